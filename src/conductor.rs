@@ -1,7 +1,8 @@
 //! The conductor: turns control events and the passing of time into engine commands and plans.
 //!
-//! Deterministic and without threads or clocks of its own: the same seed, start values and (frame, event) list give the
-//! same [`Score`], however finely time is divided. Runs on the performance thread, or in the offline renderer.
+//! The conductor is deterministic and has no threads or clocks of its own: the same seed, initial values and (frame,
+//! event) list give the same [`Score`], however finely time is divided. It runs on the performance thread, or in the
+//! offline renderer.
 
 mod active_targets;
 mod arrangement;
@@ -49,7 +50,7 @@ const TEMPO_TOLERANCE: f64 = 2e-4;
 pub struct Conductor {
     /// What is requested.
     performance: Performance,
-    /// What is in effect, and what follows from it.
+    /// What is in effect, and the output derived from it.
     arrangement: Arrangement,
     modulations: Modulations,
     deferred: Deferred,
@@ -58,7 +59,7 @@ pub struct Conductor {
 }
 
 impl Conductor {
-    /// A performance at frame 0. `seed` overrides a seed among the settings.
+    /// Creates a conductor at frame 0. `seed` overrides a seed among the settings.
     #[must_use]
     pub fn new(seed: u64, settings: &[(Param, Value)]) -> Self {
         let mut performance = Performance::default();
@@ -66,7 +67,7 @@ impl Conductor {
         let seed_setting = [(Param::Seed, Value::Number(seed as f32))];
         for (param, value) in given.chain(&seed_setting) {
             if let Err(error) = performance.set(*param, value) {
-                tracing::warn!("ignoring a start value: {error}");
+                tracing::warn!("ignoring an initial value: {error}");
             }
         }
         Self {
@@ -130,14 +131,14 @@ impl Conductor {
         self.arrangement.move_to(self.frame().max(until));
     }
 
-    /// Adds what is due at the horizon itself, and moves nothing: after [`Conductor::apply`], what the event asks of the
-    /// engine at once.
+    /// Adds what is due at the horizon itself, without moving it: after [`Conductor::apply`], the event's immediate
+    /// commands to the engine.
     pub fn take_immediate(&mut self, out: &mut Score) {
         self.arrangement.take_immediate(out);
     }
 
-    /// Processes the chroma (on any scale) of a generated latent that starts at frame `from`. Each must arrive before
-    /// the horizon is two latents past its start; a latent generated again is processed again.
+    /// Processes the chroma (on any scale) of a generated latent that starts at frame `from`. It must arrive before the
+    /// horizon is two latents past its start; a latent that is generated again is processed again.
     pub fn listen(&mut self, from: u64, chroma: &[f32; 12]) {
         self.arrangement.listen(from, chroma);
     }
@@ -155,7 +156,7 @@ impl Conductor {
         steps.filter_map(|(frame, step)| Some((frame?.max(self.frame()), step))).min()
     }
 
-    /// Requests a value; returns what has to take effect.
+    /// Requests a value; returns what must take effect.
     fn request(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
         let followed_mood = self.follows_mood();
         let change = self.performance.set(param, value)?;
@@ -164,14 +165,14 @@ impl Conductor {
         if !released {
             return Ok(change);
         }
-        // When the tempo stops following the mood, the current tempo stays.
+        // When the tempo stops following the mood, the current tempo is kept.
         Ok(match self.set_tempo(self.arrangement.target_bpm()) {
             Change::Nothing => change,
             tempo => tempo,
         })
     }
 
-    /// Lets a requested change take effect, at once or on the next beat or bar.
+    /// Schedules a requested change to take effect, at once or on the next beat or bar.
     fn schedule(&mut self, change: Change) {
         let quantized = self.performance.asked().choice(Param::Quantize) != 0;
         let morph = self.morph.filter(|(moment, _)| *moment == self.frame()).map(|(_, length)| length);
@@ -216,7 +217,7 @@ impl Conductor {
         }
     }
 
-    /// Requests the held changes slightly before their bar line, so that they take effect on it.
+    /// Requests the values held for a bar line slightly before it, so that they take effect on it.
     fn release_held(&mut self) {
         let (beat, values) = self.deferred.take_held();
         let beat = beat.max(self.arrangement.counter().beat());
@@ -235,8 +236,8 @@ impl Conductor {
         line.released.extend(values);
     }
 
-    /// Applies waiting changes: to the network now, so that the splice falls on the beat, and to the engine on the
-    /// beat.
+    /// Applies the changes waiting for a beat: to the network now, so that the splice falls on the beat, and to the
+    /// engine on the beat.
     fn apply_waiting(&mut self) {
         if let Some(waiting) = self.deferred.take_waiting() {
             let beat = waiting.beat.max(self.arrangement.counter().beat());
@@ -304,7 +305,8 @@ impl Conductor {
         all.filter(|(_, value)| *value != Value::Trigger).collect()
     }
 
-    /// The engine's state if it has missed nothing: levels, switches, the phrase's level and the sounding notes.
+    /// The commands that produce the state of an engine that has missed nothing: levels, switches, the phrase's level
+    /// and the sounding notes.
     pub fn held_by_engine(&self) -> impl Iterator<Item = EngineCommand> {
         let (arrangement, planner) = (&self.arrangement, self.arrangement.planner());
         let last_beat = arrangement.counter().beat().checked_sub(1);
@@ -347,7 +349,7 @@ impl Conductor {
         self.arrangement.clock().tempo_at(self.frame())
     }
 
-    /// The planned chords from the one at the horizon on, each with the frame it begins at.
+    /// The planned chords from the one at the horizon on, each with the frame at which it begins.
     pub fn outlook(&self) -> impl Iterator<Item = (u64, Chord)> {
         let clock = self.arrangement.clock();
         self.arrangement

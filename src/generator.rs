@@ -1,9 +1,9 @@
 //! The generator: the composer decides notes, the pianist plays them as mel frames, and the vocoder turns these into samples,
 //! in hops on the timeline.
 //!
-//! Latent `k` covers the frames from `4096 k` on. It follows from the plan's conditions there and from chance that depends
-//! only on the seed and `k`. Once it is generated, the hops before `8 k + 2` are final. [`Generator::replan`] rolls back to
-//! an earlier latent and crossfades into a new future.
+//! Latent `k` covers the frames from `4096 k` on. It is determined by the plan's conditions there and by random numbers
+//! that depend only on the seed and `k`. Once it is generated, the hops before `8 k + 2` are final.
+//! [`Generator::replan`] rolls back to an earlier latent and crossfades into a new future.
 
 mod chroma;
 mod composer;
@@ -78,17 +78,17 @@ pub struct Heard {
     pub written: WrittenFrame,
     /// The mel frames, from [`notes::AHEAD`] before the latent's first on.
     pub mel: Box<MelBlock>,
-    /// Whether the network had stalled although notes were requested, and therefore forgets the past from here on.
+    /// Whether the network had stalled although notes were requested, so that it forgets the past from here on.
     pub restarted: bool,
 }
 
-/// A pending new future.
+/// A pending change to a new future.
 #[derive(Debug)]
 struct Change {
     replacement: Replacement,
     /// First hop of the new future that is played.
     heard: u64,
-    /// The latent count at which to roll back even if the old future does not yet reach the end of the crossfade.
+    /// The number of latents at which to roll back even if the old future does not yet reach the end of the crossfade.
     known: Option<u64>,
 }
 
@@ -130,7 +130,7 @@ impl Generator {
         Ok(Self { plan: None, changes: VecDeque::new(), future, splicer: Splicer::new(), known: 0 })
     }
 
-    /// Accepts a plan that is the same so far and extends the current one.
+    /// Accepts a plan that extends the current one without changing it.
     pub fn follow(&mut self, plan: Arc<Plan>) {
         let newest = self.changes.iter_mut().rev().find_map(|change| match &mut change.replacement {
             Replacement::Plan { plan, .. } => Some(plan),

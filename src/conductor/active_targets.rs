@@ -1,4 +1,4 @@
-//! The active targets: each value in effect, possibly on its way to a new one.
+//! The active targets: the values in effect, some of them gliding to new ones.
 
 use super::performance::Performance;
 use super::settings::Settings;
@@ -35,12 +35,12 @@ pub(super) struct Impact {
 pub(super) struct ActiveTargets {
     /// The targets in effect; they lag behind the settings while a change waits for its beat.
     settings: Settings,
-    /// The network's steering with modulations, and without them; the tempo follows the latter.
+    /// The network's steering with and without modulations; the tempo follows the latter.
     steering: Steering,
     still: Steering,
     /// The offsets of modulated parameters, in the order of the table.
     shifts: Vec<(Param, f32)>,
-    /// Tempo when pinned, and how much it follows the mood instead (0 or 1, or on the way).
+    /// The pinned tempo, and how much the tempo follows the mood instead (0 or 1, or gliding between them).
     pinned_bpm: Glide<f32>,
     follow: Glide<f32>,
     /// Fast-lane numbers that are gliding, in table order.
@@ -50,7 +50,7 @@ pub(super) struct ActiveTargets {
 }
 
 impl ActiveTargets {
-    /// All values at rest at the settings.
+    /// All values at their settings, without a glide.
     pub(super) fn new(performance: &Performance) -> Self {
         let settings = performance.asked().clone();
         let number = |param| Glide::at_rest(settings.number(param));
@@ -256,7 +256,7 @@ impl ActiveTargets {
         self.shifts.iter().find(|(other, _)| *other == param).map_or(0.0, |(_, amount)| *amount)
     }
 
-    /// A number moved by its modulation, within its range.
+    /// A number with its modulation's offset added, within its range.
     fn shifted(&self, param: Param, value: f32) -> f32 {
         match (self.shift_of(param), param.spec().kind) {
             (amount, Kind::Number { min, max, .. }) if amount != 0.0 => (value + amount).clamp(min, max),

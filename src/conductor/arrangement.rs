@@ -39,9 +39,9 @@ const STALE_BEATS: f64 = 0.25;
 pub(super) enum Step {
     /// Values held for a bar line are requested.
     Held,
-    /// Waiting changes take effect for the network.
+    /// Changes waiting for a beat take effect in the network.
     Waited,
-    /// Waiting changes take effect in the engine.
+    /// Changes waiting for a beat take effect in the engine.
     Line,
     /// A beat begins.
     Beat,
@@ -86,7 +86,7 @@ pub(super) struct Arrangement {
 }
 
 impl Arrangement {
-    /// The start of a performance, planned as far ahead as needed.
+    /// Starts a performance and plans as far ahead as needed.
     pub(super) fn new(seed: u64, performance: &Performance) -> Self {
         let targets = ActiveTargets::new(performance);
         let tempo = Tempo::new(&targets);
@@ -149,7 +149,7 @@ impl Arrangement {
         self.listening.hear(from, chroma);
     }
 
-    /// The upcoming steps that follow from what has been decided, with their frames.
+    /// The upcoming steps that result from what has been decided, with their frames.
     pub(super) fn steps(&self) -> [(Option<u64>, Step); 6] {
         let clock = self.clock();
         [
@@ -220,7 +220,7 @@ impl Arrangement {
         }
     }
 
-    /// Cuts all sound, and continues with other random choices.
+    /// Cuts all sound, and continues with different random choices.
     pub(super) fn panic(&mut self, requested: &Performance) {
         self.steer_one(Param::Hold, requested, None);
         let mut commands = Vec::new();
@@ -229,7 +229,7 @@ impl Arrangement {
         self.commands.add(commands);
         self.seeds.restart();
         self.planner.reseed(self.seeds.current());
-        // The next beat, since notes that begin on this frame would be cut at once.
+        // Continue on the next beat, since notes that begin on this frame would be cut at once.
         let on_beat = self.counter.beat_due(self.clock()) <= self.now;
         self.replan((self.counter.beat() + u64::from(on_beat)) as f64);
         self.splices.want(self.now, SPLICE_INTERVAL);
@@ -338,7 +338,7 @@ impl Arrangement {
         let returning = |(beat, returns): (f64, Option<Return>)| {
             let earlier = returns.and_then(|Return { bar, source, strictness }| {
                 let (start, source) = (self.counter.bar_start(bar, clock)?, self.counter.bar_start(source, clock)?);
-                // A whole number of latents, so that their noise never repeats or skips one.
+                // A whole number of latents, so that no latent's noise is repeated or skipped.
                 let latents = (start.checked_sub(source)? + LATENT / 2) / LATENT;
                 Some(Earlier { latents, share: strictness })
             });

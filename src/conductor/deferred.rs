@@ -1,4 +1,4 @@
-//! Changes that take effect on a beat or at a bar line.
+//! Changes waiting for a beat or a bar line.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use crate::music::glide::Length;
 const MAX_HELD: usize = 256;
 
 /// Changes waiting for a beat, in three stages: held until their bar is near; requested but not yet in effect; in
-/// effect for the network, but for the engine only on the beat itself.
+/// effect in the network, and in the engine only on the beat itself.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Deferred {
     held: Held,
@@ -75,23 +75,23 @@ impl Deferred {
         (!self.held.values.is_empty()).then_some(self.held.beat)
     }
 
-    /// Takes the held values, with their beat.
+    /// Removes and returns the held values, with their beat.
     pub(super) fn take_held(&mut self) -> (u64, Vec<(Param, Value)>) {
         (self.held.beat, std::mem::take(&mut self.held.values).into())
     }
 
-    /// Makes a change wait for a beat, or for an earlier one if something already waits for that.
+    /// Makes a change wait for a beat, or for the earlier one for which others are already waiting.
     pub(super) fn wait(&mut self, beat: u64, morph: Option<Length>) {
         let morph = morph.or(self.waiting.and_then(|waiting| waiting.morph));
         self.waiting = Some(Waiting { beat: self.waiting.map_or(beat, |waiting| waiting.beat.min(beat)), morph });
     }
 
-    /// The beat waited for.
+    /// The beat for which changes are waiting.
     pub(super) fn waits_for(&self) -> Option<u64> {
         self.waiting.map(|waiting| waiting.beat)
     }
 
-    /// Takes the waiting changes.
+    /// Removes and returns the waiting changes.
     pub(super) const fn take_waiting(&mut self) -> Option<Waiting> {
         self.waiting.take()
     }
@@ -109,7 +109,7 @@ impl Deferred {
         self.line.as_ref().map(|line| line.beat)
     }
 
-    /// Takes the changes that are due in the engine.
+    /// Removes and returns the changes that are due in the engine.
     pub(super) const fn take_line(&mut self) -> Option<Line> {
         self.line.take()
     }

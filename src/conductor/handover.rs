@@ -17,7 +17,7 @@ use crate::music::theory::Voice;
 pub struct Handover {
     /// Number of commands so far, including lost ones.
     count: u64,
-    /// Lost commands not yet compensated for.
+    /// Lost commands for which the engine has not yet been resynchronized.
     lost: Option<Range<u64>>,
     panic_lost: bool,
     engine: EngineState,
@@ -65,14 +65,14 @@ impl Handover {
         QueuedCommand { number: self.count - 1, frame, command }
     }
 
-    /// Whether lost commands remain to be compensated for.
+    /// Whether the engine must be resynchronized after lost commands.
     #[must_use]
     pub const fn is_behind(&self) -> bool {
         self.lost.is_some()
     }
 
-    /// Sends all differences between engine and conductor, if there is `room` for them; returns which commands had been
-    /// lost.
+    /// Sends all differences between engine and conductor, if there is `room` for them; returns the range of commands
+    /// that were lost.
     pub fn reconcile(
         &mut self,
         conductor: &Conductor,

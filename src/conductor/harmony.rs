@@ -1,7 +1,7 @@
 //! The rule-based harmony: keys, chords, phrases, and what bass, pad and upper voice play.
 //!
-//! Mode and choice of chords convey valence; activity, register, velocity and harmonic rhythm convey arousal. Pure and
-//! seeded: the same seed and requests give the same music; `Clone` it to look ahead.
+//! Mode and choice of chords convey valence; activity, register, velocity and harmonic rhythm convey arousal. The
+//! harmony is a pure function of seed and requests: the same ones give the same music. Clone it to look ahead.
 
 mod arrange;
 mod bass;
@@ -147,7 +147,7 @@ struct Bar {
     request: BarRequest,
     /// The phrase of the bar before it.
     before: Option<Phrase>,
-    /// The chord that the network insisted on.
+    /// The chord that the network kept playing against the plan.
     bend: Option<Chord>,
     /// Whether its last chord was a lead chord.
     led: bool,
@@ -162,7 +162,7 @@ pub struct Harmony {
     phrase: Option<Phrase>,
     form: Form,
     listening: Listening,
-    /// What the voices held before the last planned bar.
+    /// The notes held by the voices before the last planned bar.
     state: VoicingState,
     last: Option<Bar>,
 }
@@ -181,7 +181,7 @@ impl Harmony {
         }
     }
 
-    /// Plans a bar that follows the previously planned one. A bar already planned is planned afresh.
+    /// Plans the bar after the previously planned one. A bar already planned is planned again.
     pub fn plan_bar(&mut self, request: &BarRequest) -> BarPlan {
         if self.last.as_ref().is_some_and(|last| last.request.bar == request.bar) {
             return self.replan_from(0.0, request);

@@ -1,4 +1,4 @@
-//! What the network has played: chroma of its latents, averaged over a bar.
+//! The chroma of what the network has played, averaged over a bar.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Stores the chroma of the latent that starts at a frame, replacing an earlier version.
+    /// Stores the chroma of the latent that starts at a frame, replacing any earlier version.
     pub(super) fn hear(&mut self, from: u64, chroma: &[f32; 12]) {
         if chroma.iter().all(|x| x.is_finite()) {
             self.latents.insert(from, *chroma);

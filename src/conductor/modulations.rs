@@ -62,7 +62,7 @@ impl Modulations {
         self.0.iter().map(|active| active.param)
     }
 
-    /// The frame at which [`Modulations::step`] has something to do.
+    /// The next frame at which [`Modulations::step`] must be called.
     pub(super) fn due(&self) -> Option<u64> {
         self.0.iter().map(|active| active.next).min()
     }

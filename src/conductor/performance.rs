@@ -13,9 +13,9 @@ pub(super) enum Change {
     Nothing,
     /// One parameter, or what depends on it.
     One(Param),
-    /// Many parameters that should arrive together.
+    /// Many parameters that should reach their values together.
     Many(Morph),
-    /// All sound is to be cut.
+    /// All sound must be cut.
     Panic,
 }
 
@@ -98,7 +98,7 @@ impl Performance {
         Change::One(Param::Chord)
     }
 
-    /// The lead chord: the held one, else the one set by name, else none.
+    /// The lead chord: the held one, otherwise the one set by name, if any.
     #[must_use]
     pub(super) fn lead(&self) -> Option<Chord> {
         chord_from_notes(self.keys).or_else(|| self.settings.lead())

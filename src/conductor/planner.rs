@@ -1,4 +1,4 @@
-//! Plans bars of harmony ahead and plays them at their time.
+//! Plans bars of harmony ahead and plays them when they are due.
 
 mod events;
 
@@ -51,7 +51,7 @@ pub(super) struct Planner {
     chords: VecDeque<ChordFrom>,
     /// Starting some seconds ago: the beats from which a phrase returns, and those at which the return ends.
     returns: VecDeque<(f64, Option<Return>)>,
-    /// What has not been played yet.
+    /// The events not played yet.
     events: Events,
     sounding: Vec<Sounding>,
     next_bar: u64,
@@ -185,7 +185,7 @@ impl Planner {
         self.chords.get(later.saturating_sub(1)).map(|from| (from.chord, from.key))
     }
 
-    /// The chords from the one at a beat on, each with the beat it begins at.
+    /// The chords from the one at a beat on, each with the beat on which it begins.
     pub(super) fn chords_from(&self, beat: f64) -> impl Iterator<Item = (f64, Chord)> {
         let later = self.chords.partition_point(|chord| chord.beat <= beat);
         self.chords.iter().skip(later.saturating_sub(1)).map(|from| (from.beat, from.chord))

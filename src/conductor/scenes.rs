@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::settings::Settings;
 use crate::quote::{listed, quoted};
 
-/// Maximum number of scenes; more could only come from a faulty program.
+/// Maximum number of scenes; only a malfunctioning client would store more.
 pub const MAX_SCENES: usize = 1024;
 
 /// Why a scene could not be stored, recalled or deleted; nothing is changed.
@@ -77,7 +77,7 @@ impl Scenes {
         Ok(recalled)
     }
 
-    /// The settings before the last recall; undoing twice redoes it.
+    /// The settings before the last recall; undoing twice redoes the recall.
     ///
     /// # Errors
     /// When nothing has been recalled yet.

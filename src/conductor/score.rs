@@ -15,8 +15,8 @@ pub const PULSES: u64 = 24;
 pub struct PlanUpdate {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// The frame, a multiple of a hop, at which the new future begins; `None` if the plan is only longer than the
-    /// previous one.
+    /// The frame, a multiple of a hop, at which the new future begins; `None` if the plan merely extends the previous
+    /// one.
     pub splice: Option<u64>,
 }
 

@@ -7,7 +7,7 @@ use crate::music::theory::{Chord, Mode};
 /// Sum of the eight weights below which all count as zero.
 const SILENT: f32 = 1e-6;
 
-/// The coordinates of the mood that were set last, and so are exact.
+/// The coordinates of the mood that were set last, and are therefore exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MoodFace {
     Weights,
@@ -77,7 +77,7 @@ impl Settings {
         }
     }
 
-    /// Who leads the tempo.
+    /// The tempo source.
     #[must_use]
     pub(super) fn tempo_source(&self) -> TempoSource {
         TempoSource::at(self.choice(Param::TempoSource))

@@ -1,16 +1,17 @@
-//! When plans are handed to the generator, and when it rolls back for them: not too late, and not too often.
+//! Decides when plans are handed to the generator and when it rolls back for them: neither too late nor too often.
 
 use crate::mel;
 
 const HOP: u64 = mel::HOP as u64;
 
-/// Frames between the horizon and the earliest splice, for the generator to plan again and render two latents: 32 ms.
+/// Frames between the horizon and the earliest splice, in which the generator can roll back and render two latents:
+/// 32 ms.
 pub const SPLICE_LEAD: u64 = 1536;
 /// Minimum frames between two splices: 117 ms. A rollback costs a latent or two of work, and moving a fader makes
 /// hundreds of changes per second.
 pub const SPLICE_INTERVAL: u64 = 5632;
-/// The same before a change of the lead chord: 43 ms, a little more than a crossfade. A chord on a keyboard is several
-/// changes within tens of milliseconds, of which the last must not wait.
+/// Minimum frames before a change of the lead chord: 43 ms, a little more than a crossfade. A chord played on a
+/// keyboard causes several changes within tens of milliseconds, of which the last must not wait.
 pub const LEAD_INTERVAL: u64 = 2048;
 
 /// Collects changes into splices. A change at frame `f` yields a splice at or before `f` + [`SPLICE_INTERVAL`] (or

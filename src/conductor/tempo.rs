@@ -1,4 +1,4 @@
-//! Lays the music clock's spans ahead: tempo from the active targets, phase from an external clock.
+//! Extends the music clock ahead, with the tempo from the active targets and the phase from an external clock.
 
 use super::active_targets::ActiveTargets;
 use crate::music::clock::MusicClock;
@@ -8,9 +8,9 @@ use crate::units::{SAMPLE_RATE, frames_to_seconds};
 const SLEW_BEATS: f64 = 4.0;
 /// Maximum phase error in beats that is corrected gradually; a larger one causes a jump.
 const SLEW_LIMIT: f64 = 0.5;
-/// The same when the external clock has just started.
+/// The maximum when the external clock has just started.
 const START_LIMIT: f64 = 0.1;
-/// Phase errors below this many seconds are ignored: every correction costs a re-plan, and 4 ms are inaudible.
+/// Phase errors below this many seconds are ignored: every correction costs a new plan, and 4 ms are inaudible.
 const PHASE_TOLERANCE_S: f64 = 0.004;
 /// Positions this close before a beat count as on it: beats begin on whole frames, and a thousandth of a beat is 20
 /// frames.
@@ -39,7 +39,7 @@ impl Slew {
 /// The effect of an external beat on the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alignment {
-    /// Nothing: the beat is where it should be, or soon will be.
+    /// None: the beat is in phase, or soon will be.
     Kept,
     /// The phase error is being corrected.
     Slewed,
@@ -52,7 +52,7 @@ pub(super) enum Alignment {
 pub(super) struct Tempo {
     clock: MusicClock,
     slew: Option<Slew>,
-    /// Spans are laid up to this frame; the last one continues beyond it.
+    /// The frame up to which spans have been added; the last one continues beyond it.
     laid: u64,
 }
 
@@ -65,7 +65,7 @@ impl Tempo {
         &self.clock
     }
 
-    /// Lays spans up to a beat, updating the tempo at every beat.
+    /// Adds spans up to a beat, updating the tempo on every beat.
     pub(super) fn lay(&mut self, targets: &ActiveTargets, until: f64) {
         loop {
             let beat = self.clock.beat_at(self.laid) + SAME_BEAT;
@@ -82,14 +82,14 @@ impl Tempo {
         }
     }
 
-    /// Uses the targets' tempo from a frame on, and discards the spans laid beyond it.
+    /// Uses the targets' tempo from a frame on, and discards the spans beyond it.
     pub(super) fn turn(&mut self, targets: &ActiveTargets, from: u64) {
         self.clock.set_tempo(from, self.bpm(targets, from));
         self.laid = from;
     }
 
     /// Aligns the music with an external clock whose `beat` fell on frame `at`: gradually over one bar, or at once if
-    /// the error is too large for that. Discards the spans laid beyond `now`, unless the clock was kept.
+    /// the error is too large for that. Discards the spans beyond `now`, unless nothing changes.
     pub(super) fn align(&mut self, targets: &ActiveTargets, beat: f64, at: u64, now: u64) -> Alignment {
         let bar = f64::from(self.clock.beats_per_bar());
         let ahead = (beat - self.clock.beat_at(at)).rem_euclid(bar);

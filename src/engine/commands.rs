@@ -20,7 +20,7 @@ impl Engine {
             if queued.frame >= self.frame + QUANTUM as u64 {
                 return;
             }
-            // An immediate command sent before this one may have arrived meanwhile.
+            // An immediate command sent before this one may have arrived in the meantime.
             self.take_immediate_commands();
             self.ports.commands.skip(1);
             if queued.frame < self.frame {

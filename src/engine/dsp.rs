@@ -23,7 +23,7 @@ impl Bus {
         gain.scale(&mut self.side);
     }
 
-    /// Adds another bus with a gain, clears it, and returns the highest sample added.
+    /// Adds another bus with a gain, clears it, and returns the peak of what was added.
     pub(super) fn add(&mut self, other: &mut Self, gain: Span) -> f32 {
         let mut peak = 0.0f32;
         for n in 0..QUANTUM {

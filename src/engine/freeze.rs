@@ -1,4 +1,4 @@
-//! Hold: freezes the current sound while the music continues silently.
+//! Freezes the current sound while the music continues silently underneath.
 
 use super::dsp::Bus;
 use super::granular_sustain::GranularSustain;

@@ -37,7 +37,7 @@ pub struct EnginePorts {
     pub commands: HeapCons<QueuedCommand>,
     /// Commands to be executed in the next quantum, before the timed ones.
     pub immediate: HeapCons<QueuedCommand>,
-    /// When immediate and late commands were executed.
+    /// Reports of when immediate and late commands were executed.
     pub executed: HeapProd<Executed>,
     /// The network's sound.
     pub hops: HeapCons<Hop>,
@@ -54,7 +54,7 @@ pub struct EngineEnds {
     pub commands: HeapProd<QueuedCommand>,
     /// Commands to be executed in the next quantum.
     pub immediate: HeapProd<QueuedCommand>,
-    /// When immediate and late commands were executed.
+    /// Reports of when immediate and late commands were executed.
     pub executed: HeapCons<Executed>,
     /// Hops from the generator.
     pub hops: HeapProd<Hop>,

@@ -1,5 +1,5 @@
-//! Stereo image for the mono piano: low strings to the left and high ones to the right, as the player hears them, with
-//! some body resonance. All of it is in the side signal, so mono loses nothing.
+//! Stereo image for the mono piano: low strings on the left and high ones on the right, as the player hears them, with
+//! some body resonance. All of it is in the side signal, so that nothing is lost in mono.
 
 use super::QUANTUM;
 use super::dsp::{AllPass, Bus, LowPass, one_pole};

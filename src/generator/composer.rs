@@ -1,7 +1,7 @@
-//! The composer: decides the notes and the pedal of a frame, one latent long, before there is any sound.
+//! The composer: decides notes and pedal, one latent (85 ms) at a time, before there is any sound.
 //!
-//! A causal transformer sees what was played and what is requested; a feed-forward decoder then writes the frame's notes
-//! one at a time, choosing five properties of each. `models/training/COMPOSER.md` describes the network.
+//! A causal transformer sees what was played and what is requested; a feed-forward decoder then writes the latent's
+//! notes one at a time, choosing five properties of each. `models/training/COMPOSER.md` describes the network.
 
 mod choice;
 mod conditions;
@@ -31,37 +31,37 @@ use crate::mel::HOP;
 use crate::music::conditions::Conditions;
 use crate::music::plan::Plan;
 
-/// Maximum number of notes that begin in a frame.
+/// Maximum number of notes that begin in a latent.
 const MAX_NOTES: usize = 16;
-/// The offset class that ends a frame.
+/// The offset class that ends a latent.
 const END: usize = OFFSETS;
 /// Random numbers drawn per note.
 const DRAWS: usize = 5;
 
-/// State carried from frame to frame that a rollback must restore; the memory is rewound separately.
+/// State carried from latent to latent that a rollback must restore; the memory is rewound separately.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ComposerState {
     cursor: Cursor,
     keyboard: Keyboard,
-    /// Summed embeddings of the last frame's notes, an input of the next frame.
+    /// Summed embeddings of the last latent's notes, an input of the next latent.
     read: Vec<f32>,
 }
 
 impl ComposerState {
-    /// Hides everything written so far from the transformer.
+    /// Makes the transformer forget everything written so far.
     pub(super) fn start_afresh(&mut self) {
         self.cursor.begin = self.cursor.position;
     }
 }
 
-/// The part of a frame that was decided earlier and is kept: its pedal, and the notes that begin before an offset.
+/// The part of a latent that was decided earlier and is kept: its pedal, and the notes that begin before an offset.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Kept {
     written: WrittenFrame,
     until: u8,
 }
 
-/// The inputs for writing a frame.
+/// The inputs for writing a latent.
 struct Frame<'a, D> {
     latent: u64,
     conditions: &'a FrameConditions,
@@ -98,7 +98,7 @@ impl Composer {
         ComposerState { cursor: Cursor::default(), keyboard: Keyboard::default(), read: vec![0.0; self.width] }
     }
 
-    /// Continues from what another composer wrote before a latent.
+    /// Continues from what another composer wrote up to a latent.
     pub(super) fn continue_from(&mut self, other: Self, latent: u64) {
         self.memory = other.memory;
         self.memory.rewind(latent);
@@ -114,7 +114,7 @@ impl Composer {
         (until > 0).then_some(Kept { written, until })
     }
 
-    /// Writes a frame.
+    /// Writes a latent.
     ///
     /// # Errors
     /// If a network fails or returns NaN or infinity; the state is then undefined.
@@ -158,7 +158,7 @@ impl Composer {
         self.graphs.offset.input(OFFSET_LAST).fill(0.0);
         self.graphs.offset.input(OFFSET_FIRST)[0] = 1.0;
         for note in kept.iter().flat_map(|kept| &kept.written.notes) {
-            // Consumes the same random numbers as when the note was written, so that the following ones are the same.
+            // Consume the random numbers with which the note was written, so that those that follow are the same.
             (0..DRAWS).for_each(|_| _ = (frame.dice)());
             self.finish(state, frame.latent, *note)?;
             written.notes.push(*note);
@@ -209,14 +209,14 @@ impl Composer {
         opening.input(1)[0] = f32::from(pedal as u8);
         opening.run()?;
         let moves = choose(&wanted(opening, 0, OFFSETS), frame.sampling.touch, (frame.dice)()) as u8;
-        // A pedal that is changed is down again within the frame.
+        // A pedal that is changed is down again within the latent.
         let moves = if pedal == Pedal::Changed { moves.min(OFFSETS as u8 - 2) } else { moves };
         pass(opening, 1, offset, OFFSET_OPENED);
         let pedal_offset = kept.map_or(moves, |kept| kept.written.pedal_offset);
         Ok(WrittenFrame { pedal, pedal_offset, notes: Vec::new() })
     }
 
-    /// Writes the next note; `None` ends the frame.
+    /// Writes the next note; `None` ends the latent.
     fn next_note(
         &mut self,
         state: &ComposerState,
@@ -234,7 +234,9 @@ impl Composer {
         let drawn = (frame.dice)();
         let mut at = choose(&logits, sampling.time, drawn);
         if at < usize::from(earliest) {
-            // Excluded only on a second attempt, so that under the same plan the first one repeats the earlier choice.
+            // The class is excluded only on a second attempt, so that under the same plan, the first attempt repeats
+            // the
+            // earlier choice.
             logits[..usize::from(earliest)].fill(HIDDEN);
             at = choose(&logits, sampling.time, drawn);
         }

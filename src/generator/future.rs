@@ -30,7 +30,7 @@ pub(super) struct Future {
     state: State,
     history: History,
     tape: HopRing,
-    /// What is kept of the next latent's notes.
+    /// The part of the next latent's notes that is kept.
     kept: Option<Kept>,
 }
 
@@ -190,7 +190,7 @@ impl Future {
     }
 }
 
-/// The strength of the onset in each hop of a frame: the highest velocity, relative to the maximum.
+/// The strength of the onset in each hop of a latent: the highest velocity, relative to the maximum.
 fn onsets(written: &WrittenFrame) -> [f32; FRAMES_PER_LATENT] {
     let mut onsets = [0.0f32; FRAMES_PER_LATENT];
     for note in &written.notes {

@@ -42,7 +42,7 @@ pub enum ModelError {
          version 1.24 or newer (tried: {tried})"
     )]
     NoRuntime {
-        /// The places tried, and why each failed.
+        /// The locations tried, and why each failed.
         tried: String,
     },
     /// No folder of that name.
@@ -161,8 +161,8 @@ pub struct ComposerGraphs {
     /// Maps the base state `[2, width]` and the pedal action `[1]` to the logits of its offset `[2, 8]` and the notes' base
     /// state `[2, width]`.
     pub pedal: Graph,
-    /// Maps the notes' base state, the sum of the frame's notes, the last note `[1, width]` and whether there is none `[1]`
-    /// to a state `[2, width]` and logits `[2, 9]`.
+    /// Maps the notes' base state, the sum of the latent's notes, the last note `[1, width]` and whether there is none
+    /// `[1]` to a state `[2, width]` and logits `[2, 9]`.
     pub offset: Graph,
     /// Maps state, offset `[1]` and its conditions `[2, 32]` to the next state and logits `[2, 2]`.
     pub voice: Graph,
@@ -172,7 +172,8 @@ pub struct ComposerGraphs {
     pub velocity: Graph,
     /// Maps state and velocity `[1]` to logits `[2, 24]`.
     pub duration: Graph,
-    /// Maps a note `[5]` to its embeddings for the next frame, the rest of this one and the next note, `[1, width]` each.
+    /// Maps a note `[5]` to its embeddings for the next latent, the rest of this one and the next note, `[1, width]`
+    /// each.
     pub note: Graph,
 }
 
@@ -311,11 +312,11 @@ impl Models {
 
 /// Indices of the inputs and outputs of [`ComposerGraphs::frame`].
 pub mod frame {
-    /// Summed embeddings of the previous frame's notes `[1, width]`.
+    /// Summed embeddings of the previous latent's notes `[1, width]`.
     pub const NOTES: usize = 0;
     /// What was played at the same position in earlier bars `[1, 1205]`.
     pub const MEMORY: usize = 1;
-    /// Conditions of the frame, two rows of 66.
+    /// Conditions of the latent, two rows of 66.
     pub const FRAME: usize = 2;
     /// Conditions of the offsets, two rows of 8 × 32.
     pub const FINE: usize = 3;
@@ -323,7 +324,7 @@ pub mod frame {
     pub const SOUNDING: usize = 4;
     /// The melody's last key `[1]`.
     pub const MELODY: usize = 5;
-    /// The pedal action of the previous frame `[1]`.
+    /// The pedal action of the previous latent `[1]`.
     pub const PEDAL: usize = 6;
     /// 0 for visible slots, −1e9 for the others `[slots]`.
     pub const MASK: usize = 7;
@@ -335,7 +336,7 @@ pub mod frame {
     pub const K: usize = 10;
     /// Cached values of the first layer, like the keys.
     pub const V: usize = 11;
-    /// Output: the frame's base state `[2, width]`.
+    /// Output: the latent's base state `[2, width]`.
     pub const BASE: usize = 0;
     /// Output: logits of the pedal `[2, 3]`.
     pub const LOGITS: usize = 1;

@@ -3,7 +3,7 @@
 //! `models/training/melos_training/composer/layout.py`, `composer/conditions.py` and `pianist/layout.py` define the same
 //! for training.
 
-/// Positions within a frame at which a note can begin; one hop each.
+/// Positions within a latent at which a note can begin; one hop each.
 pub const OFFSETS: usize = 8;
 /// MIDI note of the lowest key.
 pub(super) const LOWEST_KEY: u8 = 21;
@@ -13,7 +13,7 @@ pub const KEYS: usize = 88;
 pub const VOICES: usize = 2;
 /// The voice of a note of the melody.
 pub(super) const MELODY: u8 = 1;
-/// Represents the melody's last key while there is none.
+/// The melody's last key before there is one.
 pub(super) const NO_MELODY: u8 = KEYS as u8;
 /// Velocity classes.
 pub const VELOCITIES: usize = 32;
@@ -35,7 +35,7 @@ pub(super) const SLOTS: usize = LAGS.len() + 1;
 pub(super) const SLOT_WIDTH: usize = VOICES * KEYS + OFFSETS + VELOCITIES + 1 + DURATIONS;
 /// Length of the memory.
 pub const MEMORY_WIDTH: usize = SLOTS * SLOT_WIDTH;
-/// Length of the composer's conditions of a frame: values, then one mask per group, 1 where known.
+/// Length of the composer's conditions of a latent: values, then one mask per group, 1 where known.
 pub const FRAME_WIDTH: usize = 66;
 /// Length of its conditions of an offset: pitch classes of the chord, bass, and harmonics 1 to 4 of the beat's phase.
 pub const FINE_WIDTH: usize = 32;
@@ -51,13 +51,13 @@ pub const ROLL_WIDTH: usize = CHANNELS * KEYS + 2;
 /// Length of the pianist's mood: emotion, affect and their masks.
 pub const MOOD_WIDTH: usize = 12;
 
-/// Hops for which the pedal stays up in a pedal change, if the frame is long enough.
+/// Hops for which the pedal stays up in a pedal change, if the latent is long enough.
 pub const LIFT: u8 = 4;
 
-/// The pedal action of a frame.
+/// The pedal action of a latent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pedal {
-    /// It is up at the end of the frame.
+    /// It is up at the end of the latent.
     #[default]
     Up,
     /// It is down.
@@ -80,7 +80,7 @@ impl Pedal {
 /// A note as the composer writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WrittenNote {
-    /// Position in the frame at which it begins, below [`OFFSETS`].
+    /// Position in the latent at which it begins, below [`OFFSETS`].
     pub offset: u8,
     /// 1 if it belongs to the melody.
     pub voice: u8,
@@ -123,7 +123,7 @@ impl WrittenNote {
     }
 }
 
-/// What the composer writes for one frame.
+/// What the composer writes for one latent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WrittenFrame {
     /// The pedal action.

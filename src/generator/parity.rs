@@ -1,4 +1,5 @@
-//! Tests that the shipped networks, streamed as on stage, match PyTorch's results for whole sequences at export.
+//! Tests that the shipped networks, run step by step as in a performance, match PyTorch's results for whole sequences
+//! at export.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -90,5 +91,5 @@ fn the_vocoder_produces_the_same_samples() {
             loudest = loudest.max(hops[1].iter().copied().fold(0.0, f32::max));
         }
     }
-    assert!(loudest > 0.01, "the vectors sound");
+    assert!(loudest > 0.01, "the test vectors are not silent");
 }

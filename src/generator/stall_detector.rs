@@ -6,7 +6,7 @@ use crate::music::conditions::Conditions;
 
 /// Log-mel values below this are inaudible and do not count.
 const INAUDIBLE: f32 = -7.0;
-/// Mean rise of the bands from one mel frame to the next that counts as an onset: in piano music, 96 of 100 onsets exceed
+/// Mean rise of the bands from one mel frame to the next that counts as an onset: in piano music, 96 % of onsets exceed
 /// it, and only one in thousands of frames without an onset does.
 const ONSET: f32 = 0.15;
 /// Minimum time without an onset that counts as a stall.
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(latents_until_stuck(Some(4.0), |_, _, _| -11.5), Some(58));
         let drone = |_, _, band: usize| if band % 9 == 3 { -2.0 } else { -8.0 };
         assert_eq!(latents_until_stuck(Some(4.0), drone), Some(59), "its start is an onset");
-        assert_eq!(latents_until_stuck(Some(1.0), |_, _, _| -11.5), Some(93), "few notes, more patience");
+        assert_eq!(latents_until_stuck(Some(1.0), |_, _, _| -11.5), Some(93), "fewer notes, more time");
     }
 
     #[test]

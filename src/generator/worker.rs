@@ -51,7 +51,7 @@ pub enum WorkerEvent {
     Spliced {
         /// Frame it was planned for.
         planned: u64,
-        /// How it was performed; `None` if a newer one superseded it.
+        /// How it was carried out; `None` if a newer one superseded it.
         performed: Option<Performed>,
     },
     /// New networks took over.

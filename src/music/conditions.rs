@@ -1,8 +1,8 @@
-//! The conditions of one latent: the layout that corpus preparation, training and playing share.
+//! The conditions of one latent, in the layout shared by corpus preparation, training and playback.
 
 use crate::music::emotion::{Affect, Emotion};
 
-/// The conditions of one latent. `None` means unknown in corpus preparation and unconstrained when playing.
+/// The conditions of one latent. `None` means unknown in corpus preparation and unconstrained in playback.
 ///
 /// Windows: chroma and bass cover the notes that sound within half a second either side of the latent's middle; density,
 /// loudness and register the onsets within one second either side; emotion and affect the sixteen seconds around it. Beat

@@ -55,8 +55,8 @@ impl Emotion {
         Self::ALL.into_iter().find(|emotion| emotion.name() == name || nouns[*emotion as usize] == name)
     }
 
-    /// Returns the emotion's anchor on the circumplex of Russell (1980). We placed the eight words ourselves, within the
-    /// quadrants of that paper; training labels and steering share the anchors.
+    /// Returns the emotion's anchor on the circumplex of Russell (1980). The anchors are our own, within the quadrants
+    /// of that paper; training labels and steering share them.
     #[must_use]
     pub const fn anchor(self) -> Affect {
         let (valence, arousal) = match self {

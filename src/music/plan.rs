@@ -1,4 +1,4 @@
-//! The plan: an immutable description of what is requested of the network at each frame.
+//! The plan: an immutable description of what is requested of the networks at each frame.
 
 use crate::music::clock::MusicClock;
 use crate::music::conditions::Conditions;
@@ -10,7 +10,8 @@ use crate::units::SAMPLE_RATE;
 
 /// Frames between the start of a latent and its middle, where everything except the phases is evaluated.
 const HALF_LATENT: u64 = 2048;
-/// Frames within which the next chord is announced: 1.5 s. Plans reach further than this beyond what is generated ahead.
+/// Frames in advance that the next chord is announced: 1.5 s. Plans always reach further than this beyond what has been
+/// generated.
 const OUTLOOK: u64 = SAMPLE_RATE as u64 * 3 / 2;
 /// Half the window over which chords are averaged, as in corpus preparation: half a second.
 const HALF_WINDOW: u64 = SAMPLE_RATE as u64 / 2;
@@ -72,7 +73,7 @@ pub struct Steering {
     pub guide_beat: bool,
 }
 
-/// A number that steers the network, and that a parameter sets.
+/// A number that steers the network and is set by a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dial {
     /// See [`Steering::temperature`].
@@ -197,7 +198,7 @@ impl Plan {
         self.steering.piano.at(frame + HALF_LATENT, &self.clock)
     }
 
-    /// Returns the earlier phrase that returns in the latent that starts at `frame`.
+    /// Returns the earlier phrase recalled in the latent that starts at `frame`.
     #[must_use]
     pub fn earlier(&self, frame: u64) -> Option<Earlier> {
         let started = self.returns.partition_point(|returning| returning.frame <= frame + HALF_LATENT);

@@ -15,7 +15,7 @@ pub fn own_share(temperature: f32) -> f32 {
 /// Returns the guidance to apply at a temperature, given the requested guidance.
 ///
 /// Up to a temperature of 1, it is unchanged. Above, the part beyond 1 (no guidance) is divided by the cube of the
-/// temperature, so that the requested chord binds the keys less.
+/// temperature, so that the requested chord constrains the keys less.
 #[must_use]
 pub fn effective_guidance(guidance: f32, temperature: f32) -> f32 {
     guidance.min(1.0) + (guidance - 1.0).max(0.0) / temperature.max(1.0).powi(3)

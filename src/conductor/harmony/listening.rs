@@ -1,15 +1,15 @@
-//! Listens to the network: when it clearly plays another chord than planned, the plan follows.
+//! Detects when the network clearly plays a different chord from the planned one, so that the plan can follow it.
 
 use crate::music::theory::Chord;
 
-/// Consecutive bars for which the network must insist on the same chord.
+/// Number of consecutive bars in which the network must play the same different chord.
 const MIN_BARS: u32 = 2;
-/// Minimum fit of that chord to what is heard (correlation over the twelve pitch classes).
+/// Minimum fit of that chord: its correlation with the chroma over the twelve pitch classes.
 const CLARITY: f32 = 0.65;
 /// Margin by which that chord must fit better than the plan.
 const MARGIN: f32 = 0.3;
 
-/// The chord that the network has been insisting on.
+/// The different chord that the network has been playing, and for how many bars.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Listening {
     chord: Option<Chord>,
@@ -17,8 +17,8 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Processes the chroma of a bar, the chords planned for it (beat, chord; `beats` in the bar) and nearby chords;
-    /// returns the chord to change to once the network has insisted on it.
+    /// Compares the chroma of a bar of `beats` with the chords planned for it, each with its beat, and with nearby
+    /// chords; returns the chord to change to once the network has played it for [`MIN_BARS`].
     pub(super) fn hear(
         &mut self,
         heard: Option<&[f32; 12]>,
@@ -40,7 +40,7 @@ impl Listening {
     }
 }
 
-/// The chord that fits a bar clearly, and clearly better than the plan.
+/// The chord that fits a bar well, and much better than the plan.
 fn insisted(
     heard: &[f32; 12],
     planned: &[(f64, Chord)],

@@ -131,7 +131,7 @@ impl Phrase {
         self.recalled.is_none().then_some(Theme { number, start, bars, emotion, mode: self.key.mode, cadences })
     }
 
-    /// The earlier bars whose random streams its bars reuse.
+    /// The earlier bars whose random streams this phrase's bars reuse.
     pub(super) fn returning(&self) -> Option<ReusedBars> {
         self.recalled.map(|recalled| ReusedBars {
             start: self.start,

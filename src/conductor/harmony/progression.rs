@@ -30,7 +30,7 @@ impl Cadence {
 
 /// The chord after `from` (index into the palette) for a draw in 0..1, with `left` chords remaining up to the end of
 /// the cadence, including this one: the palette's Markov chain conditioned on reaching the cadence, weighted by
-/// `favour` (1 is neutral). After `None`, a chord from outside, only the emotion's weights count.
+/// `favour` (1 is neutral). If `from` is `None` (a chord outside the palette), only the emotion's weights count.
 pub(super) fn next(
     palette: &Palette,
     from: Option<usize>,

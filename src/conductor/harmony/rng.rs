@@ -1,5 +1,5 @@
-//! Seeded randomness without history: every decision has its own stream, so that a different outcome of one (a lead
-//! chord, another mood) does not affect the others.
+//! Seeded randomness without history: every decision has its own stream, so that a different outcome of one, because of
+//! a lead chord or another mood, does not affect the others.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -28,8 +28,8 @@ pub(super) enum Purpose {
 /// Random streams that use either the performance's own seed or the common one.
 ///
 /// [`own_share`] of a temperature is the fraction of bars or phrases in which the performance's own seed decides, and
-/// likewise that seed's share of the network's noise: at low temperatures all seeds sound alike. With rising
-/// temperature, bars are added to that fraction and none leave it, so a small increase changes little.
+/// likewise that seed's share of the network's noise: at low temperatures, all seeds sound alike. As the temperature
+/// rises, bars join that fraction and none leave it, so that a small increase changes little.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RngStreams {
     seed: u64,

@@ -71,9 +71,9 @@ pub(super) struct Setting {
     pub activity: f32,
     /// The previous note, if any.
     pub before: Option<u8>,
-    /// Note to stay around.
+    /// The note around which the line should stay.
     pub centre: f32,
-    /// The pad's highest note, to stay above.
+    /// The pad's highest note, above which the line should stay.
     pub floor: u8,
 }
 

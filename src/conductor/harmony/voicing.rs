@@ -18,9 +18,9 @@ pub(super) struct Setting<'a> {
     pub bass: u8,
     /// The previous voicing; empty at the start.
     pub before: &'a [u8],
-    /// Bass notes of the previous voicing that the ear compares with: its first and its last.
+    /// The bass notes of the previous voicing with which the ear compares the new one: its first and its last.
     pub basses_before: &'a [u8],
-    /// Note to stay around.
+    /// The note around which the voicing should stay.
     pub centre: f32,
 }
 

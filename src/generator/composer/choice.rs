@@ -9,7 +9,8 @@ pub(super) const HIDDEN: f64 = -1e9;
 const TOP_P: f64 = 0.95;
 /// Sampling temperature of keys when the parameter `temperature` is 1.
 const BASE_TEMPERATURE: f64 = 0.9;
-/// Exponent that maps the temperature to that of timing, and the latter's maximum; both keep onsets on the beat.
+/// Exponent that maps the temperature to the temperature of timing, and the maximum of the latter; both keep onsets on
+/// the beat.
 const TIMING: (f64, f64) = (0.15, 0.95);
 /// Share of the guidance beyond 1 that applies to keys; a larger share makes them repetitive.
 const GUIDANCE_SHARE: f64 = 0.2;
@@ -106,7 +107,7 @@ mod tests {
         assert!(
             counts[3] == 0 && counts[..3].iter().zip([250, 250, 500]).all(|(count, share)| (share - count).abs() < 2)
         );
-        assert!((1..100).all(|step| choose(&logits, 0.05, f64::from(step) / 100.0) == 2), "the likeliest alone");
+        assert!((1..100).all(|step| choose(&logits, 0.05, f64::from(step) / 100.0) == 2), "only the likeliest");
     }
 
     #[test]

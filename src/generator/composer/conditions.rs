@@ -1,4 +1,4 @@
-//! The composer's conditions for a frame, from the plan.
+//! The composer's conditions for a latent, from the plan.
 
 use crate::generator::LATENT_FRAMES;
 use crate::generator::notes::{FINE_WIDTH, FRAME_WIDTH, OFFSETS};
@@ -7,9 +7,9 @@ use crate::music::conditions::{Conditions, DENSITY_SCALE, LOUDNESS_SCALE, REGIST
 use crate::music::plan::Plan;
 use crate::music::theory::Chord;
 
-/// Values of the frame's groups, in the network's order.
+/// Values of the latent's groups, in the network's order.
 const VALUES: usize = 51;
-/// Groups with a mask: twelve of the frame, then three of each offset.
+/// Groups with a mask: twelve of the latent, then three of each offset.
 const GROUPS: usize = 15;
 const _: () = assert!(VALUES + GROUPS == FRAME_WIDTH, "the layout has its width");
 /// Range to which tempi are clipped, as in training.
@@ -31,12 +31,12 @@ mod group {
     pub(super) const BEAT_MASK: usize = 14;
 }
 
-/// The conditions of a frame and of its offsets. What the plan leaves open is 0, with a mask of 0.
+/// The conditions of a latent and of its offsets. What the plan leaves open is 0, with a mask of 0.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FrameConditions {
-    /// Of the whole frame.
+    /// Conditions of the whole latent.
     pub frame: [f32; FRAME_WIDTH],
-    /// Of each offset.
+    /// Conditions of each offset.
     pub fine: [[f32; FINE_WIDTH]; OFFSETS],
 }
 
@@ -99,7 +99,7 @@ impl FrameConditions {
 
     fn set_harmony(&mut self, plan: &Plan, frame: u64) {
         for (offset, fine) in self.fine.iter_mut().enumerate() {
-            // Half a hop late, for onsets are rounded to the nearest hop.
+            // Half a hop late, because onsets are rounded to the nearest hop.
             let chord = plan.chord_at(frame + (offset * HOP + HOP / 2) as u64);
             fine[..12].copy_from_slice(&pitch_classes(&chord));
             fine[12..24].copy_from_slice(&one_hot(chord.bass));

@@ -11,7 +11,7 @@ const COMPOSER: u64 = 0x636f_6d70_6f73_6572;
 /// Uniform random numbers from 0 to 1 for one latent. They depend only on the seed and the latent, so a changed plan gets
 /// the same ones.
 ///
-/// Where an earlier phrase returns, a fraction of its latents, the phrase's share, gets the numbers of that phrase.
+/// When an earlier phrase is recalled, a fraction of the latents, [`Earlier::share`], gets the numbers of that phrase.
 pub(super) fn dice(seed: u64, latent: u64, earlier: Option<Earlier>) -> impl FnMut() -> f64 {
     let mut own = stream(seed, latent);
     let again = unit(&mut own);

@@ -1,4 +1,4 @@
-//! The state of keyboard and pedal: which keys are down, and which strings the pedal sustains, frame by frame.
+//! The state of keyboard and pedal: which keys are down, and which strings the pedal sustains, latent by latent.
 
 use crate::generator::notes::{KEYS, NO_MELODY, OFFSETS, Pedal, SOUNDING_WIDTH, WrittenNote};
 use crate::mel::LATENTS_PER_SECOND;
@@ -9,17 +9,17 @@ const LONGEST_SUSTAIN: f64 = 4.0;
 const DECAY: f64 = 1.0;
 /// The level that a sounding key decays to.
 const LOWEST: f64 = 0.25;
-/// A frame that never comes.
+/// A latent that never comes.
 const NEVER: i64 = i64::MAX;
 
-/// A key and its string. Frames count latents from the start of the performance.
+/// A key and its string. Latents are counted from the start of the performance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
-    /// The frame after the key was struck.
+    /// The latent after the key was struck.
     struck: i64,
-    /// The first frame in which the key is up again.
+    /// The first latent in which the key is up again.
     up: i64,
-    /// The first frame in which the string is damped.
+    /// The first latent in which the string is damped.
     damped: i64,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Keyboard {
     keys: [Key; KEYS],
     /// The last key of the melody; [`NO_MELODY`] before the first.
     pub melody: u8,
-    /// The pedal action of the last frame.
+    /// The pedal action of the last latent.
     pub pedal: Pedal,
 }
 
@@ -52,7 +52,7 @@ impl Keyboard {
         }
     }
 
-    /// Moves the pedal in a frame. Lifting it damps the strings of keys that are up.
+    /// Moves the pedal in a latent. Lifting it damps the strings of keys that are up.
     pub(super) fn move_pedal(&mut self, frame: u64, pedal: Pedal) {
         self.pedal = pedal;
         if pedal == Pedal::Down {
@@ -66,8 +66,8 @@ impl Keyboard {
         }
     }
 
-    /// Levels of the keys held at the start of a frame, then of the strings that only the pedal sustains; each decays from
-    /// 1 towards [`LOWEST`].
+    /// Levels of the keys held at the start of a latent, then of the strings that only the pedal sustains; each decays
+    /// from 1 towards [`LOWEST`].
     pub(super) fn sounding(&self, frame: u64, out: &mut [f32]) {
         let frame = frame as i64;
         let level = |since: i64| {
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_key_sounds_until_it_is_up_and_longer_under_the_pedal() {
-        // Class 12 lasts 0.48 s: 5.6 frames.
+        // Class 12 lasts 0.48 s: 5.6 latents.
         let note = WrittenNote { key: 40, duration: 12, ..WrittenNote::default() };
         let mut keyboard = Keyboard::default();
         keyboard.strike(10, note);

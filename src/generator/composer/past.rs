@@ -1,5 +1,5 @@
 //! The history of notes, and the composer's memory of it: the notes at the same position in earlier bars, and those of
-//! the phrase that returns.
+//! the phrase being recalled.
 
 use std::collections::VecDeque;
 
@@ -11,21 +11,21 @@ use crate::mel::HOP;
 use crate::music::clock::MusicClock;
 use crate::music::plan::Plan;
 
-/// Maximum frames remembered: almost six minutes. Phrases older than that cannot be recalled.
+/// Maximum latents remembered: almost six minutes. Phrases older than that cannot be recalled.
 const CAPACITY: usize = 4096;
 /// Columns of a slot, after the struck keys of each voice.
 const OFFSET_COLUMN: usize = VOICES * KEYS;
 const VELOCITY_COLUMN: usize = OFFSET_COLUMN + OFFSETS;
 const DURATION_COLUMN: usize = VELOCITY_COLUMN + VELOCITIES + 1;
 const _: () = assert!(DURATION_COLUMN + DURATIONS == SLOT_WIDTH);
-/// Weight of a struck key in the neighbouring frame closest to its position.
+/// Weight of a struck key in the neighbouring latent closer to its position.
 const NEIGHBOUR: f32 = 0.5;
-/// Offset added to positions, in frames, so that rounding errors move none of them to the previous frame.
+/// Offset added to positions, in latents, so that rounding errors move none of them to the previous latent.
 const EPSILON: f64 = 1e-6;
-/// The slot of the phrase that returns.
+/// The slot of the phrase being recalled.
 const RECALL: usize = SLOTS - 1;
 
-/// A frame that was written.
+/// A latent that was written.
 #[derive(Debug, Clone)]
 struct Past {
     latent: u64,
@@ -34,12 +34,12 @@ struct Past {
     written: WrittenFrame,
 }
 
-/// The frames written so far, oldest first.
+/// The latents written so far, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Memory(VecDeque<Past>);
 
 impl Memory {
-    /// Remembers a frame.
+    /// Remembers a latent.
     pub(super) fn push(&mut self, latent: u64, clock: &MusicClock, written: WrittenFrame) {
         if self.0.len() == CAPACITY {
             self.0.pop_front();
@@ -48,7 +48,7 @@ impl Memory {
         self.0.push_back(Past { latent, beats, written });
     }
 
-    /// Forgets the frames from `latent` on, and returns that frame if there is one.
+    /// Forgets the latents from `latent` on, and returns that latent if there is one.
     pub(super) fn rewind(&mut self, latent: u64) -> Option<WrittenFrame> {
         let at = self.0.partition_point(|past| past.latent < latent);
         let first = self.0.get(at).filter(|past| past.latent == latent).map(|past| past.written.clone());
@@ -56,7 +56,7 @@ impl Memory {
         first
     }
 
-    /// Writes the memory for a frame: for every slot, counts of the notes struck.
+    /// Writes the memory for a latent: for every slot, counts of the notes struck.
     pub(super) fn fill(&self, latent: u64, plan: &Plan, out: &mut [f32]) {
         out[..MEMORY_WIDTH].fill(0.0);
         let (slots, recall) = out[..MEMORY_WIDTH].split_at_mut(RECALL * SLOT_WIDTH);
@@ -70,7 +70,7 @@ impl Memory {
         }
     }
 
-    /// Adds notes whose position `lag` beats later is in the frame or next to it.
+    /// Adds notes whose position `lag` beats later is in the latent or next to it.
     fn fill_lag(&self, latent: u64, lag: f64, clock: &MusicClock, slot: &mut [f32]) {
         let start = latent * LATENT_FRAMES;
         let from = clock.beat_at(start.saturating_sub(LATENT_FRAMES)) - lag;
@@ -84,7 +84,7 @@ impl Memory {
         }
     }
 
-    /// Adds the notes of an earlier frame and of its neighbours.
+    /// Adds the notes of an earlier latent and of its neighbours.
     fn fill_recall(&self, source: u64, slot: &mut [f32]) {
         let first = self.0.partition_point(|past| past.latent + 1 < source);
         for past in self.0.range(first..).take_while(|past| past.latent <= source + 1) {
@@ -96,7 +96,7 @@ impl Memory {
     }
 }
 
-/// Counts a note in a slot of frame `latent`, if its position is in that frame or in the nearer half of a neighbour.
+/// Counts a note in a slot of latent `latent`, if its position is in that latent or in the nearer half of a neighbour.
 fn put(slot: &mut [f32], note: WrittenNote, place: f64, latent: u64) {
     let frame = place.floor();
     let within = place - frame;
@@ -122,7 +122,7 @@ mod tests {
     use crate::music::plan::{Earlier, Returning};
     use crate::music::theory::Chord;
 
-    /// A bar is 23.4375 frames at 120 BPM.
+    /// A bar is 23.4375 latents at 120 BPM.
     fn plan() -> Plan {
         Plan::steady(1, Mood::pure(Emotion::Calm), Chord::parse("C").unwrap(), 120.0)
     }
@@ -142,14 +142,18 @@ mod tests {
     fn a_note_is_remembered_a_bar_later() {
         let (plan, mut memory) = (plan(), Memory::default());
         memory.push(0, &plan.clock, note(2, 30));
-        // 0.25 + 23.4375 = frame 23, offset 5.
+        // 0.25 + 23.4375 = latent 23, offset 5.
         let at = filled(&memory, 23, &plan);
         let slot = &at[..SLOT_WIDTH];
         for column in [30, OFFSET_COLUMN + 5, VELOCITY_COLUMN + 20, DURATION_COLUMN + 7] {
             assert_eq!(slot[column], 1.0, "{column}");
         }
         assert_eq!(at.iter().sum::<f32>(), 4.0);
-        assert_eq!(filled(&memory, 24, &plan).iter().sum::<f32>(), NEIGHBOUR, "its place is nearer to the next frame");
+        assert_eq!(
+            filled(&memory, 24, &plan).iter().sum::<f32>(),
+            NEIGHBOUR,
+            "its position is closer to the next latent"
+        );
         assert_eq!(filled(&memory, 22, &plan).iter().sum::<f32>(), 0.0);
         assert_eq!(filled(&memory, 47, &plan)[SLOT_WIDTH + 30], 1.0, "two bars later");
     }

@@ -8,7 +8,7 @@ const HIDDEN: f32 = -1e9;
 /// The transformer's position: what a rollback must restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Cursor {
-    /// Number of frames written; the position of the next.
+    /// Number of latents written; the position of the next.
     pub position: u64,
     /// The first position it can attend to; equal to `position` after a restart.
     pub begin: u64,

@@ -4,13 +4,13 @@ use crate::generator::notes::{KEYS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, Writ
 use crate::mel::LATENTS_PER_SECOND;
 use crate::music::conditions::Conditions;
 
-/// Windows, in frames, over which the notes are compared with the targets: 4 s and 16 s.
+/// Windows, in latents, over which the notes are compared with the targets: 4 s and 16 s.
 const SPANS: [u64; 2] = [47, 188];
-/// Frames kept: the longest window plus the longest rollback.
+/// Latents kept: the longest window plus the longest rollback.
 const CAPACITY: usize = 256;
-/// Nats added to the end-of-frame logit, per window, for each factor of e too many notes.
+/// Nats added to the end-of-latent logit per window, for each factor of e by which there are too many notes.
 const GAIN: f64 = 2.0;
-/// Maximum bias of the end-of-frame logit.
+/// Maximum bias of the end-of-latent logit.
 const MAX_BIAS: f64 = 3.0;
 /// Slope over the keys, in nats per semitone, for each semitone of error in the mean; and its maximum.
 const TILT: (f64, f64) = (0.02, 0.12);
@@ -18,12 +18,12 @@ const TILT: (f64, f64) = (0.02, 0.12);
 const LEVEL: (f64, f64) = (0.03, 0.3);
 /// Notes per second added to both rates before they are compared, so that rests do not dominate.
 const SMOOTHING: f64 = 0.7;
-/// Frames over which the loop is gradually closed at the start.
+/// Latents over which the correction is faded in at the start.
 const CLOSING_FRAMES: f64 = 24.0;
 /// Minimum number of notes for a meaningful mean.
 const MIN_NOTES: f64 = 3.0;
 
-/// Sums over the notes of a frame.
+/// Sums over the notes of a latent.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
     count: f64,
@@ -34,7 +34,7 @@ struct Sums {
 /// Biases added to the logits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Bias {
-    /// For the end of the frame.
+    /// For the end of the latent.
     pub end: f64,
     /// For the keys, per semitone from the middle.
     pub tilt: f64,
@@ -107,7 +107,7 @@ impl Servo {
 mod tests {
     use super::*;
 
-    /// The bias after 100 frames with this many equal notes each.
+    /// The bias after 100 latents with this many equal notes each.
     fn after(notes: usize, note: WrittenNote, requested: &Conditions) -> Bias {
         let mut servo = Servo::default();
         for position in 0..100 {

@@ -56,7 +56,7 @@ fn a_rewound_composer_writes_the_same_again() {
         states.push(state.clone());
         composer.write(&mut state, latent, &plan, None).unwrap();
     }
-    // In the middle of a frame, too: earlier notes are kept, and the same random numbers follow.
+    // In the middle of a latent, too: earlier notes are kept, and the same random numbers follow.
     for (latent, hops) in [(22, 0), (20, 5)] {
         let kept = composer.rewind(latent * LATENT_FRAMES + hops * HOP as u64);
         assert_eq!(kept.is_some(), hops > 0);

@@ -76,9 +76,9 @@ struct PianistLayout {
 /// Dimensions of the composer's transformer and its KV cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Context {
-    /// Width of a frame's representation.
+    /// Width of a latent's representation.
     pub width: usize,
-    /// Frames visible to a step, including itself.
+    /// Latents visible to a step, including itself.
     pub window: usize,
     /// Slots in the ring.
     pub slots: usize,

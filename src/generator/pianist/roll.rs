@@ -36,7 +36,7 @@ impl Default for Strings {
 }
 
 impl Strings {
-    /// Plays a frame of notes and writes its rows, one for each hop, [`ROLL_WIDTH`] numbers each.
+    /// Plays a latent of notes and writes its rows, one for each hop, [`ROLL_WIDTH`] numbers each.
     pub(in crate::generator) fn play(&mut self, latent: u64, written: &WrittenFrame, rows: &mut [f32]) {
         rows.fill(0.0);
         let begin = latent * OFFSETS as u64;
@@ -89,7 +89,7 @@ impl Strings {
     }
 }
 
-/// Whether the pedal is down in a hop of a frame, given the hop before.
+/// Whether the pedal is down in a hop of a latent, given the hop before.
 fn is_down(written: &WrittenFrame, offset: u8, before: bool) -> bool {
     let moves = written.pedal_offset;
     match written.pedal {

@@ -64,7 +64,8 @@ impl SpectralPeakVocoder {
             let out = index * BINS..(index + 1) * BINS;
             let bins = self.real[out.clone()].iter_mut().zip(&mut self.imag[out]);
             for (bin, ((real, imag), (magnitude, turns))) in bins.zip(magnitudes.iter().zip(phases)).enumerate() {
-                // The window starts at the frame's first sample, which inverts every other bin of a partial.
+                // Phases refer to the window's first sample rather than its centre, which inverts every other bin of a
+                // partial.
                 let sign = if bin % 2 == 0 { *magnitude } else { -magnitude };
                 let (sin, cos) = (f64::from(*turns) * TAU).sin_cos();
                 (*real, *imag) = (sign * cos as f32, sign * sin as f32);

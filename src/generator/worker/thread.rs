@@ -94,7 +94,7 @@ impl<S: HopSource> WorkerThread<S> {
                 }
                 Order::Replan { plan, splice: planned } => {
                     let heard = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
-                    // A late splice need not be generated from its planned frame: catching up comes first.
+                    // A late splice need not be generated from its planned frame, because catching up comes first.
                     let from = planned.max(heard.saturating_sub(RUN_IN * LATENT_FRAMES));
                     self.source.replan(plan, from, heard);
                     self.splices += 1;
@@ -152,8 +152,8 @@ impl<S: HopSource> WorkerThread<S> {
         }
     }
 
-    /// Gives up on music that is already due: a late splice is moved back while the engine still has the old future, and
-    /// missing music is skipped.
+    /// Gives up on music that is already due: a late splice is moved to a later frame while the engine still has the
+    /// old future, and missing music is skipped.
     fn catch_up(&mut self, head: u64) {
         let missing = self.source.covered();
         if missing >= head {
