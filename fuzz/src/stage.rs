@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use melos::event::ControlEvent;
 use melos::event::parameter::{Input, Kind, Param, TABLE, Value};
 use melos::files::config::Config;
-use melos::files::preset::{Preset, Walk};
+use melos::files::preset::{JourneySteps, Preset};
 use melos::generator::model::Manifest;
 use melos::midi::mapping::{Mapping, Router};
 use melos::midi::{ClockEvent, ClockFollower, Parser};
@@ -112,7 +112,7 @@ pub fn mapping(text: &[u8]) {
 pub fn preset(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     let Ok(preset) = Preset::parse(Path::new("fuzz.toml"), text) else { return };
-    let walk = Walk::new(&preset, 0).take(100);
+    let walk = JourneySteps::new(&preset, 0).take(100);
     for (param, value) in preset.settings().into_iter().chain(walk.flat_map(|(_, settings)| settings)) {
         assert!(fits(param, &value), "{} = {value:?}", param.spec().id);
     }

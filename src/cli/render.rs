@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use melos::event::ControlEvent;
 use melos::files;
 use melos::files::library::Library;
-use melos::files::preset::{Preset, Walk, begin_with};
+use melos::files::preset::{JourneySteps, Preset, begin_with};
 use melos::generator::Generator;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::output::record::{Bits, Format, SoundFile};
@@ -84,7 +84,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         // As in a live session, where the plan of the first frame precedes the modulations.
         let modulations = preset.modulations.iter();
         log.entries.extend(modulations.map(|(param, by)| (1, Entry::Event(ControlEvent::Modulate(*param, Some(*by))))));
-        journey = Some(Walk::new(&preset, 0));
+        journey = Some(JourneySteps::new(&preset, 0));
     }
     let start = args.start.values()?;
     if start.iter().any(|(param, _)| param.policy().ends_journey) {

@@ -1,4 +1,4 @@
-//! `melos.toml`: paths, devices and ports. What is *played* is in presets.
+//! `melos.toml`: paths, devices and ports. Musical settings are in presets.
 
 mod change;
 mod data;
@@ -45,9 +45,9 @@ pub struct Config {
     pub recordings: RecordingsConfig,
     /// The control log of every session.
     pub control_log: ControlLogConfig,
-    /// What is kept of the log.
+    /// How much of the log to keep.
     pub log: LogConfig,
-    /// When music is played, by local time; always, when left out.
+    /// When music is played, in local time; always if omitted.
     pub schedule: Option<Schedule>,
 }
 
@@ -63,7 +63,7 @@ pub struct ConfigSource {
 }
 
 impl ConfigSource {
-    /// The file in use: the first that exists, else the last candidate.
+    /// The file in use: the first that exists, otherwise the last candidate.
     #[must_use]
     pub fn file(&self) -> &Path {
         let there = self.files.iter().find(|file| file.exists());
@@ -96,7 +96,7 @@ pub struct AudioConfig {
 /// OSC in and out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OscConfig {
-    /// Address to listen on; any address but 127.0.0.1 lets the network steer without a password.
+    /// Address to listen on; any address but 127.0.0.1 lets the network control Melos without a password.
     pub address: IpAddr,
     /// UDP port.
     pub port: u16,
@@ -107,7 +107,7 @@ pub struct OscConfig {
 /// HTTP: OSCQuery and status.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpConfig {
-    /// Address to listen on; any address but 127.0.0.1 admits whoever knows the password.
+    /// Address to listen on; any address but 127.0.0.1 admits anyone who knows the password.
     pub address: IpAddr,
     /// TCP port.
     pub port: u16,
@@ -165,7 +165,7 @@ impl TryFrom<i64> for MidiChannel {
 /// Recordings and their disk space.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordingsConfig {
-    /// Their folder; a relative path is inside the state folder.
+    /// Folder for recordings; a relative path is inside the state folder.
     pub folder: PathBuf,
     /// Maximum total size of the recordings in the folder, in gigabytes.
     pub max_gb: f64,
@@ -189,7 +189,7 @@ pub enum WhenFull {
 /// The control log of each session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlLogConfig {
-    /// Whether to write one; without it takes have none either.
+    /// Whether to write one; otherwise takes have none either.
     pub write: bool,
     /// Maximum size in megabytes.
     pub max_mb: u64,
@@ -197,7 +197,7 @@ pub struct ControlLogConfig {
     pub keep: usize,
 }
 
-/// What is kept of the log, for `melos log --since`.
+/// How much of the log to keep, for `melos log --since`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
     /// Maximum megabytes of log in the state folder; 0 keeps nothing.
@@ -283,7 +283,7 @@ pub enum ConfigError {
     /// The file cannot be read or is invalid.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
     File(Vec<Problem>),
-    /// The given data folder is not one.
+    /// The folder given is not a data folder.
     #[error("{folder}: not a data folder; --data must name the folder that holds models/ and presets/")]
     NotData {
         /// The folder.
@@ -307,7 +307,7 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
     },
-    /// There is no such initial preset.
+    /// There is no preset of this name to start with.
     #[error("there is no preset {name:?}; choose one of {}", listed(.known.iter().map(String::as_str)))]
     NoPreset {
         /// Its name.

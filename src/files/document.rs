@@ -1,5 +1,5 @@
-//! Reads TOML files written by users and reports all problems at once, each with file, line, key, value and what would
-//! be right.
+//! Reads TOML files written by users and reports all problems at once, each with file, line, key, value and what was
+//! expected.
 
 mod table;
 
@@ -22,7 +22,7 @@ pub struct Problem {
     pub key: String,
     /// The value as written; empty if none.
     pub value: String,
-    /// What is wrong, or what would be right.
+    /// What is wrong, or what was expected.
     pub hint: String,
 }
 
@@ -66,7 +66,7 @@ pub struct Document<'a> {
     problems: Vec<Problem>,
     /// Number of problems beyond those listed.
     more: usize,
-    /// Number of syntax errors; with any, the rest may have been misread.
+    /// Number of syntax errors; if there are any, the rest may have been misread.
     syntax: usize,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Document<'a> {
         (document, Table::new(String::new(), 0..0, root.into_inner()))
     }
 
-    /// Adds a problem at a span of the text, whose content is the value if a key is given.
+    /// Adds a problem at a span of the text, which is quoted as the value if a key is given.
     pub fn add(&mut self, span: Range<usize>, key: &str, hint: impl fmt::Display) {
         if self.is_full() {
             self.more += 1;
@@ -120,8 +120,8 @@ impl<'a> Document<'a> {
     }
 
     /// The line of a byte offset, from 1.
-    fn line(&self, place: usize) -> usize {
-        self.lines.partition_point(|begin| *begin <= place)
+    fn line(&self, offset: usize) -> usize {
+        self.lines.partition_point(|begin| *begin <= offset)
     }
 
     /// Returns the result if there are no problems.

@@ -21,12 +21,12 @@ const MAX_REMOVED: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Library<T> {
     folders: Vec<PathBuf>,
-    /// Whether the last folder may be missing like any other.
+    /// Whether the last folder may be missing too.
     optional: bool,
     read: Read<T>,
     items: BTreeMap<String, Item<T>>,
-    /// Contents of removed files, so that one that returns unchanged does not count as changed.
-    gone: BTreeMap<String, T>,
+    /// Contents of removed files, so that a file restored unchanged does not count as changed.
+    removed: BTreeMap<String, T>,
 }
 
 #[derive(Debug, Clone)]
@@ -41,9 +41,9 @@ pub struct Reloaded {
     /// Names that are new or have different contents.
     pub changed: Vec<String>,
     /// Names that were removed.
-    pub gone: Vec<String>,
+    pub removed: Vec<String>,
     /// Names that returned with unchanged contents.
-    pub back: Vec<String>,
+    pub restored: Vec<String>,
     /// All problems; an invalid file keeps its previous contents.
     pub problems: Vec<Problem>,
 }
@@ -51,8 +51,8 @@ pub struct Reloaded {
 impl Reloaded {
     /// Whether anything changed.
     #[must_use]
-    pub fn is_news(&self) -> bool {
-        !(self.changed.is_empty() && self.gone.is_empty() && self.back.is_empty())
+    pub fn has_changes(&self) -> bool {
+        !(self.changed.is_empty() && self.removed.is_empty() && self.restored.is_empty())
     }
 }
 
@@ -63,14 +63,14 @@ impl<T: PartialEq> Library<T> {
         Self::begin(folders, false, read)
     }
 
-    /// Like [`Library::open`], for optional files: a missing folder is no problem, not even the last.
+    /// Like [`Library::open`], for optional files: a missing folder is not a problem, even if it is the last.
     #[must_use]
     pub fn open_optional(folders: Vec<PathBuf>, read: Read<T>) -> (Self, Vec<Problem>) {
         Self::begin(folders, true, read)
     }
 
     fn begin(folders: Vec<PathBuf>, optional: bool, read: Read<T>) -> (Self, Vec<Problem>) {
-        let mut library = Self { folders, optional, read, items: BTreeMap::new(), gone: BTreeMap::new() };
+        let mut library = Self { folders, optional, read, items: BTreeMap::new(), removed: BTreeMap::new() };
         let problems = library.reload().problems;
         (library, problems)
     }
@@ -107,16 +107,16 @@ impl<T: PartialEq> Library<T> {
                 }
                 match (self.read)(&file) {
                     Ok(value) => {
-                        match (before.remove(&name), self.gone.remove(&name)) {
+                        match (before.remove(&name), self.removed.remove(&name)) {
                             (Some(old), _) if old.value == value => {}
-                            (None, Some(old)) if old == value => reloaded.back.push(name.clone()),
+                            (None, Some(old)) if old == value => reloaded.restored.push(name.clone()),
                             _ => reloaded.changed.push(name.clone()),
                         }
                         self.items.insert(name, Item { file, value });
                     }
                     Err(problems) => {
                         reloaded.problems.extend(problems);
-                        // Without a last good state, a file that this one would have hidden takes its place.
+                        // If there is no last good state, a file that this one would have hidden is used instead.
                         if let Some(old) = before.remove(&name) {
                             self.items.insert(name, old);
                         }
@@ -125,10 +125,10 @@ impl<T: PartialEq> Library<T> {
             }
         }
         for (name, item) in before {
-            if self.gone.len() < MAX_REMOVED {
-                self.gone.insert(name.clone(), item.value);
+            if self.removed.len() < MAX_REMOVED {
+                self.removed.insert(name.clone(), item.value);
             }
-            reloaded.gone.push(name);
+            reloaded.removed.push(name);
         }
         reloaded
     }
@@ -149,7 +149,7 @@ impl<T: PartialEq> Library<T> {
         self.items.values().map(|item| &item.value)
     }
 
-    /// The name `steps` positions after another, which need not exist, wrapping around.
+    /// The name `steps` positions after `name`, which need not exist, wrapping around.
     #[must_use]
     pub fn beside(&self, name: &str, steps: isize) -> Option<&str> {
         let names: Vec<&str> = self.names().collect();
@@ -204,7 +204,7 @@ mod tests {
         write("c.toml", "3");
         fs::remove_file(dir.path().join("b.toml")).unwrap();
         let reloaded = library.reload();
-        assert_eq!((reloaded.changed, reloaded.gone), (vec!["c".to_owned()], vec!["b".to_owned()]));
+        assert_eq!((reloaded.changed, reloaded.removed), (vec!["c".to_owned()], vec!["b".to_owned()]));
         assert_eq!(reloaded.problems.len(), 1);
         assert_eq!((library.get("a").unwrap().as_str(), library.get("b")), ("1", None));
         for (name, after, before) in [("a", "c", "c"), ("b", "c", "a"), ("c", "a", "a"), ("z", "a", "c")] {
@@ -224,16 +224,16 @@ mod tests {
         fs::write(&here, "1").unwrap();
         let (mut library, _) = Library::open(vec![dir.path().to_owned()], read);
         fs::rename(&here, &away).unwrap();
-        assert_eq!(library.reload().gone, ["a"]);
+        assert_eq!(library.reload().removed, ["a"]);
         fs::rename(&away, &here).unwrap();
         let back = library.reload();
-        assert_eq!((back.changed.len(), back.back.as_slice()), (0, &["a".to_owned()][..]));
-        assert!(back.is_news() && !library.reload().is_news());
+        assert_eq!((back.changed.len(), back.restored.as_slice()), (0, &["a".to_owned()][..]));
+        assert!(back.has_changes() && !library.reload().has_changes());
         // A file that was invalid and is now as before is not reported either; one that returned with other contents is.
         fs::write(&here, "bad").unwrap();
-        assert!(!library.reload().is_news());
+        assert!(!library.reload().has_changes());
         fs::write(&here, "1").unwrap();
-        assert!(!library.reload().is_news());
+        assert!(!library.reload().has_changes());
         fs::remove_file(&here).unwrap();
         library.reload();
         fs::write(&here, "2").unwrap();

@@ -10,7 +10,7 @@ use thiserror::Error;
 /// Name of the lock file.
 const NAME: &str = "lock";
 
-/// A locked folder; unlocked when dropped, or however the process ends.
+/// A locked folder; unlocked when dropped or when the process ends, however it ends.
 #[derive(Debug)]
 pub struct FolderLock {
     folder: PathBuf,
@@ -29,10 +29,10 @@ pub enum LockError {
     Held {
         /// The folder.
         folder: PathBuf,
-        /// What the holder wrote about itself.
+        /// The holder's description of itself.
         holder: String,
     },
-    /// The folder or file system does not support locks; it may not be in use.
+    /// The folder or file system does not support locks; the folder need not be in use.
     #[error("cannot lock {folder} against other Melos daemons: {source}")]
     Unlockable {
         /// The folder.
@@ -83,7 +83,7 @@ impl FolderLock {
         }
     }
 
-    /// Writes the holder's process and addresses to the lock file, for the error message of others.
+    /// Writes this process and its addresses to the lock file, for the error messages of other daemons.
     pub fn describe(&mut self, listening: &str) {
         listening.clone_into(&mut self.listening);
         let text = format!("process {}{listening}\n", std::process::id());
@@ -121,8 +121,7 @@ mod tests {
             "a folder that was deleted and recreated is locked again: {message}"
         );
         drop(lock);
-        // A process that another test is starting at this moment holds the lock too, until it closes the inherited
-        // file.
+        // A process that another test is starting right now also holds the lock, until it closes the inherited file.
         let deadline = Instant::now() + Duration::from_secs(10);
         while let Err(error) = FolderLock::take(&state) {
             assert!(Instant::now() < deadline, "{error}");

@@ -1,5 +1,5 @@
-//! The search path: the user's own folders first, then the machine's, then the installed one. A file in an earlier
-//! folder hides one of the same name in a later one.
+//! The search path: the user's folders first, then the machine's, then the installed one. A file in an earlier folder
+//! hides one of the same name in a later one.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ impl Places {
         Self { roots }
     }
 
-    /// A search path of one folder, independent of the machine.
+    /// A search path that consists of one folder, independent of the machine.
     #[must_use]
     pub fn only(folder: &Path) -> Self {
         Self { roots: vec![folder.to_owned()] }

@@ -32,7 +32,7 @@ mod mood;
 
 use std::path::Path;
 
-pub use journey::{Place, Step, Walk};
+pub use journey::{JourneyPosition, JourneySteps, Step};
 
 use crate::event::modulation::Modulation;
 use crate::event::parameter::{InPreset, Param, Value};
@@ -53,7 +53,7 @@ pub struct Preset {
     pub journey: Vec<Step>,
     /// Whether the journey restarts at its end.
     pub repeats: bool,
-    /// What moves by itself.
+    /// Parameters that vary by themselves.
     pub modulations: Vec<(Param, Modulation)>,
 }
 
@@ -101,7 +101,7 @@ impl Preset {
         read(file, Self::parse)
     }
 
-    /// Everything to set when loading the preset, in this order: the mood last, after its glide.
+    /// Everything to set when the preset is loaded, in order: the mood comes last, after its glide.
     #[must_use]
     pub fn settings(&self) -> Vec<(Param, Value)> {
         let named = |param| self.named.iter().any(|(other, _)| *other == param);
@@ -117,7 +117,7 @@ impl Preset {
         settings
     }
 
-    /// The same with an external tempo source, which stays unless the preset sets `tempo/source`.
+    /// The settings if an external source leads the tempo; it keeps leading unless the preset sets `tempo/source`.
     #[must_use]
     pub fn settings_led(&self) -> Vec<(Param, Value)> {
         let of_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);
@@ -126,7 +126,7 @@ impl Preset {
     }
 }
 
-/// Looks up the preset a performance starts with, and returns the initial values with it.
+/// Looks up the preset with which a performance starts; returns it with the initial values.
 ///
 /// # Errors
 /// When there is no such preset; the message lists the presets.
@@ -148,7 +148,7 @@ struct Named {
     key: String,
 }
 
-/// Reads ids and values; a table stands for the part of an id before the slash.
+/// Reads ids and values; a table's name is the part of an id before the slash.
 fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'_>, named: &mut Vec<Named>) {
     for (key_span, field) in table.take_rest() {
         let own = field.key.strip_prefix(table.path()).unwrap_or(&field.key).trim_start_matches('.');

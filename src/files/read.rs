@@ -1,4 +1,4 @@
-//! Reads files from elsewhere: regular files only, of bounded size.
+//! Reads untrusted files: regular ones only, of bounded size.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -10,12 +10,12 @@ use rustix::fs::OFlags;
 /// Maximum size of a text file that users write: presets, mappings, `melos.toml`, `model.toml`.
 pub const MAX_TEXT: u64 = 1 << 20;
 
-/// Opens a regular file for reading. Never blocks, as opening a named pipe would.
+/// Opens a regular file for reading. Never blocks, unlike opening a named pipe.
 ///
 /// # Errors
 /// When it cannot be opened or is not a regular file ([`ErrorKind::InvalidInput`]).
 pub fn open(path: &Path) -> io::Result<File> {
-    // Checked before opening, since opening a device may have side effects.
+    // Check before opening, since opening a device may have side effects.
     regular(&fs::metadata(path)?)?;
     let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     regular(&file.metadata()?)?;
@@ -33,7 +33,7 @@ pub fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(too_large(limit));
     }
     let mut bytes = Vec::with_capacity(length as usize);
-    // The file may have grown since.
+    // The file may have grown since its size was read.
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
 }

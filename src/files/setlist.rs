@@ -1,4 +1,4 @@
-//! `setlists/*.toml`: the presets and scenes of an evening, in order.
+//! `setlists/*.toml`: the presets and scenes of a show, in order.
 //!
 //! ```toml
 //! schema = 1

@@ -16,7 +16,7 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// A file and the space it takes.
+/// A file and its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// Time of the last write.

@@ -1,9 +1,9 @@
 //! Watches files and folders, so that a save takes effect while playing.
 //!
-//! Changes are found by scanning: which files the paths lead to, following links, and which versions of them. So a
-//! retargeted link or folder, a mount, and any way an editor saves a file are all noticed, and changes without an
-//! effect are not reported. A scan runs every `POLL`, and sooner when the system reports an event, as long as it
-//! provides watches. A burst of events is scanned once it is quiet; editors' own files are ignored.
+//! Changes are found by scanning which files the paths lead to, following links, and which versions they are. This
+//! detects retargeted links, replaced folders, mounts and every way in which editors save files, and ignores changes
+//! without an effect. A scan runs every `POLL`, or sooner when the system reports an event, if it provides watches.
+//! After a burst of events, the scan waits until they have stopped; editors' temporary files are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -39,8 +39,8 @@ const MAX_FILES: usize = 4096;
 pub struct Changed(pub Vec<PathBuf>);
 
 /// Starts watching; changes are sent to `changed` until its receiver is dropped. A path may be a file, or a folder,
-/// which is watched recursively; it need not exist yet. When `changed` is full, the burst is sent again a little later.
-/// Missing system watches are reported as a trouble, and polling takes over.
+/// which is watched recursively; it need not exist yet. If `changed` is full, the change is sent later. If the system
+/// provides no watches, that is reported as a trouble, and files are polled.
 ///
 /// # Errors
 /// When the thread cannot be started.
@@ -83,21 +83,21 @@ impl Version {
 
 /// Everything the paths lead to, by the name under which it is reached.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Look {
+struct Scan {
     versions: BTreeMap<PathBuf, Version>,
-    /// The folders in which a change would first show, with device and inode.
+    /// The folders to watch for changes, with device and inode.
     folders: BTreeMap<PathBuf, (u64, u64)>,
 }
 
-impl Look {
+impl Scan {
     /// The current state; a folder that cannot be listed, for example without free descriptors or on a failing disk,
     /// counts as unchanged.
     fn at(paths: &[PathBuf], before: &Self) -> Self {
-        let mut look = Self::default();
+        let mut scan = Self::default();
         for path in paths {
-            look.add(path, 0, before);
+            scan.add(path, 0, before);
         }
-        look
+        scan
     }
 
     fn add(&mut self, path: &Path, depth: usize, before: &Self) {
@@ -116,7 +116,7 @@ impl Look {
         self.add_folder(Some(path));
         match fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>) {
             Ok(entries) => {
-                let inside = entries.iter().map(fs::DirEntry::path).filter(|inside| !is_editors_own(inside));
+                let inside = entries.iter().map(fs::DirEntry::path).filter(|inside| !is_temporary(inside));
                 inside.for_each(|inside| self.add(&inside, depth + 1, before));
             }
             Err(_) => self.add_as_before(path, before),
@@ -147,7 +147,7 @@ impl Look {
 
 struct Watch {
     paths: Vec<PathBuf>,
-    last: Look,
+    last: Scan,
     /// The system's watches, if available, and their events.
     hints: Option<(RecommendedWatcher, Receiver<Event>)>,
     /// Watched folders, with device and inode at that time.
@@ -163,7 +163,7 @@ impl Watch {
         let paths: Vec<_> = paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
         // Watches precede the scan, so that nothing in between is missed.
         let mut watch = Self {
-            last: Look::default(),
+            last: Scan::default(),
             paths,
             hints: None,
             armed: BTreeMap::new(),
@@ -171,9 +171,9 @@ impl Watch {
             troubles,
             said: false,
         };
-        watch.last = Look::at(&watch.paths, &watch.last);
+        watch.last = Scan::at(&watch.paths, &watch.last);
         watch.request_watches();
-        watch.last = Look::at(&watch.paths, &watch.last);
+        watch.last = Scan::at(&watch.paths, &watch.last);
         watch
     }
 
@@ -212,7 +212,7 @@ impl Watch {
         self.armed.retain(|folder, what| {
             let same = self.last.folders.get(folder) == Some(what);
             if !same {
-                // It may be gone, along with its watch.
+                // The folder may have been deleted, and its watch with it.
                 let _ = watcher.unwatch(folder);
             }
             same
@@ -221,7 +221,7 @@ impl Watch {
             if !self.armed.contains_key(folder) {
                 match watcher.watch(folder, RecursiveMode::NonRecursive) {
                     Ok(()) => drop(self.armed.insert(folder.clone(), *what)),
-                    // A folder that vanished meanwhile is fine.
+                    // A folder may have disappeared in the meantime.
                     Err(_) if !folder.exists() => {}
                     Err(error) => failed = Some(error),
                 }
@@ -239,9 +239,9 @@ impl Watch {
             if self.wait() == Err(Dead) {
                 self.give_up(&"the watcher ended");
             }
-            let look = Look::at(&self.paths, &self.last);
-            let different = look.differences(&self.last);
-            self.last = look;
+            let scan = Scan::at(&self.paths, &self.last);
+            let different = scan.differences(&self.last);
+            self.last = scan;
             if self.hints.is_none() && self.requested_at.elapsed() >= RETRY {
                 self.request_watches();
             }
@@ -265,7 +265,7 @@ impl Watch {
                 Some(first) => DEBOUNCE.min((first + MAX_DEBOUNCE).saturating_duration_since(Instant::now())),
             };
             match events.recv_timeout(wait) {
-                Ok(event) if counts(&event) => drop(first.get_or_insert_with(Instant::now)),
+                Ok(event) if is_relevant(&event) => drop(first.get_or_insert_with(Instant::now)),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
                 Err(RecvTimeoutError::Disconnected) => return Err(Dead),
@@ -278,7 +278,7 @@ impl Watch {
 #[derive(Debug, PartialEq, Eq)]
 struct Dead;
 
-/// Sends a burst; false when there is no longer a receiver.
+/// Sends the changed paths; false if the receiver was dropped.
 fn notify(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
     let mut news = Changed(paths);
     loop {
@@ -293,17 +293,17 @@ fn notify(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
     }
 }
 
-/// Whether an event matters; reads and editors' own files do not.
-fn counts(event: &Event) -> bool {
+/// Whether an event is relevant; reads and editors' temporary files are not.
+fn is_relevant(event: &Event) -> bool {
     let happened = match event.kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         _ => true,
     };
-    happened && (event.paths.is_empty() || event.paths.iter().any(|path| !is_editors_own(path)))
+    happened && (event.paths.is_empty() || event.paths.iter().any(|path| !is_temporary(path)))
 }
 
 /// Backups, locks and swap files: `.x.swp`, `x~`, `#x#`, `x.tmp`, and vim's probe `4913`.
-fn is_editors_own(path: &Path) -> bool {
+fn is_temporary(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let extension = path.extension().and_then(|extension| extension.to_str());
     name.starts_with(['.', '#'])

@@ -1,4 +1,4 @@
-//! Writes that never lose what was there.
+//! Writes that never lose existing data.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -7,18 +7,18 @@ use std::time::SystemTime;
 
 use jiff::ZonedDateTime;
 
-/// Replaces a file atomically: after a crash or power cut either the old or the new one is there, complete. Follows
+/// Replaces a file atomically: after a crash or power cut, either the old or the new one exists, complete. Follows
 /// links and replaces their target.
 ///
 /// # Errors
-/// When the file cannot be written; the old one is still there.
+/// When the file cannot be written; the old one is unchanged.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
     let written = (|| {
-        // A leftover of a crash, or something other than a file.
+        // It may be left over from a crash, or be something other than a file.
         let _ = fs::remove_file(&new);
         let mut file = File::create_new(&new)?;
         file.write_all(bytes)?;
@@ -35,7 +35,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Syncs the directory entry of a file to disk.
 ///
 /// # Errors
-/// When the folder is gone or the disk fails.
+/// When the folder no longer exists or the disk fails.
 pub fn sync_folder(of: &Path) -> io::Result<()> {
     let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
@@ -54,7 +54,7 @@ pub fn set_aside(path: &Path, why: &str) -> io::Result<PathBuf> {
         match fs::hard_link(&source, &aside) {
             Ok(()) => {}
             Err(_) if aside.symlink_metadata().is_ok() => continue,
-            // Another disk, a file system without hard links, or not a regular file.
+            // It is on another disk or a file system without hard links, or is not a regular file.
             Err(_) => copy(&source, &aside).or_else(|_| fs::rename(path, &aside))?,
         }
         sync_folder(path)?;
@@ -87,7 +87,7 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
         return path.to_owned();
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Known extensions only, since a timestamp may contain dots too.
+    // Only known extensions count, since a timestamp may contain dots too.
     let ending = ["wav", "flac", "log"].into_iter().find(|ending| name.ends_with(&format!(".{ending}")));
     path.with_file_name(match ending {
         Some(ending) => format!("{}-{number}.{ending}", &name[..name.len() - ending.len() - 1]),
@@ -103,9 +103,9 @@ pub fn stamp(format: &str) -> String {
 
 /// A local time in a `strftime` format.
 #[must_use]
-pub fn stamp_of(moment: SystemTime, format: &str) -> String {
-    let moment = ZonedDateTime::try_from(moment).unwrap_or_else(|_| ZonedDateTime::now());
-    moment.strftime(format).to_string()
+pub fn stamp_of(time: SystemTime, format: &str) -> String {
+    let time = ZonedDateTime::try_from(time).unwrap_or_else(|_| ZonedDateTime::now());
+    time.strftime(format).to_string()
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ const OUT_PORT: &str = "midi_out";
 const FEEDBACK_PORT: &str = "feedback";
 
 fn input() -> Result<MidiInput, MidiError> {
-    // Without the device the ALSA library prints an error on every search, once a second.
+    // Without the device, the ALSA library would print an error on every search, once a second.
     if !Path::new(SEQUENCER).exists() {
         return Err(MidiError::Alsa(format!("{SEQUENCER} does not exist")));
     }
@@ -68,13 +68,13 @@ fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
     started.map(|_| Route::Queue(queue)).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
-/// The callback for midir's thread. A panic in it loses the message, not the device.
+/// The callback for midir's thread. If it panics, the message is lost but the device stays connected.
 fn receive(sender: &Sender, device: DeviceId) -> impl FnMut(u64, &[u8], &mut Parser) + Send + 'static {
     let sender = sender.clone();
     move |_, bytes, parser| threads::fenced(|| sender.forward_bytes(parser, device, Instant::now(), bytes))
 }
 
-/// Every sending port by id, with its name, except Melos's own.
+/// Every output port of another program or device by id, with its name.
 fn ports(input: &MidiInput) -> BTreeMap<String, (midir::MidiInputPort, String)> {
     let ports = input.ports().into_iter().filter_map(|port| {
         let name = input.port_name(&port).ok()?;
@@ -127,7 +127,7 @@ impl Backend for Alsa {
                 Ok(connection) => {
                     self.devices.insert(port_id, Connected { id, name, feedback: false, _connection: connection });
                 }
-                // Disconnected between listing and connecting; the next search takes care of it.
+                // It was disconnected between listing and connecting; the next search handles that.
                 Err(error) => {
                     tracing::debug!(%error, name, "cannot open MIDI device");
                     sender.disconnected(id, &name);

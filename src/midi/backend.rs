@@ -1,4 +1,4 @@
-//! What a MIDI system provides, and where it sends its events.
+//! The interface of a MIDI system, and the channel for its events.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -18,14 +18,14 @@ const RING_CAPACITY: usize = 1024;
 
 /// A MIDI system that can be searched repeatedly.
 pub(super) trait Backend: Default {
-    /// Connects new devices and drops those that are gone.
+    /// Connects new devices and drops those that have disappeared.
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError>;
 
     /// Disconnects everything.
     fn disconnect(&mut self, sender: &mut Sender);
 
     /// Whether the system reported a change since the last search.
-    fn has_news(&self) -> bool {
+    fn has_changed(&self) -> bool {
         false
     }
 }
@@ -65,7 +65,7 @@ impl Sender {
         }
     }
 
-    /// Announces a device. Waits for room: an announcement must not be lost.
+    /// Announces a device. Waits until the queue has room, since an announcement must not be lost.
     pub(super) fn connected(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
         tracing::info!(name, "MIDI device connected");
@@ -75,7 +75,7 @@ impl Sender {
 
     /// Announces that a device has disconnected.
     pub(super) fn disconnected(&self, id: DeviceId, name: &str) {
-        // Its earlier messages come first.
+        // Forward its earlier messages first.
         self.gather();
         tracing::info!(name, "MIDI device disconnected");
         self.announce(MidiEvent::Disconnected(id));

@@ -24,7 +24,7 @@ const MAX_OUTLIERS: usize = 3;
 const MAX_TICK: Duration = Duration::from_millis(125);
 /// Tick length of the fastest tempo followed, 300 bpm; anything faster is a burst after a stall.
 const MIN_TICK_SECONDS: f64 = 60.0 / 300.0 / TICKS_PER_BEAT as f64;
-/// Relative tempo change below which nothing is reported; the beats keep the music in place anyway.
+/// Relative tempo change below which nothing is reported; the beats keep the music in phase anyway.
 const MIN_CHANGE: f64 = 0.002;
 /// Minimum interval between tempo reports, in ticks.
 const REPORT_TICKS: u64 = 6;
@@ -45,7 +45,7 @@ pub enum ClockEvent {
 
 impl ClockEvent {
     /// Converts to a control event; `frame` gives the frame played at a time.
-    pub fn on_time_line(self, frame: impl Fn(Instant) -> u64) -> ControlEvent {
+    pub fn to_control_event(self, frame: impl Fn(Instant) -> u64) -> ControlEvent {
         match self {
             Self::Tempo(tempo) => ControlEvent::Tempo(tempo),
             Self::Beat { beat, at } => ControlEvent::Beat { beat: beat as f64, at: frame(at) },
@@ -97,7 +97,7 @@ impl ClockFollower {
         self.running
     }
 
-    /// Reports the tempo again with the next ticks, for a new listener.
+    /// Reports the tempo again on one of the next ticks, for a new listener.
     pub fn report_again(&mut self) {
         self.reported = None;
     }
@@ -149,7 +149,7 @@ impl Loop {
             let measured = seconds_between(self.raw[0], at) / MAX_OUTLIERS as f64;
             return self.restart(at, measured);
         }
-        // Wide at first, so that the jittery tempo of the first ticks is soon forgotten.
+        // The bandwidth is wide at first, so that the jittery tempo of the first ticks is soon forgotten.
         let bandwidth = BANDWIDTH_HZ.max(0.5 / (self.ticks as f64 * self.period));
         let omega = (std::f64::consts::TAU * bandwidth * self.period).min(0.7);
         let filtered = shifted(self.next, std::f64::consts::SQRT_2 * omega * error);
@@ -181,9 +181,9 @@ fn seconds_between(from: Instant, to: Instant) -> f64 {
     }
 }
 
-fn shifted(moment: Instant, seconds: f64) -> Instant {
+fn shifted(time: Instant, seconds: f64) -> Instant {
     let by = Duration::from_secs_f64(seconds.abs());
-    if seconds < 0.0 { moment.checked_sub(by).unwrap_or(moment) } else { moment + by }
+    if seconds < 0.0 { time.checked_sub(by).unwrap_or(time) } else { time + by }
 }
 
 #[cfg(test)]

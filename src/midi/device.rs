@@ -1,4 +1,4 @@
-//! MIDI devices, and what happens to them.
+//! MIDI devices and their events.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::Message;
 
-/// Identifies a device while Melos runs; never reused.
+/// Identifies a device; never reused while Melos is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(pub u32);
 

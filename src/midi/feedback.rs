@@ -9,29 +9,29 @@ use super::device::DeviceId;
 use super::out::{Route, Timed};
 use crate::event::health::{Loss, Losses};
 
-/// Feedback to devices. Clones share it; for control threads only, never for an audio callback.
+/// Feedback to devices, shared by all clones. For control threads only, never for an audio callback.
 #[derive(Debug, Clone)]
 pub struct MidiFeedback {
-    ways: Arc<Mutex<OutputPorts>>,
+    outputs: Arc<Mutex<OutputPorts>>,
     losses: Arc<Losses>,
 }
 
 #[derive(Debug, Default)]
 struct OutputPorts {
     /// Parts of device names, in lower case.
-    wanted: Vec<String>,
+    requested: Vec<String>,
     routes: BTreeMap<DeviceId, Route>,
 }
 
 impl MidiFeedback {
     pub(super) fn new(losses: Arc<Losses>) -> Self {
-        Self { ways: Arc::default(), losses }
+        Self { outputs: Arc::default(), losses }
     }
 
-    /// Opens feedback, within a second, to devices whose names contain one of these parts, in lower case; what is open
-    /// stays open. Each opening is reported with [`super::MidiEvent::FeedbackReady`].
-    pub fn want(&self, parts: Vec<String>) {
-        self.ports().wanted = parts;
+    /// Requests feedback to devices whose names contain one of these parts, in lower case. It opens within a second and
+    /// then stays open; each opening is reported with [`super::MidiEvent::FeedbackReady`].
+    pub fn request(&self, parts: Vec<String>) {
+        self.ports().requested = parts;
     }
 
     /// Sends a message to a device at once. Never blocks: the message is dropped and counted when the queue is full,
@@ -43,10 +43,10 @@ impl MidiFeedback {
         }
     }
 
-    /// The wanted part that a port's name contains, in lower case.
+    /// The requested part that a port's name contains, in lower case.
     pub(super) fn part_in(&self, name: &str) -> Option<String> {
         let name = name.to_lowercase();
-        self.ports().wanted.iter().find(|part| name.contains(*part)).cloned()
+        self.ports().requested.iter().find(|part| name.contains(*part)).cloned()
     }
 
     pub(super) fn open(&self, device: DeviceId, route: Route) {
@@ -58,6 +58,6 @@ impl MidiFeedback {
     }
 
     fn ports(&self) -> MutexGuard<'_, OutputPorts> {
-        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
+        self.outputs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The thread that searches for devices on the MIDI system chosen at run time.
+//! The thread that searches for devices on the selected MIDI system.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,17 +15,17 @@ use crate::threads;
 
 /// Interval between device searches.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
-/// Maximum delay in noticing a change or the end.
+/// Interval between checks for a change of the system or the end.
 const NOTICE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Time for the search to end; a hung server must not keep the process alive.
+/// Time limit for the search to end, so that a hung server cannot keep the process alive.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A MIDI system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MidiSystem {
-    /// The ALSA sequencer: every device in both directions, and the ports `melos:midi_in` and `melos:midi_out` for
-    /// other programs.
+    /// The ALSA sequencer: connects every device in both directions, and has the ports `melos:midi_in` and
+    /// `melos:midi_out` for other programs.
     Alsa,
     /// A JACK server: one port `melos:midi_out`, and for each of four devices an input and a feedback port:
     /// `melos:midi_in` and `melos:feedback`, `melos:midi_in_2` and `melos:feedback_2`, and so on. Hardware is connected
@@ -37,7 +37,7 @@ impl MidiSystem {
     /// The system that suits an audio output, given by its [`crate::output::device::OutputStatus::name`]: JACK for
     /// JACK, otherwise ALSA.
     #[must_use]
-    pub fn beside(output: &str) -> Self {
+    pub fn for_output(output: &str) -> Self {
         if output.starts_with("JACK") { Self::Jack } else { Self::Alsa }
     }
 }
@@ -69,8 +69,8 @@ impl std::fmt::Debug for MidiIn {
 }
 
 impl MidiIn {
-    /// Starts searching for devices; their events go to `events`, whose reader is woken. Waits for a system that is not
-    /// available yet.
+    /// Starts searching for devices; their events go to `events`, whose reader is woken. If the system is unavailable,
+    /// keeps trying.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -94,7 +94,7 @@ impl MidiIn {
         Ok(Self { stop, on_jack, sender, thread: Some(thread) })
     }
 
-    /// Switches to another system: its devices replace the old one's. Does not block.
+    /// Switches to another system, whose devices replace the current ones. Does not block.
     pub fn switch(&self, system: MidiSystem) {
         self.on_jack.store(system == MidiSystem::Jack, Ordering::Relaxed);
     }
@@ -105,8 +105,8 @@ impl MidiIn {
         if self.on_jack.load(Ordering::Relaxed) { MidiSystem::Jack } else { MidiSystem::Alsa }
     }
 
-    /// Forwards messages received by callbacks. Call it right before reading the events, so that messages do not have
-    /// to wait for the search thread, which does the same twenty times a second.
+    /// Forwards messages received by callbacks. Call it right before reading the events, so that messages need not wait
+    /// for the search thread, which also calls it twenty times a second.
     pub fn gather(&self) {
         self.sender.gather();
     }
@@ -140,7 +140,7 @@ fn search<S: Backend>(keep_running: impl Fn() -> bool, sender: &mut Sender) {
     let mut next = Instant::now();
     while keep_running() {
         sender.gather();
-        if Instant::now() >= next || system.has_news() {
+        if Instant::now() >= next || system.has_changed() {
             next = Instant::now() + SEARCH_INTERVAL;
             let error = system.search(sender).err();
             if error != logged {

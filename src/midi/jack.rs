@@ -1,10 +1,10 @@
 //! JACK MIDI through the jack crate, accurate to the frame. One port `melos:midi_out`, and a pair for each of a few
 //! devices: `melos:midi_in` with `melos:feedback`, `melos:midi_in_2` with `melos:feedback_2`, and so on.
 //!
-//! JACK does not report which connection a message came through, so devices with their own mappings need their own
-//! ports. Each hardware device gets one; whatever shares a port counts as one device.
+//! JACK does not report the connection through which a message arrived, so devices with their own mappings need their
+//! own ports. Each hardware device gets one; all sources that share a port count as one device.
 //!
-//! A dying server does not always announce its end, so the client is replaced both when it is notified and when its
+//! A server that crashes does not always notify its clients, so the client is replaced when it is notified or when its
 //! callback is no longer called.
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::output::jack_clients::{self, Calls};
 
 mod callback;
 
-use callback::{Callback, Forwarder, Inlet, JackClock, Outlet};
+use callback::{Callback, Forwarder, InputPort, JackClock, OutputPort};
 
 const CLIENT: &str = "melos";
 const PORTS: [&str; 4] = ["midi_in", "midi_in_2", "midi_in_3", "midi_in_4"];
@@ -33,7 +33,7 @@ const FEEDBACK_PORTS: [&str; PORTS.len()] = ["feedback", "feedback_2", "feedback
 /// Marks a port without a device.
 const NO_DEVICE: u64 = u64::MAX;
 const MIDI: Option<&str> = Some("8 bit raw midi");
-/// A server whose callback is silent for this long is gone; the longest period in use is about 100 ms.
+/// A server that has not called the callback for this long has stopped; the longest period in use is about 100 ms.
 const STALL_TIMEOUT: Duration = Duration::from_millis(900);
 
 fn open() -> Result<(Calls, Client), MidiError> {
@@ -48,7 +48,7 @@ pub(super) fn sources() -> Result<Vec<String>, MidiError> {
     Ok(sources)
 }
 
-/// The client, while there is a server.
+/// The client, while a server is running.
 #[derive(Default)]
 pub(super) struct Jack {
     running: Option<Running>,
@@ -60,7 +60,7 @@ struct Running {
     news: Arc<AtomicBool>,
     /// Set when the server stopped.
     lost: Arc<AtomicBool>,
-    /// Declared after the client, since it must outlive it.
+    /// Must outlive the client, so it is declared after it.
     calls: Calls,
     calls_seen: u64,
     calls_seen_at: Instant,
@@ -73,7 +73,7 @@ struct PortPair {
     /// Full port names.
     input: String,
     feedback: String,
-    /// The device and its name. The first pair always has one: other programs connect there.
+    /// The device and its name. The first pair always has one, since other programs connect to it.
     device: Option<(DeviceId, String)>,
     /// The device id that the callback attributes messages to.
     current: Arc<AtomicU64>,
@@ -123,13 +123,13 @@ impl Backend for Jack {
         if let Some(Running { client, calls, mut pairs, .. }) = self.running.take() {
             sender.out.reroute(None);
             pairs.iter_mut().for_each(|pair| pair.release(sender));
-            // After the server has stopped this fails, but resources are freed all the same.
+            // This fails if the server has stopped, but the resources are freed all the same.
             let _ = client.deactivate();
             drop(calls);
         }
     }
 
-    fn has_news(&self) -> bool {
+    fn has_changed(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.news.load(Ordering::Relaxed))
     }
 }
@@ -139,9 +139,9 @@ impl Running {
         let fail = |error: jack::Error| MidiError::Jack(error.to_string());
         let (calls, client) = open()?;
         let out = client.register_port(OUT_PORT, MidiOut::default()).map_err(fail)?;
-        let (messages, waiting) = HeapRb::new(QUEUE_CAPACITY).split();
-        let mut outlets = vec![Outlet { port: out, waiting }];
-        let (mut inlets, mut pairs) = (Vec::new(), Vec::new());
+        let (messages, pending) = HeapRb::new(QUEUE_CAPACITY).split();
+        let mut outputs = vec![OutputPort { port: out, pending }];
+        let (mut inputs, mut pairs) = (Vec::new(), Vec::new());
         for (input, feedback) in PORTS.iter().zip(FEEDBACK_PORTS) {
             let port = client.register_port(input, MidiIn::default()).map_err(fail)?;
             let back = client.register_port(feedback, MidiOut::default()).map_err(fail)?;
@@ -155,14 +155,14 @@ impl Running {
                 feedback_route: Some(Route::Ring(feedback)),
                 listeners: Vec::new(),
             });
-            inlets.push(Inlet { port, parser: Parser::default(), current });
-            outlets.push(Outlet { port: back, waiting: to_send });
+            inputs.push(InputPort { port, parser: Parser::default(), current });
+            outputs.push(OutputPort { port: back, pending: to_send });
         }
         let callback = Callback {
-            inlets,
+            inputs,
             forwarder: Forwarder::new(sender),
             calls: calls.clone(),
-            outlets,
+            outputs,
             // JACK has its own microsecond clock; its offset to ours is measured once, outside the callback.
             clock: JackClock::new(Instant::now(), client.time()),
             rate: client.sample_rate(),
@@ -177,7 +177,7 @@ impl Running {
         Ok(running)
     }
 
-    /// Whether the server has stopped: it has announced that, or has not called the callback for too long.
+    /// Whether the server has stopped: it has notified the client, or has not called the callback for too long.
     fn is_lost(&mut self) -> bool {
         let calls = self.calls.so_far();
         if calls != self.calls_seen {
@@ -186,7 +186,7 @@ impl Running {
         self.lost.load(Ordering::Relaxed) || self.calls_seen_at.elapsed() > STALL_TIMEOUT
     }
 
-    /// Connects hardware, each to a pair of its own while there are any left, and announces devices.
+    /// Connects each hardware device to a free pair of ports, while there are any, and announces devices.
     fn connect(&mut self, sender: &mut Sender) {
         self.news.store(false, Ordering::Relaxed);
         let client = self.client.as_client();
@@ -224,7 +224,7 @@ impl Running {
         self.connect_feedback(sender);
     }
 
-    /// Connects each pair's feedback to its hardware where wanted, and announces new receivers.
+    /// Connects each pair's feedback port to its hardware if requested, and announces new receivers.
     fn connect_feedback(&mut self, sender: &Sender) {
         let client = self.client.as_client();
         let mut listeners: Vec<Vec<String>> = vec![Vec::new(); self.pairs.len()];

@@ -34,7 +34,7 @@ use crate::files::document::{self, Problem};
 /// A valid mapping file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mapping {
-    /// File name without `.toml`; other mappings inherit by it.
+    /// File name without `.toml`, by which other mappings inherit from this one.
     pub file: String,
     /// Display name.
     pub name: String,
@@ -42,7 +42,7 @@ pub struct Mapping {
     pub inherit: Option<String>,
     /// Part of the port's name, in lower case; empty for devices that no other mapping fits.
     pub port_contains: String,
-    /// Whether to follow the device's MIDI clock; no if unset.
+    /// Whether to follow the device's MIDI clock; unset means no.
     pub clock: Option<bool>,
     /// Layers: alternative functions of controls while a button is held.
     pub layers: Vec<Layer>,
@@ -84,7 +84,7 @@ impl Mapping {
 
     /// Whether any control receives feedback.
     #[must_use]
-    pub fn gives_feedback(&self) -> bool {
+    pub fn has_feedback(&self) -> bool {
         self.bindings.iter().any(|binding| binding.feedback.is_some())
     }
 

@@ -25,7 +25,7 @@ pub enum ConfigChange {
     Recordings(RecordingsConfig),
     /// Whether a control log is written, and its size.
     ControlLog,
-    /// How much is kept of the log.
+    /// How much of the log is kept.
     Log,
     /// When music is played.
     Schedule,

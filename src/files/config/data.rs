@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 
-/// Returns the given folder after checking it, or else the first found: the current folder, one around the binary, or
-/// the install location.
+/// Returns the given folder after checking it, otherwise the first that is found: the current folder, one near the
+/// binary, or the install location.
 ///
 /// # Errors
 /// When there is none; the message lists the folders searched.

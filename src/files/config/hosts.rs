@@ -3,7 +3,7 @@
 /// An audio system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum AudioHost {
-    /// The first that works: JACK, PipeWire, PulseAudio, ALSA, or else the null output.
+    /// The first that works of JACK, PipeWire, PulseAudio and ALSA, otherwise the null output.
     Auto,
     /// A JACK server.
     Jack,
@@ -13,7 +13,7 @@ pub enum AudioHost {
     Pipewire,
     /// PulseAudio.
     Pulse,
-    /// No device: real-time output to nowhere.
+    /// No device: the output runs in real time and is discarded.
     Null,
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::files::document::{Document, Field, Problem, Table};
 
-/// Frames per callback that some system accepts.
+/// Block sizes that at least one audio system accepts, in frames.
 const BLOCKS: std::ops::RangeInclusive<i64> = 16..=8192;
 /// Upper limit for sizes in gigabytes: a petabyte.
 const GIGABYTES: f64 = 1e6;
@@ -28,7 +28,7 @@ pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
     section(document, &mut root, "http", &mut config.http, http);
     section(document, &mut root, "midi", &mut config.midi, midi);
     match root.take("recordings") {
-        // Short form: the folder alone.
+        // Shorthand: the folder alone.
         Some(Field { value: DeValue::String(folder), .. }) => config.recordings.folder = PathBuf::from(folder.as_ref()),
         Some(field) => {
             if let Some(mut table) = field.table(document) {

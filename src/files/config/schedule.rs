@@ -1,4 +1,4 @@
-//! `[schedule]` in `melos.toml`: opening hours by local time, and a preset for each.
+//! `[schedule]` in `melos.toml`: opening hours in local time, with a preset for each.
 //!
 //! Opening hours are converted to instants on each date in the time zone, so days of 23 or 25 hours are handled
 //! correctly, and the result depends only on the current time, not on how the clock reached it.
@@ -13,7 +13,7 @@ use crate::files::document::{Document, Field, Table};
 
 /// Fade times, in seconds.
 const FADE: std::ops::RangeInclusive<f64> = 0.0..=600.0;
-/// How long a changed state must last before it is reported, so that setting the clock back slightly just after opening
+/// How long a new state must last before it is reported, so that setting the clock back slightly just after opening
 /// time does not stop the music again.
 const SETTLING_TIME: Duration = Duration::from_secs(3);
 /// Number of days searched for the next change.
@@ -42,7 +42,7 @@ pub struct Schedule {
     pub hours: Vec<Hours>,
 }
 
-/// Opening hours of some days.
+/// Opening hours on some days.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hours {
     /// The days on which they begin.
@@ -119,7 +119,7 @@ pub struct Debounce {
 }
 
 impl Debounce {
-    /// Takes the index of the hours that apply by the wall clock, and a monotonic time. Returns the index if it is to
+    /// Processes the index of the hours that currently apply; `now` is a monotonic time. Returns the index if it must
     /// be reported.
     pub fn update(&mut self, current: Option<usize>, now: Instant) -> Option<Option<usize>> {
         let Some(reported) = self.reported else {

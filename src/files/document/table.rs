@@ -1,4 +1,4 @@
-//! A TOML table that is emptied key by key, so that whatever is left over is unknown.
+//! A TOML table that is emptied key by key, so that any key left over is unknown.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -52,14 +52,14 @@ impl<'a> Table<'a> {
         &self.path
     }
 
-    /// Takes a key.
+    /// Removes and returns a key.
     pub fn take(&mut self, key: &'static str) -> Option<Field<'a>> {
         self.known_keys.push(key);
         let value = self.left.remove(key)?;
         Some(self.field(key, value))
     }
 
-    /// Takes all remaining keys, each with the span of the key itself.
+    /// Removes and returns all remaining keys, each with the span of the key itself.
     pub fn take_rest(&mut self) -> Vec<(Range<usize>, Field<'a>)> {
         let left = std::mem::take(&mut self.left);
         left.into_iter().map(|(key, value)| (key.span(), self.field(key.get_ref(), value))).collect()
@@ -70,12 +70,12 @@ impl<'a> Table<'a> {
         Field { key, span: value.span(), value: value.into_inner() }
     }
 
-    /// Takes a string.
+    /// Removes and returns a string.
     pub fn text(&mut self, document: &mut Document<'_>, key: &'static str) -> Option<String> {
         self.take(key)?.text(document)
     }
 
-    /// Takes a required string; reports a problem and returns an empty one if it is missing.
+    /// Removes and returns a required string; reports a problem and returns an empty one if it is missing.
     pub fn required_text(&mut self, document: &mut Document<'_>, key: &'static str) -> String {
         match self.take(key) {
             Some(field) => field.text(document).unwrap_or_default(),
@@ -95,7 +95,7 @@ impl<'a> Table<'a> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// Takes `true` or `false`.
+    /// Removes and returns `true` or `false`.
     pub fn flag(&mut self, document: &mut Document<'_>, key: &'static str) -> Option<bool> {
         let field = self.take(key)?;
         match field.value {
@@ -104,7 +104,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes a number in a range.
+    /// Removes and returns a number in a range.
     pub fn number(
         &mut self,
         document: &mut Document<'_>,
@@ -118,7 +118,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes an integer in a range.
+    /// Removes and returns an integer in a range.
     pub fn integer(
         &mut self,
         document: &mut Document<'_>,
@@ -128,7 +128,7 @@ impl<'a> Table<'a> {
         self.take(key)?.integer(document, range)
     }
 
-    /// Takes one of several names.
+    /// Removes one of several names and returns what it stands for.
     pub fn choice<T: Copy>(
         &mut self,
         document: &mut Document<'_>,
@@ -146,7 +146,7 @@ impl<'a> Table<'a> {
         None
     }
 
-    /// Takes a list of strings.
+    /// Removes and returns a list of strings.
     pub fn texts(&mut self, document: &mut Document<'_>, key: &'static str) -> Vec<String> {
         let Some(field) = self.take(key) else { return Vec::new() };
         let DeValue::Array(items) = field.value else {
@@ -156,12 +156,12 @@ impl<'a> Table<'a> {
         items.filter_map(|item| item.text(document)).collect()
     }
 
-    /// Takes a table inside this one.
+    /// Removes and returns a table inside this one.
     pub fn table(&mut self, document: &mut Document<'_>, key: &'static str) -> Option<Table<'a>> {
         self.take(key)?.table(document)
     }
 
-    /// Takes an array of tables: `[[key]]`.
+    /// Removes and returns an array of tables: `[[key]]`.
     pub fn tables(&mut self, document: &mut Document<'_>, key: &'static str) -> Vec<Table<'a>> {
         let Some(field) = self.take(key) else { return Vec::new() };
         let DeValue::Array(items) = field.value else {
@@ -203,7 +203,7 @@ impl<'a> Field<'a> {
         number_of(&self.value)
     }
 
-    /// The numbers, if it is a list of numbers only.
+    /// The numbers, if the value is a list of numbers.
     #[must_use]
     pub fn numbers(&self) -> Option<Vec<f64>> {
         match &self.value {
@@ -212,7 +212,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The strings, if it is a list of strings only.
+    /// The strings, if the value is a list of strings.
     #[must_use]
     pub fn texts(&self) -> Option<Vec<String>> {
         let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
@@ -254,7 +254,7 @@ impl<'a> Field<'a> {
     }
 
     /// Returns the parameter's value, or reports a problem. A number outside the range is reported rather than
-    /// clamped: in a file it is a mistake.
+    /// clamped, because in a file it is a mistake.
     pub fn parameter(&self, document: &mut Document<'_>, param: Param) -> Option<Value> {
         let input = match &self.value {
             DeValue::String(text) => Input::Text(text),

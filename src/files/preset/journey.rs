@@ -46,7 +46,7 @@ impl Step {
 
 /// A running journey: an iterator over the frames at which steps start, with the values to set.
 #[derive(Debug, Clone)]
-pub struct Walk {
+pub struct JourneySteps {
     steps: Vec<Step>,
     repeats: bool,
     next: usize,
@@ -55,7 +55,7 @@ pub struct Walk {
 
 /// The current position in a journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct JourneyPosition {
     /// The current step, from 1; 0 before the first.
     pub step: usize,
     /// Number of steps.
@@ -64,7 +64,7 @@ pub struct Place {
     pub until: u64,
 }
 
-impl Walk {
+impl JourneySteps {
     /// Starts the journey at a frame of the timeline.
     #[must_use]
     pub fn new(preset: &super::Preset, start: u64) -> Self {
@@ -79,12 +79,16 @@ impl Walk {
 
     /// The current position; `None` without a journey.
     #[must_use]
-    pub fn place(&self) -> Option<Place> {
-        (!self.steps.is_empty()).then_some(Place { step: self.next, steps: self.steps.len(), until: self.frame })
+    pub fn position(&self) -> Option<JourneyPosition> {
+        (!self.steps.is_empty()).then_some(JourneyPosition {
+            step: self.next,
+            steps: self.steps.len(),
+            until: self.frame,
+        })
     }
 }
 
-impl Iterator for Walk {
+impl Iterator for JourneySteps {
     type Item = (u64, Vec<(Param, Value)>);
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -51,10 +51,10 @@ fn a_journey_advances_step_by_step() {
     let text = "loop = true\n[[journey]]\nemotion = \"sad\"\nseconds = 10\nglide = 4\n[[journey]]\nvalence = 0.5\narousal = 0.1\nseconds = 5.5\n";
     let preset = parse(text).unwrap();
     assert_eq!(preset.journey[0].settings[0], (Param::Glide, Value::Number(4.0)));
-    let begins: Vec<u64> = Walk::new(&preset, 48_000).map(|(frame, _)| frame).take(4).collect();
+    let begins: Vec<u64> = JourneySteps::new(&preset, 48_000).map(|(frame, _)| frame).take(4).collect();
     assert_eq!(begins, [48_000, 528_000, 792_000, 1_272_000]);
     let once = Preset { repeats: false, ..preset };
-    assert_eq!(Walk::new(&once, 0).count(), 2);
+    assert_eq!(JourneySteps::new(&once, 0).count(), 2);
 }
 
 #[test]

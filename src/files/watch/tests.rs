@@ -2,7 +2,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// Far longer than needed; only a failing test waits this long.
+/// Far longer than needed, so that only a failing test waits this long.
 const LONG: Duration = Duration::from_secs(20);
 
 fn watching(path: &Path) -> Receiver<Changed> {
@@ -138,10 +138,10 @@ fn reads_and_editors_own_files_are_not_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.toml");
     fs::write(&file, "x").unwrap();
-    let before = Look::at(&[dir.path().to_owned()], &Look::default());
+    let before = Scan::at(&[dir.path().to_owned()], &Scan::default());
     fs::read(&file).unwrap();
     fs::write(dir.path().join(".b.swp"), "x").unwrap();
-    assert_eq!(Look::at(&[dir.path().to_owned()], &Look::default()).differences(&before), [""; 0].map(PathBuf::from));
+    assert_eq!(Scan::at(&[dir.path().to_owned()], &Scan::default()).differences(&before), [""; 0].map(PathBuf::from));
 }
 
 #[test]
@@ -150,12 +150,12 @@ fn a_folder_that_cannot_be_listed_counts_as_unchanged() {
     let inside = dir.path().join("inside");
     fs::create_dir(&inside).unwrap();
     fs::write(inside.join("a.toml"), "x").unwrap();
-    let before = Look::at(&[dir.path().to_owned()], &Look::default());
-    let mut look = Look::default();
+    let before = Scan::at(&[dir.path().to_owned()], &Scan::default());
+    let mut scan = Scan::default();
     // As if no file descriptor were left to list it.
-    look.add_as_before(&inside, &before);
-    assert!(look.versions.keys().eq([&inside.join("a.toml")]), "{look:?}");
-    assert!(look.folders.keys().eq([&inside]), "{look:?}");
+    scan.add_as_before(&inside, &before);
+    assert!(scan.versions.keys().eq([&inside.join("a.toml")]), "{scan:?}");
+    assert!(scan.folders.keys().eq([&inside]), "{scan:?}");
 }
 
 #[test]
@@ -164,6 +164,6 @@ fn link_loops_terminate_and_pipes_are_not_opened() {
     symlink(".", dir.path().join("again")).unwrap();
     symlink("again/again", dir.path().join("more")).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(dir.path().join("pipe.toml")).status().unwrap().success());
-    let look = Look::at(&[dir.path().to_owned()], &Look::default());
-    assert!(look.versions.len() <= MAX_FILES && look.versions.contains_key(&dir.path().join("pipe.toml")));
+    let scan = Scan::at(&[dir.path().to_owned()], &Scan::default());
+    assert!(scan.versions.len() <= MAX_FILES && scan.versions.contains_key(&dir.path().join("pipe.toml")));
 }

@@ -17,7 +17,7 @@ struct Clock {
 
 impl Clock {
     fn new(jitter: f64) -> Self {
-        // Far enough from boot that jitter may go negative.
+        // Far enough from the clock's origin that jitter can be negative.
         let start = Instant::now() + Duration::from_secs(10);
         let random = ChaCha8Rng::seed_from_u64(3);
         Self {

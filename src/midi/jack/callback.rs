@@ -1,5 +1,5 @@
-//! The JACK process callback: messages in and out. Nothing here allocates, locks, waits, logs or reads a clock. It
-//! makes one system call at most, in cycles in which messages arrive: the one that wakes the performance thread.
+//! The JACK process callback for MIDI in and out. Nothing here allocates, locks, waits, logs or reads a clock. It makes
+//! at most one system call per cycle, and only when messages arrive: to wake the performance thread.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::Arc;
@@ -18,23 +18,23 @@ use crate::midi::out::Timed;
 use crate::midi::parse::Parser;
 use crate::output::jack_clients::Calls;
 
-/// Converts JACK's clock to ours.
+/// Converts times of JACK's clock to [`Instant`]s.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JackClock {
-    seen: Instant,
+    origin: Instant,
     micros: u64,
 }
 
 impl JackClock {
-    /// Pairs a time with the microseconds that JACK's clock showed at it.
-    pub(super) const fn new(seen: Instant, micros: u64) -> Self {
-        Self { seen, micros }
+    /// Pairs a time with the microseconds that JACK's clock showed at that time.
+    pub(super) const fn new(origin: Instant, micros: u64) -> Self {
+        Self { origin, micros }
     }
 
-    fn moment(&self, micros: u64) -> Instant {
+    fn instant(&self, micros: u64) -> Instant {
         match micros.checked_sub(self.micros) {
-            Some(later) => self.seen + Duration::from_micros(later),
-            None => self.seen.checked_sub(Duration::from_micros(self.micros - micros)).unwrap_or(self.seen),
+            Some(later) => self.origin + Duration::from_micros(later),
+            None => self.origin.checked_sub(Duration::from_micros(self.micros - micros)).unwrap_or(self.origin),
         }
     }
 }
@@ -63,17 +63,17 @@ impl Forwarder {
 }
 
 pub(super) struct Callback {
-    pub(super) inlets: Vec<Inlet>,
+    pub(super) inputs: Vec<InputPort>,
     pub(super) forwarder: Forwarder,
     pub(super) calls: Calls,
-    pub(super) outlets: Vec<Outlet>,
+    pub(super) outputs: Vec<OutputPort>,
     pub(super) clock: JackClock,
     /// Sample rate in frames per second.
     pub(super) rate: u32,
 }
 
 /// An input port.
-pub(super) struct Inlet {
+pub(super) struct InputPort {
     pub(super) port: Port<MidiIn>,
     pub(super) parser: Parser,
     /// The device id that messages are attributed to.
@@ -81,32 +81,32 @@ pub(super) struct Inlet {
 }
 
 /// An output port.
-pub(super) struct Outlet {
+pub(super) struct OutputPort {
     pub(super) port: Port<MidiOut>,
     /// Messages to send, in time order.
-    pub(super) waiting: HeapCons<Timed>,
+    pub(super) pending: HeapCons<Timed>,
 }
 
-impl Outlet {
+impl OutputPort {
     /// Writes the messages due in this cycle, at their frames.
     fn send(&mut self, scope: &ProcessScope, cycle: Instant, rate: u32) {
         let mut writer = self.port.writer(scope);
         let write = |time, bytes: &[u8]| writer.write(&RawMidi { time, bytes }).is_ok();
-        send_due(&mut self.waiting, cycle, scope.n_frames(), rate, write);
+        send_due(&mut self.pending, cycle, scope.n_frames(), rate, write);
     }
 }
 
 /// Passes `write` each message due in a cycle of this many frames, with its frame; whatever it refuses waits for the
 /// next cycle.
 fn send_due(
-    waiting: &mut HeapCons<Timed>,
+    pending: &mut HeapCons<Timed>,
     cycle: Instant,
     frames: u32,
     rate: u32,
     mut write: impl FnMut(u32, &[u8]) -> bool,
 ) {
     let mut last = 0;
-    while let Some(timed) = waiting.try_peek() {
+    while let Some(timed) = pending.try_peek() {
         let ahead = timed.at.saturating_duration_since(cycle).as_secs_f64() * f64::from(rate);
         if ahead >= f64::from(frames) {
             return;
@@ -116,26 +116,26 @@ fn send_due(
         if !write(last, timed.bytes()) {
             return;
         }
-        waiting.skip(1);
+        pending.skip(1);
     }
 }
 
 impl ProcessHandler for Callback {
     fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
         self.calls.count();
-        // The intended start of the cycle, free of wake-up jitter. Without it there is no time reference, and nothing
+        // The nominal start of the cycle, free of wake-up jitter. Without it, there is no time reference, and nothing
         // is due.
         let Ok(times) = scope.cycle_times() else { return Control::Continue };
-        let cycle = self.clock.moment(times.current_usecs);
-        for Inlet { port, parser, current } in &mut self.inlets {
-            // A source that has just been connected and is not known yet is ignored.
+        let cycle = self.clock.instant(times.current_usecs);
+        for InputPort { port, parser, current } in &mut self.inputs {
+            // A source that has just been connected and has no device id yet is ignored.
             let Ok(device) = u32::try_from(current.load(Relaxed)) else { continue };
             for event in port.iter(scope) {
                 let at = cycle + Duration::from_secs_f64(f64::from(event.time) / f64::from(self.rate));
                 self.forwarder.forward(parser, DeviceId(device), at, event.bytes);
             }
         }
-        for outlet in &mut self.outlets {
+        for outlet in &mut self.outputs {
             outlet.send(scope, cycle, self.rate);
         }
         Control::Continue
@@ -169,7 +169,7 @@ mod tests {
             Some(Message::NoteOn { channel: 0, note: 60, velocity: 100 })
         );
 
-        let (mut out, mut waiting) = HeapRb::new(8).split();
+        let (mut out, mut pending) = HeapRb::new(8).split();
         let after = |frames: u32| now + Duration::from_secs_f64(f64::from(frames) / 48_000.0 + 1e-6);
         for frame in [0, 100, 100, 255, 300] {
             out.try_push(Timed::new(after(frame), Message::Clock)).ok().unwrap();
@@ -177,16 +177,16 @@ mod tests {
         let mut sent = [u32::MAX; 8];
         let mut count = 0;
         assert_no_alloc(|| {
-            send_due(&mut waiting, now, 256, 48_000, |frame, bytes| {
+            send_due(&mut pending, now, 256, 48_000, |frame, bytes| {
                 assert!(bytes == [0xF8]);
                 sent[count] = frame;
                 count += 1;
                 true
             });
         });
-        assert_eq!((&sent[..count], waiting.occupied_len()), (&[0, 100, 100, 255][..], 1));
-        assert_no_alloc(|| send_due(&mut waiting, after(256), 256, 48_000, |frame, _| frame != 44));
-        assert_eq!(waiting.occupied_len(), 1, "the buffer is full");
+        assert_eq!((&sent[..count], pending.occupied_len()), (&[0, 100, 100, 255][..], 1));
+        assert_no_alloc(|| send_due(&mut pending, after(256), 256, 48_000, |frame, _| frame != 44));
+        assert_eq!(pending.occupied_len(), 1, "the buffer is full");
         assert_eq!(violation_count(), 0);
     }
 
@@ -194,7 +194,7 @@ mod tests {
     fn times_on_jacks_clock_are_converted_to_ours() {
         let seen = Instant::now();
         let clock = JackClock::new(seen, 1_000_000);
-        assert_eq!(clock.moment(1_002_500), seen + Duration::from_micros(2500));
-        assert_eq!(clock.moment(999_000), seen - Duration::from_micros(1000));
+        assert_eq!(clock.instant(1_002_500), seen + Duration::from_micros(2500));
+        assert_eq!(clock.instant(999_000), seen - Duration::from_micros(1000));
     }
 }

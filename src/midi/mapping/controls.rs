@@ -1,4 +1,4 @@
-//! Converts messages to moves of controls: combines pairs of 7-bit values and tracks parameter numbers.
+//! Converts messages to control moves: combines pairs of 7-bit values and tracks parameter numbers.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ pub(super) struct Move {
     pub(super) step: Option<i8>,
 }
 
-/// State of one device that later messages depend on.
+/// The state of a device on which the meaning of later messages depends.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
     channels: [Channel; 16],
@@ -78,7 +78,7 @@ struct Pair {
 pub(super) const MAX_14: u16 = 0x3FFF;
 
 impl Pair {
-    /// The value, 0..=1. Without a fine half the coarse one spans the full range; a fine half alone has no value.
+    /// The value, 0..=1. Without a fine half, the coarse one spans the full range; a fine half alone has no value.
     fn position(self) -> Option<f32> {
         let coarse = u16::from(self.coarse?);
         Some(match self.fine {
@@ -96,7 +96,7 @@ impl Selected {
         self
     }
 
-    /// The selected number, once both halves are known; 127, 127 means none.
+    /// The selected number, once both halves are known; 127, 127 deselects.
     fn control(&self) -> Option<Control> {
         let number = u16::from(self.coarse?) << 7 | u16::from(self.fine?);
         match number {

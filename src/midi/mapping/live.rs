@@ -132,7 +132,7 @@ impl LiveMappings {
     /// Parts of the names of devices that receive feedback, in lower case.
     #[must_use]
     pub fn feedback_devices(&self) -> Vec<String> {
-        let targets = self.mappings.iter().filter(|mapping| mapping.gives_feedback());
+        let targets = self.mappings.iter().filter(|mapping| mapping.has_feedback());
         targets.map(|mapping| mapping.port_contains.clone()).collect()
     }
 
@@ -274,7 +274,7 @@ impl LiveMappings {
             if is_clock && runs {
                 leader.last_running = at;
             }
-            out.extend(events.into_iter().map(|event| event.on_time_line(&frame)));
+            out.extend(events.into_iter().map(|event| event.to_control_event(&frame)));
         }
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
         };
         table.finish(&mut document);
     }
-    if mapping.gives_feedback() && mapping.port_contains.is_empty() {
+    if mapping.has_feedback() && mapping.port_contains.is_empty() {
         let hint = "feedback needs device.port_contains, part of the name of the device to send it to";
         document.add(root.span(), "", hint.to_owned());
     }

@@ -104,7 +104,7 @@ impl Files {
     /// Reads all files again and logs new problems.
     fn scan(&mut self) -> Reloaded {
         let (presets, mappings, setlists) = (self.presets.reload(), self.mappings.reload(), self.setlists.reload());
-        let new_mappings = mappings.is_news().then(|| self.mappings.values().cloned().collect());
+        let new_mappings = mappings.has_changes().then(|| self.mappings.values().cloned().collect());
         let (config, wrong) = match self.configuration() {
             Ok(config) => (config, Vec::new()),
             Err(problems) => (None, problems),
@@ -125,16 +125,16 @@ impl Files {
         self.reported = problems;
         self.report_problems();
         let mut changed = [presets.changed.as_slice(), &mappings.changed, &setlists.changed].concat();
-        let mut gone = [presets.gone.as_slice(), &mappings.gone, &setlists.gone].concat();
-        let back = [presets.back, mappings.back, setlists.back].concat();
+        let mut removed = [presets.removed.as_slice(), &mappings.removed, &setlists.removed].concat();
+        let restored = [presets.restored, mappings.restored, setlists.restored].concat();
         changed.extend(config.is_some().then(|| file.display().to_string()));
         let there = file.is_file();
-        gone.extend((self.configured && !there).then(|| file.display().to_string()));
+        removed.extend((self.configured && !there).then(|| file.display().to_string()));
         self.configured = there;
         for (files, what) in [
             (changed, "reloaded"),
-            (gone, "files removed; settings they applied stay in effect"),
-            (back, "files restored unchanged"),
+            (removed, "files removed; settings they applied stay in effect"),
+            (restored, "files restored unchanged"),
         ] {
             if !files.is_empty() {
                 tracing::info!(files = listed(files.iter().map(String::as_str)), "{what}");

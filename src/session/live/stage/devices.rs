@@ -171,7 +171,7 @@ impl Devices {
         if let Some((midi, _)) = self.midi.as_ref().filter(|_| self.host == MidiHost::Auto)
             && output.connected()
         {
-            let system = MidiSystem::beside(&output.name());
+            let system = MidiSystem::for_output(&output.name());
             if system != midi.system() {
                 tracing::info!(?system, "MIDI follows the audio system");
                 midi.switch(system);
@@ -204,7 +204,7 @@ impl Devices {
     /// Opens feedback to the devices whose mappings use it.
     fn open_feedback(&self) {
         if let Some((midi, _)) = &self.midi {
-            midi.feedback().want(self.mappings.feedback_devices());
+            midi.feedback().request(self.mappings.feedback_devices());
         }
     }
 }
@@ -215,7 +215,7 @@ fn open_midi(host: MidiHost, output: &OutputStatus, inbox: &Inbox) -> std::io::R
         MidiHost::Off => return Ok(None),
         MidiHost::Alsa => MidiSystem::Alsa,
         MidiHost::Jack => MidiSystem::Jack,
-        MidiHost::Auto => MidiSystem::beside(&output.name()),
+        MidiHost::Auto => MidiSystem::for_output(&output.name()),
     };
     let (sender, events) = sync_channel(EVENTS);
     Ok(Some((MidiIn::start(system, sender, inbox.wake().clone(), Arc::clone(inbox.losses()))?, events)))

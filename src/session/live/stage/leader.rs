@@ -44,7 +44,7 @@ impl Leaders {
         for leader in &self.0 {
             leader.chosen.store(leader.source == chosen, Relaxed);
             let events = leader.events.try_iter().filter(|_| leader.source == chosen);
-            out.extend(events.map(|event| event.on_time_line(|at| timeline.frame(at))));
+            out.extend(events.map(|event| event.to_control_event(|at| timeline.frame(at))));
         }
         out
     }

@@ -3,7 +3,7 @@
 use crate::event::ControlEvent;
 use crate::event::parameter::{Param, TempoSource, Value};
 use crate::files::library::Library;
-use crate::files::preset::{Preset, Walk};
+use crate::files::preset::{JourneySteps, Preset};
 use crate::quote::shown;
 use crate::remote::http::api_state::Place;
 use crate::units::frames_to_seconds;
@@ -11,7 +11,7 @@ use crate::units::frames_to_seconds;
 /// All presets, and the steps of the current one's journey.
 pub(in crate::session::live) struct Presets {
     library: Library<Preset>,
-    journey: Option<Walk>,
+    journey: Option<JourneySteps>,
     /// The parameters that the current preset modulates.
     modulated: Vec<Param>,
 }
@@ -19,7 +19,7 @@ pub(in crate::session::live) struct Presets {
 impl Presets {
     /// Creates the library; the journey of the initial preset, if any, starts at frame 0.
     pub(in crate::session::live) fn new(library: Library<Preset>, first: Option<&Preset>) -> Self {
-        Self { library, journey: first.map(|preset| Walk::new(preset, 0)), modulated: Vec::new() }
+        Self { library, journey: first.map(|preset| JourneySteps::new(preset, 0)), modulated: Vec::new() }
     }
 
     pub(in crate::session::live) const fn library(&self) -> &Library<Preset> {
@@ -38,7 +38,7 @@ impl Presets {
 
     /// The frame of the journey's next step.
     pub(super) fn next_frame(&self) -> Option<u64> {
-        self.journey.as_ref().and_then(Walk::next_frame)
+        self.journey.as_ref().and_then(JourneySteps::next_frame)
     }
 
     /// The settings of the journey's next step.
@@ -55,9 +55,13 @@ impl Presets {
     /// The position in the journey when the playhead is at a frame.
     pub(super) fn journey_position(&self, head: u64) -> Option<Place> {
         let journey = self.journey.as_ref()?;
-        let place = journey.place()?;
-        let left = frames_to_seconds(place.until.saturating_sub(head));
-        Some(Place { step: place.step.max(1), steps: place.steps, seconds_left: journey.next_frame().map(|_| left) })
+        let position = journey.position()?;
+        let left = frames_to_seconds(position.until.saturating_sub(head));
+        Some(Place {
+            step: position.step.max(1),
+            steps: position.steps,
+            seconds_left: journey.next_frame().map(|_| left),
+        })
     }
 
     /// Loads the preset at an offset from the current one, at a frame; returns its settings.
@@ -88,7 +92,7 @@ impl Presets {
             (Param::Glide, Value::Number(seconds)) => Some(ControlEvent::Morph(*seconds)),
             _ => None,
         });
-        self.journey = Some(Walk::new(preset, frame));
+        self.journey = Some(JourneySteps::new(preset, frame));
         let set = settings.into_iter().map(|(param, value)| ControlEvent::Set(param, value));
         glide.into_iter().chain(set).chain(self.modulate(name)).collect()
     }
