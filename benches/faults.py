@@ -21,9 +21,9 @@ import time
 
 from pythonosc.udp_client import SimpleUDPClient
 
-import book
-import ear
-import stage
+import report
+import monitor
+import harness
 
 NAME, PERIOD = "melos-faults", 1024
 DISK_MB = 400
@@ -57,7 +57,7 @@ class Server:
 
     def start(self):
         scheduling = ["-R", "-P", "70"] if self.realtime() else ["-r"]
-        command = ["jackd", "-n", NAME, *scheduling, "-d", "dummy", "-r", str(stage.RATE), "-p", str(PERIOD)]
+        command = ["jackd", "-n", NAME, *scheduling, "-d", "dummy", "-r", str(harness.RATE), "-p", str(PERIOD)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def realtime(self):
@@ -69,11 +69,11 @@ class Server:
 
 
 class Rig:
-    """Everything that can be made to fail. Each method in FAULTS causes one fault and undoes it."""
+    """The system under test. Each method in FAULTS causes one fault and undoes it."""
 
     def __init__(self, folder, server, process, log_reader, dice):
         self.folder, self.server, self.process, self.log_reader, self.dice = folder, server, process, log_reader, dice
-        self.osc = SimpleUDPClient("127.0.0.1", stage.OSC)
+        self.osc = SimpleUDPClient("127.0.0.1", harness.OSC)
 
     def server_stalls(self):
         os.kill(self.server.process.pid, signal.SIGSTOP)
@@ -86,14 +86,14 @@ class Rig:
         self.server.start()
 
     def flood(self):
-        sensors = [sys.executable, SENSORS, str(stage.OSC), "10000", "3"]
+        sensors = [sys.executable, SENSORS, str(harness.OSC), "10000", "3"]
         subprocess.run(sensors, check=True, stdout=subprocess.DEVNULL)
 
     def noise(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             for _ in range(5000):
                 head = self.dice.choice([b"", b"/melos/chord\0\0\0\0,s\0\0", b"#bundle\0"])
-                udp.sendto(head + self.dice.randbytes(self.dice.randrange(200)), ("127.0.0.1", stage.OSC))
+                udp.sendto(head + self.dice.randbytes(self.dice.randrange(200)), ("127.0.0.1", harness.OSC))
                 time.sleep(0.0002)
 
     def fast_clock(self):
@@ -102,7 +102,7 @@ class Rig:
             due = int(time.time()) + NTP + self.dice.randrange(3000, 3500)
             bundle = b"#bundle\0" + struct.pack(">Q", due << 32) + (struct.pack(">I", len(message)) + message) * 100
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-                udp.sendto(bundle, ("127.0.0.1", stage.OSC))
+                udp.sendto(bundle, ("127.0.0.1", harness.OSC))
             time.sleep(0.01)
 
     def connections(self):
@@ -110,7 +110,7 @@ class Rig:
         with contextlib.ExitStack() as stack:
             for _ in range(400):
                 with contextlib.suppress(OSError):
-                    held.append(stack.enter_context(socket.create_connection(("127.0.0.1", stage.HTTP), 1)))
+                    held.append(stack.enter_context(socket.create_connection(("127.0.0.1", harness.HTTP), 1)))
                     held[-1].sendall(b"GET /status HTTP/1.1\r\nHost: ")
             time.sleep(self.dice.uniform(1, 5))
 
@@ -169,7 +169,7 @@ class Rig:
         self.osc.send_message("/melos/record", self.dice.randrange(2))
 
     def recovered(self):
-        """Waits until Melos plays, responds and records again without troubles; if it does not, returns the problem."""
+        """Waits until Melos plays, responds and records again without troubles; returns the problem if it does not."""
         started, value = time.monotonic(), round(self.dice.random(), 3)
         while time.monotonic() - started < PATIENCE:
             self.osc.send_message("/melos/reverb", value)
@@ -177,7 +177,7 @@ class Rig:
             time.sleep(0.25)
             if self.process.poll() is not None:
                 return f"Melos exited with status {self.process.returncode}"
-            now = stage.status()
+            now = harness.status()
             if now and now["state"] == "playing" and not now["troubles"] and now["recording"]["on"]:
                 if abs(now["parameters"]["reverb"] - value) < 1e-3:
                     return None
@@ -194,7 +194,7 @@ def sizes(rig):
     """Returns megabytes in memory and on disk, descriptors and threads."""
     files = sum(path.stat().st_size for path in pathlib.Path(rig.folder).rglob("*") if path.is_file())
     threads = len(os.listdir(f"/proc/{rig.process.pid}/task"))
-    return [stage.memory_mb(rig.process)[0], files / 1e6, len(rig.open_files()), threads]
+    return [harness.memory_mb(rig.process)[0], files / 1e6, len(rig.open_files()), threads]
 
 
 def play(rig, listener, minutes):
@@ -233,34 +233,34 @@ def soak(melos, minutes, seed):
         time.sleep(2)
         stack.callback(lambda: server.kill())
         log_reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log)
-        command = [*stage.NICE, melos, "run", "--osc", f"127.0.0.1:{stage.OSC}", "--http", str(stage.HTTP), "--audio", "jack",
+        command = [*harness.NICE, melos, "run", "--osc", f"127.0.0.1:{harness.OSC}", "--http", str(harness.HTTP), "--audio", "jack",
                    "--midi", "jack", "--state", folder, "--config", f"{folder}/melos.toml", "--preset", "calm"]
         process = subprocess.Popen(command, stderr=log_reader.stdin, env=os.environ | {"XDG_CONFIG_HOME": folder})
         log_reader.stdin.close()
-        listener = ear.Ear("target/clicks")
+        listener = monitor.Monitor("target/clicks")
         stack.callback(lambda: (process.terminate(), process.wait(), log_reader.wait()))
-        stage.wait_until_it_plays()
+        harness.wait_until_it_plays()
         rig = Rig(folder, server, process, log_reader, dice)
         assert rig.recovered() is None
         grown, counts, wrong, outages = play(rig, listener, minutes)
-        last = stage.status() or {"losses": {}, "seconds": 0}
+        last = harness.status() or {"losses": {}, "seconds": 0}
         listener.close()
         log.seek(0, os.SEEK_END)
         logged = log.tell()
-    return report(listener, grown, counts, wrong, outages) | {
+    return summary(listener, grown, counts, wrong, outages) | {
         "minutes": round(last["seconds"] / 60, 1), "seed": seed, "period": PERIOD, "realtime": server.realtime(),
         "losses": {name: count for name, count in last["losses"].items() if count}, "log_mb": logged / 1e6,
     }
 
 
-def report(listener, grown, counts, wrong, outages):
+def summary(listener, grown, counts, wrong, outages):
     """Returns silences and clicks, separately for times when the server itself was down or hung."""
     among = lambda moment: any(since - AFTER <= moment <= over + AFTER for since, over in outages)
     back = []
     for since, over in outages:
         back += [first - over for first in listener.first if over <= first < over + PATIENCE][:1]
     return {
-        "heard_minutes": listener.heard / ear.RATE / 60,
+        "heard_minutes": listener.frames_heard / monitor.RATE / 60,
         "silences": [round(seconds, 3) for moment, seconds in listener.silences if not among(moment)],
         "clicks": sum(not among(moment) for moment in listener.clicks),
         "server_silences": [round(seconds, 3) for moment, seconds in listener.silences if among(moment)],
@@ -274,5 +274,5 @@ def report(listener, grown, counts, wrong, outages):
 if __name__ == "__main__":
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 120.0
     found = soak(sys.argv[1], minutes, int(sys.argv[3]) if len(sys.argv) > 3 else 1)
-    book.keep("faults", found, datetime.datetime.now())
-    print("\n\n".join(book.faults(found)))
+    report.store("faults", found, datetime.datetime.now())
+    print("\n\n".join(report.faults(found)))

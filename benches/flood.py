@@ -1,8 +1,8 @@
-"""The fast lane under a flood of OSC: flood.py MELOS [SECONDS] [RATE] [PERIOD]
+"""Measures the fast lane under a flood of OSC: flood.py MELOS [SECONDS] [RATE] [PERIOD]
 
 While `tests/clients/osc_sensors.py` sends RATE (10,000) messages a second for SECONDS (60), a separate fader,
 /melos/reverb/size, moves five times a second. The control log gives the frame at which each move took effect; if the
-recording equals the rendered log sample for sample, it was heard at that frame. Writes the section "flood" of BENCHMARKS.md.
+recording equals the rendered log sample for sample, it was audible at that frame. Writes the section "flood" of BENCHMARKS.md.
 """
 
 import datetime
@@ -14,8 +14,8 @@ import time
 
 from pythonosc.udp_client import SimpleUDPClient
 
-import book
-from stage import OSC, RATE, Listener, daemon, jack_server, render, status
+import report
+from harness import OSC, RATE, Listener, daemon, jack_server, render, status
 
 FADER = "/melos/reverb/size"
 AT_REST = {
@@ -65,6 +65,6 @@ def flood(melos, seconds, rate, period):
 if __name__ == "__main__":
     seconds, rate, period = (int(word) for word in sys.argv[2:] + ["60", "10000", "256"][len(sys.argv) - 2 :])
     found = flood(sys.argv[1], seconds, rate, period)
-    book.keep("flood", found, datetime.datetime.now())
-    title, text = book.flood(found)
+    report.store("flood", found, datetime.datetime.now())
+    title, text = report.flood(found)
     print(f"{title}\n\n{text}")

@@ -1,7 +1,7 @@
-"""What load and memory depend on: the daemon's processor time and memory under one condition after another, under JACK's dummy driver.
+"""Measures the daemon's processor time and memory under several conditions, one after another, under JACK's dummy driver.
 
-Every condition gets a new daemon that plays the same music from its start, so that only the condition differs. Each is checked to have taken
-place: messages received by the subscribers and from the sensors, MIDI received, bytes recorded.
+Every condition gets a new daemon that plays the same music from the start, so that only the condition differs. Evidence is counted to check that
+each condition applied: messages received by subscribers or sent by sensors, MIDI received, bytes recorded.
 """
 
 import contextlib
@@ -18,23 +18,23 @@ import time
 
 from pythonosc.udp_client import SimpleUDPClient
 
-import book
+import report
 import plot
 from page import processor_times
-from stage import HTTP, OSC, daemon, jack_server, memory_mb, status, wait_until_it_plays
+from harness import HTTP, OSC, daemon, jack_server, memory_mb, status, wait_until_it_plays
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests/browser"))
 PERIOD = 256
-# Seconds until a condition has settled, and of a measurement; each condition is measured in each of the turns.
-SETTLED, MEASURED, TURNS = 6, 25, 2
+# Seconds until a condition has settled, seconds per measurement, and rounds, in each of which every condition is measured.
+SETTLED, MEASURED, ROUNDS = 6, 25, 2
 FLOOD = 10_000
 SENSORS = ROOT / "tests/clients/osc_sensors.py"
 MIDI_OUT = "[midi.out]\nnotes = true\nclock = true\n"
 
 
 class Evidence:
-    """Counts what shows that a condition takes place."""
+    """Counts messages or bytes that prove that a condition applies."""
 
     def __init__(self):
         self.count = 0
@@ -46,7 +46,7 @@ def nothing(_, evidence):
 
 
 def subscribers(count):
-    """Returns a condition with some OSC clients, each on a port of its own, which read everything they get."""
+    """Returns a condition with `count` OSC clients, each on its own port, that read everything they receive."""
 
     @contextlib.contextmanager
     def listening(_, evidence):
@@ -122,7 +122,7 @@ def flood(_, evidence):
         sensors.wait()
 
 
-# The name of each condition, how it is brought about, and what its evidence counts.
+# The name of each condition, the function that produces it, and what its evidence counts.
 CONDITIONS = {
     "nobody listens": (nothing, ""),
     "1 subscriber": (subscribers(1), "messages received"),
@@ -161,10 +161,10 @@ def growth(melos):
     """Returns the measurements of each condition, and plots them."""
     found = {name: [] for name in CONDITIONS}
     with jack_server("melos-growth", PERIOD) as realtime:
-        for turn in range(TURNS):
+        for turn in range(ROUNDS):
             for name, measured in found.items():
                 measured.append(measure(melos, name))
-                print(f"  {turn + 1}/{TURNS} {name}: {measured[-1]}", flush=True)
+                print(f"  {turn + 1}/{ROUNDS} {name}: {measured[-1]}", flush=True)
     middle = lambda name, what: statistics.median(one[what] for one in found[name])
     bars = {name: [middle(name, "other"), middle(name, "generator")] for name in found}
     plot.growth(bars, {name: middle(name, "memory") for name in found}, ROOT / "docs/growth.svg")
@@ -172,4 +172,4 @@ def growth(melos):
 
 
 if __name__ == "__main__":
-    book.keep("growth", growth(sys.argv[1]), datetime.datetime.now())
+    report.store("growth", growth(sys.argv[1]), datetime.datetime.now())

@@ -1,7 +1,7 @@
-"""Measures the latency from an OSC or MIDI message to its sound through JACK.
+"""Measures the latency from an OSC or MIDI message to its effect on the sound through JACK.
 
-Records what melos plays while messages are sent at random moments, then renders the control log with and without each
-message: the first sample that differs is when it was heard.
+Records what melos plays while messages are sent at random times, then renders the control log with and without each
+message: the first sample that differs gives the time of the effect.
 """
 
 import contextlib
@@ -13,11 +13,11 @@ import time
 import numpy as np
 from pythonosc.udp_client import SimpleUDPClient
 
-from stage import OSC, RATE, Listener, daemon, jack_server, render
+from harness import OSC, RATE, Listener, daemon, jack_server, render
 
-# Changes without an effect within this many seconds count as taking this long.
+# A change without an effect within this many seconds counts as having taken this long.
 WINDOW = 1.0
-# Address and values of the messages, the seconds between them, and what else is set. Bytes are sent as MIDI, with the same effect.
+# Address and values of the messages, the seconds between them, and other settings. Bytes are sent as MIDI, with the same effect.
 LANES = {
     "mood": ("/melos/emotion", ("angry", "calm", "happy", "sad"), (0.6, 1.0), ()),
     "chord, network": ("/melos/chord", ("Am", "F", "Dm", "G"), (0.6, 1.0), ("mute/harmony=true",)),
@@ -29,7 +29,7 @@ LANES = {
 
 @contextlib.contextmanager
 def midi_sender():
-    """Yields a function that sends a MIDI message in the next period, and returns the frame at which it was sent."""
+    """Yields a function that sends a MIDI message in the next period and returns the frame at which it was sent."""
     import jack
 
     client, waiting, sent = jack.Client("sender", no_start_server=True), [], []
@@ -58,7 +58,7 @@ def midi_sender():
 
 
 def perform(melos, log, lane, count, period):
-    """Plays and steers; returns the listener and the times of sending, in frames."""
+    """Runs Melos and sends the messages; returns the listener and the times at which they were sent, in frames."""
     address, values, pause, settings = LANES[lane]
     sent = []
     arguments = ["--audio", "jack", "--preset", "calm", "--control-log", log]
@@ -84,7 +84,7 @@ def perform(melos, log, lane, count, period):
 
 
 def without(lines, index):
-    """Returns a control log without an event, and without the execution of its immediate commands, which gives their numbers to others."""
+    """Returns a control log without an event and without the `executed` lines of its immediate commands; later commands are renumbered."""
     frame = lines[index].split()[0]
     kept, gone = [], 0
     for line in lines[:index] + lines[index + 1 :]:
@@ -110,7 +110,7 @@ def latencies(melos, lane, count, period):
         full = render(melos, log, folder, int(lines[-1].split()[0]) / RATE)
         compared = listener.compare(full)
         found = []
-        # The end of the session stops the music once more.
+        # The end of the session also stops the music.
         for moment, index in zip(sent, events[: len(sent)], strict=True):
             log_without = f"{folder}/without.log"
             open(log_without, "w").writelines(without(lines, index))

@@ -1,7 +1,7 @@
 """Runs the benchmarks in BENCHMARKS.md: measure.py MELOS [SECTION ...]
 
-Sections: chain, render, start, latency, phase, seams, page, growth; all by default. `peers` must be asked for, because it needs the
-environments that the Makefile makes. Soak, flood, faults and week have their own programs.
+Sections: chain, render, start, latency, phase, seams, page, growth; all by default. `peers` runs only on request, because it needs
+environments that the Makefile creates. Soak, flood, faults and week have their own programs.
 """
 
 import datetime
@@ -14,13 +14,13 @@ import sys
 import tempfile
 import time
 
-import book
+import report
 from growth import growth
 from latency import latencies
 from page import page
 from peers import peers
 from phase import phase
-from stage import daemon, memory_mb, wait_until_it_plays
+from harness import daemon, memory_mb, wait_until_it_plays
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -92,4 +92,4 @@ ON_REQUEST = {"peers": peers}
 if __name__ == "__main__":
     for name in sys.argv[2:] or SECTIONS:
         print(f"measuring: {name}", flush=True)
-        book.keep(name, (SECTIONS | ON_REQUEST)[name](sys.argv[1]), datetime.datetime.now())
+        report.store(name, (SECTIONS | ON_REQUEST)[name](sys.argv[1]), datetime.datetime.now())

@@ -6,11 +6,11 @@ import statistics
 import sys
 import time
 
-from stage import HTTP, daemon, processor_seconds, wait_until_it_plays
+from harness import HTTP, daemon, processor_seconds, wait_until_it_plays
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "tests/browser"))
 LOADS = 5
-# Seconds per measurement, and number of alternations between an open page and none.
+# Seconds per measurement, and number of alternations between an open page and no page.
 MEASURED, TURNS = 30, 3
 
 
@@ -18,7 +18,7 @@ def processor_times(process):
     """Returns the processor time in seconds of a process's generator, which works ahead at its own pace, and of everything else."""
     generator = 0
     for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
-        # A thread may end meanwhile; the kernel truncates names to 15 bytes.
+        # A thread may end in the meantime; the kernel truncates thread names to 15 bytes.
         with contextlib.suppress(OSError):
             if (task / "comm").read_text().startswith("melos-generato"):
                 generator += processor_seconds(process, task.name)

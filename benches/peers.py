@@ -1,7 +1,7 @@
-"""What it costs to make the same sound in other ways: Melos, its networks in PyTorch, Griffin-Lim, RAVE and FluidSynth, in turn.
+"""Compares the cost of generating sound with Melos, its networks in PyTorch, Griffin-Lim, RAVE and FluidSynth.
 
-Everything runs on one thread and writes to a pipe as fast as it can. The cost is processor time per second of sound after the first
-block, which also holds on a busy machine. The programs are in support/peer_*.py.
+Every program runs on one thread and writes to a pipe as fast as it can. The cost is the processor time per second of sound after the first
+block, which is meaningful even on a busy machine. The programs are in support/peer_*.py.
 """
 
 import os
@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from stage import RATE, processor_seconds
+from harness import RATE, processor_seconds
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SUPPORT, MODEL = ROOT / "benches/support", ROOT / "models/melos-piano"
@@ -20,7 +20,7 @@ SOUNDFONT = os.environ.get("MELOS_SOUNDFONT", "/usr/share/sounds/sf2/FluidR3_GM.
 # Rounds in which every program runs once.
 ROUNDS = 3
 LATENT, HOP, PERIOD = 4096, 512, 64
-# Seconds of music that Melos and FluidSynth play, and of a clip of Griffin-Lim: that of the original demo.
+# Seconds of music that Melos and FluidSynth play, and seconds per clip of Griffin-Lim, as in the original demo.
 MUSIC, CLIP = 60, 30
 # Mono float32 and stereo int16 are both 4 bytes a frame.
 BYTES = 4
@@ -28,7 +28,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 
 def sound_of(command, block):
-    """Runs a program that writes sound to its output in blocks of some frames; returns its cost, its memory and the time to its first
+    """Runs a program that writes audio to standard output in blocks of `block` frames; returns its cost, its memory and the time to its first
     block.
 
     With `block` None, the output is the progress of `melos render`, which starts with the first latent.

@@ -10,7 +10,7 @@ import time
 import jack
 from pythonosc.udp_client import SimpleUDPClient
 
-from stage import OSC, RATE, daemon, jack_server, wait_until_it_plays
+from harness import OSC, RATE, daemon, jack_server, wait_until_it_plays
 
 PULSES = 24
 PERIOD = 256
@@ -29,18 +29,18 @@ def clock():
 
 
 def perform(melos):
-    """Lets Melos follow the clock; returns the frames of Melos's beats and of the clock's."""
+    """Makes Melos follow the clock; returns the frames of Melos's beats and of the clock's."""
     messages, received, sent, start = clock(), [], [], None
     done = threading.Event()
     with jack_server("melos-phase", PERIOD, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
         wait_until_it_plays()
         # Two clients: a single one that sends and receives would be a loop, which JACK delays by a period.
-        client, ear = jack.Client("clock", no_start_server=True), jack.Client("ear", no_start_server=True)
-        out, inlet = client.midi_outports.register("out"), ear.midi_inports.register("in")
+        client, receiver = jack.Client("clock", no_start_server=True), jack.Client("receiver", no_start_server=True)
+        out, input_port = client.midi_outports.register("out"), receiver.midi_inports.register("in")
 
-        @ear.set_process_callback
+        @receiver.set_process_callback
         def listen(_):
-            received.extend((ear.last_frame_time + offset, bytes(data)) for offset, data in inlet.incoming_midi_events())
+            received.extend((receiver.last_frame_time + offset, bytes(data)) for offset, data in input_port.incoming_midi_events())
 
         @client.set_process_callback
         def process(frames):
@@ -58,13 +58,13 @@ def perform(melos):
             if not messages:
                 done.set()
 
-        with client, ear:
+        with client, receiver:
             while not all(client.get_ports(port) for port in ("melos:midi_in", "melos:midi_out")):
                 time.sleep(0.1)
             client.connect(out, "melos:midi_in")
-            ear.connect("melos:midi_out", inlet)
+            receiver.connect("melos:midi_out", input_port)
             SimpleUDPClient("127.0.0.1", OSC).send_message("/melos/tempo/follow", 1)
-            # Wait until Melos has seen the connection.
+            # Wait until Melos has detected the connection.
             time.sleep(2)
             start = client.last_frame_time + RATE
             done.wait(300)
@@ -88,7 +88,7 @@ def played(received):
 
 
 def phase(melos):
-    """Returns the milliseconds between each beat of the clock and Melos's nearest, by the clock's tempo."""
+    """Returns the milliseconds from each beat of the clock to Melos's nearest beat, by tempo of the clock."""
     beats, wanted = perform(melos)
     found = {}
     for tempo, count in TEMPI:

@@ -8,7 +8,7 @@ COLOURS = ("#1a93a6", "#d23c4c", "#7a57e0")
 def panel(index, title, samples, series, axis, limit=None):
     """Draws one panel: several series of samples over time, and a dashed line at a limit.
 
-    `axis` is the time's name in a sample, its end, and the marks: where each has its line, where its label, and the label.
+    `axis` is the key of the time in a sample, the end of the time axis, and its marks: position of the line, position of the label, and label.
     """
     time, end, marks = axis
     top = TOP + index * (HEIGHT + GAP)
@@ -75,7 +75,7 @@ NAMES, ROW, BAR = 210, 24, 15
 
 
 def bars(top, title, rows, series, shown):
-    """Draws a horizontal bar for each row, made up of the values of the series; `shown` writes their sum."""
+    """Draws a horizontal stacked bar for each row, one segment per series; `shown` formats the total."""
     widest = 1.12 * max(sum(values) for values in rows.values())
     length = lambda value: value / widest * (LEFT + WIDTH - NAMES)
     parts = [f'<text x="{NAMES}" y="{top - 9}" font-weight="600">{title}</text>']

@@ -1,8 +1,8 @@
-"""Plays for a long time under JACK while being steered: soak.py MELOS [MINUTES]
+"""Plays for a long time under JACK while parameters change: soak.py MELOS [MINUTES]
 
-Counts losses, and records memory, files, threads and descriptors all along: they are plotted in docs/soak.svg. Fails if anything grew that
-the run does not explain: the control log may grow by the messages sent, the event log by what happened, memory and everything else by
-nothing once it has warmed up. `soak.py MELOS 480` takes a night.
+Counts losses, samples memory, files, threads and descriptors, and plots them in docs/soak.svg. Fails if anything grew
+unexpectedly: the control log may grow with the messages sent and the event log with events, but memory and everything else
+must not grow after warming up. `soak.py MELOS 480` takes a night.
 """
 
 import collections
@@ -16,17 +16,17 @@ import time
 
 from pythonosc.udp_client import SimpleUDPClient
 
-import book
+import report
 import plot
-from stage import OSC, daemon, jack_server, memory_mb, status, wait_until_it_plays
+from harness import OSC, daemon, jack_server, memory_mb, status, wait_until_it_plays
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PERIOD = 1024
 COUNTERS = ("xruns", "device_losses", "starvations", "late_splices", "late_commands", "generator_failures")
 EMOTIONS = ("calm", "happy", "sad", "angry", "mysterious", "romantic", "energetic", "nostalgic")
-# Number of samples in a run, seconds between two at least, and minutes until memory has warmed up.
+# Number of samples in a run, minimum seconds between two, and minutes until memory use has settled.
 SAMPLES, SHORTEST, WARM = 240, 5, 10
-# What may remain of growth that is not explained: megabytes of memory and of files.
+# Tolerated unexplained growth, in megabytes of memory and of files.
 MEMORY_MB, FILES_MB = 8, 0.1
 
 
@@ -42,7 +42,7 @@ def sample(process, state, started):
 
 
 def steer(minutes, started, process, state):
-    """Steers until the time is up; returns the samples and the number of messages sent."""
+    """Changes parameters until the time is up; returns the samples and the number of messages sent."""
     osc, samples, sent, pause = SimpleUDPClient("127.0.0.1", OSC), [], 0, max(SHORTEST, 60 * minutes / SAMPLES)
     while time.monotonic() - started < 60 * minutes:
         osc.send_message(f"/melos/emotion/{random.choice(EMOTIONS)}", random.random())
@@ -57,13 +57,13 @@ def steer(minutes, started, process, state):
 
 
 def kinds(state):
-    """Counts the lines of the control log: messages, and by name what the daemon itself noted, such as splices."""
+    """Counts the lines of the control log: messages, and by name the daemon's own entries, such as splices."""
     words = [line.split()[1] for log in state.glob("session*.log") for line in log.read_text().splitlines() if line[:1].isdigit()]
     return collections.Counter("messages" if word.startswith("/melos/") else word for word in words)
 
 
 def grown(samples, sent, lines):
-    """Returns what grew and why, and what grew without a reason."""
+    """Returns the growth of everything sampled, and what grew unexpectedly."""
     first, last = samples[0], samples[-1]
     warm = [one for one in samples if one["minute"] >= min(WARM, last["minute"] / 2)]
     thirds = [statistics.median(one["memory"] for one in part) for part in (warm[: max(1, len(warm) // 3)], warm[-max(1, len(warm) // 3) :])]
@@ -106,6 +106,6 @@ def soak(melos, minutes):
 if __name__ == "__main__":
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
     found = soak(sys.argv[1], minutes)
-    book.keep("soak", found, datetime.datetime.now())
+    report.store("soak", found, datetime.datetime.now())
     if found["wrong"]:
-        raise SystemExit(f"grew without a reason: {'; '.join(found['wrong'])}")
+        raise SystemExit(f"grew unexpectedly: {'; '.join(found['wrong'])}")

@@ -1,4 +1,4 @@
-"""A week of an installation, at many times real-time speed: week.py MELOS [SPEED] [DAYS]
+"""Simulates a week of an installation at many times real-time speed: week.py MELOS [SPEED] [DAYS]
 
 The daemon runs unmodified, but with an accelerated clock (support/fast_clock.c) and a tiny model, because the shipped one cannot
 keep up. From Tuesday to Sunday it is open from 14:00 to 18:00 by its own schedule; the nights are skipped by setting the wall clock
@@ -22,9 +22,9 @@ from zoneinfo import ZoneInfo
 
 from pythonosc.udp_client import SimpleUDPClient
 
-import book
+import report
 import plot
-from stage import HTTP, OSC, memory_mb
+from harness import HTTP, OSC, memory_mb
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ZONE = ZoneInfo("Europe/Berlin")
@@ -35,7 +35,7 @@ MAX_GB, MAX_DAYS = 1.0, 3
 # Simulated seconds.
 SENSOR_INTERVAL, TAKE_EVERY, TAKE, SAMPLE_INTERVAL = 0.5, 3600, 600, 300
 SENSORS = ("valence", "arousal", "density", "tone")
-# The words by which each event is recognised in the log.
+# The text by which each event is recognised in the log.
 EVENTS = {
     "takes": ("recorded", "seconds="), "opened": ("opening hours begin",), "closed": ("opening hours end",), "deleted": ("deleted", "recording"),
 }
@@ -76,7 +76,7 @@ class Clock:
         self.total += max(0, round((moment - self.now()).total_seconds()))
         self.shared[3 + 2 * self.steps], self.shared[4 + 2 * self.steps] = time.monotonic_ns(), self.total
         self.steps += 1
-        # Counted only once it is complete.
+        # Count it only once it is complete.
         self.shared[0] = self.steps
 
     def sleep(self, seconds):
@@ -217,4 +217,4 @@ if __name__ == "__main__":
     speed = int(sys.argv[2]) if len(sys.argv) > 2 else 40
     days = int(sys.argv[3]) if len(sys.argv) > 3 else 7
     found = week(sys.argv[1], speed, days)
-    book.keep("week", found, datetime.datetime.now())
+    report.store("week", found, datetime.datetime.now())

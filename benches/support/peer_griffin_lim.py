@@ -1,7 +1,7 @@
-"""Log-mels to sound by librosa, as a whole: peer_griffin_lim.py MODEL SECONDS least-squares|pseudo-inverse
+"""Inverts log-mels to audio with librosa, a whole clip at a time: peer_griffin_lim.py MODEL SECONDS least-squares|pseudo-inverse
 
-The mels are those of the model's reference for the decoder, in turn. They become magnitudes by librosa's least squares or by the
-cheaper pseudo-inverse of the filter bank, and sound by 32 iterations of Griffin-Lim. Writes two clips of SECONDS to standard
+The mels are those of the model's test vectors for the decoder, repeated. They are converted to magnitudes by librosa's least squares or
+by the cheaper pseudo-inverse of the filter bank, and to audio by 32 iterations of Griffin-Lim. Writes two clips of SECONDS to standard
 output, mono float32 at 48 kHz.
 """
 

@@ -1,8 +1,8 @@
-"""The networks of a model, stepped latent by latent on one thread: peer_networks.py MODEL torch|onnxruntime
+"""Runs the networks of a model latent by latent on one thread: peer_networks.py MODEL torch|onnxruntime
 
-Writes each latent's sound, mono float32 at 48 kHz, to standard output. The composer plays the model's reference performance
-(20 s), and must write exactly its notes. The pianist gets the notes of its own reference in turn: its cost does not depend on them.
-Runs with the training code on PYTHONPATH.
+Writes each latent's audio, mono float32 at 48 kHz, to standard output. The composer plays the model's reference performance
+(20 s) and must write exactly its notes. The pianist gets the notes of its own test vectors, repeated, since its cost does not depend on them.
+Needs the training code on PYTHONPATH.
 """
 
 import pathlib
@@ -25,13 +25,13 @@ from melos_training.pianist.graphs import build
 
 
 def networks(folder, kind):
-    """Returns the graphs by the name of their file, and what runs each."""
+    """Returns the graphs by file name, each with the function that runs it."""
     model = Model(folder)
     graphs = {**host_graphs(model.composer()), **build(model.pianist(), model.prior()), "vocoder": vocoder_graph(model.vocoder())}
     del graphs["encoder"]
     if kind == "torch":
         return graphs, {name: graph.module for name, graph in graphs.items()}
-    # Imported only where it counts towards the memory.
+    # Imported only when used, because it counts towards the memory.
     from melos_training.composer.runtime import open_graphs
 
     return graphs, open_graphs(folder, graphs)

@@ -1,6 +1,6 @@
-"""The decoder of RAVE, streaming: peer_rave.py BLOCKS
+"""Runs RAVE's decoder in streaming mode: peer_rave.py BLOCKS
 
-The `v2` configuration of `acids-rave` with random weights: its generator, scripted as in an export, and the filter bank that joins
+Uses the `v2` configuration of `acids-rave` with random weights: its generator, scripted as in an export, and the filter bank that joins
 the bands, both with cached convolutions. Writes BLOCKS of 4096 samples (two latents), mono float32, to standard output.
 """
 

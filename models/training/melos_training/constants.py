@@ -1,4 +1,4 @@
-"""Constants shared by preparation, training and playing; defined in the Rust sources (`contract.json`)."""
+"""Constants shared by preparation, training and playback; defined in the Rust sources (`contract.json`)."""
 
 import math
 

@@ -31,7 +31,7 @@ class Carry:
         return joined
 
     def take(self, count: int) -> Tensor:
-        """Takes the next `count` values of the state, [1, count]."""
+        """Removes and returns the next `count` values of the state, [1, count]."""
         if self._state is None:
             raise ValueError("there is no state to take from")
         part = self._state[:, self.size : self.size + count]

@@ -12,7 +12,7 @@ RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
 
 
 def mel_loss(predicted: Tensor, mel: Tensor) -> Tensor:
-    """L1 over log-mels, plus half of it over prominent bands: those within 6 nepers of their frame's loudest."""
+    """L1 over log-mels, plus half the L1 over prominent bands: those within 6 nepers of the loudest in their frame."""
     error = (predicted - mel).abs()
     audible = (mel > mel.amax(2, keepdim=True) - 6).float()
     return error.mean() + 0.5 * (error * audible).sum() / audible.sum().clamp(min=1)

@@ -28,7 +28,7 @@ def _seconds(dtype: torch.dtype) -> float:
 def bfloat16_pays(device_type: str = "cpu") -> bool:
     """Whether a device multiplies bfloat16 matrices faster than float32 ones.
 
-    A CPU without instructions for it is tens of times slower, so it is timed; a CUDA device does if its hardware
+    A CPU without bfloat16 instructions is tens of times slower, so it is timed; a CUDA device is faster if its hardware
     supports it.
     """
     if device_type == "cuda":

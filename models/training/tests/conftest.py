@@ -85,7 +85,7 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def net() -> Composer:
     """A composer with random weights, because the initial ones have heads of zeros, which would hide all errors.
 
-    No two are equal, for the exporter keeps only one of those that are.
+    No two weights are equal, because the exporter would merge equal ones.
     """
     torch.manual_seed(3)
     net = Composer().eval().requires_grad_(False)

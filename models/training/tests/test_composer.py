@@ -211,12 +211,12 @@ def test_single_steps_equal_the_whole_sequence(song: Song, library: Library, net
         recorded = (batch.frame[:, frame], batch.fine[:, frame], batch.sounding[:, frame], batch.melody[:, frame])
         step, _ = stepper.begin(memory[:, frame], *recorded, batch.pedal_before[:, frame])
         worst = max(worst, float((step - base[:, frame]).abs().max()))
-        _, page = stepper.open(step, batch.pedal[:, frame])
+        _, writer = stepper.open(step, batch.pedal[:, frame])
         for row in range(2):
             rows, melody = torch.tensor([row]), batch.melody[row : row + 1, frame]
             for place in torch.nonzero(batch.note_frame == row * FRAMES + frame)[:, 0]:
                 offset, voice, key, velocity, _ = batch.note[place : place + 1].unbind(1)
-                state, logits = page.offset(rows)
+                state, logits = writer.offset(rows)
                 compare(logits[0], losses.logits["offset"][place])
                 state, _ = stepper.graphs["voice"](state, offset, batch.fine[row : row + 1, frame, offset[0]])
                 state, logits = stepper.graphs["key"](state, voice, melody)
@@ -224,9 +224,9 @@ def test_single_steps_equal_the_whole_sequence(song: Song, library: Library, net
                 state, logits = stepper.graphs["velocity"](state, key)
                 compare(logits[0], losses.logits["velocity"][place])
                 compare(stepper.graphs["duration"](state, velocity)[0], losses.logits["duration"][place])
-                page.write(rows, batch.note[place : place + 1])
+                writer.write(rows, batch.note[place : place + 1])
                 melody = torch.where(voice == 1, key, melody)
-            compare(page.offset(rows)[1][0], losses.logits["offset"][count + row * FRAMES + frame])
+            compare(writer.offset(rows)[1][0], losses.logits["offset"][count + row * FRAMES + frame])
     assert worst < 1e-4
 
 

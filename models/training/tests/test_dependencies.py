@@ -1,4 +1,4 @@
-"""Whatever is imported is declared, and whatever is declared is pinned with hashes."""
+"""All imports are declared as dependencies, and all dependencies are pinned with hashes."""
 
 import ast
 import re

@@ -169,7 +169,7 @@ def test_it_learns_and_latents_stay_active(folders: list[Path], tmp_path: Path) 
     options: dict[str, Any] = {"shards": folders, "batch": 2, "frames": 64, "device": "cpu", "every": 16}
     prior = PriorRun(out=tmp_path / "prior.pt", pianist=tmp_path / "pianist.pt", steps=16, **options)
     held_out = [record["valid"] for record in train_prior.train(prior).history]
-    assert held_out[-1]["nats"] < held_out[-1]["standard_nats"], "the notes and the past say something"
+    assert held_out[-1]["nats"] < held_out[-1]["standard_nats"], "the notes and the past are informative"
 
 
 def test_free_nats_prevent_posterior_collapse() -> None:

@@ -1,1 +1,4 @@
-"""The composer: a network that writes the notes of a performance, frame by frame."""
+"""The composer: a network that writes the notes of a performance, one latent of the pianist (85 ms) at a time.
+
+In docstrings, a latent is this span of time; `frames` in the code counts latents.
+"""

@@ -11,7 +11,7 @@ LAYERS = 6
 HEADS = 4
 HEAD_WIDTH = WIDTH // HEADS
 WINDOW = 128
-"""Frames a position attends to, including itself: 10.9 s. The memory covers what is further back."""
+"""Number of latents that a position attends to, including itself: 10.9 s. The memory covers what is further back."""
 ROPE_BASE = 10_000.0
 EMBEDDING_SCALE = 0.3
 

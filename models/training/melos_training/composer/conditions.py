@@ -1,7 +1,7 @@
-"""The composer's conditions for each frame, and their layout.
+"""The composer's conditions for each latent, and their layout.
 
 `frame` conditions [66] apply to the whole frame, `fine` ones [8, 32] to each offset within it. Every group has a mask
-among the frame conditions: 1 where known, 0 where unspecified; its values are then 0.
+among the latent conditions: 1 where known, 0 where unspecified; its values are then 0.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ FRAME_GROUPS = {
     "recall": 1,
     "next": 26,
 }
-"""Groups of frame conditions and their widths. `recall` is the similarity to the recalled bar; `next` is the next
+"""Groups of latent conditions and their widths. `recall` is the similarity to the recalled bar; `next` is the next
 chord: pitch classes, bass, exp(−beats until then) and exp(−beats / 4)."""
 
 FINE_GROUPS = {"chord": 12, "bass": 12, "beat": 8}
@@ -96,14 +96,14 @@ def length(log_seconds: FloatArray) -> FloatArray:
 
 
 class Conditions:
-    """The conditions of consecutive frames; initially unspecified."""
+    """The conditions of consecutive latents; initially unspecified."""
 
     def __init__(self, frames: int) -> None:
         self.frame: FloatArray = np.zeros((frames, WIDTH), np.float32)
         self.fine: FloatArray = np.zeros((frames, OFFSETS, FINE_WIDTH), np.float32)
 
     def set(self, group: str, values: FloatArray, known: np.ndarray | bool = True) -> None:
-        """Sets a group for all frames: values [frames, width], [frames, 8, width] of a fine group; known [frames]."""
+        """Sets a group for all latents: values [latents, width], or [latents, 8, width] if fine; known [latents]."""
         mask = np.broadcast_to(np.asarray(known, np.bool_), (len(self.frame),))
         if group in FINE_SLICES:
             self.fine[:, :, FINE_SLICES[group]] = np.where(mask[:, None, None], values, 0)

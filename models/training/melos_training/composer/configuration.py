@@ -14,7 +14,7 @@ class Configuration:
     """The file written by `prepare`."""
     seed: int = 0
     frames: int = 256
-    """Frames per window."""
+    """Latents per window."""
     windows: int = 10
     """Windows per step."""
     rate: float = 2e-3

@@ -45,7 +45,7 @@ class Setting:
         return cls(BeatGrid.of(song, view), starts, song.chords[:, 2].astype(int), song.chords[:, 3].astype(int))
 
     def chord(self, seconds: FloatArray) -> tuple[IntArray, IntArray]:
-        """Pitch classes as bits and bass (−1: none) a moment after some times."""
+        """Pitch classes as bits, and bass (−1: none), slightly after the given times."""
         index = np.clip(np.searchsorted(self.chord_start, seconds + 0.02, "right") - 1, 0, len(self.chord_start) - 1)
         return self.chord_bits[index], self.chord_bass[index]
 

@@ -1,4 +1,4 @@
-"""The network for playing: small graphs of one step each, with explicit state.
+"""The network for playback: small graphs of one step each, with explicit state.
 
 A batch has one row per performance, or two with classifier-free guidance: the requested conditions, then the reference.
 """
@@ -18,7 +18,7 @@ SLOTS = WINDOW + ROLLBACK
 
 
 class FrameGraph(nn.Module):
-    """One frame of the transformer: the decoder's base state, and the logits of the pedal action."""
+    """One step of the transformer: the decoder's base state, and the logits of the pedal action."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class PedalGraph(nn.Module):
 
 
 class OffsetGraph(nn.Module):
-    """The offset of the next note, or the end of the frame. `first` is 1 if the frame has no note yet."""
+    """The offset of the next note, or the end of the latent. `first` is 1 if the latent has no note yet."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class DurationGraph(nn.Module):
 
 
 class NoteGraph(nn.Module):
-    """A note's embeddings: for the next frame, for the sum over the frame so far, and as the previous note."""
+    """A note's embeddings: for the next latent, for the sum over the latent so far, and as the previous note."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()

@@ -20,17 +20,17 @@ from .windows import DECAY
 
 NEVER = 10**9
 HELD = duration_seconds(np.arange(DURATIONS)) / FRAME
-"""Frames for which the key is held, by duration class."""
+"""Number of latents for which the key is held, by duration class."""
 
 
 class Keyboard:
-    """One keyboard per row."""
+    """The keyboards and pedals of a batch, one per row."""
 
     def __init__(self, rows: int) -> None:
         self.melody: IntArray = np.full(rows, NO_MELODY)
         """The melody's last key, 0..87; 88 before the first."""
         self.pedal: IntArray = np.full(rows, PEDAL_UP)
-        """The pedal action of the previous frame."""
+        """The pedal action of the previous latent."""
         self._struck = np.full((rows, KEYS), NEVER)
         self._up = np.zeros((rows, KEYS), np.int64)
         self._damped = np.zeros((rows, KEYS), np.int64)
@@ -45,7 +45,7 @@ class Keyboard:
         self.melody[rows] = np.where(voice == MELODY, key, self.melody[rows])
 
     def step_on_pedal(self, frame: int, pedal: IntArray) -> None:
-        """Moves the pedal of all rows in a frame; lifting it damps the strings of keys that are up."""
+        """Applies a latent's pedal actions, one per row; lifting the pedal damps the strings of keys that are up."""
         self.pedal = pedal
         lifted = (pedal != PEDAL_DOWN)[:, None]
         ends = (pedal == PEDAL_UP)[:, None]
@@ -55,7 +55,7 @@ class Keyboard:
         )
 
     def sounding(self, frame: int) -> FloatArray:
-        """Levels at the start of a frame [rows, 176]: keys held, then strings that only the pedal sustains."""
+        """Levels at the start of a latent [rows, 176]: keys held, then strings that only the pedal sustains."""
         held = (self._struck <= frame) & (frame < self._up)
         sustained = (self._struck <= frame) & (frame >= self._up) & (frame < self._damped)
 

@@ -10,9 +10,9 @@ IntArray = NDArray[np.integer[Any]]
 BoolArray = NDArray[np.bool_]
 
 FRAME = 4096 / 48000
-"""Duration of a frame in seconds: one latent of the pianist."""
+"""Duration of one latent of the pianist in seconds."""
 OFFSETS = 8
-"""Positions within a frame at which a note can start."""
+"""Positions within a latent at which a note can start."""
 STEP = FRAME / OFFSETS
 """Seconds between positions."""
 
@@ -23,7 +23,7 @@ VOICES = 2
 """A note belongs to the accompaniment (0) or to the melody (1)."""
 ACCOMPANIMENT, MELODY = 0, 1
 NO_MELODY = KEYS
-"""Represents the melody's last key while there is none."""
+"""The melody's last key before there is one."""
 
 VELOCITY_WIDTH = 4
 VELOCITIES = 128 // VELOCITY_WIDTH
@@ -35,7 +35,7 @@ SHORTEST, LONGEST = 0.03, 6.0
 """Seconds a key is held in the first and in the last class; classes are evenly spaced on a logarithmic scale."""
 
 PEDAL_UP, PEDAL_DOWN, PEDAL_CHANGED, PEDAL_UNKNOWN = 0, 1, 2, 3
-"""The pedal actions of a frame: up at its end, down, lifted and pressed again, not recorded."""
+"""The pedal actions of a latent: up at its end, down, lifted and pressed again, not recorded."""
 PEDALS = 3
 
 LAGS = (1, 2, 4, 8)

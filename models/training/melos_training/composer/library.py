@@ -74,7 +74,7 @@ def save(library: Library, out: Path) -> None:
     index = [{"corpus": s.corpus, "name": s.name, "split": s.split, "flat": s.flat} for s in library.songs]
     stored["index"] = np.array(json.dumps(index))
     temporary = out.with_suffix(".tmp.npz")
-    # By its type annotation, numpy would take the arrays for options.
+    # According to numpy's type annotations, the arrays would be options.
     write: Any = np.savez_compressed
     write(temporary, **stored)
     temporary.replace(out)

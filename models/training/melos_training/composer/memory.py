@@ -25,7 +25,7 @@ ROUNDING = 1e-6
 EARLY = 0.05
 """Beats by which a note may precede the bar it belongs to."""
 NEIGHBOUR = 0.5
-"""Weight of a struck key in the nearest neighbouring frame."""
+"""Weight of a struck key in the nearest neighbouring latent."""
 OFFSET_COLUMN = VOICES * KEYS
 VELOCITY_COLUMN = OFFSET_COLUMN + OFFSETS
 DURATION_COLUMN = VELOCITY_COLUMN + VELOCITIES + 1
@@ -34,7 +34,7 @@ assert DURATION_COLUMN + DURATIONS == SLOT_WIDTH
 
 @dataclass
 class Events:
-    """The non-zero entries of a memory [frames, 1205]."""
+    """The non-zero entries of a memory [latents, 1205]."""
 
     frame: IntArray
     column: IntArray
@@ -89,7 +89,7 @@ class Memory:
         self._parts.append(Events(frame[inside], column[inside], np.full(int(inside.sum()), weight, np.float32)))
 
     def events(self) -> Events:
-        """All entries, by frame."""
+        """All entries, by latent."""
         if not self._parts:
             nothing = np.zeros(0, np.int64)
             return Events(nothing, nothing, np.zeros(0, np.float32))
@@ -101,7 +101,7 @@ class Memory:
 
 
 def dense(events: Events, frames: int) -> FloatArray:
-    """The memory as an array [frames, 1205], the exported network's input."""
+    """The memory as an array [latents, 1205], the exported network's input."""
     out = np.zeros((frames, SLOTS * SLOT_WIDTH), np.float32)
     np.add.at(out, (events.frame, events.column), events.weight)
     return out

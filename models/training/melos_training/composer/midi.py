@@ -171,7 +171,7 @@ def skyline(performance: Performance) -> IntArray:
 def beats(score: Score) -> FloatArray:
     """Beats of a score with a single metre, [n, 3]: seconds, position in the bar and beats per bar.
 
-    The position is −1 (unknown), because a file does not tell whether it starts with an upbeat. Empty if the metre
+    The position is −1 (unknown), because a file does not say whether it starts with an upbeat. Empty if the metre
     changes or is missing.
     """
     if len({metre[1:] for metre in score.metres}) != 1:

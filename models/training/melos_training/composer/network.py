@@ -1,4 +1,4 @@
-"""The composer: a causal transformer over frames, and a decoder that writes the notes of a frame one at a time."""
+"""The composer: a causal transformer over latents, and a decoder that writes the notes of a latent one at a time."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from .layout import DURATIONS, KEYS, MEMORY_WIDTH, OFFSETS, PEDALS, SOUNDING_WID
 BODY = 768
 PART = 384
 END = OFFSETS
-"""The offset class that ends a frame."""
+"""The offset class that ends a latent."""
 INTERVAL = 24
 """Semitones around the melody's last key within which intervals have logits of their own."""
 HIDDEN = -1e9
@@ -21,16 +21,16 @@ HIDDEN = -1e9
 
 @dataclass
 class Batch:
-    """Collated windows: B windows of T frames, N notes to predict, M notes to read, E memory entries."""
+    """Collated windows: B windows of T latents, N notes to predict, M notes to read, E memory entries."""
 
     frame: Tensor
-    """Frame conditions [B, T, 66]."""
+    """Latent conditions [B, T, 66]."""
     fine: Tensor
     """Conditions of the offsets [B, T, 8, 32]."""
     sounding: Tensor
     """[B, T, 176]."""
     melody: Tensor
-    """The melody's last key before each frame [B, T], 0..88."""
+    """The melody's last key before each latent [B, T], 0..88."""
     pedal_before: Tensor
     """[B, T], 0..3."""
     pedal: Tensor
@@ -38,15 +38,15 @@ class Batch:
     pedal_offset: Tensor
     """[B, T], −1..7."""
     read_frame: Tensor
-    """The frame, 0..B·T−1, that reads each note of its previous frame [M]."""
+    """The latent, 0..B·T−1, that reads each note of the latent before it [M]."""
     read: Tensor
     """Properties of the notes to read [M, 5]."""
     note_frame: Tensor
-    """The frame, 0..B·T−1, of each note to predict, in ascending order [N]."""
+    """The latent, 0..B·T−1, of each note to predict, in ascending order [N]."""
     note: Tensor
     """Properties of the notes to predict [N, 5]."""
     memory_start: Tensor
-    """Index of each frame's first memory entry [B·T]."""
+    """Index of each latent's first memory entry [B·T]."""
     memory_column: Tensor
     """[E]."""
     memory_weight: Tensor
@@ -64,7 +64,7 @@ class Losses:
     pedal: Tensor
     """[B·T]; 0 where the pedal is not recorded. Includes the offset of its movement."""
     offset: Tensor
-    """[N + B·T]: every note, then every end of a frame."""
+    """[N + B·T]: every note, then every end of a latent."""
     voice: Tensor
     """[N]."""
     key: Tensor
@@ -83,7 +83,7 @@ class Losses:
 
 
 class Composer(nn.Module):
-    """Reads the previous frame's notes and pedal, the sounding keys, the memory, and the frame's conditions."""
+    """Reads the previous latent's notes and pedal, the sounding keys, the memory, and this latent's conditions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,11 +144,11 @@ class Composer(nn.Module):
         return notes + memory + conditions + self.melody(melody) + self.pedal_before(pedal)
 
     def decide(self, entered: Tensor, context: Tensor) -> Tensor:
-        """The decoder's base state [..., 256], given a frame's input and the transformer's output [..., 256]."""
+        """The decoder's base state [..., 256], given a latent's input and the transformer's output [..., 256]."""
         return self.from_context(self.norm(context)) + self.from_input(self.input_norm(entered))
 
     def base(self, batch: Batch) -> Tensor:
-        """The decoder's base state for every frame, [B · T, 256]."""
+        """The decoder's base state for every latent, [B · T, 256]."""
         windows, length, _ = batch.frame.shape
         read = self.notes(batch.read)
         notes = torch.zeros(windows * length, WIDTH, device=read.device, dtype=read.dtype)
@@ -238,7 +238,7 @@ class Composer(nn.Module):
         state, logits = self.offset_logits(
             torch.cat([opened[batch.note_frame], opened]), so_far, lasts[torch.cat([before, ended])]
         )
-        # Within a frame, offsets ascend, and so do keys at the same offset.
+        # Within a latent, offsets ascend, and so do keys at the same offset.
         lowest = torch.where(place > begin, offset[(place - 1).clamp(min=0)], 0) if notes else offset
         hidden = torch.arange(OFFSETS + 1, device=base.device)[None] < lowest[:, None]
         offset_logits = torch.cat([logits[:notes].float().masked_fill(hidden, HIDDEN), logits[notes:].float()])

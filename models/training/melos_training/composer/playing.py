@@ -37,9 +37,9 @@ from .view import View
 from .windows import cut
 
 MOST_NOTES = 16
-"""Maximum notes per frame."""
+"""Maximum notes per latent."""
 LIFT = 4
-"""Offsets for which the pedal stays up in a pedal change, if the frame is long enough."""
+"""Offsets for which the pedal stays up in a pedal change, if the latent is long enough."""
 
 
 @dataclass
@@ -60,19 +60,19 @@ class Plan:
         return cls(cut(song, view, labeller).conditions, grid, song.form, pedalled)
 
     def requested(self, group: str) -> FloatArray:
-        """A scaled condition with one value per frame; NaN where unspecified."""
+        """A scaled condition with one value per latent; NaN where unspecified."""
         values = self.conditions.frame[:, FRAME_SLICES[group].start].astype(np.float64)
         return np.where(self.conditions.frame[:, MASKS[group]] > 0, values, np.nan)
 
 
 @dataclass
 class Written:
-    """What one row has written."""
+    """The notes and pedal actions that one row has written."""
 
     notes: list[tuple[int, ...]]
-    """Frame, offset, voice, key, velocity class, duration class."""
+    """Latent, offset, voice, key, velocity class, duration class."""
     pedal: list[tuple[int, int]]
-    """The pedal action of each frame, and its offset."""
+    """The pedal action of each latent, and its offset."""
 
     def performance(self) -> Performance:
         """Converts to seconds. A key that is struck again ends its previous note; velocities are class centres."""
@@ -127,7 +127,7 @@ class Player:
         self._register = np.stack([plan.requested("register")[: self.frames] * 12 + 60 for plan in plans])
 
     def play(self) -> list[Performance]:
-        """Writes all frames."""
+        """Writes all latents."""
         for frame in range(self.frames):
             self._frame(frame)
         return [written.performance() for written in self.written]
@@ -159,9 +159,9 @@ class Player:
         # A pedal change needs a pedal that is down.
         pedal = np.where((pedal == PEDAL_CHANGED) & (before == PEDAL_UP), PEDAL_DOWN, pedal)
         pedal = np.where(self._pedalled, pedal, PEDAL_UNKNOWN)
-        logits, page = self.stepper.open(base, self._twice(pedal))
+        logits, writer = self.stepper.open(base, self._twice(pedal))
         moves = choose(self._wanted(logits), self.sampling.touch, self._roll(everyone))
-        # In a pedal change, the pedal is down again within the frame.
+        # In a pedal change, the pedal is down again within the latent.
         moves = np.where(pedal == PEDAL_CHANGED, np.minimum(moves, OFFSETS - 2), moves)
         self._keyboard.step_on_pedal(frame, np.where(self._pedalled, pedal, PEDAL_UP))
         for row in everyone:
@@ -172,7 +172,7 @@ class Player:
         level = self.sampling.servo * self._servo.level(frame, self._level[:, frame])
         for _ in range(MOST_NOTES):
             both = self._both(active)
-            state, logits = page.offset(both)
+            state, logits = writer.offset(both)
             weights = self._wanted(logits)
             weights[:, END] += end_bias[active]
             weights[np.arange(END + 1)[None] < offset[active][:, None]] = HIDDEN
@@ -186,7 +186,7 @@ class Player:
             offset[active] = chosen
             note = self._note(state, active, chosen, last_key[active], fine_rows, tilt[active], level[active])
             last_key[active] = note[:, 2]
-            page.write(self._both(active), np.concatenate([note, note]) if self.guided else note)
+            writer.write(self._both(active), np.concatenate([note, note]) if self.guided else note)
             self._keyboard.strike(active, frame, note)
             self._servo.played(active, frame, note[:, 2], note[:, 3])
             self._remember(active, frame, note)

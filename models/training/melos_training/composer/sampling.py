@@ -53,7 +53,7 @@ class Servo:
     SPANS = 4.0, 16.0
     """Windows over which played and requested values are compared, in seconds."""
     GAIN = 2.0
-    """Nats added to the end-of-frame logit, per window, for each factor of e too many notes."""
+    """Nats added to the end-of-latent logit per window, for each factor of e by which there are too many notes."""
     TILT = 0.02
     """Slope over the keys, in nats per semitone, for each semitone of error in the mean."""
     MOST_TILT = 0.12
@@ -63,7 +63,7 @@ class Servo:
     AT_LEAST = 0.7
     """Notes per second added to both rates before they are compared, so that rests do not dominate."""
     TRUST = 24
-    """Frames over which the loop is gradually closed at the start."""
+    """Number of latents over which the correction is faded in at the start."""
 
     def __init__(self, rows: int, frames: int) -> None:
         self._count = np.zeros((rows, frames + 1))
@@ -77,7 +77,7 @@ class Servo:
         self._velocity[rows, frame] += (velocities + 0.5) * VELOCITY_WIDTH
 
     def end(self, frame: int, requested: FloatArray) -> FloatArray:
-        """Bias of the end-of-frame logit [rows], given the requested notes per second [rows]; NaN where unspecified."""
+        """Bias of the end-of-latent logit [rows], given the requested notes per second [rows]; NaN if unspecified."""
         bias = np.zeros(len(self._count))
         for span in self.SPANS:
             first = max(0, frame - round(span / FRAME))

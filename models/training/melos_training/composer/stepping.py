@@ -1,4 +1,4 @@
-"""Runs the graphs frame by frame, as the daemon does, with a masked ring as KV cache."""
+"""Runs the graphs one latent at a time, as the daemon does, with a masked ring as KV cache."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from .network import Composer
 
 
 class Stepper:
-    """The graphs and the state they carry from frame to frame, for `rows` rows."""
+    """The graphs and the state they carry from latent to latent, for a batch of `rows`."""
 
     def __init__(self, graphs: dict[str, Module], rows: int) -> None:
         self.graphs = graphs
@@ -29,7 +29,7 @@ class Stepper:
     def begin(
         self, memory: Tensor, frame: Tensor, fine: Tensor, sounding: Tensor, melody: Tensor, pedal: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Begins a frame: returns the decoder's base state and the logits of the pedal action."""
+        """Begins a latent: returns the decoder's base state and the logits of the pedal action."""
         mask = torch.full((SLOTS,), -1e9)
         mask[[place % SLOTS for place in range(max(0, self._frame - WINDOW + 1), self._frame)]] = 0
         cos, sin = rotary(torch.tensor([self._frame]))
@@ -45,18 +45,18 @@ class Stepper:
         return base, logits
 
     @torch.no_grad()
-    def open(self, base: Tensor, pedal: Tensor) -> tuple[Tensor, "Page"]:
-        """Sets the pedal action: returns the logits of its offset, and the page for the frame's notes."""
+    def open(self, base: Tensor, pedal: Tensor) -> tuple[Tensor, "NoteWriter"]:
+        """Sets the pedal action: returns the logits of its offset, and the writer of the latent's notes."""
         logits, opened = self.graphs["pedal"](base, pedal)
-        return logits, Page(self, opened)
+        return logits, NoteWriter(self, opened)
 
     def keep(self, rows: Tensor, read: Tensor) -> None:
-        """Adds notes to the next frame's input."""
+        """Adds notes to the input of the next latent."""
         self._read[rows] += read
 
 
-class Page:
-    """The notes of one frame, written one at a time; rows drop out as they end."""
+class NoteWriter:
+    """Writes the notes of one latent, one at a time; rows drop out when they have no more notes."""
 
     def __init__(self, stepper: Stepper, opened: Tensor) -> None:
         self._stepper = stepper
@@ -67,7 +67,7 @@ class Page:
 
     @torch.no_grad()
     def offset(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """State and logits of the next note's offset in `rows`."""
+        """Returns the state and the logits of the next note's offset in `rows`."""
         return self._stepper.graphs["offset"](
             self._opened[rows], self._so_far[rows], self._last[rows], self._first[rows]
         )

@@ -22,12 +22,12 @@ CHECKPOINT = "composer.pt"
 COOLED = "cooled.pt"
 METRICS = "metrics.jsonl"
 HELD_OUT_WINDOWS = {"pop909": 24, "giantmidi": 6, "mutopia": 6}
-NOTES_TO_FRAME = 0.6
-"""Typical number of notes per frame, by which losses are divided, so that batches with few notes do not weigh more."""
+NOTES_PER_LATENT = 0.6
+"""Typical number of notes per latent, by which losses are divided, so that batches with few notes do not weigh more."""
 
 
 def device_of(name: str) -> torch.device:
-    """The device; `auto` is CUDA if available."""
+    """Returns the device of this name; `auto` is CUDA if available, otherwise the CPU."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
@@ -85,7 +85,7 @@ class Run:
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         if "optimizers" not in saved:
-            # Adopted weights start a new run.
+            # Weights adopted from a published model have no optimizer state, and start a new run.
             return
         for optimizer, state in zip(self.optimizers, saved["optimizers"]):
             optimizer.load_state_dict(state)
@@ -112,8 +112,8 @@ class Run:
     def train(self, minutes: float = math.inf, steps: float = math.inf, cool: bool = False) -> None:
         """Trains for further minutes or steps.
 
-        SIGTERM and an interrupt end it early, with a checkpoint. With `cool`, the learning rate decays to zero over the
-        given time, and the result is saved as `cooled.pt`, so that the run itself can be resumed from where it was.
+        SIGTERM and SIGINT stop it early, with a checkpoint. With `cool`, the learning rate decays to zero over the
+        given time, and the result is saved as `cooled.pt`, so that the run itself can be resumed without the cool-down.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -163,20 +163,20 @@ class Run:
         frames = batch.melody.numel()
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(total / (frames * NOTES_TO_FRAME))
+        torch.autograd.backward(total / (frames * NOTES_PER_LATENT))
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.configuration.clip)
         finite = bool(torch.isfinite(norm))
         # A non-finite gradient would destroy all weights, so the step is skipped and counted in the metrics.
         if finite:
             for optimizer in self.optimizers:
                 optimizer.step()
-            self._follow()
+            self._update_average()
         self.step += 1
         self.frames += frames
         counts = {"notes": float(len(batch.note)), "frames": float(frames), "skipped": float(not finite)}
         return {name: value.item() for name, value in parts.items()} | counts
 
-    def _follow(self) -> None:
+    def _update_average(self) -> None:
         """Updates the weight average."""
         keep = min(0.5 ** (1 / self.configuration.half_life), (self.step + 1) / (self.step + 10))
         with torch.no_grad():
@@ -222,7 +222,7 @@ class Run:
 def nats_per_note(model: Composer, batch: Batch, bfloat16: bool = False) -> dict[str, float]:
     """The parts of the negative log-likelihood per note; `total` excludes the pedal.
 
-    `velocity16` is for velocity classes twice as wide, `key_top1` the top-1 accuracy of keys.
+    `velocity16` is the part of the velocity in classes twice as wide; `key_top1` is the top-1 accuracy of keys.
     """
     with torch.autocast(batch.frame.device.type, torch.bfloat16, enabled=bfloat16):
         losses = model.losses(batch)

@@ -22,12 +22,12 @@ FRAMES = 240
 BPM = 120.0
 BAR = 4
 RECALL_FROM, RECALL_BACK = 190, 188
-"""The first frame with recall, and the distance of the recalled frames: about eight bars."""
+"""The first latent with recall, and the distance in latents of the recalled ones: about eight bars."""
 LIKENESS = 0.9
 """The requested similarity."""
 GUIDANCE = 1.3
 MOST_DICE = 128
-"""Uniform random numbers per frame, used in order, as many as it needs."""
+"""Uniform random numbers per latent, used in order, as many as it needs."""
 
 
 def steady(frames: int) -> tuple[BeatGrid, Form]:
@@ -54,7 +54,7 @@ def _told(song: Song, library: Library, grid: BeatGrid) -> Conditions:
 
 
 class Repeatable(Player):
-    """Plays one plan with given random numbers [frames, 128], and recalls what it played some frames before."""
+    """Plays one plan with given random numbers [latents, 128], recalling its own earlier latents."""
 
     def __init__(self, stepper: Stepper, plan: Plan, sampling: Sampling, dice: FloatArray) -> None:
         super().__init__(stepper, [plan], sampling, 0)
@@ -82,8 +82,8 @@ class Repeatable(Player):
 def performance(library: Library, steps: Mapping[str, Module]) -> dict[str, FloatArray]:
     """Plays the plan of a held-out song at a steady beat with the steps (two rows); returns inputs and results.
 
-    `notes` are frame, offset, voice, key, velocity, duration; `pedal` is the action in each frame and its offset;
-    `memory` is frame, column and weight of all non-zero entries.
+    `notes` are latent, offset, voice, key, velocity, duration; `pedal` is the action in each latent and its offset;
+    `memory` is latent, column and weight of all non-zero entries.
     """
     song = next(s for s in library.split("valid") if len(s.chords) and len(s.performance.pedal_times))
     grid, form = steady(FRAMES)

@@ -40,7 +40,7 @@ from .mood import Labeller
 from .view import View
 
 CHORD_REACH = 6
-"""Half the window, in frames, whose sounding notes define the chord if there is no label."""
+"""Half the window, in latents, whose sounding notes define the chord if there is no label."""
 PEDAL_REACH = 4.0
 """Half the window, in seconds, over which the share of pedalling is measured."""
 HISTORY = 36.0
@@ -55,17 +55,17 @@ class Window:
 
     conditions: Conditions
     sounding: FloatArray
-    """[frames, 176]."""
+    """[latents, 176]."""
     melody: IntArray
-    """The melody's last key before each frame, 0..87, or 88."""
+    """The melody's last key before each latent, 0..87, or 88."""
     pedal_before: IntArray
-    """The pedal action of the previous frame, [frames]."""
+    """The pedal action of the previous latent, [latents]."""
     pedal: IntArray
-    """[frames]; PEDAL_UNKNOWN where not recorded."""
+    """[latents]; PEDAL_UNKNOWN where not recorded."""
     pedal_offset: IntArray
     """Offset at which the pedal first moves, 0..7; −1 if it does not."""
     notes: IntArray
-    """[notes, 6] in order of writing: frame from −1, offset, voice, key from 0, velocity, duration."""
+    """[notes, 6] in order of writing: latent from −1, offset, voice, key from 0, velocity, duration."""
     memory: Events
 
 
@@ -101,7 +101,7 @@ class _Notes:
         )
 
     def roll(self, first: IntArray, end: IntArray, low: int, high: int, decay: bool) -> FloatArray:
-        """Which keys sound in frames low..high, [frames, 88], each from its frame `first` up to `end`.
+        """Which keys sound in latents low..high, [latents, 88], each from its latent `first` up to `end`.
 
         With `decay`, each falls from 1 at `first` towards a quarter.
         """
@@ -173,7 +173,7 @@ def cut(song: Song, view: View, labeller: Labeller) -> Window:
 
 
 def _last_melody(notes: _Notes, frame: IntArray, known: BoolArray, frames: int) -> IntArray:
-    """The melody's last key before each frame, [frames]."""
+    """The melody's last key before each latent, [latents]."""
     tune = np.flatnonzero((notes.voice == MELODY) & known)
     before = np.searchsorted(frame[tune], np.arange(frames)) - 1
     keys = np.append(notes.key[tune], NO_MELODY)
@@ -241,7 +241,7 @@ def _set_harmony(
 
 
 def _set_density(conditions: Conditions, song: Song, view: View, notes: _Notes) -> None:
-    """Sets density, loudness, register and length from the onsets around each frame's centre."""
+    """Sets density, loudness, register and length from the onsets around each latent's centre."""
     middle = (np.arange(view.frames) + 0.5) * FRAME
     low, high = np.searchsorted(notes.onset, middle - view.reach), np.searchsorted(notes.onset, middle + view.reach)
     count = high - low
@@ -272,7 +272,7 @@ def _set_metre(conditions: Conditions, view: View, grid: BeatGrid) -> None:
 
 
 def _set_pedal(conditions: Conditions, song: Song, view: View) -> tuple[IntArray, IntArray, IntArray]:
-    """Sets pedalling; returns the pedal before each frame, in it, and the offset at which it moves."""
+    """Sets pedalling; returns the pedal actions before and in each latent, and the offset at which the pedal moves."""
     frames = view.frames
     p = song.performance
     if not len(p.pedal_times):

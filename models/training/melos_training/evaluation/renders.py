@@ -1,4 +1,4 @@
-"""Renderings by `melos render`, made once and kept."""
+"""Renderings by `melos render`, computed once and cached."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What the measurements share: sizes, held-out excerpts, renderings and their features."""
+"""Data shared by the measurements: sizes, held-out excerpts, renderings and their features."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,7 @@
 """The pianist's network: a VAE whose decoder is conditioned on the notes.
 
-The encoder maps 8 mel frames and their surroundings to a latent. The decoder gets the latents and the notes, so that
-attacks are exactly in time, and the latent need only represent what the notes do not.
+The encoder maps 8 mel frames and their surroundings to a latent. The decoder is given the latents and the notes, so
+that attacks are exactly in time, and latents represent only what the notes do not.
 """
 
 import torch

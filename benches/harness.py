@@ -1,6 +1,6 @@
-"""A JACK server with the dummy driver, a running Melos, and a recording of it, for benchmarks.
+"""Runs a JACK server with the dummy driver and Melos on it, and records its output, for the benchmarks.
 
-Where permitted, melos runs at the nice level that systemd/melos.service sets, -10.
+Where permitted, melos runs at nice level -10, which systemd/melos.service sets too.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ def free_port(kind):
 
 OSC, HTTP = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
 TICK = os.sysconf("SC_CLK_TCK")
-# Without permission, `nice` continues and prints nothing to standard output.
+# Without permission, `nice` runs the command anyway and prints nothing to standard output.
 NICE = ["nice", "-n", "-10"]
 
 
 @contextlib.contextmanager
 def jack_server(name, period, *options):
-    """Runs a server with a name and a period in frames that programs started by this process use; options are passed to jackd.
-    Yields whether it has real-time scheduling."""
+    """Runs a JACK server, which programs started by this process use by default; `period` is in frames, and options are
+    passed to jackd. Yields whether it has real-time scheduling."""
     os.environ |= {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1", "JACK_NO_AUDIO_RESERVATION": "1"}
     realtime = subprocess.run(["chrt", "-f", "70", "true"], stderr=subprocess.DEVNULL).returncode == 0
     scheduling = ["-R", "-P", "70"] if realtime else ["-r"]
@@ -81,8 +81,8 @@ def wait_until_it_plays():
 
 def processor_seconds(process, task=None):
     """Returns the processor time that a process, or one of its threads, has used."""
-    place = f"/proc/{process.pid}/task/{task}/stat" if task else f"/proc/{process.pid}/stat"
-    fields = open(place).read().rsplit(")", 1)[1].split()
+    path = f"/proc/{process.pid}/task/{task}/stat" if task else f"/proc/{process.pid}/stat"
+    fields = open(path).read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
@@ -95,18 +95,18 @@ def memory_mb(process):
     return [current - shared, peak - shared]
 
 
-# Periods by which the sound may come later or earlier after Melos missed a deadline; the likelier first.
+# Number of periods by which the sound may shift after Melos has missed a deadline, likeliest first.
 SHIFTS = sorted(range(-8, 9), key=abs)
 
 
 class Listener:
-    """Records the output of Melos while used as a context. Periods that the listener itself did not get in time are NaN in
-    `heard`, at their place by the frame time of the server."""
+    """Records the output of Melos while used as a context manager. Periods that the listener itself missed are NaN in
+    `recording`, located by the frame time of the server."""
 
     def __enter__(self):
         import jack
 
-        # The callback must get the interpreter lock well within a period.
+        # The callback must acquire the interpreter lock well within a period.
         sys.setswitchinterval(0.0002)
         wait_until_it_plays()
         self.blocks, self.times = [], []
@@ -128,31 +128,31 @@ class Listener:
         self.client.deactivate()
         self.client.close()
         self.first, period = self.times[0], len(self.blocks[0])
-        self.heard = np.full(self.times[-1] - self.first + period, np.nan, np.float32)
+        self.recording = np.full(self.times[-1] - self.first + period, np.nan, np.float32)
         for moment, block in zip(self.times, self.blocks, strict=True):
-            self.heard[moment - self.first :][:period] = block
+            self.recording[moment - self.first :][:period] = block
 
     def now(self):
         """Returns the current time in frames of the JACK server."""
         return self.client.frame_time
 
-    def place(self, full):
+    def align(self, full):
         """Returns the frame of the performance at which the recording starts, found by an exact match."""
-        for begin in range(RATE // 2, len(self.heard) - 2000, RATE):
-            probe = self.heard[begin : begin + 2000]
+        for begin in range(RATE // 2, len(self.recording) - 2000, RATE):
+            probe = self.recording[begin : begin + 2000]
             for at in begin + np.flatnonzero(full[begin:] == probe[0]):
                 if np.array_equal(full[at : at + 2000], probe):
                     return at - begin
         raise SystemExit("no part of the recording matches the rendered log: the machine is too busy for real-time playback")
 
     def compare(self, full):
-        """Compares every recorded period with the render. When Melos misses the server's deadline, the previous period is heard
-        again, and what follows comes a period later or catches up: the comparison goes on from there."""
+        """Compares every recorded period with the render. When Melos misses the server's deadline, the previous period is
+        repeated, and the rest comes a period later or catches up; the comparison continues with that shift."""
         period = len(self.blocks[0])
-        shift = self.place(full) - self.first
+        shift = self.align(full) - self.first
         self.shifts = [(self.first, shift)]
         found = {"periods": len(self.blocks), "astray": 0, "skipped": 0}
-        found["missed"] = len(self.heard) // period - len(self.blocks)
+        found["missed"] = len(self.recording) // period - len(self.blocks)
         for moment, block in zip(self.times, self.blocks, strict=True):
             late = next((late for late in SHIFTS if is_at(full, moment + shift - late * period, block)), None)
             if late is None:
@@ -164,7 +164,7 @@ class Listener:
         return found
 
     def frame(self, moment):
-        """Returns the frame of the performance that is heard at a time of the server; call after `compare`."""
+        """Returns the frame of the performance that was played at a frame time of the server; call after `compare`."""
         return moment + [shift for since, shift in self.shifts if since <= moment][-1]
 
 
@@ -175,7 +175,7 @@ def is_at(full, frame, block):
 
 
 def render(melos, log, folder, seconds=None):
-    """Renders a control log, entirely or up to some seconds, and returns the left channel."""
+    """Renders a control log, or its first `seconds`, and returns the left channel."""
     path = f"{folder}/render.wav"
     length = ["--seconds", str(seconds)] if seconds else []
     command = [melos, "render", "--control-log", log, *length, "--bits", "32", "-o", path]

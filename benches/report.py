@@ -11,7 +11,7 @@ PAGE = FOLDER.parent / "BENCHMARKS.md"
 LATENT_NS = 4096 / 48_000 * 1e9
 FRAME_NS = 1e9 / 48_000
 NEAR_MS = 10
-BUSY = " With a load above the number of cores, other programs\nwere running too, which also makes processor time a little longer; ratios within a run mean more."
+BUSY = " A load above the number of cores means that other\nprograms were running too, which slightly increases processor time; ratios within a run are more meaningful."
 
 
 def machine():
@@ -21,7 +21,7 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, Linux {os.uname().release.split('-')[0]}, load {os.getloadavg()[0]:.1f}"
 
 
-def keep(section, found, moment):
+def store(section, found, moment):
     """Stores a section's results and regenerates the page."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results[section] = {"date": f"{moment:%Y-%m-%d %H:%M}", "machine": machine(), "found": found}
@@ -33,8 +33,8 @@ def page(results):
     parts = [
         "# Benchmarks\n\n"
         "Written by `make bench`, `make soak` and `make flood`. Each section gives its date and machine. The load shows whether other\n"
-        "programs were running; above the number of cores, Melos had to wait for the processor, and ratios mean more than\n"
-        "absolute times.\n"
+        "programs were running; above the number of cores, Melos had to wait for the processor, and ratios are more meaningful\n"
+        "than absolute times.\n"
     ]
     for name, write in WRITERS.items():
         if name in results:
@@ -66,8 +66,8 @@ def chain(found):
     rows = []
     for name, ns in found.items():
         # The engine benchmark renders blocks of 256 frames.
-        lasts = 256 * FRAME_NS if name.startswith("engine") else LATENT_NS
-        rows.append([name, f"{ns / 1e6:.3f} ms", f"{ns / lasts:.4f}"])
+        duration = 256 * FRAME_NS if name.startswith("engine") else LATENT_NS
+        rows.append([name, f"{ns / 1e6:.3f} ms", f"{ns / duration:.4f}"])
     return "The signal chain by stage, on one core (target: 0.15 in total)", table(["stage", "time", "real-time factor"], rows)
 
 
@@ -90,8 +90,8 @@ def start(found):
 
 
 def comparison(one):
-    """How a recording compares with the rendered control log."""
-    # Results from before these were told apart have neither, and call the periods "of".
+    """Describes how a recording compares with the rendered control log."""
+    # Older results do not distinguish the two, and store the number of periods as "of".
     late = [f"{one[key]} {text}" for key, text in (("skipped", "without Melos"), ("missed", "not recorded")) if one.get(key)]
     return ", ".join([f"{one['astray']} of {one.get('periods', one.get('of'))}", *late])
 
@@ -108,10 +108,10 @@ def latency(found):
     head = ["change", "period", "messages", "p50", "p95", "p99", "worst", "target", "periods that differ"]
     text = (
         "Time from an OSC message to the first sample that differs from the same performance without it, under JACK (dummy\n"
-        "driver). Fast: the master level; by MIDI, stop and continue, from the frame of the byte. Mood: a new\n"
-        "emotion. Chord: a chord led by name, heard in the network's piano alone and in bass, pad and upper voice alone. The\n"
-        "last column counts JACK periods in which the recording differs from the rendered control log, and those in which the\n"
-        "server did not get Melos or the recording program in time.\n\n" + table(head, rows) + "\n\n" + "\n\n".join(bars)
+        "driver). Fast: the master level; over MIDI, stop and continue, timed from the frame of the byte. Mood: a new\n"
+        "emotion. Chord: a lead chord set by name, measured in the network's piano alone and in bass, pad and upper voice alone.\n"
+        "The last column counts JACK periods in which the recording differs from the rendered control log, and those in which\n"
+        "Melos or the recording program missed the server's deadline.\n\n" + table(head, rows) + "\n\n" + "\n\n".join(bars)
     )
     return "Control to sound", text
 
@@ -151,19 +151,19 @@ def scheduling(found):
 
 
 def explained(found):
-    """Tells what grew during a soak and why; older results have not recorded it."""
+    """Reports what grew during a soak and why; empty for older results, which do not contain it."""
     if "grown" not in found:
         return ""
     grown = found["grown"]
     mb = lambda name: f"{grown[name]:+.2f} MB"
     rows = [
         ["control log", mb("control log"), f"{grown['sent']} messages sent; lines: {', '.join(f'{name} {count}' for name, count in grown['lines'].items())}"],
-        ["event log", mb("event log"), "what happened"],
-        ["other files", mb("other files"), "saved state, replaced at each change"],
-        ["memory, from the first third to the last", mb("memory"), "without the first minutes, in which the pre-roll of 30 s fills"],
+        ["event log", mb("event log"), "events"],
+        ["other files", mb("other files"), "saved state, replaced on each change"],
+        ["memory, from the first third to the last", mb("memory"), "excluding the first minutes, in which the pre-roll buffer of 30 s fills"],
         ["threads, open files", f"{grown['threads']:+}, {grown['descriptors']:+}", ""],
     ]
-    wrong = f"\n\nGrew without a reason: {'; '.join(found['wrong'])}." if found["wrong"] else ""
+    wrong = f"\n\nGrew unexpectedly: {'; '.join(found['wrong'])}." if found["wrong"] else ""
     return "\n\n![Memory and files over the soak](docs/soak.svg)\n\n" + table(["", "growth", "reason"], rows) + wrong
 
 
@@ -171,10 +171,10 @@ def soak(found):
     began, ended, most = found["memory"]
     text = (
         f"{found['minutes']:g} minutes under JACK (dummy driver, {found['period']} frames, real-time scheduling "
-        f"{scheduling(found)}), steered every few seconds.\nMemory {began:.0f} MB at the "
+        f"{scheduling(found)}), with a parameter change every few seconds.\nMemory {began:.0f} MB at the "
         f"start, {ended:.0f} MB at the end, {most:.0f} MB at the peak; generator load at the end {found['load']:.2f}.\n"
-        "If the load exceeds the number of cores, the generator is late, which shows as starvations; the harmony layer\n"
-        "continues meanwhile.\n\n" + counted(found) + explained(found)
+        "If the load exceeds the number of cores, the generator is late, which is counted as starvations; the harmony layer\n"
+        "continues in the meantime.\n\n" + counted(found) + explained(found)
     )
     return "Soak (target: 30 minutes without an xrun)", text
 
@@ -185,7 +185,7 @@ def flood(found):
         f"{found['rate']} messages a second from eight sensors for {found['seconds']} s under JACK (dummy driver, {found['period']} "
         f"frames, real-time scheduling {scheduling(found)}). The latest values won: "
         f"{'yes' if found['won'] else 'no'}.\nRecorded periods that differ from the rendered control log: {comparison(found)}.\n"
-        f"A fast-lane fader was moved {found['moves']} times meanwhile, and {len(ms)} moves took effect: p50 "
+        f"A fast-lane fader was moved {found['moves']} times at the same time, and {len(ms)} moves took effect: p50 "
         f"{percentile(ms, 0.5):.0f} ms, p95 {percentile(ms, 0.95):.0f} ms, p99 {percentile(ms, 0.99):.0f} ms, worst {max(ms):.0f} ms.\n\n"
         + counted(found)
     )
@@ -224,9 +224,9 @@ def page_cost(found):
     rows = [[f"the page open at *{name.capitalize()}*", f"{share:.3f}", f"{100 * (share - found['without']):.1f} %"] for name, share in found["open"].items()]
     text = (
         f"`benches/measure.py target/release/melos page`: Chromium at 1280×800 on the same machine. The first load takes "
-        f"{found['bytes'] / 1000:.1f} kB with headers (limit 150 kB,\nkept by `tests/page_browser.rs`), and the page can be used after "
+        f"{found['bytes'] / 1000:.1f} kB with headers (limit 150 kB,\nchecked by `tests/page_browser.rs`), and the page is usable after "
         f"{statistics.median(found['ready']):.2f} s (worst of {len(found['ready'])}: {max(found['ready']):.2f} s). The daemon's processor time "
-        f"(without its generator,\nwhich works ahead at its own pace), median of measurements of {found['seconds']} s:\n\n"
+        f"(without its generator,\nwhich works ahead at its own pace), median of measurements over {found['seconds']} s:\n\n"
         + table(["", "of a core", "added by the page"], [["no page", f"{found['without']:.3f}", ""], *rows])
     )
     return "The page (target: usable within 1 s on loopback, under 2 % of a core)", text
@@ -237,9 +237,9 @@ PEERS = {
     "melos, network alone": ("Melos without its harmony voices", "the same"),
     "pytorch": ("its networks in PyTorch", "a latent, 85.3 ms"),
     "onnxruntime": ("its networks in ONNX Runtime from Python", "a latent, 85.3 ms"),
-    "griffin-lim": ("mel to sound by Griffin-Lim, pseudo-inverse", "the whole clip, 30 s"),
-    "griffin-lim, least squares": ("mel to sound by Griffin-Lim, least squares", "the whole clip, 30 s"),
-    "rave": ("RAVE v2, decoder alone", "the block, 85.3 ms; its latent of 42.7 ms at least"),
+    "griffin-lim": ("mel inversion by Griffin-Lim, pseudo-inverse", "the whole clip, 30 s"),
+    "griffin-lim, least squares": ("mel inversion by Griffin-Lim, least squares", "the whole clip, 30 s"),
+    "rave": ("RAVE v2, decoder alone", "the block, 85.3 ms; at least its latent, 42.7 ms"),
     "fluidsynth": ("FluidSynth, the same notes", "a period of 64 frames, 1.3 ms"),
 }
 
@@ -254,23 +254,23 @@ def peers(found):
             title, f"{median('cost'):.3f}", f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})", f"{median('memory'):.0f} MB",
             f"{median('first_cpu'):.2f} s ({median('first_wall'):.1f} s)", latency,
         ])
-    head = ["", "processor time per second of sound", "relative to Melos", "peak memory", "processor time (time) until the first block", "least control latency of the method"]
+    head = ["", "processor time per second of sound", "relative to Melos", "peak memory", "processor time (time) until the first block", "minimum control latency of the method"]
     text = (
         f"`make bench PARTS=peers`: median of {len(melos)} rounds in which all programs run in turn, on one thread each, at 48 kHz; ratios within each\n"
-        f"round, with the lowest and the highest. Times include waiting for the processor, processor times do not.{BUSY}\n\n"
+        f"round, with the lowest and the highest. Times include waiting for the processor; processor times do not.{BUSY}\n\n"
         + table(head, rows)
         + "\n\n"
-        "- **Its networks**: the composer plays its reference performance of 20 s, note for note, and pianist and vocoder turn latents into sound, driven by\n"
-        "  the training code, without mixer, reverb and harmony voices. PyTorch's memory includes its CUDA libraries, as installed from PyPI; with ONNX Runtime it is\n"
-        "  loaded too, so memory and start say little there.\n"
-        "- **Griffin-Lim** is the last step of the original demo alone: librosa, 32 iterations, clips of 30 s like the demo's, from log-mels that something else\n"
-        "  must make. The mel becomes a magnitude by the pseudo-inverse of the filter bank or by librosa's least squares.\n"
+        "- **Its networks**: the composer plays its reference performance of 20 s, note for note, and pianist and vocoder turn latents into audio, driven by\n"
+        "  the training code, without mixer, reverb and harmony voices. PyTorch's memory includes its CUDA libraries, as installed from PyPI; the ONNX Runtime\n"
+        "  program loads PyTorch too, so its memory and startup time mean little.\n"
+        "- **Griffin-Lim** is only the last step of the original demo: librosa, 32 iterations, clips of 30 s like the demo's, from log-mels that another program\n"
+        "  would have to produce. Mels are converted to magnitudes by the pseudo-inverse of the filter bank or by librosa's least squares.\n"
         "- **RAVE**: decoder and filter bank of `acids-rave` 2.3.1, configuration `v2`, with random weights (15.5 million), cached convolutions, the decoder in\n"
-        "  TorchScript, blocks of 4096 samples; nothing that decides what to play. It needs older SciPy and NumPy than PyTorch's environment here has, so it runs in\n"
-        "  one of its own, with the same PyTorch.\n"
-        "- **FluidSynth** plays the notes of the second row with FluidR3: the price of no network at all."
+        "  TorchScript, blocks of 4096 samples; nothing decides what to play. It needs older versions of SciPy and NumPy than the training code, so it runs in\n"
+        "  an environment of its own, with the same PyTorch.\n"
+        "- **FluidSynth** plays the notes of the second row with FluidR3, which shows the cost without any network."
     )
-    return "Beside other ways to make the sound", text
+    return "Compared with other ways to generate the sound", text
 
 
 def growth(found):
@@ -285,12 +285,12 @@ def growth(found):
         ])
     text = (
         f"`make bench PARTS=growth`: JACK (dummy driver, {found['period']} frames, real-time scheduling {scheduling(found)}). Every condition gets a new daemon that "
-        f"plays the same music from\nits start; processor time over {found['seconds']} s, as a share of one core, median of {len(conditions['nobody listens'])} turns through all conditions. "
-        f"Under the flood, half\nof which changes the mood, the generator writes much of the music more than once.{BUSY}\n\n"
+        f"plays the same music from\nthe start; processor time over {found['seconds']} s, as a share of one core, median of {len(conditions['nobody listens'])} rounds through all conditions. "
+        f"Under the flood, half\nof which changes the mood, the generator generates much of the music more than once.{BUSY}\n\n"
         "![Load and memory under each condition](docs/growth.svg)\n\n"
         + table(["", "daemon without generator", "added", "generator", "memory", "checked by"], rows)
     )
-    return "Cost as it grows", text
+    return "Cost under each condition", text
 
 
 WEEK_EVENTS = {
@@ -310,8 +310,8 @@ def week(found):
     counted = ", ".join(f"{found[event]} {words}" for event, words in WEEK_EVENTS.items() if event in found)
     text = (
         f"`benches/week.py target/release/melos {found['speed']} {found['days']}`: the unmodified daemon, with a tiny model and a clock "
-        f"that runs {found['speed']} times as fast; the nights are skipped by setting the clock forward.\nIt is open from 14:00 to 18:00 except on Mondays, by its own "
-        f"schedule, with a take of ten minutes every hour, a limit of 1 GB and three days for recordings,\nand a restart on Thursday night. "
+        f"that runs {found['speed']} times as fast; the nights are skipped by setting the clock forward.\nIt is open from 14:00 to 18:00 except on Mondays, according to its own "
+        f"schedule, with a ten-minute take every hour, a limit of 1 GB and three days for recordings,\nand a restart on Thursday night. "
         f"{found['events']} values from four sensors, {counted}.\nThe machine was also busy with other work: in {found['minutes']:.0f} minutes, {found['played_hours']:.1f} hours "
         f"of music were played, and the takes are shorter than the accelerated clock suggests.{found.get('note', '')}\n\n"
         "![Memory, recordings and logs over the week](docs/week.svg)\n\n"

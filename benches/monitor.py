@@ -1,7 +1,7 @@
-"""Monitors what melos plays through JACK: as a program, it writes the audio to standard output; `Ear` runs it, restarts it
-whenever the server has gone, and counts silences and clicks.
+"""Monitors what melos plays through JACK. As a program, it writes the audio to standard output; `Monitor` runs that program,
+restarts it whenever the server has stopped, and counts silences and clicks.
 
-A listener inside the steering program would be lost with the server, and would have to wait for the interpreter lock.
+A listener inside the controlling program would be lost with the server, and would have to wait for the interpreter lock.
 """
 
 import collections
@@ -17,7 +17,7 @@ import numpy as np
 
 RATE = 48_000
 PORTS = ("melos-audio:left", "melos-audio:right")
-# Arrival time of a block, its first frame on the server's clock, its length, and whether both ports are connected.
+# Of a block: its arrival time, its first frame on the server's clock, its length, and whether both ports are connected.
 HEAD = struct.Struct("<dII?")
 # Silence threshold (-80 dB), and the minimum length of an audible silence in seconds.
 SILENT, LONG = 1e-4, 0.1
@@ -32,9 +32,9 @@ def listen():
     """Writes every block until the server exits."""
     import jack
 
-    # The callback must get the interpreter lock well within a period.
+    # The callback must acquire the interpreter lock well within a period.
     sys.setswitchinterval(0.0002)
-    client = jack.Client("ear", no_start_server=True)
+    client = jack.Client("monitor", no_start_server=True)
     ports = [client.inports.register(side) for side in ("left", "right")]
     blocks = collections.deque()
 
@@ -87,19 +87,19 @@ def clicks(sound):
     return [frame for frame in sorted(found) if not found & set(range(frame - NEAR, frame))]
 
 
-class Ear:
-    """Listens until closed. `silences` are (time, seconds) and `clicks` times, by the monotonic clock; `first` are the
-    times of the first sound after every (re)start; `missed` counts blocks that the listener itself did not get. The blocks
-    around a click are kept in a folder, as numpy files, for inspection."""
+class Monitor:
+    """Listens until closed. `silences` are pairs of time and duration in seconds, `clicks` are times, and `first` are the
+    times of the first sound after every (re)start, all on the monotonic clock; `missed` counts blocks that the listener
+    itself missed. The blocks around a click are saved in a folder as numpy files, for inspection."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.silences, self.clicks, self.first = [], [], []
-        self.heard = self.missed = 0
+        self.frames_heard = self.missed = 0
         self.past = collections.deque(maxlen=2 * CHUNK // 1024)
         self.open, self.process = True, None
-        self.thread = threading.Thread(target=self._hear, daemon=True)
+        self.thread = threading.Thread(target=self._listen, daemon=True)
         self.thread.start()
 
     def close(self):
@@ -107,35 +107,35 @@ class Ear:
         self.process.terminate()
         self.thread.join()
 
-    def _hear(self):
+    def _listen(self):
         while self.open:
             self.process = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            self._life(self.process.stdout)
+            self._read_process(self.process.stdout)
             self.process.wait()
             time.sleep(0.05)
 
-    def _life(self, pipe):
+    def _read_process(self, pipe):
         """Processes the audio of one recorder process."""
         blocks, next_frame, last = [], None, None
         while head := pipe.read(HEAD.size):
             if len(head) < HEAD.size:
                 break
-            moment, frame, frames, connected = HEAD.unpack(head)
+            arrival, frame, frames, connected = HEAD.unpack(head)
             data = pipe.read(frames * 8)
             if len(data) < frames * 8:
                 break
             sound = np.frombuffer(data, "<f4").reshape(-1, 2)
             self.past.append((frame, connected, sound))
             if next_frame is not None and not connected:
-                # The ports are gone: this is a silence until they are reconnected, but reconnecting is not a click.
+                # Without the ports, there is silence until they are reconnected, but reconnecting is not a click.
                 self._examine(blocks, True)
-                blocks, next_frame, last = [], None, moment
+                blocks, next_frame, last = [], None, arrival
             if next_frame is None:
                 if not connected or np.abs(sound).max(0).min() < SILENT:
                     continue
-                self.first.append(moment)
-                if last is not None and moment - last >= LONG:
-                    self.silences.append((last, moment - last))
+                self.first.append(arrival)
+                if last is not None and arrival - last >= LONG:
+                    self.silences.append((last, arrival - last))
             elif next_frame != frame:
                 # Frames were lost, so a new segment starts here. A server that had hung runs a cycle twice, the first time
                 # while Melos is still writing the block.
@@ -145,8 +145,8 @@ class Ear:
                 self._examine(blocks, True)
                 blocks = []
             next_frame = (frame + frames) % 2**32
-            blocks.append((moment, sound))
-            self.heard += frames
+            blocks.append((arrival, sound))
+            self.frames_heard += frames
             if len(blocks) * frames >= CHUNK:
                 blocks = self._examine(blocks, False)
         self._examine(blocks, True)
