@@ -34,7 +34,7 @@ fn chain(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(LATENT_FRAMES));
 
     let Models { mut composer, mut pianist, vocoder, .. } = models();
-    group.bench_function("composer, start of a frame", |bencher| {
+    group.bench_function("composer, start of a latent", |bencher| {
         bencher.iter(|| composer.frame.run().expect("the network runs"));
     });
     group.bench_function("composer, one note", |bencher| {

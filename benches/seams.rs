@@ -18,7 +18,7 @@ fn models() -> Models {
 fn main() {
     let minutes = std::env::var("MELOS_SEAM_MINUTES").map_or(30.0, |text| text.parse().expect("a number of minutes"));
     println!(
-        "| {minutes} min of | seams | 99.99th percentile of steps | largest step at a seam | steps above the percentile | most added to a step | deepest dip |"
+        "| {minutes} min of | seams | 99.99th percentile of steps | largest step at a seam | steps above the percentile | largest increase of a step | deepest dip |"
     );
     println!("|---|---|---|---|---|---|---|");
     for emotion in Emotion::ALL {

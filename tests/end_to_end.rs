@@ -2,7 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a failing helper fails the test, and helpers print what they see"
+    reason = "a failing helper fails the test, and helpers print measurements"
 )]
 
 #[path = "support/client.rs"]
@@ -106,7 +106,7 @@ fn the_instrument_plays_and_responds() {
     daemon.oscsend(&["/melos/mode", "s", "major"]);
     daemon.oscsend(&["/melos/level/pad", "f", "-6"]);
 
-    // Harmony and network, each alone, are in key.
+    // Harmony and network, each on its own, are in key.
     for (name, muted) in [("network.wav", "/melos/mute/harmony"), ("harmony.wav", "/melos/mute/network")] {
         daemon.oscsend(&[muted, "i", "1"]);
         let sound = listen(name, 8);
@@ -189,8 +189,8 @@ fn no_setting_is_lost_when_the_server_dies() {
             && status["parameters"]["valence"] == -0.25
     });
     drop(server);
-    // Not `start`, which may start another server first and stop it again.
-    let _server = JackServer::patient(SERVER);
+    // `start` is not used here, because it may start another server first and stop it again.
+    let _server = JackServer::start_synchronous(SERVER);
     let begun = Instant::now();
     let after = daemon.wait_until("Melos plays again", |status| status["state"] == "playing");
     println!("playing again {:?} after the server started", begun.elapsed());
@@ -200,7 +200,7 @@ fn no_setting_is_lost_when_the_server_dies() {
     for (id, value) in before["parameters"].as_object().unwrap().iter().filter(|(id, _)| !moved(id)) {
         assert_eq!(after["parameters"][id], *value, "{id}");
     }
-    assert_eq!(after["parameters"]["valence"], -0.25, "changes made meanwhile take effect");
+    assert_eq!(after["parameters"]["valence"], -0.25, "changes made in the meantime take effect");
     let path = folder.path().join("after.wav");
     assert!(record(&path, 5).wait().unwrap().success());
     let sound = channels(&path);

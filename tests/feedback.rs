@@ -1,4 +1,4 @@
-//! What the daemon sends to third-party OSC clients, and when it acts on their messages.
+//! The daemon's messages to third-party OSC clients, and the time at which theirs take effect.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/client.rs"]

@@ -1,7 +1,7 @@
 //! Runs the fuzz targets on every seed and on mutated seeds, so that they compile and pass without a fuzzer.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../fuzz/src/stage.rs"]
+#[path = "../fuzz/src/daemon.rs"]
 #[allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "a crate of its own")]
 mod fuzz;
 #[path = "../fuzz/src/seeds.rs"]

@@ -1,9 +1,9 @@
 //! Golden renders: the music of every emotion, and of a control log that covers everything, must not change.
 //!
-//! `tests/golden/renders.tsv` has, for each render, a hash of its samples for every class of processor it was blessed on,
-//! and its level per tenth of a second. Inference differs in the last bits between classes of processors, so on a class
-//! that is not in the file, only the levels are compared. `MELOS_BLESS=1 cargo test --test golden` regenerates the file;
-//! do this only after changing the weights or the sound itself.
+//! For each render, `tests/golden/renders.tsv` contains a hash of the samples for every class of processor on which it
+//! was generated, and the level per tenth of a second. Inference differs in the last bits between classes of
+//! processors, so on a class that is not in the file, only the levels are compared. `MELOS_BLESS=1 cargo test --test
+//! golden` regenerates the file; do this only after changing the weights or the sound itself.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::collections::BTreeMap;

@@ -344,7 +344,7 @@ fn the_plan_follows_the_network_only_after_repeated_deviation() {
     let root_at_start = |plans: &[BarPlan]| plans.iter().filter(|plan| plan.chords[0].1 == insisted).count();
     assert!(root_at_start(&stubborn) > root_at_start(&obedient) + 2, "the plan should move to the network's chord");
     let first = stubborn.iter().zip(&obedient).position(|(a, b)| a != b).expect("they differ");
-    assert!(first >= 2, "the plan changed in bar {first}, before the network insisted for two bars");
+    assert!(first >= 2, "the plan changed in bar {first}, before the network had deviated for two bars");
     assert_eq!(stubborn[first].chords[0].1, insisted);
 }
 

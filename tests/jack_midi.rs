@@ -1,7 +1,7 @@
 //! JACK MIDI with a real server and a sender based on a third-party library.
 //!
-//! libjack takes the server's name from the environment, so the test reruns itself with its own server name. This leaves
-//! other servers on the machine alone.
+//! libjack reads the server's name from the environment, so the test reruns itself with a server name of its own, which
+//! leaves other servers on the machine alone.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/jack_server.rs"]
@@ -21,7 +21,7 @@ use melos::midi::mapping::{LiveMappings, Mapping};
 use melos::midi::{MidiEvent, MidiIn, MidiSystem};
 
 const SERVER: &str = "JACK_DEFAULT_SERVER";
-/// Far longer than anything here takes; only a failing test waits this long.
+/// Far longer than anything here takes, so that only a failing test waits this long.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 const MAPPING: &str = r#"
@@ -96,7 +96,7 @@ impl Rig {
         out
     }
 
-    /// Sends from the Python client and returns the events until its port is gone.
+    /// Sends from the Python client and returns the events until its port has disappeared.
     fn send(&mut self, what: &str) -> Vec<ControlEvent> {
         let python = std::env::var("MELOS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let mut sender =
@@ -125,7 +125,7 @@ fn jack_midi_steers_leads_keeps_time_and_survives_its_server() {
 
 fn inside(name: &str) {
     let mut rig = Rig::new();
-    let mut server = JackServer::patient(name);
+    let mut server = JackServer::start_synchronous(name);
     rig.run(|rig, _| rig.connected == 1);
 
     let events = rig.send("controls");
@@ -182,7 +182,7 @@ fn inside(name: &str) {
     rig.run(|rig, _| rig.disconnected > disconnected);
     drop(server);
     let connected = rig.connected;
-    let _server = JackServer::patient(name);
+    let _server = JackServer::start_synchronous(name);
     rig.run(|rig, _| rig.connected > connected);
     // The first knob has not moved, so it causes no event.
     assert_eq!(rig.send("controls").len(), 2007);

@@ -44,7 +44,7 @@ to = "hold"
 toggle = true
 "#;
 
-/// Longer than a control must rest before it gets feedback.
+/// Longer than the time for which a control must not be moved before it gets feedback.
 const REST: Duration = Duration::from_millis(500);
 
 /// A program that prints lines; killed on drop.

@@ -23,7 +23,7 @@ struct Dump {
 impl Dump {
     /// Starts receiving from a port.
     fn of(port: &str) -> Self {
-        // Without a terminal, it would buffer its output.
+        // The program buffers its output unless it runs in a terminal.
         let mut child = Command::new("stdbuf")
             .args(["-oL", "jack_midi_dump", "-a"])
             .env("JACK_DEFAULT_SERVER", SERVER)
@@ -89,7 +89,7 @@ fn count(messages: &[(u64, Vec<u8>)], wanted: impl Fn(&[u8]) -> bool) -> usize {
 }
 
 #[test]
-fn other_instruments_receive_notes_and_clock_and_end_silent() {
+fn other_instruments_receive_notes_and_clock_and_no_note_is_left_hanging() {
     let _server = JackServer::start(SERVER, 256);
     let state = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(state.path(), &["--audio", "jack", "--tempo", "120", "--preset", "calm"]);

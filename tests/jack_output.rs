@@ -2,7 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a failing helper fails the test, and helpers print what they see"
+    reason = "a failing helper fails the test, and helpers print measurements"
 )]
 
 #[path = "support/jack_server.rs"]
@@ -192,8 +192,8 @@ fn a_server_may_crash_and_restart() {
         wait_until("the music to continue without a device", || player.status.frame() > frame + 24_000);
         println!("loss noticed and half a second played without a device after {:?}", killed.elapsed());
         drop(server);
-        // Not `start`, which may start another server first and stop it again.
-        server = JackServer::patient(&server_name());
+        // `start` is not used here, because it may start another server first and stop it again.
+        server = JackServer::start_synchronous(&server_name());
         let back = wait_until("the output to come back", || player.output.status().connected());
         println!("connected {back:?} after the server started");
         assert_eq!(player.status.losses().count(Loss::Devices), round);
@@ -207,7 +207,7 @@ fn a_server_may_crash_and_restart() {
 #[test]
 #[ignore = "started by the test `jack`"]
 fn a_server_may_hang() {
-    let server = JackServer::patient(&server_name());
+    let server = JackServer::start_synchronous(&server_name());
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
     // Short enough for JACK to keep the client, and longer.
@@ -235,7 +235,7 @@ fn a_server_may_start_later() {
     let status = player.output.status();
     assert!(status.is_null() && !status.connected(), "{}", status.name());
     wait_until("the music to continue without a device", || player.status.frame() > 24_000);
-    let _server = JackServer::patient(&server_name());
+    let _server = JackServer::start_synchronous(&server_name());
     let taken = wait_until("the server to be used", || status.connected() && !status.is_null());
     println!("used after {taken:?}");
     assert!(status.name().starts_with("JACK"), "{}", status.name());
@@ -246,7 +246,7 @@ fn a_server_may_start_later() {
 #[test]
 #[ignore = "started by the test `jack`"]
 fn the_output_can_be_released_and_reopened_without_a_click() {
-    let _server = JackServer::patient(&server_name());
+    let _server = JackServer::start_synchronous(&server_name());
     let player = Player::start();
     let config = |host| AudioConfig { host, device: None, block_frames: None };
     for _ in 0..3 {

@@ -18,7 +18,7 @@ fn a_server_that_starts_later_is_used_with_its_midi() {
     let mut playing = Playing::spawn("127.0.0.51", Stdio::null(), &["--audio", "auto"]);
     playing.wait_until("Melos reports that it has no device", |status| status["state"] == "no-device");
     playing.check_response();
-    let _server = JackServer::patient(SERVER);
+    let _server = JackServer::start_synchronous(SERVER);
     playing.wait_until("Melos plays through JACK", |status| {
         status["state"] == "playing" && status["output"].as_str().is_some_and(|output| output.starts_with("JACK"))
     });

@@ -11,7 +11,7 @@ use melos::midi::ClockEvent;
 use melos::remote::link::Link;
 use rusty_link::{AblLink, SessionState};
 
-/// Time for two peers to find each other.
+/// Time limit for two peers to discover each other.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn wait_for<T>(events: &Receiver<ClockEvent>, wanted: impl Fn(ClockEvent) -> Option<T>) -> T {

@@ -14,7 +14,7 @@ use axum::Router;
 use axum::routing::get;
 use melos::event::parameter::{Kind, Param, TABLE, Value};
 use melos::event::{ControlEvent, Inbox, Notice};
-use melos::remote::oscquery::{Discovery, Door, OscQuery, ServerContext};
+use melos::remote::oscquery::{AccessRules, Discovery, OscQuery, ServerContext};
 use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
@@ -35,7 +35,7 @@ impl Rig {
         let inbox = Arc::new(Inbox::new(Arc::default()));
         let extra = Router::new().route("/status", get(|| async { "fine" }));
         let (any, osc) = ("127.0.0.1:0".parse().unwrap(), "127.0.0.1:9000".parse().unwrap());
-        let beside = ServerContext { osc, counters: Arc::default(), door: Door::new(&[], None, "") };
+        let beside = ServerContext { osc, counters: Arc::default(), access: AccessRules::new(&[], None, "") };
         let server = runtime.block_on(OscQuery::start(any, beside, Arc::clone(&inbox), extra)).unwrap();
         Self { _runtime: runtime, server, inbox }
     }

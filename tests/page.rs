@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use daemon::{Daemon, LONG};
 use melos::output::record::MAX_LISTENERS;
 
-/// Sends a request and returns status code, headers and the body reader.
+/// Sends a request and returns the status code, the headers and a reader of the body.
 fn get(daemon: &Daemon, path: &str) -> (u16, String, BufReader<TcpStream>) {
     let mut stream = TcpStream::connect(("127.0.0.1", daemon.http)).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();

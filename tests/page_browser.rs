@@ -60,7 +60,7 @@ fn the_page_survives_a_restart_while_listening() {
 #[test]
 fn a_knob_is_learned_by_pointing_at_a_fader() {
     let state = tempfile::tempdir().unwrap();
-    let _server = JackServer::patient(SERVER);
+    let _server = JackServer::start_synchronous(SERVER);
     let daemon = Daemon::start(state.path(), &["--audio", "jack", "--midi", "jack"]);
     let mut browser = python("tests/browser/run.py", &[&daemon.http.to_string(), "learn"]);
     let status = browser.env("JACK_DEFAULT_SERVER", SERVER).status().unwrap();

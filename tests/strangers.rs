@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::{get, post};
 use melos::event::Inbox;
-use melos::remote::oscquery::{Door, OscQuery, ServerContext};
+use melos::remote::oscquery::{AccessRules, OscQuery, ServerContext};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tungstenite::HandshakeError;
@@ -32,8 +32,8 @@ impl Rig {
         let extra = Router::new()
             .route("/status", get(|| async { "fine" }))
             .route("/take", post(|body: String| async move { body.len().to_string() }));
-        let door = Door::new(&[], password, "<script>play()</script>");
-        let beside = ServerContext { osc: "127.0.0.1:9000".parse().unwrap(), counters: Arc::default(), door };
+        let access = AccessRules::new(&[], password, "<script>play()</script>");
+        let beside = ServerContext { osc: "127.0.0.1:9000".parse().unwrap(), counters: Arc::default(), access };
         let any = "127.0.0.1:0".parse().unwrap();
         let server =
             runtime.block_on(OscQuery::start(any, beside, Arc::new(Inbox::new(Arc::default())), extra)).unwrap();

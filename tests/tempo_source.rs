@@ -113,7 +113,7 @@ fn only_the_selected_source_leads_the_tempo() {
 }
 
 fn inside() {
-    let _server = JackServer::patient(SERVER);
+    let _server = JackServer::start_synchronous(SERVER);
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), &["--audio", "jack", "--set", "emotion=calm"]);
     let mut master = Master::start();

@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::stage::config`].
+//! See [`melos_fuzz::daemon::config`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::config(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::daemon::config(bytes));

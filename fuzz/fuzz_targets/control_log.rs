@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::stage::control_log`].
+//! See [`melos_fuzz::daemon::control_log`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::control_log(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::daemon::control_log(bytes));

@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::stage::midi`].
+//! See [`melos_fuzz::daemon::midi`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::midi(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::daemon::midi(bytes));

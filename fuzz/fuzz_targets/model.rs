@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::stage::model`].
+//! See [`melos_fuzz::daemon::model`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::model(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::daemon::model(bytes));

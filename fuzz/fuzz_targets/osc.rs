@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::stage::osc`].
+//! See [`melos_fuzz::daemon::osc`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::osc(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::daemon::osc(bytes));

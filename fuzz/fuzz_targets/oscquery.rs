@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::stage::oscquery`].
+//! See [`melos_fuzz::daemon::oscquery`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::oscquery(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::daemon::oscquery(bytes));

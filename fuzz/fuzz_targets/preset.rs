@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::stage::preset`].
+//! See [`melos_fuzz::daemon::preset`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::preset(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::daemon::preset(bytes));

@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::stage::socket`].
+//! See [`melos_fuzz::daemon::socket`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::socket(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::daemon::socket(bytes));

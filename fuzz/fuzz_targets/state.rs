@@ -1,4 +1,4 @@
-//! See [`melos_fuzz::stage::state`].
+//! See [`melos_fuzz::daemon::state`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::stage::state(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| melos_fuzz::daemon::state(bytes));

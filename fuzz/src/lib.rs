@@ -1,5 +1,4 @@
-//! What each fuzz target does with its input, as plain functions, so that the tests can run them on the seeds with a stable
-//! compiler.
+//! The fuzz targets as plain functions, so that the tests can run them on the seeds with a stable compiler.
 
 pub mod sound;
-pub mod stage;
+pub mod daemon;

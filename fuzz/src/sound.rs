@@ -1,4 +1,4 @@
-//! The target for audio files, which only the corpus tools read.
+//! The target for audio files, which are read only by the corpus tools.
 
 use std::path::Path;
 

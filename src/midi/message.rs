@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are those of the MIDI 1.0 specification; data bytes are 0..128")]
 pub enum Message {
-    /// Never with velocity 0: that is a [`Message::NoteOff`].
+    /// Never has velocity 0, which is a [`Message::NoteOff`].
     NoteOn {
         channel: u8,
         note: u8,

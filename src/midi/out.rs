@@ -60,7 +60,7 @@ impl fmt::Debug for Route {
     }
 }
 
-/// The MIDI output. Clones share it; for control threads only, never for an audio callback.
+/// The MIDI output, shared by all clones. For control threads only, never for an audio callback.
 #[derive(Debug, Clone)]
 pub struct MidiOut {
     /// `None` while no MIDI system is available.

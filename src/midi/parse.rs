@@ -2,7 +2,7 @@
 
 use super::Message;
 
-/// Parses one device's byte stream. Allocates nothing, so it may run in an audio callback.
+/// Parses one device's byte stream. Allocates nothing, so it may be used in an audio callback.
 #[derive(Debug, Clone, Default)]
 pub struct Parser {
     state: State,
@@ -12,7 +12,7 @@ pub struct Parser {
 
 #[derive(Debug, Clone, Copy, Default)]
 enum State {
-    /// Ignore data bytes until the next status.
+    /// Ignores data bytes until the next status byte.
     #[default]
     Skip,
     /// A channel message; its status also applies to the following ones.

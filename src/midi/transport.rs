@@ -1,8 +1,8 @@
 //! Follows the tempo and the beats of the JACK transport.
 //!
-//! Bar, beat and tempo come from the timebase master. Without one the transport has a position in frames but no tempo,
-//! and nothing is reported, so the last tempo stays. A separate thread polls the transport: beat times are computed
-//! from the start of JACK's period, so polling seldom only delays the report.
+//! Bar, beat and tempo come from the timebase master. Without one, the transport has a position in frames but no tempo,
+//! and nothing is reported, so that the last tempo is kept. A separate thread polls the transport. Beat times are
+//! computed from the start of JACK's period, so infrequent polling merely delays the report.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -21,15 +21,15 @@ use crate::threads;
 const CLIENT: &str = "melos-transport";
 /// Polling interval of the transport.
 const INTERVAL: Duration = Duration::from_millis(5);
-/// Interval for checking whether it is wanted.
+/// Interval for checking whether the transport should be followed.
 const IDLE: Duration = Duration::from_millis(50);
 /// Interval for reconnecting to a server.
 const RETRY: Duration = Duration::from_secs(2);
-/// A server whose callback is silent for this long is gone; the longest period in use is about 100 ms.
+/// A server that has not called the callback for this long has stopped; the longest period in use is about 100 ms.
 const STALL_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Starts the thread that follows the transport while it is `wanted`; its reports go to `events`, whose reader is
-/// woken. The thread ends when nobody else holds `wanted` any more.
+/// Starts the thread that follows the transport while `wanted` is set; its reports go to `events`, whose reader is
+/// woken. The thread ends when all other references to `wanted` have been dropped.
 ///
 /// # Errors
 /// When no thread can be started.
@@ -41,7 +41,7 @@ fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake
     let (mut listener, mut follower): (Option<Listener>, _) = (None, SessionFollower::default());
     let mut reported = None;
     let mut tried: Option<Instant> = None;
-    // The only holder: nobody can want it any more.
+    // This is the only reference left, so the flag can no longer be set.
     while Arc::strong_count(wanted) > 1 {
         if !wanted.load(Relaxed) {
             (listener, follower, reported, tried) = (None, SessionFollower::default(), None, None);
@@ -59,7 +59,7 @@ fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake
         let state = match seen {
             Ok(seen) => {
                 follower.update(seen.tempo, seen.beat, |event| {
-                    // A lost report is compensated for by the next beat.
+                    // The next beat makes up for a lost report.
                     let _ = events.try_send(event);
                     wake.ring();
                 });
@@ -101,7 +101,7 @@ struct Seen {
 struct Listener {
     client: AsyncClient<Watcher, Counter>,
     lost: Arc<AtomicBool>,
-    /// Declared after the client, since it must outlive it.
+    /// Must outlive the client, so it is declared after it.
     calls: Calls,
     calls_seen: u64,
     calls_seen_at: Instant,
@@ -143,7 +143,7 @@ impl Listener {
     }
 }
 
-/// The song's beat, from 0, at a position read `late` seconds ago, and how long ago the beat began.
+/// Given a position read `late` seconds ago, the song's current beat, from 0, and how long ago it began.
 fn whole_beat(position: &TransportBBT, late: f64) -> (u64, Duration) {
     let per_bar = f64::from(position.sig_num);
     let bars = position.bar.saturating_sub(1) as f64 * per_bar;

@@ -1,11 +1,11 @@
 //! Opens this process's JACK clients safely.
 //!
-//! libjack (seen with 1.9.21) frees its process-wide state when opening a client fails because no server is running;
-//! closing an older client afterwards crashes the process. So no client is opened while another client's server is
-//! unresponsive.
+//! libjack (observed with 1.9.21) frees its process-wide state when opening a client fails because no server is
+//! running; closing an older client afterwards crashes the process. Therefore, no client is opened while another
+//! client's server is unresponsive.
 //!
-//! No client is opened while one of the same name is still closing, which takes as long as its server hangs: the server
-//! would give the new client another name, which patchbays do not know.
+//! Nor is a client opened while one of the same name is still closing, which takes as long as its server hangs: the
+//! server would give the new client another name, to which patchbays would not reconnect.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use jack::{Client, ClientOptions};
 
-/// Time for a server to call back; the longest period in use is about 100 ms.
+/// Time limit for a server to call back; the longest period in use is about 100 ms.
 const STALL_TIMEOUT: Duration = Duration::from_millis(150);
-/// Time for the first callback, while its client is being set up.
+/// Time limit for the first callback, while the client is being set up.
 const FIRST_TIMEOUT: Duration = Duration::from_millis(500);
 /// Interval between checks for a callback.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -24,7 +24,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// Name and callback counter of every client that is not closed yet.
 static CLIENTS: Mutex<Vec<(String, Weak<AtomicU64>)>> = Mutex::new(Vec::new());
 
-/// Counts the callbacks from a client's server. Keep it until the client is closed, since others wait for that.
+/// Counts the callbacks from a client's server. Must be kept until the client is closed, for which others wait.
 #[derive(Debug, Clone)]
 pub(crate) struct Calls(Arc<AtomicU64>);
 

@@ -28,7 +28,7 @@ mod wav;
 mod worker;
 
 pub use budget::Budget;
-pub use listeners::{Listeners, MAX_LISTENERS, Part};
+pub use listeners::{Chunk, Listeners, MAX_LISTENERS};
 pub use sound_file::SoundFile;
 use worker::{Request, Worker};
 
@@ -78,9 +78,9 @@ impl Bits {
     }
 }
 
-/// Where recordings are stored.
+/// The destination of recordings.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Place {
+pub struct Destination {
     /// The folder; created when needed.
     pub folder: PathBuf,
     /// Its space limits.
@@ -95,8 +95,8 @@ pub struct Take {
     pub label: String,
     /// The file format.
     pub format: Format,
-    /// Frames of pre-roll; limited to what is remembered, at most [`PRE_ROLL_SECONDS`], and to frames after the
-    /// previous take.
+    /// Frames of pre-roll; limited to [`PRE_ROLL_SECONDS`], to what is in memory, and to frames after the previous
+    /// take.
     pub pre_roll: u64,
     /// Frames after which it ends by itself, including the pre-roll.
     pub limit: Option<u64>,
@@ -225,15 +225,20 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts the thread on the engine's tap. `listeners` receive the same audio, takes are stored in `place`, and
-    /// `losses` count failures.
+    /// Starts the thread on the engine's tap. `listeners` receive the same audio, takes are stored in `destination`,
+    /// and `losses` count failures.
     ///
     /// # Errors
     /// When no thread can be created.
-    pub fn spawn(tap: HeapCons<[f32; 2]>, listeners: Listeners, place: Place, losses: Arc<Losses>) -> io::Result<Self> {
+    pub fn spawn(
+        tap: HeapCons<[f32; 2]>,
+        listeners: Listeners,
+        destination: Destination,
+        losses: Arc<Losses>,
+    ) -> io::Result<Self> {
         let status = Arc::new(RecorderStatus::default());
         let (requests, requested) = sync_channel(8);
-        let mut worker = Worker::new(tap, listeners, place, Arc::clone(&status), losses);
+        let mut worker = Worker::new(tap, listeners, destination, Arc::clone(&status), losses);
         let thread = threads::spawn_steady("melos-record", move || worker.run(&requested))?;
         Ok(Self { requests: Some(requests), status, thread: Some(thread) })
     }
@@ -256,8 +261,8 @@ impl Recorder {
     ///
     /// # Errors
     /// [`RecordError::Busy`] when the recorder does not keep up; nothing was changed.
-    pub fn move_to(&self, place: Place) -> Result<(), RecordError> {
-        self.request(Request::Place(place))
+    pub fn move_to(&self, destination: Destination) -> Result<(), RecordError> {
+        self.request(Request::Destination(destination))
     }
 
     /// Ends the take, if any; the file is complete shortly after.

@@ -10,8 +10,8 @@
 //! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the audio file, or a range of it |
 //! | `POST /scenes/NAME`, `/takes/NAME`, `/render`, `/render/ID` | renames, deletes, renders |
 //!
-//! Requests and the performance never wait for each other: lists are copied, and files are read by other threads, a few
-//! at a time.
+//! Requests and the performance never wait for each other: lists are copied, and a few files at a time are read by
+//! other threads.
 
 mod assets;
 pub(crate) mod api_state;
@@ -39,7 +39,7 @@ use super::status::{Metrics, Status};
 use crate::event::parameter::{self, Param};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::output::record::Listeners;
-use api_state::{ApiState, Wanted};
+use api_state::{ApiRequest, ApiState};
 use pieces::{PieceRequest, Pieces};
 use reply::Refusal;
 
@@ -124,7 +124,7 @@ async fn status(State(http): State<Arc<Http>>) -> Json<Status> {
     Json(http.metrics.status())
 }
 
-/// The latest log lines, oldest first; with `since` everything kept since then.
+/// The latest log lines, oldest first; with `since`, all lines kept since that time.
 async fn log(
     State(http): State<Arc<Http>>,
     Query(LogQuery { since }): Query<LogQuery>,
@@ -185,7 +185,7 @@ async fn change_scene(
             if is_there(&to) {
                 return Err(Refusal::conflict(format!("a scene {to:?} already exists")));
             }
-            http.api.want(Wanted::RenameScene { from: name, to })
+            http.api.request(ApiRequest::RenameScene { from: name, to })
         }
     };
     if taken {
@@ -235,7 +235,7 @@ async fn render(
     if let Some(take) = &request.take {
         let log = takes::find(&http.api, take)?.with_extension("log");
         if !log.is_file() {
-            return Err(Refusal::conflict(format!("{take:?} has no control log, so it cannot be re-rendered")));
+            return Err(Refusal::conflict(format!("{take:?} has no control log, so it cannot be rendered again")));
         }
         request.log = Some(log);
     }

@@ -31,7 +31,7 @@ pub struct Line {
     text: String,
 }
 
-/// One per process, as there is one [`tracing`] subscriber.
+/// There is one journal per process, as there is one [`tracing`] subscriber.
 static LINES: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 
 /// Keeps the latest log lines from level INFO upwards.

@@ -1,7 +1,8 @@
 //! Follows the tempo and the beats of an Ableton Link session.
 //!
-//! Behind the feature `link`, because Link may be distributed under GPL-2.0-or-later only. Melos joins as a listener
-//! and never changes the session's tempo. While there are no other peers nothing is reported, so the last tempo stays.
+//! Link requires the feature `link`, because it may be distributed only under GPL-2.0-or-later. Melos joins as a
+//! listener and never changes the session's tempo. Without other peers, nothing is reported, so that the last tempo is
+//! kept.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,8 +31,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Joins the session. While it is `wanted`, a thread sends its tempo and beats to `events` and wakes their reader;
-    /// an event that finds the queue full is lost, and the next beat makes up for it.
+    /// Joins the session. While `wanted` is set, a thread sends its tempo and beats to `events` and wakes their reader;
+    /// if the queue is full, the event is lost, and the next beat makes up for it.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -48,7 +49,8 @@ impl Link {
                 let beat = session.beat_at_time(micros, QUANTUM);
                 let since = Duration::from_micros((micros - session.time_at_beat(beat.floor(), QUANTUM)).max(0) as u64);
                 let heard = wanted.load(Ordering::Relaxed) && link.num_peers() > 0;
-                // A session has no first beat, and beat 0 would mean a start, so count from 4 within the bar.
+                // A session has no first beat, and beat 0 would mean a start, so beats are counted from 4 within the
+                // bar.
                 let place = (beat.floor().rem_euclid(QUANTUM) + QUANTUM) as u64;
                 follower.update(heard.then_some(session.tempo()), Some((place, now - since)), |event| {
                     let _ = events.try_send(event);

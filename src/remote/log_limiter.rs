@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// Lines of one kind logged at once; after that one every [`REFILL`].
+/// Lines of one kind logged at once; after that, one every [`REFILL`].
 const BURST: u32 = 4;
 /// Time until one more line of a kind may be logged.
 const REFILL: Duration = Duration::from_secs(30);
 /// Number of recent texts remembered, so that none is repeated.
 const MAX_TEXTS: usize = 64;
-/// Maximum kinds kept apart; the rest share one.
+/// Maximum kinds tracked separately; the rest share one.
 const MAX_KINDS: usize = 100;
 
 /// Limits log lines by kind and text.

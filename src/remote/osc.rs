@@ -4,7 +4,7 @@
 //! | message | effect |
 //! |---|---|
 //! | `/melos/<id> value` | sets a parameter of the table; i, h, f, d, s, c, T, F, N (off) and I (on) are coerced |
-//! | `/melos/next/bar/<id> value` | the same at the next bar line, exact to the frame in the engine; the newest value per parameter wins, and the sender is also notified when it takes effect |
+//! | `/melos/next/bar/<id> value` | sets it at the next bar line, exact to the frame in the engine; the newest value per parameter wins, and the sender is also notified when it takes effect |
 //! | `/melos/emotion calm 0.8` | as `/melos/emotion/calm 0.8` |
 //! | `/melos/<id>` | without arguments: fires a trigger; otherwise returns the parameter's value, or a stream's newest message |
 //! | `/melos/subscribe [port]` | the sender (or that port on its host) gets the full state, then every change and stream |
@@ -12,7 +12,7 @@
 //! | `/melos/subscribers` | returns all subscribers: s address, i seconds left, for each |
 //! | `/melos/state` | sends the full state to the sender, once |
 //! | `/melos/ping [i, f, s …]` | returns `/melos/pong` with the same arguments |
-//! | `/melos/confirm token` | returns the token received at this address, see below |
+//! | `/melos/confirm token` | verifies the client by returning the token it received, see below |
 //! | `/melos/learn valence` | permanently maps the next MIDI control that moves to a parameter (a button sets the parameter's current value), and returns `/melos/learn`, s parameter, s block for a mapping file; the block is empty when nothing moves for 30 s or another client starts learning |
 //! | `/melos/learn/cancel` | cancels learning |
 //! | `/melos/learn/forget valence` | removes all learned controls of a parameter, and responds as when nothing was learned; mapping files are not affected |
@@ -25,17 +25,17 @@
 //!
 //! # Subscriptions
 //! A subscription ends 60 s after the last datagram from the client, whether from the address that subscribed or from
-//! the one that receives; `/melos/ping` is enough to renew it. Ten seconds before the end the client receives
+//! the one that receives; `/melos/ping` is enough to renew it. Ten seconds before the end, the client receives
 //! `/melos/subscription/expires`, i seconds, and at the end the same with 0. There can be 64 subscribers; any more
 //! receive `/melos/error`, s why. Subscriptions survive a restart.
 //!
 //! A client on another machine first receives `/melos/confirm`, s token, and gets what it requested once it has
-//! returned the token; this repeats every ten minutes. Until then it is sent at most three times as many bytes as it
-//! sent: a datagram's source can be forged, and Melos must not be used to flood a third party. Hosts in `osc.trusted`
-//! need not confirm.
+//! returned the token; this repeats every ten minutes. Until then, it is sent at most three times as many bytes as it
+//! has sent: a datagram's source can be forged, and Melos must not be used to flood a third party. Hosts in
+//! `osc.trusted` need not confirm.
 //!
 //! # Output
-//! Plain messages with i, f and s arguments only, because some clients read nothing else. Values are sent at most 30
+//! Plain messages with i, f and s arguments only, because some clients support nothing else. Values are sent at most 30
 //! times a second, newest only, and never back to the client that set them.
 //!
 //! | stream | arguments |
@@ -44,7 +44,7 @@
 //! | `/melos/bar` | i bar from 1, f tempo in bpm |
 //! | `/melos/chord` | s current chord, s key; a reply to a query has one argument, the lead chord |
 //! | `/melos/note` | i MIDI note number, i velocity, f seconds its key is held, i 1 if it belongs to the melody |
-//! | `/melos/onset` | f velocity 0 to 1 of the hardest of the notes that start together in the network's piano |
+//! | `/melos/onset` | f highest velocity, 0 to 1, of the notes that start together in the network's piano |
 //! | `/melos/level` | f rms, f peak in dB below full scale |
 //! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as currently heard |
 //! | `/melos/meters` | to WebSockets only: f × 6 peaks in dB below full scale after the faders of network, bass, pad, upper voice, harmony and of the output, f gain reduction of the limiter in dB, i how often it acted |
@@ -53,8 +53,8 @@
 //! | `/melos/revisions` | to WebSockets only: i × 5 change counters of presets, scenes, MIDI controls, takes and pieces |
 //! | `/melos/pong` | the arguments of `/melos/ping` |
 //! | `/melos/subscription/expires` | i seconds until the subscription ends |
-//! | `/melos/trouble` | s part that fails, s why; empty when it works again |
-//! | `/melos/error` | s why something was refused |
+//! | `/melos/trouble` | s part that fails, s reason; empty when it works again |
+//! | `/melos/error` | s why a request was refused |
 //! | `/melos/health` | s state, f load, i xruns, i starvations, i late splices |
 
 mod access;

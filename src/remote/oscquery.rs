@@ -16,11 +16,11 @@
 //! are write-only; streams are read-only. A method is sent at most 30 times a second, newest value only; a client gets
 //! no echo of what it set. Reading `/melos/chord` returns the current chord.
 //!
-//! `door` decides who has access, and `serve` limits the number of connections. A WebSocket that stops reading, answers
-//! no ping or floods pings is closed; one that listens to nothing makes room for a new client.
+//! `access` decides who has access, and `serve` limits the number of connections. A WebSocket that stops reading, does
+//! not answer pings or floods pings is closed; one that listens to nothing makes room for a new client.
 
 mod discovery;
-mod door;
+mod access;
 mod methods;
 mod query;
 mod serve;
@@ -44,8 +44,8 @@ use axum::{Json, Router, middleware};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use access::AccessRules;
 pub use discovery::{Discovery, DiscoveryError};
-pub use door::Door;
 
 use super::http::PAGE;
 use super::osc::Counters;
@@ -64,7 +64,7 @@ use value_cache::ValueCache;
 const MAX_CLIENTS: usize = 64;
 const MAX_CLIENTS_OF_HOST: usize = 16;
 
-/// What the server works with.
+/// The environment of the server.
 #[derive(Debug)]
 pub struct ServerContext {
     /// The OSC address over UDP.
@@ -72,10 +72,10 @@ pub struct ServerContext {
     /// Counters of received and refused packets.
     pub counters: Arc<Counters>,
     /// The access rules.
-    pub door: Door,
+    pub access: AccessRules,
 }
 
-/// A running server; accepts no more connections when dropped.
+/// A running server; dropping it stops accepting connections.
 #[derive(Debug)]
 pub struct OscQuery {
     address: SocketAddr,
@@ -126,9 +126,9 @@ impl OscQuery {
             osc: context.osc,
             http: address,
         });
-        let guard = middleware::from_fn_with_state(Arc::new(context.door), door::guard);
+        let guard = middleware::from_fn_with_state(Arc::new(context.access), access::guard);
         let router = Router::new().fallback(get(handle)).with_state(Arc::clone(&shared)).merge(extra);
-        let router = router.layer(DefaultBodyLimit::max(door::MAX_BODY as usize)).layer(guard);
+        let router = router.layer(DefaultBodyLimit::max(access::MAX_BODY as usize)).layer(guard);
         let room = serve::room();
         let serve = |listener: TcpListener| {
             let (router, room) = (router.clone(), Arc::clone(&room));
@@ -143,7 +143,7 @@ impl OscQuery {
         self.address
     }
 
-    /// Sets the texts that a parameter currently accepts: its `RANGE.VALS`.
+    /// Sets the choices that a parameter currently offers: its `RANGE.VALS`.
     pub fn offer(&self, param: Param, names: Vec<String>) {
         self.shared.known().offer(param, names);
     }

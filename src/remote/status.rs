@@ -12,7 +12,7 @@ use crate::music::emotion::Mood;
 use crate::output::record::RecorderStatus;
 use crate::units::frames_to_seconds;
 
-/// The status of the running daemon; counters only grow.
+/// The status of the running daemon; counters only increase.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Status {
     /// `playing`, `starved`, `no-device`, or `silent`.
@@ -23,7 +23,7 @@ pub struct Status {
     pub output: String,
     /// Length of the output's block in milliseconds, which the latency includes at least once.
     pub block_ms: f64,
-    /// Generator seconds per second of audio; above 1 it cannot keep up.
+    /// Generator time in seconds per second of audio; above 1, the generator cannot keep up.
     pub load: f32,
     /// Levels in decibels below full scale.
     pub rms_db: f32,
@@ -67,7 +67,7 @@ pub struct RecordingMetrics {
     pub file: Option<String>,
     /// Its length in seconds.
     pub seconds: f64,
-    /// Seconds missing from it, because the disk did not keep up.
+    /// Seconds missing from it because the disk did not keep up.
     pub missing_seconds: f64,
     /// Number of recordings started or attempted.
     pub attempts: u64,

@@ -35,7 +35,7 @@ use crate::generator::model::{Models, find_model, runtime};
 use crate::generator::{AHEAD, Generator, Worker, WorkerStatus};
 use crate::midi::mapping::LiveMappings;
 use crate::output::device::Output;
-use crate::output::record::{Budget, Place, Recorder};
+use crate::output::record::{Budget, Destination, Recorder};
 use crate::remote::journal;
 use crate::remote::oscquery::Discovery;
 use crate::session::log::{Entry, Header};
@@ -253,8 +253,8 @@ fn conductor(seed: u64, values: &Settings, saved: &Saved, log: &mut LogFile) -> 
 }
 
 /// The folder for recordings.
-fn place(state: &Path, config: &RecordingsConfig) -> Place {
-    Place { folder: state.join(&config.folder), budget: Budget::of(config) }
+fn place(state: &Path, config: &RecordingsConfig) -> Destination {
+    Destination { folder: state.join(&config.folder), budget: Budget::of(config) }
 }
 
 fn wait_until_primed(worker: &WorkerStatus) -> anyhow::Result<()> {

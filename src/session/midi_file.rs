@@ -67,8 +67,8 @@ impl MidiFile {
     }
 
     /// Adds the notes of a latent, replacing notes added earlier from its first frame on; call in order.
-    pub(super) fn hear(&mut self, heard: &Heard) {
-        self.piano.hear(heard);
+    pub(super) fn add_latent(&mut self, heard: &Heard) {
+        self.piano.add_latent(heard);
     }
 
     /// Adds the conductor's output; call in order.

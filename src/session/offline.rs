@@ -198,7 +198,7 @@ impl Offline {
             let heard = self.generator.step(&mut self.hops)?;
             self.conductor.listen(heard.from, &heard.chroma);
             if let Some(notes) = &mut self.notes {
-                notes.hear(&heard);
+                notes.add_latent(&heard);
             }
         }
         let fits = self.ends.hops.vacant_len().min(self.hops.len());

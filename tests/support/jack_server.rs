@@ -2,7 +2,7 @@
 #![allow(
     dead_code,
     clippy::print_stdout,
-    reason = "each test program uses its own part; the output is for the test log"
+    reason = "each test binary uses only part of this module; the output is for the test log"
 )]
 
 use std::fs::{self, File};
@@ -30,16 +30,16 @@ impl JackServer {
         }
         println!("real-time scheduling was refused: using a synchronous server with long periods instead");
         drop(server);
-        Self::patient(name)
+        Self::start_synchronous(name)
     }
 
     /// Starts a server that loses neither cycles nor clients on a busy machine: it is synchronous, has long periods, and does
     /// not request real-time scheduling.
-    pub(crate) fn patient(name: &str) -> Self {
+    pub(crate) fn start_synchronous(name: &str) -> Self {
         Self::spawn(name, &["-r", "-S", "-t", "3000"], &["-p", "1024"])
     }
 
-    /// Like [`Self::patient`], with a number of playback ports.
+    /// Like [`Self::start_synchronous`], with a number of playback ports.
     pub(crate) fn with_playback(name: &str, ports: u32) -> Self {
         Self::spawn(name, &["-r", "-S", "-t", "3000"], &["-p", "1024", "-P", &ports.to_string()])
     }
@@ -66,7 +66,7 @@ impl JackServer {
             .expect("jackd is needed: apt-get install jackd2");
         let mut server = Self { child, name: name.to_owned(), log };
         let started = Instant::now();
-        while !server.answers() {
+        while !server.is_ready() {
             let gone = server.child.try_wait().unwrap();
             let log = fs::read_to_string(&server.log).unwrap();
             assert!(gone.is_none() && started.elapsed() < Duration::from_secs(20), "jackd did not start:\n{log}");
@@ -76,7 +76,7 @@ impl JackServer {
     }
 
     /// Returns whether clients can connect.
-    fn answers(&self) -> bool {
+    fn is_ready(&self) -> bool {
         let list =
             Command::new("jack_lsp").env("JACK_DEFAULT_SERVER", &self.name).env("JACK_NO_START_SERVER", "1").output();
         list.expect("jack_lsp is needed: apt-get install jackd2").status.success()

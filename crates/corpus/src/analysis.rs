@@ -1,6 +1,6 @@
 //! Audio analysis: timbre, loudness, rhythm, harmony.
 //!
-//! Everything is measured on mono audio at 48 kHz in the frames of [`melos::mel`]. Definitions are those of librosa
+//! Everything is measured on mono audio at 48 kHz in the frames of [`melos::mel`]. The definitions are those of librosa
 //! 0.11 with the same frame sizes, so that results are comparable.
 
 pub mod decode;
@@ -33,7 +33,7 @@ pub struct Frame {
     pub chroma: Chroma,
     /// Cepstral coefficients of the mel frame.
     pub mfcc: Coefficients,
-    /// Their slope per frame.
+    /// The slopes of the coefficients per frame.
     pub mfcc_delta: Coefficients,
 }
 

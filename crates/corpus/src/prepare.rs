@@ -1,4 +1,4 @@
-//! Turns corpora into training shards: notes → audio → mel, and the conditions of every latent frame.
+//! Turns corpora into training shards: notes → audio → mel, and the conditions of every latent.
 
 pub mod beats;
 pub mod catalogue;
@@ -9,7 +9,7 @@ pub mod features;
 mod fma;
 mod folder;
 mod giantmidi;
-mod heard;
+mod recordings;
 mod humanise;
 pub mod label;
 mod maestro;
@@ -23,7 +23,7 @@ mod rendition;
 pub mod shard;
 pub mod synth;
 mod table;
-mod workshop;
+mod rendering;
 
 use std::fs;
 use std::path::PathBuf;
@@ -39,16 +39,16 @@ use features::{Features, WINDOW, features};
 use label::Labeller;
 use midi::Note;
 use piece::{Piece, Split};
+use rendering::{Failure, Renderer};
 use rendition::Rendition;
 use synth::{Piano, SynthError};
-use workshop::{Failure, Workshop};
 
 /// What to prepare, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Corpora and their root folders.
     pub corpora: Vec<(Corpus, PathBuf)>,
-    /// Whether to leave out training pieces.
+    /// Whether to prepare only pieces held out from training.
     pub held_out: bool,
     /// The piano to render with: a SoundFont (`.sf2`) or the description of a sample library (`.toml`).
     pub piano: PathBuf,
@@ -167,8 +167,8 @@ fn run_here(options: &Options, progress: &ProgressBar) -> Result<Summary, Prepar
     progress.reset();
     progress.set_style(bar("rendering {pos}/{len}, {msg} ({elapsed}, {eta} left)"));
     progress.set_length(renditions.len() as u64);
-    let workshop = Workshop { options, piano: &piano, of_notes, of_sound };
-    let mut summary = make_all(&loaded, &renditions, &workshop, progress)?;
+    let renderer = Renderer { options, piano: &piano, of_notes, of_sound };
+    let mut summary = make_all(&loaded, &renditions, &renderer, progress)?;
     summary.skipped.splice(0..0, skipped);
     progress.finish();
     Ok(summary)
@@ -236,14 +236,14 @@ fn note_windows(notes: &[Note]) -> Vec<Features> {
     times.filter_map(|at| features(notes, at)).collect()
 }
 
-/// Makes the copies in turn, several in parallel, until there are enough hours.
+/// Renders the copies in order, several in parallel, until there are enough hours.
 fn make_all(
     loaded: &Loaded,
     renditions: &[Rendition],
-    workshop: &Workshop<'_>,
+    renderer: &Renderer<'_>,
     progress: &ProgressBar,
 ) -> Result<Summary, PrepareError> {
-    let limit = workshop.options.hours.unwrap_or(f64::INFINITY);
+    let limit = renderer.options.hours.unwrap_or(f64::INFINITY);
     let next = AtomicUsize::new(0);
     let summary = Mutex::new(Summary::default());
     let locked = || summary.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -253,11 +253,11 @@ fn make_all(
                 break;
             }
             let (piece, material) = &loaded[rendition.piece];
-            let path = rendition.path(&workshop.options.out, piece);
+            let path = rendition.path(&renderer.options.out, piece);
             let existing = shard::duration(&path).ok();
             let outcome = match existing {
                 Some(seconds) => Ok(seconds),
-                None => workshop.make(rendition, piece, material),
+                None => renderer.make(rendition, piece, material),
             };
             let mut summary = locked();
             match outcome {
@@ -275,6 +275,6 @@ fn make_all(
         }
         Ok(())
     };
-    (0..workshop.options.jobs.max(1)).into_par_iter().with_max_len(1).map(|_| work()).collect::<Result<(), _>>()?;
+    (0..renderer.options.jobs.max(1)).into_par_iter().with_max_len(1).map(|_| work()).collect::<Result<(), _>>()?;
     Ok(summary.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }

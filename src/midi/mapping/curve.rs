@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-/// The shape between the ends.
+/// The response of a control between its ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Curve {
     /// Equal steps.
@@ -55,7 +55,7 @@ impl Scale {
         if position.is_finite() { position.clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// Checks that the ends suit the curve and a parameter's range; otherwise returns what would be right.
+    /// Checks that the ends suit the curve and a parameter's range; otherwise returns what was expected.
     pub(super) fn check(&self, range: RangeInclusive<f32>) -> Result<(), String> {
         let (least, most) = (range.start(), range.end());
         if !range.contains(&self.low) || !range.contains(&self.high) {

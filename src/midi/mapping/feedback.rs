@@ -1,4 +1,4 @@
-//! Feedback to controls: positions of motors and rings, and lights of buttons.
+//! Feedback to controls: positions of motor faders and LED rings, and lights of buttons.
 //!
 //! Time is counted in ticks of about a thirtieth of a second; a control is sent at most one value per tick, the latest.
 
@@ -10,11 +10,11 @@ use super::learn::same_control;
 use crate::event::parameter::{Kind, Value};
 use crate::midi::Message;
 
-/// Ticks that a control must rest before it receives feedback, so that a motor never fights a hand.
+/// Ticks for which a control must not be moved before it receives feedback, so that a motor never fights a hand.
 const REST_TICKS: u8 = 8;
 /// Ticks within which a returned message counts as an echo.
 const ECHO_TICKS: u8 = 3;
-/// Maximum messages whose echoes are awaited; more than a device is sent at once.
+/// Maximum messages whose echoes are awaited; more than are sent to a device at once.
 const MAX_ECHOES: usize = 512;
 
 /// Feedback state of one control.
@@ -29,7 +29,7 @@ pub(super) struct LastSent {
 impl LastSent {
     /// Records a move of the control and returns whether it is a new position.
     pub(super) fn moved(&mut self, binding: &Binding, position: f32) -> bool {
-        // A button or an encoder does not report its resulting value.
+        // Buttons and encoders do not report the resulting value.
         let stays = matches!(binding.action, Action::Follow { .. }) && !is_light(binding);
         if !binding.has_own_feedback() || !stays {
             return true;
@@ -83,7 +83,7 @@ enum Shown {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FeedbackMessage {
     pub(super) message: Message,
-    /// Whether the same message coming back is an echo and not a move.
+    /// Whether the same message received from the device is an echo rather than a move.
     pub(super) echo: bool,
 }
 
@@ -187,7 +187,7 @@ impl Echoes {
         let found = self.0.iter().position(|(sent, _)| *sent == message);
         match found {
             Some(index) => drop(self.0.remove(index)),
-            // A light that went off awaits no echo and does not affect others.
+            // No echo is awaited for a light that went off, and it does not affect others.
             None if dark(message) => {}
             None => self.0.retain(|(sent, _)| !same_control(sent, &message)),
         }

@@ -43,7 +43,7 @@ pub(super) fn moved_control(message: Message) -> Option<Named> {
     }
 }
 
-/// A control whose position differs from its parameter, and which waits to reach it.
+/// A control that differs from its parameter and has not taken over yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PendingTakeover {
     control: Control,

@@ -10,7 +10,7 @@ use crate::quote::{listed, quoted};
 const MAX_DEPTH: usize = 8;
 
 /// Completes mappings with what they inherit; their own settings take precedence. An unknown name is logged and
-/// inherits nothing.
+/// ignored.
 pub(super) fn complete(mappings: Vec<Mapping>) -> Vec<Arc<Mapping>> {
     let by_name: BTreeMap<&str, &Mapping> = mappings.iter().map(|mapping| (mapping.file.as_str(), mapping)).collect();
     mappings.iter().map(|mapping| Arc::new(completed(mapping, &by_name))).collect()
@@ -37,7 +37,7 @@ fn completed(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapping {
 }
 
 impl Mapping {
-    /// Adds what another mapping has and this one lacks.
+    /// Adds everything from another mapping that this one lacks.
     fn add(&mut self, other: &Self) {
         let own = self.bindings.len();
         for binding in &other.bindings {

@@ -6,11 +6,11 @@ use crate::midi::Message;
 
 /// The sustain pedal.
 const SUSTAIN: u8 = 64;
-/// All sound off, all notes off, and the mode messages that imply it.
+/// All Sound Off, All Notes Off, and the channel mode messages that imply it.
 const ALL_OFF: RangeInclusive<u8> = 120..=127;
-/// Reset all controllers is in that range but leaves notes alone.
+/// Reset All Controllers, which is in that range but does not affect notes.
 const RESET_CONTROLLERS: u8 = 121;
-/// So does local control.
+/// Local Control, which does not affect notes either.
 const LOCAL_CONTROL: u8 = 122;
 
 /// One `[[lead]]`: a key zone that sets the lead chord.
@@ -58,7 +58,7 @@ impl Held {
         let matches = |channel: u8| zone.channel.is_none_or(|wanted| wanted == channel);
         match message {
             Message::NoteOn { channel, note, .. } if matches(channel) && zone.notes.contains(&note) => {
-                // A key struck after all others were released starts a new chord, pedal or not.
+                // A key struck after all others have been released starts a new chord, even if the pedal is down.
                 if self.down == 0 {
                     self.sustained = 0;
                 }

@@ -10,10 +10,10 @@ use crate::midi::{Message, MidiEvent};
 
 /// Number of messages sufficient to recognise a control.
 const MAX_MESSAGES: usize = 24;
-/// A control that rests this long is finished.
+/// A control that has not moved for this long is finished.
 pub(super) const REST: Duration = Duration::from_secs(1);
 
-/// Listens to one control and writes the block that maps it to a parameter.
+/// Observes one control and writes the block that maps it to a parameter.
 #[derive(Debug, Clone)]
 pub struct Learn {
     param: Param,
@@ -48,20 +48,20 @@ impl Learn {
         self.received.clear();
     }
 
-    /// Whether the block is usable as it is, without a placeholder name for the user to fill in.
+    /// Whether the block can be used unchanged, without a placeholder name for the user to replace.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         !matches!(&self.value, Value::Text(name) if name.is_empty())
     }
 
-    /// Listens to all devices until a control has moved and come to rest; `None` if nothing moves within `timeout`.
+    /// Observes all devices until a control has moved and come to rest; `None` if nothing moves within `timeout`.
     #[must_use]
     pub fn listen(param: Param, events: &Receiver<MidiEvent>, timeout: Duration) -> Option<String> {
         let mut learn = Self::new(param, param.default_value());
         let mut end = Instant::now() + timeout;
         while let Ok(event) = events.recv_timeout(end.saturating_duration_since(Instant::now())) {
             let MidiEvent::Sent { message, .. } = event else { continue };
-            if learn.hear(message) {
+            if learn.observe(message) {
                 break;
             }
             if !learn.received.is_empty() {
@@ -71,9 +71,9 @@ impl Learn {
         learn.block()
     }
 
-    /// Processes a message; returns whether enough was received for [`Learn::block`]. Buttons send little, so the
-    /// caller also stops once the control rests for a second.
-    pub fn hear(&mut self, message: Message) -> bool {
+    /// Processes a message; returns whether enough were received for [`Learn::block`]. Buttons send few messages, so
+    /// the caller also stops once the control has not moved for a second.
+    pub fn observe(&mut self, message: Message) -> bool {
         if !matches!(message, Message::Clock | Message::PolyPressure { .. } | Message::SongPosition(_)) {
             self.received.push(message);
         }
@@ -132,7 +132,7 @@ impl Learn {
     }
 
     fn guess(&self) -> Option<Guess> {
-        // The control that sends most; a fader brushed in passing does not count.
+        // The control that sends the most messages; a fader brushed in passing does not count.
         let controller = |number: u8| {
             self.received.iter().filter(
                 move |message| matches!(message, Message::ControlChange { controller, .. } if *controller == number),

@@ -1,4 +1,4 @@
-//! Controls learned while playing, and the devices they belong to.
+//! Controls learned while playing, and their devices.
 
 use std::fmt;
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::hint::Named;
 use crate::event::parameter::Param;
 use crate::files::document::Problem;
 
-/// A learned control; it outlives its device and the performance.
+/// A learned control, kept after its device disconnects and the performance ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Learned {
-    /// The device's name, without the part that changes when it reconnects.
+    /// The device's name, without the part that changes on reconnection.
     pub device: String,
     /// The `[[bind]]` block.
     pub block: String,

@@ -1,4 +1,4 @@
-//! MIDI learn while playing, alongside the normal use of the events.
+//! MIDI learn while playing; events keep their normal function.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use super::learn::REST;
 use crate::event::parameter::{Param, Value};
 use crate::midi::{DeviceId, MidiEvent};
 
-/// Time to move a control.
+/// Time allowed for moving a control.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Waits for one control of one device.
@@ -34,7 +34,7 @@ impl Learning {
     }
 
     /// Processes a device event.
-    pub fn hear(&mut self, event: &MidiEvent, now: Instant) {
+    pub fn observe(&mut self, event: &MidiEvent, now: Instant) {
         if let MidiEvent::Disconnected(device) = event
             && self.device == Some(*device)
         {
@@ -43,7 +43,7 @@ impl Learning {
         }
         let MidiEvent::Sent { device, message, .. } = event else { return };
         if self.device.is_none_or(|first| first == *device) {
-            self.enough |= self.learn.hear(*message);
+            self.enough |= self.learn.observe(*message);
             if self.learn.block().is_some() {
                 self.device = Some(*device);
                 self.end = now + REST;
@@ -57,7 +57,7 @@ impl Learning {
         self.learn.is_complete()
     }
 
-    /// Whether the control is recognised or resting, or none was moved in time.
+    /// Whether the control is recognised or has come to rest, or none was moved in time.
     #[must_use]
     pub fn ended(&self, now: Instant) -> bool {
         self.enough || now >= self.end
@@ -83,11 +83,11 @@ mod tests {
     fn the_first_device_that_moves_a_control_is_learned() {
         let now = Instant::now();
         let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
-        learning.hear(&sent(1, Message::Clock, now), now);
+        learning.observe(&sent(1, Message::Clock, now), now);
         assert_eq!(learning.result(), None, "a clock is not a control");
         for value in 10..14 {
-            learning.hear(&sent(2, Message::ControlChange { channel: 0, controller: 7, value }, now), now);
-            learning.hear(&sent(3, Message::ControlChange { channel: 0, controller: 8, value }, now), now);
+            learning.observe(&sent(2, Message::ControlChange { channel: 0, controller: 7, value }, now), now);
+            learning.observe(&sent(3, Message::ControlChange { channel: 0, controller: 8, value }, now), now);
         }
         assert!(!learning.ended(now));
         assert!(learning.ended(now + REST), "the control rests");
@@ -100,10 +100,10 @@ mod tests {
     fn a_disconnected_device_is_forgotten() {
         let now = Instant::now();
         let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
-        learning.hear(&sent(1, Message::Start, now), now);
-        learning.hear(&MidiEvent::Disconnected(DeviceId(1)), now);
+        learning.observe(&sent(1, Message::Start, now), now);
+        learning.observe(&MidiEvent::Disconnected(DeviceId(1)), now);
         assert!(learning.result().is_none() && !learning.ended(now + REST));
-        learning.hear(&sent(2, Message::Stop, now), now);
+        learning.observe(&sent(2, Message::Stop, now), now);
         assert_eq!(learning.result().map(|(device, _)| device), Some(DeviceId(2)));
     }
 

@@ -15,13 +15,13 @@ use crate::quote::listed;
 
 /// Maximum unmapped controls reported per device.
 const MAX_HINTS: usize = 256;
-/// A clock that is silent for this long, or stopped while another runs, yields to another; eight ticks at the slowest
-/// tempo.
+/// A clock that is silent for this long, or stopped while another is running, gives up the lead; eight ticks at the
+/// slowest tempo.
 const CLOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum learned controls; the oldest is replaced.
 const MAX_LEARNED: usize = 256;
 
-/// The mappings in use. Owned by whoever reads the events of [`crate::midi::MidiIn`]; has no thread of its own.
+/// The mappings in use. Owned by the thread that reads the events of [`crate::midi::MidiIn`].
 #[derive(Debug)]
 pub struct LiveMappings {
     mappings: Vec<Arc<Mapping>>,
@@ -56,7 +56,7 @@ struct Connected {
 }
 
 impl LiveMappings {
-    /// Starts with mappings and learned controls; parameters are assumed at their defaults until
+    /// Starts with mappings and learned controls; parameters are assumed to be at their defaults until
     /// [`LiveMappings::value`] reports otherwise.
     #[must_use]
     pub fn new(mappings: Vec<Mapping>, learned: Vec<Learned>) -> Self {
@@ -96,8 +96,8 @@ impl LiveMappings {
         })
     }
 
-    /// Adds a learned control to the mapping files; it returns with its device. Replaces what was learned for the same
-    /// control.
+    /// Adds a learned control, which applies whenever its device is connected. Replaces an earlier binding learned for
+    /// the same control.
     pub fn learn(&mut self, learned: Learned) {
         self.forget_where(|old| learned.replaces(old));
         for connected in self.devices.values_mut().filter(|connected| learned.is_of(&connected.device.name)) {
@@ -129,7 +129,7 @@ impl LiveMappings {
         self.learned.iter()
     }
 
-    /// Parts of the names of devices that receive feedback, in lower case.
+    /// Name parts, in lower case, of devices that receive feedback.
     #[must_use]
     pub fn feedback_devices(&self) -> Vec<String> {
         let targets = self.mappings.iter().filter(|mapping| mapping.has_feedback());
@@ -151,8 +151,7 @@ impl LiveMappings {
         }
     }
 
-    /// Reports a parameter's new value, whatever its source; the devices' own values are recognised when they come
-    /// back.
+    /// Reports a parameter's new value, whatever its source; values that a device itself has set are recognised.
     pub fn value(&mut self, param: Param, value: &Value) {
         self.values[param as usize] = value.clone();
         for router in self.devices.values_mut().flat_map(|connected| &mut connected.routers) {
@@ -261,7 +260,7 @@ impl LiveMappings {
             leader.device != device && (silent || stopped && runs)
         });
         if yields && is_clock {
-            // Its earlier reports were discarded.
+            // Reports made before it led were discarded.
             clock.report_again();
             self.leader = Some(Leader { device, last_tick: at, last_running: at });
         }

@@ -1,13 +1,13 @@
-//! Soft takeover: a control without a motor does nothing until it reaches the value.
+//! Soft takeover: a control without a motor has no effect until it reaches the current value.
 //!
-//! It takes over when it *crosses* the value, not only when it comes near, so that a fast fader with its wide steps
-//! does too.
+//! It takes over when it *crosses* the value, not only when it comes near, so that a fast-moving fader, which skips
+//! positions, takes over too.
 
 use std::collections::VecDeque;
 
 /// Distance that counts as reached: a step of a 7-bit control.
 const NEAR: f32 = 1.0 / 127.0;
-/// Maximum own values that may still be on their way back.
+/// Maximum values set by the control whose reports are still expected.
 const MAX_PENDING: usize = 32;
 
 /// The takeover state of one control; all in positions, 0..=1.
@@ -16,12 +16,12 @@ pub(super) struct Pickup {
     holds: bool,
     last: Option<f32>,
     sent: VecDeque<f32>,
-    /// Whether its waiting has been reported.
+    /// Whether it has been reported that takeover is pending.
     noted: bool,
 }
 
 impl Pickup {
-    /// The control moved while the value was at `target`; returns whether the value should follow.
+    /// Records a move of the control while the value is at `target`; returns whether the value should follow.
     pub(super) fn moved(&mut self, position: f32, target: f32) -> bool {
         let crosses = self.last.is_some_and(|last| (last - target) * (position - target) <= 0.0);
         self.holds |= crosses || (position - target).abs() <= NEAR;
@@ -29,8 +29,8 @@ impl Pickup {
         self.holds
     }
 
-    /// A value was sent by this control, or by another of the same device, in which case takeover is lost; the
-    /// value coming back is expected.
+    /// Records that this control, or another of the same device, has set a value, whose report is then expected. In the
+    /// latter case, takeover is lost.
     pub(super) fn sent(&mut self, value: f32, own: bool) {
         self.holds &= own;
         if self.sent.len() == MAX_PENDING {
@@ -44,19 +44,19 @@ impl Pickup {
         !self.holds && !std::mem::replace(&mut self.noted, true)
     }
 
-    /// The control is in use again and may be anywhere.
+    /// Forgets the control's position, which may be anywhere when it is used again.
     pub(super) fn release(&mut self) {
         (self.holds, self.last) = (false, None);
     }
 
-    /// The control was sent a position and is now there: it has a motor, or no physical position.
+    /// Records that the control was sent to a position by feedback: it has a motor, or no physical position.
     pub(super) fn positioned(&mut self, position: f32) {
         self.holds = true;
         self.last = Some(position);
     }
 
-    /// The parameter has changed; unless the value is its own, takeover is lost. Returns whether the value is
-    /// new.
+    /// Records that the parameter has changed; unless the control itself set the value, takeover is lost. Returns
+    /// whether the value is new.
     pub(super) fn changed(&mut self, value: f32) -> bool {
         let own = self.sent.contains(&value);
         if !own {

@@ -39,7 +39,7 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
     }
     for table in root.tables(&mut document, "bind") {
         let Some(mut binding) = binding(&mut document, table, any, &mapping.layers) else { continue };
-        // Several blocks may bind one control; it shows the first one's value.
+        // Several blocks may bind one control; feedback shows the first one's value.
         let shown = mapping.bindings.iter().any(|other: &Binding| {
             other.layer == binding.layer && other.feedback.is_some() && other.shares_control(&binding)
         });
@@ -271,7 +271,7 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
 
 /// Reads the value that a button sets while held.
 fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, to: Param) -> Option<Action> {
-    // Parameters that cannot be restored: a mood is more than its name, and a preset sets more than its own parameter.
+    // Some parameters cannot be restored: a mood is more than its name, and a preset sets more than its own parameter.
     let back = !matches!(to.spec().kind, Kind::Trigger | Kind::Text { .. }) && to != Param::Emotion;
     match value {
         _ if !back => {

@@ -22,7 +22,7 @@ pub struct Router {
     /// The state of each binding.
     bindings: Vec<BindingState>,
     layers: Layers,
-    /// A control waiting for takeover, to be reported.
+    /// A pending takeover to be reported.
     waits: Option<PendingTakeover>,
     /// Per zone: the keys held.
     held: Vec<Held>,
@@ -87,7 +87,7 @@ impl Router {
                 self.change_layer();
             }
             for (index, binding) in mapping.bindings.iter().enumerate() {
-                // The binding that got a button's press also gets its release.
+                // The binding that received a button's press also receives its release.
                 let active = self.layers.applies(index) || (self.bindings[index].down && !moved.pressed);
                 if binding.matches(&moved) && active {
                     used = true;
@@ -99,7 +99,7 @@ impl Router {
         used
     }
 
-    /// Takes the control waiting for takeover, if not reported yet.
+    /// Removes and returns the pending takeover that has not been reported yet.
     pub(super) fn take_wait(&mut self) -> Option<PendingTakeover> {
         self.waits.take()
     }
@@ -239,7 +239,7 @@ impl Router {
             Message::ControlChange { channel, controller: 0, value } if matches(channel) => self.bank[0] = value,
             Message::ControlChange { channel, controller: 32, value } if matches(channel) => self.bank[1] = value,
             Message::ProgramChange { channel, program } if matches(channel) => {
-                // Without scenes the bank does not matter, and some keyboards send odd banks.
+                // Without scenes, the bank does not matter, and some keyboards send unusual banks.
                 let scenes = self.bank != [0, 0] && !programs.scenes.is_empty();
                 let (param, names) =
                     if scenes { (Param::Scene, &programs.scenes) } else { (Param::Preset, &programs.presets) };

@@ -1,4 +1,4 @@
-//! PulseAudio's cookie file, with which clients prove that they belong to the same user.
+//! PulseAudio's cookie file, with which clients prove that they belong to the server's user.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -9,8 +9,8 @@ use std::path::Path;
 const LENGTH: usize = 256;
 
 /// Creates the user's shared cookie if there is none, as PulseAudio's own library does, because servers, including
-/// PipeWire's, refuse a client without one. Does nothing where no server runs. Allocates and accesses the disk; on
-/// failure nothing is changed.
+/// PipeWire's, refuse a client without one. Does nothing if no server is running. Allocates and accesses the disk; on
+/// failure, nothing is changed.
 pub(super) fn make_missing() {
     let runs =
         std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).join("pulse/native").exists());

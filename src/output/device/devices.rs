@@ -9,7 +9,7 @@ use super::route::{label, quiet_alsa};
 pub struct DeviceInfo {
     /// Its audio system, such as `JACK` or `ALSA`.
     pub host: &'static str,
-    /// Its name; the configuration's device may be any part of it.
+    /// Its name; the configured device may be any part of it.
     pub name: String,
     /// Its sample rate and channels, such as `48000 Hz, 2 channels`, or why it cannot be opened.
     pub format: Result<String, String>,

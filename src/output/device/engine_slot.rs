@@ -12,7 +12,7 @@ use crate::engine::Engine;
 #[derive(Default)]
 pub(super) struct EngineSlot {
     engine: AtomicCell<Option<Box<Engine>>>,
-    /// Whether the engine belongs here, even while the callback is using it.
+    /// Whether the stream has the engine, even while the callback is using it.
     occupied: AtomicBool,
     /// Whether to fade out, because the engine is about to be taken away.
     leaving: AtomicBool,
@@ -55,7 +55,7 @@ impl EngineSlot {
         self.requested.load(Relaxed)
     }
 
-    /// For the callback: counts requested frames and returns whether the engine belongs here.
+    /// For the callback: counts requested frames and returns whether the stream has the engine.
     pub(super) fn count(&self, frames: u64) -> bool {
         self.requested.fetch_add(frames, Relaxed);
         self.occupied.load(Relaxed)
@@ -78,7 +78,7 @@ impl EngineSlot {
 
     /// For the callback: puts the engine back.
     pub(super) fn give_back(&self, engine: Box<Engine>) {
-        // Nothing else puts an engine here meanwhile, so none is dropped.
+        // Nothing else inserts an engine in the meantime, so none is dropped.
         self.engine.store(Some(engine));
     }
 }

@@ -54,12 +54,12 @@ impl Feed {
         }
     }
 
-    /// Announces at the start of a callback how many device frames it requests, and how many are played before them.
+    /// Reports at the start of a callback how many device frames it requests, and how many will be played before them.
     pub(super) fn announce(&mut self, frames: usize, latency: usize) {
         // Servers hold up to two more blocks.
         self.held = latency + 2 * frames;
         let frames = (frames as f64 * self.ratio).ceil();
-        // A stream that wakes up after it was given up has nothing to report.
+        // A stream that resumes after it was given up has nothing to report.
         if self.slot.count(frames as u64) {
             self.status.block_frames.store(frames as u32, Relaxed);
             self.status.callbacks.fetch_add(1, Relaxed);
@@ -71,7 +71,7 @@ impl Feed {
         let leaving = self.slot.is_leaving();
         self.silent = if leaving && self.level == 0.0 { self.silent + out.len() / self.channels } else { 0 };
         if let Some(mut engine) = self.slot.borrow() {
-            // After the fade-out, the engine plays on inaudibly, so that its clock does not wait for the device.
+            // After the fade-out, the engine continues inaudibly, so that its clock does not wait for the device.
             self.play(&mut engine, out, if leaving { 0.0 } else { 1.0 });
             self.slot.give_back(engine);
         } else {

@@ -4,24 +4,24 @@ use std::time::{Duration, Instant};
 
 use crate::units::frames_to_seconds;
 
-/// Delay, in seconds beyond the recent norm, at which a stream counts as stalled: more than any server's jitter.
+/// Delay beyond the recent norm at which a stream counts as stalled, in seconds: more than any server's jitter.
 const STALL: f64 = 0.7;
-/// The length of "recent". Some servers take two seconds' worth at a time.
+/// Length of the window that counts as recent. Some servers request two seconds of audio at a time.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// Upper limit for the time between two checks. Any more means that this thread did not run, and the server may not
-/// have run either.
+/// Maximum time counted between two checks. If it was longer, this thread did not run, and the server may not have run
+/// either.
 const MAX_STEP: Duration = Duration::from_millis(60);
 
 /// The state of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pulse {
     /// It has consumed audio since the last check.
-    Beats,
+    Beating,
     /// It has not, and need not have yet.
-    Rests,
+    Resting,
     /// It has not, but should have.
-    Stalls,
+    Stalled,
 }
 
 /// Watches the number of frames that a stream has requested.
@@ -32,8 +32,8 @@ pub(super) struct Heartbeat {
     requested: u64,
     checked: Instant,
     last_beat: Instant,
-    /// Minimum lead of the audio consumed over the time passed, in seconds, right before each request: in this window
-    /// and in the previous one.
+    /// Minimum lead of the audio consumed over the elapsed time right before a request, in seconds, in this window and
+    /// in the previous one.
     least: [f64; 2],
     window: Instant,
 }
@@ -55,9 +55,9 @@ impl Heartbeat {
             }
             self.least[0] = self.least[0].min(lead);
             (self.requested, self.last_beat) = (requested, now);
-            return Pulse::Beats;
+            return Pulse::Beating;
         }
-        if lead < self.least[0].min(self.least[1]) - STALL { Pulse::Stalls } else { Pulse::Rests }
+        if lead < self.least[0].min(self.least[1]) - STALL { Pulse::Stalled } else { Pulse::Resting }
     }
 
     /// Time since the last request.
@@ -84,7 +84,7 @@ mod tests {
         for ms in (0..60_000).step_by(10) {
             paused += if idle.contains(&ms) { 10 } else { 0 };
             let requested = (rate * (ms - paused) / 1000 / block + 1) * block;
-            if heartbeat.check(start + Duration::from_millis(ms), requested) == Pulse::Stalls {
+            if heartbeat.check(start + Duration::from_millis(ms), requested) == Pulse::Stalled {
                 return Some(ms);
             }
         }
@@ -112,8 +112,8 @@ mod tests {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
         let mut check = |ms| heartbeat.check(start + Duration::from_millis(ms), 0);
-        assert!((0..=700).step_by(20).all(|ms| check(ms) == Pulse::Rests));
-        assert_eq!(check(720), Pulse::Stalls);
+        assert!((0..=700).step_by(20).all(|ms| check(ms) == Pulse::Resting));
+        assert_eq!(check(720), Pulse::Stalled);
         assert!(!heartbeat.has_begun());
     }
 
@@ -123,8 +123,11 @@ mod tests {
         let mut heartbeat = Heartbeat::new(start, 0);
         for round in 1..10 {
             let requested = 48_000 * round / 50;
-            assert_eq!(heartbeat.check(start + Duration::from_millis(1000 * round), requested - 1), Pulse::Beats);
-            assert_eq!(heartbeat.check(start + Duration::from_millis(1000 * round + 20), requested - 1), Pulse::Rests);
+            assert_eq!(heartbeat.check(start + Duration::from_millis(1000 * round), requested - 1), Pulse::Beating);
+            assert_eq!(
+                heartbeat.check(start + Duration::from_millis(1000 * round + 20), requested - 1),
+                Pulse::Resting
+            );
         }
     }
 }

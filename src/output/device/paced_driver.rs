@@ -8,7 +8,7 @@ use super::status::OutputStatus;
 use crate::engine::Engine;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Lag beyond which blocks are skipped: after the machine slept, the music continues where it stopped.
+/// Lag beyond which blocks are skipped, so that the music continues where it stopped after the machine was suspended.
 const MAX_LAG: Duration = Duration::from_millis(500);
 
 /// Requests blocks from the engine when they are due.

@@ -1,4 +1,4 @@
-//! Resamples from 48 kHz to the device's rate with a windowed sinc, evaluated at each output frame's position.
+//! Resamples from 48 kHz to the device's rate with a windowed sinc, evaluated at the position of each output frame.
 //!
 //! `dasp`'s sinc interpolator is not used: with 32, 64 and 128 taps alike, a 1 kHz tone at 44.1 kHz is only 22 dB and
 //! an 8 kHz tone only 2 dB above its error (here more than 75 dB, see the tests). Nor does it filter when converting to
@@ -42,7 +42,8 @@ impl Resampler {
     /// Creates a resampler for a device of `rate` frames per second.
     pub(super) fn new(rate: u32) -> Self {
         let step = f64::from(SAMPLE_RATE) / f64::from(rate);
-        // Towards a lower rate, filter what it cannot represent; slightly below its limit, as the window is not ideal.
+        // For a lower rate, filter out what it cannot represent, from slightly below its limit, as the window is not
+        // ideal.
         let cutoff = 0.94 * (1.0 / step).min(1.0);
         let half = TAPS as f64 / 2.0;
         let tap = |phase: usize, n: usize| {

@@ -130,8 +130,8 @@ pub(super) enum Fault {
 
 /// Keeps a stream open; dropping it ends the stream.
 pub(super) trait Stream {
-    /// Regular maintenance while playing.
-    fn tend(&mut self) {}
+    /// Does regular maintenance while playing.
+    fn maintain(&mut self) {}
 }
 
 /// A playing stream.

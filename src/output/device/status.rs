@@ -14,7 +14,7 @@ pub struct OutputStatus {
     pub(super) callbacks: AtomicU64,
     pub(super) block_frames: AtomicU32,
     pub(super) losses: Arc<Losses>,
-    /// Never touched by the callback.
+    /// Never accessed by the callback.
     pub(super) name: Mutex<String>,
 }
 
@@ -23,13 +23,13 @@ impl OutputStatus {
         Self { losses, ..Self::default() }
     }
 
-    /// Whether audio goes where it should: to a device, or to a null output that was chosen.
+    /// Whether audio goes to a device, or to the null output by choice.
     #[must_use]
     pub fn connected(&self) -> bool {
         self.connected.load(Relaxed)
     }
 
-    /// Whether the output is beyond repair: a driver has not returned the engine, and only a restart helps.
+    /// Whether the output has failed for good: a driver has not returned the engine, and only a restart helps.
     #[must_use]
     pub fn failed(&self) -> bool {
         self.failed.load(Relaxed)

@@ -1,4 +1,4 @@
-//! A stream on its own thread, since opening, polling and closing it can each hang with the audio server.
+//! Runs a stream on its own thread, since opening, polling and closing it can each hang together with the audio server.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,13 +17,13 @@ const FAULT_CAPACITY: usize = 16;
 /// Maximum threads that may hang at a time.
 const MAX_THREADS: usize = 8;
 
-/// A stream, from the attempt to open it; dropping it closes the stream once the server releases it.
+/// A stream, from the attempt to open it onwards; dropping this closes the stream once the server releases it.
 pub(super) struct StreamThread {
     pub(super) slot: Arc<EngineSlot>,
     begun: Instant,
     answer: Receiver<Result<String, AudioError>>,
     faults: Receiver<Fault>,
-    /// Held as long as the thread lives.
+    /// Held until the thread ends.
     open: SyncSender<()>,
 }
 
@@ -98,7 +98,7 @@ impl Closing {
     }
 }
 
-/// Keeps a stream open until it is no longer wanted.
+/// Keeps a stream open until it is no longer needed.
 fn serve(
     mut running: Running,
     opened: &SyncSender<Result<String, AudioError>>,
@@ -110,6 +110,6 @@ fn serve(
         if running.lost.swap(false, Relaxed) {
             let _ = report.try_send(Fault::Lost("the server has stopped".to_owned()));
         }
-        running.stream.tend();
+        running.stream.maintain();
     }
 }

@@ -44,7 +44,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Opens the first route that works and starts playing; later losses are repaired automatically.
+    /// Opens the first route that works and starts playing; reconnects automatically after a loss.
     ///
     /// # Errors
     /// When none of the routes in `config` works; the engine is lost with it.
@@ -105,12 +105,12 @@ impl Drop for Output {
 
 /// Where the engine is.
 enum Sound {
-    /// Here, playing silently; beside it a stalled stream that may recover.
+    /// With the supervisor, which plays it silently; and the stalled stream, if any, that may recover.
     Engine(Box<Engine>, Option<Playing>),
     /// In a stream.
     Stream(Playing),
-    /// A driver crashed with it.
-    Gone,
+    /// Lost with a driver that hung or crashed.
+    Lost,
 }
 
 struct Supervisor {
@@ -131,7 +131,7 @@ impl Supervisor {
         self.search = Some(Search::new(&self.config, true, None));
         // The first audio must not be played silently, so the engine waits for the first result.
         let error = loop {
-            match self.search_on() {
+            match self.continue_search() {
                 None if self.stop.load(Relaxed) => break Some(AudioError::Hung),
                 None => thread::sleep(POLL_INTERVAL / 4),
                 Some(outcome) => break outcome.err(),
@@ -160,7 +160,7 @@ impl Supervisor {
                     self.paced = None;
                     thread::sleep(POLL_INTERVAL);
                 }
-                Sound::Gone => {
+                Sound::Lost => {
                     error!("the audio driver hangs and holds the engine; restart Melos");
                     self.status.failed.store(true, Relaxed);
                     return None;
@@ -175,11 +175,11 @@ impl Supervisor {
             self.search = self.recovery.due(&self.config);
         }
         let changing = self.search.as_ref().and_then(|search| search.config.clone());
-        match self.search_on() {
+        match self.continue_search() {
             None => {}
             Some(Ok(())) => {
                 if let Some(config) = changing {
-                    self.wanted.took(config.clone());
+                    self.wanted.applied(config.clone());
                     self.config = config;
                     self.paced = None;
                 }
@@ -192,7 +192,7 @@ impl Supervisor {
     }
 
     /// Continues the search, if any; returns its result once it has ended.
-    fn search_on(&mut self) -> Option<Result<(), AudioError>> {
+    fn continue_search(&mut self) -> Option<Result<(), AudioError>> {
         if self.recovery.is_closing() {
             return None;
         }
@@ -220,7 +220,7 @@ impl Supervisor {
 
     /// Gives the engine to a stream.
     fn play(&mut self, route: Route, stream: StreamThread, name: String) {
-        let Sound::Engine(engine, _) = std::mem::replace(&mut self.sound, Sound::Gone) else { return };
+        let Sound::Engine(engine, _) = std::mem::replace(&mut self.sound, Sound::Lost) else { return };
         info!(output = name, "playing");
         self.status.set_name(name);
         self.status.null.store(false, Relaxed);
@@ -243,23 +243,23 @@ impl Supervisor {
         self.recovery.give_up_route();
     }
 
-    /// Checks the stream: takes over from one that has stalled, and leaves one that is lost.
+    /// Checks the stream: takes the engine back from one that has stalled, and abandons one that is lost.
     fn watch(&mut self) {
         let (Sound::Stream(playing) | Sound::Engine(_, Some(playing))) = &mut self.sound else { return };
         let condition = playing.check();
-        self.sound = match (std::mem::replace(&mut self.sound, Sound::Gone), condition) {
-            (Sound::Engine(engine, Some(mut playing)), Condition::Beats) => {
+        self.sound = match (std::mem::replace(&mut self.sound, Sound::Lost), condition) {
+            (Sound::Engine(engine, Some(mut playing)), Condition::Resumed) => {
                 info!("the audio server responds again");
                 playing.give_engine(engine);
                 self.status.connected.store(true, Relaxed);
                 Sound::Stream(playing)
             }
-            (Sound::Stream(playing), Condition::Stalls) => {
+            (Sound::Stream(playing), Condition::Stalled) => {
                 warn!("the audio server stalled; continuing silently until it responds");
                 self.status.connected.store(false, Relaxed);
                 match playing.take_engine() {
                     Some(engine) => Sound::Engine(engine, Some(playing)),
-                    None => Sound::Gone,
+                    None => Sound::Lost,
                 }
             }
             (Sound::Engine(engine, Some(playing)), Condition::Lost(reason)) => {
@@ -269,7 +269,7 @@ impl Supervisor {
             (Sound::Stream(playing), Condition::Lost(reason)) => {
                 let engine = playing.take_engine();
                 self.lose(playing, &reason);
-                engine.map_or(Sound::Gone, |engine| Sound::Engine(engine, None))
+                engine.map_or(Sound::Lost, |engine| Sound::Engine(engine, None))
             }
             (same, _) => same,
         };
@@ -290,7 +290,7 @@ impl Supervisor {
     fn change(&mut self, config: AudioConfig) {
         let allow_null = self.status.null.load(Relaxed);
         self.search = Some(Search::new(&config, allow_null, Some(config.clone())));
-        match std::mem::replace(&mut self.sound, Sound::Gone) {
+        match std::mem::replace(&mut self.sound, Sound::Lost) {
             Sound::Engine(engine, playing) => {
                 if let Some(playing) = playing {
                     self.close(playing);
@@ -304,9 +304,9 @@ impl Supervisor {
                 self.status.connected.store(false, Relaxed);
                 // If none of the new routes works, return to the old one at once.
                 self.recovery.hurry();
-                self.sound = engine.map_or(Sound::Gone, |engine| Sound::Engine(engine, None));
+                self.sound = engine.map_or(Sound::Lost, |engine| Sound::Engine(engine, None));
             }
-            Sound::Gone => {}
+            Sound::Lost => {}
         }
     }
 
@@ -323,7 +323,7 @@ impl Supervisor {
                 }
                 engine
             }
-            Sound::Gone => None,
+            Sound::Lost => None,
         }
     }
 }

@@ -33,8 +33,8 @@ impl Budget {
         }
     }
 
-    /// Frees space in a folder as far as allowed, sparing the file being written. Only files with names as given by
-    /// Melos are counted and deleted.
+    /// Frees space in a folder as far as allowed, except for the file being written. Only files named by Melos are
+    /// counted and deleted.
     ///
     /// # Errors
     /// Returns a message when there is no space left.

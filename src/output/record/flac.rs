@@ -61,7 +61,7 @@ impl FlacFile {
             blocks: 0,
             written: 0,
         };
-        // A length of 0 means unknown, which is true whenever writing stops.
+        // A length of 0 means unknown, so that the header is valid whenever writing stops.
         flac.header(without_frame_sizes(&flac.info)?)?;
         Ok(flac)
     }
@@ -82,14 +82,14 @@ impl FlacFile {
         }
         self.info.set_total_samples(self.context.total_samples());
         self.info.set_md5_digest(&self.context.md5_digest());
-        // Shorter than a block: no frame was counted.
+        // The file is shorter than a block, so no frame was counted.
         let known = self.info.max_frame_size() > 0;
         let info = if known { self.info.clone() } else { without_frame_sizes(&self.info)? };
         self.header(info)?;
         self.file.sync_all()
     }
 
-    /// Truncates what was not written completely.
+    /// Truncates the file after the last complete frame.
     pub(super) fn rescue(&mut self) -> io::Result<()> {
         self.file.set_len(self.written)
     }

@@ -10,8 +10,8 @@ pub const MAX_LISTENERS: usize = 8;
 /// Queue capacity per listener in chunks: more than a second of audio.
 const QUEUE_CAPACITY: usize = 32;
 
-/// Consecutive stereo frames of the output.
-pub type Part = Arc<[[f32; 2]]>;
+/// A chunk of consecutive stereo frames of the output.
+pub type Chunk = Arc<[[f32; 2]]>;
 
 /// The listeners, shared by all clones. Not for the audio callback.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +19,7 @@ pub struct Listeners(Arc<Mutex<Vec<Listener>>>);
 
 #[derive(Debug)]
 struct Listener {
-    parts: Sender<Part>,
+    chunks: Sender<Chunk>,
     /// Whether it counts towards the maximum.
     counts: bool,
 }
@@ -28,41 +28,41 @@ impl Listeners {
     /// Starts listening: chunks arrive as they are played, until the listener falls behind. `None` when there are
     /// already [`MAX_LISTENERS`].
     #[must_use]
-    pub fn join(&self) -> Option<Receiver<Part>> {
+    pub fn join(&self) -> Option<Receiver<Chunk>> {
         let mut listeners = self.lock();
-        listeners.retain(|listener| !listener.parts.is_closed());
+        listeners.retain(|listener| !listener.chunks.is_closed());
         if listeners.iter().filter(|listener| listener.counts).count() >= MAX_LISTENERS {
             return None;
         }
-        let (parts, receiver) = channel(QUEUE_CAPACITY);
-        listeners.push(Listener { parts, counts: true });
+        let (chunks, receiver) = channel(QUEUE_CAPACITY);
+        listeners.push(Listener { chunks, counts: true });
         Some(receiver)
     }
 
     /// Starts listening on behalf of the program itself, for continuous measurement; does not count towards the
     /// maximum.
     #[must_use]
-    pub fn monitor(&self) -> Receiver<Part> {
-        let (parts, receiver) = channel(QUEUE_CAPACITY);
-        self.lock().push(Listener { parts, counts: false });
+    pub fn monitor(&self) -> Receiver<Chunk> {
+        let (chunks, receiver) = channel(QUEUE_CAPACITY);
+        self.lock().push(Listener { chunks, counts: false });
         receiver
     }
 
-    /// Sends frames to all listeners and drops those that are gone or have fallen behind. Returns how many have fallen
-    /// behind. Never waits for a listener.
+    /// Sends frames to all listeners, and drops those that have disconnected or fallen behind. Returns how many have
+    /// fallen behind. Never waits for a listener.
     pub(super) fn send(&self, frames: &[[f32; 2]]) -> u64 {
         let mut listeners = self.lock();
         if listeners.is_empty() {
             return 0;
         }
-        let part = Part::from(frames);
-        let mut cut = 0;
+        let chunk = Chunk::from(frames);
+        let mut dropped = 0;
         listeners.retain(|listener| {
-            let sent = listener.parts.try_send(Arc::clone(&part));
-            cut += u64::from(matches!(sent, Err(TrySendError::Full(_))));
+            let sent = listener.chunks.try_send(Arc::clone(&chunk));
+            dropped += u64::from(matches!(sent, Err(TrySendError::Full(_))));
             sent.is_ok()
         });
-        cut
+        dropped
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Listener>> {
@@ -80,9 +80,9 @@ mod tests {
         let listeners = Listeners::default();
         let (mut slow, mut fast) = (listeners.join().unwrap(), listeners.join().unwrap());
         let mut heard = 0;
-        for part in 0..=QUEUE_CAPACITY {
-            assert_eq!(listeners.send(&[[part as f32, 0.0]]), u64::from(part == QUEUE_CAPACITY));
-            heard += usize::from(fast.try_recv().is_ok_and(|frames| frames[0][0] == part as f32));
+        for chunk in 0..=QUEUE_CAPACITY {
+            assert_eq!(listeners.send(&[[chunk as f32, 0.0]]), u64::from(chunk == QUEUE_CAPACITY));
+            heard += usize::from(fast.try_recv().is_ok_and(|frames| frames[0][0] == chunk as f32));
         }
         assert_eq!(heard, QUEUE_CAPACITY + 1);
         let waiting = std::iter::from_fn(|| slow.try_recv().ok()).count();

@@ -86,7 +86,7 @@ impl SoundFile {
     }
 
     fn put(&mut self, frames: &[[f32; 2]]) -> io::Result<()> {
-        // The positive end is one step lower.
+        // The largest positive value is one step lower.
         let full = 2f32.powi(8 * i32::from(self.bits.bytes()) - 1);
         let whole = |sample: f32| (sample * full).round().clamp(-full, full - 1.0) as i32;
         for frame in frames {
@@ -126,7 +126,7 @@ impl SoundFile {
 
     /// Starts syncing to disk without waiting for it.
     pub fn sync(&self) {
-        // A sync in progress will do.
+        // A sync already in progress is sufficient.
         let _ = self.disk.request.try_send(());
     }
 
@@ -142,7 +142,7 @@ impl SoundFile {
         result.map_err(|source| RecordError::File { path: self.path, source })
     }
 
-    /// Completes as far as possible a file that can no longer be written; returns whether it still exists.
+    /// Completes a file that can no longer be written, as far as possible; returns whether it still exists.
     pub(super) fn rescue(mut self) -> bool {
         let rescued = match &mut self.kind {
             Kind::Wav(file) => file.rescue(),

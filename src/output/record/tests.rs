@@ -14,8 +14,8 @@ fn recorder(folder: &Path) -> (Recorder, HeapProd<[f32; 2]>) {
 
 fn recorder_with(folder: &Path, config: &RecordingsConfig) -> (Recorder, HeapProd<[f32; 2]>) {
     let (tap, taken) = HeapRb::new(192_000).split();
-    let place = Place { folder: folder.to_owned(), budget: Budget::of(config) };
-    (Recorder::spawn(taken, Listeners::default(), place, std::sync::Arc::default()).unwrap(), tap)
+    let destination = Destination { folder: folder.to_owned(), budget: Budget::of(config) };
+    (Recorder::spawn(taken, Listeners::default(), destination, std::sync::Arc::default()).unwrap(), tap)
 }
 
 /// Starts a take and returns its file.
@@ -178,7 +178,7 @@ fn an_unwritable_folder_fails_the_take_and_nothing_else() {
     play(&mut tap, 0, 150_000);
 
     let budget = Budget::of(&RecordingsConfig::default());
-    recorder.move_to(Place { folder: dir.path().to_owned(), budget }).unwrap();
+    recorder.move_to(Destination { folder: dir.path().to_owned(), budget }).unwrap();
     let path = begin(&recorder, Format::Wav, 10_000, None);
     assert_eq!(recorder.status().trouble(), None);
     drop(recorder);
@@ -224,7 +224,7 @@ fn a_folder_that_is_deleted_or_moved_under_a_take_is_noticed() {
         play(&mut tap, 10_000, 110_000);
         wait_until("the trouble", || recorder.status().trouble().is_some());
         let (_, read) = decode(&away.join(path.file_name().unwrap()));
-        assert!(read.len() >= 48_000, "the part that was written is intact in its new place: {}", read.len());
+        assert!(read.len() >= 48_000, "the part that was written is intact in its new destination: {}", read.len());
     }
 }
 

@@ -57,7 +57,7 @@ impl WavFile {
         self.write_header()
     }
 
-    /// Completes as far as possible a file that can no longer be written: whole frames are kept.
+    /// Completes a file that can no longer be written, as far as possible; only whole frames are kept.
     pub(super) fn rescue(&mut self) -> io::Result<()> {
         self.file.set_len(header(self.bits, 0).len() as u64 + self.written)?;
         self.write_header()
@@ -88,7 +88,7 @@ fn header(bits: Bits, sound: u64) -> Vec<u8> {
     header.extend(if short.is_some() { b"RIFF" } else { b"RF64" });
     header.extend(short.unwrap_or(u32::MAX).to_le_bytes());
     header.extend(b"WAVE");
-    // Room for RF64's lengths, which WAV readers skip.
+    // Reserves room for RF64's lengths, which WAV readers skip.
     header.extend(if short.is_some() { b"JUNK" } else { b"ds64" });
     header.extend(DS64.to_le_bytes());
     let lengths = if short.is_some() { [0; 3] } else { [whole, sound, frames] };

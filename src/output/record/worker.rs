@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use super::listeners::Listeners;
 use super::memory::Memory;
 use super::sound_file::SoundFile;
-use super::{Bits, PRE_ROLL_SECONDS, Place, RecordError, Recorded, RecorderStatus, Take};
+use super::{Bits, Destination, PRE_ROLL_SECONDS, RecordError, Recorded, RecorderStatus, Take};
 use crate::engine::gap_in;
 use crate::event::health::{Loss, Losses};
 use crate::files::{beside, stamp};
@@ -26,7 +26,7 @@ use crate::units::{SAMPLE_RATE, frames_to_seconds};
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Frames read from the tap at once.
 const CHUNK: usize = 4096;
-/// Frames between flushes, after which a file is playable despite a crash.
+/// Frames between flushes, after each of which the file is playable even after a crash.
 const FLUSH_FRAMES: u64 = SAMPLE_RATE as u64;
 /// Flushes between syncs to disk, which survive a power cut, and between checks of the free space.
 const SYNC_FLUSHES: u64 = 10;
@@ -42,7 +42,7 @@ const MAX_GAPS: usize = 100;
 pub(super) enum Request {
     Start(Take),
     Stop,
-    Place(Place),
+    Destination(Destination),
 }
 
 struct Recording {
@@ -56,14 +56,14 @@ struct Recording {
     before: u64,
     part: u32,
     safe: u64,
-    place: Place,
+    destination: Destination,
 }
 
 /// State owned by the thread.
 pub(super) struct Worker {
     tap: HeapCons<[f32; 2]>,
     listeners: Listeners,
-    place: Place,
+    destination: Destination,
     status: Arc<RecorderStatus>,
     losses: Arc<Losses>,
     memory: Memory,
@@ -81,14 +81,14 @@ impl Worker {
     pub(super) fn new(
         tap: HeapCons<[f32; 2]>,
         listeners: Listeners,
-        place: Place,
+        destination: Destination,
         status: Arc<RecorderStatus>,
         losses: Arc<Losses>,
     ) -> Self {
         Self {
             tap,
             listeners,
-            place,
+            destination,
             status,
             losses,
             memory: Memory::new(),
@@ -113,8 +113,8 @@ impl Worker {
             match request {
                 Ok(Request::Start(take)) => self.start(take),
                 Ok(Request::Stop) => self.stop(),
-                Ok(Request::Place(place)) => {
-                    self.place = place;
+                Ok(Request::Destination(destination)) => {
+                    self.destination = destination;
                     self.tidy();
                 }
                 Err(RecvTimeoutError::Timeout)
@@ -133,7 +133,7 @@ impl Worker {
         self.tidied = Instant::now();
         let writing = self.recording.as_ref().map(|recording| recording.tape.path().to_owned());
         // A full disk is reported when recording.
-        let _ = self.place.budget.make_room(&self.place.folder, writing.as_deref());
+        let _ = self.destination.budget.make_room(&self.destination.folder, writing.as_deref());
     }
 
     /// Reads everything from the tap.
@@ -226,16 +226,16 @@ impl Worker {
     }
 
     fn begin(&mut self, take: Take) -> Result<Recording, RecordError> {
-        let place = self.place.clone();
-        let folder = &place.folder;
+        let destination = self.destination.clone();
+        let folder = &destination.folder;
         fs::create_dir_all(folder).map_err(|source| RecordError::File { path: folder.clone(), source })?;
-        place.budget.make_room(folder, None).map_err(RecordError::NoRoom)?;
+        destination.budget.make_room(folder, None).map_err(RecordError::NoRoom)?;
         let name = format!("{}_{}.{}", stamp("%Y-%m-%d_%H.%M.%S"), take.label, take.format.ending());
         let path = beside(&folder.join(name));
         let tape = SoundFile::create_new(&path, take.format, Bits::TwentyFour)?;
         let before = self.memory.last(take.pre_roll.min(self.taken - self.ended));
         let start = self.taken - before.iter().map(|piece| piece.len() as u64).sum::<u64>();
-        let mut recording = Recording { path, tape, start, before: 0, part: 1, safe: 0, take, place };
+        let mut recording = Recording { path, tape, start, before: 0, part: 1, safe: 0, take, destination };
         for piece in before {
             recording.write(piece)?;
         }
@@ -260,7 +260,7 @@ impl Worker {
     /// The recording so far.
     fn recorded(&mut self, recording: &Recording) -> Recorded {
         let frames = recording.start..recording.start + recording.frames();
-        // Nobody requested the emergency recording, so a take may reach back into it.
+        // The automatic recording was not requested, so a take may reach back into it.
         if recording.take.limit.is_none() {
             self.ended = frames.end;
         }
@@ -317,7 +317,10 @@ impl Recording {
             self.tape.flush()?;
             if (self.safe / FLUSH_FRAMES).is_multiple_of(SYNC_FLUSHES) {
                 self.tape.sync();
-                self.place.budget.make_room(&self.place.folder, Some(self.tape.path())).map_err(RecordError::NoRoom)?;
+                self.destination
+                    .budget
+                    .make_room(&self.destination.folder, Some(self.tape.path()))
+                    .map_err(RecordError::NoRoom)?;
             }
         }
         Ok(left > count as u64)

@@ -1,4 +1,4 @@
-//! Lists written by the performance thread and read by HTTP; neither waits for the other longer than a copy takes.
+//! Lists written by the performance thread and read by HTTP; neither waits longer for the other than a copy takes.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::music::emotion::{Affect, Emotion, Mood};
 /// Maximum pending requests to the performance thread; more are refused.
 const MAX_PENDING: usize = 16;
 
-/// Minimum weight at which an emotion is named in a mood.
+/// Minimum weight for an emotion to be named in a mood.
 const MIN_WEIGHT: f32 = 0.2;
 
 /// A preset in the list.
@@ -49,7 +49,7 @@ struct StepCard {
 
 /// The current position in the preset's journey.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Place {
+pub(crate) struct JourneyProgress {
     /// The step, from 1.
     pub(crate) step: usize,
     pub(crate) steps: usize,
@@ -95,7 +95,7 @@ struct LearnedCard {
 
 /// A request from HTTP to the performance thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum ApiRequest {
     /// Rename a scene.
     RenameScene {
         /// The current name.
@@ -126,12 +126,12 @@ struct EntryCard {
 struct Shown {
     presets: Arc<[PresetCard]>,
     setlists: Arc<[SetlistCard]>,
-    journey: Option<Place>,
+    journey: Option<JourneyProgress>,
     scenes: Arc<[String]>,
     midi: Midi,
     recording: Recording,
     recordings: PathBuf,
-    wanted: VecDeque<Wanted>,
+    requests: VecDeque<ApiRequest>,
 }
 
 /// The shared lists; see the module documentation.
@@ -157,13 +157,13 @@ impl ApiState {
         self.presets.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn set_journey(&self, place: Option<Place>) {
-        let step = |place: &Option<Place>| place.map(|place| place.step);
+    pub(crate) fn set_journey(&self, progress: Option<JourneyProgress>) {
+        let step = |progress: &Option<JourneyProgress>| progress.map(|progress| progress.step);
         let mut shown = self.shown();
-        if step(&shown.journey) != step(&place) {
+        if step(&shown.journey) != step(&progress) {
             self.presets.fetch_add(1, Relaxed);
         }
-        shown.journey = place;
+        shown.journey = progress;
     }
 
     /// Updates the scene names; returns whether they have changed.
@@ -201,9 +201,9 @@ impl ApiState {
         self.shown().recordings = folder;
     }
 
-    /// Takes the requests from HTTP, oldest first.
-    pub(crate) fn take_wanted(&self) -> VecDeque<Wanted> {
-        std::mem::take(&mut self.shown().wanted)
+    /// Removes and returns the requests from HTTP, oldest first.
+    pub(crate) fn take_requests(&self) -> VecDeque<ApiRequest> {
+        std::mem::take(&mut self.shown().requests)
     }
 
     pub(crate) fn revisions(&self) -> Revisions {
@@ -219,7 +219,7 @@ impl ApiState {
 
 /// The reading side, for HTTP.
 impl ApiState {
-    pub(super) fn presets(&self) -> (Arc<[PresetCard]>, Option<Place>) {
+    pub(super) fn presets(&self) -> (Arc<[PresetCard]>, Option<JourneyProgress>) {
         let shown = self.shown();
         (Arc::clone(&shown.presets), shown.journey)
     }
@@ -246,11 +246,11 @@ impl ApiState {
     }
 
     /// Queues a request to the performance thread; false if too many are pending.
-    pub(super) fn want(&self, wanted: Wanted) -> bool {
+    pub(super) fn request(&self, request: ApiRequest) -> bool {
         let mut shown = self.shown();
-        let fits = shown.wanted.len() < MAX_PENDING;
+        let fits = shown.requests.len() < MAX_PENDING;
         if fits {
-            shown.wanted.push_back(wanted);
+            shown.requests.push_back(request);
         }
         fits
     }
@@ -335,7 +335,8 @@ fn mood_in_words(settings: &[(Param, Value)]) -> String {
     named.iter().map(|(emotion, _)| emotion.name()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Whether a text is acceptable as a file name: no folder, not hidden, short enough for any file system.
+/// Whether a text is acceptable as a file name: it contains no folder, is not hidden, and is short enough for any file
+/// system.
 pub(super) fn is_file_name(name: &str) -> bool {
     let parts = Path::new(name).components();
     let plain = parts.clone().count() == 1 && parts.clone().all(|part| matches!(part, std::path::Component::Normal(_)));
@@ -379,21 +380,21 @@ mod tests {
     #[test]
     fn a_new_step_counts_as_a_change_and_passing_time_does_not() {
         let api = ApiState::default();
-        let place = |step, left| Some(Place { step, steps: 3, seconds_left: Some(left) });
-        api.set_journey(place(1, 9.0));
+        let progress = |step, left| Some(JourneyProgress { step, steps: 3, seconds_left: Some(left) });
+        api.set_journey(progress(1, 9.0));
         let first = api.revisions();
-        api.set_journey(place(1, 8.0));
+        api.set_journey(progress(1, 8.0));
         assert_eq!(api.revisions(), first);
-        api.set_journey(place(2, 20.0));
+        api.set_journey(progress(2, 20.0));
         assert_ne!(api.revisions(), first);
     }
 
     #[test]
     fn requests_are_bounded() {
         let api = ApiState::default();
-        let wanted = || Wanted::RenameScene { from: "a".to_owned(), to: "b".to_owned() };
-        assert_eq!((0..2 * MAX_PENDING).filter(|_| api.want(wanted())).count(), MAX_PENDING);
-        assert_eq!(api.take_wanted().len(), MAX_PENDING);
-        assert!(api.want(wanted()));
+        let request = || ApiRequest::RenameScene { from: "a".to_owned(), to: "b".to_owned() };
+        assert_eq!((0..2 * MAX_PENDING).filter(|_| api.request(request())).count(), MAX_PENDING);
+        assert_eq!(api.take_requests().len(), MAX_PENDING);
+        assert!(api.request(request()));
     }
 }

@@ -1,4 +1,4 @@
-//! The page's files, embedded in the program so that the page needs nothing from elsewhere.
+//! The page's files, embedded in the program, so that the page depends on nothing external.
 
 use std::io::Read;
 use std::sync::LazyLock;
@@ -14,9 +14,9 @@ use sha2::{Digest, Sha256};
 struct Asset {
     name: &'static str,
     bytes: &'static [u8],
-    /// The same, compressed with gzip, for browsers on slow networks.
+    /// The contents compressed with gzip, for browsers on slow networks.
     compressed: Vec<u8>,
-    /// The `ETag`: changes with the content, so that browsers can cache it; weak, because it stands for both forms.
+    /// The `ETag`, which changes with the content, so that browsers can cache it; weak, because it covers both forms.
     tag: String,
 }
 

@@ -11,14 +11,14 @@ use crate::units::SAMPLE_RATE;
 
 /// `GET /listen.wav`.
 pub(super) async fn listen(State(listeners): State<Listeners>) -> Response {
-    let Some(mut parts) = listeners.join() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let samples = stream::poll_fn(move |context| parts.poll_recv(context)).map(|part| pcm(&part));
+    let Some(mut chunks) = listeners.join() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let samples = stream::poll_fn(move |context| chunks.poll_recv(context)).map(|chunk| pcm(&chunk));
     let wav = stream::iter([Bytes::from_owner(wav_header())]).chain(samples).map(Ok::<_, std::convert::Infallible>);
     let headers = [(header::CONTENT_TYPE, "audio/wav"), (header::CACHE_CONTROL, "no-store")];
     (headers, Body::from_stream(wav)).into_response()
 }
 
-/// The header of a WAV file of unknown length: the maximum length.
+/// The WAV header of a stream of unknown length: its length fields have the maximum value.
 fn wav_header() -> [u8; 44] {
     const BYTES_PER_FRAME: u32 = 4;
     let mut header = *b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x02\0........\x04\0\x10\0data\xff\xff\xff\xff";

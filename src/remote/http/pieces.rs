@@ -86,7 +86,7 @@ pub(super) struct Pieces {
     places: Vec<String>,
     api: Arc<ApiState>,
     pieces: Mutex<BTreeMap<u64, Piece>>,
-    /// A piece was queued, or the one being rendered was deleted.
+    /// Notifies that a piece was queued, or that the one being rendered was deleted.
     changed: Notify,
 }
 
@@ -163,7 +163,7 @@ impl Pieces {
         Ok(true)
     }
 
-    /// Renders pieces one at a time, as long as `load` leaves room. Never returns.
+    /// Renders pieces one at a time, while `load` is low enough. Never returns.
     pub(super) async fn work(self: Arc<Self>, load: impl Fn() -> f32) {
         loop {
             let next = self.lock().values().find(|piece| piece.state == State::Waiting).cloned();
@@ -179,7 +179,7 @@ impl Pieces {
         let id = piece.id;
         self.update(id, |piece| piece.state = State::Rendering);
         let name = piece.request.file_name(id);
-        // Uses an unlisted name until complete.
+        // The file has an unlisted name until it is complete.
         let unfinished = self.folder.join(format!(".{name}"));
         let outcome = self.render(&piece, &unfinished).await;
         let made = match outcome {
@@ -205,7 +205,7 @@ impl Pieces {
         });
         match self.get(id) {
             Some(piece) if there => self.keep(&piece).await,
-            // Deleted in the meantime.
+            // The piece was deleted in the meantime.
             _ => drop(tokio::fs::remove_file(self.folder.join(&name)).await),
         }
     }
@@ -258,7 +258,7 @@ impl Pieces {
         self.update(id, |piece| {
             piece.done = progress.done.clamp(0.0, 1.0);
             piece.picture.push(progress.peak);
-            // The start, when the networks are loaded, says little about the rest.
+            // The beginning, when the networks are loaded, says little about the remaining time.
             piece.seconds_left = (progress.done > 0.02)
                 .then(|| passed.as_secs_f64() * f64::from(1.0 - progress.done) / f64::from(progress.done));
         });

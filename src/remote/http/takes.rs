@@ -31,9 +31,9 @@ struct Take {
     bytes: u64,
     /// Seconds since 1970.
     modified: u64,
-    /// The emotion it began with; `None` once it has been given another name.
+    /// The emotion at its start; `None` once the take has been renamed.
     mood: Option<&'static str>,
-    /// Whether its control log is beside it, so that it can be re-rendered.
+    /// Whether its control log exists, so that it can be rendered again.
     log: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Outline {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum Act {
-    /// A new name; the extension stays.
+    /// A new name; the extension is kept.
     Rename(String),
     /// Delete permanently; the value must be `true`.
     Delete(bool),

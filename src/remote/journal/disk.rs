@@ -27,8 +27,7 @@ struct Disk {
     lines: SyncSender<Line>,
 }
 
-/// Saves log lines in a folder from now on, for the life of the process, in at most this many megabytes; 0 saves
-/// nothing.
+/// Starts saving log lines in a folder, until the process ends, in at most this many megabytes; 0 saves nothing.
 ///
 /// # Errors
 /// When no thread can be created.
@@ -45,7 +44,7 @@ pub(crate) fn keep(folder: &Path, megabytes: u64, troubles: Troubles) -> io::Res
     Ok(())
 }
 
-/// Queues a line; never blocks. Lines that find no room or no disk are dropped.
+/// Queues a line; never blocks. Lines are dropped if the queue is full or the disk has failed.
 pub(super) fn push(line: &Line) {
     if let Some(disk) = DISK.get() {
         let _ = disk.lines.try_send(line.clone());
@@ -73,7 +72,7 @@ pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
             Err(error) => return Err(error),
         };
         for line in BufReader::new(file).lines() {
-            // Ignores a line truncated by a power cut.
+            // Ignore a line truncated by a power cut.
             let Ok(line) = serde_json::from_str::<Line>(&line?) else { continue };
             if line.at >= since {
                 if found.len() == MAX_LINES {
@@ -119,7 +118,7 @@ impl Writer {
                 (file, length)
             }
         };
-        // In a single write, so that a full disk leaves half a line at most.
+        // A single write, so that a full disk leaves at most half a line.
         file.write_all(&text)?;
         let length = length + text.len() as u64;
         if length >= self.half {

@@ -1,7 +1,7 @@
 //! Address verification: only clients that prove that their address is genuine are sent large replies.
 //!
-//! A datagram's source address can be forged. So that Melos cannot be turned on a third party, an address on another
-//! machine is sent only a small multiple of what it sent until a secret sent there has been returned.
+//! A datagram's source address can be forged. To prevent Melos from being used to flood a third party, an address on
+//! another machine is sent only a small multiple of what it has sent, until it has returned a secret sent to it.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -14,7 +14,7 @@ pub(super) const MAX_AMPLIFICATION: usize = 3;
 pub(super) const VALIDITY: Duration = Duration::from_secs(600);
 /// Maximum verified addresses; the one closest to expiry is replaced and may verify again.
 const MAX_ADDRESSES: usize = 256;
-/// A secret is valid for one to two of these.
+/// A secret is valid for one to two of these intervals.
 const SLOT: Duration = Duration::from_secs(30);
 
 /// What a client requested when it was sent a secret.
@@ -49,8 +49,8 @@ impl Access {
         ip.is_loopback() || self.trusted.contains(&ip)
     }
 
-    /// Whether an address may be sent anything.
-    pub(super) fn knows(&self, address: SocketAddr, now: Instant) -> bool {
+    /// Whether an address is verified, so that it may be sent anything.
+    pub(super) fn is_verified(&self, address: SocketAddr, now: Instant) -> bool {
         self.trusts(address) || self.verified.get(&address).is_some_and(|until| *until > now)
     }
 
@@ -73,12 +73,12 @@ impl Access {
         let purpose = [Purpose::Subscribe, Purpose::Read].into_iter().find(|purpose| {
             [slot, slot.saturating_sub(1)].into_iter().any(|slot| self.token_of(*purpose, address, slot) == token)
         })?;
-        self.know(address, now);
+        self.mark_verified(address, now);
         Some((purpose, address))
     }
 
     /// Marks an address as verified.
-    pub(super) fn know(&mut self, address: SocketAddr, now: Instant) {
+    pub(super) fn mark_verified(&mut self, address: SocketAddr, now: Instant) {
         if self.verified.len() == MAX_ADDRESSES && !self.verified.contains_key(&address) {
             let first = self.verified.iter().min_by_key(|(_, until)| **until).map(|(address, _)| *address);
             first.map(|first| self.verified.remove(&first));
@@ -109,12 +109,12 @@ mod tests {
         let now = Instant::now();
         let mut access = Access::new(Vec::new(), now);
         let token = access.token(Purpose::Subscribe, client(9001), now);
-        assert!(!access.knows(client(9001), now));
+        assert!(!access.is_verified(client(9001), now));
         // The answer may come from another port of the same host, but not from another host.
         assert_eq!(access.confirm(SocketAddr::from(([192, 0, 2, 8], 9001)), &token, now), None);
         assert_eq!(access.confirm(client(50_000), &token, now), Some((Purpose::Subscribe, client(9001))));
-        assert!(access.knows(client(9001), now) && !access.knows(client(50_000), now));
-        assert!(!access.knows(client(9001), now + VALIDITY), "not forever");
+        assert!(access.is_verified(client(9001), now) && !access.is_verified(client(50_000), now));
+        assert!(!access.is_verified(client(9001), now + VALIDITY), "not forever");
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
             ("192.0.2.8:1", false),
             ("[fe80::1]:1", false),
         ] {
-            assert_eq!(access.knows(address.parse().unwrap(), now), expected, "{address}");
+            assert_eq!(access.is_verified(address.parse().unwrap(), now), expected, "{address}");
         }
     }
 
@@ -152,9 +152,9 @@ mod tests {
         let now = Instant::now();
         let mut access = Access::new(Vec::new(), now);
         for port in 1..=1000 {
-            access.know(client(port), now + Duration::from_millis(u64::from(port)));
+            access.mark_verified(client(port), now + Duration::from_millis(u64::from(port)));
         }
         assert_eq!(access.verified.len(), MAX_ADDRESSES);
-        assert!(access.knows(client(1000), now) && !access.knows(client(1), now));
+        assert!(access.is_verified(client(1000), now) && !access.is_verified(client(1), now));
     }
 }

@@ -1,7 +1,7 @@
 //! OSC 1.0 address patterns.
 //!
-//! The pattern runs over the address once, with the set of possible positions as bits of a word, so that most of its
-//! characters cost a few instructions whatever the address. `*` may match nothing, as specified.
+//! The pattern is read once, while the set of possible positions in the address is kept as the bits of a word, so that
+//! most characters cost a few instructions, whatever the address. `*` may match nothing, as specified.
 
 /// Maximum length of an address: one bit per position.
 const MAX_ADDRESS: usize = u64::BITS as usize - 1;

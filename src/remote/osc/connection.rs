@@ -22,12 +22,12 @@ use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 /// Maximum arguments returned to a ping.
 const PING_ARGUMENTS: usize = 4;
 
-/// Clients known in advance.
+/// Clients known at the start.
 #[derive(Debug, Clone, Default)]
 pub struct Clients {
     /// Hosts whose addresses need no verification.
     pub trusted: Vec<IpAddr>,
-    /// Subscriptions of an earlier run; each starts with a full lease.
+    /// Subscriptions from the previous run; each starts with a full lease.
     pub subscriptions: Vec<Subscription>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Connection {
 /// The replies to a datagram. Each is sent once, however often the datagram requests it, so that no datagram costs more
 /// than the full state.
 #[derive(Default)]
-struct Wanted {
+struct RequestedReplies {
     state: bool,
     reads: BTreeSet<Param>,
     streams: BTreeSet<usize>,
@@ -64,7 +64,7 @@ impl Connection {
         let mut access = Access::new(clients.trusted, now);
         let mut feedback = Feedback::new();
         for subscription in &clients.subscriptions {
-            access.know(subscription.to, now);
+            access.mark_verified(subscription.to, now);
         }
         feedback.restore(clients.subscriptions);
         (Self { inbox, counters, access, feedback, fault_log: FaultLog::default(), outbox }, outgoing)
@@ -90,14 +90,21 @@ impl Connection {
         for what in clipped {
             self.fault_log.clipped(from, &what, now.monotonic);
         }
-        let mut wanted = Wanted::default();
+        let mut requested = RequestedReplies::default();
         for request in requests {
-            self.process(request, from, now.monotonic, datagram.len(), &mut wanted);
+            self.process(request, from, now.monotonic, datagram.len(), &mut requested);
         }
-        self.answer(wanted, from, now.monotonic, datagram.len());
+        self.reply(requested, from, now.monotonic, datagram.len());
     }
 
-    fn process(&mut self, request: Request, from: SocketAddr, now: Instant, bytes: usize, wanted: &mut Wanted) {
+    fn process(
+        &mut self,
+        request: Request,
+        from: SocketAddr,
+        now: Instant,
+        bytes: usize,
+        requested: &mut RequestedReplies,
+    ) {
         let at = |port: Option<u16>| {
             let mut at = from;
             at.set_port(port.unwrap_or(from.port()));
@@ -105,21 +112,21 @@ impl Connection {
         };
         match request {
             Request::Set(param, value, due) => {
-                self.feedback.heard(from, param, &value, due.unwrap_or(now));
+                self.feedback.set_by_client(from, param, &value, due.unwrap_or(now));
                 self.push(ControlEvent::Set(param, value), due, from);
             }
             Request::NextBar(param, value, due) => self.push(ControlEvent::NextBar(param, value), due, from),
-            Request::Read(param) => drop(wanted.reads.insert(param)),
-            Request::ReadStream(stream) => drop(wanted.streams.insert(stream)),
-            Request::State => wanted.state = true,
-            Request::Subscribers => wanted.subscribers = true,
+            Request::Read(param) => drop(requested.reads.insert(param)),
+            Request::ReadStream(stream) => drop(requested.streams.insert(stream)),
+            Request::State => requested.state = true,
+            Request::Subscribers => requested.subscribers = true,
             Request::Ping(mut arguments) => {
                 arguments.truncate(PING_ARGUMENTS);
-                wanted.pong = Some(arguments);
+                requested.pong = Some(arguments);
             }
             Request::Subscribe(port) => {
                 let to = at(port);
-                if self.access.knows(to, now) {
+                if self.access.is_verified(to, now) {
                     self.subscribe(from, to, now);
                 } else {
                     self.request_confirmation(Purpose::Subscribe, to, bytes, now);
@@ -167,22 +174,22 @@ impl Connection {
     }
 
     /// Sends the replies to a datagram of this many bytes.
-    fn answer(&mut self, wanted: Wanted, to: SocketAddr, now: Instant, bytes: usize) {
+    fn reply(&mut self, requested: RequestedReplies, to: SocketAddr, now: Instant, bytes: usize) {
         let mut replies: Vec<OscMessage> = Vec::new();
-        if wanted.state {
+        if requested.state {
             replies.extend(self.feedback.everything());
         } else {
-            replies.extend(wanted.reads.into_iter().filter_map(|param| self.feedback.read(param)));
-            replies.extend(wanted.streams.into_iter().filter_map(|stream| self.feedback.newest(stream)));
+            replies.extend(requested.reads.into_iter().filter_map(|param| self.feedback.read(param)));
+            replies.extend(requested.streams.into_iter().filter_map(|stream| self.feedback.newest(stream)));
         }
-        if wanted.subscribers {
+        if requested.subscribers {
             replies.push(self.feedback.list(now));
         }
-        replies.extend(wanted.pong.map(|arguments| message::message("/melos/pong", arguments)));
+        replies.extend(requested.pong.map(|arguments| message::message("/melos/pong", arguments)));
         if replies.is_empty() {
             return;
         }
-        let limit = if self.access.knows(to, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION };
+        let limit = if self.access.is_verified(to, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION };
         if !self.outbox.reply(to, replies, limit, now) && limit < usize::MAX {
             self.request_confirmation(Purpose::Read, to, bytes, now);
         }
@@ -190,9 +197,9 @@ impl Connection {
 
     /// Processes a notice.
     pub(super) fn notice(&mut self, notice: Notice) {
-        // The learned block is larger than the request, so only a verified client gets it.
+        // The learned block is larger than the request, so it is sent only to a verified client.
         if let Notice::Learned { to: Some(to), .. } = notice
-            && !self.access.knows(to, Instant::now())
+            && !self.access.is_verified(to, Instant::now())
         {
             self.counters.lost(Loss::OscUnsent, 1);
             return;

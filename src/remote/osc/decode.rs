@@ -36,7 +36,7 @@ pub enum Request {
     Unsubscribe(Option<u16>),
     /// Return the subscribers.
     Subscribers,
-    /// Return these arguments; a sign of life.
+    /// Return these arguments; also renews the subscription.
     Ping(Vec<OscType>),
     /// Verify an address with the token that was sent to it.
     Confirm(String),
@@ -49,7 +49,7 @@ pub enum Request {
 pub struct Decoded {
     /// In the order of the datagram.
     pub requests: Vec<Request>,
-    /// What was skipped; the rest is valid.
+    /// Why parts were skipped; the rest is valid.
     pub faults: Vec<Fault>,
     /// Numbers outside their parameter's range, which were clamped.
     pub clipped: Vec<String>,
@@ -176,7 +176,7 @@ impl Decoded {
     }
 }
 
-/// The same request, at the next bar line.
+/// Converts a request to the same one at the next bar line.
 fn at_next_bar(request: Request) -> Result<Request, Fault> {
     match request {
         Request::Set(param, value, due) => Ok(Request::NextBar(param, value, due)),

@@ -49,7 +49,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Groups faults for logging by what a performer could act on.
+    /// Groups faults for logging by what a performer can fix.
     fn kind(&self) -> String {
         match self {
             // One group per parameter, whatever was sent to it.

@@ -1,4 +1,4 @@
-//! Feedback to subscribers: who they are, which values they have, and what must not be echoed.
+//! Feedback to subscribers: their leases, the values each has received, and what must not be echoed.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -19,13 +19,13 @@ pub(in crate::remote) const INTERVAL: Duration = Duration::from_micros(33_400);
 pub(super) const MAX_SUBSCRIBERS: usize = 64;
 const MAX_ON_HOST: usize = 16;
 
-/// How long a subscription lasts after its client was last heard from.
+/// How long a subscription lasts after the last datagram from its client.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
-/// How long before the end the client is warned.
+/// How long before the end a client is warned.
 const EXPIRY_WARNING: Duration = Duration::from_secs(10);
 
-/// After setting a parameter a client gets no feedback for it for this long: values still in transit would pull back a
-/// moving fader.
+/// After setting a parameter, a client gets no feedback for it for this long, because values still in transit would
+/// pull back a moving fader.
 pub(in crate::remote) const ECHO_GUARD: Duration = Duration::from_millis(250);
 
 /// A subscription to changes.
@@ -46,7 +46,7 @@ pub(super) enum Full {
     OnHost,
 }
 
-/// The current values, and each subscriber's knowledge of them.
+/// The current values, and which of them each subscriber has received.
 #[derive(Debug)]
 pub(super) struct Feedback {
     values: Vec<Value>,
@@ -54,7 +54,7 @@ pub(super) struct Feedback {
     /// In the order of [`message::STREAMS`].
     streams: [Stream; message::STREAMS.len()],
     subscribers: Vec<Subscriber>,
-    /// Subscribers of an earlier run, until there are values to send.
+    /// Subscribers from the previous run, until there are values to send.
     earlier: Vec<Subscription>,
     /// Whether any notice has arrived; before that, values are defaults and may not be current.
     values_known: bool,
@@ -147,7 +147,7 @@ impl Feedback {
         Ok(())
     }
 
-    /// Restores subscriptions of an earlier run; they start once the current values are known.
+    /// Restores subscriptions from the previous run; they start once the current values are known.
     pub(super) fn restore(&mut self, earlier: Vec<Subscription>) {
         self.earlier = earlier;
         self.earlier.truncate(MAX_SUBSCRIBERS);
@@ -157,7 +157,7 @@ impl Feedback {
         for at in std::mem::take(&mut self.earlier) {
             if self.subscribers.len() < MAX_SUBSCRIBERS && !self.subscribes(at.to) {
                 let mut subscriber = Subscriber::new(at, now);
-                // Every value is reported once the guard ends.
+                // Every value is reported once the guard interval ends.
                 subscriber.quiet_until.fill(Some(now + ECHO_GUARD));
                 self.subscribers.push(subscriber);
             }
@@ -190,7 +190,7 @@ impl Feedback {
         message::message("/melos/subscribers", self.subscribers.iter().flat_map(pair).collect())
     }
 
-    /// Renews a client's subscription, since it was heard from.
+    /// Renews a client's subscription after a datagram from it.
     pub(super) fn renew(&mut self, client: SocketAddr, now: Instant) {
         for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is(client)) {
             (subscriber.until, subscriber.warned) = (now + LEASE, false);
@@ -222,8 +222,8 @@ impl Feedback {
         });
     }
 
-    /// A client has set a parameter.
-    pub(super) fn heard(&mut self, from: SocketAddr, param: Param, value: &Value, now: Instant) {
+    /// Records that a client has set a parameter.
+    pub(super) fn set_by_client(&mut self, from: SocketAddr, param: Param, value: &Value, now: Instant) {
         for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is(from)) {
             subscriber.known[param as usize] = Some(value.clone());
             subscriber.quiet_until[param as usize] = Some(now + ECHO_GUARD);

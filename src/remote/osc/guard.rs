@@ -2,7 +2,7 @@
 //!
 //! rosc decodes bundles recursively and builds arrays as nested vectors, so a single datagram of nested bundles or
 //! brackets can overflow the stack, which aborts the process; and it rejects a whole bundle for one unreadable message.
-//! So bundles are split here, and only single messages are passed to rosc.
+//! Therefore, bundles are split here, and only single messages are passed to rosc.
 
 use rosc::{OscMessage, OscPacket, OscTime};
 

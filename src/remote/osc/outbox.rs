@@ -18,7 +18,7 @@ const REPLY_BYTES: f64 = 512.0 * 1024.0;
 /// An encoded message and its destination.
 pub(super) type Datagram = (SocketAddr, Vec<u8>);
 
-/// Sends from the receiving task. Never waits: what does not fit is dropped and counted.
+/// Queues messages from the receiving task. Never waits: messages that do not fit are dropped and counted.
 #[derive(Debug)]
 pub(super) struct Outbox {
     queue: mpsc::Sender<Datagram>,

@@ -92,7 +92,7 @@ impl OscServer {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sends a notice to listeners. Never blocks: when they cannot keep up the notice is dropped and counted as unsent.
+    /// Sends a notice to subscribers. Never blocks: if the queue is full, the notice is dropped and counted as unsent.
     /// At the start, every value that differs from its default must be sent once.
     pub fn publish(&self, notice: Notice) {
         if self.notices.try_send(notice).is_err() {
@@ -120,7 +120,7 @@ async fn serve(
         tokio::select! {
             received = sockets.receive(&mut datagram) => match received {
                 Ok((length, from)) => connection.receive(&datagram[..length], from),
-                // An earlier reply reached a closed port; this socket is fine.
+                // An earlier reply reached a closed port, which does not affect this socket.
                 Err(error) => tracing::debug!(%error, "cannot receive OSC"),
             },
             notice = notices.recv() => match notice {

@@ -12,7 +12,7 @@ pub(super) const MAX_AHEAD: Duration = Duration::from_secs(3600);
 /// Seconds from the NTP epoch (1900) to the Unix epoch (1970); RFC 5905.
 const UNIX_OFFSET_SECONDS: u64 = 2_208_988_800;
 
-/// The same moment on both clocks.
+/// The current time on both clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
     /// The clock used for scheduling.
@@ -47,7 +47,7 @@ pub(super) enum When {
 pub(super) fn when(tag: OscTime, now: Now) -> Result<When, Fault> {
     match (tag.seconds, tag.fractional) {
         (0, 1) => return Ok(When::AtOnce),
-        // Sent by clients without a clock.
+        // Clients without a clock send this tag.
         (0, 0) => return Ok(When::Late),
         _ => {}
     }

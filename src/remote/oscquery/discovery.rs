@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
 use thiserror::Error;
 
-use super::door::host_name;
+use super::access::host_name;
 
 /// Service type of OSCQuery over HTTP.
 const OSCQUERY: &str = "_oscjson._tcp.local.";
@@ -70,7 +70,7 @@ fn interface(address: IpAddr) -> IfKind {
 
 impl Drop for Discovery {
     fn drop(&mut self) {
-        // Sends goodbyes to the network; if even that fails, the records expire.
+        // Sends goodbye packets to the network; if that fails, the records expire.
         let _ = self.daemon.shutdown();
     }
 }

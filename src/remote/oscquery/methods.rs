@@ -4,14 +4,14 @@ use crate::event::health::Loss;
 use crate::event::notice::BANDS;
 use crate::event::parameter::TABLE;
 
-/// The stream whose every message counts, even several at once.
+/// The stream of which every message counts, even several at once.
 pub(super) const NOTE: &str = "/melos/note";
 
 /// A read-only method: one of the streams of [`crate::remote::osc`].
 pub(super) struct Stream {
     pub(super) path: &'static str,
     pub(super) types: &'static str,
-    /// Minimum and maximum of each argument, where they exist.
+    /// Minimum and maximum of each argument, if it has any.
     pub(super) ranges: &'static [(Option<f32>, Option<f32>)],
     pub(super) units: &'static [Option<&'static str>],
     pub(super) description: &'static str,
@@ -71,7 +71,7 @@ pub(super) const STREAMS: [Stream; 12] = [
         types: "f",
         ranges: &[UNIT_INTERVAL],
         units: &[],
-        description: "One or more notes start together in the network's piano: velocity of the hardest, 0 to 1",
+        description: "One or more notes start together in the network's piano: highest velocity among them, 0 to 1",
     },
     Stream {
         path: "/melos/level",
@@ -113,7 +113,7 @@ pub(super) const STREAMS: [Stream; 12] = [
         types: "fffffffi",
         ranges: &[ANY, ANY, ANY, ANY, ANY, ANY, ANY, FROM_ZERO],
         units: &[DB, DB, DB, DB, DB, DB, DB, None],
-        description: "Peaks after the faders of network, bass, pad, upper voice and harmony, peak of the output, gain reduction of the limiter, and how often it acted since start",
+        description: "Peaks after the faders of network, bass, pad, upper voice and harmony, peak of the output, gain reduction of the limiter, and how often it has limited since the start",
     },
     Stream {
         path: "/melos/spectrum",

@@ -31,7 +31,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 /// Maximum size of a request head in bytes.
 const MAX_HEAD: usize = 16 * 1024;
-/// Pause after a failed accept: when file descriptors run out, retrying at once does not help.
+/// Pause after a failed `accept`, since retrying at once does not help when file descriptors have run out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
 /// Both ends of a connection.

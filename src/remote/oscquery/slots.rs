@@ -43,8 +43,8 @@ impl Slots {
         Arc::new(Self { most, most_of_host, taken: Mutex::default() })
     }
 
-    /// Takes a slot for a host; if all are taken, evicts the connection that has been idle longest. `None` if none is
-    /// idle.
+    /// Takes a slot for a host; if all are taken, evicts the connection that has been idle longest. `None` if no
+    /// connection is idle.
     pub(super) fn take(self: &Arc<Self>, host: IpAddr, now: Instant) -> Option<Slot> {
         let host = host.to_canonical();
         let mut taken = self.taken();
@@ -113,7 +113,7 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn is_evicted(place: &Slot) -> bool {
-        // A permit that is already there is seen at the first poll.
+        // A permit that is already available is seen on the first poll.
         let mut waiting = std::pin::pin!(place.until_evicted());
         waiting.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
     }

@@ -8,7 +8,7 @@ use super::methods::{STREAMS, Stream, path_of};
 use super::value_cache::Values;
 use crate::event::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
 
-/// A container, a method, or both: `/melos/reverb` is a number and holds `size`.
+/// A container, a method, or both: `/melos/reverb` is a number and contains `size`.
 #[derive(Debug, Default)]
 pub(super) struct Node {
     /// Everything except `VALUE` and `CONTENTS`.

@@ -16,7 +16,7 @@ use crate::remote::osc::message;
 pub(super) struct Values {
     /// The latest arguments of every method, by its index in the tree.
     pub(super) arguments: Vec<Option<Vec<OscType>>>,
-    /// The texts that a method currently accepts, such as preset names.
+    /// The choices that a method currently offers, such as preset names.
     pub(super) names: BTreeMap<usize, Vec<String>>,
 }
 
@@ -49,7 +49,7 @@ impl ValueCache {
         &self.values
     }
 
-    /// Sets the texts that a parameter accepts.
+    /// Sets the choices that a parameter offers.
     pub(super) fn offer(&mut self, param: Param, names: Vec<String>) {
         self.values.names.insert(param as usize, names);
     }
@@ -97,7 +97,7 @@ impl ValueCache {
         }
     }
 
-    /// The newest notes, so many of them.
+    /// The newest `count` notes.
     fn newest_notes(&self, count: u64) -> impl Iterator<Item = OscMessage> {
         let skipped = self.notes.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
         self.notes.iter().skip(skipped).map(|args| OscMessage { addr: NOTE.to_owned(), args: args.clone() })
@@ -148,7 +148,7 @@ impl Listening {
         self.methods.is_empty()
     }
 
-    /// The client itself has set a parameter.
+    /// Records that the client itself has set a parameter.
     pub(super) fn own_change(&mut self, param: Param, value: &Value, now: Instant) {
         if let Some(state) = self.methods.get_mut(&(param as usize)) {
             state.own = arguments(param, value);

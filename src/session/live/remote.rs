@@ -15,7 +15,7 @@ use crate::output::record::Listeners;
 use crate::remote::http::api_state::ApiState;
 use crate::remote::http::{self, Http};
 use crate::remote::osc::{Clients, OscServer};
-use crate::remote::oscquery::{Discovery, Door, OscQuery, ServerContext};
+use crate::remote::oscquery::{AccessRules, Discovery, OscQuery, ServerContext};
 use crate::remote::status::Metrics;
 use crate::threads;
 
@@ -86,8 +86,8 @@ async fn open_http(
     routes: axum::Router,
 ) -> anyhow::Result<OscQuery> {
     let address = SocketAddr::new(config.http.address, config.http.port);
-    let door = Door::new(&config.http.hosts, config.http.password.as_deref(), http::PAGE_TEXT);
-    let beside = ServerContext { osc: osc.address(), counters: Arc::clone(osc.counters()), door };
+    let access = AccessRules::new(&config.http.hosts, config.http.password.as_deref(), http::PAGE_TEXT);
+    let beside = ServerContext { osc: osc.address(), counters: Arc::clone(osc.counters()), access };
     OscQuery::start(address, beside, Arc::clone(inbox), routes).await.with_context(|| {
         format!("cannot listen for HTTP on {address}; choose another port with --http, or http.port in melos.toml")
     })

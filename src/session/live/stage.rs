@@ -33,7 +33,7 @@ use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Incoming, Notice, Part};
 use crate::files::config::{Config, ConfigChange};
 use crate::quote::quoted;
-use crate::remote::http::api_state::Wanted;
+use crate::remote::http::api_state::ApiRequest;
 
 pub(super) use devices::Devices;
 pub(super) use engine_feed::EngineFeed;
@@ -276,7 +276,7 @@ impl Stage {
 
     /// Renames scenes as requested over HTTP.
     fn rename_scenes(&mut self) {
-        for Wanted::RenameScene { from, to } in self.show.reports.api().take_wanted() {
+        for ApiRequest::RenameScene { from, to } in self.show.reports.api().take_requests() {
             let events = lists::renamed_scene(self.show.conductor(), &from, &to);
             if events.is_empty() {
                 let (from, to) = (quoted(&from), quoted(&to));

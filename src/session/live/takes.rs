@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::log_file::LogFile;
 use crate::event::{Part, Troubles};
-use crate::output::record::{Format, Place, Recorded, Recorder, RecorderStatus, Take};
+use crate::output::record::{Destination, Format, Recorded, Recorder, RecorderStatus, Take};
 use crate::session::log::Entry;
 use crate::units::SAMPLE_RATE;
 
@@ -79,8 +79,8 @@ impl Takes {
     }
 
     /// Changes where recordings are stored, or their space limits, starting with the next one.
-    pub(super) fn configure(&self, place: Place) {
-        if let Err(error) = self.recorder.move_to(place) {
+    pub(super) fn configure(&self, destination: Destination) {
+        if let Err(error) = self.recorder.move_to(destination) {
             self.troubles.set(Part::Recording, error);
         }
     }
@@ -143,8 +143,8 @@ mod tests {
 
     fn takes(folder: &Path) -> Takes {
         let (_, tap) = HeapRb::new(1000).split();
-        let place = Place { folder: folder.to_owned(), budget: Budget::of(&RecordingsConfig::default()) };
-        let recorder = Recorder::spawn(tap, Listeners::default(), place, std::sync::Arc::default()).unwrap();
+        let destination = Destination { folder: folder.to_owned(), budget: Budget::of(&RecordingsConfig::default()) };
+        let recorder = Recorder::spawn(tap, Listeners::default(), destination, std::sync::Arc::default()).unwrap();
         Takes::new(recorder, Troubles::default())
     }
 

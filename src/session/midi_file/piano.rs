@@ -26,7 +26,7 @@ pub(super) struct Piano {
 
 impl Piano {
     /// Adds a latent, replacing everything from its first frame on.
-    pub(super) fn hear(&mut self, heard: &Heard) {
+    pub(super) fn add_latent(&mut self, heard: &Heard) {
         self.notes.retain(|(start, ..)| *start < heard.from);
         self.pedal.retain(|(frame, _)| *frame < heard.from);
         let frame = |offset: u8| heard.from + (usize::from(offset) * HOP) as u64;
@@ -91,9 +91,9 @@ mod tests {
     #[test]
     fn a_latent_replaces_later_notes_and_a_key_struck_again_ends_its_previous_note() {
         let mut piano = Piano::default();
-        piano.hear(&heard(0, Pedal::Down, &[(0, 39), (4, 39)]));
-        piano.hear(&heard(4096, Pedal::Down, &[(0, 50)]));
-        piano.hear(&heard(4096, Pedal::Changed, &[(0, 51)]));
+        piano.add_latent(&heard(0, Pedal::Down, &[(0, 39), (4, 39)]));
+        piano.add_latent(&heard(4096, Pedal::Down, &[(0, 50)]));
+        piano.add_latent(&heard(4096, Pedal::Changed, &[(0, 51)]));
         let messages = piano.messages(&(0..48_000));
         let pedal: Vec<_> = messages.iter().filter(|(_, it)| matches!(it, MidiMessage::Controller { .. })).collect();
         assert_eq!(pedal.iter().map(|(frame, _)| *frame).collect::<Vec<_>>(), [1024, 5120, 7168]);

@@ -16,7 +16,7 @@ use melos::units::SAMPLE_RATE;
 
 /// Extensions of supported files.
 pub const EXTENSIONS: [&str; 7] = ["wav", "flac", "mp3", "ogg", "m4a", "mp4", "aac"];
-/// Accepted sample rates; a number from a broken file must not become the size of a transform.
+/// Accepted sample rates, so that a number from a broken file cannot become the size of a transform.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
 /// Maximum length in seconds: an hour of mono samples takes 690 MB.
 pub const LONGEST: f64 = 3600.0;
@@ -88,7 +88,7 @@ pub fn decode_stereo(path: &Path) -> Result<[Vec<f32>; 2], DecodeError> {
 
 /// Decodes a file, applies `mix` to each frame, and returns the result with the sample rate.
 fn guarded<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), DecodeError> {
-    // Third-party decoders meet arbitrary files, so a panic is caught and their state discarded.
+    // Third-party decoders read arbitrary files, so panics are caught and the decoder's state is discarded.
     let (frames, rate) = std::panic::catch_unwind(|| decode_native(path, mix))
         .unwrap_or_else(|_| Err(DecodeError::Unsupported("the decoder crashed".to_owned())))?;
     if !RATES.contains(&rate) {

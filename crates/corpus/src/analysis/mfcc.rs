@@ -34,8 +34,8 @@ pub fn mfcc(mel: &MelFrame) -> Coefficients {
     coefficients
 }
 
-/// The slope of a line fitted to the nine frames around each frame; the first and last four use their neighbours'
-/// slope. With fewer than nine frames the slopes are 0.
+/// The slope of a line fitted to the nine frames around each frame; the first and last four frames use the slope of
+/// their nearest neighbour that has one. With fewer than nine frames, the slopes are 0.
 #[must_use]
 pub fn deltas(coefficients: &[Coefficients]) -> Vec<Coefficients> {
     let mut slopes = vec![[0.0; COUNT]; coefficients.len()];

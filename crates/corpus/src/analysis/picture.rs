@@ -12,7 +12,7 @@ const WIDEST: usize = 4000;
 /// Nepers (60 dB) between the brightest and black.
 const DEPTH: f32 = 6.9;
 
-/// Black, violet, red, yellow, white: increasing in brightness, so that it also reads in greyscale.
+/// Black, violet, red, yellow, white: increasing in brightness, so that the image is also legible in greyscale.
 const COLOURS: [[f32; 3]; 5] =
     [[0.0, 0.0, 0.0], [80.0, 18.0, 123.0], [214.0, 69.0, 78.0], [253.0, 180.0, 70.0], [255.0, 255.0, 240.0]];
 

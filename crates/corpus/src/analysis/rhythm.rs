@@ -9,7 +9,7 @@ use melos::mel::{BANDS, FRAMES_PER_SECOND, MelFrame};
 
 /// Decibels per neper of amplitude.
 const DB_PER_NEPER: f32 = 8.685_89;
-/// Band values further below the loudest, in nepers (80 dB), are ignored.
+/// Range below the loudest band value, in nepers (80 dB), beyond which values are ignored.
 const DEPTH: f32 = 80.0 / DB_PER_NEPER;
 /// Length in seconds of the windows in which the period is estimated, and frames from one window to the next.
 const TEMPO_WINDOW: f64 = 8.0;
@@ -17,7 +17,7 @@ const TEMPO_STEP: usize = 24;
 /// Centre and width (octaves) of the prior over tempos, and the maximum tempo.
 const TEMPO_PRIOR: (f64, f64) = (120.0, 1.0);
 const FASTEST: f64 = 320.0;
-/// How strictly beats keep to the period.
+/// How strictly beats must keep to the period.
 const TIGHTNESS: f32 = 100.0;
 /// An onset is the maximum within this many frames on either side, and above the mean of a wider window.
 const ONSET_REACH: (usize, usize) = (3, 10);

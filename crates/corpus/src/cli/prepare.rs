@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Copies of each training piece, each in a different key and tempo
     #[arg(long, default_value_t = 1)]
     copies: usize,
-    /// Stop when the folder contains this many hours
+    /// Stop when the folder contains this many hours of audio
     #[arg(long)]
     hours: Option<f64>,
     /// Use at most this many seconds of each piece, at a random position

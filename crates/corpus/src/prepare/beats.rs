@@ -64,7 +64,7 @@ impl BeatGrid {
         Some(Self { beats })
     }
 
-    /// The same beats with every time passed through `warp`, which must not change their order.
+    /// The same beats at times mapped by `warp`, which must be increasing.
     #[must_use]
     pub fn map(&self, warp: impl Fn(f64) -> f64) -> Self {
         Self { beats: self.beats.iter().map(|beat| Beat { time: warp(beat.time), ..*beat }).collect() }

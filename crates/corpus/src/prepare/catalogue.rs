@@ -6,10 +6,10 @@ use super::corpus::{Corpus, CorpusError};
 use super::features::Features;
 use super::paths::read;
 use super::piece::{Listing, Piece, Score, Source};
-use super::{emopia, fma, folder, giantmidi, heard, humanise, maestro, midi, mutopia, pop909};
+use super::{emopia, fma, folder, giantmidi, humanise, maestro, midi, mutopia, pop909, recordings};
 use crate::analysis::decode;
 
-/// A piece before rendering.
+/// What a piece is rendered from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Material {
     /// Notes.
@@ -45,7 +45,7 @@ pub fn list(corpus: Corpus, root: &Path) -> Result<Listing, CorpusError> {
 /// [`CorpusError`] when a file is missing or broken.
 pub fn load(piece: &Piece) -> Result<Material, CorpusError> {
     let path = match &piece.source {
-        Source::Sound(path) => return Ok(Material::Sound(heard::windows(&sound(path)?))),
+        Source::Sound(path) => return Ok(Material::Sound(recordings::windows(&sound(path)?))),
         Source::Midi(path) | Source::Both { midi: path, .. } => path,
     };
     let midi = midi::parse(&read(path)?).map_err(|source| CorpusError::Midi { path: path.clone(), source })?;

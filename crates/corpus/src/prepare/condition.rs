@@ -1,4 +1,4 @@
-//! The conditions of every latent frame of a piece.
+//! The conditions of every latent of a piece.
 
 use super::beats::BeatGrid;
 use super::features::{Features, features};
@@ -14,7 +14,7 @@ pub(crate) const ONSET_REACH: f64 = 1.0;
 /// Seconds between two labels.
 pub(crate) const LABEL_STEP: f64 = 1.0;
 
-/// The conditions of `latents` frames from the notes and beats of the same time span.
+/// The conditions of the first `latents` latents, from the notes and beats of the same time span.
 ///
 /// `context` contains the notes of the whole piece on the same clock, for the wider windows used by `label`.
 #[must_use]
@@ -64,7 +64,7 @@ fn between(notes: &[Note], from: f64, to: f64) -> &[Note] {
     &notes[first..notes.partition_point(|note| note.start < to).max(first)]
 }
 
-/// Pitch classes sounding around a moment, weighted by how long they sound there, and the lowest one.
+/// The pitch classes sounding around a time, weighted by how long they sound there, and the lowest one.
 fn harmony(notes: &[Note], middle: f64, longest: f64) -> (Option<[f32; 12]>, Option<u8>) {
     let (from, to) = (middle - CHORD_REACH, middle + CHORD_REACH);
     let mut chroma = [0.0f32; 12];

@@ -8,7 +8,7 @@ use super::midi::Note;
 pub const WINDOW: f64 = 16.0;
 /// Minimum number of onsets in a window.
 const FEWEST: usize = 5;
-/// Notes at or below this one are low (below the octave under middle C).
+/// Notes at or below this one are low: more than an octave below middle C.
 const LOW: u8 = 47;
 /// Longest note length counted, seconds.
 const LONGEST: f64 = 4.0;

@@ -1,5 +1,5 @@
-//! Performs a score written without dynamics, rubato or pedal: phrases swell and slow down, metre and melody are
-//! accented, and the hands are slightly apart.
+//! Humanises a score without dynamics, rubato or pedal: phrases swell and slow down, metre and melody are accented, and
+//! the hands are slightly apart.
 
 use std::f64::consts::PI;
 
@@ -19,7 +19,7 @@ const CHORD_JITTER: f64 = 0.009;
 const NOTE_JITTER: f64 = 0.004;
 /// Onsets closer than this, in seconds, form a chord.
 const CHORD: f64 = 0.02;
-/// Time the pedal is up while it changes, seconds.
+/// Time for which the pedal is up while it is changed, in seconds.
 const PEDAL_UP: f64 = 0.06;
 /// Fraction of pieces played with pedal.
 const PEDALLED: f64 = 0.6;
@@ -110,7 +110,8 @@ fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase
     }
 }
 
-/// Extends notes to the end of the beat they end in, like a pedal changed on every beat; returns the pedal movements.
+/// Extends notes to the end of the beat in which they end, as does a pedal changed on every beat; returns the pedal's
+/// movements.
 fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) -> Vec<Pedal> {
     let Some(grid) = grid else { return Vec::new() };
     let times: Vec<f64> = grid.times().collect();
@@ -127,7 +128,7 @@ fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) -> Vec<Pedal> {
     up.zip(down).flat_map(|(up, down)| [up, down]).skip(1).collect()
 }
 
-/// Where each phrase starts once the ones before it have been stretched.
+/// The start of each phrase after the preceding ones have been stretched.
 fn warped_starts(phrases: &[Phrase]) -> Vec<f64> {
     let mut at = 0.0;
     phrases

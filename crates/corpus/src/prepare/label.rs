@@ -1,7 +1,8 @@
 //! Emotion by rule: features → valence and arousal, ranked within the training set → weights over the eight names.
 //!
-//! No listener made these labels. They are a definition in the spirit of Russell's circumplex (1980) and of known cues
-//! in performed music (Gabrielsson and Lindström, 2010): loud and dense is aroused; major and light is pleasant.
+//! These labels were not made by listeners. They are a definition based on Russell's circumplex (1980) and on known
+//! cues in performed music (Gabrielsson and Lindström, 2010): loud and dense means aroused, major and light means
+//! pleasant.
 
 use super::features::{COUNT, Feature, Features};
 use melos::music::emotion::{Affect, Emotion};

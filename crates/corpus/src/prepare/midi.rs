@@ -36,7 +36,7 @@ pub struct MidiScore {
     /// Movements of the sustain pedal in order of time, alternating between down and up. The pedal is down while it is down
     /// on any channel.
     pub pedal: Vec<Pedal>,
-    /// Times in seconds of the beats that metre and tempo map imply, and whether each opens a bar.
+    /// Times in seconds of the beats implied by metre and tempo map, and whether each starts a bar.
     pub beats: Vec<(f64, bool)>,
 }
 
@@ -51,15 +51,17 @@ pub enum MidiError {
     Empty,
 }
 
-/// The longest a held pedal prolongs a note, in seconds: files with a stuck pedal exist, and strings decay anyway.
+/// Maximum time for which a held pedal prolongs a note, in seconds: some files have a stuck pedal, and strings decay
+/// anyway.
 const LONGEST_SUSTAIN: f64 = 4.0;
-/// Onsets of one pitch closer than this, in seconds, are one note doubled in two tracks.
+/// Onsets of one pitch closer than this, in seconds, count as one note doubled in two tracks.
 const DOUBLED: f64 = 0.012;
 /// The drum channel (10 when counted from 1).
 const DRUMS: u8 = 9;
 const SUSTAIN_PEDAL: u8 = 64;
 
-/// Reads the notes of all channels but drums as one piano's; programs are ignored, the sustain pedal prolongs notes.
+/// Reads the notes of all channels except drums as a piano part; ignores programs, and prolongs notes by the sustain
+/// pedal.
 ///
 /// # Errors
 /// [`MidiError`] when the file does not parse or contains no notes.

@@ -122,7 +122,7 @@ impl Split {
     }
 }
 
-/// The SHA-256 of some words, for splits and seeds.
+/// The SHA-256 of several strings, for splits and seeds.
 pub(crate) fn hash(words: &[&str]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for word in words {

@@ -74,7 +74,7 @@ fn copies(index: usize, piece: &Piece, options: &Options, turn: usize, rounds: u
         .map(|copy| (copy, keys[copy % keys.len()], TEMPO.0 + below(&mut random, tempos) as u32))
         .filter(|(copy, ..)| copy % rounds == turn)
         .map(|(_, transpose, tempo_percent)| Rendition { piece: index, transpose, tempo_percent, recorded: false })
-        // The recording itself already has this name.
+        // This name is already used by the recording itself.
         .filter(|copy| piece.source.sound().is_none() || (copy.transpose, copy.tempo_percent) != (0, 100))
         .collect()
 }

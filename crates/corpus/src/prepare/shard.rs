@@ -20,17 +20,18 @@ const LONGEST_HEADER: u64 = 1 << 20;
 pub struct Shard {
     /// Mel frames, a multiple of eight.
     pub mel: Vec<MelFrame>,
-    /// Conditions per latent frame: an eighth as many.
+    /// Conditions per latent: an eighth as many.
     pub conditions: Vec<Conditions>,
     /// Notes, in seconds from the shard's start.
     pub notes: Vec<Note>,
     /// Movements of the sustain pedal, in seconds from the shard's start; before the first one, it is in the opposite position.
     pub pedal: Vec<Pedal>,
-    /// The audio, `mel.len() · HOP` samples, or nothing. For stereo, the mid signal (half of the sum), which the mel is computed from.
+    /// The audio, `mel.len() · HOP` samples, or nothing. For stereo, the mid signal (half of the sum), from which the
+    /// mel is computed.
     pub audio: Vec<f32>,
     /// Half of the difference of the channels, as long as `audio`, or nothing.
     pub side: Vec<f32>,
-    /// Piano, corpus, piece, split, transposition, tempo factor and where in the piece it starts, as text.
+    /// Piano, corpus, piece, split, transposition, tempo factor and start position in the piece, as text.
     pub metadata: BTreeMap<String, String>,
 }
 

@@ -19,8 +19,8 @@ impl Table {
         Self::read_levels(path, delimiter, 1)
     }
 
-    /// Reads a table whose column names take several rows; they are joined by dots. Rows whose length differs
-    /// from the header's are left out.
+    /// Reads a table whose column names span several rows, which are joined by dots. Rows whose length differs from the
+    /// header's are omitted.
     pub(crate) fn read_levels(path: &Path, delimiter: u8, levels: usize) -> Result<Self, CorpusError> {
         let failed = |source| CorpusError::Table { path: path.to_path_buf(), source };
         let mut reader = csv::ReaderBuilder::new()

@@ -110,7 +110,7 @@ fn a_song_becomes_sound_mel_and_conditions() {
             let part = &audio[(from * 48_000.0) as usize..(to * 48_000.0) as usize];
             part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / part.len() as f64
         };
-        assert!(power(0.0, 0.04) < power(0.06, 0.2) / 100.0, "the first note should start where the table says");
+        assert!(power(0.0, 0.04) < power(0.06, 0.2) / 100.0, "the first note should start at the time in the table");
         let mean = |frame: usize| shard.mel[frame * 128..(frame + 1) * 128].iter().sum::<f32>();
         assert!(mean(1) < mean(12), "the mel should rise with the first note");
     }
@@ -132,7 +132,7 @@ fn a_run_resumes_where_it_stopped() {
     assert_eq!(
         bytes(&place.at("part")),
         bytes(&place.at("out")),
-        "interruptions and the number of jobs should change nothing"
+        "interruptions and the number of jobs should make no difference"
     );
 }
 

@@ -185,7 +185,7 @@ fn a_library_renders_shards_deterministically() {
     let one = Options { piano, stereo: true, jobs: 1, ..place.options(Corpus::Pop909, "pop") };
     let two = Options { out: place.at("again"), jobs: 3, ..one.clone() };
     assert_eq!((prepare(&one).written, prepare(&two).written), (3, 3));
-    assert_eq!(crate::bytes(&one.out), crate::bytes(&two.out), "the number of jobs should change nothing");
+    assert_eq!(crate::bytes(&one.out), crate::bytes(&two.out), "the number of jobs should make no difference");
     for path in shards::find(&one.out) {
         let shard = shards::read(&path);
         assert_eq!(shard.metadata["piano"], "toy");

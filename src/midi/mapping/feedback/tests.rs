@@ -31,7 +31,7 @@ impl Desk {
         out
     }
 
-    /// The desk sends messages; the resulting parameter changes are reported back.
+    /// Sends messages from the desk and reports the resulting parameter changes back.
     fn sends(&mut self, messages: &[Message]) -> Vec<ControlEvent> {
         let mut all = Vec::new();
         for message in messages {
@@ -45,7 +45,7 @@ impl Desk {
         all
     }
 
-    fn hears(&mut self) -> Vec<Message> {
+    fn receives(&mut self) -> Vec<Message> {
         let mut out = Vec::new();
         self.live.feedback(&mut out);
         assert!(out.iter().all(|(device, _)| *device == DESK));
@@ -53,8 +53,8 @@ impl Desk {
     }
 
     /// Messages that the desk receives during some ticks.
-    fn hears_for(&mut self, ticks: u8) -> Vec<Message> {
-        (0..ticks).flat_map(|_| self.hears()).collect()
+    fn receives_for(&mut self, ticks: u8) -> Vec<Message> {
+        (0..ticks).flat_map(|_| self.receives()).collect()
     }
 
     fn set(&mut self, param: Param, value: f32) {
@@ -95,68 +95,68 @@ fn every_kind_of_control_gets_its_own_messages() {
         Message::NoteOff { channel: 0, note: 37 },
         cc(20, 32),
     ];
-    assert_eq!(desk.hears(), expected);
-    assert_eq!(desk.hears_for(20), [], "once is enough");
+    assert_eq!(desk.receives(), expected);
+    assert_eq!(desk.receives_for(20), [], "once is enough");
     desk.live.value(Param::Emotion, &Value::Choice(2));
-    assert_eq!(desk.hears(), [Message::NoteOff { channel: 0, note: 36 }]);
+    assert_eq!(desk.receives(), [Message::NoteOff { channel: 0, note: 36 }]);
 }
 
 #[test]
 fn the_newest_value_wins_once_a_tick() {
     let mut desk = Desk::new(FADER);
-    desk.hears();
+    desk.receives();
     for step in 0..100u8 {
         desk.set(Param::Reverb, f32::from(step) / 100.0);
     }
-    assert_eq!(desk.hears(), [cc(7, 126)]);
+    assert_eq!(desk.receives(), [cc(7, 126)]);
 }
 
 #[test]
 fn a_device_that_may_have_been_reset_gets_everything_again() {
     let mut desk = Desk::new(FADER);
-    assert_eq!(desk.hears(), [cc(7, 32)]);
+    assert_eq!(desk.receives(), [cc(7, 32)]);
     desk.event(MidiEvent::FeedbackReady(DESK));
-    assert_eq!(desk.hears(), [cc(7, 32)]);
+    assert_eq!(desk.receives(), [cc(7, 32)]);
     desk.live.value(Param::Preset, &Value::Text("calm".to_owned()));
-    assert_eq!(desk.hears(), [cc(7, 32)]);
+    assert_eq!(desk.receives(), [cc(7, 32)]);
     desk.event(MidiEvent::Disconnected(DESK));
-    assert_eq!(desk.hears(), []);
+    assert_eq!(desk.receives(), []);
     desk.event(MidiEvent::Connected(Device { id: DESK, name: "desk".to_owned() }));
-    assert_eq!(desk.hears(), [cc(7, 32)]);
+    assert_eq!(desk.receives(), [cc(7, 32)]);
 }
 
 #[test]
 fn a_fader_gets_no_echo_and_its_motor_never_fights_a_hand() {
     for binds in [FADER, "[[bind]]\ncc = 7\nto = \"level/master\"\nrange = [-60, 0]\ncurve = \"decibel\"\n"] {
         let mut desk = Desk::new(binds);
-        let told = desk.hears().len();
-        assert_eq!(told, 1);
+        let sent = desk.receives().len();
+        assert_eq!(sent, 1);
         for value in (0..=127).rev() {
             desk.sends(&[cc(7, value)]);
-            assert_eq!(desk.hears(), [], "{value}");
+            assert_eq!(desk.receives(), [], "{value}");
         }
-        assert_eq!(desk.hears_for(20), [], "nor afterwards");
+        assert_eq!(desk.receives_for(20), [], "nor afterwards");
     }
     let mut desk = Desk::new(FADER);
-    assert_eq!(desk.hears(), [cc(7, 32)]);
+    assert_eq!(desk.receives(), [cc(7, 32)]);
     assert_eq!(desk.sends(&[cc(7, 33), cc(7, 32)]).len(), 2, "moving there and straight back is not an echo");
     desk.set(Param::Reverb, 0.3);
     desk.sends(&[cc(7, 38)]);
     assert_eq!(desk.sends(&[cc(7, 40)]).len(), 1);
     desk.set(Param::Reverb, 1.0);
     for value in 41..60 {
-        assert_eq!((desk.sends(&[cc(7, value)]), desk.hears()), (vec![], vec![]), "while it is being moved");
+        assert_eq!((desk.sends(&[cc(7, value)]), desk.receives()), (vec![], vec![]), "while it is being moved");
     }
-    assert_eq!(desk.hears_for(20), [cc(7, 127)], "after it is released");
+    assert_eq!(desk.receives_for(20), [cc(7, 127)], "after it is released");
 }
 
 #[test]
 fn a_fader_moved_by_its_motor_has_taken_over() {
     let mut desk = Desk::new(FADER);
-    desk.hears();
+    desk.receives();
     desk.sends(&[cc(7, 33)]);
     desk.set(Param::Reverb, 0.9);
-    assert_eq!(desk.hears_for(20), [cc(7, 114)]);
+    assert_eq!(desk.receives_for(20), [cc(7, 114)]);
     // A jump of ten steps, without crossing or reaching the value.
     let moved = ControlEvent::Set(Param::Reverb, Value::Number(104.0 / 127.0));
     assert_eq!(desk.sends(&[cc(7, 104)]), [moved]);
@@ -177,8 +177,8 @@ fn a_device_that_echoes_everything_changes_nothing() {
             }
             desk.live.value(Param::Hold, &Value::Toggle(step % 3 == 0));
         }
-        late.push_back(desk.hears());
-        // It returns two ticks later.
+        late.push_back(desk.receives());
+        // The device returns the messages two ticks later.
         if late.len() > 2 {
             let echo = late.pop_front().unwrap();
             assert_eq!(desk.sends(&echo), [], "{step}");
@@ -187,15 +187,15 @@ fn a_device_that_echoes_everything_changes_nothing() {
     assert!(late.iter().all(Vec::is_empty), "{late:?}");
     // An echo that returns much too late counts as a move where the values differ, but nothing oscillates.
     for on in [false, true] {
-        desk.hears();
+        desk.receives();
         desk.live.value(Param::Hold, &Value::Toggle(on));
     }
-    let mut echo = desk.hears();
+    let mut echo = desk.receives();
     assert_eq!(echo.len(), 1);
     for _ in 0..4 {
-        desk.hears_for(10);
+        desk.receives_for(10);
         desk.sends(&echo);
-        echo = desk.hears_for(10);
+        echo = desk.receives_for(10);
     }
     assert_eq!(echo, []);
 }
@@ -203,14 +203,14 @@ fn a_device_that_echoes_everything_changes_nothing() {
 #[test]
 fn a_quick_second_press_counts() {
     let mut desk = Desk::new("[[bind]]\nnote = 37\nto = \"hold\"\ntoggle = true\n");
-    desk.hears();
+    desk.receives();
     let (press, release) =
         (Message::NoteOn { channel: 0, note: 37, velocity: 127 }, Message::NoteOff { channel: 0, note: 37 });
     assert_eq!(desk.sends(&[press]).len(), 1);
-    assert_eq!(desk.hears(), [Message::NoteOn { channel: 0, note: 37, velocity: 60 }]);
+    assert_eq!(desk.receives(), [Message::NoteOn { channel: 0, note: 37, velocity: 60 }]);
     assert_eq!(desk.sends(&[release]).len(), 0);
     assert_eq!(desk.sends(&[press]).len(), 1);
-    assert_eq!(desk.hears(), [release], "the light is off again");
+    assert_eq!(desk.receives(), [release], "the light is off again");
 }
 
 #[test]
@@ -220,10 +220,14 @@ fn rings_and_lights_with_their_own_numbers_use_those() {
          [[bind]]\nnote = 8\nfeedback_note = 0\nlight = 1\nto = \"hold\"\ntoggle = true\n",
     );
     let ring = |value| Message::ControlChange { channel: 10, controller: 9, value };
-    assert_eq!(desk.hears(), [ring(4), Message::NoteOff { channel: 0, note: 0 }], "a quarter of the way from 1 to 13");
+    assert_eq!(
+        desk.receives(),
+        [ring(4), Message::NoteOff { channel: 0, note: 0 }],
+        "a quarter of the way from 1 to 13"
+    );
     desk.set(Param::Reverb, 1.0);
     desk.live.value(Param::Hold, &Value::Toggle(true));
-    assert_eq!(desk.hears(), [ring(13), Message::NoteOn { channel: 0, note: 0, velocity: 1 }]);
+    assert_eq!(desk.receives(), [ring(13), Message::NoteOn { channel: 0, note: 0, velocity: 1 }]);
 }
 
 #[test]
@@ -232,9 +236,9 @@ fn a_layer_shows_its_own_values() {
         "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc = 7\nto = \"reverb\"\n\
          [[bind]]\nlayer = \"shift\"\ncc = 7\nto = \"width\"\nrange = [0, 1]\n",
     );
-    assert_eq!(desk.hears(), [cc(7, 32)]);
+    assert_eq!(desk.receives(), [cc(7, 32)]);
     desk.sends(&[Message::NoteOn { channel: 0, note: 98, velocity: 1 }]);
-    assert_eq!(desk.hears_for(2), [cc(7, 89)]);
+    assert_eq!(desk.receives_for(2), [cc(7, 89)]);
     desk.sends(&[Message::NoteOff { channel: 0, note: 98 }]);
-    assert_eq!(desk.hears_for(2), [cc(7, 32)]);
+    assert_eq!(desk.receives_for(2), [cc(7, 32)]);
 }

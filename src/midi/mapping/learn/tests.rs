@@ -11,7 +11,7 @@ fn learn(param: Param, bytes: &[u8]) -> String {
 fn learn_at(param: Param, value: Value, bytes: &[u8]) -> String {
     let (mut parser, mut learn) = (Parser::default(), Learn::new(param, value));
     for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
-        learn.hear(message);
+        learn.observe(message);
     }
     let block = learn.block().unwrap();
     let file = format!("schema = 1\nname = \"Learnt\"\n{block}");

@@ -23,14 +23,14 @@ const BLOCK: u32 = 512;
 
 impl Stream for cpal::Stream {}
 
-/// Keeps the ALSA library on this thread from printing to the terminal; its errors are returned instead.
+/// Prevents the ALSA library from printing to the terminal on this thread; errors are returned anyway.
 pub(in crate::output::device) fn quiet_alsa() {
-    // ALSA's messages are buffered until the next call, so call this before every attempt.
+    // ALSA's messages are buffered until the next call, so this must be called before every attempt.
     let _ = alsa::Output::local_error_handler();
 }
 
-/// Opens a device, by part of its name or the default, and starts playing the engine in `slot`; with the system's
-/// block size if it refuses the requested one.
+/// Opens a device, by part of its name or the default, and starts playing the engine in `slot`; uses the system's block
+/// size if it refuses the requested one.
 pub(super) fn start(
     host: HostId,
     device: Option<&str>,
@@ -66,7 +66,7 @@ fn find(host: HostId, wanted: Option<&str>) -> Result<OpenableDevice, AudioError
     OpenableDevice::new(device, host)
 }
 
-/// The names of the devices that can be opened and heard, which most of ALSA's plug-ins cannot.
+/// The names of the devices that can be opened and are audible; most of ALSA's plug-ins are not.
 fn audible(devices: &[Device]) -> String {
     let works = |device: &&Device| device.default_output_config().is_ok() && !label(device).ends_with("(null)");
     let names: Vec<String> = devices.iter().filter(works).map(label).collect();
@@ -154,8 +154,8 @@ fn build<T: SizedSample + cpal::FromSample<f32>>(
     device.build_output_stream(config, fill, report, Some(Duration::from_secs(2)))
 }
 
-/// Classifies errors: counted only, worth logging, or a reason to restart. While the supervisor has not read the
-/// previous ones, further errors are dropped (some drivers send thousands).
+/// Classifies errors: to be counted, to be logged, or a reason to restart. Until the supervisor has read the previous
+/// ones, further errors are dropped (some drivers send thousands).
 fn reporter(status: Arc<OutputStatus>, faults: SyncSender<Fault>) -> impl FnMut(cpal::Error) + Send + 'static {
     move |error| {
         let text = error.to_string();

@@ -1,4 +1,4 @@
-//! Output through Melos's own JACK client, so that its name and ports stay the same and patchbays remember them.
+//! Output through Melos's own JACK client, whose name and ports stay the same, so that patchbays remember them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -50,7 +50,7 @@ pub(super) fn start(
         status: Arc::clone(status),
         faults: faults.clone(),
     };
-    stream.tend();
+    stream.maintain();
     Ok(Running { stream: Box::new(stream), name, lost })
 }
 
@@ -61,7 +61,7 @@ fn label(client: &Client) -> String {
 
 struct JackStream {
     client: AsyncClient<Watcher, Player>,
-    /// Declared after the client, since it must outlive it.
+    /// Must outlive the client, so it is declared after it.
     _calls: Calls,
     /// Melos's ports, and the playback ports that they were connected to.
     names: [String; 2],
@@ -77,9 +77,9 @@ struct JackStream {
 }
 
 impl Stream for JackStream {
-    /// Follows a change of the block size, and connects to new playback ports. If they are the same as before, changes
-    /// made by a patchbay are kept.
-    fn tend(&mut self) {
+    /// Follows changes of the block size, and connects to new playback ports. If the ports are the same as before,
+    /// changes made by a patchbay are kept.
+    fn maintain(&mut self) {
         let block = self.client.as_client().buffer_size();
         if block != self.block {
             self.block = block;

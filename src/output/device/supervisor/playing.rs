@@ -10,14 +10,14 @@ use crate::output::device::heartbeat::{Heartbeat, Pulse};
 use crate::output::device::route::{Fault, Route};
 use crate::output::device::stream_thread::StreamThread;
 
-/// A stream without a callback for this long is lost, whatever it reports; the first callback may take longer.
+/// A stream without a callback for this long is lost, whatever the driver reports; the first callback may take longer.
 const CALLBACK_TIMEOUT: Duration = Duration::from_millis(2500);
 const FIRST_CALLBACK_TIMEOUT: Duration = Duration::from_millis(5000);
 /// A stream that reported an error must call back within this time.
 const ERROR_GRACE: Duration = Duration::from_millis(250);
 /// Maximum time for a callback to hold the engine: far longer than a block takes.
 const BORROW_TIMEOUT: Duration = Duration::from_secs(1);
-/// Maximum time for the fade before a stream is left, with what the device holds of it.
+/// Maximum time for fading out before a stream is closed, including what the device has buffered.
 const FADE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// An open stream.
@@ -35,9 +35,9 @@ pub(super) enum Condition {
     /// Unchanged.
     Unchanged,
     /// It has started or resumed calling back.
-    Beats,
+    Resumed,
     /// It has stopped calling back.
-    Stalls,
+    Stalled,
     /// It is lost, for this reason.
     Lost(String),
 }
@@ -63,7 +63,7 @@ impl Playing {
             }
         }
         let pulse = self.heartbeat.check(now, self.stream.slot.requested());
-        if pulse == Pulse::Beats {
+        if pulse == Pulse::Beating {
             self.doubt = None;
         }
         let patience = if self.heartbeat.has_begun() { CALLBACK_TIMEOUT } else { FIRST_CALLBACK_TIMEOUT };
@@ -75,8 +75,8 @@ impl Playing {
         }
         match (lost, pulse) {
             (Some(reason), _) => Condition::Lost(reason),
-            (None, Pulse::Beats) => Condition::Beats,
-            (None, Pulse::Stalls) => Condition::Stalls,
+            (None, Pulse::Beating) => Condition::Resumed,
+            (None, Pulse::Stalled) => Condition::Stalled,
             (None, _) => Condition::Unchanged,
         }
     }

@@ -1,4 +1,4 @@
-//! When and where to look for an output again while nothing plays.
+//! Schedules the search for an output while there is none.
 
 use std::time::{Duration, Instant};
 
@@ -25,13 +25,13 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Before anything has played; everything is due.
+    /// The initial state, in which everything is due.
     pub(super) fn new() -> Self {
         let now = Instant::now();
         Self { route: None, retry: now, retry_all: now, closing: None }
     }
 
-    /// After a stream on `route` was left.
+    /// The state after a stream on `route` was left.
     pub(super) fn of(route: Route, closing: Closing) -> Self {
         let now = Instant::now();
         Self {

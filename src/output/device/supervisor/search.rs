@@ -9,7 +9,7 @@ use crate::output::device::route::{AudioError, Route, routes};
 use crate::output::device::status::OutputStatus;
 use crate::output::device::stream_thread::{StreamThread, Threads};
 
-/// Time for a server to open a stream.
+/// Time limit for a server to open a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Routes to try one after the other.
@@ -19,7 +19,7 @@ pub(super) struct Search {
     tried: Vec<String>,
     /// A new configuration, which takes effect if one of its routes works.
     pub(super) config: Option<AudioConfig>,
-    /// Whether it covers all routes.
+    /// Whether the search covers all routes.
     pub(super) is_whole: bool,
 }
 

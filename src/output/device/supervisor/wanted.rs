@@ -24,7 +24,7 @@ impl Wanted {
     }
 
     /// Records the current configuration.
-    pub(super) fn took(&self, config: AudioConfig) {
+    pub(super) fn applied(&self, config: AudioConfig) {
         self.lock().0 = config;
     }
 

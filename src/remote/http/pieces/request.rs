@@ -21,13 +21,13 @@ pub(in crate::remote::http) struct PieceRequest {
     /// One emotion, or the weights of several.
     #[serde(skip_serializing_if = "Option::is_none")]
     emotion: Option<Emotions>,
-    /// A preset instead, including its journey.
+    /// Instead of emotions: a preset, including its journey.
     #[serde(skip_serializing_if = "Option::is_none")]
     preset: Option<String>,
-    /// A take instead, to re-render bit for bit.
+    /// Instead of emotions: a take to render again, bit for bit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::remote::http) take: Option<String>,
-    /// Length in seconds; not with a take, which has its own.
+    /// Length in seconds; not allowed with a take, which has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
     /// Creativity.

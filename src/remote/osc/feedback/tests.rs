@@ -89,7 +89,7 @@ fn nothing_is_echoed_but_corrections_arrive() {
     rig.sent();
     for step in 1..=10u16 {
         let value = Value::Number(f32::from(step) / 10.0);
-        rig.feedback.heard(client(2), Param::Valence, &value, rig.now);
+        rig.feedback.set_by_client(client(2), Param::Valence, &value, rig.now);
     }
     // An older value is still in transit while the fader has moved on.
     rig.notice(valence(0.5));
@@ -101,7 +101,7 @@ fn nothing_is_echoed_but_corrections_arrive() {
     rig.notice(valence(-0.5));
     assert_eq!(rig.tick(), [number(1, "/melos/valence", -0.5), number(3, "/melos/valence", -0.5)]);
     // A refused value: the client gets the actual one.
-    rig.feedback.heard(client(2), Param::Valence, &Value::Number(0.9), rig.now - ECHO_GUARD);
+    rig.feedback.set_by_client(client(2), Param::Valence, &Value::Number(0.9), rig.now - ECHO_GUARD);
     assert_eq!(rig.tick(), [number(3, "/melos/valence", -0.5)]);
 }
 
@@ -111,7 +111,7 @@ fn renewing_while_a_fader_moves_does_not_return_old_values() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(1)).unwrap();
     rig.sent();
-    rig.feedback.heard(client(1), Param::Valence, &Value::Number(0.9), rig.now);
+    rig.feedback.set_by_client(client(1), Param::Valence, &Value::Number(0.9), rig.now);
     rig.subscribe(client(1), client(1)).unwrap();
     assert!(!rig.sent().iter().any(|(_, address, _)| address == "/melos/valence"));
     rig.notice(valence(0.9));
@@ -240,7 +240,7 @@ fn a_datagram_from_either_address_renews_a_subscription() {
 fn a_remote_address_must_verify_again_or_is_dropped() {
     let mut rig = Rig::new();
     let far = SocketAddr::from(([192, 0, 2, 7], 9001));
-    rig.access.know(far, rig.now);
+    rig.access.mark_verified(far, rig.now);
     rig.subscribe(far, far).unwrap();
     rig.sent();
     while rig.access.until(far).unwrap() > rig.now + EXPIRY_WARNING {

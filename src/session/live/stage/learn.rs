@@ -46,13 +46,13 @@ impl PendingLearn {
 impl MidiLearn {
     /// The parameter being learned.
     pub(super) fn param(&self) -> Option<Param> {
-        self.current.as_ref().map(|lesson| lesson.learning.param())
+        self.current.as_ref().map(|pending| pending.learning.param())
     }
 
     /// Observes an event from a device, received at `now`.
     pub(super) fn observe(&mut self, event: &MidiEvent, now: Instant) {
-        if let Some(lesson) = &mut self.current {
-            lesson.learning.hear(event, now);
+        if let Some(pending) = &mut self.current {
+            pending.learning.observe(event, now);
         }
     }
 
@@ -77,8 +77,8 @@ impl MidiLearn {
                 self.current = Some(PendingLearn { learning: Learning::new(param, value(param), now), to });
             }
         }
-        let ended = self.current.take_if(|lesson| lesson.learning.ended(now));
-        answers.extend(ended.map(|lesson| lesson.bind(mappings)));
+        let ended = self.current.take_if(|pending| pending.learning.ended(now));
+        answers.extend(ended.map(|pending| pending.bind(mappings)));
         answers
     }
 }

@@ -5,7 +5,7 @@ use crate::event::parameter::{Param, TempoSource, Value};
 use crate::files::library::Library;
 use crate::files::preset::{JourneySteps, Preset};
 use crate::quote::shown;
-use crate::remote::http::api_state::Place;
+use crate::remote::http::api_state::JourneyProgress;
 use crate::units::frames_to_seconds;
 
 /// All presets, and the steps of the current one's journey.
@@ -53,11 +53,11 @@ impl Presets {
     }
 
     /// The position in the journey when the playhead is at a frame.
-    pub(super) fn journey_position(&self, head: u64) -> Option<Place> {
+    pub(super) fn journey_position(&self, head: u64) -> Option<JourneyProgress> {
         let journey = self.journey.as_ref()?;
         let position = journey.position()?;
         let left = frames_to_seconds(position.until.saturating_sub(head));
-        Some(Place {
+        Some(JourneyProgress {
             step: position.step.max(1),
             steps: position.steps,
             seconds_left: journey.next_frame().map(|_| left),

@@ -26,7 +26,7 @@ pub(super) struct Sampler {
     kept: Mutex<BTreeMap<Place, Arc<Sound>>>,
 }
 
-/// Where a sound starts and is damped, in samples, and how fast it decays from then on.
+/// When a sound starts and is damped, in samples, and how fast it then decays.
 struct Timing {
     start: usize,
     damped: Option<usize>,
@@ -70,7 +70,7 @@ impl Sampler {
         if let Some(sound) = kept().get(&place) {
             return Ok(Arc::clone(sound));
         }
-        // Decoded without the lock, so that other threads continue; at worst, a sample is decoded twice.
+        // Decode without holding the lock, so that other threads can continue; at worst, a sample is decoded twice.
         let (layer, key) = place;
         let sound = match layer {
             Some(layer) => {
@@ -106,7 +106,7 @@ fn layers(library: &Library, velocity: f32) -> impl Iterator<Item = (usize, f32)
     let mut found = [(0, 1.0), (0, 0.0)];
     for index in 1..library.layers.len() {
         let bound = f32::from(library.layers[index].velocity[0]) - 0.5;
-        // A layer finishes fading in before it starts to fade out.
+        // A layer must finish fading in before it starts to fade out.
         let reach = CROSSFADE.min(half(index - 1)).min(half(index));
         let harder = ((velocity - bound + reach) / (2.0 * reach)).clamp(0.0, 1.0);
         if harder > 0.0 {

@@ -67,7 +67,7 @@ fn samples(seconds: f32) -> usize {
     (seconds * SAMPLE_RATE as f32) as usize
 }
 
-/// Removes what precedes the attack.
+/// Removes everything before the attack.
 fn cut(left: &mut Vec<f32>, right: &mut Vec<f32>) {
     let level = |(l, r): (&f32, &f32)| l.abs().max(r.abs());
     let peak = left.iter().zip(right.iter()).take(samples(STRUCK)).map(level).fold(0.0, f32::max);

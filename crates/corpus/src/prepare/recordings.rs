@@ -21,8 +21,8 @@ pub(crate) fn windows(signal: &[f32]) -> Vec<Features> {
     times.filter_map(|at| features(&analysis, at)).collect()
 }
 
-/// The features of a window around a time: level stands for velocity, chroma for pitches; features that require notes
-/// are NaN. `None` for silence.
+/// The features of a window around a time, with level in place of velocity and chroma in place of pitches; features
+/// that require notes are NaN. `None` for silence.
 fn features(analysis: &Analysis, centre: f64) -> Option<Features> {
     let (from, to) = ((centre - WINDOW / 2.0).max(0.0), (centre + WINDOW / 2.0).min(analysis.seconds));
     let frames = between(&analysis.frames, from, to);
@@ -53,7 +53,7 @@ fn features(analysis: &Analysis, centre: f64) -> Option<Features> {
     Some(all)
 }
 
-/// The conditions of `latents` frames of a recording; bass, bar, loudness and register are unknown.
+/// The conditions of the first `latents` latents of a recording; bass, bar, loudness and register are unknown.
 pub(crate) fn conditions(analysis: &Analysis, labeller: Option<&Labeller>, latents: usize) -> Vec<Conditions> {
     let seconds = latents as f64 / LATENTS_PER_SECOND;
     let labels: Vec<Option<Label>> = (0..=(seconds / LABEL_STEP) as usize)

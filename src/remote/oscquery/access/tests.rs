@@ -16,14 +16,14 @@ fn request(headers: &[(&str, &str)]) -> Request {
     request
 }
 
-/// The response to a request; 200 if it is let in.
-fn answer(door: &Door, ends: Ends, headers: &[(&str, &str)]) -> u16 {
-    door.refuses(&request(headers), ends).map_or(200, |refusal| refusal.into_response().status().as_u16())
+/// The status code of the response to a request; 200 if it is allowed.
+fn answer(access: &AccessRules, ends: Ends, headers: &[(&str, &str)]) -> u16 {
+    access.refuses(&request(headers), ends).map_or(200, |refusal| refusal.into_response().status().as_u16())
 }
 
 #[test]
 fn only_host_names_of_this_machine_are_accepted() {
-    let door = Door::new(&["Stage.example".to_owned(), "[2001:db8::1]".to_owned()], None, "");
+    let access = AccessRules::new(&["Stage.example".to_owned(), "[2001:db8::1]".to_owned()], None, "");
     let name = host_name().unwrap();
     for (local, host, expected) in [
         (HERE, "127.0.0.1:9080", 200),
@@ -37,7 +37,7 @@ fn only_host_names_of_this_machine_are_accepted() {
         (HERE, "[2001:db8::1]:80", 200),
         ("192.168.1.5:9080", "192.168.1.5:9080", 200),
         ("[::ffff:192.168.1.5]:9080", "192.168.1.5:9080", 200),
-        // A stranger's name that resolves to this machine.
+        // A foreign name that resolves to this machine.
         (HERE, "rebound.example:9080", 403),
         (HERE, "localhost.rebound.example", 403),
         (HERE, "127.0.0.1.rebound.example", 403),
@@ -47,19 +47,19 @@ fn only_host_names_of_this_machine_are_accepted() {
         (HERE, "", 400),
         (HERE, "a b", 400),
     ] {
-        assert_eq!(answer(&door, ends(local, "127.0.0.1:5000"), &[("host", host)]), expected, "{host} at {local}");
+        assert_eq!(answer(&access, ends(local, "127.0.0.1:5000"), &[("host", host)]), expected, "{host} at {local}");
     }
     let here = ends(HERE, "127.0.0.1:5000");
-    assert_eq!(answer(&door, here, &[]), 200, "no browser");
-    assert_eq!(answer(&door, here, &[("host", "localhost"), ("host", "rebound.example")]), 400);
+    assert_eq!(answer(&access, here, &[]), 200, "no browser");
+    assert_eq!(answer(&access, here, &[("host", "localhost"), ("host", "rebound.example")]), 400);
     let mut absolute = request(&[("host", "localhost")]);
     *absolute.uri_mut() = "http://rebound.example/status".parse().unwrap();
-    assert!(matches!(door.refuses(&absolute, here), Some(Refusal::Host(_))));
+    assert!(matches!(access.refuses(&absolute, here), Some(Refusal::Host(_))));
 }
 
 #[test]
 fn pages_from_other_origins_are_refused() {
-    let door = Door::new(&[], None, "");
+    let access = AccessRules::new(&[], None, "");
     let here = ends(HERE, "127.0.0.1:5000");
     for (origin, expected) in [
         ("http://localhost:9080", 200),
@@ -67,7 +67,7 @@ fn pages_from_other_origins_are_refused() {
         ("https://localhost", 200),
         ("file://", 200),
         ("https://elsewhere.example", 403),
-        // Agrees with its Host, which is a stranger's.
+        // Matches its Host, which is foreign too.
         ("http://rebound.example:9080", 403),
         ("http://localhost.elsewhere.example", 403),
         ("http://localhost@elsewhere.example", 403),
@@ -77,15 +77,15 @@ fn pages_from_other_origins_are_refused() {
         ("", 403),
     ] {
         for host in ["localhost:9080", "127.0.0.1:9080"] {
-            assert_eq!(answer(&door, here, &[("host", host), ("origin", origin)]), expected, "{origin} at {host}");
+            assert_eq!(answer(&access, here, &[("host", host), ("origin", origin)]), expected, "{origin} at {host}");
         }
     }
     let site = |site, mode, dest| {
         let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
-        answer(&door, here, &headers)
+        answer(&access, here, &headers)
     };
-    assert_eq!(site("cross-site", "no-cors", "audio"), 403, "the stream in a stranger's page");
-    assert_eq!(site("cross-site", "navigate", "iframe"), 403, "the page in a stranger's frame");
+    assert_eq!(site("cross-site", "no-cors", "audio"), 403, "the stream in a foreign page");
+    assert_eq!(site("cross-site", "navigate", "iframe"), 403, "the page in a foreign frame");
     assert_eq!(site("cross-site", "navigate", "document"), 200, "a link to the page");
     assert_eq!(site("same-origin", "cors", "empty"), 200);
     assert_eq!(site("none", "navigate", "document"), 200);
@@ -93,8 +93,8 @@ fn pages_from_other_origins_are_refused() {
 
 #[test]
 fn other_machines_need_the_password() {
-    let door = Door::new(&[], Some("correct horse"), "");
-    let key = door.password.as_ref().unwrap().1.clone();
+    let access = AccessRules::new(&[], Some("correct horse"), "");
+    let key = access.password.as_ref().unwrap().1.clone();
     let basic = |credentials: &str| format!("Basic {}", STANDARD.encode(credentials));
     let (elsewhere, here) = (ends("192.168.1.5:9080", "192.168.1.9:5000"), ends(HERE, "127.0.0.1:5000"));
     for (headers, expected) in [
@@ -110,11 +110,11 @@ fn other_machines_need_the_password() {
         (vec![("cookie", format!("{COOKIE}="))], 401),
     ] {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        assert_eq!(answer(&door, elsewhere, &headers), expected, "{headers:?}");
+        assert_eq!(answer(&access, elsewhere, &headers), expected, "{headers:?}");
     }
-    assert_eq!(answer(&door, here, &[]), 200);
+    assert_eq!(answer(&access, here, &[]), 200);
     assert_eq!(
-        answer(&door, here, &[("x-forwarded-for", "192.168.1.9")]),
+        answer(&access, here, &[("x-forwarded-for", "192.168.1.9")]),
         401,
         "a proxy forwarded it from another machine"
     );
@@ -128,10 +128,10 @@ fn session_keys_differ() {
 
 #[test]
 fn large_bodies_are_refused_before_they_are_received() {
-    let door = Door::new(&[], None, "");
+    let access = AccessRules::new(&[], None, "");
     let here = ends(HERE, "127.0.0.1:5000");
-    assert_eq!(answer(&door, here, &[("content-length", "65536")]), 200);
-    assert_eq!(answer(&door, here, &[("content-length", "65537")]), 413);
+    assert_eq!(answer(&access, here, &[("content-length", "65536")]), 200);
+    assert_eq!(answer(&access, here, &[("content-length", "65537")]), 413);
 }
 
 #[test]

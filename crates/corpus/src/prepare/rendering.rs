@@ -1,4 +1,4 @@
-//! Makes one copy of a piece: audio, mel and conditions.
+//! Renders one copy of a piece: audio, mel and conditions.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,14 +13,14 @@ use super::random::uniform;
 use super::rendition::Rendition;
 use super::shard::Shard;
 use super::synth::{Piano, SynthError};
-use super::{condition, heard};
+use super::{condition, recordings};
 use crate::analysis::analyze;
 use melos::mel::{FRAMES_PER_LATENT, HOP, MelAnalyzer};
 use melos::music::conditions::Conditions;
 use melos::units::SAMPLE_RATE;
 
-/// Below this tempo, half of the copies are counted at double tempo: slow pop can be felt either way, and the network must
-/// also learn fast beats.
+/// Below this tempo, half of the copies are counted at double tempo: slow pop can be felt either way, and the networks
+/// must also learn fast beats.
 const SLOW_BPM: f64 = 85.0;
 /// Silence kept before the first onset, in seconds.
 const LEAD: f64 = 0.05;
@@ -31,7 +31,7 @@ const SHORTEST: f64 = 6.0;
 /// Amplitude below which the ends of a recording are silence.
 const SILENCE: f32 = 1e-3;
 
-/// Samples per latent frame.
+/// Samples per latent.
 const LATENT: usize = HOP * FRAMES_PER_LATENT;
 
 /// Why a copy was not made.
@@ -49,7 +49,7 @@ pub(crate) enum Failure {
 
 /// Everything shared by all copies.
 #[derive(Debug)]
-pub(crate) struct Workshop<'a> {
+pub(crate) struct Renderer<'a> {
     pub(crate) options: &'a Options,
     pub(crate) piano: &'a Piano,
     /// Labels windows of notes; `None` if no piece has notes.
@@ -59,7 +59,7 @@ pub(crate) struct Workshop<'a> {
 }
 
 /// A copy without derived data.
-struct Made {
+struct RenderedCopy {
     audio: Vec<f32>,
     /// Empty for mono.
     side: Vec<f32>,
@@ -70,7 +70,7 @@ struct Made {
     start: f64,
 }
 
-impl Workshop<'_> {
+impl Renderer<'_> {
     /// Makes one copy and writes its shard; returns its length in seconds.
     pub(crate) fn make(&self, rendition: &Rendition, piece: &Piece, material: &Material) -> Result<f64, Failure> {
         let made = match material {
@@ -94,7 +94,7 @@ impl Workshop<'_> {
     }
 
     /// The notes of a piece, rendered in the copy's key and tempo; or unchanged, with their recording.
-    fn play(&self, rendition: &Rendition, piece: &Piece, score: &Score) -> Result<Made, Failure> {
+    fn play(&self, rendition: &Rendition, piece: &Piece, score: &Score) -> Result<RenderedCopy, Failure> {
         let factor = f64::from(rendition.tempo_percent) / 100.0;
         let moved: Vec<Note> = score
             .notes
@@ -132,7 +132,7 @@ impl Workshop<'_> {
             .map(|note| Note { key_up: note.key_up.min(seconds), end: note.end.min(seconds), ..*note })
             .collect();
         let pedal = score.pedal.iter().map(|pedal| Pedal { time: pedal.time / factor - from, ..*pedal });
-        // At the start, the pedal is where its last earlier movement left it.
+        // At the start, the pedal is in the position of its last earlier movement.
         let started = score.pedal.iter().rev().find(|pedal| pedal.time / factor < from);
         let started = started.map(|pedal| Pedal { time: 0.0, ..*pedal });
         let pedal = started.into_iter().chain(pedal.filter(|pedal| (0.0..seconds).contains(&pedal.time))).collect();
@@ -151,10 +151,10 @@ impl Workshop<'_> {
                 (sound.mid(), sound.side())
             }
         };
-        Ok(Made { audio, side, notes, pedal, conditions, start: from })
+        Ok(RenderedCopy { audio, side, notes, pedal, conditions, start: from })
     }
 
-    /// The part of a piece to take: where it starts in seconds, and its samples, a multiple of [`LATENT`].
+    /// The excerpt of a piece to use: its start in seconds, and its length in samples, a multiple of [`LATENT`].
     fn excerpt(&self, rendition: &Rendition, piece: &Piece, notes: &[Note]) -> Option<(f64, usize)> {
         let (first, last) = (notes.first()?.start, notes.last()?.start);
         // A recording has nothing before its start, but notes can be preceded by silence.
@@ -175,7 +175,7 @@ impl Workshop<'_> {
     }
 
     /// A recording whose notes are unknown.
-    fn listen(&self, rendition: &Rendition, piece: &Piece) -> Result<Made, Failure> {
+    fn listen(&self, rendition: &Rendition, piece: &Piece) -> Result<RenderedCopy, Failure> {
         let Some(path) = piece.source.sound() else { return Err(Failure::TooShort) };
         let whole = sound(path).map_err(Failure::Input)?;
         let loud = |x: &f32| x.abs() > SILENCE;
@@ -191,9 +191,9 @@ impl Workshop<'_> {
         let share = uniform(&mut rendition.seeded("excerpt", piece, self.options));
         let start = first + (spare as f64 * share) as usize;
         let audio = whole[start..start + length].to_vec();
-        let conditions = heard::conditions(&analyze(&audio), self.of_sound.as_ref(), length / LATENT);
+        let conditions = recordings::conditions(&analyze(&audio), self.of_sound.as_ref(), length / LATENT);
         let start = start as f64 / f64::from(SAMPLE_RATE);
-        Ok(Made { audio, side: Vec::new(), notes: Vec::new(), pedal: Vec::new(), conditions, start })
+        Ok(RenderedCopy { audio, side: Vec::new(), notes: Vec::new(), pedal: Vec::new(), conditions, start })
     }
 
     fn metadata(&self, rendition: &Rendition, piece: &Piece, start: f64) -> BTreeMap<String, String> {

@@ -1,4 +1,4 @@
-//! The targets for everything that the daemon reads from outside: any input is rejected or results in something playable.
+//! The targets for all external input of the daemon: any input is rejected or results in something playable.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -126,8 +126,8 @@ pub fn oscquery(bytes: &[u8]) {
     assert!([200, 204, 400, 404].contains(&code), "{code}");
 }
 
-/// Sends any messages to a WebSocket: each consists of a byte whose lowest bit says whether it is text, two bytes for its
-/// length, and its contents.
+/// Sends any messages to a WebSocket: each consists of a byte whose lowest bit says whether it is text, two bytes for
+/// its length, and its contents.
 pub fn socket(mut bytes: &[u8]) {
     let mut probe = Probe::default();
     while let [kind, high, low, rest @ ..] = bytes {

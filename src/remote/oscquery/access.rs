@@ -1,9 +1,9 @@
 //! HTTP access control, for every path, and the security headers of every response.
 //!
-//! A browser on the stage machine or in its network also runs strangers' pages. It sends the host name it believes it
-//! is talking to in `Host`, and the page that makes the request in `Origin`. Both are checked against Melos's own names
-//! and addresses, not against each other: a stranger's name that resolves to this machine (DNS rebinding) would agree
-//! with itself.
+//! A browser on this machine or its network also runs pages from other sites. It sends the host name it is connecting
+//! to in `Host`, and the origin of the page that makes the request in `Origin`. Both are checked against Melos's own
+//! names and addresses, not against each other: with DNS rebinding, a foreign name that resolves to this machine would
+//! match itself.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -33,7 +33,7 @@ const GUESS_DELAY: Duration = Duration::from_millis(500);
 const COOKIE: &str = "melos-key";
 
 /// The access rules.
-pub struct Door {
+pub struct AccessRules {
     /// Names of this machine, in lower case.
     names: Vec<String>,
     /// The password's hash and the cookie's value.
@@ -52,9 +52,10 @@ enum Refusal {
     Malformed,
 }
 
-impl Door {
-    /// Accepts this machine's own name and other `hosts`, names or addresses. With a password, requests from other
-    /// machines must supply it. `page` is the HTML of a page whose inline scripts and styles may run.
+impl AccessRules {
+    /// Accepts this machine's own name and other `hosts`, which are names or addresses. If there is a password,
+    /// requests from other machines must supply it. `page` is the HTML of a page whose inline scripts and styles are
+    /// allowed.
     #[must_use]
     pub fn new(hosts: &[String], password: Option<&str>, page: &str) -> Self {
         let mut names = vec!["localhost".to_owned()];
@@ -68,7 +69,7 @@ impl Door {
     }
 
     /// Whether a host name or address means this machine, for a client that reached it at `local`.
-    fn knows(&self, host: &str, local: IpAddr) -> bool {
+    fn is_own_host(&self, host: &str, local: IpAddr) -> bool {
         let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_lowercase();
         let local = local.to_canonical();
         let here = host.parse::<IpAddr>().is_ok_and(|ip| {
@@ -90,11 +91,11 @@ impl Door {
             let Some(host) = named.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
                 return Some(Refusal::Malformed);
             };
-            if !self.knows(host.host(), local) {
+            if !self.is_own_host(host.host(), local) {
                 return Some(Refusal::Host(host.host().to_owned()));
             }
         }
-        if let Some(host) = request.uri().host().filter(|host| !self.knows(host, local)) {
+        if let Some(host) = request.uri().host().filter(|host| !self.is_own_host(host, local)) {
             return Some(Refusal::Host(host.to_owned()));
         }
         if !self.accepts_origin(headers, local) || is_foreign(request.method(), headers) {
@@ -116,11 +117,12 @@ impl Door {
         }
         origin.parse::<Uri>().is_ok_and(|origin| {
             matches!(origin.scheme_str(), Some("http" | "https"))
-                && origin.host().is_some_and(|host| self.knows(host, local))
+                && origin.host().is_some_and(|host| self.is_own_host(host, local))
         })
     }
 
-    /// Whether there is no password, or the client has it or is on this machine and not behind a proxy.
+    /// Whether the client is authorized: there is no password, the client has supplied it, or it is on this machine and
+    /// not behind a proxy.
     fn admits(&self, headers: &HeaderMap, ends: Ends) -> bool {
         let Some((password, key)) = &self.password else { return true };
         let forwarded =
@@ -137,7 +139,7 @@ impl Door {
     }
 }
 
-impl Door {
+impl AccessRules {
     /// Logs an attempt with a wrong password.
     fn log_wrong_password(&self, client: IpAddr) {
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,22 +149,22 @@ impl Door {
     }
 }
 
-impl fmt::Debug for Door {
+impl fmt::Debug for AccessRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("AccessRules").field("names", &self.names).finish_non_exhaustive()
     }
 }
 
 /// Checks a request; every response gets the headers.
 pub(super) async fn guard(
-    State(door): State<Arc<Door>>,
+    State(access): State<Arc<AccessRules>>,
     ConnectInfo(ends): ConnectInfo<Ends>,
     request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
     let tried = request.headers().contains_key(header::AUTHORIZATION);
-    let mut response = match door.refuses(&request, ends) {
+    let mut response = match access.refuses(&request, ends) {
         None => match timeout(RESPONSE_TIMEOUT, next.run(request)).await {
             Ok(response) => response,
             Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -171,15 +173,15 @@ pub(super) async fn guard(
     };
     if response.status() == StatusCode::UNAUTHORIZED {
         if tried {
-            door.log_wrong_password(ends.client.ip());
+            access.log_wrong_password(ends.client.ip());
         }
         sleep(GUESS_DELAY.saturating_sub(started.elapsed())).await;
-    } else if let Some((_, key)) = &door.password {
+    } else if let Some((_, key)) = &access.password {
         let cookie = format!("{COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict");
         response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
     }
     let headers = response.headers_mut();
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| door.policy.clone());
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| access.policy.clone());
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
@@ -199,8 +201,8 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Host(host) => {
-                let hint = "if it is a name of this machine, add it to http.hosts in melos.toml";
-                (StatusCode::FORBIDDEN, format!("{} is not a known name of Melos; {hint}.\n", quoted(&host)))
+                let hint = "if it should be, add it to http.hosts in melos.toml";
+                (StatusCode::FORBIDDEN, format!("{} is not a known name of this machine; {hint}.\n", quoted(&host)))
                     .into_response()
             }
             Self::Origin => (StatusCode::FORBIDDEN, "Pages from other origins are not allowed.\n").into_response(),
@@ -214,7 +216,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Whether the browser says that a page of another site makes the request, other than by navigation.
+/// Whether, according to the browser, a page of another site makes the request, other than by navigation.
 fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
     let says = |name, value| headers.get(name).is_some_and(|limiter| limiter == value);
     let leads_here = method == Method::GET && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
@@ -246,7 +248,7 @@ fn key() -> String {
     words.iter().map(|word| format!("{word:016x}")).collect()
 }
 
-/// The content security policy: what comes from here, and the inline scripts and styles of `page`.
+/// The content security policy, which allows resources from this server and the inline scripts and styles of `page`.
 fn policy(page: &str) -> String {
     let hashes = |tag: &str| {
         let (begin, end) = (format!("<{tag}>"), format!("</{tag}>"));
