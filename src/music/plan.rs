@@ -166,6 +166,9 @@ impl Plan {
         let profile = Profile::blend(&mood);
         let chord = steering.guide_chord;
         let beat = steering.guide_beat;
+        let tempo = self.clock.tempo_at(middle) as f32;
+        // A slower tempo than the mood's own means fewer notes per second and more per beat, in equal proportion.
+        let density = profile.density * (tempo / profile.tempo_bpm).sqrt();
         Conditions {
             emotion: Some(*mood.weights()),
             affect: Some(mood.affect()),
@@ -173,8 +176,8 @@ impl Plan {
             bass: chord.then(|| self.chord_at(middle).bass),
             beat_phase: beat.then(|| self.clock.beat_phase(frame) as f32),
             bar_phase: beat.then(|| self.clock.bar_phase(frame) as f32),
-            tempo_bpm: beat.then(|| self.clock.tempo_at(middle) as f32),
-            density: Some(profile.density * (number(&steering.density) * DENSITY_TRIM_OCTAVES).exp2()),
+            tempo_bpm: beat.then_some(tempo),
+            density: Some(density * (number(&steering.density) * DENSITY_TRIM_OCTAVES).exp2()),
             loudness: Some(profile.loudness + number(&steering.loudness) * LOUDNESS_TRIM),
             register: Some(profile.register + number(&steering.register) * REGISTER_TRIM),
         }
@@ -287,9 +290,10 @@ mod tests {
 
     #[test]
     fn trims_offset_the_mood() {
-        let mut plan = plan(&[(0, "C")]);
-        let neutral = plan.conditions(0);
         let profile = Profile::of(Emotion::Calm);
+        let mut plan = plan(&[(0, "C")]);
+        plan.clock = MusicClock::new(profile.tempo_bpm.into());
+        let neutral = plan.conditions(0);
         assert!((neutral.density.unwrap() - profile.density).abs() < 1e-4);
         assert_eq!((neutral.loudness, neutral.register), (Some(profile.loudness), Some(profile.register)));
         plan.steering.density = Glide::at_rest(-1.0);
@@ -299,6 +303,22 @@ mod tests {
         assert!(trimmed.density.unwrap() < neutral.density.unwrap() / 2.0);
         assert_eq!(trimmed.loudness, Some(profile.loudness + 18.0));
         assert_eq!(trimmed.register, Some(profile.register + 6.0));
+    }
+
+    #[test]
+    fn another_tempo_changes_the_notes_per_second_and_per_beat_equally() {
+        let profile = Profile::of(Emotion::Calm);
+        let mut plan = plan(&[(0, "C")]);
+        for octaves in [-2.0, -0.5, 1.0] {
+            let tempo = f64::from(profile.tempo_bpm) * f64::exp2(octaves);
+            plan.clock = MusicClock::new(tempo);
+            let per_second = plan.conditions(0).density.unwrap();
+            let per_beat = per_second / tempo as f32;
+            let own_per_beat = profile.density / profile.tempo_bpm;
+            let half = f32::exp2(octaves as f32 / 2.0);
+            assert!((per_second / profile.density / half - 1.0).abs() < 1e-3, "{octaves} octaves: {per_second}");
+            assert!((per_beat / own_per_beat * half - 1.0).abs() < 1e-3, "{octaves} octaves: {per_beat}");
+        }
     }
 
     #[test]

@@ -33,14 +33,14 @@ impl Profile {
     #[rustfmt::skip]
     pub const fn of(emotion: Emotion) -> Self {
         let (tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion) = match emotion {
-            Emotion::Happy =>      (118.0, 12.5, 70.0, 72.0, 1.30, 0.35, 0.50, 0.1),
-            Emotion::Sad =>        ( 60.0,  5.0, 50.0, 61.0, 1.00, 0.55, 0.45, 0.6),
-            Emotion::Energetic =>  (140.0, 16.8, 88.0, 69.0, 1.60, 0.25, 0.40, 0.0),
-            Emotion::Calm =>       ( 60.0,  5.4, 50.0, 66.5, 0.55, 0.35, 0.35, 0.2),
-            Emotion::Romantic =>   ( 70.0,  8.8, 58.0, 72.0, 1.20, 0.65, 0.65, 0.2),
-            Emotion::Angry =>      (150.0, 15.0, 90.0, 61.5, 1.50, 0.30, 0.35, 0.0),
-            Emotion::Nostalgic =>  ( 76.0,  7.2, 58.0, 68.0, 1.10, 0.50, 0.55, 0.6),
-            Emotion::Mysterious => ( 84.0, 11.0, 58.0, 66.0, 0.70, 0.50, 0.35, 0.2),
+            Emotion::Happy =>      (120.0, 11.2, 75.0, 69.5, 1.30, 0.35, 0.50, 0.1),
+            Emotion::Sad =>        ( 60.0,  5.0, 53.0, 61.0, 1.00, 0.55, 0.45, 0.6),
+            Emotion::Energetic =>  (144.0, 15.5, 90.0, 68.0, 1.60, 0.25, 0.40, 0.0),
+            Emotion::Calm =>       ( 60.0,  5.6, 50.0, 67.5, 0.55, 0.35, 0.35, 0.2),
+            Emotion::Romantic =>   ( 72.0,  7.6, 60.0, 69.5, 1.20, 0.65, 0.65, 0.2),
+            Emotion::Angry =>      (150.0, 13.0, 90.0, 60.5, 1.50, 0.30, 0.35, 0.0),
+            Emotion::Nostalgic =>  ( 76.0,  6.8, 59.0, 67.5, 1.10, 0.50, 0.55, 0.6),
+            Emotion::Mysterious => ( 88.0, 10.0, 68.0, 63.5, 0.70, 0.50, 0.35, 0.2),
         };
         Self { tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion }
     }
