@@ -171,6 +171,16 @@ def test_a_ramp_is_half_way_in_its_middle() -> None:
     assert np.isnan(rise.reached(times, share * 0))
 
 
+def test_a_sudden_change_in_the_notes_is_found_where_it_is() -> None:
+    onset = np.concatenate([np.arange(0, 18, 0.5), np.arange(18, 36, 0.125)])
+    keys = np.full(len(onset), 60)
+    no_pedal = np.zeros(0)
+    performance = Performance(onset, onset + 0.1, keys, 1.0 * keys, 0 * keys, no_pedal, no_pedal > 0)
+    times, sums = rise.activity(performance, 18.0, 36.0)
+    assert len(times) == len(sums)
+    assert rise.reached(times, rise.way(times, sums)) == pytest.approx(0, abs=0.1)
+
+
 def test_silence_and_a_held_tone_are_flaws() -> None:
     silence, held = np.zeros(4 * RATE, np.float32), tone([60])
     assert endurance.flaws([endurance.describe_minute(silence)])[0] == 1

@@ -1,5 +1,6 @@
 """Measurements of the music as heard: emotion, chords, beat, realism and endurance."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 from ..arrays import Floats
 from ..constants import ANCHORS, EMOTIONS
 from . import beat, chord, describe, emotion, endurance, fad, plots, rise
-from .renders import Request
+from .renders import Rendering, Request
 from .statistics import bootstrap, mean
 from .study import Study
 from .tables import table
@@ -64,8 +65,15 @@ def arrival(times: Floats, level: float, courses: Floats) -> float:
     return rise.reached(times, rise.way(times, courses.mean(0)), level)
 
 
+def notes_of_change(rendering: Rendering) -> tuple[Floats, Floats, float]:
+    """The activity around a change in the middle, and the length of a beat in seconds after it."""
+    written = rendering.written()
+    times, activity = rise.activity(written.performance, CHANGE_SECONDS / 2, CHANGE_SECONDS)
+    return times, activity, 60 / float(rendering.plan()[-1]["tempo_bpm"])
+
+
 def hear_changes(study: Study, folder: Path) -> str:
-    rows, curves = [], {}
+    rows, curves, sudden = [], {}, []
     judge = study.judge  # computed before the threads need it
     for start, end in (("calm", "energetic"), ("energetic", "calm")):
         requests = [
@@ -77,13 +85,20 @@ def hear_changes(study: Study, folder: Path) -> str:
         levels = [bootstrap(partial(arrival, times, level), courses) for level in (0.1, 0.5, 0.9)]
         rows.append([f"{start} to {end}", *levels, len(courses)])
         curves[f"{start} to {end}"] = times, rise.way(times, np.mean(courses, 0))
+        played = study.play([replace(request, glide=0.0) for request in requests], notes_of_change)
+        times, courses = played[0][0], [activity for _, activity, _ in played]
+        half = bootstrap(partial(arrival, times, 0.5), courses)
+        sudden.append([f"{start} to {end}", half, f"{np.mean([beat for *_, beat in played]):.2f}", len(courses)])
     return (
         f"Network alone, with the default glide of 2 s. Arousal is estimated in windows of {rise.WINDOW:g} s, "
         "which smear a sudden change over the same time; the curve is the mean over seeds.\n\n"
         + table(["", "10 % reached, s", "50 %, s", "90 %, s", "N"], rows)
         + "\n"
         + plots.rise(curves, folder)
-        + "\n"
+        + "\n\nWithout a glide, by the notes themselves: when the sum of the velocities of the notes that begin within "
+        f"{rise.NOTES:g} s, averaged over the seeds, is halfway between its values before and after the change.\n\n"
+        + table(["", "half of the change in notes, s", "a beat afterwards, s", "N"], sudden)
+        + "\nTarget: within one beat.\n"
     )
 
 

@@ -37,13 +37,16 @@ class Request:
     tempo: float | None = None
     recall: float | None = None
     then: str | None = None
-    """The emotion requested from the middle on, with the default glide."""
+    """The emotion requested from the middle on."""
+    glide: float | None = None
+    """Seconds over which the mood changes; the default of Melos if not given."""
 
     def arguments(self) -> list[str]:
         """Arguments of `melos render`."""
         voices = [] if self.harmony else ["--no-harmony"]
         tempo = [] if self.tempo is None else ["--tempo", str(self.tempo)]
         recall = [] if self.recall is None else ["--set", f"recall={self.recall}"]
+        glide = [] if self.glide is None else ["--set", f"glide={self.glide}"]
         return [
             "--emotion",
             self.emotion,
@@ -58,6 +61,7 @@ class Request:
             *voices,
             *tempo,
             *recall,
+            *glide,
         ]
 
     def control_log(self) -> str:

@@ -1,15 +1,18 @@
-"""How fast a change of emotion becomes audible: the judge's arousal in sliding windows."""
+"""How fast a change of emotion becomes audible: the judge's arousal in sliding windows, and the notes themselves."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from ..arrays import Floats
+from ..composer.midi import Performance
 from .emotion import Judge
 from .renders import RATE
 
 WINDOW, STEP = 4.0, 0.5
 """Length and spacing of the windows, in seconds; a sudden change is smeared over a window."""
+NOTES, NOTES_STEP = 0.5, 0.1
+"""Length and spacing of the windows in which notes are counted, in seconds."""
 BEFORE, AFTER = 4.0, 8.0
 """Seconds before and after the change that count as settled."""
 
@@ -19,6 +22,14 @@ def course(judge: Judge, describe: Callable[[Floats], Floats], samples: Floats, 
     starts = np.arange(0, len(samples) / RATE - WINDOW, STEP)
     windows = [samples[int(start * RATE) : int((start + WINDOW) * RATE)] for start in starts]
     return starts + WINDOW / 2 - change, judge(np.stack([describe(window) for window in windows])).arousal
+
+
+def activity(performance: Performance, change: float, seconds: float) -> tuple[Floats, Floats]:
+    """The centres of windows in seconds after the change, and the sums of the velocities of the notes that begin in them."""
+    edges = np.arange(round(seconds / NOTES_STEP) + 1) * NOTES_STEP
+    sums, _ = np.histogram(performance.onset, edges, weights=performance.velocity)
+    width = round(NOTES / NOTES_STEP)
+    return edges[:-width] + NOTES / 2 - change, np.convolve(sums, np.ones(width), "valid")
 
 
 def way(times: Floats, values: Floats) -> Floats:
