@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use melos::event::health::Loss;
+use melos::event::health::{Loss, counted};
 
 const PATH: &str = "docs/losses.md";
 
@@ -15,7 +15,7 @@ fn document() -> String {
          the end.\n\n| name | counts | meaning |\n|---|---|---|\n",
     );
     for loss in Loss::ALL {
-        writeln!(text, "| `{}` | {}s {} | {} |", loss.id(), loss.unit(), loss.happened(), loss.help()).unwrap();
+        writeln!(text, "| `{}` | {} | {} |", loss.id(), counted(loss), loss.help()).unwrap();
     }
     text
 }

@@ -270,6 +270,42 @@ fn an_oscquery_client_reads_the_tree() {
     }
 }
 
+/// Some clients, such as Chataigne, treat whatever has `CONTENTS` as a container and show only its contents.
+#[test]
+fn every_parameter_is_a_leaf_too() {
+    fn leaves(node: &Json, found: &mut Vec<Json>) {
+        match node["CONTENTS"].as_object() {
+            Some(contents) => contents.values().for_each(|child| leaves(child, found)),
+            None => found.push(node.clone()),
+        }
+    }
+    let rig = Rig::new();
+    let mut found = Vec::new();
+    leaves(&rig.json("/"), &mut found);
+    for spec in TABLE {
+        let path = format!("/melos/{}", spec.id);
+        let own = |leaf: &&Json| leaf["FULL_PATH"] == path || leaf["FULL_PATH"] == format!("{path}/value");
+        let leaf = found.iter().find(own).unwrap_or_else(|| panic!("{path} is only a container"));
+        assert_eq!((&leaf["TYPE"], &leaf["DESCRIPTION"]), (&rig.json(&path)["TYPE"], &json!(spec.description)));
+    }
+    // It is set, read and listened to like any other.
+    let (mut one, mut other) = (rig.connect(), rig.connect());
+    one.command("LISTEN", "/melos/reverb/value");
+    assert_eq!(one.receive(), number("/melos/reverb/value", 0.25));
+    other.send("/melos/reverb/value", vec![OscType::Float(0.5)]);
+    assert_eq!(rig.event(), ControlEvent::Set(Param::Reverb, Value::Number(0.5)));
+    rig.server.publish(&Notice::Value(Param::Reverb, Value::Number(0.5)));
+    assert_eq!(one.receive(), number("/melos/reverb/value", 0.5));
+    assert_eq!(rig.json("/melos/reverb/value?VALUE"), json!({ "VALUE": [0.5] }));
+    other.send("/melos/next/bar/tempo/value", vec![OscType::Float(90.0)]);
+    assert_eq!(rig.event(), ControlEvent::NextBar(Param::Tempo, Value::Number(90.0)));
+    // Not what contains nothing.
+    assert_eq!(rig.status("/melos/width/value"), 404);
+    other.send("/melos/width/value", vec![OscType::Float(0.5)]);
+    other.send("/melos/scene/morph/value", vec![OscType::Float(2.0)]);
+    assert_eq!(rig.event(), ControlEvent::Set(Param::SceneMorph, Value::Number(2.0)));
+}
+
 /// Runs [`found_on_loopback`] in its own network namespace, where multicast reaches nobody else.
 #[test]
 fn zeroconf_finds_the_instrument() {

@@ -78,3 +78,39 @@ fn preset_parameters_and_scenes_survive_a_restart() {
     daemon.oscsend(&["/melos/scene", "s", "cave"]);
     daemon.wait_until("the scene is recalled", |status| status["parameters"]["reverb"] == 0.875);
 }
+
+const TOUR: &str = "schema = 1\nname = \"Tour\"\nglide = 3\nloop = true\n[[journey]]\nemotion = \"sad\"\nseconds = 1\n[[journey]]\nemotion = \"calm\"\nseconds = 3600\nglide = 30\n";
+
+#[test]
+fn a_journey_continues_after_a_restart_until_the_performer_takes_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, state) = (folder.path().join("config"), folder.path().join("state"));
+    let presets = config.join("melos/presets");
+    std::fs::create_dir_all(&presets).unwrap();
+    std::fs::write(presets.join("tour.toml"), TOUR).unwrap();
+    let home = [("XDG_CONFIG_HOME", config.display().to_string())];
+    let start =
+        |more: &[&str]| Daemon::start_with(&home, &state, &[&["--audio", "null", "--midi", "off"], more].concat());
+    let journey = |daemon: &Daemon| {
+        let (_, _, mut body) = get(daemon, "/presets");
+        let mut text = String::new();
+        body.read_to_string(&mut text).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["journey"].take()
+    };
+    let daemon = start(&["--preset", "tour"]);
+    daemon.wait_until("the second step has begun", |status| status["parameters"]["glide"] == 30.0);
+    assert!(daemon.terminate().0.success());
+
+    let daemon = start(&[]);
+    daemon.wait_until("it plays again", |status| status["parameters"]["emotion"] == "calm");
+    assert_eq!((journey(&daemon)["step"].take(), journey(&daemon)["steps"].take()), (2.into(), 2.into()));
+    // The performer need not wait as long as the journey does.
+    daemon.oscsend(&["/melos/emotion", "s", "happy"]);
+    let taken_over = daemon.wait_until("the mood is set", |status| status["parameters"]["emotion"] == "happy");
+    assert_eq!(taken_over["parameters"]["glide"], 3.0);
+    assert!(journey(&daemon).is_null());
+    assert!(daemon.terminate().0.success());
+    let daemon = start(&[]);
+    daemon.wait_until("it plays again", |status| status["parameters"]["emotion"] == "happy");
+    assert!(journey(&daemon).is_null());
+}

@@ -27,12 +27,21 @@ fn values_can_be_set_and_read() {
         (&["set", "tempo", "90"], "tempo", "90\n"),
         (&["set", "level/pad", "-12.5"], "level/pad", "-12.5\n"),
         (&["set", "hold", "on"], "hold", "true\n"),
+        (&["set", "key", "A minor"], "mode", "minor\n"),
+        (&["set", "emotion", "calm=0.7,sad=0.3"], "emotion/sad", "0.3\n"),
         (&["preset", "storm"], "preset", "storm\n"),
     ] {
         assert_eq!(run(set), "", "setting should print nothing");
         assert_eq!(run(&["get", get]), value);
     }
     assert_eq!(run(&["set", "panic"]), "", "a trigger needs no value");
+    let none = melos(daemon.http, &["scenes"]);
+    assert!(none.stdout.is_empty() && none.stderr.starts_with(b"no scenes yet; store one with"), "{none:?}");
+    for n in 0..8 {
+        let name = format!("scene {n}");
+        run(&["set", "scene/store", &name]);
+        assert!(run(&["scenes"]).ends_with(&format!("{name}\n")), "a stored scene should be listed at once");
+    }
     let (all, reverb) = (run(&["get"]), run(&["get", "reverb"]));
     assert!(all.contains("emotion/happy") && all.contains("level/pad") && !all.contains("panic"), "{all}");
 

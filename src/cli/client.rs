@@ -29,7 +29,9 @@ impl Client {
     /// Fetches the JSON at a path with one HTTP/1.0 request; the response ends when the connection closes.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Json> {
         let at = self.daemon.http()?;
-        let (head, body) = request(at, path, TIMEOUT).with_context(|| format!("no Melos daemon responds on {at}"))?;
+        let (head, body) = request(at, path, TIMEOUT).with_context(|| {
+            format!("no Melos daemon responds on {at}; start one with `melos run`, or give its address with --http")
+        })?;
         match head.split_whitespace().nth(1) {
             Some("200") => Ok(serde_json::from_str(&body)?),
             Some("401") => bail!("{at} requires a password: set MELOS_PASSWORD"),

@@ -13,7 +13,7 @@ const HTTP: u16 = 9080;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DaemonArgs {
     /// OSC address of the daemon, as given to `melos run`: a port, or address and port [default: 127.0.0.1:9000]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "[ADDRESS:]PORT")]
     osc: Option<Endpoint>,
     /// HTTP address of the daemon, as given to `melos run`: a port, or address and port [default: 127.0.0.1:9080]
     #[arg(long, value_name = "[ADDRESS:]PORT", env = HTTP_VARIABLE)]

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ZonedDateTime};
 use melos::files::state_folder;
@@ -15,7 +16,7 @@ use super::list::ago;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Show everything since a time: `"8 hours ago"`, `"2 days ago"`, or `2026-11-28T22:00:00+01:00`
+    /// Show everything since a time: `"8 hours ago"`, `22:00`, `yesterday`, `2026-11-28`, or `2026-11-28T22:00:00+01:00`
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
     /// State folder to read when no daemon responds [default: ~/.local/state/melos]
@@ -71,11 +72,33 @@ fn moment(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }
-    let expected =
-        || format!("--since {text:?}: expected a time such as \"8 hours ago\", or 2026-11-28T22:00:00+01:00");
+    let expected = || {
+        format!(
+            "--since {text:?}: expected a time such as \"8 hours ago\", 22:00, yesterday, 2026-11-28 or \
+             2026-11-28T22:00:00+01:00"
+        )
+    };
+    if let Some(moment) = local(text, now) {
+        return Ok(moment.with_context(expected)?.timestamp());
+    }
     let span: Span = text.parse().with_context(expected)?;
     let back = if span.is_negative() { span } else { -span };
     Ok(now.checked_add(back).with_context(expected)?.timestamp())
+}
+
+/// Reads a day, a time of day or both, in local time; a time of day is the latest such time. `None` if the text is
+/// something else.
+fn local(text: &str, now: &ZonedDateTime) -> Option<Result<ZonedDateTime, jiff::Error>> {
+    let zone = now.time_zone().clone();
+    if let Ok(time) = text.parse::<Time>() {
+        let today = zone.to_zoned_datetime(now.date().to_datetime(time));
+        return Some(today.and_then(|at| if at > *now { at.yesterday() } else { Ok(at) }));
+    }
+    match text {
+        "today" => Some(now.start_of_day()),
+        "yesterday" => Some(now.yesterday().and_then(|day| day.start_of_day())),
+        _ => text.parse::<DateTime>().ok().map(|at| zone.to_zoned_datetime(at)),
+    }
 }
 
 #[cfg(test)]
@@ -92,10 +115,16 @@ mod tests {
             ("2 days ago", "2026-11-26T20:00:00Z"),
             ("2026-11-28T22:00:00+01:00", "2026-11-28T21:00:00Z"),
             ("2026-11-28T06:00:00Z", "2026-11-28T06:00:00Z"),
+            ("today", "2026-11-27T23:00:00Z"),
+            ("yesterday", "2026-11-26T23:00:00Z"),
+            ("20:30", "2026-11-28T19:30:00Z"),
+            ("22:00", "2026-11-27T21:00:00Z"),
+            ("2026-11-28", "2026-11-27T23:00:00Z"),
+            ("2026-11-28 06:15", "2026-11-28T05:15:00Z"),
         ] {
             assert_eq!(moment(text, &now).unwrap(), moment_named.parse::<Timestamp>().unwrap(), "{text}");
         }
-        let error = moment("yesterday", &now).unwrap_err().to_string();
-        assert!(error.contains("yesterday") && error.contains("8 hours ago"), "{error}");
+        let error = moment("last week", &now).unwrap_err().to_string();
+        assert!(error.contains("last week") && error.contains("8 hours ago"), "{error}");
     }
 }

@@ -30,6 +30,15 @@ impl List {
         }
     }
 
+    /// What to do when there is nothing to list.
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::Presets => "no presets; `melos paths` shows where they are searched for",
+            Self::Scenes => "no scenes yet; store one with `melos set scene/store NAME`",
+            Self::Takes => "no takes yet; record one with `melos record start`",
+        }
+    }
+
     fn line(self, entry: &Json) -> String {
         let text = |key: &str| entry[key].as_str().unwrap_or_default();
         let number = |key: &str| entry[key].as_f64().unwrap_or_default();
@@ -64,8 +73,12 @@ pub(super) fn duration(seconds: u64) -> String {
 pub(crate) fn run(list: List, args: Args) -> anyhow::Result<()> {
     let (path, key) = list.path();
     let answer = args.melos.get(path)?;
+    let entries = answer[key].as_array().map(Vec::as_slice).unwrap_or_default();
+    if entries.is_empty() {
+        writeln!(std::io::stderr(), "{}", list.hint())?;
+    }
     let mut out = std::io::stdout().lock();
-    for entry in answer[key].as_array().into_iter().flatten() {
+    for entry in entries {
         writeln!(out, "{}", list.line(entry))?;
     }
     Ok(())

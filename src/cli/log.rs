@@ -6,9 +6,10 @@
 
 mod line;
 mod quota;
+mod reader;
 
 use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use melos::threads;
 
 use line::{Form, Lines, visible};
 use quota::{OWN_TARGET, Quota};
+use reader::{LocalTime, Reader};
 
 /// Capacity of the line queue.
 const QUEUE_CAPACITY: usize = 1024;
@@ -69,6 +71,7 @@ impl Queue {
 #[derive(Debug)]
 pub(crate) struct Log {
     queue: Queue,
+    reader: Reader,
 }
 
 impl Log {
@@ -79,7 +82,8 @@ impl Log {
     pub(crate) fn start() -> io::Result<Self> {
         // A separate handle, because standard error's lock would be held while its reader stalls.
         let stderr = io::stderr();
-        let (to, ansi) = (File::from(stderr.as_fd().try_clone_to_owned()?), stderr.is_terminal());
+        let to = File::from(stderr.as_fd().try_clone_to_owned()?);
+        let reader = Reader::of(&to);
         let (lines, waiting) = sync_channel(QUEUE_CAPACITY);
         let queue = Queue { lines, counts: Arc::default() };
         let quota = Quota::default();
@@ -90,21 +94,24 @@ impl Log {
         let filter =
             EnvFilter::try_from_env("MELOS_LOG").unwrap_or_else(|_| EnvFilter::new("warn,pulseaudio=off,melos=info"));
         let layer = fmt::layer().with_target(false).log_internal_errors(false);
-        let layer = if std::env::var_os("MELOS_LOG_JSON").is_some() {
-            layer.json().with_writer(Lines::new(queue.clone(), Form::Json)).boxed()
-        } else {
-            let form = if ansi { Form::Ansi } else { Form::Plain };
-            layer.with_ansi(ansi).with_writer(Lines::new(queue.clone(), form)).boxed()
+        let lines = |form| Lines::new(queue.clone(), form);
+        let layer = match reader {
+            _ if std::env::var_os("MELOS_LOG_JSON").is_some() => layer.json().with_writer(lines(Form::Json)).boxed(),
+            Reader::Terminal => {
+                layer.with_timer(LocalTime::default()).with_ansi(true).with_writer(lines(Form::Ansi)).boxed()
+            }
+            Reader::Journal => layer.without_time().with_ansi(false).with_writer(lines(Form::Journal)).boxed(),
+            Reader::Other => layer.with_ansi(false).with_writer(lines(Form::Plain)).boxed(),
         };
         registry().with(layer.and_then(Journal).with_filter(filter.and(quota))).init();
         std::panic::set_hook(Box::new(log_panic));
-        Ok(Self { queue })
+        Ok(Self { queue, reader })
     }
 
-    /// Writes a message unchanged, after everything already logged.
+    /// Writes an error message unchanged, after everything already logged.
     pub(crate) fn say(&self, message: &str) {
-        let mut text: String = message.lines().map(visible).collect::<Vec<_>>().join("\n");
-        text.push('\n');
+        let priority = if self.reader == Reader::Journal { reader::ERROR } else { "" };
+        let text: String = message.lines().map(|line| format!("{priority}{}\n", visible(line))).collect();
         self.queue.push(text.into_bytes());
     }
 }

@@ -25,9 +25,9 @@ pub(crate) struct Args {
     /// MIDI system [default: JACK if the audio uses JACK, otherwise ALSA]
     #[arg(long, value_enum)]
     midi: Option<MidiHost>,
-    /// Address and port for OSC; any address but 127.0.0.1 lets the network control Melos without a password
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    osc: Option<SocketAddr>,
+    /// Port, or address and port, for OSC; any address but 127.0.0.1 lets the network control Melos without a password
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = endpoint)]
+    osc: Option<(Option<IpAddr>, u16)>,
     /// Port, or address and port, for the page, status and OSCQuery; any address but 127.0.0.1 requires http.password
     /// in melos.toml
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = endpoint)]
@@ -70,9 +70,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         if let Some(model) = &args.model {
             config.model.clone_from(model);
         }
-        if let Some(osc) = args.osc {
-            config.osc.address = osc.ip();
-            config.osc.port = osc.port();
+        if let Some((address, port)) = args.osc {
+            config.osc.address = address.unwrap_or(config.osc.address);
+            config.osc.port = port;
         }
     };
     let config = ConfigSource {
@@ -97,7 +97,8 @@ fn endpoint(text: &str) -> Result<(Option<IpAddr>, u16), String> {
     if let Ok(port) = text.parse() {
         return Ok((None, port));
     }
-    let endpoint: SocketAddr =
-        text.parse().map_err(|_| "expected a port such as 9080, or an address and a port".to_owned())?;
+    let endpoint: SocketAddr = text
+        .parse()
+        .map_err(|_| "expected a port such as 9080, or an address and a port such as 0.0.0.0:9080".to_owned())?;
     Ok((Some(endpoint.ip()), endpoint.port()))
 }

@@ -4,12 +4,13 @@ use std::io::Write;
 
 use anyhow::anyhow;
 use clap::builder::PossibleValuesParser;
-use melos::event::parameter::{Param, TABLE, Value};
+use melos::event::parameter::{Input, Param, TABLE, Value};
 use melos::files::document::parameter;
 use rosc::OscType;
 
 use super::client::Client;
 use super::complete;
+use super::settings::settings_of;
 
 fn ids() -> PossibleValuesParser {
     PossibleValuesParser::new(
@@ -34,9 +35,14 @@ pub(crate) struct SetArgs {
 
 pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
     let param = parameter(&args.parameter).map_err(|hint| anyhow!(hint))?;
-    let input = args.value.as_deref().map_or(melos::event::parameter::Input::Nothing, |word| param.input_of_word(word));
-    let Some(value) = param.fit_within(input)? else { return Ok(()) };
-    apply(&args.melos, param, &value, args.next_bar)
+    let settings = match &args.value {
+        Some(word) => settings_of(param, word)?,
+        None => param.fit_within(Input::Nothing)?.map(|value| (param, value)).into_iter().collect(),
+    };
+    for (param, value) in &settings {
+        send(&args.melos, *param, value, args.next_bar)?;
+    }
+    settings.iter().try_for_each(|(param, value)| confirm(&args.melos, *param, value, args.next_bar))
 }
 
 #[derive(Debug, clap::Args)]
@@ -62,12 +68,21 @@ pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
 
 /// Sets a parameter and, if the result can be queried at once, checks that it was applied.
 pub(super) fn apply(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+    send(melos, param, value, next_bar)?;
+    confirm(melos, param, value, next_bar)
+}
+
+fn send(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     let id = param.spec().id;
     let address = if next_bar { format!("/melos/next/bar/{id}") } else { format!("/melos/{id}") };
     // A trigger accepts any argument but 0.
     let argument = param.to_osc(value).unwrap_or(OscType::Int(1));
-    melos.send(&address, vec![argument])?;
-    if *value == Value::Trigger || next_bar { Ok(()) } else { melos.wait_for(id, &param.to_json(value)) }
+    melos.send(&address, vec![argument])
+}
+
+fn confirm(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+    let is_visible = *value != Value::Trigger && !next_bar;
+    if is_visible { melos.wait_for(param.spec().id, &param.to_json(value)) } else { Ok(()) }
 }
 
 #[derive(Debug, clap::Args)]
@@ -92,7 +107,8 @@ pub(crate) fn get(args: GetArgs) -> anyhow::Result<()> {
     }
     let wanted = |id: &str| args.parameters.is_empty() || args.parameters.iter().any(|wanted| wanted == id);
     for spec in TABLE.iter().filter(|spec| wanted(spec.id) && !status["parameters"][spec.id].is_null()) {
-        writeln!(out, "{:<20} {} {}", spec.id, shown(spec.id), spec.unit)?;
+        let value = format!("{} {}", shown(spec.id), spec.unit);
+        writeln!(out, "{:<20} {}", spec.id, value.trim_end())?;
     }
     Ok(())
 }

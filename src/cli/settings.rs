@@ -1,7 +1,7 @@
 //! Initial parameter values from the command line.
 
 use anyhow::{anyhow, bail};
-use melos::event::parameter::{Input, Param, Value};
+use melos::event::parameter::{Input, Param, Value, key_and_mode};
 use melos::files::document::parameter;
 use melos::music::emotion::Emotion;
 
@@ -19,7 +19,7 @@ pub(crate) struct StartArgs {
     /// Creativity, 0.1 to 2
     #[arg(long)]
     temperature: Option<f64>,
-    /// Tonic, such as A or Eb
+    /// Tonic, such as A or Eb; or tonic and scale, such as "A minor"
     #[arg(long)]
     key: Option<String>,
     /// Fixed tempo, in beats per minute
@@ -60,16 +60,15 @@ impl StartArgs {
                 set(param, Input::Number(value))?;
             }
         }
-        if let Some(key) = &self.key {
-            let tonic = melos::music::theory::pitch_class(key)
-                .ok_or_else(|| anyhow!("--key {key:?} is not a key; try A or Eb"))?;
-            set(Param::Key, Input::Number(f64::from(tonic)))?;
-        }
         if self.no_harmony {
             set(Param::MuteHarmony, Input::Bool(true))?;
         }
         if self.no_network {
             set(Param::MuteNetwork, Input::Bool(true))?;
+        }
+        if let Some(key) = &self.key {
+            let wrong = |_| anyhow!("--key {key:?} is not a key; try A, Eb or \"A minor\"");
+            values.extend(settings_of(Param::Key, key).map_err(wrong)?);
         }
         for text in &self.set {
             let Some((id, value)) = text.split_once('=') else { bail!("--set {text}: expected PARAMETER=VALUE") };
@@ -77,10 +76,29 @@ impl StartArgs {
             if param == Param::Preset {
                 bail!("--set preset: use --preset instead");
             }
-            set(param, param.input_of_word(value))?;
+            values.extend(settings_of(param, value)?);
         }
         Ok(values)
     }
+}
+
+/// What a word sets: usually the parameter alone, but a key with its scale (`A minor`) two, and a blend of emotions
+/// (`calm=0.7,sad=0.3`) all eight weights.
+pub(super) fn settings_of(param: Param, word: &str) -> anyhow::Result<Vec<(Param, Value)>> {
+    if let Some(settings) = key_and_mode(param, word) {
+        return Ok(settings.to_vec());
+    }
+    let inputs = match param {
+        Param::Emotion if word.contains(['=', ',']) => {
+            blend(word)?.into_iter().map(|(param, weight)| (param, Input::Number(weight))).collect()
+        }
+        _ => vec![(param, param.input_of_word(word))],
+    };
+    let mut settings = Vec::new();
+    for (param, input) in inputs {
+        settings.extend(param.fit_within(input)?.map(|value| (param, value)));
+    }
+    Ok(settings)
 }
 
 /// Parses `calm` or `calm=0.7,sad=0.3` into eight weights; omitted emotions have weight 0.
@@ -88,11 +106,10 @@ fn blend(text: &str) -> anyhow::Result<Vec<(Param, f64)>> {
     let mut weights = [0.0; Emotion::COUNT];
     for part in text.split(',') {
         let (name, weight) = part.split_once('=').unwrap_or((part, "1"));
-        let emotion = Emotion::from_name(name.trim()).ok_or_else(|| {
-            anyhow!("--emotion {name}: expected one of {}", Emotion::ALL.map(Emotion::name).join(", "))
-        })?;
+        let emotion = Emotion::from_name(name.trim())
+            .ok_or_else(|| anyhow!("emotion {name}: expected one of {}", Emotion::ALL.map(Emotion::name).join(", ")))?;
         weights[emotion as usize] =
-            weight.trim().parse().map_err(|_| anyhow!("--emotion {part}: {weight:?} is not a weight"))?;
+            weight.trim().parse().map_err(|_| anyhow!("emotion {part}: {weight:?} is not a weight"))?;
     }
     Ok(Emotion::ALL
         .into_iter()
@@ -113,6 +130,21 @@ mod tests {
         assert_eq!(weights.iter().map(|(_, weight)| weight).sum::<f64>(), 1.0);
         assert!(blend("bored").unwrap_err().to_string().contains("nostalgic"));
         assert!(blend("calm=much").is_err());
+    }
+
+    #[test]
+    fn keys_with_a_scale_and_blends_set_several_parameters() {
+        let minor = [(Param::Key, Value::Choice(9)), (Param::Mode, Value::Choice(2))];
+        assert_eq!(settings_of(Param::Key, "A minor").unwrap(), minor);
+        assert_eq!(settings_of(Param::Key, "Eb").unwrap(), [(Param::Key, Value::Choice(3))]);
+        let args =
+            StartArgs { key: Some("a-minor".to_owned()), set: vec!["key=Eb".to_owned()], ..StartArgs::default() };
+        assert_eq!(args.values().unwrap(), [&minor[..], &[(Param::Key, Value::Choice(3))]].concat());
+        assert_eq!(settings_of(Param::Emotion, "calm=0.7,sad=0.3").unwrap().len(), Emotion::COUNT);
+        assert_eq!(settings_of(Param::Emotion, "calm").unwrap().len(), 1);
+        for (param, wrong) in [(Param::Key, "H minor"), (Param::Emotion, "calm=2,sad"), (Param::Emotion, "calm,glum")] {
+            assert!(settings_of(param, wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

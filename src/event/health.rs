@@ -138,6 +138,12 @@ impl LossReport {
     }
 }
 
+/// What a counter counts, as in `frames not recorded`.
+#[must_use]
+pub fn counted(loss: Loss) -> String {
+    format!("{}s {}", loss.unit(), loss.happened())
+}
+
 /// Formats a count, as in `3 frames not recorded`.
 #[must_use]
 pub fn sentence(loss: Loss, count: u64) -> String {

@@ -9,7 +9,7 @@ mod leader;
 mod policy;
 mod value;
 
-pub use codec::{decimal, osc_to_json, quoted, unquoted};
+pub use codec::{decimal, key_and_mode, osc_to_json, quoted, unquoted};
 pub use leader::TempoSource;
 pub use policy::{Effect, InPreset, Policy, Saved};
 pub use value::{AUTO, Input, InputError, Kind, Value};

@@ -35,7 +35,7 @@ use std::path::Path;
 pub use journey::{JourneyPosition, JourneySteps, Step};
 
 use crate::event::modulation::Modulation;
-use crate::event::parameter::{InPreset, Param, Value};
+use crate::event::parameter::{InPreset, Param, Value, key_and_mode};
 use crate::files::config::ConfigError;
 use crate::files::document::{Document, Field, Problem, Table, parameter, read};
 use crate::files::library::Library;
@@ -172,11 +172,16 @@ fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'
 }
 
 fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named: &mut Vec<Named>) {
-    let Some(value) = field.parameter(document, param) else { return };
-    if named.iter().any(|other| other.param == param) {
-        return document.add(field.span, &field.key, "set twice");
+    let settings = match field.value.as_str().and_then(|text| key_and_mode(param, text)) {
+        Some(settings) => settings.to_vec(),
+        None => field.parameter(document, param).map(|value| (param, value)).into_iter().collect(),
+    };
+    for (param, value) in settings {
+        if named.iter().any(|other| other.param == param) {
+            return document.add(field.span, &field.key, "set twice");
+        }
+        named.push(Named { param, value, span: field.span.clone(), key: field.key.clone() });
     }
-    named.push(Named { param, value, span: field.span, key: field.key });
 }
 
 #[cfg(test)]

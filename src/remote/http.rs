@@ -5,6 +5,7 @@
 //! | `GET /page` | the page: the whole instrument |
 //! | `GET /listen.wav` | 200, the live output as an endless WAV: 16 bits, stereo, 48 kHz; closed for a listener that does not keep up; 503 with too many listeners |
 //! | `GET /status` | 200, the daemon's status as JSON |
+//! | `GET /losses` | 200, what each counter in `losses` of the status counts, and what that means |
 //! | `GET /log` | 200, the latest log lines as JSON; with `?since=SECONDS` everything kept since then |
 //! | `GET /presets`, `/scenes`, `/midi`, `/takes`, `/render` | 200, the list as JSON |
 //! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the audio file, or a range of it |
@@ -36,6 +37,7 @@ use tokio::sync::Semaphore;
 
 use super::journal;
 use super::status::{Metrics, Status};
+use crate::event::health::{Loss, counted};
 use crate::event::parameter::{self, Param};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::output::record::Listeners;
@@ -99,6 +101,7 @@ impl Http {
 pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
     Router::new()
         .route("/status", get(status))
+        .route("/losses", get(losses))
         .route("/log", get(log))
         .route("/presets", get(presets))
         .route("/scenes", get(scenes))
@@ -122,6 +125,12 @@ pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
 
 async fn status(State(http): State<Arc<Http>>) -> Json<Status> {
     Json(http.metrics.status())
+}
+
+/// What each counter of the status counts, in words.
+async fn losses() -> Json<Value> {
+    let row = |loss: Loss| json!({ "name": loss.id(), "counts": counted(loss), "meaning": loss.help() });
+    Json(json!({ "losses": Loss::ALL.map(row) }))
 }
 
 /// The latest log lines, oldest first; with `since`, all lines kept since that time.

@@ -23,6 +23,9 @@
 //! NaN or infinity is counted, logged and skipped; the rest of its bundle is applied. A key may include its scale:
 //! `/melos/key "A minor"` sets both.
 //!
+//! A parameter whose address contains others has a second one inside, for OSCQuery clients that show such an address as a
+//! folder: `/melos/tempo/value` is `/melos/tempo`.
+//!
 //! # Subscriptions
 //! A subscription ends 60 s after the last datagram from the client, whether from the address that subscribed or from
 //! the one that receives; `/melos/ping` is enough to renew it. Ten seconds before the end, the client receives
@@ -70,6 +73,7 @@ mod server;
 pub(super) mod sockets;
 mod time;
 
+pub(super) use address::LEAF;
 pub use connection::Clients;
 pub use decode::{Decoded, Request, decode};
 pub use fault::{Counters, Fault};

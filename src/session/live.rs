@@ -160,6 +160,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
     let remote = tasks.block_on(Remote::open(&config, &places, &state, &inbox, troubles.clone()))?;
     let Remote { board, api, listeners, page, discovery } = remote;
+    let last_saved = state::last_saved(&state);
     let (saved, state_file) = open_state(&state, lock, &board, &troubles)?;
     let initial = InitialState::choose(&files.presets, &saved, preset.as_deref(), settings, &config, &inbox)?;
 
@@ -182,7 +183,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     api.set_recordings(recordings.folder.clone());
     let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
     let takes = Takes::new(recorder, troubles.clone());
-    let presets = Presets::new(files.presets.clone(), initial.preset.as_ref());
+    let presets = Presets::new(files.presets.clone(), initial.journey);
     let setlists = Setlists::new(files.setlists.clone(), &performance.conductor().value(Param::SetlistGo));
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);
     let (reload, news) = files.watch(&places)?;
@@ -193,7 +194,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     if output.status().is_null() {
         takes.record_first_minute(&page);
     }
-    log_start(performance.conductor(), presets.library(), output.status());
+    log_start(performance.conductor(), presets.library(), output.status(), board.http_address());
     let reports = Reports::new(board, api, state_file, supervision::watchdog());
     let show = Show { performance, presets, setlists, timer: Timer::default(), takes, reports };
     let devices = Devices::open(&config, output.status(), mappings, &inbox, show.tempo_source())?;
@@ -202,7 +203,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
         scheduler: Scheduler::new(inbox),
         devices,
         reloads: Reloads { news, networks, config, folder: state },
-        opening_hours: OpeningHours::default(),
+        opening_hours: OpeningHours::new(last_saved),
         sound: Sound { engine, events: ends.events, output },
     };
     Ok(Ready { stage, reloads: [reload, reload_model], _discovery: discovery })

@@ -84,7 +84,7 @@ class Browser:
     def open(self, daemon, size, **options):
         width, height = SIZES[size]
         context = self.chromium.new_context(viewport={"width": width, "height": height}, color_scheme="dark", has_touch=size == "phone",
-                                            accept_downloads=True, **options)
+                                            is_mobile=size == "phone", accept_downloads=True, **options)
         page = context.new_page()
         page.set_default_timeout(LONG * 1000)
         page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))

@@ -135,6 +135,12 @@ def piece(page, daemon):
     assert other["request"]["emotion"] == "romantic" and other["request"]["seed"] != 11
     page.locator(f"[data-piece='{other['id']}'] >> text=Cancel").click()
     daemon.until("the piece is cancelled", lambda: all(piece["id"] != other["id"] for piece in daemon.get("/render")["pieces"]))
+    # A blend of two emotions.
+    page.click("[data-source=calm]", modifiers=["Shift"])
+    page.click("#piece-make")
+    blend = daemon.until("a blend is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > other["id"]), None))
+    assert blend["request"]["emotion"] == {"romantic": 0.5, "calm": 0.5}, blend
+    page.locator(f"[data-piece='{blend['id']}'] >> text=Cancel").click()
     row.locator("text=Delete").click()
     row.locator("text=Really?").click()
     daemon.until("the piece is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
@@ -159,6 +165,11 @@ def health(page, daemon):
     daemon.until("the figures are shown", lambda: "null output" in page.inner_text("#figures"))
     daemon.until("the log is shown", lambda: page.locator("#log li").count() > 0)
     page.click("#figures-reset")
+    # Counters are named in words, those at zero on request.
+    page.click(".counters summary")
+    daemon.until("the counters are shown", lambda: "Times the audio device was lost" in page.inner_text("#counters"))
+    names = {row["name"] for row in daemon.get("/losses")["losses"]}
+    assert names == set(daemon.get("/status")["losses"]), names
 
 
 def harmony(page, daemon):
@@ -363,6 +374,41 @@ def learn(page, daemon, move):
     page.click("[aria-label='Forget the learned controls of reverb']")
     daemon.until("the binding is forgotten", lambda: not daemon.get("/midi")["learned"])
     daemon.until("no binding is shown", lambda: "CC 21" not in page.inner_text("#midi-bound"))
+
+
+def touch(page, daemon):
+    """A finger that scrolls moves no control; one that moves along a fader does."""
+    view(page, "play")
+    network = page.context.new_cdp_session(page)
+
+    def swipe(selector, right, down):
+        control = page.locator(selector)
+        control.scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        box = control.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        network.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for step in range(1, 9):
+            network.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + right * step, "y": y + down * step}]})
+            page.wait_for_timeout(30)
+        network.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_timeout(300)
+
+    slide(page, "#f-density", 0.1)
+    daemon.until_value("density", -0.8, 0.01)
+    before = page.evaluate("scrollY")
+    swipe("#f-density", 0, -12)
+    assert page.evaluate("scrollY") > before + 20, "the page has scrolled"
+    assert page.input_value("#f-density") == "0.1" and abs(daemon.value("density") + 0.8) < 0.01, daemon.value("density")
+    mood = daemon.value("emotion/sad")
+    swipe("[data-emotion=sad][data-param]", 0, -12)
+    assert daemon.value("emotion/sad") == mood
+    swipe("#f-density", 6, 0)
+    daemon.until("the fader has moved", lambda: daemon.value("density") > 0.1)
+    page.locator("#f-density").tap()
+    daemon.until_value("density", 0, 0.05)
+    page.wait_for_timeout(1000)
+    page.click("#undo")
 
 
 def stage(page, daemon):

@@ -21,7 +21,7 @@ def every_part(port, size, shots):
             part(page, daemon)
             print(f"{part.__name__} passed", flush=True)
         view(page, "play")
-        for part in [parts.mood, parts.presets, parts.harmony, parts.mixer, parts.pictures, parts.scenes, parts.show, parts.midi, parts.takes, parts.piece, parts.stage]:
+        for part in [parts.mood, parts.presets, parts.harmony, parts.mixer, parts.pictures, parts.scenes, parts.show, parts.midi, parts.takes, parts.piece, parts.stage, *([parts.touch] if size == "phone" else [])]:
             part(page, daemon)
             print(f"{part.__name__} passed", flush=True)
         for theme in ["dark", "light", "contrast"]:

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::Queue;
+use super::reader::with_priority;
 
 /// Maximum bytes in a line.
 const MAX_BYTES: usize = 2048;
@@ -21,6 +22,8 @@ pub(super) enum Form {
     Plain,
     /// With colours; the formatter itself escapes the logged text.
     Ansi,
+    /// With a priority in place of the level.
+    Journal,
     Json,
 }
 
@@ -77,6 +80,7 @@ impl Drop for Line<'_> {
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let mut line = match self.lines.form {
             Form::Json => json(text, self.missing),
+            Form::Journal => plain(&with_priority(text), self.missing, false),
             form => plain(text, self.missing, form == Form::Ansi),
         };
         line.push('\n');
@@ -178,6 +182,7 @@ mod tests {
         assert_eq!(written(Form::Ansi, "\u{1b}[33mWARN\u{1b}[0m a\nb\n"), "\u{1b}[33mWARN\u{1b}[0m a\\nb\n");
         assert_eq!(written(Form::Json, "{\"a\":\"\u{85}\u{202e}\"}\n"), "{\"a\":\"\\u0085\\u202e\"}\n");
         assert_eq!(written(Form::Plain, "Grüße, 音楽\n"), "Grüße, 音楽\n");
+        assert_eq!(written(Form::Journal, " WARN a\n<0>b\n"), "<4>a\\n<0>b\n");
     }
 
     #[test]

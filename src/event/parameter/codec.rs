@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use toml::Value as Toml;
 
 use super::{Input, InputError, Kind, Param, Value};
+use crate::music::theory::{Key, Mode};
 
 /// A value in the form common to all formats: a choice is its name.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -132,6 +133,14 @@ impl Param {
             (_, Ok(number)) => Input::Number(number),
         }
     }
+}
+
+/// Reads a key with its scale, such as `A minor`, which sets two parameters; `None` for any other parameter or text.
+#[must_use]
+pub fn key_and_mode(param: Param, text: &str) -> Option<[(Param, Value); 2]> {
+    let Key { tonic, mode } = Key::parse(text).filter(|_| param == Param::Key)?;
+    let mode = Mode::ALL.iter().position(|known| *known == mode).map_or(0, |index| index as u8 + 1);
+    Some([(Param::Key, Value::Choice(tonic)), (Param::Mode, Value::Choice(mode))])
 }
 
 /// Converts to the double with the same shortest decimal representation; plain widening would add digits.

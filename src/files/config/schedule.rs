@@ -60,6 +60,8 @@ pub struct Hours {
 pub struct State {
     /// Index of the opening hours that apply; `None` while closed.
     pub hours: Option<usize>,
+    /// When these hours began.
+    pub since: Option<Timestamp>,
     /// When this changes; `None` if nothing changes within a week.
     pub until: Option<Timestamp>,
 }
@@ -70,14 +72,15 @@ impl Schedule {
     pub fn at(&self, now: Timestamp) -> State {
         let zone = self.zone.clone().unwrap_or_else(TimeZone::system);
         let spans = self.spans(&zone, now);
-        let index_at = |moment: Timestamp| {
+        let span_at = |moment: Timestamp| {
             let open = spans.iter().filter(|(from, to, _)| *from <= moment && moment < *to);
-            open.max_by_key(|(from, _, index)| (*from, *index)).map(|(.., index)| *index)
+            open.max_by_key(|(from, _, index)| (*from, *index))
         };
-        let hours = index_at(now);
+        let index_at = |moment: Timestamp| span_at(moment).map(|(.., index)| *index);
+        let (hours, since) = (index_at(now), span_at(now).map(|(from, ..)| *from));
         let mut changes: Vec<_> = spans.iter().flat_map(|(from, to, _)| [*from, *to]).filter(|at| *at > now).collect();
         changes.sort_unstable();
-        State { hours, until: changes.into_iter().find(|at| index_at(*at) != hours) }
+        State { hours, since, until: changes.into_iter().find(|at| index_at(*at) != hours) }
     }
 
     /// Start and end of all opening hours, with their index, from the day before yesterday onwards.
@@ -119,6 +122,12 @@ pub struct Debounce {
 }
 
 impl Debounce {
+    /// Whether nothing has been reported yet.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.reported.is_none()
+    }
+
     /// Processes the index of the hours that currently apply; `now` is a monotonic time. Returns the index if it must
     /// be reported.
     pub fn update(&mut self, current: Option<usize>, now: Instant) -> Option<Option<usize>> {
@@ -288,9 +297,23 @@ mod tests {
         // Friday, 2026-11-27.
         let at = |text: &str| bar.at(time(text));
         assert_eq!(at("2026-11-27T18:59:59Z").hours, None);
-        assert_eq!(at("2026-11-27T19:00:00Z"), State { hours: Some(0), until: Some(time("2026-11-27T22:00:00Z")) });
+        assert_eq!(
+            at("2026-11-27T19:00:00Z"),
+            State {
+                hours: Some(0),
+                since: Some(time("2026-11-27T19:00:00Z")),
+                until: Some(time("2026-11-27T22:00:00Z")),
+            }
+        );
         assert_eq!(at("2026-11-27T23:00:00Z").hours, Some(1));
-        assert_eq!(at("2026-11-27T23:30:00Z"), State { hours: Some(0), until: Some(time("2026-11-28T01:00:00Z")) });
+        assert_eq!(
+            at("2026-11-27T23:30:00Z"),
+            State {
+                hours: Some(0),
+                since: Some(time("2026-11-27T19:00:00Z")),
+                until: Some(time("2026-11-28T01:00:00Z")),
+            }
+        );
         assert_eq!(at("2026-11-28T01:00:00Z").hours, None);
         assert_eq!(bar.local(time("2026-11-28T01:00:00Z")), "Sat 02:00");
     }

@@ -71,6 +71,22 @@ impl JourneySteps {
         Self { steps: preset.journey.clone(), repeats: preset.repeats, next: 0, frame: start }
     }
 
+    /// Continues the journey at the start of a step, numbered from 1, whose settings are in effect; starts it if there is
+    /// no such step any more.
+    #[must_use]
+    pub fn resume(preset: &super::Preset, step: usize, start: u64) -> Self {
+        let walk = Self::new(preset, start);
+        let Some(current) = step.checked_sub(1).and_then(|index| walk.steps.get(index)) else { return walk };
+        let frame = start + seconds_to_frames(current.seconds);
+        Self { next: step, frame, ..walk }
+    }
+
+    /// The current step; `None` before the first.
+    #[must_use]
+    pub fn current(&self) -> Option<&Step> {
+        self.steps.get(self.next.checked_sub(1)?)
+    }
+
     /// The frame at which the next step starts; `None` after the last.
     #[must_use]
     pub fn next_frame(&self) -> Option<u64> {

@@ -53,8 +53,17 @@ fn a_journey_advances_step_by_step() {
     assert_eq!(preset.journey[0].settings[0], (Param::Glide, Value::Number(4.0)));
     let begins: Vec<u64> = JourneySteps::new(&preset, 48_000).map(|(frame, _)| frame).take(4).collect();
     assert_eq!(begins, [48_000, 528_000, 792_000, 1_272_000]);
+    // Continued at the start of its second step.
+    let resumed: Vec<u64> = JourneySteps::resume(&preset, 2, 0).map(|(frame, _)| frame).take(2).collect();
+    assert_eq!(resumed, [264_000, 744_000]);
+    assert_eq!(JourneySteps::resume(&preset, 2, 0).current(), preset.journey.get(1));
+    // A step that is no longer there.
+    for step in [0, 3, usize::MAX] {
+        assert_eq!(JourneySteps::resume(&preset, step, 0).next_frame(), Some(0), "{step}");
+    }
     let once = Preset { repeats: false, ..preset };
     assert_eq!(JourneySteps::new(&once, 0).count(), 2);
+    assert_eq!(JourneySteps::resume(&once, 2, 0).next_frame(), None);
 }
 
 #[test]

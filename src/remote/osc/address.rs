@@ -3,8 +3,23 @@
 //! The pattern is read once, while the set of possible positions in the address is kept as the bits of a word, so that
 //! most characters cost a few instructions, whatever the address. `*` may match nothing, as specified.
 
+use crate::event::parameter::TABLE;
+
 /// Maximum length of an address: one bit per position.
 const MAX_ADDRESS: usize = u64::BITS as usize - 1;
+
+/// Ends the second address of a method that contains others, such as `/melos/tempo/value`, for OSCQuery clients that show
+/// containers without their own value.
+pub(in crate::remote) const LEAF: &str = "/value";
+
+/// The method that such a second address stands for; any other address stays as it is.
+pub(super) fn of_leaf(address: &str) -> &str {
+    let contains_others = |method: &&str| {
+        let id = method.strip_prefix("/melos/").unwrap_or(method);
+        TABLE.iter().any(|spec| spec.id.strip_prefix(id).is_some_and(|rest| rest.starts_with('/')))
+    };
+    address.strip_suffix(LEAF).filter(contains_others).unwrap_or(address)
+}
 
 /// Whether an address contains pattern characters.
 pub(super) fn is_pattern(address: &str) -> bool {

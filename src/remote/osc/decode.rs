@@ -9,9 +9,8 @@ use super::message::STREAMS;
 use super::time::{Now, When, when};
 use super::{address, guard};
 use crate::event::LearnRequest;
-use crate::event::parameter::{Input, Kind, Param, TABLE, Value};
+use crate::event::parameter::{Input, Kind, Param, TABLE, Value, key_and_mode};
 use crate::music::emotion::Emotion;
-use crate::music::theory::{Key, Mode};
 use crate::quote::{quoted, shown};
 
 /// Prefix of a parameter's id for setting it at the next bar line.
@@ -103,7 +102,8 @@ impl Decoded {
             return Err(Fault::NotFinite(shown(&message.addr)));
         }
         let due = if let When::At(instant) = when { Some(instant) } else { None };
-        let request = match message.addr.strip_prefix("/melos/").unwrap_or_default() {
+        let at = address::of_leaf(&message.addr);
+        let request = match at.strip_prefix("/melos/").unwrap_or_default() {
             "state" => Request::State,
             "subscribe" => Request::Subscribe(port(message)?),
             "unsubscribe" => Request::Unsubscribe(port(message)?),
@@ -114,14 +114,14 @@ impl Decoded {
             "learn/cancel" => Request::Learn(LearnRequest::Cancel),
             "learn/forget" => Request::Learn(LearnRequest::Forget(named(message)?)),
             id => {
-                return match (id.strip_prefix(NEXT_BAR), STREAMS.iter().position(|stream| *stream == message.addr)) {
+                return match (id.strip_prefix(NEXT_BAR), STREAMS.iter().position(|stream| *stream == at)) {
                     (Some(id), _) => self.read_next_bar(message, id, due),
                     (None, Some(stream)) if message.args.is_empty() => {
                         self.requests.push(Request::ReadStream(stream));
                         Ok(())
                     }
                     (None, Some(_)) => Err(Fault::Unfit(format!("{}: read-only", message.addr))),
-                    (None, None) => self.read_parameters(message, &message.addr, due),
+                    (None, None) => self.read_parameters(message, at, due),
                 };
             }
         };
@@ -131,7 +131,7 @@ impl Decoded {
 
     fn read_next_bar(&mut self, message: &OscMessage, id: &str, due: Option<Instant>) -> Result<(), Fault> {
         let first = self.requests.len();
-        self.read_parameters(message, &format!("/melos/{id}"), due)?;
+        self.read_parameters(message, address::of_leaf(&format!("/melos/{id}")), due)?;
         let asked = self.requests.split_off(first);
         self.requests.extend(asked.into_iter().map(at_next_bar).collect::<Result<Vec<_>, _>>()?);
         Ok(())
@@ -144,13 +144,10 @@ impl Decoded {
         }
         let param = at.strip_prefix("/melos/").and_then(Param::from_id);
         let param = param.ok_or_else(|| Fault::Unknown(shown(&message.addr)))?;
-        // "A minor" is a tonic and a scale, which are two parameters.
-        if let (Param::Key, [OscType::String(text), ..]) = (param, message.args.as_slice())
-            && let Some(Key { tonic, mode }) = Key::parse(text)
+        if let [OscType::String(text), ..] = message.args.as_slice()
+            && let Some(settings) = key_and_mode(param, text)
         {
-            let mode = Mode::ALL.iter().position(|known| *known == mode).map_or(0, |index| index as u8 + 1);
-            self.requests.push(Request::Set(Param::Key, Value::Choice(tonic), due));
-            self.requests.push(Request::Set(Param::Mode, Value::Choice(mode), due));
+            self.requests.extend(settings.map(|(param, value)| Request::Set(param, value, due)));
             return Ok(());
         }
         self.requests.extend(request(param, &message.args, due, &mut self.clipped)?);

@@ -123,13 +123,14 @@ impl Session {
 
     fn command(&mut self, command: &Command) {
         let (Command::Listen(path) | Command::Ignore(path)) = command;
-        let Some(method) = self.shared.root.find(path).and_then(|node| node.method) else {
+        let found = self.shared.root.find(path).and_then(|node| Some((node.method?, node.is_leaf)));
+        let Some((method, is_leaf)) = found else {
             tracing::debug!(client = %self.client, path, "OSCQuery: no such address");
             return;
         };
         match command {
-            Command::Listen(_) => self.listening.listen(method, &self.shared.known()),
-            Command::Ignore(_) => self.listening.ignore(method),
+            Command::Listen(_) => self.listening.listen(method, is_leaf, &self.shared.known()),
+            Command::Ignore(_) => self.listening.ignore(method, is_leaf),
         }
     }
 

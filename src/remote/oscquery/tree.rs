@@ -7,8 +7,10 @@ use serde_json::{Map, Value as Json, json};
 use super::methods::{STREAMS, Stream, path_of};
 use super::value_cache::Values;
 use crate::event::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
+use crate::remote::osc::LEAF;
 
-/// A container, a method, or both: `/melos/reverb` is a number and contains `size`.
+/// A container, a method, or both: `/melos/reverb` is a number and contains `size`. Since many clients show a container
+/// without its own value, it also contains the number once more, as `/melos/reverb/value`.
 #[derive(Debug, Default)]
 pub(super) struct Node {
     /// Everything except `VALUE` and `CONTENTS`.
@@ -16,6 +18,8 @@ pub(super) struct Node {
     children: BTreeMap<String, Node>,
     /// The method; `None` for a container.
     pub(super) method: Option<usize>,
+    /// Whether the method is that of the node around it.
+    pub(super) is_leaf: bool,
 }
 
 impl Node {
@@ -28,7 +32,19 @@ impl Node {
         for (index, stream) in STREAMS.iter().enumerate() {
             root.add(TABLE.len() + index, stream_attributes(stream));
         }
+        root.add_leaves();
         root
+    }
+
+    /// Adds to every method that contains others a leaf with its value.
+    fn add_leaves(&mut self) {
+        self.children.values_mut().for_each(Self::add_leaves);
+        if let Some(method) = self.method.filter(|_| !self.children.is_empty()) {
+            let mut attributes = self.attributes.clone();
+            attributes.insert("FULL_PATH".to_owned(), json!(format!("{}{LEAF}", path_of(method))));
+            let leaf = Self { attributes, method: Some(method), is_leaf: true, ..Self::default() };
+            self.children.insert(LEAF[1..].to_owned(), leaf);
+        }
     }
 
     fn container(path: &str) -> Self {

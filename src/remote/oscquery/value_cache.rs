@@ -9,7 +9,7 @@ use super::methods::{METHODS, NOTE, method_of, path_of};
 use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
 use crate::remote::osc::feedback::ECHO_GUARD;
-use crate::remote::osc::message;
+use crate::remote::osc::{LEAF, message};
 
 /// The readable values.
 #[derive(Debug, Clone)]
@@ -117,7 +117,8 @@ fn arguments(param: Param, value: &Value) -> Option<Vec<OscType>> {
 /// The methods that one client listens to.
 #[derive(Debug, Default)]
 pub(super) struct Listening {
-    methods: BTreeMap<usize, Heard>,
+    /// By method, and whether the client listens at the method's leaf.
+    methods: BTreeMap<(usize, bool), Heard>,
 }
 
 #[derive(Debug, Default)]
@@ -133,14 +134,14 @@ struct Heard {
 impl Listening {
     /// Starts listening to a method. A parameter's current value is sent first; a stream starts with its next message,
     /// since an old beat is useless.
-    pub(super) fn listen(&mut self, method: usize, known: &ValueCache) {
+    pub(super) fn listen(&mut self, method: usize, is_leaf: bool, known: &ValueCache) {
         let version = if method < TABLE.len() { 0 } else { known.versions[method] };
-        self.methods.insert(method, Heard { version, ..Heard::default() });
+        self.methods.insert((method, is_leaf), Heard { version, ..Heard::default() });
     }
 
     /// Stops listening to a method.
-    pub(super) fn ignore(&mut self, method: usize) {
-        self.methods.remove(&method);
+    pub(super) fn ignore(&mut self, method: usize, is_leaf: bool) {
+        self.methods.remove(&(method, is_leaf));
     }
 
     /// Whether the client listens to nothing.
@@ -150,16 +151,18 @@ impl Listening {
 
     /// Records that the client itself has set a parameter.
     pub(super) fn own_change(&mut self, param: Param, value: &Value, now: Instant) {
-        if let Some(state) = self.methods.get_mut(&(param as usize)) {
-            state.own = arguments(param, value);
-            state.quiet_until = Some(now + ECHO_GUARD);
+        for is_leaf in [false, true] {
+            if let Some(state) = self.methods.get_mut(&(param as usize, is_leaf)) {
+                state.own = arguments(param, value);
+                state.quiet_until = Some(now + ECHO_GUARD);
+            }
         }
     }
 
     /// The messages that the client has not received.
     pub(super) fn due(&mut self, known: &ValueCache, now: Instant) -> Vec<OscMessage> {
         let mut messages = Vec::new();
-        for (method, state) in &mut self.methods {
+        for ((method, is_leaf), state) in &mut self.methods {
             let quiet = state.quiet_until.is_some_and(|until| until > now);
             if quiet || state.version == known.versions[*method] {
                 continue;
@@ -171,7 +174,10 @@ impl Listening {
             }
             let own = state.own.take();
             if own.is_none() || own != known.values.arguments[*method] {
-                messages.extend(known.listener_message(*method));
+                messages.extend(known.listener_message(*method).map(|mut message| {
+                    message.addr.push_str(if *is_leaf { LEAF } else { "" });
+                    message
+                }));
             }
         }
         messages
@@ -193,7 +199,7 @@ mod tests {
     #[test]
     fn the_newest_value_wins_and_is_sent_once() {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
-        listening.listen(Param::Reverb as usize, &known);
+        listening.listen(Param::Reverb as usize, false, &known);
         assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.25)]]);
         for value in [0.5, 0.75] {
             known.update(&number(value));
@@ -206,7 +212,7 @@ mod tests {
     #[test]
     fn a_client_gets_others_changes_but_not_its_own() {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
-        listening.listen(Param::Reverb as usize, &known);
+        listening.listen(Param::Reverb as usize, false, &known);
         listening.due(&known, now);
         listening.own_change(Param::Reverb, &Value::Number(0.5), now);
         known.update(&number(0.5));
@@ -222,7 +228,7 @@ mod tests {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         let onset = Notice::Onset { strength: 0.5 };
         known.update(&onset);
-        listening.listen(method_of("/melos/onset").unwrap(), &known);
+        listening.listen(method_of("/melos/onset").unwrap(), false, &known);
         assert!(sent(&mut listening, &known, now).is_empty());
         for _ in 0..2 {
             known.update(&onset);
@@ -235,7 +241,7 @@ mod tests {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         let note = |note| Notice::Note { note, velocity: 64, seconds: 0.5, melody: false };
         known.update(&note(48));
-        listening.listen(method_of(NOTE).unwrap(), &known);
+        listening.listen(method_of(NOTE).unwrap(), false, &known);
         (0..3).for_each(|step| known.update(&note(60 + step)));
         let keys: Vec<_> = sent(&mut listening, &known, now).into_iter().map(|args| args[0].clone()).collect();
         assert_eq!(keys, [60, 61, 62].map(OscType::Int));
@@ -248,7 +254,7 @@ mod tests {
         let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
         let chord = Param::Chord as usize;
         let text = |text: &str| vec![OscType::String(text.to_owned())];
-        listening.listen(chord, &known);
+        listening.listen(chord, false, &known);
         assert_eq!(sent(&mut listening, &known, now), [text("auto")]);
         let key = crate::music::theory::Key { tonic: 9, mode: crate::music::theory::Mode::Minor };
         known.update(&Notice::Chord(crate::music::theory::Chord::parse("Am7").unwrap(), key));

@@ -51,6 +51,8 @@ class Connection {
     const tree = await (await fetch('/melos')).json();
     /** @param {any} node */
     const visit = (node) => {
+      // A method that contains others is repeated inside as a leaf, for other clients.
+      if (node.FULL_PATH.endsWith('/value')) return;
       if (node.TYPE && node.ACCESS & 2) this.learn(node);
       else if (node.VALUE?.length) this.recall(node.FULL_PATH.slice('/melos/'.length), node.VALUE);
       Object.values(node.CONTENTS ?? {}).forEach(visit);

@@ -99,6 +99,31 @@ export async function attempt(work) {
   }
 }
 
+/** Movement in pixels from which a finger is moving a fader. */
+const SLOP = 8;
+
+/**
+ * Lets a finger scroll over a fader without moving it: a touch acts once it moves along the fader, or when it ends as a tap.
+ * Returns the handler of `input` events.
+ * @param {any} input @param {boolean} upright @param {() => void} act @param {() => void} restore
+ */
+function scrollable(input, upright, act, restore) {
+  let [from, undecided, due] = [0, false, false];
+  const place = (/** @type {PointerEvent} */ event) => (upright ? event.clientY : event.clientX);
+  const decide = () => {
+    if (undecided && due) act();
+    undecided = due = false;
+  };
+  input.addEventListener('pointerdown', (/** @type {PointerEvent} */ event) => ([from, undecided, due] = [place(event), event.pointerType === 'touch', false]));
+  input.addEventListener('pointermove', (/** @type {PointerEvent} */ event) => Math.abs(place(event) - from) > SLOP && decide());
+  input.addEventListener('pointerup', decide);
+  input.addEventListener('pointercancel', () => {
+    if (undecided) restore();
+    undecided = due = false;
+  });
+  return () => (undecided ? (due = true) : act());
+}
+
 /**
  * A fader bound both ways to a numeric parameter.
  * @param {string} id
@@ -115,16 +140,17 @@ export function fader(id, { label, digits = 2, unit = '', words, upright = false
   const name = `f-${id.replaceAll('/', '-')}`;
   const input = h('input', {
     type: 'range', min: 0, max: 1, step: 0.005, id: name, title: description, 'data-param': id,
-    oninput: () => melos.set(id, Number(toValue(input.valueAsNumber).toFixed(4))),
-    ondblclick: () => spec && input.dataset.home && melos.set(id, Number(input.dataset.home)),
   });
-  melos.on(id, (value) => {
+  const show = (/** @type {any} */ value) => {
     if (typeof value !== 'number') return;
     input.value = String(toPlace(value));
     input.style.setProperty('--place', String(toPlace(value)));
     output.textContent = `${figure(value, digits)}${unit ? ` ${unit}` : ''}`;
     input.setAttribute('aria-valuetext', output.textContent);
-  });
+  };
+  melos.on(id, show);
+  const act = () => melos.set(id, Number(toValue(input.valueAsNumber).toFixed(4)));
+  input.addEventListener('input', scrollable(input, upright, act, () => show(melos.values.get(id))));
   const ends = words && h('span', { class: 'ends', 'aria-hidden': 'true' }, h('span', {}, words[0]), h('span', {}, words[1]));
   return h('div', { class: upright ? 'fader upright' : 'fader' }, h('label', { for: name }, label), input, output, ends);
 }

@@ -57,12 +57,12 @@ export function harmony() {
   /** @type {string | undefined} */
   let led;
   const keep = h('button', {
-    type: 'button', 'aria-pressed': 'false', id: 'chord-keep', title: 'Chords keep leading when released',
+    type: 'button', 'aria-pressed': 'false', id: 'chord-keep', 'aria-label': 'Latch chord', title: 'Chords keep leading when released',
     onclick: () => {
       keep.setAttribute('aria-pressed', String(keep.getAttribute('aria-pressed') !== 'true'));
       if (keep.getAttribute('aria-pressed') !== 'true') back(true);
     },
-  }, 'Latch chord');
+  }, h('strong', {}, 'Latch'), h('span', {}, 'chord'));
   /** @param {string} symbol */
   const lead = (symbol) => {
     if (led === symbol && keep.getAttribute('aria-pressed') === 'true') return back(true);
@@ -76,7 +76,7 @@ export function harmony() {
     melos.set('chord', 'auto');
     mark();
   };
-  const mark = () => [...chords.children].forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.chord === led)));
+  const mark = () => chords.querySelectorAll('[data-chord]').forEach((/** @type {any} */ button) => button.setAttribute('aria-pressed', String(button.dataset.chord === led)));
   const show = (/** @type {string} */ key) => {
     if (key === shown || led) return;
     shown = key;
@@ -94,13 +94,13 @@ export function harmony() {
       },
       onkeyup: () => back(),
       onblur: () => back(),
-    }, h('strong', {}, symbol), h('span', {}, numeral))));
+    }, h('strong', {}, symbol), h('span', {}, numeral))), keep);
   };
   melos.on('outlook', (key) => show(key));
 
   return [
     chords,
-    h('div', { class: 'row wrap' }, menu('key', 'Key'), menu('mode', 'Mode'), menu('quantize', 'Changes'), keep),
+    h('div', { class: 'row wrap' }, menu('key', 'Key'), menu('mode', 'Mode'), menu('quantize', 'Changes')),
     ...tempo(),
   ];
 }
@@ -124,7 +124,7 @@ function tempo() {
   /** @type {Record<string, string>} */
   const faces = { mood: 'Mood', pinned: 'Fixed', clock: 'MIDI clock', link: 'Ableton Link', jack: 'JACK transport' };
   const source = menu('tempo/source', 'Tempo source', (name) => faces[name] ?? name);
-  return [fader('tempo', { label: 'Tempo', digits: 0, unit: 'bpm' }), h('div', { class: 'row' }, source, tap)];
+  return [fader('tempo', { label: 'Tempo', digits: 0, unit: 'bpm' }), h('div', { class: 'row wrap' }, source, tap)];
 }
 
 /** The network's playing style. */
@@ -137,6 +137,6 @@ export function touch() {
     fader('register', { label: 'Register', words: ['low', 'high'] }),
     fader('dynamics', { label: 'Dynamics', words: ['even', 'swelling'] }),
     fader('guidance', { label: 'Guidance', words: ['free', 'strict'] }),
-    h('div', { class: 'row wrap' }, toggle('guide/chord', 'Follows the chord'), toggle('guide/beat', 'Follows the beat')),
+    h('div', { class: 'row even' }, toggle('guide/chord', 'Follows the chord'), toggle('guide/beat', 'Follows the beat')),
   ];
 }

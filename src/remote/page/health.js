@@ -20,6 +20,8 @@ const FACES = {
   load: ['Load', (load) => `${Math.round(load * 100)} % of a core`],
   rms_db: ['Level', (db) => `${figure(db, 1)} dB`],
   seconds: ['Playing for', duration],
+  osc_received: ['OSC messages received', String],
+  limited: ['Limited', (count) => `${count} times`],
   starved_seconds: ['Generator late for', (seconds) => `${figure(seconds, 1)} s`],
 };
 
@@ -90,6 +92,10 @@ export function healthLine() {
 /** The figures; read only while visible. */
 export function healthFigures() {
   const list = h('dl', { class: 'figures', id: 'figures' });
+  const counters = h('dl', { class: 'figures', id: 'counters' });
+  const told = h('summary', {}, 'Nothing lost or late');
+  /** What each counter counts, and what that means. @type {Record<string, { counts: string, meaning: string }>} */
+  let known = {};
   /** @type {Record<string, number>} */
   let zero = {};
   try {
@@ -99,24 +105,35 @@ export function healthFigures() {
   }
   /** @type {Record<string, any>} */
   let newest = {};
+  const words = (/** @type {string} */ key) => capital(key.replaceAll(/[_-]/g, ' '));
+  /** A count since the last reset. @param {string} key @param {number} count */
+  const since = (key, count) => Math.max(0, count - Math.min(count, zero[key] ?? 0));
   const counts = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && !(key in FACES);
   const show = () => {
     const { parameters: _, recording, troubles, losses = {}, ...figures } = newest;
     const first = Object.keys(FACES).filter((key) => key in figures).map((key) => [key, figures[key]]);
-    const rest = [...Object.entries(figures).filter(([key]) => !(key in FACES)), ...Object.entries(losses)];
+    const rest = Object.entries(figures).filter(([key]) => !(key in FACES));
     const rows = [...first, ...Object.entries(troubles ?? {}), ...rest].filter(([, value]) => typeof value !== 'object' || value === null);
     list.replaceChildren(...rows.flatMap(([key, value]) => {
       let text = String(value ?? '–');
       const face = FACES[key];
       if (face) text = face[1](value);
-      else if (counts(key, value)) text = String(Math.max(0, value - Math.min(value, zero[key] ?? 0)));
+      else if (counts(key, value)) text = String(since(key, value));
       else if (typeof value === 'number') text = figure(value, 2);
-      const wrong = (key in losses && text !== '0') || key in (troubles ?? {});
-      return [h('dt', {}, face?.[0] ?? capital(key.replaceAll(/[_-]/g, ' '))), h('dd', { class: wrong ? 'wrong' : '' }, text)];
+      return [h('dt', {}, face?.[0] ?? words(key)), h('dd', { class: key in (troubles ?? {}) ? 'wrong' : '' }, text)];
     }));
+    const lost = Object.entries(losses).map(([key, value]) => /** @type {[string, number]} */ ([key, since(key, value)]));
+    const some = lost.filter(([, count]) => count > 0);
+    told.textContent = some.length ? 'All other counters are 0' : 'Nothing lost or late: all counters are 0';
+    const rowsOf = (/** @type {[string, number][]} */ some) => some.flatMap(([key, count]) => [
+      h('dt', { title: known[key]?.meaning }, capital(known[key]?.counts ?? words(key))), h('dd', { class: count ? 'wrong' : '' }, String(count)),
+    ]);
+    list.append(...rowsOf(some));
+    counters.replaceChildren(...rowsOf(lost.filter(([, count]) => count === 0)));
   };
   const read = () => attempt(async () => {
     newest = await http('/status');
+    if (Object.keys(known).length === 0) known = Object.fromEntries((await http('/losses')).losses.map((/** @type {{ name: string }} */ loss) => [loss.name, loss]));
     show();
   });
   whileVisible(list, read);
@@ -128,7 +145,7 @@ export function healthFigures() {
       show();
     },
   }, 'Reset counters');
-  return [list, h('div', { class: 'row end' }, reset)];
+  return [list, h('details', { class: 'counters' }, told, counters), h('div', { class: 'row end' }, reset)];
 }
 
 /** The latest log lines, newest first; read only while visible. */

@@ -103,7 +103,7 @@ export function pictures(canvas) {
     brush.globalAlpha = 1;
     // Chords, each up to the next.
     const all = [...chords, ...planned.filter(({ at }) => at > now)];
-    brush.font = `600 16px ${colour('font')}`;
+    brush.font = `600 ${width < 500 ? 13 : 16}px ${colour('font')}`;
     brush.textAlign = 'left';
     all.forEach(({ at, text }, index) => {
       const [from, until] = [x(at), index + 1 < all.length ? x(all[index + 1].at) : width];
@@ -111,7 +111,7 @@ export function pictures(canvas) {
       brush.fillStyle = at > now ? colour('faint') : colour('text');
       brush.fillRect(from, 4, 1.5, head - 8);
       const start = Math.max(from + 6, 4);
-      if (until - start > brush.measureText(text).width) brush.fillText(text, start, 21);
+      if (until - start > brush.measureText(text).width) brush.fillText(text, start, 20);
     });
     // Mood.
     moods.forEach(({ at, emotion }, index) => {
@@ -123,7 +123,8 @@ export function pictures(canvas) {
     brush.fillRect(line - 1, 0, 2, height);
     brush.font = `12px ${colour('font')}`;
     brush.fillStyle = colour('faint');
-    brush.fillText('planned', line + 6, bottom - 20);
+    brush.textAlign = 'right';
+    brush.fillText('planned', width - 8, bottom - 20);
   });
 
   melos.on('spectrum', (...bands) => {

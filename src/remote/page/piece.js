@@ -2,7 +2,7 @@
 /** Make a piece: choose a mood or preset and a length; it is rendered alongside the performance and kept. */
 
 import { http, melos } from './connection.js';
-import { EMOTIONS, attempt, capital, clock, colour, date, figure, h, picture, say, size } from './dom.js';
+import { EMOTIONS, attempt, capital, clock, colour, date, figure, h, picture, presses, say, size } from './dom.js';
 import { shares } from './mood.js';
 import { player, release } from './player.js';
 import { known, nameOf } from './presets.js';
@@ -39,18 +39,25 @@ export async function make(request) {
 }
 
 export function piece() {
-  /** @type {string} */
-  let source = 'calm';
+  /** Emotions in equal shares, the current blend (`now`), or a preset. @type {string[]} */
+  let source = [];
   const sources = h('div', { class: 'emotions small', role: 'group', 'aria-label': 'What should it sound like?' });
   const presetMenu = h('select', { id: 'piece-preset', onchange: () => choose(presetMenu.value ? `preset:${presetMenu.value}` : 'calm') });
-  /** @param {string} name */
-  const choose = (name) => {
-    source = name;
-    if (!name.startsWith('preset:')) presetMenu.value = '';
-    for (const button of sources.children) button.setAttribute('aria-pressed', String(button.dataset.source === name));
+  /** @param {string[]} names */
+  const choose = (...names) => {
+    source = names;
+    if (!names[0].startsWith('preset:')) presetMenu.value = '';
+    for (const button of sources.children) button.setAttribute('aria-pressed', String(names.includes(button.dataset.source)));
+  };
+  /** Adds an emotion to the blend, or removes it from the blend. @param {string} name */
+  const blend = (name) => {
+    const others = source.filter((other) => other !== name && EMOTIONS.some(([emotion]) => emotion === other));
+    choose(...(source.includes(name) && others.length ? others : [...others, name]));
   };
   sources.append(...EMOTIONS.map(([name]) => h('button', {
-    type: 'button', class: 'emotion', 'data-emotion': name, 'data-source': name, 'aria-pressed': 'false', onclick: () => choose(name),
+    type: 'button', class: 'emotion', 'data-emotion': name, 'data-source': name, 'aria-pressed': 'false',
+    title: `${capital(name)} only; with Shift or a long press: add to the blend`,
+    ...presses((event) => (event.shiftKey ? blend(name) : choose(name)), () => blend(name)),
   }, capital(name))), h('button', {
     type: 'button', class: 'emotion', 'data-source': 'now', 'aria-pressed': 'false', onclick: () => choose('now'),
     title: 'The current blend',
@@ -81,7 +88,7 @@ export function piece() {
   }, '⚄');
   const harmonyIn = h('input', { type: 'checkbox', id: 'piece-harmony', checked: true });
   const formatIn = h('select', { id: 'piece-format' }, h('option', { value: 'wav' }, 'WAV'), h('option', { value: 'flac' }, 'FLAC'),
-    h('option', { value: 'midi' }, 'MIDI (harmony)'));
+    h('option', { value: 'midi' }, 'MIDI'));
 
   /** @returns {PieceRequest} */
   const request = () => {
@@ -89,9 +96,11 @@ export function piece() {
       seconds: LENGTHS[lengthIn.valueAsNumber], temperature: creativityIn.valueAsNumber, seed: seedIn.valueAsNumber || 0,
       harmony: harmonyIn.checked, format: formatIn.value,
     };
-    if (source.startsWith('preset:')) return { preset: source.slice('preset:'.length), ...common };
-    const now = Object.fromEntries([...shares()].filter(([, share]) => share > 0.01).map(([name, share]) => [name, Number(share.toFixed(3))]));
-    return { emotion: source === 'now' ? now : source, ...common };
+    const [first, ...others] = source;
+    if (first.startsWith('preset:')) return { preset: first.slice('preset:'.length), ...common };
+    if (first !== 'now' && others.length === 0) return { emotion: first, ...common };
+    const blend = first === 'now' ? [...shares()].filter(([, share]) => share > 0.01) : source.map((name) => /** @type {[string, number]} */ ([name, 1 / source.length]));
+    return { emotion: Object.fromEntries(blend.map(([name, share]) => [name, Number(share.toFixed(3))])), ...common };
   };
   const makeButton = h('button', {
     type: 'button', class: 'main', id: 'piece-make', onclick: () => attempt(async () => {

@@ -76,10 +76,10 @@ export function presetList() {
     if (preset && journey) {
       const next = preset.journey[journey.step % preset.journey.length];
       const left = journey.left === null ? null : Math.max(0, journey.left - (performance.now() - journey.at) / 1000);
-      const place = `step ${journey.step} of ${journey.steps}`;
-      const coming = left === null ? 'last step' : `${clock(left)} left, then ${next?.mood ?? 'the end'}`;
-      parts.push(h('span', { class: 'hint' }, ` ${place}: ${preset.journey[journey.step - 1]?.mood ?? ''}, ${coming}`));
-    }
+      const coming = left === null ? 'the last' : `${clock(left)} left`;
+      parts.push(h('span', { class: 'hint' }, ` step ${journey.step} of ${journey.steps}, ${coming}`));
+      if (left !== null) parts.push(h('span', { class: 'hint' }, ` then ${next?.mood ?? 'the end'}`));
+    } else if (preset) parts.push(h('span', { class: 'hint' }, ` ${preset.description}`));
     now.replaceChildren(...parts);
   };
   const read = () => attempt(async () => {

@@ -68,7 +68,7 @@ export function show() {
   setInterval(() => !document.hidden && running && update(), 1000);
   setInterval(() => !document.hidden && look(), LOOK);
   return [
-    h('div', { class: 'row' }, h('div', { class: 'field' }, h('label', { for: choice.id }, 'Setlist'), choice),
+    h('div', { class: 'row wrap' }, h('div', { class: 'field' }, h('label', { for: choice.id }, 'Setlist'), choice),
       act('setlist/previous', 'Previous entry', '‹'), act('setlist/next', 'Next entry', '›')),
     entries,
     h('div', { class: 'row wrap' }, h('div', { class: 'field seed' }, h('label', { for: minutes.id }, 'Fade out in (minutes)'), minutes), wind, off, left),

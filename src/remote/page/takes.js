@@ -35,7 +35,7 @@ export function takes() {
     preRoll.value = String(nearest);
   });
   return [
-    h('div', { class: 'row wrap' }, h('div', { class: 'field' }, h('label', { for: 'preroll' }, 'Takes start'), preRoll), menu('record/format', 'Format', (name) => name.toUpperCase())),
+    h('div', { class: 'row wrap narrow' }, h('div', { class: 'field' }, h('label', { for: 'preroll' }, 'Takes start'), preRoll), menu('record/format', 'Format', (name) => name.toUpperCase())),
     list,
   ];
 }

@@ -1,13 +1,15 @@
 //! The initial state of a performance, and the log lines at startup.
 
+use std::net::SocketAddr;
+
 use super::Settings;
 use super::state::Saved;
 use crate::conductor::Conductor;
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
-use crate::files::config::{Config, ConfigError};
+use crate::files::config::{Config, ConfigError, HttpConfig};
 use crate::files::library::Library;
-use crate::files::preset::{Preset, begin_with};
+use crate::files::preset::{Preset, JourneySteps, begin_with};
 use crate::output::device::OutputStatus;
 use crate::units::frames_to_seconds;
 
@@ -15,8 +17,8 @@ use crate::units::frames_to_seconds;
 pub(super) struct InitialState {
     /// Parameter values, in the order in which they apply.
     pub(super) values: Settings,
-    /// The preset whose journey starts.
-    pub(super) preset: Option<Preset>,
+    /// The preset's journey, which starts or continues.
+    pub(super) journey: Option<JourneySteps>,
 }
 
 impl InitialState {
@@ -35,13 +37,13 @@ impl InitialState {
     ) -> Result<Self, ConfigError> {
         let (actions, settings): (Vec<_>, Vec<_>) =
             settings.into_iter().partition(|(param, _)| *param == Param::Record);
-        let (mut values, preset) = start_values(presets, saved, preset, config)?;
-        let preset = preset.filter(|_| !settings.iter().any(|(param, _)| param.policy().ends_journey));
+        let (mut values, journey) = start_values(presets, saved, preset, config)?;
+        let journey = journey.filter(|_| !settings.iter().any(|(param, _)| param.policy().ends_journey));
         values.extend(settings);
         for (param, value) in actions {
             inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
         }
-        Ok(Self { values, preset })
+        Ok(Self { values, journey })
     }
 }
 
@@ -50,17 +52,27 @@ fn start_values(
     saved: &Saved,
     preset: Option<&str>,
     config: &Config,
-) -> Result<(Settings, Option<Preset>), ConfigError> {
+) -> Result<(Settings, Option<JourneySteps>), ConfigError> {
     let name = match preset {
-        None if !saved.values.is_empty() => return Ok((saved.values.clone(), None)),
+        None if !saved.values.is_empty() => return Ok((saved.values.clone(), resumed_journey(presets, saved))),
         None => &config.preset,
         Some(name) => name,
     };
-    begin_with(presets, name).map(|(values, preset)| (values, Some(preset)))
+    begin_with(presets, name).map(|(values, preset)| (values, Some(JourneySteps::new(&preset, 0))))
 }
 
-/// Logs what plays, where, and what to try next; the addresses were logged when they were opened.
-pub(super) fn log_start(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus) {
+/// The journey that was under way when the state was saved.
+fn resumed_journey(presets: &Library<Preset>, saved: &Saved) -> Option<JourneySteps> {
+    let step = saved.journey?;
+    let name = saved.values.iter().find_map(|(param, value)| match value {
+        Value::Text(name) if *param == Param::Preset => Some(name),
+        _ => None,
+    })?;
+    Some(JourneySteps::resume(presets.get(name)?, step, 0))
+}
+
+/// Logs what plays, where, and what to try next at this HTTP address; the addresses were logged when they were opened.
+pub(super) fn log_start(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus, http: SocketAddr) {
     let preset = conductor.value(Param::Preset);
     let name = match &preset {
         Value::Text(id) => presets.get(id).map_or("a custom mood", |preset| &preset.name),
@@ -73,5 +85,34 @@ pub(super) fn log_start(conductor: &Conductor, presets: &Library<Preset>, output
     };
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!("Melos {version} is playing {name} on {}{block}", output.name());
-    tracing::info!("try `melos set emotion sad`, `melos preset storm`, `melos status`; Ctrl-C fades out");
+    let at = option_for(http);
+    tracing::info!("try `melos set emotion sad{at}`, `melos preset storm{at}`, `melos status{at}`; Ctrl-C fades out");
+}
+
+/// The option with which commands find the daemon at an HTTP address; empty at the default one.
+fn option_for(http: SocketAddr) -> String {
+    let usual = HttpConfig::default();
+    match (http.ip() == usual.address || http.ip().is_unspecified(), http.port() == usual.port) {
+        (true, true) => String::new(),
+        (true, false) => format!(" --http {}", http.port()),
+        (false, _) => format!(" --http {http}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_shown_as_they_reach_the_daemon() {
+        for (http, option) in [
+            ("127.0.0.1:9080", ""),
+            ("0.0.0.0:9080", ""),
+            ("127.0.0.1:9090", " --http 9090"),
+            ("192.168.1.2:9080", " --http 192.168.1.2:9080"),
+            ("[::1]:9080", " --http [::1]:9080"),
+        ] {
+            assert_eq!(option_for(http.parse().unwrap()), option, "{http}");
+        }
+    }
 }

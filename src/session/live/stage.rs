@@ -84,7 +84,7 @@ impl Stage {
                 bail!("the audio driver crashed and did not return the engine");
             }
         }
-        let last = Saved::of(self.show.conductor(), self.devices.learned());
+        let last = Saved::of(self.show.conductor(), self.devices.learned(), self.show.presets.journey_step());
         self.show.apply(&ControlEvent::Set(Param::PlayFade, Value::Number(0.0)));
         self.show.apply(&ControlEvent::Set(Param::Play, Value::Toggle(false)));
         let end = Instant::now() + FINAL_FADE;
@@ -243,7 +243,7 @@ impl Stage {
         reports.api().set_journey(presets.journey_position(head));
         reports.api().set_recording(lists::recording(takes.status()));
         reports.publish_lists(performance.conductor(), self.devices.mappings(), self.devices.learning(), head);
-        reports.save(performance.conductor(), self.devices.learned());
+        reports.save(performance.conductor(), self.devices.learned(), presets.journey_step());
         self.show.reports.board().set_show(self.show.metrics(head, self.opening_hours.status()));
     }
 
@@ -258,7 +258,7 @@ impl Stage {
     fn follow_opening_hours(&mut self) {
         let Some(transition) = self.opening_hours.check(self.reloads.schedule()) else { return };
         if let Some(preset) = &transition.preset
-            && *preset != self.show.preset()
+            && (transition.begins || *preset != self.show.preset())
         {
             self.show.handle(&ControlEvent::Set(Param::Preset, Value::Text(preset.clone())));
         }

@@ -1,4 +1,5 @@
-//! The state that survives a restart: parameter values, the preset, the scenes and learned controls, in `state.toml`.
+//! The state that survives a restart: parameter values, the preset and its journey, the scenes and learned controls, in
+//! `state.toml`.
 
 mod salvage;
 mod text;
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 use crate::conductor::Conductor;
 use crate::event::ControlEvent;
@@ -37,6 +40,8 @@ pub(super) struct Saved {
     pub(super) scenes: BTreeMap<String, Vec<(Param, Value)>>,
     /// Learned controls.
     pub(super) learned: Vec<Learned>,
+    /// The current step of the preset's journey, from 1.
+    pub(super) journey: Option<usize>,
 }
 
 impl Saved {
@@ -60,12 +65,16 @@ impl Saved {
     }
 
     /// The state of a performance.
-    pub(super) fn of<'a>(conductor: &Conductor, learned: impl Iterator<Item = &'a Learned>) -> Self {
+    pub(super) fn of<'a>(
+        conductor: &Conductor,
+        learned: impl Iterator<Item = &'a Learned>,
+        journey: Option<usize>,
+    ) -> Self {
         let mut values = conductor.settings();
         let of_the_daemon = Param::all().filter(|param| param.policy().saved == parameter::Saved::State);
         values.extend(of_the_daemon.map(|param| (param, conductor.value(param))));
         let scenes = conductor.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
-        Self { values, scenes, learned: learned.cloned().collect() }
+        Self { values, scenes, learned: learned.cloned().collect(), journey }
     }
 
     /// The events that restore the scenes.
@@ -148,6 +157,12 @@ impl StateFile {
         }
         let _ = thread.join();
     }
+}
+
+/// When the state in a folder was last saved, which happens on change; `None` if there is none.
+pub(super) fn last_saved(folder: &Path) -> Option<Timestamp> {
+    let written = std::fs::metadata(file(folder)).and_then(|found| found.modified()).ok()?;
+    Timestamp::try_from(written).ok()
 }
 
 fn file(folder: &Path) -> PathBuf {

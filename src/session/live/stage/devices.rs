@@ -105,10 +105,16 @@ impl Devices {
                 self.mappings.report_clock_again();
                 tracing::info!("a MIDI clock controls the tempo, which stays unchanged until a clock is received");
             }
-            TempoSource::Link if !self.leaders.is_available(source) => tracing::warn!(
-                "tempo/source is link, but no Link session is joined: set `link = true` in melos.toml; the tempo does \
-                 not change"
-            ),
+            TempoSource::Link if !self.leaders.is_available(source) => {
+                let remedy = if cfg!(feature = "link") {
+                    "set `link = true` in melos.toml"
+                } else {
+                    "this melos was built without Ableton Link; docs/tempo.md describes how to build it"
+                };
+                tracing::warn!(
+                    "tempo/source is link, but no Link session is joined: {remedy}; the tempo does not change"
+                );
+            }
             TempoSource::Link | TempoSource::Jack => tracing::info!("{} controls the tempo", source.name()),
         }
     }

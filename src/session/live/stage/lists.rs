@@ -35,6 +35,11 @@ impl Lists {
         self.looks % LISTS == 1
     }
 
+    /// Has the rarely changing lists checked at the next opportunity.
+    pub(super) const fn expect_change(&mut self) {
+        self.looks = 0;
+    }
+
     /// Sends the key and the upcoming chords if they have changed.
     pub(super) fn publish_outlook(&mut self, conductor: &Conductor, head: u64, board: &Board) {
         let key = conductor.chord().map(|(_, key)| key);

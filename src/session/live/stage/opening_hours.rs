@@ -17,8 +17,10 @@ const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 const BEGINNING: u64 = 5 * SAMPLE_RATE as u64;
 
 /// The schedule, and whether it is open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::session::live) struct OpeningHours {
+    /// Hours that began later are begun, with their preset; earlier ones are continued.
+    continued_before: Timestamp,
     /// The schedule of the last check.
     schedule: Option<Schedule>,
     debounce: Debounce,
@@ -31,6 +33,8 @@ pub(in crate::session::live) struct OpeningHours {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Transition {
     pub(super) open: bool,
+    /// Whether it begins, now or while the daemon was not running, rather than continues after a restart or an edit.
+    pub(super) begins: bool,
     /// The preset to load.
     pub(super) preset: Option<String>,
     /// Fade time in seconds.
@@ -38,6 +42,17 @@ pub(super) struct Transition {
 }
 
 impl OpeningHours {
+    /// Opening hours for a daemon whose state was last saved at a time, if ever.
+    pub(in crate::session::live) fn new(saved: Option<Timestamp>) -> Self {
+        Self {
+            continued_before: saved.unwrap_or(Timestamp::MIN),
+            schedule: None,
+            debounce: Debounce::default(),
+            checked: None,
+            status: None,
+        }
+    }
+
     /// Checks the wall clock once a second; returns a transition when there is one. A new schedule starts over.
     pub(super) fn check(&mut self, schedule: Option<&Schedule>) -> Option<Transition> {
         let now = Instant::now();
@@ -45,6 +60,13 @@ impl OpeningHours {
             return None;
         }
         self.checked = Some(now);
+        self.look(schedule, Timestamp::now(), now)
+    }
+
+    /// The same at a time of the wall clock and of the monotonic clock.
+    fn look(&mut self, schedule: Option<&Schedule>, wall: Timestamp, now: Instant) -> Option<Transition> {
+        // From now on only a change of hours begins any.
+        let continued_before = std::mem::replace(&mut self.continued_before, Timestamp::MAX);
         if self.schedule.as_ref() != schedule {
             self.debounce = Debounce::default();
             self.schedule = schedule.cloned();
@@ -53,15 +75,16 @@ impl OpeningHours {
             self.status = None;
             return None;
         };
-        let current = schedule.at(Timestamp::now());
+        let current = schedule.at(wall);
         let state = if current.hours.is_some() { "open" } else { "closed" };
         self.status = Some(match current.until {
             Some(until) => format!("{state} until {}", schedule.local(until)),
             None => state.to_owned(),
         });
+        let begins = !self.debounce.is_new() || current.since.is_some_and(|since| since > continued_before);
         Some(match self.debounce.update(current.hours, now)?.map(|index| &schedule.hours[index]) {
-            Some(hours) => Transition { open: true, preset: hours.preset.clone(), fade: schedule.fade_in },
-            None => Transition { open: false, preset: None, fade: schedule.fade_out },
+            Some(hours) => Transition { open: true, begins, preset: hours.preset.clone(), fade: schedule.fade_in },
+            None => Transition { open: false, begins, preset: None, fade: schedule.fade_out },
         })
     }
 
@@ -87,5 +110,53 @@ impl Transition {
             ControlEvent::Set(Param::Play, Value::Toggle(self.open)),
             ControlEvent::Set(Param::PlayFade, conductor.value(Param::PlayFade)),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::files::config::Config;
+
+    const HOURS: &str = "[schedule]\ntime_zone = \"UTC\"\n[[schedule.hours]]\nopen = \"10:00\"\nclose = \"18:00\"\npreset = \"tides\"\n";
+
+    fn time(text: &str) -> Timestamp {
+        format!("2026-11-{text}:00Z").parse().unwrap()
+    }
+
+    /// What is reported at these times, each with a few seconds to settle: whether it opens, and whether that begins.
+    fn reports(hours: &mut OpeningHours, schedule: &Schedule, times: &[&str]) -> Vec<Option<(bool, bool)>> {
+        let mut at = Instant::now();
+        let mut look = |text: &&str| {
+            at += Duration::from_secs(60);
+            let first = hours.look(Some(schedule), time(text), at);
+            let settled = hours.look(Some(schedule), time(text), at + Duration::from_secs(5));
+            first.or(settled).map(|transition| (transition.open, transition.begins))
+        };
+        times.iter().map(&mut look).collect()
+    }
+
+    #[test]
+    fn a_preset_is_loaded_every_morning_but_not_after_a_restart_during_the_day() {
+        let schedule = Config::parse(Path::new("melos.toml"), HOURS).unwrap().schedule.unwrap();
+        let (opens, continues, closes) = (Some((true, true)), Some((true, false)), Some((false, true)));
+        // It runs day and night.
+        let mut hours = OpeningHours::new(None);
+        assert_eq!(
+            reports(&mut hours, &schedule, &["28T11:00", "28T12:00", "28T18:00", "29T10:00", "29T11:00"]),
+            [opens, None, closes, opens, None]
+        );
+        // The machine is switched off at night, and on again before or after the opening.
+        let mut hours = OpeningHours::new(Some(time("28T17:50")));
+        assert_eq!(reports(&mut hours, &schedule, &["29T09:50", "29T10:01"]), [Some((false, false)), opens]);
+        let mut hours = OpeningHours::new(Some(time("28T17:50")));
+        assert_eq!(reports(&mut hours, &schedule, &["29T10:10"]), [opens]);
+        // Restarted during the day; the schedule is edited later.
+        let mut hours = OpeningHours::new(Some(time("29T13:00")));
+        assert_eq!(reports(&mut hours, &schedule, &["29T13:01", "29T13:02"]), [continues, None]);
+        let edited = Schedule { fade_in: 3.0, ..schedule };
+        assert_eq!(reports(&mut hours, &edited, &["29T13:03"]), [continues]);
     }
 }

@@ -17,9 +17,9 @@ pub(in crate::session::live) struct Presets {
 }
 
 impl Presets {
-    /// Creates the library; the journey of the initial preset, if any, starts at frame 0.
-    pub(in crate::session::live) fn new(library: Library<Preset>, first: Option<&Preset>) -> Self {
-        Self { library, journey: first.map(|preset| JourneySteps::new(preset, 0)), modulated: Vec::new() }
+    /// Creates the library, with the journey of the initial preset, if any.
+    pub(in crate::session::live) const fn new(library: Library<Preset>, journey: Option<JourneySteps>) -> Self {
+        Self { library, journey, modulated: Vec::new() }
     }
 
     pub(in crate::session::live) const fn library(&self) -> &Library<Preset> {
@@ -45,6 +45,25 @@ impl Presets {
     pub(super) fn step(&mut self) -> impl Iterator<Item = ControlEvent> + use<> {
         let step = self.journey.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step);
         step.into_iter().map(|(param, value)| ControlEvent::Set(param, value))
+    }
+
+    /// The preset's own glide, if the current one comes from a step of its journey: a performer who takes over should not
+    /// wait as long as the journey does.
+    pub(super) fn own_glide(&self, playing: &str, glide: Value) -> Option<ControlEvent> {
+        let current = self.journey.as_ref()?.current()?;
+        let own = |settings: &[(Param, Value)]| settings.iter().find(|(param, _)| *param == Param::Glide).cloned();
+        let of_step = own(&current.settings)?;
+        if of_step.1 != glide {
+            return None;
+        }
+        let of_preset = self.library.get(playing).and_then(|preset| own(&preset.named));
+        let (param, value) = of_preset.unwrap_or((Param::Glide, Param::Glide.default_value()));
+        Some(ControlEvent::Set(param, value))
+    }
+
+    /// The current step of the journey, from 1, to continue it after a restart.
+    pub(in crate::session::live) fn journey_step(&self) -> Option<usize> {
+        self.journey.as_ref()?.place().map(|place| place.step).filter(|step| *step > 0)
     }
 
     /// Ends the journey, because the performer has taken over.

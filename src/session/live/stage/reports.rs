@@ -97,6 +97,11 @@ impl Reports {
         self.board.offer(Param::Preset, presets.names().map(str::to_owned).collect());
     }
 
+    /// Has the list of scenes checked with the next report, so that whoever sees the new value finds the new list too.
+    pub(super) const fn expect_scenes(&mut self) {
+        self.lists.expect_change();
+    }
+
     /// Publishes changes of the lists, and of the upcoming chords as seen from the playhead.
     pub(super) fn publish_lists(
         &mut self,
@@ -113,8 +118,13 @@ impl Reports {
     }
 
     /// Saves the state, at a limited rate.
-    pub(super) fn save<'a>(&mut self, conductor: &Conductor, learned: impl Iterator<Item = &'a Learned>) {
-        self.state.save(|| Saved::of(conductor, learned));
+    pub(super) fn save<'a>(
+        &mut self,
+        conductor: &Conductor,
+        learned: impl Iterator<Item = &'a Learned>,
+        journey: Option<usize>,
+    ) {
+        self.state.save(|| Saved::of(conductor, learned, journey));
     }
 
     /// Saves the final state and waits until it is on disk.

@@ -41,6 +41,12 @@ impl Show {
 
     /// Applies an event and runs its side effects. Returns whether it was valid; otherwise a warning was logged.
     pub(super) fn perform(&mut self, event: &ControlEvent) -> bool {
+        if let ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) = event
+            && param.is_mood()
+        {
+            let glide = self.presets.own_glide(&self.preset(), self.conductor().value(Param::Glide));
+            self.apply_all(glide);
+        }
         let valid = self.apply(event);
         if let ControlEvent::Set(param, value) = event
             && valid
@@ -86,6 +92,7 @@ impl Show {
             (Param::PresetNext, _) => self.presets.load_relative(&self.preset(), 1, frame, tempo_source),
             (Param::PresetPrevious, _) => self.presets.load_relative(&self.preset(), -1, frame, tempo_source),
             (Param::Record, Value::Toggle(on)) => return self.record(*on),
+            (Param::SceneStore | Param::SceneDelete, _) => return self.reports.expect_scenes(),
             (Param::Timer, Value::Number(seconds)) => return self.timer.start(*seconds, frame),
             (Param::Setlist, _) => return self.go_in_setlist(0),
             (Param::SetlistNext, _) => return self.step_setlist(1),

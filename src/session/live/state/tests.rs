@@ -24,7 +24,12 @@ fn some() -> Saved {
     ];
     let dawn = vec![(Param::Reverb, Value::Number(0.25)), (Param::Tempo, Value::Number(66.0))];
     let learned = vec![Learned::new("My \"box\"", "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap()];
-    Saved { learned, values, scenes: [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), Vec::new())].into() }
+    Saved {
+        learned,
+        values,
+        journey: Some(2),
+        scenes: [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), Vec::new())].into(),
+    }
 }
 
 #[test]
@@ -43,7 +48,7 @@ fn settings_of_recordings_are_saved() {
         conductor.apply(&ControlEvent::Set(param, value)).unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).unwrap().close(Saved::of(&conductor, [].iter()));
+    open(folder.path()).unwrap().close(Saved::of(&conductor, [].iter(), None));
     let saved = load(folder.path());
     assert!(set.iter().all(|setting| saved.values.contains(setting)), "{:?}", saved.values);
 }
@@ -55,7 +60,7 @@ fn scenes_are_restored_into_the_conductor() {
         first.apply(&ControlEvent::Set(param, value)).unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).unwrap().close(Saved::of(&first, [].iter()));
+    open(folder.path()).unwrap().close(Saved::of(&first, [].iter(), None));
 
     let saved = load(folder.path());
     let mut second = Conductor::new(1, &[]);
@@ -123,6 +128,8 @@ fn one_bad_value_loses_only_itself_and_the_file_is_kept() {
         ("hold = true", "hold = [", (1, 0, 0)),
         ("hold = true", "hold = \"\"\"", (1, 0, 0)),
         ("hold = true", "hold = True", (1, 0, 0)),
+        ("journey = 2", "journey = 0", (0, 0, 0)),
+        ("journey = 2", "journey = \"two\"", (0, 0, 0)),
         ("[scenes.hall]", "[scenes.hall", (0, 1, 0)),
         ("[scenes.hall]", "[scenes hall]", (0, 1, 0)),
         ("[[learned]]", "[[learned]", (0, 0, 0)),

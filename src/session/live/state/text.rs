@@ -1,4 +1,5 @@
-//! The saved state as TOML: values by parameter id, each scene as a table in `scenes`, learned controls in `learned`.
+//! The saved state as TOML: values by parameter id, the step of the `journey`, each scene as a table in `scenes`, learned
+//! controls in `learned`.
 
 use toml::{Table, Value as Toml};
 
@@ -9,6 +10,8 @@ use crate::midi::mapping::Learned;
 
 pub(super) fn format(state: &Saved) -> String {
     let mut table = values_out(&state.values);
+    let journey = state.journey.and_then(|step| i64::try_from(step).ok());
+    table.extend(journey.map(|step| ("journey".to_owned(), Toml::Integer(step))));
     let scenes = state.scenes.iter().map(|(name, values)| (name.clone(), Toml::Table(values_out(values))));
     table.insert("scenes".to_owned(), Toml::Table(scenes.collect()));
     let learned = state.learned.iter().map(|learned| {
@@ -47,6 +50,13 @@ pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
         }
         Some(_) => wrong.push("`learned` must be a list".to_owned()),
     }
+    state.journey = table.remove("journey").and_then(|step| {
+        let step = step.as_integer().and_then(|step| usize::try_from(step).ok()).filter(|step| *step > 0);
+        if step.is_none() {
+            wrong.push("`journey` must be the number of a step".to_owned());
+        }
+        step
+    });
     state.values = values_in(&table, &mut wrong);
     (state, wrong)
 }

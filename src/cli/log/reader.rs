@@ -1,0 +1,85 @@
+//! Who reads standard error, and what suits them: a person at a terminal, the system's journal, or anything else.
+
+use std::fmt;
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+
+/// The journal's prefix for errors.
+pub(super) const ERROR: &str = "<3>";
+
+/// The reader of standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A person, who needs the time of day at most.
+    Terminal,
+    /// systemd's journal, which adds the time and reads priorities.
+    Journal,
+    /// A file or another program.
+    Other,
+}
+
+impl Reader {
+    pub(super) fn of(stderr: &File) -> Self {
+        if stderr.is_terminal() {
+            return Self::Terminal;
+        }
+        let socket = stderr.metadata().ok().map(|found| format!("{}:{}", found.dev(), found.ino()));
+        // systemd names the socket that it reads, since a child may have its standard error elsewhere.
+        let is_journal = socket.is_some() && std::env::var("JOURNAL_STREAM").ok() == socket;
+        if is_journal { Self::Journal } else { Self::Other }
+    }
+}
+
+/// A line with its level as a priority for the journal, so that `journalctl -p warning` finds warnings.
+pub(super) fn with_priority(line: &str) -> String {
+    let (level, text) = line.trim_start().split_once(' ').unwrap_or_default();
+    let priority = match level {
+        "ERROR" => ERROR,
+        "WARN" => "<4>",
+        "INFO" => "<6>",
+        "DEBUG" | "TRACE" => "<7>",
+        _ => return line.to_owned(),
+    };
+    format!("{priority}{text}")
+}
+
+/// The time of day where the reader is.
+#[derive(Debug)]
+pub(super) struct LocalTime(TimeZone);
+
+impl Default for LocalTime {
+    fn default() -> Self {
+        Self(TimeZone::system())
+    }
+}
+
+impl FormatTime for LocalTime {
+    fn format_time(&self, to: &mut Writer<'_>) -> fmt::Result {
+        write!(to, "{}", self.0.to_datetime(Timestamp::now()).strftime("%H:%M:%S"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_become_priorities() {
+        for (line, expected) in [
+            (" INFO listening to OSC", "<6>listening to OSC"),
+            (" WARN late by=3", "<4>late by=3"),
+            ("ERROR panicked: INFO", "<3>panicked: INFO"),
+            ("DEBUG x", "<7>x"),
+            ("something else", "something else"),
+            ("", ""),
+        ] {
+            assert_eq!(with_priority(line), expected);
+        }
+    }
+}
