@@ -143,3 +143,21 @@ fn large_files_full_of_errors_are_checked_quickly() {
     fs::write(folder.path().join("huge.toml"), "tempo = = 90\n".repeat(110_000)).unwrap();
     assert!(check_in(folder.path(), "huge.toml").1.contains("larger than"));
 }
+
+#[test]
+fn presets_named_in_a_configuration_must_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("melos.toml");
+    let hours =
+        |preset: &str| format!("[[schedule.hours]]\nopen = \"10:00\"\nclose = \"18:00\"\npreset = \"{preset}\"\n");
+    fs::write(&file, format!("preset = \"storm\"\n{}{}", hours("strom"), hours("mine"))).unwrap();
+    let (code, report) = check(&[&file]);
+    assert_eq!((code, report.len()), (Some(78), 3), "{report:?}");
+    assert!(report[0].contains("melos.toml:5: preset = \"strom\": there is no preset with this name; did you mean"));
+    assert!(report[1].contains("melos.toml:9: preset = \"mine\": there is no preset"), "{report:?}");
+    // Presets beside the file count.
+    fs::create_dir(folder.path().join("presets")).unwrap();
+    fs::write(folder.path().join("presets/mine.toml"), "schema = 1\nname = \"Mine\"\n").unwrap();
+    fs::write(&file, hours("mine")).unwrap();
+    assert_eq!(check(&[&file]).0, Some(0));
+}

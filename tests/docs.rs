@@ -4,54 +4,18 @@
 
 #[path = "support/addresses.rs"]
 mod addresses;
+#[path = "support/documents.rs"]
+mod documents;
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+
+use documents::{Block, blocks, documents};
 
 use melos::files::config::Config;
 use melos::files::preset::Preset;
 use melos::files::setlist::Setlist;
 use melos::midi::mapping::Mapping;
-
-/// A fenced block.
-struct Block {
-    /// Its file and line, for messages.
-    place: String,
-    /// The info string of the fence, such as `toml preset`.
-    kind: String,
-    text: String,
-}
-
-/// Returns the user documentation by path.
-fn documents() -> BTreeMap<PathBuf, String> {
-    let in_docs = fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
-    let documents = in_docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
-    let documents =
-        documents.chain(["README.md", "examples/README.md", "examples/touchdesigner.md"].map(PathBuf::from));
-    documents.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
-}
-
-fn blocks() -> Vec<Block> {
-    let mut blocks = Vec::new();
-    for (path, text) in documents() {
-        let mut open: Option<Block> = None;
-        for (index, line) in text.lines().enumerate() {
-            match (line.strip_prefix("```"), &mut open) {
-                (Some(kind), None) => {
-                    let place = format!("{}:{}", path.display(), index + 1);
-                    open = Some(Block { place, kind: kind.to_owned(), text: String::new() });
-                }
-                (Some(_), Some(_)) => blocks.extend(open.take()),
-                (None, Some(block)) => block.text += &format!("{line}\n"),
-                (None, None) => {}
-            }
-        }
-        assert!(open.is_none(), "{}: unclosed block", path.display());
-    }
-    blocks
-}
 
 #[test]
 fn files_in_the_documentation_are_valid() {

@@ -150,6 +150,7 @@ fn the_log_can_be_read_after_the_daemon_has_exited() {
     std::thread::sleep(Duration::from_secs(2));
     let lines = melos(&daemon, &["log", "--since", "1 hour ago"]);
     assert!(lines.contains("info  Storm preset=storm") && lines.contains("MIDI"), "{lines}");
+    assert!(melos(&daemon, &["log", "--since", "yesterday"]).contains("Storm preset=storm"));
     assert!(melos(&daemon, &["log", "--since", "2099-01-01T00:00:00Z"]).is_empty());
     let http = daemon.http.to_string();
     let (ended, _) = daemon.terminate();
@@ -163,6 +164,6 @@ fn the_log_can_be_read_after_the_daemon_has_exited() {
         .unwrap();
     let kept = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && kept.contains("Storm preset=storm") && kept.contains("fading out"), "{kept}");
-    let wrong = Command::new(env!("CARGO_BIN_EXE_melos")).args(["log", "--since", "yesterday"]).output().unwrap();
+    let wrong = Command::new(env!("CARGO_BIN_EXE_melos")).args(["log", "--since", "last week"]).output().unwrap();
     assert!(String::from_utf8(wrong.stderr).unwrap().contains("8 hours ago"));
 }

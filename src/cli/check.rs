@@ -125,10 +125,13 @@ impl Check {
             },
             Some(Kind::Preset) => Preset::parse(given, &text).err().map(texts),
             Some(Kind::Setlist) => match Setlist::parse(given, &text) {
-                Ok(setlist) => Some(unknown_presets(given, &text, &setlist)),
+                Ok(setlist) => Some(unknown_presets(given, &text, "entry.preset", &presets_of_setlist(&setlist))),
                 Err(problems) => Some(texts(problems)),
             },
-            Some(Kind::Config) => Config::parse(given, &text).err().map(texts),
+            Some(Kind::Config) => match Config::parse(given, &text) {
+                Ok(config) => Some(unknown_presets(given, &text, "preset", &presets_of_config(&text, &config))),
+                Err(problems) => Some(texts(problems)),
+            },
             None => {
                 let hint = "cannot tell what this file is from its location or its keys: a preset has schema and name, a mapping [device] \
                             or [[bind]] too, a setlist [[entry]], a configuration [audio], [osc], [http] or [midi]";
@@ -164,25 +167,36 @@ fn missing_parent(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem>
     Some(Problem { line, key: "inherit".to_owned(), value: format!("{name:?}"), ..Problem::of_file(file, hint) })
 }
 
-/// Reports presets of a setlist that are neither beside it nor in the search path.
-fn unknown_presets(file: &Path, text: &str, setlist: &Setlist) -> Vec<String> {
+/// The presets that a setlist names, in the order of its lines.
+fn presets_of_setlist(setlist: &Setlist) -> Vec<&str> {
+    let entries = setlist.entries.iter();
+    entries.filter_map(|entry| if let Cue::Preset(name) = &entry.cue { Some(name.as_str()) } else { None }).collect()
+}
+
+/// The presets that a configuration names, in the order of its lines.
+fn presets_of_config<'a>(text: &str, config: &'a Config) -> Vec<&'a str> {
+    let (root, _) = toml::de::DeTable::parse_recoverable(text);
+    let first = root.get_ref().get("preset").map(|_| config.preset.as_str());
+    let hours = config.schedule.iter().flat_map(|schedule| &schedule.hours);
+    first.into_iter().chain(hours.filter_map(|hours| hours.preset.as_deref())).collect()
+}
+
+/// Reports presets named in the lines of a file that are neither beside its folder nor in the search path.
+fn unknown_presets(file: &Path, text: &str, key: &str, named: &[&str]) -> Vec<String> {
     let places = find_data(None).ok().map(|data| Places::new(&data));
     let found = places.into_iter().flat_map(|places| places.found("presets"));
     let known: Vec<String> = found.map(|(name, _)| name).collect();
-    let beside = file.parent().and_then(Path::parent).map(|root| root.join("presets"));
+    let folders = || file.ancestors().skip(1).take(2).map(|folder| folder.join("presets"));
     let is_there = |name: &str| {
-        let beside = beside.as_ref().is_some_and(|folder| folder.join(format!("{name}.toml")).is_file());
+        let beside = folders().any(|folder| folder.join(format!("{name}.toml")).is_file());
         beside || known.iter().any(|other| other == name)
     };
     let mut lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("preset"));
-    let presets = setlist.entries.iter().filter_map(|entry| match &entry.cue {
-        Cue::Preset(name) => Some((name, lines.next().map_or(0, |(index, _)| index + 1))),
-        Cue::Scene(_) => None,
-    });
+    let presets = named.iter().map(|name| (*name, lines.next().map_or(0, |(index, _)| index + 1)));
     let unknown = presets.filter(|(name, _)| !is_there(name)).map(|(name, line)| {
         let hint = format!("there is no preset with this name{}", meant(name, known.iter().map(String::as_str)));
         let problem = Problem::of_file(file, hint);
-        Problem { line, key: "entry.preset".to_owned(), value: format!("{name:?}"), ..problem }.to_string()
+        Problem { line, key: key.to_owned(), value: format!("{name:?}"), ..problem }.to_string()
     });
     unknown.collect()
 }

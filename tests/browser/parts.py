@@ -138,7 +138,7 @@ def piece(page, daemon):
     # A blend of two emotions.
     page.click("[data-source=calm]", modifiers=["Shift"])
     page.click("#piece-make")
-    blend = daemon.until("a blend is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > other["id"]), None))
+    blend = daemon.until("a blend is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] != made["id"]), None))
     assert blend["request"]["emotion"] == {"romantic": 0.5, "calm": 0.5}, blend
     page.locator(f"[data-piece='{blend['id']}'] >> text=Cancel").click()
     row.locator("text=Delete").click()

@@ -75,10 +75,10 @@ impl JourneySteps {
     /// no such step any more.
     #[must_use]
     pub fn resume(preset: &super::Preset, step: usize, start: u64) -> Self {
-        let walk = Self::new(preset, start);
-        let Some(current) = step.checked_sub(1).and_then(|index| walk.steps.get(index)) else { return walk };
+        let journey = Self::new(preset, start);
+        let Some(current) = step.checked_sub(1).and_then(|index| journey.steps.get(index)) else { return journey };
         let frame = start + seconds_to_frames(current.seconds);
-        Self { next: step, frame, ..walk }
+        Self { next: step, frame, ..journey }
     }
 
     /// The current step; `None` before the first.

@@ -9,7 +9,7 @@ use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::files::config::{Config, ConfigError, HttpConfig};
 use crate::files::library::Library;
-use crate::files::preset::{Preset, JourneySteps, begin_with};
+use crate::files::preset::{JourneySteps, Preset, begin_with};
 use crate::output::device::OutputStatus;
 use crate::units::frames_to_seconds;
 

@@ -63,7 +63,7 @@ impl Presets {
 
     /// The current step of the journey, from 1, to continue it after a restart.
     pub(in crate::session::live) fn journey_step(&self) -> Option<usize> {
-        self.journey.as_ref()?.place().map(|place| place.step).filter(|step| *step > 0)
+        self.journey.as_ref()?.position().map(|position| position.step).filter(|step| *step > 0)
     }
 
     /// Ends the journey, because the performer has taken over.

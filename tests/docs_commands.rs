@@ -1,0 +1,76 @@
+//! Runs the commands of the documentation that talk to a running daemon, in order, against a real one.
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/documents.rs"]
+mod documents;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use daemon::Daemon;
+use documents::{Block, blocks};
+
+/// Puts the files of the documentation where a user would: each under its name in lower case, with hyphens.
+fn write_files(config: &Path) {
+    for Block { kind, text, .. } in blocks() {
+        let folder = match kind.as_str() {
+            "toml preset" => "presets",
+            "toml setlist" => "setlists",
+            _ => continue,
+        };
+        let Some(name) = text.lines().find_map(|line| line.strip_prefix("name = ")) else { continue };
+        let file = name.trim_matches('"').to_lowercase().replace(' ', "-");
+        fs::create_dir_all(config.join(folder)).unwrap();
+        fs::write(config.join(folder).join(file + ".toml"), text).unwrap();
+    }
+}
+
+/// Whether a line needs nothing but a daemon and comes to an end by itself.
+fn can_run(line: &str) -> bool {
+    let commands = ["melos ", "oscsend ", "curl "];
+    let others = ["melos run", "melos learn", "melos render", "/file?download"];
+    commands.iter().any(|command| line.starts_with(command)) && !others.iter().any(|other| line.contains(other))
+}
+
+#[test]
+fn commands_in_the_documentation_do_what_they_should() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, programs) = (folder.path().join(".config/melos"), folder.path().join("bin"));
+    write_files(&config);
+    fs::create_dir(&programs).unwrap();
+    symlink(env!("CARGO_BIN_EXE_melos"), programs.join("melos")).unwrap();
+    let home = [("XDG_CONFIG_HOME", folder.path().join(".config").display().to_string())];
+    let daemon = Daemon::start_with(&home, &folder.path().join("state"), &["--audio", "null", "--midi", "off"]);
+    let run = |line: &str| -> Output {
+        let line = line.replace("9000", &daemon.osc.to_string()).replace("9080", &daemon.http.to_string());
+        // Its absence on the test machine is not the documentation's fault.
+        let line = line.replace(" /etc/melos", "").replace("curl -s", "curl -sS --fail-with-body");
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &line]).current_dir(folder.path()).env("PATH", path).env("HOME", folder.path());
+        shell.env("MELOS_HTTP", daemon.http.to_string()).envs(home.iter().map(|(name, value)| (name, value)));
+        shell.output().unwrap()
+    };
+    let mut count = 0;
+    for Block { place, kind, text } in blocks() {
+        for line in text.lines().filter(|line| kind == "sh" && can_run(line)) {
+            if line.starts_with("melos record start") {
+                run("melos record stop");
+            }
+            let output = run(line);
+            // Without an audio device, health is reported as such.
+            let reports_health = ["melos status", "melos doctor"].iter().any(|command| line.starts_with(command));
+            let is_fine = output.status.success() || reports_health && output.status.code() == Some(2);
+            assert!(is_fine, "{place}: {line}\n{output:?}");
+            count += 1;
+        }
+    }
+    assert!(count > 40, "only {count} commands found");
+    let status = daemon.status().unwrap();
+    let log = daemon.log();
+    assert!(status["losses"]["osc_refused"] == 0 && !log.contains("there is no"), "{log}");
+}

@@ -1,0 +1,45 @@
+//! The user documentation and the blocks of code in it.
+#![allow(dead_code, reason = "each test program uses only part of this module")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+/// A fenced block.
+pub(crate) struct Block {
+    /// Its file and line, for messages.
+    pub(crate) place: String,
+    /// The info string of the fence, such as `toml preset`.
+    pub(crate) kind: String,
+    pub(crate) text: String,
+}
+
+/// Returns the user documentation by path.
+pub(crate) fn documents() -> BTreeMap<PathBuf, String> {
+    let in_docs = fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
+    let documents = in_docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let documents =
+        documents.chain(["README.md", "examples/README.md", "examples/touchdesigner.md"].map(PathBuf::from));
+    documents.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// Returns every fenced block in it.
+pub(crate) fn blocks() -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for (path, text) in documents() {
+        let mut open: Option<Block> = None;
+        for (index, line) in text.lines().enumerate() {
+            match (line.strip_prefix("```"), &mut open) {
+                (Some(kind), None) => {
+                    let place = format!("{}:{}", path.display(), index + 1);
+                    open = Some(Block { place, kind: kind.to_owned(), text: String::new() });
+                }
+                (Some(_), Some(_)) => blocks.extend(open.take()),
+                (None, Some(block)) => block.text += &format!("{line}\n"),
+                (None, None) => {}
+            }
+        }
+        assert!(open.is_none(), "{}: unclosed block", path.display());
+    }
+    blocks
+}
