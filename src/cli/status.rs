@@ -137,7 +137,7 @@ mod tests {
         });
         assert_eq!(
             describe(&status),
-            "Melos is playing.\nMusic    calm, 56 bpm (led by clock), preset slow-dawn\nSound    JACK, 5.3 ms a block, -25.1 dB\n\
+            "Melos is playing.\nMusic    calm, 56 bpm (led by clock), preset slow-dawn\nSound    JACK, 5.3 ms blocks, -25.1 dB\n\
              Load     23 % of a core, playing for 2 h 5 min\nLost     3 frames not recorded\n\
              Setlist  preset slow-dawn, next scene verse\nTimer    fades out in 1 min 1 s\nHours    open until Sat 18:00\n\
              Trouble  state: the disk is full"
