@@ -25,7 +25,7 @@ def course(judge: Judge, describe: Callable[[Floats], Floats], samples: Floats, 
 
 
 def activity(performance: Performance, change: float, seconds: float) -> tuple[Floats, Floats]:
-    """The centres of windows, in seconds after the change, and the velocities of the notes beginning in each, summed."""
+    """Centres of windows, in seconds after the change, and summed velocities of the notes that begin in them."""
     edges = np.arange(round(seconds / NOTES_STEP) + 1) * NOTES_STEP
     sums, _ = np.histogram(performance.onset, edges, weights=performance.velocity)
     width = round(NOTES / NOTES_STEP)
