@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use melos::engine::{Engine, EngineEnds, ports};
-use melos::event::{EngineCommand, Hop, QueuedCommand};
+use melos::event::{EngineCommand, Hop, QueuedCommand, SaveRequest};
 use melos::mel::HOP;
 use melos::music::theory::Voice;
 use ringbuf::traits::{Consumer, Producer};
@@ -21,7 +21,9 @@ fn feed(ends: &mut EngineEnds, pushed: &mut u64, frame: u64) {
 fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("engine");
     group.throughput(Throughput::Elements(256));
-    for (name, notes) in [("piano alone", 0), ("all voices", 12)] {
+    for (name, notes, saves) in
+        [("piano alone", 0, false), ("piano alone, saving its state", 0, true), ("all voices", 12, false)]
+    {
         let (ports, mut ends) = ports();
         let mut engine = Engine::new(ports, Arc::default());
         for voice in Voice::ALL {
@@ -30,10 +32,16 @@ fn bench(criterion: &mut Criterion) {
                 assert!(ends.commands.try_push(QueuedCommand { number: 0, frame: 0, command }).is_ok());
             }
         }
-        let (mut block, mut pushed) = ([0.0; 512], 0);
+        let (mut block, mut pushed, mut state) = ([0.0; 512], 0, vec![0; 1 << 20]);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                feed(&mut ends, &mut pushed, engine.status().frame());
+                let frame = engine.status().frame();
+                feed(&mut ends, &mut pushed, frame);
+                if saves {
+                    ends.state.pop_slice(&mut state);
+                    ends.saved.clear();
+                    assert!(ends.saves.try_push(SaveRequest { frame, commands: 0 }).is_ok());
+                }
                 engine.render(&mut block);
             });
         });

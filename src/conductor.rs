@@ -4,6 +4,8 @@
 //! event) list give the same [`Score`], however finely time is divided. It runs on the performance thread, or in the
 //! offline renderer.
 
+use serde::{Deserialize, Serialize};
+
 mod active_targets;
 mod arrangement;
 mod counter;
@@ -46,7 +48,7 @@ const WAIT_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
 const TEMPO_TOLERANCE: f64 = 2e-4;
 
 /// Turns control events and the passing of time into a [`Score`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Conductor {
     /// What is requested.
     performance: Performance,

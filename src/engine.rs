@@ -18,12 +18,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use ringbuf::traits::{Consumer, Producer};
+use serde::{Deserialize, Serialize};
 
 use crate::event::EngineEvent;
 use crate::event::health::Loss;
 use crate::event::parameter::Param;
 use crate::units::SAMPLE_RATE;
 
+mod checkpoint;
 mod commands;
 mod dsp;
 mod envelope;
@@ -78,6 +80,18 @@ const RMS_SHARE: f32 = QUANTUM as f32 / (0.3 * SAMPLE_RATE as f32);
 pub struct Engine {
     ports: EnginePorts,
     status: Arc<EngineStatus>,
+    state: State,
+    /// The current quantum, and how much of it has been played.
+    ready: [[f32; 2]; QUANTUM],
+    played: usize,
+    /// Frames that did not fit in the tap and are not yet marked there as a gap.
+    untapped: u32,
+}
+
+/// What the sound depends on between two quanta, except for the hops to come. [`EnginePorts::saves`] requests it.
+#[derive(Serialize, Deserialize)]
+#[allow(missing_debug_implementations, reason = "half a megabyte of samples")]
+pub struct State {
     /// The playhead: the first frame of the next quantum.
     frame: u64,
     network: Network,
@@ -100,16 +114,11 @@ pub struct Engine {
     limiting: bool,
     starved_since: u64,
     power: f32,
-    /// The current quantum, and how much of it has been played.
-    ready: [[f32; 2]; QUANTUM],
-    played: usize,
-    /// Frames that did not fit in the tap and are not yet marked there as a gap.
-    untapped: u32,
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Engine").field("frame", &self.frame).finish_non_exhaustive()
+        formatter.debug_struct("Engine").field("frame", &self.state.frame).finish_non_exhaustive()
     }
 }
 
@@ -117,34 +126,8 @@ impl Engine {
     /// Creates an engine at frame 0 with every parameter at its default. This is the only function here that allocates.
     #[must_use]
     pub fn new(ports: EnginePorts, status: Arc<EngineStatus>) -> Self {
-        let mut play = Ramp::new(0.0, FADE_IN_SECONDS);
-        play.set(1.0);
-        Self {
-            ports,
-            status,
-            frame: 0,
-            network: Network::new(),
-            widener: StereoWidener::new(),
-            bass: Pool::new(),
-            pad: Pool::new(),
-            upper: Pool::new(),
-            mixer: Mixer::new(),
-            width: Ramp::of(Param::Width, default(Param::Width)),
-            freeze: Freeze::new(),
-            reverb: Reverb::new(),
-            tone: Tone::new(),
-            play,
-            play_fade: 0.0,
-            limiter: Limiter::new(),
-            gate: Ramp::new(1.0, PANIC_FADE_SECONDS),
-            cutting: false,
-            limiting: false,
-            starved_since: 0,
-            power: 0.0,
-            ready: [[0.0; 2]; QUANTUM],
-            played: QUANTUM,
-            untapped: 0,
-        }
+        let (ready, played, untapped) = ([[0.0; 2]; QUANTUM], QUANTUM, 0);
+        Self { ports, status, state: State::new(), ready, played, untapped }
     }
 
     /// Returns the engine's status.
@@ -170,23 +153,24 @@ impl Engine {
     }
 
     fn quantum(&mut self) {
+        self.save_if_requested();
         self.take_commands();
         self.take_hops();
         let bus = self.mix();
         self.finish(&bus);
         self.measure();
-        self.frame += QUANTUM as u64;
-        self.status.frame.store(self.frame, Relaxed);
+        self.state.frame += QUANTUM as u64;
+        self.status.frame.store(self.state.frame, Relaxed);
     }
 
     fn take_hops(&mut self) {
         for _ in 0..MAX_HOPS_PER_QUANTUM {
             let Some(hop) = self.ports.hops.try_peek() else { break };
-            match self.network.receive(hop, self.frame) {
+            match self.state.network.receive(hop, self.state.frame) {
                 Receipt::Taken => {}
                 Receipt::Dropped => self.lost(Loss::Hops, 1),
                 Receipt::EpochRejected => {
-                    let event = EngineEvent::EpochRejected { epoch: hop.epoch, frame: self.frame };
+                    let event = EngineEvent::EpochRejected { epoch: hop.epoch, frame: self.state.frame };
                     self.lost(Loss::Hops, 1);
                     self.status.rejected_epoch.store(hop.epoch, Relaxed);
                     self.report(event);
@@ -194,11 +178,11 @@ impl Engine {
             }
             self.ports.hops.skip(1);
         }
-        self.status.accepted_epoch.store(self.network.epoch(), Relaxed);
-        let not_finite = self.network.take_not_finite();
+        self.status.accepted_epoch.store(self.state.network.epoch(), Relaxed);
+        let not_finite = self.state.network.take_not_finite();
         if not_finite > 0 {
             self.lost(Loss::NotFinite, not_finite);
-            self.report(EngineEvent::NotFinite { frame: self.frame });
+            self.report(EngineEvent::NotFinite { frame: self.state.frame });
         }
     }
 
@@ -206,48 +190,48 @@ impl Engine {
     fn mix(&mut self) -> Bus {
         let mut bus = Bus::SILENT;
         let mut piano = [0.0; QUANTUM];
-        match self.network.render(self.frame, &mut piano) {
+        match self.state.network.render(self.state.frame, &mut piano) {
             Transition::Starved => {
-                self.starved_since = self.frame;
+                self.state.starved_since = self.state.frame;
                 self.lost(Loss::Starvations, 1);
                 self.status.starved.store(true, Relaxed);
-                self.report(EngineEvent::Starved { frame: self.frame });
+                self.report(EngineEvent::Starved { frame: self.state.frame });
             }
             Transition::Recovered => {
                 self.status.starved.store(false, Relaxed);
-                let bridged = self.frame - self.starved_since;
+                let bridged = self.state.frame - self.state.starved_since;
                 self.status.starved_frames.fetch_add(bridged, Relaxed);
-                self.report(EngineEvent::Recovered { frame: self.frame, bridged });
+                self.report(EngineEvent::Recovered { frame: self.state.frame, bridged });
             }
             Transition::None => {}
         }
-        let [network_phrase, harmony_phrase] = &mut self.mixer.phrase;
-        self.mixer.network.step().scale(&mut piano);
+        let [network_phrase, harmony_phrase] = &mut self.state.mixer.phrase;
+        self.state.mixer.network.step().scale(&mut piano);
         network_phrase.step().scale(&mut piano);
         self.status.meter(Layer::Network, piano.iter().fold(0.0, |peak, sample| sample.abs().max(peak)));
-        self.widener.render(&piano, &mut bus);
+        self.state.widener.render(&piano, &mut bus);
 
         let mut harmony = Bus::SILENT;
         let mut voice = Bus::SILENT;
-        self.bass.render(&mut voice);
-        self.status.meter(Layer::Bass, harmony.add(&mut voice, self.mixer.bass.step()));
-        self.pad.render(&mut voice);
-        self.status.meter(Layer::Pad, harmony.add(&mut voice, self.mixer.pad.step()));
-        self.upper.render(&mut voice);
-        self.status.meter(Layer::Upper, harmony.add(&mut voice, self.mixer.upper.step()));
+        self.state.bass.render(&mut voice);
+        self.status.meter(Layer::Bass, harmony.add(&mut voice, self.state.mixer.bass.step()));
+        self.state.pad.render(&mut voice);
+        self.status.meter(Layer::Pad, harmony.add(&mut voice, self.state.mixer.pad.step()));
+        self.state.upper.render(&mut voice);
+        self.status.meter(Layer::Upper, harmony.add(&mut voice, self.state.mixer.upper.step()));
         harmony.scale(harmony_phrase.step());
-        self.status.meter(Layer::Harmony, bus.add(&mut harmony, self.mixer.harmony.step()));
+        self.status.meter(Layer::Harmony, bus.add(&mut harmony, self.state.mixer.harmony.step()));
 
-        self.freeze.render(&mut bus);
-        self.reverb.render(&mut bus);
-        self.width.step().scale(&mut bus.side);
-        self.tone.render(&mut bus);
+        self.state.freeze.render(&mut bus);
+        self.state.reverb.render(&mut bus);
+        self.state.width.step().scale(&mut bus.side);
+        self.state.tone.render(&mut bus);
         bus
     }
 
     /// Applies master level, fades, limiter and gate, and writes the quantum to be played.
     fn finish(&mut self, bus: &Bus) {
-        let (master, play, gate) = (self.mixer.master.step(), self.play.step(), self.gate.step());
+        let (master, play, gate) = (self.state.mixer.master.step(), self.state.play.step(), self.state.gate.step());
         let gains = master.iter().zip(play.iter()).zip(gate.iter());
         let mut broken = 0;
         for ((out, ((master, play), gate)), (mid, side)) in
@@ -259,40 +243,40 @@ impl Engine {
                 frame = [0.0; 2];
                 broken += 1;
             }
-            *out = self.limiter.next(frame).map(|sample| gate * sample);
+            *out = self.state.limiter.next(frame).map(|sample| gate * sample);
         }
         if broken > 0 {
             // A recursive filter holds NaN or infinity and must be reset.
             self.lost(Loss::NotFinite, broken);
-            self.report(EngineEvent::NotFinite { frame: self.frame });
+            self.report(EngineEvent::NotFinite { frame: self.state.frame });
             self.clear();
         }
-        if self.cutting && self.gate.value() == 0.0 {
-            self.cutting = false;
+        if self.state.cutting && self.state.gate.value() == 0.0 {
+            self.state.cutting = false;
             self.clear();
-            self.gate.set_over(1.0, FADE_IN_SECONDS);
-            self.report(EngineEvent::Panicked { frame: self.frame });
+            self.state.gate.set_over(1.0, FADE_IN_SECONDS);
+            self.report(EngineEvent::Panicked { frame: self.state.frame });
         }
-        let limiting = self.limiter.take_lowest();
+        let limiting = self.state.limiter.take_lowest();
         self.status.gain.note(limiting);
-        if limiting < 1.0 && !self.limiting {
+        if limiting < 1.0 && !self.state.limiting {
             self.status.limited.fetch_add(1, Relaxed);
         }
-        self.limiting = limiting < 1.0;
-        self.status.silent.store(self.play.value() == 0.0 && self.play.target() == 0.0, Relaxed);
+        self.state.limiting = limiting < 1.0;
+        self.status.silent.store(self.state.play.value() == 0.0 && self.state.play.target() == 0.0, Relaxed);
     }
 
     /// Resets everything with a tail.
     fn clear(&mut self) {
-        self.bass.clear();
-        self.pad.clear();
-        self.upper.clear();
-        self.network.clear();
-        self.widener.clear();
-        self.freeze.clear();
-        self.reverb.clear();
-        self.tone.clear();
-        self.limiter.clear();
+        self.state.bass.clear();
+        self.state.pad.clear();
+        self.state.upper.clear();
+        self.state.network.clear();
+        self.state.widener.clear();
+        self.state.freeze.clear();
+        self.state.reverb.clear();
+        self.state.tone.clear();
+        self.state.limiter.clear();
     }
 
     fn measure(&mut self) {
@@ -301,10 +285,10 @@ impl Engine {
             peak = peak.max(left.abs()).max(right.abs());
             power += 0.5 * (left * left + right * right);
         }
-        self.power += RMS_SHARE * (power / QUANTUM as f32 - self.power);
+        self.state.power += RMS_SHARE * (power / QUANTUM as f32 - self.state.power);
         // The bits of non-negative floats compare like their values.
         self.status.peak.fetch_max(peak.to_bits(), Relaxed);
-        self.status.rms.store(self.power.max(0.0).sqrt().to_bits(), Relaxed);
+        self.status.rms.store(self.state.power.max(0.0).sqrt().to_bits(), Relaxed);
         if self.untapped > 0 && self.ports.tap.try_push(gap(self.untapped)).is_ok() {
             self.untapped = 0;
         }
@@ -321,6 +305,34 @@ impl Engine {
 
     fn lost(&self, loss: Loss, more: u64) {
         self.status.losses().add(loss, more);
+    }
+}
+
+impl State {
+    fn new() -> Self {
+        let mut play = Ramp::new(0.0, FADE_IN_SECONDS);
+        play.set(1.0);
+        Self {
+            frame: 0,
+            network: Network::new(),
+            widener: StereoWidener::new(),
+            bass: Pool::new(),
+            pad: Pool::new(),
+            upper: Pool::new(),
+            mixer: Mixer::new(),
+            width: Ramp::of(Param::Width, default(Param::Width)),
+            freeze: Freeze::new(),
+            reverb: Reverb::new(),
+            tone: Tone::new(),
+            play,
+            play_fade: 0.0,
+            limiter: Limiter::new(),
+            gate: Ramp::new(1.0, PANIC_FADE_SECONDS),
+            cutting: false,
+            limiting: false,
+            starved_since: 0,
+            power: 0.0,
+        }
     }
 }
 

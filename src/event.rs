@@ -13,7 +13,9 @@ mod trouble;
 mod wake;
 
 pub use control::{ControlEvent, Incoming, LearnRequest, Source};
-pub use engine::{EngineCommand, EngineEvent, Executed, Hop, Performed, QueuedCommand, TimedCommand};
+pub use engine::{
+    EngineCommand, EngineEvent, Executed, Hop, Performed, QueuedCommand, SaveRequest, Saved, TimedCommand,
+};
 pub use inbox::Inbox;
 pub use notice::Notice;
 pub(crate) use supersede::supersede;

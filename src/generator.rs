@@ -5,6 +5,7 @@
 //! that depend only on the seed and `k`. Once it is generated, the hops before `8 k + 2` are final.
 //! [`Generator::replan`] rolls back to an earlier latent and crossfades into a new future.
 
+mod checkpoint;
 mod chroma;
 mod composer;
 mod crossfade;
@@ -35,6 +36,8 @@ use crate::generator::vocoder::MelBlock;
 use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::music::plan::Plan;
 
+pub use checkpoint::PassedOn;
+use checkpoint::RecentChroma;
 use future::{Future, final_hop};
 pub use networks::Networks;
 use notes::WrittenFrame;
@@ -62,6 +65,9 @@ pub enum GeneratorError {
     /// There is no plan yet.
     #[error("no plan yet")]
     NoPlan,
+    /// A checkpoint's state cannot be restored.
+    #[error("the state is damaged, or that of other networks")]
+    Foreign,
 }
 
 /// A generated latent and its analysis.
@@ -118,6 +124,7 @@ pub struct Generator {
     splicer: Splicer,
     /// Latents generated when the newest splice took effect.
     known: u64,
+    heard: RecentChroma,
 }
 
 impl Generator {
@@ -127,7 +134,8 @@ impl Generator {
     /// If a network fails; see [`Networks::new`].
     pub fn new(models: Models) -> Result<Self, GeneratorError> {
         let future = Future::new(Networks::new(models)?);
-        Ok(Self { plan: None, changes: VecDeque::new(), future, splicer: Splicer::new(), known: 0 })
+        let (changes, splicer, heard) = (VecDeque::new(), Splicer::new(), RecentChroma::default());
+        Ok(Self { plan: None, changes, future, splicer, known: 0, heard })
     }
 
     /// Accepts a plan that extends the current one without changing it.
@@ -221,6 +229,7 @@ impl Generator {
         }
         let plan = self.plan.clone().ok_or(GeneratorError::NoPlan)?;
         let heard = self.future.advance(&plan)?;
+        self.heard.push(heard.from, heard.chroma);
         let splice = self.changes.front().map_or(u64::MAX, |change| change.heard);
         self.splicer.send(self.future.hops(), self.future.final_hop(), splice, out);
         Ok(heard)

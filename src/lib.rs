@@ -4,6 +4,7 @@
 //! one page, and `tests/architecture.rs` checks that a module only uses modules above it.
 
 pub mod quote;
+pub mod bytes;
 pub mod threads;
 pub mod units;
 pub mod mel;

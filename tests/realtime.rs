@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc, reset_violation_count, violation_count};
-use melos::engine::{Engine, EngineEnds, QUANTUM, ports};
+use melos::engine::{Engine, EngineEnds, EnginePorts, QUANTUM, ports};
 use melos::event::health::Loss;
 use melos::event::parameter::{Kind, Param, TABLE};
-use melos::event::{EngineCommand, Hop, QueuedCommand};
+use melos::event::{EngineCommand, Hop, QueuedCommand, SaveRequest, Saved};
 use melos::mel::HOP;
 use melos::music::theory::Voice;
-use ringbuf::traits::{Consumer, Producer};
+use ringbuf::HeapRb;
+use ringbuf::traits::{Consumer, Producer, Split};
 
 #[global_allocator]
 static ALLOCATOR: AllocDisabler = AllocDisabler;
@@ -122,5 +123,63 @@ fn rings_with_dropped_ends() {
     drop(ends);
     for _ in 0..100 {
         render(&mut engine, &mut out[..2 * QUANTUM]);
+    }
+}
+
+#[test]
+fn the_state_is_saved_on_the_audio_thread_and_another_engine_continues_from_it() {
+    let (mut engine, mut ends, mut out) = rig();
+    let (mut second, mut second_ends, mut second_out) = rig();
+    for command in
+        every_command().into_iter().filter(|command| !matches!(command, EngineCommand::Toggle(Param::Hold, _)))
+    {
+        assert!(ends.commands.try_push(QueuedCommand { number: 0, frame: 0, command }).is_ok());
+    }
+    (0..80).for_each(|index| assert!(ends.hops.try_push(hop(index, 3)).is_ok()));
+    render(&mut engine, &mut out);
+    ends.tap.clear();
+    // The state at a frame that is not the first of a hop.
+    let frame = 4096 + 5 * QUANTUM as u64;
+    assert!(ends.saves.try_push(SaveRequest { frame, commands: 1 }).is_ok());
+    render(&mut engine, &mut out[..10 * QUANTUM]);
+    assert_eq!(ends.saved.try_pop(), None);
+    render(&mut engine, &mut out);
+    assert_eq!(ends.saved.try_pop(), Some(Saved { frame, complete: true }));
+    let state: Vec<u8> = ends.state.pop_iter().collect();
+    second.restore(postcard::from_bytes(&state).unwrap());
+    assert_eq!(second.status().frame(), frame);
+    (frame / HOP as u64..80).for_each(|index| assert!(second_ends.hops.try_push(hop(index, 0)).is_ok()));
+    render(&mut second, &mut second_out);
+    assert!(out.iter().any(|sample| sample.abs() > 0.01) && out == second_out);
+}
+
+#[test]
+fn a_state_is_refused_when_it_comes_too_late_or_a_command_or_room_is_missing() {
+    let command = |number| QueuedCommand { number, frame: 0, command: EngineCommand::Expression(0.5) };
+    for (late, pending, held, complete) in [
+        (false, None, false, true),
+        (true, None, false, false),
+        (false, Some(6), false, false),
+        (false, Some(7), false, true),
+        (false, None, true, false),
+    ] {
+        let (mut engine, mut ends, mut out) = rig();
+        if late {
+            render(&mut engine, &mut out[..2 * QUANTUM]);
+        }
+        if let Some(number) = pending {
+            assert!(ends.immediate.try_push(command(number)).is_ok());
+        }
+        assert!(ends.saves.try_push(SaveRequest { frame: 0, commands: 7 }).is_ok());
+        if held {
+            let (full, _kept) = HeapRb::new(1000).split();
+            drop(engine);
+            let (ports, new_ends) = ports();
+            ends = new_ends;
+            engine = Engine::new(EnginePorts { state: full, ..ports }, Arc::default());
+            assert!(ends.saves.try_push(SaveRequest { frame: 0, commands: 7 }).is_ok());
+        }
+        render(&mut engine, &mut out[..2 * QUANTUM]);
+        assert_eq!(ends.saved.try_pop(), Some(Saved { frame: 0, complete }), "{late} {pending:?} {held}");
     }
 }

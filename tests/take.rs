@@ -151,7 +151,7 @@ fn the_command_line_starts_and_stops_recordings() {
     assert!(lengths.len() == 2 && lengths.iter().all(|frames| *frames > 10_000), "{lengths:?}");
 
     let refused = record("start", &[("--http", 1)]);
-    assert!(String::from_utf8(refused.stderr).unwrap().contains("no Melos daemon answers on 127.0.0.1:1"));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("no Melos daemon responds on 127.0.0.1:1"));
 }
 
 #[test]

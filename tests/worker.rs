@@ -71,6 +71,9 @@ impl HopSource for Gated {
     fn recover(&mut self) {
         self.inner.recover();
     }
+    fn save(&mut self, frame: u64) -> Vec<u8> {
+        self.inner.save(frame)
+    }
     fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError> {
         self.gate.pass();
         let heard = self.inner.step(out);

@@ -14,6 +14,7 @@ use melos::files::preset::{JourneySteps, Preset, begin_with};
 use melos::generator::Generator;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::output::record::{Bits, Format, SoundFile};
+use melos::session::checkpoint::{Checkpoint, beside_take, folder_of, stored};
 use melos::session::log::{ControlLog, Entry};
 use melos::session::midi_file::MidiFile;
 use melos::session::offline::Offline;
@@ -37,9 +38,12 @@ pub(crate) struct Args {
     preset: Option<String>,
     #[command(flatten)]
     start: StartArgs,
-    /// Length in seconds [default: 30, or the length of the control log]
+    /// Length in seconds [default: 30, or up to the end of the control log]
     #[arg(long)]
     seconds: Option<f64>,
+    /// First second to render, counted from the start of the control log, or of its take
+    #[arg(long, value_name = "SECONDS", requires = "control_log")]
+    from: Option<f64>,
     /// Seed of all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -93,6 +97,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     log.header.settings.extend(start);
 
     let mut frames = log.frames();
+    if let Some(from) = args.from {
+        if !(from >= 0.0 && seconds_to_frames(from) < frames.end - frames.start) {
+            let seconds = frames_to_seconds(frames.end - frames.start);
+            bail!("--from {from}: expected a number from 0 to below {seconds:.0}, the control log's length in seconds");
+        }
+        frames.start += seconds_to_frames(from);
+    }
     match args.seconds {
         Some(seconds) if !(seconds > 0.0 && seconds < 1e6) => {
             bail!("--seconds {seconds}: expected a number above 0 and below 1000000")
@@ -108,10 +119,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             .extend(step.into_iter().map(|(param, value)| (frame, Entry::Event(ControlEvent::Set(param, value)))));
     }
     let models = Models::load(runtime()?, &find_model(&places, &args.model)?)?;
+    let played = Played { begins: log.header.begins, model: log.header.model.clone() };
+    let same_model = log.header.model.ends_with(&models.manifest.fingerprint());
     let mut performance = Offline::new(log, Generator::new(models)?);
     let midi: Vec<&Path> = args.midi.as_deref().into_iter().chain(sound.is_none().then_some(&*args.output)).collect();
     if !midi.is_empty() {
         performance.note_down(MidiFile::new(frames.clone()));
+    }
+    if let Some(path) = &args.control_log {
+        // Notes and plans are written from the beginning, since those of a moment depend on what began before it.
+        let whole = !midi.is_empty() || args.plan.is_some();
+        let latest = if whole { played.begins.unwrap_or(0) } else { frames.start };
+        played.resume(path, same_model, latest, &mut performance)?;
     }
     let sound = sound.map(|(format, bits)| SoundFile::create(&args.output, format, bits)).transpose()?;
     write(&args, &mut performance, frames, sound)?;
@@ -120,6 +139,44 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         notes.write(path).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+/// What a control log's checkpoints must fit.
+struct Played {
+    begins: Option<u64>,
+    model: String,
+}
+
+impl Played {
+    /// Continues from the newest usable checkpoint of a log at or before a frame, if there is one.
+    fn resume(&self, log: &Path, same_model: bool, latest: u64, performance: &mut Offline) -> anyhow::Result<()> {
+        let kept = stored(&folder_of(log)).into_iter().filter(|stored| stored.frame <= latest).rev();
+        let beside = Some(beside_take(log)).filter(|path| path.exists());
+        for path in beside.into_iter().chain(kept.map(|stored| stored.path)).filter(|_| same_model) {
+            let resumed = Checkpoint::read(&path, &self.model).and_then(|checkpoint| {
+                let fits = checkpoint.frame <= latest;
+                if fits { performance.resume(&checkpoint).map(|()| true) } else { Ok(false) }
+            });
+            match resumed {
+                Ok(true) => {
+                    let seconds = frames_to_seconds(performance.frame());
+                    tracing::info!("rendering from {}, {seconds:.0} s into the session", path.display());
+                    return Ok(());
+                }
+                Ok(false) => {}
+                Err(error) => tracing::warn!("{}: {error}; rendering from an earlier point", path.display()),
+            }
+        }
+        match self.begins {
+            Some(frame) => bail!(
+                "{}: it begins at the checkpoint of frame {frame}, and neither that nor a later one up to frame {latest} can \
+                 be used; they belong in {} and need the model that played",
+                log.display(),
+                folder_of(log).display()
+            ),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Renders the frames up to `wanted.end`, writing those in `wanted` to the sound file, if any.
@@ -136,7 +193,8 @@ fn write(
     let mut progress = args.progress.then(|| Progress::new(wanted.end));
     let start = Instant::now();
     let mut block = vec![0.0f32; 2 * BLOCK];
-    let mut done = 0;
+    let begin = performance.frame();
+    let mut done = begin;
     while done < wanted.end {
         let border = if done < wanted.start { wanted.start } else { wanted.end };
         let frames = (border - done).min(BLOCK as u64);
@@ -153,7 +211,7 @@ fn write(
         if let Some(progress) = &mut progress {
             progress.note(done, out)?;
         }
-        bar.set_message(format!("{:.1}× real time", frames_to_seconds(done) / start.elapsed().as_secs_f64()));
+        bar.set_message(format!("{:.1}× real time", frames_to_seconds(done - begin) / start.elapsed().as_secs_f64()));
     }
     if let Some(file) = plan {
         file.finish()?;
@@ -166,8 +224,8 @@ fn write(
     super::to_stderr(format_args!(
         "{}: {:.1} s of music in {seconds:.1} s, real-time factor {:.3}",
         args.output.display(),
-        frames_to_seconds(done),
-        seconds / frames_to_seconds(done)
+        frames_to_seconds(done - begin),
+        seconds / frames_to_seconds(done - begin)
     ));
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The active targets: the values in effect, some of them gliding to new ones.
 
+use serde::{Deserialize, Serialize};
+
 use super::performance::Performance;
 use super::settings::Settings;
 use crate::event::parameter::{Effect, Kind, Lane, Param, TempoSource};
@@ -31,7 +33,7 @@ pub(super) struct Impact {
 }
 
 /// The values in effect.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ActiveTargets {
     /// The targets in effect; they lag behind the settings while a change waits for its beat.
     settings: Settings,

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::active_targets::{ActiveTargets, Impact};
 use super::counter::Counter;
 use super::harmony::{BarRequest, Return};
@@ -71,7 +73,7 @@ pub(super) struct Timing {
 }
 
 /// The music as decided so far.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Arrangement {
     /// The horizon: everything before it is decided.
     now: u64,

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::score::{PULSES, Score};
 use crate::event::Notice;
 use crate::music::clock::MusicClock;
@@ -10,7 +12,7 @@ use crate::music::clock::MusicClock;
 const BARS: usize = 256;
 
 /// The next beat and pulse to emit, and the starts of recent bars.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Counter {
     beat: u64,
     pulse: u64,

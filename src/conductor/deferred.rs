@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::parameter::{Param, Value};
 use crate::event::supersede;
 use crate::music::glide::Length;
@@ -12,7 +14,7 @@ const MAX_HELD: usize = 256;
 
 /// Changes waiting for a beat, in three stages: held until their bar is near; requested but not yet in effect; in
 /// effect in the network, and in the engine only on the beat itself.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Deferred {
     held: Held,
     waiting: Option<Waiting>,
@@ -21,7 +23,7 @@ pub(super) struct Deferred {
 
 /// Values held for a bar line: the latest per parameter, earlier ones that a later request depends on, and every
 /// request that must take effect individually.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Held {
     /// The first beat of that bar.
     beat: u64,
@@ -30,14 +32,14 @@ struct Held {
 }
 
 /// Requested changes that take effect on a beat.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Waiting {
     pub(super) beat: u64,
     pub(super) morph: Option<Length>,
 }
 
 /// Changes that take effect in the engine on a beat.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Line {
     beat: u64,
     /// The duration of glides.

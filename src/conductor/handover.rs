@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::Conductor;
 use crate::event::parameter::Param;
 use crate::event::{EngineCommand, QueuedCommand, TimedCommand};
@@ -13,7 +15,7 @@ use crate::music::theory::Voice;
 /// When the engine refuses a command, the following ones are withheld too, until there is room for every difference
 /// between engine and conductor. Commands are counted from the start of the performance, so that a control log can
 /// record which were lost and the performance can be rendered again.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Handover {
     /// Number of commands so far, including lost ones.
     count: u64,
@@ -24,7 +26,7 @@ pub struct Handover {
 }
 
 /// The engine's state.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct EngineState {
     values: BTreeMap<Param, EngineCommand>,
     expression: Option<EngineCommand>,
@@ -63,6 +65,12 @@ impl Handover {
     const fn number(&mut self, TimedCommand { frame, command }: TimedCommand) -> QueuedCommand {
         self.count += 1;
         QueuedCommand { number: self.count - 1, frame, command }
+    }
+
+    /// Number of commands so far.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
     }
 
     /// Whether the engine must be resynchronized after lost commands.

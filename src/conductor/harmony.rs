@@ -20,6 +20,8 @@ mod scale;
 mod upper;
 mod voicing;
 
+use serde::{Deserialize, Serialize};
+
 use crate::music::emotion::Mood;
 use crate::music::profile::Profile;
 use crate::music::theory::{Chord, Key, Mode, Voice};
@@ -35,7 +37,7 @@ use rng::RngStreams;
 pub use lead::chord_from_notes;
 
 /// One note of a voice.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Note {
     /// The voice.
     pub voice: Voice,
@@ -50,7 +52,7 @@ pub struct Note {
 }
 
 /// The request for a bar.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BarRequest {
     /// Number of the bar since the start; a gap starts a new phrase.
     pub bar: u64,
@@ -75,7 +77,7 @@ pub struct BarRequest {
 }
 
 /// How a section of a phrase ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cadence {
     /// Dominant, then the tonic chord.
     Authentic,
@@ -88,7 +90,7 @@ pub enum Cadence {
 }
 
 /// The position of a bar in its phrase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhrasePosition {
     /// Position in the phrase, from 0.
     pub bar: u32,
@@ -99,7 +101,7 @@ pub struct PhrasePosition {
 }
 
 /// A planned bar.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BarPlan {
     /// The key.
     pub key: Key,
@@ -116,7 +118,7 @@ pub struct BarPlan {
 }
 
 /// The return of an earlier phrase.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Return {
     /// First bar of the phrase in which it returns.
     pub bar: u64,
@@ -127,7 +129,7 @@ pub struct Return {
 }
 
 /// A chord with its bass and pad notes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Segment {
     /// First beat.
     start: f64,
@@ -142,7 +144,7 @@ struct Segment {
 }
 
 /// The last planned bar.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Bar {
     request: BarRequest,
     /// The phrase of the bar before it.
@@ -156,7 +158,7 @@ struct Bar {
 }
 
 /// The harmony: plans one bar after another.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Harmony {
     seed: u64,
     phrase: Option<Phrase>,

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Frames of one latent.
 const LATENT: u64 = 4096;
 /// Maximum latents remembered: more than the longest bar and everything generated ahead.
 const CAPACITY: usize = 256;
 
 /// Chroma of recent latents, by their first frame.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Listening {
     latents: BTreeMap<u64, [f32; 12]>,
 }

@@ -2,6 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use serde::{Deserialize, Serialize};
 
 use super::active_targets::MORPH_STEP;
 use crate::event::modulation::{Modulation, Period, Shape};
@@ -22,10 +23,10 @@ const MAX_STEP: f64 = 0.7;
 const WALK_STREAMS: u64 = 1 << 62;
 
 /// The active modulations, in the order of the parameter table.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Modulations(Vec<Active>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Active {
     param: Param,
     modulation: Modulation,
@@ -120,7 +121,7 @@ impl Active {
 }
 
 /// A random walk between −1 and 1, with a point per period.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Walk {
     /// The current period, and the points at its start and end.
     period: Option<u64>,

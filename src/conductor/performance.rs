@@ -1,5 +1,7 @@
 //! The requested state: a pure reducer of control events.
 
+use serde::{Deserialize, Serialize};
+
 use super::scenes::{SceneError, Scenes};
 use super::settings::Settings;
 use crate::conductor::harmony::chord_from_notes;
@@ -29,7 +31,7 @@ pub(super) enum Morph {
 }
 
 /// The state requested so far.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Performance {
     settings: Settings,
     scenes: Scenes,

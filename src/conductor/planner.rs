@@ -4,6 +4,8 @@ mod events;
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use events::{Events, What};
 
 use super::score::Score;
@@ -15,7 +17,7 @@ use crate::music::plan::PlannedChord;
 use crate::music::theory::{Chord, Key, Voice};
 
 /// A planned bar, and the state after it, from which planning can restart.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct PlannedBar {
     bar: u64,
     after: Harmony,
@@ -23,7 +25,7 @@ struct PlannedBar {
 }
 
 /// A chord and the beat it starts on.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct ChordFrom {
     beat: f64,
     chord: Chord,
@@ -31,7 +33,7 @@ struct ChordFrom {
 }
 
 /// A sounding note.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Sounding {
     id: u64,
     voice: Voice,
@@ -40,7 +42,7 @@ struct Sounding {
 }
 
 /// The harmony's future: bars planned ahead in beats, so that a tempo change moves them all.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Planner {
     /// State after the last planned bar.
     harmony: Harmony,

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::TimedCommand;
 
 /// Commands in frame order; those of one frame in order of insertion.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct CommandQueue(VecDeque<TimedCommand>);
 
 impl CommandQueue {

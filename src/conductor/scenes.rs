@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::settings::Settings;
@@ -34,7 +35,7 @@ pub enum SceneError {
 }
 
 /// The scenes by name, and the settings before the last recall.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Scenes {
     stored: BTreeMap<String, Settings>,
     before_recall: Option<Settings>,

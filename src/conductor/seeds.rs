@@ -1,10 +1,12 @@
 //! The seed of all random choices, and how it changes on restarts.
 
+use serde::{Deserialize, Serialize};
+
 /// The bits of the golden ratio, which separate the restarts of one seed from other seeds.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A seed, and the number of restarts since the performance began.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Seeds {
     seed: u64,
     restarts: u64,

@@ -1,5 +1,7 @@
 //! The requested settings: a value for every parameter, with the mood's coordinates kept consistent.
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::parameter::{Param, Saved, TABLE, TempoSource, Value};
 use crate::music::emotion::{Affect, Emotion, Mood};
 use crate::music::theory::{Chord, Mode};
@@ -8,7 +10,7 @@ use crate::music::theory::{Chord, Mode};
 const SILENT: f32 = 1e-6;
 
 /// The coordinates of the mood that were set last, and are therefore exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum MoodFace {
     Weights,
     Affect,
@@ -18,7 +20,7 @@ enum MoodFace {
 ///
 /// The eight weights are faders: moving one leaves the others in place, and the mood is their blend (if all are zero,
 /// it stays unchanged). Choosing an emotion, or a point by valence and arousal, moves the faders accordingly.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Settings {
     /// In the order of [`TABLE`].
     values: Vec<Value>,

@@ -1,5 +1,7 @@
 //! Decides when plans are handed to the generator and when it rolls back for them: neither too late nor too often.
 
+use serde::{Deserialize, Serialize};
+
 use crate::mel;
 
 const HOP: u64 = mel::HOP as u64;
@@ -16,7 +18,7 @@ pub const LEAD_INTERVAL: u64 = 2048;
 
 /// Collects changes into splices. A change at frame `f` yields a splice at or before `f` + [`SPLICE_INTERVAL`] (or
 /// [`LEAD_INTERVAL`]) + [`SPLICE_LEAD`] + one hop.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Splices {
     last: Option<u64>,
     due: Option<u64>,

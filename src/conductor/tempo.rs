@@ -1,5 +1,7 @@
 //! Extends the music clock ahead, with the tempo from the active targets and the phase from an external clock.
 
+use serde::{Deserialize, Serialize};
+
 use super::active_targets::ActiveTargets;
 use crate::music::clock::MusicClock;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
@@ -17,7 +19,7 @@ const PHASE_TOLERANCE_S: f64 = 0.004;
 const SAME_BEAT: f64 = 1e-6;
 
 /// Beats added evenly between two frames.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Slew {
     start: u64,
     end: u64,
@@ -48,7 +50,7 @@ pub(super) enum Alignment {
 }
 
 /// The music clock and its continuation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Tempo {
     clock: MusicClock,
     slew: Option<Slew>,

@@ -17,13 +17,13 @@ impl Engine {
         self.take_immediate_commands();
         for _ in 0..MAX_PER_QUANTUM {
             let Some(queued) = self.ports.commands.try_peek().copied() else { return };
-            if queued.frame >= self.frame + QUANTUM as u64 {
+            if queued.frame >= self.state.frame + QUANTUM as u64 {
                 return;
             }
             // An immediate command sent before this one may have arrived in the meantime.
             self.take_immediate_commands();
             self.ports.commands.skip(1);
-            if queued.frame < self.frame {
+            if queued.frame < self.state.frame {
                 self.lost(Loss::Commands, 1);
                 self.report_execution(&queued);
             }
@@ -39,7 +39,7 @@ impl Engine {
     }
 
     fn report_execution(&mut self, queued: &QueuedCommand) {
-        let executed = Executed { number: queued.number, due: queued.frame, at: self.frame };
+        let executed = Executed { number: queued.number, due: queued.frame, at: self.state.frame };
         if self.ports.executed.try_push(executed).is_err() {
             self.lost(Loss::EngineEvents, 1);
         }
@@ -48,31 +48,31 @@ impl Engine {
     fn apply(&mut self, command: EngineCommand) {
         match command {
             EngineCommand::Number(param, value) => self.number(param, value),
-            EngineCommand::Toggle(Param::Hold, on) => self.freeze.set(on),
+            EngineCommand::Toggle(Param::Hold, on) => self.state.freeze.set(on),
             EngineCommand::Toggle(Param::Play, on) => {
                 let [out, back] = PLAY_FADE_SECONDS;
                 let usual = if on { back } else { out };
-                let seconds = std::mem::take(&mut self.play_fade);
-                self.play.set_over(f32::from(u8::from(on)), if seconds > 0.0 { seconds } else { usual });
+                let seconds = std::mem::take(&mut self.state.play_fade);
+                self.state.play.set_over(f32::from(u8::from(on)), if seconds > 0.0 { seconds } else { usual });
             }
-            EngineCommand::Toggle(param, on) => self.mixer.toggle(param, on),
+            EngineCommand::Toggle(param, on) => self.state.mixer.toggle(param, on),
             EngineCommand::NoteOn { voice, note, velocity } if velocity.is_finite() => {
                 let (note, velocity) = (note.min(127), velocity.clamp(0.0, 1.0));
                 match voice {
-                    Voice::Bass => self.bass.note_on(note, velocity),
-                    Voice::Pad => self.pad.note_on(note, velocity),
-                    Voice::Upper => self.upper.note_on(note, velocity),
+                    Voice::Bass => self.state.bass.note_on(note, velocity),
+                    Voice::Pad => self.state.pad.note_on(note, velocity),
+                    Voice::Upper => self.state.upper.note_on(note, velocity),
                 }
             }
             EngineCommand::NoteOn { .. } => {}
-            EngineCommand::NoteOff { voice: Voice::Bass, note } => self.bass.note_off(note),
-            EngineCommand::NoteOff { voice: Voice::Pad, note } => self.pad.note_off(note),
-            EngineCommand::NoteOff { voice: Voice::Upper, note } => self.upper.note_off(note),
-            EngineCommand::Expression(value) if value.is_finite() => self.mixer.expression(value.clamp(0.0, 1.0)),
+            EngineCommand::NoteOff { voice: Voice::Bass, note } => self.state.bass.note_off(note),
+            EngineCommand::NoteOff { voice: Voice::Pad, note } => self.state.pad.note_off(note),
+            EngineCommand::NoteOff { voice: Voice::Upper, note } => self.state.upper.note_off(note),
+            EngineCommand::Expression(value) if value.is_finite() => self.state.mixer.expression(value.clamp(0.0, 1.0)),
             EngineCommand::Expression(_) => {}
             EngineCommand::Panic => {
-                self.gate.set_over(0.0, PANIC_FADE_SECONDS);
-                self.cutting = true;
+                self.state.gate.set_over(0.0, PANIC_FADE_SECONDS);
+                self.state.cutting = true;
             }
         }
     }
@@ -80,12 +80,12 @@ impl Engine {
     fn number(&mut self, param: Param, value: f32) {
         debug_assert!(param.spec().kind.reaches(value), "{param:?} was not fitted on entry: {value}");
         match param {
-            Param::Width => self.width.set(value),
-            Param::PlayFade => self.play_fade = value,
+            Param::Width => self.state.width.set(value),
+            Param::PlayFade => self.state.play_fade = value,
             _ => {
-                self.mixer.number(param, value);
-                self.reverb.number(param, value);
-                self.tone.number(param, value);
+                self.state.mixer.number(param, value);
+                self.state.reverb.number(param, value);
+                self.state.tone.number(param, value);
             }
         }
     }

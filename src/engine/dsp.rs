@@ -2,8 +2,11 @@
 
 use std::f32::consts::TAU;
 
+use serde::{Deserialize, Serialize};
+
 use super::QUANTUM;
 use super::ramp::Span;
+use crate::bytes;
 use crate::units::SAMPLE_RATE;
 
 /// One quantum of mid and side signals. Left is their sum and right their difference, so a mono listener hears exactly
@@ -91,7 +94,7 @@ pub(super) fn one_pole(hz: f32) -> f32 {
 }
 
 /// One-pole low-pass filter.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct LowPass {
     state: f32,
 }
@@ -104,8 +107,9 @@ impl LowPass {
 }
 
 /// Schroeder all-pass (1962): a short delay with a flat magnitude response.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct AllPass {
+    #[serde(with = "bytes")]
     line: Box<[f32]>,
     at: usize,
     gain: f32,

@@ -1,5 +1,7 @@
 //! ADSR envelopes.
 
+use serde::{Deserialize, Serialize};
+
 use super::QUANTUM;
 use super::dsp::flush;
 use crate::units::SAMPLE_RATE;
@@ -24,7 +26,7 @@ const END_LEVEL: f32 = 3e-5;
 const ATTACK_TARGET: f32 = 1.3;
 const ATTACK_CONSTANTS: f32 = 1.466_337;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum Stage {
     #[default]
     Off,
@@ -34,7 +36,7 @@ enum Stage {
 }
 
 /// The envelope of one note.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Envelope {
     stage: Stage,
     level: f32,

@@ -1,5 +1,7 @@
 //! Freezes the current sound while the music continues silently underneath.
 
+use serde::{Deserialize, Serialize};
+
 use super::dsp::Bus;
 use super::granular_sustain::GranularSustain;
 use super::ramp::Ramp;
@@ -8,7 +10,7 @@ use super::ramp::Ramp;
 const CROSSFADE: f32 = 0.12;
 
 /// The frozen sound.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Freeze {
     granular: GranularSustain<2>,
     amount: Ramp,

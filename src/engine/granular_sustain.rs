@@ -2,6 +2,8 @@
 
 use std::f32::consts::PI;
 
+use serde::{Deserialize, Serialize};
+
 use super::QUANTUM;
 use super::ramp::Span;
 
@@ -16,16 +18,18 @@ const OVERLAP: usize = 4;
 /// Keeps the level of uncorrelated grains constant: the power of four overlapping Hann windows is 1.5.
 const LEVEL: f32 = 0.816_496_6;
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Grain {
     start: usize,
     age: usize,
 }
 
 /// Records a signal of `C` channels and can sustain its latest sound.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct GranularSustain<const C: usize> {
+    #[serde(with = "frames")]
     buffer: Box<[[f32; C]]>,
+    #[serde(skip, default = "window")]
     window: Box<[f32]>,
     write: usize,
     grains: [Grain; OVERLAP],
@@ -37,12 +41,8 @@ pub(super) struct GranularSustain<const C: usize> {
 impl<const C: usize> GranularSustain<C> {
     #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
     pub(super) fn new() -> Self {
-        let mut window = vec![0.0; GRAIN].into_boxed_slice();
-        for (n, value) in window.iter_mut().enumerate() {
-            *value = LEVEL * (0.5 - 0.5 * (2.0 * PI * n as f32 / GRAIN as f32).cos());
-        }
         let buffer = vec![[0.0; C]; BUFFER].into_boxed_slice();
-        Self { buffer, window, write: 0, grains: [Grain::default(); OVERLAP], noise: 1, discontinuity: true }
+        Self { buffer, window: window(), write: 0, grains: [Grain::default(); OVERLAP], noise: 1, discontinuity: true }
     }
 
     /// Records a quantum.
@@ -98,6 +98,37 @@ impl<const C: usize> GranularSustain<C> {
         self.noise ^= self.noise << 5;
         let back = GRAIN + self.noise as usize % (SOURCE - GRAIN);
         (self.write + BUFFER - back) % BUFFER
+    }
+}
+
+/// Returns a grain's window.
+#[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
+fn window() -> Box<[f32]> {
+    let mut window = vec![0.0; GRAIN].into_boxed_slice();
+    for (n, value) in window.iter_mut().enumerate() {
+        *value = LEVEL * (0.5 - 0.5 * (2.0 * PI * n as f32 / GRAIN as f32).cos());
+    }
+    window
+}
+
+/// The buffer in a checkpoint.
+mod frames {
+    use serde::{Deserializer, Serializer};
+
+    use crate::bytes;
+
+    pub(super) fn serialize<const C: usize, S: Serializer>(
+        frames: &[[f32; C]],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        bytes::serialize(&frames.as_flattened(), serializer)
+    }
+
+    pub(super) fn deserialize<'de, const C: usize, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Box<[[f32; C]]>, D::Error> {
+        let samples: Vec<f32> = bytes::deserialize(deserializer)?;
+        Ok(samples.as_chunks().0.into())
     }
 }
 

@@ -1,6 +1,10 @@
 //! Look-ahead limiter: lowers the gain before a peak arrives, so that no sample exceeds the ceiling.
 
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
 use super::QUANTUM;
+use crate::bytes;
 use crate::units::SAMPLE_RATE;
 
 /// −1 dBFS.
@@ -17,13 +21,16 @@ const INAUDIBLE_GAIN: f32 = 0.998_85;
 ///
 /// The required gain is replaced by its minimum over the look-ahead and then averaged over it. All minima in the
 /// average cover the peak, so the average is low enough for it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Limiter {
+    #[serde(with = "BigArray")]
     sound: [[f32; 2]; LOOK_AHEAD],
     /// Candidates for the minimum with their frames: gains that increase from the oldest on.
+    #[serde(with = "BigArray")]
     minima: [(u64, f32); LOOK_AHEAD + 1],
     first: usize,
     count: usize,
+    #[serde(with = "bytes")]
     average: [f32; LOOK_AHEAD],
     /// Sum of `average`, which stays exact in 64 bits.
     sum: f64,

@@ -1,5 +1,7 @@
 //! Levels and mutes of the layers, and phrase dynamics.
 
+use serde::{Deserialize, Serialize};
+
 use super::ramp::{Ramp, Span};
 use crate::event::parameter::{Kind, Param};
 use crate::units::db_to_gain;
@@ -20,7 +22,7 @@ pub(super) fn default(param: Param) -> f32 {
 }
 
 /// A level with its mute.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Fader {
     level: Param,
     mute: Option<Param>,
@@ -46,7 +48,7 @@ impl Fader {
 }
 
 /// All faders.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Mixer {
     pub(super) network: Fader,
     pub(super) bass: Fader,

@@ -1,5 +1,7 @@
 //! The network's sound: hops, or a sustain while they are missing.
 
+use serde::{Deserialize, Serialize};
+
 use super::QUANTUM;
 use super::granular_sustain::GranularSustain;
 use super::hops::{HopTable, Receipt};
@@ -28,8 +30,10 @@ pub(super) enum Transition {
 }
 
 /// The network layer.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Network {
+    /// Filled again by the generator after a checkpoint.
+    #[serde(skip, default = "HopTable::new")]
     hops: HopTable,
     granular: GranularSustain<1>,
     /// Level of the hops, in steps of `1 / (FADE_OUT * FADE_IN)`; the rest is sustain.

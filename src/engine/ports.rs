@@ -3,7 +3,7 @@
 use ringbuf::traits::Split;
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
-use crate::event::{EngineEvent, Executed, Hop, QueuedCommand};
+use crate::event::{EngineEvent, Executed, Hop, QueuedCommand, SaveRequest, Saved};
 use crate::units::SAMPLE_RATE;
 
 /// Capacity for commands; a full bar of notes is far less.
@@ -14,6 +14,8 @@ const IMMEDIATE: usize = 256;
 const HOPS: usize = 128;
 /// Capacity for events until the daemon reads them.
 const EVENTS: usize = 256;
+/// Capacity for the engine's state, in bytes: almost twice its size.
+const STATE: usize = 1 << 20;
 /// Capacity of the tap in frames: four seconds, to bridge a disk stall.
 const TAP: usize = 4 * SAMPLE_RATE as usize;
 
@@ -39,6 +41,12 @@ pub struct EnginePorts {
     pub immediate: HeapCons<QueuedCommand>,
     /// Reports of when immediate and late commands were executed.
     pub executed: HeapProd<Executed>,
+    /// Requests for its state, one at a time.
+    pub saves: HeapCons<SaveRequest>,
+    /// Answers to them.
+    pub saved: HeapProd<Saved>,
+    /// Its state as requested, in postcard's format.
+    pub state: HeapProd<u8>,
     /// The network's sound.
     pub hops: HeapCons<Hop>,
     /// Reports from the engine.
@@ -56,6 +64,12 @@ pub struct EngineEnds {
     pub immediate: HeapProd<QueuedCommand>,
     /// Reports of when immediate and late commands were executed.
     pub executed: HeapCons<Executed>,
+    /// Requests for the engine's state, one at a time.
+    pub saves: HeapProd<SaveRequest>,
+    /// Answers to them.
+    pub saved: HeapCons<Saved>,
+    /// The engine's state; must be empty when it is requested.
+    pub state: HeapCons<u8>,
     /// Hops from the generator.
     pub hops: HeapProd<Hop>,
     /// Reports from the engine.
@@ -70,15 +84,21 @@ pub fn ports() -> (EnginePorts, EngineEnds) {
     let (command_prod, commands) = HeapRb::new(COMMANDS).split();
     let (immediate_prod, immediate) = HeapRb::new(IMMEDIATE).split();
     let (executed, executed_cons) = HeapRb::new(COMMANDS).split();
+    let (save_prod, saves) = HeapRb::new(1).split();
+    let (saved, saved_cons) = HeapRb::new(1).split();
+    let (state, state_cons) = HeapRb::new(STATE).split();
     let (hop_prod, hops) = HeapRb::new(HOPS).split();
     let (events, event_cons) = HeapRb::new(EVENTS).split();
     let (tap, tap_cons) = HeapRb::new(TAP).split();
     (
-        EnginePorts { commands, immediate, executed, hops, events, tap },
+        EnginePorts { commands, immediate, executed, saves, saved, state, hops, events, tap },
         EngineEnds {
             commands: command_prod,
             immediate: immediate_prod,
             executed: executed_cons,
+            saves: save_prod,
+            saved: saved_cons,
+            state: state_cons,
             hops: hop_prod,
             events: event_cons,
             tap: tap_cons,

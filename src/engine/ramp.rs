@@ -1,11 +1,13 @@
 //! Parameter smoothing.
 
+use serde::{Deserialize, Serialize};
+
 use super::QUANTUM;
 use crate::event::parameter::Param;
 use crate::units::SAMPLE_RATE;
 
 /// A value that moves linearly to its target.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Ramp {
     value: f32,
     target: f32,

@@ -1,9 +1,12 @@
 //! Reverb: a feedback delay network (Jot and Chaigne 1991), mono in, mid/side out.
 
+use serde::{Deserialize, Serialize};
+
 use super::QUANTUM;
 use super::dsp::{AllPass, Bus, LowPass, advance, flush, one_pole, sine};
 use super::mixer::default;
 use super::ramp::{Ramp, Span};
+use crate::bytes;
 use crate::event::parameter::Param;
 use crate::units::SAMPLE_RATE;
 
@@ -29,18 +32,20 @@ const MODULATION_RATE: f32 = 0.29 * QUANTUM as f32 / SAMPLE_RATE as f32;
 /// Reverb level at amount 1.
 const LEVEL: f32 = 1.3;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Line {
+    #[serde(with = "bytes")]
     memory: Box<[f32]>,
     delay: f32,
     damping: LowPass,
 }
 
 /// The reverb.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Reverb {
     lines: [Line; LINES],
     diffusion: [AllPass; 4],
+    #[serde(with = "bytes")]
     pre: Box<[f32]>,
     write: usize,
     low_cut: LowPass,

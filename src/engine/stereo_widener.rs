@@ -1,6 +1,8 @@
 //! Stereo image for the mono piano: low strings on the left and high ones on the right, as the player hears them, with
 //! some body resonance. All of it is in the side signal, so that nothing is lost in mono.
 
+use serde::{Deserialize, Serialize};
+
 use super::QUANTUM;
 use super::dsp::{AllPass, Bus, LowPass, one_pole};
 
@@ -13,7 +15,7 @@ const BODY: f32 = 0.30;
 const BODY_FROM_HZ: f32 = 240.0;
 
 /// Makes a mono signal stereo.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StereoWidener {
     low: LowPass,
     body_cut: LowPass,

@@ -67,7 +67,7 @@ impl Rig {
         let mut left = frames;
         while left > 0 {
             let now = left.min(HOP);
-            self.feed(self.engine.frame + 8 * HOP as u64);
+            self.feed(self.engine.state.frame + 8 * HOP as u64);
             out.extend(self.play(now));
             left -= now;
         }
@@ -123,7 +123,7 @@ fn starvation_is_bridged_without_a_click_and_without_silence() {
     let until = rig.pushed * HOP as u64;
     let bridged = mono(&rig.play(5 * 48_000));
     assert!(rig.engine.status().starved());
-    rig.pushed = rig.engine.frame.div_ceil(HOP as u64) + 4;
+    rig.pushed = rig.engine.state.frame.div_ceil(HOP as u64) + 4;
     let back = mono(&rig.perform(96_000));
     assert!(!rig.engine.status().starved());
 
@@ -231,7 +231,7 @@ fn panic_cuts_within_ten_milliseconds_and_fades_in_again() {
     let mut rig = Rig::new();
     rig.chord(0);
     rig.perform(48_000);
-    let frame = rig.engine.frame;
+    let frame = rig.engine.state.frame;
     rig.send(frame, EngineCommand::Panic);
     let out = mono(&rig.perform(48_000));
     let silence = out.iter().position(|sample| *sample == 0.0).unwrap();
@@ -244,11 +244,11 @@ fn panic_cuts_within_ten_milliseconds_and_fades_in_again() {
 fn play_fades_out_and_in() {
     let mut rig = Rig::new();
     rig.perform(9600);
-    rig.send(rig.engine.frame, EngineCommand::Toggle(Param::Play, false));
+    rig.send(rig.engine.state.frame, EngineCommand::Toggle(Param::Play, false));
     let out = mono(&rig.perform(96_000));
     assert!(level(&out[..4800]) > 0.05 && peak(&out[80_000..]) == 0.0);
     assert!(rig.engine.status().silent());
-    rig.send(rig.engine.frame, EngineCommand::Toggle(Param::Play, true));
+    rig.send(rig.engine.state.frame, EngineCommand::Toggle(Param::Play, true));
     let back = mono(&rig.perform(96_000));
     assert!(level(&back[48_000..]) > 0.05 && !rig.engine.status().silent());
     assert!(largest_step(&out).max(largest_step(&back)) < 0.05);
@@ -258,7 +258,7 @@ fn play_fades_out_and_in() {
 fn hold_sustains_the_sound_while_the_playhead_moves() {
     let mut rig = Rig::new();
     let live = mono(&rig.perform(48_000));
-    rig.send(rig.engine.frame, EngineCommand::Toggle(Param::Hold, true));
+    rig.send(rig.engine.state.frame, EngineCommand::Toggle(Param::Hold, true));
     for index in rig.pushed..rig.pushed + 90 {
         rig.ends.hops.try_push(hop(index, 0, |_| 0.0)).unwrap();
     }

@@ -1,5 +1,7 @@
 //! Tone control: removes DC and tilts the spectrum darker or brighter.
 
+use serde::{Deserialize, Serialize};
+
 use super::dsp::{Bus, LowPass, one_pole};
 use super::mixer::default;
 use super::ramp::{Ramp, Span};
@@ -12,14 +14,14 @@ const PIVOT_HZ: f32 = 900.0;
 /// Maximum tilt, in decibels up on one side and down on the other.
 const TILT_DB: f32 = 6.0;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Channel {
     offset: LowPass,
     low: LowPass,
 }
 
 /// DC blocker and tilt equaliser.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tone {
     mid: Channel,
     side: Channel,

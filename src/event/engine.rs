@@ -1,22 +1,26 @@
 //! Data passed to and from the audio thread, and the report of how a plan change was carried out.
 
+use serde::{Deserialize, Serialize};
+
 use super::parameter::Param;
+use crate::bytes;
 use crate::mel::HOP;
 use crate::music::theory::Voice;
 
 /// One hop of the network's audio: frames `index * HOP` up to the first of the next hop, mono, full scale ±1.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Hop {
     /// Position on the timeline, in hops.
     pub index: u64,
     /// The epoch it belongs to; increases with every splice.
     pub epoch: u32,
     /// The samples.
+    #[serde(with = "bytes")]
     pub samples: [f32; HOP],
 }
 
 /// A command to the engine.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum EngineCommand {
     /// Sets a number of the fast lane, in the parameter's unit and within its range; other parameters are ignored.
     Number(Param, f32),
@@ -46,7 +50,7 @@ pub enum EngineCommand {
 }
 
 /// A command and the frame at which it takes effect.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TimedCommand {
     /// Position on the timeline.
     pub frame: u64,
@@ -75,6 +79,25 @@ pub struct Executed {
     pub due: u64,
     /// The frame at which it took effect, the first of a quantum.
     pub at: u64,
+}
+
+/// Requests the engine's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SaveRequest {
+    /// The frame, the first of a quantum.
+    pub frame: u64,
+    /// Number of the first command that must not be among those that the state depends on, unless it was immediate. All
+    /// earlier ones must.
+    pub commands: u64,
+}
+
+/// The engine's answer to a [`SaveRequest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saved {
+    /// The requested frame.
+    pub frame: u64,
+    /// Whether the state was written.
+    pub complete: bool,
 }
 
 /// An event on the audio thread.
@@ -139,6 +162,8 @@ const _: () = {
     const fn crosses<T: Copy + Send + 'static>() {}
     crosses::<QueuedCommand>();
     crosses::<Executed>();
+    crosses::<SaveRequest>();
+    crosses::<Saved>();
     crosses::<Hop>();
     crosses::<EngineEvent>();
 };

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::parameter::{Effect, Kind, Param};
 
 /// A modulation around a parameter's set value.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Modulation {
     /// How it moves.
     pub shape: Shape,
@@ -19,7 +21,7 @@ pub struct Modulation {
 }
 
 /// A modulation's waveform or input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shape {
     /// A sine.
     Sine,
@@ -34,7 +36,7 @@ pub enum Shape {
 }
 
 /// A duration in time or in bars.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Period {
     /// Seconds.
     Seconds(f64),

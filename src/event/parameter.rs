@@ -9,6 +9,8 @@ mod leader;
 mod policy;
 mod value;
 
+use serde::{Deserialize, Serialize};
+
 pub use codec::{decimal, key_and_mode, osc_to_json, quoted, unquoted};
 pub use leader::TempoSource;
 pub use policy::{Effect, InPreset, Policy, Saved};
@@ -93,7 +95,7 @@ const QUANTIZE: Kind = Kind::Choice { names: &["off", "beat", "bar"], default: 0
 macro_rules! parameters {
     ($($param:ident $id:literal $kind:expr, $unit:literal, $smoothing:literal ms, $policy:ident, $description:literal;)*) => {
         /// A parameter.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Param {
             $(#[doc = $description] $param,)*
         }

@@ -191,10 +191,14 @@ pub enum WhenFull {
 pub struct ControlLogConfig {
     /// Whether to write one; otherwise takes have none either.
     pub write: bool,
-    /// Maximum size in megabytes.
+    /// Size in megabytes at which it continues in another file; without checkpoints, it ends there.
     pub max_mb: u64,
-    /// Number of earlier sessions' logs to keep.
+    /// Number of earlier logs to keep.
     pub keep: usize,
+    /// Seconds from one checkpoint to the next.
+    pub checkpoint_seconds: u64,
+    /// Maximum size of all checkpoints in megabytes; 0 takes none.
+    pub checkpoints_mb: u64,
 }
 
 /// How much of the log to keep, for `melos log --since`.
@@ -236,7 +240,15 @@ impl Default for RecordingsConfig {
 
 impl Default for ControlLogConfig {
     fn default() -> Self {
-        Self { write: true, max_mb: 256, keep: 5 }
+        Self { write: true, max_mb: 256, keep: 5, checkpoint_seconds: 120, checkpoints_mb: 1024 }
+    }
+}
+
+impl ControlLogConfig {
+    /// Seconds from one checkpoint to the next; `None` if there are none.
+    #[must_use]
+    pub fn checkpoint_interval(&self) -> Option<u64> {
+        (self.write && self.checkpoints_mb > 0).then_some(self.checkpoint_seconds)
     }
 }
 

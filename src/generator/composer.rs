@@ -13,6 +13,8 @@ mod servo;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
+
 use choice::{HIDDEN, Sampling, choose, choose_likely};
 use conditions::FrameConditions;
 use dice::dice;
@@ -21,6 +23,7 @@ use past::Memory;
 use ring::{Cursor, Ring};
 use servo::{Bias, Servo};
 
+use crate::bytes;
 use crate::generator::model::{ComposerGraphs, Context, Graph, ModelError, frame as port};
 use crate::generator::notes::{
     DURATIONS, FINE_WIDTH, FRAME_WIDTH, KEYS, OFFSETS, PEDALS, Pedal, VELOCITIES, VOICES, WrittenFrame, WrittenNote,
@@ -39,15 +42,21 @@ const END: usize = OFFSETS;
 const DRAWS: usize = 5;
 
 /// State carried from latent to latent that a rollback must restore; the memory is rewound separately.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ComposerState {
     cursor: Cursor,
     keyboard: Keyboard,
     /// Summed embeddings of the last latent's notes, an input of the next latent.
+    #[serde(with = "bytes")]
     read: Vec<f32>,
 }
 
 impl ComposerState {
+    /// The width of the transformer.
+    pub(super) fn width(&self) -> usize {
+        self.read.len()
+    }
+
     /// Makes the transformer forget everything written so far.
     pub(super) fn start_afresh(&mut self) {
         self.cursor.begin = self.cursor.position;
@@ -55,10 +64,20 @@ impl ComposerState {
 }
 
 /// The part of a latent that was decided earlier and is kept: its pedal, and the notes that begin before an offset.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Kept {
     written: WrittenFrame,
     until: u8,
+}
+
+/// What the composer remembers besides its state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Recollection {
+    /// The keys and values of all layers.
+    #[serde(with = "bytes")]
+    ring: Vec<f32>,
+    memory: Memory,
+    servo: Servo,
 }
 
 /// The inputs for writing a latent.
@@ -102,6 +121,30 @@ impl Composer {
     pub(super) fn continue_from(&mut self, other: Self, latent: u64) {
         self.memory = other.memory;
         self.memory.rewind(latent);
+    }
+
+    /// Returns what it remembers.
+    pub(super) fn recollection(&mut self) -> Recollection {
+        let ring = self.ring.tensors().flat_map(|tensor| self.graphs.frame.input(tensor).to_vec()).collect();
+        Recollection { ring, memory: self.memory.clone(), servo: self.servo.clone() }
+    }
+
+    /// Restores what a composer with the same networks remembered; returns `false`, and changes nothing, if it had others.
+    pub(super) fn recollect(&mut self, recollection: Recollection) -> bool {
+        let Recollection { ring, memory, servo } = recollection;
+        let lengths: usize = self.ring.tensors().map(|tensor| self.graphs.frame.input(tensor).len()).sum();
+        if lengths != ring.len() {
+            return false;
+        }
+        let mut rest = &ring[..];
+        for tensor in self.ring.tensors() {
+            let input = self.graphs.frame.input(tensor);
+            let (values, later) = rest.split_at(input.len());
+            input.copy_from_slice(values);
+            rest = later;
+        }
+        (self.memory, self.servo) = (memory, servo);
+        true
     }
 
     /// Forgets the latent that contains audio frame `planned` and all later ones. Returns what that latent played before

@@ -2,6 +2,8 @@
 
 use std::f32::consts::PI;
 
+use serde::{Deserialize, Serialize};
+
 use super::hop_ring::{HopRing, Samples};
 use crate::mel::HOP;
 
@@ -14,7 +16,7 @@ pub(super) const FADE_HOPS: u64 = 3;
 /// Old and new share their past and noise, so at the splice they are partly correlated. Correlated signals need equal-gain
 /// fades and uncorrelated ones equal-power fades. With gains `a = (1 + cos πt) / 2` and `1 − a`, and the correlation `r` of
 /// the two over the fade, the sum is divided by `√(a² + (1 − a)² + 2 r a (1 − a))`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Crossfade {
     /// First hop of the fade.
     pub first: u64,

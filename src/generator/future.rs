@@ -1,12 +1,15 @@
 //! The generated future: latents and their audio, rolled back when the plan changes.
 
+use serde::{Deserialize, Serialize};
+
 use super::GeneratorError;
 use super::chroma::Chroma;
-use super::composer::Kept;
+use super::composer::{Kept, Recollection};
 use super::history::{History, Snapshot, State};
 use super::hop_ring::HopRing;
 use super::networks::Networks;
 use super::{Heard, LATENT_FRAMES};
+use crate::event::Hop;
 use crate::generator::model::LOOK_AHEAD;
 use crate::generator::notes::{AHEAD, WrittenFrame};
 use crate::generator::pianist::PianistState;
@@ -31,6 +34,16 @@ pub(super) struct Future {
     history: History,
     tape: HopRing,
     /// The part of the next latent's notes that is kept.
+    kept: Option<Kept>,
+}
+
+/// A future's state, for a checkpoint.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FutureState {
+    now: Snapshot,
+    composer: Recollection,
+    history: History,
+    tape: Vec<Hop>,
     kept: Option<Kept>,
 }
 
@@ -112,6 +125,29 @@ impl Future {
             self.state.latent = latent;
         }
         skips
+    }
+
+    /// Returns its state, from which it can be rewound to a hop and later ones.
+    pub(super) fn save(&mut self, first: u64) -> FutureState {
+        FutureState {
+            now: self.snapshot(),
+            composer: self.networks.composer.recollection(),
+            history: self.history.since(first / FRAMES_PER_LATENT as u64),
+            tape: self.tape.since(first),
+            kept: self.kept.clone(),
+        }
+    }
+
+    /// Continues from a state with the same networks; returns `false`, and changes nothing, if it had others.
+    pub(super) fn resume(&mut self, state: FutureState) -> bool {
+        let FutureState { now, composer, history, tape, kept } = state;
+        let own = self.snapshot();
+        let fits = now.fits(&own) && history.fits(&own) && self.networks.composer.recollect(composer);
+        if fits {
+            self.restore(now);
+            (self.history, self.tape, self.kept) = (history, HopRing::of(&tape), kept);
+        }
+        fits
     }
 
     fn step_back(&mut self) {

@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::composer::ComposerState;
 use super::pianist::PianistState;
 use super::stall_detector::StallDetector;
+use crate::bytes;
 use crate::generator::model::ROLLBACK;
 use crate::generator::vocoder::OVERLAP;
 
 /// The small state that changes with every latent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct State {
     /// Index of the next latent on the timeline.
     pub latent: u64,
@@ -29,17 +32,27 @@ impl State {
 }
 
 /// Everything needed to return to a latent, except for the composer's ring and memory, which rewind by themselves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Snapshot {
     pub state: State,
     /// States of the pianist's networks.
     pub pianist: [Vec<f32>; 2],
+    #[serde(with = "bytes")]
     pub vocoder: Vec<f32>,
+    #[serde(with = "bytes")]
     pub overlap: [f32; OVERLAP],
 }
 
+impl Snapshot {
+    /// Whether it fits the same networks as another.
+    pub(super) fn fits(&self, other: &Self) -> bool {
+        let sizes = |of: &Self| (of.state.composer.width(), of.pianist.each_ref().map(Vec::len), of.vocoder.len());
+        sizes(self) == sizes(other)
+    }
+}
+
 /// The latest snapshots, one taken before each latent.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct History {
     snapshots: VecDeque<Snapshot>,
     /// Whether older snapshots have been discarded.
@@ -65,6 +78,18 @@ impl History {
         }
         self.snapshots.truncate(index + 1);
         if index < self.snapshots.len() { self.snapshots.pop_back() } else { None }
+    }
+
+    /// Returns a copy that allows rollbacks to a latent and later ones.
+    pub(super) fn since(&self, latent: u64) -> Self {
+        let snapshots: VecDeque<_> =
+            self.snapshots.iter().filter(|snapshot| snapshot.state.latent >= latent).cloned().collect();
+        Self { forgot: self.forgot || snapshots.len() < self.snapshots.len(), snapshots }
+    }
+
+    /// Whether all snapshots fit the same networks as another.
+    pub(super) fn fits(&self, other: &Snapshot) -> bool {
+        self.snapshots.iter().all(|snapshot| snapshot.fits(other))
     }
 
     /// Discards all snapshots, so that no rollback to before this point is possible.

@@ -1,5 +1,6 @@
 //! The latest few seconds of hops.
 
+use crate::event::Hop;
 use crate::mel::HOP;
 
 /// Capacity: 4 s, more than a rollback plus the lead over the playhead.
@@ -27,6 +28,20 @@ impl HopRing {
     pub(super) fn get(&self, index: u64) -> Option<&Samples> {
         let (held, samples) = &self.slots[(index % HOPS) as usize];
         (*held == Some(index)).then_some(samples)
+    }
+
+    /// Returns the stored hops from an index on, in no particular order.
+    pub(super) fn since(&self, first: u64) -> Vec<Hop> {
+        let held =
+            self.slots.iter().filter_map(|(index, samples)| Some((index.filter(|index| *index >= first)?, samples)));
+        held.map(|(index, samples)| Hop { index, epoch: 0, samples: *samples }).collect()
+    }
+
+    /// Creates a ring that holds some hops.
+    pub(super) fn of(hops: &[Hop]) -> Self {
+        let mut ring = Self::new();
+        hops.iter().for_each(|hop| ring.put(hop.index, &hop.samples));
+        ring
     }
 
     pub(super) fn clear(&mut self) {

@@ -3,6 +3,8 @@
 //! `models/training/melos_training/composer/layout.py`, `composer/conditions.py` and `pianist/layout.py` define the same
 //! for training.
 
+use serde::{Deserialize, Serialize};
+
 /// Positions within a latent at which a note can begin; one hop each.
 pub const OFFSETS: usize = 8;
 /// MIDI note of the lowest key.
@@ -55,7 +57,7 @@ pub const MOOD_WIDTH: usize = 12;
 pub const LIFT: u8 = 4;
 
 /// The pedal action of a latent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Pedal {
     /// It is up at the end of the latent.
     #[default]
@@ -78,7 +80,7 @@ impl Pedal {
 }
 
 /// A note as the composer writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WrittenNote {
     /// Position in the latent at which it begins, below [`OFFSETS`].
     pub offset: u8,
@@ -124,7 +126,7 @@ impl WrittenNote {
 }
 
 /// What the composer writes for one latent.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WrittenFrame {
     /// The pedal action.
     pub pedal: Pedal,

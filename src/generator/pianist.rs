@@ -2,6 +2,8 @@
 
 mod roll;
 
+use serde::{Deserialize, Serialize};
+
 use roll::Strings;
 
 use crate::generator::model::{Latent, PianistGraphs, stateful};
@@ -18,7 +20,7 @@ const PIANO: usize = 3;
 const MOOD: usize = 4;
 
 /// State carried from latent to latent besides the networks' own states.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct PianistState {
     strings: Strings,
     /// The previous latent.

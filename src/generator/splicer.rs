@@ -1,5 +1,7 @@
 //! Produces the hops for the engine: those of the newest future, crossfaded from the previous one.
 
+use serde::{Deserialize, Serialize};
+
 use super::crossfade::Crossfade;
 use super::hop_ring::HopRing;
 use crate::event::Hop;
@@ -13,6 +15,15 @@ pub(super) struct Splicer {
     before: HopRing,
     fade: Option<Crossfade>,
     epoch: u32,
+    next_hop: u64,
+}
+
+/// A splicer's state, for a checkpoint.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SplicerState {
+    sent: Vec<Hop>,
+    before: Vec<Hop>,
+    fade: Option<Crossfade>,
     next_hop: u64,
 }
 
@@ -65,6 +76,26 @@ impl Splicer {
         self.next_hop = self.render(first, until, fresh, ready);
         let hops = (first..self.next_hop).filter_map(|index| Some((index, self.sent.get(index)?)));
         out.extend(hops.map(|(index, samples)| Hop { index, epoch: self.epoch, samples: *samples }));
+    }
+
+    /// Returns its state for hops from `first` on. Epochs are counted anew.
+    pub(super) fn save(&self, first: u64) -> SplicerState {
+        let Self { sent, before, fade, epoch: _, next_hop } = self;
+        SplicerState { sent: sent.since(first), before: before.since(first), fade: *fade, next_hop: *next_hop }
+    }
+
+    /// Continues from a state, in epoch 0.
+    pub(super) fn restore(state: &SplicerState) -> Self {
+        let SplicerState { sent, before, fade, next_hop } = state;
+        Self { sent: HopRing::of(sent), before: HopRing::of(before), fade: *fade, epoch: 0, next_hop: *next_hop }
+    }
+
+    /// Returns the hops from `first` on as they were sent.
+    pub(super) fn sent(&self, first: u64) -> Vec<Hop> {
+        let splice = self.fade.map_or(0, |fade| fade.first);
+        let ring = |index| if index < splice { &self.before } else { &self.sent };
+        let hops = (first..self.next_hop).filter_map(|index| Some((index, ring(index).get(index)?)));
+        hops.map(|(index, samples)| Hop { index, epoch: self.epoch, samples: *samples }).collect()
     }
 
     /// Writes final hops from `first` to `until` to `sent`: the old future up to the splice, then the crossfade, then the new

@@ -1,5 +1,8 @@
 //! Detects when the network stops playing notes.
 
+use serde::{Deserialize, Serialize};
+
+use crate::bytes;
 use crate::generator::vocoder::MelBlock;
 use crate::mel::{BANDS, LATENTS_PER_SECOND, MelFrame};
 use crate::music::conditions::Conditions;
@@ -15,8 +18,9 @@ const PATIENCE_SECONDS: f64 = 5.0;
 const MISSED_NOTES: f64 = 8.0;
 
 /// Counts latents without an onset, whether silent or filled by a tone that never ends.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct StallDetector {
+    #[serde(with = "bytes")]
     last: MelFrame,
     without_onset: u32,
 }

@@ -39,7 +39,12 @@ const EVENTS: usize = 256;
 #[derive(Debug)]
 enum Order {
     Follow(Arc<Plan>),
-    Replan { plan: Arc<Plan>, splice: u64 },
+    Replan {
+        plan: Arc<Plan>,
+        splice: u64,
+    },
+    /// Save the state for an engine at this frame.
+    Save(u64),
 }
 
 /// A report from the worker.
@@ -67,6 +72,15 @@ pub enum WorkerEvent {
         missing: u64,
         /// First frame after the gap.
         at: u64,
+    },
+    /// The state was saved, with all plans sent before the request and none after it.
+    Saved {
+        /// The requested frame.
+        frame: u64,
+        /// Number of splices accepted before.
+        splices: u64,
+        /// The state; see [`crate::generator::Generator::save`].
+        state: Vec<u8>,
     },
     /// A latent failed and is retried.
     Failed {
@@ -124,6 +138,16 @@ impl Worker {
             Some(splice) => Order::Replan { plan, splice },
             None => Order::Follow(plan),
         };
+        self.put(order);
+    }
+
+    /// Requests the state of the generator, without plans sent from now on, for an engine at `frame`. Never blocks. A
+    /// [`WorkerEvent::Saved`] follows once no splice is in progress.
+    pub fn save(&self, frame: u64) {
+        self.put(Order::Save(frame));
+    }
+
+    fn put(&self, order: Order) {
         if let Some(planned) = self.mailbox.put(order) {
             report(&self.sender, &self.status, WorkerEvent::Spliced { planned, performed: None });
         }

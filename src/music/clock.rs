@@ -1,5 +1,7 @@
 //! The music clock: maps frames to beats under a piecewise constant tempo.
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::SAMPLE_RATE;
 
 /// Frames per minute; divided by frames per beat, this gives beats per minute.
@@ -8,7 +10,7 @@ const FRAMES_PER_MINUTE: f64 = SAMPLE_RATE as f64 * 60.0;
 const SAME_FRAME: f64 = 1e-4;
 
 /// A constant tempo from `frame` on, where the clock is at `beat`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct TempoSpan {
     frame: u64,
     beat: f64,
@@ -25,7 +27,7 @@ impl TempoSpan {
 /// backwards; every bar has [`MusicClock::beats_per_bar`] of them.
 ///
 /// Each span lasts until the next one starts; the last never ends, so every frame has a beat.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MusicClock {
     /// In ascending order of frame and of beat; never empty.
     spans: Vec<TempoSpan>,

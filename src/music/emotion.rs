@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The eight emotions, in the order used by every table, tensor and address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Emotion {
     Happy,
@@ -80,7 +82,7 @@ impl fmt::Display for Emotion {
 }
 
 /// A point on the circumplex; both coordinates in −1..=1.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Affect {
     /// Unpleasant (−1) to pleasant (1).
     pub valence: f32,
@@ -93,7 +95,7 @@ pub struct Affect {
 const REACH: f32 = 0.25;
 
 /// An emotional state: a blend of emotions with its valence and arousal.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Mood {
     weights: [f32; Emotion::COUNT],
     affect: Affect,

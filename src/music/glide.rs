@@ -1,5 +1,7 @@
 //! A value that glides to a target, as a function of the frame.
 
+use serde::{Deserialize, Serialize};
+
 use crate::music::clock::MusicClock;
 use crate::music::emotion::Mood;
 
@@ -26,7 +28,7 @@ impl Blend for Mood {
 }
 
 /// The duration of a glide.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Length {
     /// In frames.
     Frames(u64),
@@ -40,7 +42,7 @@ impl Length {
 }
 
 /// A linear transition from one value to another, over frames or beats.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Glide<T> {
     from: T,
     to: T,

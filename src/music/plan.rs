@@ -1,5 +1,7 @@
 //! The plan: an immutable description of what is requested of the networks at each frame.
 
+use serde::{Deserialize, Serialize};
+
 use crate::music::clock::MusicClock;
 use crate::music::conditions::Conditions;
 use crate::music::emotion::Mood;
@@ -24,7 +26,7 @@ const LOUDNESS_TRIM: f32 = 18.0;
 const REGISTER_TRIM: f32 = 12.0;
 
 /// Whether, from a frame on, the network reuses the random numbers of an earlier phrase.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Returning {
     /// The first frame.
     pub frame: u64,
@@ -33,7 +35,7 @@ pub struct Returning {
 }
 
 /// The random numbers of an earlier phrase.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Earlier {
     /// How many latents ago they were first used.
     pub latents: u64,
@@ -42,7 +44,7 @@ pub struct Earlier {
 }
 
 /// A chord from a frame on, until the next one.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PlannedChord {
     /// Its first frame.
     pub frame: u64,
@@ -51,7 +53,7 @@ pub struct PlannedChord {
 }
 
 /// The parameters that steer the network, each gliding to its target.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Steering {
     /// The mood.
     pub mood: Glide<Mood>,
@@ -124,7 +126,7 @@ impl Steering {
 /// What is requested of the network. Defined for every frame: the first chord extends backwards and the last one forwards.
 ///
 /// Created on the control thread, shared read-only with the generator thread.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Seed of the network's random numbers.
     pub seed: u64,

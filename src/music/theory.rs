@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Names of the twelve pitch classes, C = 0.
 pub const PITCH_NAMES: [&str; 12] = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 
@@ -45,7 +47,7 @@ fn leading_pitch(text: &str) -> Option<(u8, &str)> {
 }
 
 /// The supported seven-note scales.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Mode {
     Major,
@@ -109,7 +111,7 @@ impl Mode {
 }
 
 /// A tonic and a mode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
     /// Pitch class, 0..12.
     pub tonic: u8,
@@ -146,7 +148,7 @@ impl fmt::Display for Key {
 }
 
 /// A chord quality.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Quality {
     Major,
@@ -267,7 +269,7 @@ impl Quality {
 }
 
 /// A chord with a bass note.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Chord {
     /// Pitch class of the root, 0..12.
     pub root: u8,
@@ -340,7 +342,7 @@ impl fmt::Display for Chord {
 }
 
 /// The rule-based voices under and around the network's piano.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Voice {
     /// A single low line.
     Bass,

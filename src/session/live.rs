@@ -40,6 +40,7 @@ use crate::remote::journal;
 use crate::remote::oscquery::Discovery;
 use crate::session::log::{Entry, Header};
 use crate::threads;
+use crate::units::SAMPLE_RATE;
 
 #[doc(hidden)]
 pub use state::rewritten;
@@ -51,8 +52,8 @@ use networks::watch_model;
 use reload::Files;
 use remote::Remote;
 use stage::{
-    Devices, EngineFeed, OpeningHours, Performance, Presets, Reloads, Reports, Scheduler, Setlists, Show, Sound, Stage,
-    Timer,
+    Checkpoints, Devices, EngineFeed, OpeningHours, Performance, Presets, Reloads, Reports, Scheduler, Setlists, Show,
+    Sound, Stage, Timer,
 };
 use state::{Saved, StateFile};
 use supervision::Signals;
@@ -176,7 +177,10 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let worker = Worker::start(Generator::new(models)?, ends.hops, Arc::clone(&engine), AHEAD)?;
     let conductor = conductor(seed, &initial.values, &saved, &mut log);
     let feed = EngineFeed::new(ends.commands, ends.immediate, ends.executed, Arc::clone(&engine));
-    let performance = Performance::new(conductor, feed, worker, config.midi.out.clone(), log, Arc::clone(&board));
+    let interval = config.control_log.checkpoint_interval().map(|seconds| seconds * u64::from(SAMPLE_RATE));
+    let checkpoints = Checkpoints::new(interval, ends.saves, ends.saved, ends.state);
+    let midi_out = config.midi.out.clone();
+    let performance = Performance::new(conductor, feed, worker, midi_out, log, checkpoints, Arc::clone(&board));
     wait_until_primed(performance.worker_status())?;
 
     let recordings = place(&state, &config.recordings);
@@ -238,7 +242,7 @@ fn open_state(
 /// The header of a control log.
 fn header(seed: u64, model: String, values: &Settings) -> Header {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Header { version, model, seed, settings: values.clone(), take: None, gaps: Vec::new() }
+    Header { version, model, seed, settings: values.clone(), begins: None, take: None, gaps: Vec::new() }
 }
 
 /// A conductor with the saved scenes.

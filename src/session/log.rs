@@ -20,6 +20,7 @@
 //! 15360 resume 2 13312 18432
 //! 20480 reconciled 812 905
 //! 20736 executed 905 913 20608 20288
+//! 57600 checkpoint
 //! 96000 end
 //! ```
 //! Each line starts with the horizon frame at which the event was applied. Numbers are written so that they read back
@@ -34,6 +35,9 @@
 //! earlier than the horizon, late ones later. With these entries, a render has the same hops and commands as the live
 //! performance. The log does not record when hops reached the engine, so a recording differs from the render during
 //! starvation; starvations are counted, and the daemon logs the frames of each.
+//!
+//! `checkpoint` marks where a checkpoint was taken. A log that begins at one, because it continues another that became
+//! too large, says so in its header (`begins`, with the frame) and cannot be rendered without it.
 //!
 //! A log saved beside a recording covers the whole session up to the recording's end; its header gives the frames of
 //! the recording (`take`: the first, and the first after the last), and only those are rendered. `gap` gives frames
@@ -64,6 +68,8 @@ pub struct Header {
     pub seed: u64,
     /// Initial parameter values that differ from the defaults.
     pub settings: Vec<(Param, Value)>,
+    /// The frame of the checkpoint at which the log begins; `None` for the start of the session.
+    pub begins: Option<u64>,
     /// Frames of a recording; `None` for the log of a whole session.
     pub take: Option<Range<u64>>,
     /// Frames missing from the recording, which are silent.
@@ -105,6 +111,8 @@ pub enum Entry {
         /// The frame at which they took effect.
         at: u64,
     },
+    /// The performance's state was saved: the lines before this one are in it, the others are not.
+    Checkpoint,
     /// The performance ended.
     End,
 }
@@ -151,6 +159,7 @@ impl LogText {
             format!("model {}", quoted(&header.model)),
             format!("seed {}", header.seed),
         ];
+        lines.extend(header.begins.map(|frame| format!("begins {frame}")));
         lines.extend(header.take.as_ref().map(line::take));
         lines.extend(header.gaps.iter().map(line::gap));
         lines.extend(header.settings.iter().map(|(param, value)| format!("start {}", line::setting(*param, value))));
@@ -162,6 +171,12 @@ impl LogText {
         use std::fmt::Write;
         // Writing to a string cannot fail.
         let _ = writeln!(self.0, "{frame} {}", line::entry(entry));
+    }
+
+    /// Bytes of the lines added since the last call of [`LogText::take`].
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.0.len() as u64
     }
 
     /// Removes and returns the lines added since the last call.
@@ -195,7 +210,9 @@ impl ControlLog {
     /// The frames to render: those of the take, otherwise everything up to the last entry.
     #[must_use]
     pub fn frames(&self) -> Range<u64> {
-        self.header.take.clone().unwrap_or(0..self.entries.last().map_or(0, |(frame, _)| *frame))
+        let begin = self.header.begins.unwrap_or(0);
+        let whole = begin..self.entries.last().map_or(begin, |(frame, _)| *frame);
+        self.header.take.clone().unwrap_or(whole)
     }
 
     /// Reads a whole log. A truncated log (after a crash or a full disk) is read up to its last complete line.
@@ -245,6 +262,10 @@ impl ControlLog {
             }
             "model" => self.header.model = unquoted(rest)?,
             "seed" => self.header.seed = line::number(rest)?,
+            "begins" => {
+                *last_frame = line::number(rest)?;
+                self.header.begins = Some(*last_frame);
+            }
             "take" => self.header.take = Some(line::read_frames(rest)?),
             "gap" => self.header.gaps.push(line::read_frames(rest)?),
             "start" => self.header.settings.push(line::read_setting(rest)?),

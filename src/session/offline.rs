@@ -11,8 +11,9 @@ use ringbuf::traits::{Consumer, Observer, Producer};
 use crate::conductor::{Conductor, Handover, PlanUpdate, Score};
 use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, QUANTUM, ports};
 use crate::event::{Hop, Performed, QueuedCommand};
-use crate::generator::{Generator, GeneratorError};
+use crate::generator::{Generator, GeneratorError, PassedOn};
 use crate::music::plan::Plan;
+use crate::session::checkpoint::{Checkpoint, CheckpointError};
 use crate::session::log::{ControlLog, Entry};
 use crate::session::midi_file::MidiFile;
 
@@ -40,9 +41,10 @@ pub struct Offline {
     /// Commands that never reached the engine in the live session, counted from the first; in order.
     lost: VecDeque<Range<u64>>,
     hops: Vec<Hop>,
-    /// Events still to come, in order.
-    entries: std::vec::IntoIter<(u64, Entry)>,
-    next_entry: Option<(u64, Entry)>,
+    /// The log's lines still to come, in order.
+    entries: VecDeque<(u64, Entry)>,
+    /// The frame of the checkpoint at which the log begins.
+    begins: Option<u64>,
     /// Splices that were late in the live session, by the frame they were planned for, and how each was carried out;
     /// `None` if it never was.
     late: BTreeMap<u64, Option<Performed>>,
@@ -69,10 +71,9 @@ impl Offline {
                     supply.executed.extend(commands.clone().map(|number| (number, *at)));
                     ahead = due.saturating_sub(*at).min(MAX_AHEAD).max(ahead);
                 }
-                Entry::Event(_) | Entry::End => {}
+                Entry::Event(_) | Entry::Checkpoint | Entry::End => {}
             }
         }
-        let mut entries = log.entries.into_iter();
         Self {
             conductor: Conductor::new(log.header.seed, &log.header.settings),
             generator,
@@ -86,8 +87,8 @@ impl Offline {
             ahead,
             lost,
             hops: Vec::new(),
-            next_entry: entries.next(),
-            entries,
+            entries: log.entries.into(),
+            begins: log.header.begins,
             late,
             gaps,
             splices: 0,
@@ -102,6 +103,42 @@ impl Offline {
     /// The notes collected so far; `None` if not requested.
     pub const fn take_notes(&mut self) -> Option<MidiFile> {
         self.notes.take()
+    }
+
+    /// Continues from a checkpoint of the same performance instead of from its first frame. Call it before rendering.
+    ///
+    /// # Errors
+    /// When the log does not mention the checkpoint, or its content does not fit; nothing is changed.
+    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        let Checkpoint { frame, splices, conductor, generator, engine } = checkpoint;
+        let done = match self.begins {
+            Some(begins) if begins == *frame => 0,
+            _ => {
+                let mark = self.entries.iter().position(|(at, entry)| at == frame && *entry == Entry::Checkpoint);
+                mark.ok_or(CheckpointError::Unlogged(*frame))? + 1
+            }
+        };
+        let (conductor, handover): (Conductor, Handover) = postcard::from_bytes(conductor)?;
+        let engine = postcard::from_bytes(engine)?;
+        let PassedOn { hops, chroma } =
+            self.generator.restore(generator, *frame).map_err(|_| CheckpointError::Damaged)?;
+        self.engine.restore(engine);
+        (self.conductor, self.handover, self.hops) = (conductor, handover, hops);
+        for (from, chroma) in &chroma {
+            self.conductor.listen(*from, chroma);
+        }
+        (self.rendered, self.splices) = (*frame, *splices);
+        self.supply.begin = *frame;
+        let covered = self.generator.covered();
+        self.gaps.retain(|(processed, missing, _)| (processed, missing) >= (splices, &covered));
+        self.entries.drain(..done);
+        Ok(())
+    }
+
+    /// The first frame not rendered yet.
+    #[must_use]
+    pub const fn frame(&self) -> u64 {
+        self.rendered
     }
 
     /// Renders the next `out.len() / 2` frames, interleaved stereo.
@@ -132,7 +169,9 @@ impl Offline {
 
     /// Applies the log's events before frame `until`.
     fn conduct(&mut self, until: u64) {
-        while let Some((frame, entry)) = self.next_entry.take_if(|(frame, _)| *frame < until) {
+        while self.entries.front().is_some_and(|(frame, _)| *frame < until)
+            && let Some((frame, entry)) = self.entries.pop_front()
+        {
             self.advance(frame);
             match entry {
                 Entry::Event(event) => {
@@ -145,9 +184,12 @@ impl Offline {
                 Entry::Reconciled { .. } => {
                     self.handover.reconcile(&self.conductor, usize::MAX, |command| self.supply.add(command));
                 }
-                Entry::Splice { .. } | Entry::Resume { .. } | Entry::Executed { .. } | Entry::End => {}
+                Entry::Splice { .. }
+                | Entry::Resume { .. }
+                | Entry::Executed { .. }
+                | Entry::Checkpoint
+                | Entry::End => {}
             }
-            self.next_entry = self.entries.next();
         }
         self.advance(until);
     }
@@ -212,6 +254,8 @@ impl Offline {
 /// Commands yet to be passed to the engine.
 #[derive(Debug, Default)]
 struct Supply {
+    /// The frame of the checkpoint at which the rendering begins: what the engine executed before it is not executed again.
+    begin: u64,
     /// By number, the commands that the engine executed at a frame other than their own, and that frame.
     executed: BTreeMap<u64, u64>,
     /// Those already sent that are waiting for that frame, in the order in which they were executed.
@@ -224,6 +268,7 @@ impl Supply {
     /// Adds a command. Always returns true: it is accepted.
     fn add(&mut self, command: QueuedCommand) -> bool {
         match self.executed.remove(&command.number) {
+            Some(at) if at < self.begin => {}
             Some(at) => drop(self.immediate.insert((at, command.number), command)),
             None => self.timed.push_back(command),
         }
@@ -245,3 +290,6 @@ impl Supply {
         ends.executed.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

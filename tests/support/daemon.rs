@@ -77,7 +77,7 @@ impl Daemon {
             let address = after.split(['/', '\n']).next()?.parse::<SocketAddr>().ok()?;
             Some(address.port())
         };
-        let (Some(osc), Some(http)) = (port("listening to OSC address="), port("page=http://")) else { return false };
+        let (Some(osc), Some(http)) = (port("listening for OSC address="), port("page=http://")) else { return false };
         (self.osc, self.http) = (osc, http);
         true
     }

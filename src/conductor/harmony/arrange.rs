@@ -1,5 +1,7 @@
 //! Arranges the chords of a bar for bass, pad and upper voice.
 
+use serde::{Deserialize, Serialize};
+
 use crate::music::theory::{Chord, Key, Voice};
 
 use super::phrase::Phrase;
@@ -39,7 +41,7 @@ pub(super) struct Played<'a> {
 }
 
 /// State of the voices at the end of a bar.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct VoicingState {
     /// The chord.
     pub chord: Option<Chord>,

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::music::emotion::Emotion;
 use crate::music::theory::Mode;
 
@@ -18,7 +20,7 @@ const SAME_EMOTION: f32 = 6.0;
 const OLDER: f32 = 1.3;
 
 /// A phrase that was new when it was played.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Theme {
     /// Its number among all phrases.
     pub number: u64,
@@ -35,7 +37,7 @@ pub(super) struct Theme {
 }
 
 /// The phrases that may return, oldest first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Form(VecDeque<Theme>);
 
 impl Form {

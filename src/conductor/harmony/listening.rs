@@ -1,5 +1,7 @@
 //! Detects when the network clearly plays a different chord from the planned one, so that the plan can follow it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::music::theory::Chord;
 
 /// Number of consecutive bars in which the network must play the same different chord.
@@ -10,7 +12,7 @@ const CLARITY: f32 = 0.65;
 const MARGIN: f32 = 0.3;
 
 /// The different chord that the network has been playing, and for how many bars.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Listening {
     chord: Option<Chord>,
     bars: u32,

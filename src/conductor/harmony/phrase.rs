@@ -1,5 +1,7 @@
 //! Phrases: the emotion, mode, length, cadences and dynamics.
 
+use serde::{Deserialize, Serialize};
+
 use crate::music::emotion::{Emotion, Mood};
 use crate::music::theory::{Key, Mode};
 
@@ -49,7 +51,7 @@ const CADENCES: [Cadence; 4] = [Cadence::Authentic, Cadence::Plagal, Cadence::Ha
 const INNER: [f32; 4] = [1.0, 1.5, 6.0, 1.5];
 
 /// A phrase of four or eight bars.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Phrase {
     /// Number of phrases before it.
     pub number: u64,
@@ -68,7 +70,7 @@ pub(super) struct Phrase {
 }
 
 /// A returning phrase.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Recalled {
     /// Its number.
     pub number: u64,

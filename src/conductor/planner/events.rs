@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::Sounding;
 use crate::music::theory::{Chord, Key, Voice};
 
 /// An event to play.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) enum What {
     /// Starts a chord.
     Chord { chord: Chord, key: Key },
@@ -28,14 +30,14 @@ impl What {
 }
 
 /// An event and its beat.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Event {
     pub(super) beat: f64,
     pub(super) what: What,
 }
 
 /// Events by beat and rank, equal ones in order of insertion.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Events {
     queue: VecDeque<Event>,
 }

@@ -1,5 +1,7 @@
 //! Bass: a plucked tone whose overtones fade within seconds.
 
+use serde::{Deserialize, Serialize};
+
 use super::amplitude;
 use super::pool::Synth;
 use crate::engine::QUANTUM;
@@ -16,7 +18,7 @@ const OVERTONE_DECAY: f32 = 0.6 * SAMPLE_RATE as f32;
 const SOUNDBOARD: f32 = 110.0;
 
 /// FM synthesis with a 1:1 ratio (Chowning 1973); the modulation decays like a string's brightness.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Bass {
     phase: f32,
     increment: f32,

@@ -1,5 +1,7 @@
 //! Pad: three slightly detuned saws through a gentle filter, like strings, with slow attack and release.
 
+use serde::{Deserialize, Serialize};
+
 use super::amplitude;
 use super::pool::Synth;
 use crate::engine::QUANTUM;
@@ -17,7 +19,7 @@ const OUTER: f32 = 0.28;
 const MOTION: f32 = 0.13 * QUANTUM as f32 / SAMPLE_RATE as f32;
 
 /// The centre saw is in the mid signal; the outer ones are panned to the sides.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Pad {
     phases: [f32; 3],
     increment: f32,

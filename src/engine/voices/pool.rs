@@ -1,5 +1,9 @@
 //! Polyphony and voice stealing.
 
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
 use crate::engine::QUANTUM;
 use crate::engine::dsp::Bus;
 use crate::engine::envelope::{Envelope, Shape};
@@ -21,13 +25,13 @@ pub(in crate::engine) trait Synth: Default {
     fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus);
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct NoteOn {
     note: u8,
     velocity: f32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Slot<T> {
     synth: T,
     note_on: NoteOn,
@@ -39,8 +43,10 @@ struct Slot<T> {
 }
 
 /// A synth with up to `N` simultaneous notes.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound = "T: Serialize + DeserializeOwned")]
 pub(in crate::engine) struct Pool<T, const N: usize> {
+    #[serde(with = "BigArray")]
     slots: [Slot<T>; N],
     count: u64,
 }

@@ -1,5 +1,7 @@
 //! Upper voice: between a soft bell and a flute, with delayed vibrato.
 
+use serde::{Deserialize, Serialize};
+
 use super::amplitude;
 use super::pool::Synth;
 use crate::engine::QUANTUM;
@@ -21,7 +23,7 @@ const VIBRATO_RISE: f32 = QUANTUM as f32 / (0.5 * SAMPLE_RATE as f32);
 const SIDE: f32 = -0.22;
 
 /// A sine with some octave, with an FM attack at three times the frequency.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Upper {
     phase: f32,
     modulator: f32,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Param;
@@ -62,7 +63,7 @@ impl Kind {
 }
 
 /// A value that fits its parameter's [`Kind`]: made by [`Param::fit`] and trusted from there on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// For [`Kind::Number`].
     Number(f32),

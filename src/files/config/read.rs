@@ -137,4 +137,8 @@ fn control_log(document: &mut Document<'_>, table: &mut Table<'_>, log: &mut Con
     set(&mut log.write, table.flag(document, "write"));
     set(&mut log.max_mb, table.integer(document, "max_mb", 1..=65_536).map(|megabytes| megabytes as u64));
     set(&mut log.keep, table.integer(document, "keep", 0..=1000).map(|sessions| sessions as usize));
+    let seconds = table.integer(document, "checkpoint_seconds", 1..=86_400);
+    set(&mut log.checkpoint_seconds, seconds.map(|seconds| seconds as u64));
+    let megabytes = table.integer(document, "checkpoints_mb", 0..=1_000_000);
+    set(&mut log.checkpoints_mb, megabytes.map(|megabytes| megabytes as u64));
 }

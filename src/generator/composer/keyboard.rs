@@ -1,5 +1,8 @@
 //! The state of keyboard and pedal: which keys are down, and which strings the pedal sustains, latent by latent.
 
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
 use crate::generator::notes::{KEYS, NO_MELODY, OFFSETS, Pedal, SOUNDING_WIDTH, WrittenNote};
 use crate::mel::LATENTS_PER_SECOND;
 
@@ -13,7 +16,7 @@ const LOWEST: f64 = 0.25;
 const NEVER: i64 = i64::MAX;
 
 /// A key and its string. Latents are counted from the start of the performance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Key {
     /// The latent after the key was struck.
     struck: i64,
@@ -24,8 +27,9 @@ struct Key {
 }
 
 /// The state of all keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Keyboard {
+    #[serde(with = "BigArray")]
     keys: [Key; KEYS],
     /// The last key of the melody; [`NO_MELODY`] before the first.
     pub melody: u8,

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::generator::LATENT_FRAMES;
 use crate::generator::notes::{
     DURATIONS, KEYS, LAGS, MEMORY_WIDTH, OFFSETS, SLOT_WIDTH, SLOTS, VELOCITIES, VOICES, WrittenFrame, WrittenNote,
@@ -26,7 +28,7 @@ const EPSILON: f64 = 1e-6;
 const RECALL: usize = SLOTS - 1;
 
 /// A latent that was written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Past {
     latent: u64,
     /// The positions of its offsets in beats.
@@ -35,7 +37,7 @@ struct Past {
 }
 
 /// The latents written so far, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Memory(VecDeque<Past>);
 
 impl Memory {

@@ -1,12 +1,14 @@
 //! The KV cache of the composer's transformer: a ring that supports rollback.
 
+use serde::{Deserialize, Serialize};
+
 use crate::generator::model::{Context as Layout, Graph, frame as port};
 
 /// Attention mask value that hides a slot.
 const HIDDEN: f32 = -1e9;
 
 /// The transformer's position: what a rollback must restore.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Cursor {
     /// Number of latents written; the position of the next.
     pub position: u64,
@@ -29,6 +31,11 @@ impl Ring {
         let half = layout.head_dim / 2;
         let frequencies = (0..half).map(|i| layout.rope_base.powf(-(i as f64) / half as f64)).collect();
         Self { layout, frequencies }
+    }
+
+    /// The graph's inputs that hold the keys and values.
+    pub(super) fn tensors(&self) -> std::ops::Range<usize> {
+        port::K..port::K + 2 * self.layout.layers
     }
 
     /// Prepares a graph's inputs for the step at a cursor: the visible positions and the rotary angles.

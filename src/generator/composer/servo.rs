@@ -1,5 +1,8 @@
 //! Closed-loop control that keeps density, register and level near their targets.
 
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
 use crate::generator::notes::{KEYS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, WrittenNote};
 use crate::mel::LATENTS_PER_SECOND;
 use crate::music::conditions::Conditions;
@@ -24,7 +27,7 @@ const CLOSING_FRAMES: f64 = 24.0;
 const MIN_NOTES: f64 = 3.0;
 
 /// Sums over the notes of a latent.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Sums {
     count: f64,
     note: f64,
@@ -53,8 +56,8 @@ impl Bias {
 }
 
 /// Recent note statistics by position; rewriting a position resets it.
-#[derive(Debug)]
-pub(super) struct Servo([Sums; CAPACITY]);
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Servo(#[serde(with = "BigArray")] [Sums; CAPACITY]);
 
 impl Default for Servo {
     fn default() -> Self {

@@ -1,5 +1,8 @@
 //! The piano roll: the state of keys and strings, hop by hop.
 
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
 use crate::generator::notes::{CHANNELS, KEYS, LIFT, OFFSETS, Pedal, ROLL_WIDTH, WrittenFrame, WrittenNote};
 use crate::mel::HOP;
 use crate::units::SAMPLE_RATE;
@@ -13,7 +16,7 @@ const OLD: f64 = 1.5;
 const LONGEST_SUSTAIN: f64 = 4.0;
 
 /// A sounding string; times in hops from the start of the performance.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Sound {
     struck: u64,
     /// Velocity / 127.
@@ -23,8 +26,9 @@ struct Sound {
 }
 
 /// The state of all strings and of the pedal.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(in crate::generator) struct Strings {
+    #[serde(with = "BigArray")]
     keys: [Option<Sound>; KEYS],
     pedal: bool,
 }

@@ -43,10 +43,10 @@ impl Mailbox {
         }
     }
 
-    /// Takes the next message. While `hold` is set, a splice and everything after it stay queued.
+    /// Takes the next message. While `hold` is set, a splice or a request for the state and everything after it stay queued.
     pub(super) fn take(&self, hold: bool) -> Option<Order> {
         let mut inside = self.lock();
-        if hold && matches!(inside.orders.front(), Some(Order::Replan { .. })) {
+        if hold && matches!(inside.orders.front(), Some(Order::Replan { .. } | Order::Save(_))) {
             return None;
         }
         inside.orders.pop_front()
@@ -106,16 +106,19 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_replaces_the_previous_one_unless_a_splice_is_between() {
+    fn a_plan_replaces_the_previous_one_unless_a_splice_or_a_saved_state_is_between() {
         let mailbox = Mailbox::default();
         for seed in 0..3 {
             mailbox.put(Order::Follow(plan(seed)));
         }
         mailbox.put(Order::Replan { plan: plan(3), splice: 512 });
+        mailbox.put(Order::Save(64));
         mailbox.put(Order::Follow(plan(4)));
         assert!(matches!(mailbox.take(true), Some(Order::Follow(plan)) if plan.seed == 2));
         assert!(mailbox.take(true).is_none() && mailbox.has_splice());
         assert!(matches!(mailbox.take(false), Some(Order::Replan { splice: 512, .. })));
+        assert!(mailbox.take(true).is_none());
+        assert!(matches!(mailbox.take(false), Some(Order::Save(64))));
         assert!(matches!(mailbox.take(true), Some(Order::Follow(plan)) if plan.seed == 4));
         assert!(mailbox.take(false).is_none());
     }

@@ -20,6 +20,8 @@ pub trait HopSource: Send + 'static {
     fn resume_at(&mut self, frame: u64);
     /// See [`Generator::recover`].
     fn recover(&mut self);
+    /// See [`Generator::save`].
+    fn save(&mut self, frame: u64) -> Vec<u8>;
     /// See [`Generator::step`].
     ///
     /// # Errors
@@ -51,6 +53,9 @@ impl HopSource for Generator {
     }
     fn recover(&mut self) {
         Self::recover(self);
+    }
+    fn save(&mut self, frame: u64) -> Vec<u8> {
+        Self::save(self, frame)
     }
     fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError> {
         Self::step(self, out)

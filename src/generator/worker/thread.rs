@@ -89,6 +89,10 @@ impl<S: HopSource> WorkerThread<S> {
         while let Some(order) = self.mailbox.take(self.splice.is_some()) {
             match order {
                 Order::Follow(plan) => self.source.follow(plan),
+                Order::Save(frame) => {
+                    let state = self.source.save(frame);
+                    self.report(WorkerEvent::Saved { frame, splices: self.splices, state });
+                }
                 Order::Replan { splice: planned, .. } if self.mailbox.has_splice() => {
                     self.report(WorkerEvent::Spliced { planned, performed: None });
                 }

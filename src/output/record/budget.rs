@@ -83,7 +83,7 @@ fn is_ours(name: &str) -> bool {
     let fits = |(byte, wanted): (u8, u8)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
     name.len() > PATTERN.len()
         && name.bytes().zip(PATTERN.iter().copied()).all(fits)
-        && [".wav", ".flac", ".log"].iter().any(|ending| name.ends_with(ending))
+        && [".wav", ".flac", ".log", ".checkpoint"].iter().any(|ending| name.ends_with(ending))
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ use crate::units::frames_to_seconds;
 
 /// File extensions of takes.
 const EXTENSIONS: [&str; 2] = ["wav", "flac"];
+/// Extensions of the files beside a take: its control log, and the checkpoint at which its rendering may begin.
+const BESIDE: [&str; 2] = ["log", "checkpoint"];
 
 /// A take in the list.
 #[derive(Debug, PartialEq, Serialize)]
@@ -107,15 +109,13 @@ fn is_recording(path: &Path) -> bool {
     path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// Renames or deletes a take with its log; returns its new name.
+/// Renames or deletes a take with the files beside it; returns its new name.
 fn apply(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
-    let log = path.with_extension("log");
+    let beside = BESIDE.into_iter().filter(|extension| path.with_extension(extension).is_file());
     match act {
         Act::Delete(true) => {
             fs::remove_file(path)?;
-            if log.is_file() {
-                fs::remove_file(log)?;
-            }
+            { beside }.try_for_each(|extension| fs::remove_file(path.with_extension(extension)))?;
             Ok(None)
         }
         Act::Delete(false) => Err(Refusal::bad("delete: expected true")),
@@ -129,13 +129,13 @@ fn apply(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
                 ));
             }
             let to = path.with_file_name(&name);
-            // Never overwrite another take or its log.
-            if to.exists() || to.with_extension("log").exists() {
+            // Never overwrite another take or the files beside it.
+            if to.exists() || BESIDE.into_iter().any(|extension| to.with_extension(extension).exists()) {
                 return Err(Refusal::conflict(format!("a take {name:?} already exists")));
             }
             fs::rename(path, &to)?;
-            if log.is_file() {
-                fs::rename(log, to.with_extension("log"))?;
+            for extension in beside {
+                fs::rename(path.with_extension(extension), to.with_extension(extension))?;
             }
             Ok(Some(name))
         }
@@ -233,15 +233,16 @@ mod tests {
     }
 
     #[test]
-    fn a_renamed_take_keeps_its_log_and_extension_and_overwrites_nothing() {
-        let folder = folder_with(&["a.wav", "a.log", "b.wav"]);
+    fn a_renamed_take_keeps_the_files_beside_it_and_its_extension_and_overwrites_nothing() {
+        let folder = folder_with(&["a.wav", "a.log", "a.checkpoint", "b.wav"]);
         let at = |name: &str| folder.path().join(name);
         let rename = |from: &str, to: &str| apply(&at(from), Act::Rename(to.to_owned()));
         assert!(rename("a.wav", "b").is_err() && rename("a.wav", "../c").is_err() && rename("a.wav", " ").is_err());
         assert_eq!(rename("a.wav", "Evening.wav").unwrap().as_deref(), Some("Evening.wav"));
         assert_eq!(fs::read_to_string(at("Evening.log")).unwrap(), "a.log");
+        assert_eq!(fs::read_to_string(at("Evening.checkpoint")).unwrap(), "a.checkpoint");
         assert_eq!(fs::read_to_string(at("b.wav")).unwrap(), "b.wav");
         apply(&at("Evening.wav"), Act::Delete(true)).unwrap();
-        assert!(!at("Evening.wav").exists() && !at("Evening.log").exists());
+        assert!(!["wav", "log", "checkpoint"].iter().any(|ending| at(&format!("Evening.{ending}")).exists()));
     }
 }

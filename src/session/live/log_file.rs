@@ -2,6 +2,7 @@
 
 mod beside;
 mod earlier;
+mod shelf;
 mod writer;
 
 use std::io;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::event::{Part, Troubles};
 use crate::files::config::ControlLogConfig;
 use crate::output::record::Recorded;
+use crate::session::checkpoint::Checkpoint;
 use crate::session::log::{Entry, Header};
 use crate::threads;
 
@@ -43,6 +45,7 @@ pub(super) struct LogFile {
 enum Request {
     Write(u64, Entry),
     Keep(Recorded),
+    Store(Box<Checkpoint>),
 }
 
 impl LogFile {
@@ -69,6 +72,16 @@ impl LogFile {
     /// Adds a line.
     pub(super) fn write(&mut self, frame: u64, entry: Entry) {
         self.request(Request::Write(frame, entry));
+    }
+
+    /// Whether lines are still written.
+    pub(super) const fn is_open(&self) -> bool {
+        self.requests.is_some()
+    }
+
+    /// Stores a checkpoint beside the log.
+    pub(super) fn store(&mut self, checkpoint: Checkpoint) {
+        self.request(Request::Store(Box::new(checkpoint)));
     }
 
     /// Copies the log so far beside a recording.

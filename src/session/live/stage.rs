@@ -1,6 +1,7 @@
 //! The performance thread: a loop over a few independent parts that keeps the conductor slightly ahead of the playhead.
 
 mod agenda;
+mod checkpoints;
 mod devices;
 mod engine_feed;
 mod ensemble;
@@ -35,6 +36,7 @@ use crate::files::config::{Config, ConfigChange};
 use crate::quote::quoted;
 use crate::remote::http::api_state::ApiRequest;
 
+pub(super) use checkpoints::Checkpoints;
 pub(super) use devices::Devices;
 pub(super) use engine_feed::EngineFeed;
 use notes::Notes;
@@ -143,6 +145,7 @@ impl Stage {
                 self.handle(incoming);
             }
         }
+        self.show.performance.take_checkpoint(horizon);
         self.show.performance.advance(horizon);
     }
 

@@ -9,6 +9,8 @@ use crate::event::{ControlEvent, Performed};
 
 /// Written instead of the frames of a splice that was not carried out.
 const NEVER: &str = "never";
+/// Where a checkpoint was taken.
+const CHECKPOINT: &str = "checkpoint";
 /// Maximum number of commands that a line may report as executed: what fits in the engine's queues.
 const MAX_COMMANDS: u64 = 8192;
 /// Written instead of a modulation when a parameter's modulation has ended.
@@ -71,6 +73,7 @@ pub(super) fn entry(entry: &Entry) -> String {
         Entry::Resume { splices, missing, at } => format!("resume {splices} {missing} {at}"),
         Entry::Reconciled { lost } => format!("reconciled {} {}", lost.start, lost.end),
         Entry::Executed { commands, due, at } => format!("executed {} {} {due} {at}", commands.start, commands.end),
+        Entry::Checkpoint => CHECKPOINT.to_owned(),
         Entry::End => "end".to_owned(),
     }
 }
@@ -114,6 +117,7 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
             }
             return Ok(Entry::Executed { commands, due: number(due)?, at: number(at)? });
         }
+        CHECKPOINT => return Ok(Entry::Checkpoint),
         "end" => return Ok(Entry::End),
         _ => {
             let (param, value) = read_setting(text)?;

@@ -15,6 +15,7 @@ fn full_log() -> ControlLog {
             model: "piano \"3f\"".to_owned(),
             seed: u64::MAX,
             settings: vec![(Param::Temperature, Value::Number(0.1 + 0.2)), (Param::MutePad, Value::Toggle(true))],
+            begins: None,
             take: None,
             gaps: Vec::new(),
         },
@@ -54,6 +55,7 @@ fn full_log() -> ControlLog {
     add(Entry::Resume { splices: 3, missing: 512 * 990, at: 4096 * 77 });
     add(Entry::Reconciled { lost: 812..905 });
     add(Entry::Executed { commands: 905..913, due: 20_608, at: 20_288 });
+    add(Entry::Checkpoint);
     add(Entry::End);
     log
 }

@@ -3,7 +3,9 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use super::*;
+use crate::conductor::{Conductor, Handover, Score};
 use crate::files::Usage;
+use crate::session::checkpoint::{file_in, folder_of, stored};
 use crate::session::log::ControlLog;
 
 fn config() -> ControlLogConfig {
@@ -143,4 +145,77 @@ fn short_takes_do_not_copy_a_long_log() {
     log.keep(recorded(folder.path().join("long.wav"), 0..10_000_000));
     drop(log);
     assert!(!folder.path().join("short.log").exists() && folder.path().join("long.log").exists());
+}
+
+/// A checkpoint as far as files are concerned.
+pub(super) fn checkpoint(frame: u64) -> Checkpoint {
+    let mut conductor = Conductor::new(1, &[]);
+    conductor.advance(frame, &mut Score::default());
+    let mut checkpoint = Checkpoint::of(&conductor, &Handover::default());
+    checkpoint.add_generator(vec![1; 1000], 0);
+    checkpoint.add_engine(vec![2; 1000]);
+    checkpoint
+}
+
+/// Writes lines that take more than a megabyte.
+fn fill(log: &mut LogFile, frame: u64) {
+    for number in 0..30_000 {
+        log.write(frame, Entry::Resume { splices: number, missing: 1_000_000_000, at: 1_000_000_000 });
+    }
+}
+
+/// Writes what the daemon does when it takes a checkpoint, with a line before it is complete.
+fn take_checkpoint(log: &mut LogFile, frame: u64) {
+    log.write(frame, Entry::Checkpoint);
+    log.write(frame + 1, Entry::Splice { planned: frame, performed: None });
+    log.store(checkpoint(frame));
+}
+
+#[test]
+fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = folder.path().join("session.log");
+    let mut log = open(&session, &ControlLogConfig { max_mb: 1, ..config() }, &Troubles::default());
+    let spanning = |name: &str, start| recorded(folder.path().join(name), start..start + 500_000);
+    for frame in [6400, 12_800, 19_200, 25_600] {
+        take_checkpoint(&mut log, frame - 64);
+        fill(&mut log, frame - 32);
+        take_checkpoint(&mut log, frame);
+        log.write(frame + 2, Entry::Splice { planned: frame, performed: None });
+        let begins = format!("begins {frame}\n");
+        wait_until("the other file", || std::fs::read_to_string(&session).is_ok_and(|text| text.contains(&begins)));
+    }
+    log.keep(spanning("now.wav", 25_601));
+    log.keep(spanning("before.wav", 25_590));
+    log.keep(spanning("long-ago.wav", 19_190));
+    drop(log);
+
+    let now = read(&session);
+    assert_eq!((now.header.begins, now.frames(), now.entries.len()), (Some(25_600), 25_600..25_602, 2));
+    let frames = |log: &Path| stored(&folder_of(log)).iter().map(|stored| stored.frame).collect::<Vec<_>>();
+    assert_eq!(frames(&session), [25_600]);
+    let earlier = Usage::of(folder.path(), |name| name.starts_with("session-") && name.ends_with(".log"));
+    assert_eq!(earlier.len(), 2, "{earlier:?}");
+    for (log, begins) in earlier.iter().zip([12_800, 19_200]) {
+        let part = read(&log.path);
+        assert_eq!((part.header.begins, part.frames()), (Some(begins), begins..begins + 6401), "{log:?}");
+        assert_eq!(part.entries.len(), 2 + 2 + 30_000 + 2);
+        assert_eq!(frames(&log.path), [begins, begins + 6400 - 64]);
+    }
+    // The log of a take that began before the last file consists of both.
+    let take = |name: &str| read(&folder.path().join(name));
+    assert_eq!(take("now.log").entries, now.entries);
+    let both = take("before.log");
+    let last = read(&earlier[1].path);
+    assert_eq!(both.header.begins, Some(19_200));
+    assert_eq!(both.entries[..last.entries.len() - 1], last.entries[..last.entries.len() - 1]);
+    assert_eq!(both.entries[last.entries.len() - 1..], now.entries);
+    let beside = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert_eq!(beside("before.checkpoint"), beside_of(&earlier[1].path, 25_536));
+    assert_eq!(beside("now.checkpoint"), beside_of(&session, 25_600));
+    assert!(!folder.path().join("long-ago.log").exists());
+}
+
+fn beside_of(log: &Path, frame: u64) -> Vec<u8> {
+    std::fs::read(file_in(&folder_of(log), frame)).unwrap()
 }

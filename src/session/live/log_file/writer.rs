@@ -1,8 +1,9 @@
-//! The thread that writes the log, however slow the disk.
+//! The thread that writes the log, however slow the disk, and continues it in another file when it becomes too large.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,10 +12,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::beside::keep_beside;
+use super::shelf::Shelf;
 use super::{MEGABYTE, Request, earlier};
 use crate::event::{Part, Troubles};
 use crate::files::config::ControlLogConfig;
-use crate::session::log::{Header, LogText};
+use crate::session::checkpoint::{file_in, folder_of};
+use crate::session::log::{Entry, Header, LogText};
 
 /// Maximum lines per write.
 const TOGETHER: usize = 4096;
@@ -30,9 +33,15 @@ pub(super) struct Log {
     keep: usize,
     /// Maximum size in bytes.
     longest: u64,
+    /// Maximum size of its checkpoints in megabytes.
+    checkpoints_mb: u64,
     file: Option<File>,
     /// Bytes of complete lines written.
     written: u64,
+    /// The line of the last checkpoint.
+    mark: Option<Mark>,
+    /// What precedes the file, if it does not begin at the start of the session.
+    before: Option<Before>,
     synced: Instant,
     ended: Arc<AtomicBool>,
     troubles: Troubles,
@@ -44,8 +53,11 @@ impl Log {
             path: path.to_owned(),
             keep: config.keep,
             longest: config.max_mb * MEGABYTE,
+            checkpoints_mb: config.checkpoints_mb,
             file: None,
             written: 0,
+            mark: None,
+            before: None,
             synced: Instant::now(),
             ended,
             troubles,
@@ -54,6 +66,7 @@ impl Log {
 
     /// Processes requests until there are no more.
     pub(super) fn serve(mut self, header: &Header, requests: &Receiver<Request>) {
+        let mut shelf = Shelf::new(&self.path, &header.model, self.checkpoints_mb);
         let mut lines = LogText::new(header);
         if !self.write_patiently(lines.take().as_bytes()) {
             return;
@@ -67,20 +80,40 @@ impl Log {
             };
             for request in first.into_iter().chain(requests.try_iter().take(TOGETHER)) {
                 match request {
-                    Request::Write(frame, entry) => lines.add(frame, &entry),
+                    Request::Write(frame, entry) => {
+                        lines.add(frame, &entry);
+                        if entry == Entry::Checkpoint {
+                            self.mark = Some(Mark { frame, end: self.written + lines.bytes() });
+                        }
+                    }
                     // The copy must contain the log up to this point and no more.
                     Request::Keep(recorded) => {
                         if !self.write_patiently(lines.take().as_bytes()) {
                             return;
                         }
-                        keep_beside(&recorded, &self.path, self.written);
+                        match self.pieces(recorded.frames.start) {
+                            Some(pieces) => keep_beside(&recorded, &pieces),
+                            None => {
+                                tracing::warn!("the control log of a take that began long ago was not copied beside it")
+                            }
+                        }
+                    }
+                    Request::Store(checkpoint) => {
+                        let is_due = shelf.store(&checkpoint) && self.written > self.longest;
+                        let mark = self.mark.take_if(|mark| is_due && mark.frame == checkpoint.frame);
+                        if let Some(mark) = mark
+                            && !(self.write_patiently(lines.take().as_bytes()) && self.continue_at(mark, header))
+                        {
+                            return;
+                        }
                     }
                 }
             }
             if !self.write_patiently(lines.take().as_bytes()) {
                 return;
             }
-            if self.written > self.longest {
+            // With checkpoints, it continues in another file at the next one, unless none can be stored.
+            if self.written > self.longest * if self.checkpoints_mb > 0 { 2 } else { 1 } {
                 let reason = format!(
                     "{} has reached control_log.max_mb and ends; recordings continue without a log",
                     self.path.display()
@@ -90,6 +123,42 @@ impl Log {
         }
         if let Some(file) = &self.file {
             let _ = file.sync_data();
+        }
+    }
+
+    /// Continues in another file, which begins at a checkpoint; `false` when the log is lost.
+    fn continue_at(&mut self, mark: Mark, header: &Header) -> bool {
+        let since = self.before.as_ref().map_or(0, |before| before.until);
+        let rest = match read(&self.path, mark.end, self.written) {
+            Ok(rest) => rest,
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, "cannot continue the control log in another file");
+                return true;
+            }
+        };
+        let text = LogText::new(&Header { begins: Some(mark.frame), ..header.clone() }).take();
+        let before = Before { log: PathBuf::new(), end: mark.end, since, until: mark.frame, header: text.len() as u64 };
+        (self.file, self.written, self.before) = (None, 0, Some(before));
+        if !self.write_patiently(&[text.as_bytes(), &rest].concat()) {
+            return false;
+        }
+        let Some(Before { log, .. }) = &self.before else { return true };
+        let (from, to) = (file_in(&folder_of(log), mark.frame), file_in(&folder_of(&self.path), mark.frame));
+        if let Err(error) = fs::create_dir_all(folder_of(&self.path)).and_then(|()| fs::rename(&from, &to)) {
+            tracing::warn!(path = %from.display(), %error, "cannot move the checkpoint at which the control log begins");
+        }
+        tracing::info!(before = %log.display(), "the control log continues in another file");
+        true
+    }
+
+    /// The parts of files that make up the log of a take from a frame on; `None` if they have been deleted.
+    fn pieces(&self, start: u64) -> Option<Vec<(PathBuf, Range<u64>)>> {
+        match &self.before {
+            Some(before) if start < before.since => None,
+            Some(before) if start < before.until => {
+                Some(vec![(before.log.clone(), 0..before.end), (self.path.clone(), before.header..self.written)])
+            }
+            _ => Some(vec![(self.path.clone(), 0..self.written)]),
         }
     }
 
@@ -126,7 +195,11 @@ impl Log {
     /// Writes whole lines or nothing.
     fn append(&mut self, lines: &[u8]) -> Result<(), Failure> {
         if self.file.is_none() {
-            self.file = Some(earlier::begin(&self.path, self.keep)?);
+            let (file, renamed) = earlier::begin(&self.path, self.keep)?;
+            self.file = Some(file);
+            if let (Some(before), Some(renamed)) = (&mut self.before, renamed) {
+                before.log = renamed;
+            }
         }
         let Some(file) = &mut self.file else { return Ok(()) };
         if file.metadata()?.nlink() == 0 {
@@ -144,6 +217,33 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// The line of a checkpoint.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    frame: u64,
+    /// Bytes of the file up to and including the line.
+    end: u64,
+}
+
+/// The file that a log continues.
+struct Before {
+    log: PathBuf,
+    /// Its bytes up to the checkpoint at which the other one begins.
+    end: u64,
+    /// The frame at which it begins, and that of this checkpoint.
+    since: u64,
+    until: u64,
+    /// Bytes of the other file's header.
+    header: u64,
+}
+
+/// Reads a part of a file.
+fn read(path: &Path, from: u64, until: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; (until - from) as usize];
+    File::open(path)?.read_exact_at(&mut bytes, from)?;
+    Ok(bytes)
 }
 
 /// Why lines were not written.

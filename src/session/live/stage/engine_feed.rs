@@ -34,6 +34,11 @@ impl EngineFeed {
         Self { handover: Handover::default(), timed, immediate, executed, engine, pending: Pending::default() }
     }
 
+    /// What has been handed over to the engine.
+    pub(super) const fn handover(&self) -> &Handover {
+        &self.handover
+    }
+
     /// Sends a command for its frame; if there is no room, the engine is resynchronized later.
     pub(super) fn send(&mut self, command: TimedCommand) {
         self.handover.send(command, |queued| push_timed(&mut self.timed, &mut self.pending, queued));

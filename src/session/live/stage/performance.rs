@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::checkpoints::Checkpoints;
 use super::engine_feed::EngineFeed;
 use super::ensemble::Ensemble;
 use super::notes::Notes;
@@ -30,6 +31,7 @@ pub(in crate::session::live) struct Performance {
     /// Parameters that changed at a bar line, for the daemon to handle.
     released: Vec<(u64, Param, Value)>,
     log: LogFile,
+    checkpoints: Checkpoints,
     board: Arc<Board>,
 }
 
@@ -41,11 +43,12 @@ impl Performance {
         worker: Worker,
         midi_out: MidiOutConfig,
         log: LogFile,
+        checkpoints: Checkpoints,
         board: Arc<Board>,
     ) -> Self {
         let ensemble = Ensemble::new(midi_out);
         let (score, released) = (Score::default(), Vec::new());
-        let mut performance = Self { conductor, score, engine, worker, ensemble, released, log, board };
+        let mut performance = Self { conductor, score, engine, worker, ensemble, released, log, checkpoints, board };
         performance.conductor.advance(HEAD_START, &mut performance.score);
         performance.score.notices.clear();
         performance.distribute(EngineFeed::send);
@@ -90,6 +93,18 @@ impl Performance {
         self.distribute(EngineFeed::send);
     }
 
+    /// Begins a checkpoint before the horizon, if one is due.
+    pub(super) fn take_checkpoint(&mut self, horizon: u64) {
+        let Some(frame) = self.checkpoints.due(self.conductor.frame(), horizon).filter(|_| self.log.is_open()) else {
+            return;
+        };
+        self.advance(frame);
+        if self.checkpoints.begin(&self.conductor, self.engine.handover()) {
+            self.worker.save(frame);
+            self.log.write(frame, Entry::Checkpoint);
+        }
+    }
+
     fn distribute(&mut self, send: impl Fn(&mut EngineFeed, TimedCommand)) {
         self.ensemble.add(&self.score.commands, &self.score.pulses);
         self.score.pulses.clear();
@@ -117,12 +132,15 @@ impl Performance {
         }
     }
 
-    /// Logs when the engine executed immediate and late commands, and resynchronizes it if it lost commands and accepts
-    /// them again.
+    /// Logs when the engine executed immediate and late commands, resynchronizes it if it lost commands and accepts them
+    /// again, and stores a checkpoint once its state completes it.
     pub(super) fn follow_engine(&mut self) {
         self.log_executed();
         if let Some(lost) = self.engine.reconcile(&self.conductor) {
             self.log.write(self.conductor.frame(), Entry::Reconciled { lost });
+        }
+        if let Some(checkpoint) = self.checkpoints.complete() {
+            self.log.store(checkpoint);
         }
     }
 
@@ -169,7 +187,12 @@ impl Performance {
                     }
                     Entry::Splice { planned, performed }
                 }
+                WorkerEvent::Saved { frame, splices, state } => {
+                    self.checkpoints.add_generator(frame, state, splices);
+                    continue;
+                }
                 WorkerEvent::Swapped { at } => {
+                    self.checkpoints.stop();
                     tracing::info!(
                         frame = at,
                         "now playing another model; a render of the control log uses a single model and will differ from here on"

@@ -1,0 +1,181 @@
+//! Checkpoints: the whole state of a performance at a frame, from which its control log can be rendered.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::bytes;
+use crate::conductor::{Conductor, Handover};
+use crate::files;
+
+/// Ending of the files' names.
+const ENDING: &str = "checkpoint";
+/// Version of the format.
+const FORMAT: u32 = 1;
+/// Maximum size of a file's content; it usually has some 6 MB.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// Why a checkpoint cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The file cannot be read, or its checksum is wrong.
+    #[error("cannot read it: {0}")]
+    Read(#[from] io::Error),
+    /// It was not written by this version of Melos.
+    #[error("it is of Melos {found} and cannot be read by {}", env!("CARGO_PKG_VERSION"))]
+    Version {
+        /// Version that wrote it.
+        found: String,
+    },
+    /// Another model played.
+    #[error("it is of the model {found}, not {expected}")]
+    Model {
+        /// Its model.
+        found: String,
+        /// The log's model.
+        expected: String,
+    },
+    /// Its content is not what it should be.
+    #[error("its content is damaged")]
+    Damaged,
+    /// The log does not mention it.
+    #[error("the control log has no checkpoint at frame {0}")]
+    Unlogged(u64),
+}
+
+impl From<postcard::Error> for CheckpointError {
+    fn from(_: postcard::Error) -> Self {
+        Self::Damaged
+    }
+}
+
+/// What identifies a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    format: u32,
+    version: String,
+    /// Name and hash of the model, as in the log's header.
+    model: String,
+}
+
+/// The state of a performance at a frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The frame, the first of a quantum: everything before it is decided and has been played.
+    pub frame: u64,
+    /// Number of splices that the generator had processed.
+    pub(super) splices: u64,
+    #[serde(with = "bytes")]
+    pub(super) conductor: Vec<u8>,
+    #[serde(with = "bytes")]
+    pub(super) generator: Vec<u8>,
+    #[serde(with = "bytes")]
+    pub(super) engine: Vec<u8>,
+}
+
+impl Checkpoint {
+    /// Starts a checkpoint with the state of the conductor, whose horizon is its frame, and of the commands handed over;
+    /// those of generator and engine follow.
+    #[must_use]
+    pub fn of(conductor: &Conductor, handover: &Handover) -> Self {
+        let state = postcard::to_allocvec(&(conductor, handover)).expect("the sizes of all parts are known");
+        Self { frame: conductor.frame(), splices: 0, conductor: state, generator: Vec::new(), engine: Vec::new() }
+    }
+
+    /// Adds the generator's state, and the number of splices that it had processed.
+    pub fn add_generator(&mut self, state: Vec<u8>, splices: u64) {
+        (self.generator, self.splices) = (state, splices);
+    }
+
+    /// Adds the engine's state.
+    pub fn add_engine(&mut self, state: Vec<u8>) {
+        self.engine = state;
+    }
+
+    /// Whether the states of generator and engine have been added.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        !self.generator.is_empty() && !self.engine.is_empty()
+    }
+
+    /// Writes it, compressed and with a checksum. `model` is that of the log's header.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, model: &str, to: impl Write) -> io::Result<()> {
+        let stamp = Stamp { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), model: model.to_owned() };
+        let content = postcard::to_allocvec(&(stamp, self)).map_err(io::Error::other)?;
+        let mut encoder = GzEncoder::new(to, Compression::fast());
+        encoder.write_all(&content)?;
+        encoder.finish()?.flush()
+    }
+
+    /// Reads a file written for a log with this `model` in its header.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, or comes from another version or model.
+    pub fn read(path: &Path, model: &str) -> Result<Self, CheckpointError> {
+        let mut content = Vec::new();
+        GzDecoder::new(files::open(path)?).take(MAX_BYTES).read_to_end(&mut content)?;
+        let (stamp, rest) = postcard::take_from_bytes::<Stamp>(&content)?;
+        if (stamp.format, stamp.version.as_str()) != (FORMAT, env!("CARGO_PKG_VERSION")) {
+            return Err(CheckpointError::Version { found: stamp.version });
+        }
+        if stamp.model != model {
+            return Err(CheckpointError::Model { found: stamp.model, expected: model.to_owned() });
+        }
+        Ok(postcard::from_bytes(rest)?)
+    }
+}
+
+/// The folder for the checkpoints of a session's log: `session.checkpoints` for `session.log`.
+#[must_use]
+pub fn folder_of(log: &Path) -> PathBuf {
+    log.with_extension("checkpoints")
+}
+
+/// The file of a checkpoint in a folder.
+#[must_use]
+pub fn file_in(folder: &Path, frame: u64) -> PathBuf {
+    folder.join(format!("{frame:012}.{ENDING}"))
+}
+
+/// The checkpoint beside a take's log.
+#[must_use]
+pub fn beside_take(log: &Path) -> PathBuf {
+    log.with_extension(ENDING)
+}
+
+/// A checkpoint on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its frame.
+    pub frame: u64,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// The checkpoints in a folder, by frame; none if there is no folder.
+#[must_use]
+pub fn stored(folder: &Path) -> Vec<Stored> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut stored: Vec<Stored> = entries
+        .filter_map(|entry| {
+            let path = entry.path();
+            let frame =
+                path.extension().filter(|ending| *ending == ENDING).and(path.file_stem())?.to_str()?.parse().ok()?;
+            Some(Stored { frame, bytes: entry.metadata().ok()?.len(), path })
+        })
+        .collect();
+    stored.sort_by_key(|stored| stored.frame);
+    stored
+}

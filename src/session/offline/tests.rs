@@ -1,0 +1,272 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::parameter::{Param, Value};
+use crate::event::{ControlEvent, SaveRequest};
+use crate::generator::model::{Models, runtime};
+use crate::session::log::Header;
+
+const SECOND: u64 = 48_000;
+
+fn generator() -> Generator {
+    Generator::new(Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap()).unwrap()
+}
+
+fn performance(log: &ControlLog) -> Offline {
+    Offline::new(log.clone(), generator())
+}
+
+fn render(performance: &mut Offline, frames: u64) -> Vec<f32> {
+    let mut out = vec![0.0; 2 * frames as usize];
+    performance.render(&mut out).unwrap();
+    out
+}
+
+/// Takes a checkpoint about a frame, as the daemon does, whose generator has played some frames ahead; appends what is
+/// rendered meanwhile.
+fn save(performance: &mut Offline, about: u64, generated: u64, out: &mut Vec<f32>) -> Checkpoint {
+    let mut frame = about.max(performance.conductor.frame()).next_multiple_of(QUANTUM as u64);
+    let missing = frame - performance.ahead - performance.frame();
+    out.extend(render(performance, missing));
+    // The daemon's generator waits for its splices too, but does not let the conductor go on meanwhile.
+    while !performance.generator.is_settled() || performance.conductor.frame() != frame {
+        frame += QUANTUM as u64;
+        out.extend(render(performance, QUANTUM as u64));
+    }
+    while performance.generator.covered() < frame + generated {
+        let heard = performance.generator.step(&mut performance.hops).unwrap();
+        performance.conductor.listen(heard.from, &heard.chroma);
+    }
+    let mut checkpoint = Checkpoint::of(&performance.conductor, &performance.handover);
+    checkpoint.add_generator(performance.generator.save(frame), performance.splices);
+    let request = SaveRequest { frame, commands: performance.handover.count() };
+    performance.ends.saves.try_push(request).unwrap();
+    out.extend(render(performance, performance.ahead + QUANTUM as u64));
+    assert!(performance.ends.saved.try_pop().is_some_and(|saved| saved.complete), "{frame}");
+    checkpoint.add_engine(performance.ends.state.pop_iter().collect());
+    assert!(checkpoint.is_complete());
+    checkpoint
+}
+
+/// The log with the line that marks a checkpoint.
+fn marked(log: &ControlLog, frame: u64) -> ControlLog {
+    let mut log = log.clone();
+    let place = log.entries.partition_point(|(at, _)| *at < frame);
+    log.entries.insert(place, (frame, Entry::Checkpoint));
+    log
+}
+
+/// Checks that a log sounds the same from checkpoints near some frames as it does from its beginning.
+fn check(log: &ControlLog, length: u64, generated: u64, frames: impl IntoIterator<Item = u64>) {
+    let straight = render(&mut performance(log), length);
+    let mut saving = performance(log);
+    let mut saved = Vec::new();
+    for about in frames {
+        let checkpoint = save(&mut saving, about, generated, &mut saved);
+        let mut file = Vec::new();
+        checkpoint.write("tiny", &mut file).unwrap();
+        let mut resumed = performance(&marked(log, checkpoint.frame));
+        resumed.resume(&checkpoint).unwrap();
+        assert_eq!(resumed.frame(), checkpoint.frame);
+        let again = render(&mut resumed, length - checkpoint.frame);
+        let rest = &straight[2 * checkpoint.frame as usize..];
+        let different = again.iter().zip(rest).position(|(one, other)| one.to_bits() != other.to_bits());
+        assert_eq!(different.map(|at| at / 2), None, "frames after the checkpoint at {about}");
+    }
+    let left = length - saving.frame();
+    saved.extend(render(&mut saving, left));
+    assert!(saved == straight, "taking checkpoints changed the sound");
+}
+
+fn set(param: Param, value: impl Into<f64>) -> Entry {
+    let value = value.into();
+    let value = param.fit(crate::event::parameter::Input::Number(value)).unwrap().unwrap();
+    Entry::Event(ControlEvent::Set(param, value))
+}
+
+fn text(param: Param, text: &str) -> Entry {
+    Entry::Event(ControlEvent::Set(param, Value::Text(text.to_owned())))
+}
+
+fn at_bar(param: Param, value: Value) -> Entry {
+    Entry::Event(ControlEvent::NextBar(param, value))
+}
+
+fn modulate(param: Param, by: &str) -> Entry {
+    Entry::Event(ControlEvent::Modulate(param, by.parse().ok()))
+}
+
+/// Everything that the state depends on, within 20 seconds.
+fn eventful() -> ControlLog {
+    let mut entries = vec![
+        (900, text(Param::SceneStore, "calm")),
+        (2_000, set(Param::Emotion, 5)),
+        (30_000, set(Param::Tone, 0.7)),
+        (40_000, text(Param::SceneStore, "storm")),
+        (50_000, modulate(Param::Tone, "walk 0.4 seconds 1 0")),
+        (60_000, modulate(Param::Arousal, "sine 0.4 bars 1 0")),
+        (70_000, modulate(Param::Width, "input/1 0.4 seconds 1 0")),
+        (80_000, set(Param::Input1, 0.9)),
+        (90_000, Entry::Event(ControlEvent::LeadNotes(1 << 57 | 1 << 60 | 1 << 64))),
+        (101_000, Entry::Event(ControlEvent::LeadNotes(1 << 55 | 1 << 59 | 1 << 62 | 1 << 65))),
+        (130_000, Entry::Event(ControlEvent::LeadNotes(0))),
+        (140_000, set(Param::Hold, 1)),
+        (170_000, set(Param::Hold, 0)),
+        (200_000, Entry::Event(ControlEvent::Morph(3.0))),
+        (200_000, text(Param::Scene, "calm")),
+        (260_000, set(Param::Panic, 1)),
+        (290_000, at_bar(Param::LevelPad, Value::Number(-3.3))),
+        (300_000, at_bar(Param::Scene, Value::Text("storm".to_owned()))),
+        (330_000, set(Param::Tempo, 131)),
+        (400_000, set(Param::Quantize, 2)),
+        (410_000, set(Param::Emotion, 1)),
+        (470_000, set(Param::Quantize, 0)),
+        (480_000, modulate(Param::Arousal, "off")),
+        (500_000, set(Param::ReverbSize, 1)),
+        (510_000, set(Param::PlayFade, 0.5)),
+        (520_000, set(Param::Play, 0)),
+        (580_000, set(Param::Play, 1)),
+        (600_000, set(Param::Seed, 77)),
+        (610_000, set(Param::TempoSource, 2)),
+        (620_000, Entry::Event(ControlEvent::Tempo(120.5))),
+        (630_000, Entry::Event(ControlEvent::Beat { beat: 4.0, at: 629_500 })),
+        (640_000, text(Param::SceneA, "calm")),
+        (640_000, text(Param::SceneB, "storm")),
+        (650_000, set(Param::SceneCrossfade, 0.3)),
+        (700_000, set(Param::SceneUndo, 1)),
+    ];
+    entries.push((20 * SECOND, Entry::End));
+    ControlLog { header: Header { seed: 3, ..Header::default() }, entries }
+}
+
+#[test]
+fn a_performance_continues_from_any_checkpoint_as_if_it_had_not_been_interrupted() {
+    let frames = [900, 2_064, 55_000, 95_000, 102_000, 150_000, 171_000, 230_000, 262_000, 305_000, 420_000];
+    check(&eventful(), 20 * SECOND, SECOND, frames.into_iter().chain([530_000, 601_000, 660_000, 800_000]));
+}
+
+/// Moves immediate commands in a log ahead, as if the engine had executed each a little before the horizon.
+fn with_immediate_commands(mut log: ControlLog, ahead: u64) -> ControlLog {
+    let (mut conductor, mut handover, mut score) =
+        (Conductor::new(log.header.seed, &log.header.settings), Handover::default(), Score::default());
+    let mut executed = Vec::new();
+    for (frame, entry) in &log.entries {
+        conductor.advance(*frame, &mut score);
+        score.commands.drain(..).for_each(|command| handover.send(command, |_| true));
+        if let Entry::Event(event) = entry {
+            conductor.apply(event).unwrap();
+        }
+        conductor.take_immediate(&mut score);
+        score.commands.drain(..).for_each(|command| {
+            handover.send(command, |QueuedCommand { number, frame: due, .. }| {
+                let at = due.saturating_sub(ahead) / QUANTUM as u64 * QUANTUM as u64;
+                executed.push((*frame, Entry::Executed { commands: number..number + 1, due, at }));
+                true
+            });
+        });
+    }
+    log.entries.extend(executed);
+    log.entries.sort_by_key(|(frame, _)| *frame);
+    log
+}
+
+#[test]
+fn what_the_engine_executed_before_a_checkpoint_is_not_executed_again() {
+    // Without chroma, which decides on chords, the numbers of the commands are known in advance.
+    let log = ControlLog { entries: eventful().entries.into_iter().take(12).collect(), ..eventful() };
+    let log = with_immediate_commands(log, 2 * SECOND / 100);
+    assert!(log.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Executed { .. })).count() > 4);
+    // Checkpoints between the frames at which commands were executed and those at which they were sent.
+    check(&log, 4 * SECOND, SECOND, [29_500, 80_000, 100_500, 129_500, 139_800]);
+}
+
+#[test]
+fn splices_that_were_late_or_superseded_and_skipped_music_are_reproduced() {
+    let moods = (0..8).map(|n| (40_000 + 20_000 * n, set(Param::Emotion, n as f64)));
+    let mut log = ControlLog { header: Header { seed: 5, ..Header::default() }, entries: moods.collect() };
+    let planned = |frame: u64| (frame + crate::conductor::SPLICE_LEAD).next_multiple_of(512);
+    let late = |frame, by: u64, known| {
+        let heard = planned(frame) + by;
+        let performed = Performed { heard, from: heard - by / 2, known };
+        (frame + 9_000, Entry::Splice { planned: planned(frame), performed: Some(performed) })
+    };
+    log.entries.extend([
+        late(60_000, 5 * 512, None),
+        late(100_000, 16 * 512, Some(planned(100_000) / 4096 * 4096 + 4 * 4096)),
+        (124_000, Entry::Splice { planned: planned(120_000), performed: None }),
+        (170_000, Entry::Resume { splices: 5, missing: 161_280, at: 174_080 }),
+    ]);
+    log.entries.sort_by_key(|(frame, _)| *frame);
+    check(&log, 6 * SECOND, 0, [41_000, 60_200, 64_000, 70_000, 101_000, 112_000, 119_000, 130_000, 160_000, 180_000]);
+}
+
+#[test]
+fn a_checkpoint_that_does_not_belong_to_the_log_changes_nothing() {
+    let log = eventful();
+    let (mut saving, mut out) = (performance(&log), Vec::new());
+    let checkpoint = save(&mut saving, 60_000, 0, &mut out);
+    let log = marked(&log, checkpoint.frame);
+    let damaged = |at: usize| {
+        let mut damaged = checkpoint.clone();
+        [&mut damaged.conductor, &mut damaged.generator, &mut damaged.engine][at].truncate(1000);
+        damaged
+    };
+    let mut resumed = performance(&log);
+    for at in 0..3 {
+        assert!(matches!(resumed.resume(&damaged(at)), Err(CheckpointError::Damaged)), "{at}");
+    }
+    let elsewhere = Checkpoint { frame: checkpoint.frame + 64, ..checkpoint.clone() };
+    assert!(matches!(resumed.resume(&elsewhere), Err(CheckpointError::Unlogged(_))));
+    assert!(render(&mut resumed, 70_000) == render(&mut performance(&log), 70_000));
+}
+
+#[test]
+fn a_log_that_begins_at_a_checkpoint_sounds_like_the_one_that_it_continues() {
+    let log = eventful();
+    let checkpoint = save(&mut performance(&log), 262_000, SECOND, &mut Vec::new());
+    let begins = checkpoint.frame;
+    let rest = ControlLog {
+        header: Header { begins: Some(begins), ..log.header.clone() },
+        entries: log.entries.iter().filter(|(frame, _)| *frame >= begins).cloned().collect(),
+    };
+    assert_eq!(rest.frames(), begins..20 * SECOND);
+    let mut resumed = performance(&rest);
+    resumed.resume(&checkpoint).unwrap();
+    let straight = render(&mut performance(&log), 10 * SECOND);
+    assert!(render(&mut resumed, 10 * SECOND - begins) == straight[2 * begins as usize..]);
+}
+
+fn event() -> impl Strategy<Value = Entry> {
+    let numbers: Vec<Param> = Param::all()
+        .filter(|param| matches!(param.spec().kind, crate::event::parameter::Kind::Number { .. }))
+        .collect();
+    let numbers = numbers.into_iter().filter(|param| *param != Param::Timer).collect::<Vec<_>>();
+    let number = (proptest::sample::select(numbers), 0.0..1.0f64).prop_map(|(param, share)| {
+        let crate::event::parameter::Kind::Number { min, max, .. } = param.spec().kind else { unreachable!() };
+        set(param, f64::from(min) + share * f64::from(max - min))
+    });
+    prop_oneof![
+        6 => number,
+        2 => (0..8u8).prop_map(|mood| set(Param::Emotion, mood)),
+        1 => (0..2u8).prop_map(|on| set(Param::Hold, on)),
+        1 => Just(set(Param::Panic, 1)),
+        1 => any::<u128>().prop_map(|notes| Entry::Event(ControlEvent::LeadNotes(notes & 0b1001_0001 << 50))),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn any_performance_continues_from_any_checkpoint(
+        events in proptest::collection::vec((2_000..4 * SECOND, event()), 1..40),
+        frame in 64..4 * SECOND,
+        seed in 0..1000u64,
+    ) {
+        let mut log = ControlLog { header: Header { seed, ..Header::default() }, entries: events };
+        log.entries.sort_by_key(|(frame, _)| *frame);
+        check(&log, 6 * SECOND, SECOND / 2, [frame]);
+    }
+}
