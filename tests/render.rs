@@ -43,6 +43,7 @@ fn errors_name_the_cause() {
         (&["--tempo", "9000"], 1, &["tempo", "9000", "from 40 to 200"]),
         (&["--set", "revreb=1"], 1, &["did you mean \"reverb\""]),
         (&["--emotion", "bored"], 1, &["bored", "nostalgic"]),
+        (&["--control-log", "tests/golden/everything.log", "--from", "9999"], 1, &["--from 9999", "length in seconds"]),
     ] {
         let refused = render(arguments, &wav);
         let printed = String::from_utf8(refused.stderr).unwrap();

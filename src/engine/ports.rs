@@ -1,6 +1,6 @@
 //! The ring buffers between the engine and other threads.
 
-use ringbuf::traits::Split;
+use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
 use crate::event::{EngineEvent, Executed, Hop, QueuedCommand, SaveRequest, Saved};
@@ -86,7 +86,10 @@ pub fn ports() -> (EnginePorts, EngineEnds) {
     let (executed, executed_cons) = HeapRb::new(COMMANDS).split();
     let (save_prod, saves) = HeapRb::new(1).split();
     let (saved, saved_cons) = HeapRb::new(1).split();
-    let (state, state_cons) = HeapRb::new(STATE).split();
+    let (mut state, mut state_cons) = HeapRb::new(STATE).split();
+    // Touched here, so that its first use on the audio thread causes no page faults.
+    state.push_iter(std::iter::repeat_n(0, STATE));
+    state_cons.clear();
     let (hop_prod, hops) = HeapRb::new(HOPS).split();
     let (events, event_cons) = HeapRb::new(EVENTS).split();
     let (tap, tap_cons) = HeapRb::new(TAP).split();

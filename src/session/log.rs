@@ -36,7 +36,8 @@
 //! performance. The log does not record when hops reached the engine, so a recording differs from the render during
 //! starvation; starvations are counted, and the daemon logs the frames of each.
 //!
-//! `checkpoint` marks where a checkpoint was taken. A log that begins at one, because it continues another that became
+//! `checkpoint` marks where a checkpoint was taken. One taken after a starvation contains what was heard, so a render from
+//! there may differ from one from the start. A log that begins at one, because it continues another that became
 //! too large, says so in its header (`begins`, with the frame) and cannot be rendered without it.
 //!
 //! A log saved beside a recording covers the whole session up to the recording's end; its header gives the frames of
