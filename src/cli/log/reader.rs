@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn levels_become_priorities() {
         for (line, expected) in [
-            (" INFO listening to OSC", "<6>listening to OSC"),
+            (" INFO listening for OSC", "<6>listening for OSC"),
             (" WARN late by=3", "<4>late by=3"),
             ("ERROR panicked: INFO", "<3>panicked: INFO"),
             ("DEBUG x", "<7>x"),

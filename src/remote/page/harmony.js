@@ -131,7 +131,7 @@ function tempo() {
 export function touch() {
   return [
     fader('temperature', { label: 'Creativity', words: ['safe', 'wild'] }),
-    fader('recall', { label: 'Recall', words: ['always new', 'returning'] }),
+    fader('recall', { label: 'Recall', words: ['new', 'returning'] }),
     fader('density', { label: 'Density', words: ['few notes', 'many'] }),
     fader('loudness', { label: 'Touch', words: ['soft', 'hard'] }),
     fader('register', { label: 'Register', words: ['low', 'high'] }),
