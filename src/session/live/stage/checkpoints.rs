@@ -1,7 +1,7 @@
 //! Takes checkpoints for the control log: the conductor's state at once, those of generator and engine when they get
 //! there.
 
-use ringbuf::traits::{Consumer, Producer};
+use ringbuf::traits::{Consumer, Observer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
 use crate::conductor::{Conductor, Handover};
@@ -66,7 +66,8 @@ impl Checkpoints {
     /// Takes the checkpoint that is complete, if any; to be polled.
     pub(super) fn complete(&mut self) -> Option<Checkpoint> {
         if let Some(Saved { frame, complete }) = self.saved.try_pop() {
-            let state = self.state.pop_iter().collect();
+            let mut state = vec![0; self.state.occupied_len()];
+            self.state.pop_slice(&mut state);
             if let Some(taking) = self.taking.as_mut().filter(|taking| taking.frame == frame && complete) {
                 taking.add_engine(state);
             } else if !complete {
