@@ -1,4 +1,4 @@
-# `make run` plays, `make test` tests. Both install what they need on a bare Debian or Ubuntu with a Rust toolchain.
+# `make run` plays music and `make test` runs the tests; both install their dependencies on a bare Debian or Ubuntu with a Rust toolchain.
 
 .PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
 	test lint test-training lint-training lock-training test-tract test-link test-aarch64 test-emulated instructions-aarch64 instructions-emulated test-deb evaluate bench soak flood faults week fuzz salamander
@@ -53,8 +53,8 @@ build-corpus: packages-build
 build: packages-build
 	$(CARGO) build --release --locked $(TARGET:%=--target %)
 
-# `make deb TARGET=aarch64-unknown-linux-gnu` builds for 64-bit ARM on x86-64, as does `make dist`, with Debian's cross-compiler
-# and libraries; docs/platforms.md says more.
+# With TARGET=aarch64-unknown-linux-gnu, `make deb` and `make dist` cross-compile for 64-bit ARM on x86-64 with Debian's
+# cross-compiler and libraries; see docs/platforms.md.
 TARGET ?=
 MACHINE := $(or $(firstword $(subst -, ,$(TARGET))),$(shell uname -m))
 BUILT := target/$(TARGET:%=%/)release/melos
@@ -95,7 +95,7 @@ test-deb: deb
 target/release/melos:
 	$(MAKE) build
 
-# Installs only what is missing, so that a complete machine needs neither root nor network.
+# Installs only missing packages, so that a machine that has them all needs neither root nor a network.
 define install
 	@missing=; for package in $(1); do dpkg-query -Wf '$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"; done; \
 	if [ -n "$$missing" ]; then echo "installing$$missing"; \
@@ -131,7 +131,7 @@ $(NODE_CLIENTS): tests/clients/node/package-lock.json
 	npm ci --prefix $(<D) --no-audit --no-fund --silent
 	touch $@
 
-# Samples of the concert grand with which corpora are rendered (79 MB, CC BY 3.0), from npm, with hashes checked.
+# Downloads the samples of the concert grand used to render corpora (79 MB, CC BY 3.0) from npm and checks their hashes.
 salamander:
 	$(if $(shell command -v npm),,$(call install,npm))
 	npm ci --prefix crates/corpus/pianos/salamander --ignore-scripts --no-audit --no-fund --silent
@@ -166,9 +166,9 @@ test-training: packages-test models/training/.venv/ready
 lint-training: packages-test models/training/.venv/ready
 	cd models/training && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
-# Builds for 64-bit ARM on x86-64 and runs the tests that need neither an audio server nor a playing daemon under QEMU, on the
-# processor of a Raspberry Pi 4; a Raspberry Pi 5 has all of its instructions. Needs root, to install packages and to have
-# the kernel start programs for ARM, as tests start the daemon.
+# Builds for 64-bit ARM on x86-64 and runs the tests that need neither an audio server nor a playing daemon under QEMU, which
+# emulates a Raspberry Pi 4's processor; a Raspberry Pi 5 supports all of its instructions. Needs root to install packages and
+# to register QEMU with the kernel, because tests start the daemon.
 test-aarch64 instructions-aarch64: %-aarch64:
 	$(MAKE) $*-emulated TARGET=aarch64-unknown-linux-gnu
 
@@ -182,8 +182,8 @@ test-emulated: packages-build runtime
 	@test -e $(BINFMT)/qemu-aarch64 || $(SUDO) sh -c 'cat /usr/lib/binfmt.d/qemu-aarch64.conf > $(BINFMT)/register'
 	$(CARGO) test --locked --workspace --target $(TARGET) --lib --bins $(OTHERS:%=--test=%) --no-fail-fast
 
-# Counts the instructions of 2 and of 8 seconds of music on a Raspberry Pi 5's processor; docs/platforms.md estimates the load of
-# one from the difference.
+# Counts the instructions that rendering 2 and 8 seconds of music takes on a Raspberry Pi 5's processor; docs/platforms.md
+# estimates its load from the difference.
 instructions-emulated: export MELOS_ONNXRUNTIME := $(CURDIR)/$(RUNTIME)/libonnxruntime.so
 instructions-emulated: build runtime
 	$(call install,qemu-user)
@@ -201,7 +201,8 @@ test-link: packages-build
 	$(CARGO) test --locked --features link --test link
 	$(CARGO) test --locked --features link --lib remote::link
 
-# The programs that `make bench PARTS=peers` compares with: RAVE in an environment of its own, on the PyTorch of the training code's.
+# The programs that `make bench PARTS=peers` compares Melos with. RAVE has its own environment, which uses PyTorch from the
+# training environment.
 PEERS := target/peers
 
 $(PEERS)/ready: benches/peers-requirements.txt $(if $(wildcard $(TRAINING_PYTHON)),,models/training/.venv/ready)
@@ -213,8 +214,8 @@ $(PEERS)/ready: benches/peers-requirements.txt $(if $(wildcard $(TRAINING_PYTHON
 	touch $@
 
 # Runs the benchmarks and writes BENCHMARKS.md; PARTS="start latency" runs only those. The seams benchmark renders
-# MELOS_SEAM_MINUTES=30 of every emotion, which takes about half an hour. PARTS=peers, which is not among them unless asked for,
-# needs the training code's environment.
+# MELOS_SEAM_MINUTES=30 of every emotion, which takes about half an hour. The default excludes PARTS=peers, which needs the
+# training environment.
 bench: build packages-test runtime $(VENV)/ready $(if $(filter peers,$(PARTS)),$(PEERS)/ready)
 	MELOS_TRAINING_PYTHON=$(abspath $(TRAINING_PYTHON)) MELOS_SOUNDFONT=$(SOUNDFONT) $(VENV)/bin/python benches/measure.py target/release/melos $(PARTS)
 
@@ -232,7 +233,7 @@ SEED := 1
 faults: build packages-test runtime $(VENV)/ready
 	$(SUDO) $(VENV)/bin/python benches/faults.py target/release/melos $(FAULT_MINUTES) $(SEED)
 
-# Simulates a week of an installation at SPEED times real time, and adds disk and memory to BENCHMARKS.md.
+# Simulates a week of an installation at SPEED times real time, and adds its disk and memory use to BENCHMARKS.md.
 SPEED := 40
 
 week: build packages-test runtime $(VENV)/ready

@@ -1,11 +1,11 @@
-"""Connects Melos to lights and lighting desks by Art-Net, which carries DMX over the network.
+"""Connects Melos to lights and lighting desks over Art-Net, which carries DMX over the network.
 
     pip install python-osc
-    python3 artnet.py --lights 192.168.1.50 --lights-universe 1     # Melos moves lights
-    python3 artnet.py --desk-universe 0                             # a desk steers Melos
+    python3 artnet.py --lights 192.168.1.50 --lights-universe 1     # Melos controls lights
+    python3 artnet.py --desk-universe 0                             # a desk controls Melos
 
-Channels 1 to 8 of the lights' universe follow the eight emotions, 9 the loudness; 10 flashes on each beat, 11 on the first of a bar, 12
-with each note. The desk's channels steer what DESK says; a channel that does not move changes nothing.
+In the lights' universe, channels 1 to 8 follow the eight emotions and channel 9 the loudness; channel 10 flashes on each beat, 11 on the
+first beat of a bar, and 12 on each note. The desk's channels set the parameters listed in DESK, and only when they move.
 """
 
 import argparse
@@ -20,11 +20,11 @@ ARTNET_PORT = 6454
 HEADER = struct.Struct("<8sHBBBBHBB")  # name, operation, version (2 bytes), sequence, physical port, universe, length (2 bytes)
 NAME, DMX = b"Art-Net\0", 0x5000
 FRAME = 1 / 40  # seconds between frames for the lights
-FADE = 0.8  # what is left of a flash in the next frame
+FADE = 0.8  # factor by which a flash fades in each frame
 RENEW = 10  # seconds between subscriptions, which also reconnects after Melos restarts
 EMOTIONS = 8
 LOUDNESS, BEAT, BAR, NOTE = range(EMOTIONS, EMOTIONS + 4)
-QUIET = -50  # dBFS of a dark loudness channel
+QUIET = -50  # level in dBFS at which the loudness channel is dark
 # Channel of the desk from 1: address, value at 0, value at 255.
 DESK = {
     1: ("/melos/valence", -1.0, 1.0), 2: ("/melos/arousal", -1.0, 1.0), 3: ("/melos/density", -1.0, 1.0), 4: ("/melos/temperature", 0.1, 2.0),
@@ -45,12 +45,12 @@ melos = SimpleUDPClient(arguments.host, arguments.port)
 
 
 def frame(universe, sequence, channels):
-    """An ArtDmx packet."""
+    """Returns an ArtDmx packet."""
     return HEADER.pack(NAME, DMX, 0, 14, sequence, 0, universe, *divmod(len(channels), 256)) + bytes(channels)
 
 
 def channels_of(packet, universe):
-    """The channels in an ArtDmx packet for a universe; none in any other packet."""
+    """Returns the channels in an ArtDmx packet for a universe; none for any other packet."""
     if len(packet) < HEADER.size:
         return b""
     name, operation, _, _, _, _, to, high, low = HEADER.unpack_from(packet)
@@ -58,14 +58,14 @@ def channels_of(packet, universe):
 
 
 class Lights:
-    """Follows what Melos sends, and shows it."""
+    """Sets light channels from Melos's messages and sends them as Art-Net frames."""
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         self.channels, self.sequence = [0.0] * (EMOTIONS + 4), 0
 
-    def hear(self, name, values):
+    def update(self, name, values):
         if name == "mood":
             self.channels[:EMOTIONS] = values[:EMOTIONS]
         elif name == "level":
@@ -77,7 +77,7 @@ class Lights:
         elif name == "onset":
             self.channels[NOTE] = max(self.channels[NOTE], values[0])
 
-    def show(self):
+    def send(self):
         self.sequence = self.sequence % 255 + 1
         packet = frame(arguments.lights_universe, self.sequence, [round(255 * value) for value in self.channels])
         self.socket.sendto(packet, (arguments.lights, arguments.lights_port))
@@ -86,14 +86,14 @@ class Lights:
 
 
 class Desk:
-    """Passes on the channels of a desk that have moved."""
+    """Forwards a desk's channels to Melos when they move."""
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind((arguments.desk_address, arguments.desk_port))
         self.socket.setblocking(False)
-        self.known = {}
+        self.latest = {}
 
     def read(self):
         while True:
@@ -106,9 +106,9 @@ class Desk:
                 if channel > len(channels):
                     break
                 value = channels[channel - 1]
-                # The first frame only says where the faders stand.
-                if value != self.known.setdefault(channel, value):
-                    self.known[channel] = value
+                # The first frame only gives the faders' initial positions.
+                if value != self.latest.setdefault(channel, value):
+                    self.latest[channel] = value
                     melos.send_message(address, low + (high - low) * value / 255)
 
 
@@ -131,8 +131,8 @@ while True:
         if message.address == "/melos/confirm":
             melos.send_message(message.address, message.params)
         elif lights:
-            lights.hear(message.address.removeprefix("/melos/"), message.params)
+            lights.update(message.address.removeprefix("/melos/"), message.params)
     if desk:
         desk.read()
     if lights:
-        lights.show()
+        lights.send()

@@ -3,9 +3,9 @@
     pip install python-osc paho-mqtt
     python3 mqtt.py --broker 192.168.1.10
 
-Steer it with melos/set/PARAMETER, such as `mosquitto_pub -t melos/set/emotion -m calm` or `mosquitto_pub -t melos/set/panic -n`. Every
-value is published as melos/PARAMETER and kept by the broker (retained); streams such as melos/beat are published as they come, their
-arguments separated by spaces. melos/online is 1 while this bridge runs.
+Set parameters with melos/set/PARAMETER, such as `mosquitto_pub -t melos/set/emotion -m calm` or `mosquitto_pub -t melos/set/panic -n`.
+Every value is published as melos/PARAMETER and retained by the broker; messages of streams such as melos/beat are published as they
+arrive, with their arguments separated by spaces. melos/online is 1 while this bridge runs.
 """
 
 import argparse
@@ -30,7 +30,7 @@ parser.add_argument("--user")
 parser.add_argument("--password")
 arguments = parser.parse_args()
 
-# Melos tells a client everything but what the client itself has set, so one client sets and another listens.
+# Melos does not send a client its own changes back, so one client sets values and another subscribes.
 setter, listener = (SimpleUDPClient(arguments.host, arguments.port) for _ in range(2))
 
 
@@ -61,7 +61,7 @@ if arguments.user:
 broker.connect_async(arguments.broker, arguments.broker_port)
 broker.loop_start()
 
-subscribed, known = 0.0, {}
+subscribed, published = 0.0, {}
 while True:
     if time.monotonic() - subscribed > RENEW:
         subscribed = time.monotonic()
@@ -75,9 +75,9 @@ while True:
         listener.send_message(message.address, message.params)
         continue
     text = " ".join(map(str, message.params))
-    # Each subscription brings all values again; only new ones are published.
+    # Each subscription sends all values again; only those that have changed are published.
     if name in STREAMS:
         broker.publish(f"melos/{name}", text)
-    elif name not in UNUSED and known.get(name) != text:
-        known[name] = text
+    elif name not in UNUSED and published.get(name) != text:
+        published[name] = text
         broker.publish(f"melos/{name}", text, retain=True)

@@ -1,9 +1,9 @@
-"""Steers Melos with two sensors: each line of standard input has two numbers from 0 to 1023, as an Arduino prints them.
+"""Controls Melos with two sensors: each line of standard input contains two numbers from 0 to 1023, as an Arduino prints them.
 
     pip install python-osc
     cat /dev/ttyACM0 | python3 sensor.py
 
-The first moves arousal (a distance: the nearer, the more excited), the second valence (light: the brighter, the happier).
+The first number controls arousal (distance: nearer is more excited), the second valence (light: brighter is happier).
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 
 from pythonosc.udp_client import SimpleUDPClient
 
-SMOOTHING = 0.8  # weight of the old value; nearer to 1 for a noisier sensor
+SMOOTHING = 0.8  # weight of the previous value; increase it for a noisier sensor
 STEP = 0.005  # smaller changes are not sent
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -22,7 +22,7 @@ melos = SimpleUDPClient(arguments.host, arguments.port)
 
 
 class Sensor:
-    """Smooths a reading, scales it to -1 to 1 and sends it if it has changed."""
+    """Scales a reading to the range -1 to 1, smooths it, and sends it if it has changed."""
 
     def __init__(self, address, at_zero, at_full):
         self.address, self.at_zero, self.at_full = address, at_zero, at_full

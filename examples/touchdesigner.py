@@ -1,4 +1,4 @@
-"""Creates a component `melos` with parameters that steer Melos and channels for its streams; see touchdesigner.md."""
+"""Creates a component `melos` with parameters that control Melos and channels for its streams; see touchdesigner.md."""
 
 MELOS = ("127.0.0.1", 9000)
 LISTEN = 9001  # port on which TouchDesigner listens

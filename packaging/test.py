@@ -1,4 +1,4 @@
-"""Tests the package in a minimal Debian: install, boot, play, steer, upgrade, purge.
+"""Tests the package in a minimal Debian: installs, boots, plays, sets a parameter, upgrades and purges.
 
     sudo packaging/test.py target       # target contains the package that `make deb` built
 
@@ -53,14 +53,14 @@ def wait(what, probe):
 
 
 class Machine:
-    """A Debian root, and later a booted container."""
+    """A Debian root file system, later booted as a container."""
 
     def __init__(self, root):
         self.root = root
         self.nspawn = self.leader = None
 
     def nspawn_command(self, *options):
-        # Not registered anywhere, so that the host needs neither systemd nor its bus.
+        # Unregistered, so that the host needs neither systemd nor D-Bus.
         return ["systemd-nspawn", "-q", "-D", str(self.root), "--register=no", "--keep-unit", "--resolv-conf=replace-host",
                 "--setenv=DEBIAN_FRONTEND=noninteractive", *options]
 
@@ -171,7 +171,7 @@ def play_as_service(machine):
     machine.at("systemctl", "start", "melos")
     wait("the service plays", lambda: machine.status()["seconds"] > 1)
     machine.at("oscsend", "127.0.0.1", "9000", "/melos/emotion", "s", "sad")
-    wait("OSC steers the service", lambda: machine.status()["parameters"]["emotion"] == "sad")
+    wait("OSC controls the service", lambda: machine.status()["parameters"]["emotion"] == "sad")
     machine.at("melos", "record", "start", "--preroll", "2")
     time.sleep(2)
     machine.at("melos", "record", "stop")

@@ -191,9 +191,9 @@ fn no_setting_is_lost_when_the_server_dies() {
     drop(server);
     // `start` is not used here, because it may start another server first and stop it again.
     let _server = JackServer::start_synchronous(SERVER);
-    let begun = Instant::now();
+    let started = Instant::now();
     let after = daemon.wait_until("Melos plays again", |status| status["state"] == "playing");
-    println!("playing again {:?} after the server started", begun.elapsed());
+    println!("playing again {:?} after the server started", started.elapsed());
     assert_eq!(after["losses"]["device_losses"], 1);
     // Valence changes the mood, and the tempo follows.
     let moved = |id: &str| ["valence", "arousal", "tempo"].contains(&id) || id.starts_with("emotion");

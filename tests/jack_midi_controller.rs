@@ -17,7 +17,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use client::python;
-use daemon::{Daemon, LONG, SERVER};
+use daemon::{Daemon, SERVER, TIMEOUT};
 use jack_server::JackServer;
 
 const MAPPING: &str = r#"
@@ -79,7 +79,7 @@ impl Program {
     fn until(&self, last: &str) -> Vec<String> {
         let mut seen = Vec::new();
         while seen.last().is_none_or(|line| line != last) {
-            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("expected {last}, got {seen:#?}"));
+            let line = self.lines.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("expected {last}, got {seen:#?}"));
             seen.push(line);
         }
         seen
@@ -89,7 +89,8 @@ impl Program {
     fn expect_all(&self, wanted: &[&str]) {
         let (mut missing, mut seen) = (wanted.to_vec(), Vec::new());
         while !missing.is_empty() {
-            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("{missing:?} missing from {seen:#?}"));
+            let line =
+                self.lines.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("{missing:?} missing from {seen:#?}"));
             missing.retain(|wanted| *wanted != line);
             seen.push(line);
         }

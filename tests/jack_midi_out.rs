@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use daemon::{Daemon, LONG, SERVER};
+use daemon::{Daemon, SERVER, TIMEOUT};
 use jack_server::JackServer;
 
 /// The receiver. It prints a line per message: the frame, a colon, and the bytes in hexadecimal.
@@ -44,7 +44,7 @@ impl Dump {
             command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
         };
         while !connect() {
-            assert!(started.elapsed() < LONG, "cannot connect {port} to jack_midi_dump");
+            assert!(started.elapsed() < TIMEOUT, "cannot connect {port} to jack_midi_dump");
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
         Self { child, lines }
@@ -54,7 +54,7 @@ impl Dump {
     fn receive(&self, mut enough: impl FnMut(&[(u64, Vec<u8>)]) -> bool) -> Vec<(u64, Vec<u8>)> {
         let mut messages = Vec::new();
         while !enough(&messages) {
-            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("after {messages:02x?}"));
+            let line = self.lines.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("after {messages:02x?}"));
             let Some((frame, rest)) = line.split_once(':') else { continue };
             let Ok(frame) = frame.trim().parse() else { continue };
             let bytes = rest.split_whitespace().map_while(|byte| u8::from_str_radix(byte, 16).ok());

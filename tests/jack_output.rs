@@ -29,7 +29,7 @@ use ringbuf::{HeapProd, HeapRb};
 
 /// 400 Hz: a whole number of frames per period.
 const PERIOD: u64 = 120;
-const LONG: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs a test of this file in its own process, with an environment that selects its own server.
 fn in_own_process(name: &str) {
@@ -55,12 +55,12 @@ fn server_name() -> String {
 }
 
 fn wait_until(what: &str, mut reached: impl FnMut() -> bool) -> Duration {
-    let begun = Instant::now();
+    let started = Instant::now();
     while !reached() {
-        assert!(begun.elapsed() < LONG, "timed out waiting for {what}");
+        assert!(started.elapsed() < TIMEOUT, "timed out waiting for {what}");
         sleep(Duration::from_millis(5));
     }
-    begun.elapsed()
+    started.elapsed()
 }
 
 /// Plays a sine as the network's sound, always half a second ahead of the playhead.

@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use jack_server::JackServer;
-use playing::{LONG, Playing, SERVER};
+use playing::{Playing, SERVER, TIMEOUT};
 
 #[test]
 fn a_server_that_starts_later_is_used_with_its_midi() {
@@ -29,7 +29,7 @@ fn a_server_that_starts_later_is_used_with_its_midi() {
         String::from_utf8(listed.output().unwrap().stdout).unwrap()
     };
     while !["melos-audio:left", "melos:midi_in", "melos:midi_out"].iter().all(|port| ports().contains(port)) {
-        assert!(started.elapsed() < LONG, "{}", ports());
+        assert!(started.elapsed() < TIMEOUT, "{}", ports());
         sleep(Duration::from_millis(100));
     }
     playing.check_response();

@@ -13,7 +13,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use full_pipe::full_pipe;
-use playing::{LONG, Playing};
+use playing::{Playing, TIMEOUT};
 
 #[test]
 fn a_hung_log_reader_blocks_nothing() {
@@ -59,7 +59,7 @@ fn a_flood_of_errors_is_summarised_and_forges_no_lines() {
     let started = Instant::now();
     let written = || fs::read_to_string(&log).unwrap();
     while !written().contains("similar lines were suppressed") {
-        assert!(started.elapsed() < LONG, "no summary:\n{}", written());
+        assert!(started.elapsed() < TIMEOUT, "no summary:\n{}", written());
         sleep(Duration::from_millis(100));
     }
     playing.terminate();

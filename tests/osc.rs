@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use client::{Client, PATIENCE, free_port, python, wait_until_bound};
+use client::{Client, TIMEOUT, free_port, python, wait_until_bound};
 use melos::event::health::Loss;
 use melos::event::parameter::{Param, Value};
 use melos::event::{ControlEvent, Inbox, Notice};
@@ -43,7 +43,7 @@ impl Rig {
     /// Waits for `count` events.
     fn events(&self, count: usize) -> Vec<ControlEvent> {
         let (mut waiting, start) = (Vec::new(), Instant::now());
-        while waiting.len() < count && start.elapsed() < PATIENCE {
+        while waiting.len() < count && start.elapsed() < TIMEOUT {
             self.inbox.wait(Duration::from_millis(100));
             self.inbox.drain(&mut waiting);
         }
@@ -56,7 +56,7 @@ fn set(param: Param, value: Value) -> ControlEvent {
 }
 
 #[test]
-fn oscsend_steers_every_kind_of_parameter() {
+fn oscsend_sets_every_kind_of_parameter() {
     let rig = Rig::new();
     for (arguments, expected) in [
         (&["/melos/temperature", "f", "0.5"][..], set(Param::Temperature, Value::Number(0.5))),
@@ -120,7 +120,7 @@ fn the_latest_value_wins_after_ten_thousand_messages_and_as_much_noise() {
     client.expect("done");
     let (mut last, start) = (None, Instant::now());
     // The kernel may drop datagrams under such a flood, so the last value is sent again at the end.
-    while last != Some(set(Param::Valence, Value::Number(0.875))) && start.elapsed() < PATIENCE {
+    while last != Some(set(Param::Valence, Value::Number(0.875))) && start.elapsed() < TIMEOUT {
         last = rig.events(1).into_iter().rfind(|event| matches!(event, ControlEvent::Set(Param::Valence, _))).or(last);
     }
     assert_eq!(last, Some(set(Param::Valence, Value::Number(0.875))));
@@ -146,7 +146,7 @@ fn localhost_works_over_both_versions_of_ip() {
     let rig = Rig::new();
     for host in ["127.0.0.1", "::1"] {
         let socket = std::net::UdpSocket::bind((host, 0)).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         socket.send_to(b"/melos/ping\0,i\0\0\0\0\0\x07", (host, rig.server.address().port())).unwrap();
         let mut reply = [0; 64];
         let (length, from) = socket.recv_from(&mut reply).unwrap();
@@ -176,7 +176,7 @@ fn input_does_not_wait_for_replies() {
     }
     let started = Instant::now();
     let mut taken = Vec::new();
-    while taken.is_empty() && started.elapsed() < PATIENCE {
+    while taken.is_empty() && started.elapsed() < TIMEOUT {
         rig.oscsend(&["/melos/temperature", "f", "0.5"]);
         rig.inbox.wait(Duration::from_millis(100));
         rig.inbox.drain(&mut taken);

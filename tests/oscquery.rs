@@ -40,7 +40,7 @@ impl Rig {
         Self { _runtime: runtime, server, inbox }
     }
 
-    /// Sends a request and returns status code and body.
+    /// Sends a request and returns the status code and the body.
     fn request(&self, method: &str, target: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.server.address()).unwrap();
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
@@ -224,7 +224,7 @@ fn listeners_receive_what_they_requested_but_not_their_own_values() {
     rig.server.publish(&Notice::Value(Param::Width, Value::Number(0.1)));
     rig.server.publish(&Notice::Value(Param::Reverb, Value::Number(0.5)));
     assert_eq!(other.receive(), number("/melos/reverb", 0.5));
-    // The setter does not get its own value back; the next one it gets is someone else's.
+    // A client does not receive the values that it sets itself; the next value it receives is another client's.
     one.command("LISTEN", "/melos/hold");
     assert_eq!(one.receive(), ("/melos/hold".to_owned(), vec![OscType::Bool(false)]));
     other.command("IGNORE", "/melos/reverb");

@@ -7,13 +7,13 @@ mod daemon;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-use daemon::{Daemon, LONG};
+use daemon::{Daemon, TIMEOUT};
 use melos::output::record::MAX_LISTENERS;
 
 /// Sends a request and returns the status code, the headers and a reader of the body.
 fn get(daemon: &Daemon, path: &str) -> (u16, String, BufReader<TcpStream>) {
     let mut stream = TcpStream::connect(("127.0.0.1", daemon.http)).unwrap();
-    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     // HTTP 1.0, so that the body is not chunked.
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let (mut reader, mut head) = (BufReader::new(stream), String::new());
@@ -49,7 +49,8 @@ fn the_page_and_the_audio_stream_are_served() {
     let sound = listen(&mut body, 48_000);
     assert!(sound.iter().any(|[left, _]| left.unsigned_abs() > 100), "the stream is silent");
 
-    // Listeners that do not read keep their slots until they are dropped; others are refused, and the music continues.
+    // Listeners that do not read keep their slots until they are dropped; further listeners are refused, and the music
+    // continues.
     let mut lazy: Vec<_> = (1..MAX_LISTENERS).map(|_| get(&daemon, "/listen.wav")).collect();
     assert!(lazy.iter().all(|(code, ..)| *code == 200));
     assert_eq!(get(&daemon, "/listen.wav").0, 503);

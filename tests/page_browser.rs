@@ -21,7 +21,7 @@ use jack_server::JackServer;
 /// No audio or MIDI: these tests are about the page.
 const QUIET: [&str; 4] = ["--audio", "null", "--midi", "off"];
 
-/// Drives the page; with `MELOS_BLESS=1`, retakes the screenshots in `docs/`.
+/// Tests the page in a browser; with `MELOS_BLESS=1`, retakes the screenshots in `docs/`.
 fn drive(daemon: &Daemon, what: &str) {
     let port = daemon.http.to_string();
     let mut arguments = vec![port.as_str(), what];

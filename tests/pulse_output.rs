@@ -36,7 +36,7 @@ impl Pulse {
         while !socket.exists() {
             let ended = pulse.server.try_wait().unwrap();
             assert!(
-                ended.is_none() && started.elapsed() < daemon::LONG,
+                ended.is_none() && started.elapsed() < daemon::TIMEOUT,
                 "the PulseAudio server did not start: {ended:?}"
             );
             sleep(Duration::from_millis(50));

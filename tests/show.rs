@@ -28,7 +28,7 @@ fn start(folder: &Path, files: &[(&str, &str)]) -> Daemon {
 fn melos(daemon: &Daemon, arguments: &[&str]) -> String {
     let ports = ["--http".to_owned(), daemon.http.to_string()];
     let output = Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(ports).output().unwrap();
-    // On a busy machine the generator may be late, for which `melos status` exits with 2.
+    // On a busy machine the generator may be late, in which case `melos status` exits with 2.
     let is_status = arguments.first() == Some(&"status") && output.status.code() == Some(2);
     assert!(output.status.success() || is_status, "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -47,7 +47,7 @@ fn a_setlist_advances_and_survives_a_restart() {
     };
     daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
     daemon.oscsend(&["/melos/setlist/next"]);
-    // With two setlists to choose from, that did nothing.
+    // The message has no effect because there are two setlists and neither is selected.
     daemon.oscsend(&["/melos/setlist", "s", "friday"]);
     daemon.wait_until("the setlist is selected", |status| status["show"]["next_entry"] == "preset calm");
     daemon.oscsend(&["/melos/setlist/next"]);

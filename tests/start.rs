@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const EX_CONFIG: i32 = 78;
 
 /// Far longer than anything here takes; only a failing test waits this long.
-const LONG: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn melos(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
@@ -55,7 +55,7 @@ fn the_configuration_can_change_while_playing() {
         let started = Instant::now();
         let printed = || fs::read_to_string(&log).unwrap();
         while !printed().contains(wanted) {
-            if child.try_wait().unwrap().is_some() || started.elapsed() > LONG {
+            if child.try_wait().unwrap().is_some() || started.elapsed() > TIMEOUT {
                 let _ = child.kill();
                 panic!("{wanted} was not logged: {}", printed());
             }

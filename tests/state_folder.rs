@@ -146,15 +146,15 @@ fn clients_reach_every_server_address() {
         |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(at).output().unwrap();
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_melos"));
     let mut daemon = daemon.arg("run").args(NULL).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     let status = loop {
-        // Without a device, the status reports that the music is inaudible, and exits with a code of its own.
+        // Without a device, `melos status` reports that the music is inaudible and exits with a distinct code.
         let answer = melos(&["status", "--json"]);
         let text = String::from_utf8(answer.stdout).unwrap();
         if text.contains("\"playing\"") || text.contains("\"no-device\"") {
             break text;
         }
-        assert!(begun.elapsed() < daemon::LONG, "{text}");
+        assert!(started.elapsed() < daemon::TIMEOUT, "{text}");
         std::thread::sleep(std::time::Duration::from_millis(50));
     };
     let started = melos(&["record", "start"]);

@@ -40,7 +40,7 @@ impl Master {
         Self { child, commands }
     }
 
-    fn say(&mut self, command: &str) {
+    fn send(&mut self, command: &str) {
         writeln!(self.commands, "{command}").unwrap();
     }
 }
@@ -105,39 +105,39 @@ fn tempo_is(daemon: &Daemon, what: &str, bpm: f64, source: &str) -> Json {
 #[test]
 fn only_the_selected_source_leads_the_tempo() {
     if std::env::var("JACK_DEFAULT_SERVER").is_ok_and(|server| server == SERVER) {
-        return inside();
+        return run_with_server();
     }
     let mut command = Command::new(own_process::this());
     command.env("JACK_DEFAULT_SERVER", SERVER);
     own_process::run(command, "only_the_selected_source_leads_the_tempo");
 }
 
-fn inside() {
+fn run_with_server() {
     let _server = JackServer::start_synchronous(SERVER);
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), &["--audio", "jack", "--set", "emotion=calm"]);
     let mut master = Master::start();
     for command in ["master", "tempo 90", "play"] {
-        master.say(command);
+        master.send(command);
     }
     let period = Arc::new(AtomicU64::new(48_000 * 60 / 24 / 150));
     let clock = midi_clock(Arc::clone(&period));
     std::thread::sleep(Duration::from_secs(3));
-    // Both run, but the mood still leads.
-    let of_mood = tempo_is(&daemon, "the mood leads", 60.0, "mood");
-    assert_eq!(of_mood["parameters"]["tempo/follow"], true);
+    // Both are running, but the mood still controls the tempo.
+    let status = tempo_is(&daemon, "the mood leads", 60.0, "mood");
+    assert_eq!(status["parameters"]["tempo/follow"], true);
 
     daemon.oscsend(&["/melos/tempo/source", "s", "jack"]);
     tempo_is(&daemon, "the transport leads", 90.0, "jack");
-    master.say("tempo 111");
+    master.send("tempo 111");
     tempo_is(&daemon, "the transport's new tempo applies", 111.0, "jack");
     daemon.oscsend(&["/melos/tempo", "f", "180"]);
     daemon.oscsend(&["/melos/preset", "s", "storm"]);
     daemon.wait_until("the preset is loaded", |status| status["parameters"]["preset"] == "storm");
     std::thread::sleep(Duration::from_secs(1));
     tempo_is(&daemon, "neither a manual tempo nor a preset overrides the transport", 111.0, "jack");
-    // A transport that is stopped or gone leaves the tempo unchanged.
-    master.say("stop");
+    // A transport that stops or disappears leaves the tempo unchanged.
+    master.send("stop");
     drop(master);
     std::thread::sleep(Duration::from_secs(1));
     tempo_is(&daemon, "the tempo is kept", 111.0, "jack");
@@ -150,7 +150,7 @@ fn inside() {
     std::thread::sleep(Duration::from_secs(2));
     tempo_is(&daemon, "a clock that has stopped leaves the tempo unchanged", 75.0, "clock");
 
-    // The old address: off pins the tempo, on returns it to the mood.
+    // The deprecated address: off pins the tempo, and on makes it follow the mood again.
     daemon.oscsend(&["/melos/tempo/follow", "i", "1"]);
     daemon.wait_until("the mood leads", |status| status["parameters"]["tempo/source"] == "mood");
     daemon.oscsend(&["/melos/tempo", "f", "101"]);
@@ -169,7 +169,7 @@ fn inside() {
     let session = std::fs::read_to_string(dir.path().join("session.log")).unwrap();
     let lines: Vec<&str> = session.lines().collect();
     let at = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}"));
-    // The log contains only the selected source: no clock before it was selected.
+    // The log mentions only selected sources: not the clock before it was selected.
     let first = |word: &str| lines.iter().position(|line| line.split(' ').nth(1) == Some(word)).unwrap();
     assert!(first("tempo") > at("/melos/tempo/source \"jack\"") && first("beat") > first("tempo"), "{session}");
 }

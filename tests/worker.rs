@@ -25,7 +25,8 @@ struct Gated {
     gate: Arc<Gate>,
 }
 
-/// Every step passes it twice: before the latent is generated and before its hops are returned.
+/// Blocks the generator. Every step passes the gate twice: before it generates the latent and before it returns the
+/// hops.
 struct Gate {
     allowed: Mutex<u64>,
     changed: Condvar,
@@ -39,7 +40,7 @@ impl Gate {
         Self { allowed: Mutex::new(u64::MAX), changed: Condvar::new(), panics, arrived }
     }
 
-    /// Lets a number of steps pass.
+    /// Allows this many passes.
     fn allow(&self, count: u64) {
         *self.allowed.lock().unwrap() = count;
         self.changed.notify_all();
@@ -100,18 +101,18 @@ fn plan(emotion: Emotion) -> Arc<Plan> {
     Arc::new(Plan::steady(7, Mood::pure(emotion), Chord::parse("Am").unwrap(), 90.0))
 }
 
-/// Engine and worker, as on stage.
-struct Stage {
+/// An engine and a worker, connected as in the daemon.
+struct Rig {
     engine: Engine,
     commands: HeapProd<QueuedCommand>,
     status: Arc<EngineStatus>,
     worker: Worker,
     gate: Arc<Gate>,
-    heard: Vec<f32>,
+    output: Vec<f32>,
     events: Vec<WorkerEvent>,
 }
 
-impl Stage {
+impl Rig {
     fn new() -> Self {
         let (engine_ports, EngineEnds { hops, commands, .. }) = ports();
         let status = Arc::new(EngineStatus::default());
@@ -120,18 +121,18 @@ impl Stage {
         let worker = Worker::start(source, hops, status.clone(), AHEAD).unwrap();
         worker.plan(plan(Emotion::Calm), None);
         let engine = Engine::new(engine_ports, status.clone());
-        Self { engine, commands, status, worker, gate, heard: Vec::new(), events: Vec::new() }
+        Self { engine, commands, status, worker, gate, output: Vec::new(), events: Vec::new() }
     }
 
-    /// Plays whole blocks; with `wait`, waits for the worker before each one.
+    /// Renders whole blocks; with `wait`, waits for the worker before each one.
     fn play(&mut self, frames: usize, wait: bool) {
         for _ in 0..frames / 512 {
             if wait {
-                self.until(|stage| stage.worker.status().covered() > stage.status.frame() + 8192);
+                self.until(|rig| rig.worker.status().covered() > rig.status.frame() + 8192);
             }
             let mut block = [0.0; 1024];
             self.engine.render(&mut block);
-            self.heard.extend(block.chunks_exact(2).map(|frame| 0.5 * (frame[0] + frame[1])));
+            self.output.extend(block.chunks_exact(2).map(|frame| 0.5 * (frame[0] + frame[1])));
         }
         self.listen();
     }
@@ -171,10 +172,10 @@ fn steepest(samples: &[f32]) -> f32 {
 
 #[test]
 fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
-    let mut stage = Stage::new();
-    stage.play(96_000, true);
-    let steady = steepest(&stage.heard);
-    stage.gate.allow(0);
+    let mut rig = Rig::new();
+    rig.play(96_000, true);
+    let steady = steepest(&rig.output);
+    rig.gate.allow(0);
     // A pad chord every second, as the conductor would send.
     let start = 96_000 + AHEAD + 48_000;
     for (second, note) in (0..4).zip([57, 60, 64, 67]) {
@@ -184,34 +185,34 @@ fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
             EngineCommand::NoteOff { voice: Voice::Pad, note },
         ] {
             let frame = if matches!(command, EngineCommand::NoteOff { .. }) { frame + 40_000 } else { frame };
-            stage.commands.try_push(QueuedCommand { number: 0, frame, command }).unwrap();
+            rig.commands.try_push(QueuedCommand { number: 0, frame, command }).unwrap();
         }
     }
-    stage.play(5 * 48_000 + AHEAD as usize, false);
-    assert!(stage.status.starved());
-    let stalled = &stage.heard[96_000 + AHEAD as usize + 9600..];
-    assert!(loudest(&stalled[..24_000]) > 0.1 * loudest(&stage.heard[..96_000]), "the last sound should be sustained");
+    rig.play(5 * 48_000 + AHEAD as usize, false);
+    assert!(rig.status.starved());
+    let stalled = &rig.output[96_000 + AHEAD as usize + 9600..];
+    assert!(loudest(&stalled[..24_000]) > 0.1 * loudest(&rig.output[..96_000]), "the last sound should be sustained");
     for (half, sound) in stalled.chunks_exact(24_000).enumerate() {
-        assert!(loudest(sound) > 0.01 * loudest(&stage.heard[..96_000]), "silence in half second {half}");
+        assert!(loudest(sound) > 0.01 * loudest(&rig.output[..96_000]), "silence in half second {half}");
     }
-    stage.gate.allow(u64::MAX);
-    stage.until(|stage| stage.worker.status().covered() > stage.status.frame() + 24_000);
-    stage.play(48_000, true);
-    assert!(!stage.status.starved());
-    assert!(stage.events.iter().any(|event| matches!(event, WorkerEvent::Resumed { .. })));
-    let tail = &stage.heard[stage.heard.len() - 24_000..];
-    assert!(loudest(tail) > 0.3 * loudest(&stage.heard[..96_000]), "the music should be back");
+    rig.gate.allow(u64::MAX);
+    rig.until(|rig| rig.worker.status().covered() > rig.status.frame() + 24_000);
+    rig.play(48_000, true);
+    assert!(!rig.status.starved());
+    assert!(rig.events.iter().any(|event| matches!(event, WorkerEvent::Resumed { .. })));
+    let tail = &rig.output[rig.output.len() - 24_000..];
+    assert!(loudest(tail) > 0.3 * loudest(&rig.output[..96_000]), "the music should be back");
     let usual = steady.max(steepest(tail));
-    assert!(steepest(&stage.heard) <= 1.5 * usual, "{} against {usual}", steepest(&stage.heard));
+    assert!(steepest(&rig.output) <= 1.5 * usual, "{} against {usual}", steepest(&rig.output));
 }
 
 #[test]
 fn a_panic_in_the_network_is_reported_and_the_worker_recovers() {
-    let mut stage = Stage::new();
-    stage.play(48_000, true);
-    stage.gate.panics.store(true, SeqCst);
-    stage.play(96_000, true);
-    let reasons: Vec<_> = stage
+    let mut rig = Rig::new();
+    rig.play(48_000, true);
+    rig.gate.panics.store(true, SeqCst);
+    rig.play(96_000, true);
+    let reasons: Vec<_> = rig
         .events
         .iter()
         .filter_map(|event| match event {
@@ -221,27 +222,27 @@ fn a_panic_in_the_network_is_reported_and_the_worker_recovers() {
         .collect();
     assert_eq!(reasons.len(), 1);
     assert!(reasons[0].contains("the network tripped"));
-    assert_eq!(stage.status.losses().count(Loss::Latents), 1);
-    assert_eq!(stage.status.losses().count(Loss::Starvations), 0);
-    assert!(loudest(&stage.heard[120_000..]) > 0.3 * loudest(&stage.heard[..48_000]));
+    assert_eq!(rig.status.losses().count(Loss::Latents), 1);
+    assert_eq!(rig.status.losses().count(Loss::Starvations), 0);
+    assert!(loudest(&rig.output[120_000..]) > 0.3 * loudest(&rig.output[..48_000]));
 }
 
 #[test]
 fn live_and_offline_are_bit_identical() {
-    let mut stage = Stage::new();
-    stage.play(48_000, true);
-    let mut orders = Vec::new();
+    let mut rig = Rig::new();
+    rig.play(48_000, true);
+    let mut requests = Vec::new();
     for emotion in [Emotion::Angry, Emotion::Sad, Emotion::Calm] {
-        let splice = (stage.status.frame() + 4096).next_multiple_of(512);
-        stage.worker.plan(plan(emotion), Some(splice));
-        orders.push((splice, emotion));
-        let count = orders.len();
-        // The engine must continue for the splice to be settled, but not past it.
-        stage.until(|stage| stage.worker.status().epoch() as usize >= count);
-        stage.play(24_064, true);
+        let splice = (rig.status.frame() + 4096).next_multiple_of(512);
+        rig.worker.plan(plan(emotion), Some(splice));
+        requests.push((splice, emotion));
+        let count = requests.len();
+        // The engine must advance for the splice to be resolved, but not beyond it.
+        rig.until(|rig| rig.worker.status().epoch() as usize >= count);
+        rig.play(24_064, true);
     }
-    stage.until(|stage| stage.splices().len() == 3);
-    assert_eq!(stage.splices(), orders.iter().map(|(splice, _)| (*splice, Some(*splice))).collect::<Vec<_>>());
+    rig.until(|rig| rig.splices().len() == 3);
+    assert_eq!(rig.splices(), requests.iter().map(|(splice, _)| (*splice, Some(*splice))).collect::<Vec<_>>());
 
     let mut generator = generator();
     generator.follow(plan(Emotion::Calm));
@@ -249,10 +250,10 @@ fn live_and_offline_are_bit_identical() {
     let mut engine = Engine::new(engine_ports, Arc::default());
     let mut hops = Vec::new();
     let mut samples = Vec::new();
-    let mut orders = orders.into_iter().peekable();
-    while samples.len() < stage.heard.len() {
+    let mut requests = requests.into_iter().peekable();
+    while samples.len() < rig.output.len() {
         let frame = samples.len() as u64;
-        if let Some((splice, emotion)) = orders.next_if(|(splice, _)| splice - 4096 <= frame) {
+        if let Some((splice, emotion)) = requests.next_if(|(splice, _)| splice - 4096 <= frame) {
             generator.replan(plan(emotion), splice, splice);
         }
         while generator.covered() < frame + 2048 {
@@ -265,43 +266,44 @@ fn live_and_offline_are_bit_identical() {
         engine.render(&mut block);
         samples.extend(block.chunks_exact(2).map(|frame| 0.5 * (frame[0] + frame[1])));
     }
-    let first = samples.iter().zip(&stage.heard).position(|(offline, live)| offline != live);
-    assert_eq!(first, None, "the first sample that differs");
+    let first = samples.iter().zip(&rig.output).position(|(offline, live)| offline != live);
+    assert_eq!(first, None, "no sample should differ");
 }
 
-/// Sets up a stage whose worker hangs with a splice in progress, after `passes` passes of the gate; the engine has played past it.
-fn late_splice(passes: u64) -> (Stage, u64) {
-    let mut stage = Stage::new();
-    stage.play(48_000, true);
-    stage.until(|stage| stage.worker.status().covered() > stage.status.frame() + AHEAD);
-    let splice = (stage.status.frame() + 4096).next_multiple_of(512);
-    let arrived = stage.gate.arrived.load(SeqCst);
-    stage.gate.allow(passes);
-    stage.worker.plan(plan(Emotion::Angry), Some(splice));
-    stage.until(|stage| stage.gate.arrived.load(SeqCst) > arrived + passes);
-    stage.play(8192, false);
-    stage.gate.allow(u64::MAX);
-    (stage, splice)
+/// Sets up a rig whose worker hangs with a splice in progress after `passes` passes of the gate; the engine has played
+/// past the splice.
+fn late_splice(passes: u64) -> (Rig, u64) {
+    let mut rig = Rig::new();
+    rig.play(48_000, true);
+    rig.until(|rig| rig.worker.status().covered() > rig.status.frame() + AHEAD);
+    let splice = (rig.status.frame() + 4096).next_multiple_of(512);
+    let arrived = rig.gate.arrived.load(SeqCst);
+    rig.gate.allow(passes);
+    rig.worker.plan(plan(Emotion::Angry), Some(splice));
+    rig.until(|rig| rig.gate.arrived.load(SeqCst) > arrived + passes);
+    rig.play(8192, false);
+    rig.gate.allow(u64::MAX);
+    (rig, splice)
 }
 
 /// Asserts that the splice is performed later, is reported and causes no click.
-fn assert_moved(stage: &mut Stage, splice: u64) {
-    while stage.splices().is_empty() {
-        assert!(stage.heard.len() < 20 * 48_000, "the splice was never performed");
+fn assert_moved(rig: &mut Rig, splice: u64) {
+    while rig.splices().is_empty() {
+        assert!(rig.output.len() < 20 * 48_000, "the splice was never performed");
         // An epoch that the engine has not rejected is in progress.
-        stage.until(|stage| stage.worker.status().epoch() > stage.status.rejected_epoch());
-        stage.play(512, true);
+        rig.until(|rig| rig.worker.status().epoch() > rig.status.rejected_epoch());
+        rig.play(512, true);
         std::thread::sleep(Duration::from_millis(2));
     }
-    stage.play(24_000, true);
-    let (planned, performed) = stage.splices()[0];
+    rig.play(24_000, true);
+    let (planned, performed) = rig.splices()[0];
     assert_eq!(planned, splice);
     let performed = performed.expect("the splice was performed");
     assert!(performed > splice + 4096, "{performed}");
-    assert_eq!(stage.status.losses().count(Loss::Splices), 1);
-    assert_eq!(stage.status.accepted_epoch(), stage.worker.status().epoch());
-    assert_eq!(stage.status.losses().count(Loss::Starvations), 0);
-    let (before, after) = stage.heard.split_at(splice as usize);
+    assert_eq!(rig.status.losses().count(Loss::Splices), 1);
+    assert_eq!(rig.status.accepted_epoch(), rig.worker.status().epoch());
+    assert_eq!(rig.status.losses().count(Loss::Starvations), 0);
+    let (before, after) = rig.output.split_at(splice as usize);
     let (around, settled) = after.split_at((performed - splice) as usize + 4096);
     let usual = steepest(before).max(steepest(settled));
     assert!(steepest(around) <= 1.5 * usual, "{} against {usual}", steepest(around));
@@ -309,70 +311,70 @@ fn assert_moved(stage: &mut Stage, splice: u64) {
 
 #[test]
 fn a_splice_that_is_not_ready_in_time_is_moved() {
-    let (mut stage, splice) = late_splice(0);
-    assert_moved(&mut stage, splice);
-    assert_eq!(stage.status.rejected_epoch(), 0);
+    let (mut rig, splice) = late_splice(0);
+    assert_moved(&mut rig, splice);
+    assert_eq!(rig.status.rejected_epoch(), 0);
 }
 
 #[test]
 fn a_splice_the_engine_rejects_is_moved() {
     // The second latent contains the first hops of the new epoch; the worker hangs before returning them.
-    let (mut stage, splice) = late_splice(3);
-    stage.until(|stage| stage.worker.status().epoch() == 1 && stage.worker.status().covered() > splice);
-    stage.play(512, false);
-    assert_eq!(stage.status.rejected_epoch(), 1);
-    assert_moved(&mut stage, splice);
+    let (mut rig, splice) = late_splice(3);
+    rig.until(|rig| rig.worker.status().epoch() == 1 && rig.worker.status().covered() > splice);
+    rig.play(512, false);
+    assert_eq!(rig.status.rejected_epoch(), 1);
+    assert_moved(&mut rig, splice);
 }
 
 #[test]
 fn a_superseded_splice_is_reported() {
-    let mut stage = Stage::new();
-    stage.play(48_000, true);
-    stage.until(|stage| stage.worker.status().covered() > stage.status.frame() + AHEAD);
-    stage.gate.allow(0);
-    // The worker takes messages only between latents, so they accumulate while it hangs in the gate.
-    let arrived = stage.gate.arrived.load(SeqCst);
-    stage.play(8192, false);
-    stage.until(|stage| stage.gate.arrived.load(SeqCst) > arrived);
-    let splice = (stage.status.frame() + 8192).next_multiple_of(512);
-    stage.worker.plan(plan(Emotion::Angry), Some(splice));
-    stage.worker.plan(plan(Emotion::Sad), Some(splice + 5632));
-    stage.gate.allow(u64::MAX);
-    let sent = |stage: &Stage| stage.worker.status().epoch() == 1 && stage.worker.status().covered() > splice + 8192;
-    stage.until(sent);
-    stage.play(512, true);
-    stage.until(|stage| stage.splices().len() == 2);
-    assert_eq!(stage.splices(), [(splice, None), (splice + 5632, Some(splice + 5632))]);
+    let mut rig = Rig::new();
+    rig.play(48_000, true);
+    rig.until(|rig| rig.worker.status().covered() > rig.status.frame() + AHEAD);
+    rig.gate.allow(0);
+    // The worker receives messages only between latents, so they accumulate while it hangs in the gate.
+    let arrived = rig.gate.arrived.load(SeqCst);
+    rig.play(8192, false);
+    rig.until(|rig| rig.gate.arrived.load(SeqCst) > arrived);
+    let splice = (rig.status.frame() + 8192).next_multiple_of(512);
+    rig.worker.plan(plan(Emotion::Angry), Some(splice));
+    rig.worker.plan(plan(Emotion::Sad), Some(splice + 5632));
+    rig.gate.allow(u64::MAX);
+    let sent = |rig: &Rig| rig.worker.status().epoch() == 1 && rig.worker.status().covered() > splice + 8192;
+    rig.until(sent);
+    rig.play(512, true);
+    rig.until(|rig| rig.splices().len() == 2);
+    assert_eq!(rig.splices(), [(splice, None), (splice + 5632, Some(splice + 5632))]);
 }
 
 #[test]
 fn new_networks_take_over_while_playing() {
-    let mut stage = Stage::new();
-    stage.play(48_000, true);
+    let mut rig = Rig::new();
+    rig.play(48_000, true);
     let mut models = Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap();
     models.vocoder = None;
-    stage.worker.swap(Networks::new(models).unwrap());
-    let swapped = |stage: &Stage| {
-        stage.events.iter().find_map(|event| match event {
+    rig.worker.swap(Networks::new(models).unwrap());
+    let swapped = |rig: &Rig| {
+        rig.events.iter().find_map(|event| match event {
             WorkerEvent::Swapped { at } => Some(*at),
             _ => None,
         })
     };
-    // The engine must continue for the splice to be settled.
-    while swapped(&stage).is_none() {
-        assert!(stage.heard.len() < 20 * 48_000, "it never took over");
-        stage.play(512, true);
+    // The engine must advance for the splice to be resolved.
+    while swapped(&rig).is_none() {
+        assert!(rig.output.len() < 20 * 48_000, "the new networks never took over");
+        rig.play(512, true);
         std::thread::sleep(Duration::from_millis(2));
     }
-    let at = swapped(&stage).unwrap() as usize;
-    // A plan sent meanwhile is spliced in after it.
-    let splice = (stage.status.frame() + 8192).next_multiple_of(512);
-    stage.worker.plan(plan(Emotion::Angry), Some(splice));
-    stage.until(|stage| stage.worker.status().epoch() == 2);
-    stage.play(at.saturating_sub(stage.heard.len()) + 96_000, true);
-    assert_eq!(stage.splices(), [(splice, Some(splice))]);
-    assert_eq!((stage.status.losses().count(Loss::Starvations), stage.status.rejected_epoch()), (0, 0));
-    let (before, after) = stage.heard.split_at(at);
+    let at = swapped(&rig).unwrap() as usize;
+    // A plan sent before the new networks take over is spliced in afterwards.
+    let splice = (rig.status.frame() + 8192).next_multiple_of(512);
+    rig.worker.plan(plan(Emotion::Angry), Some(splice));
+    rig.until(|rig| rig.worker.status().epoch() == 2);
+    rig.play(at.saturating_sub(rig.output.len()) + 96_000, true);
+    assert_eq!(rig.splices(), [(splice, Some(splice))]);
+    assert_eq!((rig.status.losses().count(Loss::Starvations), rig.status.rejected_epoch()), (0, 0));
+    let (before, after) = rig.output.split_at(at);
     assert!(
         loudest(after) > 0.0 && steepest(after) <= 2.0 * steepest(before),
         "{} {}",

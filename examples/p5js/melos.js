@@ -10,13 +10,13 @@ class Melos {
     this.connect();
   }
 
-  /** Calls back with the arguments of every message at an address, from now on and after every restart of Melos. */
+  /** Calls a function with the arguments of every message to an address, also after Melos restarts. */
   listen(address, callback) {
     this.listeners.set(address, callback);
-    if (this.connected) this.ask(address);
+    if (this.connected) this.subscribe(address);
   }
 
-  /** Sends a message: numbers as floats, everything else as text. What cannot be sent now is not sent later. */
+  /** Sends a message: numbers as floats, everything else as strings. Messages sent while disconnected are lost. */
   send(address, ...values) {
     if (this.connected) this.socket.send(encode(address, values));
   }
@@ -28,7 +28,7 @@ class Melos {
   connect() {
     this.socket = new WebSocket(this.url);
     this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => [...this.listeners.keys()].forEach((address) => this.ask(address));
+    this.socket.onopen = () => [...this.listeners.keys()].forEach((address) => this.subscribe(address));
     this.socket.onmessage = ({ data }) => {
       if (typeof data === "string") return;
       const [address, values] = decode(data);
@@ -38,17 +38,17 @@ class Melos {
     this.socket.onerror = () => {};
   }
 
-  ask(address) {
+  subscribe(address) {
     this.socket.send(JSON.stringify({ COMMAND: "LISTEN", DATA: address }));
   }
 }
 
-/** Text as OSC has it: ended by a zero, filled up to a multiple of four bytes. */
+/** Returns an OSC string: null-terminated and padded to a multiple of four bytes. */
 function padded(text) {
   const bytes = new TextEncoder().encode(text);
-  const filled = new Uint8Array((Math.floor(bytes.length / 4) + 1) * 4);
-  filled.set(bytes);
-  return filled;
+  const result = new Uint8Array((Math.floor(bytes.length / 4) + 1) * 4);
+  result.set(bytes);
+  return result;
 }
 
 function encode(address, values) {
@@ -71,16 +71,16 @@ function encode(address, values) {
   return packet;
 }
 
-/** The address and the arguments of a message; Melos sends whole numbers, fractions and text only. */
+/** Returns the address and the arguments of a message; Melos sends only integers, floats and strings. */
 function decode(buffer) {
   const view = new DataView(buffer);
   let at = 0;
   const text = () => {
     let end = at;
     while (view.getUint8(end) !== 0) end += 1;
-    const found = new TextDecoder().decode(new Uint8Array(buffer, at, end - at));
+    const string = new TextDecoder().decode(new Uint8Array(buffer, at, end - at));
     at += (Math.floor((end - at) / 4) + 1) * 4;
-    return found;
+    return string;
   };
   const number = (read) => {
     at += 4;

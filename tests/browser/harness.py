@@ -1,4 +1,4 @@
-"""A real Chromium with the page of a running daemon, and the daemon's own status to check it against."""
+"""Opens a running daemon's page in Chromium, and reads the daemon's status to check the page against."""
 
 import json
 import time
@@ -27,12 +27,12 @@ class Daemon:
     def value(self, parameter):
         return self.get("/status")["parameters"].get(parameter)
 
-    def until(self, what, fulfilled):
-        """Polls until a condition holds and returns the result."""
-        begun, seen = time.monotonic(), None
-        while time.monotonic() - begun < LONG:
+    def until(self, what, condition):
+        """Polls a condition until it holds and returns its result."""
+        started, seen = time.monotonic(), None
+        while time.monotonic() - started < LONG:
             try:
-                seen = fulfilled()
+                seen = condition()
             except OSError as error:
                 seen = error
             else:
@@ -57,7 +57,7 @@ class Browser:
     def __enter__(self):
         self.playwright = sync_playwright().start()
         self.chromium = self.playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        self.console, self.foreign = [], []
+        self.console, self.external = [], []
         return self
 
     def __exit__(self, *_):
@@ -72,10 +72,10 @@ class Browser:
         network, received = context.new_cdp_session(page), []
         network.on("Network.loadingFinished", lambda loaded: received.append(loaded["encodedDataLength"]))
         network.send("Network.enable")
-        begun = time.monotonic()
+        started = time.monotonic()
         page.goto(daemon.address + "/")
         page.wait_for_selector("body.ready")
-        ready = time.monotonic() - begun
+        ready = time.monotonic() - started
         page.wait_for_selector("[data-preset]")
         page.wait_for_load_state("networkidle")
         context.close()
@@ -89,7 +89,7 @@ class Browser:
         page.set_default_timeout(LONG * 1000)
         page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.console.append(f"error: {error.name} {error.message} {error.stack}"))
-        page.on("request", lambda request: self.foreign.append(request.url) if not is_local(request.url, daemon) else None)
+        page.on("request", lambda request: self.external.append(request.url) if not is_local(request.url, daemon) else None)
         page.goto(daemon.address + "/")
         page.wait_for_selector("body.ready")
         page.wait_for_function("document.querySelector('#chord-now').textContent !== '–'")
@@ -105,14 +105,15 @@ def view(page, name):
     page.wait_for_selector(f"#view-{name}:not([hidden])")
 
 
-def slide(page, selector, place):
+def slide(page, selector, position):
     """Moves a fader to a position from 0 to 1, as user input does."""
-    page.locator(selector).evaluate("(input, place) => { input.value = place; input.dispatchEvent(new Event('input', { bubbles: true })); }", str(place))
+    set_value = "(input, position) => { input.value = position; input.dispatchEvent(new Event('input', { bubbles: true })); }"
+    page.locator(selector).evaluate(set_value, str(position))
 
 
-def accessible(page):
-    """Returns axe's findings for the current page."""
-    # The contrast of elements that are fading is meaningless.
+def accessibility_violations(page):
+    """Returns the violations that axe finds on the page as shown."""
+    # The contrast of elements in transition is meaningless.
     page.emulate_media(reduced_motion="reduce")
     found = Axe().run(page).response["violations"]
     page.emulate_media(reduced_motion="no-preference")

@@ -14,7 +14,7 @@ def mood(page, daemon):
     # Shift adds another emotion, and the weights sum to 1.
     page.click("[data-emotion=sad][data-param]", modifiers=["Shift"])
     daemon.until("half is sad", lambda: abs(daemon.value("emotion/sad") - 0.5) < 0.01 and abs(daemon.value("emotion/happy") - 0.5) < 0.01)
-    # A long press does so too.
+    # So does a long press.
     page.hover("[data-emotion=angry][data-param]")
     page.mouse.down()
     page.wait_for_timeout(600)
@@ -33,7 +33,7 @@ def mood(page, daemon):
     daemon.until("the arrow key has moved the mood", lambda: abs(daemon.value("valence") - before + 0.05) < 0.01)
     slide(page, "#f-glide", 0)
     daemon.until_value("glide", 0)
-    daemon.until("the current mood is shown", lambda: "Now playing: happy" in page.inner_text("#heard"))
+    daemon.until("the current mood is shown", lambda: "Now playing: happy" in page.inner_text("#now-playing"))
     page.click("#undo")
     daemon.until("the glide is restored", lambda: daemon.value("glide") > 0)
 
@@ -203,8 +203,8 @@ def harmony(page, daemon):
         page.wait_for_timeout(400)
     daemon.until("the tempo is tapped", lambda: daemon.value("tempo/source") == "pinned" and 60 < daemon.value("tempo") < 160)
     page.select_option("#m-tempo-source", "mood")
-    for name, place, value in [("temperature", 0.5, 1.05), ("density", 0.25, -0.5), ("loudness", 0.75, 0.5), ("register", 1, 1), ("guidance", 0.5, 3)]:
-        slide(page, f"#f-{name}", place)
+    for name, position, value in [("temperature", 0.5, 1.05), ("density", 0.25, -0.5), ("loudness", 0.75, 0.5), ("register", 1, 1), ("guidance", 0.5, 3)]:
+        slide(page, f"#f-{name}", position)
         daemon.until_value(name, value, 0.02)
         page.click("#undo")
 

@@ -1,11 +1,11 @@
-"""Drives the page: `run.py PORT laptop|phone|restart|learn [FOLDER]`. Screenshots go to the folder."""
+"""Tests the page in a browser: `run.py PORT laptop|phone|restart|learn [FOLDER]`. Screenshots are saved in the folder."""
 
 import subprocess
 import sys
 import time
 
 import parts
-from harness import Browser, Daemon, accessible, view
+from harness import Browser, Daemon, accessibility_violations, view
 
 VIEWS = ["play", "mix", "piece", "takes", "setup"]
 
@@ -29,8 +29,8 @@ def every_part(port, size, shots):
             for name in VIEWS:
                 view(page, name)
                 page.wait_for_timeout(300)
-                faults = accessible(page)
-                assert not faults, f"{theme} {name}: {faults}"
+                violations = accessibility_violations(page)
+                assert not violations, f"{theme} {name}: {violations}"
             view(page, "setup")
         print("axe found no violations", flush=True)
         two_tabs(browser, page, daemon, size)
@@ -39,7 +39,7 @@ def every_part(port, size, shots):
         if shots:
             take_screenshot(page, daemon, size, shots)
         assert not browser.console, browser.console
-        assert not browser.foreign, browser.foreign
+        assert not browser.external, browser.external
     parts.safe(daemon)
 
 
@@ -74,7 +74,7 @@ def restart(port):
         page = browser.open(daemon, "laptop")
         page.click("#listen")
         page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
-        # The delay of the latest audio is what counts; half a minute would give a better estimate.
+        # Only the delay of the latest audio counts; half a minute would give a better estimate.
         page.wait_for_timeout(3000)
         print(f"delay: {page.evaluate(DELAY):.3f} s", flush=True)
         view(page, "mix")
@@ -86,7 +86,7 @@ def restart(port):
         print("a change is pending", flush=True)
         page.wait_for_selector("#banner", state="hidden")
         daemon.until_value("reverb", 0.33, 0.01)
-        page.wait_for_function("import('/page/listen.js').then((it) => { it.forget(); return true; })")
+        page.wait_for_function("import('/page/listen.js').then((it) => { it.resetDelay(); return true; })")
         page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
         assert page.inner_text("#listen") == "Listening"
         page.click("#listen")

@@ -1,10 +1,10 @@
-"""A controller with motors and lights, connected through JACK MIDI.
+"""A controller with motor faders and lights, connected through JACK MIDI.
 
-    jack_midi_desk.py [--echo] [NAME PLACE]
+    jack_midi_desk.py [--echo] [NAME SUFFIX]
 
 Prints every message from melos:feedback in hexadecimal, and sends each line of standard input, also hexadecimal, to
 melos:midi_in. With --echo it sends back what it receives, as some devices do. With a NAME other than desk, it uses the
-ports whose names end in PLACE, such as _2.
+ports whose names end in SUFFIX, such as _2.
 """
 
 import collections
@@ -14,32 +14,32 @@ import threading
 import jack
 
 echo = "--echo" in sys.argv
-name, place = ([word for word in sys.argv[1:] if word != "--echo"] + ["desk", ""])[:2]
-ports = f"melos:midi_in{place}", f"melos:feedback{place}"
+name, suffix = ([word for word in sys.argv[1:] if word != "--echo"] + ["desk", ""])[:2]
+ports = f"melos:midi_in{suffix}", f"melos:feedback{suffix}"
 client = jack.Client(name, no_start_server=True)
-inlet = client.midi_inports.register("in")
+input_port = client.midi_inports.register("in")
 out = client.midi_outports.register("out")
 sending, received = collections.deque(), collections.deque()
-news = threading.Event()
+arrived = threading.Event()
 
 
 @client.set_process_callback
 def process(_):
     out.clear_buffer()
-    for _, data in inlet.incoming_midi_events():
+    for _, data in input_port.incoming_midi_events():
         message = bytes(data)
         received.append(message)
         if echo:
             sending.append(message)
-        news.set()
+        arrived.set()
     while sending:
         out.write_midi_event(0, sending.popleft())
 
 
 def print_received():
     while True:
-        news.wait()
-        news.clear()
+        arrived.wait()
+        arrived.clear()
         while received:
             print(received.popleft().hex(" "), flush=True)
 
@@ -48,7 +48,7 @@ with client:
     while not all(client.get_ports(port) for port in ports):
         threading.Event().wait(0.05)
     client.connect(out, ports[0])
-    client.connect(ports[1], inlet)
+    client.connect(ports[1], input_port)
     threading.Thread(target=print_received, daemon=True).start()
     print("connected", flush=True)
     for line in sys.stdin:

@@ -39,12 +39,12 @@ print("initial tone", first["/melos/tone"])
 send("/melos/tone", 0.5)
 send("/melos/record/format", "flac")
 # A reply shows that both have been processed.
-known = None
-while known != ["flac"]:
+reply = None
+while reply != ["flac"]:
     send("/melos/record/format")
     message = OscMessage(udp.recv(65536))
     if message.address == "/melos/record/format":
-        known = message.params
+        reply = message.params
 # The state never pulls back a fader that is still moving; this one has stopped.
 time.sleep(0.5)
 second = state()

@@ -1,4 +1,4 @@
-"""Sends 10,000 values and 10,000 random datagrams (seeded), interleaved, as fast as possible; then repeats a last value.
+"""Sends 10,000 values and 10,000 random datagrams (seeded), interleaved, as fast as possible; then repeats a final value.
 
     osc_flood.py PORT
 """

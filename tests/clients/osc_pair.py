@@ -38,7 +38,7 @@ class Subscriber:
                 received += message.params
         return received
 
-    def waiting(self):
+    def pending(self):
         """Returns the fader's received but unread values."""
         self.udp.setblocking(False)
         received = []
@@ -63,7 +63,7 @@ elapsed = time.monotonic() - started
 print("newest", received[-1])
 print("in order", received == sorted(set(received)))
 print("at most 30 a second", len(received) <= 30 * elapsed + 2)
-print("echoed", len(mover.waiting()))
+print("echoed", len(mover.pending()))
 time.sleep(0.3)  # a released fader receives others' values again after a quarter of a second
 listener.move(-0.5)
 print("from the other client", mover.receive_until(-0.5)[-1], flush=True)

@@ -10,10 +10,10 @@ from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 
-moment = time.time() + 1
+due = time.time() + 1
 outer = OscBundleBuilder(IMMEDIATELY)
 for delay, value in ((0.1, 0.75), (0.0, 0.25)):
-    bundle, message = OscBundleBuilder(moment + delay), OscMessageBuilder(address="/melos/tone")
+    bundle, message = OscBundleBuilder(due + delay), OscMessageBuilder(address="/melos/tone")
     message.add_arg(value)
     bundle.add_content(message.build())
     outer.add_content(bundle.build())

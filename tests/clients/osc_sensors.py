@@ -3,7 +3,7 @@ values.
 
     osc_sensors.py PORT RATE SECONDS
 
-Half of them steer what the network plays, the other half what the engine does immediately.
+Half of them set parameters that change the generated music, the other half parameters that the engine applies immediately.
 """
 
 import math

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// Far longer than anything here takes; only a failing test waits this long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A program whose standard output and standard error are read line by line; killed on drop.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ impl Client {
     /// Waits for lines containing each of `wanted`, in any order.
     pub(crate) fn expect_all(&self, wanted: &[&str]) {
         let (mut missing, mut seen, start) = (wanted.to_vec(), Vec::new(), Instant::now());
-        while !missing.is_empty() && start.elapsed() < PATIENCE {
-            let Ok(line) = self.lines.recv_timeout(PATIENCE) else { break };
+        while !missing.is_empty() && start.elapsed() < TIMEOUT {
+            let Ok(line) = self.lines.recv_timeout(TIMEOUT) else { break };
             missing.retain(|wanted| !line.contains(wanted));
             seen.push(line);
         }
@@ -46,8 +46,8 @@ impl Client {
     /// Waits for a line that satisfies a condition.
     pub(crate) fn expect_line(&self, what: &str, mut holds: impl FnMut(&str) -> bool) {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            let Ok(line) = self.lines.recv_timeout(PATIENCE) else { break };
+        while start.elapsed() < TIMEOUT {
+            let Ok(line) = self.lines.recv_timeout(TIMEOUT) else { break };
             if holds(&line) {
                 return;
             }
@@ -83,7 +83,7 @@ pub(crate) fn free_port() -> String {
 /// Waits until another program listens on a UDP port.
 pub(crate) fn wait_until_bound(port: &str) {
     let start = Instant::now();
-    while UdpSocket::bind(format!("127.0.0.1:{port}")).is_ok() && start.elapsed() < PATIENCE {
+    while UdpSocket::bind(format!("127.0.0.1:{port}")).is_ok() && start.elapsed() < TIMEOUT {
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(crate) const SERVER: &str = "melos-test";
 
 /// Time limit for any wait on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The daemon; killed on drop.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Daemon {
     }
 
     /// Kills the daemon as in a crash and restarts it on the same ports.
-    pub(crate) fn start_again(mut self, state: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn restart_after_kill(mut self, state: &Path, arguments: &[&str]) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         Self::spawn_at((self.osc, self.http), &[], state, arguments).until_it_plays()
@@ -55,7 +55,7 @@ impl Daemon {
         let started = Instant::now();
         while !daemon.listens() || daemon.status().is_none() {
             let ended = daemon.child.try_wait().unwrap();
-            assert!(ended.is_none() && started.elapsed() < LONG, "the daemon is not playing: {}", daemon.stop());
+            assert!(ended.is_none() && started.elapsed() < TIMEOUT, "the daemon is not playing: {}", daemon.stop());
             sleep(Duration::from_millis(50));
         }
         daemon
@@ -160,7 +160,7 @@ impl Daemon {
             if let Some(status) = self.status().filter(&fulfilled) {
                 return status;
             }
-            assert!(started.elapsed() < LONG, "timed out waiting until {what}: {:?}", self.status());
+            assert!(started.elapsed() < TIMEOUT, "timed out waiting until {what}: {:?}", self.status());
             sleep(Duration::from_millis(50));
         }
     }
@@ -170,7 +170,7 @@ impl Daemon {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
         let started = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(started.elapsed() < LONG, "SIGTERM did not end the daemon");
+            assert!(started.elapsed() < TIMEOUT, "SIGTERM did not end the daemon");
             sleep(Duration::from_millis(20));
         }
         let status = self.child.wait().unwrap();
@@ -181,7 +181,7 @@ impl Daemon {
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let started = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(started.elapsed() < LONG, "the daemon did not exit");
+            assert!(started.elapsed() < TIMEOUT, "the daemon did not exit");
             sleep(Duration::from_millis(20));
         }
         let status = self.child.wait().unwrap();

@@ -57,8 +57,8 @@ impl Disk {
         root("fsfreeze", &["-u", text(&self.path())]);
     }
 
-    /// Freezes the disk nearly all the time.
-    pub(crate) fn be_slow(&self, seconds: u32) {
+    /// Freezes the disk most of the time, for this many seconds.
+    pub(crate) fn slow_down(&self, seconds: u32) {
         for _ in 0..5 * seconds {
             self.freeze();
             sleep(Duration::from_millis(180));

@@ -33,8 +33,8 @@ impl JackServer {
         Self::start_synchronous(name)
     }
 
-    /// Starts a server that loses neither cycles nor clients on a busy machine: it is synchronous, has long periods, and does
-    /// not request real-time scheduling.
+    /// Starts a server that drops neither cycles nor clients on a busy machine: it is synchronous, has long periods,
+    /// and does not request real-time scheduling.
     pub(crate) fn start_synchronous(name: &str) -> Self {
         Self::spawn(name, &["-r", "-S", "-t", "3000"], &["-p", "1024"])
     }
@@ -67,9 +67,9 @@ impl JackServer {
         let mut server = Self { child, name: name.to_owned(), log };
         let started = Instant::now();
         while !server.is_ready() {
-            let gone = server.child.try_wait().unwrap();
+            let exited = server.child.try_wait().unwrap();
             let log = fs::read_to_string(&server.log).unwrap();
-            assert!(gone.is_none() && started.elapsed() < Duration::from_secs(20), "jackd did not start:\n{log}");
+            assert!(exited.is_none() && started.elapsed() < Duration::from_secs(20), "jackd did not start:\n{log}");
             sleep(Duration::from_millis(20));
         }
         server

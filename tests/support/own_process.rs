@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-/// Reruns one test of this program through `command`, which must run the program with the arguments it is given. Fails
-/// unless exactly that test ran and passed; a name that matches no test would otherwise pass.
+/// Reruns one test of this program through `command`, which must run the program with the arguments appended to it.
+/// Fails unless exactly that test ran and passed; otherwise, a name that matches no test would pass.
 pub(super) fn run(mut command: Command, name: &str) {
     let output = command.args(["--exact", name, "--include-ignored", "--nocapture"]).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Time limit for any wait on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Name of the JACK server that the daemon plays through, if any.
 pub(crate) const SERVER: &str = "melos-playing";
@@ -62,7 +62,7 @@ impl Playing {
         let started = Instant::now();
         while !self.status().is_some_and(|status| fulfilled(&status)) {
             assert!(self.child.try_wait().unwrap().is_none(), "Melos exited before {what}");
-            assert!(started.elapsed() < LONG, "timed out waiting until {what}: {:?}", self.status());
+            assert!(started.elapsed() < TIMEOUT, "timed out waiting until {what}: {:?}", self.status());
             sleep(Duration::from_millis(50));
         }
     }
@@ -76,7 +76,7 @@ impl Playing {
         UdpSocket::bind((self.host, 0)).unwrap().send_to(datagram, (self.host, OSC)).unwrap();
     }
 
-    /// Steers Melos and checks that it responds.
+    /// Changes a parameter and checks that Melos responds.
     pub(crate) fn check_response(&mut self) {
         for mood in ["angry", "calm"] {
             self.send("/melos/emotion", mood);
@@ -90,7 +90,7 @@ impl Playing {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
         let started = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(started.elapsed() < LONG, "SIGTERM did not end Melos");
+            assert!(started.elapsed() < TIMEOUT, "SIGTERM did not end Melos");
             sleep(Duration::from_millis(20));
         }
         assert!(self.child.wait().unwrap().success());

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The connection to the daemon: parameter values, streams, and changes to send. Changes made while disconnected wait,
- * only the newest for each parameter, and are sent after reconnecting.
+ * The connection to the daemon: parameter values, streams, and changes to send. Of the changes made while disconnected, only the
+ * newest for each parameter is kept; they are sent after reconnecting.
  *
  * @typedef {import('./osc.js').Argument} Argument
  * @typedef {{ id: string, type: string, min: number, max: number, names: string[], description: string }} Parameter
@@ -11,15 +11,15 @@
 import { decode, encode } from './osc.js';
 
 /** Minimum interval between sends, in milliseconds. */
-const PACE = 33;
+const SEND_INTERVAL = 33;
 /** Delay before reconnecting, in milliseconds. */
-const RETRY = 1000;
+const RETRY_DELAY = 1000;
 /** Changes to one parameter within this many milliseconds of each other are undone together. */
 const GESTURE = 900;
-const MOST_UNDO = 100;
+const MAX_UNDO = 100;
 
-/** Actions, which leave no state that could be restored. */
-const ACTS = /^(preset\/|scene|record|panic)/;
+/** Parameters that trigger actions and have no state to restore. */
+const ACTIONS = /^(preset\/|scene|record|panic)/;
 
 class Connection {
   constructor() {
@@ -32,16 +32,16 @@ class Connection {
     /** @type {Map<string, Set<Listener>>} */
     this.listeners = new Map();
     /** @type {Map<string, Argument | null>} values to send; null fires a trigger */
-    this.waiting = new Map();
+    this.pending = new Map();
     /** @type {{ id: string, at: number, before: Map<string, Argument> }[]} */
-    this.done = [];
+    this.changes = [];
     /** @type {WebSocket | undefined} */
     this.socket = undefined;
     this.open = false;
     this.timer = 0;
   }
 
-  /** Reads the address space and connects; resolves when the page can be built. */
+  /** Reads the address space and connects; resolves once the page can be built. */
   async start() {
     await this.read();
     this.connect();
@@ -51,29 +51,29 @@ class Connection {
     const tree = await (await fetch('/melos')).json();
     /** @param {any} node */
     const visit = (node) => {
-      // A method that contains others is repeated inside as a leaf, for other clients.
+      // A method that contains others also appears inside itself as a leaf, for other clients.
       if (node.FULL_PATH.endsWith('/value')) return;
-      if (node.TYPE && node.ACCESS & 2) this.learn(node);
-      else if (node.VALUE?.length) this.recall(node.FULL_PATH.slice('/melos/'.length), node.VALUE);
+      if (node.TYPE && node.ACCESS & 2) this.addParameter(node);
+      else if (node.VALUE?.length) this.storeLatest(node.FULL_PATH.slice('/melos/'.length), node.VALUE);
       Object.values(node.CONTENTS ?? {}).forEach(visit);
     };
     visit(tree);
   }
 
   /** @param {any} node */
-  learn(node) {
+  addParameter(node) {
     const id = node.FULL_PATH.slice('/melos/'.length);
     const range = node.RANGE?.[0] ?? {};
     const { MIN: min = 0, MAX: max = 1, VALS: names = [] } = range;
     this.parameters.set(id, { id, type: node.TYPE, min, max, names, description: node.DESCRIPTION ?? '' });
-    if (node.VALUE?.length) this.take(id, node.VALUE);
+    if (node.VALUE?.length) this.receive(id, node.VALUE);
   }
 
   /**
-   * The latest message of a stream: a new listener gets it at once.
+   * Stores the latest message of a stream, which a new listener receives immediately.
    * @param {string} id @param {any[]} args
    */
-  recall(id, args) {
+  storeLatest(id, args) {
     // The times of the planned chords are relative to the time of sending, so they are dropped.
     if (id === 'outlook') this.streams.set(id, args.slice(0, 3));
     if (id === 'mood' || id === 'health') this.streams.set(id, args);
@@ -86,47 +86,47 @@ class Connection {
     this.socket = socket;
     socket.onopen = () => {
       const streams = ['beat', 'bar', 'note', 'onset', 'level', 'mood', 'health', 'meters', 'spectrum', 'outlook', 'revisions', 'learn'];
-      // Listeners to the chord get the sounding chord from the outlook, which is more precise.
+      // The page reads the sounding chord from the outlook, which is more precise.
       const ids = [...this.parameters.values()].filter(({ id, type }) => type !== 'I' && id !== 'chord').map(({ id }) => id);
       for (const id of [...ids, ...streams]) {
-        if (!this.waiting.has(id)) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
+        if (!this.pending.has(id)) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
       }
       this.open = true;
-      const late = [...this.waiting.keys()];
+      const unsubscribed = [...this.pending.keys()];
       this.flush();
-      for (const id of late) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
+      for (const id of unsubscribed) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
       this.notify('@open', true);
     };
     socket.onmessage = ({ data }) => {
       const { address, args } = decode(data);
-      this.take(address.slice('/melos/'.length), args);
+      this.receive(address.slice('/melos/'.length), args);
     };
     socket.onclose = () => {
       if (this.open) this.notify('@open', (this.open = false));
-      setTimeout(() => this.again(), RETRY);
+      setTimeout(() => this.reconnect(), RETRY_DELAY);
     };
   }
 
-  async again() {
+  async reconnect() {
     try {
       await this.read();
       this.connect();
     } catch {
-      setTimeout(() => this.again(), RETRY);
+      setTimeout(() => this.reconnect(), RETRY_DELAY);
     }
   }
 
   /** @param {string} id @param {Argument[]} args */
-  take(id, args) {
-    const known = this.parameters.has(id);
-    // A local change not yet sent is newer than what arrives.
-    if (known && this.waiting.has(id)) return;
-    if (known) this.values.set(id, args[0]);
+  receive(id, args) {
+    const isParameter = this.parameters.has(id);
+    // A local change that has not been sent is newer than the received value.
+    if (isParameter && this.pending.has(id)) return;
+    if (isParameter) this.values.set(id, args[0]);
     this.notify(id, ...args);
   }
 
   /**
-   * Subscribes to a parameter or a stream; a parameter's current value is delivered at once.
+   * Subscribes to a parameter or a stream; a parameter's current value is delivered immediately.
    * @param {string} id @param {Listener} listener
    */
   on(id, listener) {
@@ -157,9 +157,9 @@ class Connection {
       this.values.set(id, value);
       this.notify(id, value);
     }
-    this.waiting.delete(id);
-    this.waiting.set(id, value ?? null);
-    this.notify('@waiting', this.waiting.size);
+    this.pending.delete(id);
+    this.pending.set(id, value ?? null);
+    this.notify('@pending', this.pending.size);
     if (!this.timer && this.open) this.timer = window.setTimeout(() => this.flush(), 0);
   }
 
@@ -170,9 +170,9 @@ class Connection {
   async request(id, value) {
     this.remember(id);
     const before = this.values.get(id);
-    this.waiting.set(id, value);
+    this.pending.set(id, value);
     this.flush();
-    if (!this.open) return this.notify('@waiting', this.waiting.size);
+    if (!this.open) return this.notify('@pending', this.pending.size);
     for (let tries = 0; tries < 25 && this.open; tries++) {
       await new Promise((resolve) => setTimeout(resolve, 40));
       if (this.values.get(id) !== before || before === value) return;
@@ -182,16 +182,16 @@ class Connection {
 
   flush() {
     this.timer = 0;
-    if (!this.open || this.waiting.size === 0) return;
-    for (const [id, value] of this.waiting) {
+    if (!this.open || this.pending.size === 0) return;
+    for (const [id, value] of this.pending) {
       const type = this.parameters.get(id)?.type;
       if (value === null) this.send(id, '', []);
       else if (type === 'T') this.send(id, value ? 'T' : 'F', []);
       else this.send(id, type === 's' ? 's' : 'f', [value]);
     }
-    this.waiting.clear();
-    this.notify('@waiting', 0);
-    this.timer = window.setTimeout(() => this.flush(), PACE);
+    this.pending.clear();
+    this.notify('@pending', 0);
+    this.timer = window.setTimeout(() => this.flush(), SEND_INTERVAL);
   }
 
   /** @param {string} id @param {string} types @param {Argument[]} args */
@@ -206,37 +206,37 @@ class Connection {
 
   /** Saves all values before a change. @param {string} id */
   remember(id) {
-    const [last, now] = [this.done.at(-1), performance.now()];
-    const goesOn = last && last.id === id && now - last.at < GESTURE;
-    if (goesOn) {
+    const [last, now] = [this.changes.at(-1), performance.now()];
+    const continues = last && last.id === id && now - last.at < GESTURE;
+    if (continues) {
       last.at = now;
       return;
     }
-    if (ACTS.test(id) && !/^(preset|scene)$|^preset\//.test(id)) return;
-    this.done.push({ id, at: now, before: new Map(this.values) });
-    if (this.done.length > MOST_UNDO) this.done.shift();
-    this.notify('@undo', this.done.length);
+    if (ACTIONS.test(id) && !/^(preset|scene)$|^preset\//.test(id)) return;
+    this.changes.push({ id, at: now, before: new Map(this.values) });
+    if (this.changes.length > MAX_UNDO) this.changes.shift();
+    this.notify('@undo', this.changes.length);
   }
 
   /** Undoes the last change made on this page and returns its parameter. */
   undo() {
-    const change = this.done.pop();
+    const change = this.changes.pop();
     if (!change) return undefined;
     const { id, before } = change;
     const mood = [...this.parameters.keys()].filter((other) => other.startsWith('emotion/'));
     const isMood = id === 'emotion' || id === 'valence' || id === 'arousal' || mood.includes(id);
     const all = /^(preset|scene)/.test(id);
-    const back = isMood ? mood : all ? [...this.parameters.keys()].filter((other) => !ACTS.test(other)) : [id];
+    const restored = isMood ? mood : all ? [...this.parameters.keys()].filter((other) => !ACTIONS.test(other)) : [id];
     // If the tempo was not fixed, let it follow the mood again.
     const follows = before.get('tempo/follow') === true;
-    for (const other of back) {
+    for (const other of restored) {
       const value = before.get(other);
       const derived = other === 'emotion' || other === 'valence' || other === 'arousal' || (other === 'tempo' && follows);
       if (value !== undefined && !derived && value !== this.values.get(other)) this.put(other, value);
     }
     if ((id === 'tempo' || all) && follows) this.put('tempo/follow', true);
     if (id === 'preset' || id.startsWith('preset/')) this.put('preset', before.get('preset') || '');
-    this.notify('@undo', this.done.length);
+    this.notify('@undo', this.changes.length);
     return id;
   }
 

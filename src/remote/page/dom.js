@@ -4,7 +4,7 @@
 import { melos } from './connection.js';
 
 /** Minimum duration of a long press, in milliseconds. */
-const LONG = 500;
+const LONG_PRESS = 500;
 
 /**
  * Creates an element with properties (`class`, `on…`, `data-…`, `aria-…`, any other attribute) and children.
@@ -50,28 +50,28 @@ export const date = (unix) => new Date(unix * 1000).toLocaleString(undefined, { 
 export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 /**
- * Handlers for short and long presses of a button, distinguished by event timestamps, so that a slow page does not
- * matter.
+ * Handlers for short and long presses of a button, distinguished by event timestamps, so that they work
+ * even while the page is slow.
  * @param {(event: MouseEvent) => void} short @param {() => void} long
  */
 export function presses(short, long) {
   let [started, timer, done] = [0, 0, false];
-  const begin = (/** @type {PointerEvent} */ event) => {
+  const start = (/** @type {PointerEvent} */ event) => {
     if (event.defaultPrevented) return;
     [started, done] = [event.timeStamp, false];
     timer = window.setTimeout(() => {
       done = true;
       long();
-    }, LONG);
+    }, LONG_PRESS);
   };
   const end = () => clearTimeout(timer);
   return {
-    onpointerdown: begin, onpointerup: end, onpointerleave: end,
+    onpointerdown: start, onpointerup: end, onpointerleave: end,
     oncontextmenu: (/** @type {Event} */ event) => event.preventDefault(),
     onclick: (/** @type {MouseEvent} */ event) => {
       end();
       if (done) done = false;
-      else if (event.detail > 0 && event.timeStamp - started >= LONG) long();
+      else if (event.detail > 0 && event.timeStamp - started >= LONG_PRESS) long();
       else short(event);
     },
   };
@@ -134,8 +134,8 @@ export function fader(id, { label, digits = 2, unit = '', words, upright = false
   const spec = melos.parameters.get(id);
   if (!spec) return h('span', { hidden: true });
   const { min, max, description } = spec;
-  const toValue = (/** @type {number} */ place) => min + (max - min) * place ** curve;
-  const toPlace = (/** @type {number} */ value) => ((value - min) / (max - min)) ** (1 / curve);
+  const toValue = (/** @type {number} */ position) => min + (max - min) * position ** curve;
+  const toPosition = (/** @type {number} */ value) => ((value - min) / (max - min)) ** (1 / curve);
   const output = h('output', {});
   const name = `f-${id.replaceAll('/', '-')}`;
   const input = h('input', {
@@ -143,8 +143,8 @@ export function fader(id, { label, digits = 2, unit = '', words, upright = false
   });
   const show = (/** @type {any} */ value) => {
     if (typeof value !== 'number') return;
-    input.value = String(toPlace(value));
-    input.style.setProperty('--place', String(toPlace(value)));
+    input.value = String(toPosition(value));
+    input.style.setProperty('--position', String(toPosition(value)));
     output.textContent = `${figure(value, digits)}${unit ? ` ${unit}` : ''}`;
     input.setAttribute('aria-valuetext', output.textContent);
   };
@@ -156,16 +156,16 @@ export function fader(id, { label, digits = 2, unit = '', words, upright = false
 }
 
 /**
- * A menu for a choice parameter, or for names that are added later.
- * @param {string} id @param {string} label @param {(name: string) => string} [face] formats a name
+ * A menu for a choice parameter, whose names may also be added later.
+ * @param {string} id @param {string} label @param {(name: string) => string} [format] formats a name
  */
-export function menu(id, label, face = capital) {
+export function menu(id, label, format = capital) {
   const spec = melos.parameters.get(id);
   const select = h('select', {
     id: `m-${id.replaceAll('/', '-')}`, 'data-param': id, title: spec?.description,
     onchange: () => melos.set(id, select.value),
   });
-  select.append(...(spec?.names ?? []).map((name) => h('option', { value: name }, face(name))));
+  select.append(...(spec?.names ?? []).map((name) => h('option', { value: name }, format(name))));
   melos.on(id, (value) => (select.value = String(value)));
   return h('div', { class: 'field' }, h('label', { for: select.id }, label), select);
 }

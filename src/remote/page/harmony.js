@@ -13,8 +13,8 @@ const MODES = {
 const NUMERALS = ['I', 'II', 'III', 'IV', 'V', 'VI', 'VII'];
 /** Suffixes of triads by the sizes of their lower and upper third. @type {Record<string, string>} */
 const TRIADS = { 43: '', 34: 'm', 33: 'dim', 44: 'aug' };
-/** A pause this long, in milliseconds, restarts tap tempo. */
-const TAPS_END = 2000;
+/** Pause between taps, in milliseconds, after which tap tempo starts again. */
+const TAP_TIMEOUT = 2000;
 
 /** The triads of a key. @param {string} key such as `A minor` */
 export function scaleChords(key) {
@@ -55,30 +55,30 @@ export function harmony() {
   const chords = h('div', { class: 'chords', role: 'group', 'aria-label': 'Chords of the scale: hold one to lead' });
   let shown = '';
   /** @type {string | undefined} */
-  let led;
+  let leading;
   const keep = h('button', {
-    type: 'button', 'aria-pressed': 'false', id: 'chord-keep', 'aria-label': 'Latch chord', title: 'Chords keep leading when released',
+    type: 'button', 'aria-pressed': 'false', id: 'chord-keep', 'aria-label': 'Latch chord', title: 'Keeps a chord after it is released',
     onclick: () => {
       keep.setAttribute('aria-pressed', String(keep.getAttribute('aria-pressed') !== 'true'));
-      if (keep.getAttribute('aria-pressed') !== 'true') back(true);
+      if (keep.getAttribute('aria-pressed') !== 'true') release(true);
     },
   }, h('strong', {}, 'Latch'), h('span', {}, 'chord'));
   /** @param {string} symbol */
   const lead = (symbol) => {
-    if (led === symbol && keep.getAttribute('aria-pressed') === 'true') return back(true);
-    led = symbol;
+    if (leading === symbol && keep.getAttribute('aria-pressed') === 'true') return release(true);
+    leading = symbol;
     melos.set('chord', symbol);
     mark();
   };
-  const back = (always = false) => {
-    if (led === undefined || (!always && keep.getAttribute('aria-pressed') === 'true')) return;
-    led = undefined;
+  const release = (always = false) => {
+    if (leading === undefined || (!always && keep.getAttribute('aria-pressed') === 'true')) return;
+    leading = undefined;
     melos.set('chord', 'auto');
     mark();
   };
-  const mark = () => chords.querySelectorAll('[data-chord]').forEach((/** @type {any} */ button) => button.setAttribute('aria-pressed', String(button.dataset.chord === led)));
+  const mark = () => chords.querySelectorAll('[data-chord]').forEach((/** @type {any} */ button) => button.setAttribute('aria-pressed', String(button.dataset.chord === leading)));
   const show = (/** @type {string} */ key) => {
-    if (key === shown || led) return;
+    if (key === shown || leading) return;
     shown = key;
     chords.replaceChildren(...scaleChords(key).map(({ symbol, numeral }) => h('button', {
       type: 'button', 'data-chord': symbol, 'data-param': 'chord', 'aria-pressed': 'false', title: `Leads with ${symbol} while held`,
@@ -87,13 +87,13 @@ export function harmony() {
         /** @type {HTMLElement} */ (event.currentTarget).setPointerCapture(event.pointerId);
         lead(symbol);
       },
-      onpointerup: () => back(),
-      onpointercancel: () => back(),
+      onpointerup: () => release(),
+      onpointercancel: () => release(),
       onkeydown: (/** @type {KeyboardEvent} */ event) => {
         if (!event.repeat && (event.key === 'Enter' || event.key === ' ')) lead(symbol);
       },
-      onkeyup: () => back(),
-      onblur: () => back(),
+      onkeyup: () => release(),
+      onblur: () => release(),
     }, h('strong', {}, symbol), h('span', {}, numeral))), keep);
   };
   melos.on('outlook', (key) => show(key));
@@ -115,15 +115,15 @@ function tempo() {
   }, 'Tap');
   const beat = () => {
     const now = performance.now();
-    if (now - (taps.at(-1) ?? 0) > TAPS_END) taps = [];
+    if (now - (taps.at(-1) ?? 0) > TAP_TIMEOUT) taps = [];
     taps = [...taps, now].slice(-9);
     if (taps.length < 4) return;
     const bpm = (60_000 * (taps.length - 1)) / (now - taps[0]);
     melos.set('tempo', Number(Math.min(200, Math.max(40, bpm)).toFixed(1)));
   };
   /** @type {Record<string, string>} */
-  const faces = { mood: 'Mood', pinned: 'Fixed', clock: 'MIDI clock', link: 'Ableton Link', jack: 'JACK transport' };
-  const source = menu('tempo/source', 'Tempo source', (name) => faces[name] ?? name);
+  const labels = { mood: 'Mood', pinned: 'Fixed', clock: 'MIDI clock', link: 'Ableton Link', jack: 'JACK transport' };
+  const source = menu('tempo/source', 'Tempo source', (name) => labels[name] ?? name);
   return [fader('tempo', { label: 'Tempo', digits: 0, unit: 'bpm' }), h('div', { class: 'row wrap' }, source, tap)];
 }
 

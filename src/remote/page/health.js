@@ -1,19 +1,19 @@
 // @ts-check
-/** Health of the instrument: a dot, a sentence, and all the figures behind them. */
+/** Melos's health: a dot, a sentence, and the figures behind them. */
 
 import { http, melos } from './connection.js';
 import { attempt, byId, capital, duration, figure, h } from './dom.js';
 
 /** How long a problem is shown, in milliseconds. */
 const MINUTE = 60_000;
-/** Generator load above which it may soon be late. */
+/** Load above which the generator may soon be late. */
 const HIGH = 0.85;
 /** Interval for reading figures and log while they are visible, in milliseconds. */
-const LOOK = 2000;
+const POLL_INTERVAL = 2000;
 const STORAGE_KEY = 'melos.zero';
 
 /** Labels of the first rows, and how their values are formatted. @type {Record<string, [string, (value: any) => string]>} */
-const FACES = {
+const LABELS = {
   state: ['State', (state) => capital(state.replace('-', ' '))],
   output: ['Output', String],
   block_ms: ['Output latency', (ms) => `${figure(ms, 1)} ms per block`],
@@ -29,12 +29,12 @@ const FACES = {
 const history = {};
 
 /** Increase of a counter within the last minute. @param {string} name @param {number} count */
-function lately(name, count) {
+function recentIncrease(name, count) {
   const now = performance.now();
-  const known = (history[name] ??= []);
-  if (known.length === 0 || known[known.length - 1].count !== count) known.push({ at: now, count });
-  while (known.length > 1 && now - known[1].at > MINUTE) known.shift();
-  return Math.max(0, count - known[0].count);
+  const counts = (history[name] ??= []);
+  if (counts.length === 0 || counts[counts.length - 1].count !== count) counts.push({ at: now, count });
+  while (counts.length > 1 && now - counts[1].at > MINUTE) counts.shift();
+  return Math.max(0, count - counts[0].count);
 }
 
 /** @param {number} count */
@@ -45,7 +45,7 @@ const times = (count) => (count === 1 ? 'once' : count === 2 ? 'twice' : `${coun
  * @returns {['good' | 'warn' | 'bad', string]}
  */
 function judge({ state, load, xruns, starvations, output, trouble }) {
-  const [gaps, late] = [lately('xruns', xruns), lately('starvations', starvations)];
+  const [gaps, late] = [recentIncrease('xruns', xruns), recentIncrease('starvations', starvations)];
   if (state === 'no-device') return ['bad', 'No audio device: playing silently and looking for one. Press Listen to hear the music here'];
   if (state === 'starved') return ['bad', 'The generator is late: the last sound is sustained'];
   if (trouble) return ['warn', trouble];
@@ -93,59 +93,59 @@ export function healthLine() {
 export function healthFigures() {
   const list = h('dl', { class: 'figures', id: 'figures' });
   const counters = h('dl', { class: 'figures', id: 'counters' });
-  const told = h('summary', {}, 'Nothing lost or late');
-  /** What each counter counts, and what that means. @type {Record<string, { counts: string, meaning: string }>} */
-  let known = {};
+  const summary = h('summary', {}, 'Nothing lost or late');
+  /** What each counter counts and what it means. @type {Record<string, { counts: string, meaning: string }>} */
+  let descriptions = {};
   /** @type {Record<string, number>} */
-  let zero = {};
+  let baseline = {};
   try {
-    zero = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? '{}');
+    baseline = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? '{}');
   } catch {
-    zero = {};
+    baseline = {};
   }
   /** @type {Record<string, any>} */
   let newest = {};
   const words = (/** @type {string} */ key) => capital(key.replaceAll(/[_-]/g, ' '));
   /** A count since the last reset. @param {string} key @param {number} count */
-  const since = (key, count) => Math.max(0, count - Math.min(count, zero[key] ?? 0));
-  const counts = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && !(key in FACES);
+  const since = (key, count) => Math.max(0, count - Math.min(count, baseline[key] ?? 0));
+  const counts = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && !(key in LABELS);
   const show = () => {
     const { parameters: _, recording, troubles, losses = {}, ...figures } = newest;
-    const first = Object.keys(FACES).filter((key) => key in figures).map((key) => [key, figures[key]]);
-    const rest = Object.entries(figures).filter(([key]) => !(key in FACES));
+    const first = Object.keys(LABELS).filter((key) => key in figures).map((key) => [key, figures[key]]);
+    const rest = Object.entries(figures).filter(([key]) => !(key in LABELS));
     const rows = [...first, ...Object.entries(troubles ?? {}), ...rest].filter(([, value]) => typeof value !== 'object' || value === null);
     list.replaceChildren(...rows.flatMap(([key, value]) => {
       let text = String(value ?? '–');
-      const face = FACES[key];
-      if (face) text = face[1](value);
+      const label = LABELS[key];
+      if (label) text = label[1](value);
       else if (counts(key, value)) text = String(since(key, value));
       else if (typeof value === 'number') text = figure(value, 2);
-      return [h('dt', {}, face?.[0] ?? words(key)), h('dd', { class: key in (troubles ?? {}) ? 'wrong' : '' }, text)];
+      return [h('dt', {}, label?.[0] ?? words(key)), h('dd', { class: key in (troubles ?? {}) ? 'wrong' : '' }, text)];
     }));
     const lost = Object.entries(losses).map(([key, value]) => /** @type {[string, number]} */ ([key, since(key, value)]));
     const some = lost.filter(([, count]) => count > 0);
-    told.textContent = some.length ? 'All other counters are 0' : 'Nothing lost or late: all counters are 0';
+    summary.textContent = some.length ? 'All other counters are 0' : 'Nothing lost or late: all counters are 0';
     const rowsOf = (/** @type {[string, number][]} */ some) => some.flatMap(([key, count]) => [
-      h('dt', { title: known[key]?.meaning }, capital(known[key]?.counts ?? words(key))), h('dd', { class: count ? 'wrong' : '' }, String(count)),
+      h('dt', { title: descriptions[key]?.meaning }, capital(descriptions[key]?.counts ?? words(key))), h('dd', { class: count ? 'wrong' : '' }, String(count)),
     ]);
     list.append(...rowsOf(some));
     counters.replaceChildren(...rowsOf(lost.filter(([, count]) => count === 0)));
   };
   const read = () => attempt(async () => {
     newest = await http('/status');
-    if (Object.keys(known).length === 0) known = Object.fromEntries((await http('/losses')).losses.map((/** @type {{ name: string }} */ loss) => [loss.name, loss]));
+    if (Object.keys(descriptions).length === 0) descriptions = Object.fromEntries((await http('/losses')).losses.map((/** @type {{ name: string }} */ loss) => [loss.name, loss]));
     show();
   });
   whileVisible(list, read);
   const reset = h('button', {
     type: 'button', id: 'figures-reset', title: 'Restarts the counters, in this browser only',
     onclick: () => {
-      zero = Object.fromEntries(Object.entries({ ...newest, ...newest.losses }).filter(([key, value]) => counts(key, value)));
-      sessionStorage.setItem(STORAGE_KEY, JSON.stringify(zero));
+      baseline = Object.fromEntries(Object.entries({ ...newest, ...newest.losses }).filter(([key, value]) => counts(key, value)));
+      sessionStorage.setItem(STORAGE_KEY, JSON.stringify(baseline));
       show();
     },
   }, 'Reset counters');
-  return [list, h('details', { class: 'counters' }, told, counters), h('div', { class: 'row end' }, reset)];
+  return [list, h('details', { class: 'counters' }, summary, counters), h('div', { class: 'row end' }, reset)];
 }
 
 /** The latest log lines, newest first; read only while visible. */
@@ -166,7 +166,7 @@ export function healthLog() {
 
 /** Reads regularly while an element is visible. @param {any} element @param {() => void} read */
 function whileVisible(element, read) {
-  setInterval(() => melos.open && !document.hidden && element.offsetParent && read(), LOOK);
+  setInterval(() => melos.open && !document.hidden && element.offsetParent && read(), POLL_INTERVAL);
   addEventListener('hashchange', () => location.hash === '#/setup' && read());
   melos.on('@open', (open) => open && element.offsetParent && read());
 }

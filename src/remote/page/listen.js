@@ -6,19 +6,19 @@ import { h, say } from './dom.js';
 const RATE = 48_000;
 const HEADER = 44;
 /** Bounds for the scheduling lead in seconds, which is as small as the network allows. */
-const LEAST = 0.12;
-const MOST = 0.28;
+const MIN_LEAD = 0.12;
+const MAX_LEAD = 0.28;
 
 /** @type {{ stop: () => void } | undefined} */
 let session;
 let wanted = false;
-let ahead = LEAST;
+let lead = MIN_LEAD;
 
 /** Seconds from the arrival of audio until it is heard; 0 before any has arrived. */
 export let delay = 0;
 
 /** Resets the delay. */
-export function forget() {
+export function resetDelay() {
   delay = 0;
 }
 
@@ -37,10 +37,10 @@ async function play() {
   let rest = new Uint8Array(0);
   let skip = HEADER;
   let due = 0;
-  for (let part; !(part = await reader.read()).done;) {
-    let bytes = new Uint8Array(rest.length + part.value.length);
+  for (let chunk; !(chunk = await reader.read()).done;) {
+    let bytes = new Uint8Array(rest.length + chunk.value.length);
     bytes.set(rest);
-    bytes.set(part.value, rest.length);
+    bytes.set(chunk.value, rest.length);
     const skipped = Math.min(skip, bytes.length);
     skip -= skipped;
     bytes = bytes.slice(skipped);
@@ -50,12 +50,12 @@ async function play() {
     const now = audio.currentTime;
     if (due < now) {
       // Audio arrived late: increase the lead.
-      if (due > 0) ahead = Math.min(MOST, ahead + 0.04);
-      due = now + ahead;
+      if (due > 0) lead = Math.min(MAX_LEAD, lead + 0.04);
+      due = now + lead;
     }
-    // Skip audio that piled up while the machine slept.
+    // Skip audio that accumulated while the machine was asleep.
     delay = due - now + frames / RATE + audio.baseLatency + (audio.outputLatency || 0);
-    if (due - now > ahead + 0.1) continue;
+    if (due - now > lead + 0.1) continue;
     const samples = new Int16Array(bytes.buffer, 0, frames * 2);
     const buffer = new AudioBuffer({ numberOfChannels: 2, length: frames, sampleRate: RATE });
     for (const channel of [0, 1]) {

@@ -14,7 +14,7 @@ import { piece } from './piece.js';
 import { presetList } from './presets.js';
 import { scenes } from './scenes.js';
 import { show } from './show.js';
-import { banner, looks, stageButton, theme, undoButton } from './stage.js';
+import { banner, appearance, stageButton, theme, undoButton } from './stage.js';
 import { takes } from './takes.js';
 import { keys, transport } from './transport.js';
 
@@ -26,7 +26,7 @@ const VIEWS = [
   ['mix', 'Mix', [['mixer', 'Mixer', mixer], ['room', 'Room', room]]],
   ['piece', 'Make a piece', [['maker', 'Make a piece', piece]]],
   ['takes', 'Takes', [['taken', 'Takes', takes]]],
-  ['setup', 'Setup', [['figures-panel', 'Health', healthFigures], ['log-panel', 'Log', healthLog], ['midi', 'MIDI', midi], ['looks', 'Page', looks]]],
+  ['setup', 'Setup', [['figures-panel', 'Health', healthFigures], ['log-panel', 'Log', healthLog], ['midi', 'MIDI', midi], ['appearance', 'Page', appearance]]],
 ];
 
 function views() {
@@ -38,10 +38,10 @@ function views() {
         h('h2', { id: `title-${panel}` }, title), ...build()))));
   }
   const change = () => {
-    const wanted = VIEWS.find(([id]) => `#/${id}` === location.hash)?.[0] ?? VIEWS[0][0];
+    const selected = VIEWS.find(([id]) => `#/${id}` === location.hash)?.[0] ?? VIEWS[0][0];
     VIEWS.forEach(([id], index) => {
-      byId(`view-${id}`).hidden = id !== wanted;
-      if (id === wanted) tabs[index].setAttribute('aria-current', 'page');
+      byId(`view-${id}`).hidden = id !== selected;
+      if (id === selected) tabs[index].setAttribute('aria-current', 'page');
       else tabs[index].removeAttribute('aria-current');
     });
     scrollTo(0, 0);

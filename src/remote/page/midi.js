@@ -30,7 +30,7 @@ export function learnButton() {
 
 /** Intercepts the selected control before it acts. */
 export function learning() {
-  const catchIt = (/** @type {Event} */ event) => {
+  const intercept = (/** @type {Event} */ event) => {
     if (!pointing) return;
     const target = /** @type {HTMLElement} */ (event.target).closest?.('[data-param]');
     if (!(target instanceof HTMLElement)) return;
@@ -41,14 +41,14 @@ export function learning() {
     melos.sendText('learn', id);
     byId('learning-text').textContent = `Now move a knob, fader or button for “${id}” (within 30 seconds)`;
   };
-  for (const type of ['pointerdown', 'mousedown', 'click', 'input', 'change']) addEventListener(type, catchIt, true);
+  for (const type of ['pointerdown', 'mousedown', 'click', 'input', 'change']) addEventListener(type, intercept, true);
   addEventListener('keydown', (event) => {
     if (!pointing) return;
     if (event.key === 'Escape') {
       event.stopImmediatePropagation();
       melos.send('learn/cancel', '', []);
       point(false);
-    } else if (event.key === 'Enter' || event.key === ' ') catchIt(event);
+    } else if (event.key === 'Enter' || event.key === ' ') intercept(event);
   }, true);
   melos.on('learn', (id, block) => {
     if (!pointing) return;
@@ -61,8 +61,8 @@ export function learning() {
 function words(block) {
   const of = (/** @type {string} */ key) => new RegExp(`^${key} = "?([^"\\n]*)"?$`, 'm').exec(block)?.[1];
   const names = { cc: 'CC', cc14: '14-bit CC', nrpn: 'NRPN', rpn: 'RPN', note: 'note', program: 'program' };
-  const known = Object.entries(names).find(([key]) => of(key));
-  const control = known ? `${known[1]} ${of(known[0])}` : (/^(\w+) = true$/m.exec(block)?.[1] ?? 'a control').replaceAll('_', ' ');
+  const match = Object.entries(names).find(([key]) => of(key));
+  const control = match ? `${match[1]} ${of(match[0])}` : (/^(\w+) = true$/m.exec(block)?.[1] ?? 'a control').replaceAll('_', ' ');
   return of('channel') ? `${control}, channel ${of('channel')}` : control;
 }
 

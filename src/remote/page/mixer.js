@@ -40,14 +40,14 @@ function strip(layer, label) {
   const [bar, line] = meter.children;
   const top = h('span', { class: 'top', 'aria-hidden': 'true' }, '–');
   let [level, peak, held] = [FLOOR, FLOOR, 0];
-  const place = (/** @type {number} */ db) => Math.max(0, Math.min(1, 1 - db / FLOOR));
+  const position = (/** @type {number} */ db) => Math.max(0, Math.min(1, 1 - db / FLOOR));
   const show = (/** @type {number} */ db) => {
     const now = performance.now();
     level = Math.max(db, level - FALL, FLOOR);
     if (db >= peak) [peak, held] = [db, now];
     else if (now - held > PEAK_HOLD) peak = Math.max(level, peak - PEAK_FALL);
-    bar.style.clipPath = `inset(${((1 - place(level)) * 100).toFixed(1)}% 0 0 0)`;
-    line.style.transform = `translateY(${((1 - place(peak)) * 100).toFixed(1)}%)`;
+    bar.style.clipPath = `inset(${((1 - position(level)) * 100).toFixed(1)}% 0 0 0)`;
+    line.style.transform = `translateY(${((1 - position(peak)) * 100).toFixed(1)}%)`;
     const text = peak <= FLOOR ? '–' : figure(peak, 0);
     if (top.textContent !== text) {
       top.textContent = text;

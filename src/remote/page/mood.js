@@ -18,14 +18,14 @@ export function shares() {
 function blend(name) {
   const now = shares();
   const others = [...now].filter(([other, share]) => other !== name && share > 0.01);
-  const inside = (now.get(name) ?? 0) > 0.01;
-  if (inside && others.length === 0) return say(`${capital(name)} is the only emotion in the blend`);
+  const included = (now.get(name) ?? 0) > 0.01;
+  if (included && others.length === 0) return say(`${capital(name)} is the only emotion in the blend`);
   melos.remember(`emotion/${name}`);
-  const rest = inside ? 1 : 1 - 1 / (others.length + 1);
+  const rest = included ? 1 : 1 - 1 / (others.length + 1);
   const sum = others.reduce((sum, [, share]) => sum + share, 0) || 1;
   for (const [other] of EMOTIONS) {
     const share = others.find(([name]) => name === other)?.[1] ?? 0;
-    const weight = other === name ? (inside ? 0 : 1 / (others.length + 1)) : (share / sum) * rest;
+    const weight = other === name ? (included ? 0 : 1 / (others.length + 1)) : (share / sum) * rest;
     melos.put(`emotion/${other}`, Number(weight.toFixed(4)));
   }
 }
@@ -94,11 +94,11 @@ function pad() {
       brush.fill();
     });
     brush.globalAlpha = 1;
-    const heard = trail.at(-1);
-    if (heard) {
+    const current = trail.at(-1);
+    if (current) {
       brush.fillStyle = colour('accent');
       brush.beginPath();
-      brush.arc(x(heard[0]), y(heard[1]), 7, 0, 7);
+      brush.arc(x(current[0]), y(current[1]), 7, 0, 7);
       brush.fill();
     }
     brush.strokeStyle = colour('text');
@@ -109,10 +109,10 @@ function pad() {
   });
   /** @param {number} valence @param {number} arousal */
   const move = (valence, arousal) => {
-    const within = (/** @type {number} */ value) => Number(Math.min(1, Math.max(-1, value)).toFixed(3));
+    const clamp = (/** @type {number} */ value) => Number(Math.min(1, Math.max(-1, value)).toFixed(3));
     melos.remember('valence');
-    melos.put('valence', within(valence));
-    melos.put('arousal', within(arousal));
+    melos.put('valence', clamp(valence));
+    melos.put('arousal', clamp(arousal));
   };
   /** @param {PointerEvent} event */
   const point = (event) => {
@@ -155,19 +155,19 @@ function pad() {
 
 export function mood() {
   const buttons = EMOTIONS.map(([name], index) => button(name, index + 1));
-  const heard = h('p', { class: 'hint', id: 'heard' });
+  const playing = h('p', { class: 'hint', id: 'now-playing' });
   const show = () => buttons.forEach(({ show }) => show());
   for (const name of WEIGHTS) melos.on(`emotion/${name}`, show);
   melos.on('mood', (...weights) => {
     const strongest = WEIGHTS.map((name, index) => /** @type {[string, number]} */ ([name, weights[index]]))
       .filter(([, weight]) => weight > 0.15).sort((one, other) => other[1] - one[1]).slice(0, 3);
     const text = `Now playing: ${strongest.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', ')}`;
-    if (heard.textContent !== text) heard.textContent = text;
+    if (playing.textContent !== text) playing.textContent = text;
   });
   return [
     h('div', { class: 'emotions', role: 'group', 'aria-label': 'Emotions' }, ...buttons.map(({ element }) => element)),
     pad(),
     fader('glide', { label: 'Glide', digits: 1, unit: 's', curve: 3 }),
-    heard,
+    playing,
   ];
 }

@@ -16,7 +16,7 @@ const AHEAD = 5;
 /** Decibels of the darkest and brightest colour. */
 const FLOOR = -80;
 const TOP = -20;
-/** Black, violet, red, amber, white: brighter throughout, so that it reads in grey too. */
+/** Black, violet, red, amber, white: increasingly bright, so that it is also readable in greyscale. */
 const SHADES = [[11, 11, 18], [74, 22, 116], [200, 62, 84], [250, 172, 74], [255, 252, 236]];
 const COLUMNS = PAST * RATE;
 
@@ -24,7 +24,7 @@ const COLUMNS = PAST * RATE;
 
 /** @param {any} canvas */
 export function pictures(canvas) {
-  const still = matchMedia('(prefers-reduced-motion: reduce)');
+  const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
   const past = new OffscreenCanvas(COLUMNS, BANDS);
   const brushPast = /** @type {OffscreenCanvasRenderingContext2D} */ (past.getContext('2d', { willReadFrequently: false }));
   /** @type {ImageData} */
@@ -48,7 +48,7 @@ export function pictures(canvas) {
   const seconds = () => performance.now() / 1000;
   const recent = (/** @type {{ at: number }} */ { at }) => at > seconds() - PAST - 2;
 
-  const ask = picture(canvas, (brush, width, height) => {
+  const redraw = picture(canvas, (brush, width, height) => {
     const now = seconds();
     const strip = 8;
     const head = 30;
@@ -138,9 +138,9 @@ export function pictures(canvas) {
       column.data[at + 3] = 255;
     }
     brushPast.putImageData(column, written++ % COLUMNS, 0);
-    if (still.matches && newest - drawn < 1) return;
+    if (reducedMotion.matches && newest - drawn < 1) return;
     drawn = newest;
-    ask();
+    redraw();
   });
   melos.on('note', (pitch, velocity, length, melody) => {
     const at = seconds();
@@ -154,11 +154,11 @@ export function pictures(canvas) {
   });
   melos.on('outlook', (...outlook) => {
     const now = seconds();
-    const told = [];
-    for (let place = 1; place + 1 < outlook.length; place += 2) {
-      if (outlook[place]) told.push({ at: now + outlook[place + 1], text: outlook[place] });
+    const announced = [];
+    for (let index = 1; index + 1 < outlook.length; index += 2) {
+      if (outlook[index]) announced.push({ at: now + outlook[index + 1], text: outlook[index] });
     }
-    const [sounding, ...coming] = told;
+    const [sounding, ...coming] = announced;
     if (sounding && chords.at(-1)?.text !== sounding.text) {
       const started = planned.findLast(({ at, text }) => text === sounding.text && at <= now + 0.3);
       chords = [...chords.filter((chord, index) => recent(chords[index + 1] ?? chord)), { at: started?.at ?? now, text: sounding.text }];
@@ -166,8 +166,8 @@ export function pictures(canvas) {
     planned = coming;
   });
   melos.on('mood', (...weights) => {
-    const loudest = WEIGHTS.reduce((best, _, index) => (weights[index] > weights[best] ? index : best), 0);
-    if (moods.at(-1)?.emotion === WEIGHTS[loudest]) return;
-    moods = [...moods.filter((mood, index) => recent(moods[index + 1] ?? mood)), { at: seconds(), emotion: WEIGHTS[loudest] }];
+    const strongest = WEIGHTS.reduce((best, _, index) => (weights[index] > weights[best] ? index : best), 0);
+    if (moods.at(-1)?.emotion === WEIGHTS[strongest]) return;
+    moods = [...moods.filter((mood, index) => recent(moods[index + 1] ?? mood)), { at: seconds(), emotion: WEIGHTS[strongest] }];
   });
 }

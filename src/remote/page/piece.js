@@ -1,11 +1,11 @@
 // @ts-check
-/** Make a piece: choose a mood or preset and a length; it is rendered alongside the performance and kept. */
+/** Make a piece: choose a mood or preset and a length; it is rendered alongside the performance and stored. */
 
 import { http, melos } from './connection.js';
 import { EMOTIONS, attempt, capital, clock, colour, date, figure, h, picture, presses, say, size } from './dom.js';
 import { shares } from './mood.js';
 import { player, release } from './player.js';
-import { known, nameOf } from './presets.js';
+import { allPresets, nameOf } from './presets.js';
 
 /**
  * @typedef {{ emotion?: string | Record<string, number>, preset?: string, take?: string, seconds?: number,
@@ -18,7 +18,7 @@ import { known, nameOf } from './presets.js';
 const LENGTHS = [10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800];
 const SEEDS = 16_777_216;
 /** Interval for polling the progress of a render, in milliseconds. */
-const LOOK = 500;
+const POLL_INTERVAL = 500;
 
 /** @param {number} seconds */
 const length = (seconds) => (seconds < 60 ? `${seconds} s` : seconds % 60 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${seconds / 60} min`);
@@ -64,7 +64,7 @@ export function piece() {
   }, 'Current mood'));
   addEventListener('presets', () => {
     const chosen = presetMenu.value;
-    presetMenu.replaceChildren(h('option', { value: '' }, 'No preset'), ...known().map(({ id, name }) => h('option', { value: id }, name)));
+    presetMenu.replaceChildren(h('option', { value: '' }, 'No preset'), ...allPresets().map(({ id, name }) => h('option', { value: id }, name)));
     presetMenu.value = chosen;
   });
   choose('calm');
@@ -83,7 +83,7 @@ export function piece() {
     oninput: () => (creativityOut.textContent = figure(creativityIn.valueAsNumber, 2)),
   });
   const seedIn = h('input', { type: 'number', id: 'piece-seed', min: 0, max: SEEDS - 1, step: 1, value: Math.floor(Math.random() * SEEDS) });
-  const dice = h('button', {
+  const newSeed = h('button', {
     type: 'button', 'aria-label': 'Another seed', title: 'Another seed', onclick: () => (seedIn.value = String(Math.floor(Math.random() * SEEDS))),
   }, '⚄');
   const harmonyIn = h('input', { type: 'checkbox', id: 'piece-harmony', checked: true });
@@ -115,7 +115,7 @@ export function piece() {
       h('div', { class: 'fader' }, h('label', { for: 'piece-length' }, 'Length'), lengthIn, lengthOut),
       h('div', { class: 'fader' }, h('label', { for: 'piece-creativity' }, 'Creativity'), creativityIn, creativityOut),
       h('div', { class: 'row wrap' },
-        h('div', { class: 'field seed' }, h('label', { for: 'piece-seed' }, 'Seed'), h('span', { class: 'row' }, seedIn, dice)),
+        h('div', { class: 'field seed' }, h('label', { for: 'piece-seed' }, 'Seed'), h('span', { class: 'row' }, seedIn, newSeed)),
         h('div', { class: 'field' }, h('label', { for: 'piece-format' }, 'Format'), formatIn),
         h('div', { class: 'field check' }, harmonyIn, h('label', { for: 'piece-harmony' }, 'With harmony'))),
       makeButton),
@@ -136,11 +136,11 @@ function pieceList() {
       if (rows.get(piece.id)?.state !== piece.state) rows.set(piece.id, { state: piece.state, ...row(piece) });
       rows.get(piece.id)?.show(piece);
     }
-    const wanted = pieces.map(({ id }) => rows.get(id)?.element);
-    if (!list.hasChildNodes() || wanted.some((element, index) => list.children[index] !== element) || list.children.length !== wanted.length) {
-      list.replaceChildren(...(wanted.length ? wanted : [h('li', { class: 'empty' }, 'No pieces yet. They are kept here until you delete them.')]));
+    const elements = pieces.map(({ id }) => rows.get(id)?.element);
+    if (!list.hasChildNodes() || elements.some((element, index) => list.children[index] !== element) || list.children.length !== elements.length) {
+      list.replaceChildren(...(elements.length ? elements : [h('li', { class: 'empty' }, 'No pieces yet. They are kept here until you delete them.')]));
     }
-    if (pieces.some(({ state }) => state === 'rendering')) timer = window.setTimeout(read, LOOK);
+    if (pieces.some(({ state }) => state === 'rendering')) timer = window.setTimeout(read, POLL_INTERVAL);
   });
   let seen = -1;
   melos.on('revisions', (...revisions) => revisions[4] !== seen && ((seen = revisions[4]), read()));
@@ -206,13 +206,13 @@ function row(piece) {
 
 /** Asks for a second press within a few seconds to confirm. @param {any} button */
 export function confirmed(button) {
-  if (button.dataset.sure) return true;
+  if (button.dataset.confirming) return true;
   const text = button.textContent;
-  button.dataset.sure = 'yes';
+  button.dataset.confirming = 'yes';
   button.textContent = 'Really?';
   button.classList.add('danger');
   setTimeout(() => {
-    delete button.dataset.sure;
+    delete button.dataset.confirming;
     button.textContent = text;
     button.classList.remove('danger');
   }, 4000);

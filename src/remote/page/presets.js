@@ -21,7 +21,7 @@ function starred() {
 let presets = [];
 
 /** All presets. */
-export const known = () => presets;
+export const allPresets = () => presets;
 
 export function presetList() {
   const list = h('ul', { class: 'cards', id: 'presets' });
@@ -36,29 +36,29 @@ export function presetList() {
   /** @type {{ step: number, steps: number, left: number | null, at: number } | undefined} */
   let journey;
 
-  const chosen = () => {
+  const visible = () => {
     const names = starred();
     if (only.getAttribute('aria-pressed') !== 'true') return presets;
     return names.flatMap((id) => presets.filter((preset) => preset.id === id));
   };
   /** @param {number} by */
   const step = (by) => {
-    const names = chosen().map(({ id }) => id);
+    const names = visible().map(({ id }) => id);
     if (names.length === 0) return say('No preset is starred');
-    const place = names.indexOf(String(melos.values.get('preset')));
-    const next = place < 0 ? (by > 0 ? 0 : names.length - 1) : (place + by + names.length) % names.length;
+    const index = names.indexOf(String(melos.values.get('preset')));
+    const next = index < 0 ? (by > 0 ? 0 : names.length - 1) : (index + by + names.length) % names.length;
     melos.set('preset', names[next]);
   };
   /** @param {string} id */
   const star = (id) => {
     const names = starred();
-    const kept = names.includes(id) ? names.filter((name) => name !== id) : [...names, id];
-    localStorage.setItem(STORAGE_KEY, JSON.stringify(kept));
+    const updated = names.includes(id) ? names.filter((name) => name !== id) : [...names, id];
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(updated));
     show();
   };
   const show = () => {
     const [names, playing] = [starred(), melos.values.get('preset')];
-    list.replaceChildren(...chosen().map((preset) => h('li', { class: preset.id === playing ? 'card playing' : 'card' },
+    list.replaceChildren(...visible().map((preset) => h('li', { class: preset.id === playing ? 'card playing' : 'card' },
       h('button', {
         type: 'button', class: 'load', 'data-preset': preset.id, 'aria-current': preset.id === playing ? 'true' : undefined,
         onclick: () => melos.set('preset', preset.id),
@@ -76,8 +76,8 @@ export function presetList() {
     if (preset && journey) {
       const next = preset.journey[journey.step % preset.journey.length];
       const left = journey.left === null ? null : Math.max(0, journey.left - (performance.now() - journey.at) / 1000);
-      const coming = left === null ? 'the last' : `${clock(left)} left`;
-      parts.push(h('span', { class: 'hint' }, ` step ${journey.step} of ${journey.steps}, ${coming}`));
+      const upcoming = left === null ? 'the last' : `${clock(left)} left`;
+      parts.push(h('span', { class: 'hint' }, ` step ${journey.step} of ${journey.steps}, ${upcoming}`));
       if (left !== null) parts.push(h('span', { class: 'hint' }, ` then ${next?.mood ?? 'the end'}`));
     } else if (preset) parts.push(h('span', { class: 'hint' }, ` ${preset.description}`));
     now.replaceChildren(...parts);
@@ -85,8 +85,8 @@ export function presetList() {
   const read = () => attempt(async () => {
     const response = await http('/presets');
     presets = response.presets;
-    const { journey: place } = response;
-    journey = place && { step: place.step, steps: place.steps, left: place.seconds_left, at: performance.now() };
+    const { journey: current } = response;
+    journey = current && { step: current.step, steps: current.steps, left: current.seconds_left, at: performance.now() };
     show();
     dispatchEvent(new Event('presets'));
   });

@@ -8,7 +8,7 @@ import { nameOf } from './presets.js';
 /** @typedef {{ id: string, name: string, entries: { kind: string, name: string, note: string }[] }} Setlist */
 
 /** Interval for polling the timer's remaining time, in milliseconds. */
-const LOOK = 5000;
+const POLL_INTERVAL = 5000;
 
 export function show() {
   /** @type {Setlist[]} */
@@ -22,13 +22,13 @@ export function show() {
 
   const list = () => {
     const chosen = String(melos.values.get('setlist') ?? '');
-    const place = Number(melos.values.get('setlist/go') ?? 0);
+    const position = Number(melos.values.get('setlist/go') ?? 0);
     choice.replaceChildren(h('option', { value: '' }, '–'), ...setlists.map(({ id, name }) => h('option', { value: id }, name)));
     choice.value = chosen;
     const setlist = setlists.find(({ id }) => id === chosen);
     entries.replaceChildren(...(setlist?.entries ?? []).map(({ kind, name, note }, index) => h('li', {},
       h('button', {
-        type: 'button', class: 'entry', 'data-entry': index + 1, 'aria-current': index + 1 === place ? 'step' : undefined,
+        type: 'button', class: 'entry', 'data-entry': index + 1, 'aria-current': index + 1 === position ? 'step' : undefined,
         onclick: () => melos.set('setlist/go', index + 1),
       }, h('strong', {}, kind === 'preset' ? nameOf(name) : name), kind === 'scene' ? h('span', { class: 'tag' }, 'scene') : null,
         note ? h('span', { class: 'about' }, note) : null))));
@@ -43,7 +43,7 @@ export function show() {
   addEventListener('presets', list);
 
   const minutes = h('input', { type: 'number', id: 'timer-minutes', min: 0.1, max: 1440, step: 'any', value: 10 });
-  const wind = h('button', {
+  const start = h('button', {
     type: 'button', id: 'timer-start', 'data-param': 'timer', title: melos.parameters.get('timer')?.description,
     onclick: () => (minutes.valueAsNumber > 0 ? melos.set('timer', minutes.valueAsNumber * 60) : say('Enter a number of minutes', true)),
   }, 'Start');
@@ -55,7 +55,7 @@ export function show() {
     off.hidden = !running;
     left.textContent = running ? `fades out in ${clock((ends - performance.now()) / 1000)}` : '';
   };
-  const look = () => attempt(async () => {
+  const poll = () => attempt(async () => {
     const { show: plan } = await http('/status');
     running = plan.timer_seconds_left !== null;
     ends = performance.now() + 1000 * (plan.timer_seconds_left ?? 0);
@@ -63,15 +63,15 @@ export function show() {
     hours.textContent = plan.schedule ? `Opening hours: ${plan.schedule}` : '';
     update();
   });
-  melos.on('timer', () => setTimeout(look, 200));
-  melos.on('@open', (open) => open && (read(), look()));
+  melos.on('timer', () => setTimeout(poll, 200));
+  melos.on('@open', (open) => open && (read(), poll()));
   setInterval(() => !document.hidden && running && update(), 1000);
-  setInterval(() => !document.hidden && look(), LOOK);
+  setInterval(() => !document.hidden && poll(), POLL_INTERVAL);
   return [
     h('div', { class: 'row wrap' }, h('div', { class: 'field' }, h('label', { for: choice.id }, 'Setlist'), choice),
       act('setlist/previous', 'Previous entry', '‹'), act('setlist/next', 'Next entry', '›')),
     entries,
-    h('div', { class: 'row wrap' }, h('div', { class: 'field seed' }, h('label', { for: minutes.id }, 'Fade out in (minutes)'), minutes), wind, off, left),
+    h('div', { class: 'row wrap' }, h('div', { class: 'field seed' }, h('label', { for: minutes.id }, 'Fade out in (minutes)'), minutes), start, off, left),
     hours,
   ];
 }

@@ -1,9 +1,9 @@
 // @ts-check
-/** The page on stage: full screen, wake lock, colour themes, and the banner for lost connections. */
+/** For use on stage: full screen, wake lock, colour themes, and the banner shown while disconnected. */
 
 import { melos } from './connection.js';
 import { byId, capital, h, say } from './dom.js';
-import { keysWanted, wantKeys } from './transport.js';
+import { keysEnabled, setKeysEnabled } from './transport.js';
 
 const STORAGE_KEY = 'melos.theme';
 const THEMES = [['auto', 'System'], ['dark', 'Dark'], ['light', 'Light'], ['contrast', 'High contrast']];
@@ -33,7 +33,7 @@ async function stayAwake() {
 
 export function stageButton() {
   const button = h('button', {
-    type: 'button', id: 'stage', 'aria-pressed': 'false', title: 'Full screen with the screen kept on',
+    type: 'button', id: 'stage', 'aria-pressed': 'false', title: 'Full screen with the screen notice on',
     onclick: async () => {
       try {
         if (document.fullscreenElement) await document.exitFullscreen();
@@ -66,11 +66,11 @@ export function undoButton() {
   return button;
 }
 
-export function looks() {
+export function appearance() {
   const select = h('select', { id: 'theme', onchange: () => applyTheme(select.value) }, ...THEMES.map(([value, label]) => h('option', { value }, label)));
   select.value = document.documentElement.dataset.theme;
-  const keys = h('input', { type: 'checkbox', id: 'single-keys', onchange: () => wantKeys(keys.checked) });
-  keys.checked = keysWanted();
+  const keys = h('input', { type: 'checkbox', id: 'single-keys', onchange: () => setKeysEnabled(keys.checked) });
+  keys.checked = keysEnabled();
   return [
     h('div', { class: 'field' }, h('label', { for: 'theme' }, 'Colours'), select),
     h('div', { class: 'field check' }, keys, h('label', { for: 'single-keys' }, 'Keyboard shortcuts')),
@@ -78,18 +78,18 @@ export function looks() {
   ];
 }
 
-/** The banner while disconnected: shows that the page is not live and how many changes are pending. */
+/** The banner shown while disconnected, with the number of pending changes. */
 export function banner() {
   const [bar, text] = [byId('banner'), byId('banner-text')];
-  let [since, timer, waiting] = [0, 0, 0];
+  let [since, timer, pending] = [0, 0, 0];
   const show = () => {
     const seconds = Math.round((performance.now() - since) / 1000);
-    const kept = waiting === 1 ? ' One change is pending' : waiting ? ` ${waiting} changes are pending` : '';
-    const words = `Connection lost ${seconds} s ago, trying again.${kept}${kept ? ' and will be sent.' : ''}`;
-    if (text.textContent !== words) text.textContent = words;
+    const notice = pending === 1 ? ' One change is pending' : pending ? ` ${pending} changes are pending` : '';
+    const message = `Connection lost ${seconds} s ago, trying again.${notice}${notice ? ' and will be sent.' : ''}`;
+    if (text.textContent !== message) text.textContent = message;
   };
-  melos.on('@waiting', (count) => {
-    waiting = count;
+  melos.on('@pending', (count) => {
+    pending = count;
     if (!melos.open && since) show();
   });
   melos.on('@open', (open) => {

@@ -6,9 +6,9 @@ import { EMOTIONS, attempt, byId, clock, h, say } from './dom.js';
 
 /**
  * A button that shows the daemon's value, and whether a change is pending.
- * @param {string} id @param {string} name @param {string} label @param {string} key @param {(on: boolean) => string} [face]
+ * @param {string} id @param {string} name @param {string} label @param {string} key @param {(on: boolean) => string} [format]
  */
-function confirmedToggle(id, name, label, key, face) {
+function confirmedToggle(id, name, label, key, format) {
   const button = h('button', {
     type: 'button', id: name, class: 'transport', 'data-param': id, 'aria-pressed': 'false', 'aria-keyshortcuts': key,
     title: `${melos.parameters.get(id)?.description} (key: ${key})`,
@@ -22,7 +22,7 @@ function confirmedToggle(id, name, label, key, face) {
   button.append(words);
   melos.on(id, (on) => {
     button.setAttribute('aria-pressed', String(on === true));
-    if (face) words.textContent = face(on === true);
+    if (format) words.textContent = format(on === true);
   });
   return button;
 }
@@ -49,7 +49,7 @@ function recordTime(button) {
   let [since, timer] = [0, 0];
   const words = button.firstChild;
   const show = () => (words.textContent = `■ ${clock((performance.now() - since) / 1000)}`);
-  const begin = () => attempt(async () => {
+  const start = () => attempt(async () => {
     // The take may have started before this page was opened, or include a pre-roll.
     const { recording } = await http('/takes');
     since = performance.now() - recording.seconds * 1000;
@@ -63,16 +63,16 @@ function recordTime(button) {
     clearInterval(timer);
     if (on === true) {
       since = performance.now();
-      setTimeout(begin, 150);
+      setTimeout(start, 150);
     } else words.textContent = '● Record';
   });
 }
 
 const STORAGE_KEY = 'melos.keys';
 
-export const keysWanted = () => localStorage.getItem(STORAGE_KEY) !== 'off';
+export const keysEnabled = () => localStorage.getItem(STORAGE_KEY) !== 'off';
 /** @param {boolean} on */
-export const wantKeys = (on) => localStorage.setItem(STORAGE_KEY, on ? 'on' : 'off');
+export const setKeysEnabled = (on) => localStorage.setItem(STORAGE_KEY, on ? 'on' : 'off');
 
 /** Keyboard shortcuts, active unless the focus is in a text field or menu. */
 export function keys() {
@@ -82,7 +82,7 @@ export function keys() {
       byId('undo').click();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !keysWanted()) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !keysEnabled()) return;
     const at = /** @type {HTMLElement} */ (event.target);
     if (at.closest('textarea, select, dialog, input:not([type=range]):not([type=checkbox])')) return;
     if (event.key === ' ' && at.closest('button, input[type=checkbox]')) return;

@@ -9,7 +9,7 @@ use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use daemon::{Daemon, LONG};
+use daemon::{Daemon, TIMEOUT};
 use rosc::{OscMessage, OscPacket, OscType, decoder, encoder};
 
 const QUIET: [&str; 4] = ["--audio", "null", "--midi", "off"];
@@ -20,10 +20,10 @@ fn packet(address: &str, args: Vec<OscType>) -> Vec<u8> {
 
 /// Reads messages until one has the given address; panics if it does not arrive.
 fn receive(socket: &UdpSocket, wanted: &str) -> Vec<OscType> {
-    socket.set_read_timeout(Some(LONG)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let started = Instant::now();
     let mut bytes = [0; 2048];
-    while started.elapsed() < LONG {
+    while started.elapsed() < TIMEOUT {
         let length = socket.recv(&mut bytes).unwrap();
         if let Ok((_, OscPacket::Message(message))) = decoder::decode_udp(&bytes[..length])
             && message.addr == wanted
@@ -124,7 +124,7 @@ fn a_subscription_survives_a_restart() {
     receive(&socket, "/melos/beat");
     let started = Instant::now();
     while !state.path().join("subscribers.json").is_file() {
-        assert!(started.elapsed() < LONG, "the subscription was not saved");
+        assert!(started.elapsed() < TIMEOUT, "the subscription was not saved");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(first.terminate().0.success());

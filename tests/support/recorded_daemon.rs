@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::daemon::{Daemon, LONG, SERVER};
-use crate::heard::{clicks, silences};
+use crate::daemon::{Daemon, SERVER, TIMEOUT};
+use crate::glitches::{clicks, silences};
 use crate::jack_server::JackServer;
 use crate::recording::channels;
 
@@ -19,9 +19,9 @@ const PERIOD: usize = 1024;
 /// All tests use the same JACK server name, and all depend on timing.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// A performance recorded by another program.
+/// A daemon whose output another program records.
 #[derive(Debug)]
-pub(crate) struct OnStage {
+pub(crate) struct RecordedDaemon {
     recorder: Recorder,
     others: Vec<Recorder>,
     pub(crate) daemon: Daemon,
@@ -33,7 +33,7 @@ pub(crate) struct OnStage {
     _alone: MutexGuard<'static, ()>,
 }
 
-impl OnStage {
+impl RecordedDaemon {
     /// Starts with a state folder and without a limit on recordings.
     pub(crate) fn start(state: &Path) -> Self {
         Self::start_as(state, Daemon::start)
@@ -66,7 +66,7 @@ impl OnStage {
         self.folder.path().join("melos.toml")
     }
 
-    /// Steers Melos and checks that it responds and is audible.
+    /// Changes a parameter and checks that Melos responds and is audible.
     pub(crate) fn check_response(&self) {
         for value in [0.25, 0.5] {
             self.daemon.oscsend(&["/melos/reverb", "f", &value.to_string()]);
@@ -78,8 +78,8 @@ impl OnStage {
         self.daemon.wait_until("the music continues", |status| status["seconds"].as_f64() > now.map(|now| now + 0.5));
     }
 
-    /// Makes the daemon record a take.
-    pub(crate) fn begin_take(&self) {
+    /// Starts recording a take in the daemon.
+    pub(crate) fn start_take(&self) {
         self.daemon.wait_until("a take starts", |status| {
             self.daemon.oscsend(&["/melos/record", "i", "1"]);
             status["recording"]["on"] == true
@@ -100,7 +100,7 @@ impl OnStage {
         });
     }
 
-    /// Restarts the outside recording, discarding what was recorded before.
+    /// Restarts the external recording and discards the earlier one.
     pub(crate) fn restart_recording(&mut self) {
         let _ = self.recorder.0.kill();
         let _ = self.recorder.0.wait();
@@ -109,12 +109,12 @@ impl OnStage {
         self.late = blocks_late(&self.daemon);
     }
 
-    /// Stops the outside recording and returns it.
+    /// Stops the external recording and returns its channels.
     fn recorded(&mut self) -> [Vec<f32>; 2] {
         signal(self.recorder.0.id(), "INT");
-        let begun = Instant::now();
+        let started = Instant::now();
         while self.recorder.0.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < LONG, "jack_capture did not exit");
+            assert!(started.elapsed() < TIMEOUT, "jack_capture did not exit");
             sleep(Duration::from_millis(20));
         }
         // Skip the part before both channels are connected.
@@ -137,8 +137,8 @@ impl OnStage {
         process
     }
 
-    /// Checks that Melos responds and that the recording has no silences or clicks, then terminates it and checks that it exits
-    /// cleanly.
+    /// Checks that Melos responds and that the recording has no silences or clicks, then terminates it and checks that
+    /// it exits cleanly.
     pub(crate) fn finish(mut self) {
         self.check_response();
         sleep(Duration::from_millis(500));
@@ -182,9 +182,9 @@ fn record(path: &Path) -> Recorder {
         .spawn()
         .map(Recorder)
         .expect("jack_capture is needed: apt-get install jack-capture");
-    let begun = Instant::now();
+    let started = Instant::now();
     while !path.exists() {
-        assert!(begun.elapsed() < LONG, "jack_capture did not start");
+        assert!(started.elapsed() < TIMEOUT, "jack_capture did not start");
         sleep(Duration::from_millis(20));
     }
     recorder

@@ -1,4 +1,5 @@
-//! Hostile clients of the HTTP server, over real sockets: they cannot lock others out, and everything they use is bounded.
+//! Hostile clients of the HTTP server, over real sockets: they cannot lock others out, and everything they use is
+//! bounded.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{Read, Write};
@@ -48,9 +49,9 @@ impl Rig {
         connect(self.address())
     }
 
-    /// Sends a request and returns status code, lower-case head and body.
+    /// Sends a request and returns the status code, the head in lower case and the body.
     fn request(&self, head: &str) -> (u16, String, String) {
-        ask(self.connect(), head)
+        send_request(self.connect(), head)
     }
 
     fn get(&self, target: &str, host: &str) -> u16 {
@@ -77,7 +78,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-fn ask(mut stream: TcpStream, head: &str) -> (u16, String, String) {
+fn send_request(mut stream: TcpStream, head: &str) -> (u16, String, String) {
     write!(stream, "{head}Connection: close\r\n\r\n").unwrap();
     let mut reply = String::new();
     let _ = stream.read_to_string(&mut reply);
@@ -287,12 +288,12 @@ fn every_response_has_security_headers() {
 fn requests_from_other_machines_need_the_password() {
     let rig = Rig::new(Some("correct horse"));
     // As a local proxy forwards it.
-    let ask = |header: &str| {
+    let send_with = |header: &str| {
         let request = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.9\r\n{header}");
         rig.request(&request)
     };
     let started = Instant::now();
-    let (code, head, _) = ask("");
+    let (code, head, _) = send_with("");
     assert!(code == 401 && head.contains("www-authenticate: basic"), "{head}");
     assert!(
         started.elapsed() >= Duration::from_millis(400),
@@ -300,12 +301,12 @@ fn requests_from_other_machines_need_the_password() {
     );
     assert!(!head.contains("set-cookie"), "{head}");
     // "melos:correct horse"
-    let (code, head, body) = ask("Authorization: Basic bWVsb3M6Y29ycmVjdCBob3JzZQ==\r\n");
+    let (code, head, body) = send_with("Authorization: Basic bWVsb3M6Y29ycmVjdCBob3JzZQ==\r\n");
     assert_eq!((code, body.as_str()), (200, "fine"));
     let cookie = head.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
     assert!(head.contains("httponly") && head.contains("samesite=strict"), "{head}");
-    assert_eq!(ask(&format!("Cookie: {cookie}\r\n")).0, 200, "as a browser's WebSocket sends it");
-    assert_eq!(ask("Cookie: melos-key=0\r\n").0, 401);
+    assert_eq!(send_with(&format!("Cookie: {cookie}\r\n")).0, 200, "as a browser's WebSocket sends it");
+    assert_eq!(send_with("Cookie: melos-key=0\r\n").0, 401);
     assert!(rig.is_answered(), "requests from this machine should need no password");
 }
 
@@ -313,6 +314,6 @@ fn requests_from_other_machines_need_the_password() {
 fn localhost_works_whatever_it_resolves_to() {
     let rig = Rig::new(None);
     let address = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), rig.address().port());
-    let (code, ..) = ask(connect(address), "GET /status HTTP/1.1\r\nHost: localhost\r\n");
+    let (code, ..) = send_request(connect(address), "GET /status HTTP/1.1\r\nHost: localhost\r\n");
     assert_eq!(code, 200);
 }

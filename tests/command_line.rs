@@ -1,4 +1,4 @@
-//! The command line steers a running daemon and reports its status.
+//! The command line controls a running daemon and reports its status.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/daemon.rs"]
