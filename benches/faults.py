@@ -41,15 +41,15 @@ NTP = 2_208_988_800
 def disk(megabytes):
     """A separate file system that can be full, read-only or frozen."""
     with tempfile.TemporaryDirectory() as folder:
-        image, place = f"{folder}/image", f"{folder}/disk"
-        os.mkdir(place)
+        image, mount_point = f"{folder}/image", f"{folder}/disk"
+        os.mkdir(mount_point)
         subprocess.run(["truncate", "-s", f"{megabytes}M", image], check=True)
         subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
-        subprocess.run(["mount", "-o", "loop", image, place], check=True)
+        subprocess.run(["mount", "-o", "loop", image, mount_point], check=True)
         try:
-            yield place
+            yield mount_point
         finally:
-            subprocess.run(["umount", "-l", place], check=True)
+            subprocess.run(["umount", "-l", mount_point], check=True)
 
 
 class Server:

@@ -21,16 +21,16 @@ def panel(index, title, samples, series, axis, limit=None):
         parts.append(f'<path d="M{LEFT} {y(value):.1f}h{WIDTH}" stroke="#ccc"/>')
         shown = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
         parts.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{shown}</text>')
-    for line, place, label in marks:
+    for line, position, label in marks:
         parts.append(f'<path d="M{x(line):.1f} {top}v{HEIGHT}" stroke="#e5e5e5"/>')
-        parts.append(f'<text x="{x(place):.1f}" y="{top + HEIGHT + 16}" text-anchor="middle">{label}</text>')
+        parts.append(f'<text x="{x(position):.1f}" y="{top + HEIGHT + 16}" text-anchor="middle">{label}</text>')
     if limit:
         parts.append(f'<path d="M{LEFT} {y(limit):.1f}h{WIDTH}" stroke="#555" stroke-dasharray="6 4"/>')
         parts.append(f'<text x="{LEFT + WIDTH}" y="{y(limit) - 5:.1f}" text-anchor="end">limit</text>')
-    for place, (name, colour) in enumerate(zip(series, COLOURS)):
+    for index, (name, colour) in enumerate(zip(series, COLOURS)):
         line = " ".join(f"{x(sample[time]):.1f},{y(sample[name]):.1f}" for sample in samples)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
-        parts.append(f'<text x="{LEFT + WIDTH - 6 - 110 * (len(series) - 1 - place)}" y="{top - 9}" text-anchor="end" fill="{colour}">{name}</text>')
+        parts.append(f'<text x="{LEFT + WIDTH - 6 - 110 * (len(series) - 1 - index)}" y="{top - 9}" text-anchor="end" fill="{colour}">{name}</text>')
     return parts
 
 
@@ -79,8 +79,8 @@ def bars(top, title, rows, series, shown):
     widest = 1.12 * max(sum(values) for values in rows.values())
     length = lambda value: value / widest * (LEFT + WIDTH - NAMES)
     parts = [f'<text x="{NAMES}" y="{top - 9}" font-weight="600">{title}</text>']
-    for place, (name, colour) in enumerate(zip(series, COLOURS)):
-        parts.append(f'<text x="{LEFT + WIDTH - 150 * (len(series) - 1 - place)}" y="{top - 9}" text-anchor="end" fill="{colour}">{name}</text>')
+    for index, (name, colour) in enumerate(zip(series, COLOURS)):
+        parts.append(f'<text x="{LEFT + WIDTH - 150 * (len(series) - 1 - index)}" y="{top - 9}" text-anchor="end" fill="{colour}">{name}</text>')
     for index, (name, values) in enumerate(rows.items()):
         y, x = top + index * ROW, NAMES
         parts.append(f'<text x="{NAMES - 8}" y="{y + 12}" text-anchor="end">{name}</text>')

@@ -18,8 +18,8 @@ contract = json.loads((pathlib.Path(__file__).parents[2] / "models/training/melo
 rate, mel = contract["audio"]["sample_rate"], contract["mel"]
 options = {"sr": rate, "n_fft": mel["n_fft"], "fmin": mel["lowest_hz"], "fmax": mel["highest_hz"]}
 frames = int(seconds * rate / mel["hop"]) + 1
-told = load_file(folder / "vectors/decoder.safetensors")["mel"].reshape(-1, mel["bands"])
-power = np.exp(np.resize(told, (frames, mel["bands"])).T)
+mel_frames = load_file(folder / "vectors/decoder.safetensors")["mel"].reshape(-1, mel["bands"])
+power = np.exp(np.resize(mel_frames, (frames, mel["bands"])).T)
 for _ in range(2):
     if inversion == "least-squares":
         magnitude = librosa.feature.inverse.mel_to_stft(power, power=1, **options)

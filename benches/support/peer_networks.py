@@ -1,7 +1,7 @@
 """Runs the networks of a model latent by latent on one thread: peer_networks.py MODEL torch|onnxruntime
 
 Writes each latent's audio, mono float32 at 48 kHz, to standard output. The composer plays the model's reference performance
-(20 s) and must write exactly its notes. The pianist gets the notes of its own test vectors, repeated, since its cost does not depend on them.
+(20 s) and must reproduce its notes exactly. The pianist receives the notes of its test vectors, repeated, because its cost does not depend on them.
 Needs the training code on PYTHONPATH.
 """
 
@@ -31,7 +31,7 @@ def networks(folder, kind):
     del graphs["encoder"]
     if kind == "torch":
         return graphs, {name: graph.module for name, graph in graphs.items()}
-    # Imported only when used, because it counts towards the memory.
+    # Imported only when used, because the import counts towards the measured memory.
     from melos_training.composer.runtime import open_graphs
 
     return graphs, open_graphs(folder, graphs)
@@ -50,11 +50,11 @@ def composer(graphs, runs, reference):
 class Sound:
     """Turns latents into sound."""
 
-    def __init__(self, graphs, runs, told):
-        self.runs, self.told, self.call = runs, {name: torch.from_numpy(values) for name, values in told.items()}, 0
+    def __init__(self, graphs, runs, inputs):
+        self.runs, self.inputs, self.call = runs, {name: torch.from_numpy(values) for name, values in inputs.items()}, 0
         self.states = {name: torch.zeros(port.shape) for name in ("pianist-prior", "pianist-decoder", "vocoder")
                        for port in graphs[name].inputs if port.name == "state"}
-        self.latent = torch.zeros(1, self.told["before"].shape[1])
+        self.latent = torch.zeros(1, self.inputs["before"].shape[1])
         self.dice = torch.Generator().manual_seed(1)
         # The squares of four overlapping Hann windows add up to 1.5.
         self.window, self.tail = torch.hann_window(N_FFT) / 1.5, torch.zeros(N_FFT - HOP)
@@ -65,8 +65,8 @@ class Sound:
 
     def block(self):
         """Returns the samples of the next latent."""
-        row = self.call % len(self.told["roll"])
-        roll, piano, mood = (self.told[name][row : row + 1] for name in ("roll", "piano", "mood"))
+        row = self.call % len(self.inputs["roll"])
+        roll, piano, mood = (self.inputs[name][row : row + 1] for name in ("roll", "piano", "mood"))
         mean, deviation = self._step("pianist-prior", self.latent, roll, piano[0], mood)
         self.latent = mean + deviation * torch.randn(mean.shape, generator=self.dice)
         (mel,) = self._step("pianist-decoder", self.latent, roll, piano[0])
@@ -74,8 +74,8 @@ class Sound:
         self.call += 1
         overlapping = torch.zeros(N_FFT + (LATENT_FRAMES - 1) * HOP)
         overlapping[: len(self.tail)] = self.tail
-        for place, frame in enumerate(torch.fft.irfft(torch.complex(real, imag)[0]) * self.window):
-            overlapping[place * HOP : place * HOP + N_FFT] += frame
+        for index, frame in enumerate(torch.fft.irfft(torch.complex(real, imag)[0]) * self.window):
+            overlapping[index * HOP : index * HOP + N_FFT] += frame
         self.tail = overlapping[LATENT_FRAMES * HOP :]
         return overlapping[: LATENT_FRAMES * HOP]
 

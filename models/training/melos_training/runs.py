@@ -132,16 +132,16 @@ def _problems(source: str, text: str, settings: type[BaseModel], error: Validati
         at = next(
             (n for n, line in enumerate(text.splitlines(), 1) if re.match(rf"\s*{re.escape(top)}\s*=", line)), None
         )
-        place = f"{source}:{at}" if top and at else source
+        location = f"{source}:{at}" if top and at else source
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(key, settings.model_fields, 1)
-            lines.append(f"{place}: unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            lines.append(f"{location}: unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         elif problem["type"] == "missing":
-            lines.append(f"{place}: {key} is missing")
+            lines.append(f"{location}: {key} is missing")
         elif top:
-            lines.append(f"{place}: {key} = {problem['input']!r}: {problem['msg']}")
+            lines.append(f"{location}: {key} = {problem['input']!r}: {problem['msg']}")
         else:
-            lines.append(f"{place}: {problem['msg'].removeprefix('Value error, ')}")
+            lines.append(f"{location}: {problem['msg'].removeprefix('Value error, ')}")
     return "\n".join(lines)
 
 

@@ -54,8 +54,8 @@ def vocoder_loss(vocoder: Vocoder, audio: Tensor, target: Tensor, mel: Tensor) -
     scaled = magnitude * vocoder.sign
     output = _aligned(torch.complex(scaled * real, scaled * imag), frames)
     first = WARM_UP * HOP + N_FFT // 2
-    heard = audio[:, first : first + (output.shape[1] - 1) * HOP]
-    sound = audio_loss(inverse_spectrum(output), heard)
+    target = audio[:, first : first + (output.shape[1] - 1) * HOP]
+    sound = audio_loss(inverse_spectrum(output), target)
 
     true = target[:, WARM_UP : WARM_UP + output.shape[1]]
     level = true.abs()
@@ -78,9 +78,9 @@ def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, mel: Tensor | None = None)
     real, imag = vocoder(mel)
     output = _aligned(torch.complex(real, imag), mel.shape[1])
     first = WARM_UP * HOP + N_FFT // 2
-    heard = audio[:, first : first + (output.shape[1] - 1) * HOP]
+    target = audio[:, first : first + (output.shape[1] - 1) * HOP]
     ours = inverse_spectrum(output)
-    return {"lsd_db": log_spectral_distance(ours, heard), "convergence": spectral_convergence(ours, heard)}
+    return {"lsd_db": log_spectral_distance(ours, target), "convergence": spectral_convergence(ours, target)}
 
 
 class VocoderTask(Task[Vocoder]):
@@ -91,12 +91,14 @@ class VocoderTask(Task[Vocoder]):
     ) -> None:
         super().__init__(vocoder)
         self.run, self.training_shards, self.pianist = run, training, pianist
-        self.held_out = valid.heard(np.random.default_rng(1), HELD_OUT_WINDOWS, HELD_OUT_FRAMES)
+        self.held_out = valid.draw_with_audio(np.random.default_rng(1), HELD_OUT_WINDOWS, HELD_OUT_FRAMES)
 
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
         run = self.run
         decibels = rng.uniform(-run.gain_db, run.gain_db / 3, (run.batch, 1)).astype(np.float32)
-        return *self.training_shards.heard(rng, run.batch, run.frames), 10 ** (torch.from_numpy(decibels) / 20)
+        return *self.training_shards.draw_with_audio(rng, run.batch, run.frames), 10 ** (
+            torch.from_numpy(decibels) / 20
+        )
 
     def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
         audio, roll, piano, gain = batch

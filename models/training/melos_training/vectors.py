@@ -1,6 +1,6 @@
 """Test vectors: PyTorch's results for whole sequences, which streaming through the exported graphs must reproduce.
 
-Rows are calls; the outputs of `prior`, `decoder` and `vocoder` come from one evaluation of the whole sequence.
+Each row is one call. The outputs of `prior`, `decoder` and `vocoder` come from one evaluation of the whole sequence.
 `composer` is a performance (`composer/vectors.py`).
 """
 
@@ -33,7 +33,7 @@ def _by_call(values: Tensor) -> Tensor:
     return values[0].reshape(-1, LATENT_FRAMES, *values.shape[2:])
 
 
-def _heard(
+def _network_vectors(
     pianist: Pianist, prior: Prior, vocoder: Vocoder, shards: Sequence[Path], pianos: Sequence[str]
 ) -> dict[str, dict[str, Tensor]]:
     """Test vectors of all networks except the composer, from held-out music."""
@@ -43,7 +43,7 @@ def _heard(
     values, hops, number, moods = windows.window(windows.shards.shards[0], 2 * ENCODER_FRAMES, ENCODER_FRAMES)
     mel, roll = torch.from_numpy(values)[None], torch.from_numpy(hops)[None, : CALLS * LATENT_FRAMES]
     mood = torch.from_numpy(moods)[None, :CALLS]
-    # Mostly the recorded piano, with a little of all.
+    # Mostly the recorded piano, blended with a little of every piano.
     weights = torch.full((1, len(pianos)), 0.25 / len(pianos))
     weights[0, number] += 0.75
     generator = torch.Generator().manual_seed(SEED)
@@ -87,9 +87,9 @@ def write_vectors(
     """Writes one small file per graph to `folder`, and a performance played by the exported `steps`."""
     folder.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
-        heard = _heard(pianist, prior, vocoder, shards, pianos)
+        vectors = _network_vectors(pianist, prior, vocoder, shards, pianos)
     files: dict[str, dict[str, Any]] = {
-        name: {key: value.numpy() for key, value in tensors.items()} for name, tensors in heard.items()
+        name: {key: value.numpy() for key, value in tensors.items()} for name, tensors in vectors.items()
     }
     files["composer"] = dict(composer.performance(library, steps))
     for name, arrays in files.items():

@@ -33,8 +33,8 @@ def name_weights(model: ModelProto, module: nn.Module) -> None:
     for named in (*graph.initializer, *graph.value_info):
         named.name = names.get(named.name, named.name)
     for node in graph.node:
-        for place, name in enumerate(node.input):
-            node.input[place] = names.get(name, name)
+        for index, name in enumerate(node.input):
+            node.input[index] = names.get(name, name)
 
 
 def tensors(path: Path) -> dict[str, Tensor]:

@@ -16,8 +16,8 @@ from melos_training.composer.graphs import build
 from melos_training.composer.host import PREFIX, ROWS, as_steps, host_graphs
 from melos_training.composer.layout import (
     DURATIONS,
-    FRAME,
     LAGS,
+    LATENT_SECONDS,
     OFFSETS,
     PEDAL_CHANGED,
     PEDAL_DOWN,
@@ -125,7 +125,7 @@ def test_the_form_finds_repetition(song: Song) -> None:
 def test_a_window_contains_the_performance(song: Song, library: Library) -> None:
     cut_out = window(song, library)
     p = song.performance
-    inside = (p.onset >= 16 - STEP / 2) & (p.onset < 16 + FRAMES * FRAME - STEP / 2)
+    inside = (p.onset >= 16 - STEP / 2) & (p.onset < 16 + FRAMES * LATENT_SECONDS - STEP / 2)
     notes = cut_out.notes[cut_out.notes[:, 0] >= 0]
     assert len(notes) == inside.sum()
     seconds = (notes[:, 0] * OFFSETS + notes[:, 1]) * STEP + 16
@@ -136,7 +136,7 @@ def test_a_window_contains_the_performance(song: Song, library: Library) -> None
 
 def test_the_pedal_is_a_separate_stream(song: Song, library: Library) -> None:
     cut_out = window(song, library, start=0.0)
-    lift = int((2.0 - 30 / 480 * 0.5) / FRAME)
+    lift = int((2.0 - 30 / 480 * 0.5) / LATENT_SECONDS)
     assert cut_out.pedal[1] == PEDAL_DOWN
     assert cut_out.pedal_offset[5] == -1
     # Up at 1.97 s and down again at 2.03 s: within one frame or over two.
@@ -159,7 +159,7 @@ def test_the_memory_contains_earlier_bars_at_the_same_position(song: Song, libra
 def test_a_frame_is_hidden_until_it_is_written(song: Song, library: Library) -> None:
     p = song.performance
     turn = 60
-    later = p.onset >= 16 + turn * FRAME - STEP / 2
+    later = p.onset >= 16 + turn * LATENT_SECONDS - STEP / 2
     other = Song(**vars(song))
     other.performance = type(p)(**vars(p))
     other.performance.pitch = np.where(later, p.pitch + 1, p.pitch)
@@ -214,17 +214,17 @@ def test_single_steps_equal_the_whole_sequence(song: Song, library: Library, net
         _, writer = stepper.open(step, batch.pedal[:, frame])
         for row in range(2):
             rows, melody = torch.tensor([row]), batch.melody[row : row + 1, frame]
-            for place in torch.nonzero(batch.note_frame == row * FRAMES + frame)[:, 0]:
-                offset, voice, key, velocity, _ = batch.note[place : place + 1].unbind(1)
+            for index in torch.nonzero(batch.note_frame == row * FRAMES + frame)[:, 0]:
+                offset, voice, key, velocity, _ = batch.note[index : index + 1].unbind(1)
                 state, logits = writer.offset(rows)
-                compare(logits[0], losses.logits["offset"][place])
+                compare(logits[0], losses.logits["offset"][index])
                 state, _ = stepper.graphs["voice"](state, offset, batch.fine[row : row + 1, frame, offset[0]])
                 state, logits = stepper.graphs["key"](state, voice, melody)
-                compare(logits[0], losses.logits["key"][place])
+                compare(logits[0], losses.logits["key"][index])
                 state, logits = stepper.graphs["velocity"](state, key)
-                compare(logits[0], losses.logits["velocity"][place])
-                compare(stepper.graphs["duration"](state, velocity)[0], losses.logits["duration"][place])
-                writer.write(rows, batch.note[place : place + 1])
+                compare(logits[0], losses.logits["velocity"][index])
+                compare(stepper.graphs["duration"](state, velocity)[0], losses.logits["duration"][index])
+                writer.write(rows, batch.note[index : index + 1])
                 melody = torch.where(voice == 1, key, melody)
             compare(writer.offset(rows)[1][0], losses.logits["offset"][count + row * FRAMES + frame])
     assert worst < 1e-4

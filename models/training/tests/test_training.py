@@ -145,7 +145,7 @@ def test_the_order_of_shards_survives_new_ones(tmp_path: Path) -> None:
 def test_the_error_for_missing_shards_names_the_folder(tmp_path: Path) -> None:
     shards = Shards([tmp_path / "nowhere"], "train", needs_audio=True, min_frames=84)
     with pytest.raises(NoShards, match=r"nowhere/train: no shards with audio of 84 mel frames or more"):
-        PianoShards(shards, PIANOS).heard(np.random.default_rng(0), 1, 80)
+        PianoShards(shards, PIANOS).draw_with_audio(np.random.default_rng(0), 1, 80)
 
 
 def test_non_finite_metrics_are_valid_json(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from .conditions import MASKS
 from .layout import (
     DURATIONS,
-    FRAME,
+    LATENT_SECONDS,
     RECALL_SLOT,
     SLOTS,
     UNKNOWN_VELOCITY,
@@ -79,7 +79,7 @@ class WindowSampler:
         if random.random() < FROM_START:
             start = first - random.uniform(0, 1.5)
         else:
-            start = random.uniform(first - 1, max(first, last - 0.6 * self.frames * FRAME))
+            start = random.uniform(first - 1, max(first, last - 0.6 * self.frames * LATENT_SECONDS))
         slow = len(song.beats) > 1 and mean_bpm(song) / ratio < SLOW_BPM
         return View(
             start=start,
@@ -106,7 +106,7 @@ def held_out(library: Library, split: str, corpus: str, frames: int, count: int,
     windows = []
     for number in range(count if songs else 0):
         song = songs[number % len(songs)]
-        start = random.uniform(song.start, max(song.start + 1, song.end - frames * FRAME))
+        start = random.uniform(song.start, max(song.start + 1, song.end - frames * LATENT_SECONDS))
         windows.append(cut(song, View(start=start, frames=frames, reach=4.0), library.labeller))
     return windows
 
@@ -140,9 +140,9 @@ def collate(windows: list[Window], noise: np.random.Generator | None = None) -> 
     column, weight, counts = [], [], []
     for number, window in enumerate(windows):
         notes = window.notes
-        heard = notes[notes[:, 0] < length - 1]
-        read_frame.append(heard[:, 0] + 1 + number * length)
-        read.append(heard[:, 1:])
+        sounding = notes[notes[:, 0] < length - 1]
+        read_frame.append(sounding[:, 0] + 1 + number * length)
+        read.append(sounding[:, 1:])
         future = notes[notes[:, 0] >= 0]
         written_frame.append(future[:, 0] + number * length)
         written.append(future[:, 1:])

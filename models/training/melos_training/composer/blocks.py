@@ -31,8 +31,8 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 def band(length: int, device: torch.device) -> Tensor:
     """Additive mask [length, length] that hides everything but the past within the window."""
-    place = torch.arange(length, device=device)
-    distance = place[:, None] - place
+    position = torch.arange(length, device=device)
+    distance = position[:, None] - position
     return torch.zeros(length, length, device=device).masked_fill((distance < 0) | (distance >= WINDOW), float("-inf"))
 
 

@@ -84,11 +84,11 @@ def pop909_beats(path: Path) -> FloatArray:
     triple = len(gaps) > 0 and (gaps == 6).sum() * 2 > len(downbeats)
     marks = np.flatnonzero(rows[:, 1 if triple else 2] > 0.5)
     length = 3 if triple else 4
-    place = np.zeros(len(rows))
+    position = np.zeros(len(rows))
     for index in range(len(rows)):
         before = marks[marks <= index]
-        place[index] = (index - (before[-1] if len(before) else marks[0] if len(marks) else 0)) % length
-    return np.stack([rows[:, 0], place, np.full(len(rows), float(length))], 1)
+        position[index] = (index - (before[-1] if len(before) else marks[0] if len(marks) else 0)) % length
+    return np.stack([rows[:, 0], position, np.full(len(rows), float(length))], 1)
 
 
 def pop909(root: Path) -> Iterator[Piece]:

@@ -13,9 +13,9 @@ from ..evaluation.memory import melody, runs
 from . import mood
 from .batches import collate, cut_conditions, held_out, without_conditions
 from .conditions import GROUPS
-from .excerpts import OTHER_PLACE, Excerpt, choose_excerpts, leave_free, load_average, play, recall
+from .excerpts import OTHER_POSITION, Excerpt, choose_excerpts, leave_free, load_average, play, recall
 from .features import recalled_alike
-from .layout import FRAME, FloatArray, IntArray
+from .layout import LATENT_SECONDS, FloatArray, IntArray
 from .library import Library, load
 from .midi import Performance
 from .mood import ANCHORS, EMOTIONS
@@ -125,18 +125,18 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
         plan.conditions.set("emotion", np.tile(np.eye(len(EMOTIONS))[number], (frames, 1)))
         plan.conditions.set("affect", np.tile(ANCHORS[number], (frames, 1)))
 
-    heard, features = {}, {}
+    estimated, features = {}, {}
     for number, emotion in enumerate(EMOTIONS):
         performances = play(net, library, chosen, Sampling(), change=partial(ask, number))
-        heard[emotion] = np.nanmean([heard_mood(library, p) for p in performances], 0)
+        estimated[emotion] = np.nanmean([heard_mood(library, p) for p in performances], 0)
         features[emotion] = summary([e.measure(p) for e, p in zip(chosen, performances)])
-    table = np.array(list(heard.values()))
+    table = np.array(list(estimated.values()))
     correlations = [float(np.corrcoef(ANCHORS[:, axis], table[:, axis])[0, 1]) for axis in range(2)]
     shown = ("notes/s", "velocity", "pitch", "key down, s", "pedal lifts/s")
     return {
         "valence correlation": correlations[0],
         "arousal correlation": correlations[1],
-        "heard": {name: value.tolist() for name, value in heard.items()},
+        "heard": {name: value.tolist() for name, value in estimated.items()},
         "features": {name: {key: sums[key][0] for key in shown} for name, sums in features.items()},
     }
 
@@ -146,7 +146,7 @@ def adherence(chosen: list[Excerpt], library: Library, performances: list[Perfor
     requested, played = [], []
     for each, performance in zip(chosen, performances):
         plan = Plan.of(each.song, each.view, library.labeller)
-        middle = slice(round(4 / FRAME), round(40 / FRAME))
+        middle = slice(round(4 / LATENT_SECONDS), round(40 / LATENT_SECONDS))
         density = np.expm1(plan.requested("density")[middle] * 0.7 + 1.8)
         loudness, register = plan.requested("loudness")[middle] * 20 + 64, plan.requested("register")[middle] * 12 + 60
         length = plan.requested("length")[middle]
@@ -183,7 +183,7 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
     keep("likelihood", likelihoods(net, library))
     columns: dict[str, Rows] = {
         "real": [e.measure(e.performance()) for e in chosen],
-        "real, elsewhere": [e.measure(e.performance()) for e in choose_excerpts(library, OTHER_PLACE, count=count)],
+        "real, elsewhere": [e.measure(e.performance()) for e in choose_excerpts(library, OTHER_POSITION, count=count)],
     }
 
     def add(name: str, excerpts: list[Excerpt], sampling: Sampling, **options: Any) -> list[Performance]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from .features import Setting, excerpt, features
-from .layout import FRAME
+from .layout import LATENT_SECONDS
 from .library import Library, Song
 from .midi import Performance
 from .network import Composer
@@ -19,7 +19,7 @@ from .view import View
 
 SECONDS = 41.0
 """Length of an excerpt; the first four seconds, and everything after forty, are not measured."""
-PLACE, OTHER_PLACE = 0.25, 0.75
+POSITION, OTHER_POSITION = 0.25, 0.75
 """Relative position of an excerpt within its song, and of another for comparing real music with itself."""
 ROWS = 27
 """Excerpts played in one batch."""
@@ -39,16 +39,16 @@ class Excerpt:
 
     def performance(self) -> Performance:
         """The song itself."""
-        start, seconds = self.view.start, self.view.frames * FRAME
+        start, seconds = self.view.start, self.view.frames * LATENT_SECONDS
         return excerpt(self.song.performance, start, start + seconds, start)
 
     def measure(self, performance: Performance) -> dict[str, float]:
         """The features of a performance in this setting."""
-        return features(performance, self.setting, 4.0, self.view.frames * FRAME - 1.0)
+        return features(performance, self.setting, 4.0, self.view.frames * LATENT_SECONDS - 1.0)
 
 
 def load_average(path: Path) -> Composer:
-    """The averaged weights of a checkpoint, ready for use."""
+    """Loads a composer with the averaged weights of a checkpoint."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
     net = Composer()
     net.load_state_dict(saved["average"])
@@ -56,15 +56,15 @@ def load_average(path: Path) -> Composer:
 
 
 def choose_excerpts(
-    library: Library, place: float = PLACE, seconds: float = SECONDS, count: int | None = None
+    library: Library, position: float = POSITION, seconds: float = SECONDS, count: int | None = None
 ) -> list[Excerpt]:
     """One excerpt of each held-out song that is long enough, at most `count`."""
     chosen = []
     for song in (song for split in ("valid", "test") for song in library.split(split)):
         spare = song.end - song.start - seconds
         if len(song.chords) and len(song.performance.pedal_times) and spare > 8:
-            start = song.start + place * spare
-            view = View(start=start, frames=int(np.ceil(seconds / FRAME)), reach=4.0, fresh=True)
+            start = song.start + position * spare
+            view = View(start=start, frames=int(np.ceil(seconds / LATENT_SECONDS)), reach=4.0, fresh=True)
             chosen.append(Excerpt(song, view))
     return chosen[:count]
 
@@ -78,7 +78,7 @@ def play(
     change: Callable[[Plan], None] | None = None,
     forgetful: bool = False,
 ) -> list[Performance]:
-    """Plays the plans of excerpts; `change` may alter the plans."""
+    """Plays the plans of excerpts; `change` may modify the plans."""
     performances = []
     for first in range(0, len(chosen), ROWS):
         plans = [Plan.of(e.song, e.view, library.labeller) for e in chosen[first : first + ROWS]]
@@ -93,7 +93,7 @@ def play(
 
 
 def leave_free(*groups: str) -> Callable[[Plan], None]:
-    """A change of plans that makes groups of conditions unspecified."""
+    """Returns a function that makes groups of a plan's conditions unspecified."""
 
     def change(plan: Plan) -> None:
         for group in groups:
@@ -103,7 +103,7 @@ def leave_free(*groups: str) -> Callable[[Plan], None]:
 
 
 def recall(strength: float | None) -> Callable[[Plan], None]:
-    """A change of plans that sets the similarity of recalled bars, or disables recall."""
+    """Returns a function that sets the similarity of a plan's recalled bars, or disables recall."""
 
     def change(plan: Plan) -> None:
         if strength is None:

@@ -195,9 +195,9 @@ def bars_alike(part: Performance, grid: BeatGrid, start: float, end: float) -> d
     bars = int((grid.beats(np.array([end]))[0] - first) // length)
     cells = round(length * CELLS)
     roll: FloatArray = np.zeros((max(bars, 0) * cells, 128), np.float32)
-    place = np.round((grid.beats(part.onset) - first) * CELLS).astype(int)
-    inside = (place >= 0) & (place < len(roll))
-    roll[place[inside], part.pitch[inside]] = 1
+    cell = np.round((grid.beats(part.onset) - first) * CELLS).astype(int)
+    inside = (cell >= 0) & (cell < len(roll))
+    roll[cell[inside], part.pitch[inside]] = 1
     flat = roll.reshape(max(bars, 0), -1)
     norms = np.linalg.norm(flat, axis=1)
 
@@ -238,10 +238,10 @@ def recalled_alike(performance: Performance, grid: BeatGrid, form: Form) -> floa
     rolls: dict[int, FloatArray] = {}
     for number in np.unique(bar[bar >= 0]):
         here = bar == number
-        place = np.round((beats[here] - form.start[number]) * CELLS).astype(int)
+        cell = np.round((beats[here] - form.start[number]) * CELLS).astype(int)
         roll = np.zeros((cells, 128), np.float32)
-        fits = (place >= 0) & (place < cells)
-        roll[place[fits], performance.pitch[here][fits]] = 1
+        fits = (cell >= 0) & (cell < cells)
+        roll[cell[fits], performance.pitch[here][fits]] = 1
         rolls[int(number)] = roll / max(float(np.linalg.norm(roll)), 1e-6)
     first = min(rolls, default=0) + 1
     likeness = [

@@ -59,11 +59,11 @@ def read(performance: Performance, beats: FloatArray) -> Form:
 
 def _likeness(performance: Performance, times: FloatArray, starts: IntArray, length: int) -> FloatArray:
     """Cosines between the struck keys of all pairs of bars, [bars, bars]."""
-    place = np.interp(performance.onset, times, np.arange(len(times)))
+    position = np.interp(performance.onset, times, np.arange(len(times)))
     cells = length * GRID
     rolls = np.zeros((len(starts), cells, 128), np.float32)
-    bar = np.searchsorted(starts, np.round(place * GRID) / GRID, "right") - 1
-    cell = np.round((place - starts[np.maximum(bar, 0)]) * GRID).astype(np.int64)
+    bar = np.searchsorted(starts, np.round(position * GRID) / GRID, "right") - 1
+    cell = np.round((position - starts[np.maximum(bar, 0)]) * GRID).astype(np.int64)
     fits = (bar >= 0) & (cell < cells)
     rolls[bar[fits], cell[fits], performance.pitch[fits]] = 1
     flat = rolls.reshape(len(starts), -1)

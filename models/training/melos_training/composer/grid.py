@@ -32,13 +32,13 @@ class BeatGrid:
     def of(cls, song: "Song", view: "View") -> "BeatGrid":
         """The beats of a song under a view."""
         times = song.beats[:, 0] * view.ratio - view.start
-        place, bar_length = song.beats[:, 1], float(song.beats[0, 2])
+        position, bar_length = song.beats[:, 1], float(song.beats[0, 2])
         if view.doubled:
             numbers = np.arange(2 * len(times) - 1) / 2
             times = np.interp(numbers, np.arange(len(times)), times)
-            whole = place[np.floor(numbers).astype(np.int64)]
-            place = np.where(whole < 0, -1, (2 * (whole + numbers % 1)) % bar_length)
-        return cls(times, place, bar_length, song.form, 2 if view.doubled else 1)
+            whole = position[np.floor(numbers).astype(np.int64)]
+            position = np.where(whole < 0, -1, (2 * (whole + numbers % 1)) % bar_length)
+        return cls(times, position, bar_length, song.form, 2 if view.doubled else 1)
 
     @property
     def bars_known(self) -> bool:

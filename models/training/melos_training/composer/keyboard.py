@@ -4,8 +4,8 @@ import numpy as np
 
 from .layout import (
     DURATIONS,
-    FRAME,
     KEYS,
+    LATENT_SECONDS,
     MELODY,
     NO_MELODY,
     OFFSETS,
@@ -19,7 +19,7 @@ from .midi import LONGEST_SUSTAIN
 from .windows import DECAY
 
 NEVER = 10**9
-HELD = duration_seconds(np.arange(DURATIONS)) / FRAME
+HELD = duration_seconds(np.arange(DURATIONS)) / LATENT_SECONDS
 """Number of latents for which the key is held, by duration class."""
 
 
@@ -41,7 +41,7 @@ class Keyboard:
         up = np.ceil(frame + offset / OFFSETS + HELD[duration]).astype(np.int64)
         self._struck[rows, key] = frame + 1
         self._up[rows, key] = np.maximum(up, frame + 1)
-        self._damped[rows, key] = up + round(LONGEST_SUSTAIN / FRAME)
+        self._damped[rows, key] = up + round(LONGEST_SUSTAIN / LATENT_SECONDS)
         self.melody[rows] = np.where(voice == MELODY, key, self.melody[rows])
 
     def step_on_pedal(self, frame: int, pedal: IntArray) -> None:
@@ -60,7 +60,7 @@ class Keyboard:
         sustained = (self._struck <= frame) & (frame >= self._up) & (frame < self._damped)
 
         def level(since: IntArray) -> FloatArray:
-            return (0.25 + 0.75 * np.exp(-(frame - since) * FRAME / DECAY)).astype(np.float32)
+            return (0.25 + 0.75 * np.exp(-(frame - since) * LATENT_SECONDS / DECAY)).astype(np.float32)
 
         struck = np.minimum(self._struck, frame)
         return np.concatenate([held * level(struck), sustained * level(np.minimum(self._up, frame))], 1).astype(

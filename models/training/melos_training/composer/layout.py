@@ -9,11 +9,11 @@ FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 BoolArray = NDArray[np.bool_]
 
-FRAME = 4096 / 48000
+LATENT_SECONDS = 4096 / 48000
 """Duration of one latent of the pianist in seconds."""
 OFFSETS = 8
 """Positions within a latent at which a note can start."""
-STEP = FRAME / OFFSETS
+STEP = LATENT_SECONDS / OFFSETS
 """Seconds between positions."""
 
 LOWEST_KEY = 21
@@ -52,8 +52,8 @@ SOUNDING_WIDTH = 2 * KEYS
 
 def duration_class(seconds: FloatArray) -> IntArray:
     """Classes of key-down times in seconds."""
-    place = np.log(np.maximum(seconds, 1e-3) / SHORTEST) / np.log(LONGEST / SHORTEST)
-    return np.clip(np.round(place * (DURATIONS - 1)), 0, DURATIONS - 1).astype(np.int64)
+    position = np.log(np.maximum(seconds, 1e-3) / SHORTEST) / np.log(LONGEST / SHORTEST)
+    return np.clip(np.round(position * (DURATIONS - 1)), 0, DURATIONS - 1).astype(np.int64)
 
 
 def duration_seconds(classes: IntArray) -> FloatArray:

@@ -8,9 +8,9 @@ from .form import Form
 from .grid import BeatGrid
 from .layout import (
     DURATIONS,
-    FRAME,
     KEYS,
     LAGS,
+    LATENT_SECONDS,
     OFFSETS,
     RECALL_SLOT,
     SLOT_WIDTH,
@@ -73,9 +73,9 @@ class Memory:
     def put(self, slot: int, notes: IntArray, seconds: FloatArray) -> None:
         """Adds notes [n, 4] to a slot, at the times `seconds`."""
         # Slightly later, so that rounding does not move a note to the previous position.
-        place = np.maximum(seconds, -FRAME) / FRAME + ROUNDING
-        frame = np.floor(place).astype(np.int64)
-        within = place - frame
+        position = np.maximum(seconds, -LATENT_SECONDS) / LATENT_SECONDS + ROUNDING
+        frame = np.floor(position).astype(np.int64)
+        within = position - frame
         voice, key, velocity, duration = notes.T
         column = voice * KEYS + key
         offset = np.minimum((within * OFFSETS).astype(np.int64), OFFSETS - 1)

@@ -225,21 +225,21 @@ class Composer(nn.Module):
 
         opened = self.open(base, pedal)
         offset, voice, key, velocity, duration = batch.note.unbind(1)
-        place = torch.arange(notes, device=base.device)
+        index = torch.arange(notes, device=base.device)
         of_frame = torch.arange(frames, device=base.device)
         first = torch.searchsorted(batch.note_frame, of_frame)
         after = torch.searchsorted(batch.note_frame, of_frame, right=True)
         begin = first[batch.note_frame]
         sums = torch.cat([torch.zeros(1, WIDTH, device=base.device), self.so_far(batch.note).cumsum(0)])
         lasts = torch.cat([self.last(batch.note), self.start[None]])
-        before = torch.where(place > begin, place - 1, notes)
+        before = torch.where(index > begin, index - 1, notes)
         ended = torch.where(after > first, after - 1, notes)
-        so_far = torch.cat([sums[place] - sums[begin], sums[after] - sums[first]])
+        so_far = torch.cat([sums[index] - sums[begin], sums[after] - sums[first]])
         state, logits = self.offset_logits(
             torch.cat([opened[batch.note_frame], opened]), so_far, lasts[torch.cat([before, ended])]
         )
         # Within a latent, offsets ascend, and so do keys at the same offset.
-        lowest = torch.where(place > begin, offset[(place - 1).clamp(min=0)], 0) if notes else offset
+        lowest = torch.where(index > begin, offset[(index - 1).clamp(min=0)], 0) if notes else offset
         hidden = torch.arange(OFFSETS + 1, device=base.device)[None] < lowest[:, None]
         offset_logits = torch.cat([logits[:notes].float().masked_fill(hidden, HIDDEN), logits[notes:].float()])
         offset_loss = _nll(offset_logits, torch.cat([offset, torch.full_like(of_frame, END)]))
@@ -248,21 +248,21 @@ class Composer(nn.Module):
         fine = batch.fine.view(frames, OFFSETS, -1)[batch.note_frame, offset]
         state, voice_logits = self.voice_logits(state, offset, fine)
         state, key_logits = self.key_logits(state, voice, self._melody_before(batch))
-        chord = (place > begin) & (offset == lowest)
+        chord = (index > begin) & (offset == lowest)
         under = (
-            torch.arange(KEYS, device=base.device)[None] <= key[(place - 1).clamp(min=0)][:, None] if notes else None
+            torch.arange(KEYS, device=base.device)[None] <= key[(index - 1).clamp(min=0)][:, None] if notes else None
         )
         if under is not None:
             key_logits = key_logits.float().masked_fill(under & chord[:, None], HIDDEN)
         state, velocity_logits = self.velocity_logits(state, key)
         duration_logits = self.duration_logits(state, velocity)
-        heard = velocity < VELOCITIES
+        is_sounding = velocity < VELOCITIES
         return Losses(
             pedal_loss,
             offset_loss,
             _nll(voice_logits, voice),
             _nll(key_logits, key),
-            _nll(velocity_logits, velocity.clamp(max=VELOCITIES - 1)) * heard,
+            _nll(velocity_logits, velocity.clamp(max=VELOCITIES - 1)) * is_sounding,
             _nll(duration_logits, duration),
             {"key": key_logits, "velocity": velocity_logits, "duration": duration_logits, "offset": offset_logits},
         )
@@ -270,8 +270,8 @@ class Composer(nn.Module):
     def _melody_before(self, batch: Batch) -> Tensor:
         """The melody's last key before each note [N]."""
         notes = len(batch.note)
-        place = torch.arange(notes, device=batch.note.device)
-        tune = torch.where(batch.note[:, 1] == 1, place, -1)
+        index = torch.arange(notes, device=batch.note.device)
+        tune = torch.where(batch.note[:, 1] == 1, index, -1)
         latest = torch.cat([tune.new_full((1,), -1), tune.cummax(0).values])[:notes] if notes else tune
         same = (latest >= 0) & (batch.note_frame[latest.clamp(min=0)] == batch.note_frame)
         return torch.where(same, batch.note[latest.clamp(min=0), 2], batch.melody.flatten()[batch.note_frame])

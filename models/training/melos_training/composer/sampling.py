@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .layout import FRAME, KEYS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, FloatArray, IntArray
+from .layout import KEYS, LATENT_SECONDS, LOWEST_KEY, VELOCITIES, VELOCITY_WIDTH, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ class Servo:
         """Bias of the end-of-latent logit [rows], given the requested notes per second [rows]; NaN if unspecified."""
         bias = np.zeros(len(self._count))
         for span in self.SPANS:
-            first = max(0, frame - round(span / FRAME))
-            rate = self._count[:, first:frame].sum(1) / (max(frame - first, 1) * FRAME)
+            first = max(0, frame - round(span / LATENT_SECONDS))
+            rate = self._count[:, first:frame].sum(1) / (max(frame - first, 1) * LATENT_SECONDS)
             bias += self.GAIN * np.log((rate + self.AT_LEAST) / (requested + self.AT_LEAST))
         return np.nan_to_num(np.clip(bias, -3, 3)) * min(1.0, frame / self.TRUST)
 
     def _lean(self, frame: int, sums: FloatArray, requested: FloatArray, gain: float, most: float) -> FloatArray:
         """Slope of a bias [rows, 1] that moves the recent mean towards the requested value [rows]."""
-        first = max(0, frame - round(self.SPANS[0] / FRAME))
+        first = max(0, frame - round(self.SPANS[0] / LATENT_SECONDS))
         count = self._count[:, first:frame].sum(1)
         mean = sums[:, first:frame].sum(1) / np.maximum(count, 1)
         slope = np.where(count > 3, np.clip(gain * (requested - mean), -most, most), 0)

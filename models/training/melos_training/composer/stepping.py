@@ -31,7 +31,7 @@ class Stepper:
     ) -> tuple[Tensor, Tensor]:
         """Begins a latent: returns the decoder's base state and the logits of the pedal action."""
         mask = torch.full((SLOTS,), -1e9)
-        mask[[place % SLOTS for place in range(max(0, self._frame - WINDOW + 1), self._frame)]] = 0
+        mask[[index % SLOTS for index in range(max(0, self._frame - WINDOW + 1), self._frame)]] = 0
         cos, sin = rotary(torch.tensor([self._frame]))
         base, logits, keys, values = self.graphs["frame"](
             self._read, memory, frame, fine, sounding, melody, pedal, mask, cos[0], sin[0], *self._rings

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from .host import PREFIX, host_graphs
-from .layout import FRAME
+from .layout import LATENT_SECONDS
 from .network import Composer
 from .runtime import open_graphs
 
@@ -31,6 +31,6 @@ def measure(model: Path) -> None:
         seconds[name.removeprefix(PREFIX)] = float(np.median(taken))
     print(", ".join(f"{name} {1e3 * value:.3f} ms" for name, value in seconds.items()))
     for density in DENSITIES:
-        notes = sum(seconds[name] for name in OF_A_NOTE) * density * FRAME
+        notes = sum(seconds[name] for name in OF_A_NOTE) * density * LATENT_SECONDS
         whole = seconds["frame"] + seconds["pedal"] + seconds["offset"] + notes
-        print(f"{density} notes/s: {1e3 * whole:.2f} ms per frame, {100 * whole / FRAME:.1f} % of a core")
+        print(f"{density} notes/s: {1e3 * whole:.2f} ms per frame, {100 * whole / LATENT_SECONDS:.1f} % of a core")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .batches import WindowSampler, collate, held_out, without_conditions
 from .configuration import Configuration
-from .layout import FRAME
+from .layout import LATENT_SECONDS
 from .library import load
 from .network import Batch, Composer
 
@@ -192,7 +192,7 @@ class Run:
         line = {
             "step": self.step,
             "frames": self.frames,
-            "hours": round(self.frames * FRAME / 3600, 3),
+            "hours": round(self.frames * LATENT_SECONDS / 3600, 3),
             "minutes": round(self.seconds / 60, 2),
             "processor_minutes": round(self.processor_seconds / 60, 2),
             "cooling": cool,

@@ -9,7 +9,7 @@ from .conditions import Conditions, harmonics, tempo
 from .form import PHRASE, Form
 from .graphs import Module
 from .grid import BeatGrid
-from .layout import FRAME, OFFSETS, RECALL_SLOT, STEP, FloatArray, IntArray
+from .layout import LATENT_SECONDS, OFFSETS, RECALL_SLOT, STEP, FloatArray, IntArray
 from .library import Library, Song
 from .memory import Memory
 from .playing import Plan, Player
@@ -34,7 +34,7 @@ def steady(frames: int) -> tuple[BeatGrid, Form]:
     """A steady beat without recall."""
     none = np.zeros(0, np.int64)
     form = Form(none, none, np.zeros(0, np.float32), none)
-    count = int(frames * FRAME * BPM / 60) + 2
+    count = int(frames * LATENT_SECONDS * BPM / 60) + 2
     numbers = np.arange(count, dtype=np.float64)
     return BeatGrid(numbers * 60 / BPM, numbers % BAR, float(BAR), form, 1), form
 
@@ -92,12 +92,12 @@ def performance(library: Library, steps: Mapping[str, Module]) -> dict[str, Floa
     player = Repeatable(Stepper(dict(steps), 2), plan, replace(Sampling.of(1.0), guidance=GUIDANCE), dice)
     player.play()
     written = player.written[0]
-    place = np.nonzero(player.memory[0])
+    index = np.nonzero(player.memory[0])
     return {
         "frame": plan.conditions.frame,
         "fine": plan.conditions.fine,
         "dice": dice,
-        "memory": np.stack([*place, player.memory[0][place]], 1).astype(np.float32),
+        "memory": np.stack([*index, player.memory[0][index]], 1).astype(np.float32),
         "notes": np.array(written.notes, np.float32).reshape(-1, 6),
         "pedal": np.array(written.pedal, np.float32),
     }

@@ -16,8 +16,8 @@ from .conditions import (
 )
 from .grid import BeatGrid
 from .layout import (
-    FRAME,
     KEYS,
+    LATENT_SECONDS,
     LOWEST_KEY,
     MELODY,
     NO_MELODY,
@@ -83,7 +83,7 @@ class _Notes:
     @classmethod
     def near(cls, song: Song, view: View) -> "_Notes":
         p = song.performance
-        until = view.start + view.frames * FRAME + 6
+        until = view.start + view.frames * LATENT_SECONDS + 6
         first, last = np.searchsorted(p.onset, [(view.start - HISTORY) / view.ratio, until / view.ratio])
         key = p.pitch[first:last] + view.shift - LOWEST_KEY
         inside = np.flatnonzero((key >= 0) & (key < KEYS)) + first
@@ -110,7 +110,7 @@ class _Notes:
         runs = np.maximum(stop - start, 0)
         which = np.repeat(np.arange(len(runs)), runs)
         frame = start[which] + np.arange(len(which)) - np.repeat(np.cumsum(runs) - runs, runs)
-        age = (frame - first[which]) * FRAME
+        age = (frame - first[which]) * LATENT_SECONDS
         out[frame - low, self.key[which]] = 0.25 + 0.75 * np.exp(-age / DECAY) if decay else 1.0
         return out
 
@@ -118,8 +118,8 @@ class _Notes:
 def cut(song: Song, view: View, labeller: Labeller) -> Window:
     """The window of a song defined by a view."""
     notes = _Notes.near(song, view)
-    place = np.round(notes.onset / STEP).astype(np.int64)
-    frame = place // OFFSETS
+    step = np.round(notes.onset / STEP).astype(np.int64)
+    frame = step // OFFSETS
     known = frame >= (0 if view.fresh else -(10**9))
     conditions = Conditions(view.frames)
     grid = BeatGrid.of(song, view) if len(song.beats) else None
@@ -130,15 +130,15 @@ def cut(song: Song, view: View, labeller: Labeller) -> Window:
         _set_metre(conditions, view, grid)
     pedal_before, pedal, pedal_offset = _set_pedal(conditions, song, view)
 
-    held_until = np.ceil(notes.key_up / FRAME).astype(np.int64)
-    damped_in = np.ceil(notes.damped / FRAME).astype(np.int64)
+    held_until = np.ceil(notes.key_up / LATENT_SECONDS).astype(np.int64)
+    damped_in = np.ceil(notes.damped / LATENT_SECONDS).astype(np.int64)
     never = np.where(known, 0, 10**9)
     held = notes.roll(frame + 1 + never, held_until, 0, view.frames, True)
     sustained = notes.roll(np.maximum(held_until, frame + 1) + never, damped_in, 0, view.frames, True)
     table = np.stack(
         [
             frame,
-            place % OFFSETS,
+            step % OFFSETS,
             notes.voice,
             notes.key,
             np.full(len(frame), UNKNOWN_VELOCITY) if song.flat else velocity_class(notes.velocity),
@@ -182,7 +182,7 @@ def _last_melody(notes: _Notes, frame: IntArray, known: BoolArray, frames: int) 
 
 def _set_mood(conditions: Conditions, song: Song, view: View, labeller: Labeller) -> None:
     """Sets emotion and affect, labelled once a second."""
-    middle = view.start + (np.arange(view.frames) + 0.5) * FRAME
+    middle = view.start + (np.arange(view.frames) + 0.5) * LATENT_SECONDS
     second = np.clip(np.round(middle / view.ratio), 0, len(song.features) - 1).astype(np.int64)
     low, high = int(second.min()), int(second.max()) + 1
     features = mood.moved(song.features[low:high], song.lows[low:high], view.shift, view.ratio)
@@ -212,7 +212,7 @@ def _set_harmony(
         known = sounding.reshape(frames, OFFSETS).any(1)
         conditions.set("chord", (bits[index] * sounding[:, None]).reshape(frames, OFFSETS, 12), known)
         conditions.set("bass", (bass[index] * sounding[:, None]).reshape(frames, OFFSETS, 12), known)
-        frame_end = (np.arange(frames) + 1) * FRAME
+        frame_end = (np.arange(frames) + 1) * LATENT_SECONDS
         following = np.searchsorted(starts, frame_end - STEP / 2, "right")
         exists = following < len(chords)
         following = np.minimum(following, len(chords) - 1)
@@ -225,7 +225,7 @@ def _set_harmony(
             "next", np.concatenate([bits[following], bass[following], np.exp(-wait), np.exp(-wait / 4)], 1), exists
         )
         return
-    ends = np.ceil(notes.damped / FRAME).astype(np.int64)
+    ends = np.ceil(notes.damped / LATENT_SECONDS).astype(np.int64)
     roll = notes.roll(frame, ends, -CHORD_REACH, frames + CHORD_REACH, False)
     sums = np.concatenate([np.zeros((1, KEYS)), np.cumsum(roll, 0)])
     near = sums[2 * CHORD_REACH :] - sums[: frames + 1]
@@ -242,7 +242,7 @@ def _set_harmony(
 
 def _set_density(conditions: Conditions, song: Song, view: View, notes: _Notes) -> None:
     """Sets density, loudness, register and length from the onsets around each latent's centre."""
-    middle = (np.arange(view.frames) + 0.5) * FRAME
+    middle = (np.arange(view.frames) + 0.5) * LATENT_SECONDS
     low, high = np.searchsorted(notes.onset, middle - view.reach), np.searchsorted(notes.onset, middle + view.reach)
     count = high - low
 
@@ -291,7 +291,7 @@ def _set_pedal(conditions: Conditions, song: Song, view: View) -> tuple[IntArray
     moves = within != begins[:, None]
     offset = np.where((pedal == PEDAL_CHANGED) | (begins != ends), moves.argmax(1), -1)
     before = np.append(PEDAL_DOWN if begins[0] else PEDAL_UP, pedal[:-1])
-    middle = view.start + (np.arange(frames) + 0.5) * FRAME
+    middle = view.start + (np.arange(frames) + 0.5) * LATENT_SECONDS
     around = middle[:, None] + np.linspace(-PEDAL_REACH, PEDAL_REACH, 17) - view.start
     conditions.set("pedalling", 2 * down(around).mean(1) - 1)
     return before, pedal, offset

@@ -23,12 +23,12 @@ def margin(samples: Floats, chords: Sequence[Chord]) -> tuple[float, float]:
     energy = chroma(constant_q(samples) ** 2)
     at = np.arange(energy.shape[1]) * HOP / RATE
     index = np.searchsorted([start for start, _ in chords], at, "right") - 1
-    asked = np.zeros_like(energy)
+    requested = np.zeros_like(energy)
     for frame, chord in enumerate(index):
         if chord >= 0:
-            asked[list(chords[chord][1]), frame] = 1
-    energy, asked = energy[:, asked.any(0)], asked[:, asked.any(0)]
-    shares = [(energy * np.roll(asked, turn, 0)).sum() / energy.sum() for turn in range(12)]
+            requested[list(chords[chord][1]), frame] = 1
+    energy, requested = energy[:, requested.any(0)], requested[:, requested.any(0)]
+    shares = [(energy * np.roll(requested, turn, 0)).sum() / energy.sum() for turn in range(12)]
     return float(shares[0] - np.mean(shares[1:])), float(shares[0])
 
 
@@ -37,8 +37,8 @@ def planned(plan: Sequence[dict[str, Any]]) -> list[Chord]:
     return [(start, entry["pitch_classes"][:3]) for start, entry in zip(chord_starts(plan), plan, strict=True)]
 
 
-def labelled(path: Path, begin: float) -> list[Chord]:
-    """The chords of a POP909 `chord_midi.txt`, relative to an excerpt that begins at `begin`."""
+def labelled(path: Path, origin: float) -> list[Chord]:
+    """The chords of a POP909 `chord_midi.txt`, relative to an excerpt that begins at `origin`."""
     roots = {
         name: pitch
         for pitch, names in enumerate(
@@ -59,5 +59,5 @@ def labelled(path: Path, begin: float) -> list[Chord]:
         start, _, name = line.split("\t")
         root, _, quality = name.partition(":")
         intervals = next((triad for kind, triad in triads.items() if quality.startswith(kind)), (0, 4, 7))
-        chords.append((float(start) - begin, [] if name == "N" else [(roots[root] + i) % 12 for i in intervals]))
+        chords.append((float(start) - origin, [] if name == "N" else [(roots[root] + i) % 12 for i in intervals]))
     return chords

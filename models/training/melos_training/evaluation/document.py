@@ -8,7 +8,7 @@ from .study import Study
 
 SECTIONS: dict[str, Callable[[Study, Path], str]] = {
     "Emotion": music.hear_emotion,
-    "Change of emotion": music.hear_changes,
+    "Change of emotion": music.measure_changes,
     "Chord": music.hear_chords,
     "Beat": music.hear_beat,
     "Notes": composition.compare_notes,

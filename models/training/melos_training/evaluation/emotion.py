@@ -36,7 +36,7 @@ def nearness(affect: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Estimates:
     """Estimates for excerpts: valence, arousal, nearness of the eight emotions [n, 8]; and the second judge's."""
 
     valence: Floats
@@ -77,11 +77,11 @@ class Judge:
         self.regression.fit(features, affect)
         self.naming.fit(features, names)
 
-    def __call__(self, features: Floats) -> Heard:
+    def __call__(self, features: Floats) -> Estimates:
         affect = self.scale * self.regression.predict(features) + self.offset
         other_names = np.full((len(features), 8), -50.0)
         other_names[:, self.naming[-1].classes_] = self.naming.predict_log_proba(features)
-        return Heard(affect[:, 0], affect[:, 1], nearness(affect), other_names)
+        return Estimates(affect[:, 0], affect[:, 1], nearness(affect), other_names)
 
 
 def auc_of_signs(scores: Floats, truth: Floats) -> Estimate:
@@ -89,9 +89,9 @@ def auc_of_signs(scores: Floats, truth: Floats) -> Estimate:
     return bootstrap(auc, scores[truth > 0], scores[truth <= 0])
 
 
-def same_quadrant(heard: Floats, requested: Floats) -> Array:
+def same_quadrant(estimated: Floats, requested: Floats) -> Array:
     """Whether valence and arousal [n, 2] both have the requested sign."""
-    return ((heard > 0) == (requested > 0)).all(1)
+    return ((estimated > 0) == (requested > 0)).all(1)
 
 
 def separation(mine: Floats, theirs: Floats) -> float:
@@ -99,29 +99,32 @@ def separation(mine: Floats, theirs: Floats) -> float:
     return float(((mine > 0).mean() + (theirs < 0).mean()) / 2)
 
 
-def agreement(heard: Heard, names: Sequence[str]) -> dict[str, Any]:
+def agreement(estimated: Estimates, names: Sequence[str]) -> dict[str, Any]:
     """Compares requested emotions (`names`) with estimated ones."""
     requested: Array = np.asarray(names)
-    wanted = np.array([EMOTIONS.index(name) for name in requested])
+    requested_index = np.array([EMOTIONS.index(name) for name in requested])
     anchors = np.array([ANCHORS[name] for name in requested])
     confusion = np.zeros((8, 8))
-    np.add.at(confusion, (wanted, heard.names.argmax(1)), 1)
+    np.add.at(confusion, (requested_index, estimated.names.argmax(1)), 1)
     pairs = {}
     for emotion in EMOTIONS:
         other = neighbour(emotion)
         one, two = EMOTIONS.index(emotion), EMOTIONS.index(other)
-        margin = heard.names[:, one] - heard.names[:, two]
-        pairs[emotion] = (other, bootstrap(separation, margin[wanted == one], margin[wanted == two]))
+        margin = estimated.names[:, one] - estimated.names[:, two]
+        pairs[emotion] = (other, bootstrap(separation, margin[requested_index == one], margin[requested_index == two]))
     return {
-        "valence_auc": auc_of_signs(heard.valence, anchors[:, 0]),
-        "arousal_auc": auc_of_signs(heard.arousal, anchors[:, 1]),
-        "names": bootstrap(np.mean, heard.names.argmax(1) == wanted),
-        "other_names": bootstrap(np.mean, heard.other_names.argmax(1) == wanted),
-        "quadrants": bootstrap(np.mean, same_quadrant(np.stack([heard.valence, heard.arousal], 1), anchors)),
+        "valence_auc": auc_of_signs(estimated.valence, anchors[:, 0]),
+        "arousal_auc": auc_of_signs(estimated.arousal, anchors[:, 1]),
+        "names": bootstrap(np.mean, estimated.names.argmax(1) == requested_index),
+        "other_names": bootstrap(np.mean, estimated.other_names.argmax(1) == requested_index),
+        "quadrants": bootstrap(np.mean, same_quadrant(np.stack([estimated.valence, estimated.arousal], 1), anchors)),
         "confusion": confusion / np.maximum(confusion.sum(1, keepdims=True), 1),
         "pairs": pairs,
         "affect": {
-            name: (float(heard.valence[requested == name].mean()), float(heard.arousal[requested == name].mean()))
+            name: (
+                float(estimated.valence[requested == name].mean()),
+                float(estimated.arousal[requested == name].mean()),
+            )
             for name in EMOTIONS
             if (requested == name).any()
         },

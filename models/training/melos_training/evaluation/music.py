@@ -22,13 +22,13 @@ TEMPI = (60, 80, 100, 120, 140, 160)
 def hear_emotion(study: Study, folder: Path) -> str:
     judge = study.judge
     own = judge.accuracy
-    heard = {}
+    estimated = {}
     for name, harmony in (("network alone", False), ("with harmony", True)):
         requests = study.requests(harmony)
-        heard[name] = emotion.agreement(judge(study.features(requests)), [r.emotion for r in requests])
+        estimated[name] = emotion.agreement(judge(study.features(requests)), [r.emotion for r in requests])
     rows = [
-        [title, own[key], *(h[key] for h in heard.values()), wanted]
-        for title, key, wanted in (
+        [title, own[key], *(h[key] for h in estimated.values()), target]
+        for title, key, target in (
             ("arousal AUC", "arousal_auc", "0.95 alone, 0.97"),
             ("valence AUC", "valence_auc", "0.90 alone, 0.92"),
             ("one of eight", "names", "0.60"),
@@ -37,10 +37,11 @@ def hear_emotion(study: Study, folder: Path) -> str:
         )
     ]
     rows += [
-        [f"{e} from {emotion.neighbour(e)}", "", *(h["pairs"][e][1] for h in heard.values()), "0.70"] for e in EMOTIONS
+        [f"{e} from {emotion.neighbour(e)}", "", *(h["pairs"][e][1] for h in estimated.values()), "0.70"]
+        for e in EMOTIONS
     ]
-    affect = [[e, *ANCHORS[e], *(f"{x:.2f}" for h in heard.values() for x in h["affect"][e])] for e in EMOTIONS]
-    picture = plots.confusions({name: h["confusion"] for name, h in heard.items()}, folder)
+    affect = [[e, *ANCHORS[e], *(f"{x:.2f}" for h in estimated.values() for x in h["affect"][e])] for e in EMOTIONS]
+    picture = plots.confusions({name: h["confusion"] for name, h in estimated.items()}, folder)
     return (
         f"""The judge is a model that analyses level-normalised audio. It was fitted to {own["windows"]} excerpts of
 {own["pieces"]} held-out pieces, labelled by the same rules over notes that label the training music (`melos-corpus
@@ -50,12 +51,13 @@ anchor, as the rules do; the other judge is fitted to the emotions directly. The
 seeds to choose the profiles, so it is not independent of what it judges.
 
 """
-        + table(["", "judge on held-out music", *heard, "target"], rows)
+        + table(["", "judge on held-out music", *estimated, "target"], rows)
         + "\n"
         + picture
         + "\n\n"
         + table(
-            ["requested", "valence", "arousal", *(f"{n}: {v}" for n in heard for v in ("valence", "arousal"))], affect
+            ["requested", "valence", "arousal", *(f"{n}: {v}" for n in estimated for v in ("valence", "arousal"))],
+            affect,
         )
     )
 
@@ -72,7 +74,7 @@ def notes_of_change(rendering: Rendering) -> tuple[Floats, Floats, float]:
     return times, activity, 60 / float(rendering.plan()[-1]["tempo_bpm"])
 
 
-def hear_changes(study: Study, folder: Path) -> str:
+def measure_changes(study: Study, folder: Path) -> str:
     rows, curves, sudden = [], {}, []
     judge = study.judge  # computed before the threads need it
     for start, end in (("calm", "energetic"), ("energetic", "calm")):
@@ -80,8 +82,8 @@ def hear_changes(study: Study, folder: Path) -> str:
             Request(start, seed, CHANGE_SECONDS, then=end)
             for seed in range(1, min(CHANGE_SEEDS, study.sizes.excerpts) + 1)
         ]
-        heard = study.play(requests, lambda x: rise.course(judge, study.describe, x.sound(), CHANGE_SECONDS / 2))
-        times, courses = heard[0][0], [arousal for _, arousal in heard]
+        estimated = study.play(requests, lambda x: rise.course(judge, study.describe, x.sound(), CHANGE_SECONDS / 2))
+        times, courses = estimated[0][0], [arousal for _, arousal in estimated]
         levels = [bootstrap(partial(arrival, times, level), courses) for level in (0.1, 0.5, 0.9)]
         rows.append([f"{start} to {end}", *levels, len(courses)])
         curves[f"{start} to {end}"] = times, rise.way(times, np.mean(courses, 0))

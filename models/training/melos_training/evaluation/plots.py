@@ -24,7 +24,7 @@ def confusions(tables: Mapping[str, Floats], folder: Path) -> str:
     axes = figure.subplots(1, len(tables), squeeze=False)
     for axis, (title, table) in zip(axes[0], tables.items()):
         axis.imshow(table, cmap="Blues", vmin=0, vmax=1)
-        axis.set(title=title, xlabel="heard", ylabel="requested", xticks=range(8), yticks=range(8))
+        axis.set(title=title, xlabel="measured", ylabel="requested", xticks=range(8), yticks=range(8))
         axis.set_xticklabels(EMOTIONS, rotation=60)
         axis.set_yticklabels(EMOTIONS)
         for i, row in enumerate(table):

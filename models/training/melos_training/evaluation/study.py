@@ -43,18 +43,18 @@ FIRST_SEED = 201
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is rendered."""
+    """The number and lengths of the renderings."""
 
     excerpts: int
     seconds: float
     hours: float
 
 
-Heard = TypeVar("Heard")
+Result = TypeVar("Result")
 
 
 class Study:
-    """Everything is computed on first use, and cached.
+    """Everything is computed on first use and cached.
 
     `shards` are folders, one per piano in the model's order; renderings are compared with the first.
     """
@@ -96,7 +96,7 @@ class Study:
     @cached_property
     def songs_elsewhere(self) -> list[SongExcerpt]:
         """Other excerpts of the same songs."""
-        return songs.choose_excerpts(self.library, songs.OTHER_PLACE)
+        return songs.choose_excerpts(self.library, songs.OTHER_POSITION)
 
     @cached_property
     def melodies(self) -> list[Array]:
@@ -143,7 +143,7 @@ class Study:
         """Excerpts of the test split on a piano, each with its `vocoding.copies`."""
         windows = self._windows
         shards = [shard for shard in windows.shards.shards if windows.piano(shard) == piano]
-        for excerpt in self._some(excerpts(shards, CHAIN_SECONDS, CHAIN_SECONDS)):
+        for excerpt in self._evenly_spaced(excerpts(shards, CHAIN_SECONDS, CHAIN_SECONDS)):
             sound = excerpt.full_sound()
             start = excerpt.latents()[0] * LATENT_FRAMES + CENTRE + AHEAD
             hops = roll(windows.performance(excerpt.shard), start, len(sound) // HOP)
@@ -163,9 +163,9 @@ class Study:
 
     def test_excerpts(self, seconds: float) -> list[Excerpt]:
         """Excerpts of the test split."""
-        return self._some(excerpts(self.held_out["test"], seconds, seconds))
+        return self._evenly_spaced(excerpts(self.held_out["test"], seconds, seconds))
 
-    def _some(self, found: Iterable[Excerpt]) -> list[Excerpt]:
+    def _evenly_spaced(self, found: Iterable[Excerpt]) -> list[Excerpt]:
         """As many evenly spaced excerpts as there are renderings per emotion."""
         every = list(found)
         return every[:: max(1, len(every) // self.sizes.excerpts)][: self.sizes.excerpts]
@@ -174,10 +174,10 @@ class Study:
         """Seeds of the excerpts of an emotion."""
         return range(FIRST_SEED, FIRST_SEED + self.sizes.excerpts)
 
-    def play(self, requests: Sequence[Request], hear: Callable[[Rendering], Heard]) -> list[Heard]:
-        """The results of `hear` for every rendering, in order; on all cores."""
+    def play(self, requests: Sequence[Request], measure: Callable[[Rendering], Result]) -> list[Result]:
+        """Returns the results of `measure` for every rendering, in order, computed on all cores."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(lambda request: hear(self.render(request)), requests))
+            return list(pool.map(lambda request: measure(self.render(request)), requests))
 
     def requests(self, harmony: bool) -> list[Request]:
         """The same seeds for every emotion, network alone and with harmony."""

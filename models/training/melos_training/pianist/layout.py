@@ -1,6 +1,6 @@
 """The layout of the piano roll, the pianist's input.
 
-All times are hops of `HOP` samples. The roll is `AHEAD` hops ahead of the mel: row j of a roll window is hop
+All times are in hops of `HOP` samples. The roll is `AHEAD` hops ahead of the mel: row j of a roll window is hop
 `start + AHEAD + j`, row j of the mel is frame `start + j`. A mel frame contains sound up to two hops after its centre,
 so every attack in a frame is known when the frame is generated, at a cost of two hops of latency.
 """

@@ -13,10 +13,10 @@ BEFORE, AFTER = 2, 3
 
 
 def attacks(roll: Tensor) -> Tensor:
-    """Which mel frames belong to an attack, as 0 or 1: [batch, hops], of a roll [batch, hops, ROLL]."""
-    place = CHANNELS.index("attack") * KEYS
-    struck = (roll[..., place : place + KEYS] > 0).any(2).float()
-    # Row j of the roll is hop j + AHEAD of the mel; onsets before the window's first AHEAD hops are not seen.
+    """Returns [batch, hops]: 1 for mel frames that belong to an attack, else 0; `roll` is [batch, hops, ROLL]."""
+    first = CHANNELS.index("attack") * KEYS
+    struck = (roll[..., first : first + KEYS] > 0).any(2).float()
+    # Row j of the roll is hop j + AHEAD of the mel; onsets in the window's first AHEAD hops of mel are unknown.
     struck = F.pad(struck, (AHEAD, 0))[:, : roll.shape[1]]
     padded = F.pad(struck[:, None], (AFTER, BEFORE))
     return F.max_pool1d(padded, AFTER + BEFORE + 1, 1)[:, 0]

@@ -30,8 +30,8 @@ ACTIVE = 0.1
 def evaluate_pianist(pianist: Pianist, shards: PianoShards, rng: np.random.Generator, batches: int) -> Numbers:
     """Results on held-out windows.
 
-    Mean absolute error of the log-mel in dB, using the posterior's mean, over all frames and at attacks; the same from
-    the notes alone (latents of 0); KL in nats per latent; and the number of active dimensions.
+    Mean absolute error of the log-mel in dB, using the posterior's mean, over all frames and at attacks; the same
+    errors when decoding from the notes alone (latents of 0); KL in nats per latent; number of active dimensions.
     """
     device = next(pianist.parameters()).device
     errors: dict[str, list[float]] = {"mae_db": [], "attack_db": [], "notes_db": [], "notes_attack_db": []}
@@ -95,7 +95,7 @@ def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
 
 
 def trained(path: Path) -> tuple[Pianist, list[str]]:
-    """The averaged weights of a checkpoint, ready for use, and the names of the pianos."""
+    """Loads a pianist with the averaged weights of a checkpoint; also returns the names of its pianos."""
     run = torch.load(path, map_location="cpu", weights_only=True)["run"]
     pianos = list(run["pianos"])
     pianist = Pianist(len(pianos), run["latent"])

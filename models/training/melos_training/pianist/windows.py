@@ -82,7 +82,7 @@ class PianoShards:
             mood.astype(np.float32),
         )
 
-    def heard(self, rng: np.random.Generator, batch: int, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+    def draw_with_audio(self, rng: np.random.Generator, batch: int, frames: int) -> tuple[Tensor, Tensor, Tensor]:
         """Random windows of audio of `frames` uncentred STFT frames, with their roll and piano.
 
         Windows without sound are drawn again.
