@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds a Debian package of a built Melos: packaging/deb.sh BINARY FOLDER
+# Builds a Debian package from a built binary: packaging/deb.sh BINARY FOLDER
 set -eu
 cd "$(dirname "$0")/.."
 binary=$1

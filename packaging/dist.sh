@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds a portable archive of a built Melos: packaging/dist.sh BINARY FOLDER
+# Builds a portable archive from a built binary: packaging/dist.sh BINARY FOLDER
 set -eu
 cd "$(dirname "$0")/.."
 . packaging/target.sh "$1"

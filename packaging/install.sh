@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs a built Melos: packaging/install.sh BINARY. DESTDIR is prepended to every path; PREFIX defaults to /usr/local.
+# Installs a built binary with its data: packaging/install.sh BINARY. DESTDIR is prepended to every path; PREFIX defaults to /usr/local.
 #
 # Every file is written next to its target and renamed, so that no daemon ever sees a partial file: a running one has the old
 # binary and library mapped and watches models, presets and mappings, and another may start at any time.

@@ -144,11 +144,11 @@ mod tests {
 
     #[test]
     fn other_threads_restart() {
-        let (begun, beginnings) = channel();
+        let (started, beginnings) = channel();
         let mut left = 3;
         let thread = spawn_steady("steady", move || {
             left -= 1;
-            begun.send(left).unwrap();
+            started.send(left).unwrap();
             assert!(left == 0, "on purpose");
         });
         thread.unwrap().join().unwrap();
@@ -157,16 +157,16 @@ mod tests {
 
     #[test]
     fn a_task_restarts_with_its_state() {
-        let (begun, beginnings) = channel();
+        let (started, beginnings) = channel();
         let mut left = 3;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(steady_task("task", async || {
             left -= 1;
             tokio::task::yield_now().await;
-            begun.send(left).unwrap();
+            started.send(left).unwrap();
             assert!(left == 0, "on purpose");
         }));
-        drop(begun);
+        drop(started);
         assert_eq!(beginnings.iter().collect::<Vec<_>>(), [2, 1, 0]);
     }
 

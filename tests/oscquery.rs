@@ -299,7 +299,7 @@ fn every_parameter_is_a_leaf_too() {
     assert_eq!(rig.json("/melos/reverb/value?VALUE"), json!({ "VALUE": [0.5] }));
     other.send("/melos/next/bar/tempo/value", vec![OscType::Float(90.0)]);
     assert_eq!(rig.event(), ControlEvent::NextBar(Param::Tempo, Value::Number(90.0)));
-    // Not what contains nothing.
+    // A parameter that contains no others has no such leaf.
     assert_eq!(rig.status("/melos/width/value"), 404);
     other.send("/melos/width/value", vec![OscType::Float(0.5)]);
     other.send("/melos/scene/morph/value", vec![OscType::Float(2.0)]);

@@ -99,13 +99,13 @@ fn a_journey_continues_after_a_restart_until_the_performer_takes_over() {
         serde_json::from_str::<serde_json::Value>(&text).unwrap()["journey"].take()
     };
     let daemon = start(&["--preset", "tour"]);
-    daemon.wait_until("the second step has begun", |status| status["parameters"]["glide"] == 30.0);
+    daemon.wait_until("the second step has started", |status| status["parameters"]["glide"] == 30.0);
     assert!(daemon.terminate().0.success());
 
     let daemon = start(&[]);
     daemon.wait_until("it plays again", |status| status["parameters"]["emotion"] == "calm");
     assert_eq!((journey(&daemon)["step"].take(), journey(&daemon)["steps"].take()), (2.into(), 2.into()));
-    // The performer need not wait as long as the journey does.
+    // The performer's change does not use the journey's long glide.
     daemon.oscsend(&["/melos/emotion", "s", "happy"]);
     let taken_over = daemon.wait_until("the mood is set", |status| status["parameters"]["emotion"] == "happy");
     assert_eq!(taken_over["parameters"]["glide"], 3.0);

@@ -72,8 +72,9 @@ fn mappings_are_valid_and_bind_each_control_once() {
         ("x-touch-compact", "X-TOUCH COMPACT:X-TOUCH COMPACT MIDI 1 20:0"),
         ("x-touch-mini", "X-TOUCH MINI:X-TOUCH MINI MIDI 1 36:0"),
     ] {
-        let fitting: Vec<_> = mappings.iter().filter(|(_, mapping)| mapping.fits(port)).map(|(name, _)| name).collect();
-        assert_eq!(fitting, [name], "{port}");
+        let matching: Vec<_> =
+            mappings.iter().filter(|(_, mapping)| mapping.matches(port)).map(|(name, _)| name).collect();
+        assert_eq!(matching, [name], "{port}");
     }
     assert!(mappings.contains_key("keyboard"));
     for (name, mapping) in &mappings {

@@ -41,9 +41,10 @@ fn a_setlist_advances_and_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path(), &[("setlists/friday.toml", FRIDAY)]);
     let home = [("XDG_CONFIG_HOME", folder.path().join("config").display().to_string())];
-    let at = |daemon: &Daemon, entry: &str, place: f64| {
-        daemon
-            .wait_until(entry, |status| status["show"]["entry"] == entry && status["parameters"]["setlist/go"] == place)
+    let at = |daemon: &Daemon, entry: &str, position: f64| {
+        daemon.wait_until(entry, |status| {
+            status["show"]["entry"] == entry && status["parameters"]["setlist/go"] == position
+        })
     };
     daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
     daemon.oscsend(&["/melos/setlist/next"]);
@@ -124,7 +125,7 @@ fn opening_hours_open_and_close() {
     let daemon = start(folder.path(), &[("melos.toml", &hours(2, 4, "storm"))]);
     let closed = daemon.wait_until("Melos is closed", |status| status["state"] == "silent");
     assert_eq!(closed["parameters"]["play"], false);
-    daemon.wait_until("the status says so", |status| {
+    daemon.wait_until("the status reports it", |status| {
         status["show"]["schedule"].as_str().is_some_and(|text| text.starts_with("closed until"))
     });
     let file = folder.path().join("config/melos/melos.toml");

@@ -10,7 +10,7 @@ use anyhow::Context;
 use melos::files;
 use melos::files::Places;
 use melos::files::config::{Config, find_data};
-use melos::files::document::{Problem, meant};
+use melos::files::document::{Problem, suggestion};
 use melos::files::preset::Preset;
 use melos::files::setlist::{Cue, Setlist};
 use melos::generator::model::{Models, runtime};
@@ -194,7 +194,7 @@ fn unknown_presets(file: &Path, text: &str, key: &str, named: &[&str]) -> Vec<St
     let mut lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("preset"));
     let presets = named.iter().map(|name| (*name, lines.next().map_or(0, |(index, _)| index + 1)));
     let unknown = presets.filter(|(name, _)| !is_there(name)).map(|(name, line)| {
-        let hint = format!("there is no preset with this name{}", meant(name, known.iter().map(String::as_str)));
+        let hint = format!("there is no preset with this name{}", suggestion(name, known.iter().map(String::as_str)));
         let problem = Problem::of_file(file, hint);
         Problem { line, key: key.to_owned(), value: format!("{name:?}"), ..problem }.to_string()
     });

@@ -1,4 +1,4 @@
-//! `melos doctor`: what is missing on this machine for playing, and how to fix it.
+//! `melos doctor`: reports what Melos needs to play and this machine lacks, and how to fix it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ const UNHEALTHY: u8 = 2;
 const WATCHES: u64 = 1024;
 /// Disk space for state, scenes and logs, in bytes.
 const STATE_BYTES: u64 = 50_000_000;
-/// Size of an hour's recording in gigabytes.
+/// Size of a one-hour recording in gigabytes.
 const RECORDING_GB: f64 = 1.0;
 /// inotify instances needed: three for Melos, the rest for other programs.
 const INSTANCES: u64 = 16;

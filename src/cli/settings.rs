@@ -82,8 +82,8 @@ impl StartArgs {
     }
 }
 
-/// What a word sets: usually the parameter alone, but a key with its scale (`A minor`) two, and a blend of emotions
-/// (`calm=0.7,sad=0.3`) all eight weights.
+/// Returns what an argument sets: usually only the parameter, but a key with its scale (`A minor`) sets two parameters,
+/// and a blend of emotions (`calm=0.7,sad=0.3`) sets all eight weights.
 pub(super) fn settings_of(param: Param, word: &str) -> anyhow::Result<Vec<(Param, Value)>> {
     if let Some(settings) = key_and_mode(param, word) {
         return Ok(settings.to_vec());

@@ -9,8 +9,8 @@ use super::ramp::Span;
 use crate::bytes;
 use crate::units::SAMPLE_RATE;
 
-/// One quantum of mid and side signals. Left is their sum and right their difference, so a mono listener hears exactly
-/// the mid signal.
+/// One quantum of mid and side signals. Left is their sum and right their difference, so the mid signal is exactly the
+/// mono mix.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bus {
     pub(super) mid: [f32; QUANTUM],

@@ -19,13 +19,13 @@ const INAUDIBLE_GAIN: f32 = 0.998_85;
 
 /// Stereo look-ahead limiter. Both channels share one gain, so the stereo image does not shift.
 ///
-/// The required gain is replaced by its minimum over the look-ahead and then averaged over it. All minima in the
-/// average cover the peak, so the average is low enough for it.
+/// The required gain is replaced by its minimum over the look-ahead and then averaged over the same time. When a peak
+/// leaves the delay, every minimum in the average includes it, so the average is low enough.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Limiter {
     #[serde(with = "BigArray")]
     sound: [[f32; 2]; LOOK_AHEAD],
-    /// Candidates for the minimum with their frames: gains that increase from the oldest on.
+    /// Candidates for the minimum and their frames; the gains increase from the oldest to the newest.
     #[serde(with = "BigArray")]
     minima: [(u64, f32); LOOK_AHEAD + 1],
     first: usize,

@@ -11,7 +11,7 @@ pub(super) use pool::Pool;
 pub(super) use upper::Upper;
 
 /// Converts velocity (0 to 1) to amplitude by squaring it, as General MIDI does (40 dB per decade) and as the network's
-/// piano roughly does. A flatter curve would cover a soft piano and be lost beside a loud one.
+/// piano roughly does. With a flatter curve, the voices would cover a soft piano and be inaudible beside a loud one.
 fn amplitude(velocity: f32) -> f32 {
     velocity * velocity
 }

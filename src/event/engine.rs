@@ -115,7 +115,7 @@ pub enum EngineEvent {
         /// Number of frames bridged.
         bridged: u64,
     },
-    /// A new future came too late: its first hop was already being played. All its hops are ignored.
+    /// A new future arrived too late: its first hop was already being played. All its hops are ignored.
     EpochRejected {
         /// Its epoch.
         epoch: u32,
@@ -139,7 +139,7 @@ pub enum EngineEvent {
 pub struct Performed {
     /// Frame from which the new music is heard.
     pub heard: u64,
-    /// Frame from which it was replanned.
+    /// Frame from which the music was replanned.
     pub from: u64,
     /// Frame up to which the old future had been generated at the rollback; `None` if it reached beyond the
     /// crossfade, so that it makes no difference.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-pub use table::{Field, Table, meant, parameter, read};
+pub use table::{Field, Table, parameter, read, suggestion};
 
 /// A problem in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -60,16 +60,16 @@ impl<T: PartialEq> Library<T> {
     /// Reads the folders, in order of precedence. A missing folder counts as empty, but is a problem if it is the last.
     #[must_use]
     pub fn open(folders: Vec<PathBuf>, read: Read<T>) -> (Self, Vec<Problem>) {
-        Self::begin(folders, false, read)
+        Self::new(folders, false, read)
     }
 
     /// Like [`Library::open`], for optional files: a missing folder is not a problem, even if it is the last.
     #[must_use]
     pub fn open_optional(folders: Vec<PathBuf>, read: Read<T>) -> (Self, Vec<Problem>) {
-        Self::begin(folders, true, read)
+        Self::new(folders, true, read)
     }
 
-    fn begin(folders: Vec<PathBuf>, optional: bool, read: Read<T>) -> (Self, Vec<Problem>) {
+    fn new(folders: Vec<PathBuf>, optional: bool, read: Read<T>) -> (Self, Vec<Problem>) {
         let mut library = Self { folders, optional, read, items: BTreeMap::new(), removed: BTreeMap::new() };
         let problems = library.reload().problems;
         (library, problems)
@@ -79,7 +79,7 @@ impl<T: PartialEq> Library<T> {
     pub fn reload(&mut self) -> Reloaded {
         let mut reloaded = Reloaded::default();
         let mut before = std::mem::take(&mut self.items);
-        for (place, folder) in self.folders.iter().enumerate() {
+        for (index, folder) in self.folders.iter().enumerate() {
             let files = match toml_files(folder) {
                 Ok((files, 0)) => files,
                 Ok((files, more)) => {
@@ -88,7 +88,7 @@ impl<T: PartialEq> Library<T> {
                     files
                 }
                 Err(error)
-                    if error.kind() == ErrorKind::NotFound && (self.optional || place + 1 < self.folders.len()) =>
+                    if error.kind() == ErrorKind::NotFound && (self.optional || index + 1 < self.folders.len()) =>
                 {
                     continue;
                 }
@@ -154,12 +154,12 @@ impl<T: PartialEq> Library<T> {
     pub fn beside(&self, name: &str, steps: isize) -> Option<&str> {
         let names: Vec<&str> = self.names().collect();
         let count = isize::try_from(names.len()).ok().filter(|count| *count > 0)?;
-        let place = match names.binary_search(&name) {
-            Ok(place) => place as isize + steps,
+        let index = match names.binary_search(&name) {
+            Ok(index) => index as isize + steps,
             // From a removed name, stepping forward leads to the one that would follow it.
-            Err(place) => place as isize + if steps > 0 { steps - 1 } else { steps },
+            Err(index) => index as isize + if steps > 0 { steps - 1 } else { steps },
         };
-        Some(names[place.rem_euclid(count) as usize])
+        Some(names[index.rem_euclid(count) as usize])
     }
 }
 

@@ -127,8 +127,8 @@ impl MidiIn {
 impl Drop for MidiIn {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        let begun = Instant::now();
-        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && begun.elapsed() < STOP_TIMEOUT {
+        let started = Instant::now();
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && started.elapsed() < STOP_TIMEOUT {
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -90,7 +90,7 @@ impl Mapping {
 
     /// Whether the mapping is for a port of this name.
     #[must_use]
-    pub fn fits(&self, port: &str) -> bool {
+    pub fn matches(&self, port: &str) -> bool {
         !self.port_contains.is_empty() && port.to_lowercase().contains(&self.port_contains)
     }
 }

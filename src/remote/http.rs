@@ -90,9 +90,9 @@ impl Http {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, tokio::task::JoinError> {
-        let place = self.on_disk.acquire().await;
+        let permit = self.on_disk.acquire().await;
         let done = tokio::task::spawn_blocking(work).await;
-        drop(place);
+        drop(permit);
         done
     }
 }
@@ -250,8 +250,8 @@ async fn render(
     }
     let piece = http.pieces.add(request);
     let piece = piece.map_err(|full| Refusal(StatusCode::SERVICE_UNAVAILABLE, full.to_string()))?;
-    let place = [(header::LOCATION, format!("/render/{}", piece.id))];
-    Ok((StatusCode::ACCEPTED, place, Json(piece)).into_response())
+    let location = [(header::LOCATION, format!("/render/{}", piece.id))];
+    Ok((StatusCode::ACCEPTED, location, Json(piece)).into_response())
 }
 
 fn no_piece(id: u64) -> Refusal {

@@ -51,8 +51,8 @@ impl Link {
                 let heard = wanted.load(Ordering::Relaxed) && link.num_peers() > 0;
                 // A session has no first beat, and beat 0 would mean a start, so beats are counted from 4 within the
                 // bar.
-                let place = (beat.floor().rem_euclid(QUANTUM) + QUANTUM) as u64;
-                follower.update(heard.then_some(session.tempo()), Some((place, now - since)), |event| {
+                let position = (beat.floor().rem_euclid(QUANTUM) + QUANTUM) as u64;
+                follower.update(heard.then_some(session.tempo()), Some((position, now - since)), |event| {
                     let _ = events.try_send(event);
                     wake.ring();
                 });

@@ -208,10 +208,10 @@ fn wants_page(headers: &HeaderMap) -> bool {
 }
 
 fn open(upgrade: WebSocketUpgrade, client: SocketAddr, shared: Arc<Shared>) -> Response {
-    let Some(place) = shared.clients.take(client.ip(), Instant::now()) else {
+    let Some(slot) = shared.clients.take(client.ip(), Instant::now()) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    socket::bounded(upgrade).on_upgrade(move |socket| socket::serve(socket, client, place, shared))
+    socket::bounded(upgrade).on_upgrade(move |socket| socket::serve(socket, client, slot, shared))
 }
 
 /// The server without its sockets, for input tests: a client with everything at its default.

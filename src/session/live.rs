@@ -183,7 +183,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let performance = Performance::new(conductor, feed, worker, midi_out, log, checkpoints, Arc::clone(&board));
     wait_until_primed(performance.worker_status())?;
 
-    let recordings = place(&state, &config.recordings);
+    let recordings = destination(&state, &config.recordings);
     api.set_recordings(recordings.folder.clone());
     let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
     let takes = Takes::new(recorder, troubles.clone());
@@ -258,7 +258,7 @@ fn conductor(seed: u64, values: &Settings, saved: &Saved, log: &mut LogFile) -> 
 }
 
 /// The folder for recordings.
-fn place(state: &Path, config: &RecordingsConfig) -> Destination {
+fn destination(state: &Path, config: &RecordingsConfig) -> Destination {
     Destination { folder: state.join(&config.folder), budget: Budget::of(config) }
 }
 

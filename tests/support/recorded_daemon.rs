@@ -34,7 +34,7 @@ pub(crate) struct RecordedDaemon {
 }
 
 impl RecordedDaemon {
-    /// Starts with a state folder and without a limit on recordings.
+    /// Starts a daemon with a state folder and without a disk limit for recordings.
     pub(crate) fn start(state: &Path) -> Self {
         Self::start_as(state, Daemon::start)
     }
@@ -88,7 +88,7 @@ impl RecordedDaemon {
 
     /// Waits until Melos reports the given troubles.
     pub(crate) fn wait_for_trouble(&self, parts: &[&str]) {
-        self.daemon.wait_until(&format!("{parts:?} in trouble"), |status| {
+        self.daemon.wait_until(&format!("troubles of {parts:?} are reported"), |status| {
             parts.iter().all(|part| status["troubles"][part].is_string())
         });
     }
@@ -137,8 +137,8 @@ impl RecordedDaemon {
         process
     }
 
-    /// Checks that Melos responds and that the recording has no silences or clicks, then terminates it and checks that
-    /// it exits cleanly.
+    /// Checks that Melos responds and that the recording has no silences or clicks, then terminates Melos and checks
+    /// that it exits cleanly.
     pub(crate) fn finish(mut self) {
         self.check_response();
         sleep(Duration::from_millis(500));

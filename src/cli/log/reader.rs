@@ -1,4 +1,4 @@
-//! Who reads standard error, and what suits them: a person at a terminal, the system's journal, or anything else.
+//! Detects what reads standard error (a terminal, the system's journal, or anything else) and formats lines for it.
 
 use std::fmt;
 use std::fs::File;
@@ -16,7 +16,7 @@ pub(super) const ERROR: &str = "<3>";
 /// The reader of standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
-    /// A person, who needs the time of day at most.
+    /// A person, for whom the time of day is enough.
     Terminal,
     /// systemd's journal, which adds the time and reads priorities.
     Journal,
@@ -30,13 +30,13 @@ impl Reader {
             return Self::Terminal;
         }
         let socket = stderr.metadata().ok().map(|found| format!("{}:{}", found.dev(), found.ino()));
-        // systemd names the socket that it reads, since a child may have its standard error elsewhere.
+        // systemd names the socket that it reads, because a child's standard error may have been redirected.
         let is_journal = socket.is_some() && std::env::var("JOURNAL_STREAM").ok() == socket;
         if is_journal { Self::Journal } else { Self::Other }
     }
 }
 
-/// A line with its level as a priority for the journal, so that `journalctl -p warning` finds warnings.
+/// Replaces a line's level by a priority for the journal, so that `journalctl -p warning` finds warnings.
 pub(super) fn with_priority(line: &str) -> String {
     let (level, text) = line.trim_start().split_once(' ').unwrap_or_default();
     let priority = match level {
@@ -49,7 +49,7 @@ pub(super) fn with_priority(line: &str) -> String {
     format!("{priority}{text}")
 }
 
-/// The time of day where the reader is.
+/// Formats the local time of day.
 #[derive(Debug)]
 pub(super) struct LocalTime(TimeZone);
 

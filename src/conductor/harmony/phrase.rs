@@ -65,7 +65,7 @@ pub(super) struct Phrase {
     pub key: Key,
     /// The cadences of its sections.
     cadences: [Cadence; 2],
-    /// The phrase that returns in it, if any.
+    /// The earlier phrase that it repeats, if any.
     pub recalled: Option<Recalled>,
 }
 
@@ -114,7 +114,7 @@ impl Phrase {
             theme.map(|theme| Recalled { number: theme.number, start: theme.start, strictness: request.recall });
         let bars = theme.map_or(bars, |theme| theme.bars);
         let inner = theme.map_or(inner, |theme| theme.cadences[0]);
-        // It keeps its final cadence only in an exact return.
+        // Only an exact return keeps the final cadence.
         let last = theme.filter(|_| request.recall >= 1.0).map_or(last, |theme| theme.cadences[1]);
         Self {
             number,
@@ -127,7 +127,7 @@ impl Phrase {
         }
     }
 
-    /// What to remember of the phrase for its return, if it is new.
+    /// What must be stored so that the phrase can return; `None` if it is itself a return.
     pub(super) fn theme(&self) -> Option<Theme> {
         let Self { number, start, bars, emotion, cadences, .. } = *self;
         self.recalled.is_none().then_some(Theme { number, start, bars, emotion, mode: self.key.mode, cadences })

@@ -142,7 +142,7 @@ impl<'a> Table<'a> {
         }
         let names = choices.iter().map(|(known, _)| *known);
         let expected = format!("one of {}", names.clone().collect::<Vec<_>>().join(", "));
-        document.add(field.span, &field.key, format!("expected {expected}{}", meant(&name, names)));
+        document.add(field.span, &field.key, format!("expected {expected}{}", suggestion(&name, names)));
         None
     }
 
@@ -180,7 +180,8 @@ impl<'a> Table<'a> {
             }
             let known = self.known_keys.join(", ");
             let own = field.key.rsplit('.').next().unwrap_or_default();
-            let hint = format!("unknown key{}; expected one of {known}", meant(own, self.known_keys.iter().copied()));
+            let hint =
+                format!("unknown key{}; expected one of {known}", suggestion(own, self.known_keys.iter().copied()));
             document.add_unknown(span, &field, hint);
         }
     }
@@ -267,7 +268,7 @@ impl<'a> Field<'a> {
         param.fit_within(input).unwrap_or_else(|error| {
             let mut hint = error.hint();
             if let (Input::Text(text), Kind::Choice { names, .. }) = (input, param.spec().kind) {
-                hint.push_str(&meant(text, names.iter().copied()));
+                hint.push_str(&suggestion(text, names.iter().copied()));
             }
             document.add(self.span.clone(), &self.key, hint);
             None
@@ -290,7 +291,7 @@ const MAX_NAME: usize = 64;
 
 /// Returns `; did you mean "x"?` with the most similar candidate, or nothing if more than a third of its letters
 /// differ.
-pub fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     if name.len() > MAX_NAME {
         return String::new();
     }
@@ -319,6 +320,6 @@ pub fn read<T>(file: &Path, parse: impl FnOnce(&Path, &str) -> Result<T, Vec<Pro
 pub fn parameter(id: &str) -> Result<Param, String> {
     Param::from_id(id).ok_or_else(|| {
         let ids = TABLE.iter().map(|spec| spec.id);
-        format!("there is no parameter {id:?}{}", meant(id, ids))
+        format!("there is no parameter {id:?}{}", suggestion(id, ids))
     })
 }

@@ -76,9 +76,9 @@ fn typos_get_suggestions() {
         ("", None),
     ] {
         let hint = known.map(|known| format!("; did you mean {known:?}?")).unwrap_or_default();
-        assert_eq!(meant(slip, names), hint, "{slip}");
+        assert_eq!(suggestion(slip, names), hint, "{slip}");
     }
-    assert_eq!(meant(&"valence".repeat(1000), names), "");
+    assert_eq!(suggestion(&"valence".repeat(1000), names), "");
 }
 
 /// Reads a preset-like text that contains no known key.

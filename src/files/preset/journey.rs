@@ -71,8 +71,8 @@ impl JourneySteps {
         Self { steps: preset.journey.clone(), repeats: preset.repeats, next: 0, frame: start }
     }
 
-    /// Continues the journey at the start of a step, numbered from 1, whose settings are in effect; starts it if there is
-    /// no such step any more.
+    /// Continues the journey at the start of a step, numbered from 1, whose settings are in effect; starts it from the
+    /// beginning if the step no longer exists.
     #[must_use]
     pub fn resume(preset: &super::Preset, step: usize, start: u64) -> Self {
         let journey = Self::new(preset, start);

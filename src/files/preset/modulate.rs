@@ -2,7 +2,7 @@
 
 use crate::event::modulation::{Modulation, Period, Shape};
 use crate::event::parameter::{Kind, Param, TABLE};
-use crate::files::document::{Document, Field, Table, meant, parameter};
+use crate::files::document::{Document, Field, Table, parameter, suggestion};
 
 /// Longest period: a day.
 const MAX_SECONDS: f64 = 86_400.0;
@@ -55,7 +55,7 @@ fn shape(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Shape> {
             let names = Shape::FREE.map(|(name, _)| name);
             let found = Shape::FREE.into_iter().find(|(known, _)| *known == name).map(|(_, shape)| shape);
             found.or_else(|| {
-                let hint = format!("expected one of {}{}", names.join(", "), meant(&name, names));
+                let hint = format!("expected one of {}{}", names.join(", "), suggestion(&name, names));
                 wrong(document, &field, &hint)
             })
         }
@@ -67,7 +67,7 @@ fn shape(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Shape> {
     }
 }
 
-/// Depth up to the parameter's full range.
+/// Reads the depth, whose magnitude is at most the parameter's range.
 fn depth(document: &mut Document<'_>, table: &mut Table<'_>, to: Option<Param>) -> Option<f32> {
     let reach = match to.map(|param| param.spec().kind) {
         Some(Kind::Number { min, max, .. }) => f64::from(max - min),
@@ -86,7 +86,7 @@ fn depth(document: &mut Document<'_>, table: &mut Table<'_>, to: Option<Param>) 
     }
 }
 
-/// The period; an input has none.
+/// Reads the period, which an input does not have.
 fn period(document: &mut Document<'_>, table: &mut Table<'_>, is_input: bool) -> Option<Period> {
     match (table.take("seconds"), table.take("bars")) {
         (Some(field), _) | (None, Some(field)) if is_input => {

@@ -57,7 +57,7 @@ fn a_journey_advances_step_by_step() {
     let resumed: Vec<u64> = JourneySteps::resume(&preset, 2, 0).map(|(frame, _)| frame).take(2).collect();
     assert_eq!(resumed, [264_000, 744_000]);
     assert_eq!(JourneySteps::resume(&preset, 2, 0).current(), preset.journey.get(1));
-    // A step that is no longer there.
+    // The step no longer exists.
     for step in [0, 3, usize::MAX] {
         assert_eq!(JourneySteps::resume(&preset, step, 0).next_frame(), Some(0), "{step}");
     }

@@ -56,7 +56,7 @@ fn a_rewound_composer_writes_the_same_again() {
         states.push(state.clone());
         composer.write(&mut state, latent, &plan, None).unwrap();
     }
-    // In the middle of a latent, too: earlier notes are kept, and the same random numbers follow.
+    // Rewinding to the middle of a latent also works: earlier notes are kept, and the same random numbers follow.
     for (latent, hops) in [(22, 0), (20, 5)] {
         let kept = composer.rewind(latent * LATENT_FRAMES + hops * HOP as u64);
         assert_eq!(kept.is_some(), hops > 0);
@@ -84,7 +84,8 @@ fn what_began_before_a_change_stays() {
     assert_eq!((new.pedal, new.pedal_offset), (old.pedal, old.pedal_offset));
 }
 
-/// The performance that the training code played with the exported graphs: its conditions and dice, then its notes.
+/// Reproduces a performance by the training code with the exported graphs: given its conditions and random numbers, the
+/// notes must be the same.
 #[test]
 fn the_composer_writes_what_the_training_code_writes() {
     let folder = parity::folder();

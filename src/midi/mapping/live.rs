@@ -91,8 +91,8 @@ impl LiveMappings {
     /// The connected devices, each with the names of its mappings.
     pub fn devices(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
         self.devices.values().map(|connected| {
-            let fitting = self.mappings.iter().filter(|mapping| mapping.fits(&connected.device.name));
-            (connected.device.name.as_str(), fitting.map(|mapping| mapping.name.clone()).collect())
+            let matching = self.mappings.iter().filter(|mapping| mapping.matches(&connected.device.name));
+            (connected.device.name.as_str(), matching.map(|mapping| mapping.name.clone()).collect())
         })
     }
 
@@ -204,7 +204,7 @@ impl LiveMappings {
     }
 
     fn connect(&mut self, device: Device) {
-        let mut routers: Vec<Router> = self.matching(|mapping| mapping.fits(&device.name));
+        let mut routers: Vec<Router> = self.matching(|mapping| mapping.matches(&device.name));
         if routers.is_empty() {
             routers = self.matching(|mapping| mapping.port_contains.is_empty());
         }

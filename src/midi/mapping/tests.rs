@@ -57,7 +57,7 @@ scenes = [\"verse\"]
 ",
     )
     .unwrap();
-    assert!(mapping.fits("Somebody's MY BOX MIDI 1") && !mapping.fits("Other") && mapping.clock == Some(true));
+    assert!(mapping.matches("Somebody's MY BOX MIDI 1") && !mapping.matches("Other") && mapping.clock == Some(true));
     let scale = |low, high, curve| Scale { low, high, curve };
     let expected = [
         (

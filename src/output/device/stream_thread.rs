@@ -20,7 +20,7 @@ const MAX_THREADS: usize = 8;
 /// A stream, from the attempt to open it onwards; dropping this closes the stream once the server releases it.
 pub(super) struct StreamThread {
     pub(super) slot: Arc<EngineSlot>,
-    begun: Instant,
+    started: Instant,
     answer: Receiver<Result<String, AudioError>>,
     faults: Receiver<Fault>,
     /// Held until the thread ends.
@@ -59,7 +59,7 @@ impl StreamThread {
         };
         let lost = move || drop(last.try_send(Fault::Lost("the stream's thread panicked".to_owned())));
         threads::spawn_mortal("melos-stream", run, lost).map_err(AudioError::Thread)?;
-        Ok(Self { slot, begun: Instant::now(), answer, faults, open })
+        Ok(Self { slot, started: Instant::now(), answer, faults, open })
     }
 
     /// The result of the attempt: the stream, or why there is none; `None` while the server has not responded.
@@ -73,7 +73,7 @@ impl StreamThread {
 
     /// Time since the attempt began.
     pub(super) fn age(&self) -> Duration {
-        self.begun.elapsed()
+        self.started.elapsed()
     }
 
     /// The driver's reports since the last call.

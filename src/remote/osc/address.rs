@@ -8,11 +8,11 @@ use crate::event::parameter::TABLE;
 /// Maximum length of an address: one bit per position.
 const MAX_ADDRESS: usize = u64::BITS as usize - 1;
 
-/// Ends the second address of a method that contains others, such as `/melos/tempo/value`, for OSCQuery clients that show
-/// containers without their own value.
+/// Suffix of the second address of a method that contains others, such as `/melos/tempo/value`, for OSCQuery clients
+/// that show containers without their own value.
 pub(in crate::remote) const LEAF: &str = "/value";
 
-/// The method that such a second address stands for; any other address stays as it is.
+/// Returns the method to which such a second address refers; returns any other address unchanged.
 pub(super) fn of_leaf(address: &str) -> &str {
     let contains_others = |method: &&str| {
         let id = method.strip_prefix("/melos/").unwrap_or(method);

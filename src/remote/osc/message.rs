@@ -79,8 +79,8 @@ fn meters_arguments(meters: &Meters) -> Vec<OscType> {
 /// The key, then [`OUTLOOK`] chords with their seconds; unused positions hold an empty string.
 fn outlook_arguments(key: Option<Key>, chords: &[(Chord, f32)]) -> Vec<OscType> {
     let mut arguments = vec![OscType::String(key.map(|key| key.to_string()).unwrap_or_default())];
-    for place in 0..OUTLOOK {
-        let (chord, seconds) = chords.get(place).map_or((String::new(), 0.0), |(chord, s)| (chord.to_string(), *s));
+    for index in 0..OUTLOOK {
+        let (chord, seconds) = chords.get(index).map_or((String::new(), 0.0), |(chord, s)| (chord.to_string(), *s));
         arguments.extend([OscType::String(chord), OscType::Float(seconds)]);
     }
     arguments

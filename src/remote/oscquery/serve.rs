@@ -58,28 +58,28 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router, room: &Arc<Sl
                 continue;
             }
         };
-        let (Ok(local), Some(place)) = (stream.local_addr(), room.take(client.ip(), Instant::now())) else {
+        let (Ok(local), Some(slot)) = (stream.local_addr(), room.take(client.ip(), Instant::now())) else {
             tracing::debug!(%client, "HTTP connection refused: too many");
             continue;
         };
         let _ = stream.set_nodelay(true);
-        tokio::spawn(serve_connection(stream, Ends { local, client }, router.clone(), place));
+        tokio::spawn(serve_connection(stream, Ends { local, client }, router.clone(), slot));
     }
 }
 
 /// Serves one connection.
-async fn serve_connection(stream: TcpStream, ends: Ends, router: Router, place: Slot) {
-    let place = Arc::new(place);
-    let seat = Arc::clone(&place);
+async fn serve_connection(stream: TcpStream, ends: Ends, router: Router, slot: Slot) {
+    let slot = Arc::new(slot);
+    let shared_slot = Arc::clone(&slot);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (router, place) = (router.clone(), Arc::clone(&seat));
+        let (router, slot) = (router.clone(), Arc::clone(&shared_slot));
         async move {
-            place.is(false, Instant::now());
+            slot.is(false, Instant::now());
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(ends));
             let response = router.oneshot(request).await?;
             // An endless response, such as the audio stream, is never idle; any other counts as sent.
-            place.is(response.body().size_hint().exact().is_some(), Instant::now());
+            slot.is(response.body().size_hint().exact().is_some(), Instant::now());
             Ok::<_, Infallible>(response)
         }
     });
@@ -93,7 +93,7 @@ async fn serve_connection(stream: TcpStream, ends: Ends, router: Router, place: 
                 tracing::debug!(client = %ends.client, %error, "HTTP");
             }
         }
-        () = place.until_evicted() => tracing::debug!(client = %ends.client, "HTTP connection closed to make room"),
+        () = slot.until_evicted() => tracing::debug!(client = %ends.client, "HTTP connection closed to make room"),
     }
 }
 

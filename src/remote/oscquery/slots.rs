@@ -112,9 +112,9 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    fn is_evicted(place: &Slot) -> bool {
+    fn is_evicted(slot: &Slot) -> bool {
         // A permit that is already available is seen on the first poll.
-        let mut waiting = std::pin::pin!(place.until_evicted());
+        let mut waiting = std::pin::pin!(slot.until_evicted());
         waiting.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
     }
 
@@ -139,7 +139,7 @@ mod tests {
         let (slots, now) = (Slots::new(8, 2), Instant::now());
         let host: IpAddr = "192.0.2.7".parse().unwrap();
         let first: Vec<_> = (0..2).map(|_| slots.take(host, now).unwrap()).collect();
-        first.iter().for_each(|place| place.is(false, now));
+        first.iter().for_each(|slot| slot.is(false, now));
         assert!(slots.take(host, now).is_none());
         assert!(slots.take("::ffff:192.0.2.7".parse().unwrap(), now).is_none(), "the same host");
         let others: Vec<_> = (0..6).map(|_| slots.take(HERE, now).unwrap()).collect();

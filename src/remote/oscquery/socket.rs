@@ -46,7 +46,7 @@ enum Command {
 }
 
 /// Serves a client until it disconnects or is evicted.
-pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, place: Slot, shared: Arc<Shared>) {
+pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, slot: Slot, shared: Arc<Shared>) {
     let mut session = Session::new(client, shared);
     let (mut tick, mut life) = (interval(INTERVAL), interval(PING_INTERVAL));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -62,7 +62,7 @@ pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, place: Slot
                         return;
                     }
                     let replies = session.receive(&message);
-                    place.is(session.listening.is_empty(), last_message);
+                    slot.is(session.listening.is_empty(), last_message);
                     encoded(replies)
                 }
                 Some(Err(_)) | None => return,
@@ -75,7 +75,7 @@ pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, place: Slot
                 pings = 0;
                 vec![Message::Ping(axum::body::Bytes::new())]
             }
-            () = place.until_evicted() => return,
+            () = slot.until_evicted() => return,
         };
         let sending = async {
             for message in messages {

@@ -18,7 +18,7 @@ pub(super) struct Node {
     children: BTreeMap<String, Node>,
     /// The method; `None` for a container.
     pub(super) method: Option<usize>,
-    /// Whether the method is that of the node around it.
+    /// Whether the method is that of the parent node.
     pub(super) is_leaf: bool,
 }
 

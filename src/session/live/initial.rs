@@ -61,7 +61,7 @@ fn start_values(
     begin_with(presets, name).map(|(values, preset)| (values, Some(JourneySteps::new(&preset, 0))))
 }
 
-/// The journey that was under way when the state was saved.
+/// Returns the journey that was in progress when the state was saved.
 fn resumed_journey(presets: &Library<Preset>, saved: &Saved) -> Option<JourneySteps> {
     let step = saved.journey?;
     let name = saved.values.iter().find_map(|(param, value)| match value {

@@ -218,13 +218,13 @@ mod tests {
     fn a_pipe_among_the_presets_blocks_nothing_and_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let mut files = read(dir.path());
-        for place in ["presets/x.toml", "melos.toml"] {
-            assert!(std::process::Command::new("mkfifo").arg(dir.path().join(place)).status().unwrap().success());
+        for name in ["presets/x.toml", "melos.toml"] {
+            assert!(std::process::Command::new("mkfifo").arg(dir.path().join(name)).status().unwrap().success());
             files.scan();
-            assert!(files.troubles.now().0[&Part::Files].contains("regular file"), "{place}");
-            fs::remove_file(dir.path().join(place)).unwrap();
+            assert!(files.troubles.now().0[&Part::Files].contains("regular file"), "{name}");
+            fs::remove_file(dir.path().join(name)).unwrap();
             files.scan();
-            assert!(files.troubles.now().0.is_empty(), "{place}");
+            assert!(files.troubles.now().0.is_empty(), "{name}");
         }
     }
 

@@ -174,8 +174,8 @@ impl Stage {
     /// Handles device events and MIDI learn requests.
     fn poll_devices(&mut self) {
         let value = |param| self.show.conductor().value(param);
-        for answer in self.devices.learn(self.scheduler.learn_requests(), value) {
-            self.show.reports.publish(answer);
+        for notice in self.devices.learn(self.scheduler.learn_requests(), value) {
+            self.show.reports.publish(notice);
         }
         for (event, source) in self.devices.poll(self.show.tempo_source(), self.scheduler.timeline()) {
             self.scheduler.push(event, source);
@@ -207,9 +207,9 @@ impl Stage {
                 ConfigChange::Audio(audio) => self.sound.configure(audio),
                 ConfigChange::MidiOut(out) => self.show.performance.configure_midi_out(out),
                 ConfigChange::Recordings(recordings) => {
-                    let place = super::place(self.reloads.folder(), &recordings);
-                    self.show.reports.api().set_recordings(place.folder.clone());
-                    self.show.takes.configure(place);
+                    let destination = super::destination(self.reloads.folder(), &recordings);
+                    self.show.reports.api().set_recordings(destination.folder.clone());
+                    self.show.takes.configure(destination);
                 }
                 ConfigChange::Preset
                 | ConfigChange::Model

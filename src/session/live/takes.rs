@@ -149,9 +149,9 @@ mod tests {
     }
 
     fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
-        let begun = Instant::now();
+        let started = Instant::now();
         while !reached() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
+            assert!(started.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -9,10 +9,10 @@ use midly::{Format, Header, MetaMessage, MidiMessage, Smf, Timing, TrackEvent, T
 /// Ticks per quarter note; at 120 BPM a tick is 1/960 s.
 const TICKS: u16 = 480;
 
-/// A note to write: seconds, seconds, pitch, velocity.
+/// A note to write: start and end in seconds, pitch, velocity.
 pub(crate) type Note = (f64, f64, u8, u8);
 
-/// Returns an arpeggio of a chord in quarter seconds with its bass, for some seconds.
+/// Returns an arpeggio of a chord, four notes per second, with a bass note every two seconds.
 pub(crate) fn arpeggio(chord: [u8; 3], seconds: f64) -> Vec<Note> {
     let bass = (0..(seconds / 2.0) as u32).map(|i| (f64::from(i) * 2.0, f64::from(i) * 2.0 + 1.9, chord[0] - 24, 70));
     let upper = (0..(seconds * 4.0) as u32).map(|i| {
@@ -77,7 +77,7 @@ pub(crate) fn create_parent(path: &Path) {
     fs::create_dir_all(path.parent().expect("files have folders")).expect("the folder can be created");
 }
 
-/// A song of POP909 with beats every half second.
+/// Writes a song of POP909 with beats every half second.
 pub(crate) fn pop909_song(root: &Path, id: &str, chord: [u8; 3]) {
     let folder = root.join("POP909").join(id);
     write_midi(&folder.join(format!("{id}.mid")), &arpeggio(chord, 20.0));

@@ -7,10 +7,10 @@ from . import composition, music, networks
 from .study import Study
 
 SECTIONS: dict[str, Callable[[Study, Path], str]] = {
-    "Emotion": music.hear_emotion,
+    "Emotion": music.measure_emotion,
     "Change of emotion": music.measure_changes,
-    "Chord": music.hear_chords,
-    "Beat": music.hear_beat,
+    "Chord": music.measure_chords,
+    "Beat": music.measure_beat,
     "Notes": composition.compare_notes,
     "Structure": composition.compare_structure,
     "Temperature": composition.measure_temperature,

@@ -19,7 +19,7 @@ CHANGE_SEEDS = 16
 TEMPI = (60, 80, 100, 120, 140, 160)
 
 
-def hear_emotion(study: Study, folder: Path) -> str:
+def measure_emotion(study: Study, folder: Path) -> str:
     judge = study.judge
     own = judge.accuracy
     estimated = {}
@@ -104,7 +104,7 @@ def measure_changes(study: Study, folder: Path) -> str:
     )
 
 
-def hear_chords(study: Study, folder: Path) -> str:
+def measure_chords(study: Study, folder: Path) -> str:
     rows = []
     for name, harmony in (("network alone", False), ("with harmony", True)):
         played = study.play(study.requests(harmony), lambda x: chord.margin(x.sound(), chord.planned(x.plan())))
@@ -118,7 +118,7 @@ def hear_chords(study: Study, folder: Path) -> str:
     )
 
 
-def hear_beat(study: Study, folder: Path) -> str:
+def measure_beat(study: Study, folder: Path) -> str:
     rows = []
     for tempo in TEMPI:
         seeds = range(1, max(2, study.sizes.excerpts // 8) + 1)

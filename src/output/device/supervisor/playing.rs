@@ -89,18 +89,18 @@ impl Playing {
 
     /// Fades out.
     pub(super) fn fade(&self) {
-        let begun = Instant::now();
-        while !self.stream.slot.fade() && begun.elapsed() < FADE_TIMEOUT {
+        let started = Instant::now();
+        while !self.stream.slot.fade() && started.elapsed() < FADE_TIMEOUT {
             thread::sleep(Duration::from_millis(1));
         }
     }
 
     /// Takes the engine from the stream; `None` if its callback crashed.
     pub(super) fn take_engine(&self) -> Option<Box<Engine>> {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             match self.stream.slot.remove() {
-                None if begun.elapsed() < BORROW_TIMEOUT => thread::sleep(Duration::from_micros(200)),
+                None if started.elapsed() < BORROW_TIMEOUT => thread::sleep(Duration::from_micros(200)),
                 engine => return engine,
             }
         }

@@ -11,7 +11,7 @@ const NEAR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr
 
 struct Rig {
     connection: Connection,
-    waiting: mpsc::Receiver<Datagram>,
+    outgoing: mpsc::Receiver<Datagram>,
     now: Now,
     sent_bytes: usize,
 }
@@ -21,8 +21,8 @@ impl Rig {
         let now = Now::take();
         let inbox = Arc::new(Inbox::new(Arc::default()));
         let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
-        let (connection, waiting) = Connection::new(inbox, counters, Clients::default(), now.monotonic);
-        Self { connection, waiting, now, sent_bytes: 0 }
+        let (connection, outgoing) = Connection::new(inbox, counters, Clients::default(), now.monotonic);
+        Self { connection, outgoing, now, sent_bytes: 0 }
     }
 
     /// Sends a packet; returns the replies.
@@ -38,8 +38,8 @@ impl Rig {
     }
 
     fn replies(&mut self) -> Vec<(SocketAddr, OscMessage)> {
-        let waiting = std::iter::from_fn(|| self.waiting.try_recv().ok());
-        let read = waiting.map(|(to, bytes)| match rosc::decoder::decode_udp(&bytes) {
+        let datagrams = std::iter::from_fn(|| self.outgoing.try_recv().ok());
+        let read = datagrams.map(|(to, bytes)| match rosc::decoder::decode_udp(&bytes) {
             Ok((_, OscPacket::Message(message))) => (to, message),
             other => panic!("{other:?}"),
         });
@@ -108,9 +108,9 @@ fn a_remote_client_subscribes_by_returning_its_token() {
     assert!(state.len() > 50 && state.iter().all(|(to, _)| *to == other), "{state:?}");
     rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
     assert_eq!(rig.replies().len(), 1);
-    // Now verified: no secret needed to subscribe again.
+    // The address is now verified, so subscribing again needs no token.
     assert!(rig.send(FAR, &message("/melos/subscribe", &[OscType::Int(9002)])).len() > 50);
-    // A secret that was made up or sent to another address does nothing.
+    // A token that is invented, or was sent to another address, has no effect.
     for wrong in ["s9001-0123456789abcdef", ""] {
         assert_eq!(rig.send(FAR, &message("/melos/confirm", &[text(wrong)])), []);
     }
@@ -167,8 +167,8 @@ fn a_full_outbox_does_not_block() {
     for bar in 0..1_000 {
         rig.connection.notice(Notice::Beat { beat: 0, bar, tempo: 90.0 });
     }
-    let waiting = rig.replies().len();
-    assert!(waiting < 10_000, "{waiting} wait");
+    let queued = rig.replies().len();
+    assert!(queued < 10_000, "{queued} replies are queued");
     assert!(rig.connection.inbox.losses().count(Loss::OscUnsent) > 50_000);
 }
 

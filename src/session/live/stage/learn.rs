@@ -64,21 +64,21 @@ impl MidiLearn {
         value: impl Fn(Param) -> Value,
     ) -> Vec<Notice> {
         let now = Instant::now();
-        let mut answers = Vec::new();
+        let mut notices = Vec::new();
         for (request, to) in requests {
             if let LearnRequest::Forget(param) = request {
                 let forgotten = mappings.forget(param);
                 tracing::info!(parameter = param.spec().id, forgotten, "removed learned controls");
-                answers.push(Notice::Learned { to, param, block: String::new() });
+                notices.push(Notice::Learned { to, param, block: String::new() });
                 continue;
             }
-            answers.extend(self.current.take().map(|old| old.reply(String::new())));
+            notices.extend(self.current.take().map(|old| old.reply(String::new())));
             if let LearnRequest::Control(param) = request {
                 self.current = Some(PendingLearn { learning: Learning::new(param, value(param), now), to });
             }
         }
         let ended = self.current.take_if(|pending| pending.learning.ended(now));
-        answers.extend(ended.map(|pending| pending.bind(mappings)));
-        answers
+        notices.extend(ended.map(|pending| pending.bind(mappings)));
+        notices
     }
 }

@@ -35,7 +35,7 @@ impl Lists {
         self.looks % LISTS == 1
     }
 
-    /// Has the rarely changing lists checked at the next opportunity.
+    /// Makes the next publication check the lists that rarely change.
     pub(super) const fn expect_change(&mut self) {
         self.looks = 0;
     }

@@ -16,24 +16,25 @@ const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// it.
 const BEGINNING: u64 = 5 * SAMPLE_RATE as u64;
 
-/// The schedule, and whether it is open.
+/// Follows the schedule of opening hours.
 #[derive(Debug)]
 pub(in crate::session::live) struct OpeningHours {
-    /// Hours that began later are begun, with their preset; earlier ones are continued.
+    /// Hours that began later are started, with their preset; earlier ones are continued.
     continued_before: Timestamp,
     /// The schedule of the last check.
     schedule: Option<Schedule>,
     debounce: Debounce,
     checked: Option<Instant>,
-    /// Whether it is open and until when, for the status.
+    /// `open` or `closed`, and until when, for the status.
     status: Option<String>,
 }
 
-/// The opening hours begin or end.
+/// A start or end of opening hours.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Transition {
     pub(super) open: bool,
-    /// Whether it begins, now or while the daemon was not running, rather than continues after a restart or an edit.
+    /// Whether the hours began now, or while the daemon was not running, rather than continue after a restart or an
+    /// edit.
     pub(super) begins: bool,
     /// The preset to load.
     pub(super) preset: Option<String>,
@@ -42,7 +43,7 @@ pub(super) struct Transition {
 }
 
 impl OpeningHours {
-    /// Opening hours for a daemon whose state was last saved at a time, if ever.
+    /// Creates the opening hours of a daemon; `saved` is the time at which its state was last saved, if ever.
     pub(in crate::session::live) fn new(saved: Option<Timestamp>) -> Self {
         Self {
             continued_before: saved.unwrap_or(Timestamp::MIN),
@@ -53,19 +54,20 @@ impl OpeningHours {
         }
     }
 
-    /// Checks the wall clock once a second; returns a transition when there is one. A new schedule starts over.
+    /// Checks the wall clock once a second; returns a transition when there is one. A new schedule is checked from
+    /// scratch.
     pub(super) fn check(&mut self, schedule: Option<&Schedule>) -> Option<Transition> {
         let now = Instant::now();
         if self.checked.is_some_and(|checked| now - checked < CLOCK_INTERVAL) {
             return None;
         }
         self.checked = Some(now);
-        self.look(schedule, Timestamp::now(), now)
+        self.check_at(schedule, Timestamp::now(), now)
     }
 
-    /// The same at a time of the wall clock and of the monotonic clock.
-    fn look(&mut self, schedule: Option<&Schedule>, wall: Timestamp, now: Instant) -> Option<Transition> {
-        // From now on only a change of hours begins any.
+    /// Like [`Self::check`], at given times of the wall clock and the monotonic clock.
+    fn check_at(&mut self, schedule: Option<&Schedule>, wall: Timestamp, now: Instant) -> Option<Transition> {
+        // From now on, only a transition counts as a start.
         let continued_before = std::mem::replace(&mut self.continued_before, Timestamp::MAX);
         if self.schedule.as_ref() != schedule {
             self.debounce = Debounce::default();
@@ -88,7 +90,7 @@ impl OpeningHours {
         })
     }
 
-    /// Whether it is open and until when; `None` without a schedule.
+    /// Returns `open` or `closed`, and until when; `None` without a schedule.
     pub(super) fn status(&self) -> Option<&str> {
         self.status.as_deref()
     }
@@ -126,13 +128,14 @@ mod tests {
         format!("2026-11-{text}:00Z").parse().unwrap()
     }
 
-    /// What is reported at these times, each with a few seconds to settle: whether it opens, and whether that begins.
+    /// Returns the transitions at these times, each with a few seconds to settle: whether Melos opens, and whether the
+    /// hours began.
     fn reports(hours: &mut OpeningHours, schedule: &Schedule, times: &[&str]) -> Vec<Option<(bool, bool)>> {
         let mut at = Instant::now();
         let mut look = |text: &&str| {
             at += Duration::from_secs(60);
-            let first = hours.look(Some(schedule), time(text), at);
-            let settled = hours.look(Some(schedule), time(text), at + Duration::from_secs(5));
+            let first = hours.check_at(Some(schedule), time(text), at);
+            let settled = hours.check_at(Some(schedule), time(text), at + Duration::from_secs(5));
             first.or(settled).map(|transition| (transition.open, transition.begins))
         };
         times.iter().map(&mut look).collect()
@@ -142,7 +145,7 @@ mod tests {
     fn a_preset_is_loaded_every_morning_but_not_after_a_restart_during_the_day() {
         let schedule = Config::parse(Path::new("melos.toml"), HOURS).unwrap().schedule.unwrap();
         let (opens, continues, closes) = (Some((true, true)), Some((true, false)), Some((false, true)));
-        // It runs day and night.
+        // The daemon runs day and night.
         let mut hours = OpeningHours::new(None);
         assert_eq!(
             reports(&mut hours, &schedule, &["28T11:00", "28T12:00", "28T18:00", "29T10:00", "29T11:00"]),

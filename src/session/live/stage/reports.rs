@@ -97,7 +97,8 @@ impl Reports {
         self.board.offer(Param::Preset, presets.names().map(str::to_owned).collect());
     }
 
-    /// Has the list of scenes checked with the next report, so that whoever sees the new value finds the new list too.
+    /// Checks the list of scenes with the next report, so that a client that receives the new value also finds the new
+    /// list.
     pub(super) const fn expect_scenes(&mut self) {
         self.lists.expect_change();
     }

@@ -17,7 +17,8 @@ const TICK: Duration = Duration::from_millis(1);
 const MAX_WAIT: Duration = Duration::from_millis(10);
 /// Interval between iterations without input, as a fraction of a block: about four per block, so that whatever plays
 /// next is decided well in advance. The value is √5 − 2, no small multiple of which is close to an integer, so that
-/// iterations fall at ever different positions within a block, and the timeline soon observes the exact start of one.
+/// iterations fall at constantly changing positions within a block, and the timeline soon observes the exact start of
+/// one.
 const LOOP_INTERVAL: f64 = 0.236;
 
 /// Queues events and delivers them when they are due.
@@ -38,8 +39,8 @@ impl Scheduler {
         Self { inbox, agenda, timeline, streams, losses, started: Instant::now() }
     }
 
-    /// Sleeps until an event arrives or the playhead, which moves a block at a time, may need more; at most for
-    /// `limit`.
+    /// Sleeps until an event arrives, or until more music may be needed because the playhead has advanced by a block;
+    /// at most for `limit`.
     pub(super) fn wait(&mut self, block: u64, limit: Duration) {
         // A single event is handled at once. A flood accumulates in the inbox, where the newest value of a parameter
         // wins, and causes one iteration per tick.
@@ -49,7 +50,7 @@ impl Scheduler {
         self.started = Instant::now();
     }
 
-    /// Records that a frame, the first of its block, is output now.
+    /// Records that a frame, the first of its block, is being output now.
     pub(super) fn observe(&mut self, head: u64) {
         self.timeline.observe(Instant::now(), head);
     }

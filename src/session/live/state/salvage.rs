@@ -35,11 +35,11 @@ pub(super) fn salvage(text: &str, wrong: &mut Vec<String>) -> Table {
             continue;
         };
         for (key, value) in values {
-            let place = under.section(&mut table);
-            if place.contains_key(&key) {
+            let section = under.section(&mut table);
+            if section.contains_key(&key) {
                 wrong.push(format!("line {}: {key} appears twice", at + 1));
             }
-            place.insert(key, value);
+            section.insert(key, value);
         }
         at += length;
     }
