@@ -145,7 +145,7 @@ impl Stage {
                 self.handle(incoming);
             }
         }
-        self.show.performance.take_checkpoint(horizon);
+        self.show.performance.take_checkpoint(horizon, self.sound.block());
         self.show.performance.advance(horizon);
     }
 

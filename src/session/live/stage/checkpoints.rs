@@ -12,6 +12,9 @@ use crate::units::SAMPLE_RATE;
 
 /// Frames until the next attempt after the engine was past the frame.
 const RETRY: u64 = SAMPLE_RATE as u64;
+/// Shortest audio block, in frames, with which checkpoints are taken. With 128 frames, each cost up to three xruns when it was
+/// measured; with 256, none.
+const SHORTEST_BLOCK: u64 = 256;
 
 /// When the next checkpoint is due, the one being taken, and the engine's rings for it.
 pub(in crate::session::live) struct Checkpoints {
@@ -35,10 +38,11 @@ impl Checkpoints {
         Self { interval, due: interval.unwrap_or(0), taking: None, saves, saved, state }
     }
 
-    /// The frame of the next checkpoint, if one is due before the horizon and the conductor at `now` has not reached it.
-    pub(super) fn due(&self, now: u64, horizon: u64) -> Option<u64> {
+    /// The frame of the next checkpoint, if one is due before the horizon, the conductor at `now` has not reached it, and audio
+    /// blocks of this length leave the time.
+    pub(super) fn due(&self, now: u64, horizon: u64, block: u64) -> Option<u64> {
         let frame = horizon / QUANTUM as u64 * QUANTUM as u64;
-        self.interval.filter(|_| frame >= self.due && frame > now).map(|_| frame)
+        self.interval.filter(|_| frame >= self.due && frame > now && block >= SHORTEST_BLOCK).map(|_| frame)
     }
 
     /// Begins with the state of a conductor that has just arrived at the frame, and requests the engine's; gives up a
@@ -81,5 +85,25 @@ impl Checkpoints {
     /// Takes no more checkpoints: what follows cannot be rendered again.
     pub(super) fn stop(&mut self) {
         (self.interval, self.taking) = (None, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringbuf::HeapRb;
+    use ringbuf::traits::Split;
+
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_due_at_a_quantum_unless_blocks_are_short() {
+        let (saves, _) = HeapRb::new(1).split();
+        let (_, saved) = HeapRb::new(1).split();
+        let (_, state) = HeapRb::new(1).split();
+        let checkpoints = Checkpoints::new(Some(1000), saves, saved, state);
+        assert_eq!(checkpoints.due(0, 1000, 256), None, "the quantum before the horizon is too early");
+        assert_eq!(checkpoints.due(0, 1100, 256), Some(1088));
+        assert_eq!(checkpoints.due(1088, 1100, 256), None, "the conductor is already there");
+        assert_eq!(checkpoints.due(0, 1100, 128), None, "there is no time to spare");
     }
 }

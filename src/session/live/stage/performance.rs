@@ -93,11 +93,10 @@ impl Performance {
         self.distribute(EngineFeed::send);
     }
 
-    /// Begins a checkpoint before the horizon, if one is due.
-    pub(super) fn take_checkpoint(&mut self, horizon: u64) {
-        let Some(frame) = self.checkpoints.due(self.conductor.frame(), horizon).filter(|_| self.log.is_open()) else {
-            return;
-        };
+    /// Begins a checkpoint before the horizon, if one is due with audio blocks of this length.
+    pub(super) fn take_checkpoint(&mut self, horizon: u64, block: u64) {
+        let due = self.checkpoints.due(self.conductor.frame(), horizon, block);
+        let Some(frame) = due.filter(|_| self.log.is_open()) else { return };
         self.advance(frame);
         if self.checkpoints.begin(&self.conductor, self.engine.handover()) {
             self.worker.save(frame);
