@@ -54,8 +54,8 @@ def vocoder_loss(vocoder: Vocoder, audio: Tensor, target: Tensor, mel: Tensor) -
     scaled = magnitude * vocoder.sign
     output = _aligned(torch.complex(scaled * real, scaled * imag), frames)
     first = WARM_UP * HOP + N_FFT // 2
-    target = audio[:, first : first + (output.shape[1] - 1) * HOP]
-    sound = audio_loss(inverse_spectrum(output), target)
+    reference = audio[:, first : first + (output.shape[1] - 1) * HOP]
+    sound = audio_loss(inverse_spectrum(output), reference)
 
     true = target[:, WARM_UP : WARM_UP + output.shape[1]]
     level = true.abs()
@@ -78,9 +78,9 @@ def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, mel: Tensor | None = None)
     real, imag = vocoder(mel)
     output = _aligned(torch.complex(real, imag), mel.shape[1])
     first = WARM_UP * HOP + N_FFT // 2
-    target = audio[:, first : first + (output.shape[1] - 1) * HOP]
+    reference = audio[:, first : first + (output.shape[1] - 1) * HOP]
     ours = inverse_spectrum(output)
-    return {"lsd_db": log_spectral_distance(ours, target), "convergence": spectral_convergence(ours, target)}
+    return {"lsd_db": log_spectral_distance(ours, reference), "convergence": spectral_convergence(ours, reference)}
 
 
 class VocoderTask(Task[Vocoder]):
