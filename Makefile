@@ -17,7 +17,7 @@ cargo-fuzz := 0.13.2
 
 # Build dependencies, and the third-party servers and clients that the tests use.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
-TEST_PACKAGES := jackd2 jack-capture sndfile-programs liblo-tools pulseaudio pulseaudio-utils puredata-core \
+TEST_PACKAGES := jackd2 jack-capture sndfile-programs liblo-tools curl pulseaudio pulseaudio-utils puredata-core \
 	systemd supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 e2fsprogs mount mosquitto mosquitto-clients chromium $(if $(shell command -v npm),,npm)
 
 run: build runtime
