@@ -66,7 +66,7 @@ pub enum GeneratorError {
     #[error("no plan yet")]
     NoPlan,
     /// A checkpoint's state cannot be restored.
-    #[error("the state is damaged, or that of other networks")]
+    #[error("the saved state is damaged or belongs to other networks")]
     Foreign,
 }
 

@@ -100,7 +100,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if let Some(from) = args.from {
         if !(from >= 0.0 && seconds_to_frames(from) < frames.end - frames.start) {
             let seconds = frames_to_seconds(frames.end - frames.start);
-            bail!("--from {from}: expected a number from 0 to below {seconds:.0}, the control log's length in seconds");
+            bail!("--from {from}: expected at least 0 and less than {seconds:.0}, the control log's length in seconds");
         }
         frames.start += seconds_to_frames(from);
     }
@@ -169,8 +169,8 @@ impl Played {
         }
         match self.begins {
             Some(frame) => bail!(
-                "{}: it begins at the checkpoint of frame {frame}, and neither that nor a later one up to frame {latest} can \
-                 be used; they belong in {} and need the model that played",
+                "{}: the log begins at the checkpoint at frame {frame}, and no checkpoint from there to frame {latest} can be \
+                 used; put them in {} and render with the model that played",
                 log.display(),
                 folder_of(log).display()
             ),

@@ -108,8 +108,10 @@ fn blend(text: &str) -> anyhow::Result<Vec<(Param, f64)>> {
         let (name, weight) = part.split_once('=').unwrap_or((part, "1"));
         let emotion = Emotion::from_name(name.trim())
             .ok_or_else(|| anyhow!("emotion {name}: expected one of {}", Emotion::ALL.map(Emotion::name).join(", ")))?;
-        weights[emotion as usize] =
-            weight.trim().parse().map_err(|_| anyhow!("emotion {part}: {weight:?} is not a weight"))?;
+        weights[emotion as usize] = weight
+            .trim()
+            .parse()
+            .map_err(|_| anyhow!("emotion {part}: {weight:?} is not a weight; try calm=0.7,sad=0.3"))?;
     }
     Ok(Emotion::ALL
         .into_iter()

@@ -277,9 +277,8 @@ impl Composer {
         let drawn = (frame.dice)();
         let mut at = choose(&logits, sampling.time, drawn);
         if at < usize::from(earliest) {
-            // The class is excluded only on a second attempt, so that under the same plan, the first attempt repeats
-            // the
-            // earlier choice.
+            // Classes that are too early are excluded only on a second attempt, so that under the same plan, the first
+            // attempt repeats the earlier choice.
             logits[..usize::from(earliest)].fill(HIDDEN);
             at = choose(&logits, sampling.time, drawn);
         }

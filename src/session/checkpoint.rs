@@ -29,13 +29,13 @@ pub enum CheckpointError {
     #[error("cannot read it: {0}")]
     Read(#[from] io::Error),
     /// It was not written by this version of Melos.
-    #[error("it is of Melos {found} and cannot be read by {}", env!("CARGO_PKG_VERSION"))]
+    #[error("it was written by Melos {found} and cannot be read by Melos {}", env!("CARGO_PKG_VERSION"))]
     Version {
         /// Version that wrote it.
         found: String,
     },
     /// Another model played.
-    #[error("it is of the model {found}, not {expected}")]
+    #[error("it belongs to the model {found}, but the control log to {expected}")]
     Model {
         /// Its model.
         found: String,
@@ -43,7 +43,7 @@ pub enum CheckpointError {
         expected: String,
     },
     /// Its content is not what it should be.
-    #[error("its content is damaged")]
+    #[error("it is damaged")]
     Damaged,
     /// The log does not mention it.
     #[error("the control log has no checkpoint at frame {0}")]
@@ -111,9 +111,8 @@ impl Checkpoint {
     /// When it cannot be written.
     pub fn write(&self, model: &str, to: impl Write) -> io::Result<()> {
         let stamp = Stamp { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), model: model.to_owned() };
-        let content = postcard::to_allocvec(&(stamp, self)).map_err(io::Error::other)?;
-        let mut encoder = GzEncoder::new(to, Compression::fast());
-        encoder.write_all(&content)?;
+        let encoder = GzEncoder::new(to, Compression::fast());
+        let encoder = postcard::to_io(&(stamp, self), encoder).map_err(io::Error::other)?;
         encoder.finish()?.flush()
     }
 
