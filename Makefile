@@ -1,7 +1,7 @@
 # `make run` plays music and `make test` runs the tests; both install their dependencies on a bare Debian or Ubuntu with a Rust toolchain.
 
 .PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
-	test lint test-training lint-training lock-training test-tract test-link test-aarch64 test-emulated instructions-aarch64 instructions-emulated test-deb evaluate bench soak flood faults week fuzz salamander
+	test lint test-training lint-training lock-training test-tract test-link test-aarch64 test-emulated instructions-aarch64 instructions-emulated test-deb evaluate bench soak night flood faults week fuzz salamander
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -224,6 +224,13 @@ MINUTES := 30
 
 soak: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/soak.py target/release/melos $(MINUTES)
+
+# Plays NIGHT_MINUTES of music at NIGHT_SPEED times real time, and adds what grew to BENCHMARKS.md.
+NIGHT_MINUTES := 480
+NIGHT_SPEED := 6
+
+night: build packages-test runtime $(VENV)/ready
+	$(VENV)/bin/python benches/soak.py target/release/melos $(NIGHT_MINUTES) $(NIGHT_SPEED)
 
 # Plays for FAULT_MINUTES under JACK while something fails every few seconds, in an order that SEED determines, and adds the
 # result to BENCHMARKS.md. Needs root.

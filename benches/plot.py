@@ -61,6 +61,7 @@ def soak(samples, path):
     panels = [
         ("Resident memory, MB", ["memory"]),
         ("Files, MB", ["control log", "event log", "other files"]),
+        ("Checkpoints, MB", ["checkpoints"]),
         ("Threads and open files", ["threads", "descriptors"]),
     ]
     end = max(sample["minute"] for sample in samples)

@@ -150,7 +150,7 @@ def scheduling(found):
     return "granted" if found["realtime"] else "refused"
 
 
-def explained(found):
+def explained(found, plot):
     """Reports what grew during a soak and why; empty for older results, which do not contain it."""
     if "grown" not in found:
         return ""
@@ -159,12 +159,13 @@ def explained(found):
     rows = [
         ["control log", mb("control log"), f"{grown['sent']} messages sent; lines: {', '.join(f'{name} {count}' for name, count in grown['lines'].items())}"],
         ["event log", mb("event log"), "events"],
+        ["checkpoints", mb("checkpoints"), "one every two minutes, up to the limit of 1024 MB"],
         ["other files", mb("other files"), "saved state, replaced on each change"],
         ["memory, from the first third to the last", mb("memory"), "excluding the first minutes, in which the pre-roll buffer of 30 s fills"],
         ["threads, open files", f"{grown['threads']:+}, {grown['descriptors']:+}", ""],
     ]
     wrong = f"\n\nGrew unexpectedly: {'; '.join(found['wrong'])}." if found["wrong"] else ""
-    return "\n\n![Memory and files over the soak](docs/soak.svg)\n\n" + table(["", "growth", "reason"], rows) + wrong
+    return f"\n\n![Memory and files over time]({plot})\n\n" + table(["", "growth", "reason"], rows) + wrong
 
 
 def soak(found):
@@ -174,9 +175,19 @@ def soak(found):
         f"{scheduling(found)}), with a parameter change every few seconds.\nMemory {began:.0f} MB at the "
         f"start, {ended:.0f} MB at the end, {most:.0f} MB at the peak; generator load at the end {found['load']:.2f}.\n"
         "If the load exceeds the number of cores, the generator is late, which is counted as starvations; the harmony layer\n"
-        "continues in the meantime.\n\n" + counted(found) + explained(found)
+        "continues in the meantime.\n\n" + counted(found) + explained(found, "docs/soak.svg")
     )
     return "Soak (target: 30 minutes without an xrun)", text
+
+
+def night(found):
+    began, ended, most = found["memory"]
+    text = (
+        f"{found['minutes'] / 60:.1f} hours of music without a sound device (blocks of {found['period']} frames), with a parameter change every few seconds, "
+        f"by a clock that runs {found['speed']} times as fast; the networks are those that ship.\nMemory {began:.0f} MB at the "
+        f"start, {ended:.0f} MB at the end, {most:.0f} MB at the peak.\n\n" + counted(found) + explained(found, "docs/night.svg")
+    )
+    return "A night (target: nothing grows that is not explained)", text
 
 
 def flood(found):
@@ -325,5 +336,5 @@ def elsewhere(found):
 
 
 WRITERS = {
-    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "flood": flood, "faults": faults, "week": week, "page": page_cost, "peers": peers, "growth": growth, "elsewhere": elsewhere,
+    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "night": night, "flood": flood, "faults": faults, "week": week, "page": page_cost, "peers": peers, "growth": growth, "elsewhere": elsewhere,
 }
