@@ -23,7 +23,7 @@ from pythonosc.udp_client import SimpleUDPClient
 
 import report
 import monitor
-import harness
+import testbed
 
 NAME, PERIOD = "melos-faults", 1024
 DISK_MB = 400
@@ -57,7 +57,7 @@ class Server:
 
     def start(self):
         scheduling = ["-R", "-P", "70"] if self.realtime() else ["-r"]
-        command = ["jackd", "-n", NAME, *scheduling, "-d", "dummy", "-r", str(harness.RATE), "-p", str(PERIOD)]
+        command = ["jackd", "-n", NAME, *scheduling, "-d", "dummy", "-r", str(testbed.RATE), "-p", str(PERIOD)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def realtime(self):
@@ -73,7 +73,7 @@ class Rig:
 
     def __init__(self, folder, server, process, log_reader, dice):
         self.folder, self.server, self.process, self.log_reader, self.dice = folder, server, process, log_reader, dice
-        self.osc = SimpleUDPClient("127.0.0.1", harness.OSC)
+        self.osc = SimpleUDPClient("127.0.0.1", testbed.OSC)
 
     def server_stalls(self):
         os.kill(self.server.process.pid, signal.SIGSTOP)
@@ -86,14 +86,14 @@ class Rig:
         self.server.start()
 
     def flood(self):
-        sensors = [sys.executable, SENSORS, str(harness.OSC), "10000", "3"]
+        sensors = [sys.executable, SENSORS, str(testbed.OSC), "10000", "3"]
         subprocess.run(sensors, check=True, stdout=subprocess.DEVNULL)
 
     def noise(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             for _ in range(5000):
                 head = self.dice.choice([b"", b"/melos/chord\0\0\0\0,s\0\0", b"#bundle\0"])
-                udp.sendto(head + self.dice.randbytes(self.dice.randrange(200)), ("127.0.0.1", harness.OSC))
+                udp.sendto(head + self.dice.randbytes(self.dice.randrange(200)), ("127.0.0.1", testbed.OSC))
                 time.sleep(0.0002)
 
     def fast_clock(self):
@@ -102,7 +102,7 @@ class Rig:
             due = int(time.time()) + NTP + self.dice.randrange(3000, 3500)
             bundle = b"#bundle\0" + struct.pack(">Q", due << 32) + (struct.pack(">I", len(message)) + message) * 100
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-                udp.sendto(bundle, ("127.0.0.1", harness.OSC))
+                udp.sendto(bundle, ("127.0.0.1", testbed.OSC))
             time.sleep(0.01)
 
     def connections(self):
@@ -110,7 +110,7 @@ class Rig:
         with contextlib.ExitStack() as stack:
             for _ in range(400):
                 with contextlib.suppress(OSError):
-                    held.append(stack.enter_context(socket.create_connection(("127.0.0.1", harness.HTTP), 1)))
+                    held.append(stack.enter_context(socket.create_connection(("127.0.0.1", testbed.HTTP), 1)))
                     held[-1].sendall(b"GET /status HTTP/1.1\r\nHost: ")
             time.sleep(self.dice.uniform(1, 5))
 
@@ -177,7 +177,7 @@ class Rig:
             time.sleep(0.25)
             if self.process.poll() is not None:
                 return f"Melos exited with status {self.process.returncode}"
-            now = harness.status()
+            now = testbed.status()
             if now and now["state"] == "playing" and not now["troubles"] and now["recording"]["on"]:
                 if abs(now["parameters"]["reverb"] - value) < 1e-3:
                     return None
@@ -194,7 +194,7 @@ def sizes(rig):
     """Returns megabytes in memory and on disk, descriptors and threads."""
     files = sum(path.stat().st_size for path in pathlib.Path(rig.folder).rglob("*") if path.is_file())
     threads = len(os.listdir(f"/proc/{rig.process.pid}/task"))
-    return [harness.memory_mb(rig.process)[0], files / 1e6, len(rig.open_files()), threads]
+    return [testbed.memory_mb(rig.process)[0], files / 1e6, len(rig.open_files()), threads]
 
 
 def play(rig, listener, minutes):
@@ -233,17 +233,17 @@ def soak(melos, minutes, seed):
         time.sleep(2)
         stack.callback(lambda: server.kill())
         log_reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log)
-        command = [*harness.NICE, melos, "run", "--osc", f"127.0.0.1:{harness.OSC}", "--http", str(harness.HTTP), "--audio", "jack",
+        command = [*testbed.NICE, melos, "run", "--osc", f"127.0.0.1:{testbed.OSC}", "--http", str(testbed.HTTP), "--audio", "jack",
                    "--midi", "jack", "--state", folder, "--config", f"{folder}/melos.toml", "--preset", "calm"]
         process = subprocess.Popen(command, stderr=log_reader.stdin, env=os.environ | {"XDG_CONFIG_HOME": folder})
         log_reader.stdin.close()
         listener = monitor.Monitor("target/clicks")
         stack.callback(lambda: (process.terminate(), process.wait(), log_reader.wait()))
-        harness.wait_until_it_plays()
+        testbed.wait_until_it_plays()
         rig = Rig(folder, server, process, log_reader, dice)
         assert rig.recovered() is None
         grown, counts, wrong, outages = play(rig, listener, minutes)
-        last = harness.status() or {"losses": {}, "seconds": 0}
+        last = testbed.status() or {"losses": {}, "seconds": 0}
         listener.close()
         log.seek(0, os.SEEK_END)
         logged = log.tell()

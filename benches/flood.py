@@ -15,7 +15,7 @@ import time
 from pythonosc.udp_client import SimpleUDPClient
 
 import report
-from harness import OSC, RATE, Listener, daemon, jack_server, render, status
+from testbed import OSC, RATE, Listener, daemon, jack_server, render, status
 
 FADER = "/melos/reverb/size"
 AT_REST = {

@@ -13,7 +13,7 @@ import time
 import numpy as np
 from pythonosc.udp_client import SimpleUDPClient
 
-from harness import OSC, RATE, Listener, daemon, jack_server, render
+from testbed import OSC, RATE, Listener, daemon, jack_server, render
 
 # A change without an effect within this many seconds counts as having taken this long.
 WINDOW = 1.0

@@ -20,7 +20,7 @@ from latency import latencies
 from page import page
 from peers import peers
 from phase import phase
-from harness import daemon, memory_mb, wait_until_it_plays
+from testbed import daemon, memory_mb, wait_until_it_plays
 
 ROOT = pathlib.Path(__file__).parent.parent
 

@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 
-from harness import HTTP, daemon, processor_seconds, wait_until_it_plays
+from testbed import HTTP, daemon, processor_seconds, wait_until_it_plays
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "tests/browser"))
 LOADS = 5

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import RATE, processor_seconds
+from testbed import RATE, processor_seconds
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SUPPORT, MODEL = ROOT / "benches/support", ROOT / "models/melos-piano"

@@ -10,7 +10,7 @@ import time
 import jack
 from pythonosc.udp_client import SimpleUDPClient
 
-from harness import OSC, RATE, daemon, jack_server, wait_until_it_plays
+from testbed import OSC, RATE, daemon, jack_server, wait_until_it_plays
 
 PULSES = 24
 PERIOD = 256

@@ -21,7 +21,7 @@ from pythonosc.udp_client import SimpleUDPClient
 
 import report
 import plot
-from harness import OSC, daemon, jack_server, memory_mb, status, wait_until_it_plays
+from testbed import OSC, daemon, jack_server, memory_mb, status, wait_until_it_plays
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PERIOD = 1024

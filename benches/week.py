@@ -24,7 +24,7 @@ from pythonosc.udp_client import SimpleUDPClient
 
 import report
 import plot
-from harness import HTTP, OSC, memory_mb
+from testbed import HTTP, OSC, memory_mb
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ZONE = ZoneInfo("Europe/Berlin")
