@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use melos::files::Places;
+use melos::files::SearchPath;
 use melos::files::config::find_data;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::generator::vocoder::{Istft, MelBlock, SpectralPeakVocoder, Vocoder};
@@ -20,7 +20,7 @@ use melos::music::theory::Chord;
 fn models() -> Models {
     let name = std::env::var("MELOS_BENCH_MODEL").unwrap_or_else(|_| "melos-piano".to_owned());
     let folder =
-        find_model(&Places::new(&find_data(None).expect("the data folder exists")), &name).expect("the model exists");
+        find_model(&SearchPath::new(&find_data(None).expect("the data folder exists")), &name).expect("the model exists");
     Models::load(runtime().expect("the runtime is installed"), &folder).expect("the model is valid")
 }
 

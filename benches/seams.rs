@@ -4,14 +4,14 @@
 #[path = "support/take.rs"]
 mod take;
 
-use melos::files::Places;
+use melos::files::SearchPath;
 use melos::files::config::find_data;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::music::emotion::Emotion;
 
 fn models() -> Models {
     let folder = find_data(None).expect("the data folder exists");
-    let folder = find_model(&Places::new(&folder), "melos-piano").expect("the model exists");
+    let folder = find_model(&SearchPath::new(&folder), "melos-piano").expect("the model exists");
     Models::load(runtime().expect("the runtime is installed"), &folder).expect("the model is valid")
 }
 

@@ -7,7 +7,7 @@ pub mod config;
 pub mod document;
 pub mod library;
 mod lock;
-mod places;
+mod search_path;
 pub mod preset;
 mod read;
 pub mod setlist;
@@ -16,7 +16,7 @@ pub mod watch;
 mod write;
 
 pub use lock::{FolderLock, LockError};
-pub use places::{Found, Places, home_folder, state_folder};
+pub use search_path::{Found, SearchPath, home_folder, state_folder};
 pub use read::{MAX_TEXT, bytes, open, text};
 pub use space::{Usage, free_bytes};
 pub use write::{beside, replace, set_aside, stamp, stamp_of, sync_folder};

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use melos::files;
-use melos::files::Places;
+use melos::files::SearchPath;
 use melos::files::config::{Config, find_data};
 use melos::files::document::{Problem, suggestion};
 use melos::files::preset::Preset;
@@ -155,9 +155,9 @@ fn is_hidden(path: &Path) -> bool {
 /// Reports an `inherit` that names a mapping found neither beside the file nor in the search path.
 fn missing_parent(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem> {
     let name = mapping.inherit.as_deref()?;
-    let places = find_data(None).ok().map(|data| Places::new(&data));
+    let search_path = find_data(None).ok().map(|data| SearchPath::new(&data));
     let mut known: Vec<String> =
-        places.into_iter().flat_map(|places| places.found("mappings")).map(|(name, _)| name).collect();
+        search_path.into_iter().flat_map(|search_path| search_path.find("mappings")).map(|(name, _)| name).collect();
     if known.iter().any(|other| other == name) || file.with_file_name(format!("{name}.toml")).is_file() {
         return None;
     }
@@ -183,8 +183,8 @@ fn presets_of_config<'a>(text: &str, config: &'a Config) -> Vec<&'a str> {
 
 /// Reports presets named in the lines of a file that are neither beside its folder nor in the search path.
 fn unknown_presets(file: &Path, text: &str, key: &str, named: &[&str]) -> Vec<String> {
-    let places = find_data(None).ok().map(|data| Places::new(&data));
-    let found = places.into_iter().flat_map(|places| places.found("presets"));
+    let search_path = find_data(None).ok().map(|data| SearchPath::new(&data));
+    let found = search_path.into_iter().flat_map(|search_path| search_path.find("presets"));
     let known: Vec<String> = found.map(|(name, _)| name).collect();
     let folders = || file.ancestors().skip(1).take(2).map(|folder| folder.join("presets"));
     let is_there = |name: &str| {

@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 use clap_complete::{ArgValueCompleter, CompleteEnv, CompletionCandidate, Shell};
 use melos::event::parameter::{Kind, Param, TABLE};
-use melos::files::Places;
+use melos::files::SearchPath;
 use melos::files::config::find_data;
 use serde_json::Value as Json;
 
@@ -118,7 +118,7 @@ fn listed(path: &str, key: &str) -> Option<Vec<(String, String)>> {
 }
 
 fn on_disk(kind: &str) -> Vec<(String, String)> {
-    let places = find_data(None).ok().map(|data| Places::new(&data));
-    let found = places.into_iter().flat_map(|places| places.found(kind));
+    let search_path = find_data(None).ok().map(|data| SearchPath::new(&data));
+    let found = search_path.into_iter().flat_map(|search_path| search_path.find(kind));
     found.map(|(name, _)| (name, String::new())).collect()
 }

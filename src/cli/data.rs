@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use melos::files::Places;
+use melos::files::SearchPath;
 use melos::files::config::{ConfigError, find_data};
 
 #[derive(Debug, clap::Args)]
@@ -15,7 +15,7 @@ pub(crate) struct DataArgs {
 
 impl DataArgs {
     /// The folders to search: the user's, the machine's and the installed one, which must exist.
-    pub(crate) fn places(&self) -> Result<Places, ConfigError> {
-        Ok(Places::new(&find_data(self.data.as_deref())?))
+    pub(crate) fn search_path(&self) -> Result<SearchPath, ConfigError> {
+        Ok(SearchPath::new(&find_data(self.data.as_deref())?))
     }
 }

@@ -132,7 +132,7 @@ fn ports() -> Finding {
 
 fn model(data: &DataArgs) -> Finding {
     let load = || -> anyhow::Result<String> {
-        let folder = find_model(&data.places()?, &Config::default().model)?;
+        let folder = find_model(&data.search_path()?, &Config::default().model)?;
         let models = Models::load(runtime()?, &folder)?;
         Ok(format!("{} {}", folder.display(), models.manifest.fingerprint()))
     };

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use melos::files::{Places, state_folder};
+use melos::files::{SearchPath, state_folder};
 
 use super::data::DataArgs;
 
@@ -14,20 +14,20 @@ pub(crate) struct Args {
 
 /// Shows the search path and what was found where.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let places = args.data.places()?;
+    let search_path = args.data.search_path()?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "search path, first match wins:")?;
-    for root in places.roots() {
+    for root in search_path.roots() {
         writeln!(out, "  {}{}", root.display(), if root.is_dir() { "" } else { " (missing)" })?;
     }
     match state_folder() {
         Some(folder) => writeln!(out, "state and recordings (change with --state):\n  {}", folder.display())?,
         None => writeln!(out, "state and recordings: no home folder; choose a folder with --state")?,
     }
-    configuration(&places, &mut out)?;
+    configuration(&search_path, &mut out)?;
     for kind in ["presets", "setlists", "mappings", "models"] {
         writeln!(out, "{kind}:")?;
-        for (name, found) in places.found(kind) {
+        for (name, found) in search_path.find(kind) {
             writeln!(out, "  {name:<24} {}", found.file.display())?;
             for hidden in found.hides {
                 writeln!(out, "  {:<24}   hides {}", "", hidden.display())?;
@@ -37,8 +37,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn configuration(places: &Places, out: &mut impl Write) -> std::io::Result<()> {
-    let mut files = places.all("melos.toml").into_iter().filter(|file| file.exists());
+fn configuration(search_path: &SearchPath, out: &mut impl Write) -> std::io::Result<()> {
+    let mut files = search_path.candidates("melos.toml").into_iter().filter(|file| file.exists());
     match files.next() {
         Some(file) => writeln!(out, "configuration:\n  {}", file.display())?,
         None => writeln!(out, "configuration: no melos.toml; using defaults")?,

@@ -78,10 +78,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if args.control_log.is_none() {
         log.header.seed = args.seed;
     }
-    let places = args.data.places()?;
+    let search_path = args.data.search_path()?;
     let mut journey = None;
     if let Some(name) = &args.preset {
-        let (presets, problems) = Library::open(places.all("presets"), Preset::read);
+        let (presets, problems) = Library::open(search_path.candidates("presets"), Preset::read);
         problems.iter().for_each(|problem| tracing::warn!("{problem}"));
         let (settings, preset) = begin_with(&presets, name)?;
         log.header.settings = settings;
@@ -118,7 +118,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         log.entries
             .extend(step.into_iter().map(|(param, value)| (frame, Entry::Event(ControlEvent::Set(param, value)))));
     }
-    let models = Models::load(runtime()?, &find_model(&places, &args.model)?)?;
+    let models = Models::load(runtime()?, &find_model(&search_path, &args.model)?)?;
     let played = Played { begins: log.header.begins, model: log.header.model.clone() };
     let same_model = log.header.model.ends_with(&models.manifest.fingerprint());
     let mut performance = Offline::new(log, Generator::new(models)?);

@@ -57,7 +57,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let places = args.data.places()?;
+    let search_path = args.data.search_path()?;
     let over = move |config: &mut Config| {
         config.audio.host = args.audio.unwrap_or(config.audio.host);
         config.audio.device = args.device.clone().or(config.audio.device.take());
@@ -77,13 +77,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let config = ConfigSource {
         required: args.config.is_some(),
-        files: args.config.map_or_else(|| places.all("melos.toml"), |file| vec![file]),
+        files: args.config.map_or_else(|| search_path.candidates("melos.toml"), |file| vec![file]),
         over: Box::new(over),
     };
     let state = args.state.or_else(state_folder).context("no home folder; choose a state folder with --state")?;
     live::run(Options {
         config,
-        places,
+        search_path,
         state,
         preset: args.preset,
         settings: args.start.values()?,

@@ -30,7 +30,7 @@ use crate::event::parameter::{Param, Value};
 use crate::event::{Inbox, Part, Troubles};
 use crate::files::config::{ConfigError, ConfigSource, RecordingsConfig};
 use crate::files::watch::Changed;
-use crate::files::{FolderLock, LockError, Places};
+use crate::files::{FolderLock, LockError, SearchPath};
 use crate::generator::model::{Models, find_model, runtime};
 use crate::generator::{AHEAD, Generator, Worker, WorkerStatus};
 use crate::midi::mapping::LiveMappings;
@@ -73,7 +73,7 @@ pub struct Options {
     /// The configuration's source.
     pub config: ConfigSource,
     /// The search path for presets, mappings and models.
-    pub places: Places,
+    pub search_path: SearchPath,
     /// Folder for saved state and recordings.
     pub state: PathBuf,
     /// Preset to load, overriding the saved state.
@@ -150,22 +150,22 @@ struct Ready {
 
 /// Opens everything in order of dependency.
 fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
-    let Options { config, places, state, preset, settings, seed, control_log } = options;
+    let Options { config, search_path, state, preset, settings, seed, control_log } = options;
     let (troubles, losses) = (Troubles::default(), Arc::<Losses>::default());
     let panics = Arc::clone(&losses);
     threads::count_panics(move || panics.add(Loss::Panics, 1));
-    let files = Files::read(config, &places, troubles.clone()).map_err(ConfigError::from)?;
+    let files = Files::read(config, &search_path, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
     let lock = lock(&state, &troubles)?;
     journal::keep(&state, config.log.keep_mb, troubles.clone())?;
     let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
-    let remote = tasks.block_on(Remote::open(&config, &places, &state, &inbox, troubles.clone()))?;
+    let remote = tasks.block_on(Remote::open(&config, &search_path, &state, &inbox, troubles.clone()))?;
     let Remote { board, api, listeners, page, discovery } = remote;
     let last_saved = state::last_saved(&state);
     let (saved, state_file) = open_state(&state, lock, &board, &troubles)?;
     let initial = InitialState::choose(&files.presets, &saved, preset.as_deref(), settings, &config, &inbox)?;
 
-    let folder = find_model(&places, &config.model)?;
+    let folder = find_model(&search_path, &config.model)?;
     let models = Models::load(runtime()?, &folder)?;
     let fingerprint = models.manifest.fingerprint();
     let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
@@ -190,7 +190,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let presets = Presets::new(files.presets.clone(), initial.journey);
     let setlists = Setlists::new(files.setlists.clone(), &performance.conductor().value(Param::SetlistGo));
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);
-    let (reload, news) = files.watch(&places)?;
+    let (reload, news) = files.watch(&search_path)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
 
     // The playhead moves from here on, so the conductor's head start must last until the performance thread runs.

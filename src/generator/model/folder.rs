@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::ModelError;
-use crate::files::Places;
+use crate::files::SearchPath;
 
 /// Returns the folder of the model called `name`: `name` itself if it is a folder with a `model.toml`, otherwise the first
-/// match in the places' `models/` folders.
+/// match in the `models/` folders of the search path.
 ///
 /// # Errors
-/// If there is none; the message lists the places tried.
-pub fn find_model(places: &Places, name: &str) -> Result<PathBuf, ModelError> {
-    let inside = places.all(Path::new("models").join(name));
+/// If there is none; the message lists the folders tried.
+pub fn find_model(search_path: &SearchPath, name: &str) -> Result<PathBuf, ModelError> {
+    let inside = search_path.candidates(Path::new("models").join(name));
     let candidates: Vec<_> = std::iter::once(PathBuf::from(name)).chain(inside).collect();
     candidates.iter().find(|folder| folder.join("model.toml").is_file()).cloned().ok_or_else(|| {
         let tried = candidates.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
@@ -24,8 +24,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_model_lists_the_places_tried() {
-        let message = find_model(&Places::only(Path::new("/some/data")), "no-such-model").unwrap_err().to_string();
+    fn a_missing_model_error_lists_the_folders_tried() {
+        let message = find_model(&SearchPath::only(Path::new("/some/data")), "no-such-model").unwrap_err().to_string();
         for part in ["no-such-model", "/some/data/models/no-such-model"] {
             assert!(message.contains(part), "{part:?} is missing from {message}");
         }
@@ -34,11 +34,11 @@ mod tests {
     #[test]
     fn a_path_is_used_directly_and_a_name_is_found_in_the_data_folder() {
         let tiny = Path::new("tests/fixtures/tiny-model");
-        assert_eq!(find_model(&Places::only(Path::new("/nowhere")), "tests/fixtures/tiny-model").unwrap(), tiny);
+        assert_eq!(find_model(&SearchPath::only(Path::new("/nowhere")), "tests/fixtures/tiny-model").unwrap(), tiny);
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().join("models/mine");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::copy(tiny.join("model.toml"), folder.join("model.toml")).unwrap();
-        assert_eq!(find_model(&Places::only(data.path()), "mine").unwrap(), folder);
+        assert_eq!(find_model(&SearchPath::only(data.path()), "mine").unwrap(), folder);
     }
 }

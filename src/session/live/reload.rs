@@ -5,7 +5,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::event::{Part, Troubles};
-use crate::files::Places;
+use crate::files::SearchPath;
 use crate::files::config::{Config, ConfigSource};
 use crate::files::preset::Preset;
 use crate::files::setlist::Setlist;
@@ -53,11 +53,11 @@ impl Files {
     ///
     /// # Errors
     /// When the configuration is invalid.
-    pub(super) fn read(source: ConfigSource, places: &Places, troubles: Troubles) -> Result<Self, Vec<Problem>> {
+    pub(super) fn read(source: ConfigSource, search_path: &SearchPath, troubles: Troubles) -> Result<Self, Vec<Problem>> {
         let config = source.read()?;
-        let (presets, bad_presets) = Library::open(places.all("presets"), Preset::read);
-        let (mappings, bad_mappings) = Library::open(places.all("mappings"), Mapping::read);
-        let (setlists, bad_setlists) = Library::open_optional(places.all("setlists"), Setlist::read);
+        let (presets, bad_presets) = Library::open(search_path.candidates("presets"), Preset::read);
+        let (mappings, bad_mappings) = Library::open(search_path.candidates("mappings"), Mapping::read);
+        let (setlists, bad_setlists) = Library::open_optional(search_path.candidates("setlists"), Setlist::read);
         let reported = [bad_presets, bad_mappings, bad_setlists].concat();
         reported.iter().take(MAX_LOGGED).for_each(|problem| tracing::warn!("{problem}; ignored"));
         log_more(reported.len().saturating_sub(MAX_LOGGED));
@@ -72,11 +72,11 @@ impl Files {
     ///
     /// # Errors
     /// When no thread can be created.
-    pub(super) fn watch(mut self, places: &Places) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
+    pub(super) fn watch(mut self, search_path: &SearchPath) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
         let (asking, changed) = sync_channel(1);
         let (sender, news) = sync_channel(1);
-        let files =
-            [places.all("presets"), places.all("mappings"), places.all("setlists"), self.source.files.clone()].concat();
+        let mut files = ["presets", "mappings", "setlists"].map(|kind| search_path.candidates(kind)).concat();
+        files.extend(self.source.files.iter().cloned());
         watch(files, asking.clone(), self.troubles.clone())?;
         threads::spawn_steady("melos-reload", move || self.serve(&changed, &sender))?;
         Ok((asking, news))
@@ -197,7 +197,7 @@ mod tests {
             let _ = fs::create_dir(folder.join(inside));
         }
         let source = ConfigSource { files: vec![folder.join("melos.toml")], required: false, over: Box::new(|_| {}) };
-        Files::read(source, &Places::only(folder), Troubles::default()).unwrap()
+        Files::read(source, &SearchPath::only(folder), Troubles::default()).unwrap()
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         let config = dir.path().join("melos.toml");
         let files = read(dir.path());
         let first = files.presets.get("one").unwrap().clone();
-        let (ask, news) = files.watch(&Places::only(dir.path())).unwrap();
+        let (ask, news) = files.watch(&SearchPath::only(dir.path())).unwrap();
         assert!(news.recv_timeout(LONG).unwrap().changed.is_empty());
 
         fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"sat\"\n").unwrap();

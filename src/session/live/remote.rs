@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::board::Board;
 use super::{spectrum, subscribers};
 use crate::event::{Inbox, Troubles};
-use crate::files::Places;
+use crate::files::SearchPath;
 use crate::files::config::Config;
 use crate::output::record::Listeners;
 use crate::remote::http::api_state::ApiState;
@@ -38,7 +38,7 @@ impl Remote {
     /// When an address or port is unavailable.
     pub(super) async fn open(
         config: &Config,
-        places: &Places,
+        search_path: &SearchPath,
         state: &Path,
         inbox: &Arc<Inbox>,
         troubles: Troubles,
@@ -51,7 +51,7 @@ impl Remote {
             Arc::clone(&api),
             Arc::clone(inbox),
             state.join("pieces"),
-            render_with(places, config),
+            render_with(search_path, config),
         );
         let oscquery = open_http(config, &osc, inbox, http::routes(Arc::clone(&http), listeners.clone())).await?;
         let page = format!("http://{}{}", oscquery.address(), http::PAGE);
@@ -109,7 +109,7 @@ fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
 }
 
 /// Arguments that make `melos render` use the same files.
-fn render_with(places: &Places, config: &Config) -> Vec<String> {
-    let data = places.shipped().display().to_string();
+fn render_with(search_path: &SearchPath, config: &Config) -> Vec<String> {
+    let data = search_path.shipped().display().to_string();
     vec!["--data".to_owned(), data, "--model".to_owned(), config.model.clone()]
 }

@@ -9,7 +9,7 @@ const MACHINE: &str = "/etc/melos";
 
 /// The folders searched for `presets/`, `mappings/`, `models/` and `melos.toml`, in order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct SearchPath {
     roots: Vec<PathBuf>,
 }
 
@@ -22,8 +22,8 @@ pub struct Found {
     pub hides: Vec<PathBuf>,
 }
 
-impl Places {
-    /// The search path: the user's folders, the machine's, and the installed one.
+impl SearchPath {
+    /// Creates a search path of the user's folders, the machine's, and the installed one.
     #[must_use]
     pub fn new(shipped: &Path) -> Self {
         Self::of(|name| std::env::var_os(name), shipped)
@@ -39,35 +39,35 @@ impl Places {
         Self { roots }
     }
 
-    /// A search path that consists of one folder, independent of the machine.
+    /// Creates a search path that consists of one folder, independent of the machine.
     #[must_use]
     pub fn only(folder: &Path) -> Self {
         Self { roots: vec![folder.to_owned()] }
     }
 
-    /// The folders in order of precedence; they need not exist.
+    /// Returns the folders in order of precedence; they need not exist.
     #[must_use]
     pub fn roots(&self) -> &[PathBuf] {
         &self.roots
     }
 
-    /// The installed folder.
+    /// Returns the installed folder.
     #[must_use]
     pub fn shipped(&self) -> &Path {
         self.roots.last().map_or(Path::new("."), PathBuf::as_path)
     }
 
-    /// The path of `name` in each of the folders.
+    /// Returns the path of `name` in each of the folders.
     #[must_use]
-    pub fn all(&self, name: impl AsRef<Path>) -> Vec<PathBuf> {
+    pub fn candidates(&self, name: impl AsRef<Path>) -> Vec<PathBuf> {
         self.roots.iter().map(|root| root.join(name.as_ref())).collect()
     }
 
-    /// All files of a kind by name: TOML files in `presets` and `mappings`, folders with a `model.toml` in `models`.
+    /// Returns all files of a kind by name: TOML files in `presets` and `mappings`, folders with a `model.toml` in `models`.
     #[must_use]
-    pub fn found(&self, kind: &str) -> Vec<(String, Found)> {
+    pub fn find(&self, kind: &str) -> Vec<(String, Found)> {
         let mut found: std::collections::BTreeMap<String, Found> = std::collections::BTreeMap::new();
-        for folder in self.all(kind) {
+        for folder in self.candidates(kind) {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = entry.path();
                 let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).filter(|name| !name.starts_with('.'))
@@ -139,10 +139,10 @@ mod tests {
             None,
             "an empty home counts as unset"
         );
-        let places = Places::of(with("here"), Path::new("/usr/share/melos"));
+        let search_path = SearchPath::of(with("here"), Path::new("/usr/share/melos"));
         let roots = ["/home/eva/.config/melos", "/home/eva/.local/share/melos", "/etc/melos", "/usr/share/melos"];
-        assert_eq!(places.roots(), roots.map(PathBuf::from));
-        let homeless = Places::of(|_| None, Path::new("/usr/share/melos"));
+        assert_eq!(search_path.roots(), roots.map(PathBuf::from));
+        let homeless = SearchPath::of(|_| None, Path::new("/usr/share/melos"));
         assert_eq!(homeless.roots(), ["/etc/melos", "/usr/share/melos"].map(PathBuf::from));
     }
 
@@ -160,7 +160,7 @@ mod tests {
             fs::create_dir_all(at(file).parent().unwrap()).unwrap();
             fs::write(at(file), "").unwrap();
         }
-        let places = Places { roots: vec![at("own"), at("shipped")] };
+        let search_path = SearchPath { roots: vec![at("own"), at("shipped")] };
         let expected = [
             (
                 "calm".to_owned(),
@@ -168,8 +168,8 @@ mod tests {
             ),
             ("sad".to_owned(), Found { file: at("shipped/presets/sad.toml"), hides: Vec::new() }),
         ];
-        assert_eq!(places.found("presets"), expected);
-        assert_eq!(places.found("models")[0].0, "a.b");
-        assert!(places.found("mappings").is_empty());
+        assert_eq!(search_path.find("presets"), expected);
+        assert_eq!(search_path.find("models")[0].0, "a.b");
+        assert!(search_path.find("mappings").is_empty());
     }
 }
