@@ -14,7 +14,7 @@ use melos::files::preset::{JourneySteps, Preset, begin_with};
 use melos::generator::Generator;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::output::record::{Bits, Format, SoundFile};
-use melos::session::checkpoint::{Checkpoint, beside_take, folder_of, stored};
+use melos::session::checkpoint::{Checkpoint, take_checkpoint_path, checkpoint_folder, stored};
 use melos::session::log::{ControlLog, Entry};
 use melos::session::midi_file::MidiFile;
 use melos::session::offline::Offline;
@@ -150,8 +150,8 @@ struct Played {
 impl Played {
     /// Continues from the newest usable checkpoint of a log at or before a frame, if there is one.
     fn resume(&self, log: &Path, same_model: bool, latest: u64, performance: &mut Offline) -> anyhow::Result<()> {
-        let kept = stored(&folder_of(log)).into_iter().filter(|stored| stored.frame <= latest).rev();
-        let beside = Some(beside_take(log)).filter(|path| path.exists());
+        let kept = stored(&checkpoint_folder(log)).into_iter().filter(|stored| stored.frame <= latest).rev();
+        let beside = Some(take_checkpoint_path(log)).filter(|path| path.exists());
         for path in beside.into_iter().chain(kept.map(|stored| stored.path)).filter(|_| same_model) {
             let resumed = Checkpoint::read(&path, &self.model).and_then(|checkpoint| {
                 let fits = checkpoint.frame <= latest;
@@ -172,7 +172,7 @@ impl Played {
                 "{}: the log begins at the checkpoint at frame {frame}, and no checkpoint from there to frame {latest} can be \
                  used; put them in {} and render with the model that played",
                 log.display(),
-                folder_of(log).display()
+                checkpoint_folder(log).display()
             ),
             None => Ok(()),
         }

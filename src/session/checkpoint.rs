@@ -136,19 +136,19 @@ impl Checkpoint {
 
 /// The folder for the checkpoints of a session's log: `session.checkpoints` for `session.log`.
 #[must_use]
-pub fn folder_of(log: &Path) -> PathBuf {
+pub fn checkpoint_folder(log: &Path) -> PathBuf {
     log.with_extension("checkpoints")
 }
 
 /// The file of a checkpoint in a folder.
 #[must_use]
-pub fn file_in(folder: &Path, frame: u64) -> PathBuf {
+pub fn checkpoint_path(folder: &Path, frame: u64) -> PathBuf {
     folder.join(format!("{frame:012}.{ENDING}"))
 }
 
 /// The checkpoint beside a take's log.
 #[must_use]
-pub fn beside_take(log: &Path) -> PathBuf {
+pub fn take_checkpoint_path(log: &Path) -> PathBuf {
     log.with_extension(ENDING)
 }
 

@@ -1,13 +1,13 @@
 //! The live daemon: connects control, conductor, generator, engine and output, and keeps them running.
 
-mod board;
 mod initial;
 mod log_file;
+mod main_loop;
 mod networks;
+mod publisher;
 mod reload;
 mod remote;
 mod spectrum;
-mod stage;
 mod state;
 mod subscribers;
 mod supervision;
@@ -45,15 +45,15 @@ use crate::units::SAMPLE_RATE;
 #[doc(hidden)]
 pub use state::rewritten;
 
-use board::Board;
+use publisher::Publisher;
 use initial::{InitialState, log_start};
 use log_file::LogFile;
 use networks::watch_model;
 use reload::Files;
 use remote::Remote;
-use stage::{
+use main_loop::{
     Checkpoints, Devices, EngineFeed, OpeningHours, Performance, Presets, Reloads, Reports, Scheduler, Setlists, Show,
-    Sound, Stage, Timer,
+    Sound, MainLoop, Timer,
 };
 use state::{Saved, StateFile};
 use supervision::Signals;
@@ -97,7 +97,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let (on_stage, stage_ended) = tokio::sync::oneshot::channel::<()>();
-    let stage = threads::spawn("melos-stage", move || {
+    let stage = threads::spawn("melos-perform", move || {
         let _on_stage = on_stage;
         stage.run(&stopped)
     })?;
@@ -141,7 +141,7 @@ fn outcome(stage: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
 
 /// A performance ready to start.
 struct Ready {
-    stage: Stage,
+    stage: MainLoop,
     /// Request that the files be read again.
     reloads: [SyncSender<Changed>; 2],
     /// Announces the services until dropped.
@@ -160,9 +160,9 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     journal::keep(&state, config.log.keep_mb, troubles.clone())?;
     let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
     let remote = tasks.block_on(Remote::open(&config, &search_path, &state, &inbox, troubles.clone()))?;
-    let Remote { board, api, listeners, page, discovery } = remote;
+    let Remote { publisher, api, listeners, page, discovery } = remote;
     let last_saved = state::last_saved(&state);
-    let (saved, state_file) = open_state(&state, lock, &board, &troubles)?;
+    let (saved, state_file) = open_state(&state, lock, &publisher, &troubles)?;
     let initial = InitialState::choose(&files.presets, &saved, preset.as_deref(), settings, &config, &inbox)?;
 
     let folder = find_model(&search_path, &config.model)?;
@@ -180,7 +180,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let interval = config.control_log.checkpoint_interval().map(|seconds| seconds * u64::from(SAMPLE_RATE));
     let checkpoints = Checkpoints::new(interval, ends.saves, ends.saved, ends.state);
     let midi_out = config.midi.out.clone();
-    let performance = Performance::new(conductor, feed, worker, midi_out, log, checkpoints, Arc::clone(&board));
+    let performance = Performance::new(conductor, feed, worker, midi_out, log, checkpoints, Arc::clone(&publisher));
     wait_until_primed(performance.worker_status())?;
 
     let recordings = destination(&state, &config.recordings);
@@ -198,11 +198,11 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     if output.status().is_null() {
         takes.record_first_minute(&page);
     }
-    log_start(performance.conductor(), presets.library(), output.status(), board.http_address());
-    let reports = Reports::new(board, api, state_file, supervision::watchdog());
+    log_start(performance.conductor(), presets.library(), output.status(), publisher.http_address());
+    let reports = Reports::new(publisher, api, state_file, supervision::watchdog());
     let show = Show { performance, presets, setlists, timer: Timer::default(), takes, reports };
     let devices = Devices::open(&config, output.status(), mappings, &inbox, show.tempo_source())?;
-    let stage = Stage {
+    let stage = MainLoop {
         show,
         scheduler: Scheduler::new(inbox),
         devices,
@@ -229,12 +229,12 @@ fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockErr
 fn open_state(
     folder: &Path,
     mut lock: Option<FolderLock>,
-    board: &Board,
+    publisher: &Publisher,
     troubles: &Troubles,
 ) -> std::io::Result<(Saved, StateFile)> {
     let saved = Saved::load(folder, troubles);
     if let Some(lock) = &mut lock {
-        lock.describe(&format!(", OSC on {}, HTTP on {}", board.osc_address(), board.http_address()));
+        lock.describe(&format!(", OSC on {}, HTTP on {}", publisher.osc_address(), publisher.http_address()));
     }
     Ok((saved, StateFile::open(folder, lock, troubles.clone())?))
 }

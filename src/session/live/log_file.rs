@@ -1,8 +1,8 @@
 //! The control log of a live performance, written by its own thread so that a hung disk blocks nothing.
 
-mod beside;
-mod earlier;
-mod shelf;
+mod checkpoint_store;
+mod rotation;
+mod take_copy;
 mod writer;
 
 use std::io;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::board::Board;
+use super::publisher::Publisher;
 use super::{spectrum, subscribers};
 use crate::event::{Inbox, Troubles};
 use crate::files::SearchPath;
@@ -21,7 +21,7 @@ use crate::threads;
 
 /// All network services and what they show.
 pub(super) struct Remote {
-    pub(super) board: Arc<Board>,
+    pub(super) publisher: Arc<Publisher>,
     pub(super) api: Arc<ApiState>,
     /// The page's audio listeners.
     pub(super) listeners: Listeners,
@@ -61,11 +61,11 @@ impl Remote {
         }
         let announced = config.http.announce;
         let discovery = announced.then(|| announce(oscquery.address(), osc.address())).flatten();
-        let board = Arc::new(Board::new(osc, oscquery, metrics, troubles, Arc::clone(inbox.losses())));
+        let publisher = Arc::new(Publisher::new(osc, oscquery, metrics, troubles, Arc::clone(inbox.losses())));
         tokio::spawn(threads::steady_task("render", async move || Arc::clone(&http).render().await));
-        let (source, publisher) = (listeners.clone(), Arc::clone(&board));
+        let (source, publisher) = (listeners.clone(), Arc::clone(&publisher));
         tokio::spawn(threads::steady_task("spectrum", async move || spectrum::publish(&source, &publisher).await));
-        Ok(Self { board, api, listeners, page, discovery })
+        Ok(Self { publisher, api, listeners, page, discovery })
     }
 }
 

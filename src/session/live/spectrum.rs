@@ -5,7 +5,7 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
-use super::board::Board;
+use super::publisher::Publisher;
 use crate::event::Notice;
 use crate::event::notice::BANDS;
 use crate::output::record::Listeners;
@@ -21,13 +21,13 @@ const LOWEST: f32 = 32.703;
 const PER_OCTAVE: f32 = 6.0;
 
 /// Measures and publishes until the program ends; skips audio if it falls behind.
-pub(super) async fn publish(listeners: &Listeners, board: &Board) {
+pub(super) async fn publish(listeners: &Listeners, publisher: &Publisher) {
     let mut spectrum = Spectrum::new();
     loop {
         let mut parts = listeners.monitor();
         while let Some(part) = parts.recv().await {
             if let Some(bands) = spectrum.take(&part) {
-                board.publish(Notice::Spectrum(bands));
+                publisher.publish(Notice::Spectrum(bands));
             }
         }
     }

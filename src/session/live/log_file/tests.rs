@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::conductor::{Conductor, Handover, Score};
 use crate::files::Usage;
-use crate::session::checkpoint::{file_in, folder_of, stored};
+use crate::session::checkpoint::{checkpoint_path, checkpoint_folder, stored};
 use crate::session::log::ControlLog;
 
 fn config() -> ControlLogConfig {
@@ -192,7 +192,7 @@ fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
 
     let now = read(&session);
     assert_eq!((now.header.begins, now.frames(), now.entries.len()), (Some(25_600), 25_600..25_602, 2));
-    let frames = |log: &Path| stored(&folder_of(log)).iter().map(|stored| stored.frame).collect::<Vec<_>>();
+    let frames = |log: &Path| stored(&checkpoint_folder(log)).iter().map(|stored| stored.frame).collect::<Vec<_>>();
     assert_eq!(frames(&session), [25_600]);
     let earlier = Usage::of(folder.path(), |name| name.starts_with("session-") && name.ends_with(".log"));
     assert_eq!(earlier.len(), 2, "{earlier:?}");
@@ -217,5 +217,5 @@ fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
 }
 
 fn beside_of(log: &Path, frame: u64) -> Vec<u8> {
-    std::fs::read(file_in(&folder_of(log), frame)).unwrap()
+    std::fs::read(checkpoint_path(&checkpoint_folder(log), frame)).unwrap()
 }

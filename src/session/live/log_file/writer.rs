@@ -11,12 +11,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::beside::keep_beside;
-use super::shelf::Shelf;
-use super::{MEGABYTE, Request, earlier};
+use super::take_copy::copy_beside;
+use super::checkpoint_store::CheckpointStore;
+use super::{MEGABYTE, Request, rotation};
 use crate::event::{Part, Troubles};
 use crate::files::config::ControlLogConfig;
-use crate::session::checkpoint::{file_in, folder_of};
+use crate::session::checkpoint::{checkpoint_path, checkpoint_folder};
 use crate::session::log::{Entry, Header, LogText};
 
 /// Maximum lines per write.
@@ -66,7 +66,7 @@ impl Log {
 
     /// Processes requests until there are no more.
     pub(super) fn serve(mut self, header: &Header, requests: &Receiver<Request>) {
-        let mut shelf = Shelf::new(&self.path, &header.model, self.checkpoints_mb);
+        let mut shelf = CheckpointStore::new(&self.path, &header.model, self.checkpoints_mb);
         let mut lines = LogText::new(header);
         if !self.write_patiently(lines.take().as_bytes()) {
             return;
@@ -92,7 +92,7 @@ impl Log {
                             return;
                         }
                         match self.pieces(recorded.frames.start) {
-                            Some(pieces) => keep_beside(&recorded, &pieces),
+                            Some(pieces) => copy_beside(&recorded, &pieces),
                             None => {
                                 tracing::warn!("the control log of a take that began long ago was not copied beside it")
                             }
@@ -143,8 +143,8 @@ impl Log {
             return false;
         }
         let Some(Before { log, .. }) = &self.before else { return true };
-        let (from, to) = (file_in(&folder_of(log), mark.frame), file_in(&folder_of(&self.path), mark.frame));
-        if let Err(error) = fs::create_dir_all(folder_of(&self.path)).and_then(|()| fs::rename(&from, &to)) {
+        let (from, to) = (checkpoint_path(&checkpoint_folder(log), mark.frame), checkpoint_path(&checkpoint_folder(&self.path), mark.frame));
+        if let Err(error) = fs::create_dir_all(checkpoint_folder(&self.path)).and_then(|()| fs::rename(&from, &to)) {
             tracing::warn!(path = %from.display(), %error, "cannot move the checkpoint at which the control log begins");
         }
         tracing::info!(before = %log.display(), "the control log continues in another file");
@@ -195,7 +195,7 @@ impl Log {
     /// Writes whole lines or nothing.
     fn append(&mut self, lines: &[u8]) -> Result<(), Failure> {
         if self.file.is_none() {
-            let (file, renamed) = earlier::begin(&self.path, self.keep)?;
+            let (file, renamed) = rotation::start(&self.path, self.keep)?;
             self.file = Some(file);
             if let (Some(before), Some(renamed)) = (&mut self.before, renamed) {
                 before.log = renamed;

@@ -1,4 +1,4 @@
-//! Notes of the network's piano, reported when they are played.
+//! UpcomingNotes of the network's piano, reported when they are played.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use crate::mel::HOP;
 
 /// Notices by the hop at which their notes begin.
 #[derive(Debug, Default)]
-pub(super) struct Notes(BTreeMap<u64, Vec<Notice>>);
+pub(super) struct UpcomingNotes(BTreeMap<u64, Vec<Notice>>);
 
-impl Notes {
+impl UpcomingNotes {
     /// Adds the notes of a latent, replacing everything from its first frame on.
     pub(super) fn expect(&mut self, heard: &Heard) {
         let first = heard.from / HOP as u64;
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn each_note_is_reported_once_at_its_frame() {
-        let mut notes = Notes::default();
+        let mut notes = UpcomingNotes::default();
         notes.expect(&heard(0, &[(2, 39), (2, 43), (7, 46)]));
         notes.expect(&heard(4096, &[(3, 51)]));
         assert_eq!(notes.due_by(2 * 512).count(), 0);
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn another_future_replaces_what_was_to_come() {
-        let mut notes = Notes::default();
+        let mut notes = UpcomingNotes::default();
         notes.expect(&heard(0, &[(7, 39)]));
         notes.expect(&heard(4096, &[(1, 41)]));
         notes.expect(&heard(4096, &[(5, 43)]));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
-use super::leader::Leaders;
-use super::learn::MidiLearn;
+use super::tempo_leaders::TempoLeaders;
+use super::midi_learn::MidiLearn;
 use super::timeline::Timeline;
 use crate::conductor::Conductor;
 use crate::event::parameter::{Param, TempoSource, Value};
@@ -32,7 +32,7 @@ pub(in crate::session::live) struct Devices {
     midi: Option<Midi>,
     /// The MIDI system requested at startup.
     host: MidiHost,
-    leaders: Leaders,
+    leaders: TempoLeaders,
     /// The tempo source last logged.
     tempo_source: TempoSource,
     mappings: LiveMappings,
@@ -56,7 +56,7 @@ impl Devices {
     ) -> anyhow::Result<Self> {
         let host = config.midi.host;
         let midi = open_midi(host, output, inbox)?;
-        let leaders = Leaders::open(config.link, inbox.wake())?;
+        let leaders = TempoLeaders::open(config.link, inbox.wake())?;
         let learn = MidiLearn::default();
         let devices = Self { midi, host, leaders, tempo_source, mappings, learn, logged: false };
         devices.open_feedback();

@@ -5,15 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::MEGABYTE;
-use super::earlier::logs;
+use super::rotation::logs;
 use crate::files::{free_bytes, replace};
-use crate::session::checkpoint::{Checkpoint, Stored, file_in, folder_of, stored};
+use crate::session::checkpoint::{Checkpoint, Stored, checkpoint_path, checkpoint_folder, stored};
 
 /// Disk space that checkpoints leave free, in bytes.
 const KEEP_FREE: u64 = 1 << 30;
 
 /// The checkpoints of a log and of earlier ones.
-pub(super) struct Shelf {
+pub(super) struct CheckpointStore {
     log: PathBuf,
     /// Name and hash of the model.
     model: String,
@@ -23,7 +23,7 @@ pub(super) struct Shelf {
     failed: bool,
 }
 
-impl Shelf {
+impl CheckpointStore {
     pub(super) fn new(log: &Path, model: &str, megabytes: u64) -> Self {
         Self { log: log.to_owned(), model: model.to_owned(), most: megabytes * MEGABYTE, failed: false }
     }
@@ -43,14 +43,14 @@ impl Shelf {
     fn write(&self, checkpoint: &Checkpoint) -> io::Result<PathBuf> {
         let mut bytes = Vec::new();
         checkpoint.write(&self.model, &mut bytes)?;
-        let folder = folder_of(&self.log);
+        let folder = checkpoint_folder(&self.log);
         fs::create_dir_all(&folder)?;
         self.thin(self.most.saturating_sub(bytes.len() as u64));
         let free = free_bytes(&folder)?.saturating_sub(bytes.len() as u64);
         if free < KEEP_FREE {
             return Err(io::Error::other(format!("only {} MB are free on the disk", free / MEGABYTE)));
         }
-        let path = file_in(&folder, checkpoint.frame);
+        let path = checkpoint_path(&folder, checkpoint.frame);
         replace(&path, &bytes)?;
         Ok(path)
     }
@@ -60,7 +60,7 @@ impl Shelf {
     /// nothing else is left.
     fn thin(&self, most: u64) {
         let mut logs: Vec<Vec<Stored>> =
-            logs(&self.log).iter().chain([&self.log]).map(|log| stored(&folder_of(log))).collect();
+            logs(&self.log).iter().chain([&self.log]).map(|log| stored(&checkpoint_folder(log))).collect();
         let total = |logs: &[Vec<Stored>]| logs.iter().flatten().map(|stored| stored.bytes).sum::<u64>();
         while total(&logs) > most {
             let inner = logs.iter().enumerate().flat_map(|(log, stored)| {
@@ -86,21 +86,21 @@ mod tests {
     use crate::session::live::log_file::tests::checkpoint;
 
     fn frames(log: &Path) -> Vec<u64> {
-        stored(&folder_of(log)).into_iter().map(|stored| stored.frame).collect()
+        stored(&checkpoint_folder(log)).into_iter().map(|stored| stored.frame).collect()
     }
 
     #[test]
     fn checkpoints_stay_evenly_spaced_within_their_budget() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("session.log");
-        let mut shelf = Shelf::new(&log, "m", 1);
+        let mut shelf = CheckpointStore::new(&log, "m", 1);
         let mut size = Vec::new();
         checkpoint(64).write("m", &mut size).unwrap();
         let size = size.len() as u64;
         shelf.most = 6 * size + size / 2;
         for number in 1..=40 {
             assert!(shelf.store(&checkpoint(6400 * number)), "{number}");
-            let total: u64 = stored(&folder_of(&log)).iter().map(|stored| stored.bytes).sum();
+            let total: u64 = stored(&checkpoint_folder(&log)).iter().map(|stored| stored.bytes).sum();
             assert!(total <= shelf.most, "{number}");
         }
         let kept = frames(&log);
@@ -109,7 +109,7 @@ mod tests {
         assert!(gaps.iter().max() <= Some(&16), "{gaps:?}");
         let earlier = folder.path().join("session-2026-11-28T16-55-01.log");
         fs::write(&earlier, "").unwrap();
-        fs::rename(folder_of(&log), folder_of(&earlier)).unwrap();
+        fs::rename(checkpoint_folder(&log), checkpoint_folder(&earlier)).unwrap();
         for number in 1..=40 {
             assert!(shelf.store(&checkpoint(6400 * number)));
         }
@@ -121,7 +121,7 @@ mod tests {
     fn a_checkpoint_that_cannot_be_stored_is_reported_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("session.log");
-        fs::write(folder_of(&log), "in the way").unwrap();
-        assert!(!Shelf::new(&log, "m", 1).store(&checkpoint(64)));
+        fs::write(checkpoint_folder(&log), "in the way").unwrap();
+        assert!(!CheckpointStore::new(&log, "m", 1).store(&checkpoint(64)));
     }
 }

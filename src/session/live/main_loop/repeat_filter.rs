@@ -13,12 +13,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The last presets and scenes requested, for now and for the next bar. Since every request would load them again, a
 /// streamed name counts once until it pauses or changes.
 #[derive(Debug, Default)]
-pub(super) struct Streams {
+pub(super) struct RepeatFilter {
     /// At most one per parameter and kind of request.
     last: Vec<(ControlEvent, Instant)>,
 }
 
-impl Streams {
+impl RepeatFilter {
     /// Whether an event merely repeats a name.
     pub(super) fn is_repeat(&mut self, event: &ControlEvent, now: Instant) -> bool {
         let Some(name) = name(event) else { return false };
@@ -55,12 +55,12 @@ mod tests {
     fn a_streamed_name_counts_once_and_a_repeated_request_counts_again() {
         let text = |text: &str| Value::Text(text.to_owned());
         let preset = |name| ControlEvent::Set(Param::Preset, text(name));
-        let (mut streams, mut now) = (Streams::default(), Instant::now());
+        let (mut repeat_filter, mut now) = (RepeatFilter::default(), Instant::now());
         let mut counted = |event: &ControlEvent, times: u32| {
             (0..times)
                 .filter(|_| {
                     now += Duration::from_millis(16);
-                    !streams.is_repeat(event, now)
+                    !repeat_filter.is_repeat(event, now)
                 })
                 .count()
         };

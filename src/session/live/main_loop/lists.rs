@@ -10,7 +10,7 @@ use crate::midi::mapping::LiveMappings;
 use crate::music::theory::{Chord, Key};
 use crate::output::record::RecorderStatus;
 use crate::remote::http::api_state::{ApiState, Recording};
-use crate::session::live::board::Board;
+use crate::session::live::publisher::Publisher;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Frames by which a planned chord may move, because of a drifting tempo, before it is sent again.
@@ -41,7 +41,7 @@ impl Lists {
     }
 
     /// Sends the key and the upcoming chords if they have changed.
-    pub(super) fn publish_outlook(&mut self, conductor: &Conductor, head: u64, board: &Board) {
+    pub(super) fn publish_outlook(&mut self, conductor: &Conductor, head: u64, publisher: &Publisher) {
         let key = conductor.chord().map(|(_, key)| key);
         let same =
             |(one, chord): (u64, Chord), (other, sent): &(u64, Chord)| chord == *sent && one.abs_diff(*other) <= MOVED;
@@ -56,15 +56,15 @@ impl Lists {
         self.chords = conductor.outlook().take(OUTLOOK).collect();
         let seconds = |frame: u64| frames_to_seconds(frame.saturating_sub(head)) as f32;
         let chords = self.chords.iter().map(|(frame, chord)| (*chord, seconds(*frame))).collect();
-        board.publish(Notice::Outlook(key, chords));
+        publisher.publish(Notice::Outlook(key, chords));
     }
 
     /// Sends the change counters if lists have changed.
-    pub(super) fn publish_revisions(&mut self, api: &ApiState, board: &Board) {
+    pub(super) fn publish_revisions(&mut self, api: &ApiState, publisher: &Publisher) {
         let revisions = api.revisions();
         if revisions != self.revisions {
             self.revisions = revisions;
-            board.publish(Notice::Revisions(revisions));
+            publisher.publish(Notice::Revisions(revisions));
         }
     }
 }
@@ -75,11 +75,11 @@ pub(super) fn update(
     mappings: &LiveMappings,
     learning: Option<Param>,
     api: &ApiState,
-    board: &Board,
+    publisher: &Publisher,
 ) {
     if api.set_scenes(|| conductor.scene_names()) {
         for param in [Param::Scene, Param::SceneA, Param::SceneB, Param::SceneDelete] {
-            board.offer(param, conductor.scene_names().map(str::to_owned).collect());
+            publisher.offer(param, conductor.scene_names().map(str::to_owned).collect());
         }
     }
     api.set_midi(mappings, learning);

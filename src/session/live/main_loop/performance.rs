@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::checkpoints::Checkpoints;
 use super::engine_feed::EngineFeed;
-use super::ensemble::Ensemble;
-use super::notes::Notes;
+use super::midi_sequencer::MidiSequencer;
+use super::upcoming_notes::UpcomingNotes;
 use crate::conductor::{Conductor, SceneError, Score};
 use crate::event::parameter::{Lane, Param, Value};
 use crate::event::{ControlEvent, Executed, TimedCommand};
 use crate::files::config::MidiOutConfig;
 use crate::generator::{Networks, Worker, WorkerEvent, WorkerStatus};
 use crate::midi::Message;
-use crate::session::live::board::Board;
+use crate::session::live::publisher::Publisher;
 use crate::session::live::log_file::LogFile;
 use crate::session::log::Entry;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
@@ -27,12 +27,12 @@ pub(in crate::session::live) struct Performance {
     score: Score,
     engine: EngineFeed,
     worker: Worker,
-    ensemble: Ensemble,
+    sequencer: MidiSequencer,
     /// Parameters that changed at a bar line, for the daemon to handle.
     released: Vec<(u64, Param, Value)>,
     log: LogFile,
     checkpoints: Checkpoints,
-    board: Arc<Board>,
+    publisher: Arc<Publisher>,
 }
 
 impl Performance {
@@ -44,11 +44,11 @@ impl Performance {
         midi_out: MidiOutConfig,
         log: LogFile,
         checkpoints: Checkpoints,
-        board: Arc<Board>,
+        publisher: Arc<Publisher>,
     ) -> Self {
-        let ensemble = Ensemble::new(midi_out);
+        let sequencer = MidiSequencer::new(midi_out);
         let (score, released) = (Score::default(), Vec::new());
-        let mut performance = Self { conductor, score, engine, worker, ensemble, released, log, checkpoints, board };
+        let mut performance = Self { conductor, score, engine, worker, sequencer, released, log, checkpoints, publisher };
         performance.conductor.advance(HEAD_START, &mut performance.score);
         performance.score.notices.clear();
         performance.distribute(EngineFeed::send);
@@ -105,7 +105,7 @@ impl Performance {
     }
 
     fn distribute(&mut self, send: impl Fn(&mut EngineFeed, TimedCommand)) {
-        self.ensemble.add(&self.score.commands, &self.score.pulses);
+        self.sequencer.add(&self.score.commands, &self.score.pulses);
         self.score.pulses.clear();
         for command in self.score.commands.drain(..) {
             send(&mut self.engine, command);
@@ -115,7 +115,7 @@ impl Performance {
         }
         self.released.append(&mut self.score.released);
         for (_, notice) in self.score.notices.drain(..) {
-            self.board.publish(notice);
+            self.publisher.publish(notice);
         }
     }
 
@@ -150,12 +150,12 @@ impl Performance {
 
     /// Removes and returns the MIDI messages for instruments, each with its frame, in order.
     pub(super) fn take_messages(&mut self) -> impl Iterator<Item = (u64, Message)> {
-        self.ensemble.drain()
+        self.sequencer.drain()
     }
 
     /// Applies another MIDI output configuration.
     pub(super) fn configure_midi_out(&mut self, config: MidiOutConfig) {
-        self.ensemble.configure(self.conductor.frame(), config);
+        self.sequencer.configure(self.conductor.frame(), config);
     }
 
     /// Switches to other networks.
@@ -164,7 +164,7 @@ impl Performance {
     }
 
     /// Processes the generator's reports: passes its harmony to the conductor and its notes to `notes`.
-    pub(super) fn listen(&mut self, notes: &mut Notes) {
+    pub(super) fn listen(&mut self, notes: &mut UpcomingNotes) {
         for event in self.worker.events() {
             let entry = match event {
                 WorkerEvent::Heard(heard) => {

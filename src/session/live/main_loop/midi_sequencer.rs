@@ -6,14 +6,14 @@ use crate::files::config::MidiOutConfig;
 use crate::midi::Message;
 use crate::music::theory::Voice;
 
-/// Controller number of All Notes Off.
+/// Controller number of All UpcomingNotes Off.
 const ALL_NOTES_OFF: u8 = 123;
 /// Pulses per unit of song position, a sixteenth note.
 const SIXTEENTH: u64 = 6;
 
 /// Converts the conductor's output to MIDI. Muted voices are sent too, since an instrument may play them instead.
 #[derive(Debug)]
-pub(in crate::session::live) struct Ensemble {
+pub(in crate::session::live) struct MidiSequencer {
     config: MidiOutConfig,
     playing: bool,
     /// Channel and note of sounding notes.
@@ -23,7 +23,7 @@ pub(in crate::session::live) struct Ensemble {
     out: Vec<(u64, Message)>,
 }
 
-impl Ensemble {
+impl MidiSequencer {
     pub(in crate::session::live) fn new(config: MidiOutConfig) -> Self {
         Self { config, playing: true, sounding: Vec::new(), next_pulse: None, out: Vec::new() }
     }
@@ -129,11 +129,11 @@ impl Ensemble {
 mod tests {
     use super::*;
 
-    fn take(ensemble: &mut Ensemble, commands: &[(u64, EngineCommand)], pulses: &[(u64, u64)]) -> Vec<(u64, Message)> {
+    fn take(sequencer: &mut MidiSequencer, commands: &[(u64, EngineCommand)], pulses: &[(u64, u64)]) -> Vec<(u64, Message)> {
         let commands: Vec<_> =
             commands.iter().map(|(frame, command)| TimedCommand { frame: *frame, command: *command }).collect();
-        ensemble.add(&commands, pulses);
-        ensemble.drain().collect()
+        sequencer.add(&commands, pulses);
+        sequencer.drain().collect()
     }
 
     const ON: EngineCommand = EngineCommand::NoteOn { voice: Voice::Pad, note: 60, velocity: 0.5 };
@@ -143,8 +143,8 @@ mod tests {
 
     #[test]
     fn notes_and_clock_are_in_time_order() {
-        let mut ensemble = Ensemble::new(MidiOutConfig::default());
-        let sent = take(&mut ensemble, &[(0, ON), (1500, OFF)], &[(0, 0), (1000, 1), (2000, 2)]);
+        let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
+        let sent = take(&mut sequencer, &[(0, ON), (1500, OFF)], &[(0, 0), (1000, 1), (2000, 2)]);
         let clock = Message::Clock;
         let expected = [(0, Message::Start), (0, clock), (0, SENT_ON), (1000, clock), (1500, SENT_OFF), (2000, clock)];
         assert_eq!(sent, expected);
@@ -152,13 +152,13 @@ mod tests {
 
     #[test]
     fn no_note_is_left_hanging_by_a_stop_or_a_panic() {
-        let mut ensemble = Ensemble::new(MidiOutConfig::default());
+        let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
         let play = |on| EngineCommand::Toggle(Param::Play, on);
-        let sent = take(&mut ensemble, &[(0, ON), (10, play(false)), (20, ON), (30, OFF)], &[(0, 0), (25, 1)]);
+        let sent = take(&mut sequencer, &[(0, ON), (10, play(false)), (20, ON), (30, OFF)], &[(0, 0), (25, 1)]);
         let start = [(0, Message::Start), (0, Message::Clock), (0, SENT_ON)];
         assert_eq!(sent[..3], start);
         assert_eq!(sent[3..], [(10, SENT_OFF), (10, Message::Stop)]);
-        let sent = take(&mut ensemble, &[(40, play(true)), (50, ON), (60, EngineCommand::Panic), (60, OFF)], &[]);
+        let sent = take(&mut sequencer, &[(40, play(true)), (50, ON), (60, EngineCommand::Panic), (60, OFF)], &[]);
         assert_eq!(sent[..2], [(50, SENT_ON), (60, SENT_OFF)]);
         let silenced = |channel| (60, Message::ControlChange { channel, controller: 123, value: 0 });
         assert_eq!(sent[2..], [0, 1, 2].map(silenced));
@@ -166,9 +166,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_skipped_continues_at_the_next_sixteenth() {
-        let mut ensemble = Ensemble::new(MidiOutConfig::default());
-        take(&mut ensemble, &[], &[(0, 0)]);
-        let sent = take(&mut ensemble, &[], &[(10, 95), (20, 96), (30, 97)]);
+        let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
+        take(&mut sequencer, &[], &[(0, 0)]);
+        let sent = take(&mut sequencer, &[], &[(10, 95), (20, 96), (30, 97)]);
         let (clock, position) = (Message::Clock, Message::SongPosition(16));
         let expected = [(10, Message::Stop), (20, position), (20, Message::Continue), (20, clock), (30, clock)];
         assert_eq!(sent, expected);
@@ -176,11 +176,11 @@ mod tests {
 
     #[test]
     fn other_channels_leave_no_note_hanging() {
-        let mut ensemble = Ensemble::new(MidiOutConfig::default());
-        take(&mut ensemble, &[(0, ON)], &[(0, 0)]);
+        let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
+        take(&mut sequencer, &[(0, ON)], &[(0, 0)]);
         let [bass, pad, upper] = MidiOutConfig::default().channels;
-        ensemble.configure(5, MidiOutConfig { clock: false, channels: [pad, bass, upper], ..MidiOutConfig::default() });
-        let sent = take(&mut ensemble, &[(6, ON), (7, OFF)], &[(7, 1)]);
+        sequencer.configure(5, MidiOutConfig { clock: false, channels: [pad, bass, upper], ..MidiOutConfig::default() });
+        let sent = take(&mut sequencer, &[(6, ON), (7, OFF)], &[(7, 1)]);
         let on = |channel| Message::NoteOn { channel, note: 60, velocity: 64 };
         assert_eq!(
             sent,
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn disabled_messages_are_not_sent() {
         let config = MidiOutConfig { notes: false, clock: false, ..MidiOutConfig::default() };
-        let sent = take(&mut Ensemble::new(config), &[(0, ON), (1, OFF), (2, EngineCommand::Panic)], &[(0, 0)]);
+        let sent = take(&mut MidiSequencer::new(config), &[(0, ON), (1, OFF), (2, EngineCommand::Panic)], &[(0, 0)]);
         assert_eq!(sent, []);
     }
 }

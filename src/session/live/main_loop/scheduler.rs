@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::agenda::Agenda;
-use super::streams::Streams;
+use super::repeat_filter::RepeatFilter;
 use super::timeline::Timeline;
 use crate::event::health::{Loss, Losses};
 use crate::event::{ControlEvent, Inbox, Incoming, LearnRequest, Source};
@@ -26,7 +26,7 @@ pub(in crate::session::live) struct Scheduler {
     inbox: Arc<Inbox>,
     agenda: Agenda,
     timeline: Timeline,
-    streams: Streams,
+    repeat_filter: RepeatFilter,
     losses: Arc<Losses>,
     /// Start of the last iteration.
     started: Instant,
@@ -35,8 +35,8 @@ pub(in crate::session::live) struct Scheduler {
 impl Scheduler {
     pub(in crate::session::live) fn new(inbox: Arc<Inbox>) -> Self {
         let losses = Arc::clone(inbox.losses());
-        let (agenda, timeline, streams) = (Agenda::default(), Timeline::default(), Streams::default());
-        Self { inbox, agenda, timeline, streams, losses, started: Instant::now() }
+        let (agenda, timeline, repeat_filter) = (Agenda::default(), Timeline::default(), RepeatFilter::default());
+        Self { inbox, agenda, timeline, repeat_filter, losses, started: Instant::now() }
     }
 
     /// Sleeps until an event arrives, or until more music may be needed because the playhead has advanced by a block;
@@ -89,6 +89,6 @@ impl Scheduler {
 
     /// Whether an event merely repeats a name that a client sends continuously.
     pub(super) fn is_repeat(&mut self, event: &ControlEvent) -> bool {
-        self.streams.is_repeat(event, Instant::now())
+        self.repeat_filter.is_repeat(event, Instant::now())
     }
 }

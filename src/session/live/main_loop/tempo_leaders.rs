@@ -13,7 +13,7 @@ use crate::midi::{ClockEvent, follow_transport};
 const EVENTS: usize = 1024;
 
 /// A session or transport that can be chosen as the tempo source.
-struct Leader {
+struct TempoLeader {
     source: TempoSource,
     /// Whether it is the current tempo source; otherwise it reports nothing, and starts over when it is chosen again.
     chosen: Arc<AtomicBool>,
@@ -23,9 +23,9 @@ struct Leader {
 }
 
 /// Possible tempo sources besides MIDI clocks: the JACK transport and an Ableton Link session.
-pub(super) struct Leaders(Vec<Leader>);
+pub(super) struct TempoLeaders(Vec<TempoLeader>);
 
-impl Leaders {
+impl TempoLeaders {
     /// Follows the JACK transport, and joins Link if it is configured. Their reports wake the performance thread.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl Leaders {
         let chosen = Arc::new(AtomicBool::new(false));
         let (sender, events) = sync_channel(EVENTS);
         follow_transport(Arc::clone(&chosen), sender, wake.clone())?;
-        let jack = Leader { source: TempoSource::Jack, chosen, events, _peer: None };
+        let jack = TempoLeader { source: TempoSource::Jack, chosen, events, _peer: None };
         Ok(Self([jack].into_iter().chain(join_link(link, wake)?).collect()))
     }
 
@@ -56,7 +56,7 @@ impl Leaders {
 }
 
 #[cfg(feature = "link")]
-fn join_link(wanted: bool, wake: &Wake) -> anyhow::Result<Option<Leader>> {
+fn join_link(wanted: bool, wake: &Wake) -> anyhow::Result<Option<TempoLeader>> {
     if !wanted {
         return Ok(None);
     }
@@ -64,11 +64,11 @@ fn join_link(wanted: bool, wake: &Wake) -> anyhow::Result<Option<Leader>> {
     let chosen = Arc::new(AtomicBool::new(false));
     let peer = crate::remote::link::Link::start(Arc::clone(&chosen), sender, wake.clone())?;
     tracing::info!("joined the Ableton Link session; `melos set tempo/source link` lets it control the tempo");
-    Ok(Some(Leader { source: TempoSource::Link, chosen, events, _peer: Some(Box::new(peer)) }))
+    Ok(Some(TempoLeader { source: TempoSource::Link, chosen, events, _peer: Some(Box::new(peer)) }))
 }
 
 #[cfg(not(feature = "link"))]
-fn join_link(wanted: bool, _: &Wake) -> anyhow::Result<Option<Leader>> {
+fn join_link(wanted: bool, _: &Wake) -> anyhow::Result<Option<TempoLeader>> {
     if wanted {
         anyhow::bail!(
             "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or remove `link` from melos.toml"

@@ -13,7 +13,7 @@ use crate::files::setlist::Setlist;
 use crate::midi::mapping::{Learned, LiveMappings};
 use crate::remote::http::api_state::ApiState;
 use crate::remote::log_limiter::{LogLimiter, and_more};
-use crate::session::live::board::Board;
+use crate::session::live::publisher::Publisher;
 use crate::session::live::state::{Saved, StateFile};
 
 /// Interval of level and health reports.
@@ -21,7 +21,7 @@ const REPORT: Duration = Duration::from_millis(33);
 
 /// All recipients of reports.
 pub(in crate::session::live) struct Reports {
-    board: Arc<Board>,
+    publisher: Arc<Publisher>,
     /// Lists for HTTP.
     api: Arc<ApiState>,
     lists: Lists,
@@ -35,17 +35,17 @@ pub(in crate::session::live) struct Reports {
 
 impl Reports {
     pub(in crate::session::live) fn new(
-        board: Arc<Board>,
+        publisher: Arc<Publisher>,
         api: Arc<ApiState>,
         state: StateFile,
         watchdog: impl FnMut(u64) + Send + 'static,
     ) -> Self {
         let (lists, limiter) = (Lists::default(), LogLimiter::default());
-        Self { board, api, lists, state, watchdog: Box::new(watchdog), limiter, reported: Instant::now() }
+        Self { publisher, api, lists, state, watchdog: Box::new(watchdog), limiter, reported: Instant::now() }
     }
 
-    pub(super) fn board(&self) -> &Board {
-        &self.board
+    pub(super) fn publisher(&self) -> &Publisher {
+        &self.publisher
     }
 
     pub(super) fn api(&self) -> &ApiState {
@@ -54,7 +54,7 @@ impl Reports {
 
     /// Sends a notice to every listener.
     pub(super) fn publish(&self, notice: Notice) {
-        self.board.publish(notice);
+        self.publisher.publish(notice);
     }
 
     /// Logs why something cannot be done, rate-limited by kind.
@@ -67,7 +67,7 @@ impl Reports {
     /// Counts refused messages.
     pub(super) fn count_refused(&self, source: Source) {
         if matches!(source, Source::Osc(_)) {
-            self.board.count_refused(1);
+            self.publisher.count_refused(1);
         }
     }
 
@@ -93,8 +93,8 @@ impl Reports {
     /// Publishes the names of presets and setlists.
     pub(super) fn list_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
         self.api.set_presets(presets, setlists);
-        self.board.offer(Param::Setlist, setlists.names().map(str::to_owned).collect());
-        self.board.offer(Param::Preset, presets.names().map(str::to_owned).collect());
+        self.publisher.offer(Param::Setlist, setlists.names().map(str::to_owned).collect());
+        self.publisher.offer(Param::Preset, presets.names().map(str::to_owned).collect());
     }
 
     /// Checks the list of scenes with the next report, so that a client that receives the new value also finds the new
@@ -112,10 +112,10 @@ impl Reports {
         head: u64,
     ) {
         if self.lists.is_due() {
-            lists::update(conductor, mappings, learning, &self.api, &self.board);
+            lists::update(conductor, mappings, learning, &self.api, &self.publisher);
         }
-        self.lists.publish_outlook(conductor, head, &self.board);
-        self.lists.publish_revisions(&self.api, &self.board);
+        self.lists.publish_outlook(conductor, head, &self.publisher);
+        self.lists.publish_revisions(&self.api, &self.publisher);
     }
 
     /// Saves the state, at a limited rate.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::MEGABYTE;
 use crate::files::{beside, replace, sync_folder};
 use crate::output::record::Recorded;
-use crate::session::checkpoint::{beside_take, folder_of, stored};
+use crate::session::checkpoint::{take_checkpoint_path, checkpoint_folder, stored};
 use crate::session::log::copy_for_take;
 
 /// Largest log copied beside any recording; a larger one is copied only beside a recording of at least its size, so
@@ -18,7 +18,7 @@ const COPIED: u64 = 4 * MEGABYTE;
 const BYTES_PER_FRAME: u64 = 6;
 
 /// Copies a log, in pieces of files, beside a recording.
-pub(super) fn keep_beside(recorded: &Recorded, pieces: &[(PathBuf, Range<u64>)]) {
+pub(super) fn copy_beside(recorded: &Recorded, pieces: &[(PathBuf, Range<u64>)]) {
     let written: u64 = pieces.iter().map(|(_, bytes)| bytes.end - bytes.start).sum();
     let Some((log, _)) = pieces.first() else { return };
     let sound = BYTES_PER_FRAME * (recorded.frames.end - recorded.frames.start);
@@ -53,8 +53,8 @@ pub(super) fn keep_beside(recorded: &Recorded, pieces: &[(PathBuf, Range<u64>)])
 
 /// Copies the newest checkpoint at or before a frame beside a take's log.
 fn keep_checkpoint(copy: &Path, log: &Path, start: u64) {
-    let Some(newest) = stored(&folder_of(log)).into_iter().rfind(|stored| stored.frame <= start) else { return };
-    let keep = || fs::read(&newest.path).and_then(|bytes| replace(&beside_take(copy), &bytes));
+    let Some(newest) = stored(&checkpoint_folder(log)).into_iter().rfind(|stored| stored.frame <= start) else { return };
+    let keep = || fs::read(&newest.path).and_then(|bytes| replace(&take_checkpoint_path(copy), &bytes));
     if let Err(error) = keep() {
         tracing::warn!(path = %newest.path.display(), %error, "cannot copy the checkpoint beside the recording");
     }

@@ -20,7 +20,7 @@ use crate::units::{frames_to_seconds, gain_to_db};
 
 /// Distributes notices, and keeps the latest status.
 #[derive(Debug)]
-pub(super) struct Board {
+pub(super) struct Publisher {
     osc: Arc<OscServer>,
     oscquery: OscQuery,
     metrics: Arc<Metrics>,
@@ -28,7 +28,7 @@ pub(super) struct Board {
     troubles: Troubles,
 }
 
-impl Board {
+impl Publisher {
     pub(super) fn new(
         osc: Arc<OscServer>,
         oscquery: OscQuery,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::files::{Usage, beside, stamp_of, sync_folder};
-use crate::session::checkpoint::folder_of;
+use crate::session::checkpoint::checkpoint_folder;
 
 /// Creates a log file, renames the previous one by date, and deletes the oldest beyond the limit. Returns the new name of
 /// the previous one, if there was one.
@@ -22,7 +22,7 @@ pub(super) fn begin(path: &Path, keep: usize) -> io::Result<(File, Option<PathBu
             let ended = before.modified().unwrap_or_else(|_| SystemTime::now());
             let earlier = beside(&dated(path, &stamp_of(ended, "%Y-%m-%dT%H-%M-%S")));
             fs::rename(path, &earlier)?;
-            let _ = fs::rename(folder_of(path), folder_of(&earlier));
+            let _ = fs::rename(checkpoint_folder(path), checkpoint_folder(&earlier));
             renamed = Some(earlier);
             delete_oldest(path, keep);
         }
@@ -56,7 +56,7 @@ fn delete_oldest(path: &Path, keep: usize) {
         if let Err(error) = fs::remove_file(log) {
             tracing::warn!(path = %log.display(), %error, "cannot delete an old control log");
         }
-        let _ = fs::remove_dir_all(folder_of(log));
+        let _ = fs::remove_dir_all(checkpoint_folder(log));
     }
 }
 

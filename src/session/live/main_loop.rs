@@ -4,23 +4,23 @@ mod agenda;
 mod checkpoints;
 mod devices;
 mod engine_feed;
-mod ensemble;
-mod leader;
-mod learn;
 mod lists;
-mod notes;
+mod midi_learn;
+mod midi_sequencer;
 mod opening_hours;
 mod performance;
 mod presets;
 mod reloads;
+mod repeat_filter;
 mod reports;
 mod scheduler;
 mod setlists;
 mod show;
 mod sound;
-mod streams;
+mod tempo_leaders;
 mod timeline;
 mod timer;
+mod upcoming_notes;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -39,7 +39,6 @@ use crate::remote::http::api_state::ApiRequest;
 pub(super) use checkpoints::Checkpoints;
 pub(super) use devices::Devices;
 pub(super) use engine_feed::EngineFeed;
-use notes::Notes;
 pub(super) use opening_hours::OpeningHours;
 pub(super) use performance::Performance;
 pub(super) use presets::Presets;
@@ -50,6 +49,7 @@ pub(super) use setlists::Setlists;
 pub(super) use show::Show;
 pub(super) use sound::Sound;
 pub(super) use timer::Timer;
+use upcoming_notes::UpcomingNotes;
 
 /// Frames by which the horizon leads the playhead beyond one block: a tick and a late wake-up.
 const MARGIN: u64 = 256;
@@ -59,7 +59,7 @@ const TICK: Duration = Duration::from_millis(1);
 const FINAL_FADE: Duration = Duration::from_secs(4);
 
 /// The parts of the performance thread. They are independent of each other; the loop passes data between them.
-pub(super) struct Stage {
+pub(super) struct MainLoop {
     pub(super) show: Show,
     pub(super) scheduler: Scheduler,
     pub(super) devices: Devices,
@@ -68,20 +68,20 @@ pub(super) struct Stage {
     pub(super) sound: Sound,
 }
 
-impl Stage {
+impl MainLoop {
     /// Plays until `stop` is set, then fades out.
     ///
     /// # Errors
     /// When the audio cannot continue.
     pub(super) fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
-        let mut notes = Notes::default();
+        let mut notes = UpcomingNotes::default();
         let events = self.show.presets.modulate(&self.show.preset());
         self.show.apply_all(events);
         self.publish_values();
         self.show.list_presets();
         while !stop.load(Relaxed) {
             self.scheduler.wait(self.sound.block(), self.show.reports.time_until_due());
-            self.turn(&mut notes);
+            self.iterate(&mut notes);
             if self.sound.status().failed() {
                 bail!("the audio driver crashed and did not return the engine");
             }
@@ -92,7 +92,7 @@ impl Stage {
         let end = Instant::now() + FINAL_FADE;
         while !self.sound.is_silent() && Instant::now() < end {
             std::thread::sleep(TICK);
-            self.turn(&mut notes);
+            self.iterate(&mut notes);
         }
         self.show.takes.close(self.sound.head(), self.show.performance.log());
         self.show.reports.close(last);
@@ -100,7 +100,7 @@ impl Stage {
     }
 
     /// Runs one iteration: new and scheduled events, and periodic work.
-    fn turn(&mut self, notes: &mut Notes) {
+    fn iterate(&mut self, notes: &mut UpcomingNotes) {
         let (head, block) = (self.sound.head(), self.sound.block());
         let lead = block + MARGIN;
         let horizon = head + lead;
@@ -227,14 +227,14 @@ impl Stage {
 
     /// Periodic reports, thirty times a second.
     fn report(&mut self, head: u64) {
-        let board = self.show.reports.board();
-        board.publish_levels(
+        let publisher = self.show.reports.publisher();
+        publisher.publish_levels(
             &self.sound.engine,
             self.sound.status(),
             self.show.performance.worker_status(),
             self.show.takes.status(),
         );
-        board.publish_mood(self.show.conductor().mood());
+        publisher.publish_mood(self.show.conductor().mood());
         self.publish_values();
         self.devices.send_feedback();
         self.devices.follow_audio_system(self.sound.status());
@@ -247,12 +247,12 @@ impl Stage {
         reports.api().set_recording(lists::recording(takes.status()));
         reports.publish_lists(performance.conductor(), self.devices.mappings(), self.devices.learning(), head);
         reports.save(performance.conductor(), self.devices.learned(), presets.journey_step());
-        self.show.reports.board().set_show(self.show.metrics(head, self.opening_hours.status()));
+        self.show.reports.publisher().set_show(self.show.metrics(head, self.opening_hours.status()));
     }
 
     /// Publishes changed values to listeners and controllers.
     fn publish_values(&mut self) {
-        for (param, value) in self.show.reports.board().publish_changed_values(self.show.conductor().values()) {
+        for (param, value) in self.show.reports.publisher().publish_changed_values(self.show.conductor().values()) {
             self.devices.report_value(param, &value);
         }
     }
