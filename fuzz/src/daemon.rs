@@ -13,7 +13,7 @@ use melos::midi::mapping::{Mapping, Router};
 use melos::midi::{ClockEvent, ClockFollower, Parser};
 use melos::remote::osc::{self, Now, Request};
 use melos::remote::oscquery::Probe;
-use melos::session::live::rewritten;
+use melos::session::live::reformat;
 use melos::session::log::ControlLog;
 
 /// A target's name, which is also the name of its seed folder, and its function.
@@ -163,8 +163,8 @@ pub fn config(text: &[u8]) {
 
 /// Reads any bytes as saved state: whatever could be read must be written so that it reads back completely.
 pub fn state(bytes: &[u8]) {
-    let (text, _) = rewritten(bytes);
-    let (again, wrong) = rewritten(text.as_bytes());
+    let (text, _) = reformat(bytes);
+    let (again, wrong) = reformat(text.as_bytes());
     assert_eq!((again.as_str(), wrong), (text.as_str(), 0), "from {:?}", String::from_utf8_lossy(bytes));
 }
 

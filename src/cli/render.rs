@@ -14,7 +14,7 @@ use melos::files::preset::{JourneySteps, Preset, begin_with};
 use melos::generator::Generator;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::output::record::{Bits, Format, SoundFile};
-use melos::session::checkpoint::{Checkpoint, take_checkpoint_path, checkpoint_folder, stored};
+use melos::session::checkpoint::{Checkpoint, take_checkpoint_path, checkpoint_folder, checkpoint_files};
 use melos::session::log::{ControlLog, Entry};
 use melos::session::midi_file::MidiFile;
 use melos::session::offline::Offline;
@@ -119,7 +119,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             .extend(step.into_iter().map(|(param, value)| (frame, Entry::Event(ControlEvent::Set(param, value)))));
     }
     let models = Models::load(runtime()?, &find_model(&search_path, &args.model)?)?;
-    let played = Played { begins: log.header.begins, model: log.header.model.clone() };
+    let played = Played { begins: log.header.start_frame, model: log.header.model.clone() };
     let same_model = log.header.model.ends_with(&models.manifest.fingerprint());
     let mut performance = Offline::new(log, Generator::new(models)?);
     let midi: Vec<&Path> = args.midi.as_deref().into_iter().chain(sound.is_none().then_some(&*args.output)).collect();
@@ -150,7 +150,7 @@ struct Played {
 impl Played {
     /// Continues from the newest usable checkpoint of a log at or before a frame, if there is one.
     fn resume(&self, log: &Path, same_model: bool, latest: u64, performance: &mut Offline) -> anyhow::Result<()> {
-        let kept = stored(&checkpoint_folder(log)).into_iter().filter(|stored| stored.frame <= latest).rev();
+        let kept = checkpoint_files(&checkpoint_folder(log)).into_iter().filter(|stored| stored.frame <= latest).rev();
         let beside = Some(take_checkpoint_path(log)).filter(|path| path.exists());
         for path in beside.into_iter().chain(kept.map(|stored| stored.path)).filter(|_| same_model) {
             let resumed = Checkpoint::read(&path, &self.model).and_then(|checkpoint| {

@@ -14,11 +14,11 @@ use crate::bytes;
 use crate::conductor::{Conductor, Handover};
 use crate::files;
 
-/// Ending of the files' names.
-const ENDING: &str = "checkpoint";
+/// File name extension.
+const EXTENSION: &str = "checkpoint";
 /// Version of the format.
 const FORMAT: u32 = 1;
-/// Maximum size of a file's content; it usually has some 6 MB.
+/// Maximum decompressed size of a file in bytes; usually, it is about 6 MB.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Why a checkpoint cannot be used.
@@ -34,15 +34,15 @@ pub enum CheckpointError {
         /// Version that wrote it.
         found: String,
     },
-    /// Another model played.
-    #[error("it belongs to the model {found}, but the control log to {expected}")]
+    /// It was written with another model.
+    #[error("it belongs to the model {found}, but the control log belongs to {expected}")]
     Model {
         /// Its model.
         found: String,
         /// The log's model.
         expected: String,
     },
-    /// Its content is not what it should be.
+    /// Its contents are invalid.
     #[error("it is damaged")]
     Damaged,
     /// The log does not mention it.
@@ -56,9 +56,9 @@ impl From<postcard::Error> for CheckpointError {
     }
 }
 
-/// What identifies a checkpoint.
+/// The header of a checkpoint file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
+struct FileHeader {
     format: u32,
     version: String,
     /// Name and hash of the model, as in the log's header.
@@ -68,7 +68,7 @@ struct Stamp {
 /// The state of a performance at a frame.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// The frame, the first of a quantum: everything before it is decided and has been played.
+    /// The frame, which is the first of a quantum. Everything before it has been decided and played.
     pub frame: u64,
     /// Number of splices that the generator had processed.
     pub(super) splices: u64,
@@ -89,7 +89,7 @@ impl Checkpoint {
         Self { frame: conductor.frame(), splices: 0, conductor: state, generator: Vec::new(), engine: Vec::new() }
     }
 
-    /// Adds the generator's state, and the number of splices that it had processed.
+    /// Adds the generator's state and the number of splices that it had processed.
     pub fn add_generator(&mut self, state: Vec<u8>, splices: u64) {
         (self.generator, self.splices) = (state, splices);
     }
@@ -99,62 +99,62 @@ impl Checkpoint {
         self.engine = state;
     }
 
-    /// Whether the states of generator and engine have been added.
+    /// Returns whether the states of the generator and the engine have been added.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         !self.generator.is_empty() && !self.engine.is_empty()
     }
 
-    /// Writes it, compressed and with a checksum. `model` is that of the log's header.
+    /// Writes the checkpoint, compressed and with a checksum. `model` is the model in the log's header.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, model: &str, to: impl Write) -> io::Result<()> {
-        let stamp = Stamp { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), model: model.to_owned() };
+        let header = FileHeader { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), model: model.to_owned() };
         let encoder = GzEncoder::new(to, Compression::fast());
-        let encoder = postcard::to_io(&(stamp, self), encoder).map_err(io::Error::other)?;
+        let encoder = postcard::to_io(&(header, self), encoder).map_err(io::Error::other)?;
         encoder.finish()?.flush()
     }
 
-    /// Reads a file written for a log with this `model` in its header.
+    /// Reads a checkpoint file. `model` is the model in the log's header.
     ///
     /// # Errors
-    /// When it cannot be read, is damaged, or comes from another version or model.
+    /// When the file cannot be read, is damaged, or comes from another version or model.
     pub fn read(path: &Path, model: &str) -> Result<Self, CheckpointError> {
         let mut content = Vec::new();
         GzDecoder::new(files::open(path)?).take(MAX_BYTES).read_to_end(&mut content)?;
-        let (stamp, rest) = postcard::take_from_bytes::<Stamp>(&content)?;
-        if (stamp.format, stamp.version.as_str()) != (FORMAT, env!("CARGO_PKG_VERSION")) {
-            return Err(CheckpointError::Version { found: stamp.version });
+        let (header, rest) = postcard::take_from_bytes::<FileHeader>(&content)?;
+        if (header.format, header.version.as_str()) != (FORMAT, env!("CARGO_PKG_VERSION")) {
+            return Err(CheckpointError::Version { found: header.version });
         }
-        if stamp.model != model {
-            return Err(CheckpointError::Model { found: stamp.model, expected: model.to_owned() });
+        if header.model != model {
+            return Err(CheckpointError::Model { found: header.model, expected: model.to_owned() });
         }
         Ok(postcard::from_bytes(rest)?)
     }
 }
 
-/// The folder for the checkpoints of a session's log: `session.checkpoints` for `session.log`.
+/// Returns the folder for the checkpoints of a session's log: `session.checkpoints` for `session.log`.
 #[must_use]
 pub fn checkpoint_folder(log: &Path) -> PathBuf {
     log.with_extension("checkpoints")
 }
 
-/// The file of a checkpoint in a folder.
+/// Returns the path of a checkpoint in a folder.
 #[must_use]
 pub fn checkpoint_path(folder: &Path, frame: u64) -> PathBuf {
-    folder.join(format!("{frame:012}.{ENDING}"))
+    folder.join(format!("{frame:012}.{EXTENSION}"))
 }
 
-/// The checkpoint beside a take's log.
+/// Returns the path of the checkpoint beside a take's log.
 #[must_use]
 pub fn take_checkpoint_path(log: &Path) -> PathBuf {
-    log.with_extension(ENDING)
+    log.with_extension(EXTENSION)
 }
 
-/// A checkpoint on disk.
+/// A checkpoint file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct CheckpointFile {
     /// Its frame.
     pub frame: u64,
     /// Its file.
@@ -163,18 +163,18 @@ pub struct Stored {
     pub bytes: u64,
 }
 
-/// The checkpoints in a folder, by frame; none if there is no folder.
+/// Returns the checkpoints in a folder, by frame; none if there is no folder.
 #[must_use]
-pub fn stored(folder: &Path) -> Vec<Stored> {
+pub fn checkpoint_files(folder: &Path) -> Vec<CheckpointFile> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut stored: Vec<Stored> = entries
+    let mut files: Vec<CheckpointFile> = entries
         .filter_map(|entry| {
             let path = entry.path();
             let frame =
-                path.extension().filter(|ending| *ending == ENDING).and(path.file_stem())?.to_str()?.parse().ok()?;
-            Some(Stored { frame, bytes: entry.metadata().ok()?.len(), path })
+                path.extension().filter(|extension| *extension == EXTENSION).and(path.file_stem())?.to_str()?.parse().ok()?;
+            Some(CheckpointFile { frame, bytes: entry.metadata().ok()?.len(), path })
         })
         .collect();
-    stored.sort_by_key(|stored| stored.frame);
-    stored
+    files.sort_by_key(|file| file.frame);
+    files
 }

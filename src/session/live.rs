@@ -43,7 +43,7 @@ use crate::threads;
 use crate::units::SAMPLE_RATE;
 
 #[doc(hidden)]
-pub use state::rewritten;
+pub use state::reformat;
 
 use publisher::Publisher;
 use initial::{InitialState, log_start};
@@ -60,17 +60,17 @@ use supervision::Signals;
 use takes::Takes;
 
 /// Frames to generate before the audio starts.
-const PRIMED: u64 = 24_000;
-/// Time limit for generating [`PRIMED`] frames.
+const PRIMING_FRAMES: u64 = 24_000;
+/// Time limit for generating [`PRIMING_FRAMES`].
 const PRIMING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Parameter values in the order they apply.
+/// Parameter values in the order in which they apply.
 type Settings = Vec<(Param, Value)>;
 
 /// How to start a performance.
 #[allow(missing_debug_implementations, reason = "it holds a closure")]
 pub struct Options {
-    /// The configuration's source.
+    /// Where the configuration is read from.
     pub config: ConfigSource,
     /// The search path for presets, mappings and models.
     pub search_path: SearchPath,
@@ -82,7 +82,7 @@ pub struct Options {
     pub settings: Settings,
     /// Seed of all random choices.
     pub seed: u64,
-    /// Path for the control log of the whole session; `session.log` in the state folder by default.
+    /// Path of the session's control log; by default, `session.log` in the state folder.
     pub control_log: Option<PathBuf>,
 }
 
@@ -93,20 +93,21 @@ pub struct Options {
 pub fn run(options: Options) -> anyhow::Result<()> {
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let signals = tasks.block_on(async { Signals::catch() })?;
-    let Ready { stage, reloads, _discovery } = set_up(options, &tasks)?;
+    let Ready { main_loop, reloads, _discovery } = set_up(options, &tasks)?;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
-    let (on_stage, stage_ended) = tokio::sync::oneshot::channel::<()>();
-    let stage = threads::spawn("melos-perform", move || {
-        let _on_stage = on_stage;
-        stage.run(&stopped)
+    let (ended_sender, ended) = tokio::sync::oneshot::channel::<()>();
+    let thread = threads::spawn("melos-perform", move || {
+        // Dropped when the thread ends, which the receiver detects.
+        let _ended_sender = ended_sender;
+        main_loop.run(&stopped)
     })?;
     supervision::notify_ready();
     let end = tasks.block_on(async {
         tokio::select! {
             () = signals.wait_for_stop(&reloads) => End::Requested,
             thread = threads::first_panic() => End::Crashed(thread),
-            _ = stage_ended => End::Failed,
+            _ = ended => End::Failed,
         }
     });
     let outcome = match end {
@@ -114,10 +115,10 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             tracing::info!("fading out");
             supervision::notify_stopping();
             stop.store(true, Relaxed);
-            outcome(stage)
+            join(thread)
         }
-        End::Failed => outcome(stage),
-        // Does not wait for the remaining threads: the process supervisor restarts it.
+        End::Failed => join(thread),
+        // Does not wait for the remaining threads, so that the process supervisor can restart Melos at once.
         End::Crashed(thread) => Err(anyhow!("the thread {thread} panicked; see the log for the reason")),
     };
     tasks.shutdown_background();
@@ -126,29 +127,29 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
 /// Why the performance ended.
 enum End {
-    /// By a signal.
+    /// A signal requested it.
     Requested,
-    /// It cannot continue.
+    /// The performance thread cannot continue.
     Failed,
-    /// A thread panicked.
+    /// The named thread panicked.
     Crashed(String),
 }
 
-/// The performance thread's result.
-fn outcome(stage: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
-    stage.join().unwrap_or_else(|_| bail!("the performance thread panicked"))
+/// Waits for the performance thread and returns its result.
+fn join(thread: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
+    thread.join().unwrap_or_else(|_| bail!("the performance thread panicked"))
 }
 
 /// A performance ready to start.
 struct Ready {
-    stage: MainLoop,
-    /// Request that the files be read again.
+    main_loop: MainLoop,
+    /// Request a reload of the files and of the model.
     reloads: [SyncSender<Changed>; 2],
     /// Announces the services until dropped.
     _discovery: Option<Discovery>,
 }
 
-/// Opens everything in order of dependency.
+/// Opens everything, in order of dependency.
 fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let Options { config, search_path, state, preset, settings, seed, control_log } = options;
     let (troubles, losses) = (Troubles::default(), Arc::<Losses>::default());
@@ -156,7 +157,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     threads::count_panics(move || panics.add(Loss::Panics, 1));
     let files = Files::read(config, &search_path, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
-    let lock = lock(&state, &troubles)?;
+    let lock = lock_state(&state, &troubles)?;
     journal::keep(&state, config.log.keep_mb, troubles.clone())?;
     let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
     let remote = tasks.block_on(Remote::open(&config, &search_path, &state, &inbox, troubles.clone()))?;
@@ -169,13 +170,13 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let models = Models::load(runtime()?, &folder)?;
     let fingerprint = models.manifest.fingerprint();
     let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
-    let header = header(seed, format!("{} {fingerprint}", config.model), &initial.values);
+    let header = log_header(seed, format!("{} {fingerprint}", config.model), &initial.values);
     let mut log = LogFile::open(&log_path, header, &config.control_log, troubles.clone())?;
 
     let (engine_ports, ends) = ports();
     let engine = Arc::new(EngineStatus::new(Arc::clone(&losses)));
     let worker = Worker::start(Generator::new(models)?, ends.hops, Arc::clone(&engine), AHEAD)?;
-    let conductor = conductor(seed, &initial.values, &saved, &mut log);
+    let conductor = restored_conductor(seed, &initial.values, &saved, &mut log);
     let feed = EngineFeed::new(ends.commands, ends.immediate, ends.executed, Arc::clone(&engine));
     let interval = config.control_log.checkpoint_interval().map(|seconds| seconds * u64::from(SAMPLE_RATE));
     let checkpoints = Checkpoints::new(interval, ends.saves, ends.saved, ends.state);
@@ -183,14 +184,14 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let performance = Performance::new(conductor, feed, worker, midi_out, log, checkpoints, Arc::clone(&publisher));
     wait_until_primed(performance.worker_status())?;
 
-    let recordings = destination(&state, &config.recordings);
+    let recordings = recordings_destination(&state, &config.recordings);
     api.set_recordings(recordings.folder.clone());
     let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
     let takes = Takes::new(recorder, troubles.clone());
     let presets = Presets::new(files.presets.clone(), initial.journey);
     let setlists = Setlists::new(files.setlists.clone(), &performance.conductor().value(Param::SetlistGo));
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);
-    let (reload, news) = files.watch(&search_path)?;
+    let (reload, reloaded) = files.watch(&search_path)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;
 
     // The playhead moves from here on, so the conductor's head start must last until the performance thread runs.
@@ -202,19 +203,19 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let reports = Reports::new(publisher, api, state_file, supervision::watchdog());
     let show = Show { performance, presets, setlists, timer: Timer::default(), takes, reports };
     let devices = Devices::open(&config, output.status(), mappings, &inbox, show.tempo_source())?;
-    let stage = MainLoop {
+    let main_loop = MainLoop {
         show,
         scheduler: Scheduler::new(inbox),
         devices,
-        reloads: Reloads { news, networks, config, folder: state },
+        reloads: Reloads { files: reloaded, networks, config, folder: state },
         opening_hours: OpeningHours::new(last_saved),
         sound: Sound { engine, events: ends.events, output },
     };
-    Ok(Ready { stage, reloads: [reload, reload_model], _discovery: discovery })
+    Ok(Ready { main_loop, reloads: [reload, reload_model], _discovery: discovery })
 }
 
-/// Locks the state folder for this daemon. A failure to lock does not prevent playing, but a folder in use does.
-fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockError> {
+/// Locks the state folder for this daemon. A folder in use by another daemon is an error; any other failure to lock is not.
+fn lock_state(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockError> {
     match FolderLock::take(state) {
         Ok(lock) => Ok(Some(lock)),
         Err(error @ LockError::Held { .. }) => Err(error),
@@ -225,7 +226,7 @@ fn lock(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockErr
     }
 }
 
-/// Loads the saved state and starts saving changes; the lock file names this daemon's addresses.
+/// Loads the saved state, starts saving changes, and writes this daemon's addresses to the lock file.
 fn open_state(
     folder: &Path,
     mut lock: Option<FolderLock>,
@@ -239,14 +240,14 @@ fn open_state(
     Ok((saved, StateFile::open(folder, lock, troubles.clone())?))
 }
 
-/// The header of a control log.
-fn header(seed: u64, model: String, values: &Settings) -> Header {
+/// Returns the header of the session's control log.
+fn log_header(seed: u64, model: String, values: &Settings) -> Header {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Header { version, model, seed, settings: values.clone(), begins: None, take: None, gaps: Vec::new() }
+    Header { version, model, seed, settings: values.clone(), start_frame: None, take: None, gaps: Vec::new() }
 }
 
-/// A conductor with the saved scenes.
-fn conductor(seed: u64, values: &Settings, saved: &Saved, log: &mut LogFile) -> Conductor {
+/// Creates a conductor and restores the saved scenes.
+fn restored_conductor(seed: u64, values: &Settings, saved: &Saved, log: &mut LogFile) -> Conductor {
     let mut conductor = Conductor::new(seed, values);
     for event in saved.scene_events() {
         match conductor.apply(&event) {
@@ -257,14 +258,14 @@ fn conductor(seed: u64, values: &Settings, saved: &Saved, log: &mut LogFile) -> 
     conductor
 }
 
-/// The folder for recordings.
-fn destination(state: &Path, config: &RecordingsConfig) -> Destination {
+/// Returns the folder for recordings and its limits.
+fn recordings_destination(state: &Path, config: &RecordingsConfig) -> Destination {
     Destination { folder: state.join(&config.folder), budget: Budget::of(config) }
 }
 
 fn wait_until_primed(worker: &WorkerStatus) -> anyhow::Result<()> {
     let started = Instant::now();
-    while worker.covered() < PRIMED {
+    while worker.covered() < PRIMING_FRAMES {
         if started.elapsed() > PRIMING_TIMEOUT {
             bail!("the networks produced no audio within {} s", PRIMING_TIMEOUT.as_secs());
         }

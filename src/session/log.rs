@@ -23,26 +23,27 @@
 //! 57600 checkpoint
 //! 96000 end
 //! ```
-//! Each line starts with the horizon frame at which the event was applied. Numbers are written so that they read back
-//! to the same bits.
+//! Each line starts with the horizon frame at which the event was applied. Numbers are written so that they round-trip
+//! bit for bit.
 //!
-//! `splice` records a plan change that was late in the live session: the frame it was planned for, the frame from which
-//! it was heard, the frame from which music was generated under the new plan, and the frame up to which music had been
-//! generated under the old one. `never` means that a newer change superseded it. `resume` records that the generator
-//! skipped music. `reconciled` records a range of commands, counted from the start, that the engine did not accept; at
-//! this line's frame, it was resynchronized with the conductor. `executed` records that the engine executed a range of
-//! commands at the second frame given, not at the first, for which they were sent: immediate commands take effect
-//! earlier than the horizon, late ones later. With these entries, a render has the same hops and commands as the live
+//! `splice` records a plan change that was late in the live session: the frame it was planned for, the frame at which
+//! it became audible, the frame from which music was generated under the new plan, and the frame up to which music had
+//! been generated under the old one. `never` means that a newer change superseded it. `resume` records that the
+//! generator skipped music. `reconciled` records a range of commands, counted from the start, that the engine did not
+//! accept; at this line's frame, the engine was resynchronized with the conductor. `executed` records a range of
+//! commands, the frame they were sent for, and the frame at which the engine executed them instead: earlier for
+//! immediate commands, later for late ones. With these entries, a render has the same hops and commands as the live
 //! performance. The log does not record when hops reached the engine, so a recording differs from the render during
 //! starvation; starvations are counted, and the daemon logs the frames of each.
 //!
-//! `checkpoint` marks where a checkpoint was taken. One taken after a starvation contains what was heard, so a render from
-//! there may differ from one from the start. A log that begins at one, because it continues another that became
-//! too large, says so in its header (`begins`, with the frame) and cannot be rendered without it.
+//! `checkpoint` marks where a checkpoint was taken. A checkpoint taken after a starvation contains the audio that was
+//! played, so a render from there may differ from one from the start. A log that becomes too large continues in another
+//! file, which starts at a checkpoint. The header of that file gives the frame (`begins`), and the file cannot be
+//! rendered without the checkpoint.
 //!
-//! A log saved beside a recording covers the whole session up to the recording's end; its header gives the frames of
-//! the recording (`take`: the first, and the first after the last), and only those are rendered. `gap` gives frames
-//! that the recorder lost, so that the recording has silence where the render has music.
+//! A log saved beside a recording covers the whole session up to the recording's end. Its header gives the frames of
+//! the recording (`take`, a half-open range), and only those are rendered. `gap` gives frames that the recorder lost:
+//! there, the recording has silence and the render has music.
 
 mod line;
 
@@ -58,19 +59,19 @@ use crate::event::{ControlEvent, Performed};
 const MAX_LINE: u64 = 65_536;
 const MAGIC: &str = "melos-control-log 1";
 
-/// What a performance started from.
+/// The initial state of a performance.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Header {
-    /// Version of Melos that played.
+    /// Version of Melos that wrote the log.
     pub version: String,
-    /// The model: name and hash of its files.
+    /// Name and hash of the model.
     pub model: String,
     /// Seed of all random choices.
     pub seed: u64,
     /// Initial parameter values that differ from the defaults.
     pub settings: Vec<(Param, Value)>,
-    /// The frame of the checkpoint at which the log begins; `None` for the start of the session.
-    pub begins: Option<u64>,
+    /// The frame of the checkpoint at which the log starts; `None` for the start of the session.
+    pub start_frame: Option<u64>,
     /// Frames of a recording; `None` for the log of a whole session.
     pub take: Option<Range<u64>>,
     /// Frames missing from the recording, which are silent.
@@ -112,7 +113,7 @@ pub enum Entry {
         /// The frame at which they took effect.
         at: u64,
     },
-    /// The performance's state was saved: the lines before this one are in it, the others are not.
+    /// A checkpoint was saved. It contains the effects of all lines before this one.
     Checkpoint,
     /// The performance ended.
     End,
@@ -121,7 +122,7 @@ pub enum Entry {
 /// A complete performance, as read from a log.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ControlLog {
-    /// What it started from.
+    /// The initial state.
     pub header: Header,
     /// The events with their horizon frames, in order.
     pub entries: Vec<(u64, Entry)>,
@@ -160,10 +161,10 @@ impl LogText {
             format!("model {}", quoted(&header.model)),
             format!("seed {}", header.seed),
         ];
-        lines.extend(header.begins.map(|frame| format!("begins {frame}")));
-        lines.extend(header.take.as_ref().map(line::take));
-        lines.extend(header.gaps.iter().map(line::gap));
-        lines.extend(header.settings.iter().map(|(param, value)| format!("start {}", line::setting(*param, value))));
+        lines.extend(header.start_frame.map(|frame| format!("begins {frame}")));
+        lines.extend(header.take.as_ref().map(line::format_take));
+        lines.extend(header.gaps.iter().map(line::format_gap));
+        lines.extend(header.settings.iter().map(|(param, value)| format!("start {}", line::format_setting(*param, value))));
         Self(lines.join("\n") + "\n")
     }
 
@@ -171,10 +172,10 @@ impl LogText {
     pub fn add(&mut self, frame: u64, entry: &Entry) {
         use std::fmt::Write;
         // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "{frame} {}", line::entry(entry));
+        let _ = writeln!(self.0, "{frame} {}", line::format_entry(entry));
     }
 
-    /// Bytes of the lines added since the last call of [`LogText::take`].
+    /// Returns the number of bytes added since the last call of [`LogText::take`].
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.0.len() as u64
@@ -187,7 +188,7 @@ impl LogText {
     }
 }
 
-/// Copies the log of a session with a header that gives the frames of a recording, and those missing from it.
+/// Copies the log of a session, adding to its header the frames of a recording and the gaps in it.
 ///
 /// # Errors
 /// When `from` cannot be read or `to` cannot be written.
@@ -199,20 +200,20 @@ pub fn copy_for_take(
 ) -> io::Result<()> {
     let mut magic = String::new();
     from.read_line(&mut magic)?;
-    writeln!(to, "{}\n{}", magic.trim_end(), line::take(frames))?;
+    writeln!(to, "{}\n{}", magic.trim_end(), line::format_take(frames))?;
     for gap in gaps {
-        writeln!(to, "{}", line::gap(gap))?;
+        writeln!(to, "{}", line::format_gap(gap))?;
     }
     io::copy(&mut from, &mut to)?;
     to.flush()
 }
 
 impl ControlLog {
-    /// The frames to render: those of the take, otherwise everything up to the last entry.
+    /// Returns the frames to render: those of the take, otherwise everything up to the last entry.
     #[must_use]
     pub fn frames(&self) -> Range<u64> {
-        let begin = self.header.begins.unwrap_or(0);
-        let whole = begin..self.entries.last().map_or(begin, |(frame, _)| *frame);
+        let start = self.header.start_frame.unwrap_or(0);
+        let whole = start..self.entries.last().map_or(start, |(frame, _)| *frame);
         self.header.take.clone().unwrap_or(whole)
     }
 
@@ -232,10 +233,10 @@ impl ControlLog {
                 return Err(LogError::Line { number: index + 1, text: text.chars().take(60).collect(), hint });
             }
             // A truncated line may parse as a valid line with a different number, so it is ignored.
-            let Some(whole) = text.strip_suffix('\n') else { break };
-            log.read_line(index, whole, &mut last_frame).map_err(|hint| LogError::Line {
+            let Some(line) = text.strip_suffix('\n') else { break };
+            log.read_line(index, line, &mut last_frame).map_err(|hint| LogError::Line {
                 number: index + 1,
-                text: whole.to_owned(),
+                text: line.to_owned(),
                 hint,
             })?;
         }
@@ -252,26 +253,26 @@ impl ControlLog {
         if text.trim().is_empty() {
             return Ok(());
         }
-        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-        match word {
+        let (keyword, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match keyword {
             "version" => {
                 self.header.version = unquoted(rest)?;
-                // Version 0.1 had no recall of phrases; its logs must sound as they did then.
+                // Version 0.1 had no phrase recall; its logs are rendered without it.
                 if self.header.version.starts_with("0.1.") {
                     self.header.settings.push((Param::Recall, Value::Number(0.0)));
                 }
             }
             "model" => self.header.model = unquoted(rest)?,
-            "seed" => self.header.seed = line::number(rest)?,
+            "seed" => self.header.seed = line::read_number(rest)?,
             "begins" => {
-                *last_frame = line::number(rest)?;
-                self.header.begins = Some(*last_frame);
+                *last_frame = line::read_number(rest)?;
+                self.header.start_frame = Some(*last_frame);
             }
             "take" => self.header.take = Some(line::read_frames(rest)?),
             "gap" => self.header.gaps.push(line::read_frames(rest)?),
             "start" => self.header.settings.push(line::read_setting(rest)?),
             _ => {
-                let frame = line::number(word).map_err(|_| "expected a frame number first".to_owned())?;
+                let frame = line::read_number(keyword).map_err(|_| "expected a frame number first".to_owned())?;
                 if frame < *last_frame {
                     return Err(format!("frames must not decrease; the previous line has {last_frame}"));
                 }

@@ -1,5 +1,5 @@
-//! The notes of a performance as a Standard MIDI File: the network's piano, harmony voices, chords as markers, and the tempo
-//! of every beat.
+//! Writes the notes of a performance as a Standard MIDI File: the network's piano, the harmony voices, chords as
+//! markers, and the tempo of every beat.
 
 mod piano;
 
@@ -20,19 +20,19 @@ use crate::generator::Heard;
 use crate::music::theory::Voice;
 use crate::units::SAMPLE_RATE;
 
-/// The piano's channel; the voices of the harmony have the first three.
-const PIANO: u4 = u4::new(3);
+/// The piano's channel; the harmony voices use the first three.
+const PIANO_CHANNEL: u4 = u4::new(3);
 /// Ticks per quarter note.
 const TICKS: u16 = 480;
-/// Maximum value of a tempo event: 24 bits, in microseconds per quarter note.
-const SLOWEST: u32 = 0x00FF_FFFF;
+/// Maximum value of a tempo event in microseconds per quarter note: 24 bits.
+const MAX_TEMPO: u32 = 0x00FF_FFFF;
 
 /// Collects the notes played between two frames.
 #[derive(Debug)]
 pub struct MidiFile {
     frames: Range<u64>,
     beats: Vec<u64>,
-    /// Frame and symbol.
+    /// Frames and chord symbols.
     chords: Vec<(u64, String)>,
     /// In order of onset.
     notes: Vec<Note>,
@@ -72,7 +72,7 @@ impl MidiFile {
     }
 
     /// Adds the conductor's output; call in order.
-    pub(super) fn take(&mut self, score: &Score) {
+    pub(super) fn add_score(&mut self, score: &Score) {
         for (frame, notice) in score.notices.iter().filter(|(frame, _)| self.frames.contains(frame)) {
             match notice {
                 Notice::Beat { .. } => self.beats.push(*frame),
@@ -91,15 +91,15 @@ impl MidiFile {
                     self.notes.push(Note { voice, key: note, velocity, start: timed.frame, end: None });
                 }
                 EngineCommand::NoteOff { voice, note } => {
-                    self.end(timed.frame, |sounding| sounding.voice == voice && sounding.key == note);
+                    self.end_notes(timed.frame, |sounding| sounding.voice == voice && sounding.key == note);
                 }
-                EngineCommand::Panic => self.end(timed.frame, |_| true),
+                EngineCommand::Panic => self.end_notes(timed.frame, |_| true),
                 _ => {}
             }
         }
     }
 
-    /// Mutes or unmutes voices from a frame on. Notes that begin at that frame may already have been added.
+    /// Mutes or unmutes voices from a frame on. Notes that start at that frame may already have been added.
     fn mute(&mut self, frame: u64, param: Param, on: bool) {
         let voices = match param {
             Param::MuteBass => &[Voice::Bass][..],
@@ -117,7 +117,7 @@ impl MidiFile {
         }
     }
 
-    fn end(&mut self, frame: u64, which: impl Fn(&Note) -> bool) {
+    fn end_notes(&mut self, frame: u64, which: impl Fn(&Note) -> bool) {
         for note in self.notes.iter_mut().filter(|note| note.end.is_none() && which(note)) {
             note.end = Some(frame);
         }
@@ -128,21 +128,21 @@ impl MidiFile {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let grid = Grid::new(&self.frames, &self.beats);
+        let tempo_map = TempoMap::new(&self.frames, &self.beats);
         let mut smf = Smf::new(Header::new(Format::Parallel, Timing::Metrical(u15::new(TICKS))));
         let meta = |message| TrackEventKind::Meta(message);
-        let mut first: Vec<_> = grid.tempi().map(|(tick, tempo)| (tick, meta(MetaMessage::Tempo(tempo)))).collect();
-        first.push((0, meta(MetaMessage::TimeSignature(4, 2, 24, 8))));
+        let mut tempo_events: Vec<_> = tempo_map.tempi().map(|(tick, tempo)| (tick, meta(MetaMessage::Tempo(tempo)))).collect();
+        tempo_events.push((0, meta(MetaMessage::TimeSignature(4, 2, 24, 8))));
         let chords =
-            self.chords.iter().map(|(frame, symbol)| (grid.tick(*frame), meta(MetaMessage::Marker(symbol.as_bytes()))));
-        first.extend(chords);
-        smf.tracks.push(track("Melos", first, grid.tick(self.frames.end)));
+            self.chords.iter().map(|(frame, symbol)| (tempo_map.tick(*frame), meta(MetaMessage::Marker(symbol.as_bytes()))));
+        tempo_events.extend(chords);
+        smf.tracks.push(track("Melos", tempo_events, tempo_map.tick(self.frames.end)));
         for (channel, voice) in (0..).zip(Voice::ALL) {
             let mut events = Vec::new();
             for note in self.notes.iter().filter(|note| note.voice == voice) {
                 let mut add = |frame, message| {
                     let kind = TrackEventKind::Midi { channel: u4::new(channel), message };
-                    events.push((grid.tick(frame), kind));
+                    events.push((tempo_map.tick(frame), kind));
                 };
                 let (key, vel) = (u7::new(note.key), u7::new(note.velocity));
                 add(note.start, MidiMessage::NoteOn { key, vel });
@@ -151,11 +151,11 @@ impl MidiFile {
                     MidiMessage::NoteOff { key, vel: u7::new(64) },
                 );
             }
-            smf.tracks.push(track(name(voice), events, grid.tick(self.frames.end)));
+            smf.tracks.push(track(name(voice), events, tempo_map.tick(self.frames.end)));
         }
         let piano = self.piano.messages(&self.frames).into_iter();
-        let piano = piano.map(|(frame, message)| (grid.tick(frame), TrackEventKind::Midi { channel: PIANO, message }));
-        smf.tracks.push(track("Piano", piano.collect(), grid.tick(self.frames.end)));
+        let piano = piano.map(|(frame, message)| (tempo_map.tick(frame), TrackEventKind::Midi { channel: PIANO_CHANNEL, message }));
+        smf.tracks.push(track("Piano", piano.collect(), tempo_map.tick(self.frames.end)));
         let mut file = File::create(path)?;
         smf.write_std(&mut file)?;
         file.sync_all()
@@ -170,11 +170,11 @@ const fn name(voice: Voice) -> &'static str {
     }
 }
 
-/// A track of events in tick order; at the same tick, note ends come first.
+/// Builds a track of events in tick order; at the same tick, note-offs come first.
 fn track<'a>(name: &'a str, mut events: Vec<(u32, TrackEventKind<'a>)>, end: u32) -> Track<'a> {
-    let is_end =
+    let is_note_off =
         |kind: &TrackEventKind| matches!(kind, TrackEventKind::Midi { message: MidiMessage::NoteOff { .. }, .. });
-    events.sort_by_key(|(tick, kind)| (*tick, !is_end(kind)));
+    events.sort_by_key(|(tick, kind)| (*tick, !is_note_off(kind)));
     let mut now = 0;
     let mut track =
         vec![TrackEvent { delta: u28::new(0), kind: TrackEventKind::Meta(MetaMessage::TrackName(name.as_bytes())) }];
@@ -185,14 +185,14 @@ fn track<'a>(name: &'a str, mut events: Vec<(u32, TrackEventKind<'a>)>, end: u32
     track
 }
 
-/// Converts frames to ticks: linearly between two beats, where the tempo of the file is constant.
+/// Converts frames to ticks by linear interpolation between beats; the file's tempo is constant from beat to beat.
 #[derive(Debug)]
-struct Grid {
-    /// Frames and ticks, both increasing; at least two.
+struct TempoMap {
+    /// At least two pairs of frame and tick, both increasing.
     points: Vec<(u64, u32)>,
 }
 
-impl Grid {
+impl TempoMap {
     fn new(frames: &Range<u64>, beats: &[u64]) -> Self {
         let length = |index: usize| match beats {
             [] | [_] => f64::from(SAMPLE_RATE) / 2.0,
@@ -201,11 +201,11 @@ impl Grid {
                 (beats[index] - beats[index - 1]).max(1) as f64
             }
         };
-        let part = |frames: u64, beat: f64| (f64::from(TICKS) * frames as f64 / beat).round() as u32;
+        let ticks = |frames: u64, beat: f64| (f64::from(TICKS) * frames as f64 / beat).round() as u32;
         let mut points = vec![(frames.start, 0)];
         for (index, beat) in beats.iter().enumerate() {
             let tick = match index {
-                0 => part(beat - frames.start, length(0)),
+                0 => ticks(beat - frames.start, length(0)),
                 _ => points[points.len() - 1].1 + u32::from(TICKS),
             };
             // A beat on the first frame is already included.
@@ -215,7 +215,7 @@ impl Grid {
         }
         let (last, tick) = points[points.len() - 1];
         let end = frames.end.max(last + 1);
-        points.push((end, tick + part(end - last, length(beats.len())).max(1)));
+        points.push((end, tick + ticks(end - last, length(beats.len())).max(1)));
         Self { points }
     }
 
@@ -226,9 +226,9 @@ impl Grid {
         first + (share * f64::from(last - first)).round() as u32
     }
 
-    /// The points at which the tempo changes, with the new tempo in microseconds per quarter note.
+    /// Returns the ticks at which the tempo changes, with the new tempo in microseconds per quarter note.
     fn tempi(&self) -> impl Iterator<Item = (u32, u24)> {
-        let mut before = None;
+        let mut previous = None;
         self.points.windows(2).filter_map(move |pair| {
             let ((start, first), (end, last)) = (pair[0], pair[1]);
             if last == first {
@@ -236,8 +236,8 @@ impl Grid {
             }
             let seconds = (end - start) as f64 / f64::from(SAMPLE_RATE);
             let quarter = (seconds * 1e6 * f64::from(TICKS) / f64::from(last - first)).round() as u32;
-            let tempo = u24::new(quarter.clamp(1, SLOWEST));
-            (before.replace(tempo) != Some(tempo)).then_some((first, tempo))
+            let tempo = u24::new(quarter.clamp(1, MAX_TEMPO));
+            (previous.replace(tempo) != Some(tempo)).then_some((first, tempo))
         })
     }
 }
@@ -259,7 +259,7 @@ mod tests {
         TimedCommand { frame, command: EngineCommand::NoteOff { voice, note } }
     }
 
-    /// Seconds, key and velocity (0 for an end) of a track's notes, according to the file's tempo map.
+    /// Returns the time in seconds, key and velocity (0 for note-offs) of a track's notes, by the file's tempo map.
     fn played(bytes: &[u8], track: usize) -> Vec<(f64, u8, u8)> {
         let smf = Smf::parse(bytes).unwrap();
         let mut tempi = Vec::new();
@@ -296,10 +296,10 @@ mod tests {
     }
 
     #[test]
-    fn notes_keep_their_time_while_the_tempo_changes() {
+    fn notes_keep_their_times_while_the_tempo_changes() {
         let mut file = MidiFile::new(12_000..180_000);
         let score = Score {
-            // The first beat comes a quarter of a second after the start, then they accelerate.
+            // The first beat comes a quarter of a second after the start; then the tempo increases.
             notices: [24_000, 48_000, 66_000, 78_000].map(beat).into(),
             commands: vec![
                 on(6_000, Voice::Bass, 30, 1.0),
@@ -311,29 +311,29 @@ mod tests {
             ],
             ..Score::default()
         };
-        file.take(&score);
+        file.add_score(&score);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notes.mid");
         file.write(&path).unwrap();
         let bytes = std::fs::read(path).unwrap();
-        let near = |found: Vec<(f64, u8, u8)>, wanted: &[(u64, u8, u8)]| {
-            assert_eq!(found.len(), wanted.len(), "{found:?}");
-            for ((seconds, key, velocity), (frame, wanted_key, wanted_velocity)) in found.into_iter().zip(wanted) {
-                let expected = (*frame - 12_000) as f64 / f64::from(SAMPLE_RATE);
-                assert!((seconds - expected).abs() < 0.001, "{seconds} for {expected}");
-                assert_eq!((key, velocity), (*wanted_key, *wanted_velocity));
+        let assert_notes = |found: Vec<(f64, u8, u8)>, expected: &[(u64, u8, u8)]| {
+            assert_eq!(found.len(), expected.len(), "{found:?}");
+            for ((seconds, key, velocity), (frame, expected_key, expected_velocity)) in found.into_iter().zip(expected) {
+                let expected_seconds = (*frame - 12_000) as f64 / f64::from(SAMPLE_RATE);
+                assert!((seconds - expected_seconds).abs() < 0.001, "{seconds} for {expected_seconds}");
+                assert_eq!((key, velocity), (*expected_key, *expected_velocity));
             }
         };
-        near(played(&bytes, 1), &[(30_000, 36, 64), (60_000, 36, 0), (60_000, 43, 127), (180_000, 43, 0)]);
-        near(played(&bytes, 2), &[]);
-        near(played(&bytes, 3), &[(150_000, 72, 1), (180_000, 72, 0)]);
+        assert_notes(played(&bytes, 1), &[(30_000, 36, 64), (60_000, 36, 0), (60_000, 43, 127), (180_000, 43, 0)]);
+        assert_notes(played(&bytes, 2), &[]);
+        assert_notes(played(&bytes, 3), &[(150_000, 72, 1), (180_000, 72, 0)]);
     }
 
     #[test]
-    fn muted_notes_are_not_written_and_panic_ends_all() {
+    fn muted_notes_are_not_written_and_panic_ends_all_notes() {
         let mut file = MidiFile::new(0..48_000);
         let command = |frame, command| TimedCommand { frame, command };
-        file.take(&Score {
+        file.add_score(&Score {
             notices: vec![beat(0), beat(24_000)],
             commands: vec![
                 command(0, EngineCommand::Toggle(Param::MutePad, true)),

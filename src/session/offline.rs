@@ -88,7 +88,7 @@ impl Offline {
             lost,
             hops: Vec::new(),
             entries: log.entries.into(),
-            begins: log.header.begins,
+            begins: log.header.start_frame,
             late,
             gaps,
             splices: 0,
@@ -202,7 +202,7 @@ impl Offline {
 
     fn distribute(&mut self) {
         if let Some(notes) = &mut self.notes {
-            notes.take(&self.score);
+            notes.add_score(&self.score);
         }
         for command in self.score.commands.drain(..) {
             self.handover.send(command, |command| {

@@ -22,11 +22,11 @@ pub(super) struct InitialState {
 }
 
 impl InitialState {
-    /// Chooses the requested preset, otherwise the saved state, otherwise the configured preset; the requested settings
-    /// override it. Recording is an action rather than a state, so it is requested through the `inbox`.
+    /// Chooses the requested preset, otherwise the saved state, otherwise the configured preset; `settings` override its
+    /// values. Recording is an action rather than a state, so it is requested through the `inbox`.
     ///
     /// # Errors
-    /// When there is no such preset.
+    /// When the preset does not exist.
     pub(super) fn choose(
         presets: &Library<Preset>,
         saved: &Saved,
@@ -71,7 +71,7 @@ fn resumed_journey(presets: &Library<Preset>, saved: &Saved) -> Option<JourneySt
     Some(JourneySteps::resume(presets.get(name)?, step, 0))
 }
 
-/// Logs what plays, where, and what to try next at this HTTP address; the addresses were logged when they were opened.
+/// Logs what is playing, on which output, and some commands to try. The addresses have already been logged.
 pub(super) fn log_start(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus, http: SocketAddr) {
     let preset = conductor.value(Param::Preset);
     let name = match &preset {
@@ -79,20 +79,20 @@ pub(super) fn log_start(conductor: &Conductor, presets: &Library<Preset>, output
         _ => "a custom mood",
     };
     let block = match output.block_frames() {
-        // Nothing has been requested yet.
+        // The device has not requested a block yet.
         0 => String::new(),
         frames => format!(", {:.1} ms blocks", 1000.0 * frames_to_seconds(u64::from(frames))),
     };
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!("Melos {version} is playing {name} on {}{block}", output.name());
-    let at = option_for(http);
-    tracing::info!("try `melos set emotion sad{at}`, `melos preset storm{at}`, `melos status{at}`; Ctrl-C fades out");
+    let option = option_for(http);
+    tracing::info!("try `melos set emotion sad{option}`, `melos preset storm{option}`, `melos status{option}`; Ctrl-C fades out");
 }
 
-/// The option with which commands find the daemon at an HTTP address; empty at the default one.
+/// Returns the option that commands need to find the daemon at an HTTP address; empty for the default address.
 fn option_for(http: SocketAddr) -> String {
-    let usual = HttpConfig::default();
-    match (http.ip() == usual.address || http.ip().is_unspecified(), http.port() == usual.port) {
+    let default = HttpConfig::default();
+    match (http.ip() == default.address || http.ip().is_unspecified(), http.port() == default.port) {
         (true, true) => String::new(),
         (true, false) => format!(" --http {}", http.port()),
         (false, _) => format!(" --http {http}"),
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_shown_as_they_reach_the_daemon() {
+    fn suggested_commands_reach_the_daemon() {
         for (http, option) in [
             ("127.0.0.1:9080", ""),
             ("0.0.0.0:9080", ""),

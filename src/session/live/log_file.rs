@@ -20,23 +20,23 @@ use crate::session::checkpoint::Checkpoint;
 use crate::session::log::{Entry, Header};
 use crate::threads;
 
-use writer::Log;
+use writer::Writer;
 
-/// Capacity of the line queue.
-const WAITING: usize = 65_536;
+/// Capacity of the request queue.
+const QUEUE_CAPACITY: usize = 65_536;
 /// Bytes in a megabyte.
 const MEGABYTE: u64 = 1 << 20;
 /// Time limit for a hung disk on shutdown.
-const LAST: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A control log on disk. If a write fails, it is retried while lines queue up; if the queue is full, the log ends,
-/// which is reported, and the music continues.
+/// A control log on disk. A failed write is retried while lines queue up. If the queue overflows, the log ends, the loss
+/// is reported, and the music continues.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    /// `None` once the log is incomplete, or if logging is off.
+    /// `None` if logging is off, or once lines have been lost.
     requests: Option<SyncSender<Request>>,
     thread: Option<thread::JoinHandle<()>>,
-    /// Whether the log is closed: at the end, or because lines were lost.
+    /// Whether the log is closed, on shutdown or because lines were lost.
     ended: Arc<AtomicBool>,
     troubles: Troubles,
 }
@@ -44,7 +44,7 @@ pub(super) struct LogFile {
 #[derive(Debug)]
 enum Request {
     Write(u64, Entry),
-    Keep(Recorded),
+    CopyBeside(Recorded),
     Store(Box<Checkpoint>),
 }
 
@@ -58,14 +58,14 @@ impl LogFile {
         if !config.write {
             return Ok(Self { requests: None, thread: None, ended, troubles });
         }
-        let (sender, requests) = sync_channel(WAITING);
-        let log = Log::new(path, config, Arc::clone(&ended), troubles.clone());
-        let troubled = troubles.clone();
-        // A line may be missing, and without it the rest cannot be replayed.
-        let lost = move || {
-            troubled.set(Part::ControlLog, "the thread that writes it panicked; the control log of this session ends");
+        let (sender, requests) = sync_channel(QUEUE_CAPACITY);
+        let writer = Writer::new(path, header, config, Arc::clone(&ended), troubles.clone());
+        let panic_troubles = troubles.clone();
+        // A panic may have lost a line, and without it the rest cannot be replayed.
+        let report_panic = move || {
+            panic_troubles.set(Part::ControlLog, "the thread that writes it panicked; the control log of this session ends");
         };
-        let thread = threads::spawn_mortal("melos-log", move || log.serve(&header, &requests), lost)?;
+        let thread = threads::spawn_mortal("melos-log", move || writer.run(&requests), report_panic)?;
         Ok(Self { requests: Some(sender), thread: Some(thread), ended, troubles })
     }
 
@@ -74,7 +74,7 @@ impl LogFile {
         self.request(Request::Write(frame, entry));
     }
 
-    /// Whether lines are still written.
+    /// Returns whether lines are still written.
     pub(super) const fn is_open(&self) -> bool {
         self.requests.is_some()
     }
@@ -85,8 +85,8 @@ impl LogFile {
     }
 
     /// Copies the log so far beside a recording.
-    pub(super) fn keep(&mut self, recorded: Recorded) {
-        self.request(Request::Keep(recorded));
+    pub(super) fn copy_beside(&mut self, recorded: Recorded) {
+        self.request(Request::CopyBeside(recorded));
     }
 
     fn request(&mut self, request: Request) {
@@ -110,9 +110,9 @@ impl Drop for LogFile {
         self.ended.store(true, Relaxed);
         let Some(thread) = self.thread.take() else { return };
         thread.thread().unpark();
-        let begun = Instant::now();
+        let started = Instant::now();
         while !thread.is_finished() {
-            if begun.elapsed() > LAST {
+            if started.elapsed() > CLOSE_TIMEOUT {
                 return tracing::error!("the disk does not respond; the end of the control log may be missing");
             }
             thread::sleep(Duration::from_millis(5));

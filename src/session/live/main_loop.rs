@@ -207,7 +207,7 @@ impl MainLoop {
                 ConfigChange::Audio(audio) => self.sound.configure(audio),
                 ConfigChange::MidiOut(out) => self.show.performance.configure_midi_out(out),
                 ConfigChange::Recordings(recordings) => {
-                    let destination = super::destination(self.reloads.folder(), &recordings);
+                    let destination = super::recordings_destination(self.reloads.folder(), &recordings);
                     self.show.reports.api().set_recordings(destination.folder.clone());
                     self.show.takes.configure(destination);
                 }
@@ -240,7 +240,7 @@ impl MainLoop {
         self.devices.follow_audio_system(self.sound.status());
         self.devices.log_once(head);
         self.follow_opening_hours();
-        self.show.takes.keep_logs(head, self.show.performance.log());
+        self.show.takes.copy_logs(head, self.show.performance.log());
         self.report_failed_take();
         let Show { performance, presets, takes, reports, .. } = &mut self.show;
         reports.api().set_journey(presets.journey_position(head));

@@ -20,8 +20,8 @@ pub(super) struct Replacement {
     pub(super) fingerprint: String,
 }
 
-/// Watches a model's folder, from which `playing` was loaded. Returns a sender that requests a check, and a receiver
-/// for replacements, which are delivered one at a time.
+/// Watches a model's folder; `playing` is the fingerprint of the current model. Returns a sender that requests a check,
+/// and a receiver for replacements, which are delivered one at a time.
 ///
 /// # Errors
 /// When no thread can be created.
@@ -31,17 +31,17 @@ pub(super) fn watch_model(
     playing: String,
     troubles: Troubles,
 ) -> io::Result<(SyncSender<Changed>, Receiver<Replacement>)> {
-    let (asking, changed) = sync_channel(1);
+    let (requests, changed) = sync_channel(1);
     let (sender, replacements) = sync_channel(1);
-    watch(vec![folder.to_owned()], asking.clone(), troubles)?;
+    watch(vec![folder.to_owned()], requests.clone(), troubles)?;
     let folder = folder.to_owned();
-    let mut newest = playing;
-    let look = move || {
+    let mut current = playing;
+    let check = move || {
         for Changed(_) in &changed {
-            match load(runtime, &folder, &newest) {
+            match load(runtime, &folder, &current) {
                 Ok(None) => {}
                 Ok(Some(replacement)) => {
-                    newest.clone_from(&replacement.fingerprint);
+                    current.clone_from(&replacement.fingerprint);
                     if sender.send(replacement).is_err() {
                         return;
                     }
@@ -50,15 +50,15 @@ pub(super) fn watch_model(
             }
         }
     };
-    threads::spawn_steady("melos-model", look)?;
-    Ok((asking, replacements))
+    threads::spawn_steady("melos-model", check)?;
+    Ok((requests, replacements))
 }
 
-/// Loads the networks in a folder, unless they are the current ones.
-fn load(runtime: &Runtime, folder: &Path, newest: &str) -> Result<Option<Replacement>, GeneratorError> {
+/// Loads the networks in a folder; returns `None` if they are the current ones.
+fn load(runtime: &Runtime, folder: &Path, current: &str) -> Result<Option<Replacement>, GeneratorError> {
     let models = Models::load(runtime, folder)?;
     let fingerprint = models.manifest.fingerprint();
-    if fingerprint == newest {
+    if fingerprint == current {
         return Ok(None);
     }
     Ok(Some(Replacement { networks: Networks::new(models)?, fingerprint }))
@@ -74,9 +74,9 @@ mod tests {
     use crate::generator::model::runtime;
 
     /// Far longer than needed, so that only a failing test waits this long.
-    const LONG: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// A copy of the small model.
+    /// Copies the small model.
     fn model() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for entry in fs::read_dir("tests/fixtures/tiny-model").unwrap() {
@@ -86,35 +86,35 @@ mod tests {
         folder
     }
 
-    /// The contract without the vocoder: a different, equally valid model.
+    /// Returns the contract without the vocoder: a different model that is also valid.
     fn without_vocoder(contract: &str) -> String {
         let files = contract.split("[[file]]");
         files.filter(|file| !file.contains("vocoder.onnx")).collect::<Vec<_>>().join("[[file]]")
     }
 
     #[test]
-    fn a_bad_model_is_refused_and_a_good_one_is_loaded() {
+    fn an_invalid_model_is_rejected_and_a_valid_one_is_loaded() {
         let folder = model();
         let at = |name: &str| folder.path().join(name);
         let contract = fs::read_to_string(at("model.toml")).unwrap();
         let runtime = runtime().unwrap();
         let playing = Models::load(runtime, folder.path()).unwrap().manifest.fingerprint();
-        let refuse = |why: &str| match load(runtime, folder.path(), &playing) {
-            Err(error) => assert!(error.to_string().contains(why), "{why:?} is not in {error}"),
-            Ok(_) => panic!("this must be refused: {why}"),
+        let assert_rejected = |reason: &str| match load(runtime, folder.path(), &playing) {
+            Err(error) => assert!(error.to_string().contains(reason), "{reason:?} is not in {error}"),
+            Ok(_) => panic!("the model was accepted; expected {reason:?}"),
         };
         assert!(load(runtime, folder.path(), &playing).unwrap().is_none(), "nothing changed");
 
         let decoder = fs::read(at("pianist-decoder.onnx")).unwrap();
         fs::remove_file(at("pianist-decoder.onnx")).unwrap();
-        refuse("pianist-decoder.onnx: No such file");
+        assert_rejected("pianist-decoder.onnx: No such file");
         fs::write(at("pianist-decoder.onnx"), &decoder[..1000]).unwrap();
-        refuse("truncated");
+        assert_rejected("truncated");
         fs::write(at("pianist-decoder.onnx"), vec![0; decoder.len()]).unwrap();
-        refuse("SHA-256");
+        assert_rejected("SHA-256");
         fs::write(at("pianist-decoder.onnx"), &decoder).unwrap();
         fs::write(at("model.toml"), contract.replacen("layers = 1", "layers = 2", 1)).unwrap();
-        refuse("should be float");
+        assert_rejected("should be float");
 
         fs::write(at("model.toml"), without_vocoder(&contract)).unwrap();
         let replacement = load(runtime, folder.path(), &playing).unwrap().expect("the model has changed");
@@ -122,21 +122,21 @@ mod tests {
     }
 
     #[test]
-    fn saves_are_noticed_and_only_valid_models_are_delivered() {
+    fn only_valid_models_are_delivered_after_a_save() {
         let folder = model();
         let path = folder.path().join("model.toml");
         let contract = fs::read_to_string(&path).unwrap();
         let runtime = runtime().unwrap();
         let playing = Models::load(runtime, folder.path()).unwrap().manifest.fingerprint();
-        let (ask, replacements) = watch_model(runtime, folder.path(), playing.clone(), Troubles::default()).unwrap();
+        let (requests, replacements) = watch_model(runtime, folder.path(), playing.clone(), Troubles::default()).unwrap();
 
         fs::write(&path, "schema = \"none\"").unwrap();
-        ask.send(Changed(Vec::new())).unwrap();
+        requests.send(Changed(Vec::new())).unwrap();
         fs::write(&path, without_vocoder(&contract)).unwrap();
-        let first = replacements.recv_timeout(LONG).unwrap();
+        let first = replacements.recv_timeout(TIMEOUT).unwrap();
         assert_ne!(first.fingerprint, playing);
         fs::write(&path, &contract).unwrap();
-        assert_eq!(replacements.recv_timeout(LONG).unwrap().fingerprint, playing);
+        assert_eq!(replacements.recv_timeout(TIMEOUT).unwrap().fingerprint, playing);
         assert_eq!(replacements.try_recv().unwrap_err(), TryRecvError::Empty);
     }
 }

@@ -1,4 +1,4 @@
-//! Distributes notices to listeners, and provides the status.
+//! Publishes notices to listeners, and keeps the status up to date.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::remote::oscquery::OscQuery;
 use crate::remote::status::{Metrics, RecordingMetrics, ShowMetrics, Status};
 use crate::units::{frames_to_seconds, gain_to_db};
 
-/// Distributes notices, and keeps the latest status.
+/// Publishes notices, and keeps the latest status.
 #[derive(Debug)]
 pub(super) struct Publisher {
     osc: Arc<OscServer>,
@@ -39,12 +39,12 @@ impl Publisher {
         Self { osc, oscquery, metrics, troubles, losses }
     }
 
-    /// The OSC address.
+    /// Returns the OSC address.
     pub(super) fn osc_address(&self) -> SocketAddr {
         self.osc.address()
     }
 
-    /// The HTTP address.
+    /// Returns the HTTP address.
     pub(super) fn http_address(&self) -> SocketAddr {
         self.oscquery.address()
     }
@@ -65,7 +65,7 @@ impl Publisher {
         self.osc.publish(notice);
     }
 
-    /// Publishes the values that changed, and returns them.
+    /// Publishes the values that have changed, and returns them.
     pub(super) fn publish_changed_values(&self, values: Vec<(Param, Value)>) -> Vec<(Param, Value)> {
         let mut last = self.metrics.last_sent();
         let changed: Vec<_> = values.iter().filter(|value| !last.values.contains(value)).cloned().collect();

@@ -21,9 +21,9 @@ const MAX_LOGGED: usize = 16;
 /// The current contents of the files.
 #[derive(Debug)]
 pub(super) struct Reloaded {
-    /// All presets; invalid files keep their last good state.
+    /// All presets; an invalid file keeps its last valid state.
     pub(super) presets: Library<Preset>,
-    /// All setlists, likewise.
+    /// All setlists; an invalid file keeps its last valid state.
     pub(super) setlists: Library<Setlist>,
     /// Names of the presets that are new or have changed.
     pub(super) changed: Vec<String>,
@@ -33,23 +33,22 @@ pub(super) struct Reloaded {
     pub(super) config: Option<Config>,
 }
 
-/// The files that may change while playing.
+/// The files that can change while playing.
 pub(super) struct Files {
     pub(super) presets: Library<Preset>,
     pub(super) mappings: Library<Mapping>,
     pub(super) setlists: Library<Setlist>,
     pub(super) config: Config,
     source: ConfigSource,
-    /// Whether the configuration file existed.
-    configured: bool,
+    /// Whether the configuration file existed at the last check.
+    config_exists: bool,
     /// The last problems found.
     reported: Vec<Problem>,
     troubles: Troubles,
 }
 
 impl Files {
-    /// Reads the configuration, the presets and the mappings; problems in the latter two are logged, and the valid
-    /// files are used.
+    /// Reads all files. Invalid presets, mappings and setlists are logged and ignored.
     ///
     /// # Errors
     /// When the configuration is invalid.
@@ -61,8 +60,8 @@ impl Files {
         let reported = [bad_presets, bad_mappings, bad_setlists].concat();
         reported.iter().take(MAX_LOGGED).for_each(|problem| tracing::warn!("{problem}; ignored"));
         log_more(reported.len().saturating_sub(MAX_LOGGED));
-        let configured = source.file().is_file();
-        let files = Self { presets, mappings, setlists, config, source, configured, reported, troubles };
+        let config_exists = source.file().is_file();
+        let files = Self { presets, mappings, setlists, config, source, config_exists, reported, troubles };
         files.report_problems();
         Ok(files)
     }
@@ -73,29 +72,29 @@ impl Files {
     /// # Errors
     /// When no thread can be created.
     pub(super) fn watch(mut self, search_path: &SearchPath) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
-        let (asking, changed) = sync_channel(1);
-        let (sender, news) = sync_channel(1);
+        let (requests, changed) = sync_channel(1);
+        let (sender, reloads) = sync_channel(1);
         let mut files = ["presets", "mappings", "setlists"].map(|kind| search_path.candidates(kind)).concat();
         files.extend(self.source.files.iter().cloned());
-        watch(files, asking.clone(), self.troubles.clone())?;
-        threads::spawn_steady("melos-reload", move || self.serve(&changed, &sender))?;
-        Ok((asking, news))
+        watch(files, requests.clone(), self.troubles.clone())?;
+        threads::spawn_steady("melos-reload", move || self.run(&changed, &sender))?;
+        Ok((requests, reloads))
     }
 
-    /// Reads the files after every save and request until the receiver is dropped; and once initially, since a file may
-    /// have been saved before watching began.
-    fn serve(&mut self, changed: &Receiver<Changed>, sender: &SyncSender<Reloaded>) {
+    /// Reads the files after every save and request until the receiver is dropped. Also reads them once at the start,
+    /// since a file may have been saved before watching began.
+    fn run(&mut self, changed: &Receiver<Changed>, sender: &SyncSender<Reloaded>) {
         let mut reloaded = self.scan();
         while sender.send(reloaded).is_ok()
             && let Ok(Changed(paths)) = changed.recv()
         {
-            let explicit = paths.is_empty();
+            let is_request = paths.is_empty();
             // Problems are logged again on every save of their file and on every request.
             let saved = |problem: &Problem| paths.iter().any(|path| path.file_name() == problem.file.file_name());
-            self.reported.retain(|problem| !explicit && !saved(problem));
+            self.reported.retain(|problem| !is_request && !saved(problem));
             reloaded = self.scan();
-            let news = !reloaded.changed.is_empty() || reloaded.mappings.is_some() || reloaded.config.is_some();
-            if explicit && !news && self.reported.is_empty() {
+            let has_changes = !reloaded.changed.is_empty() || reloaded.mappings.is_some() || reloaded.config.is_some();
+            if is_request && !has_changes && self.reported.is_empty() {
                 tracing::info!("files read again; no changes");
             }
         }
@@ -105,21 +104,21 @@ impl Files {
     fn scan(&mut self) -> Reloaded {
         let (presets, mappings, setlists) = (self.presets.reload(), self.mappings.reload(), self.setlists.reload());
         let new_mappings = mappings.has_changes().then(|| self.mappings.values().cloned().collect());
-        let (config, wrong) = match self.configuration() {
+        let (config, config_problems) = match self.configuration() {
             Ok(config) => (config, Vec::new()),
             Err(problems) => (None, problems),
         };
         let file = self.source.file().to_owned();
-        let problems: Vec<Problem> = [presets.problems, mappings.problems, setlists.problems, wrong].concat();
+        let problems: Vec<Problem> = [presets.problems, mappings.problems, setlists.problems, config_problems].concat();
         let mut new = problems.iter().filter(|problem| !self.reported.contains(problem));
         for problem in new.by_ref().take(MAX_LOGGED) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
-            let known = self.presets.get(&name).is_some()
+            let has_valid_state = self.presets.get(&name).is_some()
                 || self.mappings.get(&name).is_some()
                 || self.setlists.get(&name).is_some();
             // The contents of an unreadable folder are kept as well.
-            let known = known || problem.file == file || problem.file.is_dir();
-            tracing::warn!("{problem}; {}", if known { "keeping the last good state" } else { "ignored" });
+            let has_valid_state = has_valid_state || problem.file == file || problem.file.is_dir();
+            tracing::warn!("{problem}; {}", if has_valid_state { "keeping the last valid state" } else { "ignored" });
         }
         log_more(new.count());
         self.reported = problems;
@@ -128,16 +127,16 @@ impl Files {
         let mut removed = [presets.removed.as_slice(), &mappings.removed, &setlists.removed].concat();
         let restored = [presets.restored, mappings.restored, setlists.restored].concat();
         changed.extend(config.is_some().then(|| file.display().to_string()));
-        let there = file.is_file();
-        removed.extend((self.configured && !there).then(|| file.display().to_string()));
-        self.configured = there;
-        for (files, what) in [
+        let exists = file.is_file();
+        removed.extend((self.config_exists && !exists).then(|| file.display().to_string()));
+        self.config_exists = exists;
+        for (files, message) in [
             (changed, "reloaded"),
             (removed, "files removed; settings they applied stay in effect"),
             (restored, "files restored unchanged"),
         ] {
             if !files.is_empty() {
-                tracing::info!(files = listed(files.iter().map(String::as_str)), "{what}");
+                tracing::info!(files = listed(files.iter().map(String::as_str)), "{message}");
             }
         }
         Reloaded {
@@ -160,7 +159,7 @@ impl Files {
         }
     }
 
-    /// The configuration, if it changed; a removed file changes nothing.
+    /// Returns the configuration if it has changed; removing the file changes nothing.
     fn configuration(&mut self) -> Result<Option<Config>, Vec<Problem>> {
         if !self.source.file().exists() {
             return Ok(None);
@@ -190,32 +189,32 @@ mod tests {
     use super::*;
 
     /// Far longer than needed, so that only a failing test waits this long.
-    const LONG: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     fn read(folder: &Path) -> Files {
-        for inside in ["presets", "mappings"] {
-            let _ = fs::create_dir(folder.join(inside));
+        for name in ["presets", "mappings"] {
+            let _ = fs::create_dir(folder.join(name));
         }
         let source = ConfigSource { files: vec![folder.join("melos.toml")], required: false, over: Box::new(|_| {}) };
         Files::read(source, &SearchPath::only(folder), Troubles::default()).unwrap()
     }
 
     #[test]
-    fn a_preset_that_disappears_and_returns_is_not_reloaded() {
+    fn a_preset_that_is_moved_away_and_back_is_not_reloaded() {
         let dir = tempfile::tempdir().unwrap();
         let mut files = read(dir.path());
-        let (here, away) = (dir.path().join("presets/one.toml"), dir.path().join("one.away"));
-        fs::write(&here, "schema = 1\nname = \"One\"\nemotion = \"sad\"\n").unwrap();
+        let (path, moved) = (dir.path().join("presets/one.toml"), dir.path().join("one.away"));
+        fs::write(&path, "schema = 1\nname = \"One\"\nemotion = \"sad\"\n").unwrap();
         assert_eq!(files.scan().changed, ["one"]);
-        fs::rename(&here, &away).unwrap();
+        fs::rename(&path, &moved).unwrap();
         assert!(files.scan().presets.get("one").is_none());
-        fs::rename(&away, &here).unwrap();
-        let back = files.scan();
-        assert!(back.presets.get("one").is_some() && back.changed.is_empty());
+        fs::rename(&moved, &path).unwrap();
+        let restored = files.scan();
+        assert!(restored.presets.get("one").is_some() && restored.changed.is_empty());
     }
 
     #[test]
-    fn a_pipe_among_the_presets_blocks_nothing_and_is_reported() {
+    fn pipes_are_reported_without_blocking() {
         let dir = tempfile::tempdir().unwrap();
         let mut files = read(dir.path());
         for name in ["presets/x.toml", "melos.toml"] {
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_save_is_delivered_and_a_bad_one_keeps_the_old_state() {
+    fn saved_files_are_reloaded_and_invalid_ones_keep_the_old_state() {
         let dir = tempfile::tempdir().unwrap();
         for folder in ["presets", "mappings"] {
             fs::create_dir(dir.path().join(folder)).unwrap();
@@ -240,31 +239,31 @@ mod tests {
         let config = dir.path().join("melos.toml");
         let files = read(dir.path());
         let first = files.presets.get("one").unwrap().clone();
-        let (ask, news) = files.watch(&SearchPath::only(dir.path())).unwrap();
-        assert!(news.recv_timeout(LONG).unwrap().changed.is_empty());
+        let (requests, reloads) = files.watch(&SearchPath::only(dir.path())).unwrap();
+        assert!(reloads.recv_timeout(TIMEOUT).unwrap().changed.is_empty());
 
         fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"sat\"\n").unwrap();
-        let reloaded = news.recv_timeout(LONG).unwrap();
+        let reloaded = reloads.recv_timeout(TIMEOUT).unwrap();
         assert_eq!((reloaded.presets.get("one"), reloaded.changed.len()), (Some(&first), 0));
 
         fs::write(&preset, "schema = 1\nname = \"One\"\nemotion = \"calm\"\n").unwrap();
-        let reloaded = news.recv_timeout(LONG).unwrap();
+        let reloaded = reloads.recv_timeout(TIMEOUT).unwrap();
         assert_eq!(reloaded.changed, ["one"]);
         assert!(reloaded.presets.get("one") != Some(&first) && reloaded.mappings.is_none());
 
         fs::write(&mapping, "schema = 1\nname = \"Box\"\n").unwrap();
-        assert_eq!(news.recv_timeout(LONG).unwrap().mappings.unwrap().len(), 1);
+        assert_eq!(reloads.recv_timeout(TIMEOUT).unwrap().mappings.unwrap().len(), 1);
 
         fs::write(&config, "[audio]\nblock_frames = \"big\"\n").unwrap();
-        assert_eq!(news.recv_timeout(LONG).unwrap().config, None);
+        assert_eq!(reloads.recv_timeout(TIMEOUT).unwrap().config, None);
         fs::write(&config, "[audio]\nblock_frames = 512\n").unwrap();
-        assert_eq!(news.recv_timeout(LONG).unwrap().config.unwrap().audio.block_frames, Some(512));
+        assert_eq!(reloads.recv_timeout(TIMEOUT).unwrap().config.unwrap().audio.block_frames, Some(512));
 
         fs::remove_file(&preset).unwrap();
-        let reloaded = news.recv_timeout(LONG).unwrap();
+        let reloaded = reloads.recv_timeout(TIMEOUT).unwrap();
         assert_eq!((reloaded.presets.get("one"), reloaded.changed.len()), (None, 0));
 
-        ask.send(Changed(Vec::new())).unwrap();
-        assert!(news.recv_timeout(LONG).unwrap().changed.is_empty());
+        requests.send(Changed(Vec::new())).unwrap();
+        assert!(reloads.recv_timeout(TIMEOUT).unwrap().changed.is_empty());
     }
 }

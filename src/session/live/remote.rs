@@ -19,13 +19,13 @@ use crate::remote::oscquery::{AccessRules, Discovery, OscQuery, ServerContext};
 use crate::remote::status::Metrics;
 use crate::threads;
 
-/// All network services and what they show.
+/// The network services and the data that they serve.
 pub(super) struct Remote {
     pub(super) publisher: Arc<Publisher>,
     pub(super) api: Arc<ApiState>,
     /// The page's audio listeners.
     pub(super) listeners: Listeners,
-    /// Address of the page.
+    /// URL of the page.
     pub(super) page: String,
     /// Announces the services until dropped.
     pub(super) discovery: Option<Discovery>,
@@ -51,7 +51,7 @@ impl Remote {
             Arc::clone(&api),
             Arc::clone(inbox),
             state.join("pieces"),
-            render_with(search_path, config),
+            render_arguments(search_path, config),
         );
         let oscquery = open_http(config, &osc, inbox, http::routes(Arc::clone(&http), listeners.clone())).await?;
         let page = format!("http://{}{}", oscquery.address(), http::PAGE);
@@ -87,13 +87,13 @@ async fn open_http(
 ) -> anyhow::Result<OscQuery> {
     let address = SocketAddr::new(config.http.address, config.http.port);
     let access = AccessRules::new(&config.http.hosts, config.http.password.as_deref(), http::PAGE_TEXT);
-    let beside = ServerContext { osc: osc.address(), counters: Arc::clone(osc.counters()), access };
-    OscQuery::start(address, beside, Arc::clone(inbox), routes).await.with_context(|| {
+    let context = ServerContext { osc: osc.address(), counters: Arc::clone(osc.counters()), access };
+    OscQuery::start(address, context, Arc::clone(inbox), routes).await.with_context(|| {
         format!("cannot listen for HTTP on {address}; choose another port with --http, or http.port in melos.toml")
     })
 }
 
-/// Announces the services that are open to the network; failing to do so does not prevent playing.
+/// Announces the services that are open to the network. A failure is logged and does not prevent playing.
 fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
     let open = |address: SocketAddr| (!address.ip().is_loopback()).then_some(address);
     let (oscquery, osc) = (open(oscquery), open(osc));
@@ -108,8 +108,8 @@ fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
         .ok()
 }
 
-/// Arguments that make `melos render` use the same files.
-fn render_with(search_path: &SearchPath, config: &Config) -> Vec<String> {
+/// Returns the arguments that make `melos render` use the same files.
+fn render_arguments(search_path: &SearchPath, config: &Config) -> Vec<String> {
     let data = search_path.shipped().display().to_string();
     vec!["--data".to_owned(), data, "--model".to_owned(), config.model.clone()]
 }

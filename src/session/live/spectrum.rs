@@ -11,22 +11,22 @@ use crate::event::notice::BANDS;
 use crate::output::record::Listeners;
 use crate::units::{SAMPLE_RATE, gain_to_db};
 
-/// Frames between two spectra: twenty per second.
+/// Frames between two spectra: twenty spectra per second.
 const STEP: usize = SAMPLE_RATE as usize / 20;
 /// FFT size: bins of 11.7 Hz.
 const WINDOW: usize = 4096;
-/// Lower end of the lowest band: C1.
-const LOWEST: f32 = 32.703;
+/// Lower edge of the lowest band: C1.
+const LOWEST_HZ: f32 = 32.703;
 /// Bands per octave.
-const PER_OCTAVE: f32 = 6.0;
+const BANDS_PER_OCTAVE: f32 = 6.0;
 
 /// Measures and publishes until the program ends; skips audio if it falls behind.
 pub(super) async fn publish(listeners: &Listeners, publisher: &Publisher) {
     let mut spectrum = Spectrum::new();
     loop {
-        let mut parts = listeners.monitor();
-        while let Some(part) = parts.recv().await {
-            if let Some(bands) = spectrum.take(&part) {
+        let mut chunks = listeners.monitor();
+        while let Some(chunk) = chunks.recv().await {
+            if let Some(bands) = spectrum.add(&chunk) {
                 publisher.publish(Notice::Spectrum(bands));
             }
         }
@@ -36,10 +36,11 @@ pub(super) async fn publish(listeners: &Listeners, publisher: &Publisher) {
 struct Spectrum {
     transform: Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
-    /// The mono mix, newest last.
+    /// The last window of the mono mix.
     sound: Vec<f32>,
-    since: usize,
-    work: Vec<f32>,
+    /// Frames since the last spectrum.
+    since_last: usize,
+    windowed: Vec<f32>,
     bins: Vec<Complex<f32>>,
     /// First bin of each band, and the end of the last band.
     edges: [usize; BANDS + 1],
@@ -48,36 +49,36 @@ struct Spectrum {
 impl Spectrum {
     fn new() -> Self {
         let transform = RealFftPlanner::new().plan_fft_forward(WINDOW);
-        let turn = std::f32::consts::TAU / WINDOW as f32;
+        let radians = std::f32::consts::TAU / WINDOW as f32;
         // Normalized so that a full-scale sine measures 1.
-        let window = (0..WINDOW).map(|n| (1.0 - (turn * n as f32).cos()) * 2.0 / WINDOW as f32).collect();
-        let edge = |band: usize| LOWEST * 2f32.powf(band as f32 / PER_OCTAVE) * WINDOW as f32 / SAMPLE_RATE as f32;
+        let window = (0..WINDOW).map(|n| (1.0 - (radians * n as f32).cos()) * 2.0 / WINDOW as f32).collect();
+        let edge = |band: usize| LOWEST_HZ * 2f32.powf(band as f32 / BANDS_PER_OCTAVE) * WINDOW as f32 / SAMPLE_RATE as f32;
         Self {
             bins: transform.make_output_vec(),
-            work: transform.make_input_vec(),
+            windowed: transform.make_input_vec(),
             transform,
             window,
             sound: vec![0.0; WINDOW],
-            since: 0,
+            since_last: 0,
             edges: std::array::from_fn(|band| (edge(band).round() as usize).max(1)),
         }
     }
 
     /// Adds output frames; returns a spectrum when one is due.
-    fn take(&mut self, part: &[[f32; 2]]) -> Option<[f32; BANDS]> {
-        self.sound.extend(part.iter().map(|[left, right]| 0.5 * (left + right)));
+    fn add(&mut self, chunk: &[[f32; 2]]) -> Option<[f32; BANDS]> {
+        self.sound.extend(chunk.iter().map(|[left, right]| 0.5 * (left + right)));
         self.sound.drain(..self.sound.len() - WINDOW);
-        self.since += part.len();
-        if self.since < STEP {
+        self.since_last += chunk.len();
+        if self.since_last < STEP {
             return None;
         }
-        self.since %= STEP;
-        self.work
+        self.since_last %= STEP;
+        self.windowed
             .iter_mut()
             .zip(&self.sound)
             .zip(&self.window)
-            .for_each(|((work, sound), window)| *work = sound * window);
-        self.transform.process(&mut self.work, &mut self.bins).ok()?;
+            .for_each(|((windowed, sound), window)| *windowed = sound * window);
+        self.transform.process(&mut self.windowed, &mut self.bins).ok()?;
         Some(std::array::from_fn(|band| {
             // Low bands narrower than a bin show the bin that contains them.
             let bins = self.edges[band]..self.edges[band + 1].max(self.edges[band] + 1);
@@ -96,11 +97,11 @@ mod tests {
         // A4 with an amplitude of 0.5: 6 dB below full scale.
         let tone = |n: usize| 0.5 * (std::f32::consts::TAU * 440.0 * n as f32 / SAMPLE_RATE as f32).sin();
         let sound: Vec<[f32; 2]> = (0..9600).map(|n| [tone(n); 2]).collect();
-        let bands = sound.chunks(480).filter_map(|part| spectrum.take(part)).collect::<Vec<_>>();
+        let bands = sound.chunks(480).filter_map(|chunk| spectrum.add(chunk)).collect::<Vec<_>>();
         assert_eq!(bands.len(), 4, "twenty a second");
         let last = bands[3];
         let loudest = (0..BANDS).max_by(|one, other| last[*one].total_cmp(&last[*other])).unwrap();
-        assert_eq!(loudest, (PER_OCTAVE * (440.0 / LOWEST).log2()).floor() as usize);
+        assert_eq!(loudest, (BANDS_PER_OCTAVE * (440.0 / LOWEST_HZ).log2()).floor() as usize);
         assert!((last[loudest] + 6.0).abs() < 1.5, "{}", last[loudest]);
         assert!(last[5] < -50.0 && last[44] < -50.0, "{last:?}");
     }

@@ -22,21 +22,21 @@ use crate::files::{self, FolderLock};
 use crate::midi::mapping::Learned;
 use crate::threads;
 
-/// Minimum interval between writes, so that a fader does not wear out a memory card.
-const INTERVAL: Duration = Duration::from_secs(2);
+/// Minimum interval between writes, so that a moving fader does not wear out a memory card.
+const WRITE_INTERVAL: Duration = Duration::from_secs(2);
 /// Interval for retrying a failed write.
-const RETRY: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Time limit for a hung disk on shutdown.
-const LAST: Duration = Duration::from_secs(5);
-/// Maximum size: a thousand scenes of every parameter take a tenth of this.
-const LARGEST: u64 = 16 << 20;
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum file size in bytes: ten times that of a thousand scenes with every parameter.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// The saved state.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Saved {
     /// Parameter values; empty if there are none.
     pub(super) values: Vec<(Param, Value)>,
-    /// Values of the scenes, by name.
+    /// The values of each scene, by name.
     pub(super) scenes: BTreeMap<String, Vec<(Param, Value)>>,
     /// Learned controls.
     pub(super) learned: Vec<Learned>,
@@ -45,39 +45,39 @@ pub(super) struct Saved {
 }
 
 impl Saved {
-    /// Loads the saved state from a folder; empty if there is none. From a damaged file, whatever is readable is
-    /// loaded; the file is set aside, since it is about to be replaced, and this is reported.
+    /// Loads the saved state from a folder; empty if there is none. Loads whatever is readable from a damaged file, reports
+    /// the damage, and sets the file aside, since it is about to be replaced.
     pub(super) fn load(folder: &Path, troubles: &Troubles) -> Self {
-        let path = file(folder);
-        let (saved, wrong) = match files::bytes(&path, LARGEST) {
+        let path = state_path(folder);
+        let (saved, problems) = match files::bytes(&path, MAX_BYTES) {
             Ok(bytes) => text::parse(bytes),
             Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => return Self::default(),
             Err(error) => (Self::default(), vec![error.to_string()]),
         };
-        if !wrong.is_empty() {
+        if !problems.is_empty() {
             let kept = match files::set_aside(&path, "damaged") {
                 Ok(aside) => format!("using what is readable; the file was saved as {}", aside.display()),
                 Err(error) => format!("using what is readable; cannot save the file: {error}"),
             };
-            troubles.set(Part::SavedState, format!("{} is damaged ({}); {kept}", path.display(), summary(&wrong)));
+            troubles.set(Part::SavedState, format!("{} is damaged ({}); {kept}", path.display(), summary(&problems)));
         }
         saved
     }
 
-    /// The state of a performance.
+    /// Captures the state of a performance.
     pub(super) fn of<'a>(
         conductor: &Conductor,
         learned: impl Iterator<Item = &'a Learned>,
         journey: Option<usize>,
     ) -> Self {
         let mut values = conductor.settings();
-        let of_the_daemon = Param::all().filter(|param| param.policy().saved == parameter::Saved::State);
-        values.extend(of_the_daemon.map(|param| (param, conductor.value(param))));
+        let daemon_params = Param::all().filter(|param| param.policy().saved == parameter::Saved::State);
+        values.extend(daemon_params.map(|param| (param, conductor.value(param))));
         let scenes = conductor.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
         Self { values, scenes, learned: learned.cloned().collect(), journey }
     }
 
-    /// The events that restore the scenes.
+    /// Returns the events that restore the scenes.
     pub(super) fn scene_events(&self) -> impl Iterator<Item = ControlEvent> {
         self.scenes.iter().flat_map(|(name, values)| {
             values.iter().map(|(param, value)| ControlEvent::SceneValue {
@@ -90,19 +90,19 @@ impl Saved {
 }
 
 /// Lists the first few problems and the number of others.
-fn summary(wrong: &[String]) -> String {
+fn summary(problems: &[String]) -> String {
     const MAX_SHOWN: usize = 3;
-    let more = wrong.len().saturating_sub(MAX_SHOWN);
-    let first = wrong.iter().take(MAX_SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    let more = problems.len().saturating_sub(MAX_SHOWN);
+    let first = problems.iter().take(MAX_SHOWN).cloned().collect::<Vec<_>>().join("; ");
     if more == 0 { first } else { format!("{first}; and {more} more") }
 }
 
-/// Reads a file of these bytes and writes it again, for tests; returns the new text and the number of problems.
+/// Parses a state file and formats it again, for tests; returns the new text and the number of problems.
 #[doc(hidden)]
 #[must_use]
-pub fn rewritten(bytes: &[u8]) -> (String, usize) {
-    let (saved, wrong) = text::parse(bytes.to_vec());
-    (text::format(&saved), wrong.len())
+pub fn reformat(bytes: &[u8]) -> (String, usize) {
+    let (saved, problems) = text::parse(bytes.to_vec());
+    (text::format(&saved), problems.len())
 }
 
 /// Keeps `state.toml` up to date on a separate thread, so that the performance never waits for the disk.
@@ -114,31 +114,31 @@ pub(super) struct StateFile {
 }
 
 impl StateFile {
-    /// Starts the thread for a folder, which it creates if missing, and holds the lock on it.
+    /// Starts the thread for a folder. The thread creates the folder if it is missing, and keeps it locked.
     ///
     /// # Errors
     /// When no thread can be created.
     pub(super) fn open(folder: &Path, lock: Option<FolderLock>, troubles: Troubles) -> io::Result<Self> {
         let folder = folder.to_owned();
         let (states, saved) = sync_channel(1);
-        let (mut lock, mut ours) = (lock, Version::of(&file(&folder)));
-        let write = move || write(&folder, &mut lock, &mut ours, &saved, &troubles);
+        let (mut lock, mut known) = (lock, FileVersion::of(&state_path(&folder)));
+        let write = move || write(&folder, &mut lock, &mut known, &saved, &troubles);
         let thread = threads::spawn_steady("melos-state", write)?;
         Ok(Self { states, last: None, thread })
     }
 
     /// Saves the state unless the last write is too recent or the disk is busy; a later call then saves it.
     pub(super) fn save(&mut self, state: impl FnOnce() -> Saved) {
-        if self.last.is_none_or(|last| last.elapsed() >= INTERVAL) {
+        if self.last.is_none_or(|last| last.elapsed() >= WRITE_INTERVAL) {
             self.last = Some(Instant::now());
             let _ = self.states.try_send(state());
         }
     }
 
-    /// Writes the final state and waits until it is on disk, or the disk takes too long.
+    /// Writes the final state and waits until it is on disk, up to a time limit.
     pub(super) fn close(self, mut state: Saved) {
         let Self { states, thread, .. } = self;
-        let end = Instant::now() + LAST;
+        let end = Instant::now() + CLOSE_TIMEOUT;
         let wait = || {
             thread::sleep(Duration::from_millis(10));
             Instant::now() < end
@@ -159,77 +159,77 @@ impl StateFile {
     }
 }
 
-/// When the state in a folder was last saved, which happens on change; `None` if there is none.
+/// Returns when the state in a folder was last saved, which happens when it changes; `None` if it never was.
 pub(super) fn last_saved(folder: &Path) -> Option<Timestamp> {
-    let written = std::fs::metadata(file(folder)).and_then(|found| found.modified()).ok()?;
+    let written = std::fs::metadata(state_path(folder)).and_then(|found| found.modified()).ok()?;
     Timestamp::try_from(written).ok()
 }
 
-fn file(folder: &Path) -> PathBuf {
+fn state_path(folder: &Path) -> PathBuf {
     folder.join("state.toml")
 }
 
-/// Identifies the file that was read or written here, as opposed to one that another program put there, or one on a
-/// disk that was mounted later.
+/// Identifies the file that this daemon has read or written, as opposed to one that another program has put in its place
+/// or one on a disk that was mounted later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Version {
+struct FileVersion {
     device: u64,
     inode: u64,
     /// Seconds and nanoseconds since the epoch.
     written: (i64, i64),
 }
 
-impl Version {
+impl FileVersion {
     fn of(path: &Path) -> Option<Self> {
         let found = std::fs::metadata(path).ok()?;
         Some(Self { device: found.dev(), inode: found.ino(), written: (found.mtime(), found.mtime_nsec()) })
     }
 }
 
-/// Writes changed states until the sender is dropped; failed writes are retried. A file that is not `ours` is kept
-/// under another name.
+/// Writes changed states until the sender is dropped; failed writes are retried. A file other than the `known` one is
+/// kept under another name.
 fn write(
     folder: &Path,
     lock: &mut Option<FolderLock>,
-    ours: &mut Option<Version>,
+    known: &mut Option<FileVersion>,
     states: &Receiver<Saved>,
     troubles: &Troubles,
 ) {
-    let path = file(folder);
+    let path = state_path(folder);
     let mut written = None;
-    let mut waiting: Option<Saved> = None;
+    let mut pending: Option<Saved> = None;
     loop {
-        match states.recv_timeout(RETRY) {
-            Ok(state) => waiting = Some(state),
+        match states.recv_timeout(RETRY_INTERVAL) {
+            Ok(state) => pending = Some(state),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
         // Recreates a deleted file.
-        let Some(state) = waiting.take_if(|state| written.as_ref() != Some(&*state) || !path.exists()) else {
+        let Some(state) = pending.take_if(|state| written.as_ref() != Some(&*state) || !path.exists()) else {
             continue;
         };
-        let replaced = std::fs::create_dir_all(folder)
-            .and_then(|()| keep_foreign(&path, *ours, troubles))
+        let result = std::fs::create_dir_all(folder)
+            .and_then(|()| keep_foreign(&path, *known, troubles))
             .and_then(|()| files::replace(&path, text::format(&state).as_bytes()));
-        match replaced {
+        match result {
             Ok(()) => {
                 written = Some(state);
-                *ours = Version::of(&path);
+                *known = FileVersion::of(&path);
                 troubles.clear(Part::State);
-                hold(folder, lock, troubles);
+                renew_lock(folder, lock, troubles);
             }
             Err(error) => {
                 troubles.set(Part::State, format!("cannot write {}: {error}; retrying", path.display()));
-                waiting = Some(state);
+                pending = Some(state);
             }
         }
     }
 }
 
-/// Keeps a file that is about to be replaced but was not written by this daemon.
-fn keep_foreign(path: &Path, ours: Option<Version>, troubles: &Troubles) -> io::Result<()> {
-    let there = Version::of(path);
-    if there.is_some() && there != ours {
+/// Keeps a file that is about to be replaced if it is not the `known` one.
+fn keep_foreign(path: &Path, known: Option<FileVersion>, troubles: &Troubles) -> io::Result<()> {
+    let current = FileVersion::of(path);
+    if current.is_some() && current != known {
         let kept = files::set_aside(path, "replaced")?.display().to_string();
         let path = path.display();
         troubles
@@ -238,8 +238,8 @@ fn keep_foreign(path: &Path, ours: Option<Version>, troubles: &Troubles) -> io::
     Ok(())
 }
 
-/// Keeps the folder locked: locks it again if it was replaced, and retries if locking failed.
-fn hold(folder: &Path, lock: &mut Option<FolderLock>, troubles: &Troubles) {
+/// Keeps the folder locked: locks it again if the lock file was replaced, and retries if locking failed.
+fn renew_lock(folder: &Path, lock: &mut Option<FolderLock>, troubles: &Troubles) {
     if let Some(lock) = lock {
         return lock.renew();
     }

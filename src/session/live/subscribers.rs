@@ -1,6 +1,6 @@
 //! Keeps OSC subscriptions across a restart, in `subscribers.json` in the state folder.
 //!
-//! They last no longer than a lease, so they are not part of the saved state: if the file cannot be read or written,
+//! Subscriptions last no longer than a lease, so they are not part of the saved state: if the file cannot be read or written,
 //! clients merely have to send `/melos/subscribe` again.
 
 use std::net::SocketAddr;
@@ -12,31 +12,31 @@ use serde::{Deserialize, Serialize};
 use crate::remote::osc::{OscServer, Subscription};
 
 /// Interval for checking whether subscribers have changed.
-const LOOK: Duration = Duration::from_secs(2);
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum age of subscriptions to restore.
-const VALID: Duration = Duration::from_secs(120);
+const MAX_AGE: Duration = Duration::from_secs(120);
 /// Interval for refreshing the file's timestamp.
-const REFRESH: Duration = Duration::from_secs(50);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(50);
 /// Maximum file size read, in bytes.
-const LONGEST: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct File {
     /// Seconds since 1970.
     written: u64,
-    /// The addresses from which each client sends requests and at which it receives messages.
+    /// For each client, the address it sends from and the address it receives at.
     subscribers: Vec<(SocketAddr, SocketAddr)>,
 }
 
-/// The subscriptions of the last run, if it ended recently.
+/// Loads the subscriptions of the last run, if it ended recently.
 pub(super) fn load(folder: &Path) -> Vec<Subscription> {
     let path = file(folder);
-    let fits = std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LONGEST);
+    let fits = std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_BYTES);
     let text = fits.then(|| std::fs::read(&path).ok()).flatten();
     let Some(File { written, subscribers }) = text.and_then(|text| serde_json::from_slice(&text).ok()) else {
         return Vec::new();
     };
-    if now().abs_diff(written) > VALID.as_secs() {
+    if now().abs_diff(written) > MAX_AGE.as_secs() {
         return Vec::new();
     }
     subscribers.into_iter().map(|(from, to)| Subscription { from, to }).collect()
@@ -44,16 +44,16 @@ pub(super) fn load(folder: &Path) -> Vec<Subscription> {
 
 /// Keeps the file up to date until the task is dropped.
 pub(super) async fn keep(folder: &Path, osc: &OscServer) {
-    let mut kept = (osc.subscriptions(), 0);
+    let mut saved = (osc.subscriptions(), 0);
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
         let (subscriptions, now) = (osc.subscriptions(), now());
-        let stale = !subscriptions.is_empty() && now.abs_diff(kept.1) >= REFRESH.as_secs();
-        if subscriptions != kept.0 || stale {
+        let stale = !subscriptions.is_empty() && now.abs_diff(saved.1) >= REFRESH_INTERVAL.as_secs();
+        if subscriptions != saved.0 || stale {
             if let Err(error) = write(folder, &subscriptions, now).await {
                 tracing::debug!(%error, "subscriptions will not survive a restart");
             }
-            kept = (subscriptions, now);
+            saved = (subscriptions, now);
         }
     }
 }
@@ -61,9 +61,9 @@ pub(super) async fn keep(folder: &Path, osc: &OscServer) {
 async fn write(folder: &Path, subscriptions: &[Subscription], written: u64) -> std::io::Result<()> {
     let subscribers = subscriptions.iter().map(|subscription| (subscription.from, subscription.to)).collect();
     let (path, text) = (file(folder), serde_json::to_vec(&File { written, subscribers })?);
-    let beside = path.with_extension("new");
-    tokio::fs::write(&beside, text).await?;
-    tokio::fs::rename(&beside, path).await
+    let temporary = path.with_extension("new");
+    tokio::fs::write(&temporary, text).await?;
+    tokio::fs::rename(&temporary, path).await
 }
 
 fn file(folder: &Path) -> PathBuf {
@@ -94,6 +94,6 @@ mod tests {
         }
         std::fs::remove_file(file(folder.path())).unwrap();
         std::fs::create_dir(file(folder.path())).unwrap();
-        assert_eq!(load(folder.path()), [], "no file");
+        assert_eq!(load(folder.path()), [], "not a file");
     }
 }

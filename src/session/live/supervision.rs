@@ -18,7 +18,7 @@ pub(super) fn notify_stopping() {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }
 
-/// Feeds systemd's watchdog as long as the playhead moves.
+/// Returns a function that feeds systemd's watchdog as long as the playhead moves.
 pub(super) fn watchdog() -> impl FnMut(u64) + Send {
     let interval = sd_notify::watchdog_enabled().map(|limit| limit / 3);
     let (mut fed, mut last) = (Instant::now(), 0);
@@ -36,7 +36,7 @@ const XCPU: i32 = 24;
 /// Sent when a write exceeds the file size allowed by `ulimit -f`; if the signal is caught, the write fails instead.
 const XFSZ: i32 = 25;
 
-/// The signals that a daemon receives, caught from the start, since by default each of them ends the process.
+/// The signals that a daemon may receive. By default, each of them would end the process.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -61,13 +61,13 @@ impl Signals {
         })
     }
 
-    /// Returns on SIGTERM or SIGINT; SIGHUP requests a reload.
+    /// Waits for SIGTERM or SIGINT; on SIGHUP, requests a reload.
     pub(super) async fn wait_for_stop(mut self, reload: &[SyncSender<Changed>]) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                // If full, a request is already pending.
+                // If the channel is full, a request is already pending.
                 _ = self.hangup.recv() => reload.iter().for_each(|reload| drop(reload.try_send(Changed(Vec::new())))),
             }
         }

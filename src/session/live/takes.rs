@@ -1,4 +1,4 @@
-//! Recordings of a performance, each with its control log beside it.
+//! Recordings of a performance, each with its control log.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,30 +10,30 @@ use crate::output::record::{Destination, Format, Recorded, Recorder, RecorderSta
 use crate::session::log::Entry;
 use crate::units::SAMPLE_RATE;
 
-/// Grace period in frames before a recording's log is copied: late splices that affect it are known by then.
-const SETTLED: u64 = SAMPLE_RATE as u64;
+/// Frames after the end of a recording before its log is copied: by then, the log contains late splices that affect it.
+const LOG_DELAY: u64 = SAMPLE_RATE as u64;
 /// Time limit for completing the last recording on shutdown.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum length of the automatic recording.
+/// Maximum length of the automatic recording, in frames.
 const FIRST_MINUTE: u64 = 60 * SAMPLE_RATE as u64;
 /// Minimum interval between a failed take and the next attempt.
-const PAUSE: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The recorder, and the handling of its recordings.
 #[derive(Debug)]
 pub(super) struct Takes {
     recorder: Recorder,
     /// Recordings that are complete except for their log.
-    recorded: VecDeque<Recorded>,
+    finished: VecDeque<Recorded>,
     /// Whether a recording was requested.
-    wanted: bool,
+    requested: bool,
     failed: Option<Instant>,
     troubles: Troubles,
 }
 
 impl Takes {
     pub(super) fn new(recorder: Recorder, troubles: Troubles) -> Self {
-        Self { recorder, recorded: VecDeque::new(), wanted: false, failed: None, troubles }
+        Self { recorder, finished: VecDeque::new(), requested: false, failed: None, troubles }
     }
 
     /// Records the first minute while no device is open, so that there is something to listen to.
@@ -51,27 +51,27 @@ impl Takes {
         self.recorder.status()
     }
 
-    /// Starts a recording unless one is already requested. Returns `false` if none can be started.
+    /// Starts a recording unless one is already requested. Returns whether a recording is requested afterwards.
     pub(super) fn begin(&mut self, label: &str, format: Format, pre_roll: u64) -> bool {
-        if self.wanted {
+        if self.requested {
             return true;
         }
-        if self.failed.is_some_and(|failed| failed.elapsed() < PAUSE) {
+        if self.failed.is_some_and(|failed| failed.elapsed() < RETRY_INTERVAL) {
             return false;
         }
         match self.recorder.start(Take { label: label.to_owned(), format, pre_roll, limit: None }) {
-            Ok(()) => self.wanted = true,
+            Ok(()) => self.requested = true,
             Err(error) => {
                 self.failed = Some(Instant::now());
                 self.troubles.set(Part::Recording, error);
             }
         }
-        self.wanted
+        self.requested
     }
 
     /// Stops the requested recording; the automatic recording continues.
     pub(super) fn end(&mut self) {
-        if std::mem::take(&mut self.wanted)
+        if std::mem::take(&mut self.requested)
             && let Err(error) = self.recorder.stop()
         {
             self.troubles.set(Part::Recording, error);
@@ -85,7 +85,7 @@ impl Takes {
         }
     }
 
-    /// Returns why a requested recording failed, once; the music continues. Must be polled.
+    /// Returns why a requested recording failed, once for each failure. Must be polled.
     pub(super) fn failure(&mut self) -> Option<String> {
         let Some(failure) = self.recorder.status().take_failure() else {
             if self.recorder.status().recording() {
@@ -95,29 +95,29 @@ impl Takes {
         };
         self.troubles.set(Part::Recording, &failure);
         // A requested take must not wait because the automatic recording failed.
-        if !std::mem::take(&mut self.wanted) {
+        if !std::mem::take(&mut self.requested) {
             return None;
         }
         self.failed = Some(Instant::now());
         Some(failure)
     }
 
-    /// Copies the control log beside recordings once the playhead has passed their grace period.
-    pub(super) fn keep_logs(&mut self, head: u64, log: &mut LogFile) {
-        self.keep_logs_before(head.saturating_sub(SETTLED), log);
+    /// Copies the control log beside recordings whose delay has passed.
+    pub(super) fn copy_logs(&mut self, head: u64, log: &mut LogFile) {
+        self.copy_logs_before(head.saturating_sub(LOG_DELAY), log);
     }
 
-    fn keep_logs_before(&mut self, settled: u64, log: &mut LogFile) {
-        self.recorded.extend(self.recorder.status().take_recorded());
-        while let Some(recorded) = self.recorded.pop_front() {
-            if recorded.frames.end > settled {
-                return self.recorded.push_front(recorded);
+    fn copy_logs_before(&mut self, settled: u64, log: &mut LogFile) {
+        self.finished.extend(self.recorder.status().take_recorded());
+        while let Some(finished) = self.finished.pop_front() {
+            if finished.frames.end > settled {
+                return self.finished.push_front(finished);
             }
-            log.keep(recorded);
+            log.copy_beside(finished);
         }
     }
 
-    /// Completes the current recording, and the control log of a performance that ends at a frame.
+    /// Completes the current recording and its control log, and ends the session's control log at a frame.
     pub(super) fn close(&mut self, frame: u64, log: &mut LogFile) {
         let end = Instant::now() + CLOSE_TIMEOUT;
         if self.recorder.stop().is_ok() {
@@ -125,7 +125,7 @@ impl Takes {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        self.keep_logs_before(u64::MAX, log);
+        self.copy_logs_before(u64::MAX, log);
         log.write(frame, Entry::End);
     }
 }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_record_requests_make_one_take() {
+    fn repeated_requests_start_one_take() {
         let folder = tempfile::tempdir().unwrap();
         let mut takes = takes(folder.path());
         for _ in 0..180 {
@@ -166,10 +166,10 @@ mod tests {
         wait_until("the take", || takes.status().recording());
         takes.end();
         takes.end();
-        wait_until("its end", || !takes.status().recording());
+        wait_until("the end of the take", || !takes.status().recording());
         assert_eq!(takes.status().progress().attempts, 1);
         assert!(takes.begin("calm", Format::Wav, 0));
-        wait_until("the second", || takes.status().progress().attempts == 2);
+        wait_until("the second take", || takes.status().progress().attempts == 2);
     }
 
     #[test]

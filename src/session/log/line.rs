@@ -7,34 +7,34 @@ use super::Entry;
 use crate::event::parameter::{Param, Value, quoted};
 use crate::event::{ControlEvent, Performed};
 
-/// Written instead of the frames of a splice that was not carried out.
+/// Marks a splice that was not carried out.
 const NEVER: &str = "never";
-/// Where a checkpoint was taken.
+/// Marks where a checkpoint was taken.
 const CHECKPOINT: &str = "checkpoint";
-/// Maximum number of commands that a line may report as executed: what fits in the engine's queues.
+/// Maximum number of commands in an `executed` line: the capacity of the engine's queues.
 const MAX_COMMANDS: u64 = 8192;
-/// Written instead of a modulation when a parameter's modulation has ended.
-const STILL: &str = "off";
+/// Marks the end of a modulation.
+const OFF: &str = "off";
 
-pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a valid number here"))
+pub(super) fn read_number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("expected a number, not {text:?}"))
 }
 
-pub(super) fn take(frames: &Range<u64>) -> String {
+pub(super) fn format_take(frames: &Range<u64>) -> String {
     format!("take {} {}", frames.start, frames.end)
 }
 
-pub(super) fn gap(frames: &Range<u64>) -> String {
+pub(super) fn format_gap(frames: &Range<u64>) -> String {
     format!("gap {} {}", frames.start, frames.end)
 }
 
 pub(super) fn read_frames(text: &str) -> Result<Range<u64>, String> {
     let (start, end) = text.split_once(' ').ok_or("expected two frames")?;
     let frames = number(start)?..number(end)?;
-    if frames.is_empty() { Err("expected a frame and a later one".to_owned()) } else { Ok(frames) }
+    if frames.is_empty() { Err("expected two increasing frames".to_owned()) } else { Ok(frames) }
 }
 
-pub(super) fn setting(param: Param, value: &Value) -> String {
+pub(super) fn format_setting(param: Param, value: &Value) -> String {
     format!("/melos/{} {}", param.spec().id, param.to_text(value)).trim_end().to_owned()
 }
 
@@ -47,17 +47,17 @@ pub(super) fn read_setting(text: &str) -> Result<(Param, Value), String> {
     Ok((param, param.read_text(argument)?))
 }
 
-pub(super) fn entry(entry: &Entry) -> String {
+pub(super) fn format_entry(entry: &Entry) -> String {
     match entry {
-        Entry::Event(ControlEvent::Set(param, value)) => setting(*param, value),
-        Entry::Event(ControlEvent::NextBar(param, value)) => format!("next-bar {}", setting(*param, value)),
+        Entry::Event(ControlEvent::Set(param, value)) => format_setting(*param, value),
+        Entry::Event(ControlEvent::NextBar(param, value)) => format!("next-bar {}", format_setting(*param, value)),
         Entry::Event(ControlEvent::Morph(seconds)) => format!("morph {seconds}"),
         Entry::Event(ControlEvent::Modulate(param, modulation)) => {
-            let by = modulation.map_or_else(|| STILL.to_owned(), |modulation| modulation.to_string());
-            format!("modulate {} {by}", param.spec().id)
+            let modulation = modulation.map_or_else(|| OFF.to_owned(), |modulation| modulation.to_string());
+            format!("modulate {} {modulation}", param.spec().id)
         }
         Entry::Event(ControlEvent::SceneValue { name, param, value }) => {
-            format!("scene {} {}", quoted(name), setting(*param, value))
+            format!("scene {} {}", quoted(name), format_setting(*param, value))
         }
         Entry::Event(ControlEvent::LeadNotes(notes)) => {
             let held = (0..128).filter(|note| notes >> note & 1 == 1);
@@ -104,12 +104,12 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
             return Ok(Entry::Resume { splices: number(splices)?, missing: number(missing)?, at: number(at)? });
         }
         "reconciled" => {
-            let (first, end) = rest.split_once(' ').ok_or("expected two numbers of commands")?;
+            let (first, end) = rest.split_once(' ').ok_or("expected two command numbers")?;
             return Ok(Entry::Reconciled { lost: number(first)?..number(end)? });
         }
         "executed" => {
             let [first, end, due, at] = rest.split(' ').collect::<Vec<_>>()[..] else {
-                return Err("expected two numbers of commands and two frames".to_owned());
+                return Err("expected two command numbers and two frames".to_owned());
             };
             let commands: Range<u64> = number(first)?..number(end)?;
             if commands.end.saturating_sub(commands.start) > MAX_COMMANDS {
@@ -142,10 +142,10 @@ fn read_splice(text: &str) -> Result<Entry, String> {
 }
 
 fn read_modulation(text: &str) -> Result<ControlEvent, String> {
-    let (id, by) = text.split_once(' ').ok_or("expected a parameter and a modulation")?;
+    let (id, modulation) = text.split_once(' ').ok_or("expected a parameter and a modulation")?;
     let param = Param::from_id(id).filter(|param| param.can_be_modulated());
-    let param = param.ok_or_else(|| format!("there is no parameter {id} that can be modulated"))?;
-    let modulation = if by == STILL { None } else { Some(by.parse()?) };
+    let param = param.ok_or_else(|| format!("parameter {id} does not exist or cannot be modulated"))?;
+    let modulation = if modulation == OFF { None } else { Some(modulation.parse()?) };
     Ok(ControlEvent::Modulate(param, modulation))
 }
 
@@ -159,6 +159,6 @@ fn read_scene_value(text: &str) -> Result<ControlEvent, String> {
 fn read_notes(text: &str) -> Result<u128, String> {
     text.split_whitespace().try_fold(0, |notes, word| match number::<u32>(word)? {
         note @ 0..128 => Ok(notes | 1u128 << note),
-        note => Err(format!("MIDI notes go from 0 to 127, not {note}")),
+        note => Err(format!("expected a MIDI note from 0 to 127, not {note}")),
     })
 }

@@ -15,7 +15,7 @@ fn full_log() -> ControlLog {
             model: "piano \"3f\"".to_owned(),
             seed: u64::MAX,
             settings: vec![(Param::Temperature, Value::Number(0.1 + 0.2)), (Param::MutePad, Value::Toggle(true))],
-            begins: None,
+            start_frame: None,
             take: None,
             gaps: Vec::new(),
         },
@@ -36,8 +36,8 @@ fn full_log() -> ControlLog {
     }
     add(Entry::Event(ControlEvent::Set(Param::Scene, Value::Text("two\nlines \"and\" ünïcode".to_owned()))));
     add(Entry::Event(ControlEvent::Morph(2.5)));
-    let by: Modulation = "walk 0.3 bars 8 0.25".parse().unwrap();
-    add(Entry::Event(ControlEvent::Modulate(Param::Tone, Some(by))));
+    let modulation: Modulation = "walk 0.3 bars 8 0.25".parse().unwrap();
+    add(Entry::Event(ControlEvent::Modulate(Param::Tone, Some(modulation))));
     add(Entry::Event(ControlEvent::Modulate(Param::Tone, None)));
     for name in ["dawn", "two \"quoted\" words"] {
         let (param, value) = (Param::Chord, Value::Text("C/E".to_owned()));
@@ -61,26 +61,26 @@ fn full_log() -> ControlLog {
 }
 
 #[test]
-fn every_entry_reads_back_to_the_same_bits() {
+fn entries_round_trip_bit_for_bit() {
     let log = full_log();
     let text = write(&log);
-    let again = ControlLog::read(text.as_bytes()).unwrap();
-    assert_eq!(again, log);
-    assert_eq!(write(&again), text);
+    let parsed = ControlLog::read(text.as_bytes()).unwrap();
+    assert_eq!(parsed, log);
+    assert_eq!(write(&parsed), text);
 }
 
 #[test]
-fn any_number_reads_back_to_the_same_bits() {
+fn numbers_round_trip_bit_for_bit() {
     for bits in (0..u32::MAX).step_by(7_654_321) {
         let number = f32::from_bits(bits);
         let Ok(Some(value)) = Param::Seed.fit(Input::Number(f64::from(number))) else { continue };
-        let line = line::setting(Param::Seed, &value);
+        let line = line::format_setting(Param::Seed, &value);
         assert_eq!(line::read_setting(&line), Ok((Param::Seed, value)), "{line}");
     }
 }
 
 #[test]
-fn an_invalid_line_is_reported() {
+fn invalid_lines_are_reported() {
     let start = "melos-control-log 1\nversion \"0.2.0\"\nmodel \"\"\nseed 1\n";
     for (line, hint) in [
         ("12 /melos/nothing 1", "there is no parameter /melos/nothing"),
@@ -93,10 +93,10 @@ fn an_invalid_line_is_reported() {
         let error = ControlLog::read(format!("{start}{line}\n").as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with("line 5: ") && error.contains(hint), "{error}");
     }
-    let back = format!("{start}12 end\n11 end\n");
-    assert!(ControlLog::read(back.as_bytes()).unwrap_err().to_string().contains("must not decrease"));
-    let broken_off = format!("{start}12 /melos/valence 0.25\n13 /melos/valence 0.7");
-    assert_eq!(ControlLog::read(broken_off.as_bytes()).unwrap().entries.len(), 1);
+    let decreasing = format!("{start}12 end\n11 end\n");
+    assert!(ControlLog::read(decreasing.as_bytes()).unwrap_err().to_string().contains("must not decrease"));
+    let truncated = format!("{start}12 /melos/valence 0.25\n13 /melos/valence 0.7");
+    assert_eq!(ControlLog::read(truncated.as_bytes()).unwrap().entries.len(), 1);
     assert!(ControlLog::read("".as_bytes()).is_err());
     let endless = ControlLog::read(std::io::BufReader::new(std::io::repeat(b'x'))).unwrap_err().to_string();
     assert!(endless.contains("shorter than"), "{endless}");
@@ -104,7 +104,7 @@ fn an_invalid_line_is_reported() {
 }
 
 #[test]
-fn the_log_beside_a_take_names_its_frames() {
+fn a_take_log_has_the_frames_and_gaps_of_the_take() {
     let session = full_log();
     let mut copy = Vec::new();
     copy_for_take(write(&session).as_bytes(), &mut copy, &(512..96_000), &[600..700, 800..900]).unwrap();
@@ -114,7 +114,7 @@ fn the_log_beside_a_take_names_its_frames() {
     assert_eq!(read.entries, session.entries);
     assert_eq!(ControlLog { header: Header { take: None, gaps: Vec::new(), ..read.header }, ..read }, session);
     assert_eq!(session.frames(), 0..session.entries.last().unwrap().0);
-    let backwards = format!("{MAGIC}\nversion \"1\"\ntake 9 9\n");
-    let error = ControlLog::read(backwards.as_bytes()).unwrap_err().to_string();
-    assert!(error.contains("line 3") && error.contains("a later one"), "{error}");
+    let empty_take = format!("{MAGIC}\nversion \"1\"\ntake 9 9\n");
+    let error = ControlLog::read(empty_take.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("line 3") && error.contains("increasing frames"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! The network's piano: its notes, and the sustain pedal as controller 64.
+//! The notes of the network's piano, and its sustain pedal as controller 64.
 
 use std::ops::Range;
 
@@ -10,17 +10,17 @@ use crate::generator::notes::{LIFT, OFFSETS, Pedal};
 use crate::mel::HOP;
 use crate::units::seconds_to_frames;
 
-/// Controller of the sustain pedal.
+/// Controller number of the sustain pedal.
 const SUSTAIN: u7 = u7::new(64);
 
-/// What the network's piano plays, by frame.
+/// The notes and pedal movements of the network's piano, by frame.
 #[derive(Debug, Default)]
 pub(super) struct Piano {
     /// Start, end, key and velocity, in order of start.
     notes: Vec<(u64, u64, u7, u7)>,
-    /// Frames at which the pedal is moved, and whether it is down then.
+    /// Frames at which the pedal moves, and whether it is down afterwards.
     pedal: Vec<(u64, bool)>,
-    /// Frames at which it is muted or heard again.
+    /// Frames at which the piano is muted (true) or unmuted.
     mutes: Vec<(u64, bool)>,
 }
 
@@ -51,7 +51,7 @@ impl Piano {
         self.mutes.push((frame, on));
     }
 
-    /// The piano's messages within a range of frames. Striking a key again ends its previous note.
+    /// Returns the piano's messages within a range of frames. Striking a key again ends its previous note.
     pub(super) fn messages(&self, frames: &Range<u64>) -> Vec<(u64, MidiMessage)> {
         let mut messages = Vec::new();
         let mut down = false;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_latent_replaces_later_notes_and_a_key_struck_again_ends_its_previous_note() {
+    fn a_latent_replaces_later_notes_and_a_repeated_key_ends_its_previous_note() {
         let mut piano = Piano::default();
         piano.add_latent(&heard(0, Pedal::Down, &[(0, 39), (4, 39)]));
         piano.add_latent(&heard(4096, Pedal::Down, &[(0, 50)]));

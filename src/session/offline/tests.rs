@@ -228,7 +228,7 @@ fn a_log_that_begins_at_a_checkpoint_sounds_like_the_one_that_it_continues() {
     let checkpoint = save(&mut performance(&log), 262_000, SECOND, &mut Vec::new());
     let begins = checkpoint.frame;
     let rest = ControlLog {
-        header: Header { begins: Some(begins), ..log.header.clone() },
+        header: Header { start_frame: Some(begins), ..log.header.clone() },
         entries: log.entries.iter().filter(|(frame, _)| *frame >= begins).cloned().collect(),
     };
     assert_eq!(rest.frames(), begins..20 * SECOND);

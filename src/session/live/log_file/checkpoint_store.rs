@@ -1,43 +1,43 @@
-//! Stores checkpoints beside the log, evenly spaced within their budget.
+//! Stores checkpoints beside the log, evenly spaced, within a size limit.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::MEGABYTE;
-use super::rotation::logs;
+use super::rotation::earlier_logs;
 use crate::files::{free_bytes, replace};
-use crate::session::checkpoint::{Checkpoint, Stored, checkpoint_path, checkpoint_folder, stored};
+use crate::session::checkpoint::{Checkpoint, CheckpointFile, checkpoint_path, checkpoint_folder, checkpoint_files};
 
 /// Disk space that checkpoints leave free, in bytes.
 const KEEP_FREE: u64 = 1 << 30;
 
-/// The checkpoints of a log and of earlier ones.
+/// The checkpoints of a log and of earlier logs.
 pub(super) struct CheckpointStore {
     log: PathBuf,
     /// Name and hash of the model.
     model: String,
     /// Maximum size of all checkpoints together, in bytes.
-    most: u64,
-    /// Whether the last one could not be stored, which is reported once.
+    max_bytes: u64,
+    /// Whether the last checkpoint could not be stored; only the first failure in a row is logged.
     failed: bool,
 }
 
 impl CheckpointStore {
     pub(super) fn new(log: &Path, model: &str, megabytes: u64) -> Self {
-        Self { log: log.to_owned(), model: model.to_owned(), most: megabytes * MEGABYTE, failed: false }
+        Self { log: log.to_owned(), model: model.to_owned(), max_bytes: megabytes * MEGABYTE, failed: false }
     }
 
-    /// Stores a checkpoint and makes room for it; returns whether it is stored.
+    /// Stores a checkpoint, deleting others to make room; returns whether it was stored.
     pub(super) fn store(&mut self, checkpoint: &Checkpoint) -> bool {
-        let stored = self.write(checkpoint);
-        match &stored {
-            Ok(path) => tracing::debug!(path = %path.display(), "checkpoint"),
+        let result = self.write(checkpoint);
+        match &result {
+            Ok(path) => tracing::debug!(path = %path.display(), "stored a checkpoint"),
             Err(error) if !self.failed => tracing::warn!("cannot store a checkpoint of the control log: {error}"),
             Err(_) => {}
         }
-        self.failed = stored.is_err();
-        stored.is_ok()
+        self.failed = result.is_err();
+        result.is_ok()
     }
 
     fn write(&self, checkpoint: &Checkpoint) -> io::Result<PathBuf> {
@@ -45,36 +45,36 @@ impl CheckpointStore {
         checkpoint.write(&self.model, &mut bytes)?;
         let folder = checkpoint_folder(&self.log);
         fs::create_dir_all(&folder)?;
-        self.thin(self.most.saturating_sub(bytes.len() as u64));
+        self.delete_down_to(self.max_bytes.saturating_sub(bytes.len() as u64));
         let free = free_bytes(&folder)?.saturating_sub(bytes.len() as u64);
         if free < KEEP_FREE {
-            return Err(io::Error::other(format!("only {} MB are free on the disk", free / MEGABYTE)));
+            let (free, least) = (free / MEGABYTE, KEEP_FREE / MEGABYTE);
+            return Err(io::Error::other(format!("it would leave only {free} MB free on the disk, less than {least} MB")));
         }
         let path = checkpoint_path(&folder, checkpoint.frame);
         replace(&path, &bytes)?;
         Ok(path)
     }
 
-    /// Deletes checkpoints until at most some bytes are left: always the one whose neighbours are closest to each other. The
-    /// first and the last of each log stay, since others may depend on them, unless their log is an earlier one and
-    /// nothing else is left.
-    fn thin(&self, most: u64) {
-        let mut logs: Vec<Vec<Stored>> =
-            logs(&self.log).iter().chain([&self.log]).map(|log| stored(&checkpoint_folder(log))).collect();
-        let total = |logs: &[Vec<Stored>]| logs.iter().flatten().map(|stored| stored.bytes).sum::<u64>();
-        while total(&logs) > most {
-            let inner = logs.iter().enumerate().flat_map(|(log, stored)| {
-                let gaps = stored.windows(3).enumerate();
-                gaps.map(move |(at, around)| (around[2].frame - around[0].frame, log, at + 1))
+    /// Deletes checkpoints until at most `max_bytes` are left, each time the one whose neighbours are closest to each other.
+    /// The first and last checkpoints of a log are deleted only if nothing else is left, and only those of earlier logs.
+    fn thin(&self, max_bytes: u64) {
+        let mut logs: Vec<Vec<CheckpointFile>> =
+            earlier_logs(&self.log).iter().chain([&self.log]).map(|log| checkpoint_files(&checkpoint_folder(log))).collect();
+        let total = |logs: &[Vec<CheckpointFile>]| logs.iter().flatten().map(|file| file.bytes).sum::<u64>();
+        while total(&logs) > max_bytes {
+            let inner = logs.iter().enumerate().flat_map(|(log, files)| {
+                let gaps = files.windows(3).enumerate();
+                gaps.map(move |(index, around)| (around[2].frame - around[0].frame, log, index + 1))
             });
             let oldest = || {
-                let earlier = logs[..logs.len() - 1].iter().position(|stored| !stored.is_empty());
+                let earlier = logs[..logs.len() - 1].iter().position(|files| !files.is_empty());
                 earlier.map(|log| (0, log, 0))
             };
-            let Some((_, log, at)) = inner.min().or_else(oldest) else { return };
-            let gone = logs[log].remove(at);
-            if let Err(error) = fs::remove_file(&gone.path) {
-                tracing::warn!(path = %gone.path.display(), %error, "cannot delete a checkpoint");
+            let Some((_, log, index)) = inner.min().or_else(oldest) else { return };
+            let deleted = logs[log].remove(index);
+            if let Err(error) = fs::remove_file(&deleted.path) {
+                tracing::warn!(path = %deleted.path.display(), %error, "cannot delete a checkpoint");
             }
         }
     }
@@ -86,22 +86,22 @@ mod tests {
     use crate::session::live::log_file::tests::checkpoint;
 
     fn frames(log: &Path) -> Vec<u64> {
-        stored(&checkpoint_folder(log)).into_iter().map(|stored| stored.frame).collect()
+        checkpoint_files(&checkpoint_folder(log)).into_iter().map(|file| file.frame).collect()
     }
 
     #[test]
-    fn checkpoints_stay_evenly_spaced_within_their_budget() {
+    fn checkpoints_are_evenly_spaced_and_stay_below_the_limit() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("session.log");
-        let mut shelf = CheckpointStore::new(&log, "m", 1);
+        let mut store = CheckpointStore::new(&log, "m", 1);
         let mut size = Vec::new();
         checkpoint(64).write("m", &mut size).unwrap();
         let size = size.len() as u64;
-        shelf.most = 6 * size + size / 2;
+        store.max_bytes = 6 * size + size / 2;
         for number in 1..=40 {
-            assert!(shelf.store(&checkpoint(6400 * number)), "{number}");
-            let total: u64 = stored(&checkpoint_folder(&log)).iter().map(|stored| stored.bytes).sum();
-            assert!(total <= shelf.most, "{number}");
+            assert!(store.store(&checkpoint(6400 * number)), "{number}");
+            let total: u64 = checkpoint_files(&checkpoint_folder(&log)).iter().map(|file| file.bytes).sum();
+            assert!(total <= store.max_bytes, "{number}");
         }
         let kept = frames(&log);
         let gaps: Vec<u64> = kept.windows(2).map(|pair| (pair[1] - pair[0]) / 6400).collect();
@@ -111,14 +111,14 @@ mod tests {
         fs::write(&earlier, "").unwrap();
         fs::rename(checkpoint_folder(&log), checkpoint_folder(&earlier)).unwrap();
         for number in 1..=40 {
-            assert!(shelf.store(&checkpoint(6400 * number)));
+            assert!(store.store(&checkpoint(6400 * number)));
         }
         let (earlier, kept) = (frames(&earlier), frames(&log));
         assert!(earlier.len() >= 2 && kept.len() >= 3 && earlier.len() + kept.len() <= 6, "{earlier:?} {kept:?}");
     }
 
     #[test]
-    fn a_checkpoint_that_cannot_be_stored_is_reported_and_nothing_else() {
+    fn a_failure_to_store_a_checkpoint_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("session.log");
         fs::write(checkpoint_folder(&log), "in the way").unwrap();

@@ -1,4 +1,4 @@
-//! Logs of earlier sessions, renamed by date and kept up to a limit.
+//! Log rotation: earlier logs are renamed by date, and a limited number is kept.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,22 +8,22 @@ use std::time::SystemTime;
 use crate::files::{Usage, beside, stamp_of, sync_folder};
 use crate::session::checkpoint::checkpoint_folder;
 
-/// Creates a log file, renames the previous one by date, and deletes the oldest beyond the limit. Returns the new name of
-/// the previous one, if there was one.
-pub(super) fn begin(path: &Path, keep: usize) -> io::Result<(File, Option<PathBuf>)> {
+/// Creates a log file. Renames the previous one by date, if there is one, and returns its new path. Deletes the oldest
+/// logs beyond the number to keep.
+pub(super) fn start(path: &Path, keep: usize) -> io::Result<(File, Option<PathBuf>)> {
     let mut renamed = None;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
     match fs::metadata(path) {
-        Ok(before) if !before.is_file() => return Err(io::Error::other("expected a regular file")),
-        Ok(before) if before.len() == 0 => fs::remove_file(path)?,
-        Ok(before) => {
-            let ended = before.modified().unwrap_or_else(|_| SystemTime::now());
-            let earlier = beside(&dated(path, &stamp_of(ended, "%Y-%m-%dT%H-%M-%S")));
-            fs::rename(path, &earlier)?;
-            let _ = fs::rename(checkpoint_folder(path), checkpoint_folder(&earlier));
-            renamed = Some(earlier);
+        Ok(metadata) if !metadata.is_file() => return Err(io::Error::other("expected a regular file")),
+        Ok(metadata) if metadata.len() == 0 => fs::remove_file(path)?,
+        Ok(metadata) => {
+            let ended = metadata.modified().unwrap_or_else(|_| SystemTime::now());
+            let new_path = beside(&dated(path, &stamp_of(ended, "%Y-%m-%dT%H-%M-%S")));
+            fs::rename(path, &new_path)?;
+            let _ = fs::rename(checkpoint_folder(path), checkpoint_folder(&new_path));
+            renamed = Some(new_path);
             delete_oldest(path, keep);
         }
         Err(_) => {}
@@ -33,25 +33,25 @@ pub(super) fn begin(path: &Path, keep: usize) -> io::Result<(File, Option<PathBu
     Ok((file, renamed))
 }
 
-/// Logs of earlier sessions, oldest first.
-pub(super) fn logs(path: &Path) -> Vec<PathBuf> {
+/// Returns the earlier logs, oldest first.
+pub(super) fn earlier_logs(path: &Path) -> Vec<PathBuf> {
     let pattern = dated(path, "0000-00-00T00-00-00");
     let pattern = pattern.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let fits = |name: &str| {
+    let matches_pattern = |name: &str| {
         name.len() >= pattern.len()
             && name.ends_with(".log")
             && name
                 .bytes()
                 .zip(pattern.bytes())
-                .all(|(byte, wanted)| byte == wanted || wanted == b'0' && byte.is_ascii_digit())
+                .all(|(byte, expected)| byte == expected || expected == b'0' && byte.is_ascii_digit())
     };
     let folder = path.parent().unwrap_or(Path::new("."));
-    Usage::of(folder, fits).into_iter().map(|log| log.path).collect()
+    Usage::of(folder, matches_pattern).into_iter().map(|log| log.path).collect()
 }
 
-/// Deletes logs of earlier sessions beyond the number to keep, with their checkpoints.
+/// Deletes the oldest logs beyond the number to keep, with their checkpoints.
 fn delete_oldest(path: &Path, keep: usize) {
-    let logs = logs(path);
+    let logs = earlier_logs(path);
     for log in logs.iter().take(logs.len().saturating_sub(keep)) {
         if let Err(error) = fs::remove_file(log) {
             tracing::warn!(path = %log.display(), %error, "cannot delete an old control log");
@@ -60,7 +60,7 @@ fn delete_oldest(path: &Path, keep: usize) {
     }
 }
 
-/// `session.log` becomes `session-2026-11-28T16-55-01.log`.
+/// Inserts a date into a log's path: `session.log` becomes `session-2026-11-28T16-55-01.log`.
 fn dated(path: &Path, date: &str) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{stem}-{date}.log"))

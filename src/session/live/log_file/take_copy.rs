@@ -1,4 +1,4 @@
-//! Copies the log beside a recording, with the checkpoint from which the recording can be rendered again quickly.
+//! Copies the log beside a recording, with the checkpoint nearest to its start, so that it can be rendered again quickly.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};
@@ -8,29 +8,29 @@ use std::path::{Path, PathBuf};
 use super::MEGABYTE;
 use crate::files::{beside, replace, sync_folder};
 use crate::output::record::Recorded;
-use crate::session::checkpoint::{take_checkpoint_path, checkpoint_folder, stored};
+use crate::session::checkpoint::{take_checkpoint_path, checkpoint_folder, checkpoint_files};
 use crate::session::log::copy_for_take;
 
-/// Largest log copied beside any recording; a larger one is copied only beside a recording of at least its size, so
-/// that short takes do not fill the disk with logs.
-const COPIED: u64 = 4 * MEGABYTE;
+/// Size in bytes above which a log is copied only beside a recording of at least its size, so that short takes do not
+/// fill the disk with logs.
+const ALWAYS_COPIED: u64 = 4 * MEGABYTE;
 /// Bytes per frame of an uncompressed recording.
 const BYTES_PER_FRAME: u64 = 6;
 
-/// Copies a log, in pieces of files, beside a recording.
-pub(super) fn copy_beside(recorded: &Recorded, pieces: &[(PathBuf, Range<u64>)]) {
-    let written: u64 = pieces.iter().map(|(_, bytes)| bytes.end - bytes.start).sum();
-    let Some((log, _)) = pieces.first() else { return };
-    let sound = BYTES_PER_FRAME * (recorded.frames.end - recorded.frames.start);
-    if written > COPIED && written > sound {
-        let megabytes = written / MEGABYTE;
+/// Copies a log, given as byte ranges of files, beside a recording.
+pub(super) fn copy_beside(recorded: &Recorded, parts: &[(PathBuf, Range<u64>)]) {
+    let log_bytes: u64 = parts.iter().map(|(_, bytes)| bytes.end - bytes.start).sum();
+    let Some((log, _)) = parts.first() else { return };
+    let recording_bytes = BYTES_PER_FRAME * (recorded.frames.end - recorded.frames.start);
+    if log_bytes > ALWAYS_COPIED && log_bytes > recording_bytes {
+        let megabytes = log_bytes / MEGABYTE;
         let log = log.display();
         return tracing::warn!(%log, megabytes, "the control log is much larger than this short take and was not copied beside it");
     }
     let copy = beside(&recorded.path.with_extension("log"));
-    let keep = || {
+    let write_copy = || {
         let mut log: Box<dyn Read> = Box::new(io::empty());
-        for (path, bytes) in pieces {
+        for (path, bytes) in parts {
             let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(bytes.start))?;
             log = Box::new(log.chain(file.take(bytes.end - bytes.start)));
@@ -40,10 +40,10 @@ pub(super) fn copy_beside(recorded: &Recorded, pieces: &[(PathBuf, Range<u64>)])
         to.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         sync_folder(&copy)
     };
-    match keep() {
+    match write_copy() {
         Ok(()) => {
-            tracing::info!(path = %copy.display(), "control log of the recording");
-            keep_checkpoint(&copy, log, recorded.frames.start);
+            tracing::info!(path = %copy.display(), "copied the control log beside the recording");
+            copy_checkpoint(&copy, log, recorded.frames.start);
         }
         Err(error) => {
             tracing::error!(path = %copy.display(), %error, "cannot copy the control log beside the recording")
@@ -52,10 +52,10 @@ pub(super) fn copy_beside(recorded: &Recorded, pieces: &[(PathBuf, Range<u64>)])
 }
 
 /// Copies the newest checkpoint at or before a frame beside a take's log.
-fn keep_checkpoint(copy: &Path, log: &Path, start: u64) {
-    let Some(newest) = stored(&checkpoint_folder(log)).into_iter().rfind(|stored| stored.frame <= start) else { return };
-    let keep = || fs::read(&newest.path).and_then(|bytes| replace(&take_checkpoint_path(copy), &bytes));
-    if let Err(error) = keep() {
+fn copy_checkpoint(copy: &Path, log: &Path, start: u64) {
+    let Some(newest) = checkpoint_files(&checkpoint_folder(log)).into_iter().rfind(|file| file.frame <= start) else { return };
+    let result = fs::read(&newest.path).and_then(|bytes| replace(&take_checkpoint_path(copy), &bytes));
+    if let Err(error) = result {
         tracing::warn!(path = %newest.path.display(), %error, "cannot copy the checkpoint beside the recording");
     }
 }

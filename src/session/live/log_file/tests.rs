@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::conductor::{Conductor, Handover, Score};
 use crate::files::Usage;
-use crate::session::checkpoint::{checkpoint_path, checkpoint_folder, stored};
+use crate::session::checkpoint::{checkpoint_files, checkpoint_folder, checkpoint_path};
 use crate::session::log::ControlLog;
 
 fn config() -> ControlLogConfig {
@@ -26,9 +26,9 @@ fn recorded(path: PathBuf, frames: std::ops::Range<u64>) -> Recorded {
 }
 
 fn wait_until(what: &str, reached: impl Fn() -> bool) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while !reached() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
+        assert!(started.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -40,7 +40,7 @@ fn a_recording_gets_the_log_so_far_and_its_gaps() {
     let mut log = open(&session, &config(), &Troubles::default());
     log.write(4, Entry::Splice { planned: 512, performed: None });
     let take = Recorded { gaps: vec![3..5], ..recorded(folder.path().join("take.flac"), 2..9) };
-    log.keep(take);
+    log.copy_beside(take);
     log.write(20, Entry::End);
     drop(log);
     let (session, take) = (read(&session), read(&folder.path().join("take.log")));
@@ -67,7 +67,7 @@ fn logs_of_earlier_sessions_are_kept_up_to_a_limit() {
 }
 
 #[test]
-fn the_log_can_be_turned_off() {
+fn logging_can_be_turned_off() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
     let mut log = open(&session, &ControlLogConfig { write: false, ..config() }, &Troubles::default());
@@ -77,7 +77,7 @@ fn the_log_can_be_turned_off() {
 }
 
 #[test]
-fn lines_wait_for_a_hung_disk_and_none_is_lost() {
+fn no_lines_are_lost_while_the_disk_hangs() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     std::fs::write(&state, "a file where the folder should be").unwrap();
@@ -95,12 +95,12 @@ fn lines_wait_for_a_hung_disk_and_none_is_lost() {
 #[test]
 fn shutdown_does_not_wait_for_a_hung_disk() {
     for path in ["/proc/nothing/session.log", "/dev/null"] {
-        let begun = Instant::now();
+        let started = Instant::now();
         let troubles = Troubles::default();
         let mut log = open(Path::new(path), &config(), &troubles);
         log.write(1, Entry::End);
         drop(log);
-        assert!(begun.elapsed() < Duration::from_secs(10), "{path}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{path}");
         assert!(troubles.now().0[&Part::ControlLog].contains(path));
     }
     assert!(!Path::new("/dev/null").is_file(), "a device is not replaced by a file");
@@ -127,12 +127,12 @@ fn a_log_ends_when_deleted_or_full_and_the_loss_is_reported() {
             thread::sleep(Duration::from_millis(50));
         }
     }
-    wait_until("its end", || troubles.now().0.contains_key(&Part::ControlLog));
+    wait_until("the end of the log", || troubles.now().0.contains_key(&Part::ControlLog));
     assert!(session.metadata().unwrap().len() < 4 * MEGABYTE);
 }
 
 #[test]
-fn short_takes_do_not_copy_a_long_log() {
+fn long_logs_are_not_copied_beside_short_takes() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = open(&folder.path().join("session.log"), &config(), &Troubles::default());
     for frame in 0..400_000 {
@@ -141,13 +141,13 @@ fn short_takes_do_not_copy_a_long_log() {
             thread::sleep(Duration::from_millis(50));
         }
     }
-    log.keep(recorded(folder.path().join("short.wav"), 0..1000));
-    log.keep(recorded(folder.path().join("long.wav"), 0..10_000_000));
+    log.copy_beside(recorded(folder.path().join("short.wav"), 0..1000));
+    log.copy_beside(recorded(folder.path().join("long.wav"), 0..10_000_000));
     drop(log);
     assert!(!folder.path().join("short.log").exists() && folder.path().join("long.log").exists());
 }
 
-/// A checkpoint as far as files are concerned.
+/// Returns a checkpoint whose generator and engine states are placeholders.
 pub(super) fn checkpoint(frame: u64) -> Checkpoint {
     let mut conductor = Conductor::new(1, &[]);
     conductor.advance(frame, &mut Score::default());
@@ -157,14 +157,14 @@ pub(super) fn checkpoint(frame: u64) -> Checkpoint {
     checkpoint
 }
 
-/// Writes lines that take more than a megabyte.
+/// Writes more than a megabyte of lines.
 fn fill(log: &mut LogFile, frame: u64) {
     for number in 0..30_000 {
         log.write(frame, Entry::Resume { splices: number, missing: 1_000_000_000, at: 1_000_000_000 });
     }
 }
 
-/// Writes what the daemon does when it takes a checkpoint, with a line before it is complete.
+/// Takes a checkpoint as the daemon does: another line is written before the checkpoint is complete.
 fn take_checkpoint(log: &mut LogFile, frame: u64) {
     log.write(frame, Entry::Checkpoint);
     log.write(frame + 1, Entry::Splice { planned: frame, performed: None });
@@ -176,46 +176,46 @@ fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
     let mut log = open(&session, &ControlLogConfig { max_mb: 1, ..config() }, &Troubles::default());
-    let spanning = |name: &str, start| recorded(folder.path().join(name), start..start + 500_000);
+    let take_from = |name: &str, start| recorded(folder.path().join(name), start..start + 500_000);
     for frame in [6400, 12_800, 19_200, 25_600] {
         take_checkpoint(&mut log, frame - 64);
         fill(&mut log, frame - 32);
         take_checkpoint(&mut log, frame);
         log.write(frame + 2, Entry::Splice { planned: frame, performed: None });
-        let begins = format!("begins {frame}\n");
-        wait_until("the other file", || std::fs::read_to_string(&session).is_ok_and(|text| text.contains(&begins)));
+        let header_line = format!("begins {frame}\n");
+        wait_until("the other file", || std::fs::read_to_string(&session).is_ok_and(|text| text.contains(&header_line)));
     }
-    log.keep(spanning("now.wav", 25_601));
-    log.keep(spanning("before.wav", 25_590));
-    log.keep(spanning("long-ago.wav", 19_190));
+    log.copy_beside(take_from("now.wav", 25_601));
+    log.copy_beside(take_from("before.wav", 25_590));
+    log.copy_beside(take_from("long-ago.wav", 19_190));
     drop(log);
 
     let now = read(&session);
-    assert_eq!((now.header.begins, now.frames(), now.entries.len()), (Some(25_600), 25_600..25_602, 2));
-    let frames = |log: &Path| stored(&checkpoint_folder(log)).iter().map(|stored| stored.frame).collect::<Vec<_>>();
+    assert_eq!((now.header.start_frame, now.frames(), now.entries.len()), (Some(25_600), 25_600..25_602, 2));
+    let frames = |log: &Path| checkpoint_files(&checkpoint_folder(log)).iter().map(|file| file.frame).collect::<Vec<_>>();
     assert_eq!(frames(&session), [25_600]);
     let earlier = Usage::of(folder.path(), |name| name.starts_with("session-") && name.ends_with(".log"));
     assert_eq!(earlier.len(), 2, "{earlier:?}");
-    for (log, begins) in earlier.iter().zip([12_800, 19_200]) {
+    for (log, start) in earlier.iter().zip([12_800, 19_200]) {
         let part = read(&log.path);
-        assert_eq!((part.header.begins, part.frames()), (Some(begins), begins..begins + 6401), "{log:?}");
+        assert_eq!((part.header.start_frame, part.frames()), (Some(start), start..start + 6401), "{log:?}");
         assert_eq!(part.entries.len(), 2 + 2 + 30_000 + 2);
-        assert_eq!(frames(&log.path), [begins, begins + 6400 - 64]);
+        assert_eq!(frames(&log.path), [start, start + 6400 - 64]);
     }
-    // The log of a take that began before the last file consists of both.
+    // The log of a take that started before the last file consists of parts of both files.
     let take = |name: &str| read(&folder.path().join(name));
     assert_eq!(take("now.log").entries, now.entries);
     let both = take("before.log");
     let last = read(&earlier[1].path);
-    assert_eq!(both.header.begins, Some(19_200));
+    assert_eq!(both.header.start_frame, Some(19_200));
     assert_eq!(both.entries[..last.entries.len() - 1], last.entries[..last.entries.len() - 1]);
     assert_eq!(both.entries[last.entries.len() - 1..], now.entries);
     let beside = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    assert_eq!(beside("before.checkpoint"), beside_of(&earlier[1].path, 25_536));
-    assert_eq!(beside("now.checkpoint"), beside_of(&session, 25_600));
+    assert_eq!(beside("before.checkpoint"), checkpoint_bytes(&earlier[1].path, 25_536));
+    assert_eq!(beside("now.checkpoint"), checkpoint_bytes(&session, 25_600));
     assert!(!folder.path().join("long-ago.log").exists());
 }
 
-fn beside_of(log: &Path, frame: u64) -> Vec<u8> {
+fn checkpoint_bytes(log: &Path, frame: u64) -> Vec<u8> {
     std::fs::read(checkpoint_path(&checkpoint_folder(log), frame)).unwrap()
 }

@@ -11,250 +11,299 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::take_copy::copy_beside;
 use super::checkpoint_store::CheckpointStore;
+use super::take_copy::copy_beside;
 use super::{MEGABYTE, Request, rotation};
 use crate::event::{Part, Troubles};
 use crate::files::config::ControlLogConfig;
-use crate::session::checkpoint::{checkpoint_path, checkpoint_folder};
+use crate::output::record::Recorded;
+use crate::session::checkpoint::{Checkpoint, checkpoint_folder, checkpoint_path};
 use crate::session::log::{Entry, Header, LogText};
 
-/// Maximum lines per write.
-const TOGETHER: usize = 4096;
+/// Maximum number of queued requests processed before their lines are written.
+const MAX_BATCH: usize = 4096;
 /// Interval for syncing to disk.
-const SYNC: Duration = Duration::from_secs(10);
+const SYNC_INTERVAL: Duration = Duration::from_secs(10);
 /// Interval for retrying a failed write.
-const RETRY: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// State owned by the thread.
-pub(super) struct Log {
+/// Writes the log of a session. Owned by its thread.
+pub(super) struct Writer {
+    header: Header,
     path: PathBuf,
-    /// Number of earlier sessions' logs to keep.
+    /// Number of earlier logs to keep.
     keep: usize,
-    /// Maximum size in bytes.
-    longest: u64,
-    /// Maximum size of its checkpoints in megabytes.
-    checkpoints_mb: u64,
+    /// Size in bytes from which the log continues in another file.
+    max_bytes: u64,
+    /// Whether checkpoints are stored.
+    has_checkpoints: bool,
+    store: CheckpointStore,
+    /// Lines not written yet.
+    lines: LogText,
     file: Option<File>,
     /// Bytes of complete lines written.
     written: u64,
-    /// The line of the last checkpoint.
-    mark: Option<Mark>,
-    /// What precedes the file, if it does not begin at the start of the session.
-    before: Option<Before>,
+    /// The last checkpoint in the log.
+    last_checkpoint: Option<CheckpointLine>,
+    /// The file that this one continues; `None` if the file starts with the session.
+    previous: Option<PreviousFile>,
     synced: Instant,
     ended: Arc<AtomicBool>,
     troubles: Troubles,
 }
 
-impl Log {
-    pub(super) fn new(path: &Path, config: &ControlLogConfig, ended: Arc<AtomicBool>, troubles: Troubles) -> Self {
+/// No more lines can be written; the reason has been reported.
+struct LogEnded;
+
+impl Writer {
+    pub(super) fn new(
+        path: &Path,
+        header: Header,
+        config: &ControlLogConfig,
+        ended: Arc<AtomicBool>,
+        troubles: Troubles,
+    ) -> Self {
         Self {
             path: path.to_owned(),
             keep: config.keep,
-            longest: config.max_mb * MEGABYTE,
-            checkpoints_mb: config.checkpoints_mb,
+            max_bytes: config.max_mb * MEGABYTE,
+            has_checkpoints: config.checkpoints_mb > 0,
+            store: CheckpointStore::new(path, &header.model, config.checkpoints_mb),
+            lines: LogText::new(&header),
+            header,
             file: None,
             written: 0,
-            mark: None,
-            before: None,
+            last_checkpoint: None,
+            previous: None,
             synced: Instant::now(),
             ended,
             troubles,
         }
     }
 
-    /// Processes requests until there are no more.
-    pub(super) fn serve(mut self, header: &Header, requests: &Receiver<Request>) {
-        let mut shelf = CheckpointStore::new(&self.path, &header.model, self.checkpoints_mb);
-        let mut lines = LogText::new(header);
-        if !self.write_patiently(lines.take().as_bytes()) {
-            return;
-        }
-        loop {
-            // Lines that have queued up are written together.
-            let first = match requests.recv_timeout(SYNC) {
-                Ok(request) => Some(request),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
-            for request in first.into_iter().chain(requests.try_iter().take(TOGETHER)) {
-                match request {
-                    Request::Write(frame, entry) => {
-                        lines.add(frame, &entry);
-                        if entry == Entry::Checkpoint {
-                            self.mark = Some(Mark { frame, end: self.written + lines.bytes() });
-                        }
-                    }
-                    // The copy must contain the log up to this point and no more.
-                    Request::Keep(recorded) => {
-                        if !self.write_patiently(lines.take().as_bytes()) {
-                            return;
-                        }
-                        match self.pieces(recorded.frames.start) {
-                            Some(pieces) => copy_beside(&recorded, &pieces),
-                            None => {
-                                tracing::warn!("the control log of a take that began long ago was not copied beside it")
-                            }
-                        }
-                    }
-                    Request::Store(checkpoint) => {
-                        let is_due = shelf.store(&checkpoint) && self.written > self.longest;
-                        let mark = self.mark.take_if(|mark| is_due && mark.frame == checkpoint.frame);
-                        if let Some(mark) = mark
-                            && !(self.write_patiently(lines.take().as_bytes()) && self.continue_at(mark, header))
-                        {
-                            return;
-                        }
-                    }
-                }
-            }
-            if !self.write_patiently(lines.take().as_bytes()) {
-                return;
-            }
-            // With checkpoints, it continues in another file at the next one, unless none can be stored.
-            if self.written > self.longest * if self.checkpoints_mb > 0 { 2 } else { 1 } {
-                let reason = format!(
-                    "{} has reached control_log.max_mb and ends; recordings continue without a log",
-                    self.path.display()
-                );
-                return self.troubles.set(Part::ControlLog, reason);
-            }
-        }
-        if let Some(file) = &self.file {
+    /// Processes requests until the sender is dropped or the log ends.
+    pub(super) fn run(mut self, requests: &Receiver<Request>) {
+        if self.process_all(requests).is_ok()
+            && let Some(file) = &self.file
+        {
             let _ = file.sync_data();
         }
     }
 
-    /// Continues in another file, which begins at a checkpoint; `false` when the log is lost.
-    fn continue_at(&mut self, mark: Mark, header: &Header) -> bool {
-        let since = self.before.as_ref().map_or(0, |before| before.until);
-        let rest = match read(&self.path, mark.end, self.written) {
+    fn process_all(&mut self, requests: &Receiver<Request>) -> Result<(), LogEnded> {
+        self.write_lines()?;
+        loop {
+            let first = match requests.recv_timeout(SYNC_INTERVAL) {
+                Ok(request) => Some(request),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            for request in first.into_iter().chain(requests.try_iter().take(MAX_BATCH)) {
+                self.process(request)?;
+            }
+            self.write_lines()?;
+            self.check_size()?;
+        }
+    }
+
+    fn process(&mut self, request: Request) -> Result<(), LogEnded> {
+        match request {
+            Request::Write(frame, entry) => {
+                self.add_line(frame, &entry);
+                Ok(())
+            }
+            Request::CopyBeside(recorded) => self.copy_beside(&recorded),
+            Request::Store(checkpoint) => self.store_checkpoint(&checkpoint),
+        }
+    }
+
+    /// Adds a line, to be written with the batch.
+    fn add_line(&mut self, frame: u64, entry: &Entry) {
+        self.lines.add(frame, entry);
+        if *entry == Entry::Checkpoint {
+            self.last_checkpoint = Some(CheckpointLine { frame, end: self.written + self.lines.bytes() });
+        }
+    }
+
+    /// Copies the log up to this point beside a recording.
+    fn copy_beside(&mut self, recorded: &Recorded) -> Result<(), LogEnded> {
+        self.write_lines()?;
+        match self.parts_from(recorded.frames.start) {
+            Some(parts) => copy_beside(recorded, &parts),
+            None => tracing::warn!("the control log of a take that began long ago was not copied beside it"),
+        }
+        Ok(())
+    }
+
+    /// Stores a checkpoint. If the log has become too large, continues it in another file that starts at the checkpoint.
+    fn store_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), LogEnded> {
+        let is_due = self.store.store(checkpoint) && self.written > self.max_bytes;
+        let Some(start) = self.last_checkpoint.take_if(|line| is_due && line.frame == checkpoint.frame) else {
+            return Ok(());
+        };
+        self.write_lines()?;
+        self.continue_at(start)
+    }
+
+    /// Ends a log that is too large. With checkpoints, a log normally continues in another file before that, unless no
+    /// checkpoint can be stored.
+    fn check_size(&self) -> Result<(), LogEnded> {
+        let limit = if self.has_checkpoints { 2 * self.max_bytes } else { self.max_bytes };
+        if self.written <= limit {
+            return Ok(());
+        }
+        let path = self.path.display();
+        let reason = format!("{path} has reached control_log.max_mb and ends; recordings continue without a log");
+        self.troubles.set(Part::ControlLog, reason);
+        Err(LogEnded)
+    }
+
+    /// Continues in another file, which starts at a checkpoint.
+    fn continue_at(&mut self, start: CheckpointLine) -> Result<(), LogEnded> {
+        let rest = match read(&self.path, start.end..self.written) {
             Ok(rest) => rest,
             Err(error) => {
                 tracing::warn!(path = %self.path.display(), %error, "cannot continue the control log in another file");
-                return true;
+                return Ok(());
             }
         };
-        let text = LogText::new(&Header { begins: Some(mark.frame), ..header.clone() }).take();
-        let before = Before { log: PathBuf::new(), end: mark.end, since, until: mark.frame, header: text.len() as u64 };
-        (self.file, self.written, self.before) = (None, 0, Some(before));
-        if !self.write_patiently(&[text.as_bytes(), &rest].concat()) {
-            return false;
+        let first_frame = self.previous.as_ref().map_or(0, |previous| previous.frames.end);
+        let header = LogText::new(&Header { start_frame: Some(start.frame), ..self.header.clone() }).take();
+        self.previous = Some(PreviousFile {
+            path: PathBuf::new(),
+            end: start.end,
+            frames: first_frame..start.frame,
+            header_bytes: header.len() as u64,
+        });
+        (self.file, self.written) = (None, 0);
+        self.write_until_accepted(&[header.as_bytes(), &rest].concat())?;
+        if let Some(previous) = &self.previous {
+            self.move_checkpoint(&previous.path, start.frame);
+            tracing::info!(previous = %previous.path.display(), "the control log continues in another file");
         }
-        let Some(Before { log, .. }) = &self.before else { return true };
-        let (from, to) = (checkpoint_path(&checkpoint_folder(log), mark.frame), checkpoint_path(&checkpoint_folder(&self.path), mark.frame));
-        if let Err(error) = fs::create_dir_all(checkpoint_folder(&self.path)).and_then(|()| fs::rename(&from, &to)) {
-            tracing::warn!(path = %from.display(), %error, "cannot move the checkpoint at which the control log begins");
-        }
-        tracing::info!(before = %log.display(), "the control log continues in another file");
-        true
+        Ok(())
     }
 
-    /// The parts of files that make up the log of a take from a frame on; `None` if they have been deleted.
-    fn pieces(&self, start: u64) -> Option<Vec<(PathBuf, Range<u64>)>> {
-        match &self.before {
-            Some(before) if start < before.since => None,
-            Some(before) if start < before.until => {
-                Some(vec![(before.log.clone(), 0..before.end), (self.path.clone(), before.header..self.written)])
-            }
+    /// Moves a checkpoint of another log to this log's checkpoints.
+    fn move_checkpoint(&self, other: &Path, frame: u64) {
+        let folder = checkpoint_folder(&self.path);
+        let (from, to) = (checkpoint_path(&checkpoint_folder(other), frame), checkpoint_path(&folder, frame));
+        if let Err(error) = fs::create_dir_all(folder).and_then(|()| fs::rename(&from, &to)) {
+            tracing::warn!(path = %from.display(), %error, "cannot move the checkpoint at which the control log starts");
+        }
+    }
+
+    /// Returns the byte ranges of files that make up the log of a take that starts at a frame; `None` if they have been
+    /// deleted.
+    fn parts_from(&self, frame: u64) -> Option<Vec<(PathBuf, Range<u64>)>> {
+        match &self.previous {
+            Some(previous) if frame < previous.frames.start => None,
+            Some(previous) if previous.frames.contains(&frame) => Some(vec![
+                (previous.path.clone(), 0..previous.end),
+                (self.path.clone(), previous.header_bytes..self.written),
+            ]),
             _ => Some(vec![(self.path.clone(), 0..self.written)]),
         }
     }
 
-    /// Writes lines, retrying until the disk accepts them; `false` if the log is lost.
-    fn write_patiently(&mut self, lines: &[u8]) -> bool {
-        let mut refused = 0;
+    /// Writes the lines added so far.
+    fn write_lines(&mut self) -> Result<(), LogEnded> {
+        let lines = self.lines.take();
+        self.write_until_accepted(lines.as_bytes())
+    }
+
+    /// Writes whole lines, retrying until the disk accepts them.
+    fn write_until_accepted(&mut self, lines: &[u8]) -> Result<(), LogEnded> {
+        let mut failures = 0;
         loop {
             match self.append(lines) {
                 Ok(()) => {
                     if !self.ended.load(Relaxed) {
                         self.troubles.clear(Part::ControlLog);
                     }
-                    return true;
+                    return Ok(());
                 }
-                Err(Failure::Lost) => {
+                Err(AppendError::Deleted) => {
                     let reason = format!("{} was deleted; the control log of this session ends", self.path.display());
                     self.troubles.set(Part::ControlLog, reason);
-                    return false;
+                    return Err(LogEnded);
                 }
-                Err(Failure::Disk(error)) => {
+                Err(AppendError::Disk(error)) => {
                     let reason = format!("{}: {error}; trying again", self.path.display());
                     self.troubles.set(Part::ControlLog, reason);
-                    refused += 1;
+                    failures += 1;
                 }
             }
-            // One last attempt at the end.
-            if refused > 1 && self.ended.load(Relaxed) {
-                return false;
+            // On shutdown, one more attempt is made.
+            if failures > 1 && self.ended.load(Relaxed) {
+                return Err(LogEnded);
             }
-            thread::park_timeout(RETRY);
+            thread::park_timeout(RETRY_INTERVAL);
         }
     }
 
-    /// Writes whole lines or nothing.
-    fn append(&mut self, lines: &[u8]) -> Result<(), Failure> {
+    /// Writes either all lines or none.
+    fn append(&mut self, lines: &[u8]) -> Result<(), AppendError> {
         if self.file.is_none() {
             let (file, renamed) = rotation::start(&self.path, self.keep)?;
             self.file = Some(file);
-            if let (Some(before), Some(renamed)) = (&mut self.before, renamed) {
-                before.log = renamed;
+            if let (Some(previous), Some(renamed)) = (&mut self.previous, renamed) {
+                previous.path = renamed;
             }
         }
         let Some(file) = &mut self.file else { return Ok(()) };
         if file.metadata()?.nlink() == 0 {
-            return Err(Failure::Lost);
+            return Err(AppendError::Deleted);
         }
         if let Err(error) = file.seek(SeekFrom::Start(self.written)).and_then(|_| file.write_all(lines)) {
             let _ = file.set_len(self.written);
             return Err(error.into());
         }
         self.written += lines.len() as u64;
-        if self.synced.elapsed() >= SYNC {
+        if self.synced.elapsed() >= SYNC_INTERVAL {
             self.synced = Instant::now();
-            // What the system has accepted survives a crash of this process; a disk failure shows up on the next write.
+            // Data that the system has accepted survives a crash of this process; the next write reports disk errors.
             let _ = file.sync_data();
         }
         Ok(())
     }
 }
 
-/// The line of a checkpoint.
+/// Where a checkpoint was taken.
 #[derive(Debug, Clone, Copy)]
-struct Mark {
+struct CheckpointLine {
     frame: u64,
-    /// Bytes of the file up to and including the line.
+    /// Bytes of the file up to and including the checkpoint's line.
     end: u64,
 }
 
 /// The file that a log continues.
-struct Before {
-    log: PathBuf,
-    /// Its bytes up to the checkpoint at which the other one begins.
+struct PreviousFile {
+    path: PathBuf,
+    /// Its bytes up to the checkpoint at which the current file starts.
     end: u64,
-    /// The frame at which it begins, and that of this checkpoint.
-    since: u64,
-    until: u64,
-    /// Bytes of the other file's header.
-    header: u64,
+    /// The frames from its start up to that checkpoint.
+    frames: Range<u64>,
+    /// Bytes of the current file's header.
+    header_bytes: u64,
 }
 
-/// Reads a part of a file.
-fn read(path: &Path, from: u64, until: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; (until - from) as usize];
-    File::open(path)?.read_exact_at(&mut bytes, from)?;
+/// Reads a range of a file's bytes.
+fn read(path: &Path, range: Range<u64>) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; (range.end - range.start) as usize];
+    File::open(path)?.read_exact_at(&mut bytes, range.start)?;
     Ok(bytes)
 }
 
 /// Why lines were not written.
-enum Failure {
+enum AppendError {
     /// The disk refused them.
     Disk(io::Error),
-    /// What was written before is gone, so the rest is useless.
-    Lost,
+    /// The file was deleted, so the rest cannot be replayed.
+    Deleted,
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for AppendError {
     fn from(error: io::Error) -> Self {
         Self::Disk(error)
     }

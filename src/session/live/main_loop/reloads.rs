@@ -10,18 +10,18 @@ use crate::session::live::reload::Reloaded;
 
 /// Receives reloaded files, and holds the current configuration.
 pub(in crate::session::live) struct Reloads {
-    pub(in crate::session::live) news: Receiver<Reloaded>,
+    pub(in crate::session::live) files: Receiver<Reloaded>,
     pub(in crate::session::live) networks: Receiver<Replacement>,
-    /// The last configuration.
+    /// The current configuration.
     pub(in crate::session::live) config: Config,
-    /// Folder for state and recordings.
+    /// The folder for state and recordings.
     pub(in crate::session::live) folder: PathBuf,
 }
 
 impl Reloads {
     /// Returns reloaded files, if any.
     pub(super) fn take_reloaded(&self) -> Option<Reloaded> {
-        self.news.try_recv().ok()
+        self.files.try_recv().ok()
     }
 
     /// Returns reloaded networks, if any.
@@ -29,7 +29,7 @@ impl Reloads {
         self.networks.try_recv().ok()
     }
 
-    /// The opening hours.
+    /// Returns the opening hours, if any are configured.
     pub(super) const fn schedule(&self) -> Option<&Schedule> {
         self.config.schedule.as_ref()
     }
@@ -38,7 +38,7 @@ impl Reloads {
         &self.folder
     }
 
-    /// Compares with a new configuration; returns the changes to apply now, and logs those that need a restart.
+    /// Replaces the configuration. Returns the changes to apply now, and logs those that need a restart.
     pub(super) fn configure(&mut self, config: Config) -> Vec<ConfigChange> {
         let changes = self.config.changes(&config);
         self.config = config;

@@ -1,53 +1,53 @@
-//! Salvages a state file that is no longer valid TOML, line by line, each under the last intact heading.
+//! Salvages a state file that is not valid TOML, line by line; a line belongs to the last intact heading before it.
 
 use toml::{Table, Value as Toml};
 
 use crate::event::parameter::{Kind, Param};
 
 /// Maximum lines of one value.
-const LONGEST: usize = 32;
+const MAX_LINES: usize = 32;
 /// Opening delimiters of values that may span lines: a triple-quoted string, a list, a table.
 const OPENING: [&str; 4] = ["\"\"\"", "'''", "[", "{"];
 
-/// The values in intact lines. Values under a damaged heading, whose section is unknown, become a learned control if
-/// they form one, otherwise a scene named `rescued`.
-pub(super) fn salvage(text: &str, wrong: &mut Vec<String>) -> Table {
+/// Returns the values in intact lines. Values under a damaged heading, whose section is unknown, become a learned control
+/// if they form one, otherwise a scene named `rescued`.
+pub(super) fn salvage(text: &str, problems: &mut Vec<String>) -> Table {
     let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
     let mut table = Table::new();
-    let mut under = Heading::Root;
+    let mut heading = Heading::Root;
     let mut rescued = 0;
     let mut at = 0;
     while at < lines.len() {
         let line = lines[at].trim();
         if line.starts_with('[') {
-            under = Heading::read(line).unwrap_or_else(|| {
-                wrong.push(unreadable(at, line));
+            heading = Heading::read(line).unwrap_or_else(|| {
+                problems.push(unreadable(at, line));
                 rescued += 1;
                 Heading::Scene(if rescued == 1 { "rescued".to_owned() } else { format!("rescued-{rescued}") })
             });
-            under.open(&mut table);
+            heading.open(&mut table);
             at += 1;
             continue;
         }
         let Some((values, length)) = value_at(&lines[at..]) else {
-            wrong.push(unreadable(at, line));
+            problems.push(unreadable(at, line));
             at += 1;
             continue;
         };
         for (key, value) in values {
-            let section = under.section(&mut table);
+            let section = heading.section(&mut table);
             if section.contains_key(&key) {
-                wrong.push(format!("line {}: {key} appears twice", at + 1));
+                problems.push(format!("line {}: {key} appears twice", at + 1));
             }
             section.insert(key, value);
         }
         at += length;
     }
-    tidy(&mut table);
+    sort_rescued(&mut table);
     table
 }
 
-/// The section that values belong to.
+/// The heading of a section.
 enum Heading {
     Root,
     Scene(String),
@@ -69,7 +69,7 @@ impl Heading {
         })
     }
 
-    /// Starts the section of a heading.
+    /// Starts the section.
     fn open(&self, table: &mut Table) {
         match self {
             Self::Learned => list(table, "learned").push(Toml::Table(Table::new())),
@@ -77,12 +77,12 @@ impl Heading {
         }
     }
 
-    /// The table to put values into.
+    /// Returns the table for the section's values.
     fn section<'a>(&self, table: &'a mut Table) -> &'a mut Table {
         match self {
             Self::Root => table,
-            Self::Scene(name) => inside(inside(table, "scenes"), name),
-            Self::Other(name) => inside(table, name),
+            Self::Scene(name) => subtable(subtable(table, "scenes"), name),
+            Self::Other(name) => subtable(table, name),
             Self::Learned => {
                 let learned = list(table, "learned");
                 if !matches!(learned.last(), Some(Toml::Table(_))) {
@@ -97,8 +97,8 @@ impl Heading {
     }
 }
 
-/// The table with a name, created if missing.
-fn inside<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
+/// Returns the table with a name, creating it if it is missing.
+fn subtable<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
     let entry = table.entry(name).or_insert_with(|| Toml::Table(Table::new()));
     if !entry.is_table() {
         *entry = Toml::Table(Table::new());
@@ -109,7 +109,7 @@ fn inside<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
     }
 }
 
-/// The list with a name, created if missing.
+/// Returns the list with a name, creating it if it is missing.
 fn list<'a>(table: &'a mut Table, name: &str) -> &'a mut Vec<Toml> {
     let entry = table.entry(name).or_insert_with(|| Toml::Array(Vec::new()));
     if !entry.is_array() {
@@ -121,18 +121,18 @@ fn list<'a>(table: &'a mut Table, name: &str) -> &'a mut Vec<Toml> {
     }
 }
 
-/// The values of the first line, including the lines over which a value continues; and the number of lines.
+/// Returns the values that start on the first line, and the number of lines they span.
 fn value_at(lines: &[&str]) -> Option<(Table, usize)> {
-    let goes_on = OPENING.iter().any(|open| lines[0].contains(open));
-    let most = if goes_on { LONGEST.min(lines.len()) } else { 1 };
-    (1..=most).find_map(|count| {
+    let may_continue = OPENING.iter().any(|open| lines[0].contains(open));
+    let max_lines = if may_continue { MAX_LINES.min(lines.len()) } else { 1 };
+    (1..=max_lines).find_map(|count| {
         let values: Table = lines[..count].join("\n").parse().ok()?;
-        (count == 1 || values.iter().all(|(key, value)| may_be_long(key, value))).then_some((values, count))
+        (count == 1 || values.iter().all(|(key, value)| may_span_lines(key, value))).then_some((values, count))
     })
 }
 
-/// Whether a value may span lines. Stray quotes would swallow everything up to the next ones.
-fn may_be_long(key: &str, value: &Toml) -> bool {
+/// Returns whether a value may span several lines; otherwise stray quotes would swallow everything up to the next ones.
+fn may_span_lines(key: &str, value: &Toml) -> bool {
     let text = || Param::from_id(key).is_some_and(|param| matches!(param.spec().kind, Kind::Text { .. }));
     match value {
         Toml::String(_) => key == "block" || text(),
@@ -141,7 +141,7 @@ fn may_be_long(key: &str, value: &Toml) -> bool {
 }
 
 /// Moves rescued learned controls to the list of learned controls, and removes empty rescued scenes.
-fn tidy(table: &mut Table) {
+fn sort_rescued(table: &mut Table) {
     let Some(Toml::Table(scenes)) = table.get_mut("scenes") else { return };
     let names: Vec<_> = scenes.keys().filter(|name| name.starts_with("rescued")).cloned().collect();
     let mut learned = Vec::new();

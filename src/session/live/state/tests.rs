@@ -14,7 +14,7 @@ fn open(folder: &Path) -> io::Result<StateFile> {
     StateFile::open(folder, None, Troubles::default())
 }
 
-fn some() -> Saved {
+fn sample_state() -> Saved {
     let values = vec![
         (Param::Valence, Value::Number(0.1)),
         (Param::Hold, Value::Toggle(true)),
@@ -33,15 +33,15 @@ fn some() -> Saved {
 }
 
 #[test]
-fn state_survives() {
+fn state_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(load(folder.path()), Saved::default());
-    open(folder.path()).unwrap().close(some());
-    assert_eq!(load(folder.path()), some());
+    open(folder.path()).unwrap().close(sample_state());
+    assert_eq!(load(folder.path()), sample_state());
 }
 
 #[test]
-fn settings_of_recordings_are_saved() {
+fn recording_settings_are_saved() {
     let mut conductor = Conductor::new(1, &[]);
     let set = [(Param::RecordFormat, Value::Choice(1)), (Param::RecordPreRoll, Value::Number(5.0))];
     for (param, value) in set.clone() {
@@ -75,47 +75,47 @@ fn scenes_are_restored_into_the_conductor() {
 #[test]
 fn state_on_a_disk_mounted_later_is_kept() {
     let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
-    let file_of = |troubles: &Troubles| StateFile::open(folder.path(), None, troubles.clone()).unwrap();
-    let state = file_of(&troubles);
+    let open_file = |troubles: &Troubles| StateFile::open(folder.path(), None, troubles.clone()).unwrap();
+    let state = open_file(&troubles);
     // Nothing was found at startup; now a file with scenes has appeared.
-    fs::write(file(folder.path()), written()).unwrap();
-    state.close(some());
+    fs::write(state_path(folder.path()), sample_text()).unwrap();
+    state.close(sample_state());
     let trouble = troubles.now().0[&Part::SavedState].clone();
     let kept = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
     let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains("state.toml.replaced-")).collect();
     assert!(kept.len() == 1 && trouble.contains(kept[0].to_str().unwrap()), "{trouble} {kept:?}");
-    assert_eq!(fs::read_to_string(&kept[0]).unwrap(), written());
+    assert_eq!(fs::read_to_string(&kept[0]).unwrap(), sample_text());
     // A file read or written by this daemon is not foreign.
     let troubles = Troubles::default();
-    file_of(&troubles).close(Saved::default());
+    open_file(&troubles).close(Saved::default());
     assert!(!troubles.now().0.contains_key(&Part::SavedState));
 }
 
 #[test]
-fn a_folder_is_locked_once_that_is_possible() {
+fn locking_is_retried_until_it_succeeds() {
     let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
     troubles.set(Part::Lock, "it could not be locked");
     let mut state = StateFile::open(folder.path(), None, troubles.clone()).unwrap();
-    state.save(some);
+    state.save(sample_state);
     wait_until("the lock", || !troubles.now().0.contains_key(&Part::Lock));
     assert!(matches!(FolderLock::take(folder.path()), Err(crate::files::LockError::Held { .. })));
-    state.close(some());
+    state.close(sample_state());
 }
 
-/// A file as written by Melos, with three scenes and a learned control.
-fn written() -> String {
-    let mut state = some();
+/// Returns the text of a state file with three scenes and a learned control.
+fn sample_text() -> String {
+    let mut state = sample_state();
     let hall = vec![(Param::Reverb, Value::Number(0.75)), (Param::Width, Value::Number(0.5))];
     state.scenes.insert("hall".to_owned(), hall);
     text::format(&state)
 }
 
 #[test]
-fn one_bad_value_loses_only_itself_and_the_file_is_kept() {
-    let good = written();
-    let (all, wrong) = text::parse(good.clone().into_bytes());
-    assert_eq!(wrong, [""; 0]);
-    // What to replace, with what, and how many values, scenes and learned controls may be lost.
+fn only_damaged_entries_are_lost_and_the_file_is_kept() {
+    let good = sample_text();
+    let (all, problems) = text::parse(good.clone().into_bytes());
+    assert_eq!(problems, [""; 0]);
+    // A text, its replacement, and the numbers of values, scenes and learned controls that are lost.
     for (from, to, lost) in [
         ("reverb = 0.75", "reverb = 0,75", (1, 0, 0)),
         ("reverb = 0.75", "reverb = \"much\"", (1, 0, 0)),
@@ -138,7 +138,7 @@ fn one_bad_value_loses_only_itself_and_the_file_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         assert!(good.contains(from), "{from} in {good}");
         let damaged = good.replacen(from, to, 1);
-        fs::write(file(folder.path()), &damaged).unwrap();
+        fs::write(state_path(folder.path()), &damaged).unwrap();
         let troubles = Troubles::default();
         let saved = Saved::load(folder.path(), &troubles);
         let values = |state: &Saved| state.values.len() + state.scenes.values().map(Vec::len).sum::<usize>();
@@ -157,28 +157,28 @@ fn one_bad_value_loses_only_itself_and_the_file_is_kept() {
 
 #[test]
 fn a_truncated_file_is_read_up_to_its_end() {
-    let good = written();
+    let good = sample_text();
     let all = load_text(good.as_bytes());
     let count = |state: &Saved| state.values.len() + state.scenes.len() + state.learned.len();
     let mut most = 0;
     for length in 0..=good.len() {
-        let left = count(&load_text(&good.as_bytes()[..length]));
-        assert!(left + 1 >= most, "{length}: a longer part yields no less");
-        most = most.max(left);
+        let recovered = count(&load_text(&good.as_bytes()[..length]));
+        assert!(recovered + 1 >= most, "{length}: a longer part yields at least as much");
+        most = most.max(recovered);
     }
     assert_eq!(most, count(&all));
 }
 
 #[test]
-fn text_in_another_encoding_loses_only_affected_lines() {
-    let mut bytes = written().into_bytes();
+fn only_lines_that_are_not_utf8_are_lost() {
+    let mut bytes = sample_text().into_bytes();
     bytes.extend(b"\n[scenes.\"M\xe4rz\"]\nreverb = 0.5\n");
     let saved = load_text(&bytes);
     assert!(saved.scenes.len() == 4 && saved.scenes.contains_key("hall"), "{:?}", saved.scenes.keys());
 }
 
 #[test]
-fn misplaced_tables_and_values_lose_only_themselves() {
+fn only_misplaced_tables_and_values_are_lost() {
     for (damaged, values) in [
         ("scenes = 3\nvalence = 0.5", 1),
         ("learned = 1\nvalence = 0.5", 1),
@@ -197,9 +197,9 @@ fn misplaced_tables_and_values_lose_only_themselves() {
 #[test]
 fn garbage_is_read_in_linear_time() {
     let time = |count: usize| {
-        let rubbish = "x = [ {\n".repeat(count);
+        let garbage = "x = [ {\n".repeat(count);
         let started = Instant::now();
-        assert_eq!(text::parse(rubbish.into_bytes()).1.len(), count);
+        assert_eq!(text::parse(garbage.into_bytes()).1.len(), count);
         started.elapsed()
     };
     time(200);
@@ -208,27 +208,27 @@ fn garbage_is_read_in_linear_time() {
 }
 
 #[test]
-fn irregular_files_are_set_aside_and_block_nothing() {
+fn special_files_are_set_aside_without_blocking() {
     for make in ["mkfifo", "mkdir"] {
         let folder = tempfile::tempdir().unwrap();
-        assert!(std::process::Command::new(make).arg(file(folder.path())).status().unwrap().success());
+        assert!(std::process::Command::new(make).arg(state_path(folder.path())).status().unwrap().success());
         let troubles = Troubles::default();
         assert_eq!(Saved::load(folder.path(), &troubles), Saved::default());
         assert!(troubles.now().0[&Part::SavedState].contains("regular file"));
-        open(folder.path()).unwrap().close(some());
-        assert_eq!(load(folder.path()), some(), "{make}");
+        open(folder.path()).unwrap().close(sample_state());
+        assert_eq!(load(folder.path()), sample_state(), "{make}");
     }
 }
 
 #[test]
-fn a_damaged_file_behind_a_link_is_kept_and_the_link_stays() {
+fn a_damaged_file_behind_a_symlink_is_kept_and_so_is_the_symlink() {
     let folder = tempfile::tempdir().unwrap();
-    let (elsewhere, link) = (folder.path().join("elsewhere.toml"), file(folder.path()));
+    let (elsewhere, link) = (folder.path().join("elsewhere.toml"), state_path(folder.path()));
     fs::write(&elsewhere, "valence = = 1").unwrap();
     std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
     let troubles = Troubles::default();
     Saved::load(folder.path(), &troubles);
-    open(folder.path()).unwrap().close(some());
+    open(folder.path()).unwrap().close(sample_state());
     assert!(link.is_symlink() && fs::read_to_string(&elsewhere).unwrap().contains("dawn"));
     let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
     let kept: Vec<_> = files.filter(|path| path.to_string_lossy().contains("damaged")).collect();
@@ -238,14 +238,14 @@ fn a_damaged_file_behind_a_link_is_kept_and_the_link_stays() {
 #[test]
 fn an_unreadable_file_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
-    fs::File::create(file(folder.path())).unwrap().set_len(LARGEST + 1).unwrap();
+    fs::File::create(state_path(folder.path())).unwrap().set_len(MAX_BYTES + 1).unwrap();
     let troubles = Troubles::default();
     assert_eq!(Saved::load(folder.path(), &troubles), Saved::default());
-    open(folder.path()).unwrap().close(some());
+    open(folder.path()).unwrap().close(sample_state());
     let files = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
     let files = files.filter(|entry| entry.file_name().to_string_lossy().starts_with("state.toml"));
     let sizes: Vec<_> = files.map(|entry| entry.metadata().unwrap().len()).collect();
-    assert!(sizes.len() == 2 && sizes.contains(&(LARGEST + 1)), "{sizes:?}");
+    assert!(sizes.len() == 2 && sizes.contains(&(MAX_BYTES + 1)), "{sizes:?}");
     assert!(troubles.now().0[&Part::SavedState].contains("larger than"));
 }
 
@@ -261,30 +261,30 @@ fn wait_until(what: &str, reached: impl Fn() -> bool) {
 fn a_deleted_folder_is_recreated() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    let mut kept = open(&state).unwrap();
-    kept.save(some);
-    wait_until("the first state", || file(&state).exists());
-    // A concurrent write may keep it from being empty.
+    let mut state_file = open(&state).unwrap();
+    state_file.save(sample_state);
+    wait_until("the first state", || state_path(&state).exists());
+    // A concurrent write can make the removal fail.
     while state.exists() {
         let _ = fs::remove_dir_all(&state);
     }
-    kept.close(some());
-    assert_eq!(load(&state), some());
+    state_file.close(sample_state());
+    assert_eq!(load(&state), sample_state());
 }
 
 #[test]
-fn a_failing_disk_blocks_nothing_and_is_reported_and_retried() {
+fn a_failing_disk_is_reported_and_retried_without_blocking() {
     let folder = tempfile::tempdir().unwrap();
-    // A file in place of the folder: not even root can write there.
+    // With a file in place of the folder, not even root can write there.
     let state = folder.path().join("state");
     fs::write(&state, "").unwrap();
     let troubles = Troubles::default();
-    let mut kept = StateFile::open(&state, None, troubles.clone()).unwrap();
-    kept.save(some);
-    kept.save(|| panic!("the last save is too recent"));
-    wait_until("the trouble is known", || troubles.now().0.contains_key(&Part::State));
+    let mut state_file = StateFile::open(&state, None, troubles.clone()).unwrap();
+    state_file.save(sample_state);
+    state_file.save(|| panic!("the last save is too recent"));
+    wait_until("the trouble", || troubles.now().0.contains_key(&Part::State));
     fs::remove_file(&state).unwrap();
-    wait_until("it is over", || troubles.now().0.is_empty());
-    assert_eq!(load(&state), some(), "written as soon as possible, even without a new request");
-    kept.close(some());
+    wait_until("the end of the trouble", || troubles.now().0.is_empty());
+    assert_eq!(load(&state), sample_state(), "written as soon as possible, even without a new request");
+    state_file.close(sample_state());
 }

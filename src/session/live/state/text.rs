@@ -1,5 +1,5 @@
-//! The saved state as TOML: values by parameter id, the step of the `journey`, each scene as a table in `scenes`, learned
-//! controls in `learned`.
+//! Reads and writes the saved state as TOML: values by parameter id, the step of the `journey`, a table in `scenes` for
+//! each scene, and the `learned` controls.
 
 use toml::{Table, Value as Toml};
 
@@ -9,10 +9,10 @@ use crate::event::parameter::{Param, Value};
 use crate::midi::mapping::Learned;
 
 pub(super) fn format(state: &Saved) -> String {
-    let mut table = values_out(&state.values);
+    let mut table = write_values(&state.values);
     let journey = state.journey.and_then(|step| i64::try_from(step).ok());
     table.extend(journey.map(|step| ("journey".to_owned(), Toml::Integer(step))));
-    let scenes = state.scenes.iter().map(|(name, values)| (name.clone(), Toml::Table(values_out(values))));
+    let scenes = state.scenes.iter().map(|(name, values)| (name.clone(), Toml::Table(write_values(values))));
     table.insert("scenes".to_owned(), Toml::Table(scenes.collect()));
     let learned = state.learned.iter().map(|learned| {
         let entry = [("device", &learned.device), ("block", &learned.block)];
@@ -22,74 +22,74 @@ pub(super) fn format(state: &Saved) -> String {
     table.to_string()
 }
 
-/// Reads what is readable, and collects the problems.
+/// Reads whatever is readable, and collects the problems.
 pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
-    let mut wrong = Vec::new();
+    let mut problems = Vec::new();
     let text = String::from_utf8(bytes).unwrap_or_else(|error| {
-        wrong.push("the file is not UTF-8".to_owned());
+        problems.push("the file is not UTF-8".to_owned());
         String::from_utf8_lossy(error.as_bytes()).into_owned()
     });
-    let mut table: Table = text.parse().unwrap_or_else(|_| salvage(&text, &mut wrong));
+    let mut table: Table = text.parse().unwrap_or_else(|_| salvage(&text, &mut problems));
     let mut state = Saved::default();
     match table.remove("scenes") {
         None => {}
         Some(Toml::Table(scenes)) => {
             for (name, scene) in scenes {
                 match scene {
-                    Toml::Table(scene) => drop(state.scenes.insert(name, values_in(&scene, &mut wrong))),
-                    _ => wrong.push(format!("scene {name:?} is not a table")),
+                    Toml::Table(scene) => drop(state.scenes.insert(name, read_values(&scene, &mut problems))),
+                    _ => problems.push(format!("scene {name:?} must be a table")),
                 }
             }
         }
-        Some(_) => wrong.push("`scenes` must be a table".to_owned()),
+        Some(_) => problems.push("`scenes` must be a table".to_owned()),
     }
     match table.remove("learned") {
         None => {}
         Some(Toml::Array(learned)) => {
-            state.learned = learned.iter().filter_map(|entry| learned_in(entry, &mut wrong)).collect();
+            state.learned = learned.iter().filter_map(|entry| read_learned(entry, &mut problems)).collect();
         }
-        Some(_) => wrong.push("`learned` must be a list".to_owned()),
+        Some(_) => problems.push("`learned` must be a list".to_owned()),
     }
     state.journey = table.remove("journey").and_then(|step| {
         let step = step.as_integer().and_then(|step| usize::try_from(step).ok()).filter(|step| *step > 0);
         if step.is_none() {
-            wrong.push("`journey` must be the number of a step".to_owned());
+            problems.push("`journey` must be the number of a step".to_owned());
         }
         step
     });
-    state.values = values_in(&table, &mut wrong);
-    (state, wrong)
+    state.values = read_values(&table, &mut problems);
+    (state, problems)
 }
 
-fn learned_in(entry: &Toml, wrong: &mut Vec<String>) -> Option<Learned> {
+fn read_learned(entry: &Toml, problems: &mut Vec<String>) -> Option<Learned> {
     let text = |key| entry.get(key)?.as_str();
     let (Some(device), Some(block)) = (text("device"), text("block")) else {
-        wrong.push("a learned control has no device or no block".to_owned());
+        problems.push("a learned control must have `device` and `block`".to_owned());
         return None;
     };
     Learned::new(device, block)
-        .inspect_err(|problems| wrong.extend(problems.iter().map(|problem| format!("a learned control: {problem}"))))
+        .inspect_err(|found| problems.extend(found.iter().map(|problem| format!("a learned control: {problem}"))))
         .ok()
 }
 
-fn values_out(values: &[(Param, Value)]) -> Table {
+fn write_values(values: &[(Param, Value)]) -> Table {
     let written = |(param, value): &(Param, Value)| Some((param.spec().id.to_owned(), param.to_toml(value)?));
     values.iter().filter_map(written).collect()
 }
 
-fn values_in(table: &Table, wrong: &mut Vec<String>) -> Vec<(Param, Value)> {
+fn read_values(table: &Table, problems: &mut Vec<String>) -> Vec<(Param, Value)> {
     let mut values = Vec::new();
     for (id, value) in table {
-        match value_in(id, value) {
+        match read_value(id, value) {
             Ok(value) => values.extend(value),
-            Err(reason) => wrong.push(format!("{id} = {value}: {reason}")),
+            Err(reason) => problems.push(format!("{id} = {value}: {reason}")),
         }
     }
     values
 }
 
-fn value_in(id: &str, value: &Toml) -> Result<Option<(Param, Value)>, String> {
-    let param = Param::from_id(id).ok_or("unknown parameter in this version of Melos")?;
+fn read_value(id: &str, value: &Toml) -> Result<Option<(Param, Value)>, String> {
+    let param = Param::from_id(id).ok_or("this version of Melos has no such parameter")?;
     let value = param.read_toml(value).map_err(|error| error.to_string())?;
     Ok(value.map(|value| (param, value)))
 }
