@@ -1,4 +1,5 @@
-//! The performance thread: a loop over a few independent parts that keeps the conductor slightly ahead of the playhead.
+//! The main loop of the performance thread, over a few independent parts. It keeps the conductor slightly ahead of the
+//! playhead.
 
 mod agenda;
 mod checkpoints;
@@ -51,14 +52,14 @@ pub(super) use sound::Sound;
 pub(super) use timer::Timer;
 use upcoming_notes::UpcomingNotes;
 
-/// Frames by which the horizon leads the playhead beyond one block: a tick and a late wake-up.
+/// Frames by which the horizon leads the playhead beyond one block: enough for one tick and a late wake-up.
 const MARGIN: u64 = 256;
 /// Interval between iterations during the final fade.
 const TICK: Duration = Duration::from_millis(1);
 /// Maximum duration of the final fade; an output that has lost its device never reports silence.
 const FINAL_FADE: Duration = Duration::from_secs(4);
 
-/// The parts of the performance thread. They are independent of each other; the loop passes data between them.
+/// The main loop and its parts, which are independent of each other; the loop passes data between them.
 pub(super) struct MainLoop {
     pub(super) show: Show,
     pub(super) scheduler: Scheduler,
@@ -74,37 +75,37 @@ impl MainLoop {
     /// # Errors
     /// When the audio cannot continue.
     pub(super) fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
-        let mut notes = UpcomingNotes::default();
+        let mut upcoming_notes = UpcomingNotes::default();
         let events = self.show.presets.modulate(&self.show.preset());
         self.show.apply_all(events);
         self.publish_values();
         self.show.list_presets();
         while !stop.load(Relaxed) {
             self.scheduler.wait(self.sound.block(), self.show.reports.time_until_due());
-            self.iterate(&mut notes);
+            self.iterate(&mut upcoming_notes);
             if self.sound.status().failed() {
                 bail!("the audio driver crashed and did not return the engine");
             }
         }
-        let last = Saved::of(self.show.conductor(), self.devices.learned(), self.show.presets.journey_step());
+        let final_state = Saved::of(self.show.conductor(), self.devices.learned(), self.show.presets.journey_step());
         self.show.apply(&ControlEvent::Set(Param::PlayFade, Value::Number(0.0)));
         self.show.apply(&ControlEvent::Set(Param::Play, Value::Toggle(false)));
         let end = Instant::now() + FINAL_FADE;
         while !self.sound.is_silent() && Instant::now() < end {
             std::thread::sleep(TICK);
-            self.iterate(&mut notes);
+            self.iterate(&mut upcoming_notes);
         }
         self.show.takes.close(self.sound.head(), self.show.performance.log());
-        self.show.reports.close(last);
+        self.show.reports.close(final_state);
         Ok(())
     }
 
-    /// Runs one iteration: new and scheduled events, and periodic work.
-    fn iterate(&mut self, notes: &mut UpcomingNotes) {
+    /// Runs one iteration: handles new and scheduled events, and does periodic work.
+    fn iterate(&mut self, upcoming_notes: &mut UpcomingNotes) {
         let (head, block) = (self.sound.head(), self.sound.block());
         let lead = block + MARGIN;
         let horizon = head + lead;
-        // The block rendered last is now being output.
+        // The most recently rendered block is now being output.
         self.scheduler.observe(head.saturating_sub(block));
         self.apply_reloads();
         self.poll_devices();
@@ -116,7 +117,7 @@ impl MainLoop {
         if horizon >= self.show.conductor().frame() {
             self.scheduler.collect(horizon, block + lead);
         }
-        self.play(horizon);
+        self.advance(horizon);
         self.show.performance.follow_engine();
         for (_, param, value) in self.show.performance.take_released() {
             self.show.run_side_effects(param, &value);
@@ -124,8 +125,8 @@ impl MainLoop {
         self.devices.log_tempo_source(self.show.tempo_source(), self.show.conductor());
         self.devices.send(self.show.performance.take_messages(), self.scheduler.timeline());
         self.sound.log_events();
-        self.show.performance.listen(notes);
-        for notice in notes.due_by(head) {
+        self.show.performance.process_worker_events(upcoming_notes);
+        for notice in upcoming_notes.due_by(head) {
             self.show.reports.publish(notice);
         }
         self.show.reports.feed_watchdog(head);
@@ -134,8 +135,8 @@ impl MainLoop {
         }
     }
 
-    /// Handles events up to the horizon, each at its frame.
-    fn play(&mut self, horizon: u64) {
+    /// Advances the performance to the horizon, handling each event at its frame.
+    fn advance(&mut self, horizon: u64) {
         while let Some(frame) = self.scheduler.next_frame().into_iter().chain(self.show.next_frame()).min()
             && frame <= horizon
         {
@@ -171,7 +172,7 @@ impl MainLoop {
         }
     }
 
-    /// Handles device events and MIDI learn requests.
+    /// Handles MIDI learn requests and collects events from devices.
     fn poll_devices(&mut self) {
         let value = |param| self.show.conductor().value(param);
         for notice in self.devices.learn(self.scheduler.learn_requests(), value) {
@@ -225,7 +226,7 @@ impl MainLoop {
         }
     }
 
-    /// Periodic reports, thirty times a second.
+    /// Publishes and saves everything that is reported periodically, thirty times a second.
     fn report(&mut self, head: u64) {
         let publisher = self.show.reports.publisher();
         publisher.publish_levels(
@@ -238,8 +239,8 @@ impl MainLoop {
         self.publish_values();
         self.devices.send_feedback();
         self.devices.follow_audio_system(self.sound.status());
-        self.devices.log_once(head);
-        self.follow_opening_hours();
+        self.devices.log_devices_once(head);
+        self.apply_opening_hours();
         self.show.takes.copy_logs(head, self.show.performance.log());
         self.report_failed_take();
         let Show { performance, presets, takes, reports, .. } = &mut self.show;
@@ -258,10 +259,10 @@ impl MainLoop {
     }
 
     /// Starts or stops the music when the opening hours begin or end.
-    fn follow_opening_hours(&mut self) {
+    fn apply_opening_hours(&mut self) {
         let Some(transition) = self.opening_hours.check(self.reloads.schedule()) else { return };
         if let Some(preset) = &transition.preset
-            && (transition.begins || *preset != self.show.preset())
+            && (transition.is_new || *preset != self.show.preset())
         {
             self.show.handle(&ControlEvent::Set(Param::Preset, Value::Text(preset.clone())));
         }
@@ -280,7 +281,7 @@ impl MainLoop {
     /// Renames scenes as requested over HTTP.
     fn rename_scenes(&mut self) {
         for ApiRequest::RenameScene { from, to } in self.show.reports.api().take_requests() {
-            let events = lists::renamed_scene(self.show.conductor(), &from, &to);
+            let events = lists::rename_scene(self.show.conductor(), &from, &to);
             if events.is_empty() {
                 let (from, to) = (quoted(&from), quoted(&to));
                 self.show.reports.warn(

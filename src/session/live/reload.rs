@@ -118,7 +118,7 @@ impl Files {
                 || self.setlists.get(&name).is_some();
             // The contents of an unreadable folder are kept as well.
             let has_valid_state = has_valid_state || problem.file == file || problem.file.is_dir();
-            tracing::warn!("{problem}; {}", if has_valid_state { "keeping the last valid state" } else { "ignored" });
+            tracing::warn!("{problem}; {}", if has_valid_state { "keeping the last good state" } else { "ignored" });
         }
         log_more(new.count());
         self.reported = problems;

@@ -6,68 +6,70 @@ use std::time::Instant;
 
 use crate::event::{Inbox, Incoming, Source};
 
-/// Maximum events scheduled for later.
-const DEFERRED: usize = 4096;
-/// Maximum scheduled events from one address: a sender with a fast clock must not block scheduling for others.
-const PER_CLIENT: usize = DEFERRED / 4;
+/// Maximum number of scheduled events.
+const MAX_SCHEDULED: usize = 4096;
+/// Maximum number of scheduled events from one address: a sender with a fast clock must not prevent others from scheduling.
+const MAX_PER_CLIENT: usize = MAX_SCHEDULED / 4;
 
-/// Events ordered by due frame, then by arrival. There is always room for immediate events: the inbox bounds them, and
-/// they are processed in the same iteration.
+/// Events ordered by due frame, then by arrival. Only scheduled events are limited: the inbox bounds immediate events,
+/// which are processed in the same iteration.
 #[derive(Default)]
 pub(super) struct Agenda {
-    waiting: BTreeMap<(u64, u64), Incoming>,
-    /// Number of events scheduled for later, in total and per address.
-    deferred: usize,
-    from: HashMap<Option<IpAddr>, usize>,
+    queue: BTreeMap<(u64, u64), Incoming>,
+    /// Number of scheduled events, in total.
+    scheduled: usize,
+    /// Number of scheduled events per address.
+    scheduled_by: HashMap<Option<IpAddr>, usize>,
+    /// Number of events that have arrived.
     arrived: u64,
     drained: Vec<Incoming>,
 }
 
 impl Agenda {
-    /// Empties the inbox; `horizon_at` gives the horizon at a future time. Events without a time, or with one in the
+    /// Drains the inbox; `horizon_at` returns the horizon at a future time. Events without a time, or with a time in the
     /// past, are due at the current horizon. Returns the number of events refused for lack of room.
     pub(super) fn collect(&mut self, inbox: &Inbox, horizon: u64, horizon_at: impl Fn(Instant) -> u64) -> u64 {
         let mut drained = std::mem::take(&mut self.drained);
         inbox.drain(&mut drained);
         let mut refused = 0;
         for incoming in drained.drain(..) {
-            if incoming.due.is_some() && !self.defer(incoming.source) {
+            if incoming.due.is_some() && !self.reserve(incoming.source) {
                 refused += 1;
                 continue;
             }
             let frame = incoming.due.map_or(horizon, |due| horizon_at(due).max(horizon));
-            self.waiting.insert((frame, self.arrived), incoming);
+            self.queue.insert((frame, self.arrived), incoming);
             self.arrived += 1;
         }
         self.drained = drained;
         refused
     }
 
-    /// Reserves room for a scheduled event; returns whether there is any.
-    fn defer(&mut self, source: Source) -> bool {
-        let from = self.from.entry(address(source)).or_default();
-        let fits = self.deferred < DEFERRED && *from < PER_CLIENT;
+    /// Reserves room for a scheduled event; returns whether there was any.
+    fn reserve(&mut self, source: Source) -> bool {
+        let from = self.scheduled_by.entry(address(source)).or_default();
+        let fits = self.scheduled < MAX_SCHEDULED && *from < MAX_PER_CLIENT;
         *from += usize::from(fits);
-        self.deferred += usize::from(fits);
+        self.scheduled += usize::from(fits);
         fits
     }
 
-    /// The frame of the next event.
+    /// Returns the frame of the next event.
     pub(super) fn next_frame(&self) -> Option<u64> {
-        self.waiting.first_key_value().map(|((frame, _), _)| *frame)
+        self.queue.first_key_value().map(|((frame, _), _)| *frame)
     }
 
     /// Removes and returns the next event due by a frame.
     pub(super) fn pop_due(&mut self, frame: u64) -> Option<Incoming> {
-        let entry = self.waiting.first_entry().filter(|entry| entry.key().0 <= frame)?;
+        let entry = self.queue.first_entry().filter(|entry| entry.key().0 <= frame)?;
         let incoming = entry.remove();
         if incoming.due.is_some() {
-            self.deferred -= 1;
+            self.scheduled -= 1;
             let from = address(incoming.source);
-            if let Some(count) = self.from.get_mut(&from) {
+            if let Some(count) = self.scheduled_by.get_mut(&from) {
                 *count -= 1;
                 if *count == 0 {
-                    self.from.remove(&from);
+                    self.scheduled_by.remove(&from);
                 }
             }
         }
@@ -75,7 +77,7 @@ impl Agenda {
     }
 }
 
-/// The address under which an event is counted, without the port, since a client may use a new one for each message.
+/// Returns the address under which an event is counted, without the port, since a client may change it with each message.
 fn address(source: Source) -> Option<IpAddr> {
     match source {
         Source::Osc(from) => Some(from.ip()),
@@ -96,7 +98,7 @@ mod tests {
         let inbox = Inbox::new(std::sync::Arc::default());
         let now = Instant::now();
         let horizon_at = |due: Instant| 900 + due.duration_since(now).as_millis() as u64 * 48;
-        let event = |bpm, due| Incoming { event: ControlEvent::Beat { beat: bpm, at: 0 }, due, source: Source::Other };
+        let event = |beat, due| Incoming { event: ControlEvent::Beat { beat, at: 0 }, due, source: Source::Other };
         let mut agenda = Agenda::default();
         inbox.push(event(1.0, Some(now + Duration::from_secs(10))));
         agenda.collect(&inbox, 1000, horizon_at);
@@ -128,12 +130,12 @@ mod tests {
             }
             refused
         };
-        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - PER_CLIENT) as u64);
+        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - MAX_PER_CLIENT) as u64);
         assert_eq!(flood(&mut agenda, "10.0.0.1:2"), 4096, "another port is the same client");
         for host in 2..5 {
             assert_eq!(
                 flood(&mut agenda, &format!("10.0.0.{host}:1")),
-                (4096 - PER_CLIENT) as u64,
+                (4096 - MAX_PER_CLIENT) as u64,
                 "each client has a share"
             );
         }
@@ -145,6 +147,6 @@ mod tests {
             assert_eq!(agenda.pop_due(1000).map(|incoming| incoming.source), Some(source));
         }
         while agenda.pop_due(u64::MAX).is_some() {}
-        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - PER_CLIENT) as u64, "handled events free their room");
+        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - MAX_PER_CLIENT) as u64, "handled events free their room");
     }
 }

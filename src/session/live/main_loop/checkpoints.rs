@@ -1,5 +1,5 @@
-//! Takes checkpoints for the control log: the conductor's state at once, those of generator and engine when they get
-//! there.
+//! Takes checkpoints for the control log: saves the conductor's state immediately, and those of the generator and the
+//! engine when they reach the checkpoint's frame.
 
 use ringbuf::traits::{Consumer, Observer, Producer};
 use ringbuf::{HeapCons, HeapProd};
@@ -10,81 +10,81 @@ use crate::event::{SaveRequest, Saved};
 use crate::session::checkpoint::Checkpoint;
 use crate::units::SAMPLE_RATE;
 
-/// Frames until the next attempt after the engine was past the frame.
-const RETRY: u64 = SAMPLE_RATE as u64;
-/// Shortest audio block, in frames, with which checkpoints are taken. With 128 frames, each cost up to three xruns when it was
-/// measured; with 256, none.
-const SHORTEST_BLOCK: u64 = 256;
+/// Frames until the next attempt after a failed one.
+const RETRY_DELAY: u64 = SAMPLE_RATE as u64;
+/// Shortest audio block, in frames, with which checkpoints are taken. In a measurement, each checkpoint caused up to three
+/// xruns with blocks of 128 frames, and none with 256.
+const MIN_BLOCK: u64 = 256;
 
-/// When the next checkpoint is due, the one being taken, and the engine's rings for it.
+/// Schedules checkpoints, and assembles the one in progress.
 pub(in crate::session::live) struct Checkpoints {
-    /// Frames from one to the next; `None` if there are none.
+    /// Frames between checkpoints; `None` if none are taken.
     interval: Option<u64>,
     due: u64,
-    taking: Option<Checkpoint>,
+    in_progress: Option<Checkpoint>,
     saves: HeapProd<SaveRequest>,
     saved: HeapCons<Saved>,
     state: HeapCons<u8>,
 }
 
 impl Checkpoints {
-    /// The first is due after one interval.
+    /// Schedules the first checkpoint after one interval.
     pub(in crate::session::live) fn new(
         interval: Option<u64>,
         saves: HeapProd<SaveRequest>,
         saved: HeapCons<Saved>,
         state: HeapCons<u8>,
     ) -> Self {
-        Self { interval, due: interval.unwrap_or(0), taking: None, saves, saved, state }
+        Self { interval, due: interval.unwrap_or(0), in_progress: None, saves, saved, state }
     }
 
-    /// The frame of the next checkpoint, if one is due before the horizon, the conductor at `now` has not reached it, and audio
-    /// blocks of this length leave the time.
+    /// Returns the frame of the next checkpoint if one is due: the last quantum before the horizon, unless the conductor,
+    /// at frame `now`, has passed it. `block` is the length of audio blocks in frames; short blocks leave no time.
     pub(super) fn due(&self, now: u64, horizon: u64, block: u64) -> Option<u64> {
         let frame = horizon / QUANTUM as u64 * QUANTUM as u64;
-        self.interval.filter(|_| frame >= self.due && frame > now && block >= SHORTEST_BLOCK).map(|_| frame)
+        self.interval.filter(|_| frame >= self.due && frame > now && block >= MIN_BLOCK).map(|_| frame)
     }
 
-    /// Begins with the state of a conductor that has just arrived at the frame, and requests the engine's; gives up a
-    /// checkpoint that is not complete by now. Returns whether it has begun: not while the engine misses commands, or owes
-    /// an answer.
-    pub(super) fn begin(&mut self, conductor: &Conductor, handover: &Handover) -> bool {
+    /// Starts a checkpoint at the conductor's frame and requests the engine's state; abandons a previous checkpoint that is
+    /// still incomplete. Returns false, and retries later, if the engine has missed commands or has not answered the
+    /// previous request.
+    pub(super) fn start(&mut self, conductor: &Conductor, handover: &Handover) -> bool {
         let frame = conductor.frame();
         self.state.clear();
         if handover.is_behind() || self.saves.try_push(SaveRequest { frame, commands: handover.count() }).is_err() {
-            self.due = frame + RETRY;
+            self.due = frame + RETRY_DELAY;
             return false;
         }
         self.due = frame + self.interval.unwrap_or(0);
-        self.taking = Some(Checkpoint::of(conductor, handover));
+        self.in_progress = Some(Checkpoint::of(conductor, handover));
         true
     }
 
     /// Adds the generator's state.
     pub(super) fn add_generator(&mut self, frame: u64, state: Vec<u8>, splices: u64) {
-        if let Some(taking) = self.taking.as_mut().filter(|taking| taking.frame == frame) {
-            taking.add_generator(state, splices);
+        if let Some(in_progress) = self.in_progress.as_mut().filter(|in_progress| in_progress.frame == frame) {
+            in_progress.add_generator(state, splices);
         }
     }
 
-    /// Takes the checkpoint that is complete, if any; to be polled.
-    pub(super) fn complete(&mut self) -> Option<Checkpoint> {
+    /// Removes and returns the checkpoint once it is complete. Must be polled.
+    pub(super) fn take_complete(&mut self) -> Option<Checkpoint> {
         if let Some(Saved { frame, complete }) = self.saved.try_pop() {
             let mut state = vec![0; self.state.occupied_len()];
             self.state.pop_slice(&mut state);
-            if let Some(taking) = self.taking.as_mut().filter(|taking| taking.frame == frame && complete) {
-                taking.add_engine(state);
+            if let Some(in_progress) = self.in_progress.as_mut().filter(|in_progress| in_progress.frame == frame && complete) {
+                in_progress.add_engine(state);
             } else if !complete {
-                self.due = frame + RETRY;
-                self.taking = None;
+                self.due = frame + RETRY_DELAY;
+                self.in_progress = None;
             }
         }
-        self.taking.take_if(|taking| taking.is_complete())
+        self.in_progress.take_if(|in_progress| in_progress.is_complete())
     }
 
-    /// Takes no more checkpoints: what follows cannot be rendered again.
+    /// Stops taking checkpoints, because what follows cannot be rendered again.
     pub(super) fn stop(&mut self) {
-        (self.interval, self.taking) = (None, None);
+        (self.interval, self.in_progress) = (None, None);
     }
 }
 

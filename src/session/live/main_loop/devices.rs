@@ -19,9 +19,9 @@ use crate::quote::{listed, shown};
 use crate::units::SAMPLE_RATE;
 
 /// Capacity of the event channels; they are drained every few milliseconds.
-const EVENTS: usize = 1024;
+const CHANNEL_CAPACITY: usize = 1024;
 
-/// Frames after the start by which MIDI devices have had time to be found.
+/// Frames after the start until MIDI devices have been found.
 const MIDI_SETTLED: u64 = 3 * SAMPLE_RATE as u64 / 2;
 
 /// MIDI devices and their events; the handle keeps them connected.
@@ -32,7 +32,7 @@ pub(in crate::session::live) struct Devices {
     midi: Option<Midi>,
     /// The MIDI system requested at startup.
     host: MidiHost,
-    leaders: TempoLeaders,
+    tempo_leaders: TempoLeaders,
     /// The tempo source last logged.
     tempo_source: TempoSource,
     mappings: LiveMappings,
@@ -56,15 +56,15 @@ impl Devices {
     ) -> anyhow::Result<Self> {
         let host = config.midi.host;
         let midi = open_midi(host, output, inbox)?;
-        let leaders = TempoLeaders::open(config.link, inbox.wake())?;
+        let tempo_leaders = TempoLeaders::open(config.link, inbox.wake())?;
         let learn = MidiLearn::default();
-        let devices = Self { midi, host, leaders, tempo_source, mappings, learn, logged: false };
+        let devices = Self { midi, host, tempo_leaders, tempo_source, mappings, learn, logged: false };
         devices.open_feedback();
         Ok(devices)
     }
 
-    /// Events from devices and clocks since the last call; `timeline` converts times. All clocks except the tempo
-    /// source are ignored.
+    /// Returns the events from devices and clocks since the last call; `timeline` converts times. All clocks except the
+    /// tempo source are ignored.
     pub(super) fn poll(&mut self, source: TempoSource, timeline: &Timeline) -> Vec<(ControlEvent, Source)> {
         let mut out = Vec::new();
         if let Some((midi, events)) = &self.midi {
@@ -75,10 +75,10 @@ impl Devices {
                 self.mappings.midi(event, |at| timeline.frame(at), &mut out);
             }
         }
-        let is_of_clock = |event: &ControlEvent| matches!(event, ControlEvent::Tempo(_) | ControlEvent::Beat { .. });
-        out.retain(|event| source == TempoSource::Clock || !is_of_clock(event));
+        let is_clock_event = |event: &ControlEvent| matches!(event, ControlEvent::Tempo(_) | ControlEvent::Beat { .. });
+        out.retain(|event| source == TempoSource::Clock || !is_clock_event(event));
         let midi = out.into_iter().map(|event| (event, Source::Midi));
-        midi.chain(self.leaders.poll(source, timeline).into_iter().map(|event| (event, Source::Other))).collect()
+        midi.chain(self.tempo_leaders.poll(source, timeline).into_iter().map(|event| (event, Source::Other))).collect()
     }
 
     /// Processes MIDI learn requests, given the current parameter values; returns the replies.
@@ -105,7 +105,7 @@ impl Devices {
                 self.mappings.report_clock_again();
                 tracing::info!("a MIDI clock controls the tempo, which stays unchanged until a clock is received");
             }
-            TempoSource::Link if !self.leaders.is_available(source) => {
+            TempoSource::Link if !self.tempo_leaders.is_available(source) => {
                 let remedy = if cfg!(feature = "link") {
                     "set `link = true` in melos.toml"
                 } else {
@@ -119,8 +119,8 @@ impl Devices {
         }
     }
 
-    /// Logs the connected devices and their mappings, once they have had time to be found.
-    pub(super) fn log_once(&mut self, head: u64) {
+    /// Logs the connected devices and their mappings, once, when there has been time to find them.
+    pub(super) fn log_devices_once(&mut self, head: u64) {
         if self.logged || head < MIDI_SETTLED {
             return;
         }
@@ -128,7 +128,7 @@ impl Devices {
         if self.midi.is_none() {
             return tracing::info!("MIDI is off");
         }
-        // Under JACK there is always a port to connect to.
+        // Under JACK, this port always exists.
         let connected = self.mappings.devices().filter(|(name, _)| *name != "melos:midi_in");
         let connected: Vec<_> = connected
             .map(|(name, mappings)| {
@@ -185,7 +185,7 @@ impl Devices {
         }
     }
 
-    /// Replaces the mappings; returns the events of released keys.
+    /// Replaces the mappings; returns events that release held keys.
     pub(super) fn set_mappings(&mut self, mappings: Vec<Mapping>) -> Vec<ControlEvent> {
         let mut out = Vec::new();
         self.mappings.set_mappings(mappings, &mut out);
@@ -197,12 +197,12 @@ impl Devices {
         &self.mappings
     }
 
-    /// The parameter being learned.
+    /// Returns the parameter being learned.
     pub(super) fn learning(&self) -> Option<Param> {
         self.learn.param()
     }
 
-    /// The learned controls, oldest first.
+    /// Returns the learned controls, oldest first.
     pub(super) fn learned(&self) -> impl Iterator<Item = &Learned> {
         self.mappings.learned()
     }
@@ -223,6 +223,6 @@ fn open_midi(host: MidiHost, output: &OutputStatus, inbox: &Inbox) -> std::io::R
         MidiHost::Jack => MidiSystem::Jack,
         MidiHost::Auto => MidiSystem::for_output(&output.name()),
     };
-    let (sender, events) = sync_channel(EVENTS);
+    let (sender, events) = sync_channel(CHANNEL_CAPACITY);
     Ok(Some((MidiIn::start(system, sender, inbox.wake().clone(), Arc::clone(inbox.losses()))?, events)))
 }

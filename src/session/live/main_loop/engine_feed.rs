@@ -34,7 +34,7 @@ impl EngineFeed {
         Self { handover: Handover::default(), timed, immediate, executed, engine, pending: Pending::default() }
     }
 
-    /// What has been handed over to the engine.
+    /// Returns the record of the commands sent to the engine.
     pub(super) const fn handover(&self) -> &Handover {
         &self.handover
     }
@@ -59,8 +59,8 @@ impl EngineFeed {
         self.executed.pop_iter()
     }
 
-    /// Resynchronizes the engine with the conductor once it accepts commands again. Returns which commands it missed,
-    /// counted from the start of the performance.
+    /// Resynchronizes the engine with the conductor once the engine accepts commands again. Returns the range of commands
+    /// that the engine missed, counted from the start of the performance.
     pub(super) fn reconcile(&mut self, conductor: &Conductor) -> Option<Range<u64>> {
         if !self.handover.is_behind() {
             return None;
@@ -78,13 +78,12 @@ impl EngineFeed {
 fn push_timed(timed: &mut HeapProd<QueuedCommand>, pending: &mut Pending, queued: QueuedCommand) -> bool {
     let sent = timed.try_push(queued).is_ok();
     if sent {
-        pending.note(&queued);
+        pending.add(&queued);
     }
     sent
 }
 
-/// The frames of the last timed commands, none of which an immediate command for the same part of the engine may
-/// overtake.
+/// For each target, the frame of the last timed command: an immediate command for the same target must not overtake it.
 #[derive(Debug, Default)]
 struct Pending(BTreeMap<Target, u64>);
 
@@ -100,7 +99,7 @@ enum Target {
 impl Target {
     const fn of(command: &EngineCommand) -> Self {
         match command {
-            // The duration of the fade belongs with the switch that follows.
+            // The duration of the fade belongs to the switch that follows.
             EngineCommand::Number(Param::PlayFade, _) => Self::Value(Param::Play),
             EngineCommand::Number(param, _) | EngineCommand::Toggle(param, _) => Self::Value(*param),
             EngineCommand::NoteOn { voice, .. } | EngineCommand::NoteOff { voice, .. } => Self::Voice(*voice),
@@ -111,7 +110,7 @@ impl Target {
 }
 
 impl Pending {
-    fn note(&mut self, queued: &QueuedCommand) {
+    fn add(&mut self, queued: &QueuedCommand) {
         self.0.insert(Target::of(&queued.command), queued.frame);
         if queued.command == EngineCommand::Panic {
             for voice in [Voice::Bass, Voice::Pad, Voice::Upper] {
@@ -120,7 +119,7 @@ impl Pending {
         }
     }
 
-    /// Whether an engine with its playhead at `head` still has a timed command for the same part to execute.
+    /// Returns whether an engine whose playhead is at `head` still has to execute a timed command for the same target.
     fn contains(&self, command: &EngineCommand, head: u64) -> bool {
         self.0.get(&Target::of(command)).is_some_and(|frame| *frame >= head)
     }
@@ -134,8 +133,8 @@ mod tests {
     use super::*;
     use crate::engine::{Engine, EngineEnds, ports};
 
-    /// An engine that has played 4800 frames, and its feed.
-    fn rig() -> (Engine, EngineFeed) {
+    /// Returns an engine that has played 4800 frames, and its feed.
+    fn engine_and_feed() -> (Engine, EngineFeed) {
         let (ports, EngineEnds { commands, immediate, executed, .. }) = ports();
         let status = Arc::<EngineStatus>::default();
         let mut engine = Engine::new(ports, Arc::clone(&status));
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_immediate_command_overtakes_those_for_other_parts_only() {
+    fn immediate_commands_overtake_only_commands_for_other_targets() {
         let level = EngineCommand::Number(Param::LevelPad, -6.0);
         let fade = EngineCommand::Number(Param::PlayFade, 2.0);
         let stop = EngineCommand::Toggle(Param::Play, false);
@@ -166,14 +165,14 @@ mod tests {
             (EngineCommand::Panic, level, true),
             (fade, stop, false),
         ] {
-            let (mut engine, mut feed) = rig();
+            let (mut engine, mut feed) = engine_and_feed();
             feed.send(at(5400, pending));
             feed.send_immediate(at(5400, command));
             engine.render(&mut [0.0; 2 * 64]);
             let executed: Vec<Executed> = feed.executed().collect();
             let expected = Executed { number: 1, due: 5400, at: 4800 };
             assert_eq!(executed, if overtakes { vec![expected] } else { vec![] }, "{pending:?}, {command:?}");
-            // Once the engine has executed what was pending, nothing holds back the next command.
+            // Once the engine has executed the pending command, the next one is immediate.
             engine.render(&mut vec![0.0; 2 * 960]);
             feed.send_immediate(at(6400, command));
             engine.render(&mut [0.0; 2 * 64]);
@@ -182,8 +181,8 @@ mod tests {
     }
 
     #[test]
-    fn immediate_commands_without_room_take_effect_at_their_frame_and_in_order() {
-        let (mut engine, _) = rig();
+    fn immediate_commands_are_timed_when_their_queue_is_full() {
+        let (mut engine, _) = engine_and_feed();
         let (timed, taken) = HeapRb::new(8).split();
         let (immediate, _kept) = HeapRb::new(1).split();
         let (_report, executed) = HeapRb::new(8).split();

@@ -1,4 +1,4 @@
-//! Data for listeners besides parameters: lists for HTTP, and the upcoming chords.
+//! Data other than parameters for listeners: lists for HTTP, and the upcoming chords.
 
 use std::path::Path;
 
@@ -13,42 +13,42 @@ use crate::remote::http::api_state::{ApiState, Recording};
 use crate::session::live::publisher::Publisher;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Frames by which a planned chord may move, because of a drifting tempo, before it is sent again.
-const MOVED: u64 = SAMPLE_RATE as u64 / 20;
+/// Frames by which a planned chord may move with the tempo before it is sent again.
+const MAX_SHIFT: u64 = SAMPLE_RATE as u64 / 20;
 
-/// Number of calls between checks of rarely changing lists, which are checked four times a second.
-const LISTS: u64 = 8;
+/// Number of calls per check of the rarely changing lists, so that they are checked four times a second.
+const CALLS_PER_CHECK: u64 = 8;
 
 /// What was last sent, so that only changes are sent.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
-    looks: u64,
+    calls: u64,
     revisions: Revisions,
     key: Option<Key>,
     chords: Vec<(u64, Chord)>,
 }
 
 impl Lists {
-    /// Whether the rarely changing lists are due for a check.
+    /// Returns whether the rarely changing lists are due for a check; counts the calls.
     pub(super) const fn is_due(&mut self) -> bool {
-        self.looks += 1;
-        self.looks % LISTS == 1
+        self.calls += 1;
+        self.calls % CALLS_PER_CHECK == 1
     }
 
-    /// Makes the next publication check the lists that rarely change.
+    /// Makes [`Self::is_due`] true for the next call.
     pub(super) const fn expect_change(&mut self) {
-        self.looks = 0;
+        self.calls = 0;
     }
 
     /// Sends the key and the upcoming chords if they have changed.
     pub(super) fn publish_outlook(&mut self, conductor: &Conductor, head: u64, publisher: &Publisher) {
         let key = conductor.chord().map(|(_, key)| key);
-        let same =
-            |(one, chord): (u64, Chord), (other, sent): &(u64, Chord)| chord == *sent && one.abs_diff(*other) <= MOVED;
+        let is_same =
+            |(one, chord): (u64, Chord), (other, sent): &(u64, Chord)| chord == *sent && one.abs_diff(*other) <= MAX_SHIFT;
         let count = conductor.outlook().take(OUTLOOK).count();
         let is_unchanged = key == self.key
             && count == self.chords.len()
-            && conductor.outlook().zip(&self.chords).all(|(new, old)| same(new, old));
+            && conductor.outlook().zip(&self.chords).all(|(new, old)| is_same(new, old));
         if is_unchanged {
             return;
         }
@@ -85,7 +85,7 @@ pub(super) fn update(
     api.set_midi(mappings, learning);
 }
 
-/// State of the recorder, for HTTP.
+/// Returns the state of the recorder, for HTTP.
 pub(super) fn recording(recorder: &RecorderStatus) -> Recording {
     let progress = recorder.progress();
     Recording {
@@ -100,20 +100,19 @@ fn file_name(path: &Path) -> Option<String> {
     path.file_name().map(|name| name.to_string_lossy().into_owned())
 }
 
-/// Events that delete a scene and then store it under another name, so that the control log contains the renaming; in
-/// this order, since there may be no room for one more. Empty if, since the request, the scene has been deleted or the
-/// name taken.
-pub(super) fn renamed_scene(conductor: &Conductor, from: &str, to: &str) -> Vec<ControlEvent> {
+/// Returns the events that rename a scene: they delete it and then store it under the new name, in this order, since
+/// there may be no room for one more. Empty if the scene no longer exists or the name is taken.
+pub(super) fn rename_scene(conductor: &Conductor, from: &str, to: &str) -> Vec<ControlEvent> {
     let values = conductor.scenes().find(|(name, _)| *name == from).map(|(_, values)| values);
     let Some(values) = values.filter(|_| conductor.scene_names().all(|name| name != to)) else { return Vec::new() };
     let text = |name: &str| Value::Text(name.to_owned());
     let stored =
         values.into_iter().map(|(param, value)| ControlEvent::SceneValue { name: to.to_owned(), param, value });
-    let followed = [Param::SceneA, Param::SceneB].into_iter().filter(|param| conductor.value(*param) == text(from));
+    let crossfader_params = [Param::SceneA, Param::SceneB].into_iter().filter(|param| conductor.value(*param) == text(from));
     [ControlEvent::Set(Param::SceneDelete, text(from))]
         .into_iter()
         .chain(stored)
-        .chain(followed.map(|param| ControlEvent::Set(param, text(to))))
+        .chain(crossfader_params.map(|param| ControlEvent::Set(param, text(to))))
         .collect()
 }
 
@@ -126,22 +125,22 @@ mod tests {
         Value::Text(text.to_owned())
     }
 
-    fn stores(conductor: &mut Conductor, name: &str) {
+    fn store(conductor: &mut Conductor, name: &str) {
         conductor.apply(&ControlEvent::Set(Param::SceneStore, text(name))).unwrap();
     }
 
     fn rename(conductor: &mut Conductor, from: &str, to: &str) {
-        for event in renamed_scene(conductor, from, to) {
+        for event in rename_scene(conductor, from, to) {
             conductor.apply(&event).unwrap();
         }
     }
 
     #[test]
-    fn a_scene_can_be_renamed_when_there_is_no_room_for_another() {
+    fn a_scene_can_be_renamed_when_all_slots_are_taken() {
         let mut conductor = Conductor::new(1, &[]);
-        (0..MAX_SCENES - 1).for_each(|n| stores(&mut conductor, &n.to_string()));
+        (0..MAX_SCENES - 1).for_each(|n| store(&mut conductor, &n.to_string()));
         conductor.apply(&ControlEvent::Set(Param::Reverb, Value::Number(0.75))).unwrap();
-        stores(&mut conductor, "hall");
+        store(&mut conductor, "hall");
         let before: Vec<_> = conductor.scenes().find(|(name, _)| *name == "hall").unwrap().1;
         conductor.apply(&ControlEvent::Set(Param::SceneA, text("hall"))).unwrap();
         rename(&mut conductor, "hall", "cave");
@@ -150,9 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn simultaneous_renames_lose_no_scene() {
+    fn conflicting_renames_lose_no_scene() {
         let mut conductor = Conductor::new(1, &[]);
-        ["a", "b"].iter().for_each(|name| stores(&mut conductor, name));
+        ["a", "b"].iter().for_each(|name| store(&mut conductor, name));
         for (from, to) in [("a", "c"), ("a", "d"), ("b", "c"), ("b", "b")] {
             rename(&mut conductor, from, to);
         }

@@ -8,13 +8,13 @@ use crate::event::{LearnRequest, Notice};
 use crate::midi::MidiEvent;
 use crate::midi::mapping::{Learned, Learning, LiveMappings};
 
-/// MIDI learn: one parameter at a time; a new request replaces the current one.
+/// Learns a control for one parameter at a time; a new request replaces the current one.
 #[derive(Debug, Default)]
 pub(super) struct MidiLearn {
     current: Option<PendingLearn>,
 }
 
-/// A learn request, and the address for the reply.
+/// A learn request in progress, and the address for the reply.
 #[derive(Debug)]
 struct PendingLearn {
     learning: Learning,
@@ -44,7 +44,7 @@ impl PendingLearn {
 }
 
 impl MidiLearn {
-    /// The parameter being learned.
+    /// Returns the parameter being learned.
     pub(super) fn param(&self) -> Option<Param> {
         self.current.as_ref().map(|pending| pending.learning.param())
     }

@@ -1,4 +1,4 @@
-//! MIDI for instruments: the harmony voices as notes, the beat as MIDI clock.
+//! MIDI for instruments: the harmony voices as notes, and the beat as MIDI clock.
 
 use crate::event::parameter::Param;
 use crate::event::{EngineCommand, TimedCommand};
@@ -8,15 +8,15 @@ use crate::music::theory::Voice;
 
 /// Controller number of All UpcomingNotes Off.
 const ALL_NOTES_OFF: u8 = 123;
-/// Pulses per unit of song position, a sixteenth note.
-const SIXTEENTH: u64 = 6;
+/// MIDI clock pulses per sixteenth note, the unit of song position.
+const PULSES_PER_SIXTEENTH: u64 = 6;
 
-/// Converts the conductor's output to MIDI. Muted voices are sent too, since an instrument may play them instead.
+/// Converts the conductor's output to MIDI messages. Muted voices are sent too, since an instrument may play them instead.
 #[derive(Debug)]
 pub(in crate::session::live) struct MidiSequencer {
     config: MidiOutConfig,
     playing: bool,
-    /// Channel and note of sounding notes.
+    /// Channel and key of each sounding note.
     sounding: Vec<(u8, u8)>,
     /// The next clock pulse; `None` while the clock is stopped.
     next_pulse: Option<u64>,
@@ -42,11 +42,11 @@ impl MidiSequencer {
         let mut pulses = pulses.iter().peekable();
         for TimedCommand { frame, command } in commands {
             while let Some((at, pulse)) = pulses.next_if(|(at, _)| at <= frame) {
-                self.pulse(*at, *pulse);
+                self.add_pulse(*at, *pulse);
             }
-            self.command(*frame, *command);
+            self.add_command(*frame, *command);
         }
-        pulses.for_each(|(at, pulse)| self.pulse(*at, *pulse));
+        pulses.for_each(|(at, pulse)| self.add_pulse(*at, *pulse));
     }
 
     /// Removes and returns the messages, each with its frame, in order.
@@ -54,7 +54,7 @@ impl MidiSequencer {
         self.out.drain(..)
     }
 
-    fn command(&mut self, frame: u64, command: EngineCommand) {
+    fn add_command(&mut self, frame: u64, command: EngineCommand) {
         match command {
             EngineCommand::NoteOn { voice, note, velocity } if self.playing && self.config.notes => {
                 let channel = self.channel(voice);
@@ -89,7 +89,7 @@ impl MidiSequencer {
         }
     }
 
-    fn pulse(&mut self, frame: u64, pulse: u64) {
+    fn add_pulse(&mut self, frame: u64, pulse: u64) {
         if !self.playing || !self.config.clock {
             return;
         }
@@ -97,9 +97,9 @@ impl MidiSequencer {
             self.stop_clock(frame);
             if pulse == 0 {
                 self.out.push((frame, Message::Start));
-            } else if pulse.is_multiple_of(SIXTEENTH) {
+            } else if pulse.is_multiple_of(PULSES_PER_SIXTEENTH) {
                 // Song position has 14 bits.
-                self.out.push((frame, Message::SongPosition(((pulse / SIXTEENTH) & 0x3FFF) as u16)));
+                self.out.push((frame, Message::SongPosition(((pulse / PULSES_PER_SIXTEENTH) & 0x3FFF) as u16)));
                 self.out.push((frame, Message::Continue));
             } else {
                 return;
@@ -138,34 +138,34 @@ mod tests {
 
     const ON: EngineCommand = EngineCommand::NoteOn { voice: Voice::Pad, note: 60, velocity: 0.5 };
     const OFF: EngineCommand = EngineCommand::NoteOff { voice: Voice::Pad, note: 60 };
-    const SENT_ON: Message = Message::NoteOn { channel: 1, note: 60, velocity: 64 };
-    const SENT_OFF: Message = Message::NoteOff { channel: 1, note: 60 };
+    const NOTE_ON: Message = Message::NoteOn { channel: 1, note: 60, velocity: 64 };
+    const NOTE_OFF: Message = Message::NoteOff { channel: 1, note: 60 };
 
     #[test]
     fn notes_and_clock_are_in_time_order() {
         let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
         let sent = take(&mut sequencer, &[(0, ON), (1500, OFF)], &[(0, 0), (1000, 1), (2000, 2)]);
         let clock = Message::Clock;
-        let expected = [(0, Message::Start), (0, clock), (0, SENT_ON), (1000, clock), (1500, SENT_OFF), (2000, clock)];
+        let expected = [(0, Message::Start), (0, clock), (0, NOTE_ON), (1000, clock), (1500, NOTE_OFF), (2000, clock)];
         assert_eq!(sent, expected);
     }
 
     #[test]
-    fn no_note_is_left_hanging_by_a_stop_or_a_panic() {
+    fn stop_and_panic_leave_no_hanging_notes() {
         let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
         let play = |on| EngineCommand::Toggle(Param::Play, on);
         let sent = take(&mut sequencer, &[(0, ON), (10, play(false)), (20, ON), (30, OFF)], &[(0, 0), (25, 1)]);
-        let start = [(0, Message::Start), (0, Message::Clock), (0, SENT_ON)];
+        let start = [(0, Message::Start), (0, Message::Clock), (0, NOTE_ON)];
         assert_eq!(sent[..3], start);
-        assert_eq!(sent[3..], [(10, SENT_OFF), (10, Message::Stop)]);
+        assert_eq!(sent[3..], [(10, NOTE_OFF), (10, Message::Stop)]);
         let sent = take(&mut sequencer, &[(40, play(true)), (50, ON), (60, EngineCommand::Panic), (60, OFF)], &[]);
-        assert_eq!(sent[..2], [(50, SENT_ON), (60, SENT_OFF)]);
+        assert_eq!(sent[..2], [(50, NOTE_ON), (60, NOTE_OFF)]);
         let silenced = |channel| (60, Message::ControlChange { channel, controller: 123, value: 0 });
         assert_eq!(sent[2..], [0, 1, 2].map(silenced));
     }
 
     #[test]
-    fn a_clock_that_skipped_continues_at_the_next_sixteenth() {
+    fn a_clock_that_skips_pulses_continues_at_the_next_sixteenth() {
         let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
         take(&mut sequencer, &[], &[(0, 0)]);
         let sent = take(&mut sequencer, &[], &[(10, 95), (20, 96), (30, 97)]);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn other_channels_leave_no_note_hanging() {
+    fn changing_channels_leaves_no_hanging_notes() {
         let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
         take(&mut sequencer, &[(0, ON)], &[(0, 0)]);
         let [bass, pad, upper] = MidiOutConfig::default().channels;
@@ -184,7 +184,7 @@ mod tests {
         let on = |channel| Message::NoteOn { channel, note: 60, velocity: 64 };
         assert_eq!(
             sent,
-            [(5, SENT_OFF), (5, Message::Stop), (6, on(0)), (7, Message::NoteOff { channel: 0, note: 60 })]
+            [(5, NOTE_OFF), (5, Message::Stop), (6, on(0)), (7, Message::NoteOff { channel: 0, note: 60 })]
         );
     }
 

@@ -12,14 +12,14 @@ use crate::units::SAMPLE_RATE;
 
 /// Interval between checks of the wall clock.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
-/// Frames after the start during which music outside the opening hours stops without a fade, since nobody should hear
-/// it.
-const BEGINNING: u64 = 5 * SAMPLE_RATE as u64;
+/// Frames after the start of the daemon during which music outside the opening hours stops without a fade, since it
+/// should not be audible at all.
+const STARTUP: u64 = 5 * SAMPLE_RATE as u64;
 
 /// Follows the schedule of opening hours.
 #[derive(Debug)]
 pub(in crate::session::live) struct OpeningHours {
-    /// Hours that began later are started, with their preset; earlier ones are continued.
+    /// Opening hours that began after this time are started, with their preset; earlier ones are continued.
     continued_before: Timestamp,
     /// The schedule of the last check.
     schedule: Option<Schedule>,
@@ -29,13 +29,14 @@ pub(in crate::session::live) struct OpeningHours {
     status: Option<String>,
 }
 
-/// A start or end of opening hours.
+/// The start or end of opening hours.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Transition {
+    /// Whether the music starts.
     pub(super) open: bool,
-    /// Whether the hours began now, or while the daemon was not running, rather than continue after a restart or an
-    /// edit.
-    pub(super) begins: bool,
+    /// Whether this happened now or while the daemon was not running; false for a state that continues after a restart or
+    /// after the schedule was edited.
+    pub(super) is_new: bool,
     /// The preset to load.
     pub(super) preset: Option<String>,
     /// Fade time in seconds.
@@ -54,8 +55,7 @@ impl OpeningHours {
         }
     }
 
-    /// Checks the wall clock once a second; returns a transition when there is one. A new schedule is checked from
-    /// scratch.
+    /// Checks the wall clock once a second; returns a transition if there is one. A new schedule always causes one.
     pub(super) fn check(&mut self, schedule: Option<&Schedule>) -> Option<Transition> {
         let now = Instant::now();
         if self.checked.is_some_and(|checked| now - checked < CLOCK_INTERVAL) {
@@ -67,7 +67,7 @@ impl OpeningHours {
 
     /// Like [`Self::check`], at given times of the wall clock and the monotonic clock.
     fn check_at(&mut self, schedule: Option<&Schedule>, wall: Timestamp, now: Instant) -> Option<Transition> {
-        // From now on, only a transition counts as a start.
+        // After the first check, opening hours are new only if they begin during a check.
         let continued_before = std::mem::replace(&mut self.continued_before, Timestamp::MAX);
         if self.schedule.as_ref() != schedule {
             self.debounce = Debounce::default();
@@ -83,10 +83,10 @@ impl OpeningHours {
             Some(until) => format!("{state} until {}", schedule.local(until)),
             None => state.to_owned(),
         });
-        let begins = !self.debounce.is_new() || current.since.is_some_and(|since| since > continued_before);
+        let is_new = !self.debounce.is_new() || current.since.is_some_and(|since| since > continued_before);
         Some(match self.debounce.update(current.hours, now)?.map(|index| &schedule.hours[index]) {
-            Some(hours) => Transition { open: true, begins, preset: hours.preset.clone(), fade: schedule.fade_in },
-            None => Transition { open: false, begins, preset: None, fade: schedule.fade_out },
+            Some(hours) => Transition { open: true, is_new, preset: hours.preset.clone(), fade: schedule.fade_in },
+            None => Transition { open: false, is_new, preset: None, fade: schedule.fade_out },
         })
     }
 
@@ -97,7 +97,7 @@ impl OpeningHours {
 }
 
 impl Transition {
-    /// The events that start or stop the music; empty if it is already playing or stopped, respectively.
+    /// Returns the events that start or stop the music; empty if it is already playing or stopped, respectively.
     pub(super) fn events(&self, conductor: &Conductor) -> Vec<ControlEvent> {
         if conductor.value(Param::Play) == Value::Toggle(self.open) {
             return Vec::new();
@@ -106,7 +106,7 @@ impl Transition {
             "the opening hours {}",
             if self.open { "begin: the music fades in" } else { "end: the music fades out" }
         );
-        let fade = if conductor.frame() < BEGINNING { 0.0 } else { self.fade };
+        let fade = if conductor.frame() < STARTUP { 0.0 } else { self.fade };
         vec![
             ControlEvent::Set(Param::PlayFade, Value::Number(fade)),
             ControlEvent::Set(Param::Play, Value::Toggle(self.open)),
@@ -128,38 +128,37 @@ mod tests {
         format!("2026-11-{text}:00Z").parse().unwrap()
     }
 
-    /// Returns the transitions at these times, each with a few seconds to settle: whether Melos opens, and whether the
-    /// hours began.
-    fn reports(hours: &mut OpeningHours, schedule: &Schedule, times: &[&str]) -> Vec<Option<(bool, bool)>> {
-        let mut at = Instant::now();
-        let mut look = |text: &&str| {
-            at += Duration::from_secs(60);
-            let first = hours.check_at(Some(schedule), time(text), at);
-            let settled = hours.check_at(Some(schedule), time(text), at + Duration::from_secs(5));
-            first.or(settled).map(|transition| (transition.open, transition.begins))
+    /// Returns the transitions at these times, each after a few seconds: `open` and `is_new`.
+    fn transitions(hours: &mut OpeningHours, schedule: &Schedule, times: &[&str]) -> Vec<Option<(bool, bool)>> {
+        let mut now = Instant::now();
+        let mut check = |text: &&str| {
+            now += Duration::from_secs(60);
+            let first = hours.check_at(Some(schedule), time(text), now);
+            let settled = hours.check_at(Some(schedule), time(text), now + Duration::from_secs(5));
+            first.or(settled).map(|transition| (transition.open, transition.is_new))
         };
-        times.iter().map(&mut look).collect()
+        times.iter().map(&mut check).collect()
     }
 
     #[test]
-    fn a_preset_is_loaded_every_morning_but_not_after_a_restart_during_the_day() {
+    fn the_preset_is_loaded_at_each_opening_but_not_after_a_restart() {
         let schedule = Config::parse(Path::new("melos.toml"), HOURS).unwrap().schedule.unwrap();
         let (opens, continues, closes) = (Some((true, true)), Some((true, false)), Some((false, true)));
         // The daemon runs day and night.
         let mut hours = OpeningHours::new(None);
         assert_eq!(
-            reports(&mut hours, &schedule, &["28T11:00", "28T12:00", "28T18:00", "29T10:00", "29T11:00"]),
+            transitions(&mut hours, &schedule, &["28T11:00", "28T12:00", "28T18:00", "29T10:00", "29T11:00"]),
             [opens, None, closes, opens, None]
         );
         // The machine is switched off at night, and on again before or after the opening.
         let mut hours = OpeningHours::new(Some(time("28T17:50")));
-        assert_eq!(reports(&mut hours, &schedule, &["29T09:50", "29T10:01"]), [Some((false, false)), opens]);
+        assert_eq!(transitions(&mut hours, &schedule, &["29T09:50", "29T10:01"]), [Some((false, false)), opens]);
         let mut hours = OpeningHours::new(Some(time("28T17:50")));
-        assert_eq!(reports(&mut hours, &schedule, &["29T10:10"]), [opens]);
+        assert_eq!(transitions(&mut hours, &schedule, &["29T10:10"]), [opens]);
         // Restarted during the day; the schedule is edited later.
         let mut hours = OpeningHours::new(Some(time("29T13:00")));
-        assert_eq!(reports(&mut hours, &schedule, &["29T13:01", "29T13:02"]), [continues, None]);
+        assert_eq!(transitions(&mut hours, &schedule, &["29T13:01", "29T13:02"]), [continues, None]);
         let edited = Schedule { fade_in: 3.0, ..schedule };
-        assert_eq!(reports(&mut hours, &edited, &["29T13:03"]), [continues]);
+        assert_eq!(transitions(&mut hours, &edited, &["29T13:03"]), [continues]);
     }
 }

@@ -18,17 +18,17 @@ use crate::session::log::Entry;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Frames decided before the audio starts: a quarter of a second. The playhead moves as soon as the output opens, and
-/// nothing may be late however long the performance thread takes to start.
+/// nothing may be late even if the performance thread starts slowly.
 const HEAD_START: u64 = SAMPLE_RATE as u64 / 4;
 
-/// The conductor and the recipients of its decisions.
+/// The conductor and the recipients of its output.
 pub(in crate::session::live) struct Performance {
     conductor: Conductor,
     score: Score,
     engine: EngineFeed,
     worker: Worker,
     sequencer: MidiSequencer,
-    /// Parameters that changed at a bar line, for the daemon to handle.
+    /// Parameters that changed at a bar line, whose side effects in the daemon are still to be run.
     released: Vec<(u64, Param, Value)>,
     log: LogFile,
     checkpoints: Checkpoints,
@@ -59,7 +59,7 @@ impl Performance {
         &self.conductor
     }
 
-    /// The generator's status.
+    /// Returns the generator's status.
     pub(in crate::session::live) fn worker_status(&self) -> &WorkerStatus {
         self.worker.status()
     }
@@ -71,7 +71,7 @@ impl Performance {
     /// Applies an event at the horizon and logs it. Its immediate commands take effect in the engine's next quantum.
     ///
     /// # Errors
-    /// When it is invalid; nothing is changed.
+    /// When the event is invalid; nothing is changed.
     pub(super) fn apply(&mut self, event: &ControlEvent) -> Result<(), SceneError> {
         let applied = self.conductor.apply(event);
         if applied.is_ok() {
@@ -87,18 +87,18 @@ impl Performance {
         applied
     }
 
-    /// Advances the conductor and distributes its decisions.
+    /// Advances the conductor and distributes its output.
     pub(super) fn advance(&mut self, until: u64) {
         self.conductor.advance(until, &mut self.score);
         self.distribute(EngineFeed::send);
     }
 
-    /// Begins a checkpoint before the horizon, if one is due with audio blocks of this length.
+    /// Starts a checkpoint just before the horizon if one is due; `block` is the length of audio blocks in frames.
     pub(super) fn take_checkpoint(&mut self, horizon: u64, block: u64) {
         let due = self.checkpoints.due(self.conductor.frame(), horizon, block);
         let Some(frame) = due.filter(|_| self.log.is_open()) else { return };
         self.advance(frame);
-        if self.checkpoints.begin(&self.conductor, self.engine.handover()) {
+        if self.checkpoints.start(&self.conductor, self.engine.handover()) {
             self.worker.save(frame);
             self.log.write(frame, Entry::Checkpoint);
         }
@@ -131,14 +131,14 @@ impl Performance {
         }
     }
 
-    /// Logs when the engine executed immediate and late commands, resynchronizes it if it lost commands and accepts them
-    /// again, and stores a checkpoint once its state completes it.
+    /// Logs when the engine executed immediate and late commands, resynchronizes the engine after it has missed commands,
+    /// and stores a checkpoint once it is complete.
     pub(super) fn follow_engine(&mut self) {
         self.log_executed();
         if let Some(lost) = self.engine.reconcile(&self.conductor) {
             self.log.write(self.conductor.frame(), Entry::Reconciled { lost });
         }
-        if let Some(checkpoint) = self.checkpoints.complete() {
+        if let Some(checkpoint) = self.checkpoints.take_complete() {
             self.log.store(checkpoint);
         }
     }
@@ -163,13 +163,13 @@ impl Performance {
         self.worker.swap(networks);
     }
 
-    /// Processes the generator's reports: passes its harmony to the conductor and its notes to `notes`.
-    pub(super) fn listen(&mut self, notes: &mut UpcomingNotes) {
+    /// Processes the events of the generator's worker: passes chroma to the conductor and notes to `upcoming_notes`.
+    pub(super) fn process_worker_events(&mut self, upcoming_notes: &mut UpcomingNotes) {
         for event in self.worker.events() {
             let entry = match event {
                 WorkerEvent::Heard(heard) => {
                     self.conductor.listen(heard.from, &heard.chroma);
-                    notes.expect(&heard);
+                    upcoming_notes.add(&heard);
                     continue;
                 }
                 WorkerEvent::Spliced { planned, performed } if performed.is_some_and(|it| it.heard == planned) => {

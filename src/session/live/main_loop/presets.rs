@@ -17,7 +17,7 @@ pub(in crate::session::live) struct Presets {
 }
 
 impl Presets {
-    /// Creates the library, with the journey of the initial preset, if any.
+    /// Starts with a library, and with the journey of the initial preset, if any.
     pub(in crate::session::live) const fn new(library: Library<Preset>, journey: Option<JourneySteps>) -> Self {
         Self { library, journey, modulated: Vec::new() }
     }
@@ -31,37 +31,37 @@ impl Presets {
         self.library = library;
     }
 
-    /// The preset named by an event, if it does not exist.
-    pub(super) fn missing<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
+    /// Returns the name of the preset that an event loads if there is no such preset.
+    pub(super) fn unknown_name<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
         event.text_for(Param::Preset).filter(|name| self.library.get(name).is_none())
     }
 
-    /// The frame of the journey's next step.
+    /// Returns the frame of the journey's next step.
     pub(super) fn next_frame(&self) -> Option<u64> {
         self.journey.as_ref().and_then(JourneySteps::next_frame)
     }
 
-    /// The settings of the journey's next step.
+    /// Advances the journey and returns the settings of the step.
     pub(super) fn step(&mut self) -> impl Iterator<Item = ControlEvent> + use<> {
         let step = self.journey.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step);
         step.into_iter().map(|(param, value)| ControlEvent::Set(param, value))
     }
 
-    /// The preset's own glide, if the current one comes from a step of its journey: a performer who takes over should not
-    /// wait as long as the journey does.
-    pub(super) fn own_glide(&self, playing: &str, glide: Value) -> Option<ControlEvent> {
+    /// Returns an event that restores the preset's own glide if the current glide was set by a step of its journey: a
+    /// performer who takes over should not have to wait for a slow step.
+    pub(super) fn restore_glide(&self, playing: &str, glide: Value) -> Option<ControlEvent> {
         let current = self.journey.as_ref()?.current()?;
-        let own = |settings: &[(Param, Value)]| settings.iter().find(|(param, _)| *param == Param::Glide).cloned();
-        let of_step = own(&current.settings)?;
-        if of_step.1 != glide {
+        let glide_of = |settings: &[(Param, Value)]| settings.iter().find(|(param, _)| *param == Param::Glide).cloned();
+        let step_glide = glide_of(&current.settings)?;
+        if step_glide.1 != glide {
             return None;
         }
-        let of_preset = self.library.get(playing).and_then(|preset| own(&preset.named));
-        let (param, value) = of_preset.unwrap_or((Param::Glide, Param::Glide.default_value()));
+        let preset_glide = self.library.get(playing).and_then(|preset| glide_of(&preset.named));
+        let (param, value) = preset_glide.unwrap_or((Param::Glide, Param::Glide.default_value()));
         Some(ControlEvent::Set(param, value))
     }
 
-    /// The current step of the journey, from 1, to continue it after a restart.
+    /// Returns the current step of the journey, from 1, for continuing it after a restart.
     pub(in crate::session::live) fn journey_step(&self) -> Option<usize> {
         self.journey.as_ref()?.position().map(|position| position.step).filter(|step| *step > 0)
     }
@@ -71,7 +71,7 @@ impl Presets {
         self.journey = None;
     }
 
-    /// The position in the journey when the playhead is at a frame.
+    /// Returns the position in the journey when the playhead is at frame `head`.
     pub(super) fn journey_position(&self, head: u64) -> Option<JourneyProgress> {
         let journey = self.journey.as_ref()?;
         let position = journey.position()?;
@@ -101,7 +101,7 @@ impl Presets {
     /// preset sets another.
     pub(super) fn load(&mut self, name: &str, frame: u64, tempo_source: TempoSource) -> Vec<ControlEvent> {
         let Some(preset) = self.library.get(name) else {
-            // It was removed while waiting for the bar line.
+            // It was removed while the change waited for the bar line.
             tracing::warn!(preset = name, "this preset no longer exists");
             return Vec::new();
         };

@@ -1,4 +1,4 @@
-//! Reports to listeners, HTTP and the saved state.
+//! Reports to listeners and over HTTP, and the saved state.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::session::live::publisher::Publisher;
 use crate::session::live::state::{Saved, StateFile};
 
 /// Interval of level and health reports.
-const REPORT: Duration = Duration::from_millis(33);
+const REPORT_INTERVAL: Duration = Duration::from_millis(33);
 
 /// All recipients of reports.
 pub(in crate::session::live) struct Reports {
@@ -26,11 +26,11 @@ pub(in crate::session::live) struct Reports {
     api: Arc<ApiState>,
     lists: Lists,
     state: StateFile,
-    /// Called whenever the playhead has moved, for the watchdog.
+    /// Called with the playhead, for the watchdog.
     watchdog: Box<dyn FnMut(u64) + Send>,
     /// Limits log lines about refused events.
     limiter: LogLimiter,
-    reported: Instant,
+    last_report: Instant,
 }
 
 impl Reports {
@@ -41,7 +41,7 @@ impl Reports {
         watchdog: impl FnMut(u64) + Send + 'static,
     ) -> Self {
         let (lists, limiter) = (Lists::default(), LogLimiter::default());
-        Self { publisher, api, lists, state, watchdog: Box::new(watchdog), limiter, reported: Instant::now() }
+        Self { publisher, api, lists, state, watchdog: Box::new(watchdog), limiter, last_report: Instant::now() }
     }
 
     pub(super) fn publisher(&self) -> &Publisher {
@@ -76,16 +76,16 @@ impl Reports {
         (self.watchdog)(head);
     }
 
-    /// Time until the next periodic report.
+    /// Returns the time until the next periodic report.
     pub(super) fn time_until_due(&self) -> Duration {
-        REPORT.saturating_sub(self.reported.elapsed())
+        REPORT_INTERVAL.saturating_sub(self.last_report.elapsed())
     }
 
-    /// Whether the periodic report is due; if so, the interval starts over.
+    /// Returns whether the periodic report is due; if it is, restarts the interval.
     pub(super) fn is_due(&mut self) -> bool {
-        let due = self.reported.elapsed() >= REPORT;
+        let due = self.last_report.elapsed() >= REPORT_INTERVAL;
         if due {
-            self.reported = Instant::now();
+            self.last_report = Instant::now();
         }
         due
     }
@@ -97,13 +97,13 @@ impl Reports {
         self.publisher.offer(Param::Preset, presets.names().map(str::to_owned).collect());
     }
 
-    /// Checks the list of scenes with the next report, so that a client that receives the new value also finds the new
+    /// Makes the next report check the list of scenes, so that a client that receives the new value also finds the new
     /// list.
     pub(super) const fn expect_scenes(&mut self) {
         self.lists.expect_change();
     }
 
-    /// Publishes changes of the lists, and of the upcoming chords as seen from the playhead.
+    /// Publishes changes of the lists and of the upcoming chords, whose times are relative to the playhead.
     pub(super) fn publish_lists(
         &mut self,
         conductor: &Conductor,
@@ -129,12 +129,12 @@ impl Reports {
     }
 
     /// Saves the final state and waits until it is on disk.
-    pub(super) fn close(self, last: Saved) {
-        self.state.close(last);
+    pub(super) fn close(self, state: Saved) {
+        self.state.close(state);
     }
 }
 
-/// The kind under which warnings about an event are grouped.
+/// Returns the kind under which warnings about an event are rate-limited.
 pub(super) fn kind_of(event: &ControlEvent) -> &'static str {
     match event {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) | ControlEvent::SceneValue { param, .. } => {

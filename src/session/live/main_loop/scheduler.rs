@@ -13,12 +13,12 @@ use crate::units::frames_to_seconds;
 
 /// Shortest time between two iterations of the loop.
 const TICK: Duration = Duration::from_millis(1);
-/// Longest time between two iterations; well below what anybody notices.
+/// Longest time between two iterations, too short to be noticed.
 const MAX_WAIT: Duration = Duration::from_millis(10);
-/// Interval between iterations without input, as a fraction of a block: about four per block, so that whatever plays
-/// next is decided well in advance. The value is √5 − 2, no small multiple of which is close to an integer, so that
-/// iterations fall at constantly changing positions within a block, and the timeline soon observes the exact start of
-/// one.
+/// Interval between iterations without input, as a fraction of a block: about four iterations per block, so that
+/// whatever plays next is decided well in advance. Small multiples of this value, √5 − 2, are never close to an integer,
+/// so iterations fall at constantly changing positions within a block, and the timeline soon observes the exact start of
+/// a block.
 const LOOP_INTERVAL: f64 = 0.236;
 
 /// Queues events and delivers them when they are due.
@@ -39,11 +39,11 @@ impl Scheduler {
         Self { inbox, agenda, timeline, repeat_filter, losses, started: Instant::now() }
     }
 
-    /// Sleeps until an event arrives, or until more music may be needed because the playhead has advanced by a block;
-    /// at most for `limit`.
+    /// Sleeps until an event arrives, but no longer than `limit` or a fraction of a block, after which more music may be
+    /// needed. `block` is the block's length in frames.
     pub(super) fn wait(&mut self, block: u64, limit: Duration) {
-        // A single event is handled at once. A flood accumulates in the inbox, where the newest value of a parameter
-        // wins, and causes one iteration per tick.
+        // A single event is handled immediately. A flood of events causes one iteration per tick and accumulates in the
+        // inbox, where the newest value of a parameter wins.
         std::thread::sleep(TICK.saturating_sub(self.started.elapsed()));
         let wait = Duration::from_secs_f64(frames_to_seconds(block) * LOOP_INTERVAL).clamp(TICK, MAX_WAIT).min(limit);
         self.inbox.wait(wait.saturating_sub(self.started.elapsed()));
@@ -69,15 +69,15 @@ impl Scheduler {
         std::iter::from_fn(|| self.inbox.take_learn())
     }
 
-    /// Drains the inbox. Immediate events are due at the horizon; those with a time are due `ahead` frames after the
-    /// frame played at that time.
+    /// Drains the inbox. Immediate events are due at the horizon, events with a time `ahead` frames after the frame played
+    /// at that time.
     pub(super) fn collect(&mut self, horizon: u64, ahead: u64) {
         let timeline = &self.timeline;
         let refused = self.agenda.collect(&self.inbox, horizon, |due| timeline.frame(due) + ahead);
         self.losses.add(Loss::Scheduled, refused);
     }
 
-    /// The frame of the next event.
+    /// Returns the frame of the next event.
     pub(super) fn next_frame(&self) -> Option<u64> {
         self.agenda.next_frame()
     }
@@ -87,7 +87,7 @@ impl Scheduler {
         self.agenda.pop_due(frame)
     }
 
-    /// Whether an event merely repeats a name that a client sends continuously.
+    /// Returns whether an event merely repeats a name that a client sends continuously.
     pub(super) fn is_repeat(&mut self, event: &ControlEvent) -> bool {
         self.repeat_filter.is_repeat(event, Instant::now())
     }

@@ -14,7 +14,7 @@ pub(in crate::session::live) struct Setlists {
 }
 
 impl Setlists {
-    /// Resumes at the entry that `setlist/go` holds.
+    /// Resumes at the entry in the saved value of `setlist/go`.
     pub(in crate::session::live) fn new(library: Library<Setlist>, position: &Value) -> Self {
         Self { library, position: entry_number(position) }
     }
@@ -28,15 +28,15 @@ impl Setlists {
         self.library = library;
     }
 
-    /// The setlist named by an event, if it does not exist; an empty name selects none.
-    pub(super) fn missing<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
+    /// Returns the name of the setlist that an event selects if there is no such setlist. An empty name selects none.
+    pub(super) fn unknown_name<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
         event.text_for(Param::Setlist).filter(|name| !name.is_empty() && self.library.get(name).is_none())
     }
 
-    /// The setlist to use when none is selected: the only one.
+    /// Returns the setlist to use when none is selected: the only one.
     ///
     /// # Errors
-    /// If there is not exactly one; the message says what to do.
+    /// When there is not exactly one setlist; the message says what to do.
     pub(super) fn default_name(&self) -> Result<&str, String> {
         let mut names = self.library.names();
         match (names.next(), names.next()) {
@@ -48,7 +48,7 @@ impl Setlists {
         }
     }
 
-    /// The number of the entry that is `steps` away; `None` beyond either end, which is logged.
+    /// Returns the number of the entry that is `steps` away; beyond either end, logs this and returns `None`.
     pub(super) fn offset(&self, setlist: &str, steps: isize) -> Option<usize> {
         let count = self.entries(setlist).len();
         let number = self.position.checked_add_signed(steps).filter(|number| (1..=count).contains(number));
@@ -63,7 +63,7 @@ impl Setlists {
     ///
     /// # Errors
     /// When there is no such entry; the position is unchanged.
-    pub(super) fn go(&mut self, setlist: &str, number: usize) -> Result<Option<ControlEvent>, String> {
+    pub(super) fn go_to(&mut self, setlist: &str, number: usize) -> Result<Option<ControlEvent>, String> {
         let entries = self.entries(setlist);
         let Some(index) = number.checked_sub(1) else {
             self.position = 0;
@@ -82,12 +82,12 @@ impl Setlists {
         }))
     }
 
-    /// Reports the current position.
+    /// Returns the event that sets `setlist/go` to the current position.
     pub(super) fn position_event(&self) -> ControlEvent {
         ControlEvent::Set(Param::SetlistGo, Value::Number(self.position as f32))
     }
 
-    /// The current entry and the next one, for the status.
+    /// Returns the current entry and the next one, for the status.
     pub(super) fn entry_names(&self, setlist: &str) -> [Option<String>; 2] {
         let name = |index: usize| {
             let (kind, name) = self.entries(setlist).get(index)?.cue.named();
@@ -101,7 +101,7 @@ impl Setlists {
     }
 }
 
-/// The entry number in a value of `setlist/go`.
+/// Returns the entry number in a value of `setlist/go`.
 pub(super) fn entry_number(value: &Value) -> usize {
     if let Value::Number(number) = value { number.round() as usize } else { 0 }
 }
@@ -122,23 +122,23 @@ mod tests {
     }
 
     #[test]
-    fn entries_load_in_order_and_the_position_stays_at_the_ends() {
+    fn entries_load_in_order_and_the_position_stops_at_the_ends() {
         let (_folder, mut setlists) = setlists(&["friday"]);
         assert_eq!(setlists.default_name(), Ok("friday"));
         assert_eq!(setlists.offset("friday", -1), None);
         assert_eq!(setlists.offset("friday", 1), Some(1));
         let set = |param, name: &str| Some(ControlEvent::Set(param, Value::Text(name.to_owned())));
-        assert_eq!(setlists.go("friday", 1), Ok(set(Param::Preset, "calm")));
+        assert_eq!(setlists.go_to("friday", 1), Ok(set(Param::Preset, "calm")));
         assert_eq!(setlists.entry_names("friday"), [Some("preset calm".to_owned()), Some("scene verse".to_owned())]);
-        assert_eq!(setlists.go("friday", 2), Ok(set(Param::Scene, "verse")));
+        assert_eq!(setlists.go_to("friday", 2), Ok(set(Param::Scene, "verse")));
         assert_eq!(setlists.offset("friday", 1), None);
-        assert!(setlists.go("friday", 3).unwrap_err().contains("which has 2"));
+        assert!(setlists.go_to("friday", 3).unwrap_err().contains("which has 2"));
         assert_eq!(setlists.position_event(), ControlEvent::Set(Param::SetlistGo, Value::Number(2.0)));
-        assert_eq!((setlists.go("friday", 0), setlists.position), (Ok(None), 0));
+        assert_eq!((setlists.go_to("friday", 0), setlists.position), (Ok(None), 0));
     }
 
     #[test]
-    fn with_several_setlists_one_must_be_selected() {
+    fn one_of_several_setlists_must_be_selected() {
         let (_folder, setlists) = setlists(&["friday", "saturday"]);
         assert!(setlists.default_name().unwrap_err().contains("friday"));
     }

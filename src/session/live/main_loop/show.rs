@@ -1,4 +1,4 @@
-//! The performance, and what else parameters control: presets, setlists, the timer, recordings.
+//! The performance, and everything else that parameters control: presets, setlists, the timer, recordings.
 
 use super::performance::Performance;
 use super::presets::Presets;
@@ -32,19 +32,19 @@ impl Show {
         self.performance.conductor()
     }
 
-    /// Carries out an event if the names in it exist.
+    /// Performs an event if the preset or setlist that it names exists.
     pub(super) fn handle(&mut self, event: &ControlEvent) {
         if self.names_exist(event) {
             self.perform(event);
         }
     }
 
-    /// Applies an event and runs its side effects. Returns whether it was valid; otherwise a warning was logged.
+    /// Applies an event and runs its side effects. Returns whether it was valid; otherwise logs a warning.
     pub(super) fn perform(&mut self, event: &ControlEvent) -> bool {
         if let ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) = event
             && param.is_mood()
         {
-            let glide = self.presets.own_glide(&self.preset(), self.conductor().value(Param::Glide));
+            let glide = self.presets.restore_glide(&self.preset(), self.conductor().value(Param::Glide));
             self.apply_all(glide);
         }
         let valid = self.apply(event);
@@ -71,17 +71,17 @@ impl Show {
         }
     }
 
-    /// Whether the preset or setlist that an event names exists; otherwise a warning is logged.
+    /// Returns whether the preset or setlist that an event names exists; otherwise logs a warning.
     pub(super) fn names_exist(&mut self, event: &ControlEvent) -> bool {
-        let preset = self.presets.missing(event).map(|name| ("preset", name, listed(self.presets.library().names())));
+        let preset = self.presets.unknown_name(event).map(|name| ("preset", name, listed(self.presets.library().names())));
         let setlist =
-            || self.setlists.missing(event).map(|name| ("setlist", name, listed(self.setlists.library().names())));
+            || self.setlists.unknown_name(event).map(|name| ("setlist", name, listed(self.setlists.library().names())));
         let Some((kind, name, known)) = preset.or_else(setlist) else { return true };
         self.reports.warn(kind, &format!("there is no {kind} {}; choose one of {known}", quoted(name)));
         false
     }
 
-    /// Carries out what a parameter does in the daemon besides its effect on the music.
+    /// Does what a parameter changes in the daemon besides the music.
     pub(super) fn run_side_effects(&mut self, param: Param, value: &Value) {
         if param.policy().ends_journey {
             self.presets.end_journey();
@@ -94,16 +94,16 @@ impl Show {
             (Param::Record, Value::Toggle(on)) => return self.record(*on),
             (Param::SceneStore | Param::SceneDelete, _) => return self.reports.expect_scenes(),
             (Param::Timer, Value::Number(seconds)) => return self.timer.start(*seconds, frame),
-            (Param::Setlist, _) => return self.go_in_setlist(0),
+            (Param::Setlist, _) => return self.go_to_entry(0),
             (Param::SetlistNext, _) => return self.step_setlist(1),
             (Param::SetlistPrevious, _) => return self.step_setlist(-1),
-            (Param::SetlistGo, number) => return self.go_in_setlist(entry_number(number)),
+            (Param::SetlistGo, number) => return self.go_to_entry(entry_number(number)),
             _ => return,
         };
         self.apply_all(events);
     }
 
-    /// The frame of the journey's next step or the timer's end, whichever comes first.
+    /// Returns the frame of the journey's next step or the timer's end, whichever comes first.
     pub(super) fn next_frame(&self) -> Option<u64> {
         self.presets.next_frame().into_iter().chain(self.timer.next_frame()).min()
     }
@@ -118,7 +118,7 @@ impl Show {
         self.apply_all(events.into_iter().flatten());
     }
 
-    /// The tempo source.
+    /// Returns the tempo source.
     pub(in crate::session::live) fn tempo_source(&self) -> TempoSource {
         match self.conductor().value(Param::TempoSource) {
             Value::Choice(position) => TempoSource::at(position),
@@ -126,7 +126,7 @@ impl Show {
         }
     }
 
-    /// The name of the current preset; empty if there is none.
+    /// Returns the name of the current preset; empty if there is none.
     pub(super) fn preset(&self) -> String {
         self.text(Param::Preset)
     }
@@ -149,13 +149,13 @@ impl Show {
             self.apply(&ControlEvent::Set(Param::Setlist, Value::Text(setlist.clone())));
         }
         if let Some(number) = self.setlists.offset(&setlist, steps) {
-            self.go_in_setlist(number);
+            self.go_to_entry(number);
         }
     }
 
     /// Goes to an entry of the selected setlist, numbered from 1, and loads it; 0 is the position before the first.
-    fn go_in_setlist(&mut self, number: usize) {
-        let entry = self.setlists.go(&self.text(Param::Setlist), number);
+    fn go_to_entry(&mut self, number: usize) {
+        let entry = self.setlists.go_to(&self.text(Param::Setlist), number);
         self.apply(&self.setlists.position_event());
         match entry {
             Ok(Some(event)) => self.handle(&event),
@@ -200,7 +200,7 @@ impl Show {
         self.reports.list_presets(self.presets.library(), self.setlists.library());
     }
 
-    /// The setlist, the timer and the opening hours for `melos status`.
+    /// Returns the state of the setlist, the timer and the opening hours for `melos status`.
     pub(super) fn metrics(&self, head: u64, schedule: Option<&str>) -> ShowMetrics {
         let [entry, next_entry] = self.setlists.entry_names(&self.text(Param::Setlist));
         let timer_seconds_left = self.timer.seconds_left(head);

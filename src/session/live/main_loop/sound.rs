@@ -11,7 +11,7 @@ use crate::files::config::AudioConfig;
 use crate::output::device::{Output, OutputStatus};
 use crate::units::frames_to_seconds;
 
-/// Handles of engine and output; the latter keeps the output open.
+/// Handles to the engine and the output. Dropping `output` closes it.
 pub(in crate::session::live) struct Sound {
     pub(in crate::session::live) engine: Arc<EngineStatus>,
     pub(in crate::session::live) events: HeapCons<EngineEvent>,
@@ -19,12 +19,12 @@ pub(in crate::session::live) struct Sound {
 }
 
 impl Sound {
-    /// The playhead.
+    /// Returns the playhead.
     pub(super) fn head(&self) -> u64 {
         self.engine.frame()
     }
 
-    /// The output's block size in frames.
+    /// Returns the output's block size in frames.
     pub(super) fn block(&self) -> u64 {
         u64::from(self.status().block_frames())
     }
@@ -37,12 +37,12 @@ impl Sound {
         self.output.status()
     }
 
-    /// Switches to another output or block size.
+    /// Applies another audio configuration.
     pub(super) fn configure(&self, config: AudioConfig) {
         self.output.configure(config);
     }
 
-    /// Logs the engine's reports.
+    /// Logs the engine's events.
     pub(super) fn log_events(&mut self) {
         while let Some(event) = self.events.try_pop() {
             match event {

@@ -1,31 +1,31 @@
-//! Converts times of the system clock to frames on the timeline.
+//! Converts between times of the system clock and frames on the timeline.
 
 use std::time::{Duration, Instant};
 
 use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
-/// Rate at which the timeline moves towards observations that lag behind it, as a fraction of time: more than the drift
+/// Rate at which the estimate moves towards observations that lag behind it, as a fraction of time: more than the drift
 /// of any sound card's clock.
 const MAX_DRIFT: f64 = 500e-6;
 /// How long the minimum lag is tracked, in seconds: many blocks, so that some observation comes right after the
 /// playhead has moved.
-const WATCH: f64 = 1.0;
-/// Lag in frames beyond which the playhead must have missed a block: 2 ms, more than the timing of observations
-/// explains.
-const SLIP: u64 = SAMPLE_RATE as u64 / 500;
-/// Lag in frames from which the playhead counts as stopped: more than any block.
-const STALL: u64 = SAMPLE_RATE as u64 / 5;
+const LAG_WINDOW: f64 = 1.0;
+/// Minimum lag in frames beyond which the playhead must have missed a block: 2 ms, more than late observations can
+/// explain.
+const MISSED_BLOCK_LAG: u64 = SAMPLE_RATE as u64 / 500;
+/// Lag in frames beyond which the playhead is considered stalled: more than any block.
+const STALL_LAG: u64 = SAMPLE_RATE as u64 / 5;
 
 /// A smooth estimate of the playhead, which moves a block at a time and is observed whenever the thread wakes, so that
 /// a single observation may lag by milliseconds.
 ///
-/// The estimate follows the earliest observations. Times converted together keep their distance to the sample. A missed
-/// block is followed within two seconds.
+/// The estimate follows the observations that lag least. The distance between times that are converted together is exact
+/// to the sample. After a missed block, the estimate is correct again within two seconds.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     anchor: Option<(Instant, u64)>,
-    /// Start of tracking, and the minimum lag in frames.
-    watched: Option<(Instant, u64)>,
+    /// Start of the current lag window, and the minimum lag in it, in frames.
+    lag_window: Option<(Instant, u64)>,
 }
 
 impl Timeline {
@@ -36,24 +36,24 @@ impl Timeline {
             return;
         };
         let elapsed = now.saturating_duration_since(at);
-        let yielded = seconds_to_frames(elapsed.as_secs_f64() * MAX_DRIFT);
+        let correction = seconds_to_frames(elapsed.as_secs_f64() * MAX_DRIFT);
         let expected = self.frame(now);
         let lag = expected.saturating_sub(head);
-        let (since, least) = self.watched.get_or_insert((now, lag));
-        *least = lag.min(*least);
-        let slipped = now.saturating_duration_since(*since).as_secs_f64() > WATCH;
-        let slip = if slipped && *least > SLIP { *least } else { 0 };
-        if slipped {
-            self.watched = None;
+        let (since, min_lag) = self.lag_window.get_or_insert((now, lag));
+        *min_lag = lag.min(*min_lag);
+        let window_ended = now.saturating_duration_since(*since).as_secs_f64() > LAG_WINDOW;
+        let missed = if window_ended && *min_lag > MISSED_BLOCK_LAG { *min_lag } else { 0 };
+        if window_ended {
+            self.lag_window = None;
         }
-        if head >= expected || lag > STALL {
+        if head >= expected || lag > STALL_LAG {
             self.anchor = Some((now, head));
-        } else if yielded > 0 || slip > 0 {
-            self.anchor = Some((now, expected.saturating_sub(yielded + slip).max(head)));
+        } else if correction > 0 || missed > 0 {
+            self.anchor = Some((now, expected.saturating_sub(correction + missed).max(head)));
         }
     }
 
-    /// The frame played at a time, past or future; 0 before the start.
+    /// Returns the frame played at a time, past or future; 0 before the start.
     pub(super) fn frame(&self, time: Instant) -> u64 {
         let Some((at, frame)) = self.anchor else { return 0 };
         match time.checked_duration_since(at) {
@@ -62,7 +62,7 @@ impl Timeline {
         }
     }
 
-    /// The time at which a frame is played; the current time until the playhead has been observed.
+    /// Returns the time at which a frame is played; the current time if the playhead has not been observed yet.
     pub(super) fn time(&self, frame: u64) -> Instant {
         let Some((at, anchor)) = self.anchor else { return Instant::now() };
         let distance = Duration::from_secs_f64(frames_to_seconds(frame.abs_diff(anchor)));
@@ -74,7 +74,7 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    /// Observes a playhead that moves in blocks of 512, at irregular times, for ten seconds.
+    /// Observes a playhead that moves in blocks of 512 frames, at irregular times, for ten seconds.
     fn observed(start: Instant) -> Timeline {
         let mut timeline = Timeline::default();
         let mut micros = 0;
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn late_observations_do_not_bend_the_line() {
+    fn late_observations_do_not_distort_the_estimate() {
         let start = Instant::now();
         let timeline = observed(start);
         for seconds in [9.0, 10.0, 11.0] {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stalled_playhead_is_followed() {
+    fn the_estimate_follows_a_stalled_playhead() {
         let start = Instant::now();
         let mut timeline = observed(start);
         let later = start + Duration::from_secs(20);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_block_is_followed_within_two_seconds() {
+    fn the_estimate_corrects_a_missed_block_within_two_seconds() {
         let start = Instant::now();
         let mut timeline = observed(start);
         let mut micros = 10_000_000;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_and_times_are_inverse() {
+    fn frames_and_times_round_trip() {
         let start = Instant::now();
         let timeline = observed(start);
         for frame in [1, 24_000, 470_000, 500_001] {

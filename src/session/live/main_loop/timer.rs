@@ -11,7 +11,7 @@ pub(in crate::session::live) struct Timer {
 }
 
 impl Timer {
-    /// Starts the timer at a frame; 0 seconds cancel it.
+    /// Starts the timer at a frame; 0 seconds cancels it.
     pub(super) fn start(&mut self, seconds: f32, frame: u64) {
         let was_running = self.end.is_some();
         self.end = (seconds > 0.0).then(|| frame + seconds_to_frames(f64::from(seconds)));
@@ -22,12 +22,12 @@ impl Timer {
         }
     }
 
-    /// The frame at which it ends.
+    /// Returns the frame at which the timer ends.
     pub(super) const fn next_frame(&self) -> Option<u64> {
         self.end
     }
 
-    /// The events that fade the music out, if the timer has expired by a frame.
+    /// Returns the events that fade the music out if the timer has expired by a frame.
     pub(super) fn expire(&mut self, frame: u64) -> Option<[ControlEvent; 2]> {
         self.end.take_if(|end| *end <= frame)?;
         tracing::info!("the timer has ended and the music fades out; `melos set play on` resumes it");
@@ -37,7 +37,7 @@ impl Timer {
         ])
     }
 
-    /// Seconds left when the playhead is at a frame.
+    /// Returns the seconds left when the playhead is at a frame.
     pub(super) fn seconds_left(&self, head: u64) -> Option<f64> {
         self.end.map(|end| frames_to_seconds(end.saturating_sub(head)))
     }

@@ -1,4 +1,4 @@
-//! UpcomingNotes of the network's piano, reported when they are played.
+//! The upcoming notes of the network's piano, reported when they are played.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use crate::event::Notice;
 use crate::generator::Heard;
 use crate::mel::HOP;
 
-/// Notices by the hop at which their notes begin.
+/// Notices by the hop at which their notes start.
 #[derive(Debug, Default)]
 pub(super) struct UpcomingNotes(BTreeMap<u64, Vec<Notice>>);
 
 impl UpcomingNotes {
     /// Adds the notes of a latent, replacing everything from its first frame on.
-    pub(super) fn expect(&mut self, heard: &Heard) {
+    pub(super) fn add(&mut self, heard: &Heard) {
         let first = heard.from / HOP as u64;
         self.0.split_off(&first);
         for note in &heard.written.notes {
@@ -57,23 +57,23 @@ mod tests {
     }
 
     #[test]
-    fn each_note_is_reported_once_at_its_frame() {
-        let mut notes = UpcomingNotes::default();
-        notes.expect(&heard(0, &[(2, 39), (2, 43), (7, 46)]));
-        notes.expect(&heard(4096, &[(3, 51)]));
-        assert_eq!(notes.due_by(2 * 512).count(), 0);
-        let chord: Vec<_> = notes.due_by(2 * 512 + 1).collect();
-        assert_eq!(chord.last(), Some(&Notice::Onset { strength: 0.5 }), "one for all notes of a chord");
+    fn notes_are_reported_once_at_their_frames() {
+        let mut upcoming = UpcomingNotes::default();
+        upcoming.add(&heard(0, &[(2, 39), (2, 43), (7, 46)]));
+        upcoming.add(&heard(4096, &[(3, 51)]));
+        assert_eq!(upcoming.due_by(2 * 512).count(), 0);
+        let chord: Vec<_> = upcoming.due_by(2 * 512 + 1).collect();
+        assert_eq!(chord.last(), Some(&Notice::Onset { strength: 0.5 }), "one onset for all notes of a chord");
         assert_eq!(keys(chord.into_iter()), [60, 64]);
-        assert_eq!(keys(notes.due_by(16 * 512)), [67, 72]);
+        assert_eq!(keys(upcoming.due_by(16 * 512)), [67, 72]);
     }
 
     #[test]
-    fn another_future_replaces_what_was_to_come() {
-        let mut notes = UpcomingNotes::default();
-        notes.expect(&heard(0, &[(7, 39)]));
-        notes.expect(&heard(4096, &[(1, 41)]));
-        notes.expect(&heard(4096, &[(5, 43)]));
-        assert_eq!(keys(notes.due_by(8192)), [60, 64]);
+    fn a_new_future_replaces_upcoming_notes() {
+        let mut upcoming = UpcomingNotes::default();
+        upcoming.add(&heard(0, &[(7, 39)]));
+        upcoming.add(&heard(4096, &[(1, 41)]));
+        upcoming.add(&heard(4096, &[(5, 43)]));
+        assert_eq!(keys(upcoming.due_by(8192)), [60, 64]);
     }
 }
