@@ -124,7 +124,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let mut performance = Offline::new(log, Generator::new(models)?);
     let midi: Vec<&Path> = args.midi.as_deref().into_iter().chain(sound.is_none().then_some(&*args.output)).collect();
     if !midi.is_empty() {
-        performance.note_down(MidiFile::new(frames.clone()));
+        performance.collect_notes(MidiFile::new(frames.clone()));
     }
     if let Some(path) = &args.control_log {
         // Notes and plans are written from the beginning, since those of a moment depend on what began before it.

@@ -1,6 +1,6 @@
 //! The offline driver: the same conductor, generator and engine as in a live session, run as fast as possible.
 //!
-//! The render depends only on the control log (seed, start values, events), not on the block sizes requested.
+//! A render depends only on the control log (seed, initial values, events), not on the requested block sizes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -20,7 +20,7 @@ use crate::session::midi_file::MidiFile;
 /// Maximum frames processed at a time: fewer than the conductor's splice lead, so that a change never affects hops that
 /// the engine already has.
 const CHUNK: u64 = 1024;
-/// Maximum number of frames by which a command may have been executed ahead of the horizon: more than any block.
+/// Maximum number of frames by which a command can be executed before the horizon: more than any block.
 const MAX_AHEAD: u64 = 32_768;
 
 /// A performance without a device.
@@ -34,17 +34,17 @@ pub struct Offline {
     /// Collects the notes, if requested.
     notes: Option<MidiFile>,
     handover: Handover,
-    supply: Supply,
+    queues: CommandQueues,
     /// Frames rendered so far, and the number of frames by which the conductor is ahead of them.
     rendered: u64,
     ahead: u64,
-    /// Commands that never reached the engine in the live session, counted from the first; in order.
+    /// Ranges of commands that never reached the engine in the live session, counted from the first command; in order.
     lost: VecDeque<Range<u64>>,
     hops: Vec<Hop>,
-    /// The log's lines still to come, in order.
+    /// The entries still to be processed, in order.
     entries: VecDeque<(u64, Entry)>,
-    /// The frame of the checkpoint at which the log begins.
-    begins: Option<u64>,
+    /// The frame of the checkpoint at which the log starts.
+    start_frame: Option<u64>,
     /// Splices that were late in the live session, by the frame they were planned for, and how each was carried out;
     /// `None` if it never was.
     late: BTreeMap<u64, Option<Performed>>,
@@ -61,14 +61,14 @@ impl Offline {
     pub fn new(log: ControlLog, generator: Generator) -> Self {
         let (engine_ports, ends) = ports();
         let (mut late, mut gaps, mut lost) = (BTreeMap::new(), VecDeque::new(), VecDeque::new());
-        let (mut supply, mut ahead) = (Supply::default(), 0);
+        let (mut queues, mut ahead) = (CommandQueues::default(), 0);
         for (_, entry) in &log.entries {
             match entry {
                 Entry::Splice { planned, performed } => drop(late.insert(*planned, *performed)),
                 Entry::Resume { splices, missing, at } => gaps.push_back((*splices, *missing, *at)),
                 Entry::Reconciled { lost: range } => lost.push_back(range.clone()),
                 Entry::Executed { commands, due, at } => {
-                    supply.executed.extend(commands.clone().map(|number| (number, *at)));
+                    queues.executed.extend(commands.clone().map(|number| (number, *at)));
                     ahead = due.saturating_sub(*at).min(MAX_AHEAD).max(ahead);
                 }
                 Entry::Event(_) | Entry::Checkpoint | Entry::End => {}
@@ -82,25 +82,25 @@ impl Offline {
             score: Score::default(),
             notes: None,
             handover: Handover::default(),
-            supply,
+            queues,
             rendered: 0,
             ahead,
             lost,
             hops: Vec::new(),
             entries: log.entries.into(),
-            begins: log.header.start_frame,
+            start_frame: log.header.start_frame,
             late,
             gaps,
             splices: 0,
         }
     }
 
-    /// Starts collecting notes; [`Offline::take_notes`] returns them.
-    pub fn note_down(&mut self, file: MidiFile) {
+    /// Collects the notes in `file` from now on; [`Offline::take_notes`] returns it.
+    pub fn collect_notes(&mut self, file: MidiFile) {
         self.notes = Some(file);
     }
 
-    /// The notes collected so far; `None` if not requested.
+    /// Removes and returns the notes collected so far; `None` if they were not requested.
     pub const fn take_notes(&mut self) -> Option<MidiFile> {
         self.notes.take()
     }
@@ -108,11 +108,11 @@ impl Offline {
     /// Continues from a checkpoint of the same performance instead of from its first frame. Call it before rendering.
     ///
     /// # Errors
-    /// When the log does not mention the checkpoint, or its content does not fit; nothing is changed.
+    /// When the log does not mention the checkpoint, or the checkpoint is damaged; nothing is changed.
     pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         let Checkpoint { frame, splices, conductor, generator, engine } = checkpoint;
-        let done = match self.begins {
-            Some(begins) if begins == *frame => 0,
+        let processed = match self.start_frame {
+            Some(start_frame) if start_frame == *frame => 0,
             _ => {
                 let mark = self.entries.iter().position(|(at, entry)| at == frame && *entry == Entry::Checkpoint);
                 mark.ok_or(CheckpointError::Unlogged(*frame))? + 1
@@ -128,14 +128,14 @@ impl Offline {
             self.conductor.listen(*from, chroma);
         }
         (self.rendered, self.splices) = (*frame, *splices);
-        self.supply.begin = *frame;
+        self.queues.start = *frame;
         let covered = self.generator.covered();
         self.gaps.retain(|(processed, missing, _)| (processed, missing) >= (splices, &covered));
-        self.entries.drain(..done);
+        self.entries.drain(..processed);
         Ok(())
     }
 
-    /// The first frame not rendered yet.
+    /// Returns the first frame that has not been rendered.
     #[must_use]
     pub const fn frame(&self) -> u64 {
         self.rendered
@@ -144,31 +144,31 @@ impl Offline {
     /// Renders the next `out.len() / 2` frames, interleaved stereo.
     ///
     /// # Errors
-    /// When a network fails; the performance cannot continue.
+    /// When a network fails; the performance then cannot continue.
     pub fn render(&mut self, out: &mut [f32]) -> Result<(), GeneratorError> {
         for chunk in out.chunks_mut(2 * CHUNK as usize) {
             self.rendered += chunk.len() as u64 / 2;
             let until = self.rendered + self.ahead;
-            self.conduct(until);
+            self.process_entries(until);
             self.generate(until)?;
-            // With at most a quantum at a time the engine sees as many commands as it accepts at once, however many are
-            // waiting and however large the request.
+            // One quantum at a time, so that the engine always has room for the commands that are due, whatever their
+            // number and the size of the request.
             for part in chunk.chunks_mut(2 * QUANTUM) {
-                self.supply.pass_on(self.engine.status().frame(), &mut self.ends);
+                self.queues.send_to(self.engine.status().frame(), &mut self.ends);
                 self.engine.render(part);
             }
         }
         Ok(())
     }
 
-    /// The plan in effect at the current frame.
+    /// Returns the plan in effect at the current frame.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         self.generator.plan()
     }
 
-    /// Applies the log's events before frame `until`.
-    fn conduct(&mut self, until: u64) {
+    /// Processes the log's entries before frame `until`.
+    fn process_entries(&mut self, until: u64) {
         while self.entries.front().is_some_and(|(frame, _)| *frame < until)
             && let Some((frame, entry)) = self.entries.pop_front()
         {
@@ -182,7 +182,7 @@ impl Offline {
                     self.distribute();
                 }
                 Entry::Reconciled { .. } => {
-                    self.handover.reconcile(&self.conductor, usize::MAX, |command| self.supply.add(command));
+                    self.handover.reconcile(&self.conductor, usize::MAX, |command| self.queues.add(command));
                 }
                 Entry::Splice { .. }
                 | Entry::Resume { .. }
@@ -210,7 +210,7 @@ impl Offline {
                     self.lost.pop_front();
                 }
                 let is_lost = self.lost.front().is_some_and(|lost| lost.contains(&command.number));
-                !is_lost && self.supply.add(command)
+                !is_lost && self.queues.add(command)
             });
         }
         for PlanUpdate { plan, splice } in self.score.plans.drain(..) {
@@ -227,7 +227,7 @@ impl Offline {
         self.score.clear();
     }
 
-    /// Passes the engine every hop needed to play up to frame `until`.
+    /// Generates every hop needed to play up to frame `until`, and passes hops to the engine.
     fn generate(&mut self, until: u64) -> Result<(), GeneratorError> {
         while self.generator.covered() < until + HOP_LEAD {
             let covered = self.generator.covered();
@@ -251,32 +251,32 @@ impl Offline {
     }
 }
 
-/// Commands yet to be passed to the engine.
+/// Commands to be passed to the engine.
 #[derive(Debug, Default)]
-struct Supply {
-    /// The frame of the checkpoint at which the rendering begins: what the engine executed before it is not executed again.
-    begin: u64,
-    /// By number, the commands that the engine executed at a frame other than their own, and that frame.
+struct CommandQueues {
+    /// The frame of the checkpoint at which rendering starts: what the engine executed before it is not executed again.
+    start: u64,
+    /// The commands, by number, that the engine executed at a frame other than their own, and that frame.
     executed: BTreeMap<u64, u64>,
-    /// Those already sent that are waiting for that frame, in the order in which they were executed.
+    /// Commands waiting to be executed at such a frame, by frame and number.
     immediate: BTreeMap<(u64, u64), QueuedCommand>,
-    /// All others, waiting for room in the engine's queue.
+    /// All other commands, waiting for room in the engine's queue.
     timed: VecDeque<QueuedCommand>,
 }
 
-impl Supply {
+impl CommandQueues {
     /// Adds a command. Always returns true: it is accepted.
     fn add(&mut self, command: QueuedCommand) -> bool {
         match self.executed.remove(&command.number) {
-            Some(at) if at < self.begin => {}
+            Some(at) if at < self.start => {}
             Some(at) => drop(self.immediate.insert((at, command.number), command)),
             None => self.timed.push_back(command),
         }
         true
     }
 
-    /// Passes the engine, whose next quantum starts at frame `head`, as many commands as it has room for.
-    fn pass_on(&mut self, head: u64, ends: &mut EngineEnds) {
+    /// Passes as many commands to the engine as it has room for. Its next quantum starts at frame `head`.
+    fn send_to(&mut self, head: u64, ends: &mut EngineEnds) {
         while let Some(entry) = self.immediate.first_entry().filter(|entry| entry.key().0 <= head) {
             if ends.immediate.try_push(*entry.get()).is_err() {
                 break;

@@ -24,13 +24,13 @@ fn render(performance: &mut Offline, frames: u64) -> Vec<f32> {
     out
 }
 
-/// Takes a checkpoint about a frame, as the daemon does, whose generator has played some frames ahead; appends what is
-/// rendered meanwhile.
+/// Takes a checkpoint near frame `about` as the daemon does, with the generator `generated` frames ahead; appends the
+/// samples rendered in the meantime to `out`.
 fn save(performance: &mut Offline, about: u64, generated: u64, out: &mut Vec<f32>) -> Checkpoint {
     let mut frame = about.max(performance.conductor.frame()).next_multiple_of(QUANTUM as u64);
     let missing = frame - performance.ahead - performance.frame();
     out.extend(render(performance, missing));
-    // The daemon's generator waits for its splices too, but does not let the conductor go on meanwhile.
+    // The daemon's generator also waits until no splice is pending, but the conductor does not advance in the meantime.
     while !performance.generator.is_settled() || performance.conductor.frame() != frame {
         frame += QUANTUM as u64;
         out.extend(render(performance, QUANTUM as u64));
@@ -50,17 +50,17 @@ fn save(performance: &mut Offline, about: u64, generated: u64, out: &mut Vec<f32
     checkpoint
 }
 
-/// The log with the line that marks a checkpoint.
+/// Returns the log with the line that marks a checkpoint.
 fn marked(log: &ControlLog, frame: u64) -> ControlLog {
     let mut log = log.clone();
-    let place = log.entries.partition_point(|(at, _)| *at < frame);
-    log.entries.insert(place, (frame, Entry::Checkpoint));
+    let index = log.entries.partition_point(|(at, _)| *at < frame);
+    log.entries.insert(index, (frame, Entry::Checkpoint));
     log
 }
 
-/// Checks that a log sounds the same from checkpoints near some frames as it does from its beginning.
-fn check(log: &ControlLog, length: u64, generated: u64, frames: impl IntoIterator<Item = u64>) {
-    let straight = render(&mut performance(log), length);
+/// Checks that renders from checkpoints near `frames` equal a render from the start of the log.
+fn assert_checkpoints_work(log: &ControlLog, length: u64, generated: u64, frames: impl IntoIterator<Item = u64>) {
+    let reference = render(&mut performance(log), length);
     let mut saving = performance(log);
     let mut saved = Vec::new();
     for about in frames {
@@ -70,14 +70,14 @@ fn check(log: &ControlLog, length: u64, generated: u64, frames: impl IntoIterato
         let mut resumed = performance(&marked(log, checkpoint.frame));
         resumed.resume(&checkpoint).unwrap();
         assert_eq!(resumed.frame(), checkpoint.frame);
-        let again = render(&mut resumed, length - checkpoint.frame);
-        let rest = &straight[2 * checkpoint.frame as usize..];
-        let different = again.iter().zip(rest).position(|(one, other)| one.to_bits() != other.to_bits());
+        let rest = render(&mut resumed, length - checkpoint.frame);
+        let expected = &reference[2 * checkpoint.frame as usize..];
+        let different = rest.iter().zip(expected).position(|(one, other)| one.to_bits() != other.to_bits());
         assert_eq!(different.map(|at| at / 2), None, "frames after the checkpoint at {about}");
     }
     let left = length - saving.frame();
     saved.extend(render(&mut saving, left));
-    assert!(saved == straight, "taking checkpoints changed the sound");
+    assert!(saved == reference, "taking checkpoints changed the sound");
 }
 
 fn set(param: Param, value: impl Into<f64>) -> Entry {
@@ -90,7 +90,7 @@ fn text(param: Param, text: &str) -> Entry {
     Entry::Event(ControlEvent::Set(param, Value::Text(text.to_owned())))
 }
 
-fn at_bar(param: Param, value: Value) -> Entry {
+fn at_next_bar(param: Param, value: Value) -> Entry {
     Entry::Event(ControlEvent::NextBar(param, value))
 }
 
@@ -98,8 +98,8 @@ fn modulate(param: Param, by: &str) -> Entry {
     Entry::Event(ControlEvent::Modulate(param, by.parse().ok()))
 }
 
-/// Everything that the state depends on, within 20 seconds.
-fn eventful() -> ControlLog {
+/// Returns a log that changes every kind of state within 20 seconds.
+fn eventful_log() -> ControlLog {
     let mut entries = vec![
         (900, text(Param::SceneStore, "calm")),
         (2_000, set(Param::Emotion, 5)),
@@ -117,8 +117,8 @@ fn eventful() -> ControlLog {
         (200_000, Entry::Event(ControlEvent::Morph(3.0))),
         (200_000, text(Param::Scene, "calm")),
         (260_000, set(Param::Panic, 1)),
-        (290_000, at_bar(Param::LevelPad, Value::Number(-3.3))),
-        (300_000, at_bar(Param::Scene, Value::Text("storm".to_owned()))),
+        (290_000, at_next_bar(Param::LevelPad, Value::Number(-3.3))),
+        (300_000, at_next_bar(Param::Scene, Value::Text("storm".to_owned()))),
         (330_000, set(Param::Tempo, 131)),
         (400_000, set(Param::Quantize, 2)),
         (410_000, set(Param::Emotion, 1)),
@@ -142,12 +142,12 @@ fn eventful() -> ControlLog {
 }
 
 #[test]
-fn a_performance_continues_from_any_checkpoint_as_if_it_had_not_been_interrupted() {
+fn renders_from_checkpoints_equal_renders_from_the_start() {
     let frames = [900, 2_064, 55_000, 95_000, 102_000, 150_000, 171_000, 230_000, 262_000, 305_000, 420_000];
-    check(&eventful(), 20 * SECOND, SECOND, frames.into_iter().chain([530_000, 601_000, 660_000, 800_000]));
+    assert_checkpoints_work(&eventful_log(), 20 * SECOND, SECOND, frames.into_iter().chain([530_000, 601_000, 660_000, 800_000]));
 }
 
-/// Moves immediate commands in a log ahead, as if the engine had executed each a little before the horizon.
+/// Adds entries to a log as if the engine had executed each immediate command `ahead` frames before the horizon.
 fn with_immediate_commands(mut log: ControlLog, ahead: u64) -> ControlLog {
     let (mut conductor, mut handover, mut score) =
         (Conductor::new(log.header.seed, &log.header.settings), Handover::default(), Score::default());
@@ -173,17 +173,17 @@ fn with_immediate_commands(mut log: ControlLog, ahead: u64) -> ControlLog {
 }
 
 #[test]
-fn what_the_engine_executed_before_a_checkpoint_is_not_executed_again() {
-    // Without chroma, which decides on chords, the numbers of the commands are known in advance.
-    let log = ControlLog { entries: eventful().entries.into_iter().take(12).collect(), ..eventful() };
+fn commands_executed_before_a_checkpoint_are_not_executed_again() {
+    // Up to here, chords do not depend on chroma, so the command numbers are known in advance.
+    let log = ControlLog { entries: eventful_log().entries.into_iter().take(12).collect(), ..eventful_log() };
     let log = with_immediate_commands(log, 2 * SECOND / 100);
     assert!(log.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Executed { .. })).count() > 4);
     // Checkpoints between the frames at which commands were executed and those at which they were sent.
-    check(&log, 4 * SECOND, SECOND, [29_500, 80_000, 100_500, 129_500, 139_800]);
+    assert_checkpoints_work(&log, 4 * SECOND, SECOND, [29_500, 80_000, 100_500, 129_500, 139_800]);
 }
 
 #[test]
-fn splices_that_were_late_or_superseded_and_skipped_music_are_reproduced() {
+fn late_and_superseded_splices_and_skipped_music_are_reproduced() {
     let moods = (0..8).map(|n| (40_000 + 20_000 * n, set(Param::Emotion, n as f64)));
     let mut log = ControlLog { header: Header { seed: 5, ..Header::default() }, entries: moods.collect() };
     let planned = |frame: u64| (frame + crate::conductor::SPLICE_LEAD).next_multiple_of(512);
@@ -199,12 +199,12 @@ fn splices_that_were_late_or_superseded_and_skipped_music_are_reproduced() {
         (170_000, Entry::Resume { splices: 5, missing: 161_280, at: 174_080 }),
     ]);
     log.entries.sort_by_key(|(frame, _)| *frame);
-    check(&log, 6 * SECOND, 0, [41_000, 60_200, 64_000, 70_000, 101_000, 112_000, 119_000, 130_000, 160_000, 180_000]);
+    assert_checkpoints_work(&log, 6 * SECOND, 0, [41_000, 60_200, 64_000, 70_000, 101_000, 112_000, 119_000, 130_000, 160_000, 180_000]);
 }
 
 #[test]
-fn a_checkpoint_that_does_not_belong_to_the_log_changes_nothing() {
-    let log = eventful();
+fn an_unusable_checkpoint_changes_nothing() {
+    let log = eventful_log();
     let (mut saving, mut out) = (performance(&log), Vec::new());
     let checkpoint = save(&mut saving, 60_000, 0, &mut out);
     let log = marked(&log, checkpoint.frame);
@@ -217,25 +217,25 @@ fn a_checkpoint_that_does_not_belong_to_the_log_changes_nothing() {
     for at in 0..3 {
         assert!(matches!(resumed.resume(&damaged(at)), Err(CheckpointError::Damaged)), "{at}");
     }
-    let elsewhere = Checkpoint { frame: checkpoint.frame + 64, ..checkpoint.clone() };
-    assert!(matches!(resumed.resume(&elsewhere), Err(CheckpointError::Unlogged(_))));
+    let unlogged = Checkpoint { frame: checkpoint.frame + 64, ..checkpoint.clone() };
+    assert!(matches!(resumed.resume(&unlogged), Err(CheckpointError::Unlogged(_))));
     assert!(render(&mut resumed, 70_000) == render(&mut performance(&log), 70_000));
 }
 
 #[test]
-fn a_log_that_begins_at_a_checkpoint_sounds_like_the_one_that_it_continues() {
-    let log = eventful();
+fn a_log_that_starts_at_a_checkpoint_sounds_like_the_one_it_continues() {
+    let log = eventful_log();
     let checkpoint = save(&mut performance(&log), 262_000, SECOND, &mut Vec::new());
-    let begins = checkpoint.frame;
+    let start = checkpoint.frame;
     let rest = ControlLog {
-        header: Header { start_frame: Some(begins), ..log.header.clone() },
-        entries: log.entries.iter().filter(|(frame, _)| *frame >= begins).cloned().collect(),
+        header: Header { start_frame: Some(start), ..log.header.clone() },
+        entries: log.entries.iter().filter(|(frame, _)| *frame >= start).cloned().collect(),
     };
-    assert_eq!(rest.frames(), begins..20 * SECOND);
+    assert_eq!(rest.frames(), start..20 * SECOND);
     let mut resumed = performance(&rest);
     resumed.resume(&checkpoint).unwrap();
-    let straight = render(&mut performance(&log), 10 * SECOND);
-    assert!(render(&mut resumed, 10 * SECOND - begins) == straight[2 * begins as usize..]);
+    let reference = render(&mut performance(&log), 10 * SECOND);
+    assert!(render(&mut resumed, 10 * SECOND - start) == reference[2 * start as usize..]);
 }
 
 fn event() -> impl Strategy<Value = Entry> {
@@ -260,13 +260,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
 
     #[test]
-    fn any_performance_continues_from_any_checkpoint(
+    fn any_performance_can_be_resumed_from_any_checkpoint(
         events in proptest::collection::vec((2_000..4 * SECOND, event()), 1..40),
         frame in 64..4 * SECOND,
         seed in 0..1000u64,
     ) {
         let mut log = ControlLog { header: Header { seed, ..Header::default() }, entries: events };
         log.entries.sort_by_key(|(frame, _)| *frame);
-        check(&log, 6 * SECOND, SECOND / 2, [frame]);
+        assert_checkpoints_work(&log, 6 * SECOND, SECOND / 2, [frame]);
     }
 }

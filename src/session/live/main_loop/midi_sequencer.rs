@@ -6,7 +6,7 @@ use crate::files::config::MidiOutConfig;
 use crate::midi::Message;
 use crate::music::theory::Voice;
 
-/// Controller number of All UpcomingNotes Off.
+/// Controller number of All Notes Off.
 const ALL_NOTES_OFF: u8 = 123;
 /// MIDI clock pulses per sixteenth note, the unit of song position.
 const PULSES_PER_SIXTEENTH: u64 = 6;
