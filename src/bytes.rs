@@ -1,11 +1,11 @@
-//! Floating-point arrays as bytes, for checkpoints: `#[serde(with = "bytes")]` copies them as a block instead of one
-//! number after another, which is fast enough for the audio callback.
+//! Serializes arrays of numbers as bytes, for checkpoints: `#[serde(with = "bytes")]` copies a whole array at once
+//! instead of number by number, which is fast enough for the audio callback.
 
 use bytemuck::Pod;
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
 
-/// Serializes an array as it is in memory. Does not allocate.
+/// Serializes an array by copying its memory. Does not allocate.
 ///
 /// # Errors
 /// When the serializer fails.
@@ -16,7 +16,7 @@ pub fn serialize<T: Pod, A: AsRef<[T]>, S: Serializer>(array: &A, serializer: S)
 /// Deserializes an array.
 ///
 /// # Errors
-/// When the number of bytes does not fit.
+/// When the number of bytes does not match the array.
 pub fn deserialize<'de, T: Pod, A: TryFrom<Vec<T>>, D: Deserializer<'de>>(deserializer: D) -> Result<A, D::Error> {
     let values = deserializer.deserialize_bytes(Bytes)?;
     if !values.len().is_multiple_of(size_of::<T>()) {
@@ -32,7 +32,7 @@ impl<'de> Visitor<'de> for Bytes {
     type Value = &'de [u8];
 
     fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the bytes of an array of its length")
+        formatter.write_str("the bytes of an array of the expected length")
     }
 
     fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<&'de [u8], E> {
@@ -53,16 +53,16 @@ mod tests {
     }
 
     #[test]
-    fn arrays_return_bit_for_bit_and_of_their_length() {
+    fn arrays_round_trip_bit_for_bit_and_wrong_lengths_are_errors() {
         let arrays =
             Arrays { fixed: std::array::from_fn(|n| 1.0 / n as f32), boxed: Box::new([-0.0, f32::MIN_POSITIVE]) };
         let bytes = postcard::to_allocvec(&arrays).unwrap();
         assert_eq!(bytes.len(), 2 + 400 + 1 + 8);
         assert_eq!(postcard::from_bytes::<Arrays>(&bytes).unwrap(), arrays);
-        for (at, wrong) in [(0, 0x8c), (402, 7)] {
+        for (index, wrong) in [(0, 0x8c), (402, 7)] {
             let mut damaged = bytes.clone();
-            damaged[at] = wrong;
-            assert!(postcard::from_bytes::<Arrays>(&damaged).is_err(), "{at}");
+            damaged[index] = wrong;
+            assert!(postcard::from_bytes::<Arrays>(&damaged).is_err(), "{index}");
         }
     }
 }

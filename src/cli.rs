@@ -99,7 +99,7 @@ enum Command {
 
 /// Parses the command line and runs the command; errors and their causes go to standard error.
 pub(crate) fn main() -> ExitCode {
-    complete::answer();
+    complete::complete_and_exit();
     let command = Cli::parse().command;
     let log = match log::Log::start() {
         Ok(log) => log,
@@ -133,11 +133,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions { shell } => complete::script(shell).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
-        // A reader that closes early, as in `melos status | head`, is not a failure.
+        // It is not a failure if the reader of the output exits early, as in `melos status | head`.
         if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
-        log.say(&format!("melos: {}", message(&error)));
+        log.print_error(&format!("melos: {}", message(&error)));
         if error.is::<ConfigError>() { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
     })
 }
@@ -147,7 +147,7 @@ fn to_stderr(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Formats an error with its causes, leaving out causes that its text already contains.
+/// Formats an error with its causes, omitting those that its text already contains.
 fn message(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text {
         text if text.is_empty() => cause,
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_appear_once() {
+    fn each_cause_appears_once() {
         assert_eq!(
             message(&anyhow!("no sound").context("melos.toml: no sound").context("start")),
             "start: melos.toml: no sound"

@@ -1,5 +1,6 @@
-//! Files that users write: TOML documents, with all problems reported at once, and libraries of them, watched and
-//! reloaded. Also file access for the session: bounded reads, atomic writes that survive a power cut, and folder locks.
+//! Files that users write: TOML documents, whose problems are all reported at once, and libraries of such documents,
+//! which are watched and reloaded. Also file access: bounded reads, atomic writes that survive a power cut, and folder
+//! locks.
 //!
 //! Not for the audio callback or the performance thread: every call may block on a disk.
 

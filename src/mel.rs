@@ -1,4 +1,4 @@
-//! The mel spectrogram: corpus preparation, training and playback share these constants and this code.
+//! The mel spectrogram, shared by corpus preparation, training and playback.
 //!
 //! A mel frame is the natural logarithm, floored at [`FLOOR`], of [`BANDS`] triangular bands over the magnitude spectrum
 //! of [`N_FFT`] samples under a periodic Hann window. The bands are those of Slaney's Auditory Toolbox (1998): linear
@@ -66,7 +66,7 @@ pub fn band_centre(band: usize) -> f64 {
     edge(band + 1)
 }
 
-/// The periodic Hann window.
+/// Returns the periodic Hann window.
 #[must_use]
 pub fn hann_window() -> Vec<f32> {
     (0..N_FFT).map(|i| hann(i) as f32).collect()
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mel_scale_can_be_inverted() {
+    fn mel_and_hz_round_trip() {
         for hz in [30.0, 440.0, 999.0, 1001.0, 18_000.0] {
             assert!((mel_to_hz(hz_to_mel(hz)) - hz).abs() < 1e-6);
         }
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_gives_the_floor() {
+    fn silence_is_at_the_floor() {
         let frames = MelAnalyzer::new().log_mel(&[0.0; 1000]);
         assert!(frames.iter().flatten().all(|value| *value == FLOOR.ln()));
     }

@@ -1,5 +1,5 @@
-//! MIDI input: devices connect and disconnect, and their timestamped messages arrive on one bounded channel. MIDI
-//! output: one port for instruments, `melos:midi_out`, and a feedback port for each input device.
+//! MIDI input and output. Devices can connect and disconnect at any time; their timestamped messages arrive on one bounded
+//! channel. For output, there is one port for instruments, `melos:midi_out`, and a feedback port for each input device.
 
 mod alsa;
 mod backend;

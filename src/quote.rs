@@ -2,14 +2,13 @@
 
 use std::fmt::Write as _;
 
-/// Maximum characters shown of a text.
+/// Maximum number of characters shown of a text.
 const MAX_CHARS: usize = 64;
-/// Maximum names in a list.
+/// Maximum number of names shown in a list.
 const MAX_NAMES: usize = 8;
 
 /// Makes text safe for a log line: escapes control and other invisible characters and truncates to 64 characters.
-///
-/// Otherwise a line break could forge a log line, and an escape sequence could control a terminal.
+/// Otherwise, a line break could forge a log line, and an escape sequence could control a terminal.
 #[must_use]
 pub fn shown(text: &str) -> String {
     let mut shown = String::new();
@@ -26,13 +25,13 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-/// As [`shown`], in quotation marks, with inner ones escaped.
+/// Like [`shown`], in quotation marks, with inner quotation marks escaped.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", shown(text).replace('"', "\\\""))
 }
 
-/// Lists the first names and the number of others; `none` if empty.
+/// Lists the first few names and the number of others; `none` if there are no names.
 #[must_use]
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = names.into_iter();
@@ -67,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_text_is_short() {
+    fn quoted_text_and_lists_are_truncated() {
         assert_eq!(shown(&"x".repeat(16_000)), format!("{}…", "x".repeat(64)));
         let names: Vec<_> = (0..1024).map(|number| format!("{number:0>900}")).collect();
         let list = listed(names.iter().map(String::as_str));

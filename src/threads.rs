@@ -1,5 +1,5 @@
-//! Threads and tasks whose panics are handled in one of three ways: if the thread is essential, the process ends with
-//! an error, so that its supervisor restarts it; if the thread can restart, it does; otherwise the loss is reported and
+//! Threads and tasks whose panics are handled in one of three ways. If the thread is essential, the process ends with an
+//! error, so that its supervisor restarts it. If the thread can be restarted, it is. Otherwise the loss is reported, and
 //! the music continues.
 
 use std::io;
@@ -18,7 +18,7 @@ const RESTART_DELAY: Duration = Duration::from_secs(1);
 static FIRST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 static PANICKED: Notify = Notify::const_new();
 /// Counts the panics that the music survives.
-static COUNTER: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+static PANIC_COUNTER: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
 /// Starts a thread that the music depends on. [`first_panic`] reports its panic.
 ///
@@ -29,57 +29,57 @@ pub fn spawn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     let run = move || {
-        let _alarm = Alarm(name);
+        let _reporter = PanicReporter(name);
         work()
     };
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Starts a thread that the music does not depend on. When `work` panics it is called again a second later, keeping its
-/// state, which must still be valid after a panic; when `work` returns, the thread ends.
+/// Starts a thread that the music does not depend on. When `work` panics, it is called again a second later with the same
+/// captured state, which must still be valid. When `work` returns, the thread ends.
 ///
 /// # Errors
 /// When no thread can be created.
-pub fn spawn_steady(name: &'static str, mut work: impl FnMut() + Send + 'static) -> io::Result<JoinHandle<()>> {
+pub fn spawn_restarting(name: &'static str, mut work: impl FnMut() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let run = move || {
         while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
-            restarting(name);
+            report_restart(name);
             thread::sleep(RESTART_DELAY);
         }
     };
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Starts a thread that the music does not depend on and that cannot restart. When `work` panics, `lost` reports
-/// the loss.
+/// Starts a thread that the music does not depend on and that cannot restart. When `work` panics, `report_loss` is
+/// called.
 ///
 /// # Errors
 /// When no thread can be created.
-pub fn spawn_mortal(
+pub fn spawn_unrestartable(
     name: &'static str,
     work: impl FnOnce() + Send + 'static,
-    lost: impl FnOnce() + Send + 'static,
+    report_loss: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let run = move || {
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
-            count();
-            lost();
+            count_panic();
+            report_loss();
         }
     };
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Runs `work` on a thread owned by a library that the music does not depend on: a panic ends this call only.
-pub fn fenced(work: impl FnOnce()) {
+/// Runs `work` on a library's thread that the music does not depend on; a panic ends only this call.
+pub fn contain_panic(work: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(work)).is_err() {
-        count();
+        count_panic();
     }
 }
 
-/// Runs a task that the music does not depend on, restarting it as [`spawn_steady`] does.
-pub async fn steady_task(name: &'static str, mut work: impl AsyncFnMut()) {
+/// Runs a task that the music does not depend on, restarting it as [`spawn_restarting`] does.
+pub async fn restarting_task(name: &'static str, mut work: impl AsyncFnMut()) {
     while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
-        restarting(name);
+        report_restart(name);
         tokio::time::sleep(RESTART_DELAY).await;
     }
 }
@@ -87,41 +87,41 @@ pub async fn steady_task(name: &'static str, mut work: impl AsyncFnMut()) {
 /// Calls `counter` at every panic that the music survives, from the thread that panicked. Only the first call takes
 /// effect.
 pub fn count_panics(counter: impl Fn() + Send + Sync + 'static) {
-    let _ = COUNTER.set(Box::new(counter));
+    let _ = PANIC_COUNTER.set(Box::new(counter));
 }
 
 /// Waits until a thread started by [`spawn`] panics and returns its name.
 pub async fn first_panic() -> String {
     loop {
-        if let Some(name) = first().clone() {
+        if let Some(name) = lock_first_panic().clone() {
             return name;
         }
         PANICKED.notified().await;
     }
 }
 
-fn first() -> MutexGuard<'static, Option<String>> {
+fn lock_first_panic() -> MutexGuard<'static, Option<String>> {
     FIRST_PANIC.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn restarting(name: &str) {
-    count();
+fn report_restart(name: &str) {
+    count_panic();
     tracing::error!(thread = name, "restarting after a panic");
 }
 
-fn count() {
-    if let Some(counter) = COUNTER.get() {
+fn count_panic() {
+    if let Some(counter) = PANIC_COUNTER.get() {
         counter();
     }
 }
 
-/// Reports when its thread unwinds.
-struct Alarm(&'static str);
+/// Records a panic when its thread unwinds.
+struct PanicReporter(&'static str);
 
-impl Drop for Alarm {
+impl Drop for PanicReporter {
     fn drop(&mut self) {
         if thread::panicking() {
-            first().get_or_insert_with(|| self.0.to_owned());
+            lock_first_panic().get_or_insert_with(|| self.0.to_owned());
             PANICKED.notify_one();
         }
     }
@@ -134,53 +134,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_in_an_essential_thread_is_reported_but_its_normal_end_is_not() {
+    fn only_panics_of_essential_threads_are_reported() {
         assert_eq!(spawn("ends", || 7).unwrap().join().unwrap(), 7);
-        assert!(first().is_none());
+        assert!(lock_first_panic().is_none());
         assert!(spawn("panics", || panic!("on purpose")).unwrap().join().is_err());
-        let waiting = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert_eq!(waiting.block_on(first_panic()), "panics");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(first_panic()), "panics");
     }
 
     #[test]
-    fn other_threads_restart() {
-        let (started, beginnings) = channel();
+    fn restartable_threads_restart_after_a_panic() {
+        let (started, starts) = channel();
         let mut left = 3;
-        let thread = spawn_steady("steady", move || {
+        let thread = spawn_restarting("restarts", move || {
             left -= 1;
             started.send(left).unwrap();
             assert!(left == 0, "on purpose");
         });
         thread.unwrap().join().unwrap();
-        assert_eq!(beginnings.iter().collect::<Vec<_>>(), [2, 1, 0]);
+        assert_eq!(starts.iter().collect::<Vec<_>>(), [2, 1, 0]);
     }
 
     #[test]
     fn a_task_restarts_with_its_state() {
-        let (started, beginnings) = channel();
+        let (started, starts) = channel();
         let mut left = 3;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(steady_task("task", async || {
+        runtime.block_on(restarting_task("task", async || {
             left -= 1;
             tokio::task::yield_now().await;
             started.send(left).unwrap();
             assert!(left == 0, "on purpose");
         }));
         drop(started);
-        assert_eq!(beginnings.iter().collect::<Vec<_>>(), [2, 1, 0]);
+        assert_eq!(starts.iter().collect::<Vec<_>>(), [2, 1, 0]);
     }
 
     #[test]
-    fn a_fenced_panic_does_not_end_its_thread() {
-        fenced(|| panic!("on purpose"));
+    fn a_contained_panic_does_not_end_the_thread() {
+        contain_panic(|| panic!("on purpose"));
     }
 
     #[test]
-    fn a_thread_that_cannot_restart_is_reported() {
+    fn a_panic_in_a_thread_that_cannot_restart_is_reported() {
         let (lost, losses) = channel();
         let reporter = lost.clone();
-        spawn_mortal("ends", || (), move || lost.send("ends").unwrap()).unwrap().join().unwrap();
-        spawn_mortal("panics", || panic!("on purpose"), move || reporter.send("panics").unwrap())
+        spawn_unrestartable("ends", || (), move || lost.send("ends").unwrap()).unwrap().join().unwrap();
+        spawn_unrestartable("panics", || panic!("on purpose"), move || reporter.send("panics").unwrap())
             .unwrap()
             .join()
             .unwrap();

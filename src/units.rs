@@ -16,7 +16,7 @@ pub fn db_to_gain(db: f32) -> f32 {
     if db <= SILENCE_DB { 0.0 } else { 10f32.powf(db / 20.0) }
 }
 
-/// Converts an amplitude factor to decibels, never below −200.
+/// Converts an amplitude factor to decibels, at least −200.
 #[must_use]
 pub fn gain_to_db(gain: f32) -> f32 {
     20.0 * gain.abs().max(1e-10).log10()
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decibels_and_gain_are_inverse() {
+    fn decibels_round_trip() {
         for db in [-59.0, -20.0, -6.0, 0.0, 6.0] {
             assert!((gain_to_db(db_to_gain(db)) - db).abs() < 1e-4, "{db}");
         }
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn concert_pitch() {
+    fn note_69_is_440_hz() {
         assert_eq!(note_to_hz(69.0), 440.0);
         assert!((note_to_hz(60.0) - 261.6256).abs() < 1e-3);
     }

@@ -29,16 +29,16 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut check = Check::default();
     for path in &args.paths {
-        let whole = path.canonicalize().with_context(|| path.display().to_string());
-        match whole {
-            Ok(whole) if whole.is_dir() => {
+        let resolved = path.canonicalize().with_context(|| path.display().to_string());
+        match resolved {
+            Ok(resolved) if resolved.is_dir() => {
                 let before = check.files;
-                check.folder(path, &whole);
+                check.folder(path, &resolved);
                 if check.files == before {
                     check.problems.push(format!("{}: no TOML files to check", path.display()));
                 }
             }
-            Ok(whole) => check.file(path, &whole, kind_by_path(&whole)),
+            Ok(resolved) => check.file(path, &resolved, kind_by_path(&resolved)),
             Err(error) => check.problems.push(format!("{error:#}")),
         }
     }
@@ -65,72 +65,72 @@ struct Check {
     files: usize,
     problems: Vec<String>,
     /// Folders already visited, so that circular links are not followed forever.
-    seen: BTreeSet<PathBuf>,
+    visited: BTreeSet<PathBuf>,
 }
 
 impl Check {
-    /// Checks everything in a folder, given both the path as written and the resolved path.
-    fn folder(&mut self, given: &Path, whole: &Path) {
-        if !self.seen.insert(whole.to_owned()) {
+    /// Checks everything in a folder. `given` is the path as written, `resolved` the path without links.
+    fn folder(&mut self, given: &Path, resolved: &Path) {
+        if !self.visited.insert(resolved.to_owned()) {
             return;
         }
         let entries = match fs::read_dir(given) {
             Ok(entries) => entries.flatten().map(|entry| entry.path()),
             Err(error) => return self.problems.push(format!("{}: {error}", given.display())),
         };
-        let mut inside: Vec<_> = entries.filter(|path| !is_hidden(path)).collect();
-        inside.sort();
+        let mut paths: Vec<_> = entries.filter(|path| !is_hidden(path)).collect();
+        paths.sort();
         // TOML files beside a model.toml belong to the model.
-        let model = inside.iter().any(|path| path.ends_with("model.toml"));
+        let model = paths.iter().any(|path| path.ends_with("model.toml"));
         // A models folder may also hold other things, such as training code.
-        let only_models = given.ends_with("models") || whole.ends_with("models");
-        for path in inside {
-            let whole = match path.canonicalize() {
-                Ok(whole) => whole,
+        let only_models = given.ends_with("models") || resolved.ends_with("models");
+        for path in paths {
+            let resolved = match path.canonicalize() {
+                Ok(resolved) => resolved,
                 Err(error) => {
                     self.problems.push(format!("{}: {error}", path.display()));
                     continue;
                 }
             };
             // A link's own location takes precedence over that of its target.
-            let kind = kind_by_path(&absolute(given, &path)).or_else(|| kind_by_path(&whole));
-            if whole.is_dir() {
+            let kind = kind_by_path(&absolute(given, &path)).or_else(|| kind_by_path(&resolved));
+            if resolved.is_dir() {
                 if !only_models || path.join("model.toml").is_file() {
-                    self.folder(&path, &whole);
+                    self.folder(&path, &resolved);
                 }
             } else if path.extension().is_some_and(|extension| extension == "toml")
                 && (!model || kind == Some(Kind::Model))
             {
-                self.file(&path, &whole, kind);
+                self.file(&path, &resolved, kind);
             }
         }
     }
 
-    fn file(&mut self, given: &Path, whole: &Path, kind: Option<Kind>) {
+    fn file(&mut self, given: &Path, resolved: &Path, kind: Option<Kind>) {
         self.files += 1;
-        let texts = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>();
+        let to_texts = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>();
         let text = match files::text(given) {
             Ok(text) => text,
             Err(error) => return self.problems.push(Problem::of_file(given, error).to_string()),
         };
-        let found = match kind.or_else(|| kind_by_keys(&text)) {
+        let problems = match kind.or_else(|| kind_by_keys(&text)) {
             Some(Kind::Model) => {
-                let folder = whole.parent().unwrap_or(Path::new("."));
+                let folder = resolved.parent().unwrap_or(Path::new("."));
                 let models = runtime().and_then(|runtime| Models::load(runtime, folder));
                 models.err().map(|error| error.to_string().lines().map(str::to_owned).collect())
             }
             Some(Kind::Mapping) => match Mapping::parse(given, &text) {
                 Ok(mapping) => missing_parent(given, &text, &mapping).map(|problem| vec![problem.to_string()]),
-                Err(problems) => Some(texts(problems)),
+                Err(problems) => Some(to_texts(problems)),
             },
-            Some(Kind::Preset) => Preset::parse(given, &text).err().map(texts),
+            Some(Kind::Preset) => Preset::parse(given, &text).err().map(to_texts),
             Some(Kind::Setlist) => match Setlist::parse(given, &text) {
                 Ok(setlist) => Some(unknown_presets(given, &text, "entry.preset", &presets_of_setlist(&setlist))),
-                Err(problems) => Some(texts(problems)),
+                Err(problems) => Some(to_texts(problems)),
             },
             Some(Kind::Config) => match Config::parse(given, &text) {
                 Ok(config) => Some(unknown_presets(given, &text, "preset", &presets_of_config(&text, &config))),
-                Err(problems) => Some(texts(problems)),
+                Err(problems) => Some(to_texts(problems)),
             },
             None => {
                 let hint = "cannot tell what this file is from its location or its keys: a preset has schema and name, a mapping [device] \
@@ -138,11 +138,11 @@ impl Check {
                 Some(vec![Problem::of_file(given, hint).to_string()])
             }
         };
-        self.problems.extend(found.into_iter().flatten());
+        self.problems.extend(problems.into_iter().flatten());
     }
 }
 
-/// The absolute path of a folder's entry, with links left unresolved.
+/// Returns the absolute path of a folder's entry, without resolving links.
 fn absolute(folder: &Path, path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).join(name)
@@ -152,7 +152,7 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-/// Reports an `inherit` that names a mapping found neither beside the file nor in the search path.
+/// Returns a problem if `inherit` names a mapping that exists neither beside the file nor in the search path.
 fn missing_parent(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem> {
     let name = mapping.inherit.as_deref()?;
     let search_path = find_data(None).ok().map(|data| SearchPath::new(&data));
@@ -167,13 +167,13 @@ fn missing_parent(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem>
     Some(Problem { line, key: "inherit".to_owned(), value: format!("{name:?}"), ..Problem::of_file(file, hint) })
 }
 
-/// The presets that a setlist names, in the order of its lines.
+/// Returns the presets that a setlist names, in the order of its lines.
 fn presets_of_setlist(setlist: &Setlist) -> Vec<&str> {
     let entries = setlist.entries.iter();
     entries.filter_map(|entry| if let Cue::Preset(name) = &entry.cue { Some(name.as_str()) } else { None }).collect()
 }
 
-/// The presets that a configuration names, in the order of its lines.
+/// Returns the presets that a configuration names, in the order of its lines.
 fn presets_of_config<'a>(text: &str, config: &'a Config) -> Vec<&'a str> {
     let (root, _) = toml::de::DeTable::parse_recoverable(text);
     let first = root.get_ref().get("preset").map(|_| config.preset.as_str());
@@ -181,19 +181,19 @@ fn presets_of_config<'a>(text: &str, config: &'a Config) -> Vec<&'a str> {
     first.into_iter().chain(hours.filter_map(|hours| hours.preset.as_deref())).collect()
 }
 
-/// Reports presets named in the lines of a file that are neither beside its folder nor in the search path.
-fn unknown_presets(file: &Path, text: &str, key: &str, named: &[&str]) -> Vec<String> {
+/// Returns problems for the presets that a file names but that exist neither beside its folder nor in the search path.
+fn unknown_presets(file: &Path, text: &str, key: &str, names: &[&str]) -> Vec<String> {
     let search_path = find_data(None).ok().map(|data| SearchPath::new(&data));
     let found = search_path.into_iter().flat_map(|search_path| search_path.find("presets"));
     let known: Vec<String> = found.map(|(name, _)| name).collect();
     let folders = || file.ancestors().skip(1).take(2).map(|folder| folder.join("presets"));
-    let is_there = |name: &str| {
+    let exists = |name: &str| {
         let beside = folders().any(|folder| folder.join(format!("{name}.toml")).is_file());
         beside || known.iter().any(|other| other == name)
     };
     let mut lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("preset"));
-    let presets = named.iter().map(|name| (*name, lines.next().map_or(0, |(index, _)| index + 1)));
-    let unknown = presets.filter(|(name, _)| !is_there(name)).map(|(name, line)| {
+    let presets = names.iter().map(|name| (*name, lines.next().map_or(0, |(index, _)| index + 1)));
+    let unknown = presets.filter(|(name, _)| !exists(name)).map(|(name, line)| {
         let hint = format!("there is no preset with this name{}", suggestion(name, known.iter().map(String::as_str)));
         let problem = Problem::of_file(file, hint);
         Problem { line, key: key.to_owned(), value: format!("{name:?}"), ..problem }.to_string()
@@ -218,7 +218,7 @@ fn kind_by_path(path: &Path) -> Option<Kind> {
     }
 }
 
-/// Determines the kind of a file from those of its keys that parse.
+/// Determines the kind of a file from those of its keys that can be parsed.
 fn kind_by_keys(text: &str) -> Option<Kind> {
     let (root, _) = toml::de::DeTable::parse_recoverable(text);
     let has = |keys: &[&str]| keys.iter().any(|key| root.get_ref().get(*key).is_some());

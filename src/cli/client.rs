@@ -26,7 +26,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Fetches the JSON at a path with one HTTP/1.0 request; the response ends when the connection closes.
+    /// Fetches the JSON at a path with an HTTP/1.0 request, whose response ends when the connection closes.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Json> {
         let at = self.daemon.http()?;
         let (head, body) = request(at, path, TIMEOUT).with_context(|| {
@@ -36,16 +36,16 @@ impl Client {
             Some("200") => Ok(serde_json::from_str(&body)?),
             Some("401") => bail!("{at} requires a password: set MELOS_PASSWORD"),
             Some("404") => bail!("the Melos daemon on {at} does not serve {path}; is it an older version?"),
-            _ => bail!("{at} answered {}", head.lines().next().unwrap_or("nothing")),
+            _ => bail!("expected an HTTP response from {at}, not {}", head.lines().next().unwrap_or("nothing")),
         }
     }
 
-    /// Whether the daemon is on another machine.
+    /// Returns whether the daemon is on another machine.
     pub(crate) fn is_remote(&self) -> bool {
         self.daemon.http().is_ok_and(|at| !at.ip().is_loopback())
     }
 
-    /// Sends an OSC message to the address given, or else to the port that the daemon reports.
+    /// Sends an OSC message to the given address, otherwise to the port that the daemon reports.
     pub(crate) fn send(&self, address: &str, args: Vec<OscType>) -> anyhow::Result<()> {
         let to = if self.daemon.has_osc() {
             self.daemon.osc()?
@@ -70,11 +70,11 @@ impl Client {
                 return Ok(());
             }
             if started.elapsed() > TIMEOUT {
-                let offered = self.offered(id);
-                if !offered.is_empty() && !offered.iter().any(|offered| offered == value) {
+                let choices = self.choices(id);
+                if !choices.is_empty() && !choices.iter().any(|choice| choice == value) {
                     bail!(
                         "there is no {id} {value}; choose one of {}",
-                        listed(offered.iter().filter_map(Json::as_str))
+                        listed(choices.iter().filter_map(Json::as_str))
                     );
                 }
                 bail!("{id} is still {now}: the daemon did not accept {value}; run `melos log` to see why");
@@ -83,8 +83,8 @@ impl Client {
         }
     }
 
-    /// The choices that a parameter currently offers, such as preset names; empty if it accepts any text.
-    fn offered(&self, id: &str) -> Vec<Json> {
+    /// Returns the values that a parameter currently accepts, such as preset names; empty if it accepts any text.
+    fn choices(&self, id: &str) -> Vec<Json> {
         let range = self.get(&format!("/melos/{id}?RANGE"));
         range
             .ok()
@@ -99,7 +99,7 @@ pub(super) fn request_local(path: &str, timeout: Duration) -> Option<Json> {
     serde_json::from_str(&body).ok()
 }
 
-/// Splits a response into head and body.
+/// Sends a GET request and splits the response into head and body.
 fn request(at: SocketAddr, path: &str, timeout: Duration) -> anyhow::Result<(String, String)> {
     let mut stream = TcpStream::connect_timeout(&at, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
@@ -108,8 +108,8 @@ fn request(at: SocketAddr, path: &str, timeout: Duration) -> anyhow::Result<(Str
         |password| format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("melos:{password}"))),
     );
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {at}\r\n{password}\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("the response is not HTTP")?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    let (head, body) = response.split_once("\r\n\r\n").context("the response is not HTTP")?;
     Ok((head.to_owned(), body.to_owned()))
 }

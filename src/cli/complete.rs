@@ -21,8 +21,8 @@ const COMPLETION_VARIABLE: &str = "COMPLETE";
 /// Time limit for the daemon to respond; pressing Tab must not hang.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Answers a shell's request for completions and exits.
-pub(super) fn answer() {
+/// If a shell requests completions, prints them and exits.
+pub(super) fn complete_and_exit() {
     CompleteEnv::with_factory(Cli::command).var(COMPLETION_VARIABLE).complete();
 }
 
@@ -50,7 +50,7 @@ pub(super) fn script(shell: Shell) -> anyhow::Result<()> {
 /// Completes the id of a parameter.
 pub(super) fn parameters() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
-        fitting(current, TABLE.iter().map(|spec| (spec.id.to_owned(), spec.description.to_owned())))
+        candidates(current, TABLE.iter().map(|spec| (spec.id.to_owned(), spec.description.to_owned())))
     })
 }
 
@@ -59,7 +59,7 @@ pub(super) fn values() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let words: Vec<String> = std::env::args().collect();
         let param = words.iter().rev().find_map(|word| Param::from_id(word));
-        fitting(current, param.map(values_of).unwrap_or_default())
+        candidates(current, param.map(values_of).unwrap_or_default())
     })
 }
 
@@ -77,27 +77,27 @@ pub(super) fn setlists() -> ArgValueCompleter {
 fn values_or_steps(param: Param, next: &'static str, previous: &'static str) -> ArgValueCompleter {
     ArgValueCompleter::new(move |current: &OsStr| {
         let steps = [("next", next), ("previous", previous)].map(|(name, help)| (name.to_owned(), help.to_owned()));
-        fitting(current, values_of(param).into_iter().chain(steps))
+        candidates(current, values_of(param).into_iter().chain(steps))
     })
 }
 
-fn fitting(current: &OsStr, known: impl IntoIterator<Item = (String, String)>) -> Vec<CompletionCandidate> {
-    let started = current.to_string_lossy();
-    let fits = known.into_iter().filter(|(name, _)| name.starts_with(&*started));
-    fits.map(|(name, help)| {
+fn candidates(prefix: &OsStr, known: impl IntoIterator<Item = (String, String)>) -> Vec<CompletionCandidate> {
+    let prefix = prefix.to_string_lossy();
+    let matching = known.into_iter().filter(|(name, _)| name.starts_with(&*prefix));
+    matching.map(|(name, help)| {
         let candidate = CompletionCandidate::new(name);
         if help.is_empty() { candidate } else { candidate.help(Some(help.into())) }
     })
     .collect()
 }
 
-/// A parameter's possible values with descriptions.
+/// Returns a parameter's possible values with descriptions.
 fn values_of(param: Param) -> Vec<(String, String)> {
-    let plain = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
+    let without_help = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
     match (param, param.spec().kind) {
-        (_, Kind::Choice { names, .. }) => plain(names),
-        (_, Kind::Toggle { .. }) => plain(&["on", "off"]),
-        (_, Kind::Chord) => plain(&["auto"]),
+        (_, Kind::Choice { names, .. }) => without_help(names),
+        (_, Kind::Toggle { .. }) => without_help(&["on", "off"]),
+        (_, Kind::Chord) => without_help(&["auto"]),
         (Param::Preset, _) => listed("/presets", "presets").unwrap_or_else(|| on_disk("presets")),
         (Param::Setlist, _) => listed("/presets", "setlists").unwrap_or_else(|| on_disk("setlists")),
         (Param::Scene | Param::SceneA | Param::SceneB | Param::SceneDelete | Param::SceneStore, _) => {
@@ -107,14 +107,14 @@ fn values_of(param: Param) -> Vec<(String, String)> {
     }
 }
 
-/// A list from the daemon on this machine's default port.
+/// Fetches a list from the daemon on this machine's default port.
 fn listed(path: &str, key: &str) -> Option<Vec<(String, String)>> {
-    let answer = request_local(path, RESPONSE_TIMEOUT)?;
-    let entry = |entry: &Json| match entry {
+    let response = request_local(path, RESPONSE_TIMEOUT)?;
+    let value = |entry: &Json| match entry {
         Json::String(name) => Some((name.clone(), String::new())),
-        card => Some((card["id"].as_str()?.to_owned(), card["name"].as_str().unwrap_or_default().to_owned())),
+        entry => Some((entry["id"].as_str()?.to_owned(), entry["name"].as_str().unwrap_or_default().to_owned())),
     };
-    Some(answer[key].as_array()?.iter().filter_map(entry).collect())
+    Some(response[key].as_array()?.iter().filter_map(value).collect())
 }
 
 fn on_disk(kind: &str) -> Vec<(String, String)> {

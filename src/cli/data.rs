@@ -14,7 +14,7 @@ pub(crate) struct DataArgs {
 }
 
 impl DataArgs {
-    /// The folders to search: the user's, the machine's and the installed one, which must exist.
+    /// Returns the search path: the folders of the user and of the machine, and the installed one, which must exist.
     pub(crate) fn search_path(&self) -> Result<SearchPath, ConfigError> {
         Ok(SearchPath::new(&find_data(self.data.as_deref())?))
     }

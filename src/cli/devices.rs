@@ -5,10 +5,10 @@ use std::io::Write;
 use melos::midi::{MidiSystem, sources};
 use melos::output::device::{DeviceInfo, devices};
 
-/// `cpal`'s name for ALSA, whose plug-ins all look like devices.
+/// `cpal`'s name for ALSA, which lists its plug-ins as devices.
 const ALSA: &str = "ALSA";
 
-/// Whether a device can be opened and is audible; ALSA's null plug-in is not.
+/// Returns whether a device can be opened and is audible; ALSA's null plug-in is not.
 pub(super) fn is_audible(device: &DeviceInfo) -> bool {
     device.format.is_ok() && !device.name.ends_with("(null)")
 }
@@ -23,19 +23,19 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "Audio out (--audio, --device):")?;
-    let mut left_out = 0;
+    let mut hidden = 0;
     for device in devices() {
-        let is_plug_in = device.host == ALSA && !device.name.is_empty();
-        if is_plug_in && !is_audible(&device) && !args.all {
-            left_out += 1;
+        let is_plugin = device.host == ALSA && !device.name.is_empty();
+        if is_plugin && !is_audible(&device) && !args.all {
+            hidden += 1;
             continue;
         }
         let format = device.format.unwrap_or_else(|reason| format!("cannot be opened: {reason}"));
         writeln!(out, "  {:<11} {:<40} {format}", device.host, device.name)?;
     }
     writeln!(out, "  {:<11} {:<40} always available, silent", "null", "")?;
-    if left_out > 0 {
-        writeln!(out, "  ({left_out} ALSA plug-ins hidden: melos devices --all)")?;
+    if hidden > 0 {
+        writeln!(out, "  ({hidden} ALSA plug-ins hidden: melos devices --all)")?;
     }
     writeln!(out, "MIDI in (--midi):")?;
     for (name, system) in [("alsa", MidiSystem::Alsa), ("jack", MidiSystem::Jack)] {

@@ -1,4 +1,4 @@
-//! `melos doctor`: reports what Melos needs to play and this machine lacks, and how to fix it.
+//! `melos doctor`: checks whether this machine can play, and explains how to fix problems.
 
 use std::fs;
 use std::io::{self, Write};
@@ -36,7 +36,7 @@ pub(crate) struct Args {
 /// The result of a check.
 enum Finding {
     Good(String),
-    /// Melos can play, but not as well as it could; the text says how to improve that.
+    /// Melos can play, but with limitations; the text says how to remove them.
     Weak(String),
     /// Melos cannot play, or cannot be heard; the text says how to fix it.
     Bad(String),
@@ -57,7 +57,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     ];
     let mut out = std::io::stdout().lock();
     let mut is_healthy = true;
-    for (what, finding) in findings {
+    for (name, finding) in findings {
         let (mark, text) = match finding {
             Good(text) => ("ok", text),
             Weak(text) => ("--", text),
@@ -66,14 +66,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
                 ("!!", text)
             }
         };
-        writeln!(out, "{mark} {what:<10} {text}")?;
+        writeln!(out, "{mark} {name:<10} {text}")?;
     }
     Ok(if is_healthy { ExitCode::SUCCESS } else { ExitCode::from(UNHEALTHY) })
 }
 
 fn sound() -> Finding {
-    let works = devices().into_iter().find(is_audible);
-    works.map_or_else(
+    let audible = devices().into_iter().find(is_audible);
+    audible.map_or_else(
         || Bad("no audio device can be opened: plug one in, or start JACK or PipeWire; run `melos devices` for the reasons".to_owned()),
         |device| Good(format!("{} {}", device.host, device.name)),
     )
@@ -114,18 +114,18 @@ fn midi() -> Finding {
 fn ports() -> Finding {
     let config = Config::default();
     let (osc, http) = (config.osc.port, config.http.port);
-    let taken: Vec<_> = [
+    let in_use: Vec<_> = [
         UdpSocket::bind((Ipv4Addr::LOCALHOST, osc)).is_err().then(|| format!("OSC {osc}")),
         TcpListener::bind((Ipv4Addr::LOCALHOST, http)).is_err().then(|| format!("HTTP {http}")),
     ]
     .into_iter()
     .flatten()
     .collect();
-    match taken.as_slice() {
+    match in_use.as_slice() {
         [] => Good(format!("OSC {osc} and HTTP {http} are free")),
         _ => Weak(format!(
-            "{} is in use: if `melos status` answers, Melos is already running; otherwise choose other ports with --osc and --http",
-            taken.join(" and ")
+            "{} is in use: if `melos status` responds, Melos is already running; otherwise choose other ports with --osc and --http",
+            in_use.join(" and ")
         )),
     }
 }
@@ -150,29 +150,29 @@ fn disk(folder: Option<&Path>, free: impl Fn(&Path) -> io::Result<u64>) -> Findi
         Ok(bytes) => bytes,
         Err(error) => return Weak(format!("cannot determine the free space in {}: {error}", folder.display())),
     };
-    let room = format!("{:.1} GB free for {}", bytes as f64 / 1e9, folder.display());
-    let least = Config::default().recordings.keep_free_gb;
+    let free_space = format!("{:.1} GB free in {}", bytes as f64 / 1e9, folder.display());
+    let minimum = Config::default().recordings.keep_free_gb;
     if bytes < STATE_BYTES {
         Bad(format!(
-            "{room}: settings cannot be saved; free some space, or choose another folder with `melos run --state`"
+            "{free_space}: settings cannot be saved; free some space, or choose another folder with `melos run --state`"
         ))
-    } else if bytes as f64 / 1e9 < least + RECORDING_GB {
+    } else if bytes as f64 / 1e9 < minimum + RECORDING_GB {
         Weak(format!(
-            "{room}: recordings leave {least} GB free, so there is little or no room for them; free some space, or see [recordings] in \
+            "{free_space}: recordings leave {minimum} GB free, so there is little or no room for them; free some space, or see [recordings] in \
              melos.toml"
         ))
     } else {
-        Good(room)
+        Good(free_space)
     }
 }
 
 /// Checks the inotify limits; `read` returns a file of `/proc/sys/fs/inotify`.
 fn watching(read: impl Fn(&str) -> Option<String>) -> Finding {
     let limit = |name: &str| read(name)?.trim().parse::<u64>().ok();
-    for (name, least) in [("max_user_watches", WATCHES), ("max_user_instances", INSTANCES)] {
-        if let Some(limit) = limit(name).filter(|limit| *limit < least) {
+    for (name, minimum) in [("max_user_watches", WATCHES), ("max_user_instances", INSTANCES)] {
+        if let Some(limit) = limit(name).filter(|limit| *limit < minimum) {
             return Weak(format!(
-                "only {limit} allowed per user, so saved presets may go unnoticed: run sysctl fs.inotify.{name}={least}"
+                "only {limit} allowed per user, so saved presets may go unnoticed: run sysctl fs.inotify.{name}={minimum}"
             ));
         }
     }
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_read() {
+    fn real_time_limits_are_read() {
         let limits = |priority| {
             format!(
                 "Limit                     Soft Limit  Hard Limit  Units\nMax realtime priority     {priority}           {priority}\n"
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn free_disk_space_is_reported() {
         let with = |bytes: u64| disk(Some(Path::new("/state")), |_| Ok(bytes));
-        assert!(matches!(with(20_000_000_000), Good(text) if text == "20.0 GB free for /state"));
+        assert!(matches!(with(20_000_000_000), Good(text) if text == "20.0 GB free in /state"));
         assert!(matches!(with(1_500_000_000), Weak(text) if text.contains("recordings leave 1 GB free")));
         assert!(matches!(with(1_000_000), Bad(text) if text.contains("cannot be saved")));
         assert!(matches!(disk(Some(Path::new("/state")), |_| Err(io::ErrorKind::Other.into())), Weak(_)));

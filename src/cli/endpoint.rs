@@ -1,4 +1,4 @@
-//! Where a running daemon listens.
+//! The addresses at which a running daemon listens.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::str::FromStr;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 use anyhow::{Context, bail};
 
 /// Default OSC and HTTP ports.
-const OSC: u16 = 9000;
-const HTTP: u16 = 9080;
+const DEFAULT_OSC_PORT: u16 = 9000;
+const DEFAULT_HTTP_PORT: u16 = 9080;
 
 /// The addresses of a daemon, as given to `melos run`.
 #[derive(Debug, Clone, clap::Args)]
@@ -51,32 +51,32 @@ impl FromStr for Endpoint {
 }
 
 impl DaemonArgs {
-    /// The addresses without command-line options.
+    /// Returns the addresses to use without command-line options.
     pub(super) fn from_environment() -> Self {
         let http = std::env::var(HTTP_VARIABLE).ok().and_then(|http| http.parse().ok());
         Self { osc: None, http }
     }
 
-    /// Whether an OSC address was given.
+    /// Returns whether an OSC address was given.
     pub(crate) fn has_osc(&self) -> bool {
         self.osc.is_some()
     }
 
-    /// The address to send OSC to.
+    /// Returns the address to send OSC to.
     pub(crate) fn osc(&self) -> anyhow::Result<SocketAddr> {
-        reach(self.osc.as_ref(), OSC)
+        resolve(self.osc.as_ref(), DEFAULT_OSC_PORT)
     }
 
-    /// The address to send HTTP requests to.
+    /// Returns the address to send HTTP requests to.
     pub(crate) fn http(&self) -> anyhow::Result<SocketAddr> {
-        reach(self.http.as_ref(), HTTP)
+        resolve(self.http.as_ref(), DEFAULT_HTTP_PORT)
     }
 }
 
 /// Resolves an address to send to; an unspecified address becomes the loopback address.
-fn reach(endpoint: Option<&Endpoint>, usual: u16) -> anyhow::Result<SocketAddr> {
+fn resolve(endpoint: Option<&Endpoint>, default_port: u16) -> anyhow::Result<SocketAddr> {
     let host = endpoint.and_then(|endpoint| endpoint.host.as_deref()).unwrap_or("127.0.0.1");
-    let port = endpoint.map_or(usual, |endpoint| endpoint.port);
+    let port = endpoint.map_or(default_port, |endpoint| endpoint.port);
     let found = (host, port).to_socket_addrs().with_context(|| format!("cannot resolve {host}"))?.next();
     let Some(mut address) = found else { bail!("{host} has no address") };
     if address.ip().is_unspecified() {
@@ -100,8 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn the_client_reaches_any_address_the_server_accepts() {
-        for (osc, http, at) in [
+    fn clients_reach_every_address_that_the_daemon_accepts() {
+        for (osc, http, expected) in [
             (None, None, ["127.0.0.1:9000", "127.0.0.1:9080"]),
             (Some("9100"), None, ["127.0.0.1:9100", "127.0.0.1:9080"]),
             (Some("127.0.0.2:9210"), None, ["127.0.0.2:9210", "127.0.0.1:9080"]),
@@ -114,13 +114,13 @@ mod tests {
             let args = args(osc, http);
             assert_eq!(
                 [args.osc().unwrap(), args.http().unwrap()],
-                at.map(|at| at.parse().unwrap()),
+                expected.map(|address| address.parse().unwrap()),
                 "{osc:?} {http:?}"
             );
         }
         assert_eq!(args(Some("localhost:7"), None).osc().unwrap().port(), 7);
-        for wrong in ["", "host", "127.0.0.1", ":9000", "127.0.0.1:70000", "127.0.0.1:"] {
-            assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
+        for invalid in ["", "host", "127.0.0.1", ":9000", "127.0.0.1:70000", "127.0.0.1:"] {
+            assert!(invalid.parse::<Endpoint>().is_err(), "{invalid}");
         }
     }
 }

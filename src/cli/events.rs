@@ -1,4 +1,4 @@
-//! `melos log`: recent or earlier log lines.
+//! `melos log`: the latest log lines, or everything since a time.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -35,9 +35,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         }
         return Ok(());
     };
-    let at = moment(since, &ZonedDateTime::now())?.as_second().max(0) as u64;
+    let at = parse_time(since, &ZonedDateTime::now())?.as_second().max(0) as u64;
     let lines = match args.melos.get(&format!("/log?since={at}")) {
-        Ok(answer) => answer["lines"].as_array().cloned().unwrap_or_default(),
+        Ok(response) => response["lines"].as_array().cloned().unwrap_or_default(),
         Err(error) if args.melos.is_remote() => return Err(error),
         Err(error) => {
             let folder = args
@@ -45,12 +45,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                 .clone()
                 .or_else(state_folder)
                 .context("no home folder; choose a state folder with --state")?;
-            let kept = journal::read(&folder, at).with_context(|| folder.display().to_string())?;
-            if kept.is_empty() {
+            let saved = journal::read(&folder, at).with_context(|| folder.display().to_string())?;
+            if saved.is_empty() {
                 bail!("{error:#}, and {} has no log since then", folder.display());
             }
             super::to_stderr(format_args!("{error:#}; reading the log in {}", folder.display()));
-            kept.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
+            saved.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
         }
     };
     let zone = TimeZone::system();
@@ -67,10 +67,10 @@ fn parts(line: &Json) -> (f64, &str, &str) {
     (line["at"].as_f64().unwrap_or_default(), text("level"), text("text"))
 }
 
-/// Parses a time.
-fn moment(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
-    if let Ok(moment) = text.parse::<Timestamp>() {
-        return Ok(moment);
+/// Parses a time: a timestamp, a local time, or a span before now.
+fn parse_time(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
     }
     let expected = || {
         format!(
@@ -78,17 +78,17 @@ fn moment(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
              2026-11-28T22:00:00+01:00"
         )
     };
-    if let Some(moment) = local(text, now) {
-        return Ok(moment.with_context(expected)?.timestamp());
+    if let Some(time) = parse_local(text, now) {
+        return Ok(time.with_context(expected)?.timestamp());
     }
     let span: Span = text.parse().with_context(expected)?;
     let back = if span.is_negative() { span } else { -span };
     Ok(now.checked_add(back).with_context(expected)?.timestamp())
 }
 
-/// Reads a day, a time of day or both, in local time; a time of day is the latest such time. `None` if the text is
-/// something else.
-fn local(text: &str, now: &ZonedDateTime) -> Option<Result<ZonedDateTime, jiff::Error>> {
+/// Parses a day, a time of day or both, in local time; a time of day means its last occurrence. Returns `None` for any
+/// other text.
+fn parse_local(text: &str, now: &ZonedDateTime) -> Option<Result<ZonedDateTime, jiff::Error>> {
     let zone = now.time_zone().clone();
     if let Ok(time) = text.parse::<Time>() {
         let today = zone.to_zoned_datetime(now.date().to_datetime(time));
@@ -106,9 +106,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everyday_time_expressions_are_parsed() {
+    fn common_time_expressions_are_parsed() {
         let now: ZonedDateTime = "2026-11-28T21:00:00+01:00[Europe/Berlin]".parse().unwrap();
-        for (text, moment_named) in [
+        for (text, expected) in [
             ("8 hours ago", "2026-11-28T12:00:00Z"),
             ("8h", "2026-11-28T12:00:00Z"),
             ("90 minutes ago", "2026-11-28T18:30:00Z"),
@@ -122,9 +122,9 @@ mod tests {
             ("2026-11-28", "2026-11-27T23:00:00Z"),
             ("2026-11-28 06:15", "2026-11-28T05:15:00Z"),
         ] {
-            assert_eq!(moment(text, &now).unwrap(), moment_named.parse::<Timestamp>().unwrap(), "{text}");
+            assert_eq!(parse_time(text, &now).unwrap(), expected.parse::<Timestamp>().unwrap(), "{text}");
         }
-        let error = moment("last week", &now).unwrap_err().to_string();
+        let error = parse_time("last week", &now).unwrap_err().to_string();
         assert!(error.contains("last week") && error.contains("8 hours ago"), "{error}");
     }
 }

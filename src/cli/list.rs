@@ -30,7 +30,7 @@ impl List {
         }
     }
 
-    /// What to do when there is nothing to list.
+    /// Returns what to do when there is nothing to list.
     const fn hint(self) -> &'static str {
         match self {
             Self::Presets => "no presets; `melos paths` shows where they are searched for",
@@ -52,7 +52,7 @@ impl List {
     }
 }
 
-/// Time since a Unix time in seconds.
+/// Formats the time since `at`, a Unix time in seconds, as in `5 min 3 s ago`.
 pub(super) fn ago(at: f64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let passed = now.saturating_sub(Duration::try_from_secs_f64(at).unwrap_or_default());
@@ -72,8 +72,8 @@ pub(super) fn duration(seconds: u64) -> String {
 
 pub(crate) fn run(list: List, args: Args) -> anyhow::Result<()> {
     let (path, key) = list.path();
-    let answer = args.melos.get(path)?;
-    let entries = answer[key].as_array().map(Vec::as_slice).unwrap_or_default();
+    let response = args.melos.get(path)?;
+    let entries = response[key].as_array().map(Vec::as_slice).unwrap_or_default();
     if entries.is_empty() {
         writeln!(std::io::stderr(), "{}", list.hint())?;
     }
@@ -89,14 +89,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_two_units() {
+    fn durations_are_formatted_with_up_to_two_units() {
         for (seconds, text) in [(3, "3 s"), (303, "5 min 3 s"), (7500, "2 h 5 min"), (90_000, "1 d 1 h")] {
             assert_eq!(duration(seconds), text);
         }
     }
 
     #[test]
-    fn each_entry_is_one_line() {
+    fn entries_are_formatted_as_lines() {
         let preset = serde_json::json!({ "id": "storm", "name": "Storm", "description": "It rages" });
         assert_eq!(List::Presets.line(&preset), "storm              Storm: It rages");
         assert_eq!(List::Scenes.line(&Json::from("dawn")), "dawn");

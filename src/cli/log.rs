@@ -1,8 +1,8 @@
 //! The log on standard error: one line per event, written by its own thread.
 //!
-//! Logging pushes a finished line onto a bounded queue and never blocks. If the reader stalls or disappears, lines are
-//! lost, counted, and reported once it reads again, but no thread is ever delayed or ended. Lines are
-//! bounded in length ([`line`]) and in number per call site ([`quota`]).
+//! Logging pushes a formatted line onto a bounded queue and never blocks. If the reader stalls or disappears, lines are
+//! lost, which is counted and reported once it reads again, but no thread is ever delayed or ended. Lines are bounded in
+//! length ([`line`]) and in number per call site ([`quota`]).
 
 mod line;
 mod quota;
@@ -26,7 +26,7 @@ use tracing_subscriber::{EnvFilter, fmt, registry};
 use melos::remote::journal::Journal;
 use melos::threads;
 
-use line::{Form, Lines, visible};
+use line::{LineFormat, Lines, visible};
 use quota::{OWN_TARGET, Quota};
 use reader::{LocalTime, Reader};
 
@@ -88,7 +88,7 @@ impl Log {
         let queue = Queue { lines, counts: Arc::default() };
         let quota = Quota::default();
         let mut writer = Writer { to, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_reported: 0 };
-        threads::spawn_steady("melos-stderr", move || writer.run(&waiting))?;
+        threads::spawn_restarting("melos-stderr", move || writer.run(&waiting))?;
         // The PulseAudio client logs every closed connection as an error, even its own; Melos reports lost devices
         // itself.
         let filter =
@@ -96,21 +96,21 @@ impl Log {
         let layer = fmt::layer().with_target(false).log_internal_errors(false);
         let lines = |form| Lines::new(queue.clone(), form);
         let layer = match reader {
-            _ if std::env::var_os("MELOS_LOG_JSON").is_some() => layer.json().with_writer(lines(Form::Json)).boxed(),
+            _ if std::env::var_os("MELOS_LOG_JSON").is_some() => layer.json().with_writer(lines(LineFormat::Json)).boxed(),
             Reader::Terminal => {
-                layer.with_timer(LocalTime::default()).with_ansi(true).with_writer(lines(Form::Ansi)).boxed()
+                layer.with_timer(LocalTime::default()).with_ansi(true).with_writer(lines(LineFormat::Ansi)).boxed()
             }
-            Reader::Journal => layer.without_time().with_ansi(false).with_writer(lines(Form::Journal)).boxed(),
-            Reader::Other => layer.with_ansi(false).with_writer(lines(Form::Plain)).boxed(),
+            Reader::Journal => layer.without_time().with_ansi(false).with_writer(lines(LineFormat::Journal)).boxed(),
+            Reader::Other => layer.with_ansi(false).with_writer(lines(LineFormat::Plain)).boxed(),
         };
         registry().with(layer.and_then(Journal).with_filter(filter.and(quota))).init();
         std::panic::set_hook(Box::new(log_panic));
         Ok(Self { queue, reader })
     }
 
-    /// Writes an error message unchanged, after everything already logged.
-    pub(crate) fn say(&self, message: &str) {
-        let priority = if self.reader == Reader::Journal { reader::ERROR } else { "" };
+    /// Prints an error message without a timestamp or level, after everything already logged.
+    pub(crate) fn print_error(&self, message: &str) {
+        let priority = if self.reader == Reader::Journal { reader::ERROR_PRIORITY } else { "" };
         let text: String = message.lines().map(|line| format!("{priority}{}\n", visible(line))).collect();
         self.queue.push(text.into_bytes());
     }
@@ -125,12 +125,12 @@ impl Drop for Log {
     }
 }
 
-/// Replaces the default hook, which writes to standard error and so may fail or block.
+/// Logs a panic. Replaces the default hook, which writes to standard error and so may fail or block.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let current = thread::current();
     let (thread, reason) = (current.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no reason given"));
-    let place = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-    tracing::error!(thread, place, "panicked: {reason}");
+    let location = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    tracing::error!(thread, location, "panicked: {reason}");
 }
 
 /// State owned by the writer thread.
@@ -143,7 +143,7 @@ struct Writer {
 
 impl Writer {
     fn run(&mut self, lines: &Receiver<Vec<u8>>) {
-        let mut looked = Instant::now();
+        let mut last_report = Instant::now();
         loop {
             match lines.recv_timeout(REPORT_INTERVAL) {
                 Ok(line) => {
@@ -157,14 +157,14 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if looked.elapsed() >= REPORT_INTERVAL {
-                looked = Instant::now();
+            if last_report.elapsed() >= REPORT_INTERVAL {
+                last_report = Instant::now();
                 self.quota.report();
             }
         }
     }
 
-    /// Blocks while the reader stalls; fails when it has closed the pipe.
+    /// Writes a line. Blocks while the reader stalls; fails when it has closed the pipe.
     fn write(&mut self, mut line: &[u8]) -> io::Result<()> {
         while !line.is_empty() {
             match self.to.write(line) {

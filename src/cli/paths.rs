@@ -12,7 +12,7 @@ pub(crate) struct Args {
     data: DataArgs,
 }
 
-/// Shows the search path and what was found where.
+/// Prints the search path and the files found in it.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let search_path = args.data.search_path()?;
     let mut out = std::io::stdout().lock();
@@ -24,24 +24,24 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Some(folder) => writeln!(out, "state and recordings (change with --state):\n  {}", folder.display())?,
         None => writeln!(out, "state and recordings: no home folder; choose a folder with --state")?,
     }
-    configuration(&search_path, &mut out)?;
+    print_configuration(&search_path, &mut out)?;
     for kind in ["presets", "setlists", "mappings", "models"] {
         writeln!(out, "{kind}:")?;
         for (name, found) in search_path.find(kind) {
             writeln!(out, "  {name:<24} {}", found.file.display())?;
-            for hidden in found.hides {
-                writeln!(out, "  {:<24}   hides {}", "", hidden.display())?;
+            for shadowed in found.hides {
+                writeln!(out, "  {:<24}   hides {}", "", shadowed.display())?;
             }
         }
     }
     Ok(())
 }
 
-fn configuration(search_path: &SearchPath, out: &mut impl Write) -> std::io::Result<()> {
+fn print_configuration(search_path: &SearchPath, out: &mut impl Write) -> std::io::Result<()> {
     let mut files = search_path.candidates("melos.toml").into_iter().filter(|file| file.exists());
     match files.next() {
         Some(file) => writeln!(out, "configuration:\n  {}", file.display())?,
         None => writeln!(out, "configuration: no melos.toml; using defaults")?,
     }
-    files.try_for_each(|hidden| writeln!(out, "    hides {}", hidden.display()))
+    files.try_for_each(|shadowed| writeln!(out, "    hides {}", shadowed.display()))
 }

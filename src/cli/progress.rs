@@ -20,7 +20,7 @@ impl Progress {
     }
 
     /// Reports that `done` frames are rendered; `samples` are the newest.
-    pub(super) fn note(&mut self, done: u64, samples: &[f32]) -> io::Result<()> {
+    pub(super) fn report(&mut self, done: u64, samples: &[f32]) -> io::Result<()> {
         self.peak = samples.iter().fold(self.peak, |peak, sample| sample.abs().max(peak));
         let part = done * LINES / self.total;
         if part == self.printed {
@@ -28,8 +28,8 @@ impl Progress {
         }
         let (share, peak) = (done as f64 / self.total as f64, std::mem::take(&mut self.peak));
         let mut out = io::stdout().lock();
-        // A short piece advances by several parts at once; all are printed so that its waveform outline has every
-        // column.
+        // A short piece advances by several parts at once; a line is printed for each, so that every column of its
+        // waveform outline has a value.
         for _ in self.printed..part {
             writeln!(out, "{{\"done\":{share:.4},\"peak\":{peak:.4}}}")?;
         }

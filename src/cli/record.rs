@@ -37,9 +37,9 @@ enum Action {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let status = args.melos.get("/status")?;
     let on = args.action == Action::Start;
-    // The automatic recording made while no device is open does not count; a requested take continues.
-    let asked = status["parameters"]["record"] == true;
-    if !on && !asked {
+    // The automatic recording that runs without an audio device does not count as requested.
+    let requested = status["parameters"]["record"] == true;
+    if !on && !requested {
         bail!("nothing is being recorded");
     }
     let attempts = &status["recording"]["attempts"];
@@ -54,9 +54,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let started = Instant::now();
     let now = loop {
         let now = args.melos.get("/status")?["recording"].take();
-        let followed = if on { asked || now["attempts"] != *attempts } else { now["on"] == false };
+        let reacted = if on { requested || now["attempts"] != *attempts } else { now["on"] == false };
         let decided = now["on"] == on || !now["trouble"].is_null();
-        if followed && decided {
+        if reacted && decided {
             break now;
         }
         if started.elapsed() > TIMEOUT {

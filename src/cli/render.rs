@@ -85,7 +85,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         problems.iter().for_each(|problem| tracing::warn!("{problem}"));
         let (settings, preset) = begin_with(&presets, name)?;
         log.header.settings = settings;
-        // As in a live session, where the plan of the first frame precedes the modulations.
+        // As in a live session, the plan of the first frame precedes the modulations.
         let modulations = preset.modulations.iter();
         log.entries.extend(modulations.map(|(param, by)| (1, Entry::Event(ControlEvent::Modulate(*param, Some(*by))))));
         journey = Some(JourneySteps::new(&preset, 0));
@@ -113,13 +113,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         None => {}
     }
     for (frame, step) in journey.into_iter().flatten().take_while(|(frame, _)| frames.contains(frame)) {
-        // As in a live session, where the plan of frame 0 is fixed before any event applies.
+        // As in a live session, the plan of frame 0 is fixed before any event takes effect.
         let frame = frame.max(1);
         log.entries
             .extend(step.into_iter().map(|(param, value)| (frame, Entry::Event(ControlEvent::Set(param, value)))));
     }
     let models = Models::load(runtime()?, &find_model(&search_path, &args.model)?)?;
-    let played = Played { begins: log.header.start_frame, model: log.header.model.clone() };
+    let log_info = LogInfo { start_frame: log.header.start_frame, model: log.header.model.clone() };
     let same_model = log.header.model.ends_with(&models.manifest.fingerprint());
     let mut performance = Offline::new(log, Generator::new(models)?);
     let midi: Vec<&Path> = args.midi.as_deref().into_iter().chain(sound.is_none().then_some(&*args.output)).collect();
@@ -127,10 +127,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         performance.collect_notes(MidiFile::new(frames.clone()));
     }
     if let Some(path) = &args.control_log {
-        // Notes and plans are written from the beginning, since those of a moment depend on what began before it.
-        let whole = !midi.is_empty() || args.plan.is_some();
-        let latest = if whole { played.begins.unwrap_or(0) } else { frames.start };
-        played.resume(path, same_model, latest, &mut performance)?;
+        // Notes and plans are written from the start of the log, since they depend on what happened before.
+        let from_start = !midi.is_empty() || args.plan.is_some();
+        let latest = if from_start { log_info.start_frame.unwrap_or(0) } else { frames.start };
+        log_info.resume(path, same_model, latest, &mut performance)?;
     }
     let sound = sound.map(|(format, bits)| SoundFile::create(&args.output, format, bits)).transpose()?;
     write(&args, &mut performance, frames, sound)?;
@@ -141,21 +141,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a control log's checkpoints must fit.
-struct Played {
-    begins: Option<u64>,
+/// The properties of a control log that its checkpoints must match.
+struct LogInfo {
+    start_frame: Option<u64>,
     model: String,
 }
 
-impl Played {
+impl LogInfo {
     /// Continues from the newest usable checkpoint of a log at or before a frame, if there is one.
     fn resume(&self, log: &Path, same_model: bool, latest: u64, performance: &mut Offline) -> anyhow::Result<()> {
-        let kept = checkpoint_files(&checkpoint_folder(log)).into_iter().filter(|stored| stored.frame <= latest).rev();
+        let checkpoints = checkpoint_files(&checkpoint_folder(log)).into_iter().filter(|file| file.frame <= latest).rev();
         let beside = Some(take_checkpoint_path(log)).filter(|path| path.exists());
-        for path in beside.into_iter().chain(kept.map(|stored| stored.path)).filter(|_| same_model) {
+        for path in beside.into_iter().chain(checkpoints.map(|file| file.path)).filter(|_| same_model) {
             let resumed = Checkpoint::read(&path, &self.model).and_then(|checkpoint| {
-                let fits = checkpoint.frame <= latest;
-                if fits { performance.resume(&checkpoint).map(|()| true) } else { Ok(false) }
+                let is_early_enough = checkpoint.frame <= latest;
+                if is_early_enough { performance.resume(&checkpoint).map(|()| true) } else { Ok(false) }
             });
             match resumed {
                 Ok(true) => {
@@ -167,7 +167,7 @@ impl Played {
                 Err(error) => tracing::warn!("{}: {error}; rendering from an earlier point", path.display()),
             }
         }
-        match self.begins {
+        match self.start_frame {
             Some(frame) => bail!(
                 "{}: the log begins at the checkpoint at frame {frame}, and no checkpoint from there to frame {latest} can be \
                  used; put them in {} and render with the model that played",
@@ -179,37 +179,37 @@ impl Played {
     }
 }
 
-/// Renders the frames up to `wanted.end`, writing those in `wanted` to the sound file, if any.
+/// Renders the frames up to `range.end`, writing those in `range` to the sound file, if any.
 fn write(
     args: &Args,
     performance: &mut Offline,
-    wanted: Range<u64>,
+    range: Range<u64>,
     mut sound: Option<SoundFile>,
 ) -> anyhow::Result<()> {
     let mut plan = args.plan.as_deref().map(PlanFile::create).transpose()?;
 
-    let bar = ProgressBar::new(wanted.end)
+    let bar = ProgressBar::new(range.end)
         .with_style(ProgressStyle::with_template("{wide_bar} {percent}% {msg}").expect("the template is well-formed"));
-    let mut progress = args.progress.then(|| Progress::new(wanted.end));
+    let mut progress = args.progress.then(|| Progress::new(range.end));
     let start = Instant::now();
     let mut block = vec![0.0f32; 2 * BLOCK];
     let begin = performance.frame();
     let mut done = begin;
-    while done < wanted.end {
-        let border = if done < wanted.start { wanted.start } else { wanted.end };
-        let frames = (border - done).min(BLOCK as u64);
+    while done < range.end {
+        let boundary = if done < range.start { range.start } else { range.end };
+        let frames = (boundary - done).min(BLOCK as u64);
         let out = &mut block[..2 * frames as usize];
         performance.render(out)?;
         if let (Some(file), Some(plan)) = (&mut plan, performance.plan()) {
             file.write(plan, done)?;
         }
-        if let Some(sound) = sound.as_mut().filter(|_| done >= wanted.start) {
+        if let Some(sound) = sound.as_mut().filter(|_| done >= range.start) {
             sound.write(out.as_chunks().0)?;
         }
         done += frames;
         bar.set_position(done);
         if let Some(progress) = &mut progress {
-            progress.note(done, out)?;
+            progress.report(done, out)?;
         }
         bar.set_message(format!("{:.1}× real time", frames_to_seconds(done - begin) / start.elapsed().as_secs_f64()));
     }
@@ -230,10 +230,10 @@ fn write(
     Ok(())
 }
 
-/// The format and sample size given by a file name and `--bits`; `None` for a MIDI file.
+/// Returns the format and sample size according to a file name and `--bits`; `None` for a MIDI file.
 fn sound_format(path: &Path, bits: &str) -> anyhow::Result<Option<(Format, Bits)>> {
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let format = match ending.as_str() {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let format = match extension.as_str() {
         "wav" | "wave" => Format::Wav,
         "flac" => Format::Flac,
         "mid" | "midi" => return Ok(None),

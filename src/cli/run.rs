@@ -58,7 +58,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let search_path = args.data.search_path()?;
-    let over = move |config: &mut Config| {
+    let overrides = move |config: &mut Config| {
         config.audio.host = args.audio.unwrap_or(config.audio.host);
         config.audio.device = args.device.clone().or(config.audio.device.take());
         config.audio.block_frames = args.block.or(config.audio.block_frames);
@@ -78,7 +78,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let config = ConfigSource {
         required: args.config.is_some(),
         files: args.config.map_or_else(|| search_path.candidates("melos.toml"), |file| vec![file]),
-        over: Box::new(over),
+        overrides: Box::new(overrides),
     };
     let state = args.state.or_else(state_folder).context("no home folder; choose a state folder with --state")?;
     live::run(Options {

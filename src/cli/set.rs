@@ -36,7 +36,7 @@ pub(crate) struct SetArgs {
 pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
     let param = parameter(&args.parameter).map_err(|hint| anyhow!(hint))?;
     let settings = match &args.value {
-        Some(word) => settings_of(param, word)?,
+        Some(text) => settings_of(param, text)?,
         None => param.fit_within(Input::Nothing)?.map(|value| (param, value)).into_iter().collect(),
     };
     for (param, value) in &settings {
@@ -75,14 +75,14 @@ pub(super) fn apply(melos: &Client, param: Param, value: &Value, next_bar: bool)
 fn send(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     let id = param.spec().id;
     let address = if next_bar { format!("/melos/next/bar/{id}") } else { format!("/melos/{id}") };
-    // A trigger accepts any argument but 0.
+    // A trigger accepts any argument except 0.
     let argument = param.to_osc(value).unwrap_or(OscType::Int(1));
     melos.send(&address, vec![argument])
 }
 
 fn confirm(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
-    let is_visible = *value != Value::Trigger && !next_bar;
-    if is_visible { melos.wait_for(param.spec().id, &param.to_json(value)) } else { Ok(()) }
+    let can_be_confirmed = *value != Value::Trigger && !next_bar;
+    if can_be_confirmed { melos.wait_for(param.spec().id, &param.to_json(value)) } else { Ok(()) }
 }
 
 #[derive(Debug, clap::Args)]
@@ -105,8 +105,8 @@ pub(crate) fn get(args: GetArgs) -> anyhow::Result<()> {
         writeln!(out, "{}", shown(id))?;
         return Ok(());
     }
-    let wanted = |id: &str| args.parameters.is_empty() || args.parameters.iter().any(|wanted| wanted == id);
-    for spec in TABLE.iter().filter(|spec| wanted(spec.id) && !status["parameters"][spec.id].is_null()) {
+    let is_requested = |id: &str| args.parameters.is_empty() || args.parameters.iter().any(|parameter| parameter == id);
+    for spec in TABLE.iter().filter(|spec| is_requested(spec.id) && !status["parameters"][spec.id].is_null()) {
         let value = format!("{} {}", shown(spec.id), spec.unit);
         writeln!(out, "{:<20} {}", spec.id, value.trim_end())?;
     }

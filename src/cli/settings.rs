@@ -37,7 +37,7 @@ pub(crate) struct StartArgs {
 }
 
 impl StartArgs {
-    /// The values given, in the order in which they apply.
+    /// Returns the given values, in the order in which they apply.
     pub(crate) fn values(&self) -> anyhow::Result<Vec<(Param, Value)>> {
         let mut values = Vec::new();
         let mut set = |param: Param, input: Input<'_>| -> anyhow::Result<()> {
@@ -82,17 +82,17 @@ impl StartArgs {
     }
 }
 
-/// Returns what an argument sets: usually only the parameter, but a key with its scale (`A minor`) sets two parameters,
+/// Returns the settings for an argument: usually only the parameter, but a key with its scale (`A minor`) sets two parameters,
 /// and a blend of emotions (`calm=0.7,sad=0.3`) sets all eight weights.
-pub(super) fn settings_of(param: Param, word: &str) -> anyhow::Result<Vec<(Param, Value)>> {
-    if let Some(settings) = key_and_mode(param, word) {
+pub(super) fn settings_of(param: Param, text: &str) -> anyhow::Result<Vec<(Param, Value)>> {
+    if let Some(settings) = key_and_mode(param, text) {
         return Ok(settings.to_vec());
     }
     let inputs = match param {
-        Param::Emotion if word.contains(['=', ',']) => {
-            blend(word)?.into_iter().map(|(param, weight)| (param, Input::Number(weight))).collect()
+        Param::Emotion if text.contains(['=', ',']) => {
+            blend(text)?.into_iter().map(|(param, weight)| (param, Input::Number(weight))).collect()
         }
-        _ => vec![(param, param.input_of_word(word))],
+        _ => vec![(param, param.input_of_word(text))],
     };
     let mut settings = Vec::new();
     for (param, input) in inputs {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_with_a_scale_and_blends_set_several_parameters() {
+    fn a_key_with_a_scale_or_a_blend_sets_several_parameters() {
         let minor = [(Param::Key, Value::Choice(9)), (Param::Mode, Value::Choice(2))];
         assert_eq!(settings_of(Param::Key, "A minor").unwrap(), minor);
         assert_eq!(settings_of(Param::Key, "Eb").unwrap(), [(Param::Key, Value::Choice(3))]);
@@ -144,13 +144,13 @@ mod tests {
         assert_eq!(args.values().unwrap(), [&minor[..], &[(Param::Key, Value::Choice(3))]].concat());
         assert_eq!(settings_of(Param::Emotion, "calm=0.7,sad=0.3").unwrap().len(), Emotion::COUNT);
         assert_eq!(settings_of(Param::Emotion, "calm").unwrap().len(), 1);
-        for (param, wrong) in [(Param::Key, "H minor"), (Param::Emotion, "calm=2,sad"), (Param::Emotion, "calm,glum")] {
-            assert!(settings_of(param, wrong).is_err(), "{wrong}");
+        for (param, invalid) in [(Param::Key, "H minor"), (Param::Emotion, "calm=2,sad"), (Param::Emotion, "calm,glum")] {
+            assert!(settings_of(param, invalid).is_err(), "{invalid}");
         }
     }
 
     #[test]
-    fn bad_values_are_reported() {
+    fn invalid_values_are_reported() {
         for (args, hint) in [
             (StartArgs { tempo: Some(9000.0), ..StartArgs::default() }, "expected a number from 40 to 200"),
             (StartArgs { set: vec!["revreb=1".to_owned()], ..StartArgs::default() }, "did you mean \"reverb\""),

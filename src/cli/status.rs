@@ -1,4 +1,4 @@
-//! `melos status`: the state of the running daemon, in sentences.
+//! `melos status`: the state of the running daemon.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -99,7 +99,7 @@ fn describe(status: &Json) -> String {
     )
 }
 
-/// Scheduled events, one per line.
+/// Formats the setlist, the timer and the opening hours, one per line.
 fn show(show: &Json) -> String {
     let mut lines = String::new();
     let text = |key: &str| show[key].as_str();
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_is_described_in_sentences() {
+    fn the_status_is_described_as_text() {
         let mut status = json!({
             "state": "playing", "seconds": 7500.2, "output": "JACK", "block_ms": 5.333, "load": 0.234, "rms_db": -25.13,
             "losses": { "unrecorded_frames": 3, "xruns": 0 },

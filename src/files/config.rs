@@ -59,7 +59,7 @@ pub struct ConfigSource {
     /// Whether a file must exist; otherwise the defaults apply.
     pub required: bool,
     /// Applies the command line's overrides.
-    pub over: Box<dyn Fn(&mut Config) + Send>,
+    pub overrides: Box<dyn Fn(&mut Config) + Send>,
 }
 
 impl ConfigSource {
@@ -77,7 +77,7 @@ impl ConfigSource {
     pub fn read(&self) -> Result<Config, Vec<Problem>> {
         let file = self.file();
         let mut config = if self.required || file.exists() { Config::read(file)? } else { Config::default() };
-        (self.over)(&mut config);
+        (self.overrides)(&mut config);
         Ok(config)
     }
 }

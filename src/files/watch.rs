@@ -47,7 +47,7 @@ pub struct Changed(pub Vec<PathBuf>);
 pub fn watch(paths: Vec<PathBuf>, changed: SyncSender<Changed>, troubles: Troubles) -> std::io::Result<()> {
     // The first scan precedes the thread, so that nothing is missed from here on.
     let mut watch = Watch::new(paths, troubles);
-    threads::spawn_steady("melos-watch", move || watch.run(&changed)).map(drop)
+    threads::spawn_restarting("melos-watch", move || watch.run(&changed)).map(drop)
 }
 
 /// A version of a file; any change makes it differ.

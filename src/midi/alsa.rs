@@ -64,14 +64,14 @@ fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
             }
         }
     };
-    let started = threads::spawn_steady("melos-midi-out", send);
+    let started = threads::spawn_restarting("melos-midi-out", send);
     started.map(|_| Route::Queue(queue)).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
 /// The callback for midir's thread. If it panics, the message is lost but the device stays connected.
 fn receive(sender: &Sender, device: DeviceId) -> impl FnMut(u64, &[u8], &mut Parser) + Send + 'static {
     let sender = sender.clone();
-    move |_, bytes, parser| threads::fenced(|| sender.forward_bytes(parser, device, Instant::now(), bytes))
+    move |_, bytes, parser| threads::contain_panic(|| sender.forward_bytes(parser, device, Instant::now(), bytes))
 }
 
 /// Every output port of another program or device by id, with its name.

@@ -84,7 +84,7 @@ impl MidiIn {
         let on_jack = Arc::new(AtomicBool::new(system == MidiSystem::Jack));
         let sender = Sender::new(events, wake, losses);
         let (stopped, wanted, mut own) = (Arc::clone(&stop), Arc::clone(&on_jack), sender.clone());
-        let thread = threads::spawn_steady("melos-midi", move || {
+        let thread = threads::spawn_restarting("melos-midi", move || {
             let wants = |jack| !stopped.load(Ordering::Relaxed) && wanted.load(Ordering::Relaxed) == jack;
             while !stopped.load(Ordering::Relaxed) {
                 search::<alsa::Alsa>(|| wants(false), &mut own);

@@ -34,7 +34,7 @@ const STALL_TIMEOUT: Duration = Duration::from_millis(900);
 /// # Errors
 /// When no thread can be started.
 pub fn follow_transport(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<()> {
-    threads::spawn_steady("melos-transport", move || follow(&wanted, &events, &wake)).map(drop)
+    threads::spawn_restarting("melos-transport", move || follow(&wanted, &events, &wake)).map(drop)
 }
 
 fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake) {

@@ -239,7 +239,7 @@ impl Recorder {
         let status = Arc::new(RecorderStatus::default());
         let (requests, requested) = sync_channel(8);
         let mut worker = Worker::new(tap, listeners, destination, Arc::clone(&status), losses);
-        let thread = threads::spawn_steady("melos-record", move || worker.run(&requested))?;
+        let thread = threads::spawn_restarting("melos-record", move || worker.run(&requested))?;
         Ok(Self { requests: Some(requests), status, thread: Some(thread) })
     }
 

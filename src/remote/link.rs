@@ -39,7 +39,7 @@ impl Link {
     pub fn start(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = threads::spawn_steady("melos-link", move || {
+        let thread = threads::spawn_restarting("melos-link", move || {
             let link = AblLink::new(OWN_TEMPO);
             link.enable(true);
             let (mut session, mut follower) = (SessionState::new(), SessionFollower::default());

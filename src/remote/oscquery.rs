@@ -132,7 +132,7 @@ impl OscQuery {
         let room = serve::room();
         let serve = |listener: TcpListener| {
             let (router, room) = (router.clone(), Arc::clone(&room));
-            tokio::spawn(threads::steady_task("HTTP", async move || serve::serve(&listener, &router, &room).await))
+            tokio::spawn(threads::restarting_task("HTTP", async move || serve::serve(&listener, &router, &room).await))
         };
         Ok(Self { address, shared, tasks: listeners.into_iter().map(serve).collect() })
     }

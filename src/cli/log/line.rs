@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::Queue;
-use super::reader::with_priority;
+use super::reader::with_journal_priority;
 
 /// Maximum bytes in a line.
 const MAX_BYTES: usize = 2048;
@@ -18,9 +18,9 @@ const MAX_TEXT_BYTES: usize = 256;
 
 /// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum LineFormat {
     Plain,
-    /// With colours; the formatter itself escapes the logged text.
+    /// With colours; the formatter escapes the logged text itself.
     Ansi,
     /// With a priority in place of the level.
     Journal,
@@ -31,12 +31,12 @@ pub(super) enum Form {
 #[derive(Debug)]
 pub(super) struct Lines {
     queue: Queue,
-    form: Form,
+    format: LineFormat,
 }
 
 impl Lines {
-    pub(super) const fn new(queue: Queue, form: Form) -> Self {
-        Self { queue, form }
+    pub(super) const fn new(queue: Queue, format: LineFormat) -> Self {
+        Self { queue, format }
     }
 }
 
@@ -53,16 +53,16 @@ impl<'a> MakeWriter<'a> for Lines {
 pub(super) struct Line<'a> {
     lines: &'a Lines,
     bytes: Vec<u8>,
-    /// Bytes that did not fit.
+    /// Number of bytes that did not fit.
     missing: usize,
 }
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = if self.lines.form == Form::Json { MAX_RAW_BYTES } else { MAX_BYTES };
-        let kept = bytes.len().min(room.saturating_sub(self.bytes.len()));
-        self.bytes.extend_from_slice(&bytes[..kept]);
-        self.missing += bytes.len() - kept;
+        let room = if self.lines.format == LineFormat::Json { MAX_RAW_BYTES } else { MAX_BYTES };
+        let accepted = bytes.len().min(room.saturating_sub(self.bytes.len()));
+        self.bytes.extend_from_slice(&bytes[..accepted]);
+        self.missing += bytes.len() - accepted;
         Ok(bytes.len())
     }
 
@@ -78,17 +78,17 @@ impl Drop for Line<'_> {
         }
         let text = String::from_utf8_lossy(&self.bytes);
         let text = text.strip_suffix('\n').unwrap_or(&text);
-        let mut line = match self.lines.form {
-            Form::Json => json(text, self.missing),
-            Form::Journal => plain(&with_priority(text), self.missing, false),
-            form => plain(text, self.missing, form == Form::Ansi),
+        let mut line = match self.lines.format {
+            LineFormat::Json => json(text, self.missing),
+            LineFormat::Journal => plain(&with_journal_priority(text), self.missing, false),
+            format => plain(text, self.missing, format == LineFormat::Ansi),
         };
         line.push('\n');
         self.lines.queue.push(line.into_bytes());
     }
 }
 
-/// Whether a character could start a line, move the cursor or change the text direction.
+/// Returns whether a character could start a line, move the cursor or change the text direction.
 fn is_disruptive(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -99,9 +99,9 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_disruptive) { escaped(text, |_| false).into() } else { text.into() }
 }
 
-fn escaped(text: &str, may_stay: impl Fn(char) -> bool) -> String {
+fn escaped(text: &str, is_allowed: impl Fn(char) -> bool) -> String {
     let escape = |mut out: String, character: char| {
-        match is_disruptive(character) && !may_stay(character) {
+        match is_disruptive(character) && !is_allowed(character) {
             true => out.extend(character.escape_default()),
             false => out.push(character),
         }
@@ -167,36 +167,36 @@ mod tests {
 
     use super::*;
 
-    fn written(form: Form, text: &str) -> String {
+    fn written(format: LineFormat, text: &str) -> String {
         let (sender, lines) = sync_channel(1);
-        let lines_out = Lines::new(Queue { lines: sender, counts: Default::default() }, form);
+        let lines_out = Lines::new(Queue { lines: sender, counts: Default::default() }, format);
         lines_out.make_writer().write_all(text.as_bytes()).unwrap();
         String::from_utf8(lines.try_recv().unwrap()).unwrap()
     }
 
     #[test]
     fn logged_text_cannot_start_lines_or_control_the_terminal() {
-        assert_eq!(written(Form::Plain, "WARN a\nINFO b\r\u{1b}[2J\u{9b}1m\u{202e}\n"), {
+        assert_eq!(written(LineFormat::Plain, "WARN a\nINFO b\r\u{1b}[2J\u{9b}1m\u{202e}\n"), {
             "WARN a\\nINFO b\\r\\u{1b}[2J\\u{9b}1m\\u{202e}\n"
         });
-        assert_eq!(written(Form::Ansi, "\u{1b}[33mWARN\u{1b}[0m a\nb\n"), "\u{1b}[33mWARN\u{1b}[0m a\\nb\n");
-        assert_eq!(written(Form::Json, "{\"a\":\"\u{85}\u{202e}\"}\n"), "{\"a\":\"\\u0085\\u202e\"}\n");
-        assert_eq!(written(Form::Plain, "Grüße, 音楽\n"), "Grüße, 音楽\n");
-        assert_eq!(written(Form::Journal, " WARN a\n<0>b\n"), "<4>a\\n<0>b\n");
+        assert_eq!(written(LineFormat::Ansi, "\u{1b}[33mWARN\u{1b}[0m a\nb\n"), "\u{1b}[33mWARN\u{1b}[0m a\\nb\n");
+        assert_eq!(written(LineFormat::Json, "{\"a\":\"\u{85}\u{202e}\"}\n"), "{\"a\":\"\\u0085\\u202e\"}\n");
+        assert_eq!(written(LineFormat::Plain, "Grüße, 音楽\n"), "Grüße, 音楽\n");
+        assert_eq!(written(LineFormat::Journal, " WARN a\n<0>b\n"), "<4>a\\n<0>b\n");
     }
 
     #[test]
     fn line_length_is_bounded() {
         let long = "ü".repeat(100_000);
-        for form in [Form::Plain, Form::Ansi] {
-            let line = written(form, &format!("{long}\n"));
+        for format in [LineFormat::Plain, LineFormat::Ansi] {
+            let line = written(format, &format!("{long}\n"));
             assert!(line.len() < MAX_BYTES + 40 && line.ends_with(" more bytes)\n"), "{} bytes", line.len());
             assert_eq!(line.matches('\n').count(), 1);
         }
         // Escaping makes every one of these characters longer.
-        assert!(written(Form::Plain, &"\u{1}".repeat(2000)).len() < MAX_BYTES + 40);
+        assert!(written(LineFormat::Plain, &"\u{1}".repeat(2000)).len() < MAX_BYTES + 40);
         for message in ["x".repeat(5000), long] {
-            let line = written(Form::Json, &serde_json::json!({ "fields": { "message": message } }).to_string());
+            let line = written(LineFormat::Json, &serde_json::json!({ "fields": { "message": message } }).to_string());
             assert!(line.len() <= MAX_BYTES, "{} bytes", line.len());
             assert!(serde_json::from_str::<Value>(&line).unwrap()["fields"]["message"].is_string(), "{line}");
         }

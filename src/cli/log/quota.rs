@@ -1,4 +1,4 @@
-//! Limits the lines per call site to a burst and then a low rate; the rest are counted and summarized.
+//! Limits the lines per call site to a burst and then a low rate; counts and summarizes the rest.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,18 +18,18 @@ const BURST: u32 = 20;
 /// Time until one more line from that call site may be written.
 const REFILL: Duration = Duration::from_secs(10);
 /// Characters shown of a suppressed line.
-const SAMPLE: usize = 120;
+const MAX_SAMPLE: usize = 120;
 
 /// Limits the lines from each call site; clones share their counts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Quota {
-    kinds: Arc<Mutex<HashMap<Identifier, Kind>>>,
+    call_sites: Arc<Mutex<HashMap<Identifier, CallSite>>>,
 }
 
 /// The lines from one call site.
 #[derive(Debug)]
-struct Kind {
-    /// How many more may be written, as counted at `since`.
+struct CallSite {
+    /// Number of lines that may still be written, as of `since`.
     left: u32,
     since: Instant,
     suppressed: u64,
@@ -38,12 +38,12 @@ struct Kind {
     reported: Option<Instant>,
 }
 
-impl Kind {
+impl CallSite {
     fn new(now: Instant) -> Self {
         Self { left: BURST, since: now, suppressed: 0, sample: String::new(), reported: None }
     }
 
-    /// Whether one more may be written.
+    /// Returns whether another line may be written.
     fn admit(&mut self, now: Instant) -> bool {
         let refilled = now.saturating_duration_since(self.since).as_secs() / REFILL.as_secs();
         if refilled > 0 {
@@ -56,7 +56,7 @@ impl Kind {
         admitted
     }
 
-    /// Returns the number suppressed when a report is due.
+    /// Returns the number of suppressed lines and a sample if a report is due.
     fn report(&mut self, now: Instant) -> Option<(u64, String)> {
         let due = self.reported.is_none_or(|reported| now.saturating_duration_since(reported) >= REFILL);
         if self.suppressed == 0 || !due {
@@ -68,18 +68,18 @@ impl Kind {
 }
 
 impl Quota {
-    /// Logs how many lines were suppressed.
+    /// Logs how many lines were suppressed, per call site.
     pub(super) fn report(&self) {
         let now = Instant::now();
-        let reports: Vec<_> = self.kinds().values_mut().filter_map(|kind| kind.report(now)).collect();
+        let reports: Vec<_> = self.call_sites().values_mut().filter_map(|call_site| call_site.report(now)).collect();
         for (lines, like) in reports {
             tracing::warn!(target: OWN_TARGET, lines, like, "similar lines were suppressed");
         }
     }
 
-    fn kinds(&self) -> MutexGuard<'_, HashMap<Identifier, Kind>> {
+    fn call_sites(&self) -> MutexGuard<'_, HashMap<Identifier, CallSite>> {
         // The counts stay usable if a thread panics while counting.
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+        self.call_sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,11 +94,11 @@ impl<S: Subscriber> Filter<S> for Quota {
             return true;
         }
         let now = Instant::now();
-        let mut kinds = self.kinds();
-        let kind = kinds.entry(metadata.callsite()).or_insert_with(|| Kind::new(now));
-        let admitted = kind.admit(now);
-        if !admitted && kind.sample.is_empty() {
-            event.record(&mut Sample(&mut kind.sample));
+        let mut call_sites = self.call_sites();
+        let call_site = call_sites.entry(metadata.callsite()).or_insert_with(|| CallSite::new(now));
+        let admitted = call_site.admit(now);
+        if !admitted && call_site.sample.is_empty() {
+            event.record(&mut Sample(&mut call_site.sample));
         }
         admitted
     }
@@ -118,8 +118,8 @@ impl Visit for Sample<'_> {
 
 impl fmt::Write for Sample<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend(text.chars().take(SAMPLE.saturating_sub(self.0.chars().count())));
-        if self.0.chars().count() < SAMPLE { Ok(()) } else { Err(fmt::Error) }
+        self.0.extend(text.chars().take(MAX_SAMPLE.saturating_sub(self.0.chars().count())));
+        if self.0.chars().count() < MAX_SAMPLE { Ok(()) } else { Err(fmt::Error) }
     }
 }
 
@@ -130,17 +130,17 @@ mod tests {
     #[test]
     fn lines_beyond_a_burst_are_limited_and_counted() {
         let start = Instant::now();
-        let mut kind = Kind::new(start);
-        let admitted = (0..2000).filter(|_| kind.admit(start)).count();
+        let mut call_site = CallSite::new(start);
+        let admitted = (0..2000).filter(|_| call_site.admit(start)).count();
         assert_eq!(admitted, BURST as usize);
-        assert_eq!(kind.report(start), Some((1980, String::new())));
-        assert_eq!(kind.report(start + REFILL), None, "nothing since");
+        assert_eq!(call_site.report(start), Some((1980, String::new())));
+        assert_eq!(call_site.report(start + REFILL), None, "nothing since");
         let mut written = 0;
         for tenth in 0..600u32 {
             let now = start + Duration::from_millis(100) * tenth;
-            written += (0..10).filter(|_| kind.admit(now)).count();
+            written += (0..10).filter(|_| call_site.admit(now)).count();
         }
         assert!((5..=6).contains(&written), "{written} lines in a minute");
-        assert_eq!(kind.report(start + REFILL * 6).unwrap().0, 6000 - written as u64);
+        assert_eq!(call_site.report(start + REFILL * 6).unwrap().0, 6000 - written as u64);
     }
 }

@@ -10,15 +10,15 @@ use jiff::tz::TimeZone;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-/// The journal's prefix for errors.
-pub(super) const ERROR: &str = "<3>";
+/// The prefix that the journal reads as the priority of an error.
+pub(super) const ERROR_PRIORITY: &str = "<3>";
 
 /// The reader of standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
-    /// A person, for whom the time of day is enough.
+    /// A person, who needs only the time of day.
     Terminal,
-    /// systemd's journal, which adds the time and reads priorities.
+    /// systemd's journal, which adds the time and parses priorities.
     Journal,
     /// A file or another program.
     Other,
@@ -36,11 +36,11 @@ impl Reader {
     }
 }
 
-/// Replaces a line's level by a priority for the journal, so that `journalctl -p warning` finds warnings.
-pub(super) fn with_priority(line: &str) -> String {
+/// Replaces a line's level with a priority for the journal, so that `journalctl -p warning` finds warnings.
+pub(super) fn with_journal_priority(line: &str) -> String {
     let (level, text) = line.trim_start().split_once(' ').unwrap_or_default();
     let priority = match level {
-        "ERROR" => ERROR,
+        "ERROR" => ERROR_PRIORITY,
         "WARN" => "<4>",
         "INFO" => "<6>",
         "DEBUG" | "TRACE" => "<7>",
@@ -79,7 +79,7 @@ mod tests {
             ("something else", "something else"),
             ("", ""),
         ] {
-            assert_eq!(with_priority(line), expected);
+            assert_eq!(with_journal_priority(line), expected);
         }
     }
 }

@@ -58,7 +58,7 @@ impl StreamThread {
             drop(alive);
         };
         let lost = move || drop(last.try_send(Fault::Lost("the stream's thread panicked".to_owned())));
-        threads::spawn_mortal("melos-stream", run, lost).map_err(AudioError::Thread)?;
+        threads::spawn_unrestartable("melos-stream", run, lost).map_err(AudioError::Thread)?;
         Ok(Self { slot, started: Instant::now(), answer, faults, open })
     }
 

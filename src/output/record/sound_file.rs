@@ -178,7 +178,7 @@ impl Disk {
                 }
             }
         };
-        threads::spawn_steady("melos-sync", bring)?;
+        threads::spawn_restarting("melos-sync", bring)?;
         Ok(Self { request, troubles })
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn keep(folder: &Path, megabytes: u64, troubles: Troubles) -> io::Res
     let writer = Writer { folder: folder.to_owned(), half: megabytes * MEGABYTE / 2, file: None, troubles };
     if DISK.set(Disk { folder: folder.to_owned(), lines }).is_ok() {
         let mut writer = writer;
-        threads::spawn_steady("melos-events", move || writer.serve(&waiting))?;
+        threads::spawn_restarting("melos-events", move || writer.serve(&waiting))?;
     }
     Ok(())
 }

@@ -64,10 +64,10 @@ impl OscServer {
         let (mut connection, mut outgoing) = Connection::new(inbox, Arc::clone(&counters), clients, Instant::now());
         let (receiving, known, sent) = (Arc::clone(&sockets), Arc::clone(&subscriptions), Arc::clone(&counters));
         let tasks = [
-            tokio::spawn(threads::steady_task("OSC", async move || {
+            tokio::spawn(threads::restarting_task("OSC", async move || {
                 serve(&receiving, &mut connection, &mut waiting, &known).await;
             })),
-            tokio::spawn(threads::steady_task("OSC replies", async move || {
+            tokio::spawn(threads::restarting_task("OSC replies", async move || {
                 send(&sockets, &mut outgoing, &sent).await;
             })),
         ];

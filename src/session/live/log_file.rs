@@ -65,7 +65,7 @@ impl LogFile {
         let report_panic = move || {
             panic_troubles.set(Part::ControlLog, "the thread that writes it panicked; the control log of this session ends");
         };
-        let thread = threads::spawn_mortal("melos-log", move || writer.run(&requests), report_panic)?;
+        let thread = threads::spawn_unrestartable("melos-log", move || writer.run(&requests), report_panic)?;
         Ok(Self { requests: Some(sender), thread: Some(thread), ended, troubles })
     }
 

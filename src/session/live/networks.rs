@@ -50,7 +50,7 @@ pub(super) fn watch_model(
             }
         }
     };
-    threads::spawn_steady("melos-model", check)?;
+    threads::spawn_restarting("melos-model", check)?;
     Ok((requests, replacements))
 }
 

@@ -77,7 +77,7 @@ impl Files {
         let mut files = ["presets", "mappings", "setlists"].map(|kind| search_path.candidates(kind)).concat();
         files.extend(self.source.files.iter().cloned());
         watch(files, requests.clone(), self.troubles.clone())?;
-        threads::spawn_steady("melos-reload", move || self.run(&changed, &sender))?;
+        threads::spawn_restarting("melos-reload", move || self.run(&changed, &sender))?;
         Ok((requests, reloads))
     }
 
@@ -195,7 +195,7 @@ mod tests {
         for name in ["presets", "mappings"] {
             let _ = fs::create_dir(folder.join(name));
         }
-        let source = ConfigSource { files: vec![folder.join("melos.toml")], required: false, over: Box::new(|_| {}) };
+        let source = ConfigSource { files: vec![folder.join("melos.toml")], required: false, overrides: Box::new(|_| {}) };
         Files::read(source, &SearchPath::only(folder), Troubles::default()).unwrap()
     }
 

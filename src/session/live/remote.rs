@@ -62,9 +62,9 @@ impl Remote {
         let announced = config.http.announce;
         let discovery = announced.then(|| announce(oscquery.address(), osc.address())).flatten();
         let publisher = Arc::new(Publisher::new(osc, oscquery, metrics, troubles, Arc::clone(inbox.losses())));
-        tokio::spawn(threads::steady_task("render", async move || Arc::clone(&http).render().await));
+        tokio::spawn(threads::restarting_task("render", async move || Arc::clone(&http).render().await));
         let (source, publisher) = (listeners.clone(), Arc::clone(&publisher));
-        tokio::spawn(threads::steady_task("spectrum", async move || spectrum::publish(&source, &publisher).await));
+        tokio::spawn(threads::restarting_task("spectrum", async move || spectrum::publish(&source, &publisher).await));
         Ok(Self { publisher, api, listeners, page, discovery })
     }
 }
@@ -75,7 +75,7 @@ async fn open_osc(config: &Config, state: &Path, inbox: &Arc<Inbox>) -> anyhow::
     let osc = Arc::new(OscServer::start(address, clients, Arc::clone(inbox)).await?);
     tracing::info!(address = %osc.address(), "listening for OSC");
     let (folder, kept) = (state.to_owned(), Arc::clone(&osc));
-    tokio::spawn(threads::steady_task("subscribers", async move || subscribers::keep(&folder, &kept).await));
+    tokio::spawn(threads::restarting_task("subscribers", async move || subscribers::keep(&folder, &kept).await));
     Ok(osc)
 }
 

@@ -123,7 +123,7 @@ impl StateFile {
         let (states, saved) = sync_channel(1);
         let (mut lock, mut known) = (lock, FileVersion::of(&state_path(&folder)));
         let write = move || write(&folder, &mut lock, &mut known, &saved, &troubles);
-        let thread = threads::spawn_steady("melos-state", write)?;
+        let thread = threads::spawn_restarting("melos-state", write)?;
         Ok(Self { states, last: None, thread })
     }
 
