@@ -1,5 +1,5 @@
-//! The time to generate one latent on one core, by stage and in total. A latent lasts 85.3 ms, so the real-time factor is
-//! each time divided by that.
+//! Measures the time to generate one latent on one core, by stage and in total. The real-time factor is the time divided
+//! by 85.3 ms, the duration of a latent.
 //!
 //! `MELOS_BENCH_MODEL` selects a model other than the shipped one.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
@@ -19,12 +19,12 @@ use melos::music::theory::Chord;
 
 fn models() -> Models {
     let name = std::env::var("MELOS_BENCH_MODEL").unwrap_or_else(|_| "melos-piano".to_owned());
-    let folder =
-        find_model(&SearchPath::new(&find_data(None).expect("the data folder exists")), &name).expect("the model exists");
+    let folder = find_model(&SearchPath::new(&find_data(None).expect("the data folder exists")), &name)
+        .expect("the model exists");
     Models::load(runtime().expect("the runtime is installed"), &folder).expect("the model is valid")
 }
 
-/// A block of mel frames similar to music: decreasing with frequency, and different at each call.
+/// Returns a block of mel frames similar to music: the level decreases with frequency, and each call's block differs.
 fn mel(call: u32) -> MelBlock {
     std::array::from_fn(|i| -4.0 - (i % 128) as f32 / 32.0 + (call as f32 * 0.7 + i as f32 * 0.3).sin())
 }
@@ -39,7 +39,7 @@ fn chain(criterion: &mut Criterion) {
     });
     group.bench_function("composer, one note", |bencher| {
         bencher.iter(|| {
-            let parts = [
+            let graphs = [
                 &mut composer.offset,
                 &mut composer.voice,
                 &mut composer.key,
@@ -47,7 +47,7 @@ fn chain(criterion: &mut Criterion) {
                 &mut composer.duration,
                 &mut composer.note,
             ];
-            parts.into_iter().for_each(|graph| graph.run().expect("the network runs"));
+            graphs.into_iter().for_each(|graph| graph.run().expect("the network runs"));
         });
     });
     group.bench_function("pianist, prior", |bencher| bencher.iter(|| pianist.prior.run().expect("the network runs")));
@@ -55,7 +55,7 @@ fn chain(criterion: &mut Criterion) {
         bencher.iter(|| pianist.decoder.run().expect("the network runs"));
     });
     let mut call = 0;
-    let mut sound = |vocoder: &mut Vocoder, bencher: &mut criterion::Bencher<'_>| {
+    let mut bench_vocoder = |vocoder: &mut Vocoder, bencher: &mut criterion::Bencher<'_>| {
         bencher.iter(|| {
             call += 1;
             vocoder.step(&mel(call)).expect("the network runs").frames().count()
@@ -63,10 +63,10 @@ fn chain(criterion: &mut Criterion) {
     };
     if vocoder.is_some() {
         let mut vocoder = Vocoder::new(vocoder);
-        group.bench_function("vocoder network", |bencher| sound(&mut vocoder, bencher));
+        group.bench_function("vocoder network", |bencher| bench_vocoder(&mut vocoder, bencher));
     }
-    let mut peaks = Vocoder::SpectralPeaks(Box::new(SpectralPeakVocoder::new()));
-    group.bench_function("rule-based vocoder", |bencher| sound(&mut peaks, bencher));
+    let mut rule_based = Vocoder::SpectralPeaks(Box::new(SpectralPeakVocoder::new()));
+    group.bench_function("rule-based vocoder", |bencher| bench_vocoder(&mut rule_based, bencher));
     let mut istft = Istft::new();
     let (real, imag, mut hop) = ([0.1; BINS], [0.2; BINS], [0.0; HOP]);
     group.bench_function("inverse transform", |bencher| {

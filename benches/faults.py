@@ -1,8 +1,9 @@
 """Plays for a long time while something fails every few seconds: faults.py MELOS [MINUTES] [SEED]
 
-SEED determines which faults occur when, how long they last, and how Melos is steered. A listener under JACK (dummy driver)
-records everything. Counts silences of more than 100 ms, clicks, and faults from which Melos did not recover within PATIENCE,
-and measures the growth of memory, descriptors, threads and files. Needs root for its own disk. Adds to BENCHMARKS.md.
+SEED determines which faults occur when, how long they last, and how Melos is steered. Melos plays under JACK (dummy driver), and
+another client records its output. Counts silences of more than 100 ms, clicks, and faults from which Melos did not recover within
+20 s, and measures the growth of memory, descriptors, threads and files. Needs root to mount a disk of its own. Adds a section to
+BENCHMARKS.md.
 """
 
 import contextlib
@@ -27,9 +28,10 @@ import testbed
 
 NAME, PERIOD = "melos-faults", 1024
 DISK_MB = 400
-PATIENCE = 20
+# Seconds within which Melos must recover from a fault.
+RECOVERY_LIMIT = 20
 # Seconds before and after a fault of the sound server in which silences and clicks are attributed to it.
-AFTER = 1.5
+OUTAGE_MARGIN = 1.5
 EMOTIONS = ("calm", "happy", "sad", "angry", "mysterious", "romantic", "energetic", "nostalgic")
 CONFIG = '[recordings]\nfolder = "takes"\nmax_gb = {}\nkeep_free_gb = 0.02\nwhen_full = "delete-oldest"\n'
 SENSORS = pathlib.Path(__file__).parent.parent / "tests/clients/osc_sensors.py"
@@ -39,7 +41,7 @@ NTP = 2_208_988_800
 
 @contextlib.contextmanager
 def disk(megabytes):
-    """A separate file system that can be full, read-only or frozen."""
+    """Mounts a separate file system that can be filled, made read-only or frozen; yields its folder."""
     with tempfile.TemporaryDirectory() as folder:
         image, mount_point = f"{folder}/image", f"{folder}/disk"
         os.mkdir(mount_point)
@@ -71,18 +73,18 @@ class Server:
 class Rig:
     """The system under test. Each method in FAULTS causes one fault and undoes it."""
 
-    def __init__(self, folder, server, process, log_reader, dice):
-        self.folder, self.server, self.process, self.log_reader, self.dice = folder, server, process, log_reader, dice
+    def __init__(self, folder, server, process, log_reader, rng):
+        self.folder, self.server, self.process, self.log_reader, self.rng = folder, server, process, log_reader, rng
         self.osc = SimpleUDPClient("127.0.0.1", testbed.OSC)
 
     def server_stalls(self):
         os.kill(self.server.process.pid, signal.SIGSTOP)
-        time.sleep(self.dice.uniform(0.1, 5))
+        time.sleep(self.rng.uniform(0.1, 5))
         os.kill(self.server.process.pid, signal.SIGCONT)
 
     def server_dies(self):
         self.server.kill()
-        time.sleep(self.dice.uniform(0, 6))
+        time.sleep(self.rng.uniform(0, 6))
         self.server.start()
 
     def flood(self):
@@ -92,14 +94,14 @@ class Rig:
     def noise(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             for _ in range(5000):
-                head = self.dice.choice([b"", b"/melos/chord\0\0\0\0,s\0\0", b"#bundle\0"])
-                udp.sendto(head + self.dice.randbytes(self.dice.randrange(200)), ("127.0.0.1", testbed.OSC))
+                head = self.rng.choice([b"", b"/melos/chord\0\0\0\0,s\0\0", b"#bundle\0"])
+                udp.sendto(head + self.rng.randbytes(self.rng.randrange(200)), ("127.0.0.1", testbed.OSC))
                 time.sleep(0.0002)
 
     def fast_clock(self):
         message = b"/melos/emotion\0\0,s\0\0sad\0"
         for _ in range(60):
-            due = int(time.time()) + NTP + self.dice.randrange(3000, 3500)
+            due = int(time.time()) + NTP + self.rng.randrange(3000, 3500)
             bundle = b"#bundle\0" + struct.pack(">Q", due << 32) + (struct.pack(">I", len(message)) + message) * 100
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
                 udp.sendto(bundle, ("127.0.0.1", testbed.OSC))
@@ -112,24 +114,24 @@ class Rig:
                 with contextlib.suppress(OSError):
                     held.append(stack.enter_context(socket.create_connection(("127.0.0.1", testbed.HTTP), 1)))
                     held[-1].sendall(b"GET /status HTTP/1.1\r\nHost: ")
-            time.sleep(self.dice.uniform(1, 5))
+            time.sleep(self.rng.uniform(1, 5))
 
     def disk_full(self):
         with contextlib.suppress(OSError), open(f"{self.folder}/ballast", "wb", buffering=0) as ballast:
             while ballast.write(bytes(1 << 20)):
                 pass
-        time.sleep(self.dice.uniform(1, 8))
+        time.sleep(self.rng.uniform(1, 8))
         os.remove(f"{self.folder}/ballast")
 
     def folders_locked(self):
         folders = [self.folder, f"{self.folder}/takes"]
         subprocess.run(["chattr", "+i", *folders], check=True)
-        time.sleep(self.dice.uniform(1, 8))
+        time.sleep(self.rng.uniform(1, 8))
         subprocess.run(["chattr", "-i", *folders], check=True)
 
     def disk_hangs(self):
         subprocess.run(["fsfreeze", "-f", self.folder], check=True)
-        time.sleep(self.dice.uniform(0.5, 6))
+        time.sleep(self.rng.uniform(0.5, 6))
         subprocess.run(["fsfreeze", "-u", self.folder], check=True)
 
     def disk_slow(self):
@@ -142,36 +144,36 @@ class Rig:
     def descriptors(self):
         limits = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (len(self.open_files()), limits[1]))
-        time.sleep(self.dice.uniform(1, 6))
+        time.sleep(self.rng.uniform(1, 6))
         resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, limits)
 
     def log_reader_stalls(self):
         os.kill(self.log_reader.pid, signal.SIGSTOP)
         for _ in range(3000):
             self.osc.send_message("/melos/chord", "Hm")
-        time.sleep(self.dice.uniform(1, 10))
+        time.sleep(self.rng.uniform(1, 10))
         os.kill(self.log_reader.pid, signal.SIGCONT)
 
     def reload(self):
         config, preset = pathlib.Path(self.folder) / "melos.toml", pathlib.Path(self.folder) / "melos/presets/mine.toml"
         preset.write_text("schema = 1\nname = \"Mine\"\nreverb = 0,6\n")
         config.write_text(CONFIG.format('"much"'))
-        time.sleep(self.dice.uniform(0.5, 4))
-        preset.write_text(f"schema = 1\nname = \"Mine\"\nreverb = {self.dice.random():.3f}\n")
-        config.write_text(CONFIG.format(self.dice.choice([0.15, 0.2])))
+        time.sleep(self.rng.uniform(0.5, 4))
+        preset.write_text(f"schema = 1\nname = \"Mine\"\nreverb = {self.rng.random():.3f}\n")
+        config.write_text(CONFIG.format(self.rng.choice([0.15, 0.2])))
 
     def open_files(self):
         return os.listdir(f"/proc/{self.process.pid}/fd")
 
     def steer(self):
-        self.osc.send_message(f"/melos/emotion/{self.dice.choice(EMOTIONS)}", self.dice.random())
-        self.osc.send_message("/melos/temperature", self.dice.uniform(0.5, 1.3))
-        self.osc.send_message("/melos/record", self.dice.randrange(2))
+        self.osc.send_message(f"/melos/emotion/{self.rng.choice(EMOTIONS)}", self.rng.random())
+        self.osc.send_message("/melos/temperature", self.rng.uniform(0.5, 1.3))
+        self.osc.send_message("/melos/record", self.rng.randrange(2))
 
     def recovered(self):
-        """Waits until Melos plays, responds and records again without troubles; returns the problem if it does not."""
-        started, value = time.monotonic(), round(self.dice.random(), 3)
-        while time.monotonic() - started < PATIENCE:
+        """Waits until Melos plays, responds and records again without troubles. Returns None, or the problem if it does not."""
+        started, value = time.monotonic(), round(self.rng.random(), 3)
+        while time.monotonic() - started < RECOVERY_LIMIT:
             self.osc.send_message("/melos/reverb", value)
             self.osc.send_message("/melos/record", 1)
             time.sleep(0.25)
@@ -191,26 +193,26 @@ FAULTS = [
 
 
 def sizes(rig):
-    """Returns megabytes in memory and on disk, descriptors and threads."""
+    """Returns the megabytes in memory and on disk, and the numbers of descriptors and threads."""
     files = sum(path.stat().st_size for path in pathlib.Path(rig.folder).rglob("*") if path.is_file())
     threads = len(os.listdir(f"/proc/{rig.process.pid}/task"))
     return [testbed.memory_mb(rig.process)[0], files / 1e6, len(rig.open_files()), threads]
 
 
-def play(rig, listener, minutes):
+def play(rig, output_monitor, minutes):
     """Causes faults until the time is up."""
     started, grown, counts, wrong, outages = time.monotonic(), [], {}, [], []
     while time.monotonic() - started < 60 * minutes:
-        for _ in range(rig.dice.randrange(1, 4)):
+        for _ in range(rig.rng.randrange(1, 4)):
             rig.steer()
-            time.sleep(rig.dice.uniform(0.5, 4))
-        fault = rig.dice.choice(FAULTS)
-        name, since = fault.__name__.replace("_", " "), time.monotonic()
-        print(f"{since - started:7.1f} s  {name}", flush=True)
+            time.sleep(rig.rng.uniform(0.5, 4))
+        fault = rig.rng.choice(FAULTS)
+        name, started_at = fault.__name__.replace("_", " "), time.monotonic()
+        print(f"{started_at - started:7.1f} s  {name}", flush=True)
         fault(rig)
-        over = time.monotonic()
+        ended = time.monotonic()
         if fault in (Rig.server_stalls, Rig.server_dies):
-            outages.append((since, over))
+            outages.append((started_at, ended))
         counts[name] = counts.get(name, 0) + 1
         if trouble := rig.recovered():
             wrong.append(f"{name}: {trouble}")
@@ -218,13 +220,13 @@ def play(rig, listener, minutes):
             if rig.process.poll() is not None:
                 break
         grown.append([(time.monotonic() - started) / 60, *sizes(rig)])
-        print(f"           {time.monotonic() - over:.1f} s until recovery, at {time.monotonic():.2f}; {len(listener.silences)} silences, "
-              f"{len(listener.clicks)} clicks, {grown[-1]}", flush=True)
+        print(f"           {time.monotonic() - ended:.1f} s until recovery, at {time.monotonic():.2f}; {len(output_monitor.silences)} silences, "
+              f"{len(output_monitor.clicks)} clicks, {grown[-1]}", flush=True)
     return grown, counts, wrong, outages
 
 
 def soak(melos, minutes, seed):
-    dice, server = random.Random(seed), Server()
+    rng, server = random.Random(seed), Server()
     os.environ |= {"JACK_DEFAULT_SERVER": NAME, "JACK_NO_START_SERVER": "1", "JACK_NO_AUDIO_RESERVATION": "1"}
     with disk(DISK_MB) as folder, tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
         os.makedirs(f"{folder}/melos/presets")
@@ -237,36 +239,36 @@ def soak(melos, minutes, seed):
                    "--midi", "jack", "--state", folder, "--config", f"{folder}/melos.toml", "--preset", "calm"]
         process = subprocess.Popen(command, stderr=log_reader.stdin, env=os.environ | {"XDG_CONFIG_HOME": folder})
         log_reader.stdin.close()
-        listener = monitor.Monitor("target/clicks")
+        output_monitor = monitor.Monitor("target/clicks")
         stack.callback(lambda: (process.terminate(), process.wait(), log_reader.wait()))
         testbed.wait_until_it_plays()
-        rig = Rig(folder, server, process, log_reader, dice)
+        rig = Rig(folder, server, process, log_reader, rng)
         assert rig.recovered() is None
-        grown, counts, wrong, outages = play(rig, listener, minutes)
+        grown, counts, wrong, outages = play(rig, output_monitor, minutes)
         last = testbed.status() or {"losses": {}, "seconds": 0}
-        listener.close()
+        output_monitor.close()
         log.seek(0, os.SEEK_END)
-        logged = log.tell()
-    return summary(listener, grown, counts, wrong, outages) | {
+        log_bytes = log.tell()
+    return summary(output_monitor, grown, counts, wrong, outages) | {
         "minutes": round(last["seconds"] / 60, 1), "seed": seed, "period": PERIOD, "realtime": server.realtime(),
-        "losses": {name: count for name, count in last["losses"].items() if count}, "log_mb": logged / 1e6,
+        "losses": {name: count for name, count in last["losses"].items() if count}, "log_mb": log_bytes / 1e6,
     }
 
 
-def summary(listener, grown, counts, wrong, outages):
-    """Returns silences and clicks, separately for times when the server itself was down or hung."""
-    among = lambda moment: any(since - AFTER <= moment <= over + AFTER for since, over in outages)
+def summary(output_monitor, grown, counts, wrong, outages):
+    """Summarizes a run; silences and clicks during outages of the server are counted separately."""
+    during_outage = lambda moment: any(started_at - OUTAGE_MARGIN <= moment <= ended + OUTAGE_MARGIN for started_at, ended in outages)
     back = []
-    for since, over in outages:
-        back += [first - over for first in listener.first if over <= first < over + PATIENCE][:1]
+    for started_at, ended in outages:
+        back += [first - ended for first in output_monitor.first_sounds if ended <= first < ended + RECOVERY_LIMIT][:1]
     return {
-        "heard_minutes": listener.frames_heard / monitor.RATE / 60,
-        "silences": [round(seconds, 3) for moment, seconds in listener.silences if not among(moment)],
-        "clicks": sum(not among(moment) for moment in listener.clicks),
-        "server_silences": [round(seconds, 3) for moment, seconds in listener.silences if among(moment)],
-        "server_clicks": sum(among(moment) for moment in listener.clicks),
+        "heard_minutes": output_monitor.frames_heard / monitor.RATE / 60,
+        "silences": [round(seconds, 3) for moment, seconds in output_monitor.silences if not during_outage(moment)],
+        "clicks": sum(not during_outage(moment) for moment in output_monitor.clicks),
+        "server_silences": [round(seconds, 3) for moment, seconds in output_monitor.silences if during_outage(moment)],
+        "server_clicks": sum(during_outage(moment) for moment in output_monitor.clicks),
         "back_seconds": sorted(round(seconds, 2) for seconds in back),
-        "missed_by_listener": listener.missed, "faults": counts, "wrong": wrong,
+        "missed_by_listener": output_monitor.missed, "faults": counts, "wrong": wrong,
         "grown": [grown[at * (len(grown) - 1) // 4] for at in range(5)],
     }
 

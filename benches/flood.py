@@ -15,10 +15,10 @@ import time
 from pythonosc.udp_client import SimpleUDPClient
 
 import report
-from testbed import OSC, RATE, Listener, daemon, jack_server, render, status
+from testbed import OSC, RATE, Recorder, daemon, jack_server, render, status
 
 FADER = "/melos/reverb/size"
-AT_REST = {
+FINAL_VALUES = {
     "valence": 0.25, "level/network": -3, "temperature": 0.875, "tone": -0.125,
     "arousal": -0.5, "reverb": 0.375, "density": 0.5, "width": 0.625,
 }
@@ -32,32 +32,32 @@ def flood(melos, seconds, rate, period):
         log = f"{folder}/session.log"
         arguments = ["--audio", "jack", "--preset", "calm", "--control-log", log]
         with jack_server("melos-flood", period) as realtime, daemon(melos, *arguments):
-            with Listener() as listener:
+            with Recorder() as recorder:
                 osc, before = SimpleUDPClient("127.0.0.1", OSC), status()
                 sensors = subprocess.Popen([sys.executable, SENSORS, str(OSC), str(rate), str(seconds)])
                 while sensors.poll() is None:
                     value = round(0.3 + len(moves) / 10_000, 4)
-                    moves[value] = listener.now()
+                    moves[value] = recorder.now()
                     osc.send_message(FADER, value)
                     time.sleep(0.2)
                 time.sleep(1)
                 after = status()
         full = render(melos, log, folder)
         lines = open(log).read().splitlines()
-    compared = listener.compare(full)
+    compared = recorder.compare(full)
     executed = {due: int(at) for *_, due, at in (line.split() for line in lines if " executed " in line)}
     moved = [line.split() for line in lines if line[0].isdigit() and f" {FADER} " in line]
     applied = {round(float(value), 4): executed.get(frame, int(frame)) for frame, _, value in moved}
     return {
         "seconds": seconds, "rate": rate, "period": period, "realtime": realtime,
-        "won": all(after["parameters"][id] == value for id, value in AT_REST.items()),
+        "won": all(after["parameters"][id] == value for id, value in FINAL_VALUES.items()),
         "counters": {
             "osc_received": after["osc_received"] - before["osc_received"],
             **{counter: after["losses"][counter] - before["losses"][counter] for counter in COUNTERS},
         },
         **compared, "moves": len(moves),
         "milliseconds": [
-            (applied[value] - listener.frame(moment)) / RATE * 1000 for value, moment in moves.items() if value in applied
+            (applied[value] - recorder.frame(frame_time)) / RATE * 1000 for value, frame_time in moves.items() if value in applied
         ],
     }
 

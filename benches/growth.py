@@ -1,7 +1,7 @@
 """Measures the daemon's processor time and memory under several conditions, one after another, under JACK's dummy driver.
 
-Every condition gets a new daemon that plays the same music from the start, so that only the condition differs. Evidence is counted to check that
-each condition applied: messages received by subscribers or sent by sensors, MIDI received, bytes recorded.
+Every condition gets a new daemon that plays the same music from the start, so that only the condition differs. To check that each condition
+applies, evidence is counted: messages received by subscribers or sent by sensors, MIDI messages received, or bytes recorded.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ from testbed import HTTP, OSC, daemon, jack_server, memory_mb, status, wait_unti
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests/browser"))
 PERIOD = 256
-# Seconds until a condition has settled, seconds per measurement, and rounds, in each of which every condition is measured.
-SETTLED, MEASURED, ROUNDS = 6, 25, 2
+# Seconds until a condition has settled, seconds per measurement, and number of rounds through all conditions.
+SETTLING_SECONDS, MEASURED_SECONDS, ROUNDS = 6, 25, 2
 FLOOD = 10_000
 SENSORS = ROOT / "tests/clients/osc_sensors.py"
 MIDI_OUT = "[midi.out]\nnotes = true\nclock = true\n"
@@ -96,24 +96,24 @@ def recording(folder, evidence):
 def midi_out(_, evidence):
     import jack
 
-    client = jack.Client("ear", no_start_server=True)
-    inlet = client.midi_inports.register("in")
+    client = jack.Client("receiver", no_start_server=True)
+    input_port = client.midi_inports.register("in")
 
     @client.set_process_callback
     def process(_):
-        evidence.count += sum(1 for _ in inlet.incoming_midi_events())
+        evidence.count += sum(1 for _ in input_port.incoming_midi_events())
 
     with client:
         while not client.get_ports("melos:midi_out"):
             time.sleep(0.1)
-        client.connect("melos:midi_out", inlet)
+        client.connect("melos:midi_out", input_port)
         yield
 
 
 @contextlib.contextmanager
 def flood(_, evidence):
     before = status()["osc_received"]
-    sensors = subprocess.Popen([sys.executable, SENSORS, str(OSC), str(FLOOD), str(SETTLED + MEASURED + 5)], stdout=subprocess.DEVNULL)
+    sensors = subprocess.Popen([sys.executable, SENSORS, str(OSC), str(FLOOD), str(SETTLING_SECONDS + MEASURED_SECONDS + 5)], stdout=subprocess.DEVNULL)
     try:
         yield
         evidence.count = status()["osc_received"] - before
@@ -146,29 +146,29 @@ def measure(melos, name):
         with daemon(melos, *arguments, midi="jack", state=str(folder)) as process:
             wait_until_it_plays()
             with condition(folder, evidence):
-                time.sleep(SETTLED)
+                time.sleep(SETTLING_SECONDS)
                 before, started = processor_times(process), time.monotonic()
-                time.sleep(MEASURED)
+                time.sleep(MEASURED_SECONDS)
                 after, seconds = processor_times(process), time.monotonic() - started
                 memory = memory_mb(process)[0]
     if counts and not evidence.count:
         raise SystemExit(f"{name}: no {counts}")
     other, generator = ((after[part] - before[part]) / seconds for part in ("other", "generator"))
-    return {"other": other, "generator": generator, "memory": memory, "evidence": evidence.count / (SETTLED + seconds), "counts": counts}
+    return {"other": other, "generator": generator, "memory": memory, "evidence": evidence.count / (SETTLING_SECONDS + seconds), "counts": counts}
 
 
 def growth(melos):
     """Returns the measurements of each condition, and plots them."""
     found = {name: [] for name in CONDITIONS}
     with jack_server("melos-growth", PERIOD) as realtime:
-        for turn in range(ROUNDS):
+        for round_index in range(ROUNDS):
             for name, measured in found.items():
                 measured.append(measure(melos, name))
-                print(f"  {turn + 1}/{ROUNDS} {name}: {measured[-1]}", flush=True)
-    middle = lambda name, what: statistics.median(one[what] for one in found[name])
-    bars = {name: [middle(name, "other"), middle(name, "generator")] for name in found}
-    plot.growth(bars, {name: middle(name, "memory") for name in found}, ROOT / "docs/growth.svg")
-    return {"conditions": found, "seconds": MEASURED, "period": PERIOD, "realtime": realtime}
+                print(f"  {round_index + 1}/{ROUNDS} {name}: {measured[-1]}", flush=True)
+    median = lambda name, what: statistics.median(one[what] for one in found[name])
+    bars = {name: [median(name, "other"), median(name, "generator")] for name in found}
+    plot.growth(bars, {name: median(name, "memory") for name in found}, ROOT / "docs/growth.svg")
+    return {"conditions": found, "seconds": MEASURED_SECONDS, "period": PERIOD, "realtime": realtime}
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ struct counts {
     uint64_t all, vector, memory;
 };
 
-/* By thread, so that threads do not overwrite one another's. */
+/* One entry per thread, so that threads do not overwrite each other's counts. */
 static struct counts executed[THREADS];
 
 static void add(struct counts *sum, const struct counts *more)
@@ -38,12 +38,12 @@ static void add(struct counts *sum, const struct counts *more)
     sum->memory += more->memory;
 }
 
-static void executes(unsigned thread, void *block)
+static void count_block(unsigned thread, void *block)
 {
     add(&executed[thread % THREADS], block);
 }
 
-static void translates(plugin_id id, struct qemu_plugin_tb *block)
+static void prepare_block(plugin_id id, struct qemu_plugin_tb *block)
 {
     struct counts *counts = calloc(1, sizeof *counts);
     (void)id;
@@ -56,10 +56,10 @@ static void translates(plugin_id id, struct qemu_plugin_tb *block)
         counts->vector += (group & 0x7) == 0x7;
         counts->memory += (group & 0x5) == 0x4;
     }
-    qemu_plugin_register_vcpu_tb_exec_cb(block, executes, 0, counts);
+    qemu_plugin_register_vcpu_tb_exec_cb(block, count_block, 0, counts);
 }
 
-static void ends(plugin_id id, void *unused)
+static void print_counts(plugin_id id, void *unused)
 {
     struct counts sum = {0};
     (void)id, (void)unused;
@@ -71,7 +71,7 @@ static void ends(plugin_id id, void *unused)
 EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
 {
     (void)info, (void)argc, (void)argv;
-    qemu_plugin_register_vcpu_tb_trans_cb(id, translates);
-    qemu_plugin_register_atexit_cb(id, ends, NULL);
+    qemu_plugin_register_vcpu_tb_trans_cb(id, prepare_block);
+    qemu_plugin_register_atexit_cb(id, print_counts, NULL);
     return 0;
 }

@@ -13,11 +13,12 @@ import time
 import numpy as np
 from pythonosc.udp_client import SimpleUDPClient
 
-from testbed import OSC, RATE, Listener, daemon, jack_server, render
+from testbed import OSC, RATE, Recorder, daemon, jack_server, render
 
-# A change without an effect within this many seconds counts as having taken this long.
+# Seconds in which an effect is expected; without one, this counts as the latency.
 WINDOW = 1.0
-# Address and values of the messages, the seconds between them, and other settings. Bytes are sent as MIDI, with the same effect.
+# For each lane: the address and values of its messages, the range of seconds between them, and settings. Bytes are MIDI messages
+# with the same effect as the address.
 LANES = {
     "mood": ("/melos/emotion", ("angry", "calm", "happy", "sad"), (0.6, 1.0), ()),
     "chord, network": ("/melos/chord", ("Am", "F", "Dm", "G"), (0.6, 1.0), ("mute/harmony=true",)),
@@ -32,20 +33,20 @@ def midi_sender():
     """Yields a function that sends a MIDI message in the next period and returns the frame at which it was sent."""
     import jack
 
-    client, waiting, sent = jack.Client("sender", no_start_server=True), [], []
+    client, pending, sent = jack.Client("sender", no_start_server=True), [], []
     out, written = client.midi_outports.register("out"), threading.Event()
 
     @client.set_process_callback
     def process(_):
         out.clear_buffer()
-        if waiting:
-            out.write_midi_event(0, waiting.pop())
+        if pending:
+            out.write_midi_event(0, pending.pop())
             sent.append(client.last_frame_time)
             written.set()
 
     def send(message):
         written.clear()
-        waiting.append(message)
+        pending.append(message)
         written.wait()
         return sent[-1]
 
@@ -58,7 +59,7 @@ def midi_sender():
 
 
 def perform(melos, log, lane, count, period):
-    """Runs Melos and sends the messages; returns the listener and the times at which they were sent, in frames."""
+    """Runs Melos and sends the messages; returns the recorder and the frame times at which they were sent."""
     address, values, pause, settings = LANES[lane]
     sent = []
     arguments = ["--audio", "jack", "--preset", "calm", "--control-log", log]
@@ -68,32 +69,32 @@ def perform(melos, log, lane, count, period):
     with contextlib.ExitStack() as stack:
         stack.enter_context(jack_server("melos-latency", period))
         stack.enter_context(daemon(melos, *arguments, midi="jack" if midi else "off"))
-        listener = stack.enter_context(Listener())
+        recorder = stack.enter_context(Recorder())
         osc = SimpleUDPClient("127.0.0.1", OSC)
 
         def send_osc(value):
-            moment = listener.now()
+            frame_time = recorder.now()
             osc.send_message(address, value)
-            return moment
+            return frame_time
 
         send = stack.enter_context(midi_sender()) if midi else send_osc
         for index in range(count):
             time.sleep(random.uniform(*pause))
             sent.append(send(values[index % len(values)]))
-    return listener, sent
+    return recorder, sent
 
 
-def without(lines, index):
-    """Returns a control log without an event and without the `executed` lines of its immediate commands; later commands are renumbered."""
+def log_without(lines, index):
+    """Returns a control log without an event and the `executed` lines of its immediate commands, and with later commands renumbered."""
     frame = lines[index].split()[0]
-    kept, gone = [], 0
+    kept, removed = [], 0
     for line in lines[:index] + lines[index + 1 :]:
         words = line.split()
         if words[1:2] == ["executed"]:
             if words[4] == frame:
-                gone += int(words[3]) - int(words[2])
+                removed += int(words[3]) - int(words[2])
                 continue
-            words[2:4] = [str(int(number) - gone) for number in words[2:4]]
+            words[2:4] = [str(int(number) - removed) for number in words[2:4]]
             line = " ".join(words) + "\n"
         kept.append(line)
     return kept
@@ -103,19 +104,19 @@ def latencies(melos, lane, count, period):
     """Returns the milliseconds from each message to its sound, and how the recording compares with the rendered control log."""
     with tempfile.TemporaryDirectory() as folder:
         log = f"{folder}/session.log"
-        listener, sent = perform(melos, log, lane, count, period)
+        recorder, sent = perform(melos, log, lane, count, period)
         lines = open(log).read().splitlines(keepends=True)
         messages = f"{LANES[lane][0]} "
         events = [index for index, line in enumerate(lines) if line[0].isdigit() and messages in line]
         full = render(melos, log, folder, int(lines[-1].split()[0]) / RATE)
-        compared = listener.compare(full)
+        compared = recorder.compare(full)
         found = []
         # The end of the session also stops the music.
-        for moment, index in zip(sent, events[: len(sent)], strict=True):
-            log_without = f"{folder}/without.log"
-            open(log_without, "w").writelines(without(lines, index))
-            other = render(melos, log_without, folder, int(lines[index].split()[0]) / RATE + WINDOW)
+        for frame_time, index in zip(sent, events[: len(sent)], strict=True):
+            path = f"{folder}/without.log"
+            open(path, "w").writelines(log_without(lines, index))
+            other = render(melos, path, folder, int(lines[index].split()[0]) / RATE + WINDOW)
             different = np.flatnonzero(full[: len(other)] != other[: len(full)])
             heard_at = different[0] if len(different) else len(other)
-            found.append((heard_at - listener.frame(moment)) / RATE * 1000)
+            found.append((heard_at - recorder.frame(frame_time)) / RATE * 1000)
         return found, compared

@@ -26,7 +26,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 
 def chain(_):
-    """Returns the nanoseconds of engine and generator by benchmark."""
+    """Returns the nanoseconds that the benchmarks of engine and generator take."""
     subprocess.run(["cargo", "bench", "--locked", "--bench", "engine", "--bench", "chain"], cwd=ROOT, check=True)
     found = {}
     for estimates in sorted((ROOT / "target/criterion").glob("*/*/new/estimates.json")):

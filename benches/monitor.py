@@ -1,7 +1,7 @@
 """Monitors what melos plays through JACK. As a program, it writes the audio to standard output; `Monitor` runs that program,
 restarts it whenever the server has stopped, and counts silences and clicks.
 
-A listener inside the controlling program would be lost with the server, and would have to wait for the interpreter lock.
+A JACK client inside the controlling program would be lost with the server, and would have to wait for the interpreter lock.
 """
 
 import collections
@@ -17,19 +17,20 @@ import numpy as np
 
 RATE = 48_000
 PORTS = ("melos-audio:left", "melos-audio:right")
-# Of a block: its arrival time, its first frame on the server's clock, its length, and whether both ports are connected.
-HEAD = struct.Struct("<dII?")
+# The header of a block: arrival time, first frame on the server's clock, length, and whether both ports are connected.
+HEADER = struct.Struct("<dII?")
 # Silence threshold (-80 dB), and the minimum length of an audible silence in seconds.
-SILENT, LONG = 1e-4, 0.1
-# A click is a step whose change of slope is this many times that of its surroundings (10 ms on either side).
-AROUND, NEAR, FACTOR, LEAST = 480, 8, 7, 0.004
-# Music is never exactly zero for this many frames; such a run is a missing block.
-HOLE = 64
+SILENCE_LEVEL, MIN_SILENCE = 1e-4, 0.1
+# A click is a second difference above MIN_STEP that is also CLICK_RATIO times the RMS of the second differences on either side:
+# over CONTEXT frames, except the nearest NEAR frames.
+CONTEXT, NEAR, CLICK_RATIO, MIN_STEP = 480, 8, 7, 0.004
+# Music is never exactly zero for this many frames; such a run of zeros is a missing block.
+MISSING_BLOCK = 64
 CHUNK = 10 * RATE
 
 
-def listen():
-    """Writes every block until the server exits."""
+def record():
+    """Writes every block to standard output until the server exits."""
     import jack
 
     # The callback must acquire the interpreter lock well within a period.
@@ -51,107 +52,107 @@ def listen():
     client.activate()
     while True:
         time.sleep(0.01)
-        there = {port.name for port in client.get_ports(PORTS[0].split(":")[0] + ":", is_audio=True, is_output=True)}
-        if there.issuperset(PORTS) and not all(port.connections for port in ports):
+        available = {port.name for port in client.get_ports(PORTS[0].split(":")[0] + ":", is_audio=True, is_output=True)}
+        if available.issuperset(PORTS) and not all(port.connections for port in ports):
             for theirs, ours in zip(PORTS, ports):
                 client.connect(theirs, ours)
         while blocks:
-            *head, sound = blocks.popleft()
-            sys.stdout.buffer.write(HEAD.pack(*head) + np.stack(sound, 1).tobytes())
+            *header, sound = blocks.popleft()
+            sys.stdout.buffer.write(HEADER.pack(*header) + np.stack(sound, 1).tobytes())
         sys.stdout.buffer.flush()
 
 
-def runs(true):
-    """Returns start and end of every run of true values."""
-    return np.flatnonzero(np.diff(np.concatenate(([0], true.astype(np.int8), [0])))).reshape(-1, 2)
+def runs(mask):
+    """Returns the start and end of every run of true values."""
+    return np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0])))).reshape(-1, 2)
 
 
 def silences(sound):
-    """Returns start and end, in frames, of every audible silence."""
-    return [(begin, end) for begin, end in runs(np.abs(sound).max(1) < SILENT) if end - begin >= LONG * RATE]
+    """Returns the start and end, in frames, of every audible silence."""
+    return [(begin, end) for begin, end in runs(np.abs(sound).max(1) < SILENCE_LEVEL) if end - begin >= MIN_SILENCE * RATE]
 
 
 def clicks(sound):
-    """Returns the frames at which a channel has an unusual step."""
+    """Returns the frames at which a channel has a click."""
     found = set()
     for channel in sound.T.astype(np.float64):
-        slope = np.abs(np.diff(channel, 2))
-        energy = np.concatenate(([0], np.cumsum(slope**2)))
-        at = np.flatnonzero(slope > LEAST)
-        at = at[(at >= AROUND) & (at < len(slope) - AROUND)]
-        mean = lambda begin, end: np.sqrt((energy[end] - energy[begin]) / (AROUND - NEAR))
-        usual = np.maximum(mean(at - AROUND, at - NEAR), mean(at + NEAR + 1, at + AROUND + 1))
-        found.update(int(frame) for frame in at[slope[at] > FACTOR * usual])
-    found.update(int(begin) for begin, end in runs((sound == 0).all(1)) if end - begin >= HOLE and 0 < begin and end < len(sound))
-    # A step is one click, although its slope changes twice.
+        difference = np.abs(np.diff(channel, 2))
+        energy = np.concatenate(([0], np.cumsum(difference**2)))
+        at = np.flatnonzero(difference > MIN_STEP)
+        at = at[(at >= CONTEXT) & (at < len(difference) - CONTEXT)]
+        mean = lambda begin, end: np.sqrt((energy[end] - energy[begin]) / (CONTEXT - NEAR))
+        usual = np.maximum(mean(at - CONTEXT, at - NEAR), mean(at + NEAR + 1, at + CONTEXT + 1))
+        found.update(int(frame) for frame in at[difference[at] > CLICK_RATIO * usual])
+    found.update(int(begin) for begin, end in runs((sound == 0).all(1)) if end - begin >= MISSING_BLOCK and 0 < begin and end < len(sound))
+    # A step is one click, although it causes two large second differences.
     return [frame for frame in sorted(found) if not found & set(range(frame - NEAR, frame))]
 
 
 class Monitor:
-    """Listens until closed. `silences` are pairs of time and duration in seconds, `clicks` are times, and `first` are the
-    times of the first sound after every (re)start, all on the monotonic clock; `missed` counts blocks that the listener
-    itself missed. The blocks around a click are saved in a folder as numpy files, for inspection."""
+    """Monitors the output until closed. `silences` are pairs of time and duration in seconds, `clicks` are times, and
+    `first_sounds` are the times of the first sound after every (re)start, all on the monotonic clock. `missed` counts blocks
+    that the recording process missed. The blocks around a click are saved in a folder as NumPy files, for inspection."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.silences, self.clicks, self.first = [], [], []
+        self.silences, self.clicks, self.first_sounds = [], [], []
         self.frames_heard = self.missed = 0
         self.past = collections.deque(maxlen=2 * CHUNK // 1024)
-        self.open, self.process = True, None
-        self.thread = threading.Thread(target=self._listen, daemon=True)
+        self.is_open, self.recorder = True, None
+        self.thread = threading.Thread(target=self._record, daemon=True)
         self.thread.start()
 
     def close(self):
-        self.open = False
-        self.process.terminate()
+        self.is_open = False
+        self.recorder.terminate()
         self.thread.join()
 
-    def _listen(self):
-        while self.open:
-            self.process = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            self._read_process(self.process.stdout)
-            self.process.wait()
+    def _record(self):
+        while self.is_open:
+            self.recorder = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            self._read_process(self.recorder.stdout)
+            self.recorder.wait()
             time.sleep(0.05)
 
     def _read_process(self, pipe):
         """Processes the audio of one recorder process."""
         blocks, next_frame, last = [], None, None
-        while head := pipe.read(HEAD.size):
-            if len(head) < HEAD.size:
+        while header := pipe.read(HEADER.size):
+            if len(header) < HEADER.size:
                 break
-            arrival, frame, frames, connected = HEAD.unpack(head)
+            arrival, frame, frames, connected = HEADER.unpack(header)
             data = pipe.read(frames * 8)
             if len(data) < frames * 8:
                 break
             sound = np.frombuffer(data, "<f4").reshape(-1, 2)
             self.past.append((frame, connected, sound))
             if next_frame is not None and not connected:
-                # Without the ports, there is silence until they are reconnected, but reconnecting is not a click.
-                self._examine(blocks, True)
+                # While the ports are disconnected there is silence, but reconnecting them is not a click.
+                self._analyse(blocks, True)
                 blocks, next_frame, last = [], None, arrival
             if next_frame is None:
-                if not connected or np.abs(sound).max(0).min() < SILENT:
+                if not connected or np.abs(sound).max(0).min() < SILENCE_LEVEL:
                     continue
-                self.first.append(arrival)
-                if last is not None and arrival - last >= LONG:
+                self.first_sounds.append(arrival)
+                if last is not None and arrival - last >= MIN_SILENCE:
                     self.silences.append((last, arrival - last))
             elif next_frame != frame:
-                # Frames were lost, so a new segment starts here. A server that had hung runs a cycle twice, the first time
-                # while Melos is still writing the block.
+                # Frames were lost, so a new segment starts here. A server that hung repeats a cycle; in the first one,
+                # Melos was still writing the block.
                 if blocks and (frame + frames) % 2**32 == next_frame:
                     blocks.pop()
                 self.missed += 1
-                self._examine(blocks, True)
+                self._analyse(blocks, True)
                 blocks = []
             next_frame = (frame + frames) % 2**32
             blocks.append((arrival, sound))
             self.frames_heard += frames
             if len(blocks) * frames >= CHUNK:
-                blocks = self._examine(blocks, False)
-        self._examine(blocks, True)
+                blocks = self._analyse(blocks, False)
+        self._analyse(blocks, True)
 
-    def _examine(self, blocks, ends):
+    def _analyse(self, blocks, ends):
         """Analyses a segment and returns its last blocks, which also belong to the next one."""
         if not blocks:
             return []
@@ -173,4 +174,4 @@ class Monitor:
 
 
 if __name__ == "__main__":
-    listen()
+    record()

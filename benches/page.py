@@ -10,8 +10,8 @@ from testbed import HTTP, daemon, processor_seconds, wait_until_it_plays
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "tests/browser"))
 LOADS = 5
-# Seconds per measurement, and number of alternations between an open page and no page.
-MEASURED, TURNS = 30, 3
+# Seconds per measurement, and number of rounds, each without and with the page.
+MEASURED_SECONDS, ROUNDS = 30, 3
 
 
 def processor_times(process):
@@ -33,23 +33,24 @@ def cores(process, seconds):
 
 
 def page(melos):
+    """Returns the size and time of the first load, and the processor time without the page and with each of its views open."""
     from harness import Browser, Daemon, view
 
     with daemon(melos, "--audio", "null") as process, Browser() as browser:
         wait_until_it_plays()
         served = Daemon(HTTP)
         loads = [browser.first_load(served, "laptop") for _ in range(LOADS)]
-        without, opened = [], {"play": [], "mix": [], "setup": []}
-        for _ in range(TURNS):
-            without.append(cores(process, MEASURED))
+        without_page, with_page = [], {"play": [], "mix": [], "setup": []}
+        for _ in range(ROUNDS):
+            without_page.append(cores(process, MEASURED_SECONDS))
             tab = browser.open(served, "laptop")
-            for name, measured in opened.items():
+            for name, measured in with_page.items():
                 view(tab, name)
                 time.sleep(1)
-                measured.append(cores(process, MEASURED))
+                measured.append(cores(process, MEASURED_SECONDS))
             tab.context.close()
             time.sleep(1)
     return {
-        "bytes": max(size for size, _ in loads), "ready": [ready for _, ready in loads], "without": statistics.median(without),
-        "open": {name: statistics.median(measured) for name, measured in opened.items()}, "seconds": MEASURED,
+        "bytes": max(size for size, _ in loads), "ready": [ready for _, ready in loads], "without": statistics.median(without_page),
+        "open": {name: statistics.median(measured) for name, measured in with_page.items()}, "seconds": MEASURED_SECONDS,
     }

@@ -31,7 +31,7 @@ def sound_of(command, block):
     """Runs a program that writes audio to standard output in blocks of `block` frames; returns its cost, its memory and the time to its first
     block.
 
-    With `block` None, the output is the progress of `melos render`, which starts with the first latent.
+    If `block` is None, the output is the progress of `melos render`, whose first line follows the first latent.
     """
     started = time.monotonic()
     environment = os.environ | ONE_THREAD | {"PYTHONPATH": f"{ROOT}/models/training", "PYTHONWARNINGS": "ignore"}
@@ -40,11 +40,11 @@ def sound_of(command, block):
         first = output.readline() if block is None else output.read(BYTES * block)
         waited, spent = time.monotonic() - started, processor_seconds(process)
         rest = len(output.read())
-        said = errors.read().decode()
+        error_output = errors.read().decode()
         _, code, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(code)
     if process.returncode or not first or not rest:
-        raise SystemExit(f"{' '.join(map(str, command))}\n{said}")
+        raise SystemExit(f"{' '.join(map(str, command))}\n{error_output}")
     seconds = MUSIC - LATENT / RATE if block is None else rest / BYTES / RATE
     return {
         "cost": (used.ru_utime + used.ru_stime - spent) / seconds,
@@ -74,9 +74,9 @@ def peers(melos):
     """Returns the measurements of each program, one per round."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        for turn in range(ROUNDS):
+        for round_index in range(ROUNDS):
             for name, (command, block) in programs(melos, folder).items():
-                one = sound_of(command, block)
-                found.setdefault(name, []).append(one)
-                print(f"  {turn + 1}/{ROUNDS} {name}: {one['cost']:.3f} s a second, first sound after {one['first_cpu']:.2f} s", flush=True)
+                result = sound_of(command, block)
+                found.setdefault(name, []).append(result)
+                print(f"  {round_index + 1}/{ROUNDS} {name}: {result['cost']:.3f} s per second, first sound after {result['first_cpu']:.2f} s", flush=True)
     return found

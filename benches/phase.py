@@ -1,4 +1,4 @@
-"""Measures how far Melos's beat is from the beat of a MIDI clock.
+"""Measures the time between Melos's beats and those of a MIDI clock.
 
 One JACK client sends a MIDI clock, exact to the frame, at 80 and then 140 bpm; another receives the clock that melos sends to
 other instruments. The two are compared in frames of the JACK server.
@@ -51,7 +51,7 @@ def perform(melos):
                 return
             while messages and messages[0][0] < now - start + frames:
                 frame, message = messages.pop(0)
-                # A late message is sent late and counted as such.
+                # A message that is late is sent now, and recorded at the frame at which it was sent.
                 offset = max(0, frame - (now - start))
                 out.write_midi_event(offset, bytes([message]))
                 sent.append((now + offset, bytes([message])))
@@ -68,12 +68,12 @@ def perform(melos):
             time.sleep(2)
             start = client.last_frame_time + RATE
             done.wait(300)
-    return played(received), played(sent)
+    return beat_frames(received), beat_frames(sent)
 
 
-def played(received):
+def beat_frames(received):
     """Returns the frames of the beats in a MIDI clock."""
-    # A synchronous server waits for all clients, so that no pulse is lost.
+    # No pulse is lost, since the server is synchronous: it waits for all clients.
     pulse, beats = None, []
     for frame, message in received:
         if message[0] == 0xFA:
@@ -89,9 +89,9 @@ def played(received):
 
 def phase(melos):
     """Returns the milliseconds from each beat of the clock to Melos's nearest beat, by tempo of the clock."""
-    beats, wanted = perform(melos)
+    beats, clock_beats = perform(melos)
     found = {}
     for tempo, count in TEMPI:
-        moments, wanted = wanted[:count], wanted[count:]
-        found[tempo] = [min((beat - moment for beat in beats), key=abs) / RATE * 1000 for moment in moments]
+        expected, clock_beats = clock_beats[:count], clock_beats[count:]
+        found[tempo] = [min((beat - beat_frame for beat in beats), key=abs) / RATE * 1000 for beat_frame in expected]
     return found

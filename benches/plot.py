@@ -1,4 +1,4 @@
-"""Plots of measurements, as SVG."""
+"""Plots measurements as SVG."""
 
 WIDTH, HEIGHT, LEFT, TOP, GAP = 760, 150, 64, 26, 62
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -8,9 +8,9 @@ COLOURS = ("#1a93a6", "#d23c4c", "#7a57e0")
 def panel(index, title, samples, series, axis, limit=None):
     """Draws one panel: several series of samples over time, and a dashed line at a limit.
 
-    `axis` is the key of the time in a sample, the end of the time axis, and its marks: position of the line, position of the label, and label.
+    `axis` consists of the key of the time in a sample, the end of the time axis, and its ticks: for each, the positions of its line and its label, and the label.
     """
-    time, end, marks = axis
+    time, end, ticks = axis
     top = TOP + index * (HEIGHT + GAP)
     highest = 1.08 * max([sample[name] for sample in samples for name in series] + [limit or 0])
     x = lambda moment: LEFT + moment / end * WIDTH
@@ -21,7 +21,7 @@ def panel(index, title, samples, series, axis, limit=None):
         parts.append(f'<path d="M{LEFT} {y(value):.1f}h{WIDTH}" stroke="#ccc"/>')
         shown = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
         parts.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{shown}</text>')
-    for line, position, label in marks:
+    for line, position, label in ticks:
         parts.append(f'<path d="M{x(line):.1f} {top}v{HEIGHT}" stroke="#e5e5e5"/>')
         parts.append(f'<text x="{x(position):.1f}" y="{top + HEIGHT + 16}" text-anchor="middle">{label}</text>')
     if limit:

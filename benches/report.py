@@ -1,4 +1,4 @@
-"""Stores measurements in results.json and writes BENCHMARKS.md from them."""
+"""Stores measurements in results.json and generates BENCHMARKS.md from them."""
 
 import json
 import os
@@ -80,10 +80,10 @@ def render(found):
 
 
 def start(found):
-    seconds, (now, most) = found["seconds"], found["memory"]
+    seconds, (now, peak) = found["seconds"], found["memory"]
     text = (
         f"Time from `melos run` to the first sound, {len(seconds)} warm starts: median {statistics.median(seconds):.2f} s, worst "
-        f"{max(seconds):.2f} s (target 2 s).\nMemory of the daemon after a minute: {now:.0f} MB, peak {most:.0f} MB "
+        f"{max(seconds):.2f} s (target 2 s).\nMemory of the daemon after a minute: {now:.0f} MB, peak {peak:.0f} MB "
         "(target 300 MB)."
     )
     return "Startup and memory", text
@@ -91,7 +91,7 @@ def start(found):
 
 def comparison(one):
     """Describes how a recording compares with the rendered control log."""
-    # Older results do not distinguish the two, and store the number of periods as "of".
+    # Older results lack these two counts, and store the number of periods as "of".
     late = [f"{one[key]} {text}" for key, text in (("skipped", "without Melos"), ("missed", "not recorded")) if one.get(key)]
     return ", ".join([f"{one['astray']} of {one.get('periods', one.get('of'))}", *late])
 
@@ -169,11 +169,11 @@ def explained(found, plot):
 
 
 def soak(found):
-    began, ended, most = found["memory"]
+    began, ended, peak = found["memory"]
     text = (
         f"{found['minutes']:g} minutes under JACK (dummy driver, {found['period']} frames, real-time scheduling "
         f"{scheduling(found)}), with a parameter change every few seconds.\nMemory {began:.0f} MB at the "
-        f"start, {ended:.0f} MB at the end, {most:.0f} MB at the peak; generator load at the end {found['load']:.2f}.\n"
+        f"start, {ended:.0f} MB at the end, {peak:.0f} MB at the peak; generator load at the end {found['load']:.2f}.\n"
         "If the load exceeds the number of cores, the generator is late, which is counted as starvations; the harmony layer\n"
         "continues in the meantime.\n\n" + counted(found) + explained(found, "docs/soak.svg")
     )
@@ -181,11 +181,11 @@ def soak(found):
 
 
 def night(found):
-    began, ended, most = found["memory"]
+    began, ended, peak = found["memory"]
     text = (
         f"{found['minutes'] / 60:.1f} hours of music without a sound device (blocks of {found['period']} frames), with a parameter change every few seconds, "
         f"by a clock that runs {found['speed']} times as fast; the networks are those that ship.\nMemory {began:.0f} MB at the "
-        f"start, {ended:.0f} MB at the end, {most:.0f} MB at the peak.\n\n" + counted(found) + explained(found, "docs/night.svg")
+        f"start, {ended:.0f} MB at the end, {peak:.0f} MB at the peak.\n\n" + counted(found) + explained(found, "docs/night.svg")
     )
     return "A night (target: nothing grows that is not explained)", text
 
@@ -286,12 +286,12 @@ def peers(found):
 
 def growth(found):
     rows, conditions = [], found["conditions"]
-    middle = lambda name, what: statistics.median(one[what] for one in conditions[name])
-    alone = middle("nobody listens", "other")
+    median = lambda name, what: statistics.median(one[what] for one in conditions[name])
+    alone = median("nobody listens", "other")
     for name, measured in conditions.items():
-        other, rates = middle(name, "other"), middle(name, "evidence")
+        other, rates = median(name, "other"), median(name, "evidence")
         rows.append([
-            name, f"{other:.3f}", f"{other - alone:+.3f}", f"{middle(name, 'generator'):.3f}", f"{middle(name, 'memory'):.0f} MB",
+            name, f"{other:.3f}", f"{other - alone:+.3f}", f"{median(name, 'generator'):.3f}", f"{median(name, 'memory'):.0f} MB",
             f"{rates:,.0f} {measured[0]['counts']} a second" if rates >= 1 else "",
         ])
     text = (

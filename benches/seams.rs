@@ -1,4 +1,5 @@
-//! Steps and dips at the boundaries of segments, over `MELOS_SEAM_MINUTES` (30) of every emotion, as a Markdown table.
+//! Measures steps and dips at the boundaries of segments, over `MELOS_SEAM_MINUTES` minutes (30) of every emotion, and
+//! prints a Markdown table.
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
 #[path = "support/take.rs"]

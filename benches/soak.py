@@ -27,8 +27,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PERIOD = 1024
 COUNTERS = ("xruns", "device_losses", "starvations", "late_splices", "late_commands", "generator_failures")
 EMOTIONS = ("calm", "happy", "sad", "angry", "mysterious", "romantic", "energetic", "nostalgic")
-# Number of samples in a run, minimum seconds between two, and minutes until memory use has settled.
-SAMPLES, SHORTEST, WARM = 240, 5, 10
+# Number of samples in a run, minimum seconds between two samples, and minutes until memory use has settled.
+SAMPLES, MIN_INTERVAL, WARM_UP = 240, 5, 10
 # Tolerated unexplained growth, in megabytes of memory and of files.
 MEMORY_MB, FILES_MB = 8, 0.1
 CHECKPOINTS_MB = 1024
@@ -61,7 +61,7 @@ def sample(process, state, clock):
 
 def steer(minutes, clock, process, state):
     """Changes parameters until the time is up; returns the samples and the number of messages sent."""
-    osc, samples, sent, pause = SimpleUDPClient("127.0.0.1", OSC), [], 0, max(SHORTEST / 60, minutes / SAMPLES)
+    osc, samples, sent, pause = SimpleUDPClient("127.0.0.1", OSC), [], 0, max(MIN_INTERVAL / 60, minutes / SAMPLES)
     while clock.minutes() < minutes:
         osc.send_message(f"/melos/emotion/{random.choice(EMOTIONS)}", random.random())
         osc.send_message("/melos/temperature", random.uniform(0.5, 1.3))
@@ -74,31 +74,31 @@ def steer(minutes, clock, process, state):
     return samples, sent
 
 
-def kinds(state):
+def count_lines(state):
     """Counts the lines of the control log: messages, and by name the daemon's own entries, such as splices."""
     words = [line.split()[1] for log in state.glob("session*.log") for line in log.read_text().splitlines() if line[:1].isdigit()]
     return collections.Counter("messages" if word.startswith("/melos/") else word for word in words)
 
 
-def grown(samples, sent, lines):
-    """Returns the growth of everything sampled, and what grew unexpectedly."""
+def measure_growth(samples, sent, lines):
+    """Returns the growth of everything sampled, and a list of what grew unexpectedly."""
     first, last = samples[0], samples[-1]
-    warm = [one for one in samples if one["minute"] >= min(WARM, last["minute"] / 2)]
-    thirds = [statistics.median(one["memory"] for one in part) for part in (warm[: max(1, len(warm) // 3)], warm[-max(1, len(warm) // 3) :])]
+    warm = [sample for sample in samples if sample["minute"] >= min(WARM_UP, last["minute"] / 2)]
+    thirds = [statistics.median(sample["memory"] for sample in part) for part in (warm[: max(1, len(warm) // 3)], warm[-max(1, len(warm) // 3) :])]
     found = {
         "control log": last["control log"] - first["control log"], "lines": lines, "sent": sent,
         "event log": last["event log"] - first["event log"], "checkpoints": last["checkpoints"], "other files": last["other files"] - first["other files"],
         "memory": thirds[1] - thirds[0],
         "threads": last["threads"] - warm[0]["threads"], "descriptors": last["descriptors"] - warm[0]["descriptors"],
     }
-    wrong = [name for name, most in (("memory", MEMORY_MB), ("other files", FILES_MB), ("threads", 0), ("descriptors", 0)) if found[name] > most]
-    wrong += ["checkpoints"] if found["checkpoints"] > 1.05 * CHECKPOINTS_MB else []
-    wrong += [f"{count} lines ({name}) in the control log for {sent} messages" for name, count in lines.items() if count > sent]
-    return found, wrong
+    unexpected = [name for name, limit in (("memory", MEMORY_MB), ("other files", FILES_MB), ("threads", 0), ("descriptors", 0)) if found[name] > limit]
+    unexpected += ["checkpoints"] if found["checkpoints"] > 1.05 * CHECKPOINTS_MB else []
+    unexpected += [f"{count} lines ({name}) in the control log for {sent} messages" for name, count in lines.items() if count > sent]
+    return found, unexpected
 
 
 @contextlib.contextmanager
-def output(speed):
+def play_at(speed):
     """Yields the arguments and the environment of a daemon at this speed, and whether the server's scheduling is real-time."""
     if speed == 1:
         with jack_server("melos-soak", PERIOD) as realtime:
@@ -111,19 +111,19 @@ def output(speed):
 
 
 def soak(melos, minutes, speed):
-    with tempfile.TemporaryDirectory(dir=ROOT / "target") as folder, output(speed) as (arguments, environment, realtime):
+    with tempfile.TemporaryDirectory(dir=ROOT / "target") as folder, play_at(speed) as (arguments, environment, realtime):
         state, config = pathlib.Path(folder, "state"), pathlib.Path(folder, "melos.toml")
         config.write_text(CONFIG)
         arguments = [*arguments, "--preset", "calm", "--config", str(config)]
         with daemon(melos, *arguments, environment=environment, state=state) as process:
             wait_until_it_plays()
             time.sleep(2)
-            clock, begin, at_first = Clock(speed), status(), kinds(state)
+            clock, begin, at_first = Clock(speed), status(), count_lines(state)
             samples, sent = steer(minutes, clock, process, state)
             time.sleep(2)
-            end, logged, peak = status(), kinds(state) - at_first, memory_mb(process)[1]
-    plot.soak(samples, ROOT / f"docs/{name(speed)}.svg")
-    growth, wrong = grown(samples, sent, logged)
+            end, logged, peak = status(), count_lines(state) - at_first, memory_mb(process)[1]
+    plot.soak(samples, ROOT / f"docs/{section_of(speed)}.svg")
+    growth, unexpected = measure_growth(samples, sent, logged)
     return {
         "minutes": round((end["seconds"] - begin["seconds"]) / 60, 1),
         "speed": speed,
@@ -134,12 +134,12 @@ def soak(melos, minutes, speed):
             "starved_seconds": end["starved_seconds"] - begin["starved_seconds"],
         },
         "memory": [samples[0]["memory"], samples[-1]["memory"], peak],
-        "load": end["load"], "grown": growth, "wrong": wrong,
+        "load": end["load"], "grown": growth, "wrong": unexpected,
     }
 
 
-def name(speed):
-    """The name of the results at a speed."""
+def section_of(speed):
+    """Returns the name of the results at a speed."""
     return "soak" if speed == 1 else "night"
 
 
@@ -147,6 +147,6 @@ if __name__ == "__main__":
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
     speed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     found = soak(sys.argv[1], minutes, speed)
-    report.store(name(speed), found, datetime.datetime.now())
+    report.store(section_of(speed), found, datetime.datetime.now())
     if found["wrong"]:
         raise SystemExit(f"grew unexpectedly: {'; '.join(found['wrong'])}")

@@ -32,7 +32,7 @@ NICE = ["nice", "-n", "-10"]
 
 @contextlib.contextmanager
 def jack_server(name, period, *options):
-    """Runs a JACK server, which programs started by this process use by default; `period` is in frames, and options are
+    """Runs a JACK server that this process and its children use by default; `period` is in frames, and options are
     passed to jackd. Yields whether it has real-time scheduling."""
     os.environ |= {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1", "JACK_NO_AUDIO_RESERVATION": "1"}
     realtime = subprocess.run(["chrt", "-f", "70", "true"], stderr=subprocess.DEVNULL).returncode == 0
@@ -99,9 +99,9 @@ def memory_mb(process):
 SHIFTS = sorted(range(-8, 9), key=abs)
 
 
-class Listener:
-    """Records the output of Melos while used as a context manager. Periods that the listener itself missed are NaN in
-    `recording`, located by the frame time of the server."""
+class Recorder:
+    """Records the output of Melos while used as a context manager. Periods that the recorder missed are NaN in
+    `recording`."""
 
     def __enter__(self):
         import jack
@@ -110,7 +110,7 @@ class Listener:
         sys.setswitchinterval(0.0002)
         wait_until_it_plays()
         self.blocks, self.times = [], []
-        self.client = jack.Client("listener", no_start_server=True)
+        self.client = jack.Client("recorder", no_start_server=True)
         port = self.client.inports.register("in")
 
         @self.client.set_process_callback
@@ -129,8 +129,8 @@ class Listener:
         self.client.close()
         self.first, period = self.times[0], len(self.blocks[0])
         self.recording = np.full(self.times[-1] - self.first + period, np.nan, np.float32)
-        for moment, block in zip(self.times, self.blocks, strict=True):
-            self.recording[moment - self.first :][:period] = block
+        for frame_time, block in zip(self.times, self.blocks, strict=True):
+            self.recording[frame_time - self.first :][:period] = block
 
     def now(self):
         """Returns the current time in frames of the JACK server."""
@@ -153,23 +153,23 @@ class Listener:
         self.shifts = [(self.first, shift)]
         found = {"periods": len(self.blocks), "astray": 0, "skipped": 0}
         found["missed"] = len(self.recording) // period - len(self.blocks)
-        for moment, block in zip(self.times, self.blocks, strict=True):
-            late = next((late for late in SHIFTS if is_at(full, moment + shift - late * period, block)), None)
-            if late is None:
+        for frame_time, block in zip(self.times, self.blocks, strict=True):
+            offset = next((offset for offset in SHIFTS if matches_at(full, frame_time + shift - offset * period, block)), None)
+            if offset is None:
                 found["astray"] += 1
-            elif late != 0:
-                shift -= late * period
-                found["skipped"] += abs(late)
-                self.shifts.append((moment, shift))
+            elif offset != 0:
+                shift -= offset * period
+                found["skipped"] += abs(offset)
+                self.shifts.append((frame_time, shift))
         return found
 
-    def frame(self, moment):
-        """Returns the frame of the performance that was played at a frame time of the server; call after `compare`."""
-        return moment + [shift for since, shift in self.shifts if since <= moment][-1]
+    def frame(self, frame_time):
+        """Returns the frame of the performance that was played at a frame time of the server. Call `compare` first."""
+        return frame_time + [shift for since, shift in self.shifts if since <= frame_time][-1]
 
 
-def is_at(full, frame, block):
-    """Whether a render, silent before its start and after its end, has this block at a frame."""
+def matches_at(full, frame, block):
+    """Returns whether a render has this block at a frame; before its start and after its end, a render is silent."""
     rendered = full[max(frame, 0) : frame + len(block)] if frame + len(block) > 0 else full[:0]
     return np.array_equal(rendered, block) if len(rendered) == len(block) else not block.any()
 

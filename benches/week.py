@@ -30,12 +30,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 ZONE = ZoneInfo("Europe/Berlin")
 MONDAY = datetime.datetime(2026, 11, 30, 13, 50, tzinfo=ZONE)
 OPEN, CLOSE = datetime.time(14), datetime.time(18)
-AROUND = datetime.timedelta(minutes=10)
+MARGIN = datetime.timedelta(minutes=10)
 MAX_GB, MAX_DAYS = 1.0, 3
-# Simulated seconds.
-SENSOR_INTERVAL, TAKE_EVERY, TAKE, SAMPLE_INTERVAL = 0.5, 3600, 600, 300
+# In simulated seconds.
+SENSOR_INTERVAL, TAKE_INTERVAL, TAKE_SECONDS, SAMPLE_INTERVAL = 0.5, 3600, 600, 300
 SENSORS = ("valence", "arousal", "density", "tone")
-# The text by which each event is recognised in the log.
+# The words by which each event is recognized in the log.
 EVENTS = {
     "takes": ("recorded", "seconds="), "opened": ("opening hours begin",), "closed": ("opening hours end",), "deleted": ("deleted", "recording"),
 }
@@ -76,7 +76,7 @@ class Clock:
         self.total += max(0, round((moment - self.now()).total_seconds()))
         self.shared[3 + 2 * self.steps], self.shared[4 + 2 * self.steps] = time.monotonic_ns(), self.total
         self.steps += 1
-        # Count it only once it is complete.
+        # The count is increased only when the entry is complete.
         self.shared[0] = self.steps
 
     def sleep(self, seconds):
@@ -93,14 +93,14 @@ class Daemon:
         ]
         self.environment = os.environ | {"LD_PRELOAD": str(library), "FAST_CLOCK": str(folder / "clock"), "FAST_CLOCK_SPEED": str(clock.speed)}
         self.state, self.clock = folder / "state", clock
-        self.begin()
+        self.start()
 
-    def begin(self):
+    def start(self):
         self.process = subprocess.Popen(self.command, stderr=subprocess.DEVNULL, env=self.environment)
         while not self.get("/status")["state"]:
             time.sleep(0.1)
 
-    def end(self):
+    def stop(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
 
@@ -126,21 +126,21 @@ class Daemon:
         }
 
 
-def opening_hours(daemon, clock, chance, samples, sent):
+def opening_hours(daemon, clock, rng, samples, sent):
     """Simulates sensors and takes from ten minutes before opening until ten minutes after closing."""
     osc = SimpleUDPClient("127.0.0.1", OSC)
     values = dict.fromkeys(SENSORS, 0.0)
     started, sampled, recording = clock.now(), None, False
-    end = started.replace(hour=CLOSE.hour if started.weekday() else OPEN.hour, minute=0, second=0) + AROUND
+    end = started.replace(hour=CLOSE.hour if started.weekday() else OPEN.hour, minute=0, second=0) + MARGIN
     while clock.now() < end:
         now = clock.now()
         is_open = OPEN <= now.time() < CLOSE and now.weekday() != 0
         if is_open:
             for sensor in SENSORS:
-                values[sensor] = max(-1.0, min(1.0, values[sensor] + chance.gauss(0, 0.03)))
+                values[sensor] = max(-1.0, min(1.0, values[sensor] + rng.gauss(0, 0.03)))
                 osc.send_message(f"/melos/{sensor}", values[sensor])
                 sent[0] += 1
-        wanted = is_open and (now - started).total_seconds() % TAKE_EVERY < TAKE
+        wanted = is_open and (now - started).total_seconds() % TAKE_INTERVAL < TAKE_SECONDS
         if wanted != recording:
             osc.send_message("/melos/record", int(wanted))
             recording = wanted
@@ -156,13 +156,13 @@ def week(melos, speed, days):
         library = folder / "fast_clock.so"
         subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, ROOT / "benches/support/fast_clock.c", "-ldl"], check=True)
         (folder / "melos.toml").write_text(CONFIGURATION)
-        chance, samples, sent, losses, played, counts = random.Random(1), [], [0], {}, 0.0, dict.fromkeys(EVENTS, 0)
+        rng, samples, sent, losses, played, counts = random.Random(1), [], [0], {}, 0.0, dict.fromkeys(EVENTS, 0)
         started = time.monotonic()
         with open(folder / "clock", "w+b") as file:
             clock = Clock(file, speed)
             daemon = Daemon(melos, folder, clock, library)
 
-            def account():
+            def count_status():
                 nonlocal played
                 status = daemon.get("/status")
                 played += status["seconds"]
@@ -174,41 +174,41 @@ def week(melos, speed, days):
                 opening = MONDAY + datetime.timedelta(days=day)
                 if day:
                     clock.skip_to(opening)
-                opening_hours(daemon, clock, chance, samples, sent)
+                opening_hours(daemon, clock, rng, samples, sent)
                 # Counted daily, because the log kept on disk is limited.
                 lines = [line["text"] for line in daemon.get(f"/log?since={int(opening.timestamp())}")["lines"]]
                 for event, words in EVENTS.items():
                     counts[event] += sum(all(word in line for word in words) for line in lines)
                 print(f"{clock.now():%a %H:%M}  {samples[-1]}", flush=True)
                 if day == 3:
-                    before = account()["parameters"]
-                    daemon.end()
-                    daemon.begin()
+                    before = count_status()["parameters"]
+                    daemon.stop()
+                    daemon.start()
                     after = daemon.get("/status")["parameters"]
                     changed = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
                     if changed.keys() & {*SENSORS, "preset", "emotion"}:
                         raise SystemExit(f"the restart changed {changed}")
-            status = account()
-            took = time.monotonic() - started
-            daemon.end()
+            status = count_status()
+            elapsed = time.monotonic() - started
+            daemon.stop()
         found = {
-            "speed": speed, "days": days, "minutes": took / 60, "played_hours": played / 3600, "events": sent[0], **counts, "troubles": status["troubles"],
+            "speed": speed, "days": days, "minutes": elapsed / 60, "played_hours": played / 3600, "events": sent[0], **counts, "troubles": status["troubles"],
             "panics": losses["panics"],
             "failed_takes": losses["failed_takes"], "samples": samples,
         }
     open_days = sum((MONDAY + datetime.timedelta(days=day)).weekday() != 0 for day in range(days))
     # A take may start just below the limit.
-    most = 1000 * MAX_GB + 2 * TAKE * 48_000 * 6 / 1e6
-    kept = {
+    max_mb = 1000 * MAX_GB + 2 * TAKE_SECONDS * 48_000 * 6 / 1e6
+    checks = {
         "it opened every day": found["opened"] == open_days, "it closed every day, and was closed at the start": found["closed"] == open_days + 1,
-        "recordings stay within their limit": max(sample["recordings"] for sample in samples) < most,
+        "recordings stay within their limit": max(sample["recordings"] for sample in samples) < max_mb,
         "old recordings were deleted to make room": days < 3 or found["deleted"] > 0,
         "no take failed, nothing panicked, and no troubles remain": not (found["panics"] or found["failed_takes"] or found["troubles"]),
     }
     plot.week(samples, MAX_GB, ROOT / "docs/week.svg")
-    for what, holds in kept.items():
-        print(f"{'ok  ' if holds else 'FAILED'} {what}", flush=True)
-    if not all(kept.values()):
+    for what, passed in checks.items():
+        print(f"{'ok  ' if passed else 'FAILED'} {what}", flush=True)
+    if not all(checks.values()):
         raise SystemExit(json.dumps({name: value for name, value in found.items() if name != "samples"}))
     return found
 

@@ -17,7 +17,7 @@ pub mod watch;
 mod write;
 
 pub use lock::{FolderLock, LockError};
-pub use search_path::{Found, SearchPath, home_folder, state_folder};
 pub use read::{MAX_TEXT, bytes, open, text};
+pub use search_path::{Found, SearchPath, home_folder, state_folder};
 pub use space::{Usage, free_bytes};
 pub use write::{beside, replace, set_aside, stamp, stamp_of, sync_folder};

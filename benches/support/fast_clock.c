@@ -1,7 +1,7 @@
-/* Makes the clock run FAST_CLOCK_SPEED times as fast for the program into which this library is preloaded: the time it reads, how
- * long it waits, and the timestamps of its files. FAST_CLOCK names a file of 64-bit numbers that may change while the program runs:
- * how many times the wall clock has been set forward; the monotonic and wall-clock times of the start in nanoseconds; then, for each
- * time it was set forward, the real monotonic time in nanoseconds and the total in seconds.
+/* Makes the clock run FAST_CLOCK_SPEED times as fast for the program that preloads this library. Affects the time that the program
+ * reads, how long it waits, and the timestamps of its files. FAST_CLOCK names a file of 64-bit numbers that may change while the
+ * program runs: how many times the wall clock has been set forward; the monotonic and wall-clock times of the start in nanoseconds;
+ * then, for each time it was set forward, the real monotonic time in nanoseconds and the total in seconds.
  *
  * cc -O2 -shared -fPIC -o fast_clock.so fast_clock.c -ldl */
 #define _GNU_SOURCE
@@ -34,7 +34,7 @@ static int64_t real(clockid_t clock) {
     return ns(&now);
 }
 
-__attribute__((constructor)) static void begin(void) {
+__attribute__((constructor)) static void initialize(void) {
     real_syscall = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
     const char *factor = getenv("FAST_CLOCK_SPEED"), *path = getenv("FAST_CLOCK");
     int64_t fast = factor ? atoll(factor) : 1;
@@ -47,12 +47,12 @@ __attribute__((constructor)) static void begin(void) {
     speed = fast;
 }
 
-static void ready(void) { if (!speed) begin(); }
+static void ensure_initialized(void) { if (!speed) initialize(); }
 
 static int64_t fast(int64_t monotonic) { return start_real + (monotonic - start_real) * speed; }
 static int64_t slow(int64_t monotonic) { return start_real + (monotonic - start_real) / speed; }
 
-/* Seconds by which the wall clock had been set forward at a moment of the real monotonic clock. */
+/* Returns by how many nanoseconds the wall clock had been set forward at a time of the real monotonic clock. */
 static int64_t forward(int64_t at) {
     int64_t total = 0;
     if (steps)
@@ -64,7 +64,7 @@ static int64_t forward(int64_t at) {
 static int64_t wall(int64_t at) { return start_wall + (at - start_real) * speed + forward(at); }
 
 int clock_gettime(clockid_t clock, struct timespec *out) {
-    ready();
+    ensure_initialized();
     switch (clock) {
     case CLOCK_MONOTONIC: case CLOCK_MONOTONIC_RAW: case CLOCK_MONOTONIC_COARSE: case CLOCK_BOOTTIME:
         *out = spec(fast(real(CLOCK_MONOTONIC)));
@@ -84,25 +84,25 @@ time_t time(time_t *out) {
     return now.tv_sec;
 }
 
-int clock_nanosleep(clockid_t clock, int flags, const struct timespec *wanted, struct timespec *left) {
-    ready();
-    int64_t until = flags & TIMER_ABSTIME ? slow(ns(wanted)) : real(CLOCK_MONOTONIC) + ns(wanted) / speed;
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec *requested, struct timespec *remaining) {
+    ensure_initialized();
+    int64_t until = flags & TIMER_ABSTIME ? slow(ns(requested)) : real(CLOCK_MONOTONIC) + ns(requested) / speed;
     struct timespec at = spec(until);
-    (void)clock, (void)left;
+    (void)clock, (void)remaining;
     return real_syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) ? errno : 0;
 }
 
-int nanosleep(const struct timespec *wanted, struct timespec *left) {
-    int failed = clock_nanosleep(CLOCK_MONOTONIC, 0, wanted, left);
+int nanosleep(const struct timespec *requested, struct timespec *remaining) {
+    int failed = clock_nanosleep(CLOCK_MONOTONIC, 0, requested, remaining);
     if (!failed) return 0;
     errno = failed;
     return -1;
 }
 
-int epoll_wait(int epoll, struct epoll_event *events, int most, int milliseconds) {
-    ready();
+int epoll_wait(int epoll, struct epoll_event *events, int max_events, int milliseconds) {
+    ensure_initialized();
     struct timespec wait = spec(milliseconds * (SECOND / 1000) / speed);
-    return (int)real_syscall(SYS_epoll_pwait2, epoll, events, most, milliseconds < 0 ? NULL : &wait, NULL, 0);
+    return (int)real_syscall(SYS_epoll_pwait2, epoll, events, max_events, milliseconds < 0 ? NULL : &wait, NULL, 0);
 }
 
 long syscall(long number, ...) {
@@ -111,12 +111,12 @@ long syscall(long number, ...) {
     va_start(list, number);
     for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
     va_end(list);
-    ready();
-    const struct timespec *wanted = (const struct timespec *)a[3];
+    ensure_initialized();
+    const struct timespec *requested = (const struct timespec *)a[3];
     int operation = (int)a[1] & FUTEX_CMD_MASK;
-    if (number == SYS_futex && wanted && (operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET)) {
-        /* WAIT takes a duration, WAIT_BITSET a point in time on the monotonic clock. */
-        struct timespec other = spec(operation == FUTEX_WAIT ? ns(wanted) / speed : slow(ns(wanted)));
+    if (number == SYS_futex && requested && (operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET)) {
+        /* WAIT takes a duration, WAIT_BITSET a time of the monotonic clock. */
+        struct timespec other = spec(operation == FUTEX_WAIT ? ns(requested) / speed : slow(ns(requested)));
         return real_syscall(number, a[0], a[1], a[2], &other, a[4], a[5]);
     }
     return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -124,7 +124,7 @@ long syscall(long number, ...) {
 
 /* Timestamps since the start are converted to fast time. */
 int statx(int folder, const char *path, int flags, unsigned mask, struct statx *out) {
-    ready();
+    ensure_initialized();
     if (real_syscall(SYS_statx, folder, path, flags, mask, out)) return -1;
     struct statx_timestamp *times[] = {&out->stx_mtime, &out->stx_ctime, &out->stx_atime, &out->stx_btime};
     for (int i = 0; i < 4; i++) {

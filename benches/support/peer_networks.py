@@ -1,7 +1,7 @@
 """Runs the networks of a model latent by latent on one thread: peer_networks.py MODEL torch|onnxruntime
 
 Writes each latent's audio, mono float32 at 48 kHz, to standard output. The composer plays the model's reference performance
-(20 s) and must reproduce its notes exactly. The pianist receives the notes of its test vectors, repeated, because its cost does not depend on them.
+(20 s), whose notes it must reproduce exactly. The pianist plays the notes of its test vectors repeatedly, since its cost does not depend on them.
 Needs the training code on PYTHONPATH.
 """
 
@@ -25,13 +25,13 @@ from melos_training.pianist.graphs import build
 
 
 def networks(folder, kind):
-    """Returns the graphs by file name, each with the function that runs it."""
+    """Returns the graphs by file name, and the functions that run them."""
     model = Model(folder)
     graphs = {**host_graphs(model.composer()), **build(model.pianist(), model.prior()), "vocoder": vocoder_graph(model.vocoder())}
     del graphs["encoder"]
     if kind == "torch":
         return graphs, {name: graph.module for name, graph in graphs.items()}
-    # Imported only when used, because the import counts towards the measured memory.
+    # Imported only here, because the import would add to the memory measured for PyTorch.
     from melos_training.composer.runtime import open_graphs
 
     return graphs, open_graphs(folder, graphs)
@@ -48,7 +48,7 @@ def composer(graphs, runs, reference):
 
 
 class Sound:
-    """Turns latents into sound."""
+    """Generates sound with the pianist and the vocoder."""
 
     def __init__(self, graphs, runs, inputs):
         self.runs, self.inputs, self.call = runs, {name: torch.from_numpy(values) for name, values in inputs.items()}, 0

@@ -12,7 +12,7 @@ import torch
 
 cached_conv.use_cached_conv(True)
 
-# RAVE's layers are built from the convolutions chosen above.
+# Imported after the choice above, because RAVE's layers use the convolutions chosen at import.
 import rave  # noqa: E402
 
 LATENTS = 2

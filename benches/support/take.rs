@@ -1,4 +1,4 @@
-//! A take for measuring seams: what the generator plays of one emotion, and the same decoded in one piece.
+//! Generates music of one emotion, decodes the same music in one piece, and measures the seams.
 
 use melos::conductor::{Conductor, PlanUpdate, Score};
 use melos::event::parameter::{Param, Value};
@@ -8,10 +8,10 @@ use melos::mel::HOP;
 use melos::music::emotion::Emotion;
 use melos_corpus::analysis::seams::{Seams, decode_whole, measure};
 
-/// Number of hops by which a latent's first finished hop precedes its own frames.
-const LATE_HOPS: usize = 6;
+/// Number of hops by which the first hop that a latent completes precedes its own frames.
+const LEAD_HOPS: usize = 6;
 
-/// Plays `seconds` of an emotion and measures where its segments meet.
+/// Generates `seconds` of an emotion and measures the seams between its segments.
 pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Models) -> Seams {
     let mut generator = Generator::new(models()).expect("the networks run");
     let mut conductor = Conductor::new(7, &[(Param::Emotion, Value::Choice(emotion as u8))]);
@@ -32,5 +32,5 @@ pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Mode
     }
     let whole = decode_whole(models(), &blocks).expect("the networks run");
     let segment = LATENT_FRAMES as usize;
-    measure(&played, &whole, (1..blocks.len()).map(|latent| latent * segment - LATE_HOPS * HOP))
+    measure(&played, &whole, (1..blocks.len()).map(|latent| latent * segment - LEAD_HOPS * HOP))
 }

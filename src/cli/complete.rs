@@ -84,11 +84,12 @@ fn values_or_steps(param: Param, next: &'static str, previous: &'static str) -> 
 fn candidates(prefix: &OsStr, known: impl IntoIterator<Item = (String, String)>) -> Vec<CompletionCandidate> {
     let prefix = prefix.to_string_lossy();
     let matching = known.into_iter().filter(|(name, _)| name.starts_with(&*prefix));
-    matching.map(|(name, help)| {
-        let candidate = CompletionCandidate::new(name);
-        if help.is_empty() { candidate } else { candidate.help(Some(help.into())) }
-    })
-    .collect()
+    matching
+        .map(|(name, help)| {
+            let candidate = CompletionCandidate::new(name);
+            if help.is_empty() { candidate } else { candidate.help(Some(help.into())) }
+        })
+        .collect()
 }
 
 /// Returns a parameter's possible values with descriptions.

@@ -96,7 +96,9 @@ impl Log {
         let layer = fmt::layer().with_target(false).log_internal_errors(false);
         let lines = |form| Lines::new(queue.clone(), form);
         let layer = match reader {
-            _ if std::env::var_os("MELOS_LOG_JSON").is_some() => layer.json().with_writer(lines(LineFormat::Json)).boxed(),
+            _ if std::env::var_os("MELOS_LOG_JSON").is_some() => {
+                layer.json().with_writer(lines(LineFormat::Json)).boxed()
+            }
             Reader::Terminal => {
                 layer.with_timer(LocalTime::default()).with_ansi(true).with_writer(lines(LineFormat::Ansi)).boxed()
             }

@@ -14,7 +14,7 @@ use melos::files::preset::{JourneySteps, Preset, begin_with};
 use melos::generator::Generator;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::output::record::{Bits, Format, SoundFile};
-use melos::session::checkpoint::{Checkpoint, take_checkpoint_path, checkpoint_folder, checkpoint_files};
+use melos::session::checkpoint::{Checkpoint, checkpoint_files, checkpoint_folder, take_checkpoint_path};
 use melos::session::log::{ControlLog, Entry};
 use melos::session::midi_file::MidiFile;
 use melos::session::offline::Offline;
@@ -150,7 +150,8 @@ struct LogInfo {
 impl LogInfo {
     /// Continues from the newest usable checkpoint of a log at or before a frame, if there is one.
     fn resume(&self, log: &Path, same_model: bool, latest: u64, performance: &mut Offline) -> anyhow::Result<()> {
-        let checkpoints = checkpoint_files(&checkpoint_folder(log)).into_iter().filter(|file| file.frame <= latest).rev();
+        let checkpoints =
+            checkpoint_files(&checkpoint_folder(log)).into_iter().filter(|file| file.frame <= latest).rev();
         let beside = Some(take_checkpoint_path(log)).filter(|path| path.exists());
         for path in beside.into_iter().chain(checkpoints.map(|file| file.path)).filter(|_| same_model) {
             let resumed = Checkpoint::read(&path, &self.model).and_then(|checkpoint| {

@@ -110,7 +110,8 @@ impl Checkpoint {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, model: &str, to: impl Write) -> io::Result<()> {
-        let header = FileHeader { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), model: model.to_owned() };
+        let header =
+            FileHeader { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), model: model.to_owned() };
         let encoder = GzEncoder::new(to, Compression::fast());
         let encoder = postcard::to_io(&(header, self), encoder).map_err(io::Error::other)?;
         encoder.finish()?.flush()
@@ -170,8 +171,13 @@ pub fn checkpoint_files(folder: &Path) -> Vec<CheckpointFile> {
     let mut files: Vec<CheckpointFile> = entries
         .filter_map(|entry| {
             let path = entry.path();
-            let frame =
-                path.extension().filter(|extension| *extension == EXTENSION).and(path.file_stem())?.to_str()?.parse().ok()?;
+            let frame = path
+                .extension()
+                .filter(|extension| *extension == EXTENSION)
+                .and(path.file_stem())?
+                .to_str()?
+                .parse()
+                .ok()?;
             Some(CheckpointFile { frame, bytes: entry.metadata().ok()?.len(), path })
         })
         .collect();

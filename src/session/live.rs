@@ -45,16 +45,16 @@ use crate::units::SAMPLE_RATE;
 #[doc(hidden)]
 pub use state::reformat;
 
-use publisher::Publisher;
 use initial::{InitialState, log_start};
 use log_file::LogFile;
+use main_loop::{
+    Checkpoints, Devices, EngineFeed, MainLoop, OpeningHours, Performance, Presets, Reloads, Reports, Scheduler,
+    Setlists, Show, Sound, Timer,
+};
 use networks::watch_model;
+use publisher::Publisher;
 use reload::Files;
 use remote::Remote;
-use main_loop::{
-    Checkpoints, Devices, EngineFeed, OpeningHours, Performance, Presets, Reloads, Reports, Scheduler, Setlists, Show,
-    Sound, MainLoop, Timer,
-};
 use state::{Saved, StateFile};
 use supervision::Signals;
 use takes::Takes;

@@ -164,7 +164,9 @@ impl LogText {
         lines.extend(header.start_frame.map(|frame| format!("begins {frame}")));
         lines.extend(header.take.as_ref().map(line::format_take));
         lines.extend(header.gaps.iter().map(line::format_gap));
-        lines.extend(header.settings.iter().map(|(param, value)| format!("start {}", line::format_setting(*param, value))));
+        lines.extend(
+            header.settings.iter().map(|(param, value)| format!("start {}", line::format_setting(*param, value))),
+        );
         Self(lines.join("\n") + "\n")
     }
 

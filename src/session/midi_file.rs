@@ -131,10 +131,13 @@ impl MidiFile {
         let tempo_map = TempoMap::new(&self.frames, &self.beats);
         let mut smf = Smf::new(Header::new(Format::Parallel, Timing::Metrical(u15::new(TICKS))));
         let meta = |message| TrackEventKind::Meta(message);
-        let mut tempo_events: Vec<_> = tempo_map.tempi().map(|(tick, tempo)| (tick, meta(MetaMessage::Tempo(tempo)))).collect();
+        let mut tempo_events: Vec<_> =
+            tempo_map.tempi().map(|(tick, tempo)| (tick, meta(MetaMessage::Tempo(tempo)))).collect();
         tempo_events.push((0, meta(MetaMessage::TimeSignature(4, 2, 24, 8))));
-        let chords =
-            self.chords.iter().map(|(frame, symbol)| (tempo_map.tick(*frame), meta(MetaMessage::Marker(symbol.as_bytes()))));
+        let chords = self
+            .chords
+            .iter()
+            .map(|(frame, symbol)| (tempo_map.tick(*frame), meta(MetaMessage::Marker(symbol.as_bytes()))));
         tempo_events.extend(chords);
         smf.tracks.push(track("Melos", tempo_events, tempo_map.tick(self.frames.end)));
         for (channel, voice) in (0..).zip(Voice::ALL) {
@@ -154,7 +157,8 @@ impl MidiFile {
             smf.tracks.push(track(name(voice), events, tempo_map.tick(self.frames.end)));
         }
         let piano = self.piano.messages(&self.frames).into_iter();
-        let piano = piano.map(|(frame, message)| (tempo_map.tick(frame), TrackEventKind::Midi { channel: PIANO_CHANNEL, message }));
+        let piano = piano
+            .map(|(frame, message)| (tempo_map.tick(frame), TrackEventKind::Midi { channel: PIANO_CHANNEL, message }));
         smf.tracks.push(track("Piano", piano.collect(), tempo_map.tick(self.frames.end)));
         let mut file = File::create(path)?;
         smf.write_std(&mut file)?;
@@ -318,7 +322,8 @@ mod tests {
         let bytes = std::fs::read(path).unwrap();
         let assert_notes = |found: Vec<(f64, u8, u8)>, expected: &[(u64, u8, u8)]| {
             assert_eq!(found.len(), expected.len(), "{found:?}");
-            for ((seconds, key, velocity), (frame, expected_key, expected_velocity)) in found.into_iter().zip(expected) {
+            for ((seconds, key, velocity), (frame, expected_key, expected_velocity)) in found.into_iter().zip(expected)
+            {
                 let expected_seconds = (*frame - 12_000) as f64 / f64::from(SAMPLE_RATE);
                 assert!((seconds - expected_seconds).abs() < 0.001, "{seconds} for {expected_seconds}");
                 assert_eq!((key, velocity), (*expected_key, *expected_velocity));

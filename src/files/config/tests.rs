@@ -53,8 +53,11 @@ fn the_command_line_overrides_the_file_and_the_first_file_wins() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let overrides = |config: &mut Config| config.http.port = 1234;
-    let source =
-        |required| ConfigSource { files: vec![at("own.toml"), at("melos.toml")], required, overrides: Box::new(overrides) };
+    let source = |required| ConfigSource {
+        files: vec![at("own.toml"), at("melos.toml")],
+        required,
+        overrides: Box::new(overrides),
+    };
     assert!(source(true).read().is_err());
     assert_eq!(source(false).read().unwrap().preset, Config::default().preset);
     std::fs::write(at("melos.toml"), "preset = \"storm\"\n[http]\nport = 1\n").unwrap();

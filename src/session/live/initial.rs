@@ -86,7 +86,9 @@ pub(super) fn log_start(conductor: &Conductor, presets: &Library<Preset>, output
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!("Melos {version} is playing {name} on {}{block}", output.name());
     let option = option_for(http);
-    tracing::info!("try `melos set emotion sad{option}`, `melos preset storm{option}`, `melos status{option}`; Ctrl-C fades out");
+    tracing::info!(
+        "try `melos set emotion sad{option}`, `melos preset storm{option}`, `melos status{option}`; Ctrl-C fades out"
+    );
 }
 
 /// Returns the option that commands need to find the daemon at an HTTP address; empty for the default address.

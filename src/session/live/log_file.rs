@@ -63,7 +63,8 @@ impl LogFile {
         let panic_troubles = troubles.clone();
         // A panic may have lost a line, and without it the rest cannot be replayed.
         let report_panic = move || {
-            panic_troubles.set(Part::ControlLog, "the thread that writes it panicked; the control log of this session ends");
+            panic_troubles
+                .set(Part::ControlLog, "the thread that writes it panicked; the control log of this session ends");
         };
         let thread = threads::spawn_unrestartable("melos-log", move || writer.run(&requests), report_panic)?;
         Ok(Self { requests: Some(sender), thread: Some(thread), ended, troubles })

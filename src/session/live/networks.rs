@@ -128,7 +128,8 @@ mod tests {
         let contract = fs::read_to_string(&path).unwrap();
         let runtime = runtime().unwrap();
         let playing = Models::load(runtime, folder.path()).unwrap().manifest.fingerprint();
-        let (requests, replacements) = watch_model(runtime, folder.path(), playing.clone(), Troubles::default()).unwrap();
+        let (requests, replacements) =
+            watch_model(runtime, folder.path(), playing.clone(), Troubles::default()).unwrap();
 
         fs::write(&path, "schema = \"none\"").unwrap();
         requests.send(Changed(Vec::new())).unwrap();

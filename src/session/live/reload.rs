@@ -52,7 +52,11 @@ impl Files {
     ///
     /// # Errors
     /// When the configuration is invalid.
-    pub(super) fn read(source: ConfigSource, search_path: &SearchPath, troubles: Troubles) -> Result<Self, Vec<Problem>> {
+    pub(super) fn read(
+        source: ConfigSource,
+        search_path: &SearchPath,
+        troubles: Troubles,
+    ) -> Result<Self, Vec<Problem>> {
         let config = source.read()?;
         let (presets, bad_presets) = Library::open(search_path.candidates("presets"), Preset::read);
         let (mappings, bad_mappings) = Library::open(search_path.candidates("mappings"), Mapping::read);
@@ -195,7 +199,8 @@ mod tests {
         for name in ["presets", "mappings"] {
             let _ = fs::create_dir(folder.join(name));
         }
-        let source = ConfigSource { files: vec![folder.join("melos.toml")], required: false, overrides: Box::new(|_| {}) };
+        let source =
+            ConfigSource { files: vec![folder.join("melos.toml")], required: false, overrides: Box::new(|_| {}) };
         Files::read(source, &SearchPath::only(folder), Troubles::default()).unwrap()
     }
 

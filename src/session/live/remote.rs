@@ -63,8 +63,10 @@ impl Remote {
         let discovery = announced.then(|| announce(oscquery.address(), osc.address())).flatten();
         let publisher = Arc::new(Publisher::new(osc, oscquery, metrics, troubles, Arc::clone(inbox.losses())));
         tokio::spawn(threads::restarting_task("render", async move || Arc::clone(&http).render().await));
-        let (source, publisher) = (listeners.clone(), Arc::clone(&publisher));
-        tokio::spawn(threads::restarting_task("spectrum", async move || spectrum::publish(&source, &publisher).await));
+        let (source, spectrum_publisher) = (listeners.clone(), Arc::clone(&publisher));
+        tokio::spawn(threads::restarting_task("spectrum", async move || {
+            spectrum::publish(&source, &spectrum_publisher).await
+        }));
         Ok(Self { publisher, api, listeners, page, discovery })
     }
 }

@@ -52,7 +52,8 @@ impl Spectrum {
         let radians = std::f32::consts::TAU / WINDOW as f32;
         // Normalized so that a full-scale sine measures 1.
         let window = (0..WINDOW).map(|n| (1.0 - (radians * n as f32).cos()) * 2.0 / WINDOW as f32).collect();
-        let edge = |band: usize| LOWEST_HZ * 2f32.powf(band as f32 / BANDS_PER_OCTAVE) * WINDOW as f32 / SAMPLE_RATE as f32;
+        let edge =
+            |band: usize| LOWEST_HZ * 2f32.powf(band as f32 / BANDS_PER_OCTAVE) * WINDOW as f32 / SAMPLE_RATE as f32;
         Self {
             bins: transform.make_output_vec(),
             windowed: transform.make_input_vec(),

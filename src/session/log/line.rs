@@ -30,7 +30,7 @@ pub(super) fn format_gap(frames: &Range<u64>) -> String {
 
 pub(super) fn read_frames(text: &str) -> Result<Range<u64>, String> {
     let (start, end) = text.split_once(' ').ok_or("expected two frames")?;
-    let frames = number(start)?..number(end)?;
+    let frames = read_number(start)?..read_number(end)?;
     if frames.is_empty() { Err("expected two increasing frames".to_owned()) } else { Ok(frames) }
 }
 
@@ -81,7 +81,7 @@ pub(super) fn format_entry(entry: &Entry) -> String {
 pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     let event = match word {
-        "morph" => ControlEvent::Morph(number(rest)?),
+        "morph" => ControlEvent::Morph(read_number(rest)?),
         "next-bar" => {
             let (param, value) = read_setting(rest)?;
             ControlEvent::NextBar(param, value)
@@ -89,10 +89,10 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
         "scene" => read_scene_value(rest)?,
         "modulate" => read_modulation(rest)?,
         "lead" => ControlEvent::LeadNotes(read_notes(rest)?),
-        "tempo" => ControlEvent::Tempo(number(rest)?),
+        "tempo" => ControlEvent::Tempo(read_number(rest)?),
         "beat" => {
             let (beat, at) = rest.split_once(' ').ok_or("expected a beat and a frame")?;
-            ControlEvent::Beat { beat: number(beat)?, at: number(at)? }
+            ControlEvent::Beat { beat: read_number(beat)?, at: read_number(at)? }
         }
         "splice" => {
             return read_splice(rest);
@@ -101,21 +101,25 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
             let [splices, missing, at] = rest.split(' ').collect::<Vec<_>>()[..] else {
                 return Err("expected a number of splices and two frames".to_owned());
             };
-            return Ok(Entry::Resume { splices: number(splices)?, missing: number(missing)?, at: number(at)? });
+            return Ok(Entry::Resume {
+                splices: read_number(splices)?,
+                missing: read_number(missing)?,
+                at: read_number(at)?,
+            });
         }
         "reconciled" => {
             let (first, end) = rest.split_once(' ').ok_or("expected two command numbers")?;
-            return Ok(Entry::Reconciled { lost: number(first)?..number(end)? });
+            return Ok(Entry::Reconciled { lost: read_number(first)?..read_number(end)? });
         }
         "executed" => {
             let [first, end, due, at] = rest.split(' ').collect::<Vec<_>>()[..] else {
                 return Err("expected two command numbers and two frames".to_owned());
             };
-            let commands: Range<u64> = number(first)?..number(end)?;
+            let commands: Range<u64> = read_number(first)?..read_number(end)?;
             if commands.end.saturating_sub(commands.start) > MAX_COMMANDS {
                 return Err(format!("expected at most {MAX_COMMANDS} commands"));
             }
-            return Ok(Entry::Executed { commands, due: number(due)?, at: number(at)? });
+            return Ok(Entry::Executed { commands, due: read_number(due)?, at: read_number(at)? });
         }
         CHECKPOINT => return Ok(Entry::Checkpoint),
         "end" => return Ok(Entry::End),
@@ -131,14 +135,14 @@ fn read_splice(text: &str) -> Result<Entry, String> {
     let words: Vec<_> = text.split(' ').collect();
     let performed = match words[..] {
         [_, NEVER] => None,
-        [planned, heard] => Some(Performed { heard: number(heard)?, from: number(planned)?, known: None }),
-        [_, heard, from] => Some(Performed { heard: number(heard)?, from: number(from)?, known: None }),
+        [planned, heard] => Some(Performed { heard: read_number(heard)?, from: read_number(planned)?, known: None }),
+        [_, heard, from] => Some(Performed { heard: read_number(heard)?, from: read_number(from)?, known: None }),
         [_, heard, from, known] => {
-            Some(Performed { heard: number(heard)?, from: number(from)?, known: Some(number(known)?) })
+            Some(Performed { heard: read_number(heard)?, from: read_number(from)?, known: Some(read_number(known)?) })
         }
         _ => return Err(format!("expected two to four frames, or a frame and {NEVER}")),
     };
-    Ok(Entry::Splice { planned: number(words[0])?, performed })
+    Ok(Entry::Splice { planned: read_number(words[0])?, performed })
 }
 
 fn read_modulation(text: &str) -> Result<ControlEvent, String> {
@@ -157,7 +161,7 @@ fn read_scene_value(text: &str) -> Result<ControlEvent, String> {
 }
 
 fn read_notes(text: &str) -> Result<u128, String> {
-    text.split_whitespace().try_fold(0, |notes, word| match number::<u32>(word)? {
+    text.split_whitespace().try_fold(0, |notes, word| match read_number::<u32>(word)? {
         note @ 0..128 => Ok(notes | 1u128 << note),
         note => Err(format!("expected a MIDI note from 0 to 127, not {note}")),
     })

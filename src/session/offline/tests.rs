@@ -144,7 +144,12 @@ fn eventful_log() -> ControlLog {
 #[test]
 fn renders_from_checkpoints_equal_renders_from_the_start() {
     let frames = [900, 2_064, 55_000, 95_000, 102_000, 150_000, 171_000, 230_000, 262_000, 305_000, 420_000];
-    assert_checkpoints_work(&eventful_log(), 20 * SECOND, SECOND, frames.into_iter().chain([530_000, 601_000, 660_000, 800_000]));
+    assert_checkpoints_work(
+        &eventful_log(),
+        20 * SECOND,
+        SECOND,
+        frames.into_iter().chain([530_000, 601_000, 660_000, 800_000]),
+    );
 }
 
 /// Adds entries to a log as if the engine had executed each immediate command `ahead` frames before the horizon.
@@ -199,7 +204,12 @@ fn late_and_superseded_splices_and_skipped_music_are_reproduced() {
         (170_000, Entry::Resume { splices: 5, missing: 161_280, at: 174_080 }),
     ]);
     log.entries.sort_by_key(|(frame, _)| *frame);
-    assert_checkpoints_work(&log, 6 * SECOND, 0, [41_000, 60_200, 64_000, 70_000, 101_000, 112_000, 119_000, 130_000, 160_000, 180_000]);
+    assert_checkpoints_work(
+        &log,
+        6 * SECOND,
+        0,
+        [41_000, 60_200, 64_000, 70_000, 101_000, 112_000, 119_000, 130_000, 160_000, 180_000],
+    );
 }
 
 #[test]

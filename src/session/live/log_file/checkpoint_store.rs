@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::MEGABYTE;
 use super::rotation::earlier_logs;
 use crate::files::{free_bytes, replace};
-use crate::session::checkpoint::{Checkpoint, CheckpointFile, checkpoint_path, checkpoint_folder, checkpoint_files};
+use crate::session::checkpoint::{Checkpoint, CheckpointFile, checkpoint_files, checkpoint_folder, checkpoint_path};
 
 /// Disk space that checkpoints leave free, in bytes.
 const KEEP_FREE: u64 = 1 << 30;
@@ -49,7 +49,9 @@ impl CheckpointStore {
         let free = free_bytes(&folder)?.saturating_sub(bytes.len() as u64);
         if free < KEEP_FREE {
             let (free, least) = (free / MEGABYTE, KEEP_FREE / MEGABYTE);
-            return Err(io::Error::other(format!("it would leave only {free} MB free on the disk, less than {least} MB")));
+            return Err(io::Error::other(format!(
+                "it would leave only {free} MB free on the disk, less than {least} MB"
+            )));
         }
         let path = checkpoint_path(&folder, checkpoint.frame);
         replace(&path, &bytes)?;
@@ -58,9 +60,12 @@ impl CheckpointStore {
 
     /// Deletes checkpoints until at most `max_bytes` are left, each time the one whose neighbours are closest to each other.
     /// The first and last checkpoints of a log are deleted only if nothing else is left, and only those of earlier logs.
-    fn thin(&self, max_bytes: u64) {
-        let mut logs: Vec<Vec<CheckpointFile>> =
-            earlier_logs(&self.log).iter().chain([&self.log]).map(|log| checkpoint_files(&checkpoint_folder(log))).collect();
+    fn delete_down_to(&self, max_bytes: u64) {
+        let mut logs: Vec<Vec<CheckpointFile>> = earlier_logs(&self.log)
+            .iter()
+            .chain([&self.log])
+            .map(|log| checkpoint_files(&checkpoint_folder(log)))
+            .collect();
         let total = |logs: &[Vec<CheckpointFile>]| logs.iter().flatten().map(|file| file.bytes).sum::<u64>();
         while total(&logs) > max_bytes {
             let inner = logs.iter().enumerate().flat_map(|(log, files)| {

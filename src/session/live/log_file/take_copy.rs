@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::MEGABYTE;
 use crate::files::{beside, replace, sync_folder};
 use crate::output::record::Recorded;
-use crate::session::checkpoint::{take_checkpoint_path, checkpoint_folder, checkpoint_files};
+use crate::session::checkpoint::{checkpoint_files, checkpoint_folder, take_checkpoint_path};
 use crate::session::log::copy_for_take;
 
 /// Size in bytes above which a log is copied only beside a recording of at least its size, so that short takes do not
@@ -53,7 +53,9 @@ pub(super) fn copy_beside(recorded: &Recorded, parts: &[(PathBuf, Range<u64>)]) 
 
 /// Copies the newest checkpoint at or before a frame beside a take's log.
 fn copy_checkpoint(copy: &Path, log: &Path, start: u64) {
-    let Some(newest) = checkpoint_files(&checkpoint_folder(log)).into_iter().rfind(|file| file.frame <= start) else { return };
+    let Some(newest) = checkpoint_files(&checkpoint_folder(log)).into_iter().rfind(|file| file.frame <= start) else {
+        return;
+    };
     let result = fs::read(&newest.path).and_then(|bytes| replace(&take_checkpoint_path(copy), &bytes));
     if let Err(error) = result {
         tracing::warn!(path = %newest.path.display(), %error, "cannot copy the checkpoint beside the recording");

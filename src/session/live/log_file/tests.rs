@@ -183,7 +183,9 @@ fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
         take_checkpoint(&mut log, frame);
         log.write(frame + 2, Entry::Splice { planned: frame, performed: None });
         let header_line = format!("begins {frame}\n");
-        wait_until("the other file", || std::fs::read_to_string(&session).is_ok_and(|text| text.contains(&header_line)));
+        wait_until("the other file", || {
+            std::fs::read_to_string(&session).is_ok_and(|text| text.contains(&header_line))
+        });
     }
     log.copy_beside(take_from("now.wav", 25_601));
     log.copy_beside(take_from("before.wav", 25_590));
@@ -192,7 +194,8 @@ fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
 
     let now = read(&session);
     assert_eq!((now.header.start_frame, now.frames(), now.entries.len()), (Some(25_600), 25_600..25_602, 2));
-    let frames = |log: &Path| checkpoint_files(&checkpoint_folder(log)).iter().map(|file| file.frame).collect::<Vec<_>>();
+    let frames =
+        |log: &Path| checkpoint_files(&checkpoint_folder(log)).iter().map(|file| file.frame).collect::<Vec<_>>();
     assert_eq!(frames(&session), [25_600]);
     let earlier = Usage::of(folder.path(), |name| name.starts_with("session-") && name.ends_with(".log"));
     assert_eq!(earlier.len(), 2, "{earlier:?}");

@@ -72,7 +72,9 @@ impl Checkpoints {
         if let Some(Saved { frame, complete }) = self.saved.try_pop() {
             let mut state = vec![0; self.state.occupied_len()];
             self.state.pop_slice(&mut state);
-            if let Some(in_progress) = self.in_progress.as_mut().filter(|in_progress| in_progress.frame == frame && complete) {
+            if let Some(in_progress) =
+                self.in_progress.as_mut().filter(|in_progress| in_progress.frame == frame && complete)
+            {
                 in_progress.add_engine(state);
             } else if !complete {
                 self.due = frame + RETRY_DELAY;

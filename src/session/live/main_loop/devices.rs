@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
-use super::tempo_leaders::TempoLeaders;
 use super::midi_learn::MidiLearn;
+use super::tempo_leaders::TempoLeaders;
 use super::timeline::Timeline;
 use crate::conductor::Conductor;
 use crate::event::parameter::{Param, TempoSource, Value};

@@ -43,8 +43,9 @@ impl Lists {
     /// Sends the key and the upcoming chords if they have changed.
     pub(super) fn publish_outlook(&mut self, conductor: &Conductor, head: u64, publisher: &Publisher) {
         let key = conductor.chord().map(|(_, key)| key);
-        let is_same =
-            |(one, chord): (u64, Chord), (other, sent): &(u64, Chord)| chord == *sent && one.abs_diff(*other) <= MAX_SHIFT;
+        let is_same = |(one, chord): (u64, Chord), (other, sent): &(u64, Chord)| {
+            chord == *sent && one.abs_diff(*other) <= MAX_SHIFT
+        };
         let count = conductor.outlook().take(OUTLOOK).count();
         let is_unchanged = key == self.key
             && count == self.chords.len()
@@ -108,7 +109,8 @@ pub(super) fn rename_scene(conductor: &Conductor, from: &str, to: &str) -> Vec<C
     let text = |name: &str| Value::Text(name.to_owned());
     let stored =
         values.into_iter().map(|(param, value)| ControlEvent::SceneValue { name: to.to_owned(), param, value });
-    let crossfader_params = [Param::SceneA, Param::SceneB].into_iter().filter(|param| conductor.value(*param) == text(from));
+    let crossfader_params =
+        [Param::SceneA, Param::SceneB].into_iter().filter(|param| conductor.value(*param) == text(from));
     [ControlEvent::Set(Param::SceneDelete, text(from))]
         .into_iter()
         .chain(stored)

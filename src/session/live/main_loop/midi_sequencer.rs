@@ -129,7 +129,11 @@ impl MidiSequencer {
 mod tests {
     use super::*;
 
-    fn take(sequencer: &mut MidiSequencer, commands: &[(u64, EngineCommand)], pulses: &[(u64, u64)]) -> Vec<(u64, Message)> {
+    fn take(
+        sequencer: &mut MidiSequencer,
+        commands: &[(u64, EngineCommand)],
+        pulses: &[(u64, u64)],
+    ) -> Vec<(u64, Message)> {
         let commands: Vec<_> =
             commands.iter().map(|(frame, command)| TimedCommand { frame: *frame, command: *command }).collect();
         sequencer.add(&commands, pulses);
@@ -179,7 +183,8 @@ mod tests {
         let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
         take(&mut sequencer, &[(0, ON)], &[(0, 0)]);
         let [bass, pad, upper] = MidiOutConfig::default().channels;
-        sequencer.configure(5, MidiOutConfig { clock: false, channels: [pad, bass, upper], ..MidiOutConfig::default() });
+        sequencer
+            .configure(5, MidiOutConfig { clock: false, channels: [pad, bass, upper], ..MidiOutConfig::default() });
         let sent = take(&mut sequencer, &[(6, ON), (7, OFF)], &[(7, 1)]);
         let on = |channel| Message::NoteOn { channel, note: 60, velocity: 64 };
         assert_eq!(

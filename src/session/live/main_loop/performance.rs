@@ -12,8 +12,8 @@ use crate::event::{ControlEvent, Executed, TimedCommand};
 use crate::files::config::MidiOutConfig;
 use crate::generator::{Networks, Worker, WorkerEvent, WorkerStatus};
 use crate::midi::Message;
-use crate::session::live::publisher::Publisher;
 use crate::session::live::log_file::LogFile;
+use crate::session::live::publisher::Publisher;
 use crate::session::log::Entry;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
@@ -48,7 +48,8 @@ impl Performance {
     ) -> Self {
         let sequencer = MidiSequencer::new(midi_out);
         let (score, released) = (Score::default(), Vec::new());
-        let mut performance = Self { conductor, score, engine, worker, sequencer, released, log, checkpoints, publisher };
+        let mut performance =
+            Self { conductor, score, engine, worker, sequencer, released, log, checkpoints, publisher };
         performance.conductor.advance(HEAD_START, &mut performance.score);
         performance.score.notices.clear();
         performance.distribute(EngineFeed::send);

@@ -73,7 +73,8 @@ impl Show {
 
     /// Returns whether the preset or setlist that an event names exists; otherwise logs a warning.
     pub(super) fn names_exist(&mut self, event: &ControlEvent) -> bool {
-        let preset = self.presets.unknown_name(event).map(|name| ("preset", name, listed(self.presets.library().names())));
+        let preset =
+            self.presets.unknown_name(event).map(|name| ("preset", name, listed(self.presets.library().names())));
         let setlist =
             || self.setlists.unknown_name(event).map(|name| ("setlist", name, listed(self.setlists.library().names())));
         let Some((kind, name, known)) = preset.or_else(setlist) else { return true };
