@@ -21,7 +21,7 @@ const COMPLETION_VARIABLE: &str = "COMPLETE";
 /// Time limit for the daemon to respond; pressing Tab must not hang.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// If a shell requests completions, prints them and exits.
+/// Prints completions and exits if a shell requests them.
 pub(super) fn complete_and_exit() {
     CompleteEnv::with_factory(Cli::command).var(COMPLETION_VARIABLE).complete();
 }

@@ -53,7 +53,7 @@ fn show(melos: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The entries by number, with the current one marked.
+/// Formats the entries by number, with the current one marked.
 fn entries(list: &Json, current: usize) -> String {
     let entries = list["entries"].as_array().into_iter().flatten().enumerate();
     let text = |entry: &Json, key: &str| entry[key].as_str().unwrap_or_default().to_owned();

@@ -46,7 +46,7 @@ impl Takes {
         }
     }
 
-    /// The recorder's status.
+    /// Returns the recorder's status.
     pub(super) fn status(&self) -> &Arc<RecorderStatus> {
         self.recorder.status()
     }
