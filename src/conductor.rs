@@ -1,7 +1,7 @@
 //! The conductor: turns control events and the passing of time into engine commands and plans.
 //!
-//! The conductor is deterministic and has no threads or clocks of its own: the same seed, initial values and (frame,
-//! event) list give the same [`Score`], however finely time is divided. It runs on the performance thread, or in the
+//! The conductor is deterministic and has no threads or clocks of its own: the same seed, initial values and list of (frame,
+//! event) give the same [`Score`], whatever the lengths of the time steps. It runs on the performance thread or in the
 //! offline renderer.
 
 use serde::{Deserialize, Serialize};
@@ -10,13 +10,13 @@ mod active_targets;
 mod arrangement;
 mod counter;
 mod deferred;
-mod handover;
+mod engine_sync;
 pub mod harmony;
-mod listening;
+mod chroma_history;
 mod modulations;
 mod performance;
 mod planner;
-mod queue;
+mod command_queue;
 mod scenes;
 mod score;
 mod seeds;
@@ -24,13 +24,13 @@ mod settings;
 mod splices;
 mod tempo;
 
-pub use handover::Handover;
+pub use engine_sync::EngineSync;
 pub use scenes::{MAX_SCENES, SceneError};
 pub use score::{PULSES, PlanUpdate, Score};
 pub use splices::{LEAD_INTERVAL, SPLICE_INTERVAL, SPLICE_LEAD};
 
-use arrangement::{Arrangement, Step, Timing, fast, slow};
-use deferred::{Deferred, Line};
+use arrangement::{Arrangement, Step, Timing, engine_params, other_params};
+use deferred::{Deferred, EngineChanges};
 use modulations::{Modulations, Shift};
 use performance::{Change, Morph, Performance};
 
@@ -42,9 +42,9 @@ use crate::music::glide::Length;
 use crate::music::theory::{Chord, Key};
 use crate::units::seconds_to_frames;
 
-/// Frames before its beat at which a quantized change is released, so that the splice falls on the beat.
-const WAIT_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
-/// Tempi of an external clock closer than this ratio count as equal: 0.1 ms per beat.
+/// Frames before a beat at which its quantized changes are applied, so that the splice falls on the beat.
+const QUANTIZE_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
+/// Relative difference below which tempi of an external clock are considered equal: 0.1 ms per beat.
 const TEMPO_TOLERANCE: f64 = 2e-4;
 
 /// Turns control events and the passing of time into a [`Score`].
@@ -81,7 +81,7 @@ impl Conductor {
         }
     }
 
-    /// The horizon: the first frame not yet decided. Events apply here.
+    /// Returns the horizon: the first frame not yet decided, at which events take effect.
     #[must_use]
     pub const fn frame(&self) -> u64 {
         self.arrangement.now()
@@ -90,7 +90,7 @@ impl Conductor {
     /// Applies an event at the horizon.
     ///
     /// # Errors
-    /// When a scene does not exist, cannot be stored or has no name; nothing is changed.
+    /// If a scene does not exist, cannot be stored or has no name; nothing is changed.
     pub fn apply(&mut self, event: &ControlEvent) -> Result<(), SceneError> {
         match event {
             ControlEvent::Set(param, value) => {
@@ -117,15 +117,15 @@ impl Conductor {
         Ok(())
     }
 
-    /// Adds everything that happens from the horizon up to but excluding frame `until` to `out`, and moves the horizon
-    /// there.
+    /// Adds everything that happens from the horizon up to, but excluding, frame `until` to `out`, and moves the horizon to
+    /// `until`.
     pub fn advance(&mut self, until: u64, out: &mut Score) {
         while let Some((frame, step)) = self.next_step().filter(|(frame, _)| *frame < until) {
             self.arrangement.move_to(frame);
             match step {
-                Step::Held => self.release_held(),
-                Step::Waited => self.apply_waiting(),
-                Step::Line => self.cross_line(out),
+                Step::ReleaseHeld => self.release_held(),
+                Step::ApplyWaiting => self.apply_waiting(),
+                Step::ApplyToEngine => self.apply_to_engine(out),
                 Step::Modulate => self.step_modulations(),
                 step => self.arrangement.perform(step, out),
             }
@@ -133,32 +133,32 @@ impl Conductor {
         self.arrangement.move_to(self.frame().max(until));
     }
 
-    /// Adds what is due at the horizon itself, without moving it: after [`Conductor::apply`], the event's immediate
-    /// commands to the engine.
+    /// Adds what is due at the horizon itself, without moving it. After [`Conductor::apply`], this includes the event's
+    /// immediate commands to the engine.
     pub fn take_immediate(&mut self, out: &mut Score) {
         self.arrangement.take_immediate(out);
     }
 
-    /// Processes the chroma (on any scale) of a generated latent that starts at frame `from`. It must arrive before the
-    /// horizon is two latents past its start; a latent that is generated again is processed again.
-    pub fn listen(&mut self, from: u64, chroma: &[f32; 12]) {
-        self.arrangement.listen(from, chroma);
+    /// Records the chroma, on any linear scale, of a generated latent that starts at frame `from`. It must arrive before the
+    /// horizon is two latents past `from`. The chroma of a regenerated latent replaces its old version.
+    pub fn record_chroma(&mut self, from: u64, chroma: &[f32; 12]) {
+        self.arrangement.record_chroma(from, chroma);
     }
 
     fn next_step(&self) -> Option<(u64, Step)> {
         let clock = self.arrangement.clock();
-        let ahead_of = |beat: u64| clock.frame_at(beat as f64).saturating_sub(WAIT_LEAD);
+        let ahead_of = |beat: u64| clock.frame_at(beat as f64).saturating_sub(QUANTIZE_LEAD);
         let own = [
-            (self.deferred.held_for().map(ahead_of), Step::Held),
-            (self.deferred.waits_for().map(ahead_of), Step::Waited),
-            (self.deferred.line_at().map(|beat| clock.frame_at(beat as f64)), Step::Line),
+            (self.deferred.held_beat().map(ahead_of), Step::ReleaseHeld),
+            (self.deferred.waiting_beat().map(ahead_of), Step::ApplyWaiting),
+            (self.deferred.engine_beat().map(|beat| clock.frame_at(beat as f64)), Step::ApplyToEngine),
             (self.modulations.due(), Step::Modulate),
         ];
         let steps = own.into_iter().chain(self.arrangement.steps());
         steps.filter_map(|(frame, step)| Some((frame?.max(self.frame()), step))).min()
     }
 
-    /// Requests a value; returns what must take effect.
+    /// Requests a value and returns the change that must take effect.
     fn request(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
         let followed_mood = self.follows_mood();
         let change = self.performance.set(param, value)?;
@@ -167,51 +167,51 @@ impl Conductor {
         if !released {
             return Ok(change);
         }
-        // When the tempo stops following the mood, the current tempo is kept.
+        // Keep the current tempo when it stops following the mood.
         Ok(match self.set_tempo(self.arrangement.target_bpm()) {
             Change::Nothing => change,
             tempo => tempo,
         })
     }
 
-    /// Schedules a requested change to take effect, at once or on the next beat or bar.
+    /// Schedules a requested change to take effect immediately or on the next beat or bar.
     fn schedule(&mut self, change: Change) {
-        let quantized = self.performance.asked().choice(Param::Quantize) != 0;
+        let quantized = self.performance.settings().choice(Param::Quantize) != 0;
         let morph = self.morph.filter(|(moment, _)| *moment == self.frame()).map(|(_, length)| length);
         match change {
             Change::Nothing => {}
             Change::Panic => self.arrangement.panic(&self.performance),
             Change::One(param) if quantized && param.policy().quantized => {
-                self.deferred.wait(self.quantized_beat(), morph);
+                self.deferred.add_waiting(self.quantized_beat(), morph);
             }
             Change::One(param) => self.arrangement.steer_one(param, &self.performance, morph),
             Change::Many(morph) if quantized => {
-                self.deferred.wait(self.quantized_beat(), Some(self.length(morph)));
+                self.deferred.add_waiting(self.quantized_beat(), Some(self.length(morph)));
             }
             Change::Many(morph) => {
                 let morph = Some(self.length(morph));
                 let timing = Timing { morph, ..Timing::default() };
-                self.arrangement.steer(slow().chain(fast()), &self.performance, timing);
+                self.arrangement.steer(other_params().chain(engine_params()), &self.performance, timing);
             }
         }
     }
 
-    /// The next beat or bar, depending on `quantize`.
+    /// Returns the next beat or the first beat of the next bar, depending on `quantize`.
     fn quantized_beat(&self) -> u64 {
         const BEAT: u8 = 1;
-        if self.performance.asked().choice(Param::Quantize) == BEAT {
+        if self.performance.settings().choice(Param::Quantize) == BEAT {
             self.arrangement.counter().beat()
         } else {
             self.next_bar()
         }
     }
 
-    /// The first beat of the next bar.
+    /// Returns the first beat of the next bar.
     fn next_bar(&self) -> u64 {
         self.arrangement.counter().bar_line(self.arrangement.clock())
     }
 
-    /// The length of a morph.
+    /// Returns the length of a morph.
     fn length(&self, morph: Morph) -> Length {
         match morph {
             Morph::Seconds(seconds) => Length::Frames(seconds_to_frames(f64::from(seconds))),
@@ -219,7 +219,7 @@ impl Conductor {
         }
     }
 
-    /// Requests the values held for a bar line slightly before it, so that they take effect on it.
+    /// Requests the values held for a bar line. Called slightly before the line, so that they take effect on it.
     fn release_held(&mut self) {
         let (beat, values) = self.deferred.take_held();
         let beat = beat.max(self.arrangement.counter().beat());
@@ -227,33 +227,33 @@ impl Conductor {
         for (param, value) in &values {
             match self.request(*param, value) {
                 Ok(Change::Nothing) => {}
-                Ok(Change::One(_)) => self.deferred.wait(beat, None),
-                Ok(Change::Many(morph)) => self.deferred.wait(beat, Some(self.length(morph))),
+                Ok(Change::One(_)) => self.deferred.add_waiting(beat, None),
+                Ok(Change::Many(morph)) => self.deferred.add_waiting(beat, Some(self.length(morph))),
                 Ok(Change::Panic) => panic = true,
                 Err(error) => tracing::warn!("{error}; the change at the bar line was dropped"),
             }
         }
-        let line = self.deferred.reach(beat, None);
-        line.panic |= panic;
-        line.released.extend(values);
+        let changes = self.deferred.defer_to_engine(beat, None);
+        changes.panic |= panic;
+        changes.released.extend(values);
     }
 
-    /// Applies the changes waiting for a beat: to the network now, so that the splice falls on the beat, and to the
+    /// Applies the changes waiting for a beat: to the network immediately, so that the splice falls on the beat, and to the
     /// engine on the beat.
     fn apply_waiting(&mut self) {
         if let Some(waiting) = self.deferred.take_waiting() {
             let beat = waiting.beat.max(self.arrangement.counter().beat());
             let frame = self.arrangement.clock().frame_at(beat as f64).max(self.frame());
             let timing = Timing { frame: Some(frame), beat: Some(beat as f64), morph: waiting.morph };
-            self.arrangement.steer(slow(), &self.performance, timing);
-            self.deferred.reach(beat, waiting.morph);
+            self.arrangement.steer(other_params(), &self.performance, timing);
+            self.deferred.defer_to_engine(beat, waiting.morph);
         }
     }
 
-    /// Applies the rest of the waiting changes, on the beat itself.
-    fn cross_line(&mut self, out: &mut Score) {
-        if let Some(Line { morph, panic, released, .. }) = self.deferred.take_line() {
-            self.arrangement.steer(fast(), &self.performance, Timing { morph, ..Timing::default() });
+    /// Applies the waiting changes to the engine, on the beat itself.
+    fn apply_to_engine(&mut self, out: &mut Score) {
+        if let Some(EngineChanges { morph, panic, released, .. }) = self.deferred.take_engine_changes() {
+            self.arrangement.steer(engine_params(), &self.performance, Timing { morph, ..Timing::default() });
             if panic {
                 self.arrangement.panic(&self.performance);
             }
@@ -262,7 +262,7 @@ impl Conductor {
     }
 
     fn step_modulations(&mut self) {
-        let settings = self.performance.asked();
+        let settings = self.performance.settings();
         let (now, seed) = (self.arrangement.now(), self.arrangement.seeds().current());
         let shifts = self.modulations.step(now, self.arrangement.clock(), seed, |param| settings.number(param));
         for Shift { param, amount, within } in shifts {
@@ -271,45 +271,45 @@ impl Conductor {
     }
 
     fn follows_mood(&self) -> bool {
-        self.performance.asked().tempo_source() == TempoSource::Mood
+        self.performance.settings().tempo_source() == TempoSource::Mood
     }
 
-    /// Sets a tempo, clamped to its range, that was not set through the parameter.
+    /// Sets the tempo, clamped to its range, other than through the parameter.
     fn set_tempo(&mut self, bpm: f64) -> Change {
         match Param::Tempo.fit(Input::Number(bpm)) {
-            Ok(Some(Value::Number(bpm))) => self.performance.lead_tempo(bpm),
+            Ok(Some(Value::Number(bpm))) => self.performance.set_external_tempo(bpm),
             _ => Change::Nothing,
         }
     }
 
     /// Follows the tempo of an external clock.
     fn follow_tempo(&mut self, bpm: f64) {
-        let current = f64::from(self.performance.asked().number(Param::Tempo));
-        let known = !self.follows_mood() && (bpm / current - 1.0).abs() < TEMPO_TOLERANCE;
-        if !known && self.set_tempo(bpm) != Change::Nothing {
+        let current = f64::from(self.performance.settings().number(Param::Tempo));
+        let unchanged = !self.follows_mood() && (bpm / current - 1.0).abs() < TEMPO_TOLERANCE;
+        if !unchanged && self.set_tempo(bpm) != Change::Nothing {
             self.arrangement.steer_one(Param::Tempo, &self.performance, None);
         }
     }
 
-    /// The requested value of a parameter; the tempo as heard while it follows the emotion.
+    /// Returns the requested value of a parameter. While the tempo follows the mood, returns its current value.
     #[must_use]
     pub fn value(&self, param: Param) -> Value {
         if param == Param::Tempo && self.follows_mood() {
             return Value::Number(self.arrangement.target_bpm() as f32);
         }
-        self.performance.asked().get(param)
+        self.performance.settings().get(param)
     }
 
-    /// Every parameter with a value, in table order.
+    /// Returns every parameter with a value, in table order.
     #[must_use]
     pub fn values(&self) -> Vec<(Param, Value)> {
         let all = TABLE.iter().map(|spec| (spec.param, self.value(spec.param)));
         all.filter(|(_, value)| *value != Value::Trigger).collect()
     }
 
-    /// The commands that produce the state of an engine that has missed nothing: levels, switches, the phrase's level
-    /// and the sounding notes.
-    pub fn held_by_engine(&self) -> impl Iterator<Item = EngineCommand> {
+    /// Returns the commands that produce the engine's intended state: levels, switches, the phrase's level and the sounding
+    /// notes.
+    pub fn engine_state(&self) -> impl Iterator<Item = EngineCommand> {
         let (arrangement, planner) = (&self.arrangement, self.arrangement.planner());
         let last_beat = arrangement.counter().beat().checked_sub(1);
         let expression = last_beat.map(|beat| EngineCommand::Expression(planner.expression(beat as f64)));
@@ -317,42 +317,42 @@ impl Conductor {
         values.chain(expression).chain(planner.sounding())
     }
 
-    /// The settings that recreate this state in [`Conductor::new`], for the state file and control logs.
+    /// Returns the settings with which [`Conductor::new`] recreates this state, for the state file and control logs.
     #[must_use]
     pub fn settings(&self) -> Vec<(Param, Value)> {
-        self.performance.asked().list()
+        self.performance.settings().list()
     }
 
-    /// The active seed, for [`Conductor::new`].
+    /// Returns the active seed, for [`Conductor::new`].
     #[must_use]
     pub const fn seed(&self) -> u64 {
         self.arrangement.seeds().requested()
     }
 
-    /// The stored scenes by name, for the state file; [`ControlEvent::SceneValue`] restores them.
+    /// Returns the stored scenes by name, for the state file. [`ControlEvent::SceneValue`] restores them.
     pub fn scenes(&self) -> impl Iterator<Item = (&str, Vec<(Param, Value)>)> {
         self.performance.scenes().iter().map(|(name, settings)| (name, settings.list()))
     }
 
-    /// The mood at the horizon, possibly gliding to the requested one.
+    /// Returns the mood at the horizon, possibly gliding to the requested one.
     #[must_use]
     pub fn mood(&self) -> Mood {
         self.arrangement.targets().steering().mood.at(self.frame(), self.arrangement.clock())
     }
 
-    /// The parameters that are being modulated.
+    /// Returns the modulated parameters.
     pub fn modulated(&self) -> impl Iterator<Item = Param> {
         self.modulations.params()
     }
 
-    /// The tempo at the horizon in beats per minute.
+    /// Returns the tempo at the horizon in beats per minute.
     #[must_use]
     pub fn tempo(&self) -> f64 {
         self.arrangement.clock().tempo_at(self.frame())
     }
 
-    /// The planned chords from the one at the horizon on, each with the frame at which it begins.
-    pub fn outlook(&self) -> impl Iterator<Item = (u64, Chord)> {
+    /// Returns the planned chords from the one at the horizon on, each with the frame at which it begins.
+    pub fn upcoming_chords(&self) -> impl Iterator<Item = (u64, Chord)> {
         let clock = self.arrangement.clock();
         self.arrangement
             .planner()
@@ -360,12 +360,12 @@ impl Conductor {
             .map(|(beat, chord)| (clock.frame_at(beat), chord))
     }
 
-    /// The names of the stored scenes, in order.
+    /// Returns the names of the stored scenes, in order.
     pub fn scene_names(&self) -> impl Iterator<Item = &str> {
         self.performance.scenes().iter().map(|(name, _)| name)
     }
 
-    /// The chord and the key at the horizon.
+    /// Returns the chord and the key at the horizon.
     #[must_use]
     pub fn chord(&self) -> Option<(Chord, Key)> {
         self.arrangement.planner().chord_at(self.arrangement.clock().beat_at(self.frame()))

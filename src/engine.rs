@@ -1,17 +1,17 @@
 //! The real-time engine: plays the network's hops and the harmony voices, adds reverb, and never blocks.
 //!
-//! [`Engine::render`] runs on the audio thread. Nothing in this module allocates, frees, locks, makes a system call,
-//! logs, reads a clock or panics there: buffers are allocated in [`Engine::new`], commands are `Copy`, and time is
-//! counted in frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound never depends on the
-//! device's block size. Timed commands take effect at the start of the quantum that contains their frame, immediate ones
-//! at the start of the next quantum, whose frame is reported.
+//! [`Engine::render`] runs on the audio thread. There, nothing in this module allocates, frees, locks, makes a system call,
+//! logs, reads a clock or panics: buffers are allocated in [`Engine::new`], commands are `Copy`, and time is counted in
+//! frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound does not depend on the device's block size.
+//! Timed commands take effect at the start of the quantum that contains their frame, immediate ones at the start of the next
+//! quantum, whose frame is reported.
 //!
 //! ```text
 //! hops ─► network (sustain when starved) ─► widener ─┐
 //! notes ─► bass, pad, upper voice ───────────────────┴─► freeze ─► reverb ─► tone ─► limiter ─► gate ─► out, tap
 //! ```
 //!
-//! Internally, audio is mid/side: a mono listener hears exactly the mid signal.
+//! Internally, audio is mid/side; the mid signal is the mono mix.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::Arc;
@@ -50,7 +50,7 @@ use dsp::Bus;
 use freeze::Freeze;
 use hops::Receipt;
 use limiter::Limiter;
-use mixer::{Mixer, default};
+use mixer::{Mixer, default_value};
 use network::{Network, Transition};
 use ramp::Ramp;
 use reverb::Reverb;
@@ -61,34 +61,35 @@ use voices::{Bass, Pad, Pool, Upper};
 /// Frames that the engine renders at a time.
 pub const QUANTUM: usize = 64;
 
-/// Frames ahead of the playhead that must be covered by hops; otherwise the network's sound fades to a sustain.
+/// Frames ahead of the playhead that hops must cover; otherwise, the network's sound fades to a sustain.
 pub const HOP_LEAD: u64 = network::LEAD + QUANTUM as u64;
 
-/// Seconds over which the music fades out when stopped and in when started again.
+/// Durations of the fade-out when the music is stopped and of the fade-in when it is started, in seconds.
 pub const PLAY_FADE_SECONDS: [f32; 2] = [1.5, 0.8];
 
 /// Fade-in at the start and after a panic.
 const FADE_IN_SECONDS: f32 = 0.06;
 /// Fade-out on panic.
 const PANIC_FADE_SECONDS: f32 = 0.005;
-/// Hops accepted per quantum, to bound its work.
+/// Maximum number of hops accepted per quantum, to limit its duration.
 const MAX_HOPS_PER_QUANTUM: usize = 16;
-/// Weight of a quantum in the running RMS level: a time constant of 300 ms.
-const RMS_SHARE: f32 = QUANTUM as f32 / (0.3 * SAMPLE_RATE as f32);
+/// Weight of a quantum in the moving average of the power: a time constant of 300 ms.
+const RMS_WEIGHT: f32 = QUANTUM as f32 / (0.3 * SAMPLE_RATE as f32);
 
 /// The engine; see the module documentation.
 pub struct Engine {
     ports: EnginePorts,
     status: Arc<EngineStatus>,
     state: State,
-    /// The current quantum, and how much of it has been played.
+    /// The current quantum.
     ready: [[f32; 2]; QUANTUM],
+    /// The number of its frames that have been played.
     played: usize,
-    /// Frames that did not fit in the tap and are not yet marked there as a gap.
-    untapped: u32,
+    /// Frames that did not fit into the tap and are not yet marked there as a gap.
+    tap_gap: u32,
 }
 
-/// What the sound depends on between two quanta, except for the hops to come. [`EnginePorts::saves`] requests it.
+/// The state between two quanta, except for the hops to play. [`EnginePorts::saves`] requests it.
 #[derive(Serialize, Deserialize)]
 #[allow(missing_debug_implementations, reason = "half a megabyte of samples")]
 pub struct State {
@@ -105,13 +106,13 @@ pub struct State {
     reverb: Reverb,
     tone: Tone,
     play: Ramp,
-    /// Duration in seconds of the next fade of `play`; 0 for the default.
+    /// Duration of the next fade of `play` in seconds; 0 for the default.
     play_fade: f32,
     limiter: Limiter,
     gate: Ramp,
-    cutting: bool,
+    panicking: bool,
     /// Whether the previous quantum was limited.
-    limiting: bool,
+    is_limiting: bool,
     starved_since: u64,
     power: f32,
 }
@@ -123,11 +124,11 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Creates an engine at frame 0 with every parameter at its default. This is the only function here that allocates.
+    /// Creates an engine at frame 0 with all parameters at their defaults. The only function here that allocates.
     #[must_use]
     pub fn new(ports: EnginePorts, status: Arc<EngineStatus>) -> Self {
-        let (ready, played, untapped) = ([[0.0; 2]; QUANTUM], QUANTUM, 0);
-        Self { ports, status, state: State::new(), ready, played, untapped }
+        let (ready, played, tap_gap) = ([[0.0; 2]; QUANTUM], QUANTUM, 0);
+        Self { ports, status, state: State::new(), ready, played, tap_gap }
     }
 
     /// Returns the engine's status.
@@ -136,9 +137,9 @@ impl Engine {
         &self.status
     }
 
-    /// Renders the next `out.len() / 2` frames, interleaved left and right, full scale ±1, never above −1 dBFS.
+    /// Renders the next `out.len() / 2` frames, interleaved left and right, with full scale at ±1; never exceeds −1 dBFS.
     ///
-    /// Runs on the audio thread. Any length is valid; the frames do not depend on it.
+    /// Runs on the audio thread. Any length is valid, and the audio does not depend on it.
     pub fn render(&mut self, out: &mut [f32]) {
         let mut frames = out.chunks_exact_mut(2);
         for frame in &mut frames {
@@ -158,7 +159,7 @@ impl Engine {
         self.take_hops();
         let bus = self.mix();
         self.finish(&bus);
-        self.measure();
+        self.measure_and_tap();
         self.state.frame += QUANTUM as u64;
         self.status.frame.store(self.state.frame, Relaxed);
     }
@@ -167,11 +168,11 @@ impl Engine {
         for _ in 0..MAX_HOPS_PER_QUANTUM {
             let Some(hop) = self.ports.hops.try_peek() else { break };
             match self.state.network.receive(hop, self.state.frame) {
-                Receipt::Taken => {}
-                Receipt::Dropped => self.lost(Loss::Hops, 1),
+                Receipt::Accepted => {}
+                Receipt::Dropped => self.count_loss(Loss::Hops, 1),
                 Receipt::EpochRejected => {
                     let event = EngineEvent::EpochRejected { epoch: hop.epoch, frame: self.state.frame };
-                    self.lost(Loss::Hops, 1);
+                    self.count_loss(Loss::Hops, 1);
                     self.status.rejected_epoch.store(hop.epoch, Relaxed);
                     self.report(event);
                 }
@@ -181,7 +182,7 @@ impl Engine {
         self.status.accepted_epoch.store(self.state.network.epoch(), Relaxed);
         let not_finite = self.state.network.take_not_finite();
         if not_finite > 0 {
-            self.lost(Loss::NotFinite, not_finite);
+            self.count_loss(Loss::NotFinite, not_finite);
             self.report(EngineEvent::NotFinite { frame: self.state.frame });
         }
     }
@@ -193,7 +194,7 @@ impl Engine {
         match self.state.network.render(self.state.frame, &mut piano) {
             Transition::Starved => {
                 self.state.starved_since = self.state.frame;
-                self.lost(Loss::Starvations, 1);
+                self.count_loss(Loss::Starvations, 1);
                 self.status.starved.store(true, Relaxed);
                 self.report(EngineEvent::Starved { frame: self.state.frame });
             }
@@ -233,7 +234,7 @@ impl Engine {
     fn finish(&mut self, bus: &Bus) {
         let (master, play, gate) = (self.state.mixer.master.step(), self.state.play.step(), self.state.gate.step());
         let gains = master.iter().zip(play.iter()).zip(gate.iter());
-        let mut broken = 0;
+        let mut not_finite = 0;
         for ((out, ((master, play), gate)), (mid, side)) in
             self.ready.iter_mut().zip(gains).zip(bus.mid.iter().zip(&bus.side))
         {
@@ -241,32 +242,32 @@ impl Engine {
             let mut frame = [gain * (mid + side), gain * (mid - side)];
             if !(frame[0].is_finite() && frame[1].is_finite()) {
                 frame = [0.0; 2];
-                broken += 1;
+                not_finite += 1;
             }
             *out = self.state.limiter.next(frame).map(|sample| gate * sample);
         }
-        if broken > 0 {
-            // A recursive filter holds NaN or infinity and must be reset.
-            self.lost(Loss::NotFinite, broken);
+        if not_finite > 0 {
+            // A recursive filter contains NaN or infinity and must be reset.
+            self.count_loss(Loss::NotFinite, not_finite);
             self.report(EngineEvent::NotFinite { frame: self.state.frame });
             self.clear();
         }
-        if self.state.cutting && self.state.gate.value() == 0.0 {
-            self.state.cutting = false;
+        if self.state.panicking && self.state.gate.value() == 0.0 {
+            self.state.panicking = false;
             self.clear();
             self.state.gate.set_over(1.0, FADE_IN_SECONDS);
             self.report(EngineEvent::Panicked { frame: self.state.frame });
         }
-        let limiting = self.state.limiter.take_lowest();
-        self.status.gain.note(limiting);
-        if limiting < 1.0 && !self.state.limiting {
+        let gain = self.state.limiter.take_lowest();
+        self.status.lowest_gain.record(gain);
+        if gain < 1.0 && !self.state.is_limiting {
             self.status.limited.fetch_add(1, Relaxed);
         }
-        self.state.limiting = limiting < 1.0;
+        self.state.is_limiting = gain < 1.0;
         self.status.silent.store(self.state.play.value() == 0.0 && self.state.play.target() == 0.0, Relaxed);
     }
 
-    /// Resets everything with a tail.
+    /// Clears everything that has a tail.
     fn clear(&mut self) {
         self.state.bass.clear();
         self.state.pad.clear();
@@ -279,32 +280,32 @@ impl Engine {
         self.state.limiter.clear();
     }
 
-    fn measure(&mut self) {
+    fn measure_and_tap(&mut self) {
         let (mut peak, mut power) = (0.0f32, 0.0);
         for [left, right] in self.ready {
             peak = peak.max(left.abs()).max(right.abs());
             power += 0.5 * (left * left + right * right);
         }
-        self.state.power += RMS_SHARE * (power / QUANTUM as f32 - self.state.power);
-        // The bits of non-negative floats compare like their values.
+        self.state.power += RMS_WEIGHT * (power / QUANTUM as f32 - self.state.power);
+        // The bit patterns of non-negative floats are ordered like their values.
         self.status.peak.fetch_max(peak.to_bits(), Relaxed);
         self.status.rms.store(self.state.power.max(0.0).sqrt().to_bits(), Relaxed);
-        if self.untapped > 0 && self.ports.tap.try_push(gap(self.untapped)).is_ok() {
-            self.untapped = 0;
+        if self.tap_gap > 0 && self.ports.tap.try_push(gap(self.tap_gap)).is_ok() {
+            self.tap_gap = 0;
         }
-        let tapped = if self.untapped == 0 { self.ports.tap.push_slice(&self.ready) } else { 0 };
-        self.untapped = self.untapped.saturating_add((QUANTUM - tapped) as u32);
-        self.lost(Loss::Tap, (QUANTUM - tapped) as u64);
+        let tapped = if self.tap_gap == 0 { self.ports.tap.push_slice(&self.ready) } else { 0 };
+        self.tap_gap = self.tap_gap.saturating_add((QUANTUM - tapped) as u32);
+        self.count_loss(Loss::Tap, (QUANTUM - tapped) as u64);
     }
 
     fn report(&mut self, event: EngineEvent) {
         if self.ports.events.try_push(event).is_err() {
-            self.lost(Loss::EngineEvents, 1);
+            self.count_loss(Loss::EngineEvents, 1);
         }
     }
 
-    fn lost(&self, loss: Loss, more: u64) {
-        self.status.losses().add(loss, more);
+    fn count_loss(&self, loss: Loss, count: u64) {
+        self.status.losses().add(loss, count);
     }
 }
 
@@ -320,7 +321,7 @@ impl State {
             pad: Pool::new(),
             upper: Pool::new(),
             mixer: Mixer::new(),
-            width: Ramp::of(Param::Width, default(Param::Width)),
+            width: Ramp::for_param(Param::Width, default_value(Param::Width)),
             freeze: Freeze::new(),
             reverb: Reverb::new(),
             tone: Tone::new(),
@@ -328,8 +329,8 @@ impl State {
             play_fade: 0.0,
             limiter: Limiter::new(),
             gate: Ramp::new(1.0, PANIC_FADE_SECONDS),
-            cutting: false,
-            limiting: false,
+            panicking: false,
+            is_limiting: false,
             starved_since: 0,
             power: 0.0,
         }

@@ -18,7 +18,7 @@ mod transport;
 pub use clock::{ClockEvent, ClockFollower};
 pub use device::{Device, DeviceId, MidiError, MidiEvent};
 pub use feedback::MidiFeedback;
-pub use host::{MidiIn, MidiSystem, sources};
+pub use host::{MidiConnection, MidiSystem, sources};
 pub use message::Message;
 pub use out::MidiOut;
 pub use parse::Parser;

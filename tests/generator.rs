@@ -243,7 +243,7 @@ fn temperature_widens_the_choice_of_keys_and_leaves_the_density() {
     let written = |temperature: f32| {
         let mut generator = generator();
         let mut plan = Plan::clone(&plan(1, Emotion::Happy));
-        plan.steering.temperature = Glide::at_rest(temperature);
+        plan.steering.temperature = Glide::constant(temperature);
         generator.follow(Arc::new(plan));
         let frames = (0..200).map(|_| generator.step(&mut Vec::new()).unwrap().written);
         frames.flat_map(|frame| frame.notes).collect::<Vec<_>>()

@@ -1,7 +1,7 @@
 //! Properties of the harmony for every emotion and any seed.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
-use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, Note, Return};
+use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, Note, PhraseRecall};
 use melos::music::emotion::{Emotion, Mood};
 use melos::music::profile::Profile;
 use melos::music::theory::{Chord, Key, Mode, Voice};
@@ -17,7 +17,7 @@ fn request(bar: u64, emotion: Emotion) -> BarRequest {
         tonic: 0,
         mode: None,
         lead: None,
-        heard: None,
+        played_chroma: None,
         dynamics: 0.5,
         temperature: 1.0,
         recall: 0.0,
@@ -319,33 +319,33 @@ fn every_pair_of_emotions_uses_different_chords() {
 
 #[test]
 fn the_plan_follows_the_network_only_after_repeated_deviation() {
-    let insisted = chord("Am");
-    let plans_with = |heard: &dyn Fn(u64, &BarPlan) -> [f32; 12]| {
+    let deviation = chord("Am");
+    let plans_with = |chroma: &dyn Fn(u64, &BarPlan) -> [f32; 12]| {
         let mut harmony = Harmony::new(4);
         let mut plans: Vec<BarPlan> = Vec::new();
         for bar in 0..24 {
-            let heard = plans.last().map(|plan| heard(bar, plan));
+            let played_chroma = plans.last().map(|plan| chroma(bar, plan));
             plans.push(harmony.plan_bar(&BarRequest {
-                heard,
+                played_chroma,
                 mode: Some(Mode::Major),
                 ..request(bar, Emotion::Happy)
             }));
         }
         plans
     };
-    let obedient = plans_with(&|_, plan| plan.chords[0].1.chroma().map(|share| share + 0.1));
-    let mut deaf = Harmony::new(4);
-    for (bar, plan) in obedient.iter().enumerate() {
-        let alone = deaf.plan_bar(&BarRequest { mode: Some(Mode::Major), ..request(bar as u64, Emotion::Happy) });
+    let following = plans_with(&|_, plan| plan.chords[0].1.chroma().map(|share| share + 0.1));
+    let mut unaware = Harmony::new(4);
+    for (bar, plan) in following.iter().enumerate() {
+        let alone = unaware.plan_bar(&BarRequest { mode: Some(Mode::Major), ..request(bar as u64, Emotion::Happy) });
         assert_eq!(*plan, alone, "a network that follows the plan should not change it");
     }
-    let stubborn = plans_with(&|_, _| insisted.chroma().map(|share| share + 0.1));
-    assert_ne!(stubborn, obedient);
-    let root_at_start = |plans: &[BarPlan]| plans.iter().filter(|plan| plan.chords[0].1 == insisted).count();
-    assert!(root_at_start(&stubborn) > root_at_start(&obedient) + 2, "the plan should move to the network's chord");
-    let first = stubborn.iter().zip(&obedient).position(|(a, b)| a != b).expect("they differ");
+    let deviating = plans_with(&|_, _| deviation.chroma().map(|share| share + 0.1));
+    assert_ne!(deviating, following);
+    let root_at_start = |plans: &[BarPlan]| plans.iter().filter(|plan| plan.chords[0].1 == deviation).count();
+    assert!(root_at_start(&deviating) > root_at_start(&following) + 2, "the plan should move to the network's chord");
+    let first = deviating.iter().zip(&following).position(|(a, b)| a != b).expect("they differ");
     assert!(first >= 2, "the plan changed in bar {first}, before the network had deviated for two bars");
-    assert_eq!(stubborn[first].chords[0].1, insisted);
+    assert_eq!(deviating[first].chords[0].1, deviation);
 }
 
 #[test]
@@ -383,7 +383,7 @@ fn phrases_return_as_often_and_as_exactly_as_requested() {
         for bar in 0..200 {
             let plan =
                 harmony.plan_bar(&BarRequest { recall, mode: Some(Mode::Major), ..request(bar, Emotion::Happy) });
-            if let Some(Return { bar: start, source, .. }) = plan.returns {
+            if let Some(PhraseRecall { bar: start, source, .. }) = plan.recall {
                 assert!(source < start && start <= bar);
                 let before = &bars[(source + bar - start) as usize];
                 let upper = |plan: &BarPlan| {

@@ -18,7 +18,7 @@ use jack_server::JackServer;
 use melos::event::parameter::{Param, Value};
 use melos::event::{ControlEvent, Wake};
 use melos::midi::mapping::{LiveMappings, Mapping};
-use melos::midi::{MidiEvent, MidiIn, MidiSystem};
+use melos::midi::{MidiConnection, MidiEvent, MidiSystem};
 
 const SERVER: &str = "JACK_DEFAULT_SERVER";
 /// Far longer than anything here takes, so that only a failing test waits this long.
@@ -60,7 +60,7 @@ struct Rig {
     /// Numbers of devices that appeared and disappeared.
     connected: usize,
     disconnected: usize,
-    midi: MidiIn,
+    midi: MidiConnection,
 }
 
 impl Rig {
@@ -68,7 +68,7 @@ impl Rig {
         let (sender, events) = sync_channel(4096);
         let wake = Wake::default();
         let mapping = Mapping::parse(Path::new("test.toml"), MAPPING).unwrap();
-        let midi = MidiIn::start(MidiSystem::Jack, sender, wake.clone(), std::sync::Arc::default()).unwrap();
+        let midi = MidiConnection::start(MidiSystem::Jack, sender, wake.clone(), std::sync::Arc::default()).unwrap();
         let (live, start) = (LiveMappings::new(vec![mapping], Vec::new()), Instant::now());
         Self { live, events, wake, start, connected: 0, disconnected: 0, midi }
     }
@@ -81,7 +81,7 @@ impl Rig {
             let Ok(event) = self.events.try_recv() else {
                 // The reader is woken for every event.
                 self.wake.wait(TIMEOUT);
-                self.midi.gather();
+                self.midi.forward_received();
                 continue;
             };
             match event {
@@ -91,7 +91,7 @@ impl Rig {
             }
             let start = self.start;
             let frame = |at: Instant| (at.saturating_duration_since(start).as_secs_f64() * 48_000.0).round() as u64;
-            self.live.midi(event, frame, &mut out);
+            self.live.process(event, frame, &mut out);
         }
         out
     }

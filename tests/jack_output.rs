@@ -187,14 +187,14 @@ fn a_server_may_crash_and_restart() {
     for round in 1..=2 {
         server.kill();
         let killed = Instant::now();
-        wait_until("the loss to be noticed", || !player.output.status().connected());
+        wait_until("the loss to be noticed", || !player.output.status().is_connected());
         let frame = player.status.frame();
         wait_until("the music to continue without a device", || player.status.frame() > frame + 24_000);
         println!("loss noticed and half a second played without a device after {:?}", killed.elapsed());
         drop(server);
         // `start` is not used here, because it may start another server first and stop it again.
         server = JackServer::start_synchronous(&server_name());
-        let back = wait_until("the output to come back", || player.output.status().connected());
+        let back = wait_until("the output to come back", || player.output.status().is_connected());
         println!("connected {back:?} after the server started");
         assert_eq!(player.status.losses().count(Loss::Devices), round);
         check_sine(&listen(1));
@@ -217,10 +217,10 @@ fn a_server_may_hang() {
         wait_until("the music to continue without a device", || player.status.frame() > frame + 24_000);
         let late = stopped.elapsed();
         assert!(late < Duration::from_millis(2500), "half a second of music took {late:?}");
-        assert!(!player.output.status().connected());
+        assert!(!player.output.status().is_connected());
         sleep(Duration::from_secs(seconds).saturating_sub(stopped.elapsed()));
         server.signal("CONT");
-        let back = wait_until("the output to come back", || player.output.status().connected());
+        let back = wait_until("the output to come back", || player.output.status().is_connected());
         println!("connected {back:?} after the server resumed");
         check_sine(&listen(1));
     }
@@ -233,10 +233,10 @@ fn a_server_may_hang() {
 fn a_server_may_start_later() {
     let player = Player::start_on(AudioHost::Auto);
     let status = player.output.status();
-    assert!(status.is_null() && !status.connected(), "{}", status.name());
+    assert!(status.is_null() && !status.is_connected(), "{}", status.name());
     wait_until("the music to continue without a device", || player.status.frame() > 24_000);
     let _server = JackServer::start_synchronous(&server_name());
-    let taken = wait_until("the server to be used", || status.connected() && !status.is_null());
+    let taken = wait_until("the server to be used", || status.is_connected() && !status.is_null());
     println!("used after {taken:?}");
     assert!(status.name().starts_with("JACK"), "{}", status.name());
     check_sine(&listen(1));
@@ -264,9 +264,11 @@ fn the_output_can_be_released_and_reopened_without_a_click() {
         let steepest = sound.windows(2).map(|two| (two[1] - two[0]).abs()).fold(0.0, f32::max);
         assert!(steepest < 0.025, "a step of {steepest}");
         player.output.configure(config(AudioHost::Jack));
-        wait_until("JACK to be used again", || player.output.status().connected() && !player.output.status().is_null());
+        wait_until("JACK to be used again", || {
+            player.output.status().is_connected() && !player.output.status().is_null()
+        });
     }
-    wait_until("fade-in", || player.output.status().connected());
+    wait_until("fade-in", || player.output.status().is_connected());
     check_sine(&listen(1));
     assert_eq!(player.status.losses().count(Loss::Devices), 0);
     player.stop();

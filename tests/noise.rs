@@ -58,7 +58,7 @@ fn a_million_random_midi_bytes_stay_in_range() {
     let mut live = LiveMappings::new(vec![mapping], Vec::new());
     let device = DeviceId(0);
     let (mut parser, mut out, start) = (Parser::default(), Vec::new(), Instant::now());
-    live.midi(MidiEvent::Connected(Device { id: device, name: "noise".to_owned() }), |_| 0, &mut out);
+    live.process(MidiEvent::Connected(Device { id: device, name: "noise".to_owned() }), |_| 0, &mut out);
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let mut events = 0;
     for step in 0..1_000_000u64 {
@@ -69,7 +69,7 @@ fn a_million_random_midi_bytes_stay_in_range() {
         };
         let Some(message) = parser.feed(byte) else { continue };
         let at = start + std::time::Duration::from_micros(step * 320);
-        live.midi(MidiEvent::Sent { device, at, message }, |_| step, &mut out);
+        live.process(MidiEvent::Sent { device, at, message }, |_| step, &mut out);
         for event in out.drain(..) {
             events += 1;
             match event {

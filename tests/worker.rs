@@ -12,7 +12,7 @@ use melos::engine::{Engine, EngineEnds, EngineStatus, ports};
 use melos::event::health::Loss;
 use melos::event::{EngineCommand, Hop, QueuedCommand};
 use melos::generator::model::{Models, runtime};
-use melos::generator::{AHEAD, Generator, GeneratorError, Heard, HopSource, Networks, Worker, WorkerEvent};
+use melos::generator::{AHEAD, GeneratedLatent, Generator, GeneratorError, HopSource, Networks, Worker, WorkerEvent};
 use melos::music::emotion::{Emotion, Mood};
 use melos::music::plan::Plan;
 use melos::music::theory::{Chord, Voice};
@@ -75,7 +75,7 @@ impl HopSource for Gated {
     fn save(&mut self, frame: u64) -> Vec<u8> {
         self.inner.save(frame)
     }
-    fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError> {
+    fn step(&mut self, out: &mut Vec<Hop>) -> Result<GeneratedLatent, GeneratorError> {
         self.gate.pass();
         let heard = self.inner.step(out);
         self.gate.pass();
@@ -189,7 +189,7 @@ fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
         }
     }
     rig.play(5 * 48_000 + AHEAD as usize, false);
-    assert!(rig.status.starved());
+    assert!(rig.status.is_starved());
     let stalled = &rig.output[96_000 + AHEAD as usize + 9600..];
     assert!(loudest(&stalled[..24_000]) > 0.1 * loudest(&rig.output[..96_000]), "the last sound should be sustained");
     for (half, sound) in stalled.chunks_exact(24_000).enumerate() {
@@ -198,7 +198,7 @@ fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
     rig.gate.allow(u64::MAX);
     rig.until(|rig| rig.worker.status().covered() > rig.status.frame() + 24_000);
     rig.play(48_000, true);
-    assert!(!rig.status.starved());
+    assert!(!rig.status.is_starved());
     assert!(rig.events.iter().any(|event| matches!(event, WorkerEvent::Resumed { .. })));
     let tail = &rig.output[rig.output.len() - 24_000..];
     assert!(loudest(tail) > 0.3 * loudest(&rig.output[..96_000]), "the music should be back");

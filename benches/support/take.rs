@@ -25,9 +25,9 @@ pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Mode
             generator.follow(plan);
         }
         score.clear();
-        let heard = generator.step(&mut hops).expect("the networks run");
-        conductor.listen(heard.from, &heard.chroma);
-        blocks.push(heard.mel);
+        let latent = generator.step(&mut hops).expect("the networks run");
+        conductor.record_chroma(latent.from, &latent.chroma);
+        blocks.push(latent.mel);
         played.extend(hops.drain(..).flat_map(|hop| hop.samples));
     }
     let whole = decode_whole(models(), &blocks).expect("the networks run");

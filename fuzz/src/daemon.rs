@@ -199,7 +199,7 @@ fn route(mapping: &Arc<Mapping>, bytes: &[u8]) {
         for event in events.drain(..) {
             if let ControlEvent::Set(param, value) = event {
                 assert!(fits(param, &value), "{} = {value:?}", param.spec().id);
-                router.value(param, &value);
+                router.update_value(param, &value);
             }
         }
     }

@@ -9,8 +9,8 @@ use anyhow::{Context, anyhow};
 use melos::event::Wake;
 use melos::event::parameter::Param;
 use melos::files::config::MidiHost;
-use melos::midi::mapping::Learn;
-use melos::midi::{MidiIn, MidiSystem, sources};
+use melos::midi::mapping::ControlLearner;
+use melos::midi::{MidiConnection, MidiSystem, sources};
 
 /// Capacity of the message queue.
 const QUEUE_CAPACITY: usize = 1024;
@@ -35,9 +35,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         _ => MidiSystem::Alsa,
     };
     let (sender, events) = sync_channel(QUEUE_CAPACITY);
-    let _midi = MidiIn::start(system, sender, Wake::default(), Arc::default())?;
+    let _midi = MidiConnection::start(system, sender, Wake::default(), Arc::default())?;
     super::to_stderr(format_args!("move the control you want to map to {}", args.parameter));
-    let block = Learn::listen(param, &events, TIMEOUT).context("no control was moved")?;
+    let block = ControlLearner::listen(param, &events, TIMEOUT).context("no control was moved")?;
     writeln!(std::io::stdout(), "{block}")?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The active targets: the values in effect, some of them gliding to new ones.
+//! The active targets: the values in effect, some of which glide to new ones.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::music::profile::Profile;
 use crate::music::theory::Chord;
 use crate::units::seconds_to_frames;
 
-/// Frames between two steps of a morphing number of the fast lane: 20 ms, the usual smoothing time.
+/// Frames between two steps of a morphing fast-lane number: 20 ms, the default smoothing time.
 pub(super) const MORPH_STEP: u64 = 960;
 
 /// What must be recomputed after a change.
@@ -22,52 +22,53 @@ pub(super) const MORPH_STEP: u64 = 960;
 pub(super) struct Impact {
     /// The network needs a new plan.
     pub(super) network: bool,
-    /// The harmony continues differently from the next beat.
+    /// The harmony changes from the next beat on.
     pub(super) harmony: bool,
-    /// The harmony follows a lead chord or is released from it, without waiting for the beat.
+    /// The lead chord changes, without waiting for the beat.
     pub(super) lead: bool,
-    /// Beats fall on different frames.
+    /// The frames of the beats change.
     pub(super) tempo: bool,
-    /// All random choices restart.
+    /// The random choices restart with another seed.
     pub(super) seed: bool,
 }
 
 /// The values in effect.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ActiveTargets {
-    /// The targets in effect; they lag behind the settings while a change waits for its beat.
+    /// The settings in effect, which do not include changes that wait for a beat.
     settings: Settings,
-    /// The network's steering with and without modulations; the tempo follows the latter.
+    /// The network's steering, including modulations.
     steering: Steering,
-    still: Steering,
+    /// The same without modulations; the tempo follows this one.
+    unmodulated: Steering,
     /// The offsets of modulated parameters, in the order of the table.
     shifts: Vec<(Param, f32)>,
-    /// The pinned tempo, and how much the tempo follows the mood instead (0 or 1, or gliding between them).
     pinned_bpm: Glide<f32>,
+    /// How much the tempo follows the mood instead of the pinned tempo: 0, 1, or gliding between them.
     follow: Glide<f32>,
-    /// Fast-lane numbers that are gliding, in table order.
+    /// Fast-lane numbers that are gliding, in the order of the table.
     morphing: Vec<(Param, Glide<f32>)>,
     next_morph_step: u64,
     lead: Option<Chord>,
 }
 
 impl ActiveTargets {
-    /// All values at their settings, without a glide.
+    /// Creates targets at the requested values, without glides.
     pub(super) fn new(performance: &Performance) -> Self {
-        let settings = performance.asked().clone();
-        let number = |param| Glide::at_rest(settings.number(param));
+        let settings = performance.settings().clone();
+        let number = |param| Glide::constant(settings.number(param));
         let of_dial = |dial| Param::all().find(|param| param.dial() == Some(dial));
         let steering = Steering {
             guide_chord: settings.toggle(Param::GuideChord),
             guide_beat: settings.toggle(Param::GuideBeat),
-            ..Steering::at_rest(settings.mood(), |dial| of_dial(dial).map_or(0.0, |param| settings.number(param)))
+            ..Steering::constant(settings.mood(), |dial| of_dial(dial).map_or(0.0, |param| settings.number(param)))
         };
         Self {
-            still: steering.clone(),
+            unmodulated: steering.clone(),
             steering,
             shifts: Vec::new(),
             pinned_bpm: number(Param::Tempo),
-            follow: Glide::at_rest(share(settings.tempo_source() == TempoSource::Mood)),
+            follow: Glide::constant(on_as_number(settings.tempo_source() == TempoSource::Mood)),
             morphing: Vec::new(),
             next_morph_step: 0,
             lead: performance.lead(),
@@ -75,34 +76,34 @@ impl ActiveTargets {
         }
     }
 
-    /// The targets in effect.
+    /// Returns the settings in effect.
     pub(super) const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The network's steering.
+    /// Returns the network's steering.
     pub(super) const fn steering(&self) -> &Steering {
         &self.steering
     }
 
-    /// The lead chord.
+    /// Returns the lead chord.
     pub(super) const fn lead(&self) -> Option<Chord> {
         self.lead
     }
 
-    /// Tempo at a frame in beats per minute, without the clock's corrections. The clock provides the progress of morphs
-    /// over bars.
+    /// Returns the tempo at a frame in beats per minute, without the corrections that align the clock. `clock` gives the
+    /// progress of morphs over bars.
     pub(super) fn bpm(&self, frame: u64, clock: &MusicClock) -> f64 {
         let (pinned, follow) = (f64::from(self.pinned_bpm.at(frame, clock)), f64::from(self.follow.at(frame, clock)));
         if follow == 0.0 {
             return pinned;
         }
-        let of_mood = f64::from(Profile::blend(&self.still.mood.at(frame, clock)).tempo_bpm);
+        let of_mood = f64::from(Profile::blend(&self.unmodulated.mood.at(frame, clock)).tempo_bpm);
         pinned + (of_mood - pinned) * follow
     }
 
-    /// Applies new targets for `params` from frame `at` on. With `morph`, everything that can glide takes that long;
-    /// without it, the mood uses the performer's glide time and the rest changes at once.
+    /// Applies the requested values of `params` from frame `at` on. With `morph`, everything that can glide takes that long;
+    /// otherwise, the mood takes the time set by `glide` and the rest changes immediately.
     pub(super) fn steer(
         &mut self,
         params: impl Iterator<Item = Param>,
@@ -112,9 +113,10 @@ impl ActiveTargets {
         clock: &MusicClock,
         commands: &mut Vec<TimedCommand>,
     ) -> Impact {
-        let asked = performance.asked();
-        let cut = morph.unwrap_or(Length::CUT);
-        let glide = morph.unwrap_or_else(|| Length::Frames(seconds_to_frames(f64::from(asked.number(Param::Glide)))));
+        let requested = performance.settings();
+        let instant = morph.unwrap_or(Length::INSTANT);
+        let glide =
+            morph.unwrap_or_else(|| Length::Frames(seconds_to_frames(f64::from(requested.number(Param::Glide)))));
         let mut impact = Impact::default();
         for param in params {
             if param == Param::Chord && self.lead != performance.lead() {
@@ -122,37 +124,37 @@ impl ActiveTargets {
                 (impact.network, impact.lead) = (true, true);
             }
             let effect = param.policy().effect;
-            if self.settings.get(param) == asked.get(param) && effect != Effect::Mood {
+            if self.settings.get(param) == requested.get(param) && effect != Effect::Mood {
                 continue;
             }
-            let number = asked.number(param);
+            let number = requested.number(param);
             if let Some(dial) = param.dial() {
                 let shifted = self.shifted(param, number);
-                self.still.dial(dial).go(number, at, cut, clock);
-                self.steering.dial(dial).go(shifted, at, cut, clock);
+                self.unmodulated.dial(dial).glide_to(number, at, instant, clock);
+                self.steering.dial(dial).glide_to(shifted, at, instant, clock);
             }
             match param {
-                _ if effect == Effect::Mood && self.settings.mood() != asked.mood() => {
-                    self.still.mood.go(asked.mood(), at, glide, clock);
-                    self.steering.mood.go(self.shifted_mood(asked.mood()), at, glide, clock);
+                _ if effect == Effect::Mood && self.settings.mood() != requested.mood() => {
+                    self.unmodulated.mood.glide_to(requested.mood(), at, glide, clock);
+                    self.steering.mood.glide_to(self.shifted_mood(requested.mood()), at, glide, clock);
                     let tempo = self.follow.at(at, clock) > 0.0 || *self.follow.target() > 0.0;
                     impact = Impact { network: true, harmony: true, tempo: tempo || impact.tempo, ..impact };
                 }
-                Param::GuideChord => self.steering.guide_chord = asked.toggle(param),
-                Param::GuideBeat => self.steering.guide_beat = asked.toggle(param),
-                Param::Tempo => self.pinned_bpm.go(number, at, cut, clock),
-                Param::TempoSource if asked.tempo_source() == TempoSource::Mood => {
-                    self.follow.go(1.0, at, glide, clock);
+                Param::GuideChord => self.steering.guide_chord = requested.toggle(param),
+                Param::GuideBeat => self.steering.guide_beat = requested.toggle(param),
+                Param::Tempo => self.pinned_bpm.glide_to(number, at, instant, clock),
+                Param::TempoSource if requested.tempo_source() == TempoSource::Mood => {
+                    self.follow.glide_to(1.0, at, glide, clock);
                 }
-                Param::TempoSource => self.follow.go(0.0, at, cut, clock),
-                _ if effect == Effect::Engine => self.command(param, asked, at, cut, clock, commands),
+                Param::TempoSource => self.follow.glide_to(0.0, at, instant, clock),
+                _ if effect == Effect::Engine => self.add_command(param, requested, at, instant, clock, commands),
                 _ => {}
             }
             impact.network |= effect.steers_network();
             impact.harmony |= effect.steers_harmony();
             impact.tempo |= effect == Effect::Tempo;
             impact.seed |= effect == Effect::Seed;
-            self.settings.adopt(param, asked);
+            self.settings.copy_from(param, requested);
         }
         impact
     }
@@ -172,7 +174,7 @@ impl ActiveTargets {
         }
     }
 
-    /// Commands for every fast-lane value as sent so far, without pending changes.
+    /// Returns commands for all fast-lane values as sent so far, without pending changes.
     pub(super) fn sent_values(&self, frame: u64, clock: &MusicClock) -> impl Iterator<Item = EngineCommand> {
         let mut commands = Vec::new();
         self.add_all_commands(frame, &mut commands);
@@ -185,7 +187,7 @@ impl ActiveTargets {
         })
     }
 
-    /// The frame of the next [`ActiveTargets::step_morph`].
+    /// Returns the frame of the next [`ActiveTargets::step_morph`].
     pub(super) fn next_morph_step(&self) -> Option<u64> {
         (!self.morphing.is_empty()).then_some(self.next_morph_step)
     }
@@ -194,12 +196,11 @@ impl ActiveTargets {
     pub(super) fn step_morph(&mut self, frame: u64, clock: &MusicClock, commands: &mut Vec<TimedCommand>) {
         let step = |(param, glide): &(Param, Glide<f32>)| self.number_command(frame, *param, glide.at(frame, clock));
         commands.extend(self.morphing.iter().map(step));
-        self.morphing.retain(|(_, glide)| !glide.arrived(frame, clock));
+        self.morphing.retain(|(_, glide)| !glide.has_arrived(frame, clock));
         self.next_morph_step = frame + MORPH_STEP;
     }
 
-    /// Moves a parameter away from its set value by an amount, or back to it; returns whether the network needs a new
-    /// plan.
+    /// Moves a parameter away from its set value by `amount`, or back to it. Returns whether the network needs a new plan.
     pub(super) fn shift(
         &mut self,
         param: Param,
@@ -220,20 +221,20 @@ impl ActiveTargets {
         }
         let (end, length) = (at + within, Length::Frames(within));
         if param.is_mood() {
-            let to = self.shifted_mood(self.still.mood.at(end, clock));
+            let to = self.shifted_mood(self.unmodulated.mood.at(end, clock));
             let moves = to != *self.steering.mood.target();
             if moves {
-                self.steering.mood.go(to, at, length, clock);
+                self.steering.mood.glide_to(to, at, length, clock);
             }
             return moves;
         }
         if let Some(dial) = param.dial() {
-            let set = self.still.dial(dial).at(end, clock);
+            let set = self.unmodulated.dial(dial).at(end, clock);
             let to = self.shifted(param, set);
             let steering = self.steering.dial(dial);
             let moves = to != *steering.target();
             if moves {
-                steering.go(to, at, length, clock);
+                steering.glide_to(to, at, length, clock);
             }
             return moves;
         }
@@ -243,14 +244,14 @@ impl ActiveTargets {
         false
     }
 
-    /// Restores the unmodulated glide of a parameter that is no longer modulated; returns whether it has one.
+    /// Restores the unmodulated glide of a parameter that is no longer modulated. Returns whether the parameter has one.
     fn restore_glide(&mut self, param: Param) -> bool {
         if param.is_mood() && self.shifts.iter().all(|(other, _)| !other.is_mood()) {
-            self.steering.mood = self.still.mood;
+            self.steering.mood = self.unmodulated.mood;
             return true;
         }
         let Some(dial) = param.dial() else { return false };
-        *self.steering.dial(dial) = *self.still.dial(dial);
+        *self.steering.dial(dial) = *self.unmodulated.dial(dial);
         true
     }
 
@@ -258,7 +259,7 @@ impl ActiveTargets {
         self.shifts.iter().find(|(other, _)| *other == param).map_or(0.0, |(_, amount)| *amount)
     }
 
-    /// A number with its modulation's offset added, within its range.
+    /// Returns a value with its modulation's offset added, clamped to the parameter's range.
     fn shifted(&self, param: Param, value: f32) -> f32 {
         match (self.shift_of(param), param.spec().kind) {
             (amount, Kind::Number { min, max, .. }) if amount != 0.0 => (value + amount).clamp(min, max),
@@ -279,48 +280,48 @@ impl ActiveTargets {
         TimedCommand { frame, command: EngineCommand::Number(param, self.shifted(param, value)) }
     }
 
-    fn command(
+    fn add_command(
         &mut self,
         param: Param,
-        asked: &Settings,
+        requested: &Settings,
         at: u64,
         length: Length,
         clock: &MusicClock,
         commands: &mut Vec<TimedCommand>,
     ) {
-        let place = self.morphing.binary_search_by_key(&param, |(param, _)| *param);
+        let index = self.morphing.binary_search_by_key(&param, |(param, _)| *param);
         match param.spec().kind {
-            Kind::Number { .. } if length != Length::CUT => {
+            Kind::Number { .. } if length != Length::INSTANT => {
                 let now = self.settings.number(param);
                 if self.morphing.is_empty() {
                     self.next_morph_step = at.next_multiple_of(MORPH_STEP);
                 }
-                let index = place.unwrap_or_else(|index| {
-                    self.morphing.insert(index, (param, Glide::at_rest(now)));
+                let index = index.unwrap_or_else(|index| {
+                    self.morphing.insert(index, (param, Glide::constant(now)));
                     index
                 });
-                self.morphing[index].1.go(asked.number(param), at, length, clock);
+                self.morphing[index].1.glide_to(requested.number(param), at, length, clock);
             }
             Kind::Number { .. } => {
-                if let Ok(index) = place {
+                if let Ok(index) = index {
                     self.morphing.remove(index);
                 }
-                commands.push(self.number_command(at, param, asked.number(param)));
+                commands.push(self.number_command(at, param, requested.number(param)));
             }
             Kind::Toggle { .. } => {
-                let fade = asked.number(Param::PlayFade);
+                let fade = requested.number(Param::PlayFade);
                 if param == Param::Play && fade > 0.0 {
                     let command = EngineCommand::Number(Param::PlayFade, fade);
                     commands.push(TimedCommand { frame: at, command });
                 }
-                commands.push(toggle_command(at, param, asked.toggle(param)));
+                commands.push(toggle_command(at, param, requested.toggle(param)));
             }
             _ => {}
         }
     }
 }
 
-fn share(on: bool) -> f32 {
+fn on_as_number(on: bool) -> f32 {
     if on { 1.0 } else { 0.0 }
 }
 

@@ -1,17 +1,16 @@
-//! The music as decided so far: the values in effect, the clock, the harmony ahead, and the commands and plans that
-//! follow from them.
+//! The arrangement: the values in effect, the clock, the planned harmony, and the commands and plans derived from them.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::active_targets::{ActiveTargets, Impact};
+use super::chroma_history::ChromaHistory;
+use super::command_queue::CommandQueue;
 use super::counter::Counter;
-use super::harmony::{BarRequest, Return};
-use super::listening::Listening;
+use super::harmony::{BarRequest, PhraseRecall};
 use super::performance::Performance;
 use super::planner::Planner;
-use super::queue::CommandQueue;
 use super::score::{PlanUpdate, Score};
 use super::seeds::Seeds;
 use super::splices::{LEAD_INTERVAL, SPLICE_INTERVAL, Splices};
@@ -21,43 +20,43 @@ use crate::event::{EngineCommand, TimedCommand};
 use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::music::clock::MusicClock;
 use crate::music::glide::Length;
-use crate::music::plan::{Earlier, Plan, Returning};
+use crate::music::plan::{EarlierPhrase, Plan, PlannedRecall};
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
-/// Minimum frames past the horizon for which chords are planned, right after a beat. The longest beat is 1.5 s, so
-/// three seconds are always planned.
+/// Minimum frames past the horizon for which chords are planned on each beat. The longest beat is 1.5 s, so at least three
+/// seconds are always planned.
 const PLAN_AHEAD: u64 = SAMPLE_RATE as u64 * 9 / 2;
-/// Frames before the horizon that plans still cover: enough for the window around a latent that is generated again.
-const MEMORY: u64 = SAMPLE_RATE as u64 * 2;
-/// Latents that end this many frames before the horizon are final, and the harmony takes them into account.
-const LISTEN_LAG: u64 = 8192;
+/// Frames before the horizon that plans still cover: enough for the window around a regenerated latent.
+const PLAN_BEHIND: u64 = SAMPLE_RATE as u64 * 2;
+/// Frames before the horizon at which latents are final, so that the harmony can use their chroma.
+const CHROMA_DELAY: u64 = 8192;
 /// Frames of a latent.
 const LATENT: u64 = (FRAMES_PER_LATENT * HOP) as u64;
-/// When the clock skips, notes that began more than this many beats before the new position are dropped.
+/// When the clock skips, notes that should have begun more than this many beats before the new position are dropped.
 const STALE_BEATS: f64 = 0.25;
 
-/// What can happen next, in the order used within a frame.
+/// What can happen next, in order within a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
-    /// Values held for a bar line are requested.
-    Held,
-    /// Changes waiting for a beat take effect in the network.
-    Waited,
-    /// Changes waiting for a beat take effect in the engine.
-    Line,
-    /// A beat begins.
+    /// Requests the values held for a bar line.
+    ReleaseHeld,
+    /// Applies the changes waiting for a beat to the network.
+    ApplyWaiting,
+    /// Applies the changes waiting for a beat to the engine.
+    ApplyToEngine,
+    /// Begins a beat.
     Beat,
-    /// A note or chord of the harmony begins or ends.
+    /// Begins a chord, or begins or ends a note of the harmony.
     Harmony,
-    /// A morphing value moves.
+    /// Moves morphing values.
     Morph,
-    /// A modulation moves a parameter.
+    /// Updates modulations.
     Modulate,
-    /// A command is due.
+    /// Issues a command.
     Command,
-    /// A plan is handed out.
+    /// Issues a plan.
     Plan,
-    /// A pulse of the MIDI clock.
+    /// Emits a pulse of the MIDI clock.
     Pulse,
 }
 
@@ -66,13 +65,13 @@ pub(super) enum Step {
 pub(super) struct Timing {
     /// The frame; the horizon if `None`.
     pub(super) frame: Option<u64>,
-    /// The beat from which the harmony follows; as early as possible if `None`.
+    /// The beat from which the harmony changes; as early as possible if `None`.
     pub(super) beat: Option<f64>,
     /// How long values glide; see [`ActiveTargets::steer`].
     pub(super) morph: Option<Length>,
 }
 
-/// The music as decided so far.
+/// The music up to the horizon and the plans beyond it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Arrangement {
     /// The horizon: everything before it is decided.
@@ -81,14 +80,14 @@ pub(super) struct Arrangement {
     tempo: Tempo,
     counter: Counter,
     planner: Planner,
-    listening: Listening,
+    chroma_history: ChromaHistory,
     splices: Splices,
     commands: CommandQueue,
     seeds: Seeds,
 }
 
 impl Arrangement {
-    /// Starts a performance and plans as far ahead as needed.
+    /// Starts a performance and plans ahead.
     pub(super) fn new(seed: u64, performance: &Performance) -> Self {
         let targets = ActiveTargets::new(performance);
         let tempo = Tempo::new(&targets);
@@ -102,7 +101,7 @@ impl Arrangement {
             targets,
             tempo,
             counter: Counter::default(),
-            listening: Listening::default(),
+            chroma_history: ChromaHistory::default(),
             splices: Splices::default(),
             commands,
             seeds: Seeds::new(seed),
@@ -111,7 +110,7 @@ impl Arrangement {
         arrangement
     }
 
-    /// The horizon.
+    /// Returns the horizon.
     pub(super) const fn now(&self) -> u64 {
         self.now
     }
@@ -136,7 +135,7 @@ impl Arrangement {
         self.seeds
     }
 
-    /// The tempo that the targets set at the horizon, in beats per minute.
+    /// Returns the tempo that the targets set at the horizon, in beats per minute.
     pub(super) fn target_bpm(&self) -> f64 {
         self.targets.bpm(self.now, self.clock())
     }
@@ -147,11 +146,11 @@ impl Arrangement {
     }
 
     /// Stores the chroma of a latent that starts at a frame.
-    pub(super) fn listen(&mut self, from: u64, chroma: &[f32; 12]) {
-        self.listening.hear(from, chroma);
+    pub(super) fn record_chroma(&mut self, from: u64, chroma: &[f32; 12]) {
+        self.chroma_history.record(from, chroma);
     }
 
-    /// The upcoming steps that result from what has been decided, with their frames.
+    /// Returns the next step of each kind, with its frame.
     pub(super) fn steps(&self) -> [(Option<u64>, Step); 6] {
         let clock = self.clock();
         [
@@ -164,16 +163,16 @@ impl Arrangement {
         ]
     }
 
-    /// Performs one of these steps at the horizon.
+    /// Performs a step at the horizon.
     pub(super) fn perform(&mut self, step: Step, out: &mut Score) {
         match step {
             Step::Beat => self.beat(out),
             Step::Harmony => self.planner.play_next(self.now, self.clock().beat_at(self.now) - STALE_BEATS, out),
             Step::Morph => self.targets.step_morph(self.now, self.tempo.clock(), &mut out.commands),
             Step::Command => out.commands.extend(self.commands.pop()),
-            Step::Plan => self.hand_out_plan(out),
+            Step::Plan => self.issue_plan(out),
             Step::Pulse => self.counter.count_pulse(self.now, self.tempo.clock(), out),
-            Step::Held | Step::Waited | Step::Line | Step::Modulate => {}
+            Step::ReleaseHeld | Step::ApplyWaiting | Step::ApplyToEngine | Step::Modulate => {}
         }
     }
 
@@ -195,7 +194,7 @@ impl Arrangement {
         let impact = self.targets.steer(params, requested, at, timing.morph, self.tempo.clock(), &mut commands);
         self.commands.add(commands);
         if impact.seed {
-            self.seeds.set(requested.asked().number(Param::Seed) as u64);
+            self.seeds.set(requested.settings().number(Param::Seed) as u64);
             self.planner.reseed(self.seeds.current());
         }
         self.follow_up(impact, at, timing.beat);
@@ -204,7 +203,7 @@ impl Arrangement {
     /// Applies a parameter's requested value at the horizon.
     pub(super) fn steer_one(&mut self, param: Param, requested: &Performance, morph: Option<Length>) {
         let timing = Timing { morph, ..Timing::default() };
-        // A tempo also sets its source, and a source may set the tempo.
+        // Setting the tempo also sets its source, and setting the source may set the tempo.
         if matches!(param, Param::Tempo | Param::TempoSource | Param::TempoFollow) {
             self.steer([Param::Tempo, Param::TempoSource].into_iter(), requested, timing);
         } else {
@@ -212,17 +211,17 @@ impl Arrangement {
         }
     }
 
-    /// Moves a parameter away from its set value by an amount, within a number of frames; `None` returns it.
+    /// Moves a parameter away from its set value by an amount, within a number of frames; `None` returns it to the set value.
     pub(super) fn shift(&mut self, param: Param, amount: Option<f32>, within: u64) {
         let mut commands = Vec::new();
         let network = self.targets.shift(param, amount, self.now, within, self.tempo.clock(), &mut commands);
         self.commands.add(commands);
         if network {
-            self.splices.want(self.now, SPLICE_INTERVAL);
+            self.splices.request(self.now, SPLICE_INTERVAL);
         }
     }
 
-    /// Cuts all sound, and continues with different random choices.
+    /// Cuts all sound and continues with different random choices.
     pub(super) fn panic(&mut self, requested: &Performance) {
         self.steer_one(Param::Hold, requested, None);
         let mut commands = Vec::new();
@@ -231,10 +230,10 @@ impl Arrangement {
         self.commands.add(commands);
         self.seeds.restart();
         self.planner.reseed(self.seeds.current());
-        // Continue on the next beat, since notes that begin on this frame would be cut at once.
+        // Continue on the next beat, because notes that begin on this frame would be cut immediately.
         let on_beat = self.counter.beat_due(self.clock()) <= self.now;
         self.replan((self.counter.beat() + u64::from(on_beat)) as f64);
-        self.splices.want(self.now, SPLICE_INTERVAL);
+        self.splices.request(self.now, SPLICE_INTERVAL);
     }
 
     /// Follows a beat of an external clock that fell on frame `at`.
@@ -246,16 +245,16 @@ impl Arrangement {
         }
         if alignment != Alignment::Kept {
             self.extend();
-            self.splices.want(self.now, SPLICE_INTERVAL);
+            self.splices.request(self.now, SPLICE_INTERVAL);
         }
     }
 
-    /// The request for a bar played from a beat on.
+    /// Returns the request for a bar played from a beat on.
     pub(super) fn request(&self, bar: u64, from: f64) -> BarRequest {
         let clock = self.clock();
         let beats = clock.beats_per_bar();
         let start = clock.frame_at(from);
-        let settled = self.now.saturating_sub(LISTEN_LAG);
+        let settled = self.now.saturating_sub(CHROMA_DELAY);
         let one_bar_ago = seconds_to_frames(f64::from(beats) * 60.0 / clock.tempo_at(self.now));
         let (settings, steering) = (self.targets.settings(), self.targets.steering());
         BarRequest {
@@ -265,17 +264,17 @@ impl Arrangement {
             tonic: settings.choice(Param::Key),
             mode: settings.mode(),
             lead: self.targets.lead(),
-            heard: self.listening.mean(settled.saturating_sub(one_bar_ago), settled),
+            played_chroma: self.chroma_history.mean(settled.saturating_sub(one_bar_ago), settled),
             dynamics: settings.number(Param::Dynamics),
             temperature: steering.temperature.at(start, clock),
             recall: settings.number(Param::Recall),
         }
     }
 
-    /// Recomputes what a change of the targets affects.
+    /// Updates what a change of the targets affects.
     fn follow_up(&mut self, impact: Impact, at: u64, beat: Option<f64>) {
         if impact.tempo {
-            self.tempo.turn(&self.targets, at);
+            self.tempo.set_tempo(&self.targets, at);
         }
         if impact.harmony || impact.lead {
             let next = if impact.lead { self.clock().beat_at(self.now) } else { self.counter.beat() as f64 };
@@ -284,7 +283,7 @@ impl Arrangement {
             self.extend();
         }
         if impact.network || impact.tempo {
-            self.splices.want(self.now, if impact.lead { LEAD_INTERVAL } else { SPLICE_INTERVAL });
+            self.splices.request(self.now, if impact.lead { LEAD_INTERVAL } else { SPLICE_INTERVAL });
         }
     }
 
@@ -298,18 +297,18 @@ impl Arrangement {
         let position = self.counter.count_beat(self.now, self.tempo.clock(), out);
         let expression = EngineCommand::Expression(self.planner.expression(position));
         out.commands.push(TimedCommand { frame: self.now, command: expression });
-        let oldest = self.now.saturating_sub(MEMORY);
-        self.planner.forget_before(position, self.clock().beat_at(oldest));
-        self.tempo.forget_before(oldest);
+        let oldest = self.now.saturating_sub(PLAN_BEHIND);
+        self.planner.discard_before(position, self.clock().beat_at(oldest));
+        self.tempo.discard_before(oldest);
         self.extend();
     }
 
-    /// Plans as far ahead as needed.
+    /// Extends clock and harmony to [`PLAN_AHEAD`] frames past the horizon.
     fn extend(&mut self) {
         let until = self.now + PLAN_AHEAD;
         loop {
             let end = self.planner.end();
-            self.tempo.lay(&self.targets, end);
+            self.tempo.extend(&self.targets, end);
             if self.clock().frame_at(end) >= until {
                 return;
             }
@@ -319,8 +318,8 @@ impl Arrangement {
         }
     }
 
-    fn hand_out_plan(&mut self, out: &mut Score) {
-        let splice = self.splices.hand_out(self.now);
+    fn issue_plan(&mut self, out: &mut Score) {
+        let splice = self.splices.issue(self.now);
         out.plans.push(PlanUpdate { plan: Arc::new(self.plan()), splice });
     }
 
@@ -329,33 +328,33 @@ impl Arrangement {
             seed: self.seeds.current(),
             clock: self.clock().clone(),
             chords: self.planner.chords(self.clock()),
-            returns: self.returns(),
+            recalls: self.recalls(),
             steering: self.targets.steering().clone(),
         }
     }
 
-    /// The frames from which the network reuses the noise of an earlier phrase, or stops reusing it.
-    fn returns(&self) -> Vec<Returning> {
+    /// Returns the frames from which the network recalls an earlier phrase or stops recalling it.
+    fn recalls(&self) -> Vec<PlannedRecall> {
         let clock = self.clock();
-        let returning = |(beat, returns): (f64, Option<Return>)| {
-            let earlier = returns.and_then(|Return { bar, source, strictness }| {
+        let planned = |(beat, recall): (f64, Option<PhraseRecall>)| {
+            let earlier = recall.and_then(|PhraseRecall { bar, source, strictness }| {
                 let (start, source) = (self.counter.bar_start(bar, clock)?, self.counter.bar_start(source, clock)?);
-                // A whole number of latents, so that no latent's noise is repeated or skipped.
+                // Round to whole latents, so that each latent draws the random numbers of exactly one earlier latent.
                 let latents = (start.checked_sub(source)? + LATENT / 2) / LATENT;
-                Some(Earlier { latents, share: strictness })
+                Some(EarlierPhrase { latents, share: strictness })
             });
-            Returning { frame: clock.frame_at(beat), earlier }
+            PlannedRecall { frame: clock.frame_at(beat), earlier }
         };
-        self.planner.returns().map(returning).collect()
+        self.planner.recalls().map(planned).collect()
     }
 }
 
-/// Parameters that act on the engine alone.
-pub(super) fn fast() -> impl Iterator<Item = Param> {
+/// Returns the parameters that act on the engine only.
+pub(super) fn engine_params() -> impl Iterator<Item = Param> {
     Param::all().filter(|param| param.spec().lane() == Lane::Fast)
 }
 
-/// All other parameters.
-pub(super) fn slow() -> impl Iterator<Item = Param> {
+/// Returns the parameters that act on anything but the engine.
+pub(super) fn other_params() -> impl Iterator<Item = Param> {
     Param::all().filter(|param| param.spec().lane() != Lane::Fast)
 }

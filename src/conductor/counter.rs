@@ -1,4 +1,4 @@
-//! Emits beats, bars and clock pulses as they come due.
+//! Emits beats, bars and MIDI clock pulses when they are due.
 
 use std::collections::VecDeque;
 
@@ -8,30 +8,30 @@ use super::score::{PULSES, Score};
 use crate::event::Notice;
 use crate::music::clock::MusicClock;
 
-/// Number of bar starts remembered: several minutes, so that phrases can return.
-const BARS: usize = 256;
+/// Number of bar starts stored: several minutes, so that phrases can be recalled.
+const MAX_BARS: usize = 256;
 
 /// The next beat and pulse to emit, and the starts of recent bars.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Counter {
     beat: u64,
     pulse: u64,
-    /// Number and first frame, oldest first.
+    /// Numbers and first frames of recent bars, oldest first.
     bars: VecDeque<(u64, u64)>,
 }
 
 impl Counter {
-    /// The next beat.
+    /// Returns the next beat.
     pub(super) const fn beat(&self) -> u64 {
         self.beat
     }
 
-    /// The first beat of the next bar.
+    /// Returns the first beat of the next bar.
     pub(super) fn bar_line(&self, clock: &MusicClock) -> u64 {
         self.beat.next_multiple_of(u64::from(clock.beats_per_bar()))
     }
 
-    /// The frame at which a bar starts; `None` if that is too long ago.
+    /// Returns the frame at which a bar starts; `None` if it is too long ago.
     pub(super) fn bar_start(&self, bar: u64, clock: &MusicClock) -> Option<u64> {
         let first = bar * u64::from(clock.beats_per_bar());
         if first >= self.beat {
@@ -41,24 +41,24 @@ impl Counter {
         Some(self.bars[index].1)
     }
 
-    /// The frame of the next beat.
+    /// Returns the frame of the next beat.
     pub(super) fn beat_due(&self, clock: &MusicClock) -> u64 {
         clock.frame_at(self.beat as f64)
     }
 
-    /// The frame of the next pulse.
+    /// Returns the frame of the next pulse.
     pub(super) fn pulse_due(&self, clock: &MusicClock) -> u64 {
         clock.frame_at(self.pulse as f64 / PULSES as f64)
     }
 
-    /// Emits the beat on frame `now`, with its bar if it is the first; returns its position.
+    /// Emits the beat on frame `now`, and its bar if it is the first beat. Returns the beat's number.
     pub(super) fn count_beat(&mut self, now: u64, clock: &MusicClock, out: &mut Score) -> f64 {
         let per_bar = u64::from(clock.beats_per_bar());
         let (bar, beat) = (self.beat / per_bar, (self.beat % per_bar) as u32);
         let tempo = clock.tempo_at(now) as f32;
         if beat == 0 {
             out.notices.push((now, Notice::Bar { bar, tempo }));
-            if self.bars.len() == BARS {
+            if self.bars.len() == MAX_BARS {
                 self.bars.pop_front();
             }
             self.bars.push_back((bar, now));
@@ -68,7 +68,7 @@ impl Counter {
         (self.beat - 1) as f64
     }
 
-    /// Emits the pulse on frame `now`, or the last one before the clock's new position.
+    /// Emits the pulse on frame `now`. If the clock has skipped, emits the last pulse at or before its new position.
     pub(super) fn count_pulse(&mut self, now: u64, clock: &MusicClock, out: &mut Score) {
         let reached = (clock.beat_at(now) * PULSES as f64) as u64;
         let pulse = self.pulse.max(reached);

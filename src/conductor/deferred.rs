@@ -8,24 +8,24 @@ use crate::event::parameter::{Param, Value};
 use crate::event::supersede;
 use crate::music::glide::Length;
 
-/// Maximum number of values held for a bar line, several times the number of parameters; beyond that, a value replaces
-/// the oldest one of its parameter.
+/// Maximum number of values held for a bar line, several times the number of parameters. Beyond that, a value replaces the
+/// oldest one of its parameter.
 const MAX_HELD: usize = 256;
 
-/// Changes waiting for a beat, in three stages: held until their bar is near; requested but not yet in effect; in
-/// effect in the network, and in the engine only on the beat itself.
+/// Changes waiting for a beat, in three stages: held until shortly before their bar; requested but not yet in effect; in
+/// effect in the network, but in the engine only on the beat itself.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Deferred {
     held: Held,
     waiting: Option<Waiting>,
-    line: Option<Line>,
+    engine: Option<EngineChanges>,
 }
 
-/// Values held for a bar line: the latest per parameter, earlier ones that a later request depends on, and every
-/// request that must take effect individually.
+/// Values held for a bar line: the newest of each parameter, older ones on which a later request depends, and every request
+/// that must take effect individually.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Held {
-    /// The first beat of that bar.
+    /// The first beat of the bar.
     beat: u64,
     /// In order of request.
     values: VecDeque<(Param, Value)>,
@@ -40,7 +40,7 @@ pub(super) struct Waiting {
 
 /// Changes that take effect in the engine on a beat.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Line {
+pub(super) struct EngineChanges {
     beat: u64,
     /// The duration of glides.
     pub(super) morph: Option<Length>,
@@ -51,9 +51,9 @@ pub(super) struct Line {
 }
 
 impl Deferred {
-    /// Holds a value until the bar that begins at `next_bar`, unless values are held for an earlier one; replaces a
-    /// held value of the same parameter, unless a request after it depends on it: a scene stores what was requested
-    /// before.
+    /// Holds a value until the bar that begins at beat `next_bar`, or until an earlier one for which values are already held. It
+    /// replaces a held value of the same parameter, unless a request in between depends on that value: a scene stores what was
+    /// requested before.
     pub(super) fn hold(&mut self, param: Param, value: &Value, next_bar: u64) {
         let Held { beat, values } = &mut self.held;
         if values.is_empty() {
@@ -72,8 +72,8 @@ impl Deferred {
         values.push_back((param, value.clone()));
     }
 
-    /// The beat for which values are held, if any.
-    pub(super) fn held_for(&self) -> Option<u64> {
+    /// Returns the beat for which values are held, if any.
+    pub(super) fn held_beat(&self) -> Option<u64> {
         (!self.held.values.is_empty()).then_some(self.held.beat)
     }
 
@@ -82,14 +82,14 @@ impl Deferred {
         (self.held.beat, std::mem::take(&mut self.held.values).into())
     }
 
-    /// Makes a change wait for a beat, or for the earlier one for which others are already waiting.
-    pub(super) fn wait(&mut self, beat: u64, morph: Option<Length>) {
+    /// Makes a change wait for a beat, or for an earlier one for which others are already waiting.
+    pub(super) fn add_waiting(&mut self, beat: u64, morph: Option<Length>) {
         let morph = morph.or(self.waiting.and_then(|waiting| waiting.morph));
         self.waiting = Some(Waiting { beat: self.waiting.map_or(beat, |waiting| waiting.beat.min(beat)), morph });
     }
 
-    /// The beat for which changes are waiting.
-    pub(super) fn waits_for(&self) -> Option<u64> {
+    /// Returns the beat for which changes are waiting, if any.
+    pub(super) fn waiting_beat(&self) -> Option<u64> {
         self.waiting.map(|waiting| waiting.beat)
     }
 
@@ -99,20 +99,20 @@ impl Deferred {
     }
 
     /// Adds changes that take effect in the engine on a beat.
-    pub(super) fn reach(&mut self, beat: u64, morph: Option<Length>) -> &mut Line {
-        let line = self.line.get_or_insert_default();
-        line.beat = beat;
-        line.morph = morph.or(line.morph);
-        line
+    pub(super) fn defer_to_engine(&mut self, beat: u64, morph: Option<Length>) -> &mut EngineChanges {
+        let changes = self.engine.get_or_insert_default();
+        changes.beat = beat;
+        changes.morph = morph.or(changes.morph);
+        changes
     }
 
-    /// The beat at which something takes effect in the engine.
-    pub(super) fn line_at(&self) -> Option<u64> {
-        self.line.as_ref().map(|line| line.beat)
+    /// Returns the beat on which changes take effect in the engine, if any.
+    pub(super) fn engine_beat(&self) -> Option<u64> {
+        self.engine.as_ref().map(|changes| changes.beat)
     }
 
-    /// Removes and returns the changes that are due in the engine.
-    pub(super) const fn take_line(&mut self) -> Option<Line> {
-        self.line.take()
+    /// Removes and returns the changes that take effect in the engine.
+    pub(super) const fn take_engine_changes(&mut self) -> Option<EngineChanges> {
+        self.engine.take()
     }
 }

@@ -1,7 +1,7 @@
-//! The rule-based harmony: keys, chords, phrases, and what bass, pad and upper voice play.
+//! The rule-based harmony: keys, chords, phrases, and the notes of bass, pad and upper voice.
 //!
-//! Mode and choice of chords convey valence; activity, register, velocity and harmonic rhythm convey arousal. The
-//! harmony is a pure function of seed and requests: the same ones give the same music. Clone it to look ahead.
+//! Mode and choice of chords convey valence; activity, register, velocity and harmonic rhythm convey arousal. The harmony is
+//! a pure function of seed and requests, and can be cloned to look ahead.
 
 mod arrange;
 mod bass;
@@ -9,7 +9,7 @@ mod rng;
 mod form;
 mod harmonise;
 mod lead;
-mod listening;
+mod chord_detector;
 mod numeral;
 mod pad;
 mod palette;
@@ -26,10 +26,10 @@ use crate::music::emotion::Mood;
 use crate::music::profile::Profile;
 use crate::music::theory::{Chord, Key, Mode, Voice};
 
-use arrange::{Played, Score, VoicingState};
+use arrange::{BarContext, Played, VoicingState};
+use chord_detector::ChordDetector;
 use form::Form;
-use harmonise::{BarContext, harmonise};
-use listening::Listening;
+use harmonise::{HarmonyContext, harmonise};
 use palette::Palette;
 use phrase::Phrase;
 use rng::RngStreams;
@@ -47,14 +47,14 @@ pub struct Note {
     pub velocity: f32,
     /// Onset in beats from the start of the bar.
     pub at_beat: f64,
-    /// Length in beats; never past the end of the bar.
+    /// Length in beats; ends at the end of the bar at the latest.
     pub beats: f64,
 }
 
-/// The request for a bar.
+/// What is requested for a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BarRequest {
-    /// Number of the bar since the start; a gap starts a new phrase.
+    /// Number of the bar from the start of the performance. A gap starts a new phrase.
     pub bar: u64,
     /// Number of beats, at least 1.
     pub beats: u32,
@@ -64,15 +64,15 @@ pub struct BarRequest {
     pub tonic: u8,
     /// The mode, or `None` to let the mood choose.
     pub mode: Option<Mode>,
-    /// A lead chord; it replaces the progression while present.
+    /// The lead chord, if any, which replaces the progression.
     pub lead: Option<Chord>,
     /// Chroma of the previous bar as played by the network, on any linear scale; `None` if unknown.
-    pub heard: Option<[f32; 12]>,
-    /// Depth of the swell and fade of phrases, 0..=1.
+    pub played_chroma: Option<[f32; 12]>,
+    /// Depth of the phrases' crescendos and decrescendos, 0..=1.
     pub dynamics: f32,
-    /// Influence of the seed, 0 or more; below 1 some choices are the same for all seeds.
+    /// The temperature, at least 0; below 1, some choices are the same for all seeds.
     pub temperature: f32,
-    /// How often and how exactly phrases return, 0..=1.
+    /// How often and how exactly phrases are recalled, 0..=1.
     pub recall: f32,
 }
 
@@ -83,7 +83,7 @@ pub enum Cadence {
     Authentic,
     /// Predominant, then the tonic chord.
     Plagal,
-    /// On a dominant, left open.
+    /// Any chord but a dominant, then a dominant.
     Half,
     /// Dominant, then a relative of the tonic.
     Deceptive,
@@ -92,7 +92,7 @@ pub enum Cadence {
 /// The position of a bar in its phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhrasePosition {
-    /// Position in the phrase, from 0.
+    /// Bars from the start of the phrase.
     pub bar: u32,
     /// Bars in the phrase.
     pub bars: u32,
@@ -105,7 +105,7 @@ pub struct PhrasePosition {
 pub struct BarPlan {
     /// The key.
     pub key: Key,
-    /// Chords and the beats on which they begin, the first at 0.
+    /// The chords and the beats on which they begin, the first at 0.
     pub chords: Vec<(f64, Chord)>,
     /// The notes of all three voices, by onset.
     pub notes: Vec<Note>,
@@ -113,18 +113,18 @@ pub struct BarPlan {
     pub expression: f32,
     /// The bar's position in its phrase.
     pub phrase: PhrasePosition,
-    /// The phrase that returns in this bar's phrase, if any.
-    pub returns: Option<Return>,
+    /// The phrase that this bar's phrase recalls, if any.
+    pub recall: Option<PhraseRecall>,
 }
 
-/// The return of an earlier phrase.
+/// The recall of an earlier phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Return {
-    /// First bar of the phrase in which it returns.
+pub struct PhraseRecall {
+    /// First bar of the phrase that recalls it.
     pub bar: u64,
     /// First bar of the original phrase.
     pub source: u64,
-    /// How exactly it returns, above 0 to 1.
+    /// How exactly it is repeated, above 0, up to 1.
     pub strictness: f32,
 }
 
@@ -137,7 +137,7 @@ struct Segment {
     end: f64,
     /// The chord.
     chord: Chord,
-    /// Its initial bass note.
+    /// The first bass note.
     bass: u8,
     /// The pad's notes, ascending.
     pad: Vec<u8>,
@@ -149,55 +149,55 @@ struct Bar {
     request: BarRequest,
     /// The phrase of the bar before it.
     before: Option<Phrase>,
-    /// The chord that the network kept playing against the plan.
-    bend: Option<Chord>,
+    /// The different chord that the network had been playing.
+    detected: Option<Chord>,
     /// Whether its last chord was a lead chord.
-    led: bool,
+    was_led: bool,
     segments: Vec<Segment>,
     plan: BarPlan,
 }
 
-/// The harmony: plans one bar after another.
+/// Plans the harmony, bar by bar.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Harmony {
     seed: u64,
     phrase: Option<Phrase>,
     form: Form,
-    listening: Listening,
-    /// The notes held by the voices before the last planned bar.
+    detector: ChordDetector,
+    /// The state of the voices before the last planned bar.
     state: VoicingState,
     last: Option<Bar>,
 }
 
 impl Harmony {
-    /// Creates a harmony; the same seed and requests give the same bars.
+    /// Creates a harmony from a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
             phrase: None,
             form: Form::default(),
-            listening: Listening::default(),
+            detector: ChordDetector::default(),
             state: VoicingState::default(),
             last: None,
         }
     }
 
-    /// Plans the bar after the previously planned one. A bar already planned is planned again.
+    /// Plans the next bar, or replans the last planned one if it is requested again.
     pub fn plan_bar(&mut self, request: &BarRequest) -> BarPlan {
         if self.last.as_ref().is_some_and(|last| last.request.bar == request.bar) {
             return self.replan_from(0.0, request);
         }
-        let bend = self.listen(request);
+        let detected = self.detect_chord(request);
         if let Some(last) = &self.last {
-            self.state = VoicingState { led: last.led, ..self.state.after(&last.segments, &last.plan.notes) };
+            self.state = VoicingState { was_led: last.was_led, ..self.state.after(&last.segments, &last.plan.notes) };
         }
-        self.plan(0.0, &BarRequest { beats: request.beats.max(1), ..*request }, bend, None)
+        self.plan(0.0, &BarRequest { beats: request.beats.max(1), ..*request }, detected, None)
     }
 
-    /// Replans the rest of the last planned bar after a change: notes before `beat` stay, cut at `beat` if the new
-    /// harmony does not contain them. Returns the whole bar, whose number of beats stays the same; `heard` is ignored.
-    /// A request for another bar plans that one from its start.
+    /// Replans the rest of the last planned bar after a change. Earlier notes are kept, but end at `beat` if the new chord does
+    /// not contain them. Returns the whole bar, whose number of beats stays the same; `played_chroma` is ignored. A request for
+    /// another bar plans that bar from its start.
     pub fn replan_from(&mut self, beat: f64, request: &BarRequest) -> BarPlan {
         let Some(last) = self.last.take_if(|last| last.request.bar == request.bar) else {
             return self.plan_bar(request);
@@ -207,71 +207,78 @@ impl Harmony {
             return self.last.insert(last).plan.clone();
         }
         if beat > 0.0 {
-            return self.plan(beat, &request, last.bend, Some(last));
+            return self.plan(beat, &request, last.detected, Some(last));
         }
         self.phrase = last.before;
-        self.plan(0.0, &request, last.bend, None)
+        self.plan(0.0, &request, last.detected, None)
     }
 
-    /// The chord clearly heard from the network, if any.
-    fn listen(&mut self, request: &BarRequest) -> Option<Chord> {
+    /// Returns the different chord that the network has been playing, if any.
+    fn detect_chord(&mut self, request: &BarRequest) -> Option<Chord> {
         let (last, phrase) = (self.last.as_ref()?, self.phrase?);
-        let heard = request.heard.as_ref().filter(|_| last.request.bar + 1 == request.bar);
+        let chroma = request.played_chroma.as_ref().filter(|_| last.request.bar + 1 == request.bar);
         let palette = Palette::of(phrase.emotion, phrase.key.mode);
-        self.listening.hear(heard, &last.plan.chords, f64::from(last.request.beats), palette.nearby(phrase.key))
+        self.detector.observe(chroma, &last.plan.chords, f64::from(last.request.beats), palette.nearby(phrase.key))
     }
 
-    /// Plans a bar from a beat on; `again` is the bar as planned before.
-    fn plan(&mut self, beat: f64, request: &BarRequest, bend: Option<Chord>, again: Option<Bar>) -> BarPlan {
+    /// Plans a bar from a beat on; `replanned` is the bar as planned before, if any.
+    fn plan(&mut self, beat: f64, request: &BarRequest, detected: Option<Chord>, replanned: Option<Bar>) -> BarPlan {
         let old = self.phrase;
         let streams = RngStreams::new(self.seed, request.temperature);
         let phrase = Phrase::at(old.as_ref(), &self.form, request, streams);
-        let streams = streams.within(phrase.returning());
-        let context = BarContext {
+        let streams = streams.reusing(phrase.reused_bars());
+        let context = HarmonyContext {
             from: beat,
-            planned: again.as_ref().map_or(&[], |bar| &bar.plan.chords),
+            planned: replanned.as_ref().map_or(&[], |bar| &bar.plan.chords),
             before: self.state.chord,
-            led: again.as_ref().map_or(self.state.led, |bar| bar.led),
+            was_led: replanned.as_ref().map_or(self.state.was_led, |bar| bar.was_led),
             bass: self.state.bass,
-            bend: bend.filter(|_| beat == 0.0),
+            detected: detected.filter(|_| beat == 0.0),
         };
         let chords = harmonise(streams, request, old.as_ref(), &phrase, &context);
         let key = match (&request.lead, request.mode) {
             (Some(lead), None) => lead::key_of_lead(lead, phrase.key),
             _ => phrase.key,
         };
-        let led = request.lead.is_some() || context.led && chords.last().is_some_and(|(at, _)| *at < beat);
+        let was_led = request.lead.is_some() || context.was_led && chords.last().is_some_and(|(at, _)| *at < beat);
         let next = self.next_chord(request, &phrase, chords.last().map(|(_, chord)| *chord));
-        let score = Score { streams, request, phrase: &phrase, key, chords: &chords, next };
-        let played = again.as_ref().map(|bar| Played { until: beat, segments: &bar.segments, notes: &bar.plan.notes });
-        let (segments, notes) = arrange::arrange(&score, &self.state, played.as_ref());
+        let bar_context = BarContext { streams, request, phrase: &phrase, key, chords: &chords, next };
+        let played =
+            replanned.as_ref().map(|bar| Played { until: beat, segments: &bar.segments, notes: &bar.plan.notes });
+        let (segments, notes) = arrange::arrange(&bar_context, &self.state, played.as_ref());
         let position = phrase.position(request.bar);
         let swell = Profile::blend(&request.mood).swell * request.dynamics.clamp(0.0, 1.0);
         let expression = 1.0 - swell * (1.0 - position.swell());
-        let returns = phrase.recalled.map(|recalled| Return {
+        let recall = phrase.recalled.map(|recalled| PhraseRecall {
             bar: phrase.start,
             source: recalled.start,
             strictness: recalled.strictness,
         });
-        let plan = BarPlan { key, chords, notes, expression, phrase: position, returns };
-        self.form.remember(phrase.number, phrase.theme());
+        let plan = BarPlan { key, chords, notes, expression, phrase: position, recall };
+        self.form.store(phrase.number, phrase.theme());
         self.phrase = Some(phrase);
-        let before = again.map_or(old, |bar| bar.before);
-        self.last = Some(Bar { request: *request, before, bend, led, segments, plan: plan.clone() });
+        let before = replanned.map_or(old, |bar| bar.before);
+        self.last = Some(Bar { request: *request, before, detected, was_led, segments, plan: plan.clone() });
         plan
     }
 
-    /// The first chord of the next bar, as far as it is predictable: the target of the bass.
+    /// Returns the predicted first chord of the next bar, to which the bass leads.
     fn next_chord(&self, request: &BarRequest, phrase: &Phrase, sounding: Option<Chord>) -> Option<Chord> {
         if request.lead.is_some() {
             return sounding;
         }
-        let request = BarRequest { bar: request.bar + 1, heard: None, ..*request };
+        let request = BarRequest { bar: request.bar + 1, played_chroma: None, ..*request };
         let streams = RngStreams::new(self.seed, request.temperature);
         let next = Phrase::at(Some(phrase), &self.form, &request, streams);
-        let streams = streams.within(next.returning());
-        let context =
-            BarContext { from: 0.0, planned: &[], before: sounding, led: false, bass: self.state.bass, bend: None };
+        let streams = streams.reusing(next.reused_bars());
+        let context = HarmonyContext {
+            from: 0.0,
+            planned: &[],
+            before: sounding,
+            was_led: false,
+            bass: self.state.bass,
+            detected: None,
+        };
         harmonise(streams, &request, Some(phrase), &next, &context).first().map(|(_, chord)| *chord)
     }
 }

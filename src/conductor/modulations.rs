@@ -1,4 +1,4 @@
-//! Modulations: when each is updated, and how far it moves its parameter from the set value.
+//! Modulations: when they are updated, and how far they move their parameters from the set values.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -10,33 +10,33 @@ use crate::event::parameter::{Lane, Param};
 use crate::music::clock::MusicClock;
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
-/// Frames between two updates from an input parameter that steers the network: an eighth of a second.
+/// Frames between updates from an input to a parameter that steers the network: an eighth of a second.
 const INPUT_INTERVAL: u64 = SAMPLE_RATE as u64 / 8;
-/// Minimum and maximum frames of the linear segments that approximate a waveform that steers the network; each segment
-/// costs a new plan.
+/// Range of the length, in frames, of the linear segments that approximate a waveform for the network. Each segment requires
+/// a new plan.
 const SEGMENT: std::ops::RangeInclusive<u64> = SAMPLE_RATE as u64 / 4..=2 * SAMPLE_RATE as u64;
 /// Segments per period.
 const SEGMENTS: u64 = 32;
 /// Maximum step of a random walk, as a fraction of its range.
 const MAX_STEP: f64 = 0.7;
-/// First random stream of the walks; those of the harmony are numbered from 0.
+/// First random stream of the random walks; the harmony's streams are numbered from 0.
 const WALK_STREAMS: u64 = 1 << 62;
 
 /// The active modulations, in the order of the parameter table.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Modulations(Vec<Active>);
+pub(super) struct Modulations(Vec<ActiveModulation>);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Active {
+struct ActiveModulation {
     param: Param,
     modulation: Modulation,
     start: u64,
     start_beat: f64,
     next: u64,
-    walk: Walk,
+    walk: RandomWalk,
 }
 
-/// The current output of a modulation.
+/// The output of a modulation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Shift {
     pub(super) param: Param,
@@ -47,28 +47,31 @@ pub(super) struct Shift {
 }
 
 impl Modulations {
-    /// Modulates a parameter from a frame on; `None` ends its modulation.
+    /// Starts a parameter's modulation at a frame; `None` ends it.
     pub(super) fn set(&mut self, param: Param, modulation: Option<Modulation>, now: u64, clock: &MusicClock) {
         self.0.retain(|active| active.param != param);
         if let Some(modulation) = modulation {
             let index = self.0.partition_point(|active| active.param < param);
             let start_beat = clock.beat_at(now);
-            self.0
-                .insert(index, Active { param, modulation, start: now, start_beat, next: now, walk: Walk::default() });
+            self.0.insert(
+                index,
+                ActiveModulation { param, modulation, start: now, start_beat, next: now, walk: RandomWalk::default() },
+            );
         }
     }
 
-    /// The modulated parameters.
+    /// Returns the modulated parameters.
     pub(super) fn params(&self) -> impl Iterator<Item = Param> {
         self.0.iter().map(|active| active.param)
     }
 
-    /// The next frame at which [`Modulations::step`] must be called.
+    /// Returns the next frame at which [`Modulations::step`] must be called.
     pub(super) fn due(&self) -> Option<u64> {
         self.0.iter().map(|active| active.next).min()
     }
 
-    /// The modulations due at a frame; `number` gives the values of inputs and of the modulation depth.
+    /// Updates the modulations due at a frame and returns their outputs; `number` gives the values of inputs and of the
+    /// modulation depth.
     pub(super) fn step(
         &mut self,
         now: u64,
@@ -96,8 +99,8 @@ impl Modulations {
     }
 }
 
-impl Active {
-    /// Periods since the start, including the phase.
+impl ActiveModulation {
+    /// Returns the periods since the start, including the phase.
     fn periods(&self, at: u64, clock: &MusicClock) -> f64 {
         let elapsed = match self.modulation.period {
             Period::Seconds(seconds) => at.saturating_sub(self.start) as f64 / (seconds * f64::from(SAMPLE_RATE)),
@@ -122,14 +125,14 @@ impl Active {
 
 /// A random walk between −1 and 1, with a point per period.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Walk {
+struct RandomWalk {
     /// The current period, and the points at its start and end.
     period: Option<u64>,
     from: f64,
     to: f64,
 }
 
-impl Walk {
+impl RandomWalk {
     fn at(&mut self, periods: f64, seed: u64, param: Param) -> f64 {
         let period = periods.max(0.0) as u64;
         let first = self.period.map_or(0, |last| last + 1);
@@ -140,7 +143,7 @@ impl Walk {
             let step = MAX_STEP * (2.0 * f64::from(rng.next_u32()) / f64::from(u32::MAX) - 1.0);
             let next = self.to + step;
             self.from = self.to;
-            // Reflected at the limits.
+            // Reflect at the limits.
             self.to = if next.abs() > 1.0 { next.signum() * 2.0 - next } else { next };
             self.period = Some(index);
         }
@@ -155,7 +158,7 @@ mod tests {
     #[test]
     fn a_walk_stays_in_range_and_depends_only_on_seed_and_parameter() {
         let walk = |seed, param| {
-            let mut walk = Walk::default();
+            let mut walk = RandomWalk::default();
             (0..4000).map(|step| walk.at(f64::from(step) / 4.0, seed, param)).collect::<Vec<_>>()
         };
         let one = walk(7, Param::Tone);
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_is_sampled_and_depth_scales_it() {
+    fn modulation_depth_scales_an_input() {
         let mut modulations = Modulations::default();
         let clock = MusicClock::new(120.0);
         let modulation =

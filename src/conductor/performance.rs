@@ -1,4 +1,4 @@
-//! The requested state: a pure reducer of control events.
+//! The requested state, as a pure function of the control events.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,20 +8,20 @@ use crate::conductor::harmony::chord_from_notes;
 use crate::event::parameter::{Param, Value};
 use crate::music::theory::Chord;
 
-/// What an event changed in the requested state.
+/// How an event changed the requested state.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Change {
-    /// Nothing audible.
+    /// Not audibly.
     Nothing,
-    /// One parameter, or what depends on it.
+    /// One parameter changed, or what depends on it.
     One(Param),
-    /// Many parameters that should reach their values together.
+    /// Many parameters changed and should reach their values together.
     Many(Morph),
     /// All sound must be cut.
     Panic,
 }
 
-/// The duration of a change of many parameters; 0 switches at once.
+/// The duration of a change of many parameters; 0 is immediate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Morph {
     /// Seconds.
@@ -43,7 +43,7 @@ impl Performance {
     /// Sets a parameter.
     ///
     /// # Errors
-    /// When a scene does not exist, cannot be stored or has no name; nothing is changed.
+    /// If a scene does not exist, cannot be stored or has no name; nothing is changed.
     pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
         let before = &self.settings;
         let mut settings = before.clone();
@@ -54,7 +54,7 @@ impl Performance {
         };
         let change = match param {
             Param::Panic => {
-                // Panic also releases the held sound.
+                // Panic also ends a hold.
                 settings.set(Param::Hold, &Value::Toggle(false));
                 Change::Panic
             }
@@ -76,7 +76,7 @@ impl Performance {
             }
             Param::SceneCrossfade => {
                 let (a, b) = (settings.text(Param::SceneA), settings.text(Param::SceneB));
-                settings = self.scenes.between(a, b, settings.number(param), &settings)?;
+                settings = self.scenes.crossfade(a, b, settings.number(param), &settings)?;
                 Change::Many(Morph::Seconds(0.0))
             }
             // Repeating a value changes nothing.
@@ -87,32 +87,32 @@ impl Performance {
         Ok(change)
     }
 
-    /// Sets the tempo led by the external source, or the tempo at which the mood stopped leading.
-    pub(super) fn lead_tempo(&mut self, bpm: f32) -> Change {
+    /// Sets the tempo of an external source, or the tempo at which it stopped following the mood.
+    pub(super) fn set_external_tempo(&mut self, bpm: f32) -> Change {
         let before = self.settings.clone();
-        self.settings.lead_tempo(bpm);
+        self.settings.set_external_tempo(bpm);
         if self.settings == before { Change::Nothing } else { Change::One(Param::Tempo) }
     }
 
-    /// The held notes of a lead keyboard.
+    /// Sets the held notes of a lead keyboard.
     pub(super) fn lead_notes(&mut self, held: u128) -> Change {
         self.keys = held;
         Change::One(Param::Chord)
     }
 
-    /// The lead chord: the held one, otherwise the one set by name, if any.
+    /// Returns the lead chord, if any: the one held on a keyboard, otherwise the one set by name.
     #[must_use]
     pub(super) fn lead(&self) -> Option<Chord> {
         chord_from_notes(self.keys).or_else(|| self.settings.lead())
     }
 
-    /// The requested settings.
+    /// Returns the requested settings.
     #[must_use]
-    pub(super) const fn asked(&self) -> &Settings {
+    pub(super) const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The scenes.
+    /// Returns the scenes.
     #[must_use]
     pub(super) const fn scenes(&self) -> &Scenes {
         &self.scenes
@@ -121,7 +121,7 @@ impl Performance {
     /// Sets a parameter's value in a stored scene, creating the scene if necessary.
     ///
     /// # Errors
-    /// When the scene has no name, or too many are stored.
+    /// If the scene has no name, or there are too many.
     pub(super) fn set_in_scene(&mut self, name: &str, param: Param, value: &Value) -> Result<(), SceneError> {
         let mut scene = self.scenes.get(name).cloned().unwrap_or_default();
         scene.set(param, value);
@@ -142,7 +142,7 @@ mod tests {
         notes.iter().fold(0, |set, note| set | 1 << note)
     }
 
-    /// Two stored scenes, `low` (calm, dry) and `high` (angry, wet).
+    /// Returns a performance with the scenes `low` (calm, dry) and `high` (angry, wet).
     fn with_scenes() -> Performance {
         let mut performance = Performance::default();
         for (name, emotion, reverb) in [("low", Emotion::Calm, 0.0), ("high", Emotion::Angry, 1.0)] {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_event_reports_what_it_changed() {
+    fn reports_what_each_event_changed() {
         let mut performance = with_scenes();
         performance.set(Param::SceneMorph, &Value::Number(3.0)).unwrap();
         let table = [
@@ -180,19 +180,19 @@ mod tests {
         performance.set(Param::SceneA, &text("low")).unwrap();
         performance.set(Param::SceneB, &text("high")).unwrap();
         performance.set(Param::SceneCrossfade, &Value::Number(0.25)).unwrap();
-        assert_eq!(performance.asked().number(Param::Reverb), 0.25);
-        assert_eq!(performance.asked().mood().weights()[Emotion::Angry as usize], 0.25);
+        assert_eq!(performance.settings().number(Param::Reverb), 0.25);
+        assert_eq!(performance.settings().mood().weights()[Emotion::Angry as usize], 0.25);
         performance.set(Param::SceneCrossfade, &Value::Number(1.0)).unwrap();
-        assert_eq!(performance.asked().mood(), Mood::pure(Emotion::Angry));
-        assert_eq!(performance.asked().number(Param::SceneCrossfade), 1.0);
+        assert_eq!(performance.settings().mood(), Mood::pure(Emotion::Angry));
+        assert_eq!(performance.settings().number(Param::SceneCrossfade), 1.0);
     }
 
     #[test]
     fn a_missing_scene_changes_nothing() {
         let mut performance = with_scenes();
-        let before = performance.asked().clone();
+        let before = performance.settings().clone();
         assert!(performance.set(Param::Scene, &text("nowhere")).is_err());
-        assert_eq!(*performance.asked(), before);
+        assert_eq!(*performance.settings(), before);
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scene_is_kept_across_performances() {
+    fn scenes_can_be_restored_in_another_performance() {
         let performance = with_scenes();
         let mut later = Performance::default();
         for (name, settings) in performance.scenes().iter() {
@@ -217,6 +217,6 @@ mod tests {
             }
         }
         later.set(Param::Scene, &text("low")).unwrap();
-        assert_eq!((later.asked().mood(), later.asked().number(Param::Reverb)), (Mood::pure(Emotion::Calm), 0.0));
+        assert_eq!((later.settings().mood(), later.settings().number(Param::Reverb)), (Mood::pure(Emotion::Calm), 0.0));
     }
 }

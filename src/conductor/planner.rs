@@ -1,4 +1,4 @@
-//! Plans bars of harmony ahead and plays them when they are due.
+//! Plans the harmony ahead, bar by bar, and plays it when it is due.
 
 mod events;
 
@@ -6,27 +6,28 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use events::{Events, What};
+use events::{EventKind, Events};
 
 use super::score::Score;
-use crate::conductor::harmony::{BarPlan, BarRequest, Harmony, Note, Return};
+use crate::conductor::harmony::{BarPlan, BarRequest, Harmony, Note, PhraseRecall};
 use crate::event::Notice;
 use crate::event::{EngineCommand, TimedCommand};
 use crate::music::clock::MusicClock;
 use crate::music::plan::PlannedChord;
 use crate::music::theory::{Chord, Key, Voice};
 
-/// A planned bar, and the state after it, from which planning can restart.
+/// A planned bar.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct PlannedBar {
     bar: u64,
-    after: Harmony,
+    /// State after the bar, from which planning can restart.
+    state: Harmony,
     expression: f32,
 }
 
-/// A chord and the beat it starts on.
+/// A chord and the beat on which it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct ChordFrom {
+struct ChordOnset {
     beat: f64,
     chord: Chord,
     key: Key,
@@ -41,19 +42,19 @@ struct Sounding {
     velocity: f32,
 }
 
-/// The harmony's future: bars planned ahead in beats, so that a tempo change moves them all.
+/// The planned harmony. Its times are in beats, so that they follow tempo changes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Planner {
     /// State after the last planned bar.
     harmony: Harmony,
     beats_per_bar: u32,
-    /// Starting with the current bar.
+    /// The bars from the current one on.
     bars: VecDeque<PlannedBar>,
-    /// Starting some seconds ago.
-    chords: VecDeque<ChordFrom>,
-    /// Starting some seconds ago: the beats from which a phrase returns, and those at which the return ends.
-    returns: VecDeque<(f64, Option<Return>)>,
-    /// The events not played yet.
+    /// The chords of the last few seconds and all later ones.
+    chords: VecDeque<ChordOnset>,
+    /// The beats at which the recall of a phrase starts or ends, over the same time.
+    recalls: VecDeque<(f64, Option<PhraseRecall>)>,
+    /// The pending events.
     events: Events,
     sounding: Vec<Sounding>,
     next_bar: u64,
@@ -67,7 +68,7 @@ impl Planner {
             beats_per_bar,
             bars: VecDeque::new(),
             chords: VecDeque::new(),
-            returns: VecDeque::new(),
+            recalls: VecDeque::new(),
             events: Events::default(),
             sounding: Vec::new(),
             next_bar: 0,
@@ -75,12 +76,12 @@ impl Planner {
         }
     }
 
-    /// The next bar to plan.
+    /// Returns the next bar to plan.
     pub(super) const fn next_bar(&self) -> u64 {
         self.next_bar
     }
 
-    /// The first beat not planned yet.
+    /// Returns the first beat not planned yet.
     pub(super) fn end(&self) -> f64 {
         self.start_of(self.next_bar)
     }
@@ -88,40 +89,40 @@ impl Planner {
     /// Plans the next bar.
     pub(super) fn plan_bar(&mut self, request: &BarRequest) {
         let plan = self.harmony.plan_bar(request);
-        self.take(request.bar, &plan, self.end(), &mut Vec::new());
+        self.queue_bar(request.bar, &plan, self.end(), &mut Vec::new());
     }
 
-    /// The bar that contains a beat.
+    /// Returns the bar that contains a beat.
     pub(super) fn bar_of(&self, beat: f64) -> u64 {
         (beat / f64::from(self.beats_per_bar)).floor() as u64
     }
 
-    /// Discards everything from a beat on and replans the rest of its bar; later bars are up to [`Planner::plan_bar`].
-    /// A note that both the old and the new plan hold across the beat keeps sounding.
+    /// Discards everything from a beat on and replans the rest of its bar. Later bars must be planned by [`Planner::plan_bar`]. A
+    /// note that both the old and the new plan hold across the beat keeps sounding.
     pub(super) fn replan(&mut self, from: f64, request: &BarRequest) {
         let kept = self.bars.partition_point(|planned| planned.bar < request.bar);
         if let Some(first) = self.bars.drain(kept..).next() {
-            self.harmony = first.after;
+            self.harmony = first.state;
         }
         self.chords.retain(|chord| chord.beat < from);
-        self.returns.retain(|(beat, _)| *beat < from);
-        let mut held = self.events.cut(from, &self.sounding);
+        self.recalls.retain(|(beat, _)| *beat < from);
+        let mut held = self.events.truncate(from, &self.sounding);
         let plan = self.harmony.replan_from(from - self.start_of(request.bar), request);
-        self.take(request.bar, &plan, from, &mut held);
+        self.queue_bar(request.bar, &plan, from, &mut held);
         for note in held {
-            self.events.insert(from, What::Off { id: note.id });
+            self.events.insert(from, EventKind::Off { id: note.id });
         }
     }
 
-    /// Reseeds everything from the next planned bar on.
+    /// Uses another seed from the next bar to be planned on.
     pub(super) fn reseed(&mut self, seed: u64) {
         for planned in &mut self.bars {
-            planned.after = Harmony::new(seed);
+            planned.state = Harmony::new(seed);
         }
         self.harmony = Harmony::new(seed);
     }
 
-    /// Discards everything not played yet and releases all notes.
+    /// Discards all pending events and releases all notes.
     pub(super) fn silence(&mut self, frame: u64, commands: &mut Vec<TimedCommand>) {
         self.events = Events::default();
         for note in self.sounding.drain(..) {
@@ -129,7 +130,7 @@ impl Planner {
         }
     }
 
-    /// The sounding notes, as the commands that started them.
+    /// Returns the sounding notes, as the commands that started them.
     pub(super) fn sounding(&self) -> impl Iterator<Item = EngineCommand> {
         self.sounding.iter().map(|Sounding { voice, note, velocity, .. }| EngineCommand::NoteOn {
             voice: *voice,
@@ -138,24 +139,23 @@ impl Planner {
         })
     }
 
-    /// The frame of the next event.
+    /// Returns the frame of the next event.
     pub(super) fn next_frame(&self, clock: &MusicClock) -> Option<u64> {
         self.events.first().map(|event| clock.frame_at(event.beat))
     }
 
-    /// Plays the first event at a frame. Drops notes that should have begun before beat `stale`, because the clock
-    /// skipped.
+    /// Plays the first event at a frame. Drops a note whose beat is before `stale`, because the clock has skipped it.
     pub(super) fn play_next(&mut self, frame: u64, stale: f64, out: &mut Score) {
         let Some(event) = self.events.pop() else { return };
-        match event.what {
-            What::Chord { chord, key } => out.notices.push((frame, Notice::Chord(chord, key))),
-            What::Off { id } => {
+        match event.kind {
+            EventKind::Chord { chord, key } => out.notices.push((frame, Notice::Chord(chord, key))),
+            EventKind::Off { id } => {
                 if let Some(index) = self.sounding.iter().position(|sounding| sounding.id == id) {
                     out.commands.push(note_off(frame, self.sounding.remove(index)));
                 }
             }
-            What::On { .. } if event.beat < stale => {}
-            What::On { id, voice, note, velocity } => {
+            EventKind::On { .. } if event.beat < stale => {}
+            EventKind::On { id, voice, note, velocity } => {
                 if let Some(index) = self.sounding.iter().position(|other| other.voice == voice && other.note == note) {
                     out.commands.push(note_off(frame, self.sounding.remove(index)));
                 }
@@ -165,7 +165,7 @@ impl Planner {
         }
     }
 
-    /// Level of the harmony at a beat according to the phrase, 0..=1, interpolated linearly between bars.
+    /// Returns the level of the harmony at a beat according to the phrase, 0..=1, interpolated linearly between bars.
     pub(super) fn expression(&self, beat: f64) -> f32 {
         let position = beat / f64::from(self.beats_per_bar);
         let bar = self.bar_of(beat);
@@ -176,30 +176,30 @@ impl Planner {
         }
     }
 
-    /// The planned chords with their frames; never empty once a bar is planned.
+    /// Returns the planned chords with their frames; not empty once a bar is planned.
     pub(super) fn chords(&self, clock: &MusicClock) -> Vec<PlannedChord> {
         self.chords.iter().map(|from| PlannedChord { frame: clock.frame_at(from.beat), chord: from.chord }).collect()
     }
 
-    /// The chord and key at a beat.
+    /// Returns the chord and key at a beat.
     pub(super) fn chord_at(&self, beat: f64) -> Option<(Chord, Key)> {
         let later = self.chords.partition_point(|chord| chord.beat <= beat);
         self.chords.get(later.saturating_sub(1)).map(|from| (from.chord, from.key))
     }
 
-    /// The chords from the one at a beat on, each with the beat on which it begins.
+    /// Returns the chords from the one at a beat on, each with the beat on which it begins.
     pub(super) fn chords_from(&self, beat: f64) -> impl Iterator<Item = (f64, Chord)> {
         let later = self.chords.partition_point(|chord| chord.beat <= beat);
         self.chords.iter().skip(later.saturating_sub(1)).map(|from| (from.beat, from.chord))
     }
 
-    /// The beats from which a phrase returns, and those at which the return ends, in order.
-    pub(super) fn returns(&self) -> impl Iterator<Item = (f64, Option<Return>)> {
-        self.returns.iter().copied()
+    /// Returns the beats at which the recall of a phrase starts or ends, in order.
+    pub(super) fn recalls(&self) -> impl Iterator<Item = (f64, Option<PhraseRecall>)> {
+        self.recalls.iter().copied()
     }
 
     /// Discards bars before the one of `beat`, and chords that ended before `oldest`, both in beats.
-    pub(super) fn forget_before(&mut self, beat: f64, oldest: f64) {
+    pub(super) fn discard_before(&mut self, beat: f64, oldest: f64) {
         let bar = self.bar_of(beat);
         while self.bars.front().is_some_and(|planned| planned.bar < bar) {
             self.bars.pop_front();
@@ -207,33 +207,33 @@ impl Planner {
         while self.chords.get(1).is_some_and(|next| next.beat <= oldest) {
             self.chords.pop_front();
         }
-        while self.returns.get(1).is_some_and(|(beat, _)| *beat <= oldest) {
-            self.returns.pop_front();
+        while self.recalls.get(1).is_some_and(|(beat, _)| *beat <= oldest) {
+            self.recalls.pop_front();
         }
     }
 
-    /// Queues a bar's plan from a beat on. Notes in `held` that the plan holds across that beat keep sounding and are
-    /// removed from `held`.
-    fn take(&mut self, bar: u64, plan: &BarPlan, from: f64, held: &mut Vec<Sounding>) {
+    /// Queues a bar's events from a beat on. Notes in `held` that the plan holds across that beat keep sounding and are removed
+    /// from `held`.
+    fn queue_bar(&mut self, bar: u64, plan: &BarPlan, from: f64, held: &mut Vec<Sounding>) {
         let start = self.start_of(bar);
         self.add_chords(plan, start, from);
-        if self.returns.back().is_none_or(|(_, last)| *last != plan.returns) {
-            self.returns.push_back((start.max(from), plan.returns));
+        if self.recalls.back().is_none_or(|(_, last)| *last != plan.recall) {
+            self.recalls.push_back((start.max(from), plan.recall));
         }
         for note in &plan.notes {
             self.add_note(note, start, from, held);
         }
-        self.bars.push_back(PlannedBar { bar, after: self.harmony.clone(), expression: plan.expression });
+        self.bars.push_back(PlannedBar { bar, state: self.harmony.clone(), expression: plan.expression });
         self.next_bar = bar + 1;
     }
 
     fn add_chords(&mut self, plan: &BarPlan, start: f64, from: f64) {
         let begun = plan.chords.iter().rposition(|(at, _)| start + at <= from).unwrap_or(0);
         for (at, chord) in &plan.chords[begun..] {
-            let next = ChordFrom { beat: (start + at).max(from), chord: *chord, key: plan.key };
+            let next = ChordOnset { beat: (start + at).max(from), chord: *chord, key: plan.key };
             if self.chords.back().is_none_or(|last| (last.chord, last.key) != (next.chord, next.key)) {
                 self.chords.push_back(next);
-                self.events.insert(next.beat, What::Chord { chord: next.chord, key: next.key });
+                self.events.insert(next.beat, EventKind::Chord { chord: next.chord, key: next.key });
             }
         }
     }
@@ -247,14 +247,14 @@ impl Planner {
         if on < from
             && let Some(index) = held.iter().position(same)
         {
-            self.events.insert(off, What::Off { id: held.remove(index).id });
+            self.events.insert(off, EventKind::Off { id: held.remove(index).id });
             return;
         }
         let id = self.next_id;
         self.next_id += 1;
         let on = on.max(from);
-        self.events.insert(on, What::On { id, voice: note.voice, note: note.note, velocity: note.velocity });
-        self.events.insert(off, What::Off { id });
+        self.events.insert(on, EventKind::On { id, voice: note.voice, note: note.note, velocity: note.velocity });
+        self.events.insert(off, EventKind::Off { id });
     }
 
     fn start_of(&self, bar: u64) -> f64 {

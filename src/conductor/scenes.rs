@@ -8,25 +8,25 @@ use thiserror::Error;
 use super::settings::Settings;
 use crate::quote::{listed, quoted};
 
-/// Maximum number of scenes; only a malfunctioning client would store more.
+/// Maximum number of scenes, which only a faulty client would exceed.
 pub const MAX_SCENES: usize = 1024;
 
 /// Why a scene could not be stored, recalled or deleted; nothing is changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SceneError {
-    /// There is no scene with this name.
+    /// No scene has this name.
     #[error("there is no scene {}; choose one of {known}", quoted(name))]
     Unknown {
         /// The requested name.
         name: String,
-        /// The first of the existing names, and the number of others.
+        /// Some of the existing names, and the number of others.
         known: String,
     },
-    /// A scene needs a name.
+    /// The name is empty.
     #[error("a scene name must not be empty")]
     Nameless,
-    /// There are already [`MAX_SCENES`].
+    /// There are already [`MAX_SCENES`] scenes.
     #[error("there are already {MAX_SCENES} scenes; delete some first")]
     Full,
     /// There is no scene recall to undo.
@@ -45,7 +45,7 @@ impl Scenes {
     /// Stores settings under a name, replacing an existing scene.
     ///
     /// # Errors
-    /// Without a name, or when there are too many.
+    /// If the name is empty, or there are too many scenes.
     pub(super) fn store(&mut self, name: &str, settings: &Settings) -> Result<(), SceneError> {
         if name.is_empty() {
             return Err(SceneError::Nameless);
@@ -67,7 +67,7 @@ impl Scenes {
         Ok(())
     }
 
-    /// The current settings with a scene's values applied; remembers the current ones for undo.
+    /// Returns the current settings with a scene's values applied, and stores the current ones for undo.
     ///
     /// # Errors
     /// When there is no scene with this name.
@@ -78,10 +78,10 @@ impl Scenes {
         Ok(recalled)
     }
 
-    /// The settings before the last recall; undoing twice redoes the recall.
+    /// Returns the settings from before the last recall. Undoing twice redoes the recall.
     ///
     /// # Errors
-    /// When nothing has been recalled yet.
+    /// If no scene has been recalled yet.
     pub(super) fn undo(&mut self, current: &Settings) -> Result<Settings, SceneError> {
         let before = self.before_recall.replace(current.clone()).ok_or(SceneError::NothingToUndo);
         if before.is_err() {
@@ -91,20 +91,20 @@ impl Scenes {
         Ok(current.with_scenes(&before, &before, 0.0))
     }
 
-    /// The current settings with values between two scenes applied.
+    /// Returns the current settings with values interpolated between two scenes applied.
     ///
     /// # Errors
-    /// When one of them does not exist.
-    pub(super) fn between(&self, a: &str, b: &str, t: f32, current: &Settings) -> Result<Settings, SceneError> {
+    /// If one of the scenes does not exist.
+    pub(super) fn crossfade(&self, a: &str, b: &str, t: f32, current: &Settings) -> Result<Settings, SceneError> {
         Ok(current.with_scenes(self.find(a)?, self.find(b)?, t))
     }
 
-    /// All scenes, by name.
+    /// Returns all scenes, by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Settings)> {
         self.stored.iter().map(|(name, settings)| (name.as_str(), settings))
     }
 
-    /// The settings of a scene.
+    /// Returns the settings of a scene.
     pub(super) fn get(&self, name: &str) -> Option<&Settings> {
         self.stored.get(name)
     }
@@ -135,9 +135,9 @@ mod tests {
         let current = with(Param::Tone, 0.5);
         let dark = scenes.recall("dark", &current).unwrap();
         assert_eq!(dark.number(Param::Tone), -1.0);
-        let back = scenes.undo(&dark).unwrap();
-        assert_eq!(back, current);
-        assert_eq!(scenes.undo(&back).unwrap(), dark);
+        let undone = scenes.undo(&dark).unwrap();
+        assert_eq!(undone, current);
+        assert_eq!(scenes.undo(&undone).unwrap(), dark);
     }
 
     #[test]
@@ -149,19 +149,19 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_is_expected() {
+    fn errors_list_the_existing_scenes() {
         let mut scenes = Scenes::default();
         let settings = Settings::default();
         assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo));
         assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo), "a failed undo is not a recall");
         assert_eq!(scenes.store("", &settings), Err(SceneError::Nameless));
         scenes.store("dawn", &settings).unwrap();
-        let error = scenes.between("dawn", "dusk", 0.5, &settings).unwrap_err().to_string();
+        let error = scenes.crossfade("dawn", "dusk", 0.5, &settings).unwrap_err().to_string();
         assert!(error.contains("dusk") && error.contains("dawn"), "{error}");
     }
 
     #[test]
-    fn the_store_is_bounded() {
+    fn the_number_of_scenes_is_limited() {
         let mut scenes = Scenes::default();
         for number in 0..MAX_SCENES {
             scenes.store(&number.to_string(), &Settings::default()).unwrap();

@@ -15,22 +15,21 @@ pub const PULSES: u64 = 24;
 pub struct PlanUpdate {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// The frame, a multiple of a hop, at which the new future begins; `None` if the plan merely extends the previous
-    /// one.
+    /// The frame, a multiple of a hop, at which the new future begins; `None` if the plan only extends the previous one.
     pub splice: Option<u64>,
 }
 
-/// Everything that happens in a time span, each list in frame order.
+/// Everything that happens in a time span; each list is in order of frame.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Score {
-    /// For the engine; frames never decrease, and none precedes the horizon from which the conductor advanced.
+    /// Commands to the engine; none is before the horizon from which the conductor advanced.
     pub commands: Vec<TimedCommand>,
-    /// For the generator, in this order.
+    /// Plans for the generator, in the order in which it must receive them.
     pub plans: Vec<PlanUpdate>,
-    /// For listeners, with their frames.
+    /// Notices to subscribers, with their frames.
     pub notices: Vec<(u64, Notice)>,
-    /// MIDI clock: the frame and number of each pulse since beat 0, [`PULSES`] per beat; numbers that the clock skipped
-    /// are missing.
+    /// MIDI clock pulses: the frame of each, and its number counted from beat 0, [`PULSES`] per beat. Pulses that the clock
+    /// skipped are missing.
     pub pulses: Vec<(u64, u64)>,
     /// Parameters changed at a bar line by [`crate::event::ControlEvent::NextBar`], with the frame of the line.
     pub released: Vec<(u64, Param, Value)>,

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The bits of the golden ratio, which separate the restarts of one seed from other seeds.
-const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+/// The fractional bits of the golden ratio, which keep the seeds of restarts far from other seeds.
+const RESTART_INCREMENT: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A seed, and the number of restarts since the performance began.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -17,17 +17,17 @@ impl Seeds {
         Self { seed, restarts: 0 }
     }
 
-    /// The requested seed.
+    /// Returns the requested seed.
     pub(super) const fn requested(self) -> u64 {
         self.seed
     }
 
-    /// The active seed.
+    /// Returns the active seed.
     pub(super) const fn current(self) -> u64 {
-        self.seed.wrapping_add(self.restarts.wrapping_mul(SPREAD))
+        self.seed.wrapping_add(self.restarts.wrapping_mul(RESTART_INCREMENT))
     }
 
-    /// Sets another seed; earlier restarts still count.
+    /// Changes the seed, without resetting the number of restarts.
     pub(super) const fn set(&mut self, seed: u64) {
         self.seed = seed;
     }

@@ -1,4 +1,4 @@
-//! The requested settings: a value for every parameter, with the mood's coordinates kept consistent.
+//! The requested settings: a value for every parameter, with consistent coordinates of the mood.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,39 +6,39 @@ use crate::event::parameter::{Param, Saved, TABLE, TempoSource, Value};
 use crate::music::emotion::{Affect, Emotion, Mood};
 use crate::music::theory::{Chord, Mode};
 
-/// Sum of the eight weights below which all count as zero.
-const SILENT: f32 = 1e-6;
+/// Sum of the eight weights below which all are treated as zero.
+const MIN_WEIGHT_SUM: f32 = 1e-6;
 
-/// The coordinates of the mood that were set last, and are therefore exact.
+/// The coordinates of the mood that were set last and are therefore exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum MoodFace {
+enum MoodCoordinates {
     Weights,
     Affect,
 }
 
 /// A value for every parameter.
 ///
-/// The eight weights are faders: moving one leaves the others in place, and the mood is their blend (if all are zero,
-/// it stays unchanged). Choosing an emotion, or a point by valence and arousal, moves the faders accordingly.
+/// The eight weights are faders: moving one leaves the others unchanged, and the mood is their blend; if all are zero, it stays
+/// unchanged. Choosing an emotion, or valence and arousal, moves the faders accordingly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Settings {
-    /// In the order of [`TABLE`].
+    /// Values in the order of [`TABLE`].
     values: Vec<Value>,
     mood: Mood,
-    face: MoodFace,
+    exact: MoodCoordinates,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let values = TABLE.iter().map(|spec| spec.param.default_value()).collect();
-        Self { values, mood: Mood::default(), face: MoodFace::Weights }
+        Self { values, mood: Mood::default(), exact: MoodCoordinates::Weights }
     }
 }
 
 impl Settings {
-    /// Sets a value that fits its parameter.
+    /// Sets a parameter to a value that is valid for it.
     pub(super) fn set(&mut self, param: Param, value: &Value) {
-        debug_assert!(param.holds(value), "{param:?} was not fitted on entry: {value:?}");
+        debug_assert!(param.holds(value), "invalid value for {param:?}: {value:?}");
         match (param, value) {
             (Param::Emotion, Value::Choice(choice)) => self.set_mood(Mood::pure(Emotion::ALL[usize::from(*choice)])),
             (Param::Valence, Value::Number(valence)) => {
@@ -67,7 +67,7 @@ impl Settings {
         }
     }
 
-    /// The value of a parameter; [`Value::Trigger`] for triggers.
+    /// Returns the value of a parameter; [`Value::Trigger`] for triggers.
     #[must_use]
     pub(super) fn get(&self, param: Param) -> Value {
         match param {
@@ -79,7 +79,7 @@ impl Settings {
         }
     }
 
-    /// The tempo source.
+    /// Returns the tempo source.
     #[must_use]
     pub(super) fn tempo_source(&self) -> TempoSource {
         TempoSource::at(self.choice(Param::TempoSource))
@@ -89,24 +89,24 @@ impl Settings {
         self.values[Param::TempoSource as usize] = Value::Choice(source as u8);
     }
 
-    /// Sets the tempo of an external source; the mood no longer controls it.
-    pub(super) fn lead_tempo(&mut self, bpm: f32) {
+    /// Sets the tempo of an external source, which the mood then no longer controls.
+    pub(super) fn set_external_tempo(&mut self, bpm: f32) {
         if self.tempo_source() == TempoSource::Mood {
             self.set_tempo_source(TempoSource::Pinned);
         }
         self.values[Param::Tempo as usize] = Value::Number(bpm);
     }
 
-    /// The requested mood.
+    /// Returns the requested mood.
     #[must_use]
     pub(super) const fn mood(&self) -> Mood {
         self.mood
     }
 
-    /// Sets the mood in all its coordinates.
+    /// Sets the mood in all coordinates.
     pub(super) fn set_mood(&mut self, mood: Mood) {
         self.mood = mood;
-        self.face = MoodFace::Weights;
+        self.exact = MoodCoordinates::Weights;
         for (emotion, weight) in Emotion::ALL.into_iter().zip(mood.weights()) {
             self.values[Param::emotion_weight(emotion) as usize] = Value::Number(*weight);
         }
@@ -114,7 +114,7 @@ impl Settings {
 
     fn set_affect(&mut self, affect: Affect) {
         self.set_mood(Mood::at(affect));
-        self.face = MoodFace::Affect;
+        self.exact = MoodCoordinates::Affect;
     }
 
     fn faders(&self) -> [f32; Emotion::COUNT] {
@@ -123,13 +123,13 @@ impl Settings {
 
     fn blend_faders(&mut self) {
         let faders = self.faders();
-        if faders.iter().sum::<f32>() > SILENT {
+        if faders.iter().sum::<f32>() > MIN_WEIGHT_SUM {
             self.mood = Mood::blend(faders);
-            self.face = MoodFace::Weights;
+            self.exact = MoodCoordinates::Weights;
         }
     }
 
-    /// The value of a number; 0 for anything else.
+    /// Returns the value of a numeric parameter; 0 for other parameters.
     #[must_use]
     pub(super) fn number(&self, param: Param) -> f32 {
         match self.values[param as usize] {
@@ -138,13 +138,13 @@ impl Settings {
         }
     }
 
-    /// The value of a toggle; false for anything else.
+    /// Returns the value of a toggle; false for other parameters.
     #[must_use]
     pub(super) fn toggle(&self, param: Param) -> bool {
         self.values[param as usize] == Value::Toggle(true)
     }
 
-    /// The position of a choice; 0 for anything else.
+    /// Returns the index of a choice; 0 for other parameters.
     #[must_use]
     pub(super) fn choice(&self, param: Param) -> u8 {
         match self.values[param as usize] {
@@ -153,7 +153,7 @@ impl Settings {
         }
     }
 
-    /// The text of a parameter; empty for anything else.
+    /// Returns the value of a text parameter; empty for other parameters.
     #[must_use]
     pub(super) fn text(&self, param: Param) -> &str {
         match &self.values[param as usize] {
@@ -162,39 +162,39 @@ impl Settings {
         }
     }
 
-    /// The lead chord; `None` for the progression.
+    /// Returns the lead chord; `None` if the harmony follows the progression.
     #[must_use]
     pub(super) fn lead(&self) -> Option<Chord> {
         Chord::parse(self.text(Param::Chord))
     }
 
-    /// The requested scale; `None` if it follows the emotion.
+    /// Returns the requested mode; `None` if it follows the emotion.
     #[must_use]
     pub(super) fn mode(&self) -> Option<Mode> {
         usize::from(self.choice(Param::Mode)).checked_sub(1).map(|index| Mode::ALL[index])
     }
 
-    /// The values that recreate these settings when set in this order on the defaults, for state files and control
-    /// logs. Omits momentary controls (play, hold) and the daemon's own parameters.
+    /// Returns the values that recreate these settings when set in this order on the defaults, for state files and
+    /// control logs. Omits momentary controls (play, hold) and the daemon's own parameters.
     #[must_use]
     pub(super) fn list(&self) -> Vec<(Param, Value)> {
-        let silent = self.faders().iter().sum::<f32>() <= SILENT;
-        let of_other_face = |param: Param| match (param, self.face) {
-            (Param::Emotion, _) => !silent,
-            (Param::Valence | Param::Arousal, face) => face == MoodFace::Weights,
-            _ => self.face == MoodFace::Affect && param.weighed_emotion().is_some(),
+        let all_zero = self.faders().iter().sum::<f32>() <= MIN_WEIGHT_SUM;
+        let is_derived = |param: Param| match (param, self.exact) {
+            (Param::Emotion, _) => !all_zero,
+            (Param::Valence | Param::Arousal, exact) => exact == MoodCoordinates::Weights,
+            _ => self.exact == MoodCoordinates::Affect && param.weighed_emotion().is_some(),
         };
         Param::all()
-            .filter(|param| param.policy().saved == Saved::Everywhere && !of_other_face(*param))
+            .filter(|param| param.policy().saved == Saved::Everywhere && !is_derived(*param))
             .filter(|param| *param != Param::Tempo || self.tempo_source() != TempoSource::Mood)
             .map(|param| (param, self.get(param)))
             .collect()
     }
 
-    /// Copies a parameter from other settings; for a coordinate of the mood, the whole mood.
-    pub(super) fn adopt(&mut self, param: Param, from: &Self) {
+    /// Copies a parameter from other settings. For a coordinate of the mood, copies the whole mood.
+    pub(super) fn copy_from(&mut self, param: Param, from: &Self) {
         if param.is_mood() {
-            (self.mood, self.face) = (from.mood, from.face);
+            (self.mood, self.exact) = (from.mood, from.exact);
             for param in Emotion::ALL.map(Param::emotion_weight) {
                 self.values[param as usize] = from.values[param as usize].clone();
             }
@@ -203,30 +203,31 @@ impl Settings {
         }
     }
 
-    /// These settings with those a fraction `t` (0..=1) of the way from one scene to another applied: numbers and mood
-    /// are interpolated, anything else is taken from the nearer scene. An external tempo source keeps control.
+    /// Returns these settings with an interpolation between two scenes applied, a fraction `t` (0..=1) of the way from `a` to
+    /// `b`. Numbers and mood are interpolated; other values are those of the nearer scene. An external tempo source keeps control
+    /// of the tempo.
     #[must_use]
     pub(super) fn with_scenes(&self, a: &Self, b: &Self, t: f32) -> Self {
-        let mut mixed = self.clone();
+        let mut interpolated = self.clone();
         let nearer = if t < 0.5 { a } else { b };
         let keeps_tempo =
             |param| self.tempo_source().is_external() && matches!(param, Param::Tempo | Param::TempoSource);
         for param in Param::all().filter(|param| param.policy().scene && !keeps_tempo(*param)) {
             let at = param as usize;
-            mixed.values[at] = match (&a.values[at], &b.values[at]) {
+            interpolated.values[at] = match (&a.values[at], &b.values[at]) {
                 (Value::Number(a), Value::Number(b)) => Value::Number(a + (b - a) * t),
                 _ => nearer.values[at].clone(),
             };
         }
         if a.mood == b.mood {
-            (mixed.mood, mixed.face) = (nearer.mood, nearer.face);
+            (interpolated.mood, interpolated.exact) = (nearer.mood, nearer.exact);
         } else if t == 0.0 || t == 1.0 {
             let end = if t == 0.0 { a } else { b };
-            (mixed.mood, mixed.face) = (end.mood, end.face);
+            (interpolated.mood, interpolated.exact) = (end.mood, end.exact);
         } else {
-            mixed.set_mood(a.mood.toward(&b.mood, t));
+            interpolated.set_mood(a.mood.toward(&b.mood, t));
         }
-        mixed
+        interpolated
     }
 }
 

@@ -1,4 +1,4 @@
-//! Decides when plans are handed to the generator and when it rolls back for them: neither too late nor too often.
+//! Schedules plans and splices: limits how often the generator must roll back, and how late a change takes effect.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,46 +6,46 @@ use crate::mel;
 
 const HOP: u64 = mel::HOP as u64;
 
-/// Frames between the horizon and the earliest splice, in which the generator can roll back and render two latents:
-/// 32 ms.
+/// Frames between the horizon and the earliest splice: 32 ms, enough for the generator to roll back and generate two
+/// latents.
 pub const SPLICE_LEAD: u64 = 1536;
-/// Minimum frames between two splices: 117 ms. A rollback costs a latent or two of work, and moving a fader makes
-/// hundreds of changes per second.
+/// Minimum frames between two splices: 117 ms. A rollback regenerates one or two latents, and moving a fader causes hundreds
+/// of changes per second.
 pub const SPLICE_INTERVAL: u64 = 5632;
-/// Minimum frames before a change of the lead chord: 43 ms, a little more than a crossfade. A chord played on a
-/// keyboard causes several changes within tens of milliseconds, of which the last must not wait.
+/// Minimum frames between a splice and a change of the lead chord: 43 ms, a little more than a crossfade. A chord played on a
+/// keyboard causes several changes within tens of milliseconds, and the last one must not wait long.
 pub const LEAD_INTERVAL: u64 = 2048;
 
-/// Collects changes into splices. A change at frame `f` yields a splice at or before `f` + [`SPLICE_INTERVAL`] (or
+/// Combines changes into splices. A change at frame `f` leads to a splice no later than `f` + [`SPLICE_INTERVAL`] (or
 /// [`LEAD_INTERVAL`]) + [`SPLICE_LEAD`] + one hop.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Splices {
     last: Option<u64>,
     due: Option<u64>,
-    /// Whether the plan is longer than the last one handed out.
+    /// Whether the plan is longer than the last one issued.
     extended: bool,
 }
 
 impl Splices {
-    /// Reports a change at a frame that matters to the network; `interval` frames must pass since the last splice.
-    pub(super) fn want(&mut self, now: u64, interval: u64) {
+    /// Requests a splice for a change at a frame, at least `interval` frames after the last splice.
+    pub(super) fn request(&mut self, now: u64, interval: u64) {
         let earliest = self.last.map_or(now, |last| now.max(last + interval));
         self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
     }
 
-    /// Reports that the plan has become longer.
+    /// Records that the plan has become longer.
     pub(super) const fn extend(&mut self) {
         self.extended = true;
     }
 
-    /// The frame at which the next plan is due. One that is merely longer must not include changes, so it waits for
-    /// their splice.
+    /// Returns the frame at which the next plan is due. A plan without a splice must only be longer than the previous one, so
+    /// while changes are pending, it waits for their splice.
     pub(super) fn plan_due(&self, now: u64) -> Option<u64> {
         self.due.or(self.extended.then_some(now))
     }
 
-    /// Hands out a plan; returns the frame of its splice, if it contains changes.
-    pub(super) fn hand_out(&mut self, now: u64) -> Option<u64> {
+    /// Records that a plan is issued. Returns the frame of its splice, if it contains changes.
+    pub(super) fn issue(&mut self, now: u64) -> Option<u64> {
         self.extended = false;
         self.due.take_if(|due| *due <= now)?;
         self.last = Some(now);
@@ -61,23 +61,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn splices_keep_their_distance_and_none_is_late(gaps in prop::collection::vec(0u64..20_000, 1..200)) {
+        fn splices_are_neither_too_frequent_nor_late(gaps in prop::collection::vec(0u64..20_000, 1..200)) {
             let mut splices = Splices::default();
-            let (mut now, mut last, mut waiting) = (0, None, None);
+            let (mut now, mut last, mut pending) = (0, None, None);
             for gap in gaps {
                 let next = now + gap;
                 if let Some(due) = splices.plan_due(now).filter(|due| *due < next) {
-                    let splice = splices.hand_out(due).unwrap();
+                    let splice = splices.issue(due).unwrap();
                     prop_assert_eq!(splice % HOP, 0);
                     prop_assert!(splice >= due + SPLICE_LEAD);
                     prop_assert!(last.is_none_or(|last| splice >= last + SPLICE_INTERVAL));
-                    let change: u64 = waiting.take().unwrap();
+                    let change: u64 = pending.take().unwrap();
                     prop_assert!(splice <= change + SPLICE_INTERVAL + SPLICE_LEAD + HOP);
                     last = Some(splice);
                 }
                 now = next;
-                waiting.get_or_insert(now);
-                splices.want(now, SPLICE_INTERVAL);
+                pending.get_or_insert(now);
+                splices.request(now, SPLICE_INTERVAL);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Extends the music clock ahead, with the tempo from the active targets and the phase from an external clock.
+//! Extends the music clock ahead. The tempo comes from the active targets, the phase from an external clock.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,17 +8,16 @@ use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Beats over which a phase error is corrected: one bar, so that the tempo never changes by more than an eighth.
 const SLEW_BEATS: f64 = 4.0;
-/// Maximum phase error in beats that is corrected gradually; a larger one causes a jump.
+/// Maximum phase error, in beats, that is corrected gradually; the clock skips larger ones.
 const SLEW_LIMIT: f64 = 0.5;
-/// The maximum when the external clock has just started.
-const START_LIMIT: f64 = 0.1;
-/// Phase errors below this many seconds are ignored: every correction costs a new plan, and 4 ms are inaudible.
+/// The same when the external clock has just started.
+const START_SLEW_LIMIT: f64 = 0.1;
+/// Phase errors below this many seconds are ignored: each correction requires a new plan, and 4 ms is inaudible.
 const PHASE_TOLERANCE_S: f64 = 0.004;
-/// Positions this close before a beat count as on it: beats begin on whole frames, and a thousandth of a beat is 20
-/// frames.
-const SAME_BEAT: f64 = 1e-6;
+/// Tolerance for rounding errors in beats; a frame is at least 2e-5 beats.
+const BEAT_TOLERANCE: f64 = 1e-6;
 
-/// Beats added evenly between two frames.
+/// A correction that adds beats evenly between two frames.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Slew {
     start: u64,
@@ -41,82 +40,82 @@ impl Slew {
 /// The effect of an external beat on the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alignment {
-    /// None: the beat is in phase, or soon will be.
+    /// None: the phase error is negligible or already being corrected.
     Kept,
-    /// The phase error is being corrected.
+    /// A gradual correction has started.
     Slewed,
     /// The clock skipped forward to the beat.
     Skipped,
 }
 
-/// The music clock and its continuation.
+/// The music clock, extended beyond the horizon.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Tempo {
     clock: MusicClock,
     slew: Option<Slew>,
-    /// The frame up to which spans have been added; the last one continues beyond it.
-    laid: u64,
+    /// The frame up to which spans have been added; the last span continues beyond it.
+    extended_to: u64,
 }
 
 impl Tempo {
     pub(super) fn new(targets: &ActiveTargets) -> Self {
-        Self { clock: MusicClock::new(targets.bpm(0, &MusicClock::new(60.0))), slew: None, laid: 0 }
+        Self { clock: MusicClock::new(targets.bpm(0, &MusicClock::new(60.0))), slew: None, extended_to: 0 }
     }
 
     pub(super) const fn clock(&self) -> &MusicClock {
         &self.clock
     }
 
-    /// Adds spans up to a beat, updating the tempo on every beat.
-    pub(super) fn lay(&mut self, targets: &ActiveTargets, until: f64) {
+    /// Adds spans up to a beat. The tempo is updated on every beat.
+    pub(super) fn extend(&mut self, targets: &ActiveTargets, until: f64) {
         loop {
-            let beat = self.clock.beat_at(self.laid) + SAME_BEAT;
+            let beat = self.clock.beat_at(self.extended_to) + BEAT_TOLERANCE;
             if beat >= until {
                 return;
             }
             let mut next = self.clock.frame_at(beat.floor() + 1.0);
             if let Some(slew) = self.slew {
-                let edges = [slew.start, slew.end].into_iter().filter(|edge| *edge > self.laid);
+                let edges = [slew.start, slew.end].into_iter().filter(|edge| *edge > self.extended_to);
                 next = edges.fold(next, u64::min);
             }
-            self.laid = next.max(self.laid + 1);
-            self.clock.set_tempo(self.laid, self.bpm(targets, self.laid));
+            self.extended_to = next.max(self.extended_to + 1);
+            self.clock.set_tempo(self.extended_to, self.bpm(targets, self.extended_to));
         }
     }
 
-    /// Uses the targets' tempo from a frame on, and discards the spans beyond it.
-    pub(super) fn turn(&mut self, targets: &ActiveTargets, from: u64) {
+    /// Sets the targets' tempo from a frame on, and discards later spans.
+    pub(super) fn set_tempo(&mut self, targets: &ActiveTargets, from: u64) {
         self.clock.set_tempo(from, self.bpm(targets, from));
-        self.laid = from;
+        self.extended_to = from;
     }
 
-    /// Aligns the music with an external clock whose `beat` fell on frame `at`: gradually over one bar, or at once if
-    /// the error is too large for that. Discards the spans beyond `now`, unless nothing changes.
+    /// Aligns the music with an external clock whose `beat` fell on frame `at`: gradually over one bar, or immediately if the
+    /// error is too large. Discards the spans after `now`, unless nothing changes.
     pub(super) fn align(&mut self, targets: &ActiveTargets, beat: f64, at: u64, now: u64) -> Alignment {
         let bar = f64::from(self.clock.beats_per_bar());
         let ahead = (beat - self.clock.beat_at(at)).rem_euclid(bar);
         let error = if ahead > bar / 2.0 { ahead - bar } else { ahead };
-        let limit = if beat == 0.0 { START_LIMIT } else { SLEW_LIMIT };
+        let limit = if beat == 0.0 { START_SLEW_LIMIT } else { SLEW_LIMIT };
         if error.abs() > limit {
             self.slew = None;
-            self.turn(targets, now);
+            self.set_tempo(targets, now);
             self.clock.skip_to(now, self.clock.beat_at(now) + ahead);
             return Alignment::Skipped;
         }
         let seconds_per_beat = 60.0 / targets.bpm(now, &self.clock);
-        let under_way = self.slew.map_or(0.0, |slew| slew.remaining(now));
-        if (error - under_way).abs() * seconds_per_beat < PHASE_TOLERANCE_S {
+        let pending = self.slew.map_or(0.0, |slew| slew.remaining(now));
+        if (error - pending).abs() * seconds_per_beat < PHASE_TOLERANCE_S {
             return Alignment::Kept;
         }
         let frames = (SLEW_BEATS * seconds_per_beat * f64::from(SAMPLE_RATE)) as u64;
         self.slew = Some(Slew { start: now, end: now + frames, beats: error });
-        self.turn(targets, now);
+        self.set_tempo(targets, now);
         Alignment::Slewed
     }
 
-    /// Discards what only concerns frames before `frame`.
-    pub(super) fn forget_before(&mut self, frame: u64) {
-        self.clock.forget_before(frame);
+    /// Discards the spans that ended before `frame`.
+    pub(super) fn discard_before(&mut self, frame: u64) {
+        self.clock.discard_before(frame);
     }
 
     fn bpm(&self, targets: &ActiveTargets, frame: u64) -> f64 {
@@ -139,11 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn a_gliding_mood_moves_the_tempo_beat_by_beat() {
+    fn the_tempo_follows_a_gliding_mood_beat_by_beat() {
         let mut performance = Performance::default();
         let mut targets = ActiveTargets::new(&performance);
         let mut tempo = Tempo::new(&targets);
-        tempo.lay(&targets, 10.0);
+        tempo.extend(&targets, 10.0);
         performance.set(Param::Glide, &Value::Number(5.0)).unwrap();
         performance.set(Param::Emotion, &Value::Choice(5)).unwrap();
         let impact = targets.steer(
@@ -155,8 +154,8 @@ mod tests {
             &mut Vec::new(),
         );
         assert!(impact.tempo);
-        tempo.turn(&targets, 48_000);
-        tempo.lay(&targets, 20.0);
+        tempo.set_tempo(&targets, 48_000);
+        tempo.extend(&targets, 20.0);
         let tempi: Vec<f64> = (0..10).map(|second| tempo.clock().tempo_at(second * 48_000)).collect();
         let [calm, angry] = [Emotion::Calm, Emotion::Angry].map(|emotion| f64::from(Profile::of(emotion).tempo_bpm));
         assert!((tempi[0] - calm).abs() < 0.01 && (tempi[9] - angry).abs() < 0.01, "{tempi:?}");
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phase_error_is_corrected_within_two_bars() {
+    fn corrects_a_phase_error_within_two_bars() {
         let targets = ActiveTargets::new(&pinned(120.0));
         for error in [-0.49, -0.2, -0.01, 0.01, 0.3, 0.49] {
             let mut tempo = Tempo::new(&targets);
@@ -173,20 +172,20 @@ mod tests {
                 let at = beat * 24_000;
                 let external = at as f64 / 24_000.0 + error;
                 corrections += u32::from(tempo.align(&targets, external, at, at + 700) != Alignment::Kept);
-                tempo.lay(&targets, 20.0);
+                tempo.extend(&targets, 20.0);
             }
-            let off = tempo.clock().beat_at(8 * 24_000) - (8.0 + error);
-            assert!((off / 2.0).abs() < PHASE_TOLERANCE_S, "{error}: {off} beats off");
+            let deviation = tempo.clock().beat_at(8 * 24_000) - (8.0 + error);
+            assert!((deviation / 2.0).abs() < PHASE_TOLERANCE_S, "{error}: {deviation} beats deviation");
             assert_eq!(corrections, 1, "one correction is enough");
             assert!((tempo.clock().tempo_at(300_000) - 120.0).abs() < 1e-9);
         }
     }
 
     #[test]
-    fn a_start_message_aligns_the_bar() {
+    fn a_start_message_begins_a_bar() {
         let targets = ActiveTargets::new(&pinned(120.0));
         let mut tempo = Tempo::new(&targets);
-        tempo.lay(&targets, 20.0);
+        tempo.extend(&targets, 20.0);
         assert_eq!(tempo.align(&targets, 0.0, 30_000, 30_500), Alignment::Skipped);
         assert!((tempo.clock().beat_at(30_000 + 24_000) - 5.0).abs() < 1e-9, "bar 1 began at the start");
         assert_eq!(tempo.align(&targets, 2.0, 30_000 + 48_000, 79_000), Alignment::Kept);

@@ -1,4 +1,4 @@
-//! Executes commands, immediate ones before timed ones.
+//! Execution of commands. Immediate ones precede timed ones.
 
 use ringbuf::traits::{Consumer, Producer};
 
@@ -8,7 +8,7 @@ use crate::event::parameter::Param;
 use crate::event::{EngineCommand, Executed, QueuedCommand};
 use crate::music::theory::Voice;
 
-/// Timed commands executed per quantum, to bound its work; the queue of immediate ones is short.
+/// Maximum number of timed commands executed per quantum, to limit its duration. The queue of immediate commands is short.
 const MAX_PER_QUANTUM: usize = 256;
 
 impl Engine {
@@ -20,11 +20,11 @@ impl Engine {
             if queued.frame >= self.state.frame + QUANTUM as u64 {
                 return;
             }
-            // An immediate command sent before this one may have arrived in the meantime.
+            // An immediate command that was sent before this one may have arrived in the meantime.
             self.take_immediate_commands();
             self.ports.commands.skip(1);
             if queued.frame < self.state.frame {
-                self.lost(Loss::Commands, 1);
+                self.count_loss(Loss::Commands, 1);
                 self.report_execution(&queued);
             }
             self.apply(queued.command);
@@ -41,21 +41,23 @@ impl Engine {
     fn report_execution(&mut self, queued: &QueuedCommand) {
         let executed = Executed { number: queued.number, due: queued.frame, at: self.state.frame };
         if self.ports.executed.try_push(executed).is_err() {
-            self.lost(Loss::EngineEvents, 1);
+            self.count_loss(Loss::EngineEvents, 1);
         }
     }
 
     fn apply(&mut self, command: EngineCommand) {
         match command {
-            EngineCommand::Number(param, value) => self.number(param, value),
+            EngineCommand::Number(param, value) => self.set_number(param, value),
             EngineCommand::Toggle(Param::Hold, on) => self.state.freeze.set(on),
             EngineCommand::Toggle(Param::Play, on) => {
-                let [out, back] = PLAY_FADE_SECONDS;
-                let usual = if on { back } else { out };
+                let [fade_out, fade_in] = PLAY_FADE_SECONDS;
+                let default_seconds = if on { fade_in } else { fade_out };
                 let seconds = std::mem::take(&mut self.state.play_fade);
-                self.state.play.set_over(f32::from(u8::from(on)), if seconds > 0.0 { seconds } else { usual });
+                self.state
+                    .play
+                    .set_over(f32::from(u8::from(on)), if seconds > 0.0 { seconds } else { default_seconds });
             }
-            EngineCommand::Toggle(param, on) => self.state.mixer.toggle(param, on),
+            EngineCommand::Toggle(param, on) => self.state.mixer.set_toggle(param, on),
             EngineCommand::NoteOn { voice, note, velocity } if velocity.is_finite() => {
                 let (note, velocity) = (note.min(127), velocity.clamp(0.0, 1.0));
                 match voice {
@@ -68,24 +70,26 @@ impl Engine {
             EngineCommand::NoteOff { voice: Voice::Bass, note } => self.state.bass.note_off(note),
             EngineCommand::NoteOff { voice: Voice::Pad, note } => self.state.pad.note_off(note),
             EngineCommand::NoteOff { voice: Voice::Upper, note } => self.state.upper.note_off(note),
-            EngineCommand::Expression(value) if value.is_finite() => self.state.mixer.expression(value.clamp(0.0, 1.0)),
+            EngineCommand::Expression(value) if value.is_finite() => {
+                self.state.mixer.set_expression(value.clamp(0.0, 1.0))
+            }
             EngineCommand::Expression(_) => {}
             EngineCommand::Panic => {
                 self.state.gate.set_over(0.0, PANIC_FADE_SECONDS);
-                self.state.cutting = true;
+                self.state.panicking = true;
             }
         }
     }
 
-    fn number(&mut self, param: Param, value: f32) {
-        debug_assert!(param.spec().kind.reaches(value), "{param:?} was not fitted on entry: {value}");
+    fn set_number(&mut self, param: Param, value: f32) {
+        debug_assert!(param.spec().kind.reaches(value), "invalid value for {param:?}: {value}");
         match param {
             Param::Width => self.state.width.set(value),
             Param::PlayFade => self.state.play_fade = value,
             _ => {
-                self.state.mixer.number(param, value);
-                self.state.reverb.number(param, value);
-                self.state.tone.number(param, value);
+                self.state.mixer.set_number(param, value);
+                self.state.reverb.set_number(param, value);
+                self.state.tone.set_number(param, value);
             }
         }
     }

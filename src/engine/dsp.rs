@@ -9,8 +9,7 @@ use super::ramp::Span;
 use crate::bytes;
 use crate::units::SAMPLE_RATE;
 
-/// One quantum of mid and side signals. Left is their sum and right their difference, so the mid signal is exactly the
-/// mono mix.
+/// A quantum of the mid and side signals. Left is their sum and right their difference, so the mid signal is the mono mix.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bus {
     pub(super) mid: [f32; QUANTUM],
@@ -26,7 +25,7 @@ impl Bus {
         gain.scale(&mut self.side);
     }
 
-    /// Adds another bus with a gain, clears it, and returns the peak of what was added.
+    /// Adds another bus with a gain and clears it. Returns the peak of the added signal.
     pub(super) fn add(&mut self, other: &mut Self, gain: Span) -> f32 {
         let mut peak = 0.0f32;
         for n in 0..QUANTUM {
@@ -41,14 +40,14 @@ impl Bus {
     }
 }
 
-/// Flushes denormals to zero, because some processors handle them a hundred times more slowly.
+/// Flushes small values to zero before they become subnormal, which some processors handle a hundred times more slowly.
 pub(super) fn flush(value: f32) -> f32 {
     if value.abs() < 1e-15 { 0.0 } else { value }
 }
 
-/// Returns `sin(2π · turns)` for turns above −8, accurate to 4e-6: a Taylor polynomial of degree 9 on a quarter turn.
+/// Returns `sin(2π · turns)` for turns above −8, accurate to 4e-6, using a Taylor polynomial of degree 9 on a quarter turn.
 ///
-/// Uses only multiplication and addition, so the result is bit-identical on every machine.
+/// Uses only multiplication and addition, so that the result is bit-identical on all machines.
 pub(super) fn sine(turns: f32) -> f32 {
     let turns = turns + 8.0;
     let half = 0.5 - (turns - (turns as i32) as f32);
@@ -64,8 +63,8 @@ pub(super) fn sine(turns: f32) -> f32 {
     x * (1.0 + s * (-1.0 / 6.0 + s * (1.0 / 120.0 + s * (-1.0 / 5040.0 + s / 362_880.0))))
 }
 
-/// Falling sawtooth with reduced aliasing: polynomial band-limited steps (Välimäki and Huovilainen 2007). `phase` is in
-/// turns, `0..1`, and `increment` in turns per frame.
+/// Returns a rising sawtooth with reduced aliasing, using polynomial band-limited steps (Välimäki and Huovilainen 2007).
+/// `phase` is in turns, `0..1`, and `increment` in turns per frame.
 pub(super) fn saw(phase: f32, increment: f32) -> f32 {
     let correction = if phase < increment {
         let t = phase / increment;
@@ -148,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn an_all_pass_preserves_energy() {
+    fn all_pass_filters_preserve_energy() {
         let mut filter = AllPass::new(37, 0.6);
         let energy: f32 = (0..4000).map(|n| filter.next(if n == 0 { 1.0 } else { 0.0 }).powi(2)).sum();
         assert!((energy - 1.0).abs() < 1e-4, "{energy}");
     }
 
     #[test]
-    fn a_saw_has_no_dc_and_stays_in_range() {
+    fn the_sawtooth_has_no_dc_and_stays_in_range() {
         let (mut phase, increment) = (0.0, 441.3 / 48_000.0);
         let mut sum = 0.0;
         for _ in 0..48_000 {

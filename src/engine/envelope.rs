@@ -6,10 +6,11 @@ use super::QUANTUM;
 use super::dsp::flush;
 use crate::units::SAMPLE_RATE;
 
-/// Times in seconds, levels as linear gain. The curves are exponential, like those of acoustic instruments.
+/// The parameters of an envelope: times in seconds, levels as linear gains. The curves are exponential, like those of
+/// acoustic instruments.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
-    /// Time until the full level.
+    /// Time to full level.
     pub(super) attack: f32,
     /// Time constant of the decay to `sustain`.
     pub(super) decay: f32,
@@ -19,12 +20,12 @@ pub(super) struct Shape {
     pub(super) release: f32,
 }
 
-/// Level below which a released note has ended: −90 dB.
+/// Level below which a released note ends: −90 dB.
 const END_LEVEL: f32 = 3e-5;
-/// Target of the exponential attack: above 1, so that it reaches 1 in finite time, after
-/// `ln(ATTACK_TARGET / (ATTACK_TARGET - 1))` time constants.
+/// Target of the exponential attack: above 1, so that the level reaches 1 in finite time.
 const ATTACK_TARGET: f32 = 1.3;
-const ATTACK_CONSTANTS: f32 = 1.466_337;
+/// Time constants until the attack reaches 1: `ln(ATTACK_TARGET / (ATTACK_TARGET - 1))`.
+const ATTACK_TIME_CONSTANTS: f32 = 1.466_337;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum Stage {
@@ -55,7 +56,7 @@ impl Envelope {
         Self {
             stage: Stage::Attack,
             level: 0.0,
-            attack: coefficient(shape.attack / ATTACK_CONSTANTS),
+            attack: coefficient(shape.attack / ATTACK_TIME_CONSTANTS),
             decay: coefficient(shape.decay),
             sustain: shape.sustain,
             release: coefficient(shape.release),
@@ -68,11 +69,11 @@ impl Envelope {
         }
     }
 
-    pub(super) fn held(&self) -> bool {
+    pub(super) fn is_held(&self) -> bool {
         matches!(self.stage, Stage::Attack | Stage::Decay)
     }
 
-    pub(super) fn off(&self) -> bool {
+    pub(super) fn is_off(&self) -> bool {
         self.stage == Stage::Off
     }
 
@@ -111,7 +112,7 @@ mod tests {
 
     const SHAPE: Shape = Shape { attack: 0.01, decay: 0.1, sustain: 0.5, release: 0.05 };
 
-    fn seconds(envelope: &mut Envelope, seconds: f32) -> f32 {
+    fn level_after(envelope: &mut Envelope, seconds: f32) -> f32 {
         let mut out = [0.0; QUANTUM];
         for _ in 0..(seconds * SAMPLE_RATE as f32 / QUANTUM as f32).ceil() as usize {
             envelope.render(&mut out);
@@ -122,12 +123,12 @@ mod tests {
     #[test]
     fn an_envelope_attacks_decays_and_releases() {
         let mut envelope = Envelope::start(&SHAPE);
-        assert!(seconds(&mut envelope, 0.009) < 1.0);
-        assert!(seconds(&mut envelope, 0.004) > 0.95);
-        assert!((seconds(&mut envelope, 1.0) - 0.5).abs() < 1e-3);
+        assert!(level_after(&mut envelope, 0.009) < 1.0);
+        assert!(level_after(&mut envelope, 0.004) > 0.95);
+        assert!((level_after(&mut envelope, 1.0) - 0.5).abs() < 1e-3);
         envelope.release();
-        assert!(!envelope.held());
-        assert_eq!(seconds(&mut envelope, 1.0), 0.0);
-        assert!(envelope.off());
+        assert!(!envelope.is_held());
+        assert_eq!(level_after(&mut envelope, 1.0), 0.0);
+        assert!(envelope.is_off());
     }
 }

@@ -1,4 +1,4 @@
-//! Freezes the current sound while the music continues silently underneath.
+//! Hold: freezes the current sound while the music continues silently underneath.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use super::ramp::Ramp;
 /// Seconds of the crossfade into and out of the frozen sound.
 const CROSSFADE: f32 = 0.12;
 
-/// The frozen sound.
+/// The frozen sound and its level.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Freeze {
     granular: GranularSustain<2>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::QUANTUM;
 use super::ramp::Span;
 
-/// Length of the buffer in frames. Grains come from the newer half, so recording can continue while the sustain fades.
+/// Length of the buffer in frames. Grains are taken from the newer half, so recording can continue while the sustain fades.
 const BUFFER: usize = 32_768;
 /// Frames from which grains are taken: the last 340 ms.
 const SOURCE: usize = BUFFER / 2;
@@ -15,7 +15,7 @@ const SOURCE: usize = BUFFER / 2;
 const GRAIN: usize = 8192;
 /// Simultaneous grains.
 const OVERLAP: usize = 4;
-/// Keeps the level of uncorrelated grains constant: the power of four overlapping Hann windows is 1.5.
+/// Gain that preserves the level of uncorrelated grains: the squares of four overlapping Hann windows sum to 1.5.
 const LEVEL: f32 = 0.816_496_6;
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ struct Grain {
     age: usize,
 }
 
-/// Records a signal of `C` channels and can sustain its latest sound.
+/// Records a signal of `C` channels and sustains its latest sound on request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct GranularSustain<const C: usize> {
     #[serde(with = "frames")]
@@ -34,7 +34,7 @@ pub(super) struct GranularSustain<const C: usize> {
     write: usize,
     grains: [Grain; OVERLAP],
     noise: u32,
-    /// Whether the next quantum does not continue the last one.
+    /// Whether the next recorded quantum does not continue the last one.
     discontinuity: bool,
 }
 
@@ -54,9 +54,9 @@ impl<const C: usize> GranularSustain<C> {
         }
     }
 
-    /// Starts sustaining the latest recorded sound. The first frames are at full level, so the caller must fade in.
+    /// Starts to sustain the latest recorded sound. It begins at full level, so the caller must fade it in.
     pub(super) fn capture(&mut self) {
-        // Grains that span the boundary between this sound and the next recording must not click.
+        // Fade out, so that grains across the boundary between this sound and the next recording do not click.
         if !std::mem::replace(&mut self.discontinuity, true) {
             for (n, gain) in (Span { from: 1.0, to: 0.0 }).iter().enumerate() {
                 let frame = &mut self.buffer[(self.write + BUFFER - QUANTUM + n) % BUFFER];
@@ -90,18 +90,17 @@ impl<const C: usize> GranularSustain<C> {
         self.buffer.fill([0.0; C]);
     }
 
-    /// Returns a random start such that the whole grain lies in the source region. Xorshift (Marsaglia 2003), so
-    /// deterministic.
+    /// Returns a random start of a grain within the source region. Deterministic: uses xorshift (Marsaglia 2003).
     fn random_start(&mut self) -> usize {
         self.noise ^= self.noise << 13;
         self.noise ^= self.noise >> 17;
         self.noise ^= self.noise << 5;
-        let back = GRAIN + self.noise as usize % (SOURCE - GRAIN);
-        (self.write + BUFFER - back) % BUFFER
+        let distance = GRAIN + self.noise as usize % (SOURCE - GRAIN);
+        (self.write + BUFFER - distance) % BUFFER
     }
 }
 
-/// Returns a grain's window.
+/// Returns the window of a grain.
 #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
 fn window() -> Box<[f32]> {
     let mut window = vec![0.0; GRAIN].into_boxed_slice();
@@ -111,7 +110,7 @@ fn window() -> Box<[f32]> {
     window
 }
 
-/// The buffer in a checkpoint.
+/// Serializes the buffer for a checkpoint.
 mod frames {
     use serde::{Deserializer, Serializer};
 
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn grains_come_only_from_the_source_region() {
+    fn grains_stay_within_the_source_region() {
         let mut sustain = GranularSustain::<1>::new();
         for n in 0..BUFFER / QUANTUM {
             let value = if n * QUANTUM < SOURCE { 1.0 } else { 0.0 };

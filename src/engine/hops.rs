@@ -1,29 +1,29 @@
-//! The table of hops to play, and how a new future replaces the old one.
+//! The table of hops to play, in which a new future replaces the old one.
 
 use super::QUANTUM;
 use crate::event::Hop;
 use crate::mel::HOP;
 
-/// Size of the table: 2.7 s ahead of the playhead.
+/// Number of slots: 2.7 s ahead of the playhead.
 const SLOTS: u64 = 256;
 
-/// Samples above this come from a broken vocoder; the limiter handles everything below.
+/// Limit of the samples. Larger ones come from a faulty vocoder; the limiter handles smaller ones.
 const MAX_SAMPLE: f32 = 4.0;
 
 /// What happened to a hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Receipt {
     /// It will be played.
-    Taken,
-    /// It is in the past, from an older or rejected epoch, or too far ahead.
+    Accepted,
+    /// It is in the past, too far ahead, or of an older or rejected epoch.
     Dropped,
-    /// It opens a newer epoch but starts before the playhead, so the whole epoch is ignored.
+    /// It is the first of a newer epoch but starts before the playhead, so the whole epoch is ignored.
     EpochRejected,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    /// Index of the hop, or `None` if there is nothing to play.
+    /// Index of the hop; `None` if the slot is empty.
     index: Option<u64>,
     samples: [f32; HOP],
 }
@@ -34,7 +34,7 @@ pub(super) struct HopTable {
     slots: Box<[Slot]>,
     epoch: u32,
     rejected: Option<u32>,
-    /// Non-finite samples not yet reported.
+    /// Number of non-finite samples that have not been reported yet.
     not_finite: u64,
 }
 
@@ -50,7 +50,7 @@ impl HopTable {
         self.epoch
     }
 
-    /// Returns and resets the number of non-finite samples.
+    /// Returns the number of non-finite samples and resets it.
     pub(super) fn take_not_finite(&mut self) -> u64 {
         std::mem::take(&mut self.not_finite)
     }
@@ -66,7 +66,7 @@ impl HopTable {
                 self.rejected = Some(hop.epoch);
                 return Receipt::EpochRejected;
             }
-            // The old epoch's hops from here on do not connect to the new one.
+            // Hops of the old epoch from here on do not connect to the new one.
             for slot in &mut self.slots {
                 if slot.index.is_some_and(|index| index >= hop.index) {
                     slot.index = None;
@@ -83,7 +83,7 @@ impl HopTable {
             *to = if from.is_finite() { from.clamp(-MAX_SAMPLE, MAX_SAMPLE) } else { 0.0 };
             self.not_finite += u64::from(!from.is_finite());
         }
-        Receipt::Taken
+        Receipt::Accepted
     }
 
     /// Returns the quantum that starts at `frame`, if its hop is present.
@@ -108,10 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn hops_play_at_their_position() {
+    fn plays_hops_at_their_position() {
         let mut table = HopTable::new();
         for index in [0, 2, 1] {
-            assert_eq!(table.receive(&hop(index, 0, index as f32 / 8.0), 0), Receipt::Taken);
+            assert_eq!(table.receive(&hop(index, 0, index as f32 / 8.0), 0), Receipt::Accepted);
         }
         assert_eq!(table.quantum(HOP as u64 + 64).unwrap()[0], 0.125);
         assert_eq!(value(&table, 2), Some(0.25));
@@ -125,7 +125,7 @@ mod tests {
         for index in 0..8 {
             table.receive(&hop(index, 0, 0.1), 0);
         }
-        assert_eq!(table.receive(&hop(4, 1, 0.2), 3 * HOP as u64 + 64), Receipt::Taken);
+        assert_eq!(table.receive(&hop(4, 1, 0.2), 3 * HOP as u64 + 64), Receipt::Accepted);
         assert_eq!(value(&table, 3), Some(0.1));
         assert_eq!(value(&table, 4), Some(0.2));
         assert_eq!(value(&table, 5), None);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_that_starts_in_the_past_is_rejected() {
+    fn rejects_an_epoch_that_starts_in_the_past() {
         let mut table = HopTable::new();
         let frame = 4 * HOP as u64 + 64;
         for index in 0..8 {
@@ -143,20 +143,20 @@ mod tests {
         assert_eq!(table.receive(&hop(4, 1, 0.2), frame), Receipt::EpochRejected);
         assert_eq!(table.receive(&hop(5, 1, 0.2), frame), Receipt::Dropped);
         assert_eq!(value(&table, 5), Some(0.1));
-        assert_eq!(table.receive(&hop(6, 2, 0.3), frame), Receipt::Taken);
+        assert_eq!(table.receive(&hop(6, 2, 0.3), frame), Receipt::Accepted);
         assert_eq!(value(&table, 6), Some(0.3));
     }
 
     #[test]
-    fn hops_out_of_range_are_dropped() {
+    fn drops_hops_out_of_range() {
         let mut table = HopTable::new();
         assert_eq!(table.receive(&hop(1, 0, 0.1), 2 * HOP as u64), Receipt::Dropped);
         assert_eq!(table.receive(&hop(SLOTS + 2, 0, 0.1), 2 * HOP as u64), Receipt::Dropped);
-        assert_eq!(table.receive(&hop(SLOTS + 1, 0, 0.1), 2 * HOP as u64), Receipt::Taken);
+        assert_eq!(table.receive(&hop(SLOTS + 1, 0, 0.1), 2 * HOP as u64), Receipt::Accepted);
     }
 
     #[test]
-    fn non_finite_samples_become_silence() {
+    fn replaces_non_finite_samples_with_zero() {
         let mut table = HopTable::new();
         let mut bad = hop(0, 0, 9.0);
         bad.samples[1] = f32::NAN;

@@ -1,4 +1,4 @@
-//! Look-ahead limiter: lowers the gain before a peak arrives, so that no sample exceeds the ceiling.
+//! A look-ahead limiter: lowers the gain before a peak arrives, so that no sample exceeds the ceiling.
 
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
@@ -7,35 +7,35 @@ use super::QUANTUM;
 use crate::bytes;
 use crate::units::SAMPLE_RATE;
 
-/// −1 dBFS.
+/// Maximum level: −1 dBFS.
 pub(super) const CEILING: f32 = 0.891_250_9;
-/// Look-ahead, and therefore delay, in frames: 1.3 ms.
+/// Look-ahead, which is also the delay, in frames: 1.3 ms.
 const LOOK_AHEAD: usize = QUANTUM;
 /// Time constant of the release, in frames: 90 ms.
 const RELEASE: f32 = 0.09 * SAMPLE_RATE as f32;
 
-/// Gain reductions up to this one, 0.01 dB, are inaudible and not reported.
+/// Gains above this one, a reduction of 0.01 dB, are inaudible and not reported.
 const INAUDIBLE_GAIN: f32 = 0.998_85;
 
-/// Stereo look-ahead limiter. Both channels share one gain, so the stereo image does not shift.
+/// A stereo look-ahead limiter. Both channels share one gain, so that the stereo image does not shift.
 ///
-/// The required gain is replaced by its minimum over the look-ahead and then averaged over the same time. When a peak
-/// leaves the delay, every minimum in the average includes it, so the average is low enough.
+/// The gain is the average, over the look-ahead, of the minimum of the required gain over the same time. When a peak leaves
+/// the delay line, every minimum in the average includes it, so the average is low enough.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Limiter {
     #[serde(with = "BigArray")]
-    sound: [[f32; 2]; LOOK_AHEAD],
-    /// Candidates for the minimum and their frames; the gains increase from the oldest to the newest.
+    delay_line: [[f32; 2]; LOOK_AHEAD],
+    /// Frames and gains of the candidates for the minimum. The gains increase from the oldest to the newest.
     #[serde(with = "BigArray")]
     minima: [(u64, f32); LOOK_AHEAD + 1],
     first: usize,
     count: usize,
     #[serde(with = "bytes")]
     average: [f32; LOOK_AHEAD],
-    /// Sum of `average`, which stays exact in 64 bits.
+    /// Sum of `average`; 64 bits suffice for an exact sum.
     sum: f64,
-    released: f32,
-    /// Lowest gain since it was last read.
+    smoothed: f32,
+    /// Lowest gain since it was last taken.
     lowest: f32,
     frame: u64,
 }
@@ -43,13 +43,13 @@ pub(super) struct Limiter {
 impl Limiter {
     pub(super) fn new() -> Self {
         Self {
-            sound: [[0.0; 2]; LOOK_AHEAD],
+            delay_line: [[0.0; 2]; LOOK_AHEAD],
             minima: [(0, 1.0); LOOK_AHEAD + 1],
             first: 0,
             count: 0,
             average: [1.0; LOOK_AHEAD],
             sum: LOOK_AHEAD as f64,
-            released: 1.0,
+            smoothed: 1.0,
             lowest: 1.0,
             frame: 0,
         }
@@ -57,44 +57,44 @@ impl Limiter {
 
     /// Clears the delayed audio.
     pub(super) fn clear(&mut self) {
-        self.sound = [[0.0; 2]; LOOK_AHEAD];
+        self.delay_line = [[0.0; 2]; LOOK_AHEAD];
     }
 
-    /// Returns the frame from [`LOOK_AHEAD`] frames ago, limited to [`CEILING`].
+    /// Processes a frame. Returns the one from [`LOOK_AHEAD`] frames ago, limited to [`CEILING`].
     pub(super) fn next(&mut self, input: [f32; 2]) -> [f32; 2] {
         let peak = input[0].abs().max(input[1].abs());
-        let wanted = if peak > CEILING { CEILING / peak } else { 1.0 };
-        let held = self.sliding_minimum(wanted);
-        // Instant attack (smoothed by the average), slow release.
-        self.released = held.min(self.released + (1.0 - self.released) / RELEASE);
+        let required = if peak > CEILING { CEILING / peak } else { 1.0 };
+        let minimum = self.sliding_minimum(required);
+        // Instant attack, which the average smooths, and slow release.
+        self.smoothed = minimum.min(self.smoothed + (1.0 - self.smoothed) / RELEASE);
         let at = (self.frame % LOOK_AHEAD as u64) as usize;
-        self.sum += f64::from(self.released) - f64::from(self.average[at]);
-        self.average[at] = self.released;
+        self.sum += f64::from(self.smoothed) - f64::from(self.average[at]);
+        self.average[at] = self.smoothed;
         let gain = (self.sum / LOOK_AHEAD as f64) as f32;
         self.lowest = self.lowest.min(gain);
-        let delayed = std::mem::replace(&mut self.sound[at], input);
+        let delayed = std::mem::replace(&mut self.delay_line[at], input);
         self.frame += 1;
         delayed.map(|sample| (sample * gain).clamp(-CEILING, CEILING))
     }
 
-    /// Returns and resets the lowest gain; 1 if nothing was limited.
+    /// Returns the lowest gain since the last call; 1 if nothing was limited audibly.
     pub(super) fn take_lowest(&mut self) -> f32 {
-        // The release approaches 1 but never quite reaches it.
+        // During the release, the gain approaches 1 without reaching it.
         let lowest = std::mem::replace(&mut self.lowest, 1.0);
         if lowest > INAUDIBLE_GAIN { 1.0 } else { lowest }
     }
 
     /// Returns the minimum of the last `LOOK_AHEAD + 1` required gains.
-    fn sliding_minimum(&mut self, wanted: f32) -> f32 {
+    fn sliding_minimum(&mut self, required: f32) -> f32 {
         let size = LOOK_AHEAD + 1;
         if self.count > 0 && self.minima[self.first].0 + (LOOK_AHEAD as u64) < self.frame {
             self.first = (self.first + 1) % size;
             self.count -= 1;
         }
-        while self.count > 0 && self.minima[(self.first + self.count - 1) % size].1 >= wanted {
+        while self.count > 0 && self.minima[(self.first + self.count - 1) % size].1 >= required {
             self.count -= 1;
         }
-        self.minima[(self.first + self.count) % size] = (self.frame, wanted);
+        self.minima[(self.first + self.count) % size] = (self.frame, required);
         self.count += 1;
         self.minima[self.first].1
     }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn quiet_audio_is_only_delayed() {
+    fn only_delays_quiet_audio() {
         let mut limiter = Limiter::new();
         let input = noise(2000, 0.8);
         let output: Vec<f32> = input.iter().map(|&sample| limiter.next([sample, 0.0])[0]).collect();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn loud_audio_is_reduced_before_it_clips() {
+    fn reduces_loud_audio_smoothly() {
         let mut limiter = Limiter::new();
         let mut input = noise(1000, 0.5);
         input.extend(noise(48_000, 6.0));
@@ -133,7 +133,7 @@ mod tests {
             let [left, right] = limiter.next([*input, -input]);
             assert!(left.abs() <= CEILING && right == -left);
             if before.abs() > 0.1 {
-                // The final clamp never acts: the gain changes only in small steps.
+                // The gain changes in small steps, so the final clamp has no effect.
                 let now = left / before;
                 assert!((now - gain).abs() < 0.05, "{now} after {gain}");
                 gain = now;
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gain_recovers() {
+    fn the_gain_recovers_after_a_peak() {
         let mut limiter = Limiter::new();
         for _ in 0..1000 {
             limiter.next([4.0, 4.0]);

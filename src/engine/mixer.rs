@@ -6,14 +6,14 @@ use super::ramp::{Ramp, Span};
 use crate::event::parameter::{Kind, Param};
 use crate::units::db_to_gain;
 
-/// Range in decibels, up and down, of the network and harmony levels at full dynamics. The network shapes its own
-/// phrases, so its range is smaller.
+/// Maximum change of the levels of network and harmony at full dynamics, up and down, in decibels. The network shapes its
+/// own phrases, so its range is smaller.
 const SWING_DB: [f32; 2] = [3.5, 8.0];
-/// Seconds over which the level follows the phrase.
+/// Smoothing time of the phrase dynamics in seconds.
 const PHRASE_SECONDS: f32 = 0.35;
 
-/// Returns a parameter's default as a number; toggles are 0 or 1.
-pub(super) fn default(param: Param) -> f32 {
+/// Returns the default of a parameter as a number; 0 or 1 for toggles.
+pub(super) fn default_value(param: Param) -> f32 {
     match param.spec().kind {
         Kind::Number { default, .. } => default,
         Kind::Toggle { default } => f32::from(u8::from(default)),
@@ -33,8 +33,8 @@ pub(super) struct Fader {
 
 impl Fader {
     fn new(level: Param, mute: Option<Param>) -> Self {
-        let gain = db_to_gain(default(level));
-        Self { level, mute, gain, muted: false, ramp: Ramp::of(level, gain) }
+        let gain = db_to_gain(default_value(level));
+        Self { level, mute, gain, muted: false, ramp: Ramp::for_param(level, gain) }
     }
 
     /// Returns the gain over the next quantum.
@@ -42,7 +42,7 @@ impl Fader {
         self.ramp.step()
     }
 
-    fn aim(&mut self) {
+    fn update_target(&mut self) {
         self.ramp.set(if self.muted { 0.0 } else { self.gain });
     }
 }
@@ -56,7 +56,7 @@ pub(super) struct Mixer {
     pub(super) upper: Fader,
     pub(super) harmony: Fader,
     pub(super) master: Fader,
-    /// Phrase dynamics of network and harmony.
+    /// Gains of the phrase dynamics of network and harmony.
     pub(super) phrase: [Ramp; 2],
     dynamics: f32,
     expression: f32,
@@ -72,7 +72,7 @@ impl Mixer {
             harmony: Fader::new(Param::LevelHarmony, Some(Param::MuteHarmony)),
             master: Fader::new(Param::LevelMaster, None),
             phrase: [Ramp::new(1.0, PHRASE_SECONDS); 2],
-            dynamics: default(Param::Dynamics),
+            dynamics: default_value(Param::Dynamics),
             expression: 0.5,
         }
     }
@@ -81,33 +81,33 @@ impl Mixer {
         [&mut self.network, &mut self.bass, &mut self.pad, &mut self.upper, &mut self.harmony, &mut self.master]
     }
 
-    /// Sets the level or dynamics if `param` is one.
-    pub(super) fn number(&mut self, param: Param, value: f32) {
+    /// Sets a level or the dynamics, if `param` is one of them.
+    pub(super) fn set_number(&mut self, param: Param, value: f32) {
         if param == Param::Dynamics {
             self.dynamics = value;
-            self.follow();
+            self.update_phrase();
         }
         if let Some(fader) = self.faders().into_iter().find(|fader| fader.level == param) {
             fader.gain = db_to_gain(value);
-            fader.aim();
+            fader.update_target();
         }
     }
 
-    /// Sets the mute if `param` is one.
-    pub(super) fn toggle(&mut self, param: Param, on: bool) {
+    /// Sets a mute, if `param` is one.
+    pub(super) fn set_toggle(&mut self, param: Param, on: bool) {
         if let Some(fader) = self.faders().into_iter().find(|fader| fader.mute == Some(param)) {
             fader.muted = on;
-            fader.aim();
+            fader.update_target();
         }
     }
 
-    /// Sets the phrase dynamics, 0 to 1.
-    pub(super) fn expression(&mut self, expression: f32) {
+    /// Sets the position in the phrase dynamics, 0..=1.
+    pub(super) fn set_expression(&mut self, expression: f32) {
         self.expression = expression;
-        self.follow();
+        self.update_phrase();
     }
 
-    fn follow(&mut self) {
+    fn update_phrase(&mut self) {
         for (ramp, swing) in self.phrase.iter_mut().zip(SWING_DB) {
             ramp.set(db_to_gain((2.0 * self.expression - 1.0) * self.dynamics * swing));
         }

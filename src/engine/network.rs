@@ -1,4 +1,4 @@
-//! The network's sound: hops, or a sustain while they are missing.
+//! The network layer: plays hops, or a sustain while they are missing.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,18 +8,18 @@ use super::hops::{HopTable, Receipt};
 use crate::event::Hop;
 use crate::units::SAMPLE_RATE;
 
-/// Quanta over which the sound fades to the sustain. It looks ahead by the same number, so that the fade ends with the
+/// Quanta over which the hops fade to the sustain. The layer looks ahead by the same number, so that the fade ends with the
 /// last hop.
-const FADE_OUT: u64 = 4;
-/// Quanta over which the sound fades back in: 43 ms.
-const FADE_IN: u64 = 32;
-/// Seconds over which the sustain fades to its floor.
+const FADE_OUT_QUANTA: u64 = 4;
+/// Quanta over which the hops fade in again: 43 ms.
+const FADE_IN_QUANTA: u64 = 32;
+/// Seconds over which the sustain decays to its final level.
 const DECAY_SECONDS: f32 = 2.0;
-/// Final level of the sustain: −20 dB, below the harmony but never silent.
+/// Final level of the sustain: −20 dB, which is below the harmony but audible.
 const FLOOR: f32 = 0.1;
 
-/// Frames that must be available ahead of the playhead to avoid starvation.
-pub(super) const LEAD: u64 = FADE_OUT * QUANTUM as u64;
+/// Frames that hops must cover ahead of the playhead to avoid starvation.
+pub(super) const LEAD: u64 = FADE_OUT_QUANTA * QUANTUM as u64;
 
 /// A change of state in a quantum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,27 +32,27 @@ pub(super) enum Transition {
 /// The network layer.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Network {
-    /// Filled again by the generator after a checkpoint.
+    /// Not saved: the generator refills it after a checkpoint.
     #[serde(skip, default = "HopTable::new")]
     hops: HopTable,
     granular: GranularSustain<1>,
-    /// Level of the hops, in steps of `1 / (FADE_OUT * FADE_IN)`; the rest is sustain.
-    presence: u64,
+    /// Level of the hops, in steps of `1 / (FADE_OUT_QUANTA * FADE_IN_QUANTA)`; the rest is sustain.
+    hop_level: u64,
     /// Level of the sustain.
     sustain_level: f32,
     starved: bool,
-    /// Whether the first hop has arrived; before that, nothing is missing.
+    /// Whether enough hops have arrived once; before that, none are missing.
     started: bool,
 }
 
-const FULL_PRESENCE: u64 = FADE_OUT * FADE_IN;
+const FULL_LEVEL: u64 = FADE_OUT_QUANTA * FADE_IN_QUANTA;
 
 impl Network {
     pub(super) fn new() -> Self {
         Self {
             hops: HopTable::new(),
             granular: GranularSustain::new(),
-            presence: 0,
+            hop_level: 0,
             sustain_level: 0.0,
             starved: false,
             started: false,
@@ -71,25 +71,25 @@ impl Network {
         self.hops.take_not_finite()
     }
 
-    /// Clears the sustain, so that no old sound can return.
+    /// Clears the sustained sound.
     pub(super) fn clear(&mut self) {
         self.granular.clear();
     }
 
     /// Renders the quantum that starts at `frame`.
     pub(super) fn render(&mut self, frame: u64, out: &mut [f32; QUANTUM]) -> Transition {
-        let here = self.hops.quantum(frame);
-        let there = here.is_some() && self.hops.quantum(frame + LEAD).is_some();
-        self.started |= there;
-        let before = self.presence;
-        self.presence = if here.is_none() {
+        let current = self.hops.quantum(frame);
+        let is_covered = current.is_some() && self.hops.quantum(frame + LEAD).is_some();
+        self.started |= is_covered;
+        let previous = self.hop_level;
+        self.hop_level = if current.is_none() {
             0
-        } else if there {
-            (before + FADE_OUT).min(FULL_PRESENCE)
+        } else if is_covered {
+            (previous + FADE_OUT_QUANTA).min(FULL_LEVEL)
         } else {
-            before.saturating_sub(FADE_IN)
+            previous.saturating_sub(FADE_IN_QUANTA)
         };
-        let transition = match (self.starved, self.started && !there) {
+        let transition = match (self.starved, self.started && !is_covered) {
             (false, true) => Transition::Starved,
             (true, false) => Transition::Recovered,
             _ => Transition::None,
@@ -98,26 +98,26 @@ impl Network {
             self.granular.capture();
             self.sustain_level = 1.0;
         }
-        self.starved = self.started && !there;
+        self.starved = self.started && !is_covered;
 
-        let step = (self.presence as f32 - before as f32) / (FULL_PRESENCE as f32 * QUANTUM as f32);
-        let start = before as f32 / FULL_PRESENCE as f32;
+        let step = (self.hop_level as f32 - previous as f32) / (FULL_LEVEL as f32 * QUANTUM as f32);
+        let start = previous as f32 / FULL_LEVEL as f32;
         let gain = |n: usize| start + step * (n + 1) as f32;
-        match here {
+        match current {
             Some(samples) => (0..QUANTUM).for_each(|n| out[n] = gain(n) * samples[n]),
             None => out.fill(0.0),
         }
-        if before > 0 || self.presence > 0 {
+        if previous > 0 || self.hop_level > 0 {
             self.granular.record(out.iter().map(|sample| [*sample]));
         }
-        if before == FULL_PRESENCE && self.presence == FULL_PRESENCE {
+        if previous == FULL_LEVEL && self.hop_level == FULL_LEVEL {
             self.sustain_level = 0.0;
         }
         if self.sustain_level > 0.0 {
             let decay = (1.0 - FLOOR) / (DECAY_SECONDS * SAMPLE_RATE as f32);
             for (n, sample) in out.iter_mut().enumerate() {
-                let share = gain(n).clamp(0.0, 1.0);
-                *sample += (1.0 - share * share).sqrt() * self.sustain_level * self.granular.next()[0];
+                let level = gain(n).clamp(0.0, 1.0);
+                *sample += (1.0 - level * level).sqrt() * self.sustain_level * self.granular.next()[0];
                 self.sustain_level = (self.sustain_level - decay).max(FLOOR);
             }
         }

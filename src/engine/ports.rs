@@ -6,21 +6,21 @@ use ringbuf::{HeapCons, HeapProd, HeapRb};
 use crate::event::{EngineEvent, Executed, Hop, QueuedCommand, SaveRequest, Saved};
 use crate::units::SAMPLE_RATE;
 
-/// Capacity for commands; a full bar of notes is far less.
+/// Capacity for commands; a dense bar of notes is far less.
 const COMMANDS: usize = 4096;
-/// Capacity for immediate commands; when it is full, commands are sent as timed ones.
+/// Capacity for immediate commands. If it is full, commands are sent as timed ones.
 const IMMEDIATE: usize = 256;
-/// Capacity for hops; the engine moves them into its own table every quantum.
+/// Capacity for hops. The engine moves them to its own table every quantum.
 const HOPS: usize = 128;
-/// Capacity for events until the daemon reads them.
+/// Capacity for events that the daemon has not read yet.
 const EVENTS: usize = 256;
 /// Capacity for the engine's state, in bytes: almost twice its size.
 const STATE: usize = 1 << 20;
 /// Capacity of the tap in frames: four seconds, to bridge a disk stall.
 const TAP: usize = 4 * SAMPLE_RATE as usize;
 
-/// Encodes a number of frames dropped from a full tap as a frame of the tap. Audio never contains such a frame, because
-/// the engine replaces NaN.
+/// Encodes a number of dropped frames as a frame of the tap. Audio never contains such a frame, because the engine replaces
+/// NaN.
 #[must_use]
 pub const fn gap(frames: u32) -> [f32; 2] {
     [f32::NAN, f32::from_bits(frames)]
@@ -41,21 +41,21 @@ pub struct EnginePorts {
     pub immediate: HeapCons<QueuedCommand>,
     /// Reports of when immediate and late commands were executed.
     pub executed: HeapProd<Executed>,
-    /// Requests for its state, one at a time.
+    /// Requests for the engine's state, one at a time.
     pub saves: HeapCons<SaveRequest>,
-    /// Answers to them.
+    /// Replies to these requests.
     pub saved: HeapProd<Saved>,
-    /// Its state as requested, in postcard's format.
+    /// The requested state in postcard's format.
     pub state: HeapProd<u8>,
-    /// The network's sound.
+    /// Hops from the generator.
     pub hops: HeapCons<Hop>,
     /// Reports from the engine.
     pub events: HeapProd<EngineEvent>,
-    /// Everything played, as left and right, for the recorder.
+    /// The output, for the recorder.
     pub tap: HeapProd<[f32; 2]>,
 }
 
-/// The other ends: commands come from the conductor, hops from the generator, and the tap goes to the recorder.
+/// The other ends of the ring buffers, for the conductor, the generator and the recorder.
 #[allow(missing_debug_implementations, reason = "ring ends have nothing to show")]
 pub struct EngineEnds {
     /// Timed commands to the engine; their frames never decrease.
@@ -66,15 +66,15 @@ pub struct EngineEnds {
     pub executed: HeapCons<Executed>,
     /// Requests for the engine's state, one at a time.
     pub saves: HeapProd<SaveRequest>,
-    /// Answers to them.
+    /// Replies to these requests.
     pub saved: HeapCons<Saved>,
-    /// The engine's state; must be empty when it is requested.
+    /// The requested state in postcard's format. The ring must be empty when a state is requested.
     pub state: HeapCons<u8>,
     /// Hops from the generator.
     pub hops: HeapProd<Hop>,
     /// Reports from the engine.
     pub events: HeapCons<EngineEvent>,
-    /// Everything played. If the ring is full, frames are dropped, counted and marked by a [`gap`].
+    /// The output. If the ring is full, frames are dropped, counted and marked by a [`gap`].
     pub tap: HeapCons<[f32; 2]>,
 }
 
@@ -87,7 +87,7 @@ pub fn ports() -> (EnginePorts, EngineEnds) {
     let (save_prod, saves) = HeapRb::new(1).split();
     let (saved, saved_cons) = HeapRb::new(1).split();
     let (mut state, mut state_cons) = HeapRb::new(STATE).split();
-    // Touched here, so that its first use on the audio thread causes no page faults.
+    // Touch the memory, so that its first use on the audio thread causes no page faults.
     state.push_iter(std::iter::repeat_n(0, STATE));
     state_cons.clear();
     let (hop_prod, hops) = HeapRb::new(HOPS).split();

@@ -12,7 +12,7 @@ pub(super) struct Ramp {
     value: f32,
     target: f32,
     step: f32,
-    left: u32,
+    remaining: u32,
     quanta: u32,
 }
 
@@ -24,11 +24,11 @@ fn quanta(seconds: f32) -> u32 {
 impl Ramp {
     /// Creates a ramp at `value` whose changes take `seconds`, rounded up to whole quanta.
     pub(super) fn new(value: f32, seconds: f32) -> Self {
-        Self { value, target: value, step: 0.0, left: 0, quanta: quanta(seconds) }
+        Self { value, target: value, step: 0.0, remaining: 0, quanta: quanta(seconds) }
     }
 
     /// Creates a ramp at `value` with a parameter's smoothing time.
-    pub(super) fn of(param: Param, value: f32) -> Self {
+    pub(super) fn for_param(param: Param, value: f32) -> Self {
         Self::new(value, param.spec().smoothing_ms / 1000.0)
     }
 
@@ -36,12 +36,12 @@ impl Ramp {
     pub(super) fn set(&mut self, target: f32) {
         if target != self.target {
             self.target = target;
-            self.left = self.quanta;
+            self.remaining = self.quanta;
             self.step = (target - self.value) / self.quanta as f32;
         }
     }
 
-    /// Like [`Ramp::set`], and changes the duration to `seconds`.
+    /// Sets a new target and the duration of changes, in seconds.
     pub(super) fn set_over(&mut self, target: f32, seconds: f32) {
         self.quanta = quanta(seconds);
         self.set(target);
@@ -49,7 +49,7 @@ impl Ramp {
 
     /// Jumps to `value`.
     pub(super) fn jump(&mut self, value: f32) {
-        *self = Self { value, target: value, step: 0.0, left: 0, quanta: self.quanta };
+        *self = Self { value, target: value, step: 0.0, remaining: 0, quanta: self.quanta };
     }
 
     /// Returns the current value.
@@ -62,18 +62,18 @@ impl Ramp {
         self.target
     }
 
-    /// Advances by one quantum and returns the values across it.
+    /// Advances by one quantum and returns the values over it.
     pub(super) fn step(&mut self) -> Span {
         let from = self.value;
-        if self.left > 0 {
-            self.left -= 1;
-            self.value = if self.left == 0 { self.target } else { self.value + self.step };
+        if self.remaining > 0 {
+            self.remaining -= 1;
+            self.value = if self.remaining == 0 { self.target } else { self.value + self.step };
         }
         Span { from, to: self.value }
     }
 }
 
-/// A linear segment across one quantum.
+/// A linear segment over one quantum.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Span {
     pub(super) from: f32,
@@ -81,7 +81,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// Returns the value at a frame of the quantum; at the last one, it is `to`.
+    /// Returns the value at a frame of the quantum. At the last frame, it is `to`.
     pub(super) fn at(self, frame: usize) -> f32 {
         self.from + (self.to - self.from) * ((frame + 1) as f32 / QUANTUM as f32)
     }
@@ -124,8 +124,8 @@ mod tests {
         let mut ramp = Ramp::new(0.0, 0.02);
         ramp.set(1.0);
         ramp.step();
-        let here = ramp.value();
+        let current = ramp.value();
         ramp.set(0.0);
-        assert_eq!(ramp.step().from, here);
+        assert_eq!(ramp.step().from, current);
     }
 }

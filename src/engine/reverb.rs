@@ -4,38 +4,39 @@ use serde::{Deserialize, Serialize};
 
 use super::QUANTUM;
 use super::dsp::{AllPass, Bus, LowPass, advance, flush, one_pole, sine};
-use super::mixer::default;
+use super::mixer::default_value;
 use super::ramp::{Ramp, Span};
 use crate::bytes;
 use crate::event::parameter::Param;
 use crate::units::SAMPLE_RATE;
 
 const LINES: usize = 8;
-/// Delays of the largest room in frames: primes, so that echoes rarely coincide.
+/// Delays of the largest room in frames. They are primes, so that echoes rarely coincide.
 const LINE_DELAYS: [f32; LINES] = [2053.0, 2311.0, 2539.0, 2767.0, 3001.0, 3259.0, 3533.0, 3793.0];
 /// Buffer length of one line: a power of two above the longest delay.
 const LINE_BUFFER: usize = 4096;
 /// Ratio of the smallest room's delays to the largest room's.
-const SMALLEST_SCALE: f32 = 0.38;
-/// RT60 of the smallest and the largest room, in seconds.
-const RT60: [f32; 2] = [0.6, 6.5];
-/// Cutoff of the damping in the smallest and the largest room, in hertz.
-const DAMPING: [f32; 2] = [7200.0, 4200.0];
-/// Pre-delay of the smallest and the largest room, in seconds.
-const PRE_DELAY: [f32; 2] = [0.004, 0.026];
+const MIN_SCALE: f32 = 0.38;
+/// RT60 of the smallest and the largest room.
+const RT60_SECONDS: [f32; 2] = [0.6, 6.5];
+/// Cutoff of the damping in the smallest and the largest room.
+const DAMPING_HZ: [f32; 2] = [7200.0, 4200.0];
+/// Pre-delay of the smallest and the largest room.
+const PRE_DELAY_SECONDS: [f32; 2] = [0.004, 0.026];
 const PRE_DELAY_BUFFER: usize = 2048;
-/// High-pass cutoff of the input in hertz, to keep rumble out.
-const LOW_CUT: f32 = 110.0;
-/// Depth in frames and rate in turns per quantum of the delay modulation that suppresses resonances.
+/// Cutoff of the high-pass filter that removes rumble from the input.
+const LOW_CUT_HZ: f32 = 110.0;
+/// Depth in frames of the delay modulation that suppresses resonances.
 const MODULATION_DEPTH: f32 = 5.0;
+/// Rate of the delay modulation in turns per quantum: 0.29 Hz.
 const MODULATION_RATE: f32 = 0.29 * QUANTUM as f32 / SAMPLE_RATE as f32;
 /// Reverb level at amount 1.
-const LEVEL: f32 = 1.3;
+const WET_LEVEL: f32 = 1.3;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
     #[serde(with = "bytes")]
-    memory: Box<[f32]>,
+    buffer: Box<[f32]>,
     delay: f32,
     damping: LowPass,
 }
@@ -46,52 +47,52 @@ pub(super) struct Reverb {
     lines: [Line; LINES],
     diffusion: [AllPass; 4],
     #[serde(with = "bytes")]
-    pre: Box<[f32]>,
+    pre_delay: Box<[f32]>,
     write: usize,
     low_cut: LowPass,
-    drift: f32,
+    modulation_phase: f32,
     size: Ramp,
     wet: Ramp,
 }
 
 /// Interpolates geometrically between the smallest and the largest room.
-fn between([small, large]: [f32; 2], size: f32) -> f32 {
+fn interpolate([small, large]: [f32; 2], size: f32) -> f32 {
     small * (large / small).powf(size)
 }
 
 fn length(line: usize, size: f32) -> f32 {
-    LINE_DELAYS[line] * (SMALLEST_SCALE + (1.0 - SMALLEST_SCALE) * size)
+    LINE_DELAYS[line] * (MIN_SCALE + (1.0 - MIN_SCALE) * size)
 }
 
 impl Reverb {
     pub(super) fn new() -> Self {
-        Self::at(default(Param::Reverb), default(Param::ReverbSize))
+        Self::with(default_value(Param::Reverb), default_value(Param::ReverbSize))
     }
 
     #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
-    fn at(amount: f32, size: f32) -> Self {
+    fn with(amount: f32, size: f32) -> Self {
         let line = |n| Line {
-            memory: vec![0.0; LINE_BUFFER].into_boxed_slice(),
+            buffer: vec![0.0; LINE_BUFFER].into_boxed_slice(),
             delay: length(n, size),
             damping: LowPass::default(),
         };
         Self {
             lines: std::array::from_fn(line),
             diffusion: [(149, 0.72), (223, 0.68), (397, 0.62), (571, 0.58)].map(|(n, gain)| AllPass::new(n, gain)),
-            pre: vec![0.0; PRE_DELAY_BUFFER].into_boxed_slice(),
+            pre_delay: vec![0.0; PRE_DELAY_BUFFER].into_boxed_slice(),
             write: 0,
             low_cut: LowPass::default(),
-            drift: 0.0,
-            size: Ramp::of(Param::ReverbSize, size),
-            wet: Ramp::of(Param::Reverb, amount),
+            modulation_phase: 0.0,
+            size: Ramp::for_param(Param::ReverbSize, size),
+            wet: Ramp::for_param(Param::Reverb, amount),
         }
     }
 
-    /// Sets a parameter if it is the reverb's.
-    pub(super) fn number(&mut self, param: Param, value: f32) {
+    /// Sets a parameter, if it is one of the reverb's.
+    pub(super) fn set_number(&mut self, param: Param, value: f32) {
         match param {
             Param::Reverb => self.wet.set(value),
-            // Over most of a second, so that echoes glide rather than jump.
+            // The smoothing time is most of a second, so that the delays change without clicks.
             Param::ReverbSize => self.size.set(value),
             _ => {}
         }
@@ -100,11 +101,11 @@ impl Reverb {
     /// Clears the tail.
     pub(super) fn clear(&mut self) {
         for line in &mut self.lines {
-            line.memory.fill(0.0);
+            line.buffer.fill(0.0);
             line.damping = LowPass::default();
         }
         self.diffusion.iter_mut().for_each(AllPass::clear);
-        self.pre.fill(0.0);
+        self.pre_delay.fill(0.0);
         self.low_cut = LowPass::default();
     }
 
@@ -112,25 +113,25 @@ impl Reverb {
     pub(super) fn render(&mut self, bus: &mut Bus) {
         let size = self.size.step().to;
         let wet = self.wet.step();
-        let seconds = between(RT60, size);
-        let damping = one_pole(between(DAMPING, size));
-        let cut = one_pole(LOW_CUT);
-        let pre = (between(PRE_DELAY, size) * SAMPLE_RATE as f32) as usize;
-        advance(&mut self.drift, MODULATION_RATE);
+        let seconds = interpolate(RT60_SECONDS, size);
+        let damping = one_pole(interpolate(DAMPING_HZ, size));
+        let cut = one_pole(LOW_CUT_HZ);
+        let pre_delay = (interpolate(PRE_DELAY_SECONDS, size) * SAMPLE_RATE as f32) as usize;
+        advance(&mut self.modulation_phase, MODULATION_RATE);
         let mut delays = [Span { from: 0.0, to: 0.0 }; LINES];
         let mut gains = [0.0; LINES];
         for n in 0..LINES {
-            let delay = length(n, size) + MODULATION_DEPTH * sine(self.drift + n as f32 / LINES as f32);
+            let delay = length(n, size) + MODULATION_DEPTH * sine(self.modulation_phase + n as f32 / LINES as f32);
             delays[n] = Span { from: self.lines[n].delay, to: delay };
             self.lines[n].delay = delay;
             gains[n] = 10f32.powf(-3.0 * delay / (seconds * SAMPLE_RATE as f32));
         }
-        // A longer tail has more energy; compensate the level.
+        // Compensate for the greater energy of longer tails.
         let mean = gains.iter().sum::<f32>() / LINES as f32;
-        let level = LEVEL * (1.0 - mean * mean).sqrt();
+        let level = WET_LEVEL * (1.0 - mean * mean).sqrt();
         for (n, wet) in (0..QUANTUM).zip(wet.iter()) {
-            self.pre[self.write % PRE_DELAY_BUFFER] = bus.mid[n];
-            let delayed = self.pre[(self.write + PRE_DELAY_BUFFER - pre) % PRE_DELAY_BUFFER];
+            self.pre_delay[self.write % PRE_DELAY_BUFFER] = bus.mid[n];
+            let delayed = self.pre_delay[(self.write + PRE_DELAY_BUFFER - pre_delay) % PRE_DELAY_BUFFER];
             let mut input = delayed - self.low_cut.next(delayed, cut);
             for stage in &mut self.diffusion {
                 input = stage.next(input);
@@ -141,16 +142,16 @@ impl Reverb {
                 let whole = delay as usize;
                 let fraction = delay - whole as f32;
                 let at = self.write + LINE_BUFFER - whole;
-                let (near, far) = (line.memory[at % LINE_BUFFER], line.memory[(at - 1) % LINE_BUFFER]);
+                let (near, far) = (line.buffer[at % LINE_BUFFER], line.buffer[(at - 1) % LINE_BUFFER]);
                 out[m] = gains[m] * line.damping.next(near + fraction * (far - near), damping);
             }
             // Householder matrix: mixes every line into every other and preserves energy.
             let sum = out.iter().sum::<f32>() * (2.0 / LINES as f32);
             for (m, line) in self.lines.iter_mut().enumerate() {
                 let sign = if m % 2 == 0 { 1.0 } else { -1.0 };
-                line.memory[self.write % LINE_BUFFER] = flush(sign * input + out[m] - sum);
+                line.buffer[self.write % LINE_BUFFER] = flush(sign * input + out[m] - sum);
             }
-            // Even lines go left and odd ones right, so mono contains all of them.
+            // Even lines go left and odd ones right, so that the mono mix contains all of them.
             let left = out[0] - out[2] + out[4] - out[6];
             let right = out[1] + out[3] - out[5] - out[7];
             bus.mid[n] += level * wet * 0.5 * (left + right);
@@ -165,8 +166,8 @@ mod tests {
     use super::*;
 
     fn tail(size: f32, quanta: usize) -> Vec<f32> {
-        let mut reverb = Reverb::at(1.0, size);
-        let mut all = Vec::new();
+        let mut reverb = Reverb::with(1.0, size);
+        let mut samples = Vec::new();
         for quantum in 0..quanta {
             let mut bus = Bus::SILENT;
             if quantum == 0 {
@@ -176,9 +177,9 @@ mod tests {
             if quantum == 0 {
                 bus.mid[0] -= 1.0;
             }
-            all.extend(bus.mid);
+            samples.extend(bus.mid);
         }
-        all
+        samples
     }
 
     fn energy(samples: &[f32]) -> f32 {
@@ -186,14 +187,15 @@ mod tests {
     }
 
     #[test]
-    fn decay_time_follows_room_size() {
+    fn decay_time_increases_with_room_size() {
         for size in [0.0, 0.5, 1.0] {
-            let seconds = between(RT60, size);
-            let all = tail(size, (seconds * 750.0) as usize + 200);
+            let seconds = interpolate(RT60_SECONDS, size);
+            let samples = tail(size, (seconds * 750.0) as usize + 200);
             let quarter = (seconds * SAMPLE_RATE as f32 / 4.0) as usize;
             let start = 4800;
-            let drop = 10.0 * (energy(&all[start..start + 4800]) / energy(&all[start + quarter..][..4800])).log10();
-            assert!((12.0..26.0).contains(&drop), "size {size}: {drop} dB in a quarter of the time");
+            let decay_db =
+                10.0 * (energy(&samples[start..start + 4800]) / energy(&samples[start + quarter..][..4800])).log10();
+            assert!((12.0..26.0).contains(&decay_db), "size {size}: {decay_db} dB in a quarter of the time");
         }
     }
 
@@ -204,11 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn a_cleared_reverb_is_silent_and_a_changing_one_stays_bounded() {
-        let mut reverb = Reverb::at(1.0, 0.5);
+    fn stays_bounded_while_changing_and_is_silent_when_cleared() {
+        let mut reverb = Reverb::with(1.0, 0.5);
         let mut phase = 0.0;
         for quantum in 0..3000 {
-            reverb.number(Param::ReverbSize, (quantum / 40 % 3) as f32 / 2.0);
+            reverb.set_number(Param::ReverbSize, (quantum / 40 % 3) as f32 / 2.0);
             let mut bus = Bus::SILENT;
             for sample in &mut bus.mid {
                 *sample = sine(phase);

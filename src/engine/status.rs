@@ -38,12 +38,12 @@ pub struct EngineStatus {
     pub(super) peak: AtomicU32,
     pub(super) rms: AtomicU32,
     layers: [AtomicU32; Layer::COUNT],
-    pub(super) gain: LowestGain,
+    pub(super) lowest_gain: LowestGain,
     pub(super) limited: AtomicU64,
 }
 
 impl EngineStatus {
-    /// Creates the status of an engine at frame 0 that counts its losses in `losses`.
+    /// Creates the status of an engine at frame 0 that counts losses in `losses`.
     #[must_use]
     pub fn new(losses: Arc<Losses>) -> Self {
         Self { losses, ..Self::default() }
@@ -55,7 +55,7 @@ impl EngineStatus {
         &self.losses
     }
 
-    /// Returns the playhead: the first frame not yet rendered. Commands and hops belong at or after it.
+    /// Returns the playhead: the first frame not yet rendered. Commands and hops must not be before it.
     #[must_use]
     pub fn frame(&self) -> u64 {
         self.frame.load(Relaxed)
@@ -63,7 +63,7 @@ impl EngineStatus {
 
     /// Returns whether the engine is starved.
     #[must_use]
-    pub fn starved(&self) -> bool {
+    pub fn is_starved(&self) -> bool {
         self.starved.load(Relaxed)
     }
 
@@ -79,19 +79,19 @@ impl EngineStatus {
         self.accepted_epoch.load(Relaxed)
     }
 
-    /// Returns the newest epoch that was too late; 0 if none.
+    /// Returns the newest epoch that arrived too late; 0 if none did.
     #[must_use]
     pub fn rejected_epoch(&self) -> u32 {
         self.rejected_epoch.load(Relaxed)
     }
 
-    /// Returns whether the music has faded out completely, so that it can be stopped inaudibly.
+    /// Returns whether the music has faded out completely, so that the output can be closed without a click.
     #[must_use]
-    pub fn silent(&self) -> bool {
+    pub fn is_silent(&self) -> bool {
         self.silent.load(Relaxed)
     }
 
-    /// Returns and resets the peak of the output, full scale 1.
+    /// Returns the peak of the output since the last call, with full scale at 1.
     pub fn take_peak(&self) -> f32 {
         f32::from_bits(self.peak.swap(0, Relaxed))
     }
@@ -101,14 +101,14 @@ impl EngineStatus {
         self.layers[layer as usize].fetch_max(peak.max(0.0).to_bits(), Relaxed);
     }
 
-    /// Returns and resets the post-fader peak of each layer, full scale 1, in the order of [`Layer`].
+    /// Returns the post-fader peak of each layer since the last call, with full scale at 1, in the order of [`Layer`].
     pub fn take_layers(&self) -> [f32; Layer::COUNT] {
         self.layers.each_ref().map(|peak| f32::from_bits(peak.swap(0, Relaxed)))
     }
 
-    /// Returns and resets the limiter's lowest gain; 1 if it did not limit.
+    /// Returns the limiter's lowest gain since the last call; 1 if it did not limit.
     pub fn take_limiter_gain(&self) -> f32 {
-        self.gain.take()
+        self.lowest_gain.take()
     }
 
     /// Returns how often the limiter has started to limit.
@@ -117,20 +117,20 @@ impl EngineStatus {
         self.limited.load(Relaxed)
     }
 
-    /// Returns the RMS level over about 300 ms, full scale 1.
+    /// Returns the RMS level over about 300 ms, with full scale at 1.
     #[must_use]
     pub fn rms(&self) -> f32 {
         f32::from_bits(self.rms.load(Relaxed))
     }
 }
 
-/// The lowest gain since it was last read, from 0 to 1.
+/// The lowest gain since it was last taken, 0..=1.
 #[derive(Debug)]
 pub(super) struct LowestGain(AtomicU32);
 
 impl LowestGain {
-    pub(super) fn note(&self, gain: f32) {
-        // The bits of non-negative floats compare like their values.
+    pub(super) fn record(&self, gain: f32) {
+        // The bit patterns of non-negative floats are ordered like their values.
         self.0.fetch_min(gain.max(0.0).to_bits(), Relaxed);
     }
 

@@ -1,20 +1,21 @@
-//! Stereo image for the mono piano: low strings on the left and high ones on the right, as the player hears them, with
-//! some body resonance. All of it is in the side signal, so that nothing is lost in mono.
+//! A stereo image for the mono piano: low strings on the left and high ones on the right, as the player hears them, with
+//! some body resonance. It affects only the side signal, so that the mono mix is unchanged.
 
 use serde::{Deserialize, Serialize};
 
 use super::QUANTUM;
 use super::dsp::{AllPass, Bus, LowPass, one_pole};
 
-/// Crossover between left and right: around middle C's second partial.
+/// Crossover between left and right: around the second partial of middle C.
 const CROSSOVER_HZ: f32 = 520.0;
-/// Width of the split.
-const SPREAD: f32 = 0.26;
-/// Level of the body resonance, and its lowest frequency; below it, the image stays centred.
-const BODY: f32 = 0.30;
-const BODY_FROM_HZ: f32 = 240.0;
+/// Level of the split in the side signal.
+const SPLIT_LEVEL: f32 = 0.26;
+/// Level of the body resonance in the side signal.
+const BODY_LEVEL: f32 = 0.30;
+/// Lowest frequency of the body resonance.
+const BODY_LOW_CUT_HZ: f32 = 240.0;
 
-/// Makes a mono signal stereo.
+/// Converts a mono signal to stereo.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StereoWidener {
     low: LowPass,
@@ -39,7 +40,7 @@ impl StereoWidener {
 
     /// Adds the signal to the bus.
     pub(super) fn render(&mut self, signal: &[f32; QUANTUM], bus: &mut Bus) {
-        let (crossover, body_cut) = (one_pole(CROSSOVER_HZ), one_pole(BODY_FROM_HZ));
+        let (crossover, body_cut) = (one_pole(CROSSOVER_HZ), one_pole(BODY_LOW_CUT_HZ));
         for (n, &input) in signal.iter().enumerate() {
             let low = self.low.next(input, crossover);
             let mut body = input - self.body_cut.next(input, body_cut);
@@ -47,7 +48,7 @@ impl StereoWidener {
                 body = stage.next(body);
             }
             bus.mid[n] += input;
-            bus.side[n] += SPREAD * (2.0 * low - input) + BODY * body;
+            bus.side[n] += SPLIT_LEVEL * (2.0 * low - input) + BODY_LEVEL * body;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Tests of the whole engine, offline.
+//! Offline tests of the whole engine.
 
 use crate::event::{EngineCommand, Executed, Hop, QueuedCommand};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ struct Rig {
     pushed: u64,
 }
 
-/// Music-like signal: a few decaying partials without DC.
+/// Returns a sample of a test signal: three partials without DC.
 fn music(frame: u64) -> f32 {
     let turns = |hz: f64| ((frame as f64 * hz / 48_000.0).fract()) as f32;
     0.12 * dsp::sine(turns(261.63)) + 0.08 * dsp::sine(turns(659.26)) + 0.03 * dsp::sine(turns(2093.0))
@@ -53,7 +53,7 @@ impl Rig {
         }
     }
 
-    /// Plays without feeding; returns interleaved frames.
+    /// Plays without sending hops. Returns interleaved frames.
     fn play(&mut self, frames: usize) -> Vec<f32> {
         let mut out = vec![0.0; 2 * frames];
         self.engine.render(&mut out);
@@ -61,15 +61,15 @@ impl Rig {
         out
     }
 
-    /// Plays while keeping the network well ahead.
+    /// Plays while sending hops well ahead.
     fn perform(&mut self, frames: usize) -> Vec<f32> {
         let mut out = Vec::new();
-        let mut left = frames;
-        while left > 0 {
-            let now = left.min(HOP);
+        let mut remaining = frames;
+        while remaining > 0 {
+            let now = remaining.min(HOP);
             self.feed(self.engine.state.frame + 8 * HOP as u64);
             out.extend(self.play(now));
-            left -= now;
+            remaining -= now;
         }
         out
     }
@@ -97,7 +97,7 @@ fn peak(samples: &[f32]) -> f32 {
 
 #[test]
 fn the_sound_does_not_depend_on_the_block_size() {
-    let renditions = [1, 64, 333, 4096].map(|block| {
+    let outputs = [1, 64, 333, 4096].map(|block| {
         let mut rig = Rig::new();
         rig.feed(60_000);
         rig.chord(1000);
@@ -109,41 +109,41 @@ fn the_sound_does_not_depend_on_the_block_size() {
         out.chunks_mut(2 * block).for_each(|part| rig.engine.render(part));
         out
     });
-    assert!(peak(&renditions[0]) > 0.05);
-    for other in &renditions[1..] {
-        assert!(renditions[0].iter().zip(other).all(|(a, b)| a.to_bits() == b.to_bits()));
+    assert!(peak(&outputs[0]) > 0.05);
+    for other in &outputs[1..] {
+        assert!(outputs[0].iter().zip(other).all(|(a, b)| a.to_bits() == b.to_bits()));
     }
 }
 
 #[test]
-fn starvation_is_bridged_without_a_click_and_without_silence() {
+fn bridges_starvation_without_clicks_or_silence() {
     let mut rig = Rig::new();
     rig.chord(0);
     let normal = mono(&rig.perform(96_000));
     let until = rig.pushed * HOP as u64;
     let bridged = mono(&rig.play(5 * 48_000));
-    assert!(rig.engine.status().starved());
+    assert!(rig.engine.status().is_starved());
     rig.pushed = rig.engine.state.frame.div_ceil(HOP as u64) + 4;
-    let back = mono(&rig.perform(96_000));
-    assert!(!rig.engine.status().starved());
+    let resumed = mono(&rig.perform(96_000));
+    assert!(!rig.engine.status().is_starved());
 
     let events = rig.events();
     let Some(EngineEvent::Starved { frame }) = events.first() else { panic!("{events:?}") };
     assert!((until - HOP_LEAD..=until).contains(frame), "{frame} of {until}");
     assert!(events.iter().any(|event| matches!(event, EngineEvent::Recovered { .. })), "{events:?}");
 
-    let usual = largest_step(&normal[4800..]);
-    for part in [&bridged, &back] {
-        assert!(largest_step(part) < 1.5 * usual, "{} against {usual}", largest_step(part));
+    let normal_step = largest_step(&normal[4800..]);
+    for samples in [&bridged, &resumed] {
+        assert!(largest_step(samples) < 1.5 * normal_step, "{} against {normal_step}", largest_step(samples));
     }
     let loud = level(&normal[48_000..]);
-    for tenth in bridged.chunks(4800).chain(back.chunks(4800)) {
+    for tenth in bridged.chunks(4800).chain(resumed.chunks(4800)) {
         assert!(level(tenth) > 0.1 * loud, "{} against {loud}", level(tenth));
     }
 }
 
 #[test]
-fn the_sustain_alone_never_goes_silent() {
+fn the_sustain_never_becomes_silent() {
     let mut rig = Rig::new();
     let loud = level(&mono(&rig.perform(96_000)));
     let bridged = mono(&rig.play(6 * 48_000));
@@ -153,7 +153,7 @@ fn the_sustain_alone_never_goes_silent() {
 }
 
 #[test]
-fn a_new_future_replaces_the_old_one_from_its_first_hop() {
+fn a_new_future_replaces_the_old_one_from_its_first_hop_on() {
     let mut rig = Rig::new();
     rig.send(0, EngineCommand::Number(Param::Reverb, 0.0));
     rig.send(0, EngineCommand::Number(Param::Width, 0.0));
@@ -171,7 +171,7 @@ fn a_new_future_replaces_the_old_one_from_its_first_hop() {
 }
 
 #[test]
-fn a_late_future_is_rejected_and_reported() {
+fn rejects_and_reports_a_late_future() {
     let mut rig = Rig::new();
     rig.feed(40 * HOP as u64);
     rig.play(10 * HOP + 7);
@@ -219,15 +219,15 @@ fn non_finite_samples_never_reach_the_output() {
 
 #[test]
 #[cfg(debug_assertions)]
-#[should_panic(expected = "not fitted on entry")]
-fn an_out_of_range_number_is_a_bug() {
+#[should_panic(expected = "invalid value")]
+fn panics_on_an_invalid_value() {
     let mut rig = Rig::new();
     rig.send(0, EngineCommand::Number(Param::LevelMaster, f32::NAN));
     rig.perform(48_000);
 }
 
 #[test]
-fn panic_cuts_within_ten_milliseconds_and_fades_in_again() {
+fn panic_cuts_the_sound_within_ten_milliseconds_and_fades_in_again() {
     let mut rig = Rig::new();
     rig.chord(0);
     rig.perform(48_000);
@@ -241,17 +241,17 @@ fn panic_cuts_within_ten_milliseconds_and_fades_in_again() {
 }
 
 #[test]
-fn play_fades_out_and_in() {
+fn stopping_and_starting_fades() {
     let mut rig = Rig::new();
     rig.perform(9600);
     rig.send(rig.engine.state.frame, EngineCommand::Toggle(Param::Play, false));
     let out = mono(&rig.perform(96_000));
     assert!(level(&out[..4800]) > 0.05 && peak(&out[80_000..]) == 0.0);
-    assert!(rig.engine.status().silent());
+    assert!(rig.engine.status().is_silent());
     rig.send(rig.engine.state.frame, EngineCommand::Toggle(Param::Play, true));
-    let back = mono(&rig.perform(96_000));
-    assert!(level(&back[48_000..]) > 0.05 && !rig.engine.status().silent());
-    assert!(largest_step(&out).max(largest_step(&back)) < 0.05);
+    let resumed = mono(&rig.perform(96_000));
+    assert!(level(&resumed[48_000..]) > 0.05 && !rig.engine.status().is_silent());
+    assert!(largest_step(&out).max(largest_step(&resumed)) < 0.05);
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn hold_sustains_the_sound_while_the_playhead_moves() {
 #[test]
 fn each_mute_silences_only_its_layer() {
     let layers = [Param::MuteNetwork, Param::MuteBass, Param::MutePad, Param::MuteUpper];
-    let sound = |muted: &[Param]| {
+    let level_with = |muted: &[Param]| {
         let mut rig = Rig::new();
         rig.send(0, EngineCommand::Number(Param::Reverb, 0.0));
         for mute in muted {
@@ -280,16 +280,16 @@ fn each_mute_silences_only_its_layer() {
         rig.chord(4800);
         level(&rig.perform(48_000)[19_200..])
     };
-    assert!(sound(&layers) < 1e-6);
-    assert!(sound(&[Param::MuteNetwork, Param::MuteHarmony]) < 1e-6);
+    assert!(level_with(&layers) < 1e-6);
+    assert!(level_with(&[Param::MuteNetwork, Param::MuteHarmony]) < 1e-6);
     for layer in layers {
         let others: Vec<_> = layers.into_iter().filter(|other| *other != layer).collect();
-        assert!(sound(&others) > 0.003, "{layer:?} {}", sound(&others));
+        assert!(level_with(&others) > 0.003, "{layer:?} {}", level_with(&others));
     }
 }
 
 #[test]
-fn mono_loses_nothing_and_the_stereo_image_is_wide() {
+fn the_stereo_image_is_wide_and_compatible_with_mono() {
     let mut rig = Rig::new();
     rig.send(0, EngineCommand::Number(Param::Width, 1.0));
     rig.send(0, EngineCommand::Number(Param::Reverb, 1.0));
@@ -307,21 +307,21 @@ fn mono_loses_nothing_and_the_stereo_image_is_wide() {
     let side: Vec<f32> = out.chunks_exact(2).map(|frame| 0.5 * (frame[0] - frame[1])).collect();
     let ratio = level(&side) / level(&mono(&out));
     assert!((0.15..0.9).contains(&ratio), "{ratio}");
-    // In third-octave bands, mono is never far below the stereo power: no holes.
+    // In no third-octave band is the mono power far below the stereo power.
     for band in 0..24 {
         let hz = 63.0 * 2f32.powf(band as f32 / 3.0);
         let [left, right, middle] = [
-            power_around(&out.iter().step_by(2).copied().collect::<Vec<_>>(), hz),
-            power_around(&out.iter().skip(1).step_by(2).copied().collect::<Vec<_>>(), hz),
-            power_around(&mono(&out), hz),
+            band_energy(&out.iter().step_by(2).copied().collect::<Vec<_>>(), hz),
+            band_energy(&out.iter().skip(1).step_by(2).copied().collect::<Vec<_>>(), hz),
+            band_energy(&mono(&out), hz),
         ];
-        let hole = 10.0 * (middle / (0.5 * (left + right))).log10();
-        assert!(hole > -4.0, "{hole} dB at {hz} Hz");
+        let dip = 10.0 * (middle / (0.5 * (left + right))).log10();
+        assert!(dip > -4.0, "{dip} dB at {hz} Hz");
     }
 }
 
-/// Returns the power in a third of an octave around `hz`, with a two-pole resonator.
-fn power_around(samples: &[f32], hz: f32) -> f32 {
+/// Returns the energy in the third-octave band around `hz`, measured with a two-pole resonator.
+fn band_energy(samples: &[f32], hz: f32) -> f32 {
     let omega = f64::from(hz) * std::f64::consts::TAU / 48_000.0;
     let radius = 1.0 - 0.115 * omega / 2.0;
     let (a, b) = (2.0 * radius * omega.cos(), radius * radius);
@@ -335,7 +335,7 @@ fn power_around(samples: &[f32], hz: f32) -> f32 {
 }
 
 #[test]
-fn late_commands_are_counted_and_still_applied() {
+fn applies_and_counts_late_commands() {
     let mut rig = Rig::new();
     rig.play(4800);
     rig.send(100, EngineCommand::NoteOn { voice: Voice::Bass, note: 40, velocity: 1.0 });
@@ -344,12 +344,12 @@ fn late_commands_are_counted_and_still_applied() {
 }
 
 #[test]
-fn immediate_and_late_commands_are_executed_in_the_next_quantum_and_reported() {
+fn executes_immediate_and_late_commands_in_the_next_quantum_and_reports_them() {
     let note = |note| EngineCommand::NoteOn { voice: Voice::Bass, note, velocity: 1.0 };
     let mut rig = Rig::new();
     rig.play(1000);
     rig.ends.immediate.try_push(QueuedCommand { number: 7, frame: 9000, command: note(40) }).unwrap();
-    // Up to frame 1152: 64 frames are left in the quantum that has begun, and the limiter looks 64 ahead.
+    // Play to frame 1152: the current quantum has 24 frames left, and the limiter delays by 64.
     assert!(level(&rig.play(152)) > 0.0, "it starts at frame 1024");
     rig.ends.commands.try_push(QueuedCommand { number: 8, frame: 500, command: note(43) }).unwrap();
     rig.ends.commands.try_push(QueuedCommand { number: 9, frame: 1500, command: note(47) }).unwrap();
@@ -384,7 +384,7 @@ fn the_output_has_no_dc() {
 }
 
 #[test]
-fn everything_played_reaches_the_tap() {
+fn the_tap_receives_everything_that_is_played() {
     let mut rig = Rig::new();
     rig.feed(9600);
     let mut out = vec![0.0; 2 * 6400];

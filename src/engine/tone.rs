@@ -1,9 +1,9 @@
-//! Tone control: removes DC and tilts the spectrum darker or brighter.
+//! The tone control: removes DC and tilts the spectrum.
 
 use serde::{Deserialize, Serialize};
 
 use super::dsp::{Bus, LowPass, one_pole};
-use super::mixer::default;
+use super::mixer::default_value;
 use super::ramp::{Ramp, Span};
 use crate::event::parameter::Param;
 
@@ -11,7 +11,7 @@ use crate::event::parameter::Param;
 const DC_CUTOFF_HZ: f32 = 12.0;
 /// Pivot of the tilt.
 const PIVOT_HZ: f32 = 900.0;
-/// Maximum tilt, in decibels up on one side and down on the other.
+/// Maximum tilt: the gain at one end of the spectrum and the attenuation at the other.
 const TILT_DB: f32 = 6.0;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ struct Channel {
     low: LowPass,
 }
 
-/// DC blocker and tilt equaliser.
+/// A DC blocker and a tilt equaliser.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tone {
     mid: Channel,
@@ -30,17 +30,17 @@ pub(super) struct Tone {
 
 impl Tone {
     pub(super) fn new() -> Self {
-        Self::at(default(Param::Tone))
+        Self::with(default_value(Param::Tone))
     }
 
-    /// The tone from −1 (darkest) to 1 (brightest).
-    fn at(tone: f32) -> Self {
-        let tilt_db = Ramp::of(Param::Tone, TILT_DB * tone);
+    /// Creates a tone control set to a tone from −1 (darkest) to 1 (brightest).
+    fn with(tone: f32) -> Self {
+        let tilt_db = Ramp::for_param(Param::Tone, TILT_DB * tone);
         Self { mid: Channel::default(), side: Channel::default(), tilt_db }
     }
 
-    /// Sets a parameter if it is the tone's.
-    pub(super) fn number(&mut self, param: Param, value: f32) {
+    /// Sets the tone, if `param` is its parameter.
+    pub(super) fn set_number(&mut self, param: Param, value: f32) {
         if param == Param::Tone {
             self.tilt_db.set(TILT_DB * value);
         }
@@ -75,7 +75,7 @@ mod tests {
 
     /// Returns the gain at `hz`.
     fn level(tone: f32, hz: f32) -> f32 {
-        let mut filter = Tone::at(tone);
+        let mut filter = Tone::with(tone);
         let (mut phase, mut power) = (0.0, 0.0);
         for quantum in 0..1500 {
             let mut bus = Bus::SILENT;
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_neutral_tone_removes_only_dc() {
+    fn neutral_tone_removes_only_dc() {
         for hz in [60.0, 900.0, 9000.0] {
             assert!((level(0.0, hz) - 1.0).abs() < 0.05, "{hz}");
         }

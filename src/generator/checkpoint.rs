@@ -12,19 +12,19 @@ use crate::event::Hop;
 use crate::mel::HOP;
 use crate::music::plan::Plan;
 
-/// Hops before the checkpoint's that are kept too.
+/// Hops before the checkpoint that are saved too.
 const MARGIN: u64 = 8;
-/// Latents whose chroma is kept: those generated ahead, and those that the conductor has not heard yet; 5 s.
-const HEARD: usize = 64;
+/// Number of latents whose chroma is stored: 5 s, for those generated ahead and those that the conductor has yet to receive.
+const CHROMA_CAPACITY: usize = 64;
 
-/// The chroma of the latest latents, each with the latent's first frame; the newest version of each.
+/// The chroma of the latest latents, each with the latent's first frame. A regenerated latent replaces its old version.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct RecentChroma(VecDeque<(u64, [f32; 12])>);
 
 impl RecentChroma {
     pub(super) fn push(&mut self, from: u64, chroma: [f32; 12]) {
         self.0.retain(|(other, _)| *other < from);
-        if self.0.len() == HEARD {
+        if self.0.len() == CHROMA_CAPACITY {
             self.0.pop_front();
         }
         self.0.push_back((from, chroma));
@@ -37,21 +37,21 @@ struct GeneratorState {
     plan: Option<Plan>,
     future: FutureState,
     splicer: SplicerState,
-    heard: RecentChroma,
+    recent_chroma: RecentChroma,
 }
 
-/// What a restored generator had already passed on.
+/// The output of a restored generator that was sent before the checkpoint.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PassedOn {
-    /// The hops from the one at the checkpoint's frame on, in order.
+pub struct AlreadySent {
+    /// The hops from the checkpoint's frame on, ordered by index.
     pub hops: Vec<Hop>,
     /// The chroma of the latest latents, each with the latent's first frame.
     pub chroma: Vec<(u64, [f32; 12])>,
 }
 
 impl Generator {
-    /// Returns the state from which the music continues, for an engine that will be at `frame`, in the format of
-    /// [`Generator::restore`]. Takes a few milliseconds. No splice may be pending.
+    /// Returns the state for a checkpoint of an engine at `frame`, in the format of [`Generator::restore`]. Takes a few
+    /// milliseconds. No splice may be pending.
     pub fn save(&mut self, frame: u64) -> Vec<u8> {
         debug_assert!(self.is_settled());
         let first = (frame / HOP as u64).saturating_sub(MARGIN);
@@ -59,28 +59,28 @@ impl Generator {
             plan: self.plan.as_deref().cloned(),
             future: self.future.save(first),
             splicer: self.splicer.save(first),
-            heard: self.heard.clone(),
+            recent_chroma: self.recent_chroma.clone(),
         };
         postcard::to_allocvec(&state).expect("the sizes of all parts are known")
     }
 
-    /// Continues from a state saved for an engine at `frame`, in epoch 0. Returns what was passed on before.
+    /// Restores a state that was saved for an engine at `frame`, in epoch 0. Returns the output sent before.
     ///
     /// # Errors
-    /// When the state is not one of these networks; nothing is changed.
-    pub fn restore(&mut self, state: &[u8], frame: u64) -> Result<PassedOn, GeneratorError> {
-        let state: GeneratorState = postcard::from_bytes(state).map_err(|_| GeneratorError::Foreign)?;
-        let GeneratorState { plan, future, splicer, heard } = state;
-        if !self.future.resume(future) {
-            return Err(GeneratorError::Foreign);
+    /// If the state is damaged or belongs to other networks; nothing is changed.
+    pub fn restore(&mut self, state: &[u8], frame: u64) -> Result<AlreadySent, GeneratorError> {
+        let state: GeneratorState = postcard::from_bytes(state).map_err(|_| GeneratorError::InvalidState)?;
+        let GeneratorState { plan, future, splicer, recent_chroma } = state;
+        if !self.future.load(future) {
+            return Err(GeneratorError::InvalidState);
         }
         self.plan = plan.map(Arc::new);
         self.changes.clear();
         self.splicer = Splicer::restore(&splicer);
         let hops = self.splicer.sent(frame / HOP as u64);
-        let chroma = heard.0.iter().copied().collect();
-        self.heard = heard;
-        Ok(PassedOn { hops, chroma })
+        let chroma = recent_chroma.0.iter().copied().collect();
+        self.recent_chroma = recent_chroma;
+        Ok(AlreadySent { hops, chroma })
     }
 
     /// Returns whether no splice is pending.

@@ -1,20 +1,20 @@
-//! Chroma: the pitch classes that the network plays.
+//! Chroma: the energy of the pitch classes in generated audio.
 
 use crate::mel::{BINS, N_FFT};
 use crate::units::SAMPLE_RATE;
 
-/// Analysed band in hertz: below it, neighbouring semitones share a peak; above it, the partials of many notes overlap.
+/// Analysed band in hertz. Below it, neighbouring semitones share a peak; above it, the partials of many notes overlap.
 const RANGE_HZ: [f64; 2] = [130.0, 2500.0];
 
-/// Sums spectral peaks by pitch class (after Gómez 2006, without harmonic weighting): each local maximum counts with its
-/// magnitude, at the frequency given by the parabola through its three bins.
+/// Sums spectral peaks by pitch class (after Gómez 2006, without harmonic weighting). Each local maximum counts with its
+/// magnitude, at the frequency of the vertex of a parabola through its three bins.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Chroma {
     sums: [f32; 12],
 }
 
 impl Chroma {
-    /// Adds a frame's spectrum.
+    /// Adds the spectrum of one mel frame.
     pub(super) fn add(&mut self, real: &[f32], imag: &[f32]) {
         let hz_per_bin = f64::from(SAMPLE_RATE) / N_FFT as f64;
         let [first, last] = RANGE_HZ.map(|hz| (hz / hz_per_bin).round() as usize);
@@ -31,8 +31,8 @@ impl Chroma {
         }
     }
 
-    /// Returns the strength of the pitch classes from C up, scaled to a maximum of 1; zeros for silence.
-    pub(super) fn shares(&self) -> [f32; 12] {
+    /// Returns the strength of the pitch classes from C up, scaled to a maximum of 1; all zeros for silence.
+    pub(super) fn normalized(&self) -> [f32; 12] {
         let largest = self.sums.iter().copied().fold(0.0, f32::max);
         if largest > 0.0 { self.sums.map(|sum| sum / largest) } else { [0.0; 12] }
     }
@@ -45,7 +45,7 @@ mod tests {
     use crate::units::note_to_hz;
     use realfft::RealFftPlanner;
 
-    fn heard(notes: &[f32]) -> [f32; 12] {
+    fn chroma_of(notes: &[f32]) -> [f32; 12] {
         let window = hann_window();
         let fft = RealFftPlanner::<f32>::new().plan_fft_forward(N_FFT);
         let mut samples: Vec<f32> = (0..N_FFT)
@@ -62,28 +62,28 @@ mod tests {
         let (real, imag): (Vec<f32>, Vec<f32>) = bins.iter().map(|bin| (bin.re, bin.im)).unzip();
         let mut chroma = Chroma::default();
         chroma.add(&real, &imag);
-        chroma.shares()
+        chroma.normalized()
     }
 
     #[test]
     fn a_sine_counts_for_its_pitch_class() {
         for note in 50..95 {
-            let shares = heard(&[note as f32]);
-            let loudest = (0..12).max_by(|a, b| shares[*a].total_cmp(&shares[*b])).unwrap();
-            assert_eq!(loudest, note % 12, "{note}: {shares:?}");
+            let chroma = chroma_of(&[note as f32]);
+            let loudest = (0..12).max_by(|a, b| chroma[*a].total_cmp(&chroma[*b])).unwrap();
+            assert_eq!(loudest, note % 12, "{note}: {chroma:?}");
         }
     }
 
     #[test]
-    fn a_chord_stands_out() {
-        let shares = heard(&[60.0, 64.0, 67.0, 72.0]);
-        for (pitch, share) in shares.iter().enumerate() {
-            assert_eq!([0, 4, 7].contains(&pitch), *share > 0.3, "{pitch}: {shares:?}");
+    fn the_notes_of_a_chord_dominate() {
+        let chroma = chroma_of(&[60.0, 64.0, 67.0, 72.0]);
+        for (pitch, strength) in chroma.iter().enumerate() {
+            assert_eq!([0, 4, 7].contains(&pitch), *strength > 0.3, "{pitch}: {chroma:?}");
         }
     }
 
     #[test]
     fn silence_has_no_chroma() {
-        assert_eq!(Chroma::default().shares(), [0.0; 12]);
+        assert_eq!(Chroma::default().normalized(), [0.0; 12]);
     }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::hop_ring::{HopRing, Samples};
 use crate::mel::HOP;
 
-/// Length of the crossfade in hops: 32 ms, longer than a period of the lowest piano note and short enough that a note is
-/// not heard twice.
+/// Length of the crossfade in hops: 32 ms, which is close to a period of the lowest piano note and too short for a note to be
+/// heard twice.
 pub(super) const FADE_HOPS: u64 = 3;
 
 /// A crossfade of constant power.
@@ -22,7 +22,7 @@ pub(super) struct Crossfade {
     pub first: u64,
     /// Correlation of old and new, 0..=1, once both are available.
     correlation: Option<f32>,
-    /// Its length in hops: shorter than usual if the splice came so late that the old future ends earlier.
+    /// Length in hops; less than [`FADE_HOPS`] if the old future ends earlier because the splice is late.
     hops: u64,
 }
 
@@ -31,13 +31,12 @@ impl Crossfade {
         Self { first, correlation: None, hops: FADE_HOPS }
     }
 
-    /// The hop after the longest fade.
+    /// Returns the hop after a fade of full length.
     pub(super) fn end(&self) -> u64 {
         self.first + FADE_HOPS
     }
 
-    /// Measures the correlation of old and new, and how long they overlap; the new one must be available up to
-    /// [`Self::end`].
+    /// Measures the correlation of old and new, and how long they overlap. `new` must be available up to [`Self::end`].
     pub(super) fn measure(&mut self, old: &HopRing, new: &HopRing) {
         if self.correlation.is_some() {
             return;
@@ -55,7 +54,7 @@ impl Crossfade {
         self.correlation = Some((product / (old_power * new_power).sqrt()).clamp(0.0, 1.0) as f32);
     }
 
-    /// Mixes one hop. If the old future has no hop, the new one is used unchanged.
+    /// Mixes one hop. Returns the new hop unchanged if the old future has ended.
     pub(super) fn mix(&self, index: u64, old: Option<&Samples>, new: &Samples) -> Samples {
         let Some(old) = old.filter(|_| index < self.first + self.hops) else { return *new };
         let correlation = self.correlation.unwrap_or(1.0);
@@ -72,12 +71,12 @@ impl Crossfade {
 mod tests {
     use super::*;
 
-    fn tape(sound: impl Fn(usize) -> f32) -> HopRing {
-        let mut tape = HopRing::new();
+    fn ring(sound: impl Fn(usize) -> f32) -> HopRing {
+        let mut ring = HopRing::new();
         for index in 0..16 {
-            tape.put(index, &std::array::from_fn(|i| sound(index as usize * HOP + i)));
+            ring.put(index, &std::array::from_fn(|i| sound(index as usize * HOP + i)));
         }
-        tape
+        ring
     }
 
     fn faded(old: &HopRing, new: &HopRing) -> Vec<f32> {
@@ -89,7 +88,7 @@ mod tests {
     #[test]
     fn identical_signals_are_unchanged() {
         let sound = |i: usize| (i as f32 * 0.03).sin();
-        let (old, new) = (tape(sound), tape(sound));
+        let (old, new) = (ring(sound), ring(sound));
         for (i, sample) in faded(&old, &new).iter().enumerate() {
             assert!((sample - sound(4 * HOP + i)).abs() < 1e-4, "{i}");
         }
@@ -101,17 +100,17 @@ mod tests {
             let x = (i as u64 + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             ((x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40) as f32 / (1 << 23) as f32 - 1.0
         };
-        let (old, new) = (tape(|i| hash(i, 1)), tape(|i| hash(i, 77_777)));
+        let (old, new) = (ring(|i| hash(i, 1)), ring(|i| hash(i, 77_777)));
         let sound = faded(&old, &new);
-        for part in sound.chunks(256) {
-            let power = part.iter().map(|x| x * x).sum::<f32>() / 256.0;
+        for chunk in sound.chunks(256) {
+            let power = chunk.iter().map(|x| x * x).sum::<f32>() / 256.0;
             assert!((0.25..0.42).contains(&power), "{power}, expected 0.33 for noise");
         }
     }
 
     #[test]
-    fn it_is_over_when_the_old_future_ends() {
-        let new = tape(|_| -0.25);
+    fn the_fade_ends_with_the_old_future() {
+        let new = ring(|_| -0.25);
         for last in 4..7 {
             let mut old = HopRing::new();
             (0..=last).for_each(|index| old.put(index, &[0.5; HOP]));
@@ -122,8 +121,8 @@ mod tests {
     }
 
     #[test]
-    fn it_starts_at_the_old_and_ends_at_the_new() {
-        let (old, new) = (tape(|_| 0.5), tape(|_| -0.25));
+    fn the_fade_leads_from_the_old_signal_to_the_new() {
+        let (old, new) = (ring(|_| 0.5), ring(|_| -0.25));
         let sound = faded(&old, &new);
         assert!((sound[0] - 0.5).abs() < 1e-4);
         assert!(sound.windows(2).all(|pair| (pair[0] - pair[1]).abs() < 0.01));
@@ -132,7 +131,7 @@ mod tests {
 
     #[test]
     fn without_an_old_signal_the_new_one_starts_immediately() {
-        let new = tape(|_| 0.3);
+        let new = ring(|_| 0.3);
         assert_eq!(faded(&HopRing::new(), &new), [0.3; 4 * HOP]);
     }
 }

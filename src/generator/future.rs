@@ -1,29 +1,29 @@
-//! The generated future: latents and their audio, rolled back when the plan changes.
+//! The future: latents and their audio, generated under one plan and rolled back when the plan changes.
 
 use serde::{Deserialize, Serialize};
 
 use super::GeneratorError;
 use super::chroma::Chroma;
-use super::composer::{Kept, Recollection};
+use super::composer::{ComposerHistory, KeptNotes};
 use super::history::{History, Snapshot, State};
 use super::hop_ring::HopRing;
 use super::networks::Networks;
-use super::{Heard, LATENT_FRAMES};
+use super::{GeneratedLatent, LATENT_FRAMES};
 use crate::event::Hop;
 use crate::generator::model::LOOK_AHEAD;
-use crate::generator::notes::{AHEAD, WrittenFrame};
+use crate::generator::notes::{AHEAD, StepNotes};
 use crate::generator::pianist::PianistState;
 use crate::generator::vocoder::{Istft, MelBlock, OVERLAP};
 use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::music::plan::Plan;
 
-/// Hops of a latent that become final only with the next one: pianist and vocoder look ahead, and the windows of two later
-/// frames overlap a hop.
+/// Hops of a latent that become final only with the next latent: pianist and vocoder look ahead, and two more windows
+/// overlap each hop.
 pub(super) const LATE_HOPS: u64 = (AHEAD + LOOK_AHEAD) as u64 + 2;
 
-/// Latents that new networks generate before the crossfade, so that they enter mid-phrase: 0.7 s. Plan changes may rewind
-/// into them, so steering latency is unaffected.
-pub(super) const RUN_IN: u64 = 8;
+/// Latents that new networks generate before the crossfade, so that they enter mid-phrase: 0.7 s. Plan changes can rewind
+/// into this range, so it adds no latency to steering.
+pub(super) const LEAD_IN: u64 = 8;
 
 /// The networks, their state, and their latest audio.
 #[derive(Debug)]
@@ -32,19 +32,19 @@ pub(super) struct Future {
     istft: Istft,
     state: State,
     history: History,
-    tape: HopRing,
-    /// The part of the next latent's notes that is kept.
-    kept: Option<Kept>,
+    hops: HopRing,
+    /// The part of the next latent that was decided earlier and is kept.
+    kept: Option<KeptNotes>,
 }
 
 /// A future's state, for a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FutureState {
     now: Snapshot,
-    composer: Recollection,
+    composer: ComposerHistory,
     history: History,
-    tape: Vec<Hop>,
-    kept: Option<Kept>,
+    hops: Vec<Hop>,
+    kept: Option<KeptNotes>,
 }
 
 impl Future {
@@ -55,7 +55,7 @@ impl Future {
             networks,
             istft: Istft::new(),
             history: History::default(),
-            tape: HopRing::new(),
+            hops: HopRing::new(),
             kept: None,
         }
     }
@@ -67,7 +67,7 @@ impl Future {
 
     /// Returns the latest hops.
     pub(super) fn hops(&self) -> &HopRing {
-        &self.tape
+        &self.hops
     }
 
     /// Returns the hop after the last final one.
@@ -75,30 +75,30 @@ impl Future {
         final_hop(self.state.latent)
     }
 
-    /// Generates the next latent and its audio. On error, the state is unchanged, except that the music restarts after NaN or
-    /// infinity.
+    /// Generates the next latent and its audio. After an error, the state is unchanged, except that the music restarts after
+    /// NaN or infinity.
     ///
     /// # Errors
     /// If a network fails or returns NaN or infinity.
-    pub(super) fn advance(&mut self, plan: &Plan) -> Result<Heard, GeneratorError> {
+    pub(super) fn advance(&mut self, plan: &Plan) -> Result<GeneratedLatent, GeneratorError> {
         let snapshot = self.snapshot();
         self.history.push(snapshot);
-        self.decide(plan).inspect_err(|error| {
-            self.step_back();
+        self.generate(plan).inspect_err(|error| {
+            self.undo_step();
             if matches!(error, GeneratorError::NotFinite { .. }) {
-                self.start_afresh();
+                self.restart();
             }
         })
     }
 
-    /// Recovers from a step that panicked: restores the state before it and restarts the music there.
+    /// Recovers from a step that panicked: restores the state before the step and restarts the music there.
     pub(super) fn recover(&mut self) {
-        self.step_back();
-        self.start_afresh();
+        self.undo_step();
+        self.restart();
     }
 
-    /// Rolls back to before the latent that contains a frame. Notes of that latent that begin before the frame stay. Does
-    /// nothing if that is further back than the history.
+    /// Rolls back to the start of the latent that contains `frame`, but keeps its notes that begin before `frame`. Does nothing
+    /// if that latent is further back than the history.
     pub(super) fn rewind(&mut self, frame: u64) {
         if let Some(snapshot) = self.history.rewind(frame / LATENT_FRAMES) {
             self.kept = self.networks.composer.rewind(frame);
@@ -106,18 +106,18 @@ impl Future {
         }
     }
 
-    /// Continues with new networks, which start from scratch slightly before the hop from which they are played.
-    pub(super) fn replace(&mut self, networks: Networks, heard: u64) {
-        let latent = (heard / FRAMES_PER_LATENT as u64).saturating_sub(RUN_IN);
+    /// Continues with new networks. They start from scratch [`LEAD_IN`] latents before hop `splice`, from which they are played.
+    pub(super) fn replace(&mut self, networks: Networks, splice: u64) {
+        let latent = (splice / FRAMES_PER_LATENT as u64).saturating_sub(LEAD_IN);
         let before = std::mem::replace(&mut self.networks, networks);
-        self.networks.composer.continue_from(before.composer, latent);
+        self.networks.composer.adopt_memory(before.composer, latent);
         self.state = State::start(latent, self.networks.start());
         self.kept = None;
-        self.history.forget();
+        self.history.clear();
         *self.istft.overlap() = [0.0; OVERLAP];
     }
 
-    /// Skips to the latent that makes `frame` final. Returns whether any latents were skipped.
+    /// Skips to the latent that makes the hop at `frame` final. Returns whether any latents were skipped.
     pub(super) fn skip_to(&mut self, frame: u64) -> bool {
         let latent = (frame.div_ceil(HOP as u64) + LATE_HOPS).div_ceil(FRAMES_PER_LATENT as u64);
         let skips = latent > self.state.latent;
@@ -127,58 +127,59 @@ impl Future {
         skips
     }
 
-    /// Returns its state, from which it can be rewound to a hop and later ones.
+    /// Returns the state for a checkpoint, with the history needed to rewind to hop `first` or later.
     pub(super) fn save(&mut self, first: u64) -> FutureState {
         FutureState {
             now: self.snapshot(),
-            composer: self.networks.composer.recollection(),
+            composer: self.networks.composer.save_history(),
             history: self.history.since(first / FRAMES_PER_LATENT as u64),
-            tape: self.tape.since(first),
+            hops: self.hops.since(first),
             kept: self.kept.clone(),
         }
     }
 
-    /// Continues from a state with the same networks; returns `false`, and changes nothing, if it had others.
-    pub(super) fn resume(&mut self, state: FutureState) -> bool {
-        let FutureState { now, composer, history, tape, kept } = state;
+    /// Restores the saved state of a future with the same networks. If its networks differ, changes nothing and returns
+    /// `false`.
+    pub(super) fn load(&mut self, state: FutureState) -> bool {
+        let FutureState { now, composer, history, hops, kept } = state;
         let own = self.snapshot();
-        let fits = now.fits(&own) && history.fits(&own) && self.networks.composer.recollect(composer);
+        let fits = now.fits(&own) && history.fits(&own) && self.networks.composer.restore_history(composer);
         if fits {
             self.restore(now);
-            (self.history, self.tape, self.kept) = (history, HopRing::of(&tape), kept);
+            (self.history, self.hops, self.kept) = (history, HopRing::of(&hops), kept);
         }
         fits
     }
 
-    fn step_back(&mut self) {
+    fn undo_step(&mut self) {
         if let Some(snapshot) = self.history.pop() {
             self.restore(snapshot);
         }
     }
 
-    fn decide(&mut self, plan: &Plan) -> Result<Heard, GeneratorError> {
+    fn generate(&mut self, plan: &Plan) -> Result<GeneratedLatent, GeneratorError> {
         let State { latent, composer, pianist, .. } = &mut self.state;
         let (latent, kept) = (*latent, self.kept.take());
         let written = self.networks.composer.write(composer, latent, plan, kept.as_ref())?;
         let mel = self.networks.pianist.play(pianist, latent, plan, &written)?;
-        let chroma = self.sound(&mel)?;
+        let chroma = self.synthesize(&mel)?;
         let from = latent * LATENT_FRAMES;
         self.state.latent += 1;
-        let restarted = self.state.stall.is_stuck(&mel, &plan.conditions(from));
+        let restarted = self.state.stall_detector.update(&mel, &plan.conditions(from));
         if restarted {
-            self.state.composer.start_afresh();
+            self.state.composer.forget_context();
         }
-        Ok(Heard { from, chroma, onsets: onsets(&written), written, mel: Box::new(mel), restarted })
+        Ok(GeneratedLatent { from, chroma, onsets: onsets(&written), written, mel: Box::new(mel), restarted })
     }
 
-    /// Runs the vocoder: turns mel frames into eight hops in the ring. Returns their chroma.
-    fn sound(&mut self, mel: &MelBlock) -> Result<[f32; 12], GeneratorError> {
+    /// Turns mel frames into eight hops and stores them. Returns their chroma.
+    fn synthesize(&mut self, mel: &MelBlock) -> Result<[f32; 12], GeneratorError> {
         let first_hop = (self.state.latent * FRAMES_PER_LATENT as u64).checked_sub(LATE_HOPS);
         let mut chroma = Chroma::default();
         let mut hop = [0.0; HOP];
         let mut finite = true;
         for (i, (real, imag)) in self.networks.vocoder.step(mel)?.frames().enumerate() {
-            // Frames before the first mel frame are not part of the music.
+            // Mel frames before frame 0 are not part of the music.
             if first_hop.is_none() && i < AHEAD + LOOK_AHEAD {
                 continue;
             }
@@ -190,13 +191,13 @@ impl Future {
                 None => (i as u64).checked_sub(LATE_HOPS),
             };
             if let Some(index) = index {
-                self.tape.put(index, &hop);
+                self.hops.put(index, &hop);
             }
         }
         if !finite {
             return Err(GeneratorError::NotFinite { network: "vocoder", frame: self.state.latent * LATENT_FRAMES });
         }
-        Ok(chroma.shares())
+        Ok(chroma.normalized())
     }
 
     fn snapshot(&mut self) -> Snapshot {
@@ -217,17 +218,17 @@ impl Future {
         *self.istft.overlap() = snapshot.overlap;
     }
 
-    /// Resets all state to that of the start, but continues at this latent.
-    fn start_afresh(&mut self) {
-        self.state.composer.start_afresh();
+    /// Resets the state to that of a new performance, but continues at this latent.
+    fn restart(&mut self) {
+        self.state.composer.forget_context();
         self.state.pianist = PianistState::default();
-        self.networks.forget();
+        self.networks.reset();
         *self.istft.overlap() = [0.0; OVERLAP];
     }
 }
 
-/// The strength of the onset in each hop of a latent: the highest velocity, relative to the maximum.
-fn onsets(written: &WrittenFrame) -> [f32; FRAMES_PER_LATENT] {
+/// Returns the onset strength in each hop of a latent: the highest velocity, relative to 127.
+fn onsets(written: &StepNotes) -> [f32; FRAMES_PER_LATENT] {
     let mut onsets = [0.0f32; FRAMES_PER_LATENT];
     for note in &written.notes {
         let onset = &mut onsets[usize::from(note.offset)];
@@ -236,7 +237,7 @@ fn onsets(written: &WrittenFrame) -> [f32; FRAMES_PER_LATENT] {
     onsets
 }
 
-/// Returns the hop after the last final one after a number of latents.
+/// Returns the hop after the last one that is final once `latents` latents are generated.
 pub(super) fn final_hop(latents: u64) -> u64 {
     (latents * FRAMES_PER_LATENT as u64).saturating_sub(LATE_HOPS)
 }

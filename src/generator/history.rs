@@ -11,7 +11,7 @@ use crate::bytes;
 use crate::generator::model::ROLLBACK;
 use crate::generator::vocoder::OVERLAP;
 
-/// The small state that changes with every latent.
+/// The generator's state between two latents, apart from the networks' own state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct State {
     /// Index of the next latent on the timeline.
@@ -20,18 +20,18 @@ pub(super) struct State {
     pub composer: ComposerState,
     /// The pianist's state.
     pub pianist: PianistState,
-    /// Recent onsets.
-    pub stall: StallDetector,
+    /// The stall detector.
+    pub stall_detector: StallDetector,
 }
 
 impl State {
-    /// Returns the state before the first latent of a performance, which may start anywhere on the timeline.
+    /// Returns the state of a performance that starts with a given latent.
     pub(super) fn start(latent: u64, composer: ComposerState) -> Self {
-        Self { latent, composer, pianist: PianistState::default(), stall: StallDetector::new() }
+        Self { latent, composer, pianist: PianistState::default(), stall_detector: StallDetector::new() }
     }
 }
 
-/// Everything needed to return to a latent, except for the composer's ring and memory, which rewind by themselves.
+/// Everything needed to return to a latent, except for the composer's KV cache, memory and servo, which rewind by themselves.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Snapshot {
     pub state: State,
@@ -44,58 +44,58 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Whether it fits the same networks as another.
+    /// Returns whether both snapshots belong to networks of the same dimensions.
     pub(super) fn fits(&self, other: &Self) -> bool {
         let sizes = |of: &Self| (of.state.composer.width(), of.pianist.each_ref().map(Vec::len), of.vocoder.len());
         sizes(self) == sizes(other)
     }
 }
 
-/// The latest snapshots, one taken before each latent.
+/// The latest snapshots, each taken before a latent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct History {
     snapshots: VecDeque<Snapshot>,
     /// Whether older snapshots have been discarded.
-    forgot: bool,
+    truncated: bool,
 }
 
 impl History {
     pub(super) fn push(&mut self, snapshot: Snapshot) {
         if self.snapshots.len() == ROLLBACK {
             self.snapshots.pop_front();
-            self.forgot = true;
+            self.truncated = true;
         }
         self.snapshots.push_back(snapshot);
     }
 
-    /// Removes and returns the snapshot before a latent, or the next one if the latent was skipped, and discards the later
-    /// ones. Returns `None` if it is too old or never existed.
+    /// Removes and returns the snapshot before a latent, or the next one if the latent was skipped, and discards all later
+    /// ones. Returns `None` if that snapshot was discarded or never existed.
     pub(super) fn rewind(&mut self, latent: u64) -> Option<Snapshot> {
         let index = self.snapshots.partition_point(|snapshot| snapshot.state.latent < latent);
         let before_all = index == 0 && self.snapshots.front().is_some_and(|first| first.state.latent > latent);
-        if before_all && self.forgot {
+        if before_all && self.truncated {
             return None;
         }
         self.snapshots.truncate(index + 1);
         if index < self.snapshots.len() { self.snapshots.pop_back() } else { None }
     }
 
-    /// Returns a copy that allows rollbacks to a latent and later ones.
+    /// Returns a copy with the snapshots from a latent on.
     pub(super) fn since(&self, latent: u64) -> Self {
         let snapshots: VecDeque<_> =
             self.snapshots.iter().filter(|snapshot| snapshot.state.latent >= latent).cloned().collect();
-        Self { forgot: self.forgot || snapshots.len() < self.snapshots.len(), snapshots }
+        Self { truncated: self.truncated || snapshots.len() < self.snapshots.len(), snapshots }
     }
 
-    /// Whether all snapshots fit the same networks as another.
+    /// Returns whether all snapshots fit the same networks as `other`.
     pub(super) fn fits(&self, other: &Snapshot) -> bool {
         self.snapshots.iter().all(|snapshot| snapshot.fits(other))
     }
 
-    /// Discards all snapshots, so that no rollback to before this point is possible.
-    pub(super) fn forget(&mut self) {
+    /// Discards all snapshots, so that no rollback beyond this point is possible.
+    pub(super) fn clear(&mut self) {
         self.snapshots.clear();
-        self.forgot = true;
+        self.truncated = true;
     }
 
     /// Removes and returns the last snapshot.

@@ -3,13 +3,13 @@
 use crate::event::Hop;
 use crate::mel::HOP;
 
-/// Capacity: 4 s, more than a rollback plus the lead over the playhead.
+/// Capacity: 4 s, more than the longest rollback plus the lead over the playhead.
 const HOPS: u64 = 384;
 
 /// The samples of one hop.
 pub(super) type Samples = [f32; HOP];
 
-/// A ring buffer of hops, addressed by index.
+/// A ring buffer of hops, indexed by their position on the timeline.
 #[derive(Debug)]
 pub(super) struct HopRing {
     slots: Box<[(Option<u64>, Samples)]>,
@@ -26,18 +26,18 @@ impl HopRing {
 
     /// Returns a hop, unless it was never stored or has been overwritten.
     pub(super) fn get(&self, index: u64) -> Option<&Samples> {
-        let (held, samples) = &self.slots[(index % HOPS) as usize];
-        (*held == Some(index)).then_some(samples)
+        let (stored, samples) = &self.slots[(index % HOPS) as usize];
+        (*stored == Some(index)).then_some(samples)
     }
 
     /// Returns the stored hops from an index on, in no particular order.
     pub(super) fn since(&self, first: u64) -> Vec<Hop> {
-        let held =
+        let stored =
             self.slots.iter().filter_map(|(index, samples)| Some((index.filter(|index| *index >= first)?, samples)));
-        held.map(|(index, samples)| Hop { index, epoch: 0, samples: *samples }).collect()
+        stored.map(|(index, samples)| Hop { index, epoch: 0, samples: *samples }).collect()
     }
 
-    /// Creates a ring that holds some hops.
+    /// Creates a ring with the given hops.
     pub(super) fn of(hops: &[Hop]) -> Self {
         let mut ring = Self::new();
         hops.iter().for_each(|hop| ring.put(hop.index, &hop.samples));

@@ -14,12 +14,12 @@ use thiserror::Error;
 
 pub use folder::find_model;
 pub use graph::Graph;
-pub use manifest::{Context, Manifest, Port, ROLLBACK, SCHEMA};
+pub use manifest::{Manifest, Port, ROLLBACK, SCHEMA, TransformerLayout};
 pub use runtime::{Runtime, runtime};
 
 use crate::files::document::Problem;
 use crate::generator::notes::{
-    DURATIONS, FINE_WIDTH, FRAME_WIDTH, KEYS, MEMORY_WIDTH, MOOD_WIDTH, OFFSETS, PEDALS, ROLL_WIDTH, SOUNDING_WIDTH,
+    DURATIONS, FINE_WIDTH, KEYS, MEMORY_WIDTH, MOOD_WIDTH, OFFSETS, PEDALS, ROLL_WIDTH, SOUNDING_WIDTH, STEP_WIDTH,
     VELOCITIES, VOICES,
 };
 use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
@@ -29,7 +29,7 @@ pub const LATENT_DIMS: usize = 16;
 /// The vocoder's look-ahead in mel frames.
 pub const LOOK_AHEAD: usize = 2;
 
-/// One latent: how the notes of eight mel frames are played.
+/// A latent, which describes how the notes of eight mel frames are played.
 pub type Latent = [f32; LATENT_DIMS];
 
 /// Why a model cannot be used.
@@ -42,15 +42,15 @@ pub enum ModelError {
          version 1.24 or newer (tried: {tried})"
     )]
     NoRuntime {
-        /// The locations tried, and why each failed.
+        /// The locations searched, and why each failed.
         tried: String,
     },
-    /// No folder of that name.
+    /// No model has this name.
     #[error("cannot find model {name:?}; no model.toml in {tried}")]
     NoModel {
         /// Name of the model.
         name: String,
-        /// The folders tried.
+        /// The folders searched.
         tried: String,
     },
     /// A file is missing or cannot be read.
@@ -61,7 +61,7 @@ pub enum ModelError {
         /// The cause.
         source: std::io::Error,
     },
-    /// The contract is invalid; lists all problems with line and key.
+    /// The contract is invalid. Lists all problems with line and key.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
     Contract(Vec<Problem>),
     /// The contract is for a different version of Melos.
@@ -76,7 +76,7 @@ pub enum ModelError {
         /// The actual value.
         found: String,
     },
-    /// The contract does not list a file.
+    /// The contract does not list a required file.
     #[error("{path}: no [[file]] named {name:?}")]
     Unlisted {
         /// The `model.toml`.
@@ -94,7 +94,7 @@ pub enum ModelError {
         /// The actual size in bytes.
         found: u64,
     },
-    /// A file's content is not what the contract says.
+    /// A file's hash differs from the contract's.
     #[error("{path}: has SHA-256 {found}, but model.toml says {expected}; the file is damaged or was replaced")]
     Hash {
         /// The file.
@@ -136,7 +136,7 @@ pub enum ModelError {
     },
 }
 
-/// Rows of a batch: the requested conditions, then the guidance reference.
+/// Rows in a batch: one with the requested conditions, one with the guidance reference.
 const ROWS: usize = 2;
 
 /// The networks of one model. They can run on any thread, one thread at a time.
@@ -144,25 +144,25 @@ const ROWS: usize = 2;
 pub struct Models {
     /// The contract.
     pub manifest: Manifest,
-    /// Chooses the notes.
+    /// Decides notes and pedal.
     pub composer: ComposerGraphs,
-    /// Plays them.
+    /// Plays the notes.
     pub pianist: PianistGraphs,
     /// Maps eight mel frames and state to eight spectra, delayed by [`LOOK_AHEAD`] frames; `None` if the model has none.
     pub vocoder: Option<Graph>,
 }
 
-/// The composer's networks: a step of the transformer, and the parts of its decoder in the order in which they run. Most
-/// take two rows, the requested conditions and the guidance reference; class indices are floats.
+/// The composer's networks: the transformer and the parts of its decoder, in the order in which they run. Most process two
+/// rows, one with the requested conditions and one with the guidance reference. Class indices are floats.
 #[derive(Debug)]
 pub struct ComposerGraphs {
-    /// Maps what was played and what is requested to the frame's base state; see [`frame`] for its ports.
-    pub frame: Graph,
+    /// Maps the notes played and the conditions to the latent's base state; see [`transformer`] for its ports.
+    pub transformer: Graph,
     /// Maps the base state `[2, width]` and the pedal action `[1]` to the logits of its offset `[2, 8]` and the notes' base
     /// state `[2, width]`.
     pub pedal: Graph,
-    /// Maps the notes' base state, the sum of the latent's notes, the last note `[1, width]` and whether there is none
-    /// `[1]` to a state `[2, width]` and logits `[2, 9]`.
+    /// Maps the notes' base state, the summed embeddings of the latent's notes so far, the embedding of the last one, both
+    /// `[1, width]`, and a flag for the first note `[1]` to a state `[2, width]` and logits `[2, 9]`.
     pub offset: Graph,
     /// Maps state, offset `[1]` and its conditions `[2, 32]` to the next state and logits `[2, 2]`.
     pub voice: Graph,
@@ -172,8 +172,8 @@ pub struct ComposerGraphs {
     pub velocity: Graph,
     /// Maps state and velocity `[1]` to logits `[2, 24]`.
     pub duration: Graph,
-    /// Maps a note `[5]` to its embeddings for the next latent, the rest of this one and the next note, `[1, width]`
-    /// each.
+    /// Maps a note `[5]` to its embeddings for the next latent, for the rest of this latent and for the next note,
+    /// `[1, width]` each.
     pub note: Graph,
 }
 
@@ -202,8 +202,7 @@ impl Opener<'_> {
         Ok(graph)
     }
 
-    /// Opens a graph with a state, whose inputs are `input`, the state and `inputs`, and whose outputs end with the next
-    /// state.
+    /// Opens a stateful graph. Its inputs are `input`, the state and `inputs`; its outputs are `outputs` and the next state.
     fn open_stateful(&self, name: &str, input: Port, inputs: &[Port], outputs: &[Port]) -> Result<Graph, ModelError> {
         let bytes = self.manifest.verified(self.folder, name)?;
         let mut graph = Graph::load(self.runtime, &bytes, &self.folder.join(name))?;
@@ -214,26 +213,26 @@ impl Opener<'_> {
     }
 
     fn composer(&self) -> Result<ComposerGraphs, ModelError> {
-        let context = &self.manifest.composer;
-        let (wide, narrow) = ([ROWS, context.width], [1, context.width]);
+        let layout = &self.manifest.composer;
+        let (wide, narrow) = ([ROWS, layout.width], [1, layout.width]);
         let logits = |classes| Port::new("logits", &[ROWS, classes]);
         let (state, next) = (Port::new("state", &wide), Port::new("state_next", &wide));
         let one = |name| Port::new(name, &[1]);
-        let ring = [ROWS, context.heads, context.slots, context.head_dim];
-        let row = [context.layers, ROWS, context.heads, 1, context.head_dim];
+        let ring = [ROWS, layout.heads, layout.slots, layout.head_dim];
+        let row = [layout.layers, ROWS, layout.heads, 1, layout.head_dim];
         let mut inputs = vec![
             Port::new("notes", &narrow),
             Port::new("memory", &[1, MEMORY_WIDTH]),
-            Port::new("frame", &[ROWS, FRAME_WIDTH]),
+            Port::new("frame", &[ROWS, STEP_WIDTH]),
             Port::new("fine", &[ROWS, OFFSETS, FINE_WIDTH]),
             Port::new("sounding", &[1, SOUNDING_WIDTH]),
             one("melody"),
             one("pedal"),
-            Port::new("mask", &[context.slots]),
-            Port::new("cos", &[context.head_dim]),
-            Port::new("sin", &[context.head_dim]),
+            Port::new("mask", &[layout.slots]),
+            Port::new("cos", &[layout.head_dim]),
+            Port::new("sin", &[layout.head_dim]),
         ];
-        for layer in 0..context.layers {
+        for layer in 0..layout.layers {
             inputs.extend(["k", "v"].map(|kind| Port::new(&format!("{kind}{layer}"), &ring)));
         }
         let base = Port::new("base", &wide);
@@ -243,7 +242,7 @@ impl Opener<'_> {
             self.open(&format!("composer-{name}.onnx"), inputs, outputs)
         };
         Ok(ComposerGraphs {
-            frame: part(
+            transformer: part(
                 "frame",
                 &inputs,
                 &[base.clone(), logits(PEDALS), Port::new("k_new", &row), Port::new("v_new", &row)],
@@ -300,8 +299,8 @@ impl Models {
     /// Loads and checks a model folder.
     ///
     /// # Errors
-    /// If a file is missing, truncated, damaged, of the wrong shape or for a different version; the message gives the file, the
-    /// expected and the actual value.
+    /// If a file is missing, truncated, damaged, has wrong shapes or is for a different version. The message gives the file,
+    /// the expected and the actual value.
     pub fn load(runtime: &Runtime, folder: &Path) -> Result<Self, ModelError> {
         let manifest = Manifest::read(&folder.join("model.toml"))?;
         let opener = Opener { runtime, folder, manifest: &manifest };
@@ -310,27 +309,27 @@ impl Models {
     }
 }
 
-/// Indices of the inputs and outputs of [`ComposerGraphs::frame`].
-pub mod frame {
+/// Indices of the inputs and outputs of [`ComposerGraphs::transformer`].
+pub mod transformer {
     /// Summed embeddings of the previous latent's notes `[1, width]`.
     pub const NOTES: usize = 0;
-    /// What was played at the same position in earlier bars `[1, 1205]`.
+    /// The memory: notes played at the same position in earlier bars, and in the recalled phrase `[1, 1205]`.
     pub const MEMORY: usize = 1;
     /// Conditions of the latent, two rows of 66.
-    pub const FRAME: usize = 2;
+    pub const STEP: usize = 2;
     /// Conditions of the offsets, two rows of 8 × 32.
     pub const FINE: usize = 3;
     /// Keys held, then strings that only the pedal sustains `[1, 176]`.
     pub const SOUNDING: usize = 4;
-    /// The melody's last key `[1]`.
+    /// Last key of the melody `[1]`.
     pub const MELODY: usize = 5;
-    /// The pedal action of the previous latent `[1]`.
+    /// Pedal action of the previous latent `[1]`.
     pub const PEDAL: usize = 6;
-    /// 0 for visible slots, −1e9 for the others `[slots]`.
+    /// Attention mask: 0 for visible slots, −1e9 for the others `[slots]`.
     pub const MASK: usize = 7;
-    /// Cosines of the position `[head_dim]`.
+    /// Cosines of the rotary angles `[head_dim]`.
     pub const COS: usize = 8;
-    /// Sines of the position `[head_dim]`.
+    /// Sines of the rotary angles `[head_dim]`.
     pub const SIN: usize = 9;
     /// Cached keys of the first layer, 2 × heads × slots × head_dim; each further layer is two inputs later.
     pub const K: usize = 10;
@@ -346,10 +345,10 @@ pub mod frame {
     pub const V_NEW: usize = 3;
 }
 
-/// Indices of the inputs of stateful graphs: the input and the state. The last output is the next state.
+/// Indices of the first two inputs of stateful graphs. Their last output is the next state.
 pub mod stateful {
     /// The input.
     pub const INPUT: usize = 0;
-    /// The packed state; zeros at the start.
+    /// The state; all zeros at the start.
     pub const STATE: usize = 1;
 }

@@ -1,4 +1,4 @@
-//! The networks of one model, ready for the generator.
+//! The networks of one model, warmed up for the generator.
 
 use super::GeneratorError;
 use super::composer::{Composer, ComposerState};
@@ -8,7 +8,7 @@ use crate::generator::vocoder::Vocoder;
 use crate::generator::warm_up::finite;
 use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT};
 
-/// The networks of one model, warmed up. Created on any thread except the audio thread; can be sent to another.
+/// The networks of one model, warmed up. Can be created on any thread except the audio thread and sent to another thread.
 #[derive(Debug)]
 pub struct Networks {
     pub(super) composer: Composer,
@@ -17,7 +17,7 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// Runs every network once, so that the first latent is as fast as the others, and checks the outputs.
+    /// Creates the networks. Runs each once, so that the first latent is as fast as the others, and checks the outputs.
     ///
     /// # Errors
     /// If a network fails or returns NaN or infinity.
@@ -29,11 +29,11 @@ impl Networks {
             vocoder: Vocoder::new(vocoder),
         };
         networks.warm_up()?;
-        networks.forget();
+        networks.reset();
         Ok(networks)
     }
 
-    /// The composer's state at the start of a performance.
+    /// Returns the composer's state at the start of a performance.
     pub(super) fn start(&self) -> ComposerState {
         self.composer.start()
     }
@@ -47,8 +47,8 @@ impl Networks {
         })
     }
 
-    /// Resets the states of pianist and vocoder.
-    pub(super) fn forget(&mut self) {
+    /// Clears the states of pianist and vocoder.
+    pub(super) fn reset(&mut self) {
         self.pianist.states().into_iter().for_each(|state| state.fill(0.0));
         self.vocoder.state().fill(0.0);
     }

@@ -1,4 +1,4 @@
-//! The pianist's noise.
+//! The noise from which the pianist samples latents.
 
 use std::f64::consts::TAU;
 
@@ -8,12 +8,12 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use crate::generator::model::{LATENT_DIMS, Latent};
 
 /// Returns independent standard normal numbers for a latent (Box and Muller 1958). They depend only on the seed and the
-/// latent, so a changed plan gets the same noise.
+/// latent, so a new plan draws the same noise.
 pub(super) fn normal(seed: u64, latent: u64) -> Latent {
-    let mut dice = ChaCha8Rng::seed_from_u64(seed);
-    dice.set_stream(latent);
-    // In 0..1, excluding 0, whose logarithm is infinite.
-    let mut unit = || ((dice.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(latent);
+    // In 0..1 without 0, whose logarithm is infinite.
+    let mut unit = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     let mut noise = [0.0; LATENT_DIMS];
     for pair in noise.chunks_exact_mut(2) {
         let radius = (-2.0 * unit().ln()).sqrt();
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_normal() {
+    fn noise_is_standard_normal() {
         let all: Vec<f64> = (0..4000).flat_map(|latent| normal(3, latent)).map(f64::from).collect();
         let mean = all.iter().sum::<f64>() / all.len() as f64;
         let variance = all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / all.len() as f64;
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn each_latent_and_seed_has_its_own() {
+    fn noise_differs_by_seed_and_latent() {
         assert_eq!(normal(1, 5), normal(1, 5));
         assert!(normal(1, 5) != normal(1, 6) && normal(1, 5) != normal(2, 5));
     }

@@ -5,17 +5,17 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Positions within a latent at which a note can begin; one hop each.
+/// Positions within a latent at which a note can begin, one hop apart.
 pub const OFFSETS: usize = 8;
 /// MIDI note of the lowest key.
 pub(super) const LOWEST_KEY: u8 = 21;
 /// Keys of a piano.
 pub const KEYS: usize = 88;
-/// Accompaniment and melody.
+/// Number of voices: accompaniment and melody.
 pub const VOICES: usize = 2;
-/// The voice of a note of the melody.
+/// Voice of the melody.
 pub(super) const MELODY: u8 = 1;
-/// The melody's last key before there is one.
+/// Value of the last melody key before the first note.
 pub(super) const NO_MELODY: u8 = KEYS as u8;
 /// Velocity classes.
 pub const VELOCITIES: usize = 32;
@@ -24,52 +24,53 @@ pub(super) const VELOCITY_WIDTH: u8 = 4;
 /// Duration classes.
 pub const DURATIONS: usize = 24;
 /// Key-down times of the first and the last class, in seconds; the others are evenly spaced on a logarithmic scale.
-const SHORTEST: f64 = 0.03;
-const LONGEST: f64 = 6.0;
+const MIN_SECONDS: f64 = 0.03;
+const MAX_SECONDS: f64 = 6.0;
 /// Pedal actions; see [`Pedal`].
 pub const PEDALS: usize = 3;
 
-/// Bars after which a note is remembered.
+/// Lags of the memory in bars.
 pub(super) const LAGS: [u32; 4] = [1, 2, 4, 8];
-/// The memory's slots: one for each lag, and one for the phrase that returns.
+/// The memory's slots: one for each lag, and one for the recalled phrase.
 pub(super) const SLOTS: usize = LAGS.len() + 1;
-/// Counts in a slot: struck keys of each voice, then offsets, velocities (and the unknown one) and durations.
+/// Number of counts in a slot: keys of each voice, then offsets, velocities (and one for unknown) and durations.
 pub(super) const SLOT_WIDTH: usize = VOICES * KEYS + OFFSETS + VELOCITIES + 1 + DURATIONS;
 /// Length of the memory.
 pub const MEMORY_WIDTH: usize = SLOTS * SLOT_WIDTH;
-/// Length of the composer's conditions of a latent: values, then one mask per group, 1 where known.
-pub const FRAME_WIDTH: usize = 66;
-/// Length of its conditions of an offset: pitch classes of the chord, bass, and harmonics 1 to 4 of the beat's phase.
+/// Length of the composer's conditions of a latent: values, then one mask per group, 1 if constrained.
+pub const STEP_WIDTH: usize = 66;
+/// Length of the composer's conditions of an offset: pitch classes of the chord, bass, and harmonics 1 to 4 of the beat
+/// phase.
 pub const FINE_WIDTH: usize = 32;
 /// Length of the sounding notes: keys held down, then strings that only the pedal sustains.
 pub const SOUNDING_WIDTH: usize = 2 * KEYS;
 
-/// Hops by which the pianist's roll runs ahead of its mel frames, whose windows extend beyond their centre.
+/// Hops by which the pianist's roll is ahead of its mel frames, whose windows extend beyond their centres.
 pub const AHEAD: usize = 2;
-/// Values for each key in the roll: attack, force, held, young, old, rise.
+/// Values for each key in the roll: attack, attack velocity, sounding velocity, its fast and slow decay, release.
 pub(super) const CHANNELS: usize = 6;
 /// Length of the roll of a hop: the channels of every key, whether the pedal is down, and whether that is known.
 pub const ROLL_WIDTH: usize = CHANNELS * KEYS + 2;
 /// Length of the pianist's mood: emotion, affect and their masks.
 pub const MOOD_WIDTH: usize = 12;
 
-/// Hops for which the pedal stays up in a pedal change, if the latent is long enough.
+/// Hops for which a pedal change raises the pedal, unless the latent ends before.
 pub const LIFT: u8 = 4;
 
 /// The pedal action of a latent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Pedal {
-    /// It is up at the end of the latent.
+    /// The pedal is up at the end of the latent.
     #[default]
     Up,
-    /// It is down.
+    /// The pedal is down at the end of the latent.
     Down,
-    /// It is lifted and pressed again.
+    /// The pedal is raised and pressed again.
     Changed,
 }
 
 impl Pedal {
-    /// The pedal of a class.
+    /// Returns the action of a class.
     pub(super) const fn of(class: usize) -> Self {
         match class {
             0 => Self::Up,
@@ -79,14 +80,14 @@ impl Pedal {
     }
 }
 
-/// A note as the composer writes it.
+/// A note in the composer's classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WrittenNote {
     /// Position in the latent at which it begins, below [`OFFSETS`].
     pub offset: u8,
-    /// 1 if it belongs to the melody.
+    /// 1 for the melody, 0 for the accompaniment.
     pub voice: u8,
-    /// Key from the lowest, below [`KEYS`].
+    /// Key, counted from the lowest; below [`KEYS`].
     pub key: u8,
     /// Velocity class, below [`VELOCITIES`].
     pub velocity: u8,
@@ -95,42 +96,42 @@ pub struct WrittenNote {
 }
 
 impl WrittenNote {
-    /// Its properties in the order in which the composer chooses them.
+    /// Returns the properties in the order in which the composer chooses them.
     pub(super) fn parts(self) -> [f32; 5] {
         [self.offset, self.voice, self.key, self.velocity, self.duration].map(f32::from)
     }
 
-    /// Whether it belongs to the melody.
+    /// Returns whether the note belongs to the melody.
     #[must_use]
     pub const fn is_melody(self) -> bool {
         self.voice == MELODY
     }
 
-    /// Its MIDI velocity: the centre of its class.
+    /// Returns the MIDI velocity at the centre of the class.
     #[must_use]
     pub const fn midi_velocity(self) -> u8 {
         self.velocity * VELOCITY_WIDTH + VELOCITY_WIDTH / 2
     }
 
-    /// Its MIDI note number.
+    /// Returns the MIDI note number.
     #[must_use]
     pub const fn midi_note(self) -> u8 {
         self.key + LOWEST_KEY
     }
 
-    /// Seconds for which its key is held.
+    /// Returns how long the key is held, in seconds.
     #[must_use]
     pub fn seconds(self) -> f64 {
-        SHORTEST * (LONGEST / SHORTEST).powf(f64::from(self.duration) / (DURATIONS - 1) as f64)
+        MIN_SECONDS * (MAX_SECONDS / MIN_SECONDS).powf(f64::from(self.duration) / (DURATIONS - 1) as f64)
     }
 }
 
-/// What the composer writes for one latent.
+/// The composer's output for one latent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct WrittenFrame {
+pub struct StepNotes {
     /// The pedal action.
     pub pedal: Pedal,
-    /// The offset at which the pedal moves, if it does.
+    /// The offset of the pedal action.
     pub pedal_offset: u8,
     /// The notes that begin, in ascending order of offset, then key.
     pub notes: Vec<WrittenNote>,
@@ -141,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_cover_their_range_evenly() {
+    fn duration_classes_are_evenly_spaced_on_a_logarithmic_scale() {
         let seconds = |duration| WrittenNote { duration, ..WrittenNote::default() }.seconds();
         assert!((seconds(0) - 0.03).abs() < 1e-12 && (seconds(23) - 6.0).abs() < 1e-9);
         assert!((seconds(2) / seconds(1) - seconds(20) / seconds(19)).abs() < 1e-9);

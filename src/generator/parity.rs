@@ -1,5 +1,5 @@
-//! Tests that the shipped networks, run step by step as in a performance, match PyTorch's results for whole sequences
-//! at export.
+//! Tests that the shipped networks, run step by step as in a performance, match the results that PyTorch computed for whole
+//! sequences at export.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub(super) fn vectors(folder: &Path, name: &str) -> BTreeMap<String, Vec<f32>> {
     let read = |entry: &Value| {
         assert_eq!(entry["dtype"], "F32");
         let [from, until] = [0, 1].map(|i| 8 + header + entry["data_offsets"][i].as_u64().unwrap() as usize);
-        bytes[from..until].chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
+        bytes[from..until].chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
     };
     tensors
         .iter()
@@ -36,12 +36,12 @@ pub(super) fn vectors(folder: &Path, name: &str) -> BTreeMap<String, Vec<f32>> {
         .collect()
 }
 
-fn apart(a: &[f32], b: &[f32]) -> f32 {
+fn max_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Runs a graph with a state over sequences of its inputs, in their order, and compares its outputs.
+/// Runs a stateful graph over sequences of inputs and compares its outputs. `inputs` gives the index and name of each input.
 fn compare(mut graph: Graph, expected: &BTreeMap<String, Vec<f32>>, inputs: &[(usize, &str)], outputs: &[&str]) {
     let steps = expected[outputs[0]].len() / graph.outputs().next().unwrap().len();
     for step in 0..steps {
@@ -51,15 +51,15 @@ fn compare(mut graph: Graph, expected: &BTreeMap<String, Vec<f32>>, inputs: &[(u
         }
         graph.step().unwrap();
         for (output, name) in graph.outputs().zip(outputs) {
-            let apart = apart(output, &expected[*name][step * output.len()..][..output.len()]);
-            assert!(apart < 1e-3, "{name}, step {step}: {apart}");
+            let difference = max_difference(output, &expected[*name][step * output.len()..][..output.len()]);
+            assert!(difference < 1e-3, "{name}, step {step}: {difference}");
         }
     }
     assert!(steps > 4);
 }
 
 #[test]
-fn the_prior_draws_the_same_latents() {
+fn the_prior_matches() {
     let folder = folder();
     let expected = vectors(&folder, "prior.safetensors");
     let inputs = [(stateful::INPUT, "before"), (2, "roll"), (3, "piano"), (4, "mood")];
@@ -67,27 +67,27 @@ fn the_prior_draws_the_same_latents() {
 }
 
 #[test]
-fn the_pianist_plays_the_same_mel_frames() {
+fn the_decoder_matches() {
     let folder = folder();
     let expected = vectors(&folder, "decoder.safetensors");
     compare(models(&folder).pianist.decoder, &expected, &[(stateful::INPUT, "z"), (2, "roll"), (3, "piano")], &["mel"]);
 }
 
 #[test]
-fn the_vocoder_produces_the_same_samples() {
+fn the_vocoder_matches() {
     let folder = folder();
     let mut vocoder = Vocoder::new(models(&folder).vocoder);
     let expected = vectors(&folder, "vocoder.safetensors");
-    let (mut ours, mut theirs) = (Istft::new(), Istft::new());
+    let (mut actual, mut reference) = (Istft::new(), Istft::new());
     let mut hops = [[0.0; HOP]; 2];
     let mut loudest = 0.0f32;
     for (block, mel) in expected["mel"].chunks_exact(size_of::<MelBlock>() / 4).enumerate() {
         for (i, (real, imag)) in vocoder.step(mel.try_into().unwrap()).unwrap().frames().enumerate() {
             let at = (block * FRAMES_PER_LATENT + i) * BINS..(block * FRAMES_PER_LATENT + i + 1) * BINS;
-            ours.push(real, imag, &mut hops[0]);
-            theirs.push(&expected["real"][at.clone()], &expected["imag"][at], &mut hops[1]);
-            let apart = apart(&hops[0], &hops[1]);
-            assert!(apart < 1e-4, "block {block}, frame {i}: {apart}");
+            actual.push(real, imag, &mut hops[0]);
+            reference.push(&expected["real"][at.clone()], &expected["imag"][at], &mut hops[1]);
+            let difference = max_difference(&hops[0], &hops[1]);
+            assert!(difference < 1e-4, "block {block}, frame {i}: {difference}");
             loudest = loudest.max(hops[1].iter().copied().fold(0.0, f32::max));
         }
     }

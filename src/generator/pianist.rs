@@ -1,4 +1,5 @@
-//! The pianist: turns the composer's notes into mel frames. A prior samples how they are played; a decoder plays them.
+//! The pianist: turns the composer's notes into mel frames. A prior predicts the latent, which describes how the notes are
+//! played; a decoder plays them.
 
 mod roll;
 
@@ -8,13 +9,13 @@ use roll::Strings;
 
 use crate::generator::model::{Latent, PianistGraphs, stateful};
 use crate::generator::noise::normal;
-use crate::generator::notes::WrittenFrame;
+use crate::generator::notes::StepNotes;
 use crate::generator::vocoder::MelBlock;
 use crate::generator::warm_up::warm_up;
 use crate::generator::{GeneratorError, LATENT_FRAMES};
 use crate::music::plan::Plan;
 
-/// Inputs of the graphs after the input and the state.
+/// Indices of the graphs' inputs after the input and the state.
 const ROLL: usize = 2;
 const PIANO: usize = 3;
 const MOOD: usize = 4;
@@ -42,12 +43,12 @@ impl Pianist {
         warm_up("pianist's decoder", &mut self.0.decoder)
     }
 
-    /// The states of prior and decoder, for a rollback.
+    /// Returns the states of prior and decoder.
     pub(super) fn states(&mut self) -> [&mut [f32]; 2] {
         [self.0.prior.input(stateful::STATE), self.0.decoder.input(stateful::STATE)]
     }
 
-    /// Plays the notes of a latent: eight mel frames, starting [`AHEAD`] frames before its first.
+    /// Plays the notes of a latent. Returns eight mel frames, starting [`AHEAD`] frames before the latent.
     ///
     /// # Errors
     /// If a network fails or returns NaN or infinity; the state is then undefined.
@@ -56,7 +57,7 @@ impl Pianist {
         state: &mut PianistState,
         latent: u64,
         plan: &Plan,
-        written: &WrittenFrame,
+        written: &StepNotes,
     ) -> Result<MelBlock, GeneratorError> {
         let PianistGraphs { prior, decoder } = &mut self.0;
         let from = latent * LATENT_FRAMES;
@@ -68,7 +69,7 @@ impl Pianist {
             mood[..8].copy_from_slice(&emotion);
             mood[8..].copy_from_slice(&[affect.valence, affect.arousal, 1.0, 1.0]);
         }
-        weigh(plan.piano(from), prior.input(PIANO));
+        write_piano_weights(plan.piano(from), prior.input(PIANO));
         prior.input(stateful::INPUT).copy_from_slice(&state.z);
         prior.step()?;
         let noise = normal(plan.seed, latent);
@@ -78,7 +79,7 @@ impl Pianist {
         finite("pianist's prior", from, &state.z)?;
         decoder.input(stateful::INPUT).copy_from_slice(&state.z);
         decoder.input(ROLL).copy_from_slice(prior.input(ROLL));
-        weigh(plan.piano(from), decoder.input(PIANO));
+        write_piano_weights(plan.piano(from), decoder.input(PIANO));
         decoder.step()?;
         let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked at load");
         finite("pianist's decoder", from, &mel)?;
@@ -86,11 +87,12 @@ impl Pianist {
     }
 }
 
-/// Weights of the pianos at a position between the first (0) and the last (1); only its two neighbours have any.
-fn weigh(place: f32, weights: &mut [f32]) {
-    let place = place.clamp(0.0, 1.0) * (weights.len() - 1) as f32;
+/// Writes the weights of the pianos at a position between the first (0) and the last (1), interpolated linearly between
+/// neighbours.
+fn write_piano_weights(position: f32, weights: &mut [f32]) {
+    let position = position.clamp(0.0, 1.0) * (weights.len() - 1) as f32;
     for (at, weight) in weights.iter_mut().enumerate() {
-        *weight = (1.0 - (place - at as f32).abs()).max(0.0);
+        *weight = (1.0 - (position - at as f32).abs()).max(0.0);
     }
 }
 
@@ -105,16 +107,16 @@ mod tests {
 
     #[test]
     fn two_neighbouring_pianos_share_the_weight() {
-        let weights = |place: f32| {
+        let weights = |position: f32| {
             let mut weights = [0.0; 3];
-            weigh(place, &mut weights);
+            write_piano_weights(position, &mut weights);
             weights
         };
         assert_eq!(weights(0.0), [1.0, 0.0, 0.0]);
         assert_eq!(weights(0.75), [0.0, 0.5, 0.5]);
         assert_eq!(weights(1.0), [0.0, 0.0, 1.0]);
         let mut alone = [0.0];
-        weigh(0.4, &mut alone);
+        write_piano_weights(0.4, &mut alone);
         assert_eq!(alone, [1.0]);
     }
 }

@@ -1,4 +1,4 @@
-//! Produces the hops for the engine: those of the newest future, crossfaded from the previous one.
+//! Produces the hops for the engine, with a crossfade from each future to the next.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,12 +6,12 @@ use super::crossfade::Crossfade;
 use super::hop_ring::HopRing;
 use crate::event::Hop;
 
-/// Joins futures by crossfades.
+/// Joins futures with crossfades.
 #[derive(Debug)]
 pub(super) struct Splicer {
-    /// Hops sent of the newest future, including the crossfade.
+    /// Hops of the newest future that were sent, including the crossfade.
     sent: HopRing,
-    /// Hops sent of the future it replaced.
+    /// Hops of the previous future that were sent.
     before: HopRing,
     fade: Option<Crossfade>,
     epoch: u32,
@@ -43,18 +43,18 @@ impl Splicer {
         self.epoch
     }
 
-    /// Opens a new epoch at hop `heard`. `old` is the future that ends there, final before hop `ready`.
-    pub(super) fn open(&mut self, heard: u64, old: &HopRing, ready: u64) {
-        // The crossfade needs the old future beyond what was sent of it.
+    /// Starts a new epoch at hop `splice`. `old` holds the future that ends there, whose hops before `ready` are final.
+    pub(super) fn start_epoch(&mut self, splice: u64, old: &HopRing, ready: u64) {
+        // The crossfade needs hops of the old future that were not sent.
         self.render(self.next_hop, u64::MAX, old, ready);
-        // Up to the splice, the hops sent last are played, unless they would have started only after it.
-        if self.fade.is_none_or(|fade| fade.first < heard) {
+        // The hops sent last are played up to the splice, unless their own splice is later.
+        if self.fade.is_none_or(|fade| fade.first < splice) {
             std::mem::swap(&mut self.before, &mut self.sent);
         }
         self.sent.clear();
-        self.fade = Some(Crossfade::new(heard));
+        self.fade = Some(Crossfade::new(splice));
         self.epoch += 1;
-        self.next_hop = self.next_hop.min(heard);
+        self.next_hop = self.next_hop.min(splice);
     }
 
     /// Moves the newest splice to a later hop, in a new epoch.
@@ -64,13 +64,13 @@ impl Splicer {
         self.next_hop = first;
     }
 
-    /// Resumes at a hop without a crossfade after starvation.
+    /// Resumes at a hop without a crossfade, after starvation.
     pub(super) fn resume_at(&mut self, hop: u64) {
         self.next_hop = hop;
         self.fade = None;
     }
 
-    /// Appends the final hops of `fresh` (those before `ready`) up to hop `until`, ordered by index.
+    /// Appends the final hops of `fresh`, those before `ready`, up to hop `until`, ordered by index.
     pub(super) fn send(&mut self, fresh: &HopRing, ready: u64, until: u64, out: &mut Vec<Hop>) {
         let first = self.next_hop;
         self.next_hop = self.render(first, until, fresh, ready);
@@ -78,13 +78,13 @@ impl Splicer {
         out.extend(hops.map(|(index, samples)| Hop { index, epoch: self.epoch, samples: *samples }));
     }
 
-    /// Returns its state for hops from `first` on. Epochs are counted anew.
+    /// Returns the state for a checkpoint, with the hops from `first` on. The epoch is not saved.
     pub(super) fn save(&self, first: u64) -> SplicerState {
         let Self { sent, before, fade, epoch: _, next_hop } = self;
         SplicerState { sent: sent.since(first), before: before.since(first), fade: *fade, next_hop: *next_hop }
     }
 
-    /// Continues from a state, in epoch 0.
+    /// Creates a splicer from a saved state, in epoch 0.
     pub(super) fn restore(state: &SplicerState) -> Self {
         let SplicerState { sent, before, fade, next_hop } = state;
         Self { sent: HopRing::of(sent), before: HopRing::of(before), fade: *fade, epoch: 0, next_hop: *next_hop }
@@ -98,8 +98,8 @@ impl Splicer {
         hops.map(|(index, samples)| Hop { index, epoch: self.epoch, samples: *samples }).collect()
     }
 
-    /// Writes final hops from `first` to `until` to `sent`: the old future up to the splice, then the crossfade, then the new
-    /// future. Returns the hop after the last.
+    /// Writes final hops from `first` up to `until` to `sent`: the old future up to the splice, then the crossfade, then the
+    /// new future. Returns the hop after the last one written.
     fn render(&mut self, first: u64, until: u64, fresh: &HopRing, mut ready: u64) -> u64 {
         if let Some(fade) = &mut self.fade {
             if ready < fade.end() {

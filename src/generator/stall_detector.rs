@@ -1,4 +1,4 @@
-//! Detects when the network stops playing notes.
+//! Detects that the network has stopped playing notes.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,15 +9,15 @@ use crate::music::conditions::Conditions;
 
 /// Log-mel values below this are inaudible and do not count.
 const INAUDIBLE: f32 = -7.0;
-/// Mean rise of the bands from one mel frame to the next that counts as an onset: in piano music, 96 % of onsets exceed
-/// it, and only one in thousands of frames without an onset does.
+/// Mean rise of the bands between mel frames that counts as an onset. In piano music, it is exceeded at 96 % of onsets and
+/// in only one of thousands of frames without an onset.
 const ONSET: f32 = 0.15;
 /// Minimum time without an onset that counts as a stall.
-const PATIENCE_SECONDS: f64 = 5.0;
+const STALL_SECONDS: f64 = 5.0;
 /// Number of missing requested notes that count as a stall.
-const MISSED_NOTES: f64 = 8.0;
+const STALL_NOTES: f64 = 8.0;
 
-/// Counts latents without an onset, whether silent or filled by a tone that never ends.
+/// Counts latents without an onset, whether silent or filled by a sustained tone.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct StallDetector {
     #[serde(with = "bytes")]
@@ -30,10 +30,10 @@ impl StallDetector {
         Self { last: [INAUDIBLE; BANDS], without_onset: 0 }
     }
 
-    /// Checks a latent's mel frames; returns true when notes were requested but none began for too long, and then starts
-    /// counting again.
-    pub(super) fn is_stuck(&mut self, mel: &MelBlock, requested: &Conditions) -> bool {
-        let mut begins = false;
+    /// Processes a latent's mel frames. Returns true, and resets the count, if notes were requested but none has begun for too
+    /// long.
+    pub(super) fn update(&mut self, mel: &MelBlock, requested: &Conditions) -> bool {
+        let mut has_onset = false;
         for frame in mel.chunks_exact(BANDS) {
             let mut rise = 0.0;
             for (last, value) in self.last.iter_mut().zip(frame) {
@@ -41,23 +41,23 @@ impl StallDetector {
                 rise += (value - *last).max(0.0) / BANDS as f32;
                 *last = value;
             }
-            begins |= rise > ONSET;
+            has_onset |= rise > ONSET;
         }
-        self.without_onset = if begins { 0 } else { self.without_onset + 1 };
-        let stuck = f64::from(self.without_onset) > patience(requested) * LATENTS_PER_SECOND;
-        if stuck {
+        self.without_onset = if has_onset { 0 } else { self.without_onset + 1 };
+        let stalled = f64::from(self.without_onset) > max_gap_seconds(requested) * LATENTS_PER_SECOND;
+        if stalled {
             self.without_onset = 0;
         }
-        stuck
+        stalled
     }
 }
 
-/// Maximum seconds without an onset under the requested conditions; infinite when silence is requested.
-fn patience(requested: &Conditions) -> f64 {
+/// Returns the maximum time without an onset under the requested conditions; infinite if silence is requested.
+fn max_gap_seconds(requested: &Conditions) -> f64 {
     match requested.density {
         Some(density) if density <= 0.1 => f64::INFINITY,
-        Some(density) => PATIENCE_SECONDS.max(MISSED_NOTES / f64::from(density)),
-        None => PATIENCE_SECONDS,
+        Some(density) => STALL_SECONDS.max(STALL_NOTES / f64::from(density)),
+        None => STALL_SECONDS,
     }
 }
 
@@ -65,23 +65,23 @@ fn patience(requested: &Conditions) -> f64 {
 mod tests {
     use super::*;
 
-    fn latents_until_stuck(density: Option<f32>, mel: impl Fn(u32, usize, usize) -> f32) -> Option<u32> {
+    fn latents_until_stall(density: Option<f32>, mel: impl Fn(u32, usize, usize) -> f32) -> Option<u32> {
         let requested = Conditions { density, ..Conditions::default() };
         let mut stall = StallDetector::new();
-        (0..600).find(|latent| stall.is_stuck(&std::array::from_fn(|i| mel(*latent, i / BANDS, i % BANDS)), &requested))
+        (0..600).find(|latent| stall.update(&std::array::from_fn(|i| mel(*latent, i / BANDS, i % BANDS)), &requested))
     }
 
     #[test]
-    fn silence_and_drones_are_noticed() {
-        assert_eq!(latents_until_stuck(Some(4.0), |_, _, _| -11.5), Some(58));
+    fn detects_silence_and_drones() {
+        assert_eq!(latents_until_stall(Some(4.0), |_, _, _| -11.5), Some(58));
         let drone = |_, _, band: usize| if band % 9 == 3 { -2.0 } else { -8.0 };
-        assert_eq!(latents_until_stuck(Some(4.0), drone), Some(59), "its start is an onset");
-        assert_eq!(latents_until_stuck(Some(1.0), |_, _, _| -11.5), Some(93), "fewer notes, more time");
+        assert_eq!(latents_until_stall(Some(4.0), drone), Some(59), "its start is an onset");
+        assert_eq!(latents_until_stall(Some(1.0), |_, _, _| -11.5), Some(93), "fewer notes, more time");
     }
 
     #[test]
     fn requested_silence_is_not_a_stall() {
-        assert_eq!(latents_until_stuck(Some(0.0), |_, _, _| -11.5), None);
+        assert_eq!(latents_until_stall(Some(0.0), |_, _, _| -11.5), None);
     }
 
     #[test]
@@ -91,6 +91,6 @@ mod tests {
             let since = (latent % 24) as f32 + frame as f32 / 8.0;
             if band % 9 == 3 { -1.0 - 0.2 * since } else { -7.5 }
         };
-        assert_eq!(latents_until_stuck(Some(0.5), notes), None);
+        assert_eq!(latents_until_stall(Some(0.5), notes), None);
     }
 }

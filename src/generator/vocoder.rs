@@ -1,8 +1,8 @@
 //! The vocoder: turns mel frames into samples, eight frames at a time.
 //!
 //! A network, or [`SpectralPeakVocoder`] for models without one, turns mel frames into spectra with a delay of
-//! [`LOOK_AHEAD`] frames; [`Istft`] overlap-adds them. After the mel frames `8k..8k + 8` of latent `k`, the hops before
-//! `8k + 4` are final.
+//! [`LOOK_AHEAD`] frames. [`Istft`] turns the spectra into overlapping windows and adds them. After mel frames
+//! `8k..8k + 8`, the hops before `8k + 4` are final.
 
 mod istft;
 mod spectral_peaks;
@@ -16,7 +16,7 @@ use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
 /// The mel frames of one latent, concatenated.
 pub type MelBlock = [f32; FRAMES_PER_LATENT * BANDS];
 
-/// Turns mel frames into spectra; stateful.
+/// Turns mel frames into spectra. Has a state.
 #[derive(Debug)]
 pub enum Vocoder {
     /// The trained network.
@@ -64,7 +64,7 @@ impl Vocoder {
         }
     }
 
-    /// Returns the state between steps. Write back a saved state to repeat the following steps exactly.
+    /// Returns the state between steps. Restoring a saved state repeats the following steps exactly.
     pub fn state(&mut self) -> &mut [f32] {
         match self {
             Self::Neural(graph) => graph.input(stateful::STATE),

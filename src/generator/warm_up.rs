@@ -1,4 +1,4 @@
-//! The first run of a network, which allocates and is slower than the others.
+//! Warms up networks: their first run allocates and is slower than later ones.
 
 use super::GeneratorError;
 use crate::generator::model::Graph;
@@ -9,7 +9,7 @@ pub(super) fn warm_up(network: &'static str, graph: &mut Graph) -> Result<(), Ge
     graph.outputs().try_for_each(|output| finite(network, output))
 }
 
-/// Fails on NaN and infinity.
+/// Returns an error if any value is NaN or infinite.
 pub(super) fn finite(network: &'static str, values: &[f32]) -> Result<(), GeneratorError> {
     let finite = values.iter().all(|value| value.is_finite());
     if finite { Ok(()) } else { Err(GeneratorError::NotFinite { network, frame: 0 }) }

@@ -1,8 +1,8 @@
 //! The generator thread: keeps the engine supplied with hops ahead of the playhead.
 //!
 //! A splice that reaches the engine too late is moved to a later frame, music that is not ready in time is skipped, and a
-//! failed network is retried. Each of these is reported as a [`WorkerEvent`]. Nothing here runs on the audio thread, and the
-//! sound does not depend on this thread's timing unless an event says so.
+//! failed network is retried; each of these is reported as a [`WorkerEvent`]. Except in these cases, the sound does not
+//! depend on the thread's timing. Nothing here runs on the audio thread.
 
 mod mailbox;
 mod source;
@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 
 use ringbuf::HeapProd;
 
-use super::{Heard, Networks};
+use super::{GeneratedLatent, Networks};
 use crate::engine::EngineStatus;
 use crate::event::health::Loss;
 use crate::event::{Hop, Performed};
@@ -28,16 +28,16 @@ pub use source::HopSource;
 pub use status::WorkerStatus;
 use thread::WorkerThread;
 
-/// Frames to keep ready ahead of the playhead: one second, so that a busy machine causes no gaps. At most half the
-/// engine's hop table.
+/// Frames to generate ahead of the playhead: one second, so that a busy machine causes no gaps. At most half the engine's
+/// hop table.
 pub const AHEAD: u64 = 48_000;
 
-/// Capacity for events until the daemon reads them: 20 s.
+/// Capacity for events that the daemon has not read yet: 20 s.
 const EVENTS: usize = 256;
 
-/// A message to the worker.
+/// A request to the worker.
 #[derive(Debug)]
-enum Order {
+enum Request {
     Follow(Arc<Plan>),
     Replan {
         plan: Arc<Plan>,
@@ -50,11 +50,11 @@ enum Order {
 /// A report from the worker.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WorkerEvent {
-    /// A latent was generated, possibly again.
-    Heard(Heard),
+    /// A latent was generated or regenerated.
+    Generated(GeneratedLatent),
     /// A new plan was spliced in.
     Spliced {
-        /// Frame it was planned for.
+        /// Frame for which it was planned.
         planned: u64,
         /// How it was carried out; `None` if a newer one superseded it.
         performed: Option<Performed>,
@@ -64,7 +64,7 @@ pub enum WorkerEvent {
         /// Frame from which they are played.
         at: u64,
     },
-    /// The music was not ready in time; it resumes after a gap.
+    /// The music was not ready in time and resumes after a gap.
     Resumed {
         /// Number of splices accepted before.
         splices: u64,
@@ -73,7 +73,7 @@ pub enum WorkerEvent {
         /// First frame after the gap.
         at: u64,
     },
-    /// The state was saved, with all plans sent before the request and none after it.
+    /// The state was saved. It includes all plans sent before the request and none sent after it.
     Saved {
         /// The requested frame.
         frame: u64,
@@ -122,9 +122,9 @@ impl Worker {
             status: status.clone(),
             events: sender.clone(),
             ready: VecDeque::new(),
-            splice: None,
+            pending: None,
             splices: 0,
-            steered: None,
+            last_splice: None,
             sent_until: 0,
             failures: 0,
         };
@@ -132,29 +132,29 @@ impl Worker {
         Ok(Self { mailbox, status, events, sender, thread: Some(thread) })
     }
 
-    /// Sends a plan to the thread; with `splice`, one that differs from that frame on. Never blocks.
+    /// Sends a plan to the thread. With `splice`, the plan differs from the previous one from that frame on. Never blocks.
     pub fn plan(&self, plan: Arc<Plan>, splice: Option<u64>) {
-        let order = match splice {
-            Some(splice) => Order::Replan { plan, splice },
-            None => Order::Follow(plan),
+        let request = match splice {
+            Some(splice) => Request::Replan { plan, splice },
+            None => Request::Follow(plan),
         };
-        self.put(order);
+        self.put(request);
     }
 
-    /// Requests the state of the generator, without plans sent from now on, for an engine at `frame`. Never blocks. A
+    /// Requests the state of the generator for an engine at `frame`, without plans sent after the request. Never blocks.
     /// [`WorkerEvent::Saved`] follows once no splice is in progress.
     pub fn save(&self, frame: u64) {
-        self.put(Order::Save(frame));
+        self.put(Request::Save(frame));
     }
 
-    fn put(&self, order: Order) {
-        if let Some(planned) = self.mailbox.put(order) {
+    fn put(&self, request: Request) {
+        if let Some(planned) = self.mailbox.put(request) {
             report(&self.sender, &self.status, WorkerEvent::Spliced { planned, performed: None });
         }
     }
 
-    /// Sends new networks to the thread; see [`crate::generator::Generator::swap`]. Never blocks. Replaces any networks sent
-    /// earlier that have not taken over yet.
+    /// Sends new networks to the thread; see [`crate::generator::Generator::swap`]. They replace networks sent earlier that are
+    /// still pending. Never blocks.
     pub fn swap(&self, networks: Networks) {
         self.mailbox.put_networks(Box::new(networks));
     }
@@ -175,7 +175,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.mailbox.close();
         if let Some(thread) = self.thread.take() {
-            // The thread's panics were already caught and reported.
+            // Panics of the thread were already caught and reported.
             let _ = thread.join();
         }
     }

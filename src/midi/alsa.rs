@@ -26,7 +26,7 @@ const OUT_PORT: &str = "midi_out";
 const FEEDBACK_PORT: &str = "feedback";
 
 fn input() -> Result<MidiInput, MidiError> {
-    // Without the device, the ALSA library would print an error on every search, once a second.
+    // Without the device, the ALSA library would print an error on every search.
     if !Path::new(SEQUENCER).exists() {
         return Err(MidiError::Alsa(format!("{SEQUENCER} does not exist")));
     }
@@ -44,7 +44,7 @@ fn virtual_output() -> Result<MidiOutputConnection, MidiError> {
     output()?.create_virtual(OUT_PORT).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
-/// Opens feedback to a device through its own port, if it is bidirectional. `None` if it is not.
+/// Opens feedback to a device through its own port. Returns `None` if the port is not bidirectional.
 fn open_feedback(port_id: &str) -> Option<Route> {
     let output = output().ok()?;
     let port = output.ports().into_iter().find(|port| port.id() == port_id)?;
@@ -53,14 +53,14 @@ fn open_feedback(port_id: &str) -> Option<Route> {
     route(connection.ok()?).ok()
 }
 
-/// Starts a thread that sends each message at its time, until all senders are dropped.
+/// Starts a thread that sends each message at its time. It ends when the route is dropped.
 fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
-    let (queue, waiting) = sync_channel::<Timed>(QUEUE_CAPACITY);
+    let (queue, receiver) = sync_channel::<Timed>(QUEUE_CAPACITY);
     let send = move || {
-        for timed in &waiting {
+        for timed in &receiver {
             thread::sleep(timed.at.saturating_duration_since(Instant::now()));
             if let Err(error) = connection.send(timed.bytes()) {
-                tracing::debug!(%error, "cannot open MIDI out");
+                tracing::debug!(%error, "cannot send a MIDI message");
             }
         }
     };
@@ -68,13 +68,13 @@ fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
     started.map(|_| Route::Queue(queue)).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
-/// The callback for midir's thread. If it panics, the message is lost but the device stays connected.
+/// Returns the callback for midir's thread. If it panics, the message is lost but the device stays connected.
 fn receive(sender: &Sender, device: DeviceId) -> impl FnMut(u64, &[u8], &mut Parser) + Send + 'static {
     let sender = sender.clone();
     move |_, bytes, parser| threads::contain_panic(|| sender.forward_bytes(parser, device, Instant::now(), bytes))
 }
 
-/// Every output port of another program or device by id, with its name.
+/// Returns the output ports of other programs and of devices, with their names, by port id.
 fn ports(input: &MidiInput) -> BTreeMap<String, (midir::MidiInputPort, String)> {
     let ports = input.ports().into_iter().filter_map(|port| {
         let name = input.port_name(&port).ok()?;
@@ -91,9 +91,9 @@ pub(super) fn sources() -> Result<Vec<String>, MidiError> {
 #[derive(Default)]
 pub(super) struct Alsa {
     devices: BTreeMap<String, Connected>,
-    /// The port for other programs, and the device id it represents.
+    /// The input port for other programs and its device id.
     virtual_port: Option<(DeviceId, MidiInputConnection<Parser>)>,
-    sends: bool,
+    has_output: bool,
 }
 
 struct Connected {
@@ -108,15 +108,16 @@ struct Connected {
 impl Backend for Alsa {
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError> {
         let ports = ports(&input()?);
-        // The same id with another name is a different device on a reused port.
-        let here = |id: &String, connected: &Connected| ports.get(id).is_some_and(|(_, name)| *name == connected.name);
+        // An id with another name is a different device on a reused port.
+        let is_present =
+            |id: &String, connected: &Connected| ports.get(id).is_some_and(|(_, name)| *name == connected.name);
         self.devices.retain(|id, connected| {
-            let stays = here(id, connected);
-            if !stays {
+            let present = is_present(id, connected);
+            if !present {
                 sender.feedback.close(connected.id);
                 sender.disconnected(connected.id, &connected.name);
             }
-            stays
+            present
         });
         for (port_id, (port, name)) in ports {
             if self.devices.contains_key(&port_id) {
@@ -127,7 +128,7 @@ impl Backend for Alsa {
                 Ok(connection) => {
                     self.devices.insert(port_id, Connected { id, name, feedback: false, _connection: connection });
                 }
-                // It was disconnected between listing and connecting; the next search handles that.
+                // The device was disconnected after it was listed; the next search handles that.
                 Err(error) => {
                     tracing::debug!(%error, name, "cannot open MIDI device");
                     sender.disconnected(id, &name);
@@ -135,7 +136,7 @@ impl Backend for Alsa {
             }
         }
         for (port_id, connected) in self.devices.iter_mut().filter(|(_, connected)| !connected.feedback) {
-            if sender.feedback.part_in(&connected.name).is_some()
+            if sender.feedback.requested_part(&connected.name).is_some()
                 && let Some(route) = open_feedback(port_id)
             {
                 sender.feedback.open(connected.id, route);
@@ -148,9 +149,9 @@ impl Backend for Alsa {
             let port = input()?.create_virtual(PORT, receive(sender, id), Parser::default()).ok();
             self.virtual_port = port.map(|port| (id, port));
         }
-        if !self.sends {
+        if !self.has_output {
             sender.out.reroute(Some(route(virtual_output()?)?));
-            self.sends = true;
+            self.has_output = true;
         }
         Ok(())
     }
@@ -163,7 +164,7 @@ impl Backend for Alsa {
         if let Some((id, _)) = self.virtual_port.take() {
             sender.disconnected(id, PORT);
         }
-        if std::mem::take(&mut self.sends) {
+        if std::mem::take(&mut self.has_output) {
             sender.out.reroute(None);
         }
     }

@@ -16,7 +16,7 @@ use crate::event::health::{Loss, Losses};
 /// Capacity of a callback's message ring.
 const RING_CAPACITY: usize = 1024;
 
-/// A MIDI system that can be searched repeatedly.
+/// A MIDI system that is searched for devices at intervals.
 pub(super) trait Backend: Default {
     /// Connects new devices and drops those that have disappeared.
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError>;
@@ -24,7 +24,7 @@ pub(super) trait Backend: Default {
     /// Disconnects everything.
     fn disconnect(&mut self, sender: &mut Sender);
 
-    /// Whether the system reported a change since the last search.
+    /// Returns whether the system reported a change since the last search.
     fn has_changed(&self) -> bool {
         false
     }
@@ -38,7 +38,7 @@ pub(super) struct Received {
     pub(super) message: Message,
 }
 
-/// Sends events, from the search thread and from callbacks that may block briefly.
+/// Sends events from the search thread and from callbacks that may block briefly.
 #[derive(Clone)]
 pub(super) struct Sender {
     events: SyncSender<MidiEvent>,
@@ -52,7 +52,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Sends to `events`, whose reader is woken.
+    /// Creates a sender to `events`; `wake` wakes their reader.
     pub(super) fn new(events: SyncSender<MidiEvent>, wake: Wake, losses: Arc<Losses>) -> Self {
         Self {
             events,
@@ -65,7 +65,7 @@ impl Sender {
         }
     }
 
-    /// Announces a device. Waits until the queue has room, since an announcement must not be lost.
+    /// Announces a device. Waits until the queue has room, because an announcement must not be lost.
     pub(super) fn connected(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
         tracing::info!(name, "MIDI device connected");
@@ -76,7 +76,7 @@ impl Sender {
     /// Announces that a device has disconnected.
     pub(super) fn disconnected(&self, id: DeviceId, name: &str) {
         // Forward its earlier messages first.
-        self.gather();
+        self.forward_received();
         tracing::info!(name, "MIDI device disconnected");
         self.announce(MidiEvent::Disconnected(id));
     }
@@ -94,23 +94,23 @@ impl Sender {
     /// Opens a ring for messages from a real-time callback, replacing the previous one.
     pub(super) fn open_ring(&self) -> HeapProd<Received> {
         let (ring, received) = HeapRb::new(RING_CAPACITY).split();
-        self.gather();
+        self.forward_received();
         *self.received.lock().unwrap_or_else(PoisonError::into_inner) = Some(received);
         ring
     }
 
-    /// Wakes the reader of the events.
+    /// Returns the handle that wakes the reader of the events.
     pub(super) const fn wake(&self) -> &Wake {
         &self.wake
     }
 
-    /// Where overflow is counted.
+    /// Returns the counters of lost messages.
     pub(super) const fn losses(&self) -> &Arc<Losses> {
         &self.losses
     }
 
     /// Forwards the messages in the ring.
-    pub(super) fn gather(&self) {
+    pub(super) fn forward_received(&self) {
         if let Some(received) = &mut *self.received.lock().unwrap_or_else(PoisonError::into_inner) {
             for Received { device, at, message } in received.pop_iter() {
                 self.forward(device, at, message);
@@ -118,7 +118,7 @@ impl Sender {
         }
     }
 
-    /// Forwards a message from a callback; never blocks, and counts overflow.
+    /// Forwards a message from a callback. Never blocks; counts messages lost to a full queue.
     pub(super) fn forward(&self, device: DeviceId, at: Instant, message: Message) {
         if let Err(TrySendError::Full(_)) = self.events.try_send(MidiEvent::Sent { device, at, message }) {
             self.losses.add(Loss::MidiIn, 1);
@@ -126,7 +126,7 @@ impl Sender {
         self.wake.ring();
     }
 
-    /// Parses bytes in a callback and forwards the messages.
+    /// Parses bytes received in a callback and forwards the messages.
     pub(super) fn forward_bytes(&self, parser: &mut Parser, device: DeviceId, at: Instant, bytes: &[u8]) {
         for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
             self.forward(device, at, message);

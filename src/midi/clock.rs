@@ -1,9 +1,9 @@
-//! Follows a MIDI clock: tempo and beats, with jitter filtered out.
+//! Follows the tempo and beats of a MIDI clock, and filters out its jitter.
 //!
 //! A second-order delay-locked loop predicts the next tick and corrects itself by a fraction of the error (F.
 //! Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005). Several large errors in a row mean that the
 //! tempo has jumped, and the loop restarts from the latest measurements. When ticks stop, nothing is reported, so the
-//! last tempo stays.
+//! last tempo remains in effect.
 
 use crate::event::ControlEvent;
 use std::collections::VecDeque;
@@ -14,18 +14,18 @@ use super::Message;
 const TICKS_PER_BEAT: u64 = 24;
 /// A song position counts sixteenth notes.
 const TICKS_PER_SIXTEENTH: u64 = 6;
-/// Loop bandwidth: faster jitter is smoothed, slower tempo changes are followed.
+/// Loop bandwidth: the loop smooths faster jitter and follows slower changes of tempo.
 const BANDWIDTH_HZ: f64 = 0.7;
-/// An error above this fraction of a period is not jitter.
+/// Fraction of a tick above which an error is not jitter.
 const OUTLIER: f64 = 0.25;
-/// Number of consecutive large errors that mean a new tempo.
+/// Number of consecutive large errors that indicate a new tempo.
 const MAX_OUTLIERS: usize = 3;
-/// Tick length of the slowest tempo followed, 20 bpm; a longer pause is a drop-out.
+/// Tick length at the slowest tempo followed, 20 bpm; a longer pause is a dropout.
 const MAX_TICK: Duration = Duration::from_millis(125);
-/// Tick length of the fastest tempo followed, 300 bpm; anything faster is a burst after a stall.
+/// Tick length at the fastest tempo followed, 300 bpm; faster ticks are a burst after a stall.
 const MIN_TICK_SECONDS: f64 = 60.0 / 300.0 / TICKS_PER_BEAT as f64;
-/// Relative tempo change below which nothing is reported; the beats keep the music in phase anyway.
-const MIN_CHANGE: f64 = 0.002;
+/// Relative tempo change below which nothing is reported; the beats keep the music in phase.
+const MIN_TEMPO_CHANGE: f64 = 0.002;
 /// Minimum interval between tempo reports, in ticks.
 const REPORT_TICKS: u64 = 6;
 
@@ -38,13 +38,13 @@ pub enum ClockEvent {
     Beat {
         /// Quarter notes since the start of the song.
         beat: u64,
-        /// Its filtered time, within a tick or so of now.
+        /// The filtered time of the beat, within about a tick of the present.
         at: Instant,
     },
 }
 
 impl ClockEvent {
-    /// Converts to a control event; `frame` gives the frame played at a time.
+    /// Converts the report to a control event; `frame` gives the frame played at a time.
     pub fn to_control_event(self, frame: impl Fn(Instant) -> u64) -> ControlEvent {
         match self {
             Self::Tempo(tempo) => ControlEvent::Tempo(tempo),
@@ -53,30 +53,30 @@ impl ClockEvent {
     }
 }
 
-/// Follows one clock.
+/// Follows one MIDI clock.
 #[derive(Debug, Default)]
 pub struct ClockFollower {
-    filter: Option<Loop>,
+    filter: Option<DelayLockedLoop>,
     running: bool,
-    /// The next tick since the start of the song.
+    /// Number of the next tick, counted from the start of the song.
     position: u64,
     reported: Option<f64>,
 }
 
 #[derive(Debug)]
-struct Loop {
+struct DelayLockedLoop {
     /// Unfiltered times of the latest ticks.
     raw: VecDeque<Instant>,
     /// Expected time of the next tick.
     next: Instant,
     /// Tick length in seconds; 0 until two ticks have arrived.
     period: f64,
-    far: usize,
+    outliers: usize,
     ticks: u64,
 }
 
 impl ClockFollower {
-    /// Processes a message that arrived at `at`, ignoring all but clock messages. Adds reports to `out`.
+    /// Processes a message that arrived at `at` and adds reports to `out`. Ignores messages unrelated to the clock.
     pub fn message(&mut self, message: Message, at: Instant, out: &mut Vec<ClockEvent>) {
         match message {
             Message::Start => {
@@ -91,26 +91,26 @@ impl ClockFollower {
         }
     }
 
-    /// Whether the song is running.
+    /// Returns whether the song is running.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.running
     }
 
-    /// Reports the tempo again on one of the next ticks, for a new listener.
-    pub fn report_again(&mut self) {
+    /// Makes one of the next ticks report the tempo even if it is unchanged.
+    pub fn repeat_tempo(&mut self) {
         self.reported = None;
     }
 
     fn tick(&mut self, at: Instant, out: &mut Vec<ClockEvent>) {
         let filter = match &mut self.filter {
             Some(filter) if at.saturating_duration_since(filter.last()) < MAX_TICK => filter,
-            gone => gone.insert(Loop::new(at)),
+            stale => stale.insert(DelayLockedLoop::new(at)),
         };
         let filtered = if filter.ticks == 0 { at } else { filter.tick(at) };
         filter.ticks += 1;
         if let Some(tempo) = filter.tempo()
-            && self.reported.is_none_or(|reported| (tempo / reported - 1.0).abs() > MIN_CHANGE)
+            && self.reported.is_none_or(|reported| (tempo / reported - 1.0).abs() > MIN_TEMPO_CHANGE)
         {
             self.reported = Some(tempo);
             out.push(ClockEvent::Tempo(tempo));
@@ -124,9 +124,9 @@ impl ClockFollower {
     }
 }
 
-impl Loop {
+impl DelayLockedLoop {
     fn new(at: Instant) -> Self {
-        Self { raw: VecDeque::from([at]), next: at, period: 0.0, far: 0, ticks: 0 }
+        Self { raw: VecDeque::from([at]), next: at, period: 0.0, outliers: 0, ticks: 0 }
     }
 
     fn last(&self) -> Instant {
@@ -144,12 +144,12 @@ impl Loop {
             return self.restart(at, (at - previous).as_secs_f64());
         }
         let error = seconds_between(self.next, at);
-        self.far = if error.abs() > OUTLIER * self.period { self.far + 1 } else { 0 };
-        if self.far >= MAX_OUTLIERS {
+        self.outliers = if error.abs() > OUTLIER * self.period { self.outliers + 1 } else { 0 };
+        if self.outliers >= MAX_OUTLIERS {
             let measured = seconds_between(self.raw[0], at) / MAX_OUTLIERS as f64;
             return self.restart(at, measured);
         }
-        // The bandwidth is wide at first, so that the jittery tempo of the first ticks is soon forgotten.
+        // The bandwidth is wide at first, so that the jitter of the first ticks soon loses its effect.
         let bandwidth = BANDWIDTH_HZ.max(0.5 / (self.ticks as f64 * self.period));
         let omega = (std::f64::consts::TAU * bandwidth * self.period).min(0.7);
         let filtered = shifted(self.next, std::f64::consts::SQRT_2 * omega * error);
@@ -161,19 +161,19 @@ impl Loop {
     fn restart(&mut self, at: Instant, period: f64) -> Instant {
         self.period = period.max(MIN_TICK_SECONDS);
         self.next = shifted(at, self.period);
-        self.far = 0;
+        self.outliers = 0;
         self.ticks = 1;
         at
     }
 
-    /// The tempo in beats per minute, at most four times per beat.
+    /// Returns the tempo in beats per minute on every [`REPORT_TICKS`]th tick.
     fn tempo(&self) -> Option<f64> {
         let due = self.ticks > 0 && self.ticks.is_multiple_of(REPORT_TICKS);
         due.then(|| 60.0 / (self.period * TICKS_PER_BEAT as f64))
     }
 }
 
-/// Seconds between two times; negative if `to` is earlier.
+/// Returns the seconds from one time to another; negative if `to` is earlier.
 fn seconds_between(from: Instant, to: Instant) -> f64 {
     match to.checked_duration_since(from) {
         Some(ahead) => ahead.as_secs_f64(),

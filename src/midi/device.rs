@@ -13,9 +13,9 @@ pub struct DeviceId(pub u32);
 /// A connected device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Its id in [`MidiEvent::Sent`].
+    /// Its id in the device's events.
     pub id: DeviceId,
-    /// The port's name according to the system; under JACK the names of everything connected to Melos's port.
+    /// The port's name; under JACK, the names of everything connected to the device's port of Melos.
     pub name: String,
 }
 
@@ -38,7 +38,7 @@ pub enum MidiEvent {
     Connected(Device),
     /// A device disconnected; its notes and pedals must be released.
     Disconnected(DeviceId),
-    /// Feedback to a device is open: it receives everything sent from now on.
+    /// Feedback to a device is open, so it receives everything sent from now on.
     FeedbackReady(DeviceId),
     /// A device sent a message.
     Sent {

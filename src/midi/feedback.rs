@@ -28,14 +28,14 @@ impl MidiFeedback {
         Self { outputs: Arc::default(), losses }
     }
 
-    /// Requests feedback to devices whose names contain one of these parts, in lower case. It opens within a second and
-    /// then stays open; each opening is reported with [`super::MidiEvent::FeedbackReady`].
+    /// Requests feedback to devices whose names contain one of `parts`, which are in lower case. It opens within a second and
+    /// then stays open; [`super::MidiEvent::FeedbackReady`] reports each opening.
     pub fn request(&self, parts: Vec<String>) {
         self.ports().requested = parts;
     }
 
-    /// Sends a message to a device at once. Never blocks: the message is dropped and counted when the queue is full,
-    /// and ignored when the device has no feedback port.
+    /// Sends a message to a device immediately. Never blocks: if the queue is full, the message is dropped and counted; if the
+    /// device has no feedback port, it is ignored.
     pub fn send(&self, device: DeviceId, message: Message) {
         let timed = Timed::new(Instant::now(), message);
         if !self.ports().routes.get_mut(&device).is_none_or(|route| route.push(timed)) {
@@ -43,8 +43,8 @@ impl MidiFeedback {
         }
     }
 
-    /// The requested part that a port's name contains, in lower case.
-    pub(super) fn part_in(&self, name: &str) -> Option<String> {
+    /// Returns the requested part that a port's name contains, if any, in lower case.
+    pub(super) fn requested_part(&self, name: &str) -> Option<String> {
         let name = name.to_lowercase();
         self.ports().requested.iter().find(|part| name.contains(*part)).cloned()
     }

@@ -15,10 +15,10 @@ use crate::threads;
 
 /// Interval between device searches.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
-/// Interval between checks for a change of the system or the end.
-const NOTICE_INTERVAL: Duration = Duration::from_millis(50);
+/// Interval between checks for received messages, a switch of systems, and the end.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Time limit for the search to end, so that a hung server cannot keep the process alive.
+/// How long to wait for the thread to end. A hung server must not keep the process alive.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A MIDI system.
@@ -34,18 +34,18 @@ pub enum MidiSystem {
 }
 
 impl MidiSystem {
-    /// The system that suits an audio output, given by its [`crate::output::device::OutputStatus::name`]: JACK for
-    /// JACK, otherwise ALSA.
+    /// Returns the system that suits an audio output, given by its [`crate::output::device::OutputStatus::name`]: JACK
+    /// for JACK, otherwise ALSA.
     #[must_use]
     pub fn for_output(output: &str) -> Self {
         if output.starts_with("JACK") { Self::Jack } else { Self::Alsa }
     }
 }
 
-/// The names of all MIDI sources.
+/// Returns the names of all MIDI sources.
 ///
 /// # Errors
-/// When the system cannot be queried.
+/// If the system cannot be queried.
 pub fn sources(system: MidiSystem) -> Result<Vec<String>, MidiError> {
     match system {
         MidiSystem::Alsa => alsa::sources(),
@@ -53,8 +53,8 @@ pub fn sources(system: MidiSystem) -> Result<Vec<String>, MidiError> {
     }
 }
 
-/// The MIDI connection, both ways; closed when dropped.
-pub struct MidiIn {
+/// The MIDI connection for input and output; closed when dropped.
+pub struct MidiConnection {
     stop: Arc<AtomicBool>,
     /// Whether to use JACK instead of ALSA.
     on_jack: Arc<AtomicBool>,
@@ -62,18 +62,18 @@ pub struct MidiIn {
     thread: Option<JoinHandle<()>>,
 }
 
-impl std::fmt::Debug for MidiIn {
+impl std::fmt::Debug for MidiConnection {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("MidiIn").field("system", &self.system()).finish_non_exhaustive()
+        formatter.debug_struct("MidiConnection").field("system", &self.system()).finish_non_exhaustive()
     }
 }
 
-impl MidiIn {
-    /// Starts searching for devices; their events go to `events`, whose reader is woken. If the system is unavailable,
-    /// keeps trying.
+impl MidiConnection {
+    /// Starts searching for devices. Sends their events to `events` and wakes its reader with `wake`. If the system is
+    /// unavailable, keeps trying.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// If no thread can be started.
     pub fn start(
         system: MidiSystem,
         events: SyncSender<MidiEvent>,
@@ -83,48 +83,49 @@ impl MidiIn {
         let stop = Arc::new(AtomicBool::new(false));
         let on_jack = Arc::new(AtomicBool::new(system == MidiSystem::Jack));
         let sender = Sender::new(events, wake, losses);
-        let (stopped, wanted, mut own) = (Arc::clone(&stop), Arc::clone(&on_jack), sender.clone());
+        let (stop_flag, jack_selected, mut sender_clone) = (Arc::clone(&stop), Arc::clone(&on_jack), sender.clone());
         let thread = threads::spawn_restarting("melos-midi", move || {
-            let wants = |jack| !stopped.load(Ordering::Relaxed) && wanted.load(Ordering::Relaxed) == jack;
-            while !stopped.load(Ordering::Relaxed) {
-                search::<alsa::Alsa>(|| wants(false), &mut own);
-                search::<jack::Jack>(|| wants(true), &mut own);
+            let is_selected =
+                |jack| !stop_flag.load(Ordering::Relaxed) && jack_selected.load(Ordering::Relaxed) == jack;
+            while !stop_flag.load(Ordering::Relaxed) {
+                search::<alsa::Alsa>(|| is_selected(false), &mut sender_clone);
+                search::<jack::Jack>(|| is_selected(true), &mut sender_clone);
             }
         })?;
         Ok(Self { stop, on_jack, sender, thread: Some(thread) })
     }
 
-    /// Switches to another system, whose devices replace the current ones. Does not block.
+    /// Switches to another system. Its devices replace the current ones. Does not block.
     pub fn switch(&self, system: MidiSystem) {
         self.on_jack.store(system == MidiSystem::Jack, Ordering::Relaxed);
     }
 
-    /// The current system, or the one being switched to.
+    /// Returns the selected system, even if the switch to it is not complete.
     #[must_use]
     pub fn system(&self) -> MidiSystem {
         if self.on_jack.load(Ordering::Relaxed) { MidiSystem::Jack } else { MidiSystem::Alsa }
     }
 
-    /// Forwards messages received by callbacks. Call it right before reading the events, so that messages need not wait
-    /// for the search thread, which also calls it twenty times a second.
-    pub fn gather(&self) {
-        self.sender.gather();
+    /// Forwards messages received by callbacks. The search thread does so twenty times a second; call this right before reading
+    /// the events, so that messages need not wait for it.
+    pub fn forward_received(&self) {
+        self.sender.forward_received();
     }
 
-    /// The output on the same system.
+    /// Returns the output to instruments.
     #[must_use]
     pub const fn out(&self) -> &MidiOut {
         &self.sender.out
     }
 
-    /// Feedback to devices.
+    /// Returns the feedback to devices.
     #[must_use]
     pub const fn feedback(&self) -> &MidiFeedback {
         &self.sender.feedback
     }
 }
 
-impl Drop for MidiIn {
+impl Drop for MidiConnection {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let started = Instant::now();
@@ -139,7 +140,7 @@ fn search<S: Backend>(keep_running: impl Fn() -> bool, sender: &mut Sender) {
     let mut logged = None;
     let mut next = Instant::now();
     while keep_running() {
-        sender.gather();
+        sender.forward_received();
         if Instant::now() >= next || system.has_changed() {
             next = Instant::now() + SEARCH_INTERVAL;
             let error = system.search(sender).err();
@@ -151,7 +152,7 @@ fn search<S: Backend>(keep_running: impl Fn() -> bool, sender: &mut Sender) {
                 logged = error;
             }
         }
-        thread::sleep(NOTICE_INTERVAL);
+        thread::sleep(CHECK_INTERVAL);
     }
     system.disconnect(sender);
 }

@@ -1,4 +1,4 @@
-//! `mappings/*.toml`: which MIDI control sets which parameter, and how. The format is described in `docs/mappings.md`.
+//! `mappings/*.toml`: which MIDI control sets which parameter, and how. `docs/mappings.md` describes the format.
 
 mod binding;
 mod controls;
@@ -8,9 +8,9 @@ mod hint;
 mod inherit;
 mod layer;
 mod lead;
-mod learn;
-mod learned;
-mod learning;
+mod control_learner;
+mod learned_control;
+mod learn_session;
 mod live;
 mod pickup;
 mod read;
@@ -19,13 +19,13 @@ mod router;
 use std::path::Path;
 
 pub use binding::{Action, Binding, Edge, Encoder, FeedbackTarget};
+pub use control_learner::ControlLearner;
 pub use controls::Control;
 pub use curve::{Curve, Scale};
 pub use layer::Layer;
 pub use lead::LeadZone;
-pub use learn::Learn;
-pub use learned::Learned;
-pub use learning::Learning;
+pub use learn_session::LearnSession;
+pub use learned_control::LearnedControl;
 pub use live::LiveMappings;
 pub use router::Router;
 
@@ -40,13 +40,13 @@ pub struct Mapping {
     pub name: String,
     /// The mapping to inherit from.
     pub inherit: Option<String>,
-    /// Part of the port's name, in lower case; empty for devices that no other mapping fits.
+    /// Part of the port's name, in lower case; empty for devices that no other mapping matches.
     pub port_contains: String,
-    /// Whether to follow the device's MIDI clock; unset means no.
+    /// Whether to follow the device's MIDI clock; `None` means no.
     pub clock: Option<bool>,
     /// Layers: alternative functions of controls while a button is held.
     pub layers: Vec<Layer>,
-    /// Functions of the controls.
+    /// Functions of controls.
     pub bindings: Vec<Binding>,
     /// Keys that set the lead chord.
     pub leads: Vec<LeadZone>,
@@ -66,10 +66,10 @@ pub struct Programs {
 }
 
 impl Mapping {
-    /// Parses a mapping; `file` is for error messages.
+    /// Parses a mapping. Problems name `file`.
     ///
     /// # Errors
-    /// Returns every problem.
+    /// Returns all problems found.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         read::mapping(file, text)
     }
@@ -77,18 +77,18 @@ impl Mapping {
     /// Reads a mapping file.
     ///
     /// # Errors
-    /// Returns every problem, or why the file cannot be read.
+    /// Returns all problems found, or why the file cannot be read.
     pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
         document::read(file, Self::parse)
     }
 
-    /// Whether any control receives feedback.
+    /// Returns whether any control receives feedback.
     #[must_use]
     pub fn has_feedback(&self) -> bool {
         self.bindings.iter().any(|binding| binding.feedback.is_some())
     }
 
-    /// Whether the mapping is for a port of this name.
+    /// Returns whether the mapping applies to a port of this name.
     #[must_use]
     pub fn matches(&self, port: &str) -> bool {
         !self.port_contains.is_empty() && port.to_lowercase().contains(&self.port_contains)

@@ -1,6 +1,6 @@
 //! MIDI 1.0 messages.
 
-/// A message; channels count from 0.
+/// A message. Channels are counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are those of the MIDI 1.0 specification; data bytes are 0..128")]
 pub enum Message {
@@ -47,8 +47,8 @@ pub enum Message {
 }
 
 impl Message {
-    /// Builds a channel message; `None` for any other status.
-    pub(super) fn of_channel(status: u8, data: [u8; 2]) -> Option<Self> {
+    /// Creates a channel message; returns `None` for any other status.
+    pub(super) fn from_channel_status(status: u8, data: [u8; 2]) -> Option<Self> {
         let channel = status & 0x0F;
         let [first, second] = data;
         Some(match status & 0xF0 {
@@ -64,7 +64,7 @@ impl Message {
         })
     }
 
-    /// The bytes to send, and how many of the three are used.
+    /// Returns the message's bytes and their number.
     pub(super) const fn encode(self) -> ([u8; 3], usize) {
         match self {
             Self::NoteOff { channel, note } => ([0x80 | channel, note, 0], 3),
@@ -82,8 +82,8 @@ impl Message {
         }
     }
 
-    /// The message of a real-time status byte; `None` for those that Melos does not use.
-    pub(super) fn of_real_time(status: u8) -> Option<Self> {
+    /// Returns the message of a real-time status byte; `None` for those that Melos does not use.
+    pub(super) fn from_real_time_status(status: u8) -> Option<Self> {
         match status {
             0xF8 => Some(Self::Clock),
             0xFA => Some(Self::Start),
@@ -100,7 +100,7 @@ mod tests {
     use crate::midi::Parser;
 
     #[test]
-    fn encoded_messages_parse_back() {
+    fn encoded_messages_parse_to_the_same_messages() {
         for message in [
             Message::NoteOn { channel: 15, note: 60, velocity: 1 },
             Message::NoteOff { channel: 0, note: 127 },

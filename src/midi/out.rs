@@ -11,7 +11,7 @@ use ringbuf::traits::Producer;
 use super::Message;
 use crate::event::health::{Loss, Losses};
 
-/// Queue capacity; seconds of dense playing.
+/// Capacity of a queue: several seconds of dense playing.
 pub(super) const QUEUE_CAPACITY: usize = 1024;
 
 /// A message and its time.
@@ -35,14 +35,14 @@ impl Timed {
 
 /// How messages reach the port.
 pub(super) enum Route {
-    /// To JACK's process callback, which neither blocks nor locks.
+    /// Through a ring to JACK's process callback, which must not block.
     Ring(HeapProd<Timed>),
-    /// To a thread that sends each message at its time.
+    /// Through a queue to a thread that sends each message at its time.
     Queue(SyncSender<Timed>),
 }
 
 impl Route {
-    /// Queues a message; false if there is no room.
+    /// Queues a message. Returns false if there is no room.
     pub(super) fn push(&mut self, timed: Timed) -> bool {
         match self {
             Self::Ring(ring) => ring.try_push(timed).is_ok(),
@@ -73,8 +73,8 @@ impl MidiOut {
         Self { route: Arc::default(), losses }
     }
 
-    /// Sends a message at a time, or at once if that has passed. Times must not decrease from call to call. Never
-    /// blocks: the message is dropped and counted when the queue is full, and ignored without a MIDI system.
+    /// Sends a message at a time, or immediately if that has passed. Times must not decrease from call to call. Never blocks: if
+    /// the queue is full, the message is dropped and counted; without a MIDI system, it is ignored.
     pub fn send(&self, at: Instant, message: Message) {
         let timed = Timed::new(at, message);
         let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +83,7 @@ impl MidiOut {
         }
     }
 
-    /// Switches to another route; messages queued on the old one are dropped.
+    /// Switches to another route. Messages queued on the old one are dropped.
     pub(super) fn reroute(&self, route: Option<Route>) {
         *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
     }

@@ -1,8 +1,9 @@
-//! Parses bytes into messages: running status, interleaved real-time bytes, system exclusive of any length.
+//! Parses bytes into messages. Handles running status, interleaved real-time bytes, and system exclusive messages of any
+//! length.
 
 use super::Message;
 
-/// Parses one device's byte stream. Allocates nothing, so it may be used in an audio callback.
+/// Parses the byte stream of one device. Does not allocate, so it may be used in an audio callback.
 #[derive(Debug, Clone, Default)]
 pub struct Parser {
     state: State,
@@ -15,14 +16,14 @@ enum State {
     /// Ignores data bytes until the next status byte.
     #[default]
     Skip,
-    /// A channel message; its status also applies to the following ones.
+    /// In a channel message. Its status also applies to the following ones.
     Channel(u8),
-    /// A song position, which has no running status.
+    /// In a song position, which has no running status.
     SongPosition,
 }
 
 impl Parser {
-    /// Feeds the next byte; returns the message it completes.
+    /// Processes a byte and returns the message that it completes, if any.
     pub fn feed(&mut self, byte: u8) -> Option<Message> {
         match byte {
             0x00..=0x7F => self.data(byte),
@@ -31,7 +32,7 @@ impl Parser {
             // System exclusive, its end, and system common messages that Melos does not use.
             0xF0..=0xF7 => self.status(State::Skip),
             // Real-time bytes may appear anywhere, even inside another message.
-            0xF8..=0xFF => Message::of_real_time(byte),
+            0xF8..=0xFF => Message::from_real_time_status(byte),
         }
     }
 
@@ -44,8 +45,8 @@ impl Parser {
     fn data(&mut self, byte: u8) -> Option<Message> {
         match (self.state, self.first.take()) {
             (State::Skip, _) => None,
-            (State::Channel(status @ 0xC0..=0xDF), _) => Message::of_channel(status, [byte, 0]),
-            (State::Channel(status), Some(first)) => Message::of_channel(status, [first, byte]),
+            (State::Channel(status @ 0xC0..=0xDF), _) => Message::from_channel_status(status, [byte, 0]),
+            (State::Channel(status), Some(first)) => Message::from_channel_status(status, [first, byte]),
             (State::SongPosition, Some(first)) => {
                 self.state = State::Skip;
                 Some(Message::SongPosition(u16::from(first) | u16::from(byte) << 7))
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_message_is_parsed() {
+    fn parses_every_kind_of_message() {
         let on = |note, velocity| NoteOn { channel: 2, note, velocity };
         let off = |note| NoteOff { channel: 2, note };
         assert_eq!(parse(&[0x92, 60, 100, 0x82, 60, 64, 0x92, 61, 0]), [on(60, 100), off(60), off(61)]);
@@ -110,17 +111,17 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_system_exclusive_does_no_harm() {
+    fn skips_long_and_interrupted_system_exclusive_messages() {
         let mut bytes = vec![0xF0];
         bytes.extend((0..1_000_000).map(|index| (index % 128) as u8));
         bytes.extend([0xF8, 0xF7, 0xB0, 1, 2]);
         assert_eq!(parse(&bytes), [Clock, cc(1, 2)]);
-        // Cut short by the next message.
+        // Interrupted by another message.
         assert_eq!(parse(&[0xF0, 1, 2, 0xB0, 1, 2]), [cc(1, 2)]);
     }
 
     #[test]
-    fn an_incomplete_message_is_dropped_by_the_next() {
+    fn drops_incomplete_messages() {
         assert_eq!(parse(&[0x90, 60, 0xB0, 1, 2]), [cc(1, 2)]);
         assert_eq!(parse(&[1, 2, 3, 0xB0, 1, 2]), [cc(1, 2)]);
     }

@@ -1,8 +1,8 @@
 //! Follows the tempo and the beats of the JACK transport.
 //!
-//! Bar, beat and tempo come from the timebase master. Without one, the transport has a position in frames but no tempo,
-//! and nothing is reported, so that the last tempo is kept. A separate thread polls the transport. Beat times are
-//! computed from the start of JACK's period, so infrequent polling merely delays the report.
+//! Bar, beat and tempo come from the timebase master. Without one, the transport has a position in frames but no tempo, and
+//! nothing is reported, so that the last tempo remains in effect. A separate thread polls the transport. Beat times are
+//! computed from the start of JACK's period, so infrequent polling only delays the reports.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -20,61 +20,61 @@ use crate::threads;
 
 const CLIENT: &str = "melos-transport";
 /// Polling interval of the transport.
-const INTERVAL: Duration = Duration::from_millis(5);
-/// Interval for checking whether the transport should be followed.
-const IDLE: Duration = Duration::from_millis(50);
-/// Interval for reconnecting to a server.
-const RETRY: Duration = Duration::from_secs(2);
-/// A server that has not called the callback for this long has stopped; the longest period in use is about 100 ms.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// Interval between checks of whether the transport should be followed.
+const IDLE_INTERVAL: Duration = Duration::from_millis(50);
+/// Interval between attempts to connect to a server.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// Time without a callback after which the server counts as stopped; the longest period in use is about 100 ms.
 const STALL_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Starts the thread that follows the transport while `wanted` is set; its reports go to `events`, whose reader is
-/// woken. The thread ends when all other references to `wanted` have been dropped.
+/// Starts the thread that follows the transport while `enabled` is set. It sends reports to `events` and wakes their reader
+/// with `wake`. The thread ends when all other references to `enabled` have been dropped.
 ///
 /// # Errors
-/// When no thread can be started.
-pub fn follow_transport(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<()> {
-    threads::spawn_restarting("melos-transport", move || follow(&wanted, &events, &wake)).map(drop)
+/// If no thread can be started.
+pub fn follow_transport(enabled: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<()> {
+    threads::spawn_restarting("melos-transport", move || follow(&enabled, &events, &wake)).map(drop)
 }
 
-fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake) {
-    let (mut listener, mut follower): (Option<Listener>, _) = (None, SessionFollower::default());
+fn follow(enabled: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake) {
+    let (mut client, mut follower): (Option<TransportClient>, _) = (None, SessionFollower::default());
     let mut reported = None;
-    let mut tried: Option<Instant> = None;
-    // This is the only reference left, so the flag can no longer be set.
-    while Arc::strong_count(wanted) > 1 {
-        if !wanted.load(Relaxed) {
-            (listener, follower, reported, tried) = (None, SessionFollower::default(), None, None);
-            thread::sleep(IDLE);
+    let mut last_attempt: Option<Instant> = None;
+    // Once this is the only reference, the flag can no longer be set.
+    while Arc::strong_count(enabled) > 1 {
+        if !enabled.load(Relaxed) {
+            (client, follower, reported, last_attempt) = (None, SessionFollower::default(), None, None);
+            thread::sleep(IDLE_INTERVAL);
             continue;
         }
-        let seen = match &mut listener {
+        let snapshot = match &mut client {
             Some(open) => open.poll(),
-            None if tried.is_some_and(|at| at.elapsed() < RETRY) => Err(None),
+            None if last_attempt.is_some_and(|at| at.elapsed() < RETRY_INTERVAL) => Err(None),
             None => {
-                tried = Some(Instant::now());
-                Listener::open().map(|open| listener.insert(open)).map_err(Some).and_then(Listener::poll)
+                last_attempt = Some(Instant::now());
+                TransportClient::open().map(|open| client.insert(open)).map_err(Some).and_then(TransportClient::poll)
             }
         };
-        let state = match seen {
-            Ok(seen) => {
-                follower.update(seen.tempo, seen.beat, |event| {
-                    // The next beat makes up for a lost report.
+        let state = match snapshot {
+            Ok(snapshot) => {
+                follower.update(snapshot.tempo, snapshot.beat, |event| {
+                    // If the report is lost, the next beat makes up for it.
                     let _ = events.try_send(event);
                     wake.ring();
                 });
-                if seen.tempo.is_some() { "followed" } else { "without a tempo: there is no timebase master" }
+                if snapshot.tempo.is_some() { "followed" } else { "without a tempo: there is no timebase master" }
             }
             Err(None) => {
-                thread::sleep(IDLE);
+                thread::sleep(IDLE_INTERVAL);
                 continue;
             }
             Err(Some(reason)) => {
-                (listener, follower) = (None, SessionFollower::default());
-                if reported.is_none_or(|reported| reported != LOST) {
+                (client, follower) = (None, SessionFollower::default());
+                if reported.is_none_or(|reported| reported != LOST_STATE) {
                     tracing::warn!("the JACK transport controls the tempo, but {reason}; keeping the current tempo");
                 }
-                reported = Some(LOST);
+                reported = Some(LOST_STATE);
                 continue;
             }
         };
@@ -82,45 +82,45 @@ fn follow(wanted: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake
             tracing::info!("the JACK transport is {state}");
             reported = Some(state);
         }
-        thread::sleep(INTERVAL);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Reported when no server is running.
-const LOST: &str = "lost";
+/// The reported state while no server is running.
+const LOST_STATE: &str = "lost";
 
-/// The state of the transport at a time.
-struct Seen {
-    /// `None` without a timebase master.
+/// The state of the transport when polled.
+struct Snapshot {
+    /// Beats per minute; `None` without a timebase master.
     tempo: Option<f64>,
-    /// `None` while stopped.
+    /// The current beat and when it began; `None` while stopped.
     beat: Option<(u64, Instant)>,
 }
 
 /// A client without ports.
-struct Listener {
-    client: AsyncClient<Watcher, Counter>,
+struct TransportClient {
+    client: AsyncClient<ShutdownFlag, CallCounter>,
     lost: Arc<AtomicBool>,
-    /// Must outlive the client, so it is declared after it.
+    /// Declared after the client, which it must outlive.
     calls: Calls,
     calls_seen: u64,
     calls_seen_at: Instant,
 }
 
-impl Listener {
+impl TransportClient {
     fn open() -> Result<Self, String> {
         let (calls, client) = jack_clients::open(CLIENT)?;
         let lost = Arc::new(AtomicBool::new(false));
         let client = client
-            .activate_async(Watcher(Arc::clone(&lost)), Counter(calls.clone()))
+            .activate_async(ShutdownFlag(Arc::clone(&lost)), CallCounter(calls.clone()))
             .map_err(|error| error.to_string())?;
         Ok(Self { client, lost, calls, calls_seen: 0, calls_seen_at: Instant::now() })
     }
 
     /// # Errors
-    /// When the server has stopped.
-    fn poll(&mut self) -> Result<Seen, Option<String>> {
-        let calls = self.calls.so_far();
+    /// If the server has stopped.
+    fn poll(&mut self) -> Result<Snapshot, Option<String>> {
+        let calls = self.calls.number();
         if calls != self.calls_seen {
             (self.calls_seen, self.calls_seen_at) = (calls, Instant::now());
         }
@@ -128,43 +128,45 @@ impl Listener {
             return Err(Some("the server has stopped".to_owned()));
         }
         let client = self.client.as_client();
-        let seen = client.transport().query().map_err(|error| Some(error.to_string()))?;
+        let snapshot = client.transport().query().map_err(|error| Some(error.to_string()))?;
         let (now, micros) = (Instant::now(), client.time());
-        let Some(bbt) = seen.pos.bbt().filter(|bbt| bbt.bpm > 0.0) else { return Ok(Seen { tempo: None, beat: None }) };
-        // The position is that of the start of the period; output latency is the same for all clients.
-        let period = Duration::from_micros(micros.saturating_sub(seen.pos.usecs().unwrap_or(micros)));
-        let late = seen.pos.bbt_offset().map_or(0.0, |frames| f64::from(frames) / client.sample_rate() as f64);
-        let rolls = seen.state == TransportState::Rolling;
-        let beat = rolls.then(|| {
-            let (beat, since) = whole_beat(&bbt, late);
+        let Some(bbt) = snapshot.pos.bbt().filter(|bbt| bbt.bpm > 0.0) else {
+            return Ok(Snapshot { tempo: None, beat: None });
+        };
+        // The position is that of the start of the period. Output latency is ignored, because it is the same for all clients.
+        let period = Duration::from_micros(micros.saturating_sub(snapshot.pos.usecs().unwrap_or(micros)));
+        let age = snapshot.pos.bbt_offset().map_or(0.0, |frames| f64::from(frames) / client.sample_rate() as f64);
+        let is_rolling = snapshot.state == TransportState::Rolling;
+        let beat = is_rolling.then(|| {
+            let (beat, since) = current_beat(&bbt, age);
             (beat, now.checked_sub(period + since).unwrap_or(now))
         });
-        Ok(Seen { tempo: Some(bbt.bpm), beat })
+        Ok(Snapshot { tempo: Some(bbt.bpm), beat })
     }
 }
 
-/// Given a position read `late` seconds ago, the song's current beat, from 0, and how long ago it began.
-fn whole_beat(position: &TransportBBT, late: f64) -> (u64, Duration) {
+/// Returns the song's current beat, from 0, and how long ago it began, given a position that was valid `age` seconds ago.
+fn current_beat(position: &TransportBBT, age: f64) -> (u64, Duration) {
     let per_bar = f64::from(position.sig_num);
     let bars = position.bar.saturating_sub(1) as f64 * per_bar;
     let in_bar = position.beat.saturating_sub(1) as f64 + position.tick as f64 / position.ticks_per_beat;
-    let beat = (bars + in_bar + late * position.bpm / 60.0).max(0.0);
+    let beat = (bars + in_bar + age * position.bpm / 60.0).max(0.0);
     (beat as u64, Duration::try_from_secs_f64((beat - beat.floor()) * 60.0 / position.bpm).unwrap_or_default())
 }
 
-/// Counts callbacks of the server; there is nothing to play.
-struct Counter(Calls);
+/// Counts the server's callbacks, and plays nothing.
+struct CallCounter(Calls);
 
-impl ProcessHandler for Counter {
+impl ProcessHandler for CallCounter {
     fn process(&mut self, _: &Client, _: &ProcessScope) -> Control {
         self.0.count();
         Control::Continue
     }
 }
 
-struct Watcher(Arc<AtomicBool>);
+struct ShutdownFlag(Arc<AtomicBool>);
 
-impl NotificationHandler for Watcher {
+impl NotificationHandler for ShutdownFlag {
     #[expect(unsafe_code, reason = "required by the trait; a signal handler may only store a flag")]
     unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
         self.0.store(true, Relaxed);
@@ -176,12 +178,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_position_is_converted_to_a_beat_of_the_song() {
+    fn converts_a_position_to_a_beat() {
         let mut position = TransportBBT::default();
         position.with_bpm(120.0).with_timesig(3.0, 4.0).with_bbt(1, 1, 0).with_ticks_per_beat(960.0);
-        assert_eq!(whole_beat(&position, 0.0), (0, Duration::ZERO));
+        assert_eq!(current_beat(&position, 0.0), (0, Duration::ZERO));
         position.with_bbt(3, 2, 240);
-        assert_eq!(whole_beat(&position, 0.0), (7, Duration::from_millis(125)));
-        assert_eq!(whole_beat(&position, 0.5), (8, Duration::from_millis(125)));
+        assert_eq!(current_beat(&position, 0.0), (7, Duration::from_millis(125)));
+        assert_eq!(current_beat(&position, 0.5), (8, Duration::from_millis(125)));
     }
 }

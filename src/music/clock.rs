@@ -6,8 +6,8 @@ use crate::units::SAMPLE_RATE;
 
 /// Frames per minute; divided by frames per beat, this gives beats per minute.
 const FRAMES_PER_MINUTE: f64 = SAMPLE_RATE as f64 * 60.0;
-/// Positions closer than this many frames are the same: well above rounding error, well below a frame.
-const SAME_FRAME: f64 = 1e-4;
+/// Tolerance for rounding, in frames: well above rounding error and well below a frame.
+const FRAME_TOLERANCE: f64 = 1e-4;
 
 /// A constant tempo from `frame` on, where the clock is at `beat`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl MusicClock {
         self.beats_per_bar
     }
 
-    /// Returns the position in beats at a frame; frames before the oldest remembered span give its start.
+    /// Returns the position in beats at a frame. Frames before the oldest stored span have the position of its start.
     #[must_use]
     pub fn beat_at(&self, frame: u64) -> f64 {
         let span = self.span_at(frame);
@@ -61,7 +61,7 @@ impl MusicClock {
         let Some(span) = after.checked_sub(1).map(|index| self.spans[index]) else {
             return self.spans[0].frame;
         };
-        let ahead = ((beat - span.beat) * FRAMES_PER_MINUTE / span.bpm - SAME_FRAME).ceil().max(0.0) as u64;
+        let ahead = ((beat - span.beat) * FRAMES_PER_MINUTE / span.bpm - FRAME_TOLERANCE).ceil().max(0.0) as u64;
         let end = self.spans.get(after).map_or(u64::MAX, |next| next.frame);
         (span.frame + ahead).min(end)
     }
@@ -104,8 +104,8 @@ impl MusicClock {
         }
     }
 
-    /// Discards what only concerns frames before `frame`.
-    pub fn forget_before(&mut self, frame: u64) {
+    /// Discards the spans that ended before `frame`.
+    pub fn discard_before(&mut self, frame: u64) {
         let current = self.spans.partition_point(|span| span.frame <= frame).saturating_sub(1);
         self.spans.drain(..current);
     }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beats_and_frames_convert_at_a_steady_tempo() {
+    fn converts_beats_and_frames_at_a_steady_tempo() {
         let clock = MusicClock::new(120.0);
         assert_eq!(clock.frame_at(1.0), 24_000);
         assert_eq!(clock.beat_at(36_000), 1.5);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn skipped_beats_all_fall_on_the_frame_of_the_skip() {
+    fn all_skipped_beats_fall_on_the_frame_of_the_skip() {
         let mut clock = MusicClock::new(120.0);
         clock.skip_to(30_000, 4.0);
         assert_eq!(clock.frame_at(2.0), 30_000);
@@ -172,7 +172,7 @@ mod tests {
         }
 
         #[test]
-        fn forgetting_the_past_changes_no_later_answer(
+        fn discarding_the_past_changes_no_later_position(
             changes in prop::collection::vec((1u64..50_000, 30.0f64..300.0), 1..20),
             cut in 0u64..500_000,
         ) {
@@ -183,7 +183,7 @@ mod tests {
                 clock.set_tempo(frame, bpm);
             }
             let whole = clock.clone();
-            clock.forget_before(cut);
+            clock.discard_before(cut);
             for later in (cut..cut + 600_000).step_by(7_919) {
                 prop_assert_eq!(clock.beat_at(later), whole.beat_at(later));
                 let beat = whole.beat_at(later);

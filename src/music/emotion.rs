@@ -1,4 +1,4 @@
-//! Emotion as a continuous state: weights of eight emotions and valence/arousal, kept consistent.
+//! Emotion as a continuous state: the weights of eight emotions, and valence and arousal, kept consistent.
 
 use std::fmt;
 
@@ -57,8 +57,8 @@ impl Emotion {
         Self::ALL.into_iter().find(|emotion| emotion.name() == name || nouns[*emotion as usize] == name)
     }
 
-    /// Returns the emotion's anchor on the circumplex of Russell (1980). The anchors are our own, within the quadrants
-    /// of that paper; training labels and steering share them.
+    /// Returns the emotion's anchor on the circumplex of Russell (1980), in the quadrant that the paper gives it. Training labels
+    /// and steering share the anchors.
     #[must_use]
     pub const fn anchor(self) -> Affect {
         let (valence, arousal) = match self {
@@ -92,7 +92,7 @@ pub struct Affect {
 
 /// Standard deviation of each emotion's Gaussian on the circumplex: about half the distance between neighbouring anchors,
 /// so that a point on an anchor gives that emotion most of the weight.
-const REACH: f32 = 0.25;
+const ANCHOR_DEVIATION: f32 = 0.25;
 
 /// An emotional state: a blend of emotions with its valence and arousal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ pub struct Mood {
 }
 
 impl Mood {
-    /// Returns a single emotion.
+    /// Returns the mood of a single emotion.
     #[must_use]
     pub fn pure(emotion: Emotion) -> Self {
         let mut weights = [0.0; Emotion::COUNT];
@@ -110,7 +110,8 @@ impl Mood {
         Self { weights, affect: emotion.anchor() }
     }
 
-    /// Returns a blend. Weights need not sum to 1; negative and non-finite ones count as 0, and all zeros give equal weights.
+    /// Returns a blend. Weights need not sum to 1; negative and non-finite ones are treated as 0, and all zeros give equal
+    /// weights.
     #[must_use]
     pub fn blend(weights: [f32; Emotion::COUNT]) -> Self {
         let clean = weights.map(|w| if w.is_finite() { w.max(0.0) } else { 0.0 });
@@ -124,8 +125,8 @@ impl Mood {
         Self { weights, affect }
     }
 
-    /// Returns the mood at a point on the circumplex, clamped to −1..=1 (non-finite counts as 0). The weights follow from
-    /// the distances to the anchors.
+    /// Returns the mood at a point on the circumplex, clamped to −1..=1; non-finite coordinates are treated as 0. The weights
+    /// depend on the distances to the anchors.
     #[must_use]
     pub fn at(affect: Affect) -> Self {
         let clean = |x: f32| if x.is_finite() { x.clamp(-1.0, 1.0) } else { 0.0 };
@@ -135,7 +136,7 @@ impl Mood {
             (anchor.valence - affect.valence).powi(2) + (anchor.arousal - affect.arousal).powi(2)
         });
         let nearest = distances.iter().copied().fold(f32::INFINITY, f32::min);
-        let raw = distances.map(|d| (-(d - nearest) / (2.0 * REACH * REACH)).exp());
+        let raw = distances.map(|d| (-(d - nearest) / (2.0 * ANCHOR_DEVIATION * ANCHOR_DEVIATION)).exp());
         let sum: f32 = raw.iter().sum();
         Self { weights: raw.map(|w| w / sum), affect }
     }
@@ -152,7 +153,7 @@ impl Mood {
         self.affect
     }
 
-    /// Returns the emotion with the largest weight (the first if tied).
+    /// Returns the emotion with the largest weight; if tied, the first.
     #[must_use]
     pub fn dominant(&self) -> Emotion {
         let mut best = Emotion::Happy;
@@ -180,15 +181,15 @@ impl Mood {
         Self { weights, affect }
     }
 
-    /// Averages a value over the emotions by weight.
+    /// Returns the weighted average of a value over the emotions.
     #[must_use]
-    pub fn weigh(&self, value: impl Fn(Emotion) -> f32) -> f32 {
+    pub fn average(&self, value: impl Fn(Emotion) -> f32) -> f32 {
         Emotion::ALL.into_iter().map(|emotion| self.weights[emotion as usize] * value(emotion)).sum()
     }
 }
 
 impl Default for Mood {
-    /// Calm, which Melos plays by default.
+    /// Returns the mood that Melos plays by default: calm.
     fn default() -> Self {
         Self::pure(Emotion::Calm)
     }
@@ -199,14 +200,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_anchor_gives_its_emotion_the_largest_weight() {
+    fn each_anchor_gives_its_emotion_the_largest_weight() {
         for emotion in Emotion::ALL {
             assert_eq!(Mood::at(emotion.anchor()).dominant(), emotion);
         }
     }
 
     #[test]
-    fn changing_weights_changes_affect() {
+    fn a_blend_averages_valence_and_arousal() {
         let mut weights = [0.0; 8];
         weights[Emotion::Calm as usize] = 0.7;
         weights[Emotion::Sad as usize] = 0.3;
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_numbers_are_harmless() {
+    fn replaces_invalid_numbers() {
         assert!(
             Mood::blend([f32::NAN, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, f32::INFINITY]).weights().iter().all(|w| *w == 0.125)
         );

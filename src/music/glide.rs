@@ -1,12 +1,12 @@
-//! A value that glides to a target, as a function of the frame.
+//! Values that glide to a target, as a function of the frame.
 
 use serde::{Deserialize, Serialize};
 
 use crate::music::clock::MusicClock;
 use crate::music::emotion::Mood;
 
-/// Beats closer than this are equal, because beats are sums of fractions.
-const SAME_BEAT: f64 = 1e-6;
+/// Tolerance for rounding errors in beats.
+const BEAT_TOLERANCE: f64 = 1e-6;
 
 /// Types that can be interpolated.
 pub trait Blend {
@@ -38,7 +38,7 @@ pub enum Length {
 
 impl Length {
     /// An immediate change.
-    pub const CUT: Self = Self::Frames(0);
+    pub const INSTANT: Self = Self::Frames(0);
 }
 
 /// A linear transition from one value to another, over frames or beats.
@@ -54,16 +54,16 @@ pub struct Glide<T> {
 impl<T: Blend + Clone + PartialEq> Glide<T> {
     /// Returns a constant value.
     #[must_use]
-    pub fn at_rest(value: T) -> Self {
-        Self { from: value.clone(), to: value, start: 0, start_beat: 0.0, length: Length::CUT }
+    pub fn constant(value: T) -> Self {
+        Self { from: value.clone(), to: value, start: 0, start_beat: 0.0, length: Length::INSTANT }
     }
 
-    /// Returns the value at a frame; `clock` gives the beat. A glide of zero length is at its target at every frame, even
-    /// before its start, so that the first latent played after a change already follows it.
+    /// Returns the value at a frame; `clock` gives the beat. A glide of zero length is at its target at every frame, even before
+    /// its start, so that a change already applies to the latent in which it falls.
     #[must_use]
     pub fn at(&self, frame: u64, clock: &MusicClock) -> T {
-        match self.share(frame, clock) {
-            Some(share) => self.from.toward(&self.to, share),
+        match self.progress(frame, clock) {
+            Some(progress) => self.from.toward(&self.to, progress),
             None => self.to.clone(),
         }
     }
@@ -76,17 +76,17 @@ impl<T: Blend + Clone + PartialEq> Glide<T> {
 
     /// Returns whether the target is reached at a frame.
     #[must_use]
-    pub fn arrived(&self, frame: u64, clock: &MusicClock) -> bool {
-        self.share(frame, clock).is_none()
+    pub fn has_arrived(&self, frame: u64, clock: &MusicClock) -> bool {
+        self.progress(frame, clock).is_none()
     }
 
     /// Glides from the value at frame `start` to `to`, over `length`.
-    pub fn go(&mut self, to: T, start: u64, length: Length, clock: &MusicClock) {
+    pub fn glide_to(&mut self, to: T, start: u64, length: Length, clock: &MusicClock) {
         *self = Self { from: self.at(start, clock), to, start, start_beat: clock.beat_at(start), length };
     }
 
     /// Returns the progress, 0..1; `None` at the target.
-    fn share(&self, frame: u64, clock: &MusicClock) -> Option<f32> {
+    fn progress(&self, frame: u64, clock: &MusicClock) -> Option<f32> {
         match self.length {
             Length::Frames(frames) => {
                 let passed = frame.saturating_sub(self.start);
@@ -94,7 +94,7 @@ impl<T: Blend + Clone + PartialEq> Glide<T> {
             }
             Length::Beats(beats) => {
                 let passed = (clock.beat_at(frame) - self.start_beat).max(0.0);
-                (passed + SAME_BEAT < beats).then(|| (passed / beats) as f32)
+                (passed + BEAT_TOLERANCE < beats).then(|| (passed / beats) as f32)
             }
         }
     }
@@ -107,20 +107,20 @@ mod tests {
 
     #[test]
     fn a_glide_is_linear_between_constant_values() {
-        let (mut glide, clock) = (Glide::at_rest(1.0f32), MusicClock::new(120.0));
+        let (mut glide, clock) = (Glide::constant(1.0f32), MusicClock::new(120.0));
         assert_eq!(glide.at(0, &clock), 1.0);
-        glide.go(3.0, 100, Length::Frames(100), &clock);
+        glide.glide_to(3.0, 100, Length::Frames(100), &clock);
         assert_eq!([50, 100, 150, 200, 900].map(|frame| glide.at(frame, &clock)), [1.0, 1.0, 2.0, 3.0, 3.0]);
-        glide.go(0.0, 150, Length::Frames(10), &clock);
+        glide.glide_to(0.0, 150, Length::Frames(10), &clock);
         assert_eq!(glide.at(150, &clock), 2.0, "a new glide starts from the current value");
-        assert!(!glide.arrived(159, &clock) && glide.arrived(160, &clock));
+        assert!(!glide.has_arrived(159, &clock) && glide.has_arrived(160, &clock));
     }
 
     #[test]
     fn zero_length_applies_at_every_frame() {
-        let (mut glide, clock) = (Glide::at_rest(Mood::pure(Emotion::Calm)), MusicClock::new(120.0));
-        for cut in [Length::CUT, Length::Beats(0.0)] {
-            glide.go(Mood::pure(Emotion::Angry), 5_000, cut, &clock);
+        let (mut glide, clock) = (Glide::constant(Mood::pure(Emotion::Calm)), MusicClock::new(120.0));
+        for cut in [Length::INSTANT, Length::Beats(0.0)] {
+            glide.glide_to(Mood::pure(Emotion::Angry), 5_000, cut, &clock);
             assert_eq!(glide.at(4_000, &clock), Mood::pure(Emotion::Angry));
         }
     }
@@ -128,12 +128,12 @@ mod tests {
     #[test]
     fn a_glide_over_beats_follows_the_tempo() {
         let mut clock = MusicClock::new(120.0);
-        let mut glide = Glide::at_rest(0.0f32);
-        glide.go(4.0, 24_000, Length::Beats(4.0), &clock);
+        let mut glide = Glide::constant(0.0f32);
+        glide.glide_to(4.0, 24_000, Length::Beats(4.0), &clock);
         // One beat at 120 bpm, then half the tempo.
         clock.set_tempo(48_000, 60.0);
         let values = [0, 24_000, 36_000, 48_000, 96_000, 144_000].map(|frame| glide.at(frame, &clock));
         assert_eq!(values, [0.0, 0.0, 0.5, 1.0, 2.0, 3.0]);
-        assert!(!glide.arrived(191_999, &clock) && glide.arrived(192_000, &clock));
+        assert!(!glide.has_arrived(191_999, &clock) && glide.has_arrived(192_000, &clock));
     }
 }

@@ -10,12 +10,12 @@ use crate::music::profile::Profile;
 use crate::music::theory::Chord;
 use crate::units::SAMPLE_RATE;
 
-/// Frames between the start of a latent and its middle, where everything except the phases is evaluated.
+/// Frames from the start of a latent to its middle, where everything except the phases is evaluated.
 const HALF_LATENT: u64 = 2048;
-/// Frames in advance that the next chord is announced: 1.5 s. Plans always reach further than this beyond what has been
-/// generated.
-const OUTLOOK: u64 = SAMPLE_RATE as u64 * 3 / 2;
-/// Half the window over which chords are averaged, as in corpus preparation: half a second.
+/// Frames within which the next chord is visible to the composer: 1.5 s. Plans always extend further than this beyond what
+/// has been generated.
+const CHORD_LOOK_AHEAD: u64 = SAMPLE_RATE as u64 * 3 / 2;
+/// Half the window over which chords are averaged, as in corpus preparation, in frames: half a second.
 const HALF_WINDOW: u64 = SAMPLE_RATE as u64 / 2;
 
 /// Octaves by which a trim of 1 raises the density.
@@ -25,28 +25,28 @@ const LOUDNESS_TRIM: f32 = 18.0;
 /// Semitones added by a trim of 1.
 const REGISTER_TRIM: f32 = 12.0;
 
-/// Whether, from a frame on, the network reuses the random numbers of an earlier phrase.
+/// The phrase that the network recalls from a frame on, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Returning {
+pub struct PlannedRecall {
     /// The first frame.
     pub frame: u64,
-    /// What returns; `None` if everything is new.
-    pub earlier: Option<Earlier>,
+    /// The recalled phrase; `None` if the music is new.
+    pub earlier: Option<EarlierPhrase>,
 }
 
-/// The random numbers of an earlier phrase.
+/// An earlier phrase whose random numbers are reused.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Earlier {
-    /// How many latents ago they were first used.
+pub struct EarlierPhrase {
+    /// How many latents ago it was played.
     pub latents: u64,
-    /// The fraction of latents that reuse them, above 0, up to 1.
+    /// The fraction of latents that reuse its random numbers, above 0, up to 1.
     pub share: f32,
 }
 
 /// A chord from a frame on, until the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PlannedChord {
-    /// Its first frame.
+    /// First frame.
     pub frame: u64,
     /// The chord.
     pub chord: Chord,
@@ -63,11 +63,11 @@ pub struct Steering {
     pub guidance: Glide<f32>,
     /// Fewer (−1) or more (1) notes than the mood's default.
     pub density: Glide<f32>,
-    /// Softer (−1) or harder (1) than the mood's default.
+    /// Softer (−1) or louder (1) than the mood's default.
     pub loudness: Glide<f32>,
     /// Lower (−1) or higher (1) than the mood's default.
     pub register: Glide<f32>,
-    /// Which piano plays: the first (0), the last (1), or a blend of two neighbours.
+    /// Which piano plays: the first (0), the last (1), or a blend of neighbours.
     pub piano: Glide<f32>,
     /// Whether the network is given the chord.
     pub guide_chord: bool,
@@ -75,7 +75,7 @@ pub struct Steering {
     pub guide_beat: bool,
 }
 
-/// A number that steers the network and is set by a parameter.
+/// A number in [`Steering`], set by a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dial {
     /// See [`Steering::temperature`].
@@ -93,12 +93,12 @@ pub enum Dial {
 }
 
 impl Steering {
-    /// Creates a steering with constant values, guided by chord and beat.
+    /// Creates constant steering, guided by chord and beat.
     #[must_use]
-    pub fn at_rest(mood: Mood, value: impl Fn(Dial) -> f32) -> Self {
-        let number = |dial| Glide::at_rest(value(dial));
+    pub fn constant(mood: Mood, value: impl Fn(Dial) -> f32) -> Self {
+        let number = |dial| Glide::constant(value(dial));
         Self {
-            mood: Glide::at_rest(mood),
+            mood: Glide::constant(mood),
             temperature: number(Dial::Temperature),
             guidance: number(Dial::Guidance),
             density: number(Dial::Density),
@@ -110,7 +110,7 @@ impl Steering {
         }
     }
 
-    /// Returns a number's glide.
+    /// Returns the glide of a number.
     pub const fn dial(&mut self, dial: Dial) -> &mut Glide<f32> {
         match dial {
             Dial::Temperature => &mut self.temperature,
@@ -123,33 +123,33 @@ impl Steering {
     }
 }
 
-/// What is requested of the network. Defined for every frame: the first chord extends backwards and the last one forwards.
+/// What is requested of the networks. Defined for every frame: the first chord extends backwards, the last one forwards.
 ///
-/// Created on the control thread, shared read-only with the generator thread.
+/// Created on the performance thread and shared read-only with the generator thread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Seed of the network's random numbers.
     pub seed: u64,
     /// Beats, bars and tempo.
     pub clock: MusicClock,
-    /// In ascending order of frame; never empty.
+    /// Chords in ascending order of frame; never empty.
     pub chords: Vec<PlannedChord>,
-    /// Where phrases return, in ascending order of frame.
-    pub returns: Vec<Returning>,
+    /// Where the recall of a phrase starts or ends, in ascending order of frame.
+    pub recalls: Vec<PlannedRecall>,
     /// Mood, sampling and trims.
     pub steering: Steering,
 }
 
 impl Plan {
-    /// Returns an endless plan with a single mood, chord and tempo.
+    /// Returns a plan with a constant mood, chord and tempo.
     #[must_use]
     pub fn steady(seed: u64, mood: Mood, chord: Chord, bpm: f64) -> Self {
         Self {
             seed,
             clock: MusicClock::new(bpm),
             chords: vec![PlannedChord { frame: 0, chord }],
-            returns: Vec::new(),
-            steering: Steering::at_rest(mood, |dial| match dial {
+            recalls: Vec::new(),
+            steering: Steering::constant(mood, |dial| match dial {
                 Dial::Temperature => 1.0,
                 Dial::Guidance => 2.5,
                 Dial::Density | Dial::Loudness | Dial::Register | Dial::Piano => 0.0,
@@ -169,7 +169,7 @@ impl Plan {
         let chord = steering.guide_chord;
         let beat = steering.guide_beat;
         let tempo = self.clock.tempo_at(middle) as f32;
-        // A slower tempo than the mood's own means fewer notes per second and more per beat, in equal proportion.
+        // A tempo below the mood's default lowers the notes per second and raises the notes per beat by the same factor.
         let density = profile.density * (tempo / profile.tempo_bpm).sqrt();
         Conditions {
             emotion: Some(*mood.weights()),
@@ -197,17 +197,17 @@ impl Plan {
         self.steering.guidance.at(frame + HALF_LATENT, &self.clock)
     }
 
-    /// Returns the piano of the latent that starts at `frame`, 0..=1.
+    /// Returns the position among the pianos of the latent that starts at `frame`, 0..=1.
     #[must_use]
     pub fn piano(&self, frame: u64) -> f32 {
         self.steering.piano.at(frame + HALF_LATENT, &self.clock)
     }
 
-    /// Returns the earlier phrase recalled in the latent that starts at `frame`.
+    /// Returns the phrase recalled in the latent that starts at `frame`, if any.
     #[must_use]
-    pub fn earlier(&self, frame: u64) -> Option<Earlier> {
-        let started = self.returns.partition_point(|returning| returning.frame <= frame + HALF_LATENT);
-        self.returns[..started].last().and_then(|returning| returning.earlier)
+    pub fn earlier_phrase(&self, frame: u64) -> Option<EarlierPhrase> {
+        let started = self.recalls.partition_point(|recall| recall.frame <= frame + HALF_LATENT);
+        self.recalls[..started].last().and_then(|recall| recall.earlier)
     }
 
     /// Returns the chord at a frame.
@@ -221,7 +221,7 @@ impl Plan {
     #[must_use]
     pub fn chord_after(&self, frame: u64) -> Option<PlannedChord> {
         let next = self.chords.get(self.chords.partition_point(|planned| planned.frame <= frame)).copied();
-        next.filter(|next| next.frame - frame <= OUTLOOK)
+        next.filter(|next| next.frame - frame <= CHORD_LOOK_AHEAD)
     }
 
     fn index_at(&self, frame: u64) -> usize {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chroma_crossfades_around_a_chord_change() {
+    fn chroma_crossfades_around_a_chord_change() {
         let plan = plan(&[(0, "C"), (96_000, "F#")]);
         let at = |frame| plan.conditions(frame).chord.unwrap();
         assert_eq!(at(10_000), Chord::parse("C").unwrap().chroma());
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_that_are_off_are_unknown() {
+    fn disabled_guidance_leaves_conditions_unknown() {
         let mut plan = plan(&[(0, "C")]);
         plan.steering.guide_beat = false;
         plan.steering.guide_chord = false;
@@ -291,16 +291,16 @@ mod tests {
     }
 
     #[test]
-    fn trims_offset_the_mood() {
+    fn trims_are_relative_to_the_mood() {
         let profile = Profile::of(Emotion::Calm);
         let mut plan = plan(&[(0, "C")]);
         plan.clock = MusicClock::new(profile.tempo_bpm.into());
         let neutral = plan.conditions(0);
         assert!((neutral.density.unwrap() - profile.density).abs() < 1e-4);
         assert_eq!((neutral.loudness, neutral.register), (Some(profile.loudness), Some(profile.register)));
-        plan.steering.density = Glide::at_rest(-1.0);
-        plan.steering.loudness = Glide::at_rest(1.0);
-        plan.steering.register = Glide::at_rest(0.5);
+        plan.steering.density = Glide::constant(-1.0);
+        plan.steering.loudness = Glide::constant(1.0);
+        plan.steering.register = Glide::constant(0.5);
         let trimmed = plan.conditions(0);
         assert!(trimmed.density.unwrap() < neutral.density.unwrap() / 2.0);
         assert_eq!(trimmed.loudness, Some(profile.loudness + 18.0));
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn another_tempo_changes_the_notes_per_second_and_per_beat_equally() {
+    fn tempo_changes_notes_per_second_and_per_beat_by_the_same_factor() {
         let profile = Profile::of(Emotion::Calm);
         let mut plan = plan(&[(0, "C")]);
         for octaves in [-2.0, -0.5, 1.0] {
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn phases_are_taken_at_the_start_of_the_latent() {
+    fn phases_are_those_at_the_start_of_the_latent() {
         let conditions = plan(&[(0, "C")]).conditions(36_000);
         assert_eq!((conditions.beat_phase, conditions.bar_phase), (Some(0.5), Some(0.375)));
         assert_eq!(conditions.tempo_bpm, Some(120.0));

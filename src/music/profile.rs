@@ -49,8 +49,8 @@ impl Profile {
     /// perception), the others linearly.
     #[must_use]
     pub fn blend(mood: &Mood) -> Self {
-        let linear = |field: fn(Self) -> f32| mood.weigh(|emotion| field(Self::of(emotion)));
-        let geometric = |field: fn(Self) -> f32| mood.weigh(|emotion| field(Self::of(emotion)).ln()).exp();
+        let linear = |field: fn(Self) -> f32| mood.average(|emotion| field(Self::of(emotion)));
+        let geometric = |field: fn(Self) -> f32| mood.average(|emotion| field(Self::of(emotion)).ln()).exp();
         Self {
             tempo_bpm: geometric(|p| p.tempo_bpm),
             density: geometric(|p| p.density),

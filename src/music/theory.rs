@@ -1,4 +1,4 @@
-//! Pitch classes, modes, keys, chords and the harmony voices; no audio.
+//! Pitch classes, modes, keys, chords and the harmony voices.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 /// Names of the twelve pitch classes, C = 0.
 pub const PITCH_NAMES: [&str; 12] = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 
-/// Parses a pitch class (0..12, C = 0) from a name such as `F#`, `g♭` or `Bb`; returns `None` for anything else. `H` is
-/// refused because, where it is used, `B` means a different note, and a wrong note is worse than a refusal.
+/// Parses a pitch class (0..12, C = 0) from a name such as `F#`, `g♭` or `Bb`; returns `None` for anything else. Rejects `H`,
+/// because musicians who use it mean a different note by `B`, and an error is better than a wrong note.
 #[must_use]
 pub fn pitch_class(name: &str) -> Option<u8> {
     let (pitch, rest) = leading_pitch(name.trim())?;
     rest.is_empty().then_some(pitch)
 }
 
-/// Parses the pitch class at the start of a text and returns it with the rest.
+/// Parses the pitch class at the start of a text and returns it with the rest of the text.
 fn leading_pitch(text: &str) -> Option<(u8, &str)> {
     let mut characters = text.chars();
     let natural: i32 = match characters.next()?.to_ascii_uppercase() {
@@ -29,7 +29,7 @@ fn leading_pitch(text: &str) -> Option<(u8, &str)> {
         _ => return None,
     };
     let rest = characters.as_str();
-    let words = [
+    let accidentals = [
         ("#", 1),
         ("♯", 1),
         ("b", -1),
@@ -40,9 +40,12 @@ fn leading_pitch(text: &str) -> Option<(u8, &str)> {
         (" flat", -1),
         ("-flat", -1),
     ];
-    let cut = |word: &str| rest.get(..word.len()).filter(|start| start.eq_ignore_ascii_case(word)).map(|_| word.len());
-    let (shift, rest) =
-        words.iter().find_map(|(word, shift)| cut(word).map(|length| (*shift, &rest[length..]))).unwrap_or((0, rest));
+    let matching =
+        |text: &str| rest.get(..text.len()).filter(|start| start.eq_ignore_ascii_case(text)).map(|_| text.len());
+    let (shift, rest) = accidentals
+        .iter()
+        .find_map(|(text, shift)| matching(text).map(|length| (*shift, &rest[length..])))
+        .unwrap_or((0, rest));
     Some((u8::try_from((natural + shift).rem_euclid(12)).ok()?, rest))
 }
 
@@ -95,7 +98,7 @@ impl Mode {
         Some(other)
     }
 
-    /// Returns the seven degrees in semitones above the tonic.
+    /// Returns the seven degrees of the scale in semitones above the tonic.
     #[must_use]
     pub const fn degrees(self) -> [u8; 7] {
         match self {
@@ -126,10 +129,9 @@ impl Key {
         let degree = (pitch + 12 - self.tonic % 12) % 12;
         self.mode.degrees().contains(&degree)
     }
-}
 
-impl Key {
-    /// Parses a key such as `A minor`, `Eb major`, `c# dorian` or `F#m`; returns `None` for anything else, including a tonic alone.
+    /// Parses a key such as `A minor`, `Eb major`, `c# dorian` or `F#m`; returns `None` for anything else, including a tonic
+    /// without a mode.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (tonic, mode) = leading_pitch(text.trim())?;
@@ -234,12 +236,12 @@ impl Quality {
 }
 
 impl Quality {
-    /// Parses the suffix after the root, in the usual spellings. `M` and `m` differ; the case of words does not matter.
+    /// Parses the suffix after the root, in the usual spellings. Ignores case, except that `M` is major and `m` minor.
     fn from_suffix(suffix: &str) -> Option<Self> {
         let plain: String = suffix.chars().filter(|c| !matches!(c, '(' | ')' | ' ')).collect();
         let plain =
             plain.replace('♭', "b").replace('♯', "#").replace('△', "Δ").replace(['−', '–'], "-").replace('º', "°");
-        // "M" and "MA" are major, "m" and "-" minor; after that, case is ignored.
+        // "M" and "MA" are major, "m" and "-" minor; otherwise, case is ignored.
         let plain = match plain.strip_prefix('M') {
             Some(rest) if !rest.to_lowercase().starts_with(['a', 'i']) => format!("maj{rest}"),
             _ => plain,
@@ -297,8 +299,8 @@ impl Chord {
         self.pitch_classes().any(|member| member == pitch % 12)
     }
 
-    /// Returns how long each pitch class of the chord typically sounds in piano music, relative to the root: the fifth and the
-    /// third a little less, other tones about half, the bass at least 0.9. Used both to request a chord and to recognise it.
+    /// Returns how long each pitch class typically sounds in piano music, relative to the root: fifth and third a little less,
+    /// other tones about half, the bass at least 0.9. Used both to request and to recognise chords.
     #[must_use]
     pub fn chroma(&self) -> [f32; 12] {
         let mut chroma = [0.0f32; 12];

@@ -1,8 +1,8 @@
 //! Audio output devices: the engine runs in the device's callback and survives the loss of the device.
 //!
-//! A supervisor thread watches the stream, which has its own thread. When the device or its server disappears or
+//! A supervisor thread monitors the stream, which has a thread of its own. When the device or its server disappears or
 //! stalls, the supervisor takes the engine back and keeps it running silently, so that the clock, the recorder and the
-//! music continue. It retries the device every 200 ms, and every configured route every two seconds.
+//! music continue. It retries the device every 200 ms, and all configured routes every two seconds.
 
 mod cookie;
 mod devices;

@@ -1,11 +1,11 @@
-//! Opens this process's JACK clients safely.
+//! Opens this process's JACK clients without risking a crash in libjack.
 //!
 //! libjack (observed with 1.9.21) frees its process-wide state when opening a client fails because no server is
 //! running; closing an older client afterwards crashes the process. Therefore, no client is opened while another
 //! client's server is unresponsive.
 //!
-//! Nor is a client opened while one of the same name is still closing, which takes as long as its server hangs: the
-//! server would give the new client another name, to which patchbays would not reconnect.
+//! Also, no client is opened while one of the same name is still closing, which can take as long as its server hangs:
+//! the server would give the new client another name, and patchbays would not reconnect it.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,10 +21,11 @@ const FIRST_TIMEOUT: Duration = Duration::from_millis(500);
 /// Interval between checks for a callback.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Name and callback counter of every client that is not closed yet.
+/// The name and the callback counter of every client that is not closed yet.
 static CLIENTS: Mutex<Vec<(String, Weak<AtomicU64>)>> = Mutex::new(Vec::new());
 
-/// Counts the callbacks from a client's server. Must be kept until the client is closed, for which others wait.
+/// Counts the callbacks from a client's server. Must be kept until the client is closed, because as long as it exists,
+/// the client counts as open.
 #[derive(Debug, Clone)]
 pub(crate) struct Calls(Arc<AtomicU64>);
 
@@ -34,18 +35,18 @@ impl Calls {
         self.0.fetch_add(1, Relaxed);
     }
 
-    /// The number of callbacks.
-    pub(crate) fn so_far(&self) -> u64 {
+    /// Returns the number of callbacks.
+    pub(crate) fn number(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// Opens a client of the running server. Waits at most [`FIRST_TIMEOUT`] for other clients' servers to call back; not
-/// for the audio callback. The counter comes first in the tuple, so that the client is dropped before it.
+/// Opens a client of the running server. Waits at most [`FIRST_TIMEOUT`] for other clients' servers to call back, so it
+/// must not be called in the audio callback. The client must be dropped before the counter.
 ///
 /// # Errors
-/// When no server is running, or when another client of this process has the name, or has lost its server, and is not
-/// closed yet.
+/// If no server is running, or if another client of this process is not closed yet that has the same name or has lost
+/// its server.
 pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
     clients.retain(|(_, calls)| calls.strong_count() > 0);
@@ -53,7 +54,7 @@ pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
         return Err(format!("the previous client {name} is still closing"));
     }
     if !clients.iter().filter_map(|(_, calls)| calls.upgrade()).all(|calls| is_alive(&calls)) {
-        return Err("the previous server stopped, and some clients of it are still open".to_owned());
+        return Err("the previous server has stopped, and some of its clients are still open".to_owned());
     }
     jack::set_logger(jack::LoggerType::None);
     let opened = Client::new(name, ClientOptions::NO_START_SERVER);
@@ -63,12 +64,12 @@ pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
     Ok((Calls(calls), client))
 }
 
-/// Whether another client's server is calling back.
+/// Returns whether another client's server is calling back.
 fn is_alive(calls: &AtomicU64) -> bool {
     let (before, started) = (calls.load(Relaxed), Instant::now());
-    let patience = if before == 0 { FIRST_TIMEOUT } else { STALL_TIMEOUT };
+    let timeout = if before == 0 { FIRST_TIMEOUT } else { STALL_TIMEOUT };
     while calls.load(Relaxed) == before {
-        if started.elapsed() > patience {
+        if started.elapsed() > timeout {
             return false;
         }
         thread::sleep(POLL_INTERVAL);
@@ -87,7 +88,7 @@ mod tests {
         let calls = Calls(Arc::default());
         assert!(!is_alive(&calls.0), "never called");
         calls.count();
-        assert!(!is_alive(&calls.0), "called once and no more");
+        assert!(!is_alive(&calls.0), "called once and never again");
         let (other, stop) = (calls.clone(), Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop);
         let server = thread::spawn(move || {
@@ -99,6 +100,6 @@ mod tests {
         assert!(is_alive(&calls.0));
         stop.store(true, Relaxed);
         server.join().unwrap();
-        assert!(calls.so_far() > 1);
+        assert!(calls.number() > 1);
     }
 }

@@ -1,8 +1,8 @@
 //! The recorder: a thread that reads all output from the engine's tap and writes takes to disk. [`Listeners`] receive
 //! the same audio.
 //!
-//! It always keeps the last [`PRE_ROLL_SECONDS`], so that a take may begin before it was requested. The audio never
-//! waits for the disk: the tap is bounded, and frames that did not fit become silence in the take and are reported.
+//! The recorder always keeps the last [`PRE_ROLL_SECONDS`], so that a take can begin before it was requested. The audio
+//! never waits for the disk: the tap is bounded; frames that do not fit become silence in the take and are reported.
 
 use crate::event::health::Losses;
 use std::collections::VecDeque;
@@ -22,7 +22,7 @@ use crate::threads;
 mod budget;
 mod flac;
 mod listeners;
-mod memory;
+mod pre_roll;
 mod sound_file;
 mod wav;
 mod worker;
@@ -45,9 +45,9 @@ pub enum Format {
 }
 
 impl Format {
-    /// The file extension.
+    /// Returns the file extension.
     #[must_use]
-    pub const fn ending(self) -> &'static str {
+    pub const fn extension(self) -> &'static str {
         match self {
             Self::Wav => "wav",
             Self::Flac => "flac",
@@ -67,7 +67,7 @@ pub enum Bits {
 }
 
 impl Bits {
-    /// Bytes of a sample.
+    /// Returns the number of bytes per sample.
     #[must_use]
     pub const fn bytes(self) -> u16 {
         match self {
@@ -78,10 +78,10 @@ impl Bits {
     }
 }
 
-/// The destination of recordings.
+/// Where recordings are stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Destination {
-    /// The folder; created when needed.
+    /// The folder; created if needed.
     pub folder: PathBuf,
     /// Its space limits.
     pub budget: Budget,
@@ -90,40 +90,40 @@ pub struct Destination {
 /// What to record, at 24 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Take {
-    /// Suffix of the file name after date and time, such as the mood: `2026-11-28_16.55.01_calm.wav`. After two hours a
-    /// second file follows, `…_part2.wav`.
+    /// What follows the date and time in the file name, such as the mood: `2026-11-28_16.55.01_calm.wav`. After two
+    /// hours, a second file follows, `…_part2.wav`.
     pub label: String,
     /// The file format.
     pub format: Format,
-    /// Frames of pre-roll; limited to [`PRE_ROLL_SECONDS`], to what is in memory, and to frames after the previous
-    /// take.
+    /// Frames of pre-roll; limited to [`PRE_ROLL_SECONDS`], to what is in memory, and to frames after the end of the
+    /// previous take.
     pub pre_roll: u64,
-    /// Frames after which it ends by itself, including the pre-roll.
+    /// Length in frames, including the pre-roll, at which the take ends by itself.
     pub limit: Option<u64>,
 }
 
 /// A finished recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// Its first file.
+    /// The first file.
     pub path: PathBuf,
-    /// Its range of frames on the timeline.
+    /// The range of frames on the timeline.
     pub frames: Range<u64>,
-    /// Missing frames within it, because the recorder did not keep up for seconds; they are silent.
+    /// Frames missing from it, because the recorder did not keep up for some seconds; they are silent.
     pub gaps: Vec<Range<u64>>,
 }
 
-/// Maximum finished recordings remembered until they are fetched.
+/// Maximum number of finished recordings kept until they are fetched.
 const MAX_RECORDED: usize = 16;
 
 /// Why a recording failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The file cannot be created or written; what was already written is kept.
+    /// The file cannot be created or written to; what was already written is kept.
     #[error("{path}: {source}")]
     File {
-        /// Its path.
+        /// The path.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -139,12 +139,12 @@ pub enum RecordError {
     Busy,
 }
 
-/// State of the current or last take.
+/// The state of the current or last take.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Number of takes started or attempted.
     pub attempts: u64,
-    /// The file being written, or the last one.
+    /// The file being written, or the last one written.
     pub path: Option<PathBuf>,
     /// Number of frames missing from it.
     pub missing: u64,
@@ -157,50 +157,50 @@ pub struct Progress {
 pub struct RecorderStatus {
     recording: AtomicBool,
     frames: AtomicU64,
-    /// Failed takes not reported yet.
+    /// Whether a failed take has not been reported yet.
     failed: AtomicBool,
     progress: Mutex<Progress>,
     recorded: Mutex<VecDeque<Recorded>>,
 }
 
 impl RecorderStatus {
-    /// Whether a take is being written.
+    /// Returns whether a take is being written.
     #[must_use]
-    pub fn recording(&self) -> bool {
+    pub fn is_recording(&self) -> bool {
         self.recording.load(Relaxed)
     }
 
-    /// Frames of the current or last take.
+    /// Returns the number of frames in the current or last take.
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.frames.load(Relaxed)
     }
 
-    /// State of the current or last take.
+    /// Returns the state of the current or last take.
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.progress.lock().map(|progress| progress.clone()).unwrap_or_default()
     }
 
-    /// Why the last take failed, until the next one starts.
+    /// Returns why the last take failed, until the next one starts.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.progress().trouble
     }
 
-    /// Why a take failed, reported once.
+    /// Returns why a take failed, once.
     #[must_use]
     pub fn take_failure(&self) -> Option<String> {
         if self.failed.swap(false, Relaxed) { self.trouble() } else { None }
     }
 
-    /// Recordings finished since the last call, at most the latest sixteen.
+    /// Returns the recordings finished since the last call, at most the latest sixteen.
     #[must_use]
     pub fn take_recorded(&self) -> VecDeque<Recorded> {
         self.recorded.lock().map(|mut recorded| std::mem::take(&mut *recorded)).unwrap_or_default()
     }
 
-    fn add_recorded(&self, new: Recorded) {
+    fn push_recorded(&self, new: Recorded) {
         if let Ok(mut recorded) = self.recorded.lock() {
             if recorded.len() == MAX_RECORDED {
                 recorded.pop_front();
@@ -209,14 +209,14 @@ impl RecorderStatus {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Progress)) {
+    fn update(&self, update: impl FnOnce(&mut Progress)) {
         if let Ok(mut progress) = self.progress.lock() {
-            change(&mut progress);
+            update(&mut progress);
         }
     }
 }
 
-/// Handle of the recorder; dropping it ends the take and the thread.
+/// A handle to the recorder; dropping it ends the take and the thread.
 #[derive(Debug)]
 pub struct Recorder {
     requests: Option<SyncSender<Request>>,
@@ -225,11 +225,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts the thread on the engine's tap. `listeners` receive the same audio, takes are stored in `destination`,
-    /// and `losses` count failures.
+    /// Starts the thread, which reads the engine's tap. `listeners` receive the same audio, takes are stored in
+    /// `destination`, and `losses` counts failures.
     ///
     /// # Errors
-    /// When no thread can be created.
+    /// If no thread can be created.
     pub fn spawn(
         tap: HeapCons<[f32; 2]>,
         listeners: Listeners,
@@ -243,7 +243,7 @@ impl Recorder {
         Ok(Self { requests: Some(requests), status, thread: Some(thread) })
     }
 
-    /// The recorder's status.
+    /// Returns the recorder's status.
     #[must_use]
     pub fn status(&self) -> &Arc<RecorderStatus> {
         &self.status
@@ -252,7 +252,7 @@ impl Recorder {
     /// Starts a take, ending the current one. Never waits for the disk: failures appear in the status and the log.
     ///
     /// # Errors
-    /// [`RecordError::Busy`] when the recorder does not keep up; nothing was changed.
+    /// [`RecordError::Busy`] if the recorder does not keep up; nothing has changed.
     pub fn start(&self, take: Take) -> Result<(), RecordError> {
         self.request(Request::Start(take))
     }
@@ -260,15 +260,15 @@ impl Recorder {
     /// Changes where takes are stored, or their space limits, starting with the next take.
     ///
     /// # Errors
-    /// [`RecordError::Busy`] when the recorder does not keep up; nothing was changed.
+    /// [`RecordError::Busy`] if the recorder does not keep up; nothing has changed.
     pub fn move_to(&self, destination: Destination) -> Result<(), RecordError> {
         self.request(Request::Destination(destination))
     }
 
-    /// Ends the take, if any; the file is complete shortly after.
+    /// Ends the take, if any; the file is complete shortly afterwards.
     ///
     /// # Errors
-    /// [`RecordError::Busy`] when the recorder does not keep up; nothing was changed.
+    /// [`RecordError::Busy`] if the recorder does not keep up; nothing has changed.
     pub fn stop(&self) -> Result<(), RecordError> {
         self.request(Request::Stop)
     }

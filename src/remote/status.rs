@@ -79,7 +79,7 @@ impl RecordingMetrics {
     pub(crate) fn of(status: &RecorderStatus) -> Self {
         let progress = status.progress();
         Self {
-            on: status.recording(),
+            on: status.is_recording(),
             file: progress.path.map(|path| path.display().to_string()),
             seconds: frames_to_seconds(status.frames()),
             missing_seconds: frames_to_seconds(progress.missing),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bytes;
-use crate::conductor::{Conductor, Handover};
+use crate::conductor::{Conductor, EngineSync};
 use crate::files;
 
 /// File name extension.
@@ -84,8 +84,8 @@ impl Checkpoint {
     /// Starts a checkpoint with the state of the conductor, whose horizon is its frame, and of the commands handed over;
     /// those of generator and engine follow.
     #[must_use]
-    pub fn of(conductor: &Conductor, handover: &Handover) -> Self {
-        let state = postcard::to_allocvec(&(conductor, handover)).expect("the sizes of all parts are known");
+    pub fn of(conductor: &Conductor, engine_sync: &EngineSync) -> Self {
+        let state = postcard::to_allocvec(&(conductor, engine_sync)).expect("the sizes of all parts are known");
         Self { frame: conductor.frame(), splices: 0, conductor: state, generator: Vec::new(), engine: Vec::new() }
     }
 

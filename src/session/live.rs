@@ -260,7 +260,7 @@ fn restored_conductor(seed: u64, values: &Settings, saved: &Saved, log: &mut Log
 
 /// Returns the folder for recordings and its limits.
 fn recordings_destination(state: &Path, config: &RecordingsConfig) -> Destination {
-    Destination { folder: state.join(&config.folder), budget: Budget::of(config) }
+    Destination { folder: state.join(&config.folder), budget: Budget::new(config) }
 }
 
 fn wait_until_primed(worker: &WorkerStatus) -> anyhow::Result<()> {

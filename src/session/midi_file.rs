@@ -16,7 +16,7 @@ use midly::{Format, Header, MetaMessage, MidiMessage, Smf, Timing, Track, TrackE
 use crate::conductor::Score;
 use crate::event::parameter::Param;
 use crate::event::{EngineCommand, Notice};
-use crate::generator::Heard;
+use crate::generator::GeneratedLatent;
 use crate::music::theory::Voice;
 use crate::units::SAMPLE_RATE;
 
@@ -67,8 +67,8 @@ impl MidiFile {
     }
 
     /// Adds the notes of a latent, replacing notes added earlier from its first frame on; call in order.
-    pub(super) fn add_latent(&mut self, heard: &Heard) {
-        self.piano.add_latent(heard);
+    pub(super) fn add_latent(&mut self, latent: &GeneratedLatent) {
+        self.piano.add_latent(latent);
     }
 
     /// Adds the conductor's output; call in order.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use ringbuf::traits::{Consumer, Observer, Producer};
 
-use crate::conductor::{Conductor, Handover, PlanUpdate, Score};
+use crate::conductor::{Conductor, EngineSync, PlanUpdate, Score};
 use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, QUANTUM, ports};
 use crate::event::{Hop, Performed, QueuedCommand};
-use crate::generator::{Generator, GeneratorError, PassedOn};
+use crate::generator::{AlreadySent, Generator, GeneratorError};
 use crate::music::plan::Plan;
 use crate::session::checkpoint::{Checkpoint, CheckpointError};
 use crate::session::log::{ControlLog, Entry};
@@ -33,7 +33,7 @@ pub struct Offline {
     score: Score,
     /// Collects the notes, if requested.
     notes: Option<MidiFile>,
-    handover: Handover,
+    engine_sync: EngineSync,
     queues: CommandQueues,
     /// Frames rendered so far, and the number of frames by which the conductor is ahead of them.
     rendered: u64,
@@ -81,7 +81,7 @@ impl Offline {
             ends,
             score: Score::default(),
             notes: None,
-            handover: Handover::default(),
+            engine_sync: EngineSync::default(),
             queues,
             rendered: 0,
             ahead,
@@ -118,14 +118,14 @@ impl Offline {
                 mark.ok_or(CheckpointError::Unlogged(*frame))? + 1
             }
         };
-        let (conductor, handover): (Conductor, Handover) = postcard::from_bytes(conductor)?;
+        let (conductor, engine_sync): (Conductor, EngineSync) = postcard::from_bytes(conductor)?;
         let engine = postcard::from_bytes(engine)?;
-        let PassedOn { hops, chroma } =
+        let AlreadySent { hops, chroma } =
             self.generator.restore(generator, *frame).map_err(|_| CheckpointError::Damaged)?;
         self.engine.restore(engine);
-        (self.conductor, self.handover, self.hops) = (conductor, handover, hops);
+        (self.conductor, self.engine_sync, self.hops) = (conductor, engine_sync, hops);
         for (from, chroma) in &chroma {
-            self.conductor.listen(*from, chroma);
+            self.conductor.record_chroma(*from, chroma);
         }
         (self.rendered, self.splices) = (*frame, *splices);
         self.queues.start = *frame;
@@ -182,7 +182,7 @@ impl Offline {
                     self.distribute();
                 }
                 Entry::Reconciled { .. } => {
-                    self.handover.reconcile(&self.conductor, usize::MAX, |command| self.queues.add(command));
+                    self.engine_sync.reconcile(&self.conductor, usize::MAX, |command| self.queues.add(command));
                 }
                 Entry::Splice { .. }
                 | Entry::Resume { .. }
@@ -205,7 +205,7 @@ impl Offline {
             notes.add_score(&self.score);
         }
         for command in self.score.commands.drain(..) {
-            self.handover.send(command, |command| {
+            self.engine_sync.send(command, |command| {
                 while self.lost.front().is_some_and(|lost| lost.end <= command.number) {
                     self.lost.pop_front();
                 }
@@ -237,10 +237,10 @@ impl Offline {
                 self.generator.resume_at(*at);
                 self.gaps.pop_front();
             }
-            let heard = self.generator.step(&mut self.hops)?;
-            self.conductor.listen(heard.from, &heard.chroma);
+            let latent = self.generator.step(&mut self.hops)?;
+            self.conductor.record_chroma(latent.from, &latent.chroma);
             if let Some(notes) = &mut self.notes {
-                notes.add_latent(&heard);
+                notes.add_latent(&latent);
             }
         }
         let fits = self.ends.hops.vacant_len().min(self.hops.len());

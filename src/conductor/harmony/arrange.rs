@@ -9,13 +9,13 @@ use super::rng::{Purpose, Rng, RngStreams};
 use super::{BarRequest, Note, Segment, bass, pad, upper, voicing};
 use crate::music::profile::Profile;
 
-/// Maximum velocity difference between equal notes.
-const TOUCH: f32 = 0.03;
+/// Maximum random change of a velocity.
+const VELOCITY_VARIATION: f32 = 0.03;
 
-/// What to arrange.
+/// The bar to arrange.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Score<'a> {
-    /// Source of small random differences.
+pub(super) struct BarContext<'a> {
+    /// Source of random numbers.
     pub streams: RngStreams,
     /// The request.
     pub request: &'a BarRequest,
@@ -23,20 +23,20 @@ pub(super) struct Score<'a> {
     pub phrase: &'a Phrase,
     /// The key.
     pub key: Key,
-    /// The chords and their beats.
+    /// The beats and chords.
     pub chords: &'a [(f64, Chord)],
-    /// The chord that follows, if predictable.
+    /// The first chord of the next bar, if predictable.
     pub next: Option<Chord>,
 }
 
 /// The part of a bar already played.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Played<'a> {
-    /// The beat up to which it was played.
+    /// The beat up to which the bar was played.
     pub until: f64,
-    /// The previous segments of the whole bar.
+    /// The segments of the whole bar as planned before.
     pub segments: &'a [Segment],
-    /// The previous notes of the whole bar.
+    /// The notes of the whole bar as planned before.
     pub notes: &'a [Note],
 }
 
@@ -45,11 +45,11 @@ pub(super) struct Played<'a> {
 pub(super) struct VoicingState {
     /// The chord.
     pub chord: Option<Chord>,
-    /// Whether it is a lead chord.
-    pub led: bool,
+    /// Whether the chord is a lead chord.
+    pub was_led: bool,
     /// The pad's notes, ascending; empty at the start.
     pub pad: Vec<u8>,
-    /// The initial bass note of that chord.
+    /// The first bass note of that chord.
     pub bass: Option<u8>,
     /// The last bass note.
     pub last_bass: Option<u8>,
@@ -58,7 +58,7 @@ pub(super) struct VoicingState {
 }
 
 impl VoicingState {
-    /// The state after playing these segments and notes.
+    /// Returns the state after playing these segments and notes.
     pub(super) fn after<'a>(&self, segments: &[Segment], notes: impl IntoIterator<Item = &'a Note>) -> Self {
         let mut state = self.clone();
         if let Some(segment) = segments.last() {
@@ -77,135 +77,135 @@ impl VoicingState {
     }
 }
 
-/// Arranges a bar, or the rest of one: its segments, and the notes of all voices by onset.
+/// Arranges a bar, or the rest of one. Returns its segments, and the notes of all voices in order of onset.
 pub(super) fn arrange(
-    score: &Score<'_>,
+    context: &BarContext<'_>,
     before: &VoicingState,
     played: Option<&Played<'_>>,
 ) -> (Vec<Segment>, Vec<Note>) {
-    let profile = Profile::blend(&score.request.mood);
-    let emotion = score.phrase.emotion;
-    let bar_end = f64::from(score.request.beats);
-    let mut tracks = Tracks::new(score, played, &profile);
-    let mut state = before.after(&[], tracks.past());
-    let mut segments: Vec<Segment> = Vec::with_capacity(score.chords.len());
-    for (index, (start, chord)) in score.chords.iter().enumerate() {
-        let following = score.chords.get(index + 1);
+    let profile = Profile::blend(&context.request.mood);
+    let emotion = context.phrase.emotion;
+    let bar_end = f64::from(context.request.beats);
+    let mut collector = NoteCollector::new(context, played, &profile);
+    let mut state = before.after(&[], collector.past());
+    let mut segments: Vec<Segment> = Vec::with_capacity(context.chords.len());
+    for (index, (start, chord)) in context.chords.iter().enumerate() {
+        let following = context.chords.get(index + 1);
         let end = following.map_or(bar_end, |(next, _)| *next);
         let segment = match played.and_then(|played| played.segment_from(*start)) {
             Some(old) => Segment { end, ..old.clone() },
-            None => begin(*start, end, chord, &state, &profile, pad::voices(emotion)),
+            None => new_segment(*start, end, chord, &state, &profile, pad::voices(emotion)),
         };
-        let next = following.map(|(_, chord)| *chord).or(score.next).unwrap_or(*chord);
-        let next_bass = bass::anchor(&next, Some(segment.bass), profile.bass_centre());
-        for (at, beats, note, accent) in bass::line(&segment, next_bass, score.key, emotion) {
-            tracks.hit(Voice::Bass, at);
-            tracks.play(Voice::Bass, note, accent, at, beats);
+        let next = following.map(|(_, chord)| *chord).or(context.next).unwrap_or(*chord);
+        let next_bass = bass::starting_note(&next, Some(segment.bass), profile.bass_centre());
+        for (at, beats, note, accent) in bass::line(&segment, next_bass, context.key, emotion) {
+            collector.add_onset(Voice::Bass, at);
+            collector.play(Voice::Bass, note, accent, at, beats);
         }
-        for (at, beats, accent) in pad::strikes(&segment, emotion) {
-            tracks.hit(Voice::Pad, at);
+        for (at, beats, accent) in pad::onsets(&segment, emotion) {
+            collector.add_onset(Voice::Pad, at);
             for note in &segment.pad {
-                tracks.play(Voice::Pad, *note, accent, at, beats);
+                collector.play(Voice::Pad, *note, accent, at, beats);
             }
         }
-        state = state.after(std::slice::from_ref(&segment), &tracks.notes);
+        state = state.after(std::slice::from_ref(&segment), &collector.notes);
         segments.push(segment);
     }
-    let setting = upper::Setting {
+    let line_context = upper::LineContext {
         emotion,
-        key: score.key,
-        phrase: score.phrase.motif(),
-        position: score.phrase.position(score.request.bar),
+        key: context.key,
+        phrase: context.phrase.motif(),
+        position: context.phrase.position(context.request.bar),
         activity: profile.upper,
-        before: before.upper,
+        previous: before.upper,
         centre: profile.upper_centre(),
         floor: segments.iter().filter_map(|segment| segment.pad.last().copied()).max().unwrap_or_default(),
     };
-    let mut rng = score.streams.rng(Purpose::Upper, score.request.bar);
-    for (at, beats, note) in upper::line(&setting, &segments, &mut rng) {
-        tracks.hit(Voice::Upper, at);
-        tracks.play(Voice::Upper, note, 0.95, at, beats);
+    let mut rng = context.streams.rng(Purpose::Upper, context.request.bar);
+    for (at, beats, note) in upper::line(&line_context, &segments, &mut rng) {
+        collector.add_onset(Voice::Upper, at);
+        collector.play(Voice::Upper, note, 0.95, at, beats);
     }
-    let notes = tracks.finish(&segments);
+    let notes = collector.finish(&segments);
     (segments, notes)
 }
 
 impl<'a> Played<'a> {
-    /// The segment that began at a beat before the break.
+    /// Returns the segment that starts at `start`, if that is before the point up to which the bar was played.
     fn segment_from(&self, start: f64) -> Option<&'a Segment> {
         self.segments.iter().find(|segment| segment.start == start && start < self.until)
     }
 }
 
-/// A new chord: its bass note, then the best voicing.
-fn begin(start: f64, end: f64, chord: &Chord, state: &VoicingState, profile: &Profile, voices: usize) -> Segment {
-    let bass = bass::anchor(chord, state.bass, profile.bass_centre());
+/// Creates the segment of a chord: chooses its bass note, then the best voicing over it.
+fn new_segment(start: f64, end: f64, chord: &Chord, state: &VoicingState, profile: &Profile, voices: usize) -> Segment {
+    let bass = bass::starting_note(chord, state.bass, profile.bass_centre());
     let basses: Vec<u8> = state.bass.into_iter().chain(state.last_bass).collect();
-    let setting = voicing::Setting {
+    let voicing_context = voicing::VoicingContext {
         chord,
         voices,
         bass,
-        before: &state.pad,
-        basses_before: &basses,
+        previous: &state.pad,
+        previous_basses: &basses,
         centre: profile.pad_centre(),
     };
-    Segment { start, end, chord: *chord, bass, pad: voicing::voice(&setting) }
+    Segment { start, end, chord: *chord, bass, pad: voicing::best_voicing(&voicing_context) }
 }
 
 /// Collects the notes of a bar.
-struct Tracks<'a> {
-    /// The previous version of the bar, and the beat from which it is rewritten.
+struct NoteCollector<'a> {
+    /// The notes of the bar as planned before, and the beat from which they are replaced.
     old: &'a [Note],
     from: f64,
-    /// Velocity of an unaccented note.
-    touch: f32,
+    /// Velocity before accents and random variation.
+    base_velocity: f32,
     rng: Rng,
     notes: Vec<Note>,
-    /// First onset of each voice from `from` on.
-    hits: [f64; 3],
+    /// First new onset of each voice.
+    first_onsets: [f64; 3],
 }
 
-impl<'a> Tracks<'a> {
-    fn new(score: &Score<'_>, played: Option<&Played<'a>>, profile: &Profile) -> Self {
-        let swell = score.phrase.position(score.request.bar).swell();
-        let dynamics = 0.25 * profile.swell * score.request.dynamics.clamp(0.0, 1.0);
+impl<'a> NoteCollector<'a> {
+    fn new(context: &BarContext<'_>, played: Option<&Played<'a>>, profile: &Profile) -> Self {
+        let swell = context.phrase.position(context.request.bar).swell();
+        let dynamics = 0.25 * profile.swell * context.request.dynamics.clamp(0.0, 1.0);
         Self {
             old: played.map_or(&[], |played| played.notes),
             from: played.map_or(0.0, |played| played.until),
-            touch: profile.loudness / 127.0 * (1.0 + dynamics * (2.0 * swell - 1.0)),
-            rng: score.streams.rng(Purpose::Touch, score.request.bar),
+            base_velocity: profile.loudness / 127.0 * (1.0 + dynamics * (2.0 * swell - 1.0)),
+            rng: context.streams.rng(Purpose::Velocity, context.request.bar),
             notes: Vec::new(),
-            hits: [f64::INFINITY; 3],
+            first_onsets: [f64::INFINITY; 3],
         }
     }
 
-    /// The notes already played.
+    /// Returns the notes already played.
     fn past(&self) -> impl Iterator<Item = &'a Note> + use<'a> {
         let from = self.from;
         self.old.iter().filter(move |note| note.at_beat < from)
     }
 
-    fn hit(&mut self, voice: Voice, at: f64) {
+    fn add_onset(&mut self, voice: Voice, at: f64) {
         if at >= self.from {
-            self.hits[voice as usize] = self.hits[voice as usize].min(at);
+            self.first_onsets[voice as usize] = self.first_onsets[voice as usize].min(at);
         }
     }
 
     fn play(&mut self, voice: Voice, note: u8, accent: f32, at_beat: f64, beats: f64) {
-        let chance = TOUCH * (2.0 * self.rng.unit() - 1.0);
+        let variation = VELOCITY_VARIATION * (2.0 * self.rng.unit() - 1.0);
         if at_beat >= self.from {
-            let velocity = (self.touch * accent + chance).clamp(0.05, 1.0);
+            let velocity = (self.base_velocity * accent + variation).clamp(0.05, 1.0);
             self.notes.push(Note { voice, note, velocity, at_beat, beats });
         }
     }
 
-    /// All notes. Previous ones end at their voice's next onset at the latest, and at the break if the chord that
-    /// begins there does not contain them.
+    /// Returns all notes. Previous ones end at their voice's next onset at the latest, and at the break if the chord
+    /// that begins there does not contain them.
     fn finish(mut self, segments: &[Segment]) -> Vec<Note> {
-        let breaking = segments.iter().find(|segment| segment.start == self.from);
+        let new_segment = segments.iter().find(|segment| segment.start == self.from);
         for note in self.past() {
-            let held = breaking.is_none_or(|segment| segment.chord.contains(note.note));
-            let limit = if held { self.hits[note.voice as usize] } else { self.from };
+            let held = new_segment.is_none_or(|segment| segment.chord.contains(note.note));
+            let limit = if held { self.first_onsets[note.voice as usize] } else { self.from };
             self.notes.push(Note { beats: note.beats.min(limit - note.at_beat), ..*note });
         }
         self.notes.sort_by(|a, b| a.at_beat.total_cmp(&b.at_beat).then(a.note.cmp(&b.note)));

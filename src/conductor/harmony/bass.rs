@@ -1,4 +1,4 @@
-//! The bass line: the lowest note of each chord, and each emotion's figure.
+//! The bass line: the bass note of each chord, and a figure for each emotion.
 
 use crate::music::emotion::Emotion;
 use crate::music::theory::{Chord, Key, Quality};
@@ -6,7 +6,7 @@ use crate::music::theory::{Chord, Key, Quality};
 use super::Segment;
 use super::scale::{Scale, nearest};
 
-/// Notes the bass may use, lowest and highest.
+/// Range of the bass, lowest and highest note.
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 28..=50;
 
 /// The pitch of one note of a figure.
@@ -14,19 +14,19 @@ pub(super) const RANGE: std::ops::RangeInclusive<u8> = 28..=50;
 enum Tone {
     /// The chord's bass note.
     Root,
-    /// A fifth above it, or the chord tone nearest to that.
+    /// A fifth above the bass note, or the nearest chord tone.
     Fifth,
-    /// The octave above it, or below where the range ends.
+    /// An octave above the bass note, or below it at the end of the range.
     Octave,
-    /// The scale note next to the next chord's bass note, on the side from which the line approaches.
+    /// The scale step above or below the next chord's bass note, on the side of the current one.
     Approach,
 }
 
 /// Beat in a bar of four, length in beats, tone, accent.
-type Hit = (f64, f64, Tone, f32);
+type FigureNote = (f64, f64, Tone, f32);
 
-/// The figure of an emotion over four beats; longer bars repeat it, shorter ones cut it off.
-const fn figure(emotion: Emotion) -> &'static [Hit] {
+/// Returns the figure of an emotion over four beats. Longer bars repeat it, shorter ones truncate it.
+const fn figure(emotion: Emotion) -> &'static [FigureNote] {
     use Tone::{Approach, Fifth, Octave, Root};
     match emotion {
         Emotion::Happy => &[
@@ -77,31 +77,33 @@ const fn figure(emotion: Emotion) -> &'static [Hit] {
     }
 }
 
-/// The chord, in first inversion if that brings its bass closer to `before` by enough to outweigh a low `readiness`
-/// (0..=1) to invert.
-pub(super) fn invert(chord: Chord, before: Option<u8>, readiness: f32) -> Chord {
-    let Some(before) = before else { return chord };
-    if readiness <= 0.0 || matches!(chord.quality, Quality::Sus2 | Quality::Sus4 | Quality::Augmented) {
+/// Returns the chord, in first inversion if that brings its bass sufficiently closer to `previous`. The higher the
+/// `preference` for inversions (0..=1), the smaller the required difference.
+pub(super) fn invert(chord: Chord, previous: Option<u8>, preference: f32) -> Chord {
+    let Some(previous) = previous else { return chord };
+    if preference <= 0.0 || matches!(chord.quality, Quality::Sus2 | Quality::Sus4 | Quality::Augmented) {
         return chord;
     }
-    let distance = |pitch_class: u8| f32::from(nearest(pitch_class, f32::from(before), RANGE).abs_diff(before));
+    let distance = |pitch_class: u8| f32::from(nearest(pitch_class, f32::from(previous), RANGE).abs_diff(previous));
     let third = (chord.root + chord.quality.intervals()[1]) % 12;
-    let reluctance = 0.5 + 6.0 * (1.0 - readiness);
-    if distance(third) + reluctance < distance(chord.root) { Chord { bass: third, ..chord } } else { chord }
+    let threshold = 0.5 + 6.0 * (1.0 - preference);
+    if distance(third) + threshold < distance(chord.root) { Chord { bass: third, ..chord } } else { chord }
 }
 
-/// The note on which a chord's bass begins: near the previous one, and not far from `centre`.
-pub(super) fn anchor(chord: &Chord, before: Option<u8>, centre: f32) -> u8 {
-    let target = before.map_or(centre, |before| f32::midpoint(f32::from(before), centre));
+/// Returns the note on which a chord's bass begins: near the previous one, and not far from `centre`.
+pub(super) fn starting_note(chord: &Chord, previous: Option<u8>, centre: f32) -> u8 {
+    let target = previous.map_or(centre, |previous| f32::midpoint(f32::from(previous), centre));
     nearest(chord.bass, target, RANGE)
 }
 
-/// What the bass plays over one segment on its way to `next`: (beat, length, note, accent), the first at its start.
+/// Returns the bass line over a segment as (beat, length, note, accent), leading to the bass note `next`. The first note is
+/// at the start of the segment.
 pub(super) fn line(segment: &Segment, next: u8, key: Key, emotion: Emotion) -> Vec<(f64, f64, u8, f32)> {
-    let hits = figure(emotion);
+    let notes = figure(emotion);
     let mut line: Vec<(f64, f64, u8, f32)> = Vec::new();
     let bars = (0..).map(|bar| f64::from(bar) * 4.0).take_while(|start| *start < segment.end);
-    for (at, beats, tone, accent) in bars.flat_map(|bar| hits.iter().map(move |hit| (bar + hit.0, hit.1, hit.2, hit.3)))
+    for (at, beats, tone, accent) in
+        bars.flat_map(|bar| notes.iter().map(move |note| (bar + note.0, note.1, note.2, note.3)))
     {
         if at < segment.start || at >= segment.end {
             continue;
@@ -127,15 +129,15 @@ fn octave(bass: u8) -> u8 {
     [bass + 12, bass - 12].into_iter().find(|note| RANGE.contains(note)).unwrap_or(bass)
 }
 
-/// The chord tone nearest to a fifth above the bass note, or the same below where the range ends.
+/// Returns the chord tone nearest to a fifth above the bass note, or the same below where the range ends.
 fn fifth(segment: &Segment) -> u8 {
     let target = i32::from(segment.bass) + if segment.bass + 7 <= *RANGE.end() { 7 } else { -5 };
     let tones = RANGE.filter(|note| *note != segment.bass && segment.chord.contains(*note));
     tones.min_by_key(|note| (i32::from(*note) - target).abs()).unwrap_or(segment.bass)
 }
 
-/// The scale note next to `next` on the side of this segment's bass; if they are the same note, this segment's fifth,
-/// and if the scale note is out of range, this segment's bass.
+/// Returns the scale note next to `next` on the side of this segment's bass; if they are the same note, this segment's
+/// fifth, and if the scale note is out of range, this segment's bass.
 fn approach(segment: &Segment, next: u8, key: Key) -> u8 {
     if next == segment.bass {
         return fifth(segment);
@@ -151,11 +153,11 @@ mod tests {
     use crate::music::theory::Mode;
 
     fn chord(symbol: &str) -> Chord {
-        Chord::parse(symbol).expect("a symbol")
+        Chord::parse(symbol).unwrap()
     }
 
     #[test]
-    fn chords_are_inverted_for_a_stepwise_bass_if_the_emotion_prefers_it() {
+    fn inverts_chords_for_a_stepwise_bass_only_with_a_preference() {
         assert_eq!(invert(chord("G"), Some(36), 0.6), chord("G/B"));
         assert_eq!(invert(chord("G"), Some(36), 0.0), chord("G"));
         assert_eq!(invert(chord("Dm"), Some(36), 0.6), chord("Dm"));
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn every_figure_starts_with_the_chord_and_fills_its_segment() {
+    fn every_figure_starts_on_the_bass_note_and_stays_in_its_segment() {
         let key = Key { tonic: 0, mode: Mode::Major };
         for emotion in Emotion::ALL {
             for (start, end) in [(0.0, 4.0), (2.0, 4.0), (0.0, 3.0), (1.7, 4.0), (0.0, 7.0), (3.9, 4.0), (0.0, 1.0)] {
@@ -177,10 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn the_line_leads_into_the_next_chord() {
+    fn the_line_approaches_the_next_chord_by_step() {
         let key = Key { tonic: 0, mode: Mode::Major };
         let segment = Segment { start: 0.0, end: 4.0, chord: chord("C"), bass: 36, pad: Vec::new() };
-        assert_eq!(line(&segment, 41, key, Emotion::Happy).last().map(|hit| hit.2), Some(40));
-        assert_eq!(line(&segment, 33, key, Emotion::Happy).last().map(|hit| hit.2), Some(35));
+        assert_eq!(line(&segment, 41, key, Emotion::Happy).last().map(|note| note.2), Some(40));
+        assert_eq!(line(&segment, 33, key, Emotion::Happy).last().map(|note| note.2), Some(35));
     }
 }

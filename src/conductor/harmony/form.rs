@@ -1,4 +1,4 @@
-//! Musical form: which phrases return.
+//! Musical form: which phrases are recalled.
 
 use std::collections::VecDeque;
 
@@ -10,54 +10,53 @@ use crate::music::theory::Mode;
 use super::Cadence;
 use super::rng::{Purpose, RngStreams};
 
-/// Maximum phrases remembered.
-const THEMES: usize = 4;
-/// Fraction of phrases that are returns at recall 1; the others are new, so that there is material to return to.
-const OFTEN: f32 = 0.7;
-/// How much likelier a phrase with the current emotion is to return.
-const SAME_EMOTION: f32 = 6.0;
-/// How much likelier a phrase is to return than the next newer one.
-const OLDER: f32 = 1.3;
+/// Maximum number of phrases stored.
+const MAX_THEMES: usize = 4;
+/// Fraction of phrases that recall an earlier one at recall 1. The others are new, so that there is material to recall.
+const RECALL_RATE: f32 = 0.7;
+/// Factor on the odds of phrases with the current emotion.
+const SAME_EMOTION_FACTOR: f32 = 6.0;
+/// Factor on the odds of a phrase relative to the next newer one.
+const AGE_FACTOR: f32 = 1.3;
 
-/// A phrase that was new when it was played.
+/// A phrase that can be recalled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Theme {
-    /// Its number among all phrases.
+    /// Number of phrases before it.
     pub number: u64,
-    /// Its first bar.
+    /// First bar.
     pub start: u64,
-    /// Its length.
+    /// Length in bars.
     pub bars: u32,
     /// The emotion that was dominant when it was played.
     pub emotion: Emotion,
-    /// Its mode.
+    /// The mode.
     pub mode: Mode,
-    /// How its sections ended.
+    /// The cadences of its sections.
     pub cadences: [Cadence; 2],
 }
 
-/// The phrases that may return, oldest first.
+/// The phrases that can be recalled, oldest first.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Form(VecDeque<Theme>);
 
 impl Form {
-    /// Remembers phrase `number` if it is new. Forgets that phrase and later ones from a plan that has since been
-    /// replaced.
-    pub(super) fn remember(&mut self, number: u64, new: Option<Theme>) {
+    /// Stores phrase `number` if it is new. Discards that phrase and later ones if a replaced plan had stored them.
+    pub(super) fn store(&mut self, number: u64, new: Option<Theme>) {
         self.0.retain(|theme| theme.number < number);
         if let Some(theme) = new {
             self.0.push_back(theme);
-            if self.0.len() > THEMES {
+            if self.0.len() > MAX_THEMES {
                 self.0.pop_front();
             }
         }
     }
 
-    /// The earlier phrase that returns as phrase `number`, whose emotion is `emotion`; `None` if a new one is due.
-    /// `recall` is 0 (never) to 1.
-    pub(super) fn returning(&self, number: u64, emotion: Emotion, recall: f32, streams: RngStreams) -> Option<&Theme> {
+    /// Returns the earlier phrase that returns as phrase `number`, whose emotion is `emotion`; `None` if a new one is
+    /// due. `recall` is 0 (never) to 1.
+    pub(super) fn recall(&self, number: u64, emotion: Emotion, recall: f32, streams: RngStreams) -> Option<&Theme> {
         let mut rng = streams.rng(Purpose::Form, number);
-        if rng.unit() >= OFTEN * recall {
+        if rng.unit() >= RECALL_RATE * recall {
             return None;
         }
         let themes: Vec<_> = self.0.iter().filter(|theme| theme.number < number).collect();
@@ -65,7 +64,9 @@ impl Form {
         let odds: Vec<_> = themes
             .iter()
             .enumerate()
-            .map(|(index, theme)| OLDER.powi(age(index)) * if theme.emotion == emotion { SAME_EMOTION } else { 1.0 })
+            .map(|(index, theme)| {
+                AGE_FACTOR.powi(age(index)) * if theme.emotion == emotion { SAME_EMOTION_FACTOR } else { 1.0 }
+            })
             .collect();
         rng.pick(&odds).map(|index| themes[index])
     }

@@ -1,4 +1,4 @@
-//! The chords of one bar: from the progression, a lead chord or the network, and across changes of key.
+//! Chooses the chords of a bar: from the progression, a lead chord or the network, and across changes of key.
 
 use crate::music::theory::{Chord, Key};
 
@@ -8,36 +8,36 @@ use super::rng::{Purpose, Rng, RngStreams};
 use super::{BarRequest, bass, progression, rhythm};
 use crate::music::profile::Profile;
 
-/// How much likelier the tonic is than another chord to begin a phrase.
+/// Factor on the odds of the tonic at the start of a phrase.
 const TONIC_WEIGHT: f32 = 4.0;
-/// Weight of the new tonic at a change of key even if it neither shares a tone with the previous chord nor belongs to
-/// the old key; other such chords have weight 0.
+/// Minimum weight of the new tonic at a change of key. Other chords that neither share a tone with the previous chord nor
+/// belong to the old key have weight 0.
 const DISTANT_TONIC_WEIGHT: f32 = 0.3;
 
-/// The context in which the chords of a bar, or the rest of one, are chosen.
+/// The context of the chords of a bar, or of the rest of one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BarContext<'a> {
+pub(super) struct HarmonyContext<'a> {
     /// The beat from which chords may be chosen.
     pub from: f64,
-    /// The chords of the bar as planned before, when it is planned again.
+    /// The chords of the bar as planned before, if it is replanned.
     pub planned: &'a [(f64, Chord)],
     /// The chord at the end of the previous bar.
     pub before: Option<Chord>,
-    /// Whether that chord, or one planned earlier for this bar, was a lead chord.
-    pub led: bool,
+    /// Whether that chord, or the last one planned before for this bar, was a lead chord.
+    pub was_led: bool,
     /// The bass note at the end of the previous bar.
     pub bass: Option<u8>,
-    /// A chord clearly heard from the network.
-    pub bend: Option<Chord>,
+    /// A different chord that the network has been playing; see [`super::chord_detector`].
+    pub detected: Option<Chord>,
 }
 
-/// The chords of a bar: (beat, chord), the first at beat 0; those before `context.from` are unchanged.
+/// Returns the chords of a bar as (beat, chord), the first at beat 0. Those before `context.from` are unchanged.
 pub(super) fn harmonise(
     streams: RngStreams,
     request: &BarRequest,
     old: Option<&Phrase>,
     phrase: &Phrase,
-    context: &BarContext<'_>,
+    context: &HarmonyContext<'_>,
 ) -> Vec<(f64, Chord)> {
     let mut chords: Vec<(f64, Chord)> = context.planned.iter().copied().filter(|(at, _)| *at < context.from).collect();
     let sounding = chords.last().map(|(_, chord)| *chord).or(context.before);
@@ -47,24 +47,26 @@ pub(super) fn harmonise(
         }
         return chords;
     }
-    let turns = old.is_some_and(|old| old.number != phrase.number || old.key != phrase.key);
-    if !turns && !context.led && !chords.is_empty() {
+    let changes_phrase_or_key = old.is_some_and(|old| old.number != phrase.number || old.key != phrase.key);
+    if !changes_phrase_or_key && !context.was_led && !chords.is_empty() {
         return context.planned.to_vec();
     }
     let profile = Profile::blend(&request.mood);
-    let place = phrase.position(request.bar).bar;
-    let mut onsets = rhythm::changes(streams, request.bar, place, request.beats, profile.harmonic_rhythm);
-    let at_once = turns || sounding.is_none() || chords.is_empty() && (context.led || context.bend.is_some());
-    if at_once {
+    let position = phrase.position(request.bar).bar;
+    let mut onsets = rhythm::chord_onsets(streams, request.bar, position, request.beats, profile.harmonic_rhythm);
+    let immediate = changes_phrase_or_key
+        || sounding.is_none()
+        || chords.is_empty() && (context.was_led || context.detected.is_some());
+    if immediate {
         onsets.retain(|at| *at >= context.from + 1.0);
         onsets.insert(0, context.from);
     }
     onsets.retain(|at| *at >= context.from);
-    let later = rhythm::left_after(streams, request.bar, place, request.beats, profile.harmonic_rhythm);
-    let mut walk = Walk {
+    let later = rhythm::remaining_chords(streams, request.bar, position, request.beats, profile.harmonic_rhythm);
+    let mut walk = ChordWalk {
         phrase,
         old_key: old.map_or(phrase.key, |old| old.key),
-        opens: place == 0 && context.from == 0.0,
+        opens_phrase: position == 0 && context.from == 0.0,
         sounding,
         bass: context.bass,
         profile: &profile,
@@ -74,66 +76,66 @@ pub(super) fn harmonise(
         chords.extend(sounding.map(|chord| (0.0, chord)));
     }
     for (index, at) in onsets.iter().enumerate() {
-        let bend = context.bend.filter(|_| index == 0);
-        chords.push((*at, walk.step(place, onsets.len() - index + later, bend)));
+        let detected = context.detected.filter(|_| index == 0);
+        chords.push((*at, walk.step(position, onsets.len() - index + later, detected)));
     }
     chords
 }
 
-/// A walk through the chords of a bar.
-struct Walk<'a> {
+/// A random walk through the chords of a bar.
+struct ChordWalk<'a> {
     phrase: &'a Phrase,
     old_key: Key,
     /// Whether the next chord opens the phrase.
-    opens: bool,
+    opens_phrase: bool,
     sounding: Option<Chord>,
     bass: Option<u8>,
     profile: &'a Profile,
     rng: Rng,
 }
 
-impl Walk<'_> {
-    /// The next chord, with `left` chords remaining up to the end of the cadence, including this one.
-    fn step(&mut self, place: u32, left: usize, bend: Option<Chord>) -> Chord {
+impl ChordWalk<'_> {
+    /// Returns the next chord; `remaining` is the number of chords up to the end of the cadence, including this one.
+    fn step(&mut self, position: u32, remaining: usize, detected: Option<Chord>) -> Chord {
         let Phrase { key, emotion, .. } = *self.phrase;
         let palette = Palette::of(emotion, key.mode);
-        let cadence = self.phrase.cadence_after(place);
+        let cadence = self.phrase.cadence_after(position);
         let draw = self.rng.unit();
-        let chord = bend.unwrap_or_else(|| {
+        let chord = detected.unwrap_or_else(|| {
             let at = self.sounding.map_or(0, |chord| {
                 let from = match palette.position(&chord, key.tonic) {
                     None if self.old_key == key => Some(palette.nearest(&chord, key.tonic)),
                     same => same,
                 };
-                progression::next(palette, from, left, cadence, |member| self.favour(member), draw)
+                progression::next(palette, from, remaining, cadence, |member| self.weight(member), draw)
             });
             let member = &palette.members[at];
             if self.old_key != key {
-                return member.numeral.on(key.tonic);
+                return member.numeral.chord_on(key.tonic);
             }
-            let chord = progression::colour(member, key, emotion, left == 1, &mut self.rng);
-            let settled = left <= 2 || self.opens;
+            let chord = progression::colour(member, key, emotion, remaining == 1, &mut self.rng);
+            let settled = remaining <= 2 || self.opens_phrase;
             if settled { chord } else { bass::invert(chord, self.bass, self.profile.inversion) }
         });
-        self.opens = false;
+        self.opens_phrase = false;
         self.old_key = key;
         self.sounding = Some(chord);
-        self.bass = Some(bass::anchor(&chord, self.bass, self.profile.bass_centre()));
+        self.bass = Some(bass::starting_note(&chord, self.bass, self.profile.bass_centre()));
         chord
     }
 
-    /// Factor on the palette's odds for a chord: favours the tonic at the start of a phrase and, at a change of key,
-    /// chords that share tones with the previous chord or belong to the old key.
-    fn favour(&self, member: &Member) -> f32 {
-        let chord = member.numeral.on(self.phrase.key.tonic);
+    /// Returns the factor on the palette's odds for a chord. It favours the tonic at the start of a phrase and, at a change of
+    /// key, chords that share tones with the previous chord or belong to the old key.
+    fn weight(&self, member: &Member) -> f32 {
+        let chord = member.numeral.chord_on(self.phrase.key.tonic);
         if self.old_key != self.phrase.key {
             let shared =
                 self.sounding.map_or(0, |sounding| chord.pitch_classes().filter(|p| sounding.contains(*p)).count());
             let pivot = chord.pitch_classes().all(|pitch| self.old_key.contains(pitch));
-            let hinge = (shared * shared) as f32 + if pivot { 2.0 } else { 0.0 };
-            return hinge.max(if member.is_home() { DISTANT_TONIC_WEIGHT } else { 0.0 });
+            let common = (shared * shared) as f32 + if pivot { 2.0 } else { 0.0 };
+            return common.max(if member.is_tonic() { DISTANT_TONIC_WEIGHT } else { 0.0 });
         }
-        if self.opens && member.is_home() { TONIC_WEIGHT } else { 1.0 }
+        if self.opens_phrase && member.is_tonic() { TONIC_WEIGHT } else { 1.0 }
     }
 }
 
@@ -151,7 +153,7 @@ mod tests {
             tonic: 10,
             mode: None,
             lead: None,
-            heard: None,
+            played_chroma: None,
             dynamics: 0.5,
             temperature: 1.0,
             recall: 0.0,
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn phrases_end_in_their_cadences() {
+    fn phrases_end_with_their_cadences() {
         for emotion in Emotion::ALL {
             let mut found = [0; 4];
             for seed in 0..8 {
@@ -176,11 +178,11 @@ mod tests {
                             palette.position(&chords[chords.len() - back], 10).expect("every chord is in the palette");
                         &palette.members[at]
                     };
-                    let say = || format!("{emotion} {seed} bar {bar} {} {cadence:?}: {chords:?}", plan.key);
-                    assert!(cadence.ends_on(member(1)) && cadence.approaches(member(2)), "{}", say());
-                    assert_eq!(plan.chords.len(), 1, "the last chord fills its bar: {}", say());
+                    let describe = || format!("{emotion} {seed} bar {bar} {} {cadence:?}: {chords:?}", plan.key);
+                    assert!(cadence.ends_on(member(1)) && cadence.approaches(member(2)), "{}", describe());
+                    assert_eq!(plan.chords.len(), 1, "the last chord fills its bar: {}", describe());
                     let root_position = plan.chords[0].1.bass == plan.chords[0].1.root;
-                    assert!(root_position, "{}", say());
+                    assert!(root_position, "{}", describe());
                     found[cadence as usize] += 1;
                 }
             }
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn tonic_and_mode_change_at_once_when_requested() {
+    fn a_requested_key_applies_immediately() {
         let mut harmony = Harmony::new(1);
         let first = harmony.plan_bar(&request(0, Emotion::Happy));
         let moved = BarRequest { tonic: 3, ..request(0, Emotion::Happy) };

@@ -1,13 +1,13 @@
-//! Lead chords: identifies the chord of the held notes, and the key it implies.
+//! Lead chords: identifies the chord formed by held notes, and the key that it implies.
 
 use crate::music::theory::{Chord, Key, Mode, Quality};
 
-/// The chord of the held MIDI notes (bit n = note n), over the lowest of them; `None` for fewer than two pitch classes
-/// and for clusters that are no chord.
+/// Returns the chord formed by held MIDI notes (bit n = note n), with the lowest of them as its bass. Returns `None` for
+/// fewer than two pitch classes and for clusters that form no chord.
 ///
-/// The fifth may be missing, and one foreign pitch class may be present; of several readings, the one with the lowest
-/// note as its root wins, then the simpler one. Two notes count as a triad without its fifth, or, a fifth or fourth
-/// apart, as a major triad without its third.
+/// The fifth may be missing, or one foreign pitch class may be present. If several chords match equally well, one whose root
+/// is the lowest note is preferred, then the simpler one. Two notes form a triad without its fifth or, if they are a fifth or
+/// fourth apart, a major triad without its third.
 #[must_use]
 pub fn chord_from_notes(held: u128) -> Option<Chord> {
     let bass = (held.trailing_zeros() % 12) as u8;
@@ -18,9 +18,9 @@ pub fn chord_from_notes(held: u128) -> Option<Chord> {
     let mut best: Option<(u32, Chord)> = None;
     for root in 0..12 {
         for (rank, quality) in Quality::ALL.into_iter().enumerate() {
-            let Some(misfit) = misfit(held_classes, root, quality) else { continue };
-            let cost = misfit * 1000 + if root == bass { 0 } else { 100 } + rank as u32;
-            if best.is_none_or(|(least, _)| cost < least) {
+            let Some(mismatch) = mismatch(held_classes, root, quality) else { continue };
+            let cost = mismatch * 1000 + if root == bass { 0 } else { 100 } + rank as u32;
+            if best.is_none_or(|(lowest, _)| cost < lowest) {
                 best = Some((cost, Chord { root, quality, bass }));
             }
         }
@@ -28,8 +28,8 @@ pub fn chord_from_notes(held: u128) -> Option<Chord> {
     best.map(|(_, chord)| chord)
 }
 
-/// How badly the held pitch classes match a chord: 0 is exact, larger is worse, `None` is no match.
-fn misfit(held: u16, root: u8, quality: Quality) -> Option<u32> {
+/// Returns how much the held pitch classes differ from a chord: 0 for an exact match, `None` for no match.
+fn mismatch(held: u16, root: u8, quality: Quality) -> Option<u32> {
     let bit = |interval: u8| 1u16 << ((root + interval) % 12);
     let chord = quality.intervals().iter().fold(0, |set, interval| set | bit(*interval));
     if held == chord {
@@ -47,8 +47,8 @@ fn misfit(held: u16, root: u8, quality: Quality) -> Option<u32> {
     }
 }
 
-/// The key in which a lead chord is heard: the current one if it contains the chord, else the nearest that does;
-/// another mode on the same tonic before another tonic, scales with more common tones first.
+/// Returns the key that a lead chord implies: the current one if it contains the chord, otherwise the nearest that does.
+/// Another mode on the same tonic is nearer than another tonic; then, scales with more common tones are nearer.
 pub(super) fn key_of_lead(chord: &Chord, current: Key) -> Key {
     let cost = |key: &Key| {
         let foreign = chord.pitch_classes().filter(|pitch| !key.contains(*pitch)).count();
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn chords_are_recognised_in_every_inversion() {
+    fn recognises_inversions() {
         assert_eq!(name(&[60, 64, 67]), "C");
         assert_eq!(name(&[52, 60, 67]), "C/E");
         assert_eq!(name(&[43, 60, 64]), "C/G");
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn every_chord_in_root_position_is_identified() {
+    fn recognises_every_chord_in_root_position() {
         for root in 0..12u8 {
             for quality in Quality::ALL {
                 let notes: Vec<u8> = quality.intervals().iter().map(|interval| 48 + root + interval).collect();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn two_notes_are_a_chord_and_a_cluster_is_not() {
+    fn two_notes_form_a_chord_but_a_cluster_does_not() {
         assert_eq!(name(&[60, 63]), "Cm");
         assert_eq!(name(&[60, 64]), "C");
         assert_eq!(name(&[48, 55]), "C");
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn one_foreign_note_is_forgiven() {
+    fn tolerates_one_foreign_note() {
         assert_eq!(name(&[36, 60, 64, 67, 66]), "C");
         assert_eq!(name(&[127, 124, 120]), "C");
     }
@@ -114,10 +114,10 @@ mod tests {
     #[test]
     fn a_lead_chord_changes_the_key_as_little_as_possible() {
         let key = Key { tonic: 0, mode: Mode::Major };
-        let follow = |symbol: &str| key_of_lead(&Chord::parse(symbol).expect("a symbol"), key).to_string();
-        assert_eq!(follow("Am7"), "C major");
-        assert_eq!(follow("Fm"), "C harmonic-minor");
-        assert_eq!(follow("Bb"), "C mixolydian");
+        let implied_key = |symbol: &str| key_of_lead(&Chord::parse(symbol).unwrap(), key).to_string();
+        assert_eq!(implied_key("Am7"), "C major");
+        assert_eq!(implied_key("Fm"), "C harmonic-minor");
+        assert_eq!(implied_key("Bb"), "C mixolydian");
         for root in 0..12 {
             for quality in [Quality::Major, Quality::Minor, Quality::Dominant7, Quality::Minor7] {
                 let chord = Chord::new(root, quality);

@@ -5,16 +5,16 @@ use crate::music::theory::{Chord, Key, Quality};
 /// A chord's function in its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
-    /// At rest: the tonic and its relatives.
+    /// Stable: the tonic and its relatives.
     Tonic,
-    /// Leads away from the tonic: to a dominant, or back to the tonic plagally.
+    /// Leads to a dominant, or to the tonic in a plagal cadence.
     Predominant,
-    /// Wants to resolve to the tonic.
+    /// Unstable: resolves to the tonic.
     Dominant,
 }
 
 impl Function {
-    /// The function of the letter `T`, `P` or `D`.
+    /// Parses the letter `T`, `P` or `D`.
     pub(super) fn from_letter(letter: &str) -> Option<Self> {
         match letter {
             "T" => Some(Self::Tonic),
@@ -25,7 +25,7 @@ impl Function {
     }
 }
 
-/// A chord relative to a tonic. Degrees are those of the major scale whatever the mode, so the sixth of minor is `bVI`.
+/// A chord relative to a tonic. In every mode, numerals refer to the major scale, so the sixth degree of minor is `bVI`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Numeral {
     /// Semitones of the root above the tonic, 0..12.
@@ -35,7 +35,7 @@ pub(super) struct Numeral {
 }
 
 impl Numeral {
-    /// Reads `IV`, `bVII`, `#iv`, `viio7`, `bIII+`, `V7/ii`; `None` for anything else.
+    /// Parses a numeral such as `IV`, `bVII`, `#iv`, `viio7`, `bIII+` or `V7/ii`; returns `None` for anything else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Some((applied, target)) = text.split_once('/') {
             let (applied, target) = (Self::parse(applied)?, Self::parse(target)?);
@@ -68,14 +68,14 @@ impl Numeral {
         u8::try_from((natural + shift).rem_euclid(12)).ok().map(|degree| Self { degree, quality })
     }
 
-    /// The chord on a tonic, in root position.
-    pub(super) const fn on(self, tonic: u8) -> Chord {
+    /// Returns the chord on a tonic, in root position.
+    pub(super) const fn chord_on(self, tonic: u8) -> Chord {
         Chord::new(tonic % 12 + self.degree, self.quality)
     }
 
-    /// Whether all its tones belong to the mode.
+    /// Returns whether all tones of the chord belong to the key.
     pub(super) fn is_diatonic(self, key: Key) -> bool {
-        self.on(key.tonic).pitch_classes().all(|pitch| key.contains(pitch))
+        self.chord_on(key.tonic).pitch_classes().all(|pitch| key.contains(pitch))
     }
 }
 
@@ -84,8 +84,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numerals_are_parsed() {
-        let chord = |text| Numeral::parse(text).map(|numeral| numeral.on(0).to_string());
+    fn parses_numerals() {
+        let chord = |text| Numeral::parse(text).map(|numeral| numeral.chord_on(0).to_string());
         for (text, symbol) in [
             ("I", "C"),
             ("bVII", "Bb"),

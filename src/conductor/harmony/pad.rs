@@ -1,14 +1,14 @@
-//! How the pad plays its voicings.
+//! The rhythm of the pad.
 
 use crate::music::emotion::Emotion;
 
 use super::Segment;
 
 /// Beat in a bar of four, length in beats, accent.
-type Strike = (f64, f64, f32);
+type PadOnset = (f64, f64, f32);
 
-/// Onsets of an emotion's pad over four beats; longer bars repeat them, shorter ones cut them off.
-const fn rhythm(emotion: Emotion) -> &'static [Strike] {
+/// Onsets of an emotion's pad over four beats. Longer bars repeat them, shorter ones truncate them.
+const fn rhythm(emotion: Emotion) -> &'static [PadOnset] {
     match emotion {
         Emotion::Calm | Emotion::Sad => &[(0.0, 4.0, 1.0)],
         Emotion::Romantic | Emotion::Nostalgic => &[(0.0, 2.0, 1.0), (2.0, 2.0, 0.85)],
@@ -21,7 +21,7 @@ const fn rhythm(emotion: Emotion) -> &'static [Strike] {
     }
 }
 
-/// Number of voices of an emotion's pad: three where it is rhythmic, four where it is sustained.
+/// Returns the number of voices of an emotion's pad: three if it is rhythmic, four if it is sustained.
 pub(super) const fn voices(emotion: Emotion) -> usize {
     match emotion {
         Emotion::Happy | Emotion::Energetic | Emotion::Angry => 3,
@@ -29,19 +29,19 @@ pub(super) const fn voices(emotion: Emotion) -> usize {
     }
 }
 
-/// The pad's onsets in a segment: (beat, length, accent), the first at its start.
-pub(super) fn strikes(segment: &Segment, emotion: Emotion) -> Vec<Strike> {
+/// Returns the pad's onsets in a segment as (beat, length, accent). The first is at the start of the segment.
+pub(super) fn onsets(segment: &Segment, emotion: Emotion) -> Vec<PadOnset> {
     let bars = (0..).map(|bar| f64::from(bar) * 4.0).take_while(|start| *start < segment.end);
-    let all = bars.flat_map(|bar| rhythm(emotion).iter().map(move |strike| (bar + strike.0, strike.1, strike.2)));
-    let mut strikes: Vec<Strike> = all
+    let all = bars.flat_map(|bar| rhythm(emotion).iter().map(move |onset| (bar + onset.0, onset.1, onset.2)));
+    let mut onsets: Vec<PadOnset> = all
         .filter(|(at, ..)| (segment.start..segment.end).contains(at))
         .map(|(at, beats, accent)| (at, beats.min(segment.end - at), accent))
         .collect();
-    if strikes.first().is_none_or(|first| first.0 > segment.start) {
-        let end = strikes.first().map_or(segment.end, |first| first.0);
-        strikes.insert(0, (segment.start, end - segment.start, 0.95));
+    if onsets.first().is_none_or(|first| first.0 > segment.start) {
+        let end = onsets.first().map_or(segment.end, |first| first.0);
+        onsets.insert(0, (segment.start, end - segment.start, 0.95));
     }
-    strikes
+    onsets
 }
 
 #[cfg(test)]
@@ -50,16 +50,16 @@ mod tests {
     use crate::music::theory::{Chord, Quality};
 
     #[test]
-    fn the_pad_starts_with_its_segment_and_never_sounds_past_its_end() {
+    fn the_pad_starts_and_ends_with_its_segment() {
         for emotion in Emotion::ALL {
             for (start, end) in [(0.0, 4.0), (2.0, 4.0), (0.0, 3.0), (1.7, 4.0), (0.0, 7.0), (3.9, 4.0)] {
                 let segment = Segment { start, end, chord: Chord::new(0, Quality::Major), bass: 36, pad: Vec::new() };
-                let strikes = strikes(&segment, emotion);
-                assert_eq!(strikes[0].0, start);
-                assert!(strikes.iter().all(|(at, beats, _)| *beats > 0.0 && at + beats <= end));
+                let onsets = onsets(&segment, emotion);
+                assert_eq!(onsets[0].0, start);
+                assert!(onsets.iter().all(|(at, beats, _)| *beats > 0.0 && at + beats <= end));
                 assert!(
-                    strikes.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0 + 1e-9),
-                    "{emotion} {strikes:?}"
+                    onsets.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0 + 1e-9),
+                    "{emotion} {onsets:?}"
                 );
             }
         }

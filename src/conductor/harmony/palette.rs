@@ -1,4 +1,4 @@
-//! The chords of a mode and their successors, weighted by each emotion's preferences.
+//! Palettes: the chords of a mode and their successors, weighted by an emotion's preferences.
 
 use std::sync::LazyLock;
 
@@ -7,8 +7,8 @@ use crate::music::theory::{Chord, Key, Mode, Quality};
 
 use super::numeral::{Function, Numeral};
 
-/// One line per chord of a mode: the chord, its function, and its successors with odds. Chords outside the mode are
-/// only played by emotions that call for them.
+/// Returns the table of a mode, with a line per chord: its numeral, function, and successors with odds. Chords outside the
+/// mode are used only by emotions that list them in [`preference`].
 const fn table(mode: Mode) -> &'static str {
     match mode {
         Mode::Major => {
@@ -91,8 +91,8 @@ const fn table(mode: Mode) -> &'static str {
     }
 }
 
-/// Weights of an emotion's chords; unlisted diatonic chords have weight 1, other unlisted ones are excluded.
-const fn taste(emotion: Emotion) -> &'static str {
+/// Returns the weights of an emotion's chords. Unlisted diatonic chords have weight 1, other unlisted chords are excluded.
+const fn preference(emotion: Emotion) -> &'static str {
     match emotion {
         Emotion::Happy => "I 1.3  IV 1.4  V 1.4  iii 0.4  viio 0.1  V7/V 0.5  vii 0.2",
         Emotion::Sad => "iv 1.6  bVI 1.6  V 1  iio 0.4  bVII 0.6  v 0.6  bIII 0.7  bIII+ 0.1  viio7 0.3  i 1.2",
@@ -116,91 +116,91 @@ const fn taste(emotion: Emotion) -> &'static str {
 pub(super) struct Member {
     /// The chord.
     pub numeral: Numeral,
-    /// Its function.
+    /// The function.
     pub function: Function,
-    /// Its weight for the emotion, above 0.
-    pub taste: f32,
+    /// The emotion's weight of the chord, above 0.
+    pub preference: f32,
 }
 
 impl Member {
-    /// Whether it is the tonic chord itself.
-    pub(super) fn is_home(&self) -> bool {
+    /// Returns whether the chord is the tonic chord.
+    pub(super) fn is_tonic(&self) -> bool {
         self.numeral.degree == 0 && self.function == Function::Tonic
     }
 }
 
-/// The chords an emotion uses in a mode, and the odds of each following each.
+/// The chords that an emotion uses in a mode, and the odds of each transition.
 #[derive(Debug)]
 pub(super) struct Palette {
     /// The chords.
     pub members: Vec<Member>,
-    /// `odds[from][to]`, indices into `members`.
+    /// Odds of transitions as `odds[from][to]`, with indices into `members`.
     pub odds: Vec<Vec<f32>>,
 }
 
 static PALETTES: LazyLock<Vec<Palette>> = LazyLock::new(|| {
     let pairs = Emotion::ALL.into_iter().flat_map(|emotion| Mode::ALL.map(|mode| (emotion, mode)));
-    pairs.map(|(emotion, mode)| Palette::read(emotion, mode).expect("the built-in tables are tested")).collect()
+    pairs.map(|(emotion, mode)| Palette::parse(emotion, mode).expect("the built-in tables are tested")).collect()
 });
 
 impl Palette {
-    /// The palette of an emotion in a mode.
+    /// Returns the palette of an emotion in a mode.
     pub(super) fn of(emotion: Emotion, mode: Mode) -> &'static Self {
         &PALETTES[emotion as usize * Mode::ALL.len() + mode as usize]
     }
 
-    /// The index of a chord by its root and third, if it has one, ignoring its colour.
+    /// Returns the index of the member with the same root and, if the chord has a third, the same third.
     pub(super) fn position(&self, chord: &Chord, tonic: u8) -> Option<usize> {
         let third = |chord: &Chord| [3, 4].map(|interval| chord.contains(chord.root + interval));
         self.members.iter().position(|member| {
-            let own = member.numeral.on(tonic);
+            let own = member.numeral.chord_on(tonic);
             own.root == chord.root && (third(&own) == third(chord) || third(chord) == [false, false])
         })
     }
 
-    /// The member with the most tones in common with a chord, the first of equals.
+    /// Returns the index of the member that contains the fewest tones outside a chord; if tied, the first.
     pub(super) fn nearest(&self, chord: &Chord, tonic: u8) -> usize {
         let distance = |member: &Member| {
-            let own = member.numeral.on(tonic);
+            let own = member.numeral.chord_on(tonic);
             own.pitch_classes().filter(|pitch| !chord.contains(*pitch)).count()
         };
         (0..self.members.len()).min_by_key(|at| distance(&self.members[*at])).unwrap_or_default()
     }
 
-    /// The nearby chords in a key: those of the palette and the triads of the scale.
+    /// Returns the chords that the network may plausibly play in a key: those of the palette and the triads of the scale.
     pub(super) fn nearby(&self, key: Key) -> impl Iterator<Item = Chord> {
         let degrees = key.mode.degrees().into_iter();
         let triads =
             degrees.flat_map(|degree| [Quality::Major, Quality::Minor].map(|quality| Numeral { degree, quality }));
         let diatonic = triads.filter(move |numeral| numeral.is_diatonic(key));
-        self.members.iter().map(|member| member.numeral).chain(diatonic).map(move |numeral| numeral.on(key.tonic))
+        self.members.iter().map(|member| member.numeral).chain(diatonic).map(move |numeral| numeral.chord_on(key.tonic))
     }
 
-    fn read(emotion: Emotion, mode: Mode) -> Option<Self> {
+    fn parse(emotion: Emotion, mode: Mode) -> Option<Self> {
         let key = Key { tonic: 0, mode };
-        let tastes: Vec<&str> = taste(emotion).split_whitespace().collect();
+        let preferences: Vec<&str> = preference(emotion).split_whitespace().collect();
         let mut rows = Vec::new();
         for line in table(mode).lines() {
             let (head, next) = line.split_once(':')?;
             let mut head = head.split_whitespace();
             let (name, function) = (head.next()?, Function::from_letter(head.next()?)?);
             let numeral = Numeral::parse(name)?;
-            let taste = match tastes.chunks(2).find(|pair| pair[0] == name) {
+            let preference = match preferences.chunks(2).find(|pair| pair[0] == name) {
                 Some(pair) => pair.get(1)?.parse().ok()?,
                 None if numeral.is_diatonic(key) => 1.0,
                 None => 0.0,
             };
-            rows.push((name, Member { numeral, function, taste }, next.split_whitespace().collect::<Vec<_>>()));
+            rows.push((name, Member { numeral, function, preference }, next.split_whitespace().collect::<Vec<_>>()));
         }
         for pair in rows.iter().flat_map(|(_, _, next)| next.chunks(2)) {
             rows.iter().find(|(name, _, _)| *name == pair[0])?;
             pair.get(1)?.parse::<f32>().ok()?;
         }
-        rows.retain(|(_, member, _)| member.taste > 0.0);
+        rows.retain(|(_, member, _)| member.preference > 0.0);
         let odds = |next: &[&str]| {
             let odds_of =
                 |name: &str| next.chunks(2).find(|pair| pair[0] == name).and_then(|pair| pair[1].parse().ok());
-            rows.iter().map(|(name, member, _)| odds_of(name).unwrap_or(0.0) * member.taste).collect()
+            rows.iter().map(|(name, member, _)| odds_of(name).unwrap_or(0.0) * member.preference).collect()
         };
         Some(Self {
             odds: rows.iter().map(|(_, _, next)| odds(next)).collect(),
@@ -214,11 +214,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tables_parse_and_every_chord_has_a_successor() {
+    fn all_tables_parse_and_every_chord_has_a_successor() {
         for emotion in Emotion::ALL {
             for mode in Mode::ALL {
-                let palette = Palette::read(emotion, mode).unwrap_or_else(|| panic!("{emotion} {}", mode.name()));
-                assert!(palette.members[0].is_home());
+                let palette = Palette::parse(emotion, mode).unwrap_or_else(|| panic!("{emotion} {}", mode.name()));
+                assert!(palette.members[0].is_tonic());
                 for (member, odds) in palette.members.iter().zip(&palette.odds) {
                     assert!(odds.iter().sum::<f32>() > 0.0, "{emotion} {} {:?}", mode.name(), member.numeral);
                 }
@@ -227,9 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn every_chord_that_an_emotion_weights_exists_in_some_mode() {
+    fn every_preferred_chord_exists_in_a_mode() {
         for emotion in Emotion::ALL {
-            for name in taste(emotion).split_whitespace().step_by(2) {
+            for name in preference(emotion).split_whitespace().step_by(2) {
                 let known = |mode| table(mode).lines().any(|line| line.split_whitespace().next() == Some(name));
                 assert!(Mode::ALL.into_iter().any(known), "{emotion}: {name}");
             }
@@ -237,21 +237,21 @@ mod tests {
     }
 
     #[test]
-    fn borrowed_chords_are_used_only_when_requested() {
-        let minor_subdominant = Chord::parse("Fm").expect("a symbol");
+    fn only_emotions_that_list_a_borrowed_chord_use_it() {
+        let minor_subdominant = Chord::parse("Fm").unwrap();
         let plays = |emotion| Palette::of(emotion, Mode::Major).position(&minor_subdominant, 0).is_some();
         assert!(plays(Emotion::Nostalgic) && plays(Emotion::Romantic));
         assert!(!plays(Emotion::Happy) && !plays(Emotion::Calm));
     }
 
     #[test]
-    fn extensions_do_not_obscure_a_chord() {
+    fn finds_chords_regardless_of_extensions() {
         let palette = Palette::of(Emotion::Calm, Mode::Major);
-        let at = |symbol| palette.position(&Chord::parse(symbol).expect("a symbol"), 9);
+        let at = |symbol| palette.position(&Chord::parse(symbol).unwrap(), 9);
         assert_eq!(at("Amaj7"), at("A"));
         assert_eq!(at("F#m7"), at("F#m"));
         assert_eq!(at("Esus4"), at("E"));
         assert_ne!(at("A"), None);
-        assert_eq!(palette.members[palette.nearest(&Chord::parse("Dm").expect("a symbol"), 9)].numeral.on(9).root, 2);
+        assert_eq!(palette.members[palette.nearest(&Chord::parse("Dm").unwrap(), 9)].numeral.chord_on(9).root, 2);
     }
 }

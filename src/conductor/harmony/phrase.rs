@@ -1,4 +1,4 @@
-//! Phrases: the emotion, mode, length, cadences and dynamics.
+//! Phrases: their emotion, mode, length, cadences and dynamics.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,15 +10,15 @@ use super::rng::{Purpose, ReusedBars, RngStreams, pick_at};
 use super::{BarRequest, Cadence, PhrasePosition};
 
 /// Bars from one cadence to the next.
-pub(super) const SECTION: u32 = 4;
-/// A phrase is cut short when its emotion's weight falls below this fraction of the largest weight.
-const LEFT_BEHIND: f32 = 0.4;
-/// Probability that a phrase keeps the previous phrase's mode when the emotion is the same.
-const KEEP_MODE: f32 = 0.6;
+pub(super) const SECTION_BARS: u32 = 4;
+/// A phrase ends early when its emotion's weight falls below this fraction of the largest weight.
+const MIN_RELATIVE_WEIGHT: f32 = 0.4;
+/// Probability that a phrase with the same emotion as the previous one keeps its mode.
+const KEEP_MODE_PROBABILITY: f32 = 0.6;
 /// Position of the dynamic peak, as a fraction of the phrase's length.
 const PEAK: f32 = 0.62;
 
-/// Modes of an emotion, with odds.
+/// Returns the modes of an emotion, with odds.
 const fn modes(emotion: Emotion) -> &'static [(Mode, f32)] {
     match emotion {
         Emotion::Happy => &[(Mode::Major, 7.0), (Mode::Lydian, 1.5), (Mode::Mixolydian, 1.0)],
@@ -32,7 +32,7 @@ const fn modes(emotion: Emotion) -> &'static [(Mode, f32)] {
     }
 }
 
-/// Chance of eight bars instead of four, and odds of the last cadence: authentic, plagal, half, deceptive.
+/// Returns the probability of eight bars instead of four, and the odds of the final cadence, in the order of [`CADENCES`].
 const fn shape(emotion: Emotion) -> (f32, [f32; 4]) {
     match emotion {
         Emotion::Happy => (0.7, [6.0, 2.0, 1.5, 0.5]),
@@ -47,45 +47,45 @@ const fn shape(emotion: Emotion) -> (f32, [f32; 4]) {
 }
 
 const CADENCES: [Cadence; 4] = [Cadence::Authentic, Cadence::Plagal, Cadence::Half, Cadence::Deceptive];
-/// Odds of the cadence in the middle of an eight-bar phrase, in the same order: mostly open.
-const INNER: [f32; 4] = [1.0, 1.5, 6.0, 1.5];
+/// Odds of the cadence in the middle of an eight-bar phrase, in the same order; mostly half cadences.
+const INNER_ODDS: [f32; 4] = [1.0, 1.5, 6.0, 1.5];
 
 /// A phrase of four or eight bars.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Phrase {
     /// Number of phrases before it.
     pub number: u64,
-    /// Its first bar.
+    /// First bar.
     pub start: u64,
-    /// Its length.
+    /// Length in bars.
     pub bars: u32,
-    /// Its emotion.
+    /// The emotion.
     pub emotion: Emotion,
-    /// Its key.
+    /// The key.
     pub key: Key,
-    /// The cadences of its sections.
+    /// The cadences of the sections.
     cadences: [Cadence; 2],
-    /// The earlier phrase that it repeats, if any.
-    pub recalled: Option<Recalled>,
+    /// The earlier phrase that it recalls, if any.
+    pub recalled: Option<RecalledPhrase>,
 }
 
-/// A returning phrase.
+/// An earlier phrase that is recalled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Recalled {
+pub(super) struct RecalledPhrase {
     /// Its number.
     pub number: u64,
     /// Its first bar.
     pub start: u64,
-    /// How exactly it returns, above 0 to 1.
+    /// How exactly it is repeated, above 0, up to 1.
     pub strictness: f32,
 }
 
 impl Phrase {
-    /// The phrase that contains a bar: `before` while it lasts and its emotion and key still apply, or a new one from
-    /// this bar on.
+    /// Returns the phrase of a bar: `before` if it contains the bar and its emotion still applies, otherwise a new phrase that
+    /// starts there.
     pub(super) fn at(before: Option<&Self>, form: &Form, request: &BarRequest, streams: RngStreams) -> Self {
-        let going_on = before.filter(|phrase| phrase.contains(request.bar) && !phrase.is_left_behind(&request.mood));
-        match going_on {
+        let continued = before.filter(|phrase| phrase.contains(request.bar) && !phrase.has_faded(&request.mood));
+        match continued {
             Some(phrase) => {
                 let mode = request.mode.unwrap_or(phrase.key.mode);
                 Self { key: Key { tonic: request.tonic % 12, mode }, ..*phrase }
@@ -97,24 +97,24 @@ impl Phrase {
     fn new(before: Option<&Self>, form: &Form, request: &BarRequest, streams: RngStreams) -> Self {
         let number = before.map_or(0, |phrase| phrase.number + 1);
         let mut rng = streams.rng(Purpose::Phrase, number);
-        let emotion = speaker(&request.mood, number, streams);
+        let emotion = draw_emotion(&request.mood, number, streams);
         let (long, cadences) = shape(emotion);
-        let bars = if rng.unit() < long { 2 * SECTION } else { SECTION };
+        let bars = if rng.unit() < long { 2 * SECTION_BARS } else { SECTION_BARS };
         let mut cadence = |odds: &[f32]| rng.pick(odds).map_or(Cadence::Authentic, |at| CADENCES[at]);
-        let (inner, last) = (cadence(&INNER), cadence(&cadences));
+        let (inner, last) = (cadence(&INNER_ODDS), cadence(&cadences));
         let odds: Vec<f32> = modes(emotion).iter().map(|(_, odds)| *odds).collect();
         let drawn = rng.pick(&odds).map_or(Mode::Major, |at| modes(emotion)[at].0);
-        let keep = rng.unit() < KEEP_MODE;
+        let keep = rng.unit() < KEEP_MODE_PROBABILITY;
         let kept = before.filter(|phrase| keep && phrase.emotion == emotion).map(|phrase| phrase.key.mode);
-        let theme = form.returning(number, emotion, request.recall, streams);
-        // A phrase returns in its own mode if the emotion uses that mode.
+        let theme = form.recall(number, emotion, request.recall, streams);
+        // A recalled phrase keeps its mode if the emotion uses that mode.
         let kept = theme.map(|theme| theme.mode).or(kept);
         let mode = request.mode.or(kept.filter(|kept| modes(emotion).iter().any(|(mode, _)| mode == kept)));
         let recalled =
-            theme.map(|theme| Recalled { number: theme.number, start: theme.start, strictness: request.recall });
+            theme.map(|theme| RecalledPhrase { number: theme.number, start: theme.start, strictness: request.recall });
         let bars = theme.map_or(bars, |theme| theme.bars);
         let inner = theme.map_or(inner, |theme| theme.cadences[0]);
-        // Only an exact return keeps the final cadence.
+        // Only an exact repetition keeps the final cadence.
         let last = theme.filter(|_| request.recall >= 1.0).map_or(last, |theme| theme.cadences[1]);
         Self {
             number,
@@ -122,19 +122,19 @@ impl Phrase {
             bars,
             emotion,
             key: Key { tonic: request.tonic % 12, mode: mode.unwrap_or(drawn) },
-            cadences: if bars == SECTION { [last, last] } else { [inner, last] },
+            cadences: if bars == SECTION_BARS { [last, last] } else { [inner, last] },
             recalled,
         }
     }
 
-    /// What must be stored so that the phrase can return; `None` if it is itself a return.
+    /// Returns what is stored so that the phrase can be recalled; `None` if it recalls another one.
     pub(super) fn theme(&self) -> Option<Theme> {
         let Self { number, start, bars, emotion, cadences, .. } = *self;
         self.recalled.is_none().then_some(Theme { number, start, bars, emotion, mode: self.key.mode, cadences })
     }
 
-    /// The earlier bars whose random streams this phrase's bars reuse.
-    pub(super) fn returning(&self) -> Option<ReusedBars> {
+    /// Returns the bars that reuse the random streams of an earlier phrase, if any.
+    pub(super) fn reused_bars(&self) -> Option<ReusedBars> {
         self.recalled.map(|recalled| ReusedBars {
             start: self.start,
             last: self.start + u64::from(self.bars) - 1,
@@ -143,36 +143,36 @@ impl Phrase {
         })
     }
 
-    /// The number of the phrase whose motif the upper voice plays.
+    /// Returns the number of the phrase whose motif the upper voice plays.
     pub(super) fn motif(&self) -> u64 {
         self.recalled.map_or(self.number, |recalled| recalled.number)
     }
 
-    /// Whether it contains a bar.
+    /// Returns whether the phrase contains a bar.
     fn contains(&self, bar: u64) -> bool {
         (self.start..self.start + u64::from(self.bars)).contains(&bar)
     }
 
-    fn is_left_behind(&self, mood: &Mood) -> bool {
-        let heaviest = mood.weights()[mood.dominant() as usize];
-        mood.weights()[self.emotion as usize] < LEFT_BEHIND * heaviest
+    fn has_faded(&self, mood: &Mood) -> bool {
+        let largest = mood.weights()[mood.dominant() as usize];
+        mood.weights()[self.emotion as usize] < MIN_RELATIVE_WEIGHT * largest
     }
 
-    /// Position of a bar in the phrase.
+    /// Returns the position of a bar in the phrase.
     pub(super) fn position(&self, bar: u64) -> PhrasePosition {
         let at = bar.saturating_sub(self.start).min(u64::from(self.bars - 1)) as u32;
-        let cadence = (at % SECTION == SECTION - 1).then(|| self.cadence_after(at));
+        let cadence = (at % SECTION_BARS == SECTION_BARS - 1).then(|| self.cadence_after(at));
         PhrasePosition { bar: at, bars: self.bars, cadence }
     }
 
-    /// The cadence that a bar (counted from the phrase's start) leads to.
+    /// Returns the next cadence from a bar on, counted from the phrase's start.
     pub(super) fn cadence_after(&self, bar: u32) -> Cadence {
-        self.cadences[usize::from(bar >= SECTION)]
+        self.cadences[usize::from(bar >= SECTION_BARS)]
     }
 }
 
 impl PhrasePosition {
-    /// Dynamics in the middle of a bar: 0 at the phrase's ends, 1 at its peak.
+    /// Returns the dynamics in the middle of a bar, from 0 at both ends of the phrase to 1 at its peak.
     pub(super) fn swell(&self) -> f32 {
         let at = (self.bar as f32 + 0.5) / self.bars as f32;
         let rise = if at < PEAK { at / PEAK } else { (1.0 - at) / (1.0 - PEAK) };
@@ -180,9 +180,9 @@ impl PhrasePosition {
     }
 }
 
-/// Draws a phrase's emotion with the mood's weights. Successive draws are a golden ratio apart, so that a blend reaches
-/// its proportions within a few phrases, and a small change of the mood seldom changes the outcome.
-fn speaker(mood: &Mood, number: u64, streams: RngStreams) -> Emotion {
+/// Draws a phrase's emotion with the mood's weights. Successive draws are a golden ratio apart, so that a blend reaches its
+/// proportions within a few phrases. A small change of the mood seldom changes the result.
+fn draw_emotion(mood: &Mood, number: u64, streams: RngStreams) -> Emotion {
     const GOLDEN: f64 = 0.618_033_988_749_895;
     let offset = f64::from(streams.rng(Purpose::Phrase, u64::MAX).unit());
     let draw = (offset + (number % (1 << 32)) as f64 * GOLDEN).fract();
@@ -201,7 +201,7 @@ mod tests {
             tonic: 2,
             mode: None,
             lead: None,
-            heard: None,
+            played_chroma: None,
             dynamics: 0.5,
             temperature: 1.0,
             recall: 0.0,
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blend_uses_each_emotion_in_proportion_without_flicker() {
+    fn a_blend_uses_each_emotion_in_proportion_and_changes_only_between_phrases() {
         let (mut calm_bars, mut changes, mut phrase) = (0, 0, None::<Phrase>);
         for bar in 0..400 {
             let next =
@@ -243,12 +243,12 @@ mod tests {
             Phrase::at(Some(&calm), &Form::default(), &request(1, calm_sad(0.35)), streams).emotion,
             Emotion::Calm
         );
-        let gone = Phrase::at(Some(&calm), &Form::default(), &request(1, calm_sad(0.1)), streams);
-        assert_eq!((gone.start, gone.number), (1, 1));
+        let next = Phrase::at(Some(&calm), &Form::default(), &request(1, calm_sad(0.1)), streams);
+        assert_eq!((next.start, next.number), (1, 1));
     }
 
     #[test]
-    fn a_swell_rises_to_its_peak_and_falls() {
+    fn dynamics_rise_to_the_peak_and_fall() {
         let swell = |bar| PhrasePosition { bar, bars: 8, cadence: None }.swell();
         assert!((0..4).all(|bar| swell(bar) < swell(bar + 1)));
         assert!((5..7).all(|bar| swell(bar) > swell(bar + 1)));
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_bars_have_two_cadences() {
+    fn eight_bar_phrases_have_two_cadences() {
         let long = (0..20).map(|seed| {
             Phrase::at(None, &Form::default(), &request(5, Mood::pure(Emotion::Romantic)), RngStreams::new(seed, 1.0))
         });

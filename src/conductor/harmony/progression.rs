@@ -1,4 +1,4 @@
-//! Random walk through a palette towards a cadence.
+//! A random walk through a palette towards a cadence.
 
 use crate::music::emotion::Emotion;
 use crate::music::theory::{Chord, Key, Quality};
@@ -9,7 +9,7 @@ use super::palette::{Member, Palette};
 use super::rng::{Rng, pick_at};
 
 impl Cadence {
-    /// Whether a chord may be the penultimate of the cadence.
+    /// Returns whether a chord may be the last but one of the cadence.
     pub(super) fn approaches(self, member: &Member) -> bool {
         match self {
             Self::Authentic | Self::Deceptive => member.function == Function::Dominant,
@@ -18,70 +18,71 @@ impl Cadence {
         }
     }
 
-    /// Whether a chord may be the last of the cadence.
+    /// Returns whether a chord may be the last of the cadence.
     pub(super) fn ends_on(self, member: &Member) -> bool {
         match self {
-            Self::Authentic | Self::Plagal => member.is_home(),
+            Self::Authentic | Self::Plagal => member.is_tonic(),
             Self::Half => member.function == Function::Dominant,
-            Self::Deceptive => member.function == Function::Tonic && !member.is_home(),
+            Self::Deceptive => member.function == Function::Tonic && !member.is_tonic(),
         }
     }
 }
 
-/// The chord after `from` (index into the palette) for a draw in 0..1, with `left` chords remaining up to the end of
-/// the cadence, including this one: the palette's Markov chain conditioned on reaching the cadence, weighted by
-/// `favour` (1 is neutral). If `from` is `None` (a chord outside the palette), only the emotion's weights count.
+/// Returns the index of the chord after `from` for a random number `draw` in 0..1. Follows the palette's Markov chain,
+/// conditioned on reaching the cadence in `remaining` chords, including this one, and multiplied by `weight`. If `from` is
+/// `None`, for a chord outside the palette, only the emotion's weights apply.
 pub(super) fn next(
     palette: &Palette,
     from: Option<usize>,
-    left: usize,
+    remaining: usize,
     cadence: Cadence,
-    favour: impl Fn(&Member) -> f32,
+    weight: impl Fn(&Member) -> f32,
     draw: f32,
 ) -> usize {
-    let reach = reach(palette, left.max(1), cadence);
-    let weigh = |odds: &dyn Fn(usize) -> f32| -> Vec<f32> {
-        (0..palette.members.len()).map(|to| odds(to) * reach[to] * favour(&palette.members[to])).collect()
+    let reach_weights = reach_weights(palette, remaining.max(1), cadence);
+    let weights = |odds: &dyn Fn(usize) -> f32| -> Vec<f32> {
+        (0..palette.members.len()).map(|to| odds(to) * reach_weights[to] * weight(&palette.members[to])).collect()
     };
-    from.and_then(|from| pick_at(draw, &weigh(&|to| palette.odds[from][to])))
-        .or_else(|| pick_at(draw, &weigh(&|to| palette.members[to].taste)))
+    from.and_then(|from| pick_at(draw, &weights(&|to| palette.odds[from][to])))
+        .or_else(|| pick_at(draw, &weights(&|to| palette.members[to].preference)))
         .unwrap_or_default()
 }
 
-/// For each chord, the probability weight of reaching the cadence from it as the first of `left`.
-fn reach(palette: &Palette, left: usize, cadence: Cadence) -> Vec<f32> {
+/// Returns, for each chord, the relative probability of reaching the cadence from it as the first of `remaining` chords.
+fn reach_weights(palette: &Palette, remaining: usize, cadence: Cadence) -> Vec<f32> {
     let mask = |allowed: &dyn Fn(&Member) -> bool| -> Vec<f32> {
         palette.members.iter().map(|member| f32::from(u8::from(allowed(member)))).collect()
     };
-    let mut reach = mask(&|member| cadence.ends_on(member));
+    let mut reach_weights = mask(&|member| cadence.ends_on(member));
     let approach = mask(&|member| cadence.approaches(member));
-    for step in 2..=left {
+    for step in 2..=remaining {
         let onward: Vec<f32> =
-            palette.odds.iter().map(|odds| odds.iter().zip(&reach).map(|(p, r)| p * r).sum()).collect();
+            palette.odds.iter().map(|odds| odds.iter().zip(&reach_weights).map(|(p, r)| p * r).sum()).collect();
         let total: f32 = onward.iter().sum::<f32>().max(f32::MIN_POSITIVE);
-        reach = onward.into_iter().map(|r| r / total).collect();
+        reach_weights = onward.into_iter().map(|r| r / total).collect();
         if step == 2 {
-            reach.iter_mut().zip(&approach).for_each(|(r, allowed)| *r *= allowed);
+            reach_weights.iter_mut().zip(&approach).for_each(|(r, allowed)| *r *= allowed);
         }
     }
-    reach
+    reach_weights
 }
 
-/// Gives a chord the emotion's colour: sevenths, added and suspended tones within the scale, sevenths on dominants.
+/// Returns a variant of a chord that suits the emotion: with sevenths, added or suspended tones within the scale, or with
+/// sevenths on dominants.
 pub(super) fn colour(member: &Member, key: Key, emotion: Emotion, last: bool, rng: &mut Rng) -> Chord {
-    let plain = member.numeral.on(key.tonic);
-    let choices = colours(emotion, member, last);
-    let fits = |quality: Quality| {
+    let plain = member.numeral.chord_on(key.tonic);
+    let choices = variants(emotion, member, last);
+    let is_allowed = |quality: Quality| {
         let chord = Chord::new(plain.root, quality);
         let dominant_seventh = quality == Quality::Dominant7 || quality == Quality::Augmented;
         dominant_seventh || chord.pitch_classes().all(|pitch| key.contains(pitch) || plain.contains(pitch))
     };
-    let odds: Vec<f32> = choices.iter().map(|(quality, odds)| if fits(*quality) { *odds } else { 0.0 }).collect();
+    let odds: Vec<f32> = choices.iter().map(|(quality, odds)| if is_allowed(*quality) { *odds } else { 0.0 }).collect();
     rng.pick(&odds).map_or(plain, |at| Chord::new(plain.root, choices[at].0))
 }
 
-/// Variants of a plain chord, with odds.
-fn colours(emotion: Emotion, member: &Member, last: bool) -> &'static [(Quality, f32)] {
+/// Returns the variants of a chord, with odds.
+fn variants(emotion: Emotion, member: &Member, last: bool) -> &'static [(Quality, f32)] {
     use Emotion::{Angry, Calm, Energetic, Happy, Mysterious, Nostalgic, Romantic, Sad};
     use Quality::*;
     let dominant = member.function == Function::Dominant && member.numeral.degree == 7;
@@ -123,7 +124,7 @@ mod tests {
     const CADENCES: [Cadence; 4] = [Cadence::Authentic, Cadence::Plagal, Cadence::Half, Cadence::Deceptive];
 
     #[test]
-    fn every_cadence_is_reached_from_the_tonic_in_every_palette() {
+    fn every_palette_reaches_every_cadence_from_the_tonic() {
         for emotion in Emotion::ALL {
             for mode in Mode::ALL {
                 let palette = Palette::of(emotion, mode);
@@ -131,17 +132,24 @@ mod tests {
                     for length in 3..9 {
                         let mut rng = Rng::new(3, Purpose::Chords, length as u64);
                         let mut walk = vec![0];
-                        for left in (1..=length).rev() {
-                            walk.push(next(palette, Some(walk[walk.len() - 1]), left, cadence, |_| 1.0, rng.unit()));
+                        for remaining in (1..=length).rev() {
+                            walk.push(next(
+                                palette,
+                                Some(walk[walk.len() - 1]),
+                                remaining,
+                                cadence,
+                                |_| 1.0,
+                                rng.unit(),
+                            ));
                         }
                         let at = |back: usize| &palette.members[walk[walk.len() - back]];
-                        let say = || format!("{emotion} {} {cadence:?} {length}: {walk:?}", mode.name());
-                        assert!(cadence.ends_on(at(1)) && cadence.approaches(at(2)), "{}", say());
+                        let describe = || format!("{emotion} {} {cadence:?} {length}: {walk:?}", mode.name());
+                        assert!(cadence.ends_on(at(1)) && cadence.approaches(at(2)), "{}", describe());
                         for pair in walk.windows(2) {
                             assert!(
                                 palette.odds[pair[0]][pair[1]] > 0.0,
                                 "a transition missing from the table: {}",
-                                say()
+                                describe()
                             );
                         }
                     }
@@ -151,18 +159,18 @@ mod tests {
     }
 
     #[test]
-    fn cadences_consist_of_the_functions_that_define_them() {
+    fn cadences_require_the_functions_that_define_them() {
         let palette = Palette::of(Emotion::Nostalgic, Mode::Major);
         let member = |symbol| {
-            let chord = Chord::parse(symbol).expect("a symbol");
+            let chord = Chord::parse(symbol).unwrap();
             &palette.members[palette.position(&chord, 0).expect("the chord is in the palette")]
         };
-        let made_of =
+        let matches_cadence =
             |cadence: Cadence, before, last| cadence.approaches(member(before)) && cadence.ends_on(member(last));
-        assert!(made_of(Cadence::Authentic, "G7", "C") && !made_of(Cadence::Authentic, "F", "C"));
-        assert!(made_of(Cadence::Plagal, "Fm", "C") && !made_of(Cadence::Plagal, "G", "C"));
-        assert!(made_of(Cadence::Half, "Dm", "G") && !made_of(Cadence::Half, "Dm", "F"));
-        assert!(made_of(Cadence::Deceptive, "G", "Am") && !made_of(Cadence::Deceptive, "G", "C"));
+        assert!(matches_cadence(Cadence::Authentic, "G7", "C") && !matches_cadence(Cadence::Authentic, "F", "C"));
+        assert!(matches_cadence(Cadence::Plagal, "Fm", "C") && !matches_cadence(Cadence::Plagal, "G", "C"));
+        assert!(matches_cadence(Cadence::Half, "Dm", "G") && !matches_cadence(Cadence::Half, "Dm", "F"));
+        assert!(matches_cadence(Cadence::Deceptive, "G", "Am") && !matches_cadence(Cadence::Deceptive, "G", "C"));
     }
 
     #[test]
@@ -174,7 +182,7 @@ mod tests {
                 {
                     for number in 0..20 {
                         let chord = colour(member, key, emotion, false, &mut Rng::new(9, Purpose::Chords, number));
-                        assert_eq!(chord.root, member.numeral.on(4).root);
+                        assert_eq!(chord.root, member.numeral.chord_on(4).root);
                         let inside = chord.pitch_classes().all(|pitch| key.contains(pitch));
                         assert!(inside || member.function == Function::Dominant, "{emotion} {key}: {chord}");
                     }

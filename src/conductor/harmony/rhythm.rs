@@ -1,22 +1,22 @@
-//! Harmonic rhythm: on which beats of a bar chords change.
+//! Harmonic rhythm: the beats of a bar on which chords change.
 
-use super::phrase::SECTION;
+use super::phrase::SECTION_BARS;
 use super::rng::{Purpose, RngStreams};
 
-/// The beats of a bar on which chords change, at a rate in chords per bar: none (the previous chord continues), the
-/// first, or the first and the middle. `place` is the bar's position in its phrase. The first and last bar of a section
-/// have one chord, so that it opens and closes calmly; the bar before the last speeds up towards the cadence.
-pub(super) fn changes(streams: RngStreams, bar: u64, place: u32, beats: u32, rate: f32) -> Vec<f64> {
-    let (hold, double) = match place % SECTION {
+/// Returns the beats of a bar on which chords change, at a rate in chords per bar: none (the previous chord continues),
+/// the first, or the first and the middle. `position` is the bar's position in its phrase. The first and last bar of a
+/// section have one chord, so that it opens and closes calmly; the bar before the last speeds up towards the cadence.
+pub(super) fn chord_onsets(streams: RngStreams, bar: u64, position: u32, beats: u32, rate: f32) -> Vec<f64> {
+    let (none_probability, two_probability) = match position % SECTION_BARS {
         0 => (0.0, rate - 1.2),
         1 => (2.0 * (1.0 - rate), 1.3 * (rate - 1.0)),
         2 => (0.0, 1.6 * (rate - 0.9)),
         _ => (0.0, 0.0),
     };
     let draw = streams.rng(Purpose::Rhythm, bar).unit();
-    if draw < hold {
+    if draw < none_probability {
         Vec::new()
-    } else if draw < double && beats > 1 {
+    } else if draw < two_probability && beats > 1 {
         vec![0.0, f64::from(beats.div_ceil(2))]
     } else {
         vec![0.0]
@@ -24,9 +24,9 @@ pub(super) fn changes(streams: RngStreams, bar: u64, place: u32, beats: u32, rat
 }
 
 /// Number of chords remaining in the section after this bar.
-pub(super) fn left_after(streams: RngStreams, bar: u64, place: u32, beats: u32, rate: f32) -> usize {
-    let later = 1..SECTION - place % SECTION;
-    later.map(|ahead| changes(streams, bar + u64::from(ahead), place + ahead, beats, rate).len()).sum()
+pub(super) fn remaining_chords(streams: RngStreams, bar: u64, position: u32, beats: u32, rate: f32) -> usize {
+    let later = 1..SECTION_BARS - position % SECTION_BARS;
+    later.map(|ahead| chord_onsets(streams, bar + u64::from(ahead), position + ahead, beats, rate).len()).sum()
 }
 
 #[cfg(test)]
@@ -36,29 +36,29 @@ mod tests {
     const STREAMS: RngStreams = RngStreams::new(3, 1.0);
 
     #[test]
-    fn the_rate_is_kept_on_average() {
+    fn the_average_matches_the_rate() {
         for rate in [0.55, 1.0, 1.3, 1.6] {
-            let chords: usize = (0..4000).map(|bar| changes(STREAMS, bar, (bar % 4) as u32, 4, rate).len()).sum();
+            let chords: usize = (0..4000).map(|bar| chord_onsets(STREAMS, bar, (bar % 4) as u32, 4, rate).len()).sum();
             let mean = chords as f32 / 4000.0;
             assert!((mean - rate).abs() < 0.25, "{rate}: {mean}");
         }
     }
 
     #[test]
-    fn remaining_time_equals_upcoming_durations() {
+    fn the_remaining_chords_are_those_of_the_following_bars() {
         for bar in (0..400).step_by(4) {
             let counts: Vec<usize> =
-                (0..4).map(|place| changes(STREAMS, bar + place, place as u32, 4, 1.3).len()).collect();
-            assert_eq!(left_after(STREAMS, bar, 0, 4, 1.3), counts[1] + counts[2] + counts[3]);
-            assert_eq!(left_after(STREAMS, bar + 2, 2, 4, 1.3), counts[3]);
-            assert_eq!(left_after(STREAMS, bar + 3, 3, 4, 1.3), 0);
+                (0..4).map(|position| chord_onsets(STREAMS, bar + position, position as u32, 4, 1.3).len()).collect();
+            assert_eq!(remaining_chords(STREAMS, bar, 0, 4, 1.3), counts[1] + counts[2] + counts[3]);
+            assert_eq!(remaining_chords(STREAMS, bar + 2, 2, 4, 1.3), counts[3]);
+            assert_eq!(remaining_chords(STREAMS, bar + 3, 3, 4, 1.3), 0);
             assert!(counts[0] > 0 && counts[3] == 1);
         }
     }
 
     #[test]
-    fn odd_bars_are_split_after_the_longer_half() {
-        let split = |beats| (0..50).map(|bar| changes(STREAMS, bar, 2, beats, 2.0)).find(|at| at.len() == 2);
+    fn in_odd_metres_the_first_half_is_longer() {
+        let split = |beats| (0..50).map(|bar| chord_onsets(STREAMS, bar, 2, beats, 2.0)).find(|at| at.len() == 2);
         assert_eq!(split(3), Some(vec![0.0, 2.0]));
         assert_eq!(split(7), Some(vec![0.0, 4.0]));
         assert_eq!(split(1), None);

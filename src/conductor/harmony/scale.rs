@@ -1,14 +1,14 @@
-//! The notes available to a line over a chord.
+//! The scale of a melodic line over a chord.
 
 use crate::music::theory::{Chord, Key};
 
-/// The scale of a key bent to a chord: a chord tone outside the key replaces the degree it alters, the one below for
-/// leading tones (major thirds and sevenths, augmented fifths), the one above for the others.
+/// The scale of a key adapted to a chord. Each chord tone outside the key replaces a neighbouring degree: the one below for
+/// leading tones (major thirds and sevenths, augmented fifths), the one above for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scale([bool; 12]);
 
 impl Scale {
-    /// The scale over a chord.
+    /// Adapts the scale of a key to a chord.
     pub(super) fn over(chord: &Chord, key: Key) -> Self {
         let mut scale = [0u8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map(|pitch| key.contains(pitch));
         for interval in chord.quality.intervals() {
@@ -22,13 +22,13 @@ impl Scale {
         Self(scale)
     }
 
-    /// Whether it contains a note.
+    /// Returns whether the scale contains a note.
     pub(super) fn contains(&self, note: u8) -> bool {
         self.0[usize::from(note % 12)]
     }
 
-    /// The note `steps` scale steps above (or, if negative, below) a note; a note outside the scale counts from the
-    /// scale note below it.
+    /// Returns the note `steps` scale steps above (or, if negative, below) a note; a note outside the scale counts from
+    /// the scale note below it.
     pub(super) fn step(&self, note: u8, steps: i32) -> u8 {
         let mut at = i32::from(note);
         while steps >= 0 && !self.contains(at.rem_euclid(12) as u8) {
@@ -44,7 +44,7 @@ impl Scale {
     }
 }
 
-/// The note of a pitch class nearest to `to` within a range of at least an octave, the lower of equals.
+/// Returns the note of a pitch class nearest to `to` within a range of at least an octave, the lower of equals.
 pub(super) fn nearest(pitch_class: u8, to: f32, range: std::ops::RangeInclusive<u8>) -> u8 {
     let distance = |note: &u8| (f32::from(*note) - to).abs();
     let (lowest, fitting) = (*range.start(), range.filter(|note| note % 12 == pitch_class % 12));
@@ -57,18 +57,18 @@ mod tests {
     use crate::music::theory::Mode;
 
     #[test]
-    fn a_borrowed_chord_bends_the_scale() {
+    fn a_borrowed_chord_alters_the_scale() {
         let key = Key { tonic: 0, mode: Mode::Major };
-        let scale = Scale::over(&Chord::parse("Fm").expect("a symbol"), key);
+        let scale = Scale::over(&Chord::parse("Fm").unwrap(), key);
         assert!((0..12).filter(|note| scale.contains(*note)).eq([0, 2, 4, 5, 7, 8, 11]));
-        let scale = Scale::over(&Chord::parse("D").expect("a symbol"), key);
+        let scale = Scale::over(&Chord::parse("D").unwrap(), key);
         assert!((0..12).filter(|note| scale.contains(*note)).eq([0, 2, 4, 6, 7, 9, 11]));
     }
 
     #[test]
     fn steps_follow_the_scale() {
         let key = Key { tonic: 0, mode: Mode::Major };
-        let scale = Scale::over(&Chord::parse("C").expect("a symbol"), key);
+        let scale = Scale::over(&Chord::parse("C").unwrap(), key);
         assert_eq!(scale.step(60, 2), 64);
         assert_eq!(scale.step(60, -1), 59);
         assert_eq!(scale.step(61, 1), 62);

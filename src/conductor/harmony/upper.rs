@@ -1,9 +1,9 @@
-//! The upper voice: short figures at the turning points of a phrase, silent otherwise to leave room for the piano.
+//! The upper voice: short figures at the turning points of a phrase, with rests in between that leave room for the piano.
 
 use crate::music::emotion::Emotion;
 use crate::music::theory::{Chord, Key};
 
-use super::phrase::SECTION;
+use super::phrase::SECTION_BARS;
 use super::rng::Rng;
 use super::scale::{Scale, nearest};
 use super::{PhrasePosition, Segment};
@@ -11,10 +11,10 @@ use super::{PhrasePosition, Segment};
 /// Range of the upper voice, lowest and highest note.
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 67..=96;
 
-/// Beat in the bar, length in beats, and scale steps from the figure's first chord tone.
+/// Beat in the bar, length in beats, and scale steps from the figure's reference note, a chord tone.
 type Step = (f64, f64, i32);
 
-/// The figures of an emotion. Notes of a beat or longer are chord tones, shorter ones may be passing notes.
+/// Returns the figures of an emotion. Notes of at least a beat are moved to chord tones; shorter ones may be passing notes.
 const fn figures(emotion: Emotion) -> [&'static [Step]; 3] {
     match emotion {
         Emotion::Happy => [
@@ -56,9 +56,9 @@ const fn figures(emotion: Emotion) -> [&'static [Step]; 3] {
     }
 }
 
-/// Context of the upper voice.
+/// The context of a line of the upper voice.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Setting {
+pub(super) struct LineContext {
     /// The emotion.
     pub emotion: Emotion,
     /// The key.
@@ -67,42 +67,42 @@ pub(super) struct Setting {
     pub phrase: u64,
     /// The bar's position in the phrase.
     pub position: PhrasePosition,
-    /// How often it plays, 0..=1.
+    /// How often the voice plays, 0..=1.
     pub activity: f32,
     /// The previous note, if any.
-    pub before: Option<u8>,
-    /// The note around which the line should stay.
+    pub previous: Option<u8>,
+    /// The note around which the line is centred.
     pub centre: f32,
-    /// The pad's highest note, above which the line should stay.
+    /// The pad's highest note; the line stays above it.
     pub floor: u8,
 }
 
-/// What the upper voice plays over the segments of a bar: (beat, length, note), or nothing. A note that is not
-/// in the next chord ends with its own chord.
-pub(super) fn line(setting: &Setting, segments: &[Segment], rng: &mut Rng) -> Vec<(f64, f64, u8)> {
+/// Returns the upper voice over the segments of a bar as (beat, length, note); often empty. A note that is not in the next
+/// chord ends with its own chord.
+pub(super) fn line(context: &LineContext, segments: &[Segment], rng: &mut Rng) -> Vec<(f64, f64, u8)> {
     let Some(last) = segments.last() else { return Vec::new() };
     let over = |beat: f64| segments.iter().find(|segment| beat < segment.end).unwrap_or(last);
-    let turning_point = match setting.position.bar % SECTION {
+    let emphasis = match context.position.bar % SECTION_BARS {
         0 => 1.0,
         1 => 0.3,
         2 => 0.9,
         _ => 0.6,
     };
-    if rng.unit() >= setting.activity * turning_point {
+    if rng.unit() >= context.activity * emphasis {
         return Vec::new();
     }
     let variation = usize::from(rng.unit() < 0.3);
-    let figures = figures(setting.emotion);
-    let figure = figures[((setting.phrase % 3) as usize + variation) % 3];
-    let range = *RANGE.start().max(&(setting.floor + 1))..=*RANGE.end();
+    let figures = figures(context.emotion);
+    let figure = figures[((context.phrase % 3) as usize + variation) % 3];
+    let range = *RANGE.start().max(&(context.floor + 1))..=*RANGE.end();
     let start = over(figure[0].0).chord;
-    let around = setting.before.map_or(setting.centre, |before| f32::from(before) * 0.4 + setting.centre * 0.6);
-    let anchor = chord_tone(&start, around, &room(figure, &range));
+    let around = context.previous.map_or(context.centre, |previous| f32::from(previous) * 0.4 + context.centre * 0.6);
+    let anchor = chord_tone(&start, around, &reference_range(figure, &range));
     let mut line = Vec::new();
     for (at, beats, steps) in figure.iter().copied().filter(|step| step.0 < last.end) {
         let segment = over(at);
-        let free = fold(Scale::over(&segment.chord, setting.key).step(anchor, steps), &range);
-        let note = if beats >= 1.0 { chord_tone(&segment.chord, f32::from(free), &range) } else { free };
+        let scale_note = fold(Scale::over(&segment.chord, context.key).step(anchor, steps), &range);
+        let note = if beats >= 1.0 { chord_tone(&segment.chord, f32::from(scale_note), &range) } else { scale_note };
         let held_on = segment.end < last.end && over(segment.end).chord.contains(note);
         let end = if held_on { over(segment.end).end } else { segment.end };
         line.push((at, beats.min(end - at), note));
@@ -110,14 +110,15 @@ pub(super) fn line(setting: &Setting, segments: &[Segment], rng: &mut Rng) -> Ve
     line
 }
 
-/// The range in which a figure can begin (a step is usually at most a whole tone), at least an octave.
-fn room(figure: &[Step], range: &std::ops::RangeInclusive<u8>) -> std::ops::RangeInclusive<u8> {
+/// Returns the range for a figure's reference note within which all its notes fit, assuming steps of at most a whole tone;
+/// at least an octave.
+fn reference_range(figure: &[Step], range: &std::ops::RangeInclusive<u8>) -> std::ops::RangeInclusive<u8> {
     let reach = |up: i32| figure.iter().map(|step| (step.2 * up * 2).max(0)).max().unwrap_or(0) as u8;
     let lowest = range.start() + reach(-1);
     lowest..=(range.end() - reach(1)).max(lowest + 11)
 }
 
-/// The chord tone nearest to a note, in range.
+/// Returns the chord tone nearest to a note, within a range.
 fn chord_tone(chord: &Chord, to: f32, range: &std::ops::RangeInclusive<u8>) -> u8 {
     let distance = |note: &u8| (f32::from(*note) - to).abs();
     let candidates = chord.pitch_classes().map(|pitch_class| nearest(pitch_class, to, range.clone()));
@@ -138,18 +139,18 @@ mod tests {
     #[test]
     fn long_notes_are_chord_tones_and_all_are_in_the_scale() {
         let key = Key { tonic: 0, mode: Mode::HarmonicMinor };
-        let chords = ["G7", "Abmaj7", "F#m", "Db"].map(|symbol| Chord::parse(symbol).expect("a symbol"));
-        let mut spoken = 0;
+        let chords = ["G7", "Abmaj7", "F#m", "Db"].map(|symbol| Chord::parse(symbol).unwrap());
+        let mut bars_played = 0;
         for emotion in Emotion::ALL {
             for number in 0..60 {
                 let position = PhrasePosition { bar: (number % 4) as u32, bars: 4, cadence: None };
-                let setting = Setting {
+                let context = LineContext {
                     emotion,
                     key,
                     phrase: number / 4,
                     position,
                     activity: 0.6,
-                    before: Some(80),
+                    previous: Some(80),
                     centre: 78.0,
                     floor: 74,
                 };
@@ -160,18 +161,18 @@ mod tests {
                     bass: 36,
                     pad: Vec::new(),
                 });
-                let line = line(&setting, &segments, &mut Rng::new(5, Purpose::Upper, number));
-                spoken += usize::from(!line.is_empty());
+                let line = line(&context, &segments, &mut Rng::new(5, Purpose::Upper, number));
+                bars_played += usize::from(!line.is_empty());
                 for (at, beats, note) in line {
                     assert!((75..=96).contains(&note));
                     for segment in segments.iter().filter(|segment| segment.start < at + beats && segment.end > at) {
-                        let say = || format!("{emotion} {number}: {note} over {}", segment.chord);
-                        assert!(Scale::over(&segment.chord, key).contains(note), "{}", say());
-                        assert!(beats < 1.0 || segment.chord.contains(note), "{}", say());
+                        let describe = || format!("{emotion} {number}: {note} over {}", segment.chord);
+                        assert!(Scale::over(&segment.chord, key).contains(note), "{}", describe());
+                        assert!(beats < 1.0 || segment.chord.contains(note), "{}", describe());
                     }
                 }
             }
         }
-        assert!((100..350).contains(&spoken), "{spoken} of 480 bars");
+        assert!((100..350).contains(&bars_played), "{bars_played} of 480 bars");
     }
 }

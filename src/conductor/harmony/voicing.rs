@@ -1,41 +1,41 @@
-//! The pad's voicings: an exhaustive search for the one that moves least and breaks no rule.
+//! The pad's voicings: an exhaustive search for the one with the least movement that follows the rules of voice leading.
 
 use crate::music::theory::Chord;
 
 /// Range of the pad, lowest and highest note.
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 50..=74;
-/// Widest spread of a voicing, in semitones.
-const SPREAD: u8 = 19;
+/// Maximum distance between the lowest and the highest note of a voicing, in semitones.
+const MAX_SPREAD: u8 = 19;
 
-/// Context of a voicing.
+/// The context of a voicing.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Setting<'a> {
+pub(super) struct VoicingContext<'a> {
     /// The chord to voice.
     pub chord: &'a Chord,
     /// Number of voices.
     pub voices: usize,
-    /// The bass note that begins with it.
+    /// The bass note under it.
     pub bass: u8,
     /// The previous voicing; empty at the start.
-    pub before: &'a [u8],
-    /// The bass notes of the previous voicing with which the ear compares the new one: its first and its last.
-    pub basses_before: &'a [u8],
-    /// The note around which the voicing should stay.
+    pub previous: &'a [u8],
+    /// The first and the last bass note under the previous voicing; listeners compare the new one with both.
+    pub previous_basses: &'a [u8],
+    /// The note around which the voicing is centred.
     pub centre: f32,
 }
 
-/// The best voicing, ascending. Deterministic: the lowest of equals.
-pub(super) fn voice(setting: &Setting<'_>) -> Vec<u8> {
-    let notes: Vec<u8> = RANGE.filter(|note| setting.chord.contains(*note)).collect();
+/// Returns the best voicing, in ascending order; if tied, the first that the search finds.
+pub(super) fn best_voicing(context: &VoicingContext<'_>) -> Vec<u8> {
+    let notes: Vec<u8> = RANGE.filter(|note| context.chord.contains(*note)).collect();
     let mut best = (f32::INFINITY, Vec::new());
-    search(setting, &notes, &mut Vec::with_capacity(setting.voices), &mut best);
+    search(context, &notes, &mut Vec::with_capacity(context.voices), &mut best);
     best.1
 }
 
-fn search(setting: &Setting<'_>, notes: &[u8], chosen: &mut Vec<u8>, best: &mut (f32, Vec<u8>)) {
-    if chosen.len() == setting.voices {
-        if is_complete(setting, chosen) {
-            let cost = cost(setting, chosen);
+fn search(context: &VoicingContext<'_>, notes: &[u8], chosen: &mut Vec<u8>, best: &mut (f32, Vec<u8>)) {
+    if chosen.len() == context.voices {
+        if is_complete(context, chosen) {
+            let cost = cost(context, chosen);
             if cost < best.0 {
                 *best = (cost, chosen.clone());
             }
@@ -43,31 +43,31 @@ fn search(setting: &Setting<'_>, notes: &[u8], chosen: &mut Vec<u8>, best: &mut 
         return;
     }
     for (at, note) in notes.iter().enumerate() {
-        if chosen.first().is_some_and(|lowest| note - lowest > SPREAD) {
+        if chosen.first().is_some_and(|lowest| note - lowest > MAX_SPREAD) {
             break;
         }
         chosen.push(*note);
-        search(setting, &notes[at + 1..], chosen, best);
+        search(context, &notes[at + 1..], chosen, best);
         chosen.pop();
     }
 }
 
-/// Whether every essential tone is present: all of a triad; of a larger chord all but root and fifth, which the bass
-/// and the overtones supply.
-fn is_complete(setting: &Setting<'_>, notes: &[u8]) -> bool {
-    let tones = setting.chord.quality.intervals();
-    let spare = tones.len() > setting.voices;
-    let sounds = |interval: &u8| notes.iter().any(|note| note % 12 == (setting.chord.root + interval) % 12);
-    tones.iter().all(|interval| spare && matches!(interval, 0 | 7) || sounds(interval))
+/// Returns whether every essential tone is present. If a chord has more tones than the pad has voices, root and fifth may be
+/// missing, because bass and overtones supply them.
+fn is_complete(context: &VoicingContext<'_>, notes: &[u8]) -> bool {
+    let tones = context.chord.quality.intervals();
+    let may_omit = tones.len() > context.voices;
+    let is_present = |interval: &u8| notes.iter().any(|note| note % 12 == (context.chord.root + interval) % 12);
+    tones.iter().all(|interval| may_omit && matches!(interval, 0 | 7) || is_present(interval))
 }
 
-fn cost(setting: &Setting<'_>, notes: &[u8]) -> f32 {
+fn cost(context: &VoicingContext<'_>, notes: &[u8]) -> f32 {
     let mean = notes.iter().map(|note| f32::from(*note)).sum::<f32>() / notes.len() as f32;
-    (mean - setting.centre).abs() * 0.5 + sound(setting.chord, notes) + movement(setting, notes)
+    (mean - context.centre).abs() * 0.5 + spacing_cost(context.chord, notes) + movement_cost(context, notes)
 }
 
-/// Cost of a voicing by itself: clusters, gaps, and exposed doublings.
-fn sound(chord: &Chord, notes: &[u8]) -> f32 {
+/// Returns the cost of a voicing by itself: clusters, gaps, and exposed doublings.
+fn spacing_cost(chord: &Chord, notes: &[u8]) -> f32 {
     let mut cost = 0.0;
     for pair in notes.windows(2) {
         cost += match pair[1] - pair[0] {
@@ -86,38 +86,38 @@ fn sound(chord: &Chord, notes: &[u8]) -> f32 {
     cost
 }
 
-/// Cost of the transition: distance, leaps, and forbidden parallels.
-fn movement(setting: &Setting<'_>, notes: &[u8]) -> f32 {
-    let (Some(top), Some(top_before)) = (notes.last(), setting.before.last()) else { return 0.0 };
+/// Returns the cost of the transition: distance, leaps, and parallel or hidden fifths and octaves.
+fn movement_cost(context: &VoicingContext<'_>, notes: &[u8]) -> f32 {
+    let (Some(top), Some(top_before)) = (notes.last(), context.previous.last()) else { return 0.0 };
     let mut cost = 0.0;
     for note in notes {
-        let leap = setting.before.iter().map(|old| f32::from(note.abs_diff(*old))).fold(f32::INFINITY, f32::min);
+        let leap = context.previous.iter().map(|old| f32::from(note.abs_diff(*old))).fold(f32::INFINITY, f32::min);
         cost += leap + (leap - 4.0).max(0.0);
     }
-    if notes.len() == setting.before.len() {
-        cost += 0.5 * notes.iter().zip(setting.before).map(|(new, old)| f32::from(new.abs_diff(*old))).sum::<f32>();
-        for (at, voice) in notes.iter().zip(setting.before).enumerate() {
-            let above = notes.iter().zip(setting.before).skip(at + 1);
-            cost += above.filter(|other| parallel((*voice.1, *other.1), (*voice.0, *other.0))).count() as f32 * 1.5;
+    if notes.len() == context.previous.len() {
+        cost += 0.5 * notes.iter().zip(context.previous).map(|(new, old)| f32::from(new.abs_diff(*old))).sum::<f32>();
+        for (at, voice) in notes.iter().zip(context.previous).enumerate() {
+            let above = notes.iter().zip(context.previous).skip(at + 1);
+            cost += above.filter(|other| is_parallel((*voice.1, *other.1), (*voice.0, *other.0))).count() as f32 * 1.5;
         }
     }
     let leap = f32::from(top.abs_diff(*top_before));
     cost += leap * 0.5 + (leap - 4.0).max(0.0) * 3.0;
-    for bass_before in setting.basses_before {
-        if parallel((*bass_before, *top_before), (setting.bass, *top)) {
+    for bass_before in context.previous_basses {
+        if is_parallel((*bass_before, *top_before), (context.bass, *top)) {
             cost += 1000.0;
         }
-        let hidden = matches!((top - setting.bass) % 12, 0 | 7)
-            && (*top > *top_before) == (setting.bass > *bass_before)
+        let hidden = matches!((top - context.bass) % 12, 0 | 7)
+            && (*top > *top_before) == (context.bass > *bass_before)
             && leap > 2.0
-            && setting.bass != *bass_before;
+            && context.bass != *bass_before;
         cost += f32::from(u8::from(hidden)) * 1.5;
     }
     cost
 }
 
-/// Whether two voices (lower, upper) move in parallel fifths or octaves.
-fn parallel(before: (u8, u8), after: (u8, u8)) -> bool {
+/// Returns whether two voices (lower, upper) move in parallel fifths or octaves.
+fn is_parallel(before: (u8, u8), after: (u8, u8)) -> bool {
     let interval = |pair: (u8, u8)| (pair.1 + 120 - pair.0) % 12;
     before.0 != after.0
         && before.1 != after.1
@@ -130,50 +130,50 @@ mod tests {
     use super::*;
     use crate::music::theory::Quality;
 
-    fn setting<'a>(chord: &'a Chord, bass: u8, before: &'a [u8], basses_before: &'a [u8]) -> Setting<'a> {
-        Setting { chord, voices: 4, bass, before, basses_before, centre: 62.0 }
+    fn context<'a>(chord: &'a Chord, bass: u8, previous: &'a [u8], previous_basses: &'a [u8]) -> VoicingContext<'a> {
+        VoicingContext { chord, voices: 4, bass, previous, previous_basses, centre: 62.0 }
     }
 
     #[test]
-    fn any_chord_change_avoids_parallels_and_moves_by_small_steps() {
-        let (mut moves, mut count) = (0.0, 0.0);
+    fn every_chord_change_avoids_parallels_and_moves_little() {
+        let (mut movement, mut count) = (0.0, 0.0);
         for from_quality in Quality::ALL {
             let from = Chord::new(0, from_quality);
-            let first = voice(&setting(&from, 36, &[], &[]));
+            let first = best_voicing(&context(&from, 36, &[], &[]));
             for root in 0..12 {
                 for quality in Quality::ALL {
                     let to = Chord::new(root, quality);
                     let bass = 36 + root;
-                    let second = voice(&setting(&to, bass, &first, &[36, 43]));
+                    let second = best_voicing(&context(&to, bass, &first, &[36, 43]));
                     assert_eq!(second.len(), 4);
                     assert!(second.windows(2).all(|pair| pair[0] < pair[1]));
                     for bass_before in [36, 43] {
                         assert!(
-                            !parallel((bass_before, first[3]), (bass, second[3])),
+                            !is_parallel((bass_before, first[3]), (bass, second[3])),
                             "{from} {first:?} {to} {second:?}"
                         );
                     }
-                    moves += first.iter().zip(&second).map(|(a, b)| f32::from(a.abs_diff(*b))).sum::<f32>() / 4.0;
+                    movement += first.iter().zip(&second).map(|(a, b)| f32::from(a.abs_diff(*b))).sum::<f32>() / 4.0;
                     count += 1.0;
                 }
             }
         }
-        assert!(moves / count < 2.5, "{}", moves / count);
+        assert!(movement / count < 2.5, "{}", movement / count);
     }
 
     #[test]
-    fn the_same_chord_stays_where_it_is() {
-        let chord = Chord::parse("Am7").expect("a symbol");
-        let first = voice(&setting(&chord, 33, &[], &[]));
-        assert_eq!(voice(&setting(&chord, 33, &first, &[33])), first);
+    fn a_repeated_chord_keeps_its_voicing() {
+        let chord = Chord::parse("Am7").unwrap();
+        let first = best_voicing(&context(&chord, 33, &[], &[]));
+        assert_eq!(best_voicing(&context(&chord, 33, &first, &[33])), first);
     }
 
     #[test]
-    fn common_tones_are_kept() {
-        let (c, a) = (Chord::parse("C").expect("a symbol"), Chord::parse("Am").expect("a symbol"));
-        let first = voice(&setting(&c, 36, &[], &[]));
-        let second = voice(&setting(&a, 33, &first, &[36]));
-        let kept = first.iter().filter(|note| second.contains(note)).count();
-        assert!(kept >= 2, "{first:?} {second:?}");
+    fn keeps_common_tones() {
+        let (c, a) = (Chord::parse("C").unwrap(), Chord::parse("Am").unwrap());
+        let first = best_voicing(&context(&c, 36, &[], &[]));
+        let second = best_voicing(&context(&a, 33, &first, &[36]));
+        let common = first.iter().filter(|note| second.contains(note)).count();
+        assert!(common >= 2, "{first:?} {second:?}");
     }
 }

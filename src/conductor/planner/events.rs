@@ -1,4 +1,4 @@
-//! The harmony's upcoming events, in order.
+//! The harmony's pending events, in order.
 
 use std::collections::VecDeque;
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Sounding;
 use crate::music::theory::{Chord, Key, Voice};
 
-/// An event to play.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) enum What {
+pub(super) enum EventKind {
     /// Starts a chord.
     Chord { chord: Chord, key: Key },
     /// Ends a note.
@@ -18,8 +18,8 @@ pub(super) enum What {
     On { id: u64, voice: Voice, note: u8, velocity: f32 },
 }
 
-impl What {
-    /// Order within a beat: notes end before others begin, so that a repeated note is struck again.
+impl EventKind {
+    /// Returns the order within a beat: notes end before others begin, so that repeated notes are struck again.
     const fn rank(&self) -> u8 {
         match self {
             Self::Chord { .. } => 0,
@@ -33,20 +33,20 @@ impl What {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Event {
     pub(super) beat: f64,
-    pub(super) what: What,
+    pub(super) kind: EventKind,
 }
 
-/// Events by beat and rank, equal ones in order of insertion.
+/// Events in order of beat, then of rank, then of insertion.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Events {
     queue: VecDeque<Event>,
 }
 
 impl Events {
-    pub(super) fn insert(&mut self, beat: f64, what: What) {
-        let rank = what.rank();
-        let place = self.queue.partition_point(|other| (other.beat, other.what.rank()) <= (beat, rank));
-        self.queue.insert(place, Event { beat, what });
+    pub(super) fn insert(&mut self, beat: f64, kind: EventKind) {
+        let rank = kind.rank();
+        let index = self.queue.partition_point(|other| (other.beat, other.kind.rank()) <= (beat, rank));
+        self.queue.insert(index, Event { beat, kind });
     }
 
     pub(super) fn first(&self) -> Option<&Event> {
@@ -57,15 +57,15 @@ impl Events {
         self.queue.pop_front()
     }
 
-    /// Discards everything from a beat on; returns which of the currently sounding notes would then never end.
-    pub(super) fn cut(&mut self, from: f64, sounding: &[Sounding]) -> Vec<Sounding> {
+    /// Discards all events from a beat on. Returns the notes that will be sounding at that beat and no longer have an end.
+    pub(super) fn truncate(&mut self, from: f64, sounding: &[Sounding]) -> Vec<Sounding> {
         self.queue.truncate(self.queue.partition_point(|event| event.beat < from));
         let mut held = sounding.to_vec();
         for event in &self.queue {
-            match event.what {
-                What::Chord { .. } => {}
-                What::Off { id } => held.retain(|note| note.id != id),
-                What::On { id, voice, note, velocity } => {
+            match event.kind {
+                EventKind::Chord { .. } => {}
+                EventKind::Off { id } => held.retain(|note| note.id != id),
+                EventKind::On { id, voice, note, velocity } => {
                     held.retain(|other| (other.voice, other.note) != (voice, note));
                     held.push(Sounding { id, voice, note, velocity });
                 }

@@ -13,7 +13,7 @@ fn after(changes: &[(Param, Value)]) -> Settings {
 }
 
 #[test]
-fn defaults_are_those_of_the_table() {
+fn defaults_match_the_table() {
     let settings = Settings::default();
     for spec in TABLE {
         assert_eq!(settings.get(spec.param), spec.param.default_value(), "{}", spec.id);
@@ -30,7 +30,7 @@ fn a_weight_blends_with_the_others() {
 }
 
 #[test]
-fn all_faders_down_keeps_the_mood() {
+fn the_mood_stays_when_all_faders_are_down() {
     let settings = after(&[(Param::Emotion, Value::Choice(Emotion::Angry as u8)), (Param::Angry, number(0.0))]);
     assert_eq!(settings.mood(), Mood::pure(Emotion::Angry));
     assert_eq!(settings.number(Param::Angry), 0.0);
@@ -44,7 +44,7 @@ fn choosing_an_emotion_sets_a_pure_mood() {
 }
 
 #[test]
-fn valence_and_arousal_move_the_faders_but_not_each_other() {
+fn valence_and_arousal_are_independent_and_move_the_faders() {
     let anchor = Emotion::Romantic.anchor();
     let settings = after(&[(Param::Valence, number(anchor.valence)), (Param::Arousal, number(anchor.arousal))]);
     assert_eq!(settings.get(Param::Valence), number(anchor.valence));
@@ -63,16 +63,16 @@ fn setting_a_tempo_pins_it() {
     settings.set(Param::Tempo, &number(140.0));
     settings.set(Param::TempoFollow, &Value::Toggle(false));
     assert_eq!((settings.number(Param::Tempo), settings.tempo_source()), (90.0, TempoSource::Clock));
-    settings.lead_tempo(120.0);
-    let again = after(&settings.list());
-    assert_eq!((again.number(Param::Tempo), again.tempo_source()), (120.0, TempoSource::Clock));
+    settings.set_external_tempo(120.0);
+    let recreated = after(&settings.list());
+    assert_eq!((recreated.number(Param::Tempo), recreated.tempo_source()), (120.0, TempoSource::Clock));
     let pinned = after(&[(Param::Tempo, number(77.0))]);
     let recalled = settings.with_scenes(&pinned, &pinned, 0.0);
     assert_eq!(recalled.number(Param::Tempo), 120.0, "a scene does not take the tempo from the clock");
 }
 
 #[test]
-fn a_named_chord_leads() {
+fn a_named_chord_sets_the_lead_chord() {
     let mut settings = after(&[(Param::Chord, Value::Text("Am7".to_owned()))]);
     assert_eq!(settings.lead(), Chord::parse("Am7"));
     settings.set(Param::Chord, &Param::Chord.default_value());
@@ -81,8 +81,8 @@ fn a_named_chord_leads() {
 
 #[test]
 #[cfg(debug_assertions)]
-#[should_panic(expected = "not fitted on entry")]
-fn an_unfitted_value_is_a_bug() {
+#[should_panic(expected = "invalid value")]
+fn panics_on_an_invalid_value() {
     Settings::default().set(Param::Temperature, &number(50.0));
 }
 
@@ -96,15 +96,15 @@ fn listed_values_recreate_the_settings() {
     ];
     for changes in cases {
         let settings = after(&changes);
-        let again = after(&settings.list());
+        let recreated = after(&settings.list());
         for spec in TABLE {
-            assert_eq!(again.get(spec.param), settings.get(spec.param), "{} after {changes:?}", spec.id);
+            assert_eq!(recreated.get(spec.param), settings.get(spec.param), "{} after {changes:?}", spec.id);
         }
     }
 }
 
 #[test]
-fn between_scenes_numbers_interpolate_and_the_rest_comes_from_the_nearer_one() {
+fn interpolates_numbers_and_takes_other_values_from_the_nearer_scene() {
     let a =
         after(&[(Param::Reverb, number(0.0)), (Param::Emotion, Value::Choice(0)), (Param::Quantize, Value::Choice(2))]);
     let b = after(&[(Param::Reverb, number(1.0)), (Param::Emotion, Value::Choice(1)), (Param::Key, Value::Choice(7))]);

@@ -1,10 +1,10 @@
-//! Changes at the next bar, and morphs over bars.
+//! Changes on the next bar, and morphs over bars.
 
 use super::*;
 use crate::music::emotion::Emotion;
 
-/// Bars last 96,000 frames at this tempo.
 const TEMPO: f32 = 120.0;
+/// Frames of a bar at [`TEMPO`].
 const BAR: u64 = 96_000;
 
 fn next_bar(param: Param, value: Value) -> ControlEvent {
@@ -12,7 +12,7 @@ fn next_bar(param: Param, value: Value) -> ControlEvent {
 }
 
 #[test]
-fn engine_parameters_take_their_newest_value_on_the_frame_of_the_bar() {
+fn engine_parameters_change_on_the_frame_of_the_bar() {
     let script = [
         (10_000, next_bar(Param::Reverb, Value::Number(0.5))),
         (20_000, next_bar(Param::MutePad, Value::Toggle(true))),
@@ -30,7 +30,7 @@ fn engine_parameters_take_their_newest_value_on_the_frame_of_the_bar() {
 }
 
 #[test]
-fn the_network_splices_on_the_bar() {
+fn the_network_changes_on_the_bar() {
     let script = [(0, set(Param::Glide, 0.0)), (50_000, next_bar(Param::Emotion, Value::Choice(Emotion::Angry as u8)))];
     let (conductor, score) = play(at_tempo(TEMPO), &script, 60_000, &[700]);
     assert_eq!(conductor.value(Param::Emotion), Value::Choice(Emotion::Calm as u8), "nothing has changed yet");
@@ -45,9 +45,9 @@ fn the_network_splices_on_the_bar() {
 }
 
 #[test]
-fn scenes_panic_and_daemon_parameters_wait_for_the_bar() {
+fn scenes_panics_and_daemon_parameters_wait_for_the_bar() {
     let script = [
-        (0, write(Param::SceneStore, "home")),
+        (0, set_text(Param::SceneStore, "home")),
         (1_000, set(Param::Reverb, 1.0)),
         (1_000, choose(Param::Emotion, Emotion::Happy as u8)),
         (50_000, next_bar(Param::Scene, Value::Text("home".to_owned()))),
@@ -65,7 +65,7 @@ fn scenes_panic_and_daemon_parameters_wait_for_the_bar() {
 }
 
 #[test]
-fn requests_held_for_the_bar_keep_their_order_where_it_matters() {
+fn held_requests_keep_their_order_if_one_depends_on_another() {
     let mut script = vec![
         (10_000, next_bar(Param::Reverb, Value::Number(0.5))),
         (20_000, next_bar(Param::SceneStore, Value::Text("first".to_owned()))),
@@ -81,30 +81,30 @@ fn requests_held_for_the_bar_keep_their_order_where_it_matters() {
     };
     assert_eq!([stored("first"), stored("second")], [0.5, 0.75].map(Value::Number));
     assert_eq!(score.released.iter().filter(|(_, param, _)| *param == Param::PresetNext).count(), 2);
-    // However much is requested, a bounded number is held.
+    // The number of held requests is limited.
     script.splice(.., (0..2000).map(|n| (10_000, next_bar(Param::SceneStore, Value::Text(n.to_string())))));
     let (conductor, _) = play(at_tempo(TEMPO), &script, BAR + 1, &[700]);
     assert_eq!(conductor.scene_names().count(), 256);
 }
 
 #[test]
-fn an_immediate_change_replaces_a_held_one() {
+fn an_immediate_change_overrides_a_held_one() {
     let script = [(10_000, next_bar(Param::Reverb, Value::Number(0.5))), (BAR - 100, set(Param::Reverb, 0.9))];
     let (conductor, score) = play(at_tempo(TEMPO), &script, 2 * BAR, &[64]);
     assert_eq!(numbers(&score, Param::Reverb).last().unwrap().1, 0.9);
     assert_eq!(conductor.value(Param::Reverb), Value::Number(0.9), "the reported value is the audible one");
 }
 
-/// A scene `low` (reverb 0), left for reverb 1, and recalled at `at`.
+/// Returns events that store a scene `low` (reverb 0), set reverb to 1, and recall the scene at frame `at`.
 fn recall_over_bars(bars: f32, at: u64) -> Vec<(u64, ControlEvent)> {
     vec![
         (0, set(Param::Reverb, 0.0)),
-        (0, write(Param::SceneStore, "low")),
+        (0, set_text(Param::SceneStore, "low")),
         (1_000, set(Param::Reverb, 1.0)),
         (1_000, choose(Param::Emotion, Emotion::Happy as u8)),
         (1_000, set(Param::SceneMorph, 60.0)),
         (1_000, set(Param::SceneMorphBars, bars)),
-        (at, write(Param::Scene, "low")),
+        (at, set_text(Param::Scene, "low")),
     ]
 }
 
@@ -116,10 +116,10 @@ fn a_morph_over_bars_follows_the_tempo() {
     script.push((at + BAR, set(Param::Tempo, 60.0)));
     let (conductor, score) = play(at_tempo(TEMPO), &script, at + 4 * BAR, &[480]);
     let reverb: Vec<_> = numbers(&score, Param::Reverb).into_iter().filter(|(frame, _)| *frame >= at).collect();
-    let near = |frame: u64| reverb.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
+    let value_at = |frame: u64| reverb.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
     // The scene contains a fixed tempo of 120, which stays until it is set again.
     for (frame, value) in [(at + BAR / 2, 0.75), (at + BAR, 0.5), (at + 2 * BAR, 0.25), (at + 3 * BAR, 0.0)] {
-        assert!((near(frame) - value).abs() < 0.012, "{} instead of {value} at {frame}", near(frame));
+        assert!((value_at(frame) - value).abs() < 0.012, "{} instead of {value} at {frame}", value_at(frame));
     }
     assert_eq!(reverb.last().unwrap().1, 0.0);
     assert!(reverb.last().unwrap().0 < at + 3 * BAR + 2 * active_targets::MORPH_STEP);
@@ -131,8 +131,8 @@ fn a_morph_over_bars_follows_the_tempo() {
 }
 
 #[test]
-fn a_morph_over_bars_that_changes_the_tempo_still_ends_on_its_bar() {
-    let angry = [(0, choose(Param::Emotion, Emotion::Angry as u8)), (0, write(Param::SceneStore, "storm"))];
+fn a_morph_over_bars_ends_on_its_bar_even_if_it_changes_the_tempo() {
+    let angry = [(0, choose(Param::Emotion, Emotion::Angry as u8)), (0, set_text(Param::SceneStore, "storm"))];
     let script = [
         (0, set(Param::Glide, 0.0)),
         (10, choose(Param::Emotion, Emotion::Calm as u8)),
@@ -145,32 +145,31 @@ fn a_morph_over_bars_that_changes_the_tempo_still_ends_on_its_bar() {
     let plan = &score.plans.last().unwrap().plan;
     let angry = |frame| plan.steering.mood.at(frame, &plan.clock).weights()[Emotion::Angry as usize];
     assert!(conductor.tempo() > 140.0);
-    // Recalled on bar 1, so it arrives on bar 3; the clock remembers two seconds, so the glide is in an older plan.
-    let knows = |update: &&PlanUpdate| (update.plan.clock.beat_at(bars[2]) - 8.0).abs() < 1e-3;
-    let before = score.plans.iter().rev().find(knows).map(|update| &update.plan);
+    // Recalled on bar 1, so it arrives on bar 3. Plans cover only the last two seconds, so the glide is in an older one.
+    let covers_glide = |update: &&PlanUpdate| (update.plan.clock.beat_at(bars[2]) - 8.0).abs() < 1e-3;
+    let before = score.plans.iter().rev().find(covers_glide).map(|update| &update.plan);
     assert_eq!(angry(bars[3] + 10), 1.0);
-    let on_the_way =
-        before.unwrap().steering.mood.at(bars[2], &before.unwrap().clock).weights()[Emotion::Angry as usize];
-    assert!((on_the_way - 0.5).abs() < 0.02, "{on_the_way}");
+    let halfway = before.unwrap().steering.mood.at(bars[2], &before.unwrap().clock).weights()[Emotion::Angry as usize];
+    assert!((halfway - 0.5).abs() < 0.02, "{halfway}");
 }
 
 #[test]
 fn undo_and_crossfader_reach_their_targets() {
     let mut script = recall_over_bars(1.0, 2 * BAR);
     script.extend([
-        (4 * BAR, trigger(Param::SceneUndo)),
-        (6 * BAR, write(Param::SceneStore, "high")),
-        (6 * BAR, write(Param::SceneA, "low")),
-        (6 * BAR, write(Param::SceneB, "high")),
+        (4 * BAR, fire(Param::SceneUndo)),
+        (6 * BAR, set_text(Param::SceneStore, "high")),
+        (6 * BAR, set_text(Param::SceneA, "low")),
+        (6 * BAR, set_text(Param::SceneB, "high")),
         (6 * BAR, set(Param::SceneCrossfade, 0.25)),
     ]);
-    let (undone, score) = play(at_tempo(TEMPO), &script[..8], 6 * BAR, &[480]);
+    let (after_undo, score) = play(at_tempo(TEMPO), &script[..8], 6 * BAR, &[480]);
     let reverb = numbers(&score, Param::Reverb);
     let at = |frame: u64| reverb.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
     assert_eq!((at(3 * BAR + 1_000), at(4 * BAR)), (0.0, 0.0), "recalled within a bar");
-    assert!((at(4 * BAR + BAR / 2) - 0.5).abs() < 0.02 && at(5 * BAR + 1_000) == 1.0, "undone within a bar");
-    assert_eq!(undone.value(Param::Emotion), Value::Choice(Emotion::Happy as u8));
-    let (faded, score) = play(at_tempo(TEMPO), &script, 7 * BAR, &[480]);
+    assert!((at(4 * BAR + BAR / 2) - 0.5).abs() < 0.02 && at(5 * BAR + 1_000) == 1.0, "after_undo within a bar");
+    assert_eq!(after_undo.value(Param::Emotion), Value::Choice(Emotion::Happy as u8));
+    let (after_crossfade, score) = play(at_tempo(TEMPO), &script, 7 * BAR, &[480]);
     assert_eq!(numbers(&score, Param::Reverb).last(), Some(&(6 * BAR, 0.25)));
-    assert_eq!(faded.value(Param::SceneCrossfade), Value::Number(0.25));
+    assert_eq!(after_crossfade.value(Param::SceneCrossfade), Value::Number(0.25));
 }

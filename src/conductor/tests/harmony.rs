@@ -1,8 +1,8 @@
-//! Chords: planned ahead, led, and reported.
+//! Chords: planned, led and announced.
 
 use super::*;
 
-/// Chords that were announced, with their frames.
+/// Returns the chords that were announced, with their frames.
 fn chords(score: &Score) -> Vec<(u64, String)> {
     let announced = score.notices.iter().filter_map(|(frame, notice)| match notice {
         Notice::Chord(chord, _) => Some((*frame, chord.to_string())),
@@ -12,7 +12,7 @@ fn chords(score: &Score) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn chords_are_announced_when_they_sound() {
+fn chords_are_announced_when_they_begin() {
     let (conductor, score) = play(at_tempo(120.0), &[], 10 * SECOND, &[512]);
     let announced = chords(&score);
     assert_eq!(announced[0].0, 0);
@@ -24,7 +24,7 @@ fn chords_are_announced_when_they_sound() {
 }
 
 #[test]
-fn held_notes_lead_at_once_and_release() {
+fn held_notes_set_the_lead_chord_until_released() {
     let script = [(100_000, hold(&[58, 61, 65])), (200_000, hold(&[]))];
     let (_, score) = play(at_tempo(120.0), &script, 6 * SECOND, &[512]);
     let announced = chords(&score);
@@ -43,8 +43,8 @@ fn held_notes_lead_at_once_and_release() {
 }
 
 #[test]
-fn a_named_chord_leads_until_auto() {
-    let script = [(10_000, write(Param::Chord, "F#dim")), (5 * SECOND, write(Param::Chord, "auto"))];
+fn a_named_chord_is_the_lead_chord_until_auto() {
+    let script = [(10_000, set_text(Param::Chord, "F#dim")), (5 * SECOND, set_text(Param::Chord, "auto"))];
     let (_, score) = play(at_tempo(120.0), &script, 8 * SECOND, &[512]);
     let announced = chords(&score);
     assert!(
@@ -54,7 +54,7 @@ fn a_named_chord_leads_until_auto() {
 }
 
 #[test]
-fn a_new_key_is_heard_from_the_next_beat() {
+fn a_new_key_applies_from_the_next_beat_on() {
     let script = [(30_000, choose(Param::Mode, 1)), (30_000, choose(Param::Key, 6))];
     let (conductor, score) = play(at_tempo(120.0), &script, 4 * SECOND, &[512]);
     let (_, key) = conductor.chord().unwrap();
@@ -64,20 +64,20 @@ fn a_new_key_is_heard_from_the_next_beat() {
 }
 
 #[test]
-fn the_networks_notes_influence_the_harmony() {
-    let played = |heard: bool| {
+fn the_harmony_receives_the_chroma_of_the_network() {
+    let played_chroma = |with_chroma: bool| {
         let mut conductor = at_tempo(120.0);
         let mut score = Score::default();
         for latent in 0..200u64 {
             let mut chroma = [0.0; 12];
             chroma[6] = 1.0;
-            if heard {
-                conductor.listen(latent * 4096, &chroma);
+            if with_chroma {
+                conductor.record_chroma(latent * 4096, &chroma);
             }
             conductor.advance(latent * 4096, &mut score);
         }
-        conductor.arrangement.request(100, 400.0).heard
+        conductor.arrangement.request(100, 400.0).played_chroma
     };
-    assert_eq!(played(false), None);
-    assert_eq!(played(true).unwrap()[6], 1.0);
+    assert_eq!(played_chroma(false), None);
+    assert_eq!(played_chroma(true).unwrap()[6], 1.0);
 }

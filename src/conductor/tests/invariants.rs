@@ -8,7 +8,7 @@ use super::*;
 use crate::generator::AHEAD;
 use crate::music::plan::Plan;
 
-/// Any event a performer might send.
+/// Generates events that a performer might send.
 fn events() -> impl Strategy<Value = ControlEvent> {
     let numbers = TABLE.iter().map(|spec| spec.param).filter(|param| matches!(param.default_value(), Value::Number(_)));
     let toggles = TABLE.iter().map(|spec| spec.param).filter(|param| matches!(param.default_value(), Value::Toggle(_)));
@@ -23,10 +23,10 @@ fn events() -> impl Strategy<Value = ControlEvent> {
         1 => (0u8..12).prop_map(|key| choose(Param::Key, key)),
         1 => (0u8..8).prop_map(|mode| choose(Param::Mode, mode)),
         1 => (0u8..3).prop_map(|grid| choose(Param::Quantize, grid)),
-        1 => prop::sample::select(vec!["auto", "Am7", "C/E"]).prop_map(|chord| write(Param::Chord, chord)),
+        1 => prop::sample::select(vec!["auto", "Am7", "C/E"]).prop_map(|chord| set_text(Param::Chord, chord)),
         2 => prop::sample::select(vec![Param::SceneStore, Param::Scene, Param::SceneA, Param::SceneB])
-            .prop_flat_map(|param| prop::sample::select(vec!["one", "two"]).prop_map(move |name| write(param, name))),
-        1 => prop::sample::select(vec![Param::Panic, Param::SceneUndo]).prop_map(trigger),
+            .prop_flat_map(|param| prop::sample::select(vec!["one", "two"]).prop_map(move |name| set_text(param, name))),
+        1 => prop::sample::select(vec![Param::Panic, Param::SceneUndo]).prop_map(fire),
         1 => prop::sample::select(vec![vec![], vec![60, 64, 67], vec![45, 52, 60]]).prop_map(|notes| hold(&notes)),
         2 => (prop::sample::select(TABLE.iter().map(|spec| spec.param).collect::<Vec<_>>()), 0.0f64..1.0).prop_filter_map(
             "a text",
@@ -48,18 +48,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_size_of_time_steps_does_not_matter(
+    fn the_length_of_time_steps_does_not_matter(
         script in scripts(),
         chunks in prop::collection::vec(1u64..9_000, 1..12),
         seed in 0u64..5,
     ) {
         let whole = play(Conductor::new(seed, &[]), &script, 12 * SECOND, &[u64::MAX / 2]);
-        let cut = play(Conductor::new(seed, &[]), &script, 12 * SECOND, &chunks);
-        prop_assert_eq!(&whole.1.commands, &cut.1.commands);
-        prop_assert_eq!(&whole.1.notices, &cut.1.notices);
-        prop_assert_eq!(&whole.1.released, &cut.1.released);
-        prop_assert!(whole.1.plans == cut.1.plans, "plans differ");
-        prop_assert_eq!(whole.0.values(), cut.0.values());
+        let stepped = play(Conductor::new(seed, &[]), &script, 12 * SECOND, &chunks);
+        prop_assert_eq!(&whole.1.commands, &stepped.1.commands);
+        prop_assert_eq!(&whole.1.notices, &stepped.1.notices);
+        prop_assert_eq!(&whole.1.released, &stepped.1.released);
+        prop_assert!(whole.1.plans == stepped.1.plans, "plans differ");
+        prop_assert_eq!(whole.0.values(), stepped.0.values());
     }
 
     #[test]
@@ -90,7 +90,7 @@ proptest! {
     /// The generator works ahead at its own pace, so a plan without a splice must agree with the previous one for
     /// everything that may have been generated already.
     #[test]
-    fn a_plan_without_a_splice_only_extends(script in scripts()) {
+    fn a_plan_without_a_splice_only_extends_the_previous_one(script in scripts()) {
         let mut conductor = Conductor::new(3, &[]);
         let mut script = script.iter().peekable();
         let mut plan: Option<Arc<Plan>> = None;
@@ -110,7 +110,7 @@ proptest! {
                     prop_assert_eq!(before.conditions(frame), after.conditions(frame));
                     prop_assert_eq!(before.temperature(frame), after.temperature(frame));
                     prop_assert_eq!(before.guidance(frame), after.guidance(frame));
-                    prop_assert_eq!(before.earlier(frame), after.earlier(frame));
+                    prop_assert_eq!(before.earlier_phrase(frame), after.earlier_phrase(frame));
                     prop_assert_eq!(before.piano(frame), after.piano(frame));
                     prop_assert_eq!(before.seed, after.seed);
                     if frame < conductor.frame() + AHEAD + 2 * 4096 {
@@ -122,43 +122,43 @@ proptest! {
     }
 
     #[test]
-    fn splices_keep_their_distance(script in scripts()) {
+    fn splices_have_a_minimum_interval(script in scripts()) {
         let (_, score) = play(Conductor::new(1, &[]), &script, 12 * SECOND, &[480]);
         let splices = splices(&score);
-        let leads = |event: &ControlEvent| {
+        let sets_lead = |event: &ControlEvent| {
             matches!(
                 event,
                 ControlEvent::LeadNotes(_) | ControlEvent::Set(Param::Chord, _) | ControlEvent::NextBar(Param::Chord, _)
             )
         };
-        let interval = if script.iter().any(|(_, event)| leads(event)) { LEAD_INTERVAL } else { SPLICE_INTERVAL };
+        let interval = if script.iter().any(|(_, event)| sets_lead(event)) { LEAD_INTERVAL } else { SPLICE_INTERVAL };
         prop_assert!(splices.windows(2).all(|pair| pair[1] >= pair[0] + interval), "{:?}", splices);
         prop_assert!(splices.iter().all(|splice| splice % HOP as u64 == 0));
     }
 
     #[test]
-    fn settings_recreate_the_same_state(script in scripts()) {
+    fn settings_recreate_the_state(script in scripts()) {
         let (conductor, _) = play(Conductor::new(1, &[]), &script, 11 * SECOND, &[4800]);
-        let again = Conductor::new(conductor.seed(), &conductor.settings());
-        let kept = |param: Param| {
+        let recreated = Conductor::new(conductor.seed(), &conductor.settings());
+        let is_restored = |param: Param| {
             let saved = param.policy().saved == Saved::Everywhere;
             saved && !matches!(param, Param::Tempo | Param::Seed) && !param.is_mood()
         };
-        for param in TABLE.iter().map(|spec| spec.param).filter(|param| kept(*param)) {
-            prop_assert_eq!(conductor.value(param), again.value(param), "{:?}", param);
+        for param in TABLE.iter().map(|spec| spec.param).filter(|param| is_restored(*param)) {
+            prop_assert_eq!(conductor.value(param), recreated.value(param), "{:?}", param);
         }
     }
 }
 
 #[test]
-fn another_seed_gives_another_performance() {
+fn the_performance_depends_on_the_seed() {
     let notes = |seed| play(Conductor::new(seed, &[]), &[], 20 * SECOND, &[512]).1.commands;
     assert_eq!(notes(1), notes(1));
     assert_ne!(notes(1), notes(2));
 }
 
 #[test]
-fn a_thousand_changes_per_second_cause_few_splices_and_the_newest_wins() {
+fn a_thousand_changes_per_second_cause_few_splices() {
     let script: Vec<_> =
         (0..2000).map(|step| (SECOND + step * 48, set(Param::Temperature, 0.5 + step as f32 / 2000.0))).collect();
     let (_, score) = play(at_tempo(120.0), &script, 5 * SECOND, &[64]);

@@ -1,27 +1,27 @@
-//! A control log is replayed bit for bit.
+//! Replays of control logs.
 
 use super::*;
 use crate::session::log::{ControlLog, Entry, Header, LogText};
 
 #[test]
-fn scenes_morphs_and_bars_are_replayed_from_the_log() {
+fn a_log_reproduces_scenes_morphs_and_changes_on_the_bar() {
     let text = |param, text: &str| ControlEvent::NextBar(param, Value::Text(text.to_owned()));
     let script = [
-        (100, write(Param::SceneStore, "calm")),
+        (100, set_text(Param::SceneStore, "calm")),
         (2_000, choose(Param::Emotion, 5)),
         (2_000, set(Param::Reverb, 1.0)),
-        (3_000, write(Param::SceneStore, "storm")),
+        (3_000, set_text(Param::SceneStore, "storm")),
         (3_000, set(Param::SceneMorphBars, 1.5)),
         (60_000, text(Param::Scene, "calm")),
         (61_000, ControlEvent::NextBar(Param::LevelPad, Value::Number(-3.3))),
-        (250_000, trigger(Param::SceneUndo)),
+        (250_000, fire(Param::SceneUndo)),
         (300_000, set(Param::SceneMorphBars, 0.0)),
-        (300_001, write(Param::SceneA, "calm")),
-        (300_001, write(Param::SceneB, "storm")),
+        (300_001, set_text(Param::SceneA, "calm")),
+        (300_001, set_text(Param::SceneB, "storm")),
         (300_777, set(Param::SceneCrossfade, 0.3)),
         (310_000, set(Param::SceneCrossfade, 0.7)),
         (330_000, choose(Param::Quantize, 2)),
-        (340_000, write(Param::Scene, "storm")),
+        (340_000, set_text(Param::Scene, "storm")),
         (345_000, ControlEvent::NextBar(Param::Panic, Value::Trigger)),
         (500_000, ControlEvent::NextBar(Param::TempoFollow, Value::Toggle(false))),
     ];
@@ -43,10 +43,10 @@ fn scenes_morphs_and_bars_are_replayed_from_the_log() {
         _ => None,
     });
     let start = Conductor::new(read.header.seed, &read.header.settings);
-    let (again, replayed) = play(start, &events.collect::<Vec<_>>(), 15 * SECOND, &[1024]);
+    let (replayed_conductor, replayed) = play(start, &events.collect::<Vec<_>>(), 15 * SECOND, &[1024]);
     assert!(score.commands == replayed.commands && score.plans == replayed.plans, "the performances differ");
     assert_eq!(score.notices, replayed.notices);
     assert_eq!(score.released, replayed.released);
-    assert_eq!(live.values(), again.values());
+    assert_eq!(live.values(), replayed_conductor.values());
     assert!(score.released.len() == 4, "{:?}", score.released);
 }

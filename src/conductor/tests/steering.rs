@@ -1,11 +1,11 @@
-//! Parameters in, plans and commands out.
+//! The effect of parameters on plans and commands.
 
 use super::*;
 use crate::event::modulation::{Modulation, Period, Shape};
 use crate::music::emotion::Emotion;
 
 #[test]
-fn the_engine_gets_every_fast_value_at_the_start() {
+fn sends_every_fast_lane_value_at_the_start() {
     let (_, score) = play(Conductor::new(1, &[(Param::Reverb, Value::Number(0.9))]), &[], 100, &[100]);
     assert_eq!(numbers(&score, Param::Reverb), [(0, 0.9)]);
     let is_sent =
@@ -14,7 +14,7 @@ fn the_engine_gets_every_fast_value_at_the_start() {
 }
 
 #[test]
-fn the_fast_lane_applies_at_the_horizon_without_a_splice() {
+fn fast_lane_values_apply_at_the_horizon_without_a_splice() {
     let script = [(12_345, set(Param::LevelPad, -3.0)), (20_000, ControlEvent::Set(Param::Hold, Value::Toggle(true)))];
     let (_, score) = play(at_tempo(120.0), &script, SECOND, &[333]);
     assert_eq!(numbers(&score, Param::LevelPad)[1..], [(12_345, -3.0)]);
@@ -24,7 +24,7 @@ fn the_fast_lane_applies_at_the_horizon_without_a_splice() {
 }
 
 #[test]
-fn a_mood_glides_within_one_splice() {
+fn a_glide_of_the_mood_needs_only_one_splice() {
     let script = [(SECOND, set(Param::Glide, 4.0)), (SECOND, choose(Param::Emotion, Emotion::Angry as u8))];
     let (_, score) = play(at_tempo(120.0), &script, 6 * SECOND, &[256]);
     assert_eq!(splices(&score), [(SECOND + SPLICE_LEAD).next_multiple_of(512)]);
@@ -35,7 +35,7 @@ fn a_mood_glides_within_one_splice() {
 }
 
 #[test]
-fn without_glide_the_first_latent_after_the_splice_is_in_the_new_mood() {
+fn without_a_glide_the_latent_of_the_splice_has_the_new_mood() {
     let script = [(SECOND + 77, set(Param::Glide, 0.0)), (SECOND + 77, choose(Param::Emotion, Emotion::Angry as u8))];
     let (_, score) = play(at_tempo(120.0), &script, 2 * SECOND, &[256]);
     let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
@@ -44,7 +44,7 @@ fn without_glide_the_first_latent_after_the_splice_is_in_the_new_mood() {
 }
 
 #[test]
-fn quantised_changes_fall_on_the_bar() {
+fn quantized_changes_take_effect_on_the_bar() {
     // 120 bpm: beats every 24,000 frames, bars every 96,000.
     let script = [
         (30_000, choose(Param::Quantize, 2)),
@@ -62,7 +62,7 @@ fn quantised_changes_fall_on_the_bar() {
 }
 
 #[test]
-fn waiting_changes_read_back_as_requested_before_they_take_effect() {
+fn waiting_changes_already_read_back_as_requested() {
     let script = [
         (30_000, choose(Param::Quantize, 1)),
         (30_000, set(Param::Glide, 0.0)),
@@ -76,14 +76,14 @@ fn waiting_changes_read_back_as_requested_before_they_take_effect() {
 }
 
 #[test]
-fn a_scene_morphs_numbers_and_mood() {
+fn a_recall_morphs_numbers_and_mood() {
     let Value::Number(home) = at_tempo(120.0).value(Param::LevelPad) else { panic!("a level is a number") };
     let script = [
-        (0, write(Param::SceneStore, "home")),
+        (0, set_text(Param::SceneStore, "home")),
         (SECOND, set(Param::LevelPad, -40.0)),
         (SECOND, choose(Param::Emotion, Emotion::Happy as u8)),
         (2 * SECOND, set(Param::SceneMorph, 2.0)),
-        (4 * SECOND, write(Param::Scene, "home")),
+        (4 * SECOND, set_text(Param::Scene, "home")),
     ];
     let (conductor, score) = play(at_tempo(120.0), &script, 7 * SECOND, &[480]);
     let levels = numbers(&score, Param::LevelPad);
@@ -119,54 +119,54 @@ fn loading_a_preset_morphs_to_it() {
 }
 
 #[test]
-fn scenes_are_restored_from_an_earlier_performance() {
-    let (before, _) = play(at_tempo(90.0), &[(10, write(Param::SceneStore, "slow"))], 100, &[50]);
+fn restores_scenes_from_an_earlier_performance() {
+    let (before, _) = play(at_tempo(90.0), &[(10, set_text(Param::SceneStore, "slow"))], 100, &[50]);
     let mut script: Vec<(u64, ControlEvent)> = Vec::new();
     for (name, values) in before.scenes() {
         let value = |(param, value)| ControlEvent::SceneValue { name: name.to_owned(), param, value };
         script.extend(values.into_iter().map(|setting| (0, value(setting))));
     }
-    script.push((SECOND, write(Param::Scene, "slow")));
+    script.push((SECOND, set_text(Param::Scene, "slow")));
     let (after, _) = play(Conductor::new(1, &[]), &script, 2 * SECOND, &[480]);
     assert_eq!(after.tempo(), 90.0);
 }
 
 #[test]
-fn a_quantised_recall_moves_both_lanes_on_the_bar() {
+fn a_quantized_recall_applies_to_the_engine_on_the_bar() {
     let script = [
-        (0, write(Param::SceneStore, "home")),
+        (0, set_text(Param::SceneStore, "home")),
         (1_000, set(Param::Reverb, 1.0)),
         (1_000, choose(Param::Quantize, 2)),
-        (50_000, write(Param::Scene, "home")),
+        (50_000, set_text(Param::Scene, "home")),
     ];
     let (_, score) = play(at_tempo(120.0), &script, 3 * SECOND, &[480]);
     assert_eq!(numbers(&score, Param::Reverb).last(), Some(&(96_000, 0.25)));
 }
 
 #[test]
-fn panic_cuts_and_restarts() {
-    let (_, score) = play(at_tempo(120.0), &[(3 * SECOND + 5_000, trigger(Param::Panic))], 6 * SECOND, &[512]);
+fn panic_cuts_all_sound_and_restarts_on_the_next_beat() {
+    let (_, score) = play(at_tempo(120.0), &[(3 * SECOND + 5_000, fire(Param::Panic))], 6 * SECOND, &[512]);
     let at = 3 * SECOND + 5_000;
-    let place = score.commands.iter().position(|timed| timed.command == EngineCommand::Panic).unwrap();
-    assert_eq!(score.commands[place].frame, at);
+    let index = score.commands.iter().position(|timed| timed.command == EngineCommand::Panic).unwrap();
+    assert_eq!(score.commands[index].frame, at);
     let next =
-        score.commands[place..].iter().find(|timed| matches!(timed.command, EngineCommand::NoteOn { .. })).unwrap();
+        score.commands[index..].iter().find(|timed| matches!(timed.command, EngineCommand::NoteOn { .. })).unwrap();
     assert!(next.frame >= (at).next_multiple_of(24_000), "silent until the next beat");
     let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
     assert_ne!(update.plan.seed, score.plans[0].plan.seed);
 }
 
 #[test]
-fn a_refused_event_changes_nothing() {
+fn a_rejected_event_changes_nothing() {
     let mut conductor = at_tempo(120.0);
     let before = conductor.values();
-    assert!(conductor.apply(&write(Param::Scene, "nowhere")).is_err());
+    assert!(conductor.apply(&set_text(Param::Scene, "nowhere")).is_err());
     conductor.apply(&ControlEvent::Tempo(f64::NAN)).unwrap();
     assert_eq!(conductor.values(), before);
 }
 
 #[test]
-fn every_parameter_reads_back() {
+fn every_parameter_but_triggers_has_a_value() {
     let values = Conductor::new(5, &[]).values();
     let triggers = TABLE.iter().filter(|spec| spec.kind == crate::event::parameter::Kind::Trigger).count();
     assert_eq!(values.len(), TABLE.len() - triggers);
@@ -174,7 +174,7 @@ fn every_parameter_reads_back() {
 }
 
 #[test]
-fn a_modulation_moves_around_the_set_value_without_changing_it_or_the_tempo() {
+fn a_modulation_changes_neither_the_set_value_nor_the_tempo() {
     let sine = |depth, seconds| {
         let period = Period::Seconds(seconds);
         Some(Modulation { shape: Shape::Sine, depth, period, phase: 0.0 })
@@ -199,18 +199,18 @@ fn a_modulation_moves_around_the_set_value_without_changing_it_or_the_tempo() {
     assert!((at(1000 + 3 * SECOND) - (0.2 - 0.5)).abs() < 0.02, "around the new value: {}", at(1000 + 3 * SECOND));
     assert_eq!(at(7 * SECOND), 0.2, "it rests at its set value");
     assert_eq!(conductor.value(Param::Tone), Value::Number(0.2));
-    let Value::Number(asked) = conductor.value(Param::Arousal) else { panic!("a number") };
-    assert!((asked - conductor.mood().affect().arousal).abs() > 0.1, "the audible mood moves");
+    let Value::Number(requested) = conductor.value(Param::Arousal) else { panic!("a number") };
+    assert!((requested - conductor.mood().affect().arousal).abs() > 0.1, "the audible mood moves");
     let tempo = f64::from(crate::music::profile::Profile::of(crate::music::emotion::Emotion::Calm).tempo_bpm);
     assert!((conductor.tempo() - tempo).abs() < 1e-3);
-    // However finely time is divided.
-    let (_, again) = play(Conductor::new(1, &[]), &script, 7 * SECOND, &[64, 5000]);
-    assert_eq!(score.commands, again.commands);
-    assert_eq!(splices(&score), splices(&again));
+    // The result does not depend on the length of the time steps.
+    let (_, stepped) = play(Conductor::new(1, &[]), &script, 7 * SECOND, &[64, 5000]);
+    assert_eq!(score.commands, stepped.commands);
+    assert_eq!(splices(&score), splices(&stepped));
 }
 
 #[test]
-fn the_fade_time_is_sent_before_the_switch() {
+fn the_fade_time_is_sent_before_play_is_switched() {
     let script = [(100, set(Param::PlayFade, 20.0)), (200, ControlEvent::Set(Param::Play, Value::Toggle(false)))];
     let (_, score) = play(Conductor::new(1, &[]), &script, SECOND, &[512]);
     let commands: Vec<_> = score.commands.iter().filter(|command| command.frame == 200).map(|it| it.command).collect();

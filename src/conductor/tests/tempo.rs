@@ -1,10 +1,10 @@
-//! Beats, bars and tempo, internal and from an external clock.
+//! Beats, bars and tempo, with and without an external clock.
 
 use super::*;
 use crate::music::emotion::Emotion;
 use crate::music::profile::Profile;
 
-/// Frames of the beats that were announced.
+/// Returns the frames of the beats that were announced.
 fn beats(score: &Score) -> Vec<u64> {
     let beats = score.notices.iter().filter(|(_, notice)| matches!(notice, Notice::Beat { .. }));
     beats.map(|(frame, _)| *frame).collect()
@@ -46,7 +46,7 @@ fn the_tempo_follows_the_mood_until_it_is_pinned() {
 }
 
 #[test]
-fn a_tempo_change_moves_notes_and_plan_alike() {
+fn a_tempo_change_affects_beats_and_plan_alike() {
     let (_, score) = play(at_tempo(120.0), &[(12_000, set(Param::Tempo, 60.0))], 4 * SECOND, &[512]);
     assert_eq!(beats(&score), [0, 36_000, 84_000, 132_000, 180_000]);
     let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
@@ -54,38 +54,39 @@ fn a_tempo_change_moves_notes_and_plan_alike() {
     assert_eq!(update.plan.conditions(48_000).tempo_bpm, Some(60.0));
 }
 
-/// An external clock that goes from 80 to 140 bpm after 8 beats, reported 300 frames late, as by the MIDI input.
+/// Returns the events of an external clock that changes from 80 to 140 bpm after 8 beats, each reported 300 frames late as by
+/// the MIDI input, and the frames of its beats.
 fn external_clock() -> (Vec<(u64, ControlEvent)>, Vec<u64>) {
-    let (mut script, mut truth) = (Vec::new(), Vec::new());
+    let (mut script, mut external_beats) = (Vec::new(), Vec::new());
     let mut at = 10_000.0;
     for beat in 0..32u32 {
         let bpm = if beat < 8 { 80.0 } else { 140.0 };
-        let seen = at as u64 + 300;
-        truth.push(at as u64);
+        let reported = at as u64 + 300;
+        external_beats.push(at as u64);
         if beat == 1 {
-            script.push((seen, ControlEvent::Tempo(80.0)));
+            script.push((reported, ControlEvent::Tempo(80.0)));
         } else if beat == 9 {
-            script.push((seen, ControlEvent::Tempo(140.0)));
+            script.push((reported, ControlEvent::Tempo(140.0)));
         }
-        script.push((seen, ControlEvent::Beat { beat: f64::from(beat), at: at as u64 }));
+        script.push((reported, ControlEvent::Beat { beat: f64::from(beat), at: at as u64 }));
         at += 60.0 / bpm * f64::from(SAMPLE_RATE);
     }
-    (script, truth)
+    (script, external_beats)
 }
 
 #[test]
-fn an_external_clock_is_followed_within_two_bars() {
-    let (script, truth) = external_clock();
-    let (_, score) = play(at_tempo(100.0), &script, *truth.last().unwrap(), &[256]);
-    let ours = beats(&score);
-    let error = |frame: &u64| ours.iter().map(|beat| beat.abs_diff(*frame)).min().unwrap();
-    let late: Vec<u64> = truth[16..31].iter().map(error).collect();
-    assert!(late.iter().all(|error| *error < 480), "within 10 ms two bars after the change: {late:?}");
+fn follows_an_external_clock_within_two_bars() {
+    let (script, external_beats) = external_clock();
+    let (_, score) = play(at_tempo(100.0), &script, *external_beats.last().unwrap(), &[256]);
+    let own_beats = beats(&score);
+    let error = |frame: &u64| own_beats.iter().map(|beat| beat.abs_diff(*frame)).min().unwrap();
+    let errors: Vec<u64> = external_beats[16..31].iter().map(error).collect();
+    assert!(errors.iter().all(|error| *error < 480), "within 10 ms two bars after the change: {errors:?}");
     assert!(splices(&score).len() < 12, "few corrections: {}", splices(&score).len());
 }
 
 #[test]
-fn an_external_start_begins_a_bar() {
+fn the_start_of_an_external_clock_begins_a_bar() {
     let script = [(50_500, ControlEvent::Beat { beat: 0.0, at: 50_000 })];
     let (_, score) = play(at_tempo(120.0), &script, 4 * SECOND, &[256]);
     let bars: Vec<_> = score
@@ -100,7 +101,7 @@ fn an_external_start_begins_a_bar() {
 }
 
 #[test]
-fn midi_clock_pulses_fall_on_the_beats() {
+fn midi_clock_pulses_are_aligned_with_the_beats() {
     let (_, score) = play(at_tempo(120.0), &[], 2 * SECOND, &[777]);
     let expected: Vec<_> = (0..4 * PULSES).map(|pulse| (pulse * 24_000 / PULSES, pulse)).collect();
     assert_eq!(score.pulses, expected);

@@ -1,4 +1,4 @@
-//! Bass: a plucked tone whose overtones fade within seconds.
+//! The bass: a plucked tone whose overtones decay within seconds.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,20 +13,21 @@ use crate::units::SAMPLE_RATE;
 const LEVEL: f32 = 0.72;
 /// Decay time constant of the overtones, in frames.
 const OVERTONE_DECAY: f32 = 0.6 * SAMPLE_RATE as f32;
-/// Frequency in hertz below which the fundamental is attenuated, as on a small soundboard: at full strength, it would
-/// darken the piano and cover its left hand.
-const SOUNDBOARD: f32 = 110.0;
+/// Frequency below which the fundamental is attenuated, as by a small soundboard. At full strength, it would mask the left
+/// hand of the piano.
+const SOUNDBOARD_HZ: f32 = 110.0;
 
-/// FM synthesis with a 1:1 ratio (Chowning 1973); the modulation decays like a string's brightness.
+/// FM synthesis with a 1:1 ratio (Chowning 1973). The modulation decays like the brightness of a string.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Bass {
     phase: f32,
     increment: f32,
-    /// Modulation depth in turns, and its final value.
+    /// Modulation depth in turns.
     depth: f32,
-    settled: f32,
-    /// Share of the fundamental that is removed.
-    missing: f32,
+    /// Depth after the decay.
+    final_depth: f32,
+    /// Fraction of the fundamental that is removed.
+    fundamental_cut: f32,
     gain: f32,
 }
 
@@ -38,20 +39,20 @@ impl Synth for Bass {
     fn start(&mut self, hz: f32, velocity: f32) {
         self.phase = 0.0;
         self.increment = hz / SAMPLE_RATE as f32;
-        // Low notes need overtones to be audible on small loudspeakers; high ones do not.
+        // Low notes need overtones to be audible on small loudspeakers.
         let brightness = (110.0 / hz).sqrt().clamp(0.5, 1.6);
         self.depth = (0.12 + 0.14 * velocity) * brightness;
-        self.settled = 0.07 * brightness;
-        self.missing = 1.0 - hz / hz.hypot(SOUNDBOARD);
+        self.final_depth = 0.07 * brightness;
+        self.fundamental_cut = 1.0 - hz / hz.hypot(SOUNDBOARD_HZ);
         self.gain = LEVEL * amplitude(velocity);
     }
 
     fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus) {
         for (out, level) in bus.mid.iter_mut().zip(level) {
             let fundamental = sine(self.phase);
-            let tone = sine(self.phase + self.depth * fundamental) - self.missing * fundamental;
+            let tone = sine(self.phase + self.depth * fundamental) - self.fundamental_cut * fundamental;
             *out += self.gain * level * tone;
-            self.depth += (self.settled - self.depth) / OVERTONE_DECAY;
+            self.depth += (self.final_depth - self.depth) / OVERTONE_DECAY;
             advance(&mut self.phase, self.increment);
         }
     }

@@ -1,4 +1,4 @@
-//! Pad: three slightly detuned saws through a gentle filter, like strings, with slow attack and release.
+//! The pad: three slightly detuned sawtooths through a gentle low-pass filter, like strings, with slow attack and release.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,20 +11,20 @@ use crate::units::SAMPLE_RATE;
 
 /// Approximate peak of one note at full velocity.
 const LEVEL: f32 = 0.68;
-/// Detuning of the outer saws up and down: 5 cents.
+/// Detuning of the outer sawtooths: 5 cents up and down.
 const DETUNE: f32 = 1.002_892;
-/// Level of the outer saws in the mid signal; lower than the centre saw, so that beating never cancels it.
-const OUTER: f32 = 0.28;
-/// Filter LFO rate in turns per quantum: 0.13 Hz.
-const MOTION: f32 = 0.13 * QUANTUM as f32 / SAMPLE_RATE as f32;
+/// Level of the outer sawtooths in the mid signal: lower than the centre one, so that beating never cancels it.
+const OUTER_LEVEL: f32 = 0.28;
+/// Rate of the filter's LFO in turns per quantum: 0.13 Hz.
+const LFO_RATE: f32 = 0.13 * QUANTUM as f32 / SAMPLE_RATE as f32;
 
-/// The centre saw is in the mid signal; the outer ones are panned to the sides.
+/// A note of the pad. The centre sawtooth is in the mid signal; the outer ones are panned to the sides.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Pad {
     phases: [f32; 3],
     increment: f32,
-    corner: f32,
-    motion: f32,
+    cutoff_hz: f32,
+    lfo_phase: f32,
     gain: f32,
     mid: [LowPass; 2],
     side: [LowPass; 2],
@@ -36,21 +36,21 @@ impl Synth for Pad {
     }
 
     fn start(&mut self, hz: f32, velocity: f32) {
-        // Phases are fixed but vary with pitch, so that simultaneous notes do not peak together.
+        // The phases depend only on the pitch, and differ between pitches, so that simultaneous notes do not peak together.
         let spread = (hz * 0.618_034).fract();
         self.phases = [spread, (spread + 0.37) % 1.0, (spread + 0.71) % 1.0];
         self.increment = hz / SAMPLE_RATE as f32;
-        self.corner = (hz * (1.6 + 1.8 * velocity)).clamp(320.0, 2600.0);
-        self.motion = spread;
-        // High notes sound louder, saws especially.
+        self.cutoff_hz = (hz * (1.6 + 1.8 * velocity)).clamp(320.0, 2600.0);
+        self.lfo_phase = spread;
+        // High notes sound louder, those of sawtooths especially.
         self.gain = LEVEL * amplitude(velocity) * (220.0 / hz).sqrt().clamp(0.5, 1.2);
         self.mid = [LowPass::default(); 2];
         self.side = [LowPass::default(); 2];
     }
 
     fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus) {
-        let coefficient = one_pole(self.corner * (1.0 + 0.18 * sine(self.motion)));
-        advance(&mut self.motion, MOTION);
+        let coefficient = one_pole(self.cutoff_hz * (1.0 + 0.18 * sine(self.lfo_phase)));
+        advance(&mut self.lfo_phase, LFO_RATE);
         let (low, high) = (self.increment / DETUNE, self.increment * DETUNE);
         for (n, level) in level.iter().enumerate() {
             let centre = saw(self.phases[0], self.increment);
@@ -64,8 +64,8 @@ impl Synth for Pad {
             };
             // Squaring smooths the start of the exponential attack.
             let gain = self.gain * level * level;
-            bus.mid[n] += gain * filter(&mut self.mid, centre + OUTER * (left + right));
-            bus.side[n] += gain * filter(&mut self.side, 2.0 * OUTER * (left - right));
+            bus.mid[n] += gain * filter(&mut self.mid, centre + OUTER_LEVEL * (left + right));
+            bus.side[n] += gain * filter(&mut self.side, 2.0 * OUTER_LEVEL * (left - right));
         }
     }
 }

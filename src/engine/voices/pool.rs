@@ -10,18 +10,18 @@ use crate::engine::envelope::{Envelope, Shape};
 use crate::engine::ramp::Ramp;
 use crate::units::note_to_hz;
 
-/// Seconds over which a stolen note fades out.
+/// Duration of the fade-out of a stolen note, in seconds.
 const STEAL_SECONDS: f32 = 0.006;
 
 /// Synthesises one note.
 pub(in crate::engine) trait Synth: Default {
-    /// Returns the envelope for a velocity of 0 to 1.
+    /// Returns the shape of the envelope for a velocity, 0..=1.
     fn shape(velocity: f32) -> Shape;
 
     /// Starts a note.
     fn start(&mut self, hz: f32, velocity: f32);
 
-    /// Adds the next quantum at the given levels.
+    /// Adds the next quantum to the bus, with the given levels.
     fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus);
 }
 
@@ -36,13 +36,13 @@ struct Slot<T> {
     synth: T,
     note_on: NoteOn,
     envelope: Envelope,
-    /// Fades to 0 when the slot is needed for another note.
+    /// Fades to 0 when another note steals the slot.
     steal_fade: Ramp,
     next: Option<NoteOn>,
     started: u64,
 }
 
-/// A synth with up to `N` simultaneous notes.
+/// A synthesiser with up to `N` simultaneous notes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound = "T: Serialize + DeserializeOwned")]
 pub(in crate::engine) struct Pool<T, const N: usize> {
@@ -64,21 +64,21 @@ impl<T: Synth, const N: usize> Pool<T, N> {
         Self { slots, count: 0 }
     }
 
-    /// Starts a note and releases any note of the same pitch. If all slots are in use, steals the quietest released
-    /// note or else the oldest one, within [`STEAL_SECONDS`].
+    /// Starts a note and releases any note of the same pitch. If all slots are in use, steals the slot of the quietest released
+    /// note or, if none is released, of the oldest note, within [`STEAL_SECONDS`].
     pub(in crate::engine) fn note_on(&mut self, note: u8, velocity: f32) {
         self.note_off(note);
         self.count += 1;
         let note_on = NoteOn { note, velocity };
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.envelope.off() && slot.next.is_none()) {
-            slot.begin(note_on, self.count);
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.envelope.is_off() && slot.next.is_none()) {
+            slot.start(note_on, self.count);
             return;
         }
-        let urgency = |slot: &Slot<T>| (slot.next.is_some(), slot.envelope.held(), slot.envelope.level());
+        let steal_order = |slot: &Slot<T>| (slot.next.is_some(), slot.envelope.is_held(), slot.envelope.level());
         let first = |a: &&mut Slot<T>, b: &&mut Slot<T>| {
-            let ((a_next, a_held, a_level), (b_next, b_held, b_level)) = (urgency(a), urgency(b));
-            let quieter = if a_held { a.started.cmp(&b.started) } else { a_level.total_cmp(&b_level) };
-            a_next.cmp(&b_next).then(a_held.cmp(&b_held)).then(quieter)
+            let ((a_next, a_held, a_level), (b_next, b_held, b_level)) = (steal_order(a), steal_order(b));
+            let by_level_or_age = if a_held { a.started.cmp(&b.started) } else { a_level.total_cmp(&b_level) };
+            a_next.cmp(&b_next).then(a_held.cmp(&b_held)).then(by_level_or_age)
         };
         if let Some(slot) = self.slots.iter_mut().min_by(first) {
             slot.next = Some(note_on);
@@ -111,16 +111,16 @@ impl<T: Synth, const N: usize> Pool<T, N> {
     pub(in crate::engine) fn render(&mut self, bus: &mut Bus) {
         let mut level = [0.0; QUANTUM];
         for slot in &mut self.slots {
-            if !slot.envelope.off() {
+            if !slot.envelope.is_off() {
                 slot.envelope.render(&mut level);
                 slot.steal_fade.step().scale(&mut level);
                 slot.synth.render(&level, bus);
             }
-            if slot.envelope.off() || slot.steal_fade.value() == 0.0 {
+            if slot.envelope.is_off() || slot.steal_fade.value() == 0.0 {
                 slot.envelope = Envelope::default();
                 slot.steal_fade.jump(1.0);
                 if let Some(note_on) = slot.next.take() {
-                    slot.begin(note_on, self.count);
+                    slot.start(note_on, self.count);
                 }
             }
         }
@@ -128,7 +128,7 @@ impl<T: Synth, const N: usize> Pool<T, N> {
 }
 
 impl<T: Synth> Slot<T> {
-    fn begin(&mut self, note_on: NoteOn, count: u64) {
+    fn start(&mut self, note_on: NoteOn, count: u64) {
         self.synth.start(note_to_hz(f32::from(note_on.note)), note_on.velocity);
         self.envelope = Envelope::start(&T::shape(note_on.velocity));
         self.steal_fade.jump(1.0);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stolen_note_does_not_click() {
+    fn stealing_a_note_does_not_click() {
         let mut pool = Pool::<Bass, 2>::new();
         let mut last = 0.0;
         pool.note_on(40, 1.0);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn released_notes_end_and_every_note_can_be_released() {
+    fn all_notes_can_be_released() {
         let mut pool = Pool::<Bass, 2>::new();
         let mut last = 0.0;
         for note in [40, 44, 48, 52] {

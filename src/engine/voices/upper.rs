@@ -1,4 +1,4 @@
-//! Upper voice: between a soft bell and a flute, with delayed vibrato.
+//! The upper voice: a sound between a soft bell and a flute, with delayed vibrato.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,25 +12,25 @@ use crate::units::SAMPLE_RATE;
 /// Approximate peak at full velocity.
 const LEVEL: f32 = 0.9;
 /// Decay time constant of the bell overtone, in frames.
-const STRIKE: f32 = 0.16 * SAMPLE_RATE as f32;
-/// Vibrato rate in turns per quantum: 4.7 Hz.
-const VIBRATO: f32 = 4.7 * QUANTUM as f32 / SAMPLE_RATE as f32;
-/// Maximum vibrato depth as a share of the frequency: 6 cents.
+const OVERTONE_DECAY: f32 = 0.16 * SAMPLE_RATE as f32;
+/// Rate of the vibrato in turns per quantum: 4.7 Hz.
+const VIBRATO_RATE: f32 = 4.7 * QUANTUM as f32 / SAMPLE_RATE as f32;
+/// Maximum depth of the vibrato as a fraction of the frequency: 6 cents.
 const VIBRATO_DEPTH: f32 = 0.0035;
-/// Approach to the maximum depth per quantum; takes about half a second.
+/// Fraction by which the depth approaches its maximum per quantum.
 const VIBRATO_RISE: f32 = QUANTUM as f32 / (0.5 * SAMPLE_RATE as f32);
-/// Pan position, slightly right of centre.
-const SIDE: f32 = -0.22;
+/// Level in the side signal: slightly right of centre.
+const SIDE_GAIN: f32 = -0.22;
 
-/// A sine with some octave, with an FM attack at three times the frequency.
+/// A note: a sine with a soft octave, modulated by a decaying sine at three times its frequency.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Upper {
     phase: f32,
     modulator: f32,
     increment: f32,
     depth: f32,
-    settled: f32,
-    vibrato: f32,
+    final_depth: f32,
+    vibrato_phase: f32,
     vibrato_depth: f32,
     gain: f32,
 }
@@ -44,22 +44,22 @@ impl Synth for Upper {
         *self = Self {
             increment: hz / SAMPLE_RATE as f32,
             depth: 0.02 + 0.07 * velocity,
-            settled: 0.006,
+            final_depth: 0.006,
             gain: LEVEL * amplitude(velocity) * (523.0 / hz).sqrt().clamp(0.5, 1.2),
             ..Self::default()
         };
     }
 
     fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus) {
-        let increment = self.increment * (1.0 + self.vibrato_depth * sine(self.vibrato));
-        advance(&mut self.vibrato, VIBRATO);
+        let increment = self.increment * (1.0 + self.vibrato_depth * sine(self.vibrato_phase));
+        advance(&mut self.vibrato_phase, VIBRATO_RATE);
         self.vibrato_depth += VIBRATO_RISE * (VIBRATO_DEPTH - self.vibrato_depth) * 0.5;
         for (n, level) in level.iter().enumerate() {
             let turns = self.phase + self.depth * sine(self.modulator);
             let sample = self.gain * level * (sine(turns) + 0.12 * sine(2.0 * turns));
             bus.mid[n] += sample;
-            bus.side[n] += SIDE * sample;
-            self.depth += (self.settled - self.depth) / STRIKE;
+            bus.side[n] += SIDE_GAIN * sample;
+            self.depth += (self.final_depth - self.depth) / OVERTONE_DECAY;
             advance(&mut self.phase, increment);
             advance(&mut self.modulator, 3.0 * increment);
         }

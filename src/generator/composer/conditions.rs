@@ -1,21 +1,21 @@
-//! The composer's conditions for a latent, from the plan.
+//! Converts a plan to the composer's conditions for a latent.
 
 use crate::generator::LATENT_FRAMES;
-use crate::generator::notes::{FINE_WIDTH, FRAME_WIDTH, OFFSETS};
+use crate::generator::notes::{FINE_WIDTH, OFFSETS, STEP_WIDTH};
 use crate::mel::HOP;
 use crate::music::conditions::{Conditions, DENSITY_SCALE, LOUDNESS_SCALE, REGISTER_SCALE, TEMPO_MIDDLE_BPM};
 use crate::music::plan::Plan;
 use crate::music::theory::Chord;
 
-/// Values of the latent's groups, in the network's order.
+/// Number of values in the groups of a latent, in the network's order.
 const VALUES: usize = 51;
-/// Groups with a mask: twelve of the latent, then three of each offset.
+/// Number of groups with a mask: twelve of the latent, then three of its offsets.
 const GROUPS: usize = 15;
-const _: () = assert!(VALUES + GROUPS == FRAME_WIDTH, "the layout has its width");
-/// Range to which tempi are clipped, as in training.
+const _: () = assert!(VALUES + GROUPS == STEP_WIDTH);
+/// Range to which the tempo is clipped, as in training.
 const TEMPO_BPM: std::ops::RangeInclusive<f64> = 25.0..=300.0;
 
-/// The groups: first value and mask, in the network's order.
+/// First value and mask of each group, in the network's order.
 mod group {
     pub(super) const EMOTION: (usize, usize) = (0, 0);
     pub(super) const AFFECT: (usize, usize) = (8, 1);
@@ -31,24 +31,24 @@ mod group {
     pub(super) const BEAT_MASK: usize = 14;
 }
 
-/// The conditions of a latent and of its offsets. What the plan leaves open is 0, with a mask of 0.
+/// The conditions of a latent and of its offsets. Groups that the plan leaves unconstrained are 0, with a mask of 0.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct FrameConditions {
+pub(super) struct StepConditions {
     /// Conditions of the whole latent.
-    pub frame: [f32; FRAME_WIDTH],
+    pub step: [f32; STEP_WIDTH],
     /// Conditions of each offset.
     pub fine: [[f32; FINE_WIDTH]; OFFSETS],
 }
 
-impl FrameConditions {
-    /// All unknown.
-    pub(super) const UNKNOWN: Self = Self { frame: [0.0; FRAME_WIDTH], fine: [[0.0; FINE_WIDTH]; OFFSETS] };
+impl StepConditions {
+    /// All groups unconstrained.
+    pub(super) const UNCONSTRAINED: Self = Self { step: [0.0; STEP_WIDTH], fine: [[0.0; FINE_WIDTH]; OFFSETS] };
 
-    /// What a plan requests of the latent that starts at `frame`.
+    /// Returns the conditions of the latent that starts at `frame`.
     pub(super) fn of(plan: &Plan, frame: u64) -> Self {
-        let mut conditions = Self::UNKNOWN;
+        let mut conditions = Self::UNCONSTRAINED;
         conditions.set_mood(&plan.conditions(frame));
-        if let Some(earlier) = plan.earlier(frame) {
+        if let Some(earlier) = plan.earlier_phrase(frame) {
             conditions.set(group::RECALL, &[earlier.share]);
         }
         if plan.steering.guide_beat {
@@ -61,8 +61,8 @@ impl FrameConditions {
     }
 
     fn set(&mut self, (first, mask): (usize, usize), values: &[f32]) {
-        self.frame[first..first + values.len()].copy_from_slice(values);
-        self.frame[VALUES + mask] = 1.0;
+        self.step[first..first + values.len()].copy_from_slice(values);
+        self.step[VALUES + mask] = 1.0;
     }
 
     fn set_mood(&mut self, requested: &Conditions) {
@@ -94,31 +94,31 @@ impl FrameConditions {
         for (offset, fine) in self.fine.iter_mut().enumerate() {
             harmonics(clock.beat_phase(frame + (offset * HOP) as u64), &mut fine[24..]);
         }
-        self.frame[VALUES + group::BEAT_MASK] = 1.0;
+        self.step[VALUES + group::BEAT_MASK] = 1.0;
     }
 
     fn set_harmony(&mut self, plan: &Plan, frame: u64) {
         for (offset, fine) in self.fine.iter_mut().enumerate() {
-            // Half a hop late, because onsets are rounded to the nearest hop.
+            // Half a hop later, because onsets are rounded to the nearest hop.
             let chord = plan.chord_at(frame + (offset * HOP + HOP / 2) as u64);
             fine[..12].copy_from_slice(&pitch_classes(&chord));
             fine[12..24].copy_from_slice(&one_hot(chord.bass));
         }
-        self.frame[VALUES + group::CHORD_MASK] = 1.0;
-        self.frame[VALUES + group::BASS_MASK] = 1.0;
+        self.step[VALUES + group::CHORD_MASK] = 1.0;
+        self.step[VALUES + group::BASS_MASK] = 1.0;
         let end = frame + LATENT_FRAMES;
         if let Some(next) = plan.chord_after(end - HOP as u64 / 2) {
-            let wait = (plan.clock.beat_at(next.frame) - plan.clock.beat_at(end)).max(0.0) as f32;
+            let beats = (plan.clock.beat_at(next.frame) - plan.clock.beat_at(end)).max(0.0) as f32;
             let mut values = [0.0; 26];
             values[..12].copy_from_slice(&pitch_classes(&next.chord));
             values[12..24].copy_from_slice(&one_hot(next.chord.bass));
-            (values[24], values[25]) = ((-wait).exp(), (-wait / 4.0).exp());
+            (values[24], values[25]) = ((-beats).exp(), (-beats / 4.0).exp());
             self.set(group::NEXT, &values);
         }
     }
 }
 
-/// 1 for the pitch classes that a chord contains.
+/// Returns 1 for the pitch classes of a chord, 0 for the others.
 fn pitch_classes(chord: &Chord) -> [f32; 12] {
     chord.chroma().map(|share| if share > 0.0 { 1.0 } else { 0.0 })
 }
@@ -127,7 +127,7 @@ fn one_hot(pitch_class: u8) -> [f32; 12] {
     std::array::from_fn(|at| if at == usize::from(pitch_class % 12) { 1.0 } else { 0.0 })
 }
 
-/// Cosine and sine of a phase in turns and of its multiples.
+/// Writes the cosine and sine of a phase, in cycles, and of its multiples.
 fn harmonics(phase: f64, out: &mut [f32]) {
     for (order, pair) in out.chunks_exact_mut(2).enumerate() {
         let (sin, cos) = (std::f64::consts::TAU * phase * (order + 1) as f64).sin_cos();
@@ -139,7 +139,7 @@ fn harmonics(phase: f64, out: &mut [f32]) {
 mod tests {
     use super::*;
     use crate::music::emotion::{Emotion, Mood};
-    use crate::music::plan::{Earlier, PlannedChord, Returning};
+    use crate::music::plan::{EarlierPhrase, PlannedChord, PlannedRecall};
 
     fn plan() -> Plan {
         let chord = |frame, name| PlannedChord { frame, chord: Chord::parse(name).unwrap() };
@@ -148,40 +148,40 @@ mod tests {
     }
 
     #[test]
-    fn groups_fill_their_places() {
-        let known = FrameConditions::of(&plan(), 0);
-        assert_eq!(known.frame[group::EMOTION.0 + Emotion::Calm as usize], 1.0);
-        assert_eq!(known.frame[group::TEMPO.0], 0.0, "120 BPM");
-        assert_eq!(known.frame[group::BAR.0..][..4], [1.0, 0.0, 1.0, 0.0]);
-        let masks = &known.frame[VALUES..];
+    fn groups_are_at_their_indices() {
+        let conditions = StepConditions::of(&plan(), 0);
+        assert_eq!(conditions.step[group::EMOTION.0 + Emotion::Calm as usize], 1.0);
+        assert_eq!(conditions.step[group::TEMPO.0], 0.0, "120 BPM");
+        assert_eq!(conditions.step[group::BAR.0..][..4], [1.0, 0.0, 1.0, 0.0]);
+        let masks = &conditions.step[VALUES..];
         let free = [6, 7, 9, 10];
         assert!(masks.iter().enumerate().all(|(group, mask)| (*mask == 0.0) == free.contains(&group)), "{masks:?}");
-        assert_eq!(known.fine[0][..12], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(known.fine[0][12], 1.0);
+        assert_eq!(conditions.fine[0][..12], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(conditions.fine[0][12], 1.0);
     }
 
     #[test]
-    fn a_chord_changes_at_its_offset_and_is_announced() {
+    fn a_chord_changes_at_its_offset_and_is_the_next_chord_before() {
         // 55 040 is 1 792 frames, three hops and a half, into the latent at 53 248.
-        let known = FrameConditions::of(&plan(), 53_248);
+        let conditions = StepConditions::of(&plan(), 53_248);
         let bass: Vec<_> =
-            known.fine.iter().map(|fine| fine[12..24].iter().position(|it| *it == 1.0).unwrap()).collect();
+            conditions.fine.iter().map(|fine| fine[12..24].iter().position(|it| *it == 1.0).unwrap()).collect();
         assert_eq!(bass, [0, 0, 0, 4, 4, 4, 4, 4]);
-        assert_eq!(known.frame[VALUES + group::NEXT.1], 0.0, "no chord is planned after it");
-        let before = FrameConditions::of(&plan(), 0);
-        let wait = (55_040.0f32 - 4096.0) / 24_000.0;
-        assert!((before.frame[group::NEXT.0 + 24] - (-wait).exp()).abs() < 1e-6);
-        assert_eq!(before.frame[group::NEXT.0 + 12 + 4], 1.0, "its bass");
+        assert_eq!(conditions.step[VALUES + group::NEXT.1], 0.0, "no chord is planned after it");
+        let before = StepConditions::of(&plan(), 0);
+        let beats = (55_040.0f32 - 4096.0) / 24_000.0;
+        assert!((before.step[group::NEXT.0 + 24] - (-beats).exp()).abs() < 1e-6);
+        assert_eq!(before.step[group::NEXT.0 + 12 + 4], 1.0, "its bass");
     }
 
     #[test]
-    fn what_the_plan_leaves_open_is_unknown() {
+    fn disabled_guidance_is_unconstrained() {
         let mut plan = plan();
         (plan.steering.guide_beat, plan.steering.guide_chord) = (false, false);
-        let known = FrameConditions::of(&plan, 4096);
-        assert!(known.fine.iter().flatten().all(|value| *value == 0.0));
-        assert!(known.frame[VALUES + group::CHORD_MASK..].iter().all(|mask| *mask == 0.0));
-        plan.returns = vec![Returning { frame: 0, earlier: Some(Earlier { latents: 40, share: 0.6 }) }];
-        assert_eq!(FrameConditions::of(&plan, 4096).frame[group::RECALL.0], 0.6);
+        let conditions = StepConditions::of(&plan, 4096);
+        assert!(conditions.fine.iter().flatten().all(|value| *value == 0.0));
+        assert!(conditions.step[VALUES + group::CHORD_MASK..].iter().all(|mask| *mask == 0.0));
+        plan.recalls = vec![PlannedRecall { frame: 0, earlier: Some(EarlierPhrase { latents: 40, share: 0.6 }) }];
+        assert_eq!(StepConditions::of(&plan, 4096).step[group::RECALL.0], 0.6);
     }
 }

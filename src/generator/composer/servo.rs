@@ -1,4 +1,4 @@
-//! Closed-loop control that keeps density, register and level near their targets.
+//! A feedback controller that keeps density, register and loudness near their targets.
 
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
@@ -8,21 +8,21 @@ use crate::mel::LATENTS_PER_SECOND;
 use crate::music::conditions::Conditions;
 
 /// Windows, in latents, over which the notes are compared with the targets: 4 s and 16 s.
-const SPANS: [u64; 2] = [47, 188];
-/// Latents kept: the longest window plus the longest rollback.
+const WINDOWS: [u64; 2] = [47, 188];
+/// Latents stored: the longest window plus the longest rollback.
 const CAPACITY: usize = 256;
-/// Nats added to the end-of-latent logit per window, for each factor of e by which there are too many notes.
+/// Bias of the end-of-latent logit per window, in nats per nat of excess note density.
 const GAIN: f64 = 2.0;
 /// Maximum bias of the end-of-latent logit.
 const MAX_BIAS: f64 = 3.0;
-/// Slope over the keys, in nats per semitone, for each semitone of error in the mean; and its maximum.
+/// Tilt of the key logits, in nats per semitone, for each semitone of error in the mean; and its maximum.
 const TILT: (f64, f64) = (0.02, 0.12);
-/// Slope over the velocity classes, in nats per class, for each unit of error in the mean velocity; and its maximum.
+/// Tilt of the velocity logits, in nats per class, for each unit of error in the mean velocity; and its maximum.
 const LEVEL: (f64, f64) = (0.03, 0.3);
-/// Notes per second added to both rates before they are compared, so that rests do not dominate.
+/// Notes per second added to the played and the requested rate before they are compared, so that rests do not dominate.
 const SMOOTHING: f64 = 0.7;
-/// Latents over which the correction is faded in at the start.
-const CLOSING_FRAMES: f64 = 24.0;
+/// Latents over which the gain rises to full strength at the start.
+const RAMP_LATENTS: f64 = 24.0;
 /// Minimum number of notes for a meaningful mean.
 const MIN_NOTES: f64 = 3.0;
 
@@ -46,11 +46,11 @@ pub(super) struct Bias {
 }
 
 impl Bias {
-    pub(super) fn of_key(self, key: usize) -> f64 {
+    pub(super) fn for_key(self, key: usize) -> f64 {
         self.tilt * (key as f64 - (KEYS / 2) as f64)
     }
 
-    pub(super) fn of_velocity(self, class: usize) -> f64 {
+    pub(super) fn for_velocity(self, class: usize) -> f64 {
         self.level * (class as f64 - (VELOCITIES / 2) as f64)
     }
 }
@@ -66,29 +66,32 @@ impl Default for Servo {
 }
 
 impl Servo {
-    /// Begins a position and discards what was counted there before. `begin` is the first position of the performance.
-    pub(super) fn begin(&mut self, position: u64, begin: u64, requested: &Conditions) -> Bias {
+    /// Resets the statistics of a position and returns the biases for it. `start` is the first position of the performance.
+    pub(super) fn start_step(&mut self, position: u64, start: u64, requested: &Conditions) -> Bias {
         self.0[position as usize % CAPACITY] = Sums::default();
-        let played = |span: u64| {
-            let first = position.saturating_sub(span).max(begin);
-            (first..position).fold((Sums::default(), position - first), |(sums, frames), at| {
+        let sums_over = |window: u64| {
+            let first = position.saturating_sub(window).max(start);
+            (first..position).fold((Sums::default(), position - first), |(sums, latents), at| {
                 let Sums { count, note, velocity } = self.0[at as usize % CAPACITY];
-                (Sums { count: sums.count + count, note: sums.note + note, velocity: sums.velocity + velocity }, frames)
+                (
+                    Sums { count: sums.count + count, note: sums.note + note, velocity: sums.velocity + velocity },
+                    latents,
+                )
             })
         };
-        let closed = ((position - begin) as f64 / CLOSING_FRAMES).min(1.0);
+        let ramp = ((position - start) as f64 / RAMP_LATENTS).min(1.0);
         let end = requested.density.map_or(0.0, |density| {
-            let biases = SPANS.map(|span| {
-                let (sums, frames) = played(span);
-                let rate = sums.count * LATENTS_PER_SECOND / frames.max(1) as f64;
+            let biases = WINDOWS.map(|window| {
+                let (sums, latents) = sums_over(window);
+                let rate = sums.count * LATENTS_PER_SECOND / latents.max(1) as f64;
                 GAIN * ((rate + SMOOTHING) / (f64::from(density) + SMOOTHING)).ln()
             });
-            biases.iter().sum::<f64>().clamp(-MAX_BIAS, MAX_BIAS) * closed
+            biases.iter().sum::<f64>().clamp(-MAX_BIAS, MAX_BIAS) * ramp
         });
-        let (sums, _) = played(SPANS[0]);
-        let slope = |requested: Option<f32>, sum: f64, (gain, most): (f64, f64)| match requested {
+        let (sums, _) = sums_over(WINDOWS[0]);
+        let slope = |requested: Option<f32>, sum: f64, (gain, limit): (f64, f64)| match requested {
             Some(requested) if sums.count > MIN_NOTES => {
-                (gain * (f64::from(requested) - sum / sums.count)).clamp(-most, most)
+                (gain * (f64::from(requested) - sum / sums.count)).clamp(-limit, limit)
             }
             _ => 0.0,
         };
@@ -110,18 +113,18 @@ impl Servo {
 mod tests {
     use super::*;
 
-    /// The bias after 100 latents with this many equal notes each.
+    /// Returns the biases after 100 latents, each with `notes` copies of a note.
     fn after(notes: usize, note: WrittenNote, requested: &Conditions) -> Bias {
         let mut servo = Servo::default();
         for position in 0..100 {
-            servo.begin(position, 0, requested);
+            servo.start_step(position, 0, requested);
             (0..notes).for_each(|_| servo.count(position, note));
         }
-        servo.begin(100, 0, requested)
+        servo.start_step(100, 0, requested)
     }
 
     #[test]
-    fn too_many_notes_end_frames_and_too_few_prolong_them() {
+    fn excess_notes_raise_the_end_logit_and_missing_notes_lower_it() {
         let requested = Conditions { density: Some(11.71875), ..Conditions::default() };
         let note = WrittenNote::default();
         assert!(after(1, note, &requested).end.abs() < 1e-9, "as requested");
@@ -130,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn low_and_soft_notes_are_corrected() {
+    fn corrects_low_and_soft_notes() {
         let requested = Conditions { register: Some(62.0), loudness: Some(60.0), ..Conditions::default() };
         let low = WrittenNote { key: 36, velocity: 10, ..WrittenNote::default() };
         let bias = after(1, low, &requested);
         assert!((bias.tilt - 0.1).abs() < 1e-9 && (bias.level - 0.3).abs() < 1e-9, "{bias:?}");
-        assert!(bias.of_key(87) > 0.0 && bias.of_velocity(0) < 0.0);
+        assert!(bias.for_key(87) > 0.0 && bias.for_velocity(0) < 0.0);
     }
 }

@@ -53,7 +53,7 @@ impl Graph {
         Ok(Self { path: path.into(), session, inputs: Vec::new(), outputs: Vec::new(), writes_in_place, options: None })
     }
 
-    /// The shape of the graph's input `state`; empty if it has none.
+    /// Returns the shape of the graph's input `state`; empty if it has none.
     pub(super) fn state_shape(&self) -> Vec<usize> {
         let state = self.session.inputs().iter().find(|outlet| outlet.name() == "state");
         state.and_then(|outlet| fixed_shape(outlet.dtype())).unwrap_or_default()
@@ -110,23 +110,23 @@ impl Graph {
         }
     }
 
-    /// An input, by its index in the expected order.
+    /// Returns an input, by its index in the expected order.
     pub fn input(&mut self, index: usize) -> &mut [f32] {
         self.inputs[index].1.extract_tensor_mut().1
     }
 
-    /// An output of the last run, by its index in the expected order.
+    /// Returns an output of the last run, by its index in the expected order.
     #[must_use]
     pub fn output(&self, index: usize) -> &[f32] {
         &self.outputs[index].1
     }
 
-    /// The outputs of the last run, in the expected order.
+    /// Returns the outputs of the last run, in the expected order.
     pub fn outputs(&self) -> impl Iterator<Item = &[f32]> {
         self.outputs.iter().map(|(_, values)| &values[..])
     }
 
-    /// An input and an output at once.
+    /// Returns an input and an output at once.
     pub fn pair(&mut self, input: usize, output: usize) -> (&mut [f32], &[f32]) {
         (self.inputs[input].1.extract_tensor_mut().1, &self.outputs[output].1)
     }
@@ -170,7 +170,7 @@ fn flush(value: f32) -> f32 {
     if value.is_subnormal() { 0.0 } else { value }
 }
 
-/// The shape of a float tensor without dynamic dimensions.
+/// Returns the shape of a float tensor without dynamic dimensions.
 fn fixed_shape(kind: &ValueType) -> Option<Vec<usize>> {
     match kind {
         ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {

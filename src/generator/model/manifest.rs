@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 
 use super::{LATENT_DIMS, LOOK_AHEAD, ModelError};
 use crate::files::{self, document::Problem};
-use crate::generator::notes::{AHEAD, FINE_WIDTH, FRAME_WIDTH, MEMORY_WIDTH, ROLL_WIDTH};
+use crate::generator::notes::{AHEAD, FINE_WIDTH, MEMORY_WIDTH, ROLL_WIDTH, STEP_WIDTH};
 use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_FFT};
 use crate::units::SAMPLE_RATE;
 
 /// Supported version of `model.toml`.
 pub const SCHEMA: u64 = 3;
-/// Minimum number of slots beyond the window, for rollbacks of as many latents.
+/// Minimum number of slots beyond the window, which limits the rollback to as many latents.
 pub const ROLLBACK: usize = 32;
 
 /// The contract between a trained model and Melos.
@@ -34,7 +34,7 @@ pub struct Manifest {
     latent: LatentLayout,
     conditions: ConditionLayout,
     /// The composer's width and KV cache.
-    pub composer: Context,
+    pub composer: TransformerLayout,
     /// Names of the pianos that the pianist plays, the main one first; never empty.
     pub pianos: Vec<String>,
     pianist: PianistLayout,
@@ -62,7 +62,7 @@ struct LatentLayout {
 
 #[derive(Debug, Clone, PartialEq)]
 struct ConditionLayout {
-    frame: u64,
+    step: u64,
     fine: u64,
     memory: u64,
 }
@@ -75,12 +75,12 @@ struct PianistLayout {
 
 /// Dimensions of the composer's transformer and its KV cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Context {
-    /// Width of a latent's representation.
+pub struct TransformerLayout {
+    /// Dimensions of a latent's representation.
     pub width: usize,
-    /// Latents visible to a step, including itself.
+    /// Latents that a step attends to, including itself.
     pub window: usize,
-    /// Slots in the ring.
+    /// Slots in the cache.
     pub slots: usize,
     /// Layers.
     pub layers: usize,
@@ -131,10 +131,10 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Parses a contract; `file` is named in the problems.
+    /// Parses a contract. Problems name `file`.
     ///
     /// # Errors
-    /// All problems found.
+    /// Returns all problems found.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         read::manifest(file, text)
     }
@@ -149,7 +149,7 @@ impl Manifest {
             ("audio.mel_bands", audio.mel_bands, BANDS),
             ("latent.dims", latent.dims, LATENT_DIMS),
             ("latent.mel_frames", latent.mel_frames, FRAMES_PER_LATENT),
-            ("composer.frame", conditions.frame, FRAME_WIDTH),
+            ("composer.frame", conditions.step, STEP_WIDTH),
             ("composer.fine", conditions.fine, FINE_WIDTH),
             ("composer.memory", conditions.memory, MEMORY_WIDTH),
             ("pianist.ahead", pianist.ahead, AHEAD),
@@ -171,16 +171,16 @@ impl Manifest {
                 return Err(self.mismatch(key, expected.to_string(), found.to_string()));
             }
         }
-        let least = composer.window + ROLLBACK;
-        if composer.window == 0 || composer.slots < least {
-            let expected = format!("at least window + {ROLLBACK} = {least}");
+        let minimum = composer.window + ROLLBACK;
+        if composer.window == 0 || composer.slots < minimum {
+            let expected = format!("at minimum window + {ROLLBACK} = {minimum}");
             return Err(self.mismatch("composer.slots", expected, composer.slots.to_string()));
         }
         if composer.head_dim % 2 != 0 {
             return Err(self.mismatch("composer.head_dim", "an even number".into(), composer.head_dim.to_string()));
         }
         if self.pianos.is_empty() {
-            return Err(self.mismatch("pianist.pianos", "at least one name".into(), "an empty list".into()));
+            return Err(self.mismatch("pianist.pianos", "at minimum one name".into(), "an empty list".into()));
         }
         Ok(())
     }
@@ -189,7 +189,7 @@ impl Manifest {
         ModelError::Mismatch { path: self.path.clone(), key, expected, found }
     }
 
-    /// Returns an identifier for this version of the weights: prefixes of the files' hashes.
+    /// Returns an identifier of the weights, made of prefixes of the files' hashes.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.files.iter().map(|file| file.sha256.get(..8).unwrap_or_default()).collect::<Vec<_>>().join("-")

@@ -1,23 +1,23 @@
-//! The piano roll: the state of keys and strings, hop by hop.
+//! The pianist's roll: the state of keys and strings in each hop.
 
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
 
-use crate::generator::notes::{CHANNELS, KEYS, LIFT, OFFSETS, Pedal, ROLL_WIDTH, WrittenFrame, WrittenNote};
+use crate::generator::notes::{CHANNELS, KEYS, LIFT, OFFSETS, Pedal, ROLL_WIDTH, StepNotes, WrittenNote};
 use crate::mel::HOP;
 use crate::units::SAMPLE_RATE;
 
 /// Seconds of a hop.
 const HOP_SECONDS: f64 = HOP as f64 / SAMPLE_RATE as f64;
-/// Decay time constants of the channels young and old, in seconds.
-const YOUNG: f64 = 0.25;
-const OLD: f64 = 1.5;
-/// Maximum time the pedal sustains a string, in seconds.
-const LONGEST_SUSTAIN: f64 = 4.0;
+/// Time constants of the channels with fast and slow decay, in seconds.
+const FAST_DECAY: f64 = 0.25;
+const SLOW_DECAY: f64 = 1.5;
+/// Maximum time for which the pedal sustains a string, in seconds.
+const MAX_SUSTAIN: f64 = 4.0;
 
-/// A sounding string; times in hops from the start of the performance.
+/// A sounding string. Times are in hops on the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Sound {
+struct SoundingString {
     struck: u64,
     /// Velocity / 127.
     velocity: f32,
@@ -29,7 +29,7 @@ struct Sound {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(in crate::generator) struct Strings {
     #[serde(with = "BigArray")]
-    keys: [Option<Sound>; KEYS],
+    keys: [Option<SoundingString>; KEYS],
     pedal: bool,
 }
 
@@ -40,8 +40,8 @@ impl Default for Strings {
 }
 
 impl Strings {
-    /// Plays a latent of notes and writes its rows, one for each hop, [`ROLL_WIDTH`] numbers each.
-    pub(in crate::generator) fn play(&mut self, latent: u64, written: &WrittenFrame, rows: &mut [f32]) {
+    /// Plays the notes of a latent and writes its rows, one of [`ROLL_WIDTH`] numbers for each hop.
+    pub(in crate::generator) fn play(&mut self, latent: u64, written: &StepNotes, rows: &mut [f32]) {
         rows.fill(0.0);
         let begin = latent * OFFSETS as u64;
         for (offset, row) in (0u8..).zip(rows.chunks_exact_mut(ROLL_WIDTH)) {
@@ -50,7 +50,7 @@ impl Strings {
             for note in written.notes.iter().filter(|note| note.offset == offset) {
                 self.strike(hop, *note, row);
             }
-            self.sound(hop, row);
+            self.write_sounding(hop, row);
             row[CHANNELS * KEYS] = if self.pedal { 1.0 } else { 0.0 };
             row[CHANNELS * KEYS + 1] = 1.0;
         }
@@ -59,42 +59,42 @@ impl Strings {
     fn strike(&mut self, hop: u64, note: WrittenNote, row: &mut [f32]) {
         let key = usize::from(note.key);
         // A key that is still down is released before it is struck again.
-        if self.keys[key].is_some_and(|sound| sound.key_up > hop as f64) {
+        if self.keys[key].is_some_and(|string| string.key_up > hop as f64) {
             row[5 * KEYS + key] = 1.0;
         }
         let velocity = f32::from(note.midi_velocity()) / 127.0;
         (row[key], row[KEYS + key]) = (1.0, velocity);
         let key_up = hop as f64 + note.seconds() / HOP_SECONDS;
-        self.keys[key] = Some(Sound { struck: hop, velocity, key_up, damped: false });
+        self.keys[key] = Some(SoundingString { struck: hop, velocity, key_up, damped: false });
     }
 
-    /// Writes the strings sounding in a hop, and damps those that have ended.
-    fn sound(&mut self, hop: u64, row: &mut [f32]) {
+    /// Writes the strings sounding in a hop, and damps those that no longer sound.
+    fn write_sounding(&mut self, hop: u64, row: &mut [f32]) {
         for (key, slot) in self.keys.iter_mut().enumerate() {
-            let Some(sound) = slot else { continue };
-            let place = hop as f64;
-            // An event between two hops is distributed over both by linear interpolation.
-            let rise = 1.0 - (sound.key_up - place).abs();
-            let rising = &mut row[5 * KEYS + key];
-            *rising = rising.max(rise.max(0.0) as f32);
-            let longest = sound.key_up + LONGEST_SUSTAIN / HOP_SECONDS;
-            sound.damped |= place >= sound.key_up && !self.pedal || place >= longest;
-            if sound.damped {
-                if place > sound.key_up + 1.0 {
+            let Some(string) = slot else { continue };
+            let time = hop as f64;
+            // A release between two hops is distributed over both by linear interpolation.
+            let release = 1.0 - (string.key_up - time).abs();
+            let release_channel = &mut row[5 * KEYS + key];
+            *release_channel = release_channel.max(release.max(0.0) as f32);
+            let sustained_until = string.key_up + MAX_SUSTAIN / HOP_SECONDS;
+            string.damped |= time >= string.key_up && !self.pedal || time >= sustained_until;
+            if string.damped {
+                if time > string.key_up + 1.0 {
                     *slot = None;
                 }
                 continue;
             }
-            let age = (hop - sound.struck) as f64 * HOP_SECONDS;
-            row[2 * KEYS + key] = sound.velocity;
-            row[3 * KEYS + key] = sound.velocity * (-age / YOUNG).exp() as f32;
-            row[4 * KEYS + key] = sound.velocity * (-age / OLD).exp() as f32;
+            let age = (hop - string.struck) as f64 * HOP_SECONDS;
+            row[2 * KEYS + key] = string.velocity;
+            row[3 * KEYS + key] = string.velocity * (-age / FAST_DECAY).exp() as f32;
+            row[4 * KEYS + key] = string.velocity * (-age / SLOW_DECAY).exp() as f32;
         }
     }
 }
 
-/// Whether the pedal is down in a hop of a latent, given the hop before.
-fn is_down(written: &WrittenFrame, offset: u8, before: bool) -> bool {
+/// Returns whether the pedal is down in a hop of a latent, given its state in the hop before.
+fn is_down(written: &StepNotes, offset: u8, before: bool) -> bool {
     let moves = written.pedal_offset;
     match written.pedal {
         _ if offset < moves => before,

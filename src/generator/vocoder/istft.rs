@@ -1,4 +1,4 @@
-//! The inverse short-time Fourier transform, one frame at a time.
+//! The inverse short-time Fourier transform, computed frame by frame.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use realfft::{ComplexToReal, RealFftPlanner};
 
 use crate::mel::{BINS, HOP, N_FFT, hann_window};
 
-/// Samples that overlap later frames.
+/// Number of samples that overlap later frames.
 pub const OVERLAP: usize = N_FFT - HOP;
 
-/// Overlap-adds windowed inverse transforms. Frame `f` is centred on sample `f · HOP`, so it completes hop `f − 2`.
+/// Adds overlapping, windowed inverse transforms. Frame `f` is centred on sample `f · HOP`, so it completes hop `f − 2`.
 ///
-/// The squared windows of all frames sum to 3/2 everywhere; frames before the first count as silent. Allocates only on
-/// creation.
+/// The squared windows of all frames sum to 3/2 everywhere. Frames before the first are treated as silent. Only `new`
+/// allocates.
 pub struct Istft {
     fft: Arc<dyn ComplexToReal<f32>>,
     window: Vec<f32>,
@@ -67,18 +67,18 @@ impl Istft {
         for (sample, weight) in self.samples.iter_mut().zip(&self.window) {
             *sample *= weight;
         }
-        let (now, later) = self.samples.split_at(HOP);
-        for ((out, waiting), sample) in hop.iter_mut().zip(&self.overlap).zip(now) {
-            *out = waiting + sample;
+        let (now, rest) = self.samples.split_at(HOP);
+        for ((out, pending), sample) in hop.iter_mut().zip(&self.overlap).zip(now) {
+            *out = pending + sample;
         }
         self.overlap.copy_within(HOP.., 0);
         self.overlap[OVERLAP - HOP..].fill(0.0);
-        for (waiting, sample) in self.overlap.iter_mut().zip(later) {
-            *waiting += sample;
+        for (pending, sample) in self.overlap.iter_mut().zip(rest) {
+            *pending += sample;
         }
     }
 
-    /// Returns the samples that overlap later frames. Write back a saved overlap to repeat the following hops exactly.
+    /// Returns the samples that overlap later frames. Restoring a saved overlap repeats the following hops exactly.
     pub fn overlap(&mut self) -> &mut [f32; OVERLAP] {
         &mut self.overlap
     }
@@ -106,26 +106,26 @@ mod tests {
     }
 
     #[test]
-    fn analysis_and_synthesis_restore_the_signal() {
+    fn resynthesis_restores_the_signal() {
         let signal = signal(40 * HOP);
         let mut istft = Istft::new();
         let mut hop = [0.0; HOP];
-        let mut back = Vec::new();
+        let mut output = Vec::new();
         for frame in 0..40 {
             let (real, imag) = spectrum(&signal, frame * HOP);
             istft.push(&real, &imag, &mut hop);
-            back.extend_from_slice(&hop);
+            output.extend_from_slice(&hop);
         }
         // The first two hops are before the start; the next one lacks the frame before the first.
-        let worst = back[3 * HOP..].iter().zip(&signal[HOP..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(worst < 1e-4, "{worst}");
+        let max_error = output[3 * HOP..].iter().zip(&signal[HOP..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(max_error < 1e-4, "{max_error}");
     }
 
     #[test]
-    fn streaming_matches_the_whole_signal() {
+    fn frame_by_frame_matches_the_whole_signal() {
         let frames = 24;
         let spectra: Vec<_> = (0..frames).map(|f| spectrum(&signal(frames * HOP), f * HOP)).collect();
-        // The whole signal at once: every frame's transform added at its position.
+        // The reference: the transforms of all frames, added at their positions.
         let fft = RealFftPlanner::<f32>::new().plan_fft_inverse(N_FFT);
         let mut whole = vec![0.0f32; frames * HOP + N_FFT];
         for (frame, (real, imag)) in spectra.iter().enumerate() {
@@ -142,8 +142,8 @@ mod tests {
         let mut hop = [0.0; HOP];
         for (frame, (real, imag)) in spectra.iter().enumerate() {
             istft.push(real, imag, &mut hop);
-            let worst = hop.iter().zip(&whole[frame * HOP..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst < 1e-5, "frame {frame}: {worst}");
+            let max_error = hop.iter().zip(&whole[frame * HOP..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(max_error < 1e-5, "frame {frame}: {max_error}");
         }
     }
 
@@ -153,9 +153,9 @@ mod tests {
         let (real, imag) = spectrum(&signal(4096), 2048);
         let (mut first, mut second) = ([0.0; HOP], [0.0; HOP]);
         istft.push(&real, &imag, &mut first);
-        let kept = *istft.overlap();
+        let saved = *istft.overlap();
         istft.push(&real, &imag, &mut first);
-        *istft.overlap() = kept;
+        *istft.overlap() = saved;
         istft.push(&real, &imag, &mut second);
         assert_eq!(first, second);
     }

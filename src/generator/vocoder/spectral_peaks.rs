@@ -1,7 +1,7 @@
 //! A vocoder without a network: treats every spectral peak as a partial whose phase advances at its frequency.
 //!
-//! Single-pass spectrogram inversion (Beauregard, Harish and Wyse 2015): bins around a peak share its phase, which
-//! advances by the frequency given by a parabola through the peak's three bins.
+//! Single-pass spectrogram inversion (Beauregard, Harish and Wyse 2015): the bins around a peak share its phase, which
+//! advances at the frequency of the vertex of a parabola through the peak's three bins.
 
 use std::f64::consts::TAU;
 
@@ -12,8 +12,8 @@ use super::MelBlock;
 
 /// The vocoder with its state and output.
 pub struct SpectralPeakVocoder {
-    /// Non-zero band weights: (bin, band, weight).
-    spread: Vec<(usize, usize, f32)>,
+    /// Nonzero weights of bands in bins: (bin, band, weight).
+    band_weights: Vec<(usize, usize, f32)>,
     /// The latest [`LOOK_AHEAD`] mel frames, then the phase of every bin in turns.
     state: Vec<f32>,
     real: Vec<f32>,
@@ -40,7 +40,7 @@ impl SpectralPeakVocoder {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            spread: spread(),
+            band_weights: band_weights(),
             state: vec![0.0; PENDING + BINS],
             real: vec![0.0; FRAMES_PER_LATENT * BINS],
             imag: vec![0.0; FRAMES_PER_LATENT * BINS],
@@ -64,16 +64,16 @@ impl SpectralPeakVocoder {
             let out = index * BINS..(index + 1) * BINS;
             let bins = self.real[out.clone()].iter_mut().zip(&mut self.imag[out]);
             for (bin, ((real, imag), (magnitude, turns))) in bins.zip(magnitudes.iter().zip(phases)).enumerate() {
-                // Phases refer to the window's first sample rather than its centre, which inverts every other bin of a
-                // partial.
+                // Phases are relative to the window's centre, but the transform's are relative to its first sample, which
+                // inverts every other bin.
                 let sign = if bin % 2 == 0 { *magnitude } else { -magnitude };
                 let (sin, cos) = (f64::from(*turns) * TAU).sin_cos();
                 (*real, *imag) = (sign * cos as f32, sign * sin as f32);
             }
         }
         let last = &mel[(FRAMES_PER_LATENT - LOOK_AHEAD) * BANDS..];
-        for (waiting, value) in self.state.iter_mut().zip(last) {
-            *waiting = value.exp();
+        for (pending, value) in self.state.iter_mut().zip(last) {
+            *pending = value.exp();
         }
         (&self.real, &self.imag)
     }
@@ -85,7 +85,7 @@ impl SpectralPeakVocoder {
 
     fn magnitudes(&self, energies: &MelFrame) -> [f32; BINS] {
         let mut magnitudes = [0.0; BINS];
-        for (bin, band, weight) in &self.spread {
+        for (bin, band, weight) in &self.band_weights {
             magnitudes[*bin] += weight * energies[*band];
         }
         magnitudes
@@ -116,25 +116,25 @@ impl SpectralPeakVocoder {
 /// Estimates the frequency of the partial at a peak, in bins, from a parabola through the logarithms of its three bins.
 fn frequency(magnitudes: &[f32; BINS], bin: usize) -> f64 {
     let [left, centre, right] = [bin - 1, bin, bin + 1].map(|bin| f64::from(magnitudes[bin].max(1e-12)).ln());
-    let bend = left - 2.0 * centre + right;
-    let offset = if bend < 0.0 { 0.5 * (left - right) / bend } else { 0.0 };
+    let curvature = left - 2.0 * centre + right;
+    let offset = if curvature < 0.0 { 0.5 * (left - right) / curvature } else { 0.0 };
     bin as f64 + offset
 }
 
-/// Returns how a band's value is distributed over bins: in proportion to their weights, so that a flat spectrum stays flat.
-fn spread() -> Vec<(usize, usize, f32)> {
+/// Returns the weights that distribute each band's value over bins, chosen so that a flat spectrum stays flat.
+fn band_weights() -> Vec<(usize, usize, f32)> {
     let bank = mel_filter_bank();
     let band_sum: Vec<f32> = bank.iter().map(|row| row.iter().sum()).collect();
-    let mut spread = Vec::new();
+    let mut band_weights = Vec::new();
     for bin in 0..BINS {
         let bin_sum: f32 = bank.iter().map(|row| row[bin]).sum();
         for (band, row) in bank.iter().enumerate() {
             if row[bin] > 0.0 {
-                spread.push((bin, band, row[bin] / (bin_sum * band_sum[band])));
+                band_weights.push((bin, band, row[bin] / (bin_sum * band_sum[band])));
             }
         }
     }
-    spread
+    band_weights
 }
 
 #[cfg(test)]

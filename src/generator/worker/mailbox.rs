@@ -1,58 +1,58 @@
-//! Messages to the worker.
+//! The queue of requests to the worker.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::super::Networks;
-use super::Order;
+use super::Request;
 
-/// Capacity. The worker takes one message between latents; more accumulate only if it hangs, and then the latest wins.
-const ORDERS: usize = 32;
+/// Capacity. The worker takes requests between latents, so this many accumulate only if it hangs.
+const CAPACITY: usize = 32;
 
-/// A bounded queue of messages.
+/// A bounded queue of requests.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
-    inside: Mutex<Inside>,
+    queue: Mutex<Queue>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Inside {
-    orders: VecDeque<Order>,
+struct Queue {
+    requests: VecDeque<Request>,
     /// The newest pending networks; older ones are obsolete.
     networks: Option<Box<Networks>>,
     closed: bool,
 }
 
 impl Mailbox {
-    /// Adds a message. It replaces a preceding plan with no splice in between, and a full queue drops its oldest message.
-    /// Returns the dropped splice, if any.
-    pub(super) fn put(&self, order: Order) -> Option<u64> {
-        let mut inside = self.lock();
-        if matches!(order, Order::Follow(_)) && matches!(inside.orders.back(), Some(Order::Follow(_))) {
-            inside.orders.pop_back();
+    /// Adds a request. A plan without a splice replaces one directly before it, and a full queue drops its oldest request.
+    /// Returns the frame of the dropped splice, if any.
+    pub(super) fn put(&self, request: Request) -> Option<u64> {
+        let mut queue = self.lock();
+        if matches!(request, Request::Follow(_)) && matches!(queue.requests.back(), Some(Request::Follow(_))) {
+            queue.requests.pop_back();
         }
-        let lost = if inside.orders.len() == ORDERS { inside.orders.pop_front() } else { None };
-        inside.orders.push_back(order);
-        drop(inside);
+        let lost = if queue.requests.len() == CAPACITY { queue.requests.pop_front() } else { None };
+        queue.requests.push_back(request);
+        drop(queue);
         self.changed.notify_one();
         match lost {
-            Some(Order::Replan { splice, .. }) => Some(splice),
+            Some(Request::Replan { splice, .. }) => Some(splice),
             _ => None,
         }
     }
 
-    /// Takes the next message. While `hold` is set, a splice or a request for the state and everything after it stay queued.
-    pub(super) fn take(&self, hold: bool) -> Option<Order> {
-        let mut inside = self.lock();
-        if hold && matches!(inside.orders.front(), Some(Order::Replan { .. } | Order::Save(_))) {
+    /// Takes the next request. While `hold` is set, splices and requests for the state stay queued, with everything after them.
+    pub(super) fn take(&self, hold: bool) -> Option<Request> {
+        let mut queue = self.lock();
+        if hold && matches!(queue.requests.front(), Some(Request::Replan { .. } | Request::Save(_))) {
             return None;
         }
-        inside.orders.pop_front()
+        queue.requests.pop_front()
     }
 
-    /// Stores networks to change to.
+    /// Stores new networks.
     pub(super) fn put_networks(&self, networks: Box<Networks>) {
         // Dropping the replaced networks takes a while, so do it outside the lock.
         let _old = self.lock().networks.replace(networks);
@@ -66,18 +66,18 @@ impl Mailbox {
 
     /// Returns whether a splice is queued.
     pub(super) fn has_splice(&self) -> bool {
-        self.lock().orders.iter().any(|order| matches!(order, Order::Replan { .. }))
+        self.lock().requests.iter().any(|request| matches!(request, Request::Replan { .. }))
     }
 
-    /// Waits for a message, for the mailbox to close, or until `limit` has passed. Returns true if it is closed. While `hold`
-    /// is set, messages do not end the wait, because they cannot be taken.
-    pub(super) fn wait(&self, limit: Duration, hold: bool) -> bool {
-        let inside = self.lock();
-        let (inside, _) = self
+    /// Waits for a request, for the mailbox to close, or until `timeout` has passed. Returns whether the mailbox is closed.
+    /// While `hold` is set, requests do not end the wait, because they cannot be taken.
+    pub(super) fn wait(&self, timeout: Duration, hold: bool) -> bool {
+        let queue = self.lock();
+        let (queue, _) = self
             .changed
-            .wait_timeout_while(inside, limit, |inside| (hold || inside.orders.is_empty()) && !inside.closed)
+            .wait_timeout_while(queue, timeout, |queue| (hold || queue.requests.is_empty()) && !queue.closed)
             .unwrap_or_else(PoisonError::into_inner);
-        inside.closed
+        queue.closed
     }
 
     /// Tells the worker to stop.
@@ -86,9 +86,9 @@ impl Mailbox {
         self.changed.notify_all();
     }
 
-    /// Ignores poisoning: the queue is consistent between any two statements.
-    fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the queue. Ignores poisoning, because the queue is consistent between any two statements.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,28 +106,28 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_replaces_the_previous_one_unless_a_splice_or_a_saved_state_is_between() {
+    fn a_plan_replaces_only_a_plan_directly_before_it() {
         let mailbox = Mailbox::default();
         for seed in 0..3 {
-            mailbox.put(Order::Follow(plan(seed)));
+            mailbox.put(Request::Follow(plan(seed)));
         }
-        mailbox.put(Order::Replan { plan: plan(3), splice: 512 });
-        mailbox.put(Order::Save(64));
-        mailbox.put(Order::Follow(plan(4)));
-        assert!(matches!(mailbox.take(true), Some(Order::Follow(plan)) if plan.seed == 2));
+        mailbox.put(Request::Replan { plan: plan(3), splice: 512 });
+        mailbox.put(Request::Save(64));
+        mailbox.put(Request::Follow(plan(4)));
+        assert!(matches!(mailbox.take(true), Some(Request::Follow(plan)) if plan.seed == 2));
         assert!(mailbox.take(true).is_none() && mailbox.has_splice());
-        assert!(matches!(mailbox.take(false), Some(Order::Replan { splice: 512, .. })));
+        assert!(matches!(mailbox.take(false), Some(Request::Replan { splice: 512, .. })));
         assert!(mailbox.take(true).is_none());
-        assert!(matches!(mailbox.take(false), Some(Order::Save(64))));
-        assert!(matches!(mailbox.take(true), Some(Order::Follow(plan)) if plan.seed == 4));
+        assert!(matches!(mailbox.take(false), Some(Request::Save(64))));
+        assert!(matches!(mailbox.take(true), Some(Request::Follow(plan)) if plan.seed == 4));
         assert!(mailbox.take(false).is_none());
     }
 
     #[test]
     fn a_full_mailbox_drops_and_reports_its_oldest_splice() {
         let mailbox = Mailbox::default();
-        let put = |splice| mailbox.put(Order::Replan { plan: plan(splice), splice });
-        for splice in 0..ORDERS as u64 {
+        let put = |splice| mailbox.put(Request::Replan { plan: plan(splice), splice });
+        for splice in 0..CAPACITY as u64 {
             assert_eq!(put(splice), None);
         }
         assert_eq!(put(100), Some(0));

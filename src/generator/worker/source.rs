@@ -1,9 +1,9 @@
-//! The interface between worker and generator.
+//! The worker's interface to the generator.
 
 use std::sync::Arc;
 
 use crate::event::Hop;
-use crate::generator::{Generator, GeneratorError, Heard, Networks};
+use crate::generator::{GeneratedLatent, Generator, GeneratorError, Networks};
 use crate::music::plan::Plan;
 
 /// A source of hops: the generator, or a stub in tests.
@@ -11,11 +11,11 @@ pub trait HopSource: Send + 'static {
     /// See [`Generator::follow`].
     fn follow(&mut self, plan: Arc<Plan>);
     /// See [`Generator::replan`].
-    fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64);
+    fn replan(&mut self, plan: Arc<Plan>, planned: u64, splice: u64);
     /// See [`Generator::swap`].
-    fn swap(&mut self, networks: Networks, heard: u64);
+    fn swap(&mut self, networks: Networks, splice: u64);
     /// See [`Generator::resplice`].
-    fn resplice(&mut self, heard: u64);
+    fn resplice(&mut self, splice: u64);
     /// See [`Generator::resume_at`].
     fn resume_at(&mut self, frame: u64);
     /// See [`Generator::recover`].
@@ -26,7 +26,7 @@ pub trait HopSource: Send + 'static {
     ///
     /// # Errors
     /// If no hops could be generated.
-    fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError>;
+    fn step(&mut self, out: &mut Vec<Hop>) -> Result<GeneratedLatent, GeneratorError>;
     /// See [`Generator::covered`].
     fn covered(&self) -> u64;
     /// See [`Generator::known`].
@@ -39,14 +39,14 @@ impl HopSource for Generator {
     fn follow(&mut self, plan: Arc<Plan>) {
         Self::follow(self, plan);
     }
-    fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64) {
-        Self::replan(self, plan, planned, heard);
+    fn replan(&mut self, plan: Arc<Plan>, planned: u64, splice: u64) {
+        Self::replan(self, plan, planned, splice);
     }
-    fn swap(&mut self, networks: Networks, heard: u64) {
-        Self::swap(self, networks, heard);
+    fn swap(&mut self, networks: Networks, splice: u64) {
+        Self::swap(self, networks, splice);
     }
-    fn resplice(&mut self, heard: u64) {
-        Self::resplice(self, heard);
+    fn resplice(&mut self, splice: u64) {
+        Self::resplice(self, splice);
     }
     fn resume_at(&mut self, frame: u64) {
         Self::resume_at(self, frame);
@@ -57,7 +57,7 @@ impl HopSource for Generator {
     fn save(&mut self, frame: u64) -> Vec<u8> {
         Self::save(self, frame)
     }
-    fn step(&mut self, out: &mut Vec<Hop>) -> Result<Heard, GeneratorError> {
+    fn step(&mut self, out: &mut Vec<Hop>) -> Result<GeneratedLatent, GeneratorError> {
         Self::step(self, out)
     }
     fn covered(&self) -> u64 {

@@ -8,8 +8,8 @@ use super::super::LATENT_FRAMES;
 use crate::event::health::Losses;
 use crate::units::SAMPLE_RATE;
 
-/// Weight of the newest latent in the running average.
-const SHARE: f32 = 0.05;
+/// Weight of the newest latent in the moving average.
+const AVERAGE_WEIGHT: f32 = 0.05;
 
 /// The worker's published state, written by the worker and readable from any thread.
 #[derive(Debug, Default)]
@@ -44,11 +44,11 @@ impl WorkerStatus {
         f32::from_bits(self.load.load(Relaxed))
     }
 
-    /// Records the time a latent took.
-    pub(super) fn took(&self, time: Duration) {
-        let lasts = LATENT_FRAMES as f32 / SAMPLE_RATE as f32;
-        let share = if self.latents.fetch_add(1, Relaxed) == 0 { 1.0 } else { SHARE };
+    /// Records the time a latent record.
+    pub(super) fn record(&self, time: Duration) {
+        let duration = LATENT_FRAMES as f32 / SAMPLE_RATE as f32;
+        let weight = if self.latents.fetch_add(1, Relaxed) == 0 { 1.0 } else { AVERAGE_WEIGHT };
         let load = self.load();
-        self.load.store((load + share * (time.as_secs_f32() / lasts - load)).to_bits(), Relaxed);
+        self.load.store((load + weight * (time.as_secs_f32() / duration - load)).to_bits(), Relaxed);
     }
 }

@@ -12,36 +12,40 @@ use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
 use super::mailbox::Mailbox;
-use super::{HopSource, Order, WorkerEvent, WorkerStatus, report};
+use super::{HopSource, Request, WorkerEvent, WorkerStatus, report};
 use crate::engine::EngineStatus;
 use crate::event::health::Loss;
 use crate::event::{Hop, Performed};
-use crate::generator::future::RUN_IN;
+use crate::generator::future::LEAD_IN;
 use crate::generator::{GeneratorError, LATENT_FRAMES};
 use crate::mel::HOP;
 
-/// Frames to keep ready right after a splice. Most music further ahead would be replaced by the next splice, and moving a
-/// fader causes eight a second. The lead then grows back at twice real time.
-const AHEAD_STEERED: u64 = 16_384;
-/// Frames from the decision to splice until the engine has the first hop: two latents' work and one device block.
+/// Frames to generate ahead of the playhead right after a splice. A moving fader causes eight splices a second, each of which
+/// would replace most of the music further ahead. The lead then grows back at twice real time.
+const AHEAD_AFTER_SPLICE: u64 = 16_384;
+/// Frames from the decision to splice until the engine has the first hop: the time to generate two latents, and a device
+/// block.
 const MARGIN: u64 = 1536;
-/// Frames from the decision to change networks until they are played: ten latents' work, because it is not urgent.
-const TAKE_OVER: u64 = 16_384;
+/// Frames from the decision to swap networks until the new ones are played: the time to generate ten latents, because a
+/// swap is not urgent.
+const SWAP_DELAY: u64 = 16_384;
 /// Frames ahead of the playhead at which the music resumes after starvation.
-const RESUME: u64 = 4096;
+const RESUME_LEAD: u64 = 4096;
 /// Sleep when idle: less than a hop.
 const IDLE_SLEEP: Duration = Duration::from_millis(4);
 /// Longest delay before a retry.
 const MAX_RETRY_DELAY: Duration = Duration::from_millis(500);
+
 /// A splice in progress.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Splice {
     /// Frame from which the new plan should be played; `None` for new networks.
     planned: Option<u64>,
-    /// Frame from which the music is generated again.
+    /// Frame from which the music is regenerated.
     from: u64,
-    heard: u64,
-    /// Its epoch, once the first hop has been sent.
+    /// Frame from which the new future is played.
+    at: u64,
+    /// The epoch, once the first hop has been sent.
     sent: Option<u32>,
 }
 
@@ -56,11 +60,11 @@ pub(super) struct WorkerThread<S> {
     pub(super) events: SyncSender<WorkerEvent>,
     /// Hops that did not fit in the ring.
     pub(super) ready: VecDeque<Hop>,
-    pub(super) splice: Option<Splice>,
-    /// Number of splices accepted.
+    pub(super) pending: Option<Splice>,
+    /// Number of plans spliced so far.
     pub(super) splices: u64,
     /// The playhead at the last splice.
-    pub(super) steered: Option<u64>,
+    pub(super) last_splice: Option<u64>,
     /// Frame up to which the engine has hops in any epoch.
     pub(super) sent_until: u64,
     pub(super) failures: u32,
@@ -70,13 +74,13 @@ impl<S: HopSource> WorkerThread<S> {
     /// Generates until the mailbox is closed.
     pub(super) fn run(&mut self) {
         let mut pause = Duration::ZERO;
-        while !self.mailbox.wait(pause, self.splice.is_some()) {
-            self.take_orders();
+        while !self.mailbox.wait(pause, self.pending.is_some()) {
+            self.take_requests();
             self.send();
-            self.settle();
-            let head = self.engine.frame();
-            pause = if self.ready.is_empty() && self.source.covered() < head + self.ahead(head) {
-                self.catch_up(head);
+            self.settle_splice();
+            let playhead = self.engine.frame();
+            pause = if self.ready.is_empty() && self.source.covered() < playhead + self.ahead(playhead) {
+                self.catch_up(playhead);
                 self.step()
             } else {
                 IDLE_SLEEP
@@ -84,40 +88,40 @@ impl<S: HopSource> WorkerThread<S> {
         }
     }
 
-    /// Processes messages up to the next splice, which waits until the previous one is settled.
-    fn take_orders(&mut self) {
-        while let Some(order) = self.mailbox.take(self.splice.is_some()) {
-            match order {
-                Order::Follow(plan) => self.source.follow(plan),
-                Order::Save(frame) => {
+    /// Processes requests up to the next splice, which waits until the pending one is settled.
+    fn take_requests(&mut self) {
+        while let Some(request) = self.mailbox.take(self.pending.is_some()) {
+            match request {
+                Request::Follow(plan) => self.source.follow(plan),
+                Request::Save(frame) => {
                     let state = self.source.save(frame);
                     self.report(WorkerEvent::Saved { frame, splices: self.splices, state });
                 }
-                Order::Replan { splice: planned, .. } if self.mailbox.has_splice() => {
+                Request::Replan { splice: planned, .. } if self.mailbox.has_splice() => {
                     self.report(WorkerEvent::Spliced { planned, performed: None });
                 }
-                Order::Replan { plan, splice: planned } => {
-                    let heard = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
-                    // A late splice need not be generated from its planned frame, because catching up comes first.
-                    let from = planned.max(heard.saturating_sub(RUN_IN * LATENT_FRAMES));
-                    self.source.replan(plan, from, heard);
+                Request::Replan { plan, splice: planned } => {
+                    let at = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
+                    // If the splice is late, regenerate only a lead-in before it rather than everything from the planned frame on.
+                    let from = planned.max(at.saturating_sub(LEAD_IN * LATENT_FRAMES));
+                    self.source.replan(plan, from, at);
                     self.splices += 1;
-                    self.steered = Some(self.engine.frame());
-                    self.splice = Some(Splice { planned: Some(planned), from, heard, sent: None });
+                    self.last_splice = Some(self.engine.frame());
+                    self.pending = Some(Splice { planned: Some(planned), from, at, sent: None });
                 }
             }
         }
-        if let Some(networks) = self.mailbox.take_networks(self.splice.is_some()) {
-            let heard = (self.engine.frame() + TAKE_OVER).next_multiple_of(HOP as u64);
-            self.source.swap(*networks, heard);
-            self.splice = Some(Splice { planned: None, from: heard, heard, sent: None });
+        if let Some(networks) = self.mailbox.take_networks(self.pending.is_some()) {
+            let at = (self.engine.frame() + SWAP_DELAY).next_multiple_of(HOP as u64);
+            self.source.swap(*networks, at);
+            self.pending = Some(Splice { planned: None, from: at, at, sent: None });
         }
     }
 
-    /// Returns the number of frames to keep ready.
-    fn ahead(&self, head: u64) -> u64 {
-        let since = self.steered.map_or(u64::MAX, |steered| head.saturating_sub(steered));
-        self.ahead.min(since.saturating_mul(2).saturating_add(AHEAD_STEERED))
+    /// Returns the number of frames to generate ahead of the playhead.
+    fn ahead(&self, playhead: u64) -> u64 {
+        let since = self.last_splice.map_or(u64::MAX, |last_splice| playhead.saturating_sub(last_splice));
+        self.ahead.min(since.saturating_mul(2).saturating_add(AHEAD_AFTER_SPLICE))
     }
 
     /// Sends as many hops as fit in the ring.
@@ -128,54 +132,54 @@ impl<S: HopSource> WorkerThread<S> {
                 return;
             }
             self.sent_until = self.sent_until.max((hop.index + 1) * HOP as u64);
-            if let Some(Splice { heard, sent: sent @ None, .. }) = &mut self.splice
-                && hop.index * HOP as u64 >= *heard
+            if let Some(Splice { at, sent: sent @ None, .. }) = &mut self.pending
+                && hop.index * HOP as u64 >= *at
             {
                 *sent = Some(hop.epoch);
             }
         }
     }
 
-    /// Checks whether the engine accepted the splice; if it was too late, tries again further ahead.
-    fn settle(&mut self) {
-        let Some(Splice { planned, from, sent: Some(epoch), heard }) = self.splice else { return };
+    /// Checks whether the engine accepted the pending splice. If the splice was too late, tries again further ahead.
+    fn settle_splice(&mut self) {
+        let Some(Splice { planned, from, sent: Some(epoch), at }) = self.pending else { return };
         if self.engine.rejected_epoch() == epoch {
-            let heard = (self.engine.frame() + MARGIN).next_multiple_of(HOP as u64);
-            self.source.resplice(heard);
+            let at = (self.engine.frame() + MARGIN).next_multiple_of(HOP as u64);
+            self.source.resplice(at);
             self.ready.clear();
-            self.splice = Some(Splice { planned, from, heard, sent: None });
+            self.pending = Some(Splice { planned, from, at, sent: None });
         } else if self.engine.accepted_epoch() >= epoch {
             self.report(match planned {
                 Some(planned) => {
                     let known = Some(self.source.known());
-                    WorkerEvent::Spliced { planned, performed: Some(Performed { heard, from, known }) }
+                    WorkerEvent::Spliced { planned, performed: Some(Performed { heard: at, from, known }) }
                 }
-                None => WorkerEvent::Swapped { at: heard },
+                None => WorkerEvent::Swapped { at },
             });
-            self.splice = None;
+            self.pending = None;
         }
     }
 
-    /// Gives up on music that is already due: a late splice is moved to a later frame while the engine still has the
-    /// old future, and missing music is skipped.
-    fn catch_up(&mut self, head: u64) {
+    /// Abandons music that is already due: moves a late splice to a later frame if the engine still has enough of the old
+    /// future, otherwise skips the missing music.
+    fn catch_up(&mut self, playhead: u64) {
         let missing = self.source.covered();
-        if missing >= head {
+        if missing >= playhead {
             return;
         }
-        let later = (head + MARGIN).next_multiple_of(HOP as u64);
-        if let Some(splice @ Splice { sent: None, .. }) = &mut self.splice
+        let later = (playhead + MARGIN).next_multiple_of(HOP as u64);
+        if let Some(splice @ Splice { sent: None, .. }) = &mut self.pending
             && self.sent_until > later
         {
-            splice.heard = later;
+            splice.at = later;
             self.source.resplice(later);
             return;
         }
-        self.source.resume_at(head + RESUME);
+        self.source.resume_at(playhead + RESUME_LEAD);
         let at = self.source.covered();
         if at > missing {
-            if let Some(splice @ Splice { sent: None, .. }) = &mut self.splice {
-                splice.heard = at;
+            if let Some(splice @ Splice { sent: None, .. }) = &mut self.pending {
+                splice.at = at;
             }
             self.report(WorkerEvent::Resumed { splices: self.splices, missing, at });
         }
@@ -191,10 +195,10 @@ impl<S: HopSource> WorkerThread<S> {
         self.status.covered.store(self.source.covered(), Relaxed);
         self.status.epoch.store(self.source.epoch(), Relaxed);
         let reason = match result {
-            Ok(Ok(heard)) => {
+            Ok(Ok(latent)) => {
                 self.failures = 0;
-                self.status.took(started.elapsed());
-                self.report(WorkerEvent::Heard(heard));
+                self.status.record(started.elapsed());
+                self.report(WorkerEvent::Generated(latent));
                 return Duration::ZERO;
             }
             Ok(Err(GeneratorError::NoPlan)) => return IDLE_SLEEP,
@@ -207,7 +211,7 @@ impl<S: HopSource> WorkerThread<S> {
         self.status.losses.add(Loss::Latents, 1);
         self.report(WorkerEvent::Failed { reason });
         self.failures += 1;
-        // The first failure may concern only this latent; back off on repeated ones.
+        // The first failure may affect only this latent, so retry it soon and back off afterwards.
         MAX_RETRY_DELAY.min(IDLE_SLEEP * 2u32.saturating_pow(self.failures - 1))
     }
 

@@ -3,7 +3,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::*;
 
-/// A clock source with uniform jitter of ± `jitter` seconds.
+/// A simulated clock with uniform jitter of ± `jitter` seconds.
 struct Clock {
     follower: ClockFollower,
     start: Instant,
@@ -17,7 +17,7 @@ struct Clock {
 
 impl Clock {
     fn new(jitter: f64) -> Self {
-        // Far enough from the clock's origin that jitter can be negative.
+        // Late enough that subtracting jitter is always possible.
         let start = Instant::now() + Duration::from_secs(10);
         let random = ChaCha8Rng::seed_from_u64(3);
         Self {
@@ -33,9 +33,9 @@ impl Clock {
     }
 
     fn send(&mut self, message: Message) {
-        let share = f64::from(self.random.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0;
+        let random = f64::from(self.random.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0;
         let mut out = Vec::new();
-        self.follower.message(message, shifted(self.start, self.seconds + share * self.jitter), &mut out);
+        self.follower.message(message, shifted(self.start, self.seconds + random * self.jitter), &mut out);
         for event in out {
             match event {
                 ClockEvent::Tempo(tempo) => {
@@ -63,7 +63,7 @@ impl Clock {
 }
 
 #[test]
-fn jitter_is_filtered() {
+fn filters_jitter() {
     let mut clock = Clock::new(0.004);
     clock.send(Message::Start);
     clock.run(120.0, 32);
@@ -73,7 +73,7 @@ fn jitter_is_filtered() {
 }
 
 #[test]
-fn a_steady_clock_is_reported_once_and_exactly() {
+fn reports_a_steady_tempo_once() {
     let mut clock = Clock::new(0.0);
     clock.run(97.0, 16);
     assert!((clock.tempo - 97.0).abs() < 1e-3, "{}", clock.tempo);
@@ -82,7 +82,7 @@ fn a_steady_clock_is_reported_once_and_exactly() {
 }
 
 #[test]
-fn a_tempo_jump_is_followed_within_two_bars() {
+fn follows_a_tempo_jump_within_two_bars() {
     for (from, to) in [(80.0, 140.0), (140.0, 80.0), (120.0, 124.0)] {
         let mut clock = Clock::new(0.001);
         clock.send(Message::Start);
@@ -95,7 +95,7 @@ fn a_tempo_jump_is_followed_within_two_bars() {
 }
 
 #[test]
-fn the_tempo_and_position_survive_a_dropout() {
+fn keeps_tempo_and_position_during_a_dropout() {
     let mut clock = Clock::new(0.001);
     clock.send(Message::Start);
     clock.run(120.0, 8);
@@ -108,7 +108,7 @@ fn the_tempo_and_position_survive_a_dropout() {
 }
 
 #[test]
-fn stop_continue_and_song_position_are_followed() {
+fn follows_stop_continue_and_song_position() {
     let mut clock = Clock::new(0.0);
     clock.send(Message::Start);
     clock.run(120.0, 2);

@@ -1,5 +1,5 @@
-//! The JACK process callback for MIDI in and out. Nothing here allocates, locks, waits, logs or reads a clock. It makes
-//! at most one system call per cycle, and only when messages arrive: to wake the performance thread.
+//! The JACK process callback for MIDI in and out. It does not allocate, lock, wait, log or read a clock. Its only system
+//! call wakes the performance thread when messages arrive.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::midi::out::Timed;
 use crate::midi::parse::Parser;
 use crate::output::jack_clients::Calls;
 
-/// Converts times of JACK's clock to [`Instant`]s.
+/// Converts JACK's times to [`Instant`]s.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JackClock {
     origin: Instant,
@@ -26,20 +26,20 @@ pub(super) struct JackClock {
 }
 
 impl JackClock {
-    /// Pairs a time with the microseconds that JACK's clock showed at that time.
+    /// Creates a converter from an [`Instant`] and the time of JACK's clock at that instant.
     pub(super) const fn new(origin: Instant, micros: u64) -> Self {
         Self { origin, micros }
     }
 
     fn instant(&self, micros: u64) -> Instant {
         match micros.checked_sub(self.micros) {
-            Some(later) => self.origin + Duration::from_micros(later),
+            Some(elapsed) => self.origin + Duration::from_micros(elapsed),
             None => self.origin.checked_sub(Duration::from_micros(self.micros - micros)).unwrap_or(self.origin),
         }
     }
 }
 
-/// Forwards received messages and wakes their reader; counts those that do not fit the ring.
+/// Forwards received messages and wakes their reader. Counts messages that do not fit into the ring.
 pub(super) struct Forwarder {
     ring: HeapProd<Received>,
     wake: Wake,
@@ -76,14 +76,14 @@ pub(super) struct Callback {
 pub(super) struct InputPort {
     pub(super) port: Port<MidiIn>,
     pub(super) parser: Parser,
-    /// The device id that messages are attributed to.
-    pub(super) current: Arc<AtomicU64>,
+    /// The device id to attach to messages.
+    pub(super) device_id: Arc<AtomicU64>,
 }
 
 /// An output port.
 pub(super) struct OutputPort {
     pub(super) port: Port<MidiOut>,
-    /// Messages to send, in time order.
+    /// Messages to send, in order of time.
     pub(super) pending: HeapCons<Timed>,
 }
 
@@ -96,8 +96,8 @@ impl OutputPort {
     }
 }
 
-/// Passes `write` each message due in a cycle of this many frames, with its frame; whatever it refuses waits for the
-/// next cycle.
+/// Calls `write` with the frame and bytes of each message due in a cycle of `frames` frames. If it returns false, the
+/// message and all later ones wait for the next cycle.
 fn send_due(
     pending: &mut HeapCons<Timed>,
     cycle: Instant,
@@ -111,7 +111,7 @@ fn send_due(
         if ahead >= f64::from(frames) {
             return;
         }
-        // The buffer requires increasing times; when it is full the rest waits for the next cycle.
+        // JACK requires that times do not decrease.
         last = last.max(ahead as u32);
         if !write(last, timed.bytes()) {
             return;
@@ -123,20 +123,19 @@ fn send_due(
 impl ProcessHandler for Callback {
     fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
         self.calls.count();
-        // The nominal start of the cycle, free of wake-up jitter. Without it, there is no time reference, and nothing
-        // is due.
+        // The nominal start of the cycle, free of wake-up jitter. Without it, there is no time reference.
         let Ok(times) = scope.cycle_times() else { return Control::Continue };
         let cycle = self.clock.instant(times.current_usecs);
-        for InputPort { port, parser, current } in &mut self.inputs {
-            // A source that has just been connected and has no device id yet is ignored.
-            let Ok(device) = u32::try_from(current.load(Relaxed)) else { continue };
+        for InputPort { port, parser, device_id } in &mut self.inputs {
+            // Ignore sources that have just been connected and have no device id yet.
+            let Ok(device) = u32::try_from(device_id.load(Relaxed)) else { continue };
             for event in port.iter(scope) {
                 let at = cycle + Duration::from_secs_f64(f64::from(event.time) / f64::from(self.rate));
                 self.forwarder.forward(parser, DeviceId(device), at, event.bytes);
             }
         }
-        for outlet in &mut self.outputs {
-            outlet.send(scope, cycle, self.rate);
+        for output in &mut self.outputs {
+            output.send(scope, cycle, self.rate);
         }
         Control::Continue
     }
@@ -152,7 +151,7 @@ mod tests {
     use crate::midi::Message;
 
     #[test]
-    fn nothing_is_allocated_and_overflow_is_counted() {
+    fn allocates_nothing_and_counts_overflow() {
         reset_violation_count();
         let (ring, mut received) = HeapRb::new(4).split();
         let wake = Wake::default();
@@ -191,10 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn times_on_jacks_clock_are_converted_to_ours() {
-        let seen = Instant::now();
-        let clock = JackClock::new(seen, 1_000_000);
-        assert_eq!(clock.instant(1_002_500), seen + Duration::from_micros(2500));
-        assert_eq!(clock.instant(999_000), seen - Duration::from_micros(1000));
+    fn converts_times_of_jacks_clock() {
+        let now = Instant::now();
+        let clock = JackClock::new(now, 1_000_000);
+        assert_eq!(clock.instant(1_002_500), now + Duration::from_micros(2500));
+        assert_eq!(clock.instant(999_000), now - Duration::from_micros(1000));
     }
 }

@@ -1,4 +1,4 @@
-//! One `[[bind]]`: a control and what it does.
+//! `[[bind]]`: a control and its function.
 
 use super::controls::{Control, Move};
 use super::curve::Scale;
@@ -18,7 +18,7 @@ pub struct Binding {
     pub to: Param,
     /// How the control sets it.
     pub action: Action,
-    /// The layer it belongs to; `None` applies in every layer that does not bind the control itself.
+    /// The layer in which the binding applies; `None` for every layer that does not bind the control itself.
     pub layer: Option<String>,
     /// Feedback to the control's motor, ring or light; `None` for no feedback.
     pub feedback: Option<FeedbackTarget>,
@@ -27,11 +27,11 @@ pub struct Binding {
 /// Where and how feedback is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeedbackTarget {
-    /// The control that receives it: usually the message that the control itself sends.
+    /// The control whose message is sent: usually the bound control itself.
     pub control: Control,
     /// Channel from 0.
     pub channel: u8,
-    /// Values at the lower and upper end, for 7-bit messages.
+    /// Values at the lower and the upper end, for 7-bit messages.
     pub range: [u8; 2],
     /// Velocity or value, 1..=127, that turns a button's light on.
     pub light: u8,
@@ -42,18 +42,18 @@ pub struct FeedbackTarget {
 pub enum Action {
     /// The parameter follows the control's position.
     Follow {
-        /// For numbers: converts the position to a value. Toggles switch at the centre, choices get equal shares.
+        /// Converts the position to a value, for numbers. Toggles switch at the centre, and choices divide the range equally.
         scale: Option<Scale>,
-        /// Soft takeover: wait until the control reaches the value.
+        /// Whether to wait until the control reaches the value (soft takeover).
         pickup: bool,
     },
     /// An endless encoder changes a number.
     Turn {
-        /// How it encodes direction and speed.
+        /// How the encoder encodes direction and speed.
         encoder: Encoder,
         /// Fraction of the scale per click.
         step: f32,
-        /// The scale it moves along.
+        /// The scale along which the value moves.
         scale: Scale,
     },
     /// A button sets a value.
@@ -69,7 +69,7 @@ pub enum Action {
         edge: Edge,
     },
     /// A button sets a value while held, then restores the previous one.
-    While {
+    Hold {
         /// The value.
         value: Value,
     },
@@ -78,10 +78,10 @@ pub enum Action {
 /// When a button acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Edge {
-    /// When it goes down.
+    /// On press.
     #[default]
     Press,
-    /// When it comes up.
+    /// On release.
     Release,
 }
 
@@ -97,7 +97,7 @@ pub enum Encoder {
 }
 
 impl Encoder {
-    /// The number of clicks, positive for up.
+    /// Returns the number of clicks; positive is up.
     #[must_use]
     pub fn clicks(self, raw: u8) -> i32 {
         let raw = i32::from(raw);
@@ -115,18 +115,18 @@ impl Binding {
         self.control == moved.control && (self.channel.is_none() || self.channel == moved.channel)
     }
 
-    /// Whether both bind the same control.
+    /// Returns whether both bindings are of the same control.
     pub(super) fn shares_control(&self, other: &Self) -> bool {
         self.control == other.control
             && (self.channel.is_none() || other.channel.is_none() || self.channel == other.channel)
     }
 
-    /// Whether feedback goes to the control's own message, as with motor faders.
+    /// Returns whether feedback goes to the control's own message, as with motor faders.
     pub(super) fn has_own_feedback(&self) -> bool {
         self.feedback.as_ref().is_some_and(|target| target.control == self.control)
     }
 
-    /// The value at a position, for a control whose parameter follows it.
+    /// Returns the parameter's value at a position of the control.
     pub(super) fn value_at(&self, scale: Option<Scale>, position: f32) -> Option<Value> {
         let input = match (self.to.spec().kind, scale) {
             (Kind::Choice { names, .. }, _) => (position * names.len() as f32).min(names.len() as f32 - 1.0).floor(),
@@ -136,7 +136,7 @@ impl Binding {
         self.to.fit(Input::Number(f64::from(input))).ok()?
     }
 
-    /// The value one step from another: the next name, off or on, or one step of a 7-bit control.
+    /// Returns the value one step up or down from another: the next choice, on or off, or one step of a 7-bit control.
     pub(super) fn neighbouring_value(&self, scale: Option<Scale>, from: &Value, step: i8) -> Option<Value> {
         let position = match (from, self.to.spec().kind) {
             (Value::Choice(choice), Kind::Choice { names, .. }) => {
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encoders_use_three_encodings() {
+    fn decodes_all_three_encodings() {
         for (encoder, up, down) in [
             (Encoder::TwosComplement, [1, 2, 63], [127, 126, 65]),
             (Encoder::BinaryOffset, [65, 66, 127], [63, 62, 1]),

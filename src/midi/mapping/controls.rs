@@ -1,4 +1,4 @@
-//! Converts messages to control moves: combines pairs of 7-bit values and tracks parameter numbers.
+//! Converts messages to moves of controls. Combines pairs of 7-bit values and tracks selected parameter numbers.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::midi::Message;
 pub enum Control {
     /// A 7-bit controller, 0..120.
     Cc(u8),
-    /// A 14-bit pair of controllers: the coarse one, 0..32; the fine one is 32 above.
+    /// A 14-bit pair of controllers, given by the coarse one, 0..32; the fine one is 32 above.
     Cc14(u8),
     /// A non-registered parameter number, 0..16384.
     Nrpn(u16),
@@ -19,7 +19,7 @@ pub enum Control {
     Note(u8),
     /// The pitch wheel.
     PitchBend,
-    /// Pressure of the whole channel.
+    /// Channel pressure.
     ChannelPressure,
     /// One program change, from 0, as a button.
     Program(u8),
@@ -37,18 +37,17 @@ pub(super) struct Move {
     /// Channel from 0; `None` for messages without one.
     pub(super) channel: Option<u8>,
     pub(super) control: Control,
-    /// Its position, 0..=1.
+    /// The control's position, 0..=1.
     pub(super) position: f32,
-    /// Its 7-bit value, for encoders.
+    /// The control's 7-bit value, for encoders.
     pub(super) raw: u8,
-    /// Whether it is a button being held, or a control in its upper half.
+    /// Whether a button is down, or another control is in its upper half.
     pub(super) pressed: bool,
-    /// For data increment and decrement, which have no position: one step up or down from the parameter's current
-    /// value.
+    /// One step up or down from the parameter's current value, for data increment and decrement, which have no position.
     pub(super) step: Option<i8>,
 }
 
-/// The state of a device on which the meaning of later messages depends.
+/// The state of a device that determines the meaning of later messages.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
     channels: [Channel; 16],
@@ -57,18 +56,18 @@ pub(super) struct Controls {
 #[derive(Debug, Default)]
 struct Channel {
     pairs: BTreeMap<Control, Pair>,
-    selected: Selected,
+    selected: SelectedNumber,
 }
 
-/// The parameter number selected for data entry, in halves.
+/// The parameter number selected for data entry, as two halves.
 #[derive(Debug, Default)]
-struct Selected {
+struct SelectedNumber {
     registered: bool,
     coarse: Option<u8>,
     fine: Option<u8>,
 }
 
-/// A 14-bit value in halves, in either order.
+/// A 14-bit value as two halves, which may arrive in either order.
 #[derive(Debug, Default, Clone, Copy)]
 struct Pair {
     coarse: Option<u8>,
@@ -78,7 +77,8 @@ struct Pair {
 pub(super) const MAX_14: u16 = 0x3FFF;
 
 impl Pair {
-    /// The value, 0..=1. Without a fine half, the coarse one spans the full range; a fine half alone has no value.
+    /// Returns the position, 0..=1. Without the fine half, the coarse half spans the full range; without the coarse half, there
+    /// is no position.
     fn position(self) -> Option<f32> {
         let coarse = u16::from(self.coarse?);
         Some(match self.fine {
@@ -88,7 +88,7 @@ impl Pair {
     }
 }
 
-impl Selected {
+impl SelectedNumber {
     fn select(&mut self, registered: bool) -> &mut Self {
         if self.registered != registered {
             *self = Self { registered, ..Self::default() };
@@ -96,7 +96,7 @@ impl Selected {
         self
     }
 
-    /// The selected number, once both halves are known; 127, 127 deselects.
+    /// Returns the selected parameter number once both halves are known. 127, 127 deselects.
     fn control(&self) -> Option<Control> {
         let number = u16::from(self.coarse?) << 7 | u16::from(self.fine?);
         match number {
@@ -108,8 +108,8 @@ impl Selected {
 }
 
 impl Controls {
-    /// Records a value sent to a control, at the control's own resolution, so that a coarse or fine half received later
-    /// completes it.
+    /// Records a value sent to a control, at the control's resolution, so that a coarse or fine half received later is combined
+    /// with its other half.
     pub(super) fn sent(&mut self, channel: u8, control: Control, value: u16) {
         if matches!(control, Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_)) {
             let pair = Pair { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8) };
@@ -117,8 +117,8 @@ impl Controls {
         }
     }
 
-    /// Processes a message and calls `moved` for every control it moves. A controller can be a control by itself and
-    /// half of a pair; the bindings decide which applies.
+    /// Processes a message and calls `moved` for every control that it moves. A controller can be both a control by itself and
+    /// half of a pair; the bindings determine which applies.
     pub(super) fn message(&mut self, message: Message, mut moved: impl FnMut(Move)) {
         let button = |channel, control, down: bool, raw| {
             let position = f32::from(u8::from(down));
@@ -140,7 +140,7 @@ impl Controls {
             Message::ControlChange { channel, controller, value } => {
                 moved(absolute(channel, Control::Cc(controller), f32::from(value) / 127.0, value));
                 let state = &mut self.channels[usize::from(channel)];
-                if let Some((control, step)) = state.stepped(controller) {
+                if let Some((control, step)) = state.step(controller) {
                     moved(Move { step: Some(step), ..absolute(channel, control, f32::from(step.max(0)), value) });
                 } else if let Some((control, position)) = state.pair(controller, value) {
                     moved(absolute(channel, control, position, value));
@@ -153,7 +153,7 @@ impl Controls {
                 moved(absolute(channel, Control::ChannelPressure, f32::from(pressure) / 127.0, pressure));
             }
             Message::PitchBend { channel, value } => {
-                let position = bend(value);
+                let position = pitch_bend_position(value);
                 moved(absolute(channel, Control::PitchBend, position, (value >> 7) as u8));
             }
             Message::Start => moved(button(None, Control::Start, true, 127)),
@@ -168,15 +168,15 @@ fn absolute(channel: u8, control: Control, position: f32, raw: u8) -> Move {
     Move { channel: Some(channel), control, position, raw, pressed: position >= 0.5, step: None }
 }
 
-/// The position of a pitch bend: the centre, 8192 of 16383, is exactly 0.5.
-fn bend(value: u16) -> f32 {
+/// Returns the position of a pitch bend. The centre, 8192 of 16383, is exactly 0.5.
+fn pitch_bend_position(value: u16) -> f32 {
     let centred = f32::from(value) - 8192.0;
     0.5 + centred / if centred < 0.0 { 16_384.0 } else { 16_382.0 }
 }
 
 impl Channel {
-    /// The parameter number that data increment or decrement applies to, and its direction.
-    fn stepped(&self, controller: u8) -> Option<(Control, i8)> {
+    /// Returns the parameter number and direction of a data increment or decrement.
+    fn step(&self, controller: u8) -> Option<(Control, i8)> {
         let step = match controller {
             96 => 1,
             97 => -1,
@@ -185,7 +185,7 @@ impl Channel {
         Some((self.selected.control()?, step))
     }
 
-    /// Processes a controller that may be half of a pair or of a parameter number.
+    /// Processes a controller that may be half of a pair or of a parameter number. Returns the control and its position.
     fn pair(&mut self, controller: u8, value: u8) -> Option<(Control, f32)> {
         match controller {
             98 => self.selected.select(false).fine = Some(value),
@@ -211,7 +211,7 @@ impl Channel {
 mod tests {
     use super::*;
 
-    /// The 14-bit positions of a control after a sequence of controllers, in steps of 1/16383.
+    /// Returns the 14-bit positions of a control after a sequence of controllers, in steps of 1/16383.
     fn positions(control: Control, controllers: &[(u8, u8)]) -> Vec<u16> {
         let mut controls = Controls::default();
         let mut positions = Vec::new();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_come_in_either_order() {
+    fn combines_halves_in_either_order() {
         let last = |controllers: &[(u8, u8)]| positions(Control::Cc14(7), controllers).last().copied();
         assert_eq!(last(&[(7, 64), (39, 5)]), Some(64 << 7 | 5));
         assert_eq!(last(&[(39, 5), (7, 64)]), Some(64 << 7 | 5));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn parameter_numbers_come_in_either_order() {
+    fn combines_parameter_numbers_in_either_order() {
         let value = 100 << 7 | 3;
         for order in [
             [(99, 2), (98, 44), (6, 100), (38, 3)],
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn increments_are_steps_not_positions() {
+    fn increments_are_steps() {
         let (mut controls, mut steps) = (Controls::default(), Vec::new());
         for (controller, value) in [(96, 0), (99, 0), (98, 1), (6, 1), (96, 0), (97, 127), (101, 0), (100, 5), (96, 1)]
         {
@@ -266,6 +266,6 @@ mod tests {
 
     #[test]
     fn the_centre_of_the_pitch_wheel_is_exactly_half() {
-        assert_eq!([0, 8192, 16_383].map(bend), [0.0, 0.5, 1.0]);
+        assert_eq!([0, 8192, 16_383].map(pitch_bend_position), [0.0, 0.5, 1.0]);
     }
 }

@@ -1,16 +1,16 @@
-//! Converts a control's position to a parameter's value and back.
+//! Converts positions of controls to values of parameters and back.
 
 use std::ops::RangeInclusive;
 
-/// The response of a control between its ends.
+/// The response of a control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Curve {
     /// Equal steps.
     #[default]
     Linear,
-    /// Equal ratios; both ends above 0.
+    /// Equal ratios; both ends must be above 0.
     Exponential,
-    /// The taper of a mixer's fader: −12 dB at half, silence at the bottom; for levels, quieter end first.
+    /// The taper of a mixer's fader, for levels: −12 dB at half, silence at the bottom; `low` must be the quieter end.
     Decibel,
 }
 
@@ -21,7 +21,7 @@ pub struct Scale {
     pub low: f32,
     /// Value at position 1; may be below `low`, except for [`Curve::Decibel`].
     pub high: f32,
-    /// The shape between them.
+    /// The response between the ends.
     pub curve: Curve,
 }
 
@@ -29,7 +29,7 @@ pub struct Scale {
 const FADER_LAW: f32 = 40.0;
 
 impl Scale {
-    /// The value at a position, 0..=1.
+    /// Returns the value at a position, 0..=1.
     #[must_use]
     pub fn value(&self, position: f32) -> f32 {
         let Self { low, high, curve } = *self;
@@ -42,7 +42,7 @@ impl Scale {
         }
     }
 
-    /// The position of a value, 0..=1; values outside the ends map to the nearer end.
+    /// Returns the position of a value, 0..=1. Values beyond an end map to that end.
     #[must_use]
     pub fn position(&self, value: f32) -> f32 {
         let Self { low, high, curve } = *self;
@@ -55,11 +55,11 @@ impl Scale {
         if position.is_finite() { position.clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// Checks that the ends suit the curve and a parameter's range; otherwise returns what was expected.
+    /// Checks that the ends suit the curve and a parameter's range. Returns a hint otherwise.
     pub(super) fn check(&self, range: RangeInclusive<f32>) -> Result<(), String> {
-        let (least, most) = (range.start(), range.end());
+        let (min, max) = (range.start(), range.end());
         if !range.contains(&self.low) || !range.contains(&self.high) {
-            return Err(format!("both ends must be in the parameter's range from {least} to {most}"));
+            return Err(format!("both ends must be in the parameter's range from {min} to {max}"));
         }
         match self.curve {
             _ if self.low == self.high => Err("the ends must differ".to_owned()),
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_and_values_are_inverse() {
+    fn converts_positions_to_values_and_back() {
         for (low, high, curve, middle) in [
             (-1.0, 1.0, Curve::Linear, 0.0),
             (2.0, 0.0, Curve::Linear, 1.0),

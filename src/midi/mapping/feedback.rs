@@ -1,79 +1,79 @@
 //! Feedback to controls: positions of motor faders and LED rings, and lights of buttons.
 //!
-//! Time is counted in ticks of about a thirtieth of a second; a control is sent at most one value per tick, the latest.
+//! Time is counted in ticks of about a thirtieth of a second. At most one value per tick is sent to a control, the newest.
 
 use std::collections::VecDeque;
 
 use super::binding::{Action, Binding, FeedbackTarget};
+use super::control_learner::same_control;
 use super::controls::{Control, MAX_14};
-use super::learn::same_control;
 use crate::event::parameter::{Kind, Value};
 use crate::midi::Message;
 
-/// Ticks for which a control must not be moved before it receives feedback, so that a motor never fights a hand.
+/// Ticks for which a control must be at rest before it receives feedback, so that its motor never works against a hand.
 const REST_TICKS: u8 = 8;
-/// Ticks within which a returned message counts as an echo.
+/// Ticks within which a returned message is an echo.
 const ECHO_TICKS: u8 = 3;
-/// Maximum messages whose echoes are awaited; more than are sent to a device at once.
+/// Maximum number of messages whose echoes are expected: more than are ever sent to a device in one tick.
 const MAX_ECHOES: usize = 512;
 
-/// Feedback state of one control.
+/// The feedback state of one control.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LastSent {
-    /// The last value sent or received, in the control's own steps.
-    known: Option<u16>,
+pub(super) struct FeedbackState {
+    /// The last value sent or received, in steps of the control.
+    last: Option<u16>,
     /// Ticks until feedback may be sent.
-    quiet: u8,
+    rest: u8,
 }
 
-impl LastSent {
-    /// Records a move of the control and returns whether it is a new position.
+impl FeedbackState {
+    /// Records a move of the control. Returns whether the position is new.
     pub(super) fn moved(&mut self, binding: &Binding, position: f32) -> bool {
         // Buttons and encoders do not report the resulting value.
-        let stays = matches!(binding.action, Action::Follow { .. }) && !is_light(binding);
-        if !binding.has_own_feedback() || !stays {
+        let reports_position = matches!(binding.action, Action::Follow { .. }) && !is_light(binding);
+        if !binding.has_own_feedback() || !reports_position {
             return true;
         }
         let Some(value) = steps(binding.control, position) else { return true };
-        let news = self.known != Some(value);
-        if news {
-            (self.known, self.quiet) = (Some(value), REST_TICKS);
+        let is_new = self.last != Some(value);
+        if is_new {
+            (self.last, self.rest) = (Some(value), REST_TICKS);
         }
-        news
+        is_new
     }
 
-    /// Forgets the last value, since the device may have been reset.
+    /// Discards the last value, because the device may have been reset.
     pub(super) fn forget(&mut self) {
-        self.known = None;
+        self.last = None;
     }
 
-    /// Advances one tick with the parameter at `value`; returns the value to send, if any, in the control's own steps.
+    /// Advances one tick with the parameter at `value`. Returns the value to send, if any, in steps of the control.
     pub(super) fn tick(&mut self, binding: &Binding, target: &FeedbackTarget, value: &Value) -> Option<u16> {
-        self.quiet = self.quiet.saturating_sub(1);
-        let target = match shown(binding, Some(value))? {
-            Shown::Light(on) => if_lit(target.control, on, target.light)?,
-            Shown::Position(position) if binding.has_own_feedback() => steps(target.control, position)?,
-            Shown::Position(position) => {
+        self.rest = self.rest.saturating_sub(1);
+        let target = match indication(binding, Some(value))? {
+            Indication::Light(on) => light_steps(target.control, on, target.light)?,
+            Indication::Position(position) if binding.has_own_feedback() => steps(target.control, position)?,
+            Indication::Position(position) => {
                 let [low, high] = target.range.map(f32::from);
                 (low + position * (high - low)).round() as u16
             }
         };
-        let stands = match (self.known, &binding.action) {
-            // Several positions may map to the same value; any of them is fine.
-            (Some(known), Action::Follow { scale, .. }) if known != target && binding.has_own_feedback() => {
-                binding.value_at(*scale, position(binding.control, known)).as_ref() == Some(value)
+        let is_current = match (self.last, &binding.action) {
+            // Several positions may map to the same value, and any of them is correct.
+            (Some(last), Action::Follow { scale, .. }) if last != target && binding.has_own_feedback() => {
+                binding.value_at(*scale, position(binding.control, last)).as_ref() == Some(value)
             }
-            (known, _) => known == Some(target),
+            (last, _) => last == Some(target),
         };
-        if self.quiet > 0 || stands {
+        if self.rest > 0 || is_current {
             return None;
         }
-        self.known = Some(target);
+        self.last = Some(target);
         Some(target)
     }
 }
 
-enum Shown {
+enum Indication {
     Light(bool),
     /// 0..=1.
     Position(f32),
@@ -83,34 +83,38 @@ enum Shown {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FeedbackMessage {
     pub(super) message: Message,
-    /// Whether the same message received from the device is an echo rather than a move.
+    /// Whether an identical message from the device is an echo rather than a move.
     pub(super) echo: bool,
 }
 
-/// Whether a control shows its value with a light.
+/// Returns whether a control shows its value with a light.
 pub(super) fn is_light(binding: &Binding) -> bool {
-    matches!(shown(binding, None), Some(Shown::Light(_)))
+    matches!(indication(binding, None), Some(Indication::Light(_)))
 }
 
-/// What a control shows for a value; without a value, only the kind matters.
-fn shown(binding: &Binding, value: Option<&Value>) -> Option<Shown> {
+/// Returns what a control shows for a value. Without a value, only the variant is meaningful.
+fn indication(binding: &Binding, value: Option<&Value>) -> Option<Indication> {
     let number = |scale: &super::Scale| match value {
         Some(Value::Number(number)) => scale.position(*number),
         _ => 0.0,
     };
     Some(match (&binding.action, binding.to.spec().kind) {
-        (Action::Follow { scale: Some(scale), .. } | Action::Turn { scale, .. }, _) => Shown::Position(number(scale)),
+        (Action::Follow { scale: Some(scale), .. } | Action::Turn { scale, .. }, _) => {
+            Indication::Position(number(scale))
+        }
         (Action::Follow { .. }, Kind::Choice { names, .. }) => {
             let chosen = if let Some(Value::Choice(chosen)) = value { *chosen } else { 0 };
-            Shown::Position((f32::from(chosen) + 0.5) / names.len() as f32)
+            Indication::Position((f32::from(chosen) + 0.5) / names.len() as f32)
         }
-        (Action::Follow { .. } | Action::Toggle { .. }, _) => Shown::Light(value == Some(&Value::Toggle(true))),
+        (Action::Follow { .. } | Action::Toggle { .. }, _) => Indication::Light(value == Some(&Value::Toggle(true))),
         (Action::Set { value: Value::Trigger, .. }, _) => return None,
-        (Action::Set { value: wanted, .. } | Action::While { value: wanted }, _) => Shown::Light(value == Some(wanted)),
+        (Action::Set { value: wanted, .. } | Action::Hold { value: wanted }, _) => {
+            Indication::Light(value == Some(wanted))
+        }
     })
 }
 
-/// Converts a position to a control's own steps; `None` for a control without any.
+/// Converts a position to steps of a control; returns `None` for a control without steps.
 fn steps(control: Control, position: f32) -> Option<u16> {
     Some(match control {
         Control::Cc(_) => (position * 127.0).round() as u16,
@@ -122,7 +126,7 @@ fn steps(control: Control, position: f32) -> Option<u16> {
     })
 }
 
-/// Converts a control's own steps to a position, 0..=1.
+/// Converts steps of a control to a position, 0..=1.
 pub(super) fn position(control: Control, steps: u16) -> f32 {
     match control {
         Control::Cc(_) => f32::from(steps) / 127.0,
@@ -132,15 +136,15 @@ pub(super) fn position(control: Control, steps: u16) -> f32 {
     }
 }
 
-/// Converts a light to a control's own steps; `None` for a control without any.
-fn if_lit(control: Control, on: bool, light: u8) -> Option<u16> {
+/// Converts the state of a light to steps of a control; returns `None` for a control without steps.
+fn light_steps(control: Control, on: bool, light: u8) -> Option<u16> {
     match control {
         Control::Note(_) | Control::Cc(_) => Some(if on { u16::from(light) } else { 0 }),
         other => steps(other, f32::from(u8::from(on))),
     }
 }
 
-/// The messages that set a control's position: those that it would send itself.
+/// Calls `out` with the messages that set a control's position: those that the control would send itself.
 pub(super) fn messages(channel: u8, control: Control, value: u16, mut out: impl FnMut(Message)) {
     let (coarse, fine) = ((value >> 7) as u8, (value & 0x7F) as u8);
     let mut change = |controller, value| out(Message::ControlChange { channel, controller, value });
@@ -164,7 +168,7 @@ pub(super) fn messages(channel: u8, control: Control, value: u16, mut out: impl 
     }
 }
 
-/// Messages recently sent to a device. Some devices send them back, which must not count as a move.
+/// Messages recently sent to a device. Some devices send them back, which must not be treated as a move.
 #[derive(Debug, Default)]
 pub(super) struct Echoes(VecDeque<(Message, u8)>);
 
@@ -181,21 +185,21 @@ impl Echoes {
         self.0.push_back((message, 0));
     }
 
-    /// Whether a message from the device is an echo; each counts once. A different value means that the control is
-    /// being moved, and from then on its messages count.
-    pub(super) fn has(&mut self, message: Message) -> bool {
+    /// Returns whether a message from the device is an echo, and stops expecting it. A message with another value means that
+    /// the control is being moved, so its other echoes are no longer expected either.
+    pub(super) fn take(&mut self, message: Message) -> bool {
         let found = self.0.iter().position(|(sent, _)| *sent == message);
         match found {
             Some(index) => drop(self.0.remove(index)),
-            // No echo is awaited for a light that went off, and it does not affect others.
-            None if dark(message) => {}
+            // No echo is expected for a light that was turned off, and such a message does not affect other echoes.
+            None if is_off(message) => {}
             None => self.0.retain(|(sent, _)| !same_control(sent, &message)),
         }
         found.is_some()
     }
 }
 
-fn dark(message: Message) -> bool {
+fn is_off(message: Message) -> bool {
     matches!(message, Message::NoteOff { .. } | Message::ControlChange { value: 0, .. })
 }
 

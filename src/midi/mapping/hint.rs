@@ -8,10 +8,10 @@ use super::curve::Scale;
 use crate::event::parameter::Param;
 use crate::midi::Message;
 
-/// Names a control on a channel from 0.
-pub(super) struct Named(pub(super) Control, pub(super) Option<u8>);
+/// The name of a control on a channel, which is counted from 0.
+pub(super) struct ControlName(pub(super) Control, pub(super) Option<u8>);
 
-impl fmt::Display for Named {
+impl fmt::Display for ControlName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Control::Cc(number) => write!(f, "CC {number}"),
@@ -30,15 +30,16 @@ impl fmt::Display for Named {
     }
 }
 
-/// The control moved by an unused message; `None` for messages that are sent automatically or serve other purposes.
-pub(super) fn moved_control(message: Message) -> Option<Named> {
+/// Returns the control that an unused message has moved; `None` for messages that are sent automatically or serve other
+/// purposes.
+pub(super) fn moved_control(message: Message) -> Option<ControlName> {
     match message {
         // Bank select, parameter numbers and data entry, and channel mode.
         Message::ControlChange { controller: 0 | 6 | 32 | 38 | 96..=101 | 120.., .. } => None,
-        Message::ControlChange { channel, controller, .. } => Some(Named(Control::Cc(controller), Some(channel))),
-        Message::NoteOn { channel, note, .. } => Some(Named(Control::Note(note), Some(channel))),
-        Message::ProgramChange { channel, program } => Some(Named(Control::Program(program), Some(channel))),
-        Message::PitchBend { channel, .. } => Some(Named(Control::PitchBend, Some(channel))),
+        Message::ControlChange { channel, controller, .. } => Some(ControlName(Control::Cc(controller), Some(channel))),
+        Message::NoteOn { channel, note, .. } => Some(ControlName(Control::Note(note), Some(channel))),
+        Message::ProgramChange { channel, program } => Some(ControlName(Control::Program(program), Some(channel))),
+        Message::PitchBend { channel, .. } => Some(ControlName(Control::PitchBend, Some(channel))),
         _ => None,
     }
 }
@@ -49,9 +50,11 @@ pub(super) struct PendingTakeover {
     control: Control,
     channel: Option<u8>,
     to: Param,
-    /// The value at the control's position, and the current value.
-    stands: f32,
+    /// The value at the control's position.
+    control_value: f32,
+    /// The parameter's value.
     value: f32,
+    /// Whether the control must be moved up.
     up: bool,
 }
 
@@ -59,7 +62,7 @@ impl PendingTakeover {
     pub(super) fn new(binding: &Binding, moved: &Move, scale: &Scale, value: f32) -> Self {
         let (control, channel, to) = (moved.control, moved.channel, binding.to);
         let up = scale.position(value) > moved.position;
-        Self { control, channel, to, stands: scale.value(moved.position), value, up }
+        Self { control, channel, to, control_value: scale.value(moved.position), value, up }
     }
 }
 
@@ -67,11 +70,11 @@ impl fmt::Display for PendingTakeover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spec = self.to.spec();
         let unit = if spec.unit.is_empty() { String::new() } else { format!(" {}", spec.unit) };
-        let control = Named(self.control, self.channel);
+        let control = ControlName(self.control, self.channel);
         write!(
             f,
             "{control} is at {:.2}{unit} and takes over once it reaches {}, which is {:.2}{unit}: move it {}",
-            self.stands,
+            self.control_value,
             spec.id,
             self.value,
             if self.up { "up" } else { "down" }
@@ -84,14 +87,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channels_and_programs_are_counted_from_one() {
-        assert_eq!(Named(Control::Cc(7), Some(0)).to_string(), "CC 7 on channel 1");
-        assert_eq!(Named(Control::Program(0), Some(9)).to_string(), "program 1 on channel 10");
-        assert_eq!(Named(Control::Stop, None).to_string(), "stop");
+    fn counts_channels_and_programs_from_one() {
+        assert_eq!(ControlName(Control::Cc(7), Some(0)).to_string(), "CC 7 on channel 1");
+        assert_eq!(ControlName(Control::Program(0), Some(9)).to_string(), "program 1 on channel 10");
+        assert_eq!(ControlName(Control::Stop, None).to_string(), "stop");
     }
 
     #[test]
-    fn automatic_messages_are_not_controls() {
+    fn ignores_automatic_messages() {
         let change = |controller| Message::ControlChange { channel: 0, controller, value: 1 };
         for message in [change(0), change(99), change(123), Message::Clock, Message::NoteOff { channel: 0, note: 1 }] {
             assert!(moved_control(message).is_none(), "{message:?}");

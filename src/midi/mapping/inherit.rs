@@ -9,17 +9,16 @@ use crate::quote::{listed, quoted};
 /// Maximum depth of inheritance.
 const MAX_DEPTH: usize = 8;
 
-/// Completes mappings with what they inherit; their own settings take precedence. An unknown name is logged and
-/// ignored.
-pub(super) fn complete(mappings: Vec<Mapping>) -> Vec<Arc<Mapping>> {
+/// Adds to each mapping what it inherits. Its own settings take precedence. Unknown names are logged and ignored.
+pub(super) fn with_inherited(mappings: Vec<Mapping>) -> Vec<Arc<Mapping>> {
     let by_name: BTreeMap<&str, &Mapping> = mappings.iter().map(|mapping| (mapping.file.as_str(), mapping)).collect();
-    mappings.iter().map(|mapping| Arc::new(completed(mapping, &by_name))).collect()
+    mappings.iter().map(|mapping| Arc::new(with_ancestors(mapping, &by_name))).collect()
 }
 
-fn completed(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapping {
-    let (mut whole, mut next) = (mapping.clone(), mapping.inherit.as_deref());
+fn with_ancestors(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapping {
+    let (mut combined, mut next) = (mapping.clone(), mapping.inherit.as_deref());
     for _ in 0..MAX_DEPTH {
-        let Some(name) = next else { return whole };
+        let Some(name) = next else { return combined };
         let Some(other) = by_name.get(name) else {
             tracing::warn!(
                 "{}.toml: inherit = {}: there is no such mapping; choose one of {}",
@@ -27,13 +26,13 @@ fn completed(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapping {
                 quoted(name),
                 listed(by_name.keys().copied())
             );
-            return whole;
+            return combined;
         };
-        whole.add(other);
+        combined.add(other);
         next = other.inherit.as_deref();
     }
     tracing::warn!("{}.toml inherits from itself through other mappings", mapping.file);
-    whole
+    combined
 }
 
 impl Mapping {

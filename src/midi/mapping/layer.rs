@@ -12,18 +12,18 @@ pub struct Layer {
     pub control: Control,
     /// Channel from 0; any when `None`.
     pub channel: Option<u8>,
-    /// Whether a press activates it and the next press deactivates it; otherwise it is active while the button is held.
+    /// Whether the button toggles the layer; otherwise the layer is active while the button is held.
     pub toggle: bool,
 }
 
-/// Which layers of a mapping are active, and which of its bindings apply.
+/// Which layers of a mapping are active, and which bindings apply.
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
-    /// Per layer: whether it is active, and whether its button is down.
+    /// For each layer, whether it is active and whether its button is down.
     active: Vec<(bool, bool)>,
-    /// Per binding: whether it applies.
+    /// For each binding, whether it applies.
     in_effect: Vec<bool>,
-    /// Per binding: whether the last change switched it on or off.
+    /// For each binding, whether the last change of layers switched it on or off.
     changed: Vec<bool>,
 }
 
@@ -34,17 +34,17 @@ impl Layers {
         Self { active, changed: vec![false; in_effect.len()], in_effect }
     }
 
-    /// Whether a binding applies.
+    /// Returns whether a binding applies.
     pub(super) fn applies(&self, binding: usize) -> bool {
         self.in_effect[binding]
     }
 
-    /// Whether the last change switched a binding on or off.
+    /// Returns whether the last change of layers switched a binding on or off.
     pub(super) fn has_changed(&self, binding: usize) -> bool {
         self.changed[binding]
     }
 
-    /// Processes a move; returns whether it was a layer's button.
+    /// Processes a move. Returns whether it was of a layer's button.
     pub(super) fn moved(&mut self, mapping: &Mapping, moved: &Move) -> bool {
         let mut found = false;
         for (layer, (active, down)) in mapping.layers.iter().zip(&mut self.active) {
@@ -58,23 +58,23 @@ impl Layers {
             }
         }
         if found {
-            self.turn(mapping);
+            self.update(mapping);
         }
         found
     }
 
-    fn turn(&mut self, mapping: &Mapping) {
-        let is_there = |name: &String| {
+    fn update(&mut self, mapping: &Mapping) {
+        let is_active = |name: &String| {
             mapping.layers.iter().zip(&self.active).any(|(layer, (active, _))| *active && layer.name == *name)
         };
         let in_layer: Vec<bool> =
-            mapping.bindings.iter().map(|binding| binding.layer.as_ref().is_some_and(is_there)).collect();
-        let own = |binding: &super::Binding| {
+            mapping.bindings.iter().map(|binding| binding.layer.as_ref().is_some_and(is_active)).collect();
+        let overridden = |binding: &super::Binding| {
             let layered = mapping.bindings.iter().zip(&in_layer).filter(|(_, active)| **active);
             layered.map(|(other, _)| other).any(|other| other.shares_control(binding))
         };
         for (index, binding) in mapping.bindings.iter().enumerate() {
-            let in_effect = if binding.layer.is_some() { in_layer[index] } else { !own(binding) };
+            let in_effect = if binding.layer.is_some() { in_layer[index] } else { !overridden(binding) };
             self.changed[index] = in_effect != self.in_effect[index];
             self.in_effect[index] = in_effect;
         }

@@ -4,13 +4,13 @@ use std::ops::RangeInclusive;
 
 use crate::midi::Message;
 
-/// The sustain pedal.
+/// Controller number of the sustain pedal.
 const SUSTAIN: u8 = 64;
-/// All Sound Off, All Notes Off, and the channel mode messages that imply it.
+/// Controllers of All Sound Off, All Notes Off, and the channel mode messages that imply it.
 const ALL_OFF: RangeInclusive<u8> = 120..=127;
-/// Reset All Controllers, which is in that range but does not affect notes.
+/// Reset All Controllers, which is in that range but does not release notes.
 const RESET_CONTROLLERS: u8 = 121;
-/// Local Control, which does not affect notes either.
+/// Local Control, which does not release notes either.
 const LOCAL_CONTROL: u8 = 122;
 
 /// One `[[lead]]`: a key zone that sets the lead chord.
@@ -25,7 +25,7 @@ pub struct LeadZone {
 }
 
 impl LeadZone {
-    /// Whether a message is one of its keys or its pedal.
+    /// Returns whether a message is of the zone's keys or its pedal.
     pub(super) fn matches(&self, message: Message) -> bool {
         let (channel, wanted) = match message {
             Message::NoteOn { channel, note, .. } | Message::NoteOff { channel, note } => {
@@ -38,17 +38,17 @@ impl LeadZone {
     }
 }
 
-/// The held keys of one zone.
+/// The held keys of a zone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Held {
+pub(super) struct HeldKeys {
     down: u128,
-    /// Released, but sustained by the pedal.
+    /// Keys that have been released but are sustained by the pedal.
     sustained: u128,
     pedal: bool,
 }
 
-impl Held {
-    /// The notes, bit n for MIDI note n.
+impl HeldKeys {
+    /// Returns the held and the sustained notes, bit n for MIDI note n.
     pub(super) fn notes(&self) -> u128 {
         self.down | self.sustained
     }
@@ -58,7 +58,7 @@ impl Held {
         let matches = |channel: u8| zone.channel.is_none_or(|wanted| wanted == channel);
         match message {
             Message::NoteOn { channel, note, .. } if matches(channel) && zone.notes.contains(&note) => {
-                // A key struck after all others have been released starts a new chord, even if the pedal is down.
+                // A key pressed after all others have been released starts a new chord, even if the pedal is down.
                 if self.down == 0 {
                     self.sustained = 0;
                 }
@@ -98,7 +98,7 @@ mod tests {
     const ZONE: LeadZone = LeadZone { channel: Some(0), notes: 36..=96, sustain: true };
 
     fn held(bytes: &[u8]) -> Vec<u8> {
-        let (mut parser, mut held) = (crate::midi::Parser::default(), Held::default());
+        let (mut parser, mut held) = (crate::midi::Parser::default(), HeldKeys::default());
         bytes.iter().filter_map(|byte| parser.feed(*byte)).for_each(|message| held.message(&ZONE, message));
         (0..128).filter(|note| held.notes() >> note & 1 == 1).collect()
     }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn stuck_notes_can_be_released() {
+    fn all_notes_off_releases_stuck_notes() {
         for controller in [120, 123, 124, 127] {
             assert_eq!(held(&[0x90, 60, 9, 64, 9, 0xB0, controller, 0]), [0u8; 0], "{controller}");
         }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn other_keys_and_channels_do_not_lead() {
+    fn ignores_other_keys_and_channels() {
         assert_eq!(held(&[0x90, 20, 9, 100, 9, 0x91, 60, 9]), [0u8; 0]);
     }
 }

@@ -1,47 +1,48 @@
-//! All devices at once: which mapping each device uses, and the events from all of them.
+//! All devices: the mappings that each device uses, and the control events from all of them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::feedback::{Echoes, FeedbackMessage};
-use super::hint::{Named, moved_control};
-use super::inherit::complete;
-use super::{Control, Learned, Mapping, Router};
+use super::hint::{ControlName, moved_control};
+use super::inherit::with_inherited;
+use super::{Control, LearnedControl, Mapping, Router};
 use crate::event::ControlEvent;
 use crate::event::parameter::{Param, TABLE, Value};
 use crate::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
 use crate::quote::listed;
 
-/// Maximum unmapped controls reported per device.
+/// Maximum number of unmapped controls reported per device.
 const MAX_HINTS: usize = 256;
-/// A clock that is silent for this long, or stopped while another is running, gives up the lead; eight ticks at the
-/// slowest tempo.
+/// Time after which another clock takes over from one that is silent, or from one that is stopped while the other is
+/// running: eight ticks at the slowest tempo.
 const CLOCK_TIMEOUT: Duration = Duration::from_secs(1);
-/// Maximum learned controls; the oldest is replaced.
+/// Maximum number of learned controls. Beyond that, a new one replaces the oldest.
 const MAX_LEARNED: usize = 256;
 
-/// The mappings in use. Owned by the thread that reads the events of [`crate::midi::MidiIn`].
+/// The mappings in use. Owned by the thread that reads the events of [`crate::midi::MidiConnection`].
 #[derive(Debug)]
 pub struct LiveMappings {
     mappings: Vec<Arc<Mapping>>,
     /// Learned controls.
-    learned: VecDeque<Learned>,
+    learned: VecDeque<LearnedControl>,
     devices: BTreeMap<DeviceId, Connected>,
-    /// In the order of the parameter table.
+    /// The parameters' values in the order of the table.
     values: Vec<Value>,
     lead: u128,
     /// The device whose clock is followed.
     leader: Option<Leader>,
 }
 
-/// The device whose clock is followed: the first to send ticks, until it disconnects, falls silent, or is stopped while
-/// another runs.
+/// The device whose clock is followed: the first to send ticks, until it disconnects, becomes silent, or is stopped while
+/// another is running.
 #[derive(Debug, Clone, Copy)]
 struct Leader {
     device: DeviceId,
-    /// Time of its last tick, and of the last one while it was running.
+    /// Time of its last tick.
     last_tick: Instant,
+    /// Time of its last tick while running.
     last_running: Instant,
 }
 
@@ -56,12 +57,12 @@ struct Connected {
 }
 
 impl LiveMappings {
-    /// Starts with mappings and learned controls; parameters are assumed to be at their defaults until
-    /// [`LiveMappings::value`] reports otherwise.
+    /// Creates live mappings from mappings and learned controls. Parameters are assumed to be at their defaults until
+    /// [`LiveMappings::update_value`] is called.
     #[must_use]
-    pub fn new(mappings: Vec<Mapping>, learned: Vec<Learned>) -> Self {
+    pub fn new(mappings: Vec<Mapping>, learned: Vec<LearnedControl>) -> Self {
         Self {
-            mappings: complete(mappings),
+            mappings: with_inherited(mappings),
             learned: learned.into(),
             devices: BTreeMap::new(),
             values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
@@ -70,9 +71,9 @@ impl LiveMappings {
         }
     }
 
-    /// Replaces the mappings; held keys are released.
+    /// Replaces the mappings and releases held keys.
     pub fn set_mappings(&mut self, mappings: Vec<Mapping>, out: &mut Vec<ControlEvent>) {
-        self.mappings = complete(mappings);
+        self.mappings = with_inherited(mappings);
         let devices = std::mem::take(&mut self.devices);
         for Connected { device, clock, .. } in devices.into_values() {
             let id = device.id;
@@ -82,13 +83,13 @@ impl LiveMappings {
         self.report_lead(out);
     }
 
-    /// The name of a connected device.
+    /// Returns the name of a connected device.
     #[must_use]
     pub fn device_name(&self, device: DeviceId) -> Option<&str> {
         self.devices.get(&device).map(|connected| connected.device.name.as_str())
     }
 
-    /// The connected devices, each with the names of its mappings.
+    /// Returns the connected devices, each with the names of its mappings.
     pub fn devices(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
         self.devices.values().map(|connected| {
             let matching = self.mappings.iter().filter(|mapping| mapping.matches(&connected.device.name));
@@ -96,11 +97,11 @@ impl LiveMappings {
         })
     }
 
-    /// Adds a learned control, which applies whenever its device is connected. Replaces an earlier binding learned for
-    /// the same control.
-    pub fn learn(&mut self, learned: Learned) {
+    /// Adds a learned control, which applies whenever its device is connected. It replaces an earlier binding of the same
+    /// control.
+    pub fn learn(&mut self, learned: LearnedControl) {
         self.forget_where(|old| learned.replaces(old));
-        for connected in self.devices.values_mut().filter(|connected| learned.is_of(&connected.device.name)) {
+        for connected in self.devices.values_mut().filter(|connected| learned.belongs_to(&connected.device.name)) {
             connected.routers.push(Router::new(Arc::clone(&learned.mapping), &self.values));
         }
         if self.learned.len() == MAX_LEARNED {
@@ -114,22 +115,22 @@ impl LiveMappings {
         self.forget_where(|learned| learned.sets(param))
     }
 
-    /// Removes the `unwanted` learned controls and returns their number.
-    fn forget_where(&mut self, unwanted: impl Fn(&Learned) -> bool) -> usize {
-        let (gone, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(unwanted);
+    /// Removes the learned controls that `unwanted` selects and returns their number.
+    fn forget_where(&mut self, unwanted: impl Fn(&LearnedControl) -> bool) -> usize {
+        let (removed, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(unwanted);
         self.learned = kept;
         for connected in self.devices.values_mut() {
-            connected.routers.retain(|router| !gone.iter().any(|old| Arc::ptr_eq(&old.mapping, router.mapping())));
+            connected.routers.retain(|router| !removed.iter().any(|old| Arc::ptr_eq(&old.mapping, router.mapping())));
         }
-        gone.len()
+        removed.len()
     }
 
-    /// The learned controls, oldest first.
-    pub fn learned(&self) -> impl Iterator<Item = &Learned> {
+    /// Returns the learned controls, oldest first.
+    pub fn learned(&self) -> impl Iterator<Item = &LearnedControl> {
         self.learned.iter()
     }
 
-    /// Name parts, in lower case, of devices that receive feedback.
+    /// Returns parts of the names, in lower case, of devices that receive feedback.
     #[must_use]
     pub fn feedback_devices(&self) -> Vec<String> {
         let targets = self.mappings.iter().filter(|mapping| mapping.has_feedback());
@@ -151,17 +152,17 @@ impl LiveMappings {
         }
     }
 
-    /// Reports a parameter's new value, whatever its source; values that a device itself has set are recognised.
-    pub fn value(&mut self, param: Param, value: &Value) {
+    /// Records a parameter's new value, whether a device or another source has set it.
+    pub fn update_value(&mut self, param: Param, value: &Value) {
         self.values[param as usize] = value.clone();
         for router in self.devices.values_mut().flat_map(|connected| &mut connected.routers) {
-            router.value(param, value);
+            router.update_value(param, value);
         }
     }
 
-    /// Processes a device event and adds the resulting control events to `out`. `frame` converts a time to a frame on
-    /// the performance's timeline.
-    pub fn midi(&mut self, event: MidiEvent, frame: impl Fn(Instant) -> u64, out: &mut Vec<ControlEvent>) {
+    /// Processes a device event and adds the resulting control events to `out`. `frame` converts a time to a frame on the
+    /// performance's timeline.
+    pub fn process(&mut self, event: MidiEvent, frame: impl Fn(Instant) -> u64, out: &mut Vec<ControlEvent>) {
         match event {
             MidiEvent::Connected(device) => self.connect(device),
             MidiEvent::Disconnected(id) => {
@@ -175,7 +176,7 @@ impl LiveMappings {
             }
             MidiEvent::Sent { device, at, message } => {
                 let Some(connected) = self.devices.get_mut(&device) else { return };
-                if connected.echoes.has(message) {
+                if connected.echoes.take(message) {
                     return;
                 }
                 let before = out.len();
@@ -183,8 +184,8 @@ impl LiveMappings {
                 for router in &mut connected.routers {
                     used |= router.message(message, out);
                     clock |= router.mapping().clock.unwrap_or(false);
-                    if let Some(wait) = router.take_wait() {
-                        tracing::info!("{}: {wait}", connected.device.name);
+                    if let Some(takeover) = router.take_pending_takeover() {
+                        tracing::info!("{}: {takeover}", connected.device.name);
                     }
                 }
                 if !used {
@@ -208,7 +209,7 @@ impl LiveMappings {
         if routers.is_empty() {
             routers = self.matching(|mapping| mapping.port_contains.is_empty());
         }
-        let learned = self.learned.iter().filter(|learned| learned.is_of(&device.name));
+        let learned = self.learned.iter().filter(|learned| learned.belongs_to(&device.name));
         routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
         let mappings = listed(routers.iter().map(|router| router.mapping().name.as_str()));
         tracing::info!(device = device.name, mappings, "MIDI mapped");
@@ -227,7 +228,7 @@ impl LiveMappings {
         mappings.map(|mapping| Router::new(Arc::clone(mapping), &self.values)).collect()
     }
 
-    /// Reports the lead notes if they have changed.
+    /// Adds an event with the lead notes if they have changed.
     fn report_lead(&mut self, out: &mut Vec<ControlEvent>) {
         let routers = self.devices.values().flat_map(|connected| &connected.routers);
         let lead = routers.fold(0, |notes, router| notes | router.lead_notes());
@@ -237,9 +238,9 @@ impl LiveMappings {
         }
     }
 
-    /// Reports the followed clock's tempo again, for a new listener.
-    pub fn report_clock_again(&mut self) {
-        self.devices.values_mut().for_each(|connected| connected.clock.report_again());
+    /// Makes the followed clock report its tempo again.
+    pub fn repeat_tempo(&mut self) {
+        self.devices.values_mut().for_each(|connected| connected.clock.repeat_tempo());
     }
 
     fn follow_clock(
@@ -252,16 +253,16 @@ impl LiveMappings {
     ) {
         let is_clock = matches!(message, Message::Clock | Message::Start | Message::Continue);
         let Some(clock) = self.devices.get_mut(&device).map(|connected| &mut connected.clock) else { return };
-        let runs =
+        let is_running =
             clock.is_running() && message != Message::Stop || matches!(message, Message::Start | Message::Continue);
-        let yields = self.leader.is_none_or(|leader| {
+        let takes_lead = self.leader.is_none_or(|leader| {
             let silent = at.saturating_duration_since(leader.last_tick) >= CLOCK_TIMEOUT;
             let stopped = at.saturating_duration_since(leader.last_running) >= CLOCK_TIMEOUT;
-            leader.device != device && (silent || stopped && runs)
+            leader.device != device && (silent || stopped && is_running)
         });
-        if yields && is_clock {
-            // Reports made before it led were discarded.
-            clock.report_again();
+        if takes_lead && is_clock {
+            // The reports of this clock were discarded until now.
+            clock.repeat_tempo();
             self.leader = Some(Leader { device, last_tick: at, last_running: at });
         }
         let mut events = Vec::new();
@@ -270,7 +271,7 @@ impl LiveMappings {
             if is_clock {
                 leader.last_tick = at;
             }
-            if is_clock && runs {
+            if is_clock && is_running {
                 leader.last_running = at;
             }
             out.extend(events.into_iter().map(|event| event.to_control_event(&frame)));
@@ -279,14 +280,14 @@ impl LiveMappings {
 }
 
 impl Connected {
-    /// Suggests, once per control, how to map a control that nothing uses.
+    /// Logs how to map a control that no mapping uses, once per control.
     fn suggest_mapping(&mut self, message: Message) {
-        let Some(Named(control, channel)) = moved_control(message) else { return };
+        let Some(ControlName(control, channel)) = moved_control(message) else { return };
         if self.hinted.len() < MAX_HINTS && self.hinted.insert((control, channel)) {
             tracing::info!(
                 "{}: {} is not mapped; map it with `melos learn valence` or any other parameter",
                 self.device.name,
-                Named(control, channel)
+                ControlName(control, channel)
             );
         }
     }

@@ -1,66 +1,65 @@
 //! Soft takeover: a control without a motor has no effect until it reaches the current value.
 //!
-//! It takes over when it *crosses* the value, not only when it comes near, so that a fast-moving fader, which skips
-//! positions, takes over too.
+//! It takes over when it is near the value or crosses it, because a fast-moving fader skips positions.
 
 use std::collections::VecDeque;
 
-/// Distance that counts as reached: a step of a 7-bit control.
-const NEAR: f32 = 1.0 / 127.0;
-/// Maximum values set by the control whose reports are still expected.
+/// Distance within which a value counts as reached: a step of a 7-bit control.
+const TOLERANCE: f32 = 1.0 / 127.0;
+/// Maximum number of values that were set but have not been reported back yet.
 const MAX_PENDING: usize = 32;
 
-/// The takeover state of one control; all in positions, 0..=1.
+/// The takeover state of one control. Positions are 0..=1.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pickup {
-    holds: bool,
+    has_control: bool,
     last: Option<f32>,
     sent: VecDeque<f32>,
-    /// Whether it has been reported that takeover is pending.
-    noted: bool,
+    /// Whether the pending takeover has been reported.
+    reported: bool,
 }
 
 impl Pickup {
-    /// Records a move of the control while the value is at `target`; returns whether the value should follow.
+    /// Records a move of the control while the value is at position `target`. Returns whether the value should follow.
     pub(super) fn moved(&mut self, position: f32, target: f32) -> bool {
-        let crosses = self.last.is_some_and(|last| (last - target) * (position - target) <= 0.0);
-        self.holds |= crosses || (position - target).abs() <= NEAR;
+        let crossed = self.last.is_some_and(|last| (last - target) * (position - target) <= 0.0);
+        self.has_control |= crossed || (position - target).abs() <= TOLERANCE;
         self.last = Some(position);
-        self.holds
+        self.has_control
     }
 
-    /// Records that this control, or another of the same device, has set a value, whose report is then expected. In the
-    /// latter case, takeover is lost.
+    /// Records that this control, or another of the same device, has set a value, so that its report is expected. If it was
+    /// another control, this one loses control of the value.
     pub(super) fn sent(&mut self, value: f32, own: bool) {
-        self.holds &= own;
+        self.has_control &= own;
         if self.sent.len() == MAX_PENDING {
             self.sent.pop_front();
         }
         self.sent.push_back(value);
     }
 
-    /// Whether it is waiting and this is the first query since it was connected.
-    pub(super) fn is_new_wait(&mut self) -> bool {
-        !self.holds && !std::mem::replace(&mut self.noted, true)
+    /// Returns whether takeover is pending and this has not been reported yet.
+    pub(super) fn is_first_wait(&mut self) -> bool {
+        !self.has_control && !std::mem::replace(&mut self.reported, true)
     }
 
-    /// Forgets the control's position, which may be anywhere when it is used again.
+    /// Discards the control's position, because it may have been moved when it is used again.
     pub(super) fn release(&mut self) {
-        (self.holds, self.last) = (false, None);
+        (self.has_control, self.last) = (false, None);
     }
 
-    /// Records that the control was sent to a position by feedback: it has a motor, or no physical position.
+    /// Records that feedback has moved the control, which has a motor or no physical position.
     pub(super) fn positioned(&mut self, position: f32) {
-        self.holds = true;
+        self.has_control = true;
         self.last = Some(position);
     }
 
-    /// Records that the parameter has changed; unless the control itself set the value, takeover is lost. Returns
-    /// whether the value is new.
+    /// Records a change of the parameter. Unless the control itself has set the value, it loses control of it. Returns whether
+    /// the value is new.
     pub(super) fn changed(&mut self, value: f32) -> bool {
         let own = self.sent.contains(&value);
         if !own {
-            self.holds = false;
+            self.has_control = false;
             self.sent.clear();
         }
         !own
@@ -72,22 +71,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fast_fader_takes_over_when_it_crosses() {
+    fn a_fader_takes_over_when_it_crosses_the_value() {
         let mut pickup = Pickup::default();
         assert!(!pickup.moved(0.0, 0.5), "far away");
         assert!(!pickup.moved(0.2, 0.5));
         assert!(pickup.moved(0.9, 0.5), "jumped across");
-        assert!(pickup.moved(0.1, 0.9), "and holds from then on");
+        assert!(pickup.moved(0.1, 0.9), "it keeps control from then on");
     }
 
     #[test]
-    fn a_control_near_the_value_takes_over_at_its_first_move() {
+    fn a_control_near_the_value_takes_over_on_its_first_move() {
         assert!(Pickup::default().moved(0.5, 0.504));
         assert!(!Pickup::default().moved(0.5, 0.52));
     }
 
     #[test]
-    fn takeover_is_lost_when_the_value_changes_elsewhere() {
+    fn loses_control_when_another_source_sets_the_value() {
         let mut pickup = Pickup::default();
         assert!(pickup.moved(0.5, 0.5));
         pickup.sent(50.0, true);
@@ -96,6 +95,6 @@ mod tests {
         assert!(pickup.moved(0.52, 0.1), "so it keeps control");
         assert!(pickup.changed(10.0));
         assert!(!pickup.moved(0.53, 0.1));
-        assert!(pickup.moved(0.05, 0.1), "until it crosses again");
+        assert!(pickup.moved(0.05, 0.1), "until it crosses the value again");
     }
 }

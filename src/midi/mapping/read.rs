@@ -1,4 +1,4 @@
-//! Reads a mapping file.
+//! Parses mapping files.
 
 use std::path::Path;
 
@@ -25,33 +25,33 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
     }
     mapping.name = root.required_text(&mut document, "name");
     mapping.inherit = root.text(&mut document, "inherit");
-    let mut any = Defaults::default();
+    let mut defaults = Defaults::default();
     if let Some(mut device) = root.table(&mut document, "device") {
         mapping.port_contains = device.text(&mut document, "port_contains").unwrap_or_default().to_lowercase();
-        any.channel = channel(&mut document, &mut device);
+        defaults.channel = channel(&mut document, &mut device);
         mapping.clock = device.flag(&mut document, "clock");
-        any.feedback = device.flag(&mut document, "feedback").unwrap_or(false);
-        any.light = light(&mut document, &mut device).unwrap_or(any.light);
+        defaults.feedback = device.flag(&mut document, "feedback").unwrap_or(false);
+        defaults.light = light(&mut document, &mut device).unwrap_or(defaults.light);
         device.finish(&mut document);
     }
     for table in root.tables(&mut document, "layer") {
-        mapping.layers.extend(layer(&mut document, table, any.channel));
+        mapping.layers.extend(layer(&mut document, table, defaults.channel));
     }
     for table in root.tables(&mut document, "bind") {
-        let Some(mut binding) = binding(&mut document, table, any, &mapping.layers) else { continue };
-        // Several blocks may bind one control; feedback shows the first one's value.
-        let shown = mapping.bindings.iter().any(|other: &Binding| {
+        let Some(mut binding) = binding(&mut document, table, defaults, &mapping.layers) else { continue };
+        // Several blocks may bind the same control; feedback shows the value of the first.
+        let is_shown = mapping.bindings.iter().any(|other: &Binding| {
             other.layer == binding.layer && other.feedback.is_some() && other.shares_control(&binding)
         });
-        binding.feedback = binding.feedback.filter(|_| !shown);
+        binding.feedback = binding.feedback.filter(|_| !is_shown);
         mapping.bindings.push(binding);
     }
     for table in root.tables(&mut document, "lead") {
-        mapping.leads.push(lead(&mut document, table, any.channel));
+        mapping.leads.push(lead(&mut document, table, defaults.channel));
     }
     if let Some(mut table) = root.table(&mut document, "programs") {
         mapping.programs = Programs {
-            channel: channel(&mut document, &mut table).or(any.channel),
+            channel: channel(&mut document, &mut table).or(defaults.channel),
             presets: table.texts(&mut document, "presets"),
             scenes: table.texts(&mut document, "scenes"),
         };
@@ -65,7 +65,7 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
     document.finish(mapping)
 }
 
-/// Defaults for every `[[bind]]`.
+/// Defaults for all `[[bind]]` blocks.
 #[derive(Debug, Clone, Copy)]
 struct Defaults {
     channel: Option<u8>,
@@ -79,18 +79,18 @@ impl Default for Defaults {
     }
 }
 
-/// The velocity or value that turns a button's light on.
+/// Takes the velocity or value that turns a button's light on.
 fn light(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u8> {
     table.integer(document, "light", 1..=127).map(|light| light as u8)
 }
 
-/// A channel from 1, as users count.
+/// Takes a channel, which users count from 1.
 fn channel(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u8> {
     table.integer(document, "channel", 1..=16).map(|channel| channel as u8 - 1)
 }
 
-fn lead(document: &mut Document<'_>, mut table: Table<'_>, any_channel: Option<u8>) -> LeadZone {
-    let channel = channel(document, &mut table).or(any_channel);
+fn lead(document: &mut Document<'_>, mut table: Table<'_>, default_channel: Option<u8>) -> LeadZone {
+    let channel = channel(document, &mut table).or(default_channel);
     let notes = table.take("notes").and_then(|field| {
         let ends = pair(&field).filter(|[low, high]| low <= high && *low >= 0.0 && *high <= 127.0);
         let ends = ends.filter(|ends| ends.iter().all(|end| end.fract() == 0.0));
@@ -102,19 +102,19 @@ fn lead(document: &mut Document<'_>, mut table: Table<'_>, any_channel: Option<u
     LeadZone { channel, notes: low as u8..=high as u8, sustain }
 }
 
-fn layer(document: &mut Document<'_>, mut table: Table<'_>, any_channel: Option<u8>) -> Option<Layer> {
+fn layer(document: &mut Document<'_>, mut table: Table<'_>, default_channel: Option<u8>) -> Option<Layer> {
     let name = table.required_text(document, "name");
     let control = control(document, &mut table);
-    let channel = channel(document, &mut table).or(any_channel);
+    let channel = channel(document, &mut table).or(default_channel);
     let toggle = table.flag(document, "toggle").unwrap_or(false);
     table.finish(document);
     Some(Layer { name, control: control?, channel, toggle })
 }
 
-fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, layers: &[Layer]) -> Option<Binding> {
+fn binding(document: &mut Document<'_>, mut table: Table<'_>, defaults: Defaults, layers: &[Layer]) -> Option<Binding> {
     let control = control(document, &mut table);
-    let channel = channel(document, &mut table).or(any.channel);
-    let feedback = feedback_target(document, &mut table, any, control, channel);
+    let channel = channel(document, &mut table).or(defaults.channel);
+    let feedback = feedback_target(document, &mut table, defaults, control, channel);
     let layer = table.take("layer").and_then(|field| {
         let name = field.text(document)?;
         if layers.iter().all(|layer| layer.name != name) {
@@ -137,7 +137,7 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, lay
             None
         }
     };
-    // Without a valid parameter only the keys can be checked.
+    // Without a valid parameter, only the names of the keys can be checked.
     let action = match to {
         Some(to) => action(document, &mut table, to),
         None => {
@@ -151,11 +151,11 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, any: Defaults, lay
     Some(Binding { control: control?, channel, to: to?, action: action?, layer, feedback })
 }
 
-/// Reads where and how feedback is sent.
+/// Takes the keys of the feedback.
 fn feedback_target(
     document: &mut Document<'_>,
     table: &mut Table<'_>,
-    any: Defaults,
+    defaults: Defaults,
     control: Option<Control>,
     channel: Option<u8>,
 ) -> Option<FeedbackTarget> {
@@ -172,7 +172,7 @@ fn feedback_target(
     if range.is_some() && other.is_none() {
         document.add(table.span(), "feedback_range", "needs feedback_cc or feedback_note".to_owned());
     }
-    if !wanted.unwrap_or(any.feedback || other.is_some()) {
+    if !wanted.unwrap_or(defaults.feedback || other.is_some()) {
         return None;
     }
     let [low, high] = range.unwrap_or([0.0, 127.0]);
@@ -180,7 +180,7 @@ fn feedback_target(
         control: other.or(control)?,
         channel: on.or(channel).unwrap_or(0),
         range: [low as u8, high as u8],
-        light: light.unwrap_or(any.light),
+        light: light.unwrap_or(defaults.light),
     })
 }
 
@@ -214,8 +214,8 @@ fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control
             "stop" => Control::Stop,
             _ => return field.wrong(document, "start, continue or stop"),
         },
-        wheel => match field.value {
-            toml::de::DeValue::Boolean(true) if wheel == "pitch_bend" => Control::PitchBend,
+        key => match field.value {
+            toml::de::DeValue::Boolean(true) if key == "pitch_bend" => Control::PitchBend,
             toml::de::DeValue::Boolean(true) => Control::ChannelPressure,
             _ => return field.wrong(document, "true, or omit the key"),
         },
@@ -269,17 +269,17 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
     }
 }
 
-/// Reads the value that a button sets while held.
+/// Parses a button that sets a value while held.
 fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, to: Param) -> Option<Action> {
-    // Some parameters cannot be restored: a mood is more than its name, and a preset sets more than its own parameter.
-    let back = !matches!(to.spec().kind, Kind::Trigger | Kind::Text { .. }) && to != Param::Emotion;
+    // Some parameters cannot be restored: a mood is more than its dominant emotion, and a preset sets other parameters too.
+    let can_restore = !matches!(to.spec().kind, Kind::Trigger | Kind::Text { .. }) && to != Param::Emotion;
     match value {
-        _ if !back => {
+        _ if !can_restore => {
             document.add(on.span.clone(), &on.key, format!("{} has no previous value to return to", to.spec().id));
             None
         }
-        Some(field) => Some(Action::While { value: field.parameter(document, to)? }),
-        None if matches!(to.spec().kind, Kind::Toggle { .. }) => Some(Action::While { value: Value::Toggle(true) }),
+        Some(field) => Some(Action::Hold { value: field.parameter(document, to)? }),
+        None if matches!(to.spec().kind, Kind::Toggle { .. }) => Some(Action::Hold { value: Value::Toggle(true) }),
         None => {
             let hint = format!("on = \"hold\" needs a value = … for {}", to.spec().id);
             document.add(on.span.clone(), &on.key, hint);
@@ -288,7 +288,7 @@ fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, t
     }
 }
 
-/// Reads what sets a number: a fader or an encoder.
+/// Parses a fader or an encoder that sets a number.
 fn number_action(
     document: &mut Document<'_>,
     table: &mut Table<'_>,
@@ -324,7 +324,7 @@ fn number_action(
     Some(Action::Turn { encoder, step: step.map_or(1.0 / 127.0, |step| step as f32), scale })
 }
 
-/// Two numbers.
+/// Returns an array of two finite numbers.
 fn pair(field: &Field<'_>) -> Option<[f64; 2]> {
     let numbers = field.numbers()?;
     numbers.try_into().ok().filter(|ends: &[f64; 2]| ends.iter().all(|end| end.is_finite()))

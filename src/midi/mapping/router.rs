@@ -1,20 +1,20 @@
-//! Routes one device's messages through one mapping.
+//! Converts the messages of one device to control events, with one mapping.
 
 use std::sync::Arc;
 
 use super::binding::{Action, Binding, Edge};
 use super::controls::{Control, Controls, Move};
-use super::feedback::{self, FeedbackMessage, LastSent};
+use super::feedback::{self, FeedbackMessage, FeedbackState};
 use super::hint::PendingTakeover;
 use super::layer::Layers;
-use super::lead::Held;
+use super::lead::HeldKeys;
 use super::pickup::Pickup;
 use super::{Mapping, Programs};
 use crate::event::ControlEvent;
 use crate::event::parameter::{Input, Param, TABLE, Value};
 use crate::midi::Message;
 
-/// Turns a device's messages into events.
+/// Converts messages to control events.
 #[derive(Debug)]
 pub struct Router {
     mapping: Arc<Mapping>,
@@ -22,11 +22,11 @@ pub struct Router {
     /// The state of each binding.
     bindings: Vec<BindingState>,
     layers: Layers,
-    /// A pending takeover to be reported.
-    waits: Option<PendingTakeover>,
-    /// Per zone: the keys held.
-    held: Vec<Held>,
-    /// Known values, in the order of the parameter table.
+    /// The pending takeover that has not been reported yet.
+    pending_takeover: Option<PendingTakeover>,
+    /// The held keys of each zone.
+    held: Vec<HeldKeys>,
+    /// The parameters' values in the order of the table.
     values: Vec<Value>,
     /// The current bank select.
     bank: [u8; 2],
@@ -35,21 +35,19 @@ pub struct Router {
 /// The state of a binding and its control.
 #[derive(Debug, Clone, Default)]
 struct BindingState {
-    /// Soft takeover.
     pickup: Pickup,
-    /// Feedback.
-    sent: LastSent,
+    feedback: FeedbackState,
     /// Whether the button is down.
     down: bool,
     /// The value to restore on release.
-    before: Option<Value>,
+    previous: Option<Value>,
 }
 
 impl Router {
-    /// Creates a router; `values` are the parameters' current values in table order.
+    /// Creates a router. `values` are the parameters' current values in the order of the table.
     ///
     /// # Panics
-    /// When the number of values differs from the number of parameters.
+    /// If the number of values differs from the number of parameters.
     #[must_use]
     pub fn new(mapping: Arc<Mapping>, values: &[Value]) -> Self {
         assert_eq!(values.len(), TABLE.len(), "one value for each parameter");
@@ -57,22 +55,22 @@ impl Router {
             controls: Controls::default(),
             bindings: vec![BindingState::default(); mapping.bindings.len()],
             layers: Layers::new(&mapping),
-            waits: None,
-            held: vec![Held::default(); mapping.leads.len()],
+            pending_takeover: None,
+            held: vec![HeldKeys::default(); mapping.leads.len()],
             values: values.to_vec(),
             bank: [0; 2],
             mapping,
         }
     }
 
-    /// The mapping in use.
+    /// Returns the mapping in use.
     #[must_use]
     pub fn mapping(&self) -> &Arc<Mapping> {
         &self.mapping
     }
 
-    /// Processes a message and adds the resulting events to `out`. Call it in order of arrival. Returns whether the
-    /// mapping uses the message.
+    /// Processes a message and adds the resulting events to `out`. Messages must be passed in order of arrival. Returns whether
+    /// the mapping uses the message.
     pub fn message(&mut self, message: Message, out: &mut Vec<ControlEvent>) -> bool {
         let mapping = Arc::clone(&self.mapping);
         let mut used = mapping.leads.iter().any(|zone| zone.matches(message));
@@ -100,37 +98,37 @@ impl Router {
     }
 
     /// Removes and returns the pending takeover that has not been reported yet.
-    pub(super) fn take_wait(&mut self) -> Option<PendingTakeover> {
-        self.waits.take()
+    pub(super) fn take_pending_takeover(&mut self) -> Option<PendingTakeover> {
+        self.pending_takeover.take()
     }
 
-    /// Controls that become active with another layer may be anywhere and need new feedback.
+    /// Resets the controls whose bindings have changed: their positions are unknown, and they need new feedback.
     fn change_layer(&mut self) {
         for (index, state) in self.bindings.iter_mut().enumerate() {
             if self.layers.has_changed(index) {
                 state.pickup.release();
-                state.sent.forget();
+                state.feedback.forget();
             }
         }
     }
 
-    /// The keys that currently set the lead chord, bit n for MIDI note n.
+    /// Returns the keys that currently set the lead chord, bit n for MIDI note n.
     #[must_use]
     pub fn lead_notes(&self) -> u128 {
         self.held.iter().fold(0, |notes, held| notes | held.notes())
     }
 
-    /// Reports a parameter's new value, whatever its source.
-    pub fn value(&mut self, param: Param, value: &Value) {
-        let mut news = true;
+    /// Records a parameter's new value, whether this device or another source has set it.
+    pub fn update_value(&mut self, param: Param, value: &Value) {
+        let mut is_new = true;
         if let Value::Number(number) = value {
             for (binding, state) in self.mapping.bindings.iter().zip(&mut self.bindings) {
                 if binding.to == param {
-                    news &= state.pickup.changed(*number);
+                    is_new &= state.pickup.changed(*number);
                 }
             }
         }
-        if news {
+        if is_new {
             self.values[param as usize] = value.clone();
         }
         if param.policy().resends_feedback {
@@ -143,8 +141,8 @@ impl Router {
         for (index, binding) in self.mapping.bindings.iter().enumerate() {
             let Some(target) = binding.feedback.as_ref().filter(|_| self.layers.applies(index)) else { continue };
             let value = &self.values[binding.to as usize];
-            let Some(steps) = self.bindings[index].sent.tick(binding, target, value) else { continue };
-            // The message of a light going off equals that of a released button, so it must not be expected as an echo.
+            let Some(steps) = self.bindings[index].feedback.tick(binding, target, value) else { continue };
+            // The message that turns a light off equals that of a released button, so it must not be expected as an echo.
             let echo = steps > 0 || !feedback::is_light(binding);
             feedback::messages(target.channel, target.control, steps, |message| {
                 out.push(FeedbackMessage { message, echo })
@@ -156,70 +154,70 @@ impl Router {
         }
     }
 
-    /// Resends all feedback, since the device may have been reset.
+    /// Resends all feedback, because the device may have been reset.
     pub(super) fn resend_feedback(&mut self) {
-        self.bindings.iter_mut().for_each(|state| state.sent.forget());
+        self.bindings.iter_mut().for_each(|state| state.feedback.forget());
     }
 
     fn moved(&mut self, index: usize, binding: &Binding, moved: &Move, out: &mut Vec<ControlEvent>) {
         let was_down = std::mem::replace(&mut self.bindings[index].down, moved.pressed);
-        if moved.step.is_none() && !self.bindings[index].sent.moved(binding, moved.position) {
+        if moved.step.is_none() && !self.bindings[index].feedback.moved(binding, moved.position) {
             return;
         }
-        // Program changes and transport messages have no release, so each counts as a press.
+        // Program changes and transport messages have no release, so each is a press.
         let momentary =
             matches!(moved.control, Control::Program(_) | Control::Start | Control::Continue | Control::Stop);
-        let acts = |edge| match edge {
+        let is_triggered_by = |edge| match edge {
             Edge::Press => moved.pressed && (momentary || !was_down),
             Edge::Release => !moved.pressed && was_down,
         };
-        let known = &self.values[binding.to as usize];
+        let current = &self.values[binding.to as usize];
         let value = match &binding.action {
             Action::Follow { scale, .. } if moved.step.is_some() => {
-                match binding.neighbouring_value(*scale, known, moved.step.unwrap_or(0)) {
-                    Some(value) if value != *known => value,
+                match binding.neighbouring_value(*scale, current, moved.step.unwrap_or(0)) {
+                    Some(value) if value != *current => value,
                     _ => return,
                 }
             }
             Action::Follow { scale, pickup } => {
-                if let (true, Some(scale), Value::Number(number)) = (pickup, scale, known)
+                if let (true, Some(scale), Value::Number(number)) = (pickup, scale, current)
                     && !self.bindings[index].pickup.moved(moved.position, scale.position(*number))
                 {
-                    if self.bindings[index].pickup.is_new_wait() {
-                        self.waits = Some(PendingTakeover::new(binding, moved, scale, *number));
+                    if self.bindings[index].pickup.is_first_wait() {
+                        self.pending_takeover = Some(PendingTakeover::new(binding, moved, scale, *number));
                     }
                     return;
                 }
                 match binding.value_at(*scale, moved.position) {
-                    Some(value) if value != *known => value,
+                    Some(value) if value != *current => value,
                     _ => return,
                 }
             }
             Action::Turn { encoder, step, scale } => {
-                let Value::Number(number) = known else { return };
+                let Value::Number(number) = current else { return };
                 let clicks = moved.step.map_or_else(|| encoder.clicks(moved.raw), i32::from);
                 let position = scale.position(*number) + clicks as f32 * step;
                 match binding.to.fit(Input::Number(f64::from(scale.value(position)))) {
-                    Ok(Some(value)) if value != *known => value,
+                    Ok(Some(value)) if value != *current => value,
                     _ => return,
                 }
             }
-            Action::Set { edge, value } if acts(*edge) => value.clone(),
-            Action::Toggle { edge } if acts(*edge) => Value::Toggle(*known != Value::Toggle(true)),
-            Action::While { value } if acts(Edge::Press) => {
-                self.bindings[index].before = Some(known.clone());
+            Action::Set { edge, value } if is_triggered_by(*edge) => value.clone(),
+            Action::Toggle { edge } if is_triggered_by(*edge) => Value::Toggle(*current != Value::Toggle(true)),
+            Action::Hold { value } if is_triggered_by(Edge::Press) => {
+                self.bindings[index].previous = Some(current.clone());
                 value.clone()
             }
-            Action::While { .. } if acts(Edge::Release) => match self.bindings[index].before.take() {
-                Some(before) => before,
+            Action::Hold { .. } if is_triggered_by(Edge::Release) => match self.bindings[index].previous.take() {
+                Some(previous) => previous,
                 None => return,
             },
-            Action::Set { .. } | Action::Toggle { .. } | Action::While { .. } => return,
+            Action::Set { .. } | Action::Toggle { .. } | Action::Hold { .. } => return,
         };
         self.set(index, binding.to, value, out);
     }
 
-    /// Sets a value and remembers it, since the next message may arrive before the change is reported back.
+    /// Sets a value and stores it, because the next message may arrive before the change is reported back.
     fn set(&mut self, by: usize, param: Param, value: Value, out: &mut Vec<ControlEvent>) {
         if let Value::Number(number) = value {
             for (index, (binding, state)) in self.mapping.bindings.iter().zip(&mut self.bindings).enumerate() {
@@ -232,14 +230,14 @@ impl Router {
         out.push(ControlEvent::Set(param, value));
     }
 
-    /// Processes a program change; returns whether that program is mapped.
+    /// Processes a program change. Returns whether the program is mapped.
     fn program(&mut self, message: Message, programs: &Programs, out: &mut Vec<ControlEvent>) -> bool {
         let matches = |channel: u8| programs.channel.is_none_or(|wanted| wanted == channel);
         match message {
             Message::ControlChange { channel, controller: 0, value } if matches(channel) => self.bank[0] = value,
             Message::ControlChange { channel, controller: 32, value } if matches(channel) => self.bank[1] = value,
             Message::ProgramChange { channel, program } if matches(channel) => {
-                // Without scenes, the bank does not matter, and some keyboards send unusual banks.
+                // Some keyboards send unusual banks, so the bank is ignored if there are no scenes.
                 let scenes = self.bank != [0, 0] && !programs.scenes.is_empty();
                 let (param, names) =
                     if scenes { (Param::Scene, &programs.scenes) } else { (Param::Preset, &programs.presets) };

@@ -7,7 +7,7 @@ fn parse(text: &str) -> Result<Mapping, Vec<String>> {
 }
 
 #[test]
-fn every_key_of_the_format_is_read() {
+fn parses_every_key() {
     let mapping = parse(
         "
 [device]
@@ -89,7 +89,7 @@ scenes = [\"verse\"]
 }
 
 #[test]
-fn a_control_may_receive_a_different_message_from_the_one_it_sends() {
+fn feedback_can_use_another_message_than_the_control() {
     let mapping = parse(
         "
 [[bind]]
@@ -128,7 +128,7 @@ port_contains = \"x\"
 }
 
 #[test]
-fn bad_layers_feedback_and_held_values_are_reported() {
+fn reports_invalid_layers_feedback_and_hold_buttons() {
     let problems = parse(
         "
 [[layer]]
@@ -169,7 +169,7 @@ to = \"tone\"
 }
 
 #[test]
-fn every_problem_is_reported_with_what_is_expected() {
+fn reports_every_problem_with_what_is_expected() {
     let text = "\
 [device]
 port_contain = \"x\"
@@ -248,7 +248,7 @@ notes = [60, 50]
 }
 
 #[test]
-fn feedback_is_enabled_per_device_or_per_control() {
+fn enables_feedback_per_device_or_per_control() {
     let text = "[device]\nport_contains = \"x\"\nfeedback = true\n[[bind]]\ncc = 1\nto = \"tone\"\n[[bind]]\ncc = 2\nto = \"tone\"\nfeedback = false\n";
     let feedback: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback.is_some()).collect();
     assert_eq!(feedback, [true, false]);

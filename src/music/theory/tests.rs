@@ -16,7 +16,7 @@ fn chord_symbols_round_trip() {
 }
 
 #[test]
-fn chord_templates_weight_pitch_classes() {
+fn chord_templates_give_root_third_fifth_and_bass_most_weight() {
     let chroma = |symbol| Chord::parse(symbol).unwrap().chroma();
     let of = |shares: &[(usize, f32)]| {
         let mut chroma = [0.0; 12];
@@ -30,7 +30,7 @@ fn chord_templates_weight_pitch_classes() {
 }
 
 #[test]
-fn chords_parse_in_the_spellings_musicians_use() {
+fn parses_common_spellings_of_chords() {
     for (plain, others) in [
         ("Cmaj7", &["CM7", "CMaj7", "CMA7", "Cma7", "CΔ", "CΔ7", "C△7", "Cmajor7", "C maj7", "cmaj7", "Cj7"][..]),
         ("Cm7", &["C-7", "Cmin7", "CMin7", "Cmi7", "C min7 ", "cm7"]),
@@ -58,7 +58,7 @@ fn chords_parse_in_the_spellings_musicians_use() {
 }
 
 #[test]
-fn tonics_and_keys_parse_in_the_spellings_musicians_use() {
+fn parses_common_spellings_of_keys() {
     for (name, expected) in [
         ("Db", Some(1)),
         ("C#", Some(1)),
@@ -69,7 +69,7 @@ fn tonics_and_keys_parse_in_the_spellings_musicians_use() {
         ("F Sharp", Some(6)),
         ("Cb", Some(11)),
         ("E♮", Some(4)),
-        // It means B or B flat, depending on the reader.
+        // Ambiguous: B, or B flat in German.
         ("H", None),
         ("", None),
         ("C##", None),
@@ -98,7 +98,7 @@ fn tonics_and_keys_parse_in_the_spellings_musicians_use() {
 }
 
 #[test]
-fn keys_contain_the_notes_of_their_scale() {
+fn a_key_contains_the_notes_of_its_scale() {
     let key = Key { tonic: 9, mode: Mode::Minor };
     assert!((0..12).filter(|pitch| key.contains(*pitch)).eq([0, 2, 4, 5, 7, 9, 11]));
 }

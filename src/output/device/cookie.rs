@@ -8,22 +8,22 @@ use std::path::Path;
 /// Size of a cookie in bytes (PulseAudio's `PA_NATIVE_COOKIE_LENGTH`).
 const LENGTH: usize = 256;
 
-/// Creates the user's shared cookie if there is none, as PulseAudio's own library does, because servers, including
-/// PipeWire's, refuse a client without one. Does nothing if no server is running. Allocates and accesses the disk; on
-/// failure, nothing is changed.
-pub(super) fn make_missing() {
-    let runs =
+/// Creates the user's cookie if there is none, as PulseAudio's own library does, because servers, including PipeWire's,
+/// refuse a client without one. Does nothing if no server is running. Allocates and accesses the disk; a failure is
+/// only logged.
+pub(super) fn create_if_missing() {
+    let server_runs =
         std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).join("pulse/native").exists());
-    if runs
+    if server_runs
         && std::env::var_os("PULSE_COOKIE").is_none()
         && let Some(home) = std::env::home_dir()
-        && let Err(error) = make_in(&home)
+        && let Err(error) = create_in(&home)
     {
         tracing::debug!(%error, "cannot create a PulseAudio cookie");
     }
 }
 
-fn make_in(home: &Path) -> io::Result<()> {
+fn create_in(home: &Path) -> io::Result<()> {
     let folder = home.join(".config/pulse");
     let path = folder.join("cookie");
     if path.exists() || home.join(".pulse-cookie").exists() {
@@ -42,14 +42,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_is_created_once_and_readable_by_the_user_alone() {
+    fn a_cookie_is_created_once_and_only_the_user_can_read_it() {
         let home = tempfile::tempdir().unwrap();
-        make_in(home.path()).unwrap();
+        create_in(home.path()).unwrap();
         let path = home.path().join(".config/pulse/cookie");
         let first = std::fs::read(&path).unwrap();
         assert_eq!(first.len(), LENGTH);
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        make_in(home.path()).unwrap();
+        create_in(home.path()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), first);
     }
 
@@ -57,7 +57,7 @@ mod tests {
     fn an_existing_cookie_is_kept() {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join(".pulse-cookie"), [7; LENGTH]).unwrap();
-        make_in(home.path()).unwrap();
+        create_in(home.path()).unwrap();
         assert!(!home.path().join(".config").exists());
     }
 }

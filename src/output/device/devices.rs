@@ -11,22 +11,22 @@ pub struct DeviceInfo {
     pub host: &'static str,
     /// Its name; the configured device may be any part of it.
     pub name: String,
-    /// Its sample rate and channels, such as `48000 Hz, 2 channels`, or why it cannot be opened.
+    /// Its sample rate and number of channels, such as `48000 Hz, 2 channels`, or why it cannot be opened.
     pub format: Result<String, String>,
 }
 
-/// All output devices of all systems, in the order in which the systems are tried; an entry without name and format
-/// represents a system that has no devices or does not respond.
+/// Returns the output devices of all audio systems, in the order in which the systems are tried. An entry without a
+/// name and format represents a system that has no devices or does not respond.
 #[must_use]
 pub fn devices() -> Vec<DeviceInfo> {
     jack::set_logger(jack::LoggerType::None);
     quiet_alsa();
-    cpal::ALL_HOSTS.iter().flat_map(|id| of_host(*id)).collect()
+    cpal::ALL_HOSTS.iter().flat_map(|id| host_devices(*id)).collect()
 }
 
-fn of_host(id: cpal::HostId) -> Vec<DeviceInfo> {
+fn host_devices(id: cpal::HostId) -> Vec<DeviceInfo> {
     let devices = cpal::host_from_id(id).and_then(|host| host.output_devices().map(Iterator::collect::<Vec<_>>));
-    let none = |why: String| vec![DeviceInfo { host: id.name(), name: String::new(), format: Err(why) }];
+    let none = |reason: String| vec![DeviceInfo { host: id.name(), name: String::new(), format: Err(reason) }];
     match devices {
         Ok(devices) if devices.is_empty() => none("no device found, or no server is running".to_owned()),
         Ok(devices) => devices.iter().map(|device| describe(id.name(), device)).collect(),

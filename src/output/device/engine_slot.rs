@@ -1,5 +1,5 @@
 //! The slot that holds the engine while a stream plays: the callback takes the engine for each block and puts it back,
-//! and the supervisor can take it away. Neither waits for the other, so a hung callback does not block the engine.
+//! and the supervisor can take it away. Neither waits for the other, so a hung callback does not block the supervisor.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -12,18 +12,18 @@ use crate::engine::Engine;
 #[derive(Default)]
 pub(super) struct EngineSlot {
     engine: AtomicCell<Option<Box<Engine>>>,
-    /// Whether the stream has the engine, even while the callback is using it.
+    /// Whether the engine belongs to the stream, even while the callback is using it.
     occupied: AtomicBool,
     /// Whether to fade out, because the engine is about to be taken away.
     leaving: AtomicBool,
     faded: AtomicBool,
-    /// Frames requested by the stream, at 48 kHz, with or without an engine.
+    /// Frames at 48 kHz requested by the stream, with or without an engine.
     requested: AtomicU64,
 }
 
 impl std::fmt::Debug for EngineSlot {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The engine cannot be inspected without taking it.
+        // The engine cannot be inspected without being taken.
         formatter.debug_struct("EngineSlot").field("occupied", &self.occupied).finish_non_exhaustive()
     }
 }
@@ -35,7 +35,7 @@ impl EngineSlot {
         self.engine.store(Some(engine));
     }
 
-    /// Takes the engine away; `None` while the callback is using it, for less than a block.
+    /// Takes the engine away. Returns `None` while the callback is using it, which takes less than a block.
     pub(super) fn remove(&self) -> Option<Box<Engine>> {
         let engine = self.engine.take();
         if engine.is_some() {
@@ -50,33 +50,33 @@ impl EngineSlot {
         self.faded.load(Relaxed)
     }
 
-    /// Frames requested by the stream so far.
+    /// Returns how many frames at 48 kHz the stream has requested so far.
     pub(super) fn requested(&self) -> u64 {
         self.requested.load(Relaxed)
     }
 
-    /// For the callback: counts requested frames and returns whether the stream has the engine.
+    /// Counts requested frames, on behalf of the callback; returns whether the engine belongs to the stream.
     pub(super) fn count(&self, frames: u64) -> bool {
         self.requested.fetch_add(frames, Relaxed);
         self.occupied.load(Relaxed)
     }
 
-    /// For the callback: whether to fade out.
+    /// Returns whether the callback is to fade out.
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving.load(Relaxed)
     }
 
-    /// For the callback: reports that the fade-out has been played.
+    /// Reports, on behalf of the callback, that the fade-out has been played.
     pub(super) fn set_faded(&self) {
         self.faded.store(true, Relaxed);
     }
 
-    /// For the callback: takes the engine for a block.
+    /// Takes the engine, on behalf of the callback, for a block.
     pub(super) fn borrow(&self) -> Option<Box<Engine>> {
         self.engine.take()
     }
 
-    /// For the callback: puts the engine back.
+    /// Puts the engine back, on behalf of the callback.
     pub(super) fn give_back(&self, engine: Box<Engine>) {
         // Nothing else inserts an engine in the meantime, so none is dropped.
         self.engine.store(Some(engine));

@@ -12,7 +12,7 @@ use super::status::OutputStatus;
 use crate::engine::{Engine, QUANTUM};
 use crate::units::SAMPLE_RATE;
 
-/// Fade-in when the engine arrives, and fade-out before it is taken away, in seconds.
+/// Duration of the fade-in once there is an engine and of the fade-out before it is taken away, in seconds.
 const FADE: f32 = 0.01;
 
 /// Fills the device's buffers.
@@ -24,20 +24,20 @@ pub(super) struct Feed {
     /// 48 kHz frames per device frame.
     ratio: f64,
     status: Arc<OutputStatus>,
-    /// The engine's frames for the resampler.
-    waiting: [f32; 2 * QUANTUM],
-    taken: usize,
-    /// The fade's gain, and its change per device frame.
-    level: f32,
+    /// The engine's frames that the resampler reads, and how many of their samples it has read.
+    rendered: [f32; 2 * QUANTUM],
+    read: usize,
+    /// The gain of the fade, and its change per device frame.
+    gain: f32,
     step: f32,
-    /// Device frames that the device may still hold, and thus drop when the stream is closed.
-    held: usize,
+    /// Frames that the device may have buffered, and drops when the stream is closed.
+    buffered: usize,
     /// Device frames of silence since the fade-out.
     silent: usize,
 }
 
 impl Feed {
-    /// Creates a feed for a device of `rate` frames per second and any number of channels.
+    /// Creates a feed for a device with this sample rate and any number of channels.
     pub(super) fn new(slot: Arc<EngineSlot>, rate: u32, channels: u16, status: Arc<OutputStatus>) -> Self {
         Self {
             slot,
@@ -45,21 +45,22 @@ impl Feed {
             channels: usize::from(channels).max(1),
             ratio: f64::from(SAMPLE_RATE) / f64::from(rate),
             status,
-            waiting: [0.0; 2 * QUANTUM],
-            taken: 2 * QUANTUM,
-            level: 0.0,
+            rendered: [0.0; 2 * QUANTUM],
+            read: 2 * QUANTUM,
+            gain: 0.0,
             step: 1.0 / (FADE * rate as f32),
-            held: 0,
+            buffered: 0,
             silent: 0,
         }
     }
 
-    /// Reports at the start of a callback how many device frames it requests, and how many will be played before them.
+    /// Begins a callback that requests `frames` device frames, before which `latency` device frames are still to be
+    /// played.
     pub(super) fn announce(&mut self, frames: usize, latency: usize) {
-        // Servers hold up to two more blocks.
-        self.held = latency + 2 * frames;
+        // Servers buffer up to two more blocks.
+        self.buffered = latency + 2 * frames;
         let frames = (frames as f64 * self.ratio).ceil();
-        // A stream that resumes after it was given up has nothing to report.
+        // A stream without the engine, such as one that resumes after it was given up, does not change the status.
         if self.slot.count(frames as u64) {
             self.status.block_frames.store(frames as u32, Relaxed);
             self.status.callbacks.fetch_add(1, Relaxed);
@@ -68,55 +69,56 @@ impl Feed {
 
     /// Fills a buffer of interleaved frames, with silence while there is no engine.
     pub(super) fn fill<T: Sample + FromSample<f32>>(&mut self, out: &mut [T]) {
-        let leaving = self.slot.is_leaving();
-        self.silent = if leaving && self.level == 0.0 { self.silent + out.len() / self.channels } else { 0 };
+        let is_leaving = self.slot.is_leaving();
+        self.silent = if is_leaving && self.gain == 0.0 { self.silent + out.len() / self.channels } else { 0 };
         if let Some(mut engine) = self.slot.borrow() {
             // After the fade-out, the engine continues inaudibly, so that its clock does not wait for the device.
-            self.play(&mut engine, out, if leaving { 0.0 } else { 1.0 });
+            self.play(&mut engine, out, if is_leaving { 0.0 } else { 1.0 });
             self.slot.give_back(engine);
         } else {
-            self.level = 0.0;
+            self.gain = 0.0;
             out.fill(T::EQUILIBRIUM);
         }
-        if self.silent > self.held {
+        if self.silent > self.buffered {
             self.slot.set_faded();
         }
     }
 
     fn play<T: Sample + FromSample<f32>>(&mut self, engine: &mut Engine, out: &mut [T], target: f32) {
         let mut stereo = [0.0; 2 * QUANTUM];
-        for part in out.chunks_mut(QUANTUM * self.channels) {
-            let stereo = &mut stereo[..2 * (part.len() / self.channels)];
+        for chunk in out.chunks_mut(QUANTUM * self.channels) {
+            let stereo = &mut stereo[..2 * (chunk.len() / self.channels)];
             match &mut self.resampler {
                 None => engine.render(stereo),
                 Some(resampler) => {
                     for frame in stereo.chunks_exact_mut(2) {
-                        let next = || pull(engine, &mut self.waiting, &mut self.taken);
+                        let next = || pull(engine, &mut self.rendered, &mut self.read);
                         frame.copy_from_slice(&resampler.next(next));
                     }
                 }
             }
-            for (frame, stereo) in part.chunks_mut(self.channels).zip(stereo.chunks_exact(2)) {
-                self.level += (target - self.level).clamp(-self.step, self.step);
-                spread(frame, [self.level * stereo[0], self.level * stereo[1]]);
+            for (frame, stereo) in chunk.chunks_mut(self.channels).zip(stereo.chunks_exact(2)) {
+                self.gain += (target - self.gain).clamp(-self.step, self.step);
+                write_frame(frame, [self.gain * stereo[0], self.gain * stereo[1]]);
             }
         }
     }
 }
 
-/// The engine's next frame; the engine renders a quantum at a time.
-fn pull(engine: &mut Engine, waiting: &mut [f32; 2 * QUANTUM], taken: &mut usize) -> [f32; 2] {
-    if *taken == waiting.len() {
-        engine.render(waiting);
-        *taken = 0;
+/// Returns the engine's next frame; the engine renders one quantum at a time.
+fn pull(engine: &mut Engine, rendered: &mut [f32; 2 * QUANTUM], read: &mut usize) -> [f32; 2] {
+    if *read == rendered.len() {
+        engine.render(rendered);
+        *read = 0;
     }
-    let frame = [waiting[*taken], waiting[*taken + 1]];
-    *taken += 2;
+    let frame = [rendered[*read], rendered[*read + 1]];
+    *read += 2;
     frame
 }
 
-/// Writes a frame to any number of channels: mono gets the mix, more than two channels use the first two.
-fn spread<T: Sample + FromSample<f32>>(out: &mut [T], [left, right]: [f32; 2]) {
+/// Writes a stereo frame to any number of channels: a single channel receives the mean of both; with more than two,
+/// the first two are used.
+fn write_frame<T: Sample + FromSample<f32>>(out: &mut [T], [left, right]: [f32; 2]) {
     match out {
         [] => {}
         [mono] => *mono = T::from_sample(0.5 * (left + right)),
@@ -137,7 +139,8 @@ mod tests {
     use crate::event::{EngineCommand, QueuedCommand};
     use crate::music::theory::Voice;
 
-    fn sounding() -> Box<Engine> {
+    /// Returns an engine that plays a note.
+    fn playing_engine() -> Box<Engine> {
         let (ports, mut ends) = ports();
         let command = EngineCommand::NoteOn { voice: Voice::Pad, note: 60, velocity: 1.0 };
         ends.commands.try_push(QueuedCommand { number: 0, frame: 0, command }).unwrap();
@@ -146,53 +149,53 @@ mod tests {
 
     fn fill<T: Sample + FromSample<f32>>(rate: u32, channels: u16, frames: usize) -> Vec<T> {
         let slot = Arc::new(EngineSlot::default());
-        slot.insert(sounding());
+        slot.insert(playing_engine());
         let mut feed = Feed::new(Arc::clone(&slot), rate, channels, Arc::default());
         let mut out = vec![T::EQUILIBRIUM; frames * usize::from(channels)];
-        for part in out.chunks_mut(333 * usize::from(channels)) {
-            feed.fill(part);
+        for chunk in out.chunks_mut(333 * usize::from(channels)) {
+            feed.fill(chunk);
         }
         assert!(slot.remove().is_some());
         out
     }
 
-    /// The largest step from a frame to the next, of the left channel.
-    fn largest_step(sound: &[f32]) -> f32 {
-        let left: Vec<f32> = sound.iter().step_by(2).copied().collect();
+    /// Returns the largest step between consecutive samples of the left channel.
+    fn largest_step(samples: &[f32]) -> f32 {
+        let left: Vec<f32> = samples.iter().step_by(2).copied().collect();
         left.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
     }
 
     #[test]
-    fn the_engine_comes_and_goes_without_a_click() {
+    fn the_engine_fades_in_and_out_without_a_click() {
         let slot = Arc::new(EngineSlot::default());
         let mut feed = Feed::new(Arc::clone(&slot), 48_000, 2, Arc::default());
-        let mut engine = sounding();
-        let mut heard = vec![0.0; 2 * 48_000];
-        engine.render(&mut heard);
-        let usual = largest_step(&heard);
+        let mut engine = playing_engine();
+        let mut expected = vec![0.0; 2 * 48_000];
+        engine.render(&mut expected);
+        let expected_step = largest_step(&expected);
         feed.announce(480, 100);
         let mut play = |frames: usize| {
             let mut out = vec![1.0f32; 2 * frames];
-            out.chunks_mut(2 * 480).for_each(|part| feed.fill(part));
+            out.chunks_mut(2 * 480).for_each(|chunk| feed.fill(chunk));
             out
         };
-        let mut sound = play(960);
-        assert!(sound.iter().all(|sample| *sample == 0.0), "there is no engine");
+        let mut samples = play(960);
+        assert!(samples.iter().all(|sample| *sample == 0.0), "there is no engine");
         slot.insert(engine);
-        sound.extend(play(4800));
+        samples.extend(play(4800));
         assert!(!slot.fade());
-        // What the device holds must be silent before the stream may be closed.
-        sound.extend(play(480 + 960));
+        // What the device has buffered must be silent before the stream may be closed.
+        samples.extend(play(480 + 960));
         assert!(!slot.fade());
-        sound.extend(play(480));
+        samples.extend(play(480));
         assert!(slot.fade());
         let engine = slot.remove().unwrap();
         let played = engine.status().frame();
-        sound.extend(play(960));
+        samples.extend(play(960));
         assert_eq!(engine.status().frame(), played);
-        assert!(sound.iter().any(|sample| sample.abs() > 0.01));
-        assert!(largest_step(&sound) < 1.5 * usual, "{} against {usual}", largest_step(&sound));
-        assert!(sound[sound.len() - 2000..].iter().all(|sample| *sample == 0.0));
+        assert!(samples.iter().any(|sample| sample.abs() > 0.01));
+        assert!(largest_step(&samples) < 1.5 * expected_step, "{} against {expected_step}", largest_step(&samples));
+        assert!(samples[samples.len() - 2000..].iter().all(|sample| *sample == 0.0));
     }
 
     #[test]
@@ -211,7 +214,7 @@ mod tests {
                 });
             };
             call();
-            slot.insert(sounding());
+            slot.insert(playing_engine());
             (0..100).for_each(|_| call());
             while !slot.fade() {
                 call();

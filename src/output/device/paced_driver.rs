@@ -1,4 +1,4 @@
-//! Silent playback in real time: the null output, and any output while its device is lost.
+//! Silent playback in real time, for the null output and while the device is lost.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -8,10 +8,11 @@ use super::status::OutputStatus;
 use crate::engine::Engine;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Lag beyond which blocks are skipped, so that the music continues where it stopped after the machine was suspended.
+/// Lag beyond which the pace starts anew rather than catching up, so that after a suspension of the machine, the music
+/// continues where it stopped.
 const MAX_LAG: Duration = Duration::from_millis(500);
 
-/// Requests blocks from the engine when they are due.
+/// Makes the engine render blocks when they are due.
 #[derive(Debug)]
 pub(super) struct PacedDriver {
     block: Vec<f32>,
@@ -20,13 +21,13 @@ pub(super) struct PacedDriver {
 }
 
 impl PacedDriver {
-    /// Starts now, in blocks of `frames`.
+    /// Starts now, with blocks of `frames` frames.
     pub(super) fn new(frames: u32) -> Self {
         let frames = frames.clamp(64, SAMPLE_RATE);
         Self { block: vec![0.0; 2 * frames as usize], started: Instant::now(), played: 0 }
     }
 
-    /// Plays one block once it is due.
+    /// Waits until the next block is due, and plays it silently.
     pub(super) fn play(&mut self, engine: &mut Engine, status: &OutputStatus) {
         let due = self.started + Duration::from_secs_f64(frames_to_seconds(self.played));
         let now = Instant::now();

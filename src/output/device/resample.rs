@@ -1,16 +1,16 @@
-//! Resamples from 48 kHz to the device's rate with a windowed sinc, evaluated at the position of each output frame.
+//! Resampling from 48 kHz to the device's rate with a windowed sinc, evaluated at the position of each output frame.
 //!
 //! `dasp`'s sinc interpolator is not used: with 32, 64 and 128 taps alike, a 1 kHz tone at 44.1 kHz is only 22 dB and
-//! an 8 kHz tone only 2 dB above its error (here more than 75 dB, see the tests). Nor does it filter when converting to
-//! a lower rate, so that at 32 kHz a 20 kHz tone is aliased and only 3 dB softer.
+//! an 8 kHz tone only 2 dB above its error (here more than 75 dB, see the tests). Neither does it filter when
+//! converting to a lower rate, so at 32 kHz a 20 kHz tone is aliased and only 3 dB softer.
 
 use std::f64::consts::PI;
 
 use crate::units::SAMPLE_RATE;
 
-/// Input frames per output frame.
+/// Input frames from which each output frame is computed.
 const TAPS: usize = 32;
-/// Tabulated positions between two input frames; in between, the sinc is interpolated linearly.
+/// Tabulated positions between two input frames; between these, the sinc is interpolated linearly.
 const PHASES: usize = 256;
 /// Shape of the Kaiser window: about 90 dB of stop-band attenuation (Kaiser 1974).
 const BETA: f64 = 9.0;
@@ -18,16 +18,16 @@ const BETA: f64 = 9.0;
 /// A stereo resampler that pulls its input frame by frame.
 #[derive(Debug)]
 pub(super) struct Resampler {
-    /// Input frames per output frame.
+    /// Input frames between two output frames.
     step: f64,
-    /// Position of the next output frame after the oldest half of the history, in input frames.
+    /// Position of the next output frame, in input frames after the older half of the history.
     position: f64,
     history: [[f32; 2]; TAPS],
     next: usize,
     table: Box<[[f32; TAPS]]>,
 }
 
-/// The modified Bessel function of the first kind, order zero.
+/// Returns the modified Bessel function of the first kind, order zero.
 fn bessel(x: f64) -> f64 {
     let (mut sum, mut term, mut n) = (1.0, 1.0, 1.0);
     while term > sum * 1e-12 {
@@ -39,11 +39,10 @@ fn bessel(x: f64) -> f64 {
 }
 
 impl Resampler {
-    /// Creates a resampler for a device of `rate` frames per second.
+    /// Creates a resampler for a device with this sample rate.
     pub(super) fn new(rate: u32) -> Self {
         let step = f64::from(SAMPLE_RATE) / f64::from(rate);
-        // For a lower rate, filter out what it cannot represent, from slightly below its limit, as the window is not
-        // ideal.
+        // Filters out what a lower rate cannot represent, from slightly below its limit, as the window is not ideal.
         let cutoff = 0.94 * (1.0 / step).min(1.0);
         let half = TAPS as f64 / 2.0;
         let tap = |phase: usize, n: usize| {
@@ -60,7 +59,7 @@ impl Resampler {
         Self { step, position: 1.0, history: [[0.0; 2]; TAPS], next: 0, table: (0..=PHASES).map(row).collect() }
     }
 
-    /// The next output frame, pulling as many input frames as needed.
+    /// Returns the next output frame, pulling as many input frames as needed.
     pub(super) fn next(&mut self, mut input: impl FnMut() -> [f32; 2]) -> [f32; 2] {
         while self.position >= 1.0 {
             self.history[self.next] = input();
@@ -69,11 +68,11 @@ impl Resampler {
         }
         let exact = self.position * PHASES as f64;
         let phase = exact as usize;
-        let share = (exact - phase as f64) as f32;
-        let (near, far) = (&self.table[phase], &self.table[phase + 1]);
+        let fraction = (exact - phase as f64) as f32;
+        let (below, above) = (&self.table[phase], &self.table[phase + 1]);
         let mut out = [0.0; 2];
-        for (n, (near, far)) in near.iter().zip(far).enumerate() {
-            let weight = near + share * (far - near);
+        for (n, (below, above)) in below.iter().zip(above).enumerate() {
+            let weight = below + fraction * (above - below);
             let frame = self.history[(self.next + n) % TAPS];
             out[0] += weight * frame[0];
             out[1] += weight * frame[1];
@@ -87,8 +86,8 @@ impl Resampler {
 mod tests {
     use super::*;
 
-    /// Signal-to-error ratio of a tone at `hz` in decibels, for the best phase.
-    fn quality(rate: u32, hz: f64) -> f64 {
+    /// Returns the signal-to-error ratio of a tone in decibels, for the phase that fits best.
+    fn signal_to_error(rate: u32, hz: f64) -> f64 {
         let mut resampler = Resampler::new(rate);
         let mut frame = 0.0;
         let mut input = || {
@@ -98,25 +97,25 @@ mod tests {
         };
         let out: Vec<f64> = (0..24_000).map(|_| f64::from(resampler.next(&mut input)[0])).skip(200).collect();
         let (mut cosine, mut sine) = (0.0, 0.0);
-        let turn = |n: usize| 2.0 * PI * hz * n as f64 / f64::from(rate);
+        let angle = |n: usize| 2.0 * PI * hz * n as f64 / f64::from(rate);
         // Fits the tone by least squares; exact enough over whole periods.
-        let whole = rate as usize / 5;
-        for (n, value) in out.iter().take(whole).enumerate() {
-            cosine += value * turn(n).cos() * 2.0 / whole as f64;
-            sine += value * turn(n).sin() * 2.0 / whole as f64;
+        let frames = rate as usize / 5;
+        for (n, value) in out.iter().take(frames).enumerate() {
+            cosine += value * angle(n).cos() * 2.0 / frames as f64;
+            sine += value * angle(n).sin() * 2.0 / frames as f64;
         }
-        let error: f64 = (out.iter().take(whole).enumerate())
-            .map(|(n, value)| (value - cosine * turn(n).cos() - sine * turn(n).sin()).powi(2))
+        let error: f64 = (out.iter().take(frames).enumerate())
+            .map(|(n, value)| (value - cosine * angle(n).cos() - sine * angle(n).sin()).powi(2))
             .sum();
-        10.0 * ((cosine * cosine + sine * sine) / 2.0 * whole as f64 / error).log10()
+        10.0 * ((cosine * cosine + sine * sine) / 2.0 * frames as f64 / error).log10()
     }
 
     #[test]
-    fn tones_survive() {
+    fn tones_are_reproduced_accurately() {
         for rate in [44_100, 32_000, 88_200, 96_000] {
             for hz in [100.0, 1000.0, 8000.0] {
-                let quality = quality(rate, hz);
-                assert!(quality > 75.0, "{hz} Hz at {rate}: {quality} dB");
+                let decibels = signal_to_error(rate, hz);
+                assert!(decibels > 75.0, "{hz} Hz at {rate}: {decibels} dB");
             }
         }
     }
@@ -124,13 +123,13 @@ mod tests {
     #[test]
     fn input_is_consumed_at_the_right_rate() {
         let mut resampler = Resampler::new(44_100);
-        let mut taken = 0;
+        let mut consumed = 0;
         for _ in 0..44_100 {
             resampler.next(|| {
-                taken += 1;
+                consumed += 1;
                 [0.0; 2]
             });
         }
-        assert!((47_999..=48_001).contains(&taken), "{taken}");
+        assert!((47_999..=48_001).contains(&consumed), "{consumed}");
     }
 }

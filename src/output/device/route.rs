@@ -1,4 +1,4 @@
-//! Output routes and how to open them.
+//! Output routes, and how to open them.
 
 mod cpal_device;
 mod jack_client;
@@ -29,14 +29,14 @@ pub enum AudioError {
         source: cpal::Error,
     },
     /// There is no such device.
-    #[error("{host}: no output device name contains {wanted:?}; available: {found}")]
+    #[error("{host}: no output device name contains {requested:?}; available: {available}")]
     NoDevice {
         /// The audio system.
         host: &'static str,
-        /// The requested name.
-        wanted: String,
+        /// The requested part of a name.
+        requested: String,
         /// The available names.
-        found: String,
+        available: String,
     },
     /// The device exists but cannot be opened.
     #[error("{device}: {source}")]
@@ -65,13 +65,13 @@ pub enum AudioError {
 pub(super) enum Route {
     /// A JACK server.
     Jack,
-    /// An audio system, and optionally a device.
+    /// An audio system, and optionally one of its devices.
     Device { host: HostId, device: Option<String> },
     /// The null output.
     Null,
 }
 
-/// The routes to try for a configuration, best first.
+/// Returns the routes to try for a configuration, the best first.
 pub(super) fn routes(host: AudioHost, device: Option<&str>) -> Vec<Route> {
     let via = |host| Route::Device { host, device: device.map(str::to_owned) };
     let pipewire = || {
@@ -96,17 +96,17 @@ pub(super) fn routes(host: AudioHost, device: Option<&str>) -> Vec<Route> {
 }
 
 impl Route {
-    /// Opens the route and starts playing the engine in `slot`. Blocks for as long as the server does.
+    /// Opens the route and starts playing the engine in `slot`. Blocks for as long as the audio server does.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// If it cannot be opened.
     pub(super) fn start(
         &self,
         block_frames: Option<u32>,
         slot: &Arc<EngineSlot>,
         status: &Arc<OutputStatus>,
         faults: &SyncSender<Fault>,
-    ) -> Result<Running, AudioError> {
+    ) -> Result<OpenStream, AudioError> {
         match self {
             Self::Null => Err(AudioError::NoRoute(Vec::new())),
             Self::Jack => jack_client::start(Arc::clone(slot), status, faults),
@@ -122,9 +122,9 @@ impl Route {
 pub(super) enum Fault {
     /// The stream is lost.
     Lost(String),
-    /// The stream may be lost, unless it keeps playing.
-    Doubtful(String),
-    /// Worth logging; the stream keeps playing.
+    /// The stream is lost unless it keeps playing.
+    Suspected(String),
+    /// The stream keeps playing; the message is only logged.
     Notice(String),
 }
 
@@ -135,10 +135,11 @@ pub(super) trait Stream {
 }
 
 /// A playing stream.
-pub(super) struct Running {
+pub(super) struct OpenStream {
     pub(super) stream: Box<dyn Stream>,
+    /// The name of the output, for the status.
     pub(super) name: String,
-    /// Set when a loss cannot be reported in any other way.
+    /// Set by a driver that cannot report the loss of the stream as a [`Fault`].
     pub(super) lost: Arc<AtomicBool>,
 }
 

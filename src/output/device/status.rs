@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::event::health::Losses;
 
-/// The output's state; the callback writes the counters, the supervisor the rest.
+/// The output's status; the callback writes the counters, the supervisor the rest.
 #[derive(Debug, Default)]
 pub struct OutputStatus {
     pub(super) connected: AtomicBool,
@@ -23,37 +23,38 @@ impl OutputStatus {
         Self { losses, ..Self::default() }
     }
 
-    /// Whether audio goes to a device, or to the null output by choice.
+    /// Returns whether audio goes to a device, or to the null output by configuration.
     #[must_use]
-    pub fn connected(&self) -> bool {
+    pub fn is_connected(&self) -> bool {
         self.connected.load(Relaxed)
     }
 
-    /// Whether the output has failed for good: a driver has not returned the engine, and only a restart helps.
+    /// Returns whether the output has failed for good: a driver does not return the engine, and only a restart helps.
     #[must_use]
-    pub fn failed(&self) -> bool {
+    pub fn has_failed(&self) -> bool {
         self.failed.load(Relaxed)
     }
 
-    /// Whether the output is silent: the null output.
+    /// Returns whether the output is the null output, which is silent.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.null.load(Relaxed)
     }
 
-    /// Number of callbacks.
+    /// Returns the number of callbacks so far.
     #[must_use]
     pub fn callbacks(&self) -> u64 {
         self.callbacks.load(Relaxed)
     }
 
-    /// Frames of the latest callback, at 48 kHz: how far ahead of the playhead the next one may reach.
+    /// Returns how many frames at 48 kHz the latest callback requested; the next one may reach this far ahead of the
+    /// playhead.
     #[must_use]
     pub fn block_frames(&self) -> u32 {
         self.block_frames.load(Relaxed)
     }
 
-    /// The current output in words, such as `JACK: melos-audio, 48000 Hz, 256 frames per block`.
+    /// Returns a description of the current output, such as `JACK: melos-audio, 48000 Hz, 256 frames per block`.
     #[must_use]
     pub fn name(&self) -> String {
         self.name.lock().map(|name| name.clone()).unwrap_or_default()

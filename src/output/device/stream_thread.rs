@@ -1,4 +1,4 @@
-//! Runs a stream on its own thread, since opening, polling and closing it can each hang together with the audio server.
+//! Runs a stream on its own thread, because opening, polling and closing it can each hang if the audio server does.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::time::{Duration, Instant};
 
 use super::engine_slot::EngineSlot;
-use super::route::{AudioError, Fault, Route, Running};
+use super::route::{AudioError, Fault, OpenStream, Route};
 use super::status::OutputStatus;
 use crate::threads;
 
@@ -14,17 +14,17 @@ use crate::threads;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Capacity of the fault queue.
 const FAULT_CAPACITY: usize = 16;
-/// Maximum threads that may hang at a time.
+/// Maximum number of stream threads at a time, including those that hang.
 const MAX_THREADS: usize = 8;
 
-/// A stream, from the attempt to open it onwards; dropping this closes the stream once the server releases it.
+/// A stream, from the attempt to open it onwards; when dropped, the stream is closed as soon as the server allows it.
 pub(super) struct StreamThread {
     pub(super) slot: Arc<EngineSlot>,
     started: Instant,
-    answer: Receiver<Result<String, AudioError>>,
+    result: Receiver<Result<String, AudioError>>,
     faults: Receiver<Fault>,
-    /// Held until the thread ends.
-    open: SyncSender<()>,
+    /// Dropped to close the stream.
+    keep_open: SyncSender<()>,
 }
 
 /// Counts stream threads, including those that hang.
@@ -34,7 +34,7 @@ impl StreamThread {
     /// Starts opening a stream without waiting for it.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// If no thread can be started.
     pub(super) fn open(
         route: &Route,
         block_frames: Option<u32>,
@@ -45,46 +45,47 @@ impl StreamThread {
             return Err(AudioError::Hung);
         }
         let slot = Arc::new(EngineSlot::default());
-        let (opened, answer) = sync_channel(1);
+        let (opened, result) = sync_channel(1);
         let (report, faults) = sync_channel(FAULT_CAPACITY);
-        let (open, closed) = sync_channel(0);
-        let (route, alive) = (route.clone(), Arc::clone(threads));
-        let (own, status, last) = (Arc::clone(&slot), Arc::clone(status), report.clone());
+        let (keep_open, closed) = sync_channel(0);
+        let (route, thread_count) = (route.clone(), Arc::clone(threads));
+        let (thread_slot, status, report_panic) = (Arc::clone(&slot), Arc::clone(status), report.clone());
         let run = move || {
-            match route.start(block_frames, &own, &status, &report) {
-                Ok(running) => serve(running, &opened, &closed, &report),
+            match route.start(block_frames, &thread_slot, &status, &report) {
+                Ok(open_stream) => serve(open_stream, &opened, &closed, &report),
                 Err(error) => drop(opened.try_send(Err(error))),
             }
-            drop(alive);
+            drop(thread_count);
         };
-        let lost = move || drop(last.try_send(Fault::Lost("the stream's thread panicked".to_owned())));
-        threads::spawn_unrestartable("melos-stream", run, lost).map_err(AudioError::Thread)?;
-        Ok(Self { slot, started: Instant::now(), answer, faults, open })
+        let panicked = move || drop(report_panic.try_send(Fault::Lost("the stream's thread panicked".to_owned())));
+        threads::spawn_unrestartable("melos-stream", run, panicked).map_err(AudioError::Thread)?;
+        Ok(Self { slot, started: Instant::now(), result, faults, keep_open })
     }
 
-    /// The result of the attempt: the stream, or why there is none; `None` while the server has not responded.
-    pub(super) fn answer(&self) -> Option<Result<String, AudioError>> {
-        match self.answer.try_recv() {
-            Ok(answer) => Some(answer),
+    /// Returns the result of the attempt, once: the name of the output, or why the stream could not be opened. Returns
+    /// `None` while the server has not responded.
+    pub(super) fn result(&self) -> Option<Result<String, AudioError>> {
+        match self.result.try_recv() {
+            Ok(result) => Some(result),
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => Some(Err(AudioError::Hung)),
         }
     }
 
-    /// Time since the attempt began.
-    pub(super) fn age(&self) -> Duration {
+    /// Returns the time since the attempt began.
+    pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// The driver's reports since the last call.
+    /// Returns the faults reported since the last call.
     pub(super) fn faults(&self) -> impl Iterator<Item = Fault> {
         self.faults.try_iter()
     }
 
-    /// Closes the stream; the returned value reports when it is closed.
+    /// Starts closing the stream without waiting for it; the returned value tells when it is closed.
     pub(super) fn close(self) -> Closing {
-        drop(self.open);
-        Closing(self.answer)
+        drop(self.keep_open);
+        Closing(self.result)
     }
 }
 
@@ -92,24 +93,24 @@ impl StreamThread {
 pub(super) struct Closing(Receiver<Result<String, AudioError>>);
 
 impl Closing {
-    /// Whether the server has released it.
+    /// Returns whether the stream is closed.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.0.try_recv(), Err(TryRecvError::Disconnected))
     }
 }
 
-/// Keeps a stream open until it is no longer needed.
+/// Keeps a stream open until it is to be closed.
 fn serve(
-    mut running: Running,
+    mut open_stream: OpenStream,
     opened: &SyncSender<Result<String, AudioError>>,
     closed: &Receiver<()>,
     report: &SyncSender<Fault>,
 ) {
-    let _ = opened.try_send(Ok(running.name.clone()));
+    let _ = opened.try_send(Ok(open_stream.name.clone()));
     while let Err(RecvTimeoutError::Timeout) = closed.recv_timeout(POLL_INTERVAL) {
-        if running.lost.swap(false, Relaxed) {
+        if open_stream.lost.swap(false, Relaxed) {
             let _ = report.try_send(Fault::Lost("the server has stopped".to_owned()));
         }
-        running.stream.maintain();
+        open_stream.stream.maintain();
     }
 }

@@ -3,7 +3,7 @@
 mod playing;
 mod recovery;
 mod search;
-mod wanted;
+mod requested;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -22,70 +22,70 @@ use crate::event::health::Loss;
 use crate::files::config::AudioConfig;
 use crate::threads;
 
-use playing::{Condition, Playing};
+use playing::{Condition, PlayingStream};
 use recovery::{CLOSE_TIMEOUT, Recovery};
-use search::{Found, Search};
-use wanted::Wanted;
+use requested::RequestedConfig;
+use search::{Search, SearchStep};
 
-/// Maximum interval between checks of the stream.
+/// The longest interval between checks of the stream.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Frames per block without a device.
 const BLOCK: u32 = 512;
-/// Name of the output when there is none.
+/// Name of the output when there is no device.
 const NO_DEVICE: &str = "no device (null output)";
 
 /// The running output; dropping it stops the audio.
 #[derive(Debug)]
 pub struct Output {
     status: Arc<OutputStatus>,
-    wanted: Arc<Wanted>,
+    requested: Arc<RequestedConfig>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Option<Box<Engine>>>>,
 }
 
 impl Output {
-    /// Opens the first route that works and starts playing; reconnects automatically after a loss.
+    /// Opens the first route that works and starts playing. After a loss, reconnects automatically.
     ///
     /// # Errors
-    /// When none of the routes in `config` works; the engine is lost with it.
+    /// If none of the routes in `config` works; the engine is dropped.
     pub fn open(config: &AudioConfig, engine: Engine) -> Result<Self, AudioError> {
         let (status, stop) =
             (Arc::new(OutputStatus::new(Arc::clone(engine.status().losses()))), Arc::new(AtomicBool::new(false)));
-        let wanted = Arc::new(Wanted::new(config.clone()));
-        let (answer, answered) = sync_channel(1);
+        let requested = Arc::new(RequestedConfig::new(config.clone()));
+        let (opened, result) = sync_channel(1);
         let supervisor = Supervisor {
             config: config.clone(),
             status: Arc::clone(&status),
-            wanted: Arc::clone(&wanted),
+            requested: Arc::clone(&requested),
             stop: Arc::clone(&stop),
             threads: Threads::default(),
-            sound: Sound::Engine(Box::new(engine), None),
+            engine_location: EngineLocation::Supervisor(Box::new(engine), None),
             paced: None,
             search: None,
             recovery: Recovery::new(),
         };
-        let run = move || supervisor.run(&answer);
+        let run = move || supervisor.run(&opened);
         let thread = threads::spawn("melos-audio", run).map_err(AudioError::Thread)?;
-        match answered.recv() {
-            Ok(Ok(())) => Ok(Self { status, wanted, stop, thread: Some(thread) }),
+        match result.recv() {
+            Ok(Ok(())) => Ok(Self { status, requested, stop, thread: Some(thread) }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(AudioError::NoRoute(vec!["the audio thread has ended".to_owned()])),
         }
     }
 
-    /// The output's status.
+    /// Returns the output's status.
     #[must_use]
     pub fn status(&self) -> &Arc<OutputStatus> {
         &self.status
     }
 
-    /// Switches to another route, within half a second unless it takes longer to open; if none in the configuration
-    /// works, logs that and returns to the current route. Does not block.
+    /// Switches to a new configuration, within half a second unless its route takes longer to open. If none of its
+    /// routes works, that is logged, and the current route is opened again. Does not block.
     pub fn configure(&self, config: AudioConfig) {
-        self.wanted.set(config);
+        self.requested.set(config);
     }
 
-    /// Stops the audio and returns the engine; `None` if a driver does not release it.
+    /// Stops the audio and returns the engine, or `None` if a driver does not release it.
     #[must_use]
     pub fn close(mut self) -> Option<Box<Engine>> {
         self.stop()
@@ -104,22 +104,22 @@ impl Drop for Output {
 }
 
 /// Where the engine is.
-enum Sound {
-    /// With the supervisor, which plays it silently; and the stalled stream, if any, that may recover.
-    Engine(Box<Engine>, Option<Playing>),
+enum EngineLocation {
+    /// With the supervisor, which plays it silently; also, the stalled stream that may recover, if any.
+    Supervisor(Box<Engine>, Option<PlayingStream>),
     /// In a stream.
-    Stream(Playing),
-    /// Lost with a driver that hung or crashed.
+    Stream(PlayingStream),
+    /// Lost because a driver hung or crashed.
     Lost,
 }
 
 struct Supervisor {
     config: AudioConfig,
     status: Arc<OutputStatus>,
-    wanted: Arc<Wanted>,
+    requested: Arc<RequestedConfig>,
     stop: Arc<AtomicBool>,
     threads: Threads,
-    sound: Sound,
+    engine_location: EngineLocation,
     /// Paces the engine while it plays silently.
     paced: Option<PacedDriver>,
     search: Option<Search>,
@@ -127,40 +127,40 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn run(mut self, answer: &SyncSender<Result<(), AudioError>>) -> Option<Box<Engine>> {
+    fn run(mut self, opened: &SyncSender<Result<(), AudioError>>) -> Option<Box<Engine>> {
         self.search = Some(Search::new(&self.config, true, None));
-        // The first audio must not be played silently, so the engine waits for the first result.
+        // The beginning of the music must not be played silently, so the engine waits for the first result.
         let error = loop {
             match self.continue_search() {
                 None if self.stop.load(Relaxed) => break Some(AudioError::Hung),
                 None => thread::sleep(POLL_INTERVAL / 4),
-                Some(outcome) => break outcome.err(),
+                Some(result) => break result.err(),
             }
         };
         if let Some(error) = error {
-            let _ = answer.send(Err(error));
+            let _ = opened.send(Err(error));
             return None;
         }
-        let _ = answer.send(Ok(()));
+        let _ = opened.send(Ok(()));
         loop {
             if self.stop.load(Relaxed) {
-                return self.leave();
+                return self.shut_down();
             }
-            if let Some(config) = self.wanted.take() {
-                self.change(config);
+            if let Some(config) = self.requested.take() {
+                self.switch_to(config);
             }
-            self.watch();
+            self.check_stream();
             self.search_for_route();
-            match &mut self.sound {
-                Sound::Engine(engine, _) => {
+            match &mut self.engine_location {
+                EngineLocation::Supervisor(engine, _) => {
                     let block = self.config.block_frames.unwrap_or(BLOCK);
                     self.paced.get_or_insert_with(|| PacedDriver::new(block)).play(engine, &self.status);
                 }
-                Sound::Stream(_) => {
+                EngineLocation::Stream(_) => {
                     self.paced = None;
                     thread::sleep(POLL_INTERVAL);
                 }
-                Sound::Lost => {
+                EngineLocation::Lost => {
                     error!("the audio driver hangs and holds the engine; restart Melos");
                     self.status.failed.store(true, Relaxed);
                     return None;
@@ -169,22 +169,22 @@ impl Supervisor {
         }
     }
 
-    /// Starts another search when due, and continues the current one.
+    /// Starts a search if one is due, and continues the current one.
     fn search_for_route(&mut self) {
-        if self.search.is_none() && matches!(self.sound, Sound::Engine(_, None)) {
+        if self.search.is_none() && matches!(self.engine_location, EngineLocation::Supervisor(_, None)) {
             self.search = self.recovery.due(&self.config);
         }
-        let changing = self.search.as_ref().and_then(|search| search.config.clone());
+        let new_config = self.search.as_ref().and_then(|search| search.config.clone());
         match self.continue_search() {
             None => {}
             Some(Ok(())) => {
-                if let Some(config) = changing {
-                    self.wanted.applied(config.clone());
+                if let Some(config) = new_config {
+                    self.requested.set_current(config.clone());
                     self.config = config;
                     self.paced = None;
                 }
             }
-            Some(Err(error)) => match changing {
+            Some(Err(error)) => match new_config {
                 Some(_) => error!(%error, "cannot open the new output; keeping the current one"),
                 None => debug!(%error, "still no audio device"),
             },
@@ -199,20 +199,20 @@ impl Supervisor {
         let search = self.search.take()?;
         let block = search.config.as_ref().unwrap_or(&self.config).block_frames;
         match search.step(block, &self.status, &self.threads) {
-            Found::Nothing(search) => {
+            SearchStep::Continue(search) => {
                 self.search = Some(search);
                 None
             }
-            Found::Stream { route, stream, name } => {
+            SearchStep::Stream { route, stream, name } => {
                 self.play(route, stream, name);
                 Some(Ok(()))
             }
-            Found::Null { tried } => {
-                self.play_to_null_output(&tried);
+            SearchStep::Null { failures } => {
+                self.play_to_null_output(&failures);
                 Some(Ok(()))
             }
-            Found::NoRoute { is_whole, error } => {
-                self.recovery.failed(is_whole);
+            SearchStep::NoRoute { covers_all_routes, error } => {
+                self.recovery.search_failed(covers_all_routes);
                 Some(Err(error))
             }
         }
@@ -220,102 +220,110 @@ impl Supervisor {
 
     /// Gives the engine to a stream.
     fn play(&mut self, route: Route, stream: StreamThread, name: String) {
-        let Sound::Engine(engine, _) = std::mem::replace(&mut self.sound, Sound::Lost) else { return };
+        let EngineLocation::Supervisor(engine, _) = std::mem::replace(&mut self.engine_location, EngineLocation::Lost)
+        else {
+            return;
+        };
         info!(output = name, "playing");
         self.status.set_name(name);
         self.status.null.store(false, Relaxed);
         self.status.connected.store(true, Relaxed);
-        let mut playing = Playing::new(route, stream);
+        let mut playing = PlayingStream::new(route, stream);
         playing.give_engine(engine);
-        self.sound = Sound::Stream(playing);
+        self.engine_location = EngineLocation::Stream(playing);
     }
 
-    /// Continues without a device.
-    fn play_to_null_output(&mut self, tried: &[String]) {
-        let by_choice = tried.is_empty();
-        match tried.join("; ") {
-            _ if by_choice => info!("playing to the null output"),
+    /// Plays to the null output, given why the routes before it failed.
+    fn play_to_null_output(&mut self, failures: &[String]) {
+        let is_configured = failures.is_empty();
+        match failures.join("; ") {
+            _ if is_configured => info!("playing to the null output"),
             reasons => warn!(reasons, "no audio device available; playing to the null output until there is one"),
         }
         self.status.null.store(true, Relaxed);
-        self.status.connected.store(by_choice, Relaxed);
+        self.status.connected.store(is_configured, Relaxed);
         self.status.set_name(NO_DEVICE.to_owned());
         self.recovery.give_up_route();
     }
 
-    /// Checks the stream: takes the engine back from one that has stalled, and abandons one that is lost.
-    fn watch(&mut self) {
-        let (Sound::Stream(playing) | Sound::Engine(_, Some(playing))) = &mut self.sound else { return };
+    /// Checks the stream: takes the engine back from it if it has stalled, and closes it if it is lost.
+    fn check_stream(&mut self) {
+        let (EngineLocation::Stream(playing) | EngineLocation::Supervisor(_, Some(playing))) =
+            &mut self.engine_location
+        else {
+            return;
+        };
         let condition = playing.check();
-        self.sound = match (std::mem::replace(&mut self.sound, Sound::Lost), condition) {
-            (Sound::Engine(engine, Some(mut playing)), Condition::Resumed) => {
+        self.engine_location = match (std::mem::replace(&mut self.engine_location, EngineLocation::Lost), condition) {
+            (EngineLocation::Supervisor(engine, Some(mut playing)), Condition::Active) => {
                 info!("the audio server responds again");
                 playing.give_engine(engine);
                 self.status.connected.store(true, Relaxed);
-                Sound::Stream(playing)
+                EngineLocation::Stream(playing)
             }
-            (Sound::Stream(playing), Condition::Stalled) => {
+            (EngineLocation::Stream(playing), Condition::Stalled) => {
                 warn!("the audio server stalled; continuing silently until it responds");
                 self.status.connected.store(false, Relaxed);
                 match playing.take_engine() {
-                    Some(engine) => Sound::Engine(engine, Some(playing)),
-                    None => Sound::Lost,
+                    Some(engine) => EngineLocation::Supervisor(engine, Some(playing)),
+                    None => EngineLocation::Lost,
                 }
             }
-            (Sound::Engine(engine, Some(playing)), Condition::Lost(reason)) => {
-                self.lose(playing, &reason);
-                Sound::Engine(engine, None)
+            (EngineLocation::Supervisor(engine, Some(playing)), Condition::Lost(reason)) => {
+                self.close_lost(playing, &reason);
+                EngineLocation::Supervisor(engine, None)
             }
-            (Sound::Stream(playing), Condition::Lost(reason)) => {
+            (EngineLocation::Stream(playing), Condition::Lost(reason)) => {
                 let engine = playing.take_engine();
-                self.lose(playing, &reason);
-                engine.map_or(Sound::Lost, |engine| Sound::Engine(engine, None))
+                self.close_lost(playing, &reason);
+                engine.map_or(EngineLocation::Lost, |engine| EngineLocation::Supervisor(engine, None))
             }
-            (same, _) => same,
+            (unchanged, _) => unchanged,
         };
     }
 
-    fn lose(&mut self, playing: Playing, reason: &str) {
+    fn close_lost(&mut self, playing: PlayingStream, reason: &str) {
         self.status.connected.store(false, Relaxed);
         self.status.losses.add(Loss::Devices, 1);
         warn!(reason, "audio device lost; continuing silently until it returns");
         self.close(playing);
     }
 
-    fn close(&mut self, playing: Playing) {
-        self.recovery = Recovery::of(playing.route, playing.stream.close());
+    fn close(&mut self, playing: PlayingStream) {
+        self.recovery = Recovery::from_closing(playing.route, playing.stream.close());
     }
 
-    /// Leaves the current route for another.
-    fn change(&mut self, config: AudioConfig) {
+    /// Leaves the current route and searches for one in a new configuration.
+    fn switch_to(&mut self, config: AudioConfig) {
         let allow_null = self.status.null.load(Relaxed);
         self.search = Some(Search::new(&config, allow_null, Some(config.clone())));
-        match std::mem::replace(&mut self.sound, Sound::Lost) {
-            Sound::Engine(engine, playing) => {
+        match std::mem::replace(&mut self.engine_location, EngineLocation::Lost) {
+            EngineLocation::Supervisor(engine, playing) => {
                 if let Some(playing) = playing {
                     self.close(playing);
                 }
-                self.sound = Sound::Engine(engine, None);
+                self.engine_location = EngineLocation::Supervisor(engine, None);
             }
-            Sound::Stream(playing) => {
-                playing.fade();
+            EngineLocation::Stream(playing) => {
+                playing.fade_out();
                 let engine = playing.take_engine();
                 self.close(playing);
                 self.status.connected.store(false, Relaxed);
-                // If none of the new routes works, return to the old one at once.
-                self.recovery.hurry();
-                self.sound = engine.map_or(Sound::Lost, |engine| Sound::Engine(engine, None));
+                // If none of the new routes works, the old one is retried at once.
+                self.recovery.retry_now();
+                self.engine_location =
+                    engine.map_or(EngineLocation::Lost, |engine| EngineLocation::Supervisor(engine, None));
             }
-            Sound::Lost => {}
+            EngineLocation::Lost => {}
         }
     }
 
     /// Ends the audio; returns the engine if possible.
-    fn leave(self) -> Option<Box<Engine>> {
-        match self.sound {
-            Sound::Engine(engine, _) => Some(engine),
-            Sound::Stream(playing) => {
-                playing.fade();
+    fn shut_down(self) -> Option<Box<Engine>> {
+        match self.engine_location {
+            EngineLocation::Supervisor(engine, _) => Some(engine),
+            EngineLocation::Stream(playing) => {
+                playing.fade_out();
                 let engine = playing.take_engine();
                 let (closing, started) = (playing.stream.close(), Instant::now());
                 while !closing.is_done() && started.elapsed() < CLOSE_TIMEOUT {
@@ -323,7 +331,7 @@ impl Supervisor {
                 }
                 engine
             }
-            Sound::Lost => None,
+            EngineLocation::Lost => None,
         }
     }
 }
@@ -335,7 +343,7 @@ mod tests {
     use crate::files::config::AudioHost;
 
     #[test]
-    fn the_null_output_keeps_time_and_returns_the_engine() {
+    fn the_null_output_plays_in_real_time_and_returns_the_engine() {
         let (ports, _ends) = ports();
         let config = AudioConfig { host: AudioHost::Null, device: None, block_frames: Some(256) };
         let started = Instant::now();
@@ -343,9 +351,9 @@ mod tests {
         while output.status().callbacks() < 40 {
             thread::sleep(Duration::from_millis(2));
         }
-        // Forty blocks may take longer on a busy machine but never less.
+        // On a busy machine, forty blocks may take longer than that, but never less.
         assert!(started.elapsed() >= Duration::from_secs_f64(39.0 * 256.0 / 48_000.0));
-        assert!(output.status().connected());
+        assert!(output.status().is_connected());
         assert_eq!(output.status().block_frames(), 256);
         let engine = output.close().unwrap();
         assert!(engine.status().frame() >= 40 * 256);
@@ -356,25 +364,25 @@ mod tests {
         let (ports, _ends) = ports();
         let config = |host, block| AudioConfig { host, device: None, block_frames: Some(block) };
         let output = Output::open(&config(AudioHost::Null, 256), Engine::new(ports, Arc::default())).unwrap();
-        let until = |what: &str, reached: &dyn Fn() -> bool| {
+        let wait_until = |event: &str, has_happened: &dyn Fn() -> bool| {
             let started = Instant::now();
-            while !reached() {
-                assert!(started.elapsed() < Duration::from_secs(20), "{what}");
+            while !has_happened() {
+                assert!(started.elapsed() < Duration::from_secs(20), "timed out waiting until {event}");
                 thread::sleep(Duration::from_millis(2));
             }
         };
         let status = output.status();
-        until("256 frames", &|| status.block_frames() == 256);
+        wait_until("a block has 256 frames", &|| status.block_frames() == 256);
         output.configure(config(AudioHost::Null, 1024));
-        until("1024 frames", &|| status.block_frames() == 1024);
+        wait_until("a block has 1024 frames", &|| status.block_frames() == 1024);
         output.configure(AudioConfig { device: Some("no such device".to_owned()), ..config(AudioHost::Alsa, 64) });
-        until("the other route is tried", &|| !output.wanted.is_waiting());
+        wait_until("the other route is tried", &|| !output.requested.is_pending());
         let before = status.callbacks();
-        until("the audio continues as before", &|| status.callbacks() > before + 20);
+        wait_until("the audio continues as before", &|| status.callbacks() > before + 20);
         assert_eq!(status.block_frames(), 1024);
-        assert!(status.connected() && status.is_null());
+        assert!(status.is_connected() && status.is_null());
         output.configure(config(AudioHost::Null, 1024));
-        assert!(!output.wanted.is_waiting(), "that configuration is already in use");
+        assert!(!output.requested.is_pending(), "that configuration is already in use");
         assert!(output.close().is_some());
     }
 }

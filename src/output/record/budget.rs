@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use crate::files::config::{RecordingsConfig, WhenFull};
 use crate::files::{Usage, free_bytes};
 
-/// Bytes in a gigabyte (decimal, as for disks).
+/// Bytes in a gigabyte (decimal, as is usual for disks).
 const GIGABYTE: f64 = 1e9;
 /// Seconds in a day.
 const DAY: f64 = 86_400.0;
 
-/// Space limits of a folder of recordings.
+/// The space limits of a folder of recordings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
     max_bytes: u64,
@@ -22,9 +22,9 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// From the configuration.
+    /// Creates a budget from the configuration.
     #[must_use]
-    pub fn of(config: &RecordingsConfig) -> Self {
+    pub fn new(config: &RecordingsConfig) -> Self {
         Self {
             max_bytes: (config.max_gb * GIGABYTE) as u64,
             keep_free: (config.keep_free_gb * GIGABYTE) as u64,
@@ -33,21 +33,21 @@ impl Budget {
         }
     }
 
-    /// Frees space in a folder as far as allowed, except for the file being written. Only files named by Melos are
-    /// counted and deleted.
+    /// Frees space in a folder as far as allowed, sparing the file being written. Only files named by Melos are counted
+    /// and deleted.
     ///
     /// # Errors
-    /// Returns a message when there is no space left.
+    /// Returns a message if there is no space left.
     pub(super) fn make_room(&self, folder: &Path, writing: Option<&Path>) -> Result<(), String> {
-        let mut files = Usage::of(folder, is_ours);
+        let mut files = Usage::of(folder, is_recording);
         let now = SystemTime::now();
         let stem = |path: &Path| path.file_stem().map(ToOwned::to_owned);
         let busy = writing.and_then(stem);
         let mut total: u64 = files.iter().map(|file| file.bytes).sum();
         files.retain(|file| busy.is_none() || stem(&file.path) != busy);
-        if let Some(most) = self.max_age {
-            let old = |file: &Usage| now.duration_since(file.modified).is_ok_and(|age| age > most);
-            for file in files.extract_if(.., |file| old(file)) {
+        if let Some(max_age) = self.max_age {
+            let is_expired = |file: &Usage| now.duration_since(file.modified).is_ok_and(|age| age > max_age);
+            for file in files.extract_if(.., |file| is_expired(file)) {
                 if fs::remove_file(&file.path).is_ok() {
                     tracing::info!(file = %file.path.display(), "deleted a recording older than recordings.max_days");
                     total -= file.bytes;
@@ -57,33 +57,33 @@ impl Budget {
         let mut files = files.into_iter();
         loop {
             let free = free_bytes(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-            let full = if total >= self.max_bytes {
+            let reason = if total >= self.max_bytes {
                 let gigabytes = self.max_bytes as f64 / GIGABYTE;
                 format!("the recordings have reached recordings.max_gb = {gigabytes}")
             } else if free < self.keep_free {
-                let (left, kept) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
-                format!("only {left:.1} GB are free on the disk, and recordings.keep_free_gb = {kept}")
+                let (free, keep_free) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
+                format!("only {free:.1} GB are free on the disk, and recordings.keep_free_gb = {keep_free}")
             } else {
                 return Ok(());
             };
             let oldest = if self.when_full == WhenFull::DeleteOldest { files.next() } else { None };
-            let Some(oldest) = oldest else { return Err(full) };
+            let Some(oldest) = oldest else { return Err(reason) };
             if fs::remove_file(&oldest.path).is_err() {
                 continue;
             }
-            tracing::info!(file = %oldest.path.display(), "deleted the oldest recording: {full}");
+            tracing::info!(file = %oldest.path.display(), "deleted the oldest recording: {reason}");
             total -= oldest.bytes;
         }
     }
 }
 
-/// Whether a name has the form given by Melos: `2026-11-28_16.55.01_calm.wav`.
-fn is_ours(name: &str) -> bool {
+/// Returns whether a file name has the form that Melos uses: `2026-11-28_16.55.01_calm.wav`.
+fn is_recording(name: &str) -> bool {
     const PATTERN: &[u8] = b"0000-00-00_00.00.00_";
-    let fits = |(byte, wanted): (u8, u8)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
+    let matches = |(byte, pattern): (u8, u8)| if pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern };
     name.len() > PATTERN.len()
-        && name.bytes().zip(PATTERN.iter().copied()).all(fits)
-        && [".wav", ".flac", ".log", ".checkpoint"].iter().any(|ending| name.ends_with(ending))
+        && name.bytes().zip(PATTERN.iter().copied()).all(matches)
+        && [".wav", ".flac", ".log", ".checkpoint"].iter().any(|extension| name.ends_with(extension))
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with three recordings of 1 kB, a minute apart, and an unrelated file.
+    /// Returns a folder with three recordings of 1 kB, a minute apart, and an unrelated file.
     fn folder() -> (tempfile::TempDir, [PathBuf; 4]) {
         let folder = tempfile::tempdir().unwrap();
         let names =
@@ -110,28 +110,29 @@ mod tests {
         Budget { max_bytes, keep_free, max_age: None, when_full }
     }
 
-    fn left(paths: &[PathBuf; 4]) -> [bool; 4] {
+    /// Returns which files still exist.
+    fn remaining(paths: &[PathBuf; 4]) -> [bool; 4] {
         paths.each_ref().map(|path| path.exists())
     }
 
     #[test]
-    fn a_full_budget_ends_recording_and_deletes_nothing_unless_configured_to() {
+    fn by_default_nothing_is_deleted_when_the_budget_is_used_up() {
         let (folder, paths) = folder();
         budget(3001, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap();
         let full = budget(3000, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap_err();
         assert!(full.contains("recordings.max_gb"), "{full}");
         let full = budget(1 << 40, u64::MAX / 2, WhenFull::Stop).make_room(folder.path(), None).unwrap_err();
         assert!(full.contains("recordings.keep_free_gb"), "{full}");
-        assert_eq!(left(&paths), [true; 4]);
+        assert_eq!(remaining(&paths), [true; 4]);
     }
 
     #[test]
     fn the_oldest_recordings_are_deleted_but_neither_the_current_one_nor_other_files() {
         let (folder, paths) = folder();
         budget(2001, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0])).unwrap();
-        assert_eq!(left(&paths), [true, false, true, true]);
+        assert_eq!(remaining(&paths), [true, false, true, true]);
         assert!(budget(1, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0])).is_err());
-        assert_eq!(left(&paths), [true, false, false, true]);
+        assert_eq!(remaining(&paths), [true, false, false, true]);
     }
 
     #[test]
@@ -139,11 +140,11 @@ mod tests {
         let (folder, paths) = folder();
         let budget = Budget { max_age: Some(Duration::from_secs(90)), ..budget(1 << 40, 0, WhenFull::Stop) };
         budget.make_room(folder.path(), None).unwrap();
-        assert_eq!(left(&paths), [false, false, true, true]);
+        assert_eq!(remaining(&paths), [false, false, true, true]);
     }
 
     #[test]
-    fn a_missing_folder_has_room() {
+    fn a_missing_folder_has_space() {
         budget(1, 0, WhenFull::Stop).make_room(Path::new("/nowhere/at/all"), None).unwrap();
     }
 }

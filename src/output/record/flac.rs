@@ -12,7 +12,7 @@ use flacenc::source::{Context, Fill, FrameBuf};
 use super::Bits;
 use crate::units::SAMPLE_RATE;
 
-/// Frames per block.
+/// Audio frames per block.
 const BLOCK: usize = 4096;
 /// Minimum block size in FLAC.
 const MIN_BLOCK: usize = 32;
@@ -25,20 +25,20 @@ pub(super) struct FlacFile {
     info: StreamInfo,
     context: Context,
     block: FrameBuf,
-    waiting: Vec<i32>,
+    pending: Vec<i32>,
     blocks: usize,
-    /// Bytes in complete frames written to the file.
+    /// Bytes of the header and the complete FLAC frames written to the file.
     written: u64,
 }
 
-fn other(error: impl std::fmt::Debug) -> io::Error {
+fn encoder_error(error: impl std::fmt::Debug) -> io::Error {
     io::Error::other(format!("FLAC encoder: {error:?}"))
 }
 
-/// Frame sizes of 0 mean unknown.
+/// Returns stream information without the frame sizes: 0 means unknown.
 fn without_frame_sizes(info: &StreamInfo) -> io::Result<StreamInfo> {
     let mut info = info.clone();
-    info.set_frame_sizes(0, 0).map_err(other)?;
+    info.set_frame_sizes(0, 0).map_err(encoder_error)?;
     Ok(info)
 }
 
@@ -48,48 +48,48 @@ impl FlacFile {
             return Err(io::Error::other("FLAC supports 16 or 24 bits, not floating point"));
         }
         let bits = 8 * usize::from(bits.bytes());
-        // The last block, which may be shorter, does not count.
-        let mut info = StreamInfo::new(SAMPLE_RATE as usize, CHANNELS, bits).map_err(other)?;
-        info.set_block_sizes(BLOCK, BLOCK).map_err(other)?;
+        // The last block, which may be shorter, is not considered here.
+        let mut info = StreamInfo::new(SAMPLE_RATE as usize, CHANNELS, bits).map_err(encoder_error)?;
+        info.set_block_sizes(BLOCK, BLOCK).map_err(encoder_error)?;
         let mut flac = Self {
             file,
-            encoder: Encoder::default().into_verified().map_err(|(_, error)| other(error))?,
+            encoder: Encoder::default().into_verified().map_err(|(_, error)| encoder_error(error))?,
             info,
             context: Context::new(bits, CHANNELS),
-            block: FrameBuf::with_size(CHANNELS, BLOCK).map_err(other)?,
-            waiting: Vec::with_capacity(2 * CHANNELS * BLOCK),
+            block: FrameBuf::with_size(CHANNELS, BLOCK).map_err(encoder_error)?,
+            pending: Vec::with_capacity(2 * CHANNELS * BLOCK),
             blocks: 0,
             written: 0,
         };
-        // A length of 0 means unknown, so that the header is valid whenever writing stops.
-        flac.header(without_frame_sizes(&flac.info)?)?;
+        // A length of 0 means unknown, so the header is valid whenever writing stops.
+        flac.write_header(without_frame_sizes(&flac.info)?)?;
         Ok(flac)
     }
 
-    /// Adds one frame.
+    /// Appends an audio frame.
     pub(super) fn write(&mut self, frame: [i32; 2]) -> io::Result<()> {
-        self.waiting.extend(frame);
-        if self.waiting.len() == CHANNELS * BLOCK { self.encode() } else { Ok(()) }
+        self.pending.extend(frame);
+        if self.pending.len() == CHANNELS * BLOCK { self.encode() } else { Ok(()) }
     }
 
     /// Writes the rest and completes the header.
     pub(super) fn finish(mut self) -> io::Result<()> {
-        if !self.waiting.is_empty() {
-            let frames = (self.waiting.len() / CHANNELS).max(MIN_BLOCK);
-            self.waiting.resize(CHANNELS * frames, 0);
+        if !self.pending.is_empty() {
+            let frames = (self.pending.len() / CHANNELS).max(MIN_BLOCK);
+            self.pending.resize(CHANNELS * frames, 0);
             self.block.resize(frames);
             self.encode()?;
         }
         self.info.set_total_samples(self.context.total_samples());
         self.info.set_md5_digest(&self.context.md5_digest());
-        // The file is shorter than a block, so no frame was counted.
-        let known = self.info.max_frame_size() > 0;
-        let info = if known { self.info.clone() } else { without_frame_sizes(&self.info)? };
-        self.header(info)?;
+        // In a file shorter than a block, no frame sizes were recorded.
+        let is_known = self.info.max_frame_size() > 0;
+        let info = if is_known { self.info.clone() } else { without_frame_sizes(&self.info)? };
+        self.write_header(info)?;
         self.file.sync_all()
     }
 
-    /// Truncates the file after the last complete frame.
+    /// Truncates the file after the last complete FLAC frame.
     pub(super) fn rescue(&mut self) -> io::Result<()> {
         self.file.set_len(self.written)
     }
@@ -99,30 +99,30 @@ impl FlacFile {
     }
 
     fn encode(&mut self) -> io::Result<()> {
-        self.block.fill_interleaved(&self.waiting).map_err(other)?;
-        self.context.fill_interleaved(&self.waiting).map_err(other)?;
+        self.block.fill_interleaved(&self.pending).map_err(encoder_error)?;
+        self.context.fill_interleaved(&self.pending).map_err(encoder_error)?;
         let frame = flacenc::encode_fixed_size_frame(&self.encoder, &self.block, self.blocks, &self.info);
-        let frame = frame.map_err(other)?;
-        if self.waiting.len() == CHANNELS * BLOCK {
+        let frame = frame.map_err(encoder_error)?;
+        if self.pending.len() == CHANNELS * BLOCK {
             self.info.update_frame_info(&frame);
         }
-        self.written += self.put(&frame)?;
+        self.written += self.write_component(&frame)?;
         self.blocks += 1;
-        self.waiting.clear();
+        self.pending.clear();
         Ok(())
     }
 
-    fn header(&mut self, info: StreamInfo) -> io::Result<()> {
+    fn write_header(&mut self, info: StreamInfo) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
-        let length = self.put(&Stream::with_stream_info(info))?;
+        let length = self.write_component(&Stream::with_stream_info(info))?;
         self.written = self.written.max(length);
         self.file.seek(SeekFrom::End(0)).map(drop)
     }
 
-    /// Writes bytes and returns their number.
-    fn put(&mut self, part: &impl BitRepr) -> io::Result<u64> {
+    /// Writes a component of the file and returns its length in bytes.
+    fn write_component(&mut self, component: &impl BitRepr) -> io::Result<u64> {
         let mut bytes = ByteSink::new();
-        part.write(&mut bytes).map_err(other)?;
+        component.write(&mut bytes).map_err(encoder_error)?;
         self.file.write_all(bytes.as_slice())?;
         Ok(bytes.as_slice().len() as u64)
     }

@@ -31,7 +31,7 @@ impl SoundFile {
     /// Creates a file; an existing one is not touched.
     ///
     /// # Errors
-    /// When it cannot be created or already exists, or the format does not support the bit depth.
+    /// If it cannot be created or already exists, or if the format does not support the sample format.
     pub fn create_new(path: &Path, format: Format, bits: Bits) -> Result<Self, RecordError> {
         let open = || {
             let file = File::options().read(true).write(true).create_new(true).open(path)?;
@@ -45,75 +45,76 @@ impl SoundFile {
     /// Creates a file, replacing an existing one.
     ///
     /// # Errors
-    /// When it cannot be created, or the format does not support the bit depth.
+    /// If it cannot be created, or if the format does not support the sample format.
     pub fn create(path: &Path, format: Format, bits: Bits) -> Result<Self, RecordError> {
         let file = File::create(path).map_err(|source| RecordError::File { path: path.to_owned(), source })?;
         Self::new(file, path, format, bits)
     }
 
     fn new(file: File, path: &Path, format: Format, bits: Bits) -> Result<Self, RecordError> {
-        let begin = || {
-            let disk = Disk::of(&file)?;
+        let create = || {
+            let disk = Disk::new(&file)?;
             let kind = match format {
                 Format::Wav => Kind::Wav(WavFile::new(file, bits)?),
                 Format::Flac => Kind::Flac(Box::new(FlacFile::new(file, bits)?)),
             };
             Ok(Self { path: path.to_owned(), kind, bits, frames: 0, disk })
         };
-        begin().map_err(|source| RecordError::File { path: path.to_owned(), source })
+        create().map_err(|source| RecordError::File { path: path.to_owned(), source })
     }
 
-    /// Its path.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Frames written.
+    /// Returns the number of frames written.
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// Writes stereo frames; converting to integers rounds and clips at full scale.
+    /// Writes stereo frames; the conversion to integers rounds, and clips at full scale.
     ///
     /// # Errors
-    /// When writing fails.
+    /// If writing fails.
     pub fn write(&mut self, frames: &[[f32; 2]]) -> Result<(), RecordError> {
-        self.put(frames).map_err(|source| self.error(source))?;
+        self.write_frames(frames).map_err(|source| self.error(source))?;
         self.frames += frames.len() as u64;
         Ok(())
     }
 
-    fn put(&mut self, frames: &[[f32; 2]]) -> io::Result<()> {
-        // The largest positive value is one step lower.
-        let full = 2f32.powi(8 * i32::from(self.bits.bytes()) - 1);
-        let whole = |sample: f32| (sample * full).round().clamp(-full, full - 1.0) as i32;
+    fn write_frames(&mut self, frames: &[[f32; 2]]) -> io::Result<()> {
+        let full_scale = 2f32.powi(8 * i32::from(self.bits.bytes()) - 1);
+        // The largest positive value is one step below full scale.
+        let to_integer = |sample: f32| (sample * full_scale).round().clamp(-full_scale, full_scale - 1.0) as i32;
         for frame in frames {
             match &mut self.kind {
-                Kind::Flac(file) => file.write(frame.map(whole))?,
+                Kind::Flac(file) => file.write(frame.map(to_integer))?,
                 Kind::Wav(file) if self.bits == Bits::Float => {
                     file.write_float(frame[0])?;
                     file.write_float(frame[1])?;
                 }
                 Kind::Wav(file) => {
-                    file.write(whole(frame[0]))?;
-                    file.write(whole(frame[1]))?;
+                    file.write(to_integer(frame[0]))?;
+                    file.write(to_integer(frame[1]))?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Flushes to the system, so that the file is playable even after a crash; FLAC always is.
+    /// Passes everything to the operating system, so that the file is playable even after a crash; a FLAC file always
+    /// is.
     ///
     /// # Errors
-    /// When writing fails, or the file was moved.
+    /// If writing fails, or if the file was moved or deleted.
     pub fn flush(&mut self) -> Result<(), RecordError> {
         let check = |file: &File, path: &Path| -> io::Result<()> {
-            let (open, there) = (file.metadata()?, path.metadata());
-            match there {
-                Ok(there) if (there.dev(), there.ino()) == (open.dev(), open.ino()) => Ok(()),
+            let (open, on_disk) = (file.metadata()?, path.metadata());
+            match on_disk {
+                Ok(on_disk) if (on_disk.dev(), on_disk.ino()) == (open.dev(), open.ino()) => Ok(()),
                 _ => Err(io::Error::other("the file was moved or deleted during the recording")),
             }
         };
@@ -121,7 +122,7 @@ impl SoundFile {
             Kind::Wav(file) => file.flush().and_then(|()| check(file.file(), &self.path)),
             Kind::Flac(file) => check(file.file(), &self.path),
         };
-        flushed.and_then(|()| self.disk.trouble()).map_err(|source| self.error(source))
+        flushed.and_then(|()| self.disk.result()).map_err(|source| self.error(source))
     }
 
     /// Starts syncing to disk without waiting for it.
@@ -133,7 +134,7 @@ impl SoundFile {
     /// Completes the file and waits until it is on disk.
     ///
     /// # Errors
-    /// When writing fails.
+    /// If writing fails.
     pub fn finish(self) -> Result<(), RecordError> {
         let result = match self.kind {
             Kind::Wav(mut file) => file.flush().and_then(|()| file.file().sync_all()),
@@ -142,7 +143,7 @@ impl SoundFile {
         result.map_err(|source| RecordError::File { path: self.path, source })
     }
 
-    /// Completes a file that can no longer be written, as far as possible; returns whether it still exists.
+    /// Completes, as far as possible, a file that can no longer be written to; returns whether it still exists.
     pub(super) fn rescue(mut self) -> bool {
         let rescued = match &mut self.kind {
             Kind::Wav(file) => file.rescue(),
@@ -156,35 +157,35 @@ impl SoundFile {
     }
 }
 
-/// A thread that waits for the disk on behalf of the recorder.
+/// A thread that syncs the file to disk, so that the recorder need not wait.
 struct Disk {
     request: SyncSender<()>,
-    troubles: Receiver<io::Error>,
+    errors: Receiver<io::Error>,
 }
 
 impl Disk {
-    fn of(file: &File) -> io::Result<Self> {
+    fn new(file: &File) -> io::Result<Self> {
         let file = file.try_clone()?;
         let (request, requests) = sync_channel(1);
-        let (trouble, troubles) = sync_channel(1);
-        let bring = move || {
+        let (report, errors) = sync_channel(1);
+        let run = move || {
             for () in &requests {
                 // A device file cannot be synced.
                 if let Err(error) = file.sync_data()
                     && error.kind() != io::ErrorKind::InvalidInput
                 {
-                    let _ = trouble.try_send(error);
+                    let _ = report.try_send(error);
                     return;
                 }
             }
         };
-        threads::spawn_restarting("melos-sync", bring)?;
-        Ok(Self { request, troubles })
+        threads::spawn_restarting("melos-sync", run)?;
+        Ok(Self { request, errors })
     }
 
-    /// The disk's error, if any.
-    fn trouble(&self) -> io::Result<()> {
-        match self.troubles.try_recv() {
+    /// Returns the error of an earlier sync, if any.
+    fn result(&self) -> io::Result<()> {
+        match self.errors.try_recv() {
             Ok(error) => Err(error),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(()),
         }

@@ -13,33 +13,37 @@ fn recorder(folder: &Path) -> (Recorder, HeapProd<[f32; 2]>) {
 }
 
 fn recorder_with(folder: &Path, config: &RecordingsConfig) -> (Recorder, HeapProd<[f32; 2]>) {
-    let (tap, taken) = HeapRb::new(192_000).split();
-    let destination = Destination { folder: folder.to_owned(), budget: Budget::of(config) };
-    (Recorder::spawn(taken, Listeners::default(), destination, std::sync::Arc::default()).unwrap(), tap)
+    let (tap, frames) = HeapRb::new(192_000).split();
+    let destination = Destination { folder: folder.to_owned(), budget: Budget::new(config) };
+    (Recorder::spawn(frames, Listeners::default(), destination, std::sync::Arc::default()).unwrap(), tap)
 }
 
 /// Starts a take and returns its file.
-fn begin(recorder: &Recorder, format: Format, pre_roll: u64, limit: Option<u64>) -> PathBuf {
+fn start(recorder: &Recorder, format: Format, pre_roll: u64, limit: Option<u64>) -> PathBuf {
     let attempts = recorder.status().progress().attempts;
     recorder.start(take(format, pre_roll, limit)).unwrap();
-    wait_until("a take", || recorder.status().progress().attempts > attempts && recorder.status().recording());
+    wait_until("the take to start", || {
+        recorder.status().progress().attempts > attempts && recorder.status().is_recording()
+    });
     recorder.status().progress().path.unwrap()
 }
 
+/// Returns the frame of the test signal at a position.
 fn frame(n: usize) -> [f32; 2] {
     let sample = ((n % 4801) as f32 * 0.013).sin() * 0.5;
     [sample, -0.7 * sample]
 }
 
-fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+fn wait_until(event: &str, mut has_happened: impl FnMut() -> bool) {
     let started = Instant::now();
-    while !reached() {
-        assert!(started.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
+    while !has_happened() {
+        assert!(started.elapsed() < Duration::from_secs(20), "timed out waiting for {event}");
         sleep(Duration::from_millis(2));
     }
 }
 
-/// Plays frames `from..to` into the tap, at the recorder's pace, and waits until they are read.
+/// Writes frames `from..to` of the test signal to the tap as fast as the recorder reads them, and waits until it has
+/// read them all.
 fn play(tap: &mut HeapProd<[f32; 2]>, from: usize, to: usize) {
     let mut frames = (from..to).map(frame).peekable();
     wait_until("the tap to be drained", || {
@@ -52,10 +56,12 @@ fn take(format: Format, pre_roll: u64, limit: Option<u64>) -> Take {
     Take { label: "calm".to_owned(), format, pre_roll, limit }
 }
 
-fn close(read: &[[f32; 2]], first: usize) {
-    for (n, got) in read.iter().enumerate() {
-        let wanted = frame(first + n);
-        assert!((got[0] - wanted[0]).abs() < 2e-7 && (got[1] - wanted[1]).abs() < 2e-7, "{n}: {got:?} {wanted:?}");
+/// Asserts that frames are those of the test signal from `first` on.
+fn assert_frames(frames: &[[f32; 2]], first: usize) {
+    for (n, actual) in frames.iter().enumerate() {
+        let expected = frame(first + n);
+        let error = (actual[0] - expected[0]).abs().max((actual[1] - expected[1]).abs());
+        assert!(error < 2e-7, "{n}: {actual:?} {expected:?}");
     }
 }
 
@@ -66,7 +72,8 @@ fn read_wav(path: &Path) -> Vec<[f32; 2]> {
     samples.chunks_exact(2).map(|frame| [frame[0], frame[1]]).collect()
 }
 
-/// Decodes a file as `melos analyze` does, unprocessed.
+/// Decodes a file with the decoder that `melos analyze` uses; returns the number of frames that the header states, and
+/// the frames.
 fn decode(path: &Path) -> (Option<u64>, Vec<[f32; 2]>) {
     use symphonia::core::formats::TrackType;
     let source =
@@ -79,7 +86,7 @@ fn decode(path: &Path) -> (Option<u64>, Vec<[f32; 2]>) {
     let parameters = track.codec_params.as_ref().unwrap().audio().unwrap().clone();
     let mut decoder = symphonia::default::get_codecs().make_audio_decoder(&parameters, &Default::default()).unwrap();
     let (mut read, mut samples) = (Vec::new(), Vec::new());
-    // The file being written at the end may be truncated.
+    // The end of a file that is still being written may be missing.
     while let Ok(Some(packet)) = format.next_packet() {
         let Ok(decoded) = decoder.decode(&packet) else { break };
         decoded.copy_to_vec_interleaved::<f32>(&mut samples);
@@ -93,14 +100,14 @@ fn a_take_includes_its_pre_roll_and_has_a_readable_name() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(&dir.path().join("new folder"));
     play(&mut tap, 0, 100_000);
-    let path = begin(&recorder, Format::Wav, 60_000, None);
+    let path = start(&recorder, Format::Wav, 60_000, None);
     play(&mut tap, 100_000, 150_000);
     recorder.stop().unwrap();
-    wait_until("the end", || !recorder.status().recording());
+    wait_until("the take to end", || !recorder.status().is_recording());
     let read = read_wav(&path);
     assert_eq!(read.len(), 110_000);
     assert_eq!(recorder.status().frames(), 110_000);
-    close(&read, 40_000);
+    assert_frames(&read, 40_000);
     let recorded = recorder.status().take_recorded().pop_back().unwrap();
     assert_eq!((recorded.frames, recorded.gaps), (40_000..150_000, Vec::new()));
     let name = path.file_name().unwrap().to_str().unwrap();
@@ -111,29 +118,29 @@ fn a_take_includes_its_pre_roll_and_has_a_readable_name() {
 }
 
 #[test]
-fn nothing_is_overwritten_and_no_sound_is_stored_twice() {
+fn consecutive_takes_have_their_own_files_and_do_not_overlap() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(dir.path());
     let mut paths = std::collections::BTreeSet::new();
     let mut total = 0;
     for round in 0..20 {
-        let path = begin(&recorder, Format::Wav, u64::MAX, None);
+        let path = start(&recorder, Format::Wav, u64::MAX, None);
         play(&mut tap, 100 * round, 100 * (round + 1));
         recorder.stop().unwrap();
-        wait_until("the end", || !recorder.status().recording());
+        wait_until("the take to end", || !recorder.status().is_recording());
         total += read_wav(&path).len();
         paths.insert(path);
     }
-    assert_eq!((paths.len(), total), (20, 2000), "a pre-roll does not reach into the previous take");
+    assert_eq!((paths.len(), total), (20, 2000), "the pre-roll does not reach into the previous take");
 }
 
 #[test]
 fn a_take_ends_at_its_limit() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(dir.path());
-    let path = begin(&recorder, Format::Wav, 0, Some(5000));
+    let path = start(&recorder, Format::Wav, 0, Some(5000));
     play(&mut tap, 0, 20_000);
-    wait_until("the end", || !recorder.status().recording());
+    wait_until("the take to end", || !recorder.status().is_recording());
     assert_eq!(read_wav(&path).len(), 5000);
     assert_eq!((recorder.status().trouble(), recorder.status().take_failure()), (None, None));
 }
@@ -144,12 +151,12 @@ fn flac_stores_the_same_audio() {
     // Shorter than a block, and not a multiple of one.
     for length in [1000, 50_001] {
         let (recorder, mut tap) = recorder(dir.path());
-        let path = begin(&recorder, Format::Flac, 0, None);
+        let path = start(&recorder, Format::Flac, 0, None);
         play(&mut tap, 0, length);
         drop(recorder);
         let (frames, read) = decode(&path);
         assert_eq!((frames, read.len()), (Some(length as u64), length));
-        close(&read, 0);
+        assert_frames(&read, 0);
     }
 }
 
@@ -167,101 +174,101 @@ fn a_full_disk_is_reported_by_every_format() {
 }
 
 #[test]
-fn an_unwritable_folder_fails_the_take_and_nothing_else() {
+fn a_take_in_an_unwritable_folder_fails_and_the_recorder_continues() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(Path::new("/proc/nothing"));
     recorder.start(take(Format::Wav, 0, None)).unwrap();
-    wait_until("the trouble", || recorder.status().trouble().is_some());
+    wait_until("the take to fail", || recorder.status().trouble().is_some());
     let failure = recorder.status().take_failure().unwrap();
-    assert!(failure.contains("/proc/nothing") && !recorder.status().recording(), "{failure}");
+    assert!(failure.contains("/proc/nothing") && !recorder.status().is_recording(), "{failure}");
     assert_eq!(recorder.status().take_failure(), None, "reported once");
     play(&mut tap, 0, 150_000);
 
-    let budget = Budget::of(&RecordingsConfig::default());
+    let budget = Budget::new(&RecordingsConfig::default());
     recorder.move_to(Destination { folder: dir.path().to_owned(), budget }).unwrap();
-    let path = begin(&recorder, Format::Wav, 10_000, None);
+    let path = start(&recorder, Format::Wav, 10_000, None);
     assert_eq!(recorder.status().trouble(), None);
     drop(recorder);
-    close(&read_wav(&path), 140_000);
+    assert_frames(&read_wav(&path), 140_000);
 }
 
 #[test]
 fn a_take_ends_intact_when_there_is_no_more_space() {
     let dir = tempfile::tempdir().unwrap();
-    // Three and a half megabytes: twelve seconds.
+    // 3.5 MB, or twelve seconds.
     let config = RecordingsConfig { max_gb: 0.0035, keep_free_gb: 0.0, ..RecordingsConfig::default() };
     let (recorder, mut tap) = recorder_with(dir.path(), &config);
-    let path = begin(&recorder, Format::Wav, 0, None);
+    let path = start(&recorder, Format::Wav, 0, None);
     play(&mut tap, 0, 1_100_000);
-    wait_until("the end", || !recorder.status().recording());
+    wait_until("the take to end", || !recorder.status().is_recording());
     assert!(recorder.status().take_failure().unwrap().contains("recordings.max_gb"));
     let read = read_wav(&path);
     assert!(read.len() >= 480_000 && read.len() < 1_100_000, "{}", read.len());
-    close(&read, 0);
-    assert_eq!(recorder.status().take_recorded().len(), 1, "the part that was written counts");
+    assert_frames(&read, 0);
+    assert_eq!(recorder.status().take_recorded().len(), 1, "what was written counts as a recording");
     recorder.start(take(Format::Wav, 0, None)).unwrap();
-    wait_until("a refusal", || recorder.status().take_failure().is_some());
+    wait_until("the next take to fail", || recorder.status().take_failure().is_some());
 }
 
 #[test]
-fn a_folder_that_is_deleted_or_moved_under_a_take_is_noticed() {
+fn a_take_fails_when_its_folder_is_deleted_or_moved() {
     let dir = tempfile::tempdir().unwrap();
     for format in [Format::Wav, Format::Flac] {
         let folder = dir.path().join("takes");
         let (recorder, mut tap) = recorder(&folder);
-        begin(&recorder, format, 0, None);
+        start(&recorder, format, 0, None);
         play(&mut tap, 0, 10_000);
         std::fs::remove_dir_all(&folder).unwrap();
         play(&mut tap, 10_000, 110_000);
-        wait_until("the trouble", || recorder.status().trouble().is_some());
+        wait_until("the take to fail", || recorder.status().trouble().is_some());
         assert!(recorder.status().take_failure().unwrap().contains("moved or deleted"));
-        assert!(recorder.status().take_recorded().is_empty(), "no recording is reported");
+        assert!(recorder.status().take_recorded().is_empty(), "no is_recording is reported");
 
-        let path = begin(&recorder, format, 0, None);
+        let path = start(&recorder, format, 0, None);
         play(&mut tap, 0, 10_000);
-        let away = dir.path().join(format.ending());
-        std::fs::rename(&folder, &away).unwrap();
+        let moved = dir.path().join(format.extension());
+        std::fs::rename(&folder, &moved).unwrap();
         play(&mut tap, 10_000, 110_000);
-        wait_until("the trouble", || recorder.status().trouble().is_some());
-        let (_, read) = decode(&away.join(path.file_name().unwrap()));
-        assert!(read.len() >= 48_000, "the part that was written is intact in its new destination: {}", read.len());
+        wait_until("the take to fail", || recorder.status().trouble().is_some());
+        let (_, read) = decode(&moved.join(path.file_name().unwrap()));
+        assert!(read.len() >= 48_000, "what was written is intact in the new folder: {}", read.len());
     }
 }
 
 #[test]
-fn frames_lost_by_the_tap_are_silent_and_reported() {
+fn frames_missing_from_the_tap_are_silent_and_reported() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(dir.path());
     play(&mut tap, 0, 1000);
-    let path = begin(&recorder, Format::Wav, 500, None);
+    let path = start(&recorder, Format::Wav, 500, None);
     tap.try_push(crate::engine::gap(12_345)).unwrap();
     play(&mut tap, 13_345, 20_000);
     recorder.stop().unwrap();
-    wait_until("the end", || !recorder.status().recording());
+    wait_until("the take to end", || !recorder.status().is_recording());
     let read = read_wav(&path);
-    close(&read[..500], 500);
+    assert_frames(&read[..500], 500);
     assert!(read[500..12_845].iter().all(|frame| *frame == [0.0; 2]));
-    close(&read[12_845..], 13_345);
+    assert_frames(&read[12_845..], 13_345);
     let recorded = recorder.status().take_recorded().pop_back().unwrap();
     assert_eq!((recorded.frames, recorded.gaps), (500..20_000, vec![1000..13_345]));
     assert_eq!(recorder.status().progress().missing, 12_345);
 }
 
 #[test]
-fn a_crash_leaves_a_file_that_can_be_played() {
+fn after_a_crash_the_file_can_be_played() {
     let dir = tempfile::tempdir().unwrap();
     for format in [Format::Wav, Format::Flac] {
         let (recorder, mut tap) = recorder(dir.path());
-        let path = begin(&recorder, format, 0, None);
+        let path = start(&recorder, format, 0, None);
         play(&mut tap, 0, 100_000);
-        let copy = dir.path().join("copy").with_extension(format.ending());
+        let copy = dir.path().join("copy").with_extension(format.extension());
         std::fs::copy(&path, &copy).unwrap();
         let (_, read) = decode(&copy);
         assert!(read.len() >= 48_000, "{format:?}: {}", read.len());
-        close(&read, 0);
+        assert_frames(&read, 0);
         // Truncated in the middle of a frame.
         let length = copy.metadata().unwrap().len();
         std::fs::File::options().write(true).open(&copy).unwrap().set_len(length - 1001).unwrap();
-        close(&decode(&copy).1, 0);
+        assert_frames(&decode(&copy).1, 0);
     }
 }

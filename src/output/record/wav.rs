@@ -9,7 +9,7 @@ use crate::units::SAMPLE_RATE;
 const CHANNELS: u16 = 2;
 /// Write buffer size in bytes.
 const BUFFER: usize = 1 << 16;
-/// Size of the `ds64` chunk without its header: two lengths, a count, and an empty table.
+/// Size of the `ds64` chunk without its header: two lengths, a frame count, and an empty table.
 const DS64: u32 = 28;
 
 /// A WAV file being written. Its header is correct as of the last [`WavFile::flush`], so that the file is playable even
@@ -18,7 +18,7 @@ const DS64: u32 = 28;
 pub(super) struct WavFile {
     file: File,
     bits: Bits,
-    waiting: Vec<u8>,
+    pending: Vec<u8>,
     /// Bytes of audio written to the file.
     written: u64,
 }
@@ -26,38 +26,38 @@ pub(super) struct WavFile {
 impl WavFile {
     pub(super) fn new(mut file: File, bits: Bits) -> io::Result<Self> {
         file.write_all(&header(bits, 0))?;
-        Ok(Self { file, bits, waiting: Vec::with_capacity(BUFFER), written: 0 })
+        Ok(Self { file, bits, pending: Vec::with_capacity(BUFFER), written: 0 })
     }
 
-    /// Adds a 16- or 24-bit sample.
+    /// Appends a 16- or 24-bit sample.
     pub(super) fn write(&mut self, sample: i32) -> io::Result<()> {
-        self.take(&sample.to_le_bytes()[..usize::from(self.bits.bytes())])
+        self.append(&sample.to_le_bytes()[..usize::from(self.bits.bytes())])
     }
 
-    /// Adds a floating-point sample.
+    /// Appends a floating-point sample.
     pub(super) fn write_float(&mut self, sample: f32) -> io::Result<()> {
-        self.take(&sample.to_le_bytes())
+        self.append(&sample.to_le_bytes())
     }
 
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.waiting.extend_from_slice(bytes);
-        if self.waiting.len() >= BUFFER { self.hand_over() } else { Ok(()) }
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.pending.extend_from_slice(bytes);
+        if self.pending.len() >= BUFFER { self.write_pending() } else { Ok(()) }
     }
 
-    fn hand_over(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.waiting)?;
-        self.written += self.waiting.len() as u64;
-        self.waiting.clear();
+    fn write_pending(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.pending)?;
+        self.written += self.pending.len() as u64;
+        self.pending.clear();
         Ok(())
     }
 
-    /// Writes everything so far, with a header that states its length.
+    /// Writes everything so far, and a header that states its length.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.hand_over()?;
+        self.write_pending()?;
         self.write_header()
     }
 
-    /// Completes a file that can no longer be written, as far as possible; only whole frames are kept.
+    /// Completes, as far as possible, a file that can no longer be written to; only whole frames are kept.
     pub(super) fn rescue(&mut self) -> io::Result<()> {
         self.file.set_len(header(self.bits, 0).len() as u64 + self.written)?;
         self.write_header()
@@ -74,24 +74,24 @@ impl WavFile {
     }
 }
 
-/// The header of a file with this many bytes of audio; always the same size.
-fn header(bits: Bits, sound: u64) -> Vec<u8> {
+/// Returns the header of a file with this many bytes of audio; its size does not depend on them.
+fn header(bits: Bits, audio_bytes: u64) -> Vec<u8> {
     let float = bits == Bits::Float;
-    let frame = CHANNELS * bits.bytes();
-    let frames = sound / u64::from(frame);
+    let frame_bytes = CHANNELS * bits.bytes();
+    let frames = audio_bytes / u64::from(frame_bytes);
     let mut header = Vec::with_capacity(96);
     let format_bytes: u32 = if float { 18 } else { 16 };
     let fact_bytes: u32 = if float { 12 } else { 0 };
-    let whole = u64::from(4 + 8 + DS64 + 8 + format_bytes + fact_bytes + 8) + sound;
-    // Both lengths must fit; the larger one decides.
-    let short = u32::try_from(whole).ok();
-    header.extend(if short.is_some() { b"RIFF" } else { b"RF64" });
-    header.extend(short.unwrap_or(u32::MAX).to_le_bytes());
+    let riff_bytes = u64::from(4 + 8 + DS64 + 8 + format_bytes + fact_bytes + 8) + audio_bytes;
+    // Both lengths must fit into 32 bits; this is the larger one.
+    let wav_bytes = u32::try_from(riff_bytes).ok();
+    header.extend(if wav_bytes.is_some() { b"RIFF" } else { b"RF64" });
+    header.extend(wav_bytes.unwrap_or(u32::MAX).to_le_bytes());
     header.extend(b"WAVE");
-    // Reserves room for RF64's lengths, which WAV readers skip.
-    header.extend(if short.is_some() { b"JUNK" } else { b"ds64" });
+    // Reserves space for RF64's lengths; WAV readers skip it.
+    header.extend(if wav_bytes.is_some() { b"JUNK" } else { b"ds64" });
     header.extend(DS64.to_le_bytes());
-    let lengths = if short.is_some() { [0; 3] } else { [whole, sound, frames] };
+    let lengths = if wav_bytes.is_some() { [0; 3] } else { [riff_bytes, audio_bytes, frames] };
     header.extend(lengths.iter().flat_map(|length| length.to_le_bytes()));
     header.extend([0; 4]);
     header.extend(b"fmt ");
@@ -99,8 +99,8 @@ fn header(bits: Bits, sound: u64) -> Vec<u8> {
     header.extend(if float { 3u16 } else { 1 }.to_le_bytes());
     header.extend(CHANNELS.to_le_bytes());
     header.extend(SAMPLE_RATE.to_le_bytes());
-    header.extend((SAMPLE_RATE * u32::from(frame)).to_le_bytes());
-    header.extend(frame.to_le_bytes());
+    header.extend((SAMPLE_RATE * u32::from(frame_bytes)).to_le_bytes());
+    header.extend(frame_bytes.to_le_bytes());
     header.extend((8 * bits.bytes()).to_le_bytes());
     if float {
         header.extend([0; 2]);
@@ -109,7 +109,7 @@ fn header(bits: Bits, sound: u64) -> Vec<u8> {
         header.extend(u32::try_from(frames).unwrap_or(u32::MAX).to_le_bytes());
     }
     header.extend(b"data");
-    header.extend(short.map_or(u32::MAX, |_| sound as u32).to_le_bytes());
+    header.extend(wav_bytes.map_or(u32::MAX, |_| audio_bytes as u32).to_le_bytes());
     header
 }
 
@@ -119,8 +119,8 @@ mod tests {
 
     use super::*;
 
-    fn number(header: &[u8], at: usize, bytes: usize) -> u64 {
-        header[at..at + bytes].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    fn integer(header: &[u8], offset: usize, bytes: usize) -> u64 {
+        header[offset..offset + bytes].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
     }
 
     #[test]
@@ -130,10 +130,10 @@ mod tests {
             (Bits::TwentyFour, hound::SampleFormat::Int),
             (Bits::Float, hound::SampleFormat::Float),
         ] {
-            let sound = 10 * u64::from(2 * bits.bytes());
-            let mut file = header(bits, sound);
-            assert_eq!(number(&file, 4, 4), file.len() as u64 + sound - 8);
-            file.extend(std::iter::repeat_n(0, sound as usize));
+            let audio_bytes = 10 * u64::from(2 * bits.bytes());
+            let mut file = header(bits, audio_bytes);
+            assert_eq!(integer(&file, 4, 4), file.len() as u64 + audio_bytes - 8);
+            file.extend(std::iter::repeat_n(0, audio_bytes as usize));
             let wav = hound::WavReader::new(Cursor::new(file)).unwrap();
             assert_eq!(wav.spec().bits_per_sample, 8 * bits.bytes());
             assert_eq!((wav.spec().sample_format, wav.duration()), (sample_format, 10));
@@ -143,28 +143,28 @@ mod tests {
     #[test]
     fn files_beyond_32_bit_lengths_are_rf64() {
         for bits in [Bits::Sixteen, Bits::TwentyFour, Bits::Float] {
-            let frame = u64::from(2 * bits.bytes());
-            let room = u64::from(u32::MAX) + 8 - header(bits, 0).len() as u64;
-            for frames in [room / frame, room / frame + 1, 3 << 32] {
-                let header = header(bits, frames * frame);
-                let long = frames > room / frame;
+            let frame_bytes = u64::from(2 * bits.bytes());
+            let max_bytes = u64::from(u32::MAX) + 8 - header(bits, 0).len() as u64;
+            for frames in [max_bytes / frame_bytes, max_bytes / frame_bytes + 1, 3 << 32] {
+                let header = header(bits, frames * frame_bytes);
+                let is_long = frames > max_bytes / frame_bytes;
                 assert_eq!(
                     (&header[..4], &header[12..16]),
-                    if long { (&b"RF64"[..], &b"ds64"[..]) } else { (&b"RIFF"[..], &b"JUNK"[..]) }
+                    if is_long { (&b"RF64"[..], &b"ds64"[..]) } else { (&b"RIFF"[..], &b"JUNK"[..]) }
                 );
-                let data = number(&header, header.len() - 4, 4);
-                if long {
-                    assert_eq!((number(&header, 4, 4), data), (u64::from(u32::MAX), u64::from(u32::MAX)));
-                    assert_eq!(number(&header, 20, 8), header.len() as u64 + frames * frame - 8);
-                    assert_eq!((number(&header, 28, 8), number(&header, 36, 8)), (frames * frame, frames));
+                let data = integer(&header, header.len() - 4, 4);
+                if is_long {
+                    assert_eq!((integer(&header, 4, 4), data), (u64::from(u32::MAX), u64::from(u32::MAX)));
+                    assert_eq!(integer(&header, 20, 8), header.len() as u64 + frames * frame_bytes - 8);
+                    assert_eq!((integer(&header, 28, 8), integer(&header, 36, 8)), (frames * frame_bytes, frames));
                 } else {
-                    assert_eq!(data, frames * frame);
+                    assert_eq!(data, frames * frame_bytes);
                 }
             }
         }
     }
 
-    /// What libsndfile, which supports RF64, reports about a file, and how many frames it finds.
+    /// Returns what libsndfile, which supports RF64, reports about a file, and how many frames it finds.
     fn libsndfile_info(path: &std::path::Path) -> (String, u64) {
         let info = std::process::Command::new("sndfile-info").arg(path).output();
         let report = info.expect("sndfile-info is needed: apt-get install sndfile-programs").stdout;
@@ -175,25 +175,25 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_grows_beyond_four_gigabytes_is_read_by_libsndfile() {
+    fn libsndfile_reads_a_file_that_grows_beyond_four_gigabytes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("long.wav");
         let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
         let mut wav = WavFile::new(file, Bits::TwentyFour).unwrap();
         // A sparse file ten frames short of the limit.
-        let room = u64::from(u32::MAX) + 8 - header(Bits::TwentyFour, 0).len() as u64;
-        let before = room / 6 - 10;
-        wav.written = before * 6;
+        let max_bytes = u64::from(u32::MAX) + 8 - header(Bits::TwentyFour, 0).len() as u64;
+        let first_frames = max_bytes / 6 - 10;
+        wav.written = first_frames * 6;
         wav.file.set_len(header(Bits::TwentyFour, 0).len() as u64 + wav.written).unwrap();
         wav.flush().unwrap();
         let (report, frames) = libsndfile_info(&path);
-        assert!(frames == before && report.contains("RIFF"), "{report}");
+        assert!(frames == first_frames && report.contains("RIFF"), "{report}");
         for _ in 0..2 * 100_000 {
             wav.write(0x0012_3456).unwrap();
         }
         wav.flush().unwrap();
         let (report, frames) = libsndfile_info(&path);
-        assert!(frames == before + 100_000 && report.contains("RF64"), "{report}");
+        assert!(frames == first_frames + 100_000 && report.contains("RF64"), "{report}");
         let mut last = [0; 6];
         wav.file.seek(SeekFrom::End(-6)).unwrap();
         std::io::Read::read_exact(&mut wav.file, &mut last).unwrap();

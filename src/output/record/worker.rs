@@ -14,7 +14,7 @@ use ringbuf::traits::Consumer;
 use tracing::{error, info, warn};
 
 use super::listeners::Listeners;
-use super::memory::Memory;
+use super::pre_roll::PreRoll;
 use super::sound_file::SoundFile;
 use super::{Bits, Destination, PRE_ROLL_SECONDS, RecordError, Recorded, RecorderStatus, Take};
 use crate::engine::gap_in;
@@ -22,19 +22,19 @@ use crate::event::health::{Loss, Losses};
 use crate::files::{beside, stamp};
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Maximum interval between reads of the tap.
+/// The longest interval between reads of the tap.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Frames read from the tap at once.
 const CHUNK: usize = 4096;
-/// Frames between flushes, after each of which the file is playable even after a crash.
+/// Frames between flushes. After each flush, the file is playable even after a crash.
 const FLUSH_FRAMES: u64 = SAMPLE_RATE as u64;
-/// Flushes between syncs to disk, which survive a power cut, and between checks of the free space.
+/// Flushes between syncs to disk, which make the file survive a power cut, and between checks of the free space.
 const SYNC_FLUSHES: u64 = 10;
 /// Frames per file: two hours.
 const MAX_FILE_FRAMES: u64 = 2 * 3600 * SAMPLE_RATE as u64;
-/// Interval for deleting old recordings while not recording.
+/// Interval between deletions of old recordings while none is being made.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(600);
-/// Maximum gaps remembered; beyond that they merge.
+/// Maximum number of gaps kept; beyond it, they are merged.
 const MAX_GAPS: usize = 100;
 
 /// A request to the recorder.
@@ -49,13 +49,15 @@ struct Recording {
     take: Take,
     /// The first file.
     path: PathBuf,
-    tape: SoundFile,
-    /// Frame of its first sample.
+    file: SoundFile,
+    /// Frame on the timeline at which the take begins.
     start: u64,
     /// Frames in the previous files.
-    before: u64,
+    previous_frames: u64,
+    /// Number of the current file, from 1.
     part: u32,
-    safe: u64,
+    /// Frames of the current file as of its last flush.
+    flushed: u64,
     destination: Destination,
 }
 
@@ -66,15 +68,15 @@ pub(super) struct Worker {
     destination: Destination,
     status: Arc<RecorderStatus>,
     losses: Arc<Losses>,
-    memory: Memory,
+    pre_roll: PreRoll,
     /// Frames read from the tap.
-    taken: u64,
-    /// End of the last take, in frames.
-    ended: u64,
+    frames_read: u64,
+    /// Frame at which the last take ended.
+    last_end: u64,
     /// Frames missing from the tap, as far back as a take may start.
     gaps: VecDeque<Range<u64>>,
     recording: Option<Recording>,
-    tidied: Instant,
+    last_cleanup: Instant,
 }
 
 impl Worker {
@@ -91,22 +93,22 @@ impl Worker {
             destination,
             status,
             losses,
-            memory: Memory::new(),
-            taken: 0,
-            ended: 0,
+            pre_roll: PreRoll::new(),
+            frames_read: 0,
+            last_end: 0,
             gaps: VecDeque::new(),
             recording: None,
-            tidied: Instant::now(),
+            last_cleanup: Instant::now(),
         }
     }
 
-    /// Runs until the handle is dropped. When called again after a panic, it restarts with only the tap.
+    /// Runs until the handle is dropped. If called again after a panic, starts anew from the tap.
     pub(super) fn run(&mut self, requests: &Receiver<Request>) {
-        self.memory = Memory::new();
+        self.pre_roll = PreRoll::new();
         if let Some(recording) = self.recording.take() {
             self.fail(&RecordError::Crashed, Some(recording));
         }
-        self.tidy();
+        self.clean_up();
         loop {
             let request = requests.recv_timeout(POLL_INTERVAL);
             self.drain();
@@ -115,12 +117,12 @@ impl Worker {
                 Ok(Request::Stop) => self.stop(),
                 Ok(Request::Destination(destination)) => {
                     self.destination = destination;
-                    self.tidy();
+                    self.clean_up();
                 }
                 Err(RecvTimeoutError::Timeout)
-                    if self.recording.is_none() && self.tidied.elapsed() >= CLEANUP_INTERVAL =>
+                    if self.recording.is_none() && self.last_cleanup.elapsed() >= CLEANUP_INTERVAL =>
                 {
-                    self.tidy()
+                    self.clean_up()
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.stop(),
@@ -128,69 +130,70 @@ impl Worker {
         }
     }
 
-    /// Deletes recordings that are too old, if that is configured.
-    fn tidy(&mut self) {
-        self.tidied = Instant::now();
-        let writing = self.recording.as_ref().map(|recording| recording.tape.path().to_owned());
+    /// Deletes old recordings as configured.
+    fn clean_up(&mut self) {
+        self.last_cleanup = Instant::now();
+        let writing = self.recording.as_ref().map(|recording| recording.file.path().to_owned());
         // A full disk is reported when recording.
         let _ = self.destination.budget.make_room(&self.destination.folder, writing.as_deref());
     }
 
     /// Reads everything from the tap.
     fn drain(&mut self) {
-        let mut part = [[0.0; 2]; CHUNK];
+        let mut chunk = [[0.0; 2]; CHUNK];
         loop {
-            let count = self.tap.pop_slice(&mut part);
+            let count = self.tap.pop_slice(&mut chunk);
             if count == 0 {
                 return;
             }
-            let mut rest = &part[..count];
-            while let Some(at) = rest.iter().position(|frame| gap_in(*frame).is_some()) {
-                self.take(&rest[..at]);
-                self.take_gap(gap_in(rest[at]).unwrap_or(0).into());
-                rest = &rest[at + 1..];
+            let mut rest = &chunk[..count];
+            while let Some(index) = rest.iter().position(|frame| gap_in(*frame).is_some()) {
+                self.process(&rest[..index]);
+                self.process_gap(gap_in(rest[index]).unwrap_or(0).into());
+                rest = &rest[index + 1..];
             }
-            self.take(rest);
+            self.process(rest);
         }
     }
 
     /// Inserts silence for missing frames, so that the timeline stays intact.
-    fn take_gap(&mut self, missing: u64) {
-        let gap = self.taken..self.taken + missing;
+    fn process_gap(&mut self, missing: u64) {
+        let gap = self.frames_read..self.frames_read + missing;
         let at = self.recording.as_ref().map_or(0, |recording| gap.start.saturating_sub(recording.start));
         if self.recording.is_some() {
             let (at, seconds) = (frames_to_seconds(at), frames_to_seconds(missing));
             warn!(at, seconds, "the recorder did not keep up; the take has silence where frames are missing");
         }
-        let many = self.gaps.len() >= MAX_GAPS;
-        match self.gaps.back_mut().filter(|_| many) {
+        let is_full = self.gaps.len() >= MAX_GAPS;
+        match self.gaps.back_mut().filter(|_| is_full) {
             Some(last) => last.end = gap.end,
             None => self.gaps.push_back(gap),
         }
         let silence = [[0.0; 2]; CHUNK];
-        let mut left = missing;
-        while left > 0 {
-            let now = left.min(CHUNK as u64);
-            self.take(&silence[..now as usize]);
-            left -= now;
+        let mut remaining = missing;
+        while remaining > 0 {
+            let count = remaining.min(CHUNK as u64);
+            self.process(&silence[..count as usize]);
+            remaining -= count;
         }
-        self.status.change(|progress| progress.missing += missing);
+        self.status.update(|progress| progress.missing += missing);
     }
 
-    fn take(&mut self, frames: &[[f32; 2]]) {
+    /// Passes frames on to the pre-roll, the listeners and the take.
+    fn process(&mut self, frames: &[[f32; 2]]) {
         if frames.is_empty() {
             return;
         }
-        self.memory.remember(frames);
+        self.pre_roll.push(frames);
         self.losses.add(Loss::Listeners, self.listeners.send(frames));
-        self.taken += frames.len() as u64;
+        self.frames_read += frames.len() as u64;
         let Some(mut recording) = self.recording.take() else { return };
-        let wrote = recording.write(frames);
+        let result = recording.write(frames);
         self.status.frames.store(recording.frames(), Relaxed);
-        match wrote {
-            Ok(more) => {
+        match result {
+            Ok(continues) => {
                 self.recording = Some(recording);
-                if !more {
+                if !continues {
                     self.stop();
                 }
             }
@@ -200,20 +203,20 @@ impl Worker {
 
     fn start(&mut self, take: Take) {
         self.stop();
-        self.status.change(|progress| {
+        self.status.update(|progress| {
             progress.attempts += 1;
             progress.trouble = None;
             progress.missing = 0;
         });
-        // The audio available as pre-roll.
-        let oldest = self.taken.saturating_sub(u64::from(PRE_ROLL_SECONDS * SAMPLE_RATE));
+        // The first frame that is still available as pre-roll.
+        let oldest = self.frames_read.saturating_sub(u64::from(PRE_ROLL_SECONDS * SAMPLE_RATE));
         self.gaps.retain(|gap| gap.end > oldest);
-        match self.begin(take) {
+        match self.create(take) {
             Ok(recording) => {
                 info!(path = %recording.path.display(), "recording");
                 let missing: u64 =
-                    self.gaps_in(recording.start..self.taken).iter().map(|gap| gap.end - gap.start).sum();
-                self.status.change(|progress| {
+                    self.gaps_in(recording.start..self.frames_read).iter().map(|gap| gap.end - gap.start).sum();
+                self.status.update(|progress| {
                     progress.path = Some(recording.path.clone());
                     progress.missing = missing;
                 });
@@ -225,24 +228,25 @@ impl Worker {
         }
     }
 
-    fn begin(&mut self, take: Take) -> Result<Recording, RecordError> {
+    /// Creates the file of a take and writes the pre-roll.
+    fn create(&mut self, take: Take) -> Result<Recording, RecordError> {
         let destination = self.destination.clone();
         let folder = &destination.folder;
         fs::create_dir_all(folder).map_err(|source| RecordError::File { path: folder.clone(), source })?;
         destination.budget.make_room(folder, None).map_err(RecordError::NoRoom)?;
-        let name = format!("{}_{}.{}", stamp("%Y-%m-%d_%H.%M.%S"), take.label, take.format.ending());
+        let name = format!("{}_{}.{}", stamp("%Y-%m-%d_%H.%M.%S"), take.label, take.format.extension());
         let path = beside(&folder.join(name));
-        let tape = SoundFile::create_new(&path, take.format, Bits::TwentyFour)?;
-        let before = self.memory.last(take.pre_roll.min(self.taken - self.ended));
-        let start = self.taken - before.iter().map(|piece| piece.len() as u64).sum::<u64>();
-        let mut recording = Recording { path, tape, start, before: 0, part: 1, safe: 0, take, destination };
-        for piece in before {
-            recording.write(piece)?;
+        let file = SoundFile::create_new(&path, take.format, Bits::TwentyFour)?;
+        let pre_roll = self.pre_roll.last(take.pre_roll.min(self.frames_read - self.last_end));
+        let start = self.frames_read - pre_roll.iter().map(|frames| frames.len() as u64).sum::<u64>();
+        let mut recording = Recording { path, file, start, previous_frames: 0, part: 1, flushed: 0, take, destination };
+        for frames in pre_roll {
+            recording.write(frames)?;
         }
         Ok(recording)
     }
 
-    /// The gaps within a range of frames.
+    /// Returns the gaps within a range of frames.
     fn gaps_in(&self, frames: Range<u64>) -> Vec<Range<u64>> {
         let within = |gap: &Range<u64>| gap.start.max(frames.start)..gap.end.min(frames.end);
         self.gaps.iter().map(within).filter(|gap| !gap.is_empty()).collect()
@@ -251,18 +255,18 @@ impl Worker {
     fn stop(&mut self) {
         let Some(recording) = self.recording.take() else { return };
         let recorded = self.recorded(&recording);
-        match recording.tape.finish() {
+        match recording.file.finish() {
             Ok(()) => self.complete(recorded),
             Err(error) => self.fail(&error, None),
         }
     }
 
-    /// The recording so far.
+    /// Returns the recording so far.
     fn recorded(&mut self, recording: &Recording) -> Recorded {
         let frames = recording.start..recording.start + recording.frames();
-        // The automatic recording was not requested, so a take may reach back into it.
+        // The automatic recording has a limit and was not requested, so a take may reach back into it.
         if recording.take.limit.is_none() {
-            self.ended = frames.end;
+            self.last_end = frames.end;
         }
         let gaps = self.gaps_in(frames.clone());
         Recorded { path: recording.path.clone(), frames, gaps }
@@ -275,7 +279,7 @@ impl Worker {
         } else {
             warn!(path = %recorded.path.display(), seconds, gaps, "recording finished, with gaps");
         }
-        self.status.add_recorded(recorded);
+        self.status.push_recorded(recorded);
         self.status.recording.store(false, Relaxed);
     }
 
@@ -283,10 +287,10 @@ impl Worker {
     fn fail(&mut self, error: &RecordError, recording: Option<Recording>) {
         error!(%error, "recording failed; the music continues");
         self.losses.add(Loss::Takes, 1);
-        self.status.change(|progress| progress.trouble = Some(error.to_string()));
+        self.status.update(|progress| progress.trouble = Some(error.to_string()));
         if let Some(recording) = recording {
             let recorded = self.recorded(&recording);
-            if recording.tape.rescue() && recorded.frames.end > recorded.frames.start {
+            if recording.file.rescue() && recorded.frames.end > recorded.frames.start {
                 self.complete(recorded);
             }
         }
@@ -297,41 +301,41 @@ impl Worker {
 
 impl Recording {
     fn frames(&self) -> u64 {
-        self.before + self.tape.frames()
+        self.previous_frames + self.file.frames()
     }
 
-    /// Writes frames; returns `false` when the take is complete.
+    /// Writes frames; returns whether the take continues.
     fn write(&mut self, frames: &[[f32; 2]]) -> Result<bool, RecordError> {
-        let left = self.take.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.frames()));
-        let count = usize::try_from(left).map_or(frames.len(), |left| left.min(frames.len()));
-        self.tape.write(&frames[..count])?;
-        if self.tape.frames() >= MAX_FILE_FRAMES {
+        let remaining = self.take.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.frames()));
+        let count = usize::try_from(remaining).map_or(frames.len(), |remaining| remaining.min(frames.len()));
+        self.file.write(&frames[..count])?;
+        if self.file.frames() >= MAX_FILE_FRAMES {
             self.part += 1;
-            let path = beside(&part(&self.path, self.part));
+            let path = beside(&part_path(&self.path, self.part));
             let next = SoundFile::create_new(&path, self.take.format, Bits::TwentyFour)?;
-            self.before = self.frames();
-            self.safe = 0;
-            std::mem::replace(&mut self.tape, next).finish()?;
-        } else if self.tape.frames() >= self.safe + FLUSH_FRAMES {
-            self.safe = self.tape.frames();
-            self.tape.flush()?;
-            if (self.safe / FLUSH_FRAMES).is_multiple_of(SYNC_FLUSHES) {
-                self.tape.sync();
+            self.previous_frames = self.frames();
+            self.flushed = 0;
+            std::mem::replace(&mut self.file, next).finish()?;
+        } else if self.file.frames() >= self.flushed + FLUSH_FRAMES {
+            self.flushed = self.file.frames();
+            self.file.flush()?;
+            if (self.flushed / FLUSH_FRAMES).is_multiple_of(SYNC_FLUSHES) {
+                self.file.sync();
                 self.destination
                     .budget
-                    .make_room(&self.destination.folder, Some(self.tape.path()))
+                    .make_room(&self.destination.folder, Some(self.file.path()))
                     .map_err(RecordError::NoRoom)?;
             }
         }
-        Ok(left > count as u64)
+        Ok(remaining > count as u64)
     }
 }
 
 /// Turns `calm.wav` into `calm_part2.wav`.
-fn part(path: &Path, part: u32) -> PathBuf {
+fn part_path(path: &Path, part: u32) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, ""));
-    path.with_file_name(format!("{stem}_part{part}.{ending}"))
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((&name, ""));
+    path.with_file_name(format!("{stem}_part{part}.{extension}"))
 }
 
 #[cfg(test)]
@@ -340,6 +344,6 @@ mod tests {
 
     #[test]
     fn later_parts_are_numbered() {
-        assert_eq!(part("/a/16.55.01_calm.wav".as_ref(), 2), PathBuf::from("/a/16.55.01_calm_part2.wav"));
+        assert_eq!(part_path("/a/16.55.01_calm.wav".as_ref(), 2), PathBuf::from("/a/16.55.01_calm_part2.wav"));
     }
 }

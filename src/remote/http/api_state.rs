@@ -12,7 +12,7 @@ use crate::event::parameter::{Param, Value};
 use crate::files::library::Library;
 use crate::files::preset::Preset;
 use crate::files::setlist::{Entry, Setlist};
-use crate::midi::mapping::{Learned, LiveMappings};
+use crate::midi::mapping::{LearnedControl, LiveMappings};
 use crate::music::emotion::{Affect, Emotion, Mood};
 
 /// Maximum pending requests to the performance thread; more are refused.
@@ -286,7 +286,7 @@ impl Midi {
     }
 }
 
-fn learned_card(learned: &Learned) -> LearnedCard {
+fn learned_card(learned: &LearnedControl) -> LearnedCard {
     let parameters = learned.parameters().map(|param| param.spec().id).collect();
     LearnedCard { device: learned.device.clone(), parameters, block: learned.block.clone() }
 }

@@ -83,7 +83,7 @@ impl MainLoop {
         while !stop.load(Relaxed) {
             self.scheduler.wait(self.sound.block(), self.show.reports.time_until_due());
             self.iterate(&mut upcoming_notes);
-            if self.sound.status().failed() {
+            if self.sound.status().has_failed() {
                 bail!("the audio driver crashed and did not return the engine");
             }
         }

@@ -102,11 +102,11 @@ impl Publisher {
         recorder: &RecorderStatus,
     ) {
         let (rms_db, peak_db) = (gain_to_db(engine.rms()), gain_to_db(engine.take_peak()));
-        let state = if !output.connected() {
+        let state = if !output.is_connected() {
             "no-device"
-        } else if engine.starved() {
+        } else if engine.is_starved() {
             "starved"
-        } else if engine.silent() {
+        } else if engine.is_silent() {
             "silent"
         } else {
             "playing"

@@ -19,7 +19,7 @@ use crate::event::ControlEvent;
 use crate::event::parameter::{self, Param, Value};
 use crate::event::{Part, Troubles};
 use crate::files::{self, FolderLock};
-use crate::midi::mapping::Learned;
+use crate::midi::mapping::LearnedControl;
 use crate::threads;
 
 /// Minimum interval between writes, so that a moving fader does not wear out a memory card.
@@ -39,7 +39,7 @@ pub(super) struct Saved {
     /// The values of each scene, by name.
     pub(super) scenes: BTreeMap<String, Vec<(Param, Value)>>,
     /// Learned controls.
-    pub(super) learned: Vec<Learned>,
+    pub(super) learned: Vec<LearnedControl>,
     /// The current step of the preset's journey, from 1.
     pub(super) journey: Option<usize>,
 }
@@ -67,7 +67,7 @@ impl Saved {
     /// Captures the state of a performance.
     pub(super) fn of<'a>(
         conductor: &Conductor,
-        learned: impl Iterator<Item = &'a Learned>,
+        learned: impl Iterator<Item = &'a LearnedControl>,
         journey: Option<usize>,
     ) -> Self {
         let mut values = conductor.settings();

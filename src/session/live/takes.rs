@@ -88,7 +88,7 @@ impl Takes {
     /// Returns why a requested recording failed, once for each failure. Must be polled.
     pub(super) fn failure(&mut self) -> Option<String> {
         let Some(failure) = self.recorder.status().take_failure() else {
-            if self.recorder.status().recording() {
+            if self.recorder.status().is_recording() {
                 self.troubles.clear(Part::Recording);
             }
             return None;
@@ -121,7 +121,7 @@ impl Takes {
     pub(super) fn close(&mut self, frame: u64, log: &mut LogFile) {
         let end = Instant::now() + CLOSE_TIMEOUT;
         if self.recorder.stop().is_ok() {
-            while self.recorder.status().recording() && Instant::now() < end {
+            while self.recorder.status().is_recording() && Instant::now() < end {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
@@ -143,7 +143,7 @@ mod tests {
 
     fn takes(folder: &Path) -> Takes {
         let (_, tap) = HeapRb::new(1000).split();
-        let destination = Destination { folder: folder.to_owned(), budget: Budget::of(&RecordingsConfig::default()) };
+        let destination = Destination { folder: folder.to_owned(), budget: Budget::new(&RecordingsConfig::default()) };
         let recorder = Recorder::spawn(tap, Listeners::default(), destination, std::sync::Arc::default()).unwrap();
         Takes::new(recorder, Troubles::default())
     }
@@ -163,10 +163,10 @@ mod tests {
         for _ in 0..180 {
             assert!(takes.begin("calm", Format::Wav, 0));
         }
-        wait_until("the take", || takes.status().recording());
+        wait_until("the take", || takes.status().is_recording());
         takes.end();
         takes.end();
-        wait_until("the end of the take", || !takes.status().recording());
+        wait_until("the end of the take", || !takes.status().is_recording());
         assert_eq!(takes.status().progress().attempts, 1);
         assert!(takes.begin("calm", Format::Wav, 0));
         wait_until("the second take", || takes.status().progress().attempts == 2);

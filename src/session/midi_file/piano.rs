@@ -5,7 +5,7 @@ use std::ops::Range;
 use midly::MidiMessage;
 use midly::num::u7;
 
-use crate::generator::Heard;
+use crate::generator::GeneratedLatent;
 use crate::generator::notes::{LIFT, OFFSETS, Pedal};
 use crate::mel::HOP;
 use crate::units::seconds_to_frames;
@@ -26,11 +26,11 @@ pub(super) struct Piano {
 
 impl Piano {
     /// Adds a latent, replacing everything from its first frame on.
-    pub(super) fn add_latent(&mut self, heard: &Heard) {
-        self.notes.retain(|(start, ..)| *start < heard.from);
-        self.pedal.retain(|(frame, _)| *frame < heard.from);
-        let frame = |offset: u8| heard.from + (usize::from(offset) * HOP) as u64;
-        let written = &heard.written;
+    pub(super) fn add_latent(&mut self, latent: &GeneratedLatent) {
+        self.notes.retain(|(start, ..)| *start < latent.from);
+        self.pedal.retain(|(frame, _)| *frame < latent.from);
+        let frame = |offset: u8| latent.from + (usize::from(offset) * HOP) as u64;
+        let written = &latent.written;
         for note in &written.notes {
             let (start, length) = (frame(note.offset), seconds_to_frames(note.seconds()));
             let (key, velocity) = (u7::new(note.midi_note()), u7::new(note.midi_velocity()));
@@ -79,21 +79,28 @@ impl Piano {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::notes::{WrittenFrame, WrittenNote};
+    use crate::generator::notes::{StepNotes, WrittenNote};
 
-    fn heard(from: u64, pedal: Pedal, notes: &[(u8, u8)]) -> Heard {
+    fn latent(from: u64, pedal: Pedal, notes: &[(u8, u8)]) -> GeneratedLatent {
         let note =
             |(offset, key): &(u8, u8)| WrittenNote { offset: *offset, key: *key, velocity: 16, duration: 8, voice: 0 };
-        let written = WrittenFrame { pedal, pedal_offset: 2, notes: notes.iter().map(note).collect() };
-        Heard { from, chroma: [0.0; 12], onsets: [0.0; 8], written, mel: Box::new([0.0; 1024]), restarted: false }
+        let written = StepNotes { pedal, pedal_offset: 2, notes: notes.iter().map(note).collect() };
+        GeneratedLatent {
+            from,
+            chroma: [0.0; 12],
+            onsets: [0.0; 8],
+            written,
+            mel: Box::new([0.0; 1024]),
+            restarted: false,
+        }
     }
 
     #[test]
     fn a_latent_replaces_later_notes_and_a_repeated_key_ends_its_previous_note() {
         let mut piano = Piano::default();
-        piano.add_latent(&heard(0, Pedal::Down, &[(0, 39), (4, 39)]));
-        piano.add_latent(&heard(4096, Pedal::Down, &[(0, 50)]));
-        piano.add_latent(&heard(4096, Pedal::Changed, &[(0, 51)]));
+        piano.add_latent(&latent(0, Pedal::Down, &[(0, 39), (4, 39)]));
+        piano.add_latent(&latent(4096, Pedal::Down, &[(0, 50)]));
+        piano.add_latent(&latent(4096, Pedal::Changed, &[(0, 51)]));
         let messages = piano.messages(&(0..48_000));
         let pedal: Vec<_> = messages.iter().filter(|(_, it)| matches!(it, MidiMessage::Controller { .. })).collect();
         assert_eq!(pedal.iter().map(|(frame, _)| *frame).collect::<Vec<_>>(), [1024, 5120, 7168]);

@@ -36,12 +36,12 @@ fn save(performance: &mut Offline, about: u64, generated: u64, out: &mut Vec<f32
         out.extend(render(performance, QUANTUM as u64));
     }
     while performance.generator.covered() < frame + generated {
-        let heard = performance.generator.step(&mut performance.hops).unwrap();
-        performance.conductor.listen(heard.from, &heard.chroma);
+        let latent = performance.generator.step(&mut performance.hops).unwrap();
+        performance.conductor.record_chroma(latent.from, &latent.chroma);
     }
-    let mut checkpoint = Checkpoint::of(&performance.conductor, &performance.handover);
+    let mut checkpoint = Checkpoint::of(&performance.conductor, &performance.engine_sync);
     checkpoint.add_generator(performance.generator.save(frame), performance.splices);
-    let request = SaveRequest { frame, commands: performance.handover.count() };
+    let request = SaveRequest { frame, commands: performance.engine_sync.count() };
     performance.ends.saves.try_push(request).unwrap();
     out.extend(render(performance, performance.ahead + QUANTUM as u64));
     assert!(performance.ends.saved.try_pop().is_some_and(|saved| saved.complete), "{frame}");
@@ -154,18 +154,18 @@ fn renders_from_checkpoints_equal_renders_from_the_start() {
 
 /// Adds entries to a log as if the engine had executed each immediate command `ahead` frames before the horizon.
 fn with_immediate_commands(mut log: ControlLog, ahead: u64) -> ControlLog {
-    let (mut conductor, mut handover, mut score) =
-        (Conductor::new(log.header.seed, &log.header.settings), Handover::default(), Score::default());
+    let (mut conductor, mut engine_sync, mut score) =
+        (Conductor::new(log.header.seed, &log.header.settings), EngineSync::default(), Score::default());
     let mut executed = Vec::new();
     for (frame, entry) in &log.entries {
         conductor.advance(*frame, &mut score);
-        score.commands.drain(..).for_each(|command| handover.send(command, |_| true));
+        score.commands.drain(..).for_each(|command| engine_sync.send(command, |_| true));
         if let Entry::Event(event) = entry {
             conductor.apply(event).unwrap();
         }
         conductor.take_immediate(&mut score);
         score.commands.drain(..).for_each(|command| {
-            handover.send(command, |QueuedCommand { number, frame: due, .. }| {
+            engine_sync.send(command, |QueuedCommand { number, frame: due, .. }| {
                 let at = due.saturating_sub(ahead) / QUANTUM as u64 * QUANTUM as u64;
                 executed.push((*frame, Entry::Executed { commands: number..number + 1, due, at }));
                 true

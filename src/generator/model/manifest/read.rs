@@ -1,24 +1,25 @@
-//! Reading `model.toml`.
+//! Parses `model.toml`.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use super::{Audio, ConditionLayout, Context, File, LatentLayout, Manifest, PianistLayout, VocoderLayout};
+use super::{Audio, ConditionLayout, File, LatentLayout, Manifest, PianistLayout, TransformerLayout, VocoderLayout};
 use crate::files::document::{Document, Problem, Table};
 
-/// Larger than anything a network here has, and small enough to be multiplied without overflow.
+/// Limit for counts: larger than any network needs, and small enough to be multiplied without overflow.
 const COUNT: RangeInclusive<i64> = 0..=1 << 20;
-/// Bounds of the transformer's memory; with all at their upper limits it would take terabytes, so the product is bounded too.
+/// Limits for the transformer's dimensions. A cache with all of them at their maximum would take terabytes, so their product
+/// is limited too.
 const LAYERS: RangeInclusive<i64> = 1..=256;
 const HEADS: RangeInclusive<i64> = 1..=256;
 const HEAD_DIM: RangeInclusive<i64> = 2..=1024;
 const SLOTS: RangeInclusive<i64> = 1..=16_384;
 const WIDTH: RangeInclusive<i64> = 1..=1 << 16;
-/// Maximum number of values in the keys and values of all layers: a gibibyte.
-const MEMORY: u64 = 1 << 28;
-/// Largest network file.
+/// Maximum number of elements in the KV cache of all layers: a gibibyte.
+const CACHE_ELEMENTS: u64 = 1 << 28;
+/// Limit for the size of a network file.
 const BYTES: RangeInclusive<i64> = 0..=4 << 30;
-/// Hexadecimal digits of a SHA-256.
+/// Hexadecimal digits of a SHA-256 hash.
 const DIGITS: usize = 64;
 
 pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>> {
@@ -55,11 +56,11 @@ pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>
 
     let mut table = section(document, &mut root, "composer");
     let conditions = ConditionLayout {
-        frame: count(document, &mut table, "frame"),
+        step: count(document, &mut table, "frame"),
         fine: count(document, &mut table, "fine"),
         memory: count(document, &mut table, "memory"),
     };
-    let composer = context(document, &mut table);
+    let composer = transformer(document, &mut table);
     table.finish(document);
 
     let mut table = section(document, &mut root, "pianist");
@@ -76,7 +77,7 @@ pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>
     table.finish(document);
 
     let tables = root.tables(document, "file");
-    let files = tables.into_iter().map(|table| listed(document, table)).collect();
+    let files = tables.into_iter().map(|table| file_entry(document, table)).collect();
     root.finish(document);
     reading.finish(Manifest {
         schema,
@@ -96,7 +97,7 @@ pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>
     })
 }
 
-/// Takes a required table; if it is missing, reports that and returns an empty one.
+/// Takes a required table. If it is missing, reports a problem and returns an empty one.
 fn section<'a>(document: &mut Document<'_>, root: &mut Table<'a>, key: &'static str) -> Table<'a> {
     root.table(document, key).unwrap_or_else(|| {
         root.missing(document, key, "a table");
@@ -104,26 +105,28 @@ fn section<'a>(document: &mut Document<'_>, root: &mut Table<'a>, key: &'static 
     })
 }
 
-fn context(document: &mut Document<'_>, table: &mut Table<'_>) -> Context {
-    let context = Context {
-        width: whole(document, table, "width", WIDTH),
-        window: whole(document, table, "window", SLOTS),
-        slots: whole(document, table, "slots", SLOTS),
-        layers: whole(document, table, "layers", LAYERS),
-        heads: whole(document, table, "heads", HEADS),
-        head_dim: whole(document, table, "head_dim", HEAD_DIM),
+fn transformer(document: &mut Document<'_>, table: &mut Table<'_>) -> TransformerLayout {
+    let transformer = TransformerLayout {
+        width: dimension(document, table, "width", WIDTH),
+        window: dimension(document, table, "window", SLOTS),
+        slots: dimension(document, table, "slots", SLOTS),
+        layers: dimension(document, table, "layers", LAYERS),
+        heads: dimension(document, table, "heads", HEADS),
+        head_dim: dimension(document, table, "head_dim", HEAD_DIM),
         rope_base: number(document, table, "rope_base"),
     };
-    let sizes = [context.layers, 2, 2, context.heads, context.slots, context.head_dim];
-    let numbers = sizes.iter().map(|size| *size as u64).product::<u64>();
-    if numbers > MEMORY {
-        let hint = format!("2 × 2 × layers × heads × slots × head_dim is {numbers} numbers; expected at most {MEMORY}");
+    let sizes = [transformer.layers, 2, 2, transformer.heads, transformer.slots, transformer.head_dim];
+    let elements = sizes.iter().map(|size| *size as u64).product::<u64>();
+    if elements > CACHE_ELEMENTS {
+        let hint = format!(
+            "2 × 2 × layers × heads × slots × head_dim is {elements} numbers; expected at most {CACHE_ELEMENTS}"
+        );
         document.add(table.span(), "", hint);
     }
-    context
+    transformer
 }
 
-fn listed(document: &mut Document<'_>, mut table: Table<'_>) -> File {
+fn file_entry(document: &mut Document<'_>, mut table: Table<'_>) -> File {
     let name = table.required_text(document, "name");
     if name.is_empty() || name.contains('/') || name == ".." {
         document.add(table.span(), "", "file.name: expected the name of a file beside model.toml");
@@ -151,18 +154,23 @@ fn count(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str) 
     required(document, table, key, COUNT)
 }
 
-fn whole(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str, range: RangeInclusive<i64>) -> usize {
+fn dimension(
+    document: &mut Document<'_>,
+    table: &mut Table<'_>,
+    key: &'static str,
+    range: RangeInclusive<i64>,
+) -> usize {
     required(document, table, key, range) as usize
 }
 
-/// Takes a required integer; if it is missing, reports that and returns the lowest allowed.
+/// Takes a required integer. If it is missing, reports a problem and returns the lowest allowed value.
 fn required(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str, range: RangeInclusive<i64>) -> u64 {
-    let least = range.start().unsigned_abs();
+    let minimum = range.start().unsigned_abs();
     match table.take(key) {
-        Some(field) => field.integer(document, range).map_or(least, i64::unsigned_abs),
+        Some(field) => field.integer(document, range).map_or(minimum, i64::unsigned_abs),
         None => {
             table.missing(document, key, "an integer");
-            least
+            minimum
         }
     }
 }

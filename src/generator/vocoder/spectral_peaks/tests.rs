@@ -3,7 +3,7 @@ use crate::generator::vocoder::{Istft, Vocoder};
 use crate::mel::MelAnalyzer;
 use crate::units::SAMPLE_RATE;
 
-/// Partials of two fading notes.
+/// Returns two decaying notes with four partials each.
 fn music(seconds: f32) -> Vec<f32> {
     let partial = |time: f32, hz: f32, level: f32| level * (std::f32::consts::TAU * hz * time).sin();
     (0..(seconds * SAMPLE_RATE as f32) as usize)
@@ -33,15 +33,15 @@ fn samples(vocoder: &mut Vocoder, istft: &mut Istft, blocks: &[MelBlock]) -> Vec
 }
 
 #[test]
-fn the_spectrum_of_music_is_preserved() {
+fn preserves_the_spectrum_of_music() {
     let signal = music(2.0);
-    let mut back = samples(&mut Vocoder::new(None), &mut Istft::new(), &blocks(&signal));
+    let mut output = samples(&mut Vocoder::new(None), &mut Istft::new(), &blocks(&signal));
     // Delayed by the look-ahead and the inverse transform.
-    back.drain(..(LOOK_AHEAD + 2) * HOP);
-    let (ours, theirs) = (MelAnalyzer::new().log_mel(&back), MelAnalyzer::new().log_mel(&signal));
+    output.drain(..(LOOK_AHEAD + 2) * HOP);
+    let (actual, expected) = (MelAnalyzer::new().log_mel(&output), MelAnalyzer::new().log_mel(&signal));
     let (mut error, mut count) = (0.0f64, 0);
-    for (ours, theirs) in ours.iter().zip(&theirs).skip(20).take(120) {
-        for (a, b) in ours.iter().zip(theirs).filter(|(_, b)| **b > -5.0) {
+    for (actual, expected) in actual.iter().zip(&expected).skip(20).take(120) {
+        for (a, b) in actual.iter().zip(expected).filter(|(_, b)| **b > -5.0) {
             error += f64::from((a - b).abs());
             count += 1;
         }
@@ -54,21 +54,21 @@ fn the_spectrum_of_music_is_preserved() {
 fn a_restored_state_repeats_the_sound() {
     let blocks = blocks(&music(1.5));
     let (mut vocoder, mut istft) = (Vocoder::new(None), Istft::new());
-    let whole = samples(&mut vocoder, &mut istft, &blocks);
+    let uninterrupted = samples(&mut vocoder, &mut istft, &blocks);
     let (mut vocoder, mut istft) = (Vocoder::new(None), Istft::new());
     samples(&mut vocoder, &mut istft, &blocks[..8]);
     let (state, overlap) = (vocoder.state().to_vec(), *istft.overlap());
-    // Different audio in between.
+    // Process other audio in between.
     samples(&mut vocoder, &mut istft, &blocks[..3]);
     vocoder.state().copy_from_slice(&state);
     *istft.overlap() = overlap;
-    let rest = samples(&mut vocoder, &mut istft, &blocks[8..]);
-    assert!(rest == whole[8 * FRAMES_PER_LATENT * HOP..]);
+    let resumed = samples(&mut vocoder, &mut istft, &blocks[8..]);
+    assert!(resumed == uninterrupted[8 * FRAMES_PER_LATENT * HOP..]);
 }
 
 #[test]
 fn silence_stays_silent() {
     let silence = [crate::mel::FLOOR.ln(); FRAMES_PER_LATENT * BANDS];
-    let sound = samples(&mut Vocoder::new(None), &mut Istft::new(), &[silence; 4]);
-    assert!(sound.iter().all(|sample| sample.abs() < 1e-4));
+    let samples = samples(&mut Vocoder::new(None), &mut Istft::new(), &[silence; 4]);
+    assert!(samples.iter().all(|sample| sample.abs() < 1e-4));
 }

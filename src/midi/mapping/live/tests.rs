@@ -18,16 +18,17 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let box_ =
+        let box_mapping =
             mapping("[device]\nport_contains = \"box\"\n[[bind]]\nnote = 1\nto = \"panic\"\n[[lead]]\nchannel = 2\n");
-        let any = mapping("[device]\nclock = true\n[[bind]]\nnote = 2\nto = \"hold\"\ntoggle = true\n[[lead]]\n");
-        Self { live: LiveMappings::new(vec![box_, any], Vec::new()), start: Instant::now() }
+        let default_mapping =
+            mapping("[device]\nclock = true\n[[bind]]\nnote = 2\nto = \"hold\"\ntoggle = true\n[[lead]]\n");
+        Self { live: LiveMappings::new(vec![box_mapping, default_mapping], Vec::new()), start: Instant::now() }
     }
 
     fn event(&mut self, event: MidiEvent) -> Vec<ControlEvent> {
         let (mut out, start) = (Vec::new(), self.start);
         let frame = |at: Instant| (at.saturating_duration_since(start).as_secs_f64() * 48_000.0).round() as u64;
-        self.live.midi(event, frame, &mut out);
+        self.live.process(event, frame, &mut out);
         out
     }
 
@@ -42,7 +43,7 @@ const fn note_on(channel: u8, note: u8) -> Message {
 }
 
 #[test]
-fn devices_get_the_mapping_made_for_them() {
+fn devices_use_the_mapping_that_matches_their_name() {
     let mut rig = Rig::new();
     rig.event(connected(0, "My BOX MIDI 1"));
     rig.event(connected(1, "Some keyboard"));
@@ -50,13 +51,13 @@ fn devices_get_the_mapping_made_for_them() {
     assert_eq!(rig.send(0, note_on(0, 2)), []);
     assert_eq!(rig.send(1, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(true)));
     assert_eq!(rig.send(7, note_on(0, 2)), [], "unknown");
-    // A device that connects later knows the values set meanwhile.
+    // A device that connects later starts from the current values.
     rig.event(connected(2, "Another keyboard"));
     assert_eq!(rig.send(2, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(false)));
 }
 
 #[test]
-fn keyboards_lead_together_and_release_their_notes_when_disconnected() {
+fn all_keyboards_set_the_lead_chord_until_disconnected() {
     let mut rig = Rig::new();
     rig.event(connected(0, "box"));
     rig.event(connected(1, "keyboard"));
@@ -69,7 +70,7 @@ fn keyboards_lead_together_and_release_their_notes_when_disconnected() {
 }
 
 #[test]
-fn one_clock_is_followed_at_a_time() {
+fn follows_only_one_clock_at_a_time() {
     let mut rig = Rig::new();
     rig.event(connected(0, "box"));
     rig.event(connected(1, "sequencer"));
@@ -91,8 +92,8 @@ fn one_clock_is_followed_at_a_time() {
     assert!(out.iter().any(|event| matches!(event, ControlEvent::Tempo(tempo) if (tempo - 120.0).abs() < 0.1)));
 }
 
-/// The tempo followed while devices tick for some seconds, each at its own tempo.
-fn followed(rig: &mut Rig, ticking: &[(u32, f64)], seconds: f64) -> Option<f64> {
+/// Returns the last tempo reported while devices send ticks for some seconds, each at its own tempo.
+fn tempo_after(rig: &mut Rig, ticking: &[(u32, f64)], seconds: f64) -> Option<f64> {
     let started = rig.start;
     let mut ticks: Vec<_> = ticking
         .iter()
@@ -116,41 +117,41 @@ fn followed(rig: &mut Rig, ticking: &[(u32, f64)], seconds: f64) -> Option<f64> 
 }
 
 #[test]
-fn another_clock_leads_once_the_first_falls_silent() {
+fn follows_another_clock_when_the_first_becomes_silent() {
     let mut rig = Rig::new();
     rig.event(connected(1, "sequencer"));
     rig.event(connected(2, "drum machine"));
-    assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), Some(120.0));
-    assert_eq!(followed(&mut rig, &[(2, 90.0)], 0.9), None, "the pause may be brief");
-    assert_eq!(followed(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its tempo is reported though it has not changed");
-    assert_eq!(followed(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), None, "the leading clock keeps the lead");
+    assert_eq!(tempo_after(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), Some(120.0));
+    assert_eq!(tempo_after(&mut rig, &[(2, 90.0)], 0.9), None, "the pause may be brief");
+    assert_eq!(tempo_after(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its tempo is reported though it has not changed");
+    assert_eq!(tempo_after(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), None, "the leading clock keeps the lead");
     rig.event(MidiEvent::Disconnected(DeviceId(2)));
-    assert_eq!(followed(&mut rig, &[(1, 120.0)], 2.0), Some(120.0));
+    assert_eq!(tempo_after(&mut rig, &[(1, 120.0)], 2.0), Some(120.0));
 }
 
 #[test]
-fn a_running_clock_takes_the_lead_from_a_stopped_one() {
+fn a_running_clock_takes_over_from_a_stopped_one() {
     let mut rig = Rig::new();
     rig.event(connected(1, "keyboard that always ticks"));
     rig.event(connected(2, "sequencer"));
-    assert_eq!(followed(&mut rig, &[(1, 100.0)], 4.0), Some(100.0));
+    assert_eq!(tempo_after(&mut rig, &[(1, 100.0)], 4.0), Some(100.0));
     rig.send(2, Message::Start);
-    assert_eq!(followed(&mut rig, &[(1, 100.0), (2, 140.0)], 4.0), Some(140.0));
+    assert_eq!(tempo_after(&mut rig, &[(1, 100.0), (2, 140.0)], 4.0), Some(140.0));
     // Notes are not clock messages.
     let mut rig = Rig::new();
     rig.event(connected(1, "keyboard"));
     rig.event(connected(2, "sequencer"));
     rig.send(1, note_on(0, 60));
-    assert_eq!(followed(&mut rig, &[(2, 90.0)], 2.0), Some(90.0));
+    assert_eq!(tempo_after(&mut rig, &[(2, 90.0)], 2.0), Some(90.0));
 }
 
 #[test]
-fn a_learned_control_comes_back_with_its_device() {
+fn learned_controls_apply_when_their_device_reconnects() {
     let mut rig = Rig::new();
     rig.event(connected(0, "Box:Box MIDI 1 20:0"));
     let learned = |param: &str| {
         let block = format!("[[bind]]\ncc = 7\nto = \"{param}\"\ntakeover = \"jump\"\n");
-        Learned::new("Box:Box MIDI 1 20:0", &block).unwrap()
+        LearnedControl::new("Box:Box MIDI 1 20:0", &block).unwrap()
     };
     rig.live.learn(learned("reverb"));
     let fader = |value| Message::ControlChange { channel: 0, controller: 7, value };
@@ -170,7 +171,7 @@ fn a_learned_control_comes_back_with_its_device() {
     assert_eq!((rig.live.forget(Param::Tone), rig.live.learned.len()), (1, 0));
     assert_eq!(rig.send(2, fader(127)), [], "forgotten at once");
     for number in 0..2 * MAX_LEARNED {
-        let other = Learned::new(&format!("box {number}!"), "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap();
+        let other = LearnedControl::new(&format!("box {number}!"), "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap();
         rig.live.learn(other);
     }
     assert_eq!(rig.live.learned.len(), MAX_LEARNED);
@@ -181,7 +182,7 @@ fn named(file: &str, text: &str) -> Mapping {
 }
 
 #[test]
-fn a_mapping_inherits_what_it_does_not_define() {
+fn mappings_inherit_what_they_do_not_define() {
     let keyboard = named(
         "keyboard.toml",
         "[device]\nclock = true\n[[bind]]\ncc = 1\nto = \"arousal\"\n[[bind]]\ncc = 7\nto = \"tone\"\n[[lead]]\n[programs]\npresets = [\"calm\"]\n",
@@ -190,23 +191,23 @@ fn a_mapping_inherits_what_it_does_not_define() {
         "mine.toml",
         "inherit = \"keyboard\"\n[device]\nport_contains = \"mine\"\n[[bind]]\ncc = 7\nchannel = 1\nto = \"reverb\"\n",
     );
-    let odd = named(
-        "odd.toml",
-        "inherit = \"nothing\"\n[device]\nport_contains = \"odd\"\n[[bind]]\ncc = 7\nto = \"reverb\"\n",
+    let orphan = named(
+        "orphan.toml",
+        "inherit = \"nothing\"\n[device]\nport_contains = \"orphan\"\n[[bind]]\ncc = 7\nto = \"reverb\"\n",
     );
-    let round = named("round.toml", "inherit = \"round\"\n[device]\nport_contains = \"round\"\n");
-    let live = LiveMappings::new(vec![keyboard, own, odd, round], Vec::new());
-    let [_, own, odd, round] = live.mappings.as_slice() else { panic!("all are kept") };
-    let moves = |mapping: &Mapping| mapping.bindings.iter().map(|binding| binding.to).collect::<Vec<_>>();
-    assert_eq!(moves(own), [Param::Reverb, Param::Arousal], "CC 7 is its own");
+    let cyclic = named("cyclic.toml", "inherit = \"cyclic\"\n[device]\nport_contains = \"cyclic\"\n");
+    let live = LiveMappings::new(vec![keyboard, own, orphan, cyclic], Vec::new());
+    let [_, own, orphan, cyclic] = live.mappings.as_slice() else { panic!("all are kept") };
+    let params = |mapping: &Mapping| mapping.bindings.iter().map(|binding| binding.to).collect::<Vec<_>>();
+    assert_eq!(params(own), [Param::Reverb, Param::Arousal], "CC 7 is its own");
     assert_eq!((own.leads.len(), own.clock, own.programs.presets.len()), (1, Some(true), 1));
     assert_eq!((own.port_contains.as_str(), own.name.as_str()), ("mine", "Test"));
-    assert_eq!(moves(odd), [Param::Reverb], "an unknown parent leaves the rest intact");
-    assert!(moves(round).is_empty());
+    assert_eq!(params(orphan), [Param::Reverb], "an unknown parent leaves the rest intact");
+    assert!(params(cyclic).is_empty());
 }
 
 #[test]
-fn an_unmapped_control_is_reported_once() {
+fn reports_an_unmapped_control_once() {
     let mut rig = Rig::new();
     rig.event(connected(1, "A box"));
     let knob = Message::ControlChange { channel: 0, controller: 74, value: 1 };

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::midi::Parser;
 
-/// A router for a mapping, fed with bytes.
+/// A router for a mapping, with a parser for its input.
 struct Rig {
     router: Router,
     parser: Parser,
@@ -38,23 +38,23 @@ fn text(param: Param, text: &str) -> ControlEvent {
 }
 
 #[test]
-fn a_fader_waits_until_it_crosses_the_value_and_then_takes_over() {
+fn a_fader_takes_over_when_it_crosses_the_value() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"reverb\"\n");
     // Reverb is at 0.25, which is 31.75 of 127.
     assert_eq!(rig.send(&[0xB0, 7, 100, 7, 60]), []);
     assert_eq!(rig.send(&[7, 20]), [number(Param::Reverb, 20.0 / 127.0)]);
     assert_eq!(rig.send(&[7, 127]), [number(Param::Reverb, 1.0)]);
-    // Its own values come back late.
-    rig.router.value(Param::Reverb, &Value::Number(20.0 / 127.0));
+    // The values that it has set are reported back late.
+    rig.router.update_value(Param::Reverb, &Value::Number(20.0 / 127.0));
     assert_eq!(rig.send(&[7, 126]), [number(Param::Reverb, 126.0 / 127.0)]);
-    // A preset changes the value.
-    rig.router.value(Param::Reverb, &Value::Number(0.1));
+    // Another source changes the value.
+    rig.router.update_value(Param::Reverb, &Value::Number(0.1));
     assert_eq!(rig.send(&[7, 120]), []);
     assert_eq!(rig.send(&[7, 0]), [number(Param::Reverb, 0.0)]);
 }
 
 #[test]
-fn a_second_fader_on_the_same_value_has_to_catch_up() {
+fn a_second_fader_for_the_same_value_must_take_over_again() {
     let mut rig = Rig::new("[[bind]]\ncc = 1\nto = \"reverb\"\n[[bind]]\ncc = 2\nto = \"reverb\"\n");
     assert_eq!(rig.send(&[0xB0, 1, 32, 2, 32]).len(), 1, "both are at the value");
     assert_eq!(rig.send(&[1, 100]).len(), 1);
@@ -63,13 +63,13 @@ fn a_second_fader_on_the_same_value_has_to_catch_up() {
 }
 
 #[test]
-fn takeover_can_jump() {
+fn with_takeover_jump_a_fader_takes_over_immediately() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"reverb\"\ntakeover = \"jump\"\nrange = [1.0, 0.0]\n");
     assert_eq!(rig.send(&[0xB0, 7, 0]), [number(Param::Reverb, 1.0)]);
 }
 
 #[test]
-fn fine_controls_move_in_fine_steps() {
+fn high_resolution_controls_use_all_14_bits() {
     for (key, bytes) in [
         ("cc14 = 1", vec![0xB0, 1, 64, 33, 1]),
         ("cc14 = 1", vec![0xB0, 33, 1, 1, 64]),
@@ -85,10 +85,10 @@ fn fine_controls_move_in_fine_steps() {
 }
 
 #[test]
-fn encoders_turn_from_the_current_value() {
+fn encoders_move_from_the_current_value() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nrelative = \"twos-complement\"\nstep = 0.125\nto = \"reverb\"\n");
     assert_eq!(rig.send(&[0xB0, 7, 1, 7, 2, 7, 127]), [0.375, 0.625, 0.5].map(|value| number(Param::Reverb, value)));
-    rig.router.value(Param::Reverb, &Value::Number(0.875));
+    rig.router.update_value(Param::Reverb, &Value::Number(0.875));
     assert_eq!(rig.send(&[7, 2]), [number(Param::Reverb, 1.0)]);
     assert_eq!(rig.send(&[7, 2]), [], "at the end");
 }
@@ -108,7 +108,7 @@ fn buttons_act_once_per_press() {
 }
 
 #[test]
-fn choices_take_equal_shares_of_a_fader() {
+fn choices_divide_the_range_of_a_fader_equally() {
     let mut rig = Rig::new("[[bind]]\ncc = 1\nto = \"emotion\"\n");
     let chosen = [0, 16, 127].map(|value| rig.send(&[0xB0, 1, value]));
     let expected = [0, 1, 7].map(|position| vec![ControlEvent::Set(Param::Emotion, Value::Choice(position))]);
@@ -116,7 +116,7 @@ fn choices_take_equal_shares_of_a_fader() {
 }
 
 #[test]
-fn programs_load_presets_and_banks_hold_scenes() {
+fn program_changes_load_presets_and_in_other_banks_scenes() {
     let mut rig = Rig::new("[programs]\npresets = [\"calm\", \"angry\"]\nscenes = [\"verse\"]\n");
     assert_eq!(rig.send(&[0xC0, 1]), [text(Param::Preset, "angry")]);
     assert_eq!(rig.send(&[0xB0, 0, 0, 32, 1, 0xC0, 0]), [text(Param::Scene, "verse")]);
@@ -125,7 +125,7 @@ fn programs_load_presets_and_banks_hold_scenes() {
 }
 
 #[test]
-fn other_channels_are_ignored() {
+fn ignores_other_channels() {
     let mut rig = Rig::new(
         "[device]\nchannel = 2\n[[bind]]\nnote = 36\nto = \"panic\"\n[[bind]]\nnote = 37\nchannel = 3\nto = \"panic\"\n",
     );
@@ -135,13 +135,13 @@ fn other_channels_are_ignored() {
 }
 
 #[test]
-fn expressive_pressure_is_ignored_gracefully() {
+fn ignores_unmapped_pressure_and_pitch_bend() {
     let mut rig = Rig::new("[[bind]]\nnote = 36\nto = \"panic\"\n");
     assert_eq!(rig.send(&[0xA0, 36, 100, 0xD3, 50, 0xE5, 0, 0]), []);
 }
 
 #[test]
-fn one_control_may_move_several_parameters() {
+fn one_control_can_set_several_parameters() {
     let mut rig = Rig::new(
         "[[bind]]\ncc = 7\nto = \"reverb\"\ntakeover = \"jump\"\n[[bind]]\ncc = 7\nto = \"tone\"\nrange = [0.5, -0.5]\ntakeover = \"jump\"\n",
     );
@@ -149,7 +149,7 @@ fn one_control_may_move_several_parameters() {
 }
 
 #[test]
-fn a_held_button_restores_the_value_on_release() {
+fn a_hold_button_restores_the_value_on_release() {
     let mut rig = Rig::new(
         "[[bind]]\nnote = 1\non = \"hold\"\nto = \"reverb\"\nvalue = 1.0\n[[bind]]\nnote = 2\non = \"hold\"\nto = \"hold\"\n",
     );
@@ -177,7 +177,7 @@ fn a_layer_overrides_only_the_controls_that_it_binds() {
 }
 
 #[test]
-fn a_release_goes_to_the_binding_that_got_the_press() {
+fn the_binding_that_received_the_press_receives_the_release() {
     let mut rig = Rig::new(
         "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\nlayer = \"shift\"\nnote = 1\non = \"hold\"\nto = \"hold\"\n\
          [[bind]]\nnote = 1\nto = \"panic\"\n",
@@ -188,7 +188,7 @@ fn a_release_goes_to_the_binding_that_got_the_press() {
 }
 
 #[test]
-fn a_fader_must_reach_its_value_again_after_a_layer_change() {
+fn a_fader_must_take_over_again_after_a_change_of_layers() {
     let mut rig = Rig::new(
         "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc = 7\nto = \"reverb\"\n[[bind]]\nlayer = \"shift\"\ncc = 7\nto = \"width\"\nrange = [0, 1]\n",
     );
@@ -200,20 +200,20 @@ fn a_fader_must_reach_its_value_again_after_a_layer_change() {
 }
 
 #[test]
-fn a_pending_takeover_is_reported_once_with_its_direction() {
+fn reports_a_pending_takeover_once_with_its_direction() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"level/pad\"\nrange = [-60, 0]\n");
     rig.send(&[0xB0, 7, 0]);
-    let hint = rig.router.take_wait().unwrap().to_string();
+    let hint = rig.router.take_pending_takeover().unwrap().to_string();
     assert_eq!(
         hint,
         "CC 7 on channel 1 is at -60.00 dB and takes over once it reaches level/pad, which is -23.00 dB: move it up"
     );
     rig.send(&[7, 1]);
-    assert_eq!(rig.router.take_wait(), None);
+    assert_eq!(rig.router.take_pending_takeover(), None);
 }
 
 #[test]
-fn a_mapping_reports_what_it_uses() {
+fn reports_whether_a_message_is_used() {
     let mut rig = Rig::new(
         "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc14 = 1\nto = \"tone\"\n[[lead]]\nnotes = [36, 60]\n[programs]\npresets = [\"calm\"]\n",
     );
@@ -228,20 +228,20 @@ fn a_mapping_reports_what_it_uses() {
 }
 
 #[test]
-fn increments_step_from_the_current_value() {
+fn increments_move_one_step_from_the_current_value() {
     let mut rig = Rig::new(
         "[[bind]]\nnrpn = 5\nto = \"reverb\"\n[[bind]]\nrpn = 7\nto = \"mode\"\n[[bind]]\nrpn = 8\nto = \"hold\"\n",
     );
     let nrpn = [0xB0, 99, 0, 98, 5];
     assert_eq!(rig.send(&[&nrpn[..], &[96, 0]].concat()), [number(Param::Reverb, 0.25 + 1.0 / 127.0)]);
     assert_eq!(rig.send(&[97, 127]), [number(Param::Reverb, 0.25)]);
-    // The value changes elsewhere: the next step starts from there, without takeover.
-    rig.router.value(Param::Reverb, &Value::Number(0.75));
+    // After another source changes the value, the next step starts from there, without takeover.
+    rig.router.update_value(Param::Reverb, &Value::Number(0.75));
     assert_eq!(rig.send(&[96, 1]), [number(Param::Reverb, 0.75 + 1.0 / 127.0)]);
-    // It stays at the end of the range.
-    rig.router.value(Param::Reverb, &Value::Number(1.0));
+    // At the end of the range, steps have no effect.
+    rig.router.update_value(Param::Reverb, &Value::Number(1.0));
     assert_eq!(rig.send(&[96, 1]), []);
-    // Names advance by one, toggles switch.
+    // Steps select the next or previous choice and switch toggles.
     let choice = |position| ControlEvent::Set(Param::Mode, Value::Choice(position));
     assert_eq!(rig.send(&[101, 0, 100, 7, 96, 0, 96, 0, 97, 0]), [choice(1), choice(2), choice(1)]);
     assert_eq!(rig.send(&[100, 8, 96, 0, 97, 0]), [toggle(Param::Hold, true), toggle(Param::Hold, false)]);

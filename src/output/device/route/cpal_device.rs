@@ -10,7 +10,7 @@ use cpal::{
     SupportedStreamConfigRange,
 };
 
-use super::{AudioError, Fault, Running, Stream};
+use super::{AudioError, Fault, OpenStream, Stream};
 use crate::event::health::Loss;
 use crate::output::device::cookie;
 use crate::output::device::engine_slot::EngineSlot;
@@ -18,7 +18,7 @@ use crate::output::device::feed::Feed;
 use crate::output::device::status::OutputStatus;
 use crate::units::SAMPLE_RATE;
 
-/// Frames per callback if neither the configuration nor the system specifies them.
+/// Frames per callback if the configuration does not specify them.
 const BLOCK: u32 = 512;
 
 impl Stream for cpal::Stream {}
@@ -29,8 +29,8 @@ pub(in crate::output::device) fn quiet_alsa() {
     let _ = alsa::Output::local_error_handler();
 }
 
-/// Opens a device, by part of its name or the default, and starts playing the engine in `slot`; uses the system's block
-/// size if it refuses the requested one.
+/// Opens a device, the default one or the first whose name contains `device`, and starts playing the engine in `slot`.
+/// If the device refuses the requested block size, the system's is used.
 pub(super) fn start(
     host: HostId,
     device: Option<&str>,
@@ -38,42 +38,46 @@ pub(super) fn start(
     slot: &Arc<EngineSlot>,
     status: &Arc<OutputStatus>,
     faults: &SyncSender<Fault>,
-) -> Result<Running, AudioError> {
+) -> Result<OpenStream, AudioError> {
     let device = find(host, device)?;
-    let [first, second] = device.blocks(block_frames);
-    let start = |block| device.start(block, Arc::clone(slot), status, faults.clone());
+    let [first, second] = device.buffer_sizes(block_frames);
+    let start = |size| device.start(size, Arc::clone(slot), status, faults.clone());
     start(first).or_else(|_| start(second))
 }
 
-fn find(host: HostId, wanted: Option<&str>) -> Result<OpenableDevice, AudioError> {
+fn find(host: HostId, requested: Option<&str>) -> Result<OpenableDevice, AudioError> {
     quiet_alsa();
     if host == HostId::PulseAudio {
-        cookie::make_missing();
+        cookie::create_if_missing();
     }
     let name = host.name();
     let host_error = |source| AudioError::Host { host: name, source };
-    let none = || host_error(cpal::Error::with_message(ErrorKind::DeviceNotAvailable, "no output device"));
+    let no_device = || host_error(cpal::Error::with_message(ErrorKind::DeviceNotAvailable, "no output device"));
     let cpal_host = cpal::host_from_id(host).map_err(host_error)?;
-    let device = match wanted {
-        None => cpal_host.default_output_device().ok_or_else(none)?,
-        Some(wanted) => {
+    let device = match requested {
+        None => cpal_host.default_output_device().ok_or_else(no_device)?,
+        Some(requested) => {
             let devices: Vec<Device> = cpal_host.output_devices().map_err(host_error)?.collect();
-            let matches = |device: &&Device| label(device).to_lowercase().contains(&wanted.to_lowercase());
-            let missing = || AudioError::NoDevice { host: name, wanted: wanted.to_owned(), found: audible(&devices) };
-            devices.iter().find(matches).ok_or_else(missing)?.clone()
+            let matches = |device: &&Device| label(device).to_lowercase().contains(&requested.to_lowercase());
+            let no_match = || AudioError::NoDevice {
+                host: name,
+                requested: requested.to_owned(),
+                available: usable_names(&devices),
+            };
+            devices.iter().find(matches).ok_or_else(no_match)?.clone()
         }
     };
     OpenableDevice::new(device, host)
 }
 
-/// The names of the devices that can be opened and are audible; most of ALSA's plug-ins are not.
-fn audible(devices: &[Device]) -> String {
-    let works = |device: &&Device| device.default_output_config().is_ok() && !label(device).ends_with("(null)");
-    let names: Vec<String> = devices.iter().filter(works).map(label).collect();
+/// Returns the names of the devices that can be opened and are audible, which most of ALSA's plug-ins are not.
+fn usable_names(devices: &[Device]) -> String {
+    let is_usable = |device: &&Device| device.default_output_config().is_ok() && !label(device).ends_with("(null)");
+    let names: Vec<String> = devices.iter().filter(is_usable).map(label).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// A device's name and, if informative, its identifier.
+/// Returns a device's name and, if informative, its identifier.
 pub(in crate::output::device) fn label(device: &Device) -> String {
     let id = device.id().map(|id| id.id().to_owned()).unwrap_or_default();
     let name = device.to_string();
@@ -94,16 +98,16 @@ impl OpenableDevice {
         let error = |source| AudioError::Device { device: label(&device), source };
         let configs = device.supported_output_configs().map_err(error)?;
         let unsupported = cpal::Error::with_message(ErrorKind::UnsupportedConfig, "no usable sample format");
-        let best = configs.filter(|config| suits(config.sample_format())).min_by_key(cost);
+        let best = configs.filter(|config| is_supported(config.sample_format())).min_by_key(cost);
         let best = best.ok_or_else(|| error(unsupported))?;
         let sample_rate = SAMPLE_RATE.clamp(best.min_sample_rate(), best.max_sample_rate());
         let config = StreamConfig { channels: best.channels(), sample_rate, buffer_size: BufferSize::Default };
         Ok(Self { host, config, format: best.sample_format(), range: *best.buffer_size(), device })
     }
 
-    /// The block sizes to try.
-    fn blocks(&self, wanted: Option<u32>) -> [BufferSize; 2] {
-        let frames = wanted.unwrap_or(BLOCK);
+    /// Returns the block sizes to try: the requested one within the device's range, then the system's.
+    fn buffer_sizes(&self, requested: Option<u32>) -> [BufferSize; 2] {
+        let frames = requested.unwrap_or(BLOCK);
         let fixed = match self.range {
             SupportedBufferSize::Range { min, max } => frames.clamp(min, max.max(min)),
             SupportedBufferSize::Unknown => frames,
@@ -114,13 +118,13 @@ impl OpenableDevice {
     /// Starts playing the engine in `slot`.
     fn start(
         &self,
-        block: BufferSize,
+        buffer_size: BufferSize,
         slot: Arc<EngineSlot>,
         status: &Arc<OutputStatus>,
         faults: SyncSender<Fault>,
-    ) -> Result<Running, AudioError> {
+    ) -> Result<OpenStream, AudioError> {
         let error = |source| AudioError::Device { device: label(&self.device), source };
-        let config = StreamConfig { buffer_size: block, ..self.config };
+        let config = StreamConfig { buffer_size, ..self.config };
         let feed = Feed::new(slot, config.sample_rate, config.channels, Arc::clone(status));
         let report = reporter(Arc::clone(status), faults);
         let stream = match self.format {
@@ -134,7 +138,7 @@ impl OpenableDevice {
         let block = stream.buffer_size().map_or_else(|_| "unknown".to_owned(), |frames| frames.to_string());
         let (host, rate) = (self.host.name(), config.sample_rate);
         let name = format!("{host}: {}, {rate} Hz, {block} frames per block", label(&self.device));
-        Ok(Running { stream: Box::new(stream), name, lost: Arc::default() })
+        Ok(OpenStream { stream: Box::new(stream), name, lost: Arc::default() })
     }
 }
 
@@ -154,8 +158,8 @@ fn build<T: SizedSample + cpal::FromSample<f32>>(
     device.build_output_stream(config, fill, report, Some(Duration::from_secs(2)))
 }
 
-/// Classifies errors: to be counted, to be logged, or a reason to restart. Until the supervisor has read the previous
-/// ones, further errors are dropped (some drivers send thousands).
+/// Returns the stream's error callback, which counts xruns and reports everything else as a [`Fault`]. While the queue
+/// is full, errors are dropped, as some drivers send thousands.
 fn reporter(status: Arc<OutputStatus>, faults: SyncSender<Fault>) -> impl FnMut(cpal::Error) + Send + 'static {
     move |error| {
         let text = error.to_string();
@@ -168,18 +172,18 @@ fn reporter(status: Arc<OutputStatus>, faults: SyncSender<Fault>) -> impl FnMut(
             ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable | ErrorKind::StreamInvalidated => {
                 Fault::Lost(text)
             }
-            _ => Fault::Doubtful(text),
+            _ => Fault::Suspected(text),
         };
         let _ = faults.try_send(fault);
     }
 }
 
-/// Whether [`OpenableDevice::start`] can play a format.
-fn suits(format: SampleFormat) -> bool {
+/// Returns whether [`OpenableDevice::start`] supports a sample format.
+fn is_supported(format: SampleFormat) -> bool {
     matches!(format, SampleFormat::F32 | SampleFormat::I32 | SampleFormat::I24 | SampleFormat::I16)
 }
 
-/// How far a configuration is from stereo, 48 kHz and 32-bit floats, in this order of importance.
+/// Returns how far a configuration is from stereo, 48 kHz and 32-bit floats, in descending order of importance.
 fn cost(config: &SupportedStreamConfigRange) -> (u32, u32, u32) {
     let channels = match config.channels() {
         2 => 0,
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn stereo_is_preferred_to_rate_and_rate_to_format() {
+    fn stereo_matters_more_than_the_rate_and_the_rate_more_than_the_format() {
         let order = [
             config(2, (8000, 192_000), SampleFormat::F32),
             config(2, (48_000, 48_000), SampleFormat::I16),

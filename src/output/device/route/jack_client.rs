@@ -1,4 +1,4 @@
-//! Output through Melos's own JACK client, whose name and ports stay the same, so that patchbays remember them.
+//! Output through Melos's own JACK client, whose name and ports never change, so that patchbays remember them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 
 use jack::{AsyncClient, AudioOut, Client, ClientStatus, Control, Port, PortFlags, PortId, ProcessScope};
 
-use super::{AudioError, Fault, Running, Stream};
+use super::{AudioError, Fault, OpenStream, Stream};
 use crate::engine::QUANTUM;
 use crate::event::health::Loss;
 use crate::output::device::engine_slot::EngineSlot;
@@ -17,59 +17,64 @@ use crate::output::jack_clients::{self, Calls};
 /// The client's name; its ports are `melos-audio:left` and `melos-audio:right`.
 const CLIENT: &str = "melos-audio";
 const PORTS: [&str; 2] = ["left", "right"];
-/// Change of gain per frame when the number of playback ports changes: 10 ms from full to half.
-const SHARE_STEP: f32 = 0.5 / 480.0;
+/// Change of gain per frame when the number of playback ports changes: 10 ms from full gain to half.
+const GAIN_STEP: f32 = 0.5 / 480.0;
 
-/// Starts playing at the server's rate and block size, connected to the first two playback ports, or with both channels
-/// to the only one.
+/// Starts playing at the server's rate and block size, connected to the first two playback ports, or, if there is only
+/// one, with both channels to it.
 pub(super) fn start(
     slot: Arc<EngineSlot>,
     status: &Arc<OutputStatus>,
     faults: &SyncSender<Fault>,
-) -> Result<Running, AudioError> {
+) -> Result<OpenStream, AudioError> {
     let error = |error: jack::Error| AudioError::Jack(error.to_string());
     let (calls, client) = jack_clients::open(CLIENT).map_err(AudioError::Jack)?;
     let [left, right] = PORTS.map(|name| client.register_port(name, AudioOut::default()));
     let ports = [left.map_err(error)?, right.map_err(error)?];
-    let names = [ports[0].name().map_err(error)?, ports[1].name().map_err(error)?];
+    let own_ports = [ports[0].name().map_err(error)?, ports[1].name().map_err(error)?];
     let (rate, block, name) = (client.sample_rate(), client.buffer_size(), label(&client));
     let mono = Arc::new(AtomicBool::new(false));
     let feed = Feed::new(slot, rate, 2, Arc::clone(status));
-    let player = Player { feed, ports, calls: calls.clone(), mono: Arc::clone(&mono), share: 1.0 };
-    let (lost, news) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
-    let watcher = Watcher { rate, lost: Arc::clone(&lost), news: Arc::clone(&news), status: Arc::clone(status) };
-    let client = client.activate_async(watcher, player).map_err(error)?;
+    let player = Player { feed, ports, calls: calls.clone(), mono: Arc::clone(&mono), gain: 1.0 };
+    let (lost, ports_changed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
+    let notifications = Notifications {
+        rate,
+        lost: Arc::clone(&lost),
+        ports_changed: Arc::clone(&ports_changed),
+        status: Arc::clone(status),
+    };
+    let client = client.activate_async(notifications, player).map_err(error)?;
     let mut stream = JackStream {
         client,
         _calls: calls,
-        names,
-        sinks: [None, None],
+        own_ports,
+        playback_ports: [None, None],
         mono,
-        news,
+        ports_changed,
         block,
         status: Arc::clone(status),
         faults: faults.clone(),
     };
     stream.maintain();
-    Ok(Running { stream: Box::new(stream), name, lost })
+    Ok(OpenStream { stream: Box::new(stream), name, lost })
 }
 
-/// The output's name.
+/// Returns the output's name.
 fn label(client: &Client) -> String {
     format!("JACK: {}, {} Hz, {} frames per block", client.name(), client.sample_rate(), client.buffer_size())
 }
 
 struct JackStream {
-    client: AsyncClient<Watcher, Player>,
-    /// Must outlive the client, so it is declared after it.
+    client: AsyncClient<Notifications, Player>,
+    /// Must outlive the client, so it is declared after the client.
     _calls: Calls,
-    /// Melos's ports, and the playback ports that they were connected to.
-    names: [String; 2],
-    sinks: [Option<String>; 2],
-    /// Whether both go to one port, each at half its level.
+    /// Melos's ports, and the playback ports to which they were connected.
+    own_ports: [String; 2],
+    playback_ports: [Option<String>; 2],
+    /// Whether both channels go to one playback port, each at half its level.
     mono: Arc<AtomicBool>,
     /// Set when ports appear or disappear.
-    news: Arc<AtomicBool>,
+    ports_changed: Arc<AtomicBool>,
     /// The block size in the output's name.
     block: u32,
     status: Arc<OutputStatus>,
@@ -77,36 +82,36 @@ struct JackStream {
 }
 
 impl Stream for JackStream {
-    /// Follows changes of the block size, and connects to new playback ports. If the ports are the same as before,
-    /// changes made by a patchbay are kept.
+    /// Updates the block size in the output's name, and connects to new playback ports. While the playback ports stay
+    /// the same, connections changed by a patchbay are left alone.
     fn maintain(&mut self) {
         let block = self.client.as_client().buffer_size();
         if block != self.block {
             self.block = block;
             self.status.set_name(label(self.client.as_client()));
         }
-        if !self.news.swap(false, Relaxed) {
+        if !self.ports_changed.swap(false, Relaxed) {
             return;
         }
         let client = self.client.as_client();
         let outputs = client.ports(None, Some("audio"), PortFlags::IS_INPUT | PortFlags::IS_PHYSICAL);
         let left = outputs.first();
-        let sinks = [left.cloned(), outputs.get(1).or(left).cloned()];
-        for ((ours, old), new) in self.names.iter().zip(&self.sinks).zip(&sinks) {
+        let playback_ports = [left.cloned(), outputs.get(1).or(left).cloned()];
+        for ((own, old), new) in self.own_ports.iter().zip(&self.playback_ports).zip(&playback_ports) {
             if old == new {
                 continue;
             }
             if let Some(old) = old.as_ref().filter(|old| outputs.contains(old)) {
-                let _ = client.disconnect_ports_by_name(ours, old);
+                let _ = client.disconnect_ports_by_name(own, old);
             }
             if let Some(new) = new
-                && let Err(error) = client.connect_ports_by_name(ours, new)
+                && let Err(error) = client.connect_ports_by_name(own, new)
             {
                 let _ = self.faults.try_send(Fault::Notice(error.to_string()));
             }
         }
-        self.mono.store(sinks[0].is_some() && sinks[0] == sinks[1], Relaxed);
-        self.sinks = sinks;
+        self.mono.store(playback_ports[0].is_some() && playback_ports[0] == playback_ports[1], Relaxed);
+        self.playback_ports = playback_ports;
     }
 }
 
@@ -115,8 +120,8 @@ struct Player {
     ports: [Port<AudioOut>; 2],
     calls: Calls,
     mono: Arc<AtomicBool>,
-    /// The gain of each port.
-    share: f32,
+    /// The gain of each channel.
+    gain: f32,
 }
 
 impl jack::ProcessHandler for Player {
@@ -131,30 +136,30 @@ impl jack::ProcessHandler for Player {
             let stereo = &mut stereo[..2 * left.len()];
             self.feed.fill(stereo);
             for ((left, right), frame) in left.iter_mut().zip(right).zip(stereo.chunks_exact(2)) {
-                self.share += (target - self.share).clamp(-SHARE_STEP, SHARE_STEP);
-                (*left, *right) = (self.share * frame[0], self.share * frame[1]);
+                self.gain += (target - self.gain).clamp(-GAIN_STEP, GAIN_STEP);
+                (*left, *right) = (self.gain * frame[0], self.gain * frame[1]);
             }
         }
         Control::Continue
     }
 }
 
-struct Watcher {
+struct Notifications {
     /// The rate for which the stream was opened.
     rate: u32,
     lost: Arc<AtomicBool>,
-    news: Arc<AtomicBool>,
+    ports_changed: Arc<AtomicBool>,
     status: Arc<OutputStatus>,
 }
 
-impl jack::NotificationHandler for Watcher {
+impl jack::NotificationHandler for Notifications {
     #[expect(unsafe_code, reason = "required by the trait; a signal handler may only store a flag")]
     unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
         self.lost.store(true, Relaxed);
     }
 
     fn sample_rate(&mut self, _: &Client, rate: u32) -> Control {
-        // PipeWire changes its rate while playing; the stream is opened again with the new one.
+        // PipeWire can change its rate while playing; the stream is then opened again at the new rate.
         if rate != self.rate {
             self.lost.store(true, Relaxed);
         }
@@ -162,7 +167,7 @@ impl jack::NotificationHandler for Watcher {
     }
 
     fn port_registration(&mut self, _: &Client, _: PortId, _: bool) {
-        self.news.store(true, Relaxed);
+        self.ports_changed.store(true, Relaxed);
     }
 
     fn xrun(&mut self, _: &Client) -> Control {

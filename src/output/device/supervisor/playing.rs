@@ -1,4 +1,4 @@
-//! A playing stream, monitored by its heartbeat and its driver's reports.
+//! A playing stream, monitored through its heartbeat and its driver's reports.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,42 +10,43 @@ use crate::output::device::heartbeat::{Heartbeat, Pulse};
 use crate::output::device::route::{Fault, Route};
 use crate::output::device::stream_thread::StreamThread;
 
-/// A stream without a callback for this long is lost, whatever the driver reports; the first callback may take longer.
+/// Time without a callback after which a stream is lost, whatever the driver reports.
 const CALLBACK_TIMEOUT: Duration = Duration::from_millis(2500);
+/// Time limit for the first callback.
 const FIRST_CALLBACK_TIMEOUT: Duration = Duration::from_millis(5000);
-/// A stream that reported an error must call back within this time.
+/// Time within which a stream must call back after the driver has reported an error.
 const ERROR_GRACE: Duration = Duration::from_millis(250);
-/// Maximum time for a callback to hold the engine: far longer than a block takes.
+/// The longest time that a callback may hold the engine: far longer than a block takes.
 const BORROW_TIMEOUT: Duration = Duration::from_secs(1);
-/// Maximum time for fading out before a stream is closed, including what the device has buffered.
+/// Time limit for the fade-out before a stream is closed, including what the device has buffered.
 const FADE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// An open stream.
-pub(super) struct Playing {
+pub(super) struct PlayingStream {
     pub(super) route: Route,
     pub(super) stream: StreamThread,
     heartbeat: Heartbeat,
-    /// An error reported by the driver, and when.
-    doubt: Option<(Instant, String)>,
+    /// An error reported by the driver, after which the stream has not called back yet, and when it was reported.
+    suspicion: Option<(Instant, String)>,
 }
 
 /// The condition of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// Unchanged.
+    /// It is unchanged.
     Unchanged,
-    /// It has started or resumed calling back.
-    Resumed,
+    /// It has called back since the last check.
+    Active,
     /// It has stopped calling back.
     Stalled,
     /// It is lost, for this reason.
     Lost(String),
 }
 
-impl Playing {
+impl PlayingStream {
     pub(super) fn new(route: Route, stream: StreamThread) -> Self {
         let heartbeat = Heartbeat::new(Instant::now(), stream.slot.requested());
-        Self { route, stream, heartbeat, doubt: None }
+        Self { route, stream, heartbeat, suspicion: None }
     }
 
     /// Checks the stream.
@@ -55,29 +56,29 @@ impl Playing {
         for fault in self.stream.faults() {
             match fault {
                 Fault::Lost(reason) => lost = Some(reason),
-                Fault::Doubtful(reason) => {
+                Fault::Suspected(reason) => {
                     debug!(reason, "audio driver");
-                    self.doubt.get_or_insert((now, reason));
+                    self.suspicion.get_or_insert((now, reason));
                 }
                 Fault::Notice(text) => info!(text, "audio driver"),
             }
         }
         let pulse = self.heartbeat.check(now, self.stream.slot.requested());
-        if pulse == Pulse::Beating {
-            self.doubt = None;
+        if pulse == Pulse::Active {
+            self.suspicion = None;
         }
-        let patience = if self.heartbeat.has_begun() { CALLBACK_TIMEOUT } else { FIRST_CALLBACK_TIMEOUT };
-        if self.heartbeat.silent(now) > patience {
-            lost.get_or_insert_with(|| format!("no audio callback for {} ms", patience.as_millis()));
+        let timeout = if self.heartbeat.has_requested() { CALLBACK_TIMEOUT } else { FIRST_CALLBACK_TIMEOUT };
+        if self.heartbeat.since_last_request(now) > timeout {
+            lost.get_or_insert_with(|| format!("no audio callback for {} ms", timeout.as_millis()));
         }
-        if let Some((_, reason)) = self.doubt.take_if(|(since, _)| now.duration_since(*since) > ERROR_GRACE) {
+        if let Some((_, reason)) = self.suspicion.take_if(|(since, _)| now.duration_since(*since) > ERROR_GRACE) {
             lost.get_or_insert(reason);
         }
         match (lost, pulse) {
             (Some(reason), _) => Condition::Lost(reason),
-            (None, Pulse::Beating) => Condition::Resumed,
+            (None, Pulse::Active) => Condition::Active,
             (None, Pulse::Stalled) => Condition::Stalled,
-            (None, _) => Condition::Unchanged,
+            (None, Pulse::Idle) => Condition::Unchanged,
         }
     }
 
@@ -87,15 +88,15 @@ impl Playing {
         self.stream.slot.insert(engine);
     }
 
-    /// Fades out.
-    pub(super) fn fade(&self) {
+    /// Fades out, and waits until that has been played.
+    pub(super) fn fade_out(&self) {
         let started = Instant::now();
         while !self.stream.slot.fade() && started.elapsed() < FADE_TIMEOUT {
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Takes the engine from the stream; `None` if its callback crashed.
+    /// Takes the engine from the stream. Returns `None` if its callback has hung or crashed.
     pub(super) fn take_engine(&self) -> Option<Box<Engine>> {
         let started = Instant::now();
         loop {

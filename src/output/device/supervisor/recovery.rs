@@ -7,32 +7,34 @@ use crate::files::config::{AudioConfig, AudioHost};
 use crate::output::device::route::Route;
 use crate::output::device::stream_thread::Closing;
 
-/// Interval for retrying a lost device.
+/// Interval between attempts to open the lost route again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
-/// Interval for retrying every configured route.
+/// Interval between attempts to open any of the configured routes.
 const RETRY_ALL_INTERVAL: Duration = Duration::from_secs(2);
-/// Time for the last stream to close before another is opened, so that it can reuse its name and device.
+/// Time limit for the last stream to close before another is opened, which can then reuse its name and device.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Schedules the search for a route.
+/// The state of the recovery from the loss of a stream.
 pub(super) struct Recovery {
     /// The lost route.
     route: Option<Route>,
+    /// When to retry the lost route.
     retry: Instant,
+    /// When to retry all configured routes.
     retry_all: Instant,
-    /// The last stream, and when it was left.
+    /// The last stream, and when its closing began.
     closing: Option<(Closing, Instant)>,
 }
 
 impl Recovery {
-    /// The initial state, in which everything is due.
+    /// Returns the initial state, in which all configured routes are due.
     pub(super) fn new() -> Self {
         let now = Instant::now();
         Self { route: None, retry: now, retry_all: now, closing: None }
     }
 
-    /// The state after a stream on `route` was left.
-    pub(super) fn of(route: Route, closing: Closing) -> Self {
+    /// Returns the state after a stream on `route` has begun to close.
+    pub(super) fn from_closing(route: Route, closing: Closing) -> Self {
         let now = Instant::now();
         Self {
             route: Some(route),
@@ -43,25 +45,25 @@ impl Recovery {
     }
 
     /// Makes the lost route due at once.
-    pub(super) fn hurry(&mut self) {
+    pub(super) fn retry_now(&mut self) {
         self.retry = Instant::now();
     }
 
     /// Starts a new interval after a failed search.
-    pub(super) fn failed(&mut self, is_whole: bool) {
+    pub(super) fn search_failed(&mut self, covers_all_routes: bool) {
         self.retry = Instant::now() + RETRY_INTERVAL;
-        if is_whole {
+        if covers_all_routes {
             self.retry_all = Instant::now() + RETRY_ALL_INTERVAL;
         }
     }
 
-    /// Gives up the lost route: only the configured ones are retried.
+    /// Gives up the lost route, so that only the configured ones are retried.
     pub(super) fn give_up_route(&mut self) {
         self.route = None;
         self.retry_all = Instant::now() + RETRY_ALL_INTERVAL;
     }
 
-    /// The search that is due, if any. The null output is never lost, so a configuration with nothing else has none.
+    /// Returns the search that is due, if any. None is due if only the null output is configured, as it is never lost.
     pub(super) fn due(&self, config: &AudioConfig) -> Option<Search> {
         let now = Instant::now();
         if config.host == AudioHost::Null {
@@ -69,11 +71,11 @@ impl Recovery {
         } else if now >= self.retry_all {
             Some(Search::new(config, false, None))
         } else {
-            self.route.clone().filter(|_| now >= self.retry).map(Search::of)
+            self.route.clone().filter(|_| now >= self.retry).map(Search::for_route)
         }
     }
 
-    /// Whether to wait for the last stream to close.
+    /// Returns whether to wait for the last stream to close.
     pub(super) fn is_closing(&mut self) -> bool {
         self.closing.take_if(|(closing, since)| closing.is_done() || since.elapsed() >= CLOSE_TIMEOUT);
         self.closing.is_some()

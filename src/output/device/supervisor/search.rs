@@ -15,62 +15,68 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Routes to try one after the other.
 pub(super) struct Search {
     routes: VecDeque<Route>,
-    trying: Option<(Route, StreamThread)>,
-    tried: Vec<String>,
+    /// The route being opened.
+    current: Option<(Route, StreamThread)>,
+    /// Why the previous routes failed.
+    failures: Vec<String>,
     /// A new configuration, which takes effect if one of its routes works.
     pub(super) config: Option<AudioConfig>,
-    /// Whether the search covers all routes.
-    pub(super) is_whole: bool,
+    /// Whether the search covers all configured routes.
+    covers_all_routes: bool,
 }
 
 /// The result of a step of the search.
-pub(super) enum Found {
+pub(super) enum SearchStep {
     /// The search continues.
-    Nothing(Search),
+    Continue(Search),
     /// A working stream and its name.
     Stream { route: Route, stream: StreamThread, name: String },
     /// The null output, and why the previous routes failed.
-    Null { tried: Vec<String> },
+    Null { failures: Vec<String> },
     /// No route works.
-    NoRoute { is_whole: bool, error: AudioError },
+    NoRoute { covers_all_routes: bool, error: AudioError },
 }
 
 impl Search {
-    /// All routes of a configuration; `allow_null` allows the null output when there is no device.
-    pub(super) fn new(config: &AudioConfig, allow_null: bool, changing: Option<AudioConfig>) -> Self {
+    /// Creates a search of all routes of a configuration. `allow_null` allows the null output if no device works, and
+    /// `new_config` takes effect if a route works.
+    pub(super) fn new(config: &AudioConfig, allow_null: bool, new_config: Option<AudioConfig>) -> Self {
         let mut routes: VecDeque<_> = routes(config.host, config.device.as_deref()).into();
         if !allow_null && routes.len() > 1 {
             routes.retain(|route| *route != Route::Null);
         }
-        Self { routes, trying: None, tried: Vec::new(), config: changing, is_whole: true }
+        Self { routes, current: None, failures: Vec::new(), config: new_config, covers_all_routes: true }
     }
 
-    /// The lost route.
-    pub(super) fn of(route: Route) -> Self {
-        Self { routes: [route].into(), trying: None, tried: Vec::new(), config: None, is_whole: false }
+    /// Creates a search that tries only one route.
+    pub(super) fn for_route(route: Route) -> Self {
+        Self { routes: [route].into(), current: None, failures: Vec::new(), config: None, covers_all_routes: false }
     }
 
     /// Starts opening the next route, or checks whether the current one has opened. Does not block.
-    pub(super) fn step(mut self, block: Option<u32>, status: &Arc<OutputStatus>, threads: &Threads) -> Found {
-        let Some((route, stream)) = self.trying.take() else {
+    pub(super) fn step(mut self, block: Option<u32>, status: &Arc<OutputStatus>, threads: &Threads) -> SearchStep {
+        let Some((route, stream)) = self.current.take() else {
             return match self.routes.pop_front() {
-                None => Found::NoRoute { is_whole: self.is_whole, error: AudioError::NoRoute(self.tried) },
-                Some(Route::Null) => Found::Null { tried: self.tried },
+                None => SearchStep::NoRoute {
+                    covers_all_routes: self.covers_all_routes,
+                    error: AudioError::NoRoute(self.failures),
+                },
+                Some(Route::Null) => SearchStep::Null { failures: self.failures },
                 Some(route) => {
                     match StreamThread::open(&route, block, status, threads) {
-                        Ok(stream) => self.trying = Some((route, stream)),
-                        Err(error) => self.tried.push(error.to_string()),
+                        Ok(stream) => self.current = Some((route, stream)),
+                        Err(error) => self.failures.push(error.to_string()),
                     }
-                    Found::Nothing(self)
+                    SearchStep::Continue(self)
                 }
             };
         };
-        match stream.answer() {
-            Some(Ok(name)) => return Found::Stream { route, stream, name },
-            Some(Err(error)) => self.tried.push(error.to_string()),
-            None if stream.age() > OPEN_TIMEOUT => self.tried.push(AudioError::Hung.to_string()),
-            None => self.trying = Some((route, stream)),
+        match stream.result() {
+            Some(Ok(name)) => return SearchStep::Stream { route, stream, name },
+            Some(Err(error)) => self.failures.push(error.to_string()),
+            None if stream.elapsed() > OPEN_TIMEOUT => self.failures.push(AudioError::Hung.to_string()),
+            None => self.current = Some((route, stream)),
         }
-        Found::Nothing(self)
+        SearchStep::Continue(self)
     }
 }

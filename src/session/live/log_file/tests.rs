@@ -3,7 +3,7 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use super::*;
-use crate::conductor::{Conductor, Handover, Score};
+use crate::conductor::{Conductor, EngineSync, Score};
 use crate::files::Usage;
 use crate::session::checkpoint::{checkpoint_files, checkpoint_folder, checkpoint_path};
 use crate::session::log::ControlLog;
@@ -151,7 +151,7 @@ fn long_logs_are_not_copied_beside_short_takes() {
 pub(super) fn checkpoint(frame: u64) -> Checkpoint {
     let mut conductor = Conductor::new(1, &[]);
     conductor.advance(frame, &mut Score::default());
-    let mut checkpoint = Checkpoint::of(&conductor, &Handover::default());
+    let mut checkpoint = Checkpoint::of(&conductor, &EngineSync::default());
     checkpoint.add_generator(vec![1; 1000], 0);
     checkpoint.add_engine(vec![2; 1000]);
     checkpoint

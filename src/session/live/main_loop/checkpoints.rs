@@ -4,7 +4,7 @@
 use ringbuf::traits::{Consumer, Observer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
-use crate::conductor::{Conductor, Handover};
+use crate::conductor::{Conductor, EngineSync};
 use crate::engine::QUANTUM;
 use crate::event::{SaveRequest, Saved};
 use crate::session::checkpoint::Checkpoint;
@@ -48,15 +48,15 @@ impl Checkpoints {
     /// Starts a checkpoint at the conductor's frame and requests the engine's state; abandons a previous checkpoint that is
     /// still incomplete. Returns false, and retries later, if the engine has missed commands or has not answered the
     /// previous request.
-    pub(super) fn start(&mut self, conductor: &Conductor, handover: &Handover) -> bool {
+    pub(super) fn start(&mut self, conductor: &Conductor, engine_sync: &EngineSync) -> bool {
         let frame = conductor.frame();
         self.state.clear();
-        if handover.is_behind() || self.saves.try_push(SaveRequest { frame, commands: handover.count() }).is_err() {
+        if engine_sync.is_out_of_sync() || self.saves.try_push(SaveRequest { frame, commands: engine_sync.count() }).is_err() {
             self.due = frame + RETRY_DELAY;
             return false;
         }
         self.due = frame + self.interval.unwrap_or(0);
-        self.in_progress = Some(Checkpoint::of(conductor, handover));
+        self.in_progress = Some(Checkpoint::of(conductor, engine_sync));
         true
     }
 

@@ -12,8 +12,8 @@ use crate::conductor::Conductor;
 use crate::event::parameter::{Param, TempoSource, Value};
 use crate::event::{ControlEvent, Inbox, LearnRequest, Notice, Source};
 use crate::files::config::{Config, MidiHost};
-use crate::midi::mapping::{Learned, LiveMappings, Mapping};
-use crate::midi::{Message, MidiEvent, MidiIn, MidiSystem};
+use crate::midi::mapping::{LearnedControl, LiveMappings, Mapping};
+use crate::midi::{Message, MidiConnection, MidiEvent, MidiSystem};
 use crate::output::device::OutputStatus;
 use crate::quote::{listed, shown};
 use crate::units::SAMPLE_RATE;
@@ -25,7 +25,7 @@ const CHANNEL_CAPACITY: usize = 1024;
 const MIDI_SETTLED: u64 = 3 * SAMPLE_RATE as u64 / 2;
 
 /// MIDI devices and their events; the handle keeps them connected.
-type Midi = (MidiIn, Receiver<MidiEvent>);
+type Midi = (MidiConnection, Receiver<MidiEvent>);
 
 /// Controllers, instruments and external clocks.
 pub(in crate::session::live) struct Devices {
@@ -68,11 +68,11 @@ impl Devices {
     pub(super) fn poll(&mut self, source: TempoSource, timeline: &Timeline) -> Vec<(ControlEvent, Source)> {
         let mut out = Vec::new();
         if let Some((midi, events)) = &self.midi {
-            midi.gather();
+            midi.forward_received();
             let now = Instant::now();
             for event in events.try_iter() {
                 self.learn.observe(&event, now);
-                self.mappings.midi(event, |at| timeline.frame(at), &mut out);
+                self.mappings.process(event, |at| timeline.frame(at), &mut out);
             }
         }
         let is_clock_event = |event: &ControlEvent| matches!(event, ControlEvent::Tempo(_) | ControlEvent::Beat { .. });
@@ -102,7 +102,7 @@ impl Devices {
                 tracing::info!("the tempo is fixed at {bpm} bpm; `melos set tempo/source mood` returns it to the mood");
             }
             TempoSource::Clock => {
-                self.mappings.report_clock_again();
+                self.mappings.repeat_tempo();
                 tracing::info!("a MIDI clock controls the tempo, which stays unchanged until a clock is received");
             }
             TempoSource::Link if !self.tempo_leaders.is_available(source) => {
@@ -159,7 +159,7 @@ impl Devices {
 
     /// Reports a parameter's value to the mappings.
     pub(super) fn report_value(&mut self, param: Param, value: &Value) {
-        self.mappings.value(param, value);
+        self.mappings.update_value(param, value);
     }
 
     /// Sends feedback to controllers' motors and lights.
@@ -175,7 +175,7 @@ impl Devices {
     /// Switches MIDI to the system that suits the audio output, unless one is configured.
     pub(super) fn follow_audio_system(&self, output: &OutputStatus) {
         if let Some((midi, _)) = self.midi.as_ref().filter(|_| self.host == MidiHost::Auto)
-            && output.connected()
+            && output.is_connected()
         {
             let system = MidiSystem::for_output(&output.name());
             if system != midi.system() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ringbuf::traits::{Consumer, Observer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
-use crate::conductor::{Conductor, Handover};
+use crate::conductor::{Conductor, EngineSync};
 use crate::engine::EngineStatus;
 use crate::event::health::Loss;
 use crate::event::parameter::Param;
@@ -16,7 +16,7 @@ use crate::music::theory::Voice;
 
 /// The rings to and from the engine, and what the engine has received.
 pub(in crate::session::live) struct EngineFeed {
-    handover: Handover,
+    engine_sync: EngineSync,
     timed: HeapProd<QueuedCommand>,
     immediate: HeapProd<QueuedCommand>,
     executed: HeapCons<Executed>,
@@ -31,24 +31,24 @@ impl EngineFeed {
         executed: HeapCons<Executed>,
         engine: Arc<EngineStatus>,
     ) -> Self {
-        Self { handover: Handover::default(), timed, immediate, executed, engine, pending: Pending::default() }
+        Self { engine_sync: EngineSync::default(), timed, immediate, executed, engine, pending: Pending::default() }
     }
 
     /// Returns the record of the commands sent to the engine.
-    pub(super) const fn handover(&self) -> &Handover {
-        &self.handover
+    pub(super) const fn engine_sync(&self) -> &EngineSync {
+        &self.engine_sync
     }
 
     /// Sends a command for its frame; if there is no room, the engine is resynchronized later.
     pub(super) fn send(&mut self, command: TimedCommand) {
-        self.handover.send(command, |queued| push_timed(&mut self.timed, &mut self.pending, queued));
+        self.engine_sync.send(command, |queued| push_timed(&mut self.timed, &mut self.pending, queued));
     }
 
     /// Sends a command to be executed in the next quantum, or at its frame if an earlier command for the same part of
     /// the engine is still pending.
     pub(super) fn send_immediate(&mut self, command: TimedCommand) {
         let head = self.engine.frame();
-        self.handover.send(command, |queued| {
+        self.engine_sync.send(command, |queued| {
             !self.pending.contains(&queued.command, head) && self.immediate.try_push(queued).is_ok()
                 || push_timed(&mut self.timed, &mut self.pending, queued)
         });
@@ -62,12 +62,12 @@ impl EngineFeed {
     /// Resynchronizes the engine with the conductor once the engine accepts commands again. Returns the range of commands
     /// that the engine missed, counted from the start of the performance.
     pub(super) fn reconcile(&mut self, conductor: &Conductor) -> Option<Range<u64>> {
-        if !self.handover.is_behind() {
+        if !self.engine_sync.is_out_of_sync() {
             return None;
         }
         let room = self.timed.vacant_len();
         let push = |queued| push_timed(&mut self.timed, &mut self.pending, queued);
-        let lost = self.handover.reconcile(conductor, room, push)?;
+        let lost = self.engine_sync.reconcile(conductor, room, push)?;
         let commands = lost.end - lost.start;
         self.engine.losses().add(Loss::CommandsLost, commands);
         tracing::warn!(commands, "the engine's command queue was full; the engine is resynchronized");
@@ -193,6 +193,6 @@ mod tests {
         }
         let numbers: Vec<u64> = { taken }.pop_iter().map(|queued: QueuedCommand| queued.number).collect();
         assert_eq!(numbers, [1, 2]);
-        assert!(!feed.handover.is_behind());
+        assert!(!feed.engine_sync.is_out_of_sync());
     }
 }

@@ -46,15 +46,15 @@ impl Lists {
         let is_same = |(one, chord): (u64, Chord), (other, sent): &(u64, Chord)| {
             chord == *sent && one.abs_diff(*other) <= MAX_SHIFT
         };
-        let count = conductor.outlook().take(OUTLOOK).count();
+        let count = conductor.upcoming_chords().take(OUTLOOK).count();
         let is_unchanged = key == self.key
             && count == self.chords.len()
-            && conductor.outlook().zip(&self.chords).all(|(new, old)| is_same(new, old));
+            && conductor.upcoming_chords().zip(&self.chords).all(|(new, old)| is_same(new, old));
         if is_unchanged {
             return;
         }
         self.key = key;
-        self.chords = conductor.outlook().take(OUTLOOK).collect();
+        self.chords = conductor.upcoming_chords().take(OUTLOOK).collect();
         let seconds = |frame: u64| frames_to_seconds(frame.saturating_sub(head)) as f32;
         let chords = self.chords.iter().map(|(frame, chord)| (*chord, seconds(*frame))).collect();
         publisher.publish(Notice::Outlook(key, chords));
@@ -90,7 +90,7 @@ pub(super) fn update(
 pub(super) fn recording(recorder: &RecorderStatus) -> Recording {
     let progress = recorder.progress();
     Recording {
-        on: recorder.recording(),
+        on: recorder.is_recording(),
         seconds: frames_to_seconds(recorder.frames()),
         name: progress.path.as_deref().and_then(file_name),
         trouble: progress.trouble,

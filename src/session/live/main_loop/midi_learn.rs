@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::event::parameter::{Param, Value};
 use crate::event::{LearnRequest, Notice};
 use crate::midi::MidiEvent;
-use crate::midi::mapping::{Learned, Learning, LiveMappings};
+use crate::midi::mapping::{LearnSession, LearnedControl, LiveMappings};
 
 /// Learns a control for one parameter at a time; a new request replaces the current one.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(super) struct MidiLearn {
 /// A learn request in progress, and the address for the reply.
 #[derive(Debug)]
 struct PendingLearn {
-    learning: Learning,
+    learning: LearnSession,
     to: Option<SocketAddr>,
 }
 
@@ -31,7 +31,7 @@ impl PendingLearn {
         let Some((device, block)) = self.learning.result() else { return self.reply(String::new()) };
         if self.learning.is_complete() {
             let name = mappings.device_name(device).unwrap_or_default().to_owned();
-            match Learned::new(&name, &block) {
+            match LearnedControl::new(&name, &block) {
                 Ok(learned) => {
                     tracing::info!("learned: {learned}");
                     mappings.learn(learned);
@@ -74,7 +74,7 @@ impl MidiLearn {
             }
             notices.extend(self.current.take().map(|old| old.reply(String::new())));
             if let LearnRequest::Control(param) = request {
-                self.current = Some(PendingLearn { learning: Learning::new(param, value(param), now), to });
+                self.current = Some(PendingLearn { learning: LearnSession::new(param, value(param), now), to });
             }
         }
         let ended = self.current.take_if(|pending| pending.learning.ended(now));

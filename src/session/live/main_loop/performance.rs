@@ -99,7 +99,7 @@ impl Performance {
         let due = self.checkpoints.due(self.conductor.frame(), horizon, block);
         let Some(frame) = due.filter(|_| self.log.is_open()) else { return };
         self.advance(frame);
-        if self.checkpoints.start(&self.conductor, self.engine.handover()) {
+        if self.checkpoints.start(&self.conductor, self.engine.engine_sync()) {
             self.worker.save(frame);
             self.log.write(frame, Entry::Checkpoint);
         }
@@ -168,9 +168,9 @@ impl Performance {
     pub(super) fn process_worker_events(&mut self, upcoming_notes: &mut UpcomingNotes) {
         for event in self.worker.events() {
             let entry = match event {
-                WorkerEvent::Heard(heard) => {
-                    self.conductor.listen(heard.from, &heard.chroma);
-                    upcoming_notes.add(&heard);
+                WorkerEvent::Generated(latent) => {
+                    self.conductor.record_chroma(latent.from, &latent.chroma);
+                    upcoming_notes.add(&latent);
                     continue;
                 }
                 WorkerEvent::Spliced { planned, performed } if performed.is_some_and(|it| it.heard == planned) => {

@@ -10,7 +10,7 @@ use crate::event::{ControlEvent, Notice, Source};
 use crate::files::library::Library;
 use crate::files::preset::Preset;
 use crate::files::setlist::Setlist;
-use crate::midi::mapping::{Learned, LiveMappings};
+use crate::midi::mapping::{LearnedControl, LiveMappings};
 use crate::remote::http::api_state::ApiState;
 use crate::remote::log_limiter::{LogLimiter, and_more};
 use crate::session::live::publisher::Publisher;
@@ -122,7 +122,7 @@ impl Reports {
     pub(super) fn save<'a>(
         &mut self,
         conductor: &Conductor,
-        learned: impl Iterator<Item = &'a Learned>,
+        learned: impl Iterator<Item = &'a LearnedControl>,
         journey: Option<usize>,
     ) {
         self.state.save(|| Saved::of(conductor, learned, journey));

@@ -30,7 +30,7 @@ impl Sound {
     }
 
     pub(super) fn is_silent(&self) -> bool {
-        self.engine.silent()
+        self.engine.is_silent()
     }
 
     pub(super) fn status(&self) -> &OutputStatus {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::Notice;
-use crate::generator::Heard;
+use crate::generator::GeneratedLatent;
 use crate::mel::HOP;
 
 /// Notices by the hop at which their notes start.
@@ -12,10 +12,10 @@ pub(super) struct UpcomingNotes(BTreeMap<u64, Vec<Notice>>);
 
 impl UpcomingNotes {
     /// Adds the notes of a latent, replacing everything from its first frame on.
-    pub(super) fn add(&mut self, heard: &Heard) {
-        let first = heard.from / HOP as u64;
+    pub(super) fn add(&mut self, latent: &GeneratedLatent) {
+        let first = latent.from / HOP as u64;
         self.0.split_off(&first);
-        for note in &heard.written.notes {
+        for note in &latent.written.notes {
             let notices = self.0.entry(first + u64::from(note.offset)).or_default();
             notices.push(Notice::Note {
                 note: note.midi_note(),
@@ -24,7 +24,7 @@ impl UpcomingNotes {
                 melody: note.is_melody(),
             });
         }
-        for (hop, strength) in (first..).zip(heard.onsets).filter(|(_, strength)| *strength > 0.0) {
+        for (hop, strength) in (first..).zip(latent.onsets).filter(|(_, strength)| *strength > 0.0) {
             self.0.entry(hop).or_default().push(Notice::Onset { strength });
         }
     }
@@ -39,16 +39,16 @@ impl UpcomingNotes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::notes::{WrittenFrame, WrittenNote};
+    use crate::generator::notes::{StepNotes, WrittenNote};
 
-    fn heard(from: u64, notes: &[(u8, u8)]) -> Heard {
+    fn latent(from: u64, notes: &[(u8, u8)]) -> GeneratedLatent {
         let mut onsets = [0.0; 8];
         let note = |(offset, key): &(u8, u8)| {
             onsets[usize::from(*offset)] = 0.5;
             WrittenNote { offset: *offset, key: *key, velocity: 16, ..WrittenNote::default() }
         };
-        let written = WrittenFrame { notes: notes.iter().map(note).collect(), ..WrittenFrame::default() };
-        Heard { from, chroma: [0.0; 12], onsets, written, mel: Box::new([0.0; 1024]), restarted: false }
+        let written = StepNotes { notes: notes.iter().map(note).collect(), ..StepNotes::default() };
+        GeneratedLatent { from, chroma: [0.0; 12], onsets, written, mel: Box::new([0.0; 1024]), restarted: false }
     }
 
     fn keys(notices: impl Iterator<Item = Notice>) -> Vec<u8> {
@@ -59,8 +59,8 @@ mod tests {
     #[test]
     fn notes_are_reported_once_at_their_frames() {
         let mut upcoming = UpcomingNotes::default();
-        upcoming.add(&heard(0, &[(2, 39), (2, 43), (7, 46)]));
-        upcoming.add(&heard(4096, &[(3, 51)]));
+        upcoming.add(&latent(0, &[(2, 39), (2, 43), (7, 46)]));
+        upcoming.add(&latent(4096, &[(3, 51)]));
         assert_eq!(upcoming.due_by(2 * 512).count(), 0);
         let chord: Vec<_> = upcoming.due_by(2 * 512 + 1).collect();
         assert_eq!(chord.last(), Some(&Notice::Onset { strength: 0.5 }), "one onset for all notes of a chord");
@@ -71,9 +71,9 @@ mod tests {
     #[test]
     fn a_new_future_replaces_upcoming_notes() {
         let mut upcoming = UpcomingNotes::default();
-        upcoming.add(&heard(0, &[(7, 39)]));
-        upcoming.add(&heard(4096, &[(1, 41)]));
-        upcoming.add(&heard(4096, &[(5, 43)]));
+        upcoming.add(&latent(0, &[(7, 39)]));
+        upcoming.add(&latent(4096, &[(1, 41)]));
+        upcoming.add(&latent(4096, &[(5, 43)]));
         assert_eq!(keys(upcoming.due_by(8192)), [60, 64]);
     }
 }

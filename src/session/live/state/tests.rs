@@ -23,7 +23,7 @@ fn sample_state() -> Saved {
         (Param::SceneA, Value::Text("A\"m\n7".to_owned())),
     ];
     let dawn = vec![(Param::Reverb, Value::Number(0.25)), (Param::Tempo, Value::Number(66.0))];
-    let learned = vec![Learned::new("My \"box\"", "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap()];
+    let learned = vec![LearnedControl::new("My \"box\"", "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap()];
     Saved {
         learned,
         values,

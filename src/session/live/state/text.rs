@@ -6,7 +6,7 @@ use toml::{Table, Value as Toml};
 use super::Saved;
 use super::salvage::salvage;
 use crate::event::parameter::{Param, Value};
-use crate::midi::mapping::Learned;
+use crate::midi::mapping::LearnedControl;
 
 pub(super) fn format(state: &Saved) -> String {
     let mut table = write_values(&state.values);
@@ -61,13 +61,13 @@ pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
     (state, problems)
 }
 
-fn read_learned(entry: &Toml, problems: &mut Vec<String>) -> Option<Learned> {
+fn read_learned(entry: &Toml, problems: &mut Vec<String>) -> Option<LearnedControl> {
     let text = |key| entry.get(key)?.as_str();
     let (Some(device), Some(block)) = (text("device"), text("block")) else {
         problems.push("a learned control must have `device` and `block`".to_owned());
         return None;
     };
-    Learned::new(device, block)
+    LearnedControl::new(device, block)
         .inspect_err(|found| problems.extend(found.iter().map(|problem| format!("a learned control: {problem}"))))
         .ok()
 }

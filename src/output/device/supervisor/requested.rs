@@ -4,13 +4,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::files::config::AudioConfig;
 
-/// The current configuration, and a newly requested one until the supervisor picks it up.
+/// The current configuration, and a requested one until the supervisor takes it.
 #[derive(Debug)]
-pub(super) struct Wanted(Mutex<(AudioConfig, Option<AudioConfig>)>);
+pub(super) struct RequestedConfig(Mutex<(AudioConfig, Option<AudioConfig>)>);
 
-impl Wanted {
-    pub(super) fn new(present: AudioConfig) -> Self {
-        Self(Mutex::new((present, None)))
+impl RequestedConfig {
+    pub(super) fn new(current: AudioConfig) -> Self {
+        Self(Mutex::new((current, None)))
     }
 
     /// Requests a configuration, unless it is the current one.
@@ -19,18 +19,19 @@ impl Wanted {
         configs.1 = (config != configs.0).then_some(config);
     }
 
+    /// Takes the requested configuration, if any.
     pub(super) fn take(&self) -> Option<AudioConfig> {
         self.lock().1.take()
     }
 
-    /// Records the current configuration.
-    pub(super) fn applied(&self, config: AudioConfig) {
+    /// Sets the current configuration.
+    pub(super) fn set_current(&self, config: AudioConfig) {
         self.lock().0 = config;
     }
 
-    /// Whether a request is pending.
+    /// Returns whether a request is pending.
     #[cfg(test)]
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(super) fn is_pending(&self) -> bool {
         self.lock().1.is_some()
     }
 

@@ -1,4 +1,4 @@
-//! Engine commands not handed out yet.
+//! Engine commands that have not been issued yet.
 
 use std::collections::VecDeque;
 
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::TimedCommand;
 
-/// Commands in frame order; those of one frame in order of insertion.
+/// Commands in order of frame, then of insertion.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct CommandQueue(VecDeque<TimedCommand>);
 
 impl CommandQueue {
     pub(super) fn add(&mut self, commands: Vec<TimedCommand>) {
         for command in commands {
-            let place = self.0.partition_point(|other| other.frame <= command.frame);
-            self.0.insert(place, command);
+            let index = self.0.partition_point(|other| other.frame <= command.frame);
+            self.0.insert(index, command);
         }
     }
 
-    /// The frame of the first command.
+    /// Returns the frame of the first command.
     pub(super) fn due(&self) -> Option<u64> {
         self.0.front().map(|command| command.frame)
     }

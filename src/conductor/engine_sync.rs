@@ -1,4 +1,4 @@
-//! Tracks the engine's state, and resynchronizes it with the conductor after lost commands.
+//! Tracks the engine's state and resynchronizes it with the conductor after lost commands.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,14 +12,14 @@ use crate::music::theory::Voice;
 
 /// Passes the conductor's commands to the engine, in order.
 ///
-/// When the engine refuses a command, the following ones are withheld too, until there is room for every difference
-/// between engine and conductor. Commands are counted from the start of the performance, so that a control log can
-/// record which were lost and the performance can be rendered again.
+/// When the engine rejects a command, all following ones are dropped too, until there is room for every difference between
+/// engine and conductor. Commands are numbered from the start of the performance, so that the control log can record which
+/// were lost and a rendering can lose the same ones.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Handover {
+pub struct EngineSync {
     /// Number of commands so far, including lost ones.
     count: u64,
-    /// Lost commands for which the engine has not yet been resynchronized.
+    /// Lost commands since the last synchronization.
     lost: Option<Range<u64>>,
     panic_lost: bool,
     engine: EngineState,
@@ -34,7 +34,7 @@ struct EngineState {
 }
 
 impl EngineState {
-    fn note(&mut self, command: EngineCommand) {
+    fn apply(&mut self, command: EngineCommand) {
         match command {
             EngineCommand::Number(param, _) | EngineCommand::Toggle(param, _) => {
                 self.values.insert(param, command);
@@ -51,12 +51,12 @@ impl EngineState {
     }
 }
 
-impl Handover {
-    /// Passes a command on; `push` returns whether the engine accepts it.
+impl EngineSync {
+    /// Passes on a command. `push` returns whether the engine accepts it.
     pub fn send(&mut self, timed: TimedCommand, push: impl FnOnce(QueuedCommand) -> bool) {
         let queued = self.number(timed);
         if self.lost.is_none() && push(queued) {
-            return self.engine.note(timed.command);
+            return self.engine.apply(timed.command);
         }
         self.lost.get_or_insert(queued.number..queued.number).end = self.count;
         self.panic_lost |= timed.command == EngineCommand::Panic;
@@ -67,20 +67,20 @@ impl Handover {
         QueuedCommand { number: self.count - 1, frame, command }
     }
 
-    /// Number of commands so far.
+    /// Returns the number of commands so far.
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.count
     }
 
-    /// Whether the engine must be resynchronized after lost commands.
+    /// Returns whether the engine must be resynchronized after lost commands.
     #[must_use]
-    pub const fn is_behind(&self) -> bool {
+    pub const fn is_out_of_sync(&self) -> bool {
         self.lost.is_some()
     }
 
-    /// Sends all differences between engine and conductor, if there is `room` for them; returns the range of commands
-    /// that were lost.
+    /// Sends all differences between engine and conductor if there is `room` for them. Returns the range of the commands that
+    /// were lost.
     pub fn reconcile(
         &mut self,
         conductor: &Conductor,
@@ -94,7 +94,7 @@ impl Handover {
         }
         for command in missing {
             push(self.number(TimedCommand { frame: conductor.frame(), command }));
-            self.engine.note(command);
+            self.engine.apply(command);
         }
         (self.lost, self.panic_lost) = (None, false);
         Some(lost)
@@ -107,15 +107,15 @@ impl Handover {
             missing.push(EngineCommand::Panic);
             sounding = &[];
         }
-        let held: Vec<EngineCommand> = conductor.held_by_engine().collect();
-        let is_held = |sought: (Voice, u8)| {
-            held.iter().any(
-                |command| matches!(command, EngineCommand::NoteOn { voice, note, .. } if (*voice, *note) == sought),
+        let intended: Vec<EngineCommand> = conductor.engine_state().collect();
+        let is_intended = |wanted: (Voice, u8)| {
+            intended.iter().any(
+                |command| matches!(command, EngineCommand::NoteOn { voice, note, .. } if (*voice, *note) == wanted),
             )
         };
-        let ended = sounding.iter().filter(|sounding| !is_held(**sounding));
+        let ended = sounding.iter().filter(|sounding| !is_intended(**sounding));
         missing.extend(ended.map(|(voice, note)| EngineCommand::NoteOff { voice: *voice, note: *note }));
-        missing.extend(held.iter().copied().filter(|command| match command {
+        missing.extend(intended.iter().copied().filter(|command| match command {
             EngineCommand::Number(param, _) | EngineCommand::Toggle(param, _) => {
                 self.engine.values.get(param) != Some(command)
             }
@@ -136,18 +136,20 @@ mod tests {
 
     const SECOND: u64 = 48_000;
 
-    /// An engine's state as the result of commands.
+    /// Returns the state of an engine that executed some commands.
     fn state(commands: &[EngineCommand]) -> String {
         let mut engine = EngineState::default();
-        commands.iter().for_each(|command| engine.note(*command));
+        commands.iter().for_each(|command| engine.apply(*command));
         engine.sounding.sort_by_key(|(voice, note)| (*voice as usize, *note));
         format!("{engine:?}")
     }
 
-    /// Plays some seconds with steering and a panic; the engine refuses everything between two frames.
-    fn played(refusing: Range<u64>, until: u64) -> (Vec<EngineCommand>, Option<Range<u64>>) {
-        let (mut conductor, mut handover, mut score) = (Conductor::new(7, &[]), Handover::default(), Score::default());
-        let (mut taken, mut lost) = (Vec::new(), None);
+    /// Plays a performance in which the engine rejects all commands within `rejecting`. Returns the commands it executed and the
+    /// range of the lost ones.
+    fn played(rejecting: Range<u64>, until: u64) -> (Vec<EngineCommand>, Option<Range<u64>>) {
+        let (mut conductor, mut engine_sync, mut score) =
+            (Conductor::new(7, &[]), EngineSync::default(), Score::default());
+        let (mut accepted, mut lost) = (Vec::new(), None);
         let set = |param, value| ControlEvent::Set(param, value);
         for step in 0..until / 480 {
             let frame = step * 480;
@@ -159,54 +161,55 @@ mod tests {
                 _ => {}
             }
             for command in score.commands.drain(..) {
-                handover.send(command, |queued| {
-                    let takes = !refusing.contains(&frame);
-                    if takes {
-                        taken.push(queued.command);
+                engine_sync.send(command, |queued| {
+                    let accepts = !rejecting.contains(&frame);
+                    if accepts {
+                        accepted.push(queued.command);
                     }
-                    takes
+                    accepts
                 });
             }
             score.clear();
-            if handover.is_behind() && !refusing.contains(&frame) {
-                assert_eq!(handover.reconcile(&conductor, 0, |_| panic!("there is no room")), None);
+            if engine_sync.is_out_of_sync() && !rejecting.contains(&frame) {
+                assert_eq!(engine_sync.reconcile(&conductor, 0, |_| panic!("there is no room")), None);
                 let push = |queued: QueuedCommand| {
-                    taken.push(queued.command);
+                    accepted.push(queued.command);
                     true
                 };
-                lost = handover.reconcile(&conductor, 1024, push);
+                lost = engine_sync.reconcile(&conductor, 1024, push);
             }
         }
-        (taken, lost)
+        (accepted, lost)
     }
 
     #[test]
-    fn engine_and_conductor_agree_again_after_any_loss() {
+    fn resynchronizes_after_any_loss() {
         let until = 6 * SECOND;
         let (all, none_lost) = played(0..0, until);
         assert_eq!(none_lost, None);
-        for refusing in [0..SECOND / 2, 90_000..100_000, 140_000..150_000, 90_000..240_000, 10_000..280_000] {
-            let (taken, lost) = played(refusing.clone(), until);
-            assert_eq!(state(&taken), state(&all), "refusing for {refusing:?}");
+        for rejecting in [0..SECOND / 2, 90_000..100_000, 140_000..150_000, 90_000..240_000, 10_000..280_000] {
+            let (accepted, lost) = played(rejecting.clone(), until);
+            assert_eq!(state(&accepted), state(&all), "rejecting within {rejecting:?}");
             let lost = lost.unwrap();
             assert!(!lost.is_empty() && lost.end <= all.len() as u64, "{lost:?} of {}", all.len());
             let panicked = |commands: &[EngineCommand]| commands.contains(&EngineCommand::Panic);
-            assert_eq!(panicked(&taken), panicked(&all));
+            assert_eq!(panicked(&accepted), panicked(&all));
         }
     }
 
     #[test]
-    fn an_engine_that_missed_nothing_relevant_is_sent_nothing_again() {
-        let (mut conductor, mut handover, mut score) = (Conductor::new(7, &[]), Handover::default(), Score::default());
+    fn sends_nothing_if_the_state_is_unaffected() {
+        let (mut conductor, mut engine_sync, mut score) =
+            (Conductor::new(7, &[]), EngineSync::default(), Score::default());
         conductor.advance(1, &mut score);
-        score.commands.drain(..).for_each(|command| handover.send(command, |_| true));
+        score.commands.drain(..).for_each(|command| engine_sync.send(command, |_| true));
         let same = EngineCommand::Number(Param::LevelPad, 0.0);
-        handover.send(TimedCommand { frame: 1, command: same }, |_| false);
+        engine_sync.send(TimedCommand { frame: 1, command: same }, |_| false);
         let mut commands = 0;
-        let lost = handover.reconcile(&conductor, 1024, |_| {
+        let lost = engine_sync.reconcile(&conductor, 1024, |_| {
             commands += 1;
             true
         });
-        assert!(lost.is_some() && commands == 0 && !handover.is_behind(), "{commands} commands");
+        assert!(lost.is_some() && commands == 0 && !engine_sync.is_out_of_sync(), "{commands} commands");
     }
 }

@@ -1,33 +1,33 @@
-//! MIDI learn while playing; events keep their normal function.
+//! MIDI learn while playing. Controls keep their functions meanwhile.
 
 use std::time::{Duration, Instant};
 
-use super::Learn;
-use super::learn::REST;
+use super::ControlLearner;
+use super::control_learner::REST;
 use crate::event::parameter::{Param, Value};
 use crate::midi::{DeviceId, MidiEvent};
 
 /// Time allowed for moving a control.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Waits for one control of one device.
+/// Waits for a control of a device to be moved.
 #[derive(Debug, Clone)]
-pub struct Learning {
-    learn: Learn,
+pub struct LearnSession {
+    learn: ControlLearner,
     /// The first device that moved a control; others are ignored.
     device: Option<DeviceId>,
-    enough: bool,
+    has_enough: bool,
     end: Instant,
 }
 
-impl Learning {
-    /// Starts learning for a parameter; `value` is its current value, which a button will set.
+impl LearnSession {
+    /// Starts learning for a parameter. `value` is the parameter's current value, which a button will set.
     #[must_use]
     pub fn new(param: Param, value: Value, now: Instant) -> Self {
-        Self { learn: Learn::new(param, value), device: None, enough: false, end: now + TIMEOUT }
+        Self { learn: ControlLearner::new(param, value), device: None, has_enough: false, end: now + TIMEOUT }
     }
 
-    /// The parameter to map.
+    /// Returns the parameter to map.
     #[must_use]
     pub const fn param(&self) -> Param {
         self.learn.param()
@@ -39,11 +39,11 @@ impl Learning {
             && self.device == Some(*device)
         {
             self.learn.restart();
-            (self.device, self.enough, self.end) = (None, false, now + TIMEOUT);
+            (self.device, self.has_enough, self.end) = (None, false, now + TIMEOUT);
         }
         let MidiEvent::Sent { device, message, .. } = event else { return };
         if self.device.is_none_or(|first| first == *device) {
-            self.enough |= self.learn.observe(*message);
+            self.has_enough |= self.learn.observe(*message);
             if self.learn.block().is_some() {
                 self.device = Some(*device);
                 self.end = now + REST;
@@ -51,19 +51,19 @@ impl Learning {
         }
     }
 
-    /// Whether the block is usable as it is; see [`Learn::is_complete`].
+    /// See [`ControlLearner::is_complete`].
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.learn.is_complete()
     }
 
-    /// Whether the control is recognised or has come to rest, or none was moved in time.
+    /// Returns whether a control was recognised or has come to rest, or none was moved in time.
     #[must_use]
     pub fn ended(&self, now: Instant) -> bool {
-        self.enough || now >= self.end
+        self.has_enough || now >= self.end
     }
 
-    /// The device and the block for a mapping file; `None` if no control was moved.
+    /// Returns the device and the block for a mapping file; `None` if no control was moved.
     #[must_use]
     pub fn result(&self) -> Option<(DeviceId, String)> {
         Some((self.device?, self.learn.block()?))
@@ -80,9 +80,9 @@ mod tests {
     }
 
     #[test]
-    fn the_first_device_that_moves_a_control_is_learned() {
+    fn learns_a_control_of_the_first_device_that_moves_one() {
         let now = Instant::now();
-        let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
+        let mut learning = LearnSession::new(Param::Valence, Value::Number(0.0), now);
         learning.observe(&sent(1, Message::Clock, now), now);
         assert_eq!(learning.result(), None, "a clock is not a control");
         for value in 10..14 {
@@ -97,9 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn a_disconnected_device_is_forgotten() {
+    fn starts_over_when_the_device_disconnects() {
         let now = Instant::now();
-        let mut learning = Learning::new(Param::Valence, Value::Number(0.0), now);
+        let mut learning = LearnSession::new(Param::Valence, Value::Number(0.0), now);
         learning.observe(&sent(1, Message::Start, now), now);
         learning.observe(&MidiEvent::Disconnected(DeviceId(1)), now);
         assert!(learning.result().is_none() && !learning.ended(now + REST));
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn learning_times_out() {
         let now = Instant::now();
-        let learning = Learning::new(Param::Tone, Value::Number(0.0), now);
+        let learning = LearnSession::new(Param::Tone, Value::Number(0.0), now);
         assert!(!learning.ended(now));
         assert!(learning.ended(now + TIMEOUT));
         assert_eq!(learning.result(), None);

@@ -5,11 +5,11 @@ use crate::midi::Parser;
 use crate::midi::mapping::Mapping;
 
 fn learn(param: Param, bytes: &[u8]) -> String {
-    learn_at(param, param.default_value(), bytes)
+    learn_with(param, param.default_value(), bytes)
 }
 
-fn learn_at(param: Param, value: Value, bytes: &[u8]) -> String {
-    let (mut parser, mut learn) = (Parser::default(), Learn::new(param, value));
+fn learn_with(param: Param, value: Value, bytes: &[u8]) -> String {
+    let (mut parser, mut learn) = (Parser::default(), ControlLearner::new(param, value));
     for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
         learn.observe(message);
     }
@@ -20,7 +20,7 @@ fn learn_at(param: Param, value: Value, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn every_kind_of_control_is_recognised() {
+fn recognises_every_kind_of_control() {
     let fader: Vec<u8> = [0xB0].into_iter().chain((10..40).flat_map(|value| [7, value])).collect();
     let pairs: Vec<u8> = [0xB1].into_iter().chain((0..9).flat_map(|value| [33, value, 1, 20])).collect();
     for (param, bytes, expected) in [
@@ -53,10 +53,10 @@ fn every_kind_of_control_is_recognised() {
 }
 
 #[test]
-fn a_fader_brushed_in_passing_does_not_count() {
+fn ignores_a_control_touched_by_accident() {
     let block = learn(Param::Valence, &[0xB0, 1, 64, 7, 10, 7, 11, 7, 13, 7, 16]);
     assert!(block.contains("cc = 7\n"), "{block}");
-    assert_eq!(Learn::new(Param::Valence, Value::Number(0.0)).block(), None);
+    assert_eq!(ControlLearner::new(Param::Valence, Value::Number(0.0)).block(), None);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_learned_button_sets_the_current_value() {
         (Param::Emotion, Value::Choice(2), "value = \"energetic\""),
         (Param::LevelMaster, Value::Number(-6.0), "value = -6.0"),
     ] {
-        let block = learn_at(param, value, &press);
+        let block = learn_with(param, value, &press);
         assert!(block.ends_with(&format!("{expected}\n")), "{block}");
     }
 }

@@ -1,4 +1,4 @@
-//! MIDI learn: recognises the control being moved and writes its `[[bind]]` block.
+//! Recognises the control being moved and writes its `[[bind]]` block.
 
 use std::fmt::Write as _;
 use std::sync::mpsc::Receiver;
@@ -10,51 +10,51 @@ use crate::midi::{Message, MidiEvent};
 
 /// Number of messages sufficient to recognise a control.
 const MAX_MESSAGES: usize = 24;
-/// A control that has not moved for this long is finished.
+/// Time without movement after which a control is considered at rest.
 pub(super) const REST: Duration = Duration::from_secs(1);
 
-/// Observes one control and writes the block that maps it to a parameter.
+/// Recognises a control and writes the block that maps it to a parameter.
 #[derive(Debug, Clone)]
-pub struct Learn {
+pub struct ControlLearner {
     param: Param,
-    /// The value for a button to set: the parameter's current one.
+    /// The value that a button sets: the parameter's current one.
     value: Value,
     received: Vec<Message>,
 }
 
 /// The recognised control.
-struct Guess {
+struct RecognizedControl {
     control: Control,
     channel: Option<u8>,
-    /// Its 7-bit values in order.
+    /// Its 7-bit values in order of arrival.
     values: Vec<u8>,
 }
 
-impl Learn {
-    /// Starts learning for a parameter; `value` is its current value, which a button will set.
+impl ControlLearner {
+    /// Creates a learner for a parameter. `value` is the parameter's current value, which a button will set.
     #[must_use]
     pub const fn new(param: Param, value: Value) -> Self {
         Self { param, value, received: Vec::new() }
     }
 
-    /// The parameter to map.
+    /// Returns the parameter to map.
     #[must_use]
     pub const fn param(&self) -> Param {
         self.param
     }
 
-    /// Discards what was received so far.
+    /// Discards the messages received so far.
     pub fn restart(&mut self) {
         self.received.clear();
     }
 
-    /// Whether the block can be used unchanged, without a placeholder name for the user to replace.
+    /// Returns whether the block can be used unchanged, without a placeholder for a name.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         !matches!(&self.value, Value::Text(name) if name.is_empty())
     }
 
-    /// Observes all devices until a control has moved and come to rest; `None` if nothing moves within `timeout`.
+    /// Observes all devices until a control has moved and come to rest. Returns `None` if none moves within `timeout`.
     #[must_use]
     pub fn listen(param: Param, events: &Receiver<MidiEvent>, timeout: Duration) -> Option<String> {
         let mut learn = Self::new(param, param.default_value());
@@ -71,8 +71,8 @@ impl Learn {
         learn.block()
     }
 
-    /// Processes a message; returns whether enough were received for [`Learn::block`]. Buttons send few messages, so
-    /// the caller also stops once the control has not moved for a second.
+    /// Processes a message. Returns whether enough messages were received for [`ControlLearner::block`]. Buttons send few
+    /// messages, so the caller must also stop once the control is at rest for a second.
     pub fn observe(&mut self, message: Message) -> bool {
         if !matches!(message, Message::Clock | Message::PolyPressure { .. } | Message::SongPosition(_)) {
             self.received.push(message);
@@ -80,7 +80,7 @@ impl Learn {
         self.received.len() >= MAX_MESSAGES
     }
 
-    /// The block to put into a mapping file; `None` if nothing was received.
+    /// Returns the block to put into a mapping file; `None` if nothing was received.
     #[must_use]
     pub fn block(&self) -> Option<String> {
         let guess = self.guess()?;
@@ -108,16 +108,16 @@ impl Learn {
         Some(block)
     }
 
-    /// Describes how the control sets the parameter.
-    fn describe(&self, guess: &Guess, line: &mut impl FnMut(&str)) {
+    /// Writes the keys that define how the control sets the parameter.
+    fn describe(&self, guess: &RecognizedControl, line: &mut impl FnMut(&str)) {
         let button = guess.is_button();
         match self.param.spec().kind {
             Kind::Trigger => {}
             Kind::Toggle { .. } if button => line("toggle = true"),
             Kind::Toggle { .. } => {}
             Kind::Choice { .. } if !button => {}
-            Kind::Choice { .. } | Kind::Chord | Kind::Text { .. } => line(&format!("value = {}", self.present())),
-            Kind::Number { .. } if button => line(&format!("value = {}", self.present())),
+            Kind::Choice { .. } | Kind::Chord | Kind::Text { .. } => line(&format!("value = {}", self.value_text())),
+            Kind::Number { .. } if button => line(&format!("value = {}", self.value_text())),
             Kind::Number { min, max, .. } => match guess.encoder() {
                 Some(encoder) => line(&format!("relative = \"{encoder}\"\nstep = 0.01")),
                 None => line(&format!("range = [{min:?}, {max:?}]")),
@@ -125,14 +125,14 @@ impl Learn {
         }
     }
 
-    /// The value as written in a mapping file.
-    fn present(&self) -> String {
+    /// Returns the value as written in a mapping file.
+    fn value_text(&self) -> String {
         let value = self.param.to_toml(&self.value).filter(|_| self.is_complete());
         value.map_or_else(|| "\"a-name\"".to_owned(), |value| value.to_string())
     }
 
-    fn guess(&self) -> Option<Guess> {
-        // The control that sends the most messages; a fader brushed in passing does not count.
+    fn guess(&self) -> Option<RecognizedControl> {
+        // Use the control that sent the most messages, in case another was touched by accident.
         let controller = |number: u8| {
             self.received.iter().filter(
                 move |message| matches!(message, Message::ControlChange { controller, .. } if *controller == number),
@@ -176,11 +176,11 @@ impl Learn {
             Message::ControlChange { value, .. } if same_control(message, &first) => Some(*value),
             _ => None,
         });
-        Some(Guess { control, channel, values: values.collect() })
+        Some(RecognizedControl { control, channel, values: values.collect() })
     }
 }
 
-/// Whether two messages come from the same control.
+/// Returns whether two messages are from the same control.
 pub(super) fn same_control(one: &Message, other: &Message) -> bool {
     use Message::{ControlChange, NoteOff, NoteOn};
     match (one, other) {
@@ -193,8 +193,9 @@ pub(super) fn same_control(one: &Message, other: &Message) -> bool {
     }
 }
 
-impl Guess {
-    /// True for notes and transport messages, and for controllers that only send 0 and 127.
+impl RecognizedControl {
+    /// Returns whether the control is a button: a note, a program or transport message, or a controller that sends only 0 and
+    /// 127.
     fn is_button(&self) -> bool {
         match self.control {
             Control::Cc(_) => !self.values.is_empty() && self.values.iter().all(|value| matches!(value, 0 | 127)),
@@ -204,7 +205,7 @@ impl Guess {
         }
     }
 
-    /// An encoder repeats the same small numbers, while a fader sends only changes.
+    /// Returns the encoding if the control is an encoder, which repeats the same small numbers, while a fader sends only changes.
     fn encoder(&self) -> Option<&'static str> {
         let repeats = self.values.windows(2).filter(|pair| pair[0] == pair[1]).count() >= 2;
         let all = |accept: fn(&u8) -> bool| self.values.iter().all(accept);
@@ -212,7 +213,7 @@ impl Guess {
             Control::Cc(_) if !repeats => None,
             Control::Cc(_) if all(|value| matches!(value, 1..=8 | 120..=127)) => Some("twos-complement"),
             Control::Cc(_) if all(|value| matches!(value, 56..=63 | 65..=72)) => {
-                // 65 and 66 with nothing below mean up in one encoding and down in another; assume the more common one.
+                // Values above 64 alone mean up in this encoding and down in sign-magnitude; assume the more common one.
                 Some("binary-offset")
             }
             Control::Cc(_) if all(|value| matches!(value, 1..=8 | 65..=72)) => Some("sign-magnitude"),

@@ -1,48 +1,48 @@
-//! The KV cache of the composer's transformer: a ring that supports rollback.
+//! The KV cache of the composer's transformer, a ring buffer that supports rollback.
 
 use serde::{Deserialize, Serialize};
 
-use crate::generator::model::{Context as Layout, Graph, frame as port};
+use crate::generator::model::{Graph, TransformerLayout, transformer as port};
 
 /// Attention mask value that hides a slot.
-const HIDDEN: f32 = -1e9;
+const MASKED: f32 = -1e9;
 
-/// The transformer's position: what a rollback must restore.
+/// The transformer's position, which a rollback must restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Cursor {
-    /// Number of latents written; the position of the next.
+    /// Number of latents written, which is the position of the next.
     pub position: u64,
-    /// The first position it can attend to; equal to `position` after a restart.
-    pub begin: u64,
+    /// The first position that the transformer can attend to; equal to `position` after a restart.
+    pub start: u64,
 }
 
-/// Slot `position % slots` holds a position's keys and values until `slots` later ones have been written. A step sees
-/// `window − 1` of them, so a rollback of up to `slots − window` positions needs only a new [`Cursor`]: slots ahead of it
-/// are hidden until they are overwritten.
+/// The cache: slot `position % slots` holds the keys and values of a position until they are overwritten `slots` positions
+/// later. A step attends to `window − 1` earlier positions, so a rollback of up to `slots − window` positions needs only a
+/// new [`Cursor`]: slots ahead of it are masked until they are overwritten.
 #[derive(Debug)]
-pub(super) struct Ring {
-    layout: Layout,
+pub(super) struct KvCache {
+    layout: TransformerLayout,
     /// Rotary frequencies in radians per position, for one half of a head.
     frequencies: Vec<f64>,
 }
 
-impl Ring {
-    pub(super) fn new(layout: Layout) -> Self {
+impl KvCache {
+    pub(super) fn new(layout: TransformerLayout) -> Self {
         let half = layout.head_dim / 2;
         let frequencies = (0..half).map(|i| layout.rope_base.powf(-(i as f64) / half as f64)).collect();
         Self { layout, frequencies }
     }
 
-    /// The graph's inputs that hold the keys and values.
+    /// Returns the indices of the graph's inputs that hold the keys and values.
     pub(super) fn tensors(&self) -> std::ops::Range<usize> {
         port::K..port::K + 2 * self.layout.layers
     }
 
-    /// Prepares a graph's inputs for the step at a cursor: the visible positions and the rotary angles.
-    pub(super) fn prepare(&self, graph: &mut Graph, Cursor { position, begin }: Cursor) {
-        let first = begin.max((position + 1).saturating_sub(self.layout.window as u64));
+    /// Writes the inputs that depend on the cursor: the attention mask and the rotary angles.
+    pub(super) fn prepare(&self, graph: &mut Graph, Cursor { position, start }: Cursor) {
+        let first = start.max((position + 1).saturating_sub(self.layout.window as u64));
         let mask = graph.input(port::MASK);
-        mask.fill(HIDDEN);
+        mask.fill(MASKED);
         for past in first..position {
             mask[(past % self.layout.slots as u64) as usize] = 0.0;
         }
@@ -58,7 +58,7 @@ impl Ring {
 
     /// Stores a step's new keys and values in the position's slot.
     pub(super) fn store(&self, graph: &mut Graph, position: u64) {
-        let Layout { slots, layers, head_dim, .. } = self.layout;
+        let TransformerLayout { slots, layers, head_dim, .. } = self.layout;
         let slot = (position % slots as u64) as usize;
         for layer in 0..layers {
             for (ring, row) in [(port::K, port::K_NEW), (port::V, port::V_NEW)] {
