@@ -35,7 +35,7 @@ fn chain(criterion: &mut Criterion) {
 
     let Models { mut composer, mut pianist, vocoder, .. } = models();
     group.bench_function("composer, start of a latent", |bencher| {
-        bencher.iter(|| composer.frame.run().expect("the network runs"));
+        bencher.iter(|| composer.transformer.run().expect("the network runs"));
     });
     group.bench_function("composer, one note", |bencher| {
         bencher.iter(|| {

@@ -51,7 +51,9 @@ impl Checkpoints {
     pub(super) fn start(&mut self, conductor: &Conductor, engine_sync: &EngineSync) -> bool {
         let frame = conductor.frame();
         self.state.clear();
-        if engine_sync.is_out_of_sync() || self.saves.try_push(SaveRequest { frame, commands: engine_sync.count() }).is_err() {
+        if engine_sync.is_out_of_sync()
+            || self.saves.try_push(SaveRequest { frame, commands: engine_sync.count() }).is_err()
+        {
             self.due = frame + RETRY_DELAY;
             return false;
         }

@@ -203,7 +203,7 @@ impl Devices {
     }
 
     /// Returns the learned controls, oldest first.
-    pub(super) fn learned(&self) -> impl Iterator<Item = &Learned> {
+    pub(super) fn learned(&self) -> impl Iterator<Item = &LearnedControl> {
         self.mappings.learned()
     }
 
@@ -224,5 +224,5 @@ fn open_midi(host: MidiHost, output: &OutputStatus, inbox: &Inbox) -> std::io::R
         MidiHost::Auto => MidiSystem::for_output(&output.name()),
     };
     let (sender, events) = sync_channel(CHANNEL_CAPACITY);
-    Ok(Some((MidiIn::start(system, sender, inbox.wake().clone(), Arc::clone(inbox.losses()))?, events)))
+    Ok(Some((MidiConnection::start(system, sender, inbox.wake().clone(), Arc::clone(inbox.losses()))?, events)))
 }
