@@ -53,13 +53,13 @@ macro_rules! losses {
 losses! {
     Xruns "xruns", "xrun" "in the audio system", "A block did not reach the audio system in time, which is heard as a click";
     Starvations "starvations", "time" "the generator was late", "The generator was late; its last sound was sustained under the harmony";
-    Splices "late_splices", "change" "of mood or harmony came late", "A change of mood or harmony took effect later than planned";
-    Commands "late_commands", "engine command" "came late", "A command reached the engine after its frame and took effect at once";
+    Splices "late_splices", "change" "of mood or harmony applied late", "A change of mood or harmony took effect later than planned";
+    Commands "late_commands", "engine command" "executed late", "A command reached the engine after its frame and took effect at once";
     CommandsLost "lost_commands", "engine command" "lost", "The engine's queue was full; a note or a level change is missing";
     Devices "device_losses", "time" "the audio device was lost", "The audio device disappeared; the music continued silently until it returned";
-    Latents "generator_failures", "latent" "failed", "The networks produced no audio for one latent (about 85 ms)";
+    Latents "generator_failures", "latent" "not generated", "The networks produced no audio for one latent (about 85 ms)";
     Hops "dropped_hops", "hop" "of the network's audio not used", "A hop of the network's audio arrived twice, or too late to be played";
-    NotFinite "not_finite", "sample" "not a number", "A NaN or infinite sample was replaced with silence";
+    NotFinite "not_finite", "sample" "replaced with silence", "A NaN or infinite sample was replaced with silence";
     Tap "unrecorded_frames", "frame" "not recorded", "The recorder did not keep up; takes and listeners are missing these frames";
     Takes "failed_takes", "recording" "ended early", "A recording could not be started or continued; what was written is kept";
     Listeners "cut_listeners", "listener" "cut off", "A listener on the page did not keep up";
@@ -68,12 +68,12 @@ losses! {
     Events "refused_events", "event" "refused", "The control event queue was full";
     Scheduled "lost_scheduled", "scheduled event" "lost", "The queue of scheduled events was full";
     OscRefused "osc_refused", "OSC message" "refused", "An OSC message was malformed, or its address or value was invalid";
-    OscLate "osc_late", "OSC bundle" "came late", "An OSC bundle arrived after its time tag and was applied at once";
+    OscLate "osc_late", "OSC bundle" "received late", "An OSC bundle arrived after its time tag and was applied at once";
     OscUnsent "osc_unsent", "OSC message" "not sent", "A message could not be sent to a client";
     MidiIn "midi_in_lost", "MIDI message" "not read", "The MIDI input queue was full";
     MidiOut "midi_out_lost", "MIDI message" "not sent", "The MIDI output did not accept a message";
     MidiFeedback "midi_feedback_lost", "MIDI message" "not sent to a controller", "A controller did not accept a message for its motors or lights";
-    Panics "panics", "part" "of the daemon panicked", "A bug stopped an optional part; it restarted or was given up, and the log says which";
+    Panics "panics", "panic" "in the daemon", "A bug stopped an optional part; it restarted or was given up, and the log says which";
 }
 
 /// A count for each [`Loss`], in the order of the table.
