@@ -27,7 +27,7 @@ run: build runtime
 names = $(notdir $(basename $(1)))
 PLAYING := $(call names,$(shell grep -l 'support/' tests/*.rs))
 OTHERS := $(filter-out $(PLAYING),$(call names,$(wildcard tests/*.rs crates/*/tests/*.rs) \
-	$(patsubst %/main.rs,%.rs,$(wildcard crates/*/tests/*/main.rs))))
+	$(patsubst %/main.rs,%.rs,$(wildcard tests/*/main.rs crates/*/tests/*/main.rs))))
 
 test: packages-build packages-test runtime $(VENV)/ready $(NODE_CLIENTS)
 	$(CARGO) test --locked --workspace --lib --bins $(OTHERS:%=--test=%)

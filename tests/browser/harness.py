@@ -11,7 +11,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]
 SIZES = {"laptop": (1280, 800), "phone": (390, 844)}
 # Time limit for any wait on a busy machine, in seconds.
-LONG = 60
+TIMEOUT = 60
 
 
 class Daemon:
@@ -30,7 +30,7 @@ class Daemon:
     def until(self, what, condition):
         """Polls a condition until it holds and returns its result."""
         started, seen = time.monotonic(), None
-        while time.monotonic() - started < LONG:
+        while time.monotonic() - started < TIMEOUT:
             try:
                 seen = condition()
             except OSError as error:
@@ -68,7 +68,7 @@ class Browser:
         """Opens the page with an empty cache; returns the bytes received, headers included, and the seconds until it was usable."""
         context = self.chromium.new_context(viewport=dict(zip(("width", "height"), SIZES[size])))
         page = context.new_page()
-        page.set_default_timeout(LONG * 1000)
+        page.set_default_timeout(TIMEOUT * 1000)
         network, received = context.new_cdp_session(page), []
         network.on("Network.loadingFinished", lambda loaded: received.append(loaded["encodedDataLength"]))
         network.send("Network.enable")
@@ -86,7 +86,7 @@ class Browser:
         context = self.chromium.new_context(viewport={"width": width, "height": height}, color_scheme="dark", has_touch=size == "phone",
                                             is_mobile=size == "phone", accept_downloads=True, **options)
         page = context.new_page()
-        page.set_default_timeout(LONG * 1000)
+        page.set_default_timeout(TIMEOUT * 1000)
         page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.console.append(f"error: {error.name} {error.message} {error.stack}"))
         page.on("request", lambda request: self.external.append(request.url) if not is_local(request.url, daemon) else None)
@@ -113,7 +113,7 @@ def slide(page, selector, position):
 
 def accessibility_violations(page):
     """Returns the violations that axe finds on the page as shown."""
-    # The contrast of elements in transition is meaningless.
+    # Contrast cannot be measured during a transition.
     page.emulate_media(reduced_motion="reduce")
     found = Axe().run(page).response["violations"]
     page.emulate_media(reduced_motion="no-preference")

@@ -1,29 +1,35 @@
-"""Tests the page in a browser: `run.py PORT laptop|phone|restart|learn [FOLDER]`. Screenshots are saved in the folder."""
+"""Tests the page in a browser: `run.py PORT laptop|phone|restart|learn [FOLDER]`. Saves screenshots in FOLDER."""
 
 import subprocess
 import sys
 import time
 
-import parts
+import files
+import interface
+import music
 from harness import Browser, Daemon, accessibility_violations, view
 
 VIEWS = ["play", "mix", "piece", "takes", "setup"]
+# Checks that start from the view "play", in this order.
+CHECKS = [music.check_mood, music.check_presets, music.check_harmony, music.check_mixer, interface.check_spectrum_and_meters,
+          music.check_scenes, music.check_show, interface.check_midi_learn_cancel, files.check_takes, files.check_pieces,
+          interface.check_full_screen_and_themes]
 
 
-def every_part(port, size, shots):
+def check_all_parts(port, size, screenshots):
     daemon = Daemon(port)
     with Browser() as browser:
         loaded, ready = browser.first_load(daemon, size)
         print(f"first load: {loaded / 1000:.1f} kB, ready after {ready:.2f} s", flush=True)
         assert loaded < 150_000, f"the first load takes {loaded} bytes"
         page = browser.open(daemon, size)
-        for part in [parts.health, parts.transport]:
-            part(page, daemon)
-            print(f"{part.__name__} passed", flush=True)
+        for check in [interface.check_health, music.check_transport]:
+            check(page, daemon)
+            print(f"{check.__name__} passed", flush=True)
         view(page, "play")
-        for part in [parts.mood, parts.presets, parts.harmony, parts.mixer, parts.pictures, parts.scenes, parts.show, parts.midi, parts.takes, parts.piece, parts.stage, *([parts.touch] if size == "phone" else [])]:
-            part(page, daemon)
-            print(f"{part.__name__} passed", flush=True)
+        for check in [*CHECKS, *([interface.check_touch] if size == "phone" else [])]:
+            check(page, daemon)
+            print(f"{check.__name__} passed", flush=True)
         for theme in ["dark", "light", "contrast"]:
             view(page, "setup")
             page.select_option("#theme", theme)
@@ -33,17 +39,17 @@ def every_part(port, size, shots):
                 violations = accessibility_violations(page)
                 assert not violations, f"{theme} {name}: {violations}"
         print("axe found no violations", flush=True)
-        two_tabs(browser, page, daemon, size)
+        check_two_tabs(browser, page, daemon, size)
         view(page, "setup")
         page.select_option("#theme", "dark")
-        if shots:
-            take_screenshot(page, daemon, size, shots)
+        if screenshots:
+            take_screenshot(page, daemon, size, screenshots)
         assert not browser.console, browser.console
         assert not browser.external, browser.external
-    parts.safe(daemon)
+    files.check_http_requests(daemon)
 
 
-def two_tabs(browser, page, daemon, size):
+def check_two_tabs(browser, page, daemon, size):
     """Checks that two tabs stay in sync."""
     other = browser.open(daemon, size)
     view(page, "play")
@@ -57,24 +63,24 @@ def two_tabs(browser, page, daemon, size):
     print("two tabs stay in sync", flush=True)
 
 
-def take_screenshot(page, daemon, size, shots):
+def take_screenshot(page, daemon, size, screenshots):
     """Takes a screenshot for the documentation: a blend, a journey in progress, a few seconds of audio."""
     view(page, "play")
     page.click("[data-preset=tides]")
     daemon.until_value("preset", "tides")
     page.wait_for_timeout(14_000)
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0); document.querySelector('#toast').classList.remove('shown')")
-    page.screenshot(path=f"{shots}/page{'-phone' if size == 'phone' else ''}.png")
+    page.screenshot(path=f"{screenshots}/page{'-phone' if size == 'phone' else ''}.png")
 
 
-def restart(port):
-    """Checks a daemon restart while listening and moving a fader."""
+def check_restart(port):
+    """Checks that the page survives a restart of the daemon while it plays audio and a fader is moved."""
     daemon = Daemon(port)
     with Browser() as browser:
         page = browser.open(daemon, "laptop")
         page.click("#listen")
         page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
-        # Only the delay of the latest audio counts; half a minute would give a better estimate.
+        # Only the latest delay counts; half a minute would give a better estimate.
         page.wait_for_timeout(3000)
         print(f"delay: {page.evaluate(DELAY):.3f} s", flush=True)
         view(page, "mix")
@@ -96,12 +102,12 @@ def restart(port):
     print("survived the restart", flush=True)
 
 
-def learn(port):
-    """Tests MIDI learn with a daemon under JACK and a device that moves a knob."""
+def check_midi_learn(port):
+    """Checks MIDI learn under JACK, with a device whose knob moves."""
     daemon = Daemon(port)
     with Browser() as browser:
         page = browser.open(daemon, "laptop")
-        parts.learn(page, daemon, lambda: subprocess.run([sys.executable, "tests/clients/jack_midi_send.py", "melos:midi_in", "controls"], check=True))
+        interface.check_midi_learn(page, daemon, lambda: subprocess.run([sys.executable, "tests/clients/jack_midi_send.py", "melos:midi_in", "controls"], check=True))
         assert not browser.console, browser.console
 
 
@@ -111,9 +117,9 @@ if __name__ == "__main__":
     started = time.monotonic()
     port, what = sys.argv[1:3]
     if what == "restart":
-        restart(port)
+        check_restart(port)
     elif what == "learn":
-        learn(port)
+        check_midi_learn(port)
     else:
-        every_part(port, what, sys.argv[3] if len(sys.argv) > 3 else None)
+        check_all_parts(port, what, sys.argv[3] if len(sys.argv) > 3 else None)
     print(f"took {time.monotonic() - started:.0f} s")

@@ -1,0 +1,112 @@
+"""Checks takes and pieces on the page, and the HTTP requests behind them."""
+
+import urllib.error
+import urllib.request
+
+from harness import slide, view
+
+
+def check_takes(page, daemon):
+    view(page, "takes")
+    page.select_option("#preroll", "5")
+    daemon.until_value("record/preroll", 5)
+    page.click("#record")
+    daemon.until("the take is being recorded", lambda: daemon.get("/takes")["recording"]["on"])
+    daemon.until("the time is shown", lambda: page.inner_text("#record").startswith("■ 0:0"))
+    page.wait_for_timeout(1200)
+    page.click("#record")
+    name = daemon.until("the take is listed", lambda: (lambda now: not now["recording"]["on"] and now["recording"]["name"])(daemon.get("/takes")))
+    row = page.locator(f"[data-take='{name}']")
+    row.wait_for()
+    take = next(take for take in daemon.get("/takes")["takes"] if take["name"] == name)
+    assert take["seconds"] > 5.5, take
+    assert take["mood"] in name, take
+    assert row.locator(".mood").inner_text().lower() == take["mood"]
+    assert len(daemon.get(f"/takes/{name}/picture")["peaks"]) == 160
+    # The take plays, and its file can be requested in part.
+    row.locator(".play").click()
+    daemon.until("the take plays", lambda: row.locator(".time").inner_text().startswith(("0:01", "0:02")))
+    row.locator(".play").click()
+    part = urllib.request.Request(f"{daemon.address}/takes/{name}", headers={"Range": "bytes=0-3"})
+    with urllib.request.urlopen(part) as response:
+        assert (response.status, response.read()) == (206, b"RIFF")
+    with page.expect_download() as download:
+        row.locator("text=Download").click()
+    assert download.value.suggested_filename == name
+    assert download.value.path().stat().st_size == take["bytes"]
+    # It can be renamed and deleted.
+    row.locator("text=Rename").click()
+    row.locator("input").fill("Evening in März")
+    row.locator("text=Save").click()
+    renamed = page.locator("[data-take='Evening in März.wav']")
+    renamed.wait_for()
+    daemon.until("its log is renamed too", lambda: any(take["name"] == "Evening in März.wav" and take["log"] for take in daemon.get("/takes")["takes"]))
+    renamed.locator("text=Delete").click()
+    renamed.locator("text=Really?").click()
+    renamed.wait_for(state="detached")
+    assert not any("Evening" in take["name"] for take in daemon.get("/takes")["takes"])
+
+
+def check_pieces(page, daemon):
+    view(page, "piece")
+    starved = daemon.get("/status")["losses"]["starvations"]
+    page.click("[data-source=romantic]")
+    slide(page, "#piece-length", 0)
+    page.fill("#piece-seed", "11")
+    page.uncheck("#piece-harmony")
+    page.click("#piece-make")
+    made = daemon.until("a piece is requested", lambda: daemon.get("/render")["pieces"])[0]
+    assert made["request"] == {"emotion": "romantic", "seconds": 10.0, "temperature": 1.0, "seed": 11, "harmony": False, "format": "wav"}, made
+    row = page.locator(f"[data-piece='{made['id']}'][data-state=ready]")
+    row.wait_for(timeout=600_000)
+    ready = daemon.get(f"/render/{made['id']}")
+    assert ready["state"] == "ready" and len(ready["picture"]) == 160 and ready["file"] == f"melos-{made['id']}-romantic.wav", ready
+    with page.expect_download() as download:
+        row.locator("text=Download").click()
+    # Ten seconds, two channels, 24 bits.
+    assert download.value.path().stat().st_size in range(10 * 48_000 * 6, 10 * 48_000 * 6 + 200)
+    # A variation, cancelled before it is ready.
+    row.locator("text=Make a variation").click()
+    other = daemon.until("another is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > made["id"]), None))
+    assert other["request"]["emotion"] == "romantic" and other["request"]["seed"] != 11
+    page.locator(f"[data-piece='{other['id']}'] >> text=Cancel").click()
+    daemon.until("the piece is cancelled", lambda: all(piece["id"] != other["id"] for piece in daemon.get("/render")["pieces"]))
+    # A blend of two emotions.
+    page.click("[data-source=calm]", modifiers=["Shift"])
+    page.click("#piece-make")
+    blend = daemon.until("a blend is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] != made["id"]), None))
+    assert blend["request"]["emotion"] == {"romantic": 0.5, "calm": 0.5}, blend
+    page.locator(f"[data-piece='{blend['id']}'] >> text=Cancel").click()
+    row.locator("text=Delete").click()
+    row.locator("text=Really?").click()
+    daemon.until("the piece is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
+    # The notes of the harmony, as a MIDI file.
+    page.check("#piece-harmony")
+    page.select_option("#piece-format", "midi")
+    page.click("#piece-make")
+    row = page.locator("#pieces li[data-state=ready]").first
+    row.wait_for(timeout=600_000)
+    with page.expect_download() as download:
+        row.locator("text=Download").click()
+    assert download.value.suggested_filename.endswith("-romantic.mid"), download.value.suggested_filename
+    assert download.value.path().read_bytes().startswith(b"MThd")
+    print(f"starvations while rendering: {daemon.get('/status')['losses']['starvations'] - starved}")
+
+
+def check_http_requests(daemon):
+    """Checks that only a POST that another site's form cannot send changes state, and that paths cannot escape their folder."""
+    def status_of(path, body=None, kind="application/json"):
+        request = urllib.request.Request(daemon.address + path, data=body, headers={"Content-Type": kind})
+        try:
+            urllib.request.urlopen(request)
+        except urllib.error.HTTPError as error:
+            return error.code
+        return 200
+
+    assert status_of("/render", b'{"emotion":"calm","seconds":10}', "text/plain") == 415
+    assert status_of("/render", b'{"emotion":"calm","seconds":5}') == 400
+    assert status_of("/render", b"x" * 100_000) == 413
+    assert status_of("/render/99", b'{"delete":true}') == 404
+    for path in ["/takes/..%2Fstate.toml", "/takes/.hidden.wav", "/takes/%2Fetc%2Fpasswd", "/page/..%2F..%2Fconfig.rs"]:
+        assert status_of(path) == 404, path
+    assert status_of("/takes/none.wav", b'{"delete":true}') == 404

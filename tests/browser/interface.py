@@ -1,0 +1,143 @@
+"""Checks the rest of the page: health, spectrum and meters, MIDI learn, touch, and full screen."""
+
+import time
+
+from harness import slide, view
+
+
+def check_health(page, daemon):
+    sentence = page.inner_text("#sentence")
+    assert "Melos" not in sentence and len(sentence) > 5, sentence
+    assert page.get_attribute("#health", "data-health") in ("good", "warn"), sentence
+    page.click("#health")
+    daemon.until("the figures are shown", lambda: "null output" in page.inner_text("#figures"))
+    daemon.until("the log is shown", lambda: page.locator("#log li").count() > 0)
+    page.click("#figures-reset")
+    # The counters are described in words; those at zero are shown on request.
+    page.click(".counters summary")
+    daemon.until("the counters are shown", lambda: "Times the audio device was lost" in page.inner_text("#counters"))
+    names = {row["name"] for row in daemon.get("/losses")["losses"]}
+    assert names == set(daemon.get("/status")["losses"]), names
+
+
+def check_spectrum_and_meters(page, daemon):
+    count = """() => new Promise((resolve) => {
+        const socket = new WebSocket(`ws://${location.host}/`);
+        const seen = { spectrum: 0, meters: 0, outlook: 0, bytes: 0 };
+        socket.binaryType = 'arraybuffer';
+        socket.onopen = () => Object.keys(seen).forEach((name) => socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${name}` })));
+        socket.onmessage = ({ data }) => {
+            const address = new TextDecoder().decode(new Uint8Array(data)).split('\\0')[0];
+            seen[address.slice(7)] += 1;
+            seen.bytes += data.byteLength;
+        };
+        setTimeout(() => (socket.close(), resolve(seen)), 3000);
+    })"""
+    seen = page.evaluate(count)
+    assert 30 <= seen["spectrum"] <= 70 and seen["meters"] >= 45, seen
+    assert seen["bytes"] / 3 < 12_000, seen
+    # The spectrogram is drawn in many colours.
+    colours = page.evaluate("""() => {
+        const canvas = document.querySelector('#picture');
+        const { data } = canvas.getContext('2d').getImageData(Math.floor(canvas.width * 0.5), 40, Math.floor(canvas.width * 0.2), 60);
+        return new Set(Array.from({ length: data.length / 4 }, (_, at) => data.slice(4 * at, 4 * at + 3).join())).size;
+    }""")
+    assert colours > 50, colours
+
+
+def check_midi_learn_cancel(page, daemon):
+    view(page, "setup")
+    assert "No MIDI device" in page.inner_text("#midi-devices")
+    view(page, "mix")
+    page.click("#learn")
+    page.click("#f-reverb")
+    daemon.until("Melos waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
+    assert "“reverb”" in page.inner_text("#learning-text")
+    page.click("#learning-end")
+    daemon.until("Melos no longer waits", lambda: daemon.get("/midi")["learning"] is None)
+    # The fader that was selected has not moved.
+    before = daemon.value("reverb")
+    time.sleep(0.2)
+    assert daemon.value("reverb") == before
+
+
+def check_midi_learn(page, daemon, move):
+    """Binds a device's knob by selecting a fader and then moving the knob with `move`."""
+    view(page, "mix")
+    page.click("#learn")
+    page.click("#f-reverb")
+    daemon.until("Melos waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
+    move()
+    page.wait_for_selector("#learning", state="hidden")
+    # Of all the device's controls that move, the one that moves furthest is learned.
+    learned = daemon.until("the knob is bound", lambda: daemon.get("/midi")["learned"])
+    assert [bound["parameters"] for bound in learned] == [["reverb"]] and "cc = 21" in learned[0]["block"], learned
+    view(page, "setup")
+    daemon.until("the binding is shown", lambda: "CC 21" in page.inner_text("#midi-bound"))
+    with page.expect_download() as download:
+        page.click("#midi-bound a")
+    mapping = download.value.path().read_text()
+    assert "cc = 21" in mapping and 'to = "reverb"' in mapping, mapping
+    page.click("[aria-label='Forget the learned controls of reverb']")
+    daemon.until("the binding is forgotten", lambda: not daemon.get("/midi")["learned"])
+    daemon.until("no binding is shown", lambda: "CC 21" not in page.inner_text("#midi-bound"))
+
+
+def check_touch(page, daemon):
+    """Checks that scrolling with a finger moves no control, and that dragging along a fader moves it."""
+    view(page, "play")
+    network = page.context.new_cdp_session(page)
+
+    def swipe(selector, right, down):
+        control = page.locator(selector)
+        control.scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        box = control.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        network.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for step in range(1, 9):
+            network.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + right * step, "y": y + down * step}]})
+            page.wait_for_timeout(30)
+        network.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_timeout(300)
+
+    slide(page, "#f-density", 0.1)
+    daemon.until_value("density", -0.8, 0.01)
+    before = page.evaluate("scrollY")
+    swipe("#f-density", 0, -12)
+    assert page.evaluate("scrollY") > before + 20, "the page should scroll"
+    assert page.input_value("#f-density") == "0.1" and abs(daemon.value("density") + 0.8) < 0.01, daemon.value("density")
+    mood = daemon.value("emotion/sad")
+    swipe("[data-emotion=sad][data-param]", 0, -12)
+    assert daemon.value("emotion/sad") == mood
+    swipe("#f-density", 6, 0)
+    daemon.until("the fader has moved", lambda: daemon.value("density") > 0.1)
+    page.locator("#f-density").tap()
+    daemon.until_value("density", 0, 0.05)
+    page.wait_for_timeout(1000)
+    page.click("#undo")
+
+
+def check_full_screen_and_themes(page, daemon):
+    # Enter full screen, which keeps the screen on, and leave it again.
+    page.evaluate("""() => {
+        const request = navigator.wakeLock.request.bind(navigator.wakeLock);
+        navigator.wakeLock.request = async (kind) => (window.lock = await request(kind));
+    }""")
+    page.click("#stage")
+    page.wait_for_selector("#stage[aria-pressed=true]")
+    assert page.evaluate("document.fullscreenElement === document.documentElement")
+    page.wait_for_function("window.lock && !window.lock.released")
+    page.click("#stage")
+    page.wait_for_selector("#stage[aria-pressed=false]")
+    page.wait_for_function("window.lock.released")
+    view(page, "setup")
+    for theme in ["light", "contrast", "dark"]:
+        page.select_option("#theme", theme)
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
+    small = page.evaluate("""() => [...document.querySelectorAll('button, .tab, .button, select, input')].filter((it) => it.offsetParent)
+        .map((it) => [it.outerHTML.slice(0, 90), it.getBoundingClientRect()]).filter(([html, { width, height }]) =>
+        !html.includes('checkbox') && (width < 43.5 || height < 43.5)).map(([html, box]) => `${html} ${box.width}x${box.height}`)""")
+    assert not small, small
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0, f"the page is {wide} pixels wider than the screen"

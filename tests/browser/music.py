@@ -1,0 +1,207 @@
+"""Checks the page's musical controls against the daemon's status."""
+
+from harness import slide, view
+
+
+def check_mood(page, daemon):
+    page.click("[data-emotion=happy][data-param]")
+    daemon.until_value("emotion/happy", 1)
+    page.wait_for_selector("[data-emotion=happy][aria-label='Happy, 100 percent']")
+    # Shift adds another emotion, and the weights sum to 1.
+    page.click("[data-emotion=sad][data-param]", modifiers=["Shift"])
+    daemon.until("half is sad", lambda: abs(daemon.value("emotion/sad") - 0.5) < 0.01 and abs(daemon.value("emotion/happy") - 0.5) < 0.01)
+    # A long press does the same.
+    page.hover("[data-emotion=angry][data-param]")
+    page.mouse.down()
+    page.wait_for_timeout(600)
+    page.mouse.up()
+    daemon.until("a third is angry", lambda: abs(daemon.value("emotion/angry") - 1 / 3) < 0.01)
+    page.wait_for_selector("[data-emotion=angry][aria-label='Angry, 33 percent']")
+    # Clicking the pad sets the mood, and the arrow keys move it.
+    page.locator("#pad").scroll_into_view_if_needed()
+    box = page.locator("#pad").bounding_box()
+    page.mouse.click(box["x"] + 22 + (box["width"] - 44) * 0.85, box["y"] + 22 + (box["height"] - 44) * 0.25)
+    daemon.until("the mood is where the pad was clicked",
+                 lambda: abs(daemon.value("valence") - 0.7) < 0.05 and abs(daemon.value("arousal") - 0.5) < 0.05)
+    before = daemon.value("valence")
+    page.focus("#pad")
+    page.keyboard.press("ArrowLeft")
+    daemon.until("the arrow key has moved the mood", lambda: abs(daemon.value("valence") - before + 0.05) < 0.01)
+    slide(page, "#f-glide", 0)
+    daemon.until_value("glide", 0)
+    daemon.until("the current mood is shown", lambda: "Now playing: happy" in page.inner_text("#now-playing"))
+    page.click("#undo")
+    daemon.until("the glide is restored", lambda: daemon.value("glide") > 0)
+
+
+def check_presets(page, daemon):
+    page.click("[data-preset=storm]")
+    daemon.until_value("preset", "storm")
+    page.click("#preset-next")
+    daemon.until_value("preset", "tides")
+    daemon.until("the journey is shown", lambda: "step 1 of 4" in page.inner_text(".now-preset"))
+    page.click("#preset-previous")
+    daemon.until_value("preset", "storm")
+    # Previous and next step through the starred presets.
+    for name in ["Calm", "Angry"]:
+        page.click(f"[aria-label='{name} starred']")
+    page.click("text=★ Starred")
+    page.click("#preset-next")
+    daemon.until_value("preset", "calm")
+    page.click("#preset-next")
+    daemon.until_value("preset", "angry")
+    page.click("text=★ Starred")
+
+
+def check_transport(page, daemon):
+    page.keyboard.press("h")
+    daemon.until_value("hold", True)
+    page.wait_for_selector("#hold[aria-pressed=true]")
+    page.keyboard.press("Escape")
+    daemon.until_value("hold", False)
+    page.keyboard.press(" ")
+    daemon.until("the music has faded out", lambda: daemon.get("/status")["state"] == "silent")
+    page.wait_for_selector("#play[aria-pressed=false]")
+    page.click("#play")
+    daemon.until("the music plays", lambda: daemon.get("/status")["state"] in ("playing", "starved"))
+
+
+def check_harmony(page, daemon):
+    view(page, "play")
+    page.select_option("#m-key", "Eb")
+    daemon.until_value("key", "Eb")
+    page.select_option("#m-mode", "minor")
+    daemon.until_value("mode", "minor")
+    # The chords offered are those of the current key.
+    daemon.until("the key is shown", lambda: page.inner_text("#key-now") == "Eb minor")
+    chord = page.locator("[data-chord=Abm]")
+    chord.wait_for()
+    chord.scroll_into_view_if_needed()
+    # While held, the chord leads; when released, the progression returns.
+    box = chord.bounding_box()
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    page.mouse.down()
+    daemon.until_value("chord", "Abm")
+    daemon.until("the chord sounds", lambda: page.inner_text("#chord-now") == "Abm")
+    page.mouse.up()
+    daemon.until_value("chord", "auto")
+    page.select_option("#m-key", "C")
+    page.select_option("#m-mode", "auto")
+    slide(page, "#f-tempo", 0.5)
+    daemon.until_value("tempo", 120, 0.5)
+    daemon.until_value("tempo/source", "pinned")
+    page.select_option("#m-tempo-source", "mood")
+    daemon.until_value("tempo/source", "mood")
+    for _ in range(5):
+        page.locator("#tap").dispatch_event("pointerdown")
+        page.wait_for_timeout(400)
+    daemon.until("the tempo is tapped", lambda: daemon.value("tempo/source") == "pinned" and 60 < daemon.value("tempo") < 160)
+    page.select_option("#m-tempo-source", "mood")
+    for name, position, value in [("temperature", 0.5, 1.05), ("density", 0.25, -0.5), ("loudness", 0.75, 0.5), ("register", 1, 1), ("guidance", 0.5, 3)]:
+        slide(page, f"#f-{name}", position)
+        daemon.until_value(name, value, 0.02)
+        page.click("#undo")
+
+
+def check_mixer(page, daemon):
+    view(page, "mix")
+    slide(page, "#f-level-bass", 0.5)
+    daemon.until_value("level/bass", -60 + 66 * 0.5 ** 0.5, 0.5)
+    page.click("[aria-label='Mute Pad']")
+    daemon.until_value("mute/pad", True)
+    page.click("[aria-label='Mute Pad']")
+    page.click("[aria-label='Solo Bass']")
+    daemon.until("the bass is alone", lambda: [daemon.value(f"mute/{layer}") for layer in ("network", "bass", "pad", "upper")] == [True, False, True, True])
+    # The meters follow the audio.
+    meter = page.locator("[aria-label='Piano level']")
+    daemon.until("the piano's meter has fallen", lambda: int(meter.get_attribute("aria-valuenow")) <= -55)
+    page.click("[aria-label='Solo Bass']")
+    daemon.until("all layers are unmuted", lambda: not any(daemon.value(f"mute/{layer}") for layer in ("network", "bass", "pad", "upper")))
+    daemon.until("the piano's meter has risen", lambda: int(meter.get_attribute("aria-valuenow")) > -50)
+    for name in ["reverb", "reverb-size", "width"]:
+        slide(page, f"#f-{name}", 0.6)
+        daemon.until_value(name.replace("-", "/"), 0.6, 0.01)
+    slide(page, "#f-tone", 0.5)
+    daemon.until_value("tone", 0, 0.01)
+    # At this level, the limiter does nothing.
+    slide(page, "#f-level-master", 0.2)
+    daemon.until_value("level/master", -60 + 66 * 0.2 ** 0.5, 0.5)
+    page.wait_for_timeout(300)
+    page.click("#clips-reset")
+    assert page.inner_text("#clips") == "0"
+    page.click("#undo")
+    daemon.until_value("level/master", 0, 0.01)
+
+
+def check_scenes(page, daemon):
+    view(page, "play")
+    reverb = daemon.value("reverb")
+    page.fill("#scene-name", "Cave & co.")
+    page.click("#scene-store")
+    page.locator("[data-scene='Cave & co.']").wait_for()
+    view(page, "mix")
+    slide(page, "#f-reverb", 0.9)
+    daemon.until_value("reverb", 0.9, 0.01)
+    view(page, "play")
+    page.click("[data-scene='Cave & co.']")
+    daemon.until_value("reverb", reverb)
+    page.click("#scene-undo")
+    daemon.until_value("reverb", 0.9, 0.01)
+    # A long press stores the current state in the slot.
+    slot = page.locator("[data-scene='Cave & co.']")
+    slot.scroll_into_view_if_needed()
+    box = slot.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.wait_for_timeout(800)
+    page.mouse.up()
+    view(page, "mix")
+    slide(page, "#f-reverb", 0.1)
+    daemon.until_value("reverb", 0.1, 0.01)
+    view(page, "play")
+    page.click("[data-scene='Cave & co.']")
+    daemon.until_value("reverb", 0.9, 0.01)
+    # Scenes can be renamed, crossfaded and deleted.
+    page.click("[aria-label='Edit scene Cave & co.']")
+    page.fill("[aria-label='New name of Cave & co.']", "Hall")
+    page.click(".editor >> text=Rename")
+    page.locator("[data-scene=Hall]").wait_for()
+    view(page, "mix")
+    slide(page, "#f-reverb", 0.1)
+    view(page, "play")
+    page.fill("#scene-name", "Dry")
+    page.click("#scene-store")
+    page.locator("[data-scene=Dry]").wait_for()
+    assert daemon.get("/melos/scene?RANGE") == {"RANGE": [{"VALS": ["Dry", "Hall"]}]}
+    page.select_option("#scene-a", "Dry")
+    page.select_option("#scene-b", "Hall")
+    slide(page, "#f-scene-crossfade", 0.5)
+    daemon.until_value("reverb", 0.5, 0.01)
+    slide(page, "#f-scene-morph-bars", 0.5)
+    daemon.until_value("scene/morph/bars", 16, 0.1)
+    slide(page, "#f-scene-morph-bars", 0)
+    for name in ["Hall", "Dry"]:
+        page.click(f"[aria-label='Edit scene {name}']")
+        page.click(".editor >> text=Delete")
+        page.click(".editor >> text=Really?")
+        page.locator(f"[data-scene={name}]").wait_for(state="detached")
+    daemon.until("no scene is left", lambda: daemon.get("/scenes") == {"scenes": []})
+
+
+def check_show(page, daemon):
+    """Checks stepping through a setlist and cancelling a timer."""
+    view(page, "play")
+    page.select_option("#setlist", "evening")
+    daemon.until_value("setlist", "evening")
+    page.click("#setlist-next")
+    daemon.until_value("preset", "slow-dawn")
+    page.click("#setlist-entries [data-entry='3']")
+    daemon.until_value("preset", "storm")
+    daemon.until("the entry is marked", lambda: page.get_attribute("#setlist-entries [data-entry='3']", "aria-current") == "step")
+    page.click("#setlist-previous")
+    daemon.until_value("preset", "calm")
+    page.fill("#timer-minutes", "5")
+    page.click("#timer-start")
+    daemon.until("the timer is shown", lambda: page.inner_text("#timer-left").startswith("fades out in 4:5"))
+    page.click("#timer-off")
+    daemon.until("the timer is hidden", lambda: page.inner_text("#timer-left") == "")
