@@ -18,7 +18,7 @@ fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Returns the modules in the order of `src/lib.rs`.
-fn declared() -> Vec<String> {
+fn declared_modules() -> Vec<String> {
     let lib = fs::read_to_string("src/lib.rs").unwrap();
     lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).map(str::to_owned).collect()
 }
@@ -56,7 +56,7 @@ fn paths(source: &str) -> Vec<Vec<String>> {
 }
 
 /// Returns the top-level modules that a source text names as `crate::x` or `crate::{x, y::z}`.
-fn named(source: &str) -> Vec<String> {
+fn modules_named_in(source: &str) -> Vec<String> {
     paths(source).into_iter().filter(|path| path[0] == "crate").map(|path| path[1].clone()).collect()
 }
 
@@ -85,8 +85,8 @@ impl Crate {
         let mut files = Vec::new();
         rust_files(Path::new(root), &mut files);
         let modules = files.into_iter().filter_map(|file| {
-            let inside = file.strip_prefix(root).unwrap().with_extension("");
-            let mut path: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            let relative = file.strip_prefix(root).unwrap().with_extension("");
+            let mut path: Vec<String> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
             path.retain(|part| part != "lib" && part != "main");
             let (code, reexports) = split_reexports(without_tests(&fs::read_to_string(&file).unwrap()));
             (!path.iter().any(|part| part == "tests")).then(|| (path, (code, paths(&reexports))))
@@ -158,20 +158,20 @@ fn files_do_not_depend_on_each_other_in_cycles() {
 
 #[test]
 fn modules_only_name_modules_above_them() {
-    let order = declared();
+    let order = declared_modules();
     assert!(order.len() > 10, "src/lib.rs should declare its modules as `pub mod x;`");
     let mut files = Vec::new();
     rust_files(Path::new("src"), &mut files);
     let mut wrong = Vec::new();
     for file in files {
-        let inside = file.strip_prefix("src").unwrap();
+        let relative = file.strip_prefix("src").unwrap();
         // Tests may use modules below theirs: they drive a module through its users.
-        if inside.iter().any(|part| part == "tests" || part == "tests.rs") {
+        if relative.iter().any(|part| part == "tests" || part == "tests.rs") {
             continue;
         }
-        let module = inside.iter().next().unwrap().to_string_lossy().trim_end_matches(".rs").to_owned();
+        let module = relative.iter().next().unwrap().to_string_lossy().trim_end_matches(".rs").to_owned();
         let Some(own) = order.iter().position(|name| *name == module) else { continue };
-        for name in named(&fs::read_to_string(&file).unwrap()) {
+        for name in modules_named_in(&fs::read_to_string(&file).unwrap()) {
             if order.iter().position(|other| *other == name).is_some_and(|other| other > own) {
                 wrong.push(format!("{}: names {name}, which is below {module}", file.display()));
             }
@@ -238,7 +238,7 @@ fn every_counter_has_a_reader() {
 }
 
 /// Returns the first column of the module table in `ARCHITECTURE.md`.
-fn documented() -> Vec<String> {
+fn documented_modules() -> Vec<String> {
     let text = fs::read_to_string("ARCHITECTURE.md").unwrap();
     let rows = text.lines().skip_while(|line| !line.starts_with("| module |")).skip(2);
     rows.map_while(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned())).collect()
@@ -253,16 +253,20 @@ fn the_module_table_matches_the_source_folder() {
         .collect();
     found.sort();
     found.dedup();
-    let mut declared_sorted = declared();
-    declared_sorted.sort();
-    assert_eq!(declared_sorted, found, "src/lib.rs should declare the modules in src/");
-    assert_eq!(documented(), declared(), "ARCHITECTURE.md should list the modules in the order of src/lib.rs");
+    let mut sorted = declared_modules();
+    sorted.sort();
+    assert_eq!(sorted, found, "src/lib.rs should declare the modules in src/");
+    assert_eq!(
+        documented_modules(),
+        declared_modules(),
+        "ARCHITECTURE.md should list the modules in the order of src/lib.rs"
+    );
 }
 
 #[test]
 fn grouped_imports_are_recognised() {
-    assert_eq!(named("use crate::{units::X, plan};\nlet a = crate::mel::HOP;"), ["units", "plan", "mel"]);
-    assert!(named("// crate::nothing").is_empty());
+    assert_eq!(modules_named_in("use crate::{units::X, plan};\nlet a = crate::mel::HOP;"), ["units", "plan", "mel"]);
+    assert!(modules_named_in("// crate::nothing").is_empty());
     let path = |path: &str| path.split("::").map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(
         paths("use super::{a, b::{C, d::E}};\nfn f() { if x::Y { g() } }"),

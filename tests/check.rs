@@ -52,7 +52,7 @@ fn every_problem_is_reported_with_its_position() {
 }
 
 /// Creates a folder with an invalid preset and returns the expected message.
-fn broken() -> (tempfile::TempDir, &'static str) {
+fn folder_with_invalid_preset() -> (tempfile::TempDir, &'static str) {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("presets")).unwrap();
     fs::write(folder.path().join("presets/broken.toml"), "schema = 1\nname = \"Broken\"\ntempo = 9000\n").unwrap();
@@ -65,8 +65,8 @@ fn check_in(folder: &Path, path: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn errors_are_found_from_any_folder_and_through_links() {
-    let (folder, message) = broken();
+fn errors_are_found_from_any_folder_and_through_symbolic_links() {
+    let (folder, message) = folder_with_invalid_preset();
     let at = |name: &str| folder.path().join(name);
     std::os::unix::fs::symlink(at("presets"), at("mine")).unwrap();
     std::os::unix::fs::symlink(at("presets/broken.toml"), at("copy.toml")).unwrap();

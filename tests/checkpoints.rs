@@ -1,4 +1,4 @@
-//! Checkpoints of a running daemon: renderings that begin at one equal the recording and the rendering from the beginning.
+//! Checkpoints of a running daemon: a rendering that starts at one matches the recording and the rendering from the start.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/daemon.rs"]
@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use daemon::Daemon;
 
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+fn files(folder: &Path, suffix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
-    let fits = |path: &PathBuf| {
+    let is_wanted = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy();
-        name.ends_with(ending) && !name.contains("first-minute")
+        name.ends_with(suffix) && !name.contains("first-minute")
     };
-    let mut files: Vec<_> = entries.filter(fits).collect();
+    let mut files: Vec<_> = entries.filter(is_wanted).collect();
     files.sort();
     files
 }
@@ -27,7 +27,7 @@ fn samples(path: &Path) -> Vec<i32> {
     hound::WavReader::open(path).unwrap().into_samples().map(Result::unwrap).collect()
 }
 
-/// Renders a log; returns the samples and what was printed.
+/// Renders a log; returns the samples and the messages printed.
 fn render(log: &Path, arguments: &[&str]) -> (Vec<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let wav = folder.path().join("again.wav");
@@ -44,7 +44,7 @@ fn render(log: &Path, arguments: &[&str]) -> (Vec<i32>, String) {
     (samples(&wav), printed)
 }
 
-/// A folder with a configuration, and a preset that modulates both the sound and the network's music.
+/// Creates a folder with a configuration and a preset that modulates both the sound and the network's music.
 fn folder_with(control_log: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let presets = folder.path().join("config/melos/presets");
@@ -57,8 +57,8 @@ fn folder_with(control_log: &str) -> tempfile::TempDir {
     folder
 }
 
-/// A daemon that plays, steered for some seconds.
-fn steer(daemon: &Daemon, times: usize) {
+/// Sends some messages, one every 317 ms.
+fn steer(daemon: &Daemon, count: usize) {
     let changes = [
         ("/melos/level/pad", "f", "-9"),
         ("/melos/emotion", "s", "angry"),
@@ -72,20 +72,20 @@ fn steer(daemon: &Daemon, times: usize) {
         ("/melos/chord", "s", "auto"),
         ("/melos/level/pad", "f", "0"),
     ];
-    for (address, kind, value) in changes.into_iter().cycle().take(times) {
+    for (address, kind, value) in changes.into_iter().cycle().take(count) {
         sleep(Duration::from_millis(317));
         daemon.oscsend(&[address, kind, value]);
     }
 }
 
 #[test]
-fn a_rendering_from_a_checkpoint_equals_the_recording_and_the_rendering_from_the_beginning() {
+fn a_rendering_from_a_checkpoint_matches_the_recording_and_the_rendering_from_the_start() {
     // While the generator is late, the sound depends on when its hops arrive, which the log cannot record.
     let starved: Vec<_> = (0..3).map_while(|_| play_and_render().err()).collect();
     assert!(starved.len() < 3, "the machine is too busy to play in time; starvations: {starved:?}");
 }
 
-/// Fails with the number of starvations, if any.
+/// Compares renderings with a take; returns the number of starvations as an error, if there were any.
 fn play_and_render() -> Result<(), u64> {
     let folder = folder_with("checkpoint_seconds = 2");
     let config = [("XDG_CONFIG_HOME", folder.path().join("config").display().to_string())];
@@ -112,7 +112,7 @@ fn play_and_render() -> Result<(), u64> {
     assert_eq!(take.iter().zip(&again).position(|(one, other)| one != other), None, "of {} samples", take.len());
     assert_eq!(take.len(), again.len());
 
-    // Without its checkpoint, or with one that is damaged, truncated or foreign, it sounds the same from the beginning.
+    // If the checkpoint is damaged, truncated, empty or missing, rendering starts earlier and gives the same samples.
     let whole = fs::read(&beside).unwrap();
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 1;
@@ -125,26 +125,25 @@ fn play_and_render() -> Result<(), u64> {
     fs::remove_file(&beside).unwrap();
     assert!(render(take_log, &[]).0 == take);
 
-    // Any part of the session.
+    // Any part of the session can be rendered.
     let session = folder.path().join("session.log");
     let checkpoints = files(&folder.path().join("session.checkpoints"), ".checkpoint");
     assert!(checkpoints.len() >= 4, "{checkpoints:?}");
-    let (from_beginning, moved) = (folder.path().join("alone.log"), folder.path().join("moved"));
-    fs::copy(&session, &from_beginning).unwrap();
+    let without_checkpoints = folder.path().join("copy.log");
+    fs::copy(&session, &without_checkpoints).unwrap();
     for from in ["3.5", "6", "9.01"] {
         let part = ["--from", from, "--seconds", "2"];
-        let (quick, printed) = render(&session, &part);
+        let (from_checkpoint, printed) = render(&session, &part);
         assert!(printed.contains(".checkpoint"), "{printed}");
-        assert!(quick == render(&from_beginning, &part).0, "from {from}");
+        assert!(from_checkpoint == render(&without_checkpoints, &part).0, "from {from}");
     }
-    // The newest that is usable is used.
-    let (quick, printed) = render(&session, &["--from", "9.01", "--seconds", "2"]);
+    // The newest usable checkpoint is used.
+    let (from_checkpoint, printed) = render(&session, &["--from", "9.01", "--seconds", "2"]);
     let used = checkpoints.iter().rposition(|path| printed.contains(path.to_str().unwrap())).unwrap();
     fs::write(&checkpoints[used], &damaged).unwrap();
     let (again, printed) = render(&session, &["--from", "9.01", "--seconds", "2"]);
     assert!(printed.contains(checkpoints[used - 1].to_str().unwrap()), "{printed}");
-    assert!(quick == again);
-    fs::rename(folder.path().join("session.checkpoints"), moved).unwrap();
+    assert!(from_checkpoint == again);
     Ok(())
 }
 

@@ -64,5 +64,5 @@ fn values_can_be_set_and_read() {
         .output()
         .unwrap();
     assert_eq!(named.stdout, b"storm\n", "MELOS_HTTP should select the daemon");
-    assert_eq!(melos(1, &["status"]).status.code(), Some(1), "no daemon should answer");
+    assert_eq!(melos(1, &["status"]).status.code(), Some(1), "status should fail without a daemon");
 }

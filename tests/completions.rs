@@ -9,7 +9,7 @@ use std::process::Command;
 use daemon::Daemon;
 
 /// Returns bash's completions for the last word.
-fn offered(http: u16, words: &[&str]) -> Vec<String> {
+fn completions(http: u16, words: &[&str]) -> Vec<String> {
     let melos = env!("CARGO_BIN_EXE_melos");
     let folder = std::path::Path::new(melos).parent().unwrap().display().to_string();
     let list = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
@@ -40,26 +40,26 @@ fn commands_parameters_and_values_are_completed() {
     let daemon = Daemon::start(folder.path(), &["--audio", "null"]);
     daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
     daemon.oscsend(&["/melos/scene/store", "s", "chorus"]);
-    let offered_here = |words: &[&str]| offered(daemon.http, words);
+    let complete = |words: &[&str]| completions(daemon.http, words);
     let mut scenes = Vec::new();
     for _ in 0..100 {
-        scenes = offered_here(&["set", "scene", ""]);
+        scenes = complete(&["set", "scene", ""]);
         if scenes.len() == 2 {
             break;
         }
     }
     assert_eq!(scenes, ["chorus", "verse"]);
-    assert!(offered_here(&["sta"]).contains(&"status".to_owned()));
-    assert_eq!(offered_here(&["set", "tempo/s"]), ["tempo/source"]);
-    assert_eq!(offered_here(&["set", "tempo/source", ""]), ["mood", "pinned", "clock", "link", "jack"]);
-    assert_eq!(offered_here(&["set", "emotion", "s"]), ["sad"]);
-    let presets = offered_here(&["preset", ""]);
+    assert!(complete(&["sta"]).contains(&"status".to_owned()));
+    assert_eq!(complete(&["set", "tempo/s"]), ["tempo/source"]);
+    assert_eq!(complete(&["set", "tempo/source", ""]), ["mood", "pinned", "clock", "link", "jack"]);
+    assert_eq!(complete(&["set", "emotion", "s"]), ["sad"]);
+    let presets = complete(&["preset", ""]);
     for preset in ["slow-dawn", "storm", "next", "previous"] {
         assert!(presets.contains(&preset.to_owned()), "{presets:?}");
     }
-    assert_eq!(offered_here(&["setlist", "e"]), ["evening"]);
+    assert_eq!(complete(&["setlist", "e"]), ["evening"]);
     // Without a daemon, the presets on disk are offered.
-    assert!(offered(1, &["preset", "sto"]).contains(&"storm".to_owned()));
+    assert!(completions(1, &["preset", "sto"]).contains(&"storm".to_owned()));
     // Other shells get a script that works the same way.
     for shell in ["zsh", "fish"] {
         let script = Command::new(env!("CARGO_BIN_EXE_melos")).args(["completions", shell]).output().unwrap();

@@ -19,12 +19,12 @@ use melos::midi::mapping::Mapping;
 
 #[test]
 fn files_in_the_documentation_are_valid() {
-    let mut read = 0;
-    for Block { place, kind, text } in blocks() {
+    let mut checked = 0;
+    for Block { location, kind, text } in blocks() {
         // Complete blocks that show only part of a file.
         let whole =
             if text.contains("schema =") { text.clone() } else { format!("schema = 1\nname = \"Part\"\n{text}") };
-        let file = Path::new(&place);
+        let file = Path::new(&location);
         let problems = match kind.as_str() {
             "toml preset" => Preset::parse(file, &whole).err(),
             "toml setlist" => Setlist::parse(file, &whole).err(),
@@ -33,38 +33,38 @@ fn files_in_the_documentation_are_valid() {
             kind => {
                 assert!(
                     !kind.starts_with("toml"),
-                    "{place}: label it toml preset, toml setlist, toml mapping or toml config"
+                    "{location}: label it toml preset, toml setlist, toml mapping or toml config"
                 );
                 continue;
             }
         };
-        assert!(problems.is_none(), "{place}: {problems:#?}");
-        read += 1;
+        assert!(problems.is_none(), "{location}: {problems:#?}");
+        checked += 1;
     }
-    assert!(read > 10, "only {read} files found");
+    assert!(checked > 10, "only {checked} files found");
 }
 
 #[test]
 fn command_lines_in_the_documentation_are_valid() {
     let mut lines = Vec::new();
-    for Block { place, kind, text } in blocks() {
+    for Block { location, kind, text } in blocks() {
         if kind == "sh" {
-            lines.extend(text.lines().map(|line| (place.clone(), line.to_owned())));
+            lines.extend(text.lines().map(|line| (location.clone(), line.to_owned())));
         }
     }
     for (path, text) in documents() {
         let code = text.split('`').skip(1).step_by(2).filter(|code| !code.contains(['\n', '…']));
         lines.extend(code.map(|code| (path.display().to_string(), code.to_owned())));
     }
-    let mut understood = 0;
-    for (place, line) in lines {
+    let mut checked = 0;
+    for (location, line) in lines {
         let Some(arguments) = arguments_of_melos(&line) else { continue };
         // `--help` prevents the command from running.
         let output = Command::new(env!("CARGO_BIN_EXE_melos")).args(&arguments).arg("--help").output().unwrap();
-        assert!(output.status.success(), "{place}: {line}\n{}", String::from_utf8_lossy(&output.stderr));
-        understood += 1;
+        assert!(output.status.success(), "{location}: {line}\n{}", String::from_utf8_lossy(&output.stderr));
+        checked += 1;
     }
-    assert!(understood > 25, "only {understood} command lines found");
+    assert!(checked > 25, "only {checked} command lines found");
 }
 
 /// Returns the arguments of `melos` in a shell command, if it runs `melos` with any.

@@ -1,4 +1,4 @@
-//! Runs the commands of the documentation that talk to a running daemon, in order, against a real one.
+//! Runs the documentation's commands for a running daemon, in order, against a real one.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/daemon.rs"]
@@ -14,7 +14,7 @@ use std::process::{Command, Output};
 use daemon::Daemon;
 use documents::{Block, blocks};
 
-/// Puts the files of the documentation where a user would: each under its name in lower case, with hyphens.
+/// Writes the documentation's presets and setlists where a user would put them, with file names derived from their names.
 fn write_files(config: &Path) {
     for Block { kind, text, .. } in blocks() {
         let folder = match kind.as_str() {
@@ -29,7 +29,7 @@ fn write_files(config: &Path) {
     }
 }
 
-/// Whether a line needs nothing but a daemon and comes to an end by itself.
+/// Returns whether a command needs only a daemon and exits by itself.
 fn can_run(line: &str) -> bool {
     let commands = ["melos ", "oscsend ", "curl "];
     let others = ["melos run", "melos learn", "melos render", "/file?download"];
@@ -37,7 +37,7 @@ fn can_run(line: &str) -> bool {
 }
 
 #[test]
-fn commands_in_the_documentation_do_what_they_should() {
+fn commands_in_the_documentation_succeed() {
     let folder = tempfile::tempdir().unwrap();
     let (config, programs) = (folder.path().join(".config/melos"), folder.path().join("bin"));
     write_files(&config);
@@ -47,7 +47,7 @@ fn commands_in_the_documentation_do_what_they_should() {
     let daemon = Daemon::start_with(&home, &folder.path().join("state"), &["--audio", "null", "--midi", "off"]);
     let run = |line: &str| -> Output {
         let line = line.replace("9000", &daemon.osc.to_string()).replace("9080", &daemon.http.to_string());
-        // Its absence on the test machine is not the documentation's fault.
+        // The folder does not exist on every test machine.
         let line = line.replace(" /etc/melos", "").replace("curl -s", "curl -sS --fail-with-body");
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
         let mut shell = Command::new("sh");
@@ -56,16 +56,16 @@ fn commands_in_the_documentation_do_what_they_should() {
         shell.output().unwrap()
     };
     let mut count = 0;
-    for Block { place, kind, text } in blocks() {
+    for Block { location, kind, text } in blocks() {
         for line in text.lines().filter(|line| kind == "sh" && can_run(line)) {
             if line.starts_with("melos record start") {
                 run("melos record stop");
             }
             let output = run(line);
-            // Without an audio device, health is reported as such.
+            // These commands exit with 2 because there is no audio device.
             let reports_health = ["melos status", "melos doctor"].iter().any(|command| line.starts_with(command));
             let is_fine = output.status.success() || reports_health && output.status.code() == Some(2);
-            assert!(is_fine, "{place}: {line}\n{output:?}");
+            assert!(is_fine, "{location}: {line}\n{output:?}");
             count += 1;
         }
     }

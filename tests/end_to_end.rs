@@ -38,8 +38,8 @@ fn longest_constant_run(samples: &[f32]) -> usize {
 
 /// Counts clicks: samples whose second difference is far above that of the surrounding music.
 fn clicks(samples: &[f32]) -> usize {
-    let second: Vec<f32> = samples.windows(3).map(|w| (w[2] - 2.0 * w[1] + w[0]).abs()).collect();
-    second
+    let differences: Vec<f32> = samples.windows(3).map(|w| (w[2] - 2.0 * w[1] + w[0]).abs()).collect();
+    differences
         .chunks(9600)
         .map(|chunk| {
             let mut sorted = chunk.to_vec();
@@ -88,11 +88,11 @@ fn mono([left, right]: &[Vec<f32>; 2]) -> Vec<f32> {
 }
 
 /// Only one test at a time may use the server.
-static ALONE: Mutex<()> = Mutex::new(());
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
 fn the_instrument_plays_and_responds() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let _server = JackServer::start(SERVER, 512);
     let daemon = Daemon::start(folder.path(), &["--audio", "jack", "--preset", "calm", "--key", "D", "--seed", "5"]);
@@ -120,14 +120,14 @@ fn the_instrument_plays_and_responds() {
     }
 
     // One recording across two mood changes: one over OSC, one by a MIDI program change from another program.
-    let mut desk = python("tests/clients/jack_midi_desk.py", &[])
+    let mut controller = python("tests/clients/jack_midi_desk.py", &[])
         .env("JACK_DEFAULT_SERVER", SERVER)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut connected = String::new();
-    BufReader::new(desk.stdout.take().unwrap()).read_line(&mut connected).unwrap();
+    BufReader::new(controller.stdout.take().unwrap()).read_line(&mut connected).unwrap();
     assert_eq!(connected.trim(), "connected");
     daemon.oscsend(&["/melos/glide", "f", "0"]);
     let path = folder.path().join("changes.wav");
@@ -138,21 +138,21 @@ fn the_instrument_plays_and_responds() {
     assert_eq!(status["parameters"]["emotion/angry"], 1.0);
     sleep(Duration::from_secs(6));
     // Program 8 of the keyboard mapping, then its volume knob from the top, where the level is, to the middle.
-    writeln!(desk.stdin.as_ref().unwrap(), "c007\nb0077f\nb00740").unwrap();
+    writeln!(controller.stdin.as_ref().unwrap(), "c007\nb0077f\nb00740").unwrap();
     daemon.wait_until("the preset is mysterious", |status| status["parameters"]["preset"] == "mysterious");
     assert!(recorder.wait().unwrap().success());
-    let _ = desk.kill();
-    let _ = desk.wait();
+    let _ = controller.kill();
+    let _ = controller.wait();
     let sound = channels(&path);
     assert_uninterrupted(&sound);
-    let (sum, side) = (mono(&sound), &sound[0]);
-    let (calm, angry) = (&side[48_000..4 * 48_000], &side[8 * 48_000..11 * 48_000]);
-    let last = &side[side.len() - 3 * 48_000..];
+    let (mixed, left) = (mono(&sound), &sound[0]);
+    let (calm, angry) = (&left[48_000..4 * 48_000], &left[8 * 48_000..11 * 48_000]);
+    let last = &left[left.len() - 3 * 48_000..];
     assert!(rms(calm) > 0.003, "calm is inaudible: {}", rms(calm));
     assert!(rms(angry) > 1.5 * rms(calm), "angry should be louder than calm: {} and {}", rms(angry), rms(calm));
     // Whatever is played, the middle of the knob is 12 dB below its top.
     assert!(rms(last) < 0.5 * rms(angry), "the volume knob should lower the level: {} and {}", rms(last), rms(angry));
-    assert!(rms(&sum) > 0.6 * rms(side), "the channels cancel in mono: {} of {}", rms(&sum), rms(side));
+    assert!(rms(&mixed) > 0.6 * rms(left), "the channels cancel in mono: {} of {}", rms(&mixed), rms(left));
 
     // SIGTERM fades out.
     let end = folder.path().join("end.wav");
@@ -172,7 +172,7 @@ fn the_instrument_plays_and_responds() {
 
 #[test]
 fn no_setting_is_lost_when_the_server_dies() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let mut server = JackServer::start(SERVER, 512);
     let daemon = Daemon::start(folder.path(), &["--audio", "jack", "--emotion", "romantic=0.75,sad=0.25"]);
@@ -200,7 +200,7 @@ fn no_setting_is_lost_when_the_server_dies() {
     for (id, value) in before["parameters"].as_object().unwrap().iter().filter(|(id, _)| !moved(id)) {
         assert_eq!(after["parameters"][id], *value, "{id}");
     }
-    assert_eq!(after["parameters"]["valence"], -0.25, "changes made in the meantime take effect");
+    assert_eq!(after["parameters"]["valence"], -0.25, "changes made in the meantime should take effect");
     let path = folder.path().join("after.wav");
     assert!(record(&path, 5).wait().unwrap().success());
     let sound = channels(&path);

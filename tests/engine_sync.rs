@@ -34,9 +34,9 @@ fn after_a_flood_of_recalls_the_engine_matches_the_conductor() {
 fn a_sender_whose_clock_is_fast_takes_no_space_from_others() {
     let mut playing = Playing::start("127.0.0.42", Stdio::null());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
-    let late = vec![message("/melos/emotion", "sad"); 100];
+    let future = vec![message("/melos/emotion", "sad"); 100];
     for _ in 0..60 {
-        playing.send_datagram(&bundle((now.as_secs() + NTP) << 32, &late));
+        playing.send_datagram(&bundle((now.as_secs() + NTP) << 32, &future));
         std::thread::sleep(Duration::from_millis(5));
     }
     playing.wait_until("the excess is refused", |status| status["losses"]["lost_scheduled"].as_u64() > Some(1000));

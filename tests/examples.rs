@@ -97,15 +97,15 @@ fn the_node_red_flow_steers_and_receives_replies() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let flow = example("node-red/flow.json", &daemon, folder.path());
-    let (ear, page) = (client::free_port(), client::free_port());
-    let flow_text = fs::read_to_string(&flow).unwrap().replace("9001", &ear);
+    let (osc_port, http_port) = (client::free_port(), client::free_port());
+    let flow_text = fs::read_to_string(&flow).unwrap().replace("9001", &osc_port);
     // Send debug output to the console too, and press the first button automatically.
     let flow_text =
         flow_text.replace("\"console\": false", "\"console\": true").replace("\"once\": false", "\"once\": true");
     fs::write(&flow, flow_text).unwrap();
     let node_red = Client::spawn(
         Command::new("tests/clients/node/node_modules/.bin/node-red")
-            .args(["--port", &page, "--userDir"])
+            .args(["--port", &http_port, "--userDir"])
             .arg(folder.path())
             .arg(&flow),
     );
@@ -166,8 +166,8 @@ fn the_chataigne_module_matches_its_script() {
         let parameters = command["parameters"].as_object().unwrap().len();
         let start = format!("function {callback}(");
         let at = script.find(&start).unwrap_or_else(|| panic!("{name} calls {callback}, which does not exist"));
-        let taken = script[at + start.len()..].split(')').next().unwrap().split(',').count();
-        assert_eq!(taken, parameters, "{name}");
+        let accepted = script[at + start.len()..].split(')').next().unwrap().split(',').count();
+        assert_eq!(accepted, parameters, "{name}");
     }
     for value in module["values"].as_object().unwrap().keys() {
         assert!(script.contains(&format!("values.{}.set(", value.to_lowercase())), "nothing sets {value}");

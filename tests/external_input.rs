@@ -35,7 +35,7 @@ fn receive(socket: &UdpSocket, wanted: &str) -> Vec<OscType> {
 }
 
 /// Runs a `melos run` that must refuse to start, and returns its log.
-fn refused(arguments: &[&str]) -> String {
+fn log_of_refused_start(arguments: &[&str]) -> String {
     let state = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_melos"))
         .args(["run", "--osc", "127.0.0.1:0", "--state"])
@@ -51,7 +51,7 @@ fn refused(arguments: &[&str]) -> String {
 
 #[test]
 fn http_on_the_network_requires_a_password() {
-    let log = refused(&["--http", "0.0.0.0:0"]);
+    let log = log_of_refused_start(&["--http", "0.0.0.0:0"]);
     assert!(log.contains("http.password") && log.contains("0.0.0.0"), "{log}");
 }
 

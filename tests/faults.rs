@@ -38,7 +38,7 @@ use recorded_daemon::{RecordedDaemon, signal};
 /// Seconds from the NTP epoch to the Unix epoch.
 const NTP: u64 = 2_208_988_800;
 
-fn seconds(seconds: f32) {
+fn sleep_seconds(seconds: f32) {
     sleep(Duration::from_secs_f32(seconds));
 }
 
@@ -49,11 +49,11 @@ fn start_recorded_daemon() -> (tempfile::TempDir, RecordedDaemon) {
 }
 
 #[test]
-fn a_full_disk() {
+fn survives_a_full_disk() {
     let disk = Disk::new(32);
     let live = RecordedDaemon::start(&disk.path());
     live.start_take();
-    seconds(1.0);
+    sleep_seconds(1.0);
     disk.fill();
     live.wait_for_trouble(&["recording"]);
     let status = live.daemon.wait_until("recording has stopped", |status| status["parameters"]["record"] == false);
@@ -75,7 +75,7 @@ fn a_full_disk() {
 }
 
 #[test]
-fn a_read_only_disk() {
+fn survives_a_read_only_disk() {
     let disk = Disk::new(32);
     disk.set_writable(false);
     let live = RecordedDaemon::start(&disk.path());
@@ -89,16 +89,16 @@ fn a_read_only_disk() {
 }
 
 #[test]
-fn a_disk_that_breaks_during_a_write() {
+fn survives_a_disk_failure_during_a_write() {
     let disk = Disk::new(32);
     let elsewhere = tempfile::tempdir().unwrap();
     let live = RecordedDaemon::start(&disk.path());
     live.start_take();
-    seconds(1.0);
+    sleep_seconds(1.0);
     disk.break_down();
     live.wait_for_trouble(&["recording", "control-log"]);
     live.daemon.wait_until("recording has stopped", |status| status["parameters"]["record"] == false);
-    // A different disk, without a restart.
+    // Recording works on a different disk, without a restart.
     let folder = elsewhere.path().display();
     fs::write(live.config(), format!("[recordings]\nkeep_free_gb = 0\nfolder = \"{folder}\"\n")).unwrap();
     live.daemon.wait_until("a take starts on the other disk", |status| {
@@ -109,7 +109,7 @@ fn a_disk_that_breaks_during_a_write() {
 }
 
 #[test]
-fn a_slow_disk() {
+fn survives_a_slow_disk() {
     let disk = Disk::new(32);
     let live = RecordedDaemon::start(&disk.path());
     live.start_take();
@@ -121,15 +121,15 @@ fn a_slow_disk() {
 }
 
 #[test]
-fn a_hung_disk() {
+fn survives_a_hung_disk() {
     let disk = Disk::new(32);
     let live = RecordedDaemon::start(&disk.path());
     live.start_take();
     disk.freeze();
     live.daemon.oscsend(&["/melos/emotion", "s", "angry"]);
-    seconds(2.0);
+    sleep_seconds(2.0);
     live.check_response();
-    seconds(5.0);
+    sleep_seconds(5.0);
     disk.thaw();
     let status = live.daemon.wait_until("the gap is reported", |status| status["recording"]["missing_seconds"] != 0.0);
     live.daemon.oscsend(&["/melos/record", "i", "0"]);
@@ -145,7 +145,7 @@ fn a_hung_disk() {
 }
 
 #[test]
-fn no_file_descriptors_left() {
+fn survives_running_out_of_file_descriptors() {
     let (_state, live) = start_recorded_daemon();
     let process = live.daemon.id();
     let limit = |files: &str| {
@@ -159,7 +159,7 @@ fn no_file_descriptors_left() {
     let waiting: Vec<_> = (0..20).map(|_| TcpStream::connect(("127.0.0.1", live.daemon.http)).unwrap()).collect();
     live.daemon.oscsend(&["/melos/record", "i", "1"]);
     live.daemon.oscsend(&["/melos/preset", "s", "storm"]);
-    seconds(2.0);
+    sleep_seconds(2.0);
     let used = processor_seconds(process) - used;
     assert!(used < 1.7, "{used} s of CPU time in 2 s: busy-waiting");
     limit("1024");
@@ -182,7 +182,7 @@ fn processor_seconds(process: u32) -> f64 {
 }
 
 #[test]
-fn little_memory_and_many_greedy_clients() {
+fn survives_greedy_clients_with_little_memory() {
     let (_state, live) = start_recorded_daemon();
     let process = live.daemon.id();
     let field = |name: &str| -> u64 {
@@ -191,8 +191,8 @@ fn little_memory_and_many_greedy_clients() {
         line.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
     };
     let resident = field("VmRSS:");
-    let room = (field("VmSize:") << 10) + (256 << 20);
-    let set = Command::new("prlimit").args(["--pid", &process.to_string(), &format!("--as={room}")]).status();
+    let limit = (field("VmSize:") << 10) + (256 << 20);
+    let set = Command::new("prlimit").args(["--pid", &process.to_string(), &format!("--as={limit}")]).status();
     assert!(set.unwrap().success());
     let mut sockets = Vec::new();
     for _ in 0..48 {
@@ -217,7 +217,7 @@ fn little_memory_and_many_greedy_clients() {
     for _ in 0..2000 {
         live.daemon.send_datagram(&message("/melos/scene/store", &format!("{} of many", sockets.len())));
     }
-    seconds(1.0);
+    sleep_seconds(1.0);
     let grown = field("VmRSS:").saturating_sub(resident) >> 10;
     assert!(grown < 64, "memory grew by {grown} MB");
     drop(sockets);
@@ -226,41 +226,41 @@ fn little_memory_and_many_greedy_clients() {
 }
 
 #[test]
-fn a_log_reader_that_hangs_and_then_dies() {
+fn survives_a_log_reader_that_hangs_and_exits() {
     let (reader, writer) = full_pipe();
     let state = tempfile::tempdir().unwrap();
     let live = RecordedDaemon::start_logging_to(writer.into(), state.path());
-    mistakes(&live);
-    seconds(1.5);
+    send_invalid_messages(&live);
+    sleep_seconds(1.5);
     live.check_response();
     drop(reader);
-    mistakes(&live);
-    seconds(1.0);
+    send_invalid_messages(&live);
+    sleep_seconds(1.0);
     live.finish();
 }
 
-/// Makes Melos log a lot.
-fn mistakes(live: &RecordedDaemon) {
+/// Sends messages that Melos rejects and logs.
+fn send_invalid_messages(live: &RecordedDaemon) {
     for n in 0..2000 {
         live.daemon.send_datagram(&message("/melos/chord", &format!("H{n}")));
     }
 }
 
 #[test]
-fn fast_clocks_floods_and_noise() {
+fn survives_fast_clocks_floods_and_noise() {
     let (_state, live) = start_recorded_daemon();
-    a_fast_clock(&live);
-    a_flood_and_noise(&live);
+    send_with_a_fast_clock(&live);
+    send_a_flood_and_noise(&live);
     live.finish();
 }
 
-/// Schedules far more messages for the next hour than fit, then steers.
-fn a_fast_clock(live: &RecordedDaemon) {
+/// Schedules far more messages for the next hour than the queue holds, then steers.
+fn send_with_a_fast_clock(live: &RecordedDaemon) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
-    let late = vec![message("/melos/emotion", "sad"); 100];
+    let future = vec![message("/melos/emotion", "sad"); 100];
     for n in 0..60 {
-        live.daemon.send_datagram(&bundle((now.as_secs() + NTP + n) << 32, &late));
-        seconds(0.005);
+        live.daemon.send_datagram(&bundle((now.as_secs() + NTP + n) << 32, &future));
+        sleep_seconds(0.005);
     }
     let refused = |status: &serde_json::Value| status["losses"]["lost_scheduled"].as_u64() > Some(1000);
     live.daemon.wait_until("the excess is refused", refused);
@@ -268,7 +268,7 @@ fn a_fast_clock(live: &RecordedDaemon) {
     live.check_response();
 }
 
-fn a_flood_and_noise(live: &RecordedDaemon) {
+fn send_a_flood_and_noise(live: &RecordedDaemon) {
     let port = live.daemon.osc.to_string();
     let mut sensors =
         python("tests/clients/osc_sensors.py", &[&port, "10000", "2"]).stdout(Stdio::null()).spawn().unwrap();
@@ -282,26 +282,26 @@ fn a_flood_and_noise(live: &RecordedDaemon) {
         .collect();
         live.daemon.send_datagram(&[b"/melos/chord\0\0\0\0,s\0\0", &noise[..]].concat());
         live.daemon.send_datagram(&[b"#bundle\0", &noise[..]].concat());
-        seconds(0.001);
+        sleep_seconds(0.001);
     }
     live.daemon.wait_until("the last values arrive", |status| status["parameters"]["valence"] == 0.25);
 }
 
 #[test]
-fn a_hung_listener_and_a_hung_device() {
+fn survives_a_hung_listener_and_a_hung_device() {
     let (_state, mut live) = start_recorded_daemon();
     let other = live.another_recorder();
-    seconds(0.5);
+    sleep_seconds(0.5);
     signal(other, "STOP");
-    seconds(2.0);
+    sleep_seconds(2.0);
     signal(other, "CONT");
     live.check_response();
-    seconds(1.0);
+    sleep_seconds(1.0);
     live.check_sound();
-    // A hiccup, a pause short enough for JACK to keep the client, and a longer one.
+    // A brief stall, one that is short enough for JACK to keep the client, and a longer one.
     for stall in [0.3, 1.2, 3.5] {
         live.server.signal("STOP");
-        seconds(stall);
+        sleep_seconds(stall);
         live.server.signal("CONT");
         let playing = |status: &serde_json::Value| {
             status["state"] == "playing" && status["output"].as_str().is_some_and(|name| name.contains("melos-audio,"))
@@ -309,11 +309,11 @@ fn a_hung_listener_and_a_hung_device() {
         live.daemon.wait_until("Melos plays through its own client", playing);
         live.restart_recording();
         live.check_response();
-        seconds(1.0);
+        sleep_seconds(1.0);
         live.check_sound();
     }
     live.wait_until_healthy();
     live.restart_recording();
-    seconds(0.5);
+    sleep_seconds(0.5);
     live.finish();
 }

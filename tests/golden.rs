@@ -83,24 +83,24 @@ fn renders_have_not_changed() {
     let bless = std::env::var_os("MELOS_BLESS").is_some();
     let mut wrong = Vec::new();
     for (name, arguments) in renders() {
-        let made = render(&arguments);
-        assert!(made.levels.iter().any(|level| *level > -50.0), "{name} is silent");
+        let rendered = render(&arguments);
+        assert!(rendered.levels.iter().any(|level| *level > -50.0), "{name} is silent");
         let (hash, levels) = ((name.to_owned(), processor().to_owned()), (name.to_owned(), "levels".to_owned()));
         if bless {
-            known.insert(hash, made.hash);
-            let text: Vec<_> = made.levels.iter().map(|level| format!("{level:.2}")).collect();
+            known.insert(hash, rendered.hash);
+            let text: Vec<_> = rendered.levels.iter().map(|level| format!("{level:.2}")).collect();
             known.insert(levels, text.join(" "));
         } else if let Some(before) = known.get(&hash) {
-            if *before != made.hash {
-                wrong.push(format!("{name}: hash {} instead of {before}", made.hash));
+            if *before != rendered.hash {
+                wrong.push(format!("{name}: hash {} instead of {before}", rendered.hash));
             }
         } else {
             let before = known.get(&levels).unwrap_or_else(|| panic!("{FILE} has no levels of {name}"));
             let before: Vec<f32> = before.split(' ').map(|level| level.parse().unwrap()).collect();
-            assert_eq!(before.len(), made.levels.len(), "{name}");
-            let far = |(now, then): (&f32, &f32)| (now - then).abs() > TOLERANCE_DB && now.max(*then) > -60.0;
-            if let Some(tenth) = made.levels.iter().zip(&before).position(far) {
-                wrong.push(format!("{name}: level {} instead of {} dB", made.levels[tenth], before[tenth]));
+            assert_eq!(before.len(), rendered.levels.len(), "{name}");
+            let differs = |(now, then): (&f32, &f32)| (now - then).abs() > TOLERANCE_DB && now.max(*then) > -60.0;
+            if let Some(tenth) = rendered.levels.iter().zip(&before).position(differs) {
+                wrong.push(format!("{name}: level {} instead of {} dB", rendered.levels[tenth], before[tenth]));
             }
         }
     }

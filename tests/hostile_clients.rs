@@ -34,10 +34,10 @@ impl Rig {
             .route("/status", get(|| async { "fine" }))
             .route("/take", post(|body: String| async move { body.len().to_string() }));
         let access = AccessRules::new(&[], password, "<script>play()</script>");
-        let beside = ServerContext { osc: "127.0.0.1:9000".parse().unwrap(), counters: Arc::default(), access };
+        let context = ServerContext { osc: "127.0.0.1:9000".parse().unwrap(), counters: Arc::default(), access };
         let any = "127.0.0.1:0".parse().unwrap();
         let server =
-            runtime.block_on(OscQuery::start(any, beside, Arc::new(Inbox::new(Arc::default())), extra)).unwrap();
+            runtime.block_on(OscQuery::start(any, context, Arc::new(Inbox::new(Arc::default())), extra)).unwrap();
         Self { _runtime: runtime, server }
     }
 
@@ -58,11 +58,11 @@ impl Rig {
         self.request(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n")).0
     }
 
-    fn is_answered(&self) -> bool {
+    fn responds(&self) -> bool {
         self.get("/status", "localhost") == 200
     }
 
-    fn socket(&self) -> tungstenite::Result<WebSocket<TcpStream>> {
+    fn open_socket(&self) -> tungstenite::Result<WebSocket<TcpStream>> {
         let opened = tungstenite::client(format!("ws://{}/", self.address()), self.connect());
         opened.map(|(socket, _)| socket).map_err(|error| match error {
             HandshakeError::Failure(error) => error,
@@ -105,21 +105,21 @@ fn resident() -> usize {
 }
 
 #[test]
-fn partial_requests_do_not_lock_anyone_out() {
+fn partial_requests_do_not_lock_out_other_clients() {
     let rig = Rig::new(None);
-    let mut half = Vec::new();
+    let mut partial = Vec::new();
     for _ in 0..600 {
         let mut stream = rig.connect();
         stream.write_all(b"GET /status HTTP/1.1\r\nHost: loc").unwrap();
-        half.push(stream);
+        partial.push(stream);
     }
-    assert!(rig.is_answered());
-    assert!(rig.socket().is_ok(), "the page's WebSocket should not be locked out either");
-    assert!(is_closed(&half[0]), "the oldest should be closed to make room");
+    assert!(rig.responds());
+    assert!(rig.open_socket().is_ok(), "the page's WebSocket should not be locked out either");
+    assert!(is_closed(&partial[0]), "the oldest should be closed to make room");
 }
 
 #[test]
-fn idle_connections_do_not_lock_anyone_out() {
+fn idle_connections_do_not_lock_out_other_clients() {
     let rig = Rig::new(None);
     let mut idle = Vec::new();
     for _ in 0..300 {
@@ -129,7 +129,7 @@ fn idle_connections_do_not_lock_anyone_out() {
         stream.read_exact(&mut response).unwrap();
         idle.push(stream);
     }
-    assert!(rig.is_answered());
+    assert!(rig.responds());
 }
 
 #[test]
@@ -141,10 +141,10 @@ fn a_connection_without_a_request_times_out() {
 }
 
 #[test]
-fn idle_web_sockets_make_room_and_listening_ones_do_not() {
+fn idle_web_sockets_make_room_but_listening_ones_stay_open() {
     let rig = Rig::new(None);
-    let mut sockets: Vec<_> = (0..64).map(|_| rig.socket().unwrap()).collect();
-    let newcomer = rig.socket();
+    let mut sockets: Vec<_> = (0..64).map(|_| rig.open_socket().unwrap()).collect();
+    let newcomer = rig.open_socket();
     assert!(newcomer.is_ok(), "64 idle sockets should not keep out a new one");
     assert!(is_closed(sockets[0].get_ref()), "the socket that has been idle the longest should be closed to make room");
     sockets[0] = newcomer.unwrap();
@@ -153,12 +153,12 @@ fn idle_web_sockets_make_room_and_listening_ones_do_not() {
         // Once it has the current value, it counts as listening.
         while !socket.read().unwrap().is_binary() {}
     }
-    let full = rig.socket();
+    let full = rig.open_socket();
     assert!(matches!(&full, Err(tungstenite::Error::Http(response)) if response.status() == 503), "{full:?}");
-    assert!(rig.is_answered(), "the page itself should still be served");
+    assert!(rig.responds(), "the page itself should still be served");
     drop(sockets);
     let start = Instant::now();
-    while rig.socket().is_err() {
+    while rig.open_socket().is_err() {
         assert!(start.elapsed() < TIMEOUT);
     }
 }
@@ -166,7 +166,7 @@ fn idle_web_sockets_make_room_and_listening_ones_do_not() {
 #[test]
 fn a_socket_that_sends_pings_and_reads_nothing_is_closed() {
     let rig = Rig::new(None);
-    let mut socket = rig.socket().unwrap();
+    let mut socket = rig.open_socket().unwrap();
     let before = resident();
     // Masked, as required of clients; each requests a reply of 125 bytes.
     let ping = [vec![0x89, 0x80 | 125, 0, 0, 0, 0], vec![b'x'; 125]].concat();
@@ -177,13 +177,13 @@ fn a_socket_that_sends_pings_and_reads_nothing_is_closed() {
     }
     let grown = resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more than before");
-    assert!(rig.is_answered());
+    assert!(rig.responds());
 }
 
 #[test]
 fn a_socket_that_sends_queries_and_reads_nothing_is_closed() {
     let rig = Rig::new(None);
-    let mut socket = rig.socket().unwrap();
+    let mut socket = rig.open_socket().unwrap();
     let before = resident();
     let state = rosc::encoder::encode(&rosc::OscPacket::Message(rosc::OscMessage {
         addr: "/melos/state".to_owned(),
@@ -196,19 +196,19 @@ fn a_socket_that_sends_queries_and_reads_nothing_is_closed() {
     }
     let grown = resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more than before");
-    assert!(rig.is_answered());
+    assert!(rig.responds());
 }
 
 #[test]
 fn large_frames_and_messages_in_many_parts_are_refused() {
     let rig = Rig::new(None);
     // The head of a 16 MB frame, then as much of it as the server accepts.
-    let mut large = rig.socket().unwrap();
+    let mut large = rig.open_socket().unwrap();
     let head = [&[0x82, 0x80 | 127][..], &(16u64 << 20).to_be_bytes(), &[0; 4]].concat();
     large.get_mut().write_all(&head).unwrap();
     assert!(is_closed(large.get_ref()));
     // One endless message in fragments of 1 kB.
-    let mut parts = rig.socket().unwrap();
+    let mut parts = rig.open_socket().unwrap();
     let part = |first| [vec![u8::from(first) * 2, 0x80 | 126, 4, 0, 0, 0, 0, 0], vec![0; 1024]].concat();
     parts.get_mut().write_all(&part(true)).unwrap();
     let start = Instant::now();
@@ -307,7 +307,7 @@ fn requests_from_other_machines_need_the_password() {
     assert!(head.contains("httponly") && head.contains("samesite=strict"), "{head}");
     assert_eq!(send_with(&format!("Cookie: {cookie}\r\n")).0, 200, "as a browser's WebSocket sends it");
     assert_eq!(send_with("Cookie: melos-key=0\r\n").0, 401);
-    assert!(rig.is_answered(), "requests from this machine should need no password");
+    assert!(rig.responds(), "requests from this machine should need no password");
 }
 
 #[test]

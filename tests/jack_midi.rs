@@ -73,10 +73,10 @@ impl Rig {
         Self { live, events, wake, start, connected: 0, disconnected: 0, midi }
     }
 
-    /// Collects events until `enough` returns true.
-    fn run(&mut self, mut enough: impl FnMut(&Self, &[ControlEvent]) -> bool) -> Vec<ControlEvent> {
+    /// Collects events until `done` returns true.
+    fn run(&mut self, mut done: impl FnMut(&Self, &[ControlEvent]) -> bool) -> Vec<ControlEvent> {
         let (mut out, begin) = (Vec::new(), Instant::now());
-        while !enough(self, &out) {
+        while !done(self, &out) {
             assert!(begin.elapsed() < TIMEOUT, "after {} connections: {out:?}", self.connected);
             let Ok(event) = self.events.try_recv() else {
                 // The reader is woken for every event.
@@ -112,18 +112,18 @@ impl Rig {
 }
 
 #[test]
-fn jack_midi_steers_leads_keeps_time_and_survives_its_server() {
+fn jack_midi_works_and_survives_a_server_restart() {
     // A fixed name, so that it replaces its predecessor in JACK's registry.
     let name = "melos-test-midi";
     if std::env::var(SERVER).is_ok_and(|server| server == name) {
-        return inside(name);
+        return run_with_server(name);
     }
-    let mut command = Command::new(own_process::this());
+    let mut command = Command::new(own_process::test_binary());
     command.env(SERVER, name).env("JACK_NO_START_SERVER", "1");
-    own_process::run(command, "jack_midi_steers_leads_keeps_time_and_survives_its_server");
+    own_process::run(command, "jack_midi_works_and_survives_a_server_restart");
 }
 
-fn inside(name: &str) {
+fn run_with_server(name: &str) {
     let mut rig = Rig::new();
     let mut server = JackServer::start_synchronous(name);
     rig.run(|rig, _| rig.connected == 1);

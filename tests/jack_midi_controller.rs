@@ -44,8 +44,8 @@ to = "hold"
 toggle = true
 "#;
 
-/// Longer than the time for which a control must not be moved before it gets feedback.
-const REST: Duration = Duration::from_millis(500);
+/// Longer than the time for which a control must be at rest before it gets feedback.
+const IDLE_TIME: Duration = Duration::from_millis(500);
 
 /// A program that prints lines; killed on drop.
 struct Program {
@@ -105,7 +105,7 @@ impl Drop for Program {
 }
 
 /// Creates a data folder with the shipped presets and models, and one mapping.
-fn data(mapping: &str) -> tempfile::TempDir {
+fn data_folder(mapping: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     for shipped in ["models", "presets"] {
@@ -116,14 +116,14 @@ fn data(mapping: &str) -> tempfile::TempDir {
     folder
 }
 
-fn about(status: &serde_json::Value, parameter: &str, value: f64) -> bool {
+fn is_near(status: &serde_json::Value, parameter: &str, value: f64) -> bool {
     status["parameters"][parameter].as_f64().is_some_and(|found| (found - value).abs() < 1e-6)
 }
 
 #[test]
-fn motors_and_lights_follow_and_never_fight_the_hand() {
+fn motors_and_lights_follow_parameters_but_never_move_a_fader_in_use() {
     let _server = JackServer::start(SERVER, 256);
-    let (data, state) = (data(MAPPING), tempfile::tempdir().unwrap());
+    let (data, state) = (data_folder(MAPPING), tempfile::tempdir().unwrap());
     let arguments = ["--audio", "jack", "--preset", "calm", "--set", "reverb=0.5", "--set", "width=1"];
     let daemon = Daemon::start(state.path(), &[&arguments[..], &["--data", data.path().to_str().unwrap()]].concat());
 
@@ -139,10 +139,10 @@ fn motors_and_lights_follow_and_never_fight_the_hand() {
     for position in (64..127).rev() {
         desk.send(&[0xB0, 7, position]);
     }
-    daemon.wait_until("the fader sets the reverb", |status| about(status, "reverb", 64.0 / 127.0));
+    daemon.wait_until("the fader sets the reverb", |status| is_near(status, "reverb", 64.0 / 127.0));
     daemon.oscsend(&["/melos/hold", "i", "1"]);
     let mut received = desk.until("90 25 3c");
-    sleep(REST);
+    sleep(IDLE_TIME);
     daemon.oscsend(&["/melos/hold", "i", "0"]);
     received.extend(desk.until("80 25 00"));
     assert!(!received.iter().any(|line| line.starts_with("b0 07")), "{received:?}");
@@ -151,7 +151,7 @@ fn motors_and_lights_follow_and_never_fight_the_hand() {
     daemon.oscsend(&["/melos/reverb", "f", "0"]);
     desk.until("b0 07 00");
     desk.send(&[0xB0, 7, 100]);
-    daemon.wait_until("the fader sets the reverb", |status| about(status, "reverb", 100.0 / 127.0));
+    daemon.wait_until("the fader sets the reverb", |status| is_near(status, "reverb", 100.0 / 127.0));
 
     // A preset sets the controls and sends everything again.
     daemon.oscsend(&["/melos/preset", "s", "storm"]);
@@ -167,12 +167,12 @@ fn motors_and_lights_follow_and_never_fight_the_hand() {
     daemon.oscsend(&["/melos/width", "f", "0.3"]);
     daemon.oscsend(&["/melos/hold", "i", "1"]);
     desk.expect_all(&["b0 07 72", "b0 01 26", "90 25 3c"]);
-    sleep(REST);
+    sleep(IDLE_TIME);
     daemon.oscsend(&["/melos/hold", "i", "0"]);
     let received = desk.until("80 25 00");
     assert!(received.len() <= 2, "feedback loop: {received:?}");
     let status = daemon.wait_until("hold is off", |status| status["parameters"]["hold"] == false);
-    assert!(about(&status, "reverb", f64::from(0.9f32)) && about(&status, "width", f64::from(0.3f32)), "{status}");
+    assert!(is_near(&status, "reverb", f64::from(0.9f32)) && is_near(&status, "width", f64::from(0.3f32)), "{status}");
 }
 
 #[test]
@@ -191,33 +191,33 @@ fn a_control_learned_over_osc_works_immediately_and_after_a_restart() {
     assert!(reply.starts_with("/melos/learn reverb [[bind]]; cc = 20; channel = 1; to = \"reverb\""), "{reply}");
     desk.send(&[0xB0, 20, 0]);
     desk.send(&[0xB0, 20, 127]);
-    daemon.wait_until("the control sets the reverb", |status| about(status, "reverb", 1.0));
+    daemon.wait_until("the control sets the reverb", |status| is_near(status, "reverb", 1.0));
     assert!(daemon.terminate().0.success());
     drop(desk);
 
     let daemon = Daemon::start(state.path(), &["--audio", "jack"]);
-    daemon.wait_until("the state is restored", |status| about(status, "reverb", 1.0));
+    daemon.wait_until("the state is restored", |status| is_near(status, "reverb", 1.0));
     let desk = Program::desk(&[]);
     desk.until("connected");
     // Messages sent before the daemon sees the connection are lost.
     daemon.wait_until("the control still sets the reverb", |status| {
         desk.send(&[0xB0, 20, 127]);
         desk.send(&[0xB0, 20, 0]);
-        about(status, "reverb", 0.0)
+        is_near(status, "reverb", 0.0)
     });
     let client = Program::start(python("tests/clients/osc_learn.py", &[&daemon.osc.to_string(), "reverb", "forget"]));
     client.until("/melos/learn reverb ");
     desk.send(&[0xB0, 20, 127]);
     daemon.oscsend(&["/melos/width", "f", "0.25"]);
     daemon.wait_until("the control no longer has any effect", |status| {
-        about(status, "width", 0.25) && about(status, "reverb", 0.0)
+        is_near(status, "width", 0.25) && is_near(status, "reverb", 0.0)
     });
 }
 
 #[test]
-fn two_devices_at_once_keep_their_mappings() {
+fn each_of_two_devices_uses_its_own_mapping() {
     let _server = JackServer::start(SERVER, 256);
-    let (data, state) = (data(MAPPING), tempfile::tempdir().unwrap());
+    let (data, state) = (data_folder(MAPPING), tempfile::tempdir().unwrap());
     fs::copy("mappings/keyboard.toml", data.path().join("mappings/keyboard.toml")).unwrap();
     let arguments =
         ["--audio", "jack", "--preset", "calm", "--set", "reverb=0.5", "--data", data.path().to_str().unwrap()];
@@ -225,13 +225,13 @@ fn two_devices_at_once_keep_their_mappings() {
     let (desk, keys) = (Program::desk(&[]), Program::desk(&["keys", "_2"]));
     keys.until("connected");
     desk.until("b0 07 40");
-    sleep(REST);
+    sleep(IDLE_TIME);
     // Only the keyboard has programs, and only the desk's fader sets the reverb.
     keys.send(&[0xC0, 5]);
     let status = daemon.wait_until("the keyboard's program plays", |status| status["parameters"]["preset"] == "angry");
     let reverb = (status["parameters"]["reverb"].as_f64().unwrap() * 127.0).round() as u8;
     desk.until(&format!("b0 07 {reverb:02x}"));
     desk.send(&[0xB0, 7, 127]);
-    daemon.wait_until("the desk's fader sets the reverb", |status| about(status, "reverb", 1.0));
-    assert!(about(&daemon.status().unwrap(), "level/master", 0.0));
+    daemon.wait_until("the desk's fader sets the reverb", |status| is_near(status, "reverb", 1.0));
+    assert!(is_near(&daemon.status().unwrap(), "level/master", 0.0));
 }

@@ -50,10 +50,10 @@ impl Dump {
         Self { child, lines }
     }
 
-    /// Returns messages until `enough` returns true, each as its frame and bytes.
-    fn receive(&self, mut enough: impl FnMut(&[(u64, Vec<u8>)]) -> bool) -> Vec<(u64, Vec<u8>)> {
+    /// Returns messages until `done` returns true, each as its frame and bytes.
+    fn receive(&self, mut done: impl FnMut(&[(u64, Vec<u8>)]) -> bool) -> Vec<(u64, Vec<u8>)> {
         let mut messages = Vec::new();
-        while !enough(&messages) {
+        while !done(&messages) {
             let line = self.lines.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("after {messages:02x?}"));
             let Some((frame, rest)) = line.split_once(':') else { continue };
             let Ok(frame) = frame.trim().parse() else { continue };

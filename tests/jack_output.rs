@@ -34,7 +34,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Runs a test of this file in its own process, with an environment that selects its own server.
 fn in_own_process(name: &str) {
     let server = format!("melos-{name}-{}", std::process::id());
-    let mut command = Command::new(own_process::this());
+    let mut command = Command::new(own_process::test_binary());
     command.envs([("JACK_DEFAULT_SERVER", server.as_str()), ("JACK_NO_START_SERVER", "1")]);
     own_process::run(command, name);
 }
@@ -43,11 +43,11 @@ fn in_own_process(name: &str) {
 #[test]
 fn jack() {
     in_own_process("the_sound_has_no_gaps");
-    in_own_process("a_server_may_crash_and_restart");
-    in_own_process("a_server_may_hang");
-    in_own_process("a_server_may_start_later");
-    in_own_process("the_output_can_be_released_and_reopened_without_a_click");
-    in_own_process("any_number_of_ports_works_even_if_they_appear_later");
+    in_own_process("survives_a_server_crash");
+    in_own_process("survives_a_server_hang");
+    in_own_process("uses_a_server_that_starts_later");
+    in_own_process("switches_outputs_without_a_click");
+    in_own_process("connects_to_any_number_of_ports_and_to_those_that_appear_later");
 }
 
 fn server_name() -> String {
@@ -63,7 +63,7 @@ fn wait_until(what: &str, mut reached: impl FnMut() -> bool) -> Duration {
     started.elapsed()
 }
 
-/// Plays a sine as the network's sound, always half a second ahead of the playhead.
+/// Plays a sine in place of the network's sound; a thread sends the hops three quarters of a second ahead of the playhead.
 struct Player {
     output: Output,
     status: Arc<EngineStatus>,
@@ -124,7 +124,7 @@ fn feed(hops: &mut HeapProd<Hop>, pushed: &mut u64, frame: u64) {
 }
 
 /// Records the left output port for some seconds with another client.
-fn listen(seconds: usize) -> Vec<f32> {
+fn record(seconds: usize) -> Vec<f32> {
     let (client, _) = jack::Client::new("listener", jack::ClientOptions::NO_START_SERVER).unwrap();
     let port = client.register_port("in", jack::AudioIn::default()).unwrap();
     let port_name = port.name().unwrap();
@@ -145,7 +145,7 @@ fn listen(seconds: usize) -> Vec<f32> {
 }
 
 /// Returns the frames of a recorded sine that do not follow from the two before them.
-fn breaks(sound: &[f32]) -> Vec<usize> {
+fn discontinuities(sound: &[f32]) -> Vec<usize> {
     let coefficient = 2.0 * (std::f64::consts::TAU / PERIOD as f64).cos();
     let follows = |three: &[f32]| {
         let [a, b, c] = [three[0], three[1], three[2]].map(f64::from);
@@ -161,7 +161,7 @@ fn check_sine(sound: &[f32]) {
     let peak = sound.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
     assert!((0.3..0.5).contains(&peak), "{peak}");
     assert!(sound.len() > 40_000);
-    assert_eq!(breaks(sound), [0usize; 0], "of {} frames", sound.len());
+    assert_eq!(discontinuities(sound), [0usize; 0], "of {} frames", sound.len());
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn the_sound_has_no_gaps() {
     let _server = JackServer::start(&server_name(), 256);
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
-    check_sine(&listen(5));
+    check_sine(&record(5));
     assert_eq!(player.status.losses().count(Loss::Starvations), 0);
     assert_eq!(player.status.losses().count(Loss::Devices), 0);
     println!("xruns: {}", player.status.losses().count(Loss::Xruns));
@@ -179,11 +179,11 @@ fn the_sound_has_no_gaps() {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn a_server_may_crash_and_restart() {
+fn survives_a_server_crash() {
     let mut server = JackServer::start(&server_name(), 256);
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
-    check_sine(&listen(1));
+    check_sine(&record(1));
     for round in 1..=2 {
         server.kill();
         let killed = Instant::now();
@@ -197,7 +197,7 @@ fn a_server_may_crash_and_restart() {
         let back = wait_until("the output to come back", || player.output.status().is_connected());
         println!("connected {back:?} after the server started");
         assert_eq!(player.status.losses().count(Loss::Devices), round);
-        check_sine(&listen(1));
+        check_sine(&record(1));
     }
     assert_eq!(player.status.losses().count(Loss::Starvations), 0);
     let engine = player.stop();
@@ -206,11 +206,11 @@ fn a_server_may_crash_and_restart() {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn a_server_may_hang() {
+fn survives_a_server_hang() {
     let server = JackServer::start_synchronous(&server_name());
     let player = Player::start();
     wait_until("fade-in", || player.status.frame() > 24_000);
-    // Short enough for JACK to keep the client, and longer.
+    // During the first hang, JACK keeps the client; during the second, it does not.
     for seconds in [1, 4] {
         server.signal("STOP");
         let (stopped, frame) = (Instant::now(), player.status.frame());
@@ -222,7 +222,7 @@ fn a_server_may_hang() {
         server.signal("CONT");
         let back = wait_until("the output to come back", || player.output.status().is_connected());
         println!("connected {back:?} after the server resumed");
-        check_sine(&listen(1));
+        check_sine(&record(1));
     }
     assert_eq!(player.status.losses().count(Loss::Starvations), 0);
     player.stop();
@@ -230,29 +230,29 @@ fn a_server_may_hang() {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn a_server_may_start_later() {
+fn uses_a_server_that_starts_later() {
     let player = Player::start_on(AudioHost::Auto);
     let status = player.output.status();
     assert!(status.is_null() && !status.is_connected(), "{}", status.name());
     wait_until("the music to continue without a device", || player.status.frame() > 24_000);
     let _server = JackServer::start_synchronous(&server_name());
-    let taken = wait_until("the server to be used", || status.is_connected() && !status.is_null());
-    println!("used after {taken:?}");
+    let waited = wait_until("the server to be used", || status.is_connected() && !status.is_null());
+    println!("used after {waited:?}");
     assert!(status.name().starts_with("JACK"), "{}", status.name());
-    check_sine(&listen(1));
+    check_sine(&record(1));
     player.stop();
 }
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn the_output_can_be_released_and_reopened_without_a_click() {
+fn switches_outputs_without_a_click() {
     let _server = JackServer::start_synchronous(&server_name());
     let player = Player::start();
     let config = |host| AudioConfig { host, device: None, block_frames: None };
     for _ in 0..3 {
         let frame = player.status.frame();
         wait_until("the sound to return", || player.status.frame() > frame + 24_000);
-        let listener = thread::spawn(|| listen(2));
+        let listener = thread::spawn(|| record(2));
         sleep(Duration::from_millis(800));
         player.output.configure(config(AudioHost::Null));
         wait_until("the null output", || player.output.status().is_null());
@@ -269,7 +269,7 @@ fn the_output_can_be_released_and_reopened_without_a_click() {
         });
     }
     wait_until("fade-in", || player.output.status().is_connected());
-    check_sine(&listen(1));
+    check_sine(&record(1));
     assert_eq!(player.status.losses().count(Loss::Devices), 0);
     player.stop();
 }
@@ -301,7 +301,7 @@ fn connections(port: &str) -> Vec<String> {
 
 #[test]
 #[ignore = "started by the test `jack`"]
-fn any_number_of_ports_works_even_if_they_appear_later() {
+fn connects_to_any_number_of_ports_and_to_those_that_appear_later() {
     let connected = |left: &str, right: &str| {
         wait_until(&format!("connections to {left} and {right}"), || {
             connections("melos-audio:left") == [left] && connections("melos-audio:right") == [right]

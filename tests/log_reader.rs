@@ -64,8 +64,8 @@ fn a_flood_of_errors_is_summarised_and_forges_no_lines() {
     }
     playing.terminate();
     let written = written();
-    let complaints = written.matches("Hm").count();
-    assert!((1..20).contains(&complaints), "{complaints} lines about one error: {written}");
+    let warnings = written.matches("Hm").count();
+    assert!((1..20).contains(&warnings), "{warnings} lines about one error: {written}");
     assert!(written.contains("FORGED"), "the message should be quoted: {written}");
     assert!(
         !written.lines().any(|line| line.starts_with("FORGED")) && !written.contains(['\r', '\u{1b}']),

@@ -26,7 +26,7 @@ fn edit(folder: &Path, from: &str, to: &str) {
     fs::write(path, text.replacen(from, to, 1)).unwrap();
 }
 
-fn assert_says(result: Result<Models, ModelError>, parts: &[&str]) {
+fn assert_error_mentions(result: Result<Models, ModelError>, parts: &[&str]) {
     let message = result.expect_err("the model is wrong").to_string();
     for part in parts {
         assert!(message.contains(part), "{part:?} is missing in: {message}");
@@ -34,42 +34,42 @@ fn assert_says(result: Result<Models, ModelError>, parts: &[&str]) {
 }
 
 #[test]
-fn a_valid_model_loads() {
+fn loads_a_valid_model() {
     let models = load_changed(|_| {}).unwrap();
     assert_eq!(models.manifest.name, "tiny-model");
     assert!(models.vocoder.is_some());
 }
 
 #[test]
-fn a_missing_file() {
+fn names_a_missing_file() {
     let result = load_changed(|folder| fs::remove_file(folder.join("pianist-decoder.onnx")).unwrap());
-    assert_says(result, &["pianist-decoder.onnx", "No such file"]);
-    assert_says(load_changed(|folder| fs::remove_file(folder.join("model.toml")).unwrap()), &["model.toml"]);
+    assert_error_mentions(result, &["pianist-decoder.onnx", "No such file"]);
+    assert_error_mentions(load_changed(|folder| fs::remove_file(folder.join("model.toml")).unwrap()), &["model.toml"]);
 }
 
 #[test]
-fn a_truncated_file() {
+fn detects_a_truncated_file() {
     let result = load_changed(|folder| {
         let path = folder.join("vocoder.onnx");
         let bytes = fs::read(&path).unwrap();
         fs::write(path, &bytes[..1000]).unwrap();
     });
-    assert_says(result, &["vocoder.onnx", "1000 bytes", "truncated"]);
+    assert_error_mentions(result, &["vocoder.onnx", "1000 bytes", "truncated"]);
 }
 
 #[test]
-fn a_damaged_file() {
+fn detects_a_damaged_file() {
     let result = load_changed(|folder| {
         let path = folder.join("composer-frame.onnx");
         let mut bytes = fs::read(&path).unwrap();
         bytes[1000] ^= 1;
         fs::write(path, bytes).unwrap();
     });
-    assert_says(result, &["composer-frame.onnx", "SHA-256", "damaged"]);
+    assert_error_mentions(result, &["composer-frame.onnx", "SHA-256", "damaged"]);
 }
 
 #[test]
-fn a_file_that_is_not_a_network() {
+fn rejects_a_file_that_is_not_a_network() {
     let garbage = b"not a network";
     let result = load_changed(|folder| {
         let name = folder.join("pianist-decoder.onnx");
@@ -78,11 +78,11 @@ fn a_file_that_is_not_a_network() {
         edit(folder, &format!("bytes = {}", old.len()), &format!("bytes = {}", garbage.len()));
         edit(folder, &sha256(&old), &sha256(garbage));
     });
-    assert_says(result, &["pianist-decoder.onnx", "cannot load it"]);
+    assert_error_mentions(result, &["pianist-decoder.onnx", "cannot load it"]);
 }
 
 #[test]
-fn swapped_networks() {
+fn detects_swapped_networks() {
     let result = load_changed(|folder| {
         let (decoder, vocoder) = (folder.join("pianist-decoder.onnx"), folder.join("vocoder.onnx"));
         let old = fs::read(&decoder).unwrap();
@@ -91,36 +91,36 @@ fn swapped_networks() {
         edit(folder, &format!("bytes = {}", old.len()), &format!("bytes = {}", new.len()));
         edit(folder, &sha256(&old), &sha256(&new));
     });
-    assert_says(result, &["pianist-decoder.onnx", "input \"z\"", "[1, 16]", "missing"]);
+    assert_error_mentions(result, &["pianist-decoder.onnx", "input \"z\"", "[1, 16]", "missing"]);
 }
 
 #[test]
-fn a_wrong_shape() {
+fn detects_a_wrong_shape() {
     let result = load_changed(|folder| edit(folder, "heads = 2", "heads = 4"));
-    assert_says(result, &["composer-frame.onnx", "input \"k0\"", "[2, 4, 72, 8]", "2, 72, 8"]);
+    assert_error_mentions(result, &["composer-frame.onnx", "input \"k0\"", "[2, 4, 72, 8]", "2, 72, 8"]);
 }
 
 #[test]
-fn a_manifest_for_a_different_version() {
+fn rejects_a_manifest_for_a_different_version() {
     let result = load_changed(|folder| edit(folder, "schema = 3", "schema = 2"));
-    assert_says(result, &["model.toml", "schema is 2", "needs 3"]);
+    assert_error_mentions(result, &["model.toml", "schema is 2", "needs 3"]);
     let result = load_changed(|folder| edit(folder, "hop = 512", "hop = 256"));
-    assert_says(result, &["model.toml", "audio.hop is 256", "needs 512"]);
+    assert_error_mentions(result, &["model.toml", "audio.hop is 256", "needs 512"]);
     let result = load_changed(|folder| edit(folder, "slots = 72", "slots = 70"));
-    assert_says(result, &["model.toml", "composer.slots is 70", "at least window + 32 = 72"]);
+    assert_error_mentions(result, &["model.toml", "composer.slots is 70", "at least window + 32 = 72"]);
 }
 
 #[test]
-fn an_invalid_manifest() {
+fn reports_errors_in_the_manifest() {
     let result = load_changed(|folder| edit(folder, "window = 40", "window = \"all\""));
-    assert_says(result, &["model.toml:26: composer.window = \"all\": expected an integer from 1 to 16384"]);
+    assert_error_mentions(result, &["model.toml:26: composer.window = \"all\": expected an integer from 1 to 16384"]);
     let result =
         load_changed(|folder| edit(folder, "name = \"pianist-decoder.onnx\"", "name = \"pianist-dekoder.onnx\""));
-    assert_says(result, &["model.toml", "no [[file]] named \"pianist-decoder.onnx\""]);
+    assert_error_mentions(result, &["model.toml", "no [[file]] named \"pianist-decoder.onnx\""]);
 }
 
 #[test]
-fn sizes_are_checked_before_allocating() {
+fn checks_sizes_before_allocating() {
     for (from, to, hint) in [
         ("layers = 1", "layers = 1000000000", "composer.layers = 1000000000: expected an integer from 1 to 256"),
         ("layers = 1", "layers = 256\nheadz = 2", "composer.headz = 2: unknown key; did you mean \"heads\"?"),
@@ -133,29 +133,29 @@ fn sizes_are_checked_before_allocating() {
             "expected the name of a file beside model.toml",
         ),
     ] {
-        assert_says(load_changed(|folder| edit(folder, from, to)), &["model.toml:", hint]);
+        assert_error_mentions(load_changed(|folder| edit(folder, from, to)), &["model.toml:", hint]);
     }
     let all = load_changed(|folder| {
         edit(folder, "layers = 1", "layers = 256");
         edit(folder, "heads = 2", "heads = 256");
         edit(folder, "slots = 72", "slots = 16384");
     });
-    assert_says(all, &["numbers; expected at most 268435456"]);
+    assert_error_mentions(all, &["numbers; expected at most 268435456"]);
 }
 
 #[test]
-fn a_named_pipe_does_not_hang_loading() {
+fn rejects_a_named_pipe_without_hanging() {
     for name in ["model.toml", "pianist-decoder.onnx"] {
         let result = load_changed(|folder| {
             fs::remove_file(folder.join(name)).unwrap();
             assert!(std::process::Command::new("mkfifo").arg(folder.join(name)).status().unwrap().success());
         });
-        assert_says(result, &[name, "regular file"]);
+        assert_error_mentions(result, &[name, "regular file"]);
     }
 }
 
 #[test]
-fn a_model_may_lack_a_vocoder() {
+fn accepts_a_model_without_a_vocoder() {
     let models = load_changed(|folder| {
         edit(folder, "name = \"vocoder.onnx\"", "name = \"spare.onnx\"");
         fs::remove_file(folder.join("vocoder.onnx")).unwrap();

@@ -53,7 +53,7 @@ scenes = ["d"]
 "#;
 
 #[test]
-fn a_million_random_midi_bytes_stay_in_range() {
+fn a_million_random_midi_bytes_give_only_valid_values() {
     let mapping = Mapping::parse(Path::new("everything.toml"), EVERYTHING).unwrap();
     let mut live = LiveMappings::new(vec![mapping], Vec::new());
     let device = DeviceId(0);

@@ -42,12 +42,12 @@ impl Rig {
 
     /// Waits for `count` events.
     fn events(&self, count: usize) -> Vec<ControlEvent> {
-        let (mut waiting, start) = (Vec::new(), Instant::now());
-        while waiting.len() < count && start.elapsed() < TIMEOUT {
+        let (mut incoming, start) = (Vec::new(), Instant::now());
+        while incoming.len() < count && start.elapsed() < TIMEOUT {
             self.inbox.wait(Duration::from_millis(100));
-            self.inbox.drain(&mut waiting);
+            self.inbox.drain(&mut incoming);
         }
-        waiting.into_iter().map(|incoming| incoming.event).collect()
+        incoming.into_iter().map(|incoming| incoming.event).collect()
     }
 }
 
@@ -175,12 +175,12 @@ fn input_does_not_wait_for_replies() {
         socket.send(&state).unwrap();
     }
     let started = Instant::now();
-    let mut taken = Vec::new();
-    while taken.is_empty() && started.elapsed() < TIMEOUT {
+    let mut received = Vec::new();
+    while received.is_empty() && started.elapsed() < TIMEOUT {
         rig.oscsend(&["/melos/temperature", "f", "0.5"]);
         rig.inbox.wait(Duration::from_millis(100));
-        rig.inbox.drain(&mut taken);
+        rig.inbox.drain(&mut received);
     }
-    assert!(!taken.is_empty());
+    assert!(!received.is_empty());
     assert!(rig.inbox.losses().count(Loss::OscUnsent) > 0, "excess replies should be dropped");
 }

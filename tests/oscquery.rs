@@ -35,8 +35,8 @@ impl Rig {
         let inbox = Arc::new(Inbox::new(Arc::default()));
         let extra = Router::new().route("/status", get(|| async { "fine" }));
         let (any, osc) = ("127.0.0.1:0".parse().unwrap(), "127.0.0.1:9000".parse().unwrap());
-        let beside = ServerContext { osc, counters: Arc::default(), access: AccessRules::new(&[], None, "") };
-        let server = runtime.block_on(OscQuery::start(any, beside, Arc::clone(&inbox), extra)).unwrap();
+        let context = ServerContext { osc, counters: Arc::default(), access: AccessRules::new(&[], None, "") };
+        let server = runtime.block_on(OscQuery::start(any, context, Arc::clone(&inbox), extra)).unwrap();
         Self { _runtime: runtime, server, inbox }
     }
 
@@ -74,12 +74,12 @@ impl Rig {
 
     /// Waits for an event.
     fn event(&self) -> ControlEvent {
-        let (mut waiting, start) = (Vec::new(), Instant::now());
-        while waiting.is_empty() && start.elapsed() < TIMEOUT {
+        let (mut incoming, start) = (Vec::new(), Instant::now());
+        while incoming.is_empty() && start.elapsed() < TIMEOUT {
             self.inbox.wait(Duration::from_millis(100));
-            self.inbox.drain(&mut waiting);
+            self.inbox.drain(&mut incoming);
         }
-        waiting.remove(0).event
+        incoming.remove(0).event
     }
 }
 
@@ -152,11 +152,11 @@ fn host_info_lists_only_supported_extensions() {
     let rig = Rig::new();
     let info = rig.json("/?HOST_INFO");
     let port = rig.server.address().port();
-    let place = json!({
+    let expected = json!({
         "NAME": "Melos", "OSC_IP": "127.0.0.1", "OSC_PORT": 9000, "OSC_TRANSPORT": "UDP",
         "WS_IP": "127.0.0.1", "WS_PORT": port, "EXTENSIONS": info["EXTENSIONS"],
     });
-    assert_eq!(info, place);
+    assert_eq!(info, expected);
     for (extension, claimed) in info["EXTENSIONS"].as_object().unwrap() {
         assert_eq!(claimed, true);
         if extension != "LISTEN" {
@@ -172,8 +172,8 @@ fn every_parameter_has_a_node() {
     for spec in TABLE {
         let path = format!("/melos/{}", spec.id);
         let node = rig.json(&path);
-        let inside = path.split('/').skip(1).fold(&tree, |node, part| &node["CONTENTS"][part]);
-        assert_eq!(&node, inside, "the node should be the same alone and in the tree");
+        let in_tree = path.split('/').skip(1).fold(&tree, |node, part| &node["CONTENTS"][part]);
+        assert_eq!(&node, in_tree, "the node should be the same alone and in the tree");
         assert_eq!((&node["FULL_PATH"], &node["DESCRIPTION"]), (&json!(path), &json!(spec.description)));
         let close = |json: &Json, wanted: f32| json.as_f64().is_some_and(|found| found as f32 == wanted);
         let (kind, value) = (&node["TYPE"], &node["VALUE"][0]);
@@ -272,7 +272,7 @@ fn an_oscquery_client_reads_the_tree() {
 
 /// Some clients, such as Chataigne, treat whatever has `CONTENTS` as a container and show only its contents.
 #[test]
-fn every_parameter_is_a_leaf_too() {
+fn every_parameter_is_also_a_leaf() {
     fn leaves(node: &Json, found: &mut Vec<Json>) {
         match node["CONTENTS"].as_object() {
             Some(contents) => contents.values().for_each(|child| leaves(child, found)),
@@ -306,19 +306,19 @@ fn every_parameter_is_a_leaf_too() {
     assert_eq!(rig.event(), ControlEvent::Set(Param::SceneMorph, Value::Number(2.0)));
 }
 
-/// Runs [`found_on_loopback`] in its own network namespace, where multicast reaches nobody else.
+/// Runs [`services_are_found_on_loopback`] in its own network namespace, where multicast reaches nobody else.
 #[test]
 fn zeroconf_finds_the_instrument() {
     let within = "ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo && exec \"$0\" \"$@\"";
     let namespace = ["-rn", "bash", "-c"];
     let mut command = Command::new("unshare");
-    command.args(namespace).arg(within).arg(own_process::this());
-    own_process::run(command, "found_on_loopback");
+    command.args(namespace).arg(within).arg(own_process::test_binary());
+    own_process::run(command, "services_are_found_on_loopback");
 }
 
 #[test]
 #[ignore = "sends multicast; zeroconf_finds_the_instrument runs it in a namespace"]
-fn found_on_loopback() {
+fn services_are_found_on_loopback() {
     let (oscquery, osc): (SocketAddr, SocketAddr) =
         ("127.0.0.1:9080".parse().unwrap(), "127.0.0.1:9000".parse().unwrap());
     let _discovery = Discovery::announce(Some(oscquery), Some(osc)).unwrap();

@@ -51,10 +51,10 @@ fn the_page_and_the_audio_stream_are_served() {
 
     // Listeners that do not read keep their slots until they are dropped; further listeners are refused, and the music
     // continues.
-    let mut lazy: Vec<_> = (1..MAX_LISTENERS).map(|_| get(&daemon, "/listen.wav")).collect();
-    assert!(lazy.iter().all(|(code, ..)| *code == 200));
+    let mut idle: Vec<_> = (1..MAX_LISTENERS).map(|_| get(&daemon, "/listen.wav")).collect();
+    assert!(idle.iter().all(|(code, ..)| *code == 200));
     assert_eq!(get(&daemon, "/listen.wav").0, 503);
-    lazy.clear();
+    idle.clear();
     assert!(listen(&mut body, 48_000).iter().any(|[left, _]| *left != 0), "the first listener should still get audio");
     drop(body);
     daemon.wait_until("Melos plays", |status| status["state"] == "playing");

@@ -1,4 +1,4 @@
-//! Every part of the page in a real Chromium against a running daemon, at laptop and phone size.
+//! Tests every part of the page in Chromium against a running daemon, at laptop and phone size.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -22,7 +22,7 @@ use jack_server::JackServer;
 const QUIET: [&str; 4] = ["--audio", "null", "--midi", "off"];
 
 /// Tests the page in a browser; with `MELOS_BLESS=1`, retakes the screenshots in `docs/`.
-fn drive(daemon: &Daemon, what: &str) {
+fn test_page(daemon: &Daemon, what: &str) {
     let port = daemon.http.to_string();
     let mut arguments = vec![port.as_str(), what];
     if std::env::var_os("MELOS_BLESS").is_some() {
@@ -35,13 +35,13 @@ fn drive(daemon: &Daemon, what: &str) {
 #[test]
 fn every_part_works_on_a_laptop() {
     let state = tempfile::tempdir().unwrap();
-    drive(&Daemon::start(state.path(), &QUIET), "laptop");
+    test_page(&Daemon::start(state.path(), &QUIET), "laptop");
 }
 
 #[test]
 fn every_part_works_on_a_phone() {
     let state = tempfile::tempdir().unwrap();
-    drive(&Daemon::start(state.path(), &QUIET), "phone");
+    test_page(&Daemon::start(state.path(), &QUIET), "phone");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn the_page_survives_a_restart_while_listening() {
 }
 
 #[test]
-fn a_knob_is_learned_by_pointing_at_a_fader() {
+fn a_knob_is_learned_by_selecting_a_fader() {
     let state = tempfile::tempdir().unwrap();
     let _server = JackServer::start_synchronous(SERVER);
     let daemon = Daemon::start(state.path(), &["--audio", "jack", "--midi", "jack"]);

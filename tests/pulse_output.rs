@@ -75,7 +75,7 @@ impl Drop for Pulse {
 }
 
 #[test]
-fn a_pulseaudio_server_plays_the_music() {
+fn the_music_plays_through_pulseaudio() {
     let pulse = Pulse::start();
     let state = tempfile::tempdir().unwrap();
     let arguments = ["--audio", "pulse", "--midi", "off", "--preset", "energetic"];

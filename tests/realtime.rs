@@ -70,7 +70,7 @@ fn allocations_and_frees_are_detected() {
 }
 
 #[test]
-fn every_command_in_blocks_of_irregular_length() {
+fn no_command_allocates_in_blocks_of_any_length() {
     let (mut engine, mut ends, mut out) = rig();
     let mut pushed = 0;
     for (n, command) in every_command().into_iter().enumerate() {
@@ -91,7 +91,7 @@ fn every_command_in_blocks_of_irregular_length() {
 }
 
 #[test]
-fn full_and_empty_rings() {
+fn full_and_empty_rings_do_not_allocate() {
     let (mut engine, mut ends, mut out) = rig();
     for epoch in 0..40 {
         let frame = engine.status().frame();
@@ -118,7 +118,7 @@ fn full_and_empty_rings() {
 }
 
 #[test]
-fn rings_with_dropped_ends() {
+fn rings_with_dropped_ends_do_not_allocate() {
     let (mut engine, ends, mut out) = rig();
     drop(ends);
     for _ in 0..100 {
@@ -127,7 +127,7 @@ fn rings_with_dropped_ends() {
 }
 
 #[test]
-fn the_state_is_saved_on_the_audio_thread_and_another_engine_continues_from_it() {
+fn saving_the_state_does_not_allocate_and_another_engine_continues_from_it() {
     let (mut engine, mut ends, mut out) = rig();
     let (mut second, mut second_ends, mut second_out) = rig();
     for command in
@@ -138,7 +138,7 @@ fn the_state_is_saved_on_the_audio_thread_and_another_engine_continues_from_it()
     (0..80).for_each(|index| assert!(ends.hops.try_push(hop(index, 3)).is_ok()));
     render(&mut engine, &mut out);
     ends.tap.clear();
-    // The state at a frame that is not the first of a hop.
+    // A frame that is not the first of its hop.
     let frame = 4096 + 5 * QUANTUM as u64;
     assert!(ends.saves.try_push(SaveRequest { frame, commands: 1 }).is_ok());
     render(&mut engine, &mut out[..10 * QUANTUM]);
@@ -154,9 +154,9 @@ fn the_state_is_saved_on_the_audio_thread_and_another_engine_continues_from_it()
 }
 
 #[test]
-fn a_state_is_refused_when_it_comes_too_late_or_a_command_or_room_is_missing() {
+fn a_save_is_refused_if_it_is_late_or_a_command_is_pending_or_the_ring_is_full() {
     let command = |number| QueuedCommand { number, frame: 0, command: EngineCommand::Expression(0.5) };
-    for (late, pending, held, complete) in [
+    for (late, pending, ring_full, complete) in [
         (false, None, false, true),
         (true, None, false, false),
         (false, Some(6), false, false),
@@ -171,7 +171,7 @@ fn a_state_is_refused_when_it_comes_too_late_or_a_command_or_room_is_missing() {
             assert!(ends.immediate.try_push(command(number)).is_ok());
         }
         assert!(ends.saves.try_push(SaveRequest { frame: 0, commands: 7 }).is_ok());
-        if held {
+        if ring_full {
             let (full, _kept) = HeapRb::new(1000).split();
             drop(engine);
             let (ports, new_ends) = ports();
@@ -180,6 +180,6 @@ fn a_state_is_refused_when_it_comes_too_late_or_a_command_or_room_is_missing() {
             assert!(ends.saves.try_push(SaveRequest { frame: 0, commands: 7 }).is_ok());
         }
         render(&mut engine, &mut out[..2 * QUANTUM]);
-        assert_eq!(ends.saved.try_pop(), Some(Saved { frame: 0, complete }), "{late} {pending:?} {held}");
+        assert_eq!(ends.saved.try_pop(), Some(Saved { frame: 0, complete }), "{late} {pending:?} {ring_full}");
     }
 }

@@ -125,7 +125,7 @@ fn opening_hours_open_and_close() {
     let daemon = start(folder.path(), &[("melos.toml", &hours(2, 4, "storm"))]);
     let closed = daemon.wait_until("Melos is closed", |status| status["state"] == "silent");
     assert_eq!(closed["parameters"]["play"], false);
-    daemon.wait_until("the status reports it", |status| {
+    daemon.wait_until("the status says that Melos is closed", |status| {
         status["show"]["schedule"].as_str().is_some_and(|text| text.starts_with("closed until"))
     });
     let file = folder.path().join("config/melos/melos.toml");

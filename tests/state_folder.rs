@@ -12,9 +12,9 @@ use daemon::Daemon;
 
 const NULL: [&str; 4] = ["--audio", "null", "--midi", "off"];
 
-fn files(folder: &Path, beginning: &str) -> Vec<PathBuf> {
+fn files(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let all = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    all.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(beginning)).collect()
+    all.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(prefix)).collect()
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_file_size_limit_ends_the_take_but_not_the_music() {
 }
 
 #[test]
-fn pipes_and_damaged_files_do_not_prevent_the_start_and_nothing_is_lost() {
+fn pipes_and_damaged_files_neither_prevent_startup_nor_lose_state() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for name in ["session.log", "lock", "melos.pipe"] {
@@ -136,7 +136,7 @@ fn user_files_override_shipped_ones() {
 }
 
 #[test]
-fn clients_reach_every_server_address() {
+fn clients_reach_a_daemon_at_any_address() {
     let folder = tempfile::tempdir().unwrap();
     let port = |_| std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
     let [osc, http] = [0, 1].map(port);
@@ -149,8 +149,8 @@ fn clients_reach_every_server_address() {
     let started = std::time::Instant::now();
     let status = loop {
         // Without a device, `melos status` reports that the music is inaudible and exits with a distinct code.
-        let answer = melos(&["status", "--json"]);
-        let text = String::from_utf8(answer.stdout).unwrap();
+        let output = melos(&["status", "--json"]);
+        let text = String::from_utf8(output.stdout).unwrap();
         if text.contains("\"playing\"") || text.contains("\"no-device\"") {
             break text;
         }

@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use daemon::Daemon;
 
-/// Returns the files with an extension in a folder, except the automatic recording of the first minute.
-fn takes(folder: &Path, ending: &str) -> Vec<PathBuf> {
+/// Returns the files with a suffix in a folder, except the automatic recording of the first minute.
+fn takes(folder: &Path, suffix: &str) -> Vec<PathBuf> {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
-    files.filter(|path| !name(path).contains("first-minute") && name(path).ends_with(ending)).collect()
+    files.filter(|path| !name(path).contains("first-minute") && name(path).ends_with(suffix)).collect()
 }
 
 /// Returns the only file that [`takes`] finds.
-fn only(folder: &Path, ending: &str) -> PathBuf {
-    let found = takes(folder, ending);
+fn only_take(folder: &Path, suffix: &str) -> PathBuf {
+    let found = takes(folder, suffix);
     assert_eq!(found.len(), 1, "{found:?}");
     found[0].clone()
 }
@@ -33,12 +33,13 @@ fn samples(path: &Path) -> Vec<i32> {
 #[test]
 fn a_take_is_rendered_again_from_the_log_beside_it() {
     // While the generator is late, the sound depends on when its hops arrive, which the log cannot record.
-    let starved: Vec<_> = (0..3).map_while(|_| take_again().err()).collect();
+    let starved: Vec<_> = (0..3).map_while(|_| play_and_render().err()).collect();
     assert!(starved.len() < 3, "the machine is too busy to play in time; starvations: {starved:?}");
 }
 
-/// Records a take with every kind of immediate change and renders it again; fails with the number of starvations, if any.
-fn take_again() -> Result<(), u64> {
+/// Records a take with every kind of immediate change and renders it again; returns the number of
+/// starvations as an error, if there were any.
+fn play_and_render() -> Result<(), u64> {
     let folder = tempfile::tempdir().unwrap();
     // A preset that modulates both the sound and the network's music.
     let presets = folder.path().join("config/melos/presets");
@@ -84,12 +85,12 @@ fn take_again() -> Result<(), u64> {
     let again = folder.path().join("again.wav");
     let render = Command::new(env!("CARGO_BIN_EXE_melos"))
         .args(["render", "--control-log"])
-        .arg(only(&recordings, ".log"))
+        .arg(only_take(&recordings, ".log"))
         .arg("-o")
         .arg(&again)
         .status();
     assert!(render.unwrap().success());
-    let log = fs::read_to_string(only(&recordings, ".log")).unwrap();
+    let log = fs::read_to_string(only_take(&recordings, ".log")).unwrap();
     for wanted in [
         "modulate tone walk 0.4 seconds 1 0",
         "modulate arousal sine 0.4 bars 1 0",
@@ -98,7 +99,7 @@ fn take_again() -> Result<(), u64> {
     ] {
         assert!(log.contains(wanted), "{wanted}\n{log}");
     }
-    let (take, again) = (samples(&only(&recordings, ".wav")), samples(&again));
+    let (take, again) = (samples(&only_take(&recordings, ".wav")), samples(&again));
     assert!(take.len() > 2 * 3 * 48_000 && take.iter().any(|sample| sample.abs() > 1000), "the take is silent");
     assert_eq!(take.len(), again.len());
     match status["losses"]["starvations"].as_u64().unwrap() {

@@ -1,6 +1,6 @@
 //! Tempo sources, with a real JACK server, its transport tool as timebase master, and a MIDI clock.
 //!
-//! libjack takes the server's name from the environment, so the test reruns itself with the daemon's server.
+//! libjack reads the server's name from the environment, so the test reruns itself with the daemon's server.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "support/daemon.rs"]
@@ -93,7 +93,7 @@ fn midi_clock(period: Arc<AtomicU64>) -> impl Drop {
     })))
 }
 
-fn tempo_is(daemon: &Daemon, what: &str, bpm: f64, source: &str) -> Json {
+fn wait_for_tempo(daemon: &Daemon, what: &str, bpm: f64, source: &str) -> Json {
     daemon.wait_until(what, |status| {
         let parameters = &status["parameters"];
         // A server without real-time priority on a busy machine is not a steady clock.
@@ -107,7 +107,7 @@ fn only_the_selected_source_leads_the_tempo() {
     if std::env::var("JACK_DEFAULT_SERVER").is_ok_and(|server| server == SERVER) {
         return run_with_server();
     }
-    let mut command = Command::new(own_process::this());
+    let mut command = Command::new(own_process::test_binary());
     command.env("JACK_DEFAULT_SERVER", SERVER);
     own_process::run(command, "only_the_selected_source_leads_the_tempo");
 }
@@ -124,37 +124,37 @@ fn run_with_server() {
     let clock = midi_clock(Arc::clone(&period));
     std::thread::sleep(Duration::from_secs(3));
     // Both are running, but the mood still controls the tempo.
-    let status = tempo_is(&daemon, "the mood leads", 60.0, "mood");
+    let status = wait_for_tempo(&daemon, "the mood leads", 60.0, "mood");
     assert_eq!(status["parameters"]["tempo/follow"], true);
 
     daemon.oscsend(&["/melos/tempo/source", "s", "jack"]);
-    tempo_is(&daemon, "the transport leads", 90.0, "jack");
+    wait_for_tempo(&daemon, "the transport leads", 90.0, "jack");
     master.send("tempo 111");
-    tempo_is(&daemon, "the transport's new tempo applies", 111.0, "jack");
+    wait_for_tempo(&daemon, "the transport's new tempo applies", 111.0, "jack");
     daemon.oscsend(&["/melos/tempo", "f", "180"]);
     daemon.oscsend(&["/melos/preset", "s", "storm"]);
     daemon.wait_until("the preset is loaded", |status| status["parameters"]["preset"] == "storm");
     std::thread::sleep(Duration::from_secs(1));
-    tempo_is(&daemon, "neither a manual tempo nor a preset overrides the transport", 111.0, "jack");
+    wait_for_tempo(&daemon, "neither a manual tempo nor a preset overrides the transport", 111.0, "jack");
     // A transport that stops or disappears leaves the tempo unchanged.
     master.send("stop");
     drop(master);
     std::thread::sleep(Duration::from_secs(1));
-    tempo_is(&daemon, "the tempo is kept", 111.0, "jack");
+    wait_for_tempo(&daemon, "the tempo is kept", 111.0, "jack");
 
     daemon.oscsend(&["/melos/tempo/source", "s", "clock"]);
-    tempo_is(&daemon, "a clock that has been running all along leads", 150.0, "clock");
+    wait_for_tempo(&daemon, "a clock that has been running all along leads", 150.0, "clock");
     period.store(48_000 * 60 / 24 / 75, Relaxed);
-    tempo_is(&daemon, "the clock's new tempo applies", 75.0, "clock");
+    wait_for_tempo(&daemon, "the clock's new tempo applies", 75.0, "clock");
     period.store(0, Relaxed);
     std::thread::sleep(Duration::from_secs(2));
-    tempo_is(&daemon, "a clock that has stopped leaves the tempo unchanged", 75.0, "clock");
+    wait_for_tempo(&daemon, "a clock that has stopped leaves the tempo unchanged", 75.0, "clock");
 
     // The deprecated address: off pins the tempo, and on makes it follow the mood again.
     daemon.oscsend(&["/melos/tempo/follow", "i", "1"]);
     daemon.wait_until("the mood leads", |status| status["parameters"]["tempo/source"] == "mood");
     daemon.oscsend(&["/melos/tempo", "f", "101"]);
-    let pinned = tempo_is(&daemon, "setting a tempo pins it", 101.0, "pinned");
+    let pinned = wait_for_tempo(&daemon, "setting a tempo pins it", 101.0, "pinned");
     assert_eq!(pinned["parameters"]["tempo/follow"], false);
     drop(clock);
 

@@ -16,21 +16,21 @@ const LIMITS: [&str; 7] = [
 ];
 
 /// Checks that a unit's exposure, in tenths, is at most `threshold`.
-fn is_exposed_at_most(unit: &str, threshold: u32) {
-    let analysed = Command::new("systemd-analyze")
+fn assert_exposure_at_most(unit: &str, threshold: u32) {
+    let analysis = Command::new("systemd-analyze")
         .args(["security", "--offline=true", "--no-pager", &format!("--threshold={threshold}"), unit])
         .output()
         .expect("systemd-analyze is needed: apt-get install systemd");
-    let printed = String::from_utf8_lossy(&analysed.stdout);
-    assert!(printed.contains("Overall exposure level"), "{printed}{}", String::from_utf8_lossy(&analysed.stderr));
-    assert!(analysed.status.success(), "the exposure exceeds {threshold} tenths: {printed}");
+    let printed = String::from_utf8_lossy(&analysis.stdout);
+    assert!(printed.contains("Overall exposure level"), "{printed}{}", String::from_utf8_lossy(&analysis.stderr));
+    assert!(analysis.status.success(), "the exposure exceeds {threshold} tenths: {printed}");
 }
 
 #[test]
 fn the_units_are_hardened() {
-    is_exposed_at_most("systemd/melos.service", 15);
+    assert_exposure_at_most("systemd/melos.service", 15);
     // Most of the remaining exposure is rated as if root ran the unit; a user's service manager cannot reduce it.
-    is_exposed_at_most("systemd/melos.user.service", 65);
+    assert_exposure_at_most("systemd/melos.user.service", 65);
 }
 
 #[test]

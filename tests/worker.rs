@@ -19,14 +19,14 @@ use melos::music::theory::{Chord, Voice};
 use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 
-/// A generator behind a gate that can be made to fail.
+/// A generator that a gate can block or make panic.
 struct Gated {
     inner: Generator,
     gate: Arc<Gate>,
 }
 
-/// Blocks the generator. Every step passes the gate twice: before it generates the latent and before it returns the
-/// hops.
+/// Blocks the generator until it is opened. Every step passes the gate twice: before it generates the latent and before
+/// it returns the hops.
 struct Gate {
     allowed: Mutex<u64>,
     changed: Condvar,
@@ -128,24 +128,24 @@ impl Rig {
     fn play(&mut self, frames: usize, wait: bool) {
         for _ in 0..frames / 512 {
             if wait {
-                self.until(|rig| rig.worker.status().covered() > rig.status.frame() + 8192);
+                self.wait_until(|rig| rig.worker.status().covered() > rig.status.frame() + 8192);
             }
             let mut block = [0.0; 1024];
             self.engine.render(&mut block);
             self.output.extend(block.chunks_exact(2).map(|frame| 0.5 * (frame[0] + frame[1])));
         }
-        self.listen();
+        self.collect_events();
     }
 
-    fn listen(&mut self) {
+    fn collect_events(&mut self) {
         self.events.extend(self.worker.events());
     }
 
     /// Waits for the other thread to satisfy a condition.
-    fn until(&mut self, condition: impl Fn(&Self) -> bool) {
+    fn wait_until(&mut self, condition: impl Fn(&Self) -> bool) {
         let started = Instant::now();
         while !condition(self) {
-            self.listen();
+            self.collect_events();
             assert!(started.elapsed() < Duration::from_secs(30), "timed out: {:?}", self.events.last());
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -162,11 +162,11 @@ impl Rig {
     }
 }
 
-fn loudest(samples: &[f32]) -> f32 {
-    samples.iter().fold(0.0, |loudest, sample| loudest.max(sample.abs()))
+fn peak(samples: &[f32]) -> f32 {
+    samples.iter().fold(0.0, |peak, sample| peak.max(sample.abs()))
 }
 
-fn steepest(samples: &[f32]) -> f32 {
+fn largest_step(samples: &[f32]) -> f32 {
     samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
 }
 
@@ -174,7 +174,7 @@ fn steepest(samples: &[f32]) -> f32 {
 fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
     let mut rig = Rig::new();
     rig.play(96_000, true);
-    let steady = steepest(&rig.output);
+    let steady = largest_step(&rig.output);
     rig.gate.allow(0);
     // A pad chord every second, as the conductor would send.
     let start = 96_000 + AHEAD + 48_000;
@@ -191,19 +191,19 @@ fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
     rig.play(5 * 48_000 + AHEAD as usize, false);
     assert!(rig.status.is_starved());
     let stalled = &rig.output[96_000 + AHEAD as usize + 9600..];
-    assert!(loudest(&stalled[..24_000]) > 0.1 * loudest(&rig.output[..96_000]), "the last sound should be sustained");
+    assert!(peak(&stalled[..24_000]) > 0.1 * peak(&rig.output[..96_000]), "the last sound should be sustained");
     for (half, sound) in stalled.chunks_exact(24_000).enumerate() {
-        assert!(loudest(sound) > 0.01 * loudest(&rig.output[..96_000]), "silence in half second {half}");
+        assert!(peak(sound) > 0.01 * peak(&rig.output[..96_000]), "silence in half second {half}");
     }
     rig.gate.allow(u64::MAX);
-    rig.until(|rig| rig.worker.status().covered() > rig.status.frame() + 24_000);
+    rig.wait_until(|rig| rig.worker.status().covered() > rig.status.frame() + 24_000);
     rig.play(48_000, true);
     assert!(!rig.status.is_starved());
     assert!(rig.events.iter().any(|event| matches!(event, WorkerEvent::Resumed { .. })));
     let tail = &rig.output[rig.output.len() - 24_000..];
-    assert!(loudest(tail) > 0.3 * loudest(&rig.output[..96_000]), "the music should be back");
-    let usual = steady.max(steepest(tail));
-    assert!(steepest(&rig.output) <= 1.5 * usual, "{} against {usual}", steepest(&rig.output));
+    assert!(peak(tail) > 0.3 * peak(&rig.output[..96_000]), "the music should be back");
+    let usual = steady.max(largest_step(tail));
+    assert!(largest_step(&rig.output) <= 1.5 * usual, "{} against {usual}", largest_step(&rig.output));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_panic_in_the_network_is_reported_and_the_worker_recovers() {
     assert!(reasons[0].contains("the network tripped"));
     assert_eq!(rig.status.losses().count(Loss::Latents), 1);
     assert_eq!(rig.status.losses().count(Loss::Starvations), 0);
-    assert!(loudest(&rig.output[120_000..]) > 0.3 * loudest(&rig.output[..48_000]));
+    assert!(peak(&rig.output[120_000..]) > 0.3 * peak(&rig.output[..48_000]));
 }
 
 #[test]
@@ -238,10 +238,10 @@ fn live_and_offline_are_bit_identical() {
         requests.push((splice, emotion));
         let count = requests.len();
         // The engine must advance for the splice to be resolved, but not beyond it.
-        rig.until(|rig| rig.worker.status().epoch() as usize >= count);
+        rig.wait_until(|rig| rig.worker.status().epoch() as usize >= count);
         rig.play(24_064, true);
     }
-    rig.until(|rig| rig.splices().len() == 3);
+    rig.wait_until(|rig| rig.splices().len() == 3);
     assert_eq!(rig.splices(), requests.iter().map(|(splice, _)| (*splice, Some(*splice))).collect::<Vec<_>>());
 
     let mut generator = generator();
@@ -275,12 +275,12 @@ fn live_and_offline_are_bit_identical() {
 fn late_splice(passes: u64) -> (Rig, u64) {
     let mut rig = Rig::new();
     rig.play(48_000, true);
-    rig.until(|rig| rig.worker.status().covered() > rig.status.frame() + AHEAD);
+    rig.wait_until(|rig| rig.worker.status().covered() > rig.status.frame() + AHEAD);
     let splice = (rig.status.frame() + 4096).next_multiple_of(512);
     let arrived = rig.gate.arrived.load(SeqCst);
     rig.gate.allow(passes);
     rig.worker.plan(plan(Emotion::Angry), Some(splice));
-    rig.until(|rig| rig.gate.arrived.load(SeqCst) > arrived + passes);
+    rig.wait_until(|rig| rig.gate.arrived.load(SeqCst) > arrived + passes);
     rig.play(8192, false);
     rig.gate.allow(u64::MAX);
     (rig, splice)
@@ -291,7 +291,7 @@ fn assert_moved(rig: &mut Rig, splice: u64) {
     while rig.splices().is_empty() {
         assert!(rig.output.len() < 20 * 48_000, "the splice was never performed");
         // An epoch that the engine has not rejected is in progress.
-        rig.until(|rig| rig.worker.status().epoch() > rig.status.rejected_epoch());
+        rig.wait_until(|rig| rig.worker.status().epoch() > rig.status.rejected_epoch());
         rig.play(512, true);
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -305,8 +305,8 @@ fn assert_moved(rig: &mut Rig, splice: u64) {
     assert_eq!(rig.status.losses().count(Loss::Starvations), 0);
     let (before, after) = rig.output.split_at(splice as usize);
     let (around, settled) = after.split_at((performed - splice) as usize + 4096);
-    let usual = steepest(before).max(steepest(settled));
-    assert!(steepest(around) <= 1.5 * usual, "{} against {usual}", steepest(around));
+    let usual = largest_step(before).max(largest_step(settled));
+    assert!(largest_step(around) <= 1.5 * usual, "{} against {usual}", largest_step(around));
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn a_splice_that_is_not_ready_in_time_is_moved() {
 fn a_splice_the_engine_rejects_is_moved() {
     // The second latent contains the first hops of the new epoch; the worker hangs before returning them.
     let (mut rig, splice) = late_splice(3);
-    rig.until(|rig| rig.worker.status().epoch() == 1 && rig.worker.status().covered() > splice);
+    rig.wait_until(|rig| rig.worker.status().epoch() == 1 && rig.worker.status().covered() > splice);
     rig.play(512, false);
     assert_eq!(rig.status.rejected_epoch(), 1);
     assert_moved(&mut rig, splice);
@@ -330,20 +330,20 @@ fn a_splice_the_engine_rejects_is_moved() {
 fn a_superseded_splice_is_reported() {
     let mut rig = Rig::new();
     rig.play(48_000, true);
-    rig.until(|rig| rig.worker.status().covered() > rig.status.frame() + AHEAD);
+    rig.wait_until(|rig| rig.worker.status().covered() > rig.status.frame() + AHEAD);
     rig.gate.allow(0);
     // The worker receives messages only between latents, so they accumulate while it hangs in the gate.
     let arrived = rig.gate.arrived.load(SeqCst);
     rig.play(8192, false);
-    rig.until(|rig| rig.gate.arrived.load(SeqCst) > arrived);
+    rig.wait_until(|rig| rig.gate.arrived.load(SeqCst) > arrived);
     let splice = (rig.status.frame() + 8192).next_multiple_of(512);
     rig.worker.plan(plan(Emotion::Angry), Some(splice));
     rig.worker.plan(plan(Emotion::Sad), Some(splice + 5632));
     rig.gate.allow(u64::MAX);
     let sent = |rig: &Rig| rig.worker.status().epoch() == 1 && rig.worker.status().covered() > splice + 8192;
-    rig.until(sent);
+    rig.wait_until(sent);
     rig.play(512, true);
-    rig.until(|rig| rig.splices().len() == 2);
+    rig.wait_until(|rig| rig.splices().len() == 2);
     assert_eq!(rig.splices(), [(splice, None), (splice + 5632, Some(splice + 5632))]);
 }
 
@@ -370,15 +370,15 @@ fn new_networks_take_over_while_playing() {
     // A plan sent before the new networks take over is spliced in afterwards.
     let splice = (rig.status.frame() + 8192).next_multiple_of(512);
     rig.worker.plan(plan(Emotion::Angry), Some(splice));
-    rig.until(|rig| rig.worker.status().epoch() == 2);
+    rig.wait_until(|rig| rig.worker.status().epoch() == 2);
     rig.play(at.saturating_sub(rig.output.len()) + 96_000, true);
     assert_eq!(rig.splices(), [(splice, Some(splice))]);
     assert_eq!((rig.status.losses().count(Loss::Starvations), rig.status.rejected_epoch()), (0, 0));
     let (before, after) = rig.output.split_at(at);
     assert!(
-        loudest(after) > 0.0 && steepest(after) <= 2.0 * steepest(before),
+        peak(after) > 0.0 && largest_step(after) <= 2.0 * largest_step(before),
         "{} {}",
-        steepest(after),
-        steepest(before)
+        largest_step(after),
+        largest_step(before)
     );
 }

@@ -1,5 +1,5 @@
 //! Finds OSC addresses in documentation and examples.
-#![allow(dead_code, reason = "each test program uses only part of this module")]
+#![allow(dead_code, reason = "each test binary uses only part of this module")]
 
 use melos::event::parameter::TABLE;
 

@@ -1,5 +1,5 @@
 //! Third-party programs and their output.
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, reason = "each test binary uses only part of this module")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;

@@ -1,5 +1,5 @@
 //! A running `melos` with its own ports and state folder.
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, reason = "each test binary uses only part of this module")]
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
@@ -35,25 +35,25 @@ impl Daemon {
 
     /// Like [`Self::start`], with environment variables.
     pub(crate) fn start_with(environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_at((0, 0), environment, state, arguments).until_it_plays()
+        Self::spawn_at((0, 0), environment, state, arguments).wait_until_playing()
     }
 
-    /// Like [`Self::start`], on given ports and with its log sent to `log`.
+    /// Like [`Self::start`], on given ports and with the log sent to `log`.
     pub(crate) fn start_logging_to(log: Stdio, ports: (u16, u16), state: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_logging_to(log, ports, &[], state, arguments).until_it_plays()
+        Self::spawn_logging_to(log, ports, &[], state, arguments).wait_until_playing()
     }
 
     /// Kills the daemon as in a crash and restarts it on the same ports.
     pub(crate) fn restart_after_kill(mut self, state: &Path, arguments: &[&str]) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        Self::spawn_at((self.osc, self.http), &[], state, arguments).until_it_plays()
+        Self::spawn_at((self.osc, self.http), &[], state, arguments).wait_until_playing()
     }
 
-    fn until_it_plays(self) -> Self {
+    fn wait_until_playing(self) -> Self {
         let mut daemon = self;
         let started = Instant::now();
-        while !daemon.listens() || daemon.status().is_none() {
+        while !daemon.read_ports() || daemon.status().is_none() {
             let ended = daemon.child.try_wait().unwrap();
             assert!(ended.is_none() && started.elapsed() < TIMEOUT, "the daemon is not playing: {}", daemon.stop());
             sleep(Duration::from_millis(50));
@@ -67,7 +67,7 @@ impl Daemon {
     }
 
     /// Reads the ports from the log; returns false until they appear there.
-    fn listens(&mut self) -> bool {
+    fn read_ports(&mut self) -> bool {
         if self.osc != 0 && self.http != 0 {
             return true;
         }
@@ -154,10 +154,10 @@ impl Daemon {
     }
 
     /// Waits until the status satisfies a condition.
-    pub(crate) fn wait_until(&self, what: &str, fulfilled: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    pub(crate) fn wait_until(&self, what: &str, condition: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
         let started = Instant::now();
         loop {
-            if let Some(status) = self.status().filter(&fulfilled) {
+            if let Some(status) = self.status().filter(&condition) {
                 return status;
             }
             assert!(started.elapsed() < TIMEOUT, "timed out waiting until {what}: {:?}", self.status());

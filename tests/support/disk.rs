@@ -17,14 +17,14 @@ impl Disk {
     /// Creates a disk of a size in megabytes; needs root, or `sudo` without a password.
     pub(crate) fn new(megabytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (image, place) = (folder.path().join("image"), folder.path().join("disk"));
-        fs::create_dir(&place).unwrap();
+        let (image, mount_point) = (folder.path().join("image"), folder.path().join("disk"));
+        fs::create_dir(&mount_point).unwrap();
         File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
         let disk = Self { folder };
         // Without a journal, to leave room on a small disk.
-        root("mkfs.ext4", &["-q", "-F", "-O", "^has_journal", text(&image)]);
-        root("mount", &["-o", "loop,errors=remount-ro", text(&image), text(&place)]);
-        root("chmod", &["777", text(&place)]);
+        run_as_root("mkfs.ext4", &["-q", "-F", "-O", "^has_journal", as_str(&image)]);
+        run_as_root("mount", &["-o", "loop,errors=remount-ro", as_str(&image), as_str(&mount_point)]);
+        run_as_root("chmod", &["777", as_str(&mount_point)]);
         disk
     }
 
@@ -34,7 +34,7 @@ impl Disk {
 
     /// Makes the disk read-only or writable; no file may be open for writing.
     pub(crate) fn set_writable(&self, writable: bool) {
-        root("mount", &["-o", if writable { "remount,rw" } else { "remount,ro" }, text(&self.path())]);
+        run_as_root("mount", &["-o", if writable { "remount,rw" } else { "remount,ro" }, as_str(&self.path())]);
     }
 
     /// Fills the disk completely.
@@ -50,11 +50,11 @@ impl Disk {
 
     /// Freezes the disk: writers block and cannot even be killed.
     pub(crate) fn freeze(&self) {
-        root("fsfreeze", &["-f", text(&self.path())]);
+        run_as_root("fsfreeze", &["-f", as_str(&self.path())]);
     }
 
     pub(crate) fn thaw(&self) {
-        root("fsfreeze", &["-u", text(&self.path())]);
+        run_as_root("fsfreeze", &["-u", as_str(&self.path())]);
     }
 
     /// Freezes the disk most of the time, for this many seconds.
@@ -72,25 +72,25 @@ impl Disk {
         let device = Command::new("findmnt").args(["-no", "SOURCE"]).arg(self.path()).output().unwrap().stdout;
         let device = String::from_utf8(device).unwrap();
         let name = device.trim().trim_start_matches("/dev/");
-        root("sh", &["-c", &format!("echo 1 > /sys/fs/ext4/{name}/trigger_fs_error")]);
+        run_as_root("sh", &["-c", &format!("echo 1 > /sys/fs/ext4/{name}/trigger_fs_error")]);
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
         // Unmount whatever state the test left it in.
-        let place = self.path();
-        let _ = command("fsfreeze").args(["-u", text(&place)]).output();
-        let _ = command("umount").args(["-l", text(&place)]).output();
+        let mount_point = self.path();
+        let _ = root_command("fsfreeze").args(["-u", as_str(&mount_point)]).output();
+        let _ = root_command("umount").args(["-l", as_str(&mount_point)]).output();
     }
 }
 
-fn text(path: &Path) -> &str {
+fn as_str(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// Returns a command that runs as root.
-fn command(program: &str) -> Command {
+fn root_command(program: &str) -> Command {
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
     let mut command = Command::new(if is_root { program } else { "sudo" });
     if !is_root {
@@ -99,8 +99,8 @@ fn command(program: &str) -> Command {
     command
 }
 
-fn root(program: &str, arguments: &[&str]) {
-    let ended = command(program).args(arguments).output();
+fn run_as_root(program: &str, arguments: &[&str]) {
+    let ended = root_command(program).args(arguments).output();
     let ended = ended.unwrap_or_else(|error| panic!("{program}: {error}; make packages-test installs it"));
     let printed = String::from_utf8_lossy(&ended.stderr);
     assert!(

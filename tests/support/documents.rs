@@ -1,5 +1,5 @@
 //! The user documentation and the blocks of code in it.
-#![allow(dead_code, reason = "each test program uses only part of this module")]
+#![allow(dead_code, reason = "each test binary uses only part of this module")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// A fenced block.
 pub(crate) struct Block {
     /// Its file and line, for messages.
-    pub(crate) place: String,
+    pub(crate) location: String,
     /// The info string of the fence, such as `toml preset`.
     pub(crate) kind: String,
     pub(crate) text: String,
@@ -31,8 +31,8 @@ pub(crate) fn blocks() -> Vec<Block> {
         for (index, line) in text.lines().enumerate() {
             match (line.strip_prefix("```"), &mut open) {
                 (Some(kind), None) => {
-                    let place = format!("{}:{}", path.display(), index + 1);
-                    open = Some(Block { place, kind: kind.to_owned(), text: String::new() });
+                    let location = format!("{}:{}", path.display(), index + 1);
+                    open = Some(Block { location, kind: kind.to_owned(), text: String::new() });
                 }
                 (Some(_), Some(_)) => blocks.extend(open.take()),
                 (None, Some(block)) => block.text += &format!("{line}\n"),

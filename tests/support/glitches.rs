@@ -7,12 +7,12 @@ const RATE: usize = 48_000;
 const SILENT: f32 = 1e-4;
 /// A step is a click if its change of slope is this many times the surrounding level, and at least the minimum.
 const FACTOR: f64 = 7.0;
-const LEAST: f64 = 0.004;
+const MIN_STEP: f64 = 0.004;
 /// Frames on either side of a step that determine the surrounding level, excluding the nearest.
-const AROUND: usize = 480;
-const NEAR: usize = 8;
+const WINDOW: usize = 480;
+const GUARD: usize = 8;
 /// Music is never exactly zero for this many frames; such a run is a missing block.
-const HOLE: usize = 64;
+const DROPOUT: usize = 64;
 
 /// Returns silences of more than 100 ms, in frames.
 pub(crate) fn silences(sound: &[Vec<f32>; 2]) -> Vec<Range<usize>> {
@@ -21,23 +21,24 @@ pub(crate) fn silences(sound: &[Vec<f32>; 2]) -> Vec<Range<usize>> {
 
 /// Returns the frames of clicks.
 pub(crate) fn clicks(sound: &[Vec<f32>; 2]) -> Vec<usize> {
-    let holes = runs(sound, |sample| sample == 0.0, HOLE);
-    let inside = holes.iter().filter(|hole| hole.start > 0 && hole.end < sound[0].len());
+    let dropouts = runs(sound, |sample| sample == 0.0, DROPOUT);
+    let inside = dropouts.iter().filter(|dropout| dropout.start > 0 && dropout.end < sound[0].len());
     let mut found: Vec<usize> =
-        inside.map(|hole| hole.start).chain(sound.iter().flat_map(|side| steps(side))).collect();
+        inside.map(|dropout| dropout.start).chain(sound.iter().flat_map(|side| steps(side))).collect();
     found.sort_unstable();
     // A step is one click, although its slope changes twice.
-    found.dedup_by(|later, earlier| *later < *earlier + NEAR);
+    found.dedup_by(|later, earlier| *later < *earlier + GUARD);
     found
 }
 
 /// Returns runs of at least `least` frames in which both channels satisfy a condition.
-fn runs(sound: &[Vec<f32>; 2], fulfils: impl Fn(f32) -> bool, least: usize) -> Vec<Range<usize>> {
+fn runs(sound: &[Vec<f32>; 2], condition: impl Fn(f32) -> bool, least: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut started = None;
     let [left, right] = sound;
-    for (frame, is) in left.iter().zip(right).map(|(l, r)| fulfils(*l) && fulfils(*r)).chain([false]).enumerate() {
-        match (is, started) {
+    for (frame, holds) in left.iter().zip(right).map(|(l, r)| condition(*l) && condition(*r)).chain([false]).enumerate()
+    {
+        match (holds, started) {
             (true, None) => started = Some(frame),
             (false, Some(start)) => {
                 if frame - start >= least {
@@ -60,11 +61,11 @@ fn steps(side: &[f32]) -> Vec<usize> {
         *sum += slope * slope;
         Some(*sum)
     }));
-    let usual = |range: Range<usize>| ((energy[range.end] - energy[range.start]) / (AROUND - NEAR) as f64).sqrt();
-    (AROUND..slopes.len().saturating_sub(AROUND))
-        .filter(|at| slopes[*at].abs() > LEAST)
+    let level = |range: Range<usize>| ((energy[range.end] - energy[range.start]) / (WINDOW - GUARD) as f64).sqrt();
+    (WINDOW..slopes.len().saturating_sub(WINDOW))
+        .filter(|at| slopes[*at].abs() > MIN_STEP)
         .filter(|at| {
-            let (before, after) = (usual(at - AROUND..at - NEAR), usual(at + NEAR + 1..at + AROUND + 1));
+            let (before, after) = (level(at - WINDOW..at - GUARD), level(at + GUARD + 1..at + WINDOW + 1));
             slopes[*at].abs() > FACTOR * before.max(after)
         })
         .collect()
@@ -84,13 +85,13 @@ fn chords() -> [Vec<f32>; 2] {
 }
 
 #[test]
-fn cuts_and_holes_are_found_but_not_music_or_fades() {
+fn skips_and_dropouts_are_found_but_not_music_or_fades() {
     let clean = chords();
     assert_eq!((clicks(&clean), silences(&clean)), (Vec::new(), Vec::new()));
     for at in (RATE..3 * RATE).step_by(4801) {
-        let mut hole = clean.clone();
-        hole.iter_mut().for_each(|side| side[at..at + HOLE].fill(0.0));
-        assert!(!clicks(&hole).is_empty(), "missing block at {at} not found");
+        let mut dropout = clean.clone();
+        dropout.iter_mut().for_each(|side| side[at..at + DROPOUT].fill(0.0));
+        assert!(!clicks(&dropout).is_empty(), "missing block at {at} not found");
         let mut skip = clean.clone();
         skip.iter_mut().for_each(|side| drop(side.drain(at..at + 512 + at % 97)));
         assert!(clicks(&skip).len() < 3, "a skip should give at most one click per channel");

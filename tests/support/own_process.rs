@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-/// Reruns one test of this program through `command`, which must run the program with the arguments appended to it.
+/// Reruns one test of this binary through `command`, which must run the binary with the arguments appended to it.
 /// Fails unless exactly that test ran and passed; otherwise, a name that matches no test would pass.
 pub(super) fn run(mut command: Command, name: &str) {
     let output = command.args(["--exact", name, "--include-ignored", "--nocapture"]).output().unwrap();
@@ -10,7 +10,7 @@ pub(super) fn run(mut command: Command, name: &str) {
     assert!(output.status.success() && stdout.contains(" 1 passed; 0 failed"), "{name}:\n{stdout}{stderr}");
 }
 
-/// The path of this test program.
-pub(super) fn this() -> std::path::PathBuf {
+/// Returns the path of this test binary.
+pub(super) fn test_binary() -> std::path::PathBuf {
     std::env::current_exe().unwrap()
 }

@@ -1,5 +1,5 @@
 //! A running `melos` on its own loopback address, so that its ports are free, and with a log that the test provides.
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, reason = "each test binary uses only part of this module")]
 
 use std::io::{Read, Write};
 use std::net::UdpSocket;

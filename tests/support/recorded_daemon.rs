@@ -57,7 +57,7 @@ impl RecordedDaemon {
         let daemon = start(state, &arguments);
         let sound = folder.path().join("recorded.wav");
         let recorder = record(&sound);
-        let late = blocks_late(&daemon);
+        let late = late_blocks(&daemon);
         Self { recorder, others: Vec::new(), daemon, server, sound, late, folder, _alone: alone }
     }
 
@@ -106,7 +106,7 @@ impl RecordedDaemon {
         let _ = self.recorder.0.wait();
         std::fs::remove_file(&self.sound).unwrap();
         self.recorder = record(&self.sound);
-        self.late = blocks_late(&self.daemon);
+        self.late = late_blocks(&self.daemon);
     }
 
     /// Stops the external recording and returns its channels.
@@ -144,7 +144,7 @@ impl RecordedDaemon {
         sleep(Duration::from_millis(500));
         self.check_sound();
         // When a block is late, the recording client is not called either.
-        let late = blocks_late(&self.daemon) - self.late;
+        let late = late_blocks(&self.daemon) - self.late;
         assert!(late as usize * PERIOD <= RATE / 10, "{late} blocks of {PERIOD} frames were late");
         // Fade out quickly first, so that the daemon exits without its usual fade.
         self.daemon.oscsend(&["/melos/play/fade", "f", "0.05"]);
@@ -155,7 +155,7 @@ impl RecordedDaemon {
 }
 
 /// Returns the number of blocks that were late.
-fn blocks_late(daemon: &Daemon) -> u64 {
+fn late_blocks(daemon: &Daemon) -> u64 {
     daemon.status().unwrap()["losses"]["xruns"].as_u64().unwrap()
 }
 

@@ -1,5 +1,5 @@
 //! Records the daemon through JACK with another program.
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, reason = "each test binary uses only part of this module")]
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
