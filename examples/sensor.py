@@ -1,4 +1,4 @@
-"""Controls Melos with two sensors: each line of standard input contains two numbers from 0 to 1023, as an Arduino prints them.
+"""Controls Melos with two sensors. Each line of standard input contains two numbers from 0 to 1023, as printed by arduino.ino.
 
     pip install python-osc
     cat /dev/ttyACM0 | python3 sensor.py

@@ -18,7 +18,7 @@ from pathlib import Path
 OUT = Path(sys.argv[1]).resolve()
 CLIENTS = Path(__file__).resolve().parent.parent / "tests" / "clients"
 RELEASE = "bookworm"
-PATIENCE = 90
+TIMEOUT = 90
 
 
 def run(*command, **options):
@@ -39,7 +39,7 @@ def wait(what, probe):
     """Waits until a probe returns a true value."""
     started = time.monotonic()
     result = None
-    while time.monotonic() - started < PATIENCE:
+    while time.monotonic() - started < TIMEOUT:
         try:
             result = probe()
         except SystemExit as failed:
@@ -80,29 +80,29 @@ class Machine:
             return None
 
         self.leader = wait("the machine boots", leader)
-        wait("its systemd is up", lambda: "running" in self.at("sh", "-c", "systemctl is-system-running || true")
-             or "degraded" in self.at("sh", "-c", "systemctl is-system-running || true"))
+        wait("systemd is running", lambda: "running" in self.run("sh", "-c", "systemctl is-system-running || true")
+             or "degraded" in self.run("sh", "-c", "systemctl is-system-running || true"))
 
-    def at(self, *command, **options):
+    def run(self, *command, **options):
         """Runs a command in the booted machine, as root."""
         return run("nsenter", "--target", self.leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
                    "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LANG=C.UTF-8", *command, **options)
 
-    def as_alice(self, command):
-        return self.at_as("alice", command)
+    def run_as_alice(self, command):
+        return self.run_as("alice", command)
 
-    def at_as(self, user, command):
-        return self.at("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "env", f"HOME=/home/{user}",
+    def run_as(self, user, command):
+        return self.run("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "env", f"HOME=/home/{user}",
                        "sh", "-c", f"cd && {command}")
 
     def status(self, *options):
         # Ignore the exit status, which reports that there is no audio device here.
-        output = self.at("sh", "-c", f"melos status --json {' '.join(options)} 2>&1 || true")
+        output = self.run("sh", "-c", f"melos status --json {' '.join(options)} 2>&1 || true")
         if not output.startswith("{"):
             raise SystemExit(output)
         return json.loads(output)
 
-    def off(self):
+    def shut_down(self):
         if self.nspawn and self.nspawn.poll() is None:
             if self.leader:
                 subprocess.run(["kill", "-s", "RTMIN+4", self.leader])
@@ -113,8 +113,8 @@ class Machine:
                 self.nspawn.wait()
 
 
-def bare_debian():
-    """Returns the archive of a minimal Debian with apt, which is created once."""
+def minimal_debian():
+    """Returns an archive of a minimal Debian with apt, which is created on first use."""
     archive = OUT / f"debian-{RELEASE}.tar"
     if not archive.exists():
         run("mmdebstrap", "--variant=minbase", "--format=tar", RELEASE, f"{archive}.new")
@@ -122,8 +122,8 @@ def bare_debian():
     return archive
 
 
-def repacked(package, version, work):
-    """Returns the same package with a later version and changed files."""
+def repack(package, version, work):
+    """Builds the same package with a later version and changed files, and returns its path."""
     tree = work / "repacked"
     run("dpkg-deb", "-R", package, tree)
     control = tree / "DEBIAN" / "control"
@@ -166,20 +166,20 @@ def install(machine, package):
 
 
 def play_as_service(machine):
-    machine.at("useradd", "--create-home", "--groups", "melos", "--shell", "/bin/bash", "alice")
-    machine.at("useradd", "--create-home", "--shell", "/bin/bash", "mallory")
-    machine.at("systemctl", "start", "melos")
+    machine.run("useradd", "--create-home", "--groups", "melos", "--shell", "/bin/bash", "alice")
+    machine.run("useradd", "--create-home", "--shell", "/bin/bash", "mallory")
+    machine.run("systemctl", "start", "melos")
     wait("the service plays", lambda: machine.status()["seconds"] > 1)
-    machine.at("oscsend", "127.0.0.1", "9000", "/melos/emotion", "s", "sad")
+    machine.run("oscsend", "127.0.0.1", "9000", "/melos/emotion", "s", "sad")
     wait("OSC controls the service", lambda: machine.status()["parameters"]["emotion"] == "sad")
-    machine.at("melos", "record", "start", "--preroll", "2")
+    machine.run("melos", "record", "start", "--preroll", "2")
     time.sleep(2)
-    machine.at("melos", "record", "stop")
-    takes = lambda: machine.as_alice("find /var/lib/melos/recordings -name '20*_*.wav' -size +100k").split()
+    machine.run("melos", "record", "stop")
+    takes = lambda: machine.run_as_alice("find /var/lib/melos/recordings -name '20*_*.wav' -size +100k").split()
     take = wait("a member of the group finds the recording", takes)[0]
-    machine.as_alice(f"cp {take} /home/alice/take.wav")
+    machine.run_as_alice(f"cp {take} /home/alice/take.wav")
     check("the recording is not silent", rms(machine.root / "home/alice/take.wav") > 1e-4)
-    seen = machine.at_as("mallory", f"cat {take} >/dev/null 2>&1 && echo seen || echo hidden").strip()
+    seen = machine.run_as("mallory", f"cat {take} >/dev/null 2>&1 && echo seen || echo hidden").strip()
     check("other users cannot read it", seen == "hidden", seen)
     return take
 
@@ -187,18 +187,18 @@ def play_as_service(machine):
 def upgrade(machine, package, work):
     config = machine.root / "etc/melos/melos.toml"
     config.write_text(config.read_text().replace("# port = 9080", "port = 9081") + "# mine\n")
-    machine.at("systemctl", "restart", "melos")
+    machine.run("systemctl", "restart", "melos")
     wait("the user's configuration is used", lambda: machine.status("--http", "9081")["seconds"] > 1)
-    later = repacked(package, "99.0", work)
+    later = repack(package, "99.0", work)
     shutil.copy(later, machine.root / "later.deb")
-    # Like unattended upgrades: modified files are kept.
-    machine.at("dpkg", "--force-confdef", "--force-confold", "-i", "/later.deb")
+    # Keep modified files, as unattended upgrades do.
+    machine.run("dpkg", "--force-confdef", "--force-confold", "-i", "/later.deb")
     check("the user's configuration survives an upgrade", "# mine" in config.read_text())
     check("shipped files are those of the new version",
           "next version" in (machine.root / "usr/share/melos/presets/calm.toml").read_text())
     status = wait("the service keeps playing", lambda: (lambda now: now["seconds"] > 1 and now)(machine.status("--http", "9081")))
     check("the mood is kept", status["parameters"]["emotion"] == "sad", status["parameters"]["emotion"])
-    machine.at("systemctl", "stop", "melos")
+    machine.run("systemctl", "stop", "melos")
 
 
 def play_through_jack(machine):
@@ -206,27 +206,27 @@ def play_through_jack(machine):
     for client in ("jack_midi_send.py",):
         shutil.copy(CLIENTS / client, machine.root / "opt" / client)
     environment = "export JACK_NO_AUDIO_RESERVATION=1 JACK_NO_START_SERVER=1;"
-    begin = lambda name, command: machine.at(
+    start_unit = lambda name, command: machine.run(
         "systemd-run", f"--unit={name}", "--uid=alice", "--setenv=JACK_NO_AUDIO_RESERVATION=1", "--setenv=JACK_NO_START_SERVER=1",
         "--setenv=HOME=/home/alice", "--working-directory=/home/alice", "--quiet", *command.split())
-    begin("jack", "jackd -r -S -t 3000 -d dummy -r 48000 -p 1024")
-    wait("JACK is running", lambda: "system:playback_1" in machine.as_alice(environment + "jack_lsp"))
+    start_unit("jack", "jackd -r -S -t 3000 -d dummy -r 48000 -p 1024")
+    wait("JACK is running", lambda: "system:playback_1" in machine.run_as_alice(environment + "jack_lsp"))
     # The system-wide configuration, which also applies to this user, now sets a different port.
-    begin("melos-alice", "melos run --audio jack --preset calm --http 9080")
-    wait("Melos plays through JACK", lambda: "melos" in machine.as_alice(environment + "jack_lsp -c system:playback_1"))
-    machine.as_alice(environment + "python3 /opt/jack_midi_send.py melos:midi_in controls")
+    start_unit("melos-alice", "melos run --audio jack --preset calm --http 9080")
+    wait("Melos plays through JACK", lambda: "melos" in machine.run_as_alice(environment + "jack_lsp -c system:playback_1"))
+    machine.run_as_alice(environment + "python3 /opt/jack_midi_send.py melos:midi_in controls")
     wait("a program change from the JACK MIDI client loads a preset",
          lambda: machine.status()["parameters"]["preset"] == "sad")
-    machine.as_alice(environment + "jack_capture --no-stdin -d 3 --channels 2 --port melos-audio:left --port melos-audio:right --format wav --bitdepth 16 heard.wav")
+    machine.run_as_alice(environment + "jack_capture --no-stdin -d 3 --channels 2 --port melos-audio:left --port melos-audio:right --format wav --bitdepth 16 heard.wav")
     check("its output is audible on the JACK server", rms(machine.root / "home/alice/heard.wav") > 1e-4)
-    machine.at("systemctl", "stop", "melos-alice", "jack")
+    machine.run("systemctl", "stop", "melos-alice", "jack")
     check("the user's state is in the user's home", (machine.root / "home/alice/.local/state/melos/state.toml").exists())
 
 
 def purge(machine, take):
-    machine.at("apt-get", "remove", "-yq", "melos")
+    machine.run("apt-get", "remove", "-yq", "melos")
     check("the configuration is kept after removal", (machine.root / "etc/melos/melos.toml").exists())
-    output = machine.at("apt-get", "purge", "-yq", "melos")
+    output = machine.run("apt-get", "purge", "-yq", "melos")
     for gone in ("usr/bin/melos", "usr/lib/melos", "usr/share/melos", "etc/melos/melos.toml", "var/lib/melos/state.toml"):
         check(f"/{gone} is gone after the purge", not (machine.root / gone).exists())
     check("recordings are kept, and the output says where", (machine.root / take.lstrip("/")).exists() and "recordings are kept" in output, output)
@@ -239,7 +239,7 @@ def main():
     machine = Machine(work / "root")
     try:
         machine.root.mkdir(mode=0o755)
-        run("tar", "-C", machine.root, "-xf", bare_debian())
+        run("tar", "-C", machine.root, "-xf", minimal_debian())
         install(machine, packages[0])
         machine.boot()
         take = play_as_service(machine)
@@ -248,10 +248,10 @@ def main():
         purge(machine, take)
     except SystemExit:
         if machine.leader:
-            print(machine.at("journalctl", "-u", "melos", "-u", "melos-alice", "-u", "jack", "--no-pager", "-o", "cat"), file=sys.stderr)
+            print(machine.run("journalctl", "-u", "melos", "-u", "melos-alice", "-u", "jack", "--no-pager", "-o", "cat"), file=sys.stderr)
         raise
     finally:
-        machine.off()
+        machine.shut_down()
         shutil.rmtree(work)
 
 

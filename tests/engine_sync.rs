@@ -1,67 +1,67 @@
 //! Whatever is sent, the engine stays in sync with the conductor, and there is always space for immediate events.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
-#[path = "support/playing.rs"]
-mod playing;
+#[path = "support/loopback_daemon.rs"]
+mod loopback_daemon;
 
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use playing::{Playing, bundle, message};
+use loopback_daemon::{LoopbackDaemon, bundle, message};
 
 /// Seconds from the NTP epoch to the Unix epoch.
 const NTP: u64 = 2_208_988_800;
 
 #[test]
 fn after_a_flood_of_recalls_the_engine_matches_the_conductor() {
-    let mut playing = Playing::start("127.0.0.41", Stdio::null());
-    playing.send("/melos/scene/store", "here");
-    playing.check_response();
+    let mut daemon = LoopbackDaemon::start("127.0.0.41", Stdio::null());
+    daemon.send("/melos/scene/store", "here");
+    daemon.check_response();
     let recall = vec![message("/melos/scene", "here"); 500];
     for _ in 0..6 {
-        playing.send_datagram(&bundle(1, &recall));
+        daemon.send_datagram(&bundle(1, &recall));
     }
-    playing.wait_until("the music is audible again", |status| status["rms_db"].as_f64() > Some(-60.0));
-    playing.check_response();
-    let started = playing.status().unwrap()["seconds"].as_f64().unwrap();
-    playing.wait_until("two seconds pass", |status| status["seconds"].as_f64() > Some(started + 2.0));
-    playing.wait_until("the music is still audible", |status| status["rms_db"].as_f64() > Some(-60.0));
-    playing.terminate();
+    daemon.wait_until("the music is audible again", |status| status["rms_db"].as_f64() > Some(-60.0));
+    daemon.check_response();
+    let started = daemon.status().unwrap()["seconds"].as_f64().unwrap();
+    daemon.wait_until("two seconds pass", |status| status["seconds"].as_f64() > Some(started + 2.0));
+    daemon.wait_until("the music is still audible", |status| status["rms_db"].as_f64() > Some(-60.0));
+    daemon.terminate();
 }
 
 #[test]
 fn a_sender_whose_clock_is_fast_takes_no_space_from_others() {
-    let mut playing = Playing::start("127.0.0.42", Stdio::null());
+    let mut daemon = LoopbackDaemon::start("127.0.0.42", Stdio::null());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
     let future = vec![message("/melos/emotion", "sad"); 100];
     for _ in 0..60 {
-        playing.send_datagram(&bundle((now.as_secs() + NTP) << 32, &future));
+        daemon.send_datagram(&bundle((now.as_secs() + NTP) << 32, &future));
         std::thread::sleep(Duration::from_millis(5));
     }
-    playing.wait_until("the excess is refused", |status| status["losses"]["lost_scheduled"].as_u64() > Some(1000));
-    playing.check_response();
-    playing.terminate();
+    daemon.wait_until("the excess is refused", |status| status["losses"]["lost_scheduled"].as_u64() > Some(1000));
+    daemon.check_response();
+    daemon.terminate();
 }
 
 #[test]
 fn repeated_record_messages_make_one_recording() {
-    let mut playing = Playing::start("127.0.0.43", Stdio::null());
+    let mut daemon = LoopbackDaemon::start("127.0.0.43", Stdio::null());
     let on = [&b"/melos/record\0\0\0,T\0\0"[..]].concat();
     for _ in 0..180 {
-        playing.send_datagram(&on);
+        daemon.send_datagram(&on);
         std::thread::sleep(Duration::from_millis(5));
     }
-    playing.check_response();
+    daemon.check_response();
     let takes = || {
-        let folder = fs::read_dir(playing.state.path().join("recordings")).unwrap();
+        let folder = fs::read_dir(daemon.state.path().join("recordings")).unwrap();
         folder
             .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "wav"))
             .count()
     };
     // One of them is the recording of the first minute without a device.
     assert!(takes() <= 2, "{} recordings", takes());
-    playing.terminate();
+    daemon.terminate();
 }
 
 #[test]

@@ -17,8 +17,8 @@ mod glitches;
 mod jack_server;
 #[path = "support/recorded_daemon.rs"]
 mod recorded_daemon;
-#[path = "support/playing.rs"]
-mod playing;
+#[path = "support/loopback_daemon.rs"]
+mod loopback_daemon;
 #[path = "support/recording.rs"]
 mod recording;
 
@@ -32,7 +32,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use client::python;
 use disk::Disk;
 use full_pipe::full_pipe;
-use playing::{bundle, message};
+use loopback_daemon::{bundle, message};
 use recorded_daemon::{RecordedDaemon, signal};
 
 /// Seconds from the NTP epoch to the Unix epoch.

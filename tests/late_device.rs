@@ -3,23 +3,23 @@
 
 #[path = "support/jack_server.rs"]
 mod jack_server;
-#[path = "support/playing.rs"]
-mod playing;
+#[path = "support/loopback_daemon.rs"]
+mod loopback_daemon;
 
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use jack_server::JackServer;
-use playing::{Playing, SERVER, TIMEOUT};
+use loopback_daemon::{LoopbackDaemon, SERVER, TIMEOUT};
 
 #[test]
 fn a_server_that_starts_later_is_used_with_its_midi() {
-    let mut playing = Playing::spawn("127.0.0.51", Stdio::null(), &["--audio", "auto"]);
-    playing.wait_until("Melos reports that it has no device", |status| status["state"] == "no-device");
-    playing.check_response();
+    let mut daemon = LoopbackDaemon::spawn("127.0.0.51", Stdio::null(), &["--audio", "auto"]);
+    daemon.wait_until("Melos reports that it has no device", |status| status["state"] == "no-device");
+    daemon.check_response();
     let _server = JackServer::start_synchronous(SERVER);
-    playing.wait_until("Melos plays through JACK", |status| {
+    daemon.wait_until("Melos plays through JACK", |status| {
         status["state"] == "playing" && status["output"].as_str().is_some_and(|output| output.starts_with("JACK"))
     });
     let started = Instant::now();
@@ -32,6 +32,6 @@ fn a_server_that_starts_later_is_used_with_its_midi() {
         assert!(started.elapsed() < TIMEOUT, "{}", ports());
         sleep(Duration::from_millis(100));
     }
-    playing.check_response();
-    playing.terminate();
+    daemon.check_response();
+    daemon.terminate();
 }

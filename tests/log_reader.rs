@@ -3,8 +3,8 @@
 
 #[path = "support/full_pipe.rs"]
 mod full_pipe;
-#[path = "support/playing.rs"]
-mod playing;
+#[path = "support/loopback_daemon.rs"]
+mod loopback_daemon;
 
 use std::fs::{self, File};
 use std::io::pipe;
@@ -13,56 +13,56 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use full_pipe::full_pipe;
-use playing::{Playing, TIMEOUT};
+use loopback_daemon::{LoopbackDaemon, TIMEOUT};
 
 #[test]
 fn a_hung_log_reader_blocks_nothing() {
     let (_reader, writer) = full_pipe();
-    let mut playing = Playing::start("127.0.0.31", writer);
+    let mut daemon = LoopbackDaemon::start("127.0.0.31", writer);
     for _ in 0..100 {
-        playing.send("/melos/chord", "Hm");
+        daemon.send("/melos/chord", "Hm");
     }
-    playing.check_response();
-    playing.terminate();
+    daemon.check_response();
+    daemon.terminate();
 }
 
 #[test]
 fn a_log_reader_that_exits_does_not_end_the_music() {
     let (reader, writer) = pipe().unwrap();
-    let mut playing = Playing::start("127.0.0.32", writer);
+    let mut daemon = LoopbackDaemon::start("127.0.0.32", writer);
     drop(reader);
     for _ in 0..100 {
-        playing.send("/melos/chord", "Hm");
+        daemon.send("/melos/chord", "Hm");
     }
-    playing.check_response();
-    playing.terminate();
+    daemon.check_response();
+    daemon.terminate();
 }
 
 #[test]
 fn a_flood_of_errors_is_summarised_and_forges_no_lines() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    let mut playing = Playing::start("127.0.0.33", File::create(&log).unwrap());
-    playing.send("/melos/x\nFORGED", "x");
-    playing.send("/melos/x\rFORGED\u{1b}[2J", "x");
-    playing.send("/melos/scene", &format!("\nFORGED {}", "long ".repeat(2000)));
+    let mut daemon = LoopbackDaemon::start("127.0.0.33", File::create(&log).unwrap());
+    daemon.send("/melos/x\nFORGED", "x");
+    daemon.send("/melos/x\rFORGED\u{1b}[2J", "x");
+    daemon.send("/melos/scene", &format!("\nFORGED {}", "long ".repeat(2000)));
     for _ in 0..2000 {
-        playing.send("/melos/chord", "Hm");
+        daemon.send("/melos/chord", "Hm");
         thread::yield_now();
     }
-    playing.wait_until("the flood is over", |status| status["losses"]["osc_refused"].as_u64() > Some(1000));
+    daemon.wait_until("the flood is over", |status| status["losses"]["osc_refused"].as_u64() > Some(1000));
     for round in 0..200 {
-        playing.send("/melos/emotion", ["angry", "calm"][round % 2]);
+        daemon.send("/melos/emotion", ["angry", "calm"][round % 2]);
         sleep(Duration::from_millis(5));
     }
-    playing.check_response();
+    daemon.check_response();
     let started = Instant::now();
     let written = || fs::read_to_string(&log).unwrap();
     while !written().contains("similar lines were suppressed") {
         assert!(started.elapsed() < TIMEOUT, "no summary:\n{}", written());
         sleep(Duration::from_millis(100));
     }
-    playing.terminate();
+    daemon.terminate();
     let written = written();
     let warnings = written.matches("Hm").count();
     assert!((1..20).contains(&warnings), "{warnings} lines about one error: {written}");

@@ -10,7 +10,7 @@ class Melos {
     this.connect();
   }
 
-  /** Calls a function with the arguments of every message to an address, also after Melos restarts. */
+  /** Calls a function with the arguments of every message to an address, including after Melos restarts. */
   listen(address, callback) {
     this.listeners.set(address, callback);
     if (this.connected) this.subscribe(address);

@@ -44,7 +44,7 @@ pub fn osc(datagram: &[u8]) {
     for request in decoded.requests {
         match request {
             Request::Set(param, value, due) | Request::NextBar(param, value, due) => {
-                assert!(fits(param, &value), "{} = {value:?}", param.spec().id);
+                assert!(is_valid(param, &value), "{} = {value:?}", param.spec().id);
                 let ahead = due.map_or(Duration::ZERO, |due| due.duration_since(now.monotonic));
                 assert!(ahead <= Duration::from_secs(3600), "{ahead:?} ahead");
             }
@@ -114,7 +114,7 @@ pub fn preset(text: &[u8]) {
     let Ok(preset) = Preset::parse(Path::new("fuzz.toml"), text) else { return };
     let walk = JourneySteps::new(&preset, 0).take(100);
     for (param, value) in preset.settings().into_iter().chain(walk.flat_map(|(_, settings)| settings)) {
-        assert!(fits(param, &value), "{} = {value:?}", param.spec().id);
+        assert!(is_valid(param, &value), "{} = {value:?}", param.spec().id);
     }
 }
 
@@ -149,14 +149,14 @@ pub fn control_log(bytes: &[u8]) {
 
 /// Reads any bytes as a model's contract.
 pub fn model(text: &[u8]) {
-    if let Ok(manifest) = Manifest::read(&file("model.toml", text)) {
+    if let Ok(manifest) = Manifest::read(&write_file("model.toml", text)) {
         assert!(!manifest.fingerprint().is_empty());
     }
 }
 
 /// Reads any bytes as a configuration.
 pub fn config(text: &[u8]) {
-    if let Ok(config) = Config::read(&file("melos.toml", text)) {
+    if let Ok(config) = Config::read(&write_file("melos.toml", text)) {
         let _ = config.openings();
     }
 }
@@ -168,8 +168,8 @@ pub fn state(bytes: &[u8]) {
     assert_eq!((again.as_str(), wrong), (text.as_str(), 0), "from {:?}", String::from_utf8_lossy(bytes));
 }
 
-/// Writes these bytes to a file, in memory if the system allows it.
-fn file(name: &str, bytes: &[u8]) -> PathBuf {
+/// Writes bytes to a file, in memory if the system allows it, and returns its path.
+fn write_file(name: &str, bytes: &[u8]) -> PathBuf {
     let folder = Path::new("/dev/shm");
     let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };
     let path = folder.join(format!("melos-fuzz-{}-{name}", std::process::id()));
@@ -178,7 +178,7 @@ fn file(name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 /// Returns whether a value is valid for its parameter.
-fn fits(param: Param, value: &Value) -> bool {
+fn is_valid(param: Param, value: &Value) -> bool {
     match (param.spec().kind, value) {
         (Kind::Number { min, max, .. }, Value::Number(number)) => (min..=max).contains(number),
         (Kind::Choice { names, .. }, Value::Choice(position)) => usize::from(*position) < names.len(),
@@ -198,7 +198,7 @@ fn route(mapping: &Arc<Mapping>, bytes: &[u8]) {
         router.message(message, &mut events);
         for event in events.drain(..) {
             if let ControlEvent::Set(param, value) = event {
-                assert!(fits(param, &value), "{} = {value:?}", param.spec().id);
+                assert!(is_valid(param, &value), "{} = {value:?}", param.spec().id);
                 router.update_value(param, &value);
             }
         }

@@ -6,8 +6,8 @@ use melos_corpus::analysis::decode;
 
 /// Decodes any bytes as an audio file.
 pub fn audio(bytes: &[u8]) {
-    let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let folder = Path::new("/dev/shm");
+    let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };
     for name in ["sound.wav", "sound.flac", "sound.mp3", "sound.ogg"] {
         let path = folder.join(format!("melos-fuzz-{}-{name}", std::process::id()));
         std::fs::write(&path, bytes).expect("there is room for a small file");

@@ -1,4 +1,4 @@
-"""An Art-Net desk or lamp: `artnet.py desk PORT` steps its first channel up repeatedly, `artnet.py lamp PORT` prints frames."""
+"""An Art-Net desk or lamp: `artnet.py desk PORT` cycles the first channel through three values, `artnet.py lamp PORT` prints frames."""
 
 import itertools
 import sys

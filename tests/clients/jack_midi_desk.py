@@ -3,8 +3,8 @@
     jack_midi_desk.py [--echo] [NAME SUFFIX]
 
 Prints every message from melos:feedback in hexadecimal, and sends each line of standard input, also hexadecimal, to
-melos:midi_in. With --echo it sends back what it receives, as some devices do. With a NAME other than desk, it uses the
-ports whose names end in SUFFIX, such as _2.
+melos:midi_in. With --echo, it sends back every message it receives, as some devices do. NAME is its JACK client name (default: desk);
+it uses the ports of Melos whose names end in SUFFIX, such as _2.
 """
 
 import collections

@@ -15,7 +15,8 @@ RATE = 48000
 
 
 def controls():
-    """A knob, an NRPN, a chord with pedal, and a program change, with system exclusive in between; 2 ms apart."""
+    """Returns a knob, an NRPN, a chord with pedal, a program change and a flood of knob values, with a SysEx message among them,
+    2 ms apart."""
     messages = [
         [0xB0, 20, 127],
         [0xB0, 99, 2], [0xB0, 98, 44], [0xB0, 6, 64], [0xB0, 38, 0],
@@ -29,7 +30,7 @@ def controls():
 
 
 def clock():
-    """Two bars at 80 bpm, then two bars at 140."""
+    """Returns a MIDI clock: two bars at 80 bpm, then two bars at 140."""
     events, frame = [(0, [0xFA])], 1.0
     for tempo, beats in ((80, 8), (140, 9)):
         for _ in range(beats * 24):
@@ -39,7 +40,7 @@ def clock():
 
 
 def file():
-    """A MIDI file with running status: a 14-bit fader that rises in 100 steps, coarse byte first."""
+    """Returns a MIDI file with running status: a 14-bit fader that rises in 100 steps, coarse byte first."""
     steps = [round(step * 16383 / 99) for step in range(100)]
     track = mido.MidiTrack()
     for step in steps:
@@ -47,7 +48,7 @@ def file():
         track.append(mido.Message("control_change", control=54, value=step & 127))
     written = io.BytesIO()
     mido.MidiFile(tracks=[track]).save(file=written)
-    assert written.getvalue().count(b"\xb0") == 1, "the file contains the status once"
+    assert written.getvalue().count(b"\xb0") == 1, "the file should contain the status byte once"
     written.seek(0)
     seconds, events = 0.0, []
     for message in mido.MidiFile(file=written):

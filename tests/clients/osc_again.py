@@ -1,4 +1,4 @@
-"""Subscribes, moves a fader, and subscribes again like a client that lost the connection. Prints the second state.
+"""Subscribes, moves a fader, and subscribes again, like a client that has lost its connection. Prints parts of both states.
 
     osc_again.py PORT
 """
@@ -45,7 +45,7 @@ while reply != ["flac"]:
     message = OscMessage(udp.recv(65536))
     if message.address == "/melos/record/format":
         reply = message.params
-# The state never pulls back a fader that is still moving; this one has stopped.
+# The state leaves out a fader that is still moving; after this pause, it no longer counts as moving.
 time.sleep(0.5)
 second = state()
 print("missing", sorted(set(first) - set(second) - {"/melos/beat", "/melos/bar", "/melos/onset"}))

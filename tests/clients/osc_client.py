@@ -1,4 +1,4 @@
-"""A python-osc client: reads values and the state back, then sends a bundle and a pattern.
+"""A python-osc client: queries values and the whole state, then sends a bundle and an address pattern.
 
     osc_client.py PORT
 """

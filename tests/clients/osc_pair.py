@@ -19,7 +19,7 @@ class Subscriber:
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.settimeout(10)
         self.udp.sendto(b"/melos/subscribe\0\0\0\0,\0\0\0", MELOS)
-        # The last value in the state.
+        # This is the last value in the state.
         while self.next().address != "/melos/record/preroll":
             pass
 

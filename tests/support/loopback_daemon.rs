@@ -1,4 +1,4 @@
-//! A running `melos` on its own loopback address, so that its ports are free, and with a log that the test provides.
+//! A running `melos` on its own loopback address, where its ports are free, with a log that the test provides.
 #![allow(dead_code, reason = "each test binary uses only part of this module")]
 
 use std::io::{Read, Write};
@@ -18,17 +18,17 @@ const HTTP: u16 = 9411;
 
 /// A daemon on its own loopback address.
 #[derive(Debug)]
-pub(crate) struct Playing {
+pub(crate) struct LoopbackDaemon {
     pub(crate) child: Child,
     host: &'static str,
     pub(crate) state: tempfile::TempDir,
 }
 
-impl Playing {
+impl LoopbackDaemon {
     pub(crate) fn start(host: &'static str, log: impl Into<Stdio>) -> Self {
-        let mut playing = Self::spawn(host, log, &["--audio", "null", "--midi", "off"]);
-        playing.wait_until("Melos plays", |status| status["seconds"].as_f64() > Some(0.5));
-        playing
+        let mut daemon = Self::spawn(host, log, &["--audio", "null", "--midi", "off"]);
+        daemon.wait_until("Melos plays", |status| status["seconds"].as_f64() > Some(0.5));
+        daemon
     }
 
     /// Starts `melos run` with some options.
@@ -53,14 +53,14 @@ impl Playing {
         let mut stream = std::net::TcpStream::connect((self.host, HTTP)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         stream.write_all(format!("GET /status HTTP/1.0\r\nHost: {}\r\n\r\n", self.host).as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+        let mut response = String::new();
+        stream.read_to_string(&mut response).ok()?;
+        serde_json::from_str(response.split_once("\r\n\r\n")?.1).ok()
     }
 
-    pub(crate) fn wait_until(&mut self, what: &str, fulfilled: impl Fn(&serde_json::Value) -> bool) {
+    pub(crate) fn wait_until(&mut self, what: &str, condition: impl Fn(&serde_json::Value) -> bool) {
         let started = Instant::now();
-        while !self.status().is_some_and(|status| fulfilled(&status)) {
+        while !self.status().is_some_and(|status| condition(&status)) {
             assert!(self.child.try_wait().unwrap().is_none(), "Melos exited before {what}");
             assert!(started.elapsed() < TIMEOUT, "timed out waiting until {what}: {:?}", self.status());
             sleep(Duration::from_millis(50));
@@ -97,7 +97,7 @@ impl Playing {
     }
 }
 
-impl Drop for Playing {
+impl Drop for LoopbackDaemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
