@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from melos_training.composer import conditions, corpora, mood
-from melos_training.composer.batches import collate, cut_conditions, without_conditions
+from melos_training.composer.batches import collate, keep_conditions, without_conditions
 from melos_training.composer.configuration import Configuration
 from melos_training.composer.features import Setting, excerpt, features
 from melos_training.composer.form import read
@@ -38,7 +38,7 @@ from melos_training.composer.training import CHECKPOINT, COOLED, METRICS, Run
 from melos_training.composer.view import View
 from melos_training.composer.windows import Window, cut
 
-FRAMES = 140
+LATENTS = 140
 """More than the network's window."""
 
 
@@ -56,8 +56,8 @@ def song(library: Library) -> Song:
     return library.songs[0]
 
 
-def window(song: Song, library: Library, start: float = 16.0, frames: int = FRAMES) -> Window:
-    return cut(song, View(start=start, frames=frames), library.labeller)
+def window(song: Song, library: Library, start: float = 16.0, latents: int = LATENTS) -> Window:
+    return cut(song, View(start=start, latents=latents), library.labeller)
 
 
 def test_notes_and_pedal_are_separate(song: Song) -> None:
@@ -73,9 +73,9 @@ def test_notes_and_pedal_are_separate(song: Song) -> None:
 
 
 def test_chord_labels_are_parsed() -> None:
-    assert corpora.chord("C:maj") == (0b10010001, 0)
-    assert corpora.chord("Bb:min7/b3") == (1 << 10 | 1 << 1 | 1 << 5 | 1 << 8, 1)
-    assert corpora.chord("N") == (0, -1)
+    assert corpora.parse_chord("C:maj") == (0b10010001, 0)
+    assert corpora.parse_chord("Bb:min7/b3") == (1 << 10 | 1 << 1 | 1 << 5 | 1 << 8, 1)
+    assert corpora.parse_chord("N") == (0, -1)
 
 
 def test_splits_match_melos_corpus() -> None:
@@ -88,7 +88,7 @@ def test_splits_match_melos_corpus() -> None:
         ("Liszt_Reminiscences_de_Don_Juan_S418_JI6JfJXcUjU_part1", "JI6JfJXcUjU"),
         ("Beethoven_Piano_Sonata_No_3_Op_2_No_3_3asWeutbY0c_cut_midi", "3asWeutbY0c"),
     ):
-        match = corpora.SHARED_RECORDING.search(stem)
+        match = corpora.YOUTUBE_ID.search(stem)
         assert match is not None
         assert match.group(1) == recording
 
@@ -125,7 +125,7 @@ def test_the_form_finds_repetition(song: Song) -> None:
 def test_a_window_contains_the_performance(song: Song, library: Library) -> None:
     cut_out = window(song, library)
     p = song.performance
-    inside = (p.onset >= 16 - STEP / 2) & (p.onset < 16 + FRAMES * LATENT_SECONDS - STEP / 2)
+    inside = (p.onset >= 16 - STEP / 2) & (p.onset < 16 + LATENTS * LATENT_SECONDS - STEP / 2)
     notes = cut_out.notes[cut_out.notes[:, 0] >= 0]
     assert len(notes) == inside.sum()
     seconds = (notes[:, 0] * OFFSETS + notes[:, 1]) * STEP + 16
@@ -139,7 +139,7 @@ def test_the_pedal_is_a_separate_stream(song: Song, library: Library) -> None:
     lift = int((2.0 - 30 / 480 * 0.5) / LATENT_SECONDS)
     assert cut_out.pedal[1] == PEDAL_DOWN
     assert cut_out.pedal_offset[5] == -1
-    # Up at 1.97 s and down again at 2.03 s: within one frame or over two.
+    # Up at 1.97 s and down again at 2.03 s: within one latent or over two.
     assert cut_out.pedal[lift] in (PEDAL_UP, PEDAL_CHANGED)
     assert cut_out.pedal_offset[lift] >= 0
     assert (cut_out.pedal_before[1:] == cut_out.pedal[:-1]).all()
@@ -147,8 +147,8 @@ def test_the_pedal_is_a_separate_stream(song: Song, library: Library) -> None:
 
 def test_the_memory_contains_earlier_bars_at_the_same_position(song: Song, library: Library) -> None:
     cut_out = window(song, library)
-    memory = dense(cut_out.memory, FRAMES)
-    # Bars last two seconds: what begins in frame 0 also began 1, 2, 4 and 8 bars earlier.
+    memory = dense(cut_out.memory, LATENTS)
+    # Bars last two seconds: what begins in latent 0 also began 1, 2, 4 and 8 bars earlier.
     p = song.performance
     for slot, lag in enumerate(LAGS):
         before = p.pitch[np.abs(p.onset - (16 - 2 * lag)) < STEP / 2]
@@ -169,36 +169,36 @@ def test_a_frame_is_hidden_until_it_is_written(song: Song, library: Library) -> 
     for name in ("sounding", "melody"):
         assert (getattr(ours, name)[: turn + 1] == getattr(theirs, name)[: turn + 1]).all()
         assert not (getattr(ours, name) == getattr(theirs, name)).all()
-    memories = [dense(cut_out.memory, FRAMES)[: turn + 1] for cut_out in (ours, theirs)]
+    memories = [dense(cut_out.memory, LATENTS)[: turn + 1] for cut_out in (ours, theirs)]
     assert (memories[0] == memories[1]).all()
 
 
 def test_unspecified_conditions_are_zero(song: Song, library: Library) -> None:
     cut_out = window(song, library)
-    masks = cut_out.conditions.frame[:, conditions.VALUES :]
+    masks = cut_out.conditions.coarse[:, conditions.VALUES :]
     # Whether phrases are clear depends on the piece; everything else is known for this one.
     assert masks[:, [i for i, group in enumerate(conditions.GROUPS) if group != "phrase"]].all()
-    kept = cut_conditions(cut_out, ("chord",))
-    assert kept.conditions.frame.sum() == FRAMES
+    kept = keep_conditions(cut_out, ("chord",))
+    assert kept.conditions.coarse.sum() == LATENTS
     assert (kept.conditions.fine[:, :, :12] == cut_out.conditions.fine[:, :, :12]).all()
     free = without_conditions(cut_out)
-    assert not free.conditions.frame.any()
+    assert not free.conditions.coarse.any()
     assert not free.conditions.fine.any()
-    assert not len(free.memory.frame)
+    assert not len(free.memory.latent)
 
 
 @torch.no_grad()
 def test_single_steps_equal_the_whole_sequence(song: Song, library: Library, net: Composer) -> None:
     cuts = [window(song, library), window(library.songs[1], library, start=9.7)]
     batch = collate(cuts)
-    base = net.base(batch).view(2, FRAMES, -1)
+    base = net.base(batch).view(2, LATENTS, -1)
     losses = net.losses(batch)
-    memory = torch.from_numpy(np.stack([dense(cut_out.memory, FRAMES) for cut_out in cuts]))
+    memory = torch.from_numpy(np.stack([dense(cut_out.memory, LATENTS) for cut_out in cuts]))
     stepper = Stepper.of(net, 2)
     for row, cut_out in enumerate(cuts):
         before = cut_out.notes[cut_out.notes[:, 0] == -1]
         for note in before:
-            stepper.keep(torch.tensor([row]), net.notes(torch.from_numpy(note[None, 1:])))
+            stepper.add_notes(torch.tensor([row]), net.notes(torch.from_numpy(note[None, 1:])))
     worst = 0.0
 
     def compare(ours: torch.Tensor, theirs: torch.Tensor) -> None:
@@ -207,18 +207,18 @@ def test_single_steps_equal_the_whole_sequence(song: Song, library: Library, net
         worst = max(worst, float((ours - theirs)[shown].abs().max()))
 
     count = len(batch.note)
-    for frame in range(FRAMES):
-        recorded = (batch.frame[:, frame], batch.fine[:, frame], batch.sounding[:, frame], batch.melody[:, frame])
-        step, _ = stepper.begin(memory[:, frame], *recorded, batch.pedal_before[:, frame])
-        worst = max(worst, float((step - base[:, frame]).abs().max()))
-        _, writer = stepper.open(step, batch.pedal[:, frame])
+    for latent in range(LATENTS):
+        recorded = (batch.coarse[:, latent], batch.fine[:, latent], batch.sounding[:, latent], batch.melody[:, latent])
+        step, _ = stepper.begin(memory[:, latent], *recorded, batch.pedal_before[:, latent])
+        worst = max(worst, float((step - base[:, latent]).abs().max()))
+        _, writer = stepper.open(step, batch.pedal[:, latent])
         for row in range(2):
-            rows, melody = torch.tensor([row]), batch.melody[row : row + 1, frame]
-            for index in torch.nonzero(batch.note_frame == row * FRAMES + frame)[:, 0]:
+            rows, melody = torch.tensor([row]), batch.melody[row : row + 1, latent]
+            for index in torch.nonzero(batch.note_latent == row * LATENTS + latent)[:, 0]:
                 offset, voice, key, velocity, _ = batch.note[index : index + 1].unbind(1)
                 state, logits = writer.offset(rows)
                 compare(logits[0], losses.logits["offset"][index])
-                state, _ = stepper.graphs["voice"](state, offset, batch.fine[row : row + 1, frame, offset[0]])
+                state, _ = stepper.graphs["voice"](state, offset, batch.fine[row : row + 1, latent, offset[0]])
                 state, logits = stepper.graphs["key"](state, voice, melody)
                 compare(logits[0], losses.logits["key"][index])
                 state, logits = stepper.graphs["velocity"](state, key)
@@ -226,7 +226,7 @@ def test_single_steps_equal_the_whole_sequence(song: Song, library: Library, net
                 compare(stepper.graphs["duration"](state, velocity)[0], losses.logits["duration"][index])
                 writer.write(rows, batch.note[index : index + 1])
                 melody = torch.where(voice == 1, key, melody)
-            compare(writer.offset(rows)[1][0], losses.logits["offset"][count + row * FRAMES + frame])
+            compare(writer.offset(rows)[1][0], losses.logits["offset"][count + row * LATENTS + latent])
     assert worst < 1e-4
 
 
@@ -255,7 +255,7 @@ def test_the_daemon_graphs_equal_the_steps_with_guidance(net: Composer) -> None:
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5])
 def test_a_seed_reproduces_a_performance(song: Song, library: Library, net: Composer, guidance: float) -> None:
-    view = View(start=0.0, frames=60, fresh=True)
+    view = View(start=0.0, latents=60, fresh=True)
     sampling = Sampling(guidance=guidance)
 
     def play(seed: int) -> list[np.ndarray]:
@@ -272,8 +272,8 @@ def test_a_seed_reproduces_a_performance(song: Song, library: Library, net: Comp
 
 def test_playing_has_the_same_inputs_as_training(song: Song, library: Library, net: Composer) -> None:
     """A performance, cut into a window as in training, gives the inputs that it was played from."""
-    frames = 100
-    view = View(start=16.0, frames=frames, fresh=True)
+    latents = 100
+    view = View(start=16.0, latents=latents, fresh=True)
     recorded: list[tuple[torch.Tensor, ...]] = []
 
     class Listening(Stepper):
@@ -288,15 +288,15 @@ def test_playing_has_the_same_inputs_as_training(song: Song, library: Library, n
     again = Song(**vars(song))
     again.performance, again.damped = played, played.damped()
     cut_out = cut(again, view, library.labeller)
-    memory = dense(cut_out.memory, frames)
+    memory = dense(cut_out.memory, latents)
     # While playing, a key that is struck again is remembered with its intended duration.
     compared = np.arange(memory.shape[1]) % SLOT_WIDTH < DURATION_COLUMN
-    for frame, (memory_row, _, _, _, melody, pedal) in enumerate(recorded):
-        assert melody.item() == cut_out.melody[frame]
-        assert np.abs(memory_row[0].numpy() - memory[frame])[compared].max() < 1e-6
-        if frame:
-            assert pedal.item() == cut_out.pedal_before[frame]
-    # A key that is struck again at the very start of a frame was released before it, which is not known while playing.
+    for latent, (memory_row, _, _, _, melody, pedal) in enumerate(recorded):
+        assert melody.item() == cut_out.melody[latent]
+        assert np.abs(memory_row[0].numpy() - memory[latent])[compared].max() < 1e-6
+        if latent:
+            assert pedal.item() == cut_out.pedal_before[latent]
+    # A key that is struck again at the very start of a latent was released before it, which is not known while playing.
     sounding = np.stack([row[3][0].numpy() for row in recorded])
     differs = np.abs(sounding - cut_out.sounding) > 1e-3
     assert differs[:, :88].mean() < 0.002
@@ -305,7 +305,7 @@ def test_playing_has_the_same_inputs_as_training(song: Song, library: Library, n
 
 
 def test_features_distinguish_music_from_noise(song: Song) -> None:
-    view = View(start=0.0, frames=480)
+    view = View(start=0.0, latents=480)
     setting = Setting.of(song, view)
     real = features(excerpt(song.performance, 0, 41), setting)
     assert real["on 16ths"] == 1
@@ -327,24 +327,24 @@ def test_features_distinguish_music_from_noise(song: Song) -> None:
 
 def test_choices_follow_the_temperature() -> None:
     logits = np.tile(np.array([[0.0, 1.0, 2.0]]), (3000, 1))
-    dice = np.random.default_rng(0).random(3000)
-    shares = [np.bincount(choose(logits, t, dice), minlength=3) / 3000 for t in (0.2, 1.0, 5.0)]
+    random = np.random.default_rng(0).random(3000)
+    shares = [np.bincount(choose(logits, t, random), minlength=3) / 3000 for t in (0.2, 1.0, 5.0)]
     assert shares[0][2] > 0.98
     assert shares[1][2] == pytest.approx(0.665, abs=0.03)
     assert shares[2][2] < 0.45
-    assert np.bincount(choose(logits, 1.0, dice, top_p=0.6), minlength=3)[2] == 3000
+    assert np.bincount(choose(logits, 1.0, random, top_p=0.6), minlength=3)[2] == 3000
 
 
 def test_the_servo_counteracts_deviations() -> None:
     servo = Servo(1, 100)
-    for frame in range(60):
-        servo.played(np.array([0]), frame, np.array([60]), np.array([10]))
-    assert servo.end(60, np.array([5.0]))[0] > 0.5
-    assert servo.end(60, np.array([25.0]))[0] < -0.5
-    assert servo.end(60, np.array([np.nan]))[0] == 0
-    tilt = servo.tilt(60, np.array([60.0]))
-    assert tilt[0, 0] > 0 > tilt[0, -1]
-    louder = servo.level(60, np.array([80.0]))
+    for latent in range(60):
+        servo.count(np.array([0]), latent, np.array([60]), np.array([10]))
+    assert servo.end_bias(60, np.array([5.0]))[0] > 0.5
+    assert servo.end_bias(60, np.array([25.0]))[0] < -0.5
+    assert servo.end_bias(60, np.array([np.nan]))[0] == 0
+    lower = servo.key_bias(60, np.array([60.0]))
+    assert lower[0, 0] > 0 > lower[0, -1]
+    louder = servo.velocity_bias(60, np.array([80.0]))
     assert louder[0, 0] < 0 < louder[0, -1]
 
 

@@ -21,7 +21,7 @@ from melos_training.composer.graphs import build
 from melos_training.composer.layout import RECALL_SLOT, SLOT_WIDTH
 from melos_training.composer.library import load
 from melos_training.composer.training import Run
-from melos_training.composer.vectors import FRAMES, RECALL_FROM, performance
+from melos_training.composer.vectors import LATENTS, RECALL_FROM, performance
 from melos_training.export import STORED_AS_HALF, export
 from melos_training.mel import inverse_spectrum
 from melos_training.model import Model
@@ -133,7 +133,7 @@ def test_the_exported_composer_plays_the_stored_performance_as_pytorch_does(expo
     stored = load_file(str(exported / "vectors" / "composer.safetensors"))
     # With the same random numbers; one on the edge between two classes could give another class, but none does.
     played = performance(load(songs), dict(build(Model(exported).composer())))
-    assert len(stored["notes"]) > 50 and stored["pedal"].shape == (FRAMES, 2)
+    assert len(stored["notes"]) > 50 and stored["pedal"].shape == (LATENTS, 2)
     for name in ("frame", "fine", "dice", "notes", "pedal", "memory"):
         np.testing.assert_allclose(stored[name], played[name], atol=1e-6)
     recalled = stored["memory"][stored["memory"][:, 1] >= RECALL_SLOT * SLOT_WIDTH]

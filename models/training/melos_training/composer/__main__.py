@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 
-def _roots(entries: list[str]) -> dict[str, Path]:
+def _parse_corpora(entries: list[str]) -> dict[str, Path]:
     return {name: Path(root) for name, _, root in (entry.partition("=") for entry in entries)}
 
 
@@ -21,25 +21,25 @@ def main() -> None:
     command.add_argument("--out", type=Path, required=True, help="the library, .npz")
     command = commands.add_parser("train", help="train, or resume training")
     command.add_argument("--run", type=Path, required=True, help="folder; an existing run is resumed")
-    command.add_argument("--configuration", type=Path, help="TOML file of a new run")
-    command.add_argument("--minutes", type=float, default=float("inf"), help="further training time")
-    command.add_argument("--steps", type=float, default=float("inf"), help="further training steps")
+    command.add_argument("--configuration", type=Path, help="TOML file that configures a new run")
+    command.add_argument("--minutes", type=float, default=float("inf"), help="additional training time")
+    command.add_argument("--steps", type=float, default=float("inf"), help="additional training steps")
     command.add_argument("--cool", action="store_true", help="decay the learning rate to zero, into cooled.pt")
     command.add_argument("--device", default="auto")
     command.add_argument("--threads", type=int, default=1)
-    command = commands.add_parser("evaluate", help="evaluate performances of the plans of held-out songs")
+    command = commands.add_parser("evaluate", help="compare held-out songs with performances of their plans")
     command.add_argument("--checkpoint", type=Path, required=True)
     command.add_argument("--library", type=Path, required=True)
     command.add_argument("--out", type=Path, required=True, help="folder")
     command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--excerpts", type=int, help="maximum number of each kind, for a quick look")
+    command.add_argument("--excerpts", type=int, help="maximum number of excerpts of each kind")
     command.add_argument("--threads", type=int, default=1)
     command = commands.add_parser("play", help="write MIDI files of held-out songs and of performances of their plans")
     command.add_argument("--checkpoint", type=Path, required=True)
     command.add_argument("--library", type=Path, required=True)
     command.add_argument("--out", type=Path, required=True, help="folder")
     command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--count", type=int, default=4, help="songs")
+    command.add_argument("--count", type=int, default=4, help="number of songs")
     command.add_argument("--seconds", type=float, default=60.0)
     command.add_argument("--temperature", type=float, default=1.0, help="0.2 is plain, 2 adventurous")
     command = commands.add_parser("time", help="measure the processor time of the exported graphs")
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     if options.command == "prepare":
         from .prepare import prepare
 
-        prepare(_roots(options.corpus), options.out)
+        prepare(_parse_corpora(options.corpus), options.out)
     elif options.command == "train":
         from .configuration import Configuration
         from .training import Run

@@ -21,16 +21,20 @@ from .view import View
 from .windows import Window, cut
 
 SLOW_BPM = 85.0
-"""Below this tempo, half of the windows are counted twice as fast, since slow music can be felt either way."""
+"""Below this tempo, half of the windows use double time, since slow music can be counted either way."""
 STRETCH = 0.85, 1.18
+"""Range of the time-stretching factor."""
 REACHES = 1.0, 4.0
+"""Values of `View.reach`."""
+
+# Probabilities.
 FROM_START = 0.1
 FRESH = 0.2
 DERIVED_CHORDS = 0.15
 NO_MEMORY = 0.25
 NO_SLOT = 0.25
 ONLY_RECALL = 0.2
-"""How often only the recalled bar is remembered; otherwise the other slots would mask its effect."""
+"""Of a memory that contains only the recalled bar, whose effect the other slots would otherwise mask."""
 
 
 @dataclass
@@ -38,11 +42,11 @@ class WindowSampler:
     """Draws windows for training."""
 
     library: Library
-    frames: int
+    latents: int
     windows: int
     """Windows per batch."""
     weights: dict[str, float]
-    """Weight of a second of each corpus."""
+    """Weight of each corpus, per second of music."""
 
     def __post_init__(self) -> None:
         self.songs = self.library.split("train")
@@ -58,14 +62,14 @@ class WindowSampler:
         song = self.songs[random.choice(len(self.songs), p=self._chances)]
         window = cut(song, self._view(song, random), self.library.labeller)
         window.conditions.drop(random)
-        dropped = self._forgotten(random)
+        dropped = self._dropped_slots(random)
         window.memory = window.memory.without(dropped)
         if RECALL_SLOT in dropped:
             window.conditions.free("recall")
         return window
 
-    def _forgotten(self, random: np.random.Generator) -> IntArray:
-        """The slots of the memory that are empty."""
+    def _dropped_slots(self, random: np.random.Generator) -> IntArray:
+        """Draws the slots of the memory to leave empty."""
         chance = random.random()
         if chance < NO_MEMORY:
             return np.arange(SLOTS)
@@ -79,11 +83,11 @@ class WindowSampler:
         if random.random() < FROM_START:
             start = first - random.uniform(0, 1.5)
         else:
-            start = random.uniform(first - 1, max(first, last - 0.6 * self.frames * LATENT_SECONDS))
+            start = random.uniform(first - 1, max(first, last - 0.6 * self.latents * LATENT_SECONDS))
         slow = len(song.beats) > 1 and mean_bpm(song) / ratio < SLOW_BPM
         return View(
             start=start,
-            frames=self.frames,
+            latents=self.latents,
             ratio=ratio,
             shift=int(random.integers(-5, 6)),
             reach=float(random.choice(REACHES)),
@@ -94,35 +98,35 @@ class WindowSampler:
 
 
 def mean_bpm(song: Song) -> float:
-    """Tempo from the first beat to the last."""
+    """Mean tempo from the first beat to the last."""
     times = song.beats[:, 0]
     return float(60 * (len(times) - 1) / (times[-1] - times[0]))
 
 
-def held_out(library: Library, split: str, corpus: str, frames: int, count: int, seed: int = 1) -> list[Window]:
-    """`count` windows of a split, always the same, one song after the other; none if the corpus has none."""
+def held_out(library: Library, split: str, corpus: str, latents: int, count: int, seed: int = 1) -> list[Window]:
+    """Cuts `count` windows from the songs of a split in turn, determined by `seed`; none if the corpus has no songs."""
     random = np.random.default_rng(seed)
     songs = [song for song in library.split(split) if song.corpus == corpus]
     windows = []
-    for number in range(count if songs else 0):
-        song = songs[number % len(songs)]
-        start = random.uniform(song.start, max(song.start + 1, song.end - frames * LATENT_SECONDS))
-        windows.append(cut(song, View(start=start, frames=frames, reach=4.0), library.labeller))
+    for index in range(count if songs else 0):
+        song = songs[index % len(songs)]
+        start = random.uniform(song.start, max(song.start + 1, song.end - latents * LATENT_SECONDS))
+        windows.append(cut(song, View(start=start, latents=latents, reach=4.0), library.labeller))
     return windows
 
 
 def without_conditions(window: Window) -> Window:
-    """The window without any conditions or memory."""
-    free = cut_conditions(window)
+    """Returns the window without conditions and memory."""
+    free = keep_conditions(window)
     free.memory = window.memory.without(np.arange(SLOTS))
     return free
 
 
-def cut_conditions(window: Window, keep: tuple[str, ...] = ()) -> Window:
-    """The window without any conditions except those in `keep`."""
+def keep_conditions(window: Window, keep: tuple[str, ...] = ()) -> Window:
+    """Returns the window with only the groups of conditions in `keep`."""
     copied = Window(**vars(window))
     copied.conditions = type(window.conditions)(len(window.melody))
-    copied.conditions.frame[:] = window.conditions.frame
+    copied.conditions.coarse[:] = window.conditions.coarse
     copied.conditions.fine[:] = window.conditions.fine
     for group in MASKS:
         if group not in keep:
@@ -133,41 +137,41 @@ def cut_conditions(window: Window, keep: tuple[str, ...] = ()) -> Window:
 def collate(windows: list[Window], noise: np.random.Generator | None = None) -> Batch:
     """Collates windows of the same length into a batch.
 
-    With `noise`, the past that the network reads is slightly corrupted, since it will be imperfect when it plays, too.
+    With `noise`, the notes that the network reads are slightly corrupted, because its own notes will be imperfect, too.
     """
     length = len(windows[0].melody)
-    read, read_frame, written, written_frame = [], [], [], []
+    read, read_latent, written, written_latent = [], [], [], []
     column, weight, counts = [], [], []
-    for number, window in enumerate(windows):
+    for index, window in enumerate(windows):
         notes = window.notes
-        sounding = notes[notes[:, 0] < length - 1]
-        read_frame.append(sounding[:, 0] + 1 + number * length)
-        read.append(sounding[:, 1:])
-        future = notes[notes[:, 0] >= 0]
-        written_frame.append(future[:, 0] + number * length)
-        written.append(future[:, 1:])
+        earlier = notes[notes[:, 0] < length - 1]
+        read_latent.append(earlier[:, 0] + 1 + index * length)
+        read.append(earlier[:, 1:])
+        predicted = notes[notes[:, 0] >= 0]
+        written_latent.append(predicted[:, 0] + index * length)
+        written.append(predicted[:, 1:])
         column.append(window.memory.column)
         weight.append(window.memory.weight)
-        counts.append(np.bincount(window.memory.frame, minlength=length))
-    parts, frames = np.concatenate(read), np.concatenate(read_frame)
+        counts.append(np.bincount(window.memory.latent, minlength=length))
+    parts, latents = np.concatenate(read), np.concatenate(read_latent)
     if noise is not None:
-        parts, frames = misread(parts, frames, noise)
+        parts, latents = corrupt_notes(parts, latents, noise)
     ends = np.cumsum(np.concatenate(counts))
 
     def stack(values: list[np.ndarray]) -> torch.Tensor:
         return torch.from_numpy(np.stack(values))
 
     return Batch(
-        frame=stack([w.conditions.frame for w in windows]),
+        coarse=stack([w.conditions.coarse for w in windows]),
         fine=stack([w.conditions.fine for w in windows]),
         sounding=stack([w.sounding for w in windows]),
         melody=stack([w.melody for w in windows]),
         pedal_before=stack([w.pedal_before for w in windows]),
         pedal=stack([w.pedal for w in windows]),
         pedal_offset=stack([w.pedal_offset for w in windows]),
-        read_frame=torch.from_numpy(frames),
+        read_latent=torch.from_numpy(latents),
         read=torch.from_numpy(parts),
-        note_frame=torch.from_numpy(np.concatenate(written_frame)),
+        note_latent=torch.from_numpy(np.concatenate(written_latent)),
         note=torch.from_numpy(np.concatenate(written)),
         memory_start=torch.from_numpy(np.append(0, ends[:-1])),
         memory_column=torch.from_numpy(np.concatenate(column)),
@@ -175,15 +179,15 @@ def collate(windows: list[Window], noise: np.random.Generator | None = None) -> 
     )
 
 
-def misread(parts: IntArray, frames: IntArray, random: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """In half of the batches, drops some notes and shifts some velocities and durations to a neighbouring class."""
+def corrupt_notes(parts: IntArray, latents: IntArray, random: np.random.Generator) -> tuple[IntArray, IntArray]:
+    """Drops some notes and shifts some velocities and durations to a neighbouring class, in half of the batches."""
     if random.random() < 0.5:
-        return parts, frames
+        return parts, latents
     kept = random.random(len(parts)) >= random.uniform(0, 0.15)
-    parts, frames = parts[kept].copy(), frames[kept]
+    parts, latents = parts[kept].copy(), latents[kept]
     moved = parts[:, 3] < UNKNOWN_VELOCITY
     parts[:, 3] = np.where(
         moved, np.clip(parts[:, 3] + random.integers(-1, 2, len(parts)), 0, UNKNOWN_VELOCITY - 1), parts[:, 3]
     )
     parts[:, 4] = np.clip(parts[:, 4] + random.integers(-1, 2, len(parts)), 0, DURATIONS - 1)
-    return parts, frames
+    return parts, latents

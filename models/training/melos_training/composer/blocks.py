@@ -11,33 +11,33 @@ LAYERS = 6
 HEADS = 4
 HEAD_WIDTH = WIDTH // HEADS
 WINDOW = 128
-"""Number of latents that a position attends to, including itself: 10.9 s. The memory covers what is further back."""
+"""Number of latents that a position attends to, including itself: 10.9 s. Only the memory reaches further back."""
 ROPE_BASE = 10_000.0
 EMBEDDING_SCALE = 0.3
 
 
 def rotary(positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [positions, 64] of absolute positions; the halves of a head are the pairs."""
+    """Returns cosines and sines [positions, 64]; the pairs that are rotated span the two halves of a head."""
     rates = ROPE_BASE ** (-torch.arange(HEAD_WIDTH // 2, dtype=torch.float64, device=positions.device) * 2 / HEAD_WIDTH)
     angles = positions.double()[:, None] * torch.cat([rates, rates])
     return angles.cos().float(), angles.sin().float()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding of x [..., positions, 64]."""
+    """Applies the rotary position embedding to x [..., positions, 64]."""
     first, second = x.chunk(2, -1)
     return x * cos + torch.cat([-second, first], -1) * sin
 
 
-def band(length: int, device: torch.device) -> Tensor:
-    """Additive mask [length, length] that hides everything but the past within the window."""
+def window_mask(length: int, device: torch.device) -> Tensor:
+    """Returns the additive mask [length, length] that hides the future and what precedes the window."""
     position = torch.arange(length, device=device)
     distance = position[:, None] - position
     return torch.zeros(length, length, device=device).masked_fill((distance < 0) | (distance >= WINDOW), float("-inf"))
 
 
 def embedding(count: int, width: int) -> nn.Embedding:
-    """An embedding with small initial values."""
+    """Creates an embedding with small initial values."""
     table = nn.Embedding(count, width)
     nn.init.normal_(table.weight, std=EMBEDDING_SCALE)
     return table
@@ -84,13 +84,13 @@ class Layer(nn.Module):
         nn.init.zeros_(self.mix.weight)
 
     def heads(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rotated query, rotated key, and value of x [batch, positions, 256], each [batch, 4, positions, 64]."""
+        """Maps x [batch, positions, 256] to rotated query, rotated key, and value, each [batch, 4, positions, 64]."""
         batch, length, _ = x.shape
         query, key, value = self.qkv(self.norm(x)).view(batch, length, 3, HEADS, HEAD_WIDTH).permute(2, 0, 3, 1, 4)
         return rotate(query, cos, sin), rotate(key, cos, sin), value
 
-    def close(self, x: Tensor, attended: Tensor) -> Tensor:
-        """Residuals after attention, given its result [batch, 4, positions, 64]."""
+    def add_residuals(self, x: Tensor, attended: Tensor) -> Tensor:
+        """Adds the result of attention [batch, 4, positions, 64] to x, and applies the feed-forward block."""
         batch, _, length, _ = attended.shape
         return self.feed(x + self.mix(attended.transpose(1, 2).reshape(batch, length, WIDTH)))
 
@@ -101,7 +101,7 @@ class Layer(nn.Module):
             query, key = query.to(value.dtype), key.to(value.dtype)
             scores = query @ key.transpose(2, 3) * HEAD_WIDTH**-0.5 + mask.to(value.dtype)
             attended = torch.softmax(scores, 3) @ value
-        return self.close(x, attended)
+        return self.add_residuals(x, attended)
 
 
 class NoteSum(nn.Module):

@@ -1,14 +1,14 @@
 """The composer's conditions for each latent, and their layout.
 
-`frame` conditions [66] apply to the whole frame, `fine` ones [8, 32] to each offset within it. Every group has a mask
-among the latent conditions: 1 where known, 0 where unspecified; its values are then 0.
+`coarse` conditions [66] (the port `frame`) apply to a whole latent, `fine` ones [8, 32] to each offset within it. Every
+group has a mask among the coarse conditions: 1 if known, 0 if unspecified, in which case its values are 0, too.
 """
 
 import numpy as np
 
 from .layout import OFFSETS, FloatArray
 
-FRAME_GROUPS = {
+COARSE_GROUPS = {
     "emotion": 8,
     "affect": 2,
     "tempo": 1,
@@ -22,14 +22,14 @@ FRAME_GROUPS = {
     "recall": 1,
     "next": 26,
 }
-"""Groups of latent conditions and their widths. `recall` is the similarity to the recalled bar; `next` is the next
-chord: pitch classes, bass, exp(−beats until then) and exp(−beats / 4)."""
+"""Groups of coarse conditions and their widths. `recall` is the similarity to the recalled bar; `next` is the next
+chord: pitch classes, bass, exp(−b) and exp(−b / 4), where b is the number of beats until it begins."""
 
 FINE_GROUPS = {"chord": 12, "bass": 12, "beat": 8}
-"""Groups of the conditions of each offset: pitch classes, bass, harmonics 1 to 4 of the beat's phase."""
+"""Groups of fine conditions and their widths: pitch classes, bass, harmonics 1 to 4 of the beat's phase."""
 
-GROUPS = (*FRAME_GROUPS, *FINE_GROUPS)
-VALUES = sum(FRAME_GROUPS.values())
+GROUPS = (*COARSE_GROUPS, *FINE_GROUPS)
+VALUES = sum(COARSE_GROUPS.values())
 WIDTH = VALUES + len(GROUPS)
 FINE_WIDTH = sum(FINE_GROUPS.values())
 
@@ -50,8 +50,9 @@ DROP = {
     "bass": 0.25,
     "beat": 0.15,
 }
-"""How often training drops a group."""
+"""Probability that training drops a group."""
 DROP_ALL = 0.12
+"""Probability that training drops all groups."""
 
 
 def _slices(groups: dict[str, int]) -> dict[str, slice]:
@@ -59,69 +60,72 @@ def _slices(groups: dict[str, int]) -> dict[str, slice]:
     return {name: slice(int(end) - width, int(end)) for (name, width), end in zip(groups.items(), ends)}
 
 
-FRAME_SLICES = _slices(FRAME_GROUPS)
+COARSE_SLICES = _slices(COARSE_GROUPS)
 FINE_SLICES = _slices(FINE_GROUPS)
 MASKS = {name: VALUES + index for index, name in enumerate(GROUPS)}
 
 
 def harmonics(phase: FloatArray, orders: tuple[int, ...]) -> FloatArray:
-    """Cosine and sine of multiples of a phase in turns, [n, 2 · orders]."""
+    """Returns cosine and sine of multiples of a phase in turns, [n, 2 · orders]."""
     angles = 2 * np.pi * phase[:, None] * np.array(orders)
     return np.stack([np.cos(angles), np.sin(angles)], 2).reshape(len(phase), -1)
 
 
 def tempo(bpm: FloatArray) -> FloatArray:
-    """Scaled beats per minute."""
+    """Scales beats per minute."""
     return np.log2(np.clip(bpm, 25, 300) / 120)
 
 
 def density(notes_per_second: FloatArray) -> FloatArray:
-    """Scaled note onsets per second."""
+    """Scales note onsets per second."""
     return (np.log1p(notes_per_second) - 1.8) / 0.7
 
 
 def loudness(velocity: FloatArray) -> FloatArray:
-    """Scaled mean velocity."""
+    """Scales a mean velocity."""
     return (velocity - 64) / 20
 
 
 def register(pitch: FloatArray) -> FloatArray:
-    """Scaled mean MIDI note number."""
+    """Scales a mean MIDI note number."""
     return (pitch - 60) / 12
 
 
 def length(log_seconds: FloatArray) -> FloatArray:
-    """Scaled mean natural logarithm of the seconds that keys are held."""
+    """Scales the mean natural logarithm of key-down times in seconds."""
     return (log_seconds - np.log(0.35)) / 0.8
 
 
 class Conditions:
     """The conditions of consecutive latents; initially unspecified."""
 
-    def __init__(self, frames: int) -> None:
-        self.frame: FloatArray = np.zeros((frames, WIDTH), np.float32)
-        self.fine: FloatArray = np.zeros((frames, OFFSETS, FINE_WIDTH), np.float32)
+    def __init__(self, latents: int) -> None:
+        self.coarse: FloatArray = np.zeros((latents, WIDTH), np.float32)
+        self.fine: FloatArray = np.zeros((latents, OFFSETS, FINE_WIDTH), np.float32)
 
     def set(self, group: str, values: FloatArray, known: np.ndarray | bool = True) -> None:
-        """Sets a group for all latents: values [latents, width], or [latents, 8, width] if fine; known [latents]."""
-        mask = np.broadcast_to(np.asarray(known, np.bool_), (len(self.frame),))
+        """Sets a group for all latents.
+
+        `values` are [latents, width], or [latents, 8, width] for a fine group; `known` is [latents].
+        """
+        mask = np.broadcast_to(np.asarray(known, np.bool_), (len(self.coarse),))
         if group in FINE_SLICES:
             self.fine[:, :, FINE_SLICES[group]] = np.where(mask[:, None, None], values, 0)
         else:
-            self.frame[:, FRAME_SLICES[group]] = np.where(mask[:, None], values.reshape(len(self.frame), -1), 0)
-        self.frame[:, MASKS[group]] = mask
+            self.coarse[:, COARSE_SLICES[group]] = np.where(mask[:, None], values.reshape(len(self.coarse), -1), 0)
+        self.coarse[:, MASKS[group]] = mask
 
     def free(self, group: str) -> None:
         """Makes a group unspecified."""
         if group in FINE_SLICES:
             self.fine[:, :, FINE_SLICES[group]] = 0
         else:
-            self.frame[:, FRAME_SLICES[group]] = 0
-        self.frame[:, MASKS[group]] = 0
+            self.coarse[:, COARSE_SLICES[group]] = 0
+        self.coarse[:, MASKS[group]] = 0
 
     def drop(self, random: np.random.Generator) -> None:
-        """Drops groups at random, as training does."""
-        everything = random.random() < DROP_ALL
+        """Drops groups at random, for training."""
+        drop_all = random.random() < DROP_ALL
         for group in GROUPS:
-            if everything or random.random() < DROP[group]:
+            if drop_all or random.random() < DROP[group]:
                 self.free(group)

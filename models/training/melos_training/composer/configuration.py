@@ -8,10 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Configuration:
-    """A training run."""
+    """The settings of a training run."""
 
     library: str
-    """The file written by `prepare`."""
+    """Path of the file written by `prepare`."""
     seed: int = 0
     frames: int = 256
     """Latents per window."""
@@ -21,11 +21,11 @@ class Configuration:
     """The learning rate: constant after `warm_up` steps, until the run is cooled down."""
     warm_up: int = 60
     weight_decay: float = 0.02
-    """The learning rate of the matrices trained by Muon."""
+    """Weight decay of the matrices trained by Muon."""
     half_life: int = 150
     """Half-life of the weight average, in steps."""
     bfloat16: bool = True
-    """Whether to multiply in bfloat16; much slower on a processor without instructions for it."""
+    """Whether to compute in bfloat16; much slower on a processor without bfloat16 instructions."""
     clip: float = 2.0
     """Maximum gradient norm; larger gradients are clipped."""
     importance: dict[str, float] = field(
@@ -38,12 +38,13 @@ class Configuration:
             "duration": 0.8,
         }
     )
-    """Weights of the parts of the likelihood."""
+    """Weights of the parts of the loss."""
     corpora: dict[str, float] = field(default_factory=lambda: {"pop909": 1.0, "giantmidi": 2.0, "mutopia": 1.0})
-    """Weight of a second of each corpus."""
+    """Weight of each corpus, per second of music."""
     evaluate_every: int = 100
     """Steps between evaluations on held-out music."""
     save_seconds: float = 180.0
+    """Seconds between checkpoints."""
 
     @classmethod
     def read(cls, path: Path) -> "Configuration":
@@ -52,7 +53,7 @@ class Configuration:
 
     @classmethod
     def of(cls, values: dict[str, Any], source: str) -> "Configuration":
-        """Builds a configuration from a table."""
+        """Creates a configuration from a table. Raises `ValueError`, naming `source`, for an unknown key."""
         known = {field.name for field in fields(cls)}
         for key in values:
             if key not in known:
@@ -60,5 +61,5 @@ class Configuration:
         return cls(**values)
 
     def table(self) -> dict[str, Any]:
-        """The configuration as a table."""
+        """Returns the configuration as a table."""
         return asdict(self)

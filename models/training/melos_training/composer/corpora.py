@@ -1,4 +1,4 @@
-"""The corpora: which pieces they hold, in which split, and how each is read."""
+"""Reads the corpora: their pieces, and the split of each piece."""
 
 import csv
 import hashlib
@@ -13,7 +13,7 @@ from . import midi
 from .layout import FloatArray
 from .midi import Performance
 
-QUALITIES = {
+CHORD_QUALITIES = {
     "maj": (0, 4, 7),
     "min": (0, 3, 7),
     "dim": (0, 3, 6),
@@ -34,12 +34,13 @@ NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 DEGREES = (0, 2, 4, 5, 7, 9, 11)
 SAME_SONG = {"018": "017"}
 """Two arrangements of the same song, which must be in the same split."""
-SHARED_RECORDING = re.compile(r"[_ ]([\w-]{11})(?:_cut|_midi|_a|_b|_(?:mov|no|part)_?\d+)*$")
+YOUTUBE_ID = re.compile(r"[_ ]([\w-]{11})(?:_cut|_midi|_a|_b|_(?:mov|no|part)_?\d+)*$")
+"""Matches the YouTube id of the recording in a file's name; parts of a recording share it."""
 
 
 @dataclass
 class Piece:
-    """A piece as read."""
+    """A piece as read from its corpus."""
 
     corpus: str
     name: str
@@ -47,13 +48,13 @@ class Piece:
     """train, valid or test."""
     performance: Performance
     beats: FloatArray
-    """[n, 3]: seconds, position in the bar (−1: unknown), beats per bar; n may be 0."""
+    """[n, 3]: seconds, position in the bar (−1 if unknown), beats per bar; n may be 0."""
     chords: FloatArray
-    """[n, 4]: start and end in seconds, pitch classes as bits, bass (−1: no chord); n may be 0."""
+    """[n, 4]: start and end in seconds, pitch classes as bits, bass (−1 if there is no chord); n may be 0."""
 
 
 def split_of(corpus: str, group: str) -> str:
-    """The split of a group of pieces that must stay together; the same as in `melos-corpus prepare`."""
+    """Returns the split of a group of pieces that must stay together, as `melos-corpus prepare` chooses it."""
     first = hashlib.sha256(f"{corpus}\0{group}\0".encode()).digest()[0]
     return "train" if first < 230 else "valid" if first < 243 else "test"
 
@@ -63,8 +64,8 @@ def identifier(text: str) -> str:
     return re.sub(r"[^0-9A-Za-z]+", "_", text).strip("_")
 
 
-def chord(label: str) -> tuple[int, int]:
-    """Pitch classes as bits, and the bass, of a label such as `Bb:min7/b3`; (0, −1) for `N`."""
+def parse_chord(label: str) -> tuple[int, int]:
+    """Parses a label such as `Bb:min7/b3` into pitch classes as bits, and the bass; (0, −1) for `N`."""
     if label == "N":
         return 0, -1
     body, _, bass = label.partition("/")
@@ -73,11 +74,11 @@ def chord(label: str) -> tuple[int, int]:
     lowest = root
     if bass:
         lowest += DEGREES[int(bass.lstrip("b#")) - 1] + bass.count("#") - bass.count("b")
-    return sum(1 << (root + interval) % 12 for interval in QUALITIES[quality]), lowest % 12
+    return sum(1 << (root + interval) % 12 for interval in CHORD_QUALITIES[quality]), lowest % 12
 
 
 def pop909_beats(path: Path) -> FloatArray:
-    """Beats of `beat_midi.txt`; in triple time, its half bars are the actual bars."""
+    """Reads the beats of `beat_midi.txt`; in triple time, its half bars are the actual bars."""
     rows = np.loadtxt(path, ndmin=2)
     downbeats = np.flatnonzero(rows[:, 2] > 0.5)
     gaps = np.diff(downbeats)
@@ -92,20 +93,20 @@ def pop909_beats(path: Path) -> FloatArray:
 
 
 def pop909(root: Path) -> Iterator[Piece]:
-    """`POP909/<id>/<id>.mid` with beats and chords beside it."""
+    """Reads `POP909/<id>/<id>.mid`, and the beats and chords beside it."""
     for folder in sorted(path for path in (root / "POP909").iterdir() if path.is_dir()):
         score = midi.read(folder / f"{folder.name}.mid")
         rows = [line.split("\t") for line in (folder / "chord_midi.txt").read_text().splitlines() if line.strip()]
-        chords = np.array([(float(start), float(end), *chord(label.strip())) for start, end, label in rows])
+        chords = np.array([(float(start), float(end), *parse_chord(label.strip())) for start, end, label in rows])
         group = SAME_SONG.get(folder.name, folder.name)
         beats = pop909_beats(folder / "beat_midi.txt")
         yield Piece("pop909", folder.name, split_of("pop909", group), score.performance, beats, chords.reshape(-1, 4))
 
 
 def giantmidi(root: Path) -> Iterator[Piece]:
-    """Transcribed recordings; parts of one recording stay together."""
+    """Reads transcribed recordings; parts of one recording are in the same split."""
     for path in sorted(root.rglob("*.mid")):
-        match = SHARED_RECORDING.search(path.stem)
+        match = YOUTUBE_ID.search(path.stem)
         group = match.group(1) if match else path.stem
         performance = midi.read(path).performance
         nothing = np.zeros((0, 3)), np.zeros((0, 4))
@@ -113,7 +114,7 @@ def giantmidi(root: Path) -> Iterator[Piece]:
 
 
 def mutopia(root: Path) -> Iterator[Piece]:
-    """Scores, except those that LilyPond could not render without errors."""
+    """Reads scores, except those that LilyPond could not render without errors."""
     with (root / "licences.tsv").open(newline="") as table:
         rows = {Path(row["file"]).name: row for row in csv.DictReader(table, delimiter="\t")}
     for path in sorted((root / "midi").glob("*.mid*")):

@@ -1,4 +1,4 @@
-"""Compares what the composer writes under the plans of held-out songs with the songs themselves."""
+"""Compares held-out songs with what the composer plays from their plans."""
 
 import json
 from dataclasses import asdict, replace
@@ -11,7 +11,7 @@ import torch
 
 from ..evaluation.memory import melody, runs
 from . import mood
-from .batches import collate, cut_conditions, held_out, without_conditions
+from .batches import collate, held_out, keep_conditions, without_conditions
 from .conditions import GROUPS
 from .excerpts import OTHER_POSITION, Excerpt, choose_excerpts, leave_free, load_average, play, recall
 from .features import recalled_alike
@@ -26,62 +26,62 @@ from .sampling import Sampling
 from .training import nats_per_note
 
 TEMPERATURES = (0.2, 0.6, 1.0, 1.4, 2.0)
-SWEEP = 24
-"""Excerpts per setting in a sweep."""
-LONG_SECONDS = 100.0
-LONG = 16
+SWEEP_EXCERPTS = 24
+"""Excerpts per setting when settings are compared."""
+RECALL_SECONDS = 100.0
+RECALL_EXCERPTS = 16
 RECALLS: tuple[float | None, ...] = (None, 0.2, 0.6, 1.0)
 TOUCH = ("length", "pedalling")
 """Conditions that a host may leave unspecified."""
 NOT_MOOD = ("density", "loudness", "register", "length", "pedalling", "recall", "phrase")
 """Conditions left unspecified to evaluate the effect of the mood alone."""
-FARTHEST = 4.0
-"""Clipping limit of features, in standard deviations."""
-RUNS = (8, 10, 12)
+CLIP = 4.0
+"""Limit to which features are clipped, in standard deviations."""
+PASSAGE_LENGTHS = (8, 10, 12)
 """Lengths, in intervals, of the top-line passages searched for in the training songs."""
 LIKELIHOOD_WINDOWS = 48
 
 Rows = list[dict[str, float]]
 
 
-def likelihoods(net: Composer, library: Library, frames: int = 256) -> dict[str, dict[str, float]]:
-    """Nats per note on held-out music, without some of the conditions."""
-    windows = held_out(library, "valid", "pop909", frames, LIKELIHOOD_WINDOWS)
+def likelihoods(net: Composer, library: Library, latents: int = 256) -> dict[str, dict[str, float]]:
+    """Measures the nats per note on held-out music, with all conditions and without some of them."""
+    windows = held_out(library, "valid", "pop909", latents, LIKELIHOOD_WINDOWS)
     harmony = ("chord", "bass", "next")
     metre = ("beat", "bar", "tempo", "phrase")
     variants = {
         "all conditions": windows,
         "no conditions, no memory": [without_conditions(w) for w in windows],
-        "no conditions": [cut_conditions(w) for w in windows],
+        "no conditions": [keep_conditions(w) for w in windows],
         "no memory": [replace(w, memory=w.memory.without(np.arange(5))) for w in windows],
         "no recall": [replace(w, memory=w.memory.without(np.array([4]))) for w in windows],
-        "without harmony": [cut_conditions(w, tuple(g for g in GROUPS if g not in harmony)) for w in windows],
-        "without metre": [cut_conditions(w, tuple(g for g in GROUPS if g not in metre)) for w in windows],
+        "without harmony": [keep_conditions(w, tuple(g for g in GROUPS if g not in harmony)) for w in windows],
+        "without metre": [keep_conditions(w, tuple(g for g in GROUPS if g not in metre)) for w in windows],
     }
     for group in GROUPS:
-        variants[f"without {group}"] = [cut_conditions(w, tuple(g for g in GROUPS if g != group)) for w in windows]
-    found = {name: nats_per_note(net, collate(chosen)) for name, chosen in variants.items()}
+        variants[f"without {group}"] = [keep_conditions(w, tuple(g for g in GROUPS if g != group)) for w in windows]
+    nats = {name: nats_per_note(net, collate(variant)) for name, variant in variants.items()}
     for corpus in ("giantmidi", "mutopia"):
-        found[corpus] = nats_per_note(net, collate(held_out(library, "valid", corpus, frames, 12)))
-    return found
+        nats[corpus] = nats_per_note(net, collate(held_out(library, "valid", corpus, latents, 12)))
+    return nats
 
 
 def summary(rows: Rows) -> dict[str, tuple[float, float]]:
-    """Mean and standard deviation of each feature."""
+    """Returns the mean and standard deviation of each feature."""
     table = {name: np.array([row.get(name, np.nan) for row in rows]) for name in rows[0]}
     return {name: (float(np.nanmean(values)), float(np.nanstd(values))) for name, values in table.items()}
 
 
 def frechet(one: Rows, other: Rows, scale: Rows) -> float:
-    """Fréchet distance between two sets of excerpts over all features, in standard deviations of `scale`."""
+    """Returns the Fréchet distance between two sets of excerpts, with features in standard deviations of `scale`."""
     names = list(scale[0])
     spread = np.array([[row.get(name, np.nan) for name in names] for row in scale])
     means, deviations = np.nanmean(spread, 0), np.maximum(np.nanstd(spread, 0), 1e-6)
 
     def standard(rows: Rows) -> FloatArray:
         values = (np.array([[row.get(name, np.nan) for name in names] for row in rows]) - means) / deviations
-        # Shares that are always nearly 1 in real music would otherwise dominate.
-        return np.clip(np.nan_to_num(values), -FARTHEST, FARTHEST)
+        # Otherwise, features that are almost constant in real music would dominate.
+        return np.clip(np.nan_to_num(values), -CLIP, CLIP)
 
     a, b = standard(one), standard(other)
     covariances = np.cov(a.T), np.cov(b.T)
@@ -92,11 +92,11 @@ def frechet(one: Rows, other: Rows, scale: Rows) -> float:
 
 
 def copied(library: Library, performances: list[Performance]) -> dict[str, float]:
-    """Share of top-line passages, by length, whose intervals also occur in a training song."""
+    """Returns the share of top-line passages, by length, whose intervals also occur in a training song."""
     training = [_steps(song.performance) for song in library.split("train")]
     written = [_steps(performance) for performance in performances]
     shares = {}
-    for length in RUNS:
+    for length in PASSAGE_LENGTHS:
         known = np.unique(np.concatenate([runs(steps, length) for steps in training]))
         found = np.concatenate([runs(steps, length) for steps in written])
         shares[str(length)] = float(np.isin(found, known).mean())
@@ -104,12 +104,12 @@ def copied(library: Library, performances: list[Performance]) -> dict[str, float
 
 
 def _steps(performance: Performance) -> IntArray:
-    """The intervals of the top line."""
+    """Returns the intervals of the top line."""
     return np.diff(melody(np.stack([performance.onset, performance.pitch], 1)))
 
 
-def heard_mood(library: Library, performance: Performance) -> FloatArray:
-    """Valence and arousal of an excerpt, labelled like the training music."""
+def estimate_mood(library: Library, performance: Performance) -> FloatArray:
+    """Returns valence and arousal of an excerpt, labelled like the training music."""
     features, _ = mood.measure(performance, False)
     middle = features[8 : max(9, len(features) - 8)]
     known = middle[~np.isnan(middle[:, mood.INDEX["density"]])]
@@ -117,18 +117,18 @@ def heard_mood(library: Library, performance: Performance) -> FloatArray:
 
 
 def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, Any]:
-    """Measured moods when only a mood is requested, and density, loudness, register and touch are unspecified."""
+    """Measures the moods of performances for which only a mood, chords and metre are specified."""
 
-    def ask(number: int, plan: Plan) -> None:
+    def request_mood(index: int, plan: Plan) -> None:
         leave_free(*NOT_MOOD)(plan)
-        frames = len(plan.conditions.frame)
-        plan.conditions.set("emotion", np.tile(np.eye(len(EMOTIONS))[number], (frames, 1)))
-        plan.conditions.set("affect", np.tile(ANCHORS[number], (frames, 1)))
+        latents = len(plan.conditions.coarse)
+        plan.conditions.set("emotion", np.tile(np.eye(len(EMOTIONS))[index], (latents, 1)))
+        plan.conditions.set("affect", np.tile(ANCHORS[index], (latents, 1)))
 
     estimated, features = {}, {}
-    for number, emotion in enumerate(EMOTIONS):
-        performances = play(net, library, chosen, Sampling(), change=partial(ask, number))
-        estimated[emotion] = np.nanmean([heard_mood(library, p) for p in performances], 0)
+    for index, emotion in enumerate(EMOTIONS):
+        performances = play(net, library, chosen, Sampling(), change=partial(request_mood, index))
+        estimated[emotion] = np.nanmean([estimate_mood(library, p) for p in performances], 0)
         features[emotion] = summary([e.measure(p) for e, p in zip(chosen, performances)])
     table = np.array(list(estimated.values()))
     correlations = [float(np.corrcoef(ANCHORS[:, axis], table[:, axis])[0, 1]) for axis in range(2)]
@@ -142,16 +142,16 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
 
 
 def adherence(chosen: list[Excerpt], library: Library, performances: list[Performance]) -> dict[str, float]:
-    """Correlations between requested and played values, over excerpts."""
+    """Returns the correlations between requested and played values over excerpts."""
     requested, played = [], []
-    for each, performance in zip(chosen, performances):
-        plan = Plan.of(each.song, each.view, library.labeller)
+    for excerpt, performance in zip(chosen, performances):
+        plan = Plan.of(excerpt.song, excerpt.view, library.labeller)
         middle = slice(round(4 / LATENT_SECONDS), round(40 / LATENT_SECONDS))
         density = np.expm1(plan.requested("density")[middle] * 0.7 + 1.8)
         loudness, register = plan.requested("loudness")[middle] * 20 + 64, plan.requested("register")[middle] * 12 + 60
         length = plan.requested("length")[middle]
         requested.append([np.nanmean(values) for values in (density, loudness, register, length)])
-        row = each.measure(performance)
+        row = excerpt.measure(performance)
         played.append([row["notes/s"], row["velocity"], row["pitch"], row["key down, s"]])
     names = ("density", "loudness", "register", "length")
     a, b = np.array(requested), np.array(played)
@@ -162,10 +162,11 @@ def adherence(chosen: list[Excerpt], library: Library, performances: list[Perfor
 def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, count: int | None = None) -> None:
     """Evaluates a checkpoint; writes `evaluation.json` after each part, then `evaluation.md` and plots, to `out`.
 
-    `count` is the maximum number of excerpts of each kind, for a quick look.
+    `count` is the maximum number of excerpts of each kind.
     """
     library, net = load(library_path), load_average(checkpoint)
-    chosen, few = choose_excerpts(library, count=count), choose_excerpts(library, count=min(count or SWEEP, SWEEP))
+    chosen = choose_excerpts(library, count=count)
+    subset = chosen[:SWEEP_EXCERPTS]
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     report: dict[str, Any] = {
         "checkpoint": {name: saved[name] for name in ("step", "frames", "seconds", "processor_seconds")},
@@ -175,12 +176,12 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
     }
     out.mkdir(parents=True, exist_ok=True)
 
-    def keep(name: str, value: Any) -> None:
+    def store(name: str, value: Any) -> None:
         report[name] = value
         (out / "evaluation.json").write_text(json.dumps(report, indent=1))
         print(f"{name}: measured", flush=True)
 
-    keep("likelihood", likelihoods(net, library))
+    store("likelihood", likelihoods(net, library))
     columns: dict[str, Rows] = {
         "real": [e.measure(e.performance()) for e in chosen],
         "real, elsewhere": [e.measure(e.performance()) for e in choose_excerpts(library, OTHER_POSITION, count=count)],
@@ -189,39 +190,39 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
     def add(name: str, excerpts: list[Excerpt], sampling: Sampling, **options: Any) -> list[Performance]:
         performances = play(net, library, excerpts, sampling, seed, **options)
         columns[name] = [row for e, p in zip(excerpts, performances) if (row := e.measure(p))]
-        keep("columns", {name: summary(rows) for name, rows in columns.items()})
+        store("columns", {name: summary(rows) for name, rows in columns.items()})
         return performances
 
     written = add("written", chosen, Sampling())
     add("touch free", chosen, Sampling(), change=leave_free(*TOUCH))
-    add("as trained", few, Sampling(harmony=1, time=1, top_p=1, servo=0))
-    add("guided 1.3", few, Sampling(guidance=1.3))
-    add("no memory", few, Sampling(), forgetful=True)
+    add("as trained", subset, Sampling(harmony=1, time=1, top_p=1, servo=0))
+    add("guided 1.3", subset, Sampling(guidance=1.3))
+    add("no memory", subset, Sampling(), without_memory=True)
     for value in TEMPERATURES:
-        add(f"T {value}", few, Sampling.of(value), change=leave_free(*TOUCH))
+        add(f"T {value}", subset, Sampling.of(value), change=leave_free(*TOUCH))
     real = columns["real"]
     whole = {name: rows for name, rows in columns.items() if len(rows) == len(chosen)}
-    keep("frechet", {name: frechet(real, rows, real) for name, rows in whole.items()})
-    keep("adherence", adherence(chosen, library, written))
+    store("frechet", {name: frechet(real, rows, real) for name, rows in whole.items()})
+    store("adherence", adherence(chosen, library, written))
     songs = [e.performance() for e in chosen]
-    keep("copied", {"written": copied(library, written), "held-out songs": copied(library, songs)})
-    keep("recall", recalls(net, library, min(count or LONG, LONG), seed))
-    keep("moods", moods(net, library, few))
+    store("copied", {"written": copied(library, written), "held-out songs": copied(library, songs)})
+    store("recall", recalls(net, library, min(count or RECALL_EXCERPTS, RECALL_EXCERPTS), seed))
+    store("moods", moods(net, library, subset))
     document(report, out)
 
 
 def recalls(net: Composer, library: Library, count: int, seed: int) -> dict[str, float]:
-    """Mean similarity of bars to the bars they recall, by requested similarity."""
-    chosen = choose_excerpts(library, 0.1, LONG_SECONDS, count)
+    """Returns the mean similarity of bars to the bars they recall, by requested similarity."""
+    chosen = choose_excerpts(library, 0.1, RECALL_SECONDS, count)
     found = {}
     for strength in RECALLS:
         performances = play(net, library, chosen, Sampling(), seed, recall(strength))
-        found["never" if strength is None else str(strength)] = _recalled(chosen, performances)
-    found["as in the song"] = _recalled(chosen, play(net, library, chosen, Sampling(), seed))
-    found["the song"] = _recalled(chosen, [e.performance() for e in chosen])
+        found["never" if strength is None else str(strength)] = _mean_similarity(chosen, performances)
+    found["as in the song"] = _mean_similarity(chosen, play(net, library, chosen, Sampling(), seed))
+    found["the song"] = _mean_similarity(chosen, [e.performance() for e in chosen])
     return found
 
 
-def _recalled(chosen: list[Excerpt], performances: list[Performance]) -> float:
+def _mean_similarity(chosen: list[Excerpt], performances: list[Performance]) -> float:
     values = [recalled_alike(p, e.setting.grid, e.song.form) for e, p in zip(chosen, performances)]
     return float(np.nanmean(values))

@@ -20,31 +20,31 @@ from .view import View
 SECONDS = 41.0
 """Length of an excerpt; the first four seconds, and everything after forty, are not measured."""
 POSITION, OTHER_POSITION = 0.25, 0.75
-"""Relative position of an excerpt within its song, and of another for comparing real music with itself."""
-ROWS = 27
-"""Excerpts played in one batch."""
+"""Relative position of an excerpt within its song, and of a second one, to compare real music with itself."""
+MAX_ROWS = 27
+"""Maximum number of excerpts played in one batch."""
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A passage of a song that has chords, beats and pedal."""
+    """A passage of a song with chords, beats and pedal."""
 
     song: Song
     view: View
 
     @property
     def setting(self) -> Setting:
-        """The plan's beats and chords."""
+        """The beats and chords of the plan."""
         return Setting.of(self.song, self.view)
 
     def performance(self) -> Performance:
-        """The song itself."""
-        start, seconds = self.view.start, self.view.frames * LATENT_SECONDS
+        """Returns the passage as it is in the song."""
+        start, seconds = self.view.start, self.view.latents * LATENT_SECONDS
         return excerpt(self.song.performance, start, start + seconds, start)
 
     def measure(self, performance: Performance) -> dict[str, float]:
-        """The features of a performance in this setting."""
-        return features(performance, self.setting, 4.0, self.view.frames * LATENT_SECONDS - 1.0)
+        """Returns the features of a performance in this setting."""
+        return features(performance, self.setting, 4.0, self.view.latents * LATENT_SECONDS - 1.0)
 
 
 def load_average(path: Path) -> Composer:
@@ -58,13 +58,13 @@ def load_average(path: Path) -> Composer:
 def choose_excerpts(
     library: Library, position: float = POSITION, seconds: float = SECONDS, count: int | None = None
 ) -> list[Excerpt]:
-    """One excerpt of each held-out song that is long enough, at most `count`."""
+    """Returns at most `count` excerpts, one of each held-out song that is long enough and has chords and pedal."""
     chosen = []
     for song in (song for split in ("valid", "test") for song in library.split(split)):
         spare = song.end - song.start - seconds
         if len(song.chords) and len(song.performance.pedal_times) and spare > 8:
             start = song.start + position * spare
-            view = View(start=start, frames=int(np.ceil(seconds / LATENT_SECONDS)), reach=4.0, fresh=True)
+            view = View(start=start, latents=int(np.ceil(seconds / LATENT_SECONDS)), reach=4.0, fresh=True)
             chosen.append(Excerpt(song, view))
     return chosen[:count]
 
@@ -76,24 +76,24 @@ def play(
     sampling: Sampling,
     seed: int = 0,
     change: Callable[[Plan], None] | None = None,
-    forgetful: bool = False,
+    without_memory: bool = False,
 ) -> list[Performance]:
-    """Plays the plans of excerpts; `change` may modify the plans."""
+    """Plays the plans of excerpts; `change` may modify each plan first."""
     performances = []
-    for first in range(0, len(chosen), ROWS):
-        plans = [Plan.of(e.song, e.view, library.labeller) for e in chosen[first : first + ROWS]]
+    for first in range(0, len(chosen), MAX_ROWS):
+        plans = [Plan.of(e.song, e.view, library.labeller) for e in chosen[first : first + MAX_ROWS]]
         for plan in plans:
             if change:
                 change(plan)
         stepper = Stepper.of(net, len(plans) * (1 if sampling.guidance == 1 else 2))
         player = Player(stepper, plans, sampling, seed + first)
-        player.forgetful = forgetful
+        player.without_memory = without_memory
         performances += player.play()
     return performances
 
 
 def leave_free(*groups: str) -> Callable[[Plan], None]:
-    """Returns a function that makes groups of a plan's conditions unspecified."""
+    """Returns a function that makes these groups of a plan's conditions unspecified."""
 
     def change(plan: Plan) -> None:
         for group in groups:
@@ -103,14 +103,14 @@ def leave_free(*groups: str) -> Callable[[Plan], None]:
 
 
 def recall(strength: float | None) -> Callable[[Plan], None]:
-    """Returns a function that sets the similarity of a plan's recalled bars, or disables recall."""
+    """Returns a function that sets the requested similarity to recalled bars, or disables recall if `None`."""
 
     def change(plan: Plan) -> None:
         if strength is None:
             plan.conditions.free("recall")
             plan.form = replace(plan.form, source=np.full_like(plan.form.source, -1))
         else:
-            known = plan.requested("recall") == plan.requested("recall")
+            known = ~np.isnan(plan.requested("recall"))
             plan.conditions.set("recall", np.full(len(known), strength), known)
 
     return change

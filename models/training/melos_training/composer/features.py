@@ -1,4 +1,4 @@
-"""Features of performances: notes, rhythm, melodic lines, harmony and repetition."""
+"""Measures features of performances: notes, rhythm, melodic lines, harmony and repetition."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,20 @@ from .view import View
 GROUP = 0.05
 """Seconds within which onsets count as simultaneous."""
 LOW = 55
-"""Notes below this one are the left hand's."""
-FEWEST = 12
+"""Notes below this one count as low."""
+MIN_NOTES = 12
 LAGS = (1, 2, 4, 8)
+"""Distances in bars at which bars are compared."""
 CHANCE_LAGS = (3, 5, 7)
 """Distances in bars at which similarity is due to chance, because pop phrases do not have these lengths."""
 CELLS = 4
 """Divisions of a beat when bars are compared."""
 CHROMA_STEP = 0.5
+"""Length of a chroma frame in seconds."""
 ROLL_STEP = 0.125
-LONGEST = 4.0
+"""Time step of the roll in seconds."""
+MAX_LENGTH = 4.0
+"""Note lengths are limited to this many seconds."""
 
 
 @dataclass
@@ -38,20 +42,20 @@ class Setting:
 
     @classmethod
     def of(cls, song: Song, view: View) -> "Setting":
-        """The setting of a window of a song with beats and chords."""
+        """Returns the setting of a window of a song. Raises `ValueError` if the song has no beats or no chords."""
         if not len(song.chords) or not len(song.beats):
             raise ValueError(f"{song.name}: has no beats or no chords")
         starts = song.chords[:, 0] * view.ratio - view.start
         return cls(BeatGrid.of(song, view), starts, song.chords[:, 2].astype(int), song.chords[:, 3].astype(int))
 
     def chord(self, seconds: FloatArray) -> tuple[IntArray, IntArray]:
-        """Pitch classes as bits, and bass (−1: none), slightly after the given times."""
+        """Returns pitch classes as bits and bass (−1 if none), slightly after the given times."""
         index = np.clip(np.searchsorted(self.chord_start, seconds + 0.02, "right") - 1, 0, len(self.chord_start) - 1)
         return self.chord_bits[index], self.chord_bass[index]
 
 
 def excerpt(performance: Performance, start: float, end: float, shift: float = 0.0) -> Performance:
-    """The notes that begin between two times, `shift` seconds earlier."""
+    """Returns the notes that begin between two times, moved `shift` seconds earlier."""
     here = (performance.onset >= start) & (performance.onset < end)
     return Performance(
         performance.onset[here] - shift,
@@ -65,34 +69,34 @@ def excerpt(performance: Performance, start: float, end: float, shift: float = 0
 
 
 def entropy(counts: FloatArray) -> float:
-    """Entropy in bits."""
+    """Returns the entropy of counts in bits."""
     share = counts[counts > 0] / counts.sum()
     return float(-(share * np.log2(share)).sum())
 
 
 def features(performance: Performance, setting: Setting, start: float = 4.0, end: float = 40.0) -> dict[str, float]:
-    """All features of the notes that begin from `start` to `end` seconds; empty if there are too few."""
+    """Returns all features of the notes that begin between `start` and `end` seconds; empty with too few notes."""
     part = excerpt(performance, start, end)
-    if len(part.onset) < FEWEST:
+    if len(part.onset) < MIN_NOTES:
         return {}
     return {
         **_notes(part, end - start),
         **_rhythm(part, setting, start, end),
         **_lines(part),
         **_harmony(part, setting, start, end),
-        **_returns(part, setting, start, end),
+        **_repetition(part, setting, start, end),
     }
 
 
 def _groups(part: Performance) -> IntArray:
-    """The group of each note."""
+    """Returns the index of each note's group."""
     return np.concatenate([[0], np.cumsum(np.diff(part.onset) > GROUP)])
 
 
 def _notes(part: Performance, seconds: float) -> dict[str, float]:
     group = np.bincount(_groups(part))
-    held = np.clip(part.key_up - part.onset, 0, LONGEST)
-    sounding = np.clip(part.damped() - part.onset, 0, LONGEST)
+    held = np.clip(part.key_up - part.onset, 0, MAX_LENGTH)
+    sounding = np.clip(part.damped() - part.onset, 0, MAX_LENGTH)
     lifts = int((~part.pedal_down & (part.pedal_times > part.onset[0]) & (part.pedal_times < part.onset[-1])).sum())
     return {
         "notes/s": len(part.onset) / seconds,
@@ -133,7 +137,7 @@ def _rhythm(part: Performance, setting: Setting, start: float, end: float) -> di
 
 
 def _line(pitch: IntArray) -> tuple[float, float, float]:
-    """Shares of repeated notes, steps and leaps of more than a fifth."""
+    """Returns the shares of repeated notes, of steps, and of leaps of more than a fifth."""
     steps = np.abs(np.diff(pitch))
     if not len(steps):
         return np.nan, np.nan, np.nan
@@ -145,16 +149,16 @@ def _lines(part: Performance) -> dict[str, float]:
     tops = np.zeros(group[-1] + 1, int)
     np.maximum.at(tops, group, part.pitch)
     repeat, step, leap = _line(tops)
-    tune = part.pitch[part.voice == 1]
-    tune_repeat, tune_step, tune_leap = _line(tune)
+    melody = part.pitch[part.voice == 1]
+    melody_repeat, melody_step, melody_leap = _line(melody)
     return {
         "top repeats": repeat,
         "top steps": step,
         "top leaps": leap,
         "melody share": float((part.voice == 1).mean()),
-        "melody repeats": tune_repeat,
-        "melody steps": tune_step,
-        "melody leaps": tune_leap,
+        "melody repeats": melody_repeat,
+        "melody steps": melody_step,
+        "melody leaps": melody_leap,
     }
 
 
@@ -188,7 +192,7 @@ def _harmony(part: Performance, setting: Setting, start: float, end: float) -> d
 
 
 def bars_alike(part: Performance, grid: BeatGrid, start: float, end: float) -> dict[str, float]:
-    """Mean cosine between the struck keys of bars some bars apart."""
+    """Returns the mean cosine similarity between the struck keys of bars, by their distance in bars."""
     length = grid.bar_length
     phase = grid.bar_phase(grid.beats(np.array([start])))[0]
     first = grid.beats(np.array([start]))[0] + (1 - phase) % 1 * length
@@ -213,25 +217,27 @@ def bars_alike(part: Performance, grid: BeatGrid, start: float, end: float) -> d
     return measured | {"bars alike by chance": float(np.mean(chance))}
 
 
-def _returns(part: Performance, setting: Setting, start: float, end: float) -> dict[str, float]:
+def _repetition(part: Performance, setting: Setting, start: float, end: float) -> dict[str, float]:
     roll = np.zeros((int((end - start) / ROLL_STEP), 128))
     roll[np.minimum(((part.onset - start) / ROLL_STEP).astype(int), len(roll) - 1), part.pitch] = 1
     soft = roll.copy()
     soft[1:] += 0.5 * roll[:-1]
     soft[:-1] += 0.5 * roll[1:]
-    likeness = []
+    similarity = []
     for lag in range(8, len(soft) // 2):
         later, earlier = soft[lag:], soft[:-lag]
-        likeness.append((later * earlier).sum() / np.sqrt((later**2).sum() * (earlier**2).sum() + 1e-9))
+        similarity.append((later * earlier).sum() / np.sqrt((later**2).sum() * (earlier**2).sum() + 1e-9))
     return {
-        "roll repeats": float(max(likeness) - np.median(likeness)),
+        "roll repeats": float(max(similarity) - np.median(similarity)),
         **bars_alike(part, setting.grid, start, end),
     }
 
 
 def recalled_alike(performance: Performance, grid: BeatGrid, form: Form) -> float:
-    """Mean cosine between bars and the bars that the form recalls for them, where both were played; bars three or more
-    back only."""
+    """Returns the mean cosine similarity between bars and the bars that they recall at least three bars back.
+
+    NaN if there are no such pairs.
+    """
     cells = round(grid.bar_length * CELLS)
     beats = grid.beats(performance.onset)
     bar = grid.bar(beats + 0.5 / CELLS)
@@ -244,9 +250,9 @@ def recalled_alike(performance: Performance, grid: BeatGrid, form: Form) -> floa
         roll[cell[fits], performance.pitch[here][fits]] = 1
         rolls[int(number)] = roll / max(float(np.linalg.norm(roll)), 1e-6)
     first = min(rolls, default=0) + 1
-    likeness = [
+    similarity = [
         float((roll * rolls[source]).sum())
         for number, roll in rolls.items()
         if first <= (source := int(form.source[number])) < number - 2 and source in rolls
     ]
-    return float(np.mean(likeness)) if likeness else np.nan
+    return float(np.mean(similarity)) if similarity else np.nan

@@ -1,6 +1,6 @@
 """The network for playback: small graphs of one step each, with explicit state.
 
-A batch has one row per performance, or two with classifier-free guidance: the requested conditions, then the reference.
+A batch has one row per performance; with classifier-free guidance, rows of the unconditional reference follow.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from .blocks import HEAD_WIDTH, HEADS, WINDOW, Layer
 from .network import Composer
 
 SLOTS = WINDOW + ROLLBACK
-"""Slots of the KV cache, a ring; at most the window minus one are visible, and the others allow rollbacks."""
+"""Slots of the KV cache, a ring; at most `WINDOW - 1` of them are visible, and the others allow rollbacks."""
 
 
-class FrameGraph(nn.Module):
-    """One step of the transformer: the decoder's base state, and the logits of the pedal action."""
+class TransformerGraph(nn.Module):
+    """Runs one step of the transformer; returns the decoder's base state and the logits of the pedal action."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class FrameGraph(nn.Module):
         self,
         notes: Tensor,
         memory: Tensor,
-        frame: Tensor,
+        coarse: Tensor,
         fine: Tensor,
         sounding: Tensor,
         melody: Tensor,
@@ -39,7 +39,7 @@ class FrameGraph(nn.Module):
         *rings: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         net = self.net
-        entered = net.enter(notes, memory @ net.memory.weight, frame, fine, sounding, melody, pedal)
+        entered = net.enter(notes, memory @ net.memory.weight, coarse, fine, sounding, melody, pedal)
         x = entered[:, None]
         keys, values = [], []
         for index, layer in enumerate(net.layers):
@@ -51,7 +51,7 @@ class FrameGraph(nn.Module):
             own = (query * key).sum(3, keepdim=True) * scale
             weights = torch.softmax(torch.cat([past, own], 3), 3)
             attended = weights[..., :SLOTS] @ past_values + weights[..., SLOTS:] * value
-            x = layer.close(x, attended)
+            x = layer.add_residuals(x, attended)
             keys.append(key)
             values.append(value)
         base = net.decide(entered, x[:, 0])
@@ -59,7 +59,7 @@ class FrameGraph(nn.Module):
 
 
 class PedalGraph(nn.Module):
-    """Given the pedal action: the logits of its offset, and the notes' base state."""
+    """Returns the logits of the pedal action's offset, and the base state of the notes."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class PedalGraph(nn.Module):
 
 
 class OffsetGraph(nn.Module):
-    """The offset of the next note, or the end of the latent. `first` is 1 if the latent has no note yet."""
+    """Predicts the offset of the next note, or the end of the latent. `first` is 1 if the latent has no note yet."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class OffsetGraph(nn.Module):
 
 
 class VoiceGraph(nn.Module):
-    """The voice, given the offset; `fine` [rows, 32] are the conditions there."""
+    """Predicts the voice, given the offset; `fine` [rows, 32] are the conditions at the offset."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class VoiceGraph(nn.Module):
 
 
 class KeyGraph(nn.Module):
-    """The key, given the voice."""
+    """Predicts the key, given the voice."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class KeyGraph(nn.Module):
 
 
 class VelocityGraph(nn.Module):
-    """The velocity, given the key."""
+    """Predicts the velocity, given the key."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class VelocityGraph(nn.Module):
 
 
 class DurationGraph(nn.Module):
-    """The duration, given the velocity."""
+    """Predicts the duration, given the velocity."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class DurationGraph(nn.Module):
 
 
 class NoteGraph(nn.Module):
-    """A note's embeddings: for the next latent, for the sum over the latent so far, and as the previous note."""
+    """Computes a note's embeddings: for the next latent, for the sum over the current latent, and as the last note."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -136,16 +136,16 @@ class NoteGraph(nn.Module):
 
 
 Module = Callable[..., Any]
-"""A graph in PyTorch or ONNX Runtime, from tensors to one or several tensors."""
+"""A graph in PyTorch or ONNX Runtime: a function from tensors to one or several tensors."""
 
 RING_SHAPE = (HEADS, SLOTS, HEAD_WIDTH)
-"""Shape of the keys, and of the values, of one row and layer."""
+"""Shape of the cached keys of one row and layer, and of the values."""
 
 
 def build(net: Composer) -> dict[str, nn.Module]:
-    """All graphs by name."""
+    """Builds all graphs, by name."""
     return {
-        "frame": FrameGraph(net),
+        "frame": TransformerGraph(net),
         "pedal": PedalGraph(net),
         "offset": OffsetGraph(net),
         "voice": VoiceGraph(net),

@@ -1,4 +1,4 @@
-"""The beats of a song, relative to a window."""
+"""The beats of a song in a window."""
 
 from typing import TYPE_CHECKING
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from .view import View
 
 TEMPO_REACH = 4
-"""Beats either side over which the tempo is averaged."""
+"""Beats on either side over which the tempo is averaged."""
 
 
 class BeatGrid:
     """Converts seconds from a window's start to beat numbers and back; extrapolates beyond both ends."""
 
-    def __init__(self, times: FloatArray, in_bar: FloatArray, bar_length: float, form: Form, half_beats: int) -> None:
+    def __init__(self, times: FloatArray, in_bar: FloatArray, bar_length: float, form: Form, per_beat: int) -> None:
         self.times = times
         self.in_bar = in_bar
         """Position of each beat in its bar; −1 if unknown."""
         self.bar_length = bar_length
         """Beats per bar."""
         self.form = form
-        self.per_beat = half_beats
-        """Beats counted per beat of the song: 1 or 2. The form uses the latter."""
+        self.per_beat = per_beat
+        """Beats of the grid per beat of the song: 1, or 2 at double time. The form counts beats of the song."""
 
     @classmethod
     def of(cls, song: "Song", view: "View") -> "BeatGrid":
-        """The beats of a song under a view."""
+        """Returns the beats of a song under a view."""
         times = song.beats[:, 0] * view.ratio - view.start
         position, bar_length = song.beats[:, 1], float(song.beats[0, 2])
         if view.doubled:
@@ -61,7 +61,7 @@ class BeatGrid:
         return np.where(beats > last, times[-1] + (beats - last) * (times[-1] - times[-2]), seconds)
 
     def bpm(self, beats: FloatArray) -> FloatArray:
-        """Tempo around beat numbers."""
+        """Returns the tempo around beat numbers."""
         last = len(self.times) - 1
         low = np.clip(np.floor(beats) - TEMPO_REACH, 0, last)
         high = np.clip(np.floor(beats) + TEMPO_REACH, 0, last)
@@ -70,17 +70,17 @@ class BeatGrid:
         return 60 * np.maximum(high - low, 1) / np.maximum(span, 1e-3)
 
     def bar_phase(self, beats: FloatArray) -> FloatArray:
-        """Position in the bar, 0..1."""
+        """Returns the position in the bar, 0..1."""
         whole = np.floor(beats).astype(np.int64)
         inside = np.clip(whole, 0, len(self.in_bar) - 1)
         return ((self.in_bar[inside] + whole - inside + beats - whole) / self.bar_length) % 1
 
     def bar(self, beats: FloatArray) -> IntArray:
-        """Index of the bar in the song's form; −1 before the first."""
+        """Returns the index of the bar in the song's form; −1 before the first bar."""
         return np.searchsorted(self.form.start * self.per_beat, beats + 1e-6, "right") - 1
 
     def phrase_phase(self, beats: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Position in the eight-bar phrase, 0..1, and where it is known."""
+        """Returns the position in the eight-bar phrase, 0..1, and whether it is known."""
         if not len(self.form.start):
             return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)
         bar = np.maximum(self.bar(beats), 0)
@@ -89,7 +89,7 @@ class BeatGrid:
         return position, (self.form.phrase[bar] >= 0) & (self.bar(beats) >= 0)
 
     def likeness(self, beats: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Similarity of each bar to the bar it recalls, 0..1, and where it recalls one."""
+        """Returns the similarity of each bar to the bar it recalls, 0..1, and whether it recalls one."""
         if not len(self.form.start):
             return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)
         bar = self.bar(beats)

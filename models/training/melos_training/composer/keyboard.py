@@ -1,4 +1,4 @@
-"""The state of keyboard and pedal while playing: which keys are down, and which strings the pedal sustains."""
+"""Tracks keyboard and pedal during a performance: which keys are down, and which strings the pedal sustains."""
 
 import numpy as np
 
@@ -15,12 +15,12 @@ from .layout import (
     IntArray,
     duration_seconds,
 )
-from .midi import LONGEST_SUSTAIN
+from .midi import MAX_SUSTAIN
 from .windows import DECAY
 
 NEVER = 10**9
 HELD = duration_seconds(np.arange(DURATIONS)) / LATENT_SECONDS
-"""Number of latents for which the key is held, by duration class."""
+"""Time for which a key is held, in latents, by duration class."""
 
 
 class Keyboard:
@@ -35,34 +35,34 @@ class Keyboard:
         self._up = np.zeros((rows, KEYS), np.int64)
         self._damped = np.zeros((rows, KEYS), np.int64)
 
-    def strike(self, rows: IntArray, frame: int, notes: IntArray) -> None:
-        """Strikes one key in each of `rows`: notes [rows, 5] are offset, voice, key, velocity, duration."""
+    def strike(self, rows: IntArray, latent: int, notes: IntArray) -> None:
+        """Strikes one key in each of `rows`; `notes` [rows, 5] are offset, voice, key, velocity, duration."""
         offset, voice, key, _, duration = notes.T
-        up = np.ceil(frame + offset / OFFSETS + HELD[duration]).astype(np.int64)
-        self._struck[rows, key] = frame + 1
-        self._up[rows, key] = np.maximum(up, frame + 1)
-        self._damped[rows, key] = up + round(LONGEST_SUSTAIN / LATENT_SECONDS)
+        up = np.ceil(latent + offset / OFFSETS + HELD[duration]).astype(np.int64)
+        self._struck[rows, key] = latent + 1
+        self._up[rows, key] = np.maximum(up, latent + 1)
+        self._damped[rows, key] = up + round(MAX_SUSTAIN / LATENT_SECONDS)
         self.melody[rows] = np.where(voice == MELODY, key, self.melody[rows])
 
-    def step_on_pedal(self, frame: int, pedal: IntArray) -> None:
-        """Applies a latent's pedal actions, one per row; lifting the pedal damps the strings of keys that are up."""
+    def move_pedal(self, latent: int, pedal: IntArray) -> None:
+        """Applies the pedal actions of a latent, one per row; lifting the pedal damps the strings of released keys."""
         self.pedal = pedal
         lifted = (pedal != PEDAL_DOWN)[:, None]
-        ends = (pedal == PEDAL_UP)[:, None]
-        released = (self._up <= frame) | ((self._up == frame + 1) & ends)
+        stays_up = (pedal == PEDAL_UP)[:, None]
+        released = (self._up <= latent) | ((self._up == latent + 1) & stays_up)
         self._damped = np.where(
-            lifted & released, np.minimum(self._damped, np.maximum(self._up, frame + 1)), self._damped
+            lifted & released, np.minimum(self._damped, np.maximum(self._up, latent + 1)), self._damped
         )
 
-    def sounding(self, frame: int) -> FloatArray:
-        """Levels at the start of a latent [rows, 176]: keys held, then strings that only the pedal sustains."""
-        held = (self._struck <= frame) & (frame < self._up)
-        sustained = (self._struck <= frame) & (frame >= self._up) & (frame < self._damped)
+    def sounding(self, latent: int) -> FloatArray:
+        """Returns levels at the start of a latent [rows, 176]: held keys, then strings that only the pedal sustains."""
+        held = (self._struck <= latent) & (latent < self._up)
+        sustained = (self._struck <= latent) & (latent >= self._up) & (latent < self._damped)
 
         def level(since: IntArray) -> FloatArray:
-            return (0.25 + 0.75 * np.exp(-(frame - since) * LATENT_SECONDS / DECAY)).astype(np.float32)
+            return (0.25 + 0.75 * np.exp(-(latent - since) * LATENT_SECONDS / DECAY)).astype(np.float32)
 
-        struck = np.minimum(self._struck, frame)
-        return np.concatenate([held * level(struck), sustained * level(np.minimum(self._up, frame))], 1).astype(
+        struck = np.minimum(self._struck, latent)
+        return np.concatenate([held * level(struck), sustained * level(np.minimum(self._up, latent))], 1).astype(
             np.float32
         )

@@ -1,4 +1,4 @@
-"""Units and classes shared by the whole composer."""
+"""Units and classes used throughout the composer."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ LATENT_SECONDS = 4096 / 48000
 OFFSETS = 8
 """Positions within a latent at which a note can start."""
 STEP = LATENT_SECONDS / OFFSETS
-"""Seconds between positions."""
+"""Seconds between offsets."""
 
 LOWEST_KEY = 21
 KEYS = 88
 
 VOICES = 2
-"""A note belongs to the accompaniment (0) or to the melody (1)."""
+"""Number of voices: the accompaniment (0) and the melody (1)."""
 ACCOMPANIMENT, MELODY = 0, 1
 NO_MELODY = KEYS
-"""The melody's last key before there is one."""
+"""Stands for the melody's last key before its first note."""
 
 VELOCITY_WIDTH = 4
 VELOCITIES = 128 // VELOCITY_WIDTH
@@ -31,36 +31,36 @@ UNKNOWN_VELOCITY = VELOCITIES
 """The velocity class of notes in a score without dynamics."""
 
 DURATIONS = 24
-SHORTEST, LONGEST = 0.03, 6.0
-"""Seconds a key is held in the first and in the last class; classes are evenly spaced on a logarithmic scale."""
+MIN_DURATION, MAX_DURATION = 0.03, 6.0
+"""Seconds for which a key is held in the first and last class; classes are evenly spaced on a logarithmic scale."""
 
 PEDAL_UP, PEDAL_DOWN, PEDAL_CHANGED, PEDAL_UNKNOWN = 0, 1, 2, 3
 """The pedal actions of a latent: up at its end, down, lifted and pressed again, not recorded."""
 PEDALS = 3
 
 LAGS = (1, 2, 4, 8)
-"""Distances of the memory's fixed slots in bars; one more slot holds the bar that the form recalls."""
+"""How many bars back each fixed slot of the memory reaches; one more slot holds the bar that the form recalls."""
 SLOTS = len(LAGS) + 1
 RECALL_SLOT = len(LAGS)
 SLOT_WIDTH = VOICES * KEYS + OFFSETS + VELOCITIES + 1 + DURATIONS
-"""Counts in a slot: struck keys of each voice, then the offsets, velocities and durations of these notes."""
+"""Number of counts in a slot: struck keys of each voice, then the offsets, velocities and durations of these notes."""
 MEMORY_WIDTH = SLOTS * SLOT_WIDTH
 
 SOUNDING_WIDTH = 2 * KEYS
-"""Keys held down, then strings that only the pedal sustains."""
+"""Number of levels: keys held down, then strings that only the pedal sustains."""
 
 
 def duration_class(seconds: FloatArray) -> IntArray:
-    """Classes of key-down times in seconds."""
-    position = np.log(np.maximum(seconds, 1e-3) / SHORTEST) / np.log(LONGEST / SHORTEST)
+    """Returns the classes of key-down times in seconds."""
+    position = np.log(np.maximum(seconds, 1e-3) / MIN_DURATION) / np.log(MAX_DURATION / MIN_DURATION)
     return np.clip(np.round(position * (DURATIONS - 1)), 0, DURATIONS - 1).astype(np.int64)
 
 
 def duration_seconds(classes: IntArray) -> FloatArray:
-    """Key-down times of classes, in seconds."""
-    return SHORTEST * (LONGEST / SHORTEST) ** (np.asarray(classes, np.float64) / (DURATIONS - 1))
+    """Returns the key-down times of classes, in seconds."""
+    return MIN_DURATION * (MAX_DURATION / MIN_DURATION) ** (np.asarray(classes, np.float64) / (DURATIONS - 1))
 
 
 def velocity_class(velocity: FloatArray) -> IntArray:
-    """Classes of MIDI velocities, 0..127, which may be fractional."""
+    """Returns the classes of MIDI velocities, 0..127, which may be fractional."""
     return np.clip(np.asarray(velocity) // VELOCITY_WIDTH, 0, VELOCITIES - 1).astype(np.int64)

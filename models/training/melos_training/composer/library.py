@@ -16,7 +16,7 @@ from .mood import Labeller
 
 @dataclass
 class Song:
-    """A piece and everything derived from it."""
+    """A piece and the features derived from it."""
 
     corpus: str
     name: str
@@ -50,7 +50,7 @@ class Library:
     labeller: Labeller
 
     def split(self, name: str) -> list[Song]:
-        """The songs of a split."""
+        """Returns the songs of a split."""
         return [song for song in self.songs if song.split == name]
 
 
@@ -62,7 +62,7 @@ def _arrays(song: Song) -> dict[str, NDArray[Any]]:
 
 
 def save(library: Library, out: Path) -> None:
-    """Writes a library as one `.npz` file: the arrays of all songs concatenated, with their lengths."""
+    """Writes a library as one `.npz` file that contains the concatenated arrays of all songs and their lengths."""
     out.parent.mkdir(parents=True, exist_ok=True)
     table = [_arrays(song) for song in library.songs]
     stored: dict[str, NDArray[Any]] = {}
@@ -74,7 +74,7 @@ def save(library: Library, out: Path) -> None:
     index = [{"corpus": s.corpus, "name": s.name, "split": s.split, "flat": s.flat} for s in library.songs]
     stored["index"] = np.array(json.dumps(index))
     temporary = out.with_suffix(".tmp.npz")
-    # According to numpy's type annotations, the arrays would be options.
+    # numpy's annotations declare the keyword arguments as options, not as arrays.
     write: Any = np.savez_compressed
     write(temporary, **stored)
     temporary.replace(out)
@@ -92,8 +92,8 @@ def load(path: Path) -> Library:
             **{name: stored[f"labeller.{name}"] for name in ("means", "deviations", "valences", "arousals")}
         )
     songs = []
-    for number, entry in enumerate(index):
-        row: dict[str, Any] = {name: values[number] for name, values in parts.items()}
+    for position, entry in enumerate(index):
+        row: dict[str, Any] = {name: values[position] for name, values in parts.items()}
         groups: dict[str, dict[str, NDArray[Any]]] = {"performance": {}, "form": {}}
         for name in [name for name in row if "." in name]:
             group, field = name.split(".")

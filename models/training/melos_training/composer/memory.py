@@ -22,10 +22,11 @@ from .layout import (
 )
 
 ROUNDING = 1e-6
+"""Latents added to positions, so that rounding errors do not move a note to the preceding offset."""
 EARLY = 0.05
-"""Beats by which a note may precede the bar it belongs to."""
+"""Beats by which a note may precede the bar that it belongs to."""
 NEIGHBOUR = 0.5
-"""Weight of a struck key in the nearest neighbouring latent."""
+"""Weight of a struck key in the nearer neighbouring latent."""
 OFFSET_COLUMN = VOICES * KEYS
 VELOCITY_COLUMN = OFFSET_COLUMN + OFFSETS
 DURATION_COLUMN = VELOCITY_COLUMN + VELOCITIES + 1
@@ -36,21 +37,21 @@ assert DURATION_COLUMN + DURATIONS == SLOT_WIDTH
 class Events:
     """The non-zero entries of a memory [latents, 1205]."""
 
-    frame: IntArray
+    latent: IntArray
     column: IntArray
     weight: FloatArray
 
     def without(self, slots: IntArray) -> "Events":
-        """The memory without some slots."""
+        """Returns the memory without some slots."""
         kept = ~np.isin(self.column // SLOT_WIDTH, slots)
-        return Events(self.frame[kept], self.column[kept], self.weight[kept])
+        return Events(self.latent[kept], self.column[kept], self.weight[kept])
 
 
 class Memory:
     """Collects the entries of a window's memory."""
 
-    def __init__(self, frames: int) -> None:
-        self._frames = frames
+    def __init__(self, latents: int) -> None:
+        self._latents = latents
         self._parts: list[Events] = []
 
     def remember(self, notes: IntArray, beats: FloatArray, grid: BeatGrid) -> None:
@@ -66,42 +67,41 @@ class Memory:
         # Slightly early notes belong to the downbeat.
         bar_of_note = grid.bar(beats + EARLY)
         for source in np.unique(bar_of_note[bar_of_note >= 0]):
-            here = bar_of_note == source
+            inside = bar_of_note == source
             for bar in np.flatnonzero(form.source == source):
-                self.put(RECALL_SLOT, notes[here], grid.seconds(beats[here] - starts[source] + starts[bar]))
+                self.put(RECALL_SLOT, notes[inside], grid.seconds(beats[inside] - starts[source] + starts[bar]))
 
     def put(self, slot: int, notes: IntArray, seconds: FloatArray) -> None:
         """Adds notes [n, 4] to a slot, at the times `seconds`."""
-        # Slightly later, so that rounding does not move a note to the previous position.
         position = np.maximum(seconds, -LATENT_SECONDS) / LATENT_SECONDS + ROUNDING
-        frame = np.floor(position).astype(np.int64)
-        within = position - frame
+        latent = np.floor(position).astype(np.int64)
+        within = position - latent
         voice, key, velocity, duration = notes.T
         column = voice * KEYS + key
         offset = np.minimum((within * OFFSETS).astype(np.int64), OFFSETS - 1)
         columns = (column, OFFSET_COLUMN + offset, VELOCITY_COLUMN + velocity, DURATION_COLUMN + duration)
-        for each in columns:
-            self._add(frame, slot * SLOT_WIDTH + each, 1.0)
-        self._add(frame + np.where(within < 0.5, -1, 1), slot * SLOT_WIDTH + column, NEIGHBOUR)
+        for counted in columns:
+            self._add(latent, slot * SLOT_WIDTH + counted, 1.0)
+        self._add(latent + np.where(within < 0.5, -1, 1), slot * SLOT_WIDTH + column, NEIGHBOUR)
 
-    def _add(self, frame: IntArray, column: IntArray, weight: float) -> None:
-        inside = (frame >= 0) & (frame < self._frames)
-        self._parts.append(Events(frame[inside], column[inside], np.full(int(inside.sum()), weight, np.float32)))
+    def _add(self, latent: IntArray, column: IntArray, weight: float) -> None:
+        inside = (latent >= 0) & (latent < self._latents)
+        self._parts.append(Events(latent[inside], column[inside], np.full(int(inside.sum()), weight, np.float32)))
 
     def events(self) -> Events:
-        """All entries, by latent."""
+        """Returns all entries in order of latent."""
         if not self._parts:
             nothing = np.zeros(0, np.int64)
             return Events(nothing, nothing, np.zeros(0, np.float32))
-        frame = np.concatenate([part.frame for part in self._parts])
-        order = np.argsort(frame, kind="stable")
+        latent = np.concatenate([part.latent for part in self._parts])
+        order = np.argsort(latent, kind="stable")
         column = np.concatenate([part.column for part in self._parts])[order]
         weight = np.concatenate([part.weight for part in self._parts])[order]
-        return Events(frame[order], column, weight)
+        return Events(latent[order], column, weight)
 
 
-def dense(events: Events, frames: int) -> FloatArray:
-    """The memory as an array [latents, 1205], the exported network's input."""
-    out = np.zeros((frames, SLOTS * SLOT_WIDTH), np.float32)
-    np.add.at(out, (events.frame, events.column), events.weight)
+def dense(events: Events, latents: int) -> FloatArray:
+    """Returns the memory as an array [latents, 1205], the input of the exported network."""
+    out = np.zeros((latents, SLOTS * SLOT_WIDTH), np.float32)
+    np.add.at(out, (events.latent, events.column), events.weight)
     return out

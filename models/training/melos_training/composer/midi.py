@@ -21,15 +21,15 @@ DRUMS = 9
 SUSTAIN = 64
 DOUBLED = 0.012
 """Seconds within which two onsets of a key count as one note doubled in two tracks."""
-LONGEST_SUSTAIN = 4.0
-"""Maximum time the pedal sustains a note, in seconds: some recorded pedals are stuck, and strings decay."""
+MAX_SUSTAIN = 4.0
+"""Maximum seconds for which the pedal sustains a note: some files have a stuck pedal, and strings decay anyway."""
 CHORD = 0.03
 """Seconds within which onsets belong to the same chord."""
 
 
 @dataclass
 class Performance:
-    """Notes, ordered by onset, then key. Times in seconds."""
+    """Notes in order of onset, then key, and the pedal. Times are in seconds."""
 
     onset: FloatArray
     key_up: FloatArray
@@ -44,17 +44,17 @@ class Performance:
     """Whether it is down from then on."""
 
     def damped(self) -> FloatArray:
-        """When each string is damped: key up, or pedal up if that is later, or the key struck again."""
+        """Returns when each note is damped: when key and pedal are up, or when the key is struck again."""
         ends = self.key_up.copy()
         if len(self.pedal_times):
             index = np.searchsorted(self.pedal_times, self.key_up, "right") - 1
             held = (index >= 0) & self.pedal_down[np.maximum(index, 0)]
             ups = np.append(self.pedal_times[~self.pedal_down], np.inf)
             release = ups[np.searchsorted(ups, self.key_up)]
-            ends = np.where(held, np.minimum(release, self.key_up + LONGEST_SUSTAIN), ends)
+            ends = np.where(held, np.minimum(release, self.key_up + MAX_SUSTAIN), ends)
         for key in np.unique(self.pitch):
-            places = np.flatnonzero(self.pitch == key)
-            ends[places[:-1]] = np.minimum(ends[places[:-1]], self.onset[places[1:]])
+            indices = np.flatnonzero(self.pitch == key)
+            ends[indices[:-1]] = np.minimum(ends[indices[:-1]], self.onset[indices[1:]])
         return ends
 
 
@@ -65,26 +65,26 @@ class Score:
     performance: Performance
     ticks_per_quarter: int
     tempo: list[tuple[int, float, float]]
-    """(tick, its time in seconds, seconds per tick from there on)."""
+    """Tempo changes: (tick, its time in seconds, seconds per tick from then on)."""
     metres: list[tuple[int, int, int]]
-    """(tick, numerator, denominator)."""
+    """Time signatures: (tick, numerator, denominator)."""
     last_tick: int
 
 
 def read(path: Path) -> Score:
-    """Merges all channels except drums into one piano part. The pedal is that of the channel that uses it most.
+    """Reads all channels except drums as one piano part, with the pedal of the channel that uses it most.
 
     Raises `ValueError` if the file has no notes.
     """
     file = mido.MidiFile(path, clip=True)
     events: list[tuple[int, int, mido.Message]] = []
     names: dict[int, str] = {}
-    for number, track in enumerate(file.tracks):
+    for index, track in enumerate(file.tracks):
         tick = 0
-        names[number] = track.name.strip().upper()
+        names[index] = track.name.strip().upper()
         for message in track:
             tick += message.time
-            events.append((tick, number, message))
+            events.append((tick, index, message))
     events.sort(key=lambda event: event[0])
     pedals = Counter(
         (number, message.channel)
@@ -137,7 +137,7 @@ def read(path: Path) -> Score:
 
 
 def _one_string_per_key(notes: FloatArray) -> FloatArray:
-    """Joins notes doubled in two tracks and ends a note where its key is struck again."""
+    """Joins notes doubled in two tracks, and ends a note when its key is struck again."""
     inside = (notes[:, 2] >= LOWEST_KEY) & (notes[:, 2] < LOWEST_KEY + KEYS)
     notes = notes[inside]
     notes = notes[np.lexsort((notes[:, 0], notes[:, 2]))]
@@ -155,7 +155,7 @@ def _one_string_per_key(notes: FloatArray) -> FloatArray:
 
 
 def skyline(performance: Performance) -> IntArray:
-    """The voice of each note when no track names it: a note with no higher key sounding belongs to the melody."""
+    """Returns the voice of each note if no track is named MELODY: notes with no higher key sounding are the melody."""
     voice = np.full(len(performance.pitch), ACCOMPANIMENT, np.int64)
     longest = float((performance.key_up - performance.onset).max(initial=0.0))
     first = np.searchsorted(performance.onset, performance.onset - min(longest, 8.0))
@@ -169,9 +169,9 @@ def skyline(performance: Performance) -> IntArray:
 
 
 def beats(score: Score) -> FloatArray:
-    """Beats of a score with a single metre, [n, 3]: seconds, position in the bar and beats per bar.
+    """Returns the beats of a score with a single metre, [n, 3]: seconds, position in the bar, beats per bar.
 
-    The position is −1 (unknown), because a file does not say whether it starts with an upbeat. Empty if the metre
+    The position is −1 (unknown), because a file does not state whether it starts with an upbeat. Empty if the metre
     changes or is missing.
     """
     if len({metre[1:] for metre in score.metres}) != 1:

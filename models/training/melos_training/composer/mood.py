@@ -1,7 +1,7 @@
-"""Rule-based emotion labels, as in `melos-corpus prepare`: from features of 16 s of notes to weights of eight emotions.
+"""Labels emotions by rule, as `melos-corpus prepare` does: from features of 16 s of notes to weights of eight emotions.
 
-The definitions are those of `features.rs` and `label.rs`. Features are measured once per piece; the effect of
-transposition and tempo changes is computed when a window is drawn.
+`features.rs` and `label.rs` contain the definitions. Features are measured once per piece; the effect of transposition
+and tempo changes is computed when a window is drawn.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from .layout import FloatArray, IntArray
 from .midi import Performance
 
 WINDOW = 16.0
-FEWEST = 5
+MIN_ONSETS = 5
 LOW = 47
-LONGEST = 4.0
+MAX_LENGTH = 4.0
 CHORD = 0.03
 SHIFTS = range(-5, 6)
 """Semitones by which training transposes pieces."""
@@ -52,7 +52,7 @@ ANCHORS = np.array(
         (-0.3, 0.1),
     ]
 )
-SIGNS: tuple[dict[str, float], ...] = (
+CUES: tuple[dict[str, float], ...] = (
     {"mode": 0.6, "dissonance": -0.4},
     {"mode": -0.4, "density": -0.3, "range": -0.3},
     {"density": 0.4, "velocity_high": 0.3, "staccato": 0.3},
@@ -63,7 +63,9 @@ SIGNS: tuple[dict[str, float], ...] = (
     {"dissonance": 0.4, "clarity": -0.3, "entropy": 0.2, "velocity": -0.2},
 )
 REACH = 0.3
-SIGN_WEIGHT = 0.8
+"""Standard deviation of each emotion's Gaussian on the circumplex."""
+CUE_WEIGHT = 0.8
+"""Weight of the cues that distinguish an emotion from its neighbours, relative to the distance."""
 
 # Key profiles: Albrecht and Shanahan, Music Perception 31 (2013).
 MAJOR = np.array([0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081])
@@ -71,32 +73,32 @@ MINOR = np.array([0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062,
 
 
 def key_fit(chroma: FloatArray) -> tuple[float, float]:
-    """Correlation of a chroma [12] with the best major and with the best minor key."""
+    """Returns the correlations of a chroma [12] with the best major key and with the best minor key."""
     centred = chroma - chroma.mean()
     power = float((centred**2).sum())
     if power <= 0:
         return 0.0, 0.0
     fits = []
     for profile in (MAJOR, MINOR):
-        turned = np.stack([np.roll(profile, tonic) for tonic in range(12)])
-        turned = turned - turned.mean(1, keepdims=True)
-        fits.append(float((turned @ centred / np.sqrt(power * (turned**2).sum(1))).max()))
+        rotated = np.stack([np.roll(profile, tonic) for tonic in range(12)])
+        rotated = rotated - rotated.mean(1, keepdims=True)
+        fits.append(float((rotated @ centred / np.sqrt(power * (rotated**2).sum(1))).max()))
     return fits[0], fits[1]
 
 
 def measure(performance: Performance, flat: bool) -> tuple[FloatArray, FloatArray]:
-    """Features around every second of a piece, [seconds, 15], and the share of low notes when transposed by −5..5
-    semitones, [seconds, 11]; NaN where unknown."""
+    """Measures features around every second of a piece, [seconds, 15], and the share of low notes when transposed by
+    −5..5 semitones, [seconds, 11]; NaN if unknown. A `flat` piece has no dynamics."""
     onset, pitch = performance.onset, performance.pitch
     ends = performance.damped()
-    length = np.clip(ends - onset, 0.03, LONGEST)
+    length = np.clip(ends - onset, 0.03, MAX_LENGTH)
     pairs, harsh = _intervals(onset, ends, pitch)
     count = int(onset[-1]) + 2
     values = np.full((count, len(FEATURES)), np.nan, np.float32)
     lows = np.full((count, len(SHIFTS)), np.nan, np.float32)
     for second in range(count):
         first, last = np.searchsorted(onset, [second - WINDOW / 2, second + WINDOW / 2])
-        if last - first < FEWEST:
+        if last - first < MIN_ONSETS:
             continue
         here = slice(first, last)
         p, v, held = pitch[here].astype(float), performance.velocity[here], length[here]
@@ -129,8 +131,11 @@ def measure(performance: Performance, flat: bool) -> tuple[FloatArray, FloatArra
 
 
 def _intervals(onset: FloatArray, ends: FloatArray, pitch: IntArray) -> tuple[IntArray, IntArray]:
-    """How many of the k notes before each note still sound with a different pitch class, and how many of those are a
-    minor second or tritone away: both [notes, 25], k = 0..24."""
+    """Counts the intervals between each note and those of the k preceding notes that still sound.
+
+    Returns the number of intervals other than unisons and octaves, and the number of minor seconds, major sevenths and
+    tritones among them: both [notes, 25], k = 0..24.
+    """
     notes = len(onset)
     pairs, harsh = np.zeros((notes, 25), np.int32), np.zeros((notes, 25), np.int32)
     for back in range(1, 25):
@@ -145,7 +150,7 @@ def _intervals(onset: FloatArray, ends: FloatArray, pitch: IntArray) -> tuple[In
 
 
 def _leap(onset: FloatArray, pitch: IntArray) -> float:
-    """Mean interval between the highest notes of successive chords."""
+    """Returns the mean interval between the highest notes of successive chords."""
     tops: list[int] = []
     start = -np.inf
     for time, key in zip(onset, pitch):
@@ -164,7 +169,7 @@ class Labeller:
     means: FloatArray
     deviations: FloatArray
     valences: FloatArray
-    """Sorted, to rank new values."""
+    """Quantiles in ascending order, by which new values are ranked."""
     arousals: FloatArray
 
     @classmethod
@@ -173,31 +178,31 @@ class Labeller:
         means, deviations = np.nanmean(windows, 0, dtype=np.float64), np.nanstd(windows, 0, dtype=np.float64)
         labeller = cls(np.asarray(means), np.maximum(np.asarray(deviations), 1e-9), np.zeros(0), np.zeros(0))
         standard = labeller.standardise(windows)
-        # A thousand quantiles rank as well as all windows.
+        # A thousand quantiles are as good as the values of all windows.
         quantiles = np.linspace(0, 1, 1001)
         labeller.valences = np.quantile(_sum(standard, VALENCE), quantiles)
         labeller.arousals = np.quantile(_sum(standard, AROUSAL), quantiles)
         return labeller
 
     def standardise(self, windows: FloatArray) -> FloatArray:
-        """Standard scores, clipped to ±3; 0 where unknown."""
+        """Returns standard scores, clipped to ±3; 0 if unknown."""
         return np.clip(np.nan_to_num((windows - self.means) / self.deviations), -3, 3)
 
     def label(self, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Weights of the eight emotions, [n, 8], and valence and arousal, [n, 2], −1..1."""
+        """Returns the weights of the eight emotions, [n, 8], and valence and arousal, [n, 2], −1..1."""
         standard = self.standardise(windows)
         valence = _rank(self.valences, _sum(standard, VALENCE))
         arousal = _rank(self.arousals, _sum(standard, AROUSAL))
         affect = np.stack([valence, arousal], 1)
-        signs = np.stack([_sum(standard, terms) for terms in SIGNS], 1)
+        cues = np.stack([_sum(standard, terms) for terms in CUES], 1)
         distance = ((affect[:, None] - ANCHORS[None]) ** 2).sum(2)
-        logits = SIGN_WEIGHT * signs - distance / (2 * REACH**2)
+        logits = CUE_WEIGHT * cues - distance / (2 * REACH**2)
         weights = np.exp(logits - logits.max(1, keepdims=True))
         return weights / weights.sum(1, keepdims=True), affect
 
 
-def moved(features: FloatArray, lows: FloatArray, shift: int, ratio: float) -> FloatArray:
-    """Features [n, 15] after transposition by `shift` semitones and time stretching by `ratio`."""
+def transformed(features: FloatArray, lows: FloatArray, shift: int, ratio: float) -> FloatArray:
+    """Returns features [n, 15] after transposition by `shift` semitones and time stretching by `ratio`."""
     out = features.copy()
     out[:, INDEX["bass"]] += shift
     out[:, INDEX["low"]] = lows[:, SHIFTS.index(shift)]

@@ -7,23 +7,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import conditions
-from .blocks import LAYERS, WIDTH, Block, Head, Layer, NoteSum, band, embedding, rotary
+from .blocks import LAYERS, WIDTH, Block, Head, Layer, NoteSum, embedding, rotary, window_mask
 from .layout import DURATIONS, KEYS, MEMORY_WIDTH, OFFSETS, PEDALS, SOUNDING_WIDTH, VELOCITIES, VOICES
 
 BODY = 768
+"""Hidden width of the blocks for offset and key."""
 PART = 384
+"""Hidden width of the other blocks of the decoder."""
 END = OFFSETS
 """The offset class that ends a latent."""
-INTERVAL = 24
-"""Semitones around the melody's last key within which intervals have logits of their own."""
+MAX_INTERVAL = 24
+"""Semitones around the melody's last key within which each interval has its own logit."""
 HIDDEN = -1e9
+"""Logit of an impossible choice."""
 
 
 @dataclass
 class Batch:
     """Collated windows: B windows of T latents, N notes to predict, M notes to read, E memory entries."""
 
-    frame: Tensor
+    coarse: Tensor
     """Latent conditions [B, T, 66]."""
     fine: Tensor
     """Conditions of the offsets [B, T, 8, 32]."""
@@ -37,20 +40,20 @@ class Batch:
     """[B, T], 0..3."""
     pedal_offset: Tensor
     """[B, T], −1..7."""
-    read_frame: Tensor
-    """The latent, 0..B·T−1, that reads each note of the latent before it [M]."""
+    read_latent: Tensor
+    """The latent after that of each note to read, 0..B·T−1 [M]."""
     read: Tensor
-    """Properties of the notes to read [M, 5]."""
-    note_frame: Tensor
+    """The notes to read [M, 5]."""
+    note_latent: Tensor
     """The latent, 0..B·T−1, of each note to predict, in ascending order [N]."""
     note: Tensor
-    """Properties of the notes to predict [N, 5]."""
+    """The notes to predict [N, 5]."""
     memory_start: Tensor
     """Index of each latent's first memory entry [B·T]."""
     memory_column: Tensor
-    """[E]."""
+    """Column of each memory entry [E]."""
     memory_weight: Tensor
-    """[E]."""
+    """Weight of each memory entry [E]."""
 
     def to(self, device: torch.device) -> "Batch":
         """Moves the batch to a device."""
@@ -59,31 +62,31 @@ class Batch:
 
 @dataclass
 class Losses:
-    """Negative log-likelihoods of every choice, in nats."""
+    """Negative log-likelihoods of all choices, in nats."""
 
     pedal: Tensor
-    """[B·T]; 0 where the pedal is not recorded. Includes the offset of its movement."""
+    """[B·T]; 0 if the pedal is not recorded. Includes the offset of its movement."""
     offset: Tensor
-    """[N + B·T]: every note, then every end of a latent."""
+    """[N + B·T]: all notes, then the ends of all latents."""
     voice: Tensor
     """[N]."""
     key: Tensor
     """[N]."""
     velocity: Tensor
-    """[N]; 0 where unknown."""
+    """[N]; 0 if unknown."""
     duration: Tensor
     """[N]."""
     logits: dict[str, Tensor]
     """Logits of key, velocity, duration and offset, for metrics."""
 
     def parts(self) -> dict[str, Tensor]:
-        """The sum of each part."""
+        """Returns the sum of each part."""
         names = ("pedal", "offset", "voice", "key", "velocity", "duration")
         return {name: getattr(self, name).sum() for name in names}
 
 
 class Composer(nn.Module):
-    """Reads the previous latent's notes and pedal, the sounding keys, the memory, and this latent's conditions."""
+    """The network. Its inputs are the previous latent's notes and pedal, sounding keys, memory, and conditions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,7 +121,7 @@ class Composer(nn.Module):
         self.tune = embedding(KEYS + 1, WIDTH)
         self.key_block = Block(WIDTH, BODY)
         self.key_head = Head(KEYS)
-        self.interval_head = Head(2 * INTERVAL + 2)
+        self.interval_head = Head(2 * MAX_INTERVAL + 2)
         self.key = embedding(KEYS, WIDTH)
         self.velocity_block = Block(WIDTH, PART)
         self.velocity_head = Head(VELOCITIES)
@@ -132,27 +135,29 @@ class Composer(nn.Module):
         self,
         notes: Tensor,
         memory: Tensor,
-        frame: Tensor,
+        coarse: Tensor,
         fine: Tensor,
         sounding: Tensor,
         melody: Tensor,
         pedal: Tensor,
     ) -> Tensor:
-        """The transformer's input [..., 256], from the summed embeddings of notes and memory [..., 256]; the other
-        arguments are as in `Batch`."""
-        conditions = self.tell(frame) + self.tell_fine(fine.flatten(-2)) + self.sounding(sounding)
+        """Returns the transformer's input [..., 256].
+
+        `notes` and `memory` [..., 256] are summed embeddings; the other arguments are as in `Batch`.
+        """
+        conditions = self.tell(coarse) + self.tell_fine(fine.flatten(-2)) + self.sounding(sounding)
         return notes + memory + conditions + self.melody(melody) + self.pedal_before(pedal)
 
     def decide(self, entered: Tensor, context: Tensor) -> Tensor:
-        """The decoder's base state [..., 256], given a latent's input and the transformer's output [..., 256]."""
+        """Returns the decoder's base state, given the transformer's input and output for a latent, all [..., 256]."""
         return self.from_context(self.norm(context)) + self.from_input(self.input_norm(entered))
 
     def base(self, batch: Batch) -> Tensor:
-        """The decoder's base state for every latent, [B · T, 256]."""
-        windows, length, _ = batch.frame.shape
+        """Returns the decoder's base state for every latent, [B · T, 256]."""
+        windows, length, _ = batch.coarse.shape
         read = self.notes(batch.read)
         notes = torch.zeros(windows * length, WIDTH, device=read.device, dtype=read.dtype)
-        notes = notes.index_add(0, batch.read_frame, read).view(windows, length, WIDTH)
+        notes = notes.index_add(0, batch.read_latent, read).view(windows, length, WIDTH)
         memory = F.embedding_bag(
             batch.memory_column,
             self.memory.weight,
@@ -160,9 +165,9 @@ class Composer(nn.Module):
             mode="sum",
             per_sample_weights=batch.memory_weight,
         ).view(windows, length, WIDTH)
-        entered = self.enter(notes, memory, batch.frame, batch.fine, batch.sounding, batch.melody, batch.pedal_before)
+        entered = self.enter(notes, memory, batch.coarse, batch.fine, batch.sounding, batch.melody, batch.pedal_before)
         cos, sin = rotary(torch.arange(length, device=entered.device))
-        mask = band(length, entered.device)
+        mask = window_mask(length, entered.device)
         x = entered
         for layer in self.layers:
             x = layer(x, cos, sin, mask)
@@ -171,51 +176,53 @@ class Composer(nn.Module):
     # The decoder: pedal, then for each note offset or end, voice, key, velocity, duration.
 
     def pedal_logits(self, base: Tensor) -> Tensor:
-        """Logits [..., 3] of the pedal action."""
+        """Returns the logits [..., 3] of the pedal action."""
         return self.pedal_head(self.pedal_block(base))
 
     def pedal_offset_logits(self, base: Tensor, pedal: Tensor) -> Tensor:
-        """Logits [..., 8] of the offset at which the pedal moves, if it does."""
+        """Returns the logits [..., 8] of the offset at which the pedal moves, if it does."""
         return self.pedal_offset_head(self.pedal_block(base) + self.pedal_state(pedal))
 
     def open(self, base: Tensor, pedal: Tensor) -> Tensor:
-        """The notes' base state, given the pedal action [...]."""
+        """Returns the base state of the notes, given the pedal action [...]."""
         return base + self.pedal_state(pedal)
 
     def offset_logits(self, opened: Tensor, so_far: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-        """State and logits [..., 9] of the next note's offset, or the end."""
+        """Returns state and logits [..., 9] of the next note's offset; the last class ends the latent."""
         state = self.body(opened + so_far + last)
         return state, self.offset_head(state)
 
     def voice_logits(self, state: Tensor, offset: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
-        """State and logits [..., 2] of the voice; `fine` [..., 32] are the conditions at the offset."""
+        """Returns state and logits [..., 2] of the voice; `fine` [..., 32] are the conditions at the offset."""
         state = self.voice_block(state + self.offset(offset) + self.fine(fine))
         return state, self.voice_head(state)
 
     def key_logits(self, state: Tensor, voice: Tensor, melody: Tensor) -> tuple[Tensor, Tensor]:
-        """State and logits [..., 88] of the key; `melody` is the melody's last key, 0..88.
+        """Returns state and logits [..., 88] of the key; `melody` is the melody's last key, 0..88.
 
-        Melody notes have additional logits for their interval, so that a step means the same at any pitch.
+        Melody notes have additional logits for their interval, which are independent of the pitch.
         """
         state = self.key_block(state + self.voice(voice) + self.tune(melody))
         apart = torch.arange(KEYS, device=state.device) - melody[..., None]
-        column = torch.where((melody[..., None] < KEYS) & (apart.abs() <= INTERVAL), apart + INTERVAL, 2 * INTERVAL + 1)
+        column = torch.where(
+            (melody[..., None] < KEYS) & (apart.abs() <= MAX_INTERVAL), apart + MAX_INTERVAL, 2 * MAX_INTERVAL + 1
+        )
         steps = self.interval_head(state).gather(-1, column) * voice[..., None].to(state.dtype)
         return state, self.key_head(state) + steps
 
     def velocity_logits(self, state: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        """State and logits [..., 32] of the velocity."""
+        """Returns state and logits [..., 32] of the velocity."""
         state = self.velocity_block(state + self.key(key))
         return state, self.velocity_head(state)
 
     def duration_logits(self, state: Tensor, velocity: Tensor) -> Tensor:
-        """Logits [..., 24] of the duration."""
+        """Returns the logits [..., 24] of the duration."""
         return self.duration_head(self.duration_block(state + self.velocity(velocity)))
 
     def losses(self, batch: Batch) -> Losses:
-        """The likelihoods of all choices, each given the true ones before it."""
+        """Returns the losses of all choices, each conditioned on the true choices before it."""
         base = self.base(batch).float()
-        frames, notes = len(base), len(batch.note)
+        latents, notes = len(base), len(batch.note)
         pedal, pedal_offset = batch.pedal.flatten(), batch.pedal_offset.flatten()
         recorded = pedal < PEDALS
         pedal_loss = _nll(self.pedal_logits(base), pedal.clamp(max=PEDALS - 1)) * recorded
@@ -226,55 +233,55 @@ class Composer(nn.Module):
         opened = self.open(base, pedal)
         offset, voice, key, velocity, duration = batch.note.unbind(1)
         index = torch.arange(notes, device=base.device)
-        of_frame = torch.arange(frames, device=base.device)
-        first = torch.searchsorted(batch.note_frame, of_frame)
-        after = torch.searchsorted(batch.note_frame, of_frame, right=True)
-        begin = first[batch.note_frame]
+        every_latent = torch.arange(latents, device=base.device)
+        first = torch.searchsorted(batch.note_latent, every_latent)
+        after = torch.searchsorted(batch.note_latent, every_latent, right=True)
+        start = first[batch.note_latent]
         sums = torch.cat([torch.zeros(1, WIDTH, device=base.device), self.so_far(batch.note).cumsum(0)])
-        lasts = torch.cat([self.last(batch.note), self.start[None]])
-        before = torch.where(index > begin, index - 1, notes)
+        last = torch.cat([self.last(batch.note), self.start[None]])
+        before = torch.where(index > start, index - 1, notes)
         ended = torch.where(after > first, after - 1, notes)
-        so_far = torch.cat([sums[index] - sums[begin], sums[after] - sums[first]])
+        so_far = torch.cat([sums[index] - sums[start], sums[after] - sums[first]])
         state, logits = self.offset_logits(
-            torch.cat([opened[batch.note_frame], opened]), so_far, lasts[torch.cat([before, ended])]
+            torch.cat([opened[batch.note_latent], opened]), so_far, last[torch.cat([before, ended])]
         )
         # Within a latent, offsets ascend, and so do keys at the same offset.
-        lowest = torch.where(index > begin, offset[(index - 1).clamp(min=0)], 0) if notes else offset
+        lowest = torch.where(index > start, offset[(index - 1).clamp(min=0)], 0) if notes else offset
         hidden = torch.arange(OFFSETS + 1, device=base.device)[None] < lowest[:, None]
         offset_logits = torch.cat([logits[:notes].float().masked_fill(hidden, HIDDEN), logits[notes:].float()])
-        offset_loss = _nll(offset_logits, torch.cat([offset, torch.full_like(of_frame, END)]))
+        offset_loss = _nll(offset_logits, torch.cat([offset, torch.full_like(every_latent, END)]))
 
         state = state[:notes]
-        fine = batch.fine.view(frames, OFFSETS, -1)[batch.note_frame, offset]
+        fine = batch.fine.view(latents, OFFSETS, -1)[batch.note_latent, offset]
         state, voice_logits = self.voice_logits(state, offset, fine)
         state, key_logits = self.key_logits(state, voice, self._melody_before(batch))
-        chord = (index > begin) & (offset == lowest)
-        under = (
+        chord = (index > start) & (offset == lowest)
+        too_low = (
             torch.arange(KEYS, device=base.device)[None] <= key[(index - 1).clamp(min=0)][:, None] if notes else None
         )
-        if under is not None:
-            key_logits = key_logits.float().masked_fill(under & chord[:, None], HIDDEN)
+        if too_low is not None:
+            key_logits = key_logits.float().masked_fill(too_low & chord[:, None], HIDDEN)
         state, velocity_logits = self.velocity_logits(state, key)
         duration_logits = self.duration_logits(state, velocity)
-        is_sounding = velocity < VELOCITIES
+        is_known = velocity < VELOCITIES
         return Losses(
             pedal_loss,
             offset_loss,
             _nll(voice_logits, voice),
             _nll(key_logits, key),
-            _nll(velocity_logits, velocity.clamp(max=VELOCITIES - 1)) * is_sounding,
+            _nll(velocity_logits, velocity.clamp(max=VELOCITIES - 1)) * is_known,
             _nll(duration_logits, duration),
             {"key": key_logits, "velocity": velocity_logits, "duration": duration_logits, "offset": offset_logits},
         )
 
     def _melody_before(self, batch: Batch) -> Tensor:
-        """The melody's last key before each note [N]."""
+        """Returns the melody's last key before each note [N]."""
         notes = len(batch.note)
         index = torch.arange(notes, device=batch.note.device)
-        tune = torch.where(batch.note[:, 1] == 1, index, -1)
-        latest = torch.cat([tune.new_full((1,), -1), tune.cummax(0).values])[:notes] if notes else tune
-        same = (latest >= 0) & (batch.note_frame[latest.clamp(min=0)] == batch.note_frame)
-        return torch.where(same, batch.note[latest.clamp(min=0), 2], batch.melody.flatten()[batch.note_frame])
+        melody = torch.where(batch.note[:, 1] == 1, index, -1)
+        latest = torch.cat([melody.new_full((1,), -1), melody.cummax(0).values])[:notes] if notes else melody
+        same = (latest >= 0) & (batch.note_latent[latest.clamp(min=0)] == batch.note_latent)
+        return torch.where(same, batch.note[latest.clamp(min=0), 2], batch.melody.flatten()[batch.note_latent])
 
 
 def _nll(logits: Tensor, target: Tensor) -> Tensor:

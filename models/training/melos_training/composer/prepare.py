@@ -9,14 +9,15 @@ from .corpora import READERS, Piece
 from .library import Library, Song, save
 from .mood import Labeller
 
-FEWEST_NOTES = 100
+MIN_NOTES = 100
 FLAT = 4
-"""A piece with at most this many different velocities has no dynamics."""
+"""A piece with at most this many different velocities counts as having no dynamics."""
 VELOCITY_MEAN, VELOCITY_DEVIATION = 64.0, 14.0
+"""Mean and standard deviation to which the velocities of each corpus are normalised."""
 
 
 def analyse(piece: Piece, mean: float, deviation: float) -> Song:
-    """Derives what training needs; velocities are normalised from the corpus's mean and deviation to common ones."""
+    """Computes a song's features, and normalises its velocities, given the mean and deviation of its corpus."""
     performance = piece.performance
     flat = len(np.unique(performance.velocity)) <= FLAT
     scaled = VELOCITY_MEAN + VELOCITY_DEVIATION * (performance.velocity - mean) / deviation
@@ -39,17 +40,17 @@ def analyse(piece: Piece, mean: float, deviation: float) -> Song:
 
 
 def prepare(roots: dict[str, Path], out: Path) -> Library:
-    """Reads the corpora under their roots and writes the library to `out`."""
+    """Reads the corpora under their roots, and writes the library to `out`. Raises `ValueError` if one is empty."""
     songs: list[Song] = []
     for corpus, root in roots.items():
-        pieces = [piece for piece in READERS[corpus](root) if len(piece.performance.onset) >= FEWEST_NOTES]
+        pieces = [piece for piece in READERS[corpus](root) if len(piece.performance.onset) >= MIN_NOTES]
         if not pieces:
-            raise ValueError(f"{root}: no pieces of {corpus} found")
+            raise ValueError(f"{root}: contains no pieces of {corpus} with at least {MIN_NOTES} notes")
         velocities = np.concatenate([piece.performance.velocity for piece in pieces])
         songs += [analyse(piece, float(velocities.mean()), float(velocities.std())) for piece in pieces]
         seconds = sum(song.end - song.start for song in songs if song.corpus == corpus)
         print(f"{corpus}: {len(pieces)} pieces, {seconds / 3600:.1f} h, {len(velocities)} notes", flush=True)
-    trained = np.concatenate([song.features for song in songs if song.split == "train"])
-    library = Library(songs, Labeller.fit(trained[~np.isnan(trained[:, mood.INDEX["density"]])]))
+    training = np.concatenate([song.features for song in songs if song.split == "train"])
+    library = Library(songs, Labeller.fit(training[~np.isnan(training[:, mood.INDEX["density"]])]))
     save(library, out)
     return library

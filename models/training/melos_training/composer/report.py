@@ -14,7 +14,8 @@ PARTS = ("offset", "key", "velocity", "duration", "voice", "pedal")
 
 
 def table(columns: dict[str, dict[str, tuple[float, float]]], against: str) -> str:
-    """Markdown table: means of all columns, standard deviation of the real one, and distance of `against` from it."""
+    """Returns a Markdown table: the means of all columns, the standard deviation of the column `real`, and the
+    difference between it and the column `against`, in pooled standard deviations."""
     names = list(columns)
     lines = ["| | " + " | ".join(names) + f" | d, {against} |", "|---" * (len(names) + 2) + "|"]
     for feature, (mean, deviation) in columns["real"].items():
@@ -25,7 +26,7 @@ def table(columns: dict[str, dict[str, tuple[float, float]]], against: str) -> s
     return "\n".join(lines) + "\n"
 
 
-def _dictionary(title: str, values: dict[str, float]) -> str:
+def _row_table(title: str, values: dict[str, float]) -> str:
     head = "| " + " | ".join(["", *values]) + " |\n" + "|---" * (len(values) + 1) + "|\n"
     return head + f"| {title} | " + " | ".join(f"{value:.3f}" for value in values.values()) + " |\n"
 
@@ -39,31 +40,31 @@ def document(report: dict[str, Any], out: Path) -> None:
         lines.append(f"| {name} | " + " | ".join(f"{values[part]:.3f}" for part in names) + " |")
     mood = report["moods"]
     first = next(iter(mood["features"].values()))
-    felt = ["| requested | valence | arousal | " + " | ".join(first) + " |", "|---" * (len(first) + 3) + "|"]
+    mood_lines = ["| requested | valence | arousal | " + " | ".join(first) + " |", "|---" * (len(first) + 3) + "|"]
     for name, (valence, arousal) in mood["heard"].items():
         values = " | ".join(f"{value:.2f}" for value in mood["features"][name].values())
-        felt.append(f"| {name} | {valence:+.2f} | {arousal:+.2f} | {values} |")
+        mood_lines.append(f"| {name} | {valence:+.2f} | {arousal:+.2f} | {values} |")
     trained = report["checkpoint"]
     parts = [
-        f"# {trained['step']} steps, {trained['frames'] / 1e6:.2f} M frames, "
+        f"# {trained['step']} steps, {trained['frames'] / 1e6:.2f} M latents, "
         f"{trained['processor_seconds'] / 60:.0f} processor minutes\n",
         "## Held-out likelihood\n\n" + "\n".join(lines) + "\n",
         f"## Notes, {report['excerpts']} excerpts, seed {report['seed']}\n\n" + table(report["columns"], "written"),
-        "## Fréchet distance from the real excerpts\n\n" + _dictionary("distance", report["frechet"]),
-        "## Similarity of recalled bars\n\n" + _dictionary("recall", report["recall"]),
-        "## Adherence to the conditions\n\n" + _dictionary("correlation", report["adherence"]),
+        "## Fréchet distance from the real excerpts\n\n" + _row_table("distance", report["frechet"]),
+        "## Similarity of recalled bars\n\n" + _row_table("recall", report["recall"]),
+        "## Adherence to the conditions\n\n" + _row_table("correlation", report["adherence"]),
         f"## Moods: valence r = {mood['valence correlation']:.2f}, arousal r = {mood['arousal correlation']:.2f}\n\n"
-        + "\n".join(felt)
+        + "\n".join(mood_lines)
         + "\n",
         "## Passages of the top line that also occur in a training song\n\n"
-        + "\n".join(_dictionary(name, shares) for name, shares in report["copied"].items()),
+        + "\n".join(_row_table(name, shares) for name, shares in report["copied"].items()),
     ]
     (out / "evaluation.md").write_text("\n".join(parts))
     plot_temperature(report["columns"], out / "temperature.png")
 
 
 def plot_temperature(columns: dict[str, dict[str, tuple[float, float]]], path: Path) -> None:
-    """Plots what the temperature changes and what it does not."""
+    """Plots features over the temperature."""
     sweep = {float(name[2:]): values for name, values in columns.items() if name.startswith("T ")}
     shown = ("note entropy", "in chord", "bars alike 4", "groups/s", "velocity", "half-beat strength")
     figure, axes = plt.subplots(2, 3, figsize=(9, 5))
@@ -75,7 +76,7 @@ def plot_temperature(columns: dict[str, dict[str, tuple[float, float]]], path: P
 
 
 def plot_curve(metrics: Path, path: Path) -> None:
-    """Plots nats per note over hours of music, from the metrics of a run."""
+    """Plots nats per note over hours of training music, from the metrics of a run."""
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     hours = [line["hours"] for line in lines]
     figure, (whole, parts) = plt.subplots(1, 2, figsize=(11, 4))

@@ -1,4 +1,4 @@
-"""Runs the exported graphs in ONNX Runtime, with the interface of those in PyTorch."""
+"""Runs exported graphs in ONNX Runtime, with the same interface as in PyTorch."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from .graphs import Module
 
 
 def open_graph(path: Path) -> Module:
-    """Opens a graph that runs on one thread."""
+    """Opens a graph, to be run on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -26,5 +26,5 @@ def open_graph(path: Path) -> Module:
 
 
 def open_graphs(folder: Path, names: Iterable[str]) -> dict[str, Module]:
-    """Opens graphs of a folder, by name."""
+    """Opens the graphs with these names in a folder; returns them by name."""
     return {name: open_graph(folder / f"{name}.onnx") for name in names}

@@ -1,4 +1,4 @@
-"""Sampling from logits, and control of density, register and level."""
+"""Samples from logits, and controls density, register and level."""
 
 from dataclasses import dataclass
 
@@ -14,27 +14,27 @@ class Sampling:
     harmony: float = 0.9
     """Temperature of keys."""
     time: float = 0.9
-    """Temperature of offsets and ends."""
+    """Temperature of offsets and of the end of a latent."""
     touch: float = 1.0
-    """Temperature of voices, velocities, durations and pedal; below 1, melodies fade out and the touch becomes even."""
+    """Temperature of voices, velocities, durations and pedal; below 1, melodies vanish and the touch becomes even."""
     top_p: float = 0.95
     """Top-p threshold for sampling keys."""
     guidance: float = 1.0
-    """Classifier-free guidance scale for keys; 1 means none."""
+    """Scale of classifier-free guidance, for keys only; 1 means no guidance."""
     servo: float = 1.0
     """Strength of the control of density, register and level."""
 
     @classmethod
     def of(cls, temperature: float) -> "Sampling":
-        """The settings for a temperature from 0.2 (plain) to 2 (adventurous).
+        """Returns the settings for a temperature from 0.2 (plain) to 2 (adventurous).
 
-        It affects keys fully and timing only slightly, so that onsets stay on the beat.
+        The temperature affects keys fully but timing only slightly, so that onsets stay on the beat.
         """
         return cls(harmony=0.9 * temperature, time=min(0.9 * temperature**0.15, 0.95))
 
 
-def choose(logits: FloatArray, temperature: float, dice: FloatArray, top_p: float = 1.0) -> IntArray:
-    """Samples one class per row of logits [rows, classes], given uniform random numbers `dice` [rows]."""
+def choose(logits: FloatArray, temperature: float, random: FloatArray, top_p: float = 1.0) -> IntArray:
+    """Samples one class per row of logits [rows, classes], given uniform random numbers [rows]."""
     scaled = logits.astype(np.float64) / max(temperature, 1e-3)
     chances = np.exp(scaled - scaled.max(1, keepdims=True))
     chances /= chances.sum(1, keepdims=True)
@@ -44,61 +44,64 @@ def choose(logits: FloatArray, temperature: float, dice: FloatArray, top_p: floa
         ordered[np.cumsum(ordered, 1) - ordered >= top_p] = 0
         np.put_along_axis(chances, order, ordered, 1)
     sums = np.cumsum(chances, 1)
-    return np.minimum((sums <= dice[:, None] * sums[:, -1:]).sum(1), logits.shape[1] - 1)
+    return np.minimum((sums <= random[:, None] * sums[:, -1:]).sum(1), logits.shape[1] - 1)
 
 
 class Servo:
-    """Closed-loop control of density, register and level, for each row."""
+    """Controls density, register and level of each row in a closed loop."""
 
     SPANS = 4.0, 16.0
-    """Windows over which played and requested values are compared, in seconds."""
-    GAIN = 2.0
-    """Nats added to the end-of-latent logit per window, for each factor of e by which there are too many notes."""
-    TILT = 0.02
+    """Windows, in seconds, over which the played values are measured."""
+    END_GAIN = 2.0
+    """Nats added to the end-of-latent logit, per window and unit of ln(played / requested density)."""
+    KEY_GAIN = 0.02
     """Slope over the keys, in nats per semitone, for each semitone of error in the mean."""
-    MOST_TILT = 0.12
-    LEVEL = 0.03
+    MAX_KEY_SLOPE = 0.12
+    VELOCITY_GAIN = 0.03
     """Slope over the velocity classes, in nats per class, for each unit of error in the mean velocity."""
-    MOST_LEVEL = 0.3
-    AT_LEAST = 0.7
+    MAX_VELOCITY_SLOPE = 0.3
+    RATE_OFFSET = 0.7
     """Notes per second added to both rates before they are compared, so that rests do not dominate."""
-    TRUST = 24
-    """Number of latents over which the correction is faded in at the start."""
+    FADE_IN = 24
+    """Number of latents over which the correction of the density is faded in at the start."""
 
-    def __init__(self, rows: int, frames: int) -> None:
-        self._count = np.zeros((rows, frames + 1))
-        self._pitch = np.zeros((rows, frames + 1))
-        self._velocity = np.zeros((rows, frames + 1))
+    def __init__(self, rows: int, latents: int) -> None:
+        self._count = np.zeros((rows, latents + 1))
+        self._pitch = np.zeros((rows, latents + 1))
+        self._velocity = np.zeros((rows, latents + 1))
 
-    def played(self, rows: IntArray, frame: int, keys: IntArray, velocities: IntArray) -> None:
-        """Counts one note in each of `rows`: keys and velocity classes [rows]."""
-        self._count[rows, frame] += 1
-        self._pitch[rows, frame] += keys + LOWEST_KEY
-        self._velocity[rows, frame] += (velocities + 0.5) * VELOCITY_WIDTH
+    def count(self, rows: IntArray, latent: int, keys: IntArray, velocities: IntArray) -> None:
+        """Counts one played note in each of `rows`; `keys` and velocity classes are [rows]."""
+        self._count[rows, latent] += 1
+        self._pitch[rows, latent] += keys + LOWEST_KEY
+        self._velocity[rows, latent] += (velocities + 0.5) * VELOCITY_WIDTH
 
-    def end(self, frame: int, requested: FloatArray) -> FloatArray:
-        """Bias of the end-of-latent logit [rows], given the requested notes per second [rows]; NaN if unspecified."""
+    def end_bias(self, latent: int, requested: FloatArray) -> FloatArray:
+        """Returns the bias of the end-of-latent logit [rows].
+
+        `requested` [rows] are notes per second; NaN if unspecified.
+        """
         bias = np.zeros(len(self._count))
         for span in self.SPANS:
-            first = max(0, frame - round(span / LATENT_SECONDS))
-            rate = self._count[:, first:frame].sum(1) / (max(frame - first, 1) * LATENT_SECONDS)
-            bias += self.GAIN * np.log((rate + self.AT_LEAST) / (requested + self.AT_LEAST))
-        return np.nan_to_num(np.clip(bias, -3, 3)) * min(1.0, frame / self.TRUST)
+            first = max(0, latent - round(span / LATENT_SECONDS))
+            rate = self._count[:, first:latent].sum(1) / (max(latent - first, 1) * LATENT_SECONDS)
+            bias += self.END_GAIN * np.log((rate + self.RATE_OFFSET) / (requested + self.RATE_OFFSET))
+        return np.nan_to_num(np.clip(bias, -3, 3)) * min(1.0, latent / self.FADE_IN)
 
-    def _lean(self, frame: int, sums: FloatArray, requested: FloatArray, gain: float, most: float) -> FloatArray:
-        """Slope of a bias [rows, 1] that moves the recent mean towards the requested value [rows]."""
-        first = max(0, frame - round(self.SPANS[0] / LATENT_SECONDS))
-        count = self._count[:, first:frame].sum(1)
-        mean = sums[:, first:frame].sum(1) / np.maximum(count, 1)
-        slope = np.where(count > 3, np.clip(gain * (requested - mean), -most, most), 0)
+    def _slope(self, latent: int, sums: FloatArray, requested: FloatArray, gain: float, limit: float) -> FloatArray:
+        """Returns the slope of a bias [rows, 1] that moves the recent mean towards the requested value [rows]."""
+        first = max(0, latent - round(self.SPANS[0] / LATENT_SECONDS))
+        count = self._count[:, first:latent].sum(1)
+        mean = sums[:, first:latent].sum(1) / np.maximum(count, 1)
+        slope = np.where(count > 3, np.clip(gain * (requested - mean), -limit, limit), 0)
         return np.nan_to_num(slope)[:, None]
 
-    def tilt(self, frame: int, requested: FloatArray) -> FloatArray:
-        """Bias of the key logits [rows, 88], given the requested mean note number [rows]."""
-        slope = self._lean(frame, self._pitch, requested, self.TILT, self.MOST_TILT)
+    def key_bias(self, latent: int, requested: FloatArray) -> FloatArray:
+        """Returns the bias of the key logits [rows, 88], given the requested mean note number [rows]."""
+        slope = self._slope(latent, self._pitch, requested, self.KEY_GAIN, self.MAX_KEY_SLOPE)
         return slope * (np.arange(KEYS) - KEYS // 2)
 
-    def level(self, frame: int, requested: FloatArray) -> FloatArray:
-        """Bias of the velocity logits [rows, 32], given the requested mean velocity [rows]."""
-        slope = self._lean(frame, self._velocity, requested, self.LEVEL, self.MOST_LEVEL)
+    def velocity_bias(self, latent: int, requested: FloatArray) -> FloatArray:
+        """Returns the bias of the velocity logits [rows, 32], given the requested mean velocity [rows]."""
+        slope = self._slope(latent, self._velocity, requested, self.VELOCITY_GAIN, self.MAX_VELOCITY_SLOPE)
         return slope * (np.arange(VELOCITIES) - VELOCITIES // 2)

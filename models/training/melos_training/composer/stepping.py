@@ -1,4 +1,4 @@
-"""Runs the graphs one latent at a time, as the daemon does, with a masked ring as KV cache."""
+"""Runs the graphs one latent at a time, as the daemon does, with a masked ring buffer as the KV cache."""
 
 import numpy as np
 import torch
@@ -17,30 +17,30 @@ class Stepper:
         self.graphs = graphs
         self.rows = rows
         self._rings = [torch.zeros(rows, *RING_SHAPE) for _ in range(2 * LAYERS)]
-        self._frame = 0
+        self._latent = 0
         self._read = torch.zeros(rows, WIDTH)
 
     @classmethod
     def of(cls, net: Composer, rows: int) -> "Stepper":
-        """Runs a network in PyTorch."""
+        """Creates a stepper that runs a network in PyTorch."""
         return cls(dict(build(net.eval())), rows)
 
     @torch.no_grad()
     def begin(
-        self, memory: Tensor, frame: Tensor, fine: Tensor, sounding: Tensor, melody: Tensor, pedal: Tensor
+        self, memory: Tensor, coarse: Tensor, fine: Tensor, sounding: Tensor, melody: Tensor, pedal: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Begins a latent: returns the decoder's base state and the logits of the pedal action."""
         mask = torch.full((SLOTS,), -1e9)
-        mask[[index % SLOTS for index in range(max(0, self._frame - WINDOW + 1), self._frame)]] = 0
-        cos, sin = rotary(torch.tensor([self._frame]))
+        mask[[index % SLOTS for index in range(max(0, self._latent - WINDOW + 1), self._latent)]] = 0
+        cos, sin = rotary(torch.tensor([self._latent]))
         base, logits, keys, values = self.graphs["frame"](
-            self._read, memory, frame, fine, sounding, melody, pedal, mask, cos[0], sin[0], *self._rings
+            self._read, memory, coarse, fine, sounding, melody, pedal, mask, cos[0], sin[0], *self._rings
         )
-        slot = self._frame % SLOTS
+        slot = self._latent % SLOTS
         for layer in range(LAYERS):
             self._rings[2 * layer][:, :, slot] = keys[layer, :, :, 0]
             self._rings[2 * layer + 1][:, :, slot] = values[layer, :, :, 0]
-        self._frame += 1
+        self._latent += 1
         self._read = torch.zeros(self.rows, WIDTH)
         return base, logits
 
@@ -50,13 +50,13 @@ class Stepper:
         logits, opened = self.graphs["pedal"](base, pedal)
         return logits, NoteWriter(self, opened)
 
-    def keep(self, rows: Tensor, read: Tensor) -> None:
-        """Adds notes to the input of the next latent."""
+    def add_notes(self, rows: Tensor, read: Tensor) -> None:
+        """Adds the embeddings of notes to the input of the next latent."""
         self._read[rows] += read
 
 
 class NoteWriter:
-    """Writes the notes of one latent, one at a time; rows drop out when they have no more notes."""
+    """Runs the graphs for the notes of one latent, one note at a time; rows without further notes are left out."""
 
     def __init__(self, stepper: Stepper, opened: Tensor) -> None:
         self._stepper = stepper
@@ -74,9 +74,9 @@ class NoteWriter:
 
     @torch.no_grad()
     def write(self, rows: Tensor, notes: IntArray | Tensor) -> None:
-        """Writes one note [5] in each of `rows`."""
+        """Appends one note [5] in each of `rows`."""
         read, so_far, last = self._stepper.graphs["note"](torch.as_tensor(np.asarray(notes)))
-        self._stepper.keep(rows, read)
+        self._stepper.add_notes(rows, read)
         self._so_far[rows] += so_far
         self._last[rows] = last
         self._first[rows] = 0

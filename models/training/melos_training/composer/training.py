@@ -1,4 +1,4 @@
-"""Trains the composer; resumable at any time with bit-identical results."""
+"""Trains the composer. A resumed run gives the same weights, bit for bit, as an uninterrupted one."""
 
 import copy
 import json
@@ -23,28 +23,33 @@ COOLED = "cooled.pt"
 METRICS = "metrics.jsonl"
 HELD_OUT_WINDOWS = {"pop909": 24, "giantmidi": 6, "mutopia": 6}
 NOTES_PER_LATENT = 0.6
-"""Typical number of notes per latent, by which losses are divided, so that batches with few notes do not weigh more."""
+"""Typical number of notes per latent. Losses are divided by it instead of the actual number, so that the notes of all
+batches have the same weight."""
 
 
 def device_of(name: str) -> torch.device:
-    """Returns the device of this name; `auto` is CUDA if available, otherwise the CPU."""
+    """Returns the device with this name; `auto` is a CUDA device if there is one, otherwise the CPU."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
 
 
-def matrices(model: Composer) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The parameters that Muon trains (the matrices within layers and blocks), and the others."""
-    hidden: list[nn.Parameter] = []
+def split_parameters(model: Composer) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Returns the parameters that Muon trains (the split_parameters within layers and blocks), and the others."""
+    matrices: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         inner = name.endswith(("up.weight", "down.weight", "qkv.weight", "mix.weight"))
-        (hidden if inner else rest).append(parameter)
-    return hidden, rest
+        (matrices if inner else rest).append(parameter)
+    return matrices, rest
 
 
 class Run:
-    """A training run in a folder: `composer.pt` is its latest state, `metrics.jsonl` its metrics."""
+    """A training run in a folder: `composer.pt` holds its latest state, `metrics.jsonl` its metrics.
+
+    Raises `ValueError` if there is neither a checkpoint with a configuration nor a configuration. Messages, metrics and
+    the checkpoint call latents `frames`.
+    """
 
     def __init__(self, folder: Path, configuration: Configuration | None = None, device: str = "auto") -> None:
         self.folder = folder
@@ -62,10 +67,10 @@ class Run:
         self.random = np.random.default_rng(configuration.seed)
         self.model = Composer().to(self.device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
-        hidden, rest = matrices(self.model)
+        matrices, rest = split_parameters(self.model)
         self.optimizers: list[torch.optim.Optimizer] = [
             torch.optim.Muon(
-                hidden,
+                matrices,
                 lr=configuration.rate,
                 weight_decay=configuration.weight_decay,
                 momentum=0.95,
@@ -85,7 +90,7 @@ class Run:
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         if "optimizers" not in saved:
-            # Weights adopted from a published model have no optimizer state, and start a new run.
+            # Weights adopted from a published model have no optimizer state: they start a new run.
             return
         for optimizer, state in zip(self.optimizers, saved["optimizers"]):
             optimizer.load_state_dict(state)
@@ -110,37 +115,37 @@ class Run:
         temporary.replace(self.folder / name)
 
     def train(self, minutes: float = math.inf, steps: float = math.inf, cool: bool = False) -> None:
-        """Trains for further minutes or steps.
+        """Trains for additional minutes or steps.
 
-        SIGTERM and SIGINT stop it early, with a checkpoint. With `cool`, the learning rate decays to zero over the
-        given time, and the result is saved as `cooled.pt`, so that the run itself can be resumed without the cool-down.
+        SIGTERM and SIGINT stop the training early, after saving a checkpoint. With `cool`, the learning rate decays to
+        zero over the given time, and the result is saved as `cooled.pt`, so that the run itself can still be resumed.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         started, clock, processor = time.monotonic(), time.monotonic(), time.process_time()
-        saved, first, taken = clock, self.step, []
+        saved, first, pending = clock, self.step, []
         while True:
             share = max((time.monotonic() - started) / (60 * minutes), (self.step - first) / steps)
             if share >= 1 or self._stopped:
                 break
             self._set_rate(1 - share if cool else 1.0)
-            taken.append(self._step())
+            pending.append(self._step())
             now, used = time.monotonic(), time.process_time()
             self.seconds += now - clock
             self.processor_seconds += used - processor
             clock, processor = now, used
             if self.step % self.configuration.evaluate_every == 0:
-                self._log(taken, cool)
-                taken = []
+                self._log(pending, cool)
+                pending = []
             if clock - saved > self.configuration.save_seconds and not cool:
                 self.save()
                 saved = clock
-        if taken:
-            self._log(taken, cool)
+        if pending:
+            self._log(pending, cool)
         self.save(COOLED if cool else CHECKPOINT)
 
     def _stop(self, *_: object) -> None:
-        """Ends training after the current step, with a checkpoint."""
+        """Makes training stop after the current step."""
         self._stopped = True
 
     def _set_rate(self, factor: float) -> None:
@@ -160,10 +165,10 @@ class Run:
             (self.configuration.importance[name] * value for name, value in parts.items()),
             torch.zeros((), device=self.device),
         )
-        frames = batch.melody.numel()
+        latents = batch.melody.numel()
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(total / (frames * NOTES_PER_LATENT))
+        torch.autograd.backward(total / (latents * NOTES_PER_LATENT))
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.configuration.clip)
         finite = bool(torch.isfinite(norm))
         # A non-finite gradient would destroy all weights, so the step is skipped and counted in the metrics.
@@ -172,21 +177,20 @@ class Run:
                 optimizer.step()
             self._update_average()
         self.step += 1
-        self.frames += frames
-        counts = {"notes": float(len(batch.note)), "frames": float(frames), "skipped": float(not finite)}
+        self.frames += latents
+        counts = {"notes": float(len(batch.note)), "frames": float(latents), "skipped": float(not finite)}
         return {name: value.item() for name, value in parts.items()} | counts
 
     def _update_average(self) -> None:
-        """Updates the weight average."""
         keep = min(0.5 ** (1 / self.configuration.half_life), (self.step + 1) / (self.step + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
 
-    def _log(self, taken: list[dict[str, float]], cool: bool) -> None:
-        """Adds a line of metrics."""
-        notes = sum(step["notes"] for step in taken)
+    def _log(self, steps: list[dict[str, float]], cool: bool) -> None:
+        """Evaluates, and writes a line of metrics for the steps since the last line."""
+        notes = sum(step["notes"] for step in steps)
         trained = {
-            name: sum(step[name] for step in taken) / notes
+            name: sum(step[name] for step in steps) / notes
             for name in ("pedal", "offset", "voice", "key", "velocity", "duration")
         }
         line = {
@@ -196,7 +200,7 @@ class Run:
             "minutes": round(self.seconds / 60, 2),
             "processor_minutes": round(self.processor_seconds / 60, 2),
             "cooling": cool,
-            "skipped": sum(step["skipped"] for step in taken),
+            "skipped": sum(step["skipped"] for step in steps),
             "train": _rounded(trained),
             "held_out": {name: _rounded(value) for name, value in self.evaluate().items()},
         }
@@ -205,7 +209,7 @@ class Run:
         print(json.dumps(line), flush=True)
 
     def evaluate(self) -> dict[str, dict[str, float]]:
-        """Nats per note on held-out music with the averaged weights: each corpus, and POP909 without conditions."""
+        """Evaluates the averaged weights: nats per note on held-out music by corpus, and on POP909 unconditionally."""
         if not self._held_out:
             for corpus, count in HELD_OUT_WINDOWS.items():
                 windows = held_out(self.library, "valid", corpus, self.configuration.frames, count)
@@ -220,11 +224,11 @@ class Run:
 
 @torch.no_grad()
 def nats_per_note(model: Composer, batch: Batch, bfloat16: bool = False) -> dict[str, float]:
-    """The parts of the negative log-likelihood per note; `total` excludes the pedal.
+    """Returns the parts of the negative log-likelihood per note; `total` excludes the pedal.
 
-    `velocity16` is the part of the velocity in classes twice as wide; `key_top1` is the top-1 accuracy of keys.
+    `velocity16` is that of the velocity in classes twice as wide; `key_top1` is the top-1 accuracy of keys.
     """
-    with torch.autocast(batch.frame.device.type, torch.bfloat16, enabled=bfloat16):
+    with torch.autocast(batch.coarse.device.type, torch.bfloat16, enabled=bfloat16):
         losses = model.losses(batch)
     notes = len(batch.note)
     parts = {name: value.item() / notes for name, value in losses.parts().items()}
@@ -235,7 +239,7 @@ def nats_per_note(model: Composer, batch: Batch, bfloat16: bool = False) -> dict
 
 
 def _coarse_velocity(logits: Tensor, velocity: Tensor) -> Tensor:
-    """Nats of the velocity, in classes twice as wide."""
+    """Returns the nats of the velocity in classes twice as wide."""
     pairs = torch.logsumexp(torch.log_softmax(logits.float(), 1).view(len(logits), -1, 2), 2)
     known = velocity < logits.shape[1]
     chosen = pairs.gather(1, (velocity.clamp(max=logits.shape[1] - 1) // 2)[:, None])[:, 0]

@@ -1,24 +1,25 @@
-"""How a window of a song is cut and transformed."""
+"""The choice and transformation of a window of a song."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class View:
-    """Which part of a song to use, and how it is transformed."""
+    """A window of a song, and how the song is transformed."""
 
     start: float
-    """Start of the window in seconds of the song's stretched time."""
-    frames: int
+    """Start of the window in seconds of the stretched song."""
+    latents: int
+    """Length of the window."""
     ratio: float = 1.0
     """Time-stretching factor."""
     shift: int = 0
     """Transposition in semitones."""
     reach: float = 2.0
-    """Half the window, in seconds, over which density, loudness, register and length are measured."""
+    """Seconds on either side over which density, loudness, register and length are measured."""
     fresh: bool = False
-    """Whether everything before the window is hidden."""
+    """Whether the notes before the window are hidden."""
     written_chords: bool = True
-    """Whether to use the corpus's chord labels instead of the sounding notes."""
+    """Whether to take chords from the corpus's labels instead of the sounding notes."""
     doubled: bool = False
-    """Whether the beat is counted twice as fast."""
+    """Whether beats are counted at double time."""

@@ -1,4 +1,4 @@
-"""Cuts windows of songs into what the network reads and what it must predict."""
+"""Cuts windows from songs: the network's inputs and the notes and pedal that it must predict."""
 
 from dataclasses import dataclass
 
@@ -40,32 +40,32 @@ from .mood import Labeller
 from .view import View
 
 CHORD_REACH = 6
-"""Half the window, in latents, whose sounding notes define the chord if there is no label."""
+"""Latents on either side whose sounding notes define the chord if there is no label."""
 PEDAL_REACH = 4.0
-"""Half the window, in seconds, over which the share of pedalling is measured."""
+"""Seconds on either side over which the share of pedalling is measured."""
 HISTORY = 36.0
-"""Seconds before a window from which notes may be remembered: eight bars."""
+"""Seconds before a window whose notes can be in the memory: about eight bars."""
 DECAY = 1.0
 """Time constant of the decay of a sounding key's level, in seconds."""
 
 
 @dataclass
 class Window:
-    """A passage of music."""
+    """A window of a song."""
 
     conditions: Conditions
     sounding: FloatArray
     """[latents, 176]."""
     melody: IntArray
-    """The melody's last key before each latent, 0..87, or 88."""
+    """The melody's last key before each latent, 0..87; 88 if there is none."""
     pedal_before: IntArray
     """The pedal action of the previous latent, [latents]."""
     pedal: IntArray
-    """[latents]; PEDAL_UNKNOWN where not recorded."""
+    """The pedal action, [latents]; PEDAL_UNKNOWN if not recorded."""
     pedal_offset: IntArray
     """Offset at which the pedal first moves, 0..7; −1 if it does not."""
     notes: IntArray
-    """[notes, 6] in order of writing: latent from −1, offset, voice, key from 0, velocity, duration."""
+    """[notes, 6], in the order in which they are predicted: latent from −1, offset, voice, key, velocity, duration."""
     memory: Events
 
 
@@ -83,83 +83,83 @@ class _Notes:
     @classmethod
     def near(cls, song: Song, view: View) -> "_Notes":
         p = song.performance
-        until = view.start + view.frames * LATENT_SECONDS + 6
+        until = view.start + view.latents * LATENT_SECONDS + 6
         first, last = np.searchsorted(p.onset, [(view.start - HISTORY) / view.ratio, until / view.ratio])
         key = p.pitch[first:last] + view.shift - LOWEST_KEY
         inside = np.flatnonzero((key >= 0) & (key < KEYS)) + first
 
-        def warped(times: FloatArray) -> FloatArray:
+        def stretched(times: FloatArray) -> FloatArray:
             return times[inside] * view.ratio - view.start
 
         return cls(
-            onset=warped(p.onset),
-            key_up=warped(p.key_up),
-            damped=warped(song.damped),
+            onset=stretched(p.onset),
+            key_up=stretched(p.key_up),
+            damped=stretched(song.damped),
             key=p.pitch[inside] + view.shift - LOWEST_KEY,
             velocity=p.velocity[inside],
             voice=p.voice[inside],
         )
 
     def roll(self, first: IntArray, end: IntArray, low: int, high: int, decay: bool) -> FloatArray:
-        """Which keys sound in latents low..high, [latents, 88], each from its latent `first` up to `end`.
+        """Returns levels in latents low..high, [latents, 88]; each note sounds in its latents first..end.
 
-        With `decay`, each falls from 1 at `first` towards a quarter.
+        Levels are 1; with `decay`, they fall from 1 in the latent `first` towards a quarter.
         """
         out = np.zeros((high - low, KEYS), np.float32)
         start, stop = np.maximum(first, low), np.minimum(end, high)
         runs = np.maximum(stop - start, 0)
         which = np.repeat(np.arange(len(runs)), runs)
-        frame = start[which] + np.arange(len(which)) - np.repeat(np.cumsum(runs) - runs, runs)
-        age = (frame - first[which]) * LATENT_SECONDS
-        out[frame - low, self.key[which]] = 0.25 + 0.75 * np.exp(-age / DECAY) if decay else 1.0
+        latent = start[which] + np.arange(len(which)) - np.repeat(np.cumsum(runs) - runs, runs)
+        age = (latent - first[which]) * LATENT_SECONDS
+        out[latent - low, self.key[which]] = 0.25 + 0.75 * np.exp(-age / DECAY) if decay else 1.0
         return out
 
 
 def cut(song: Song, view: View, labeller: Labeller) -> Window:
-    """The window of a song defined by a view."""
+    """Cuts the window of a song that a view defines."""
     notes = _Notes.near(song, view)
     step = np.round(notes.onset / STEP).astype(np.int64)
-    frame = step // OFFSETS
-    known = frame >= (0 if view.fresh else -(10**9))
-    conditions = Conditions(view.frames)
+    latent = step // OFFSETS
+    known = latent >= (0 if view.fresh else -(10**9))
+    conditions = Conditions(view.latents)
     grid = BeatGrid.of(song, view) if len(song.beats) else None
     _set_mood(conditions, song, view, labeller)
-    _set_harmony(conditions, song, view, notes, frame, grid)
+    _set_harmony(conditions, song, view, notes, latent, grid)
     _set_density(conditions, song, view, notes)
     if grid:
         _set_metre(conditions, view, grid)
     pedal_before, pedal, pedal_offset = _set_pedal(conditions, song, view)
 
     held_until = np.ceil(notes.key_up / LATENT_SECONDS).astype(np.int64)
-    damped_in = np.ceil(notes.damped / LATENT_SECONDS).astype(np.int64)
+    damped_at = np.ceil(notes.damped / LATENT_SECONDS).astype(np.int64)
     never = np.where(known, 0, 10**9)
-    held = notes.roll(frame + 1 + never, held_until, 0, view.frames, True)
-    sustained = notes.roll(np.maximum(held_until, frame + 1) + never, damped_in, 0, view.frames, True)
+    held = notes.roll(latent + 1 + never, held_until, 0, view.latents, True)
+    sustained = notes.roll(np.maximum(held_until, latent + 1) + never, damped_at, 0, view.latents, True)
     table = np.stack(
         [
-            frame,
+            latent,
             step % OFFSETS,
             notes.voice,
             notes.key,
-            np.full(len(frame), UNKNOWN_VELOCITY) if song.flat else velocity_class(notes.velocity),
+            np.full(len(latent), UNKNOWN_VELOCITY) if song.flat else velocity_class(notes.velocity),
             duration_class(notes.key_up - notes.onset),
         ],
         1,
     )
-    memory = Memory(view.frames)
+    memory = Memory(view.latents)
     if grid:
-        past = known & (frame < view.frames)
+        past = known & (latent < view.latents)
         beats = grid.beats(notes.onset[past])
         memory.remember(table[past, 2:], beats, grid)
         memory.recall(table[past, 2:], beats, grid, song.form)
-    shown = (frame >= (0 if view.fresh else -1)) & (frame < view.frames)
-    written = table[shown]
+    inside = (latent >= (0 if view.fresh else -1)) & (latent < view.latents)
+    written = table[inside]
     order = np.lexsort((written[:, 3], written[:, 1], written[:, 0]))
     written = written[order]
     distinct = (
         np.append(True, (np.diff(written[:, [0, 1, 3]], axis=0) != 0).any(1)) if len(written) else np.zeros(0, np.bool_)
     )
-    melody = _last_melody(notes, frame, known, view.frames)
+    melody = _last_melody(notes, latent, known, view.latents)
     return Window(
         conditions,
         np.concatenate([held, sustained], 1),
@@ -172,20 +172,20 @@ def cut(song: Song, view: View, labeller: Labeller) -> Window:
     )
 
 
-def _last_melody(notes: _Notes, frame: IntArray, known: BoolArray, frames: int) -> IntArray:
-    """The melody's last key before each latent, [latents]."""
-    tune = np.flatnonzero((notes.voice == MELODY) & known)
-    before = np.searchsorted(frame[tune], np.arange(frames)) - 1
-    keys = np.append(notes.key[tune], NO_MELODY)
-    return keys[np.where(before >= 0, before, len(tune))]
+def _last_melody(notes: _Notes, latent: IntArray, known: BoolArray, latents: int) -> IntArray:
+    """Returns the melody's last key before each latent, [latents]."""
+    melody = np.flatnonzero((notes.voice == MELODY) & known)
+    before = np.searchsorted(latent[melody], np.arange(latents)) - 1
+    keys = np.append(notes.key[melody], NO_MELODY)
+    return keys[np.where(before >= 0, before, len(melody))]
 
 
 def _set_mood(conditions: Conditions, song: Song, view: View, labeller: Labeller) -> None:
-    """Sets emotion and affect, labelled once a second."""
-    middle = view.start + (np.arange(view.frames) + 0.5) * LATENT_SECONDS
+    """Sets emotion and affect, which are labelled once per second."""
+    middle = view.start + (np.arange(view.latents) + 0.5) * LATENT_SECONDS
     second = np.clip(np.round(middle / view.ratio), 0, len(song.features) - 1).astype(np.int64)
     low, high = int(second.min()), int(second.max()) + 1
-    features = mood.moved(song.features[low:high], song.lows[low:high], view.shift, view.ratio)
+    features = mood.transformed(song.features[low:high], song.lows[low:high], view.shift, view.ratio)
     weights, affect = labeller.label(features)
     known = ~np.isnan(features[:, mood.INDEX["density"]])[second - low]
     conditions.set("emotion", weights[second - low], known)
@@ -193,10 +193,10 @@ def _set_mood(conditions: Conditions, song: Song, view: View, labeller: Labeller
 
 
 def _set_harmony(
-    conditions: Conditions, song: Song, view: View, notes: _Notes, frame: IntArray, grid: BeatGrid | None
+    conditions: Conditions, song: Song, view: View, notes: _Notes, latent: IntArray, grid: BeatGrid | None
 ) -> None:
     """Sets chord and bass at every offset, and the next chord."""
-    frames = view.frames
+    latents = view.latents
     if len(song.chords) and view.written_chords:
         chords = song.chords
         change = np.append(True, (np.diff(chords[:, 2:], axis=0) != 0).any(1))
@@ -205,32 +205,32 @@ def _set_harmony(
         end = song.chords[-1, 1] * view.ratio - view.start
         bits = (chords[:, 2].astype(np.int64)[:, None] >> ((np.arange(12) - view.shift) % 12)) & 1
         bass = np.eye(12)[(chords[:, 3].astype(np.int64) + view.shift) % 12] * (chords[:, 3:4] >= 0)
-        # Half a step late, because onsets are rounded to the nearest step.
-        when = (np.arange(frames * OFFSETS) + 0.5) * STEP
+        # Onsets are rounded to the nearest step, so the chord half a step later applies.
+        when = (np.arange(latents * OFFSETS) + 0.5) * STEP
         index = np.clip(np.searchsorted(starts, when, "right") - 1, 0, len(chords) - 1)
         sounding = (when >= starts[0]) & (when < end) & (chords[index, 2] > 0)
-        known = sounding.reshape(frames, OFFSETS).any(1)
-        conditions.set("chord", (bits[index] * sounding[:, None]).reshape(frames, OFFSETS, 12), known)
-        conditions.set("bass", (bass[index] * sounding[:, None]).reshape(frames, OFFSETS, 12), known)
-        frame_end = (np.arange(frames) + 1) * LATENT_SECONDS
-        following = np.searchsorted(starts, frame_end - STEP / 2, "right")
+        known = sounding.reshape(latents, OFFSETS).any(1)
+        conditions.set("chord", (bits[index] * sounding[:, None]).reshape(latents, OFFSETS, 12), known)
+        conditions.set("bass", (bass[index] * sounding[:, None]).reshape(latents, OFFSETS, 12), known)
+        latent_end = (np.arange(latents) + 1) * LATENT_SECONDS
+        following = np.searchsorted(starts, latent_end - STEP / 2, "right")
         exists = following < len(chords)
         following = np.minimum(following, len(chords) - 1)
         exists &= chords[following, 2] > 0
-        wait = starts[following] - frame_end
+        wait = starts[following] - latent_end
         if grid:
-            wait = grid.beats(starts)[following] - grid.beats(frame_end)
+            wait = grid.beats(starts)[following] - grid.beats(latent_end)
         wait = np.maximum(wait, 0)[:, None]
         conditions.set(
             "next", np.concatenate([bits[following], bass[following], np.exp(-wait), np.exp(-wait / 4)], 1), exists
         )
         return
     ends = np.ceil(notes.damped / LATENT_SECONDS).astype(np.int64)
-    roll = notes.roll(frame, ends, -CHORD_REACH, frames + CHORD_REACH, False)
+    roll = notes.roll(latent, ends, -CHORD_REACH, latents + CHORD_REACH, False)
     sums = np.concatenate([np.zeros((1, KEYS)), np.cumsum(roll, 0)])
-    near = sums[2 * CHORD_REACH :] - sums[: frames + 1]
-    near = near[:frames]
-    chroma = np.zeros((frames, 12))
+    near = sums[2 * CHORD_REACH :] - sums[: latents + 1]
+    near = near[:latents]
+    chroma = np.zeros((latents, 12))
     for pitch_class in range(12):
         chroma[:, pitch_class] = near[:, (np.arange(KEYS) + LOWEST_KEY) % 12 == pitch_class].sum(1)
     largest = chroma.max(1, keepdims=True)
@@ -241,8 +241,8 @@ def _set_harmony(
 
 
 def _set_density(conditions: Conditions, song: Song, view: View, notes: _Notes) -> None:
-    """Sets density, loudness, register and length from the onsets around each latent's centre."""
-    middle = (np.arange(view.frames) + 0.5) * LATENT_SECONDS
+    """Sets density, loudness, register and length from the onsets around the centre of each latent."""
+    middle = (np.arange(view.latents) + 0.5) * LATENT_SECONDS
     low, high = np.searchsorted(notes.onset, middle - view.reach), np.searchsorted(notes.onset, middle + view.reach)
     count = high - low
 
@@ -259,9 +259,9 @@ def _set_density(conditions: Conditions, song: Song, view: View, notes: _Notes) 
 
 def _set_metre(conditions: Conditions, view: View, grid: BeatGrid) -> None:
     """Sets the beat at every offset, and bar, phrase and tempo."""
-    steps = np.arange(view.frames * OFFSETS) * STEP
+    steps = np.arange(view.latents * OFFSETS) * STEP
     beats = grid.beats(steps)
-    conditions.set("beat", harmonics(beats % 1, (1, 2, 3, 4)).reshape(view.frames, OFFSETS, -1))
+    conditions.set("beat", harmonics(beats % 1, (1, 2, 3, 4)).reshape(view.latents, OFFSETS, -1))
     at = beats[::OFFSETS]
     conditions.set("tempo", tempo(grid.bpm(at)))
     if grid.bars_known:
@@ -273,25 +273,25 @@ def _set_metre(conditions: Conditions, view: View, grid: BeatGrid) -> None:
 
 def _set_pedal(conditions: Conditions, song: Song, view: View) -> tuple[IntArray, IntArray, IntArray]:
     """Sets pedalling; returns the pedal actions before and in each latent, and the offset at which the pedal moves."""
-    frames = view.frames
+    latents = view.latents
     p = song.performance
     if not len(p.pedal_times):
-        unknown = np.full(frames, PEDAL_UNKNOWN)
-        return unknown, unknown, np.full(frames, -1)
+        unknown = np.full(latents, PEDAL_UNKNOWN)
+        return unknown, unknown, np.full(latents, -1)
     times = p.pedal_times * view.ratio - view.start
 
     def down(at: FloatArray) -> BoolArray:
         index = np.searchsorted(times, at, "right") - 1
         return (index >= 0) & p.pedal_down[np.maximum(index, 0)]
 
-    state = down((np.arange(-OFFSETS, frames * OFFSETS) + 0.5) * STEP).reshape(frames + 1, OFFSETS)
-    begins, ends = state[:-1, -1], state[1:, -1]
+    state = down((np.arange(-OFFSETS, latents * OFFSETS) + 0.5) * STEP).reshape(latents + 1, OFFSETS)
+    at_start, at_end = state[:-1, -1], state[1:, -1]
     within = state[1:]
-    pedal = np.where(~ends, PEDAL_UP, np.where(begins & ~within.all(1), PEDAL_CHANGED, PEDAL_DOWN))
-    moves = within != begins[:, None]
-    offset = np.where((pedal == PEDAL_CHANGED) | (begins != ends), moves.argmax(1), -1)
-    before = np.append(PEDAL_DOWN if begins[0] else PEDAL_UP, pedal[:-1])
-    middle = view.start + (np.arange(frames) + 0.5) * LATENT_SECONDS
+    pedal = np.where(~at_end, PEDAL_UP, np.where(at_start & ~within.all(1), PEDAL_CHANGED, PEDAL_DOWN))
+    moves = within != at_start[:, None]
+    offset = np.where((pedal == PEDAL_CHANGED) | (at_start != at_end), moves.argmax(1), -1)
+    before = np.append(PEDAL_DOWN if at_start[0] else PEDAL_UP, pedal[:-1])
+    middle = view.start + (np.arange(latents) + 0.5) * LATENT_SECONDS
     around = middle[:, None] + np.linspace(-PEDAL_REACH, PEDAL_REACH, 17) - view.start
     conditions.set("pedalling", 2 * down(around).mean(1) - 1)
     return before, pedal, offset

@@ -14,13 +14,13 @@ TICKS_PER_SECOND = 960
 
 
 def write_midi(performance: Performance, path: Path) -> None:
-    """Writes one track at 120 BPM: the melody on channel 1, the accompaniment on channel 2."""
+    """Writes a MIDI file with one track at 120 BPM: the melody on channel 1, the accompaniment on channel 2."""
     events: list[tuple[float, int, mido.Message]] = []
     rows = zip(performance.onset, performance.key_up, performance.pitch, performance.velocity, performance.voice)
     for onset, key_up, pitch, velocity, voice in rows:
         note = {"channel": 1 - int(voice), "note": int(pitch)}
-        strength = int(np.clip(round(float(velocity)), 1, 127))
-        events.append((float(onset), 1, mido.Message("note_on", velocity=strength, **note)))
+        rounded = int(np.clip(round(float(velocity)), 1, 127))
+        events.append((float(onset), 1, mido.Message("note_on", velocity=rounded, **note)))
         events.append((float(key_up), 0, mido.Message("note_off", **note)))
     for time, down in zip(performance.pedal_times, performance.pedal_down):
         for channel in range(2):
@@ -40,11 +40,11 @@ def write_midi(performance: Performance, path: Path) -> None:
 def write_songs(
     checkpoint: Path, library_path: Path, out: Path, count: int, seconds: float, temperature: float, seed: int
 ) -> None:
-    """Writes performances of the plans of held-out songs, and the songs themselves."""
+    """Writes held-out songs, and performances of their plans, as MIDI files."""
     library, net = load(library_path), load_average(checkpoint)
     chosen = choose_excerpts(library, 0.1, seconds, count)
     out.mkdir(parents=True, exist_ok=True)
-    for each, played in zip(chosen, play(net, library, chosen, Sampling.of(temperature), seed)):
-        write_midi(played, out / f"{each.song.name}-written.mid")
-        write_midi(each.performance(), out / f"{each.song.name}-song.mid")
-        print(f"{each.song.name}: {len(played.onset)} notes written", flush=True)
+    for excerpt, played in zip(chosen, play(net, library, chosen, Sampling.of(temperature), seed)):
+        write_midi(played, out / f"{excerpt.song.name}-written.mid")
+        write_midi(excerpt.performance(), out / f"{excerpt.song.name}-song.mid")
+        print(f"{excerpt.song.name}: {len(played.onset)} notes written", flush=True)
