@@ -1,1 +1,1 @@
-"""Training of the Melos networks (composer, pianist with its prior, and vocoder) and their export to ONNX."""
+"""Trains the networks of Melos (composer, pianist with its prior, and vocoder), and exports them to ONNX."""

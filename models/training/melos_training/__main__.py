@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from . import checkpoint, device, metrics, team
+from . import checkpoint, device, metrics
 from .data import NoShards
 from .runs import (
     RUNS,
@@ -16,28 +16,31 @@ from .runs import (
     Run,
     SettingsError,
     VocoderRun,
-    describe_run,
-    written,
+    build_run,
+    run_to_toml,
 )
+from .team import join
 
 EXPORTED_PARTS = ("composer", "pianist", "prior", "vocoder")
 
 
 def _add_training(commands: Any, name: str) -> None:
     command = commands.add_parser(name, help=f"train the {name}, or resume its training")
-    command.add_argument("--recipe", type=Path, help="TOML file that describes the training; options take precedence")
+    command.add_argument("--recipe", type=Path, help="TOML file that configures the training; options take precedence")
     command.add_argument("--shards", type=Path, nargs="+", help="folders of `melos-corpus prepare`")
     command.add_argument("--out", type=Path, help="checkpoint, resumed if it exists; metrics are written beside it")
     budget = command.add_mutually_exclusive_group()
-    budget.add_argument("--minutes", type=float, help="training time over all resumed runs")
-    budget.add_argument("--steps", type=int, help="training steps over all resumed runs")
+    budget.add_argument("--minutes", type=float, help="total training time, including earlier sessions")
+    budget.add_argument("--steps", type=int, help="total training steps, including earlier sessions")
     command.add_argument("--device", help="auto (a CUDA device if there is one), cpu, cuda, cuda:1, …")
     command.add_argument("--rate", type=float, help="peak learning rate; use a lower one to fine-tune finished weights")
     command.add_argument("--seed", type=int)
-    command.add_argument("--every", type=int, help="steps between lines of the metrics")
+    command.add_argument("--every", type=int, help="steps between metrics")
     command.add_argument("--threads", type=int)
     if name == "pianist":
-        command.add_argument("--pianos", nargs="+", metavar="NAME", help="the pianos of the shards, in order")
+        command.add_argument(
+            "--pianos", nargs="+", metavar="NAME", help="pianos of the shards, in the order of their indices"
+        )
     else:
         command.add_argument("--pianist", type=Path, help="the checkpoint of a finished pianist")
 
@@ -51,10 +54,10 @@ def _arguments() -> dict[str, Any]:
     command.add_argument("checkpoint", type=Path)
     command = commands.add_parser("plot", help="plot metrics over the steps")
     command.add_argument("files", type=Path, nargs="+", help="metrics (.jsonl), each beside its checkpoint")
-    command.add_argument("--out", type=Path, required=True, help="picture: .png, .svg or .pdf")
+    command.add_argument("--out", type=Path, required=True, help="image file: .png, .svg or .pdf")
     command = commands.add_parser("adopt", help="turn a published model into checkpoints for further training")
-    command.add_argument("--model", type=Path, required=True, help="folder of the ONNX files")
-    command.add_argument("--identity", type=Path, required=True, help="the identity file used for its export")
+    command.add_argument("--model", type=Path, required=True, help="folder of the model")
+    command.add_argument("--identity", type=Path, required=True, help="identity file that was used for the export")
     command.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
     command.add_argument("--threads", type=int, default=1)
     command = commands.add_parser("export", help="write a model's ONNX files")
@@ -62,29 +65,31 @@ def _arguments() -> dict[str, Any]:
         command.add_argument(f"--{part}", type=Path, required=True, help=f"the {part}'s checkpoint")
     command.add_argument("--out", type=Path, required=True)
     command.add_argument("--threads", type=int, default=1)
-    command.add_argument("--shards", type=Path, nargs="+", required=True, help="the pianist's shards, for test vectors")
+    command.add_argument(
+        "--shards", type=Path, nargs="+", required=True, help="the pianist's shards, for the test vectors"
+    )
     command.add_argument("--library", type=Path, required=True, help="the composer's library, for test vectors")
     command.add_argument("--identity", type=Path, required=True, help="TOML file with name, licence and attribution")
-    command.add_argument("--commit", default="unknown", help="the commit of the training code")
+    command.add_argument("--commit", default="unknown", help="commit of the training code")
     return vars(parser.parse_args())
 
 
 def train(run: Run) -> None:
     """Trains a run, together with the other processes started by `torchrun`, if any."""
     torch.set_num_threads(run.threads)
-    with team.joined(device.choose(run.device)) as members:
+    with join(device.choose(run.device)) as team:
         if isinstance(run, PianistRun):
             from .pianist import train_pianist
 
-            train_pianist.train(run, members)
+            train_pianist.train(run, team)
         elif isinstance(run, PriorRun):
             from .pianist import train_prior
 
-            train_prior.train(run, members)
+            train_prior.train(run, team)
         elif isinstance(run, VocoderRun):
             from . import train_vocoder
 
-            train_vocoder.train(run, members)
+            train_vocoder.train(run, team)
 
 
 def describe(path: Path) -> None:
@@ -93,14 +98,14 @@ def describe(path: Path) -> None:
     if saved is None:
         raise SettingsError(f"{path}: no such checkpoint")
     if "run" not in saved:
-        raise SettingsError(f"{path}: no configuration: its weights were adopted, or trained by an older version")
+        raise SettingsError(f"{path}: no configuration; the weights were adopted, or trained by an older version")
     print(f"# {saved['step']} steps in {saved['spent'] / 60:.1f} minutes")
-    print(written(saved["run"]), end="")
+    print(run_to_toml(saved["run"]), end="")
 
 
 def _run(command: str, options: dict[str, Any]) -> None:
     if command in RUNS:
-        train(describe_run(command, options.pop("recipe"), options))
+        train(build_run(command, options.pop("recipe"), options))
         return
     torch.set_num_threads(options.pop("threads", 1))
     if command == "describe":
@@ -118,7 +123,7 @@ def _run(command: str, options: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Runs the command line; errors in it or in a file are reported on one line, without a traceback."""
+    """Runs the command line. Errors in options and files are printed without a traceback."""
     options = _arguments()
     try:
         _run(options.pop("command"), options)

@@ -1,4 +1,4 @@
-"""Checkpoints from a published model folder, so that training continues from the shipped weights."""
+"""Converts a published model to checkpoints, so that its training can be continued."""
 
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from .model import Model
 
 
 def adopt(model: Path, identity: Path, out: Path) -> None:
-    """Writes `composer.pt`, `pianist.pt`, `prior.pt` and `vocoder.pt` into the folder `out` from the files of `model`.
+    """Writes `composer.pt`, `pianist.pt`, `prior.pt` and `vocoder.pt` to the folder `out`, with the weights of `model`.
 
-    `identity` is the file used for its export, which contains the names of the pianos in training. The checkpoints have
-    no optimizer state and no time spent: `--minutes` counts from zero.
+    `identity` is the file that was used for the export; it maps the pianos' names in training to their display names.
+    The checkpoints have no optimizer state, and `--minutes` counts from zero.
     """
     published = Model(model)
-    run = {"network": "pianist", "latent": published.latent, "pianos": published.trained_as(identity)}
+    run = {"network": "pianist", "latent": published.latent, "pianos": published.training_names(identity)}
     out.mkdir(parents=True, exist_ok=True)
 
     def write(network: nn.Module, name: str, **extra: Any) -> None:

@@ -1,4 +1,4 @@
-"""Constants shared by preparation, training and playback; defined in the Rust sources (`contract.json`)."""
+"""Constants shared by preparation, training and playback, which `contract.json` takes from the Rust sources."""
 
 import math
 
@@ -28,7 +28,7 @@ LATENT_FRAMES: int = _LATENT["mel_frames"]
 """Mel frames per latent."""
 
 LOOK_AHEAD: int = CONTRACT["vocoder"]["look_ahead"]
-"""The vocoder's look-ahead in mel frames: output frame i of a call belongs to input frame i - LOOK_AHEAD."""
+"""The vocoder's look-ahead in mel frames: output frame i corresponds to input frame i - LOOK_AHEAD."""
 ROLLBACK: int = CONTRACT["transformer"]["rollback"]
 """Latents that the daemon keeps beyond the attention window, for rollbacks."""
 
@@ -50,12 +50,12 @@ EMOTIONS: tuple[str, ...] = tuple(ANCHORS)
 
 
 def scaled_density(onsets_per_second: float) -> float:
-    """A density, scaled for the networks."""
+    """Scales a density for the networks."""
     scale = _CONDITIONS["density"]
     return float((math.log1p(onsets_per_second) - scale["middle"]) / scale["width"])
 
 
 def scaled_loudness(velocity: float) -> float:
-    """A mean MIDI velocity, scaled for the networks."""
+    """Scales a mean MIDI velocity for the networks."""
     scale = _CONDITIONS["loudness"]
     return float((velocity - scale["middle"]) / scale["width"])

@@ -1,4 +1,4 @@
-"""Constants shared by playing and training: the output of `melos contract --json`, stored beside this file."""
+"""Constants that training shares with the daemon: the output of `melos contract --json`, stored beside this file."""
 
 import json
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""Shards on disk: finding them, and drawing random windows from them."""
+"""Finds shards on disk, and draws random windows from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from safetensors import safe_open
 from .arrays import Array, Floats
 from .constants import FULL_SCALE, HOP, N_FFT, SAMPLE_RATE
 
-QUIET = 0.01
-"""Windows of audio with a lower peak are drawn again."""
+MIN_PEAK = 0.01
+"""Windows of audio with a lower peak are redrawn."""
 
 
 class NoShards(Exception):
@@ -31,22 +31,22 @@ class Shard:
         return self.path.name
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Array:
-        """Rows `start..stop` of a tensor as an array."""
+        """Reads rows `start..stop` of a tensor."""
         with safe_open(str(self.path), framework="numpy") as file:
             rows = file.get_slice(name)
-            # safetensors refuses empty slices.
+            # safetensors does not support slices of empty tensors.
             if not rows.get_shape()[0]:
                 return file.get_tensor(name)
             return rows[start : rows.get_shape()[0] if stop is None else stop]
 
-    def sound(self, start: int, frames: int) -> Floats:
-        """The audio of `frames` uncentred STFT frames from hop `start` on: [(frames - 1) * 512 + 2048]."""
+    def audio(self, start: int, frames: int) -> Floats:
+        """Reads the audio of `frames` uncentred STFT frames from hop `start` on: [(frames - 1) * 512 + 2048]."""
         first = start * HOP
         samples = self.read("audio", first, first + (frames - 1) * HOP + N_FFT)
         return samples.astype(np.float32) / FULL_SCALE
 
     def metadata(self) -> dict[str, str]:
-        """The shard's metadata, such as corpus and piece."""
+        """Reads the shard's metadata, such as corpus and piece."""
         with safe_open(str(self.path), framework="numpy") as file:
             return file.metadata()
 
@@ -57,9 +57,9 @@ def _inspect(path: Path) -> Shard:
 
 
 class Shards:
-    """All shards of one split in several folders. `refresh` finds those that `melos-corpus` has written since.
+    """All shards of one split in several folders. `refresh` adds shards that have been written since.
 
-    Those named in `order` come first, in that order, so that a resumed training draws the same windows.
+    Shards named in `order` come first, in that order, so that a resumed training draws the same windows.
     """
 
     def __init__(
@@ -77,30 +77,31 @@ class Shards:
         self._seen: set[Path] = set()
         self._ends = np.zeros(0, np.int64)
         self.refresh()
-        # Names repeat when folders contain the same pieces, for example on several pianos; the first folder wins.
-        places: dict[str, list[int]] = {}
+        # A name repeats if several folders contain the same piece, for example on several pianos: its positions in
+        # `order` go to the folders in turn.
+        positions: dict[str, list[int]] = {}
         for index, name in enumerate(order):
-            places.setdefault(name, []).append(index)
-        self.shards.sort(key=lambda shard: places[shard.name].pop(0) if places.get(shard.name) else len(order))
-        self._measure()
-        if gone := places.keys() - {shard.name for shard in self.shards}:
-            print(f"{len(gone)} shards used so far are missing, such as {min(gone)}", flush=True)
+            positions.setdefault(name, []).append(index)
+        self.shards.sort(key=lambda shard: positions[shard.name].pop(0) if positions.get(shard.name) else len(order))
+        self._update_ends()
+        if missing := positions.keys() - {shard.name for shard in self.shards}:
+            print(f"{len(missing)} shards that were trained on are missing, such as {min(missing)}", flush=True)
 
     def refresh(self) -> list[Shard]:
-        """Adds shards that appeared since the last call, and returns them."""
+        """Adds the shards that have appeared since the last call, and returns them."""
         paths = sorted(p for f in self.folders for p in f.rglob("*.safetensors") if p not in self._seen)
         self._seen.update(paths)
         new = [_inspect(path) for path in paths]
         new = [s for s in new if s.frames >= self.min_frames and (s.has_audio or not self.needs_audio)]
         self.shards.extend(new)
-        self._measure()
+        self._update_ends()
         return new
 
-    def _measure(self) -> None:
+    def _update_ends(self) -> None:
         self._ends = np.cumsum([s.frames for s in self.shards], dtype=np.int64)
 
     def order(self) -> list[str]:
-        """Names of the shards, in the order used by `draw`."""
+        """Returns the names of the shards, in the order used by `draw`."""
         return [shard.name for shard in self.shards]
 
     def __len__(self) -> int:
@@ -110,34 +111,35 @@ class Shards:
     def hours(self) -> float:
         return float(self._ends[-1]) * HOP / SAMPLE_RATE / 3600 if len(self) else 0.0
 
-    def missing(self) -> NoShards:
-        """The error for missing shards."""
+    def missing_error(self) -> NoShards:
+        """Returns the error for a split without shards."""
         kind = "with audio " if self.needs_audio else ""
         folders = ", ".join(map(str, self.folders))
         return NoShards(
-            f"{folders}: no shards {kind}of {self.min_frames} mel frames or more; `melos-corpus prepare` writes them"
+            f"{folders}: no shards {kind}of {self.min_frames} mel frames or more; run `melos-corpus prepare`"
         )
 
     def draw(self, rng: np.random.Generator) -> Shard:
         """Draws a shard with a probability proportional to its length. Raises `NoShards` if there is none."""
         if not self.shards:
-            raise self.missing()
+            raise self.missing_error()
         return self.shards[int(np.searchsorted(self._ends, rng.integers(self._ends[-1]), side="right"))]
 
 
-def splits(
+def load_splits(
     folders: Sequence[Path],
     order: Sequence[str],
-    announced: bool,
+    verbose: bool,
     *,
     frames: int,
     valid_frames: int,
     needs_audio: bool = False,
 ) -> tuple[Shards, Shards]:
-    """The training shards, those named in `order` first, and the held-out ones; prints their numbers if `announced`."""
+    """Returns the training shards, those named in `order` first, and the held-out shards; prints their number if
+    `verbose`."""
     training = Shards(folders, "train", needs_audio=needs_audio, min_frames=frames, order=order)
     valid = Shards(folders, "valid", needs_audio=needs_audio, min_frames=valid_frames)
-    if announced:
-        hours = f"{training.hours:.1f} h; held out {len(valid)}, {valid.hours:.1f} h"
-        print(f"{len(training)} shards, {hours}", flush=True)
+    if verbose:
+        held_out = f"{len(valid)} shards, {valid.hours:.1f} h"
+        print(f"training: {len(training)} shards, {training.hours:.1f} h; held out: {held_out}", flush=True)
     return training, valid

@@ -1,4 +1,4 @@
-"""The training device: the CPU or an accelerator."""
+"""Chooses the training device: the CPU or an accelerator."""
 
 import os
 
@@ -6,14 +6,14 @@ import torch
 
 
 class NoDevice(Exception):
-    """The machine does not have the requested device."""
+    """Raised if the machine does not have the requested device."""
 
 
 def choose(name: str) -> torch.device:
-    """The device for `--device`: `auto` is a CUDA device if there is one, otherwise the CPU.
+    """Returns the device for `--device`: `auto` is a CUDA device if there is one, otherwise the CPU.
 
-    Under `torchrun`, every process uses the CUDA device of its local rank. Raises `NoDevice` if the machine does not
-    have the device.
+    Under `torchrun`, every process uses the CUDA device of its local rank. Raises `NoDevice` for an unknown or
+    missing device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -28,6 +28,6 @@ def choose(name: str) -> torch.device:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         if device.index >= torch.cuda.device_count():
             raise NoDevice(
-                f"device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices, from cuda:0 on"
+                f"device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices, numbered from cuda:0"
             )
     return device

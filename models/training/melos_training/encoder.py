@@ -1,4 +1,4 @@
-"""The encoder: maps 8 mel frames and their surroundings to one latent."""
+"""The encoder, which maps 8 mel frames and their surroundings to one latent."""
 
 from torch import Tensor, nn
 
@@ -36,6 +36,6 @@ class Encoder(nn.Module):
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL divergence from the standard normal in nats, per dimension [latent]."""
+    """Returns the KL divergence from the standard normal in nats, per dimension [latent]."""
     nats = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
     return nats.flatten(0, -2).mean(0)

@@ -1,4 +1,4 @@
-"""Writes the ONNX files, their contract `model.toml` and test vectors."""
+"""Exports a model: the ONNX files, their contract `model.toml`, and test vectors."""
 
 import hashlib
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from .identity import Identity
 from .pianist.graphs import build
 from .pianist.layout import AHEAD, ROLL
 from .pianist.network import Prior
-from .pianist.train_pianist import trained
+from .pianist.train_pianist import load_pianist
 from .pianist.windows import MOOD
 from .runs import SettingsError, read_settings
 from .vectors import write_vectors
@@ -38,24 +38,24 @@ from .weights import HALF, name_weights
 SCHEMA = 3
 """Version of `model.toml`."""
 OPSET = 18
-STORED_AS_HALF = 1024
-"""Weights with at least this many numbers are stored as float16 and cast at load."""
+MIN_HALF_SIZE = 1024
+"""Weights with at least this many values are stored as float16 and cast at load time."""
 
 
 def round_weights(module: nn.Module) -> None:
-    """Rounds the weights that will be stored as float16, so that PyTorch and the exported graph use the same values."""
+    """Rounds the weights that will be stored as float16, so that PyTorch uses the same values as the exported graph."""
     for parameter in module.parameters():
-        if parameter.numel() >= STORED_AS_HALF:
+        if parameter.numel() >= MIN_HALF_SIZE:
             parameter.data.copy_(parameter.data.half().float())
 
 
 def _store_as_half(model: ModelProto) -> ModelProto:
-    """Replaces large float initialisers that float16 represents exactly by float16 ones with a Cast."""
+    """Replaces large float32 initialisers that float16 represents exactly with float16 ones and a Cast."""
     graph = model.graph
     casts, kept = [], []
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
-        large = values.dtype == np.float32 and values.size >= STORED_AS_HALF
+        large = values.dtype == np.float32 and values.size >= MIN_HALF_SIZE
         half = values.astype(np.float16) if large else values
         if large and np.array_equal(half.astype(np.float32), values):
             stored = tensor.name + HALF
@@ -63,7 +63,6 @@ def _store_as_half(model: ModelProto) -> ModelProto:
             casts.append(helper.make_node("Cast", [stored], [tensor.name], to=TensorProto.FLOAT))
         else:
             kept.append(tensor)
-    # The exporter may list the types of initialisers; those must now be the types of the Casts.
     del graph.initializer[:]
     graph.initializer.extend(kept)
     nodes = list(graph.node)
@@ -73,9 +72,9 @@ def _store_as_half(model: ModelProto) -> ModelProto:
 
 
 def save_graph(model: ModelProto, path: Path) -> None:
-    """Converts an exported graph's weights to half precision, removes debug information, checks it and writes it."""
+    """Stores an exported graph with weights in half precision and without debug information, after checking it."""
     model = _store_as_half(model)
-    # File names and stack traces of the exporting machine.
+    # The metadata contains file names and stack traces of the exporting machine.
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -170,17 +169,17 @@ def _contract(folder: Path, graphs: dict[str, Graph], identity: Identity, pianos
 
 
 def _size(graphs: dict[str, Graph], name: str, port: str) -> int:
-    """Size of a graph's input."""
+    """Returns the size of a graph's input."""
     return next(p for p in graphs[name].inputs if p.name == port).shape[-1]
 
 
-def _described(identity: Path, pianos: Sequence[str]) -> Identity:
+def _read_identity(path: Path, pianos: Sequence[str]) -> Identity:
     """Reads an identity file. Raises `SettingsError` if it does not name every piano."""
-    described = read_settings(Identity, identity)
+    identity = read_settings(Identity, path)
     for piano in pianos:
-        if piano not in described.pianos:
-            raise SettingsError(f"{identity}: pianos.{piano} is missing; the pianist's pianos are {', '.join(pianos)}")
-    return described
+        if piano not in identity.pianos:
+            raise SettingsError(f"{path}: pianos.{piano} is missing; the pianist's pianos are {', '.join(pianos)}")
+    return identity
 
 
 def export(
@@ -196,22 +195,27 @@ def export(
 ) -> None:
     """Exports four checkpoints to the folder `out`, as the model described by the file `identity`.
 
-    Test vectors are made from held-out music in `shards` and a held-out song of the composer's `library`.
+    Test vectors are computed from held-out music in `shards` and a held-out song in the composer's `library`.
     """
-    player, pianos = trained(pianist)
-    described = _described(identity, pianos)
-    writer, before, voice = load_composer(composer), Prior(len(pianos), player.latent, MOOD), Vocoder()
-    load_average(before, prior)
-    load_average(voice, vocoder)
-    for network in (writer, player, before, voice):
+    pianist_net, pianos = load_pianist(pianist)
+    model_identity = _read_identity(identity, pianos)
+    composer_net, prior_net, vocoder_net = (
+        load_composer(composer),
+        Prior(len(pianos), pianist_net.latent, MOOD),
+        Vocoder(),
+    )
+    load_average(prior_net, prior)
+    load_average(vocoder_net, vocoder)
+    for network in (composer_net, pianist_net, prior_net, vocoder_net):
         round_weights(network)
     out.mkdir(parents=True, exist_ok=True)
-    written = host_graphs(writer)
-    graphs = {**written, **build(player, before), "vocoder": vocoder_graph(voice)}
+    composer_graphs = host_graphs(composer_net)
+    graphs = {**composer_graphs, **build(pianist_net, prior_net), "vocoder": vocoder_graph(vocoder_net)}
     for name, graph in graphs.items():
         export_graph(graph, out / f"{name}.onnx")
-    steps = as_steps(written, open_graphs(out, written))
-    write_vectors(out / "vectors", player, before, voice, pianos, shards, load_library(library), steps)
-    (out / "model.toml").write_text(_contract(out, graphs, described, pianos, commit), encoding="utf-8")
+    steps = as_steps(composer_graphs, open_graphs(out, composer_graphs))
+    songs = load_library(library)
+    write_vectors(out / "vectors", pianist_net, prior_net, vocoder_net, pianos, shards, songs, steps)
+    (out / "model.toml").write_text(_contract(out, graphs, model_identity, pianos, commit), encoding="utf-8")
     for path in sorted(out.glob("*.onnx")):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")

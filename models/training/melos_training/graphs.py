@@ -1,7 +1,7 @@
-"""Graphs as the daemon runs them: one step each, with static shapes and explicit state. Defines those of encoder and
-vocoder.
+"""Graphs as the daemon runs them, one step at a time, with static shapes and explicit state.
 
-All inputs and outputs are float32; class indices are rounded by the graph.
+All inputs and outputs are float32; the graphs round class indices. This module defines the graphs of encoder and
+vocoder.
 """
 
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class Port(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """A module and its contract."""
+    """A module with its inputs and outputs."""
 
     module: nn.Module
     inputs: list[Port]
@@ -36,12 +36,12 @@ MEL = Port("mel", [1, LATENT_FRAMES, MEL_BANDS], "log-mel, natural log, floor 1e
 
 
 def state(size: int) -> Port:
-    """The state input."""
+    """Returns the port of the state input."""
     return Port("state", [1, size], "packed state; zeros at the start")
 
 
 def state_next(size: int) -> Port:
-    """The state output."""
+    """Returns the port of the state output."""
     return Port("state_next", [1, size], "state for the next call")
 
 
@@ -70,7 +70,7 @@ class VocoderGraph(nn.Module):
 
 
 def encoder_graph(encoder: Encoder, latent: int) -> Graph:
-    """The graph of an encoder with `latent` dimensions."""
+    """Returns the graph of an encoder whose latents have `latent` dimensions."""
     return Graph(
         EncoderGraph(encoder),
         [Port("mel", [1, ENCODER_FRAMES, MEL_BANDS], MEL.meaning)],
@@ -79,7 +79,7 @@ def encoder_graph(encoder: Encoder, latent: int) -> Graph:
 
 
 def vocoder_graph(vocoder: Vocoder) -> Graph:
-    """The graph of a vocoder."""
+    """Returns the graph of a vocoder."""
     size = vocoder.state_size()
     return Graph(
         VocoderGraph(vocoder),

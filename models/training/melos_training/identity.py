@@ -1,4 +1,4 @@
-"""A model's identity: the part of its contract that is independent of the networks."""
+"""The identity of a model: the part of its contract that does not depend on the networks."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,6 @@ class Identity(BaseModel):
     attribution: str = Field(min_length=1)
     """Credits, in one sentence."""
     training_data: str = Field(min_length=1)
-    """The training data."""
+    """Description of the training data."""
     pianos: dict[str, str] = Field(min_length=1)
     """Display name of each piano, by its name in training."""

@@ -1,4 +1,4 @@
-"""Building blocks for sequences [batch, time, channels], whole or streaming."""
+"""Layers for sequences [batch, time, channels], whole or streaming."""
 
 import torch
 import torch.nn.functional as F
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class Carry:
-    """The left context of causal layers.
+    """The past frames that causal layers need.
 
-    Whole sequences are padded with zeros. When streaming, the context comes from a packed `state` [1, size], and
-    `packed` collects what the next step needs. Both use the same values, so their results agree.
+    Whole sequences are preceded by zeros. When streaming, past frames come from a packed `state` [1, size], and
+    `packed` returns the state for the next step. Both ways give the same results.
     """
 
     def __init__(self, state: Tensor | None = None) -> None:
@@ -17,7 +17,7 @@ class Carry:
         self._kept: list[Tensor] = []
         self.size = 0
 
-    def left(self, x: Tensor, frames: int) -> Tensor:
+    def prepend_past(self, x: Tensor, frames: int) -> Tensor:
         """Prepends the `frames` preceding frames to `x` [batch, time, channels]."""
         channels = x.shape[2]
         count = frames * channels
@@ -33,7 +33,7 @@ class Carry:
     def take(self, count: int) -> Tensor:
         """Removes and returns the next `count` values of the state, [1, count]."""
         if self._state is None:
-            raise ValueError("there is no state to take from")
+            raise ValueError("a whole sequence has no state")
         part = self._state[:, self.size : self.size + count]
         self.size += count
         return part
@@ -43,12 +43,12 @@ class Carry:
         self._kept.append(part)
 
     def packed(self) -> Tensor:
-        """The state for the next step, [1, size]."""
+        """Returns the state for the next step, [1, size]."""
         return torch.cat(self._kept, 1)
 
 
 class CausalConv(nn.Module):
-    """A causal convolution of `kernel` frames, as one matrix product over concatenated frames."""
+    """A causal convolution over `kernel` frames, computed as one matrix product over concatenated frames."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__()
@@ -57,14 +57,14 @@ class CausalConv(nn.Module):
 
     def forward(self, x: Tensor, carry: Carry) -> Tensor:
         time = x.shape[1]
-        joined = carry.left(x, self.kernel - 1)
+        joined = carry.prepend_past(x, self.kernel - 1)
         return self.mix(torch.cat([joined[:, i : i + time] for i in range(self.kernel)], 2))
 
 
 class Block(nn.Module):
-    """A ConvNeXt block: depthwise convolution of 7 frames, normalisation, expanding MLP, scaled residual.
+    """A ConvNeXt block: depthwise convolution over 7 frames, normalisation, expanding MLP, scaled residual.
 
-    Causal when given a `Carry`, centred otherwise.
+    The convolution is causal with a `Carry`, otherwise centred.
     """
 
     KERNEL = 7
@@ -82,8 +82,8 @@ class Block(nn.Module):
             half = self.KERNEL // 2
             y = F.pad(x, (0, 0, half, half))
         else:
-            y = carry.left(x, self.KERNEL - 1)
-        # The depthwise convolution is memory-bound, so bfloat16 would gain nothing.
+            y = carry.prepend_past(x, self.KERNEL - 1)
+        # The depthwise convolution is memory-bound, so bfloat16 would not make it faster.
         with torch.autocast(x.device.type, enabled=False):
             y = self.depthwise(y.float().transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
         y = self.down(F.gelu(self.up(self.norm(y)), approximate="tanh"))

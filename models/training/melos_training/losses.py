@@ -12,10 +12,13 @@ RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
 
 
 def mel_loss(predicted: Tensor, mel: Tensor) -> Tensor:
-    """L1 over log-mels, plus half the L1 over prominent bands: those within 6 nepers of the loudest in their frame."""
+    """Returns the L1 distance of log-mels, plus half that of prominent bands.
+
+    Prominent bands are those within 6 nepers of the loudest band in their frame.
+    """
     error = (predicted - mel).abs()
-    audible = (mel > mel.amax(2, keepdim=True) - 6).float()
-    return error.mean() + 0.5 * (error * audible).sum() / audible.sum().clamp(min=1)
+    prominent = (mel > mel.amax(2, keepdim=True) - 6).float()
+    return error.mean() + 0.5 * (error * prominent).sum() / prominent.sum().clamp(min=1)
 
 
 def _magnitudes(audio: Tensor, size: int, hop: int) -> Tensor:
@@ -24,7 +27,7 @@ def _magnitudes(audio: Tensor, size: int, hop: int) -> Tensor:
 
 
 def audio_loss(predicted: Tensor, audio: Tensor) -> Tensor:
-    """L1 of log magnitudes plus spectral convergence, averaged over four resolutions, of audio [batch, samples]."""
+    """Compares audio [batch, samples]: L1 of log magnitudes plus spectral convergence, mean of four resolutions."""
     total = torch.zeros((), device=audio.device)
     for size, hop in RESOLUTIONS:
         ours = _magnitudes(predicted, size, hop)
@@ -37,14 +40,14 @@ def audio_loss(predicted: Tensor, audio: Tensor) -> Tensor:
 
 
 def phasor_loss(predicted: Sequence[Tensor], target: Tensor, weight: Tensor) -> Tensor:
-    """Weighted squared error between predicted vectors (real, imag) and unit phasors.
+    """Returns the weighted squared error between predicted vectors (real, imag) and unit phasors.
 
-    At its optimum, the length of a prediction expresses its confidence.
+    At the optimum, the length of a prediction expresses its confidence.
     """
     error = (predicted[0] - target.real).square() + (predicted[1] - target.imag).square()
     return (error * weight).sum() / weight.sum()
 
 
 def unit(spectra: Tensor) -> Tensor:
-    """Unit phasors of complex spectra; zero where the spectrum is."""
+    """Returns the unit phasors of complex spectra; zero where the spectrum is zero."""
     return spectra / spectra.abs().clamp(min=1e-7)

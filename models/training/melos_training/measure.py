@@ -1,21 +1,24 @@
-"""Distances between audio signals."""
+"""Measures distances between audio signals."""
 
 import torch
 from torch import Tensor
 
 from .mel import spectrum
 
-QUIET = 1e-3
-"""Floor of magnitudes in the log-spectral distance: −120 dB relative to a full-scale sine (512)."""
+FLOOR = 1e-3
+"""Floor of magnitudes in the log-spectral distance: about −114 dB relative to a full-scale sine (512)."""
 
 
 def log_spectral_distance(ours: Tensor, theirs: Tensor) -> float:
-    """RMS difference of dB spectra (window 2048, hop 512) over bins, averaged over frames, in dB."""
-    a, b = (20 * torch.log10(spectrum(x).abs().clamp(min=QUIET)) for x in (ours, theirs))
+    """Returns the RMS difference of dB spectra (window 2048, hop 512) over bins, averaged over frames, in dB."""
+    a, b = (20 * torch.log10(spectrum(x).abs().clamp(min=FLOOR)) for x in (ours, theirs))
     return (a - b).square().mean(2).sqrt().mean().item()
 
 
 def spectral_convergence(ours: Tensor, theirs: Tensor) -> float:
-    """Frobenius norm of the difference of magnitude spectra over that of the reference's, mean over the batch."""
+    """Returns the Frobenius norm of the difference of magnitude spectra, relative to that of `theirs`.
+
+    The result is the mean over the batch.
+    """
     a, b = spectrum(ours).abs(), spectrum(theirs).abs()
     return ((a - b).square().sum((1, 2)) / b.square().sum((1, 2))).sqrt().mean().item()

@@ -1,4 +1,4 @@
-"""Training metrics: a file of JSON lines beside the checkpoint, and plots of it."""
+"""Writes training metrics as JSON lines to a file beside the checkpoint, and plots them."""
 
 import json
 import math
@@ -9,16 +9,17 @@ from typing import Any
 from matplotlib.figure import Figure
 
 Record = dict[str, Any]
-"""`step`, `seconds` spent, learning `rate`; means over the steps since the last line (`train`), held out (`valid`)."""
+"""`step`, `seconds` of training, learning `rate`, means over the steps since the last line (`train`), and results on
+held-out shards (`valid`)."""
 
 
 def path_of(checkpoint: Path) -> Path:
-    """The metrics file of a checkpoint."""
+    """Returns the path of a checkpoint's metrics."""
     return checkpoint.with_suffix(".jsonl")
 
 
 def read(path: Path) -> list[Record]:
-    """Reads all lines, except for a truncated last one."""
+    """Reads all lines, ignoring a truncated last line. Raises `ValueError` if another line is not JSON."""
     records: list[Record] = []
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, 1):
@@ -26,23 +27,23 @@ def read(path: Path) -> list[Record]:
             records.append(json.loads(line))
         except json.JSONDecodeError as error:
             if number < len(lines):
-                raise ValueError(f"{path}:{number}: not JSON: {error}") from error
+                raise ValueError(f"{path}:{number}: invalid JSON: {error}") from error
     return records
 
 
 class Metrics:
-    """Appends to a checkpoint's file, after removing lines later than its `step`.
+    """Appends to the metrics of a checkpoint, after removing lines later than its `step`.
 
-    At step 0 a new training begins, and the metrics of the previous one are kept as `.jsonl.old`.
+    At step 0, when a new training begins, existing metrics are renamed to `.jsonl.old`.
     """
 
     def __init__(self, checkpoint: Path, step: int) -> None:
         self.path = path_of(checkpoint)
         if self.path.exists() and step == 0:
             self.path.replace(self.path.with_suffix(".jsonl.old"))
-        before = [record for record in read(self.path) if record["step"] <= step] if self.path.exists() else []
+        kept = [record for record in read(self.path) if record["step"] <= step] if self.path.exists() else []
         temporary = self.path.with_suffix(".jsonl.tmp")
-        temporary.write_text("".join(json.dumps(record) + "\n" for record in before), encoding="utf-8")
+        temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
         temporary.replace(self.path)
 
     def write(self, record: Record) -> None:
@@ -52,7 +53,7 @@ class Metrics:
 
 
 def _finite(numbers: dict[str, float]) -> dict[str, float | None]:
-    """Replaces non-finite numbers, which JSON does not have."""
+    """Replaces non-finite numbers, which JSON cannot represent, with `None`."""
     return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
 
 

@@ -1,4 +1,4 @@
-"""The networks of a published model, in PyTorch."""
+"""Loads the networks of a published model into PyTorch."""
 
 import tomllib
 from pathlib import Path
@@ -14,7 +14,7 @@ from .weights import load
 
 
 class Model:
-    """A folder written by `export`; networks are loaded on request."""
+    """A folder written by `export`; each method loads a network."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -22,31 +22,34 @@ class Model:
         self.pianos: list[str] = contract["pianist"]["pianos"]
         self.latent: int = contract["latent"]["dims"]
 
-    def trained_as(self, identity: Path) -> list[str]:
-        """The names of its pianos in training, from the identity file used for its export."""
-        called = {name: piano for piano, name in read_settings(Identity, identity).pianos.items()}
-        if unknown := [name for name in self.pianos if name not in called]:
-            raise SettingsError(f"{identity}: [pianos] lacks {', '.join(unknown)}, which {self.folder} has")
-        return [called[name] for name in self.pianos]
+    def training_names(self, identity: Path) -> list[str]:
+        """Returns the names of the model's pianos in training, from the identity file that was used for the export.
+
+        Raises `SettingsError` if the file does not name all of them.
+        """
+        by_display_name = {name: piano for piano, name in read_settings(Identity, identity).pianos.items()}
+        if unknown := [name for name in self.pianos if name not in by_display_name]:
+            raise SettingsError(f"{identity}: [pianos] lacks {', '.join(unknown)}, which {self.folder} contains")
+        return [by_display_name[name] for name in self.pianos]
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.onnx"
 
     def composer(self) -> Composer:
-        """The composer, whose weights are distributed over its graphs."""
+        """Loads the composer, whose weights are distributed over several graphs."""
         return load(Composer(), [self._path(PREFIX + name) for name in NAMES], "step.net.")
 
     def pianist(self) -> Pianist:
-        """Encoder and decoder."""
+        """Loads the pianist: encoder and decoder."""
         pianist = Pianist(len(self.pianos), self.latent)
         load(pianist.encoder, [self._path("encoder")], "encoder.")
         load(pianist.decoder, [self._path("pianist-decoder")], "decoder.")
         return pianist.eval().requires_grad_(False)
 
     def prior(self) -> Prior:
-        """The prior."""
+        """Loads the prior."""
         return load(Prior(len(self.pianos), self.latent, MOOD), [self._path("pianist-prior")], "prior.")
 
     def vocoder(self) -> Vocoder:
-        """The vocoder."""
+        """Loads the vocoder."""
         return load(Vocoder(), [self._path("vocoder")], "vocoder.")

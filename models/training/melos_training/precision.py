@@ -1,4 +1,4 @@
-"""Mixed precision where it is faster."""
+"""Uses mixed precision where it is faster."""
 
 import functools
 import time
@@ -11,8 +11,8 @@ Precision = Literal["auto", "bfloat16", "float32"]
 SIZE = 512
 """Size of the square matrices used for timing."""
 
-_settled: dict[str, bool] = {}
-"""Whether each device type multiplies in bfloat16, once that is decided."""
+_decided: dict[str, bool] = {}
+"""Whether matrix products on each device type use bfloat16; absent until decided."""
 
 
 def _seconds(dtype: torch.dtype) -> float:
@@ -25,25 +25,25 @@ def _seconds(dtype: torch.dtype) -> float:
 
 
 @functools.cache
-def bfloat16_pays(device_type: str = "cpu") -> bool:
-    """Whether a device multiplies bfloat16 matrices faster than float32 ones.
+def bfloat16_is_faster(device_type: str = "cpu") -> bool:
+    """Whether matrix products on a device are faster in bfloat16 than in float32.
 
-    A CPU without bfloat16 instructions is tens of times slower, so it is timed; a CUDA device is faster if its hardware
-    supports it.
+    A CUDA device is faster if its hardware supports bfloat16. A CPU without bfloat16 instructions is tens of times
+    slower, so CPUs are timed.
     """
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device_type == "cpu" and _seconds(torch.bfloat16) < _seconds(torch.float32)
 
 
-def settle(device: torch.device, precision: Precision) -> Precision:
-    """Decides the precision of matrix products on a device for this process; returns it, never `auto`."""
-    pays = bfloat16_pays(device.type) if precision == "auto" else precision == "bfloat16"
-    _settled[device.type] = pays
-    return "bfloat16" if pays else "float32"
+def decide(device: torch.device, precision: Precision) -> Precision:
+    """Decides the precision of this process's matrix products on a device; returns it, never `auto`."""
+    bfloat16 = bfloat16_is_faster(device.type) if precision == "auto" else precision == "bfloat16"
+    _decided[device.type] = bfloat16
+    return "bfloat16" if bfloat16 else "float32"
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """A context that multiplies in bfloat16 if that was decided or is faster, otherwise in float32."""
-    pays = _settled[device.type] if device.type in _settled else bfloat16_pays(device.type)
-    return torch.autocast(device.type, torch.bfloat16, enabled=pays)
+    """Returns a context with the decided precision, or with bfloat16 if nothing was decided and it is faster."""
+    bfloat16 = _decided[device.type] if device.type in _decided else bfloat16_is_faster(device.type)
+    return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)

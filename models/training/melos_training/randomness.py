@@ -1,4 +1,4 @@
-"""The state of all random generators of a process, to resume an interrupted training exactly."""
+"""Seeds, saves and restores all random generators of a process, to resume an interrupted training exactly."""
 
 import random
 from typing import Any
@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 
-def seeded(seed: int, rank: int) -> np.random.Generator:
+def seed_generators(seed: int, rank: int) -> np.random.Generator:
     """Seeds PyTorch and Python, and returns the generator for drawing windows, which differs between processes.
 
-    Networks must be created after this and before `diverge`, so that all processes have the same initial weights.
+    Create networks after this and before `diverge`, so that all processes have the same initial weights.
     """
     torch.manual_seed(seed)
     random.seed(seed)
@@ -18,7 +18,7 @@ def seeded(seed: int, rank: int) -> np.random.Generator:
 
 
 def diverge(seed: int, rank: int) -> None:
-    """Gives each process different random numbers from here on; the first continues as a single process would."""
+    """Reseeds all processes but the first differently; the first draws the same numbers as a single process would."""
     if rank:
         state = np.random.SeedSequence([seed, rank]).generate_state(2)
         torch.manual_seed(int(state[0]))
@@ -26,7 +26,7 @@ def diverge(seed: int, rank: int) -> None:
 
 
 def capture(rng: np.random.Generator, device: torch.device) -> dict[str, Any]:
-    """The state, as plain values and tensors."""
+    """Returns the state of all generators, as plain values and tensors."""
     version, numbers, gauss = random.getstate()
     state: dict[str, Any] = {
         "torch": torch.get_rng_state(),

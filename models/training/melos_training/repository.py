@@ -1,4 +1,4 @@
-"""The repository that contains this package, for default paths independent of the working folder."""
+"""The root of the repository that contains this package, for default paths."""
 
 from pathlib import Path
 

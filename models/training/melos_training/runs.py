@@ -1,4 +1,4 @@
-"""The configuration of a run: from a TOML file and command-line options, and stored in the checkpoint."""
+"""The configuration of a run: read from a TOML file and command-line options, and stored in the checkpoint."""
 
 import difflib
 import re
@@ -28,7 +28,7 @@ Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Run(BaseModel):
-    """Settings of every training. Paths in a file are relative to its folder."""
+    """Settings common to all runs. Paths in a file are relative to its folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     network: ClassVar[str]
@@ -38,16 +38,16 @@ class Run(BaseModel):
     out: Path
     """The checkpoint; training resumes from it if it exists."""
     minutes: PositiveFloat | None = None
-    """Training time over all resumed runs; alternatively `steps`."""
+    """Total training time, including earlier sessions; an alternative to `steps`."""
     steps: PositiveInt | None = None
-    """Training steps over all resumed runs."""
+    """Total training steps, including earlier sessions."""
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
     precision: Precision = "auto"
-    """Precision of matrix products: `bfloat16`, `float32`, or `auto` for the faster; a resumed training keeps it."""
+    """Precision of matrix products: `bfloat16`, `float32`, or `auto` for the faster one, which a resumed run keeps."""
     threads: PositiveInt = 1
     every: PositiveInt = 200
-    """Steps between lines of the metrics."""
+    """Steps between metrics."""
 
     batch: PositiveInt
     """Windows per step and process."""
@@ -55,7 +55,7 @@ class Run(BaseModel):
     """Peak learning rate."""
     weight_decay: NonNegativeFloat = 0.01
     betas: tuple[Momentum, Momentum] = (0.9, 0.98)
-    """Weight decay of AdamW."""
+    """Decay rates of AdamW's moment estimates."""
     half_life: PositiveInt = 400
     """Half-life of the weight average, in steps."""
 
@@ -77,9 +77,9 @@ class VocoderRun(Run):
     gain_db: NonNegativeFloat = 12.0
     """Maximum attenuation of windows; they are amplified by up to a third of it."""
     pianist: Path
-    """Checkpoint of a finished pianist, through which some of the windows pass."""
+    """Checkpoint of a finished pianist."""
     through_pianist: float = Field(default=0.5, ge=0, le=1)
-    """Share of windows that pass through the pianist's decoder, whose output is the vocoder's input while playing."""
+    """Share of windows whose mels are reconstructed by the pianist, as the vocoder's input is in a performance."""
 
 
 class PianistRun(Run):
@@ -94,11 +94,11 @@ class PianistRun(Run):
     latent: PositiveInt = 16
     """Dimensions of a latent."""
     kl_weight: NonNegativeFloat = 0.01
-    """Weight of the KL, averaged over dimensions, in nepers per nat."""
+    """Weight of the KL divergence, averaged over dimensions, in nepers per nat."""
     kl_ramp: float = Field(default=0.05, gt=0, le=1)
-    """The share of the training over which the KL's weight rises from 0."""
+    """Share of the training over which this weight rises from 0."""
     free_nats: NonNegativeFloat = 0.1
-    """Free nats per dimension and latent."""
+    """KL divergence per dimension and latent that is not penalised, in nats."""
     attack_weight: NonNegativeFloat = 0.5
     """Weight of the error at attacks, relative to that of all frames."""
 
@@ -109,7 +109,7 @@ class PriorRun(Run):
     batch: PositiveInt = 8
     rate: PositiveFloat = 1e-3
     pianist: Path
-    """The pianist's checkpoint; its encoder is not trained."""
+    """Checkpoint of a finished pianist; its encoder is not trained further."""
     frames: PositiveInt = Field(default=512, multiple_of=8)
     """Mel frames of a window."""
     drop_mood: float = Field(default=0.2, ge=0, le=1)
@@ -121,18 +121,18 @@ _PATHS = ("out", "pianist")
 
 
 class SettingsError(Exception):
-    """Errors in a file or on the command line, one per line."""
+    """Raised for errors in a file or on the command line, one per line."""
 
 
-def _problems(source: str, text: str, settings: type[BaseModel], error: ValidationError) -> str:
+def _describe_errors(source: str, text: str, settings: type[BaseModel], error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
         top = str(problem["loc"][0]) if problem["loc"] else ""
-        at = next(
-            (n for n, line in enumerate(text.splitlines(), 1) if re.match(rf"\s*{re.escape(top)}\s*=", line)), None
+        line = next(
+            (n for n, row in enumerate(text.splitlines(), 1) if re.match(rf"\s*{re.escape(top)}\s*=", row)), None
         )
-        location = f"{source}:{at}" if top and at else source
+        location = f"{source}:{line}" if top and line else source
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(key, settings.model_fields, 1)
             lines.append(f"{location}: unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
@@ -146,7 +146,7 @@ def _problems(source: str, text: str, settings: type[BaseModel], error: Validati
 
 
 def read_settings(settings: type[Settings], path: Path) -> Settings:
-    """The settings in a TOML file. Raises `SettingsError` naming file, line and key."""
+    """Reads settings from a TOML file. Raises `SettingsError`, which names file, line and key."""
     text = _read(path)
     return _checked(settings, _parse(path, text), str(path), text)
 
@@ -169,11 +169,11 @@ def _checked(settings: type[Settings], values: Mapping[str, Any], source: str, t
     try:
         return settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(_problems(source, text, settings, error)) from error
+        raise SettingsError(_describe_errors(source, text, settings, error)) from error
 
 
-def describe_run(network: str, file: Path | None, options: Mapping[str, Any]) -> Run:
-    """The run described by a file, if any, overridden by command-line `options` other than `None`.
+def build_run(network: str, file: Path | None, options: Mapping[str, Any]) -> Run:
+    """Builds a run from a file, if any, and from the command-line `options` other than `None`, which take precedence.
 
     Raises `SettingsError`.
     """
@@ -185,7 +185,7 @@ def describe_run(network: str, file: Path | None, options: Mapping[str, Any]) ->
         named = values.pop("network", network)
         if named != network:
             raise SettingsError(f"{file}: network = {named!r}: this command trains the {network}")
-        values = _beside(file.parent, values)
+        values = _resolve_paths(file.parent, values)
     given = {key: value for key, value in options.items() if value is not None}
     for one, other in (("minutes", "steps"), ("steps", "minutes")):
         if one in given:
@@ -193,19 +193,19 @@ def describe_run(network: str, file: Path | None, options: Mapping[str, Any]) ->
     return _checked(RUNS[network], values | given, source, text)
 
 
-def _beside(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a file, with paths relative to its folder; invalid paths are left for validation."""
-    placed = dict(values)
+def _resolve_paths(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """Resolves the paths in a file relative to its folder; values of other types are left to the validation."""
+    resolved = dict(values)
     for key in _PATHS:
         if isinstance(values.get(key), str):
-            placed[key] = folder / values[key]
+            resolved[key] = folder / values[key]
     if isinstance(shards := values.get("shards"), list):
-        placed["shards"] = [folder / shard if isinstance(shard, str) else shard for shard in shards]
-    return placed
+        resolved["shards"] = [folder / shard if isinstance(shard, str) else shard for shard in shards]
+    return resolved
 
 
-def kept(run: Run) -> dict[str, Any]:
-    """A run as stored in a checkpoint: plain values, absolute paths."""
+def stored_run(run: Run) -> dict[str, Any]:
+    """Returns a run as it is stored in a checkpoint, with plain values and absolute paths."""
     values = run.model_dump(exclude_none=True)
     return {"network": run.network} | {key: _plain(value) for key, value in values.items()}
 
@@ -218,12 +218,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def written(values: Mapping[str, Any]) -> str:
-    """A run stored in a checkpoint, as a TOML file."""
+def run_to_toml(values: Mapping[str, Any]) -> str:
+    """Returns a run stored in a checkpoint as the text of a TOML file."""
     return tomlkit.dumps(values)
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[str]:
-    """Differences between a checkpoint's run and the one that resumes it, one line per setting."""
+    """Lists the differences between a checkpoint's run and the one that resumes it, one line per setting."""
     keys = sorted(before.keys() | now.keys())
     return [f"{key}: {before.get(key)} → {now.get(key)}" for key in keys if before.get(key) != now.get(key)]

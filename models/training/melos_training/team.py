@@ -1,4 +1,4 @@
-"""The processes that train a network together, started by `torchrun`; usually just one."""
+"""The processes that train a network together: usually one, or those that `torchrun` starts."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -16,18 +16,18 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Team:
-    """Each process computes the gradients of its own windows, and applies the mean over all processes."""
+    """The processes of a run. Each computes gradients on its own windows and applies the mean over all processes."""
 
     rank: int = 0
     size: int = 1
     device: torch.device = CPU
 
     @property
-    def leads(self) -> bool:
-        """Whether this process evaluates, logs and saves."""
+    def is_leader(self) -> bool:
+        """Whether this process is the one that evaluates, logs and saves."""
         return self.rank == 0
 
-    def follow_leader(self, module: nn.Module) -> None:
+    def broadcast_weights(self, module: nn.Module) -> None:
         """Copies the leader's weights and buffers to every process."""
         if self.size > 1:
             for value in module.state_dict().values():
@@ -36,7 +36,7 @@ class Team:
     def average_gradients(self, module: nn.Module) -> None:
         """Averages every gradient over the processes.
 
-        `DistributedDataParallel` would do this too, but its threads outlive the process group, and a process that exits
+        Does not use `DistributedDataParallel`, because its threads outlive the process group, and a process that exits
         while they run may be aborted.
         """
         if self.size > 1:
@@ -45,8 +45,8 @@ class Team:
             dist.all_reduce(mean)
             vector_to_parameters(mean / self.size, gradients)
 
-    def agree(self, numbers: Sequence[float]) -> list[float]:
-        """The leader's numbers, in every process."""
+    def broadcast(self, numbers: Sequence[float]) -> list[float]:
+        """Returns the leader's numbers, in every process."""
         if self.size == 1:
             return list(numbers)
         values = torch.tensor(numbers, dtype=torch.float64, device=self.device)
@@ -54,7 +54,7 @@ class Team:
         return values.tolist()
 
     def gather(self, value: Any) -> list[Any]:
-        """The values of all processes by rank, in every process."""
+        """Returns the values of all processes in order of rank, in every process."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
@@ -63,8 +63,8 @@ class Team:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Team]:
-    """A context with the team that `torchrun` set up in the environment, or a team of one without it."""
+def join(device: torch.device) -> Iterator[Team]:
+    """Returns a context with the team that `torchrun` describes in the environment, or with a team of one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Team(device=device)

@@ -1,17 +1,17 @@
-"""`python -m melos_training vocoder`."""
+"""Trains the vocoder (`python -m melos_training vocoder`)."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .constants import HOP, LOG_FLOOR, LOOK_AHEAD, N_FFT
-from .data import splits
+from .data import load_splits
 from .layers import Carry
 from .losses import audio_loss, phasor_loss, unit
 from .measure import log_spectral_distance, spectral_convergence
 from .mel import inverse_spectrum, log_mel, spectrum
 from .pianist.network import Pianist
-from .pianist.train_pianist import trained
+from .pianist.train_pianist import load_pianist
 from .pianist.windows import PianoShards
 from .precision import autocast
 from .runs import VocoderRun
@@ -20,32 +20,32 @@ from .training import Numbers, Task, Trainer, start
 from .vocoder import Vocoder, direction
 
 WARM_UP = 16
-"""Frames at the start of a window without loss, where the network lacks context."""
+"""Frames at the start of a window that do not count towards the loss, because the network lacks context there."""
 HELD_OUT_WINDOWS, HELD_OUT_FRAMES = 16, 160
 
 
 def _aligned(predicted: Tensor, count: int) -> Tensor:
-    """Drops the frames before the window's start and the warm-up: `predicted` frame i belongs to frame i - 2."""
+    """Drops the frames before the window's start and the warm-up: `predicted` frame i corresponds to frame i - 2."""
     return predicted[:, LOOK_AHEAD + WARM_UP : count]
 
 
 @torch.no_grad()
 def through_pianist(pianist: Pianist, mel: Tensor, roll: Tensor, piano: Tensor, count: int) -> Tensor:
-    """Log-mel [batch, frames, 128], with the first `count` of the batch reconstructed by the `pianist`."""
+    """Reconstructs the first `count` log-mels of a batch [batch, frames, 128] with the pianist."""
     with autocast(mel.device):
-        again, _, _ = pianist(mel[:count], roll[:count], piano[:count])
-    return torch.cat([again.clamp(min=LOG_FLOOR), mel[count:]])
+        reconstructed, _, _ = pianist(mel[:count], roll[:count], piano[:count])
+    return torch.cat([reconstructed.clamp(min=LOG_FLOOR), mel[count:]])
 
 
 def vocoder_loss(vocoder: Vocoder, audio: Tensor, target: Tensor, mel: Tensor) -> tuple[Tensor, Numbers]:
-    """Loss and its parts for audio windows [batch, samples] with spectra `target`.
+    """Returns the loss and its parts for audio windows [batch, samples] with spectra `target`.
 
-    The input is `mel` [batch, frames, 128].
+    `mel` [batch, frames, 128] is the vocoder's input.
     """
     frames = mel.shape[1]
     with autocast(mel.device):
         magnitude, turn, slope, anchor = vocoder.predict(mel, Carry())
-    # The phases of the previous frame are treated as constant, so that all frames are differentiated in parallel.
+    # Treating the phases of the previous frame as constant allows all frames to be differentiated in parallel.
     with torch.no_grad():
         silence = torch.zeros_like(magnitude[:, 0])
         phasors = vocoder.integrate(magnitude, turn, slope, anchor, (silence, silence))
@@ -73,7 +73,7 @@ def vocoder_loss(vocoder: Vocoder, audio: Tensor, target: Tensor, mel: Tensor) -
 
 
 def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, mel: Tensor | None = None) -> Numbers:
-    """Distances between audio windows [batch, samples] and their resynthesis from their own log-mel or from `mel`."""
+    """Measures how far audio windows [batch, samples] are from their resynthesis, from `mel` or their own log-mel."""
     mel = log_mel(spectrum(audio).abs()) if mel is None else mel
     real, imag = vocoder(mel)
     output = _aligned(torch.complex(real, imag), mel.shape[1])
@@ -84,7 +84,7 @@ def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, mel: Tensor | None = None)
 
 
 class VocoderTask(Task[Vocoder]):
-    """Resynthesis of audio windows, some of which pass through the pianist."""
+    """Resynthesis of audio windows; the pianist reconstructs the mels of some of them."""
 
     def __init__(
         self, vocoder: Vocoder, run: VocoderRun, training: PianoShards, valid: PianoShards, pianist: Pianist
@@ -125,17 +125,14 @@ class VocoderTask(Task[Vocoder]):
 
 
 def train(run: VocoderRun, team: Team | None = None) -> Trainer[Vocoder]:
-    """Trains on `shards`/train, validating on `shards`/valid, both with audio.
-
-    `pianist` is the checkpoint of a trained pianist, whose mels are part of the training data.
-    """
+    """Trains on `shards`/train and validates on `shards`/valid; both need audio."""
     team = team or Team()
     started = start(run, team)
     frames = run.frames + 4
-    training, valid = splits(
-        run.shards, started.order, team.leads, frames=frames, valid_frames=HELD_OUT_FRAMES + 4, needs_audio=True
+    training, valid = load_splits(
+        run.shards, started.order, team.is_leader, frames=frames, valid_frames=HELD_OUT_FRAMES + 4, needs_audio=True
     )
-    pianist, pianos = trained(run.pianist)
+    pianist, pianos = load_pianist(run.pianist)
     windows = (PianoShards(training, pianos), PianoShards(valid, pianos))
     trainer = Trainer(VocoderTask(Vocoder(), run, *windows, pianist), run, started, team)
     trainer.train()

@@ -1,4 +1,4 @@
-"""The shared training loop: schedule by wall-clock time, averaged weights, resumable checkpoints."""
+"""The training loop shared by all networks but the composer: schedule, averaged weights, resumable checkpoints."""
 
 import copy
 import time
@@ -15,7 +15,7 @@ from . import checkpoint, precision, randomness
 from .checkpoint import Checkpoint
 from .metrics import Metrics, Record
 from .precision import Precision
-from .runs import Run, changes, kept
+from .runs import Run, changes, stored_run
 from .team import Team
 
 SAVE_SECONDS = 120.0
@@ -28,7 +28,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Task(nn.Module, ABC, Generic[Network]):
-    """What is specific to one network's training: data, loss and evaluation."""
+    """The parts of training that are specific to a network: data, loss and evaluation."""
 
     network: Network
 
@@ -38,23 +38,23 @@ class Task(nn.Module, ABC, Generic[Network]):
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        """The windows of one step, in main memory."""
+        """Draws the windows of one step, in main memory."""
 
     @abstractmethod
     def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
-        """A scalar loss and its metrics for a batch on the device, after `share` of the training."""
+        """Returns the scalar loss and the metrics of a batch on the device; `share` is the share of training done."""
 
     @abstractmethod
     def evaluate(self, network: Network) -> Numbers:
-        """Metrics on held-out shards, with the averaged weights."""
+        """Returns the metrics of a network on held-out shards."""
 
     @abstractmethod
     def refresh(self) -> None:
-        """Adds new shards."""
+        """Adds shards that have appeared since the last call."""
 
     @abstractmethod
     def data_order(self) -> list[str]:
-        """Names of the training's shards in the order in which windows are drawn from them."""
+        """Returns the names of the training shards in the order used for drawing windows."""
 
     def forward(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
         return self.loss(share, *batch)
@@ -62,41 +62,41 @@ class Task(nn.Module, ABC, Generic[Network]):
 
 @dataclass(frozen=True)
 class Start:
-    """The state in which a run starts or resumes in this process."""
+    """The state from which this process starts or resumes a run."""
 
     rng: np.random.Generator
     precision: Precision
     saved: Checkpoint | None
     state: dict[str, Any] | None
-    """State of the process: random generators, and `data`, the order of its shards."""
+    """State of this process: its random generators, and `data`, the order of its shards."""
 
     @property
     def order(self) -> list[str]:
-        """The shards that were trained on, in the order in which windows were drawn from them."""
+        """The names of the shards of the run so far, in the order used for drawing windows."""
         return list(self.state["data"]) if self.state else []
 
 
 def start(run: Run, team: Team) -> Start:
-    """Reads the checkpoint, seeds the generators and decides the precision. Call it before creating any network."""
-    rng = randomness.seeded(run.seed, team.rank)
+    """Reads the checkpoint, seeds the generators and decides the precision. Must precede the creation of networks."""
+    rng = randomness.seed_generators(run.seed, team.rank)
     saved = checkpoint.read(run.out)
     states = saved.get("processes", []) if saved else []
     state = states[team.rank] if len(states) == team.size else None
-    wanted: Precision = run.precision
-    if wanted == "auto" and saved:
-        wanted = saved.get("precision", "auto")
-    chosen = precision.settle(team.device, wanted)
-    # The leader decides for all.
-    (shared,) = team.agree([float(chosen == "bfloat16")])
-    return Start(rng, precision.settle(team.device, "bfloat16" if shared else "float32"), saved, state)
+    requested: Precision = run.precision
+    if requested == "auto" and saved:
+        requested = saved.get("precision", "auto")
+    chosen = precision.decide(team.device, requested)
+    # All processes use the leader's choice.
+    (bfloat16,) = team.broadcast([float(chosen == "bfloat16")])
+    return Start(rng, precision.decide(team.device, "bfloat16" if bfloat16 else "float32"), saved, state)
 
 
 class Trainer(Generic[Network]):
-    """Trains for the minutes or steps of a run, counted over all resumed runs.
+    """Trains for the minutes or steps of a run, including those of earlier sessions.
 
-    The learning rate warms up, then decays with the share already spent, so that it always ends low. `average` is an
-    exponential moving average of the weights, which is evaluated and exported. `adopted` means that the weights come
-    from a published model.
+    The learning rate warms up, then decays with the share of training done, so that it always ends low. `average` is
+    an exponential moving average of the weights, which is evaluated and exported. `adopted` means that the weights
+    come from a published model.
     """
 
     def __init__(
@@ -133,23 +133,23 @@ class Trainer(Generic[Network]):
         if saved and not self.adopted:
             self.optimizer.load_state_dict(saved["optimizer"])
         self._state = started.state
-        if team.leads:
+        if team.is_leader:
             run.out.parent.mkdir(parents=True, exist_ok=True)
             if saved:
                 self._print_resumed(saved)
 
     def _print_resumed(self, saved: Checkpoint) -> None:
         print(f"resumed at step {self.step} after {self.spent / 60:.1f} min", flush=True)
-        for line in changes(saved["run"], kept(self.run)) if "run" in saved else ():
-            print(f"  changed since: {line}", flush=True)
+        for line in changes(saved["run"], stored_run(self.run)) if "run" in saved else ():
+            print(f"  changed: {line}", flush=True)
         if not self.adopted and not self._state:
-            print("  with new random numbers: the checkpoint has none for this number of processes", flush=True)
+            print("  with new random numbers: the checkpoint is from another number of processes", flush=True)
 
     def _save(self) -> None:
-        """Gathers the state of every process; the leader writes it."""
+        """Gathers the state of all processes and lets the leader write the checkpoint."""
         state = randomness.capture(self.rng, self.team.device) | {"data": self.task.data_order()}
         states = self.team.gather(state)
-        if self.team.leads:
+        if self.team.is_leader:
             checkpoint.save(
                 {
                     "model": self.model.state_dict(),
@@ -157,7 +157,7 @@ class Trainer(Generic[Network]):
                     "optimizer": self.optimizer.state_dict(),
                     "step": self.step,
                     "spent": self.spent,
-                    "run": kept(self.run),
+                    "run": stored_run(self.run),
                     "precision": self.precision,
                     "pending": self._pending,
                     "processes": states,
@@ -168,7 +168,7 @@ class Trainer(Generic[Network]):
 
     @property
     def share(self) -> float:
-        """Share of the training that is done, 0 to 1."""
+        """Share of training done, 0 to 1."""
         if self.run.steps:
             return self.step / self.run.steps
         return self.spent / ((self.run.minutes or 0) * 60)
@@ -185,8 +185,8 @@ class Trainer(Generic[Network]):
 
     def train(self) -> None:
         """Runs until the budget is spent; saves every two minutes and at the end."""
-        self.team.follow_leader(self.task)
-        metrics = Metrics(self.run.out, self.step) if self.team.leads else None
+        self.team.broadcast_weights(self.task)
+        metrics = Metrics(self.run.out, self.step) if self.team.is_leader else None
         if metrics:
             print(f"{sum(p.numel() for p in self.model.parameters()) / 1e6:.2f} M parameters", flush=True)
         if self._state:
@@ -196,9 +196,9 @@ class Trainer(Generic[Network]):
         started = time.monotonic() - self.spent
         saved = time.monotonic()
         while True:
-            # The leader's clock decides, because a process that stopped alone would leave the others waiting.
+            # All processes must stop together, so the leader's clock decides.
             now = time.monotonic()
-            self.spent, due = self.team.agree([now - started, now - saved > SAVE_SECONDS])
+            self.spent, due = self.team.broadcast([now - started, now - saved > SAVE_SECONDS])
             if due:
                 self._save()
                 saved = time.monotonic()
@@ -230,7 +230,7 @@ class Trainer(Generic[Network]):
         self.step += 1
 
     def _log(self, metrics: Metrics | None) -> None:
-        """Logs the means over the leader's windows since the last line, and the metrics on held-out shards."""
+        """Logs the means over the leader's windows since the last log, and the metrics on held-out shards."""
         pending, self._pending = self._pending, []
         if not metrics:
             return
@@ -240,13 +240,13 @@ class Trainer(Generic[Network]):
         record = {"step": self.step, "seconds": self.spent, "rate": self.optimizer.param_groups[0]["lr"]}
         self.history.append(record | {"train": train, "valid": valid})
         metrics.write(self.history[-1])
-        print(f"step {self.step} {self.spent:.0f} s: {_shown(train)} | held out: {_shown(valid)}", flush=True)
+        print(f"step {self.step} {self.spent:.0f} s: {_format(train)} | held out: {_format(valid)}", flush=True)
 
 
 def means(entries: Sequence[Numbers]) -> Numbers:
-    """The mean of every metric."""
+    """Returns the mean of each metric."""
     return {key: sum(entry[key] for entry in entries) / len(entries) for key in entries[0]}
 
 
-def _shown(numbers: Numbers) -> str:
+def _format(numbers: Numbers) -> str:
     return " ".join(f"{key} {value:.4f}" for key, value in numbers.items())

@@ -1,7 +1,7 @@
 """Test vectors: PyTorch's results for whole sequences, which streaming through the exported graphs must reproduce.
 
-Each row is one call. The outputs of `prior`, `decoder` and `vocoder` come from one evaluation of the whole sequence.
-`composer` is a performance (`composer/vectors.py`).
+Each row holds the inputs and outputs of one call. The vectors of the composer are a performance
+(`composer/vectors.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,14 +36,14 @@ def _by_call(values: Tensor) -> Tensor:
 def _network_vectors(
     pianist: Pianist, prior: Prior, vocoder: Vocoder, shards: Sequence[Path], pianos: Sequence[str]
 ) -> dict[str, dict[str, Tensor]]:
-    """Test vectors of all networks except the composer, from held-out music."""
+    """Computes the test vectors of all networks except the composer, from held-out music."""
     windows = PianoShards(Shards(shards, "valid", min_frames=4 * ENCODER_FRAMES), pianos)
     if not len(windows.shards):
-        raise windows.shards.missing()
+        raise windows.shards.missing_error()
     values, hops, number, moods = windows.window(windows.shards.shards[0], 2 * ENCODER_FRAMES, ENCODER_FRAMES)
     mel, roll = torch.from_numpy(values)[None], torch.from_numpy(hops)[None, : CALLS * LATENT_FRAMES]
     mood = torch.from_numpy(moods)[None, :CALLS]
-    # Mostly the recorded piano, blended with a little of every piano.
+    # Blend the shard's piano with a small share of all pianos.
     weights = torch.full((1, len(pianos)), 0.25 / len(pianos))
     weights[0, number] += 0.75
     generator = torch.Generator().manual_seed(SEED)
@@ -84,7 +84,7 @@ def write_vectors(
     library: Library,
     steps: Mapping[str, Module],
 ) -> None:
-    """Writes one small file per graph to `folder`, and a performance played by the exported `steps`."""
+    """Writes the test vectors to `folder`, one file per network; the exported `steps` play the composer's."""
     folder.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         vectors = _network_vectors(pianist, prior, vocoder, shards, pianos)

@@ -1,10 +1,10 @@
-"""The vocoder: maps log-mel to complex spectra, causally except for a look-ahead of two mel frames.
+"""The vocoder, which maps log-mels to complex spectra, causally except for a look-ahead of two mel frames.
 
 A time-invariant network cannot track a partial whose phase advance per hop is not a simple fraction of a turn, because
-the same input would have to give different outputs. So this one predicts for every bin the phase advance since the
-previous frame (`turn`), the phase difference from the bin below (`slope`) and the phase itself (`anchor`, known best at
-onsets), each as a vector whose length is its confidence. `integrate` combines them: the previous output, rotated, plus
-the anchor, then propagated between neighbouring bins, from louder to softer.
+the same input would have to give different outputs. This one therefore predicts three vectors for every bin, whose
+lengths are their confidence: the phase advance since the previous frame (`turn`), the phase difference from the bin
+below (`slope`) and the phase itself (`anchor`, known best at onsets). `integrate` rotates the previous output by the
+turn, adds the anchor, and propagates the result between neighbouring bins, from louder to softer.
 """
 
 import torch
@@ -16,8 +16,9 @@ from .layers import Block, Carry, CausalConv
 from .mel import filter_bank
 
 SHARING_ROUNDS = 2
+"""Number of propagation steps between neighbouring bins."""
 SOFTNESS = 0.1
-"""Below this confidence, a bin's output shrinks instead of its phase jumping, which limits rounding errors."""
+"""Confidence below which a bin's output shrinks, so that rounding errors cannot make its phase jump."""
 FLOOR = (LOG_FLOOR - MEL_MEAN) / MEL_SCALE
 
 
@@ -26,7 +27,7 @@ Pair = tuple[Tensor, Tensor]
 
 
 def _times(a: Pair, b: Pair) -> Pair:
-    """Complex product of pairs (real, imag)."""
+    """Returns the complex product of two pairs."""
     return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
 
 
@@ -39,9 +40,9 @@ def _from_above(x: Tensor) -> Tensor:
 
 
 def direction(magnitude: Tensor, turn: Pair, slope: Pair, anchor: Pair, previous: Pair) -> Pair:
-    """Unit phasors (real, imag) [..., 1025] of a frame from its predictions and the `previous` frame's phasors.
+    """Returns the unit phasors [..., 1025] of a frame, given its predictions and the phasors of the `previous` frame.
 
-    Phases are in frames whose odd bins are negated, where neighbouring bins of one partial agree.
+    Odd bins are negated, so that neighbouring bins of a partial have the same phase.
     """
     real, imag = _times(turn, previous)
     s = magnitude * (real + anchor[0]), magnitude * (imag + anchor[1])
@@ -55,7 +56,7 @@ def direction(magnitude: Tensor, turn: Pair, slope: Pair, anchor: Pair, previous
 
 
 class Vocoder(nn.Module):
-    """Maps log-mel to complex spectra, for whole sequences or streaming."""
+    """The vocoder's network, for whole sequences or streaming."""
 
     spread: Tensor
     sign: Tensor
@@ -71,19 +72,19 @@ class Vocoder(nn.Module):
         nn.init.zeros_(self.magnitude.weight)
         nn.init.zeros_(self.magnitude.bias)
         bank = filter_bank()
-        # Distributes band magnitudes over bins; bins outside all bands start at the floor.
+        # Distributes the magnitudes of bands over bins; bins outside all bands start at the floor.
         spread = (bank / bank.sum(1, keepdim=True)) / bank.sum(0, keepdim=True).clamp(min=1e-8)
         self.register_buffer("spread", spread, persistent=False)
         self.register_buffer("sign", 1.0 - 2.0 * (torch.arange(BINS) % 2), persistent=False)
 
     def predict(self, mel: Tensor, carry: Carry) -> tuple[Tensor, Pair, Pair, Pair]:
-        """Magnitude [batch, frames, 1025] and (turn, slope, anchor) as pairs of the same shape, two frames late."""
-        # A state of zeros must mean preceding silence, so silence is zero here.
+        """Returns magnitude [batch, frames, 1025] and turn, slope and anchor as pairs of this shape, two frames late."""
+        # The input is shifted so that silence is 0, because a state of zeros must mean preceding silence.
         x = self.enter_norm(self.enter((mel - MEL_MEAN) / MEL_SCALE - FLOOR, carry))
         for block in self.blocks:
             x = block(x, carry)
         x = self.norm(x)
-        late = carry.left(mel.exp(), LOOK_AHEAD)[:, : mel.shape[1]]
+        late = carry.prepend_past(mel.exp(), LOOK_AHEAD)[:, : mel.shape[1]]
         with torch.autocast(mel.device.type, enabled=False):
             base = torch.log(late @ self.spread + 1e-5)
         log_magnitude = base + self.magnitude(x).float()
@@ -92,7 +93,7 @@ class Vocoder(nn.Module):
         return magnitude, (parts[0], parts[1]), (parts[2], parts[3]), (parts[4], parts[5])
 
     def integrate(self, magnitude: Tensor, turn: Pair, slope: Pair, anchor: Pair, previous: Pair) -> Pair:
-        """The phasors of all frames and the last one. `previous` is a pair [batch, 1025], zeros at the start."""
+        """Returns the phasors of all frames. `previous` is a pair [batch, 1025], zeros at the start."""
         frames = []
         for t in range(magnitude.shape[1]):
             turned, below, known = ((pair[0][:, t], pair[1][:, t]) for pair in (turn, slope, anchor))
@@ -101,7 +102,7 @@ class Vocoder(nn.Module):
         return torch.stack([f[0] for f in frames], 1), torch.stack([f[1] for f in frames], 1)
 
     def forward(self, mel: Tensor, carry: Carry | None = None) -> Pair:
-        """Real and imaginary spectra [batch, frames, 1025]; frame i belongs to mel frame i - 2."""
+        """Returns real and imaginary spectra [batch, frames, 1025]; frame i corresponds to mel frame i - 2."""
         streaming = carry is not None
         carry = carry or Carry()
         magnitude, turn, slope, anchor = self.predict(mel, carry)
@@ -117,7 +118,7 @@ class Vocoder(nn.Module):
         return scaled * real, scaled * imag
 
     def state_size(self) -> int:
-        """Numbers in the packed streaming state."""
+        """Returns the size of the packed state."""
         carry = Carry()
         self.predict(torch.zeros(1, 8, MEL_BANDS), carry)
         return carry.size + 2 * BINS

@@ -1,4 +1,4 @@
-"""Names of parameters in exported graphs: kept on export, and read back."""
+"""Preserves the names of parameters in exported graphs, and reads the parameters back."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 Network = TypeVar("Network", bound=nn.Module)
 
 HALF = "_half"
-"""Suffix of the name of a weight stored as float16."""
+"""Suffix of the names of weights stored as float16."""
 TRANSPOSED = ".T"
-"""Suffix of the name of a matrix stored transposed."""
+"""Suffix of the names of matrices stored transposed."""
 
 
 def name_weights(model: ModelProto, module: nn.Module) -> None:
-    """Names matrices that the exporter transposed and renamed after their parameters."""
+    """Restores the parameter names of matrices that the exporter has transposed and renamed."""
     graph = model.graph
     known = {tensor.name for tensor in graph.initializer}
     transposed: dict[bytes, list[str]] = {}
@@ -28,17 +28,17 @@ def name_weights(model: ModelProto, module: nn.Module) -> None:
             transposed.setdefault(parameter.detach().numpy().T.tobytes(), []).append(name + TRANSPOSED)
     names = {}
     for tensor in graph.initializer:
-        if waiting := transposed.get(numpy_helper.to_array(tensor).tobytes()):
-            names[tensor.name] = waiting.pop(0)
-    for named in (*graph.initializer, *graph.value_info):
-        named.name = names.get(named.name, named.name)
+        if candidates := transposed.get(numpy_helper.to_array(tensor).tobytes()):
+            names[tensor.name] = candidates.pop(0)
+    for renamed in (*graph.initializer, *graph.value_info):
+        renamed.name = names.get(renamed.name, renamed.name)
     for node in graph.node:
         for index, name in enumerate(node.input):
             node.input[index] = names.get(name, name)
 
 
 def tensors(path: Path) -> dict[str, Tensor]:
-    """The weights of an exported graph by their names in PyTorch."""
+    """Returns the weights of an exported graph by their names in PyTorch."""
     found = {}
     for tensor in onnx.load(str(path)).graph.initializer:
         values = numpy_helper.to_array(tensor)
@@ -49,9 +49,9 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load(network: Network, paths: Iterable[Path], prefix: str) -> Network:
-    """Fills `network` with the weights of graphs, whose names begin with `prefix`, ready for use.
+    """Loads the weights of graphs into `network` for inference; their names in the graphs begin with `prefix`.
 
-    Raises `ValueError` where one is missing.
+    Raises `ValueError` if a weight is missing.
     """
     found = {name: value for path in paths for name, value in tensors(path).items()}
     if missing := [name for name, _ in network.named_parameters() if prefix + name not in found]:

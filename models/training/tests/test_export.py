@@ -22,7 +22,7 @@ from melos_training.composer.layout import RECALL_SLOT, SLOT_WIDTH
 from melos_training.composer.library import load
 from melos_training.composer.training import Run
 from melos_training.composer.vectors import LATENTS, RECALL_FROM, performance
-from melos_training.export import STORED_AS_HALF, export
+from melos_training.export import MIN_HALF_SIZE, export
 from melos_training.mel import inverse_spectrum
 from melos_training.model import Model
 from melos_training.pianist import train_pianist, train_prior
@@ -148,7 +148,7 @@ def test_adopted_weights_are_the_exported_ones(
         ours, theirs = (torch.load(x, weights_only=True) for x in (path, tmp_path / f"{name}.pt"))
         assert ours["average"].keys() == theirs["average"].keys()
         for key, value in ours["average"].items():
-            rounded = value.half().float() if value.numel() >= STORED_AS_HALF else value
+            rounded = value.half().float() if value.numel() >= MIN_HALF_SIZE else value
             assert torch.equal(theirs["average"][key], rounded), f"{name}: {key}"
 
 

@@ -20,7 +20,7 @@ from melos_training.pianist.measure import measure
 from melos_training.pianist.network import Decoder, Pianist, Prior, shifted
 from melos_training.pianist.roll import Performance, roll
 from melos_training.pianist.windows import MOOD, PianoShards
-from melos_training.runs import PianistRun, PriorRun, SettingsError, describe_run
+from melos_training.runs import PianistRun, PriorRun, SettingsError, build_run
 from melos_training.training import Trainer
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -157,7 +157,7 @@ def test_it_learns_and_latents_stay_active(folders: list[Path], tmp_path: Path) 
     assert {"mae_db", "attack_db", "notes_db", "notes_attack_db", "nats", "active"} == last.keys()
     assert [record["step"] for record in metrics.read(tmp_path / "pianist.jsonl")] == [12, 24]
     assert last["active"] >= 1 and last["nats"] > 0
-    pianist, pianos = train_pianist.trained(tmp_path / "pianist.pt")
+    pianist, pianos = train_pianist.load_pianist(tmp_path / "pianist.pt")
     assert isinstance(pianist, Pianist) and pianos == list(PIANOS)
 
     figures = measure(pianist, pianos, folders)
@@ -225,5 +225,5 @@ def test_equal_names_in_several_folders_keep_their_order(folders: list[Path]) ->
 
 @pytest.mark.parametrize("network", ["pianist", "prior"])
 def test_the_recipes_are_valid(network: str) -> None:
-    described = describe_run(network, RECIPES / f"{network}.toml", {})
+    described = build_run(network, RECIPES / f"{network}.toml", {})
     assert described.network == network and described.minutes

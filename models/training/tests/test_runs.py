@@ -10,7 +10,7 @@ import torch
 from conftest import ENVIRONMENT, Trained
 
 from melos_training import device
-from melos_training.runs import RUNS, PianistRun, PriorRun, SettingsError, describe_run, kept, written
+from melos_training.runs import RUNS, PianistRun, PriorRun, SettingsError, build_run, run_to_toml, stored_run
 
 
 def write(folder: Path, text: str) -> Path:
@@ -24,7 +24,7 @@ def test_paths_of_a_file_are_relative_to_it_and_options_take_precedence(tmp_path
         tmp_path,
         'network = "pianist"\nshards = ["shards", "/more"]\npianos = ["p"]\nout = "p.pt"\nminutes = 40\nbatch = 4\n',
     )
-    run = describe_run("pianist", file, {"steps": 7, "seed": None, "out": Path("here.pt")})
+    run = build_run("pianist", file, {"steps": 7, "seed": None, "out": Path("here.pt")})
     assert isinstance(run, PianistRun)
     assert run.shards == (tmp_path / "shards", Path("/more"))
     assert (run.out, run.batch, run.steps, run.minutes) == (Path("here.pt"), 4, 7, None)
@@ -45,24 +45,24 @@ def test_paths_of_a_file_are_relative_to_it_and_options_take_precedence(tmp_path
 def test_errors_name_their_location(tmp_path: Path, text: str, message: str) -> None:
     file = write(tmp_path, f'shards = ["s"]\nout = "p.pt"\npianos = ["p"]\nminutes = 1\n{text}\n')
     with pytest.raises(SettingsError) as error:
-        describe_run("pianist", file, {})
+        build_run("pianist", file, {})
     assert message in str(error.value)
 
 
 @pytest.mark.parametrize("network", list(RUNS))
 def test_recipes_describe_runs(network: str) -> None:
     recipes = Path(__file__).parents[1] / "recipes"
-    run = describe_run(network, recipes / f"{network}.toml", {})
+    run = build_run(network, recipes / f"{network}.toml", {})
     assert run.out.resolve() == recipes.parent / "runs" / f"{network}.pt"
 
 
 def test_the_configuration_in_a_checkpoint_reads_back_as_a_file(trained: Trained, tmp_path: Path) -> None:
     saved = torch.load(trained.paths["prior"], weights_only=True)
-    text = written(saved["run"])
-    run = describe_run("prior", write(tmp_path, text), {})
+    text = run_to_toml(saved["run"])
+    run = build_run("prior", write(tmp_path, text), {})
     assert isinstance(run, PriorRun)
     assert run.every == 4 and run.pianist == trained.paths["pianist"]
-    assert kept(run) == saved["run"] == tomllib.loads(text)
+    assert stored_run(run) == saved["run"] == tomllib.loads(text)
 
 
 def test_the_command_line_trains_describes_and_plots(folders: list[Path], tmp_path: Path) -> None:

@@ -36,10 +36,10 @@ def torchrun(run: PianistRun) -> str:
 
 def mean_gradients(run: PianistRun) -> list[torch.Tensor]:
     """The gradients of both processes' first step, computed in one, with the same clipping as in training."""
-    precision.settle(torch.device("cpu"), run.precision)
+    precision.decide(torch.device("cpu"), run.precision)
     network: Pianist | None = None
     for rank in range(PROCESSES):
-        rng = randomness.seeded(run.seed, rank)
+        rng = randomness.seed_generators(run.seed, rank)
         shards = [
             PianoShards(Shards(run.shards, split, min_frames=run.frames), run.pianos) for split in ("train", "valid")
         ]
@@ -83,5 +83,5 @@ def test_two_processes_apply_the_mean_of_their_gradients_and_resume(run: Pianist
         torch.testing.assert_close(found, gradient, rtol=1e-3, atol=1e-6)
 
     said = torchrun(run.model_copy(update={"steps": 2}))
-    assert "resumed at step 1" in said and "other random numbers" not in said
+    assert "resumed at step 1" in said and "new random numbers" not in said
     assert torch.load(run.out, weights_only=True)["step"] == 2

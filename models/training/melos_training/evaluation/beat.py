@@ -30,5 +30,5 @@ def strength(onsets: ArrayLike, times: ArrayLike, beats: ArrayLike) -> dict[int,
 def of_rendering(rendering: Rendering, pace: float = 1.0) -> dict[int, float]:
     """Strength of a rendering's onsets against its plan's beats or, for comparison, beats `pace` times as fast."""
     plan = rendering.plan()
-    found, _ = onsets(rendering.sound())
+    found, _ = onsets(rendering.audio())
     return strength(found, [entry["seconds"] for entry in plan], [pace * entry["beat"] for entry in plan])

@@ -38,7 +38,7 @@ def _written(study: Study, requests: list[Request]) -> Rows:
     def measured(rendering: Rendering) -> dict[str, float]:
         written = rendering.written()
         row = written.measure(study.sizes.seconds)
-        level = float(10 * np.log10(np.mean(rendering.sound() ** 2) + 1e-12))
+        level = float(10 * np.log10(np.mean(rendering.audio() ** 2) + 1e-12))
         return row | {CHORDS: float(written.chords), LEVEL: level} if row else {}
 
     return [row for row in study.play(requests, measured) if row]
@@ -82,9 +82,9 @@ def compare_structure(study: Study, folder: Path) -> str:
         requests = [
             Request(name, seed, STRUCTURE_SECONDS, recall=recall) for seed in seeds for name in ("happy", "calm", "sad")
         ]
-        found = [indices(rendering.sound(RATE)) for rendering in map(study.render, requests)]
+        found = [indices(rendering.audio(RATE)) for rendering in map(study.render, requests)]
         rows.append([f"recall {recall:g}", *(mean([x[scale] for x in found]) for scale in SCALES), len(found)])
-    real = [indices(x.sound(RATE)) for x in study.long(STRUCTURE_SECONDS)]
+    real = [indices(x.audio(RATE)) for x in study.long(STRUCTURE_SECONDS)]
     for part in (25, 50, 75):
         values = (f"{np.percentile([x[scale] for x in real], part):.3f}" for scale in SCALES)
         rows.append([f"real music, {part} % are below", *values, len(real)])

@@ -29,17 +29,17 @@ class Excerpt:
         """Start of the excerpt within the piece, in seconds."""
         return self.start + float(self.shard.metadata()["start"])
 
-    def full_sound(self) -> Floats:
+    def full_audio(self) -> Floats:
         """Samples at 48 kHz."""
         first = round(self.start * SAMPLE_RATE)
         return (
             self.shard.read("audio", first, first + round(self.seconds * SAMPLE_RATE)).astype(np.float32) / FULL_SCALE
         )
 
-    def sound(self, rate: int = RATE) -> Floats:
+    def audio(self, rate: int = RATE) -> Floats:
         """Samples at a rate, by default that of the feature extraction."""
         common = math.gcd(rate, SAMPLE_RATE)
-        return resample_poly(self.full_sound(), rate // common, SAMPLE_RATE // common).astype(np.float32)
+        return resample_poly(self.full_audio(), rate // common, SAMPLE_RATE // common).astype(np.float32)
 
     def label(self) -> Floats | None:
         """Weights of the eight emotions, valence and arousal at the centre of the excerpt; `None` without a label."""

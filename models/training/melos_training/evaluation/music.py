@@ -82,7 +82,7 @@ def measure_changes(study: Study, folder: Path) -> str:
             Request(start, seed, CHANGE_SECONDS, then=end)
             for seed in range(1, min(CHANGE_SEEDS, study.sizes.excerpts) + 1)
         ]
-        estimated = study.play(requests, lambda x: rise.course(judge, study.describe, x.sound(), CHANGE_SECONDS / 2))
+        estimated = study.play(requests, lambda x: rise.course(judge, study.describe, x.audio(), CHANGE_SECONDS / 2))
         times, courses = estimated[0][0], [arousal for _, arousal in estimated]
         levels = [bootstrap(partial(arrival, times, level), courses) for level in (0.1, 0.5, 0.9)]
         rows.append([f"{start} to {end}", *levels, len(courses)])
@@ -107,10 +107,10 @@ def measure_changes(study: Study, folder: Path) -> str:
 def measure_chords(study: Study, folder: Path) -> str:
     rows = []
     for name, harmony in (("network alone", False), ("with harmony", True)):
-        played = study.play(study.requests(harmony), lambda x: chord.margin(x.sound(), chord.planned(x.plan())))
+        played = study.play(study.requests(harmony), lambda x: chord.margin(x.audio(), chord.planned(x.plan())))
         rows.append([name, mean([m for m, _ in played]), mean([s for _, s in played]), len(played)])
     songs = [x for x in study.real if x.shard.metadata()["corpus"] == "pop909"]
-    real = [chord.margin(x.sound(), chord.labelled(study.chord_labels(x), x.piece_start())) for x in songs]
+    real = [chord.margin(x.audio(), chord.labelled(study.chord_labels(x), x.piece_start())) for x in songs]
     rows.append(["real POP909 against its labels", mean([m for m, _ in real]), mean([s for _, s in real]), len(real)])
     return (
         table(["", "margin", "share inside the triad", "N"], rows)
@@ -135,7 +135,7 @@ def measure_beat(study: Study, folder: Path) -> str:
                 len(strengths),
             ]
         )
-    played = [beat.strength(describe.onsets(x.sound())[0], *grid) for x in study.real if (grid := x.beats())]
+    played = [beat.strength(describe.onsets(x.audio())[0], *grid) for x in study.real if (grid := x.beats())]
     rows.append(["real music, own beat", *(mean([s[d] for s in played]) for d in beat.DIVISIONS), "", len(played)])
     return (
         "Happy and calm, network alone: vector strength of onsets relative to beats, half-beats and quarter-beats.\n\n"
@@ -173,7 +173,7 @@ def play_alone(study: Study, folder: Path) -> str:
             for v in ([getattr(m, f) for m in minutes] for f in endurance.FIELDS)
         ]
         rows.append([name, *cells, *endurance.flaws(minutes)])
-    ends = [[endurance.describe_minute(x.sound()) for x in pair] for pair in study.ends()]
+    ends = [[endurance.describe_minute(x.audio()) for x in pair] for pair in study.ends()]
     rows.append(
         ["real pieces", *(f"{np.mean(v):+.2f} ± {np.std(v):.2f}" for v in endurance.changes(ends).values()), "", ""]
     )

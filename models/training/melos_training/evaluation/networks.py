@@ -64,11 +64,11 @@ def measure_transcription(study: Study, folder: Path) -> str:
     seconds = study.sizes.seconds
     requests = [request for request in study.requests(False) if request.seed < study.seeds()[0] + TRANSCRIPTION_SEEDS]
     found = [
-        transcription.onset_scores(transcription.transcribe(x.sound(SAMPLE_RATE)), x.written().onsets(seconds))
+        transcription.onset_scores(transcription.transcribe(x.audio(SAMPLE_RATE)), x.written().onsets(seconds))
         for x in map(study.render, requests)
     ]
     sampled = [
-        transcription.onset_scores(transcription.transcribe(x.full_sound()), x.notes()[:, [0, 2]])
+        transcription.onset_scores(transcription.transcribe(x.full_audio()), x.notes()[:, [0, 2]])
         for x in study.test_excerpts(seconds)
     ]
     names = {"renders against the notes written": found, "held-out music on the sampled piano": sampled}

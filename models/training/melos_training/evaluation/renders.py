@@ -85,7 +85,7 @@ class Rendering:
     plan_file: Path
     midi: Path
 
-    def sound(self, rate: int = RATE) -> Floats:
+    def audio(self, rate: int = RATE) -> Floats:
         """Mono samples after the lead."""
         samples, _ = soundfile.read(self.wav, dtype="float32", start=int(LEAD * SAMPLE_RATE))
         return _mono(samples, rate)

@@ -117,7 +117,7 @@ class Study:
 
     @cached_property
     def real_features(self) -> Floats:
-        return np.stack([self.describe(x.sound()) for x in self.real])
+        return np.stack([self.describe(x.audio()) for x in self.real])
 
     @cached_property
     def judge(self) -> Judge:
@@ -144,7 +144,7 @@ class Study:
         windows = self._windows
         shards = [shard for shard in windows.shards.shards if windows.piano(shard) == piano]
         for excerpt in self._evenly_spaced(excerpts(shards, CHAIN_SECONDS, CHAIN_SECONDS)):
-            sound = excerpt.full_sound()
+            sound = excerpt.full_audio()
             start = excerpt.latents()[0] * LATENT_FRAMES + CENTRE + AHEAD
             hops = roll(windows.performance(excerpt.shard), start, len(sound) // HOP)
             yield excerpt, vocoding.copies(self.pianist, self.vocoder, sound, hops, piano)
@@ -185,4 +185,4 @@ class Study:
 
     def features(self, requests: Sequence[Request]) -> Floats:
         """Features of renderings, one row each."""
-        return np.stack(self.play(requests, lambda rendering: self.describe(rendering.sound())))
+        return np.stack(self.play(requests, lambda rendering: self.describe(rendering.audio())))

@@ -10,7 +10,7 @@ import torch
 from ..data import NoShards
 from ..runs import SettingsError
 from .measure import measure
-from .train_pianist import trained
+from .train_pianist import load_pianist
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     try:
-        figures = measure(*trained(options.pianist), options.shards, options.split)
+        figures = measure(*load_pianist(options.pianist), options.shards, options.split)
     except (SettingsError, NoShards, FileNotFoundError) as error:
         sys.exit(f"melos_training.pianist: {error}")
     print(json.dumps({name: {k: round(v, 3) for k, v in part.items()} for name, part in figures.items()}, indent=2))

@@ -40,7 +40,7 @@ def measure(
     """
     windows = PianoShards(Shards(folders, split, min_frames=CLIP), pianos)
     if not len(windows.shards):
-        raise windows.shards.missing()
+        raise windows.shards.missing_error()
     figures: dict[str, dict[str, list[float]]] = {}
     means: dict[str, list[Tensor]] = {}
     for shard in windows.shards.shards:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..checkpoint import load_average
 from ..constants import NEPER_DB
-from ..data import splits
+from ..data import load_splits
 from ..encoder import divergence
 from ..losses import mel_loss
 from ..precision import autocast
@@ -84,8 +84,8 @@ def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
     """Trains on `shards`/train, validating on `shards`/valid."""
     team = team or Team()
     started = start(run, team)
-    training, valid = splits(
-        run.shards, started.order, team.leads, frames=run.frames, valid_frames=max(FRAMES, run.frames)
+    training, valid = load_splits(
+        run.shards, started.order, team.is_leader, frames=run.frames, valid_frames=max(FRAMES, run.frames)
     )
     pianist = Pianist(len(run.pianos), run.latent)
     task = PianistTask(pianist, run, PianoShards(training, run.pianos), PianoShards(valid, run.pianos))
@@ -94,7 +94,7 @@ def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
     return trainer
 
 
-def trained(path: Path) -> tuple[Pianist, list[str]]:
+def load_pianist(path: Path) -> tuple[Pianist, list[str]]:
     """Loads a pianist with the averaged weights of a checkpoint; also returns the names of its pianos."""
     run = torch.load(path, map_location="cpu", weights_only=True)["run"]
     pianos = list(run["pianos"])

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import splits
+from ..data import load_splits
 from ..encoder import Encoder
 from ..precision import autocast
 from ..runs import PriorRun
@@ -13,7 +13,7 @@ from ..training import Numbers, Trainer, start
 from .losses import normal_nats
 from .network import Prior, shifted
 from .task import PianoTask
-from .train_pianist import trained
+from .train_pianist import load_pianist
 from .windows import MOOD, PianoShards
 
 BATCH, BATCHES, FRAMES = 8, 4, 512
@@ -78,10 +78,10 @@ def train(run: PriorRun, team: Team | None = None) -> Trainer[Prior]:
     """Trains on latents of `shards`/train from a trained pianist's encoder, validating on `shards`/valid."""
     team = team or Team()
     started = start(run, team)
-    training, valid = splits(
-        run.shards, started.order, team.leads, frames=run.frames, valid_frames=max(FRAMES, run.frames)
+    training, valid = load_splits(
+        run.shards, started.order, team.is_leader, frames=run.frames, valid_frames=max(FRAMES, run.frames)
     )
-    pianist, pianos = trained(run.pianist)
+    pianist, pianos = load_pianist(run.pianist)
     prior = Prior(len(pianos), pianist.latent, MOOD)
     windows = (PianoShards(training, pianos), PianoShards(valid, pianos))
     trainer = Trainer(PriorTask(prior, pianist.encoder, run, *windows), run, started, team)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..arrays import Array, Floats
 from ..constants import CONDITION_GROUPS, HOP, LATENT_FRAMES, N_FFT, VALUE_COUNT
-from ..data import QUIET, Shard, Shards
+from ..data import MIN_PEAK, Shard, Shards
 from ..runs import SettingsError
 from .layout import AHEAD
 from .roll import Performance, roll
@@ -93,8 +93,8 @@ class PianoShards:
         while len(sounds) < batch:
             shard = self.shards.draw(rng)
             start = int(rng.integers(shard.frames - frames - N_FFT // HOP + 2))
-            samples = shard.sound(start, frames)
-            if np.abs(samples).max() > QUIET:
+            samples = shard.audio(start, frames)
+            if np.abs(samples).max() > MIN_PEAK:
                 sounds.append(samples)
                 rolls.append(roll(self.performance(shard), start + CENTRE + AHEAD, frames))
                 pianos.append(self.piano(shard))
