@@ -78,7 +78,7 @@ class Vocoder(nn.Module):
         self.register_buffer("sign", 1.0 - 2.0 * (torch.arange(BINS) % 2), persistent=False)
 
     def predict(self, mel: Tensor, carry: Carry) -> tuple[Tensor, Pair, Pair, Pair]:
-        """Returns magnitude [batch, frames, 1025] and turn, slope and anchor as pairs of this shape, two frames late."""
+        """Returns magnitude [batch, frames, 1025], turn, slope and anchor (pairs of this shape), two frames late."""
         # The input is shifted so that silence is 0, because a state of zeros must mean preceding silence.
         x = self.enter_norm(self.enter((mel - MEL_MEAN) / MEL_SCALE - FLOOR, carry))
         for block in self.blocks:

@@ -33,10 +33,10 @@ from melos_training.evaluation import (
     transcription,
 )
 from melos_training.evaluation.held_out import Excerpt
-from melos_training.evaluation.likeness import likeness
+from melos_training.evaluation.quality import visqol_score
 from melos_training.evaluation.renders import RATE
 from melos_training.evaluation.statistics import auc, bootstrap
-from melos_training.evaluation.written import Written, chord_starts
+from melos_training.evaluation.written import WrittenNotes, chord_starts
 
 
 def tone(pitches: Sequence[int], seconds: float = 4.0) -> Floats:
@@ -97,7 +97,7 @@ def test_a_triad_is_inside_itself_and_not_inside_another() -> None:
 def test_labels_of_pop909(tmp_path: Path) -> None:
     path = tmp_path / "chord_midi.txt"
     path.write_text("0.0\t1.0\tN\n1.0\t2.5\tBb:min7/5\n2.5\t3.0\tG:7\n")
-    assert chord.labelled(path, 1.0) == [(-1.0, []), (0.0, [10, 1, 5]), (1.5, [7, 11, 2])]
+    assert chord.labelled_chords(path, 1.0) == [(-1.0, []), (0.0, [10, 1, 5]), (1.5, [7, 11, 2])]
 
 
 def test_features_do_not_depend_on_level() -> None:
@@ -118,7 +118,7 @@ def test_a_tone_is_transcribed_and_is_most_like_itself() -> None:
     onsets = transcription.transcribe(sound)
     assert transcription.onset_scores(onsets, np.array([[1.0, 60]]))[1] == 1
     noisy = sound + np.random.default_rng(0).normal(0, 0.02, len(sound)).astype(np.float32)
-    assert likeness(sound, sound) > 4.5 > likeness(noisy, sound)
+    assert visqol_score(sound, sound) > 4.5 > visqol_score(noisy, sound)
 
 
 def test_repetition_has_more_structure_than_noise() -> None:
@@ -141,7 +141,7 @@ def test_a_plan_is_the_setting_of_its_notes() -> None:
     onset = np.array([-1.0, 0.0, 0.5, 1.25, 5.0])
     pitch = np.array([60, 57, 69, 64, 65])
     played = Performance(onset, onset + 0.4, pitch, pitch * 0 + 64.0, pitch * 0, np.zeros(0), np.zeros(0, np.bool_))
-    found = Written.of(played, entries)
+    found = WrittenNotes.of(played, entries)
     assert found.chords == 2
     assert found.setting.grid.beats(onset) == pytest.approx(2 * onset + 8)
     assert list(found.setting.chord(np.array([0.0, 5.0]))[1]) == [9, 5]
@@ -158,17 +158,17 @@ def test_a_chord_begins_at_the_beat_before_its_first_entry() -> None:
 
 def test_a_transposed_copy_is_remembered_as_a_whole() -> None:
     piece = np.random.default_rng(0).integers(50, 80, 40)
-    repertoire = memory.Repertoire([piece, piece[:12]])
-    assert repertoire.longest_shared(piece[10:25] + 3) == 15
-    assert repertoire.longest_shared(piece, without=0) == 12
+    melody_index = memory.MelodyIndex([piece, piece[:12]])
+    assert melody_index.longest_shared(piece[10:25] + 3) == 15
+    assert melody_index.longest_shared(piece, without=0) == 12
     assert list(memory.melody([(0, 60), (0.01, 67), (0.5, 62)])) == [67, 62]
 
 
 def test_a_ramp_is_half_way_in_its_middle() -> None:
     times = np.arange(-10, 20.0)
-    share = rise.way(times, 3 - 2 * np.clip(times / 4, 0, 1))
-    assert rise.reached(times, share) == pytest.approx(2)
-    assert np.isnan(rise.reached(times, share * 0))
+    share = rise.normalise(times, 3 - 2 * np.clip(times / 4, 0, 1))
+    assert rise.crossing_time(times, share) == pytest.approx(2)
+    assert np.isnan(rise.crossing_time(times, share * 0))
 
 
 def test_a_sudden_change_in_the_notes_is_found_where_it_is() -> None:
@@ -178,13 +178,13 @@ def test_a_sudden_change_in_the_notes_is_found_where_it_is() -> None:
     performance = Performance(onset, onset + 0.1, keys, 1.0 * keys, 0 * keys, no_pedal, no_pedal > 0)
     times, sums = rise.activity(performance, 18.0, 36.0)
     assert len(times) == len(sums)
-    assert rise.reached(times, rise.way(times, sums)) == pytest.approx(0, abs=0.1)
+    assert rise.crossing_time(times, rise.normalise(times, sums)) == pytest.approx(0, abs=0.1)
 
 
 def test_silence_and_a_held_tone_are_flaws() -> None:
     silence, held = np.zeros(4 * RATE, np.float32), tone([60])
-    assert endurance.flaws([endurance.describe_minute(silence)])[0] == 1
-    assert endurance.flaws([endurance.describe_minute(held)]) == (0, 1)
+    assert endurance.count_flaws([endurance.describe_minute(silence)])[0] == 1
+    assert endurance.count_flaws([endurance.describe_minute(held)]) == (0, 1)
     assert endurance.drift([1, 2, 3, 4]) == pytest.approx(4)
     ends = [endurance.describe_minute(sound) for sound in (held, 0.1 * held)]
     assert endurance.changes([ends])["level_db"] == pytest.approx([-20], abs=0.1)

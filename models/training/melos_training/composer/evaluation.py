@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..evaluation.memory import melody, runs
+from ..evaluation.memory import hash_runs, melody
 from . import mood
 from .batches import collate, held_out, keep_conditions, without_conditions
 from .conditions import GROUPS
@@ -97,8 +97,8 @@ def copied(library: Library, performances: list[Performance]) -> dict[str, float
     written = [_steps(performance) for performance in performances]
     shares = {}
     for length in PASSAGE_LENGTHS:
-        known = np.unique(np.concatenate([runs(steps, length) for steps in training]))
-        found = np.concatenate([runs(steps, length) for steps in written])
+        known = np.unique(np.concatenate([hash_runs(steps, length) for steps in training]))
+        found = np.concatenate([hash_runs(steps, length) for steps in written])
         shares[str(length)] = float(np.isin(found, known).mean())
     return shares
 

@@ -66,7 +66,7 @@ class Plan:
 
 
 @dataclass
-class Written:
+class PlayedNotes:
     """The notes and pedal actions that one row has played."""
 
     notes: list[tuple[int, ...]]
@@ -120,7 +120,7 @@ class Player:
         self._keyboard = Keyboard(self.rows)
         self.memory = np.zeros((self.rows, self.latents, MEMORY_WIDTH), np.float32)
         self._servo = Servo(self.rows, self.latents)
-        self.written = [Written([], []) for _ in plans]
+        self.played = [PlayedNotes([], []) for _ in plans]
         self._pedalled = np.array([plan.pedal for plan in plans])
         self._density = np.stack([np.expm1(plan.requested("density")[: self.latents] * 0.7 + 1.8) for plan in plans])
         self._level = np.stack([plan.requested("loudness")[: self.latents] * 20 + 64 for plan in plans])
@@ -130,7 +130,7 @@ class Player:
         """Plays all latents; returns one performance per plan."""
         for latent in range(self.latents):
             self._play_latent(latent)
-        return [written.performance() for written in self.written]
+        return [played.performance() for played in self.played]
 
     def _draw(self, rows: IntArray) -> FloatArray:
         """Draws a uniform random number for each of `rows`."""
@@ -166,7 +166,7 @@ class Player:
         moves = np.where(pedal == PEDAL_CHANGED, np.minimum(moves, OFFSETS - 2), moves)
         self._keyboard.move_pedal(latent, np.where(self._pedalled, pedal, PEDAL_UP))
         for row in all_rows:
-            self.written[row].pedal.append((int(pedal[row]), int(moves[row])))
+            self.played[row].pedal.append((int(pedal[row]), int(moves[row])))
         active, offset, last_key = all_rows, np.zeros(self.rows, np.int64), np.full(self.rows, -1)
         end_bias = self.sampling.servo * self._servo.end_bias(latent, self._density[:, latent])
         key_bias = self.sampling.servo * self._servo.key_bias(latent, self._register[:, latent])
@@ -225,7 +225,7 @@ class Player:
     def _remember(self, rows: IntArray, latent: int, notes: IntArray) -> None:
         """Stores the notes, and adds them to the memory of later latents."""
         for row, note in zip(rows, notes):
-            self.written[row].notes.append((latent, *note.tolist()))
+            self.played[row].notes.append((latent, *note.tolist()))
             plan = self.plans[row]
             if plan.grid is None or self.without_memory:
                 continue

@@ -91,13 +91,13 @@ def performance(library: Library, steps: Mapping[str, Module]) -> dict[str, Floa
     random = np.random.default_rng(7).random((LATENTS, MAX_DRAWS), np.float32)
     player = ReferencePlayer(Stepper(dict(steps), 2), plan, replace(Sampling.of(1.0), guidance=GUIDANCE), random)
     player.play()
-    written = player.written[0]
+    played = player.played[0]
     index = np.nonzero(player.memory[0])
     return {
         "frame": plan.conditions.coarse,
         "fine": plan.conditions.fine,
         "dice": random,
         "memory": np.stack([*index, player.memory[0][index]], 1).astype(np.float32),
-        "notes": np.array(written.notes, np.float32).reshape(-1, 6),
-        "pedal": np.array(written.pedal, np.float32),
+        "notes": np.array(played.notes, np.float32).reshape(-1, 6),
+        "pedal": np.array(played.pedal, np.float32),
     }

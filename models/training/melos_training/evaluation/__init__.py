@@ -1,1 +1,1 @@
-"""Evaluates what Melos plays: `python -m melos_training.evaluation`, called by `make evaluate`."""
+"""Evaluates the music that Melos plays: `python -m melos_training.evaluation`, called by `make evaluate`."""

@@ -11,18 +11,23 @@ from .study import Sizes, Study
 
 
 def main() -> None:
-    """Runs the command line. Default paths are relative to the repository, whatever the working folder."""
+    """Runs the command line. Default paths are in the repository, whatever the working folder."""
     root = repository.ROOT
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--melos", type=Path, default=root / "target/release/melos")
-    help_text = "folders of `melos-corpus prepare --held-out --audio`, one per piano, in the model's order"
+    help_text = "folders written by `melos-corpus prepare --held-out --audio`, one per piano, in the model's order"
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help=help_text)
     parser.add_argument("--library", type=Path, required=True, help="the library written by the composer's `prepare`")
     parser.add_argument("--data", type=Path, required=True, help="folder with pop909, giantmidi and mutopia")
-    parser.add_argument("--work", type=Path, default=root / "target/evaluation", help="renderings, kept between runs")
-    parser.add_argument("--excerpts", type=int, default=64, help="number for each emotion")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=root / "target/evaluation",
+        help="folder in which renderings and features are cached",
+    )
+    parser.add_argument("--excerpts", type=int, default=64, help="number of excerpts for each emotion")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of an excerpt")
-    parser.add_argument("--hours", type=float, default=1.0, help="length of the endurance test for each emotion")
+    parser.add_argument("--hours", type=float, default=1.0, help="length of the endurance test, for each emotion")
     parser.add_argument(
         "--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="sections to write; all by default"
     )

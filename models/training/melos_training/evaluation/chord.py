@@ -1,4 +1,4 @@
-"""Whether the requested chord is audible: the share of chroma inside its triad, minus that in transposed triads."""
+"""Measures whether the requested chord is audible, as the share of chroma in its triad minus that in other triads."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,33 +12,33 @@ from .renders import RATE
 from .written import chord_starts
 
 Chord = tuple[float, list[int]]
-"""Start in seconds, and pitch classes (none if there is no chord)."""
+"""Start in seconds, and pitch classes (empty if there is no chord)."""
 
 
 def margin(samples: Floats, chords: Sequence[Chord]) -> tuple[float, float]:
-    """The share of constant-Q chroma inside triads minus its mean over transposed ones; and the share itself.
+    """Returns the share of constant-Q chroma inside the triads minus the mean over transposed triads, and the share.
 
-    `chords` are in order; triads are transposed by 1 to 11 semitones.
+    `chords` are in order of time; triads are transposed by 1 to 11 semitones.
     """
     energy = chroma(constant_q(samples) ** 2)
-    at = np.arange(energy.shape[1]) * HOP / RATE
-    index = np.searchsorted([start for start, _ in chords], at, "right") - 1
+    times = np.arange(energy.shape[1]) * HOP / RATE
+    index = np.searchsorted([start for start, _ in chords], times, "right") - 1
     requested = np.zeros_like(energy)
     for frame, chord in enumerate(index):
         if chord >= 0:
             requested[list(chords[chord][1]), frame] = 1
     energy, requested = energy[:, requested.any(0)], requested[:, requested.any(0)]
-    shares = [(energy * np.roll(requested, turn, 0)).sum() / energy.sum() for turn in range(12)]
+    shares = [(energy * np.roll(requested, shift, 0)).sum() / energy.sum() for shift in range(12)]
     return float(shares[0] - np.mean(shares[1:])), float(shares[0])
 
 
-def planned(plan: Sequence[dict[str, Any]]) -> list[Chord]:
-    """The chords of a rendering's plan: root, third and fifth of each."""
+def planned_chords(plan: Sequence[dict[str, Any]]) -> list[Chord]:
+    """Returns the chords of a rendering's plan, as root, third and fifth."""
     return [(start, entry["pitch_classes"][:3]) for start, entry in zip(chord_starts(plan), plan, strict=True)]
 
 
-def labelled(path: Path, origin: float) -> list[Chord]:
-    """The chords of a POP909 `chord_midi.txt`, relative to an excerpt that begins at `origin`."""
+def labelled_chords(path: Path, origin: float) -> list[Chord]:
+    """Reads the chords in a `chord_midi.txt` of POP909, with times relative to `origin`."""
     roots = {
         name: pitch
         for pitch, names in enumerate(

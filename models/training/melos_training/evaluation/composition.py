@@ -1,4 +1,4 @@
-"""The written notes: comparison with real music, repetition, and the effect of the temperature."""
+"""Measures the written notes: comparison with real music, repetition, and the effect of the temperature."""
 
 from pathlib import Path
 
@@ -19,24 +19,24 @@ from .written import by_skyline
 TEMPERATURES = (0.2, 0.6, 1.0, 1.4, 2.0)
 RECALLS = (0.0, 0.6, 1.0)
 STRUCTURE_SECONDS = 120.0
-BEGIN = 4.0
+LEAD_IN = 4.0
 """Seconds skipped at the start of a song's excerpt, as in renderings."""
 CHORDS, LEVEL = "chords", "level, dB"
 SHOWN = ("note entropy", CHORDS, "bars alike 4", "roll repeats", "notes/s", "groups/s", LEVEL, "half-beat strength")
 
 
 def _real(study: Study, chosen: list[Excerpt]) -> Rows:
-    """Features of songs, over the same length as renderings."""
-    until = BEGIN + study.sizes.seconds
-    rows = (features(by_skyline(e.performance()), e.setting, BEGIN, until) for e in chosen)
+    """Measures the features of songs over the same length as those of renderings."""
+    until = LEAD_IN + study.sizes.seconds
+    rows = (features(by_skyline(e.performance()), e.setting, LEAD_IN, until) for e in chosen)
     return [row for row in rows if row]
 
 
 def _written(study: Study, requests: list[Request]) -> Rows:
-    """Features of renderings, including those of the plan and the sound."""
+    """Measures the features of renderings, including the number of chords and the level."""
 
     def measured(rendering: Rendering) -> dict[str, float]:
-        written = rendering.written()
+        written = rendering.notes()
         row = written.measure(study.sizes.seconds)
         level = float(10 * np.log10(np.mean(rendering.audio() ** 2) + 1e-12))
         return row | {CHORDS: float(written.chords), LEVEL: level} if row else {}
@@ -48,18 +48,19 @@ def compare_notes(study: Study, folder: Path) -> str:
     real, elsewhere = (_real(study, chosen) for chosen in (study.songs, study.songs_elsewhere))
     names = list(real[0])
     written = [{name: row[name] for name in names} for row in _written(study, study.requests(False))]
-    sums = summary(real)
+    real_summary = summary(real)
 
-    def apart(name: str, rows: Rows) -> str:
-        (one, spread), (two, wider) = sums[name], summary(rows)[name]
-        return f"{(two - one) / max(float(np.sqrt((spread**2 + wider**2) / 2)), 1e-9):+.2f}"
+    def difference(name: str, rows: Rows) -> str:
+        """Formats the difference from real music in pooled standard deviations."""
+        (real_mean, real_deviation), (mean, deviation) = real_summary[name], summary(rows)[name]
+        return f"{(mean - real_mean) / max(float(np.sqrt((real_deviation**2 + deviation**2) / 2)), 1e-9):+.2f}"
 
     rows = [
         [
             name,
-            f"{sums[name][0]:.3f} ± {sums[name][1]:.3f}",
+            f"{real_summary[name][0]:.3f} ± {real_summary[name][1]:.3f}",
             *(f"{summary(other)[name][0]:.3f}" for other in (elsewhere, written)),
-            *(apart(name, other) for other in (elsewhere, written)),
+            *(difference(name, other) for other in (elsewhere, written)),
         ]
         for name in names
     ]
@@ -84,7 +85,7 @@ def compare_structure(study: Study, folder: Path) -> str:
         ]
         found = [indices(rendering.audio(RATE)) for rendering in map(study.render, requests)]
         rows.append([f"recall {recall:g}", *(mean([x[scale] for x in found]) for scale in SCALES), len(found)])
-    real = [indices(x.audio(RATE)) for x in study.long(STRUCTURE_SECONDS)]
+    real = [indices(x.audio(RATE)) for x in study.long_pieces(STRUCTURE_SECONDS)]
     for part in (25, 50, 75):
         values = (f"{np.percentile([x[scale] for x in real], part):.3f}" for scale in SCALES)
         rows.append([f"real music, {part} % are below", *values, len(real)])

@@ -1,4 +1,4 @@
-"""Level-independent features of the sound of an excerpt."""
+"""Computes level-independent features of an excerpt's audio."""
 
 import librosa
 import numpy as np
@@ -19,41 +19,41 @@ MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.
 
 
 def normalise(samples: Floats) -> Floats:
-    """Normalises an excerpt to the common level."""
+    """Normalises an excerpt to `LEVEL`."""
     return samples * (LEVEL / max(np.sqrt(np.mean(samples**2)), 1e-6))
 
 
 def constant_q(samples: Floats) -> Floats:
-    """Magnitudes [84 semitones from A0, frames]; 24 000 / 512 frames a second (Brown 1991).
+    """Returns constant-Q magnitudes [84 semitones from A0, frames], at 24 000 / 512 frames per second (Brown 1991).
 
-    Bands are half as wide as semitones, so that a Hann window's main lobe ends at the neighbouring semitones.
+    Bands are half as wide as semitones, so that the main lobe of a Hann window ends at the neighbouring semitones.
     """
     bins = np.abs(librosa.cqt(samples, sr=RATE, hop_length=HOP, fmin=LOWEST, n_bins=2 * PITCHES, bins_per_octave=24))
     return bins[::2]
 
 
 def chroma(magnitudes: Floats) -> Floats:
-    """Pitch classes [12, frames], C first, of constant-Q magnitudes."""
+    """Folds constant-Q magnitudes into pitch classes [12, frames], C first."""
     folded = np.zeros((12, magnitudes.shape[1]), magnitudes.dtype)
     np.add.at(folded, (np.arange(PITCHES) + FIRST_PITCH) % 12, magnitudes)
     return folded
 
 
 def onsets(samples: Floats) -> tuple[Floats, Floats]:
-    """Times of note attacks in seconds, and the envelope whose peaks they are (spectral flux: Böck, Widmer 2013)."""
+    """Returns the times of note attacks in seconds, and the spectral flux whose peaks they are (Böck, Widmer 2013)."""
     envelope = librosa.onset.onset_strength(y=samples, sr=RATE, hop_length=256, n_fft=1024, lag=2, max_size=3)
     return librosa.onset.onset_detect(onset_envelope=envelope, sr=RATE, hop_length=256, units="time"), envelope
 
 
 def key_fits(profile: Floats) -> tuple[Floats, Floats]:
-    """Correlations [12] of a chroma with the major keys, and with the minor ones."""
-    turned = np.stack([np.roll(profile, -tonic) for tonic in range(12)])
-    major, minor = (np.array([np.corrcoef(row, key)[0, 1] for row in turned]) for key in (MAJOR, MINOR))
+    """Returns the correlations [12] of a chroma with the major keys, and with the minor keys."""
+    rotated = np.stack([np.roll(profile, -tonic) for tonic in range(12)])
+    major, minor = (np.array([np.corrcoef(row, key)[0, 1] for row in rotated]) for key in (MAJOR, MINOR))
     return major, minor
 
 
 def describe(samples: Floats) -> Floats:
-    """A vector of features of an excerpt: attacks, dynamics, timbre, register, tonality."""
+    """Returns the feature vector of an excerpt: attacks, dynamics, timbre, register, tonality."""
     samples = normalise(samples)
     times, envelope = onsets(samples)
     gaps = np.diff(times) if len(times) > 2 else np.array([4.0, 4.0])
@@ -90,8 +90,8 @@ def describe(samples: Floats) -> Floats:
     major, minor = key_fits(profile)
     tonic = np.maximum(major, minor).argmax()
     frames = classes / (classes.sum(0) + 1e-9)
-    # How much energy is a semitone, a third, … apart at the same time.
-    intervals = [(frames * np.roll(frames, turn, 0)).sum(0).mean() for turn in range(1, 7)]
+    # The energy of simultaneous pitch classes that are 1 to 6 semitones apart.
+    intervals = [(frames * np.roll(frames, shift, 0)).sum(0).mean() for shift in range(1, 7)]
     tonality = [
         major.max() - minor.max(),
         max(major.max(), minor.max()),

@@ -1,4 +1,4 @@
-"""Writes models/EVALUATION.md: every measurement with its sample size and confidence interval."""
+"""Writes models/EVALUATION.md, which gives every measurement with its sample size and confidence interval."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,17 +20,17 @@ SECTIONS: dict[str, Callable[[Study, Path], str]] = {
     "Transcription": networks.measure_transcription,
     "Fréchet audio distance": music.measure_fad,
     "Memorisation": networks.measure_memory,
-    "Endurance": music.play_alone,
+    "Endurance": music.measure_endurance,
 }
 
 
 def write(study: Study, sections: Sequence[str], models: Path) -> None:
-    """Writes EVALUATION.md after each of `sections`, so that partial results can be read."""
+    """Measures `sections`, and writes EVALUATION.md after each of them."""
     sizes = study.sizes
-    chosen = "" if list(sections) == list(SECTIONS) else "".join(f' "{title}"' for title in sections)
-    command = f"make evaluate EXCERPTS={sizes.excerpts} SECONDS={sizes.seconds:g} HOURS={sizes.hours:g}" + (
-        f" SECTIONS='{chosen[1:]}'" if chosen else ""
-    )
+    command = f"make evaluate EXCERPTS={sizes.excerpts} SECONDS={sizes.seconds:g} HOURS={sizes.hours:g}"
+    if list(sections) != list(SECTIONS):
+        quoted = " ".join(f'"{title}"' for title in sections)
+        command += f" SECTIONS='{quoted}'"
     text = f"""# Evaluation
 
 Written by `{command}`. There are {sizes.excerpts} excerpts of {sizes.seconds:g} s for each of eight emotions, with

@@ -1,7 +1,7 @@
-"""Whether the requested emotion is audible.
+"""Measures whether the requested emotion is audible.
 
-The judge is fitted to held-out music that the networks never saw, labelled from its notes by the rules of `melos-corpus
-prepare`, which also labelled the training music. Its only input is level-normalised sound.
+The judge is fitted to held-out music on which the networks were not trained. The labels follow from the notes by the
+rules of `melos-corpus prepare`, as for the training music. The judge's only input is level-normalised audio.
 """
 
 from collections.abc import Sequence
@@ -22,57 +22,63 @@ FOLDS = 5
 
 
 def neighbour(emotion: str) -> str:
-    """The emotion nearest to `emotion` on the circumplex."""
+    """Returns the emotion nearest to `emotion` on the circumplex."""
     distance = {
         other: np.hypot(*np.subtract(ANCHORS[other], ANCHORS[emotion])) for other in EMOTIONS if other != emotion
     }
     return min(distance, key=lambda other: distance[other])
 
 
-def nearness(affect: Floats) -> Floats:
-    """Minus the distance of valence and arousal [n, 2] from every anchor, [n, 8]."""
+def closeness(affect: Floats) -> Floats:
+    """Returns minus the distance of valence and arousal [n, 2] from every anchor, [n, 8]."""
     anchors = np.array([ANCHORS[name] for name in EMOTIONS])
     return -np.linalg.norm(np.asarray(affect)[:, None] - anchors, axis=2)
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """Estimates for excerpts: valence, arousal, nearness of the eight emotions [n, 8]; and the second judge's."""
+    """The estimates for n excerpts."""
 
     valence: Floats
     arousal: Floats
     names: Floats
+    """Closeness to the eight emotions, [n, 8]."""
     other_names: Floats
+    """Log-probabilities of the eight emotions according to the second judge, [n, 8]."""
 
 
 class Judge:
     """Ridge regressions for valence and arousal over standardised features.
 
-    The estimated emotion is the one with the anchor nearest to the estimated affect, as in the labelling rules. Since
-    regression shrinks its estimates towards the mean, they are first rescaled to the mean and standard deviation of the
-    labels, based on pieces that it was not fitted to. A second judge is a logistic regression fitted to the emotions.
+    The estimated emotion is the one whose anchor is nearest to the estimated affect, as in the labelling rules. Because
+    regression shrinks estimates towards the mean, they are first rescaled to the mean and standard deviation of the
+    labels, which cross-validation by piece determines. A second judge is a logistic regression for the emotions.
     """
 
     def __init__(self, features: Floats, labels: Floats, pieces: Sequence[Any]) -> None:
-        """`labels` [n, 10]: weights of the eight emotions, valence, arousal. All windows of a piece are in one fold."""
-        # Of 10 to 3000, the penalty that explains most of valence and arousal in cross-validation.
+        """Fits both judges to features [n, d].
+
+        `labels` [n, 10] are the weights of the eight emotions, valence and arousal. All windows of one of the `pieces`
+        are in the same fold.
+        """
+        # Among penalties from 10 to 3000, this one explains valence and arousal best in cross-validation.
         self.regression = make_pipeline(StandardScaler(), Ridge(alpha=100.0))
         self.naming = make_pipeline(
             StandardScaler(), LogisticRegression(C=0.03, max_iter=2000, class_weight="balanced")
         )
         names, affect = labels[:, :8].argmax(1), labels[:, 8:]
         folds = {"groups": pieces, "cv": GroupKFold(FOLDS)}
-        guessed = cross_val_predict(self.regression, features, affect, **folds)
-        self.scale = affect.std(0) / guessed.std(0)
-        self.offset = affect.mean(0) - self.scale * guessed.mean(0)
+        predicted = cross_val_predict(self.regression, features, affect, **folds)
+        self.scale = affect.std(0) / predicted.std(0)
+        self.offset = affect.mean(0) - self.scale * predicted.mean(0)
         self.accuracy: dict[str, Any] = {
             "windows": len(features),
             "pieces": len(set(pieces)),
-            "valence_auc": auc_of_signs(guessed[:, 0], affect[:, 0]),
-            "arousal_auc": auc_of_signs(guessed[:, 1], affect[:, 1]),
-            "names": bootstrap(np.mean, nearness(self.scale * guessed + self.offset).argmax(1) == names),
+            "valence_auc": auc_of_signs(predicted[:, 0], affect[:, 0]),
+            "arousal_auc": auc_of_signs(predicted[:, 1], affect[:, 1]),
+            "names": bootstrap(np.mean, closeness(self.scale * predicted + self.offset).argmax(1) == names),
             "other_names": bootstrap(np.mean, cross_val_predict(self.naming, features, names, **folds) == names),
-            "quadrants": bootstrap(np.mean, same_quadrant(self.scale * guessed + self.offset, affect)),
+            "quadrants": bootstrap(np.mean, same_quadrant(self.scale * predicted + self.offset, affect)),
         }
         self.regression.fit(features, affect)
         self.naming.fit(features, names)
@@ -81,22 +87,22 @@ class Judge:
         affect = self.scale * self.regression.predict(features) + self.offset
         other_names = np.full((len(features), 8), -50.0)
         other_names[:, self.naming[-1].classes_] = self.naming.predict_log_proba(features)
-        return Estimates(affect[:, 0], affect[:, 1], nearness(affect), other_names)
+        return Estimates(affect[:, 0], affect[:, 1], closeness(affect), other_names)
 
 
 def auc_of_signs(scores: Floats, truth: Floats) -> Estimate:
-    """AUC of `scores` for separating positive from negative `truth`."""
+    """Returns the AUC of `scores` as a classifier of positive and negative `truth`."""
     return bootstrap(auc, scores[truth > 0], scores[truth <= 0])
 
 
 def same_quadrant(estimated: Floats, requested: Floats) -> Array:
-    """Whether valence and arousal [n, 2] both have the requested sign."""
+    """Returns whether both valence and arousal [n, 2] have the requested sign."""
     return ((estimated > 0) == (requested > 0)).all(1)
 
 
-def separation(mine: Floats, theirs: Floats) -> float:
-    """Share of the excerpts of two emotions that are classified correctly by their margins."""
-    return float(((mine > 0).mean() + (theirs < 0).mean()) / 2)
+def separation(one: Floats, other: Floats) -> float:
+    """Returns the share of excerpts of two emotions whose margin has the correct sign: positive for `one`."""
+    return float(((one > 0).mean() + (other < 0).mean()) / 2)
 
 
 def agreement(estimated: Estimates, names: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Fréchet audio distance (Kilgour et al. 2019) over a fixed embedding.
 
-No pretrained embedding is used; the distance is over the features of `describe.py` (onsets, dynamics, timbre, register
-and tonality of 10 s), standardised by the reference and projected onto its principal components. It shows whether
+The embedding is not a pretrained network but the features of `describe.py` (onsets, dynamics, timbre, register and
+tonality of 10 s), standardised by the reference and projected onto its principal components. The distance shows whether
 excerpts have the statistics of real performances on the same piano, and is not comparable with published figures.
 """
 
@@ -12,14 +12,14 @@ from ..arrays import Floats
 
 
 def frechet(one: Floats, two: Floats) -> float:
-    """Distance between Gaussians fitted to two sets of embeddings [n, d] (Dowson and Landau 1982)."""
+    """Returns the distance between Gaussians fitted to two sets of embeddings [n, d] (Dowson and Landau 1982)."""
     means, covariances = zip(*((x.mean(0), np.atleast_2d(np.cov(x, rowvar=False))) for x in (one, two)))
     mixed = sqrtm(covariances[0] @ covariances[1])
     return float(np.sum((means[0] - means[1]) ** 2) + np.trace(covariances[0] + covariances[1] - 2 * mixed.real))
 
 
 class Embedding:
-    """Standardised features on their first `size` principal components, both taken from `features` [n, d]."""
+    """Projects features onto the first `size` principal components of the reference `features` [n, d]."""
 
     def __init__(self, features: Floats, size: int = 16) -> None:
         self.mean, self.deviation = features.mean(0), features.std(0) + 1e-6
@@ -27,5 +27,5 @@ class Embedding:
         self.axes = np.linalg.svd(standard, full_matrices=False)[2][:size].T
 
     def __call__(self, features: Floats) -> Floats:
-        # Limits the influence of outliers.
+        # Clipping limits the influence of outliers.
         return np.clip((features - self.mean) / self.deviation, -5, 5) @ self.axes

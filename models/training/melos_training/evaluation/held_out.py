@@ -1,4 +1,4 @@
-"""Held-out music: excerpts of shards from `melos-corpus prepare --held-out --audio`."""
+"""Reads held-out music: excerpts of shards from `melos-corpus prepare --held-out --audio`."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -26,31 +26,31 @@ class Excerpt:
         return self.shard.name
 
     def piece_start(self) -> float:
-        """Start of the excerpt within the piece, in seconds."""
+        """Returns the start of the excerpt in the piece, in seconds."""
         return self.start + float(self.shard.metadata()["start"])
 
     def full_audio(self) -> Floats:
-        """Samples at 48 kHz."""
+        """Reads the samples at 48 kHz."""
         first = round(self.start * SAMPLE_RATE)
         return (
             self.shard.read("audio", first, first + round(self.seconds * SAMPLE_RATE)).astype(np.float32) / FULL_SCALE
         )
 
     def audio(self, rate: int = RATE) -> Floats:
-        """Samples at a rate, by default that of the feature extraction."""
+        """Reads the samples at a rate, by default that of the feature extraction."""
         common = math.gcd(rate, SAMPLE_RATE)
         return resample_poly(self.full_audio(), rate // common, SAMPLE_RATE // common).astype(np.float32)
 
     def label(self) -> Floats | None:
-        """Weights of the eight emotions, valence and arousal at the centre of the excerpt; `None` without a label."""
+        """Returns the weights of the eight emotions, valence and arousal at the centre; `None` without a label."""
         middle = int((self.start + self.seconds / 2) * FRAMES_PER_SECOND / LATENT_FRAMES)
         row = self.shard.read("conditions", middle, middle + 1)[0]
         return row[:10] if row[:8].sum() > 0 else None
 
     def beats(self) -> tuple[Floats, Floats] | None:
-        """Times from the start of the excerpt in seconds, one per latent, and the positions in beats at these times.
+        """Returns times from the start of the excerpt in seconds, one per latent, and the positions in beats then.
 
-        `None` unless the beat is known throughout.
+        Returns `None` unless the beat is known throughout.
         """
         first, last = self.latents()
         conditions = self.shard.read("conditions", first, last)
@@ -61,20 +61,20 @@ class Excerpt:
         return np.arange(first, last) * LATENT_FRAMES / FRAMES_PER_SECOND - self.start, beats
 
     def notes(self) -> Array:
-        """Notes [n, 4] that begin in the excerpt; times in seconds from its start."""
+        """Returns the notes [n, 4] that begin in the excerpt, with times in seconds from its start."""
         notes = self.shard.read("notes")
         notes = notes[(notes[:, 0] >= self.start) & (notes[:, 0] < self.start + self.seconds)].copy()
         notes[:, :2] -= self.start
         return notes
 
     def latents(self) -> tuple[int, int]:
-        """First and last latent frame."""
+        """Returns the first latent, and the one after the last."""
         rate = FRAMES_PER_SECOND / LATENT_FRAMES
         return round(self.start * rate), round((self.start + self.seconds) * rate)
 
 
 def excerpts(shards: Iterable[Shard], seconds: float, step: float) -> Iterator[Excerpt]:
-    """All excerpts of this length, starting at least `step` seconds apart; each begins with a latent."""
+    """Yields all excerpts of this length that start `step` seconds apart, rounded up to whole latents."""
     latent = LATENT_FRAMES / FRAMES_PER_SECOND
     step = np.ceil(step / latent) * latent
     for shard in shards:

@@ -1,4 +1,4 @@
-"""Whether the networks have memorised training pieces: the longest run of intervals shared with any of them."""
+"""Measures whether the networks have memorised training pieces, by the longest run of intervals shared with one."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,11 +8,11 @@ import numpy as np
 
 from ..arrays import Array
 
-BASE = 0x9E3779B97F4A7C15
+HASH_BASE = 0x9E3779B97F4A7C15
 
 
 def melody(onsets: Iterable[Sequence[float]] | Array, gap: float = 0.03) -> Array:
-    """The highest notes of successive chords: of onsets [n, 2] (seconds, pitch), those within `gap` are one chord."""
+    """Returns the highest notes of successive chords; onsets [n, 2] (seconds, pitch) within `gap` form one chord."""
     tops: list[float] = []
     started = -1.0
     for time, pitch in onsets:
@@ -25,7 +25,7 @@ def melody(onsets: Iterable[Sequence[float]] | Array, gap: float = 0.03) -> Arra
 
 
 def midi_onsets(path: Path) -> Array:
-    """Onsets [n, 2] (seconds, pitch) of a MIDI file, in order, without percussion."""
+    """Reads the onsets [n, 2] (seconds, pitch) of a MIDI file in order, without percussion."""
     now, onsets = 0.0, []
     for message in mido.MidiFile(path, clip=True):
         now += message.time
@@ -34,36 +34,39 @@ def midi_onsets(path: Path) -> Array:
     return np.array(onsets).reshape(-1, 2)
 
 
-class Repertoire:
-    """A searchable collection of melodies."""
+class MelodyIndex:
+    """An index of melodies, to search for shared runs of intervals."""
 
     def __init__(self, melodies: Sequence[Array]) -> None:
         self.steps = [np.diff(melody) for melody in melodies]
         self._runs: dict[int, tuple[Array, Array]] = {}
 
-    def _of(self, length: int) -> tuple[Array, Array]:
-        """Sorted hashes of all runs of this many intervals, and the piece of each; -1 if it occurs in several."""
+    def _runs_of(self, length: int) -> tuple[Array, Array]:
+        """Returns the sorted hashes of all runs of this many intervals, with the piece of each (−1 if several)."""
         if length not in self._runs:
-            found = [np.unique(runs(steps, length)) for steps in self.steps]
+            found = [np.unique(hash_runs(steps, length)) for steps in self.steps]
             pieces = np.repeat(np.arange(len(found)), [len(numbers) for numbers in found])
             numbers, first, count = np.unique(np.concatenate(found), return_index=True, return_counts=True)
             self._runs[length] = numbers, np.where(count > 1, -1, pieces[first])
         return self._runs[length]
 
     def longest_shared(self, melody: Array, without: int | None = None, longest: int = 64) -> int:
-        """Notes in the longest run that a melody shares, in any key, with a piece other than number `without`."""
+        """Returns the number of notes in the longest run that a melody shares, in any key, with a piece.
+
+        The piece with index `without` is left out; runs are not followed beyond `longest` notes.
+        """
         steps = np.diff(melody)
         for length in range(1, longest):
-            numbers, pieces = self._of(length)
-            owners = pieces[np.isin(numbers, runs(steps, length))]
+            numbers, pieces = self._runs_of(length)
+            owners = pieces[np.isin(numbers, hash_runs(steps, length))]
             if not (owners != (len(self.steps) if without is None else without)).any():
                 return length
         return longest
 
 
-def runs(steps: Array, length: int) -> Array:
-    """All runs of this many intervals, each hashed by a polynomial modulo 2^64 (Karp and Rabin 1987)."""
+def hash_runs(steps: Array, length: int) -> Array:
+    """Hashes all runs of this many intervals with a polynomial modulo 2^64 (Karp and Rabin 1987)."""
     numbers = np.zeros(max(0, len(steps) - length + 1), np.uint64)
     for index in range(length):
-        numbers = numbers * np.uint64(BASE) + (steps[index : index + len(numbers)] + 128).astype(np.uint64)
+        numbers = numbers * np.uint64(HASH_BASE) + (steps[index : index + len(numbers)] + 128).astype(np.uint64)
     return numbers

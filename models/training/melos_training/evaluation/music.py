@@ -1,4 +1,4 @@
-"""Measurements of the music as heard: emotion, chords, beat, realism and endurance."""
+"""Measures the audio of the music: emotion, chords, beat, realism and endurance."""
 
 from dataclasses import replace
 from functools import partial
@@ -21,13 +21,13 @@ TEMPI = (60, 80, 100, 120, 140, 160)
 
 def measure_emotion(study: Study, folder: Path) -> str:
     judge = study.judge
-    own = judge.accuracy
+    accuracy = judge.accuracy
     estimated = {}
     for name, harmony in (("network alone", False), ("with harmony", True)):
         requests = study.requests(harmony)
         estimated[name] = emotion.agreement(judge(study.features(requests)), [r.emotion for r in requests])
     rows = [
-        [title, own[key], *(h[key] for h in estimated.values()), target]
+        [title, accuracy[key], *(h[key] for h in estimated.values()), target]
         for title, key, target in (
             ("arousal AUC", "arousal_auc", "0.95 alone, 0.97"),
             ("valence AUC", "valence_auc", "0.90 alone, 0.92"),
@@ -43,10 +43,11 @@ def measure_emotion(study: Study, folder: Path) -> str:
     affect = [[e, *ANCHORS[e], *(f"{x:.2f}" for h in estimated.values() for x in h["affect"][e])] for e in EMOTIONS]
     picture = plots.confusions({name: h["confusion"] for name, h in estimated.items()}, folder)
     return (
-        f"""The judge is a model that analyses level-normalised audio. It was fitted to {own["windows"]} excerpts of
-{own["pieces"]} held-out pieces, labelled by the same rules over notes that label the training music (`melos-corpus
-prepare`); no human listener was involved. It estimates valence and arousal and picks the emotion with the nearest
-anchor, as the rules do; the other judge is fitted to the emotions directly. Their accuracy on held-out music is from
+        f"""The judge is a model that analyses level-normalised audio. It was fitted to {accuracy["windows"]} excerpts
+of {accuracy["pieces"]} held-out pieces, labelled by the same rules over notes that label the training music
+(`melos-corpus prepare`); no human listener was involved. It estimates valence and arousal and picks the emotion with
+the nearest anchor, as the rules do; the other judge is fitted to the emotions directly. Their accuracy on held-out
+music is from
 {emotion.FOLDS}-fold cross-validation by piece. A judge of the same kind, fitted to the same pieces, was used on other
 seeds to choose the profiles, so it is not independent of what it judges.
 
@@ -62,43 +63,46 @@ seeds to choose the profiles, so it is not independent of what it judges.
     )
 
 
-def arrival(times: Floats, level: float, courses: Floats) -> float:
+def mean_crossing(times: Floats, level: float, curves: Floats) -> float:
     """Returns when the mean of the curves reaches a level."""
-    return rise.reached(times, rise.way(times, courses.mean(0)), level)
+    return rise.crossing_time(times, rise.normalise(times, curves.mean(0)), level)
 
 
 def notes_of_change(rendering: Rendering) -> tuple[Floats, Floats, float]:
-    """The activity around a change in the middle, and the length of a beat in seconds after it."""
-    written = rendering.written()
+    """Returns the activity around a change in the middle, and the length of a beat in seconds after it."""
+    written = rendering.notes()
     times, activity = rise.activity(written.performance, CHANGE_SECONDS / 2, CHANGE_SECONDS)
     return times, activity, 60 / float(rendering.plan()[-1]["tempo_bpm"])
 
 
 def measure_changes(study: Study, folder: Path) -> str:
-    rows, curves, sudden = [], {}, []
-    judge = study.judge  # computed before the threads need it
+    rows, mean_curves, sudden = [], {}, []
+    judge = study.judge  # computed here, because the threads share it
     for start, end in (("calm", "energetic"), ("energetic", "calm")):
         requests = [
-            Request(start, seed, CHANGE_SECONDS, then=end)
+            Request(start, seed, CHANGE_SECONDS, later_emotion=end)
             for seed in range(1, min(CHANGE_SEEDS, study.sizes.excerpts) + 1)
         ]
-        estimated = study.play(requests, lambda x: rise.course(judge, study.describe, x.audio(), CHANGE_SECONDS / 2))
-        times, courses = estimated[0][0], [arousal for _, arousal in estimated]
-        levels = [bootstrap(partial(arrival, times, level), courses) for level in (0.1, 0.5, 0.9)]
-        rows.append([f"{start} to {end}", *levels, len(courses)])
-        curves[f"{start} to {end}"] = times, rise.way(times, np.mean(courses, 0))
+        estimated = study.play(
+            requests, lambda x: rise.arousal_curve(judge, study.describe, x.audio(), CHANGE_SECONDS / 2)
+        )
+        times, curves = estimated[0][0], [arousal for _, arousal in estimated]
+        levels = [bootstrap(partial(mean_crossing, times, level), curves) for level in (0.1, 0.5, 0.9)]
+        rows.append([f"{start} to {end}", *levels, len(curves)])
+        mean_curves[f"{start} to {end}"] = times, rise.normalise(times, np.mean(curves, 0))
         played = study.play([replace(request, glide=0.0) for request in requests], notes_of_change)
-        times, courses = played[0][0], [activity for _, activity, _ in played]
-        half = bootstrap(partial(arrival, times, 0.5), courses)
-        sudden.append([f"{start} to {end}", half, f"{np.mean([beat for *_, beat in played]):.2f}", len(courses)])
+        times, curves = played[0][0], [activity for _, activity, _ in played]
+        half = bootstrap(partial(mean_crossing, times, 0.5), curves)
+        sudden.append([f"{start} to {end}", half, f"{np.mean([beat for *_, beat in played]):.2f}", len(curves)])
     return (
         f"Network alone, with the default glide of 2 s. Arousal is estimated in windows of {rise.WINDOW:g} s, "
         "which smear a sudden change over the same time; the curve is the mean over seeds.\n\n"
         + table(["", "10 % reached, s", "50 %, s", "90 %, s", "N"], rows)
         + "\n"
-        + plots.rise(curves, folder)
+        + plots.rise(mean_curves, folder)
         + "\n\nWithout a glide, by the notes themselves: when the sum of the velocities of the notes that begin within "
-        f"{rise.NOTES:g} s, averaged over the seeds, is halfway between its values before and after the change.\n\n"
+        f"{rise.NOTES_WINDOW:g} s, averaged over the seeds, is halfway between its values before and after the change."
+        "\n\n"
         + table(["", "half of the change in notes, s", "a beat afterwards, s", "N"], sudden)
         + "\nTarget: within one beat.\n"
     )
@@ -107,10 +111,10 @@ def measure_changes(study: Study, folder: Path) -> str:
 def measure_chords(study: Study, folder: Path) -> str:
     rows = []
     for name, harmony in (("network alone", False), ("with harmony", True)):
-        played = study.play(study.requests(harmony), lambda x: chord.margin(x.audio(), chord.planned(x.plan())))
+        played = study.play(study.requests(harmony), lambda x: chord.margin(x.audio(), chord.planned_chords(x.plan())))
         rows.append([name, mean([m for m, _ in played]), mean([s for _, s in played]), len(played)])
     songs = [x for x in study.real if x.shard.metadata()["corpus"] == "pop909"]
-    real = [chord.margin(x.audio(), chord.labelled(study.chord_labels(x), x.piece_start())) for x in songs]
+    real = [chord.margin(x.audio(), chord.labelled_chords(study.chord_labels(x), x.piece_start())) for x in songs]
     rows.append(["real POP909 against its labels", mean([m for m, _ in real]), mean([s for _, s in real]), len(real)])
     return (
         table(["", "margin", "share inside the triad", "N"], rows)
@@ -125,8 +129,8 @@ def measure_beat(study: Study, folder: Path) -> str:
         requests = [
             Request(name, seed, study.sizes.seconds, tempo=tempo) for seed in seeds for name in ("happy", "calm")
         ]
-        strengths = study.play(requests, beat.of_rendering)
-        others = study.play(requests, lambda x: beat.of_rendering(x, beat.OTHER_PACE))
+        strengths = study.play(requests, beat.rendering_strength)
+        others = study.play(requests, lambda x: beat.rendering_strength(x, beat.UNRELATED_TEMPO))
         rows.append(
             [
                 tempo,
@@ -161,7 +165,7 @@ def measure_fad(study: Study, folder: Path) -> str:
     )
 
 
-def play_alone(study: Study, folder: Path) -> str:
+def measure_endurance(study: Study, folder: Path) -> str:
     requests = [Request(name, 1, study.sizes.hours * 3600) for name in EMOTIONS]
     series = dict(
         zip(EMOTIONS, study.play(requests, lambda x: [endurance.describe_minute(samples) for samples in x.minutes()]))
@@ -172,8 +176,8 @@ def play_alone(study: Study, folder: Path) -> str:
             f"{np.mean(v):.2f} ± {np.std(v):.2f}, drift {endurance.drift(v):+.2f}"
             for v in ([getattr(m, f) for m in minutes] for f in endurance.FIELDS)
         ]
-        rows.append([name, *cells, *endurance.flaws(minutes)])
-    ends = [[endurance.describe_minute(x.audio()) for x in pair] for pair in study.ends()]
+        rows.append([name, *cells, *endurance.count_flaws(minutes)])
+    ends = [[endurance.describe_minute(x.audio()) for x in pair] for pair in study.first_and_last()]
     rows.append(
         ["real pieces", *(f"{np.mean(v):+.2f} ± {np.std(v):.2f}" for v in endurance.changes(ends).values()), "", ""]
     )

@@ -1,4 +1,4 @@
-"""The networks one by one: pianist, vocoder and the whole chain on held-out music, and the composer's likelihood."""
+"""Measures each network: pianist, vocoder and the whole chain on held-out music, and the composer's likelihood."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ..composer.evaluation import likelihoods
 from ..constants import SAMPLE_RATE
 from ..pianist.measure import measure
 from . import transcription, vocoding
-from .likeness import likeness
+from .quality import visqol_score
 from .statistics import mean
 from .study import Study
 from .tables import table
@@ -42,12 +42,14 @@ def measure_chain(study: Study, folder: Path) -> str:
     for piano, name in enumerate(study.model.pianos):
         scores: dict[str, list[tuple[float, ...]]] = {}
         for excerpt, copies in study.chain(piano):
-            notes = excerpt.notes()[:, [0, 2]] - [vocoding.BEGIN / SAMPLE_RATE, 0]
-            truth = copies["original"]
-            played = notes[(notes[:, 0] >= 0) & (notes[:, 0] < len(truth) / SAMPLE_RATE)]
+            notes = excerpt.notes()[:, [0, 2]] - [vocoding.FIRST_SAMPLE / SAMPLE_RATE, 0]
+            original = copies["original"]
+            played = notes[(notes[:, 0] >= 0) & (notes[:, 0] < len(original) / SAMPLE_RATE)]
             for kind, copy in copies.items():
                 onsets = transcription.onset_scores(transcription.transcribe(copy), played)[2]
-                scores.setdefault(kind, []).append((likeness(copy, truth), onsets, *vocoding.distances(copy, truth)))
+                scores.setdefault(kind, []).append(
+                    (visqol_score(copy, original), onsets, *vocoding.distances(copy, original))
+                )
         rows += [
             [f"{name}: {kind}", *(mean([v[i] for v in values]) for i in range(4)), len(values)]
             for kind, values in scores.items()
@@ -64,7 +66,7 @@ def measure_transcription(study: Study, folder: Path) -> str:
     seconds = study.sizes.seconds
     requests = [request for request in study.requests(False) if request.seed < study.seeds()[0] + TRANSCRIPTION_SEEDS]
     found = [
-        transcription.onset_scores(transcription.transcribe(x.audio(SAMPLE_RATE)), x.written().onsets(seconds))
+        transcription.onset_scores(transcription.transcribe(x.audio(SAMPLE_RATE)), x.notes().onsets(seconds))
         for x in map(study.render, requests)
     ]
     sampled = [
@@ -87,12 +89,12 @@ def measure_likelihood(study: Study, folder: Path) -> str:
 
 
 def measure_memory(study: Study, folder: Path) -> str:
-    repertoire = study.repertoire
-    found = study.play(study.requests(False), lambda rendering: rendering.written().melody())
-    rendered = [repertoire.longest_shared(melody) for melody in found]
+    melody_index = study.melody_index
+    found = study.play(study.requests(False), lambda rendering: rendering.notes().melody())
+    rendered = [melody_index.longest_shared(melody) for melody in found]
     length = int(np.median([len(melody) for melody in found]))
     between = [
-        repertoire.longest_shared(melody[:length], without=i)
+        melody_index.longest_shared(melody[:length], without=i)
         for i, melody in enumerate(study.melodies[:200])
         if len(melody) >= length
     ]

@@ -1,4 +1,4 @@
-"""Plots for the document."""
+"""Draws the plots of EVALUATION.md. Each function writes an image and returns the Markdown that shows it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ def save(figure: Figure, folder: Path, name: str) -> str:
 
 
 def confusions(tables: Mapping[str, Floats], folder: Path) -> str:
-    """Requested (rows) against measured (columns), one image per table."""
+    """Plots confusion matrices side by side: requested emotions in rows, measured ones in columns."""
     figure = Figure(figsize=(5 * len(tables), 4.5))
     axes = figure.subplots(1, len(tables), squeeze=False)
     for axis, (title, table) in zip(axes[0], tables.items()):
@@ -35,7 +35,7 @@ def confusions(tables: Mapping[str, Floats], folder: Path) -> str:
 
 
 def temperature(points: Mapping[float, Mapping[str, float]], folder: Path) -> str:
-    """`points` maps a temperature to the mean of each feature."""
+    """Plots features over the temperature; `points` maps a temperature to the mean of each feature."""
     names = list(next(iter(points.values())))
     figure = Figure(figsize=(14, 5))
     for axis, name in zip(figure.subplots(2, (len(names) + 1) // 2).flat, names):
@@ -45,7 +45,7 @@ def temperature(points: Mapping[float, Mapping[str, float]], folder: Path) -> st
 
 
 def endurance(series: Mapping[str, Sequence[Minute]], folder: Path) -> str:
-    """`series` maps an emotion to its minutes."""
+    """Plots features over time; `series` maps an emotion to its minutes."""
     fields = {
         "level_db": "level, dB",
         "onset_density": "onsets per second",
@@ -63,7 +63,7 @@ def endurance(series: Mapping[str, Sequence[Minute]], folder: Path) -> str:
 
 
 def rise(curves: Mapping[str, tuple[Floats, Floats]], folder: Path) -> str:
-    """`curves` maps a change to (seconds after it, estimated arousal)."""
+    """Plots changes of emotion; `curves` maps a change to (seconds after the change, fraction of the change)."""
     figure = Figure(figsize=(5, 3))
     axis = figure.subplots()
     for name, (seconds, values) in curves.items():

@@ -1,4 +1,4 @@
-"""Renderings by `melos render`, computed once and cached."""
+"""Renders music with `melos render`, and caches the results."""
 
 import hashlib
 import json
@@ -17,17 +17,17 @@ from .. import repository
 from ..arrays import Floats
 from ..composer.midi import read
 from ..constants import SAMPLE_RATE
-from .written import Written
+from .written import WrittenNotes
 
 RATE = 24_000
 """Sample rate of the feature extraction."""
-LEAD = 4.0
+LEAD_IN = 4.0
 """Seconds skipped at the start, where the music has no context yet."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request to Melos, without reverb, like the held-out music."""
+    """A request to `melos render`, without reverb, like the held-out music."""
 
     emotion: str
     seed: int
@@ -36,13 +36,13 @@ class Request:
     temperature: float = 1.0
     tempo: float | None = None
     recall: float | None = None
-    then: str | None = None
-    """The emotion requested from the middle on."""
+    later_emotion: str | None = None
+    """The emotion requested from the middle of the excerpt on."""
     glide: float | None = None
-    """Seconds over which the mood changes; the default of Melos if not given."""
+    """Seconds over which the mood changes; Melos's default if `None`."""
 
     def arguments(self) -> list[str]:
-        """Arguments of `melos render`."""
+        """Returns the arguments of `melos render`."""
         voices = [] if self.harmony else ["--no-harmony"]
         tempo = [] if self.tempo is None else ["--tempo", str(self.tempo)]
         recall = [] if self.recall is None else ["--set", f"recall={self.recall}"]
@@ -51,7 +51,7 @@ class Request:
             "--emotion",
             self.emotion,
             "--seconds",
-            str(self.seconds + LEAD),
+            str(self.seconds + LEAD_IN),
             "--temperature",
             str(self.temperature),
             "--set",
@@ -65,10 +65,10 @@ class Request:
         ]
 
     def control_log(self) -> str:
-        """Seed and events as a control log."""
+        """Returns a control log with the seed and the change of emotion."""
         lines = ["melos-control-log 1", 'version "evaluation"', f"seed {self.seed}"]
-        if self.then:
-            lines.append(f'{int((LEAD + self.seconds / 2) * SAMPLE_RATE)} /melos/emotion "{self.then}"')
+        if self.later_emotion:
+            lines.append(f'{int((LEAD_IN + self.seconds / 2) * SAMPLE_RATE)} /melos/emotion "{self.later_emotion}"')
         return "\n".join(lines) + "\n"
 
 
@@ -79,39 +79,39 @@ def _mono(samples: Floats, rate: int) -> Floats:
 
 @dataclass(frozen=True)
 class Rendering:
-    """Sound, plan and notes of a request."""
+    """The files that `melos render` wrote for a request: audio, plan and notes."""
 
     wav: Path
     plan_file: Path
     midi: Path
 
     def audio(self, rate: int = RATE) -> Floats:
-        """Mono samples after the lead."""
-        samples, _ = soundfile.read(self.wav, dtype="float32", start=int(LEAD * SAMPLE_RATE))
+        """Reads mono samples from the end of the lead-in on."""
+        samples, _ = soundfile.read(self.wav, dtype="float32", start=int(LEAD_IN * SAMPLE_RATE))
         return _mono(samples, rate)
 
     def minutes(self, rate: int = RATE) -> Iterator[Floats]:
-        """The whole minutes after the lead, one at a time, because an hour would take gigabytes."""
+        """Yields the whole minutes after the lead-in, one at a time, because an hour would take gigabytes."""
         length = 60 * SAMPLE_RATE
-        for samples in soundfile.blocks(self.wav, length, dtype="float32", start=int(LEAD * SAMPLE_RATE)):
+        for samples in soundfile.blocks(self.wav, length, dtype="float32", start=int(LEAD_IN * SAMPLE_RATE)):
             if len(samples) == length:
                 yield _mono(samples, rate)
 
-    def written(self) -> Written:
-        """The notes of the network."""
+    def notes(self) -> WrittenNotes:
+        """Reads the notes that the network wrote."""
         played = read(self.midi).performance
         for times in (played.onset, played.key_up, played.pedal_times):
-            times -= LEAD
-        return Written.of(played, self.plan())
+            times -= LEAD_IN
+        return WrittenNotes.of(played, self.plan())
 
     def plan(self) -> list[dict[str, Any]]:
-        """The requests, one entry per 4096 frames; `seconds` counts from the end of the lead-in."""
+        """Reads the plan, one entry per 4096 frames; `seconds` counts from the end of the lead-in."""
         entries = [json.loads(line) for line in self.plan_file.read_text().splitlines()]
-        return [{**entry, "seconds": entry["frame"] / SAMPLE_RATE - LEAD} for entry in entries]
+        return [{**entry, "seconds": entry["frame"] / SAMPLE_RATE - LEAD_IN} for entry in entries]
 
 
 class Renderer:
-    """Calls `melos render` in the repository; caches renderings in `folder`, separately for each program and model."""
+    """Runs `melos render` in the repository, and caches renderings in `folder` by binary and model."""
 
     def __init__(self, melos: Path, folder: Path, model: str) -> None:
         self.melos, self.model = melos.absolute(), model

@@ -1,4 +1,4 @@
-"""How fast a change of emotion becomes audible: the judge's arousal in sliding windows, and the notes themselves."""
+"""Measures how fast a change of emotion becomes audible, from the judge's arousal in sliding windows and the notes."""
 
 from collections.abc import Callable
 
@@ -11,35 +11,37 @@ from .renders import RATE
 
 WINDOW, STEP = 4.0, 0.5
 """Length and spacing of the windows, in seconds; a sudden change is smeared over a window."""
-NOTES, NOTES_STEP = 0.5, 0.1
-"""Length and spacing of the windows in which notes are counted, in seconds."""
+NOTES_WINDOW, NOTES_STEP = 0.5, 0.1
+"""Length and spacing of the windows over which velocities are summed, in seconds."""
 BEFORE, AFTER = 4.0, 8.0
-"""Seconds before and after the change that count as settled."""
+"""The value is settled until this many seconds before the change, and from this many seconds after it."""
 
 
-def course(judge: Judge, describe: Callable[[Floats], Floats], samples: Floats, change: float) -> tuple[Floats, Floats]:
-    """The centres of windows in seconds after the change, and the arousal measured in them."""
+def arousal_curve(
+    judge: Judge, describe: Callable[[Floats], Floats], samples: Floats, change: float
+) -> tuple[Floats, Floats]:
+    """Returns the centres of windows, in seconds after the change, and the arousal measured in them."""
     starts = np.arange(0, len(samples) / RATE - WINDOW, STEP)
     windows = [samples[int(start * RATE) : int((start + WINDOW) * RATE)] for start in starts]
     return starts + WINDOW / 2 - change, judge(np.stack([describe(window) for window in windows])).arousal
 
 
 def activity(performance: Performance, change: float, seconds: float) -> tuple[Floats, Floats]:
-    """Centres of windows, in seconds after the change, and summed velocities of the notes that begin in them."""
+    """Returns the centres of windows, in seconds after the change, and the sum of the velocities of their notes."""
     edges = np.arange(round(seconds / NOTES_STEP) + 1) * NOTES_STEP
     sums, _ = np.histogram(performance.onset, edges, weights=performance.velocity)
-    width = round(NOTES / NOTES_STEP)
-    return edges[:-width] + NOTES / 2 - change, np.convolve(sums, np.ones(width), "valid")
+    width = round(NOTES_WINDOW / NOTES_STEP)
+    return edges[:-width] + NOTES_WINDOW / 2 - change, np.convolve(sums, np.ones(width), "valid")
 
 
-def way(times: Floats, values: Floats) -> Floats:
-    """The curve, scaled from the settled value before (0) to the settled value after the change (1)."""
+def normalise(times: Floats, values: Floats) -> Floats:
+    """Scales a curve so that its settled value is 0 before the change and 1 after it."""
     before, after = values[times < -BEFORE].mean(), values[times > AFTER].mean()
     return (values - before) / (after - before)
 
 
-def reached(times: Floats, share: Floats, level: float = 0.5) -> float:
-    """When a curve first reaches a fraction, interpolated linearly between windows; NaN if never."""
+def crossing_time(times: Floats, share: Floats, level: float = 0.5) -> float:
+    """Returns when a curve first reaches a fraction, interpolated linearly between windows; NaN if never."""
     for i in range(1, len(share)):
         if share[i - 1] < level <= share[i] and times[i] > -BEFORE:
             return float(times[i - 1] + (level - share[i - 1]) / (share[i] - share[i - 1]) * (times[i] - times[i - 1]))

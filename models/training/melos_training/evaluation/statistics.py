@@ -1,4 +1,4 @@
-"""Means with confidence intervals, and the AUC."""
+"""Computes means with confidence intervals, and the AUC."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,10 @@ class Estimate:
 
 
 def bootstrap(statistic: Callable[..., Any], *data: ArrayLike, seed: int = 0) -> Estimate:
-    """`statistic(*data)` with its bootstrap percentile interval (Efron 1979); each sample is resampled separately."""
+    """Returns `statistic(*data)` with its bootstrap percentile interval (Efron 1979).
+
+    Each sample is resampled separately.
+    """
     rng = np.random.default_rng(seed)
     samples = [np.asarray(sample) for sample in data]
     values = [
@@ -38,11 +41,14 @@ def bootstrap(statistic: Callable[..., Any], *data: ArrayLike, seed: int = 0) ->
 
 
 def mean(sample: ArrayLike) -> Estimate:
-    """The mean with its confidence interval."""
+    """Returns the mean of a sample with its confidence interval."""
     return bootstrap(np.mean, sample)
 
 
 def auc(positive: Floats, negative: Floats) -> float:
-    """Probability that a positive scores higher than a negative; ties count half (Mann and Whitney 1947)."""
+    """Returns the probability that a positive scores higher than a negative; ties count half.
+
+    Mann and Whitney 1947.
+    """
     ranks = np.searchsorted(np.sort(negative), positive, "left") + np.searchsorted(np.sort(negative), positive, "right")
     return float(ranks.mean() / 2 / len(negative))

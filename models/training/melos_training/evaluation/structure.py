@@ -1,7 +1,7 @@
-"""Structureness: how well repetitions of a passage of some length explain the whole piece (Wu and Yang 2020).
+"""Measures structureness: how well repetitions of one passage explain the whole piece (Wu and Yang 2020).
 
-The index at a scale is the maximum fitness (Müller, Jiang and Grosche 2013) of any passage of such a length, on a
-chroma self-similarity matrix that includes transposed, slower and faster repetitions, computed with libfmp.
+The index at a scale is the maximum fitness (Müller, Jiang and Grosche 2013) of all passages of such a length, on a
+chroma self-similarity matrix that includes transposed, slower and faster repetitions. It is computed with libfmp.
 """
 
 import libfmp.c3
@@ -14,31 +14,32 @@ from ..arrays import Floats
 RATE = 22_050
 SCALES = {"3 to 8 s": (3.0, 8.0), "8 to 15 s": (8.0, 15.0), "15 s and more": (15.0, np.inf)}
 HOP = RATE // 10
-SMOOTHED, KEPT = 21, 5
-"""Smoothing and downsampling of the chroma frames, of which there are ten per second."""
+SMOOTHING, DOWNSAMPLING = 21, 5
+"""Smoothing window and downsampling factor of the chroma frames, of which there are ten per second."""
 DIAGONAL = 16
+"""Length of the diagonal smoothing of the matrix, in rows."""
 TEMPI = libfmp.c4.compute_tempo_rel_set(0.66, 1.5, 5)
 SHARE = 0.15
 """Share of the matrix that counts as repetition."""
 PENALTY = -2
 
 
-def similarity(sound: Floats) -> Floats:
-    """Self-similarity matrix [n, n] of samples at `RATE`, two rows per second."""
-    chroma = librosa.feature.chroma_stft(y=sound, sr=RATE, tuning=0, norm=2, hop_length=HOP, n_fft=2 * HOP)
-    smooth, _ = libfmp.c3.smooth_downsample_feature_sequence(chroma, 10, filt_len=SMOOTHED, down_sampling=KEPT)
+def similarity(samples: Floats) -> Floats:
+    """Returns the self-similarity matrix [n, n] of samples at `RATE`, with two rows per second."""
+    chroma = librosa.feature.chroma_stft(y=samples, sr=RATE, tuning=0, norm=2, hop_length=HOP, n_fft=2 * HOP)
+    smooth, _ = libfmp.c3.smooth_downsample_feature_sequence(chroma, 10, filt_len=SMOOTHING, down_sampling=DOWNSAMPLING)
     smooth = libfmp.c3.normalize_feature_sequence(smooth, norm="2", threshold=0.001)
     matrix, _ = libfmp.c4.compute_sm_ti(
         smooth, smooth, L=DIAGONAL, tempo_rel_set=TEMPI, shift_set=np.arange(12), direction=2
     )
-    returns = libfmp.c4.threshold_matrix(matrix, thresh=SHARE, strategy="relative", scale=True, penalty=PENALTY)
-    return libfmp.c4.normalization_properties_ssm(returns)
+    repetitions = libfmp.c4.threshold_matrix(matrix, thresh=SHARE, strategy="relative", scale=True, penalty=PENALTY)
+    return libfmp.c4.normalization_properties_ssm(repetitions)
 
 
-def indices(sound: Floats) -> dict[str, float]:
-    """The index at each scale."""
-    fitness = libfmp.c4.compute_fitness_scape_plot(similarity(sound))[0]
-    rows = 10 / KEPT
+def indices(samples: Floats) -> dict[str, float]:
+    """Returns the index at each scale."""
+    fitness = libfmp.c4.compute_fitness_scape_plot(similarity(samples))[0]
+    rows = 10 / DOWNSAMPLING
     found = {}
     for name, (shortest, longest) in SCALES.items():
         until = int(min(longest * rows, len(fitness)))

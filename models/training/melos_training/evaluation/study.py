@@ -1,4 +1,4 @@
-"""Data shared by the measurements: sizes, held-out excerpts, renderings and their features."""
+"""The data shared by the measurements: sizes, held-out excerpts, renderings and their features."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,12 +38,12 @@ MODEL = repository.ROOT / "models" / NAME
 IDENTITY = repository.ROOT / "models" / "training" / "identities" / f"{NAME}.toml"
 CHAIN_SECONDS = 10.0
 FIRST_SEED = 201
-"""First seed of the excerpts; the profiles were tuned with the judge on lower ones."""
+"""First seed of the excerpts; the profiles of the moods were tuned with the judge on lower seeds."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The number and lengths of the renderings."""
+    """The number of renderings per emotion, and their lengths."""
 
     excerpts: int
     seconds: float
@@ -54,9 +54,9 @@ Result = TypeVar("Result")
 
 
 class Study:
-    """Everything is computed on first use and cached.
+    """The data of an evaluation, computed on first use and cached.
 
-    `shards` are folders, one per piano in the model's order; renderings are compared with the first.
+    `shards` are folders, one per piano in the model's order; renderings are compared with music on the first piano.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Study:
         }
         self._library = library
         self.model = Model(MODEL)
-        self.pianos = self.model.trained_as(IDENTITY)
+        self.pianos = self.model.training_names(IDENTITY)
 
     @cached_property
     def composer(self) -> Composer:
@@ -106,12 +106,12 @@ class Study:
         return [memory.melody(memory.midi_onsets(path)) for path in paths]
 
     @cached_property
-    def repertoire(self) -> memory.Repertoire:
-        return memory.Repertoire(self.melodies)
+    def melody_index(self) -> memory.MelodyIndex:
+        return memory.MelodyIndex(self.melodies)
 
     @cached_property
     def real(self) -> list[Excerpt]:
-        """Labelled excerpts of all held-out music, overlapping by half."""
+        """Labelled excerpts of all held-out music, half of each overlapping the next."""
         shards = self.held_out["valid"] + self.held_out["test"]
         return [x for x in excerpts(shards, self.sizes.seconds, self.sizes.seconds / 2) if x.label() is not None]
 
@@ -125,7 +125,7 @@ class Study:
         return Judge(self.real_features, np.stack(labels), [x.piece for x in self.real])
 
     def chord_labels(self, excerpt: Excerpt) -> Path:
-        """POP909's chord file for an excerpt's song."""
+        """Returns the path of POP909's chord labels for an excerpt's song."""
         return self.data / "pop909" / "POP909" / excerpt.shard.metadata()["piece"] / "chord_midi.txt"
 
     @cached_property
@@ -133,56 +133,56 @@ class Study:
         return PianoShards(Shards(self.folders, "test", needs_audio=True), self.pianos)
 
     def copy(self, excerpt: Excerpt) -> Floats:
-        """An excerpt on the first piano, resynthesised by encoder, decoder and vocoder."""
+        """Resynthesises an excerpt on the first piano with encoder, decoder and vocoder."""
         first, last = excerpt.latents()
         mel, hops, piano, _ = self._windows.window(excerpt.shard, first * LATENT_FRAMES, (last - first) * LATENT_FRAMES)
-        decoded = vocoding.decoded(self.pianist, torch.from_numpy(mel), torch.from_numpy(hops), piano)
-        return resample_poly(vocoding.vocoded(self.vocoder, decoded), 1, SAMPLE_RATE // RATE).astype(np.float32)
+        reconstructed = vocoding.reconstruct(self.pianist, torch.from_numpy(mel), torch.from_numpy(hops), piano)
+        return resample_poly(vocoding.vocode(self.vocoder, reconstructed), 1, SAMPLE_RATE // RATE).astype(np.float32)
 
     def chain(self, piano: int) -> Iterator[tuple[Excerpt, dict[str, Floats]]]:
-        """Excerpts of the test split on a piano, each with its `vocoding.copies`."""
+        """Yields excerpts of the test split on a piano, each with its `vocoding.copies`."""
         windows = self._windows
         shards = [shard for shard in windows.shards.shards if windows.piano(shard) == piano]
         for excerpt in self._evenly_spaced(excerpts(shards, CHAIN_SECONDS, CHAIN_SECONDS)):
-            sound = excerpt.full_audio()
+            samples = excerpt.full_audio()
             start = excerpt.latents()[0] * LATENT_FRAMES + CENTRE + AHEAD
-            hops = roll(windows.performance(excerpt.shard), start, len(sound) // HOP)
-            yield excerpt, vocoding.copies(self.pianist, self.vocoder, sound, hops, piano)
+            hops = roll(windows.performance(excerpt.shard), start, len(samples) // HOP)
+            yield excerpt, vocoding.copies(self.pianist, self.vocoder, samples, hops, piano)
 
-    def ends(self) -> list[tuple[Excerpt, Excerpt]]:
-        """The first and the last excerpt of every held-out piece, if they do not overlap."""
+    def first_and_last(self) -> list[tuple[Excerpt, Excerpt]]:
+        """Returns the first and last excerpt of every held-out piece in which they do not overlap."""
         pieces: dict[str, list[Excerpt]] = {}
         for x in self.real:
             pieces.setdefault(x.piece, []).append(x)
-        return [(all_of[0], all_of[-1]) for all_of in pieces.values() if len(all_of) > 2]
+        return [(piece[0], piece[-1]) for piece in pieces.values() if len(piece) > 2]
 
-    def long(self, seconds: float) -> list[Excerpt]:
-        """The beginning of every sufficiently long held-out piece."""
+    def long_pieces(self, seconds: float) -> list[Excerpt]:
+        """Returns the first excerpt of every held-out piece that is long enough."""
         shards = self.held_out["valid"] + self.held_out["test"]
         return [x for x in excerpts(shards, seconds, seconds) if not x.start]
 
     def test_excerpts(self, seconds: float) -> list[Excerpt]:
-        """Excerpts of the test split."""
+        """Returns excerpts of the test split."""
         return self._evenly_spaced(excerpts(self.held_out["test"], seconds, seconds))
 
     def _evenly_spaced(self, found: Iterable[Excerpt]) -> list[Excerpt]:
-        """As many evenly spaced excerpts as there are renderings per emotion."""
-        every = list(found)
-        return every[:: max(1, len(every) // self.sizes.excerpts)][: self.sizes.excerpts]
+        """Returns as many evenly spaced excerpts as there are renderings per emotion."""
+        candidates = list(found)
+        return candidates[:: max(1, len(candidates) // self.sizes.excerpts)][: self.sizes.excerpts]
 
     def seeds(self) -> range:
-        """Seeds of the excerpts of an emotion."""
+        """Returns the seeds of the excerpts of an emotion."""
         return range(FIRST_SEED, FIRST_SEED + self.sizes.excerpts)
 
     def play(self, requests: Sequence[Request], measure: Callable[[Rendering], Result]) -> list[Result]:
-        """Returns the results of `measure` for every rendering, in order, computed on all cores."""
+        """Renders all requests, and returns the results of `measure` in order; uses all cores."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(lambda request: measure(self.render(request)), requests))
 
     def requests(self, harmony: bool) -> list[Request]:
-        """The same seeds for every emotion, network alone and with harmony."""
+        """Returns the requests for excerpts of all emotions, with the same seeds."""
         return [Request(emotion, seed, self.sizes.seconds, harmony) for seed in self.seeds() for emotion in EMOTIONS]
 
     def features(self, requests: Sequence[Request]) -> Floats:
-        """Features of renderings, one row each."""
+        """Returns the features of renderings, one row each."""
         return np.stack(self.play(requests, lambda rendering: self.describe(rendering.audio())))

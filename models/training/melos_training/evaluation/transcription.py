@@ -22,24 +22,24 @@ TOLERANCE = 0.05
 @cache
 def _transkun() -> Any:
     folder = files("transkun") / "pretrained"
-    described = moduleconf.parseFromFile(str(folder / "2.0.conf"))["Model"]
-    network = described.module.TransKun(conf=described.config)
+    model = moduleconf.parseFromFile(str(folder / "2.0.conf"))["Model"]
+    network = model.module.TransKun(conf=model.config)
     saved = torch.load(str(folder / "2.0.pt"), map_location="cpu", weights_only=True)
     network.load_state_dict(saved["state_dict"], strict=False)
     return network.eval()
 
 
 @torch.no_grad()
-def transcribe(sound: Floats) -> Floats:
-    """Onsets [n, 2] (seconds, pitch) of samples at 48 kHz, in order."""
+def transcribe(samples: Floats) -> Floats:
+    """Transcribes samples at 48 kHz; returns onsets [n, 2] (seconds, pitch) in order."""
     network = _transkun()
-    samples = soxr.resample(np.asarray(sound, np.float32), SAMPLE_RATE, network.fs)
-    notes = network.transcribe(torch.from_numpy(np.ascontiguousarray(samples))[:, None])
+    resampled = soxr.resample(np.asarray(samples, np.float32), SAMPLE_RATE, network.fs)
+    notes = network.transcribe(torch.from_numpy(np.ascontiguousarray(resampled))[:, None])
     return np.array(sorted((note.start, note.pitch) for note in notes), np.float64).reshape(-1, 2)
 
 
 def onset_scores(found: Array, truth: Array, tolerance: float = TOLERANCE) -> tuple[float, float, float]:
-    """Precision, recall and F1 of onsets [n, 2], matched one to one by pitch within the tolerance."""
+    """Returns precision, recall and F1 of onsets [n, 2], matched one to one by pitch within the tolerance."""
     hits = 0
     for pitch in np.unique(truth[:, 1]):
         ours, theirs = (np.sort(x[x[:, 1] == pitch, 0]) for x in (found, truth))

@@ -1,4 +1,4 @@
-"""Resynthesis of held-out music by pianist and vocoder, compared with 32 iterations of Griffin-Lim."""
+"""Resynthesises held-out music with pianist and vocoder, and with 32 iterations of Griffin-Lim for comparison."""
 
 from typing import Any
 
@@ -16,25 +16,28 @@ from ..vocoder import Vocoder
 
 RESOLUTIONS = (512, 1024, 2048, 4096)
 WARM_UP = 64
-"""Warm-up frames of the vocoder."""
-BEGIN = N_FFT // 2 + WARM_UP * HOP
+"""Number of mel frames after which the vocoder has its full context."""
+FIRST_SAMPLE = N_FFT // 2 + WARM_UP * HOP
 """First sample that is compared."""
 
 
-def mel_of(sound: Floats) -> Floats:
-    """Log-mel [frames, 128] of samples at 48 kHz."""
-    return log_mel(spectrum(torch.from_numpy(np.ascontiguousarray(sound))[None], center=True).abs())[0].numpy()
+def mel_of(samples: Floats) -> Floats:
+    """Returns the log-mel [frames, 128] of samples at 48 kHz."""
+    return log_mel(spectrum(torch.from_numpy(np.ascontiguousarray(samples))[None], center=True).abs())[0].numpy()
 
 
 def griffin_lim(mel: Floats) -> Floats:
-    """Samples of a log-mel: librosa's mel inversion by non-negative least squares, then Griffin-Lim."""
+    """Synthesises a log-mel with librosa's mel inversion by non-negative least squares, then Griffin-Lim."""
     options: dict[str, Any] = {"sr": SAMPLE_RATE, "n_fft": N_FFT, "fmin": MEL_MIN_HZ, "fmax": MEL_MAX_HZ, "power": 1}
     magnitude = librosa.feature.inverse.mel_to_stft(np.exp(mel.T), **options)
     return librosa.griffinlim(magnitude, n_iter=32, hop_length=HOP, n_fft=N_FFT, random_state=0)
 
 
 def multi_resolution(ours: Tensor, theirs: Tensor) -> float:
-    """Spectral convergence plus mean absolute log-magnitude difference at four resolutions (Yamamoto et al. 2020)."""
+    """Returns spectral convergence plus mean absolute log-magnitude difference, averaged over four resolutions.
+
+    Yamamoto et al. 2020.
+    """
     total = 0.0
     for size in RESOLUTIONS:
         window = torch.hann_window(size)
@@ -46,41 +49,44 @@ def multi_resolution(ours: Tensor, theirs: Tensor) -> float:
     return total / len(RESOLUTIONS)
 
 
-def vocoded(vocoder: Vocoder, mel: Tensor) -> Floats:
-    """Samples of a log-mel [frames, 128] from the centre of its first frame to that of its last but `LOOK_AHEAD`."""
+def vocode(vocoder: Vocoder, mel: Tensor) -> Floats:
+    """Synthesises a log-mel [frames, 128], except for its last `LOOK_AHEAD` frames.
+
+    The samples start at the centre of the first frame and end at that of the last one synthesised.
+    """
     with torch.no_grad():
         real, imag = vocoder(mel[None])
     return inverse_spectrum(torch.complex(real, imag)[:, LOOK_AHEAD:])[0].numpy()
 
 
-def decoded(pianist: Pianist, mel: Tensor, roll: Tensor, piano: int) -> Tensor:
+def reconstruct(pianist: Pianist, mel: Tensor, roll: Tensor, piano: int) -> Tensor:
     """Encodes a log-mel [frames, 128] and decodes it with the notes [frames, ROLL] on a piano."""
     with torch.no_grad():
         latents, _ = pianist.encoder(mel[None])
         return pianist.decoder(latents, roll[None], torch.tensor([piano]))[0].clamp(min=LOG_FLOOR)
 
 
-def copies(pianist: Pianist, vocoder: Vocoder, sound: Floats, roll: Floats, piano: int) -> dict[str, Floats]:
-    """A sound at 48 kHz, and the same passage resynthesised by the whole chain, the vocoder and Griffin-Lim.
+def copies(pianist: Pianist, vocoder: Vocoder, samples: Floats, roll: Floats, piano: int) -> dict[str, Floats]:
+    """Returns samples at 48 kHz, and their resynthesis by the whole chain, by the vocoder, and by Griffin-Lim.
 
-    `roll` [frames, ROLL] starts with the mel frame at the middle of the first window of the sound.
+    `roll` [frames, ROLL] starts with the mel frame in the middle of the first STFT window.
     """
-    audio = torch.from_numpy(sound)[None]
+    audio = torch.from_numpy(samples)[None]
     mel = log_mel(spectrum(audio).abs())[0]
     mel = mel[: len(mel) // LATENT_FRAMES * LATENT_FRAMES]
-    # Output sample 0 of all is the centre of mel frame 0.
+    # All signals start at the centre of mel frame 0.
     first, last = WARM_UP * HOP, (len(mel) - LOOK_AHEAD - 2) * HOP
-    chain = decoded(pianist, mel, torch.from_numpy(roll[: len(mel)]), piano)
-    made = {
-        "original": sound[N_FFT // 2 :],
-        "encoder, decoder and vocoder": vocoded(vocoder, chain),
-        "vocoder": vocoded(vocoder, mel),
+    chain = reconstruct(pianist, mel, torch.from_numpy(roll[: len(mel)]), piano)
+    signals = {
+        "original": samples[N_FFT // 2 :],
+        "encoder, decoder and vocoder": vocode(vocoder, chain),
+        "vocoder": vocode(vocoder, mel),
         "Griffin-Lim 32": griffin_lim(mel.numpy()),
     }
-    return {name: samples[first:last] for name, samples in made.items()}
+    return {name: signal[first:last] for name, signal in signals.items()}
 
 
-def distances(copy: Floats, truth: Floats) -> tuple[float, float]:
-    """Log-spectral distance in dB and multi-resolution STFT distance."""
-    ours, theirs = (torch.from_numpy(np.ascontiguousarray(x))[None] for x in (copy, truth))
+def distances(copy: Floats, original: Floats) -> tuple[float, float]:
+    """Returns the log-spectral distance in dB and the multi-resolution STFT distance."""
+    ours, theirs = (torch.from_numpy(np.ascontiguousarray(x))[None] for x in (copy, original))
     return log_spectral_distance(ours, theirs), multi_resolution(ours, theirs)

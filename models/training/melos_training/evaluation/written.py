@@ -1,4 +1,4 @@
-"""The notes of a rendering, and their setting."""
+"""The notes of a rendering, and the beats and chords of its plan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from ..composer.midi import Performance, skyline
 from ..constants import HOP, SAMPLE_RATE
 from .memory import melody
 
-NONE = np.zeros(0, np.int64)
+EMPTY = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
-class Written:
-    """Times count from the end of the lead-in; earlier ones are negative."""
+class WrittenNotes:
+    """The notes that the network wrote; times count from the end of the lead-in, and may be negative."""
 
     performance: Performance
     setting: Setting
@@ -27,48 +27,48 @@ class Written:
     """Number of different chords requested."""
 
     @classmethod
-    def of(cls, performance: Performance, plan: Sequence[dict[str, Any]]) -> "Written":
-        """A performance of a plan, whose entries may begin before 0."""
+    def of(cls, performance: Performance, plan: Sequence[dict[str, Any]]) -> "WrittenNotes":
+        """Combines a performance with its plan, whose entries may begin before 0."""
         chords = {entry["chord"] for entry in plan if entry["seconds"] >= 0}
         return cls(performance, setting(plan), len(chords))
 
     def measure(self, seconds: float) -> dict[str, float]:
-        """The features of the notes that begin in the first seconds."""
+        """Returns the features of the notes that begin in the first `seconds`."""
         return features(self.performance, self.setting, 0.0, seconds)
 
     def melody(self) -> Array:
-        """The highest notes of successive chords."""
+        """Returns the highest notes of successive chords."""
         return melody(self.onsets(np.inf))
 
     def onsets(self, seconds: float) -> Floats:
-        """Onsets [n, 2] (seconds, pitch) in the first seconds."""
+        """Returns the onsets [n, 2] (seconds, pitch) in the first `seconds`."""
         here = (self.performance.onset >= 0) & (self.performance.onset < seconds)
         return np.stack([self.performance.onset[here], self.performance.pitch[here]], 1)
 
 
 def chord_starts(plan: Sequence[dict[str, Any]]) -> Floats:
-    """Start of the chord of each entry of a plan, in seconds.
+    """Returns the start of the chord of each entry of a plan, in seconds.
 
-    Entries are 85 ms apart, and chords change on half-beats. A chord begins half a hop early, because onsets are
-    rounded to hops.
+    Entries are 85 ms apart, and chords change on half-beats. Chords begin half a hop early, because onsets are rounded
+    to hops.
     """
     times, beats = (np.array([entry[key] for entry in plan], np.float64) for key in ("seconds", "beat"))
-    on = np.floor(2 * beats) / 2
-    earlier = np.concatenate([[-np.inf], beats[:-1]])
-    return np.where(on > earlier, np.interp(on, beats, times), times) - HOP / SAMPLE_RATE / 2
+    half_beats = np.floor(2 * beats) / 2
+    previous = np.concatenate([[-np.inf], beats[:-1]])
+    return np.where(half_beats > previous, np.interp(half_beats, beats, times), times) - HOP / SAMPLE_RATE / 2
 
 
 def setting(plan: Sequence[dict[str, Any]]) -> Setting:
-    """The beats and chords of a rendering's plan."""
+    """Returns the beats and chords of a rendering's plan."""
     times, beats = (np.array([entry[key] for entry in plan], np.float64) for key in ("seconds", "beat"))
     whole = np.arange(np.ceil(beats[0]), np.floor(beats[-1]) + 1)
     length = float(plan[0]["beats_per_bar"])
-    form = Form(NONE, NONE, np.zeros(0, np.float32), NONE)
+    form = Form(EMPTY, EMPTY, np.zeros(0, np.float32), EMPTY)
     grid = BeatGrid(np.interp(whole, beats, times), whole % length, length, form, 1)
     bits = np.array([sum(1 << pitch_class for pitch_class in set(entry["pitch_classes"])) for entry in plan])
     return Setting(grid, chord_starts(plan), bits, np.array([entry["bass"] for entry in plan]))
 
 
 def by_skyline(performance: Performance) -> Performance:
-    """The performance with the skyline as its melody, as for the notes of a rendering."""
+    """Returns the performance with its skyline as the melody, as for renderings."""
     return Performance(**{**vars(performance), "voice": skyline(performance)})

@@ -1,1 +1,1 @@
-"""The pianist: turns notes, and how they are played, into the log-mel of one of several pianos."""
+"""The pianist: turns notes and a latent that describes the touch into the log-mel of one of several pianos."""

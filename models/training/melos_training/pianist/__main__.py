@@ -1,4 +1,4 @@
-"""`python -m melos_training.pianist`: prints how well a trained pianist reconstructs held-out shards, as JSON."""
+"""`python -m melos_training.pianist`: prints, as JSON, how well a trained pianist reconstructs held-out shards."""
 
 import argparse
 import json
@@ -23,10 +23,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     try:
-        figures = measure(*load_pianist(options.pianist), options.shards, options.split)
+        results = measure(*load_pianist(options.pianist), options.shards, options.split)
     except (SettingsError, NoShards, FileNotFoundError) as error:
         sys.exit(f"melos_training.pianist: {error}")
-    print(json.dumps({name: {k: round(v, 3) for k, v in part.items()} for name, part in figures.items()}, indent=2))
+    print(json.dumps({name: {k: round(v, 3) for k, v in part.items()} for name, part in results.items()}, indent=2))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from .windows import MOOD
 
 
 class PriorGraph(nn.Module):
-    """Predicts the next latent: a normal distribution for each dimension."""
+    """Predicts the next latent as a normal distribution for each dimension."""
 
     def __init__(self, prior: Prior) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class PriorGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """Maps a latent and the notes to eight mel frames."""
+    """Maps a latent and the roll to eight mel frames."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class DecoderGraph(nn.Module):
 
 
 def build(pianist: Pianist, prior: Prior) -> dict[str, Graph]:
-    """The graphs by file name."""
+    """Builds the graphs, by file name."""
     latent, pianos = pianist.latent, pianist.decoder.notes.piano.num_embeddings
     roll = Port("roll", [1, LATENT_FRAMES, ROLL], "hops of the piano roll, ahead of the mel")
     piano = Port("piano", [pianos], "weights of the pianos, summing to 1")

@@ -1,8 +1,8 @@
 """The layout of the piano roll, the pianist's input.
 
-All times are in hops of `HOP` samples. The roll is `AHEAD` hops ahead of the mel: row j of a roll window is hop
+Times are measured in hops of `HOP` samples. The roll is `AHEAD` hops ahead of the mel: row j of a roll window is hop
 `start + AHEAD + j`, row j of the mel is frame `start + j`. A mel frame contains sound up to two hops after its centre,
-so every attack in a frame is known when the frame is generated, at a cost of two hops of latency.
+so every attack in a frame is known when the frame is generated, at the cost of two hops of latency.
 """
 
 from ..constants import HOP, SAMPLE_RATE
@@ -16,8 +16,8 @@ HOP_SECONDS = HOP / SAMPLE_RATE
 CHANNELS = ("attack", "force", "held", "young", "old", "rise")
 """
 Values for each key and hop: an attack (1, split between the two nearest hops); its velocity / 127, split likewise; the
-velocity of the sounding note until it is damped; the same, decaying from the attack with time constants of `YOUNG` and
-`OLD` seconds; and a release (1, split likewise).
+velocity of the sounding note until it is damped, constant and decaying from the attack with time constants of `YOUNG`
+and `OLD` seconds; and a release (1, split likewise).
 """
 YOUNG, OLD = 0.25, 1.5
 PEDAL = 2

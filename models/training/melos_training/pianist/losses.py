@@ -13,27 +13,28 @@ BEFORE, AFTER = 2, 3
 
 
 def attacks(roll: Tensor) -> Tensor:
-    """Returns [batch, hops]: 1 for mel frames that belong to an attack, else 0; `roll` is [batch, hops, ROLL]."""
+    """Marks the mel frames that belong to an attack with 1, others with 0: [batch, hops] for a roll
+    [batch, hops, ROLL]."""
     first = CHANNELS.index("attack") * KEYS
     struck = (roll[..., first : first + KEYS] > 0).any(2).float()
-    # Row j of the roll is hop j + AHEAD of the mel; onsets in the window's first AHEAD hops of mel are unknown.
+    # Row j of the roll is hop j + AHEAD of the mel; onsets in the first AHEAD hops of the mel are unknown.
     struck = F.pad(struck, (AHEAD, 0))[:, : roll.shape[1]]
     padded = F.pad(struck[:, None], (AFTER, BEFORE))
     return F.max_pool1d(padded, AFTER + BEFORE + 1, 1)[:, 0]
 
 
 def attack_loss(predicted: Tensor, mel: Tensor, attack: Tensor) -> Tensor:
-    """L1 over the log-mel frames that belong to an attack; 0 if there are none."""
+    """Returns the L1 distance of the log-mel frames that belong to an attack; 0 if there are none."""
     error = (predicted - mel).abs().mean(2)
     return (error * attack).sum() / attack.sum().clamp(min=1)
 
 
 def kl_beyond_free_nats(nats: Tensor, free: float) -> Tensor:
-    """The KL beyond `free` nats per dimension; the free nats prevent posterior collapse."""
+    """Returns the KL divergence in excess of `free` nats per dimension, which prevent posterior collapse."""
     return torch.clamp(nats - free, min=0).mean()
 
 
 def normal_nats(latents: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Negative log-likelihood of latents [batch, n, latent] under normal distributions, in nats per latent."""
+    """Returns the negative log-likelihood of latents [batch, n, latent] under normal distributions, nats per latent."""
     square = (latents - mean).square() * (-log_variance).exp()
     return 0.5 * (square + log_variance + math.log(2 * math.pi)).sum(2).mean()

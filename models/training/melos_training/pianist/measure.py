@@ -1,4 +1,4 @@
-"""How well the pianist reconstructs held-out music, for each piano."""
+"""Measures how well the pianist reconstructs held-out music on each piano."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ PER_SHARD = 4
 
 
 def _errors(mel: Tensor, decoded: Tensor, attack: Tensor) -> tuple[float, float]:
-    """Mean absolute error in dB, over all frames and at attacks."""
+    """Returns the mean absolute error in dB, over all frames and at attacks."""
     overall = (decoded.clamp(min=LOG_FLOOR) - mel).abs().mean().item()
     return overall * NEPER_DB, attack_loss(decoded.clamp(min=LOG_FLOOR), mel, attack).item() * NEPER_DB
 
@@ -32,40 +32,40 @@ def _errors(mel: Tensor, decoded: Tensor, attack: Tensor) -> tuple[float, float]
 def measure(
     pianist: Pianist, pianos: Sequence[str], folders: Sequence[Path], split: str = "test"
 ) -> dict[str, Numbers]:
-    """Results for each piano.
+    """Returns the results for each piano.
 
-    `clips` is their number. `pianist` and `notes` (latents of 0) are mean absolute errors of the log-mel in dB,
-    `…_attack` those at attacks; `nats` is the KL per latent, `active` the number of active dimensions. Reconstruction
-    uses the mean of the posterior; frames at the start of a clip have no past.
+    `clips` is the number of clips. `pianist` and `notes` (latents of 0) are mean absolute errors of the log-mel in dB,
+    `…_attack` those at attacks; `nats` is the KL divergence per latent, `active` the number of active dimensions.
+    Reconstruction uses the mean of the posterior; frames at the start of a clip have no past.
     """
     windows = PianoShards(Shards(folders, split, min_frames=CLIP), pianos)
     if not len(windows.shards):
         raise windows.shards.missing_error()
-    figures: dict[str, dict[str, list[float]]] = {}
+    results: dict[str, dict[str, list[float]]] = {}
     means: dict[str, list[Tensor]] = {}
     for shard in windows.shards.shards:
         name = pianos[windows.piano(shard)]
-        taken = figures.setdefault(name, {})
+        values = results.setdefault(name, {})
         for start in np.linspace(0, shard.frames - CLIP, PER_SHARD).astype(int) // 8 * 8:
-            values, hops, number, _ = windows.window(shard, int(start), CLIP)
-            mel, roll = torch.from_numpy(values)[None], torch.from_numpy(hops)[None]
+            frames, hops, index, _ = windows.window(shard, int(start), CLIP)
+            mel, roll = torch.from_numpy(frames)[None], torch.from_numpy(hops)[None]
             mean, log_variance = pianist.encoder(mel)
-            piano = torch.tensor([number])
+            piano = torch.tensor([index])
             decoded = {
                 "pianist": pianist.decoder(mean, roll, piano),
                 "notes": pianist.decoder(torch.zeros_like(mean), roll, piano),
             }
-            for who, predicted in decoded.items():
+            for source, predicted in decoded.items():
                 overall, at_attacks = _errors(mel, predicted, attacks(roll))
-                taken.setdefault(who, []).append(overall)
-                taken.setdefault(f"{who}_attack", []).append(at_attacks)
-            taken.setdefault("nats", []).append(divergence(mean, log_variance).sum().item())
+                values.setdefault(source, []).append(overall)
+                values.setdefault(f"{source}_attack", []).append(at_attacks)
+            values.setdefault("nats", []).append(divergence(mean, log_variance).sum().item())
             means.setdefault(name, []).append(mean[0])
     return {
         name: {
-            "clips": float(len(taken["nats"])),
-            **{key: float(np.mean(values)) for key, values in taken.items()},
+            "clips": float(len(values["nats"])),
+            **{key: float(np.mean(numbers)) for key, numbers in values.items()},
             "active": float((torch.cat(means[name]).std(0) > ACTIVE).sum()),
         }
-        for name, taken in figures.items()
+        for name, values in results.items()
     }

@@ -1,7 +1,7 @@
-"""The pianist's network: a VAE whose decoder is conditioned on the notes.
+"""The pianist's networks: a VAE whose decoder is conditioned on the notes, and a prior.
 
-The encoder maps 8 mel frames and their surroundings to a latent. The decoder is given the latents and the notes, so
-that attacks are exactly in time, and latents represent only what the notes do not.
+The encoder maps 8 mel frames and their surroundings to a latent. The decoder gets the latents and the notes, so that
+attacks are exactly in time and latents represent only what the notes do not determine.
 """
 
 import torch
@@ -15,9 +15,9 @@ from .layout import ROLL
 
 
 class Notes(nn.Module):
-    """A causal representation of roll and piano: [batch, hops, width].
+    """Maps roll and piano to a causal representation [batch, hops, width].
 
-    The piano is given by its index [batch], or by weights [batch, pianos] that average the embeddings.
+    The piano is an index [batch], or weights [batch, pianos] of the pianos' embeddings.
     """
 
     def __init__(self, pianos: int, width: int, blocks: int) -> None:
@@ -27,8 +27,8 @@ class Notes(nn.Module):
         self.blocks = nn.ModuleList([Block(width) for _ in range(blocks)])
 
     def forward(self, roll: Tensor, piano: Tensor, carry: Carry) -> Tensor:
-        voice = piano @ self.piano.weight if piano.is_floating_point() else self.piano(piano)
-        x = self.enter(roll) + voice[:, None]
+        embedding = piano @ self.piano.weight if piano.is_floating_point() else self.piano(piano)
+        x = self.enter(roll) + embedding[:, None]
         for block in self.blocks:
             x = block(x, carry)
         return x
@@ -60,7 +60,7 @@ class Decoder(nn.Module):
         return self.leave(self.norm(x), carry).float() * MEL_SCALE + MEL_MEAN
 
     def state_size(self) -> int:
-        """Numbers in the packed state between two latents."""
+        """Returns the size of the packed state."""
         carry = Carry()
         latent = self.enter.mix.in_features // self.enter.kernel
         with torch.no_grad():
@@ -71,7 +71,7 @@ class Decoder(nn.Module):
 
 
 class Pianist(nn.Module):
-    """Encoder and decoder."""
+    """The encoder and the decoder."""
 
     def __init__(self, pianos: int, latent: int) -> None:
         super().__init__()
@@ -80,14 +80,14 @@ class Pianist(nn.Module):
         self.decoder = Decoder(pianos, latent)
 
     def forward(self, mel: Tensor, roll: Tensor, piano: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-mel decoded from sampled latents, and the posterior's mean and log variance."""
+        """Returns the log-mel decoded from sampled latents, and the posterior's mean and log variance."""
         mean, log_variance = self.encoder(mel)
         latents = mean + torch.randn_like(mean) * (log_variance / 2).exp()
         return self.decoder(latents, roll, piano), mean, log_variance
 
 
 class Prior(nn.Module):
-    """Predicts each latent, given the notes so far, the mood and the previous latents: a normal distribution each.
+    """Predicts a normal distribution for each latent, given the notes so far, the mood and the previous latents.
 
     It runs once per latent, before the decoder.
     """
@@ -108,18 +108,18 @@ class Prior(nn.Module):
     def forward(
         self, before: Tensor, roll: Tensor, piano: Tensor, mood: Tensor, carry: Carry | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of latents [batch, n, latent]; `before` is each one's predecessor, zeros at first."""
+        """Returns mean and log variance [batch, n, latent]; `before` holds the previous latents, zeros at the start."""
         carry = carry or Carry()
         batch, count, _ = before.shape
-        seen = self.notes(roll, piano, carry).reshape(batch, count, -1)
-        x = self.gather(seen) + self.before(before) + self.mood(mood)
+        notes = self.notes(roll, piano, carry).reshape(batch, count, -1)
+        x = self.gather(notes) + self.before(before) + self.mood(mood)
         for block in self.blocks:
             x = block(x, carry)
         mean, log_variance = self.leave(self.norm(x)).float().chunk(2, 2)
         return mean, log_variance.clamp(-8, 4)
 
     def state_size(self) -> int:
-        """Numbers in the packed state between two latents."""
+        """Returns the size of the packed state."""
         carry = Carry()
         with torch.no_grad():
             self(
@@ -133,5 +133,5 @@ class Prior(nn.Module):
 
 
 def shifted(latents: Tensor) -> Tensor:
-    """The previous latent of each, [batch, n, latent]."""
+    """Returns the latent before each latent, [batch, n, latent]."""
     return F.pad(latents, (0, 0, 1, 0))[:, :-1]

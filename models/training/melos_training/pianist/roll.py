@@ -1,4 +1,4 @@
-"""The piano roll: notes and pedal of a shard, hop by hop."""
+"""Computes the piano roll: notes and pedal of a shard, hop by hop."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from .layout import CHANNELS, HOP_SECONDS, KEYS, LOWEST_KEY, OLD, PEDAL, YOUNG
 
 @dataclass(frozen=True)
 class Performance:
-    """Notes and pedal; times in seconds."""
+    """Notes and pedal; times are in seconds."""
 
     notes: Floats
     """Onset, end of the sound, MIDI key, velocity: [n, 4], in order of onset."""
     key_up: Floats
-    """Release of each key: [n]."""
+    """Release of the key of each note: [n]."""
     pedal: Floats
-    """Movements of the pedal, time and whether down: [m, 2]; empty if unknown."""
+    """Movements of the pedal, as time and whether it is down: [m, 2]; empty if unknown."""
 
     @classmethod
     def of(cls, shard: Shard) -> "Performance":
@@ -26,7 +26,7 @@ class Performance:
         return cls(shard.read("notes"), shard.read("key_up"), shard.read("pedal"))
 
 
-def _share(channel: Floats, time: float, key: int, value: float) -> None:
+def _split(channel: Floats, time: float, key: int, value: float) -> None:
     """Splits a value between the two nearest hops by linear interpolation."""
     first = int(np.floor(time))
     part = time - first
@@ -36,7 +36,7 @@ def _share(channel: Floats, time: float, key: int, value: float) -> None:
 
 
 def roll(performance: Performance, start: int, hops: int) -> Floats:
-    """The piano roll from hop `start` on, [hops, ROLL]; silent before the first and after the last note."""
+    """Returns the piano roll from hop `start` on, [hops, ROLL]."""
     out = np.zeros((hops, len(CHANNELS), KEYS), np.float32)
     attack, force, held, young, old, rise = out.swapaxes(0, 1)
     onset, end = performance.notes[:, 0] / HOP_SECONDS - start, performance.notes[:, 1] / HOP_SECONDS - start
@@ -46,9 +46,9 @@ def roll(performance: Performance, start: int, hops: int) -> Floats:
         if not 0 <= key < KEYS:
             continue
         velocity = performance.notes[index, 3] / 127
-        _share(attack, onset[index], key, 1.0)
-        _share(force, onset[index], key, velocity)
-        _share(rise, performance.key_up[index] / HOP_SECONDS - start, key, 1.0)
+        _split(attack, onset[index], key, 1.0)
+        _split(force, onset[index], key, velocity)
+        _split(rise, performance.key_up[index] / HOP_SECONDS - start, key, 1.0)
         first, last = max(0, int(np.floor(onset[index]))), min(hops, int(np.ceil(end[index])))
         if last > first:
             age = np.maximum(np.arange(first, last) - onset[index], 0) * HOP_SECONDS
@@ -59,7 +59,7 @@ def roll(performance: Performance, start: int, hops: int) -> Floats:
 
 
 def _pedal(pedal: Floats, start: int, hops: int) -> Floats:
-    """Whether the pedal is down at the end of each hop, and whether that is known: [hops, 2]."""
+    """Returns whether the pedal is down at the end of each hop, and whether that is known: [hops, 2]."""
     out = np.zeros((hops, PEDAL), np.float32)
     if len(pedal):
         ends = (start + 1 + np.arange(hops)) * HOP_SECONDS

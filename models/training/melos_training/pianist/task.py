@@ -1,4 +1,4 @@
-"""Common parts of training the pianist and its prior."""
+"""The parts of training that pianist and prior have in common."""
 
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class PianoTask(Task[Network]):
-    """A task with windows that include notes, from shards that may still be added."""
+    """A task whose windows include notes; new shards can be added during training."""
 
     def __init__(self, network: Network, training: PianoShards, valid: PianoShards) -> None:
         super().__init__(network)

@@ -1,4 +1,4 @@
-"""`python -m melos_training pianist`."""
+"""Trains the pianist (`python -m melos_training pianist`)."""
 
 from pathlib import Path
 
@@ -28,10 +28,11 @@ ACTIVE = 0.1
 
 @torch.no_grad()
 def evaluate_pianist(pianist: Pianist, shards: PianoShards, rng: np.random.Generator, batches: int) -> Numbers:
-    """Results on held-out windows.
+    """Returns the results on held-out windows.
 
-    Mean absolute error of the log-mel in dB, using the posterior's mean, over all frames and at attacks; the same
-    errors when decoding from the notes alone (latents of 0); KL in nats per latent; number of active dimensions.
+    These are the mean absolute errors of the log-mel in dB, using the posterior's mean, over all frames and at attacks;
+    the same errors when decoding the notes alone (latents of 0); the KL divergence in nats per latent; and the number
+    of active dimensions.
     """
     device = next(pianist.parameters()).device
     errors: dict[str, list[float]] = {"mae_db": [], "attack_db": [], "notes_db": [], "notes_attack_db": []}
@@ -42,8 +43,8 @@ def evaluate_pianist(pianist: Pianist, shards: PianoShards, rng: np.random.Gener
         with autocast(device):
             mean, log_variance = pianist.encoder(mel)
             decoded = pianist.decoder(mean, roll, piano)
-            alone = pianist.decoder(torch.zeros_like(mean), roll, piano)
-        for name, predicted in (("", decoded), ("notes_", alone)):
+            notes_only = pianist.decoder(torch.zeros_like(mean), roll, piano)
+        for name, predicted in (("", decoded), ("notes_", notes_only)):
             overall = "mae_db" if not name else "notes_db"
             errors[overall].append((predicted - mel).abs().mean().item() * NEPER_DB)
             errors[f"{name}attack_db"].append(attack_loss(predicted, mel, attack).item() * NEPER_DB)
@@ -81,7 +82,7 @@ class PianistTask(PianoTask[Pianist]):
 
 
 def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
-    """Trains on `shards`/train, validating on `shards`/valid."""
+    """Trains on `shards`/train and validates on `shards`/valid."""
     team = team or Team()
     started = start(run, team)
     training, valid = load_splits(
@@ -95,7 +96,7 @@ def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
 
 
 def load_pianist(path: Path) -> tuple[Pianist, list[str]]:
-    """Loads a pianist with the averaged weights of a checkpoint; also returns the names of its pianos."""
+    """Loads a pianist with the averaged weights of a checkpoint; returns it with the names of its pianos."""
     run = torch.load(path, map_location="cpu", weights_only=True)["run"]
     pianos = list(run["pianos"])
     pianist = Pianist(len(pianos), run["latent"])

@@ -1,4 +1,4 @@
-"""`python -m melos_training prior`."""
+"""Trains the prior (`python -m melos_training prior`)."""
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ BATCH, BATCHES, FRAMES = 8, 4, 512
 
 @torch.no_grad()
 def sample_latents(encoder: Encoder, mel: Tensor, noise: Tensor) -> Tensor:
-    """Latents [batch, n, latent] of log-mel, sampled from the posterior with standard normal `noise`."""
+    """Samples latents [batch, n, latent] of a log-mel from the posterior, using standard normal `noise`."""
     with autocast(mel.device):
         mean, log_variance = encoder(mel)
     return mean + noise * (log_variance / 2).exp()
@@ -30,9 +30,9 @@ def sample_latents(encoder: Encoder, mel: Tensor, noise: Tensor) -> Tensor:
 
 @torch.no_grad()
 def evaluate_prior(prior: Prior, encoder: Encoder, shards: PianoShards, rng: np.random.Generator) -> Numbers:
-    """Nats per latent on held-out windows: with all conditions, without a mood, and for a standard normal."""
+    """Returns nats per latent on held-out windows: with all conditions, without mood, and for a standard normal."""
     device = next(prior.parameters()).device
-    figures: dict[str, list[float]] = {"nats": [], "moodless_nats": [], "standard_nats": []}
+    results: dict[str, list[float]] = {"nats": [], "moodless_nats": [], "standard_nats": []}
     for _ in range(BATCHES):
         mel, roll, piano, mood = (part.to(device) for part in shards.draw(rng, BATCH, FRAMES))
         shape = (len(mel), FRAMES // 8, prior.latent)
@@ -41,14 +41,14 @@ def evaluate_prior(prior: Prior, encoder: Encoder, shards: PianoShards, rng: np.
         for name, known in (("nats", mood), ("moodless_nats", torch.zeros_like(mood))):
             with autocast(device):
                 mean, log_variance = prior(shifted(latents), roll, piano, known)
-            figures[name].append(normal_nats(latents, mean, log_variance).item())
+            results[name].append(normal_nats(latents, mean, log_variance).item())
         zero = torch.zeros_like(latents)
-        figures["standard_nats"].append(normal_nats(latents, zero, zero).item())
-    return {name: float(np.mean(values)) for name, values in figures.items()}
+        results["standard_nats"].append(normal_nats(latents, zero, zero).item())
+    return {name: float(np.mean(values)) for name, values in results.items()}
 
 
 class PriorTask(PianoTask[Prior]):
-    """The likelihood of latents given the preceding ones."""
+    """Prediction of each latent, given the notes and the previous latents."""
 
     def __init__(
         self, prior: Prior, encoder: Encoder, run: PriorRun, training: PianoShards, valid: PianoShards
@@ -75,7 +75,7 @@ class PriorTask(PianoTask[Prior]):
 
 
 def train(run: PriorRun, team: Team | None = None) -> Trainer[Prior]:
-    """Trains on latents of `shards`/train from a trained pianist's encoder, validating on `shards`/valid."""
+    """Trains on the latents of `shards`/train, from a trained pianist's encoder, and validates on `shards`/valid."""
     team = team or Team()
     started = start(run, team)
     training, valid = load_splits(

@@ -1,4 +1,4 @@
-"""Windows of shards for training the pianist."""
+"""Cuts windows from shards for training the pianist."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from .layout import AHEAD
 from .roll import Performance, roll
 
 CENTRE = N_FFT // 2 // HOP
-"""Hops from the start of an uncentred STFT frame to its centre, the position of a mel frame in the shards."""
+"""Hops from the start of an uncentred STFT frame to its centre, where the shards' mel frames are located."""
 
 
 class Windows(NamedTuple):
@@ -26,7 +26,7 @@ class Windows(NamedTuple):
     roll: Tensor
     """The piano roll, `AHEAD` hops ahead of the mel: [batch, hops, ROLL]."""
     piano: Tensor
-    """Index of the piano: [batch]."""
+    """Indices of the pianos: [batch]."""
     mood: Tensor
     """Emotion and affect with their masks: [batch, hops / 8, MOOD]."""
 
@@ -38,26 +38,26 @@ def _mood_columns() -> list[int]:
 
 
 MOOD_COLUMNS = _mood_columns()
-"""Positions of mood and its masks in a shard's conditions."""
+"""Columns of the mood and its masks in a shard's conditions."""
 MOOD = len(MOOD_COLUMNS)
 
 
 class PianoShards:
-    """The shards of a split with their notes and pianos, and windows of them."""
+    """The shards of a split, with their notes and pianos."""
 
     def __init__(self, shards: Shards, pianos: Sequence[str]) -> None:
         self.shards, self.pianos = shards, list(pianos)
         self._performances: dict[str, Performance] = {}
-        self._numbers: dict[str, int] = {}
+        self._piano_indices: dict[str, int] = {}
 
     def piano(self, shard: Shard) -> int:
-        """Index of a shard's piano; cached. Raises `SettingsError` if the run does not name it."""
+        """Returns the index of a shard's piano, and caches it. Raises `SettingsError` if the run does not name it."""
         key = str(shard.path)
-        if key not in self._numbers:
-            self._numbers[key] = self._number(shard)
-        return self._numbers[key]
+        if key not in self._piano_indices:
+            self._piano_indices[key] = self._find_piano(shard)
+        return self._piano_indices[key]
 
-    def _number(self, shard: Shard) -> int:
+    def _find_piano(self, shard: Shard) -> int:
         name = shard.metadata().get("piano", "")
         if name not in self.pianos:
             known = ", ".join(self.pianos)
@@ -65,14 +65,14 @@ class PianoShards:
         return self.pianos.index(name)
 
     def performance(self, shard: Shard) -> Performance:
-        """The performance of a shard; cached."""
+        """Reads the performance of a shard, and caches it."""
         key = str(shard.path)
         if key not in self._performances:
             self._performances[key] = Performance.of(shard)
         return self._performances[key]
 
     def window(self, shard: Shard, start: int, hops: int) -> tuple[Array, Floats, int, Floats]:
-        """Log-mel, roll, piano and mood from hop `start` on."""
+        """Returns log-mel, roll, piano and mood from hop `start` on."""
         first = start // LATENT_FRAMES
         mood = shard.read("conditions", first, first + hops // LATENT_FRAMES)[:, MOOD_COLUMNS]
         return (
@@ -83,25 +83,22 @@ class PianoShards:
         )
 
     def draw_with_audio(self, rng: np.random.Generator, batch: int, frames: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Random windows of audio of `frames` uncentred STFT frames, with their roll and piano.
-
-        Windows without sound are drawn again.
-        """
-        sounds: list[Floats] = []
+        """Draws windows of audio of `frames` uncentred STFT frames, with their roll and piano; redraws silent ones."""
+        audio: list[Floats] = []
         rolls: list[Floats] = []
         pianos: list[int] = []
-        while len(sounds) < batch:
+        while len(audio) < batch:
             shard = self.shards.draw(rng)
             start = int(rng.integers(shard.frames - frames - N_FFT // HOP + 2))
             samples = shard.audio(start, frames)
             if np.abs(samples).max() > MIN_PEAK:
-                sounds.append(samples)
+                audio.append(samples)
                 rolls.append(roll(self.performance(shard), start + CENTRE + AHEAD, frames))
                 pianos.append(self.piano(shard))
-        return torch.from_numpy(np.stack(sounds)), torch.from_numpy(np.stack(rolls)), torch.tensor(pianos)
+        return torch.from_numpy(np.stack(audio)), torch.from_numpy(np.stack(rolls)), torch.tensor(pianos)
 
     def draw(self, rng: np.random.Generator, batch: int, hops: int) -> Windows:
-        """Random windows, each beginning with a latent."""
+        """Draws random windows that start at the start of a latent."""
         parts = []
         for _ in range(batch):
             shard = self.shards.draw(rng)
