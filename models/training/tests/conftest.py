@@ -23,7 +23,7 @@ from melos_training.runs import PianistRun, PriorRun, VocoderRun
 from melos_training.training import Trainer
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
-"""Environment of the programs started by tests."""
+"""Environment of the programs that tests start."""
 
 
 class Trained(NamedTuple):
@@ -43,7 +43,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_measurements() -> Iterator[None]:
-    """Limits evaluations on held-out music to a few short windows."""
+    """Limits evaluations on held-out music to a few windows."""
     with pytest.MonkeyPatch.context() as patch:
         for task in (train_pianist, train_prior):
             patch.setattr(task, "BATCH", 2)
@@ -54,26 +54,26 @@ def quick_measurements() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The tiny corpus, played by two pianos."""
-    found = [tmp_path_factory.mktemp(piano) for piano in corpus.PIANOS]
-    for folder, piano in zip(found, corpus.PIANOS):
+    """The tiny corpus on two pianos."""
+    paths = [tmp_path_factory.mktemp(piano) for piano in corpus.PIANOS]
+    for folder, piano in zip(paths, corpus.PIANOS):
         corpus.write_corpus(folder, piano)
-    return found
+    return paths
 
 
 @pytest.fixture(scope="session")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The composer's library: two training songs and a held-out one."""
     root = tmp_path_factory.mktemp("songs")
-    made = prepare({"pop909": composer_corpus.write(root / "pop909", 3)}, root / "library.npz")
-    made.songs[2].split = "valid"
-    save(made, root / "library.npz")
+    library = prepare({"pop909": composer_corpus.write(root / "pop909", 3)}, root / "library.npz")
+    library.songs[2].split = "valid"
+    save(library, root / "library.npz")
     return root / "library.npz"
 
 
 @pytest.fixture(scope="session")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("identity") / "who.toml"
+    path = tmp_path_factory.mktemp("identity") / "identity.toml"
     names = "\n".join(f'{piano} = "the {piano}"' for piano in corpus.PIANOS)
     path.write_text(
         f'name = "x"\nlicence = "MIT"\nattribution = "y"\ntraining_data = "z"\n\n[pianos]\n{names}\n', encoding="utf-8"
@@ -83,9 +83,9 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def net() -> Composer:
-    """A composer with random weights, because the initial ones have heads of zeros, which would hide all errors.
+    """A composer with random weights. The initial weights of the heads are 0, which would hide errors.
 
-    No two weights are equal, because the exporter would merge equal ones.
+    No two weights are equal, because the exporter merges equal ones.
     """
     torch.manual_seed(3)
     net = Composer().eval().requires_grad_(False)
@@ -103,11 +103,13 @@ def trained(folders: list[Path], net: Composer, tmp_path_factory: pytest.TempPat
     torch.save({"average": net.state_dict(), "step": 0, "frames": 0}, paths["composer"])
     common: dict[str, Any] = {"shards": folders, "device": "cpu", "every": 4}
     pianist = PianistRun(**common, out=paths["pianist"], pianos=corpus.PIANOS, steps=12, batch=2, frames=64, latent=4)
-    of_pianist: dict[str, Any] = {**common, "pianist": paths["pianist"]}
+    with_pianist: dict[str, Any] = {**common, "pianist": paths["pianist"]}
     trainers: dict[str, Trainer[Any]] = {
         "pianist": train_pianist.train(pianist),
-        "prior": train_prior.train(PriorRun(**of_pianist, out=paths["prior"], steps=12, batch=2, frames=64, rate=2e-2)),
-        "vocoder": train_vocoder.train(VocoderRun(**of_pianist, out=paths["vocoder"], steps=12, batch=4)),
+        "prior": train_prior.train(
+            PriorRun(**with_pianist, out=paths["prior"], steps=12, batch=2, frames=64, rate=2e-2)
+        ),
+        "vocoder": train_vocoder.train(VocoderRun(**with_pianist, out=paths["vocoder"], steps=12, batch=4)),
     }
     return Trained(paths, trainers)
 

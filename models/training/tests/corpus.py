@@ -1,4 +1,4 @@
-"""A tiny corpus of decaying harmonic notes in the shard format of `melos-corpus prepare`."""
+"""Writes a tiny corpus of decaying harmonic notes in the shard format of `melos-corpus prepare`."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ PIANOS = ("grand", "upright")
 
 
 def render(notes: Floats, samples: int) -> Floats:
-    """Sum of six decaying partials per note (start_s, end_s, pitch, velocity)."""
+    """Renders notes (start and end in seconds, pitch, velocity) as six decaying partials each."""
     audio: Floats = np.zeros(samples, np.float32)
     for start, end, pitch, velocity in notes:
         first, last = int(start * SAMPLE_RATE), min(samples, int((end + 0.3) * SAMPLE_RATE))
@@ -37,7 +37,7 @@ def render(notes: Floats, samples: int) -> Floats:
 
 
 def conditions(notes: Floats, count: int) -> Floats:
-    """Chord, density and loudness per latent, everything else unknown."""
+    """Returns conditions per latent, of which only chord, density and loudness are known."""
     rows = np.zeros((count, CONDITION_COUNT), np.float32)
     names = list(CONDITION_GROUPS)
     chord, density, loudness = (CONDITION_GROUPS[name][0] for name in ("chord", "density", "loudness"))
@@ -54,7 +54,7 @@ def conditions(notes: Floats, count: int) -> Floats:
 
 
 def write_shard(path: Path, seed: int, piano: str, seconds: int = 24) -> None:
-    """One shard of random notes; the second piano is duller, and has a pedal."""
+    """Writes a shard of random notes; the second piano has a duller sound, and a pedal."""
     rng = np.random.default_rng(seed)
     count = int(seconds * SAMPLE_RATE / HOP / LATENT_FRAMES)
     samples = count * LATENT_FRAMES * HOP
@@ -81,7 +81,7 @@ def write_shard(path: Path, seed: int, piano: str, seconds: int = 24) -> None:
 
 
 def write_corpus(folder: Path, piano: str, train: int = 4, valid: int = 2) -> None:
-    """A corpus of a few shards under `folder`, played by a piano."""
+    """Writes a corpus of a few shards on one piano to `folder`."""
     for split, seeds in (("train", range(train)), ("valid", range(100, 100 + valid)), ("test", range(200, 201))):
         for seed in seeds:
             write_shard(folder / split / f"test-{seed:03d}-t+0-s100.safetensors", seed, piano)

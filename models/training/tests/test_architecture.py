@@ -1,4 +1,4 @@
-"""The modules of the package import each other in one direction only."""
+"""Tests that the modules of the package do not import each other in cycles."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).parent.parent / "melos_training"
 
 
 def imports(path: Path) -> set[Path]:
-    """The files of the package that a file imports, including those imported only for type checking."""
+    """Returns the files of the package that a file imports, including imports for type checking only."""
     found: set[Path] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.ImportFrom) or not (node.level or (node.module or "").startswith(PACKAGE.name)):
@@ -16,11 +16,11 @@ def imports(path: Path) -> set[Path]:
         folder = path.parents[node.level - 1] if node.level else PACKAGE.parent
         module = folder.joinpath(*(node.module or "").split("."))
         candidates = [module, *(module / alias.name for alias in node.names)]
-        found.update(file for file in (each.with_suffix(".py") for each in candidates) if file.is_file())
+        found.update(file for file in (path.with_suffix(".py") for path in candidates) if file.is_file())
     return found
 
 
-def test_there_are_no_circular_imports() -> None:
+def test_has_no_circular_imports() -> None:
     graph = {path: imports(path) for path in PACKAGE.rglob("*.py")}
-    assert sum(map(len, graph.values())) > 100, "imports are found"
+    assert sum(map(len, graph.values())) > 100, "there should be imports"
     TopologicalSorter(graph).prepare()

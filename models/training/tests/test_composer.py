@@ -1,4 +1,4 @@
-"""The composer: its inputs, that streaming matches training, and that training resumes exactly."""
+"""Tests the composer: its inputs, its single steps, its training, and performances."""
 
 from pathlib import Path
 
@@ -39,15 +39,15 @@ from melos_training.composer.view import View
 from melos_training.composer.windows import Window, cut
 
 LATENTS = 140
-"""More than the network's window."""
+"""Length of a window; longer than the network's attention window."""
 
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     root = tmp_path_factory.mktemp("composer")
     path = root / "library.npz"
-    made = prepare({"pop909": composer_corpus.write(root / "corpus", 3)}, path)
-    assert [song.name for song in made.songs] == ["001", "002", "003"]
+    prepared = prepare({"pop909": composer_corpus.write(root / "corpus", 3)}, path)
+    assert [song.name for song in prepared.songs] == ["001", "002", "003"]
     return load(path)
 
 
@@ -60,13 +60,13 @@ def window(song: Song, library: Library, start: float = 16.0, latents: int = LAT
     return cut(song, View(start=start, latents=latents), library.labeller)
 
 
-def test_notes_and_pedal_are_separate(song: Song) -> None:
+def test_pedal_extends_notes_but_not_key_times(song: Song) -> None:
     p = song.performance
     assert p.onset[0] == 0
     assert set(p.pitch[p.onset == 0]) == {48, 72}
     first_bass = int(np.flatnonzero(p.pitch == 48)[0])
     assert p.key_up[first_bass] == pytest.approx(200 / 480 * 0.5)
-    # The pedal holds the string until its end of bar, or until the key is struck again.
+    # The pedal sustains the note until the end of the bar, or until its key is struck again.
     assert p.damped()[first_bass] == pytest.approx(2.0 - 30 / 480 * 0.5)
     assert p.voice[p.pitch >= 69].all()
     assert not p.voice[p.pitch < 65].any()
@@ -78,7 +78,7 @@ def test_chord_labels_are_parsed() -> None:
     assert corpora.parse_chord("N") == (0, -1)
 
 
-def test_splits_match_melos_corpus() -> None:
+def test_splits_keep_recordings_together() -> None:
     assert {corpora.split_of("pop909", f"{n:03}") for n in range(200)} == {"train", "valid", "test"}
     for stem, recording in (
         ("Chopin_Etudes_Op10_g0hoN6_HDVU_no_12_cut", "g0hoN6_HDVU"),
@@ -93,12 +93,12 @@ def test_splits_match_melos_corpus() -> None:
         assert match.group(1) == recording
 
 
-def test_durations_are_classes() -> None:
+def test_duration_classes_round_trip() -> None:
     classes = np.arange(DURATIONS)
     assert (duration_class(duration_seconds(classes)) == classes).all()
 
 
-def test_moods_are_distinguished(library: Library) -> None:
+def test_labels_distinguish_moods(library: Library) -> None:
     draws = np.random.default_rng(0).normal(size=(500, len(mood.FEATURES))).astype(np.float32)
     labeller = mood.Labeller.fit(draws)
 
@@ -114,7 +114,7 @@ def test_moods_are_distinguished(library: Library) -> None:
     assert heaviest(velocity=-1, density=-1, mode=-2) == "sad"
 
 
-def test_the_form_finds_repetition(song: Song) -> None:
+def test_form_finds_repetition(song: Song) -> None:
     form = read(song.performance, song.beats)
     # Bars 16 to 31 are bars 0 to 15 again.
     later = np.arange(17, 30)
@@ -122,7 +122,7 @@ def test_the_form_finds_repetition(song: Song) -> None:
     assert ((later - form.source[later]) % 4 == 0).all()
 
 
-def test_a_window_contains_the_performance(song: Song, library: Library) -> None:
+def test_a_window_contains_all_notes_in_order(song: Song, library: Library) -> None:
     cut_out = window(song, library)
     p = song.performance
     inside = (p.onset >= 16 - STEP / 2) & (p.onset < 16 + LATENTS * LATENT_SECONDS - STEP / 2)
@@ -134,21 +134,21 @@ def test_a_window_contains_the_performance(song: Song, library: Library) -> None
     assert (np.diff(order) > 0).all()
 
 
-def test_the_pedal_is_a_separate_stream(song: Song, library: Library) -> None:
+def test_pedal_actions_follow_the_recorded_pedal(song: Song, library: Library) -> None:
     cut_out = window(song, library, start=0.0)
     lift = int((2.0 - 30 / 480 * 0.5) / LATENT_SECONDS)
     assert cut_out.pedal[1] == PEDAL_DOWN
     assert cut_out.pedal_offset[5] == -1
-    # Up at 1.97 s and down again at 2.03 s: within one latent or over two.
+    # The pedal is up from 1.97 s to 2.03 s, within one latent or across two.
     assert cut_out.pedal[lift] in (PEDAL_UP, PEDAL_CHANGED)
     assert cut_out.pedal_offset[lift] >= 0
     assert (cut_out.pedal_before[1:] == cut_out.pedal[:-1]).all()
 
 
-def test_the_memory_contains_earlier_bars_at_the_same_position(song: Song, library: Library) -> None:
+def test_the_memory_contains_the_notes_of_earlier_bars(song: Song, library: Library) -> None:
     cut_out = window(song, library)
     memory = dense(cut_out.memory, LATENTS)
-    # Bars last two seconds: what begins in latent 0 also began 1, 2, 4 and 8 bars earlier.
+    # A bar lasts two seconds; the slots at latent 0 hold the notes struck 1, 2, 4 and 8 bars earlier.
     p = song.performance
     for slot, lag in enumerate(LAGS):
         before = p.pitch[np.abs(p.onset - (16 - 2 * lag)) < STEP / 2]
@@ -156,10 +156,10 @@ def test_the_memory_contains_earlier_bars_at_the_same_position(song: Song, libra
         assert set(keys) == set(before)
 
 
-def test_a_frame_is_hidden_until_it_is_written(song: Song, library: Library) -> None:
+def test_inputs_do_not_depend_on_later_notes(song: Song, library: Library) -> None:
     p = song.performance
-    turn = 60
-    later = p.onset >= 16 + turn * LATENT_SECONDS - STEP / 2
+    change = 60
+    later = p.onset >= 16 + change * LATENT_SECONDS - STEP / 2
     other = Song(**vars(song))
     other.performance = type(p)(**vars(p))
     other.performance.pitch = np.where(later, p.pitch + 1, p.pitch)
@@ -167,16 +167,16 @@ def test_a_frame_is_hidden_until_it_is_written(song: Song, library: Library) -> 
     other.performance.key_up = np.where(later, p.onset + 0.05, p.key_up)
     ours, theirs = window(song, library), window(other, library)
     for name in ("sounding", "melody"):
-        assert (getattr(ours, name)[: turn + 1] == getattr(theirs, name)[: turn + 1]).all()
+        assert (getattr(ours, name)[: change + 1] == getattr(theirs, name)[: change + 1]).all()
         assert not (getattr(ours, name) == getattr(theirs, name)).all()
-    memories = [dense(cut_out.memory, LATENTS)[: turn + 1] for cut_out in (ours, theirs)]
+    memories = [dense(cut_out.memory, LATENTS)[: change + 1] for cut_out in (ours, theirs)]
     assert (memories[0] == memories[1]).all()
 
 
 def test_unspecified_conditions_are_zero(song: Song, library: Library) -> None:
     cut_out = window(song, library)
     masks = cut_out.conditions.coarse[:, conditions.VALUES :]
-    # Whether phrases are clear depends on the piece; everything else is known for this one.
+    # Phrases may be unclear; copied else is known for this piece.
     assert masks[:, [i for i, group in enumerate(conditions.GROUPS) if group != "phrase"]].all()
     kept = keep_conditions(cut_out, ("chord",))
     assert kept.conditions.coarse.sum() == LATENTS
@@ -188,7 +188,7 @@ def test_unspecified_conditions_are_zero(song: Song, library: Library) -> None:
 
 
 @torch.no_grad()
-def test_single_steps_equal_the_whole_sequence(song: Song, library: Library, net: Composer) -> None:
+def test_single_steps_match_the_whole_sequence(song: Song, library: Library, net: Composer) -> None:
     cuts = [window(song, library), window(library.songs[1], library, start=9.7)]
     batch = collate(cuts)
     base = net.base(batch).view(2, LATENTS, -1)
@@ -231,7 +231,7 @@ def test_single_steps_equal_the_whole_sequence(song: Song, library: Library, net
 
 
 @torch.no_grad()
-def test_the_daemon_graphs_equal_the_steps_with_guidance(net: Composer) -> None:
+def test_the_daemon_graphs_match_the_steps(net: Composer) -> None:
     torch.manual_seed(0)
     graphs = host_graphs(net)
     steps = as_steps(graphs, {name: graph.module for name, graph in graphs.items()})
@@ -270,18 +270,18 @@ def test_a_seed_reproduces_a_performance(song: Song, library: Library, net: Comp
     assert all(len(a.T) > 20 for a in first)
 
 
-def test_playing_has_the_same_inputs_as_training(song: Song, library: Library, net: Composer) -> None:
-    """A performance, cut into a window as in training, gives the inputs that it was played from."""
+def test_inputs_while_playing_match_those_in_training(song: Song, library: Library, net: Composer) -> None:
+    """Cuts a performance into a window as in training, and compares the window with the inputs while playing."""
     latents = 100
     view = View(start=16.0, latents=latents, fresh=True)
     recorded: list[tuple[torch.Tensor, ...]] = []
 
-    class Listening(Stepper):
+    class RecordingStepper(Stepper):
         def begin(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             recorded.append(tuple(value.clone() for value in inputs))
             return super().begin(*inputs)
 
-    stepper = Listening(dict(build(net)), 1)
+    stepper = RecordingStepper(dict(build(net)), 1)
     played = Player(stepper, [Plan.of(song, view, library.labeller)], Sampling(), 4).play()[0]
     for times in (played.onset, played.key_up, played.pedal_times):
         times += view.start
@@ -289,14 +289,14 @@ def test_playing_has_the_same_inputs_as_training(song: Song, library: Library, n
     again.performance, again.damped = played, played.damped()
     cut_out = cut(again, view, library.labeller)
     memory = dense(cut_out.memory, latents)
-    # While playing, a key that is struck again is remembered with its intended duration.
+    # While playing, the memory contains intended durations, even if the key is struck again earlier.
     compared = np.arange(memory.shape[1]) % SLOT_WIDTH < DURATION_COLUMN
     for latent, (memory_row, _, _, _, melody, pedal) in enumerate(recorded):
         assert melody.item() == cut_out.melody[latent]
         assert np.abs(memory_row[0].numpy() - memory[latent])[compared].max() < 1e-6
         if latent:
             assert pedal.item() == cut_out.pedal_before[latent]
-    # A key that is struck again at the very start of a latent was released before it, which is not known while playing.
+    # If a key is struck again at the start of a latent, training knows that it was released before; a player does not.
     sounding = np.stack([row[3][0].numpy() for row in recorded])
     differs = np.abs(sounding - cut_out.sounding) > 1e-3
     assert differs[:, :88].mean() < 0.002
@@ -325,7 +325,7 @@ def test_features_distinguish_music_from_noise(song: Song) -> None:
     assert wrong["bars alike 4"] < real["bars alike 4"]
 
 
-def test_choices_follow_the_temperature() -> None:
+def test_low_temperature_and_top_p_favour_likely_classes() -> None:
     logits = np.tile(np.array([[0.0, 1.0, 2.0]]), (3000, 1))
     random = np.random.default_rng(0).random(3000)
     shares = [np.bincount(choose(logits, t, random), minlength=3) / 3000 for t in (0.2, 1.0, 5.0)]
@@ -335,7 +335,7 @@ def test_choices_follow_the_temperature() -> None:
     assert np.bincount(choose(logits, 1.0, random, top_p=0.6), minlength=3)[2] == 3000
 
 
-def test_the_servo_counteracts_deviations() -> None:
+def test_servo_counteracts_deviations() -> None:
     servo = Servo(1, 100)
     for latent in range(60):
         servo.count(np.array([0]), latent, np.array([60]), np.array([10]))
@@ -353,16 +353,16 @@ def configuration(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     from melos_training.composer import library as storage
     from melos_training.composer import training
 
-    everything = Library([Song(**vars(song)) for song in library.songs], library.labeller)
-    for number, song in enumerate(everything.songs):
+    copied = Library([Song(**vars(song)) for song in library.songs], library.labeller)
+    for number, song in enumerate(copied.songs):
         song.split = "valid" if number == 2 else "train"
     path = tmp_path / "library.npz"
-    storage.save(everything, path)
+    storage.save(copied, path)
     monkeypatch.setattr(training, "HELD_OUT_WINDOWS", {"pop909": 1})
     return Configuration(library=str(path), frames=32, windows=2, evaluate_every=2, warm_up=2)
 
 
-def test_training_learns_and_resumes_exactly(configuration: Configuration, tmp_path: Path) -> None:
+def test_training_improves_and_resumes_exactly(configuration: Configuration, tmp_path: Path) -> None:
     whole = Run(tmp_path / "whole", configuration, "cpu")
     whole.train(steps=6)
     Run(tmp_path / "parts", configuration, "cpu").train(steps=3)
@@ -384,7 +384,7 @@ def test_training_learns_and_resumes_exactly(configuration: Configuration, tmp_p
     assert torch.load(tmp_path / "parts" / CHECKPOINT, weights_only=True)["step"] == before
 
 
-def test_bad_configurations_are_refused(tmp_path: Path) -> None:
+def test_invalid_configurations_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text('library = "x"\nwindow = 3\n')
     with pytest.raises(ValueError, match=r"run\.toml: unknown key 'window'"):

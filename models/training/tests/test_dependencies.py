@@ -1,4 +1,4 @@
-"""All imports are declared as dependencies, and all dependencies are pinned with hashes."""
+"""Tests that all imports are declared as dependencies, and that all dependencies are pinned with hashes."""
 
 import ast
 import re
@@ -15,18 +15,18 @@ ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def normal(name: str) -> str:
-    """A distribution's name as pip compares it (PEP 503)."""
+def normalized(name: str) -> str:
+    """Returns a distribution's name in the form that pip compares (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def declared(*extras: str) -> set[str]:
     lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
-    return {normal(re.split(r"[\[<>=!~; ]", requirement)[0]) for names in lists for requirement in names}
+    return {normalized(re.split(r"[\[<>=!~; ]", requirement)[0]) for names in lists for requirement in names}
 
 
 def imported(pattern: str) -> Iterator[tuple[Path, str]]:
-    """Every file and the top-level names that it imports absolutely."""
+    """Yields every file with each top-level name that it imports absolutely."""
     for path in sorted(ROOT.glob(pattern)):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
@@ -43,21 +43,21 @@ def imported(pattern: str) -> Iterator[tuple[Path, str]]:
         ("tests/*.py", ("evaluation", "test")),
     ],
 )
-def test_what_is_imported_is_declared(pattern: str, extras: tuple[str, ...]) -> None:
+def test_imports_are_declared(pattern: str, extras: tuple[str, ...]) -> None:
     own = {"melos_training", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
     distributions = packages_distributions()
     undeclared = {
         f"{path.relative_to(ROOT)}: {name}"
         for path, name in imported(pattern)
         if name not in sys.stdlib_module_names | own
-        and not {normal(distribution) for distribution in distributions[name]} & declared(*extras)
+        and not {normalized(distribution) for distribution in distributions[name]} & declared(*extras)
     }
     assert not undeclared
 
 
-def test_what_is_declared_is_pinned_with_hashes() -> None:
+def test_dependencies_are_pinned_with_hashes() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", "")
-    pins = {normal(line.split("==")[0]): line for line in lock.splitlines() if line and not line.startswith("#")}
-    wanted = declared(*PROJECT["optional-dependencies"]) - {normal(PROJECT["name"])}
-    assert wanted <= pins.keys()
+    pins = {normalized(line.split("==")[0]): line for line in lock.splitlines() if line and not line.startswith("#")}
+    required = declared(*PROJECT["optional-dependencies"]) - {normalized(PROJECT["name"])}
+    assert required <= pins.keys()
     assert all("--hash=sha256:" in line for line in pins.values())

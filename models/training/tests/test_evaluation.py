@@ -1,4 +1,4 @@
-"""The measurements, on inputs with known results."""
+"""Tests the measurements on inputs with known results."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,19 +51,19 @@ def test_auc_of_separate_equal_and_mixed_groups() -> None:
     assert auc(np.array([0, 3]), np.array([1, 2])) == 0.5
 
 
-def test_the_interval_of_a_mean_has_the_width_of_its_standard_error() -> None:
+def test_the_interval_of_a_mean_matches_its_standard_error() -> None:
     sample = np.random.default_rng(1).standard_normal(400)
     estimate = bootstrap(np.mean, sample)
     assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * sample.std() / 20, rel=0.15)
 
 
-def test_identical_sets_are_at_no_distance_and_shifted_ones_at_the_square_of_the_shift() -> None:
+def test_frechet_distance_is_the_square_of_a_shift() -> None:
     x = np.random.default_rng(0).standard_normal((200, 4))
     assert fad.frechet(x, x) == pytest.approx(0, abs=1e-6)
     assert fad.frechet(x, x + np.array([3, 0, 0, 0])) == pytest.approx(9, abs=1e-6)
 
 
-def test_a_metronome_has_a_vector_strength_of_one_and_even_phases_none() -> None:
+def test_vector_strength_is_one_for_a_metronome_and_zero_for_uniform_phases() -> None:
     assert beat.vector_strength(np.arange(20.0)) == pytest.approx(1)
     assert beat.vector_strength(np.arange(20) / 20) == pytest.approx(0, abs=1e-9)
     at = np.arange(0, 8, 0.25)
@@ -71,7 +71,7 @@ def test_a_metronome_has_a_vector_strength_of_one_and_even_phases_none() -> None
     assert strengths[2] == pytest.approx(1) and strengths[1] == pytest.approx(0, abs=1e-9)
 
 
-def test_beats_of_a_held_out_piece_count_up_from_its_conditions() -> None:
+def test_beats_of_a_held_out_piece_follow_its_conditions() -> None:
     step = LATENT_FRAMES / FRAMES_PER_SECOND
     phase = np.arange(100) * step * 1.5
     conditions = np.zeros((100, CONDITION_COUNT), np.float32)
@@ -87,14 +87,14 @@ def test_beats_of_a_held_out_piece_count_up_from_its_conditions() -> None:
     assert Excerpt(shard, 20 * step, 4.0).beats() is None
 
 
-def test_a_triad_is_inside_itself_and_not_inside_another() -> None:
+def test_a_triad_matches_itself_but_no_other_triad() -> None:
     c_major = tone([60, 64, 67])
     inside, share = chord.margin(c_major, [(0.0, [0, 4, 7])])
     outside, _ = chord.margin(c_major, [(0.0, [1, 5, 8])])
     assert share > 0.8 and inside > 0.5 > 0 > outside
 
 
-def test_labels_of_pop909(tmp_path: Path) -> None:
+def test_chord_labels_of_pop909_are_parsed(tmp_path: Path) -> None:
     path = tmp_path / "chord_midi.txt"
     path.write_text("0.0\t1.0\tN\n1.0\t2.5\tBb:min7/5\n2.5\t3.0\tG:7\n")
     assert chord.labelled_chords(path, 1.0) == [(-1.0, []), (0.0, [10, 1, 5]), (1.5, [7, 11, 2])]
@@ -105,13 +105,13 @@ def test_features_do_not_depend_on_level() -> None:
     assert np.allclose(describe.describe(sound), describe.describe(0.2 * sound), atol=1e-2)
 
 
-def test_onsets_count_once_and_only_near_and_at_their_pitch() -> None:
+def test_an_onset_matches_once_within_the_tolerance_at_its_pitch() -> None:
     truth = np.array([[0.0, 60], [1.0, 60], [1.0, 64]])
     found = np.array([[0.01, 60], [0.02, 60], [1.2, 64]])
     assert transcription.onset_scores(found, truth) == pytest.approx((1 / 3,) * 3)
 
 
-def test_a_tone_is_transcribed_and_is_most_like_itself() -> None:
+def test_a_tone_is_transcribed_and_noise_lowers_its_quality() -> None:
     time = np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE
     decay = sum(0.3 / n**2 * np.exp(-(1 + n) * time) * np.sin(2 * np.pi * 261.63 * n * time) for n in range(1, 9))
     sound = np.concatenate([np.zeros(SAMPLE_RATE), decay]).astype(np.float32)
@@ -121,17 +121,17 @@ def test_a_tone_is_transcribed_and_is_most_like_itself() -> None:
     assert visqol_score(sound, sound) > 4.5 > visqol_score(noisy, sound)
 
 
-def test_repetition_has_more_structure_than_noise() -> None:
+def test_repetition_has_more_structure_than_random_notes() -> None:
     rng = np.random.default_rng(0)
     tones = {p: np.sin(2 * np.pi * 440 * 2 ** ((p - 69) / 12) * np.arange(RATE // 2) / RATE) for p in range(48, 72)}
     phrase = rng.integers(48, 72, 20)
-    returning, wandering = np.tile(phrase, 3), rng.integers(48, 72, 60)
-    sounds = [np.concatenate([tones[p] for p in notes]).astype(np.float32) for notes in (returning, wandering)]
-    again, never = map(structure.indices, sounds)
-    assert all(again[scale] > never[scale] + 0.1 for scale in ("3 to 8 s", "8 to 15 s"))
+    repeated, random = np.tile(phrase, 3), rng.integers(48, 72, 60)
+    sounds = [np.concatenate([tones[p] for p in notes]).astype(np.float32) for notes in (repeated, random)]
+    with_repetition, without = map(structure.indices, sounds)
+    assert all(with_repetition[scale] > without[scale] + 0.1 for scale in ("3 to 8 s", "8 to 15 s"))
 
 
-def test_a_plan_is_the_setting_of_its_notes() -> None:
+def test_written_notes_have_the_beats_and_chords_of_their_plan() -> None:
     entries = [
         {"seconds": s, "beat": 2 * (s + 4), "beats_per_bar": 4, "pitch_classes": [9, 0, 4], "bass": 9, "chord": "Am"}
         for s in np.arange(-4, 8, 0.1)
@@ -149,14 +149,16 @@ def test_a_plan_is_the_setting_of_its_notes() -> None:
     assert list(found.melody()) == [57, 69, 64, 65]
 
 
-def test_a_chord_begins_at_the_beat_before_its_first_entry() -> None:
+def test_a_chord_begins_at_the_half_beat_before_its_entry() -> None:
     entries = [{"seconds": s, "beat": 2 * s + 0.1} for s in np.arange(0, 4, 0.1)]
-    started = chord_starts(entries)
-    assert started[10] == pytest.approx(0.95, abs=0.006), "the beat falls between two entries"
-    assert started[11] == pytest.approx(1.1, abs=0.006), "none falls there"
+    starts = chord_starts(entries)
+    assert starts[10] == pytest.approx(0.95, abs=0.006), "the chord should begin at the half-beat between two entries"
+    assert starts[11] == pytest.approx(1.1, abs=0.006), (
+        "the chord should begin at its entry, without a half-beat before"
+    )
 
 
-def test_a_transposed_copy_is_remembered_as_a_whole() -> None:
+def test_a_transposed_copy_is_found_at_full_length() -> None:
     piece = np.random.default_rng(0).integers(50, 80, 40)
     melody_index = memory.MelodyIndex([piece, piece[:12]])
     assert melody_index.longest_shared(piece[10:25] + 3) == 15
@@ -164,14 +166,14 @@ def test_a_transposed_copy_is_remembered_as_a_whole() -> None:
     assert list(memory.melody([(0, 60), (0.01, 67), (0.5, 62)])) == [67, 62]
 
 
-def test_a_ramp_is_half_way_in_its_middle() -> None:
+def test_a_ramp_reaches_half_in_its_middle() -> None:
     times = np.arange(-10, 20.0)
     share = rise.normalise(times, 3 - 2 * np.clip(times / 4, 0, 1))
     assert rise.crossing_time(times, share) == pytest.approx(2)
     assert np.isnan(rise.crossing_time(times, share * 0))
 
 
-def test_a_sudden_change_in_the_notes_is_found_where_it_is() -> None:
+def test_a_sudden_change_in_the_notes_is_located() -> None:
     onset = np.concatenate([np.arange(0, 18, 0.5), np.arange(18, 36, 0.125)])
     keys = np.full(len(onset), 60)
     no_pedal = np.zeros(0)
@@ -181,7 +183,7 @@ def test_a_sudden_change_in_the_notes_is_found_where_it_is() -> None:
     assert rise.crossing_time(times, rise.normalise(times, sums)) == pytest.approx(0, abs=0.1)
 
 
-def test_silence_and_a_held_tone_are_flaws() -> None:
+def test_silent_and_stuck_minutes_are_counted() -> None:
     silence, held = np.zeros(4 * RATE, np.float32), tone([60])
     assert endurance.count_flaws([endurance.describe_minute(silence)])[0] == 1
     assert endurance.count_flaws([endurance.describe_minute(held)]) == (0, 1)
@@ -190,7 +192,7 @@ def test_silence_and_a_held_tone_are_flaws() -> None:
     assert endurance.changes([ends])["level_db"] == pytest.approx([-20], abs=0.1)
 
 
-def test_a_judge_hears_the_affect_it_was_fitted_to_and_names_the_nearest_anchor() -> None:
+def test_judge_estimates_affect_and_picks_the_nearest_anchor() -> None:
     rng = np.random.default_rng(0)
     affect = np.repeat([ANCHORS[name] for name in EMOTIONS], 12, axis=0) + rng.normal(0, 0.05, (96, 2))
     mixing = rng.normal(size=(2, 20))
@@ -205,7 +207,7 @@ def test_a_judge_hears_the_affect_it_was_fitted_to_and_names_the_nearest_anchor(
     assert result["names"].value > 0.9 and result["confusion"].trace() > 7
     assert abs(result["affect"]["sad"][0] - ANCHORS["sad"][0]) < 0.15
     assert all(pair.value > 0.8 for _, pair in result["pairs"].values())
-    # Always playing the same emotion is at chance.
+    # Always playing the same emotion scores at chance.
     same = emotion.agreement(judge(np.tile(played[:1], (80, 1))), requested)
     assert result["quadrants"].value > 0.95 and same["quadrants"].value == 0.25
     assert same["names"].value == 0.125 and all(pair.value == 0.5 for _, pair in same["pairs"].values())

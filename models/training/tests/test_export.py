@@ -1,4 +1,4 @@
-"""The exported graphs compute what PyTorch does, and the contract describes them."""
+"""Tests that the exported graphs match PyTorch, and that the contract describes them."""
 
 import hashlib
 import tomllib
@@ -44,7 +44,7 @@ def session(exported: Path, name: str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(exported / f"{name}.onnx"), options, providers=["CPUExecutionProvider"])
 
 
-def test_the_runtime_has_the_daemons_version() -> None:
+def test_onnx_runtime_has_the_same_version_as_in_the_daemon() -> None:
     makefile = (Path(__file__).parents[3] / "Makefile").read_text(encoding="utf-8")
     assert f"\nONNXRUNTIME := {onnxruntime.__version__}\n" in makefile
 
@@ -62,18 +62,18 @@ def test_contract_describes_the_graphs(exported: Path, contract: Contract) -> No
 
 
 def test_contract_contains_the_identity(contract: Contract, identity: Path) -> None:
-    who = tomllib.loads(identity.read_text(encoding="utf-8"))
-    assert contract["pianist"]["pianos"] == list(who.pop("pianos").values())
-    assert {key: contract[key] for key in who} == who
+    expected = tomllib.loads(identity.read_text(encoding="utf-8"))
+    assert contract["pianist"]["pianos"] == list(expected.pop("pianos").values())
+    assert {key: contract[key] for key in expected} == expected
     assert contract["training_commit"] == "test"
 
 
-def test_nothing_is_exported_without_a_licence_and_names_of_the_pianos(
+def test_export_requires_a_licence_and_the_names_of_the_pianos(
     trained: Trained, folders: list[Path], songs: Path, tmp_path: Path
 ) -> None:
-    identity = tmp_path / "who.toml"
+    identity = tmp_path / "identity.toml"
     text = 'name = "x"\nlicense = "MIT"\nattribution = "y"\ntraining_data = "z"\n[pianos]\ngrand = "g"\n'
-    written: dict[str, Any] = dict(trained.paths) | {
+    arguments: dict[str, Any] = dict(trained.paths) | {
         "out": tmp_path / "out",
         "identity": identity,
         "shards": folders,
@@ -81,17 +81,17 @@ def test_nothing_is_exported_without_a_licence_and_names_of_the_pianos(
     }
     identity.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError) as error:
-        export(**written)
+        export(**arguments)
     assert f"{identity}: licence is missing" in str(error.value)
     assert f"{identity}:2: unknown setting 'license'; did you mean 'licence'?" in str(error.value)
     identity.write_text(text.replace("license", "licence"), encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"who\.toml: pianos\.upright is missing; the pianist's pianos are"):
-        export(**written)
+    with pytest.raises(SettingsError, match=r"identity\.toml: pianos\.upright is missing; the pianist's pianos are"):
+        export(**arguments)
     assert not (tmp_path / "out").exists()
 
 
 def run_stream(exported: Path, name: str, vectors: Mapping[str, Array]) -> list[Array]:
-    """The graph's outputs over the stored calls, side by side."""
+    """Runs a graph over the stored calls, and returns its outputs, each concatenated over the calls."""
     graph = session(exported, name)
     ports = graph.get_inputs()
     state = np.zeros(next(port.shape for port in ports if port.name == "state"), np.float32)
@@ -104,7 +104,7 @@ def run_stream(exported: Path, name: str, vectors: Mapping[str, Array]) -> list[
 
 
 @pytest.mark.parametrize(("name", "graph"), [("prior", "pianist-prior"), ("decoder", "pianist-decoder")])
-def test_streaming_the_exported_pianist_equals_whole(exported: Path, name: str, graph: str) -> None:
+def test_streaming_the_exported_pianist_matches_the_whole_sequence(exported: Path, name: str, graph: str) -> None:
     vectors = load_file(str(exported / "vectors" / f"{name}.safetensors"))
     outputs = [port.name for port in session(exported, graph).get_outputs()][:-1]
     for output, found in zip(outputs, run_stream(exported, graph, vectors), strict=True):
@@ -112,26 +112,26 @@ def test_streaming_the_exported_pianist_equals_whole(exported: Path, name: str, 
         assert np.ptp(vectors[output]) > 0
 
 
-def test_streaming_the_exported_vocoder_equals_whole(exported: Path) -> None:
+def test_streaming_the_exported_vocoder_matches_the_whole_sequence(exported: Path) -> None:
     vectors = load_file(str(exported / "vectors" / "vocoder.safetensors"))
     whole = torch.complex(*(torch.from_numpy(vectors[name]).flatten(0, 1) for name in ("real", "imag")))
     ours = torch.complex(*(torch.from_numpy(part).flatten(0, 1) for part in run_stream(exported, "vocoder", vectors)))
-    # Rounding errors are magnified in the few bins whose phase candidates cancel out, so compare the audio as a whole.
-    # A wrong state would be as loud as the sound itself.
+    # Rounding errors are magnified in the few bins whose phase candidates cancel out, so compare the audio. A wrong
+    # state would cause an error as loud as the audio.
     audio, expected = inverse_spectrum(ours[None]), inverse_spectrum(whole[None])
     assert expected.abs().max() > 0.01
     assert (audio - expected).norm() < 0.01 * expected.norm()
 
 
-def test_encoder_export(exported: Path) -> None:
+def test_the_exported_encoder_matches_pytorch(exported: Path) -> None:
     vectors = load_file(str(exported / "vectors" / "encoder.safetensors"))
     (mean,) = session(exported, "encoder").run(None, {"mel": vectors["mel"]})
     np.testing.assert_allclose(mean, vectors["mean"], atol=1e-4)
 
 
-def test_the_exported_composer_plays_the_stored_performance_as_pytorch_does(exported: Path, songs: Path) -> None:
+def test_pytorch_reproduces_the_performance_of_the_exported_composer(exported: Path, songs: Path) -> None:
     stored = load_file(str(exported / "vectors" / "composer.safetensors"))
-    # With the same random numbers; one on the edge between two classes could give another class, but none does.
+    # A random number close to the edge between two classes could give the other class; with this seed, none does.
     played = performance(load(songs), dict(build(Model(exported).composer())))
     assert len(stored["notes"]) > 50 and stored["pedal"].shape == (LATENTS, 2)
     for name in ("frame", "fine", "dice", "notes", "pedal", "memory"):
@@ -140,7 +140,7 @@ def test_the_exported_composer_plays_the_stored_performance_as_pytorch_does(expo
     assert len(recalled) and recalled[:, 0].min() >= RECALL_FROM
 
 
-def test_adopted_weights_are_the_exported_ones(
+def test_adopted_weights_match_the_exported_ones(
     trained: Trained, exported: Path, identity: Path, tmp_path: Path
 ) -> None:
     adopt(exported, identity, tmp_path)
@@ -161,6 +161,6 @@ def test_training_continues_from_adopted_weights(
     assert train_pianist.train(pianist).step == 2
     prior = PriorRun(out=tmp_path / "prior.pt", pianist=tmp_path / "pianist.pt", steps=2, **common)
     assert train_prior.train(prior).step == 2
-    writer = Run(tmp_path, Configuration(library=str(songs), frames=64, windows=2), "cpu")
-    writer.train(steps=1)
-    assert writer.step == 1
+    composer = Run(tmp_path, Configuration(library=str(songs), frames=64, windows=2), "cpu")
+    composer.train(steps=1)
+    assert composer.step == 1

@@ -1,4 +1,4 @@
-"""The layout that training shares with the daemon: the contract as used here, and the mel compared with librosa's."""
+"""Tests the layout that training shares with the daemon, and compares the mel with librosa's."""
 
 import librosa
 import numpy as np
@@ -17,17 +17,17 @@ def test_groups_and_masks_fill_the_condition_vector() -> None:
     assert ends[-1] + len(constants.CONDITION_GROUPS) == constants.CONDITION_COUNT
 
 
-def test_the_ring_has_room_for_the_window_and_a_roll_back() -> None:
+def test_the_ring_has_room_for_the_window_and_a_rollback() -> None:
     assert SLOTS >= WINDOW + constants.ROLLBACK
 
 
-def test_scaled_quantities_are_near_zero_in_the_middle_of_music() -> None:
+def test_typical_values_are_scaled_to_about_zero() -> None:
     assert constants.scaled_loudness(64) == 0
     assert constants.scaled_loudness(84) == 1
     assert abs(constants.scaled_density(5.05)) < 1e-3
 
 
-def test_log_mel_is_librosas() -> None:
+def test_log_mel_matches_librosa() -> None:
     rng = np.random.default_rng(0)
     audio = (rng.standard_normal(48_000) * 0.1).astype(np.float32)
     ours = log_mel(spectrum(torch.from_numpy(audio)[None], center=True).abs())[0].numpy()

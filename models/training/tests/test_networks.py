@@ -1,4 +1,4 @@
-"""Streaming equals evaluation of the whole sequence, for networks with random weights."""
+"""Tests networks with random weights: streaming must give the same results as evaluating the whole sequence."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -35,7 +35,7 @@ def stream(graph: graphs.VocoderGraph, rows: Sequence[Tensor]) -> list[Tensor]:
     return [torch.cat([result[i] for result in results], 1) for i in range(len(results[0]))]
 
 
-def test_vocoder() -> None:
+def test_streaming_the_vocoder_equals_the_whole_sequence() -> None:
     torch.manual_seed(0)
     vocoder = Vocoder()
     torch.nn.init.normal_(vocoder.magnitude.weight, std=0.02)
@@ -53,7 +53,7 @@ def test_vocoder_looks_two_frames_ahead() -> None:
     changed = mel.clone()
     changed[:, 20:] += 1
     difference = (vocoder(mel)[0] - vocoder(changed)[0]).abs().amax((0, 2))
-    # Output i belongs to frame i - 2, so the first frame that input 20 changes is 18.
+    # Output i corresponds to frame i - 2, so the change at input 20 affects frames from 18 on.
     assert difference[:20].max() == 0
     assert difference[20] > 0
 
@@ -67,8 +67,8 @@ def test_only_the_first_windows_pass_through_the_pianist() -> None:
     assert reconstructed[:2].min() >= LOG_FLOOR
 
 
-def test_everything_is_computed_on_the_device_of_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the device `meta`, which computes nothing, a tensor left in main memory is an error."""
+def test_networks_compute_on_the_device_of_their_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uses the device `meta`, on which a tensor in main memory is an error."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # `meta` does not support it
     pianist, vocoder = Pianist(2, 4).to("meta"), Vocoder().to("meta")
     audio = torch.zeros(2, 20 * N_FFT, device="meta")

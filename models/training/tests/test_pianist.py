@@ -1,4 +1,4 @@
-"""The pianist on a tiny corpus of two pianos: its inputs, streaming, learning, and exact resumption."""
+"""Tests the pianist on a tiny corpus with two pianos: its inputs, streaming, training and resuming."""
 
 from pathlib import Path
 from typing import Any
@@ -56,14 +56,14 @@ def test_the_roll_shows_when_keys_are_struck_held_and_released() -> None:
     assert not channel(rows, "attack", 61).any()
 
 
-def test_a_window_is_the_same_wherever_the_roll_begins(folders: list[Path]) -> None:
+def test_a_roll_does_not_depend_on_the_start_of_its_window(folders: list[Path]) -> None:
     windows = PianoShards(Shards(folders, "train"), PIANOS)
     shard = windows.shards.shards[0]
     _, long, _, _ = windows.window(shard, 0, 160)
     _, short, piano, mood = windows.window(shard, 80, 80)
     np.testing.assert_allclose(long[80:], short, atol=1e-5)
     assert piano == 0 and mood.shape == (10, MOOD)
-    assert not long[:, -2:].any(), "the first piano's shards have no pedal"
+    assert not long[:, -2:].any(), "the first piano's shards should have no pedal"
     with pytest.raises(SettingsError, match="'grand' is not one"):
         PianoShards(windows.shards, ["spinet"]).window(shard, 0, 16)
 
@@ -92,7 +92,7 @@ def test_free_nats_and_likelihood() -> None:
 
 
 def stepwise(network: Decoder | Prior, size: int, count: int, inputs: tuple[torch.Tensor, ...]) -> list[Any]:
-    """The outputs of a network, latent by latent."""
+    """Runs a network latent by latent, and returns its outputs."""
     state, out = torch.zeros(1, size), []
     for k in range(count):
         frames = slice(LATENT_FRAMES * k, LATENT_FRAMES * (k + 1))
@@ -106,7 +106,7 @@ def stepwise(network: Decoder | Prior, size: int, count: int, inputs: tuple[torc
 
 
 @torch.no_grad()
-def test_streaming_equals_the_whole_sequence() -> None:
+def test_streaming_matches_the_whole_sequence() -> None:
     torch.manual_seed(0)
     count, piano = 6, torch.tensor([1])
     latents, hops, mood = (
@@ -127,7 +127,7 @@ def test_streaming_equals_the_whole_sequence() -> None:
 
 
 @torch.no_grad()
-def test_a_piano_is_given_by_index_or_weights() -> None:
+def test_pianos_can_be_chosen_by_index_or_weights() -> None:
     torch.manual_seed(0)
     decoder = Decoder(2, 4)
     latents, hops = torch.randn(1, 2, 4), torch.rand(1, 16, ROLL)
@@ -137,7 +137,7 @@ def test_a_piano_is_given_by_index_or_weights() -> None:
 
 
 @torch.no_grad()
-def test_nothing_is_known_before_it_is_played() -> None:
+def test_the_decoder_does_not_depend_on_later_input() -> None:
     torch.manual_seed(0)
     decoder = Decoder(2, 4)
     latents, hops, piano = torch.randn(1, 4, 4), torch.rand(1, 32, ROLL), torch.tensor([0])
@@ -147,10 +147,10 @@ def test_nothing_is_known_before_it_is_played() -> None:
     after = decoder(latents, hops, piano)
     torch.testing.assert_close(after[:, :20], before[:, :20], atol=1e-5, rtol=0)
     assert (after[:, 20] - before[:, 20]).abs().max() > 1e-3
-    assert (decoder(latents, hops, torch.tensor([1])) - after).abs().max() > 1e-3, "the piano matters"
+    assert (decoder(latents, hops, torch.tensor([1])) - after).abs().max() > 1e-3, "the piano should make a difference"
 
 
-def test_it_learns_and_latents_stay_active(folders: list[Path], tmp_path: Path) -> None:
+def test_training_reduces_errors_and_keeps_latents_active(folders: list[Path], tmp_path: Path) -> None:
     trainer = train_pianist.train(run(folders, tmp_path / "pianist.pt", steps=24, every=12))
     first, last = (record["valid"] for record in trainer.history)
     assert last["mae_db"] < first["mae_db"]
@@ -169,11 +169,11 @@ def test_it_learns_and_latents_stay_active(folders: list[Path], tmp_path: Path) 
     options: dict[str, Any] = {"shards": folders, "batch": 2, "frames": 64, "device": "cpu", "every": 16}
     prior = PriorRun(out=tmp_path / "prior.pt", pianist=tmp_path / "pianist.pt", steps=16, **options)
     held_out = [record["valid"] for record in train_prior.train(prior).history]
-    assert held_out[-1]["nats"] < held_out[-1]["standard_nats"], "the notes and the past are informative"
+    assert held_out[-1]["nats"] < held_out[-1]["standard_nats"], "the notes and the past should be informative"
 
 
-def test_free_nats_prevent_posterior_collapse() -> None:
-    """An uninformative posterior has no loss, and one within its free nats has no gradient towards it."""
+def test_latents_within_their_free_nats_have_no_gradient() -> None:
+    """Without this gradient, the posterior would collapse to the standard normal."""
     mean = torch.full((1, 8, 2), 0.3, requires_grad=True)
     kl_beyond_free_nats(divergence(mean, torch.zeros_like(mean)), 0.1).backward()
     assert mean.grad is not None and not mean.grad.any()
@@ -182,9 +182,9 @@ def test_free_nats_prevent_posterior_collapse() -> None:
     assert large.grad is not None and (large.grad > 0).all()
 
 
-def test_an_interrupted_training_resumes_exactly(folders: list[Path], tmp_path: Path) -> None:
+def test_interrupted_training_resumes_exactly(folders: list[Path], tmp_path: Path) -> None:
     whole = train_pianist.train(run(folders, tmp_path / "whole.pt", steps=6)).model.state_dict()
-    # The learning rate depends on the share of all steps, so the first part is the same training, interrupted.
+    # The learning rate depends on the total number of steps, so the first part must be interrupted, not shorter.
     parts = run(folders, tmp_path / "parts.pt", steps=6)
     stop_after(parts, 3)
     again = train_pianist.train(parts).model.state_dict()
@@ -193,7 +193,7 @@ def test_an_interrupted_training_resumes_exactly(folders: list[Path], tmp_path: 
 
 def stop_after(described: PianistRun, steps: int) -> None:
     """Trains for some steps, writes the checkpoint, and stops."""
-    taken = 0
+    done = 0
 
     class Stop(Exception):
         pass
@@ -201,12 +201,12 @@ def stop_after(described: PianistRun, steps: int) -> None:
     original = Trainer._step
 
     def step(self: Any) -> None:
-        nonlocal taken
-        if taken == steps:
+        nonlocal done
+        if done == steps:
             self._save()
             raise Stop
         original(self)
-        taken += 1
+        done += 1
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "_step", step)
@@ -219,7 +219,7 @@ def stop_after(described: PianistRun, steps: int) -> None:
 def test_equal_names_in_several_folders_keep_their_order(folders: list[Path]) -> None:
     known = Shards(folders, "train")
     paths = [shard.path for shard in known.shards]
-    assert len(set(known.order())) < len(paths), "both pianos play the same copies"
+    assert len(set(known.order())) < len(paths), "both pianos should play the same pieces"
     assert [shard.path for shard in Shards(folders, "train", order=known.order()).shards] == paths
 
 

@@ -1,4 +1,4 @@
-"""A run is described by a file, by options or by a checkpoint; errors name their location."""
+"""Tests runs built from files, options and checkpoints, and the locations in error messages."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_paths_of_a_file_are_relative_to_it_and_options_take_precedence(tmp_path: Path) -> None:
+def test_paths_in_a_file_are_relative_to_it_and_options_take_precedence(tmp_path: Path) -> None:
     file = write(
         tmp_path,
         'network = "pianist"\nshards = ["shards", "/more"]\npianos = ["p"]\nout = "p.pt"\nminutes = 40\nbatch = 4\n',
@@ -42,7 +42,7 @@ def test_paths_of_a_file_are_relative_to_it_and_options_take_precedence(tmp_path
         ("= 3", "run.toml: Invalid statement (at line 5"),
     ],
 )
-def test_errors_name_their_location(tmp_path: Path, text: str, message: str) -> None:
+def test_errors_name_file_and_line(tmp_path: Path, text: str, message: str) -> None:
     file = write(tmp_path, f'shards = ["s"]\nout = "p.pt"\npianos = ["p"]\nminutes = 1\n{text}\n')
     with pytest.raises(SettingsError) as error:
         build_run("pianist", file, {})
@@ -50,13 +50,15 @@ def test_errors_name_their_location(tmp_path: Path, text: str, message: str) -> 
 
 
 @pytest.mark.parametrize("network", list(RUNS))
-def test_recipes_describe_runs(network: str) -> None:
+def test_recipes_are_valid(network: str) -> None:
     recipes = Path(__file__).parents[1] / "recipes"
     run = build_run(network, recipes / f"{network}.toml", {})
     assert run.out.resolve() == recipes.parent / "runs" / f"{network}.pt"
 
 
-def test_the_configuration_in_a_checkpoint_reads_back_as_a_file(trained: Trained, tmp_path: Path) -> None:
+def test_the_configuration_in_a_checkpoint_can_be_written_to_a_file_and_read_back(
+    trained: Trained, tmp_path: Path
+) -> None:
     saved = torch.load(trained.paths["prior"], weights_only=True)
     text = run_to_toml(saved["run"])
     run = build_run("prior", write(tmp_path, text), {})
@@ -82,7 +84,7 @@ def test_the_command_line_trains_describes_and_plots(folders: list[Path], tmp_pa
     assert (tmp_path / "pianist.png").stat().st_size > 10_000
 
 
-def test_auto_is_a_device_of_this_machine_and_others_are_refused() -> None:
+def test_auto_chooses_an_available_device_and_unknown_devices_are_rejected() -> None:
     chosen = device.choose("auto")
     assert torch.zeros(1, device=chosen).sum() == 0
     assert device.choose("cpu") == torch.device("cpu")

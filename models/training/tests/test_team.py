@@ -1,4 +1,4 @@
-"""Two processes started by `torchrun` train one network: each step applies the mean of their gradients."""
+"""Tests that two processes started by `torchrun` train one network with the mean of their gradients."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ PROCESSES = 2
 
 
 def torchrun(run: PianistRun) -> str:
-    """Trains a run in two processes; returns their output."""
+    """Trains a run in two processes, and returns their output."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={PROCESSES}"]
     options = [f"--{key}={getattr(run, key)}" for key in ("out", "steps", "device")]
     file = run.out.with_suffix(".toml")
@@ -35,7 +35,7 @@ def torchrun(run: PianistRun) -> str:
 
 
 def mean_gradients(run: PianistRun) -> list[torch.Tensor]:
-    """The gradients of both processes' first step, computed in one, with the same clipping as in training."""
+    """Computes the mean gradients of the first step of both processes in a single one, clipped as in training."""
     precision.decide(torch.device("cpu"), run.precision)
     network: Pianist | None = None
     for rank in range(PROCESSES):
@@ -43,8 +43,8 @@ def mean_gradients(run: PianistRun) -> list[torch.Tensor]:
         shards = [
             PianoShards(Shards(run.shards, split, min_frames=run.frames), run.pianos) for split in ("train", "valid")
         ]
-        made = Pianist(len(run.pianos), run.latent)
-        network = network or made
+        created = Pianist(len(run.pianos), run.latent)
+        network = network or created
         task = PianistTask(network, run, *shards)
         randomness.diverge(run.seed, rank)
         loss, _ = task.loss(0.0, *task.draw(rng))
@@ -71,8 +71,8 @@ def run(folders: list[Path], tmp_path: Path) -> PianistRun:
 
 
 def test_two_processes_apply_the_mean_of_their_gradients_and_resume(run: PianistRun) -> None:
-    said = torchrun(run)
-    assert said.count("held out: mae_db") == 1, "one process logs"
+    output = torchrun(run)
+    assert output.count("held out: mae_db") == 1, "only one process should log"
     saved = torch.load(run.out, weights_only=True)
     states = saved["processes"]
     assert len(states) == PROCESSES and not torch.equal(states[0]["torch"], states[1]["torch"])
@@ -82,6 +82,6 @@ def test_two_processes_apply_the_mean_of_their_gradients_and_resume(run: Pianist
     for found, gradient in zip(moments, expected):
         torch.testing.assert_close(found, gradient, rtol=1e-3, atol=1e-6)
 
-    said = torchrun(run.model_copy(update={"steps": 2}))
-    assert "resumed at step 1" in said and "new random numbers" not in said
+    output = torchrun(run.model_copy(update={"steps": 2}))
+    assert "resumed at step 1" in output and "new random numbers" not in output
     assert torch.load(run.out, weights_only=True)["step"] == 2

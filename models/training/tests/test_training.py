@@ -1,4 +1,4 @@
-"""A few steps reduce each loss; an interrupted training resumes exactly."""
+"""Tests that a few steps reduce each loss, and that an interrupted training resumes exactly."""
 
 import json
 from collections.abc import Callable
@@ -22,12 +22,12 @@ from melos_training.training import Task, Trainer
 
 
 @pytest.mark.parametrize("name", ["pianist", "prior", "vocoder"])
-def test_loss_falls(trained: Trained, name: str) -> None:
+def test_training_reduces_the_loss(trained: Trained, name: str) -> None:
     history = trained.trainers[name].history
     assert history[-1]["train"]["loss"] < 0.995 * history[0]["train"]["loss"], history
 
 
-def test_a_finished_training_is_unchanged_until_its_budget_grows(
+def test_a_finished_training_continues_only_with_a_larger_budget(
     trained: Trained, folders: list[Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "pianist.pt"
@@ -49,11 +49,11 @@ class Interrupted(Exception):
 
 
 def interrupt_at(task: type[Task[Any]], step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the training of `task` fail in a step after drawing its windows."""
+    """Makes the training of `task` fail after it has drawn the windows of a step."""
     draw = task.draw
     calls = 0
 
-    def drawing(self: Task[Any], rng: np.random.Generator) -> tuple[Tensor, ...]:
+    def draw_or_fail(self: Task[Any], rng: np.random.Generator) -> tuple[Tensor, ...]:
         nonlocal calls
         calls += 1
         drawn = draw(self, rng)
@@ -61,11 +61,11 @@ def interrupt_at(task: type[Task[Any]], step: int, monkeypatch: pytest.MonkeyPat
             raise Interrupted
         return drawn
 
-    monkeypatch.setattr(task, "draw", drawing)
+    monkeypatch.setattr(task, "draw", draw_or_fail)
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values of a checkpoint are identical."""
+    """Returns whether two values of a checkpoint are identical."""
     if isinstance(one, Tensor):
         return torch.equal(one, other)
     if isinstance(one, dict):
@@ -76,7 +76,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
-    """The metrics of a checkpoint, without times."""
+    """Reads the metrics of a checkpoint, without times."""
     return [
         {key: value for key, value in line.items() if key != "seconds"} for line in metrics.read(metrics.path_of(out))
     ]
@@ -91,7 +91,7 @@ TRAININGS: dict[str, Training] = {
 
 
 @pytest.mark.parametrize("name", list(TRAININGS))
-def test_a_resumed_training_equals_an_uninterrupted_one(
+def test_resumed_training_matches_uninterrupted_training(
     name: str, trained: Trained, folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, train, run = TRAININGS[name]
@@ -107,7 +107,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(
         return run(shards=folders, out=out, **settings)
 
     train(described("whole"))
-    # Saved at every step, and interrupted in the fourth, between two lines of the metrics.
+    # Save at every step, and interrupt the fourth step, between two lines of the metrics.
     monkeypatch.setattr(training, "SAVE_SECONDS", -1.0)
     with monkeypatch.context() as interruption:
         interrupt_at(task, 3, interruption)
@@ -128,7 +128,7 @@ def write_mel(path: Path, frames: int) -> None:
     save_file({"mel": np.full((frames, 128), frames, np.float16)}, str(path))
 
 
-def test_the_order_of_shards_survives_new_ones(tmp_path: Path) -> None:
+def test_new_shards_do_not_change_the_order_of_a_resumed_training(tmp_path: Path) -> None:
     write_mel(tmp_path / "train" / "b.safetensors", 64)
     shards = Shards([tmp_path], "train")
     write_mel(tmp_path / "train" / "a.safetensors", 72)
@@ -148,7 +148,7 @@ def test_the_error_for_missing_shards_names_the_folder(tmp_path: Path) -> None:
         PianoShards(shards, PIANOS).draw_with_audio(np.random.default_rng(0), 1, 80)
 
 
-def test_non_finite_metrics_are_valid_json(tmp_path: Path) -> None:
+def test_non_finite_metrics_are_written_as_null(tmp_path: Path) -> None:
     out = tmp_path / "x.pt"
     log = metrics.Metrics(out, 0)
     log.write({"step": 1, "seconds": 0.5, "rate": 1e-3, "train": {"loss": float("nan")}, "valid": {"loss": 2.0}})
@@ -158,7 +158,7 @@ def test_non_finite_metrics_are_valid_json(tmp_path: Path) -> None:
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_metrics_of_lost_steps_are_removed(tmp_path: Path) -> None:
+def test_metrics_after_the_checkpoint_are_removed(tmp_path: Path) -> None:
     out = tmp_path / "x.pt"
     log = metrics.Metrics(out, 0)
     for step in (2, 4, 6):
