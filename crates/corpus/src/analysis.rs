@@ -1,11 +1,11 @@
 //! Audio analysis: timbre, loudness, rhythm, harmony.
 //!
-//! Everything is measured on mono audio at 48 kHz in the frames of [`melos::mel`]. The definitions are those of librosa
+//! All measurements are of mono audio at 48 kHz, in the frames of [`melos::mel`]. Their definitions are those of librosa
 //! 0.11 with the same frame sizes, so that results are comparable.
 
 pub mod decode;
 pub mod mfcc;
-pub mod picture;
+pub mod image;
 pub mod rhythm;
 pub mod seams;
 pub mod spectral;
@@ -25,15 +25,15 @@ pub struct Frame {
     pub mel: MelFrame,
     /// Root mean square of the samples under the window.
     pub rms: f32,
-    /// Sign changes per sample.
+    /// Zero crossings per sample.
     pub zero_crossings: f32,
     /// Shape of the spectrum.
     pub spectral: Spectral,
-    /// Chroma, normalized to a maximum of 1.
+    /// Chroma, normalised to a maximum of 1.
     pub chroma: Chroma,
     /// Cepstral coefficients of the mel frame.
     pub mfcc: Coefficients,
-    /// The slopes of the coefficients per frame.
+    /// Slopes of the coefficients, per frame.
     pub mfcc_delta: Coefficients,
 }
 
@@ -48,7 +48,7 @@ pub struct Analysis {
     pub rhythm: Rhythm,
     /// Mean chroma of the frames.
     pub chroma: Chroma,
-    /// The key that fits them best.
+    /// The key that fits the mean chroma best.
     pub key: KeyEstimate,
 }
 
@@ -89,7 +89,7 @@ pub fn analyze(signal: &[f32]) -> Analysis {
     }
 }
 
-/// The mean of the frames' chroma.
+/// Returns the mean chroma of the frames.
 #[must_use]
 pub fn mean_chroma(frames: &[Frame]) -> Chroma {
     let mut mean = [0.0; 12];

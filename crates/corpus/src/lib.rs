@@ -1,7 +1,7 @@
 //! Corpus preparation and audio analysis, separate from the daemon.
 //!
-//! Shares the mel spectrogram, the conditions and the music theory with Melos, so that the networks are trained on what
-//! they are later given.
+//! The crate uses the daemon's mel spectrogram, conditions and music theory, so that the networks get the same inputs
+//! in training and in performance.
 
 pub mod analysis;
 pub mod prepare;

@@ -1,5 +1,5 @@
 //! `melos-corpus`: prepares corpora for training and measures recordings.
-#![allow(clippy::print_stderr, reason = "an offline tool may end when its standard error is closed")]
+#![allow(clippy::print_stderr, reason = "an offline tool may exit when its standard error is closed")]
 
 mod cli {
     pub(crate) mod analyze;
@@ -35,13 +35,13 @@ fn main() -> ExitCode {
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let outcome = match command {
+    let result = match command {
         Command::Analyze(args) => cli::analyze::run(args),
         Command::Prepare(args) => cli::prepare::run(args),
     };
-    match outcome {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        // A reader that closes early, as in `melos-corpus analyze … | head`, is not a failure.
+        // A closed pipe, as in `melos-corpus analyze … | head`, is not an error.
         Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => {
             ExitCode::SUCCESS
         }

@@ -1,4 +1,4 @@
-//! Turns corpora into training shards: notes → audio → mel, and the conditions of every latent.
+//! Converts corpora to training shards: audio rendered from notes, its mel, and the conditions of every latent.
 
 pub mod beats;
 pub mod catalogue;
@@ -39,7 +39,7 @@ use features::{Features, WINDOW, features};
 use label::Labeller;
 use midi::Note;
 use piece::{Piece, Split};
-use rendering::{Failure, Renderer};
+use rendering::{RenderError, Renderer};
 use rendition::Rendition;
 use synth::{Piano, SynthError};
 
@@ -54,17 +54,17 @@ pub struct Options {
     pub piano: PathBuf,
     /// Output folder for the shards.
     pub out: PathBuf,
-    /// Copies of each training piece, each in a different key and tempo.
+    /// Number of copies of each training piece, in different keys and tempos.
     pub copies: usize,
-    /// Stop when the folder contains this many hours.
+    /// Hours of audio in the output folder after which to stop.
     pub hours: Option<f64>,
-    /// Use at most this many seconds of each piece, at a random position.
+    /// Maximum seconds to use of each piece, from a random position.
     pub max_piece_seconds: Option<f64>,
-    /// Store the audio beside the mel.
+    /// Whether to store the audio beside the mel.
     pub audio: bool,
-    /// Store the difference of the channels as well.
+    /// Whether to store the side signal, too.
     pub stereo: bool,
-    /// Pieces to render in parallel.
+    /// Number of pieces to render in parallel.
     pub jobs: usize,
     /// Seed of all random choices.
     pub seed: u64,
@@ -77,16 +77,16 @@ pub struct Summary {
     pub written: usize,
     /// Shards that already existed.
     pub existing: usize,
-    /// Hours of audio in the part of the folder that this run has checked.
+    /// Hours of audio in these shards.
     pub hours: f64,
-    /// Skipped pieces and reasons.
+    /// Names of skipped pieces, and why.
     pub skipped: Vec<(String, String)>,
 }
 
-/// Why nothing can be prepared.
+/// Why preparation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// Audio cannot be rendered.
+    /// The piano cannot be used.
     #[error(transparent)]
     Synth(#[from] SynthError),
     /// The shards cannot be written.
@@ -97,41 +97,43 @@ pub enum PrepareError {
         /// The cause.
         source: std::io::Error,
     },
-    /// Every corpus or piece was skipped.
+    /// All corpora and pieces were skipped.
     #[error("no usable pieces: {}", reasons(.0))]
-    NothingLeft(Vec<(String, String)>),
+    NoUsablePieces(Vec<(String, String)>),
     /// Threads cannot be created.
     #[error("cannot start {jobs} jobs: {reason}")]
     Threads {
-        /// The requested number.
+        /// The requested number of jobs.
         jobs: usize,
         /// The cause.
         reason: String,
     },
 }
 
-/// Velocity that every corpus is normalized to: mean and standard deviation.
+/// Mean and standard deviation to which the velocities of each corpus are normalised.
 const VELOCITY: (f32, f32) = (64.0, 14.0);
-/// Maximum reasons listed in an error.
-const REASONS: usize = 5;
+/// Maximum number of reasons listed in an error.
+const MAX_REASONS: usize = 5;
 
 fn reasons(skipped: &[(String, String)]) -> String {
-    let listed: Vec<String> = skipped.iter().take(REASONS).map(|(name, reason)| format!("{name}: {reason}")).collect();
-    let rest = skipped.len().saturating_sub(REASONS);
+    let listed: Vec<String> =
+        skipped.iter().take(MAX_REASONS).map(|(name, reason)| format!("{name}: {reason}")).collect();
+    let rest = skipped.len().saturating_sub(MAX_REASONS);
     listed.join("; ") + &if rest > 0 { format!("; and {rest} more") } else { String::new() }
 }
 
-/// Prepares shards. Existing ones are kept and counted, so an interrupted run resumes.
+/// Prepares shards. Existing shards are kept and counted, so that an interrupted run can be resumed.
 ///
 /// # Errors
-/// [`PrepareError`] when a corpus, the piano or the output folder cannot be used; single bad pieces are skipped.
+/// [`PrepareError`] if the piano or the output folder cannot be used, or if no piece can; unusable pieces and corpora are
+/// skipped.
 pub fn run(options: &Options, progress: &ProgressBar) -> Result<Summary, PrepareError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build();
     let pool = pool.map_err(|error| PrepareError::Threads { jobs: options.jobs, reason: error.to_string() })?;
-    pool.install(|| run_here(options, progress))
+    pool.install(|| prepare(options, progress))
 }
 
-fn run_here(options: &Options, progress: &ProgressBar) -> Result<Summary, PrepareError> {
+fn prepare(options: &Options, progress: &ProgressBar) -> Result<Summary, PrepareError> {
     let piano = Piano::load(&options.piano)?;
     let (mut pieces, mut skipped) = (Vec::new(), Vec::new());
     for (corpus, root) in &options.corpora {
@@ -143,20 +145,20 @@ fn run_here(options: &Options, progress: &ProgressBar) -> Result<Summary, Prepar
             Err(error) => skipped.push((format!("corpus {corpus}"), error.to_string())),
         }
     }
-    progress.set_style(bar("reading {pos}/{len} pieces"));
+    progress.set_style(progress_style("reading {pos}/{len} pieces"));
     progress.set_length(pieces.len() as u64);
     let mut loaded = load(pieces, &mut skipped, progress);
     if loaded.is_empty() {
-        return Err(PrepareError::NothingLeft(skipped));
+        return Err(PrepareError::NoUsablePieces(skipped));
     }
     normalise_velocity(&mut loaded);
-    let of_notes = Labeller::fit(&windows(&loaded, |material| match material {
-        Material::Notes(score) => note_windows(&score.notes),
-        Material::Sound(_) => Vec::new(),
+    let note_labeller = Labeller::fit(&training_features(&loaded, |material| match material {
+        Material::Notes(score) => note_features(&score.notes),
+        Material::Recording(_) => Vec::new(),
     }));
-    let of_sound = Labeller::fit(&windows(&loaded, |material| match material {
+    let recording_labeller = Labeller::fit(&training_features(&loaded, |material| match material {
         Material::Notes(_) => Vec::new(),
-        Material::Sound(windows) => windows.clone(),
+        Material::Recording(features) => features.clone(),
     }));
 
     for split in [Split::Train, Split::Valid, Split::Test] {
@@ -165,22 +167,22 @@ fn run_here(options: &Options, progress: &ProgressBar) -> Result<Summary, Prepar
     }
     let renditions = rendition::plan(&loaded, options);
     progress.reset();
-    progress.set_style(bar("rendering {pos}/{len}, {msg} ({elapsed}, {eta} left)"));
+    progress.set_style(progress_style("rendering {pos}/{len}, {msg} ({elapsed}, {eta} left)"));
     progress.set_length(renditions.len() as u64);
-    let renderer = Renderer { options, piano: &piano, of_notes, of_sound };
-    let mut summary = make_all(&loaded, &renditions, &renderer, progress)?;
+    let renderer = Renderer { options, piano: &piano, note_labeller, recording_labeller };
+    let mut summary = render_all(&loaded, &renditions, &renderer, progress)?;
     summary.skipped.splice(0..0, skipped);
     progress.finish();
     Ok(summary)
 }
 
-fn bar(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(&format!("{{wide_bar}} {template}")).expect("the templates are fixed")
+fn progress_style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(&format!("{{wide_bar}} {template}")).expect("the template is valid")
 }
 
 type Loaded = Vec<(Piece, Material)>;
 
-/// Reads the pieces; broken ones are skipped.
+/// Reads the pieces, and adds unusable ones to `skipped`.
 fn load(pieces: Vec<Piece>, skipped: &mut Vec<(String, String)>, progress: &ProgressBar) -> Loaded {
     let results: Vec<(Piece, Result<Material, CorpusError>)> = pieces
         .into_par_iter()
@@ -200,7 +202,7 @@ fn load(pieces: Vec<Piece>, skipped: &mut Vec<(String, String)>, progress: &Prog
     loaded
 }
 
-/// Normalizes each corpus to the same mean and spread of velocity, so that loudness does not reveal a piece's origin.
+/// Normalises the velocities of each corpus, so that loudness does not depend on the corpus.
 fn normalise_velocity(loaded: &mut Loaded) {
     for corpus in Corpus::ALL {
         let mut notes: Vec<&mut Note> = loaded
@@ -208,7 +210,7 @@ fn normalise_velocity(loaded: &mut Loaded) {
             .filter(|(piece, _)| piece.corpus == corpus)
             .filter_map(|(_, material)| match material {
                 Material::Notes(score) => Some(&mut score.notes),
-                Material::Sound(_) => None,
+                Material::Recording(_) => None,
             })
             .flatten()
             .collect();
@@ -223,21 +225,21 @@ fn normalise_velocity(loaded: &mut Loaded) {
     }
 }
 
-/// The features of the training pieces.
-fn windows(loaded: &Loaded, of: impl Fn(&Material) -> Vec<Features> + Sync) -> Vec<Features> {
+/// Returns the features of all training pieces.
+fn training_features(loaded: &Loaded, of: impl Fn(&Material) -> Vec<Features> + Sync) -> Vec<Features> {
     let training = loaded.par_iter().filter(|(piece, _)| piece.split == Split::Train);
     training.flat_map_iter(|(_, material)| of(material)).collect()
 }
 
-/// The features of a piece's notes, every quarter of a window.
-fn note_windows(notes: &[Note]) -> Vec<Features> {
+/// Returns the features of a piece's notes in overlapping windows, a quarter of a window apart.
+fn note_features(notes: &[Note]) -> Vec<Features> {
     let end = notes.last().map_or(0.0, |note| note.start);
-    let times = (1..).map(|i| f64::from(i) * WINDOW / 4.0).take_while(|at| *at < end);
-    times.filter_map(|at| features(notes, at)).collect()
+    let centres = (1..).map(|i| f64::from(i) * WINDOW / 4.0).take_while(|centre| *centre < end);
+    centres.filter_map(|centre| features(notes, centre)).collect()
 }
 
-/// Renders the copies in order, several in parallel, until there are enough hours.
-fn make_all(
+/// Renders the copies in order, several in parallel, until there are enough hours of audio.
+fn render_all(
     loaded: &Loaded,
     renditions: &[Rendition],
     renderer: &Renderer<'_>,
@@ -255,20 +257,20 @@ fn make_all(
             let (piece, material) = &loaded[rendition.piece];
             let path = rendition.path(&renderer.options.out, piece);
             let existing = shard::duration(&path).ok();
-            let outcome = match existing {
+            let result = match existing {
                 Some(seconds) => Ok(seconds),
-                None => renderer.make(rendition, piece, material),
+                None => renderer.write_copy(rendition, piece, material),
             };
             let mut summary = locked();
-            match outcome {
+            match result {
                 Ok(seconds) => {
                     summary.hours += seconds / 3600.0;
                     *(if existing.is_some() { &mut summary.existing } else { &mut summary.written }) += 1;
                 }
-                Err(Failure::TooShort) => summary.skipped.push((piece.title(), "too short".to_owned())),
-                Err(Failure::Input(error)) => summary.skipped.push((piece.title(), error.to_string())),
-                Err(Failure::Piano(error)) => return Err(error.into()),
-                Err(Failure::Output(source)) => return Err(PrepareError::Output { path, source }),
+                Err(RenderError::TooShort) => summary.skipped.push((piece.title(), "too short".to_owned())),
+                Err(RenderError::Input(error)) => summary.skipped.push((piece.title(), error.to_string())),
+                Err(RenderError::Piano(error)) => return Err(error.into()),
+                Err(RenderError::Output(source)) => return Err(PrepareError::Output { path, source }),
             }
             progress.set_message(format!("{:.2} h", summary.hours));
             progress.inc(1);

@@ -1,4 +1,4 @@
-//! Compares the measurements with librosa's on the same sound; `tests/reference/analysis.py golden` generates the numbers.
+//! Compares measurements with those of librosa, which `tests/reference/analysis.py golden` has computed for the same audio.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::f64::consts::TAU;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 const RATE: usize = 48_000;
 
-/// Six seconds of decaying harmonic notes with a noisy attack, the same as in `analysis.py`.
+/// Generates six seconds of decaying harmonic notes with a noisy attack, as `analysis.py` does.
 fn signal() -> Vec<f32> {
     let mut total = vec![0.0f64; 6 * RATE];
     let mut state: u64 = 1;
@@ -33,7 +33,7 @@ fn golden() -> Value {
     serde_json::from_str(include_str!("data/analysis.json")).expect("the golden file is valid")
 }
 
-/// Returns the numbers of a golden series, one row per frame.
+/// Returns a golden series, one row per frame.
 fn rows(golden: &Value, name: &str) -> Vec<Vec<f32>> {
     let row = |value: &Value| match value {
         Value::Array(numbers) => numbers.iter().map(|x| x.as_f64().expect("a number") as f32).collect(),
@@ -42,7 +42,7 @@ fn rows(golden: &Value, name: &str) -> Vec<Vec<f32>> {
     golden[name].as_array().expect("a series").iter().map(row).collect()
 }
 
-/// Compares a series with the golden one, frame for frame: |ours − theirs| ≤ absolute + relative · |theirs|.
+/// Compares a series with the golden one, frame by frame: |ours − theirs| ≤ absolute + relative · |theirs|.
 fn check(analysis: &Analysis, name: &str, absolute: f32, relative: f32, value: impl Fn(&Frame) -> Vec<f32>) {
     let golden = golden();
     let every = golden["every"].as_u64().expect("a number") as usize * if name == "mel" { 4 } else { 1 };
@@ -73,7 +73,7 @@ fn measurements_match_librosa() {
 }
 
 #[test]
-fn beats_are_where_librosa_finds_them() {
+fn beats_match_librosa() {
     let golden = golden();
     let analysis = analyze(&signal());
     let tempo = golden["tempo_bpm"].as_f64().expect("a number");
@@ -86,7 +86,7 @@ fn beats_are_where_librosa_finds_them() {
 }
 
 #[test]
-fn onsets_are_where_the_notes_start() {
+fn onsets_match_the_starts_of_the_notes() {
     let onsets = analyze(&signal()).rhythm.onsets;
     let starts: Vec<f64> = (1..12).map(|index| 0.5 * f64::from(index)).collect();
     for start in &starts {
@@ -97,6 +97,6 @@ fn onsets_are_where_the_notes_start() {
 
 #[test]
 fn the_key_is_recognised() {
-    // Only white keys, mostly C, E and G.
+    // All notes are white keys, and C, E and G are the most frequent.
     assert_eq!(analyze(&signal()).key.key.to_string(), "C major");
 }

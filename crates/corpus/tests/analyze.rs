@@ -1,4 +1,4 @@
-//! `melos-corpus analyze` on the command line.
+//! Tests `melos-corpus analyze`.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::fs;
@@ -19,7 +19,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_readable_table_is_printed() {
+fn prints_a_table() {
     let output = analyze(&[MP3]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
@@ -29,7 +29,7 @@ fn a_readable_table_is_printed() {
 }
 
 #[test]
-fn json_is_printed_and_two_formats_of_the_same_music_agree() {
+fn prints_json_that_agrees_for_two_formats_of_the_same_music() {
     let output = analyze(&["--json", "--frames", MP3, OGG]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let entries: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -51,26 +51,26 @@ fn json_is_printed_and_two_formats_of_the_same_music_agree() {
 }
 
 #[test]
-fn a_picture_is_written_beside_the_file() {
+fn writes_an_image_beside_the_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let copy = folder.path().join("with space.ogg");
     fs::copy(OGG, &copy).expect("the folder can be written");
     let output = analyze(&["--png", &copy.to_string_lossy()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let picture = fs::File::open(folder.path().join("with space.ogg.mel.png")).expect("the picture exists");
-    let reader = png::Decoder::new(std::io::BufReader::new(picture)).read_info().expect("a PNG");
+    let image = fs::File::open(folder.path().join("with space.ogg.mel.png")).expect("the image exists");
+    let reader = png::Decoder::new(std::io::BufReader::new(image)).read_info().expect("a PNG");
     assert_eq!(reader.info().height, 256);
     assert!(reader.info().width > 600);
 }
 
 #[test]
-fn a_bad_file_is_reported_and_the_others_are_measured() {
+fn reports_a_broken_file_and_measures_the_others() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let bad = folder.path().join("bad.wav");
-    fs::write(&bad, b"RIFF, but not really").expect("the folder can be written");
-    let output = analyze(&[&bad.to_string_lossy(), OGG]);
+    let broken = folder.path().join("broken.wav");
+    fs::write(&broken, b"RIFF, but not really").expect("the folder can be written");
+    let output = analyze(&[&broken.to_string_lossy(), OGG]);
     assert!(!output.status.success());
-    assert!(text(&output.stderr).contains("bad.wav"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("broken.wav"), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("arpeggio.ogg"));
-    assert!(!Path::new(&format!("{}.mel.png", bad.display())).exists());
+    assert!(!Path::new(&format!("{}.mel.png", broken.display())).exists());
 }

@@ -1,4 +1,4 @@
-//! Runs the fuzz target for audio files on every seed and on mutated seeds.
+//! Runs the fuzz target for audio files on all seeds and on mutated seeds.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../../../fuzz/src/seeds.rs"]
@@ -8,6 +8,6 @@ mod seeds;
 mod sound;
 
 #[test]
-fn audio_files_are_read_or_refused() {
+fn decoding_any_bytes_succeeds_or_fails_cleanly() {
     seeds::run(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/audio")), sound::audio);
 }

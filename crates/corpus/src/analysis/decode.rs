@@ -1,4 +1,4 @@
-//! Decodes audio files of any kind to mono samples at 48 kHz.
+//! Decodes audio files of various formats to samples at 48 kHz.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,18 +14,18 @@ use symphonia::core::meta::MetadataOptions;
 
 use melos::units::SAMPLE_RATE;
 
-/// Extensions of supported files.
+/// Extensions of supported audio files.
 pub const EXTENSIONS: [&str; 7] = ["wav", "flac", "mp3", "ogg", "m4a", "mp4", "aac"];
-/// Accepted sample rates, so that a number from a broken file cannot become the size of a transform.
+/// Accepted sample rates. The limits keep a broken file from determining the size of a transform.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
 /// Maximum length in seconds: an hour of mono samples takes 690 MB.
-pub const LONGEST: f64 = 3600.0;
+pub const MAX_SECONDS: f64 = 3600.0;
 /// Maximum fraction of broken packets.
-const BROKEN: f64 = 0.1;
+const MAX_BROKEN: f64 = 0.1;
 /// Input frames per call of the resampler.
 const CHUNK: usize = 4096;
 
-/// Why a file cannot be used.
+/// Why a file cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// It cannot be opened.
@@ -43,18 +43,18 @@ pub enum DecodeError {
         packets: usize,
     },
     /// It contains less audio than its header states.
-    #[error("truncated: contains {found:.1} s of the stated {promised:.1} s")]
+    #[error("truncated: contains {found:.1} s of the stated {stated:.1} s")]
     Truncated {
         /// Seconds found.
         found: f64,
         /// Seconds stated.
-        promised: f64,
+        stated: f64,
     },
-    /// It decodes to nothing.
+    /// It contains no samples.
     #[error("contains no audio")]
     Empty,
-    /// It is longer than [`LONGEST`].
-    #[error("longer than {} minutes: split it", LONGEST / 60.0)]
+    /// It is longer than [`MAX_SECONDS`].
+    #[error("longer than {} minutes; split the file", MAX_SECONDS / 60.0)]
     TooLong,
     /// Its sample rate is implausible.
     #[error("cannot be resampled from {rate} Hz: {reason}")]
@@ -66,30 +66,29 @@ pub enum DecodeError {
     },
 }
 
-/// Decodes the first audio track of a file to mono (the mean of its channels) at 48 kHz. A few broken packets are
-/// skipped.
+/// Decodes the default audio track of a file to mono (the mean of its channels) at 48 kHz, and skips broken packets.
 ///
 /// # Errors
-/// [`DecodeError`] when the file is unreadable, broken, cut short, empty or too long.
+/// [`DecodeError`] if the file is unreadable, truncated, empty or too long, or if more than a tenth of it is broken.
 pub fn decode(path: &Path) -> Result<Vec<f32>, DecodeError> {
-    let (samples, rate) = guarded(path, |frame| frame.iter().sum::<f32>() / frame.len() as f32)?;
-    to_our_rate(samples, rate)
+    let (samples, rate) = decode_frames(path, |frame| frame.iter().sum::<f32>() / frame.len() as f32)?;
+    resample_to_48k(samples, rate)
 }
 
-/// Like [`decode`], but returns left and right channel, of equal length: the first two of several, or one channel twice.
+/// Like [`decode`], but returns the left and right channel: the first two of several, or a mono channel twice.
 ///
 /// # Errors
 /// Like [`decode`].
 pub fn decode_stereo(path: &Path) -> Result<[Vec<f32>; 2], DecodeError> {
-    let (frames, rate) = guarded(path, |frame| [frame[0], *frame.get(1).unwrap_or(&frame[0])])?;
-    let channel = |index: usize| to_our_rate(frames.iter().map(|frame| frame[index]).collect(), rate);
+    let (frames, rate) = decode_frames(path, |frame| [frame[0], *frame.get(1).unwrap_or(&frame[0])])?;
+    let channel = |index: usize| resample_to_48k(frames.iter().map(|frame| frame[index]).collect(), rate);
     Ok([channel(0)?, channel(1)?])
 }
 
-/// Decodes a file, applies `mix` to each frame, and returns the result with the sample rate.
-fn guarded<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), DecodeError> {
-    // Third-party decoders read arbitrary files, so panics are caught and the decoder's state is discarded.
-    let (frames, rate) = std::panic::catch_unwind(|| decode_native(path, mix))
+/// Decodes a file, applies `mix` to each frame, and returns the results and the sample rate.
+fn decode_frames<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), DecodeError> {
+    // A third-party decoder may panic on a malformed file; its state is then discarded.
+    let (frames, rate) = std::panic::catch_unwind(|| decode_unguarded(path, mix))
         .unwrap_or_else(|_| Err(DecodeError::Unsupported("the decoder crashed".to_owned())))?;
     if !RATES.contains(&rate) {
         return Err(DecodeError::Rate { rate, reason: "implausible sample rate".to_owned() });
@@ -97,7 +96,7 @@ fn guarded<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), Decode
     Ok((frames, rate))
 }
 
-fn decode_native<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), DecodeError> {
+fn decode_unguarded<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), DecodeError> {
     let unsupported = |error: Error| DecodeError::Unsupported(error.to_string());
     let stream = MediaSourceStream::new(Box::new(File::open(path)?), Default::default());
     let mut hint = Hint::new();
@@ -108,7 +107,7 @@ fn decode_native<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), 
         .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
         .map_err(unsupported)?;
     let track = format.default_track(TrackType::Audio).ok_or(DecodeError::Empty)?;
-    let (id, promised) = (track.id, track.num_frames);
+    let (id, stated) = (track.id, track.num_frames);
     let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio()).ok_or(DecodeError::Empty)?;
     let mut decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
@@ -116,7 +115,7 @@ fn decode_native<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), 
 
     let (mut frames, mut interleaved) = (Vec::new(), Vec::<f32>::new());
     let (mut rate, mut packets, mut broken) = (0, 0, 0);
-    // A truncated file ends with a read error; whether that is acceptable depends on the stated length.
+    // A truncated file ends with a read error; the stated length decides below whether too much is missing.
     while let Ok(Some(packet)) = format.next_packet() {
         if packet.track_id != id {
             continue;
@@ -135,32 +134,32 @@ fn decode_native<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32), 
             Err(Error::DecodeError(_)) => broken += 1,
             Err(error) => return Err(unsupported(error)),
         }
-        if frames.len() as f64 > LONGEST * f64::from(rate) {
+        if frames.len() as f64 > MAX_SECONDS * f64::from(rate) {
             return Err(DecodeError::TooLong);
         }
     }
-    if broken as f64 > BROKEN * packets as f64 {
+    if broken as f64 > MAX_BROKEN * packets as f64 {
         return Err(DecodeError::Broken { broken, packets });
     }
     if frames.is_empty() || rate == 0 {
         return Err(DecodeError::Empty);
     }
     let seconds = |count: f64| count / f64::from(rate);
-    if let Some(promised) = promised.filter(|promised| (frames.len() as f64) < 0.98 * *promised as f64 - 4608.0) {
-        return Err(DecodeError::Truncated { found: seconds(frames.len() as f64), promised: seconds(promised as f64) });
+    if let Some(stated) = stated.filter(|stated| (frames.len() as f64) < 0.98 * *stated as f64 - 4608.0) {
+        return Err(DecodeError::Truncated { found: seconds(frames.len() as f64), stated: seconds(stated as f64) });
     }
     Ok((frames, rate))
 }
 
-/// Resamples to 48 kHz without delay.
-fn to_our_rate(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError> {
+/// Resamples to 48 kHz, without delay.
+fn resample_to_48k(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError> {
     if rate == SAMPLE_RATE {
         return Ok(samples);
     }
     resample(&samples, rate as usize, SAMPLE_RATE as usize).map_err(|reason| DecodeError::Rate { rate, reason })
 }
 
-/// Resamples from one rate to another, without delay. The error says why these rates are not supported.
+/// Resamples from one rate to another, without delay. The error states why the rates are not supported.
 pub(crate) fn resample(samples: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
     let mut resampler = Fft::<f32>::new(from, to, CHUNK, 1, FixedSync::Both).map_err(|error| error.to_string())?;
     let input = SequentialSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;
@@ -173,11 +172,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn resampling_keeps_pitch_level_and_time() {
+    fn resampling_preserves_pitch_level_and_duration() {
         for rate in [22_050u32, 44_100, 96_000] {
             let tone = |rate: u32, i: usize| (std::f64::consts::TAU * 1000.0 * i as f64 / f64::from(rate)).sin() as f32;
-            let sound = (0..rate as usize).map(|i| tone(rate, i)).collect();
-            let resampled = to_our_rate(sound, rate).expect("valid rate");
+            let samples = (0..rate as usize).map(|i| tone(rate, i)).collect();
+            let resampled = resample_to_48k(samples, rate).expect("valid rate");
             assert!(resampled.len().abs_diff(48_000) <= 1);
             let error = (2000..46_000).map(|i| (resampled[i] - tone(SAMPLE_RATE, i)).abs()).fold(0.0, f32::max);
             assert!(error < 1e-3, "{rate} Hz is off by {error}");

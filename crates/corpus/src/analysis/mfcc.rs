@@ -8,7 +8,7 @@ use melos::mel::{BANDS, MelFrame, dot};
 /// Number of coefficients.
 pub const COUNT: usize = 13;
 
-/// One frame's coefficients, from the 0th.
+/// The coefficients of one frame, from the 0th.
 pub type Coefficients = [f32; COUNT];
 
 /// Frames on either side over which a slope is fitted.
@@ -24,7 +24,7 @@ static COSINES: LazyLock<Vec<MelFrame>> = LazyLock::new(|| {
     (0..COUNT).map(row).collect()
 });
 
-/// The coefficients of a mel frame: a cosine transform of its natural logarithms.
+/// Computes the coefficients of a mel frame: the cosine transform of its natural logarithms.
 #[must_use]
 pub fn mfcc(mel: &MelFrame) -> Coefficients {
     let mut coefficients = [0.0; COUNT];
@@ -34,8 +34,8 @@ pub fn mfcc(mel: &MelFrame) -> Coefficients {
     coefficients
 }
 
-/// The slope of a line fitted to the nine frames around each frame; the first and last four frames use the slope of
-/// their nearest neighbour that has one. With fewer than nine frames, the slopes are 0.
+/// Computes the slope of a line fitted to the nine frames around each frame. The first and last four frames get the
+/// slope of the nearest frame that has one; with fewer than nine frames, all slopes are 0.
 #[must_use]
 pub fn deltas(coefficients: &[Coefficients]) -> Vec<Coefficients> {
     let mut slopes = vec![[0.0; COUNT]; coefficients.len()];
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ramp_has_its_slope_everywhere() {
+    fn a_ramp_has_a_constant_slope() {
         let ramp: Vec<Coefficients> = (0..20).map(|i| [0.5 * i as f32; COUNT]).collect();
         assert!(deltas(&ramp).iter().flatten().all(|slope| (slope - 0.5).abs() < 1e-5));
         assert!(deltas(&ramp[..5]).iter().flatten().all(|slope| *slope == 0.0));

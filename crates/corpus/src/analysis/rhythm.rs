@@ -1,7 +1,8 @@
 //! Onsets, tempo and beats.
 //!
-//! Tempo is the strongest period of the onset strength, weighted towards 120 BPM; beats are the best path through strong
-//! onsets at about that period, by dynamic programming (Ellis, Beat Tracking by Dynamic Programming, JNMR 36, 2007).
+//! The tempo is the strongest period of the onset strength, weighted towards 120 BPM. Beats are the best path through
+//! strong onsets at about that period, found by dynamic programming (Ellis, Beat Tracking by Dynamic Programming, JNMR
+//! 36, 2007).
 
 use realfft::RealFftPlanner;
 
@@ -9,29 +10,31 @@ use melos::mel::{BANDS, FRAMES_PER_SECOND, MelFrame};
 
 /// Decibels per neper of amplitude.
 const DB_PER_NEPER: f32 = 8.685_89;
-/// Range below the loudest band value, in nepers (80 dB), beyond which values are ignored.
-const DEPTH: f32 = 80.0 / DB_PER_NEPER;
-/// Length in seconds of the windows in which the period is estimated, and frames from one window to the next.
+/// Dynamic range considered below the loudest band: 80 dB, in nepers.
+const RANGE: f32 = 80.0 / DB_PER_NEPER;
+/// Length in seconds of the windows in which the period is estimated.
 const TEMPO_WINDOW: f64 = 8.0;
+/// Frames from one of these windows to the next.
 const TEMPO_STEP: usize = 24;
-/// Centre and width (octaves) of the prior over tempos, and the maximum tempo.
+/// Centre (BPM) and width (octaves) of the prior over tempos.
 const TEMPO_PRIOR: (f64, f64) = (120.0, 1.0);
-const FASTEST: f64 = 320.0;
-/// How strictly beats must keep to the period.
+/// Maximum tempo in BPM.
+const MAX_TEMPO: f64 = 320.0;
+/// Weight of deviations of beats from the period.
 const TIGHTNESS: f32 = 100.0;
-/// An onset is the maximum within this many frames on either side, and above the mean of a wider window.
+/// Frames on either side over which an onset must be the maximum, and frames over which its threshold is averaged.
 const ONSET_REACH: (usize, usize) = (3, 10);
-/// An onset exceeds that mean by at least this fraction of the strongest onset.
+/// Fraction of the strongest onset by which an onset must exceed that average.
 const ONSET_RISE: f32 = 0.07;
 
 /// The rhythm of a signal.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rhythm {
-    /// Beats per minute; 0 without onsets.
+    /// Beats per minute; 0 if there are no onsets.
     pub tempo_bpm: f64,
-    /// Times of the beats, seconds.
+    /// Times of the beats, in seconds.
     pub beats: Vec<f64>,
-    /// Times of the onsets, seconds.
+    /// Times of the onsets, in seconds.
     pub onsets: Vec<f64>,
 }
 
@@ -54,11 +57,11 @@ impl Rhythm {
     }
 }
 
-/// Increase of the bands' level from frame to frame, in decibels, averaged over the bands.
+/// Returns the increase in level from frame to frame, in decibels, averaged over the bands.
 #[must_use]
 pub fn onset_strength(mel: &[MelFrame]) -> Vec<f32> {
     let loudest = mel.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
-    let floor = loudest - DEPTH;
+    let floor = loudest - RANGE;
     let rise = |pair: &[MelFrame]| {
         let sum: f32 =
             pair[1].iter().zip(&pair[0]).map(|(now, before)| (now.max(floor) - before.max(floor)).max(0.0)).sum();
@@ -67,7 +70,8 @@ pub fn onset_strength(mel: &[MelFrame]) -> Vec<f32> {
     std::iter::once(0.0).take(mel.len()).chain(mel.windows(2).map(rise)).collect()
 }
 
-/// The strongest period in frames: the lag with the best autocorrelation, averaged over windows, times the prior.
+/// Returns the strongest period in frames: the lag that maximises the autocorrelation, averaged over windows, times the
+/// prior.
 fn period(strength: &[f32]) -> usize {
     let length = (TEMPO_WINDOW * FRAMES_PER_SECOND) as usize;
     let mut planner = RealFftPlanner::<f32>::new();
@@ -99,11 +103,11 @@ fn period(strength: &[f32]) -> usize {
         let octaves = (bpm / TEMPO_PRIOR.0).log2() / TEMPO_PRIOR.1;
         (1e6 * (mean[lag] / windows).max(0.0)).ln_1p() - 0.5 * octaves * octaves
     };
-    let shortest = (60.0 * FRAMES_PER_SECOND / FASTEST).ceil() as usize;
+    let shortest = (60.0 * FRAMES_PER_SECOND / MAX_TEMPO).ceil() as usize;
     (shortest..length).max_by(|a, b| score(*a).total_cmp(&score(*b)).then(b.cmp(a))).unwrap_or(shortest)
 }
 
-/// Frames of the beats.
+/// Returns the frames of the beats.
 fn beats(strength: &[f32], period: usize) -> Vec<usize> {
     let local = smoothed(strength, period);
     let highest = local.iter().copied().fold(0.0, f32::max);
@@ -115,23 +119,23 @@ fn beats(strength: &[f32], period: usize) -> Vec<usize> {
         let to = (frame + 1).saturating_sub(period.div_ceil(2));
         let cost = |before: usize| -TIGHTNESS * ((frame - before) as f32 / period as f32).ln().powi(2);
         let best = (from..to).map(|before| (before, score[before] + cost(before))).max_by(|a, b| a.1.total_cmp(&b.1));
-        // Before the first strong onset there are no beats to follow.
+        // A path cannot begin before the first strong onset.
         started |= *value >= 0.01 * highest;
         let link = best.filter(|(_, best)| started && (*best > 0.0 || from > 0));
         score.push(value + link.map_or(0.0, |(_, best)| best));
         previous.push(link.map(|(before, _)| before));
     }
-    trim(trace(&score, &previous), &local)
+    trim(backtrack(&score, &previous), &local)
 }
 
-/// Onset strength in standard deviations, smoothed over 1/32 of the period.
+/// Returns the onset strength in standard deviations, smoothed over 1/32 of the period.
 fn smoothed(strength: &[f32], period: usize) -> Vec<f32> {
     let mean = strength.iter().sum::<f32>() / strength.len() as f32;
     let variance =
         strength.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / strength.len().saturating_sub(1).max(1) as f32;
     let deviation = variance.sqrt().max(f32::MIN_POSITIVE);
     let reach = period.min(strength.len());
-    // Beyond a fifth of the period the window is below 1e-8.
+    // Beyond a fifth of the period, the weights are below 1e-8.
     let reach = reach.min(period / 5 + 1);
     let bell = |distance: usize| (-0.5 * (32.0 * distance as f32 / period as f32).powi(2)).exp();
     let weights: Vec<f32> = (0..=reach).map(bell).collect();
@@ -145,8 +149,8 @@ fn smoothed(strength: &[f32], period: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Follows the links back from the last good peak of the score.
-fn trace(score: &[f32], previous: &[Option<usize>]) -> Vec<usize> {
+/// Follows the links back from the last sufficiently high peak of the score.
+fn backtrack(score: &[f32], previous: &[Option<usize>]) -> Vec<usize> {
     let peak = |frame: usize| {
         let before = frame.checked_sub(1).map_or(f32::NEG_INFINITY, |before| score[before]);
         score[frame] > before && score[frame] >= score.get(frame + 1).copied().unwrap_or(f32::NEG_INFINITY)
@@ -156,16 +160,16 @@ fn trace(score: &[f32], previous: &[Option<usize>]) -> Vec<usize> {
     heights.sort_by(f32::total_cmp);
     let median = heights.get(heights.len() / 2).copied().unwrap_or(0.0);
     let mut path = Vec::new();
-    let mut at = peaks.into_iter().rfind(|frame| 2.0 * score[*frame] > median);
-    while let Some(frame) = at {
+    let mut next = peaks.into_iter().rfind(|frame| 2.0 * score[*frame] > median);
+    while let Some(frame) = next {
         path.push(frame);
-        at = previous[frame];
+        next = previous[frame];
     }
     path.reverse();
     path
 }
 
-/// Drops weak beats before the first and after the last real one.
+/// Drops the weak beats before the first and after the last strong one.
 fn trim(beats: Vec<usize>, local: &[f32]) -> Vec<usize> {
     let smooth: Vec<f32> = (0..beats.len())
         .map(|index| {
@@ -184,7 +188,7 @@ fn trim(beats: Vec<usize>, local: &[f32]) -> Vec<usize> {
     }
 }
 
-/// Frames of the onsets: peaks that rise above their surroundings.
+/// Returns the frames of the onsets: peaks that rise above their surroundings.
 fn onsets(strength: &[f32]) -> Vec<usize> {
     let highest = strength.iter().copied().fold(0.0, f32::max);
     (1..strength.len())
@@ -204,7 +208,7 @@ fn onsets(strength: &[f32]) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    /// A click every `period` frames, silence between.
+    /// Returns mel frames with a click every `period` frames.
     fn clicks(period: usize, count: usize) -> Vec<MelFrame> {
         (0..period * count)
             .map(|frame| if frame % period == 10 % period { [-2.0; BANDS] } else { [-9.0; BANDS] })
@@ -212,14 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn clicks_are_beats() {
+    fn beats_fall_on_clicks() {
         for period in [40, 47, 60] {
             let rhythm = Rhythm::of(&clicks(period, 40));
             let bpm = 60.0 * FRAMES_PER_SECOND / period as f64;
             assert!((rhythm.tempo_bpm / bpm - 1.0).abs() < 0.01, "{} for {bpm}", rhythm.tempo_bpm);
             for beat in &rhythm.beats {
                 let phase = (beat * FRAMES_PER_SECOND - 10.0).rem_euclid(period as f64);
-                assert!(phase.min(period as f64 - phase) <= 1.0, "a beat is {phase} frames late");
+                assert!(phase.min(period as f64 - phase) <= 1.0, "a beat is {phase} frames after a click");
             }
             assert_eq!(rhythm.onsets.len(), 40);
         }

@@ -1,4 +1,4 @@
-//! Measures audible seams between segments of generated audio: steps and dips.
+//! Measures steps and dips at the seams between segments of generated audio.
 
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
@@ -8,11 +8,11 @@ use melos::generator::notes::AHEAD;
 use melos::generator::vocoder::{MelBlock, Vocoder};
 use melos::mel::{BINS, HOP, N_FFT, hann_window};
 
-/// Percentile that defines a normal step.
+/// Quantile of the steps that defines the usual step.
 const USUAL: f64 = 0.9999;
-/// Frames around a seam over which its energy is taken: 20 ms.
+/// Frames around a seam over which energy is measured: 20 ms.
 const AROUND: usize = 960;
-/// Energy per frame below which a dip is inaudible: −80 dB below full scale.
+/// Energy per frame below which a dip is inaudible: −80 dB relative to full scale.
 const INAUDIBLE: f64 = 1e-8;
 
 /// The findings at the seams of a signal.
@@ -20,21 +20,21 @@ const INAUDIBLE: f64 = 1e-8;
 pub struct Seams {
     /// Number of seams examined.
     pub count: usize,
-    /// The signal's 99.99th percentile step from sample to sample.
+    /// The 99.99th percentile of the signal's steps from sample to sample.
     pub usual_step: f32,
     /// The largest step at a seam.
     pub largest_step: f32,
-    /// Seams with a larger step than that; among inaudible seams, one in ten thousand.
+    /// Number of seams with a step above the usual one: one in ten thousand if seams are inaudible.
     pub above_usual: usize,
-    /// The largest change of a seam's step relative to the same music decoded in one piece.
+    /// The largest difference between a seam's step and that of the same music decoded in one piece.
     pub added_step: f32,
-    /// The largest loss of energy, in decibels over 20 ms around a seam, relative to the same music decoded in one
-    /// piece; 0 or below.
+    /// The largest loss of energy over 20 ms around a seam, relative to the same music decoded in one piece, in decibels;
+    /// 0 or below.
     pub dip_db: f64,
 }
 
-/// Examines the samples `seams` of `played`, each the first of a segment, and the same samples of `whole`, the same
-/// music decoded in one piece. Both are mono and start together; the longer one is truncated.
+/// Compares `played` with `whole`, the same music decoded in one piece, at the samples `seams`, each the first of a
+/// segment. Both signals are mono and start at the same time; the longer one is truncated.
 #[must_use]
 pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>) -> Seams {
     let end = played.len().min(whole.len());
@@ -58,25 +58,25 @@ pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>
     found
 }
 
-/// Decodes the mel frames of a performance in one piece, without rollback or hops and with a single inverse transform over
-/// all frames. Returns as many samples as the blocks last; the last few are incomplete.
+/// Decodes the mel frames of a performance in one piece, without hops and rollbacks. Returns a sample for each sample of
+/// the blocks; the last few lack contributions of later frames.
 ///
 /// # Errors
-/// When a network fails.
+/// [`ModelError`] if a network fails.
 pub fn decode_whole(models: Models, blocks: &[Box<MelBlock>]) -> Result<Vec<f32>, ModelError> {
     let mut vocoder = Vocoder::new(models.vocoder);
     let fft = RealFftPlanner::<f32>::new().plan_fft_inverse(N_FFT);
     let (mut bins, mut samples) = (fft.make_input_vec(), fft.make_output_vec());
     // The squared windows of overlapping frames add up to 3/2.
     let weights: Vec<f32> = hann_window().iter().map(|w| w / (1.5 * N_FFT as f32)).collect();
-    // Frame f is centred on sample f · HOP: half a window lies before the music.
+    // Frame f is centred on sample f · HOP, so half a window precedes the music.
     let lead = N_FFT / 2;
     let frames = blocks.len() * melos::mel::FRAMES_PER_LATENT;
-    let mut sound = vec![0.0; frames * HOP + N_FFT];
+    let mut audio = vec![0.0; frames * HOP + N_FFT];
     let mut frame = 0usize;
     for mel in blocks {
         for (real, imag) in vocoder.step(mel)?.frames() {
-            // Pianist and vocoder look ahead: the first outputs belong to frames before the music.
+            // Because pianist and vocoder look ahead, the first outputs belong to frames before the music.
             if let Some(frame) = frame.checked_sub(AHEAD + LOOK_AHEAD) {
                 for (bin, (real, imag)) in bins.iter_mut().zip(real.iter().zip(imag)) {
                     *bin = Complex::new(*real, *imag);
@@ -84,16 +84,16 @@ pub fn decode_whole(models: Models, blocks: &[Box<MelBlock>]) -> Result<Vec<f32>
                 (bins[0].im, bins[BINS - 1].im) = (0.0, 0.0);
                 fft.process(&mut bins, &mut samples).expect("the buffers were made by the plan, and the ends are real");
                 let at = frame * HOP;
-                for ((out, sample), weight) in sound[at..at + N_FFT].iter_mut().zip(&samples).zip(&weights) {
+                for ((out, sample), weight) in audio[at..at + N_FFT].iter_mut().zip(&samples).zip(&weights) {
                     *out += sample * weight;
                 }
             }
             frame += 1;
         }
     }
-    sound.drain(..lead);
-    sound.truncate(frames * HOP);
-    Ok(sound)
+    audio.drain(..lead);
+    audio.truncate(frames * HOP);
+    Ok(audio)
 }
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_click_and_a_dip_are_found_where_they_are() {
+    fn clicks_and_dips_at_seams_are_measured() {
         let tone: Vec<f32> = (0..96_000).map(|n| (n as f32 * 0.05).sin() * 0.5).collect();
         let seams = || (4096..90_000).step_by(4096);
         let clean = measure(&tone, &tone, seams());

@@ -1,11 +1,11 @@
-//! The shape of a spectrum, and level and zero crossings of the samples.
+//! Measures the shape of a spectrum, and the level and zero crossings of samples.
 
 use std::sync::LazyLock;
 
 use melos::mel::{BINS, N_FFT, dot};
 use melos::units::SAMPLE_RATE;
 
-/// Fraction of the magnitude below the rolloff frequency.
+/// Share of the magnitude below the rolloff frequency.
 const ROLLOFF: f32 = 0.85;
 /// Smallest power considered by flatness.
 const FLATNESS_FLOOR: f32 = 1e-10;
@@ -13,8 +13,7 @@ const FLATNESS_FLOOR: f32 = 1e-10;
 const ZERO: f32 = 1e-10;
 
 static ONES: [f32; BINS] = [1.0; BINS];
-/// The bin indices.
-static NUMBERS: LazyLock<[f32; BINS]> = LazyLock::new(|| std::array::from_fn(|bin| bin as f32));
+static BIN_INDICES: LazyLock<[f32; BINS]> = LazyLock::new(|| std::array::from_fn(|bin| bin as f32));
 
 /// The shape of a magnitude spectrum.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -32,7 +31,7 @@ impl Spectral {
     #[must_use]
     pub fn of(magnitudes: &[f32; BINS]) -> Self {
         let total = dot(magnitudes, &ONES);
-        let weighted = dot(magnitudes, &*NUMBERS);
+        let weighted = dot(magnitudes, &*BIN_INDICES);
         let mut below = 0.0;
         let rolloff = magnitudes.iter().position(|magnitude| {
             below += magnitude;
@@ -50,8 +49,8 @@ fn hz(bin: f32) -> f32 {
     bin * SAMPLE_RATE as f32 / N_FFT as f32
 }
 
-/// Computes the geometric mean from products of eight powers at a time: a logarithm per bin would cost more than the
-/// transform.
+/// Computes the geometric mean from products of eight powers, because a logarithm per bin would cost more than the
+/// Fourier transform.
 fn flatness(magnitudes: &[f32; BINS]) -> f32 {
     let power = |magnitude: &f32| f64::from((magnitude * magnitude).max(FLATNESS_FLOOR));
     let (mut sum, mut logarithms) = (0.0, 0.0);
@@ -67,14 +66,14 @@ fn flatness(magnitudes: &[f32; BINS]) -> f32 {
     ((logarithms / BINS as f64).exp() / (sum / BINS as f64)) as f32
 }
 
-/// Root mean square of the [`N_FFT`] samples around `centre`; those outside the signal count as zero.
+/// Returns the root mean square of the [`N_FFT`] samples around `centre`; samples outside the signal count as zero.
 #[must_use]
 pub fn rms(signal: &[f32], centre: usize) -> f32 {
     let window = &signal[centre.saturating_sub(N_FFT / 2).min(signal.len())..(centre + N_FFT / 2).min(signal.len())];
     (dot(window, window) / N_FFT as f32).sqrt()
 }
 
-/// Zero crossings per sample among the [`N_FFT`] samples around `centre`; the signal is extended with its end values.
+/// Returns the zero crossings per sample of the [`N_FFT`] samples around `centre`. There are none outside the signal.
 #[must_use]
 pub fn zero_crossings(signal: &[f32], centre: usize) -> f32 {
     let window = &signal[centre.saturating_sub(N_FFT / 2).min(signal.len())..(centre + N_FFT / 2).min(signal.len())];
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_tonal_and_noise_is_flat() {
+    fn a_single_bin_is_tonal_and_equal_bins_are_flat() {
         let mut line = [0.0; BINS];
         line[100] = 1.0;
         let line = Spectral::of(&line);
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_harmless() {
+    fn silence_gives_finite_values() {
         let silence = Spectral::of(&[0.0; BINS]);
         assert_eq!(silence.centroid, 0.0);
         assert!((silence.flatness - 1.0).abs() < 1e-4);

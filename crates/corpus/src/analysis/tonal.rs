@@ -1,4 +1,4 @@
-//! Pitch classes and keys.
+//! Estimates pitch classes and keys.
 
 use melos::mel::{BANDS, BINS, MelFrame, N_FFT, band_centre, dot};
 use melos::music::theory::{Key, Mode};
@@ -12,7 +12,7 @@ const MAJOR: Chroma = [0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0
 /// Frequency of each degree in minor-key pieces, tonic first (same source).
 const MINOR: Chroma = [0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052];
 
-/// The key that fits a chroma best, and the fit of major and minor.
+/// The key that fits a chroma best, and the fits of the best major and minor keys.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KeyEstimate {
     /// The best of the 24 keys.
@@ -41,7 +41,7 @@ impl KeyEstimate {
     }
 }
 
-/// Pearson's correlation of a chroma with a profile on a tonic; 0 for a flat chroma.
+/// Returns Pearson's correlation of a chroma with a profile on a tonic; 0 for a flat chroma.
 fn correlation(chroma: &Chroma, profile: &Chroma, tonic: usize) -> f32 {
     let mean = |x: &Chroma| x.iter().sum::<f32>() / 12.0;
     let (mean_chroma, mean_profile) = (mean(chroma), mean(profile));
@@ -56,15 +56,16 @@ fn correlation(chroma: &Chroma, profile: &Chroma, tonic: usize) -> f32 {
     if power > 0.0 { product / (power * profile_power).sqrt() } else { 0.0 }
 }
 
-/// Octave above C0 with the largest weight, and the width of the weighting in octaves.
+/// Octaves from A0 to the pitch with the highest weight.
 const CENTRE_OCTAVE: f64 = 5.0;
+/// Width of the weighting in octaves.
 const OCTAVE_WIDTH: f64 = 2.0;
 
-/// Turns spectra into chroma: every bin counts towards the pitch classes near its frequency, with the highest weight in
-/// the middle octaves (Ellis, Chroma feature analysis and synthesis, 2007).
+/// Maps spectra to chroma: every bin contributes to the pitch classes near its frequency, most in the middle octaves
+/// (Ellis, Chroma feature analysis and synthesis, 2007).
 #[derive(Debug, Clone)]
 pub struct ChromaBank {
-    /// Per pitch class, the weights of the bins.
+    /// The weights of the bins for each pitch class.
     weights: Vec<[f32; BINS]>,
 }
 
@@ -82,7 +83,7 @@ impl ChromaBank {
             let hz = bin as f64 * f64::from(SAMPLE_RATE) / N_FFT as f64;
             12.0 * (hz / (440.0 / 16.0)).log2()
         };
-        // The bin at 0 Hz has no pitch; place it a fixed distance below the next, where it has almost no weight.
+        // The bin at 0 Hz has no pitch; at 18 semitones below the next bin, it has almost no weight.
         let position = |bin: usize| if bin == 0 { semitones(1) - 18.0 } else { semitones(bin) };
         let mut weights = vec![[0.0; BINS]; 12];
         for bin in 0..BINS {
@@ -91,7 +92,7 @@ impl ChromaBank {
                 let distance = (position(bin) - class as f64 + 6.0).rem_euclid(12.0) - 6.0;
                 (-0.5 * (2.0 * distance / width).powi(2)).exp()
             };
-            // The weights start at A, the chroma at C.
+            // Positions count from A, chroma from C.
             let raw: [f64; 12] = std::array::from_fn(|class| bell((class + 3) % 12));
             let norm = raw.iter().map(|x| x * x).sum::<f64>().sqrt();
             let octave = (-0.5 * ((position(bin) / 12.0 - CENTRE_OCTAVE) / OCTAVE_WIDTH).powi(2)).exp();
@@ -102,7 +103,7 @@ impl ChromaBank {
         Self { weights }
     }
 
-    /// The chroma of a magnitude spectrum, by power; the strongest is 1, silence is all 0.
+    /// Computes the chroma of a magnitude spectrum from its power. The largest value is 1; silence gives 0.
     #[must_use]
     pub fn chroma(&self, magnitudes: &[f32; BINS]) -> Chroma {
         let power = magnitudes.map(|magnitude| magnitude * magnitude);
@@ -114,11 +115,10 @@ impl ChromaBank {
     }
 }
 
-/// Lowest and highest frequency, in hertz, at which mel bands resolve semitones and contain piano tones.
+/// Range of frequencies, in hertz, in which mel bands are narrow enough to resolve semitones and contain piano tones.
 const MEL_PITCHED: (f64, f64) = (480.0, 2500.0);
 
-/// The chroma of mel frames, for use without a spectrum: coarse, since low bands are wider than a semitone. Normalized
-/// to a maximum of 1; silence is all 0.
+/// Computes a coarse chroma from mel frames, when there is no spectrum. The largest value is 1; silence gives 0.
 #[must_use]
 pub fn chroma_of_mel(frames: &[MelFrame]) -> Chroma {
     let mut chroma = [0.0; 12];
@@ -149,7 +149,7 @@ mod tests {
     use melos::units::note_to_hz;
 
     #[test]
-    fn scales_are_recognised() {
+    fn scales_are_recognised_in_all_keys() {
         for tonic in 0..12u8 {
             for (mode, triad) in [(Mode::Major, [0, 4, 7]), (Mode::Minor, [0, 3, 7])] {
                 let mut chroma = [0.0; 12];
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_is_its_pitch_class() {
+    fn a_tone_has_its_pitch_class() {
         let bank = ChromaBank::new();
         let mut analyzer = MelAnalyzer::new();
         for note in [57u8, 60, 64, 66, 71, 74, 79, 84, 90] {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use melos::mel::{FRAMES_PER_SECOND, MelFrame};
 use melos::music::theory::PITCH_NAMES;
-use melos_corpus::analysis::{self, Analysis, Frame, decode, picture};
+use melos_corpus::analysis::{self, Analysis, Frame, decode, image};
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         writeln!(out, "{}", serde_json::to_string_pretty(&entries)?)?;
     }
     if failed > 0 {
-        bail!("cannot measure {failed} of {} files", args.files.len());
+        bail!("{failed} of {} files could not be measured", args.files.len());
     }
     Ok(())
 }
@@ -55,14 +55,14 @@ fn measure(file: &Path, png: bool) -> anyhow::Result<Analysis> {
     if png {
         let mut name = file.as_os_str().to_owned();
         name.push(".mel.png");
-        let picture = PathBuf::from(name);
+        let image = PathBuf::from(name);
         let mel: Vec<MelFrame> = analysis.frames.iter().map(|frame| frame.mel).collect();
-        picture::write(&mel, &picture).with_context(|| picture.display().to_string())?;
+        image::write(&mel, &image).with_context(|| image.display().to_string())?;
     }
     Ok(analysis)
 }
 
-/// A measure with one number per frame: its name, unit and accessor.
+/// A measurement with one number per frame: its name, unit and accessor.
 type Series = (&'static str, &'static str, fn(&Frame) -> f32);
 
 const SERIES: [Series; 5] = [
@@ -73,7 +73,7 @@ const SERIES: [Series; 5] = [
     ("zero_crossings", "", |frame| frame.zero_crossings),
 ];
 
-/// Mean and standard deviation over the frames.
+/// Returns the mean and standard deviation of a value over the frames.
 fn statistics(frames: &[Frame], value: impl Fn(&Frame) -> f32) -> (f64, f64) {
     let count = frames.len() as f64;
     let mean = frames.iter().map(|frame| f64::from(value(frame))).sum::<f64>() / count;

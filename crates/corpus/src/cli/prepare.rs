@@ -15,28 +15,28 @@ pub(crate) struct Args {
     /// Piano to render with: a SoundFont (.sf2; its program 0), or the description of a sample library (.toml)
     #[arg(long, value_name = "FILE")]
     piano: PathBuf,
-    /// Only prepare pieces held out from training
+    /// Prepare only pieces held out from training
     #[arg(long)]
     held_out: bool,
     /// Output folder for the shards
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Copies of each training piece, each in a different key and tempo
+    /// Number of copies of each training piece, in different keys and tempos
     #[arg(long, default_value_t = 1)]
     copies: usize,
-    /// Stop when the folder contains this many hours of audio
+    /// Stop when the output folder contains this many hours of audio
     #[arg(long)]
     hours: Option<f64>,
-    /// Use at most this many seconds of each piece, at a random position
+    /// Use at most this many seconds of each piece, from a random position
     #[arg(long, value_name = "SECONDS")]
     max_piece_seconds: Option<f64>,
     /// Store the audio beside the mel
     #[arg(long)]
     audio: bool,
-    /// Store the side signal (half of left minus right) as well
+    /// Also store the side signal (half of left minus right)
     #[arg(long, requires = "audio")]
     stereo: bool,
-    /// Pieces to render in parallel [default: one per core]
+    /// Number of pieces to render in parallel [default: one per core]
     #[arg(long)]
     jobs: Option<usize>,
     /// Seed of all random choices

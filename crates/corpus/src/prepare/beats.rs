@@ -1,4 +1,4 @@
-//! The beats and bars of a piece.
+//! Beats and bars of a piece.
 
 /// The beats of a piece over time.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,20 +10,20 @@ pub struct BeatGrid {
 struct Beat {
     /// Time in seconds.
     time: f64,
-    /// Beats since the bar's downbeat.
+    /// Number of beats since the downbeat.
     in_bar: f32,
     /// Number of beats in the bar.
     bar_length: f32,
 }
 
-/// The position of a time in beat and bar.
+/// A position in beat and bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Position {
-    /// 0..1.
+    /// Position in the beat, 0..1.
     pub beat_phase: f32,
-    /// 0..1.
+    /// Position in the bar, 0..1.
     pub bar_phase: f32,
-    /// Beats per minute.
+    /// Tempo around this position, in beats per minute.
     pub tempo_bpm: f32,
 }
 
@@ -31,8 +31,8 @@ pub struct Position {
 const TEMPO_REACH: usize = 4;
 
 impl BeatGrid {
-    /// Creates a grid from beats, each with its time in seconds and whether it starts a bar; `None` with fewer than two beats or
-    /// no downbeat.
+    /// Creates a grid from beats, given as time in seconds and whether the beat starts a bar. Returns `None` if there are
+    /// fewer than two beats or no downbeat.
     #[must_use]
     pub fn new(marks: &[(f64, bool)]) -> Option<Self> {
         let mut sorted: Vec<(f64, bool)> = marks.to_vec();
@@ -47,30 +47,30 @@ impl BeatGrid {
         if sorted.len() < 2 {
             return None;
         }
-        let whole = downbeats.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>();
-        let opening = whole.first().copied().unwrap_or(sorted.len() - first);
-        let closing = whole.last().copied().unwrap_or(sorted.len() - first);
+        let lengths = downbeats.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>();
+        let first_length = lengths.first().copied().unwrap_or(sorted.len() - first);
+        let last_length = lengths.last().copied().unwrap_or(sorted.len() - first);
         let mut beats = Vec::with_capacity(sorted.len());
         for (index, (time, _)) in sorted.iter().enumerate() {
             let bar = downbeats.partition_point(|downbeat| *downbeat <= index);
             let (in_bar, length) = if bar == 0 {
-                let before = (first - index) % opening;
-                (if before == 0 { 0 } else { opening - before }, opening)
+                let before = (first - index) % first_length;
+                (if before == 0 { 0 } else { first_length - before }, first_length)
             } else {
-                (index - downbeats[bar - 1], whole.get(bar - 1).copied().unwrap_or(closing))
+                (index - downbeats[bar - 1], lengths.get(bar - 1).copied().unwrap_or(last_length))
             };
             beats.push(Beat { time: *time, in_bar: in_bar as f32, bar_length: length as f32 });
         }
         Some(Self { beats })
     }
 
-    /// The same beats at times mapped by `warp`, which must be increasing.
+    /// Returns the same beats at times mapped by `warp`, which must be increasing.
     #[must_use]
     pub fn map(&self, warp: impl Fn(f64) -> f64) -> Self {
         Self { beats: self.beats.iter().map(|beat| Beat { time: warp(beat.time), ..*beat }).collect() }
     }
 
-    /// The same music at double time: two beats for each, bars with the same number of beats.
+    /// Returns the grid at double time, with a beat added after each one; bars keep their number of beats.
     #[must_use]
     pub fn doubled(&self) -> Self {
         let mut beats = Vec::with_capacity(2 * self.beats.len());
@@ -84,14 +84,14 @@ impl BeatGrid {
         Self { beats }
     }
 
-    /// Beats per minute from the first beat to the last.
+    /// Returns the mean tempo from the first beat to the last, in beats per minute.
     #[must_use]
     pub fn mean_tempo(&self) -> f64 {
         let last = self.beats.len() - 1;
         60.0 * last as f64 / (self.beats[last].time - self.beats[0].time)
     }
 
-    /// The position at a time in seconds; `None` before the first beat and more than a beat after the last.
+    /// Returns the position at a time in seconds; `None` before the first beat and more than a beat after the last.
     #[must_use]
     pub fn at(&self, time: f64) -> Option<Position> {
         let next = self.beats.partition_point(|beat| beat.time <= time);
@@ -114,7 +114,7 @@ impl BeatGrid {
         })
     }
 
-    /// Times of the beats, in seconds.
+    /// Returns the times of the beats, in seconds.
     pub fn times(&self) -> impl Iterator<Item = f64> + '_ {
         self.beats.iter().map(|beat| beat.time)
     }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn doubling_halves_beat_and_bar() {
+    fn doubling_halves_beats_and_bars() {
         let marks: Vec<(f64, bool)> = (0..9).map(|i| (f64::from(i), i % 4 == 0)).collect();
         let grid = BeatGrid::new(&marks).expect("enough beats").doubled();
         assert!((grid.mean_tempo() - 120.0).abs() < 1e-9);

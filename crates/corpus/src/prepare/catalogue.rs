@@ -9,19 +9,19 @@ use super::piece::{Listing, Piece, Score, Source};
 use super::{emopia, fma, folder, giantmidi, humanise, maestro, midi, mutopia, pop909, recordings};
 use crate::analysis::decode;
 
-/// What a piece is rendered from.
+/// The material of a piece.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Material {
-    /// Notes.
+    /// Notes to render.
     Notes(Score),
-    /// A recording, reduced to its features.
-    Sound(Vec<Features>),
+    /// The features of a recording whose notes are unknown.
+    Recording(Vec<Features>),
 }
 
-/// The pieces under a corpus's root folder, in a fixed order.
+/// Lists the pieces in a corpus's root folder, in the order of their ids.
 ///
 /// # Errors
-/// [`CorpusError`] when the root does not look like the corpus; individual bad entries are listed as skipped.
+/// [`CorpusError`] if the root does not contain the corpus; unusable pieces are listed as skipped.
 pub fn list(corpus: Corpus, root: &Path) -> Result<Listing, CorpusError> {
     let mut listing = match corpus {
         Corpus::Pop909 => pop909::list(root),
@@ -42,21 +42,21 @@ pub fn list(corpus: Corpus, root: &Path) -> Result<Listing, CorpusError> {
 /// Reads a piece.
 ///
 /// # Errors
-/// [`CorpusError`] when a file is missing or broken.
+/// [`CorpusError`] if a file is missing or broken.
 pub fn load(piece: &Piece) -> Result<Material, CorpusError> {
     let path = match &piece.source {
-        Source::Sound(path) => return Ok(Material::Sound(recordings::windows(&sound(path)?))),
+        Source::Audio(path) => return Ok(Material::Recording(recordings::all_features(&decode_audio(path)?))),
         Source::Midi(path) | Source::Both { midi: path, .. } => path,
     };
     let midi = midi::parse(&read(path)?).map_err(|source| CorpusError::Midi { path: path.clone(), source })?;
     Ok(Material::Notes(match piece.corpus {
         Corpus::Pop909 => Score { notes: midi.notes, pedal: midi.pedal, beats: pop909::beats(path)? },
-        Corpus::Mutopia => humanise::play(midi, &piece.id),
+        Corpus::Mutopia => humanise::humanise(midi, &piece.id),
         _ => Score { notes: midi.notes, pedal: midi.pedal, beats: None },
     }))
 }
 
-/// The samples of a recording.
-pub(crate) fn sound(path: &Path) -> Result<Vec<f32>, CorpusError> {
-    decode::decode(path).map_err(|source| CorpusError::Sound { path: path.to_path_buf(), source })
+/// Decodes a recording to mono samples at 48 kHz.
+pub(crate) fn decode_audio(path: &Path) -> Result<Vec<f32>, CorpusError> {
+    decode::decode(path).map_err(|source| CorpusError::Audio { path: path.to_path_buf(), source })
 }

@@ -1,4 +1,4 @@
-//! The conditions of every latent of a piece.
+//! Computes the conditions of every latent of a piece.
 
 use super::beats::BeatGrid;
 use super::features::{Features, features};
@@ -9,14 +9,14 @@ use melos::music::conditions::Conditions;
 
 /// Seconds on either side of a latent's centre whose sounding notes form its chord.
 pub(crate) const CHORD_REACH: f64 = 0.5;
-/// Seconds on either side whose onsets determine its density, loudness and register.
+/// Seconds on either side of a latent's centre whose onsets determine its density, loudness and register.
 pub(crate) const ONSET_REACH: f64 = 1.0;
-/// Seconds between two labels.
+/// Seconds from one label to the next.
 pub(crate) const LABEL_STEP: f64 = 1.0;
 
-/// The conditions of the first `latents` latents, from the notes and beats of the same time span.
+/// Computes the conditions of the first `latents` latents from `notes` and `beats`, which cover the same time span.
 ///
-/// `context` contains the notes of the whole piece on the same clock, for the wider windows used by `label`.
+/// `context` contains the notes of the whole piece, with the same time origin, for the wider windows of `label`.
 #[must_use]
 pub fn conditions(
     notes: &[Note],
@@ -58,13 +58,13 @@ pub fn conditions(
         .collect()
 }
 
-/// The notes that start in `from..to`.
+/// Returns the notes that start in `from..to`.
 fn between(notes: &[Note], from: f64, to: f64) -> &[Note] {
     let first = notes.partition_point(|note| note.start < from);
     &notes[first..notes.partition_point(|note| note.start < to).max(first)]
 }
 
-/// The pitch classes sounding around a time, weighted by how long they sound there, and the lowest one.
+/// Returns the pitch classes that sound around a time, weighted by duration, and the pitch class of the lowest note.
 fn harmony(notes: &[Note], middle: f64, longest: f64) -> (Option<[f32; 12]>, Option<u8>) {
     let (from, to) = (middle - CHORD_REACH, middle + CHORD_REACH);
     let mut chroma = [0.0f32; 12];

@@ -15,7 +15,7 @@ pub enum Corpus {
     GiantMidi,
     /// Classical scores, played mechanically (mutopiaproject.org).
     Mutopia,
-    /// Pop piano clips labelled with quadrants of valence and arousal (Hung et al., ISMIR 2021).
+    /// Pop piano clips with annotated quadrants of valence and arousal (Hung et al., ISMIR 2021).
     Emopia,
     /// Competition performances, MIDI and audio (Hawthorne et al., ICLR 2019).
     Maestro,
@@ -26,11 +26,11 @@ pub enum Corpus {
 }
 
 impl Corpus {
-    /// All of them.
+    /// All corpora.
     pub const ALL: [Self; 7] =
         [Self::Pop909, Self::GiantMidi, Self::Mutopia, Self::Emopia, Self::Maestro, Self::Fma, Self::Folder];
 
-    /// The name on the command line and in shards.
+    /// Returns the name used on the command line and in shards.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -44,7 +44,8 @@ impl Corpus {
         }
     }
 
-    /// How many times each piece of a corpus is included: smaller corpora of long pieces would otherwise be underrepresented.
+    /// Returns the factor by which the number of copies of each piece is multiplied, so that small corpora are not
+    /// underrepresented.
     #[must_use]
     pub const fn weight(self) -> usize {
         match self {
@@ -90,7 +91,7 @@ pub enum CorpusError {
     },
     /// An audio file is broken.
     #[error("{path}: {source}")]
-    Sound {
+    Audio {
         /// Its path.
         path: PathBuf,
         /// The cause.
@@ -101,7 +102,7 @@ pub enum CorpusError {
     Table {
         /// Its path.
         path: PathBuf,
-        /// The location and the cause.
+        /// The cause, with its location.
         source: csv::Error,
     },
     /// A table lacks a column.
@@ -121,9 +122,9 @@ pub enum CorpusError {
         path: PathBuf,
         /// Line number, from 1.
         line: usize,
-        /// What was found.
+        /// The line.
         found: String,
-        /// What was expected.
+        /// The expected contents.
         expected: &'static str,
     },
 }

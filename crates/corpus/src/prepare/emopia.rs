@@ -24,7 +24,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     Ok(listing)
 }
 
-/// The quadrant and song in a clip's name; ids may contain `_`.
+/// Returns the quadrant and the song's id from the name of a clip; ids may contain `_`.
 fn parts(stem: &str) -> Option<(Quadrant, &str)> {
     let (quadrant, rest) = stem.strip_prefix('Q')?.split_once('_')?;
     let (song, clip) = rest.rsplit_once('_')?;

@@ -1,4 +1,4 @@
-//! Emotion-related features of a few seconds of notes.
+//! Computes features of notes from which emotions are inferred.
 
 use crate::analysis::tonal::{Chroma, KeyEstimate};
 
@@ -7,13 +7,13 @@ use super::midi::Note;
 /// Length of the window in seconds.
 pub const WINDOW: f64 = 16.0;
 /// Minimum number of onsets in a window.
-const FEWEST: usize = 5;
-/// Notes at or below this one are low: more than an octave below middle C.
+const MIN_ONSETS: usize = 5;
+/// Notes at or below this one count as low: more than an octave below middle C.
 const LOW: u8 = 47;
-/// Longest note length counted, seconds.
-const LONGEST: f64 = 4.0;
+/// Longer notes count as this long, in seconds.
+const MAX_LENGTH: f64 = 4.0;
 
-/// The features.
+/// A feature of a window of notes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
     /// Mean velocity of the onsets.
@@ -34,17 +34,17 @@ pub enum Feature {
     Bass,
     /// Standard deviation of the note numbers.
     Range,
-    /// Mean interval between successive highest notes, semitones.
+    /// Mean interval between the highest notes of successive chords, in semitones.
     Leap,
     /// Correlation with the best major key minus that with the best minor key.
     Mode,
     /// Correlation with the best key.
     Clarity,
-    /// Entropy of the pitch classes, bits.
+    /// Entropy of the pitch classes, in bits.
     Entropy,
     /// Share of minor seconds, major sevenths and tritones among the intervals between notes that sound together.
     Dissonance,
-    /// Ambiguity between major and minor: minus the absolute value of the mode.
+    /// Ambiguity between major and minor: minus the absolute value of [`Feature::Mode`].
     Mixture,
 }
 
@@ -54,19 +54,19 @@ pub const COUNT: usize = Feature::Mixture as usize + 1;
 /// One value per [`Feature`].
 pub type Features = [f64; COUNT];
 
-/// The features of the notes that start in a window of [`WINDOW`] seconds around a time; `None` with too few of them.
-/// `notes` are in order of onset.
+/// Computes the features of the notes that start in a window of [`WINDOW`] seconds around `centre`; `None` if there are
+/// too few. `notes` must be in order of onset.
 #[must_use]
 pub fn features(notes: &[Note], centre: f64) -> Option<Features> {
     let from = notes.partition_point(|note| note.start < centre - WINDOW / 2.0);
     let to = notes.partition_point(|note| note.start < centre + WINDOW / 2.0);
     let window = &notes[from..to];
-    if window.len() < FEWEST {
+    if window.len() < MIN_ONSETS {
         return None;
     }
     let count = window.len() as f64;
     let mean = |value: &dyn Fn(&Note) -> f64| window.iter().map(value).sum::<f64>() / count;
-    let length = |note: &Note| (note.end - note.start).clamp(0.03, LONGEST);
+    let length = |note: &Note| (note.end - note.start).clamp(0.03, MAX_LENGTH);
 
     let velocity = mean(&|note| f64::from(note.velocity));
     let mut velocities: Vec<f32> = window.iter().map(|note| note.velocity).collect();
@@ -104,7 +104,7 @@ pub fn features(notes: &[Note], centre: f64) -> Option<Features> {
     Some(all)
 }
 
-/// Mean interval between the highest notes of successive chords (onsets within 30 ms).
+/// Returns the mean interval between the highest notes of successive chords (onsets within 30 ms).
 fn leap(window: &[Note]) -> f64 {
     let mut tops: Vec<(f64, u8)> = Vec::new();
     for note in window {

@@ -1,4 +1,4 @@
-//! FMA: `fma_<size>/<first three digits>/<six digits>.mp3`, described in `fma_metadata/tracks.csv`.
+//! FMA: `fma_<size>/<first three digits>/<six digits>.mp3`, with metadata in `fma_metadata/tracks.csv`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::paths::{entries, files, stem};
 use super::piece::{Listing, Piece, Source, Split};
 use super::table::Table;
 
-/// Rows of column names in `tracks.csv`.
+/// Number of rows of column names in `tracks.csv`.
 const HEADER_ROWS: usize = 2;
 
 pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
@@ -34,7 +34,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
                 };
                 match (split, track) {
                     (Ok(split), Some((_, licence))) => {
-                        listing.pieces.push(Piece::new(Corpus::Fma, stem, split, Source::Sound(path), licence));
+                        listing.pieces.push(Piece::new(Corpus::Fma, stem, split, Source::Audio(path), licence));
                     }
                     (Err(reason), _) => listing.skipped.push((format!("fma {stem}"), reason)),
                     (Ok(_), None) => {}

@@ -16,7 +16,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
 fn visit(root: &Path, folder: &Path, listing: &mut Listing) -> Result<(), CorpusError> {
     for path in entries(folder)? {
         if path.is_dir() {
-            // A link to a folder could be circular.
+            // Links to folders are not followed, because they may be circular.
             if !path.is_symlink() {
                 visit(root, &path, listing)?;
             }
@@ -26,7 +26,7 @@ fn visit(root: &Path, folder: &Path, listing: &mut Listing) -> Result<(), Corpus
             path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
         let source = match extension.as_str() {
             "mid" | "midi" => Source::Midi(path.clone()),
-            sound if decode::EXTENSIONS.contains(&sound) => Source::Sound(path.clone()),
+            audio if decode::EXTENSIONS.contains(&audio) => Source::Audio(path.clone()),
             _ => continue,
         };
         let id = identifier(&path.strip_prefix(root).unwrap_or(&path).to_string_lossy());

@@ -1,4 +1,4 @@
-//! GiantMIDI-Piano: one MIDI file per part of a recording, the recording's YouTube id in the name.
+//! GiantMIDI-Piano: one MIDI file per part of a recording, with the recording's YouTube id in its name.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::corpus::{Corpus, CorpusError};
 use super::paths::{files, identifier, stem};
 use super::piece::{Listing, Piece, Source, Split};
 
-/// Characters of a YouTube id.
+/// Number of characters of a YouTube id.
 const YOUTUBE_ID: usize = 11;
 
 pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
@@ -23,7 +23,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     Ok(listing)
 }
 
-/// The YouTube id in `<Work>_<id>[_cut][_<part>]` or `<Work>, <id>`; the whole stem if there is none.
+/// Returns the YouTube id in `<Work>_<id>[_cut][_<part>]` or `<Work>, <id>`, or the whole stem if there is none.
 fn recording(stem: &str) -> &str {
     let mut rest = stem;
     loop {

@@ -1,5 +1,5 @@
-//! Humanises a score without dynamics, rubato or pedal: phrases swell and slow down, metre and melody are accented, and
-//! the hands are slightly apart.
+//! Humanises scores without dynamics, rubato or pedal: phrases swell and slow down, metre and melody are accented, and
+//! the notes of a chord are not quite simultaneous.
 
 use std::f64::consts::PI;
 
@@ -13,32 +13,32 @@ use super::random::{normal, uniform};
 
 /// Beats per phrase.
 const PHRASE: usize = 16;
-/// Standard deviation of a chord's timing, seconds.
+/// Standard deviation of a chord's timing, in seconds.
 const CHORD_JITTER: f64 = 0.009;
-/// Standard deviation of a note's timing within its chord, seconds.
+/// Standard deviation of a note's timing within its chord, in seconds.
 const NOTE_JITTER: f64 = 0.004;
 /// Onsets closer than this, in seconds, form a chord.
 const CHORD: f64 = 0.02;
-/// Time for which the pedal is up while it is changed, in seconds.
+/// Time for which the pedal is up when it is changed, in seconds.
 const PEDAL_UP: f64 = 0.06;
-/// Fraction of pieces played with pedal.
+/// Share of pieces played with pedal.
 const PEDALLED: f64 = 0.6;
 
-/// A phrase between two of its bounds.
+/// A phrase of the score; times in seconds.
 struct Phrase {
     start: f64,
     end: f64,
-    /// Velocity at its ends.
+    /// Velocity at its start and end.
     level: f64,
     /// Velocity added in its middle.
     swell: f64,
-    /// Fraction by which it is lengthened, all of it in the second half.
+    /// Fraction by which its second half lengthens the phrase.
     ritardando: f64,
 }
 
-/// Performs a score; the same name always gives the same performance.
+/// Humanises a score. The name seeds all random choices, so that the same piece always gives the same performance.
 #[must_use]
-pub(crate) fn play(score: MidiScore, name: &str) -> Score {
+pub(crate) fn humanise(score: MidiScore, name: &str) -> Score {
     let mut random = ChaCha8Rng::from_seed(hash(&["humanise", name]));
     let grid = BeatGrid::new(&score.beats);
     let phrases = phrases(&score.notes, grid.as_ref(), &mut random);
@@ -46,11 +46,11 @@ pub(crate) fn play(score: MidiScore, name: &str) -> Score {
     shape_velocity(&mut notes, grid.as_ref(), &phrases, &mut random);
     let mut changes = Vec::new();
     if uniform(&mut random) < PEDALLED {
-        changes = pedal(&mut notes, grid.as_ref());
+        changes = add_pedal(&mut notes, grid.as_ref());
     }
     let starts = warped_starts(&phrases);
     let warp = |time: f64| warp(&phrases, &starts, time);
-    loosen(&mut notes, warp, &mut random);
+    loosen_timing(&mut notes, warp, &mut random);
     let pedal = changes.into_iter().map(|change| Pedal { time: warp(change.time), ..change }).collect();
     Score { notes, pedal, beats: grid.map(|grid| grid.map(warp)) }
 }
@@ -81,10 +81,10 @@ fn phrase_of(phrases: &[Phrase], time: f64) -> usize {
     phrases.partition_point(|phrase| phrase.start <= time).max(1) - 1
 }
 
-/// Velocity of a note: level and swell of the phrase, accents on downbeats and the top voice, the score's own dynamics,
+/// Sets velocities from the level and swell of the phrase, accents on beats and the top voice, the dynamics of the score,
 /// and a little randomness.
 fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase], random: &mut ChaCha8Rng) {
-    let written: f32 = notes.iter().map(|note| note.velocity).sum::<f32>() / notes.len() as f32;
+    let mean: f32 = notes.iter().map(|note| note.velocity).sum::<f32>() / notes.len() as f32;
     for index in 0..notes.len() {
         let note = notes[index];
         let phrase = &phrases[phrase_of(phrases, note.start)];
@@ -101,18 +101,17 @@ fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase
             }
         });
         let near = &notes[index.saturating_sub(12)..(index + 12).min(notes.len())];
-        let covered = near.iter().any(|other| {
+        let below = near.iter().any(|other| {
             other.pitch > note.pitch && other.start < note.start + CHORD && other.end > note.start + CHORD
         });
-        let voice = if covered { -5.0 } else { 5.0 };
+        let voice = if below { -5.0 } else { 5.0 };
         let shape = phrase.level + phrase.swell * (PI * within).sin() + accent + voice + 3.0 * normal(random);
-        notes[index].velocity = (shape as f32 + note.velocity - written).clamp(8.0, 127.0);
+        notes[index].velocity = (shape as f32 + note.velocity - mean).clamp(8.0, 127.0);
     }
 }
 
-/// Extends notes to the end of the beat in which they end, as does a pedal changed on every beat; returns the pedal's
-/// movements.
-fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) -> Vec<Pedal> {
+/// Adds a pedal that is changed on every beat, which prolongs notes to the end of their last beat. Returns its movements.
+fn add_pedal(notes: &mut [Note], grid: Option<&BeatGrid>) -> Vec<Pedal> {
     let Some(grid) = grid else { return Vec::new() };
     let times: Vec<f64> = grid.times().collect();
     let mut next_of_pitch = [f64::INFINITY; 128];
@@ -128,20 +127,21 @@ fn pedal(notes: &mut [Note], grid: Option<&BeatGrid>) -> Vec<Pedal> {
     up.zip(down).flat_map(|(up, down)| [up, down]).skip(1).collect()
 }
 
-/// The start of each phrase after the preceding ones have been stretched.
+/// Returns the start of each phrase after the preceding phrases have been stretched.
 fn warped_starts(phrases: &[Phrase]) -> Vec<f64> {
-    let mut at = 0.0;
+    let mut next = 0.0;
     phrases
         .iter()
         .map(|phrase| {
-            let start = at;
-            at += (phrase.end - phrase.start) * (1.0 + phrase.ritardando);
+            let start = next;
+            next += (phrase.end - phrase.start) * (1.0 + phrase.ritardando);
             start
         })
         .collect()
 }
 
-/// Stretches the second half of each phrase progressively; increasing and continuous.
+/// Maps a time in the score to the performance, in which the second half of each phrase slows down. The mapping is
+/// increasing and continuous.
 fn warp(phrases: &[Phrase], starts: &[f64], time: f64) -> f64 {
     let index = phrase_of(phrases, time);
     let phrase = &phrases[index];
@@ -151,7 +151,8 @@ fn warp(phrases: &[Phrase], starts: &[f64], time: f64) -> f64 {
     starts[index] + length * (within + phrase.ritardando * late * late)
 }
 
-fn loosen(notes: &mut [Note], warp: impl Fn(f64) -> f64, random: &mut ChaCha8Rng) {
+/// Warps the notes, and shifts chords and their notes at random.
+fn loosen_timing(notes: &mut [Note], warp: impl Fn(f64) -> f64, random: &mut ChaCha8Rng) {
     let mut chord = f64::NEG_INFINITY;
     let mut lag = 0.0;
     for note in notes.iter_mut() {

@@ -1,8 +1,8 @@
-//! Emotion by rule: features → valence and arousal, ranked within the training set → weights over the eight names.
+//! Labels emotions by rule: features determine valence and arousal, ranked within the training set, and these the weights
+//! of the eight emotions.
 //!
-//! These labels were not made by listeners. They are a definition based on Russell's circumplex (1980) and on known
-//! cues in performed music (Gabrielsson and Lindström, 2010): loud and dense means aroused, major and light means
-//! pleasant.
+//! The labels do not come from listeners. They are defined by Russell's circumplex (1980) and known cues in performed
+//! music (Gabrielsson and Lindström, 2010): loud and dense music is aroused, major and light music is pleasant.
 
 use super::features::{COUNT, Feature, Features};
 use melos::music::emotion::{Affect, Emotion};
@@ -21,8 +21,8 @@ const VALENCE: [(Feature, f64); 6] = [
     (Feature::Dissonance, -0.3),
 ];
 
-/// What distinguishes an emotion from its neighbours, as a weighted sum of standardised features.
-const fn signs(emotion: Emotion) -> &'static [(Feature, f64)] {
+/// Returns the cues that distinguish an emotion from its neighbours, as a weighted sum of standardised features.
+const fn cues(emotion: Emotion) -> &'static [(Feature, f64)] {
     match emotion {
         Emotion::Happy => &[(Feature::Mode, 0.6), (Feature::Dissonance, -0.4)],
         Emotion::Sad => &[(Feature::Mode, -0.4), (Feature::Density, -0.3), (Feature::Range, -0.3)],
@@ -39,35 +39,35 @@ const fn signs(emotion: Emotion) -> &'static [(Feature, f64)] {
     }
 }
 
-/// Spread of an emotion on the circumplex: the standard deviation of its Gaussian.
+/// Standard deviation of each emotion's Gaussian on the circumplex.
 const REACH: f64 = 0.3;
-/// Weight of an emotion's distinguishing cues relative to its distance.
-const SIGN_WEIGHT: f64 = 0.8;
+/// Weight of the cues relative to the distance from an emotion's anchor.
+const CUE_WEIGHT: f64 = 0.8;
 
 /// The label of a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Label {
     /// The point on the circumplex.
     pub affect: Affect,
-    /// Weights over the eight names; sum 1.
+    /// Weights of the eight emotions, which sum to 1.
     pub weights: [f32; Emotion::COUNT],
 }
 
-/// A quadrant of the circumplex, as EMOPIA numbers them.
+/// A quadrant of the circumplex, with EMOPIA's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quadrant {
-    /// Pleasant, excited.
+    /// Positive valence, high arousal.
     Q1,
-    /// Unpleasant, excited.
+    /// Negative valence, high arousal.
     Q2,
-    /// Unpleasant, quiet.
+    /// Negative valence, low arousal.
     Q3,
-    /// Pleasant, quiet.
+    /// Positive valence, low arousal.
     Q4,
 }
 
 impl Quadrant {
-    /// The quadrant with the given number, 1 to 4.
+    /// Returns the quadrant with a number from 1 to 4.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
@@ -79,7 +79,7 @@ impl Quadrant {
         }
     }
 
-    /// The signs of valence and arousal.
+    /// Returns the signs of valence and arousal.
     const fn signs(self) -> (f32, f32) {
         match self {
             Self::Q1 => (1.0, 1.0),
@@ -89,7 +89,7 @@ impl Quadrant {
         }
     }
 
-    /// The two names in that quadrant.
+    /// Returns the two emotions in the quadrant.
     const fn emotions(self) -> [Emotion; 2] {
         match self {
             Self::Q1 => [Emotion::Happy, Emotion::Energetic],
@@ -101,8 +101,8 @@ impl Quadrant {
 }
 
 impl Label {
-    /// The nearest label in the quadrant chosen by the annotators: valence and arousal have its signs, and only its emotions
-    /// have weight.
+    /// Returns the nearest label within a quadrant: valence and arousal are not of the opposite sign, and only its two
+    /// emotions have weight.
     #[must_use]
     pub fn within(&self, quadrant: Quadrant) -> Self {
         let (valence, arousal) = quadrant.signs();
@@ -121,18 +121,18 @@ impl Label {
     }
 }
 
-/// Labels windows relative to the set of windows it was fitted to.
+/// Labels windows relative to the windows to which it was fitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labeller {
     means: Features,
     deviations: Features,
-    /// Sorted values, to rank new ones.
+    /// Sorted values, by which new ones are ranked.
     valences: Vec<f64>,
     arousals: Vec<f64>,
 }
 
 impl Labeller {
-    /// Fits means, deviations and ranks; `None` for an empty set. NaN features are unknown and count as average.
+    /// Fits a labeller to windows; `None` if there are none. NaN features are unknown and count as average.
     #[must_use]
     pub fn fit(windows: &[Features]) -> Option<Self> {
         if windows.is_empty() {
@@ -159,7 +159,7 @@ impl Labeller {
         Some(labeller)
     }
 
-    /// The label of a window's features.
+    /// Labels a window.
     #[must_use]
     pub fn label(&self, window: &Features) -> Label {
         let valence = rank(&self.valences, self.sum(window, &VALENCE));
@@ -168,7 +168,7 @@ impl Labeller {
             let anchor = emotion.anchor();
             let distance =
                 (f64::from(anchor.valence) - valence).powi(2) + (f64::from(anchor.arousal) - arousal).powi(2);
-            SIGN_WEIGHT * self.sum(window, signs(emotion)) - distance / (2.0 * REACH * REACH)
+            CUE_WEIGHT * self.sum(window, cues(emotion)) - distance / (2.0 * REACH * REACH)
         });
         let highest = logits.into_iter().fold(f64::NEG_INFINITY, f64::max);
         let raw = logits.map(|logit| (logit - highest).exp());
@@ -179,7 +179,7 @@ impl Labeller {
         }
     }
 
-    /// A weighted sum of standardised features, each limited to ±3 standard deviations.
+    /// Returns a weighted sum of standardised features, each limited to ±3 standard deviations.
     fn sum(&self, window: &Features, terms: &[(Feature, f64)]) -> f64 {
         let standard = |feature: Feature| {
             let index = feature as usize;
@@ -190,7 +190,7 @@ impl Labeller {
     }
 }
 
-/// The rank of a value among sorted ones, from −1 (below all) to 1 (above all).
+/// Returns the rank of a value among sorted ones, from −1 (below all) to 1 (above all).
 fn rank(sorted: &[f64], value: f64) -> f64 {
     2.0 * sorted.partition_point(|other| *other < value) as f64 / sorted.len() as f64 - 1.0
 }
@@ -199,7 +199,7 @@ fn rank(sorted: &[f64], value: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Windows that differ in all features at random but reproducibly.
+    /// Returns windows with pseudorandom features.
     fn windows() -> Vec<Features> {
         let mut state = 1u64;
         let mut draw = || {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn ranks_fill_the_circumplex_evenly() {
+    fn valence_and_arousal_are_uniformly_distributed() {
         let windows = windows();
         let labeller = Labeller::fit(&windows).expect("not empty");
         let labels: Vec<Label> = windows.iter().map(|window| labeller.label(window)).collect();
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn loud_dense_minor_is_angry_and_soft_sparse_major_is_calm() {
+    fn loud_dense_minor_music_is_angry_and_soft_sparse_major_music_is_calm() {
         let labeller = Labeller::fit(&windows()).expect("not empty");
         let with = |terms: &[(Feature, f64)]| {
             let mut window = [0.5; COUNT];
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn listeners_labels_take_precedence() {
+    fn a_label_is_limited_to_the_annotated_quadrant() {
         let label = Label { affect: Affect { valence: 0.3, arousal: -0.2 }, weights: [0.125; 8] }.within(Quadrant::Q2);
         assert_eq!(label.affect, Affect { valence: 0.0, arousal: 0.0 });
         assert_eq!(label.weights[Emotion::Angry as usize] + label.weights[Emotion::Mysterious as usize], 1.0);

@@ -1,4 +1,4 @@
-//! MAESTRO: performances listed in `maestro-v*.csv`, with MIDI and (unless only the MIDI was fetched) audio.
+//! MAESTRO: performances listed in `maestro-v*.csv`, with MIDI files and, if they were downloaded, audio files.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     for csv in files(root, &["csv"])? {
         let table = Table::read(&csv, b',')?;
         let (split, midi) = (table.column("split")?, table.column("midi_filename")?);
-        let sound = table.column("audio_filename")?;
+        let audio = table.column("audio_filename")?;
         for row in table.rows() {
             let mut skip = |reason: String| listing.skipped.push((format!("maestro {}", &row[midi]), reason));
             let split = match &row[split] {
@@ -24,13 +24,13 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
                     continue;
                 }
             };
-            let (notes, sound) = (root.join(&row[midi]), root.join(&row[sound]));
+            let (notes, audio) = (root.join(&row[midi]), root.join(&row[audio]));
             if !notes.is_file() {
                 skip("its MIDI file is missing".to_owned());
                 continue;
             }
             let id = identifier(row[midi].rsplit_once('.').map_or(&row[midi], |(name, _)| name));
-            let source = if sound.is_file() { Source::Both { midi: notes, sound } } else { Source::Midi(notes) };
+            let source = if audio.is_file() { Source::Both { midi: notes, audio } } else { Source::Midi(notes) };
             listing.pieces.push(Piece::new(Corpus::Maestro, id, split, source, "CC BY-NC-SA 4.0"));
         }
     }

@@ -1,4 +1,4 @@
-//! Notes, tempo and metre of a Standard MIDI File.
+//! Reads notes, pedal and beats from Standard MIDI Files.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub struct Note {
     pub end: f64,
     /// MIDI note number.
     pub pitch: u8,
-    /// MIDI velocity, 1..=127; fractions appear once a corpus is normalised.
+    /// MIDI velocity, 1..=127; fractional after normalisation.
     pub velocity: f32,
 }
 
@@ -33,38 +33,36 @@ pub struct Pedal {
 pub struct MidiScore {
     /// Notes in order of onset, then pitch; at most one note of each pitch sounds at a time.
     pub notes: Vec<Note>,
-    /// Movements of the sustain pedal in order of time, alternating between down and up. The pedal is down while it is down
-    /// on any channel.
+    /// Movements of the sustain pedal in order of time, alternately down and up. The pedal counts as down if it is down on
+    /// any channel.
     pub pedal: Vec<Pedal>,
-    /// Times in seconds of the beats implied by metre and tempo map, and whether each starts a bar.
+    /// Beats according to metre and tempo map: time in seconds, and whether the beat starts a bar.
     pub beats: Vec<(f64, bool)>,
 }
 
 /// Why a MIDI file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MidiError {
-    /// It does not parse.
+    /// It cannot be parsed.
     #[error("not a MIDI file: {0}")]
     Malformed(#[from] midly::Error),
-    /// It parses, but contains no notes.
+    /// It contains no notes.
     #[error("no notes")]
     Empty,
 }
 
-/// Maximum time for which a held pedal prolongs a note, in seconds: some files have a stuck pedal, and strings decay
-/// anyway.
-const LONGEST_SUSTAIN: f64 = 4.0;
-/// Onsets of one pitch closer than this, in seconds, count as one note doubled in two tracks.
+/// Maximum seconds for which the pedal sustains a note: some files have a stuck pedal, and strings decay anyway.
+const MAX_SUSTAIN: f64 = 4.0;
+/// Seconds within which two onsets of a key count as one note doubled in two tracks.
 const DOUBLED: f64 = 0.012;
 /// The drum channel (10 when counted from 1).
 const DRUMS: u8 = 9;
 const SUSTAIN_PEDAL: u8 = 64;
 
-/// Reads the notes of all channels except drums as a piano part; ignores programs, and prolongs notes by the sustain
-/// pedal.
+/// Reads the notes of all channels except drums as a piano part. Programs are ignored; the sustain pedal prolongs notes.
 ///
 /// # Errors
-/// [`MidiError`] when the file does not parse or contains no notes.
+/// [`MidiError`] if the file cannot be parsed or contains no notes.
 pub fn parse(bytes: &[u8]) -> Result<MidiScore, MidiError> {
     let smf = Smf::parse(bytes)?;
     let mut events: Vec<(u64, TrackEventKind<'_>)> = Vec::new();
@@ -85,9 +83,9 @@ pub fn parse(bytes: &[u8]) -> Result<MidiScore, MidiError> {
     Ok(MidiScore { notes, pedal, beats })
 }
 
-/// Turns ticks into seconds.
+/// Converts ticks to seconds.
 struct Clock {
-    /// (tick, seconds there, seconds per tick from there).
+    /// Tempo changes: (tick, its time in seconds, seconds per tick from then on).
     segments: Vec<(u64, f64, f64)>,
     ticks_per_quarter: Option<u64>,
 }
@@ -119,7 +117,7 @@ impl Clock {
     }
 }
 
-/// A key that is down, or up but sustained.
+/// A note whose key is down, or which the pedal sustains.
 struct Sounding {
     start: f64,
     velocity: u8,
@@ -131,10 +129,10 @@ fn collect_notes(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> (Vec<No
     let mut pedal = [false; 16];
     let mut movements: Vec<Pedal> = Vec::new();
     let mut notes = Vec::new();
-    let mut finish = |pitch: u8, note: &Sounding, at: f64| {
-        let end = note.released.map_or(at, |released| at.min(released + LONGEST_SUSTAIN));
+    let mut finish = |pitch: u8, note: &Sounding, time: f64| {
+        let end = note.released.map_or(time, |released| time.min(released + MAX_SUSTAIN));
         if end > note.start {
-            let key_up = note.released.unwrap_or(at);
+            let key_up = note.released.unwrap_or(time);
             notes.push(Note { start: note.start, key_up, end, pitch, velocity: f32::from(note.velocity) });
         }
     };
@@ -190,7 +188,7 @@ fn collect_notes(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> (Vec<No
     (one_per_pitch(notes), movements)
 }
 
-/// Merges notes that several channels play on the same key, because a piano has only one set of strings for it.
+/// Merges notes that several channels play on the same key, because a piano can sound each key only once at a time.
 fn one_per_pitch(mut notes: Vec<Note>) -> Vec<Note> {
     notes.sort_by(|a, b| a.pitch.cmp(&b.pitch).then(a.start.total_cmp(&b.start)));
     let mut single: Vec<Note> = Vec::with_capacity(notes.len());
@@ -211,12 +209,13 @@ fn one_per_pitch(mut notes: Vec<Note>) -> Vec<Note> {
     single
 }
 
-/// Puts notes into the order of onset, then pitch.
+/// Sorts notes by onset, then pitch.
 pub(crate) fn sort(notes: &mut [Note]) {
     notes.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.pitch.cmp(&b.pitch)));
 }
 
-/// Beats of the current metres: three of the denominator's notes in compound metres (6/8, 9/8, 12/8), otherwise one.
+/// Returns the beats of all metres. A beat is three of the denominator's notes in compound metres (6/8, 9/8, 12/8),
+/// otherwise one.
 fn collect_beats(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> Vec<(f64, bool)> {
     let Some(quarter) = clock.ticks_per_quarter else { return Vec::new() };
     let end = events.last().map_or(0, |(tick, _)| *tick);
@@ -281,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tempo_map_turns_ticks_into_seconds() {
+    fn ticks_are_converted_by_the_tempo_map() {
         let tempo = |tick, microseconds| meta(tick, MetaMessage::Tempo(u24::new(microseconds)));
         let score = read(&[
             tempo(0, 1_000_000),
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pedal_prolongs_notes_of_its_channel_but_not_indefinitely() {
+    fn the_pedal_prolongs_notes_of_its_channel_up_to_a_limit() {
         let score = read(&[
             sustain(0, 0, 127),
             on(0, 0, 60, 80),
@@ -316,7 +315,7 @@ mod tests {
         assert_eq!(end(60), Some(1.5));
         assert_eq!(end(64), Some(0.5));
         assert_eq!(end(67), Some(1.5));
-        assert_eq!(end(72), Some(2.5 + LONGEST_SUSTAIN));
+        assert_eq!(end(72), Some(2.5 + MAX_SUSTAIN));
         let key_up = |pitch: u8| score.notes.iter().find(|note| note.pitch == pitch).map(|note| note.key_up);
         assert_eq!([key_up(60), key_up(67), key_up(72)], [Some(0.5), Some(0.8), Some(2.5)]);
         let pedal: Vec<(f64, bool)> = score.pedal.iter().map(|pedal| (pedal.time, pedal.down)).collect();
@@ -324,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn one_string_per_key_and_no_drums() {
+    fn doubled_notes_are_merged_and_drums_are_ignored() {
         let score = read(&[
             on(0, 0, 60, 50),
             on(1, 1, 60, 70),
@@ -340,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn beats_of_simple_and_compound_metres() {
+    fn beats_follow_simple_and_compound_metres() {
         let metre = |tick, numerator, power| meta(tick, MetaMessage::TimeSignature(numerator, power, 24, 8));
         let score = read(&[metre(0, 3, 2), on(0, 0, 60, 80), metre(300, 6, 3), off(599, 0, 60)]);
         let beats: Vec<(f64, bool)> = score.beats.clone();
@@ -348,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_music_is_an_error() {
+    fn files_without_notes_are_rejected() {
         assert!(matches!(parse(b"RIFF"), Err(MidiError::Malformed(_))));
         let mut bytes = Vec::new();
         Smf::new(Header::new(Format::SingleTrack, Timing::Metrical(u15::new(TICKS))))

@@ -1,4 +1,4 @@
-//! Mutopia: `midi/<Composer>_<path of the score>.midi`, with the licence of each piece in `licences.tsv`.
+//! Mutopia: `midi/<Composer>_<path of the score>.midi`, with licences in `licences.tsv`.
 
 use std::collections::BTreeMap;
 use std::path::Path;

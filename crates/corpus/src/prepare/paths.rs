@@ -1,16 +1,16 @@
-//! Files and folders of a corpus, and piece names derived from them.
+//! Reads files and folders of a corpus, and derives piece names from them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::corpus::CorpusError;
 
-/// The contents of a file.
+/// Reads a file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CorpusError> {
     fs::read(path).map_err(|source| CorpusError::Unreadable { path: path.to_path_buf(), source })
 }
 
-/// The entries of a folder, sorted by name; hidden ones left out.
+/// Lists the entries of a folder in order of name, except hidden ones.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     let unreadable = |source| CorpusError::Unreadable { path: folder.to_path_buf(), source };
     let mut paths = Vec::new();
@@ -24,20 +24,20 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     Ok(paths)
 }
 
-/// The files of a folder with one of the extensions, ignoring case.
+/// Lists the files of a folder with one of the extensions, ignoring case.
 pub(crate) fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, CorpusError> {
-    let fits = |path: &PathBuf| {
+    let matches = |path: &PathBuf| {
         path.extension().is_some_and(|found| extensions.iter().any(|extension| found.eq_ignore_ascii_case(extension)))
     };
-    Ok(entries(folder)?.into_iter().filter(fits).collect())
+    Ok(entries(folder)?.into_iter().filter(matches).collect())
 }
 
-/// A file's name without its extension.
+/// Returns a file's name without its extension.
 pub(crate) fn stem(path: &Path) -> String {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Makes a piece's name from text: every run of characters other than ASCII letters and digits becomes `_`.
+/// Converts text to a piece's name: every run of characters other than ASCII letters and digits becomes `_`.
 pub(crate) fn identifier(text: &str) -> String {
     let mut id = String::new();
     for character in text.chars() {

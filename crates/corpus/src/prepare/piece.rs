@@ -12,7 +12,7 @@ use super::midi::{Note, Pedal};
 /// The pieces of a corpus.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Those that look usable.
+    /// Pieces that seem usable.
     pub pieces: Vec<Piece>,
     /// Names of unusable pieces, and why.
     pub skipped: Vec<(String, String)>,
@@ -23,57 +23,57 @@ pub struct Listing {
 pub struct Piece {
     /// Its corpus.
     pub corpus: Corpus,
-    /// Its name within the corpus: ASCII letters, digits and `_` only.
+    /// Its name in the corpus, of ASCII letters, digits and `_`.
     pub id: String,
     /// Its split.
     pub split: Split,
     /// Its files.
     pub source: Source,
-    /// The composer, if the corpus is dominated by one and must be balanced.
+    /// The composer, if the corpus must be balanced by composer.
     pub composer: Option<String>,
-    /// The listeners' label, if the corpus has any.
+    /// The annotated quadrant, if the corpus has annotations.
     pub quadrant: Option<Quadrant>,
     /// Its licence as stated by the corpus.
     pub licence: String,
 }
 
 impl Piece {
-    /// A piece without composer and label.
+    /// Creates a piece without composer and quadrant.
     #[must_use]
     pub fn new(corpus: Corpus, id: String, split: Split, source: Source, licence: &str) -> Self {
         Self { corpus, id, split, source, composer: None, quadrant: None, licence: licence.to_owned() }
     }
 
-    /// Corpus and name, for reports.
+    /// Returns corpus and name, for messages.
     #[must_use]
     pub fn title(&self) -> String {
         format!("{} {}", self.corpus, self.id)
     }
 }
 
-/// The source of a piece's notes and audio.
+/// The files that contain a piece's notes and audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Notes, to be rendered.
+    /// Notes without a recording.
     Midi(PathBuf),
     /// A recording whose notes are unknown.
-    Sound(PathBuf),
+    Audio(PathBuf),
     /// A recording and its notes.
     Both {
         /// The notes.
         midi: PathBuf,
         /// The recording.
-        sound: PathBuf,
+        audio: PathBuf,
     },
 }
 
 impl Source {
-    /// The recording, if there is one.
+    /// Returns the recording, if there is one.
     #[must_use]
-    pub fn sound(&self) -> Option<&Path> {
+    pub fn audio(&self) -> Option<&Path> {
         match self {
             Self::Midi(_) => None,
-            Self::Sound(sound) | Self::Both { sound, .. } => Some(sound),
+            Self::Audio(audio) | Self::Both { audio, .. } => Some(audio),
         }
     }
 }
@@ -81,7 +81,7 @@ impl Source {
 /// The notes of a piece, its pedal, and its beats if known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
-    /// In order of onset.
+    /// Notes in order of onset.
     pub notes: Vec<Note>,
     /// Movements of the sustain pedal, in order of time.
     pub pedal: Vec<Pedal>,
@@ -101,7 +101,7 @@ pub enum Split {
 }
 
 impl Split {
-    /// The name of its folder.
+    /// Returns the name of the split's folder.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -111,7 +111,7 @@ impl Split {
         }
     }
 
-    /// The split of a group of pieces that must stay together, from the SHA-256 of its name.
+    /// Returns the split of a group of pieces that must stay together, from the SHA-256 of its name.
     #[must_use]
     pub fn of(corpus: Corpus, group: &str) -> Self {
         match hash(&[corpus.name(), group])[0] {
@@ -122,11 +122,11 @@ impl Split {
     }
 }
 
-/// The SHA-256 of several strings, for splits and seeds.
-pub(crate) fn hash(words: &[&str]) -> [u8; 32] {
+/// Returns the SHA-256 of several strings, for splits and seeds.
+pub(crate) fn hash(strings: &[&str]) -> [u8; 32] {
     let mut hasher = Sha256::new();
-    for word in words {
-        hasher.update(word.as_bytes());
+    for string in strings {
+        hasher.update(string.as_bytes());
         hasher.update([0]);
     }
     hasher.finalize().into()

@@ -1,4 +1,4 @@
-//! POP909: `POP909/<id>/<id>.mid` beside `beat_midi.txt` (time, half bar, downbeat; one row per beat).
+//! POP909: `POP909/<id>/<id>.mid`, beside `beat_midi.txt` with one row per beat (time, half bar, downbeat).
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::corpus::{Corpus, CorpusError};
 use super::paths::{entries, read};
 use super::piece::{Listing, Piece, Source, Split};
 
-/// Two arrangements of one song, which must be in the same split: the first takes the split of the second.
+/// Two arrangements of the same song, which must be in the same split: that of the second.
 const SAME_SONG: (&str, &str) = ("018", "017");
 
 pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
@@ -21,14 +21,14 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     Ok(listing)
 }
 
-/// The beats beside a song's MIDI file. Songs in triple time mark half bars every third beat and downbeats every sixth:
-/// in these, the half bar is the bar.
+/// Reads the beats beside a song's MIDI file. In triple time, the file marks half bars every third beat and downbeats
+/// every sixth; the half bars are then the actual bars.
 pub(crate) fn beats(midi: &Path) -> Result<Option<BeatGrid>, CorpusError> {
     let path = midi.with_file_name("beat_midi.txt");
     let text = String::from_utf8_lossy(&read(&path)?).into_owned();
     let mut rows = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let numbers: Vec<f64> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
+        let numbers: Vec<f64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
         let [time, half_bar, downbeat] = numbers[..] else {
             let expected = "three numbers: time, half bar, downbeat";
             return Err(CorpusError::Annotation { path, line: index + 1, found: line.to_owned(), expected });

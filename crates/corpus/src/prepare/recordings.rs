@@ -1,4 +1,4 @@
-//! Features and conditions of recordings whose notes are unknown.
+//! Computes features and conditions of recordings whose notes are unknown.
 
 use super::features::{COUNT, Feature, Features, WINDOW};
 use super::label::{Label, Labeller};
@@ -11,18 +11,18 @@ use melos::units::gain_to_db;
 use super::beats::BeatGrid;
 use super::condition::{CHORD_REACH, LABEL_STEP, ONSET_REACH};
 
-/// Mean level, in decibels, below which a window is silence.
+/// Mean level below which a window is silent, in decibels.
 const SILENCE: f64 = -70.0;
 
-/// The features of a recording, every quarter of a window.
-pub(crate) fn windows(signal: &[f32]) -> Vec<Features> {
+/// Computes the features of a recording in overlapping windows, a quarter of a window apart.
+pub(crate) fn all_features(signal: &[f32]) -> Vec<Features> {
     let analysis = analyze(signal);
-    let times = (1..).map(|i| f64::from(i) * WINDOW / 4.0).take_while(|at| *at < analysis.seconds);
-    times.filter_map(|at| features(&analysis, at)).collect()
+    let centres = (1..).map(|i| f64::from(i) * WINDOW / 4.0).take_while(|centre| *centre < analysis.seconds);
+    centres.filter_map(|centre| features(&analysis, centre)).collect()
 }
 
-/// The features of a window around a time, with level in place of velocity and chroma in place of pitches; features
-/// that require notes are NaN. `None` for silence.
+/// Computes the features of a window around a time, with level instead of velocity and chroma instead of pitches.
+/// Features that require notes are NaN. Returns `None` for silence.
 fn features(analysis: &Analysis, centre: f64) -> Option<Features> {
     let (from, to) = ((centre - WINDOW / 2.0).max(0.0), (centre + WINDOW / 2.0).min(analysis.seconds));
     let frames = between(&analysis.frames, from, to);
@@ -53,11 +53,13 @@ fn features(analysis: &Analysis, centre: f64) -> Option<Features> {
     Some(all)
 }
 
-/// The conditions of the first `latents` latents of a recording; bass, bar, loudness and register are unknown.
+/// Computes the conditions of the first `latents` latents of a recording; bass, bar, loudness and register are unknown.
 pub(crate) fn conditions(analysis: &Analysis, labeller: Option<&Labeller>, latents: usize) -> Vec<Conditions> {
     let seconds = latents as f64 / LATENTS_PER_SECOND;
     let labels: Vec<Option<Label>> = (0..=(seconds / LABEL_STEP) as usize)
-        .map(|step| features(analysis, step as f64 * LABEL_STEP).zip(labeller).map(|(window, by)| by.label(&window)))
+        .map(|step| {
+            features(analysis, step as f64 * LABEL_STEP).zip(labeller).map(|(window, labeller)| labeller.label(&window))
+        })
         .collect();
     let marks: Vec<(f64, bool)> =
         analysis.rhythm.beats.iter().enumerate().map(|(index, time)| (*time, index == 0)).collect();
@@ -86,13 +88,13 @@ pub(crate) fn conditions(analysis: &Analysis, labeller: Option<&Labeller>, laten
         .collect()
 }
 
-/// The frames centred in `from..to` seconds.
+/// Returns the frames whose centres are in `from..to` seconds.
 fn between(frames: &[Frame], from: f64, to: f64) -> &[Frame] {
     let index = |seconds: f64| ((seconds.max(0.0) * FRAMES_PER_SECOND).ceil() as usize).min(frames.len());
     &frames[index(from)..index(to)]
 }
 
-/// Sum of the frames' chroma, weighted by loudness.
+/// Returns the sum of the frames' chroma, weighted by their RMS.
 fn chroma(frames: &[Frame]) -> Chroma {
     let mut sum = [0.0; 12];
     for frame in frames {

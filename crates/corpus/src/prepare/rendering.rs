@@ -1,10 +1,10 @@
-//! Renders one copy of a piece: audio, mel and conditions.
+//! Renders a copy of a piece to a shard: audio, mel and conditions.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use super::Options;
-use super::catalogue::{Material, sound};
+use super::catalogue::{Material, decode_audio};
 use super::corpus::CorpusError;
 use super::label::{Label, Labeller};
 use super::midi::{Note, Pedal};
@@ -19,7 +19,7 @@ use melos::mel::{FRAMES_PER_LATENT, HOP, MelAnalyzer};
 use melos::music::conditions::Conditions;
 use melos::units::SAMPLE_RATE;
 
-/// Below this tempo, half of the copies are counted at double tempo: slow pop can be felt either way, and the networks
+/// Tempo below which half of the copies are counted at double time: slow pop can be counted either way, and the networks
 /// must also learn fast beats.
 const SLOW_BPM: f64 = 85.0;
 /// Silence kept before the first onset, in seconds.
@@ -27,38 +27,38 @@ const LEAD: f64 = 0.05;
 /// Audio kept after the last onset, in seconds.
 const TAIL: f64 = 1.0;
 /// Minimum length of a piece in seconds.
-const SHORTEST: f64 = 6.0;
-/// Amplitude below which the ends of a recording are silence.
+const MIN_SECONDS: f64 = 6.0;
+/// Amplitude below which the ends of a recording are silent.
 const SILENCE: f32 = 1e-3;
 
 /// Samples per latent.
 const LATENT: usize = HOP * FRAMES_PER_LATENT;
 
-/// Why a copy was not made.
+/// Why a copy could not be rendered.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// Shorter than [`SHORTEST`].
+pub(crate) enum RenderError {
+    /// It is shorter than [`MIN_SECONDS`].
     TooShort,
     /// The recording cannot be read.
     Input(CorpusError),
-    /// The piano cannot play it.
+    /// The piano cannot play the notes.
     Piano(SynthError),
     /// The shard cannot be written.
     Output(io::Error),
 }
 
-/// Everything shared by all copies.
+/// Renders copies; holds what they share.
 #[derive(Debug)]
 pub(crate) struct Renderer<'a> {
     pub(crate) options: &'a Options,
     pub(crate) piano: &'a Piano,
-    /// Labels windows of notes; `None` if no piece has notes.
-    pub(crate) of_notes: Option<Labeller>,
-    /// Labels windows of recordings; `None` if there are none.
-    pub(crate) of_sound: Option<Labeller>,
+    /// Labels windows of notes; `None` if no training piece has notes.
+    pub(crate) note_labeller: Option<Labeller>,
+    /// Labels windows of recordings; `None` if there are no training recordings without notes.
+    pub(crate) recording_labeller: Option<Labeller>,
 }
 
-/// A copy without derived data.
+/// A rendered copy, from which the shard is computed.
 struct RenderedCopy {
     audio: Vec<f32>,
     /// Empty for mono.
@@ -66,37 +66,42 @@ struct RenderedCopy {
     notes: Vec<Note>,
     pedal: Vec<Pedal>,
     conditions: Vec<Conditions>,
-    /// Start position in the piece at the copy's tempo, in seconds.
+    /// Position in the piece at which the copy starts, in seconds at the copy's tempo.
     start: f64,
 }
 
 impl Renderer<'_> {
-    /// Makes one copy and writes its shard; returns its length in seconds.
-    pub(crate) fn make(&self, rendition: &Rendition, piece: &Piece, material: &Material) -> Result<f64, Failure> {
-        let made = match material {
-            Material::Notes(score) => self.play(rendition, piece, score)?,
-            Material::Sound(_) => self.listen(rendition, piece)?,
+    /// Renders a copy, writes its shard, and returns its length in seconds.
+    pub(crate) fn write_copy(
+        &self,
+        rendition: &Rendition,
+        piece: &Piece,
+        material: &Material,
+    ) -> Result<f64, RenderError> {
+        let copy = match material {
+            Material::Notes(score) => self.render_notes(rendition, piece, score)?,
+            Material::Recording(_) => self.cut_recording(rendition, piece)?,
         };
-        let length = made.audio.len();
-        let mut mel = MelAnalyzer::new().log_mel(&made.audio);
+        let length = copy.audio.len();
+        let mut mel = MelAnalyzer::new().log_mel(&copy.audio);
         mel.truncate(length / HOP);
         let shard = Shard {
             mel,
-            conditions: made.conditions,
-            notes: made.notes,
-            pedal: made.pedal,
-            audio: if self.options.audio { made.audio } else { Vec::new() },
-            side: if self.options.stereo { made.side } else { Vec::new() },
-            metadata: self.metadata(rendition, piece, made.start),
+            conditions: copy.conditions,
+            notes: copy.notes,
+            pedal: copy.pedal,
+            audio: if self.options.audio { copy.audio } else { Vec::new() },
+            side: if self.options.stereo { copy.side } else { Vec::new() },
+            metadata: self.metadata(rendition, piece, copy.start),
         };
-        shard.write(&rendition.path(&self.options.out, piece)).map_err(Failure::Output)?;
+        shard.write(&rendition.path(&self.options.out, piece)).map_err(RenderError::Output)?;
         Ok(length as f64 / f64::from(SAMPLE_RATE))
     }
 
-    /// The notes of a piece, rendered in the copy's key and tempo; or unchanged, with their recording.
-    fn play(&self, rendition: &Rendition, piece: &Piece, score: &Score) -> Result<RenderedCopy, Failure> {
+    /// Renders the notes of a piece in the copy's key and tempo, or uses them unchanged with their recording.
+    fn render_notes(&self, rendition: &Rendition, piece: &Piece, score: &Score) -> Result<RenderedCopy, RenderError> {
         let factor = f64::from(rendition.tempo_percent) / 100.0;
-        let moved: Vec<Note> = score
+        let transformed: Vec<Note> = score
             .notes
             .iter()
             .filter_map(|note| {
@@ -105,10 +110,10 @@ impl Renderer<'_> {
                 Some(Note { start, key_up, end, pitch, ..*note })
             })
             .collect();
-        let (from, mut samples) = self.excerpt(rendition, piece, &moved).ok_or(Failure::TooShort)?;
-        let recording = match piece.source.sound().filter(|_| rendition.recorded) {
+        let (from, mut samples) = self.excerpt(rendition, piece, &transformed).ok_or(RenderError::TooShort)?;
+        let recording = match piece.source.audio().filter(|_| rendition.recorded) {
             Some(path) => {
-                let whole = sound(path).map_err(Failure::Input)?;
+                let whole = decode_audio(path).map_err(RenderError::Input)?;
                 let start = ((from * f64::from(SAMPLE_RATE)) as usize).min(whole.len());
                 samples = samples.min((whole.len() - start) / LATENT * LATENT);
                 Some(whole[start..start + samples].to_vec())
@@ -116,10 +121,10 @@ impl Renderer<'_> {
             None => None,
         };
         let seconds = samples as f64 / f64::from(SAMPLE_RATE);
-        if seconds < SHORTEST {
-            return Err(Failure::TooShort);
+        if seconds < MIN_SECONDS {
+            return Err(RenderError::TooShort);
         }
-        let context: Vec<Note> = moved
+        let context: Vec<Note> = transformed
             .iter()
             .map(|note| {
                 let [start, key_up, end] = [note.start, note.key_up, note.end].map(|time| time - from);
@@ -132,32 +137,32 @@ impl Renderer<'_> {
             .map(|note| Note { key_up: note.key_up.min(seconds), end: note.end.min(seconds), ..*note })
             .collect();
         let pedal = score.pedal.iter().map(|pedal| Pedal { time: pedal.time / factor - from, ..*pedal });
-        // At the start, the pedal is in the position of its last earlier movement.
-        let started = score.pedal.iter().rev().find(|pedal| pedal.time / factor < from);
-        let started = started.map(|pedal| Pedal { time: 0.0, ..*pedal });
-        let pedal = started.into_iter().chain(pedal.filter(|pedal| (0.0..seconds).contains(&pedal.time))).collect();
+        // The last movement before the start determines the pedal's position at the start.
+        let initial = score.pedal.iter().rev().find(|pedal| pedal.time / factor < from);
+        let initial = initial.map(|pedal| Pedal { time: 0.0, ..*pedal });
+        let pedal = initial.into_iter().chain(pedal.filter(|pedal| (0.0..seconds).contains(&pedal.time))).collect();
         let beats = score.beats.as_ref().map(|beats| beats.map(|time| time / factor - from));
-        let twice = uniform(&mut rendition.seeded("count", piece, self.options)) < 0.5;
-        let beats = beats.map(|grid| if twice && grid.mean_tempo() < SLOW_BPM { grid.doubled() } else { grid });
+        let doubled = uniform(&mut rendition.seeded("count", piece, self.options)) < 0.5;
+        let beats = beats.map(|grid| if doubled && grid.mean_tempo() < SLOW_BPM { grid.doubled() } else { grid });
         let label = |window: &_| {
-            let label = self.of_notes.as_ref().map(|labeller| labeller.label(window));
-            label.map(|label| annotated(&label, piece))
+            let label = self.note_labeller.as_ref().map(|labeller| labeller.label(window));
+            label.map(|label| apply_annotation(&label, piece))
         };
         let conditions = condition::conditions(&notes, &context, beats.as_ref(), label, samples / LATENT);
         let (audio, side) = match recording {
             Some(recording) => (recording, Vec::new()),
             None => {
-                let sound = self.piano.render(&notes, samples).map_err(Failure::Piano)?;
-                (sound.mid(), sound.side())
+                let stereo = self.piano.render(&notes, samples).map_err(RenderError::Piano)?;
+                (stereo.mid(), stereo.side())
             }
         };
         Ok(RenderedCopy { audio, side, notes, pedal, conditions, start: from })
     }
 
-    /// The excerpt of a piece to use: its start in seconds, and its length in samples, a multiple of [`LATENT`].
+    /// Chooses the excerpt of a piece; returns its start in seconds, and its length in samples, a multiple of [`LATENT`].
     fn excerpt(&self, rendition: &Rendition, piece: &Piece, notes: &[Note]) -> Option<(f64, usize)> {
         let (first, last) = (notes.first()?.start, notes.last()?.start);
-        // A recording has nothing before its start, but notes can be preceded by silence.
+        // Rendered notes can be preceded by silence, but a recording cannot.
         let earliest = if rendition.recorded { 0.0 } else { f64::NEG_INFINITY };
         let start = (first - LEAD).max(earliest);
         let whole = last + TAIL - start;
@@ -166,32 +171,32 @@ impl Renderer<'_> {
             (start, whole)
         } else {
             let mut random = rendition.seeded("excerpt", piece, self.options);
-            let wish = first + (whole - longest) * uniform(&mut random);
-            let onset = notes[notes.partition_point(|note| note.start < wish).min(notes.len() - 1)].start;
+            let target = first + (whole - longest) * uniform(&mut random);
+            let onset = notes[notes.partition_point(|note| note.start < target).min(notes.len() - 1)].start;
             ((onset - LEAD).max(earliest), longest)
         };
         let samples = (seconds * f64::from(SAMPLE_RATE)) as usize / LATENT * LATENT;
-        (seconds >= SHORTEST).then_some((from, samples))
+        (seconds >= MIN_SECONDS).then_some((from, samples))
     }
 
-    /// A recording whose notes are unknown.
-    fn listen(&self, rendition: &Rendition, piece: &Piece) -> Result<RenderedCopy, Failure> {
-        let Some(path) = piece.source.sound() else { return Err(Failure::TooShort) };
-        let whole = sound(path).map_err(Failure::Input)?;
+    /// Cuts an excerpt from a recording whose notes are unknown.
+    fn cut_recording(&self, rendition: &Rendition, piece: &Piece) -> Result<RenderedCopy, RenderError> {
+        let Some(path) = piece.source.audio() else { return Err(RenderError::TooShort) };
+        let whole = decode_audio(path).map_err(RenderError::Input)?;
         let loud = |x: &f32| x.abs() > SILENCE;
         let (Some(first), Some(last)) = (whole.iter().position(loud), whole.iter().rposition(loud)) else {
-            return Err(Failure::TooShort);
+            return Err(RenderError::TooShort);
         };
         let longest = self.options.max_piece_seconds.unwrap_or(f64::INFINITY) * f64::from(SAMPLE_RATE);
         let length = (last + 1 - first).min(longest as usize) / LATENT * LATENT;
-        if (length as f64) < SHORTEST * f64::from(SAMPLE_RATE) {
-            return Err(Failure::TooShort);
+        if (length as f64) < MIN_SECONDS * f64::from(SAMPLE_RATE) {
+            return Err(RenderError::TooShort);
         }
         let spare = last + 1 - first - length;
-        let share = uniform(&mut rendition.seeded("excerpt", piece, self.options));
-        let start = first + (spare as f64 * share) as usize;
+        let fraction = uniform(&mut rendition.seeded("excerpt", piece, self.options));
+        let start = first + (spare as f64 * fraction) as usize;
         let audio = whole[start..start + length].to_vec();
-        let conditions = recordings::conditions(&analyze(&audio), self.of_sound.as_ref(), length / LATENT);
+        let conditions = recordings::conditions(&analyze(&audio), self.recording_labeller.as_ref(), length / LATENT);
         let start = start as f64 / f64::from(SAMPLE_RATE);
         Ok(RenderedCopy { audio, side: Vec::new(), notes: Vec::new(), pedal: Vec::new(), conditions, start })
     }
@@ -212,7 +217,7 @@ impl Renderer<'_> {
     }
 }
 
-/// Returns the label, in which the annotators' quadrant takes precedence over the rule.
-fn annotated(label: &Label, piece: &Piece) -> Label {
+/// Limits a label to the annotated quadrant, if there is one.
+fn apply_annotation(label: &Label, piece: &Piece) -> Label {
     piece.quadrant.map_or(*label, |quadrant| label.within(quadrant))
 }

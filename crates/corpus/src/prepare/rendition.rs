@@ -1,4 +1,4 @@
-//! The copies to make of each piece, with key and tempo.
+//! Chooses the copies to make of each piece, with key and tempo.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,28 +11,28 @@ use super::catalogue::Material;
 use super::piece::{Piece, Source, Split, hash};
 use super::random::{below, shuffle};
 
-/// Maximum transposition of a copy in semitones.
-const TRANSPOSE: i32 = 5;
-/// Tempo of a copy in percent of the written tempo.
+/// Maximum transposition of a copy, in semitones.
+const MAX_TRANSPOSITION: i32 = 5;
+/// Minimum and maximum tempo of a copy, in percent of the written tempo.
 const TEMPO: (u32, u32) = (85, 115);
-/// Maximum pieces of one composer per round of copies, in corpora dominated by one composer.
+/// Maximum number of pieces by one composer in a round of copies, if the corpus is balanced by composer.
 const PER_COMPOSER: usize = 32;
 
-/// A copy to be made.
+/// A copy to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rendition {
     /// Index of the piece.
     pub(crate) piece: usize,
-    /// Semitones up.
+    /// Transposition in semitones.
     pub(crate) transpose: i32,
-    /// Percent of the written tempo.
+    /// Tempo in percent of the written tempo.
     pub(crate) tempo_percent: u32,
-    /// Whether the recording is used as it is, rather than the notes rendered.
+    /// Whether the unchanged recording is used instead of rendering the notes.
     pub(crate) recorded: bool,
 }
 
-/// The copies to make, in random order, so that any prefix of the list is a fair sample. Training pieces are moved to
-/// other keys and tempos; held-out ones and recordings are used once, unchanged.
+/// Returns the copies to make in random order, so that any prefix of the list is a fair sample. Training pieces are
+/// changed in key and tempo; held-out pieces and recordings are used once, unchanged.
 pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendition> {
     let mut by_composer: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     let mut plan = Vec::new();
@@ -40,11 +40,11 @@ pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendi
         if options.held_out && piece.split == Split::Train {
             continue;
         }
-        let recorded = piece.source.sound().is_some();
+        let recorded = piece.source.audio().is_some();
         if recorded || piece.split != Split::Train {
             plan.push(Rendition { piece: index, transpose: 0, tempo_percent: 100, recorded });
         }
-        if piece.split != Split::Train || matches!(piece.source, Source::Sound(_)) {
+        if piece.split != Split::Train || matches!(piece.source, Source::Audio(_)) {
             continue;
         }
         match &piece.composer {
@@ -54,8 +54,8 @@ pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendi
     }
     for pieces in by_composer.values() {
         let rounds = pieces.len().div_ceil(PER_COMPOSER);
-        for (place, index) in pieces.iter().enumerate() {
-            plan.extend(copies(*index, &loaded[*index].0, options, place % rounds, rounds));
+        for (position, index) in pieces.iter().enumerate() {
+            plan.extend(copies(*index, &loaded[*index].0, options, position % rounds, rounds));
         }
     }
     let mut random = ChaCha8Rng::from_seed(hash(&["order", &options.seed.to_string()]));
@@ -63,36 +63,36 @@ pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendi
     plan
 }
 
-/// The copies of one piece, which is included in one of every `rounds` copies.
-fn copies(index: usize, piece: &Piece, options: &Options, turn: usize, rounds: usize) -> Vec<Rendition> {
+/// Returns the copies of a piece. The piece takes part in every `rounds`th round of copies, starting with `first_round`.
+fn copies(index: usize, piece: &Piece, options: &Options, first_round: usize, rounds: usize) -> Vec<Rendition> {
     let mut random = seeded(piece, options, "copies");
-    let mut keys: Vec<i32> = (-TRANSPOSE..=TRANSPOSE).collect();
+    let mut keys: Vec<i32> = (-MAX_TRANSPOSITION..=MAX_TRANSPOSITION).collect();
     shuffle(&mut random, &mut keys);
     let total = options.copies * piece.corpus.weight();
     let tempos = (TEMPO.1 - TEMPO.0 + 1) as usize;
     (0..total)
         .map(|copy| (copy, keys[copy % keys.len()], TEMPO.0 + below(&mut random, tempos) as u32))
-        .filter(|(copy, ..)| copy % rounds == turn)
+        .filter(|(copy, ..)| copy % rounds == first_round)
         .map(|(_, transpose, tempo_percent)| Rendition { piece: index, transpose, tempo_percent, recorded: false })
-        // This name is already used by the recording itself.
-        .filter(|copy| piece.source.sound().is_none() || (copy.transpose, copy.tempo_percent) != (0, 100))
+        // The shard of the unchanged recording already has this name.
+        .filter(|copy| piece.source.audio().is_none() || (copy.transpose, copy.tempo_percent) != (0, 100))
         .collect()
 }
 
-/// A piece's random generator for a purpose.
+/// Returns the random generator of a piece for a purpose.
 fn seeded(piece: &Piece, options: &Options, purpose: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(hash(&[purpose, piece.corpus.name(), &piece.id, &options.seed.to_string()]))
 }
 
 impl Rendition {
-    /// The shard's path.
+    /// Returns the path of the shard.
     pub(crate) fn path(&self, out: &Path, piece: &Piece) -> PathBuf {
         let Self { transpose, tempo_percent, .. } = self;
         let name = format!("{}-{}-t{transpose:+}-s{tempo_percent}.safetensors", piece.corpus, piece.id);
         out.join(piece.split.name()).join(name)
     }
 
-    /// The copy's random generator for a purpose.
+    /// Returns the random generator of the copy for a purpose.
     pub(crate) fn seeded(&self, purpose: &str, piece: &Piece, options: &Options) -> ChaCha8Rng {
         seeded(piece, options, &format!("{purpose} {} {}", self.transpose, self.tempo_percent))
     }

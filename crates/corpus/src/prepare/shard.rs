@@ -1,4 +1,5 @@
-//! One rendered copy of a piece on disk, as a safetensors file: a length, a JSON table of tensors, their bytes.
+//! Stores a rendered copy of a piece as a safetensors file: the length of the header, a JSON header that describes the
+//! tensors, and their bytes.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -12,26 +13,27 @@ use super::midi::{Note, Pedal};
 use melos::mel::{BANDS, HOP, MelFrame};
 use melos::music::conditions::{CONDITION_COUNT, Conditions};
 
-/// Maximum size of a shard's table in bytes; typical ones are below 1 kB.
-const LONGEST_HEADER: u64 = 1 << 20;
+/// Maximum size of a header in bytes; typical headers are smaller than 1 kB.
+const MAX_HEADER: u64 = 1 << 20;
 
 /// The contents of a shard.
 #[derive(Debug, Clone, Default)]
 pub struct Shard {
-    /// Mel frames, a multiple of eight.
+    /// Mel frames; their number is a multiple of eight.
     pub mel: Vec<MelFrame>,
-    /// Conditions per latent: an eighth as many.
+    /// Conditions of each latent, that is, of every eight mel frames.
     pub conditions: Vec<Conditions>,
     /// Notes, in seconds from the shard's start.
     pub notes: Vec<Note>,
-    /// Movements of the sustain pedal, in seconds from the shard's start; before the first one, it is in the opposite position.
+    /// Movements of the sustain pedal, in seconds from the shard's start. Before the first one, the pedal is in the opposite
+    /// position.
     pub pedal: Vec<Pedal>,
-    /// The audio, `mel.len() · HOP` samples, or nothing. For stereo, the mid signal (half of the sum), from which the
-    /// mel is computed.
+    /// The audio, `mel.len() · HOP` samples, or empty. For stereo, it is the mid signal (half the sum of the channels),
+    /// from which the mel is computed.
     pub audio: Vec<f32>,
-    /// Half of the difference of the channels, as long as `audio`, or nothing.
+    /// The side signal (half the difference of the channels), as long as `audio`, or empty.
     pub side: Vec<f32>,
-    /// Piano, corpus, piece, split, transposition, tempo factor and start position in the piece, as text.
+    /// Piano, corpus, piece, split, transposition, tempo factor, start position in the piece, and licence.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -39,7 +41,7 @@ impl Shard {
     /// Writes the shard under a temporary name, then renames it, so that readers never see a partial file.
     ///
     /// # Errors
-    /// File system errors.
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut table = Map::new();
         let mut data: Vec<u8> = Vec::new();
@@ -63,8 +65,9 @@ impl Shard {
         let mel = self.mel.iter().flatten().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
         add("mel", "F16", [self.mel.len(), BANDS], mel);
         let sample = |x: &f32| ((x.clamp(-1.0, 1.0) * 32_767.0).round() as i16).to_le_bytes();
-        for (name, sound) in [("audio", &self.audio), ("side", &self.side)].into_iter().filter(|(_, s)| !s.is_empty()) {
-            add(name, "I16", [sound.len(), usize::MAX], sound.iter().flat_map(sample).collect());
+        let signals = [("audio", &self.audio), ("side", &self.side)];
+        for (name, signal) in signals.into_iter().filter(|(_, signal)| !signal.is_empty()) {
+            add(name, "I16", [signal.len(), usize::MAX], signal.iter().flat_map(sample).collect());
         }
         table.insert("__metadata__".to_owned(), json!(self.metadata));
         let mut header = Value::Object(table).to_string().into_bytes();
@@ -80,17 +83,17 @@ impl Shard {
     }
 }
 
-/// Length in seconds of a shard's audio, read from its table only.
+/// Returns the length of a shard in seconds. Reads only its header.
 ///
 /// # Errors
-/// When the file cannot be read or is not a shard.
+/// If the file cannot be read or is not a shard.
 pub fn duration(path: &Path) -> io::Result<f64> {
     let mut file = File::open(path)?;
     let mut length = [0; 8];
     file.read_exact(&mut length)?;
     let length = u64::from_le_bytes(length);
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not a shard");
-    if length > LONGEST_HEADER {
+    if length > MAX_HEADER {
         return Err(invalid());
     }
     let mut header = String::new();

@@ -1,4 +1,4 @@
-//! Renders notes on a piano, dry and in stereo, with a SoundFont or a sample library.
+//! Renders notes in stereo, without reverb, with a SoundFont or a sample library.
 
 mod library;
 mod sampler;
@@ -48,20 +48,20 @@ impl Stereo {
         Self { left: vec![0.0; length], right: vec![0.0; length] }
     }
 
-    /// Half the sum of both channels.
+    /// Returns the mid signal: half the sum of the channels.
     #[must_use]
     pub fn mid(&self) -> Vec<f32> {
         self.left.iter().zip(&self.right).map(|(l, r)| (l + r) / 2.0).collect()
     }
 
-    /// Half the difference, left minus right.
+    /// Returns the side signal: half of left minus right.
     #[must_use]
     pub fn side(&self) -> Vec<f32> {
         self.left.iter().zip(&self.right).map(|(l, r)| (l - r) / 2.0).collect()
     }
 }
 
-/// A piano to render with; usable from many threads at once.
+/// A piano to render with, usable from several threads at once.
 #[derive(Debug)]
 pub struct Piano {
     name: String,
@@ -78,7 +78,7 @@ impl Piano {
     /// Loads a SoundFont (`.sf2`), whose program 0 is the piano, or the description of a sample library (`.toml`).
     ///
     /// # Errors
-    /// [`SynthError`] when a file is missing, broken or of another kind.
+    /// [`SynthError`] if a file is missing, broken or of another kind.
     pub fn load(path: &Path) -> Result<Self, SynthError> {
         let kind = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         match kind.as_deref() {
@@ -96,17 +96,17 @@ impl Piano {
         }
     }
 
-    /// Its name in the shards: that of the library, or of the SoundFont file without extension.
+    /// Returns the name used in shards: that of the library, or of the SoundFont file without its extension.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Renders `length` samples per channel. Onsets are exact to the sample with a sample library, and to 64 samples with a
-    /// SoundFont. Only a sample library has release noises.
+    /// Renders `length` samples per channel. Onsets are exact to one sample with a sample library, and to 64 samples with a
+    /// SoundFont. Only a sample library can have release noises.
     ///
     /// # Errors
-    /// [`SynthError`] when a sample cannot be decoded on first use.
+    /// [`SynthError`] if a sample cannot be decoded on first use.
     pub fn render(&self, notes: &[Note], length: usize) -> Result<Stereo, SynthError> {
         match &self.instrument {
             Instrument::SoundFont(synth) => Ok(synth.render(notes, length)),

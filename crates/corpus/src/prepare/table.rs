@@ -1,4 +1,4 @@
-//! Text tables whose columns are found by name.
+//! Reads text tables, whose columns are accessed by name.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use csv::StringRecord;
 
 use super::corpus::CorpusError;
 
-/// A table whose rows all have as many fields as it has columns.
+/// A table in which every row has a field for each column.
 pub(crate) struct Table {
     path: PathBuf,
     columns: Vec<String>,
@@ -19,8 +19,8 @@ impl Table {
         Self::read_levels(path, delimiter, 1)
     }
 
-    /// Reads a table whose column names span several rows, which are joined by dots. Rows whose length differs from the
-    /// header's are omitted.
+    /// Reads a table whose column names span several rows, and joins their parts by dots. Skips rows with another number of
+    /// fields than the header.
     pub(crate) fn read_levels(path: &Path, delimiter: u8, levels: usize) -> Result<Self, CorpusError> {
         let failed = |source| CorpusError::Table { path: path.to_path_buf(), source };
         let mut reader = csv::ReaderBuilder::new()
@@ -40,7 +40,7 @@ impl Table {
         Ok(Self { path: path.to_path_buf(), columns: (0..width).map(name).collect(), rows })
     }
 
-    /// The index of a column.
+    /// Returns the index of a column.
     pub(crate) fn column(&self, name: &str) -> Result<usize, CorpusError> {
         self.columns.iter().position(|column| column == name).ok_or_else(|| CorpusError::Column {
             path: self.path.clone(),
@@ -49,7 +49,7 @@ impl Table {
         })
     }
 
-    /// The rows under the header.
+    /// Returns the rows below the header.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &StringRecord> {
         self.rows.iter()
     }

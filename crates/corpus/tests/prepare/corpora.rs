@@ -1,4 +1,4 @@
-//! Generates corpus files.
+//! Generates the files of corpora.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use midly::{Format, Header, MetaMessage, MidiMessage, Smf, Timing, TrackEvent, T
 /// Ticks per quarter note; at 120 BPM a tick is 1/960 s.
 const TICKS: u16 = 480;
 
-/// A note to write: start and end in seconds, pitch, velocity.
+/// A note: start and end in seconds, pitch, velocity.
 pub(crate) type Note = (f64, f64, u8, u8);
 
 /// Returns an arpeggio of a chord, four notes per second, with a bass note every two seconds.
@@ -22,7 +22,7 @@ pub(crate) fn arpeggio(chord: [u8; 3], seconds: f64) -> Vec<Note> {
     bass.chain(upper).collect()
 }
 
-/// Writes a MIDI file at 120 BPM in 4/4, one track.
+/// Writes a MIDI file with one track at 120 BPM in 4/4.
 pub(crate) fn write_midi(path: &Path, notes: &[Note]) {
     let tick = |seconds: f64| (seconds * 2.0 * f64::from(TICKS)).round() as u32;
     let channel = u4::new(0);
@@ -50,7 +50,7 @@ pub(crate) fn write_midi(path: &Path, notes: &[Note]) {
     smf.save(path).expect("the folder can be written");
 }
 
-/// Writes a stereo WAV of clicks and a tone.
+/// Writes a stereo WAV file of decaying tones, two per second.
 pub(crate) fn write_wav(path: &Path, rate: u32, seconds: f64) {
     create_parent(path);
     let spec =
@@ -72,12 +72,12 @@ pub(crate) fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("the folder can be written");
 }
 
-/// Creates the folder of a file.
+/// Creates a file's folder.
 pub(crate) fn create_parent(path: &Path) {
     fs::create_dir_all(path.parent().expect("files have folders")).expect("the folder can be created");
 }
 
-/// Writes a song of POP909 with beats every half second.
+/// Writes a song in POP909's layout, with a beat every half second.
 pub(crate) fn pop909_song(root: &Path, id: &str, chord: [u8; 3]) {
     let folder = root.join("POP909").join(id);
     write_midi(&folder.join(format!("{id}.mid")), &arpeggio(chord, 20.0));

@@ -1,4 +1,4 @@
-//! Prepares small corpora laid out like the real ones.
+//! Tests `melos-corpus prepare` on small corpora in the layout of the real ones.
 
 mod corpora;
 mod pianos;
@@ -16,7 +16,7 @@ use melos_corpus::prepare::{Options, Summary, run};
 
 const A_MINOR: [u8; 3] = [57, 60, 64];
 const C_MAJOR: [u8; 3] = [60, 64, 67];
-/// Positions of the groups in the condition vector.
+/// Indices of the groups in the condition vector.
 const CHORD: usize = 10;
 const BASS: usize = 22;
 const BEAT: usize = 34;
@@ -24,23 +24,24 @@ const TEMPO: usize = 38;
 const DENSITY: usize = 39;
 const MASKS: usize = 42;
 
-struct Place(tempfile::TempDir);
+/// A temporary folder with corpora and output.
+struct Workspace(tempfile::TempDir);
 
-impl Place {
+impl Workspace {
     fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     fn options(&self, corpus: Corpus, root: &str) -> Options {
         Options {
             held_out: false,
-            corpora: vec![(corpus, self.at(root))],
+            corpora: vec![(corpus, self.path(root))],
             piano: soundfont::write(self.0.path()),
-            out: self.at("out"),
+            out: self.path("out"),
             copies: 1,
             hours: None,
             max_piece_seconds: None,
@@ -58,7 +59,7 @@ fn prepare(options: &Options) -> Summary {
 
 fn reason<'a>(summary: &'a Summary, name: &str) -> &'a str {
     let found = summary.skipped.iter().find(|(skipped, _)| skipped.contains(name));
-    &found.unwrap_or_else(|| panic!("{name} is not among the skipped: {:?}", summary.skipped)).1
+    &found.unwrap_or_else(|| panic!("{name} should be skipped: {:?}", summary.skipped)).1
 }
 
 fn bytes(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -67,26 +68,26 @@ fn bytes(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn a_song_becomes_sound_mel_and_conditions() {
-    let place = Place::new();
-    pop909_song(&place.at("pop"), "001", A_MINOR);
-    pop909_song(&place.at("pop"), "002", C_MAJOR);
-    let summary = prepare(&place.options(Corpus::Pop909, "pop"));
+fn shards_contain_audio_mel_and_conditions_of_a_song() {
+    let workspace = Workspace::new();
+    pop909_song(&workspace.path("pop"), "001", A_MINOR);
+    pop909_song(&workspace.path("pop"), "002", C_MAJOR);
+    let summary = prepare(&workspace.options(Corpus::Pop909, "pop"));
     assert_eq!((summary.written, summary.skipped.len()), (2, 0));
-    for path in shards::find(&place.at("out")) {
+    for path in shards::find(&workspace.path("out")) {
         let shard = shards::read(&path);
         assert_eq!(shard.metadata["corpus"], "pop909");
         assert_eq!(shard.metadata["licence"], "MIT");
         let number = |key: &str| shard.metadata[key].as_str().and_then(|text| text.parse::<f64>().ok()).expect(key);
         let (transpose, factor) = (number("transpose") as i32, number("tempo_factor"));
         let triad = if shard.metadata["piece"] == "001" { A_MINOR } else { C_MAJOR };
-        let moved = |pitch: u8| (i32::from(pitch) + transpose).rem_euclid(12) as usize;
+        let transposed = |pitch: u8| (i32::from(pitch) + transpose).rem_euclid(12) as usize;
 
         let middle = shard.conditions[shard.conditions.len() / 2];
         for pitch in 0..12 {
-            assert_eq!(middle[CHORD + pitch] > 0.0, triad.iter().any(|p| moved(*p) == pitch), "{path:?}");
+            assert_eq!(middle[CHORD + pitch] > 0.0, triad.iter().any(|p| transposed(*p) == pitch), "{path:?}");
         }
-        assert_eq!(middle[BASS + moved(triad[0])], 1.0);
+        assert_eq!(middle[BASS + transposed(triad[0])], 1.0);
         assert!((f64::from(middle[TEMPO]) - factor.log2()).abs() < 1e-3, "the tempo should be that of the copy");
         let onsets = 4.5 * factor;
         assert!((f64::from(middle[DENSITY]) - (onsets.ln_1p() - 1.8) / 0.7).abs() < 0.3);
@@ -96,7 +97,7 @@ fn a_song_becomes_sound_mel_and_conditions() {
             &middle[MASKS..]
         );
 
-        // The beat phase is 0 (cosine 1) where quarter notes start, so there must be a note.
+        // Beat phase 0 has cosine 1; a note starts on every beat.
         let starts: Vec<f32> = shard.notes.iter().map(|note| note[0]).collect();
         let last = starts.iter().copied().fold(0.0, f32::max);
         let at_beats = shard.conditions.iter().enumerate().filter(|(_, row)| row[BEAT] > 0.999);
@@ -117,35 +118,35 @@ fn a_song_becomes_sound_mel_and_conditions() {
 }
 
 #[test]
-fn a_run_resumes_where_it_stopped() {
-    let place = Place::new();
+fn an_interrupted_run_resumes() {
+    let workspace = Workspace::new();
     for id in ["001", "002", "003", "004", "005", "006"] {
-        pop909_song(&place.at("pop"), id, A_MINOR);
+        pop909_song(&workspace.path("pop"), id, A_MINOR);
     }
-    let whole = place.options(Corpus::Pop909, "pop");
-    let part = Options { hours: Some(40.0 / 3600.0), out: place.at("part"), jobs: 1, ..whole.clone() };
+    let whole = workspace.options(Corpus::Pop909, "pop");
+    let part = Options { hours: Some(40.0 / 3600.0), out: workspace.path("part"), jobs: 1, ..whole.clone() };
     let first = prepare(&part);
     assert!((1..6).contains(&first.written), "{first:?}");
     let rest = prepare(&Options { hours: None, ..part.clone() });
     assert_eq!((rest.existing, rest.written), (first.written, 6 - first.written));
     assert_eq!(prepare(&whole).written, 6);
     assert_eq!(
-        bytes(&place.at("part")),
-        bytes(&place.at("out")),
+        bytes(&workspace.path("part")),
+        bytes(&workspace.path("out")),
         "interruptions and the number of jobs should make no difference"
     );
 }
 
 #[test]
 fn held_out_pieces_can_be_prepared_alone() {
-    let place = Place::new();
+    let workspace = Workspace::new();
     for id in 1..=60 {
-        pop909_song(&place.at("pop"), &format!("{id:03}"), A_MINOR);
+        pop909_song(&workspace.path("pop"), &format!("{id:03}"), A_MINOR);
     }
-    let options = Options { held_out: true, ..place.options(Corpus::Pop909, "pop") };
+    let options = Options { held_out: true, ..workspace.options(Corpus::Pop909, "pop") };
     let written = prepare(&options).written;
     assert!((1..20).contains(&written), "{written} of 60 are held out");
-    for path in shards::find(&place.at("out")) {
+    for path in shards::find(&workspace.path("out")) {
         let metadata = shards::read(&path).metadata;
         assert_ne!(metadata["split"], "train");
         assert!(metadata["start"].as_str().and_then(|start| start.parse::<f64>().ok()).is_some());
@@ -153,12 +154,12 @@ fn held_out_pieces_can_be_prepared_alone() {
 }
 
 #[test]
-fn a_partially_written_shard_is_made_again() {
-    let place = Place::new();
-    pop909_song(&place.at("pop"), "001", A_MINOR);
-    let options = place.options(Corpus::Pop909, "pop");
+fn a_truncated_shard_is_rendered_again() {
+    let workspace = Workspace::new();
+    pop909_song(&workspace.path("pop"), "001", A_MINOR);
+    let options = workspace.options(Corpus::Pop909, "pop");
     prepare(&options);
-    let path = shards::find(&place.at("out")).remove(0);
+    let path = shards::find(&workspace.path("out")).remove(0);
     let good = fs::read(&path).expect("readable");
     fs::write(&path, &good[..20]).expect("writable");
     assert_eq!(prepare(&options).written, 1);
@@ -166,12 +167,12 @@ fn a_partially_written_shard_is_made_again() {
 }
 
 #[test]
-fn copies_differ_in_key_and_excerpts_keep_their_length() {
-    let place = Place::new();
-    pop909_song(&place.at("pop"), "001", A_MINOR);
-    let options = Options { copies: 4, max_piece_seconds: Some(8.0), ..place.options(Corpus::Pop909, "pop") };
+fn copies_differ_in_key_and_excerpts_have_the_requested_length() {
+    let workspace = Workspace::new();
+    pop909_song(&workspace.path("pop"), "001", A_MINOR);
+    let options = Options { copies: 4, max_piece_seconds: Some(8.0), ..workspace.options(Corpus::Pop909, "pop") };
     assert_eq!(prepare(&options).written, 4);
-    let found = shards::find(&place.at("out"));
+    let found = shards::find(&workspace.path("out"));
     let keys: std::collections::BTreeSet<String> =
         found.iter().map(|path| shards::read(path).metadata["transpose"].to_string()).collect();
     assert_eq!(keys.len(), 4);
@@ -182,9 +183,9 @@ fn copies_differ_in_key_and_excerpts_keep_their_length() {
 }
 
 #[test]
-fn bad_songs_are_reported_and_the_rest_continues() {
-    let place = Place::new();
-    let root = place.at("a folder with spaces");
+fn broken_songs_are_skipped_with_a_reason() {
+    let workspace = Workspace::new();
+    let root = workspace.path("a folder with spaces");
     for id in ["001", "002", "003", "004", "005"] {
         pop909_song(&root, id, A_MINOR);
     }
@@ -194,7 +195,7 @@ fn bad_songs_are_reported_and_the_rest_continues() {
     write_midi(&midi("003"), &[]);
     fs::remove_file(root.join("POP909/004/beat_midi.txt")).expect("it was written");
     write(&root.join("POP909/005/beat_midi.txt"), "0.5 1.0 1.0\n1.0 half no\n");
-    let summary = prepare(&place.options(Corpus::Pop909, "a folder with spaces"));
+    let summary = prepare(&workspace.options(Corpus::Pop909, "a folder with spaces"));
     assert_eq!((summary.written, summary.skipped.len()), (1, 4), "{summary:?}");
     assert!(reason(&summary, "002").contains("not a MIDI file"));
     assert!(reason(&summary, "003").contains("no notes"));
@@ -203,16 +204,16 @@ fn bad_songs_are_reported_and_the_rest_continues() {
 }
 
 #[test]
-fn a_missing_corpus_is_an_error_with_its_path() {
-    let place = Place::new();
-    let error = run(&place.options(Corpus::Pop909, "nowhere"), &ProgressBar::hidden()).expect_err("nothing there");
+fn the_error_for_a_missing_corpus_names_its_path() {
+    let workspace = Workspace::new();
+    let error = run(&workspace.options(Corpus::Pop909, "nowhere"), &ProgressBar::hidden()).expect_err("nothing there");
     assert!(error.to_string().contains("nowhere"), "{error}");
 }
 
 #[test]
-fn giantmidi_has_no_beats_and_keeps_recordings_together() {
-    let place = Place::new();
-    let root = place.at("giant");
+fn parts_of_a_giantmidi_recording_share_a_split_and_have_no_beats() {
+    let workspace = Workspace::new();
+    let root = workspace.path("giant");
     let names = [
         "midis_for_evaluation/giantmidi-piano/Chopin_Etudes_g0hoN6_HDVU_no_12_cut.mid",
         "midis_preview/Chopin, Frédéric, Études, g0hoN6_HDVU.mid",
@@ -220,10 +221,10 @@ fn giantmidi_has_no_beats_and_keeps_recordings_together() {
     for name in names {
         write_midi(&root.join(name), &arpeggio(A_MINOR, 12.0));
     }
-    let summary = prepare(&place.options(Corpus::GiantMidi, "giant"));
+    let summary = prepare(&workspace.options(Corpus::GiantMidi, "giant"));
     assert_eq!(summary.skipped, []);
     let mut splits = Vec::new();
-    for path in shards::find(&place.at("out")) {
+    for path in shards::find(&workspace.path("out")) {
         let shard = shards::read(&path);
         splits.push(shard.metadata["split"].to_string());
         assert!(shard.conditions.iter().all(|row| row[MASKS + 4..MASKS + 7] == [0.0; 3]), "beats should be unknown");
@@ -235,21 +236,25 @@ fn giantmidi_has_no_beats_and_keeps_recordings_together() {
 
 #[test]
 fn mutopia_is_humanised() {
-    let place = Place::new();
-    let root = place.at("mutopia");
+    let workspace = Workspace::new();
+    let root = workspace.path("mutopia");
     let flat: Vec<_> = arpeggio(C_MAJOR, 30.0).into_iter().map(|(s, e, p, _)| (s, e, p, 90)).collect();
     write_midi(&root.join("midi/BachJS_BWV1_one.midi"), &flat);
     write_midi(&root.join("midi/BachJS_BWV2_two.midi"), &flat);
     let columns = "file\tlicence\tlicence_as_written\tcomposer";
     write(&root.join("licences.tsv"), &format!("{columns}\nBachJS_BWV1_one.midi\tPD\tPublic Domain\tBachJS\n"));
-    let summary = prepare(&place.options(Corpus::Mutopia, "mutopia"));
+    let summary = prepare(&workspace.options(Corpus::Mutopia, "mutopia"));
     assert!(reason(&summary, "BWV2").contains("licence"));
-    let shard = shards::read(&shards::find(&place.at("out"))[0]);
+    let shard = shards::read(&shards::find(&workspace.path("out"))[0]);
     let velocities: std::collections::BTreeSet<u32> = shard.notes.iter().map(|note| note[3] as u32).collect();
     assert!(velocities.len() > 10, "there should be dynamics: {velocities:?}");
     assert_eq!(shard.metadata["piano"], "sine", "the piano should have the SoundFont's name");
-    let turns = |pair: &[[f32; 2]]| pair[0][0] <= pair[1][0] && pair[0][1] != pair[1][1];
-    assert!(shard.pedal.windows(2).all(turns), "the pedal should alternate between up and down: {:?}", shard.pedal);
+    let alternates = |pair: &[[f32; 2]]| pair[0][0] <= pair[1][0] && pair[0][1] != pair[1][1];
+    assert!(
+        shard.pedal.windows(2).all(alternates),
+        "the pedal should alternate between up and down: {:?}",
+        shard.pedal
+    );
     let factor: f32 = shard.metadata["tempo_factor"].as_str().and_then(|text| text.parse().ok()).expect("a number");
     let grid = |note: &[f32; 4]| ((note[0] - 0.05) * factor / 0.25).fract();
     assert!(shard.notes.iter().any(|note| (0.02..0.98).contains(&grid(note))), "the timing should not be mechanical");
@@ -258,32 +263,32 @@ fn mutopia_is_humanised() {
 
 #[test]
 fn emopia_quadrants_take_precedence_over_the_rule() {
-    let place = Place::new();
-    let root = place.at("emopia");
+    let workspace = Workspace::new();
+    let root = workspace.path("emopia");
     for (name, chord) in [("Q1_0vLPYiPN7qY_0", C_MAJOR), ("Q3_a_b-c_d_efg_1", C_MAJOR), ("Q9_0vLPYiPN7qY_2", A_MINOR)] {
         write_midi(&root.join(format!("midis/{name}.mid")), &arpeggio(chord, 20.0));
     }
     write(&root.join("midis/._Q1_0vLPYiPN7qY_0.mid"), "not music");
-    let summary = prepare(&place.options(Corpus::Emopia, "emopia"));
+    let summary = prepare(&workspace.options(Corpus::Emopia, "emopia"));
     assert_eq!((summary.written, summary.skipped.len()), (2, 1), "{summary:?}");
     assert!(reason(&summary, "Q9").contains("Q<1 to 4>"));
-    for path in shards::find(&place.at("out")) {
+    for path in shards::find(&workspace.path("out")) {
         let shard = shards::read(&path);
-        let home = if shard.metadata["piece"].to_string().contains("Q1") {
+        let expected = if shard.metadata["piece"].to_string().contains("Q1") {
             [Emotion::Happy, Emotion::Energetic]
         } else {
             [Emotion::Sad, Emotion::Nostalgic]
         };
         let middle = shard.conditions[shard.conditions.len() / 2];
-        let weight: f32 = home.iter().map(|emotion| middle[*emotion as usize]).sum();
+        let weight: f32 = expected.iter().map(|emotion| middle[*emotion as usize]).sum();
         assert!((weight - 1.0).abs() < 1e-5, "{path:?}: {:?}", &middle[..8]);
     }
 }
 
 #[test]
 fn maestro_uses_recordings_where_available() {
-    let place = Place::new();
-    let root = place.at("maestro");
+    let workspace = Workspace::new();
+    let root = workspace.path("maestro");
     for name in ["2004/one", "2004/two"] {
         write_midi(&root.join(format!("{name}.midi")), &arpeggio(A_MINOR, 12.0));
     }
@@ -296,12 +301,12 @@ fn maestro_uses_recordings_where_available() {
         "E,Four,holdout,2004,2004/two.midi,2004/two.wav,12.0",
     ];
     write(&root.join("maestro-v3.0.0.csv"), &format!("{columns}\n{}\n", rows.join("\n")));
-    let summary = prepare(&place.options(Corpus::Maestro, "maestro"));
-    // The first as recorded and in one copy, the second unchanged.
+    let summary = prepare(&workspace.options(Corpus::Maestro, "maestro"));
+    // The first piece gives its recording and one copy, the second an unchanged copy.
     assert_eq!((summary.written, summary.skipped.len()), (3, 2), "{summary:?}");
     assert!(reason(&summary, "three.midi").contains("missing"));
     assert!(summary.skipped.iter().any(|(_, reason)| reason.contains("holdout")));
-    let recorded = shards::read(&place.at("out/train/maestro-2004_one-t+0-s100.safetensors"));
+    let recorded = shards::read(&workspace.path("out/train/maestro-2004_one-t+0-s100.safetensors"));
     let written = hound::WavReader::open(root.join("2004/one.wav")).expect("a WAV file");
     let peak = written.into_samples::<i16>().map(|x| x.expect("a sample").abs()).max().expect("not empty");
     let found = recorded.audio.expect("requested").into_iter().map(i16::abs).max().expect("not empty");
@@ -310,18 +315,19 @@ fn maestro_uses_recordings_where_available() {
 }
 
 #[test]
-fn a_missing_column_is_reported() {
-    let place = Place::new();
-    write(&place.at("maestro/maestro-v3.0.0.csv"), "canonical_composer,midi_filename\nA,2004/one.midi\n");
-    let error = run(&place.options(Corpus::Maestro, "maestro"), &ProgressBar::hidden()).expect_err("nothing usable");
+fn the_error_for_a_missing_column_lists_the_columns() {
+    let workspace = Workspace::new();
+    write(&workspace.path("maestro/maestro-v3.0.0.csv"), "canonical_composer,midi_filename\nA,2004/one.midi\n");
+    let error =
+        run(&workspace.options(Corpus::Maestro, "maestro"), &ProgressBar::hidden()).expect_err("nothing usable");
     let text = error.to_string();
     assert!(text.contains("\"split\"") && text.contains("canonical_composer, midi_filename"), "{text}");
 }
 
 #[test]
-fn fma_is_read_with_its_metadata() {
-    let place = Place::new();
-    let root = place.at("fma");
+fn fma_shards_have_conditions_and_metadata() {
+    let workspace = Workspace::new();
+    let root = workspace.path("fma");
     let mp3 = include_bytes!("../data/arpeggio.mp3");
     for track in ["000/000002", "000/000003", "000/000005", "098/098565"] {
         let path = root.join(format!("fma_small/{track}.mp3"));
@@ -332,11 +338,11 @@ fn fma_is_read_with_its_metadata() {
     let tracks = ",set,set,track,track\n,split,subset,license,title\ntrack_id,,,,\n\
         2,training,small,CC BY,\"Food, and more\"\n3,test,small,CC0,Three\n98565,training,small,CC BY,Broken\n";
     write(&root.join("fma_metadata/tracks.csv"), tracks);
-    let summary = prepare(&place.options(Corpus::Fma, "fma"));
+    let summary = prepare(&workspace.options(Corpus::Fma, "fma"));
     assert_eq!((summary.written, summary.skipped.len()), (2, 2), "{summary:?}");
     assert!(reason(&summary, "000005").contains("tracks.csv"));
     assert!(!reason(&summary, "098565").is_empty());
-    let shard = shards::read(&place.at("out/train/fma-000002-t+0-s100.safetensors"));
+    let shard = shards::read(&workspace.path("out/train/fma-000002-t+0-s100.safetensors"));
     assert_eq!(shard.metadata["licence"], "CC BY");
     let middle = shard.conditions[shard.conditions.len() / 2];
     assert_eq!(middle[MASKS + 2], 1.0, "the chord should be detected");
@@ -347,8 +353,8 @@ fn fma_is_read_with_its_metadata() {
 
 #[test]
 fn any_folder_of_audio_and_midi_can_be_prepared() {
-    let place = Place::new();
-    let root = place.at("folder");
+    let workspace = Workspace::new();
+    let root = workspace.path("folder");
     write_midi(&root.join("deep/er/song.MID"), &arpeggio(C_MAJOR, 10.0));
     write_wav(&root.join("with spaces/Größe.wav"), 96_000, 8.0);
     corpora::create_parent(&root.join("x"));
@@ -362,10 +368,10 @@ fn any_folder_of_audio_and_midi_can_be_prepared() {
     write_wav(&root.join("cut.wav"), 48_000, 9.0);
     let cut = fs::read(root.join("cut.wav")).expect("readable");
     fs::write(root.join("cut.wav"), &cut[..whole.len()]).expect("writable");
-    // Three hours, at a rate that keeps the test small.
+    // Three hours at a sample rate that keeps the file small.
     write_wav(&root.join("long.wav"), 100, 3.0 * 3600.0);
 
-    let summary = prepare(&place.options(Corpus::Folder, "folder"));
+    let summary = prepare(&workspace.options(Corpus::Folder, "folder"));
     assert_eq!(summary.written, 3, "{summary:?}");
     assert_eq!(summary.skipped.len(), 6, "{summary:?}");
     assert!(reason(&summary, "long").contains("60 minutes"));
@@ -375,6 +381,6 @@ fn any_folder_of_audio_and_midi_can_be_prepared() {
     for name in ["empty", "noise"] {
         assert!(!reason(&summary, name).is_empty());
     }
-    let names: Vec<String> = bytes(&place.at("out")).into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> = bytes(&workspace.path("out")).into_iter().map(|(name, _)| name).collect();
     assert!(names.iter().any(|name| name.contains("with_spaces_Gr_e")), "{names:?}");
 }

@@ -1,4 +1,4 @@
-//! Generated sample libraries and their sound.
+//! Tests rendering with a generated sample library.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::f64::consts::TAU;
@@ -12,18 +12,18 @@ use melos_corpus::prepare::midi::Note;
 use melos_corpus::prepare::synth::{Piano, Stereo};
 
 use crate::corpora::pop909_song;
-use crate::{A_MINOR, Place, prepare, shards};
+use crate::{A_MINOR, Workspace, prepare, shards};
 
 const RATE: f64 = 48_000.0;
-/// Silence before the attack in every sample, seconds.
-const LATE: f64 = 0.02;
+/// Silence before the attack in every sample, in seconds.
+const SILENCE: f64 = 0.02;
 
-/// Writes a sine, on the left channel together with its octave, whose relative level is `octave`.
+/// Writes a sine; the left channel also contains its octave with the relative level `octave`.
 fn write_sample(path: &Path, hertz: f64, level: f64, octave: f64, seconds: f64) {
     let spec = WavSpec { channels: 2, sample_rate: 48_000, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut writer = WavWriter::create(path, spec).unwrap();
     for i in 0..(seconds * RATE) as u32 {
-        let time = f64::from(i) / RATE - LATE;
+        let time = f64::from(i) / RATE - SILENCE;
         let tone = |hertz: f64| if time < 0.0 { 0.0 } else { (TAU * hertz * time).sin() };
         for x in [tone(hertz) + octave * tone(2.0 * hertz), tone(hertz)] {
             writer.write_sample((x * level * 32_767.0) as i16).unwrap();
@@ -32,7 +32,7 @@ fn write_sample(path: &Path, hertz: f64, level: f64, octave: f64, seconds: f64) 
     writer.finalize().unwrap();
 }
 
-/// Two layers of A3 and A4, the harder one brighter and 12 dB louder, and a click for released keys.
+/// Writes a library with two layers of A3 and A4, the hard one brighter and 12 dB louder, and a release noise.
 fn library(folder: &Path) -> PathBuf {
     for (name, hertz) in [("A3", 220.0), ("A4", 440.0)] {
         write_sample(&folder.join(format!("{name}-soft.wav")), hertz, 0.1, 0.0, 3.0);
@@ -75,7 +75,7 @@ fn play(notes: &[Note]) -> Stereo {
     Piano::load(&library(folder.path())).unwrap().render(notes, 2 * 48_000).unwrap()
 }
 
-/// Amplitude and phase of a frequency between two times, seconds.
+/// Returns amplitude and phase of a frequency between two times in seconds.
 fn tone(signal: &[f32], hertz: f64, from: f64, to: f64) -> (f64, f64) {
     let range = (from * RATE) as usize..(to * RATE) as usize;
     let count = range.len() as f64;
@@ -91,10 +91,10 @@ fn tone(signal: &[f32], hertz: f64, from: f64, to: f64) -> (f64, f64) {
 
 /// Returns the frequency near `expected`, from the phase advance between two windows.
 fn frequency(signal: &[f32], expected: f64) -> f64 {
-    let apart = 0.1;
+    let interval = 0.1;
     let phase = |from: f64| tone(signal, expected, from, from + 0.2).1;
-    let turned = (phase(0.3 + apart) - phase(0.3) + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0;
-    expected + turned / (TAU * apart)
+    let advance = (phase(0.3 + interval) - phase(0.3) + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0;
+    expected + advance / (TAU * interval)
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn onsets_are_exact_and_channels_are_separate() {
 }
 
 #[test]
-fn velocity_chooses_the_layer_and_loudness_rises_evenly() {
+fn velocity_selects_the_layer_and_loudness_rises_linearly() {
     let at = |velocity: f32| {
         let sound = play(&[note(0.0, 1.9, 1.9, 69, velocity)]);
         (tone(&sound.left, 440.0, 0.3, 0.6).0, tone(&sound.left, 880.0, 0.3, 0.6).0)
@@ -135,11 +135,11 @@ fn velocity_chooses_the_layer_and_loudness_rises_evenly() {
     let (between, share) = at(60.5);
     assert!(
         share / between > 0.1 && share / between < 0.4,
-        "both layers should be heard at the boundary: {share} of {between}"
+        "both layers should sound at the boundary: {share} of {between}"
     );
     let levels: Vec<f64> = [20.0, 40.0, 55.0, 70.0, 90.0, 120.0].map(|velocity| at(velocity).0).to_vec();
     assert!(levels.windows(2).all(|pair| pair[1] > pair[0]), "{levels:?}");
-    // Outside the crossfade, the level follows one line: 12 dB between the centres of the layers, 30.5 and 94.
+    // Outside the crossfade, the level rises linearly, by 12 dB between the layers' centres, 30.5 and 94.
     let decibels = |a: f64, b: f64| 20.0 * (a / b).log10();
     let slope = 12.0 / 63.5;
     assert!((decibels(at(70.0).0, at(50.0).0) - 20.0 * slope).abs() < 0.2);
@@ -147,7 +147,7 @@ fn velocity_chooses_the_layer_and_loudness_rises_evenly() {
 }
 
 #[test]
-fn the_pedal_sustains_notes_and_the_damper_ends_them() {
+fn the_pedal_sustains_notes_and_dampers_end_them() {
     let level = |sound: &Stereo, from: f64| tone(&sound.left, 440.0, from, from + 0.1).0;
     let damped = play(&[note(0.0, 0.5, 0.5, 69, 50.0)]);
     let held = play(&[note(0.0, 0.5, 1.5, 69, 50.0)]);
@@ -156,7 +156,7 @@ fn the_pedal_sustains_notes_and_the_damper_ends_them() {
     assert!(level(&damped, 0.72) < before / 500.0, "the damper should take 60 dB in a fifth of a second");
     assert!(damped.left[48_000..].iter().all(|x| *x == 0.0), "the damped note should then be silent");
     assert!(level(&held, 1.8) < before / 500.0);
-    // The release noise comes when the key is released, whatever the pedal does.
+    // The release noise starts when the key is released, whatever the position of the pedal.
     for sound in [&damped, &held] {
         let noise = |from: f64| tone(&sound.left, 5000.0, from, from + 0.05).0;
         assert!(noise(0.53) > 0.015 && noise(0.3) < 1e-3 && noise(1.52) < 1e-3, "{} {}", noise(0.53), noise(1.52));
@@ -168,7 +168,7 @@ fn strings_without_dampers_sound_until_they_are_struck_again() {
     let (first, second) = (note(0.0, 0.2, 0.2, 92, 50.0), note(1.0, 1.1, 1.1, 92, 50.0));
     let hertz = 440.0 * (23.0f64 / 12.0).exp2();
     let level = |sound: &Stereo, from: f64| tone(&sound.left, hertz, from, from + 0.05).0;
-    // Transposed up by nearly two octaves, three seconds of sample last 0.8 s.
+    // Transposed up by nearly two octaves, the three seconds of the sample last 0.8 s.
     let alone = play(&[first]);
     assert!(level(&alone, 0.6) > 0.05);
     let again = play(&[first, second]);
@@ -176,14 +176,14 @@ fn strings_without_dampers_sound_until_they_are_struck_again() {
 }
 
 #[test]
-fn a_library_renders_shards_deterministically() {
-    let place = Place::new();
+fn shards_do_not_depend_on_the_number_of_jobs() {
+    let workspace = Workspace::new();
     for id in ["001", "002", "003"] {
-        pop909_song(&place.at("pop"), id, A_MINOR);
+        pop909_song(&workspace.path("pop"), id, A_MINOR);
     }
-    let piano = library(&place.at("."));
-    let one = Options { piano, stereo: true, jobs: 1, ..place.options(Corpus::Pop909, "pop") };
-    let two = Options { out: place.at("again"), jobs: 3, ..one.clone() };
+    let piano = library(&workspace.path("."));
+    let one = Options { piano, stereo: true, jobs: 1, ..workspace.options(Corpus::Pop909, "pop") };
+    let two = Options { out: workspace.path("again"), jobs: 3, ..one.clone() };
     assert_eq!((prepare(&one).written, prepare(&two).written), (3, 3));
     assert_eq!(crate::bytes(&one.out), crate::bytes(&two.out), "the number of jobs should make no difference");
     for path in shards::find(&one.out) {
@@ -198,7 +198,7 @@ fn a_library_renders_shards_deterministically() {
 }
 
 #[test]
-fn unplayable_pianos_are_reported() {
+fn errors_name_the_unusable_file() {
     let folder = tempfile::tempdir().unwrap();
     let error = |path: &Path| Piano::load(path).unwrap_err().to_string();
     assert!(error(&folder.path().join("none.toml")).contains("none.toml"));

@@ -1,4 +1,4 @@
-//! Reads shards back.
+//! Reads shards.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use half::f16;
 use melos::music::conditions::CONDITION_COUNT;
 use serde_json::Value;
 
-/// The tensors of a shard, as numbers.
+/// The contents of a shard.
 pub(crate) struct Shard {
     pub(crate) mel: Vec<f32>,
     pub(crate) frames: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Shard {
     pub(crate) metadata: Value,
 }
 
-/// All shards under a folder, sorted.
+/// Returns the paths of all shards in an output folder, sorted.
 pub(crate) fn find(out: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for split in ["train", "valid", "test"] {

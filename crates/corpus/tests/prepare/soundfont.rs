@@ -1,10 +1,10 @@
-//! The smallest SoundFont that plays: one looped sine for all keys.
+//! Writes a minimal SoundFont: a looped sine for all keys.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const RATE: u32 = 48_000;
-/// Samples of the sine: close to a whole number of periods of C4 (60).
+/// Number of samples of the sine: almost a whole number of periods of C4 (60).
 const SAMPLES: u32 = 18_347;
 
 fn chunk(id: &[u8; 4], body: &[u8]) -> Vec<u8> {
@@ -31,7 +31,7 @@ fn words(words: &[u16]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// Writes the SoundFont into a folder.
+/// Writes the SoundFont to a folder, and returns its path.
 pub(crate) fn write(folder: &Path) -> PathBuf {
     let sine = |i: u32| (f64::from(i) / f64::from(RATE) * 261.625_565 * std::f64::consts::TAU).sin() * 20_000.0;
     let mut samples: Vec<u8> = (0..SAMPLES).flat_map(|i| (sine(i) as i16).to_le_bytes()).collect();

@@ -1,7 +1,7 @@
 """Measures the same sound with librosa and with `melos-corpus analyze`.
 
-    python crates/corpus/tests/reference/analysis.py golden                       rewrites tests/data/analysis.json for tests/analysis.rs
-    python crates/corpus/tests/reference/analysis.py compare MELOS FILE...        prints deviations and times on real files
+    python crates/corpus/tests/reference/analysis.py golden                       writes tests/data/analysis.json for tests/analysis.rs
+    python crates/corpus/tests/reference/analysis.py compare MELOS FILE...        prints differences and times for real files
 
 Needs numpy, librosa 0.11 and soundfile. Set OMP_NUM_THREADS=1 to time librosa on one core.
 """
@@ -20,7 +20,7 @@ EVERY = 16
 
 
 def signal():
-    """Six seconds of decaying harmonic notes with a noisy attack, the same as in tests/analysis.rs."""
+    """Generates six seconds of decaying harmonic notes with a noisy attack, as tests/analysis.rs does."""
     total = np.zeros(6 * RATE)
     state = 1
     for index, note in enumerate([45, 57, 60, 64, 52, 59, 62, 67, 48, 55, 72, 76]):
@@ -35,7 +35,7 @@ def signal():
 
 
 def measure(y):
-    """Returns all of melos's measurements of a mono signal at 48 kHz, frames first; every transform is computed once."""
+    """Computes all measurements of a mono signal at 48 kHz, with time as the first axis, and each transform only once."""
     spectrum = np.abs(librosa.stft(y, n_fft=N_FFT, hop_length=HOP, center=True, pad_mode="constant"))
     mel = librosa.feature.melspectrogram(S=spectrum, sr=RATE, n_mels=BANDS, fmin=LOW, fmax=HIGH)
     mel = np.log(np.maximum(mel, FLOOR))
@@ -58,7 +58,7 @@ def measure(y):
 
 
 def golden():
-    values = measure(signal().astype(np.float64))  # keeps librosa's own rounding out of the numbers
+    values = measure(signal().astype(np.float64))  # in float64, to avoid librosa's rounding errors
     data = {"every": EVERY, "tempo_bpm": values["tempo_bpm"], "beats": [round(float(b), 4) for b in values["beats"]]}
     for name in ["mel", "rms", "centroid", "rolloff", "flatness", "zero_crossings", "mfcc", "mfcc_delta", "chroma"]:
         frames = values[name][:: 4 * EVERY if name == "mel" else EVERY]
@@ -67,10 +67,10 @@ def golden():
     path.write_text(json.dumps(data, separators=(",", ":")) + "\n")
 
 
-def f_measure(found, true, within=0.07):
-    hits = sum(any(abs(f - t) <= within for t in true) for f in found)
-    caught = sum(any(abs(f - t) <= within for f in found) for t in true)
-    precision, recall = hits / max(len(found), 1), caught / max(len(true), 1)
+def f_measure(found, true, tolerance=0.07):
+    correct = sum(any(abs(f - t) <= tolerance for t in true) for f in found)
+    detected = sum(any(abs(f - t) <= tolerance for f in found) for t in true)
+    precision, recall = correct / max(len(found), 1), detected / max(len(true), 1)
     return 2 * precision * recall / max(precision + recall, 1e-9)
 
 
@@ -100,8 +100,8 @@ def compare(melos, files):
                 continue
             reference = np.asarray(theirs[name], dtype=np.float64)
             value = np.asarray(value)[: len(reference)]
-            off = np.abs(value - reference[: len(value)])
-            print(f"  {name:<16} largest {off.max():.2e}, 99.9 % below {np.quantile(off, 0.999):.2e}, "
+            error = np.abs(value - reference[: len(value)])
+            print(f"  {name:<16} largest {error.max():.2e}, 99.9 % below {np.quantile(error, 0.999):.2e}, "
                   f"range {reference.min():.3g} to {reference.max():.3g}")
 
 

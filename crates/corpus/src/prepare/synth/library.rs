@@ -1,4 +1,4 @@
-//! The description of a sample library: the sample file of each key at each velocity.
+//! Reads the description of a sample library: which file contains the sample of a key at a velocity.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,35 +11,36 @@ use super::SynthError;
 
 /// MIDI note numbers of a piano.
 const KEYS: RangeInclusive<u8> = 21..=108;
+/// Names of the pitch classes, from C.
 const NAMES: [&str; 12] = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 
-/// A sample library as described. In file names, `{note}` stands for the key's name (`C4` is middle C,
-/// `D#4`), `{key}` for its MIDI number, and `{number}` for its number on the keyboard, from 1.
+/// The description of a sample library. In file names, `{note}` stands for the key's name (such as `D#4`; `C4` is middle
+/// C), `{key}` for its MIDI note number, and `{number}` for its number on the keyboard, from 1.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Library {
     /// Its name in the shards.
     pub(super) name: String,
-    /// The licence of the samples, and whom to credit.
-    #[allow(dead_code, reason = "for readers of the file; required so that it is stated")]
+    /// The licence of the samples, and the person to credit.
+    #[allow(dead_code, reason = "required in the file, for its readers")]
     licence: String,
     /// Folder of the samples, relative to the description's folder.
     folder: PathBuf,
     /// Overall gain in decibels.
     #[serde(default)]
     pub(super) gain_db: f32,
-    /// MIDI note numbers of the keys that were sampled; the others are resampled from the nearest.
+    /// MIDI note numbers of the sampled keys; others are resampled from the nearest.
     pub(super) keys: Vec<u8>,
     /// The lowest MIDI note number without a damper.
-    #[serde(default = "all_damped")]
+    #[serde(default = "default_undamped_from")]
     pub(super) undamped_from: u8,
-    /// Seconds for a damper to reduce the sound by 60 dB: at the lowest key, and at the highest.
-    #[serde(default = "damping")]
+    /// Seconds in which a damper reduces the sound by 60 dB, at the lowest and at the highest key.
+    #[serde(default = "default_damping")]
     pub(super) damping_seconds: [f32; 2],
     /// The velocity layers, from soft to loud, without gaps.
     #[serde(rename = "layer")]
     pub(super) layers: Vec<Layer>,
-    /// The noise of a released key.
+    /// The noises of released keys.
     pub(super) release: Option<Release>,
 }
 
@@ -49,7 +50,7 @@ pub(super) struct Library {
 pub(super) struct Layer {
     /// Its range of MIDI velocities.
     pub(super) velocity: [u8; 2],
-    /// Its loudness relative to the other layers, in decibels; loudness is interpolated between these.
+    /// Its loudness relative to the other layers, in decibels; between the layers' centres, loudness is interpolated.
     #[serde(default)]
     pub(super) level_db: f32,
     files: String,
@@ -60,23 +61,23 @@ pub(super) struct Layer {
 #[serde(deny_unknown_fields)]
 pub(super) struct Release {
     files: String,
-    /// MIDI note numbers, lowest and highest: one sample for each.
+    /// Lowest and highest MIDI note number; there is one sample for each.
     pub(super) keys: [u8; 2],
-    /// Gain, in decibels.
+    /// Gain in decibels.
     #[serde(default)]
     pub(super) gain_db: f32,
 }
 
-fn all_damped() -> u8 {
+fn default_undamped_from() -> u8 {
     128
 }
 
-fn damping() -> [f32; 2] {
+fn default_damping() -> [f32; 2] {
     [0.6, 0.2]
 }
 
 impl Library {
-    /// Reads a description, and checks that every sample exists.
+    /// Reads a description, and checks that all samples exist.
     pub(super) fn read(path: &Path) -> Result<Self, SynthError> {
         let unusable = |reason: String| SynthError::Unusable { path: path.to_path_buf(), reason };
         let text =
@@ -85,12 +86,12 @@ impl Library {
         library.check().map_err(unusable)?;
         library.folder = path.parent().unwrap_or(Path::new("")).join(&library.folder);
         let strikes = (0..library.layers.len()).flat_map(|layer| library.keys.iter().map(move |key| (layer, *key)));
-        let strikes = strikes.map(|(layer, key)| library.strike(layer, key));
+        let strikes = strikes.map(|(layer, key)| library.strike_sample(layer, key));
         let releases = library.release.iter().flat_map(|release| release.keys[0]..=release.keys[1]);
-        let releases = releases.filter_map(|key| library.noise(key));
+        let releases = releases.filter_map(|key| library.release_sample(key));
         let missing = strikes.chain(releases).find(|sample| !sample.is_file());
         match missing {
-            Some(sample) => Err(unusable(format!("there is no sample {}", sample.display()))),
+            Some(sample) => Err(unusable(format!("no sample {}", sample.display()))),
             None => Ok(library),
         }
     }
@@ -105,7 +106,7 @@ impl Library {
         }
         self.keys = keys.into_iter().collect();
         if self.layers.is_empty() {
-            return Err("[[layer]] is missing: there are no samples to play".to_owned());
+            return Err("[[layer]] is missing: at least one layer is required".to_owned());
         }
         let mut next = 1;
         for (layer, number) in self.layers.iter().zip(1..) {
@@ -140,18 +141,18 @@ impl Library {
         }
     }
 
-    /// The sample of a sampled key in a layer.
-    pub(super) fn strike(&self, layer: usize, key: u8) -> PathBuf {
+    /// Returns the path of a sampled key's sample in a layer.
+    pub(super) fn strike_sample(&self, layer: usize, key: u8) -> PathBuf {
         self.folder.join(file(&self.layers[layer].files, key))
     }
 
-    /// The sample of a released key, if there are such samples.
-    pub(super) fn noise(&self, key: u8) -> Option<PathBuf> {
+    /// Returns the path of a released key's sample, if the library has such samples.
+    pub(super) fn release_sample(&self, key: u8) -> Option<PathBuf> {
         let release = self.release.as_ref()?;
         Some(self.folder.join(file(&release.files, key.clamp(release.keys[0], release.keys[1]))))
     }
 
-    /// The nearest sampled key; the lower one of two equally near.
+    /// Returns the nearest sampled key; of two equally near, the lower one.
     pub(super) fn nearest(&self, key: u8) -> u8 {
         let nearest = self.keys.iter().copied().min_by_key(|sampled| sampled.abs_diff(key));
         nearest.expect("a library has keys")
@@ -171,7 +172,7 @@ mod tests {
     const GOOD: &str = "name = \"toy\"\nlicence = \"CC0\"\nfolder = \".\"\nkeys = [60]\n\
         [[layer]]\nvelocity = [1, 127]\nfiles = \"{note}.wav\"\n";
 
-    fn problem(text: &str) -> String {
+    fn error(text: &str) -> String {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("toy.toml");
         fs::write(folder.path().join("C4.wav"), "").expect("writable");
@@ -182,20 +183,20 @@ mod tests {
     }
 
     #[test]
-    fn files_are_named_by_key() {
+    fn file_names_depend_on_the_key() {
         assert_eq!(file("{note}v1.ogg", 60), "C4v1.ogg");
         assert_eq!(file("{note}v1.ogg", 21), "A0v1.ogg");
         assert_eq!(file("{note}-{key}-rel{number}", 63), "D#4-63-rel43");
     }
 
     #[test]
-    fn problems_are_reported() {
-        assert!(problem(&GOOD.replace("[60]", "[60, 72]")).contains("no sample"));
-        assert!(problem(&GOOD.replace("[60]", "[]")).contains("at least one"));
-        assert!(problem(&GOOD.replace("[60]", "[12]")).contains("12 is not a piano key"));
-        assert!(problem(&GOOD.replace("[1, 127]", "[1, 100]")).contains("100; expected 127"));
-        assert!(problem(&GOOD.replace("[1, 127]", "[5, 127]")).contains("start at 1"));
-        let error = problem(&GOOD.replace("files", "file"));
+    fn invalid_descriptions_are_rejected() {
+        assert!(error(&GOOD.replace("[60]", "[60, 72]")).contains("no sample"));
+        assert!(error(&GOOD.replace("[60]", "[]")).contains("at least one"));
+        assert!(error(&GOOD.replace("[60]", "[12]")).contains("12 is not a piano key"));
+        assert!(error(&GOOD.replace("[1, 127]", "[1, 100]")).contains("100; expected 127"));
+        assert!(error(&GOOD.replace("[1, 127]", "[5, 127]")).contains("start at 1"));
+        let error = error(&GOOD.replace("files", "file"));
         assert!(error.contains("line 7") && error.contains("file"), "{error}");
     }
 }

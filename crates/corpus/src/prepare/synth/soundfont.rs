@@ -1,4 +1,4 @@
-//! A SoundFont's piano.
+//! Renders notes with the piano of a SoundFont.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -11,7 +11,7 @@ use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
 use super::super::midi::Note;
 use super::{Stereo, SynthError};
 
-/// Gain of the synthesiser: the same for every piece, so that velocity determines loudness.
+/// Gain of the synthesiser, the same for every piece, so that loudness depends only on velocity.
 const GAIN: f32 = 2.0;
 const POLYPHONY: usize = 160;
 
@@ -37,10 +37,10 @@ impl Synth {
     }
 
     pub(super) fn render(&self, notes: &[Note], length: usize) -> Stereo {
-        let mut synth = Synthesizer::new(&self.soundfont, &settings()).expect("load tried the same settings");
+        let mut synth = Synthesizer::new(&self.soundfont, &settings()).expect("the settings worked in `load`");
         synth.set_master_volume(GAIN);
         let frame = |seconds: f64| (seconds.max(0.0) * f64::from(SAMPLE_RATE)).round() as usize;
-        // Releases sort before attacks, so that a key struck again at once is heard.
+        // At equal times, releases come before attacks, so that a key can be released and struck again at once.
         let mut events: Vec<(usize, u8, i32, i32)> = Vec::with_capacity(2 * notes.len());
         for note in notes {
             let velocity = note.velocity.round().clamp(1.0, 127.0) as i32;
@@ -49,12 +49,12 @@ impl Synth {
         }
         events.sort_unstable();
         let Stereo { mut left, mut right } = Stereo::silence(length);
-        let mut at = 0;
+        let mut rendered = 0;
         for (frame, down, pitch, velocity) in events {
             let until = frame.min(length);
-            if until > at {
-                synth.render(&mut left[at..until], &mut right[at..until]);
-                at = until;
+            if until > rendered {
+                synth.render(&mut left[rendered..until], &mut right[rendered..until]);
+                rendered = until;
             }
             if down == 1 {
                 synth.note_on(0, pitch, velocity);
@@ -62,7 +62,7 @@ impl Synth {
                 synth.note_off(0, pitch);
             }
         }
-        synth.render(&mut left[at..], &mut right[at..]);
+        synth.render(&mut left[rendered..], &mut right[rendered..]);
         Stereo { left, right }
     }
 }

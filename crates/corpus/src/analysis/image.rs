@@ -6,20 +6,20 @@ use std::path::Path;
 
 use melos::mel::{BANDS, MelFrame};
 
-/// Pixel rows per band, and maximum width in frames; longer signals are reduced to the loudest frame of each column.
 const ROWS_PER_BAND: usize = 2;
-const WIDEST: usize = 4000;
-/// Nepers (60 dB) between the brightest and black.
-const DEPTH: f32 = 6.9;
+/// Maximum width in pixels; in longer signals, a column shows the maximum of several frames.
+const MAX_WIDTH: usize = 4000;
+/// Range between black and the brightest pixel: 60 dB, in nepers.
+const RANGE: f32 = 6.9;
 
-/// Black, violet, red, yellow, white: increasing in brightness, so that the image is also legible in greyscale.
+/// From black over violet, red and yellow to white: brightness increases, so that the image is also legible in greyscale.
 const COLOURS: [[f32; 3]; 5] =
     [[0.0, 0.0, 0.0], [80.0, 18.0, 123.0], [214.0, 69.0, 78.0], [253.0, 180.0, 70.0], [255.0, 255.0, 240.0]];
 
 /// Writes mel frames as an image: time to the right, low bands at the bottom, louder is brighter.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn write(frames: &[MelFrame], path: &Path) -> std::io::Result<()> {
     let (width, pixels) = paint(frames);
     let height = (BANDS * ROWS_PER_BAND) as u32;
@@ -32,27 +32,27 @@ pub fn write(frames: &[MelFrame], path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Width in pixels, and RGB from the top left.
+/// Returns the width in pixels, and RGB pixels from the top left.
 fn paint(frames: &[MelFrame]) -> (usize, Vec<u8>) {
-    let thin = frames.len().div_ceil(WIDEST).max(1);
-    let columns: Vec<&[MelFrame]> = frames.chunks(thin).collect();
+    let frames_per_column = frames.len().div_ceil(MAX_WIDTH).max(1);
+    let columns: Vec<&[MelFrame]> = frames.chunks(frames_per_column).collect();
     let loudest = frames.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut pixels = Vec::with_capacity(3 * columns.len() * BANDS * ROWS_PER_BAND);
     for row in 0..BANDS * ROWS_PER_BAND {
         let band = BANDS - 1 - row / ROWS_PER_BAND;
         for column in &columns {
             let value = column.iter().map(|frame| frame[band]).fold(f32::NEG_INFINITY, f32::max);
-            pixels.extend(colour(1.0 + (value - loudest) / DEPTH));
+            pixels.extend(colour(1.0 + (value - loudest) / RANGE));
         }
     }
     (columns.len(), pixels)
 }
 
 fn colour(brightness: f32) -> [u8; 3] {
-    let place = brightness.clamp(0.0, 1.0) * (COLOURS.len() - 1) as f32;
-    let below = (place as usize).min(COLOURS.len() - 2);
-    let share = place - below as f32;
-    std::array::from_fn(|i| (COLOURS[below][i] + share * (COLOURS[below + 1][i] - COLOURS[below][i])).round() as u8)
+    let position = brightness.clamp(0.0, 1.0) * (COLOURS.len() - 1) as f32;
+    let index = (position as usize).min(COLOURS.len() - 2);
+    let fraction = position - index as f32;
+    std::array::from_fn(|i| (COLOURS[index][i] + fraction * (COLOURS[index + 1][i] - COLOURS[index][i])).round() as u8)
 }
 
 #[cfg(test)]
