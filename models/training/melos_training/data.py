@@ -15,7 +15,7 @@ MIN_PEAK = 0.01
 
 
 class NoShards(Exception):
-    """There are no shards for training or evaluation."""
+    """Raised if there are no shards for training or evaluation."""
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,9 @@ class Run(BaseModel):
     out: Path
     """The checkpoint; training resumes from it if it exists."""
     minutes: PositiveFloat | None = None
-    """Total training time, including earlier sessions; an alternative to `steps`."""
+    """Total training time, across resumptions; an alternative to `steps`."""
     steps: PositiveInt | None = None
-    """Total training steps, including earlier sessions."""
+    """Total training steps, across resumptions."""
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
     precision: Precision = "auto"

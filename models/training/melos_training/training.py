@@ -92,7 +92,7 @@ def start(run: Run, team: Team) -> Start:
 
 
 class Trainer(Generic[Network]):
-    """Trains for the minutes or steps of a run, including those of earlier sessions.
+    """Trains for the minutes or steps of a run, counted across resumptions.
 
     The learning rate warms up, then decays with the share of training done, so that it always ends low. `average` is
     an exponential moving average of the weights, which is evaluated and exported. `adopted` means that the weights

@@ -35,7 +35,7 @@ def device_of(name: str) -> torch.device:
 
 
 def split_parameters(model: Composer) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Returns the parameters that Muon trains (the split_parameters within layers and blocks), and the others."""
+    """Returns the parameters that Muon trains (the matrices within layers and blocks), and the others."""
     matrices: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
