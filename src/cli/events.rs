@@ -23,22 +23,22 @@ pub(crate) struct Args {
     #[arg(long, requires = "since")]
     state: Option<PathBuf>,
     #[command(flatten)]
-    melos: Client,
+    client: Client,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let Some(since) = &args.since else {
-        for line in args.melos.get("/log")?["lines"].as_array().into_iter().flatten() {
+        for line in args.client.get("/log")?["lines"].as_array().into_iter().flatten() {
             let (at, level, text) = parts(line);
             writeln!(out, "{:>12} {level:<5} {text}", ago(at))?;
         }
         return Ok(());
     };
     let at = parse_time(since, &ZonedDateTime::now())?.as_second().max(0) as u64;
-    let lines = match args.melos.get(&format!("/log?since={at}")) {
+    let lines = match args.client.get(&format!("/log?since={at}")) {
         Ok(response) => response["lines"].as_array().cloned().unwrap_or_default(),
-        Err(error) if args.melos.is_remote() => return Err(error),
+        Err(error) if args.client.is_remote() => return Err(error),
         Err(error) => {
             let folder = args
                 .state

@@ -10,7 +10,7 @@ use super::client::Client;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    melos: Client,
+    client: Client,
 }
 
 /// What to list.
@@ -72,7 +72,7 @@ pub(super) fn duration(seconds: u64) -> String {
 
 pub(crate) fn run(list: List, args: Args) -> anyhow::Result<()> {
     let (path, key) = list.path();
-    let response = args.melos.get(path)?;
+    let response = args.client.get(path)?;
     let entries = response[key].as_array().map(Vec::as_slice).unwrap_or_default();
     if entries.is_empty() {
         writeln!(std::io::stderr(), "{}", list.hint())?;

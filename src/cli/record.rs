@@ -23,7 +23,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = ["wav", "flac"])]
     format: Option<String>,
     #[command(flatten)]
-    melos: Client,
+    client: Client,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -35,7 +35,7 @@ enum Action {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let status = args.melos.get("/status")?;
+    let status = args.client.get("/status")?;
     let on = args.action == Action::Start;
     // The automatic recording that runs without an audio device does not count as requested.
     let requested = status["parameters"]["record"] == true;
@@ -43,7 +43,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         bail!("nothing is being recorded");
     }
     let attempts = &status["recording"]["attempts"];
-    let send = |address: &str, value: OscType| args.melos.send(address, vec![value]);
+    let send = |address: &str, value: OscType| args.client.send(address, vec![value]);
     if let Some(seconds) = args.preroll {
         send("/melos/record/preroll", OscType::Float(seconds))?;
     }
@@ -53,7 +53,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     send("/melos/record", OscType::Int(i32::from(on)))?;
     let started = Instant::now();
     let now = loop {
-        let now = args.melos.get("/status")?["recording"].take();
+        let now = args.client.get("/status")?["recording"].take();
         let reacted = if on { requested || now["attempts"] != *attempts } else { now["on"] == false };
         let decided = now["on"] == on || !now["trouble"].is_null();
         if reacted && decided {

@@ -30,7 +30,7 @@ pub(crate) struct SetArgs {
     #[arg(long)]
     next_bar: bool,
     #[command(flatten)]
-    melos: Client,
+    client: Client,
 }
 
 pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
@@ -40,9 +40,9 @@ pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
         None => param.fit_within(Input::Nothing)?.map(|value| (param, value)).into_iter().collect(),
     };
     for (param, value) in &settings {
-        send(&args.melos, *param, value, args.next_bar)?;
+        send(&args.client, *param, value, args.next_bar)?;
     }
-    settings.iter().try_for_each(|(param, value)| confirm(&args.melos, *param, value, args.next_bar))
+    settings.iter().try_for_each(|(param, value)| confirm(&args.client, *param, value, args.next_bar))
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub(crate) struct PresetArgs {
     #[arg(long)]
     next_bar: bool,
     #[command(flatten)]
-    melos: Client,
+    client: Client,
 }
 
 pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
@@ -63,26 +63,26 @@ pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
         "previous" => (Param::PresetPrevious, Value::Trigger),
         name => (Param::Preset, Value::Text(name.to_owned())),
     };
-    apply(&args.melos, param, &value, args.next_bar)
+    apply(&args.client, param, &value, args.next_bar)
 }
 
 /// Sets a parameter and, if the result can be queried at once, checks that it was applied.
-pub(super) fn apply(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
-    send(melos, param, value, next_bar)?;
-    confirm(melos, param, value, next_bar)
+pub(super) fn apply(client: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+    send(client, param, value, next_bar)?;
+    confirm(client, param, value, next_bar)
 }
 
-fn send(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+fn send(client: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     let id = param.spec().id;
     let address = if next_bar { format!("/melos/next/bar/{id}") } else { format!("/melos/{id}") };
     // A trigger accepts any argument except 0.
     let argument = param.to_osc(value).unwrap_or(OscType::Int(1));
-    melos.send(&address, vec![argument])
+    client.send(&address, vec![argument])
 }
 
-fn confirm(melos: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+fn confirm(client: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     let can_be_confirmed = *value != Value::Trigger && !next_bar;
-    if can_be_confirmed { melos.wait_for(param.spec().id, &param.to_json(value)) } else { Ok(()) }
+    if can_be_confirmed { client.wait_for(param.spec().id, &param.to_json(value)) } else { Ok(()) }
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,11 +91,11 @@ pub(crate) struct GetArgs {
     #[arg(value_parser = ids(), hide_possible_values = true, add = complete::parameters())]
     parameters: Vec<String>,
     #[command(flatten)]
-    melos: Client,
+    client: Client,
 }
 
 pub(crate) fn get(args: GetArgs) -> anyhow::Result<()> {
-    let status = args.melos.get("/status")?;
+    let status = args.client.get("/status")?;
     let mut out = std::io::stdout().lock();
     let shown = |id: &str| match &status["parameters"][id] {
         serde_json::Value::String(text) => text.clone(),

@@ -19,23 +19,23 @@ pub(crate) struct Args {
     #[arg(long, requires = "step")]
     next_bar: bool,
     #[command(flatten)]
-    melos: Client,
+    client: Client,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let Some(step) = args.step else { return show(&args.melos) };
+    let Some(step) = args.step else { return show(&args.client) };
     let (param, value) = match (step.as_str(), step.parse::<u16>()) {
         ("next", _) => (Param::SetlistNext, Value::Trigger),
         ("previous", _) => (Param::SetlistPrevious, Value::Trigger),
         (_, Ok(number)) => (Param::SetlistGo, Value::Number(f32::from(number))),
         (name, Err(_)) => (Param::Setlist, Value::Text(name.to_owned())),
     };
-    apply(&args.melos, param, &value, args.next_bar)
+    apply(&args.client, param, &value, args.next_bar)
 }
 
-fn show(melos: &Client) -> anyhow::Result<()> {
-    let lists = melos.get("/presets")?;
-    let status = melos.get("/status")?;
+fn show(client: &Client) -> anyhow::Result<()> {
+    let lists = client.get("/presets")?;
+    let status = client.get("/status")?;
     let chosen = status["parameters"]["setlist"].as_str().unwrap_or_default();
     let current = status["parameters"]["setlist/go"].as_f64().unwrap_or_default() as usize;
     let lists: Vec<&Json> = lists["setlists"].as_array().into_iter().flatten().collect();

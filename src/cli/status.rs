@@ -23,13 +23,13 @@ pub(crate) struct Args {
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
-    melos: Client,
+    client: Client,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     loop {
-        let status = args.melos.get("/status")?;
+        let status = args.client.get("/status")?;
         if args.json {
             writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?;
         } else {

@@ -156,11 +156,11 @@ pub fn take_checkpoint_path(log: &Path) -> PathBuf {
 /// A checkpoint file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckpointFile {
-    /// Its frame.
+    /// The checkpoint's frame.
     pub frame: u64,
-    /// Its file.
+    /// The file's path.
     pub path: PathBuf,
-    /// Its size.
+    /// The file's size.
     pub bytes: u64,
 }
 

@@ -24,8 +24,8 @@ use crate::units::SAMPLE_RATE;
 const PIANO_CHANNEL: u4 = u4::new(3);
 /// Ticks per quarter note.
 const TICKS: u16 = 480;
-/// Maximum value of a tempo event in microseconds per quarter note: 24 bits.
-const MAX_TEMPO: u32 = 0x00FF_FFFF;
+/// Slowest tempo that a tempo event can hold, in microseconds per quarter note: 24 bits.
+const SLOWEST_TEMPO: u32 = 0x00FF_FFFF;
 
 /// Collects the notes played between two frames.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ impl TempoMap {
             }
             let seconds = (end - start) as f64 / f64::from(SAMPLE_RATE);
             let quarter = (seconds * 1e6 * f64::from(TICKS) / f64::from(last - first)).round() as u32;
-            let tempo = u24::new(quarter.clamp(1, MAX_TEMPO));
+            let tempo = u24::new(quarter.clamp(1, SLOWEST_TEMPO));
             (previous.replace(tempo) != Some(tempo)).then_some((first, tempo))
         })
     }

@@ -35,8 +35,9 @@ pub struct Offline {
     notes: Option<MidiFile>,
     engine_sync: EngineSync,
     queues: CommandQueues,
-    /// Frames rendered so far, and the number of frames by which the conductor is ahead of them.
+    /// Frames rendered so far.
     rendered: u64,
+    /// Frames by which the conductor is ahead of the rendered ones.
     ahead: u64,
     /// Ranges of commands that never reached the engine in the live session, counted from the first command; in order.
     lost: VecDeque<Range<u64>>,
@@ -265,7 +266,7 @@ struct CommandQueues {
 }
 
 impl CommandQueues {
-    /// Adds a command. Always returns true: it is accepted.
+    /// Adds a command; always returns true, since every command is accepted.
     fn add(&mut self, command: QueuedCommand) -> bool {
         match self.executed.remove(&command.number) {
             Some(at) if at < self.start => {}

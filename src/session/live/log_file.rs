@@ -1,4 +1,4 @@
-//! The control log of a live performance, written by its own thread so that a hung disk blocks nothing.
+//! The control log of a live performance, written on its own thread so that a hung disk does not block the performance.
 
 mod checkpoint_store;
 mod rotation;

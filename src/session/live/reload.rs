@@ -15,7 +15,7 @@ use crate::midi::mapping::Mapping;
 use crate::quote::listed;
 use crate::threads;
 
-/// Maximum problems logged at a time.
+/// Maximum number of problems logged at a time.
 const MAX_LOGGED: usize = 16;
 
 /// The current contents of the files.

@@ -175,7 +175,7 @@ fn state_path(folder: &Path) -> PathBuf {
 struct FileVersion {
     device: u64,
     inode: u64,
-    /// Seconds and nanoseconds since the epoch.
+    /// Modification time in seconds and nanoseconds since the Unix epoch.
     written: (i64, i64),
 }
 

@@ -30,7 +30,7 @@ struct File {
 
 /// Loads the subscriptions of the last run, if it ended recently.
 pub(super) fn load(folder: &Path) -> Vec<Subscription> {
-    let path = file(folder);
+    let path = subscribers_path(folder);
     let fits = std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_BYTES);
     let text = fits.then(|| std::fs::read(&path).ok()).flatten();
     let Some(File { written, subscribers }) = text.and_then(|text| serde_json::from_slice(&text).ok()) else {
@@ -60,13 +60,13 @@ pub(super) async fn keep(folder: &Path, osc: &OscServer) {
 
 async fn write(folder: &Path, subscriptions: &[Subscription], written: u64) -> std::io::Result<()> {
     let subscribers = subscriptions.iter().map(|subscription| (subscription.from, subscription.to)).collect();
-    let (path, text) = (file(folder), serde_json::to_vec(&File { written, subscribers })?);
+    let (path, text) = (subscribers_path(folder), serde_json::to_vec(&File { written, subscribers })?);
     let temporary = path.with_extension("new");
     tokio::fs::write(&temporary, text).await?;
     tokio::fs::rename(&temporary, path).await
 }
 
-fn file(folder: &Path) -> PathBuf {
+fn subscribers_path(folder: &Path) -> PathBuf {
     folder.join("subscribers.json")
 }
 
@@ -89,11 +89,11 @@ mod tests {
         runtime.block_on(write(folder.path(), &subscriptions, now() - 3600)).unwrap();
         assert_eq!(load(folder.path()), []);
         for damaged in ["", "{", "[]", "{\"written\":1}"] {
-            std::fs::write(file(folder.path()), damaged).unwrap();
+            std::fs::write(subscribers_path(folder.path()), damaged).unwrap();
             assert_eq!(load(folder.path()), [], "{damaged}");
         }
-        std::fs::remove_file(file(folder.path())).unwrap();
-        std::fs::create_dir(file(folder.path())).unwrap();
+        std::fs::remove_file(subscribers_path(folder.path())).unwrap();
+        std::fs::create_dir(subscribers_path(folder.path())).unwrap();
         assert_eq!(load(folder.path()), [], "not a file");
     }
 }

@@ -1,4 +1,4 @@
-//! The thread that writes the log, however slow the disk, and continues it in another file when it becomes too large.
+//! Writes the log on its own thread, and continues it in another file when it becomes too large.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -27,7 +27,7 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(10);
 /// Interval for retrying a failed write.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Writes the log of a session. Owned by its thread.
+/// Writes the log of a session; owned by the log's thread.
 pub(super) struct Writer {
     header: Header,
     path: PathBuf,

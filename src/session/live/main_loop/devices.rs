@@ -21,8 +21,8 @@ use crate::units::SAMPLE_RATE;
 /// Capacity of the event channels; they are drained every few milliseconds.
 const CHANNEL_CAPACITY: usize = 1024;
 
-/// Frames after the start until MIDI devices have been found.
-const MIDI_SETTLED: u64 = 3 * SAMPLE_RATE as u64 / 2;
+/// Frames after the start within which connected MIDI devices are found.
+const MIDI_SEARCH: u64 = 3 * SAMPLE_RATE as u64 / 2;
 
 /// MIDI devices and their events; the handle keeps them connected.
 type Midi = (MidiConnection, Receiver<MidiEvent>);
@@ -121,7 +121,7 @@ impl Devices {
 
     /// Logs the connected devices and their mappings, once, when there has been time to find them.
     pub(super) fn log_devices_once(&mut self, head: u64) {
-        if self.logged || head < MIDI_SETTLED {
+        if self.logged || head < MIDI_SEARCH {
             return;
         }
         self.logged = true;

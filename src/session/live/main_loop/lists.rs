@@ -1,4 +1,4 @@
-//! Data other than parameters for listeners: lists for HTTP, and the upcoming chords.
+//! Publishes data other than parameters: lists for HTTP, and the upcoming chords.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Reports to listeners and over HTTP, and the saved state.
+//! Reports to listeners, over HTTP and to the state file.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -82,7 +82,7 @@ impl Show {
         false
     }
 
-    /// Does what a parameter changes in the daemon besides the music.
+    /// Carries out the effects of a parameter in the daemon other than its effect on the music.
     pub(super) fn run_side_effects(&mut self, param: Param, value: &Value) {
         if param.policy().ends_journey {
             self.presets.end_journey();

@@ -4,7 +4,7 @@ use toml::{Table, Value as Toml};
 
 use crate::event::parameter::{Kind, Param};
 
-/// Maximum lines of one value.
+/// Maximum number of lines that a value spans.
 const MAX_LINES: usize = 32;
 /// Opening delimiters of values that may span lines: a triple-quoted string, a list, a table.
 const OPENING: [&str; 4] = ["\"\"\"", "'''", "[", "{"];
