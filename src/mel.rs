@@ -85,7 +85,7 @@ fn mel_to_hz(mel: f64) -> f64 {
     if mel < 15.0 { mel * 200.0 / 3.0 } else { 1000.0 * ((mel - 15.0) * 6.4f64.ln() / 27.0).exp() }
 }
 
-/// Returns the inner product of two slices of equal length, using eight running sums so that it vectorises.
+/// Returns the inner product of two slices of equal length, with eight running sums, so that the loop vectorizes.
 #[must_use]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 8];

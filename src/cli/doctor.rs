@@ -35,14 +35,15 @@ pub(crate) struct Args {
 
 /// The result of a check.
 enum Finding {
-    Good(String),
+    /// The check passed.
+    Pass(String),
     /// Melos can play, but with limitations; the text says how to remove them.
-    Weak(String),
+    Warning(String),
     /// Melos cannot play, or cannot be heard; the text says how to fix it.
-    Bad(String),
+    Failure(String),
 }
 
-use Finding::{Bad, Good, Weak};
+use Finding::{Failure, Pass, Warning};
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
@@ -59,9 +60,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut is_healthy = true;
     for (name, finding) in findings {
         let (mark, text) = match finding {
-            Good(text) => ("ok", text),
-            Weak(text) => ("--", text),
-            Bad(text) => {
+            Pass(text) => ("ok", text),
+            Warning(text) => ("--", text),
+            Failure(text) => {
                 is_healthy = false;
                 ("!!", text)
             }
@@ -74,8 +75,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn sound() -> Finding {
     let audible = devices().into_iter().find(is_audible);
     audible.map_or_else(
-        || Bad("no audio device can be opened: plug one in, or start JACK or PipeWire; run `melos devices` for the reasons".to_owned()),
-        |device| Good(format!("{} {}", device.host, device.name)),
+        || Failure("no audio device can be opened: plug one in, or start JACK or PipeWire; run `melos devices` for the reasons".to_owned()),
+        |device| Pass(format!("{} {}", device.host, device.name)),
     )
 }
 
@@ -86,12 +87,12 @@ fn real_time(limits: &str) -> Finding {
         line.split_whitespace().next().map(str::to_owned)
     };
     match soft("Max realtime priority").as_deref() {
-        None => Weak("cannot tell whether real-time priority is allowed".to_owned()),
-        Some("0") => Weak(
+        None => Warning("cannot tell whether real-time priority is allowed".to_owned()),
+        Some("0") => Warning(
             "not allowed, so other programs may cause clicks: join the audio group, or set LimitRTPRIO=95 in the unit"
                 .to_owned(),
         ),
-        Some(priority) => Good(format!("priority up to {priority}")),
+        Some(priority) => Pass(format!("priority up to {priority}")),
     }
 }
 
@@ -105,9 +106,9 @@ fn midi() -> Finding {
         }
     }
     match (found.as_slice(), reasons.len()) {
-        ([], 2) => Weak(format!("unavailable: {}", reasons.join("; "))),
-        ([], _) => Good("no device is plugged in".to_owned()),
-        _ => Good(found.join(", ")),
+        ([], 2) => Warning(format!("unavailable: {}", reasons.join("; "))),
+        ([], _) => Pass("no device is plugged in".to_owned()),
+        _ => Pass(found.join(", ")),
     }
 }
 
@@ -122,8 +123,8 @@ fn ports() -> Finding {
     .flatten()
     .collect();
     match in_use.as_slice() {
-        [] => Good(format!("OSC {osc} and HTTP {http} are free")),
-        _ => Weak(format!(
+        [] => Pass(format!("OSC {osc} and HTTP {http} are free")),
+        _ => Warning(format!(
             "{} is in use: if `melos status` responds, Melos is already running; otherwise choose other ports with --osc and --http",
             in_use.join(" and ")
         )),
@@ -136,33 +137,33 @@ fn model(data: &DataArgs) -> Finding {
         let models = Models::load(runtime()?, &folder)?;
         Ok(format!("{} {}", folder.display(), models.manifest.fingerprint()))
     };
-    load().map_or_else(|error| Bad(format!("{error:#}")), Good)
+    load().map_or_else(|error| Failure(format!("{error:#}")), Pass)
 }
 
 /// Checks the free space for state, recordings and logs; `free` returns the free bytes at a folder.
 fn disk(folder: Option<&Path>, free: impl Fn(&Path) -> io::Result<u64>) -> Finding {
     let Some(folder) = folder else {
-        return Weak(
+        return Warning(
             "there is no home folder: choose a folder for state and recordings with `melos run --state`".to_owned(),
         );
     };
     let bytes = match free(folder) {
         Ok(bytes) => bytes,
-        Err(error) => return Weak(format!("cannot determine the free space in {}: {error}", folder.display())),
+        Err(error) => return Warning(format!("cannot determine the free space in {}: {error}", folder.display())),
     };
     let free_space = format!("{:.1} GB free in {}", bytes as f64 / 1e9, folder.display());
     let minimum = Config::default().recordings.keep_free_gb;
     if bytes < STATE_BYTES {
-        Bad(format!(
+        Failure(format!(
             "{free_space}: settings cannot be saved; free some space, or choose another folder with `melos run --state`"
         ))
     } else if bytes as f64 / 1e9 < minimum + RECORDING_GB {
-        Weak(format!(
+        Warning(format!(
             "{free_space}: recordings leave {minimum} GB free, so there is little or no room for them; free some space, or see [recordings] in \
              melos.toml"
         ))
     } else {
-        Good(free_space)
+        Pass(free_space)
     }
 }
 
@@ -171,12 +172,12 @@ fn watching(read: impl Fn(&str) -> Option<String>) -> Finding {
     let limit = |name: &str| read(name)?.trim().parse::<u64>().ok();
     for (name, minimum) in [("max_user_watches", WATCHES), ("max_user_instances", INSTANCES)] {
         if let Some(limit) = limit(name).filter(|limit| *limit < minimum) {
-            return Weak(format!(
+            return Warning(format!(
                 "only {limit} allowed per user, so saved presets may go unnoticed: run sysctl fs.inotify.{name}={minimum}"
             ));
         }
     }
-    Good("presets, mappings and models are reloaded when saved".to_owned())
+    Pass("presets, mappings and models are reloaded when saved".to_owned())
 }
 
 #[cfg(test)]
@@ -190,19 +191,19 @@ mod tests {
                 "Limit                     Soft Limit  Hard Limit  Units\nMax realtime priority     {priority}           {priority}\n"
             )
         };
-        assert!(matches!(real_time(&limits("95")), Good(text) if text == "priority up to 95"));
-        assert!(matches!(real_time(&limits("0")), Weak(text) if text.contains("LimitRTPRIO")));
-        assert!(matches!(real_time(""), Weak(_)));
+        assert!(matches!(real_time(&limits("95")), Pass(text) if text == "priority up to 95"));
+        assert!(matches!(real_time(&limits("0")), Warning(text) if text.contains("LimitRTPRIO")));
+        assert!(matches!(real_time(""), Warning(_)));
     }
 
     #[test]
     fn free_disk_space_is_reported() {
         let with = |bytes: u64| disk(Some(Path::new("/state")), |_| Ok(bytes));
-        assert!(matches!(with(20_000_000_000), Good(text) if text == "20.0 GB free in /state"));
-        assert!(matches!(with(1_500_000_000), Weak(text) if text.contains("recordings leave 1 GB free")));
-        assert!(matches!(with(1_000_000), Bad(text) if text.contains("cannot be saved")));
-        assert!(matches!(disk(Some(Path::new("/state")), |_| Err(io::ErrorKind::Other.into())), Weak(_)));
-        assert!(matches!(disk(None, |_| Ok(0)), Weak(_)));
+        assert!(matches!(with(20_000_000_000), Pass(text) if text == "20.0 GB free in /state"));
+        assert!(matches!(with(1_500_000_000), Warning(text) if text.contains("recordings leave 1 GB free")));
+        assert!(matches!(with(1_000_000), Failure(text) if text.contains("cannot be saved")));
+        assert!(matches!(disk(Some(Path::new("/state")), |_| Err(io::ErrorKind::Other.into())), Warning(_)));
+        assert!(matches!(disk(None, |_| Ok(0)), Warning(_)));
     }
 
     #[test]
@@ -210,7 +211,9 @@ mod tests {
         let limits = |watches: &'static str| {
             move |name: &str| Some(if name == "max_user_watches" { watches } else { "128" }.to_owned())
         };
-        assert!(matches!(watching(limits("65536\n")), Good(_)));
-        assert!(matches!(watching(limits("100\n")), Weak(text) if text.contains("fs.inotify.max_user_watches=1024")));
+        assert!(matches!(watching(limits("65536\n")), Pass(_)));
+        assert!(
+            matches!(watching(limits("100\n")), Warning(text) if text.contains("fs.inotify.max_user_watches=1024"))
+        );
     }
 }
