@@ -199,7 +199,7 @@ def sizes(rig):
     return [testbed.memory_mb(rig.process)[0], files / 1e6, len(rig.open_files()), threads]
 
 
-def play(rig, output_monitor, minutes):
+def cause_faults(rig, output_monitor, minutes):
     """Causes faults until the time is up."""
     started, grown, counts, wrong, outages = time.monotonic(), [], {}, [], []
     while time.monotonic() - started < 60 * minutes:
@@ -241,10 +241,10 @@ def soak(melos, minutes, seed):
         log_reader.stdin.close()
         output_monitor = monitor.Monitor("target/clicks")
         stack.callback(lambda: (process.terminate(), process.wait(), log_reader.wait()))
-        testbed.wait_until_it_plays()
+        testbed.wait_until_playing()
         rig = Rig(folder, server, process, log_reader, rng)
         assert rig.recovered() is None
-        grown, counts, wrong, outages = play(rig, output_monitor, minutes)
+        grown, counts, wrong, outages = cause_faults(rig, output_monitor, minutes)
         last = testbed.status() or {"losses": {}, "seconds": 0}
         output_monitor.close()
         log.seek(0, os.SEEK_END)

@@ -21,7 +21,7 @@ from pythonosc.udp_client import SimpleUDPClient
 import report
 import plot
 from page import processor_times
-from testbed import HTTP, OSC, daemon, jack_server, memory_mb, status, wait_until_it_plays
+from testbed import HTTP, OSC, daemon, jack_server, memory_mb, status, wait_until_playing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests/browser"))
@@ -144,7 +144,7 @@ def measure(melos, name):
         (folder / "melos.toml").write_text(MIDI_OUT if condition is midi_out else "")
         arguments = ["--audio", "jack", "--preset", "calm", "--config", str(folder / "melos.toml")]
         with daemon(melos, *arguments, midi="jack", state=str(folder)) as process:
-            wait_until_it_plays()
+            wait_until_playing()
             with condition(folder, evidence):
                 time.sleep(SETTLING_SECONDS)
                 before, started = processor_times(process), time.monotonic()

@@ -15,7 +15,7 @@ from pythonosc.udp_client import SimpleUDPClient
 
 from testbed import OSC, RATE, Recorder, daemon, jack_server, render
 
-# Seconds in which an effect is expected; without one, this counts as the latency.
+# Seconds within which an effect is expected; if there is none, this counts as the latency.
 WINDOW = 1.0
 # For each lane: the address and values of its messages, the range of seconds between them, and settings. Bytes are MIDI messages
 # with the same effect as the address.

@@ -20,7 +20,7 @@ from latency import latencies
 from page import page
 from peers import peers
 from phase import phase
-from testbed import daemon, memory_mb, wait_until_it_plays
+from testbed import daemon, memory_mb, wait_until_playing
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -63,7 +63,7 @@ def start(melos):
                     pass
                 seconds.append(time.monotonic() - started)
     with daemon(melos, "--audio", "null") as process:
-        wait_until_it_plays()
+        wait_until_playing()
         time.sleep(60)
         memory = memory_mb(process)
     # The first start may have read files from the disk.

@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 
-from testbed import HTTP, daemon, processor_seconds, wait_until_it_plays
+from testbed import HTTP, daemon, processor_seconds, wait_until_playing
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "tests/browser"))
 LOADS = 5
@@ -25,7 +25,7 @@ def processor_times(process):
     return {"generator": generator, "other": processor_seconds(process) - generator}
 
 
-def cores(process, seconds):
+def cores_used(process, seconds):
     """Returns the share of a core that a process uses over some seconds, excluding its generator."""
     before, started = processor_times(process)["other"], time.monotonic()
     time.sleep(seconds)
@@ -37,17 +37,17 @@ def page(melos):
     from harness import Browser, Daemon, view
 
     with daemon(melos, "--audio", "null") as process, Browser() as browser:
-        wait_until_it_plays()
+        wait_until_playing()
         served = Daemon(HTTP)
         loads = [browser.first_load(served, "laptop") for _ in range(LOADS)]
         without_page, with_page = [], {"play": [], "mix": [], "setup": []}
         for _ in range(ROUNDS):
-            without_page.append(cores(process, MEASURED_SECONDS))
+            without_page.append(cores_used(process, MEASURED_SECONDS))
             tab = browser.open(served, "laptop")
             for name, measured in with_page.items():
                 view(tab, name)
                 time.sleep(1)
-                measured.append(cores(process, MEASURED_SECONDS))
+                measured.append(cores_used(process, MEASURED_SECONDS))
             tab.context.close()
             time.sleep(1)
     return {

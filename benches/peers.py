@@ -27,7 +27,7 @@ BYTES = 4
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
-def sound_of(command, block):
+def measure_program(command, block):
     """Runs a program that writes audio to standard output in blocks of `block` frames; returns its cost, its memory and the time to its first
     block.
 
@@ -76,7 +76,7 @@ def peers(melos):
     with tempfile.TemporaryDirectory() as folder:
         for round_index in range(ROUNDS):
             for name, (command, block) in programs(melos, folder).items():
-                result = sound_of(command, block)
+                result = measure_program(command, block)
                 found.setdefault(name, []).append(result)
                 print(f"  {round_index + 1}/{ROUNDS} {name}: {result['cost']:.3f} s per second, first sound after {result['first_cpu']:.2f} s", flush=True)
     return found

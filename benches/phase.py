@@ -10,7 +10,7 @@ import time
 import jack
 from pythonosc.udp_client import SimpleUDPClient
 
-from testbed import OSC, RATE, daemon, jack_server, wait_until_it_plays
+from testbed import OSC, RATE, daemon, jack_server, wait_until_playing
 
 PULSES = 24
 PERIOD = 256
@@ -33,7 +33,7 @@ def perform(melos):
     messages, received, sent, start = clock(), [], [], None
     done = threading.Event()
     with jack_server("melos-phase", PERIOD, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
-        wait_until_it_plays()
+        wait_until_playing()
         # Two clients: a single one that sends and receives would be a loop, which JACK delays by a period.
         client, receiver = jack.Client("clock", no_start_server=True), jack.Client("receiver", no_start_server=True)
         out, input_port = client.midi_outports.register("out"), receiver.midi_inports.register("in")

@@ -21,10 +21,10 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, Linux {os.uname().release.split('-')[0]}, load {os.getloadavg()[0]:.1f}"
 
 
-def store(section, found, moment):
+def store(section, found, date):
     """Stores a section's results and regenerates the page."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results[section] = {"date": f"{moment:%Y-%m-%d %H:%M}", "machine": machine(), "found": found}
+    results[section] = {"date": f"{date:%Y-%m-%d %H:%M}", "machine": machine(), "found": found}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     PAGE.write_text(page(results))
 
@@ -73,7 +73,7 @@ def chain(found):
 
 def render(found):
     rows = [
-        [emotion, f"{one['wall']:.3f}", f"{one['cpu']:.3f}", f"{one['memory']:.0f} MB"] for emotion, one in found.items()
+        [emotion, f"{result['wall']:.3f}", f"{result['cpu']:.3f}", f"{result['memory']:.0f} MB"] for emotion, result in found.items()
     ]
     head = ["60 s of", "real-time factor", "CPU time", "peak memory"]
     return "`melos render` with everything, including startup (target: 0.15)", table(head, rows)
@@ -89,21 +89,21 @@ def start(found):
     return "Startup and memory", text
 
 
-def comparison(one):
+def comparison(result):
     """Describes how a recording compares with the rendered control log."""
     # Older results lack these two counts, and store the number of periods as "of".
-    late = [f"{one[key]} {text}" for key, text in (("skipped", "without Melos"), ("missed", "not recorded")) if one.get(key)]
-    return ", ".join([f"{one['astray']} of {one.get('periods', one.get('of'))}", *late])
+    late = [f"{result[key]} {text}" for key, text in (("skipped", "without Melos"), ("missed", "not recorded")) if result.get(key)]
+    return ", ".join([f"{result['astray']} of {result.get('periods', result.get('of'))}", *late])
 
 
 def latency(found):
     targets = {"128": "p99 8 ms", "256": "p99 12 ms"}
     rows, bars = [], []
-    for name, one in found.items():
+    for name, result in found.items():
         lane, period = name.rsplit(" ", 1)
-        ms = one["milliseconds"]
+        ms = result["milliseconds"]
         shares = [f"{percentile(ms, share):.0f} ms" for share in (0.5, 0.95, 0.99)]
-        rows.append([lane, period, str(len(ms)), *shares, f"{max(ms):.0f} ms", targets[period] if lane.startswith("fast") else "p95 60 ms", comparison(one)])
+        rows.append([lane, period, str(len(ms)), *shares, f"{max(ms):.0f} ms", targets[period] if lane.startswith("fast") else "p95 60 ms", comparison(result)])
         bars.append(f"{lane}, {period} frames:\n\n{histogram(ms, 2 if max(ms) < 20 else 10, 'ms')}")
     head = ["change", "period", "messages", "p50", "p95", "p99", "worst", "target", "periods that differ"]
     text = (
@@ -141,7 +141,7 @@ def seams(found):
     return "Seams (target: no unusual steps, no dip over 1.5 dB)", text
 
 
-def counted(found):
+def counters_table(found):
     rows = [[name.replace("_", " "), f"{value:g}"] for name, value in found["counters"].items()]
     return table(["counter", "count"], rows)
 
@@ -150,7 +150,7 @@ def scheduling(found):
     return "granted" if found["realtime"] else "refused"
 
 
-def explained(found, plot):
+def growth_report(found, plot):
     """Reports what grew during a soak and why; empty for older results, which do not contain it."""
     if "grown" not in found:
         return ""
@@ -175,7 +175,7 @@ def soak(found):
         f"{scheduling(found)}), with a parameter change every few seconds.\nMemory {began:.0f} MB at the "
         f"start, {ended:.0f} MB at the end, {peak:.0f} MB at the peak; generator load at the end {found['load']:.2f}.\n"
         "If the load exceeds the number of cores, the generator is late, which is counted as starvations; the harmony layer\n"
-        "continues in the meantime.\n\n" + counted(found) + explained(found, "docs/soak.svg")
+        "continues in the meantime.\n\n" + counters_table(found) + growth_report(found, "docs/soak.svg")
     )
     return "Soak (target: 30 minutes without an xrun)", text
 
@@ -185,7 +185,7 @@ def night(found):
     text = (
         f"{found['minutes'] / 60:.1f} hours of music without a sound device (blocks of {found['period']} frames), with a parameter change every few seconds, "
         f"by a clock that runs {found['speed']} times as fast; the networks are those that ship.\nMemory {began:.0f} MB at the "
-        f"start, {ended:.0f} MB at the end, {peak:.0f} MB at the peak.\n\n" + counted(found) + explained(found, "docs/night.svg")
+        f"start, {ended:.0f} MB at the end, {peak:.0f} MB at the peak.\n\n" + counters_table(found) + growth_report(found, "docs/night.svg")
     )
     return "A night (target: nothing grows that is not explained)", text
 
@@ -198,7 +198,7 @@ def flood(found):
         f"{'yes' if found['won'] else 'no'}.\nRecorded periods that differ from the rendered control log: {comparison(found)}.\n"
         f"A fast-lane fader was moved {found['moves']} times at the same time, and {len(ms)} moves took effect: p50 "
         f"{percentile(ms, 0.5):.0f} ms, p95 {percentile(ms, 0.95):.0f} ms, p99 {percentile(ms, 0.99):.0f} ms, worst {max(ms):.0f} ms.\n\n"
-        + counted(found)
+        + counters_table(found)
     )
     return "Flood (target: no xruns, fast lane p99 30 ms)", text
 
@@ -216,7 +216,7 @@ def faults(found):
         ["clicks", str(found["clicks"])],
         ["silences of more than 100 ms while the sound server was down", f"{len(found['server_silences'])}{worst(found['server_silences'])}"],
         ["clicks while the sound server was down", str(found["server_clicks"])],
-        ["faults from which Melos did not recover within 20 s", str(len(wrong)) + "".join(f"; {one}" for one in wrong)],
+        ["faults from which Melos did not recover within 20 s", str(len(wrong)) + "".join(f"; {fault}" for fault in wrong)],
         ["cycles that the recording client missed", str(found["missed_by_listener"])],
         *([name.replace("_", " "), str(count)] for name, count in found["losses"].items()),
     ]
@@ -259,8 +259,8 @@ def peers(found):
     melos, rows = found["melos"], []
     for name, (title, latency) in PEERS.items():
         ours = found[name]
-        median = lambda what, ours=ours: statistics.median(one[what] for one in ours)
-        ratios = [one["cost"] / beside["cost"] for one, beside in zip(ours, melos, strict=True)]
+        median = lambda what, ours=ours: statistics.median(result[what] for result in ours)
+        ratios = [result["cost"] / beside["cost"] for result, beside in zip(ours, melos, strict=True)]
         rows.append([
             title, f"{median('cost'):.3f}", f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})", f"{median('memory'):.0f} MB",
             f"{median('first_cpu'):.2f} s ({median('first_wall'):.1f} s)", latency,
@@ -286,7 +286,7 @@ def peers(found):
 
 def growth(found):
     rows, conditions = [], found["conditions"]
-    median = lambda name, what: statistics.median(one[what] for one in conditions[name])
+    median = lambda name, what: statistics.median(result[what] for result in conditions[name])
     alone = median("nobody listens", "other")
     for name, measured in conditions.items():
         other, rates = median(name, "other"), median(name, "evidence")
@@ -318,12 +318,12 @@ def week(found):
         [("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[day % 7], *(mb(samples[-1][name]) for name in ("memory", "recordings", "control logs", "event log", "everything"))]
         for day, samples in by_day.items()
     ]
-    counted = ", ".join(f"{found[event]} {words}" for event, words in WEEK_EVENTS.items() if event in found)
+    event_counts = ", ".join(f"{found[event]} {words}" for event, words in WEEK_EVENTS.items() if event in found)
     text = (
         f"`benches/week.py target/release/melos {found['speed']} {found['days']}`: the unmodified daemon, with a tiny model and a clock "
         f"that runs {found['speed']} times as fast; the nights are skipped by setting the clock forward.\nIt is open from 14:00 to 18:00 except on Mondays, according to its own "
         f"schedule, with a ten-minute take every hour, a limit of 1 GB and three days for recordings,\nand a restart on Thursday night. "
-        f"{found['events']} values from four sensors, {counted}.\nThe machine was also busy with other work: in {found['minutes']:.0f} minutes, {found['played_hours']:.1f} hours "
+        f"{found['events']} values from four sensors, {event_counts}.\nThe machine was also busy with other work: in {found['minutes']:.0f} minutes, {found['played_hours']:.1f} hours "
         f"of music were played, and the takes are shorter than the accelerated clock suggests.{found.get('note', '')}\n\n"
         "![Memory, recordings and logs over the week](docs/week.svg)\n\n"
         + table(["after closing on", "memory", "recordings", "control logs", "event log", "all files"], rows)
@@ -331,10 +331,10 @@ def week(found):
     return "A week of an installation (target: bounded disk and memory)", text
 
 
-def elsewhere(found):
+def other_measurements(found):
     return "Other measurements", table(["measurement", "command", "result"], found)
 
 
 WRITERS = {
-    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "night": night, "flood": flood, "faults": faults, "week": week, "page": page_cost, "peers": peers, "growth": growth, "elsewhere": elsewhere,
+    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "night": night, "flood": flood, "faults": faults, "week": week, "page": page_cost, "peers": peers, "growth": growth, "elsewhere": other_measurements,
 }

@@ -21,7 +21,7 @@ from pythonosc.udp_client import SimpleUDPClient
 
 import report
 import plot
-from testbed import OSC, daemon, jack_server, memory_mb, status, wait_until_it_plays
+from testbed import OSC, daemon, jack_server, memory_mb, status, wait_until_playing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PERIOD = 1024
@@ -116,7 +116,7 @@ def soak(melos, minutes, speed):
         config.write_text(CONFIG)
         arguments = [*arguments, "--preset", "calm", "--config", str(config)]
         with daemon(melos, *arguments, environment=environment, state=state) as process:
-            wait_until_it_plays()
+            wait_until_playing()
             time.sleep(2)
             clock, begin, at_first = Clock(speed), status(), count_lines(state)
             samples, sent = steer(minutes, clock, process, state)

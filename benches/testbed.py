@@ -1,4 +1,4 @@
-"""Runs a JACK server with the dummy driver and Melos on it, and records its output, for the benchmarks.
+"""Runs Melos on a JACK server with the dummy driver and records its output, for the benchmarks.
 
 Where permitted, melos runs at nice level -10, which systemd/melos.service sets too.
 """
@@ -74,7 +74,7 @@ def status():
         return None
 
 
-def wait_until_it_plays():
+def wait_until_playing():
     while status() is None:
         time.sleep(0.1)
 
@@ -108,7 +108,7 @@ class Recorder:
 
         # The callback must acquire the interpreter lock well within a period.
         sys.setswitchinterval(0.0002)
-        wait_until_it_plays()
+        wait_until_playing()
         self.blocks, self.times = [], []
         self.client = jack.Client("recorder", no_start_server=True)
         port = self.client.inports.register("in")

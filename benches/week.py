@@ -1,4 +1,4 @@
-"""Simulates a week of an installation at many times real-time speed: week.py MELOS [SPEED] [DAYS]
+"""Simulates a week of an installation at many times real time: week.py MELOS [SPEED] [DAYS]
 
 The daemon runs unmodified, but with an accelerated clock (support/fast_clock.c) and a tiny model, because the shipped one cannot
 keep up. From Tuesday to Sunday it is open from 14:00 to 18:00 by its own schedule; the nights are skipped by setting the wall clock
