@@ -145,11 +145,11 @@ mod tests {
     #[test]
     fn restartable_threads_restart_after_a_panic() {
         let (started, starts) = channel();
-        let mut left = 3;
+        let mut remaining = 3;
         let thread = spawn_restarting("restarts", move || {
-            left -= 1;
-            started.send(left).unwrap();
-            assert!(left == 0, "on purpose");
+            remaining -= 1;
+            started.send(remaining).unwrap();
+            assert!(remaining == 0, "on purpose");
         });
         thread.unwrap().join().unwrap();
         assert_eq!(starts.iter().collect::<Vec<_>>(), [2, 1, 0]);
@@ -158,13 +158,13 @@ mod tests {
     #[test]
     fn a_task_restarts_with_its_state() {
         let (started, starts) = channel();
-        let mut left = 3;
+        let mut remaining = 3;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(restarting_task("task", async || {
-            left -= 1;
+            remaining -= 1;
             tokio::task::yield_now().await;
-            started.send(left).unwrap();
-            assert!(left == 0, "on purpose");
+            started.send(remaining).unwrap();
+            assert!(remaining == 0, "on purpose");
         }));
         drop(started);
         assert_eq!(starts.iter().collect::<Vec<_>>(), [2, 1, 0]);

@@ -188,8 +188,8 @@ fn unknown_presets(file: &Path, text: &str, key: &str, names: &[&str]) -> Vec<St
     let known: Vec<String> = found.map(|(name, _)| name).collect();
     let folders = || file.ancestors().skip(1).take(2).map(|folder| folder.join("presets"));
     let exists = |name: &str| {
-        let beside = folders().any(|folder| folder.join(format!("{name}.toml")).is_file());
-        beside || known.iter().any(|other| other == name)
+        let is_local = folders().any(|folder| folder.join(format!("{name}.toml")).is_file());
+        is_local || known.iter().any(|other| other == name)
     };
     let mut lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("preset"));
     let presets = names.iter().map(|name| (*name, lines.next().map_or(0, |(index, _)| index + 1)));

@@ -19,8 +19,8 @@ pub(crate) struct Args {
 /// # Errors
 /// Fails when the program cannot be found or run.
 pub(crate) fn run(command: &str, args: Args) -> anyhow::Result<()> {
-    let beside = std::env::current_exe()?.with_file_name("melos-corpus");
-    let program = if beside.is_file() { beside } else { "melos-corpus".into() };
+    let sibling = std::env::current_exe()?.with_file_name("melos-corpus");
+    let program = if sibling.is_file() { sibling } else { "melos-corpus".into() };
     let error = Command::new(program).arg(command).args(args.rest).exec();
     Err(anyhow!(
         "`melos {command}` runs the program melos-corpus, which is neither beside this one nor on the search path ({error}). It \

@@ -77,8 +77,8 @@ impl DaemonArgs {
 fn resolve(endpoint: Option<&Endpoint>, default_port: u16) -> anyhow::Result<SocketAddr> {
     let host = endpoint.and_then(|endpoint| endpoint.host.as_deref()).unwrap_or("127.0.0.1");
     let port = endpoint.map_or(default_port, |endpoint| endpoint.port);
-    let found = (host, port).to_socket_addrs().with_context(|| format!("cannot resolve {host}"))?.next();
-    let Some(mut address) = found else { bail!("{host} has no address") };
+    let first = (host, port).to_socket_addrs().with_context(|| format!("cannot resolve {host}"))?.next();
+    let Some(mut address) = first else { bail!("{host} has no address") };
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
     }

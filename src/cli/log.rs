@@ -84,11 +84,11 @@ impl Log {
         let stderr = io::stderr();
         let to = File::from(stderr.as_fd().try_clone_to_owned()?);
         let reader = Reader::of(&to);
-        let (lines, waiting) = sync_channel(QUEUE_CAPACITY);
+        let (lines, queued_lines) = sync_channel(QUEUE_CAPACITY);
         let queue = Queue { lines, counts: Arc::default() };
         let quota = Quota::default();
         let mut writer = Writer { to, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_reported: 0 };
-        threads::spawn_restarting("melos-stderr", move || writer.run(&waiting))?;
+        threads::spawn_restarting("melos-stderr", move || writer.run(&queued_lines))?;
         // The PulseAudio client logs every closed connection as an error, even its own; Melos reports lost devices
         // itself.
         let filter =

@@ -67,8 +67,8 @@ impl StartArgs {
             set(Param::MuteNetwork, Input::Bool(true))?;
         }
         if let Some(key) = &self.key {
-            let wrong = |_| anyhow!("--key {key:?} is not a key; try A, Eb or \"A minor\"");
-            values.extend(settings_of(Param::Key, key).map_err(wrong)?);
+            let invalid_key = |_| anyhow!("--key {key:?} is not a key; try A, Eb or \"A minor\"");
+            values.extend(settings_of(Param::Key, key).map_err(invalid_key)?);
         }
         for text in &self.set {
             let Some((id, value)) = text.split_once('=') else { bail!("--set {text}: expected PARAMETER=VALUE") };

@@ -215,8 +215,8 @@ impl ControlLog {
     #[must_use]
     pub fn frames(&self) -> Range<u64> {
         let start = self.header.start_frame.unwrap_or(0);
-        let whole = start..self.entries.last().map_or(start, |(frame, _)| *frame);
-        self.header.take.clone().unwrap_or(whole)
+        let session = start..self.entries.last().map_or(start, |(frame, _)| *frame);
+        self.header.take.clone().unwrap_or(session)
     }
 
     /// Reads a whole log. A truncated log (after a crash or a full disk) is read up to its last complete line.

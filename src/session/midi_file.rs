@@ -282,21 +282,21 @@ mod tests {
             }
             sum
         };
-        let mut found = Vec::new();
+        let mut notes_found = Vec::new();
         let mut tick = 0;
         for event in &smf.tracks[track] {
             tick += event.delta.as_int();
             match event.kind {
                 TrackEventKind::Midi { message: MidiMessage::NoteOn { key, vel }, .. } => {
-                    found.push((seconds(tick), key.as_int(), vel.as_int()));
+                    notes_found.push((seconds(tick), key.as_int(), vel.as_int()));
                 }
                 TrackEventKind::Midi { message: MidiMessage::NoteOff { key, .. }, .. } => {
-                    found.push((seconds(tick), key.as_int(), 0));
+                    notes_found.push((seconds(tick), key.as_int(), 0));
                 }
                 _ => {}
             }
         }
-        found
+        notes_found
     }
 
     #[test]
@@ -320,9 +320,9 @@ mod tests {
         let path = folder.path().join("notes.mid");
         file.write(&path).unwrap();
         let bytes = std::fs::read(path).unwrap();
-        let assert_notes = |found: Vec<(f64, u8, u8)>, expected: &[(u64, u8, u8)]| {
-            assert_eq!(found.len(), expected.len(), "{found:?}");
-            for ((seconds, key, velocity), (frame, expected_key, expected_velocity)) in found.into_iter().zip(expected)
+        let assert_notes = |actual: Vec<(f64, u8, u8)>, expected: &[(u64, u8, u8)]| {
+            assert_eq!(actual.len(), expected.len(), "{actual:?}");
+            for ((seconds, key, velocity), (frame, expected_key, expected_velocity)) in actual.into_iter().zip(expected)
             {
                 let expected_seconds = (*frame - 12_000) as f64 / f64::from(SAMPLE_RATE);
                 assert!((seconds - expected_seconds).abs() < 0.001, "{seconds} for {expected_seconds}");

@@ -30,7 +30,7 @@ pub(super) struct Quota {
 #[derive(Debug)]
 struct CallSite {
     /// Number of lines that may still be written, as of `since`.
-    left: u32,
+    remaining: u32,
     since: Instant,
     suppressed: u64,
     /// The first suppressed message.
@@ -40,18 +40,18 @@ struct CallSite {
 
 impl CallSite {
     fn new(now: Instant) -> Self {
-        Self { left: BURST, since: now, suppressed: 0, sample: String::new(), reported: None }
+        Self { remaining: BURST, since: now, suppressed: 0, sample: String::new(), reported: None }
     }
 
     /// Returns whether another line may be written.
     fn admit(&mut self, now: Instant) -> bool {
         let refilled = now.saturating_duration_since(self.since).as_secs() / REFILL.as_secs();
         if refilled > 0 {
-            self.left = BURST.min(self.left.saturating_add(u32::try_from(refilled).unwrap_or(BURST)));
+            self.remaining = BURST.min(self.remaining.saturating_add(u32::try_from(refilled).unwrap_or(BURST)));
             self.since = now;
         }
-        let admitted = self.left > 0;
-        self.left = self.left.saturating_sub(1);
+        let admitted = self.remaining > 0;
+        self.remaining = self.remaining.saturating_sub(1);
         self.suppressed += u64::from(!admitted);
         admitted
     }

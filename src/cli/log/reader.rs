@@ -29,7 +29,7 @@ impl Reader {
         if stderr.is_terminal() {
             return Self::Terminal;
         }
-        let socket = stderr.metadata().ok().map(|found| format!("{}:{}", found.dev(), found.ino()));
+        let socket = stderr.metadata().ok().map(|metadata| format!("{}:{}", metadata.dev(), metadata.ino()));
         // systemd names the socket that it reads, because a child's standard error may have been redirected.
         let is_journal = socket.is_some() && std::env::var("JOURNAL_STREAM").ok() == socket;
         if is_journal { Self::Journal } else { Self::Other }

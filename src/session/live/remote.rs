@@ -76,8 +76,8 @@ async fn open_osc(config: &Config, state: &Path, inbox: &Arc<Inbox>) -> anyhow::
     let clients = Clients { trusted: config.osc.trusted.clone(), subscriptions: subscribers::load(state) };
     let osc = Arc::new(OscServer::start(address, clients, Arc::clone(inbox)).await?);
     tracing::info!(address = %osc.address(), "listening for OSC");
-    let (folder, kept) = (state.to_owned(), Arc::clone(&osc));
-    tokio::spawn(threads::restarting_task("subscribers", async move || subscribers::keep(&folder, &kept).await));
+    let (folder, server) = (state.to_owned(), Arc::clone(&osc));
+    tokio::spawn(threads::restarting_task("subscribers", async move || subscribers::keep(&folder, &server).await));
     Ok(osc)
 }
 

@@ -37,7 +37,7 @@ struct Spectrum {
     transform: Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
     /// The last window of the mono mix.
-    sound: Vec<f32>,
+    mono: Vec<f32>,
     /// Frames since the last spectrum.
     since_last: usize,
     windowed: Vec<f32>,
@@ -59,7 +59,7 @@ impl Spectrum {
             windowed: transform.make_input_vec(),
             transform,
             window,
-            sound: vec![0.0; WINDOW],
+            mono: vec![0.0; WINDOW],
             since_last: 0,
             edges: std::array::from_fn(|band| (edge(band).round() as usize).max(1)),
         }
@@ -67,8 +67,8 @@ impl Spectrum {
 
     /// Adds output frames; returns a spectrum when one is due.
     fn add(&mut self, chunk: &[[f32; 2]]) -> Option<[f32; BANDS]> {
-        self.sound.extend(chunk.iter().map(|[left, right]| 0.5 * (left + right)));
-        self.sound.drain(..self.sound.len() - WINDOW);
+        self.mono.extend(chunk.iter().map(|[left, right]| 0.5 * (left + right)));
+        self.mono.drain(..self.mono.len() - WINDOW);
         self.since_last += chunk.len();
         if self.since_last < STEP {
             return None;
@@ -76,9 +76,9 @@ impl Spectrum {
         self.since_last %= STEP;
         self.windowed
             .iter_mut()
-            .zip(&self.sound)
+            .zip(&self.mono)
             .zip(&self.window)
-            .for_each(|((windowed, sound), window)| *windowed = sound * window);
+            .for_each(|((windowed, mono), window)| *windowed = mono * window);
         self.transform.process(&mut self.windowed, &mut self.bins).ok()?;
         Some(std::array::from_fn(|band| {
             // Low bands narrower than a bin show the bin that contains them.
@@ -97,8 +97,8 @@ mod tests {
         let mut spectrum = Spectrum::new();
         // A4 with an amplitude of 0.5: 6 dB below full scale.
         let tone = |n: usize| 0.5 * (std::f32::consts::TAU * 440.0 * n as f32 / SAMPLE_RATE as f32).sin();
-        let sound: Vec<[f32; 2]> = (0..9600).map(|n| [tone(n); 2]).collect();
-        let bands = sound.chunks(480).filter_map(|chunk| spectrum.add(chunk)).collect::<Vec<_>>();
+        let frames: Vec<[f32; 2]> = (0..9600).map(|n| [tone(n); 2]).collect();
+        let bands = frames.chunks(480).filter_map(|chunk| spectrum.add(chunk)).collect::<Vec<_>>();
         assert_eq!(bands.len(), 4, "twenty a second");
         let last = bands[3];
         let loudest = (0..BANDS).max_by(|one, other| last[*one].total_cmp(&last[*other])).unwrap();

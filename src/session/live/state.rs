@@ -55,11 +55,12 @@ impl Saved {
             Err(error) => (Self::default(), vec![error.to_string()]),
         };
         if !problems.is_empty() {
-            let kept = match files::set_aside(&path, "damaged") {
+            let outcome = match files::set_aside(&path, "damaged") {
                 Ok(aside) => format!("using what is readable; the file was saved as {}", aside.display()),
                 Err(error) => format!("using what is readable; cannot save the file: {error}"),
             };
-            troubles.set(Part::SavedState, format!("{} is damaged ({}); {kept}", path.display(), summary(&problems)));
+            troubles
+                .set(Part::SavedState, format!("{} is damaged ({}); {outcome}", path.display(), summary(&problems)));
         }
         saved
     }
@@ -143,8 +144,8 @@ impl StateFile {
             thread::sleep(Duration::from_millis(10));
             Instant::now() < end
         };
-        while let Err(TrySendError::Full(again)) = states.try_send(state) {
-            state = again;
+        while let Err(TrySendError::Full(returned)) = states.try_send(state) {
+            state = returned;
             if !wait() {
                 return tracing::error!("the disk does not respond; the last changes were not saved");
             }
@@ -161,7 +162,7 @@ impl StateFile {
 
 /// Returns when the state in a folder was last saved, which happens when it changes; `None` if it never was.
 pub(super) fn last_saved(folder: &Path) -> Option<Timestamp> {
-    let written = std::fs::metadata(state_path(folder)).and_then(|found| found.modified()).ok()?;
+    let written = std::fs::metadata(state_path(folder)).and_then(|metadata| metadata.modified()).ok()?;
     Timestamp::try_from(written).ok()
 }
 
@@ -176,13 +177,17 @@ struct FileVersion {
     device: u64,
     inode: u64,
     /// Modification time in seconds and nanoseconds since the Unix epoch.
-    written: (i64, i64),
+    modified: (i64, i64),
 }
 
 impl FileVersion {
     fn of(path: &Path) -> Option<Self> {
-        let found = std::fs::metadata(path).ok()?;
-        Some(Self { device: found.dev(), inode: found.ino(), written: (found.mtime(), found.mtime_nsec()) })
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
     }
 }
 

@@ -67,8 +67,9 @@ impl Piano {
             frames.contains(&start) && !muted
         };
         for (index, (start, end, key, vel)) in self.notes.iter().enumerate().filter(|(_, note)| heard(note.0)) {
-            let again = self.notes[index + 1..].iter().take_while(|next| next.0 < *end).find(|next| next.2 == *key);
-            let end = again.map_or(*end, |next| next.0).min(frames.end);
+            let repetition =
+                self.notes[index + 1..].iter().take_while(|next| next.0 < *end).find(|next| next.2 == *key);
+            let end = repetition.map_or(*end, |next| next.0).min(frames.end);
             messages.push((*start, MidiMessage::NoteOn { key: *key, vel: *vel }));
             messages.push((end, MidiMessage::NoteOff { key: *key, vel: u7::new(64) }));
         }

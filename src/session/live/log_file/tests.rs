@@ -213,9 +213,9 @@ fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
     assert_eq!(both.header.start_frame, Some(19_200));
     assert_eq!(both.entries[..last.entries.len() - 1], last.entries[..last.entries.len() - 1]);
     assert_eq!(both.entries[last.entries.len() - 1..], now.entries);
-    let beside = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    assert_eq!(beside("before.checkpoint"), checkpoint_bytes(&earlier[1].path, 25_536));
-    assert_eq!(beside("now.checkpoint"), checkpoint_bytes(&session, 25_600));
+    let read_file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert_eq!(read_file("before.checkpoint"), checkpoint_bytes(&earlier[1].path, 25_536));
+    assert_eq!(read_file("now.checkpoint"), checkpoint_bytes(&session, 25_600));
     assert!(!folder.path().join("long-ago.log").exists());
 }
 

@@ -160,13 +160,13 @@ fn a_truncated_file_is_read_up_to_its_end() {
     let good = sample_text();
     let all = load_text(good.as_bytes());
     let count = |state: &Saved| state.values.len() + state.scenes.len() + state.learned.len();
-    let mut most = 0;
+    let mut max_recovered = 0;
     for length in 0..=good.len() {
         let recovered = count(&load_text(&good.as_bytes()[..length]));
-        assert!(recovered + 1 >= most, "{length}: a longer part yields at least as much");
-        most = most.max(recovered);
+        assert!(recovered + 1 >= max_recovered, "{length}: a longer part yields at least as much");
+        max_recovered = max_recovered.max(recovered);
     }
-    assert_eq!(most, count(&all));
+    assert_eq!(max_recovered, count(&all));
 }
 
 #[test]
