@@ -81,8 +81,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Starts a checkpoint with the state of the conductor, whose horizon is its frame, and of the commands handed over;
-    /// those of generator and engine follow.
+    /// Starts a checkpoint at the conductor's horizon, with the states of `conductor` and `engine_sync`; those of the
+    /// generator and the engine are added later.
     #[must_use]
     pub fn of(conductor: &Conductor, engine_sync: &EngineSync) -> Self {
         let state = postcard::to_allocvec(&(conductor, engine_sync)).expect("the sizes of all parts are known");
