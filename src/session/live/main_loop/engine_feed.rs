@@ -35,7 +35,7 @@ impl EngineFeed {
     }
 
     /// Returns the record of the commands sent to the engine.
-    pub(super) const fn engine_sync(&self) -> &EngineSync {
+    pub(super) const fn sync(&self) -> &EngineSync {
         &self.engine_sync
     }
 

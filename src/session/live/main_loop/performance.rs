@@ -99,7 +99,7 @@ impl Performance {
         let due = self.checkpoints.due(self.conductor.frame(), horizon, block);
         let Some(frame) = due.filter(|_| self.log.is_open()) else { return };
         self.advance(frame);
-        if self.checkpoints.start(&self.conductor, self.engine.engine_sync()) {
+        if self.checkpoints.start(&self.conductor, self.engine.sync()) {
             self.worker.save(frame);
             self.log.write(frame, Entry::Checkpoint);
         }
