@@ -161,13 +161,13 @@ impl Generator {
     /// Both frames are rounded up to hops. The plan takes effect in the first [`Generator::step`] in which the old future
     /// reaches the end of the crossfade, so the sound does not depend on how far ahead it was generated.
     pub fn replan(&mut self, plan: Arc<Plan>, planned: u64, splice: u64) {
-        self.replan_again(plan, planned, splice, None);
+        self.replay_splice(plan, planned, splice, None);
     }
 
     /// Reproduces a logged splice: like [`Generator::replan`], but takes effect at the latest once the latents before frame
     /// `known` are generated. Pass the value of [`Generator::known`] from when the splice took effect, because
     /// [`Generator::resplice`] may have moved it since.
-    pub fn replan_again(&mut self, plan: Arc<Plan>, planned: u64, splice: u64, known: Option<u64>) {
+    pub fn replay_splice(&mut self, plan: Arc<Plan>, planned: u64, splice: u64, known: Option<u64>) {
         let splice = splice.max(planned).div_ceil(HOP as u64);
         let known = known.map(|frame| frame / LATENT_FRAMES);
         self.changes.push_back(Change { replacement: Replacement::Plan { plan, planned }, splice, known });

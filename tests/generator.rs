@@ -126,7 +126,7 @@ fn a_splice_that_moved_beyond_the_rollback_is_reproduced_from_the_log() {
         assert_eq!(known, 24 * LATENT_FRAMES);
 
         let mut replayed = calm_generator();
-        replayed.replan_again(plan(7, Emotion::Angry), planned, performed, Some(known));
+        replayed.replay_splice(plan(7, Emotion::Angry), planned, performed, Some(known));
         let others = generate(&mut replayed, 85);
         let (live, mut replayed) = (hops_played(&hops), hops_played(&others));
         let end = *live.keys().last().unwrap();

@@ -60,7 +60,7 @@ mod tests {
         history.record(8192, &only(2));
         history.record(4096, &only(3));
         assert_eq!(history.mean(4096, 12_288).map(|c| (c[2], c[3])), Some((0.5, 0.5)));
-        assert_eq!(history.mean(4096, 12_287).map(|c| (c[2], c[3])), Some((0.0, 1.0)), "not yet whole");
+        assert_eq!(history.mean(4096, 12_287).map(|c| (c[2], c[3])), Some((0.0, 1.0)), "not yet complete");
         assert_eq!(history.mean(1, 4096), None);
     }
 

@@ -168,7 +168,7 @@ mod tests {
             assert_eq!(performance.set(param, &value), Ok(change), "{param:?}");
         }
         performance.set(Param::Reverb, &Value::Number(0.75)).unwrap();
-        assert_eq!(performance.set(Param::Reverb, &Value::Number(0.75)), Ok(Change::Nothing), "again");
+        assert_eq!(performance.set(Param::Reverb, &Value::Number(0.75)), Ok(Change::Nothing), "the same value");
         performance.set(Param::SceneMorphBars, &Value::Number(2.0)).unwrap();
         assert_eq!(performance.set(Param::SceneUndo, &Value::Trigger), Ok(Change::Many(Morph::Bars(2.0))));
     }

@@ -60,7 +60,7 @@ impl Scenes {
     /// Deletes a scene.
     ///
     /// # Errors
-    /// When there is no scene with this name.
+    /// If there is no scene with this name.
     pub(super) fn delete(&mut self, name: &str) -> Result<(), SceneError> {
         self.find(name)?;
         self.stored.remove(name);
@@ -70,7 +70,7 @@ impl Scenes {
     /// Returns the current settings with a scene's values applied, and stores the current ones for undo.
     ///
     /// # Errors
-    /// When there is no scene with this name.
+    /// If there is no scene with this name.
     pub(super) fn recall(&mut self, name: &str, current: &Settings) -> Result<Settings, SceneError> {
         let scene = self.find(name)?;
         let recalled = current.with_scenes(scene, scene, 0.0);

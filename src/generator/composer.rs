@@ -100,9 +100,9 @@ pub(super) struct Composer {
 }
 
 impl Composer {
-    pub(super) fn new(graphs: ComposerGraphs, context: TransformerLayout) -> Self {
+    pub(super) fn new(graphs: ComposerGraphs, layout: TransformerLayout) -> Self {
         let (memory, servo) = (Memory::default(), Servo::default());
-        Self { graphs, cache: KvCache::new(context), memory, servo, width: context.width }
+        Self { graphs, cache: KvCache::new(layout), memory, servo, width: layout.width }
     }
 
     /// Runs every network once and checks its outputs.
@@ -255,12 +255,12 @@ impl Composer {
         copy_output(graph, port::BASE, pedal_graph, 0);
         pedal_graph.input(1)[0] = f32::from(pedal as u8);
         pedal_graph.run()?;
-        let moves =
+        let drawn =
             sample(&conditional_logits(pedal_graph, 0, OFFSETS), step.sampling.expression, (step.random)()) as u8;
         // A changed pedal must be down again within the latent.
-        let moves = if pedal == Pedal::Changed { moves.min(OFFSETS as u8 - 2) } else { moves };
+        let drawn = if pedal == Pedal::Changed { drawn.min(OFFSETS as u8 - 2) } else { drawn };
         copy_output(pedal_graph, 1, offset, OFFSET_BASE);
-        let pedal_offset = kept.map_or(moves, |kept| kept.written.pedal_offset);
+        let pedal_offset = kept.map_or(drawn, |kept| kept.written.pedal_offset);
         Ok(StepNotes { pedal, pedal_offset, notes: Vec::new() })
     }
 

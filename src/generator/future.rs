@@ -109,8 +109,8 @@ impl Future {
     /// Continues with new networks. They start from scratch [`LEAD_IN`] latents before hop `splice`, from which they are played.
     pub(super) fn replace(&mut self, networks: Networks, splice: u64) {
         let latent = (splice / FRAMES_PER_LATENT as u64).saturating_sub(LEAD_IN);
-        let before = std::mem::replace(&mut self.networks, networks);
-        self.networks.composer.adopt_memory(before.composer, latent);
+        let previous = std::mem::replace(&mut self.networks, networks);
+        self.networks.composer.adopt_memory(previous.composer, latent);
         self.state = State::start(latent, self.networks.start());
         self.kept = None;
         self.history.clear();

@@ -48,7 +48,8 @@ impl Pianist {
         [self.0.prior.input(stateful::STATE), self.0.decoder.input(stateful::STATE)]
     }
 
-    /// Plays the notes of a latent. Returns eight mel frames, starting [`AHEAD`] frames before the latent.
+    /// Plays the notes of a latent. Returns eight mel frames, starting [`crate::generator::notes::AHEAD`] frames before the
+    /// latent.
     ///
     /// # Errors
     /// If a network fails or returns NaN or infinity; the state is then undefined.

@@ -12,7 +12,7 @@ pub(super) struct Splicer {
     /// Hops of the newest future that were sent, including the crossfade.
     sent: HopRing,
     /// Hops of the previous future that were sent.
-    before: HopRing,
+    previous: HopRing,
     fade: Option<Crossfade>,
     epoch: u32,
     next_hop: u64,
@@ -22,7 +22,7 @@ pub(super) struct Splicer {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SplicerState {
     sent: Vec<Hop>,
-    before: Vec<Hop>,
+    previous: Vec<Hop>,
     fade: Option<Crossfade>,
     next_hop: u64,
 }
@@ -30,7 +30,7 @@ pub(super) struct SplicerState {
 impl Splicer {
     /// Creates a splicer at hop 0 in epoch 0.
     pub(super) fn new() -> Self {
-        Self { sent: HopRing::new(), before: HopRing::new(), fade: None, epoch: 0, next_hop: 0 }
+        Self { sent: HopRing::new(), previous: HopRing::new(), fade: None, epoch: 0, next_hop: 0 }
     }
 
     /// Returns the next hop to send.
@@ -49,7 +49,7 @@ impl Splicer {
         self.render(self.next_hop, u64::MAX, old, ready);
         // The hops sent last are played up to the splice, unless their own splice is later.
         if self.fade.is_none_or(|fade| fade.first < splice) {
-            std::mem::swap(&mut self.before, &mut self.sent);
+            std::mem::swap(&mut self.previous, &mut self.sent);
         }
         self.sent.clear();
         self.fade = Some(Crossfade::new(splice));
@@ -80,20 +80,20 @@ impl Splicer {
 
     /// Returns the state for a checkpoint, with the hops from `first` on. The epoch is not saved.
     pub(super) fn save(&self, first: u64) -> SplicerState {
-        let Self { sent, before, fade, epoch: _, next_hop } = self;
-        SplicerState { sent: sent.since(first), before: before.since(first), fade: *fade, next_hop: *next_hop }
+        let Self { sent, previous, fade, epoch: _, next_hop } = self;
+        SplicerState { sent: sent.since(first), previous: previous.since(first), fade: *fade, next_hop: *next_hop }
     }
 
     /// Creates a splicer from a saved state, in epoch 0.
     pub(super) fn restore(state: &SplicerState) -> Self {
-        let SplicerState { sent, before, fade, next_hop } = state;
-        Self { sent: HopRing::of(sent), before: HopRing::of(before), fade: *fade, epoch: 0, next_hop: *next_hop }
+        let SplicerState { sent, previous, fade, next_hop } = state;
+        Self { sent: HopRing::of(sent), previous: HopRing::of(previous), fade: *fade, epoch: 0, next_hop: *next_hop }
     }
 
     /// Returns the hops from `first` on as they were sent.
     pub(super) fn sent(&self, first: u64) -> Vec<Hop> {
         let splice = self.fade.map_or(0, |fade| fade.first);
-        let ring = |index| if index < splice { &self.before } else { &self.sent };
+        let ring = |index| if index < splice { &self.previous } else { &self.sent };
         let hops = (first..self.next_hop).filter_map(|index| Some((index, ring(index).get(index)?)));
         hops.map(|(index, samples)| Hop { index, epoch: self.epoch, samples: *samples }).collect()
     }
@@ -105,14 +105,14 @@ impl Splicer {
             if ready < fade.end() {
                 ready = fade.first;
             } else {
-                fade.measure(&self.before, fresh);
+                fade.measure(&self.previous, fresh);
             }
         }
         let until = until.min(ready);
         for index in first..until {
             let samples = match &self.fade {
-                Some(fade) if index < fade.first => self.before.get(index).copied(),
-                Some(fade) => fresh.get(index).map(|new| fade.mix(index, self.before.get(index), new)),
+                Some(fade) if index < fade.first => self.previous.get(index).copied(),
+                Some(fade) => fresh.get(index).map(|new| fade.mix(index, self.previous.get(index), new)),
                 None => fresh.get(index).copied(),
             };
             if let Some(samples) = samples {

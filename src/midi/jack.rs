@@ -43,8 +43,8 @@ fn open() -> Result<(Calls, Client), MidiError> {
 pub(super) fn sources() -> Result<Vec<String>, MidiError> {
     let (_calls, client) = open()?;
     let mut sources = client.ports(None, MIDI, PortFlags::IS_OUTPUT);
-    let own = |source: &String| source.split_once(':').is_some_and(|(client, _)| client == CLIENT);
-    sources.retain(|source| !own(source));
+    let is_own = |source: &String| source.split_once(':').is_some_and(|(client, _)| client == CLIENT);
+    sources.retain(|source| !is_own(source));
     Ok(sources)
 }
 

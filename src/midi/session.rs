@@ -51,7 +51,7 @@ mod tests {
         assert_eq!(updated(&mut follower, Some(97.0), Some(5), now), []);
         assert_eq!(updated(&mut follower, Some(97.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
         assert_eq!(updated(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Tempo(98.0)]);
-        assert_eq!(updated(&mut follower, Some(98.0), None, now), [], "it stands");
+        assert_eq!(updated(&mut follower, Some(98.0), None, now), [], "it is stopped");
         assert_eq!(updated(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
     }
 

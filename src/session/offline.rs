@@ -221,7 +221,7 @@ impl Offline {
             };
             let in_time = Some(Performed { heard: planned, from: planned, known: None });
             if let Some(Performed { heard, from, known }) = self.late.get(&planned).copied().unwrap_or(in_time) {
-                self.generator.replan_again(plan, from, heard, known);
+                self.generator.replay_splice(plan, from, heard, known);
                 self.splices += 1;
             }
         }

@@ -52,8 +52,8 @@ impl Form {
         }
     }
 
-    /// Returns the earlier phrase that returns as phrase `number`, whose emotion is `emotion`; `None` if a new one is
-    /// due. `recall` is 0 (never) to 1.
+    /// Returns the earlier phrase that phrase `number`, whose emotion is `emotion`, recalls; `None` if that phrase is a
+    /// new one. `recall` is 0 (never) to 1.
     pub(super) fn recall(&self, number: u64, emotion: Emotion, recall: f32, streams: RngStreams) -> Option<&Theme> {
         let mut rng = streams.rng(Purpose::Form, number);
         if rng.unit() >= RECALL_RATE * recall {

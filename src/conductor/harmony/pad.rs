@@ -7,7 +7,7 @@ use super::Segment;
 /// Beat in a bar of four, length in beats, accent.
 type PadOnset = (f64, f64, f32);
 
-/// Onsets of an emotion's pad over four beats. Longer bars repeat them, shorter ones truncate them.
+/// Returns the onsets of an emotion's pad over four beats. Longer bars repeat them, shorter ones truncate them.
 const fn rhythm(emotion: Emotion) -> &'static [PadOnset] {
     match emotion {
         Emotion::Calm | Emotion::Sad => &[(0.0, 4.0, 1.0)],

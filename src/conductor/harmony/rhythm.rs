@@ -23,7 +23,7 @@ pub(super) fn chord_onsets(streams: RngStreams, bar: u64, position: u32, beats: 
     }
 }
 
-/// Number of chords remaining in the section after this bar.
+/// Returns the number of chords that remain in the section after a bar.
 pub(super) fn remaining_chords(streams: RngStreams, bar: u64, position: u32, beats: u32, rate: f32) -> usize {
     let later = 1..SECTION_BARS - position % SECTION_BARS;
     later.map(|ahead| chord_onsets(streams, bar + u64::from(ahead), position + ahead, beats, rate).len()).sum()

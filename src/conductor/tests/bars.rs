@@ -167,7 +167,7 @@ fn undo_and_crossfader_reach_their_targets() {
     let reverb = numbers(&score, Param::Reverb);
     let at = |frame: u64| reverb.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
     assert_eq!((at(3 * BAR + 1_000), at(4 * BAR)), (0.0, 0.0), "recalled within a bar");
-    assert!((at(4 * BAR + BAR / 2) - 0.5).abs() < 0.02 && at(5 * BAR + 1_000) == 1.0, "after_undo within a bar");
+    assert!((at(4 * BAR + BAR / 2) - 0.5).abs() < 0.02 && at(5 * BAR + 1_000) == 1.0, "undone within a bar");
     assert_eq!(after_undo.value(Param::Emotion), Value::Choice(Emotion::Happy as u8));
     let (after_crossfade, score) = play(at_tempo(TEMPO), &script, 7 * BAR, &[480]);
     assert_eq!(numbers(&score, Param::Reverb).last(), Some(&(6 * BAR, 0.25)));

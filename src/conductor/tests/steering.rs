@@ -197,7 +197,7 @@ fn a_modulation_changes_neither_the_set_value_nor_the_tempo() {
     let at = |frame: u64| tones.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
     assert!((at(1000 + SECOND) - 0.5).abs() < 0.02, "a quarter of the way: {}", at(1000 + SECOND));
     assert!((at(1000 + 3 * SECOND) - (0.2 - 0.5)).abs() < 0.02, "around the new value: {}", at(1000 + 3 * SECOND));
-    assert_eq!(at(7 * SECOND), 0.2, "it rests at its set value");
+    assert_eq!(at(7 * SECOND), 0.2, "the parameter is back at its set value");
     assert_eq!(conductor.value(Param::Tone), Value::Number(0.2));
     let Value::Number(requested) = conductor.value(Param::Arousal) else { panic!("a number") };
     assert!((requested - conductor.mood().affect().arousal).abs() > 0.1, "the audible mood moves");

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chord_changes_at_its_offset_and_is_the_next_chord_before() {
+    fn a_chord_is_the_next_chord_until_the_offset_at_which_it_begins() {
         // 55 040 is 1 792 frames, three hops and a half, into the latent at 53 248.
         let conditions = StepConditions::of(&plan(), 53_248);
         let bass: Vec<_> =
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn disabled_guidance_is_unconstrained() {
+    fn without_guidance_groups_are_unconstrained() {
         let mut plan = plan();
         (plan.steering.guide_beat, plan.steering.guide_chord) = (false, false);
         let conditions = StepConditions::of(&plan, 4096);

@@ -8,9 +8,9 @@ use crate::mel::LATENTS_PER_SECOND;
 
 /// Maximum time for which the pedal sustains a string.
 const MAX_SUSTAIN_SECONDS: f64 = 4.0;
-/// Time constant of the decay of a write_levels key's level.
+/// Time constant of the decay of a sounding key's level.
 const DECAY_SECONDS: f64 = 1.0;
-/// Level towards which a write_levels key decays.
+/// Level towards which a sounding key decays.
 const MIN_LEVEL: f64 = 0.25;
 /// Value of [`Key::struck`] before the first note.
 const NOT_STRUCK: i64 = i64::MAX;

@@ -43,8 +43,8 @@ impl KvCache {
         let first = start.max((position + 1).saturating_sub(self.layout.window as u64));
         let mask = graph.input(port::MASK);
         mask.fill(MASKED);
-        for past in first..position {
-            mask[(past % self.layout.slots as u64) as usize] = 0.0;
+        for earlier in first..position {
+            mask[(earlier % self.layout.slots as u64) as usize] = 0.0;
         }
         let half = self.frequencies.len();
         for (i, frequency) in self.frequencies.iter().enumerate() {
@@ -61,12 +61,12 @@ impl KvCache {
         let TransformerLayout { slots, layers, head_dim, .. } = self.layout;
         let slot = (position % slots as u64) as usize;
         for layer in 0..layers {
-            for (ring, row) in [(port::K, port::K_NEW), (port::V, port::V_NEW)] {
-                let (ring, rows) = graph.pair(ring + 2 * layer, row);
+            for (tensor, row) in [(port::K, port::K_NEW), (port::V, port::V_NEW)] {
+                let (tensor, rows) = graph.pair(tensor + 2 * layer, row);
                 let row = &rows[layer * rows.len() / layers..][..rows.len() / layers];
                 for (head, new) in row.chunks_exact(head_dim).enumerate() {
                     let at = (head * slots + slot) * head_dim;
-                    ring[at..at + head_dim].copy_from_slice(new);
+                    tensor[at..at + head_dim].copy_from_slice(new);
                 }
             }
         }

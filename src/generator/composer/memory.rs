@@ -79,8 +79,8 @@ impl Memory {
         let first = self.0.partition_point(|entry| entry.beats[OFFSETS - 1] < from);
         for entry in self.0.range(first..).take_while(|entry| entry.beats[0] <= until) {
             for note in &entry.written.notes {
-                let again = clock.frame_at(entry.beats[usize::from(note.offset)] + lag);
-                add_note(slot, *note, again as f64 / LATENT_FRAMES as f64 + EPSILON, latent);
+                let moved = clock.frame_at(entry.beats[usize::from(note.offset)] + lag);
+                add_note(slot, *note, moved as f64 / LATENT_FRAMES as f64 + EPSILON, latent);
             }
         }
     }

@@ -119,9 +119,9 @@ mod tests {
 
     #[test]
     fn temperature_affects_keys_more_than_timing() {
-        let (plain, wild) = (Sampling::of(0.5, 2.5), Sampling::of(2.0, 2.5));
-        assert!(wild.keys / plain.keys > 3.9 && wild.timing / plain.timing < 1.2);
-        assert!((plain.guidance - 1.3).abs() < 1e-6 && wild.guidance < plain.guidance);
+        let (low, high) = (Sampling::of(0.5, 2.5), Sampling::of(2.0, 2.5));
+        assert!(high.keys / low.keys > 3.9 && high.timing / low.timing < 1.2);
+        assert!((low.guidance - 1.3).abs() < 1e-6 && high.guidance < low.guidance);
         assert_eq!(Sampling::of(1.0, 0.0).guidance, 0.0);
     }
 }

@@ -62,7 +62,7 @@ impl Graph {
     /// Fixes the order of inputs and outputs, and allocates them.
     ///
     /// # Errors
-    /// When one of them is missing or has another shape, or when the graph has more.
+    /// If one of them is missing or has another shape, or if the graph has more.
     pub(super) fn expect(&mut self, inputs: &[Port], outputs: &[Port]) -> Result<(), ModelError> {
         self.check("input", inputs, self.session.inputs())?;
         self.check("output", outputs, self.session.outputs())?;
@@ -134,7 +134,7 @@ impl Graph {
     /// Computes the outputs from the inputs.
     ///
     /// # Errors
-    /// When the runtime fails, or before `Graph::expect`; the outputs are then those of the last successful run.
+    /// If the runtime fails, or before `Graph::expect`; the outputs are then those of the last successful run.
     pub fn run(&mut self) -> Result<(), ModelError> {
         let failed = |error: ort::Error| ModelError::Run { path: self.path.clone(), reason: error.to_string() };
         let inputs: Vec<(&str, SessionInputValue<'_>)> =
@@ -153,7 +153,7 @@ impl Graph {
     /// Runs a graph that carries a state: its last output becomes its state.
     ///
     /// # Errors
-    /// When the runtime fails; the state is then unchanged.
+    /// If the runtime fails; the state is then unchanged.
     pub fn step(&mut self) -> Result<(), ModelError> {
         self.run()?;
         let next = self.outputs.len() - 1;

@@ -173,14 +173,14 @@ impl Manifest {
         }
         let minimum = composer.window + ROLLBACK;
         if composer.window == 0 || composer.slots < minimum {
-            let expected = format!("at minimum window + {ROLLBACK} = {minimum}");
+            let expected = format!("at least window + {ROLLBACK} = {minimum}");
             return Err(self.mismatch("composer.slots", expected, composer.slots.to_string()));
         }
         if composer.head_dim % 2 != 0 {
             return Err(self.mismatch("composer.head_dim", "an even number".into(), composer.head_dim.to_string()));
         }
         if self.pianos.is_empty() {
-            return Err(self.mismatch("pianist.pianos", "at minimum one name".into(), "an empty list".into()));
+            return Err(self.mismatch("pianist.pianos", "at least one name".into(), "an empty list".into()));
         }
         Ok(())
     }

@@ -95,7 +95,7 @@ fn candidates(named: Option<PathBuf>, binary: Option<&Path>) -> Vec<PathBuf> {
     }
     let mut folders = Vec::new();
     if let Some(beside) = binary.and_then(Path::parent) {
-        folders.extend(["", "lib", "../lib", "../lib/melos", "runtime", "../../runtime"].map(|way| beside.join(way)));
+        folders.extend(["", "lib", "../lib", "../lib/melos", "runtime", "../../runtime"].map(|path| beside.join(path)));
     }
     folders.extend(["runtime", "/usr/local/lib/melos", "/usr/lib/melos", "/usr/local/lib", "/usr/lib"].map(Into::into));
     folders.push(format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH).into());

@@ -43,9 +43,9 @@ impl Strings {
     /// Plays the notes of a latent and writes its rows, one of [`ROLL_WIDTH`] numbers for each hop.
     pub(in crate::generator) fn play(&mut self, latent: u64, written: &StepNotes, rows: &mut [f32]) {
         rows.fill(0.0);
-        let begin = latent * OFFSETS as u64;
+        let first_hop = latent * OFFSETS as u64;
         for (offset, row) in (0u8..).zip(rows.chunks_exact_mut(ROLL_WIDTH)) {
-            let hop = begin + u64::from(offset);
+            let hop = first_hop + u64::from(offset);
             self.pedal = is_down(written, offset, self.pedal);
             for note in written.notes.iter().filter(|note| note.offset == offset) {
                 self.strike(hop, *note, row);
@@ -94,12 +94,12 @@ impl Strings {
 }
 
 /// Returns whether the pedal is down in a hop of a latent, given its state in the hop before.
-fn is_down(written: &StepNotes, offset: u8, before: bool) -> bool {
-    let moves = written.pedal_offset;
+fn is_down(written: &StepNotes, offset: u8, was_down: bool) -> bool {
+    let pedal_offset = written.pedal_offset;
     match written.pedal {
-        _ if offset < moves => before,
+        _ if offset < pedal_offset => was_down,
         Pedal::Up => false,
         Pedal::Down => true,
-        Pedal::Changed => offset >= (moves + LIFT).min(OFFSETS as u8 - 1),
+        Pedal::Changed => offset >= (pedal_offset + LIFT).min(OFFSETS as u8 - 1),
     }
 }

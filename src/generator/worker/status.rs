@@ -44,7 +44,7 @@ impl WorkerStatus {
         f32::from_bits(self.load.load(Relaxed))
     }
 
-    /// Records the time a latent record.
+    /// Records how long it took to generate a latent.
     pub(super) fn record(&self, time: Duration) {
         let duration = LATENT_FRAMES as f32 / SAMPLE_RATE as f32;
         let weight = if self.latents.fetch_add(1, Relaxed) == 0 { 1.0 } else { AVERAGE_WEIGHT };

@@ -57,18 +57,18 @@ impl ControlLearner {
     /// Observes all devices until a control has moved and come to rest. Returns `None` if none moves within `timeout`.
     #[must_use]
     pub fn listen(param: Param, events: &Receiver<MidiEvent>, timeout: Duration) -> Option<String> {
-        let mut learn = Self::new(param, param.default_value());
+        let mut learner = Self::new(param, param.default_value());
         let mut end = Instant::now() + timeout;
         while let Ok(event) = events.recv_timeout(end.saturating_duration_since(Instant::now())) {
             let MidiEvent::Sent { message, .. } = event else { continue };
-            if learn.observe(message) {
+            if learner.observe(message) {
                 break;
             }
-            if !learn.received.is_empty() {
+            if !learner.received.is_empty() {
                 end = Instant::now() + REST;
             }
         }
-        learn.block()
+        learner.block()
     }
 
     /// Processes a message. Returns whether enough messages were received for [`ControlLearner::block`]. Buttons send few

@@ -108,8 +108,8 @@ fn indication(binding: &Binding, value: Option<&Value>) -> Option<Indication> {
         }
         (Action::Follow { .. } | Action::Toggle { .. }, _) => Indication::Light(value == Some(&Value::Toggle(true))),
         (Action::Set { value: Value::Trigger, .. }, _) => return None,
-        (Action::Set { value: wanted, .. } | Action::Hold { value: wanted }, _) => {
-            Indication::Light(value == Some(wanted))
+        (Action::Set { value: expected, .. } | Action::Hold { value: expected }, _) => {
+            Indication::Light(value == Some(expected))
         }
     })
 }

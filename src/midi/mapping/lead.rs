@@ -27,14 +27,14 @@ pub struct LeadZone {
 impl LeadZone {
     /// Returns whether a message is of the zone's keys or its pedal.
     pub(super) fn matches(&self, message: Message) -> bool {
-        let (channel, wanted) = match message {
+        let (channel, is_used) = match message {
             Message::NoteOn { channel, note, .. } | Message::NoteOff { channel, note } => {
                 (channel, self.notes.contains(&note))
             }
             Message::ControlChange { channel, controller: SUSTAIN, .. } => (channel, self.sustain),
             _ => return false,
         };
-        wanted && self.channel.is_none_or(|own| own == channel)
+        is_used && self.channel.is_none_or(|own| own == channel)
     }
 }
 
@@ -55,7 +55,7 @@ impl HeldKeys {
 
     /// Processes a message.
     pub(super) fn message(&mut self, zone: &LeadZone, message: Message) {
-        let matches = |channel: u8| zone.channel.is_none_or(|wanted| wanted == channel);
+        let matches = |channel: u8| zone.channel.is_none_or(|own| own == channel);
         match message {
             Message::NoteOn { channel, note, .. } if matches(channel) && zone.notes.contains(&note) => {
                 // A key pressed after all others have been released starts a new chord, even if the pedal is down.

@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Waits for a control of a device to be moved.
 #[derive(Debug, Clone)]
 pub struct LearnSession {
-    learn: ControlLearner,
+    learner: ControlLearner,
     /// The first device that moved a control; others are ignored.
     device: Option<DeviceId>,
     has_enough: bool,
@@ -24,13 +24,13 @@ impl LearnSession {
     /// Starts learning for a parameter. `value` is the parameter's current value, which a button will set.
     #[must_use]
     pub fn new(param: Param, value: Value, now: Instant) -> Self {
-        Self { learn: ControlLearner::new(param, value), device: None, has_enough: false, end: now + TIMEOUT }
+        Self { learner: ControlLearner::new(param, value), device: None, has_enough: false, end: now + TIMEOUT }
     }
 
     /// Returns the parameter to map.
     #[must_use]
     pub const fn param(&self) -> Param {
-        self.learn.param()
+        self.learner.param()
     }
 
     /// Processes a device event.
@@ -38,13 +38,13 @@ impl LearnSession {
         if let MidiEvent::Disconnected(device) = event
             && self.device == Some(*device)
         {
-            self.learn.restart();
+            self.learner.restart();
             (self.device, self.has_enough, self.end) = (None, false, now + TIMEOUT);
         }
         let MidiEvent::Sent { device, message, .. } = event else { return };
         if self.device.is_none_or(|first| first == *device) {
-            self.has_enough |= self.learn.observe(*message);
-            if self.learn.block().is_some() {
+            self.has_enough |= self.learner.observe(*message);
+            if self.learner.block().is_some() {
                 self.device = Some(*device);
                 self.end = now + REST;
             }
@@ -54,19 +54,19 @@ impl LearnSession {
     /// See [`ControlLearner::is_complete`].
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.learn.is_complete()
+        self.learner.is_complete()
     }
 
     /// Returns whether a control was recognised or has come to rest, or none was moved in time.
     #[must_use]
-    pub fn ended(&self, now: Instant) -> bool {
+    pub fn has_ended(&self, now: Instant) -> bool {
         self.has_enough || now >= self.end
     }
 
     /// Returns the device and the block for a mapping file; `None` if no control was moved.
     #[must_use]
     pub fn result(&self) -> Option<(DeviceId, String)> {
-        Some((self.device?, self.learn.block()?))
+        Some((self.device?, self.learner.block()?))
     }
 }
 
@@ -82,16 +82,16 @@ mod tests {
     #[test]
     fn learns_a_control_of_the_first_device_that_moves_one() {
         let now = Instant::now();
-        let mut learning = LearnSession::new(Param::Valence, Value::Number(0.0), now);
-        learning.observe(&sent(1, Message::Clock, now), now);
-        assert_eq!(learning.result(), None, "a clock is not a control");
+        let mut session = LearnSession::new(Param::Valence, Value::Number(0.0), now);
+        session.observe(&sent(1, Message::Clock, now), now);
+        assert_eq!(session.result(), None, "a clock is not a control");
         for value in 10..14 {
-            learning.observe(&sent(2, Message::ControlChange { channel: 0, controller: 7, value }, now), now);
-            learning.observe(&sent(3, Message::ControlChange { channel: 0, controller: 8, value }, now), now);
+            session.observe(&sent(2, Message::ControlChange { channel: 0, controller: 7, value }, now), now);
+            session.observe(&sent(3, Message::ControlChange { channel: 0, controller: 8, value }, now), now);
         }
-        assert!(!learning.ended(now));
-        assert!(learning.ended(now + REST), "the control rests");
-        let (device, block) = learning.result().unwrap();
+        assert!(!session.has_ended(now));
+        assert!(session.has_ended(now + REST), "the control rests");
+        let (device, block) = session.result().unwrap();
         assert_eq!(device, DeviceId(2));
         assert!(block.contains("cc = 7") && block.contains("to = \"valence\""), "{block}");
     }
@@ -99,20 +99,20 @@ mod tests {
     #[test]
     fn starts_over_when_the_device_disconnects() {
         let now = Instant::now();
-        let mut learning = LearnSession::new(Param::Valence, Value::Number(0.0), now);
-        learning.observe(&sent(1, Message::Start, now), now);
-        learning.observe(&MidiEvent::Disconnected(DeviceId(1)), now);
-        assert!(learning.result().is_none() && !learning.ended(now + REST));
-        learning.observe(&sent(2, Message::Stop, now), now);
-        assert_eq!(learning.result().map(|(device, _)| device), Some(DeviceId(2)));
+        let mut session = LearnSession::new(Param::Valence, Value::Number(0.0), now);
+        session.observe(&sent(1, Message::Start, now), now);
+        session.observe(&MidiEvent::Disconnected(DeviceId(1)), now);
+        assert!(session.result().is_none() && !session.has_ended(now + REST));
+        session.observe(&sent(2, Message::Stop, now), now);
+        assert_eq!(session.result().map(|(device, _)| device), Some(DeviceId(2)));
     }
 
     #[test]
-    fn learning_times_out() {
+    fn times_out_if_no_control_is_moved() {
         let now = Instant::now();
-        let learning = LearnSession::new(Param::Tone, Value::Number(0.0), now);
-        assert!(!learning.ended(now));
-        assert!(learning.ended(now + TIMEOUT));
-        assert_eq!(learning.result(), None);
+        let session = LearnSession::new(Param::Tone, Value::Number(0.0), now);
+        assert!(!session.has_ended(now));
+        assert!(session.has_ended(now + TIMEOUT));
+        assert_eq!(session.result(), None);
     }
 }

@@ -115,9 +115,9 @@ impl LiveMappings {
         self.forget_where(|learned| learned.sets(param))
     }
 
-    /// Removes the learned controls that `unwanted` selects and returns their number.
-    fn forget_where(&mut self, unwanted: impl Fn(&LearnedControl) -> bool) -> usize {
-        let (removed, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(unwanted);
+    /// Removes the learned controls that `is_removed` selects and returns their number.
+    fn forget_where(&mut self, is_removed: impl Fn(&LearnedControl) -> bool) -> usize {
+        let (removed, kept): (VecDeque<_>, _) = self.learned.drain(..).partition(is_removed);
         self.learned = kept;
         for connected in self.devices.values_mut() {
             connected.routers.retain(|router| !removed.iter().any(|old| Arc::ptr_eq(&old.mapping, router.mapping())));
@@ -205,9 +205,9 @@ impl LiveMappings {
     }
 
     fn connect(&mut self, device: Device) {
-        let mut routers: Vec<Router> = self.matching(|mapping| mapping.matches(&device.name));
+        let mut routers: Vec<Router> = self.routers(|mapping| mapping.matches(&device.name));
         if routers.is_empty() {
-            routers = self.matching(|mapping| mapping.port_contains.is_empty());
+            routers = self.routers(|mapping| mapping.port_contains.is_empty());
         }
         let learned = self.learned.iter().filter(|learned| learned.belongs_to(&device.name));
         routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
@@ -223,8 +223,8 @@ impl LiveMappings {
         self.devices.insert(connected.device.id, connected);
     }
 
-    fn matching(&self, wanted: impl Fn(&Mapping) -> bool) -> Vec<Router> {
-        let mappings = self.mappings.iter().filter(|mapping| wanted(mapping));
+    fn routers(&self, is_used: impl Fn(&Mapping) -> bool) -> Vec<Router> {
+        let mappings = self.mappings.iter().filter(|mapping| is_used(mapping));
         mappings.map(|mapping| Router::new(Arc::clone(mapping), &self.values)).collect()
     }
 

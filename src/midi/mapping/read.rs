@@ -159,10 +159,10 @@ fn feedback_target(
     control: Option<Control>,
     channel: Option<u8>,
 ) -> Option<FeedbackTarget> {
-    let wanted = table.flag(document, "feedback");
+    let enabled = table.flag(document, "feedback");
     let cc = table.integer(document, "feedback_cc", 0..=119).map(|number| Control::Cc(number as u8));
     let note = table.integer(document, "feedback_note", 0..=127).map(|number| Control::Note(number as u8));
-    let on = table.integer(document, "feedback_channel", 1..=16).map(|channel| channel as u8 - 1);
+    let feedback_channel = table.integer(document, "feedback_channel", 1..=16).map(|channel| channel as u8 - 1);
     let range = table.take("feedback_range").and_then(|field| {
         let ends = pair(&field).filter(|ends| ends.iter().all(|end| (0.0..=127.0).contains(end) && end.fract() == 0.0));
         ends.or_else(|| field.wrong(document, "the values at both ends, integers from 0 to 127, such as [1, 13]"))
@@ -172,13 +172,13 @@ fn feedback_target(
     if range.is_some() && other.is_none() {
         document.add(table.span(), "feedback_range", "needs feedback_cc or feedback_note".to_owned());
     }
-    if !wanted.unwrap_or(defaults.feedback || other.is_some()) {
+    if !enabled.unwrap_or(defaults.feedback || other.is_some()) {
         return None;
     }
     let [low, high] = range.unwrap_or([0.0, 127.0]);
     Some(FeedbackTarget {
         control: other.or(control)?,
-        channel: on.or(channel).unwrap_or(0),
+        channel: feedback_channel.or(channel).unwrap_or(0),
         range: [low as u8, high as u8],
         light: light.unwrap_or(defaults.light),
     })

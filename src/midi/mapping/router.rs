@@ -232,7 +232,7 @@ impl Router {
 
     /// Processes a program change. Returns whether the program is mapped.
     fn program(&mut self, message: Message, programs: &Programs, out: &mut Vec<ControlEvent>) -> bool {
-        let matches = |channel: u8| programs.channel.is_none_or(|wanted| wanted == channel);
+        let matches = |channel: u8| programs.channel.is_none_or(|own| own == channel);
         match message {
             Message::ControlChange { channel, controller: 0, value } if matches(channel) => self.bank[0] = value,
             Message::ControlChange { channel, controller: 32, value } if matches(channel) => self.bank[1] = value,

@@ -163,8 +163,8 @@ to = \"tone\"
         "on = \"hold\" needs a value",
         "integers from 0 to 127",
     ];
-    for wanted in expected {
-        assert!(problems.iter().any(|problem| problem.contains(wanted)), "{wanted} is missing in {problems:#?}");
+    for hint in expected {
+        assert!(problems.iter().any(|problem| problem.contains(hint)), "{hint} is missing from {problems:#?}");
     }
 }
 

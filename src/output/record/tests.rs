@@ -222,7 +222,7 @@ fn a_take_fails_when_its_folder_is_deleted_or_moved() {
         play(&mut tap, 10_000, 110_000);
         wait_until("the take to fail", || recorder.status().trouble().is_some());
         assert!(recorder.status().take_failure().unwrap().contains("moved or deleted"));
-        assert!(recorder.status().take_recorded().is_empty(), "no is_recording is reported");
+        assert!(recorder.status().take_recorded().is_empty(), "no recording is reported");
 
         let path = start(&recorder, format, 0, None);
         play(&mut tap, 0, 10_000);

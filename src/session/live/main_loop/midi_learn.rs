@@ -77,7 +77,7 @@ impl MidiLearn {
                 self.current = Some(PendingLearn { learning: LearnSession::new(param, value(param), now), to });
             }
         }
-        let ended = self.current.take_if(|pending| pending.learning.ended(now));
+        let ended = self.current.take_if(|pending| pending.learning.has_ended(now));
         notices.extend(ended.map(|pending| pending.bind(mappings)));
         notices
     }
