@@ -7,6 +7,7 @@ Needs the training code on PYTHONPATH.
 
 import pathlib
 import sys
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,9 +16,9 @@ from safetensors.numpy import load_file
 from melos_training.composer.conditions import Conditions
 from melos_training.composer.host import as_steps, host_graphs
 from melos_training.composer.playing import Plan
-from melos_training.composer.sampling import Taste
+from melos_training.composer.sampling import Sampling
 from melos_training.composer.stepping import Stepper
-from melos_training.composer.vectors import FRAMES, GUIDANCE, Repeatable, steady
+from melos_training.composer.vectors import GUIDANCE, LATENTS, ReferencePlayer, steady
 from melos_training.constants import HOP, LATENT_FRAMES, N_FFT
 from melos_training.graphs import vocoder_graph
 from melos_training.model import Model
@@ -39,23 +40,24 @@ def networks(folder, kind):
 
 def composer(graphs, runs, reference):
     """Returns a player of the reference performance."""
-    grid, form = steady(FRAMES)
-    conditions = Conditions(FRAMES)
-    conditions.frame, conditions.fine = reference["frame"], reference["fine"]
-    ours = {name: graph for name, graph in graphs.items() if name.startswith("composer-")}
-    taste = Taste(**{**vars(Taste.of(1.0)), "guidance": GUIDANCE})
-    return Repeatable(Stepper(as_steps(ours, runs), 2), Plan(conditions, grid, form, True), taste, reference["dice"])
+    grid, form = steady(LATENTS)
+    conditions = Conditions(LATENTS)
+    conditions.coarse, conditions.fine = reference["frame"], reference["fine"]
+    composer_graphs = {name: graph for name, graph in graphs.items() if name.startswith("composer-")}
+    sampling = replace(Sampling.of(1.0), guidance=GUIDANCE)
+    stepper = Stepper(as_steps(composer_graphs, runs), 2)
+    return ReferencePlayer(stepper, Plan(conditions, grid, form, True), sampling, reference["dice"])
 
 
 class Sound:
     """Generates sound with the pianist and the vocoder."""
 
     def __init__(self, graphs, runs, inputs):
-        self.runs, self.inputs, self.call = runs, {name: torch.from_numpy(values) for name, values in inputs.items()}, 0
+        self.runs, self.inputs, self.calls = runs, {name: torch.from_numpy(values) for name, values in inputs.items()}, 0
         self.states = {name: torch.zeros(port.shape) for name in ("pianist-prior", "pianist-decoder", "vocoder")
                        for port in graphs[name].inputs if port.name == "state"}
         self.latent = torch.zeros(1, self.inputs["before"].shape[1])
-        self.dice = torch.Generator().manual_seed(1)
+        self.rng = torch.Generator().manual_seed(1)
         # The squares of four overlapping Hann windows add up to 1.5.
         self.window, self.tail = torch.hann_window(N_FFT) / 1.5, torch.zeros(N_FFT - HOP)
 
@@ -65,13 +67,13 @@ class Sound:
 
     def block(self):
         """Returns the samples of the next latent."""
-        row = self.call % len(self.inputs["roll"])
+        row = self.calls % len(self.inputs["roll"])
         roll, piano, mood = (self.inputs[name][row : row + 1] for name in ("roll", "piano", "mood"))
         mean, deviation = self._step("pianist-prior", self.latent, roll, piano[0], mood)
-        self.latent = mean + deviation * torch.randn(mean.shape, generator=self.dice)
+        self.latent = mean + deviation * torch.randn(mean.shape, generator=self.rng)
         (mel,) = self._step("pianist-decoder", self.latent, roll, piano[0])
         real, imag = self._step("vocoder", mel)
-        self.call += 1
+        self.calls += 1
         overlapping = torch.zeros(N_FFT + (LATENT_FRAMES - 1) * HOP)
         overlapping[: len(self.tail)] = self.tail
         for index, frame in enumerate(torch.fft.irfft(torch.complex(real, imag)[0]) * self.window):
@@ -87,11 +89,11 @@ def main(folder, kind):
     read = lambda name: load_file(folder / "vectors" / f"{name}.safetensors")
     reference = read("composer")
     player, sound = composer(graphs, runs, reference), Sound(graphs, runs, read("prior"))
-    for frame in range(FRAMES):
-        player._frame(frame)
+    for latent in range(LATENTS):
+        player._play_latent(latent)
         sys.stdout.buffer.write(sound.block().numpy().tobytes())
         sys.stdout.buffer.flush()
-    if not np.array_equal(player.written[0].notes, reference["notes"]):
+    if not np.array_equal(player.played[0].notes, reference["notes"]):
         raise SystemExit(f"the notes differ from those in {folder}/vectors")
 
 
