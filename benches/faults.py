@@ -262,7 +262,7 @@ def summary(output_monitor, grown, counts, wrong, outages):
     for started_at, ended in outages:
         back += [first - ended for first in output_monitor.first_sounds if ended <= first < ended + RECOVERY_LIMIT][:1]
     return {
-        "heard_minutes": output_monitor.frames_heard / monitor.RATE / 60,
+        "heard_minutes": output_monitor.frames_recorded / monitor.RATE / 60,
         "silences": [round(seconds, 3) for moment, seconds in output_monitor.silences if not during_outage(moment)],
         "clicks": sum(not during_outage(moment) for moment in output_monitor.clicks),
         "server_silences": [round(seconds, 3) for moment, seconds in output_monitor.silences if during_outage(moment)],

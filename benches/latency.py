@@ -1,6 +1,6 @@
 """Measures the latency from an OSC or MIDI message to its effect on the sound through JACK.
 
-Records what melos plays while messages are sent at random times, then renders the control log with and without each
+Records what Melos plays while messages are sent at random times, then renders the control log with and without each
 message: the first sample that differs gives the time of the effect.
 """
 

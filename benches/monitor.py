@@ -1,4 +1,4 @@
-"""Monitors what melos plays through JACK. As a program, it writes the audio to standard output; `Monitor` runs that program,
+"""Monitors what Melos plays through JACK. As a program, it writes the audio to standard output; `Monitor` runs that program,
 restarts it whenever the server has stopped, and counts silences and clicks.
 
 A JACK client inside the controlling program would be lost with the server, and would have to wait for the interpreter lock.
@@ -54,8 +54,8 @@ def record():
         time.sleep(0.01)
         available = {port.name for port in client.get_ports(PORTS[0].split(":")[0] + ":", is_audio=True, is_output=True)}
         if available.issuperset(PORTS) and not all(port.connections for port in ports):
-            for theirs, ours in zip(PORTS, ports):
-                client.connect(theirs, ours)
+            for source, destination in zip(PORTS, ports):
+                client.connect(source, destination)
         while blocks:
             *header, sound = blocks.popleft()
             sys.stdout.buffer.write(HEADER.pack(*header) + np.stack(sound, 1).tobytes())
@@ -80,9 +80,9 @@ def clicks(sound):
         energy = np.concatenate(([0], np.cumsum(difference**2)))
         at = np.flatnonzero(difference > MIN_STEP)
         at = at[(at >= CONTEXT) & (at < len(difference) - CONTEXT)]
-        mean = lambda begin, end: np.sqrt((energy[end] - energy[begin]) / (CONTEXT - NEAR))
-        usual = np.maximum(mean(at - CONTEXT, at - NEAR), mean(at + NEAR + 1, at + CONTEXT + 1))
-        found.update(int(frame) for frame in at[difference[at] > CLICK_RATIO * usual])
+        rms = lambda begin, end: np.sqrt((energy[end] - energy[begin]) / (CONTEXT - NEAR))
+        context_rms = np.maximum(rms(at - CONTEXT, at - NEAR), rms(at + NEAR + 1, at + CONTEXT + 1))
+        found.update(int(frame) for frame in at[difference[at] > CLICK_RATIO * context_rms])
     found.update(int(begin) for begin, end in runs((sound == 0).all(1)) if end - begin >= MISSING_BLOCK and 0 < begin and end < len(sound))
     # A step is one click, although it causes two large second differences.
     return [frame for frame in sorted(found) if not found & set(range(frame - NEAR, frame))]
@@ -97,7 +97,7 @@ class Monitor:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.silences, self.clicks, self.first_sounds = [], [], []
-        self.frames_heard = self.missed = 0
+        self.frames_recorded = self.missed = 0
         self.past = collections.deque(maxlen=2 * CHUNK // 1024)
         self.is_open, self.recorder = True, None
         self.thread = threading.Thread(target=self._record, daemon=True)
@@ -147,7 +147,7 @@ class Monitor:
                 blocks = []
             next_frame = (frame + frames) % 2**32
             blocks.append((arrival, sound))
-            self.frames_heard += frames
+            self.frames_recorded += frames
             if len(blocks) * frames >= CHUNK:
                 blocks = self._analyse(blocks, False)
         self._analyse(blocks, True)

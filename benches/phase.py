@@ -1,6 +1,6 @@
 """Measures the time between Melos's beats and those of a MIDI clock.
 
-One JACK client sends a MIDI clock, exact to the frame, at 80 and then 140 bpm; another receives the clock that melos sends to
+One JACK client sends a MIDI clock, exact to the frame, at 80 and then 140 bpm; another receives the clock that Melos sends to
 other instruments. The two are compared in frames of the JACK server.
 """
 

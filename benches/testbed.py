@@ -1,6 +1,6 @@
 """Runs Melos on a JACK server with the dummy driver and records its output, for the benchmarks.
 
-Where permitted, melos runs at nice level -10, which systemd/melos.service sets too.
+Where permitted, Melos runs at nice level -10, which systemd/melos.service sets too.
 """
 
 import contextlib

@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 fn show(client: &Client) -> anyhow::Result<()> {
     let lists = client.get("/presets")?;
     let status = client.get("/status")?;
-    let chosen = status["parameters"]["setlist"].as_str().unwrap_or_default();
+    let selected = status["parameters"]["setlist"].as_str().unwrap_or_default();
     let current = status["parameters"]["setlist/go"].as_f64().unwrap_or_default() as usize;
     let lists: Vec<&Json> = lists["setlists"].as_array().into_iter().flatten().collect();
     if lists.is_empty() {
@@ -46,7 +46,7 @@ fn show(client: &Client) -> anyhow::Result<()> {
     for list in lists {
         let id = list["id"].as_str().unwrap_or_default();
         writeln!(out, "{id}: {}", list["name"].as_str().unwrap_or_default())?;
-        if id == chosen {
+        if id == selected {
             out.write_all(entries(list, current).as_bytes())?;
         }
     }

@@ -95,12 +95,12 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let signals = tasks.block_on(async { Signals::catch() })?;
     let Ready { main_loop, reloads, _discovery } = set_up(options, &tasks)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let stopped = Arc::clone(&stop);
+    let stop_flag = Arc::clone(&stop);
     let (ended_sender, ended) = tokio::sync::oneshot::channel::<()>();
     let thread = threads::spawn("melos-perform", move || {
         // Dropped when the thread ends, which the receiver detects.
         let _ended_sender = ended_sender;
-        main_loop.run(&stopped)
+        main_loop.run(&stop_flag)
     })?;
     supervision::notify_ready();
     let end = tasks.block_on(async {
@@ -214,7 +214,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     Ok(Ready { main_loop, reloads: [reload, reload_model], _discovery: discovery })
 }
 
-/// Locks the state folder for this daemon. A folder in use by another daemon is an error; any other failure to lock is not.
+/// Locks the state folder for this daemon. Fails if another daemon uses the folder; any other failure is only reported.
 fn lock_state(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockError> {
     match FolderLock::take(state) {
         Ok(lock) => Ok(Some(lock)),

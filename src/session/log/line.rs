@@ -79,8 +79,8 @@ pub(super) fn format_entry(entry: &Entry) -> String {
 }
 
 pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
-    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let event = match word {
+    let (keyword, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let event = match keyword {
         "morph" => ControlEvent::Morph(read_number(rest)?),
         "next-bar" => {
             let (param, value) = read_setting(rest)?;

@@ -51,7 +51,7 @@ fn save(performance: &mut Offline, about: u64, generated: u64, out: &mut Vec<f32
 }
 
 /// Returns the log with the line that marks a checkpoint.
-fn marked(log: &ControlLog, frame: u64) -> ControlLog {
+fn with_checkpoint_line(log: &ControlLog, frame: u64) -> ControlLog {
     let mut log = log.clone();
     let index = log.entries.partition_point(|(at, _)| *at < frame);
     log.entries.insert(index, (frame, Entry::Checkpoint));
@@ -61,23 +61,23 @@ fn marked(log: &ControlLog, frame: u64) -> ControlLog {
 /// Checks that renders from checkpoints near `frames` equal a render from the start of the log.
 fn assert_checkpoints_work(log: &ControlLog, length: u64, generated: u64, frames: impl IntoIterator<Item = u64>) {
     let reference = render(&mut performance(log), length);
-    let mut saving = performance(log);
-    let mut saved = Vec::new();
+    let mut original = performance(log);
+    let mut rendered = Vec::new();
     for about in frames {
-        let checkpoint = save(&mut saving, about, generated, &mut saved);
+        let checkpoint = save(&mut original, about, generated, &mut rendered);
         let mut file = Vec::new();
         checkpoint.write("tiny", &mut file).unwrap();
-        let mut resumed = performance(&marked(log, checkpoint.frame));
+        let mut resumed = performance(&with_checkpoint_line(log, checkpoint.frame));
         resumed.resume(&checkpoint).unwrap();
         assert_eq!(resumed.frame(), checkpoint.frame);
         let rest = render(&mut resumed, length - checkpoint.frame);
         let expected = &reference[2 * checkpoint.frame as usize..];
-        let different = rest.iter().zip(expected).position(|(one, other)| one.to_bits() != other.to_bits());
-        assert_eq!(different.map(|at| at / 2), None, "frames after the checkpoint at {about}");
+        let first_difference = rest.iter().zip(expected).position(|(one, other)| one.to_bits() != other.to_bits());
+        assert_eq!(first_difference.map(|at| at / 2), None, "frames after the checkpoint at {about}");
     }
-    let left = length - saving.frame();
-    saved.extend(render(&mut saving, left));
-    assert!(saved == reference, "taking checkpoints changed the sound");
+    let remaining = length - original.frame();
+    rendered.extend(render(&mut original, remaining));
+    assert!(rendered == reference, "taking checkpoints changed the sound");
 }
 
 fn set(param: Param, value: impl Into<f64>) -> Entry {
@@ -94,8 +94,8 @@ fn at_next_bar(param: Param, value: Value) -> Entry {
     Entry::Event(ControlEvent::NextBar(param, value))
 }
 
-fn modulate(param: Param, by: &str) -> Entry {
-    Entry::Event(ControlEvent::Modulate(param, by.parse().ok()))
+fn modulate(param: Param, modulation: &str) -> Entry {
+    Entry::Event(ControlEvent::Modulate(param, modulation.parse().ok()))
 }
 
 /// Returns a log that changes every kind of state within 20 seconds.
@@ -192,9 +192,9 @@ fn late_and_superseded_splices_and_skipped_music_are_reproduced() {
     let moods = (0..8).map(|n| (40_000 + 20_000 * n, set(Param::Emotion, n as f64)));
     let mut log = ControlLog { header: Header { seed: 5, ..Header::default() }, entries: moods.collect() };
     let planned = |frame: u64| (frame + crate::conductor::SPLICE_LEAD).next_multiple_of(512);
-    let late = |frame, by: u64, known| {
-        let heard = planned(frame) + by;
-        let performed = Performed { heard, from: heard - by / 2, known };
+    let late = |frame, delay: u64, known| {
+        let heard = planned(frame) + delay;
+        let performed = Performed { heard, from: heard - delay / 2, known };
         (frame + 9_000, Entry::Splice { planned: planned(frame), performed: Some(performed) })
     };
     log.entries.extend([
@@ -215,9 +215,9 @@ fn late_and_superseded_splices_and_skipped_music_are_reproduced() {
 #[test]
 fn an_unusable_checkpoint_changes_nothing() {
     let log = eventful_log();
-    let (mut saving, mut out) = (performance(&log), Vec::new());
-    let checkpoint = save(&mut saving, 60_000, 0, &mut out);
-    let log = marked(&log, checkpoint.frame);
+    let (mut original, mut out) = (performance(&log), Vec::new());
+    let checkpoint = save(&mut original, 60_000, 0, &mut out);
+    let log = with_checkpoint_line(&log, checkpoint.frame);
     let damaged = |at: usize| {
         let mut damaged = checkpoint.clone();
         [&mut damaged.conductor, &mut damaged.generator, &mut damaged.engine][at].truncate(1000);
@@ -248,7 +248,7 @@ fn a_log_that_starts_at_a_checkpoint_sounds_like_the_one_it_continues() {
     assert!(render(&mut resumed, 10 * SECOND - start) == reference[2 * start as usize..]);
 }
 
-fn event() -> impl Strategy<Value = Entry> {
+fn any_event() -> impl Strategy<Value = Entry> {
     let numbers: Vec<Param> = Param::all()
         .filter(|param| matches!(param.spec().kind, crate::event::parameter::Kind::Number { .. }))
         .collect();
@@ -271,7 +271,7 @@ proptest! {
 
     #[test]
     fn any_performance_can_be_resumed_from_any_checkpoint(
-        events in proptest::collection::vec((2_000..4 * SECOND, event()), 1..40),
+        events in proptest::collection::vec((2_000..4 * SECOND, any_event()), 1..40),
         frame in 64..4 * SECOND,
         seed in 0..1000u64,
     ) {
