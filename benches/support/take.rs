@@ -30,7 +30,7 @@ pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Mode
         blocks.push(latent.mel);
         played.extend(hops.drain(..).flat_map(|hop| hop.samples));
     }
-    let whole = decode_whole(models(), &blocks).expect("the networks run");
+    let decoded_whole = decode_whole(models(), &blocks).expect("the networks run");
     let segment = LATENT_FRAMES as usize;
-    measure(&played, &whole, (1..blocks.len()).map(|latent| latent * segment - LEAD_HOPS * HOP))
+    measure(&played, &decoded_whole, (1..blocks.len()).map(|latent| latent * segment - LEAD_HOPS * HOP))
 }

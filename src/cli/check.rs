@@ -81,7 +81,7 @@ impl Check {
         let mut paths: Vec<_> = entries.filter(|path| !is_hidden(path)).collect();
         paths.sort();
         // TOML files beside a model.toml belong to the model.
-        let model = paths.iter().any(|path| path.ends_with("model.toml"));
+        let is_model = paths.iter().any(|path| path.ends_with("model.toml"));
         // A models folder may also hold other things, such as training code.
         let only_models = given.ends_with("models") || resolved.ends_with("models");
         for path in paths {
@@ -99,7 +99,7 @@ impl Check {
                     self.folder(&path, &resolved);
                 }
             } else if path.extension().is_some_and(|extension| extension == "toml")
-                && (!model || kind == Some(Kind::Model))
+                && (!is_model || kind == Some(Kind::Model))
             {
                 self.file(&path, &resolved, kind);
             }

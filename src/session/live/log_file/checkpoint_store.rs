@@ -48,9 +48,9 @@ impl CheckpointStore {
         self.delete_down_to(self.max_bytes.saturating_sub(bytes.len() as u64));
         let free = free_bytes(&folder)?.saturating_sub(bytes.len() as u64);
         if free < KEEP_FREE {
-            let (free, least) = (free / MEGABYTE, KEEP_FREE / MEGABYTE);
+            let (free, minimum) = (free / MEGABYTE, KEEP_FREE / MEGABYTE);
             return Err(io::Error::other(format!(
-                "it would leave only {free} MB free on the disk, less than {least} MB"
+                "it would leave only {free} MB free on the disk, less than {minimum} MB"
             )));
         }
         let path = checkpoint_path(&folder, checkpoint.frame);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_to_store_a_checkpoint_is_reported() {
+    fn store_returns_false_if_the_folder_cannot_be_created() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("session.log");
         fs::write(checkpoint_folder(&log), "in the way").unwrap();

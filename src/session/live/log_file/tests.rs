@@ -34,7 +34,7 @@ fn wait_until(what: &str, reached: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_recording_gets_the_log_so_far_and_its_gaps() {
+fn a_recording_log_contains_the_lines_so_far_and_the_gaps() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
     let mut log = open(&session, &config(), &Troubles::default());

@@ -47,9 +47,9 @@ impl Agenda {
 
     /// Reserves room for a scheduled event; returns whether there was any.
     fn reserve(&mut self, source: Source) -> bool {
-        let from = self.scheduled_by.entry(address(source)).or_default();
-        let fits = self.scheduled < MAX_SCHEDULED && *from < MAX_PER_CLIENT;
-        *from += usize::from(fits);
+        let by_client = self.scheduled_by.entry(address(source)).or_default();
+        let fits = self.scheduled < MAX_SCHEDULED && *by_client < MAX_PER_CLIENT;
+        *by_client += usize::from(fits);
         self.scheduled += usize::from(fits);
         fits
     }
@@ -65,11 +65,11 @@ impl Agenda {
         let incoming = entry.remove();
         if incoming.due.is_some() {
             self.scheduled -= 1;
-            let from = address(incoming.source);
-            if let Some(count) = self.scheduled_by.get_mut(&from) {
+            let address = address(incoming.source);
+            if let Some(count) = self.scheduled_by.get_mut(&address) {
                 *count -= 1;
                 if *count == 0 {
-                    self.scheduled_by.remove(&from);
+                    self.scheduled_by.remove(&address);
                 }
             }
         }
