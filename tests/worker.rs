@@ -72,8 +72,8 @@ impl HopSource for Gated {
     fn recover(&mut self) {
         self.inner.recover();
     }
-    fn save(&mut self, frame: u64) -> Vec<u8> {
-        self.inner.save(frame)
+    fn save(&mut self, frame: u64, buffer: Vec<u8>) -> Vec<u8> {
+        self.inner.save(frame, buffer)
     }
     fn step(&mut self, out: &mut Vec<Hop>) -> Result<GeneratedLatent, GeneratorError> {
         self.gate.pass();

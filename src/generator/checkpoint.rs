@@ -33,9 +33,9 @@ impl RecentChroma {
 
 /// The state of a generator with no splice pending.
 #[derive(Debug, Serialize, Deserialize)]
-struct GeneratorState {
+struct GeneratorState<'a> {
     plan: Option<Plan>,
-    future: FutureState,
+    future: FutureState<'a>,
     splicer: SplicerState,
     recent_chroma: RecentChroma,
 }
@@ -50,9 +50,9 @@ pub struct AlreadySent {
 }
 
 impl Generator {
-    /// Returns the state for a checkpoint of an engine at `frame`, in the format of [`Generator::restore`]. Takes a few
-    /// milliseconds. No splice may be pending.
-    pub fn save(&mut self, frame: u64) -> Vec<u8> {
+    /// Returns the state for a checkpoint of an engine at `frame`, in the format of [`Generator::restore`], in `buffer`, whose
+    /// content is replaced. Takes a few milliseconds. No splice may be pending.
+    pub fn save(&mut self, frame: u64, mut buffer: Vec<u8>) -> Vec<u8> {
         debug_assert!(self.is_settled());
         let first = (frame / HOP as u64).saturating_sub(MARGIN);
         let state = GeneratorState {
@@ -61,7 +61,8 @@ impl Generator {
             splicer: self.splicer.save(first),
             recent_chroma: self.recent_chroma.clone(),
         };
-        postcard::to_allocvec(&state).expect("the sizes of all parts are known")
+        buffer.clear();
+        postcard::to_extend(&state, buffer).expect("the sizes of all parts are known")
     }
 
     /// Restores a state that was saved for an engine at `frame`, in epoch 0. Returns the output sent before.
@@ -69,7 +70,7 @@ impl Generator {
     /// # Errors
     /// If the state is damaged or belongs to other networks; nothing is changed.
     pub fn restore(&mut self, state: &[u8], frame: u64) -> Result<AlreadySent, GeneratorError> {
-        let state: GeneratorState = postcard::from_bytes(state).map_err(|_| GeneratorError::InvalidState)?;
+        let state: GeneratorState<'_> = postcard::from_bytes(state).map_err(|_| GeneratorError::InvalidState)?;
         let GeneratorState { plan, future, splicer, recent_chroma } = state;
         if !self.future.load(future) {
             return Err(GeneratorError::InvalidState);

@@ -13,6 +13,8 @@ mod servo;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use conditions::StepConditions;
@@ -72,12 +74,12 @@ pub(super) struct KeptNotes {
 
 /// The composer's KV cache, memory and servo: everything but its state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct ComposerHistory {
+pub(super) struct ComposerHistory<'a> {
     /// The cached keys and values of all layers.
     #[serde(with = "bytes")]
     cache: Vec<f32>,
-    memory: Memory,
-    servo: Servo,
+    memory: Cow<'a, Memory>,
+    servo: Cow<'a, Servo>,
 }
 
 /// The inputs of one step.
@@ -128,16 +130,18 @@ impl Composer {
     }
 
     /// Returns the history for a checkpoint.
-    pub(super) fn save_history(&mut self) -> ComposerHistory {
-        let cache = self.cache.tensors().flat_map(|tensor| self.graphs.transformer.input(tensor).to_vec()).collect();
-        ComposerHistory { cache, memory: self.memory.clone(), servo: self.servo.clone() }
+    pub(super) fn save_history(&mut self) -> ComposerHistory<'_> {
+        let mut cache = Vec::with_capacity(self.cache_length());
+        for tensor in self.cache.tensors() {
+            cache.extend_from_slice(self.graphs.transformer.input(tensor));
+        }
+        ComposerHistory { cache, memory: Cow::Borrowed(&self.memory), servo: Cow::Borrowed(&self.servo) }
     }
 
     /// Restores the history of a composer with the same networks. If its networks differ, changes nothing and returns `false`.
-    pub(super) fn restore_history(&mut self, history: ComposerHistory) -> bool {
+    pub(super) fn restore_history(&mut self, history: ComposerHistory<'_>) -> bool {
         let ComposerHistory { cache, memory, servo } = history;
-        let length: usize = self.cache.tensors().map(|tensor| self.graphs.transformer.input(tensor).len()).sum();
-        if length != cache.len() {
+        if cache.len() != self.cache_length() {
             return false;
         }
         let mut rest = &cache[..];
@@ -147,8 +151,13 @@ impl Composer {
             input.copy_from_slice(values);
             rest = later;
         }
-        (self.memory, self.servo) = (memory, servo);
+        (self.memory, self.servo) = (memory.into_owned(), servo.into_owned());
         true
+    }
+
+    /// Returns the number of cached keys and values.
+    fn cache_length(&mut self) -> usize {
+        self.cache.tensors().map(|tensor| self.graphs.transformer.input(tensor).len()).sum()
     }
 
     /// Forgets the latent that contains audio frame `planned` and all later ones. Returns the part of that latent before

@@ -39,9 +39,9 @@ pub(super) struct Future {
 
 /// A future's state, for a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct FutureState {
+pub(super) struct FutureState<'a> {
     now: Snapshot,
-    composer: ComposerHistory,
+    composer: ComposerHistory<'a>,
     history: History,
     hops: Vec<Hop>,
     kept: Option<KeptNotes>,
@@ -128,7 +128,7 @@ impl Future {
     }
 
     /// Returns the state for a checkpoint, with the history needed to rewind to hop `first` or later.
-    pub(super) fn save(&mut self, first: u64) -> FutureState {
+    pub(super) fn save(&mut self, first: u64) -> FutureState<'_> {
         FutureState {
             now: self.snapshot(),
             composer: self.networks.composer.save_history(),
@@ -140,7 +140,7 @@ impl Future {
 
     /// Restores the saved state of a future with the same networks. If its networks differ, changes nothing and returns
     /// `false`.
-    pub(super) fn load(&mut self, state: FutureState) -> bool {
+    pub(super) fn load(&mut self, state: FutureState<'_>) -> bool {
         let FutureState { now, composer, history, hops, kept } = state;
         let own = self.snapshot();
         let fits = now.fits(&own) && history.fits(&own) && self.networks.composer.restore_history(composer);

@@ -43,8 +43,11 @@ enum Request {
         plan: Arc<Plan>,
         splice: u64,
     },
-    /// Save the state for an engine at this frame.
-    Save(u64),
+    /// Save the state for an engine at `frame`, in `buffer`.
+    Save {
+        frame: u64,
+        buffer: Vec<u8>,
+    },
 }
 
 /// A report from the worker.
@@ -143,8 +146,8 @@ impl Worker {
 
     /// Requests the state of the generator for an engine at `frame`, without plans sent after the request. Never blocks.
     /// [`WorkerEvent::Saved`] follows once no splice is in progress.
-    pub fn save(&self, frame: u64) {
-        self.put(Request::Save(frame));
+    pub fn save(&self, frame: u64, buffer: Vec<u8>) {
+        self.put(Request::Save { frame, buffer });
     }
 
     fn put(&self, request: Request) {

@@ -66,7 +66,7 @@ struct FileHeader {
 }
 
 /// The state of a performance at a frame.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// The frame, which is the first of a quantum. Everything before it has been decided and played.
     pub frame: u64,
@@ -82,11 +82,21 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Starts a checkpoint at the conductor's horizon, with the states of `conductor` and `engine_sync`; those of the
-    /// generator and the engine are added later.
+    /// generator and the engine are added later. Uses the buffers of `self`, an empty checkpoint or one that is no longer
+    /// needed: allocating several megabytes every few minutes would fragment the heap.
     #[must_use]
-    pub fn of(conductor: &Conductor, engine_sync: &EngineSync) -> Self {
-        let state = postcard::to_allocvec(&(conductor, engine_sync)).expect("the sizes of all parts are known");
-        Self { frame: conductor.frame(), splices: 0, conductor: state, generator: Vec::new(), engine: Vec::new() }
+    pub fn restart(mut self, conductor: &Conductor, engine_sync: &EngineSync) -> Self {
+        self.conductor.clear();
+        self.generator.clear();
+        self.engine.clear();
+        let state = postcard::to_extend(&(conductor, engine_sync), self.conductor);
+        let state = state.expect("the sizes of all parts are known");
+        Self { frame: conductor.frame(), splices: 0, conductor: state, ..self }
+    }
+
+    /// Removes and returns the buffer for the generator's state.
+    pub fn take_buffer(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.generator)
     }
 
     /// Adds the generator's state and the number of splices that it had processed.
@@ -94,9 +104,9 @@ impl Checkpoint {
         (self.generator, self.splices) = (state, splices);
     }
 
-    /// Adds the engine's state.
-    pub fn add_engine(&mut self, state: Vec<u8>) {
-        self.engine = state;
+    /// Adds the engine's state, which may be in two parts, as in a ring buffer.
+    pub fn add_engine(&mut self, parts: [&[u8]; 2]) {
+        parts.into_iter().for_each(|part| self.engine.extend_from_slice(part));
     }
 
     /// Returns whether the states of the generator and the engine have been added.

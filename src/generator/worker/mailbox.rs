@@ -46,7 +46,7 @@ impl Mailbox {
     /// Takes the next request. While `hold` is set, splices and requests for the state stay queued, with everything after them.
     pub(super) fn take(&self, hold: bool) -> Option<Request> {
         let mut queue = self.lock();
-        if hold && matches!(queue.requests.front(), Some(Request::Replan { .. } | Request::Save(_))) {
+        if hold && matches!(queue.requests.front(), Some(Request::Replan { .. } | Request::Save { .. })) {
             return None;
         }
         queue.requests.pop_front()
@@ -112,13 +112,13 @@ mod tests {
             mailbox.put(Request::Follow(plan(seed)));
         }
         mailbox.put(Request::Replan { plan: plan(3), splice: 512 });
-        mailbox.put(Request::Save(64));
+        mailbox.put(Request::Save { frame: 64, buffer: Vec::new() });
         mailbox.put(Request::Follow(plan(4)));
         assert!(matches!(mailbox.take(true), Some(Request::Follow(plan)) if plan.seed == 2));
         assert!(mailbox.take(true).is_none() && mailbox.has_splice());
         assert!(matches!(mailbox.take(false), Some(Request::Replan { splice: 512, .. })));
         assert!(mailbox.take(true).is_none());
-        assert!(matches!(mailbox.take(false), Some(Request::Save(64))));
+        assert!(matches!(mailbox.take(false), Some(Request::Save { frame: 64, .. })));
         assert!(matches!(mailbox.take(true), Some(Request::Follow(plan)) if plan.seed == 4));
         assert!(mailbox.take(false).is_none());
     }

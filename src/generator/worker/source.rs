@@ -21,7 +21,7 @@ pub trait HopSource: Send + 'static {
     /// See [`Generator::recover`].
     fn recover(&mut self);
     /// See [`Generator::save`].
-    fn save(&mut self, frame: u64) -> Vec<u8>;
+    fn save(&mut self, frame: u64, buffer: Vec<u8>) -> Vec<u8>;
     /// See [`Generator::step`].
     ///
     /// # Errors
@@ -54,8 +54,8 @@ impl HopSource for Generator {
     fn recover(&mut self) {
         Self::recover(self);
     }
-    fn save(&mut self, frame: u64) -> Vec<u8> {
-        Self::save(self, frame)
+    fn save(&mut self, frame: u64, buffer: Vec<u8>) -> Vec<u8> {
+        Self::save(self, frame, buffer)
     }
     fn step(&mut self, out: &mut Vec<Hop>) -> Result<GeneratedLatent, GeneratorError> {
         Self::step(self, out)

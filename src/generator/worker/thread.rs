@@ -93,8 +93,8 @@ impl<S: HopSource> WorkerThread<S> {
         while let Some(request) = self.mailbox.take(self.pending.is_some()) {
             match request {
                 Request::Follow(plan) => self.source.follow(plan),
-                Request::Save(frame) => {
-                    let state = self.source.save(frame);
+                Request::Save { frame, buffer } => {
+                    let state = self.source.save(frame, buffer);
                     self.report(WorkerEvent::Saved { frame, splices: self.splices, state });
                 }
                 Request::Replan { splice: planned, .. } if self.mailbox.has_splice() => {

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct LogFile {
     /// `None` if logging is off, or once lines have been lost.
     requests: Option<SyncSender<Request>>,
+    /// Checkpoints that have been stored or could not be.
+    unused: Option<Receiver<Box<Checkpoint>>>,
     thread: Option<thread::JoinHandle<()>>,
     /// Whether the log is closed, on shutdown or because lines were lost.
     ended: Arc<AtomicBool>,
@@ -56,10 +58,11 @@ impl LogFile {
     pub(super) fn open(path: &Path, header: Header, config: &ControlLogConfig, troubles: Troubles) -> io::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         if !config.write {
-            return Ok(Self { requests: None, thread: None, ended, troubles });
+            return Ok(Self { requests: None, unused: None, thread: None, ended, troubles });
         }
         let (sender, requests) = sync_channel(QUEUE_CAPACITY);
-        let writer = Writer::new(path, header, config, Arc::clone(&ended), troubles.clone());
+        let (returned, unused) = sync_channel(1);
+        let writer = Writer::new(path, header, config, Arc::clone(&ended), troubles.clone(), returned);
         let panic_troubles = troubles.clone();
         // A panic may have lost a line, and without it the rest cannot be replayed.
         let report_panic = move || {
@@ -67,7 +70,7 @@ impl LogFile {
                 .set(Part::ControlLog, "the thread that writes it panicked; the control log of this session ends");
         };
         let thread = threads::spawn_unrestartable("melos-log", move || writer.run(&requests), report_panic)?;
-        Ok(Self { requests: Some(sender), thread: Some(thread), ended, troubles })
+        Ok(Self { requests: Some(sender), unused: Some(unused), thread: Some(thread), ended, troubles })
     }
 
     /// Adds a line.
@@ -83,6 +86,14 @@ impl LogFile {
     /// Stores a checkpoint beside the log.
     pub(super) fn store(&mut self, checkpoint: Checkpoint) {
         self.request(Request::Store(Box::new(checkpoint)));
+    }
+
+    /// Returns a checkpoint whose buffers can be used again: one that has been stored, or an empty one.
+    pub(super) fn unused_checkpoint(&self) -> Checkpoint {
+        self.unused
+            .as_ref()
+            .and_then(|unused| unused.try_recv().ok())
+            .map_or_else(Checkpoint::default, |unused| *unused)
     }
 
     /// Copies the log so far beside a recording.

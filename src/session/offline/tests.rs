@@ -39,13 +39,15 @@ fn save(performance: &mut Offline, about: u64, generated: u64, out: &mut Vec<f32
         let latent = performance.generator.step(&mut performance.hops).unwrap();
         performance.conductor.record_chroma(latent.from, &latent.chroma);
     }
-    let mut checkpoint = Checkpoint::of(&performance.conductor, &performance.engine_sync);
-    checkpoint.add_generator(performance.generator.save(frame), performance.splices);
+    let mut checkpoint = Checkpoint::default().restart(&performance.conductor, &performance.engine_sync);
+    checkpoint.add_generator(performance.generator.save(frame, Vec::new()), performance.splices);
     let request = SaveRequest { frame, commands: performance.engine_sync.count() };
     performance.ends.saves.try_push(request).unwrap();
     out.extend(render(performance, performance.ahead + QUANTUM as u64));
     assert!(performance.ends.saved.try_pop().is_some_and(|saved| saved.complete), "{frame}");
-    checkpoint.add_engine(performance.ends.state.pop_iter().collect());
+    let (first, second) = performance.ends.state.as_slices();
+    checkpoint.add_engine([first, second]);
+    performance.ends.state.clear();
     assert!(checkpoint.is_complete());
     checkpoint
 }

@@ -19,13 +19,21 @@ pub(super) struct CheckpointStore {
     model: String,
     /// Maximum size of all checkpoints together, in bytes.
     max_bytes: u64,
+    /// The contents of the last file, kept so that the buffer is used again.
+    contents: Vec<u8>,
     /// Whether the last checkpoint could not be stored; only the first failure in a row is logged.
     failed: bool,
 }
 
 impl CheckpointStore {
     pub(super) fn new(log: &Path, model: &str, megabytes: u64) -> Self {
-        Self { log: log.to_owned(), model: model.to_owned(), max_bytes: megabytes * MEGABYTE, failed: false }
+        Self {
+            log: log.to_owned(),
+            model: model.to_owned(),
+            max_bytes: megabytes * MEGABYTE,
+            contents: Vec::new(),
+            failed: false,
+        }
     }
 
     /// Stores a checkpoint, deleting others to make room; returns whether it was stored.
@@ -40,13 +48,14 @@ impl CheckpointStore {
         result.is_ok()
     }
 
-    fn write(&self, checkpoint: &Checkpoint) -> io::Result<PathBuf> {
-        let mut bytes = Vec::new();
-        checkpoint.write(&self.model, &mut bytes)?;
+    fn write(&mut self, checkpoint: &Checkpoint) -> io::Result<PathBuf> {
+        self.contents.clear();
+        checkpoint.write(&self.model, &mut self.contents)?;
+        let bytes = self.contents.len() as u64;
         let folder = checkpoint_folder(&self.log);
         fs::create_dir_all(&folder)?;
-        self.delete_down_to(self.max_bytes.saturating_sub(bytes.len() as u64));
-        let free = free_bytes(&folder)?.saturating_sub(bytes.len() as u64);
+        self.delete_down_to(self.max_bytes.saturating_sub(bytes));
+        let free = free_bytes(&folder)?.saturating_sub(bytes);
         if free < KEEP_FREE {
             let (free, minimum) = (free / MEGABYTE, KEEP_FREE / MEGABYTE);
             return Err(io::Error::other(format!(
@@ -54,7 +63,7 @@ impl CheckpointStore {
             )));
         }
         let path = checkpoint_path(&folder, checkpoint.frame);
-        replace(&path, &bytes)?;
+        replace(&path, &self.contents)?;
         Ok(path)
     }
 

@@ -25,7 +25,7 @@ fn recorded(path: PathBuf, frames: std::ops::Range<u64>) -> Recorded {
     Recorded { path, frames, gaps: Vec::new() }
 }
 
-fn wait_until(what: &str, reached: impl Fn() -> bool) {
+fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     let started = Instant::now();
     while !reached() {
         assert!(started.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
@@ -151,9 +151,9 @@ fn long_logs_are_not_copied_beside_short_takes() {
 pub(super) fn checkpoint(frame: u64) -> Checkpoint {
     let mut conductor = Conductor::new(1, &[]);
     conductor.advance(frame, &mut Score::default());
-    let mut checkpoint = Checkpoint::of(&conductor, &EngineSync::default());
+    let mut checkpoint = Checkpoint::default().restart(&conductor, &EngineSync::default());
     checkpoint.add_generator(vec![1; 1000], 0);
-    checkpoint.add_engine(vec![2; 1000]);
+    checkpoint.add_engine([&[2; 600], &[3; 400]]);
     checkpoint
 }
 
@@ -169,6 +169,25 @@ fn take_checkpoint(log: &mut LogFile, frame: u64) {
     log.write(frame, Entry::Checkpoint);
     log.write(frame + 1, Entry::Splice { planned: frame, performed: None });
     log.store(checkpoint(frame));
+}
+
+#[test]
+fn buffers_of_stored_checkpoints_are_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = open(&folder.path().join("session.log"), &config(), &Troubles::default());
+    assert_eq!(log.unused_checkpoint(), Checkpoint::default());
+    log.store(checkpoint(64));
+    let mut unused = Checkpoint::default();
+    wait_until("the checkpoint", || {
+        unused = log.unused_checkpoint();
+        unused.frame == 64
+    });
+    let mut conductor = Conductor::new(1, &[]);
+    conductor.advance(128, &mut Score::default());
+    let mut started = unused.restart(&conductor, &EngineSync::default());
+    assert!(started.frame == 128 && !started.is_complete());
+    let buffer = started.take_buffer();
+    assert!(buffer.is_empty() && buffer.capacity() >= 1000);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,8 @@ pub(super) struct Writer {
     written: u64,
     /// The last checkpoint in the log.
     last_checkpoint: Option<CheckpointLine>,
+    /// Where checkpoints go after they have been stored, so that their buffers can be used again.
+    returned: SyncSender<Box<Checkpoint>>,
     /// The file that this one continues; `None` if the file starts with the session.
     previous: Option<PreviousFile>,
     synced: Instant,
@@ -62,6 +64,7 @@ impl Writer {
         config: &ControlLogConfig,
         ended: Arc<AtomicBool>,
         troubles: Troubles,
+        returned: SyncSender<Box<Checkpoint>>,
     ) -> Self {
         Self {
             path: path.to_owned(),
@@ -74,6 +77,7 @@ impl Writer {
             file: None,
             written: 0,
             last_checkpoint: None,
+            returned,
             previous: None,
             synced: Instant::now(),
             ended,
@@ -113,7 +117,11 @@ impl Writer {
                 Ok(())
             }
             Request::CopyBeside(recorded) => self.copy_beside(&recorded),
-            Request::Store(checkpoint) => self.store_checkpoint(&checkpoint),
+            Request::Store(checkpoint) => {
+                let result = self.store_checkpoint(&checkpoint);
+                let _ = self.returned.try_send(checkpoint);
+                result
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Takes checkpoints for the control log: saves the conductor's state immediately, and those of the generator and the
 //! engine when they reach the checkpoint's frame.
 
-use ringbuf::traits::{Consumer, Observer, Producer};
+use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
 
 use crate::conductor::{Conductor, EngineSync};
@@ -46,20 +46,25 @@ impl Checkpoints {
     }
 
     /// Starts a checkpoint at the conductor's frame and requests the engine's state; abandons a previous checkpoint that is
-    /// still incomplete. Returns false, and retries later, if the engine has missed commands or has not answered the
-    /// previous request.
-    pub(super) fn start(&mut self, conductor: &Conductor, engine_sync: &EngineSync) -> bool {
+    /// still incomplete. `unused` returns a checkpoint that is no longer needed. Returns a buffer for the generator's state, or
+    /// `None`, and retries later, if the engine has missed commands or has not answered the previous request.
+    pub(super) fn start(
+        &mut self,
+        conductor: &Conductor,
+        engine_sync: &EngineSync,
+        unused: impl FnOnce() -> Checkpoint,
+    ) -> Option<Vec<u8>> {
         let frame = conductor.frame();
         self.state.clear();
         if engine_sync.is_out_of_sync()
             || self.saves.try_push(SaveRequest { frame, commands: engine_sync.count() }).is_err()
         {
             self.due = frame + RETRY_DELAY;
-            return false;
+            return None;
         }
         self.due = frame + self.interval.unwrap_or(0);
-        self.in_progress = Some(Checkpoint::of(conductor, engine_sync));
-        true
+        let started = self.in_progress.insert(unused().restart(conductor, engine_sync));
+        Some(started.take_buffer())
     }
 
     /// Adds the generator's state.
@@ -72,12 +77,11 @@ impl Checkpoints {
     /// Removes and returns the checkpoint once it is complete. Must be polled.
     pub(super) fn take_complete(&mut self) -> Option<Checkpoint> {
         if let Some(Saved { frame, complete }) = self.saved.try_pop() {
-            let mut state = vec![0; self.state.occupied_len()];
-            self.state.pop_slice(&mut state);
             if let Some(in_progress) =
                 self.in_progress.as_mut().filter(|in_progress| in_progress.frame == frame && complete)
             {
-                in_progress.add_engine(state);
+                let (first, second) = self.state.as_slices();
+                in_progress.add_engine([first, second]);
             } else if !complete {
                 self.due = frame + RETRY_DELAY;
                 self.in_progress = None;

@@ -99,8 +99,9 @@ impl Performance {
         let due = self.checkpoints.due(self.conductor.frame(), horizon, block);
         let Some(frame) = due.filter(|_| self.log.is_open()) else { return };
         self.advance(frame);
-        if self.checkpoints.start(&self.conductor, self.engine.sync()) {
-            self.worker.save(frame);
+        let unused = || self.log.unused_checkpoint();
+        if let Some(buffer) = self.checkpoints.start(&self.conductor, self.engine.sync(), unused) {
+            self.worker.save(frame, buffer);
             self.log.write(frame, Entry::Checkpoint);
         }
     }
