@@ -49,8 +49,8 @@ fn the_first_latent_completes_two_hops_and_every_later_one_eight() {
     let mut generator = calm_generator();
     let mut hops = Vec::new();
     for latent in 0..6 {
-        let heard = generator.step(&mut hops).unwrap();
-        assert_eq!(heard.from, latent * LATENT_FRAMES);
+        let generated = generator.step(&mut hops).unwrap();
+        assert_eq!(generated.from, latent * LATENT_FRAMES);
         assert_eq!(generator.covered(), (8 * latent + 2) * HOP as u64);
     }
     let indices: Vec<_> = hops.iter().map(|hop| hop.index).collect();

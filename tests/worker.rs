@@ -57,14 +57,14 @@ impl HopSource for Gated {
     fn follow(&mut self, plan: Arc<Plan>) {
         self.inner.follow(plan);
     }
-    fn replan(&mut self, plan: Arc<Plan>, planned: u64, heard: u64) {
-        self.inner.replan(plan, planned, heard);
+    fn replan(&mut self, plan: Arc<Plan>, planned: u64, splice: u64) {
+        self.inner.replan(plan, planned, splice);
     }
-    fn swap(&mut self, networks: Networks, heard: u64) {
-        self.inner.swap(networks, heard);
+    fn swap(&mut self, networks: Networks, splice: u64) {
+        self.inner.swap(networks, splice);
     }
-    fn resplice(&mut self, heard: u64) {
-        self.inner.resplice(heard);
+    fn resplice(&mut self, splice: u64) {
+        self.inner.resplice(splice);
     }
     fn resume_at(&mut self, frame: u64) {
         self.inner.resume_at(frame);
@@ -77,10 +77,10 @@ impl HopSource for Gated {
     }
     fn step(&mut self, out: &mut Vec<Hop>) -> Result<GeneratedLatent, GeneratorError> {
         self.gate.pass();
-        let heard = self.inner.step(out);
+        let generated = self.inner.step(out);
         self.gate.pass();
         assert!(!self.gate.panics.swap(false, SeqCst), "the network tripped");
-        heard
+        generated
     }
     fn covered(&self) -> u64 {
         self.inner.covered()
@@ -155,7 +155,9 @@ impl Rig {
         self.events
             .iter()
             .filter_map(|event| match event {
-                WorkerEvent::Spliced { planned, performed } => Some((*planned, performed.map(|it| it.heard))),
+                WorkerEvent::Spliced { planned, performed } => {
+                    Some((*planned, performed.map(|splice| splice.audible_from)))
+                }
                 _ => None,
             })
             .collect()

@@ -181,7 +181,7 @@ fn presets_of_config<'a>(text: &str, config: &'a Config) -> Vec<&'a str> {
     first.into_iter().chain(hours.filter_map(|hours| hours.preset.as_deref())).collect()
 }
 
-/// Returns problems for the presets that a file names but that exist neither beside its folder nor in the search path.
+/// Returns a problem for each preset that a file names but that exists neither beside its folder nor in the search path.
 fn unknown_presets(file: &Path, text: &str, key: &str, names: &[&str]) -> Vec<String> {
     let search_path = find_data(None).ok().map(|data| SearchPath::new(&data));
     let found = search_path.into_iter().flat_map(|search_path| search_path.find("presets"));

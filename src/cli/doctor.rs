@@ -18,13 +18,13 @@ use super::devices::is_audible;
 /// Exit status when something required for playing is missing.
 const UNHEALTHY: u8 = 2;
 /// inotify watches needed for the folders of presets, mappings and models, with some to spare for other programs.
-const WATCHES: u64 = 1024;
+const MIN_WATCHES: u64 = 1024;
 /// Disk space for state, scenes and logs, in bytes.
-const STATE_BYTES: u64 = 50_000_000;
+const MIN_STATE_BYTES: u64 = 50_000_000;
 /// Size of a one-hour recording in gigabytes.
 const RECORDING_GB: f64 = 1.0;
 /// inotify instances needed: three for Melos, the rest for other programs.
-const INSTANCES: u64 = 16;
+const MIN_INSTANCES: u64 = 16;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exits with 0 if Melos can play on this machine, 2 if something is missing.")]
@@ -153,7 +153,7 @@ fn disk(folder: Option<&Path>, free: impl Fn(&Path) -> io::Result<u64>) -> Findi
     };
     let free_space = format!("{:.1} GB free in {}", bytes as f64 / 1e9, folder.display());
     let minimum = Config::default().recordings.keep_free_gb;
-    if bytes < STATE_BYTES {
+    if bytes < MIN_STATE_BYTES {
         Failure(format!(
             "{free_space}: settings cannot be saved; free some space, or choose another folder with `melos run --state`"
         ))
@@ -170,7 +170,7 @@ fn disk(folder: Option<&Path>, free: impl Fn(&Path) -> io::Result<u64>) -> Findi
 /// Checks the inotify limits; `read` returns a file of `/proc/sys/fs/inotify`.
 fn watching(read: impl Fn(&str) -> Option<String>) -> Finding {
     let limit = |name: &str| read(name)?.trim().parse::<u64>().ok();
-    for (name, minimum) in [("max_user_watches", WATCHES), ("max_user_instances", INSTANCES)] {
+    for (name, minimum) in [("max_user_watches", MIN_WATCHES), ("max_user_instances", MIN_INSTANCES)] {
         if let Some(limit) = limit(name).filter(|limit| *limit < minimum) {
             return Warning(format!(
                 "only {limit} allowed per user, so saved presets may go unnoticed: run sysctl fs.inotify.{name}={minimum}"
@@ -198,10 +198,10 @@ mod tests {
 
     #[test]
     fn free_disk_space_is_reported() {
-        let with = |bytes: u64| disk(Some(Path::new("/state")), |_| Ok(bytes));
-        assert!(matches!(with(20_000_000_000), Pass(text) if text == "20.0 GB free in /state"));
-        assert!(matches!(with(1_500_000_000), Warning(text) if text.contains("recordings leave 1 GB free")));
-        assert!(matches!(with(1_000_000), Failure(text) if text.contains("cannot be saved")));
+        let finding = |bytes: u64| disk(Some(Path::new("/state")), |_| Ok(bytes));
+        assert!(matches!(finding(20_000_000_000), Pass(text) if text == "20.0 GB free in /state"));
+        assert!(matches!(finding(1_500_000_000), Warning(text) if text.contains("recordings leave 1 GB free")));
+        assert!(matches!(finding(1_000_000), Failure(text) if text.contains("cannot be saved")));
         assert!(matches!(disk(Some(Path::new("/state")), |_| Err(io::ErrorKind::Other.into())), Warning(_)));
         assert!(matches!(disk(None, |_| Ok(0)), Warning(_)));
     }

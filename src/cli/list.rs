@@ -22,7 +22,7 @@ pub(crate) enum List {
 }
 
 impl List {
-    const fn path(self) -> (&'static str, &'static str) {
+    const fn path_and_key(self) -> (&'static str, &'static str) {
         match self {
             Self::Presets => ("/presets", "presets"),
             Self::Scenes => ("/scenes", "scenes"),
@@ -71,7 +71,7 @@ pub(super) fn duration(seconds: u64) -> String {
 }
 
 pub(crate) fn run(list: List, args: Args) -> anyhow::Result<()> {
-    let (path, key) = list.path();
+    let (path, key) = list.path_and_key();
     let response = args.client.get(path)?;
     let entries = response[key].as_array().map(Vec::as_slice).unwrap_or_default();
     if entries.is_empty() {

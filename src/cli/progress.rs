@@ -26,12 +26,12 @@ impl Progress {
         if part == self.printed {
             return Ok(());
         }
-        let (share, peak) = (done as f64 / self.total as f64, std::mem::take(&mut self.peak));
+        let (fraction, peak) = (done as f64 / self.total as f64, std::mem::take(&mut self.peak));
         let mut out = io::stdout().lock();
         // A short piece advances by several parts at once; a line is printed for each, so that every column of its
         // waveform outline has a value.
         for _ in self.printed..part {
-            writeln!(out, "{{\"done\":{share:.4},\"peak\":{peak:.4}}}")?;
+            writeln!(out, "{{\"done\":{fraction:.4},\"peak\":{peak:.4}}}")?;
         }
         self.printed = part;
         out.flush()

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use melos::event::ControlEvent;
 use melos::files;
 use melos::files::library::Library;
-use melos::files::preset::{JourneySteps, Preset, begin_with};
+use melos::files::preset::{JourneySteps, Preset, initial_preset};
 use melos::generator::Generator;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::output::record::{Bits, Format, SoundFile};
@@ -83,11 +83,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if let Some(name) = &args.preset {
         let (presets, problems) = Library::open(search_path.candidates("presets"), Preset::read);
         problems.iter().for_each(|problem| tracing::warn!("{problem}"));
-        let (settings, preset) = begin_with(&presets, name)?;
+        let (settings, preset) = initial_preset(&presets, name)?;
         log.header.settings = settings;
         // As in a live session, the plan of the first frame precedes the modulations.
         let modulations = preset.modulations.iter();
-        log.entries.extend(modulations.map(|(param, by)| (1, Entry::Event(ControlEvent::Modulate(*param, Some(*by))))));
+        log.entries.extend(
+            modulations.map(|(param, modulation)| (1, Entry::Event(ControlEvent::Modulate(*param, Some(*modulation))))),
+        );
         journey = Some(JourneySteps::new(&preset, 0));
     }
     let start = args.start.values()?;
@@ -152,8 +154,8 @@ impl LogInfo {
     fn resume(&self, log: &Path, same_model: bool, latest: u64, performance: &mut Offline) -> anyhow::Result<()> {
         let checkpoints =
             checkpoint_files(&checkpoint_folder(log)).into_iter().filter(|file| file.frame <= latest).rev();
-        let beside = Some(take_checkpoint_path(log)).filter(|path| path.exists());
-        for path in beside.into_iter().chain(checkpoints.map(|file| file.path)).filter(|_| same_model) {
+        let take_checkpoint = Some(take_checkpoint_path(log)).filter(|path| path.exists());
+        for path in take_checkpoint.into_iter().chain(checkpoints.map(|file| file.path)).filter(|_| same_model) {
             let resumed = Checkpoint::read(&path, &self.model).and_then(|checkpoint| {
                 let is_early_enough = checkpoint.frame <= latest;
                 if is_early_enough { performance.resume(&checkpoint).map(|()| true) } else { Ok(false) }
@@ -194,8 +196,8 @@ fn write(
     let mut progress = args.progress.then(|| Progress::new(range.end));
     let start = Instant::now();
     let mut block = vec![0.0f32; 2 * BLOCK];
-    let begin = performance.frame();
-    let mut done = begin;
+    let first_frame = performance.frame();
+    let mut done = first_frame;
     while done < range.end {
         let boundary = if done < range.start { range.start } else { range.end };
         let frames = (boundary - done).min(BLOCK as u64);
@@ -212,7 +214,10 @@ fn write(
         if let Some(progress) = &mut progress {
             progress.report(done, out)?;
         }
-        bar.set_message(format!("{:.1}× real time", frames_to_seconds(done - begin) / start.elapsed().as_secs_f64()));
+        bar.set_message(format!(
+            "{:.1}× real time",
+            frames_to_seconds(done - first_frame) / start.elapsed().as_secs_f64()
+        ));
     }
     if let Some(file) = plan {
         file.finish()?;
@@ -225,8 +230,8 @@ fn write(
     super::to_stderr(format_args!(
         "{}: {:.1} s of music in {seconds:.1} s, real-time factor {:.3}",
         args.output.display(),
-        frames_to_seconds(done - begin),
-        seconds / frames_to_seconds(done - begin)
+        frames_to_seconds(done - first_frame),
+        seconds / frames_to_seconds(done - first_frame)
     ));
     Ok(())
 }

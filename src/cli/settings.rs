@@ -92,7 +92,7 @@ pub(super) fn settings_of(param: Param, text: &str) -> anyhow::Result<Vec<(Param
         Param::Emotion if text.contains(['=', ',']) => {
             blend(text)?.into_iter().map(|(param, weight)| (param, Input::Number(weight))).collect()
         }
-        _ => vec![(param, param.input_of_word(text))],
+        _ => vec![(param, param.input_from_text(text))],
     };
     let mut settings = Vec::new();
     for (param, input) in inputs {

@@ -137,8 +137,8 @@ pub enum EngineEvent {
 /// How a plan change was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Performed {
-    /// Frame from which the new music is heard.
-    pub heard: u64,
+    /// Frame from which the new music is audible.
+    pub audible_from: u64,
     /// Frame from which the music was replanned.
     pub from: u64,
     /// Frame up to which the old future had been generated at the rollback; `None` if it reached beyond the
@@ -153,7 +153,7 @@ impl Performed {
     /// Whether a change planned for a frame was heard too late.
     #[must_use]
     pub const fn is_late(&self, planned: u64) -> bool {
-        self.heard > planned + Self::TOLERANCE
+        self.audible_from > planned + Self::TOLERANCE
     }
 }
 

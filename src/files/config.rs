@@ -334,25 +334,25 @@ impl Config {
     ///
     /// # Errors
     /// When HTTP would be open to the network without a password of sufficient length.
-    pub fn openings(&self) -> Result<Vec<String>, ConfigError> {
-        let mut openings = Vec::new();
+    pub fn exposure_warnings(&self) -> Result<Vec<String>, ConfigError> {
+        let mut exposure_warnings = Vec::new();
         if !self.osc.address.is_loopback() {
             let address = SocketAddr::new(self.osc.address, self.osc.port);
-            openings.push(format!(
+            exposure_warnings.push(format!(
                 "OSC is open to the network on {address}: anyone who can reach it can control Melos and subscribe, without a password"
             ));
         }
         if !self.http.address.is_loopback() {
             let address = SocketAddr::new(self.http.address, self.http.port);
             match self.http.password.as_deref().map(|password| password.chars().count()) {
-                Some(MIN_PASSWORD..) => openings.push(format!(
+                Some(MIN_PASSWORD..) => exposure_warnings.push(format!(
                     "HTTP is open to the network on {address}: anyone who knows the password can control Melos, listen and record, and \
                      anyone who can sniff the network can read it"
                 )),
                 _ => return Err(ConfigError::NoPassword { address }),
             }
         }
-        Ok(openings)
+        Ok(exposure_warnings)
     }
 
     /// Parses a configuration; `file` is for error messages.

@@ -151,7 +151,7 @@ impl<T: PartialEq> Library<T> {
 
     /// The name `steps` positions after `name`, which need not exist, wrapping around.
     #[must_use]
-    pub fn beside(&self, name: &str, steps: isize) -> Option<&str> {
+    pub fn name_at_offset(&self, name: &str, steps: isize) -> Option<&str> {
         let names: Vec<&str> = self.names().collect();
         let count = isize::try_from(names.len()).ok().filter(|count| *count > 0)?;
         let index = match names.binary_search(&name) {
@@ -208,7 +208,11 @@ mod tests {
         assert_eq!(reloaded.problems.len(), 1);
         assert_eq!((library.get("a").unwrap().as_str(), library.get("b")), ("1", None));
         for (name, after, before) in [("a", "c", "c"), ("b", "c", "a"), ("c", "a", "a"), ("z", "a", "c")] {
-            assert_eq!((library.beside(name, 1), library.beside(name, -1)), (Some(after), Some(before)), "{name}");
+            assert_eq!(
+                (library.name_at_offset(name, 1), library.name_at_offset(name, -1)),
+                (Some(after), Some(before)),
+                "{name}"
+            );
         }
         assert_eq!(library.reload().changed, [""; 0]);
 

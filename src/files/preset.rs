@@ -119,7 +119,7 @@ impl Preset {
 
     /// The settings if an external source leads the tempo; it keeps leading unless the preset sets `tempo/source`.
     #[must_use]
-    pub fn settings_led(&self) -> Vec<(Param, Value)> {
+    pub fn settings_with_external_tempo(&self) -> Vec<(Param, Value)> {
         let of_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);
         let leads = self.named.iter().any(|(param, _)| matches!(param, Param::TempoSource | Param::TempoFollow));
         self.settings().into_iter().filter(|(param, _)| leads || !of_tempo(*param)).collect()
@@ -130,7 +130,7 @@ impl Preset {
 ///
 /// # Errors
 /// When there is no such preset; the message lists the presets.
-pub fn begin_with(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Param, Value)>, Preset), ConfigError> {
+pub fn initial_preset(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Param, Value)>, Preset), ConfigError> {
     let Some(preset) = presets.get(name) else {
         let known = presets.names().map(str::to_owned).collect();
         return Err(ConfigError::NoPreset { name: name.to_owned(), known });

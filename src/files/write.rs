@@ -74,9 +74,9 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     copied
 }
 
-/// An unused name: the path itself, or with a number before its extension, such as `calm-2.wav`.
+/// An unused path: the given one, or with a number before its extension, such as `calm-2.wav`.
 #[must_use]
-pub fn beside(path: &Path) -> PathBuf {
+pub fn unused_path(path: &Path) -> PathBuf {
     let free = |path: &PathBuf| path.symlink_metadata().is_err();
     (1..).map(|number| numbered(path, number)).find(free).unwrap_or_else(|| path.to_owned())
 }
@@ -147,11 +147,11 @@ mod tests {
     fn existing_names_get_a_number() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("2026-11-28_16.55.01_calm.wav");
-        assert_eq!(beside(&path), path);
+        assert_eq!(unused_path(&path), path);
         fs::write(&path, "").unwrap();
         let second = folder.path().join("2026-11-28_16.55.01_calm-2.wav");
-        assert_eq!(beside(&path), second);
+        assert_eq!(unused_path(&path), second);
         std::os::unix::fs::symlink("nowhere", &second).unwrap();
-        assert_eq!(beside(&path), folder.path().join("2026-11-28_16.55.01_calm-3.wav"));
+        assert_eq!(unused_path(&path), folder.path().join("2026-11-28_16.55.01_calm-3.wav"));
     }
 }

@@ -68,7 +68,7 @@ struct FileHeader {
 /// The state of a performance at a frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// The frame, which is the first of a quantum. Everything before it has been decided and played.
+    /// The frame, which is the first of a quantum. Everything before it has been planned and played.
     pub frame: u64,
     /// Number of splices that the generator had processed.
     pub(super) splices: u64,

@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
-use tokio::runtime::Runtime as Tasks;
+use tokio::runtime::Runtime as TokioRuntime;
 
 use crate::conductor::Conductor;
 use crate::engine::{Engine, EngineStatus, ports};
@@ -91,9 +91,9 @@ pub struct Options {
 /// # Errors
 /// When something essential is unavailable: the model, the output, a port. Later faults do not end the music.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let signals = tasks.block_on(async { Signals::catch() })?;
-    let Ready { main_loop, reloads, _discovery } = set_up(options, &tasks)?;
+    let tokio_runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let signals = tokio_runtime.block_on(async { Signals::catch() })?;
+    let Ready { main_loop, reloads, _discovery } = set_up(options, &tokio_runtime)?;
     let stop = Arc::new(AtomicBool::new(false));
     let stop_flag = Arc::clone(&stop);
     let (ended_sender, ended) = tokio::sync::oneshot::channel::<()>();
@@ -103,7 +103,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         main_loop.run(&stop_flag)
     })?;
     supervision::notify_ready();
-    let end = tasks.block_on(async {
+    let end = tokio_runtime.block_on(async {
         tokio::select! {
             () = signals.wait_for_stop(&reloads) => End::Requested,
             thread = threads::first_panic() => End::Crashed(thread),
@@ -121,7 +121,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         // Does not wait for the remaining threads, so that the process supervisor can restart Melos at once.
         End::Crashed(thread) => Err(anyhow!("the thread {thread} panicked; see the log for the reason")),
     };
-    tasks.shutdown_background();
+    tokio_runtime.shutdown_background();
     outcome
 }
 
@@ -143,14 +143,14 @@ fn join(thread: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
 /// A performance ready to start.
 struct Ready {
     main_loop: MainLoop,
-    /// Request a reload of the files and of the model.
+    /// Request a reload: of the files, and of the model.
     reloads: [SyncSender<Changed>; 2],
     /// Announces the services until dropped.
     _discovery: Option<Discovery>,
 }
 
 /// Opens everything, in order of dependency.
-fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
+fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Ready> {
     let Options { config, search_path, state, preset, settings, seed, control_log } = options;
     let (troubles, losses) = (Troubles::default(), Arc::<Losses>::default());
     let panics = Arc::clone(&losses);
@@ -160,7 +160,7 @@ fn set_up(options: Options, tasks: &Tasks) -> anyhow::Result<Ready> {
     let lock = lock_state(&state, &troubles)?;
     journal::keep(&state, config.log.keep_mb, troubles.clone())?;
     let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
-    let remote = tasks.block_on(Remote::open(&config, &search_path, &state, &inbox, troubles.clone()))?;
+    let remote = tokio_runtime.block_on(Remote::open(&config, &search_path, &state, &inbox, troubles.clone()))?;
     let Remote { publisher, api, listeners, page, discovery } = remote;
     let last_saved = state::last_saved(&state);
     let (saved, state_file) = open_state(&state, lock, &publisher, &troubles)?;

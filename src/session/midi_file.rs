@@ -117,8 +117,8 @@ impl MidiFile {
         }
     }
 
-    fn end_notes(&mut self, frame: u64, which: impl Fn(&Note) -> bool) {
-        for note in self.notes.iter_mut().filter(|note| note.end.is_none() && which(note)) {
+    fn end_notes(&mut self, frame: u64, matches: impl Fn(&Note) -> bool) {
+        for note in self.notes.iter_mut().filter(|note| note.end.is_none() && matches(note)) {
             note.end = Some(frame);
         }
     }
@@ -226,8 +226,8 @@ impl TempoMap {
     fn tick(&self, frame: u64) -> u32 {
         let index = self.points.partition_point(|(start, _)| *start <= frame).clamp(1, self.points.len() - 1);
         let ((start, first), (end, last)) = (self.points[index - 1], self.points[index]);
-        let share = (frame.clamp(start, end) - start) as f64 / (end - start) as f64;
-        first + (share * f64::from(last - first)).round() as u32
+        let fraction = (frame.clamp(start, end) - start) as f64 / (end - start) as f64;
+        first + (fraction * f64::from(last - first)).round() as u32
     }
 
     /// Returns the ticks at which the tempo changes, with the new tempo in microseconds per quarter note.

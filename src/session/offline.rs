@@ -115,8 +115,8 @@ impl Offline {
         let processed = match self.start_frame {
             Some(start_frame) if start_frame == *frame => 0,
             _ => {
-                let mark = self.entries.iter().position(|(at, entry)| at == frame && *entry == Entry::Checkpoint);
-                mark.ok_or(CheckpointError::Unlogged(*frame))? + 1
+                let index = self.entries.iter().position(|(at, entry)| at == frame && *entry == Entry::Checkpoint);
+                index.ok_or(CheckpointError::Unlogged(*frame))? + 1
             }
         };
         let (conductor, engine_sync): (Conductor, EngineSync) = postcard::from_bytes(conductor)?;
@@ -219,9 +219,9 @@ impl Offline {
                 self.generator.follow(plan);
                 continue;
             };
-            let in_time = Some(Performed { heard: planned, from: planned, known: None });
-            if let Some(Performed { heard, from, known }) = self.late.get(&planned).copied().unwrap_or(in_time) {
-                self.generator.replay_splice(plan, from, heard, known);
+            let in_time = Some(Performed { audible_from: planned, from: planned, known: None });
+            if let Some(Performed { audible_from, from, known }) = self.late.get(&planned).copied().unwrap_or(in_time) {
+                self.generator.replay_splice(plan, from, audible_from, known);
                 self.splices += 1;
             }
         }

@@ -124,12 +124,12 @@ impl Param {
         }
     }
 
-    /// Interprets a word given for the parameter: as a number if it is one and the parameter accepts numbers, otherwise
+    /// Interprets text given for the parameter: as a number if it is one and the parameter accepts numbers, otherwise
     /// as text.
     #[must_use]
-    pub fn input_of_word(self, word: &str) -> Input<'_> {
-        match (self.spec().kind, word.trim().parse()) {
-            (Kind::Chord | Kind::Text { .. }, _) | (_, Err(_)) => Input::Text(word),
+    pub fn input_from_text(self, text: &str) -> Input<'_> {
+        match (self.spec().kind, text.trim().parse()) {
+            (Kind::Chord | Kind::Text { .. }, _) | (_, Err(_)) => Input::Text(text),
             (_, Ok(number)) => Input::Number(number),
         }
     }

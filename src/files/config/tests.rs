@@ -77,16 +77,16 @@ fn recordings_may_be_just_a_folder() {
 
 #[test]
 fn each_opening_is_reported_and_http_needs_a_password() {
-    let openings = |text: &str| parse(text).unwrap().openings();
-    assert!(openings("").unwrap().is_empty());
-    assert!(openings("[osc]\naddress = \"::1\"\n").unwrap().is_empty());
-    let osc = openings("[osc]\naddress = \"0.0.0.0\"\n").unwrap();
+    let exposure_warnings = |text: &str| parse(text).unwrap().exposure_warnings();
+    assert!(exposure_warnings("").unwrap().is_empty());
+    assert!(exposure_warnings("[osc]\naddress = \"::1\"\n").unwrap().is_empty());
+    let osc = exposure_warnings("[osc]\naddress = \"0.0.0.0\"\n").unwrap();
     assert!(osc.len() == 1 && osc[0].contains("OSC is open to the network on 0.0.0.0:9000"), "{osc:?}");
     for missing in ["", "password = \"\"", "password = \"1234567\""] {
-        let error = openings(&format!("[http]\naddress = \"0.0.0.0\"\n{missing}\n")).unwrap_err().to_string();
+        let error = exposure_warnings(&format!("[http]\naddress = \"0.0.0.0\"\n{missing}\n")).unwrap_err().to_string();
         assert!(error.contains("http.password") && error.contains("0.0.0.0:9080"), "{error}");
     }
-    let http = openings("[http]\naddress = \"192.0.2.1\"\npassword = \"12345678\"\n").unwrap();
+    let http = exposure_warnings("[http]\naddress = \"192.0.2.1\"\npassword = \"12345678\"\n").unwrap();
     assert!(http.len() == 1 && http[0].contains("192.0.2.1:9080"), "{http:?}");
 }
 

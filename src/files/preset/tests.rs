@@ -38,7 +38,7 @@ fn unnamed_parameters_reset_except_those_kept_for_the_session() {
     let pinned = parse("tempo = 90").unwrap().settings();
     assert!(pinned.contains(&(Param::Tempo, Value::Number(90.0))));
     assert!(!pinned.iter().any(|(param, _)| *param == Param::TempoSource));
-    let led = |text| parse(text).unwrap().settings_led();
+    let led = |text| parse(text).unwrap().settings_with_external_tempo();
     assert!(led("tempo = 90").iter().all(|(param, _)| !matches!(param, Param::Tempo | Param::TempoSource)));
     let clock = led("[tempo]\nsource = \"clock\"");
     assert!(clock.contains(&(Param::TempoSource, Value::Choice(2))));

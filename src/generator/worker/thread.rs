@@ -152,7 +152,7 @@ impl<S: HopSource> WorkerThread<S> {
             self.report(match planned {
                 Some(planned) => {
                     let known = Some(self.source.known());
-                    WorkerEvent::Spliced { planned, performed: Some(Performed { heard: at, from, known }) }
+                    WorkerEvent::Spliced { planned, performed: Some(Performed { audible_from: at, from, known }) }
                 }
                 None => WorkerEvent::Swapped { at },
             });

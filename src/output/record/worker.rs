@@ -19,7 +19,7 @@ use super::sound_file::SoundFile;
 use super::{Bits, Destination, PRE_ROLL_SECONDS, RecordError, Recorded, RecorderStatus, Take};
 use crate::engine::gap_in;
 use crate::event::health::{Loss, Losses};
-use crate::files::{beside, stamp};
+use crate::files::{stamp, unused_path};
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// The longest interval between reads of the tap.
@@ -235,7 +235,7 @@ impl Worker {
         fs::create_dir_all(folder).map_err(|source| RecordError::File { path: folder.clone(), source })?;
         destination.budget.make_room(folder, None).map_err(RecordError::NoRoom)?;
         let name = format!("{}_{}.{}", stamp("%Y-%m-%d_%H.%M.%S"), take.label, take.format.extension());
-        let path = beside(&folder.join(name));
+        let path = unused_path(&folder.join(name));
         let file = SoundFile::create_new(&path, take.format, Bits::TwentyFour)?;
         let pre_roll = self.pre_roll.last(take.pre_roll.min(self.frames_read - self.last_end));
         let start = self.frames_read - pre_roll.iter().map(|frames| frames.len() as u64).sum::<u64>();
@@ -311,7 +311,7 @@ impl Recording {
         self.file.write(&frames[..count])?;
         if self.file.frames() >= MAX_FILE_FRAMES {
             self.part += 1;
-            let path = beside(&part_path(&self.path, self.part));
+            let path = unused_path(&part_path(&self.path, self.part));
             let next = SoundFile::create_new(&path, self.take.format, Bits::TwentyFour)?;
             self.previous_frames = self.frames();
             self.flushed = 0;

@@ -217,10 +217,10 @@ fn request(
         // "Impulse" and "nil": some senders use them for on and off.
         OscType::Inf => Input::Bool(true),
         OscType::Nil => Input::Bool(false),
-        OscType::String(string) => param.input_of_word(string),
+        OscType::String(string) => param.input_from_text(string),
         OscType::Char(character) => {
             text = character.to_string();
-            param.input_of_word(&text)
+            param.input_from_text(&text)
         }
         _ => return Err(unfit(format!("{}: this type of argument is not supported", param.spec().id))),
     };

@@ -9,7 +9,7 @@ use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::files::config::{Config, ConfigError, HttpConfig};
 use crate::files::library::Library;
-use crate::files::preset::{JourneySteps, Preset, begin_with};
+use crate::files::preset::{JourneySteps, Preset, initial_preset};
 use crate::output::device::OutputStatus;
 use crate::units::frames_to_seconds;
 
@@ -58,7 +58,7 @@ fn start_values(
         None => &config.preset,
         Some(name) => name,
     };
-    begin_with(presets, name).map(|(values, preset)| (values, Some(JourneySteps::new(&preset, 0))))
+    initial_preset(presets, name).map(|(values, preset)| (values, Some(JourneySteps::new(&preset, 0))))
 }
 
 /// Returns the journey that was in progress when the state was saved.

@@ -1,5 +1,4 @@
-//! The main loop of the performance thread, over a few independent parts. It keeps the conductor slightly ahead of the
-//! playhead.
+//! The main loop of the performance thread, which keeps the conductor slightly ahead of the playhead.
 
 mod agenda;
 mod checkpoints;

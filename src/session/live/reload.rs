@@ -58,10 +58,10 @@ impl Files {
         troubles: Troubles,
     ) -> Result<Self, Vec<Problem>> {
         let config = source.read()?;
-        let (presets, bad_presets) = Library::open(search_path.candidates("presets"), Preset::read);
-        let (mappings, bad_mappings) = Library::open(search_path.candidates("mappings"), Mapping::read);
-        let (setlists, bad_setlists) = Library::open_optional(search_path.candidates("setlists"), Setlist::read);
-        let reported = [bad_presets, bad_mappings, bad_setlists].concat();
+        let (presets, preset_problems) = Library::open(search_path.candidates("presets"), Preset::read);
+        let (mappings, mapping_problems) = Library::open(search_path.candidates("mappings"), Mapping::read);
+        let (setlists, setlist_problems) = Library::open_optional(search_path.candidates("setlists"), Setlist::read);
+        let reported = [preset_problems, mapping_problems, setlist_problems].concat();
         reported.iter().take(MAX_LOGGED).for_each(|problem| tracing::warn!("{problem}; ignored"));
         log_more(reported.len().saturating_sub(MAX_LOGGED));
         let config_exists = source.file().is_file();

@@ -43,7 +43,7 @@ impl Remote {
         inbox: &Arc<Inbox>,
         troubles: Troubles,
     ) -> anyhow::Result<Self> {
-        let openings = config.openings()?;
+        let exposure_warnings = config.exposure_warnings()?;
         let osc = open_osc(config, state, inbox).await?;
         let (metrics, api, listeners) = (Arc::<Metrics>::default(), Arc::<ApiState>::default(), Listeners::default());
         let http = Http::new(
@@ -56,8 +56,8 @@ impl Remote {
         let oscquery = open_http(config, &osc, inbox, http::routes(Arc::clone(&http), listeners.clone())).await?;
         let page = format!("http://{}{}", oscquery.address(), http::PAGE);
         tracing::info!(%page, "serving OSCQuery and the page");
-        for opening in openings {
-            tracing::warn!("{opening}");
+        for warning in exposure_warnings {
+            tracing::warn!("{warning}");
         }
         let announced = config.http.announce;
         let discovery = announced.then(|| announce(oscquery.address(), osc.address())).flatten();

@@ -85,7 +85,7 @@ impl Takes {
         }
     }
 
-    /// Returns why a requested recording failed, once for each failure. Must be polled.
+    /// Returns why a requested recording failed, once for each failure. Must be called regularly.
     pub(super) fn failure(&mut self) -> Option<String> {
         let Some(failure) = self.recorder.status().take_failure() else {
             if self.recorder.status().is_recording() {

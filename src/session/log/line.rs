@@ -65,9 +65,9 @@ pub(super) fn format_entry(entry: &Entry) -> String {
         }
         Entry::Event(ControlEvent::Tempo(bpm)) => format!("tempo {bpm}"),
         Entry::Event(ControlEvent::Beat { beat, at }) => format!("beat {beat} {at}"),
-        Entry::Splice { planned, performed: Some(Performed { heard, from, known }) } => {
+        Entry::Splice { planned, performed: Some(Performed { audible_from, from, known }) } => {
             let known = known.map_or_else(String::new, |known| format!(" {known}"));
-            format!("splice {planned} {heard} {from}{known}")
+            format!("splice {planned} {audible_from} {from}{known}")
         }
         Entry::Splice { planned, performed: None } => format!("splice {planned} {NEVER}"),
         Entry::Resume { splices, missing, at } => format!("resume {splices} {missing} {at}"),
@@ -135,11 +135,17 @@ fn read_splice(text: &str) -> Result<Entry, String> {
     let words: Vec<_> = text.split(' ').collect();
     let performed = match words[..] {
         [_, NEVER] => None,
-        [planned, heard] => Some(Performed { heard: read_number(heard)?, from: read_number(planned)?, known: None }),
-        [_, heard, from] => Some(Performed { heard: read_number(heard)?, from: read_number(from)?, known: None }),
-        [_, heard, from, known] => {
-            Some(Performed { heard: read_number(heard)?, from: read_number(from)?, known: Some(read_number(known)?) })
+        [planned, audible_from] => {
+            Some(Performed { audible_from: read_number(audible_from)?, from: read_number(planned)?, known: None })
         }
+        [_, audible_from, from] => {
+            Some(Performed { audible_from: read_number(audible_from)?, from: read_number(from)?, known: None })
+        }
+        [_, audible_from, from, known] => Some(Performed {
+            audible_from: read_number(audible_from)?,
+            from: read_number(from)?,
+            known: Some(read_number(known)?),
+        }),
         _ => return Err(format!("expected two to four frames, or a frame and {NEVER}")),
     };
     Ok(Entry::Splice { planned: read_number(words[0])?, performed })

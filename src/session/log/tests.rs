@@ -48,7 +48,7 @@ fn full_log() -> ControlLog {
     add(Entry::Event(ControlEvent::Tempo(120.0 + 1.0 / 3.0)));
     add(Entry::Event(ControlEvent::Beat { beat: 4.0, at: 123_456 }));
     for known in [None, Some(4096 * 130)] {
-        let performed = Performed { heard: 512 * 999, from: 512 * 997, known };
+        let performed = Performed { audible_from: 512 * 999, from: 512 * 997, known };
         add(Entry::Splice { planned: 512 * 998, performed: Some(performed) });
     }
     add(Entry::Splice { planned: 512 * 1000, performed: None });

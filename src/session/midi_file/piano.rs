@@ -62,11 +62,11 @@ impl Piano {
                 messages.push((*frame, MidiMessage::Controller { controller: SUSTAIN, value }));
             }
         }
-        let heard = |start: u64| {
+        let is_audible = |start: u64| {
             let muted = self.mutes.iter().rev().find(|(frame, _)| *frame <= start).is_some_and(|(_, on)| *on);
             frames.contains(&start) && !muted
         };
-        for (index, (start, end, key, vel)) in self.notes.iter().enumerate().filter(|(_, note)| heard(note.0)) {
+        for (index, (start, end, key, vel)) in self.notes.iter().enumerate().filter(|(_, note)| is_audible(note.0)) {
             let repetition =
                 self.notes[index + 1..].iter().take_while(|next| next.0 < *end).find(|next| next.2 == *key);
             let end = repetition.map_or(*end, |next| next.0).min(frames.end);
@@ -103,11 +103,12 @@ mod tests {
         piano.add_latent(&latent(4096, Pedal::Down, &[(0, 50)]));
         piano.add_latent(&latent(4096, Pedal::Changed, &[(0, 51)]));
         let messages = piano.messages(&(0..48_000));
-        let pedal: Vec<_> = messages.iter().filter(|(_, it)| matches!(it, MidiMessage::Controller { .. })).collect();
+        let pedal: Vec<_> =
+            messages.iter().filter(|(_, message)| matches!(message, MidiMessage::Controller { .. })).collect();
         assert_eq!(pedal.iter().map(|(frame, _)| *frame).collect::<Vec<_>>(), [1024, 5120, 7168]);
         let ends: Vec<_> = messages
             .iter()
-            .filter_map(|(frame, it)| match it {
+            .filter_map(|(frame, message)| match message {
                 MidiMessage::NoteOff { key, .. } => Some((*frame, key.as_int())),
                 _ => None,
             })
@@ -115,6 +116,8 @@ mod tests {
         assert_eq!(ends[0], (2048, 60));
         assert_eq!(ends.iter().map(|(_, key)| *key).collect::<Vec<_>>(), [60, 60, 72]);
         piano.mute(0, true);
-        assert!(piano.messages(&(0..48_000)).iter().all(|(_, it)| matches!(it, MidiMessage::Controller { .. })));
+        assert!(
+            piano.messages(&(0..48_000)).iter().all(|(_, message)| matches!(message, MidiMessage::Controller { .. }))
+        );
     }
 }

@@ -195,8 +195,8 @@ fn late_and_superseded_splices_and_skipped_music_are_reproduced() {
     let mut log = ControlLog { header: Header { seed: 5, ..Header::default() }, entries: moods.collect() };
     let planned = |frame: u64| (frame + crate::conductor::SPLICE_LEAD).next_multiple_of(512);
     let late = |frame, delay: u64, known| {
-        let heard = planned(frame) + delay;
-        let performed = Performed { heard, from: heard - delay / 2, known };
+        let audible_from = planned(frame) + delay;
+        let performed = Performed { audible_from, from: audible_from - delay / 2, known };
         (frame + 9_000, Entry::Splice { planned: planned(frame), performed: Some(performed) })
     };
     log.entries.extend([
@@ -255,9 +255,9 @@ fn any_event() -> impl Strategy<Value = Entry> {
         .filter(|param| matches!(param.spec().kind, crate::event::parameter::Kind::Number { .. }))
         .collect();
     let numbers = numbers.into_iter().filter(|param| *param != Param::Timer).collect::<Vec<_>>();
-    let number = (proptest::sample::select(numbers), 0.0..1.0f64).prop_map(|(param, share)| {
+    let number = (proptest::sample::select(numbers), 0.0..1.0f64).prop_map(|(param, fraction)| {
         let crate::event::parameter::Kind::Number { min, max, .. } = param.spec().kind else { unreachable!() };
-        set(param, f64::from(min) + share * f64::from(max - min))
+        set(param, f64::from(min) + fraction * f64::from(max - min))
     });
     prop_oneof![
         6 => number,

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::files::{Usage, beside, stamp_of, sync_folder};
+use crate::files::{Usage, stamp_of, sync_folder, unused_path};
 use crate::session::checkpoint::checkpoint_folder;
 
 /// Creates a log file. Renames the previous one by date, if there is one, and returns its new path. Deletes the oldest
@@ -20,7 +20,7 @@ pub(super) fn start(path: &Path, keep: usize) -> io::Result<(File, Option<PathBu
         Ok(metadata) if metadata.len() == 0 => fs::remove_file(path)?,
         Ok(metadata) => {
             let ended = metadata.modified().unwrap_or_else(|_| SystemTime::now());
-            let new_path = beside(&dated(path, &stamp_of(ended, "%Y-%m-%dT%H-%M-%S")));
+            let new_path = unused_path(&dated(path, &stamp_of(ended, "%Y-%m-%dT%H-%M-%S")));
             fs::rename(path, &new_path)?;
             let _ = fs::rename(checkpoint_folder(path), checkpoint_folder(&new_path));
             renamed = Some(new_path);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::MEGABYTE;
-use crate::files::{beside, replace, sync_folder};
+use crate::files::{replace, sync_folder, unused_path};
 use crate::output::record::Recorded;
 use crate::session::checkpoint::{checkpoint_files, checkpoint_folder, take_checkpoint_path};
 use crate::session::log::copy_for_take;
@@ -27,7 +27,7 @@ pub(super) fn copy_beside(recorded: &Recorded, parts: &[(PathBuf, Range<u64>)]) 
         let log = log.display();
         return tracing::warn!(%log, megabytes, "the control log is much larger than this short take and was not copied beside it");
     }
-    let copy = beside(&recorded.path.with_extension("log"));
+    let copy = unused_path(&recorded.path.with_extension("log"));
     let write_copy = || {
         let mut log: Box<dyn Read> = Box::new(io::empty());
         for (path, bytes) in parts {

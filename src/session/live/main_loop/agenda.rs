@@ -147,6 +147,6 @@ mod tests {
             assert_eq!(agenda.pop_due(1000).map(|incoming| incoming.source), Some(source));
         }
         while agenda.pop_due(u64::MAX).is_some() {}
-        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - MAX_PER_CLIENT) as u64, "handled events free their room");
+        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - MAX_PER_CLIENT) as u64, "handled events free their slots");
     }
 }

@@ -38,8 +38,8 @@ impl Checkpoints {
         Self { interval, due: interval.unwrap_or(0), in_progress: None, saves, saved, state }
     }
 
-    /// Returns the frame of the next checkpoint if one is due: the last quantum before the horizon, unless the conductor,
-    /// at frame `now`, has passed it. `block` is the length of audio blocks in frames; short blocks leave no time.
+    /// Returns the frame of the next checkpoint if one is due: the start of the last quantum up to the horizon. None is due
+    /// if the conductor, at frame `now`, has passed it, or if audio blocks of `block` frames are too short.
     pub(super) fn due(&self, now: u64, horizon: u64, block: u64) -> Option<u64> {
         let frame = horizon / QUANTUM as u64 * QUANTUM as u64;
         self.interval.filter(|_| frame >= self.due && frame > now && block >= MIN_BLOCK).map(|_| frame)
@@ -74,7 +74,7 @@ impl Checkpoints {
         }
     }
 
-    /// Removes and returns the checkpoint once it is complete. Must be polled.
+    /// Removes and returns the checkpoint once it is complete. Must be called regularly.
     pub(super) fn take_complete(&mut self) -> Option<Checkpoint> {
         if let Some(Saved { frame, complete }) = self.saved.try_pop() {
             if let Some(in_progress) =
@@ -90,7 +90,7 @@ impl Checkpoints {
         self.in_progress.take_if(|in_progress| in_progress.is_complete())
     }
 
-    /// Stops taking checkpoints, because what follows cannot be rendered again.
+    /// Stops taking checkpoints, because the music from here on cannot be rendered again.
     pub(super) fn stop(&mut self) {
         (self.interval, self.in_progress) = (None, None);
     }

@@ -183,15 +183,15 @@ mod tests {
     #[test]
     fn immediate_commands_are_timed_when_their_queue_is_full() {
         let (mut engine, _) = engine_and_feed();
-        let (timed, taken) = HeapRb::new(8).split();
-        let (immediate, _kept) = HeapRb::new(1).split();
-        let (_report, executed) = HeapRb::new(8).split();
+        let (timed, timed_commands) = HeapRb::new(8).split();
+        let (immediate, _immediate_commands) = HeapRb::new(1).split();
+        let (_executed_sender, executed) = HeapRb::new(8).split();
         engine.render(&mut [0.0; 2]);
         let mut feed = EngineFeed::new(timed, immediate, executed, Arc::clone(engine.status()));
         for value in [-1.0, -2.0, -3.0] {
             feed.send_immediate(at(9000, EngineCommand::Number(Param::LevelPad, value)));
         }
-        let numbers: Vec<u64> = { taken }.pop_iter().map(|queued: QueuedCommand| queued.number).collect();
+        let numbers: Vec<u64> = { timed_commands }.pop_iter().map(|queued: QueuedCommand| queued.number).collect();
         assert_eq!(numbers, [1, 2]);
         assert!(!feed.engine_sync.is_out_of_sync());
     }

@@ -28,7 +28,7 @@ impl MidiSequencer {
         Self { config, playing: true, sounding: Vec::new(), next_pulse: None, out: Vec::new() }
     }
 
-    /// Applies another configuration from a frame on, ending sounding notes.
+    /// Applies a new configuration from a frame on, ending sounding notes.
     pub(super) fn configure(&mut self, frame: u64, config: MidiOutConfig) {
         self.end_notes(frame);
         if !config.clock {
@@ -37,7 +37,7 @@ impl MidiSequencer {
         self.config = config;
     }
 
-    /// Adds commands and pulses, each in frame order.
+    /// Adds commands and pulses, both in frame order.
     pub(in crate::session::live) fn add(&mut self, commands: &[TimedCommand], pulses: &[(u64, u64)]) {
         let mut pulses = pulses.iter().peekable();
         for TimedCommand { frame, command } in commands {

@@ -17,7 +17,7 @@ use crate::session::live::publisher::Publisher;
 use crate::session::log::Entry;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Frames decided before the audio starts: a quarter of a second. The playhead moves as soon as the output opens, and
+/// Frames planned before the audio starts: a quarter of a second. The playhead moves as soon as the output opens, and
 /// nothing may be late even if the performance thread starts slowly.
 const HEAD_START: u64 = SAMPLE_RATE as u64 / 4;
 
@@ -155,12 +155,12 @@ impl Performance {
         self.sequencer.drain()
     }
 
-    /// Applies another MIDI output configuration.
+    /// Applies a new MIDI output configuration.
     pub(super) fn configure_midi_out(&mut self, config: MidiOutConfig) {
         self.sequencer.configure(self.conductor.frame(), config);
     }
 
-    /// Switches to other networks.
+    /// Switches to new networks.
     pub(super) fn swap(&self, networks: Networks) {
         self.worker.swap(networks);
     }
@@ -174,13 +174,15 @@ impl Performance {
                     upcoming_notes.add(&latent);
                     continue;
                 }
-                WorkerEvent::Spliced { planned, performed } if performed.is_some_and(|it| it.heard == planned) => {
+                WorkerEvent::Spliced { planned, performed }
+                    if performed.is_some_and(|splice| splice.audible_from == planned) =>
+                {
                     continue;
                 }
                 WorkerEvent::Spliced { planned, performed } => {
                     match performed {
                         Some(performed) if performed.is_late(planned) => {
-                            let late = 1000.0 * frames_to_seconds(performed.heard - planned);
+                            let late = 1000.0 * frames_to_seconds(performed.audible_from - planned);
                             tracing::warn!("a change of mood took effect {late:.0} ms late");
                         }
                         Some(_) => {}

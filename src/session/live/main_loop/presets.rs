@@ -91,7 +91,7 @@ impl Presets {
         frame: u64,
         tempo_source: TempoSource,
     ) -> Vec<ControlEvent> {
-        let Some(name) = self.library.beside(playing, steps).map(str::to_owned) else { return Vec::new() };
+        let Some(name) = self.library.name_at_offset(playing, steps).map(str::to_owned) else { return Vec::new() };
         let mut events = vec![ControlEvent::Set(Param::Preset, Value::Text(name.clone()))];
         events.extend(self.load(&name, frame, tempo_source));
         events
@@ -106,7 +106,8 @@ impl Presets {
             return Vec::new();
         };
         tracing::info!(preset = name, "{}", shown(&preset.name));
-        let settings = if tempo_source.is_external() { preset.settings_led() } else { preset.settings() };
+        let settings =
+            if tempo_source.is_external() { preset.settings_with_external_tempo() } else { preset.settings() };
         let glide = settings.iter().find_map(|setting| match setting {
             (Param::Glide, Value::Number(seconds)) => Some(ControlEvent::Morph(*seconds)),
             _ => None,

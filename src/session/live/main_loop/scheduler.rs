@@ -69,8 +69,8 @@ impl Scheduler {
         std::iter::from_fn(|| self.inbox.take_learn())
     }
 
-    /// Drains the inbox. Immediate events are due at the horizon, events with a time `ahead` frames after the frame played
-    /// at that time.
+    /// Drains the inbox. Immediate events are due at the horizon; events with a time are due `ahead` frames after the frame
+    /// played at that time.
     pub(super) fn collect(&mut self, horizon: u64, ahead: u64) {
         let timeline = &self.timeline;
         let refused = self.agenda.collect(&self.inbox, horizon, |due| timeline.frame(due) + ahead);

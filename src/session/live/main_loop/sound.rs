@@ -37,7 +37,7 @@ impl Sound {
         self.output.status()
     }
 
-    /// Applies another audio configuration.
+    /// Applies a new audio configuration.
     pub(super) fn configure(&self, config: AudioConfig) {
         self.output.configure(config);
     }

@@ -18,7 +18,7 @@ struct TempoLeader {
     /// Whether this is the current tempo source; otherwise it sends no events, and starts over when it is chosen again.
     chosen: Arc<AtomicBool>,
     events: Receiver<ClockEvent>,
-    /// Keeps the session joined.
+    /// Leaves the session when dropped.
     _session: Option<Box<dyn Send>>,
 }
 

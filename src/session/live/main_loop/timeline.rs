@@ -19,8 +19,8 @@ const STALL_LAG: u64 = SAMPLE_RATE as u64 / 5;
 /// A smooth estimate of the playhead, which moves a block at a time and is observed whenever the thread wakes, so that
 /// a single observation may lag by milliseconds.
 ///
-/// The estimate follows the observations that lag least. The distance between times that are converted together is exact
-/// to the sample. After a missed block, the estimate is correct again within two seconds.
+/// The estimate follows the observations that lag least. Between two observations, conversions are consistent to the
+/// sample. After a missed block, the estimate is correct again within two seconds.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     anchor: Option<(Instant, u64)>,

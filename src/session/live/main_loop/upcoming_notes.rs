@@ -52,8 +52,8 @@ mod tests {
     }
 
     fn keys(notices: impl Iterator<Item = Notice>) -> Vec<u8> {
-        let of = |notice| if let Notice::Note { note, .. } = notice { Some(note) } else { None };
-        notices.filter_map(of).collect()
+        let key = |notice| if let Notice::Note { note, .. } = notice { Some(note) } else { None };
+        notices.filter_map(key).collect()
     }
 
     #[test]

@@ -133,9 +133,9 @@ fn value_at(lines: &[&str]) -> Option<(Table, usize)> {
 
 /// Returns whether a value may span several lines; otherwise stray quotes would swallow everything up to the next ones.
 fn may_span_lines(key: &str, value: &Toml) -> bool {
-    let text = || Param::from_id(key).is_some_and(|param| matches!(param.spec().kind, Kind::Text { .. }));
+    let is_text = || Param::from_id(key).is_some_and(|param| matches!(param.spec().kind, Kind::Text { .. }));
     match value {
-        Toml::String(_) => key == "block" || text(),
+        Toml::String(_) => key == "block" || is_text(),
         _ => matches!(key, "scenes" | "learned"),
     }
 }
