@@ -157,7 +157,7 @@ pub fn model(text: &[u8]) {
 /// Reads any bytes as a configuration.
 pub fn config(text: &[u8]) {
     if let Ok(config) = Config::read(&write_file("melos.toml", text)) {
-        let _ = config.openings();
+        let _ = config.exposure_warnings();
     }
 }
 
