@@ -94,7 +94,7 @@ impl Crate {
         Self(modules.collect())
     }
 
-    /// The module in whose file a path's item is defined; `None` for paths into other crates.
+    /// Returns the module whose file defines a path's item; `None` for paths into other crates.
     fn resolve(&self, from: &[String], path: &[String]) -> Option<Vec<String>> {
         let mut base = from.to_vec();
         let mut rest = path;
@@ -121,7 +121,7 @@ impl Crate {
         reexport.and_then(|path| self.resolve(&base, path)).or(Some(base))
     }
 
-    /// The other modules that each module uses, except its ancestors: a submodule is part of its parents and shares their
+    /// Returns the other modules that each module uses, except its ancestors: a submodule is part of its parents and shares their
     /// vocabulary.
     fn uses(&self) -> BTreeMap<&Vec<String>, Vec<Vec<String>>> {
         let uses = self.0.iter().map(|(module, (code, _))| {

@@ -106,23 +106,23 @@ fn play_and_render() -> Result<(), u64> {
     let [take_log] = &files(&folder.path().join("recordings"), ".log")[..] else { panic!("no log beside the take") };
     let take = samples(&take_log.with_extension("wav"));
     assert!(take.len() > 2 * 4 * 48_000 && take.iter().any(|sample| sample.abs() > 1000), "the take is silent");
-    let beside = take_log.with_extension("checkpoint");
+    let checkpoint = take_log.with_extension("checkpoint");
     let (again, printed) = render(take_log, &[]);
-    assert!(printed.contains(beside.to_str().unwrap()), "{printed}");
+    assert!(printed.contains(checkpoint.to_str().unwrap()), "{printed}");
     assert_eq!(take.iter().zip(&again).position(|(one, other)| one != other), None, "of {} samples", take.len());
     assert_eq!(take.len(), again.len());
 
     // If the checkpoint is damaged, truncated, empty or missing, rendering starts earlier and gives the same samples.
-    let whole = fs::read(&beside).unwrap();
+    let whole = fs::read(&checkpoint).unwrap();
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 1;
     for (wrong, hint) in [(&damaged[..], "cannot read it"), (&whole[..whole.len() / 2], "cannot read it"), (b"", "")] {
-        fs::write(&beside, wrong).unwrap();
+        fs::write(&checkpoint, wrong).unwrap();
         let (again, printed) = render(take_log, &[]);
         assert!(printed.contains("rendering from an earlier point") && printed.contains(hint), "{printed}");
         assert!(again == take, "{hint}");
     }
-    fs::remove_file(&beside).unwrap();
+    fs::remove_file(&checkpoint).unwrap();
     assert!(render(take_log, &[]).0 == take);
 
     // Any part of the session can be rendered.

@@ -21,7 +21,7 @@ use melos::midi::mapping::Mapping;
 fn files_in_the_documentation_are_valid() {
     let mut checked = 0;
     for Block { location, kind, text } in blocks() {
-        // Complete blocks that show only part of a file.
+        // Add the required keys to blocks that show only part of a file.
         let whole =
             if text.contains("schema =") { text.clone() } else { format!("schema = 1\nname = \"Part\"\n{text}") };
         let file = Path::new(&location);

@@ -119,7 +119,7 @@ fn the_instrument_plays_and_responds() {
         assert!(inside > 0.85 && inside > outside + 0.5, "{name} in D major: {inside}, in A flat major {outside}");
     }
 
-    // One recording across two mood changes: one over OSC, one by a MIDI program change from another program.
+    // One recording covers two mood changes: one over OSC, one by a MIDI program change.
     let mut controller = python("tests/clients/jack_midi_desk.py", &[])
         .env("JACK_DEFAULT_SERVER", SERVER)
         .stdin(Stdio::piped())
@@ -137,7 +137,7 @@ fn the_instrument_plays_and_responds() {
     let status = daemon.wait_until("the mood is angry", |status| status["parameters"]["emotion"] == "angry");
     assert_eq!(status["parameters"]["emotion/angry"], 1.0);
     sleep(Duration::from_secs(6));
-    // Program 8 of the keyboard mapping, then its volume knob from the top, where the level is, to the middle.
+    // Select program 8 of the keyboard mapping, then move its volume knob from the top, where the level is, to the middle.
     writeln!(controller.stdin.as_ref().unwrap(), "c007\nb0077f\nb00740").unwrap();
     daemon.wait_until("the preset is mysterious", |status| status["parameters"]["preset"] == "mysterious");
     assert!(recorder.wait().unwrap().success());

@@ -114,7 +114,7 @@ fn the_node_red_flow_steers_and_receives_replies() {
 }
 
 #[test]
-fn web_pages_steer_listen_and_reconnect() {
+fn web_pages_set_parameters_receive_streams_and_reconnect() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let script = folder.path().join("page.js");
@@ -196,7 +196,7 @@ fn the_sensor_script_steers_melos() {
 }
 
 #[test]
-fn the_mqtt_bridge_connects_a_broker() {
+fn the_mqtt_bridge_sets_and_publishes_parameters() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let port = client::free_port();

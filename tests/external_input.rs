@@ -1,4 +1,4 @@
-//! Which external input the daemon accepts, logs and stores, with the shipped networks.
+//! Checks which external input the daemon accepts, logs and stores, with the shipped networks.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/daemon.rs"]

@@ -1,6 +1,5 @@
-//! The music continues whatever fails: the real program under JACK's dummy driver, recorded by another program, while its
-//! disk, log reader, descriptors, memory, senders or sound server fail. There must be no silence and no click, and Melos must
-//! recover afterwards.
+//! Runs Melos under JACK's dummy driver and records it with another program while its disk, log reader, descriptors, memory,
+//! clients or sound server fail. There must be no silence and no click, and Melos must recover afterwards.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic; helpers print measurements")]
 
 #[path = "support/client.rs"]

@@ -1,4 +1,4 @@
-//! The daemon's messages to third-party OSC clients, and the time at which theirs take effect.
+//! Messages to and from third-party OSC clients: what the daemon sends, and when their messages take effect.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 #[path = "support/client.rs"]
@@ -36,7 +36,7 @@ fn every_stream_reaches_a_subscriber() {
     ]);
     let status = daemon.status().unwrap();
     let counted: BTreeSet<_> = status["losses"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(counted, Loss::ALL.map(Loss::id).into(), "every loss should be readable");
+    assert_eq!(counted, Loss::ALL.map(Loss::id).into(), "the status should contain every loss");
     // The current mood glides to the requested one.
     daemon.oscsend(&["/melos/glide", "f", "1"]);
     daemon.oscsend(&["/melos/emotion", "s", "sad"]);

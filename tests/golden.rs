@@ -1,4 +1,4 @@
-//! Golden renders: the music of every emotion, and of a control log that covers everything, must not change.
+//! Golden renders: the music of every emotion, and of a control log that exercises everything, must not change.
 //!
 //! For each render, `tests/golden/renders.tsv` contains a hash of the samples for every class of processor on which it
 //! was generated, and the level per tenth of a second. Inference differs in the last bits between classes of

@@ -200,7 +200,7 @@ fn a_socket_that_sends_queries_and_reads_nothing_is_closed() {
 }
 
 #[test]
-fn large_frames_and_messages_in_many_parts_are_refused() {
+fn large_frames_and_endless_messages_are_refused() {
     let rig = Rig::new(None);
     // The head of a 16 MB frame, then as much of it as the server accepts.
     let mut large = rig.open_socket().unwrap();
@@ -218,7 +218,7 @@ fn large_frames_and_messages_in_many_parts_are_refused() {
 }
 
 #[test]
-fn heads_and_bodies_are_bounded() {
+fn request_heads_and_bodies_are_bounded() {
     let rig = Rig::new(None);
     let body = |length: usize| {
         let mut stream = rig.connect();

@@ -75,9 +75,9 @@ impl Rig {
 
     /// Collects events until `done` returns true.
     fn run(&mut self, mut done: impl FnMut(&Self, &[ControlEvent]) -> bool) -> Vec<ControlEvent> {
-        let (mut out, begin) = (Vec::new(), Instant::now());
+        let (mut out, started) = (Vec::new(), Instant::now());
         while !done(self, &out) {
-            assert!(begin.elapsed() < TIMEOUT, "after {} connections: {out:?}", self.connected);
+            assert!(started.elapsed() < TIMEOUT, "after {} connections: {out:?}", self.connected);
             let Ok(event) = self.events.try_recv() else {
                 // The reader is woken for every event.
                 self.wake.wait(TIMEOUT);
@@ -102,7 +102,7 @@ impl Rig {
         let mut sender =
             Command::new(python).args(["tests/clients/jack_midi_send.py", "melos:midi_in", what]).spawn().unwrap();
         let disconnected = self.disconnected;
-        // Both its connection and its departure are reported.
+        // Connecting the sender and its departure each replace the device on the port, which reports a disconnection.
         self.run(|rig, _| {
             let failed = sender.try_wait().unwrap().is_some_and(|status| !status.success());
             assert!(!failed, "the sender failed");

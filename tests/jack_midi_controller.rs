@@ -153,13 +153,13 @@ fn motors_and_lights_follow_parameters_but_never_move_a_fader_in_use() {
     desk.send(&[0xB0, 7, 100]);
     daemon.wait_until("the fader sets the reverb", |status| is_near(status, "reverb", 100.0 / 127.0));
 
-    // A preset sets the controls and sends everything again.
+    // Loading a preset sends all feedback again.
     daemon.oscsend(&["/melos/preset", "s", "storm"]);
     desk.expect_all(&["80 25 00", "80 24 00"]);
     let reverb = daemon.wait_until("storm plays", |status| status["parameters"]["preset"] == "storm");
     let reverb = (reverb["parameters"]["reverb"].as_f64().unwrap() * 127.0).round() as u8;
 
-    // A controller that reconnects gets everything, and one that echoes everything changes nothing.
+    // A controller that reconnects gets all feedback, and one that echoes all messages changes nothing.
     drop(desk);
     let desk = Program::desk(&["--echo"]);
     desk.until(&format!("b0 07 {reverb:02x}"));

@@ -41,7 +41,7 @@ fn in_own_process(name: &str) {
 
 /// Runs the tests one at a time, because each depends on timing.
 #[test]
-fn jack() {
+fn every_scenario_passes() {
     in_own_process("the_sound_has_no_gaps");
     in_own_process("survives_a_server_crash");
     in_own_process("survives_a_server_hang");
@@ -165,7 +165,7 @@ fn check_sine(sound: &[f32]) {
 }
 
 #[test]
-#[ignore = "started by the test `jack`"]
+#[ignore = "run by every_scenario_passes"]
 fn the_sound_has_no_gaps() {
     let _server = JackServer::start(&server_name(), 256);
     let player = Player::start();
@@ -178,7 +178,7 @@ fn the_sound_has_no_gaps() {
 }
 
 #[test]
-#[ignore = "started by the test `jack`"]
+#[ignore = "run by every_scenario_passes"]
 fn survives_a_server_crash() {
     let mut server = JackServer::start(&server_name(), 256);
     let player = Player::start();
@@ -205,7 +205,7 @@ fn survives_a_server_crash() {
 }
 
 #[test]
-#[ignore = "started by the test `jack`"]
+#[ignore = "run by every_scenario_passes"]
 fn survives_a_server_hang() {
     let server = JackServer::start_synchronous(&server_name());
     let player = Player::start();
@@ -229,7 +229,7 @@ fn survives_a_server_hang() {
 }
 
 #[test]
-#[ignore = "started by the test `jack`"]
+#[ignore = "run by every_scenario_passes"]
 fn uses_a_server_that_starts_later() {
     let player = Player::start_on(AudioHost::Auto);
     let status = player.output.status();
@@ -244,7 +244,7 @@ fn uses_a_server_that_starts_later() {
 }
 
 #[test]
-#[ignore = "started by the test `jack`"]
+#[ignore = "run by every_scenario_passes"]
 fn switches_outputs_without_a_click() {
     let _server = JackServer::start_synchronous(&server_name());
     let player = Player::start();
@@ -300,7 +300,7 @@ fn connections(port: &str) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "started by the test `jack`"]
+#[ignore = "run by every_scenario_passes"]
 fn connects_to_any_number_of_ports_and_to_those_that_appear_later() {
     let connected = |left: &str, right: &str| {
         wait_until(&format!("connections to {left} and {right}"), || {

@@ -94,7 +94,7 @@ fn oscdump_receives_state_changes_and_streams() {
 }
 
 #[test]
-fn python_osc_reads_back_bundles_and_patterns() {
+fn python_osc_queries_values_and_sends_bundles_and_patterns() {
     let rig = Rig::new();
     let client = Client::spawn(&mut python("tests/clients/osc_client.py", &[&rig.port()]));
     client.expect("read /melos/temperature [1.0]");
@@ -128,7 +128,7 @@ fn the_latest_value_wins_after_ten_thousand_messages_and_as_much_noise() {
 }
 
 #[test]
-fn a_port_in_use_is_named() {
+fn the_error_names_a_port_in_use() {
     let rig = Rig::new();
     let error = rig
         .runtime

@@ -288,7 +288,7 @@ fn every_parameter_is_also_a_leaf() {
         let leaf = found.iter().find(own).unwrap_or_else(|| panic!("{path} is only a container"));
         assert_eq!((&leaf["TYPE"], &leaf["DESCRIPTION"]), (&rig.json(&path)["TYPE"], &json!(spec.description)));
     }
-    // It is set, read and listened to like any other.
+    // The leaf can be set, read and listened to like any other.
     let (mut one, mut other) = (rig.connect(), rig.connect());
     one.command("LISTEN", "/melos/reverb/value");
     assert_eq!(one.receive(), number("/melos/reverb/value", 0.25));

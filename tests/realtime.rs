@@ -16,7 +16,7 @@ use ringbuf::traits::{Consumer, Producer, Split};
 #[global_allocator]
 static ALLOCATOR: AllocDisabler = AllocDisabler;
 
-/// Violations are counted per thread, so every test counts its own.
+/// Creates an engine and resets the count of violations, which is kept per thread.
 fn rig() -> (Engine, EngineEnds, Vec<f32>) {
     reset_violation_count();
     let (ports, ends) = ports();
@@ -95,7 +95,7 @@ fn full_and_empty_rings_do_not_allocate() {
     let (mut engine, mut ends, mut out) = rig();
     for epoch in 0..40 {
         let frame = engine.status().frame();
-        // As many hops as fit, some too old and some too far ahead, then none for a while; nobody drains the other rings.
+        // As many hops as fit, some too old and some too far ahead, then none for a while; nothing drains the other rings.
         let first = (frame / HOP as u64).saturating_sub(3) + u64::from(epoch % 5);
         let mut index = first;
         while ends.hops.try_push(hop(index, epoch)).is_ok() {

@@ -1,4 +1,4 @@
-//! A full pipe.
+//! Creates a full pipe.
 
 use std::io::{PipeReader, PipeWriter, Write, pipe};
 use std::sync::Arc;
