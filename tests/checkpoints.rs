@@ -96,8 +96,8 @@ fn play_and_render() -> Result<(), u64> {
     daemon.oscsend(&["/melos/record", "i", "0"]);
     sleep(Duration::from_secs(2));
     let status = daemon.status().unwrap();
-    let (ended, printed) = daemon.terminate();
-    assert!(ended.success(), "{printed}");
+    let (exit_status, printed) = daemon.terminate();
+    assert!(exit_status.success(), "{printed}");
     match status["losses"]["starvations"].as_u64().unwrap() {
         0 => {}
         starved => return Err(starved),

@@ -50,9 +50,9 @@ fn values_can_be_set_and_read() {
         (&["set", "tempi", "90"], "tempo"),
         (&["preset", "drizzle"], "there is no preset \"drizzle\"; choose one of angry, "),
     ] {
-        let refused = melos(daemon.http, arguments);
-        let printed = String::from_utf8(refused.stderr).unwrap();
-        assert!(!refused.status.success() && printed.contains(hint), "{arguments:?}: {printed}");
+        let output = melos(daemon.http, arguments);
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && printed.contains(hint), "{arguments:?}: {printed}");
     }
     assert_eq!(run(&["get", "reverb"]), reverb, "rejected values should change nothing");
 

@@ -88,10 +88,10 @@ fn a_rollback_under_the_same_plan_gives_the_same_bits() {
         hops.extend(generate(&mut generator, 34));
         assert_eq!(generator.epoch(), 1);
         // The crossfade mixes identical signals, which causes rounding errors.
-        let (ours, theirs) = (played(&hops), played(&uninterrupted));
+        let (actual, expected) = (played(&hops), played(&uninterrupted));
         let after = splice as usize + 3 * HOP;
-        assert!(ours[after..theirs.len()] == theirs[after..], "after {start} latents");
-        let fade = ours[..after].iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(actual[after..expected.len()] == expected[after..], "after {start} latents");
+        let fade = actual[..after].iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(fade < 1e-5, "{fade}");
     }
 }
@@ -103,8 +103,8 @@ fn a_splice_beyond_the_history_starts_at_the_current_latent() {
     generator.replan(plan(7, Emotion::Angry), 20 * LATENT_FRAMES, 58 * LATENT_FRAMES);
     hops.extend(generate(&mut generator, 12));
     assert_eq!((generator.epoch(), generator.known()), (1, 60 * LATENT_FRAMES));
-    let (ours, uninterrupted) = (played(&hops), played(&generate(&mut calm_generator(), 72)));
-    let first = ours.iter().zip(&uninterrupted).position(|(a, b)| (a - b).abs() > 1e-5).unwrap() as u64;
+    let (actual, uninterrupted) = (played(&hops), played(&generate(&mut calm_generator(), 72)));
+    let first = actual.iter().zip(&uninterrupted).position(|(a, b)| (a - b).abs() > 1e-5).unwrap() as u64;
     // The previous latent was already generated; its look-ahead and overlap extend into this one.
     assert!((58 * LATENT_FRAMES..61 * LATENT_FRAMES).contains(&first), "{first}");
 }
@@ -147,8 +147,8 @@ fn a_new_plan_takes_effect_at_the_splice() {
         hops.extend(generate(&mut generator, 18));
         let first = hops.iter().find(|hop| hop.epoch == 1).unwrap();
         assert_eq!(first.index * HOP as u64, splice, "the new epoch should start at the splice");
-        let ours = played(&hops);
-        let first_different = ours.iter().zip(&uninterrupted).position(|(a, b)| a != b).unwrap() as u64;
+        let actual = played(&hops);
+        let first_different = actual.iter().zip(&uninterrupted).position(|(a, b)| a != b).unwrap() as u64;
         assert!((splice..splice + 64).contains(&first_different), "{first_different} for {splice}");
     }
 }

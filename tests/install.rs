@@ -9,12 +9,12 @@ use std::process::Command;
 fn files_in_use_are_replaced_and_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let install = || {
-        let ended = Command::new("packaging/install.sh")
+        let output = Command::new("packaging/install.sh")
             .arg(env!("CARGO_BIN_EXE_melos"))
             .envs([("DESTDIR", folder.path().to_str().unwrap()), ("PREFIX", "/usr/local")])
             .output()
             .unwrap();
-        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     install();
     let names = ["bin/melos", "lib/melos/libonnxruntime.so", "share/melos/presets/calm.toml"];

@@ -51,8 +51,8 @@ fn tempo_and_beats_follow_the_session() {
         let (beat, at) = wait_for(&events, beat);
         peer.capture_app_session_state(&mut session);
         let (now, micros) = (Instant::now(), peer.clock_micros());
-        let theirs = session.phase_at_time(micros - now.duration_since(at).as_micros() as i64, 4.0);
-        let error = (theirs - beat as f64 + 2.0).rem_euclid(4.0) - 2.0;
+        let peer_phase = session.phase_at_time(micros - now.duration_since(at).as_micros() as i64, 4.0);
+        let error = (peer_phase - beat as f64 + 2.0).rem_euclid(4.0) - 2.0;
         assert!(error.abs() * 60.0 / 140.0 < 0.010, "beat {beat} is {error} beats off");
     }
     drop(link);

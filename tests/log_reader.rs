@@ -82,11 +82,11 @@ fn completions_exit_quietly_if_nobody_reads_them() {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
     for shell in ["bash", "fish", "zsh", "elvish", "powershell"] {
-        let ended = Command::new(env!("CARGO_BIN_EXE_melos"))
+        let output = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["completions", shell])
             .stdout(writer.try_clone().unwrap())
             .output()
             .unwrap();
-        assert!(ended.status.success() && ended.stderr.is_empty(), "{shell}: {ended:?}");
+        assert!(output.status.success() && output.stderr.is_empty(), "{shell}: {output:?}");
     }
 }

@@ -90,7 +90,7 @@ fn damaged_files_are_rejected_or_read_without_panicking() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let mut files: Vec<_> = ["presets", "mappings"].iter().flat_map(|folder| fs::read_dir(folder).unwrap()).collect();
     files.sort_by_key(|entry| entry.as_ref().unwrap().path());
-    let mut refused = 0;
+    let mut rejected = 0;
     for entry in files {
         let file = entry.unwrap().path();
         let text = fs::read_to_string(&file).unwrap();
@@ -113,8 +113,8 @@ fn damaged_files_are_rejected_or_read_without_panicking() {
             for problem in preset.iter().chain(&mapping).flatten() {
                 assert!(!problem.hint.is_empty(), "{problem}");
             }
-            refused += usize::from(preset.is_some());
+            rejected += usize::from(preset.is_some());
         }
     }
-    assert!(refused > 100, "{refused}");
+    assert!(rejected > 100, "{rejected}");
 }

@@ -34,10 +34,10 @@ impl Pulse {
         let mut pulse = Self { server, folder };
         let started = Instant::now();
         while !socket.exists() {
-            let ended = pulse.server.try_wait().unwrap();
+            let exit_status = pulse.server.try_wait().unwrap();
             assert!(
-                ended.is_none() && started.elapsed() < daemon::TIMEOUT,
-                "the PulseAudio server did not start: {ended:?}"
+                exit_status.is_none() && started.elapsed() < daemon::TIMEOUT,
+                "the PulseAudio server did not start: {exit_status:?}"
             );
             sleep(Duration::from_millis(50));
         }
@@ -84,6 +84,6 @@ fn the_music_plays_through_pulseaudio() {
     assert!(status["output"].as_str().unwrap().starts_with("PulseAudio"), "{}", status["output"]);
     let sound = pulse.record(96_000);
     assert!(sound.iter().any(|sample| sample.unsigned_abs() > 300), "the recording is silent");
-    let (ended, log) = daemon.terminate();
-    assert!(ended.success() && log.contains("fading out"), "{log}");
+    let (exit_status, log) = daemon.terminate();
+    assert!(exit_status.success() && log.contains("fading out"), "{log}");
 }

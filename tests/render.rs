@@ -45,17 +45,17 @@ fn errors_name_the_cause() {
         (&["--emotion", "bored"], 1, &["bored", "nostalgic"]),
         (&["--control-log", "tests/golden/everything.log", "--from", "9999"], 1, &["--from 9999", "length in seconds"]),
     ] {
-        let refused = render(arguments, &wav);
-        let printed = String::from_utf8(refused.stderr).unwrap();
-        assert_eq!(refused.status.code(), Some(code), "{arguments:?}: {printed}");
+        let output = render(arguments, &wav);
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {printed}");
         assert!(hints.iter().all(|hint| printed.contains(hint)), "{arguments:?}: {printed}");
     }
     for name in ["full.wav", "full.flac"] {
         let full = folder.path().join(name);
         std::os::unix::fs::symlink("/dev/full", &full).unwrap();
-        let refused = render(&["--seconds", "2"], &full);
-        let printed = String::from_utf8(refused.stderr).unwrap();
-        assert!(!refused.status.success() && printed.contains(name) && printed.contains("No space left"), "{printed}");
+        let output = render(&["--seconds", "2"], &full);
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && printed.contains(name) && printed.contains("No space left"), "{printed}");
     }
 }
 
@@ -74,9 +74,9 @@ fn the_extension_selects_the_format_and_is_checked_before_rendering() {
         ("x", "24", "expected a name ending in .wav, .flac or .mid"),
         ("z.flac", "32", "FLAC holds 16 or 24 bits"),
     ] {
-        let refused = render(&["--seconds", "100000", "--bits", bits], &at(name));
-        let printed = String::from_utf8(refused.stderr).unwrap();
-        assert!(!refused.status.success() && printed.contains(name) && printed.contains(hint), "{printed}");
+        let output = render(&["--seconds", "100000", "--bits", bits], &at(name));
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && printed.contains(name) && printed.contains(hint), "{printed}");
         assert!(!at(name).exists());
     }
 }

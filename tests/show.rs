@@ -69,8 +69,8 @@ fn a_setlist_advances_and_survives_a_restart() {
     assert!(melos(&daemon, &["status"]).contains("Setlist  preset storm, next scene nowhere"));
 
     std::thread::sleep(Duration::from_secs(2));
-    let (ended, log) = daemon.terminate();
-    assert!(ended.success(), "{log}");
+    let (exit_status, log) = daemon.terminate();
+    assert!(exit_status.success(), "{log}");
     for wanted in [
         "no setlist is selected; `melos setlist NAME` selects one of evening, friday",
         "there is no entry 9 in setlist \"friday\", which has 4",
@@ -103,8 +103,8 @@ fn a_timer_fades_out_and_can_be_cancelled() {
     daemon.wait_until("the timer is cancelled", |status| status["show"]["timer_seconds_left"].is_null());
     daemon.oscsend(&["/melos/play/fade", "f", "0.4"]);
     daemon.oscsend(&["/melos/timer", "f", "1"]);
-    let ended = daemon.wait_until("the music fades out", |status| status["parameters"]["play"] == false);
-    assert_eq!(ended["parameters"]["timer"], 0.0);
+    let status = daemon.wait_until("the music fades out", |status| status["parameters"]["play"] == false);
+    assert_eq!(status["parameters"]["timer"], 0.0);
     daemon.wait_until("the music is silent", |status| status["state"] == "silent");
     daemon.oscsend(&["/melos/play", "i", "1"]);
     daemon.wait_until("the music plays again", |status| status["state"] == "playing");
@@ -137,8 +137,8 @@ fn opening_hours_open_and_close() {
     assert_eq!(daemon.status().unwrap()["state"], "playing", "a file with an error should change nothing");
     fs::write(&file, hours(2, 4, "storm")).unwrap();
     daemon.wait_until("Melos closes", |status| status["state"] == "silent");
-    let (ended, log) = daemon.terminate();
-    assert!(ended.success() && log.contains("melos.toml:6: schedule.hours.open = 7"), "{log}");
+    let (exit_status, log) = daemon.terminate();
+    assert!(exit_status.success() && log.contains("melos.toml:6: schedule.hours.open = 7"), "{log}");
 }
 
 #[test]
@@ -154,8 +154,8 @@ fn the_log_can_be_read_after_the_daemon_has_exited() {
     assert!(melos(&daemon, &["log", "--since", "yesterday"]).contains("Storm preset=storm"));
     assert!(melos(&daemon, &["log", "--since", "2099-01-01T00:00:00Z"]).is_empty());
     let http = daemon.http.to_string();
-    let (ended, _) = daemon.terminate();
-    assert!(ended.success());
+    let (exit_status, _) = daemon.terminate();
+    assert!(exit_status.success());
     // Read from disk, now that the daemon has exited.
     let state = folder.path().join("state");
     let output = Command::new(env!("CARGO_BIN_EXE_melos"))

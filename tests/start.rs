@@ -28,18 +28,18 @@ fn a_configuration_error_is_reported_once_and_ends_the_daemon() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("melos.toml");
     fs::write(&file, "[audio]\nblock_frames = \"many\"\n").unwrap();
-    let refused = melos(folder.path()).arg("--config").arg(&file).output().unwrap();
-    let printed = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(EX_CONFIG), "{printed}");
+    let output = melos(folder.path()).arg("--config").arg(&file).output().unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(EX_CONFIG), "{printed}");
     assert_eq!(
         printed.matches("melos.toml:2: audio.block_frames = \"many\": expected an integer").count(),
         1,
         "{printed}"
     );
 
-    let refused = melos(folder.path()).args(["--preset", "no-such-preset"]).output().unwrap();
-    let printed = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(EX_CONFIG), "{printed}");
+    let output = melos(folder.path()).args(["--preset", "no-such-preset"]).output().unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(EX_CONFIG), "{printed}");
     assert!(printed.contains("no-such-preset") && printed.contains("calm"), "{printed}");
 }
 
@@ -88,7 +88,7 @@ fn signals_work_as_soon_as_the_daemon_is_ready() {
     for signal in ["-HUP", "-TERM"] {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
-    let ended = child.wait_with_output().unwrap();
-    let printed = String::from_utf8(ended.stderr).unwrap();
-    assert!(ended.status.success() && printed.contains("fading out"), "{:?}: {printed}", ended.status);
+    let output = child.wait_with_output().unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && printed.contains("fading out"), "{:?}: {printed}", output.status);
 }

@@ -22,8 +22,8 @@ fn a_second_daemon_reports_which_process_uses_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let first = Daemon::start(folder.path(), &NULL);
     let second = Daemon::spawn(folder.path(), &NULL);
-    let (ended, log) = second.wait();
-    assert!(!ended.success(), "{log}");
+    let (exit_status, log) = second.wait();
+    assert!(!exit_status.success(), "{log}");
     for part in ["in use by another Melos", &format!("OSC on 127.0.0.1:{}", first.osc), "--state", "--osc"] {
         assert!(log.contains(part), "{part} is missing from {log}");
     }
@@ -40,8 +40,8 @@ fn an_unwritable_folder_does_not_prevent_playing() {
         ["state", "control-log", "recording"].iter().all(|part| status["troubles"][part].is_string())
     });
     assert_eq!(status["state"], "playing", "{status}");
-    let (ended, log) = daemon.terminate();
-    assert!(ended.success(), "{log}");
+    let (exit_status, log) = daemon.terminate();
+    assert!(exit_status.success(), "{log}");
 }
 
 #[test]
@@ -59,8 +59,8 @@ fn a_file_size_limit_ends_the_take_but_not_the_music() {
     }
     let now = status["seconds"].as_f64();
     daemon.wait_until("the music continues", |status| status["seconds"].as_f64() > now.map(|now| now + 0.5));
-    let (ended, log) = daemon.terminate();
-    assert!(ended.success(), "{log}");
+    let (exit_status, log) = daemon.terminate();
+    assert!(exit_status.success(), "{log}");
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn pipes_and_damaged_files_neither_prevent_startup_nor_lose_state() {
     assert!(fs::read_to_string(&aside[0]).unwrap().contains("reverb = 0,6"));
     daemon.oscsend(&["/melos/scene", "s", "dawn"]);
     daemon.wait_until("the scene is recalled", |status| status["parameters"]["reverb"] == 0.25);
-    let (ended, log) = daemon.terminate();
-    assert!(ended.success(), "{log}");
+    let (exit_status, log) = daemon.terminate();
+    assert!(exit_status.success(), "{log}");
     assert!(fs::read_to_string(at("state.toml")).unwrap().contains("[scenes.dawn]"));
 }
 

@@ -78,8 +78,8 @@ fn play_and_render() -> Result<(), u64> {
     daemon.oscsend(&["/melos/record", "i", "0"]);
     sleep(Duration::from_secs(1));
     let status = daemon.status().unwrap();
-    let (ended, printed) = daemon.terminate();
-    assert!(ended.success(), "{printed}");
+    let (exit_status, printed) = daemon.terminate();
+    assert!(exit_status.success(), "{printed}");
 
     let recordings = folder.path().join("recordings");
     let again = folder.path().join("again.wav");
@@ -145,14 +145,14 @@ fn the_command_line_starts_and_stops_recordings() {
         (&true.into(), &20.0.into())
     );
     assert!(record("stop", &ports).status.success());
-    let (ended, printed) = daemon.terminate();
-    assert!(ended.success(), "{printed}");
+    let (exit_status, printed) = daemon.terminate();
+    assert!(exit_status.success(), "{printed}");
     let found = takes(&folder.path().join("recordings"), ".wav");
     let lengths: Vec<_> = found.iter().map(|path| hound::WavReader::open(path).unwrap().duration()).collect();
     assert!(lengths.len() == 2 && lengths.iter().all(|frames| *frames > 10_000), "{lengths:?}");
 
-    let refused = record("start", &[("--http", 1)]);
-    assert!(String::from_utf8(refused.stderr).unwrap().contains("no Melos daemon responds on 127.0.0.1:1"));
+    let output = record("start", &[("--http", 1)]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no Melos daemon responds on 127.0.0.1:1"));
 }
 
 #[test]

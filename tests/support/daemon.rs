@@ -54,8 +54,12 @@ impl Daemon {
         let mut daemon = self;
         let started = Instant::now();
         while !daemon.read_ports() || daemon.status().is_none() {
-            let ended = daemon.child.try_wait().unwrap();
-            assert!(ended.is_none() && started.elapsed() < TIMEOUT, "the daemon is not playing: {}", daemon.stop());
+            let exit_status = daemon.child.try_wait().unwrap();
+            assert!(
+                exit_status.is_none() && started.elapsed() < TIMEOUT,
+                "the daemon is not playing: {}",
+                daemon.stop()
+            );
             sleep(Duration::from_millis(50));
         }
         daemon

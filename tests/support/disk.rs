@@ -100,11 +100,11 @@ fn root_command(program: &str) -> Command {
 }
 
 fn run_as_root(program: &str, arguments: &[&str]) {
-    let ended = root_command(program).args(arguments).output();
-    let ended = ended.unwrap_or_else(|error| panic!("{program}: {error}; make packages-test installs it"));
-    let printed = String::from_utf8_lossy(&ended.stderr);
+    let output = root_command(program).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}; make packages-test installs it"));
+    let printed = String::from_utf8_lossy(&output.stderr);
     assert!(
-        ended.status.success(),
+        output.status.success(),
         "{program} {arguments:?}: {printed}\nCreating the test disk requires loop devices, and root or sudo without a password."
     );
 }

@@ -149,8 +149,8 @@ impl RecordedDaemon {
         // Fade out quickly first, so that the daemon exits without its usual fade.
         self.daemon.oscsend(&["/melos/play/fade", "f", "0.05"]);
         self.daemon.oscsend(&["/melos/play", "i", "0"]);
-        let (ended, log) = self.daemon.terminate();
-        assert!(ended.success(), "{log}");
+        let (exit_status, log) = self.daemon.terminate();
+        assert!(exit_status.success(), "{log}");
     }
 }
 
