@@ -23,7 +23,7 @@ fn document() -> String {
     );
     for spec in TABLE {
         let (values, default) = match spec.kind {
-            Kind::Number { min, max, default } => (format!("{min} … {max}"), default.to_string()),
+            Kind::Number { min, max, default } => (format!("{min} to {max}"), default.to_string()),
             Kind::Toggle { default } => ("0, 1".to_owned(), u8::from(default).to_string()),
             Kind::Choice { names, default } => (names.join(", "), names[usize::from(default)].to_owned()),
             Kind::Chord => ("chord symbol, auto".to_owned(), AUTO.to_owned()),

@@ -187,7 +187,7 @@ parameters! {
     SceneCrossfade "scene/crossfade" number(0.0, 1.0, 0.0), "", 0.0 ms, STEER, "Crossfades from scene a (0) to scene b (1)";
     Record "record" OFF, "", 0.0 ms, STEER, "Records the output to the recordings folder";
     RecordFormat "record/format" FORMATS, "", 0.0 ms, OPTION, "File format of recordings; both are 24-bit";
-    RecordPreRoll "record/preroll" number(0.0, 30.0, 0.0), "s", 0.0 ms, OPTION, "Seconds of audio from before the start to include in a recording";
+    RecordPreRoll "record/preroll" number(0.0, 30.0, 0.0), "s", 0.0 ms, OPTION, "Seconds of audio before the start to include in a recording";
 }
 
 impl Param {
