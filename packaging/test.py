@@ -23,10 +23,10 @@ TIMEOUT = 90
 
 def run(*command, **options):
     """Runs a command; its output is shown only when it fails."""
-    done = subprocess.run([str(word) for word in command], text=True, capture_output=True, **options)
-    if done.returncode:
-        raise SystemExit(f"FAILED {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    result = subprocess.run([str(word) for word in command], text=True, capture_output=True, **options)
+    if result.returncode:
+        raise SystemExit(f"FAILED {' '.join(map(str, command))}\n{result.stdout}{result.stderr}")
+    return result.stdout
 
 
 def check(what, holds, why=""):
@@ -217,8 +217,8 @@ def play_through_jack(machine):
     machine.run_as_alice(environment + "python3 /opt/jack_midi_send.py melos:midi_in controls")
     wait("a program change from the JACK MIDI client loads a preset",
          lambda: machine.status()["parameters"]["preset"] == "sad")
-    machine.run_as_alice(environment + "jack_capture --no-stdin -d 3 --channels 2 --port melos-audio:left --port melos-audio:right --format wav --bitdepth 16 heard.wav")
-    check("its output is audible on the JACK server", rms(machine.root / "home/alice/heard.wav") > 1e-4)
+    machine.run_as_alice(environment + "jack_capture --no-stdin -d 3 --channels 2 --port melos-audio:left --port melos-audio:right --format wav --bitdepth 16 recorded.wav")
+    check("its output is audible on the JACK server", rms(machine.root / "home/alice/recorded.wav") > 1e-4)
     machine.run("systemctl", "stop", "melos-alice", "jack")
     check("the user's state is in the user's home", (machine.root / "home/alice/.local/state/melos/state.toml").exists())
 

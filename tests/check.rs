@@ -38,7 +38,7 @@ fn every_problem_is_reported_with_its_position() {
             .map(|path| path.as_path()),
     );
     assert_eq!(code, Some(78), "{report:?}");
-    for (line, wanted) in report.iter().zip([
+    for (line, expected) in report.iter().zip([
         "presets/dusk.toml:3: tempo = 9000: expected a number from 40 to 200",
         "presets/dusk.toml:4: revreb = 0.5: there is no parameter \"revreb\"; did you mean \"reverb\"?",
         "mappings/box.toml:4: bind.cc = 128: expected an integer from 0 to 119",
@@ -46,7 +46,7 @@ fn every_problem_is_reported_with_its_position() {
         "melos.toml:2: audio.host = \"jak\": expected one of",
         "5 files checked, 5 problems",
     ]) {
-        assert!(line.contains(wanted), "{wanted} in {report:#?}");
+        assert!(line.contains(expected), "{expected} in {report:#?}");
     }
     assert_eq!(report.len(), 6, "{report:#?}");
 }

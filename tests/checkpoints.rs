@@ -107,10 +107,10 @@ fn play_and_render() -> Result<(), u64> {
     let take = samples(&take_log.with_extension("wav"));
     assert!(take.len() > 2 * 4 * 48_000 && take.iter().any(|sample| sample.abs() > 1000), "the take is silent");
     let checkpoint = take_log.with_extension("checkpoint");
-    let (again, printed) = render(take_log, &[]);
+    let (rendered, printed) = render(take_log, &[]);
     assert!(printed.contains(checkpoint.to_str().unwrap()), "{printed}");
-    assert_eq!(take.iter().zip(&again).position(|(one, other)| one != other), None, "of {} samples", take.len());
-    assert_eq!(take.len(), again.len());
+    assert_eq!(take.iter().zip(&rendered).position(|(one, other)| one != other), None, "of {} samples", take.len());
+    assert_eq!(take.len(), rendered.len());
 
     // If the checkpoint is damaged, truncated, empty or missing, rendering starts earlier and gives the same samples.
     let whole = fs::read(&checkpoint).unwrap();
@@ -118,9 +118,9 @@ fn play_and_render() -> Result<(), u64> {
     damaged[whole.len() / 2] ^= 1;
     for (wrong, hint) in [(&damaged[..], "cannot read it"), (&whole[..whole.len() / 2], "cannot read it"), (b"", "")] {
         fs::write(&checkpoint, wrong).unwrap();
-        let (again, printed) = render(take_log, &[]);
+        let (rendered, printed) = render(take_log, &[]);
         assert!(printed.contains("rendering from an earlier point") && printed.contains(hint), "{printed}");
-        assert!(again == take, "{hint}");
+        assert!(rendered == take, "{hint}");
     }
     fs::remove_file(&checkpoint).unwrap();
     assert!(render(take_log, &[]).0 == take);
@@ -141,9 +141,9 @@ fn play_and_render() -> Result<(), u64> {
     let (from_checkpoint, printed) = render(&session, &["--from", "9.01", "--seconds", "2"]);
     let used = checkpoints.iter().rposition(|path| printed.contains(path.to_str().unwrap())).unwrap();
     fs::write(&checkpoints[used], &damaged).unwrap();
-    let (again, printed) = render(&session, &["--from", "9.01", "--seconds", "2"]);
+    let (rendered, printed) = render(&session, &["--from", "9.01", "--seconds", "2"]);
     assert!(printed.contains(checkpoints[used - 1].to_str().unwrap()), "{printed}");
-    assert!(from_checkpoint == again);
+    assert!(from_checkpoint == rendered);
     Ok(())
 }
 

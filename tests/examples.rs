@@ -65,7 +65,7 @@ fn the_pure_data_patch_steers_and_shows_replies() {
         near(&values["valence"], 0.25) && near(&values["temperature"], 1.5) && values["hold"] == true
     });
     pd.expect("key: symbol D");
-    let _again = daemon.restart_after_kill(folder.path(), &quiet("E"));
+    let _restarted = daemon.restart_after_kill(folder.path(), &quiet("E"));
     pd.expect("key: symbol E");
 }
 
@@ -88,7 +88,7 @@ fn the_supercollider_script_steers_and_receives_beats() {
     });
     sclang.expect("beat 1 of bar");
     sclang.expect("chord ");
-    let _again = daemon.restart_after_kill(folder.path(), &quiet("E"));
+    let _restarted = daemon.restart_after_kill(folder.path(), &quiet("E"));
     sclang.expect(" in E");
 }
 
@@ -132,7 +132,7 @@ fn web_pages_set_parameters_receive_streams_and_reconnect() {
     let node = Client::spawn(Command::new("node").arg("--experimental-websocket").arg(script));
     node.expect_all(&["beat 1 of bar 2.", "chord ", "key D"]);
     daemon.wait_until("the page has set an emotion", |status| near(&status["parameters"]["emotion/angry"], 0.5));
-    let _again = daemon.restart_after_kill(folder.path(), &quiet("E"));
+    let _restarted = daemon.restart_after_kill(folder.path(), &quiet("E"));
     node.expect("key E");
 }
 
@@ -219,7 +219,7 @@ fn the_mqtt_bridge_sets_and_publishes_parameters() {
     daemon.wait_until("a trigger has fired", |status| status["parameters"]["preset"] == "cathedral");
     publish(&["-t", "melos/set/level/pad", "-m", "-9.5"]);
     display.expect("melos/level/pad -9.5");
-    let _again = daemon.restart_after_kill(folder.path(), &quiet("E"));
+    let _restarted = daemon.restart_after_kill(folder.path(), &quiet("E"));
     display.expect("melos/key E");
     // Retained by the broker for displays that connect later.
     listen().expect("melos/key E");
@@ -241,11 +241,12 @@ fn the_art_net_bridge_drives_lights_and_follows_a_desk() {
     lamp.expect_line("a beat", |line| line.split(", ").nth(9) == Some("255"));
     let _desk = Client::spawn(&mut python("tests/clients/artnet.py", &["desk", &desk]));
     daemon.wait_until("the desk has moved valence", |status| near(&status["parameters"]["valence"], -0.6));
-    let again = daemon.restart_after_kill(folder.path(), &["--audio", "null", "--midi", "off", "--preset", "angry"]);
+    let restarted =
+        daemon.restart_after_kill(folder.path(), &["--audio", "null", "--midi", "off", "--preset", "angry"]);
     lamp.expect_line("the lights follow the restarted Melos", |line| {
         line.split(", ").nth(5).and_then(|weight| weight.parse::<u8>().ok()).is_some_and(|weight| weight > 100)
     });
-    drop(again);
+    drop(restarted);
 }
 
 /// Copies a bridge, with a shorter subscription interval.

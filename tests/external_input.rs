@@ -19,19 +19,19 @@ fn packet(address: &str, args: Vec<OscType>) -> Vec<u8> {
 }
 
 /// Reads messages until one has the given address; panics if it does not arrive.
-fn receive(socket: &UdpSocket, wanted: &str) -> Vec<OscType> {
+fn receive(socket: &UdpSocket, address: &str) -> Vec<OscType> {
     socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let started = Instant::now();
     let mut bytes = [0; 2048];
     while started.elapsed() < TIMEOUT {
         let length = socket.recv(&mut bytes).unwrap();
         if let Ok((_, OscPacket::Message(message))) = decoder::decode_udp(&bytes[..length])
-            && message.addr == wanted
+            && message.addr == address
         {
             return message.args;
         }
     }
-    panic!("{wanted} did not arrive");
+    panic!("{address} did not arrive");
 }
 
 /// Runs a `melos run` that must refuse to start, and returns its log.

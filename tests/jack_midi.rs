@@ -152,8 +152,8 @@ fn run_with_server(name: &str) {
         .collect();
     let mut reached = widths.iter();
     for step in 0..100u32 {
-        let wanted = ((step * 16_383) as f32 / 99.0).round_ties_even() / 16_383.0;
-        assert!(reached.any(|width| *width == wanted), "{wanted} of {widths:?}");
+        let expected = ((step * 16_383) as f32 / 99.0).round_ties_even() / 16_383.0;
+        assert!(reached.any(|width| *width == expected), "{expected} of {widths:?}");
     }
     assert!(widths.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 0.02), "{widths:?}");
 
@@ -166,7 +166,7 @@ fn run_with_server(name: &str) {
         })
         .collect();
     // A server without real-time priority on a busy machine is not a steady clock; the clock's own tests check precision.
-    let near = |wanted: f64| tempos.iter().any(|tempo| (tempo / wanted - 1.0).abs() < 0.05);
+    let near = |expected: f64| tempos.iter().any(|tempo| (tempo / expected - 1.0).abs() < 0.05);
     assert!(near(80.0) && near(140.0), "{tempos:?}");
     let beats: Vec<(f64, u64)> = events
         .iter()

@@ -86,12 +86,12 @@ impl Program {
     }
 
     /// Waits for lines, in any order.
-    fn expect_all(&self, wanted: &[&str]) {
-        let (mut missing, mut seen) = (wanted.to_vec(), Vec::new());
+    fn expect_all(&self, expected: &[&str]) {
+        let (mut missing, mut seen) = (expected.to_vec(), Vec::new());
         while !missing.is_empty() {
             let line =
                 self.lines.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("{missing:?} missing from {seen:#?}"));
-            missing.retain(|wanted| *wanted != line);
+            missing.retain(|expected| *expected != line);
             seen.push(line);
         }
     }

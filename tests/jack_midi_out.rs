@@ -84,8 +84,8 @@ fn sounding(messages: &[(u64, Vec<u8>)]) -> Vec<(u8, u8)> {
     notes
 }
 
-fn count(messages: &[(u64, Vec<u8>)], wanted: impl Fn(&[u8]) -> bool) -> usize {
-    messages.iter().filter(|(_, bytes)| wanted(bytes)).count()
+fn count(messages: &[(u64, Vec<u8>)], matches: impl Fn(&[u8]) -> bool) -> usize {
+    messages.iter().filter(|(_, bytes)| matches(bytes)).count()
 }
 
 #[test]

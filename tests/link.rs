@@ -14,13 +14,13 @@ use rusty_link::{AblLink, SessionState};
 /// Time limit for two peers to discover each other.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-fn wait_for<T>(events: &Receiver<ClockEvent>, wanted: impl Fn(ClockEvent) -> Option<T>) -> T {
+fn wait_for<T>(events: &Receiver<ClockEvent>, select: impl Fn(ClockEvent) -> Option<T>) -> T {
     let end = Instant::now() + TIMEOUT;
     loop {
         let event = events
             .recv_timeout(end.saturating_duration_since(Instant::now()))
             .expect("the event should arrive in time");
-        if let Some(found) = wanted(event) {
+        if let Some(found) = select(event) {
             return found;
         }
     }

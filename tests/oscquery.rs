@@ -175,7 +175,7 @@ fn every_parameter_has_a_node() {
         let in_tree = path.split('/').skip(1).fold(&tree, |node, part| &node["CONTENTS"][part]);
         assert_eq!(&node, in_tree, "the node should be the same alone and in the tree");
         assert_eq!((&node["FULL_PATH"], &node["DESCRIPTION"]), (&json!(path), &json!(spec.description)));
-        let close = |json: &Json, wanted: f32| json.as_f64().is_some_and(|found| found as f32 == wanted);
+        let close = |json: &Json, expected: f32| json.as_f64().is_some_and(|found| found as f32 == expected);
         let (kind, value) = (&node["TYPE"], &node["VALUE"][0]);
         match spec.kind {
             Kind::Number { min, max, default } => {

@@ -53,7 +53,7 @@ fn the_page_survives_a_restart_while_listening() {
     client.expect("ready for a restart");
     assert!(daemon.terminate().0.success());
     client.expect("a change is pending");
-    let _again = Daemon::spawn_at(ports, &[], state.path(), &QUIET);
+    let _restarted = Daemon::spawn_at(ports, &[], state.path(), &QUIET);
     client.expect("survived the restart");
 }
 

@@ -71,11 +71,11 @@ fn a_setlist_advances_and_survives_a_restart() {
     std::thread::sleep(Duration::from_secs(2));
     let (exit_status, log) = daemon.terminate();
     assert!(exit_status.success(), "{log}");
-    for wanted in [
+    for expected in [
         "no setlist is selected; `melos setlist NAME` selects one of evening, friday",
         "there is no entry 9 in setlist \"friday\", which has 4",
     ] {
-        assert!(log.contains(wanted), "{wanted}\n{log}");
+        assert!(log.contains(expected), "{expected}\n{log}");
     }
     let daemon = Daemon::start_with(&home, &folder.path().join("state"), &["--audio", "null"]);
     at(&daemon, "preset storm", 3.0);

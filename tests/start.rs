@@ -51,13 +51,13 @@ fn the_configuration_can_change_while_playing() {
     let mut child = melos(folder.path());
     child.arg("--config").arg(&file).stderr(fs::File::create(&log).unwrap());
     let mut child = child.spawn().unwrap();
-    let mut wait_for = |wanted: &str| {
+    let mut wait_for = |expected: &str| {
         let started = Instant::now();
         let printed = || fs::read_to_string(&log).unwrap();
-        while !printed().contains(wanted) {
+        while !printed().contains(expected) {
             if child.try_wait().unwrap().is_some() || started.elapsed() > TIMEOUT {
                 let _ = child.kill();
-                panic!("{wanted} was not logged: {}", printed());
+                panic!("{expected} was not logged: {}", printed());
             }
             sleep(Duration::from_millis(20));
         }

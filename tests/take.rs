@@ -82,31 +82,31 @@ fn play_and_render() -> Result<(), u64> {
     assert!(exit_status.success(), "{printed}");
 
     let recordings = folder.path().join("recordings");
-    let again = folder.path().join("again.wav");
+    let rendered = folder.path().join("rendered.wav");
     let render = Command::new(env!("CARGO_BIN_EXE_melos"))
         .args(["render", "--control-log"])
         .arg(only_take(&recordings, ".log"))
         .arg("-o")
-        .arg(&again)
+        .arg(&rendered)
         .status();
     assert!(render.unwrap().success());
     let log = fs::read_to_string(only_take(&recordings, ".log")).unwrap();
-    for wanted in [
+    for expected in [
         "modulate tone walk 0.4 seconds 1 0",
         "modulate arousal sine 0.4 bars 1 0",
         "modulate width input/1",
         " executed ",
     ] {
-        assert!(log.contains(wanted), "{wanted}\n{log}");
+        assert!(log.contains(expected), "{expected}\n{log}");
     }
-    let (take, again) = (samples(&only_take(&recordings, ".wav")), samples(&again));
+    let (take, rendered) = (samples(&only_take(&recordings, ".wav")), samples(&rendered));
     assert!(take.len() > 2 * 3 * 48_000 && take.iter().any(|sample| sample.abs() > 1000), "the take is silent");
-    assert_eq!(take.len(), again.len());
+    assert_eq!(take.len(), rendered.len());
     match status["losses"]["starvations"].as_u64().unwrap() {
         0 => {}
         starved => return Err(starved),
     }
-    let different = take.iter().zip(&again).position(|(one, other)| one != other);
+    let different = take.iter().zip(&rendered).position(|(one, other)| one != other);
     assert_eq!(different, None, "of {} samples", take.len());
     Ok(())
 }
@@ -132,9 +132,9 @@ fn the_command_line_starts_and_stops_recordings() {
     // With pre-roll, the take may begin in the same second as the first one, whose name it must not reuse.
     let name = path.file_name().unwrap().to_str().unwrap();
     assert!(name.ends_with("_calm.wav") || name.ends_with("_calm-2.wav"), "{name}");
-    let again = record("start", &ports);
+    let repeated = record("start", &ports);
     assert_eq!(
-        PathBuf::from(String::from_utf8(again.stdout).unwrap().trim_end()),
+        PathBuf::from(String::from_utf8(repeated.stdout).unwrap().trim_end()),
         path,
         "the recording should continue unchanged"
     );

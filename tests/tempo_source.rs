@@ -160,11 +160,11 @@ fn run_with_server() {
 
     let (status, log) = daemon.terminate();
     assert!(status.success(), "{log}");
-    for wanted in [
+    for expected in [
         "the JACK transport controls the tempo; to set it yourself, run `melos set tempo/source pinned`",
         "the tempo is fixed at 101 bpm; `melos set tempo/source mood` returns it to the mood",
     ] {
-        assert!(log.contains(wanted), "{wanted}\n{log}");
+        assert!(log.contains(expected), "{expected}\n{log}");
     }
     let session = std::fs::read_to_string(dir.path().join("session.log")).unwrap();
     let lines: Vec<&str> = session.lines().collect();

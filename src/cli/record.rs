@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// Start or stop recording
     #[arg(value_enum)]
     action: Action,
-    /// Seconds of audio from before the start to include, at most 30
+    /// Seconds of audio before the start to include, at most 30
     #[arg(long, value_name = "SECONDS")]
     preroll: Option<f32>,
     /// File format

@@ -86,7 +86,7 @@ def check_midi_learn(page, daemon, move):
 def check_touch(page, daemon):
     """Checks that scrolling with a finger moves no control, and that dragging along a fader moves it."""
     view(page, "play")
-    network = page.context.new_cdp_session(page)
+    session = page.context.new_cdp_session(page)
 
     def swipe(selector, right, down):
         control = page.locator(selector)
@@ -94,11 +94,11 @@ def check_touch(page, daemon):
         page.wait_for_timeout(300)
         box = control.bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        network.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
         for step in range(1, 9):
-            network.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + right * step, "y": y + down * step}]})
+            session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + right * step, "y": y + down * step}]})
             page.wait_for_timeout(30)
-        network.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         page.wait_for_timeout(300)
 
     slide(page, "#f-density", 0.1)

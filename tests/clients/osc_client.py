@@ -21,14 +21,14 @@ def read(address):
 read("/melos/temperature")
 read("/melos/emotion")
 
-wanted = {"/melos/valence", "/melos/level/pad", "/melos/hold", "/melos/key", "/melos/record"}
+missing = {"/melos/valence", "/melos/level/pad", "/melos/hold", "/melos/key", "/melos/record"}
 client.send_message("/melos/state", [])
-while wanted:
+while missing:
     message = next(client.get_messages(timeout=10), None)
     if message is None:
         break
-    wanted.discard(message.address)
-print("state", len(wanted), "missing", flush=True)
+    missing.discard(message.address)
+print("state", len(missing), "missing", flush=True)
 
 bundle = OscBundleBuilder(IMMEDIATELY)
 for address, value in (("/melos/valence", 0.25), ("/melos/arousal", -0.5)):

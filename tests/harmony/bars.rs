@@ -57,6 +57,7 @@ fn chord_changes(plans: &[BarPlan]) -> Vec<(Option<u8>, u8, Vec<u8>)> {
     changes
 }
 
+/// Returns the interval between two notes, within an octave, if it is a unison or a fifth.
 fn perfect_interval(low: u8, high: u8) -> Option<u8> {
     Some((high - low) % 12).filter(|interval| matches!(interval, 0 | 7))
 }
@@ -76,8 +77,8 @@ proptest! {
         for plan in &plans {
             prop_assert_eq!(plan.key.tonic, tonic);
             check_bar(plan, beats, &[(0.0, plan.key)])?;
-            let on_the_beat = notes_of(plan, Voice::Upper).filter(|note| note.beats >= 1.0);
-            for note in on_the_beat {
+            let long_notes = notes_of(plan, Voice::Upper).filter(|note| note.beats >= 1.0);
+            for note in long_notes {
                 prop_assert!(chord_at(plan, note.at_beat).contains(note.note), "{note:?}");
             }
         }
@@ -88,7 +89,8 @@ proptest! {
             let (top_before, top) = (pad_before[pad_before.len() - 1], pad[pad.len() - 1]);
             for low in [*bass_before, last_bass.unwrap_or(*bass_before)] {
                 let both_move = low != *bass && top_before != top;
-                let parallel = perfect_interval(*bass, top).is_some() && perfect_interval(low, top_before) == perfect_interval(*bass, top);
+                let interval = perfect_interval(*bass, top);
+                let parallel = interval.is_some() && perfect_interval(low, top_before) == interval;
                 prop_assert!(!(both_move && parallel), "{low} {top_before} -> {bass} {top}");
             }
             motion += pad.iter().zip(pad_before).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / pad.len() as f64;
@@ -155,9 +157,9 @@ proptest! {
         let (mut bar, mut beat) = (0, 0.0);
         let mut plan = harmony.plan_bar(&BarRequest { beats, ..request(0, Emotion::Calm) });
         let mut keys = vec![(0.0, plan.key)];
-        for (later, emotion, tonic, lead) in changes {
+        for (delay, emotion, tonic, lead) in changes {
             let lead = lead.map(|root| Chord::new(root, Quality::Major7));
-            beat += later;
+            beat += delay;
             while beat >= f64::from(beats) {
                 beat -= f64::from(beats);
                 bar += 1;
@@ -170,8 +172,8 @@ proptest! {
             keys.push((beat, plan.key));
             check_bar(&plan, beats, &keys)?;
             for note in played {
-                let still = plan.notes.iter().find(|new| Note { beats: note.beats, ..**new } == note);
-                prop_assert!(still.is_some_and(|new| new.beats <= note.beats), "{note:?} was already playing");
+                let kept = plan.notes.iter().find(|new| Note { beats: note.beats, ..**new } == note);
+                prop_assert!(kept.is_some_and(|new| new.beats <= note.beats), "{note:?} was already playing");
             }
         }
     }

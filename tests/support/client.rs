@@ -27,17 +27,17 @@ impl Client {
         Self { child, lines }
     }
 
-    /// Waits for a line containing `wanted`.
-    pub(crate) fn expect(&self, wanted: &str) {
-        self.expect_all(&[wanted]);
+    /// Waits for a line containing `expected`.
+    pub(crate) fn expect(&self, expected: &str) {
+        self.expect_all(&[expected]);
     }
 
-    /// Waits for lines containing each of `wanted`, in any order.
-    pub(crate) fn expect_all(&self, wanted: &[&str]) {
-        let (mut missing, mut seen, start) = (wanted.to_vec(), Vec::new(), Instant::now());
+    /// Waits for lines containing each of `expected`, in any order.
+    pub(crate) fn expect_all(&self, expected: &[&str]) {
+        let (mut missing, mut seen, start) = (expected.to_vec(), Vec::new(), Instant::now());
         while !missing.is_empty() && start.elapsed() < TIMEOUT {
             let Ok(line) = self.lines.recv_timeout(TIMEOUT) else { break };
-            missing.retain(|wanted| !line.contains(wanted));
+            missing.retain(|expected| !line.contains(expected));
             seen.push(line);
         }
         assert!(missing.is_empty(), "{missing:?} did not arrive; got {seen:#?}");
