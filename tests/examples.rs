@@ -23,7 +23,7 @@ fn quiet_daemon(folder: &Path) -> Daemon {
     Daemon::start(folder, &quiet("D"))
 }
 
-/// Options for a daemon without devices, identified by its key.
+/// Returns options for a daemon without devices, identified by its key.
 const fn quiet(key: &str) -> [&str; 8] {
     ["--audio", "null", "--midi", "off", "--preset", "calm", "--key", key]
 }
@@ -221,7 +221,7 @@ fn the_mqtt_bridge_sets_and_publishes_parameters() {
     display.expect("melos/level/pad -9.5");
     let _restarted = daemon.restart_after_kill(folder.path(), &quiet("E"));
     display.expect("melos/key E");
-    // Retained by the broker for displays that connect later.
+    // The broker retains the values for displays that connect later.
     listen().expect("melos/key E");
 }
 

@@ -82,7 +82,7 @@ fn a_rollback_under_the_same_plan_gives_the_same_bits() {
         let uninterrupted = generate(&mut calm_generator(), start + 32);
         let mut generator = calm_generator();
         let mut hops = generate(&mut generator, start + 30);
-        // The maximum rollback.
+        // Roll back as far as possible.
         let splice = (start as u64 - 2) * LATENT_FRAMES + 3 * HOP as u64;
         generator.replan(plan(7, Emotion::Calm), splice, splice);
         hops.extend(generate(&mut generator, 34));
@@ -210,7 +210,7 @@ fn a_late_splice_moves_without_being_generated_again() {
     assert!(rejected.iter().all(|hop| hop.epoch == 1));
     generator.resplice(performed);
     hops.extend(generate(&mut generator, 6));
-    // The same as if the delay had been known in advance.
+    // The result is the same as if the delay had been known in advance.
     let mut known = calm_generator();
     let mut expected = generate(&mut known, 30);
     known.replan(plan(7, Emotion::Angry), planned, performed);

@@ -168,7 +168,7 @@ fn a_socket_that_sends_pings_and_reads_nothing_is_closed() {
     let rig = Rig::new(None);
     let mut socket = rig.open_socket().unwrap();
     let before = resident();
-    // Masked, as required of clients; each requests a reply of 125 bytes.
+    // The frames are masked, as required of clients; each requests a reply of 125 bytes.
     let ping = [vec![0x89, 0x80 | 125, 0, 0, 0, 0], vec![b'x'; 125]].concat();
     let many = ping.repeat(1000);
     let start = Instant::now();
@@ -207,7 +207,7 @@ fn large_frames_and_endless_messages_are_refused() {
     let head = [&[0x82, 0x80 | 127][..], &(16u64 << 20).to_be_bytes(), &[0; 4]].concat();
     large.get_mut().write_all(&head).unwrap();
     assert!(is_closed(large.get_ref()));
-    // One endless message in fragments of 1 kB.
+    // Send one endless message in fragments of 1 kB.
     let mut parts = rig.open_socket().unwrap();
     let part = |first| [vec![u8::from(first) * 2, 0x80 | 126, 4, 0, 0, 0, 0, 0], vec![0; 1024]].concat();
     parts.get_mut().write_all(&part(true)).unwrap();
@@ -229,7 +229,7 @@ fn request_heads_and_bodies_are_bounded() {
         String::from_utf8_lossy(&reply[9..]).into_owned()
     };
     assert_eq!((body(60_000), body(70_000)), ("200".to_owned(), "413".to_owned()));
-    // Chunked, without a length.
+    // A chunked body has no declared length.
     let mut stream = rig.connect();
     write!(stream, "POST /take HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
     let part = [b"2000\r\n".as_slice(), &[b'x'; 0x2000], b"\r\n"].concat();
@@ -287,7 +287,7 @@ fn every_response_has_security_headers() {
 #[test]
 fn requests_from_other_machines_need_the_password() {
     let rig = Rig::new(Some("correct horse"));
-    // As a local proxy forwards it.
+    // As forwarded by a local proxy.
     let send_with = |header: &str| {
         let request = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.9\r\n{header}");
         rig.request(&request)

@@ -113,7 +113,7 @@ impl Rig {
 
 #[test]
 fn jack_midi_works_and_survives_a_server_restart() {
-    // A fixed name, so that it replaces its predecessor in JACK's registry.
+    // Use a fixed name, so that the server replaces its predecessor in JACK's registry.
     let name = "melos-test-midi";
     if std::env::var(SERVER).is_ok_and(|server| server == name) {
         return run_with_server(name);
@@ -141,7 +141,7 @@ fn run_with_server(name: &str) {
     assert_eq!(events[7], set(Param::Preset, Value::Text("angry".to_owned())));
     assert_eq!(events.len(), 8 + 2000, "every step of the flood should arrive");
 
-    // A 14-bit fader from a MIDI file: every step is exact, and nothing jumps between its two bytes.
+    // A 14-bit fader from a MIDI file: every step is exact, and the value does not jump between its two bytes.
     let moves = rig.send("file");
     let widths: Vec<f32> = moves
         .iter()

@@ -80,7 +80,7 @@ impl Player {
         let (ports, mut ends) = ports();
         let status = Arc::new(EngineStatus::default());
         let engine = Engine::new(ports, Arc::clone(&status));
-        // Only the sine, so that every sample follows from the two before it.
+        // Play only the sine, so that every sample follows from the two before it.
         for param in [Param::Reverb, Param::Width] {
             let command = EngineCommand::Number(param, 0.0);
             ends.commands.try_push(QueuedCommand { number: 0, frame: 0, command }).unwrap();

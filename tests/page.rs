@@ -14,7 +14,7 @@ use melos::output::record::MAX_LISTENERS;
 fn get(daemon: &Daemon, path: &str) -> (u16, String, BufReader<TcpStream>) {
     let mut stream = TcpStream::connect(("127.0.0.1", daemon.http)).unwrap();
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
-    // HTTP 1.0, so that the body is not chunked.
+    // Use HTTP 1.0, so that the body is not chunked.
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let (mut reader, mut head) = (BufReader::new(stream), String::new());
     while !head.ends_with("\r\n\r\n") {

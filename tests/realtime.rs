@@ -95,7 +95,7 @@ fn full_and_empty_rings_do_not_allocate() {
     let (mut engine, mut ends, mut out) = rig();
     for epoch in 0..40 {
         let frame = engine.status().frame();
-        // As many hops as fit, some too old and some too far ahead, then none for a while; nothing drains the other rings.
+        // Push as many hops as fit, some too old and some too far ahead, then none for a while; never drain the other rings.
         let first = (frame / HOP as u64).saturating_sub(3) + u64::from(epoch % 5);
         let mut index = first;
         while ends.hops.try_push(hop(index, epoch)).is_ok() {

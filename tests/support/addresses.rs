@@ -20,7 +20,7 @@ pub(crate) fn addresses(text: &str) -> Vec<String> {
         rest[..end.unwrap_or(rest.len())].trim_end_matches(separator).replace(separator, "/")
     };
     let written = text.match_indices("/melos/").filter(|(at, _)| {
-        // Not as part of a path.
+        // Skip parts of file paths.
         !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '.')
     });
     let written = written.map(|(at, prefix)| name(&text[at + prefix.len()..], '/'));

@@ -21,7 +21,7 @@ impl Disk {
         fs::create_dir(&mount_point).unwrap();
         File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
         let disk = Self { folder };
-        // Without a journal, to leave room on a small disk.
+        // Omit the journal, to leave room on a small disk.
         run_as_root("mkfs.ext4", &["-q", "-F", "-O", "^has_journal", as_str(&image)]);
         run_as_root("mount", &["-o", "loop,errors=remount-ro", as_str(&image), as_str(&mount_point)]);
         run_as_root("chmod", &["777", as_str(&mount_point)]);
