@@ -34,27 +34,27 @@ arguments = parser.parse_args()
 setter, listener = (SimpleUDPClient(arguments.host, arguments.port) for _ in range(2))
 
 
-def number(text):
+def parse(text):
     try:
         return float(text)
     except ValueError:
         return text
 
 
-def steer(_client, _data, message):
+def on_message(_client, _data, message):
     address = "/melos/" + message.topic.removeprefix("melos/set/")
     text = message.payload.decode(errors="replace")
-    setter.send_message(address, [number(text)] if text else [])
+    setter.send_message(address, [parse(text)] if text else [])
 
 
-def connected(client, _data, _flags, reason, _properties):
+def on_connect(client, _data, _flags, reason, _properties):
     print(f"broker: {reason}", file=sys.stderr, flush=True)
     client.subscribe("melos/set/#")
     client.publish("melos/online", 1, retain=True)
 
 
 broker = Client(CallbackAPIVersion.VERSION2)
-broker.on_connect, broker.on_message = connected, steer
+broker.on_connect, broker.on_message = on_connect, on_message
 broker.will_set("melos/online", 0, retain=True)
 if arguments.user:
     broker.username_pw_set(arguments.user, arguments.password)
