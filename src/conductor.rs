@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 mod active_targets;
 mod arrangement;
+mod chroma_history;
+mod command_queue;
 mod counter;
 mod deferred;
 mod engine_sync;
 pub mod harmony;
-mod chroma_history;
 mod modulations;
 mod performance;
 mod planner;
-mod command_queue;
 mod scenes;
 mod score;
 mod seeds;

@@ -30,8 +30,8 @@ mod commands;
 mod dsp;
 mod envelope;
 mod freeze;
+mod granular_sustain;
 mod hops;
-mod stereo_widener;
 mod limiter;
 mod mixer;
 mod network;
@@ -39,7 +39,7 @@ mod ports;
 mod ramp;
 mod reverb;
 mod status;
-mod granular_sustain;
+mod stereo_widener;
 mod tone;
 mod voices;
 

@@ -11,15 +11,15 @@ mod composer;
 mod crossfade;
 mod future;
 mod history;
+mod hop_ring;
 pub mod model;
 mod networks;
 mod noise;
 pub mod notes;
-mod pianist;
 #[cfg(test)]
 mod parity;
+mod pianist;
 mod splicer;
-mod hop_ring;
 mod stall_detector;
 pub mod vocoder;
 mod warm_up;

@@ -4,9 +4,9 @@
 mod alsa;
 mod backend;
 mod clock;
+mod connection;
 mod device;
 mod feedback;
-mod connection;
 mod jack;
 pub mod mapping;
 mod message;

@@ -4,7 +4,7 @@ pub mod http;
 pub mod journal;
 #[cfg(feature = "link")]
 pub mod link;
+pub(crate) mod log_limiter;
 pub mod osc;
 pub mod oscquery;
-pub(crate) mod log_limiter;
 pub mod status;

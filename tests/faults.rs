@@ -14,10 +14,10 @@ mod full_pipe;
 mod glitches;
 #[path = "support/jack_server.rs"]
 mod jack_server;
-#[path = "support/recorded_daemon.rs"]
-mod recorded_daemon;
 #[path = "support/loopback_daemon.rs"]
 mod loopback_daemon;
+#[path = "support/recorded_daemon.rs"]
+mod recorded_daemon;
 #[path = "support/recording.rs"]
 mod recording;
 

@@ -5,17 +5,17 @@
 
 mod arrange;
 mod bass;
-mod rng;
+mod chord_detector;
 mod form;
 mod harmonise;
 mod lead;
-mod chord_detector;
 mod numeral;
 mod pad;
 mod palette;
 mod phrase;
 mod progression;
 mod rhythm;
+mod rng;
 mod scale;
 mod upper;
 mod voicing;

@@ -1,6 +1,7 @@
 //! `mappings/*.toml`: which MIDI control sets which parameter, and how. `docs/mappings.md` describes the format.
 
 mod binding;
+mod control_learner;
 mod controls;
 mod curve;
 mod feedback;
@@ -8,9 +9,8 @@ mod hint;
 mod inherit;
 mod layer;
 mod lead;
-mod control_learner;
-mod learned_control;
 mod learn_session;
+mod learned_control;
 mod live;
 mod pickup;
 mod read;

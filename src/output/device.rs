@@ -6,14 +6,14 @@
 
 mod cookie;
 mod devices;
+mod engine_slot;
 mod feed;
 mod heartbeat;
-mod engine_slot;
-mod stream_thread;
 mod paced_driver;
 mod resample;
 mod route;
 mod status;
+mod stream_thread;
 mod supervisor;
 
 pub use devices::{DeviceInfo, devices};

@@ -14,8 +14,8 @@
 //! Requests and the performance never wait for each other: lists are copied, and a few files at a time are read by
 //! other threads.
 
-mod assets;
 pub(crate) mod api_state;
+mod assets;
 mod listen;
 mod picture;
 mod pieces;

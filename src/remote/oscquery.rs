@@ -19,8 +19,8 @@
 //! `access` decides who has access, and `serve` limits the number of connections. A WebSocket that stops reading, does
 //! not answer pings or floods pings is closed; one that listens to nothing makes room for a new client.
 
-mod discovery;
 mod access;
+mod discovery;
 mod methods;
 mod query;
 mod serve;

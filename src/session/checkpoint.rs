@@ -82,8 +82,8 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Starts a checkpoint at the conductor's horizon, with the states of `conductor` and `engine_sync`; those of the
-    /// generator and the engine are added later. Uses the buffers of `self`, an empty checkpoint or one that is no longer
-    /// needed: allocating several megabytes every few minutes would fragment the heap.
+    /// generator and the engine are added later. Reuses the buffers of `self`, which is empty or no longer needed:
+    /// allocating several megabytes every few minutes would fragment the heap.
     #[must_use]
     pub fn restart(mut self, conductor: &Conductor, engine_sync: &EngineSync) -> Self {
         self.conductor.clear();

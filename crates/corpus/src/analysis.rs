@@ -4,8 +4,8 @@
 //! 0.11 with the same frame sizes, so that results are comparable.
 
 pub mod decode;
-pub mod mfcc;
 pub mod image;
+pub mod mfcc;
 pub mod rhythm;
 pub mod seams;
 pub mod spectral;

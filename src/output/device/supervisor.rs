@@ -2,8 +2,8 @@
 
 mod playing;
 mod recovery;
-mod search;
 mod requested;
+mod search;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -35,7 +35,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct LogFile {
     /// `None` if logging is off, or once lines have been lost.
     requests: Option<SyncSender<Request>>,
-    /// Checkpoints that have been stored or could not be.
+    /// Receives checkpoints that the writer no longer needs.
     unused: Option<Receiver<Box<Checkpoint>>>,
     thread: Option<thread::JoinHandle<()>>,
     /// Whether the log is closed, on shutdown or because lines were lost.
@@ -88,7 +88,7 @@ impl LogFile {
         self.request(Request::Store(Box::new(checkpoint)));
     }
 
-    /// Returns a checkpoint whose buffers can be used again: one that has been stored, or an empty one.
+    /// Returns a checkpoint whose buffers can be reused: one that the writer no longer needs, or an empty one.
     pub(super) fn unused_checkpoint(&self) -> Checkpoint {
         self.unused
             .as_ref()

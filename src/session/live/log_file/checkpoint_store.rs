@@ -19,7 +19,7 @@ pub(super) struct CheckpointStore {
     model: String,
     /// Maximum size of all checkpoints together, in bytes.
     max_bytes: u64,
-    /// The contents of the last file, kept so that the buffer is used again.
+    /// The contents of the last file, kept to reuse the buffer.
     contents: Vec<u8>,
     /// Whether the last checkpoint could not be stored; only the first failure in a row is logged.
     failed: bool,

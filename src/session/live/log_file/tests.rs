@@ -172,7 +172,7 @@ fn take_checkpoint(log: &mut LogFile, frame: u64) {
 }
 
 #[test]
-fn buffers_of_stored_checkpoints_are_used_again() {
+fn buffers_of_stored_checkpoints_are_reused() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = open(&folder.path().join("session.log"), &config(), &Troubles::default());
     assert_eq!(log.unused_checkpoint(), Checkpoint::default());

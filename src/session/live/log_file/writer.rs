@@ -45,7 +45,7 @@ pub(super) struct Writer {
     written: u64,
     /// The last checkpoint in the log.
     last_checkpoint: Option<CheckpointLine>,
-    /// Where checkpoints go after they have been stored, so that their buffers can be used again.
+    /// Returns checkpoints that are no longer needed, so that their buffers can be reused.
     returned: SyncSender<Box<Checkpoint>>,
     /// The file that this one continues; `None` if the file starts with the session.
     previous: Option<PreviousFile>,

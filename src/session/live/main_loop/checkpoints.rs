@@ -46,8 +46,8 @@ impl Checkpoints {
     }
 
     /// Starts a checkpoint at the conductor's frame and requests the engine's state; abandons a previous checkpoint that is
-    /// still incomplete. `unused` returns a checkpoint that is no longer needed. Returns a buffer for the generator's state, or
-    /// `None`, and retries later, if the engine has missed commands or has not answered the previous request.
+    /// still incomplete. `unused` returns a checkpoint to reuse. Returns a buffer for the generator's state; returns `None`
+    /// and retries later if the engine has missed commands or has not answered the previous request.
     pub(super) fn start(
         &mut self,
         conductor: &Conductor,
