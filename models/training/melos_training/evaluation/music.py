@@ -1,4 +1,4 @@
-"""Measures the audio of the music: emotion, chords, beat, realism and endurance."""
+"""Measures the rendered audio: emotion, chords, beat, realism and endurance."""
 
 from dataclasses import replace
 from functools import partial
@@ -68,7 +68,7 @@ def mean_crossing(times: Floats, level: float, curves: Floats) -> float:
     return rise.crossing_time(times, rise.normalise(times, curves.mean(0)), level)
 
 
-def notes_of_change(rendering: Rendering) -> tuple[Floats, Floats, float]:
+def activity_around_change(rendering: Rendering) -> tuple[Floats, Floats, float]:
     """Returns the activity around a change in the middle, and the length of a beat in seconds after it."""
     written = rendering.notes()
     times, activity = rise.activity(written.performance, CHANGE_SECONDS / 2, CHANGE_SECONDS)
@@ -90,7 +90,7 @@ def measure_changes(study: Study, folder: Path) -> str:
         levels = [bootstrap(partial(mean_crossing, times, level), curves) for level in (0.1, 0.5, 0.9)]
         rows.append([f"{start} to {end}", *levels, len(curves)])
         mean_curves[f"{start} to {end}"] = times, rise.normalise(times, np.mean(curves, 0))
-        played = study.play([replace(request, glide=0.0) for request in requests], notes_of_change)
+        played = study.play([replace(request, glide=0.0) for request in requests], activity_around_change)
         times, curves = played[0][0], [activity for _, activity, _ in played]
         half = bootstrap(partial(mean_crossing, times, 0.5), curves)
         sudden.append([f"{start} to {end}", half, f"{np.mean([beat for *_, beat in played]):.2f}", len(curves)])

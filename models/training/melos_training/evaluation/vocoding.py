@@ -21,11 +21,6 @@ FIRST_SAMPLE = N_FFT // 2 + WARM_UP * HOP
 """First sample that is compared."""
 
 
-def mel_of(samples: Floats) -> Floats:
-    """Returns the log-mel [frames, 128] of samples at 48 kHz."""
-    return log_mel(spectrum(torch.from_numpy(np.ascontiguousarray(samples))[None], center=True).abs())[0].numpy()
-
-
 def griffin_lim(mel: Floats) -> Floats:
     """Synthesises a log-mel with librosa's mel inversion by non-negative least squares, then Griffin-Lim."""
     options: dict[str, Any] = {"sr": SAMPLE_RATE, "n_fft": N_FFT, "fmin": MEL_MIN_HZ, "fmax": MEL_MAX_HZ, "power": 1}
