@@ -1,7 +1,7 @@
 //! Audio analysis: timbre, loudness, rhythm, harmony.
 //!
-//! All measurements are of mono audio at 48 kHz, in the frames of [`melos::mel`]. Their definitions are those of librosa
-//! 0.11 with the same frame sizes, so that results are comparable.
+//! All measurements are of mono audio at 48 kHz, in the frames of [`melos::mel`]. Their definitions are those of
+//! librosa 0.11 with the same frame sizes, so that results are comparable.
 
 pub mod decode;
 pub mod image;

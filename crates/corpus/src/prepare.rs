@@ -125,8 +125,8 @@ fn reasons(skipped: &[(String, String)]) -> String {
 /// Prepares shards. Existing shards are kept and counted, so that an interrupted run can be resumed.
 ///
 /// # Errors
-/// [`PrepareError`] if the piano or the output folder cannot be used, or if no piece can; unusable pieces and corpora are
-/// skipped.
+/// [`PrepareError`] if the piano or the output folder cannot be used, or if there are no usable pieces. Unusable pieces
+/// and corpora are skipped.
 pub fn run(options: &Options, progress: &ProgressBar) -> Result<Summary, PrepareError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build();
     let pool = pool.map_err(|error| PrepareError::Threads { jobs: options.jobs, reason: error.to_string() })?;

@@ -1,4 +1,5 @@
-//! Compares measurements with those of librosa, which `tests/reference/analysis.py golden` has computed for the same audio.
+//! Compares measurements with those of librosa, which `tests/reference/analysis.py golden` has computed for the same
+//! audio.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::f64::consts::TAU;

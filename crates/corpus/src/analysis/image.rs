@@ -12,7 +12,7 @@ const MAX_WIDTH: usize = 4000;
 /// Range between black and the brightest pixel: 60 dB, in nepers.
 const RANGE: f32 = 6.9;
 
-/// From black over violet, red and yellow to white: brightness increases, so that the image is also legible in greyscale.
+/// From black through violet, red and yellow to white. Brightness increases, so the image is also legible in greyscale.
 const COLOURS: [[f32; 3]; 5] =
     [[0.0, 0.0, 0.0], [80.0, 18.0, 123.0], [214.0, 69.0, 78.0], [253.0, 180.0, 70.0], [255.0, 255.0, 240.0]];
 

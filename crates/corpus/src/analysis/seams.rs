@@ -28,8 +28,8 @@ pub struct Seams {
     pub above_usual: usize,
     /// The largest difference between a seam's step and that of the same music decoded in one piece.
     pub added_step: f32,
-    /// The largest loss of energy over 20 ms around a seam, relative to the same music decoded in one piece, in decibels;
-    /// 0 or below.
+    /// The largest loss of energy in the 20 ms around a seam, in decibels relative to the same music decoded in one
+    /// piece; 0 or below.
     pub dip_db: f64,
 }
 
@@ -58,8 +58,8 @@ pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>
     found
 }
 
-/// Decodes the mel frames of a performance in one piece, without hops and rollbacks. Returns a sample for each sample of
-/// the blocks; the last few lack contributions of later frames.
+/// Decodes the mel frames of a performance in one piece, without hops and rollbacks. The result is as long as the
+/// blocks; its last samples are incomplete.
 ///
 /// # Errors
 /// [`ModelError`] if a network fails.

@@ -31,8 +31,8 @@ pub struct Position {
 const TEMPO_REACH: usize = 4;
 
 impl BeatGrid {
-    /// Creates a grid from beats, given as time in seconds and whether the beat starts a bar. Returns `None` if there are
-    /// fewer than two beats or no downbeat.
+    /// Creates a grid from beats, given as time in seconds and whether the beat starts a bar. Returns `None` if there
+    /// are fewer than two beats or no downbeat.
     #[must_use]
     pub fn new(marks: &[(f64, bool)]) -> Option<Self> {
         let mut sorted: Vec<(f64, bool)> = marks.to_vec();

@@ -81,8 +81,8 @@ fn phrase_of(phrases: &[Phrase], time: f64) -> usize {
     phrases.partition_point(|phrase| phrase.start <= time).max(1) - 1
 }
 
-/// Sets velocities from the level and swell of the phrase, accents on beats and the top voice, the dynamics of the score,
-/// and a little randomness.
+/// Sets velocities from the level and swell of the phrase, accents on beats and the top voice, the dynamics of the
+/// score, and a little randomness.
 fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase], random: &mut ChaCha8Rng) {
     let mean: f32 = notes.iter().map(|note| note.velocity).sum::<f32>() / notes.len() as f32;
     for index in 0..notes.len() {
@@ -110,7 +110,7 @@ fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase
     }
 }
 
-/// Adds a pedal that is changed on every beat, which prolongs notes to the end of their last beat. Returns its movements.
+/// Adds a pedal that changes on every beat and prolongs notes to the end of their last beat; returns its movements.
 fn add_pedal(notes: &mut [Note], grid: Option<&BeatGrid>) -> Vec<Pedal> {
     let Some(grid) = grid else { return Vec::new() };
     let times: Vec<f64> = grid.times().collect();

@@ -1,5 +1,5 @@
-//! Labels emotions by rule: features determine valence and arousal, ranked within the training set, and these the weights
-//! of the eight emotions.
+//! Labels emotions by rule: from features to valence and arousal, ranked within the training set, to weights of the
+//! eight emotions.
 //!
 //! The labels do not come from listeners. They are defined by Russell's circumplex (1980) and known cues in performed
 //! music (Gabrielsson and Lindström, 2010): loud and dense music is aroused, major and light music is pleasant.

@@ -33,8 +33,8 @@ pub struct Pedal {
 pub struct MidiScore {
     /// Notes in order of onset, then pitch; at most one note of each pitch sounds at a time.
     pub notes: Vec<Note>,
-    /// Movements of the sustain pedal in order of time, alternately down and up. The pedal counts as down if it is down on
-    /// any channel.
+    /// Movements of the sustain pedal in order of time, alternately down and up. The pedal counts as down if it is down
+    /// on any channel.
     pub pedal: Vec<Pedal>,
     /// Beats according to metre and tempo map: time in seconds, and whether the beat starts a bar.
     pub beats: Vec<(f64, bool)>,
@@ -59,7 +59,7 @@ const DOUBLED: f64 = 0.012;
 const DRUMS: u8 = 9;
 const SUSTAIN_PEDAL: u8 = 64;
 
-/// Reads the notes of all channels except drums as a piano part. Programs are ignored; the sustain pedal prolongs notes.
+/// Reads the notes of all channels except drums as a piano part. Ignores programs; the sustain pedal prolongs notes.
 ///
 /// # Errors
 /// [`MidiError`] if the file cannot be parsed or contains no notes.

@@ -19,8 +19,8 @@ use melos::mel::{FRAMES_PER_LATENT, HOP, MelAnalyzer};
 use melos::music::conditions::Conditions;
 use melos::units::SAMPLE_RATE;
 
-/// Tempo below which half of the copies are counted at double time: slow pop can be counted either way, and the networks
-/// must also learn fast beats.
+/// Tempo below which half of the copies are counted at double time: slow pop can be counted either way, and the
+/// networks must also learn fast beats.
 const SLOW_BPM: f64 = 85.0;
 /// Silence kept before the first onset, in seconds.
 const LEAD: f64 = 0.05;
@@ -159,7 +159,7 @@ impl Renderer<'_> {
         Ok(RenderedCopy { audio, side, notes, pedal, conditions, start: from })
     }
 
-    /// Chooses the excerpt of a piece; returns its start in seconds, and its length in samples, a multiple of [`LATENT`].
+    /// Chooses an excerpt. Returns its start in seconds and its length in samples, a multiple of [`LATENT`].
     fn excerpt(&self, rendition: &Rendition, piece: &Piece, notes: &[Note]) -> Option<(f64, usize)> {
         let (first, last) = (notes.first()?.start, notes.last()?.start);
         // Rendered notes can be preceded by silence, but a recording cannot.

@@ -63,7 +63,7 @@ pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendi
     plan
 }
 
-/// Returns the copies of a piece. The piece takes part in every `rounds`th round of copies, starting with `first_round`.
+/// Returns the copies of a piece, which takes part in every `rounds`th round of copies from `first_round` on.
 fn copies(index: usize, piece: &Piece, options: &Options, first_round: usize, rounds: usize) -> Vec<Rendition> {
     let mut random = seeded(piece, options, "copies");
     let mut keys: Vec<i32> = (-MAX_TRANSPOSITION..=MAX_TRANSPOSITION).collect();

@@ -25,8 +25,8 @@ pub struct Shard {
     pub conditions: Vec<Conditions>,
     /// Notes, in seconds from the shard's start.
     pub notes: Vec<Note>,
-    /// Movements of the sustain pedal, in seconds from the shard's start. Before the first one, the pedal is in the opposite
-    /// position.
+    /// Movements of the sustain pedal, in seconds from the shard's start. Before the first one, the pedal is in the
+    /// opposite position.
     pub pedal: Vec<Pedal>,
     /// The audio, `mel.len() · HOP` samples, or empty. For stereo, it is the mid signal (half the sum of the channels),
     /// from which the mel is computed.

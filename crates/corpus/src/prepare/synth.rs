@@ -102,8 +102,8 @@ impl Piano {
         &self.name
     }
 
-    /// Renders `length` samples per channel. Onsets are exact to one sample with a sample library, and to 64 samples with a
-    /// SoundFont. Only a sample library can have release noises.
+    /// Renders `length` samples per channel. Onsets are exact to one sample with a sample library, and to 64 samples
+    /// with a SoundFont. Only a sample library can have release noises.
     ///
     /// # Errors
     /// [`SynthError`] if a sample cannot be decoded on first use.

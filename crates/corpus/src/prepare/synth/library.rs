@@ -14,8 +14,8 @@ const KEYS: RangeInclusive<u8> = 21..=108;
 /// Names of the pitch classes, from C.
 const NAMES: [&str; 12] = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 
-/// The description of a sample library. In file names, `{note}` stands for the key's name (such as `D#4`; `C4` is middle
-/// C), `{key}` for its MIDI note number, and `{number}` for its number on the keyboard, from 1.
+/// The description of a sample library. In file names, `{note}` stands for the key's name (such as `D#4`; `C4` is
+/// middle C), `{key}` for its MIDI note number, and `{number}` for its number on the keyboard, from 1.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Library {

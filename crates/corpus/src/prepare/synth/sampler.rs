@@ -97,7 +97,8 @@ impl Sampler {
     }
 }
 
-/// Returns the layers for a velocity with their weights: near a boundary two layers, with constant power, otherwise one.
+/// Returns the layers for a velocity with their weights: near a boundary two layers, with constant power, otherwise
+/// one.
 fn layers(library: &Library, velocity: f32) -> impl Iterator<Item = (usize, f32)> + use<> {
     let velocity = velocity.clamp(1.0, 127.0);
     let half_width = |index: usize| {
@@ -117,8 +118,8 @@ fn layers(library: &Library, velocity: f32) -> impl Iterator<Item = (usize, f32)
     found.into_iter().filter(|(_, weight)| *weight > 0.0)
 }
 
-/// Returns the gain of a layer at a velocity, in decibels, with which loudness rises linearly from the centre of one layer
-/// to that of the next.
+/// Returns the gain of a layer at a velocity, in decibels, with which loudness rises linearly from the centre of one
+/// layer to that of the next.
 fn velocity_gain_db(library: &Library, layer: usize, velocity: f32) -> f32 {
     let middle = |index: usize| {
         let [low, high] = library.layers[index].velocity;

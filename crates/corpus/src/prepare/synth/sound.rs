@@ -16,8 +16,8 @@ const ATTACK: f32 = 0.02;
 const PEAK_SECONDS: f32 = 1.0;
 /// Fade-in before the attack, in seconds.
 const FADE_IN: f32 = 0.001;
-/// Nominal sample rate for transposition, high enough that rounding to integer rates changes the pitch by at most a fifth
-/// of a cent, up to an octave above.
+/// Nominal sample rate for transposition, high enough that rounding to integer rates changes the pitch by at most a
+/// fifth of a cent, up to an octave above.
 const NOMINAL_RATE: f64 = 9600.0;
 
 /// Stereo audio at 48 kHz, stored in 16 bits relative to its peak: half the memory of `f32`.
@@ -28,8 +28,8 @@ pub(super) struct Sound {
 }
 
 impl Sound {
-    /// Reads a file, and transposes it by resampling. With `trim`, removes the silence before the attack, so that onsets are
-    /// exact.
+    /// Reads a file, and transposes it by resampling. With `trim`, removes the silence before the attack, so that
+    /// onsets are exact.
     pub(super) fn read(path: &Path, trim: bool, semitones: i32) -> Result<Self, SynthError> {
         let failed = |reason: String| SynthError::Unusable { path: path.to_path_buf(), reason };
         let [mut left, mut right] = decode::decode_stereo(path).map_err(|error| match error {
