@@ -55,7 +55,7 @@ def _arguments() -> dict[str, Any]:
     command = commands.add_parser("plot", help="plot metrics over the steps")
     command.add_argument("files", type=Path, nargs="+", help="metrics (.jsonl), each beside its checkpoint")
     command.add_argument("--out", type=Path, required=True, help="image file: .png, .svg or .pdf")
-    command = commands.add_parser("adopt", help="turn a published model into checkpoints for further training")
+    command = commands.add_parser("adopt", help="convert a published model to checkpoints for further training")
     command.add_argument("--model", type=Path, required=True, help="folder of the model")
     command.add_argument("--identity", type=Path, required=True, help="identity file that was used for the export")
     command.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")

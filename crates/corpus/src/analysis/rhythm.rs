@@ -86,11 +86,11 @@ fn period(strength: &[f32]) -> usize {
             let index = (centre + offset).checked_sub(length / 2);
             *slot = window * index.and_then(|index| strength.get(index)).copied().unwrap_or(0.0);
         }
-        forward.process(&mut buffer, &mut spectrum).expect("the buffers were made by the plan");
+        forward.process(&mut buffer, &mut spectrum).expect("the plan made the buffers");
         for bin in &mut spectrum {
             *bin = bin.norm_sqr().into();
         }
-        inverse.process(&mut spectrum, &mut buffer).expect("the buffers were made by the plan");
+        inverse.process(&mut spectrum, &mut buffer).expect("the plan made the buffers");
         if buffer[0] > 0.0 {
             for (sum, value) in mean.iter_mut().zip(&buffer) {
                 *sum += f64::from(value / buffer[0]);

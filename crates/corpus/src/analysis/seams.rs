@@ -82,7 +82,8 @@ pub fn decode_whole(models: Models, blocks: &[Box<MelBlock>]) -> Result<Vec<f32>
                     *bin = Complex::new(*real, *imag);
                 }
                 (bins[0].im, bins[BINS - 1].im) = (0.0, 0.0);
-                fft.process(&mut bins, &mut samples).expect("the buffers were made by the plan, and the ends are real");
+                fft.process(&mut bins, &mut samples)
+                    .expect("the plan made the buffers, and the first and last bins are real");
                 let at = frame * HOP;
                 for ((out, sample), weight) in audio[at..at + N_FFT].iter_mut().zip(&samples).zip(&weights) {
                     *out += sample * weight;

@@ -142,10 +142,10 @@ def _intervals(onset: FloatArray, ends: FloatArray, pitch: IntArray) -> tuple[In
         if back >= notes:
             pairs[:, back], harsh[:, back] = pairs[:, back - 1], harsh[:, back - 1]
             continue
-        apart = np.abs(pitch[back:] - pitch[:-back]) % 12
-        together = (ends[:-back] > onset[back:] + CHORD) & (apart != 0)
+        interval = np.abs(pitch[back:] - pitch[:-back]) % 12
+        together = (ends[:-back] > onset[back:] + CHORD) & (interval != 0)
         pairs[back:, back] = together
-        harsh[back:, back] = together & np.isin(apart, (1, 6, 11))
+        harsh[back:, back] = together & np.isin(interval, (1, 6, 11))
     return pairs.cumsum(1), harsh.cumsum(1)
 
 

@@ -203,9 +203,9 @@ class Composer(nn.Module):
         Melody notes have additional logits for their interval, which are independent of the pitch.
         """
         state = self.key_block(state + self.voice(voice) + self.tune(melody))
-        apart = torch.arange(KEYS, device=state.device) - melody[..., None]
+        interval = torch.arange(KEYS, device=state.device) - melody[..., None]
         column = torch.where(
-            (melody[..., None] < KEYS) & (apart.abs() <= MAX_INTERVAL), apart + MAX_INTERVAL, 2 * MAX_INTERVAL + 1
+            (melody[..., None] < KEYS) & (interval.abs() <= MAX_INTERVAL), interval + MAX_INTERVAL, 2 * MAX_INTERVAL + 1
         )
         steps = self.interval_head(state).gather(-1, column) * voice[..., None].to(state.dtype)
         return state, self.key_head(state) + steps
