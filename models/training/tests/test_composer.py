@@ -255,7 +255,7 @@ def test_the_daemon_graphs_match_the_steps(net: Composer) -> None:
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5])
 def test_a_seed_reproduces_a_performance(song: Song, library: Library, net: Composer, guidance: float) -> None:
-    view = View(start=0.0, latents=60, fresh=True)
+    view = View(start=0.0, latents=60, no_history=True)
     sampling = Sampling(guidance=guidance)
 
     def play(seed: int) -> list[np.ndarray]:
@@ -273,7 +273,7 @@ def test_a_seed_reproduces_a_performance(song: Song, library: Library, net: Comp
 def test_inputs_while_playing_match_those_in_training(song: Song, library: Library, net: Composer) -> None:
     """Cuts a performance into a window as in training, and compares the window with the inputs while playing."""
     latents = 100
-    view = View(start=16.0, latents=latents, fresh=True)
+    view = View(start=16.0, latents=latents, no_history=True)
     recorded: list[tuple[torch.Tensor, ...]] = []
 
     class RecordingStepper(Stepper):

@@ -29,12 +29,12 @@ REACHES = 1.0, 4.0
 
 # Probabilities.
 FROM_START = 0.1
-FRESH = 0.2
+NO_HISTORY = 0.2
 DERIVED_CHORDS = 0.15
 NO_MEMORY = 0.25
 NO_SLOT = 0.25
 ONLY_RECALL = 0.2
-"""Of a memory that contains only the recalled bar, whose effect the other slots would otherwise mask."""
+"""The memory contains only the recalled bar, whose effect the other slots would otherwise mask."""
 
 
 @dataclass
@@ -50,30 +50,30 @@ class WindowSampler:
 
     def __post_init__(self) -> None:
         self.songs = self.library.split("train")
-        chances = np.array([self.weights[s.corpus] * max(s.end - s.start, 20.0) for s in self.songs])
-        self._chances: FloatArray = chances / chances.sum()
+        probabilities = np.array([self.weights[s.corpus] * max(s.end - s.start, 20.0) for s in self.songs])
+        self._probabilities: FloatArray = probabilities / probabilities.sum()
 
     def batch(self, random: np.random.Generator) -> Batch:
-        """The next batch."""
+        """Draws a batch."""
         windows = [self._window(random) for _ in range(self.windows)]
         return collate(windows, random)
 
     def _window(self, random: np.random.Generator) -> Window:
-        song = self.songs[random.choice(len(self.songs), p=self._chances)]
+        song = self.songs[random.choice(len(self.songs), p=self._probabilities)]
         window = cut(song, self._view(song, random), self.library.labeller)
         window.conditions.drop(random)
         dropped = self._dropped_slots(random)
         window.memory = window.memory.without(dropped)
         if RECALL_SLOT in dropped:
-            window.conditions.free("recall")
+            window.conditions.clear("recall")
         return window
 
     def _dropped_slots(self, random: np.random.Generator) -> IntArray:
         """Draws the slots of the memory to leave empty."""
-        chance = random.random()
-        if chance < NO_MEMORY:
+        draw = random.random()
+        if draw < NO_MEMORY:
             return np.arange(SLOTS)
-        if chance < NO_MEMORY + ONLY_RECALL:
+        if draw < NO_MEMORY + ONLY_RECALL:
             return np.delete(np.arange(SLOTS), RECALL_SLOT)
         return np.flatnonzero(random.random(SLOTS) < NO_SLOT)
 
@@ -91,7 +91,7 @@ class WindowSampler:
             ratio=ratio,
             shift=int(random.integers(-5, 6)),
             reach=float(random.choice(REACHES)),
-            fresh=random.random() < FRESH,
+            no_history=random.random() < NO_HISTORY,
             written_chords=random.random() >= DERIVED_CHORDS,
             doubled=slow and random.random() < 0.5,
         )
@@ -117,9 +117,9 @@ def held_out(library: Library, split: str, corpus: str, latents: int, count: int
 
 def without_conditions(window: Window) -> Window:
     """Returns the window without conditions and memory."""
-    free = keep_conditions(window)
-    free.memory = window.memory.without(np.arange(SLOTS))
-    return free
+    stripped = keep_conditions(window)
+    stripped.memory = window.memory.without(np.arange(SLOTS))
+    return stripped
 
 
 def keep_conditions(window: Window, keep: tuple[str, ...] = ()) -> Window:
@@ -130,7 +130,7 @@ def keep_conditions(window: Window, keep: tuple[str, ...] = ()) -> Window:
     copied.conditions.fine[:] = window.conditions.fine
     for group in MASKS:
         if group not in keep:
-            copied.conditions.free(group)
+            copied.conditions.clear(group)
     return copied
 
 

@@ -115,7 +115,7 @@ class Conditions:
             self.coarse[:, COARSE_SLICES[group]] = np.where(mask[:, None], values.reshape(len(self.coarse), -1), 0)
         self.coarse[:, MASKS[group]] = mask
 
-    def free(self, group: str) -> None:
+    def clear(self, group: str) -> None:
         """Makes a group unspecified."""
         if group in FINE_SLICES:
             self.fine[:, :, FINE_SLICES[group]] = 0
@@ -128,4 +128,4 @@ class Conditions:
         drop_all = random.random() < DROP_ALL
         for group in GROUPS:
             if drop_all or random.random() < DROP[group]:
-                self.free(group)
+                self.clear(group)

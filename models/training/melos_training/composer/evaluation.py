@@ -13,7 +13,7 @@ from ..evaluation.memory import hash_runs, melody
 from . import mood
 from .batches import collate, held_out, keep_conditions, without_conditions
 from .conditions import GROUPS
-from .excerpts import OTHER_POSITION, Excerpt, choose_excerpts, leave_free, load_average, play, recall
+from .excerpts import OTHER_POSITION, Excerpt, choose_excerpts, leave_unspecified, load_average, play, recall
 from .features import recalled_alike
 from .layout import LATENT_SECONDS, FloatArray, IntArray
 from .library import Library, load
@@ -120,7 +120,7 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
     """Measures the moods of performances for which only a mood, chords and metre are specified."""
 
     def request_mood(index: int, plan: Plan) -> None:
-        leave_free(*NOT_MOOD)(plan)
+        leave_unspecified(*NOT_MOOD)(plan)
         latents = len(plan.conditions.coarse)
         plan.conditions.set("emotion", np.tile(np.eye(len(EMOTIONS))[index], (latents, 1)))
         plan.conditions.set("affect", np.tile(ANCHORS[index], (latents, 1)))
@@ -194,12 +194,12 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
         return performances
 
     written = add("written", chosen, Sampling())
-    add("touch free", chosen, Sampling(), change=leave_free(*TOUCH))
+    add("touch free", chosen, Sampling(), change=leave_unspecified(*TOUCH))
     add("as trained", subset, Sampling(harmony=1, time=1, top_p=1, servo=0))
     add("guided 1.3", subset, Sampling(guidance=1.3))
     add("no memory", subset, Sampling(), without_memory=True)
     for value in TEMPERATURES:
-        add(f"T {value}", subset, Sampling.of(value), change=leave_free(*TOUCH))
+        add(f"T {value}", subset, Sampling.of(value), change=leave_unspecified(*TOUCH))
     real = columns["real"]
     whole = {name: rows for name, rows in columns.items() if len(rows) == len(chosen)}
     store("frechet", {name: frechet(real, rows, real) for name, rows in whole.items()})

@@ -64,7 +64,7 @@ def choose_excerpts(
         spare = song.end - song.start - seconds
         if len(song.chords) and len(song.performance.pedal_times) and spare > 8:
             start = song.start + position * spare
-            view = View(start=start, latents=int(np.ceil(seconds / LATENT_SECONDS)), reach=4.0, fresh=True)
+            view = View(start=start, latents=int(np.ceil(seconds / LATENT_SECONDS)), reach=4.0, no_history=True)
             chosen.append(Excerpt(song, view))
     return chosen[:count]
 
@@ -92,12 +92,12 @@ def play(
     return performances
 
 
-def leave_free(*groups: str) -> Callable[[Plan], None]:
+def leave_unspecified(*groups: str) -> Callable[[Plan], None]:
     """Returns a function that makes these groups of a plan's conditions unspecified."""
 
     def change(plan: Plan) -> None:
         for group in groups:
-            plan.conditions.free(group)
+            plan.conditions.clear(group)
 
     return change
 
@@ -107,7 +107,7 @@ def recall(strength: float | None) -> Callable[[Plan], None]:
 
     def change(plan: Plan) -> None:
         if strength is None:
-            plan.conditions.free("recall")
+            plan.conditions.clear("recall")
             plan.form = replace(plan.form, source=np.full_like(plan.form.source, -1))
         else:
             known = ~np.isnan(plan.requested("recall"))

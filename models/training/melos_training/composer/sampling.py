@@ -36,14 +36,14 @@ class Sampling:
 def choose(logits: FloatArray, temperature: float, random: FloatArray, top_p: float = 1.0) -> IntArray:
     """Samples one class per row of logits [rows, classes], given uniform random numbers [rows]."""
     scaled = logits.astype(np.float64) / max(temperature, 1e-3)
-    chances = np.exp(scaled - scaled.max(1, keepdims=True))
-    chances /= chances.sum(1, keepdims=True)
+    probabilities = np.exp(scaled - scaled.max(1, keepdims=True))
+    probabilities /= probabilities.sum(1, keepdims=True)
     if top_p < 1:
-        order = np.argsort(-chances, 1, kind="stable")
-        ordered = np.take_along_axis(chances, order, 1)
+        order = np.argsort(-probabilities, 1, kind="stable")
+        ordered = np.take_along_axis(probabilities, order, 1)
         ordered[np.cumsum(ordered, 1) - ordered >= top_p] = 0
-        np.put_along_axis(chances, order, ordered, 1)
-    sums = np.cumsum(chances, 1)
+        np.put_along_axis(probabilities, order, ordered, 1)
+    sums = np.cumsum(probabilities, 1)
     return np.minimum((sums <= random[:, None] * sums[:, -1:]).sum(1), logits.shape[1] - 1)
 
 

@@ -41,7 +41,7 @@ def steady(latents: int) -> tuple[BeatGrid, Form]:
 
 def _conditions(song: Song, library: Library, grid: BeatGrid) -> Conditions:
     """Returns the conditions of a song, with the steady beat instead of its own."""
-    view = View(start=song.start + 4.0, latents=LATENTS, reach=4.0, fresh=True)
+    view = View(start=song.start + 4.0, latents=LATENTS, reach=4.0, no_history=True)
     conditions = cut(song, view, library.labeller).conditions
     beats = grid.beats(np.arange(LATENTS * OFFSETS) * STEP)
     starts = beats[::OFFSETS]

@@ -17,7 +17,7 @@ class View:
     """Transposition in semitones."""
     reach: float = 2.0
     """Seconds on either side over which density, loudness, register and length are measured."""
-    fresh: bool = False
+    no_history: bool = False
     """Whether the notes before the window are hidden."""
     written_chords: bool = True
     """Whether to take chords from the corpus's labels instead of the sounding notes."""

@@ -120,7 +120,7 @@ def cut(song: Song, view: View, labeller: Labeller) -> Window:
     notes = _Notes.near(song, view)
     step = np.round(notes.onset / STEP).astype(np.int64)
     latent = step // OFFSETS
-    known = latent >= (0 if view.fresh else -(10**9))
+    known = latent >= (0 if view.no_history else -(10**9))
     conditions = Conditions(view.latents)
     grid = BeatGrid.of(song, view) if len(song.beats) else None
     _set_mood(conditions, song, view, labeller)
@@ -152,7 +152,7 @@ def cut(song: Song, view: View, labeller: Labeller) -> Window:
         beats = grid.beats(notes.onset[past])
         memory.remember(table[past, 2:], beats, grid)
         memory.recall(table[past, 2:], beats, grid, song.form)
-    inside = (latent >= (0 if view.fresh else -1)) & (latent < view.latents)
+    inside = (latent >= (0 if view.no_history else -1)) & (latent < view.latents)
     written = table[inside]
     order = np.lexsort((written[:, 3], written[:, 1], written[:, 0]))
     written = written[order]
