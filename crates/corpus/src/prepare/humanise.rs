@@ -55,6 +55,7 @@ pub(crate) fn humanise(score: MidiScore, name: &str) -> Score {
     Score { notes, pedal, beats: grid.map(|grid| grid.map(warp)) }
 }
 
+/// Divides a score into phrases, and draws their levels.
 fn phrases(notes: &[Note], grid: Option<&BeatGrid>, random: &mut ChaCha8Rng) -> Vec<Phrase> {
     let end = notes.iter().map(|note| note.end).fold(0.0, f64::max) + 1.0;
     let mut bounds: Vec<f64> = match grid {
@@ -64,7 +65,7 @@ fn phrases(notes: &[Note], grid: Option<&BeatGrid>, random: &mut ChaCha8Rng) -> 
     bounds.retain(|time| *time > 0.5 && *time < end - 0.5);
     bounds.insert(0, 0.0);
     bounds.push(end);
-    let piece = 64.0 + 7.0 * normal(random);
+    let base_level = 64.0 + 7.0 * normal(random);
     let mut drift = 0.0;
     bounds
         .windows(2)
@@ -72,12 +73,13 @@ fn phrases(notes: &[Note], grid: Option<&BeatGrid>, random: &mut ChaCha8Rng) -> 
             drift = 0.7 * drift + 6.0 * normal(random);
             let swell = 6.0 + 8.0 * uniform(random);
             let ritardando = 0.04 * uniform(random);
-            Phrase { start: pair[0], end: pair[1], level: piece + drift - swell / 2.0, swell, ritardando }
+            Phrase { start: pair[0], end: pair[1], level: base_level + drift - swell / 2.0, swell, ritardando }
         })
         .collect()
 }
 
-fn phrase_of(phrases: &[Phrase], time: f64) -> usize {
+/// Returns the index of the phrase at a time.
+fn phrase_at(phrases: &[Phrase], time: f64) -> usize {
     phrases.partition_point(|phrase| phrase.start <= time).max(1) - 1
 }
 
@@ -87,7 +89,7 @@ fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase
     let mean: f32 = notes.iter().map(|note| note.velocity).sum::<f32>() / notes.len() as f32;
     for index in 0..notes.len() {
         let note = notes[index];
-        let phrase = &phrases[phrase_of(phrases, note.start)];
+        let phrase = &phrases[phrase_at(phrases, note.start)];
         let within = ((note.start - phrase.start) / (phrase.end - phrase.start)).clamp(0.0, 1.0);
         let accent = grid.and_then(|grid| grid.at(note.start + 1e-3)).map_or(0.0, |position| {
             let on_beat = position.beat_phase < 0.1;
@@ -101,10 +103,10 @@ fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase
             }
         });
         let near = &notes[index.saturating_sub(12)..(index + 12).min(notes.len())];
-        let below = near.iter().any(|other| {
+        let has_higher = near.iter().any(|other| {
             other.pitch > note.pitch && other.start < note.start + CHORD && other.end > note.start + CHORD
         });
-        let voice = if below { -5.0 } else { 5.0 };
+        let voice = if has_higher { -5.0 } else { 5.0 };
         let shape = phrase.level + phrase.swell * (PI * within).sin() + accent + voice + 3.0 * normal(random);
         notes[index].velocity = (shape as f32 + note.velocity - mean).clamp(8.0, 127.0);
     }
@@ -143,7 +145,7 @@ fn warped_starts(phrases: &[Phrase]) -> Vec<f64> {
 /// Maps a time in the score to the performance, in which the second half of each phrase slows down. The mapping is
 /// increasing and continuous.
 fn warp(phrases: &[Phrase], starts: &[f64], time: f64) -> f64 {
-    let index = phrase_of(phrases, time);
+    let index = phrase_at(phrases, time);
     let phrase = &phrases[index];
     let length = phrase.end - phrase.start;
     let within = (time - phrase.start) / length;

@@ -142,7 +142,7 @@ impl Renderer<'_> {
         let initial = initial.map(|pedal| Pedal { time: 0.0, ..*pedal });
         let pedal = initial.into_iter().chain(pedal.filter(|pedal| (0.0..seconds).contains(&pedal.time))).collect();
         let beats = score.beats.as_ref().map(|beats| beats.map(|time| time / factor - from));
-        let doubled = uniform(&mut rendition.seeded("count", piece, self.options)) < 0.5;
+        let doubled = uniform(&mut rendition.seeded_random("count", piece, self.options)) < 0.5;
         let beats = beats.map(|grid| if doubled && grid.mean_tempo() < SLOW_BPM { grid.doubled() } else { grid });
         let label = |window: &_| {
             let label = self.note_labeller.as_ref().map(|labeller| labeller.label(window));
@@ -170,7 +170,7 @@ impl Renderer<'_> {
         let (from, seconds) = if whole <= longest {
             (start, whole)
         } else {
-            let mut random = rendition.seeded("excerpt", piece, self.options);
+            let mut random = rendition.seeded_random("excerpt", piece, self.options);
             let target = first + (whole - longest) * uniform(&mut random);
             let onset = notes[notes.partition_point(|note| note.start < target).min(notes.len() - 1)].start;
             ((onset - LEAD).max(earliest), longest)
@@ -193,7 +193,7 @@ impl Renderer<'_> {
             return Err(RenderError::TooShort);
         }
         let spare = last + 1 - first - length;
-        let fraction = uniform(&mut rendition.seeded("excerpt", piece, self.options));
+        let fraction = uniform(&mut rendition.seeded_random("excerpt", piece, self.options));
         let start = first + (spare as f64 * fraction) as usize;
         let audio = whole[start..start + length].to_vec();
         let conditions = recordings::conditions(&analyze(&audio), self.recording_labeller.as_ref(), length / LATENT);

@@ -65,7 +65,7 @@ pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendi
 
 /// Returns the copies of a piece, which takes part in every `rounds`th round of copies from `first_round` on.
 fn copies(index: usize, piece: &Piece, options: &Options, first_round: usize, rounds: usize) -> Vec<Rendition> {
-    let mut random = seeded(piece, options, "copies");
+    let mut random = seeded_random(piece, options, "copies");
     let mut keys: Vec<i32> = (-MAX_TRANSPOSITION..=MAX_TRANSPOSITION).collect();
     shuffle(&mut random, &mut keys);
     let total = options.copies * piece.corpus.weight();
@@ -80,7 +80,7 @@ fn copies(index: usize, piece: &Piece, options: &Options, first_round: usize, ro
 }
 
 /// Returns the random generator of a piece for a purpose.
-fn seeded(piece: &Piece, options: &Options, purpose: &str) -> ChaCha8Rng {
+fn seeded_random(piece: &Piece, options: &Options, purpose: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(hash(&[purpose, piece.corpus.name(), &piece.id, &options.seed.to_string()]))
 }
 
@@ -93,7 +93,7 @@ impl Rendition {
     }
 
     /// Returns the random generator of the copy for a purpose.
-    pub(crate) fn seeded(&self, purpose: &str, piece: &Piece, options: &Options) -> ChaCha8Rng {
-        seeded(piece, options, &format!("{purpose} {} {}", self.transpose, self.tempo_percent))
+    pub(crate) fn seeded_random(&self, purpose: &str, piece: &Piece, options: &Options) -> ChaCha8Rng {
+        seeded_random(piece, options, &format!("{purpose} {} {}", self.transpose, self.tempo_percent))
     }
 }
