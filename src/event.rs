@@ -1,5 +1,5 @@
 //! The vocabulary shared by all threads: parameters and their values, control events, engine commands, notices to
-//! listeners, and loss counters.
+//! subscribers, and loss counters.
 
 pub mod control;
 pub mod engine;
@@ -14,7 +14,7 @@ mod wake;
 
 pub use control::{ControlEvent, Incoming, LearnRequest, Source};
 pub use engine::{
-    EngineCommand, EngineEvent, Executed, Hop, Performed, QueuedCommand, SaveRequest, Saved, TimedCommand,
+    EngineCommand, EngineEvent, Executed, Hop, QueuedCommand, SaveRequest, Saved, SpliceOutcome, TimedCommand,
 };
 pub use inbox::Inbox;
 pub use notice::Notice;

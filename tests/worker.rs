@@ -155,8 +155,8 @@ impl Rig {
         self.events
             .iter()
             .filter_map(|event| match event {
-                WorkerEvent::Spliced { planned, performed } => {
-                    Some((*planned, performed.map(|splice| splice.audible_from)))
+                WorkerEvent::Spliced { planned, outcome } => {
+                    Some((*planned, outcome.map(|splice| splice.audible_from)))
                 }
                 _ => None,
             })

@@ -35,7 +35,7 @@ pub const TARGETS: [Target; 10] = [
 
 /// Decodes any bytes as a datagram: it is rejected or requests valid values, and its log message is one short line.
 pub fn osc(datagram: &[u8]) {
-    let now = Now::take();
+    let now = Now::read();
     let decoded = osc::decode(datagram, now);
     for fault in &decoded.faults {
         let message = fault.to_string();

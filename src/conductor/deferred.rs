@@ -59,11 +59,7 @@ impl Deferred {
         if values.is_empty() {
             *beat = next_bar;
         }
-        supersede(
-            values,
-            |(old, _)| old.each_request_counts() || old.keeps_order_with(param),
-            |(old, _)| *old == param,
-        );
+        supersede(values, |(old, _)| old.keeps_all_requests() || old.keeps_order_with(param), |(old, _)| *old == param);
         if values.len() >= MAX_HELD
             && let Some(oldest) = values.iter().position(|(old, _)| *old == param)
         {

@@ -38,7 +38,7 @@ impl Default for Settings {
 impl Settings {
     /// Sets a parameter to a value that is valid for it.
     pub(super) fn set(&mut self, param: Param, value: &Value) {
-        debug_assert!(param.holds(value), "invalid value for {param:?}: {value:?}");
+        debug_assert!(param.accepts(value), "invalid value for {param:?}: {value:?}");
         match (param, value) {
             (Param::Emotion, Value::Choice(choice)) => self.set_mood(Mood::pure(Emotion::ALL[usize::from(*choice)])),
             (Param::Valence, Value::Number(valence)) => {
@@ -60,7 +60,7 @@ impl Settings {
             (_, Value::Trigger) => {}
             _ => {
                 self.values[param as usize] = value.clone();
-                if param.weighed_emotion().is_some() {
+                if param.weighted_emotion().is_some() {
                     self.blend_faders();
                 }
             }
@@ -182,7 +182,7 @@ impl Settings {
         let is_derived = |param: Param| match (param, self.exact) {
             (Param::Emotion, _) => !all_zero,
             (Param::Valence | Param::Arousal, exact) => exact == MoodCoordinates::Weights,
-            _ => self.exact == MoodCoordinates::Affect && param.weighed_emotion().is_some(),
+            _ => self.exact == MoodCoordinates::Affect && param.weighted_emotion().is_some(),
         };
         Param::all()
             .filter(|param| param.policy().saved == Saved::Everywhere && !is_derived(*param))

@@ -82,7 +82,7 @@ impl Engine {
     }
 
     fn set_number(&mut self, param: Param, value: f32) {
-        debug_assert!(param.spec().kind.reaches(value), "invalid value for {param:?}: {value}");
+        debug_assert!(param.spec().kind.contains(value), "invalid value for {param:?}: {value}");
         match param {
             Param::Width => self.state.width.set(value),
             Param::PlayFade => self.state.play_fade = value,

@@ -1,4 +1,4 @@
-//! Control events on their way to the conductor, and their sources.
+//! Control events for the conductor, and their sources.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -13,8 +13,8 @@ pub enum ControlEvent {
     Set(Param, Value),
     /// Sets a parameter at the next bar line; the newest of several values for one parameter wins.
     NextBar(Param, Value),
-    /// Makes the numbers and the mood that follow at the same frame morph to their values over this many seconds; used
-    /// when a preset is loaded.
+    /// Makes the changes of numbers and mood that follow at the same frame morph over this many seconds; used when a
+    /// preset is loaded.
     Morph(f32),
     /// Defines one parameter value of a stored scene; restores scenes of earlier performances.
     SceneValue {
@@ -35,13 +35,13 @@ pub enum ControlEvent {
     Beat {
         /// Quarter notes since the clock's start.
         beat: f64,
-        /// Frame on the timeline on which that beat falls; may be slightly in the past.
+        /// Frame of the timeline at which the beat falls; may be slightly in the past.
         at: u64,
     },
 }
 
 impl ControlEvent {
-    /// The text to which the event sets `param`, now or at the next bar line, if it does.
+    /// The text that the event assigns to `param`, now or at the next bar line, if any.
     #[must_use]
     pub fn text_for(&self, param: Param) -> Option<&str> {
         match self {
@@ -54,7 +54,7 @@ impl ControlEvent {
 /// An event from a control source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incoming {
-    /// What should happen.
+    /// The event.
     pub event: ControlEvent,
     /// When it takes effect; `None` or a time in the past means at once.
     pub due: Option<Instant>,
@@ -62,14 +62,14 @@ pub struct Incoming {
     pub source: Source,
 }
 
-/// A request to MIDI learn.
+/// A MIDI learn request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LearnRequest {
-    /// Map the next control that moves to this parameter.
+    /// Bind this parameter to the next control that moves.
     Control(Param),
     /// Cancel learning.
     Cancel,
-    /// Remove the learned mapping of this parameter.
+    /// Remove the learned bindings of this parameter.
     Forget(Param),
 }
 

@@ -1,4 +1,4 @@
-//! Data passed to and from the audio thread, and the report of how a plan change was carried out.
+//! Data passed to and from the audio thread, and the outcome of splices.
 
 use serde::{Deserialize, Serialize};
 
@@ -86,8 +86,7 @@ pub struct Executed {
 pub struct SaveRequest {
     /// The frame, the first of a quantum.
     pub frame: u64,
-    /// Number of the first command that must not be among those that the state depends on, unless it was immediate. All
-    /// earlier ones must.
+    /// The state must include the effects of all commands with lower numbers, and of no others except immediate ones.
     pub commands: u64,
 }
 
@@ -134,23 +133,23 @@ pub enum EngineEvent {
     },
 }
 
-/// How a plan change was carried out.
+/// How a splice was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Performed {
+pub struct SpliceOutcome {
     /// Frame from which the new music is audible.
     pub audible_from: u64,
     /// Frame from which the music was replanned.
     pub from: u64,
     /// Frame up to which the old future had been generated at the rollback; `None` if it reached beyond the
-    /// crossfade, so that it makes no difference.
-    pub known: Option<u64>,
+    /// crossfade and so makes no difference.
+    pub generated_to: Option<u64>,
 }
 
-impl Performed {
-    /// Delay in frames up to which a change counts as in time: 32 ms, less than a listener notices.
+impl SpliceOutcome {
+    /// Delay in frames up to which a splice counts as in time: 32 ms, less than a listener notices.
     const TOLERANCE: u64 = 1536;
 
-    /// Whether a change planned for a frame was heard too late.
+    /// Whether a splice planned for a frame was heard too late.
     #[must_use]
     pub const fn is_late(&self, planned: u64) -> bool {
         self.audible_from > planned + Self::TOLERANCE
@@ -159,11 +158,11 @@ impl Performed {
 
 /// Commands and hops cross the thread boundary by copy, so that nothing is ever freed on the audio thread.
 const _: () = {
-    const fn crosses<T: Copy + Send + 'static>() {}
-    crosses::<QueuedCommand>();
-    crosses::<Executed>();
-    crosses::<SaveRequest>();
-    crosses::<Saved>();
-    crosses::<Hop>();
-    crosses::<EngineEvent>();
+    const fn assert_copy<T: Copy + Send + 'static>() {}
+    assert_copy::<QueuedCommand>();
+    assert_copy::<Executed>();
+    assert_copy::<SaveRequest>();
+    assert_copy::<Saved>();
+    assert_copy::<Hop>();
+    assert_copy::<EngineEvent>();
 };

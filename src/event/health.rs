@@ -16,7 +16,7 @@ macro_rules! losses {
         }
 
         impl Loss {
-            /// All of them, in the order of the table.
+            /// All losses, in the order of the table.
             pub const ALL: [Self; [$($id),*].len()] = [$(Self::$loss),*];
             /// Description of the arguments of `/melos/health`.
             pub(crate) const ARGUMENTS: &'static str =
@@ -40,7 +40,7 @@ macro_rules! losses {
                 match self { $(Self::$loss => $happened,)* }
             }
 
-            /// What it means, for performers.
+            /// Its meaning, for performers.
             #[must_use]
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$loss => $help,)* }
@@ -91,9 +91,9 @@ impl Default for Losses {
 
 impl Losses {
     /// Adds to a counter. Wait-free and allocation-free, for any thread.
-    pub fn add(&self, loss: Loss, more: u64) {
-        if more > 0 {
-            self.0[loss as usize].fetch_add(more, Relaxed);
+    pub fn add(&self, loss: Loss, count: u64) {
+        if count > 0 {
+            self.0[loss as usize].fetch_add(count, Relaxed);
         }
     }
 
@@ -126,8 +126,8 @@ impl LossReport {
         if *counts == self.reported || self.last.is_some_and(|last| now.duration_since(last) < REPORT_INTERVAL) {
             return None;
         }
-        let lately = self.last.is_some_and(|last| now.duration_since(last) < 2 * REPORT_INTERVAL);
-        let when = if lately { " in the last minute" } else { "" };
+        let recently = self.last.is_some_and(|last| now.duration_since(last) < 2 * REPORT_INTERVAL);
+        let when = if recently { " in the last minute" } else { "" };
         let grown = Loss::ALL.into_iter().zip(counts.iter().zip(self.reported));
         let grown: Vec<_> = grown
             .filter(|(_, (count, reported))| *count > reported)
@@ -138,13 +138,13 @@ impl LossReport {
     }
 }
 
-/// What a counter counts, as in `frames not recorded`.
+/// Describes what a counter counts, such as `frames not recorded`.
 #[must_use]
 pub fn counted(loss: Loss) -> String {
     format!("{}s {}", loss.unit(), loss.happened())
 }
 
-/// Formats a count, as in `3 frames not recorded`.
+/// Formats a count, such as `3 frames not recorded`.
 #[must_use]
 pub fn sentence(loss: Loss, count: u64) -> String {
     let plural = if count == 1 { "" } else { "s" };

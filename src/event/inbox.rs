@@ -27,12 +27,12 @@ const LEARN_CAPACITY: usize = 16;
 #[derive(Debug)]
 pub struct Inbox {
     losses: Arc<Losses>,
-    waiting: Mutex<Waiting>,
+    queue: Mutex<Queue>,
     wake: Wake,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct Queue {
     events: VecDeque<Incoming>,
     /// How many events are scheduled for later, and how many are from OSC clients.
     deferred: usize,
@@ -44,7 +44,7 @@ impl Inbox {
     /// Creates an empty queue that counts what it refuses in `losses`.
     #[must_use]
     pub fn new(losses: Arc<Losses>) -> Self {
-        Self { losses, waiting: Mutex::default(), wake: Wake::default() }
+        Self { losses, queue: Mutex::default(), wake: Wake::default() }
     }
 
     /// The loss counters.
@@ -63,11 +63,11 @@ impl Inbox {
     /// room for its kind.
     pub fn push(&self, incoming: Incoming) -> bool {
         let fits = self.add(incoming);
-        self.wake.ring();
+        self.wake.notify();
         fits
     }
 
-    /// Adds an event as [`Inbox::push`] does, without waking anyone; for the thread that drains the inbox.
+    /// Like [`Inbox::push`], but wakes no thread; for the thread that drains the inbox.
     pub fn add(&self, incoming: Incoming) -> bool {
         let fits = self.lock().push(incoming);
         self.losses.add(Loss::Events, u64::from(!fits));
@@ -76,15 +76,15 @@ impl Inbox {
 
     /// Queues a MIDI learn request; the reply is sent to `from` over UDP. If the queue is full, the oldest is dropped.
     pub fn learn(&self, request: LearnRequest, from: Option<SocketAddr>) {
-        let mut waiting = self.lock();
-        let learn = &mut waiting.learn;
+        let mut queue = self.lock();
+        let learn = &mut queue.learn;
         if learn.len() == LEARN_CAPACITY {
             learn.pop_front();
             self.losses.add(Loss::Events, 1);
         }
         learn.push_back((request, from));
-        drop(waiting);
-        self.wake.ring();
+        drop(queue);
+        self.wake.notify();
     }
 
     /// Removes the oldest MIDI learn request and returns it with the address for the reply.
@@ -94,9 +94,9 @@ impl Inbox {
 
     /// Moves all pending events to the end of `out`, oldest first.
     pub fn drain(&self, out: &mut Vec<Incoming>) {
-        let mut waiting = self.lock();
-        (waiting.deferred, waiting.from_osc) = (0, 0);
-        out.extend(waiting.events.drain(..));
+        let mut queue = self.lock();
+        (queue.deferred, queue.from_osc) = (0, 0);
+        out.extend(queue.events.drain(..));
     }
 
     /// Blocks the performance thread until something arrives, at most for `timeout`; see [`Wake::wait`].
@@ -104,24 +104,24 @@ impl Inbox {
         self.wake.wait(timeout);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
         // The queue stays intact if a source panics while pushing.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
+impl Queue {
     /// Adds an event if there is room for its kind.
     fn push(&mut self, incoming: Incoming) -> bool {
         let (deferred, from_osc) = (incoming.due.is_some(), matches!(incoming.source, Source::Osc(_)));
-        let has_room = |it: &Self| it.events.len() < CAPACITY && (!from_osc || it.from_osc < FROM_OSC);
+        let has_room = |queue: &Self| queue.events.len() < CAPACITY && (!from_osc || queue.from_osc < FROM_OSC);
         if !deferred {
             let event = &incoming.event;
             let may_grow = has_room(self);
             let Self { events, from_osc, .. } = self;
             supersede(
                 events,
-                |old| may_grow && old.due.is_none() && (accumulates(old) || qualifies(event, &old.event)),
+                |old| may_grow && old.due.is_none() && (accumulates(old) || depends(event, &old.event)),
                 |old| {
                     let replaced = old.due.is_none() && replaces(event, &old.event);
                     *from_osc -= usize::from(replaced && matches!(old.source, Source::Osc(_)));
@@ -139,22 +139,22 @@ impl Waiting {
     }
 }
 
-/// Whether more than one such event can be pending. Of all others, at most one per parameter is pending, so that there
-/// is always room.
+/// Whether more than one such event can be pending. Of the others, at most one per parameter is pending, so there is
+/// always room for them.
 fn accumulates(incoming: &Incoming) -> bool {
-    let each_counts = match &incoming.event {
-        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) if param.each_request_counts() => true,
+    let is_kept = match &incoming.event {
+        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) if param.keeps_all_requests() => true,
         ControlEvent::Set(_, Value::Text(_))
         | ControlEvent::Morph(_)
         | ControlEvent::SceneValue { .. }
         | ControlEvent::Modulate(..) => true,
         _ => false,
     };
-    incoming.due.is_some() || each_counts
+    incoming.due.is_some() || is_kept
 }
 
 /// Whether one of two settings decides how the other takes effect.
-fn qualifies(new: &ControlEvent, old: &ControlEvent) -> bool {
+fn depends(new: &ControlEvent, old: &ControlEvent) -> bool {
     let param = |event: &ControlEvent| match event {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) => Some(*param),
         _ => None,
@@ -167,7 +167,7 @@ fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
     match (new, old) {
         (ControlEvent::Set(Param::Panic, _), _) => new == old,
         (ControlEvent::Set(_, Value::Trigger | Value::Text(_)), _) => false,
-        (ControlEvent::NextBar(param, _), _) if param.each_request_counts() => false,
+        (ControlEvent::NextBar(param, _), _) if param.keeps_all_requests() => false,
         (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. } | ControlEvent::Modulate(..), _) => false,
         (ControlEvent::Set(new, _), ControlEvent::Set(old, _)) => new == old,
         (ControlEvent::NextBar(new, _), ControlEvent::NextBar(old, _)) => new == old,
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_value_wins_and_keeps_its_place_in_time() {
+    fn a_newer_value_replaces_a_pending_one_and_moves_to_the_end() {
         let inbox = Inbox::new(Arc::default());
         for step in 0..10_000u16 {
             assert!(inbox.push(set(Param::Valence, f32::from(step), None)));
@@ -218,7 +218,7 @@ mod tests {
         let mut out = Vec::new();
         inbox.drain(&mut out);
         assert_eq!(out, [set(Param::Reverb, 0.9, None), store.clone(), set(Param::Reverb, 0.2, None)]);
-        // Without room, the newest value still fits: it replaces the older ones wherever they are.
+        // In a full queue, the newest value still fits, because it replaces older ones anywhere in the queue.
         for step in 0..2 * CAPACITY {
             assert!(inbox.push(set(Param::Reverb, step as f32, None)));
             inbox.push(store.clone());
@@ -230,9 +230,9 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_qualifies_others_keeps_its_place_among_them() {
+    fn a_value_that_affects_others_keeps_its_position_among_them() {
         let inbox = Inbox::new(Arc::default());
-        // A bundle that glides to one mood for ten seconds, and records with pre-roll once.
+        // A bundle that glides to a mood over ten seconds and records with pre-roll, then resets both options.
         let sent = [
             set(Param::Glide, 10.0, None),
             set(Param::Valence, -1.0, None),
@@ -245,7 +245,7 @@ mod tests {
         let mut out = Vec::new();
         inbox.drain(&mut out);
         assert_eq!(out, sent);
-        // A moving fader is still bounded, even together with one that qualifies it.
+        // Moving faders occupy bounded space, even when one affects the other.
         for step in 0..2 * CAPACITY {
             assert!(inbox.push(set(Param::Glide, step as f32, None)) && inbox.push(set(Param::Glide, 0.5, None)));
             assert!(inbox.push(set(Param::Valence, step as f32, None)));
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_for_the_next_bar_follow_the_same_rules() {
+    fn requests_for_the_next_bar_keep_triggers_and_order() {
         let inbox = Inbox::new(Arc::default());
         let at_bar =
             |param, value| Incoming { event: ControlEvent::NextBar(param, value), due: None, source: Source::Other };
@@ -292,8 +292,8 @@ mod tests {
     fn scheduled_events_leave_room_for_immediate_ones() {
         let inbox = Inbox::new(Arc::default());
         let due = Some(Instant::now());
-        let taken = (0..CAPACITY).filter(|_| inbox.push(set(Param::Valence, 0.0, due))).count();
-        assert_eq!((taken, inbox.losses().count(Loss::Events)), (DEFERRED, (CAPACITY - DEFERRED) as u64));
+        let accepted = (0..CAPACITY).filter(|_| inbox.push(set(Param::Valence, 0.0, due))).count();
+        assert_eq!((accepted, inbox.losses().count(Loss::Events)), (DEFERRED, (CAPACITY - DEFERRED) as u64));
         let panic = Incoming {
             event: ControlEvent::Set(Param::Panic, Value::Trigger),
             due: None,
@@ -318,7 +318,7 @@ mod tests {
         for (param, value) in [(Param::Panic, Value::Trigger), (Param::Play, Value::Toggle(false))] {
             assert!(inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: osc }));
         }
-        // A value that replaces another frees its room.
+        // A replaced value frees its slot.
         let mut out = Vec::new();
         inbox.drain(&mut out);
         for step in 0..2 * CAPACITY {

@@ -45,7 +45,7 @@ pub enum Period {
 }
 
 impl Shape {
-    /// Every shape that does not follow an input, with its name.
+    /// The shapes that do not follow an input, with their names.
     pub const FREE: [(&'static str, Self); 4] =
         [("sine", Self::Sine), ("triangle", Self::Triangle), ("ramp", Self::Ramp), ("walk", Self::Walk)];
 
@@ -53,11 +53,11 @@ impl Shape {
     /// alone.
     #[must_use]
     pub fn at(self, periods: f64) -> f64 {
-        let share = periods.rem_euclid(1.0);
+        let phase = periods.rem_euclid(1.0);
         match self {
-            Self::Sine => (share * std::f64::consts::TAU).sin(),
-            Self::Triangle => 4.0 * ((share + 0.75).rem_euclid(1.0) - 0.5).abs() - 1.0,
-            Self::Ramp => 2.0 * share - 1.0,
+            Self::Sine => (phase * std::f64::consts::TAU).sin(),
+            Self::Triangle => 4.0 * ((phase + 0.75).rem_euclid(1.0) - 0.5).abs() - 1.0,
+            Self::Ramp => 2.0 * phase - 1.0,
             Self::Walk | Self::Input(_) => 0.0,
         }
     }
@@ -67,15 +67,15 @@ impl Param {
     /// The inputs that a modulation can follow.
     pub const INPUTS: [Self; 4] = [Self::Input1, Self::Input2, Self::Input3, Self::Input4];
 
-    /// Whether it can be modulated: numbers of the mood, of the network and of the sound.
+    /// Whether it can be modulated: true for valence, arousal, and the numbers of the network and the engine.
     #[must_use]
     pub fn can_be_modulated(self) -> bool {
-        let reached = match self.policy().effect {
+        let is_supported = match self.policy().effect {
             Effect::Engine | Effect::Network => true,
             Effect::Mood => matches!(self, Self::Valence | Self::Arousal),
             _ => false,
         };
-        reached && matches!(self.spec().kind, Kind::Number { .. })
+        is_supported && matches!(self.spec().kind, Kind::Number { .. })
     }
 }
 
@@ -118,8 +118,8 @@ impl FromStr for Modulation {
         };
         finite(depth)?;
         finite(phase)?;
-        let single = |text: &str| text.parse::<f32>().unwrap_or(0.0);
-        Ok(Self { shape, depth: single(depth), period, phase: single(phase) })
+        let parse_f32 = |text: &str| text.parse::<f32>().unwrap_or(0.0);
+        Ok(Self { shape, depth: parse_f32(depth), period, phase: parse_f32(phase) })
     }
 }
 
@@ -134,10 +134,10 @@ mod tests {
             (Shape::Triangle, [0.0, 1.0, 0.0, -1.0]),
             (Shape::Ramp, [-1.0, -0.5, 0.0, 0.5]),
         ] {
-            for (quarter, wanted) in points.into_iter().enumerate() {
+            for (quarter, expected) in points.into_iter().enumerate() {
                 for round in [0.0, 3.0] {
-                    let at = shape.at(round + quarter as f64 / 4.0);
-                    assert!((at - wanted).abs() < 1e-9, "{shape:?} at {quarter} quarters: {at}");
+                    let value = shape.at(round + quarter as f64 / 4.0);
+                    assert!((value - expected).abs() < 1e-9, "{shape:?} at {quarter} quarters: {value}");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Notices from the daemon to listeners: values, data for visuals, health.
+//! Notices from the daemon to subscribers: values, data for visuals, health.
 
 use std::net::SocketAddr;
 
@@ -8,12 +8,12 @@ use crate::event::parameter::{Param, Value};
 use crate::music::emotion::Mood;
 use crate::music::theory::{Chord, Key};
 
-/// Number of spectrum bands sent to listeners.
+/// Number of spectrum bands sent to subscribers.
 pub const BANDS: usize = 48;
 /// Number of chords in the outlook, including the current one.
 pub const OUTLOOK: usize = 4;
 
-/// A notice to listeners; the session pushes it to OSC and OSCQuery clients.
+/// A notice to subscribers; the session pushes it to OSC and OSCQuery clients.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
     /// A parameter changed.
@@ -52,7 +52,7 @@ pub enum Notice {
         /// Velocity of the hardest, 0..=1.
         strength: f32,
     },
-    /// Recent output level, in decibels below full scale.
+    /// Recent output level, in dBFS.
     Level {
         /// Root mean square.
         rms_db: f32,
@@ -61,7 +61,7 @@ pub enum Notice {
     },
     /// Recent levels within the mix.
     Meters(Meters),
-    /// Level of the output in [`BANDS`] bands in decibels below full scale, low to high.
+    /// Output level in [`BANDS`] bands, low to high, in dBFS.
     Spectrum([f32; BANDS]),
     /// The key, and the current and planned chords with the seconds until each begins; sent whenever it changes.
     Outlook(Option<Key>, Vec<(Chord, f32)>),
@@ -75,12 +75,12 @@ pub enum Notice {
     Trouble {
         /// The part.
         part: Part,
-        /// Why, in words.
+        /// Why it failed.
         reason: String,
     },
-    /// MIDI learn ended; sent only to the client that asked.
+    /// MIDI learn ended; sent only to the client that requested it.
     Learned {
-        /// The client's address, if it asked over UDP.
+        /// The client's address, if the request came over UDP.
         to: Option<SocketAddr>,
         /// The parameter.
         param: Param,
@@ -92,10 +92,9 @@ pub enum Notice {
 /// Levels within the mix.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Meters {
-    /// Peaks after the faders of network, bass, pad, upper voice and harmony, and of the output, in decibels below full
-    /// scale.
+    /// Peaks after the faders of network, bass, pad, upper voice and harmony, and of the output, in dBFS.
     pub peaks_db: [f32; 6],
-    /// Maximum gain reduction of the limiter, in decibels from 0 downwards.
+    /// Maximum gain reduction of the limiter, in decibels; 0 or negative.
     pub limiter_db: f32,
     /// How often the limiter reduced the gain since start.
     pub limited: u32,

@@ -5,15 +5,15 @@
 //! it is trusted.
 
 mod codec;
-mod leader;
+mod tempo_source;
 mod policy;
 mod value;
 
 use serde::{Deserialize, Serialize};
 
 pub use codec::{decimal, key_and_mode, osc_to_json, quoted, unquoted};
-pub use leader::TempoSource;
 pub use policy::{Effect, InPreset, Policy, Saved};
+pub use tempo_source::TempoSource;
 pub use value::{AUTO, Input, InputError, Kind, Value};
 
 use crate::music::emotion::Emotion;
@@ -45,7 +45,7 @@ impl Lane {
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spec {
-    /// Which parameter this is.
+    /// The parameter.
     pub param: Param,
     /// Stable name: mapping target and preset key; the OSC address is `/melos/` followed by it.
     pub id: &'static str,
@@ -203,7 +203,7 @@ impl Param {
         TABLE.iter().find(|spec| spec.id == id).map(|spec| spec.param)
     }
 
-    /// The dial of the network that it sets, if any.
+    /// The network's dial that it sets, if any.
     #[must_use]
     pub const fn dial(self) -> Option<Dial> {
         match self {
@@ -225,7 +225,7 @@ impl Param {
 
     /// The emotion whose weight this parameter is.
     #[must_use]
-    pub fn weighed_emotion(self) -> Option<Emotion> {
+    pub fn weighted_emotion(self) -> Option<Emotion> {
         Emotion::ALL.into_iter().find(|emotion| Self::emotion_weight(*emotion) == self)
     }
 }
@@ -250,13 +250,13 @@ mod tests {
         for emotion in Emotion::ALL {
             let param = Param::emotion_weight(emotion);
             assert_eq!(param.spec().id, format!("emotion/{emotion}"));
-            assert_eq!(param.weighed_emotion(), Some(emotion));
+            assert_eq!(param.weighted_emotion(), Some(emotion));
             assert_eq!(Param::Emotion.fit(Input::Text(emotion.name())), Ok(Some(Value::Choice(emotion as u8))));
         }
     }
 
     #[test]
-    fn modes_are_the_theory_modes() {
+    fn mode_names_match_the_modes_of_music_theory() {
         let Kind::Choice { names, .. } = Param::Mode.spec().kind else { panic!("mode is a choice") };
         assert!(names[1..].iter().copied().eq(crate::music::theory::Mode::ALL.map(crate::music::theory::Mode::name)));
     }

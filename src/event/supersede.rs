@@ -1,4 +1,4 @@
-//! How a newer request replaces pending ones.
+//! Replaces pending requests with a newer one.
 
 use std::collections::VecDeque;
 

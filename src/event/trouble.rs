@@ -1,4 +1,4 @@
-//! Current failures of optional parts, in words.
+//! Current failures of optional parts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +20,7 @@ pub enum Part {
     Recording,
     /// The control log.
     ControlLog,
-    /// Keeping the log on disk.
+    /// Saving the log to disk.
     Log,
     /// Watching files for changes.
     Watch,
@@ -43,37 +43,37 @@ impl fmt::Display for Part {
     }
 }
 
-/// Current troubles, shared by all clones. Each change is logged once, so that a persistent fault does not fill the
+/// Current troubles, shared by all clones. Each change is logged once, so that a persistent failure does not fill the
 /// log.
 #[derive(Debug, Clone, Default)]
 pub struct Troubles(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    now: BTreeMap<Part, String>,
+    current: BTreeMap<Part, String>,
     /// Number of changes.
     version: u64,
 }
 
 impl Troubles {
-    /// Reports that a part fails, and why.
+    /// Records that a part has failed, and why.
     pub fn set(&self, part: Part, reason: impl fmt::Display) {
         let reason = reason.to_string();
         let mut state = self.state();
-        if state.now.get(&part) == Some(&reason) {
+        if state.current.get(&part) == Some(&reason) {
             return;
         }
-        state.now.insert(part, reason.clone());
+        state.current.insert(part, reason.clone());
         state.version += 1;
-        // Unlocked first, so that a slow log blocks nobody.
+        // Unlocked before logging, so that a slow log blocks no other thread.
         drop(state);
         tracing::warn!("{part}: {reason}");
     }
 
-    /// Reports that a part works.
+    /// Records that a part works again.
     pub fn clear(&self, part: Part) {
         let mut state = self.state();
-        if state.now.remove(&part).is_none() {
+        if state.current.remove(&part).is_none() {
             return;
         }
         state.version += 1;
@@ -85,7 +85,7 @@ impl Troubles {
     #[must_use]
     pub fn now(&self) -> (BTreeMap<Part, String>, u64) {
         let state = self.state();
-        (state.now.clone(), state.version)
+        (state.current.clone(), state.version)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -102,13 +102,13 @@ mod tests {
     fn a_trouble_lasts_until_it_is_cleared() {
         let troubles = Troubles::default();
         troubles.clear(Part::State);
-        let quiet = troubles.now();
+        let before = troubles.now();
         troubles.set(Part::State, "the disk is full");
         let full = troubles.clone().now();
         troubles.set(Part::State, "the disk is full");
         assert_eq!(troubles.now(), full);
         assert_eq!(full.0, [(Part::State, "the disk is full".to_owned())].into());
-        assert_ne!(quiet.1, full.1);
+        assert_ne!(before.1, full.1);
         troubles.clear(Part::State);
         assert!(troubles.now().0.is_empty() && troubles.now().1 != full.1);
     }

@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::files::document::{self, Problem};
 use crate::quote::listed;
 
-pub use change::{ConfigChange, Cost};
+pub use change::{ConfigChange, TakesEffect};
 pub use data::find_data;
 pub use hosts::{AudioHost, MidiHost};
 pub use schedule::Schedule;
@@ -66,8 +66,8 @@ impl ConfigSource {
     /// The file in use: the first that exists, otherwise the last candidate.
     #[must_use]
     pub fn file(&self) -> &Path {
-        let there = self.files.iter().find(|file| file.exists());
-        there.or(self.files.last()).map_or(Path::new("melos.toml"), PathBuf::as_path)
+        let existing = self.files.iter().find(|file| file.exists());
+        existing.or(self.files.last()).map_or(Path::new("melos.toml"), PathBuf::as_path)
     }
 
     /// Reads the current configuration.
@@ -189,15 +189,15 @@ pub enum WhenFull {
 /// The control log of each session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlLogConfig {
-    /// Whether to write one; otherwise takes have none either.
+    /// Whether to write one; if not, takes have none either.
     pub write: bool,
-    /// Size in megabytes at which it continues in another file; without checkpoints, it ends there.
+    /// Size in megabytes at which the log continues in another file or, without checkpoints, ends.
     pub max_mb: u64,
     /// Number of earlier logs to keep.
     pub keep: usize,
     /// Seconds from one checkpoint to the next.
     pub checkpoint_seconds: u64,
-    /// Maximum size of all checkpoints in megabytes; 0 takes none.
+    /// Maximum total size of the checkpoints in megabytes; 0 for none.
     pub checkpoints_mb: u64,
 }
 
@@ -304,7 +304,7 @@ pub enum ConfigError {
     /// No data folder was found.
     #[error(
         "cannot find models/ and presets/; start Melos in the folder that holds them or name it with --data (looked in {})",
-        .tried.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
+        .tried.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NoData {
         /// The folders searched.
@@ -319,7 +319,7 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
     },
-    /// There is no preset of this name to start with.
+    /// The preset to start with does not exist.
     #[error("there is no preset {name:?}; choose one of {}", listed(.known.iter().map(String::as_str)))]
     NoPreset {
         /// Its name.
@@ -330,7 +330,7 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Describes each service that is open to the network, one log message each.
+    /// Describes each service that is open to the network in a log message.
     ///
     /// # Errors
     /// When HTTP would be open to the network without a password of sufficient length.

@@ -65,7 +65,7 @@ pub struct Document<'a> {
     lines: Vec<usize>,
     problems: Vec<Problem>,
     /// Number of problems beyond those listed.
-    more: usize,
+    unlisted: usize,
     /// Number of syntax errors; if there are any, the rest may have been misread.
     syntax: usize,
 }
@@ -74,7 +74,7 @@ impl<'a> Document<'a> {
     /// Parses a file's text; whatever follows the first syntax error in a line is missing from the table.
     pub fn parse(file: &'a Path, text: &'a str) -> (Self, Table<'a>) {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let mut document = Self { file, text, lines, problems: Vec::new(), more: 0, syntax: 0 };
+        let mut document = Self { file, text, lines, problems: Vec::new(), unlisted: 0, syntax: 0 };
         let (root, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let span = error.span().unwrap_or_default();
@@ -87,7 +87,7 @@ impl<'a> Document<'a> {
     /// Adds a problem at a span of the text, which is quoted as the value if a key is given.
     pub fn add(&mut self, span: Range<usize>, key: &str, hint: impl fmt::Display) {
         if self.is_full() {
-            self.more += 1;
+            self.unlisted += 1;
             return;
         }
         let value = if key.is_empty() { "" } else { self.text.get(span.clone()).unwrap_or("") };
@@ -121,21 +121,21 @@ impl<'a> Document<'a> {
 
     /// The line of a byte offset, from 1.
     fn line(&self, offset: usize) -> usize {
-        self.lines.partition_point(|begin| *begin <= offset)
+        self.lines.partition_point(|start| *start <= offset)
     }
 
     /// Returns the result if there are no problems.
     ///
     /// # Errors
     /// Returns the problems in line order: at most a hundred, then the number of further ones. With syntax errors,
-    /// returns only those, since the others may only follow from them.
+    /// returns only those, since they may have caused the others.
     pub fn finish<T>(mut self, result: T) -> Result<T, Vec<Problem>> {
         if self.syntax > 0 {
             self.problems.truncate(self.syntax);
         }
         self.problems.sort_by_key(|problem| problem.line);
-        if self.more > 0 {
-            self.problems.push(Problem::of_file(self.file, format!("and {} more problems", self.more)));
+        if self.unlisted > 0 {
+            self.problems.push(Problem::of_file(self.file, format!("and {} more problems", self.unlisted)));
         }
         if self.problems.is_empty() { Ok(result) } else { Err(self.problems) }
     }

@@ -1,5 +1,5 @@
-//! A library of TOML files of one kind, by name, from several folders; a file that becomes invalid keeps its last good
-//! state.
+//! A library of TOML files of one kind, by name, from several folders. While a file is invalid, its last valid contents
+//! are used.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ pub type Read<T> = fn(&Path) -> Result<T, Vec<Problem>>;
 
 /// Maximum files read per folder.
 const MAX_FILES: usize = 4096;
-/// Maximum removed names remembered.
+/// Maximum removed files whose contents are kept.
 const MAX_REMOVED: usize = 1024;
 
 /// The contents of all valid files, by file name without `.toml`; a file in an earlier folder hides one of the same
@@ -21,7 +21,7 @@ const MAX_REMOVED: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Library<T> {
     folders: Vec<PathBuf>,
-    /// Whether the last folder may be missing too.
+    /// Whether the last folder may also be missing.
     optional: bool,
     read: Read<T>,
     items: BTreeMap<String, Item<T>>,
@@ -42,7 +42,7 @@ pub struct Reloaded {
     pub changed: Vec<String>,
     /// Names that were removed.
     pub removed: Vec<String>,
-    /// Names that returned with unchanged contents.
+    /// Names that were restored with unchanged contents.
     pub restored: Vec<String>,
     /// All problems; an invalid file keeps its previous contents.
     pub problems: Vec<Problem>,
@@ -82,8 +82,8 @@ impl<T: PartialEq> Library<T> {
         for (index, folder) in self.folders.iter().enumerate() {
             let files = match toml_files(folder) {
                 Ok((files, 0)) => files,
-                Ok((files, more)) => {
-                    let hint = format!("{more} files ignored: only the first {MAX_FILES} are read");
+                Ok((files, ignored)) => {
+                    let hint = format!("{ignored} files ignored: only the first {MAX_FILES} are read");
                     reloaded.problems.push(Problem::of_file(folder, hint));
                     files
                 }
@@ -116,7 +116,7 @@ impl<T: PartialEq> Library<T> {
                     }
                     Err(problems) => {
                         reloaded.problems.extend(problems);
-                        // If there is no last good state, a file that this one would have hidden is used instead.
+                        // Without earlier valid contents, a file that this one would have hidden is used instead.
                         if let Some(old) = before.remove(&name) {
                             self.items.insert(name, old);
                         }
@@ -156,7 +156,7 @@ impl<T: PartialEq> Library<T> {
         let count = isize::try_from(names.len()).ok().filter(|count| *count > 0)?;
         let index = match names.binary_search(&name) {
             Ok(index) => index as isize + steps,
-            // From a removed name, stepping forward leads to the one that would follow it.
+            // A step forward from a removed name leads to the name that would follow it.
             Err(index) => index as isize + if steps > 0 { steps - 1 } else { steps },
         };
         Some(names[index.rem_euclid(count) as usize])
@@ -173,9 +173,9 @@ fn toml_files(folder: &Path) -> std::io::Result<(BTreeMap<String, PathBuf>, usiz
             files.insert(name.to_owned(), path);
         }
     }
-    let most = files.keys().nth(MAX_FILES).cloned();
-    let more = most.map(|first| files.split_off(&first).len());
-    Ok((files, more.unwrap_or(0)))
+    let first_ignored = files.keys().nth(MAX_FILES).cloned();
+    let ignored = first_ignored.map(|first| files.split_off(&first).len());
+    Ok((files, ignored.unwrap_or(0)))
 }
 
 #[cfg(test)]
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_file_keeps_its_last_good_state() {
+    fn an_invalid_file_keeps_its_last_valid_contents() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
         for (name, text) in [("a.toml", "1"), ("b.toml", "2"), ("c.toml", "bad"), (".d.toml", "4"), ("e.txt", "5")] {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_returns_unchanged_is_not_reported() {
+    fn a_file_restored_unchanged_is_not_reported_as_changed() {
         let dir = tempfile::tempdir().unwrap();
         let (here, away) = (dir.path().join("a.toml"), dir.path().join("a.away"));
         fs::write(&here, "1").unwrap();
@@ -230,10 +230,10 @@ mod tests {
         fs::rename(&here, &away).unwrap();
         assert_eq!(library.reload().removed, ["a"]);
         fs::rename(&away, &here).unwrap();
-        let back = library.reload();
-        assert_eq!((back.changed.len(), back.restored.as_slice()), (0, &["a".to_owned()][..]));
-        assert!(back.has_changes() && !library.reload().has_changes());
-        // A file that was invalid and is now as before is not reported either; one that returned with other contents is.
+        let reloaded = library.reload();
+        assert_eq!((reloaded.changed.len(), reloaded.restored.as_slice()), (0, &["a".to_owned()][..]));
+        assert!(reloaded.has_changes() && !library.reload().has_changes());
+        // An invalid file repaired to its previous contents is not reported either; one restored with new contents is.
         fs::write(&here, "bad").unwrap();
         assert!(!library.reload().has_changes());
         fs::write(&here, "1").unwrap();
@@ -259,7 +259,7 @@ mod tests {
         assert!(library.values().eq(["own a", "shipped b"]));
         fs::write(own.join("a.toml"), "bad").unwrap();
         assert_eq!(library.reload().problems.len(), 1);
-        assert_eq!(library.get("a").unwrap(), "own a", "its last good state, not the one it hides");
+        assert_eq!(library.get("a").unwrap(), "own a", "its last valid contents, not the hidden file's");
         fs::remove_dir_all(&own).unwrap();
         assert_eq!(library.reload().changed, ["a"]);
         assert!(library.values().eq(["shipped a", "shipped b"]));

@@ -10,12 +10,12 @@ use thiserror::Error;
 /// Name of the lock file.
 const NAME: &str = "lock";
 
-/// A locked folder; unlocked when dropped or when the process ends, however it ends.
+/// A locked folder; unlocked when dropped or when the process ends, even by a crash.
 #[derive(Debug)]
 pub struct FolderLock {
     folder: PathBuf,
     file: File,
-    listening: String,
+    addresses: String,
 }
 
 /// Why a folder cannot be locked.
@@ -32,7 +32,7 @@ pub enum LockError {
         /// The holder's description of itself.
         holder: String,
     },
-    /// The folder or file system does not support locks; the folder need not be in use.
+    /// The folder cannot be locked, for example because the file system does not support locks; it may not be in use.
     #[error("cannot lock {folder} against other Melos daemons: {source}")]
     Unlockable {
         /// The folder.
@@ -60,7 +60,7 @@ impl FolderLock {
         let file = open().map_err(unlockable)?;
         match file.try_lock() {
             Ok(()) => {
-                let mut lock = Self { folder: folder.to_owned(), file, listening: String::new() };
+                let mut lock = Self { folder: folder.to_owned(), file, addresses: String::new() };
                 lock.describe("");
                 Ok(lock)
             }
@@ -78,15 +78,15 @@ impl FolderLock {
         if self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
             && let Ok(mut lock) = Self::take(&self.folder)
         {
-            lock.describe(&std::mem::take(&mut self.listening));
+            lock.describe(&std::mem::take(&mut self.addresses));
             *self = lock;
         }
     }
 
     /// Writes this process and its addresses to the lock file, for the error messages of other daemons.
-    pub fn describe(&mut self, listening: &str) {
-        listening.clone_into(&mut self.listening);
-        let text = format!("process {}{listening}\n", std::process::id());
+    pub fn describe(&mut self, addresses: &str) {
+        addresses.clone_into(&mut self.addresses);
+        let text = format!("process {}{addresses}\n", std::process::id());
         // The text is only informative; the lock itself is the kernel's.
         let _ = self.file.set_len(0);
         let _ = self.file.rewind();
@@ -138,7 +138,7 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(folder.path().join(NAME)).status().unwrap().success());
         assert!(
             matches!(FolderLock::take(folder.path()), Err(LockError::Unlockable { .. })),
-            "a pipe does not block it"
+            "a pipe must not block it"
         );
     }
 }

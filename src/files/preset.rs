@@ -45,7 +45,7 @@ use crate::files::library::Library;
 pub struct Preset {
     /// Display name.
     pub name: String,
-    /// What it is for.
+    /// Its description.
     pub description: String,
     /// The parameters in the file, in table order.
     pub named: Vec<(Param, Value)>,
@@ -53,7 +53,7 @@ pub struct Preset {
     pub journey: Vec<Step>,
     /// Whether the journey restarts at its end.
     pub repeats: bool,
-    /// Parameters that vary by themselves.
+    /// Modulated parameters.
     pub modulations: Vec<(Param, Modulation)>,
 }
 
@@ -101,7 +101,7 @@ impl Preset {
         read(file, Self::parse)
     }
 
-    /// Everything to set when the preset is loaded, in order: the mood comes last, after its glide.
+    /// Everything to set when the preset is loaded, in order; the mood is last, so that it follows its glide time.
     #[must_use]
     pub fn settings(&self) -> Vec<(Param, Value)> {
         let named = |param| self.named.iter().any(|(other, _)| *other == param);
@@ -117,16 +117,17 @@ impl Preset {
         settings
     }
 
-    /// The settings if an external source leads the tempo; it keeps leading unless the preset sets `tempo/source`.
+    /// The settings to use while an external source leads the tempo, which it keeps doing unless the preset sets
+    /// `tempo/source`.
     #[must_use]
     pub fn settings_with_external_tempo(&self) -> Vec<(Param, Value)> {
-        let of_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);
-        let leads = self.named.iter().any(|(param, _)| matches!(param, Param::TempoSource | Param::TempoFollow));
-        self.settings().into_iter().filter(|(param, _)| leads || !of_tempo(*param)).collect()
+        let is_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);
+        let sets_source = self.named.iter().any(|(param, _)| matches!(param, Param::TempoSource | Param::TempoFollow));
+        self.settings().into_iter().filter(|(param, _)| sets_source || !is_tempo(*param)).collect()
     }
 }
 
-/// Looks up the preset with which a performance starts; returns it with the initial values.
+/// Looks up the preset that a performance starts with; returns the initial values and the preset.
 ///
 /// # Errors
 /// When there is no such preset; the message lists the presets.
@@ -151,8 +152,8 @@ struct Named {
 /// Reads ids and values; a table's name is the part of an id before the slash.
 fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'_>, named: &mut Vec<Named>) {
     for (key_span, field) in table.take_rest() {
-        let own = field.key.strip_prefix(table.path()).unwrap_or(&field.key).trim_start_matches('.');
-        let id = if prefix.is_empty() { own.to_owned() } else { format!("{prefix}/{own}") };
+        let name = field.key.strip_prefix(table.path()).unwrap_or(&field.key).trim_start_matches('.');
+        let id = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
         if matches!(field.value, toml::de::DeValue::Table(_)) {
             if let Some(table) = field.table(document) {
                 read_parameters(document, &id, table, named);

@@ -44,8 +44,8 @@ pub fn bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// As for [`bytes()`], or when it is not UTF-8 ([`ErrorKind::InvalidData`]); the message names the line.
 pub fn text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes(path, MAX_TEXT)?).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
         io::Error::new(ErrorKind::InvalidData, format!("line {line} is not UTF-8; save the file as UTF-8"))
     })
 }
@@ -69,29 +69,29 @@ mod tests {
     #[test]
     fn only_regular_files_of_bounded_size_are_read() {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::write(at("good"), "abc").unwrap();
-        assert_eq!(bytes(&at("good"), 3).unwrap(), b"abc");
-        assert_eq!(bytes(&at("good"), 2).unwrap_err().kind(), ErrorKind::FileTooLarge);
-        std::os::unix::fs::symlink("good", at("link")).unwrap();
-        assert_eq!(text(&at("link")).unwrap(), "abc");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("good"), "abc").unwrap();
+        assert_eq!(bytes(&path("good"), 3).unwrap(), b"abc");
+        assert_eq!(bytes(&path("good"), 2).unwrap_err().kind(), ErrorKind::FileTooLarge);
+        std::os::unix::fs::symlink("good", path("link")).unwrap();
+        assert_eq!(text(&path("link")).unwrap(), "abc");
 
-        let made = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
-        assert!(made.success());
-        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
-        std::os::unix::fs::symlink("pipe", at("link to a pipe")).unwrap();
+        let status = std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap();
+        assert!(status.success());
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        std::os::unix::fs::symlink("pipe", path("link to a pipe")).unwrap();
         for name in ["pipe", "link to a pipe", "socket", "."] {
-            assert_eq!(text(&at(name)).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
+            assert_eq!(text(&path(name)).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
         }
         for endless in ["/dev/zero", "/dev/tty"] {
             assert!(text(Path::new(endless)).is_err(), "{endless}");
         }
-        // Reports a size of 0 but has contents.
+        // This file reports a size of 0 but has contents.
         assert!(bytes(Path::new("/proc/kallsyms"), 100).is_err());
     }
 
     #[test]
-    fn text_in_another_encoding_names_its_line() {
+    fn the_error_for_invalid_utf_8_names_the_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("latin1");
         fs::write(&path, b"name = \"a\"\nname = \"M\xe4rz\"\n").unwrap();

@@ -1,11 +1,11 @@
-//! The search path: the user's folders first, then the machine's, then the installed one. A file in an earlier folder
+//! The search path: the user's folders, then the machine-wide one, then the installed one. A file in an earlier folder
 //! hides one of the same name in a later one.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The machine-wide configuration folder.
-const MACHINE: &str = "/etc/melos";
+/// The machine-wide folder.
+const MACHINE_WIDE: &str = "/etc/melos";
 
 /// The folders searched for `presets/`, `mappings/`, `models/` and `melos.toml`, in order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,19 +23,19 @@ pub struct Found {
 }
 
 impl SearchPath {
-    /// Creates a search path of the user's folders, the machine's, and the installed one.
+    /// Creates a search path of the user's folders, the machine-wide one, and the installed one, `shipped`.
     #[must_use]
     pub fn new(shipped: &Path) -> Self {
-        Self::of(|name| std::env::var_os(name), shipped)
+        Self::from_environment(|name| std::env::var_os(name), shipped)
     }
 
-    fn of(variable: impl Fn(&str) -> Option<OsString>, shipped: &Path) -> Self {
-        let own = [
+    fn from_environment(variable: impl Fn(&str) -> Option<OsString>, shipped: &Path) -> Self {
+        let user = [
             home_folder_of(&variable, "XDG_CONFIG_HOME", ".config"),
             home_folder_of(&variable, "XDG_DATA_HOME", ".local/share"),
         ];
-        let mut roots: Vec<PathBuf> = own.into_iter().flatten().map(|folder| folder.join("melos")).collect();
-        roots.extend([PathBuf::from(MACHINE), shipped.to_owned()]);
+        let mut roots: Vec<PathBuf> = user.into_iter().flatten().map(|folder| folder.join("melos")).collect();
+        roots.extend([PathBuf::from(MACHINE_WIDE), shipped.to_owned()]);
         Self { roots }
     }
 
@@ -74,11 +74,11 @@ impl SearchPath {
                 else {
                     continue;
                 };
-                let ours = match kind {
+                let is_of_kind = match kind {
                     "models" => path.join("model.toml").is_file(),
                     _ => path.extension().is_some_and(|extension| extension == "toml"),
                 };
-                if !ours {
+                if !is_of_kind {
                     continue;
                 }
                 let name =
@@ -139,17 +139,17 @@ mod tests {
             None,
             "an empty home counts as unset"
         );
-        let search_path = SearchPath::of(with("here"), Path::new("/usr/share/melos"));
+        let search_path = SearchPath::from_environment(with("here"), Path::new("/usr/share/melos"));
         let roots = ["/home/eva/.config/melos", "/home/eva/.local/share/melos", "/etc/melos", "/usr/share/melos"];
         assert_eq!(search_path.roots(), roots.map(PathBuf::from));
-        let homeless = SearchPath::of(|_| None, Path::new("/usr/share/melos"));
-        assert_eq!(homeless.roots(), ["/etc/melos", "/usr/share/melos"].map(PathBuf::from));
+        let without_home = SearchPath::from_environment(|_| None, Path::new("/usr/share/melos"));
+        assert_eq!(without_home.roots(), ["/etc/melos", "/usr/share/melos"].map(PathBuf::from));
     }
 
     #[test]
-    fn hidden_files_are_listed() {
+    fn files_hidden_by_earlier_folders_are_listed() {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let path = |name: &str| folder.path().join(name);
         for file in [
             "own/presets/calm.toml",
             "shipped/presets/calm.toml",
@@ -157,16 +157,16 @@ mod tests {
             "shipped/presets/x.txt",
             "shipped/models/a.b/model.toml",
         ] {
-            fs::create_dir_all(at(file).parent().unwrap()).unwrap();
-            fs::write(at(file), "").unwrap();
+            fs::create_dir_all(path(file).parent().unwrap()).unwrap();
+            fs::write(path(file), "").unwrap();
         }
-        let search_path = SearchPath { roots: vec![at("own"), at("shipped")] };
+        let search_path = SearchPath { roots: vec![path("own"), path("shipped")] };
         let expected = [
             (
                 "calm".to_owned(),
-                Found { file: at("own/presets/calm.toml"), hides: vec![at("shipped/presets/calm.toml")] },
+                Found { file: path("own/presets/calm.toml"), hides: vec![path("shipped/presets/calm.toml")] },
             ),
-            ("sad".to_owned(), Found { file: at("shipped/presets/sad.toml"), hides: Vec::new() }),
+            ("sad".to_owned(), Found { file: path("shipped/presets/sad.toml"), hides: Vec::new() }),
         ];
         assert_eq!(search_path.find("presets"), expected);
         assert_eq!(search_path.find("models")[0].0, "a.b");

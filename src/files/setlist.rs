@@ -80,9 +80,9 @@ impl Setlist {
 }
 
 impl Cue {
-    /// The kind and the name of what it loads.
+    /// The kind (`preset` or `scene`) and the name of what it loads.
     #[must_use]
-    pub fn named(&self) -> (&'static str, &str) {
+    pub fn kind_and_name(&self) -> (&'static str, &str) {
         match self {
             Self::Preset(name) => ("preset", name),
             Self::Scene(name) => ("scene", name),
@@ -97,8 +97,8 @@ fn entry(document: &mut Document<'_>, mut table: Table<'_>) -> Option<Entry> {
             document.add(scene.span.clone(), &scene.key, "an entry has a preset or a scene, not both");
             None
         }
-        (Some(preset), None) => named(document, &preset).map(Cue::Preset),
-        (None, Some(scene)) => named(document, &scene).map(Cue::Scene),
+        (Some(preset), None) => name(document, &preset).map(Cue::Preset),
+        (None, Some(scene)) => name(document, &scene).map(Cue::Scene),
         (None, None) => {
             table.missing(document, "preset", "the name of a preset; or scene, the name of a scene");
             None
@@ -108,7 +108,7 @@ fn entry(document: &mut Document<'_>, mut table: Table<'_>) -> Option<Entry> {
     Some(Entry { cue: cue?, note })
 }
 
-fn named(document: &mut Document<'_>, field: &crate::files::document::Field<'_>) -> Option<String> {
+fn name(document: &mut Document<'_>, field: &crate::files::document::Field<'_>) -> Option<String> {
     let name = field.text(document)?;
     if name.trim().is_empty() { field.wrong(document, "a name") } else { Some(name) }
 }
@@ -125,7 +125,7 @@ mod tests {
     fn entries_keep_their_order() {
         let text = "schema = 1\nname = \"Friday\"\n[[entry]]\npreset = \"slow-dawn\"\nnote = \"doors\"\n[[entry]]\nscene = \"verse\"\n";
         let setlist = parse(text).unwrap();
-        let cues: Vec<_> = setlist.entries.iter().map(|entry| entry.cue.named()).collect();
+        let cues: Vec<_> = setlist.entries.iter().map(|entry| entry.cue.kind_and_name()).collect();
         assert_eq!(cues, [("preset", "slow-dawn"), ("scene", "verse")]);
         assert_eq!((setlist.name.as_str(), setlist.entries[0].note.as_str()), ("Friday", "doors"));
     }
@@ -136,13 +136,13 @@ mod tests {
             "schema = 1\n[[entry]]\npreset = 3\n[[entry]]\npreset = \"a\"\nscene = \"b\"\n[[entry]]\nprest = \"a\"\n";
         let problems: Vec<_> = parse(text).unwrap_err().iter().map(Problem::to_string).collect();
         let problems = problems.join("\n");
-        for wanted in [
+        for expected in [
             "name is missing",
             "friday.toml:3: entry.preset = 3: expected a string in quotes",
             "friday.toml:6: entry.scene = \"b\": an entry has a preset or a scene, not both",
             "did you mean \"preset\"?",
         ] {
-            assert!(problems.contains(wanted), "{wanted}\n{problems}");
+            assert!(problems.contains(expected), "{expected}\n{problems}");
         }
         assert!(parse("schema = 1\nname = \"Empty\"\n").unwrap_err()[0].hint.contains("needs an [[entry]]"));
     }

@@ -1,9 +1,9 @@
 //! Watches files and folders, so that a save takes effect while playing.
 //!
-//! Changes are found by scanning which files the paths lead to, following links, and which versions they are. This
-//! detects retargeted links, replaced folders, mounts and every way in which editors save files, and ignores changes
-//! without an effect. A scan runs every `POLL`, or sooner when the system reports an event, if it provides watches.
-//! After a burst of events, the scan waits until they have stopped; editors' temporary files are ignored.
+//! Changes are found by scanning: a scan follows all links and records the version of each file. This detects retargeted
+//! links, replaced folders, mounts and every way in which editors save files, and ignores changes without an effect. A
+//! scan runs every `POLL`, or sooner if the system's file watches report an event. During a burst of events, the scan
+//! waits until they have stopped; editors' temporary files are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -45,7 +45,7 @@ pub struct Changed(pub Vec<PathBuf>);
 /// # Errors
 /// When the thread cannot be started.
 pub fn watch(paths: Vec<PathBuf>, changed: SyncSender<Changed>, troubles: Troubles) -> std::io::Result<()> {
-    // The first scan precedes the thread, so that nothing is missed from here on.
+    // The first scan runs before the thread starts, so that no change after this call is missed.
     let mut watch = Watch::new(paths, troubles);
     threads::spawn_restarting("melos-watch", move || watch.run(&changed)).map(drop)
 }
@@ -66,7 +66,7 @@ type Time = (i64, i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Content {
     length: u64,
-    written: Time,
+    modified: Time,
     changed: Time,
 }
 
@@ -74,14 +74,14 @@ impl Version {
     fn of(metadata: &Metadata) -> Self {
         let content = (!metadata.is_dir()).then_some(Content {
             length: metadata.len(),
-            written: (metadata.mtime(), metadata.mtime_nsec()),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         });
         Self { device: metadata.dev(), inode: metadata.ino(), content }
     }
 }
 
-/// Everything the paths lead to, by the name under which it is reached.
+/// The files and folders found, by the path that leads to them.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Scan {
     versions: BTreeMap<PathBuf, Version>,
@@ -90,9 +90,9 @@ struct Scan {
 }
 
 impl Scan {
-    /// The current state; a folder that cannot be listed, for example without free descriptors or on a failing disk,
-    /// counts as unchanged.
-    fn at(paths: &[PathBuf], before: &Self) -> Self {
+    /// Scans the paths. A folder that cannot be listed, for example without free descriptors or on a failing disk, counts
+    /// as unchanged.
+    fn run(paths: &[PathBuf], before: &Self) -> Self {
         let mut scan = Self::default();
         for path in paths {
             scan.add(path, 0, before);
@@ -116,18 +116,18 @@ impl Scan {
         self.add_folder(Some(path));
         match fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>) {
             Ok(entries) => {
-                let inside = entries.iter().map(fs::DirEntry::path).filter(|inside| !is_temporary(inside));
-                inside.for_each(|inside| self.add(&inside, depth + 1, before));
+                let paths = entries.iter().map(fs::DirEntry::path).filter(|path| !is_temporary(path));
+                paths.for_each(|path| self.add(&path, depth + 1, before));
             }
-            Err(_) => self.add_as_before(path, before),
+            Err(_) => self.add_unchanged(path, before),
         }
     }
 
-    fn add_as_before(&mut self, folder: &Path, before: &Self) {
+    fn add_unchanged(&mut self, folder: &Path, before: &Self) {
         let versions = before.versions.iter().filter(|(name, _)| name.starts_with(folder) && *name != folder);
         self.versions.extend(versions.map(|(name, version)| (name.clone(), *version)));
         let folders = before.folders.iter().filter(|(name, _)| name.starts_with(folder));
-        self.folders.extend(folders.map(|(name, what)| (name.clone(), *what)));
+        self.folders.extend(folders.map(|(name, identity)| (name.clone(), *identity)));
     }
 
     fn add_folder(&mut self, folder: Option<&Path>) {
@@ -138,7 +138,7 @@ impl Scan {
         }
     }
 
-    /// The names that lead to something different in another scan.
+    /// The paths whose versions differ from another scan's.
     fn differences(&self, other: &Self) -> Vec<PathBuf> {
         let names: BTreeSet<_> = self.versions.keys().chain(other.versions.keys()).collect();
         names.into_iter().filter(|name| self.versions.get(*name) != other.versions.get(*name)).cloned().collect()
@@ -148,32 +148,32 @@ impl Scan {
 struct Watch {
     paths: Vec<PathBuf>,
     last: Scan,
-    /// The system's watches, if available, and their events.
-    hints: Option<(RecommendedWatcher, Receiver<Event>)>,
-    /// Watched folders, with device and inode at that time.
-    armed: BTreeMap<PathBuf, (u64, u64)>,
+    /// The system's file watcher, if available, and its events.
+    watcher: Option<(RecommendedWatcher, Receiver<Event>)>,
+    /// Watched folders, with device and inode when the watch was added.
+    watched: BTreeMap<PathBuf, (u64, u64)>,
     requested_at: Instant,
     troubles: Troubles,
     /// Whether the lack of watches has been reported.
-    said: bool,
+    reported: bool,
 }
 
 impl Watch {
     fn new(paths: Vec<PathBuf>, troubles: Troubles) -> Self {
         let paths: Vec<_> = paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
-        // Watches precede the scan, so that nothing in between is missed.
+        // The second scan follows the watches, so that no change in between is missed.
         let mut watch = Self {
             last: Scan::default(),
             paths,
-            hints: None,
-            armed: BTreeMap::new(),
+            watcher: None,
+            watched: BTreeMap::new(),
             requested_at: Instant::now(),
             troubles,
-            said: false,
+            reported: false,
         };
-        watch.last = Scan::at(&watch.paths, &watch.last);
+        watch.last = Scan::run(&watch.paths, &watch.last);
         watch.request_watches();
-        watch.last = Scan::at(&watch.paths, &watch.last);
+        watch.last = Scan::run(&watch.paths, &watch.last);
         watch
     }
 
@@ -181,17 +181,17 @@ impl Watch {
     fn request_watches(&mut self) {
         self.requested_at = Instant::now();
         let (sender, events) = sync_channel(QUEUE_CAPACITY);
-        let made = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if let Ok(event) = event {
-                // When the queue is full, a scan is due anyway.
+                // If the queue is full, a scan is due anyway.
                 let _ = sender.try_send(event);
             }
         });
-        self.armed.clear();
-        match made {
+        self.watched.clear();
+        match watcher {
             Ok(watcher) => {
-                self.hints = Some((watcher, events));
-                self.arm();
+                self.watcher = Some((watcher, events));
+                self.update_watches();
             }
             Err(error) => self.give_up(&error),
         }
@@ -199,28 +199,28 @@ impl Watch {
 
     /// Continues without the system's watches.
     fn give_up(&mut self, error: &dyn std::fmt::Display) {
-        self.hints = None;
-        self.said = true;
+        self.watcher = None;
+        self.reported = true;
         let seconds = POLL.as_secs();
         self.troubles.set(Part::Watch, format!("cannot watch files ({error}); checking them every {seconds} s"));
     }
 
-    /// Watches the relevant folders that are not watched yet.
-    fn arm(&mut self) {
-        let Some((watcher, _)) = &mut self.hints else { return };
+    /// Watches the folders of the last scan that are not watched yet, and ends other watches.
+    fn update_watches(&mut self) {
+        let Some((watcher, _)) = &mut self.watcher else { return };
         let mut failed = None;
-        self.armed.retain(|folder, what| {
-            let same = self.last.folders.get(folder) == Some(what);
+        self.watched.retain(|folder, identity| {
+            let same = self.last.folders.get(folder) == Some(identity);
             if !same {
                 // The folder may have been deleted, and its watch with it.
                 let _ = watcher.unwatch(folder);
             }
             same
         });
-        for (folder, what) in &self.last.folders {
-            if !self.armed.contains_key(folder) {
+        for (folder, identity) in &self.last.folders {
+            if !self.watched.contains_key(folder) {
                 match watcher.watch(folder, RecursiveMode::NonRecursive) {
-                    Ok(()) => drop(self.armed.insert(folder.clone(), *what)),
+                    Ok(()) => drop(self.watched.insert(folder.clone(), *identity)),
                     // A folder may have disappeared in the meantime.
                     Err(_) if !folder.exists() => {}
                     Err(error) => failed = Some(error),
@@ -229,23 +229,23 @@ impl Watch {
         }
         match failed {
             Some(error) => self.give_up(&error),
-            None if std::mem::take(&mut self.said) => self.troubles.clear(Part::Watch),
+            None if std::mem::take(&mut self.reported) => self.troubles.clear(Part::Watch),
             None => {}
         }
     }
 
     fn run(&mut self, changed: &SyncSender<Changed>) {
         loop {
-            if self.wait() == Err(Dead) {
+            if self.wait() == Err(WatcherEnded) {
                 self.give_up(&"the watcher ended");
             }
-            let scan = Scan::at(&self.paths, &self.last);
+            let scan = Scan::run(&self.paths, &self.last);
             let different = scan.differences(&self.last);
             self.last = scan;
-            if self.hints.is_none() && self.requested_at.elapsed() >= RETRY {
+            if self.watcher.is_none() && self.requested_at.elapsed() >= RETRY {
                 self.request_watches();
             }
-            self.arm();
+            self.update_watches();
             if !different.is_empty() && !notify(changed, different) {
                 return;
             }
@@ -253,8 +253,8 @@ impl Watch {
     }
 
     /// Waits until a scan is due: the end of a burst of events, at most [`POLL`].
-    fn wait(&self) -> Result<(), Dead> {
-        let Some((_, events)) = &self.hints else {
+    fn wait(&self) -> Result<(), WatcherEnded> {
+        let Some((_, events)) = &self.watcher else {
             thread::sleep(POLL);
             return Ok(());
         };
@@ -268,7 +268,7 @@ impl Watch {
                 Ok(event) if is_relevant(&event) => drop(first.get_or_insert_with(Instant::now)),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => return Err(Dead),
+                Err(RecvTimeoutError::Disconnected) => return Err(WatcherEnded),
             }
         }
     }
@@ -276,16 +276,16 @@ impl Watch {
 
 /// The watcher ended.
 #[derive(Debug, PartialEq, Eq)]
-struct Dead;
+struct WatcherEnded;
 
 /// Sends the changed paths; false if the receiver was dropped.
 fn notify(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
-    let mut news = Changed(paths);
+    let mut change = Changed(paths);
     loop {
-        match changed.try_send(news) {
+        match changed.try_send(change) {
             Ok(()) => return true,
-            Err(TrySendError::Full(again)) => {
-                news = again;
+            Err(TrySendError::Full(unsent)) => {
+                change = unsent;
                 thread::sleep(DEBOUNCE);
             }
             Err(TrySendError::Disconnected(_)) => return false,
@@ -295,11 +295,11 @@ fn notify(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
 
 /// Whether an event is relevant; reads and editors' temporary files are not.
 fn is_relevant(event: &Event) -> bool {
-    let happened = match event.kind {
+    let is_change = match event.kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         _ => true,
     };
-    happened && (event.paths.is_empty() || event.paths.iter().any(|path| !is_temporary(path)))
+    is_change && (event.paths.is_empty() || event.paths.iter().any(|path| !is_temporary(path)))
 }
 
 /// Backups, locks and swap files: `.x.swp`, `x~`, `#x#`, `x.tmp`, and vim's probe `4913`.

@@ -18,7 +18,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     name.push(".new");
     let new = path.with_file_name(name);
     let written = (|| {
-        // It may be left over from a crash, or be something other than a file.
+        // The new file may be left over from a crash, or not be a regular file.
         let _ = fs::remove_file(&new);
         let mut file = File::create_new(&new)?;
         file.write_all(bytes)?;
@@ -36,25 +36,25 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// When the folder no longer exists or the disk fails.
-pub fn sync_folder(of: &Path) -> io::Result<()> {
-    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+pub fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 
 /// Saves the file at a path under a new name with a timestamp, such as `state.toml.damaged-2026-11-28T16-55-01`, and
-/// returns that name. Leaves the original in place if possible, so that there is always one.
+/// returns that name. Leaves the original in place if possible, so that the path always exists.
 ///
 /// # Errors
 /// When no new name can be created in the folder.
-pub fn set_aside(path: &Path, why: &str) -> io::Result<PathBuf> {
+pub fn set_aside(path: &Path, reason: &str) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let source = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     for number in 1..100 {
-        let aside = numbered(&path.with_file_name(format!("{name}.{why}-{}", stamp("%Y-%m-%dT%H-%M-%S"))), number);
+        let aside = numbered(&path.with_file_name(format!("{name}.{reason}-{}", stamp("%Y-%m-%dT%H-%M-%S"))), number);
         match fs::hard_link(&source, &aside) {
             Ok(()) => {}
             Err(_) if aside.symlink_metadata().is_ok() => continue,
-            // It is on another disk or a file system without hard links, or is not a regular file.
+            // The file is on another disk or a file system without hard links, or is not a regular file.
             Err(_) => copy(&source, &aside).or_else(|_| fs::rename(path, &aside))?,
         }
         sync_folder(path)?;
@@ -74,7 +74,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     copied
 }
 
-/// An unused path: the given one, or with a number before its extension, such as `calm-2.wav`.
+/// Returns the path if it is unused, otherwise an unused one with a number before the extension, such as `calm-2.wav`.
 #[must_use]
 pub fn unused_path(path: &Path) -> PathBuf {
     let free = |path: &PathBuf| path.symlink_metadata().is_err();
@@ -88,9 +88,9 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // Only known extensions count, since a timestamp may contain dots too.
-    let ending = ["wav", "flac", "log"].into_iter().find(|ending| name.ends_with(&format!(".{ending}")));
-    path.with_file_name(match ending {
-        Some(ending) => format!("{}-{number}.{ending}", &name[..name.len() - ending.len() - 1]),
+    let extension = ["wav", "flac", "log"].into_iter().find(|extension| name.ends_with(&format!(".{extension}")));
+    path.with_file_name(match extension {
+        Some(extension) => format!("{}-{number}.{extension}", &name[..name.len() - extension.len() - 1]),
         None => format!("{name}-{number}"),
     })
 }
@@ -115,17 +115,17 @@ mod tests {
     #[test]
     fn a_file_is_replaced_atomically_through_links_and_over_leftovers() {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::write(at("file"), "old").unwrap();
-        std::os::unix::fs::symlink("file", at("link")).unwrap();
-        fs::write(at("file.new"), "left from a crash").unwrap();
-        replace(&at("link"), b"new").unwrap();
-        assert_eq!(fs::read(at("file")).unwrap(), b"new");
-        assert!(at("link").is_symlink() && !at("file.new").exists());
-        assert!(replace(&at("no/folder"), b"").is_err());
-        fs::create_dir(at("taken")).unwrap();
-        assert!(replace(&at("taken"), b"x").is_err());
-        assert!(!at("taken.new").exists(), "nothing is left behind");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "old").unwrap();
+        std::os::unix::fs::symlink("file", path("link")).unwrap();
+        fs::write(path("file.new"), "left from a crash").unwrap();
+        replace(&path("link"), b"new").unwrap();
+        assert_eq!(fs::read(path("file")).unwrap(), b"new");
+        assert!(path("link").is_symlink() && !path("file.new").exists());
+        assert!(replace(&path("no/folder"), b"").is_err());
+        fs::create_dir(path("taken")).unwrap();
+        assert!(replace(&path("taken"), b"x").is_err());
+        assert!(!path("taken.new").exists(), "nothing is left behind");
     }
 
     #[test]

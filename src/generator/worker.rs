@@ -19,7 +19,7 @@ use ringbuf::HeapProd;
 use super::{GeneratedLatent, Networks};
 use crate::engine::EngineStatus;
 use crate::event::health::Loss;
-use crate::event::{Hop, Performed};
+use crate::event::{Hop, SpliceOutcome};
 use crate::music::plan::Plan;
 use crate::threads;
 
@@ -60,7 +60,7 @@ pub enum WorkerEvent {
         /// Frame for which it was planned.
         planned: u64,
         /// How it was carried out; `None` if a newer one superseded it.
-        performed: Option<Performed>,
+        outcome: Option<SpliceOutcome>,
     },
     /// New networks took over.
     Swapped {
@@ -152,7 +152,7 @@ impl Worker {
 
     fn put(&self, request: Request) {
         if let Some(planned) = self.mailbox.put(request) {
-            report(&self.sender, &self.status, WorkerEvent::Spliced { planned, performed: None });
+            report(&self.sender, &self.status, WorkerEvent::Spliced { planned, outcome: None });
         }
     }
 
@@ -185,7 +185,7 @@ impl Drop for Worker {
 }
 
 fn report(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEvent) {
-    if matches!(event, WorkerEvent::Spliced { planned, performed } if performed.is_none_or(|it| it.is_late(planned))) {
+    if matches!(event, WorkerEvent::Spliced { planned, outcome } if outcome.is_none_or(|it| it.is_late(planned))) {
         status.losses.add(Loss::Splices, 1);
     }
     if events.try_send(event).is_err() {

@@ -88,7 +88,7 @@ impl Sender {
 
     fn announce(&self, event: MidiEvent) {
         let _ = self.events.send(event);
-        self.wake.ring();
+        self.wake.notify();
     }
 
     /// Opens a ring for messages from a real-time callback, replacing the previous one.
@@ -123,7 +123,7 @@ impl Sender {
         if let Err(TrySendError::Full(_)) = self.events.try_send(MidiEvent::Sent { device, at, message }) {
             self.losses.add(Loss::MidiIn, 1);
         }
-        self.wake.ring();
+        self.wake.notify();
     }
 
     /// Parses bytes received in a callback and forwards the messages.

@@ -61,7 +61,7 @@ fn follow(enabled: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wak
                 follower.update(snapshot.tempo, snapshot.beat, |event| {
                     // If the report is lost, the next beat makes up for it.
                     let _ = events.try_send(event);
-                    wake.ring();
+                    wake.notify();
                 });
                 if snapshot.tempo.is_some() { "followed" } else { "without a tempo: there is no timebase master" }
             }

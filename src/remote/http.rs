@@ -2,10 +2,10 @@
 //!
 //! | request | response |
 //! |---|---|
-//! | `GET /page` | the page: the whole instrument |
+//! | `GET /page` | the page, which controls the whole instrument |
 //! | `GET /listen.wav` | 200, the live output as an endless WAV: 16 bits, stereo, 48 kHz; closed for a listener that does not keep up; 503 with too many listeners |
 //! | `GET /status` | 200, the daemon's status as JSON |
-//! | `GET /losses` | 200, what each counter in `losses` of the status counts, and what that means |
+//! | `GET /losses` | 200, what each counter in the status's `losses` counts and means |
 //! | `GET /log` | 200, the latest log lines as JSON; with `?since=SECONDS` everything kept since then |
 //! | `GET /presets`, `/scenes`, `/midi`, `/takes`, `/render` | 200, the list as JSON |
 //! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the audio file, or a range of it |
@@ -17,7 +17,7 @@
 pub(crate) mod api_state;
 mod assets;
 mod listen;
-mod picture;
+mod waveform;
 mod pieces;
 mod reply;
 mod takes;
@@ -52,7 +52,7 @@ pub(crate) const PAGE_TEXT: &str = include_str!("page/index.html");
 
 /// Maximum size of a request body in bytes.
 const MAX_BODY: usize = 16 * 1024;
-/// Maximum requests accessing files at the same time; others wait.
+/// Maximum requests that access files at the same time; others wait.
 const MAX_FILE_TASKS: usize = 2;
 
 /// State shared by the routes.
@@ -62,42 +62,41 @@ pub(crate) struct Http {
     api: Arc<ApiState>,
     inbox: Arc<Inbox>,
     pieces: Arc<Pieces>,
-    on_disk: Semaphore,
+    file_slots: Semaphore,
 }
 
 impl Http {
-    /// `pieces` is the folder for renders requested with POST; `places` are the data and model arguments for `melos
-    /// render`.
+    /// `pieces` is the folder for requested pieces; `arguments` are passed to every `melos render` process.
     pub(crate) fn new(
         metrics: Arc<Metrics>,
         api: Arc<ApiState>,
         inbox: Arc<Inbox>,
         pieces: PathBuf,
-        places: Vec<String>,
+        arguments: Vec<String>,
     ) -> Arc<Self> {
-        let pieces = Arc::new(Pieces::open(pieces, places, Arc::clone(&api)));
-        Arc::new(Self { metrics, api, inbox, pieces, on_disk: Semaphore::new(MAX_FILE_TASKS) })
+        let pieces = Arc::new(Pieces::open(pieces, arguments, Arc::clone(&api)));
+        Arc::new(Self { metrics, api, inbox, pieces, file_slots: Semaphore::new(MAX_FILE_TASKS) })
     }
 
     /// Renders requested pieces one at a time. Never returns.
     pub(crate) async fn render(self: Arc<Self>) {
         let metrics = Arc::clone(&self.metrics);
-        Arc::clone(&self.pieces).work(move || metrics.status().load).await;
+        Arc::clone(&self.pieces).run(move || metrics.status().load).await;
     }
 
     /// Runs file operations on a blocking thread.
-    async fn on_disk<T: Send + 'static>(
+    async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, tokio::task::JoinError> {
-        let permit = self.on_disk.acquire().await;
-        let done = tokio::task::spawn_blocking(work).await;
+        let permit = self.file_slots.acquire().await;
+        let result = tokio::task::spawn_blocking(work).await;
         drop(permit);
-        done
+        result
     }
 }
 
-/// The routes beside the address space.
+/// The routes outside the address space.
 pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
     Router::new()
         .route("/status", get(status))
@@ -109,8 +108,8 @@ pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
         .route("/midi", get(midi))
         .route("/midi/mapping", get(mapping))
         .route("/takes", get(takes::list))
-        .route("/takes/{name}", get(takes::get).post(takes::act))
-        .route("/takes/{name}/picture", get(takes::shape))
+        .route("/takes/{name}", get(takes::get).post(takes::change))
+        .route("/takes/{name}/picture", get(takes::waveform))
         .route("/render", get(list_pieces).post(render))
         .route("/render/{id}", get(piece).post(change_piece))
         .route("/render/{id}/file", get(piece_file))
@@ -127,7 +126,7 @@ async fn status(State(http): State<Arc<Http>>) -> Json<Status> {
     Json(http.metrics.status())
 }
 
-/// What each counter of the status counts, in words.
+/// Describes what each counter of the status counts.
 async fn losses() -> Json<Value> {
     let row = |loss: Loss| json!({ "name": loss.id(), "counts": counted(loss), "meaning": loss.help() });
     Json(json!({ "losses": Loss::ALL.map(row) }))
@@ -138,16 +137,16 @@ async fn log(
     State(http): State<Arc<Http>>,
     Query(LogQuery { since }): Query<LogQuery>,
 ) -> Result<Json<Value>, Refusal> {
-    let Some(at) = since else { return Ok(Json(json!({ "lines": journal::lines() }))) };
-    let kept = match http.on_disk(move || journal::since(at)).await? {
-        Some(kept) => kept?,
-        // Without a log on disk there are only the lines in memory.
+    let Some(since) = since else { return Ok(Json(json!({ "lines": journal::lines() }))) };
+    let lines = match http.run_blocking(move || journal::since(since)).await? {
+        Some(lines) => lines?,
+        // Without a log on disk, only the lines in memory are available.
         None => journal::lines(),
     };
-    Ok(Json(json!({ "lines": kept })))
+    Ok(Json(json!({ "lines": lines })))
 }
 
-/// The start of the log lines wanted, as a Unix time in seconds.
+/// The start of the requested log lines, as a Unix time in seconds.
 #[derive(Debug, Deserialize)]
 struct LogQuery {
     since: Option<u64>,
@@ -165,7 +164,7 @@ async fn scenes(State(http): State<Arc<Http>>) -> Json<Value> {
 /// An action on a scene; storing and recalling are parameters.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-enum SceneAct {
+enum SceneAction {
     Rename(String),
     Delete(bool),
 }
@@ -173,31 +172,31 @@ enum SceneAct {
 async fn change_scene(
     State(http): State<Arc<Http>>,
     Path(name): Path<String>,
-    act: Result<Json<SceneAct>, JsonRejection>,
+    action: Result<Json<SceneAction>, JsonRejection>,
 ) -> Result<StatusCode, Refusal> {
     let scenes = http.api.scenes();
-    let is_there = |name: &String| scenes.contains(name);
-    if !is_there(&name) {
+    let exists = |name: &String| scenes.contains(name);
+    if !exists(&name) {
         return Err(Refusal::missing(format!("there is no scene {name:?}")));
     }
-    let taken = match act?.0 {
-        SceneAct::Delete(true) => {
+    let accepted = match action?.0 {
+        SceneAction::Delete(true) => {
             let event = ControlEvent::Set(Param::SceneDelete, parameter::Value::Text(name));
             http.inbox.push(Incoming { event, due: None, source: Source::Other })
         }
-        SceneAct::Delete(false) => return Err(Refusal::bad("delete: expected true")),
-        SceneAct::Rename(to) => {
+        SceneAction::Delete(false) => return Err(Refusal::bad("delete: expected true")),
+        SceneAction::Rename(to) => {
             let to = to.trim().to_owned();
             if to.is_empty() || to.chars().count() > 120 || to.chars().any(char::is_control) {
                 return Err(Refusal::bad("rename: expected a name of at most 120 characters"));
             }
-            if is_there(&to) {
+            if exists(&to) {
                 return Err(Refusal::conflict(format!("a scene {to:?} already exists")));
             }
             http.api.request(ApiRequest::RenameScene { from: name, to })
         }
     };
-    if taken {
+    if accepted {
         Ok(StatusCode::ACCEPTED)
     } else {
         Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "too many pending events; try again".to_owned()))
@@ -224,14 +223,14 @@ async fn mapping(State(http): State<Arc<Http>>, Query(Device { device }): Query<
     Ok((headers, file).into_response())
 }
 
-/// Not built with [`json!`], which would write the waveform's numbers with the digits of a double.
+/// Not built with [`json!`], which would convert the waveform's numbers to `f64` and thus add digits.
 #[derive(Debug, Serialize)]
-struct Listed {
+struct PieceList {
     pieces: Vec<pieces::Piece>,
 }
 
-async fn list_pieces(State(http): State<Arc<Http>>) -> Json<Listed> {
-    Json(Listed { pieces: http.pieces.list() })
+async fn list_pieces(State(http): State<Arc<Http>>) -> Json<PieceList> {
+    Json(PieceList { pieces: http.pieces.list() })
 }
 
 async fn render(
@@ -270,19 +269,19 @@ async fn piece_file(State(http): State<Arc<Http>>, Path(id): Path<u64>, request:
 /// An action on a piece.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PieceAct {
+struct PieceAction {
     delete: bool,
 }
 
 async fn change_piece(
     State(http): State<Arc<Http>>,
     Path(id): Path<u64>,
-    act: Result<Json<PieceAct>, JsonRejection>,
+    action: Result<Json<PieceAction>, JsonRejection>,
 ) -> Result<StatusCode, Refusal> {
-    if !act?.0.delete {
+    if !action?.0.delete {
         return Err(Refusal::bad("delete: expected true"));
     }
     let pieces = Arc::clone(&http.pieces);
-    let there = http.on_disk(move || pieces.delete(id)).await??;
-    if there { Ok(StatusCode::NO_CONTENT) } else { Err(no_piece(id)) }
+    let existed = http.run_blocking(move || pieces.delete(id)).await??;
+    if existed { Ok(StatusCode::NO_CONTENT) } else { Err(no_piece(id)) }
 }

@@ -19,7 +19,7 @@ const MAX_LINES: usize = 100;
 const MAX_BYTES: usize = 600;
 
 pub use disk::read;
-pub(crate) use disk::{keep, since};
+pub(crate) use disk::{since, start_saving};
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct Line {
     text: String,
 }
 
-/// There is one journal per process, as there is one [`tracing`] subscriber.
+/// The lines kept; one journal per process, like the [`tracing`] subscriber.
 static LINES: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 
 /// Keeps the latest log lines from level INFO upwards.
@@ -40,21 +40,21 @@ pub struct Journal;
 
 impl<S: Subscriber> Layer<S> for Journal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let about = event.metadata();
-        if *about.level() > Level::INFO {
+        let metadata = event.metadata();
+        if *metadata.level() > Level::INFO {
             return;
         }
-        let mut words = Words::default();
-        event.record(&mut words);
+        let mut visitor = LineVisitor::default();
+        event.record(&mut visitor);
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let level = about.level().as_str().to_lowercase();
-        let line = Line { at, level, text: words.line() };
+        let level = metadata.level().as_str().to_lowercase();
+        let line = Line { at, level, text: visitor.line() };
         disk::push(&line);
-        let mut kept = lines_mut();
-        if kept.len() == MAX_LINES {
-            kept.pop_front();
+        let mut lines = lines_mut();
+        if lines.len() == MAX_LINES {
+            lines.pop_front();
         }
-        kept.push_back(line);
+        lines.push_back(line);
     }
 }
 
@@ -68,14 +68,14 @@ fn lines_mut() -> MutexGuard<'static, VecDeque<Line>> {
     LINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An event's message, followed by its fields.
+/// Collects an event's message and fields.
 #[derive(Default)]
-struct Words {
+struct LineVisitor {
     message: String,
     fields: String,
 }
 
-impl Words {
+impl LineVisitor {
     fn line(self) -> String {
         let mut line = self.message + &self.fields;
         if line.len() > MAX_BYTES {
@@ -86,7 +86,7 @@ impl Words {
     }
 }
 
-impl Visit for Words {
+impl Visit for LineVisitor {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             self.message.push_str(value);
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_lines_are_kept_as_displayed() {
+    fn the_latest_lines_are_kept_with_their_fields() {
         let log = tracing_subscriber::registry().with(Journal);
         tracing::subscriber::with_default(log, || {
             for number in 0..2 * MAX_LINES {

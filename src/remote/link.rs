@@ -20,10 +20,10 @@ use crate::threads;
 const QUANTUM: f64 = 4.0;
 /// Polling interval. Beat times are computed, so this only bounds how late a beat is reported.
 const INTERVAL: Duration = Duration::from_millis(5);
-/// Tempo that Melos would offer a session without one.
+/// Tempo for a session that has none.
 const OWN_TEMPO: f64 = 120.0;
 
-/// A peer of the session on the local network; leaves it when dropped.
+/// A peer in the session of the local network; leaves the session when dropped.
 #[derive(Debug)]
 pub struct Link {
     stop: Arc<AtomicBool>,
@@ -31,12 +31,12 @@ pub struct Link {
 }
 
 impl Link {
-    /// Joins the session. While `wanted` is set, a thread sends its tempo and beats to `events` and wakes their reader;
-    /// if the queue is full, the event is lost, and the next beat makes up for it.
+    /// Joins the session. While `enabled` is set, a thread sends the session's tempo and beats to `events` and wakes
+    /// the reader; an event that does not fit into the queue is dropped, and the next beat makes up for it.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(wanted: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<Self> {
+    pub fn start(enabled: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = threads::spawn_restarting("melos-link", move || {
@@ -48,13 +48,13 @@ impl Link {
                 let (now, micros) = (Instant::now(), link.clock_micros());
                 let beat = session.beat_at_time(micros, QUANTUM);
                 let since = Duration::from_micros((micros - session.time_at_beat(beat.floor(), QUANTUM)).max(0) as u64);
-                let heard = wanted.load(Ordering::Relaxed) && link.num_peers() > 0;
-                // A session has no first beat, and beat 0 would mean a start, so beats are counted from 4 within the
-                // bar.
+                let is_active = enabled.load(Ordering::Relaxed) && link.num_peers() > 0;
+                // A session has no first beat, and beat 0 would signal a start, so the beats of a bar are numbered
+                // from 4.
                 let position = (beat.floor().rem_euclid(QUANTUM) + QUANTUM) as u64;
-                follower.update(heard.then_some(session.tempo()), Some((position, now - since)), |event| {
+                follower.update(is_active.then_some(session.tempo()), Some((position, now - since)), |event| {
                     let _ = events.try_send(event);
-                    wake.ring();
+                    wake.notify();
                 });
                 thread::sleep(INTERVAL);
             }

@@ -21,25 +21,25 @@ pub(crate) struct LogLimiter {
 
 #[derive(Debug)]
 struct Kind {
-    left: u32,
+    remaining: u32,
     since: Instant,
     suppressed: u64,
 }
 
 impl LogLimiter {
-    /// Whether to log a text of a kind now; returns how many of its kind were suppressed before it.
+    /// Whether to log a text of a kind now; if so, returns how many of its kind were suppressed before it.
     pub(crate) fn admit(&mut self, kind: &str, text: &str, now: Instant) -> Option<u64> {
         let kind = if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(kind) { kind } else { "" };
-        let kind = self.kinds.entry(kind.to_owned()).or_insert(Kind { left: BURST, since: now, suppressed: 0 });
+        let kind = self.kinds.entry(kind.to_owned()).or_insert(Kind { remaining: BURST, since: now, suppressed: 0 });
         let gained = (now.saturating_duration_since(kind.since).as_secs() / REFILL.as_secs()) as u32;
         if gained > 0 {
-            (kind.left, kind.since) = (kind.left.saturating_add(gained).min(BURST), now);
+            (kind.remaining, kind.since) = (kind.remaining.saturating_add(gained).min(BURST), now);
         }
-        if kind.left == 0 || self.texts.iter().any(|logged| logged == text) {
+        if kind.remaining == 0 || self.texts.iter().any(|logged| logged == text) {
             kind.suppressed += 1;
             return None;
         }
-        kind.left -= 1;
+        kind.remaining -= 1;
         if self.texts.len() == MAX_TEXTS {
             self.texts.pop_front();
         }
@@ -48,8 +48,8 @@ impl LogLimiter {
     }
 }
 
-/// A suffix for a log line with the number of lines suppressed before it.
-pub(crate) fn and_more(suppressed: u64) -> String {
+/// Formats the number of suppressed lines as a suffix of a log line.
+pub(crate) fn suppressed_suffix(suppressed: u64) -> String {
     match suppressed {
         0 => String::new(),
         1 => " (1 similar suppressed)".to_owned(),
@@ -69,7 +69,7 @@ mod tests {
             let now = start + Duration::from_millis(u64::from(number));
             lines += u32::from(limiter.admit("scene", &format!("no scene {number}"), now).is_some());
         }
-        assert_eq!(lines, BURST, "10 s of them");
+        assert_eq!(lines, BURST, "in 10 s");
         let later = limiter.admit("scene", "no scene", start + Duration::from_secs(60));
         assert_eq!(later, Some(10_000 - u64::from(BURST)), "and the suppressed ones are counted");
     }

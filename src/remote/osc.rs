@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `/melos/<id> value` | sets a parameter of the table; i, h, f, d, s, c, T, F, N (off) and I (on) are coerced |
 //! | `/melos/next/bar/<id> value` | sets it at the next bar line, exact to the frame in the engine; the newest value per parameter wins, and the sender is also notified when it takes effect |
-//! | `/melos/emotion calm 0.8` | as `/melos/emotion/calm 0.8` |
+//! | `/melos/emotion calm 0.8` | same as `/melos/emotion/calm 0.8` |
 //! | `/melos/<id>` | without arguments: fires a trigger; otherwise returns the parameter's value, or a stream's newest message |
 //! | `/melos/subscribe [port]` | the sender (or that port on its host) gets the full state, then every change and stream |
 //! | `/melos/unsubscribe [port]` | cancels the subscription |
@@ -23,8 +23,8 @@
 //! NaN or infinity is counted, logged and skipped; the rest of its bundle is applied. A key may include its scale:
 //! `/melos/key "A minor"` sets both.
 //!
-//! A parameter whose address contains others has a second one inside, for OSCQuery clients that show such an address as a
-//! folder: `/melos/tempo/value` is `/melos/tempo`.
+//! A parameter whose address contains others has a second address, for OSCQuery clients that show the first as a folder:
+//! `/melos/tempo/value` is `/melos/tempo`.
 //!
 //! # Subscriptions
 //! A subscription ends 60 s after the last datagram from the client, whether from the address that subscribed or from
@@ -50,7 +50,7 @@
 //! | `/melos/onset` | f highest velocity, 0 to 1, of the notes that start together in the network's piano |
 //! | `/melos/level` | f rms, f peak in dB below full scale |
 //! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as currently heard |
-//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dB below full scale after the faders of network, bass, pad, upper voice, harmony and of the output, f gain reduction of the limiter in dB, i how often it acted |
+//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dB below full scale after the faders of network, bass, pad, upper voice, harmony and of the output, f gain reduction of the limiter in dB, i how often it reduced the gain |
 //! | `/melos/spectrum` | to WebSockets only: f × 48 levels in dB below full scale, six bands per octave from 32.7 Hz upwards |
 //! | `/melos/outlook` | to WebSockets only: s key, then for the current and up to three planned chords s chord, f seconds until it begins |
 //! | `/melos/revisions` | to WebSockets only: i × 5 change counters of presets, scenes, MIDI controls, takes and pieces |

@@ -53,18 +53,18 @@ use super::osc::sockets::companion;
 use crate::event::parameter::Param;
 use crate::event::{Inbox, Notice};
 use crate::threads;
-use query::{Answer, answer, host_info};
-use serve::Ends;
+use query::{QueryResponse, host_info, respond};
+use serve::Endpoints;
 use slots::Slots;
 use tree::Node;
 use value_cache::ValueCache;
 
-/// Maximum WebSocket clients in total, and per host; one that listens to nothing makes room, and if all are listening,
-/// further ones get 503.
+/// Maximum WebSocket clients in total, and per host; one that listens to nothing is evicted for a new one; if all are
+/// listening, new ones get 503.
 const MAX_CLIENTS: usize = 64;
-const MAX_CLIENTS_OF_HOST: usize = 16;
+const MAX_CLIENTS_PER_HOST: usize = 16;
 
-/// The environment of the server.
+/// The server's dependencies.
 #[derive(Debug)]
 pub struct ServerContext {
     /// The OSC address over UDP.
@@ -87,7 +87,7 @@ pub struct OscQuery {
 #[derive(Debug)]
 struct Shared {
     root: Node,
-    known: Mutex<ValueCache>,
+    cache: Mutex<ValueCache>,
     inbox: Arc<Inbox>,
     clients: Arc<Slots>,
     counters: Arc<Counters>,
@@ -119,9 +119,9 @@ impl OscQuery {
         }
         let shared = Arc::new(Shared {
             root: Node::root(),
-            known: Mutex::new(ValueCache::new()),
+            cache: Mutex::new(ValueCache::new()),
             inbox,
-            clients: Slots::new(MAX_CLIENTS, MAX_CLIENTS_OF_HOST),
+            clients: Slots::new(MAX_CLIENTS, MAX_CLIENTS_PER_HOST),
             counters: context.counters,
             osc: context.osc,
             http: address,
@@ -129,10 +129,10 @@ impl OscQuery {
         let guard = middleware::from_fn_with_state(Arc::new(context.access), access::guard);
         let router = Router::new().fallback(get(handle)).with_state(Arc::clone(&shared)).merge(extra);
         let router = router.layer(DefaultBodyLimit::max(access::MAX_BODY as usize)).layer(guard);
-        let room = serve::room();
+        let slots = serve::connection_slots();
         let serve = |listener: TcpListener| {
-            let (router, room) = (router.clone(), Arc::clone(&room));
-            tokio::spawn(threads::restarting_task("HTTP", async move || serve::serve(&listener, &router, &room).await))
+            let (router, slots) = (router.clone(), Arc::clone(&slots));
+            tokio::spawn(threads::restarting_task("HTTP", async move || serve::serve(&listener, &router, &slots).await))
         };
         Ok(Self { address, shared, tasks: listeners.into_iter().map(serve).collect() })
     }
@@ -143,15 +143,15 @@ impl OscQuery {
         self.address
     }
 
-    /// Sets the choices that a parameter currently offers: its `RANGE.VALS`.
-    pub fn offer(&self, param: Param, names: Vec<String>) {
-        self.shared.known().offer(param, names);
+    /// Sets the current choices of a parameter, its `RANGE.VALS`.
+    pub fn set_choices(&self, param: Param, names: Vec<String>) {
+        self.shared.cache().set_choices(param, names);
     }
 
-    /// Sends a notice to listeners. Never blocks: each client takes the newest values when it can. At the start, every
-    /// value that differs from its default must be sent once. Not for the audio callback.
+    /// Sends a notice to listeners. Never blocks: each client receives the newest values when it is ready. After the start, every
+    /// value that differs from its default must be published once. Not for the audio callback.
     pub fn publish(&self, notice: &Notice) {
-        self.shared.known().update(notice);
+        self.shared.cache().update(notice);
     }
 }
 
@@ -162,40 +162,40 @@ impl Drop for OscQuery {
 }
 
 impl Shared {
-    fn known(&self) -> MutexGuard<'_, ValueCache> {
+    fn cache(&self) -> MutexGuard<'_, ValueCache> {
         // Every change is complete, so a panic elsewhere leaves the cache readable.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, path: &str, query: Option<&str>) -> Answer {
+    fn respond(&self, path: &str, query: Option<&str>) -> QueryResponse {
         // Copied, so that the sender does not wait while JSON is generated.
-        let values = self.known().values().clone();
-        answer(&self.root, &values, path, query)
+        let values = self.cache().values().clone();
+        respond(&self.root, &values, path, query)
     }
 }
 
 async fn handle(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(ends): ConnectInfo<Ends>,
+    ConnectInfo(endpoints): ConnectInfo<Endpoints>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     if let Ok(upgrade) = upgrade {
-        return open(upgrade, ends.client, shared);
+        return open(upgrade, endpoints.client, shared);
     }
     if uri.path() == "/" && uri.query().is_none() && wants_page(&headers) {
         return Redirect::to(PAGE).into_response();
     }
-    let reply = match uri.query().map(|query| query.trim_end_matches('=')) {
-        Some("HOST_INFO") => Answer::Found(host_info(shared.osc, shared.http, ends.local.ip())),
-        query => shared.answer(uri.path(), query),
+    let response = match uri.query().map(|query| query.trim_end_matches('=')) {
+        Some("HOST_INFO") => QueryResponse::Found(host_info(shared.osc, shared.http, endpoints.local.ip())),
+        query => shared.respond(uri.path(), query),
     };
-    match reply {
-        Answer::Found(json) => Json(json).into_response(),
-        Answer::NoContent => StatusCode::NO_CONTENT.into_response(),
-        Answer::BadRequest => StatusCode::BAD_REQUEST.into_response(),
-        Answer::NotFound => StatusCode::NOT_FOUND.into_response(),
+    match response {
+        QueryResponse::Found(json) => Json(json).into_response(),
+        QueryResponse::NoContent => StatusCode::NO_CONTENT.into_response(),
+        QueryResponse::BadRequest => StatusCode::BAD_REQUEST.into_response(),
+        QueryResponse::NotFound => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
@@ -211,27 +211,27 @@ fn open(upgrade: WebSocketUpgrade, client: SocketAddr, shared: Arc<Shared>) -> R
     let Some(slot) = shared.clients.take(client.ip(), Instant::now()) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    socket::bounded(upgrade).on_upgrade(move |socket| socket::serve(socket, client, slot, shared))
+    socket::limit_buffers(upgrade).on_upgrade(move |socket| socket::serve(socket, client, slot, shared))
 }
 
-/// The server without its sockets, for input tests: a client with everything at its default.
+/// A server without sockets, and one client of it, for fuzzing.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Probe(socket::Session);
 
 impl Default for Probe {
     fn default() -> Self {
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let unused = SocketAddr::from(([127, 0, 0, 1], 0));
         let shared = Shared {
             root: Node::root(),
-            known: Mutex::new(ValueCache::new()),
+            cache: Mutex::new(ValueCache::new()),
             inbox: Arc::new(Inbox::new(Arc::default())),
             clients: Slots::new(1, 1),
             counters: Arc::default(),
-            osc: nowhere,
-            http: nowhere,
+            osc: unused,
+            http: unused,
         };
-        Self(socket::Session::new(nowhere, Arc::new(shared)))
+        Self(socket::Session::new(unused, Arc::new(shared)))
     }
 }
 
@@ -239,11 +239,11 @@ impl Probe {
     /// The status code of the response to a path and query.
     #[must_use]
     pub fn query(&self, path: &str, query: Option<&str>) -> u16 {
-        match self.0.shared.answer(path, query) {
-            Answer::Found(_) => 200,
-            Answer::NoContent => 204,
-            Answer::BadRequest => 400,
-            Answer::NotFound => 404,
+        match self.0.shared.respond(path, query) {
+            QueryResponse::Found(_) => 200,
+            QueryResponse::NoContent => 204,
+            QueryResponse::BadRequest => 400,
+            QueryResponse::NotFound => 404,
         }
     }
 

@@ -25,7 +25,7 @@ pub struct Status {
     pub block_ms: f64,
     /// Generator time in seconds per second of audio; above 1, the generator cannot keep up.
     pub load: f32,
-    /// Levels in decibels below full scale.
+    /// Output level (RMS), in dBFS.
     pub rms_db: f32,
     /// Seconds during which the generator was late and its last sound was sustained.
     pub starved_seconds: f64,
@@ -37,7 +37,7 @@ pub struct Status {
     pub limited: u64,
     /// The current or last recording.
     pub recording: RecordingMetrics,
-    /// Current troubles by part, in words; the music continues.
+    /// Current troubles by part; the music continues.
     pub troubles: BTreeMap<Part, String>,
     /// All parameters with a value.
     pub parameters: serde_json::Map<String, serde_json::Value>,
@@ -54,7 +54,7 @@ pub struct ShowMetrics {
     pub next_entry: Option<String>,
     /// Seconds until the timer fades the music out.
     pub timer_seconds_left: Option<f64>,
-    /// Whether it is open or closed, and until when.
+    /// Whether the schedule is open or closed, and until when.
     pub schedule: Option<String>,
 }
 
@@ -65,9 +65,9 @@ pub struct RecordingMetrics {
     pub on: bool,
     /// The file being written, or the last one.
     pub file: Option<String>,
-    /// Its length in seconds.
+    /// The recording's length in seconds.
     pub seconds: f64,
-    /// Seconds missing from it because the disk did not keep up.
+    /// Seconds missing from the recording because the disk did not keep up.
     pub missing_seconds: f64,
     /// Number of recordings started or attempted.
     pub attempts: u64,
@@ -89,7 +89,7 @@ impl RecordingMetrics {
     }
 }
 
-/// The latest status, shared with its readers.
+/// The latest status, shared between threads.
 #[derive(Debug, Default)]
 pub struct Metrics {
     last_sent: Mutex<LastSent>,

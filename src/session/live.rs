@@ -158,7 +158,7 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     let files = Files::read(config, &search_path, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
     let lock = lock_state(&state, &troubles)?;
-    journal::keep(&state, config.log.keep_mb, troubles.clone())?;
+    journal::start_saving(&state, config.log.keep_mb, troubles.clone())?;
     let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
     let remote = tokio_runtime.block_on(Remote::open(&config, &search_path, &state, &inbox, troubles.clone()))?;
     let Remote { publisher, api, listeners, page, discovery } = remote;

@@ -53,7 +53,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use crate::event::parameter::{Param, Value, quoted, unquoted};
-use crate::event::{ControlEvent, Performed};
+use crate::event::{ControlEvent, SpliceOutcome};
 
 /// Maximum line length in bytes; a parameter's text and address are far shorter.
 const MAX_LINE: u64 = 65_536;
@@ -88,7 +88,7 @@ pub enum Entry {
         /// Frame it was planned for.
         planned: u64,
         /// How it was carried out instead; `None` if a newer plan superseded it.
-        performed: Option<Performed>,
+        outcome: Option<SpliceOutcome>,
     },
     /// The generator was late: frames are missing, and its music continued after them.
     Resume {

@@ -10,7 +10,7 @@ use ringbuf::traits::{Consumer, Observer, Producer};
 
 use crate::conductor::{Conductor, EngineSync, PlanUpdate, Score};
 use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, QUANTUM, ports};
-use crate::event::{Hop, Performed, QueuedCommand};
+use crate::event::{Hop, QueuedCommand, SpliceOutcome};
 use crate::generator::{AlreadySent, Generator, GeneratorError};
 use crate::music::plan::Plan;
 use crate::session::checkpoint::{Checkpoint, CheckpointError};
@@ -48,7 +48,7 @@ pub struct Offline {
     start_frame: Option<u64>,
     /// Splices that were late in the live session, by the frame they were planned for, and how each was carried out;
     /// `None` if it never was.
-    late: BTreeMap<u64, Option<Performed>>,
+    late: BTreeMap<u64, Option<SpliceOutcome>>,
     /// Where the generator was late in the live session: number of splices processed, first missing frame, and the
     /// frame at which it resumed; in order.
     gaps: VecDeque<(u64, u64, u64)>,
@@ -65,7 +65,7 @@ impl Offline {
         let (mut queues, mut ahead) = (CommandQueues::default(), 0);
         for (_, entry) in &log.entries {
             match entry {
-                Entry::Splice { planned, performed } => drop(late.insert(*planned, *performed)),
+                Entry::Splice { planned, outcome } => drop(late.insert(*planned, *outcome)),
                 Entry::Resume { splices, missing, at } => gaps.push_back((*splices, *missing, *at)),
                 Entry::Reconciled { lost: range } => lost.push_back(range.clone()),
                 Entry::Executed { commands, due, at } => {
@@ -219,9 +219,11 @@ impl Offline {
                 self.generator.follow(plan);
                 continue;
             };
-            let in_time = Some(Performed { audible_from: planned, from: planned, known: None });
-            if let Some(Performed { audible_from, from, known }) = self.late.get(&planned).copied().unwrap_or(in_time) {
-                self.generator.replay_splice(plan, from, audible_from, known);
+            let in_time = Some(SpliceOutcome { audible_from: planned, from: planned, generated_to: None });
+            if let Some(SpliceOutcome { audible_from, from, generated_to }) =
+                self.late.get(&planned).copied().unwrap_or(in_time)
+            {
+                self.generator.replay_splice(plan, from, audible_from, generated_to);
                 self.splices += 1;
             }
         }

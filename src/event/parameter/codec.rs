@@ -45,13 +45,13 @@ impl Param {
     /// # Errors
     /// Returns what was expected.
     pub fn read_text(self, text: &str) -> Result<Value, String> {
-        let words;
+        let unquoted_text;
         let input = match self.spec().kind {
             Kind::Number { .. } => Input::Number(text.parse::<f32>().map_err(|_| not_a("number", text))?.into()),
-            Kind::Toggle { .. } => Input::Bool(text.parse().map_err(|_| not_a("truth value", text))?),
+            Kind::Toggle { .. } => Input::Bool(text.parse().map_err(|_| not_a("boolean", text))?),
             Kind::Choice { .. } | Kind::Chord | Kind::Text { .. } => {
-                words = unquoted(text)?;
-                Input::Text(&words)
+                unquoted_text = unquoted(text)?;
+                Input::Text(&unquoted_text)
             }
             Kind::Trigger => Input::Nothing,
         };
@@ -90,7 +90,7 @@ impl Param {
             Toml::Integer(number) => Input::Number(*number as f64),
             Toml::Boolean(on) => Input::Bool(*on),
             Toml::String(text) => Input::Text(text),
-            other => return Err(self.unfit(&other.to_string())),
+            other => return Err(self.invalid(&other.to_string())),
         })
     }
 
@@ -124,8 +124,7 @@ impl Param {
         }
     }
 
-    /// Interprets text given for the parameter: as a number if it is one and the parameter accepts numbers, otherwise
-    /// as text.
+    /// Interprets text as a number if it is one and the parameter accepts numbers, otherwise as text.
     #[must_use]
     pub fn input_from_text(self, text: &str) -> Input<'_> {
         match (self.spec().kind, text.trim().parse()) {
@@ -185,8 +184,8 @@ mod tests {
 
     /// One or two values of every parameter that has any.
     fn values() -> Vec<(Param, Value)> {
-        let of = |param: Param| {
-            let more = match param.spec().kind {
+        let values_of = |param: Param| {
+            let values = match param.spec().kind {
                 Kind::Number { min, max, .. } => vec![Value::Number(min + (max - min) * 0.1), Value::Number(max)],
                 Kind::Toggle { .. } => vec![Value::Toggle(true), Value::Toggle(false)],
                 Kind::Choice { names, .. } => vec![Value::Choice(names.len() as u8 - 1)],
@@ -194,13 +193,13 @@ mod tests {
                 Kind::Text { .. } => vec![Value::Text("a \"b\"\n\\c".to_owned())],
                 Kind::Trigger => vec![],
             };
-            more.into_iter().map(move |value| (param, value))
+            values.into_iter().map(move |value| (param, value))
         };
-        Param::all().flat_map(of).collect()
+        Param::all().flat_map(values_of).collect()
     }
 
     #[test]
-    fn every_value_reads_back_to_the_same_bits() {
+    fn every_value_round_trips_bit_for_bit() {
         for (param, value) in values() {
             let text = param.to_text(&value);
             assert_eq!(text.lines().count(), 1, "{text}");
@@ -231,10 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_values_are_reported() {
+    fn invalid_values_are_reported() {
         for (param, text, hint) in [
             (Param::Tempo, "fast", "\"fast\" is not a number"),
-            (Param::Hold, "1", "\"1\" is not a truth value"),
+            (Param::Hold, "1", "\"1\" is not a boolean"),
             (Param::Emotion, "sad", "double quotes"),
             (Param::Emotion, "\"bored\"", "expected one of happy"),
         ] {

@@ -1,7 +1,7 @@
 //! How the program treats a parameter: what it affects, where it is stored, what it interrupts.
 //!
-//! Each row of the parameter table names a policy from the table below, and each policy fills every column, so that no
-//! new parameter can lack a rule and no new rule can miss a parameter.
+//! Each row of the parameter table names a policy from the table below, and each policy fills every column, so the
+//! compiler ensures that every parameter has every rule.
 
 use super::{Lane, Param, TABLE};
 
@@ -41,8 +41,8 @@ impl Effect {
         }
     }
 
-    /// Whether a change of the value re-plans the network. The mood and the lead chord request that themselves, since
-    /// several parameters, or a keyboard, can lead to the same one.
+    /// Whether a change of the value re-plans the network. The mood and the lead chord are handled elsewhere, since
+    /// several parameters, or a keyboard, can set them.
     #[must_use]
     pub const fn steers_network(self) -> bool {
         matches!(self, Self::Network | Self::Harmony | Self::Tempo | Self::Seed)
@@ -60,8 +60,8 @@ impl Effect {
 pub enum InPreset {
     /// Sets it to the preset's value, or to its default if the preset does not name it.
     Reset,
-    /// Sets it to the preset's value, or leaves it if the preset does not name it: the mood, and what a performer sets
-    /// for the session.
+    /// Sets it to the preset's value, or leaves it if the preset does not name it. For the mood, and for what a performer
+    /// sets for the session.
     Kept,
     /// Not allowed in presets.
     Refused,
@@ -93,19 +93,19 @@ pub struct Policy {
     pub saved: Saved,
     /// Whether setting it ends a preset's running journey, because the performer has taken over.
     pub ends_journey: bool,
-    /// Whether all feedback is resent to controllers afterwards: it sets many parameters, and some devices switch pages
-    /// with it.
+    /// Whether setting it resends all feedback to controllers, because it sets many parameters and makes some devices
+    /// switch pages.
     pub resends_feedback: bool,
-    /// Whether every request counts, even while earlier ones are pending: two "next preset" mean the one after the next,
-    /// and two scenes to store are two scenes. Otherwise a newer request replaces a pending one.
-    pub each_counts: bool,
+    /// Whether every request is kept, even while earlier ones are pending: two "next preset" requests advance by two, and
+    /// two requests to store a scene store two. Otherwise a newer request replaces a pending one.
+    pub keep_all: bool,
     /// Whether its value decides how requests for other parameters take effect: a glide set before a mood and reset after
     /// it applies to that mood only.
-    pub qualifies: bool,
+    pub affects_others: bool,
 }
 
 macro_rules! policies {
-    ($($(#[$doc:meta])* $name:ident: $effect:ident, $quantized:literal, $preset:ident, $scene:literal, $saved:ident, $ends:literal, $resends_feedback:literal, $each:literal, $qualifies:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $effect:ident, $quantized:literal, $preset:ident, $scene:literal, $saved:ident, $ends:literal, $resends_feedback:literal, $keep_all:literal, $affects_others:literal;)*) => {
         $($(#[$doc])* pub(super) const $name: Policy = Policy {
             effect: Effect::$effect,
             quantized: $quantized,
@@ -114,14 +114,14 @@ macro_rules! policies {
             saved: Saved::$saved,
             ends_journey: $ends,
             resends_feedback: $resends_feedback,
-            each_counts: $each,
-            qualifies: $qualifies,
+            keep_all: $keep_all,
+            affects_others: $affects_others,
         };)*
     };
 }
 
 policies! {
-    //              effect   quantized  preset   scene  saved       ends_journey  resends   each_counts  qualifies
+    //              effect   quantized  preset   scene  saved       ends_journey  resends   keep_all     affects_others
     MOOD:           Mood,    true,      Kept,    true,  Everywhere, true,         false,    false,       false;
     NETWORK:        Network, true,      Reset,   true,  Everywhere, false,        false,    false,       false;
     HARMONY:        Harmony, true,      Reset,   true,  Everywhere, false,        false,    false,       false;
@@ -129,7 +129,7 @@ policies! {
     /// Setting a tempo pins it, so a preset without one must leave it alone and reset the source instead.
     TEMPO:          Tempo,   false,     Kept,    true,  Everywhere, false,        false,    false,       false;
     TEMPO_SOURCE:   Tempo,   false,     Reset,   true,  Everywhere, false,        false,    false,       false;
-    /// A short form of `tempo/source`.
+    /// Shorthand for `tempo/source`.
     TEMPO_ALIAS:    Tempo,   false,     Kept,    false, Nowhere,    false,        false,    false,       false;
     GLIDE:          Later,   false,     Reset,   true,  Everywhere, false,        false,    false,       true;
     /// Takes effect at the start of the next phrase.
@@ -153,9 +153,9 @@ policies! {
     ACT:            Daemon,  false,     Refused, false, Nowhere,    false,        false,    true,        false;
     /// Controls something the daemon does; only the newest value counts.
     STEER:          Daemon,  false,     Refused, false, Nowhere,    false,        false,    false,       false;
-    /// Selects what such actions apply to.
+    /// Selects what the daemon's actions apply to.
     SELECT:         Daemon,  false,     Refused, false, State,      false,        false,    false,       false;
-    /// Selects how such actions are carried out.
+    /// Selects how the daemon's actions are carried out.
     OPTION:         Daemon,  false,     Refused, false, State,      false,        false,    false,       true;
 }
 
@@ -171,17 +171,17 @@ impl Param {
         TABLE.iter().map(|spec| spec.param)
     }
 
-    /// Whether every request counts; see [`Policy::each_counts`].
+    /// Whether every request is kept; see [`Policy::keep_all`].
     #[must_use]
-    pub const fn each_request_counts(self) -> bool {
-        self.policy().each_counts
+    pub const fn keeps_all_requests(self) -> bool {
+        self.policy().keep_all
     }
 
     /// Whether its requests and those of another parameter must keep their order, because one decides how the other
     /// takes effect.
     #[must_use]
     pub fn keeps_order_with(self, other: Self) -> bool {
-        self != other && (self.policy().qualifies || other.policy().qualifies)
+        self != other && (self.policy().affects_others || other.policy().affects_others)
     }
 
     /// Whether it is one of the coordinates of the mood.
@@ -197,7 +197,7 @@ mod tests {
     use crate::event::parameter::Kind;
 
     #[test]
-    fn triggers_are_stored_nowhere() {
+    fn triggers_are_not_stored() {
         for spec in TABLE.iter().filter(|spec| spec.kind == Kind::Trigger) {
             let Policy { preset, scene, saved, .. } = spec.policy;
             assert_eq!((preset, scene, saved), (InPreset::Refused, false, Saved::Nowhere), "{}", spec.id);
@@ -205,13 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn every_trigger_but_panic_counts_and_no_fader_does() {
+    fn all_requests_are_kept_for_triggers_except_panic_but_not_for_faders() {
         for spec in TABLE {
-            let counts = spec.policy.each_counts;
+            let kept = spec.policy.keep_all;
             match spec.kind {
-                Kind::Trigger => assert_eq!(counts, spec.param != Param::Panic, "{}", spec.id),
+                Kind::Trigger => assert_eq!(kept, spec.param != Param::Panic, "{}", spec.id),
                 Kind::Text { .. } => {}
-                _ => assert!(!counts, "{}", spec.id),
+                _ => assert!(!kept, "{}", spec.id),
             }
         }
     }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_mood_ends_a_journey() {
+    fn changing_the_mood_ends_a_journey() {
         for param in Param::all().filter(|param| param.is_mood()) {
             assert!(param.policy().ends_journey, "{param:?}");
         }

@@ -1,4 +1,4 @@
-//! Parameter values, and the one place where input from outside is fitted to a parameter.
+//! Parameter values, and the validation of external input.
 
 use std::fmt;
 
@@ -49,9 +49,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether a number is in the range, allowing for rounding errors of a glide.
+    /// Whether a number is in the range, allowing for the rounding errors of a glide.
     #[must_use]
-    pub fn reaches(self, number: f32) -> bool {
+    pub fn contains(self, number: f32) -> bool {
         match self {
             Self::Number { min, max, .. } => {
                 let rounding = (max - min) * f32::EPSILON;
@@ -62,7 +62,7 @@ impl Kind {
     }
 }
 
-/// A value that fits its parameter's [`Kind`]: made by [`Param::fit`] and trusted from there on.
+/// A value that fits its parameter's [`Kind`]; created by [`Param::fit`] and not checked again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// For [`Kind::Number`].
@@ -77,12 +77,12 @@ pub enum Value {
     Trigger,
 }
 
-/// An unchecked value from outside.
+/// An unchecked external value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Input<'a> {
     /// A number.
     Number(f64),
-    /// True or false.
+    /// A boolean.
     Bool(bool),
     /// Text.
     Text(&'a str),
@@ -115,7 +115,7 @@ pub enum InputError {
     },
     /// Wrong type, or unknown name.
     #[error("{id}: got {got}, expected {expected}")]
-    Unfit {
+    Invalid {
         /// The parameter's id.
         id: &'static str,
         /// The input.
@@ -131,14 +131,14 @@ impl InputError {
     pub fn hint(&self) -> String {
         match self {
             Self::NotFinite { .. } => "expected a finite number".to_owned(),
-            Self::Unfit { expected, .. } => format!("expected {expected}"),
+            Self::Invalid { expected, .. } => format!("expected {expected}"),
         }
     }
 }
 
 /// Maximum length of a text, in characters: it is sent to every client, and logged.
 const MAX_TEXT: usize = 128;
-/// Rounding error of single precision, relative to numbers above 1.
+/// Tolerance for single-precision rounding, relative to numbers above 1.
 const ROUNDING: f64 = 1e-6;
 
 impl Param {
@@ -159,16 +159,16 @@ impl Param {
             (Kind::Number { min, max, .. }, Input::Bool(on)) => Value::Number(if on { max } else { min }),
             (Kind::Toggle { .. }, Input::Number(value)) => Value::Toggle(value >= 0.5),
             (Kind::Toggle { .. }, Input::Bool(on)) => Value::Toggle(on),
-            (Kind::Toggle { .. }, Input::Text(text)) => match switch(text) {
+            (Kind::Toggle { .. }, Input::Text(text)) => match parse_toggle(text) {
                 Some(on) => Value::Toggle(on),
-                None => return Err(self.unfit(&input)),
+                None => return Err(self.invalid(&input)),
             },
             (Kind::Choice { names, .. }, Input::Number(value)) if value >= 0.0 && (value as usize) < names.len() => {
                 Value::Choice(value as u8)
             }
             (Kind::Choice { names, .. }, Input::Text(text)) => match self.choice(names, text) {
                 Some(position) => Value::Choice(position as u8),
-                None => return Err(self.unfit(&input)),
+                None => return Err(self.invalid(&input)),
             },
             (Kind::Chord, Input::Text(text)) if text.trim().is_empty() || text.trim().eq_ignore_ascii_case(AUTO) => {
                 Value::Text(AUTO.to_owned())
@@ -181,7 +181,7 @@ impl Param {
             }
             (Kind::Trigger, Input::Number(0.0) | Input::Bool(false)) => return Ok(None),
             (Kind::Trigger, _) => Value::Trigger,
-            _ => return Err(self.unfit(&input)),
+            _ => return Err(self.invalid(&input)),
         };
         Ok(Some(value))
     }
@@ -195,7 +195,7 @@ impl Param {
             (Some(Value::Number(fitted)), Input::Number(number))
                 if (f64::from(fitted) - number).abs() > ROUNDING * number.abs().max(1.0) =>
             {
-                Err(self.unfit(&input))
+                Err(self.invalid(&input))
             }
             (value, _) => Ok(value),
         }
@@ -203,7 +203,7 @@ impl Param {
 
     /// Whether [`Param::fit`] could have returned this value.
     #[must_use]
-    pub fn holds(self, value: &Value) -> bool {
+    pub fn accepts(self, value: &Value) -> bool {
         match (self.spec().kind, value) {
             (Kind::Number { min, max, .. }, Value::Number(number)) => (min..=max).contains(number),
             (Kind::Choice { names, .. }, Value::Choice(position)) => usize::from(*position) < names.len(),
@@ -228,20 +228,20 @@ impl Param {
         }
     }
 
-    /// The index of the name that a text spells.
+    /// The index of the name that matches a text.
     fn choice(self, names: &[&str], text: &str) -> Option<usize> {
-        let spelt = || match self {
+        let synonym = || match self {
             Self::Key => crate::music::theory::pitch_class(text).map(usize::from),
             // `auto` comes before them.
             Self::Mode => Mode::ALL.into_iter().position(|mode| Mode::from_name(text) == Some(mode)).map(|at| at + 1),
             Self::Emotion => Emotion::from_name(text).map(|emotion| emotion as usize),
             _ => None,
         };
-        names.iter().position(|name| name.eq_ignore_ascii_case(text.trim())).or_else(spelt)
+        names.iter().position(|name| name.eq_ignore_ascii_case(text.trim())).or_else(synonym)
     }
 
     /// The error for an input that does not fit.
-    pub(super) fn unfit(self, got: &impl ToString) -> InputError {
+    pub(super) fn invalid(self, got: &impl ToString) -> InputError {
         let spec = self.spec();
         let expected = match spec.kind {
             Kind::Number { min, max, .. } => format!("a number from {min} to {max}"),
@@ -251,12 +251,12 @@ impl Param {
             Kind::Text { .. } => format!("text of at most {MAX_TEXT} characters"),
             Kind::Trigger => "anything".to_owned(),
         };
-        InputError::Unfit { id: spec.id, got: got.to_string(), expected }
+        InputError::Invalid { id: spec.id, got: got.to_string(), expected }
     }
 }
 
-/// Parses a word for a toggle.
-fn switch(text: &str) -> Option<bool> {
+/// Parses a toggle's value.
+fn parse_toggle(text: &str) -> Option<bool> {
     let any = |words: [&str; 3]| words.iter().any(|word| word.eq_ignore_ascii_case(text.trim()));
     if any(["on", "true", "yes"]) {
         Some(true)
@@ -274,7 +274,7 @@ mod tests {
     use crate::music::emotion::Emotion;
 
     #[test]
-    fn inputs_are_fitted() {
+    fn inputs_are_converted_clamped_or_rejected() {
         assert_eq!(Param::Temperature.fit(Input::Number(99.0)), Ok(Some(Value::Number(2.0))));
         assert!(Param::Temperature.fit(Input::Number(f64::NAN)).is_err());
         for (param, number) in [(Param::Temperature, 0.1), (Param::Tempo, 138.7), (Param::Seed, 16_777_213.0)] {
@@ -326,9 +326,9 @@ mod tests {
     fn fitted_values_are_accepted() {
         let inputs = [Input::Number(-1e9), Input::Number(0.4), Input::Number(1e9), Input::Bool(true), Input::Nothing];
         for param in TABLE.iter().map(|spec| spec.param) {
-            assert!(param.holds(&param.default_value()), "{param:?}");
+            assert!(param.accepts(&param.default_value()), "{param:?}");
             for value in inputs.iter().filter_map(|input| param.fit(*input).ok().flatten()) {
-                assert!(param.holds(&value), "{param:?} {value:?}");
+                assert!(param.accepts(&value), "{param:?} {value:?}");
             }
         }
         for (param, value) in [
@@ -338,7 +338,7 @@ mod tests {
             (Param::Emotion, Value::Choice(Emotion::COUNT as u8)),
             (Param::Chord, Value::Text("Hm".to_owned())),
         ] {
-            assert!(!param.holds(&value), "{param:?} {value:?}");
+            assert!(!param.accepts(&value), "{param:?} {value:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Changes between configurations, and when they take effect.
+//! Differences between configurations, and when they take effect.
 
 use super::{AudioConfig, AudioHost, Config, ControlLogConfig, MidiConfig, MidiHost, MidiOutConfig, RecordingsConfig};
 
@@ -19,7 +19,7 @@ pub enum ConfigChange {
     MidiHost,
     /// MIDI output.
     MidiOut(MidiOutConfig),
-    /// Whether Ableton Link is followed.
+    /// Whether to join the Ableton Link session.
     Link,
     /// The recordings folder and its limits.
     Recordings(RecordingsConfig),
@@ -33,11 +33,11 @@ pub enum ConfigChange {
 
 /// When a change takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cost {
+pub enum TakesEffect {
     /// At once, without interrupting the sound.
-    Nothing,
+    AtOnce,
     /// At once, by reopening the output with a short fade.
-    Output,
+    ReopeningOutput,
     /// With the next take.
     NextTake,
     /// At the next start.
@@ -47,11 +47,11 @@ pub enum Cost {
 impl ConfigChange {
     /// When it takes effect.
     #[must_use]
-    pub const fn cost(&self) -> Cost {
+    pub const fn takes_effect(&self) -> TakesEffect {
         match self {
-            Self::MidiOut(_) | Self::Schedule => Cost::Nothing,
-            Self::Audio(_) => Cost::Output,
-            Self::Recordings(_) => Cost::NextTake,
+            Self::MidiOut(_) | Self::Schedule => TakesEffect::AtOnce,
+            Self::Audio(_) => TakesEffect::ReopeningOutput,
+            Self::Recordings(_) => TakesEffect::NextTake,
             Self::Preset
             | Self::Model
             | Self::Osc
@@ -59,7 +59,7 @@ impl ConfigChange {
             | Self::MidiHost
             | Self::Link
             | Self::ControlLog
-            | Self::Log => Cost::NextStart,
+            | Self::Log => TakesEffect::NextStart,
         }
     }
 
@@ -84,10 +84,10 @@ impl ConfigChange {
 }
 
 impl Config {
-    /// The differences to another configuration.
+    /// The differences between this configuration and a new one.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<ConfigChange> {
-        // Exhaustive, so that a new key does not compile until it is handled here.
+        // Exhaustive, so that an added key does not compile until it is handled here.
         let Self { preset, model, audio, osc, http, midi, link, recordings, control_log, log, schedule } = new;
         let MidiConfig { host, out } = midi;
         let ControlLogConfig { .. } = control_log;
@@ -120,29 +120,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_of_the_file_has_a_change_and_a_cost() {
+    fn every_key_of_the_file_maps_to_a_change() {
         let read = |text: &str| Config::parse(Path::new("melos.toml"), text).unwrap();
         let old = read("");
         assert_eq!(old.changes(&old), []);
-        for (text, key, cost) in [
-            ("preset = \"storm\"", "preset", Cost::NextStart),
-            ("model = \"other\"", "model", Cost::NextStart),
-            ("link = true", "link", Cost::NextStart),
-            ("[audio]\ndevice = \"x\"", "audio", Cost::Output),
-            ("[audio]\nblock_frames = 64", "audio", Cost::Output),
-            ("[osc]\nport = 1", "osc", Cost::NextStart),
-            ("[osc]\naddress = \"::1\"", "osc", Cost::NextStart),
-            ("[http]\nannounce = true", "http", Cost::NextStart),
-            ("[midi]\nhost = \"off\"", "midi.host", Cost::NextStart),
-            ("[midi.out]\nnotes = false", "midi.out", Cost::Nothing),
-            ("recordings = \"/srv/takes\"", "recordings", Cost::NextTake),
-            ("[recordings]\nmax_gb = 2", "recordings", Cost::NextTake),
-            ("[control_log]\nwrite = false", "control_log", Cost::NextStart),
-            ("[log]\nkeep_mb = 0", "log", Cost::NextStart),
-            ("[[schedule.hours]]\nopen = \"09:00\"\nclose = \"18:00\"", "schedule", Cost::Nothing),
+        for (text, key, takes_effect) in [
+            ("preset = \"storm\"", "preset", TakesEffect::NextStart),
+            ("model = \"other\"", "model", TakesEffect::NextStart),
+            ("link = true", "link", TakesEffect::NextStart),
+            ("[audio]\ndevice = \"x\"", "audio", TakesEffect::ReopeningOutput),
+            ("[audio]\nblock_frames = 64", "audio", TakesEffect::ReopeningOutput),
+            ("[osc]\nport = 1", "osc", TakesEffect::NextStart),
+            ("[osc]\naddress = \"::1\"", "osc", TakesEffect::NextStart),
+            ("[http]\nannounce = true", "http", TakesEffect::NextStart),
+            ("[midi]\nhost = \"off\"", "midi.host", TakesEffect::NextStart),
+            ("[midi.out]\nnotes = false", "midi.out", TakesEffect::AtOnce),
+            ("recordings = \"/srv/takes\"", "recordings", TakesEffect::NextTake),
+            ("[recordings]\nmax_gb = 2", "recordings", TakesEffect::NextTake),
+            ("[control_log]\nwrite = false", "control_log", TakesEffect::NextStart),
+            ("[log]\nkeep_mb = 0", "log", TakesEffect::NextStart),
+            ("[[schedule.hours]]\nopen = \"09:00\"\nclose = \"18:00\"", "schedule", TakesEffect::AtOnce),
         ] {
             let changes = old.changes(&read(text));
-            assert!(changes.len() == 1 && (changes[0].key(), changes[0].cost()) == (key, cost), "{text}: {changes:?}");
+            assert!(
+                changes.len() == 1 && (changes[0].key(), changes[0].takes_effect()) == (key, takes_effect),
+                "{text}: {changes:?}"
+            );
         }
         // MIDI follows the audio to JACK.
         let jack = old.changes(&read("[audio]\nhost = \"jack\""));

@@ -1,7 +1,7 @@
 //! `[schedule]` in `melos.toml`: opening hours in local time, with a preset for each.
 //!
 //! Opening hours are converted to instants on each date in the time zone, so days of 23 or 25 hours are handled
-//! correctly, and the result depends only on the current time, not on how the clock reached it.
+//! correctly, and the result depends only on the current time, not on earlier clock readings.
 
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ pub struct State {
     pub hours: Option<usize>,
     /// When these hours began.
     pub since: Option<Timestamp>,
-    /// When this changes; `None` if nothing changes within a week.
+    /// When the state changes; `None` if it stays the same for a week.
     pub until: Option<Timestamp>,
 }
 
@@ -117,7 +117,7 @@ impl Schedule {
 #[derive(Debug, Default)]
 pub struct Debounce {
     reported: Option<Option<usize>>,
-    /// Different hours, and when they were first seen.
+    /// Different hours, and when they were first observed.
     pending: Option<(Option<usize>, Instant)>,
 }
 
@@ -223,7 +223,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// What is reported while a wall clock, checked every second, runs from one time to another; with the times.
+    /// The reports, with their times, while a wall clock, checked every second, runs from one time to another.
     fn reports(
         debounce: &mut Debounce,
         schedule: &Schedule,
@@ -233,8 +233,8 @@ mod tests {
     ) -> Vec<(String, Option<usize>)> {
         let (mut wall, end, mut reports) = (time(from), time(to), Vec::new());
         while wall < end {
-            if let Some(news) = debounce.update(schedule.at(wall).hours, *at) {
-                reports.push((wall.to_string(), news));
+            if let Some(hours) = debounce.update(schedule.at(wall).hours, *at) {
+                reports.push((wall.to_string(), hours));
             }
             wall += 1.second();
             *at += Duration::from_secs(1);
@@ -323,14 +323,14 @@ mod tests {
         let text = "[schedule]\ntime_zone = \"Europe/Berlyn\"\nfade_in = -1\n[[schedule.hours]]\ndays = [\"monday\"]\nopen = \"9\"\n";
         let problems = Config::parse(Path::new("melos.toml"), text).unwrap_err();
         let problems = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        for wanted in [
+        for expected in [
             "melos.toml:2: schedule.time_zone = \"Europe/Berlyn\": expected a time zone that this machine knows",
             "melos.toml:3: schedule.fade_in = -1: expected a number from 0 to 600",
             "melos.toml:5: schedule.hours.days = [\"monday\"]: expected a list of days",
             "melos.toml:6: schedule.hours.open = \"9\": expected a time of day",
             "schedule.hours.close is missing",
         ] {
-            assert!(problems.contains(wanted), "{wanted}\n{problems}");
+            assert!(problems.contains(expected), "{expected}\n{problems}");
         }
         let empty = Config::parse(Path::new("melos.toml"), "[schedule]\n").unwrap_err();
         assert!(empty[0].hint.contains("[[schedule.hours]]"), "{empty:?}");

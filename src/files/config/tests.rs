@@ -6,7 +6,7 @@ fn parse(text: &str) -> Result<Config, Vec<String>> {
 }
 
 #[test]
-fn an_empty_file_is_the_default() {
+fn an_empty_file_gives_the_defaults() {
     assert_eq!(parse("").unwrap(), Config::default());
 }
 
@@ -51,19 +51,19 @@ keep = 1e9
 #[test]
 fn the_command_line_overrides_the_file_and_the_first_file_wins() {
     let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name);
+    let path = |name: &str| dir.path().join(name);
     let overrides = |config: &mut Config| config.http.port = 1234;
     let source = |required| ConfigSource {
-        files: vec![at("own.toml"), at("melos.toml")],
+        files: vec![path("own.toml"), path("melos.toml")],
         required,
         overrides: Box::new(overrides),
     };
     assert!(source(true).read().is_err());
     assert_eq!(source(false).read().unwrap().preset, Config::default().preset);
-    std::fs::write(at("melos.toml"), "preset = \"storm\"\n[http]\nport = 1\n").unwrap();
+    std::fs::write(path("melos.toml"), "preset = \"storm\"\n[http]\nport = 1\n").unwrap();
     let config = source(false).read().unwrap();
     assert_eq!((config.preset.as_str(), config.http.port), ("storm", 1234));
-    std::fs::write(at("own.toml"), "preset = \"calm\"\n").unwrap();
+    std::fs::write(path("own.toml"), "preset = \"calm\"\n").unwrap();
     assert_eq!(source(false).read().unwrap().preset, "calm");
 }
 
@@ -76,7 +76,7 @@ fn recordings_may_be_just_a_folder() {
 }
 
 #[test]
-fn each_opening_is_reported_and_http_needs_a_password() {
+fn open_services_are_reported_and_http_needs_a_password() {
     let exposure_warnings = |text: &str| parse(text).unwrap().exposure_warnings();
     assert!(exposure_warnings("").unwrap().is_empty());
     assert!(exposure_warnings("[osc]\naddress = \"::1\"\n").unwrap().is_empty());

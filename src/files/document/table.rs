@@ -1,4 +1,4 @@
-//! A TOML table that is emptied key by key, so that any key left over is unknown.
+//! A TOML table that is emptied key by key, so that any key remaining over is unknown.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::event::parameter::{Input, Kind, Param, TABLE, Value};
 pub struct Table<'a> {
     path: String,
     span: Range<usize>,
-    left: DeTable<'a>,
+    remaining: DeTable<'a>,
     known_keys: Vec<&'static str>,
 }
 
@@ -30,11 +30,11 @@ pub struct Field<'a> {
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn new(path: String, span: Range<usize>, left: DeTable<'a>) -> Self {
-        Self { path, span, left, known_keys: Vec::new() }
+    pub(super) fn new(path: String, span: Range<usize>, remaining: DeTable<'a>) -> Self {
+        Self { path, span, remaining, known_keys: Vec::new() }
     }
 
-    /// A table that is not in the file.
+    /// An empty table, for one that is not in the file.
     #[must_use]
     pub fn absent() -> Self {
         Self::new(String::new(), 0..0, DeTable::new())
@@ -52,17 +52,17 @@ impl<'a> Table<'a> {
         &self.path
     }
 
-    /// Removes and returns a key.
+    /// Removes and returns the field of a key.
     pub fn take(&mut self, key: &'static str) -> Option<Field<'a>> {
         self.known_keys.push(key);
-        let value = self.left.remove(key)?;
+        let value = self.remaining.remove(key)?;
         Some(self.field(key, value))
     }
 
-    /// Removes and returns all remaining keys, each with the span of the key itself.
+    /// Removes and returns all remaining fields, each with the span of its key.
     pub fn take_rest(&mut self) -> Vec<(Range<usize>, Field<'a>)> {
-        let left = std::mem::take(&mut self.left);
-        left.into_iter().map(|(key, value)| (key.span(), self.field(key.get_ref(), value))).collect()
+        let remaining = std::mem::take(&mut self.remaining);
+        remaining.into_iter().map(|(key, value)| (key.span(), self.field(key.get_ref(), value))).collect()
     }
 
     fn field(&self, key: &str, value: Spanned<DeValue<'a>>) -> Field<'a> {
@@ -171,7 +171,7 @@ impl<'a> Table<'a> {
         items.filter_map(|item| item.table(document)).collect()
     }
 
-    /// Reports every key that was not taken, as unknown.
+    /// Reports every remaining key as unknown.
     pub fn finish(mut self, document: &mut Document<'_>) {
         for (span, field) in self.take_rest() {
             if document.is_full() {
@@ -179,9 +179,9 @@ impl<'a> Table<'a> {
                 continue;
             }
             let known = self.known_keys.join(", ");
-            let own = field.key.rsplit('.').next().unwrap_or_default();
+            let name = field.key.rsplit('.').next().unwrap_or_default();
             let hint =
-                format!("unknown key{}; expected one of {known}", suggestion(own, self.known_keys.iter().copied()));
+                format!("unknown key{}; expected one of {known}", suggestion(name, self.known_keys.iter().copied()));
             document.add_unknown(span, &field, hint);
         }
     }
@@ -296,9 +296,10 @@ pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> S
         return String::new();
     }
     let name = name.to_lowercase();
-    let near = known.into_iter().map(|known| (strsim::osa_distance(&name, known), known));
-    let near = near.filter(|(distance, known)| *distance <= 1.max(known.len() / 3));
-    near.min_by_key(|(distance, _)| *distance)
+    let candidates = known.into_iter().map(|known| (strsim::osa_distance(&name, known), known));
+    let similar = candidates.filter(|(distance, known)| *distance <= 1.max(known.len() / 3));
+    similar
+        .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| format!("; did you mean {known:?}?"))
         .unwrap_or_default()
 }
@@ -316,7 +317,7 @@ pub fn read<T>(file: &Path, parse: impl FnOnce(&Path, &str) -> Result<T, Vec<Pro
 /// Looks up a parameter by id.
 ///
 /// # Errors
-/// Returns a message when there is none; it may suggest another.
+/// Returns a message if there is none, with the most similar id as a suggestion.
 pub fn parameter(id: &str) -> Result<Param, String> {
     Param::from_id(id).ok_or_else(|| {
         let ids = TABLE.iter().map(|spec| spec.id);

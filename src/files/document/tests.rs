@@ -40,7 +40,7 @@ fn syntax_errors_name_their_lines() {
     assert!(problems.len() >= 2, "{problems:?}");
     assert!(
         !problems.iter().any(|problem| problem.hint.contains("missing")),
-        "c only seems to be missing: {problems:?}"
+        "a missing key may follow from the syntax errors: {problems:?}"
     );
 }
 
@@ -65,7 +65,7 @@ fn out_of_range_parameters_are_errors() {
 #[test]
 fn typos_get_suggestions() {
     let names = ["valence", "arousal", "level/pad", "level/bass", "key"];
-    for (slip, known) in [
+    for (typo, expected) in [
         ("valance", Some("valence")),
         ("arousla", Some("arousal")),
         ("levle/pad", Some("level/pad")),
@@ -75,14 +75,14 @@ fn typos_get_suggestions() {
         ("brightness", None),
         ("", None),
     ] {
-        let hint = known.map(|known| format!("; did you mean {known:?}?")).unwrap_or_default();
-        assert_eq!(suggestion(slip, names), hint, "{slip}");
+        let hint = expected.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
+        assert_eq!(suggestion(typo, names), hint, "{typo}");
     }
     assert_eq!(suggestion(&"valence".repeat(1000), names), "");
 }
 
-/// Reads a preset-like text that contains no known key.
-fn problems_of(text: &str) -> usize {
+/// Reads a text whose only known key is `schema` and counts the problems.
+fn count_problems(text: &str) -> usize {
     let (mut document, mut root) = Document::parse(Path::new("x.toml"), text);
     root.take("schema");
     root.finish(&mut document);
@@ -91,20 +91,20 @@ fn problems_of(text: &str) -> usize {
 
 #[test]
 fn files_full_of_errors_are_read_in_linear_time() {
-    type Make = fn(usize) -> String;
-    let kinds: [(&str, Make); 5] = [
+    type Generate = fn(usize) -> String;
+    let kinds: [(&str, Generate); 5] = [
         ("unknown keys", |count| (0..count).map(|n| format!("kye{n} = {n}\n")).collect()),
         ("syntax errors", |count| "a = \n".repeat(count)),
-        ("open lists", |count| "x = [\n".repeat(count)),
-        ("one line", |count| format!("x = \"{}\"", "y".repeat(8 * count))),
-        ("the same key", |count| "x = 1\n".repeat(count)),
+        ("unclosed lists", |count| "x = [\n".repeat(count)),
+        ("one long line", |count| format!("x = \"{}\"", "y".repeat(8 * count))),
+        ("duplicate keys", |count| "x = 1\n".repeat(count)),
     ];
     for (kind, text) in kinds {
         let time = |count: usize| {
             let text = text(count);
-            let started = std::time::Instant::now();
-            assert!(problems_of(&text) <= MAX_PROBLEMS + 1, "{kind}");
-            started.elapsed()
+            let start = std::time::Instant::now();
+            assert!(count_problems(&text) <= MAX_PROBLEMS + 1, "{kind}");
+            start.elapsed()
         };
         time(100);
         let (short, long) = (time(2_000), time(20_000));

@@ -1,4 +1,4 @@
-//! Moods that a preset moves through.
+//! Journeys: the moods that a preset moves through.
 
 use super::mood;
 use super::{Named, read_parameters};

@@ -8,6 +8,7 @@ use crate::files::document::{Document, Field, Table, parameter, suggestion};
 const MAX_SECONDS: f64 = 86_400.0;
 /// Shortest period in seconds; anything faster would be audible as a tone.
 const MIN_SECONDS: f64 = 0.5;
+/// Allowed periods in bars.
 const BARS: std::ops::RangeInclusive<f64> = 0.25..=1024.0;
 
 /// Reads a `[[modulate]]` table.
@@ -32,8 +33,8 @@ fn target(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Param> {
         Err(hint) => return wrong(document, &field, &hint),
     };
     if !param.can_be_modulated() {
-        let can: Vec<_> = TABLE.iter().filter(|spec| spec.param.can_be_modulated()).map(|spec| spec.id).collect();
-        return wrong(document, &field, &format!("{id} cannot be modulated; these can: {}", can.join(", ")));
+        let supported: Vec<_> = TABLE.iter().filter(|spec| spec.param.can_be_modulated()).map(|spec| spec.id).collect();
+        return wrong(document, &field, &format!("{id} cannot be modulated; these can: {}", supported.join(", ")));
     }
     Some(param)
 }
@@ -69,7 +70,7 @@ fn shape(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Shape> {
 
 /// Reads the depth, whose magnitude is at most the parameter's range.
 fn depth(document: &mut Document<'_>, table: &mut Table<'_>, to: Option<Param>) -> Option<f32> {
-    let reach = match to.map(|param| param.spec().kind) {
+    let range = match to.map(|param| param.spec().kind) {
         Some(Kind::Number { min, max, .. }) => f64::from(max - min),
         _ => f64::MAX,
     };
@@ -79,14 +80,14 @@ fn depth(document: &mut Document<'_>, table: &mut Table<'_>, to: Option<Param>) 
             None
         }
         Some(field) => match field.number() {
-            Some(number) if number.abs() <= reach => Some(number as f32),
-            _ if reach == f64::MAX => field.wrong(document, "a number"),
-            _ => field.wrong(document, &format!("a number from {} to {reach}", -reach)),
+            Some(number) if number.abs() <= range => Some(number as f32),
+            _ if range == f64::MAX => field.wrong(document, "a number"),
+            _ => field.wrong(document, &format!("a number from {} to {range}", -range)),
         },
     }
 }
 
-/// Reads the period, which an input does not have.
+/// Reads the period; a modulation by an input has none.
 fn period(document: &mut Document<'_>, table: &mut Table<'_>, is_input: bool) -> Option<Period> {
     match (table.take("seconds"), table.take("bars")) {
         (Some(field), _) | (None, Some(field)) if is_input => {

@@ -1,4 +1,4 @@
-//! The mood of a preset or of a journey's step: one emotion, a blend, or a point.
+//! The mood of a preset or of a step of its journey: one emotion, a blend, or valence and arousal.
 
 use super::Named;
 use crate::event::parameter::{Param, Value};
@@ -7,14 +7,14 @@ use crate::music::emotion::Emotion;
 
 /// Reports a mood that is set twice or only partly.
 pub(super) fn check(document: &mut Document<'_>, named: &[Named]) {
-    let find = |wanted: Param| named.iter().find(|named| named.param == wanted);
+    let find = |param: Param| named.iter().find(|named| named.param == param);
     let point = [find(Param::Valence), find(Param::Arousal)];
-    let blend = named.iter().filter(|named| named.param.weighed_emotion().is_some());
+    let blend = named.iter().filter(|named| named.param.weighted_emotion().is_some());
     if let [Some(half), None] | [None, Some(half)] = point {
         document.add(half.span.clone(), &half.key, "valence and arousal must be set together");
     }
-    let ways = [find(Param::Emotion), point[0].or(point[1]), blend.clone().next()];
-    for second in ways.into_iter().flatten().skip(1) {
+    let settings = [find(Param::Emotion), point[0].or(point[1]), blend.clone().next()];
+    for second in settings.into_iter().flatten().skip(1) {
         let hint = "the mood is set twice; choose an emotion, a blend, or valence and arousal";
         document.add(second.span.clone(), &second.key, hint);
     }
@@ -27,7 +27,7 @@ pub(super) fn check(document: &mut Document<'_>, named: &[Named]) {
 
 /// The settings that produce a mood; for a blend, all eight weights.
 pub(super) fn complete(named: &[(Param, Value)]) -> Vec<(Param, Value)> {
-    if !named.iter().any(|(param, _)| param.weighed_emotion().is_some()) {
+    if !named.iter().any(|(param, _)| param.weighted_emotion().is_some()) {
         return named.to_vec();
     }
     let weight = |param: Param| named.iter().find(|(other, _)| *other == param).map(|(_, value)| value.clone());

@@ -23,7 +23,7 @@ fn ids_may_be_quoted_or_nested() {
 }
 
 #[test]
-fn unnamed_parameters_reset_except_those_kept_for_the_session() {
+fn unnamed_parameters_are_reset_except_those_kept_for_the_session() {
     let settings = parse("emotion = \"sad\"\nglide = 9\n").unwrap().settings();
     let value = |param| settings.iter().find(|(other, _)| *other == param).map(|(_, value)| value.clone());
     assert_eq!(settings.last(), Some(&(Param::Emotion, Value::Choice(Emotion::Sad as u8))));
@@ -38,12 +38,14 @@ fn unnamed_parameters_reset_except_those_kept_for_the_session() {
     let pinned = parse("tempo = 90").unwrap().settings();
     assert!(pinned.contains(&(Param::Tempo, Value::Number(90.0))));
     assert!(!pinned.iter().any(|(param, _)| *param == Param::TempoSource));
-    let led = |text| parse(text).unwrap().settings_with_external_tempo();
-    assert!(led("tempo = 90").iter().all(|(param, _)| !matches!(param, Param::Tempo | Param::TempoSource)));
-    let clock = led("[tempo]\nsource = \"clock\"");
+    let with_external_tempo = |text| parse(text).unwrap().settings_with_external_tempo();
+    assert!(
+        with_external_tempo("tempo = 90").iter().all(|(param, _)| !matches!(param, Param::Tempo | Param::TempoSource))
+    );
+    let clock = with_external_tempo("[tempo]\nsource = \"clock\"");
     assert!(clock.contains(&(Param::TempoSource, Value::Choice(2))));
     let blend = parse("emotion = { calm = 1.0 }").unwrap().settings();
-    assert_eq!(blend.iter().filter(|(param, _)| param.weighed_emotion().is_some()).count(), Emotion::COUNT);
+    assert_eq!(blend.iter().filter(|(param, _)| param.weighted_emotion().is_some()).count(), Emotion::COUNT);
 }
 
 #[test]
@@ -51,9 +53,9 @@ fn a_journey_advances_step_by_step() {
     let text = "loop = true\n[[journey]]\nemotion = \"sad\"\nseconds = 10\nglide = 4\n[[journey]]\nvalence = 0.5\narousal = 0.1\nseconds = 5.5\n";
     let preset = parse(text).unwrap();
     assert_eq!(preset.journey[0].settings[0], (Param::Glide, Value::Number(4.0)));
-    let begins: Vec<u64> = JourneySteps::new(&preset, 48_000).map(|(frame, _)| frame).take(4).collect();
-    assert_eq!(begins, [48_000, 528_000, 792_000, 1_272_000]);
-    // Continued at the start of its second step.
+    let starts: Vec<u64> = JourneySteps::new(&preset, 48_000).map(|(frame, _)| frame).take(4).collect();
+    assert_eq!(starts, [48_000, 528_000, 792_000, 1_272_000]);
+    // Resumed at the start of the second step.
     let resumed: Vec<u64> = JourneySteps::resume(&preset, 2, 0).map(|(frame, _)| frame).take(2).collect();
     assert_eq!(resumed, [264_000, 744_000]);
     assert_eq!(JourneySteps::resume(&preset, 2, 0).current(), preset.journey.get(1));
@@ -134,11 +136,11 @@ fn modulations_are_read_and_every_problem_is_reported() {
     let text = "[[modulate]]\nto = \"tone\"\nshape = \"sine\"\ndepth = 0.4\nbars = 8\nphase = 0.25\n[[modulate]]\nto = \"arousal\"\ninput = 2\ndepth = -1\n";
     let preset = parse(text).unwrap();
     let modulations: Vec<_> =
-        preset.modulations.iter().map(|(param, by)| format!("{} {by}", param.spec().id)).collect();
+        preset.modulations.iter().map(|(param, modulation)| format!("{} {modulation}", param.spec().id)).collect();
     assert_eq!(modulations, ["tone sine 0.4 bars 8 0.25", "arousal input/2 -1 seconds 1 0"]);
     let text = "[[modulate]]\nto = \"tempo\"\nshape = \"sin\"\ndepth = 1\nbars = 0\n[[modulate]]\nto = \"tone\"\ninput = 5\ndepth = 9\nseconds = 4\n[[modulate]]\n";
     let problems = parse(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    for wanted in [
+    for expected in [
         "tempo cannot be modulated; these can: valence, arousal, temperature",
         "modulate.shape = \"sin\": expected one of sine, triangle, ramp, walk; did you mean \"sine\"?",
         "modulate.bars = 0: expected a number from 0.25 to 1024",
@@ -147,6 +149,6 @@ fn modulations_are_read_and_every_problem_is_reported() {
         "modulate.to is missing",
         "modulate.depth is missing",
     ] {
-        assert!(problems.contains(wanted), "{wanted}\n{problems}");
+        assert!(problems.contains(expected), "{expected}\n{problems}");
     }
 }

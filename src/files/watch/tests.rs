@@ -26,9 +26,9 @@ fn a_save_is_reported_once_however_the_editor_saves() {
     fs::write(&file, "a = 2").unwrap();
     assert_eq!(next_change(&changed), std::slice::from_ref(&file));
 
-    let beside = dir.path().join("calm.toml~");
-    fs::write(&beside, "a = 3").unwrap();
-    fs::rename(&beside, &file).unwrap();
+    let temporary = dir.path().join("calm.toml~");
+    fs::write(&temporary, "a = 3").unwrap();
+    fs::rename(&temporary, &file).unwrap();
     assert_eq!(next_change(&changed), std::slice::from_ref(&file));
 
     fs::remove_file(&file).unwrap();
@@ -104,7 +104,7 @@ fn changes_behind_links_at_any_level_are_reported() {
 }
 
 #[test]
-fn replaced_parent_folders_are_noticed() {
+fn replaced_parent_folders_are_detected() {
     let linked = Linked::new();
     let presets = linked.at("one/presets");
     let changed = watching(&presets);
@@ -113,7 +113,7 @@ fn replaced_parent_folders_are_noticed() {
     assert!(next_change(&changed).contains(&presets.join("a.toml")));
     fs::write(presets.join("b.toml"), "new").unwrap();
     let mut all = next_change(&changed);
-    // Removal and arrival may be two bursts.
+    // Removal and creation may be reported separately.
     while !all.contains(&presets.join("b.toml")) {
         all = next_change(&changed);
     }
@@ -134,14 +134,14 @@ fn files_are_polled_without_system_watches() {
 }
 
 #[test]
-fn reads_and_editors_own_files_are_not_reported() {
+fn reads_and_editors_temporary_files_are_not_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.toml");
     fs::write(&file, "x").unwrap();
-    let before = Scan::at(&[dir.path().to_owned()], &Scan::default());
+    let before = Scan::run(&[dir.path().to_owned()], &Scan::default());
     fs::read(&file).unwrap();
     fs::write(dir.path().join(".b.swp"), "x").unwrap();
-    assert_eq!(Scan::at(&[dir.path().to_owned()], &Scan::default()).differences(&before), [""; 0].map(PathBuf::from));
+    assert_eq!(Scan::run(&[dir.path().to_owned()], &Scan::default()).differences(&before), [""; 0].map(PathBuf::from));
 }
 
 #[test]
@@ -150,10 +150,10 @@ fn a_folder_that_cannot_be_listed_counts_as_unchanged() {
     let inside = dir.path().join("inside");
     fs::create_dir(&inside).unwrap();
     fs::write(inside.join("a.toml"), "x").unwrap();
-    let before = Scan::at(&[dir.path().to_owned()], &Scan::default());
+    let before = Scan::run(&[dir.path().to_owned()], &Scan::default());
     let mut scan = Scan::default();
-    // As if no file descriptor were left to list it.
-    scan.add_as_before(&inside, &before);
+    // As if there were no file descriptor left to list it.
+    scan.add_unchanged(&inside, &before);
     assert!(scan.versions.keys().eq([&inside.join("a.toml")]), "{scan:?}");
     assert!(scan.folders.keys().eq([&inside]), "{scan:?}");
 }
@@ -164,6 +164,6 @@ fn link_loops_terminate_and_pipes_are_not_opened() {
     symlink(".", dir.path().join("again")).unwrap();
     symlink("again/again", dir.path().join("more")).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(dir.path().join("pipe.toml")).status().unwrap().success());
-    let scan = Scan::at(&[dir.path().to_owned()], &Scan::default());
+    let scan = Scan::run(&[dir.path().to_owned()], &Scan::default());
     assert!(scan.versions.len() <= MAX_FILES && scan.versions.contains_key(&dir.path().join("pipe.toml")));
 }

@@ -15,7 +15,7 @@ use super::mailbox::Mailbox;
 use super::{HopSource, Request, WorkerEvent, WorkerStatus, report};
 use crate::engine::EngineStatus;
 use crate::event::health::Loss;
-use crate::event::{Hop, Performed};
+use crate::event::{Hop, SpliceOutcome};
 use crate::generator::future::LEAD_IN;
 use crate::generator::{GeneratorError, LATENT_FRAMES};
 use crate::mel::HOP;
@@ -98,7 +98,7 @@ impl<S: HopSource> WorkerThread<S> {
                     self.report(WorkerEvent::Saved { frame, splices: self.splices, state });
                 }
                 Request::Replan { splice: planned, .. } if self.mailbox.has_splice() => {
-                    self.report(WorkerEvent::Spliced { planned, performed: None });
+                    self.report(WorkerEvent::Spliced { planned, outcome: None });
                 }
                 Request::Replan { plan, splice: planned } => {
                     let at = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
@@ -151,8 +151,11 @@ impl<S: HopSource> WorkerThread<S> {
         } else if self.engine.accepted_epoch() >= epoch {
             self.report(match planned {
                 Some(planned) => {
-                    let known = Some(self.source.known());
-                    WorkerEvent::Spliced { planned, performed: Some(Performed { audible_from: at, from, known }) }
+                    let generated_to = Some(self.source.known());
+                    WorkerEvent::Spliced {
+                        planned,
+                        outcome: Some(SpliceOutcome { audible_from: at, from, generated_to }),
+                    }
                 }
                 None => WorkerEvent::Swapped { at },
             });

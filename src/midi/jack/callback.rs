@@ -57,7 +57,7 @@ impl Forwarder {
             if self.ring.try_push(Received { device, at, message }).is_err() {
                 self.losses.add(Loss::MidiIn, 1);
             }
-            self.wake.ring();
+            self.wake.notify();
         }
     }
 }

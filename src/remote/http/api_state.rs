@@ -1,4 +1,4 @@
-//! Lists written by the performance thread and read by HTTP; neither waits longer for the other than a copy takes.
+//! Lists written by the performance thread and read by HTTP; neither holds the lock for longer than a copy takes.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -123,7 +123,7 @@ struct EntryCard {
 }
 
 #[derive(Debug, Default)]
-struct Shown {
+struct Lists {
     presets: Arc<[PresetCard]>,
     setlists: Arc<[SetlistCard]>,
     journey: Option<JourneyProgress>,
@@ -137,7 +137,7 @@ struct Shown {
 /// The shared lists; see the module documentation.
 #[derive(Debug, Default)]
 pub(crate) struct ApiState {
-    shown: Mutex<Shown>,
+    lists: Mutex<Lists>,
     presets: AtomicU32,
     scenes: AtomicU32,
     midi: AtomicU32,
@@ -149,29 +149,29 @@ pub(crate) struct ApiState {
 impl ApiState {
     pub(crate) fn set_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
         let cards = presets.names().filter_map(|id| presets.get(id).map(|preset| card(id, preset))).collect();
-        let lists =
+        let setlists =
             setlists.names().filter_map(|id| setlists.get(id).map(|setlist| setlist_card(id, setlist))).collect();
-        let mut shown = self.shown();
-        (shown.presets, shown.setlists) = (cards, lists);
-        drop(shown);
+        let mut lists = self.lists();
+        (lists.presets, lists.setlists) = (cards, setlists);
+        drop(lists);
         self.presets.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn set_journey(&self, progress: Option<JourneyProgress>) {
         let step = |progress: &Option<JourneyProgress>| progress.map(|progress| progress.step);
-        let mut shown = self.shown();
-        if step(&shown.journey) != step(&progress) {
+        let mut lists = self.lists();
+        if step(&lists.journey) != step(&progress) {
             self.presets.fetch_add(1, Relaxed);
         }
-        shown.journey = progress;
+        lists.journey = progress;
     }
 
     /// Updates the scene names; returns whether they have changed.
     pub(crate) fn set_scenes<'a, I: Iterator<Item = &'a str>>(&self, names: impl Fn() -> I) -> bool {
-        let mut shown = self.shown();
-        let changed = !shown.scenes.iter().map(String::as_str).eq(names());
+        let mut lists = self.lists();
+        let changed = !lists.scenes.iter().map(String::as_str).eq(names());
         if changed {
-            shown.scenes = names().map(str::to_owned).collect();
+            lists.scenes = names().map(str::to_owned).collect();
             self.scenes.fetch_add(1, Relaxed);
         }
         changed
@@ -182,28 +182,28 @@ impl ApiState {
         let learned = mappings.learned().map(learned_card);
         let learning = learning.map(|param| param.spec().id);
         let midi = Midi { devices: devices.collect(), learned: learned.collect(), learning };
-        let mut shown = self.shown();
-        if shown.midi != midi {
-            shown.midi = midi;
+        let mut lists = self.lists();
+        if lists.midi != midi {
+            lists.midi = midi;
             self.midi.fetch_add(1, Relaxed);
         }
     }
 
     pub(crate) fn set_recording(&self, recording: Recording) {
-        let mut shown = self.shown();
-        if (shown.recording.on, &shown.recording.trouble) != (recording.on, &recording.trouble) {
+        let mut lists = self.lists();
+        if (lists.recording.on, &lists.recording.trouble) != (recording.on, &recording.trouble) {
             self.takes.fetch_add(1, Relaxed);
         }
-        shown.recording = recording;
+        lists.recording = recording;
     }
 
     pub(crate) fn set_recordings(&self, folder: PathBuf) {
-        self.shown().recordings = folder;
+        self.lists().recordings = folder;
     }
 
     /// Removes and returns the requests from HTTP, oldest first.
     pub(crate) fn take_requests(&self) -> VecDeque<ApiRequest> {
-        std::mem::take(&mut self.shown().requests)
+        std::mem::take(&mut self.lists().requests)
     }
 
     pub(crate) fn revisions(&self) -> Revisions {
@@ -220,39 +220,39 @@ impl ApiState {
 /// The reading side, for HTTP.
 impl ApiState {
     pub(super) fn presets(&self) -> (Arc<[PresetCard]>, Option<JourneyProgress>) {
-        let shown = self.shown();
-        (Arc::clone(&shown.presets), shown.journey)
+        let lists = self.lists();
+        (Arc::clone(&lists.presets), lists.journey)
     }
 
     pub(super) fn setlists(&self) -> Arc<[SetlistCard]> {
-        Arc::clone(&self.shown().setlists)
+        Arc::clone(&self.lists().setlists)
     }
 
     pub(super) fn scenes(&self) -> Arc<[String]> {
-        Arc::clone(&self.shown().scenes)
+        Arc::clone(&self.lists().scenes)
     }
 
     pub(super) fn midi(&self) -> Midi {
-        self.shown().midi.clone()
+        self.lists().midi.clone()
     }
 
     pub(super) fn recording(&self) -> Recording {
-        self.shown().recording.clone()
+        self.lists().recording.clone()
     }
 
     /// The folder of the takes.
     pub(super) fn recordings(&self) -> PathBuf {
-        self.shown().recordings.clone()
+        self.lists().recordings.clone()
     }
 
     /// Queues a request to the performance thread; false if too many are pending.
     pub(super) fn request(&self, request: ApiRequest) -> bool {
-        let mut shown = self.shown();
-        let fits = shown.requests.len() < MAX_PENDING;
-        if fits {
-            shown.requests.push_back(request);
+        let mut lists = self.lists();
+        let accepted = lists.requests.len() < MAX_PENDING;
+        if accepted {
+            lists.requests.push_back(request);
         }
-        fits
+        accepted
     }
 
     /// Reports that the takes on disk have changed.
@@ -265,9 +265,9 @@ impl ApiState {
         self.pieces.fetch_add(1, Relaxed);
     }
 
-    fn shown(&self) -> MutexGuard<'_, Shown> {
+    fn lists(&self) -> MutexGuard<'_, Lists> {
         // Every list is replaced as a whole, so a panic elsewhere leaves them readable.
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -293,7 +293,7 @@ fn learned_card(learned: &LearnedControl) -> LearnedCard {
 
 fn card(id: &str, preset: &Preset) -> PresetCard {
     let step =
-        |step: &crate::files::preset::Step| StepCard { mood: mood_in_words(&step.settings), seconds: step.seconds };
+        |step: &crate::files::preset::Step| StepCard { mood: describe_mood(&step.settings), seconds: step.seconds };
     PresetCard {
         id: id.to_owned(),
         name: preset.name.clone(),
@@ -305,14 +305,14 @@ fn card(id: &str, preset: &Preset) -> PresetCard {
 
 fn setlist_card(id: &str, setlist: &Setlist) -> SetlistCard {
     let entry = |entry: &Entry| {
-        let (kind, name) = entry.cue.named();
+        let (kind, name) = entry.cue.kind_and_name();
         EntryCard { kind, name: name.to_owned(), note: entry.note.clone() }
     };
     SetlistCard { id: id.to_owned(), name: setlist.name.clone(), entries: setlist.entries.iter().map(entry).collect() }
 }
 
-/// The strongest emotions among some settings, strongest first.
-fn mood_in_words(settings: &[(Param, Value)]) -> String {
+/// Names the strongest emotions of a step's settings, strongest first.
+fn describe_mood(settings: &[(Param, Value)]) -> String {
     let (mut weights, mut affect) = ([0.0; Emotion::COUNT], None);
     for (param, value) in settings {
         match (param, value) {
@@ -323,7 +323,7 @@ fn mood_in_words(settings: &[(Param, Value)]) -> String {
             (Param::Valence, Value::Number(valence)) => affect.get_or_insert(Affect::default()).valence = *valence,
             (Param::Arousal, Value::Number(arousal)) => affect.get_or_insert(Affect::default()).arousal = *arousal,
             (param, Value::Number(weight)) => {
-                param.weighed_emotion().into_iter().for_each(|emotion| weights[emotion as usize] = *weight);
+                param.weighted_emotion().into_iter().for_each(|emotion| weights[emotion as usize] = *weight);
             }
             _ => {}
         }
@@ -331,16 +331,17 @@ fn mood_in_words(settings: &[(Param, Value)]) -> String {
     let mood = affect.map_or_else(|| Mood::blend(weights), Mood::at);
     let mut named: Vec<_> =
         Emotion::ALL.into_iter().zip(mood.weights()).filter(|(_, weight)| **weight >= MIN_WEIGHT).collect();
-    named.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    named.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     named.iter().map(|(emotion, _)| emotion.name()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Whether a text is acceptable as a file name: it contains no folder, is not hidden, and is short enough for any file
+/// Whether a text is acceptable as a file name: it names no folder, is not hidden, and is short enough for any file
 /// system.
 pub(super) fn is_file_name(name: &str) -> bool {
     let parts = Path::new(name).components();
-    let plain = parts.clone().count() == 1 && parts.clone().all(|part| matches!(part, std::path::Component::Normal(_)));
-    plain
+    let is_plain =
+        parts.clone().count() == 1 && parts.clone().all(|part| matches!(part, std::path::Component::Normal(_)));
+    is_plain
         && !name.starts_with('.')
         && name.len() <= 120
         && !name.chars().any(|c| c.is_control() || c == '/' || c == '\\')
@@ -352,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_file_name_cannot_leave_its_folder() {
-        for (name, fits) in [
+        for (name, expected) in [
             ("take-1.wav", true),
             ("Évening 3.flac", true),
             ("../x.wav", false),
@@ -363,22 +364,22 @@ mod tests {
             ("a\\b.wav", false),
             ("a\nb.wav", false),
         ] {
-            assert_eq!(is_file_name(name), fits, "{name:?}");
+            assert_eq!(is_file_name(name), expected, "{name:?}");
         }
     }
 
     #[test]
-    fn a_journey_is_described_in_words() {
+    fn moods_are_described_by_their_strongest_emotions() {
         let blend =
             [(Param::Sad, Value::Number(0.3)), (Param::Happy, Value::Number(0.0)), (Param::Calm, Value::Number(0.7))];
-        assert_eq!(mood_in_words(&blend), "calm and sad");
+        assert_eq!(describe_mood(&blend), "calm and sad");
         let point = [(Param::Valence, Value::Number(0.4)), (Param::Arousal, Value::Number(0.9))];
-        assert_eq!(mood_in_words(&point), "energetic");
-        assert_eq!(mood_in_words(&[(Param::Emotion, Value::Choice(Emotion::Angry as u8))]), "angry");
+        assert_eq!(describe_mood(&point), "energetic");
+        assert_eq!(describe_mood(&[(Param::Emotion, Value::Choice(Emotion::Angry as u8))]), "angry");
     }
 
     #[test]
-    fn a_new_step_counts_as_a_change_and_passing_time_does_not() {
+    fn a_new_step_is_a_change_but_passing_time_is_not() {
         let api = ApiState::default();
         let progress = |step, left| Some(JourneyProgress { step, steps: 3, seconds_left: Some(left) });
         api.set_journey(progress(1, 9.0));

@@ -16,7 +16,8 @@ struct Asset {
     bytes: &'static [u8],
     /// The contents compressed with gzip, for browsers on slow networks.
     compressed: Vec<u8>,
-    /// The `ETag`, which changes with the content, so that browsers can cache it; weak, because it covers both forms.
+    /// The `ETag`, which changes with the content, so that browsers can cache the file. It is weak, because the plain and
+    /// the compressed form share it.
     tag: String,
 }
 
@@ -100,8 +101,8 @@ fn serve(name: &str, headers: &HeaderMap) -> Response {
         (header::CACHE_CONTROL, "no-cache"),
         (header::VARY, header::ACCEPT_ENCODING.as_str()),
     ];
-    let has = headers.get(header::IF_NONE_MATCH).is_some_and(|has| has.as_bytes() == asset.tag.as_bytes());
-    if has {
+    let is_cached = headers.get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == asset.tag.as_bytes());
+    if is_cached {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
     let kind = [(header::CONTENT_TYPE, mime(name))];
@@ -128,16 +129,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_stays_small_and_needs_nothing_from_elsewhere() {
+    fn the_page_is_small_and_loads_nothing_from_other_hosts() {
         let total: usize = ASSETS.iter().map(|asset| asset.bytes.len()).sum();
         assert!(total < 150_000, "{total} bytes");
         for asset in ASSETS.iter() {
             let text = std::str::from_utf8(asset.bytes).unwrap();
             let foreign = text.match_indices("://").filter(|(at, _)| {
                 let before = &text[..*at];
-                let own =
+                let is_own =
                     text[*at..].starts_with("://www.w3.org/2000/svg") || text[*at..].starts_with("://${location.host}");
-                !own && (before.ends_with("http") || before.ends_with("https") || before.ends_with("ws"))
+                !is_own && (before.ends_with("http") || before.ends_with("https") || before.ends_with("ws"))
             });
             assert_eq!(foreign.count(), 0, "{} names another host", asset.name);
         }
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn browsers_get_it_compressed_and_other_clients_do_not() {
+    async fn files_are_compressed_only_for_clients_that_accept_gzip() {
         let asset = &ASSETS[1];
         for (accepted, is_compressed) in
             [(Some("gzip, deflate, br"), true), (Some("br, gzip;q=0"), false), (Some("gzip2"), false), (None, false)]

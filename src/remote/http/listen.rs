@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_is_that_of_a_wav_file() {
+    fn the_stream_is_a_valid_wav_file() {
         let mut file = wav_header().to_vec();
         file[4..8].copy_from_slice(&44u32.to_le_bytes());
         file[40..44].copy_from_slice(&8u32.to_le_bytes());

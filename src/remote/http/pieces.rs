@@ -69,7 +69,7 @@ struct Progress {
     peak: f32,
 }
 
-/// Why no piece can be requested.
+/// Why no further piece can be requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Full {
     #[error("{MAX_QUEUED} pieces are already queued; try again when one is done")]
@@ -82,8 +82,8 @@ pub(super) enum Full {
 #[derive(Debug)]
 pub(super) struct Pieces {
     folder: PathBuf,
-    /// Arguments common to all processes: data folder and model.
-    places: Vec<String>,
+    /// Arguments for every process: data folder and model.
+    arguments: Vec<String>,
     api: Arc<ApiState>,
     pieces: Mutex<BTreeMap<u64, Piece>>,
     /// Notifies that a piece was queued, or that the one being rendered was deleted.
@@ -92,7 +92,7 @@ pub(super) struct Pieces {
 
 impl Pieces {
     /// Opens the pieces in a folder. Those that were unfinished when the program stopped are marked as failed.
-    pub(super) fn open(folder: PathBuf, places: Vec<String>, api: Arc<ApiState>) -> Self {
+    pub(super) fn open(folder: PathBuf, arguments: Vec<String>, api: Arc<ApiState>) -> Self {
         let mut pieces = BTreeMap::new();
         for mut piece in read(&folder) {
             if matches!(piece.state, State::Waiting | State::Rendering) {
@@ -101,7 +101,7 @@ impl Pieces {
             }
             pieces.insert(piece.id, piece);
         }
-        Self { folder, places, api, pieces: Mutex::new(pieces), changed: Notify::new() }
+        Self { folder, arguments, api, pieces: Mutex::new(pieces), changed: Notify::new() }
     }
 
     /// All pieces, newest first.
@@ -154,7 +154,7 @@ impl Pieces {
         let Some(piece) = self.lock().remove(&id) else { return Ok(false) };
         self.changed.notify_one();
         self.api.pieces_changed();
-        for name in piece.file.into_iter().chain([about(id)]) {
+        for name in piece.file.into_iter().chain([description_file(id)]) {
             match fs::remove_file(self.folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -164,35 +164,35 @@ impl Pieces {
     }
 
     /// Renders pieces one at a time, while `load` is low enough. Never returns.
-    pub(super) async fn work(self: Arc<Self>, load: impl Fn() -> f32) {
+    pub(super) async fn run(self: Arc<Self>, load: impl Fn() -> f32) {
         loop {
             let next = self.lock().values().find(|piece| piece.state == State::Waiting).cloned();
             match next {
                 None => self.changed.notified().await,
                 Some(_) if load() > MAX_LOAD => tokio::time::sleep(LOAD_INTERVAL).await,
-                Some(piece) => self.make(piece).await,
+                Some(piece) => self.render(piece).await,
             }
         }
     }
 
-    async fn make(&self, piece: Piece) {
+    async fn render(&self, piece: Piece) {
         let id = piece.id;
         self.update(id, |piece| piece.state = State::Rendering);
         let name = piece.request.file_name(id);
         // The file has an unlisted name until it is complete.
         let unfinished = self.folder.join(format!(".{name}"));
-        let outcome = self.render(&piece, &unfinished).await;
-        let made = match outcome {
+        let outcome = self.run_process(&piece, &unfinished).await;
+        let result = match outcome {
             Ok(()) => tokio::fs::rename(&unfinished, self.folder.join(&name)).await.map_err(|error| error.to_string()),
             Err(error) => Err(error),
         };
-        if made.is_err() {
+        if result.is_err() {
             let _ = tokio::fs::remove_file(&unfinished).await;
         }
-        let bytes = tokio::fs::metadata(self.folder.join(&name)).await.map_or(0, |about| about.len());
-        let there = self.update(id, |piece| {
+        let bytes = tokio::fs::metadata(self.folder.join(&name)).await.map_or(0, |metadata| metadata.len());
+        let exists = self.update(id, |piece| {
             piece.seconds_left = None;
-            match made {
+            match result {
                 Ok(()) => {
                     (piece.state, piece.done, piece.bytes) = (State::Ready, 1.0, bytes);
                     piece.file = Some(name.clone());
@@ -204,23 +204,23 @@ impl Pieces {
             }
         });
         match self.get(id) {
-            Some(piece) if there => self.keep(&piece).await,
+            Some(piece) if exists => self.save(&piece).await,
             // The piece was deleted in the meantime.
             _ => drop(tokio::fs::remove_file(self.folder.join(&name)).await),
         }
     }
 
     /// Runs the process until it ends or the piece is deleted.
-    async fn render(&self, piece: &Piece, output: &Path) -> Result<(), String> {
+    async fn run_process(&self, piece: &Piece, output: &Path) -> Result<(), String> {
         tokio::fs::create_dir_all(&self.folder).await.map_err(|error| error.to_string())?;
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new("nice");
         command.args(["-n", "19"]).arg(program).args(["render", "--progress", "--output"]).arg(output);
-        command.args(&self.places).args(piece.request.arguments());
+        command.args(&self.arguments).args(piece.request.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().map_err(|error| format!("cannot run `nice`: {error}"))?;
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err("the process has no output".to_owned());
+            return Err("the process has no output pipes".to_owned());
         };
         let error_output = tokio::spawn(async move {
             let mut stderr = Vec::new();
@@ -236,7 +236,7 @@ impl Pieces {
                 line = lines.next_line() => match line {
                     Ok(Some(line)) => {
                         if let Ok(progress) = serde_json::from_str(&line) {
-                            self.note(piece.id, &progress, started.elapsed());
+                            self.update_progress(piece.id, &progress, started.elapsed());
                         }
                     }
                     Ok(None) | Err(_) => break,
@@ -254,33 +254,33 @@ impl Pieces {
         if status.success() { Ok(()) } else { Err(failure_reason(&stderr).unwrap_or_else(|| status.to_string())) }
     }
 
-    fn note(&self, id: u64, progress: &Progress, passed: Duration) {
+    fn update_progress(&self, id: u64, progress: &Progress, elapsed: Duration) {
         self.update(id, |piece| {
             piece.done = progress.done.clamp(0.0, 1.0);
             piece.picture.push(progress.peak);
-            // The beginning, when the networks are loaded, says little about the remaining time.
+            // The time at the start includes loading the networks and would distort the estimate.
             piece.seconds_left = (progress.done > 0.02)
-                .then(|| passed.as_secs_f64() * f64::from(1.0 - progress.done) / f64::from(progress.done));
+                .then(|| elapsed.as_secs_f64() * f64::from(1.0 - progress.done) / f64::from(progress.done));
         });
     }
 
     /// Changes a piece; false if it no longer exists.
     fn update(&self, id: u64, change: impl FnOnce(&mut Piece)) -> bool {
-        let there = self.lock().get_mut(&id).map(|piece| {
+        let states = self.lock().get_mut(&id).map(|piece| {
             (piece.state, {
                 change(piece);
                 piece.state
             })
         });
-        if there.is_some_and(|(before, after)| before != after) {
+        if states.is_some_and(|(before, after)| before != after) {
             self.api.pieces_changed();
         }
-        there.is_some()
+        states.is_some()
     }
 
     /// Saves the description of a piece beside its file.
-    async fn keep(&self, piece: &Piece) {
-        let path = self.folder.join(about(piece.id));
+    async fn save(&self, piece: &Piece) {
+        let path = self.folder.join(description_file(piece.id));
         let text = serde_json::to_vec_pretty(piece).unwrap_or_default();
         if let Err(error) = tokio::fs::write(&path, text).await {
             tracing::warn!(path = %path.display(), %error, "cannot save the description of a piece");
@@ -293,7 +293,7 @@ impl Pieces {
     }
 }
 
-fn about(id: u64) -> String {
+fn description_file(id: u64) -> String {
     format!("piece-{id}.json")
 }
 
@@ -354,7 +354,7 @@ mod tests {
             if file.is_none() {
                 piece.state = State::Rendering;
             }
-            runtime.block_on(before.keep(&piece));
+            runtime.block_on(before.save(&piece));
         }
         fs::write(folder.path().join("there.wav"), "x").unwrap();
         // Version 0.2.0 called the request a wish.

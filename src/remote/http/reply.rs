@@ -1,4 +1,4 @@
-//! Responses shared by the routes: errors in words, and files.
+//! Responses shared by the routes: error messages and files.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-/// Why a request was refused: the status, and a sentence for the user.
+/// Why a request was refused: the status code and a message for the user.
 #[derive(Debug)]
 pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
 
@@ -52,7 +52,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// A file or the requested range of it; a download with `?download`.
+/// Serves a file or the requested range of it; with `?download`, as a download.
 pub(super) async fn file(path: &Path, request: Request) -> Response {
     let download = request.uri().query() == Some("download");
     let Ok(served) = ServeFile::new(path).oneshot(request).await;

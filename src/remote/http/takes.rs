@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 
 use super::api_state::{ApiState, is_file_name};
 use super::reply::{self, Refusal};
-use super::{Http, picture};
+use super::{Http, waveform};
 use crate::music::emotion::Emotion;
 use crate::units::frames_to_seconds;
 
 /// File extensions of takes.
 const EXTENSIONS: [&str; 2] = ["wav", "flac"];
-/// Extensions of the files beside a take: its control log, and the checkpoint at which its rendering may begin.
-const BESIDE: [&str; 2] = ["log", "checkpoint"];
+/// Extensions of the files that accompany a take: its control log, and the checkpoint from which it can be rendered.
+const COMPANIONS: [&str; 2] = ["log", "checkpoint"];
 
 /// A take in the list.
 #[derive(Debug, PartialEq, Serialize)]
@@ -41,7 +41,7 @@ struct Take {
 
 /// The waveform of a take.
 #[derive(Debug, Serialize)]
-pub(super) struct Outline {
+pub(super) struct Waveform {
     /// Full scale 1; empty if unknown.
     peaks: Vec<f32>,
 }
@@ -49,7 +49,7 @@ pub(super) struct Outline {
 /// An action on a take.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub(super) enum Act {
+pub(super) enum Action {
     /// A new name; the extension is kept.
     Rename(String),
     /// Delete permanently; the value must be `true`.
@@ -59,7 +59,7 @@ pub(super) enum Act {
 /// `GET /takes`.
 pub(super) async fn list(State(http): State<Arc<Http>>) -> Result<Json<Value>, Refusal> {
     let (folder, recording) = (http.api.recordings(), http.api.recording());
-    let takes = http.on_disk(move || read(&folder)).await??;
+    let takes = http.run_blocking(move || read(&folder)).await??;
     Ok(Json(json!({ "recording": recording, "takes": takes })))
 }
 
@@ -73,27 +73,30 @@ pub(super) async fn get(
 }
 
 /// `GET /takes/NAME/picture`.
-pub(super) async fn shape(State(http): State<Arc<Http>>, Name(name): Name<String>) -> Result<Json<Outline>, Refusal> {
+pub(super) async fn waveform(
+    State(http): State<Arc<Http>>,
+    Name(name): Name<String>,
+) -> Result<Json<Waveform>, Refusal> {
     let path = find(&http.api, &name)?;
-    let peaks = http.on_disk(move || picture::of_file(&path)).await?;
-    Ok(Json(Outline { peaks: peaks.unwrap_or_default() }))
+    let peaks = http.run_blocking(move || waveform::of_file(&path)).await?;
+    Ok(Json(Waveform { peaks: peaks.unwrap_or_default() }))
 }
 
 /// `POST /takes/NAME`.
-pub(super) async fn act(
+pub(super) async fn change(
     State(http): State<Arc<Http>>,
     Name(name): Name<String>,
-    act: Result<Json<Act>, JsonRejection>,
+    action: Result<Json<Action>, JsonRejection>,
 ) -> Result<Json<Value>, Refusal> {
-    let Json(act) = act?;
+    let Json(action) = action?;
     let path = find(&http.api, &name)?;
     let recording = http.api.recording();
     if recording.on && recording.name.as_ref() == Some(&name) {
         return Err(Refusal::conflict(format!("{name} is being recorded; stop the recording first")));
     }
-    let now = http.on_disk(move || apply(&path, act)).await??;
+    let new_name = http.run_blocking(move || apply(&path, action)).await??;
     http.api.takes_changed();
-    Ok(Json(json!({ "name": now })))
+    Ok(Json(json!({ "name": new_name })))
 }
 
 /// The path of an existing take.
@@ -109,32 +112,32 @@ fn is_recording(path: &Path) -> bool {
     path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// Renames or deletes a take with the files beside it; returns its new name.
-fn apply(path: &Path, act: Act) -> Result<Option<String>, Refusal> {
-    let beside = BESIDE.into_iter().filter(|extension| path.with_extension(extension).is_file());
-    match act {
-        Act::Delete(true) => {
+/// Renames or deletes a take and its companions; returns its new name.
+fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
+    let companions = COMPANIONS.into_iter().filter(|extension| path.with_extension(extension).is_file());
+    match action {
+        Action::Delete(true) => {
             fs::remove_file(path)?;
-            { beside }.try_for_each(|extension| fs::remove_file(path.with_extension(extension)))?;
+            { companions }.try_for_each(|extension| fs::remove_file(path.with_extension(extension)))?;
             Ok(None)
         }
-        Act::Delete(false) => Err(Refusal::bad("delete: expected true")),
-        Act::Rename(name) => {
+        Action::Delete(false) => Err(Refusal::bad("delete: expected true")),
+        Action::Rename(name) => {
             let extension = path.extension().unwrap_or_default().to_string_lossy();
-            let plain = name.strip_suffix(&format!(".{extension}")).unwrap_or(&name).trim();
-            let name = format!("{plain}.{extension}");
-            if plain.is_empty() || !is_file_name(&name) {
+            let stem = name.strip_suffix(&format!(".{extension}")).unwrap_or(&name).trim();
+            let name = format!("{stem}.{extension}");
+            if stem.is_empty() || !is_file_name(&name) {
                 return Err(Refusal::bad(
                     "rename: expected a name of at most 110 characters, without / and not starting with a dot",
                 ));
             }
             let to = path.with_file_name(&name);
-            // Never overwrite another take or the files beside it.
-            if to.exists() || BESIDE.into_iter().any(|extension| to.with_extension(extension).exists()) {
+            // Never overwrite another take or its companions.
+            if to.exists() || COMPANIONS.into_iter().any(|extension| to.with_extension(extension).exists()) {
                 return Err(Refusal::conflict(format!("a take {name:?} already exists")));
             }
             fs::rename(path, &to)?;
-            for extension in beside {
+            for extension in companions {
                 fs::rename(path.with_extension(extension), to.with_extension(extension))?;
             }
             Ok(Some(name))
@@ -150,16 +153,16 @@ fn read(folder: &Path) -> Result<Vec<Take>, Refusal> {
         Err(error) => return Err(error.into()),
     };
     let mut takes: Vec<Take> = entries.flatten().filter_map(|entry| take(&entry.path())).collect();
-    takes.sort_by(|one, other| (other.modified, &other.name).cmp(&(one.modified, &one.name)));
+    takes.sort_by(|a, b| (b.modified, &b.name).cmp(&(a.modified, &a.name)));
     Ok(takes)
 }
 
 fn take(path: &Path) -> Option<Take> {
     let name = path.file_name()?.to_str().filter(|name| is_file_name(name) && is_recording(path))?.to_owned();
-    let about = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-    let modified = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
     let log = path.with_extension("log").is_file();
-    Some(Take { mood: mood(&name), name, seconds: seconds(path), bytes: about.len(), modified, log })
+    Some(Take { mood: mood(&name), name, seconds: seconds(path), bytes: metadata.len(), modified, log })
 }
 
 /// The emotion in a name given by the recorder, such as `2026-11-28_16.55.01_calm-2.wav`.
@@ -194,10 +197,10 @@ mod tests {
     }
 
     #[test]
-    fn takes_are_listed_and_nothing_else() {
+    fn only_takes_are_listed() {
         let folder = folder_with(&["a.wav", "a.log", "b.flac", "notes.txt", ".hidden.wav"]);
         let mut takes = read(folder.path()).unwrap();
-        takes.sort_by(|one, other| one.name.cmp(&other.name));
+        takes.sort_by(|a, b| a.name.cmp(&b.name));
         let listed: Vec<_> = takes.iter().map(|take| (take.name.as_str(), take.log)).collect();
         assert_eq!(listed, [("a.wav", true), ("b.flac", false)]);
         assert!(read(&folder.path().join("none")).unwrap().is_empty());
@@ -233,16 +236,16 @@ mod tests {
     }
 
     #[test]
-    fn a_renamed_take_keeps_the_files_beside_it_and_its_extension_and_overwrites_nothing() {
+    fn renaming_also_renames_the_companions_and_overwrites_nothing() {
         let folder = folder_with(&["a.wav", "a.log", "a.checkpoint", "b.wav"]);
-        let at = |name: &str| folder.path().join(name);
-        let rename = |from: &str, to: &str| apply(&at(from), Act::Rename(to.to_owned()));
+        let path = |name: &str| folder.path().join(name);
+        let rename = |from: &str, to: &str| apply(&path(from), Action::Rename(to.to_owned()));
         assert!(rename("a.wav", "b").is_err() && rename("a.wav", "../c").is_err() && rename("a.wav", " ").is_err());
         assert_eq!(rename("a.wav", "Evening.wav").unwrap().as_deref(), Some("Evening.wav"));
-        assert_eq!(fs::read_to_string(at("Evening.log")).unwrap(), "a.log");
-        assert_eq!(fs::read_to_string(at("Evening.checkpoint")).unwrap(), "a.checkpoint");
-        assert_eq!(fs::read_to_string(at("b.wav")).unwrap(), "b.wav");
-        apply(&at("Evening.wav"), Act::Delete(true)).unwrap();
-        assert!(!["wav", "log", "checkpoint"].iter().any(|ending| at(&format!("Evening.{ending}")).exists()));
+        assert_eq!(fs::read_to_string(path("Evening.log")).unwrap(), "a.log");
+        assert_eq!(fs::read_to_string(path("Evening.checkpoint")).unwrap(), "a.checkpoint");
+        assert_eq!(fs::read_to_string(path("b.wav")).unwrap(), "b.wav");
+        apply(&path("Evening.wav"), Action::Delete(true)).unwrap();
+        assert!(!["wav", "log", "checkpoint"].iter().any(|extension| path(&format!("Evening.{extension}")).exists()));
     }
 }

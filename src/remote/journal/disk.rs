@@ -13,9 +13,9 @@ use crate::threads;
 /// The file being written, and the previous one.
 const FILES: [&str; 2] = ["events.log", "events.log.1"];
 /// Capacity of the queue to the disk, in lines.
-const WAITING: usize = 1024;
+const QUEUE_CAPACITY: usize = 1024;
 const MEGABYTE: u64 = 1_000_000;
-/// Maximum lines returned by a read: the last ones.
+/// Maximum lines returned by a read; the oldest are dropped.
 const MAX_LINES: usize = 20_000;
 
 /// The journal of this process.
@@ -27,19 +27,19 @@ struct Disk {
     lines: SyncSender<Line>,
 }
 
-/// Starts saving log lines in a folder, until the process ends, in at most this many megabytes; 0 saves nothing.
+/// Starts saving log lines in a folder, in at most `megabytes`, until the process ends; 0 saves nothing.
 ///
 /// # Errors
 /// When no thread can be created.
-pub(crate) fn keep(folder: &Path, megabytes: u64, troubles: Troubles) -> io::Result<()> {
+pub(crate) fn start_saving(folder: &Path, megabytes: u64, troubles: Troubles) -> io::Result<()> {
     if megabytes == 0 {
         return Ok(());
     }
-    let (lines, waiting) = sync_channel(WAITING);
-    let writer = Writer { folder: folder.to_owned(), half: megabytes * MEGABYTE / 2, file: None, troubles };
+    let (lines, queue) = sync_channel(QUEUE_CAPACITY);
+    let writer = Writer { folder: folder.to_owned(), max_file_bytes: megabytes * MEGABYTE / 2, file: None, troubles };
     if DISK.set(Disk { folder: folder.to_owned(), lines }).is_ok() {
         let mut writer = writer;
-        threads::spawn_restarting("melos-events", move || writer.serve(&waiting))?;
+        threads::spawn_restarting("melos-events", move || writer.serve(&queue))?;
     }
     Ok(())
 }
@@ -59,7 +59,7 @@ pub(crate) fn since(at: u64) -> Option<io::Result<Vec<Line>>> {
     DISK.get().map(|disk| read(&disk.folder, at))
 }
 
-/// The lines of any folder since a Unix time in seconds, oldest first, even if its daemon has ended.
+/// Reads the lines saved in a folder since a Unix time in seconds, oldest first; its daemon need not be running.
 ///
 /// # Errors
 /// When a file cannot be read; a missing file is not an error.
@@ -88,7 +88,7 @@ pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
 struct Writer {
     folder: PathBuf,
     /// Size in bytes at which it switches to the other file.
-    half: u64,
+    max_file_bytes: u64,
     file: Option<(File, u64)>,
     troubles: Troubles,
 }
@@ -121,7 +121,7 @@ impl Writer {
         // A single write, so that a full disk leaves at most half a line.
         file.write_all(&text)?;
         let length = length + text.len() as u64;
-        if length >= self.half {
+        if length >= self.max_file_bytes {
             fs::rename(self.folder.join(FILES[0]), self.folder.join(FILES[1]))?;
         } else {
             self.file = Some((file, length));
@@ -139,12 +139,16 @@ mod tests {
     }
 
     #[test]
-    fn two_files_alternate_within_the_budget_and_are_read_as_one() {
+    fn two_files_alternate_within_the_size_limit_and_are_read_as_one() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer =
-            Writer { folder: folder.path().to_owned(), half: 5000, file: None, troubles: Troubles::default() };
+        let mut writer = Writer {
+            folder: folder.path().to_owned(),
+            max_file_bytes: 5000,
+            file: None,
+            troubles: Troubles::default(),
+        };
         (0..1000).for_each(|at| writer.write(&line(at)).unwrap());
-        let size = |name: &str| fs::metadata(folder.path().join(name)).map_or(0, |data| data.len());
+        let size = |name: &str| fs::metadata(folder.path().join(name)).map_or(0, |metadata| metadata.len());
         assert!(
             size(FILES[0]) <= 5000 && (5000..5100).contains(&size(FILES[1])),
             "{} {}",
@@ -155,15 +159,15 @@ mod tests {
         assert!(all.len() > 100 && all.last() == Some(&line(999)), "{}", all.len());
         assert!(all.windows(2).all(|pair| pair[1].at == pair[0].at + 1), "no line is missing in between");
         assert_eq!(read(folder.path(), 990).unwrap().len(), 10);
-        // It continues where it was, ignoring a partial line.
+        // A new writer continues the file, and a partial line is ignored.
         OpenOptions::new()
             .append(true)
             .open(folder.path().join(FILES[0]))
             .unwrap()
             .write_all(b"{\"at\":1000,\"le\n")
             .unwrap();
-        let mut again = Writer { file: None, ..writer };
-        again.write(&line(1001)).unwrap();
+        let mut restarted = Writer { file: None, ..writer };
+        restarted.write(&line(1001)).unwrap();
         assert_eq!(read(folder.path(), 999).unwrap(), [line(999), line(1001)]);
         assert_eq!(read(&folder.path().join("nothing"), 0).unwrap(), []);
     }

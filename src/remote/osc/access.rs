@@ -1,7 +1,7 @@
-//! Address verification: only clients that prove that their address is genuine are sent large replies.
+//! Address verification: large replies are sent only to clients that have proved that their address is genuine.
 //!
 //! A datagram's source address can be forged. To prevent Melos from being used to flood a third party, an address on
-//! another machine is sent only a small multiple of what it has sent, until it has returned a secret sent to it.
+//! another machine is sent only a small multiple of what it has sent, until it returns a secret that was sent to it.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -80,8 +80,8 @@ impl Access {
     /// Marks an address as verified.
     pub(super) fn mark_verified(&mut self, address: SocketAddr, now: Instant) {
         if self.verified.len() == MAX_ADDRESSES && !self.verified.contains_key(&address) {
-            let first = self.verified.iter().min_by_key(|(_, until)| **until).map(|(address, _)| *address);
-            first.map(|first| self.verified.remove(&first));
+            let soonest = self.verified.iter().min_by_key(|(_, until)| **until).map(|(address, _)| *address);
+            soonest.map(|address| self.verified.remove(&address));
         }
         self.verified.insert(address, now + VALIDITY);
     }
@@ -110,15 +110,15 @@ mod tests {
         let mut access = Access::new(Vec::new(), now);
         let token = access.token(Purpose::Subscribe, client(9001), now);
         assert!(!access.is_verified(client(9001), now));
-        // The answer may come from another port of the same host, but not from another host.
+        // The token may be returned from another port of the same host, but not from another host.
         assert_eq!(access.confirm(SocketAddr::from(([192, 0, 2, 8], 9001)), &token, now), None);
         assert_eq!(access.confirm(client(50_000), &token, now), Some((Purpose::Subscribe, client(9001))));
         assert!(access.is_verified(client(9001), now) && !access.is_verified(client(50_000), now));
-        assert!(!access.is_verified(client(9001), now + VALIDITY), "not forever");
+        assert!(!access.is_verified(client(9001), now + VALIDITY), "the verification expires");
     }
 
     #[test]
-    fn secrets_are_useless_to_others_or_later() {
+    fn foreign_and_expired_secrets_are_rejected() {
         let now = Instant::now();
         let (mut access, other) = (Access::new(Vec::new(), now), Access::new(Vec::new(), now));
         let token = other.token(Purpose::Read, client(9001), now);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_and_named_hosts_are_trusted() {
+    fn this_machine_and_configured_hosts_are_trusted() {
         let now = Instant::now();
         let access = Access::new(vec!["192.0.2.7".parse().unwrap()], now);
         for (address, expected) in [

@@ -12,8 +12,8 @@ const MAX_ADDRESS: usize = u64::BITS as usize - 1;
 /// that show containers without their own value.
 pub(in crate::remote) const LEAF: &str = "/value";
 
-/// Returns the method to which such a second address refers; returns any other address unchanged.
-pub(super) fn of_leaf(address: &str) -> &str {
+/// Resolves the second address of a method; returns any other address unchanged.
+pub(super) fn resolve_leaf(address: &str) -> &str {
     let contains_others = |method: &&str| {
         let id = method.strip_prefix("/melos/").unwrap_or(method);
         TABLE.iter().any(|spec| spec.id.strip_prefix(id).is_some_and(|rest| rest.starts_with('/')))
@@ -32,71 +32,74 @@ pub(super) fn matches(pattern: &str, address: &str) -> bool {
     if address.len() > MAX_ADDRESS || !address.is_ascii() {
         return false;
     }
-    let (mut pattern, letters) = (pattern.as_bytes(), Letters::of(address));
-    let mut places = 1u64;
+    let (mut pattern, bytes) = (pattern.as_bytes(), BytePositions::of(address));
+    let mut positions = 1u64;
     while let [head, rest @ ..] = pattern {
         pattern = rest;
-        places = match head {
-            b'*' => letters.run(places),
-            b'?' => step(places, letters.any),
+        positions = match head {
+            b'*' => bytes.skip_any(positions),
+            b'?' => step(positions, bytes.not_slash),
             b'[' => {
                 let Some(end) = pattern.iter().position(|byte| *byte == b']') else { return false };
-                let class = letters.class(&pattern[..end]);
+                let class = bytes.class(&pattern[..end]);
                 pattern = &pattern[end + 1..];
-                step(places, class)
+                step(positions, class)
             }
             b'{' => {
                 let Some(end) = pattern.iter().position(|byte| *byte == b'}') else { return false };
-                let words = pattern[..end].split(|byte| *byte == b',');
+                let alternatives = pattern[..end].split(|byte| *byte == b',');
                 pattern = &pattern[end + 1..];
-                words.fold(0, |reached, word| {
-                    reached | word.iter().fold(places, |places, wanted| step(places, letters.places_of(*wanted)))
+                alternatives.fold(0, |reached, alternative| {
+                    reached
+                        | alternative
+                            .iter()
+                            .fold(positions, |positions, byte| step(positions, bytes.positions_of(*byte)))
                 })
             }
-            wanted => step(places, letters.places_of(*wanted)),
+            byte => step(positions, bytes.positions_of(*byte)),
         };
-        if places == 0 {
+        if positions == 0 {
             return false;
         }
     }
-    places >> address.len() & 1 == 1
+    positions >> address.len() & 1 == 1
 }
 
 /// The positions after one more byte, which must be one of `accepted`.
-const fn step(places: u64, accepted: u64) -> u64 {
-    (places & accepted) << 1
+const fn step(positions: u64, accepted: u64) -> u64 {
+    (positions & accepted) << 1
 }
 
-/// The positions of each byte in an address: bit n stands for the nth byte.
-struct Letters {
-    of: [u64; 128],
-    /// Everything except slashes.
-    any: u64,
+/// The positions of each byte value in an address, as bit sets: bit n stands for the nth byte.
+struct BytePositions {
+    by_value: [u64; 128],
+    /// All positions except those of slashes.
+    not_slash: u64,
 }
 
-impl Letters {
+impl BytePositions {
     fn of(address: &str) -> Self {
-        let mut of = [0; 128];
+        let mut by_value = [0; 128];
         for (at, byte) in address.bytes().enumerate() {
-            of[usize::from(byte)] |= 1 << at;
+            by_value[usize::from(byte)] |= 1 << at;
         }
         let all = (1u64 << address.len()) - 1;
-        Self { of, any: all & !of[usize::from(b'/')] }
+        Self { by_value, not_slash: all & !by_value[usize::from(b'/')] }
     }
 
-    fn places_of(&self, byte: u8) -> u64 {
-        self.of.get(usize::from(byte)).copied().unwrap_or(0)
+    fn positions_of(&self, byte: u8) -> u64 {
+        self.by_value.get(usize::from(byte)).copied().unwrap_or(0)
     }
 
     /// The positions after any number of bytes that are not slashes.
-    fn run(&self, mut places: u64) -> u64 {
-        // Doubling strides: each round covers runs of twice the length.
-        let mut open = self.any;
+    fn skip_any(&self, mut positions: u64) -> u64 {
+        // With doubling strides, each iteration covers runs of twice the length.
+        let mut passable = self.not_slash;
         for stride in [1, 2, 4, 8, 16, 32] {
-            places |= (places & open) << stride;
-            open &= open >> stride;
+            positions |= (positions & passable) << stride;
+            passable &= passable >> stride;
         }
-        places
+        positions
     }
 
     /// The positions of bytes in the class between `[` and `]`.
@@ -114,9 +117,9 @@ impl Letters {
                 class = rest;
                 first
             };
-            found |= (*first..=*last).fold(0, |places, byte| places | self.places_of(byte));
+            found |= (*first..=*last).fold(0, |positions, byte| positions | self.positions_of(byte));
         }
-        self.any & if negated { !found } else { found }
+        self.not_slash & if negated { !found } else { found }
     }
 }
 
@@ -154,15 +157,17 @@ mod tests {
     }
 
     /// A direct implementation of the specification, trying every possible match.
-    fn plainly(pattern: &[u8], address: &[u8]) -> bool {
+    fn matches_recursively(pattern: &[u8], address: &[u8]) -> bool {
         match (pattern, address) {
             ([], _) => address.is_empty(),
             ([b'*', rest @ ..], _) => {
-                plainly(rest, address)
-                    || address.split_first().is_some_and(|(byte, after)| *byte != b'/' && plainly(pattern, after))
+                matches_recursively(rest, address)
+                    || address
+                        .split_first()
+                        .is_some_and(|(byte, after)| *byte != b'/' && matches_recursively(pattern, after))
             }
-            ([b'?', rest @ ..], [byte, after @ ..]) => *byte != b'/' && plainly(rest, after),
-            ([wanted, rest @ ..], [byte, after @ ..]) => wanted == byte && plainly(rest, after),
+            ([b'?', rest @ ..], [byte, after @ ..]) => *byte != b'/' && matches_recursively(rest, after),
+            ([expected, rest @ ..], [byte, after @ ..]) => expected == byte && matches_recursively(rest, after),
             _ => false,
         }
     }
@@ -178,7 +183,7 @@ mod tests {
         for _ in 0..20_000 {
             let pattern: String = (0..random(7)).map(|_| ['a', 'b', '/', '*', '?'][random(5) as usize]).collect();
             let address: String = (0..random(9)).map(|_| ['a', 'b', '/'][random(3) as usize]).collect();
-            let expected = plainly(pattern.as_bytes(), address.as_bytes());
+            let expected = matches_recursively(pattern.as_bytes(), address.as_bytes());
             assert_eq!(matches(&pattern, &address), expected, "{pattern} on {address}");
             matched += u32::from(expected);
         }

@@ -22,7 +22,7 @@ use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 /// Maximum arguments returned to a ping.
 const PING_ARGUMENTS: usize = 4;
 
-/// Clients known at the start.
+/// The clients known when the server starts.
 #[derive(Debug, Clone, Default)]
 pub struct Clients {
     /// Hosts whose addresses need no verification.
@@ -31,7 +31,7 @@ pub struct Clients {
     pub subscriptions: Vec<Subscription>,
 }
 
-/// The state of the receiving task.
+/// The receiving task's state.
 pub(super) struct Connection {
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
@@ -53,7 +53,7 @@ struct RequestedReplies {
 }
 
 impl Connection {
-    /// Creates a connection, and the receiver of what it sends.
+    /// Creates a connection and the receiver of its outgoing datagrams.
     pub(super) fn new(
         inbox: Arc<Inbox>,
         counters: Arc<Counters>,
@@ -72,13 +72,13 @@ impl Connection {
 
     /// Processes a datagram.
     pub(super) fn receive(&mut self, datagram: &[u8], from: SocketAddr) {
-        self.receive_at(datagram, from, Now::take());
+        self.receive_at(datagram, from, Now::read());
     }
 
     pub(super) fn receive_at(&mut self, datagram: &[u8], from: SocketAddr, now: Now) {
         self.counters.receive();
         self.feedback.renew(from, now.monotonic);
-        let Decoded { requests, faults, clipped, late } = decode(datagram, now);
+        let Decoded { requests, faults, clamped, late } = decode(datagram, now);
         if late > 0 {
             self.counters.lost(Loss::OscLate, late);
             self.fault_log.late(from, now.monotonic);
@@ -87,8 +87,8 @@ impl Connection {
             self.counters.lost(Loss::OscRefused, 1);
             self.fault_log.fault(from, &fault, now.monotonic);
         }
-        for what in clipped {
-            self.fault_log.clipped(from, &what, now.monotonic);
+        for message in clamped {
+            self.fault_log.clamped(from, &message, now.monotonic);
         }
         let mut requested = RequestedReplies::default();
         for request in requests {
@@ -105,10 +105,10 @@ impl Connection {
         bytes: usize,
         requested: &mut RequestedReplies,
     ) {
-        let at = |port: Option<u16>| {
-            let mut at = from;
-            at.set_port(port.unwrap_or(from.port()));
-            at
+        let with_port = |port: Option<u16>| {
+            let mut address = from;
+            address.set_port(port.unwrap_or(from.port()));
+            address
         };
         match request {
             Request::Set(param, value, due) => {
@@ -125,7 +125,7 @@ impl Connection {
                 requested.pong = Some(arguments);
             }
             Request::Subscribe(port) => {
-                let to = at(port);
+                let to = with_port(port);
                 if self.access.is_verified(to, now) {
                     self.subscribe(from, to, now);
                 } else {
@@ -140,8 +140,8 @@ impl Connection {
             },
             Request::Learn(request) => self.inbox.learn(request, Some(from)),
             Request::Unsubscribe(port) => {
-                if self.feedback.unsubscribe(at(port)) {
-                    tracing::info!(to = %at(port), "OSC feedback off");
+                if self.feedback.unsubscribe(with_port(port)) {
+                    tracing::info!(to = %with_port(port), "OSC feedback off");
                 }
             }
         }
@@ -154,20 +154,20 @@ impl Connection {
     }
 
     fn subscribe(&mut self, from: SocketAddr, to: SocketAddr, now: Instant) {
-        let known = self.feedback.subscribes(to);
+        let renewed = self.feedback.subscribes(to);
         match self.feedback.subscribe(from, to, now, &self.outbox) {
-            Ok(()) if known => {}
+            Ok(()) if renewed => {}
             Ok(()) => {
                 tracing::info!(%to, seconds = LEASE.as_secs(), "OSC feedback on, until the client is silent for this long")
             }
-            Err(full) => {
+            Err(error) => {
                 self.counters.lost(Loss::OscRefused, 1);
-                self.outbox.send(to, message::message("/melos/error", vec![OscType::String(full.to_string())]));
+                self.outbox.send(to, message::message("/melos/error", vec![OscType::String(error.to_string())]));
             }
         }
     }
 
-    /// Sends a secret to an address, to be returned.
+    /// Sends a secret to an address, which must return it.
     fn request_confirmation(&mut self, purpose: Purpose, to: SocketAddr, bytes: usize, now: Instant) {
         let secret = message::confirm(self.access.token(purpose, to, now));
         self.outbox.reply(to, vec![secret], bytes * MAX_AMPLIFICATION, now);
@@ -210,7 +210,7 @@ impl Connection {
     /// Sends changes and expires subscriptions; called every [`super::feedback::INTERVAL`].
     pub(super) fn tick(&mut self, now: Instant) {
         self.feedback.tick(now, &self.outbox);
-        self.feedback.end_leases(now, &self.access, &self.outbox);
+        self.feedback.expire(now, &self.access, &self.outbox);
     }
 
     /// The subscribers.

@@ -46,12 +46,12 @@ pub enum Request {
 /// The requests in a datagram, and its faults.
 #[derive(Debug, Default, PartialEq)]
 pub struct Decoded {
-    /// In the order of the datagram.
+    /// The requests, in the order of the datagram.
     pub requests: Vec<Request>,
     /// Why parts were skipped; the rest is valid.
     pub faults: Vec<Fault>,
     /// Numbers outside their parameter's range, which were clamped.
-    pub clipped: Vec<String>,
+    pub clamped: Vec<String>,
     /// Bundles that arrived late.
     pub late: u64,
 }
@@ -81,13 +81,13 @@ impl Decoded {
     fn read_bundle(&mut self, packet: &[u8], enclosing: When, depth_left: usize, now: Now) -> Result<(), Fault> {
         let depth_left = depth_left.checked_sub(1).ok_or(Fault::Nested)?;
         let (tag, mut elements) = guard::bundle(packet)?;
-        let own = when(tag, now)?;
-        self.late += u64::from(own == When::Late);
+        let tagged = when(tag, now)?;
+        self.late += u64::from(tagged == When::Late);
         // OSC 1.0: an inner bundle must not precede the enclosing one.
-        let due = match (enclosing, own) {
+        let due = match (enclosing, tagged) {
             (When::At(outer), When::At(inner)) => When::At(outer.max(inner)),
             (When::At(outer), _) => When::At(outer),
-            _ => own,
+            _ => tagged,
         };
         while !elements.is_empty() {
             let (element, after) = guard::element(elements)?;
@@ -102,26 +102,26 @@ impl Decoded {
             return Err(Fault::NotFinite(shown(&message.addr)));
         }
         let due = if let When::At(instant) = when { Some(instant) } else { None };
-        let at = address::of_leaf(&message.addr);
-        let request = match at.strip_prefix("/melos/").unwrap_or_default() {
+        let address = address::resolve_leaf(&message.addr);
+        let request = match address.strip_prefix("/melos/").unwrap_or_default() {
             "state" => Request::State,
             "subscribe" => Request::Subscribe(port(message)?),
             "unsubscribe" => Request::Unsubscribe(port(message)?),
             "subscribers" => Request::Subscribers,
             "ping" => Request::Ping(message.args.iter().filter(|argument| is_plain(argument)).cloned().collect()),
-            "confirm" => Request::Confirm(confirmed(message)?),
-            "learn" => Request::Learn(LearnRequest::Control(named(message)?)),
+            "confirm" => Request::Confirm(token(message)?),
+            "learn" => Request::Learn(LearnRequest::Control(learn_target(message)?)),
             "learn/cancel" => Request::Learn(LearnRequest::Cancel),
-            "learn/forget" => Request::Learn(LearnRequest::Forget(named(message)?)),
+            "learn/forget" => Request::Learn(LearnRequest::Forget(learn_target(message)?)),
             id => {
-                return match (id.strip_prefix(NEXT_BAR), STREAMS.iter().position(|stream| *stream == at)) {
+                return match (id.strip_prefix(NEXT_BAR), STREAMS.iter().position(|stream| *stream == address)) {
                     (Some(id), _) => self.read_next_bar(message, id, due),
                     (None, Some(stream)) if message.args.is_empty() => {
                         self.requests.push(Request::ReadStream(stream));
                         Ok(())
                     }
-                    (None, Some(_)) => Err(Fault::Unfit(format!("{}: read-only", message.addr))),
-                    (None, None) => self.read_parameters(message, at, due),
+                    (None, Some(_)) => Err(Fault::Invalid(format!("{}: read-only", message.addr))),
+                    (None, None) => self.read_parameters(message, address, due),
                 };
             }
         };
@@ -131,13 +131,13 @@ impl Decoded {
 
     fn read_next_bar(&mut self, message: &OscMessage, id: &str, due: Option<Instant>) -> Result<(), Fault> {
         let first = self.requests.len();
-        self.read_parameters(message, address::of_leaf(&format!("/melos/{id}")), due)?;
-        let asked = self.requests.split_off(first);
-        self.requests.extend(asked.into_iter().map(at_next_bar).collect::<Result<Vec<_>, _>>()?);
+        self.read_parameters(message, address::resolve_leaf(&format!("/melos/{id}")), due)?;
+        let requests = self.requests.split_off(first);
+        self.requests.extend(requests.into_iter().map(at_next_bar).collect::<Result<Vec<_>, _>>()?);
         Ok(())
     }
 
-    /// The requests of a message to a parameter, or to those that a pattern matches.
+    /// Adds the requests of a message to a parameter, or to all parameters that match a pattern.
     fn read_parameters(&mut self, message: &OscMessage, at: &str, due: Option<Instant>) -> Result<(), Fault> {
         if address::is_pattern(at) {
             return self.read_pattern(message, at, due);
@@ -150,26 +150,26 @@ impl Decoded {
             self.requests.extend(settings.map(|(param, value)| Request::Set(param, value, due)));
             return Ok(());
         }
-        self.requests.extend(request(param, &message.args, due, &mut self.clipped)?);
+        self.requests.extend(request(param, &message.args, due, &mut self.clamped)?);
         Ok(())
     }
 
-    /// Requests for every parameter that matches and fits; a fault when there is none.
+    /// Adds requests for all matching parameters that accept the arguments; returns a fault if there are none.
     fn read_pattern(&mut self, message: &OscMessage, pattern: &str, due: Option<Instant>) -> Result<(), Fault> {
-        let mut taken = false;
+        let mut accepted = false;
         let mut fault = Fault::Unknown(shown(&message.addr));
-        let reached = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger);
-        for spec in reached.filter(|spec| address::matches(pattern, &format!("/melos/{}", spec.id))) {
+        let candidates = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger);
+        for spec in candidates.filter(|spec| address::matches(pattern, &format!("/melos/{}", spec.id))) {
             // A pattern covers parameters with different ranges, so clamping is expected.
             match request(spec.param, &message.args, due, &mut Vec::new()) {
                 Ok(request) => {
                     self.requests.extend(request);
-                    taken = true;
+                    accepted = true;
                 }
-                Err(unfit) => fault = unfit,
+                Err(invalid) => fault = invalid,
             }
         }
-        if taken { Ok(()) } else { Err(fault) }
+        if accepted { Ok(()) } else { Err(fault) }
     }
 }
 
@@ -177,9 +177,10 @@ impl Decoded {
 fn at_next_bar(request: Request) -> Result<Request, Fault> {
     match request {
         Request::Set(param, value, due) => Ok(Request::NextBar(param, value, due)),
-        Request::Read(param) => {
-            Err(Fault::Unfit(format!("/melos/{NEXT_BAR}{}: expected a value to set at the next bar", param.spec().id)))
-        }
+        Request::Read(param) => Err(Fault::Invalid(format!(
+            "/melos/{NEXT_BAR}{}: expected a value to set at the next bar",
+            param.spec().id
+        ))),
         other => Ok(other),
     }
 }
@@ -189,15 +190,15 @@ fn request(
     param: Param,
     args: &[OscType],
     due: Option<Instant>,
-    clipped: &mut Vec<String>,
+    clamped: &mut Vec<String>,
 ) -> Result<Option<Request>, Fault> {
-    let unfit = |error: String| Fault::Unfit(format!("/melos/{error}"));
+    let invalid = |error: String| Fault::Invalid(format!("/melos/{error}"));
     let (param, argument) = match args {
         [] if param.spec().kind == Kind::Trigger => return Ok(Some(Request::Set(param, Value::Trigger, due))),
         [] => return Ok(Some(Request::Read(param))),
         [OscType::String(name), weight, ..] if param == Param::Emotion => {
             let emotion = Emotion::from_name(name).ok_or_else(|| {
-                unfit(format!(
+                invalid(format!(
                     "there is no emotion {}; choose from {}",
                     quoted(name),
                     Emotion::ALL.map(Emotion::name).join(", ")
@@ -222,13 +223,13 @@ fn request(
             text = character.to_string();
             param.input_from_text(&text)
         }
-        _ => return Err(unfit(format!("{}: this type of argument is not supported", param.spec().id))),
+        _ => return Err(invalid(format!("{}: this type of argument is not supported", param.spec().id))),
     };
     let value = match param.fit_within(input) {
         Ok(value) => value,
-        Err(outside) => {
-            let nearest = param.fit(input).map_err(|error| unfit(error.to_string()))?;
-            clipped.push(format!("/melos/{outside}"));
+        Err(out_of_range) => {
+            let nearest = param.fit(input).map_err(|error| invalid(error.to_string()))?;
+            clamped.push(format!("/melos/{out_of_range}"));
             nearest
         }
     };
@@ -236,13 +237,13 @@ fn request(
 }
 
 /// The parameter to learn a control for, by its id.
-fn named(message: &OscMessage) -> Result<Param, Fault> {
+fn learn_target(message: &OscMessage) -> Result<Param, Fault> {
     let Some(OscType::String(id)) = message.args.first() else {
-        return Err(Fault::Unfit(format!("{}: expected a parameter, such as \"valence\"", message.addr)));
+        return Err(Fault::Invalid(format!("{}: expected a parameter, such as \"valence\"", message.addr)));
     };
     let unknown =
         || format!("{}: there is no parameter {}; see docs/parameters.md for the list", message.addr, quoted(id));
-    Param::from_id(id).ok_or_else(|| Fault::Unfit(unknown()))
+    Param::from_id(id).ok_or_else(|| Fault::Invalid(unknown()))
 }
 
 fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
@@ -255,15 +256,15 @@ fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
     };
     match number {
         Some(port @ 1..) => Ok(Some(port)),
-        _ => Err(Fault::Unfit(format!("{}: expected a port from 1 to 65535", message.addr))),
+        _ => Err(Fault::Invalid(format!("{}: expected a port from 1 to 65535", message.addr))),
     }
 }
 
 /// The token returned to verify an address.
-fn confirmed(message: &OscMessage) -> Result<String, Fault> {
+fn token(message: &OscMessage) -> Result<String, Fault> {
     match message.args.first() {
         Some(OscType::String(token)) => Ok(token.clone()),
-        _ => Err(Fault::Unfit(format!("{}: expected the token that was sent with this address", message.addr))),
+        _ => Err(Fault::Invalid(format!("{}: expected the token that was sent with this address", message.addr))),
     }
 }
 

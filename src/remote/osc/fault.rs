@@ -8,7 +8,7 @@ use std::time::Instant;
 use thiserror::Error;
 
 use crate::event::health::{Loss, Losses};
-use crate::remote::log_limiter::{LogLimiter, and_more};
+use crate::remote::log_limiter::{LogLimiter, suppressed_suffix};
 
 /// Maximum datagram size in bytes: several hundred messages.
 pub(in crate::remote) const MAX_BYTES: usize = 16 * 1024;
@@ -40,20 +40,20 @@ pub enum Fault {
     /// No such parameter.
     #[error("there is no {0}")]
     Unknown(String),
-    /// The argument does not fit the parameter.
+    /// An invalid argument.
     #[error("{0}")]
-    Unfit(String),
+    Invalid(String),
     /// Scheduled further ahead than `time::MAX_AHEAD`.
     #[error("the time tag is {0} s in the future; is the sender's clock right?")]
     TooEarly(u64),
 }
 
 impl Fault {
-    /// Groups faults for logging by what a performer can fix.
+    /// The group of a fault in the log; each group is something that a performer can fix.
     fn kind(&self) -> String {
         match self {
             // One group per parameter, whatever was sent to it.
-            Self::Unfit(what) => what.split(':').next().unwrap_or_default().to_owned(),
+            Self::Invalid(what) => what.split(':').next().unwrap_or_default().to_owned(),
             Self::Unknown(_) => "unknown".to_owned(),
             Self::NotFinite(_) => "not finite".to_owned(),
             _ => "not OSC".to_owned(),
@@ -83,34 +83,34 @@ impl Counters {
         self.received.fetch_add(1, Relaxed);
     }
 
-    pub(in crate::remote) fn lost(&self, loss: Loss, more: u64) {
-        self.losses.add(loss, more);
+    pub(in crate::remote) fn lost(&self, loss: Loss, count: u64) {
+        self.losses.add(loss, count);
     }
 }
 
-/// Logs faults in what was received.
+/// Logs faults in received packets.
 #[derive(Debug, Default)]
 pub(in crate::remote) struct FaultLog(LogLimiter);
 
 impl FaultLog {
     pub(in crate::remote) fn fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
         if let Some(suppressed) = self.0.admit(&fault.kind(), &fault.to_string(), now) {
-            tracing::warn!(%from, "OSC message ignored: {fault}; further ones are only counted{}", and_more(suppressed));
+            tracing::warn!(%from, "OSC message ignored: {fault}; further ones are only counted{}", suppressed_suffix(suppressed));
         }
     }
 
-    pub(in crate::remote) fn clipped(&mut self, from: SocketAddr, what: &str, now: Instant) {
+    pub(in crate::remote) fn clamped(&mut self, from: SocketAddr, what: &str, now: Instant) {
         // Grouped by parameter, not by value: a fader outside the range sends many different values.
         let parameter = what.split(':').next().unwrap_or_default();
-        if self.0.admit("clipped", parameter, now).is_some() {
+        if self.0.admit("clamped", parameter, now).is_some() {
             tracing::warn!(%from, "{what}; clamped");
         }
     }
 
     pub(in crate::remote) fn late(&mut self, from: SocketAddr, now: Instant) {
         if let Some(suppressed) = self.0.admit("late", &from.ip().to_string(), now) {
-            let more = and_more(suppressed);
-            tracing::warn!(%from, "OSC bundle arrived after its time tag; applied at once; further ones are only counted{more}");
+            let suffix = suppressed_suffix(suppressed);
+            tracing::warn!(%from, "OSC bundle arrived after its time tag; applied at once; further ones are only counted{suffix}");
         }
     }
 }

@@ -17,7 +17,7 @@ pub(in crate::remote) const INTERVAL: Duration = Duration::from_micros(33_400);
 
 /// Maximum subscribers in total, and per remote host; more are refused.
 pub(super) const MAX_SUBSCRIBERS: usize = 64;
-const MAX_ON_HOST: usize = 16;
+const MAX_PER_HOST: usize = 16;
 
 /// How long a subscription lasts after the last datagram from its client.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
@@ -39,10 +39,10 @@ pub struct Subscription {
 
 /// Why a subscription is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum Full {
+pub(super) enum TooManySubscribers {
     #[error("there are already {MAX_SUBSCRIBERS} subscribers; /melos/subscribers lists them")]
-    Everywhere,
-    #[error("there are already {MAX_ON_HOST} subscribers on this host; /melos/subscribers lists them")]
+    InTotal,
+    #[error("there are already {MAX_PER_HOST} subscribers on this host; /melos/subscribers lists them")]
     OnHost,
 }
 
@@ -54,8 +54,8 @@ pub(super) struct Feedback {
     /// In the order of [`message::STREAMS`].
     streams: [Stream; message::STREAMS.len()],
     subscribers: Vec<Subscriber>,
-    /// Subscribers from the previous run, until there are values to send.
-    earlier: Vec<Subscription>,
+    /// Subscriptions from the previous run, until there are values to send.
+    restored: Vec<Subscription>,
     /// Whether any notice has arrived; before that, values are defaults and may not be current.
     values_known: bool,
 }
@@ -69,10 +69,10 @@ struct Stream {
 
 #[derive(Debug)]
 struct Subscriber {
-    at: Subscription,
+    subscription: Subscription,
     /// When it expires unless renewed.
     until: Instant,
-    /// Whether it has been warned that it is about to expire.
+    /// Whether it has been warned that its subscription is about to expire.
     warned: bool,
     /// Per parameter: the value last sent to it or set by it.
     known: Vec<Option<Value>>,
@@ -81,9 +81,9 @@ struct Subscriber {
 }
 
 impl Subscriber {
-    fn new(at: Subscription, now: Instant) -> Self {
-        let nothing_known = vec![None; TABLE.len()];
-        Self { at, until: now + LEASE, warned: false, known: nothing_known, quiet_until: vec![None; TABLE.len()] }
+    fn new(subscription: Subscription, now: Instant) -> Self {
+        let known = vec![None; TABLE.len()];
+        Self { subscription, until: now + LEASE, warned: false, known, quiet_until: vec![None; TABLE.len()] }
     }
 
     /// Whether feedback is suppressed because the client has just set the parameter itself.
@@ -91,8 +91,8 @@ impl Subscriber {
         self.quiet_until[index].is_some_and(|until| until > now)
     }
 
-    fn is(&self, client: SocketAddr) -> bool {
-        self.at.from == client || self.at.to == client
+    fn belongs_to(&self, client: SocketAddr) -> bool {
+        self.subscription.from == client || self.subscription.to == client
     }
 }
 
@@ -103,7 +103,7 @@ impl Feedback {
             chord: None,
             streams: Default::default(),
             subscribers: Vec::new(),
-            earlier: Vec::new(),
+            restored: Vec::new(),
             values_known: false,
         }
     }
@@ -111,52 +111,53 @@ impl Feedback {
     /// Adds or renews a subscriber and sends it everything.
     ///
     /// # Errors
-    /// When there are too many; existing subscribers stay.
+    /// When there are too many subscribers; the existing ones stay.
     pub(super) fn subscribe(
         &mut self,
         from: SocketAddr,
         to: SocketAddr,
         now: Instant,
         out: &Outbox,
-    ) -> Result<(), Full> {
-        let before = self.subscribers.iter().position(|subscriber| subscriber.at.to == to);
-        let before = before.map(|index| self.subscribers.remove(index));
+    ) -> Result<(), TooManySubscribers> {
+        let previous = self.subscribers.iter().position(|subscriber| subscriber.subscription.to == to);
+        let previous = previous.map(|index| self.subscribers.remove(index));
         let ip = to.ip().to_canonical();
-        let on_host = self.subscribers.iter().filter(|subscriber| subscriber.at.to.ip().to_canonical() == ip).count();
+        let on_host =
+            self.subscribers.iter().filter(|subscriber| subscriber.subscription.to.ip().to_canonical() == ip).count();
         if self.subscribers.len() >= MAX_SUBSCRIBERS {
-            return Err(Full::Everywhere);
+            return Err(TooManySubscribers::InTotal);
         }
-        if !ip.is_loopback() && on_host >= MAX_ON_HOST {
-            return Err(Full::OnHost);
+        if !ip.is_loopback() && on_host >= MAX_PER_HOST {
+            return Err(TooManySubscribers::OnHost);
         }
         let mut subscriber = Subscriber::new(Subscription { from, to }, now);
         // A client that renews while moving a fader must not get an old value.
-        subscriber.quiet_until = before.map_or(subscriber.quiet_until, |before| before.quiet_until);
+        subscriber.quiet_until = previous.map_or(subscriber.quiet_until, |previous| previous.quiet_until);
         for (index, value) in self.values.iter().enumerate() {
             if subscriber.is_quiet(index, now) {
                 continue;
             }
-            // What cannot be sent now is sent with the next tick.
+            // A value that cannot be sent now is sent with the next tick.
             let sent = self.read(TABLE[index].param).is_none_or(|message| out.send(to, message));
             subscriber.known[index] = sent.then(|| value.clone());
         }
         self.subscribers.push(subscriber);
-        for message in self.sounding() {
+        for message in self.current_state() {
             out.send(to, message);
         }
         Ok(())
     }
 
     /// Restores subscriptions from the previous run; they start once the current values are known.
-    pub(super) fn restore(&mut self, earlier: Vec<Subscription>) {
-        self.earlier = earlier;
-        self.earlier.truncate(MAX_SUBSCRIBERS);
+    pub(super) fn restore(&mut self, subscriptions: Vec<Subscription>) {
+        self.restored = subscriptions;
+        self.restored.truncate(MAX_SUBSCRIBERS);
     }
 
-    fn begin_earlier(&mut self, now: Instant) {
-        for at in std::mem::take(&mut self.earlier) {
-            if self.subscribers.len() < MAX_SUBSCRIBERS && !self.subscribes(at.to) {
-                let mut subscriber = Subscriber::new(at, now);
+    fn start_restored(&mut self, now: Instant) {
+        for subscription in std::mem::take(&mut self.restored) {
+            if self.subscribers.len() < MAX_SUBSCRIBERS && !self.subscribes(subscription.to) {
+                let mut subscriber = Subscriber::new(subscription, now);
                 // Every value is reported once the guard interval ends.
                 subscriber.quiet_until.fill(Some(now + ECHO_GUARD));
                 self.subscribers.push(subscriber);
@@ -167,45 +168,45 @@ impl Feedback {
     /// Ends a subscription; returns whether there was one.
     pub(super) fn unsubscribe(&mut self, to: SocketAddr) -> bool {
         let before = self.subscribers.len();
-        self.subscribers.retain(|subscriber| subscriber.at.to != to);
+        self.subscribers.retain(|subscriber| subscriber.subscription.to != to);
         self.subscribers.len() < before
     }
 
     /// Whether an address is subscribed.
     pub(super) fn subscribes(&self, to: SocketAddr) -> bool {
-        self.subscribers.iter().any(|subscriber| subscriber.at.to == to)
+        self.subscribers.iter().any(|subscriber| subscriber.subscription.to == to)
     }
 
     /// The subscriptions.
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
-        self.subscribers.iter().map(|subscriber| subscriber.at).chain(self.earlier.iter().copied()).collect()
+        self.subscribers.iter().map(|subscriber| subscriber.subscription).chain(self.restored.iter().copied()).collect()
     }
 
     /// The subscribers' addresses and remaining seconds, in pairs.
     pub(super) fn list(&self, now: Instant) -> OscMessage {
         let pair = |subscriber: &Subscriber| {
             let left = subscriber.until.saturating_duration_since(now).as_secs();
-            [OscType::String(subscriber.at.to.to_string()), OscType::Int(left as i32)]
+            [OscType::String(subscriber.subscription.to.to_string()), OscType::Int(left as i32)]
         };
         message::message("/melos/subscribers", self.subscribers.iter().flat_map(pair).collect())
     }
 
     /// Renews a client's subscription after a datagram from it.
     pub(super) fn renew(&mut self, client: SocketAddr, now: Instant) {
-        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is(client)) {
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.belongs_to(client)) {
             (subscriber.until, subscriber.warned) = (now + LEASE, false);
         }
     }
 
     /// Ends expired subscriptions and those whose addresses were not verified again, after a warning.
-    pub(super) fn end_leases(&mut self, now: Instant, access: &Access, out: &Outbox) {
+    pub(super) fn expire(&mut self, now: Instant, access: &Access, out: &Outbox) {
         let expires = |to: SocketAddr, left: Duration| {
             out.send(to, message::message("/melos/subscription/expires", vec![OscType::Int(left.as_secs() as i32)]));
         };
         self.subscribers.retain_mut(|subscriber| {
-            let to = subscriber.at.to;
-            let known_until = access.until(to);
-            let left = known_until.unwrap_or(subscriber.until).min(subscriber.until).saturating_duration_since(now);
+            let to = subscriber.subscription.to;
+            let verified_until = access.until(to);
+            let left = verified_until.unwrap_or(subscriber.until).min(subscriber.until).saturating_duration_since(now);
             if left.is_zero() {
                 expires(to, left);
                 tracing::info!(%to, "OSC feedback off: the client has been silent too long");
@@ -214,7 +215,7 @@ impl Feedback {
             if left <= EXPIRY_WARNING && !subscriber.warned {
                 subscriber.warned = true;
                 expires(to, left);
-                if known_until.is_some_and(|until| until <= now + EXPIRY_WARNING) {
+                if verified_until.is_some_and(|until| until <= now + EXPIRY_WARNING) {
                     out.send(to, message::confirm(access.token(Purpose::Subscribe, to, now)));
                 }
             }
@@ -224,7 +225,7 @@ impl Feedback {
 
     /// Records that a client has set a parameter.
     pub(super) fn set_by_client(&mut self, from: SocketAddr, param: Param, value: &Value, now: Instant) {
-        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is(from)) {
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.belongs_to(from)) {
             subscriber.known[param as usize] = Some(value.clone());
             subscriber.quiet_until[param as usize] = Some(now + ECHO_GUARD);
         }
@@ -242,11 +243,11 @@ impl Feedback {
 
     /// The full state.
     pub(super) fn everything(&self) -> impl Iterator<Item = OscMessage> {
-        TABLE.iter().filter_map(|spec| self.read(spec.param)).chain(self.sounding())
+        TABLE.iter().filter_map(|spec| self.read(spec.param)).chain(self.current_state())
     }
 
     /// The current chord, and the newest messages of streams that represent a state rather than an event.
-    fn sounding(&self) -> impl Iterator<Item = OscMessage> {
+    fn current_state(&self) -> impl Iterator<Item = OscMessage> {
         let states = message::STREAMS.iter().zip(&self.streams).filter(|(address, _)| is_paced(address));
         self.chord.clone().into_iter().chain(states.filter_map(|(_, stream)| stream.newest.clone()))
     }
@@ -274,12 +275,12 @@ impl Feedback {
             Notice::Trouble { .. } => self.send_all(stream.as_ref(), out),
             _ => {
                 let Some(message) = stream else { return };
-                let Some(at) = message::STREAMS.iter().position(|address| *address == message.addr) else { return };
-                let paced = is_paced(message::STREAMS[at]);
+                let Some(index) = message::STREAMS.iter().position(|address| *address == message.addr) else { return };
+                let paced = is_paced(message::STREAMS[index]);
                 if !paced {
                     self.send_all(Some(&message), out);
                 }
-                self.streams[at] = Stream { newest: Some(message), unsent: paced };
+                self.streams[index] = Stream { newest: Some(message), unsent: paced };
             }
         }
     }
@@ -287,7 +288,7 @@ impl Feedback {
     /// Sends what has changed since the last tick; called every [`INTERVAL`].
     pub(super) fn tick(&mut self, now: Instant, out: &Outbox) {
         if self.values_known {
-            self.begin_earlier(now);
+            self.start_restored(now);
         }
         for subscriber in &mut self.subscribers {
             for (index, value) in self.values.iter().enumerate() {
@@ -298,15 +299,15 @@ impl Feedback {
                 if quiet || reported || subscriber.known[index].as_ref() == Some(value) {
                     continue;
                 }
-                // What cannot be sent now is sent with the next tick.
-                if message::value(param, value).is_none_or(|message| out.send(subscriber.at.to, message)) {
+                // A value that cannot be sent now is sent with the next tick.
+                if message::value(param, value).is_none_or(|message| out.send(subscriber.subscription.to, message)) {
                     subscriber.known[index] = Some(value.clone());
                 }
             }
         }
-        for at in 0..self.streams.len() {
-            if std::mem::take(&mut self.streams[at].unsent) {
-                self.send_all(self.streams[at].newest.as_ref(), out);
+        for index in 0..self.streams.len() {
+            if std::mem::take(&mut self.streams[index].unsent) {
+                self.send_all(self.streams[index].newest.as_ref(), out);
             }
         }
     }
@@ -314,7 +315,7 @@ impl Feedback {
     fn send_all(&self, message: Option<&OscMessage>, out: &Outbox) {
         let Some(message) = message else { return };
         for subscriber in &self.subscribers {
-            out.send(subscriber.at.to, message.clone());
+            out.send(subscriber.subscription.to, message.clone());
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn bundle(packet: &[u8]) -> Result<(OscTime, &[u8]), Fault> {
     Ok((OscTime { seconds: (tag >> 32) as u32, fractional: tag as u32 }, elements))
 }
 
-/// A bundle's first element, and the rest. After an error the start of the next element is unknown.
+/// A bundle's first element, and the rest. After an error, the start of the next element is unknown.
 pub(super) fn element(elements: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     let (size, after) = elements.split_first_chunk::<4>().ok_or_else(|| malformed("a bundle with trailing bytes"))?;
     let size = u32::from_be_bytes(*size) as usize;
@@ -44,7 +44,7 @@ pub(super) fn message(packet: &[u8]) -> Result<OscMessage, Fault> {
     }
 }
 
-/// Whether a message is safe to decode, judging by its address and type tags.
+/// Checks by its address and type tags that a message is safe to decode.
 fn check(message: &[u8]) -> Result<(), Fault> {
     let address_end = message.iter().position(|byte| *byte == 0).ok_or_else(|| malformed("an unterminated address"))?;
     if address_end > MAX_ADDRESS {

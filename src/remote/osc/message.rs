@@ -16,7 +16,7 @@ pub(super) fn message(address: &str, args: Vec<OscType>) -> OscMessage {
     OscMessage { addr: address.to_owned(), args }
 }
 
-/// Asks an address to return a token.
+/// A request to return a token.
 pub(super) fn confirm(token: String) -> OscMessage {
     message("/melos/confirm", vec![OscType::String(token)])
 }
@@ -26,26 +26,27 @@ pub(super) fn value(param: Param, value: &Value) -> Option<OscMessage> {
     Some(message(&format!("/melos/{}", param.spec().id), vec![param.to_osc(value)?]))
 }
 
-/// The result of learning: the parameter's id and the block, empty if nothing was learned.
+/// The result of MIDI learn: the parameter's id and the block, empty if nothing was learned.
 pub(super) fn learned(param: Param, block: String) -> OscMessage {
     message("/melos/learn", vec![OscType::String(param.spec().id.to_owned()), OscType::String(block)])
 }
 
 /// A notice as a stream message; `None` if it belongs to no stream.
 pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
-    let counted = |from_zero: u64| OscType::Int(i32::try_from(from_zero + 1).unwrap_or(i32::MAX));
+    let from_one = |from_zero: u64| OscType::Int(i32::try_from(from_zero + 1).unwrap_or(i32::MAX));
     Some(match notice {
         Notice::Value(..) => return None,
         Notice::Learned { param, block, .. } => learned(*param, block.clone()),
         Notice::Beat { beat, bar, tempo } => {
-            message("/melos/beat", vec![counted(u64::from(*beat)), counted(*bar), OscType::Float(*tempo)])
+            message("/melos/beat", vec![from_one(u64::from(*beat)), from_one(*bar), OscType::Float(*tempo)])
         }
-        Notice::Bar { bar, tempo } => message("/melos/bar", vec![counted(*bar), OscType::Float(*tempo)]),
+        Notice::Bar { bar, tempo } => message("/melos/bar", vec![from_one(*bar), OscType::Float(*tempo)]),
         Notice::Chord(chord, key) => {
             message("/melos/chord", vec![OscType::String(chord.to_string()), OscType::String(key.to_string())])
         }
         Notice::Note { note, velocity, seconds, melody } => {
-            let [note, velocity, melody] = [*note, *velocity, u8::from(*melody)].map(|it| OscType::Int(i32::from(it)));
+            let [note, velocity, melody] =
+                [*note, *velocity, u8::from(*melody)].map(|byte| OscType::Int(i32::from(byte)));
             message("/melos/note", vec![note, velocity, OscType::Float(*seconds), melody])
         }
         Notice::Onset { strength } => message("/melos/onset", vec![OscType::Float(*strength)]),

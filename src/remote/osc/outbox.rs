@@ -1,4 +1,4 @@
-//! Outgoing messages: encoded, in a bounded queue to the sending task, and limited in volume.
+//! Outgoing messages: encoded, rate-limited, and queued for the sending task.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::event::health::Loss;
 
 /// Queue capacity in datagrams: the full state for every subscriber.
 const QUEUE_CAPACITY: usize = 8192;
-/// Maximum bytes of replies per second, and in a burst.
+/// Maximum bytes of replies per second, also in a burst.
 const REPLY_BYTES: f64 = 512.0 * 1024.0;
 
 /// An encoded message and its destination.
@@ -25,27 +25,27 @@ pub(super) struct Outbox {
     counters: Arc<Counters>,
     /// Bytes of replies that may be sent now.
     replies_left: f64,
-    filled: Instant,
+    refilled: Instant,
 }
 
 impl Outbox {
-    /// Creates an outbox and its receiver.
+    /// Creates an outbox and the receiver of its datagrams.
     pub(super) fn new(counters: Arc<Counters>, now: Instant) -> (Self, mpsc::Receiver<Datagram>) {
-        let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
-        (Self { queue, counters, replies_left: REPLY_BYTES, filled: now }, waiting)
+        let (queue, receiver) = mpsc::channel(QUEUE_CAPACITY);
+        (Self { queue, counters, replies_left: REPLY_BYTES, refilled: now }, receiver)
     }
 
     /// Queues a message; returns false if there is no room.
     pub(super) fn send(&self, to: SocketAddr, message: OscMessage) -> bool {
-        encode(message).is_some_and(|bytes| self.pass_on(to, bytes))
+        encode(message).is_some_and(|bytes| self.enqueue(to, bytes))
     }
 
     /// Queues the replies to one datagram: all, or none if they exceed `limit` bytes or the rate limit.
     pub(super) fn reply(&mut self, to: SocketAddr, messages: Vec<OscMessage>, limit: usize, now: Instant) -> bool {
         let datagrams: Vec<_> = messages.into_iter().filter_map(encode).collect();
         let bytes: usize = datagrams.iter().map(Vec::len).sum();
-        let gained = now.saturating_duration_since(self.filled).as_secs_f64() * REPLY_BYTES;
-        (self.replies_left, self.filled) = ((self.replies_left + gained).min(REPLY_BYTES), now);
+        let gained = now.saturating_duration_since(self.refilled).as_secs_f64() * REPLY_BYTES;
+        (self.replies_left, self.refilled) = ((self.replies_left + gained).min(REPLY_BYTES), now);
         if bytes > limit || bytes as f64 > self.replies_left {
             self.counters.lost(Loss::OscUnsent, datagrams.len() as u64);
             return false;
@@ -53,12 +53,12 @@ impl Outbox {
         self.replies_left -= bytes as f64;
         let mut sent = true;
         for bytes in datagrams {
-            sent &= self.pass_on(to, bytes);
+            sent &= self.enqueue(to, bytes);
         }
         sent
     }
 
-    fn pass_on(&self, to: SocketAddr, bytes: Vec<u8>) -> bool {
+    fn enqueue(&self, to: SocketAddr, bytes: Vec<u8>) -> bool {
         let sent = self.queue.try_send((to, bytes)).is_ok();
         if !sent {
             self.counters.lost(Loss::OscUnsent, 1);

@@ -1,4 +1,4 @@
-//! The receiving task and the sending task.
+//! The server's receiving and sending tasks.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,8 +19,8 @@ use crate::event::health::Loss;
 use crate::event::{Inbox, Notice};
 use crate::threads;
 
-/// Capacity of the notice queue; more than a busy second.
-const NOTICES: usize = 4096;
+/// Capacity of the notice queue; enough for more than a busy second.
+const NOTICE_CAPACITY: usize = 4096;
 
 /// Why the server cannot start.
 #[derive(Debug, Error)]
@@ -59,16 +59,16 @@ impl OscServer {
         let sockets = Arc::new(Sockets::bind(address).await.map_err(fail)?);
         let address = sockets.address().map_err(fail)?;
         let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
-        let (notices, mut waiting) = mpsc::channel(NOTICES);
+        let (notices, mut queued_notices) = mpsc::channel(NOTICE_CAPACITY);
         let subscriptions = Arc::new(Mutex::new(clients.subscriptions.clone()));
         let (mut connection, mut outgoing) = Connection::new(inbox, Arc::clone(&counters), clients, Instant::now());
-        let (receiving, known, sent) = (Arc::clone(&sockets), Arc::clone(&subscriptions), Arc::clone(&counters));
+        let (receiving, published, losses) = (Arc::clone(&sockets), Arc::clone(&subscriptions), Arc::clone(&counters));
         let tasks = [
             tokio::spawn(threads::restarting_task("OSC", async move || {
-                serve(&receiving, &mut connection, &mut waiting, &known).await;
+                serve(&receiving, &mut connection, &mut queued_notices, &published).await;
             })),
             tokio::spawn(threads::restarting_task("OSC replies", async move || {
-                send(&sockets, &mut outgoing, &sent).await;
+                send(&sockets, &mut outgoing, &losses).await;
             })),
         ];
         Ok(Self { address, counters, notices, subscriptions, tasks })
@@ -93,7 +93,7 @@ impl OscServer {
     }
 
     /// Sends a notice to subscribers. Never blocks: if the queue is full, the notice is dropped and counted as unsent.
-    /// At the start, every value that differs from its default must be sent once.
+    /// After the start, every value that differs from its default must be published once.
     pub fn publish(&self, notice: Notice) {
         if self.notices.try_send(notice).is_err() {
             self.counters.lost(Loss::OscUnsent, 1);

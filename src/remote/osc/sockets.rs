@@ -23,7 +23,7 @@ pub(super) struct Sockets {
     main: UdpSocket,
     companion: Option<UdpSocket>,
     /// Alternates which one is read first, so that neither starves.
-    turn: AtomicBool,
+    companion_first: AtomicBool,
 }
 
 impl Sockets {
@@ -40,7 +40,7 @@ impl Sockets {
                 .ok(),
             None => None,
         };
-        Ok(Self { main, companion, turn: AtomicBool::new(false) })
+        Ok(Self { main, companion, companion_first: AtomicBool::new(false) })
     }
 
     /// The main address.
@@ -51,15 +51,15 @@ impl Sockets {
         self.main.local_addr()
     }
 
-    /// The next datagram from either socket. Cancel-safe.
+    /// Receives the next datagram from either socket. Cancel-safe.
     ///
     /// # Errors
     /// Socket errors; the sockets stay usable.
     pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let Some(companion) = &self.companion else { return self.main.recv_from(buffer).await };
         loop {
-            let turn = self.turn.fetch_xor(true, Ordering::Relaxed);
-            let order = if turn { [companion, &self.main] } else { [&self.main, companion] };
+            let companion_first = self.companion_first.fetch_xor(true, Ordering::Relaxed);
+            let order = if companion_first { [companion, &self.main] } else { [&self.main, companion] };
             for socket in order {
                 match socket.try_recv_from(buffer) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -78,8 +78,8 @@ impl Sockets {
     /// # Errors
     /// Socket errors.
     pub(super) async fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
-        let fits = |socket: &&UdpSocket| socket.local_addr().is_ok_and(|local| local.is_ipv4() == to.is_ipv4());
-        let socket = self.companion.as_ref().filter(fits).unwrap_or(&self.main);
+        let same_version = |socket: &&UdpSocket| socket.local_addr().is_ok_and(|local| local.is_ipv4() == to.is_ipv4());
+        let socket = self.companion.as_ref().filter(same_version).unwrap_or(&self.main);
         socket.send_to(bytes, to).await.map(drop)
     }
 }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn localhost_means_both_addresses_and_no_others_are_opened() {
+    fn only_localhost_and_unspecified_addresses_have_a_second_address() {
         for (address, expected) in [
             ("127.0.0.1", Some("::1")),
             ("::1", Some("127.0.0.1")),

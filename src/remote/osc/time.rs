@@ -24,7 +24,7 @@ pub struct Now {
 impl Now {
     /// Reads both clocks.
     #[must_use]
-    pub fn take() -> Self {
+    pub fn read() -> Self {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 }
@@ -75,14 +75,14 @@ mod tests {
     }
 
     #[test]
-    fn the_next_era_of_ntp_is_understood() {
-        // 2036-02-07 06:28:16 UTC, when the seconds wrap, and times around it.
-        let turn = UNIX_EPOCH + Duration::from_secs((1 << 32) - UNIX_OFFSET_SECONDS);
+    fn time_tags_are_valid_across_the_ntp_rollover() {
+        // The seconds wrap at 2036-02-07 06:28:16 UTC.
+        let rollover = UNIX_EPOCH + Duration::from_secs((1 << 32) - UNIX_OFFSET_SECONDS);
         for seconds_after in [-30, -1, 0, 30, 3_600 * 24 * 400] {
             let wall = if seconds_after < 0 {
-                turn - Duration::from_secs(u64::from(i32::unsigned_abs(seconds_after)))
+                rollover - Duration::from_secs(u64::from(i32::unsigned_abs(seconds_after)))
             } else {
-                turn + Duration::from_secs(seconds_after as u64)
+                rollover + Duration::from_secs(seconds_after as u64)
             };
             let now = Now { monotonic: Instant::now(), wall };
             let Ok(When::At(at)) = when(tag(now, 1_500), now) else {
@@ -91,13 +91,13 @@ mod tests {
             assert!((at - now.monotonic).abs_diff(Duration::from_millis(1_500)) < Duration::from_micros(1));
             assert_eq!(when(tag(now, -1_500), now), Ok(When::Late), "{seconds_after}");
         }
-        // Seen from today, that is years ahead and not in the past.
-        assert!(matches!(when(OscTime { seconds: 5, fractional: 0 }, Now::take()), Err(Fault::TooEarly(_))));
+        // Today, such a tag is years ahead, not in the past.
+        assert!(matches!(when(OscTime { seconds: 5, fractional: 0 }, Now::read()), Err(Fault::TooEarly(_))));
     }
 
     #[test]
-    fn tags_are_placed_on_the_monotonic_clock() {
-        let now = Now::take();
+    fn time_tags_are_converted_to_the_monotonic_clock() {
+        let now = Now::read();
         let Ok(When::At(at)) = when(tag(now, 250), now) else { panic!("the tag is in the future") };
         let ahead = at - now.monotonic;
         assert!(ahead.abs_diff(Duration::from_millis(250)) < Duration::from_micros(1), "{ahead:?}");

@@ -19,13 +19,13 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use tokio::time::{sleep, timeout};
 
-use super::serve::Ends;
+use super::serve::Endpoints;
 use crate::quote::quoted;
-use crate::remote::log_limiter::{LogLimiter, and_more};
+use crate::remote::log_limiter::{LogLimiter, suppressed_suffix};
 
 /// Maximum size of a request body in bytes.
 pub(super) const MAX_BODY: u64 = 64 * 1024;
-/// Maximum time until a response begins.
+/// Maximum time until a response starts.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Delay after a wrong password, to slow down guessing.
 const GUESS_DELAY: Duration = Duration::from_millis(500);
@@ -53,7 +53,7 @@ enum Refusal {
 }
 
 impl AccessRules {
-    /// Accepts this machine's own name and other `hosts`, which are names or addresses. If there is a password,
+    /// Accepts this machine's own name and `hosts`, which are further names or addresses. If there is a password,
     /// requests from other machines must supply it. `page` is the HTML of a page whose inline scripts and styles are
     /// allowed.
     #[must_use]
@@ -63,7 +63,7 @@ impl AccessRules {
             names.extend([format!("{name}.local"), name]);
         }
         names.extend(hosts.iter().map(|host| host.trim_matches(['[', ']', '.']).to_lowercase()));
-        let password = password.map(|password| (digest(password), key()));
+        let password = password.map(|password| (digest(password), random_key()));
         let policy = HeaderValue::from_str(&policy(page)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
         Self { names, password, policy, limiter: Mutex::default() }
     }
@@ -72,23 +72,23 @@ impl AccessRules {
     fn is_own_host(&self, host: &str, local: IpAddr) -> bool {
         let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_lowercase();
         let local = local.to_canonical();
-        let here = host.parse::<IpAddr>().is_ok_and(|ip| {
+        let is_address = host.parse::<IpAddr>().is_ok_and(|ip| {
             let ip = ip.to_canonical();
             ip == local || ip.is_loopback() && local.is_loopback()
         });
-        here || self.names.contains(&host)
+        is_address || self.names.contains(&host)
     }
 
-    fn refuses(&self, request: &Request, ends: Ends) -> Option<Refusal> {
-        let (headers, local) = (request.headers(), ends.local.ip());
+    fn refusal(&self, request: &Request, endpoints: Endpoints) -> Option<Refusal> {
+        let (headers, local) = (request.headers(), endpoints.local.ip());
         let mut hosts = headers.get_all(header::HOST).iter();
-        let named = hosts.next();
+        let host = hosts.next();
         if hosts.next().is_some() {
             return Some(Refusal::Malformed);
         }
         // A browser always sends a host; a client without one, as HTTP 1.0 allows, is not a browser.
-        if let Some(named) = named {
-            let Some(host) = named.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
+        if let Some(host) = host {
+            let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
                 return Some(Refusal::Malformed);
             };
             if !self.is_own_host(host.host(), local) {
@@ -98,10 +98,10 @@ impl AccessRules {
         if let Some(host) = request.uri().host().filter(|host| !self.is_own_host(host, local)) {
             return Some(Refusal::Host(host.to_owned()));
         }
-        if !self.accepts_origin(headers, local) || is_foreign(request.method(), headers) {
+        if !self.accepts_origin(headers, local) || is_cross_site(request.method(), headers) {
             return Some(Refusal::Origin);
         }
-        if !self.admits(headers, ends) {
+        if !self.is_authorized(headers, endpoints) {
             return Some(Refusal::Password);
         }
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -123,19 +123,19 @@ impl AccessRules {
 
     /// Whether the client is authorized: there is no password, the client has supplied it, or it is on this machine and
     /// not behind a proxy.
-    fn admits(&self, headers: &HeaderMap, ends: Ends) -> bool {
+    fn is_authorized(&self, headers: &HeaderMap, endpoints: Endpoints) -> bool {
         let Some((password, key)) = &self.password else { return true };
         let forwarded =
             ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
-        if ends.client.ip().to_canonical().is_loopback() && !forwarded {
+        if endpoints.client.ip().to_canonical().is_loopback() && !forwarded {
             return true;
         }
         let given = headers.get(header::AUTHORIZATION).and_then(basic_password);
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut keys =
             cookies.flat_map(|cookies| cookies.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-        given.is_some_and(|given| same(&digest(&given), password))
-            || keys.any(|(name, value)| name == COOKIE && same(&digest(value), &digest(key)))
+        given.is_some_and(|given| equal(&digest(&given), password))
+            || keys.any(|(name, value)| name == COOKIE && equal(&digest(value), &digest(key)))
     }
 }
 
@@ -144,7 +144,7 @@ impl AccessRules {
     fn log_wrong_password(&self, client: IpAddr) {
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(suppressed) = limiter.admit("password", &client.to_string(), Instant::now()) {
-            tracing::warn!(%client, "HTTP: wrong password{}", and_more(suppressed));
+            tracing::warn!(%client, "HTTP: wrong password{}", suppressed_suffix(suppressed));
         }
     }
 }
@@ -155,16 +155,16 @@ impl fmt::Debug for AccessRules {
     }
 }
 
-/// Checks a request; every response gets the headers.
+/// Checks a request, and adds the security headers to the response.
 pub(super) async fn guard(
     State(access): State<Arc<AccessRules>>,
-    ConnectInfo(ends): ConnectInfo<Ends>,
+    ConnectInfo(endpoints): ConnectInfo<Endpoints>,
     request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let tried = request.headers().contains_key(header::AUTHORIZATION);
-    let mut response = match access.refuses(&request, ends) {
+    let has_password = request.headers().contains_key(header::AUTHORIZATION);
+    let mut response = match access.refusal(&request, endpoints) {
         None => match timeout(RESPONSE_TIMEOUT, next.run(request)).await {
             Ok(response) => response,
             Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -172,8 +172,8 @@ pub(super) async fn guard(
         Some(refusal) => refusal.into_response(),
     };
     if response.status() == StatusCode::UNAUTHORIZED {
-        if tried {
-            access.log_wrong_password(ends.client.ip());
+        if has_password {
+            access.log_wrong_password(endpoints.client.ip());
         }
         sleep(GUESS_DELAY.saturating_sub(started.elapsed())).await;
     } else if let Some((_, key)) = &access.password {
@@ -207,8 +207,9 @@ impl IntoResponse for Refusal {
             }
             Self::Origin => (StatusCode::FORBIDDEN, "Pages from other origins are not allowed.\n").into_response(),
             Self::Password => {
-                let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"Melos\", charset=\"UTF-8\"")];
-                (StatusCode::UNAUTHORIZED, ask, "Melos requires its password; any user name will do.\n").into_response()
+                let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"Melos\", charset=\"UTF-8\"")];
+                (StatusCode::UNAUTHORIZED, challenge, "Melos requires its password; any user name will do.\n")
+                    .into_response()
             }
             Self::Large => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
             Self::Malformed => StatusCode::BAD_REQUEST.into_response(),
@@ -216,11 +217,12 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Whether, according to the browser, a page of another site makes the request, other than by navigation.
-fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
-    let says = |name, value| headers.get(name).is_some_and(|limiter| limiter == value);
-    let leads_here = method == Method::GET && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
-    says("sec-fetch-site", "cross-site") && !leads_here
+/// Whether a page of another site makes the request, according to the browser's headers, other than by navigation.
+fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
+    let header_is = |name, value| headers.get(name).is_some_and(|actual| actual == value);
+    let is_navigation =
+        method == Method::GET && header_is("sec-fetch-mode", "navigate") && header_is("sec-fetch-dest", "document");
+    header_is("sec-fetch-site", "cross-site") && !is_navigation
 }
 
 /// The password in `Authorization: Basic`.
@@ -236,12 +238,12 @@ fn digest(text: &str) -> [u8; 32] {
 }
 
 /// Compares two hashes in constant time.
-fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
-    one.iter().zip(other).fold(0, |differing, (one, other)| differing | (one ^ other)) == 0
+fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
 /// An unguessable value for the cookie.
-fn key() -> String {
+fn random_key() -> String {
     // Both hashers are keyed randomly by the system.
     let mut words = [0, 0].map(|_: i32| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
     words[1] ^= std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), words[0]);
@@ -251,8 +253,8 @@ fn key() -> String {
 /// The content security policy, which allows resources from this server and the inline scripts and styles of `page`.
 fn policy(page: &str) -> String {
     let hashes = |tag: &str| {
-        let (begin, end) = (format!("<{tag}>"), format!("</{tag}>"));
-        let inline = page.split(begin.as_str()).skip(1).filter_map(|rest| rest.split(end.as_str()).next());
+        let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+        let inline = page.split(open.as_str()).skip(1).filter_map(|rest| rest.split(close.as_str()).next());
         inline.map(|text| format!(" 'sha256-{}'", STANDARD.encode(digest(text)))).collect::<String>()
     };
     format!(
@@ -266,8 +268,8 @@ fn policy(page: &str) -> String {
 /// The machine's host name without its domain, in lower case.
 pub(super) fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let first = name.trim().split('.').next().unwrap_or_default().to_lowercase();
-    (!first.is_empty()).then_some(first)
+    let host = name.trim().split('.').next().unwrap_or_default().to_lowercase();
+    (!host.is_empty()).then_some(host)
 }
 
 #[cfg(test)]

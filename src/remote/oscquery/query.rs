@@ -1,4 +1,4 @@
-//! Answers HTTP queries.
+//! Responses to HTTP queries.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -17,7 +17,7 @@ const EXTENSIONS: [&str; 7] = ["ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT"
 
 /// The response to a GET request.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Answer {
+pub(super) enum QueryResponse {
     /// 200 with JSON.
     Found(Json),
     /// 204: the value is not readable, or the attribute is not supported.
@@ -28,27 +28,27 @@ pub(super) enum Answer {
     NotFound,
 }
 
-/// Answers a query for a path.
-pub(super) fn answer(root: &Node, values: &Values, path: &str, query: Option<&str>) -> Answer {
-    let Some(node) = root.find(path) else { return Answer::NotFound };
+/// Responds to a query for a path.
+pub(super) fn respond(root: &Node, values: &Values, path: &str, query: Option<&str>) -> QueryResponse {
+    let Some(node) = root.find(path) else { return QueryResponse::NotFound };
     // Some HTTP libraries write a bare `?VALUE` as `?VALUE=`.
     let attribute = query.map(|query| query.strip_suffix('=').unwrap_or(query)).filter(|query| !query.is_empty());
     match attribute {
-        None => Answer::Found(node.json(values)),
-        Some("VALUE") if !node.is_readable() => Answer::NoContent,
+        None => QueryResponse::Found(node.json(values)),
+        Some("VALUE") if !node.is_readable() => QueryResponse::NoContent,
         Some(name) if ATTRIBUTES.contains(&name) => {
             let found = node.attribute(name, values).map(|value| (name.to_owned(), value));
-            Answer::Found(Json::Object(Map::from_iter(found)))
+            QueryResponse::Found(Json::Object(Map::from_iter(found)))
         }
-        Some(name) if UNSUPPORTED.contains(&name) => Answer::NoContent,
-        Some(_) => Answer::BadRequest,
+        Some(name) if UNSUPPORTED.contains(&name) => QueryResponse::NoContent,
+        Some(_) => QueryResponse::BadRequest,
     }
 }
 
-/// The response to `?HOST_INFO`. `reached` is the address at which the client reached this server; it replaces an
+/// The response to `?HOST_INFO`. `local` is the address at which the client reached this server; it replaces an
 /// unspecified listening address.
-pub(super) fn host_info(osc: SocketAddr, http: SocketAddr, reached: IpAddr) -> Json {
-    let ip = |address: SocketAddr| if address.ip().is_unspecified() { reached } else { address.ip() }.to_canonical();
+pub(super) fn host_info(osc: SocketAddr, http: SocketAddr, local: IpAddr) -> Json {
+    let ip = |address: SocketAddr| if address.ip().is_unspecified() { local } else { address.ip() }.to_canonical();
     let extensions: Map<_, _> = EXTENSIONS.into_iter().map(|name| (name.to_owned(), json!(true))).collect();
     json!({
         "NAME": "Melos",

@@ -22,12 +22,12 @@ use tower::ServiceExt;
 
 use super::slots::{Slot, Slots};
 
-/// Maximum connections in total, and per host; an idle one makes room for a new one.
-const CONNECTIONS: usize = 128;
-const CONNECTIONS_OF_HOST: usize = 48;
+/// Maximum connections in total, and per host; an idle one is evicted for a new one.
+const MAX_CONNECTIONS: usize = 128;
+const MAX_CONNECTIONS_PER_HOST: usize = 48;
 /// Maximum time for a request to arrive, and for a connection to be idle in between.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum time for which a client may read nothing.
+/// Maximum time without the client reading anything.
 const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 /// Maximum size of a request head in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -36,19 +36,18 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
 /// Both ends of a connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ends {
-    /// The local address.
+pub(super) struct Endpoints {
     pub(super) local: SocketAddr,
     pub(super) client: SocketAddr,
 }
 
 /// Creates the connection limit shared by all listeners.
-pub(super) fn room() -> Arc<Slots> {
-    Slots::new(CONNECTIONS, CONNECTIONS_OF_HOST)
+pub(super) fn connection_slots() -> Arc<Slots> {
+    Slots::new(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_HOST)
 }
 
 /// Accepts and serves connections forever.
-pub(super) async fn serve(listener: &TcpListener, router: &Router, room: &Arc<Slots>) {
+pub(super) async fn serve(listener: &TcpListener, router: &Router, slots: &Arc<Slots>) {
     loop {
         let (stream, client) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -58,28 +57,28 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router, room: &Arc<Sl
                 continue;
             }
         };
-        let (Ok(local), Some(slot)) = (stream.local_addr(), room.take(client.ip(), Instant::now())) else {
+        let (Ok(local), Some(slot)) = (stream.local_addr(), slots.take(client.ip(), Instant::now())) else {
             tracing::debug!(%client, "HTTP connection refused: too many");
             continue;
         };
         let _ = stream.set_nodelay(true);
-        tokio::spawn(serve_connection(stream, Ends { local, client }, router.clone(), slot));
+        tokio::spawn(serve_connection(stream, Endpoints { local, client }, router.clone(), slot));
     }
 }
 
 /// Serves one connection.
-async fn serve_connection(stream: TcpStream, ends: Ends, router: Router, slot: Slot) {
+async fn serve_connection(stream: TcpStream, endpoints: Endpoints, router: Router, slot: Slot) {
     let slot = Arc::new(slot);
     let shared_slot = Arc::clone(&slot);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (router, slot) = (router.clone(), Arc::clone(&shared_slot));
         async move {
-            slot.is(false, Instant::now());
+            slot.set_idle(false, Instant::now());
             let mut request: Request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(ends));
+            request.extensions_mut().insert(ConnectInfo(endpoints));
             let response = router.oneshot(request).await?;
-            // An endless response, such as the audio stream, is never idle; any other counts as sent.
-            slot.is(response.body().size_hint().exact().is_some(), Instant::now());
+            // An endless response, such as the audio stream, keeps the connection busy; any other counts as sent.
+            slot.set_idle(response.body().size_hint().exact().is_some(), Instant::now());
             Ok::<_, Infallible>(response)
         }
     });
@@ -90,10 +89,10 @@ async fn serve_connection(stream: TcpStream, ends: Ends, router: Router, slot: S
     tokio::select! {
         ended = connection => {
             if let Err(error) = ended {
-                tracing::debug!(client = %ends.client, %error, "HTTP");
+                tracing::debug!(client = %endpoints.client, %error, "HTTP");
             }
         }
-        () = slot.until_evicted() => tracing::debug!(client = %ends.client, "HTTP connection closed to make room"),
+        () = slot.until_evicted() => tracing::debug!(client = %endpoints.client, "HTTP connection closed to make room"),
     }
 }
 
@@ -105,10 +104,10 @@ struct TimeoutStream {
 
 impl TimeoutStream {
     /// The result of an attempt to send, or an error if the peer has read nothing for too long.
-    fn or_stalled<T>(&mut self, tried: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if tried.is_ready() {
+    fn check_stall<T>(&mut self, result: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if result.is_ready() {
             self.stalled = None;
-            return tried;
+            return result;
         }
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(SEND_TIMEOUT)));
         ready!(stalled.as_mut().poll(context));
@@ -128,8 +127,8 @@ impl AsyncRead for TimeoutStream {
 
 impl AsyncWrite for TimeoutStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let tried = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.or_stalled(tried, context)
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.check_stall(result, context)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

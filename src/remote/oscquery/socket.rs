@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::Shared;
 use super::methods::{METHODS, method_of};
 use super::slots::Slot;
-use super::value_cache::Listening;
+use super::value_cache::ListenSet;
 use crate::event::health::Loss;
 use crate::event::parameter::TABLE;
 use crate::event::{ControlEvent, Incoming, Source};
@@ -31,8 +31,8 @@ const MAX_PINGS: u32 = 100;
 /// Maximum bytes buffered for a client.
 const MAX_BUFFERED: usize = 256 * 1024;
 
-/// Limits everything that a client can make the WebSocket buffer.
-pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+/// Limits what a client can make the WebSocket buffer.
+pub(super) fn limit_buffers(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     let upgrade = upgrade.max_message_size(MAX_BYTES).max_frame_size(MAX_BYTES);
     upgrade.read_buffer_size(MAX_BYTES).write_buffer_size(0).max_write_buffer_size(MAX_BUFFERED)
 }
@@ -48,9 +48,9 @@ enum Command {
 /// Serves a client until it disconnects or is evicted.
 pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, slot: Slot, shared: Arc<Shared>) {
     let mut session = Session::new(client, shared);
-    let (mut tick, mut life) = (interval(INTERVAL), interval(PING_INTERVAL));
+    let (mut tick, mut ping_timer) = (interval(INTERVAL), interval(PING_INTERVAL));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    life.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ping_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut last_message, mut pings) = (Instant::now(), 0);
     loop {
         let messages = tokio::select! {
@@ -62,13 +62,13 @@ pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, slot: Slot,
                         return;
                     }
                     let replies = session.receive(&message);
-                    slot.is(session.listening.is_empty(), last_message);
+                    slot.set_idle(session.listening.is_empty(), last_message);
                     encoded(replies)
                 }
                 Some(Err(_)) | None => return,
             },
-            now = tick.tick() => encoded(session.listening.due(&session.shared.known(), now.into_std())),
-            _ = life.tick() => {
+            now = tick.tick() => encoded(session.listening.due(&session.shared.cache(), now.into_std())),
+            _ = ping_timer.tick() => {
                 if last_message.elapsed() > 2 * PING_INTERVAL {
                     return;
                 }
@@ -99,13 +99,13 @@ fn encoded(messages: Vec<OscMessage>) -> Vec<Message> {
 pub(super) struct Session {
     client: SocketAddr,
     pub(super) shared: Arc<Shared>,
-    listening: Listening,
+    listening: ListenSet,
     fault_log: FaultLog,
 }
 
 impl Session {
     pub(super) fn new(client: SocketAddr, shared: Arc<Shared>) -> Self {
-        Self { client, shared, listening: Listening::default(), fault_log: FaultLog::default() }
+        Self { client, shared, listening: ListenSet::default(), fault_log: FaultLog::default() }
     }
 
     /// Processes a message; returns the replies.
@@ -129,14 +129,14 @@ impl Session {
             return;
         };
         match command {
-            Command::Listen(_) => self.listening.listen(method, is_leaf, &self.shared.known()),
+            Command::Listen(_) => self.listening.listen(method, is_leaf, &self.shared.cache()),
             Command::Ignore(_) => self.listening.ignore(method, is_leaf),
         }
     }
 
     fn packet(&mut self, packet: &[u8]) -> Vec<OscMessage> {
-        let now = Now::take();
-        let Decoded { requests, faults, clipped, late } = decode(packet, now);
+        let now = Now::read();
+        let Decoded { requests, faults, clamped, late } = decode(packet, now);
         let counters = &self.shared.counters;
         counters.receive();
         counters.lost(Loss::OscRefused, faults.len() as u64);
@@ -144,24 +144,24 @@ impl Session {
         for fault in &faults {
             self.fault_log.fault(self.client, fault, now.monotonic);
         }
-        for what in &clipped {
-            self.fault_log.clipped(self.client, what, now.monotonic);
+        for message in &clamped {
+            self.fault_log.clamped(self.client, message, now.monotonic);
         }
         let mut replies = Replies::default();
         for request in requests {
-            self.take(request, now.monotonic, &mut replies);
+            self.process(request, now.monotonic, &mut replies);
         }
-        let known = self.shared.known();
+        let cache = self.shared.cache();
         let mut messages: Vec<_> =
-            (0..METHODS).filter(|method| replies.methods[*method]).filter_map(|method| known.message(method)).collect();
+            (0..METHODS).filter(|method| replies.methods[*method]).filter_map(|method| cache.message(method)).collect();
         messages.extend(replies.pong.map(|args| OscMessage { addr: "/melos/pong".to_owned(), args }));
         messages
     }
 
-    fn take(&mut self, request: Request, now: Instant, replies: &mut Replies) {
+    fn process(&mut self, request: Request, now: Instant, replies: &mut Replies) {
         match request {
             Request::Set(param, value, due) => {
-                self.listening.own_change(param, &value, due.unwrap_or(now));
+                self.listening.record_own_change(param, &value, due.unwrap_or(now));
                 self.push(ControlEvent::Set(param, value), due);
             }
             Request::NextBar(param, value, due) => self.push(ControlEvent::NextBar(param, value), due),

@@ -10,7 +10,7 @@ use crate::event::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
 use crate::remote::osc::LEAF;
 
 /// A container, a method, or both: `/melos/reverb` is a number and contains `size`. Since many clients show a container
-/// without its own value, it also contains the number once more, as `/melos/reverb/value`.
+/// without its own value, it also contains the number again, as `/melos/reverb/value`.
 #[derive(Debug, Default)]
 pub(super) struct Node {
     /// Everything except `VALUE` and `CONTENTS`.
@@ -36,7 +36,7 @@ impl Node {
         root
     }
 
-    /// Adds to every method that contains others a leaf with its value.
+    /// Adds a leaf with its value to every method that contains others.
     fn add_leaves(&mut self) {
         self.children.values_mut().for_each(Self::add_leaves);
         if let Some(method) = self.method.filter(|_| !self.children.is_empty()) {
@@ -86,8 +86,8 @@ impl Node {
             ("RANGE", Some(names)) => Some(json!([{ "VALS": names }])),
             ("VALUE", _) if self.is_readable() => self.value(values),
             ("CONTENTS", _) if !self.children.is_empty() => {
-                let inside = self.children.iter().map(|(name, child)| (name.clone(), child.json(values)));
-                Some(Json::Object(inside.collect()))
+                let contents = self.children.iter().map(|(name, child)| (name.clone(), child.json(values)));
+                Some(Json::Object(contents.collect()))
             }
             _ => self.attributes.get(name).cloned(),
         }
@@ -139,10 +139,10 @@ fn stream_attributes(stream: &Stream) -> Map<String, Json> {
     let mut attributes = common(stream.types, 1, stream.description);
     if !stream.ranges.is_empty() {
         let range = |(min, max): &(Option<f32>, Option<f32>)| {
-            let ends = [("MIN", min), ("MAX", max)];
-            let known: Map<_, _> = ends
+            let limits = [("MIN", min), ("MAX", max)];
+            let known: Map<_, _> = limits
                 .iter()
-                .filter_map(|(name, end)| Some(((*name).to_owned(), decimal((*end).as_ref().copied()?).into())))
+                .filter_map(|(name, limit)| Some(((*name).to_owned(), decimal((*limit).as_ref().copied()?).into())))
                 .collect();
             if known.is_empty() { Json::Null } else { Json::Object(known) }
         };

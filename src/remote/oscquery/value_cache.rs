@@ -16,7 +16,7 @@ use crate::remote::osc::{LEAF, message};
 pub(super) struct Values {
     /// The latest arguments of every method, by its index in the tree.
     pub(super) arguments: Vec<Option<Vec<OscType>>>,
-    /// The choices that a method currently offers, such as preset names.
+    /// The current choices of a method, such as preset names.
     pub(super) names: BTreeMap<usize, Vec<String>>,
 }
 
@@ -24,16 +24,16 @@ pub(super) struct Values {
 #[derive(Debug)]
 pub(super) struct ValueCache {
     values: Values,
-    /// Number of messages of each method, so that listeners see which they have missed.
+    /// Number of messages of each method, from which each listener computes how many it has missed.
     versions: Vec<u64>,
-    /// The sounding chord. Listeners to the chord get this; its value is the lead chord.
-    sounding: Option<Vec<OscType>>,
-    /// The latest notes, oldest first: those of a chord arrive at once.
+    /// The current chord, sent to listeners; the readable value is the lead chord.
+    current_chord: Option<Vec<OscType>>,
+    /// The latest notes, oldest first, since the notes of a chord arrive together.
     notes: VecDeque<Vec<OscType>>,
 }
 
-/// Most notes that a listener gets at once.
-const NOTES: usize = 64;
+/// Maximum notes sent to a listener at once.
+const MAX_NOTES: usize = 64;
 
 impl ValueCache {
     /// All parameters at their defaults; streams without a value.
@@ -41,7 +41,7 @@ impl ValueCache {
         let defaults = TABLE.iter().map(|spec| arguments(spec.param, &spec.param.default_value()));
         let streams = std::iter::repeat_n(None, METHODS - TABLE.len());
         let values = Values { arguments: defaults.chain(streams).collect(), names: BTreeMap::new() };
-        Self { values, versions: vec![1; METHODS], sounding: None, notes: VecDeque::new() }
+        Self { values, versions: vec![1; METHODS], current_chord: None, notes: VecDeque::new() }
     }
 
     /// The readable values.
@@ -49,27 +49,27 @@ impl ValueCache {
         &self.values
     }
 
-    /// Sets the choices that a parameter offers.
-    pub(super) fn offer(&mut self, param: Param, names: Vec<String>) {
+    /// Sets the current choices of a parameter.
+    pub(super) fn set_choices(&mut self, param: Param, names: Vec<String>) {
         self.values.names.insert(param as usize, names);
     }
 
     /// Processes a notice.
     pub(super) fn update(&mut self, notice: &Notice) {
         match notice {
-            Notice::Value(param @ Param::Chord, value) if self.sounding.is_some() => {
+            Notice::Value(param @ Param::Chord, value) if self.current_chord.is_some() => {
                 self.values.arguments[*param as usize] = arguments(*param, value);
             }
             Notice::Value(param, value) => self.set(*param as usize, arguments(*param, value)),
             Notice::Chord(chord, _) => {
-                self.sounding = Some(vec![OscType::String(chord.to_string())]);
+                self.current_chord = Some(vec![OscType::String(chord.to_string())]);
                 self.versions[Param::Chord as usize] += 1;
             }
             _ => {
                 let Some(OscMessage { addr, args }) = message::stream(notice) else { return };
                 let Some(method) = method_of(&addr) else { return };
                 if addr == NOTE {
-                    if self.notes.len() == NOTES {
+                    if self.notes.len() == MAX_NOTES {
                         self.notes.pop_front();
                     }
                     self.notes.push_back(args.clone());
@@ -89,7 +89,7 @@ impl ValueCache {
 
     /// The message for listeners to a method.
     fn listener_message(&self, method: usize) -> Option<OscMessage> {
-        match &self.sounding {
+        match &self.current_chord {
             Some(chord) if method == Param::Chord as usize => {
                 Some(OscMessage { addr: path_of(method), args: chord.clone() })
             }
@@ -114,15 +114,15 @@ fn arguments(param: Param, value: &Value) -> Option<Vec<OscType>> {
     Some(vec![param.to_oscquery(value)?])
 }
 
-/// The methods that one client listens to.
+/// The methods that a client listens to.
 #[derive(Debug, Default)]
-pub(super) struct Listening {
+pub(super) struct ListenSet {
     /// By method, and whether the client listens at the method's leaf.
-    methods: BTreeMap<(usize, bool), Heard>,
+    methods: BTreeMap<(usize, bool), ListenState>,
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct ListenState {
     /// The version last sent.
     version: u64,
     /// The value set by the client itself, which is not echoed.
@@ -131,12 +131,12 @@ struct Heard {
     quiet_until: Option<Instant>,
 }
 
-impl Listening {
+impl ListenSet {
     /// Starts listening to a method. A parameter's current value is sent first; a stream starts with its next message,
     /// since an old beat is useless.
-    pub(super) fn listen(&mut self, method: usize, is_leaf: bool, known: &ValueCache) {
-        let version = if method < TABLE.len() { 0 } else { known.versions[method] };
-        self.methods.insert((method, is_leaf), Heard { version, ..Heard::default() });
+    pub(super) fn listen(&mut self, method: usize, is_leaf: bool, cache: &ValueCache) {
+        let version = if method < TABLE.len() { 0 } else { cache.versions[method] };
+        self.methods.insert((method, is_leaf), ListenState { version, ..ListenState::default() });
     }
 
     /// Stops listening to a method.
@@ -150,7 +150,7 @@ impl Listening {
     }
 
     /// Records that the client itself has set a parameter.
-    pub(super) fn own_change(&mut self, param: Param, value: &Value, now: Instant) {
+    pub(super) fn record_own_change(&mut self, param: Param, value: &Value, now: Instant) {
         for is_leaf in [false, true] {
             if let Some(state) = self.methods.get_mut(&(param as usize, is_leaf)) {
                 state.own = arguments(param, value);
@@ -160,21 +160,21 @@ impl Listening {
     }
 
     /// The messages that the client has not received.
-    pub(super) fn due(&mut self, known: &ValueCache, now: Instant) -> Vec<OscMessage> {
+    pub(super) fn due(&mut self, cache: &ValueCache, now: Instant) -> Vec<OscMessage> {
         let mut messages = Vec::new();
         for ((method, is_leaf), state) in &mut self.methods {
             let quiet = state.quiet_until.is_some_and(|until| until > now);
-            if quiet || state.version == known.versions[*method] {
+            if quiet || state.version == cache.versions[*method] {
                 continue;
             }
-            let missed = known.versions[*method] - std::mem::replace(&mut state.version, known.versions[*method]);
+            let missed = cache.versions[*method] - std::mem::replace(&mut state.version, cache.versions[*method]);
             if method_of(NOTE) == Some(*method) {
-                messages.extend(known.newest_notes(missed));
+                messages.extend(cache.newest_notes(missed));
                 continue;
             }
             let own = state.own.take();
-            if own.is_none() || own != known.values.arguments[*method] {
-                messages.extend(known.listener_message(*method).map(|mut message| {
+            if own.is_none() || own != cache.values.arguments[*method] {
+                messages.extend(cache.listener_message(*method).map(|mut message| {
                     message.addr.push_str(if *is_leaf { LEAF } else { "" });
                     message
                 }));
@@ -192,76 +192,76 @@ mod tests {
         Notice::Value(Param::Reverb, Value::Number(value))
     }
 
-    fn sent(listening: &mut Listening, known: &ValueCache, now: Instant) -> Vec<Vec<OscType>> {
-        listening.due(known, now).into_iter().map(|message| message.args).collect()
+    fn sent(listening: &mut ListenSet, cache: &ValueCache, now: Instant) -> Vec<Vec<OscType>> {
+        listening.due(cache, now).into_iter().map(|message| message.args).collect()
     }
 
     #[test]
     fn the_newest_value_wins_and_is_sent_once() {
-        let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
-        listening.listen(Param::Reverb as usize, false, &known);
-        assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.25)]]);
+        let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
+        listening.listen(Param::Reverb as usize, false, &cache);
+        assert_eq!(sent(&mut listening, &cache, now), [[OscType::Float(0.25)]]);
         for value in [0.5, 0.75] {
-            known.update(&number(value));
+            cache.update(&number(value));
         }
-        assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.75)]]);
-        known.update(&number(0.75));
-        assert!(sent(&mut listening, &known, now).is_empty());
+        assert_eq!(sent(&mut listening, &cache, now), [[OscType::Float(0.75)]]);
+        cache.update(&number(0.75));
+        assert!(sent(&mut listening, &cache, now).is_empty());
     }
 
     #[test]
     fn a_client_gets_others_changes_but_not_its_own() {
-        let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
-        listening.listen(Param::Reverb as usize, false, &known);
-        listening.due(&known, now);
-        listening.own_change(Param::Reverb, &Value::Number(0.5), now);
-        known.update(&number(0.5));
-        assert!(sent(&mut listening, &known, now + ECHO_GUARD).is_empty());
-        listening.own_change(Param::Reverb, &Value::Number(0.6), now);
-        known.update(&number(0.7));
-        assert!(sent(&mut listening, &known, now).is_empty(), "while its fader may still move");
-        assert_eq!(sent(&mut listening, &known, now + ECHO_GUARD), [[OscType::Float(0.7)]]);
+        let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
+        listening.listen(Param::Reverb as usize, false, &cache);
+        listening.due(&cache, now);
+        listening.record_own_change(Param::Reverb, &Value::Number(0.5), now);
+        cache.update(&number(0.5));
+        assert!(sent(&mut listening, &cache, now + ECHO_GUARD).is_empty());
+        listening.record_own_change(Param::Reverb, &Value::Number(0.6), now);
+        cache.update(&number(0.7));
+        assert!(sent(&mut listening, &cache, now).is_empty(), "while its fader may still move");
+        assert_eq!(sent(&mut listening, &cache, now + ECHO_GUARD), [[OscType::Float(0.7)]]);
     }
 
     #[test]
     fn every_new_onset_is_sent_but_no_old_ones() {
-        let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
+        let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
         let onset = Notice::Onset { strength: 0.5 };
-        known.update(&onset);
-        listening.listen(method_of("/melos/onset").unwrap(), false, &known);
-        assert!(sent(&mut listening, &known, now).is_empty());
+        cache.update(&onset);
+        listening.listen(method_of("/melos/onset").unwrap(), false, &cache);
+        assert!(sent(&mut listening, &cache, now).is_empty());
         for _ in 0..2 {
-            known.update(&onset);
-            assert_eq!(sent(&mut listening, &known, now), [[OscType::Float(0.5)]]);
+            cache.update(&onset);
+            assert_eq!(sent(&mut listening, &cache, now), [[OscType::Float(0.5)]]);
         }
     }
 
     #[test]
     fn all_notes_of_a_chord_arrive() {
-        let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
+        let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
         let note = |note| Notice::Note { note, velocity: 64, seconds: 0.5, melody: false };
-        known.update(&note(48));
-        listening.listen(method_of(NOTE).unwrap(), false, &known);
-        (0..3).for_each(|step| known.update(&note(60 + step)));
-        let keys: Vec<_> = sent(&mut listening, &known, now).into_iter().map(|args| args[0].clone()).collect();
+        cache.update(&note(48));
+        listening.listen(method_of(NOTE).unwrap(), false, &cache);
+        (0..3).for_each(|step| cache.update(&note(60 + step)));
+        let keys: Vec<_> = sent(&mut listening, &cache, now).into_iter().map(|args| args[0].clone()).collect();
         assert_eq!(keys, [60, 61, 62].map(OscType::Int));
-        (0..100).for_each(|step| known.update(&note(step)));
-        assert_eq!(sent(&mut listening, &known, now).len(), NOTES);
+        (0..100).for_each(|step| cache.update(&note(step)));
+        assert_eq!(sent(&mut listening, &cache, now).len(), MAX_NOTES);
     }
 
     #[test]
-    fn the_lead_chord_is_read_and_the_sounding_one_is_sent() {
-        let (mut known, mut listening, now) = (ValueCache::new(), Listening::default(), Instant::now());
+    fn the_lead_chord_is_read_and_the_current_one_is_sent() {
+        let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
         let chord = Param::Chord as usize;
         let text = |text: &str| vec![OscType::String(text.to_owned())];
-        listening.listen(chord, false, &known);
-        assert_eq!(sent(&mut listening, &known, now), [text("auto")]);
+        listening.listen(chord, false, &cache);
+        assert_eq!(sent(&mut listening, &cache, now), [text("auto")]);
         let key = crate::music::theory::Key { tonic: 9, mode: crate::music::theory::Mode::Minor };
-        known.update(&Notice::Chord(crate::music::theory::Chord::parse("Am7").unwrap(), key));
-        assert_eq!(sent(&mut listening, &known, now), [text("Am7")]);
-        assert_eq!(known.values().arguments[chord], Some(text("auto")));
-        known.update(&Notice::Value(Param::Chord, Value::Text("C".to_owned())));
-        assert_eq!(known.values().arguments[chord], Some(text("C")));
-        assert_eq!(sent(&mut listening, &known, now), [] as [Vec<OscType>; 0]);
+        cache.update(&Notice::Chord(crate::music::theory::Chord::parse("Am7").unwrap(), key));
+        assert_eq!(sent(&mut listening, &cache, now), [text("Am7")]);
+        assert_eq!(cache.values().arguments[chord], Some(text("auto")));
+        cache.update(&Notice::Value(Param::Chord, Value::Text("C".to_owned())));
+        assert_eq!(cache.values().arguments[chord], Some(text("C")));
+        assert_eq!(sent(&mut listening, &cache, now), [] as [Vec<OscType>; 0]);
     }
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The connection to the daemon: parameter values, streams, and changes to send. Of the changes made while disconnected, only the
- * newest for each parameter is kept; they are sent after reconnecting.
+ * The connection to the daemon: parameter values, streams, and changes to send. Changes made while disconnected are sent after
+ * reconnecting, only the newest for each parameter.
  *
  * @typedef {import('./osc.js').Argument} Argument
  * @typedef {{ id: string, type: string, min: number, max: number, names: string[], description: string }} Parameter
@@ -15,10 +15,10 @@ const SEND_INTERVAL = 33;
 /** Delay before reconnecting, in milliseconds. */
 const RETRY_DELAY = 1000;
 /** Changes to one parameter within this many milliseconds of each other are undone together. */
-const GESTURE = 900;
+const UNDO_GROUP_TIME = 900;
 const MAX_UNDO = 100;
 
-/** Parameters that trigger actions and have no state to restore. */
+/** Parameters that trigger actions, so that undo does not restore them. */
 const ACTIONS = /^(preset\/|scene|record|panic)/;
 
 class Connection {
@@ -86,7 +86,7 @@ class Connection {
     this.socket = socket;
     socket.onopen = () => {
       const streams = ['beat', 'bar', 'note', 'onset', 'level', 'mood', 'health', 'meters', 'spectrum', 'outlook', 'revisions', 'learn'];
-      // The page reads the sounding chord from the outlook, which is more precise.
+      // The page gets the current chord from the outlook, which includes the planned ones.
       const ids = [...this.parameters.values()].filter(({ id, type }) => type !== 'I' && id !== 'chord').map(({ id }) => id);
       for (const id of [...ids, ...streams]) {
         if (!this.pending.has(id)) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
@@ -119,7 +119,7 @@ class Connection {
   /** @param {string} id @param {Argument[]} args */
   receive(id, args) {
     const isParameter = this.parameters.has(id);
-    // A local change that has not been sent is newer than the received value.
+    // An unsent local change is newer than the received value.
     if (isParameter && this.pending.has(id)) return;
     if (isParameter) this.values.set(id, args[0]);
     this.notify(id, ...args);
@@ -204,11 +204,11 @@ class Connection {
     this.send(id, 's', [text]);
   }
 
-  /** Saves all values before a change. @param {string} id */
+  /** Records the values before a change, for undo. @param {string} id */
   remember(id) {
     const [last, now] = [this.changes.at(-1), performance.now()];
-    const continues = last && last.id === id && now - last.at < GESTURE;
-    if (continues) {
+    const isContinued = last && last.id === id && now - last.at < UNDO_GROUP_TIME;
+    if (isContinued) {
       last.at = now;
       return;
     }
@@ -225,8 +225,8 @@ class Connection {
     const { id, before } = change;
     const mood = [...this.parameters.keys()].filter((other) => other.startsWith('emotion/'));
     const isMood = id === 'emotion' || id === 'valence' || id === 'arousal' || mood.includes(id);
-    const all = /^(preset|scene)/.test(id);
-    const restored = isMood ? mood : all ? [...this.parameters.keys()].filter((other) => !ACTIONS.test(other)) : [id];
+    const isGlobal = /^(preset|scene)/.test(id);
+    const restored = isMood ? mood : isGlobal ? [...this.parameters.keys()].filter((other) => !ACTIONS.test(other)) : [id];
     // If the tempo was not fixed, let it follow the mood again.
     const follows = before.get('tempo/follow') === true;
     for (const other of restored) {
@@ -234,7 +234,7 @@ class Connection {
       const derived = other === 'emotion' || other === 'valence' || other === 'arousal' || (other === 'tempo' && follows);
       if (value !== undefined && !derived && value !== this.values.get(other)) this.put(other, value);
     }
-    if ((id === 'tempo' || all) && follows) this.put('tempo/follow', true);
+    if ((id === 'tempo' || isGlobal) && follows) this.put('tempo/follow', true);
     if (id === 'preset' || id.startsWith('preset/')) this.put('preset', before.get('preset') || '');
     this.notify('@undo', this.changes.length);
     return id;

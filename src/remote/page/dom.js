@@ -27,7 +27,7 @@ export function h(tag, properties = {}, ...children) {
 export const byId = (id) => document.getElementById(id);
 
 /** @param {string} text */
-export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+export const capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** @param {number} seconds */
 export function clock(seconds) {
@@ -35,7 +35,7 @@ export function clock(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
 }
 
-/** Seconds in words: `2 h 5 min`, `5 min 3 s`. @param {number} seconds */
+/** Formats seconds as `2 h 5 min` or `5 min 3 s`. @param {number} seconds */
 export function duration(seconds) {
   const [days, hours, minutes, rest] = [86_400, 3600, 60, 1].map((unit, index, units) => Math.floor((index ? seconds % units[index - 1] : seconds) / unit));
   if (days) return `${days} d ${hours} h`;
@@ -77,45 +77,45 @@ export function presses(short, long) {
   };
 }
 
-/** Formats a number with a true minus sign. @param {number} value @param {number} digits */
-export const figure = (value, digits) => value.toFixed(digits).replace(/^-0(\.0*)?$/, '0$1').replace('-', '−');
+/** Formats a number with a typographic minus sign. @param {number} value @param {number} digits */
+export const formatNumber = (value, digits) => value.toFixed(digits).replace(/^-0(\.0*)?$/, '0$1').replace('-', '−');
 
-/** Shows a brief message, also to screen readers. @param {string} text @param {boolean} [wrong] */
-export function say(text, wrong = false) {
+/** Shows a brief message, also to screen readers. @param {string} text @param {boolean} [isError] */
+export function say(text, isError = false) {
   const toast = byId('toast');
   toast.textContent = text;
-  toast.classList.toggle('wrong', wrong);
+  toast.classList.toggle('wrong', isError);
   toast.classList.add('shown');
   clearTimeout(Number(toast.dataset.timer));
-  toast.dataset.timer = String(setTimeout(() => toast.classList.remove('shown'), wrong ? 8000 : 4000));
+  toast.dataset.timer = String(setTimeout(() => toast.classList.remove('shown'), isError ? 8000 : 4000));
 }
 
-/** Runs a task and reports any error. @param {() => Promise<unknown>} work */
-export async function attempt(work) {
+/** Runs a task and reports any error. @param {() => Promise<unknown>} task */
+export async function attempt(task) {
   try {
-    await work();
+    await task();
   } catch (error) {
     say(error instanceof Error ? error.message : String(error), true);
   }
 }
 
-/** Movement in pixels from which a finger is moving a fader. */
-const SLOP = 8;
+/** Distance in pixels after which a touch counts as a movement of the fader. */
+const TOUCH_THRESHOLD = 8;
 
 /**
- * Lets a finger scroll over a fader without moving it: a touch acts once it moves along the fader, or when it ends as a tap.
+ * Lets the user scroll with a finger on a fader without moving it: a touch takes effect once it moves along the fader, or as a tap.
  * Returns the handler of `input` events.
  * @param {any} input @param {boolean} upright @param {() => void} act @param {() => void} restore
  */
 function scrollable(input, upright, act, restore) {
   let [from, undecided, due] = [0, false, false];
-  const place = (/** @type {PointerEvent} */ event) => (upright ? event.clientY : event.clientX);
+  const coordinate = (/** @type {PointerEvent} */ event) => (upright ? event.clientY : event.clientX);
   const decide = () => {
     if (undecided && due) act();
     undecided = due = false;
   };
-  input.addEventListener('pointerdown', (/** @type {PointerEvent} */ event) => ([from, undecided, due] = [place(event), event.pointerType === 'touch', false]));
-  input.addEventListener('pointermove', (/** @type {PointerEvent} */ event) => Math.abs(place(event) - from) > SLOP && decide());
+  input.addEventListener('pointerdown', (/** @type {PointerEvent} */ event) => ([from, undecided, due] = [coordinate(event), event.pointerType === 'touch', false]));
+  input.addEventListener('pointermove', (/** @type {PointerEvent} */ event) => Math.abs(coordinate(event) - from) > TOUCH_THRESHOLD && decide());
   input.addEventListener('pointerup', decide);
   input.addEventListener('pointercancel', () => {
     if (undecided) restore();
@@ -145,7 +145,7 @@ export function fader(id, { label, digits = 2, unit = '', words, upright = false
     if (typeof value !== 'number') return;
     input.value = String(toPosition(value));
     input.style.setProperty('--position', String(toPosition(value)));
-    output.textContent = `${figure(value, digits)}${unit ? ` ${unit}` : ''}`;
+    output.textContent = `${formatNumber(value, digits)}${unit ? ` ${unit}` : ''}`;
     input.setAttribute('aria-valuetext', output.textContent);
   };
   melos.on(id, show);
@@ -159,7 +159,7 @@ export function fader(id, { label, digits = 2, unit = '', words, upright = false
  * A menu for a choice parameter, whose names may also be added later.
  * @param {string} id @param {string} label @param {(name: string) => string} [format] formats a name
  */
-export function menu(id, label, format = capital) {
+export function menu(id, label, format = capitalize) {
   const spec = melos.parameters.get(id);
   const select = h('select', {
     id: `m-${id.replaceAll('/', '-')}`, 'data-param': id, title: spec?.description,
@@ -186,11 +186,11 @@ export function toggle(id, label, more = {}) {
 /**
  * A canvas at the screen's resolution; `draw` works in CSS pixels.
  * @param {any} canvas
- * @param {(brush: CanvasRenderingContext2D, width: number, height: number) => void} draw
+ * @param {(context: CanvasRenderingContext2D, width: number, height: number) => void} draw
  * @returns {() => void} requests a redraw
  */
 export function picture(canvas, draw) {
-  const brush = canvas.getContext('2d');
+  const context = canvas.getContext('2d');
   let requested = false;
   const paint = () => {
     requested = false;
@@ -201,8 +201,8 @@ export function picture(canvas, draw) {
       canvas.width = Math.round(width * scale);
       canvas.height = Math.round(height * scale);
     }
-    brush.setTransform(scale, 0, 0, scale, 0, 0);
-    draw(brush, width, height);
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    draw(context, width, height);
   };
   const redraw = () => {
     if (requested || document.hidden) return;

@@ -1,8 +1,8 @@
 // @ts-check
-/** The current and next chord, the chords of the scale, key, mode and tempo; and the playing style. */
+/** The current and next chord, the chords of the scale, key, mode, tempo, and the playing style. */
 
 import { melos } from './connection.js';
-import { fader, figure, h, menu, toggle } from './dom.js';
+import { fader, formatNumber, h, menu, toggle } from './dom.js';
 
 const NAMES = ['C', 'C#', 'D', 'Eb', 'E', 'F', 'F#', 'G', 'Ab', 'A', 'Bb', 'B'];
 /** Steps of the modes in semitones above the tonic. @type {Record<string, number[]>} */
@@ -13,7 +13,7 @@ const MODES = {
 const NUMERALS = ['I', 'II', 'III', 'IV', 'V', 'VI', 'VII'];
 /** Suffixes of triads by the sizes of their lower and upper third. @type {Record<string, string>} */
 const TRIADS = { 43: '', 34: 'm', 33: 'dim', 44: 'aug' };
-/** Pause between taps, in milliseconds, after which tap tempo starts again. */
+/** Time without taps, in milliseconds, after which tap tempo restarts. */
 const TAP_TIMEOUT = 2000;
 
 /** The triads of a key. @param {string} key such as `A minor` */
@@ -23,30 +23,30 @@ export function scaleChords(key) {
   const root = NAMES.indexOf(tonic);
   if (!steps || root < 0) return [];
   return steps.map((step, degree) => {
-    const at = (/** @type {number} */ up) => steps[(degree + up) % 7] + (degree + up >= 7 ? 12 : 0);
-    const ending = TRIADS[`${at(2) - step}${at(4) - at(2)}`] ?? '';
-    const minor = ending === 'm' || ending === 'dim';
+    const interval = (/** @type {number} */ up) => steps[(degree + up) % 7] + (degree + up >= 7 ? 12 : 0);
+    const suffix = TRIADS[`${interval(2) - step}${interval(4) - interval(2)}`] ?? '';
+    const minor = suffix === 'm' || suffix === 'dim';
     const numeral = minor ? NUMERALS[degree].toLowerCase() : NUMERALS[degree];
-    return { symbol: NAMES[(root + step) % 12] + ending, numeral: ending === 'dim' ? `${numeral}°` : ending === 'aug' ? `${numeral}+` : numeral };
+    return { symbol: NAMES[(root + step) % 12] + suffix, numeral: suffix === 'dim' ? `${numeral}°` : suffix === 'aug' ? `${numeral}+` : numeral };
   });
 }
 
-/** The current and upcoming chords, large. */
+/** The current and the next chord in large type. */
 export function chordNow() {
   const now = h('strong', { id: 'chord-now' }, '–');
   const next = h('span', { id: 'chord-next' });
   const key = h('span', { class: 'hint', id: 'key-now' });
   const bar = h('span', { class: 'hint', id: 'bar-now' });
   melos.on('outlook', (...outlook) => {
-    const [name, chord, , coming] = outlook;
+    const [name, chord, , upcoming] = outlook;
     now.textContent = chord || '–';
-    next.textContent = coming ? `→ ${coming}` : '';
+    next.textContent = upcoming ? `→ ${upcoming}` : '';
     key.textContent = name;
   });
   let beat = 0;
   melos.on('beat', (inBar, number, tempo) => {
     beat = inBar;
-    bar.textContent = `bar ${number} · ${'●'.repeat(beat)}${'○'.repeat(Math.max(0, 4 - beat))} · ${figure(tempo, 0)} bpm`;
+    bar.textContent = `bar ${number} · ${'●'.repeat(beat)}${'○'.repeat(Math.max(0, 4 - beat))} · ${formatNumber(tempo, 0)} bpm`;
   });
   return h('div', { class: 'chord' }, h('div', {}, now, ' ', next), h('div', { class: 'hints' }, key, bar));
 }
@@ -56,22 +56,22 @@ export function harmony() {
   let shown = '';
   /** @type {string | undefined} */
   let leading;
-  const keep = h('button', {
+  const latch = h('button', {
     type: 'button', 'aria-pressed': 'false', id: 'chord-keep', 'aria-label': 'Latch chord', title: 'Keeps a chord after it is released',
     onclick: () => {
-      keep.setAttribute('aria-pressed', String(keep.getAttribute('aria-pressed') !== 'true'));
-      if (keep.getAttribute('aria-pressed') !== 'true') release(true);
+      latch.setAttribute('aria-pressed', String(latch.getAttribute('aria-pressed') !== 'true'));
+      if (latch.getAttribute('aria-pressed') !== 'true') release(true);
     },
   }, h('strong', {}, 'Latch'), h('span', {}, 'chord'));
   /** @param {string} symbol */
   const lead = (symbol) => {
-    if (leading === symbol && keep.getAttribute('aria-pressed') === 'true') return release(true);
+    if (leading === symbol && latch.getAttribute('aria-pressed') === 'true') return release(true);
     leading = symbol;
     melos.set('chord', symbol);
     mark();
   };
   const release = (always = false) => {
-    if (leading === undefined || (!always && keep.getAttribute('aria-pressed') === 'true')) return;
+    if (leading === undefined || (!always && latch.getAttribute('aria-pressed') === 'true')) return;
     leading = undefined;
     melos.set('chord', 'auto');
     mark();
@@ -94,7 +94,7 @@ export function harmony() {
       },
       onkeyup: () => release(),
       onblur: () => release(),
-    }, h('strong', {}, symbol), h('span', {}, numeral))), keep);
+    }, h('strong', {}, symbol), h('span', {}, numeral))), latch);
   };
   melos.on('outlook', (key) => show(key));
 

@@ -1,28 +1,28 @@
 // @ts-check
-/** Melos's health: a dot, a sentence, and the figures behind them. */
+/** Melos's health: a status line, detailed figures, and the log. */
 
 import { http, melos } from './connection.js';
-import { attempt, byId, capital, duration, figure, h } from './dom.js';
+import { attempt, byId, capitalize, duration, formatNumber, h } from './dom.js';
 
 /** How long a problem is shown, in milliseconds. */
-const MINUTE = 60_000;
+const RECENT = 60_000;
 /** Load above which the generator may soon be late. */
-const HIGH = 0.85;
+const HIGH_LOAD = 0.85;
 /** Interval for reading figures and log while they are visible, in milliseconds. */
 const POLL_INTERVAL = 2000;
 const STORAGE_KEY = 'melos.zero';
 
 /** Labels of the first rows, and how their values are formatted. @type {Record<string, [string, (value: any) => string]>} */
 const LABELS = {
-  state: ['State', (state) => capital(state.replace('-', ' '))],
+  state: ['State', (state) => capitalize(state.replace('-', ' '))],
   output: ['Output', String],
-  block_ms: ['Output latency', (ms) => `${figure(ms, 1)} ms per block`],
+  block_ms: ['Output latency', (ms) => `${formatNumber(ms, 1)} ms per block`],
   load: ['Load', (load) => `${Math.round(load * 100)} % of a core`],
-  rms_db: ['Level', (db) => `${figure(db, 1)} dB`],
+  rms_db: ['Level', (db) => `${formatNumber(db, 1)} dB`],
   seconds: ['Playing for', duration],
   osc_received: ['OSC messages received', String],
   limited: ['Limited', (count) => `${count} times`],
-  starved_seconds: ['Generator late for', (seconds) => `${figure(seconds, 1)} s`],
+  starved_seconds: ['Generator late for', (seconds) => `${formatNumber(seconds, 1)} s`],
 };
 
 /** @type {Record<string, { at: number, count: number }[]>} */
@@ -33,7 +33,7 @@ function recentIncrease(name, count) {
   const now = performance.now();
   const counts = (history[name] ??= []);
   if (counts.length === 0 || counts[counts.length - 1].count !== count) counts.push({ at: now, count });
-  while (counts.length > 1 && now - counts[1].at > MINUTE) counts.shift();
+  while (counts.length > 1 && now - counts[1].at > RECENT) counts.shift();
   return Math.max(0, count - counts[0].count);
 }
 
@@ -44,45 +44,45 @@ const times = (count) => (count === 1 ? 'once' : count === 2 ? 'twice' : `${coun
  * @param {{ state: string, load: number, xruns: number, starvations: number, output: string, trouble: string }} now
  * @returns {['good' | 'warn' | 'bad', string]}
  */
-function judge({ state, load, xruns, starvations, output, trouble }) {
+function assess({ state, load, xruns, starvations, output, trouble }) {
   const [gaps, late] = [recentIncrease('xruns', xruns), recentIncrease('starvations', starvations)];
   if (state === 'no-device') return ['bad', 'No audio device: playing silently and looking for one. Press Listen to hear the music here'];
   if (state === 'starved') return ['bad', 'The generator is late: the last sound is sustained'];
   if (trouble) return ['warn', trouble];
   if (late) return ['warn', `Generator late ${times(late)} in the last minute: try a larger block or fewer programs`];
   if (gaps) return ['warn', `Audio dropouts ${times(gaps)} in the last minute: try a larger block`];
-  if (load > HIGH) return ['warn', `Generator load ${Math.round(load * 100)} %: run fewer programs`];
+  if (load > HIGH_LOAD) return ['warn', `Generator load ${Math.round(load * 100)} %: run fewer programs`];
   if (state === 'silent') return ['good', 'Paused: press Play'];
   if (/null|nothing/i.test(output)) return ['warn', 'No audio device. Press Listen to hear the music here'];
-  return state === 'playing' ? ['good', 'Playing, all is well'] : ['warn', capital(state)];
+  return state === 'playing' ? ['good', 'Playing, all is well'] : ['warn', capitalize(state)];
 }
 
-/** The dot and the sentence in the header. */
+/** The status line in the header. */
 export function healthLine() {
   const dot = h('span', { class: 'dot', 'aria-hidden': 'true' });
   const sentence = h('span', { id: 'sentence' }, 'Connecting');
   const line = h('button', { type: 'button', class: 'health', id: 'health', 'data-health': 'warn', title: 'Details', onclick: () => (location.hash = '/setup') }, dot, sentence);
   const live = byId('announcer');
   let [output, trouble] = ['', ''];
-  let spoken = '';
+  let announced = '';
   /** @param {'good' | 'warn' | 'bad'} colour @param {string} text */
   const show = (colour, text) => {
     line.dataset.health = colour;
     if (sentence.textContent !== text) sentence.textContent = text;
-    // Announced only if serious, not on every change.
-    if (colour === 'bad' && spoken !== text) live.textContent = text;
-    spoken = text;
+    // Only serious problems are announced to screen readers.
+    if (colour === 'bad' && announced !== text) live.textContent = text;
+    announced = text;
   };
   const poll = () => attempt(async () => {
     const status = await http('/status');
     output = status.output;
-    trouble = capital(String(Object.values(status.troubles ?? {})[0] ?? ''));
+    trouble = capitalize(String(Object.values(status.troubles ?? {})[0] ?? ''));
   });
   let state = '';
   melos.on('health', (now, load, xruns, starvations) => {
     if (now !== state) poll();
     state = now;
-    show(...judge({ state, load, xruns, starvations, output, trouble }));
+    show(...assess({ state, load, xruns, starvations, output, trouble }));
   });
   melos.on('@open', (open) => (open ? poll() : show('bad', 'No connection to Melos')));
   setInterval(() => melos.open && !document.hidden && poll(), 10_000);
@@ -94,7 +94,7 @@ export function healthFigures() {
   const list = h('dl', { class: 'figures', id: 'figures' });
   const counters = h('dl', { class: 'figures', id: 'counters' });
   const summary = h('summary', {}, 'Nothing lost or late');
-  /** What each counter counts and what it means. @type {Record<string, { counts: string, meaning: string }>} */
+  /** The unit and the meaning of each counter. @type {Record<string, { counts: string, meaning: string }>} */
   let descriptions = {};
   /** @type {Record<string, number>} */
   let baseline = {};
@@ -105,10 +105,10 @@ export function healthFigures() {
   }
   /** @type {Record<string, any>} */
   let newest = {};
-  const words = (/** @type {string} */ key) => capital(key.replaceAll(/[_-]/g, ' '));
+  const words = (/** @type {string} */ key) => capitalize(key.replaceAll(/[_-]/g, ' '));
   /** A count since the last reset. @param {string} key @param {number} count */
   const since = (key, count) => Math.max(0, count - Math.min(count, baseline[key] ?? 0));
-  const counts = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && !(key in LABELS);
+  const isCounter = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && !(key in LABELS);
   const show = () => {
     const { parameters: _, recording, troubles, losses = {}, ...figures } = newest;
     const first = Object.keys(LABELS).filter((key) => key in figures).map((key) => [key, figures[key]]);
@@ -118,17 +118,17 @@ export function healthFigures() {
       let text = String(value ?? '–');
       const label = LABELS[key];
       if (label) text = label[1](value);
-      else if (counts(key, value)) text = String(since(key, value));
-      else if (typeof value === 'number') text = figure(value, 2);
+      else if (isCounter(key, value)) text = String(since(key, value));
+      else if (typeof value === 'number') text = formatNumber(value, 2);
       return [h('dt', {}, label?.[0] ?? words(key)), h('dd', { class: key in (troubles ?? {}) ? 'wrong' : '' }, text)];
     }));
     const lost = Object.entries(losses).map(([key, value]) => /** @type {[string, number]} */ ([key, since(key, value)]));
-    const some = lost.filter(([, count]) => count > 0);
-    summary.textContent = some.length ? 'All other counters are 0' : 'Nothing lost or late: all counters are 0';
-    const rowsOf = (/** @type {[string, number][]} */ some) => some.flatMap(([key, count]) => [
-      h('dt', { title: descriptions[key]?.meaning }, capital(descriptions[key]?.counts ?? words(key))), h('dd', { class: count ? 'wrong' : '' }, String(count)),
+    const nonzero = lost.filter(([, count]) => count > 0);
+    summary.textContent = nonzero.length ? 'All other counters are 0' : 'Nothing lost or late: all counters are 0';
+    const rowsOf = (/** @type {[string, number][]} */ losses) => losses.flatMap(([key, count]) => [
+      h('dt', { title: descriptions[key]?.meaning }, capitalize(descriptions[key]?.counts ?? words(key))), h('dd', { class: count ? 'wrong' : '' }, String(count)),
     ]);
-    list.append(...rowsOf(some));
+    list.append(...rowsOf(nonzero));
     counters.replaceChildren(...rowsOf(lost.filter(([, count]) => count === 0)));
   };
   const read = () => attempt(async () => {
@@ -140,7 +140,7 @@ export function healthFigures() {
   const reset = h('button', {
     type: 'button', id: 'figures-reset', title: 'Restarts the counters, in this browser only',
     onclick: () => {
-      baseline = Object.fromEntries(Object.entries({ ...newest, ...newest.losses }).filter(([key, value]) => counts(key, value)));
+      baseline = Object.fromEntries(Object.entries({ ...newest, ...newest.losses }).filter(([key, value]) => isCounter(key, value)));
       sessionStorage.setItem(STORAGE_KEY, JSON.stringify(baseline));
       show();
     },

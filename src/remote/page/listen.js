@@ -1,5 +1,5 @@
 // @ts-check
-/** Listening in the browser: plays the endless WAV slightly ahead of time and resumes when the daemon returns. */
+/** Listening in the browser: schedules the endless WAV slightly ahead of time and resumes when the daemon returns. */
 
 import { h, say } from './dom.js';
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** Builds the page from its parts. */
+/** Builds the page from its panels. */
 
 import { melos } from './connection.js';
 import { byId, h } from './dom.js';
@@ -37,7 +37,7 @@ function views() {
       ...panels.map(([panel, title, build]) => h('section', { class: 'panel', id: `panel-${panel}`, 'aria-labelledby': `title-${panel}` },
         h('h2', { id: `title-${panel}` }, title), ...build()))));
   }
-  const change = () => {
+  const select = () => {
     const selected = VIEWS.find(([id]) => `#/${id}` === location.hash)?.[0] ?? VIEWS[0][0];
     VIEWS.forEach(([id], index) => {
       byId(`view-${id}`).hidden = id !== selected;
@@ -46,8 +46,8 @@ function views() {
     });
     scrollTo(0, 0);
   };
-  addEventListener('hashchange', change);
-  change();
+  addEventListener('hashchange', select);
+  select();
 }
 
 async function start() {

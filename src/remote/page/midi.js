@@ -6,11 +6,11 @@ import { attempt, byId, h, say } from './dom.js';
 
 /** @typedef {{ device: string, parameters: string[], block: string }} Learned */
 
-let pointing = false;
+let selecting = false;
 
 /** @param {boolean} on */
-function point(on) {
-  pointing = on;
+function setSelecting(on) {
+  selecting = on;
   document.body.classList.toggle('pointing', on);
   byId('learn').setAttribute('aria-pressed', String(on));
   byId('learning').hidden = !on;
@@ -22,16 +22,16 @@ export function learnButton() {
   return h('button', {
     type: 'button', id: 'learn', 'aria-pressed': 'false', title: 'Maps a MIDI control: select a control here, then move one on the device',
     onclick: () => {
-      if (pointing) melos.send('learn/cancel', '', []);
-      point(!pointing);
+      if (selecting) melos.send('learn/cancel', '', []);
+      setSelecting(!selecting);
     },
   }, 'Learn MIDI');
 }
 
-/** Intercepts the selected control before it acts. */
+/** Intercepts the selection of a control, so that it has no other effect. */
 export function learning() {
   const intercept = (/** @type {Event} */ event) => {
-    if (!pointing) return;
+    if (!selecting) return;
     const target = /** @type {HTMLElement} */ (event.target).closest?.('[data-param]');
     if (!(target instanceof HTMLElement)) return;
     event.preventDefault();
@@ -43,27 +43,27 @@ export function learning() {
   };
   for (const type of ['pointerdown', 'mousedown', 'click', 'input', 'change']) addEventListener(type, intercept, true);
   addEventListener('keydown', (event) => {
-    if (!pointing) return;
+    if (!selecting) return;
     if (event.key === 'Escape') {
       event.stopImmediatePropagation();
       melos.send('learn/cancel', '', []);
-      point(false);
+      setSelecting(false);
     } else if (event.key === 'Enter' || event.key === ' ') intercept(event);
   }, true);
   melos.on('learn', (id, block) => {
-    if (!pointing) return;
-    point(false);
-    say(block ? `“${id}” is now controlled by ${words(block)}` : `Nothing was learned for “${id}”`);
+    if (!selecting) return;
+    setSelecting(false);
+    say(block ? `“${id}” is now controlled by ${describe(block)}` : `Nothing was learned for “${id}”`);
   });
 }
 
-/** Describes a block of a mapping file in words. @param {string} block */
-function words(block) {
-  const of = (/** @type {string} */ key) => new RegExp(`^${key} = "?([^"\\n]*)"?$`, 'm').exec(block)?.[1];
+/** Describes a `[[bind]]` block of a mapping file. @param {string} block */
+function describe(block) {
+  const valueOf = (/** @type {string} */ key) => new RegExp(`^${key} = "?([^"\\n]*)"?$`, 'm').exec(block)?.[1];
   const names = { cc: 'CC', cc14: '14-bit CC', nrpn: 'NRPN', rpn: 'RPN', note: 'note', program: 'program' };
-  const match = Object.entries(names).find(([key]) => of(key));
-  const control = match ? `${match[1]} ${of(match[0])}` : (/^(\w+) = true$/m.exec(block)?.[1] ?? 'a control').replaceAll('_', ' ');
-  return of('channel') ? `${control}, channel ${of('channel')}` : control;
+  const match = Object.entries(names).find(([key]) => valueOf(key));
+  const control = match ? `${match[1]} ${valueOf(match[0])}` : (/^(\w+) = true$/m.exec(block)?.[1] ?? 'a control').replaceAll('_', ' ');
+  return valueOf('channel') ? `${control}, channel ${valueOf('channel')}` : control;
 }
 
 export function midi() {
@@ -75,7 +75,7 @@ export function midi() {
       h('span', { class: 'hint' }, ` ${mappings.length ? `mapping: ${mappings.join(', ')}` : 'no mapping; use MIDI learn'}`))));
     if (found.length === 0) devices.append(h('li', { class: 'empty' }, 'No MIDI device is connected.'));
     bound.replaceChildren(...learned.map(({ device, parameters, block }) => h('li', { class: 'row' },
-      h('span', {}, h('strong', {}, parameters.join(', ')), h('span', { class: 'hint' }, ` ${words(block)} on ${device}`)),
+      h('span', {}, h('strong', {}, parameters.join(', ')), h('span', { class: 'hint' }, ` ${describe(block)} on ${device}`)),
       ...parameters.map((id) => h('button', { type: 'button', 'aria-label': `Forget the learned controls of ${id}`, onclick: () => melos.sendText('learn/forget', id) }, 'Forget')))));
     const names = [...new Set(learned.map(({ device }) => device))];
     bound.append(...names.map((device) => h('li', {}, h('a', {

@@ -2,7 +2,7 @@
 /** The mixer: faders with meters, mute and solo; limiter and reverb. */
 
 import { melos } from './connection.js';
-import { fader, figure, h, toggle } from './dom.js';
+import { fader, formatNumber, h, toggle } from './dom.js';
 
 /** Strips, in the order of the meters. */
 const STRIPS = [
@@ -12,12 +12,13 @@ const STRIPS = [
 const SOLO = ['network', 'bass', 'pad', 'upper'];
 /** Lower end of the meters in decibels. */
 const FLOOR = -60;
-/** Fall of a meter and of its held peak, in decibels per message; there are thirty a second. */
-const FALL = 0.9;
-const PEAK_FALL = 0.25;
+/** Decay of a meter and of its held peak, in decibels per message; there are thirty a second. */
+const DECAY = 0.9;
+const PEAK_DECAY = 0.25;
+/** How long a peak is held, in milliseconds. */
 const PEAK_HOLD = 1500;
 
-/** The mutes before a solo. @type {Map<string, boolean> | undefined} */
+/** The mutes before the solo. @type {Map<string, boolean> | undefined} */
 let before;
 
 /** @param {string} layer */
@@ -43,12 +44,12 @@ function strip(layer, label) {
   const position = (/** @type {number} */ db) => Math.max(0, Math.min(1, 1 - db / FLOOR));
   const show = (/** @type {number} */ db) => {
     const now = performance.now();
-    level = Math.max(db, level - FALL, FLOOR);
+    level = Math.max(db, level - DECAY, FLOOR);
     if (db >= peak) [peak, held] = [db, now];
-    else if (now - held > PEAK_HOLD) peak = Math.max(level, peak - PEAK_FALL);
+    else if (now - held > PEAK_HOLD) peak = Math.max(level, peak - PEAK_DECAY);
     bar.style.clipPath = `inset(${((1 - position(level)) * 100).toFixed(1)}% 0 0 0)`;
     line.style.transform = `translateY(${((1 - position(peak)) * 100).toFixed(1)}%)`;
-    const text = peak <= FLOOR ? '–' : figure(peak, 0);
+    const text = peak <= FLOOR ? '–' : formatNumber(peak, 0);
     if (top.textContent !== text) {
       top.textContent = text;
       meter.setAttribute('aria-valuenow', peak.toFixed(0));
@@ -79,7 +80,7 @@ export function mixer() {
     const [limiter, count] = [meters[6], meters[7]];
     const now = performance.now();
     if (limiter <= deepest || now - deepestAt > PEAK_HOLD) [deepest, deepestAt] = [limiter, now];
-    const text = `${figure(deepest, 1)} dB`;
+    const text = `${formatNumber(deepest, 1)} dB`;
     if (reduction.textContent !== text) reduction.textContent = text;
     newest = count;
     // A restarted daemon counts from 0 again.

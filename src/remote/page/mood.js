@@ -2,7 +2,7 @@
 /** Mood: eight buttons, the valence and arousal pad, and the glide. */
 
 import { melos } from './connection.js';
-import { EMOTIONS, WEIGHTS, capital, colour, fader, figure, h, picture, presses, say } from './dom.js';
+import { EMOTIONS, WEIGHTS, capitalize, colour, fader, formatNumber, h, picture, presses, say } from './dom.js';
 
 /** Number of past moods shown as a trail. */
 const TRAIL = 90;
@@ -14,12 +14,12 @@ export function shares() {
   return new Map(weights.map(([name, weight]) => [name, weight / sum]));
 }
 
-/** Adds an emotion to the blend, or removes it from the blend. @param {string} name */
+/** Adds an emotion to the blend or removes it. @param {string} name */
 function blend(name) {
   const now = shares();
   const others = [...now].filter(([other, share]) => other !== name && share > 0.01);
   const included = (now.get(name) ?? 0) > 0.01;
-  if (included && others.length === 0) return say(`${capital(name)} is the only emotion in the blend`);
+  if (included && others.length === 0) return say(`${capitalize(name)} is the only emotion in the blend`);
   melos.remember(`emotion/${name}`);
   const rest = included ? 1 : 1 - 1 / (others.length + 1);
   const sum = others.reduce((sum, [, share]) => sum + share, 0) || 1;
@@ -35,15 +35,15 @@ function button(name, number) {
   const share = h('span', { class: 'share', 'aria-hidden': 'true' });
   const element = h('button', {
     type: 'button', class: 'emotion', 'data-emotion': name, 'data-param': `emotion/${name}`, 'aria-pressed': 'false',
-    title: `${capital(name)} only (key ${number}); with Shift or a long press: add to the blend`,
+    title: `${capitalize(name)} only (key ${number}); with Shift or a long press: add to the blend`,
     ...presses((event) => (event.shiftKey ? blend(name) : melos.set('emotion', name)), () => blend(name)),
-  }, h('span', { class: 'name' }, capital(name)), share);
+  }, h('span', { class: 'name' }, capitalize(name)), share);
   const show = () => {
-    const part = shares().get(name) ?? 0;
-    element.style.setProperty('--share', String(part));
-    element.setAttribute('aria-pressed', String(part > 0.01));
-    share.textContent = part > 0.004 ? `${Math.round(part * 100)} %` : '';
-    element.setAttribute('aria-label', part > 0.004 ? `${capital(name)}, ${Math.round(part * 100)} percent` : capital(name));
+    const weight = shares().get(name) ?? 0;
+    element.style.setProperty('--share', String(weight));
+    element.setAttribute('aria-pressed', String(weight > 0.01));
+    share.textContent = weight > 0.004 ? `${Math.round(weight * 100)} %` : '';
+    element.setAttribute('aria-label', weight > 0.004 ? `${capitalize(name)}, ${Math.round(weight * 100)} percent` : capitalize(name));
   };
   return { element, show };
 }
@@ -57,55 +57,55 @@ function pad() {
     'aria-valuemin': -1, 'aria-valuemax': 1, 'aria-valuenow': 0, 'data-param': 'valence',
   }, canvas);
   const margin = 22;
-  const redraw = picture(canvas, (brush, width, height) => {
+  const redraw = picture(canvas, (context, width, height) => {
     const x = (/** @type {number} */ valence) => margin + ((valence + 1) / 2) * (width - 2 * margin);
     const y = (/** @type {number} */ arousal) => height - margin - ((arousal + 1) / 2) * (height - 2 * margin);
-    brush.clearRect(0, 0, width, height);
+    context.clearRect(0, 0, width, height);
     for (const [name, valence, arousal] of EMOTIONS) {
-      const glow = brush.createRadialGradient(x(valence), y(arousal), 0, x(valence), y(arousal), width * 0.3);
+      const glow = context.createRadialGradient(x(valence), y(arousal), 0, x(valence), y(arousal), width * 0.3);
       glow.addColorStop(0, `${colour(name)}55`);
       glow.addColorStop(1, `${colour(name)}00`);
-      brush.fillStyle = glow;
-      brush.fillRect(0, 0, width, height);
+      context.fillStyle = glow;
+      context.fillRect(0, 0, width, height);
     }
-    brush.strokeStyle = colour('line');
-    brush.lineWidth = 1;
-    brush.beginPath();
-    brush.moveTo(x(0), margin / 2);
-    brush.lineTo(x(0), height - margin / 2);
-    brush.moveTo(margin / 2, y(0));
-    brush.lineTo(width - margin / 2, y(0));
-    brush.stroke();
-    brush.textAlign = 'center';
-    brush.font = `${Math.max(13, width / 26)}px ${colour('font')}`;
-    brush.fillStyle = colour('text');
-    for (const [name, valence, arousal] of EMOTIONS) brush.fillText(capital(name), x(valence), y(arousal) + 4);
-    brush.font = `12px ${colour('font')}`;
-    brush.fillStyle = colour('faint');
-    brush.textAlign = 'right';
-    brush.fillText('pleasant →', width - 8, y(0) - 6);
-    brush.textAlign = 'left';
-    brush.fillText('↑ excited', x(0) + 6, 14);
+    context.strokeStyle = colour('line');
+    context.lineWidth = 1;
+    context.beginPath();
+    context.moveTo(x(0), margin / 2);
+    context.lineTo(x(0), height - margin / 2);
+    context.moveTo(margin / 2, y(0));
+    context.lineTo(width - margin / 2, y(0));
+    context.stroke();
+    context.textAlign = 'center';
+    context.font = `${Math.max(13, width / 26)}px ${colour('font')}`;
+    context.fillStyle = colour('text');
+    for (const [name, valence, arousal] of EMOTIONS) context.fillText(capitalize(name), x(valence), y(arousal) + 4);
+    context.font = `12px ${colour('font')}`;
+    context.fillStyle = colour('faint');
+    context.textAlign = 'right';
+    context.fillText('pleasant →', width - 8, y(0) - 6);
+    context.textAlign = 'left';
+    context.fillText('↑ excited', x(0) + 6, 14);
     trail.forEach(([valence, arousal], index) => {
-      brush.globalAlpha = (index / trail.length) * 0.7;
-      brush.fillStyle = colour('accent');
-      brush.beginPath();
-      brush.arc(x(valence), y(arousal), 1.5 + (2.5 * index) / trail.length, 0, 7);
-      brush.fill();
+      context.globalAlpha = (index / trail.length) * 0.7;
+      context.fillStyle = colour('accent');
+      context.beginPath();
+      context.arc(x(valence), y(arousal), 1.5 + (2.5 * index) / trail.length, 0, 7);
+      context.fill();
     });
-    brush.globalAlpha = 1;
+    context.globalAlpha = 1;
     const current = trail.at(-1);
     if (current) {
-      brush.fillStyle = colour('accent');
-      brush.beginPath();
-      brush.arc(x(current[0]), y(current[1]), 7, 0, 7);
-      brush.fill();
+      context.fillStyle = colour('accent');
+      context.beginPath();
+      context.arc(x(current[0]), y(current[1]), 7, 0, 7);
+      context.fill();
     }
-    brush.strokeStyle = colour('text');
-    brush.lineWidth = 2.5;
-    brush.beginPath();
-    brush.arc(x(melos.number('valence')), y(melos.number('arousal')), 13, 0, 7);
-    brush.stroke();
+    context.strokeStyle = colour('text');
+    context.lineWidth = 2.5;
+    context.beginPath();
+    context.arc(x(melos.number('valence')), y(melos.number('arousal')), 13, 0, 7);
+    context.stroke();
   });
   /** @param {number} valence @param {number} arousal */
   const move = (valence, arousal) => {
@@ -140,7 +140,7 @@ function pad() {
   const show = () => {
     const [valence, arousal] = [melos.number('valence'), melos.number('arousal')];
     element.setAttribute('aria-valuenow', valence.toFixed(2));
-    element.setAttribute('aria-valuetext', `valence ${figure(valence, 2)}, arousal ${figure(arousal, 2)}`);
+    element.setAttribute('aria-valuetext', `valence ${formatNumber(valence, 2)}, arousal ${formatNumber(arousal, 2)}`);
     redraw();
   };
   melos.on('valence', show);
@@ -160,7 +160,7 @@ export function mood() {
   for (const name of WEIGHTS) melos.on(`emotion/${name}`, show);
   melos.on('mood', (...weights) => {
     const strongest = WEIGHTS.map((name, index) => /** @type {[string, number]} */ ([name, weights[index]]))
-      .filter(([, weight]) => weight > 0.15).sort((one, other) => other[1] - one[1]).slice(0, 3);
+      .filter(([, weight]) => weight > 0.15).sort((a, b) => b[1] - a[1]).slice(0, 3);
     const text = `Now playing: ${strongest.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', ')}`;
     if (playing.textContent !== text) playing.textContent = text;
   });

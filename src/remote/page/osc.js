@@ -52,11 +52,11 @@ export function decode(buffer) {
     at += (end >> 2) * 4 + 4;
     return decoder.decode(bytes.subarray(0, end));
   };
-  const four = () => (at += 4) - 4;
+  const advance = () => (at += 4) - 4;
   const address = text();
   const args = [...text().slice(1)].map((type) => {
-    if (type === 'f') return view.getFloat32(four());
-    if (type === 'i') return view.getInt32(four());
+    if (type === 'f') return view.getFloat32(advance());
+    if (type === 'i') return view.getInt32(advance());
     if (type === 's') return text();
     return type === 'T';
   });

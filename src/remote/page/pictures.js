@@ -1,5 +1,5 @@
 // @ts-check
-/** The music as a picture: spectrum and the piano's notes over time, beats, chords and mood, and the plan ahead. */
+/** Visualization: the spectrum, notes, beats, chords and mood over time, and the planned chords. */
 
 import { melos } from './connection.js';
 import { WEIGHTS, colour, picture } from './dom.js';
@@ -13,10 +13,10 @@ const SEMITONES = 2;
 /** Seconds of past and future shown. */
 const PAST = 12;
 const AHEAD = 5;
-/** Decibels of the darkest and brightest colour. */
+/** Levels of the darkest and the brightest colour, in decibels. */
 const FLOOR = -80;
 const TOP = -20;
-/** Black, violet, red, amber, white: increasingly bright, so that it is also readable in greyscale. */
+/** From black to white with increasing brightness, so that the spectrum is also readable in greyscale. */
 const SHADES = [[11, 11, 18], [74, 22, 116], [200, 62, 84], [250, 172, 74], [255, 252, 236]];
 const COLUMNS = PAST * RATE;
 
@@ -26,10 +26,10 @@ const COLUMNS = PAST * RATE;
 export function pictures(canvas) {
   const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
   const past = new OffscreenCanvas(COLUMNS, BANDS);
-  const brushPast = /** @type {OffscreenCanvasRenderingContext2D} */ (past.getContext('2d', { willReadFrequently: false }));
+  const pastContext = /** @type {OffscreenCanvasRenderingContext2D} */ (past.getContext('2d', { willReadFrequently: false }));
   /** @type {ImageData} */
-  const column = brushPast.createImageData(1, BANDS);
-  /** Columns written; the newest is the one before `written % COLUMNS`. */
+  const column = pastContext.createImageData(1, BANDS);
+  /** Number of columns written; the newest is the one before `written % COLUMNS`. */
   let written = 0;
   let newest = 0;
   /** @type {{ at: number, first: boolean }[]} */
@@ -48,83 +48,83 @@ export function pictures(canvas) {
   const seconds = () => performance.now() / 1000;
   const recent = (/** @type {{ at: number }} */ { at }) => at > seconds() - PAST - 2;
 
-  const redraw = picture(canvas, (brush, width, height) => {
+  const redraw = picture(canvas, (context, width, height) => {
     const now = seconds();
     const strip = 8;
     const head = 30;
     const bottom = height - strip;
     const line = (width * PAST) / (PAST + AHEAD);
     const x = (/** @type {number} */ at) => line + ((at - now) * width) / (PAST + AHEAD);
-    brush.clearRect(0, 0, width, height);
-    // The past: the ring of columns in two pieces, oldest first.
-    brush.imageSmoothingEnabled = true;
+    context.clearRect(0, 0, width, height);
+    // The past: the ring buffer of columns in two parts, oldest first.
+    context.imageSmoothingEnabled = true;
     const start = written % COLUMNS;
     const unit = width / (PAST + AHEAD) / RATE;
     const right = x(newest);
     const left = right - COLUMNS * unit;
-    brush.save();
-    brush.beginPath();
-    brush.rect(0, head, line, bottom - head);
-    brush.clip();
-    brush.fillStyle = `rgb(${SHADES[0].join(' ')})`;
-    brush.fillRect(0, head, line, bottom - head);
-    if (COLUMNS - start > 0) brush.drawImage(past, start, 0, COLUMNS - start, BANDS, left, head, (COLUMNS - start) * unit, bottom - head);
-    if (start > 0) brush.drawImage(past, 0, 0, start, BANDS, left + (COLUMNS - start) * unit, head, start * unit, bottom - head);
-    brush.restore();
+    context.save();
+    context.beginPath();
+    context.rect(0, head, line, bottom - head);
+    context.clip();
+    context.fillStyle = `rgb(${SHADES[0].join(' ')})`;
+    context.fillRect(0, head, line, bottom - head);
+    if (COLUMNS - start > 0) context.drawImage(past, start, 0, COLUMNS - start, BANDS, left, head, (COLUMNS - start) * unit, bottom - head);
+    if (start > 0) context.drawImage(past, 0, 0, start, BANDS, left + (COLUMNS - start) * unit, head, start * unit, bottom - head);
+    context.restore();
     // The future.
-    brush.fillStyle = colour('surface-2');
-    brush.fillRect(line, head, width - line, bottom - head);
+    context.fillStyle = colour('surface-2');
+    context.fillRect(line, head, width - line, bottom - head);
     // Notes, on the spectrum's axis; those of the melody stand out.
     const row = Math.max(3, (bottom - head) / (BANDS * SEMITONES));
     for (const { at, until, pitch, velocity, melody } of notes) {
       const y = bottom - ((pitch - LOWEST + 0.5) / (BANDS * SEMITONES)) * (bottom - head);
-      brush.globalAlpha = 0.35 + (0.65 * velocity) / 127;
-      brush.fillStyle = colour(melody ? 'accent' : 'text');
-      brush.fillRect(x(at), y - row / 2, Math.max(3, x(until) - x(at) - 1), row);
+      context.globalAlpha = 0.35 + (0.65 * velocity) / 127;
+      context.fillStyle = colour(melody ? 'accent' : 'text');
+      context.fillRect(x(at), y - row / 2, Math.max(3, x(until) - x(at) - 1), row);
     }
-    brush.globalAlpha = 1;
-    brush.lineWidth = 1;
-    brush.strokeStyle = colour('beat');
+    context.globalAlpha = 1;
+    context.lineWidth = 1;
+    context.strokeStyle = colour('beat');
     for (const { at, first } of beats) {
-      brush.globalAlpha = first ? 0.9 : 0.35;
-      brush.beginPath();
-      brush.moveTo(x(at), first ? head : bottom - 14);
-      brush.lineTo(x(at), bottom);
-      brush.stroke();
+      context.globalAlpha = first ? 0.9 : 0.35;
+      context.beginPath();
+      context.moveTo(x(at), first ? head : bottom - 14);
+      context.lineTo(x(at), bottom);
+      context.stroke();
     }
-    brush.globalAlpha = 0.3;
+    context.globalAlpha = 0.3;
     for (let at = lastBeat + interval; lastBeat && at < now + AHEAD; at += interval) {
       if (at < now) continue;
-      brush.beginPath();
-      brush.moveTo(x(at), bottom - 14);
-      brush.lineTo(x(at), bottom);
-      brush.stroke();
+      context.beginPath();
+      context.moveTo(x(at), bottom - 14);
+      context.lineTo(x(at), bottom);
+      context.stroke();
     }
-    brush.globalAlpha = 1;
-    // Chords, each up to the next.
+    context.globalAlpha = 1;
+    // Chords, each until the next.
     const all = [...chords, ...planned.filter(({ at }) => at > now)];
-    brush.font = `600 ${width < 500 ? 13 : 16}px ${colour('font')}`;
-    brush.textAlign = 'left';
+    context.font = `600 ${width < 500 ? 13 : 16}px ${colour('font')}`;
+    context.textAlign = 'left';
     all.forEach(({ at, text }, index) => {
       const [from, until] = [x(at), index + 1 < all.length ? x(all[index + 1].at) : width];
       if (until < 0) return;
-      brush.fillStyle = at > now ? colour('faint') : colour('text');
-      brush.fillRect(from, 4, 1.5, head - 8);
+      context.fillStyle = at > now ? colour('faint') : colour('text');
+      context.fillRect(from, 4, 1.5, head - 8);
       const start = Math.max(from + 6, 4);
-      if (until - start > brush.measureText(text).width) brush.fillText(text, start, 20);
+      if (until - start > context.measureText(text).width) context.fillText(text, start, 20);
     });
     // Mood.
     moods.forEach(({ at, emotion }, index) => {
       const until = index + 1 < moods.length ? x(moods[index + 1].at) : line;
-      brush.fillStyle = colour(emotion);
-      brush.fillRect(Math.max(0, x(at)), bottom, Math.max(0, until - Math.max(0, x(at))), strip);
+      context.fillStyle = colour(emotion);
+      context.fillRect(Math.max(0, x(at)), bottom, Math.max(0, until - Math.max(0, x(at))), strip);
     });
-    brush.fillStyle = colour('accent');
-    brush.fillRect(line - 1, 0, 2, height);
-    brush.font = `12px ${colour('font')}`;
-    brush.fillStyle = colour('faint');
-    brush.textAlign = 'right';
-    brush.fillText('planned', width - 8, bottom - 20);
+    context.fillStyle = colour('accent');
+    context.fillRect(line - 1, 0, 2, height);
+    context.font = `12px ${colour('font')}`;
+    context.fillStyle = colour('faint');
+    context.textAlign = 'right';
+    context.fillText('planned', width - 8, bottom - 20);
   });
 
   melos.on('spectrum', (...bands) => {
@@ -137,7 +137,7 @@ export function pictures(canvas) {
       for (let part = 0; part < 3; part++) column.data[at + part] = below[part] + (above[part] - below[part]) * share;
       column.data[at + 3] = 255;
     }
-    brushPast.putImageData(column, written++ % COLUMNS, 0);
+    pastContext.putImageData(column, written++ % COLUMNS, 0);
     if (reducedMotion.matches && newest - drawn < 1) return;
     drawn = newest;
     redraw();
@@ -158,12 +158,12 @@ export function pictures(canvas) {
     for (let index = 1; index + 1 < outlook.length; index += 2) {
       if (outlook[index]) announced.push({ at: now + outlook[index + 1], text: outlook[index] });
     }
-    const [sounding, ...coming] = announced;
-    if (sounding && chords.at(-1)?.text !== sounding.text) {
-      const started = planned.findLast(({ at, text }) => text === sounding.text && at <= now + 0.3);
-      chords = [...chords.filter((chord, index) => recent(chords[index + 1] ?? chord)), { at: started?.at ?? now, text: sounding.text }];
+    const [current, ...upcoming] = announced;
+    if (current && chords.at(-1)?.text !== current.text) {
+      const started = planned.findLast(({ at, text }) => text === current.text && at <= now + 0.3);
+      chords = [...chords.filter((chord, index) => recent(chords[index + 1] ?? chord)), { at: started?.at ?? now, text: current.text }];
     }
-    planned = coming;
+    planned = upcoming;
   });
   melos.on('mood', (...weights) => {
     const strongest = WEIGHTS.reduce((best, _, index) => (weights[index] > weights[best] ? index : best), 0);

@@ -1,8 +1,8 @@
 // @ts-check
-/** Make a piece: choose a mood or preset and a length; it is rendered alongside the performance and stored. */
+/** Pieces: requests for a mood or preset and a length, rendered in the background, and the list of pieces. */
 
 import { http, melos } from './connection.js';
-import { EMOTIONS, attempt, capital, clock, colour, date, figure, h, picture, presses, say, size } from './dom.js';
+import { EMOTIONS, attempt, capitalize, clock, colour, date, formatNumber, h, picture, presses, say, size } from './dom.js';
 import { shares } from './mood.js';
 import { player, release } from './player.js';
 import { allPresets, nameOf } from './presets.js';
@@ -14,7 +14,7 @@ import { allPresets, nameOf } from './presets.js';
  *   file: string | null, bytes: number, picture: number[], error: string | null }} Piece
  */
 
-/** Bounds of the length in seconds. */
+/** Selectable lengths in seconds. */
 const LENGTHS = [10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800];
 const SEEDS = 16_777_216;
 /** Interval for polling the progress of a render, in milliseconds. */
@@ -27,9 +27,9 @@ const length = (seconds) => (seconds < 60 ? `${seconds} s` : seconds % 60 ? `${M
 function title(request) {
   if (request.preset) return nameOf(request.preset);
   if (request.take) return `Take ${request.take}`;
-  if (typeof request.emotion === 'string') return capital(request.emotion);
-  const parts = Object.entries(request.emotion ?? {}).filter(([, weight]) => weight > 0).sort((one, other) => other[1] - one[1]);
-  return capital(parts.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', '));
+  if (typeof request.emotion === 'string') return capitalize(request.emotion);
+  const parts = Object.entries(request.emotion ?? {}).filter(([, weight]) => weight > 0).sort((a, b) => b[1] - a[1]);
+  return capitalize(parts.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', '));
 }
 
 /** Requests a piece. @param {PieceRequest} request */
@@ -49,16 +49,16 @@ export function piece() {
     if (!names[0].startsWith('preset:')) presetMenu.value = '';
     for (const button of sources.children) button.setAttribute('aria-pressed', String(names.includes(button.dataset.source)));
   };
-  /** Adds an emotion to the blend, or removes it from the blend. @param {string} name */
+  /** Adds an emotion to the blend or removes it. @param {string} name */
   const blend = (name) => {
     const others = source.filter((other) => other !== name && EMOTIONS.some(([emotion]) => emotion === other));
     choose(...(source.includes(name) && others.length ? others : [...others, name]));
   };
   sources.append(...EMOTIONS.map(([name]) => h('button', {
     type: 'button', class: 'emotion', 'data-emotion': name, 'data-source': name, 'aria-pressed': 'false',
-    title: `${capital(name)} only; with Shift or a long press: add to the blend`,
+    title: `${capitalize(name)} only; with Shift or a long press: add to the blend`,
     ...presses((event) => (event.shiftKey ? blend(name) : choose(name)), () => blend(name)),
-  }, capital(name))), h('button', {
+  }, capitalize(name))), h('button', {
     type: 'button', class: 'emotion', 'data-source': 'now', 'aria-pressed': 'false', onclick: () => choose('now'),
     title: 'The current blend',
   }, 'Current mood'));
@@ -77,10 +77,10 @@ export function piece() {
       lengthIn.setAttribute('aria-valuetext', lengthOut.textContent);
     },
   });
-  const creativityOut = h('output', {}, figure(1, 2));
+  const creativityOut = h('output', {}, formatNumber(1, 2));
   const creativityIn = h('input', {
     type: 'range', id: 'piece-creativity', min: 0.1, max: 2, step: 0.05, value: 1,
-    oninput: () => (creativityOut.textContent = figure(creativityIn.valueAsNumber, 2)),
+    oninput: () => (creativityOut.textContent = formatNumber(creativityIn.valueAsNumber, 2)),
   });
   const seedIn = h('input', { type: 'number', id: 'piece-seed', min: 0, max: SEEDS - 1, step: 1, value: Math.floor(Math.random() * SEEDS) });
   const newSeed = h('button', {
@@ -154,7 +154,7 @@ function row(piece) {
   const name = title(request);
   const details = [
     request.seconds ? length(request.seconds) : null, request.seed === undefined ? null : `seed ${request.seed}`,
-    request.temperature === undefined || request.temperature === 1 ? null : `creativity ${figure(request.temperature, 2)}`,
+    request.temperature === undefined || request.temperature === 1 ? null : `creativity ${formatNumber(request.temperature, 2)}`,
     request.harmony ? null : 'without harmony', request.format.toUpperCase(), state === 'ready' ? size(piece.bytes) : null, date(piece.created),
   ].filter(Boolean).join(' · ');
   const remove = h('button', {
@@ -183,13 +183,13 @@ function row(piece) {
   /** @type {number[]} */
   let peaks = [];
   const canvas = h('canvas', { class: 'outline', 'aria-hidden': 'true' });
-  const redraw = picture(canvas, (brush, width, height) => {
-    brush.clearRect(0, 0, width, height);
+  const redraw = picture(canvas, (context, width, height) => {
+    context.clearRect(0, 0, width, height);
     const highest = Math.max(0.05, ...peaks);
-    brush.fillStyle = colour('accent');
+    context.fillStyle = colour('accent');
     peaks.forEach((peak, index) => {
-      const tall = Math.max(1.5, (peak / highest) * (height - 4));
-      brush.fillRect((index * width) / 160, (height - tall) / 2, Math.max(1, width / 160 - 1), tall);
+      const barHeight = Math.max(1.5, (peak / highest) * (height - 4));
+      context.fillRect((index * width) / 160, (height - barHeight) / 2, Math.max(1, width / 160 - 1), barHeight);
     });
   });
   const bar = h('progress', { max: 1, value: 0, 'aria-label': `Progress of ${name}` });
@@ -204,7 +204,7 @@ function row(piece) {
   return { element, show };
 }
 
-/** Asks for a second press within a few seconds to confirm. @param {any} button */
+/** Requires a second press within a few seconds as confirmation. @param {any} button */
 export function confirmed(button) {
   if (button.dataset.confirming) return true;
   const text = button.textContent;

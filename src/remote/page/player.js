@@ -42,15 +42,15 @@ export function player(source, name, outline, seconds) {
       else audio.pause();
     },
   }, '▶');
-  const redraw = picture(canvas, (brush, width, height) => {
-    brush.clearRect(0, 0, width, height);
-    const here = playing === source && audio.duration ? audio.currentTime / audio.duration : 0;
+  const redraw = picture(canvas, (context, width, height) => {
+    context.clearRect(0, 0, width, height);
+    const progress = playing === source && audio.duration ? audio.currentTime / audio.duration : 0;
     const highest = Math.max(0.05, ...peaks);
     const step = width / Math.max(1, peaks.length);
     peaks.forEach((peak, index) => {
-      const tall = Math.max(1.5, (peak / highest) * (height - 4));
-      brush.fillStyle = index / peaks.length < here ? colour('accent') : colour('faint');
-      brush.fillRect(index * step, (height - tall) / 2, Math.max(1, step - 1), tall);
+      const barHeight = Math.max(1.5, (peak / highest) * (height - 4));
+      context.fillStyle = index / peaks.length < progress ? colour('accent') : colour('faint');
+      context.fillRect(index * step, (height - barHeight) / 2, Math.max(1, step - 1), barHeight);
     });
   });
   canvas.addEventListener('click', (/** @type {MouseEvent} */ event) => {
@@ -63,9 +63,9 @@ export function player(source, name, outline, seconds) {
   const time = h('span', { class: 'time' }, seconds === null ? '–' : clock(seconds));
   const show = () => {
     if (!button.isConnected && rows.size > 400) rows.delete(show);
-    const mine = playing === source && !audio.paused;
-    button.textContent = mine ? '❚❚' : '▶';
-    button.setAttribute('aria-label', `${mine ? 'Pause' : 'Play'} ${name}`);
+    const isPlaying = playing === source && !audio.paused;
+    button.textContent = isPlaying ? '❚❚' : '▶';
+    button.setAttribute('aria-label', `${isPlaying ? 'Pause' : 'Play'} ${name}`);
     if (playing === source && audio.duration) time.textContent = `${clock(audio.currentTime)} / ${clock(audio.duration)}`;
     redraw();
   };

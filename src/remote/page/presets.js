@@ -1,8 +1,8 @@
 // @ts-check
-/** Presets with their descriptions, journeys with their progress, and the user's stars. */
+/** Presets with their descriptions, the progress of journeys, and the user's starred presets. */
 
 import { http, melos } from './connection.js';
-import { attempt, capital, clock, h, say } from './dom.js';
+import { attempt, capitalize, clock, h, say } from './dom.js';
 
 /** @typedef {{ id: string, name: string, description: string, repeats: boolean, journey: { mood: string, seconds: number }[] }} Preset */
 
@@ -26,10 +26,10 @@ export const allPresets = () => presets;
 export function presetList() {
   const list = h('ul', { class: 'cards', id: 'presets' });
   const now = h('div', { class: 'now-preset', 'aria-live': 'polite' });
-  const only = h('button', {
+  const starredOnly = h('button', {
     type: 'button', 'aria-pressed': 'false', title: 'Shows only starred presets; previous and next then step through them',
     onclick: () => {
-      only.setAttribute('aria-pressed', String(only.getAttribute('aria-pressed') !== 'true'));
+      starredOnly.setAttribute('aria-pressed', String(starredOnly.getAttribute('aria-pressed') !== 'true'));
       show();
     },
   }, '★ Starred');
@@ -38,15 +38,15 @@ export function presetList() {
 
   const visible = () => {
     const names = starred();
-    if (only.getAttribute('aria-pressed') !== 'true') return presets;
+    if (starredOnly.getAttribute('aria-pressed') !== 'true') return presets;
     return names.flatMap((id) => presets.filter((preset) => preset.id === id));
   };
-  /** @param {number} by */
-  const step = (by) => {
+  /** @param {number} offset */
+  const step = (offset) => {
     const names = visible().map(({ id }) => id);
     if (names.length === 0) return say('No preset is starred');
     const index = names.indexOf(String(melos.values.get('preset')));
-    const next = index < 0 ? (by > 0 ? 0 : names.length - 1) : (index + by + names.length) % names.length;
+    const next = index < 0 ? (offset > 0 ? 0 : names.length - 1) : (index + offset + names.length) % names.length;
     melos.set('preset', names[next]);
   };
   /** @param {string} id */
@@ -100,9 +100,9 @@ export function presetList() {
       h('button', { type: 'button', id: 'preset-previous', 'aria-label': 'Previous preset', onclick: () => step(-1) }, '‹'), now,
       h('button', { type: 'button', id: 'preset-next', 'aria-label': 'Next preset', onclick: () => step(1) }, '›')),
     list,
-    h('div', { class: 'row end' }, only),
+    h('div', { class: 'row end' }, starredOnly),
   ];
 }
 
 /** @param {string} id */
-export const nameOf = (id) => presets.find((preset) => preset.id === id)?.name ?? capital(id);
+export const nameOf = (id) => presets.find((preset) => preset.id === id)?.name ?? capitalize(id);

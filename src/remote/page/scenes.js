@@ -1,5 +1,5 @@
 // @ts-check
-/** Scenes: press to recall, hold to store; morph times, and the crossfader between two scenes. */
+/** Scenes: press to recall, hold to store; the morph time and the crossfader. */
 
 import { http, melos } from './connection.js';
 import { attempt, fader, h, presses, say } from './dom.js';

@@ -1,8 +1,8 @@
 // @ts-check
-/** For use on stage: full screen, wake lock, colour themes, and the banner shown while disconnected. */
+/** Full screen with a wake lock, undo, colour themes, and the banner shown while disconnected. */
 
 import { melos } from './connection.js';
-import { byId, capital, h, say } from './dom.js';
+import { byId, capitalize, h, say } from './dom.js';
 import { keysEnabled, setKeysEnabled } from './transport.js';
 
 const STORAGE_KEY = 'melos.theme';
@@ -21,13 +21,13 @@ export function theme() {
 }
 
 /** @type {{ release: () => Promise<void> } | undefined} */
-let awake;
+let wakeLock;
 
 async function stayAwake() {
   try {
-    awake = await /** @type {any} */ (navigator).wakeLock.request('screen');
+    wakeLock = await /** @type {any} */ (navigator).wakeLock.request('screen');
   } catch {
-    awake = undefined;
+    wakeLock = undefined;
   }
 }
 
@@ -47,7 +47,7 @@ export function stageButton() {
     const on = Boolean(document.fullscreenElement);
     button.setAttribute('aria-pressed', String(on));
     if (on) stayAwake();
-    else awake?.release();
+    else wakeLock?.release();
   }, true);
   // A wake lock ends when the page is hidden.
   document.addEventListener('visibilitychange', () => document.fullscreenElement && !document.hidden && stayAwake());
@@ -59,7 +59,7 @@ export function undoButton() {
     type: 'button', id: 'undo', disabled: true, title: 'Undoes the last change (Ctrl+Z)', 'aria-keyshortcuts': 'Control+Z',
     onclick: () => {
       const id = melos.undo();
-      if (id) say(`${capital(id.replaceAll('/', ' '))} restored`);
+      if (id) say(`${capitalize(id.replaceAll('/', ' '))} restored`);
     },
   }, 'Undo');
   melos.on('@undo', (count) => (button.disabled = count === 0));

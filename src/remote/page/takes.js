@@ -1,8 +1,8 @@
 // @ts-check
-/** Takes: listen, download, rename, delete, re-render. */
+/** Takes: play, download, rename, delete, re-render. */
 
 import { http, melos } from './connection.js';
-import { attempt, capital, date, h, menu, say, size } from './dom.js';
+import { attempt, capitalize, date, h, menu, say, size } from './dom.js';
 import { confirmed, make } from './piece.js';
 import { player, release } from './player.js';
 
@@ -43,21 +43,21 @@ export function takes() {
 /** @param {Take} take */
 function row({ name, seconds, bytes, modified, mood, log }) {
   const source = `/takes/${encodeURIComponent(name)}`;
-  const plain = name.replace(/\.[^.]+$/, '');
-  const title = h('strong', {}, plain);
+  const stem = name.replace(/\.[^.]+$/, '');
+  const title = h('strong', {}, stem);
   const rename = h('button', { type: 'button', onclick: () => edit() }, 'Rename');
   const edit = () => {
-    const input = h('input', { type: 'text', value: plain, 'aria-label': `New name of ${plain}`, maxlength: 110 });
-    const done = () => attempt(async () => {
+    const input = h('input', { type: 'text', value: stem, 'aria-label': `New name of ${stem}`, maxlength: 110 });
+    const save = () => attempt(async () => {
       release(source);
       await http(source, { rename: input.value });
     });
     input.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
-      if (event.key === 'Enter') done();
+      if (event.key === 'Enter') save();
       if (event.key === 'Escape') form.replaceWith(title);
       event.stopPropagation();
     });
-    const form = h('span', { class: 'row' }, input, h('button', { type: 'button', onclick: done }, 'Save'));
+    const form = h('span', { class: 'row' }, input, h('button', { type: 'button', onclick: save }, 'Save'));
     title.replaceWith(form);
     input.focus();
     input.select();
@@ -66,7 +66,7 @@ function row({ name, seconds, bytes, modified, mood, log }) {
     type: 'button', onclick: () => confirmed(remove) && attempt(async () => {
       release(source);
       await http(source, { delete: true });
-      say(`${plain} deleted`);
+      say(`${stem} deleted`);
     }),
   }, 'Delete');
   const again = h('button', {
@@ -75,8 +75,8 @@ function row({ name, seconds, bytes, modified, mood, log }) {
   }, 'Re-render');
   const outline = async () => (await http(`${source}/picture`)).peaks;
   return h('li', { 'data-take': name },
-    h('div', { class: 'head' }, title, h('span', { class: 'hint' }, mood && h('span', { class: 'mood', 'data-emotion': mood }, capital(mood)),
+    h('div', { class: 'head' }, title, h('span', { class: 'hint' }, mood && h('span', { class: 'mood', 'data-emotion': mood }, capitalize(mood)),
       [name.split('.').pop()?.toUpperCase(), size(bytes), date(modified)].join(' · '))),
-    player(source, plain, outline, seconds),
+    player(source, stem, outline, seconds),
     h('div', { class: 'row wrap' }, h('a', { class: 'button', href: `${source}?download`, download: name }, 'Download'), rename, again, remove));
 }

@@ -18,11 +18,11 @@ function confirmedToggle(id, name, label, key, format) {
       button.classList.remove('waiting');
     },
   });
-  const words = h('span', {}, label);
-  button.append(words);
+  const text = h('span', {}, label);
+  button.append(text);
   melos.on(id, (on) => {
     button.setAttribute('aria-pressed', String(on === true));
-    if (format) words.textContent = format(on === true);
+    if (format) text.textContent = format(on === true);
   });
   return button;
 }
@@ -44,11 +44,11 @@ export function transport() {
   return h('div', { class: 'transports', role: 'group', 'aria-label': 'Transport' }, play, hold, record, panic);
 }
 
-/** Shows the length of the take. @param {any} button */
+/** Shows the length of the take in the button. @param {any} button */
 function recordTime(button) {
   let [since, timer] = [0, 0];
-  const words = button.firstChild;
-  const show = () => (words.textContent = `■ ${clock((performance.now() - since) / 1000)}`);
+  const text = button.firstChild;
+  const show = () => (text.textContent = `■ ${clock((performance.now() - since) / 1000)}`);
   const start = () => attempt(async () => {
     // The take may have started before this page was opened, or include a pre-roll.
     const { recording } = await http('/takes');
@@ -64,7 +64,7 @@ function recordTime(button) {
     if (on === true) {
       since = performance.now();
       setTimeout(start, 150);
-    } else words.textContent = '● Record';
+    } else text.textContent = '● Record';
   });
 }
 
@@ -83,9 +83,9 @@ export function keys() {
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !keysEnabled()) return;
-    const at = /** @type {HTMLElement} */ (event.target);
-    if (at.closest('textarea, select, dialog, input:not([type=range]):not([type=checkbox])')) return;
-    if (event.key === ' ' && at.closest('button, input[type=checkbox]')) return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (target.closest('textarea, select, dialog, input:not([type=range]):not([type=checkbox])')) return;
+    if (event.key === ' ' && target.closest('button, input[type=checkbox]')) return;
     const number = Number(event.key);
     if (number >= 1 && number <= EMOTIONS.length) melos.set('emotion', EMOTIONS[number - 1][0]);
     else if (event.key === ' ') byId('play').click();
@@ -95,7 +95,7 @@ export function keys() {
     else return;
     event.preventDefault();
   });
-  // A clicked button gives up the focus, so that Space still plays and pauses.
+  // A clicked button loses the focus, so that Space still plays and pauses.
   addEventListener('pointerup', (event) => {
     const button = /** @type {HTMLElement} */ (event.target).closest?.('button');
     if (button) setTimeout(() => document.activeElement === button && button.blur(), 0);

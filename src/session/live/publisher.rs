@@ -55,8 +55,8 @@ impl Publisher {
     }
 
     /// Sets the choices that a parameter currently offers.
-    pub(super) fn offer(&self, param: Param, names: Vec<String>) {
-        self.oscquery.offer(param, names);
+    pub(super) fn set_choices(&self, param: Param, names: Vec<String>) {
+        self.oscquery.set_choices(param, names);
     }
 
     /// Sends a notice to every listener.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::Entry;
 use crate::event::parameter::{Param, Value, quoted};
-use crate::event::{ControlEvent, Performed};
+use crate::event::{ControlEvent, SpliceOutcome};
 
 /// Marks a splice that was not carried out.
 const NEVER: &str = "never";
@@ -65,11 +65,11 @@ pub(super) fn format_entry(entry: &Entry) -> String {
         }
         Entry::Event(ControlEvent::Tempo(bpm)) => format!("tempo {bpm}"),
         Entry::Event(ControlEvent::Beat { beat, at }) => format!("beat {beat} {at}"),
-        Entry::Splice { planned, performed: Some(Performed { audible_from, from, known }) } => {
-            let known = known.map_or_else(String::new, |known| format!(" {known}"));
-            format!("splice {planned} {audible_from} {from}{known}")
+        Entry::Splice { planned, outcome: Some(SpliceOutcome { audible_from, from, generated_to }) } => {
+            let generated_to = generated_to.map_or_else(String::new, |frame| format!(" {frame}"));
+            format!("splice {planned} {audible_from} {from}{generated_to}")
         }
-        Entry::Splice { planned, performed: None } => format!("splice {planned} {NEVER}"),
+        Entry::Splice { planned, outcome: None } => format!("splice {planned} {NEVER}"),
         Entry::Resume { splices, missing, at } => format!("resume {splices} {missing} {at}"),
         Entry::Reconciled { lost } => format!("reconciled {} {}", lost.start, lost.end),
         Entry::Executed { commands, due, at } => format!("executed {} {} {due} {at}", commands.start, commands.end),
@@ -133,22 +133,26 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
 
 fn read_splice(text: &str) -> Result<Entry, String> {
     let words: Vec<_> = text.split(' ').collect();
-    let performed = match words[..] {
+    let outcome = match words[..] {
         [_, NEVER] => None,
-        [planned, audible_from] => {
-            Some(Performed { audible_from: read_number(audible_from)?, from: read_number(planned)?, known: None })
-        }
-        [_, audible_from, from] => {
-            Some(Performed { audible_from: read_number(audible_from)?, from: read_number(from)?, known: None })
-        }
-        [_, audible_from, from, known] => Some(Performed {
+        [planned, audible_from] => Some(SpliceOutcome {
+            audible_from: read_number(audible_from)?,
+            from: read_number(planned)?,
+            generated_to: None,
+        }),
+        [_, audible_from, from] => Some(SpliceOutcome {
             audible_from: read_number(audible_from)?,
             from: read_number(from)?,
-            known: Some(read_number(known)?),
+            generated_to: None,
+        }),
+        [_, audible_from, from, generated_to] => Some(SpliceOutcome {
+            audible_from: read_number(audible_from)?,
+            from: read_number(from)?,
+            generated_to: Some(read_number(generated_to)?),
         }),
         _ => return Err(format!("expected two to four frames, or a frame and {NEVER}")),
     };
-    Ok(Entry::Splice { planned: read_number(words[0])?, performed })
+    Ok(Entry::Splice { planned: read_number(words[0])?, outcome })
 }
 
 fn read_modulation(text: &str) -> Result<ControlEvent, String> {

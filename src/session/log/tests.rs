@@ -47,11 +47,11 @@ fn full_log() -> ControlLog {
     add(Entry::Event(ControlEvent::LeadNotes(0)));
     add(Entry::Event(ControlEvent::Tempo(120.0 + 1.0 / 3.0)));
     add(Entry::Event(ControlEvent::Beat { beat: 4.0, at: 123_456 }));
-    for known in [None, Some(4096 * 130)] {
-        let performed = Performed { audible_from: 512 * 999, from: 512 * 997, known };
-        add(Entry::Splice { planned: 512 * 998, performed: Some(performed) });
+    for generated_to in [None, Some(4096 * 130)] {
+        let outcome = SpliceOutcome { audible_from: 512 * 999, from: 512 * 997, generated_to };
+        add(Entry::Splice { planned: 512 * 998, outcome: Some(outcome) });
     }
-    add(Entry::Splice { planned: 512 * 1000, performed: None });
+    add(Entry::Splice { planned: 512 * 1000, outcome: None });
     add(Entry::Resume { splices: 3, missing: 512 * 990, at: 4096 * 77 });
     add(Entry::Reconciled { lost: 812..905 });
     add(Entry::Executed { commands: 905..913, due: 20_608, at: 20_288 });

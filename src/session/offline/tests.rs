@@ -194,15 +194,15 @@ fn late_and_superseded_splices_and_skipped_music_are_reproduced() {
     let moods = (0..8).map(|n| (40_000 + 20_000 * n, set(Param::Emotion, n as f64)));
     let mut log = ControlLog { header: Header { seed: 5, ..Header::default() }, entries: moods.collect() };
     let planned = |frame: u64| (frame + crate::conductor::SPLICE_LEAD).next_multiple_of(512);
-    let late = |frame, delay: u64, known| {
+    let late = |frame, delay: u64, generated_to| {
         let audible_from = planned(frame) + delay;
-        let performed = Performed { audible_from, from: audible_from - delay / 2, known };
-        (frame + 9_000, Entry::Splice { planned: planned(frame), performed: Some(performed) })
+        let outcome = SpliceOutcome { audible_from, from: audible_from - delay / 2, generated_to };
+        (frame + 9_000, Entry::Splice { planned: planned(frame), outcome: Some(outcome) })
     };
     log.entries.extend([
         late(60_000, 5 * 512, None),
         late(100_000, 16 * 512, Some(planned(100_000) / 4096 * 4096 + 4 * 4096)),
-        (124_000, Entry::Splice { planned: planned(120_000), performed: None }),
+        (124_000, Entry::Splice { planned: planned(120_000), outcome: None }),
         (170_000, Entry::Resume { splices: 5, missing: 161_280, at: 174_080 }),
     ]);
     log.entries.sort_by_key(|(frame, _)| *frame);

@@ -9,10 +9,10 @@ use crate::music::emotion::Emotion;
 
 /// Allowed lengths in seconds: up to half an hour.
 const SECONDS: std::ops::RangeInclusive<f64> = 10.0..=1800.0;
-/// Creativity: the range of the parameter `temperature`.
+/// The range of the parameter `temperature`.
 const TEMPERATURE: std::ops::RangeInclusive<f64> = 0.1..=2.0;
 /// The range of the parameter `seed`.
-const SEEDS: std::ops::RangeInclusive<u32> = 0..=16_777_215;
+const SEED: std::ops::RangeInclusive<u32> = 0..=16_777_215;
 
 /// A requested piece.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,13 +30,13 @@ pub(in crate::remote::http) struct PieceRequest {
     /// Length in seconds; not allowed with a take, which has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
-    /// Creativity.
+    /// The parameter `temperature`.
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u32>,
     /// Whether bass, pad and upper voice play along.
-    #[serde(default = "yes")]
+    #[serde(default = "default_harmony")]
     harmony: bool,
     #[serde(default)]
     format: Format,
@@ -62,7 +62,7 @@ enum Format {
     Midi,
 }
 
-const fn yes() -> bool {
+const fn default_harmony() -> bool {
     true
 }
 
@@ -87,7 +87,7 @@ impl PieceRequest {
         if let Some(temperature) = self.temperature.filter(|temperature| !TEMPERATURE.contains(temperature)) {
             return Err(format!("temperature: {temperature} is out of range (0.1 to 2)"));
         }
-        if let Some(seed) = self.seed.filter(|seed| !SEEDS.contains(seed)) {
+        if let Some(seed) = self.seed.filter(|seed| !SEED.contains(seed)) {
             return Err(format!("seed: {seed} is out of range (0 to 16777215)"));
         }
         if let Some(preset) = &self.preset
@@ -144,7 +144,7 @@ impl PieceRequest {
             (Some(Emotions::One(name)), _) => name.to_lowercase(),
             (Some(Emotions::Blend(weights)), _) => {
                 let mut weights: Vec<_> = weights.iter().filter(|(_, weight)| **weight > 0.0).collect();
-                weights.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+                weights.sort_by(|(_, a), (_, b)| b.total_cmp(a));
                 weights.iter().take(3).map(|(name, _)| name.to_lowercase()).collect::<Vec<_>>().join("-")
             }
             (None, Some(preset)) => preset.clone(),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_becomes_arguments() {
+    fn requests_are_converted_to_arguments() {
         for (json, arguments, file) in [
             (r#"{"emotion": "Calm", "seconds": 60}"#, "--emotion calm --seconds 60", "melos-7-calm.wav"),
             (
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn invalid_requests_are_reported() {
-        for (json, named) in [
+        for (json, hint) in [
             (r#"{"seconds": 60}"#, "emotion, preset and take"),
             (r#"{"emotion": "calm", "preset": "storm", "seconds": 60}"#, "emotion, preset and take"),
             (r#"{"emotion": "calm"}"#, "seconds"),
@@ -209,7 +209,7 @@ mod tests {
             (r#"{"emotion": "calm", "seconds": 60, "format": "midi", "harmony": false}"#, "set harmony to true"),
         ] {
             let error = request(json).unwrap_err();
-            assert!(error.contains(named), "{json}: {error}");
+            assert!(error.contains(hint), "{json}: {error}");
         }
     }
 }

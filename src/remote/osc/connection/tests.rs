@@ -6,8 +6,8 @@ use super::super::access::VALIDITY;
 use super::*;
 use crate::event::parameter::{TABLE, Value};
 
-const FAR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), 9001);
-const NEAR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9001);
+const REMOTE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), 9001);
+const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9001);
 
 struct Rig {
     connection: Connection,
@@ -18,7 +18,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let now = Now::take();
+        let now = Now::read();
         let inbox = Arc::new(Inbox::new(Arc::default()));
         let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
         let (connection, outgoing) = Connection::new(inbox, counters, Clients::default(), now.monotonic);
@@ -39,11 +39,11 @@ impl Rig {
 
     fn replies(&mut self) -> Vec<(SocketAddr, OscMessage)> {
         let datagrams = std::iter::from_fn(|| self.outgoing.try_recv().ok());
-        let read = datagrams.map(|(to, bytes)| match rosc::decoder::decode_udp(&bytes) {
+        let messages = datagrams.map(|(to, bytes)| match rosc::decoder::decode_udp(&bytes) {
             Ok((_, OscPacket::Message(message))) => (to, message),
             other => panic!("{other:?}"),
         });
-        read.collect()
+        messages.collect()
     }
 
     fn refused(&self) -> u64 {
@@ -67,7 +67,7 @@ fn bytes_of(messages: &[(SocketAddr, OscMessage)]) -> usize {
 #[test]
 fn an_unverified_address_gets_at_most_three_times_what_it_sent() {
     let mut rig = Rig::new();
-    let floods = OscPacket::Bundle(OscBundle {
+    let flood = OscPacket::Bundle(OscBundle {
         timetag: OscTime { seconds: 0, fractional: 1 },
         content: (0..200).map(|_| message("/melos/*", &[])).collect(),
     });
@@ -82,11 +82,11 @@ fn an_unverified_address_gets_at_most_three_times_what_it_sent() {
         message("/melos/subscribers", &[]),
         message("/melos/valence", &[]),
         message("/melos/ping", &[text("x")]),
-        floods,
+        flood,
     ] {
         rig.sent_bytes = 0;
-        let replies = rig.send(FAR, &packet);
-        assert!(bytes_of(&replies) <= 3 * rig.sent_bytes, "{packet:?} is answered with {replies:?}");
+        let replies = rig.send(REMOTE, &packet);
+        assert!(bytes_of(&replies) <= 3 * rig.sent_bytes, "{packet:?}: {replies:?}");
     }
     // Nothing more is sent unprompted.
     for second in 0..100 {
@@ -99,20 +99,20 @@ fn an_unverified_address_gets_at_most_three_times_what_it_sent() {
 #[test]
 fn a_remote_client_subscribes_by_returning_its_token() {
     let mut rig = Rig::new();
-    let challenge = rig.send(FAR, &message("/melos/subscribe", &[OscType::Int(9002)]));
-    let mut other = FAR;
+    let challenge = rig.send(REMOTE, &message("/melos/subscribe", &[OscType::Int(9002)]));
+    let mut other = REMOTE;
     other.set_port(9002);
     let [(to, OscMessage { addr, args })] = challenge.as_slice() else { panic!("{challenge:?}") };
     assert_eq!((*to, addr.as_str()), (other, "/melos/confirm"));
-    let state = rig.send(FAR, &message("/melos/confirm", args));
+    let state = rig.send(REMOTE, &message("/melos/confirm", args));
     assert!(state.len() > 50 && state.iter().all(|(to, _)| *to == other), "{state:?}");
     rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
     assert_eq!(rig.replies().len(), 1);
     // The address is now verified, so subscribing again needs no token.
-    assert!(rig.send(FAR, &message("/melos/subscribe", &[OscType::Int(9002)])).len() > 50);
-    // A token that is invented, or was sent to another address, has no effect.
+    assert!(rig.send(REMOTE, &message("/melos/subscribe", &[OscType::Int(9002)])).len() > 50);
+    // Invented tokens are refused.
     for wrong in ["s9001-0123456789abcdef", ""] {
-        assert_eq!(rig.send(FAR, &message("/melos/confirm", &[text(wrong)])), []);
+        assert_eq!(rig.send(REMOTE, &message("/melos/confirm", &[text(wrong)])), []);
     }
     assert_eq!(rig.refused(), 2);
 }
@@ -120,49 +120,48 @@ fn a_remote_client_subscribes_by_returning_its_token() {
 #[test]
 fn a_remote_client_gets_the_state_by_returning_its_token() {
     let mut rig = Rig::new();
-    let challenge = rig.query(FAR, "/melos/state");
+    let challenge = rig.query(REMOTE, "/melos/state");
     assert_eq!(challenge.len(), 1);
-    assert!(rig.send(FAR, &message("/melos/confirm", &challenge[0].1.args)).len() > 50);
-    assert!(rig.query(FAR, "/melos/state").len() > 50);
+    assert!(rig.send(REMOTE, &message("/melos/confirm", &challenge[0].1.args)).len() > 50);
+    assert!(rig.query(REMOTE, "/melos/state").len() > 50);
     rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
     assert_eq!(rig.replies(), [], "a read is not a subscription");
     rig.now.monotonic += VALIDITY;
-    assert_eq!(rig.query(FAR, "/melos/state").len(), 1, "the verification expires");
+    assert_eq!(rig.query(REMOTE, "/melos/state").len(), 1, "the verification expires");
 }
 
 #[test]
-fn one_datagram_costs_no_more_than_the_state() {
+fn the_replies_to_one_datagram_do_not_exceed_the_full_state() {
     let mut rig = Rig::new();
     let content: Vec<_> = (0..300).flat_map(|_| [message("/melos/*/*", &[]), message("/melos/state", &[])]).collect();
     let bundle = OscPacket::Bundle(OscBundle { timetag: OscTime { seconds: 0, fractional: 1 }, content });
-    let replies = rig.send(NEAR, &bundle);
+    let replies = rig.send(LOCAL, &bundle);
     assert!(replies.len() > 50 && replies.len() <= TABLE.len() + 10, "{} replies", replies.len());
 }
 
 #[test]
 fn replies_per_second_are_bounded_and_input_still_works() {
     let mut rig = Rig::new();
-    let mut answered = 0;
+    let mut sent = 0;
     for _ in 0..2_000 {
-        answered += bytes_of(&rig.query(NEAR, "/melos/state"));
+        sent += bytes_of(&rig.query(LOCAL, "/melos/state"));
     }
-    assert!((100_000..1_000_000).contains(&answered), "{answered} bytes");
+    assert!((100_000..1_000_000).contains(&sent), "{sent} bytes");
     assert!(rig.connection.inbox.losses().count(Loss::OscUnsent) > 0, "omitted replies are counted");
-    rig.send(NEAR, &message("/melos/valence", &[OscType::Float(0.5)]));
-    let mut taken = Vec::new();
-    rig.connection.inbox.drain(&mut taken);
-    assert_eq!(taken[0].event, ControlEvent::Set(Param::Valence, Value::Number(0.5)));
+    rig.send(LOCAL, &message("/melos/valence", &[OscType::Float(0.5)]));
+    let mut events = Vec::new();
+    rig.connection.inbox.drain(&mut events);
+    assert_eq!(events[0].event, ControlEvent::Set(Param::Valence, Value::Number(0.5)));
     rig.now.monotonic += Duration::from_secs(1);
-    assert!(rig.query(NEAR, "/melos/state").len() > 50, "a second later there is room again");
+    assert!(rig.query(LOCAL, "/melos/state").len() > 50, "replies resume a second later");
 }
 
-/// If the outgoing queue is not drained, the receiving task continues.
 #[test]
-fn a_full_outbox_does_not_block() {
+fn a_full_outgoing_queue_does_not_block() {
     let mut rig = Rig::new();
     for port in 1..=64 {
         let bytes = encoder::encode(&message("/melos/subscribe", &[OscType::Int(port)])).unwrap();
-        rig.connection.receive_at(&bytes, NEAR, rig.now);
+        rig.connection.receive_at(&bytes, LOCAL, rig.now);
     }
     for bar in 0..1_000 {
         rig.connection.notice(Notice::Beat { beat: 0, bar, tempo: 90.0 });
@@ -176,25 +175,25 @@ fn a_full_outbox_does_not_block() {
 fn a_refused_subscriber_gets_an_error() {
     let mut rig = Rig::new();
     for port in 1..=64 {
-        rig.send(NEAR, &message("/melos/subscribe", &[OscType::Int(port)]));
+        rig.send(LOCAL, &message("/melos/subscribe", &[OscType::Int(port)]));
     }
-    let replies = rig.send(NEAR, &message("/melos/subscribe", &[OscType::Int(65)]));
+    let replies = rig.send(LOCAL, &message("/melos/subscribe", &[OscType::Int(65)]));
     let [(to, OscMessage { addr, args })] = replies.as_slice() else { panic!("{replies:?}") };
     assert_eq!((to.port(), addr.as_str(), rig.refused()), (65, "/melos/error", 1));
     assert!(matches!(&args[0], OscType::String(error) if error.contains("64")), "{args:?}");
-    let list = rig.query(NEAR, "/melos/subscribers");
+    let list = rig.query(LOCAL, "/melos/subscribers");
     assert_eq!(list[0].1.args.len(), 128);
 }
 
 #[test]
 fn a_ping_is_answered_and_renews_a_subscription() {
     let mut rig = Rig::new();
-    rig.query(NEAR, "/melos/subscribe");
+    rig.query(LOCAL, "/melos/subscribe");
     for number in 0..4 {
         rig.now.monotonic += Duration::from_secs(50);
-        let pong = rig.send(NEAR, &message("/melos/ping", &[OscType::Int(number), OscType::Blob(vec![0; 4])]));
+        let pong = rig.send(LOCAL, &message("/melos/ping", &[OscType::Int(number), OscType::Blob(vec![0; 4])]));
         let expected = OscMessage { addr: "/melos/pong".to_owned(), args: vec![OscType::Int(number)] };
-        assert_eq!(pong, [(NEAR, expected)], "only types that every client can read");
+        assert_eq!(pong, [(LOCAL, expected)], "only types that every client can read");
         rig.connection.tick(rig.now.monotonic);
         assert_eq!(rig.replies(), []);
     }
@@ -205,13 +204,13 @@ fn a_ping_is_answered_and_renews_a_subscription() {
 fn a_message_without_arguments_reads_a_stream() {
     let mut rig = Rig::new();
     assert_eq!(
-        (rig.query(NEAR, "/melos/health"), rig.refused()),
+        (rig.query(LOCAL, "/melos/health"), rig.refused()),
         (Vec::new(), 0),
         "nothing to report yet, and no error"
     );
     rig.connection.notice(Notice::Beat { beat: 2, bar: 0, tempo: 90.0 });
-    let replies = rig.query(NEAR, "/melos/beat");
+    let replies = rig.query(LOCAL, "/melos/beat");
     assert_eq!(replies[0].1.args, [OscType::Int(3), OscType::Int(1), OscType::Float(90.0)]);
-    rig.send(NEAR, &message("/melos/beat", &[OscType::Int(1)]));
+    rig.send(LOCAL, &message("/melos/beat", &[OscType::Int(1)]));
     assert_eq!(rig.refused(), 1, "it can only be read");
 }

@@ -15,12 +15,12 @@ fn bundle(timetag: OscTime, content: Vec<OscPacket>) -> OscPacket {
 }
 
 fn read(packet: &OscPacket) -> Decoded {
-    decode(&encoder::encode(packet).unwrap(), Now::take())
+    decode(&encoder::encode(packet).unwrap(), Now::read())
 }
 
 /// The faults of a datagram that yields no requests.
 fn refused(datagram: &[u8]) -> Vec<Fault> {
-    let decoded = decode(datagram, Now::take());
+    let decoded = decode(datagram, Now::read());
     assert_eq!(decoded.requests, []);
     decoded.faults
 }
@@ -109,12 +109,12 @@ fn invalid_arguments_are_reported() {
 fn an_out_of_range_number_is_clamped_and_reported() {
     let decoded = read(&message("/melos/temperature", &[OscType::Float(99.0)]));
     assert_eq!(decoded.requests, [Request::Set(Param::Temperature, Value::Number(2.0), None)]);
-    assert_eq!(decoded.clipped, ["/melos/temperature: got the number 99, expected a number from 0.1 to 2"]);
-    assert_eq!(read(&message("/melos/*", &[OscType::Float(99.0)])).clipped, [""; 0]);
+    assert_eq!(decoded.clamped, ["/melos/temperature: got the number 99, expected a number from 0.1 to 2"]);
+    assert_eq!(read(&message("/melos/*", &[OscType::Float(99.0)])).clamped, [""; 0]);
 }
 
 #[test]
-fn patterns_match_fitting_parameters_but_no_triggers() {
+fn patterns_match_parameters_that_accept_the_value_but_no_triggers() {
     let muted = read(&message("/melos/mute/{bass,pad}", &[OscType::Int(1)])).requests;
     assert_eq!(muted, [Param::MuteBass, Param::MutePad].map(|param| Request::Set(param, Value::Toggle(true), None)));
     let muted = read(&message("/melos/next/bar/mute/{bass,pad}", &[OscType::Int(1)])).requests;
@@ -131,10 +131,10 @@ fn patterns_match_fitting_parameters_but_no_triggers() {
 }
 
 #[test]
-fn bundles_are_timed() {
+fn bundles_take_effect_at_their_time_tags() {
     let now = Now { monotonic: Instant::now(), wall: SystemTime::now() };
     let set = |value| message("/melos/valence", &[OscType::Float(value)]);
-    let dues = |packet: &OscPacket| {
+    let due_times = |packet: &OscPacket| {
         let decoded = decode(&encoder::encode(packet).unwrap(), now);
         let milliseconds = decoded.requests.iter().map(|request| match request {
             Request::Set(_, _, due) => due.map(|due| (due - now.monotonic).as_secs_f64().mul_add(1e3, 0.5) as u64),
@@ -143,19 +143,22 @@ fn bundles_are_timed() {
         (milliseconds.collect::<Vec<_>>(), decoded.late)
     };
     let (soon, later) = (ahead(now, Duration::from_millis(200)), ahead(now, Duration::from_millis(500)));
-    assert_eq!(dues(&bundle(AT_ONCE, vec![set(0.1), set(0.2)])), (vec![None, None], 0));
-    assert_eq!(dues(&bundle(soon, vec![set(0.1)])), (vec![Some(200)], 0));
-    assert_eq!(dues(&bundle(soon, vec![set(0.1), bundle(later, vec![set(0.2)])])), (vec![Some(200), Some(500)], 0));
-    assert_eq!(dues(&bundle(later, vec![bundle(soon, vec![set(0.2)])])), (vec![Some(500)], 0));
-    assert_eq!(dues(&bundle(soon, vec![bundle(AT_ONCE, vec![set(0.2)])])), (vec![Some(200)], 0));
-    assert_eq!(dues(&bundle(ahead(now, Duration::ZERO), vec![set(0.1)])), (vec![None], 1));
-    let lost = bundle(ahead(now, Duration::from_secs(86_400)), vec![set(0.1)]);
-    assert!(matches!(read(&lost).faults[..], [Fault::TooEarly(_)]));
-    let part = bundle(AT_ONCE, vec![set(0.1), lost, set(0.2)]);
-    assert_eq!(dues(&part), (vec![None, None], 0), "only the inner bundle is lost");
+    assert_eq!(due_times(&bundle(AT_ONCE, vec![set(0.1), set(0.2)])), (vec![None, None], 0));
+    assert_eq!(due_times(&bundle(soon, vec![set(0.1)])), (vec![Some(200)], 0));
+    assert_eq!(
+        due_times(&bundle(soon, vec![set(0.1), bundle(later, vec![set(0.2)])])),
+        (vec![Some(200), Some(500)], 0)
+    );
+    assert_eq!(due_times(&bundle(later, vec![bundle(soon, vec![set(0.2)])])), (vec![Some(500)], 0));
+    assert_eq!(due_times(&bundle(soon, vec![bundle(AT_ONCE, vec![set(0.2)])])), (vec![Some(200)], 0));
+    assert_eq!(due_times(&bundle(ahead(now, Duration::ZERO), vec![set(0.1)])), (vec![None], 1));
+    let too_early = bundle(ahead(now, Duration::from_secs(86_400)), vec![set(0.1)]);
+    assert!(matches!(read(&too_early).faults[..], [Fault::TooEarly(_)]));
+    let part = bundle(AT_ONCE, vec![set(0.1), too_early, set(0.2)]);
+    assert_eq!(due_times(&part), (vec![None, None], 0), "only the inner bundle is refused");
 }
 
-/// A message with type tags that rosc does not know, or without readable ones.
+/// A message whose type tags are unknown to rosc or unreadable.
 fn unreadable(tail: &[u8]) -> Vec<u8> {
     [b"/melos/arousal\0\0".as_slice(), tail].concat()
 }
@@ -193,7 +196,7 @@ fn valid_messages_in_a_bundle_survive_invalid_ones() {
         b"#bundle\0\0\0\0\0".to_vec(),
     ] {
         let shown = bad.escape_ascii().to_string();
-        let decoded = decode(&bundle_of(&[good(0.25), bad, good(0.5)]), Now::take());
+        let decoded = decode(&bundle_of(&[good(0.25), bad, good(0.5)]), Now::read());
         assert_eq!(
             (decoded.requests.as_slice(), decoded.faults.len()),
             (&both[..], 1),
@@ -204,7 +207,7 @@ fn valid_messages_in_a_bundle_survive_invalid_ones() {
     // After a truncated element the start of the next is unknown; the elements before it are intact.
     let mut broken = bundle_of(&[good(0.25), good(0.5), good(0.75)]);
     broken.truncate(broken.len() - 4);
-    let decoded = decode(&broken, Now::take());
+    let decoded = decode(&broken, Now::read());
     assert_eq!((decoded.requests.as_slice(), decoded.faults.len()), (&both[..], 1));
 }
 
@@ -231,12 +234,12 @@ fn refused_text_cannot_forge_or_flood_log_lines() {
 fn long_patterns_are_refused() {
     let long = message(&format!("/melos/{}", "*a".repeat(4_000)), &[OscType::Float(0.5)]);
     assert_eq!(read(&long).faults, [Fault::LongAddress(8_007)]);
-    let most = message(&format!("/melos/{{valence,{}}}", "x".repeat(230)), &[OscType::Float(0.5)]);
-    assert_eq!(read(&most).requests.len(), 1);
+    let longest = message(&format!("/melos/{{valence,{}}}", "x".repeat(230)), &[OscType::Float(0.5)]);
+    assert_eq!(read(&longest).requests.len(), 1);
 }
 
 #[test]
-fn common_spellings_are_understood() {
+fn common_spellings_are_accepted() {
     let choice = |param, position| Request::Set(param, Value::Choice(position), None);
     let chord = |symbol: &str| vec![Request::Set(Param::Chord, Value::Text(symbol.to_owned()), None)];
     for (addr, argument, expected) in [
@@ -257,7 +260,7 @@ fn common_spellings_are_understood() {
     let next = read(&message("/melos/next/bar/key", &[text("A minor")])).requests;
     assert_eq!(next.len(), 2);
     assert!(next.iter().all(|request| matches!(request, Request::NextBar(..))), "{next:?}");
-    // H is a different note in different notations.
+    // H is ambiguous: it is B in German notation.
     assert_eq!(read(&message("/melos/key", &[text("H")])).requests, []);
 }
 
@@ -275,13 +278,13 @@ fn nested_bundles(depth: usize) -> Vec<u8> {
 
 #[test]
 fn deep_nesting_is_refused_before_it_is_decoded() {
-    assert_eq!(decode(&nested_bundles(fault::MAX_DEPTH), Now::take()).requests.len(), 1);
+    assert_eq!(decode(&nested_bundles(fault::MAX_DEPTH), Now::read()).requests.len(), 1);
     assert_eq!(refused(&nested_bundles(fault::MAX_DEPTH + 1)), [Fault::Nested]);
     assert_eq!(refused(&nested_bundles(700)), [Fault::Nested]);
     assert!(matches!(refused(&nested_bundles(5000))[..], [Fault::Oversized(100_016..)]));
-    // It does not recurse deeply without the size limit either.
+    // Even without the size limit, the recursion is bounded.
     let mut decoded = Decoded::default();
-    decoded.read_packet(&nested_bundles(5000), When::AtOnce, fault::MAX_DEPTH, Now::take());
+    decoded.read_packet(&nested_bundles(5000), When::AtOnce, fault::MAX_DEPTH, Now::read());
     assert_eq!(decoded.faults, [Fault::Nested]);
 
     let arrays = |depth: usize| {
@@ -291,7 +294,7 @@ fn deep_nesting_is_refused_before_it_is_decoded() {
         packet.resize(packet.len() / 4 * 4 + 4, 0);
         packet
     };
-    assert!(decode(&arrays(fault::MAX_DEPTH), Now::take()).requests.is_empty());
+    assert!(decode(&arrays(fault::MAX_DEPTH), Now::read()).requests.is_empty());
     assert_eq!(refused(&arrays(5000)), [Fault::Nested]);
 }
 
@@ -321,20 +324,20 @@ fn malformed_packets_are_refused() {
 
 /// Random bytes, and valid packets with some bytes changed or cut off.
 #[test]
-fn ten_thousand_random_datagrams_are_harmless() {
+fn random_datagrams_cause_no_panic() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let seeds = [
         encoder::encode(&message("/melos/emotion", &[text("calm"), OscType::Float(0.8)])).unwrap(),
         encoder::encode(&bundle(AT_ONCE, vec![message("/melos/level/*", &[OscType::Double(-3.0)])])).unwrap(),
         nested_bundles(4),
     ];
-    let (mut taken, mut refused) = (0, 0);
-    for round in 0..10_000 {
-        let mut datagram = match seeds.get(round % 4) {
+    let (mut accepted, mut refused) = (0, 0);
+    for iteration in 0..10_000 {
+        let mut datagram = match seeds.get(iteration % 4) {
             Some(seed) => seed.clone(),
             None => vec![0; random.next_u32() as usize % 200],
         };
-        if round % 4 == 3 {
+        if iteration % 4 == 3 {
             random.fill_bytes(&mut datagram);
         }
         for _ in 0..random.next_u32() % 4 {
@@ -345,11 +348,11 @@ fn ten_thousand_random_datagrams_are_harmless() {
         if random.next_u32().is_multiple_of(3) {
             datagram.truncate(random.next_u32() as usize % 80);
         }
-        let decoded = decode(&datagram, Now::take());
-        taken += decoded.requests.len();
+        let decoded = decode(&datagram, Now::read());
+        accepted += decoded.requests.len();
         refused += decoded.faults.len();
     }
-    assert!(taken > 1000 && refused > 1000, "both happen: {taken} taken, {refused} refused");
+    assert!(accepted > 1000 && refused > 1000, "{accepted} accepted, {refused} refused");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn number(port: u16, address: &str, value: f32) -> (u16, String, OscType) {
 struct Rig {
     feedback: Feedback,
     out: Outbox,
-    waiting: Receiver<Datagram>,
+    queue: Receiver<Datagram>,
     access: Access,
     now: Instant,
 }
@@ -33,24 +33,24 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let now = Instant::now();
-        let (out, waiting) = Outbox::new(Arc::new(Counters::default()), now);
-        Self { feedback: Feedback::new(), out, waiting, access: Access::new(Vec::new(), now), now }
+        let (out, queue) = Outbox::new(Arc::new(Counters::default()), now);
+        Self { feedback: Feedback::new(), out, queue, access: Access::new(Vec::new(), now), now }
     }
 
-    /// What was sent: port, address, first argument.
+    /// The messages sent: port, address, first argument.
     fn sent(&mut self) -> Vec<(u16, String, OscType)> {
-        let sent = std::iter::from_fn(|| self.waiting.try_recv().ok());
-        let read = sent.map(|(to, bytes)| match rosc::decoder::decode_udp(&bytes) {
+        let sent = std::iter::from_fn(|| self.queue.try_recv().ok());
+        let messages = sent.map(|(to, bytes)| match rosc::decoder::decode_udp(&bytes) {
             Ok((_, OscPacket::Message(message))) => (to.port(), message.addr, message.args[0].clone()),
             other => panic!("{other:?}"),
         });
-        read.collect()
+        messages.collect()
     }
 
-    /// What is sent at the next tick.
+    /// The messages sent at the next tick.
     fn tick(&mut self) -> Vec<(u16, String, OscType)> {
         self.feedback.tick(self.now, &self.out);
-        self.feedback.end_leases(self.now, &self.access, &self.out);
+        self.feedback.expire(self.now, &self.access, &self.out);
         self.sent()
     }
 
@@ -58,17 +58,17 @@ impl Rig {
         self.feedback.notice(notice, &self.out);
     }
 
-    fn subscribe(&mut self, from: SocketAddr, to: SocketAddr) -> Result<(), Full> {
+    fn subscribe(&mut self, from: SocketAddr, to: SocketAddr) -> Result<(), TooManySubscribers> {
         self.feedback.subscribe(from, to, self.now, &self.out)
     }
 
-    fn pass(&mut self, seconds: u64) {
+    fn advance(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
     }
 }
 
 #[test]
-fn the_newest_value_goes_out_once_per_tick() {
+fn the_newest_value_is_sent_once_per_tick() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(1)).unwrap();
     let state = rig.sent();
@@ -82,7 +82,7 @@ fn the_newest_value_goes_out_once_per_tick() {
 }
 
 #[test]
-fn nothing_is_echoed_but_corrections_arrive() {
+fn own_changes_are_not_echoed_but_corrections_are_sent() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(1)).unwrap();
     rig.subscribe(client(2), client(3)).unwrap();
@@ -97,15 +97,15 @@ fn nothing_is_echoed_but_corrections_arrive() {
     rig.notice(valence(1.0));
     rig.now += ECHO_GUARD;
     assert_eq!(rig.tick(), [number(1, "/melos/valence", 1.0)]);
-    // A change by another client is news for both.
+    // A change by another client is sent to both.
     rig.notice(valence(-0.5));
     assert_eq!(rig.tick(), [number(1, "/melos/valence", -0.5), number(3, "/melos/valence", -0.5)]);
-    // A refused value: the client gets the actual one.
+    // A refused value: the client gets the current one.
     rig.feedback.set_by_client(client(2), Param::Valence, &Value::Number(0.9), rig.now - ECHO_GUARD);
     assert_eq!(rig.tick(), [number(3, "/melos/valence", -0.5)]);
 }
 
-/// Some clients renew every ten seconds, so that they survive a restart.
+/// Some clients subscribe again every ten seconds, in case the daemon restarts.
 #[test]
 fn renewing_while_a_fader_moves_does_not_return_old_values() {
     let mut rig = Rig::new();
@@ -135,17 +135,17 @@ fn streams_are_paced_and_events_are_not() {
 }
 
 #[test]
-fn reading_the_chord_returns_the_request_and_the_state_ends_with_the_sounding_one() {
+fn reading_the_chord_returns_the_lead_chord_and_the_full_state_includes_the_current_one() {
     let mut rig = Rig::new();
     let key = Key { tonic: 9, mode: Mode::Minor };
     rig.notice(Notice::Chord(Chord::parse("Am7").unwrap(), key));
     let auto = [OscType::String("auto".to_owned())];
     assert_eq!(rig.feedback.read(Param::Chord).unwrap().args, auto);
     let chord_messages: Vec<_> = rig.feedback.everything().filter(|message| message.addr == "/melos/chord").collect();
-    let sounding = [OscType::String("Am7".to_owned()), OscType::String("A minor".to_owned())];
+    let current = [OscType::String("Am7".to_owned()), OscType::String("A minor".to_owned())];
     assert_eq!(
         chord_messages.iter().map(|message| message.args.as_slice()).collect::<Vec<_>>(),
-        [&auto[..], &sounding[..]]
+        [&auto[..], &current[..]]
     );
     assert!(rig.feedback.read(Param::Panic).is_none());
 }
@@ -172,15 +172,15 @@ fn every_stream_can_be_read_once_it_has_a_message() {
 }
 
 #[test]
-fn a_new_subscriber_is_refused_when_full_and_nobody_is_dropped() {
+fn subscribers_beyond_the_limit_are_refused_and_the_others_kept() {
     let mut rig = Rig::new();
     for port in 1..=64 {
         rig.subscribe(client(port), client(port)).unwrap();
         rig.subscribe(client(port), client(port)).unwrap();
         rig.sent();
     }
-    assert_eq!(rig.subscribe(client(65), client(65)), Err(Full::Everywhere));
-    assert_eq!((rig.feedback.subscribers.len(), rig.feedback.subscribers[0].at.to), (64, client(1)));
+    assert_eq!(rig.subscribe(client(65), client(65)), Err(TooManySubscribers::InTotal));
+    assert_eq!((rig.feedback.subscribers.len(), rig.feedback.subscribers[0].subscription.to), (64, client(1)));
     rig.subscribe(client(1), client(1)).expect("an existing subscriber may subscribe again");
     assert!(rig.feedback.unsubscribe(client(64)));
     rig.subscribe(client(65), client(65)).expect("there is room again");
@@ -193,7 +193,7 @@ fn one_remote_host_cannot_take_all_subscriptions() {
     for port in 1..=16 {
         rig.subscribe(at(1, port), at(1, port)).unwrap();
     }
-    assert_eq!(rig.subscribe(at(1, 17), at(1, 17)), Err(Full::OnHost));
+    assert_eq!(rig.subscribe(at(1, 17), at(1, 17)), Err(TooManySubscribers::OnHost));
     rig.subscribe(at(2, 1), at(2, 1)).expect("another host");
     for port in 1..=20 {
         rig.subscribe(client(port), client(port)).expect("this machine");
@@ -201,19 +201,19 @@ fn one_remote_host_cannot_take_all_subscriptions() {
 }
 
 #[test]
-fn a_subscription_expires_in_silence_after_a_warning() {
+fn the_subscription_of_a_silent_client_expires_after_a_warning() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(9001)).unwrap();
     rig.subscribe(client(2), client(2)).unwrap();
     rig.sent();
-    rig.pass(40);
+    rig.advance(40);
     assert_eq!(rig.tick(), []);
     rig.feedback.renew(client(2), rig.now);
-    rig.pass(11);
+    rig.advance(11);
     let expires = |left| (9001, "/melos/subscription/expires".to_owned(), OscType::Int(left));
     assert_eq!(rig.tick(), [expires(9)]);
     assert_eq!(rig.tick(), [], "once");
-    rig.pass(10);
+    rig.advance(10);
     assert_eq!(rig.tick(), [expires(0)]);
     rig.notice(valence(0.25));
     assert_eq!(rig.tick(), [number(2, "/melos/valence", 0.25)], "the other subscription continues");
@@ -225,45 +225,45 @@ fn a_datagram_from_either_address_renews_a_subscription() {
     rig.subscribe(client(1), client(9001)).unwrap();
     rig.sent();
     for from in [1, 9001, 1, 9001] {
-        rig.pass(55);
-        assert_eq!(rig.tick().len(), 1, "it is warned of the expiry");
+        rig.advance(55);
+        assert_eq!(rig.tick().len(), 1, "the client is warned of the expiry");
         rig.feedback.renew(client(from), rig.now);
     }
-    rig.pass(55);
+    rig.advance(55);
     rig.feedback.renew(client(2), rig.now);
-    rig.pass(5);
+    rig.advance(5);
     rig.tick();
     assert!(!rig.feedback.subscribes(client(9001)), "another client's datagram does not renew it");
 }
 
 #[test]
-fn a_remote_address_must_verify_again_or_is_dropped() {
+fn a_remote_address_that_does_not_verify_again_is_dropped() {
     let mut rig = Rig::new();
-    let far = SocketAddr::from(([192, 0, 2, 7], 9001));
-    rig.access.mark_verified(far, rig.now);
-    rig.subscribe(far, far).unwrap();
+    let remote = SocketAddr::from(([192, 0, 2, 7], 9001));
+    rig.access.mark_verified(remote, rig.now);
+    rig.subscribe(remote, remote).unwrap();
     rig.sent();
-    while rig.access.until(far).unwrap() > rig.now + EXPIRY_WARNING {
-        rig.pass(10);
-        rig.feedback.renew(far, rig.now);
+    while rig.access.until(remote).unwrap() > rig.now + EXPIRY_WARNING {
+        rig.advance(10);
+        rig.feedback.renew(remote, rig.now);
         rig.tick();
     }
-    rig.feedback.renew(far, rig.now);
+    rig.feedback.renew(remote, rig.now);
     let sent = rig.tick();
     let addresses: Vec<_> = sent.iter().map(|(_, address, _)| address.as_str()).collect();
     assert_eq!(addresses, ["/melos/subscription/expires", "/melos/confirm"]);
     let OscType::String(token) = &sent[1].2 else { panic!("{sent:?}") };
-    assert_eq!(rig.access.confirm(far, token, rig.now), Some((Purpose::Subscribe, far)));
-    rig.feedback.renew(far, rig.now);
-    rig.pass(20);
+    assert_eq!(rig.access.confirm(remote, token, rig.now), Some((Purpose::Subscribe, remote)));
+    rig.feedback.renew(remote, rig.now);
+    rig.advance(20);
     assert_eq!(rig.tick(), []);
-    // From here on datagrams arrive from it but it does not confirm, as with a forged source.
+    // From here on, datagrams arrive from the address but it does not confirm, as if they were forged.
     for _ in 0..70 {
-        rig.pass(10);
-        rig.feedback.renew(far, rig.now);
+        rig.advance(10);
+        rig.feedback.renew(remote, rig.now);
         rig.tick();
     }
-    assert!(!rig.feedback.subscribes(far));
+    assert!(!rig.feedback.subscribes(remote));
 }
 
 #[test]
@@ -279,9 +279,9 @@ fn restored_subscriptions_start_once_values_are_known() {
     let sent = rig.tick();
     assert!(sent.len() > 50 && sent.contains(&number(9001, "/melos/valence", 0.25)), "{sent:?}");
     assert_eq!(rig.feedback.subscriptions(), [subscription]);
-    rig.pass(61);
+    rig.advance(61);
     rig.tick();
-    assert_eq!(rig.feedback.subscriptions(), [], "for a lease and no longer");
+    assert_eq!(rig.feedback.subscriptions(), [], "they end with their leases");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn an_unsent_value_is_sent_with_the_next_tick() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(1)).unwrap();
     rig.notice(valence(0.25));
-    // Nothing takes messages until the queue is full.
+    // Fill the queue.
     while rig.out.send(client(2), message::learned(Param::Valence, String::new())) {}
     rig.feedback.tick(rig.now, &rig.out);
     rig.sent();
@@ -300,7 +300,7 @@ fn an_unsent_value_is_sent_with_the_next_tick() {
 fn subscribers_can_be_listed() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(9001)).unwrap();
-    rig.pass(20);
+    rig.advance(20);
     let list = rig.feedback.list(rig.now);
     assert_eq!(list.args, [OscType::String("127.0.0.1:9001".to_owned()), OscType::Int(40)]);
 }

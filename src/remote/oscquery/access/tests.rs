@@ -4,8 +4,8 @@ use super::*;
 
 const HERE: &str = "127.0.0.1:9080";
 
-fn ends(local: &str, client: &str) -> Ends {
-    Ends { local: local.parse().unwrap(), client: client.parse().unwrap() }
+fn endpoints(local: &str, client: &str) -> Endpoints {
+    Endpoints { local: local.parse().unwrap(), client: client.parse().unwrap() }
 }
 
 fn request(headers: &[(&str, &str)]) -> Request {
@@ -17,8 +17,8 @@ fn request(headers: &[(&str, &str)]) -> Request {
 }
 
 /// The status code of the response to a request; 200 if it is allowed.
-fn answer(access: &AccessRules, ends: Ends, headers: &[(&str, &str)]) -> u16 {
-    access.refuses(&request(headers), ends).map_or(200, |refusal| refusal.into_response().status().as_u16())
+fn status_of(access: &AccessRules, endpoints: Endpoints, headers: &[(&str, &str)]) -> u16 {
+    access.refusal(&request(headers), endpoints).map_or(200, |refusal| refusal.into_response().status().as_u16())
 }
 
 #[test]
@@ -47,20 +47,24 @@ fn only_host_names_of_this_machine_are_accepted() {
         (HERE, "", 400),
         (HERE, "a b", 400),
     ] {
-        assert_eq!(answer(&access, ends(local, "127.0.0.1:5000"), &[("host", host)]), expected, "{host} at {local}");
+        assert_eq!(
+            status_of(&access, endpoints(local, "127.0.0.1:5000"), &[("host", host)]),
+            expected,
+            "{host} at {local}"
+        );
     }
-    let here = ends(HERE, "127.0.0.1:5000");
-    assert_eq!(answer(&access, here, &[]), 200, "no browser");
-    assert_eq!(answer(&access, here, &[("host", "localhost"), ("host", "rebound.example")]), 400);
+    let here = endpoints(HERE, "127.0.0.1:5000");
+    assert_eq!(status_of(&access, here, &[]), 200, "not a browser");
+    assert_eq!(status_of(&access, here, &[("host", "localhost"), ("host", "rebound.example")]), 400);
     let mut absolute = request(&[("host", "localhost")]);
     *absolute.uri_mut() = "http://rebound.example/status".parse().unwrap();
-    assert!(matches!(access.refuses(&absolute, here), Some(Refusal::Host(_))));
+    assert!(matches!(access.refusal(&absolute, here), Some(Refusal::Host(_))));
 }
 
 #[test]
 fn pages_from_other_origins_are_refused() {
     let access = AccessRules::new(&[], None, "");
-    let here = ends(HERE, "127.0.0.1:5000");
+    let here = endpoints(HERE, "127.0.0.1:5000");
     for (origin, expected) in [
         ("http://localhost:9080", 200),
         ("http://127.0.0.1:8000", 200),
@@ -77,12 +81,12 @@ fn pages_from_other_origins_are_refused() {
         ("", 403),
     ] {
         for host in ["localhost:9080", "127.0.0.1:9080"] {
-            assert_eq!(answer(&access, here, &[("host", host), ("origin", origin)]), expected, "{origin} at {host}");
+            assert_eq!(status_of(&access, here, &[("host", host), ("origin", origin)]), expected, "{origin} at {host}");
         }
     }
     let site = |site, mode, dest| {
         let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
-        answer(&access, here, &headers)
+        status_of(&access, here, &headers)
     };
     assert_eq!(site("cross-site", "no-cors", "audio"), 403, "the stream in a foreign page");
     assert_eq!(site("cross-site", "navigate", "iframe"), 403, "the page in a foreign frame");
@@ -96,7 +100,7 @@ fn other_machines_need_the_password() {
     let access = AccessRules::new(&[], Some("correct horse"), "");
     let key = access.password.as_ref().unwrap().1.clone();
     let basic = |credentials: &str| format!("Basic {}", STANDARD.encode(credentials));
-    let (elsewhere, here) = (ends("192.168.1.5:9080", "192.168.1.9:5000"), ends(HERE, "127.0.0.1:5000"));
+    let (elsewhere, here) = (endpoints("192.168.1.5:9080", "192.168.1.9:5000"), endpoints(HERE, "127.0.0.1:5000"));
     for (headers, expected) in [
         (vec![], 401),
         (vec![("authorization", basic("anyone:correct horse"))], 200),
@@ -110,11 +114,11 @@ fn other_machines_need_the_password() {
         (vec![("cookie", format!("{COOKIE}="))], 401),
     ] {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        assert_eq!(answer(&access, elsewhere, &headers), expected, "{headers:?}");
+        assert_eq!(status_of(&access, elsewhere, &headers), expected, "{headers:?}");
     }
-    assert_eq!(answer(&access, here, &[]), 200);
+    assert_eq!(status_of(&access, here, &[]), 200);
     assert_eq!(
-        answer(&access, here, &[("x-forwarded-for", "192.168.1.9")]),
+        status_of(&access, here, &[("x-forwarded-for", "192.168.1.9")]),
         401,
         "a proxy forwarded it from another machine"
     );
@@ -122,16 +126,16 @@ fn other_machines_need_the_password() {
 
 #[test]
 fn session_keys_differ() {
-    let keys: std::collections::BTreeSet<_> = (0..100).map(|_| key()).collect();
+    let keys: std::collections::BTreeSet<_> = (0..100).map(|_| random_key()).collect();
     assert!(keys.len() == 100 && keys.iter().all(|key| key.len() == 32));
 }
 
 #[test]
 fn large_bodies_are_refused_before_they_are_received() {
     let access = AccessRules::new(&[], None, "");
-    let here = ends(HERE, "127.0.0.1:5000");
-    assert_eq!(answer(&access, here, &[("content-length", "65536")]), 200);
-    assert_eq!(answer(&access, here, &[("content-length", "65537")]), 413);
+    let here = endpoints(HERE, "127.0.0.1:5000");
+    assert_eq!(status_of(&access, here, &[("content-length", "65536")]), 200);
+    assert_eq!(status_of(&access, here, &[("content-length", "65537")]), 413);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn a_recording_log_contains_the_lines_so_far_and_the_gaps() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
     let mut log = open(&session, &config(), &Troubles::default());
-    log.write(4, Entry::Splice { planned: 512, performed: None });
+    log.write(4, Entry::Splice { planned: 512, outcome: None });
     let take = Recorded { gaps: vec![3..5], ..recorded(folder.path().join("take.flac"), 2..9) };
     log.copy_beside(take);
     log.write(20, Entry::End);
@@ -83,7 +83,7 @@ fn no_lines_are_lost_while_the_disk_hangs() {
     std::fs::write(&state, "a file where the folder should be").unwrap();
     let troubles = Troubles::default();
     let mut log = open(&state.join("session.log"), &config(), &troubles);
-    log.write(1, Entry::Splice { planned: 512, performed: None });
+    log.write(1, Entry::Splice { planned: 512, outcome: None });
     wait_until("the trouble", || troubles.now().0.contains_key(&Part::ControlLog));
     log.write(2, Entry::End);
     std::fs::remove_file(&state).unwrap();
@@ -122,7 +122,7 @@ fn a_log_ends_when_deleted_or_full_and_the_loss_is_reported() {
     let troubles = Troubles::default();
     let mut log = open(&session, &ControlLogConfig { max_mb: 1, ..config() }, &troubles);
     for frame in 0..100_000 {
-        log.write(frame, Entry::Splice { planned: 512, performed: None });
+        log.write(frame, Entry::Splice { planned: 512, outcome: None });
         if frame % 10_000 == 0 {
             thread::sleep(Duration::from_millis(50));
         }
@@ -136,7 +136,7 @@ fn long_logs_are_not_copied_beside_short_takes() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = open(&folder.path().join("session.log"), &config(), &Troubles::default());
     for frame in 0..400_000 {
-        log.write(frame, Entry::Splice { planned: 512, performed: None });
+        log.write(frame, Entry::Splice { planned: 512, outcome: None });
         if frame % 20_000 == 0 {
             thread::sleep(Duration::from_millis(50));
         }
@@ -167,7 +167,7 @@ fn fill(log: &mut LogFile, frame: u64) {
 /// Takes a checkpoint as the daemon does: another line is written before the checkpoint is complete.
 fn take_checkpoint(log: &mut LogFile, frame: u64) {
     log.write(frame, Entry::Checkpoint);
-    log.write(frame + 1, Entry::Splice { planned: frame, performed: None });
+    log.write(frame + 1, Entry::Splice { planned: frame, outcome: None });
     log.store(checkpoint(frame));
 }
 
@@ -200,7 +200,7 @@ fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
         take_checkpoint(&mut log, frame - 64);
         fill(&mut log, frame - 32);
         take_checkpoint(&mut log, frame);
-        log.write(frame + 2, Entry::Splice { planned: frame, performed: None });
+        log.write(frame + 2, Entry::Splice { planned: frame, outcome: None });
         let header_line = format!("begins {frame}\n");
         wait_until("the other file", || {
             std::fs::read_to_string(&session).is_ok_and(|text| text.contains(&header_line))

@@ -80,7 +80,7 @@ pub(super) fn update(
 ) {
     if api.set_scenes(|| conductor.scene_names()) {
         for param in [Param::Scene, Param::SceneA, Param::SceneB, Param::SceneDelete] {
-            publisher.offer(param, conductor.scene_names().map(str::to_owned).collect());
+            publisher.set_choices(param, conductor.scene_names().map(str::to_owned).collect());
         }
     }
     api.set_midi(mappings, learning);

@@ -174,21 +174,21 @@ impl Performance {
                     upcoming_notes.add(&latent);
                     continue;
                 }
-                WorkerEvent::Spliced { planned, performed }
-                    if performed.is_some_and(|splice| splice.audible_from == planned) =>
+                WorkerEvent::Spliced { planned, outcome }
+                    if outcome.is_some_and(|splice| splice.audible_from == planned) =>
                 {
                     continue;
                 }
-                WorkerEvent::Spliced { planned, performed } => {
-                    match performed {
-                        Some(performed) if performed.is_late(planned) => {
-                            let late = 1000.0 * frames_to_seconds(performed.audible_from - planned);
+                WorkerEvent::Spliced { planned, outcome } => {
+                    match outcome {
+                        Some(outcome) if outcome.is_late(planned) => {
+                            let late = 1000.0 * frames_to_seconds(outcome.audible_from - planned);
                             tracing::warn!("a change of mood took effect {late:.0} ms late");
                         }
                         Some(_) => {}
                         None => tracing::warn!("a change of mood was superseded before it took effect"),
                     }
-                    Entry::Splice { planned, performed }
+                    Entry::Splice { planned, outcome }
                 }
                 WorkerEvent::Saved { frame, splices, state } => {
                     self.checkpoints.add_generator(frame, state, splices);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
 use crate::files::config::schedule::Schedule;
-use crate::files::config::{Config, ConfigChange, Cost};
+use crate::files::config::{Config, ConfigChange, TakesEffect};
 use crate::session::live::networks::Replacement;
 use crate::session::live::reload::Reloaded;
 
@@ -42,7 +42,8 @@ impl Reloads {
     pub(super) fn configure(&mut self, config: Config) -> Vec<ConfigChange> {
         let changes = self.config.changes(&config);
         self.config = config;
-        let (later, now): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.cost() == Cost::NextStart);
+        let (later, now): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|change| change.takes_effect() == TakesEffect::NextStart);
         if !later.is_empty() {
             let keys = later.iter().map(ConfigChange::key).collect::<Vec<_>>().join(", ");
             tracing::info!(keys, "restart Melos to apply these changes");

@@ -12,7 +12,7 @@ use crate::files::preset::Preset;
 use crate::files::setlist::Setlist;
 use crate::midi::mapping::{LearnedControl, LiveMappings};
 use crate::remote::http::api_state::ApiState;
-use crate::remote::log_limiter::{LogLimiter, and_more};
+use crate::remote::log_limiter::{LogLimiter, suppressed_suffix};
 use crate::session::live::publisher::Publisher;
 use crate::session::live::state::{Saved, StateFile};
 
@@ -60,7 +60,7 @@ impl Reports {
     /// Logs why something cannot be done, rate-limited by kind.
     pub(super) fn warn(&mut self, kind: &str, problem: &str) {
         if let Some(suppressed) = self.limiter.admit(kind, problem, Instant::now()) {
-            tracing::warn!("{problem}{}", and_more(suppressed));
+            tracing::warn!("{problem}{}", suppressed_suffix(suppressed));
         }
     }
 
@@ -93,8 +93,8 @@ impl Reports {
     /// Publishes the names of presets and setlists.
     pub(super) fn list_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
         self.api.set_presets(presets, setlists);
-        self.publisher.offer(Param::Setlist, setlists.names().map(str::to_owned).collect());
-        self.publisher.offer(Param::Preset, presets.names().map(str::to_owned).collect());
+        self.publisher.set_choices(Param::Setlist, setlists.names().map(str::to_owned).collect());
+        self.publisher.set_choices(Param::Preset, presets.names().map(str::to_owned).collect());
     }
 
     /// Makes the next report check the list of scenes, so that a client that receives the new value also finds the new

@@ -73,7 +73,7 @@ impl Setlists {
             let count = entries.len();
             return Err(format!("there is no entry {number} in setlist {}, which has {count}", quoted(setlist)));
         };
-        let (kind, name) = cue.named();
+        let (kind, name) = cue.kind_and_name();
         tracing::info!("setlist {}: {number} of {}, {kind} {}", quoted(setlist), entries.len(), quoted(name));
         self.position = number;
         Ok(Some(match cue {
@@ -90,7 +90,7 @@ impl Setlists {
     /// Returns the current entry and the next one, for the status.
     pub(super) fn entry_names(&self, setlist: &str) -> [Option<String>; 2] {
         let name = |index: usize| {
-            let (kind, name) = self.entries(setlist).get(index)?.cue.named();
+            let (kind, name) = self.entries(setlist).get(index)?.cue.kind_and_name();
             Some(format!("{kind} {name}"))
         };
         [self.position.checked_sub(1).and_then(name), name(self.position)]

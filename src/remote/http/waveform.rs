@@ -12,11 +12,11 @@ use symphonia::core::units::Timestamp;
 
 /// Columns of a waveform.
 pub(super) const COLUMNS: usize = 160;
-/// Frames read per column, so that a long recording is not read in full.
-const FRAMES: u32 = 2048;
+/// Maximum frames read per column, so that a long recording is not read in full.
+const FRAMES_PER_COLUMN: u32 = 2048;
 
-/// Peak, full scale 1, around the start of each of [`COLUMNS`] parts of a WAV or FLAC file; `None` for other files.
-/// Accesses the disk.
+/// Peaks at the starts of [`COLUMNS`] equal parts of a WAV or FLAC file, full scale 1; `None` for other files. Accesses
+/// the disk.
 pub(super) fn of_file(path: &Path) -> Option<Vec<f32>> {
     if path.extension()?.eq_ignore_ascii_case("flac") { of_flac(path) } else { of_wav(path) }
 }
@@ -24,25 +24,25 @@ pub(super) fn of_file(path: &Path) -> Option<Vec<f32>> {
 fn of_wav(path: &Path) -> Option<Vec<f32>> {
     let mut wav = hound::WavReader::open(path).ok()?;
     let spec = wav.spec();
-    let full = match spec.sample_format {
+    let full_scale = match spec.sample_format {
         hound::SampleFormat::Int => 2f32.powi(i32::from(spec.bits_per_sample) - 1),
         hound::SampleFormat::Float => return None,
     };
     let part = (wav.duration() / COLUMNS as u32).max(1);
-    let samples = part.min(FRAMES) as usize * usize::from(spec.channels);
+    let samples = part.min(FRAMES_PER_COLUMN) as usize * usize::from(spec.channels);
     let column = |column: u32| {
         wav.seek(column * part).ok()?;
         let peak = wav.samples::<i32>().take(samples).map_while(Result::ok).map(i32::unsigned_abs).max();
-        Some(peak.unwrap_or(0) as f32 / full)
+        Some(peak.unwrap_or(0) as f32 / full_scale)
     };
     (0..COLUMNS as u32).map(column).collect()
 }
 
 fn of_flac(path: &Path) -> Option<Vec<f32>> {
     let stream = MediaSourceStream::new(Box::new(File::open(path).ok()?), Default::default());
-    let (options, about) = (FormatOptions::default(), MetadataOptions::default());
+    let (options, metadata) = (FormatOptions::default(), MetadataOptions::default());
     let mut reader =
-        symphonia::default::get_probe().probe(Hint::new().with_extension("flac"), stream, options, about).ok()?;
+        symphonia::default::get_probe().probe(Hint::new().with_extension("flac"), stream, options, metadata).ok()?;
     let track = reader.default_track(TrackType::Audio)?;
     let (track_id, part) = (track.id, track.num_frames? / COLUMNS as u64);
     let codec = track.codec_params.as_ref()?.audio()?;
@@ -66,7 +66,7 @@ mod tests {
     use crate::output::record::{Bits, Format, SoundFile};
 
     #[test]
-    fn the_outline_rises_with_the_sound() {
+    fn the_waveform_follows_the_level() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.wav");
         let spec = hound::WavSpec {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flac_file_has_an_outline_too() {
+    fn flac_files_have_a_waveform() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.flac");
         let mut flac = SoundFile::create(&path, Format::Flac, Bits::TwentyFour).unwrap();

@@ -1,6 +1,6 @@
 //! Tempo sources.
 
-/// The choices of `tempo/source`, in its order.
+/// The choices of `tempo/source`, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TempoSource {
     /// The tempo of the emotion.
@@ -17,16 +17,16 @@ pub enum TempoSource {
 }
 
 impl TempoSource {
-    /// Every choice, by position.
+    /// All choices, by position.
     pub const ALL: [Self; 5] = [Self::Mood, Self::Pinned, Self::Clock, Self::Link, Self::Jack];
 
-    /// The source at an index of the choice; the mood for an invalid one.
+    /// The source at a position of the choice; [`Self::Mood`] for an invalid position.
     #[must_use]
     pub fn at(position: u8) -> Self {
         Self::ALL.get(usize::from(position)).copied().unwrap_or_default()
     }
 
-    /// Whether the source is external, so that the tempo cannot be set here.
+    /// Whether the source is external, so that the tempo cannot be set in Melos.
     #[must_use]
     pub const fn is_external(self) -> bool {
         matches!(self, Self::Clock | Self::Link | Self::Jack)
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_sources_match_the_choices_of_the_parameter() {
-        let Kind::Choice { names, .. } = Param::TempoSource.spec().kind else { panic!("it is a choice") };
+        let Kind::Choice { names, .. } = Param::TempoSource.spec().kind else { panic!("tempo/source is a choice") };
         assert_eq!(names.len(), TempoSource::ALL.len());
         for (position, source) in TempoSource::ALL.into_iter().enumerate() {
             assert_eq!(TempoSource::at(position as u8), source);
