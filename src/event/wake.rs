@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// Wakes a thread that sleeps until input arrives; clones wake the same thread. Carries no data: each source has its own
-/// bounded queue.
+/// Wakes a thread that sleeps until input arrives; clones wake the same thread. Carries no data: each source has its
+/// own bounded queue.
 #[derive(Debug, Clone, Default)]
 pub struct Wake(Arc<Shared>);
 

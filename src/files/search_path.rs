@@ -63,7 +63,8 @@ impl SearchPath {
         self.roots.iter().map(|root| root.join(name.as_ref())).collect()
     }
 
-    /// Returns all files of a kind by name: TOML files in `presets` and `mappings`, folders with a `model.toml` in `models`.
+    /// Returns all files of a kind by name: TOML files in `presets` and `mappings`, folders with a `model.toml` in
+    /// `models`.
     #[must_use]
     pub fn find(&self, kind: &str) -> Vec<(String, Found)> {
         let mut found: std::collections::BTreeMap<String, Found> = std::collections::BTreeMap::new();

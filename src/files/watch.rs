@@ -1,9 +1,9 @@
 //! Watches files and folders, so that a save takes effect while playing.
 //!
-//! Changes are found by scanning: a scan follows all links and records the version of each file. This detects retargeted
-//! links, replaced folders, mounts and every way in which editors save files, and ignores changes without an effect. A
-//! scan runs every `POLL`, or sooner if the system's file watches report an event. During a burst of events, the scan
-//! waits until they have stopped; editors' temporary files are ignored.
+//! Changes are found by scanning: a scan follows all links and records the version of each file. This detects
+//! retargeted links, replaced folders, mounts and every way in which editors save files, and ignores changes without an
+//! effect. A scan runs every `POLL`, or sooner if the system's file watches report an event. During a burst of events,
+//! the scan waits until they have stopped; editors' temporary files are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -90,8 +90,8 @@ struct Scan {
 }
 
 impl Scan {
-    /// Scans the paths. A folder that cannot be listed, for example without free descriptors or on a failing disk, counts
-    /// as unchanged.
+    /// Scans the paths. A folder that cannot be listed, for example without free descriptors or on a failing disk,
+    /// counts as unchanged.
     fn run(paths: &[PathBuf], before: &Self) -> Self {
         let mut scan = Self::default();
         for path in paths {

@@ -148,8 +148,8 @@ impl OscQuery {
         self.shared.cache().set_choices(param, names);
     }
 
-    /// Sends a notice to listeners. Never blocks: each client receives the newest values when it is ready. After the start, every
-    /// value that differs from its default must be published once. Not for the audio callback.
+    /// Sends a notice to listeners. Never blocks: each client receives the newest values when it is ready. After the
+    /// start, every value that differs from its default must be published once. Not for the audio callback.
     pub fn publish(&self, notice: &Notice) {
         self.shared.cache().update(notice);
     }

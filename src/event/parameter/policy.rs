@@ -60,8 +60,8 @@ impl Effect {
 pub enum InPreset {
     /// Sets it to the preset's value, or to its default if the preset does not name it.
     Reset,
-    /// Sets it to the preset's value, or leaves it if the preset does not name it. For the mood, and for what a performer
-    /// sets for the session.
+    /// Sets it to the preset's value, or leaves it if the preset does not name it. For the mood, and for what a
+    /// performer sets for the session.
     Kept,
     /// Not allowed in presets.
     Refused,
@@ -96,11 +96,11 @@ pub struct Policy {
     /// Whether setting it resends all feedback to controllers, because it sets many parameters and makes some devices
     /// switch pages.
     pub resends_feedback: bool,
-    /// Whether every request is kept, even while earlier ones are pending: two "next preset" requests advance by two, and
-    /// two requests to store a scene store two. Otherwise a newer request replaces a pending one.
+    /// Whether every request is kept, even while earlier ones are pending: two "next preset" requests advance by two,
+    /// and two requests to store a scene store two. Otherwise a newer request replaces a pending one.
     pub keep_all: bool,
-    /// Whether its value decides how requests for other parameters take effect: a glide set before a mood and reset after
-    /// it applies to that mood only.
+    /// Whether its value decides how requests for other parameters take effect: a glide set before a mood and reset
+    /// after it applies to that mood only.
     pub affects_others: bool,
 }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 
-/// Checks and returns the given folder; without one, returns the first that exists of the current folder, those near the
-/// binary, and the install locations.
+/// Checks and returns the given folder; without one, returns the first data folder among the current folder, those near
+/// the binary, and the install locations.
 ///
 /// # Errors
 /// When there is none; the message lists the folders searched.

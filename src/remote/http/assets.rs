@@ -16,8 +16,8 @@ struct Asset {
     bytes: &'static [u8],
     /// The contents compressed with gzip, for browsers on slow networks.
     compressed: Vec<u8>,
-    /// The `ETag`, which changes with the content, so that browsers can cache the file. It is weak, because the plain and
-    /// the compressed form share it.
+    /// The `ETag`, which changes with the content, so that browsers can cache the file. It is weak, because the plain
+    /// and the compressed form share it.
     tag: String,
 }
 
