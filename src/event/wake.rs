@@ -17,9 +17,8 @@ struct Shared {
 }
 
 impl Wake {
-    /// Wakes the thread, or keeps it from falling asleep. Never waits, locks or allocates; makes at most
-    /// one system call, and only for the first notification since the thread last woke. For any thread except the audio
-    /// callback.
+    /// Wakes the thread, or keeps it from falling asleep. Never waits, locks or allocates; makes at most one system
+    /// call, and only for the first notification since the thread last woke. For any thread except the audio callback.
     pub fn notify(&self) {
         if !self.0.notified.swap(true, AcqRel)
             && let Some(thread) = self.0.thread.get()

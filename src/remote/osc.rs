@@ -48,10 +48,10 @@
 //! | `/melos/chord` | s current chord, s key; a reply to a query has one argument, the lead chord |
 //! | `/melos/note` | i MIDI note number, i velocity, f seconds its key is held, i 1 if it belongs to the melody |
 //! | `/melos/onset` | f highest velocity, 0 to 1, of the notes that start together in the network's piano |
-//! | `/melos/level` | f rms, f peak in dB below full scale |
+//! | `/melos/level` | f rms, f peak in dBFS |
 //! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as currently heard |
-//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dB below full scale after the faders of network, bass, pad, upper voice, harmony and of the output, f gain reduction of the limiter in dB, i how often it reduced the gain |
-//! | `/melos/spectrum` | to WebSockets only: f × 48 levels in dB below full scale, six bands per octave from 32.7 Hz upwards |
+//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dBFS after the faders of network, bass, pad, upper voice, harmony and of the output, f gain reduction of the limiter in dB, i how often it reduced the gain |
+//! | `/melos/spectrum` | to WebSockets only: f × 48 levels in dBFS, six bands per octave from 32.7 Hz upwards |
 //! | `/melos/outlook` | to WebSockets only: s key, then for the current and up to three planned chords s chord, f seconds until it begins |
 //! | `/melos/revisions` | to WebSockets only: i × 5 change counters of presets, scenes, MIDI controls, takes and pieces |
 //! | `/melos/pong` | the arguments of `/melos/ping` |

@@ -1,4 +1,4 @@
-//! A TOML table that is emptied key by key, so that any key remaining over is unknown.
+//! A TOML table that is emptied key by key, so that any remaining key is unknown.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
