@@ -54,7 +54,7 @@ export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `
  * even while the page is slow.
  * @param {(event: MouseEvent) => void} short @param {() => void} long
  */
-export function presses(short, long) {
+export function pressHandlers(short, long) {
   let [started, timer, done] = [0, 0, false];
   const start = (/** @type {PointerEvent} */ event) => {
     if (event.defaultPrevented) return;
@@ -81,7 +81,7 @@ export function presses(short, long) {
 export const formatNumber = (value, digits) => value.toFixed(digits).replace(/^-0(\.0*)?$/, '0$1').replace('-', '−');
 
 /** Shows a brief message, also to screen readers. @param {string} text @param {boolean} [isError] */
-export function say(text, isError = false) {
+export function showToast(text, isError = false) {
   const toast = byId('toast');
   toast.textContent = text;
   toast.classList.toggle('wrong', isError);
@@ -95,7 +95,7 @@ export async function attempt(task) {
   try {
     await task();
   } catch (error) {
-    say(error instanceof Error ? error.message : String(error), true);
+    showToast(error instanceof Error ? error.message : String(error), true);
   }
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** Listening in the browser: schedules the endless WAV slightly ahead of time and resumes when the daemon returns. */
 
-import { h, say } from './dom.js';
+import { h, showToast } from './dom.js';
 
 const RATE = 48_000;
 const HEADER = 44;
@@ -91,7 +91,7 @@ export function listen() {
       } catch (error) {
         if (wanted && error instanceof Error && error.message.startsWith('Too many')) {
           wanted = false;
-          say(error.message, true);
+          showToast(error.message, true);
         }
       }
       session?.stop();

@@ -2,7 +2,7 @@
 /** MIDI: connected devices and learned controls; to learn one, select a control here and move one on the device. */
 
 import { http, melos } from './connection.js';
-import { attempt, byId, h, say } from './dom.js';
+import { attempt, byId, h, showToast } from './dom.js';
 
 /** @typedef {{ device: string, parameters: string[], block: string }} Learned */
 
@@ -53,7 +53,7 @@ export function learning() {
   melos.on('learn', (id, block) => {
     if (!selecting) return;
     setSelecting(false);
-    say(block ? `“${id}” is now controlled by ${describe(block)}` : `Nothing was learned for “${id}”`);
+    showToast(block ? `“${id}” is now controlled by ${describe(block)}` : `Nothing was learned for “${id}”`);
   });
 }
 

@@ -2,7 +2,7 @@
 /** Mood: eight buttons, the valence and arousal pad, and the glide. */
 
 import { melos } from './connection.js';
-import { EMOTIONS, WEIGHTS, capitalize, colour, fader, formatNumber, h, picture, presses, say } from './dom.js';
+import { EMOTIONS, WEIGHTS, capitalize, colour, fader, formatNumber, h, picture, pressHandlers, showToast } from './dom.js';
 
 /** Number of past moods shown as a trail. */
 const TRAIL = 90;
@@ -19,7 +19,7 @@ function blend(name) {
   const now = shares();
   const others = [...now].filter(([other, share]) => other !== name && share > 0.01);
   const included = (now.get(name) ?? 0) > 0.01;
-  if (included && others.length === 0) return say(`${capitalize(name)} is the only emotion in the blend`);
+  if (included && others.length === 0) return showToast(`${capitalize(name)} is the only emotion in the blend`);
   melos.remember(`emotion/${name}`);
   const rest = included ? 1 : 1 - 1 / (others.length + 1);
   const sum = others.reduce((sum, [, share]) => sum + share, 0) || 1;
@@ -36,7 +36,7 @@ function button(name, number) {
   const element = h('button', {
     type: 'button', class: 'emotion', 'data-emotion': name, 'data-param': `emotion/${name}`, 'aria-pressed': 'false',
     title: `${capitalize(name)} only (key ${number}); with Shift or a long press: add to the blend`,
-    ...presses((event) => (event.shiftKey ? blend(name) : melos.set('emotion', name)), () => blend(name)),
+    ...pressHandlers((event) => (event.shiftKey ? blend(name) : melos.set('emotion', name)), () => blend(name)),
   }, h('span', { class: 'name' }, capitalize(name)), share);
   const show = () => {
     const weight = shares().get(name) ?? 0;

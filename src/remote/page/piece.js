@@ -2,7 +2,7 @@
 /** Pieces: requests for a mood or preset and a length, rendered in the background, and the list of pieces. */
 
 import { http, melos } from './connection.js';
-import { EMOTIONS, attempt, capitalize, clock, colour, date, formatNumber, h, picture, presses, say, size } from './dom.js';
+import { EMOTIONS, attempt, capitalize, clock, colour, date, formatNumber, h, picture, pressHandlers, showToast, size } from './dom.js';
 import { shares } from './mood.js';
 import { player, release } from './player.js';
 import { allPresets, nameOf } from './presets.js';
@@ -35,7 +35,7 @@ function title(request) {
 /** Requests a piece. @param {PieceRequest} request */
 export async function make(request) {
   const piece = await http('/render', request);
-  say(piece.state === 'waiting' ? `Piece ${piece.id} is in the queue` : `Piece ${piece.id} is being rendered`);
+  showToast(piece.state === 'waiting' ? `Piece ${piece.id} is in the queue` : `Piece ${piece.id} is being rendered`);
 }
 
 export function piece() {
@@ -57,7 +57,7 @@ export function piece() {
   sources.append(...EMOTIONS.map(([name]) => h('button', {
     type: 'button', class: 'emotion', 'data-emotion': name, 'data-source': name, 'aria-pressed': 'false',
     title: `${capitalize(name)} only; with Shift or a long press: add to the blend`,
-    ...presses((event) => (event.shiftKey ? blend(name) : choose(name)), () => blend(name)),
+    ...pressHandlers((event) => (event.shiftKey ? blend(name) : choose(name)), () => blend(name)),
   }, capitalize(name))), h('button', {
     type: 'button', class: 'emotion', 'data-source': 'now', 'aria-pressed': 'false', onclick: () => choose('now'),
     title: 'The current blend',

@@ -2,7 +2,7 @@
 /** Presets with their descriptions, the progress of journeys, and the user's starred presets. */
 
 import { http, melos } from './connection.js';
-import { attempt, capitalize, clock, h, say } from './dom.js';
+import { attempt, capitalize, clock, h, showToast } from './dom.js';
 
 /** @typedef {{ id: string, name: string, description: string, repeats: boolean, journey: { mood: string, seconds: number }[] }} Preset */
 
@@ -44,7 +44,7 @@ export function presetList() {
   /** @param {number} offset */
   const step = (offset) => {
     const names = visible().map(({ id }) => id);
-    if (names.length === 0) return say('No preset is starred');
+    if (names.length === 0) return showToast('No preset is starred');
     const index = names.indexOf(String(melos.values.get('preset')));
     const next = index < 0 ? (offset > 0 ? 0 : names.length - 1) : (index + offset + names.length) % names.length;
     melos.set('preset', names[next]);

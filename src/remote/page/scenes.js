@@ -2,7 +2,7 @@
 /** Scenes: press to recall, hold to store; the morph time and the crossfader. */
 
 import { http, melos } from './connection.js';
-import { attempt, fader, h, presses, say } from './dom.js';
+import { attempt, fader, h, pressHandlers, showToast } from './dom.js';
 import { confirmed } from './piece.js';
 
 export function scenes() {
@@ -16,7 +16,7 @@ export function scenes() {
     const name = newName.value.trim() || `Scene ${names.length + 1}`;
     melos.set('scene/store', name);
     newName.value = '';
-    say(`“${name}” stored`);
+    showToast(`“${name}” stored`);
   };
   newName.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => event.key === 'Enter' && store());
 
@@ -25,9 +25,9 @@ export function scenes() {
     const recall = h('button', {
       type: 'button', class: 'slot', 'data-scene': name, title: 'Press to recall; hold to store the current state',
       'aria-current': melos.values.get('scene') === name ? 'true' : undefined,
-      ...presses(() => melos.set('scene', name), () => {
+      ...pressHandlers(() => melos.set('scene', name), () => {
         melos.set('scene/store', name);
-        say(`“${name}” stored`);
+        showToast(`“${name}” stored`);
       }),
     }, name);
     const more = h('button', {

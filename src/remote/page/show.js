@@ -2,7 +2,7 @@
 /** The show: setlists with their current entry, a timer that fades the music out, and the opening hours. */
 
 import { http, melos } from './connection.js';
-import { attempt, clock, h, say } from './dom.js';
+import { attempt, clock, h, showToast } from './dom.js';
 import { nameOf } from './presets.js';
 
 /** @typedef {{ id: string, name: string, entries: { kind: string, name: string, note: string }[] }} Setlist */
@@ -45,7 +45,7 @@ export function show() {
   const minutes = h('input', { type: 'number', id: 'timer-minutes', min: 0.1, max: 1440, step: 'any', value: 10 });
   const start = h('button', {
     type: 'button', id: 'timer-start', 'data-param': 'timer', title: melos.parameters.get('timer')?.description,
-    onclick: () => (minutes.valueAsNumber > 0 ? melos.set('timer', minutes.valueAsNumber * 60) : say('Enter a number of minutes', true)),
+    onclick: () => (minutes.valueAsNumber > 0 ? melos.set('timer', minutes.valueAsNumber * 60) : showToast('Enter a number of minutes', true)),
   }, 'Start');
   const off = h('button', { type: 'button', id: 'timer-off', hidden: true, onclick: () => melos.set('timer', 0) }, 'Cancel');
   const left = h('span', { class: 'hint', id: 'timer-left', role: 'timer' });

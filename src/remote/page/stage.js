@@ -2,7 +2,7 @@
 /** Full screen with a wake lock, undo, colour themes, and the banner shown while disconnected. */
 
 import { melos } from './connection.js';
-import { byId, capitalize, h, say } from './dom.js';
+import { byId, capitalize, h, showToast } from './dom.js';
 import { keysEnabled, setKeysEnabled } from './transport.js';
 
 const STORAGE_KEY = 'melos.theme';
@@ -33,13 +33,13 @@ async function stayAwake() {
 
 export function stageButton() {
   const button = h('button', {
-    type: 'button', id: 'stage', 'aria-pressed': 'false', title: 'Full screen with the screen notice on',
+    type: 'button', id: 'stage', 'aria-pressed': 'false', title: 'Shows the page in full screen and keeps the screen on',
     onclick: async () => {
       try {
         if (document.fullscreenElement) await document.exitFullscreen();
         else await document.documentElement.requestFullscreen();
       } catch {
-        say('This browser does not support full screen');
+        showToast('This browser does not support full screen');
       }
     },
   }, 'Stage');
@@ -59,7 +59,7 @@ export function undoButton() {
     type: 'button', id: 'undo', disabled: true, title: 'Undoes the last change (Ctrl+Z)', 'aria-keyshortcuts': 'Control+Z',
     onclick: () => {
       const id = melos.undo();
-      if (id) say(`${capitalize(id.replaceAll('/', ' '))} restored`);
+      if (id) showToast(`${capitalize(id.replaceAll('/', ' '))} restored`);
     },
   }, 'Undo');
   melos.on('@undo', (count) => (button.disabled = count === 0));
@@ -96,7 +96,7 @@ export function banner() {
     clearInterval(timer);
     document.body.classList.toggle('offline', !open);
     bar.hidden = open;
-    if (open) return since && say('Reconnected');
+    if (open) return since && showToast('Reconnected');
     since = performance.now();
     byId('announcer').textContent = 'Connection lost';
     show();

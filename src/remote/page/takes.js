@@ -2,7 +2,7 @@
 /** Takes: play, download, rename, delete, re-render. */
 
 import { http, melos } from './connection.js';
-import { attempt, capitalize, date, h, menu, say, size } from './dom.js';
+import { attempt, capitalize, date, h, menu, showToast, size } from './dom.js';
 import { confirmed, make } from './piece.js';
 import { player, release } from './player.js';
 
@@ -66,7 +66,7 @@ function row({ name, seconds, bytes, modified, mood, log }) {
     type: 'button', onclick: () => confirmed(remove) && attempt(async () => {
       release(source);
       await http(source, { delete: true });
-      say(`${stem} deleted`);
+      showToast(`${stem} deleted`);
     }),
   }, 'Delete');
   const again = h('button', {

@@ -2,7 +2,7 @@
 /** Play, hold, record and panic buttons that show the daemon's state, and their keyboard shortcuts. */
 
 import { http, melos } from './connection.js';
-import { EMOTIONS, attempt, byId, clock, h, say } from './dom.js';
+import { EMOTIONS, attempt, byId, clock, h, showToast } from './dom.js';
 
 /**
  * A button that shows the daemon's value, and whether a change is pending.
@@ -37,7 +37,7 @@ export function transport() {
     title: `${melos.parameters.get('panic')?.description} (key: Esc)`,
     onclick: () => {
       melos.put('panic');
-      say('Panic: all sound cut');
+      showToast('Panic: all sound cut');
     },
   }, 'Panic');
   recordTime(record);
@@ -53,7 +53,7 @@ function recordTime(button) {
     // The take may have started before this page was opened, or include a pre-roll.
     const { recording } = await http('/takes');
     since = performance.now() - recording.seconds * 1000;
-    if (recording.trouble) say(`Not recording: ${recording.trouble}`, true);
+    if (recording.trouble) showToast(`Not recording: ${recording.trouble}`, true);
     clearInterval(timer);
     show();
     timer = window.setInterval(show, 500);
