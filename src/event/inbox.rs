@@ -21,9 +21,9 @@ const LEARN_CAPACITY: usize = 16;
 /// Bounded queue of control events for the performance thread, in order; a newer value replaces a pending one.
 ///
 /// A flood from one fader occupies one slot, because each value replaces a pending one of the same parameter. Triggers,
-/// texts and scheduled events are never replaced. While there is room, neither is a value that a later request depends
-/// on: a scene stores the values that were sent before the request, and a mood uses the glide time set before it.
-/// Control threads hold its lock only briefly; not for the audio callback.
+/// texts and scheduled events are never replaced. While there is room, values that a later request depends on are kept
+/// too: a scene stores the values that were sent before the request, and a mood uses the glide time set before it.
+/// Control threads hold the lock only briefly; not for the audio callback.
 #[derive(Debug)]
 pub struct Inbox {
     losses: Arc<Losses>,

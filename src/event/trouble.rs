@@ -81,7 +81,7 @@ impl Troubles {
         tracing::info!("{part}: working again");
     }
 
-    /// All current troubles, and a version that changes whenever they do.
+    /// The current troubles, and a version number that changes with them.
     #[must_use]
     pub fn now(&self) -> (BTreeMap<Part, String>, u64) {
         let state = self.state();

@@ -100,7 +100,7 @@ pub struct OscConfig {
     pub address: IpAddr,
     /// UDP port.
     pub port: u16,
-    /// Hosts whose source address is trusted without verification.
+    /// Hosts that need no address verification.
     pub trusted: Vec<IpAddr>,
 }
 

@@ -149,7 +149,7 @@ impl<T: PartialEq> Library<T> {
         self.items.values().map(|item| &item.value)
     }
 
-    /// The name `steps` positions after `name`, which need not exist, wrapping around.
+    /// The name `steps` positions after `name`, wrapping around; `name` need not exist.
     #[must_use]
     pub fn name_at_offset(&self, name: &str, steps: isize) -> Option<&str> {
         let names: Vec<&str> = self.names().collect();

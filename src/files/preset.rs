@@ -117,7 +117,7 @@ impl Preset {
         settings
     }
 
-    /// The settings to use while an external source leads the tempo, which it keeps doing unless the preset sets
+    /// The settings to use while an external source leads the tempo; they leave the tempo alone unless the preset sets
     /// `tempo/source`.
     #[must_use]
     pub fn settings_with_external_tempo(&self) -> Vec<(Param, Value)> {

@@ -21,7 +21,7 @@ pub struct Status {
     pub seconds: f64,
     /// The audio output.
     pub output: String,
-    /// Length of the output's block in milliseconds, which the latency includes at least once.
+    /// Length of an output block in milliseconds; the latency is at least one block.
     pub block_ms: f64,
     /// Generator time in seconds per second of audio; above 1, the generator cannot keep up.
     pub load: f32,

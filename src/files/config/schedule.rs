@@ -45,13 +45,13 @@ pub struct Schedule {
 /// Opening hours on some days.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hours {
-    /// The days on which they begin.
+    /// The days on which the hours begin.
     pub days: Vec<Weekday>,
-    /// When they begin.
+    /// When the hours begin.
     pub open: Time,
-    /// When they end; on the next day if this is not after `open`.
+    /// When the hours end; on the next day if not after `open`.
     pub close: Time,
-    /// The preset to load when they begin.
+    /// The preset to load when the hours begin.
     pub preset: Option<String>,
 }
 

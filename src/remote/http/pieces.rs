@@ -27,7 +27,7 @@ const MAX_PIECES: usize = 500;
 const MAX_LOAD: f32 = 0.7;
 /// Interval for checking the load.
 const LOAD_INTERVAL: Duration = Duration::from_secs(1);
-/// Bytes of a failing process's error output that are read.
+/// Maximum bytes read of a process's error output.
 const MAX_STDERR: u64 = 8192;
 
 /// The state of a piece.
@@ -91,7 +91,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Opens the pieces in a folder. Those that were unfinished when the program stopped are marked as failed.
+    /// Reads the pieces in a folder. Pieces that were unfinished when the program stopped are marked as failed.
     pub(super) fn open(folder: PathBuf, arguments: Vec<String>, api: Arc<ApiState>) -> Self {
         let mut pieces = BTreeMap::new();
         for mut piece in read(&folder) {

@@ -87,7 +87,7 @@ pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
 
 struct Writer {
     folder: PathBuf,
-    /// Size in bytes at which it switches to the other file.
+    /// Size in bytes at which the files are switched.
     max_file_bytes: u64,
     file: Option<(File, u64)>,
     troubles: Troubles,

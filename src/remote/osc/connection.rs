@@ -25,7 +25,7 @@ const PING_ARGUMENTS: usize = 4;
 /// The clients known when the server starts.
 #[derive(Debug, Clone, Default)]
 pub struct Clients {
-    /// Hosts whose addresses need no verification.
+    /// Hosts that need no address verification.
     pub trusted: Vec<IpAddr>,
     /// Subscriptions from the previous run; each starts with a full lease.
     pub subscriptions: Vec<Subscription>,

@@ -1,7 +1,7 @@
 //! Splits and checks datagrams before anything in them is decoded.
 //!
 //! rosc decodes bundles recursively and builds arrays as nested vectors, so a single datagram of nested bundles or
-//! brackets can overflow the stack, which aborts the process; and it rejects a whole bundle for one unreadable message.
+//! brackets can overflow the stack, which aborts the process. It also rejects a whole bundle for one unreadable message.
 //! Therefore, bundles are split here, and only single messages are passed to rosc.
 
 use rosc::{OscMessage, OscPacket, OscTime};

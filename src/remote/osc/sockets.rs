@@ -22,7 +22,7 @@ pub(in crate::remote) fn companion(address: IpAddr) -> Option<IpAddr> {
 pub(super) struct Sockets {
     main: UdpSocket,
     companion: Option<UdpSocket>,
-    /// Alternates which one is read first, so that neither starves.
+    /// Whether the companion is read first; alternates, so that neither socket starves.
     companion_first: AtomicBool,
 }
 

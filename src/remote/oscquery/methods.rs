@@ -4,7 +4,7 @@ use crate::event::health::Loss;
 use crate::event::notice::BANDS;
 use crate::event::parameter::TABLE;
 
-/// The stream whose messages are all sent, not only the newest.
+/// The stream of notes. All its messages are sent, not only the newest.
 pub(super) const NOTE: &str = "/melos/note";
 
 /// A read-only method: one of the streams of [`crate::remote::osc`].

@@ -94,7 +94,7 @@ fn encoded(messages: Vec<OscMessage>) -> Vec<Message> {
     packets.map(|bytes| Message::Binary(bytes.into())).collect()
 }
 
-/// What one client listens to, and how its messages are processed.
+/// A client's state: what it listens to, and the shared data that its messages act on.
 #[derive(Debug)]
 pub(super) struct Session {
     client: SocketAddr,

@@ -1,5 +1,5 @@
 // @ts-check
-/** Building blocks shared by the panels. */
+/** Elements and helpers shared by the panels. */
 
 import { melos } from './connection.js';
 
