@@ -7,7 +7,7 @@ mod arrange;
 mod bass;
 mod chord_detector;
 mod form;
-mod harmonise;
+mod harmonize;
 mod lead;
 mod numeral;
 mod pad;
@@ -29,7 +29,7 @@ use crate::music::theory::{Chord, Key, Mode, Voice};
 use arrange::{BarContext, Played, VoicingState};
 use chord_detector::ChordDetector;
 use form::Form;
-use harmonise::{HarmonyContext, harmonise};
+use harmonize::{HarmonyContext, harmonize};
 use palette::Palette;
 use phrase::Phrase;
 use rng::RngStreams;
@@ -235,7 +235,7 @@ impl Harmony {
             bass: self.state.bass,
             detected: detected.filter(|_| beat == 0.0),
         };
-        let chords = harmonise(streams, request, old.as_ref(), &phrase, &context);
+        let chords = harmonize(streams, request, old.as_ref(), &phrase, &context);
         let key = match (&request.lead, request.mode) {
             (Some(lead), None) => lead::key_of_lead(lead, phrase.key),
             _ => phrase.key,
@@ -279,6 +279,6 @@ impl Harmony {
             bass: self.state.bass,
             detected: None,
         };
-        harmonise(streams, &request, Some(phrase), &next, &context).first().map(|(_, chord)| *chord)
+        harmonize(streams, &request, Some(phrase), &next, &context).first().map(|(_, chord)| *chord)
     }
 }

@@ -20,7 +20,7 @@ struct Channel {
     low: LowPass,
 }
 
-/// A DC blocker and a tilt equaliser.
+/// A DC blocker and a tilt equalizer.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tone {
     mid: Channel,

@@ -1,4 +1,4 @@
-//! The harmony voices: bass, pad and upper voice, each a small synthesiser.
+//! The harmony voices: bass, pad and upper voice, each a small synthesizer.
 
 mod bass;
 mod pad;

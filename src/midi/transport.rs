@@ -117,6 +117,8 @@ impl TransportClient {
         Ok(Self { client, lost, calls, calls_seen: 0, calls_seen_at: Instant::now() })
     }
 
+    /// Polls the transport.
+    ///
     /// # Errors
     /// If the server has stopped.
     fn poll(&mut self) -> Result<Snapshot, Option<String>> {

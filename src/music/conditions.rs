@@ -25,7 +25,7 @@ pub struct Conditions {
     pub tempo_bpm: Option<f32>,
     /// Note onsets per second.
     pub density: Option<f32>,
-    /// Mean MIDI velocity of the onsets, with each corpus normalised to mean 64 and standard deviation 14.
+    /// Mean MIDI velocity of the onsets, with each corpus normalized to mean 64 and standard deviation 14.
     pub loudness: Option<f32>,
     /// Mean MIDI note number of the onsets.
     pub register: Option<f32>,

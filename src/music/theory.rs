@@ -300,7 +300,7 @@ impl Chord {
     }
 
     /// Returns how long each pitch class typically sounds in piano music, relative to the root: fifth and third a little less,
-    /// other tones about half, the bass at least 0.9. Used both to request and to recognise chords.
+    /// other tones about half, the bass at least 0.9. Used both to request and to recognize chords.
     #[must_use]
     pub fn chroma(&self) -> [f32; 12] {
         let mut chroma = [0.0f32; 12];

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn recognises_inversions() {
+    fn recognizes_inversions() {
         assert_eq!(name(&[60, 64, 67]), "C");
         assert_eq!(name(&[52, 60, 67]), "C/E");
         assert_eq!(name(&[43, 60, 64]), "C/G");
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn recognises_every_chord_in_root_position() {
+    fn recognizes_every_chord_in_root_position() {
         for root in 0..12u8 {
             for quality in Quality::ALL {
                 let notes: Vec<u8> = quality.intervals().iter().map(|interval| 48 + root + interval).collect();

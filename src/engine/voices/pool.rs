@@ -13,7 +13,7 @@ use crate::units::note_to_hz;
 /// Duration of the fade-out of a stolen note, in seconds.
 const STEAL_SECONDS: f32 = 0.006;
 
-/// Synthesises one note.
+/// Synthesizes one note.
 pub(in crate::engine) trait Synth: Default {
     /// Returns the shape of the envelope for a velocity, 0..=1.
     fn shape(velocity: f32) -> Shape;
@@ -42,7 +42,7 @@ struct Slot<T> {
     started: u64,
 }
 
-/// A synthesiser with up to `N` simultaneous notes.
+/// A synthesizer with up to `N` simultaneous notes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound = "T: Serialize + DeserializeOwned")]
 pub(in crate::engine) struct Pool<T, const N: usize> {

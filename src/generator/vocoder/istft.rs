@@ -41,7 +41,7 @@ impl Istft {
     #[must_use]
     pub fn new() -> Self {
         let fft = RealFftPlanner::new().plan_fft_inverse(N_FFT);
-        // The FFT is not normalised, and the squared windows sum to 3/2.
+        // The FFT is not normalized, and the squared windows sum to 3/2.
         let scale = 1.0 / (1.5 * N_FFT as f32);
         Self {
             window: hann_window().iter().map(|w| w * scale).collect(),

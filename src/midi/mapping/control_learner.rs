@@ -1,4 +1,4 @@
-//! Recognises the control being moved and writes its `[[bind]]` block.
+//! Recognizes the control being moved and writes its `[[bind]]` block.
 
 use std::fmt::Write as _;
 use std::sync::mpsc::Receiver;
@@ -8,12 +8,12 @@ use super::controls::Control;
 use crate::event::parameter::{Kind, Param, Value};
 use crate::midi::{Message, MidiEvent};
 
-/// Number of messages sufficient to recognise a control.
+/// Number of messages sufficient to recognize a control.
 const MAX_MESSAGES: usize = 24;
 /// Time without movement after which a control is considered at rest.
 pub(super) const REST: Duration = Duration::from_secs(1);
 
-/// Recognises a control and writes the block that maps it to a parameter.
+/// Recognizes a control and writes the block that maps it to a parameter.
 #[derive(Debug, Clone)]
 pub struct ControlLearner {
     param: Param,
@@ -22,7 +22,7 @@ pub struct ControlLearner {
     received: Vec<Message>,
 }
 
-/// The recognised control.
+/// The recognized control.
 struct RecognizedControl {
     control: Control,
     channel: Option<u8>,

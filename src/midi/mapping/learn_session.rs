@@ -57,7 +57,7 @@ impl LearnSession {
         self.learner.is_complete()
     }
 
-    /// Returns whether a control was recognised or has come to rest, or none was moved in time.
+    /// Returns whether a control was recognized or has come to rest, or none was moved in time.
     #[must_use]
     pub fn has_ended(&self, now: Instant) -> bool {
         self.has_enough || now >= self.end

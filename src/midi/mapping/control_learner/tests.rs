@@ -20,7 +20,7 @@ fn learn_with(param: Param, value: Value, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn recognises_every_kind_of_control() {
+fn recognizes_every_kind_of_control() {
     let fader: Vec<u8> = [0xB0].into_iter().chain((10..40).flat_map(|value| [7, value])).collect();
     let pairs: Vec<u8> = [0xB1].into_iter().chain((0..9).flat_map(|value| [33, value, 1, 20])).collect();
     for (param, bytes, expected) in [

@@ -32,7 +32,7 @@ pub(super) struct HarmonyContext<'a> {
 }
 
 /// Returns the chords of a bar as (beat, chord), the first at beat 0. Those before `context.from` are unchanged.
-pub(super) fn harmonise(
+pub(super) fn harmonize(
     streams: RngStreams,
     request: &BarRequest,
     old: Option<&Phrase>,
