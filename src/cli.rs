@@ -27,6 +27,7 @@ mod progress;
 mod record;
 mod render;
 mod run;
+mod scenes;
 mod set;
 mod setlist;
 mod settings;
@@ -67,8 +68,8 @@ enum Command {
     Setlist(setlist::Args),
     /// List the presets of the running daemon
     Presets(list::Args),
-    /// List the scenes of the running daemon
-    Scenes(list::Args),
+    /// List, rename or delete the scenes of the running daemon
+    Scenes(scenes::Args),
     /// List the takes of the running daemon
     Takes(list::Args),
     /// Print the latest log lines, or everything since a given time
@@ -119,9 +120,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Get(args) => set::get(args).map(|()| ExitCode::SUCCESS),
         Command::Preset(args) => set::preset(args).map(|()| ExitCode::SUCCESS),
         Command::Setlist(args) => setlist::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Presets(args) => list::run(list::List::Presets, args).map(|()| ExitCode::SUCCESS),
-        Command::Scenes(args) => list::run(list::List::Scenes, args).map(|()| ExitCode::SUCCESS),
-        Command::Takes(args) => list::run(list::List::Takes, args).map(|()| ExitCode::SUCCESS),
+        Command::Presets(args) => list::run(list::List::Presets, &args).map(|()| ExitCode::SUCCESS),
+        Command::Scenes(args) => scenes::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Takes(args) => list::run(list::List::Takes, &args).map(|()| ExitCode::SUCCESS),
         Command::Log(args) => events::run(args).map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(args),
         Command::Status(args) => status::run(args),

@@ -90,7 +90,7 @@ impl Conductor {
     /// Applies an event at the horizon.
     ///
     /// # Errors
-    /// If a scene does not exist, cannot be stored or has no name; nothing is changed.
+    /// If a scene does not exist, cannot be stored or renamed, or has no name; nothing is changed.
     pub fn apply(&mut self, event: &ControlEvent) -> Result<(), SceneError> {
         match event {
             ControlEvent::Set(param, value) => {
@@ -110,6 +110,7 @@ impl Conductor {
                 }
             }
             ControlEvent::SceneValue { name, param, value } => self.performance.set_in_scene(name, *param, value)?,
+            ControlEvent::RenameScene { from, to } => self.performance.rename_scene(from, to)?,
             ControlEvent::Tempo(bpm) => self.follow_tempo(*bpm),
             ControlEvent::Beat { beat, at } if beat.is_finite() => self.arrangement.align(*beat, *at),
             ControlEvent::Beat { .. } => {}

@@ -22,5 +22,5 @@ pub use feedback::MidiFeedback;
 pub use message::Message;
 pub use out::MidiOut;
 pub use parse::Parser;
-pub use session::SessionFollower;
+pub use session::{Followed, Following, SessionFollower};
 pub use transport::follow_transport;

@@ -6,7 +6,14 @@ use std::path::Path;
 use std::process::Command;
 
 fn check(paths: &[&Path]) -> (Option<i32>, Vec<String>) {
-    let output = Command::new(env!("CARGO_BIN_EXE_melos")).arg("check").args(paths).output().unwrap();
+    let state = tempfile::tempdir().unwrap();
+    check_with_state(state.path(), paths)
+}
+
+/// Checks files with the scenes of a state folder.
+fn check_with_state(state: &Path, paths: &[&Path]) -> (Option<i32>, Vec<String>) {
+    let mut melos = Command::new(env!("CARGO_BIN_EXE_melos"));
+    let output = melos.arg("check").args(paths).arg("--state").arg(state).output().unwrap();
     let report = String::from_utf8(output.stdout).unwrap();
     (output.status.code(), report.lines().map(str::to_owned).collect())
 }
@@ -42,7 +49,7 @@ fn every_problem_is_reported_with_its_position() {
         "presets/dusk.toml:3: tempo = 9000: expected a number from 40 to 200",
         "presets/dusk.toml:4: revreb = 0.5: there is no parameter \"revreb\"; did you mean \"reverb\"?",
         "mappings/box.toml:4: bind.cc = 128: expected an integer from 0 to 119",
-        "mappings/odd.toml:3: inherit = \"keybord\": there is no such mapping; choose one of apc-mini, apc40,",
+        "mappings/odd.toml:3: inherit = \"keybord\": there is no mapping with this name; did you mean \"keyboard\"?",
         "melos.toml:2: audio.host = \"jak\": expected one of",
         "5 files checked, 5 problems",
     ]) {
@@ -153,11 +160,60 @@ fn presets_named_in_a_configuration_must_exist() {
     fs::write(&file, format!("preset = \"storm\"\n{}{}", hours("strom"), hours("mine"))).unwrap();
     let (code, report) = check(&[&file]);
     assert_eq!((code, report.len()), (Some(78), 3), "{report:?}");
-    assert!(report[0].contains("melos.toml:5: preset = \"strom\": there is no preset with this name; did you mean"));
-    assert!(report[1].contains("melos.toml:9: preset = \"mine\": there is no preset"), "{report:?}");
+    assert!(
+        report[0].contains(
+            "melos.toml:5: schedule.hours.preset = \"strom\": there is no preset with this name; did you mean"
+        )
+    );
+    assert!(report[1].contains("melos.toml:9: schedule.hours.preset = \"mine\": there is no preset"), "{report:?}");
     // Presets beside the file count.
     fs::create_dir(folder.path().join("presets")).unwrap();
     fs::write(folder.path().join("presets/mine.toml"), "schema = 1\nname = \"Mine\"\n").unwrap();
     fs::write(&file, hours("mine")).unwrap();
     assert_eq!(check(&[&file]).0, Some(0));
+}
+
+#[test]
+fn presets_setlists_and_scenes_named_in_mappings_and_setlists_must_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mapping, setlist) = (folder.path().join("pedals.toml"), folder.path().join("friday.toml"));
+    let text = "schema = 1\nname = \"Pedals\"\n\n[programs]\npresets = [\n    \"storm\", \"strom\",\n    \"tides\",\n]\nscenes = [\"vrese\", \"verse\"]\n\n\
+        [[bind]]\nnote = 1\nto = \"preset\"\nvalue = \"tidse\"\n[[bind]]\nnote = 2\nto = \"setlist\"\nvalue = \"evning\"\n\
+        [[bind]]\nnote = 3\nto = \"scene\"\nvalue = \"outro\"\n[[bind]]\nnote = 4\nto = \"scene/store\"\nvalue = \"new\"\n";
+    fs::write(&mapping, text).unwrap();
+    let entry = |kind, name| format!("[[entry]]\n{kind} = \"{name}\"\n");
+    let entries =
+        [entry("preset", "calm"), entry("scene", "verse"), entry("scene", "vers"), entry("preset", "clam")].concat();
+    fs::write(&setlist, format!("schema = 1\nname = \"Friday\"\n\n{entries}")).unwrap();
+    let state = folder.path().join("state");
+    fs::create_dir(&state).unwrap();
+    let files = [mapping.as_path(), setlist.as_path()];
+    let problems = [
+        "pedals.toml:6: programs.presets = \"strom\": there is no preset with this name; did you mean \"storm\"?",
+        "pedals.toml:14: bind.value = \"tidse\": there is no preset with this name; did you mean \"tides\"?",
+        "pedals.toml:18: bind.value = \"evning\": there is no setlist with this name; did you mean \"evening\"?",
+        "friday.toml:11: entry.preset = \"clam\": there is no preset with this name; did you mean \"calm\"?",
+    ];
+    // Without any scene, the show is still to be rehearsed.
+    let (code, report) = check_with_state(&state, &files);
+    assert_eq!((code, report.len()), (Some(78), 5), "{report:#?}");
+    assert!(report.iter().zip(problems).all(|(line, wanted)| line.ends_with(wanted)), "{report:#?}");
+    assert_eq!(report[4], "2 files checked, 4 problems");
+
+    fs::write(state.join("state.toml"), "[scenes.verse]\nreverb = 0.5\n").unwrap();
+    let (code, report) = check_with_state(&state, &files);
+    assert_eq!((code, report.len()), (Some(78), 8), "{report:#?}");
+    let stored = format!("there is no scene with this name stored in {}", state.display());
+    for (line, wanted) in report[4..].iter().zip([
+        format!("pedals.toml:9: programs.scenes = \"vrese\": {stored}; did you mean \"verse\"?"),
+        format!("pedals.toml:22: bind.value = \"outro\": {stored}"),
+        format!("friday.toml:9: entry.scene = \"vers\": {stored}; did you mean \"verse\"?"),
+        "2 files checked, 4 problems, 3 scenes not stored".to_owned(),
+    ]) {
+        assert!(line.ends_with(&wanted), "{wanted} in {report:#?}");
+    }
+    // A scene may still be stored, so it is no problem yet.
+    fs::write(&setlist, format!("schema = 1\nname = \"Friday\"\n{}", entry("scene", "outro"))).unwrap();
+    let (code, report) = check_with_state(&state, &[&setlist]);
+    assert_eq!((code, report.len()), (Some(0), 2), "{report:#?}");
 }

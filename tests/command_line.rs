@@ -42,12 +42,25 @@ fn values_can_be_set_and_read() {
         run(&["set", "scene/store", &name]);
         assert!(run(&["scenes"]).ends_with(&format!("{name}\n")), "a stored scene should be listed at once");
     }
+    assert_eq!(run(&["scenes", "rename", "scene 3", "bridge"]), "");
+    assert_eq!(run(&["scenes", "delete", "scene 4"]), "");
+    let listed = run(&["scenes"]);
+    assert!(listed.starts_with("bridge\nscene 0\n") && !listed.contains("scene 3"), "{listed}");
+    assert!(!listed.contains("scene 4"), "{listed}");
+    // Over OSC, a scene can be renamed right after it was stored.
+    daemon.oscsend(&["/melos/scene/store", "s", "outro"]);
+    daemon.oscsend(&["/melos/scene/rename", "ss", "outro", "coda"]);
+    daemon.wait_until("it is renamed", |_| run(&["scenes"]).contains("coda\n"));
+    assert!(!run(&["scenes"]).contains("outro"));
     let (all, reverb) = (run(&["get"]), run(&["get", "reverb"]));
     assert!(all.contains("emotion/happy") && all.contains("level/pad") && !all.contains("panic"), "{all}");
 
     for (arguments, hint) in [
         (&["set", "reverb", "7"][..], "expected a number from 0 to 1"),
         (&["set", "tempi", "90"], "tempo"),
+        (&["scenes", "rename", "brigde", "x"], "there is no scene \"brigde\"; choose one of bridge, coda, "),
+        (&["scenes", "rename", "bridge", "coda"], "there already is a scene \"coda\""),
+        (&["scenes", "delete", "brigde"], "there is no scene"),
         (&["preset", "drizzle"], "there is no preset \"drizzle\"; choose one of angry, "),
     ] {
         let output = melos(daemon.http, arguments);

@@ -251,6 +251,19 @@ fn invalid_input_changes_nothing() {
     assert_eq!(rig.event(), ControlEvent::Set(Param::Panic, Value::Trigger), "only the valid event should arrive");
 }
 
+#[test]
+fn a_command_without_a_value_is_in_the_tree_and_works() {
+    let rig = Rig::new();
+    let node = rig.json("/melos/scene/rename");
+    assert_eq!((&node["TYPE"], &node["ACCESS"], node.get("VALUE")), (&json!("ss"), &json!(2), None));
+    assert_eq!(rig.status("/melos/scene/rename?VALUE"), 204);
+    let mut client = rig.connect();
+    client.command("LISTEN", "/melos/scene/rename");
+    client.send("/melos/scene/rename", ["verse", "intro"].map(|name| OscType::String(name.to_owned())).to_vec());
+    let (from, to) = ("verse".to_owned(), "intro".to_owned());
+    assert_eq!(rig.event(), ControlEvent::RenameScene { from, to });
+}
+
 /// The third-party npm package `oscquery` reads the whole tree.
 #[test]
 fn an_oscquery_client_reads_the_tree() {

@@ -7,11 +7,12 @@ mod daemon;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use daemon::Daemon;
+use daemon::{Daemon, TIMEOUT};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use serde_json::Value as Json;
 
 /// Starts a daemon with files in `~/.config/melos`.
 fn start(folder: &Path, files: &[(&str, &str)]) -> Daemon {
@@ -110,6 +111,58 @@ fn a_timer_fades_out_and_can_be_cancelled() {
     daemon.wait_until("the music plays again", |status| status["state"] == "playing");
     let log = fs::read_to_string(folder.path().join("state/session.log")).unwrap();
     assert!(log.contains("/melos/play/fade 0.4") && log.contains("/melos/play false"), "{log}");
+}
+
+#[test]
+fn a_timer_survives_a_crash_and_leaves_the_music_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let quiet = ["--audio", "null"];
+    let saved = |what: &str, fulfilled: &dyn Fn(&str) -> bool| {
+        let started = Instant::now();
+        while !fs::read_to_string(state.join("state.toml")).is_ok_and(|text| fulfilled(&text)) {
+            assert!(started.elapsed() < TIMEOUT, "timed out waiting until {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let daemon = start(folder.path(), &[]);
+    daemon.oscsend(&["/melos/timer", "f", "300"]);
+    saved("the timer is saved", &|text| text.contains("ends = "));
+    let daemon = daemon.restart_after_kill(&state, &quiet);
+    daemon.wait_until("the timer continues", |status| {
+        status["show"]["timer_seconds_left"].as_f64().is_some_and(|left| (200.0..300.0).contains(&left))
+    });
+
+    let before = fs::read_to_string(state.join("state.toml")).unwrap();
+    let ends = |text: &str| text.lines().find(|line| line.contains("ends = ")).map(str::to_owned);
+    daemon.oscsend(&["/melos/timer", "f", "4"]);
+    saved("the new timer is saved", &|text| ends(text).is_some() && ends(text) != ends(&before));
+    let (osc, http) = (daemon.osc, daemon.http);
+    drop(daemon);
+    std::thread::sleep(Duration::from_secs(5));
+    let daemon = Daemon::spawn_at((osc, http), &[], &state, &quiet);
+    let silent = daemon.wait_until("the music is off", |status| status["state"] == "silent");
+    assert_eq!((&silent["parameters"]["play"], &silent["show"]["timer_seconds_left"]), (&false.into(), &Json::Null));
+    assert!(daemon.log().contains("the timer has ended, so the music stays off"), "{}", daemon.log());
+    let daemon = daemon.restart_after_kill(&state, &quiet);
+    daemon.wait_until("the music stays off", |status| status["state"] == "silent");
+
+    daemon.oscsend(&["/melos/play", "i", "1"]);
+    daemon.wait_until("the music plays", |status| status["state"] == "playing");
+    saved("the timer is forgotten", &|text| !text.contains("ends = "));
+    daemon.oscsend(&["/melos/timer", "f", "1"]);
+    daemon.wait_until("the music fades out", |status| status["parameters"]["play"] == false);
+    assert!(daemon.terminate().0.success());
+    let daemon = Daemon::start(&state, &quiet);
+    daemon.wait_until("a new performance plays", |status| status["state"] == "playing");
+}
+
+#[test]
+fn actions_can_be_requested_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &["--audio", "null", "--set", "timer=300", "--set", "scene/store=first"]);
+    daemon.wait_until("the timer is running", |status| status["show"]["timer_seconds_left"].is_number());
+    assert!(melos(&daemon, &["scenes"]).contains("first"));
 }
 
 #[test]

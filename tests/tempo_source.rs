@@ -11,14 +11,16 @@ mod jack_server;
 mod own_process;
 
 use std::io::Write;
+use std::net::UdpSocket;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use daemon::{Daemon, SERVER};
+use daemon::{Daemon, SERVER, TIMEOUT};
 use jack::{Client, ClientOptions, Control, MidiOut, RawMidi};
 use jack_server::JackServer;
+use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::Value as Json;
 
 /// A running `jack_transport`, which reads one command per line.
@@ -102,6 +104,15 @@ fn wait_for_tempo(daemon: &Daemon, what: &str, bpm: f64, source: &str) -> Json {
     })
 }
 
+/// Waits until the absence of the tempo source is reported, in words.
+fn is_absent(daemon: &Daemon, why: &str) {
+    daemon.wait_until(why, |status| status["troubles"]["tempo"].as_str().is_some_and(|reason| reason.contains(why)));
+}
+
+fn is_heard(daemon: &Daemon) {
+    daemon.wait_until("the tempo source is heard", |status| status["troubles"]["tempo"].is_null());
+}
+
 #[test]
 fn only_the_selected_source_leads_the_tempo() {
     if std::env::var("JACK_DEFAULT_SERVER").is_ok_and(|server| server == SERVER) {
@@ -137,17 +148,19 @@ fn run_with_server() {
     std::thread::sleep(Duration::from_secs(1));
     wait_for_tempo(&daemon, "neither a manual tempo nor a preset overrides the transport", 111.0, "jack");
     // A transport that stops or disappears leaves the tempo unchanged.
+    is_heard(&daemon);
     master.send("stop");
     drop(master);
-    std::thread::sleep(Duration::from_secs(1));
+    is_absent(&daemon, "there is no timebase master");
     wait_for_tempo(&daemon, "the tempo is kept", 111.0, "jack");
 
     daemon.oscsend(&["/melos/tempo/source", "s", "clock"]);
     wait_for_tempo(&daemon, "a clock that has been running all along leads", 150.0, "clock");
     period.store(48_000 * 60 / 24 / 75, Relaxed);
     wait_for_tempo(&daemon, "the clock's new tempo applies", 75.0, "clock");
+    is_heard(&daemon);
     period.store(0, Relaxed);
-    std::thread::sleep(Duration::from_secs(2));
+    is_absent(&daemon, "no MIDI clock is received");
     wait_for_tempo(&daemon, "a clock that has stopped leaves the tempo unchanged", 75.0, "clock");
 
     // The deprecated address: off pins the tempo, and on makes it follow the mood again.
@@ -172,4 +185,41 @@ fn run_with_server() {
     // The log mentions only selected sources: not the clock before it was selected.
     let first = |word: &str| lines.iter().position(|line| line.split(' ').nth(1) == Some(word)).unwrap();
     assert!(first("tempo") > at("/melos/tempo/source \"jack\"") && first("beat") > first("tempo"), "{session}");
+}
+
+#[test]
+fn a_tempo_source_that_is_absent_is_announced() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = ["--audio", "null", "--midi", "off", "--set", "tempo/source=clock"];
+    let daemon = Daemon::start(dir.path(), &arguments);
+    is_absent(&daemon, "no MIDI clock is received");
+
+    let subscriber = UdpSocket::bind("127.0.0.1:0").unwrap();
+    subscriber.set_read_timeout(Some(TIMEOUT)).unwrap();
+    let message = |addr: &str| OscPacket::Message(OscMessage { addr: addr.to_owned(), args: Vec::new() });
+    let subscribe = rosc::encoder::encode(&message("/melos/subscribe")).unwrap();
+    subscriber.send_to(&subscribe, ("127.0.0.1", daemon.osc)).unwrap();
+    let trouble = || {
+        let mut datagram = [0; 4096];
+        loop {
+            let length = subscriber.recv(&mut datagram).expect("the trouble is announced");
+            let (_, packet) = rosc::decoder::decode_udp(&datagram[..length]).unwrap();
+            if let OscPacket::Message(OscMessage { addr, args }) = packet
+                && addr == "/melos/trouble"
+            {
+                return args.into_iter().filter_map(OscType::string).collect::<Vec<_>>();
+            }
+        }
+    };
+    daemon.oscsend(&["/melos/tempo/source", "s", "mood"]);
+    assert_eq!(trouble(), ["tempo", ""]);
+    daemon.oscsend(&["/melos/tempo/source", "s", "link"]);
+    let announced = trouble();
+    assert!(announced[0] == "tempo" && announced[1].contains("Ableton Link"), "{announced:?}");
+    let status = Command::new(env!("CARGO_BIN_EXE_melos"))
+        .args(["status", "--http", &daemon.http.to_string()])
+        .output()
+        .unwrap();
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(status.contains("bpm (waiting for link)") && status.contains("Trouble  tempo: "), "{status}");
 }

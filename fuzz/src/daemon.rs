@@ -48,6 +48,7 @@ pub fn osc(datagram: &[u8]) {
                 let ahead = due.map_or(Duration::ZERO, |due| due.duration_since(now.monotonic));
                 assert!(ahead <= Duration::from_secs(3600), "{ahead:?} ahead");
             }
+            Request::RenameScene { from, to, .. } => assert!(!from.is_empty() && !to.is_empty()),
             Request::Subscribe(port) | Request::Unsubscribe(port) => assert_ne!(port, Some(0)),
             Request::Read(_)
             | Request::ReadStream(_)

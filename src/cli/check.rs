@@ -1,5 +1,7 @@
 //! `melos check`.
 
+mod references;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
@@ -8,15 +10,15 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use melos::files;
-use melos::files::SearchPath;
-use melos::files::config::{Config, find_data};
-use melos::files::document::{Problem, suggestion};
+use melos::files::config::Config;
+use melos::files::document::Problem;
 use melos::files::preset::Preset;
-use melos::files::setlist::{Cue, Setlist};
+use melos::files::setlist::Setlist;
 use melos::generator::model::{Models, runtime};
 use melos::midi::mapping::Mapping;
 
 use super::EX_CONFIG;
+use references::{Known, Missing};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -24,10 +26,13 @@ pub(crate) struct Args {
     /// location or its keys
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// State folder whose scenes exist [default: ~/.local/state/melos]
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut check = Check::default();
+    let mut check = Check::new(Known::find(args.state));
     for path in &args.paths {
         let resolved = path.canonicalize().with_context(|| path.display().to_string());
         match resolved {
@@ -43,10 +48,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     let mut out = std::io::stdout().lock();
-    for problem in &check.problems {
+    for problem in check.problems.iter().chain(&check.warnings) {
         writeln!(out, "{problem}")?;
     }
-    writeln!(out, "{} files checked, {} problems", check.files, check.problems.len())?;
+    let warnings = match check.warnings.len() {
+        0 => String::new(),
+        count => format!(", {count} scenes not stored"),
+    };
+    writeln!(out, "{} files checked, {} problems{warnings}", check.files, check.problems.len())?;
     Ok(if check.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EX_CONFIG) })
 }
 
@@ -60,15 +69,22 @@ enum Kind {
     Config,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Check {
+    known: Known,
     files: usize,
     problems: Vec<String>,
+    /// Scenes that are not stored, which is no problem until they are recalled.
+    warnings: Vec<String>,
     /// Folders already visited, so that circular links are not followed forever.
     visited: BTreeSet<PathBuf>,
 }
 
 impl Check {
+    const fn new(known: Known) -> Self {
+        Self { known, files: 0, problems: Vec::new(), warnings: Vec::new(), visited: BTreeSet::new() }
+    }
+
     /// Checks everything in a folder. `given` is the path as written, `resolved` the path without links.
     fn folder(&mut self, given: &Path, resolved: &Path) {
         if !self.visited.insert(resolved.to_owned()) {
@@ -108,7 +124,6 @@ impl Check {
 
     fn file(&mut self, given: &Path, resolved: &Path, kind: Option<Kind>) {
         self.files += 1;
-        let to_texts = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>();
         let text = match files::text(given) {
             Ok(text) => text,
             Err(error) => return self.problems.push(Problem::of_file(given, error).to_string()),
@@ -119,19 +134,10 @@ impl Check {
                 let models = runtime().and_then(|runtime| Models::load(runtime, folder));
                 models.err().map(|error| error.to_string().lines().map(str::to_owned).collect())
             }
-            Some(Kind::Mapping) => match Mapping::parse(given, &text) {
-                Ok(mapping) => missing_parent(given, &text, &mapping).map(|problem| vec![problem.to_string()]),
-                Err(problems) => Some(to_texts(problems)),
-            },
-            Some(Kind::Preset) => Preset::parse(given, &text).err().map(to_texts),
-            Some(Kind::Setlist) => match Setlist::parse(given, &text) {
-                Ok(setlist) => Some(unknown_presets(given, &text, "entry.preset", &presets_of_setlist(&setlist))),
-                Err(problems) => Some(to_texts(problems)),
-            },
-            Some(Kind::Config) => match Config::parse(given, &text) {
-                Ok(config) => Some(unknown_presets(given, &text, "preset", &presets_of_config(&text, &config))),
-                Err(problems) => Some(to_texts(problems)),
-            },
+            Some(Kind::Mapping) => Some(self.refer(given, &text, Mapping::parse(given, &text).err())),
+            Some(Kind::Preset) => Preset::parse(given, &text).err().map(texts),
+            Some(Kind::Setlist) => Some(self.refer(given, &text, Setlist::parse(given, &text).err())),
+            Some(Kind::Config) => Some(self.refer(given, &text, Config::parse(given, &text).err())),
             None => {
                 let hint = "cannot tell what this file is from its location or its keys: a preset has schema and name, a mapping [device] \
                             or [[bind]] too, a setlist [[entry]], a configuration [audio], [osc], [http] or [midi]";
@@ -140,6 +146,20 @@ impl Check {
         };
         self.problems.extend(problems.into_iter().flatten());
     }
+
+    /// Returns the problems of a file that refers to others, or, if it has none, those of its references.
+    fn refer(&mut self, file: &Path, text: &str, problems: Option<Vec<Problem>>) -> Vec<String> {
+        let Missing { files, scenes } = match problems {
+            Some(problems) => return texts(problems),
+            None => self.known.missing(file, text),
+        };
+        self.warnings.extend(texts(scenes));
+        texts(files)
+    }
+}
+
+fn texts(problems: Vec<Problem>) -> Vec<String> {
+    problems.iter().map(Problem::to_string).collect()
 }
 
 /// Returns the absolute path of a folder's entry, without resolving links.
@@ -150,55 +170,6 @@ fn absolute(folder: &Path, path: &Path) -> PathBuf {
 
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
-}
-
-/// Returns a problem if `inherit` names a mapping that exists neither beside the file nor in the search path.
-fn missing_parent(file: &Path, text: &str, mapping: &Mapping) -> Option<Problem> {
-    let name = mapping.inherit.as_deref()?;
-    let search_path = find_data(None).ok().map(|data| SearchPath::new(&data));
-    let mut known: Vec<String> =
-        search_path.into_iter().flat_map(|search_path| search_path.find("mappings")).map(|(name, _)| name).collect();
-    if known.iter().any(|other| other == name) || file.with_file_name(format!("{name}.toml")).is_file() {
-        return None;
-    }
-    known.retain(|other| *other != mapping.file);
-    let line = text.lines().position(|line| line.trim_start().starts_with("inherit")).map_or(0, |index| index + 1);
-    let hint = format!("there is no such mapping; choose one of {}", known.join(", "));
-    Some(Problem { line, key: "inherit".to_owned(), value: format!("{name:?}"), ..Problem::of_file(file, hint) })
-}
-
-/// Returns the presets that a setlist names, in the order of its lines.
-fn presets_of_setlist(setlist: &Setlist) -> Vec<&str> {
-    let entries = setlist.entries.iter();
-    entries.filter_map(|entry| if let Cue::Preset(name) = &entry.cue { Some(name.as_str()) } else { None }).collect()
-}
-
-/// Returns the presets that a configuration names, in the order of its lines.
-fn presets_of_config<'a>(text: &str, config: &'a Config) -> Vec<&'a str> {
-    let (root, _) = toml::de::DeTable::parse_recoverable(text);
-    let first = root.get_ref().get("preset").map(|_| config.preset.as_str());
-    let hours = config.schedule.iter().flat_map(|schedule| &schedule.hours);
-    first.into_iter().chain(hours.filter_map(|hours| hours.preset.as_deref())).collect()
-}
-
-/// Returns a problem for each preset that a file names but that exists neither beside its folder nor in the search path.
-fn unknown_presets(file: &Path, text: &str, key: &str, names: &[&str]) -> Vec<String> {
-    let search_path = find_data(None).ok().map(|data| SearchPath::new(&data));
-    let found = search_path.into_iter().flat_map(|search_path| search_path.find("presets"));
-    let known: Vec<String> = found.map(|(name, _)| name).collect();
-    let folders = || file.ancestors().skip(1).take(2).map(|folder| folder.join("presets"));
-    let exists = |name: &str| {
-        let is_local = folders().any(|folder| folder.join(format!("{name}.toml")).is_file());
-        is_local || known.iter().any(|other| other == name)
-    };
-    let mut lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("preset"));
-    let presets = names.iter().map(|name| (*name, lines.next().map_or(0, |(index, _)| index + 1)));
-    let unknown = presets.filter(|(name, _)| !exists(name)).map(|(name, line)| {
-        let hint = format!("there is no preset with this name{}", suggestion(name, known.iter().map(String::as_str)));
-        let problem = Problem::of_file(file, hint);
-        Problem { line, key: key.to_owned(), value: format!("{name:?}"), ..problem }.to_string()
-    });
-    unknown.collect()
 }
 
 /// Determines the kind of a file from its name or its folder.

@@ -68,6 +68,11 @@ pub(super) fn presets() -> ArgValueCompleter {
     values_or_steps(Param::Preset, "The next preset", "The previous preset")
 }
 
+/// Completes the name of a scene.
+pub(super) fn scenes() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| candidates(current, values_of(Param::Scene)))
+}
+
 /// Completes the name of a setlist, or a step in one.
 pub(super) fn setlists() -> ArgValueCompleter {
     values_or_steps(Param::Setlist, "The next entry", "The previous entry")

@@ -1,4 +1,4 @@
-//! `melos presets`, `melos scenes` and `melos takes`: lists from the running daemon.
+//! `melos presets`, `melos takes` and the list of scenes, from the running daemon.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -70,16 +70,21 @@ pub(super) fn duration(seconds: u64) -> String {
     }
 }
 
-pub(crate) fn run(list: List, args: Args) -> anyhow::Result<()> {
-    let (path, key) = list.path_and_key();
-    let response = args.client.get(path)?;
+pub(crate) fn run(of: List, args: &Args) -> anyhow::Result<()> {
+    list(of, &args.client)
+}
+
+/// Prints a list, one entry per line.
+pub(super) fn list(of: List, client: &Client) -> anyhow::Result<()> {
+    let (path, key) = of.path_and_key();
+    let response = client.get(path)?;
     let entries = response[key].as_array().map(Vec::as_slice).unwrap_or_default();
     if entries.is_empty() {
-        writeln!(std::io::stderr(), "{}", list.hint())?;
+        writeln!(std::io::stderr(), "{}", of.hint())?;
     }
     let mut out = std::io::stdout().lock();
     for entry in entries {
-        writeln!(out, "{}", list.line(entry))?;
+        writeln!(out, "{}", of.line(entry))?;
     }
     Ok(())
 }

@@ -68,6 +68,7 @@ fn describe(status: &Json) -> String {
     let source = match text(&parameters["tempo/source"]).as_str() {
         "" | "mood" => String::new(),
         "pinned" => " (pinned)".to_owned(),
+        source if status["troubles"]["tempo"].is_string() => format!(" (waiting for {source})"),
         source => format!(" (led by {source})"),
     };
     let block = match number(&status["block_ms"]) {
@@ -143,6 +144,10 @@ mod tests {
              Trouble  state: the disk is full"
         );
         assert!(is_healthy(&status));
+        status["troubles"] = json!({ "tempo": "no MIDI clock is received" });
+        let waiting = describe(&status);
+        assert!(waiting.contains("56 bpm (waiting for clock)"), "{waiting}");
+        assert!(waiting.ends_with("Trouble  tempo: no MIDI clock is received"), "{waiting}");
         status["state"] = json!("no-device");
         assert!(!is_healthy(&status) && describe(&status).starts_with("Melos is playing, but"));
     }

@@ -118,6 +118,20 @@ impl Performance {
         &self.scenes
     }
 
+    /// Renames a scene, and follows it in what names it: the scene recalled last and the ends of the crossfader.
+    ///
+    /// # Errors
+    /// If there is no such scene, the new name is taken, or it is empty; nothing is changed.
+    pub(super) fn rename_scene(&mut self, from: &str, to: &str) -> Result<(), SceneError> {
+        self.scenes.rename(from, to)?;
+        for param in [Param::Scene, Param::SceneA, Param::SceneB] {
+            if self.settings.text(param) == from {
+                self.settings.set(param, &Value::Text(to.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
     /// Sets a parameter's value in a stored scene, creating the scene if necessary.
     ///
     /// # Errors
@@ -205,6 +219,22 @@ mod tests {
         assert_eq!(performance.lead(), Chord::parse("F"));
         performance.set(Param::Chord, &text("auto")).unwrap();
         assert_eq!(performance.lead(), None);
+    }
+
+    #[test]
+    fn whatever_names_a_scene_follows_when_it_is_renamed() {
+        let mut performance = with_scenes();
+        for (param, name) in [(Param::Scene, "low"), (Param::SceneA, "low"), (Param::SceneB, "high")] {
+            performance.set(param, &text(name)).unwrap();
+        }
+        let values = performance.scenes().get("low").unwrap().list();
+        performance.rename_scene("low", "deep").unwrap();
+        assert!(performance.rename_scene("low", "bass").is_err(), "it has another name now");
+        assert!(performance.rename_scene("deep", "high").is_err(), "the name is taken");
+        let named = [Param::Scene, Param::SceneA, Param::SceneB].map(|param| performance.settings().text(param));
+        assert_eq!(named, ["deep", "deep", "high"]);
+        assert_eq!(performance.scenes().get("deep").unwrap().list(), values);
+        assert_eq!(performance.scenes().iter().count(), 2);
     }
 
     #[test]

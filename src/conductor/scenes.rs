@@ -11,7 +11,7 @@ use crate::quote::{listed, quoted};
 /// Maximum number of scenes, which only a faulty client would exceed.
 pub const MAX_SCENES: usize = 1024;
 
-/// Why a scene could not be stored, recalled or deleted; nothing is changed.
+/// Why a scene could not be stored, recalled, renamed or deleted; nothing is changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SceneError {
@@ -29,6 +29,12 @@ pub enum SceneError {
     /// There are already [`MAX_SCENES`] scenes.
     #[error("there are already {MAX_SCENES} scenes; delete some first")]
     Full,
+    /// There already is a scene with the new name.
+    #[error("there already is a scene {}", quoted(name))]
+    Taken {
+        /// The new name.
+        name: String,
+    },
     /// There is no scene recall to undo.
     #[error("there is no scene recall to undo")]
     NothingToUndo,
@@ -64,6 +70,23 @@ impl Scenes {
     pub(super) fn delete(&mut self, name: &str) -> Result<(), SceneError> {
         self.find(name)?;
         self.stored.remove(name);
+        Ok(())
+    }
+
+    /// Renames a scene.
+    ///
+    /// # Errors
+    /// If there is no scene with this name, the new name is taken, or it is empty.
+    pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<(), SceneError> {
+        self.find(from)?;
+        if to.is_empty() {
+            return Err(SceneError::Nameless);
+        }
+        if self.stored.contains_key(to) {
+            return Err(SceneError::Taken { name: to.to_owned() });
+        }
+        let scene = self.stored.remove(from);
+        self.stored.extend(scene.map(|scene| (to.to_owned(), scene)));
         Ok(())
     }
 
@@ -156,6 +179,9 @@ mod tests {
         assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo), "a failed undo is not a recall");
         assert_eq!(scenes.store("", &settings), Err(SceneError::Nameless));
         scenes.store("dawn", &settings).unwrap();
+        assert_eq!(scenes.rename("dawn", ""), Err(SceneError::Nameless));
+        assert_eq!(scenes.rename("dawn", "dawn"), Err(SceneError::Taken { name: "dawn".to_owned() }));
+        assert!(matches!(scenes.rename("dusk", "day"), Err(SceneError::Unknown { .. })));
         let error = scenes.crossfade("dawn", "dusk", 0.5, &settings).unwrap_err().to_string();
         assert!(error.contains("dusk") && error.contains("dawn"), "{error}");
     }
@@ -168,6 +194,9 @@ mod tests {
         }
         assert_eq!(scenes.store("one more", &Settings::default()), Err(SceneError::Full));
         scenes.store("7", &with(Param::Tone, 1.0)).unwrap();
+        scenes.rename("7", "seven").unwrap();
+        assert_eq!(scenes.get("seven"), Some(&with(Param::Tone, 1.0)));
+        scenes.rename("seven", "7").unwrap();
         scenes.delete("7").unwrap();
         assert!(matches!(scenes.delete("7"), Err(SceneError::Unknown { .. })));
         scenes.store("one more", &Settings::default()).unwrap();

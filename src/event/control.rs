@@ -25,6 +25,13 @@ pub enum ControlEvent {
         /// Its value in the scene.
         value: Value,
     },
+    /// Renames a stored scene, and whatever refers to it by name.
+    RenameScene {
+        /// The current name.
+        from: String,
+        /// The new name.
+        to: String,
+    },
     /// Modulates a parameter around its set value; `None` ends its modulation.
     Modulate(Param, Option<Modulation>),
     /// Reports the notes held on the keyboard that leads the harmony: bit n is MIDI note n; 0 when all are released.

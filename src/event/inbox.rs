@@ -147,6 +147,7 @@ fn accumulates(incoming: &Incoming) -> bool {
         ControlEvent::Set(_, Value::Text(_))
         | ControlEvent::Morph(_)
         | ControlEvent::SceneValue { .. }
+        | ControlEvent::RenameScene { .. }
         | ControlEvent::Modulate(..) => true,
         _ => false,
     };
@@ -168,7 +169,13 @@ fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
         (ControlEvent::Set(Param::Panic, _), _) => new == old,
         (ControlEvent::Set(_, Value::Trigger | Value::Text(_)), _) => false,
         (ControlEvent::NextBar(param, _), _) if param.keeps_all_requests() => false,
-        (ControlEvent::Morph(_) | ControlEvent::SceneValue { .. } | ControlEvent::Modulate(..), _) => false,
+        (
+            ControlEvent::Morph(_)
+            | ControlEvent::SceneValue { .. }
+            | ControlEvent::RenameScene { .. }
+            | ControlEvent::Modulate(..),
+            _,
+        ) => false,
         (ControlEvent::Set(new, _), ControlEvent::Set(old, _)) => new == old,
         (ControlEvent::NextBar(new, _), ControlEvent::NextBar(old, _)) => new == old,
         _ => std::mem::discriminant(new) == std::mem::discriminant(old),

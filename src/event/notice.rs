@@ -71,11 +71,11 @@ pub enum Notice {
     Mood(Mood),
     /// Health of the instrument.
     Health(Health),
-    /// An optional part failed.
+    /// An optional part failed, or works again.
     Trouble {
         /// The part.
         part: Part,
-        /// Why it failed.
+        /// Why it failed; empty if it works again.
         reason: String,
     },
     /// MIDI learn ended; sent only to the client that requested it.

@@ -26,6 +26,8 @@ pub enum Part {
     Watch,
     /// Presets, mappings and configuration on disk.
     Files,
+    /// The external tempo source.
+    Tempo,
 }
 
 impl fmt::Display for Part {
@@ -39,6 +41,7 @@ impl fmt::Display for Part {
             Self::Log => "log",
             Self::Watch => "watch",
             Self::Files => "files",
+            Self::Tempo => "tempo",
         })
     }
 }
@@ -68,6 +71,14 @@ impl Troubles {
         // Unlocked before logging, so that a slow log blocks no other thread.
         drop(state);
         tracing::warn!("{part}: {reason}");
+    }
+
+    /// Records why a part fails, or that it works.
+    pub fn update(&self, part: Part, reason: Option<impl fmt::Display>) {
+        match reason {
+            Some(reason) => self.set(part, reason),
+            None => self.clear(part),
+        }
     }
 
     /// Records that a part works again.

@@ -1,11 +1,57 @@
 //! Tracks the tempo and beats of an external session that can be polled at any time.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
+
+use crossbeam_utils::atomic::AtomicCell;
 
 use super::ClockEvent;
 
 /// Relative tempo change below which nothing is reported.
 const MIN_TEMPO_CHANGE: f64 = 1e-4;
+
+/// What a thread finds of the session that it follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Followed {
+    /// No session: no server, or no other program in it.
+    #[default]
+    Nothing,
+    /// A session without a tempo.
+    WithoutTempo,
+    /// A session with a tempo.
+    Tempo,
+}
+
+/// Shared by the thread that follows a session and the one that reads its reports. Wait-free.
+#[derive(Debug, Default)]
+pub struct Following {
+    wanted: AtomicBool,
+    found: AtomicCell<Followed>,
+}
+
+impl Following {
+    /// Sets whether the session is to be followed.
+    pub fn want(&self, wanted: bool) {
+        self.wanted.store(wanted, Relaxed);
+    }
+
+    /// Returns whether the session is to be followed.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.wanted.load(Relaxed)
+    }
+
+    /// Reports what was found.
+    pub fn report(&self, found: Followed) {
+        self.found.store(found);
+    }
+
+    /// Returns what was found last.
+    #[must_use]
+    pub fn found(&self) -> Followed {
+        self.found.load()
+    }
+}
 
 /// Reports the tempo of a session when it changes, and each beat once.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jack::{AsyncClient, Client, ClientStatus, Control, NotificationHandler, ProcessHandler, ProcessScope};
 use jack::{TransportBBT, TransportState};
 
-use super::{ClockEvent, SessionFollower};
+use super::{ClockEvent, Followed, Following, SessionFollower};
 use crate::event::Wake;
 use crate::output::jack_clients::{self, Calls};
 use crate::threads;
@@ -28,23 +28,23 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Time without a callback after which the server counts as stopped; the longest period in use is about 100 ms.
 const STALL_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Starts the thread that follows the transport while `enabled` is set. It sends reports to `events` and wakes their reader
-/// with `wake`. The thread ends when all other references to `enabled` have been dropped.
+/// Starts the thread that follows the transport while it is wanted. It sends reports to `events` and wakes their reader with
+/// `wake`. The thread ends when all other references to `following` have been dropped.
 ///
 /// # Errors
 /// If no thread can be started.
-pub fn follow_transport(enabled: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<()> {
-    threads::spawn_restarting("melos-transport", move || follow(&enabled, &events, &wake)).map(drop)
+pub fn follow_transport(following: Arc<Following>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<()> {
+    threads::spawn_restarting("melos-transport", move || follow(&following, &events, &wake)).map(drop)
 }
 
-fn follow(enabled: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wake) {
+fn follow(following: &Arc<Following>, events: &SyncSender<ClockEvent>, wake: &Wake) {
     let (mut client, mut follower): (Option<TransportClient>, _) = (None, SessionFollower::default());
-    let mut reported = None;
     let mut last_attempt: Option<Instant> = None;
-    // Once this is the only reference, the flag can no longer be set.
-    while Arc::strong_count(enabled) > 1 {
-        if !enabled.load(Relaxed) {
-            (client, follower, reported, last_attempt) = (None, SessionFollower::default(), None, None);
+    // Once this is the only reference, the transport can no longer be wanted.
+    while Arc::strong_count(following) > 1 {
+        if !following.is_wanted() {
+            (client, follower, last_attempt) = (None, SessionFollower::default(), None);
+            following.report(Followed::Nothing);
             thread::sleep(IDLE_INTERVAL);
             continue;
         }
@@ -56,38 +56,25 @@ fn follow(enabled: &Arc<AtomicBool>, events: &SyncSender<ClockEvent>, wake: &Wak
                 TransportClient::open().map(|open| client.insert(open)).map_err(Some).and_then(TransportClient::poll)
             }
         };
-        let state = match snapshot {
+        match snapshot {
             Ok(snapshot) => {
                 follower.update(snapshot.tempo, snapshot.beat, |event| {
                     // If the report is lost, the next beat makes up for it.
                     let _ = events.try_send(event);
                     wake.notify();
                 });
-                if snapshot.tempo.is_some() { "followed" } else { "without a tempo: there is no timebase master" }
+                following.report(if snapshot.tempo.is_some() { Followed::Tempo } else { Followed::WithoutTempo });
+                thread::sleep(POLL_INTERVAL);
             }
-            Err(None) => {
-                thread::sleep(IDLE_INTERVAL);
-                continue;
-            }
+            Err(None) => thread::sleep(IDLE_INTERVAL),
             Err(Some(reason)) => {
+                tracing::debug!("cannot follow the JACK transport: {reason}");
                 (client, follower) = (None, SessionFollower::default());
-                if reported.is_none_or(|reported| reported != LOST_STATE) {
-                    tracing::warn!("the JACK transport controls the tempo, but {reason}; keeping the current tempo");
-                }
-                reported = Some(LOST_STATE);
-                continue;
+                following.report(Followed::Nothing);
             }
-        };
-        if reported != Some(state) {
-            tracing::info!("the JACK transport is {state}");
-            reported = Some(state);
         }
-        thread::sleep(POLL_INTERVAL);
     }
 }
-
-/// The reported state while no server is running.
-const LOST_STATE: &str = "lost";
 
 /// The state of the transport when polled.
 struct Snapshot {

@@ -41,7 +41,7 @@ use crate::event::health::{Loss, counted};
 use crate::event::parameter::{self, Param};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::output::record::Listeners;
-use api_state::{ApiRequest, ApiState};
+use api_state::ApiState;
 use pieces::{PieceRequest, Pieces};
 use reply::Refusal;
 
@@ -179,11 +179,8 @@ async fn change_scene(
     if !exists(&name) {
         return Err(Refusal::missing(format!("there is no scene {name:?}")));
     }
-    let accepted = match action?.0 {
-        SceneAction::Delete(true) => {
-            let event = ControlEvent::Set(Param::SceneDelete, parameter::Value::Text(name));
-            http.inbox.push(Incoming { event, due: None, source: Source::Other })
-        }
+    let event = match action?.0 {
+        SceneAction::Delete(true) => ControlEvent::Set(Param::SceneDelete, parameter::Value::Text(name)),
         SceneAction::Delete(false) => return Err(Refusal::bad("delete: expected true")),
         SceneAction::Rename(to) => {
             let to = to.trim().to_owned();
@@ -193,10 +190,10 @@ async fn change_scene(
             if exists(&to) {
                 return Err(Refusal::conflict(format!("a scene {to:?} already exists")));
             }
-            http.api.request(ApiRequest::RenameScene { from: name, to })
+            ControlEvent::RenameScene { from: name, to }
         }
     };
-    if accepted {
+    if http.inbox.push(Incoming { event, due: None, source: Source::Other }) {
         Ok(StatusCode::ACCEPTED)
     } else {
         Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "too many pending events; try again".to_owned()))

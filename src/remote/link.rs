@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rusty_link::{AblLink, SessionState};
 
 use crate::event::Wake;
-use crate::midi::{ClockEvent, SessionFollower};
+use crate::midi::{ClockEvent, Followed, Following, SessionFollower};
 use crate::threads;
 
 /// Beats per bar: Link's quantum, over which peers agree on where a bar begins.
@@ -31,12 +31,13 @@ pub struct Link {
 }
 
 impl Link {
-    /// Joins the session. While `enabled` is set, a thread sends the session's tempo and beats to `events` and wakes
-    /// the reader; an event that does not fit into the queue is dropped, and the next beat makes up for it.
+    /// Joins the session. While it is wanted, a thread sends the session's tempo and beats to `events` and wakes the
+    /// reader; an event that does not fit into the queue is dropped, and the next beat makes up for it. Without peers,
+    /// nothing is found.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(enabled: Arc<AtomicBool>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<Self> {
+    pub fn start(following: Arc<Following>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = threads::spawn_restarting("melos-link", move || {
@@ -48,7 +49,8 @@ impl Link {
                 let (now, micros) = (Instant::now(), link.clock_micros());
                 let beat = session.beat_at_time(micros, QUANTUM);
                 let since = Duration::from_micros((micros - session.time_at_beat(beat.floor(), QUANTUM)).max(0) as u64);
-                let is_active = enabled.load(Ordering::Relaxed) && link.num_peers() > 0;
+                let is_active = following.is_wanted() && link.num_peers() > 0;
+                following.report(if is_active { Followed::Tempo } else { Followed::Nothing });
                 // A session has no first beat, and beat 0 would signal a start, so the beats of a bar are numbered
                 // from 4.
                 let position = (beat.floor().rem_euclid(QUANTUM) + QUANTUM) as u64;

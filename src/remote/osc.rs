@@ -13,6 +13,7 @@
 //! | `/melos/state` | sends the full state to the sender, once |
 //! | `/melos/ping [i, f, s …]` | returns `/melos/pong` with the same arguments |
 //! | `/melos/confirm token` | verifies the client by returning the token it received, see below |
+//! | `/melos/scene/rename verse intro` | renames a stored scene: s name, s new name; the scene recalled last and the ends of the crossfader follow |
 //! | `/melos/learn valence` | permanently maps the next MIDI control that moves to a parameter (a button sets the parameter's current value), and returns `/melos/learn`, s parameter, s block for a mapping file; the block is empty when nothing moves for 30 s or another client starts learning |
 //! | `/melos/learn/cancel` | cancels learning |
 //! | `/melos/learn/forget valence` | removes all learned controls of a parameter, and responds as when nothing was learned; mapping files are not affected |

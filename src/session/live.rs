@@ -43,7 +43,7 @@ use crate::threads;
 use crate::units::SAMPLE_RATE;
 
 #[doc(hidden)]
-pub use state::reformat;
+pub use state::{reformat, stored_scenes};
 
 use initial::{InitialState, log_start};
 use log_file::LogFile;
@@ -201,7 +201,7 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     }
     log_start(performance.conductor(), presets.library(), output.status(), publisher.http_address());
     let reports = Reports::new(publisher, api, state_file, supervision::watchdog());
-    let show = Show { performance, presets, setlists, timer: Timer::default(), takes, reports };
+    let show = Show { performance, presets, setlists, timer: Timer::new(initial.timer_ended), takes, reports };
     let devices = Devices::open(&config, output.status(), mappings, &inbox, show.tempo_source())?;
     let main_loop = MainLoop {
         show,

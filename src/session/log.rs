@@ -13,6 +13,7 @@
 //! 9600 next-bar /melos/level/pad -9
 //! 9600 modulate tone sine 0.3 bars 8 0.25
 //! 9700 modulate tone off
+//! 9600 rename-scene "verse" "intro"
 //! 9600 tempo 120.5
 //! 9600 beat 4 9512
 //! 14400 splice 17920 18432 17920 57344

@@ -90,8 +90,13 @@ def check_harmony(page, daemon):
     slide(page, "#f-tempo", 0.5)
     daemon.until_value("tempo", 120, 0.5)
     daemon.until_value("tempo/source", "pinned")
+    # A source that is absent is said where it is chosen, and in the health.
+    page.select_option("#m-tempo-source", "clock")
+    daemon.until("the absence is shown", lambda: page.is_visible("#tempo-absent") and "No MIDI clock is received" in page.inner_text("#tempo-absent"))
+    daemon.until("the health tells it too", lambda: "No MIDI clock is received" in page.inner_text("#sentence"))
     page.select_option("#m-tempo-source", "mood")
     daemon.until_value("tempo/source", "mood")
+    page.wait_for_selector("#tempo-absent", state="hidden")
     for _ in range(5):
         page.locator("#tap").dispatch_event("pointerdown")
         page.wait_for_timeout(400)

@@ -1,6 +1,5 @@
 //! Lists written by the performance thread and read by HTTP; neither holds the lock for longer than a copy takes.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,9 +13,6 @@ use crate::files::preset::Preset;
 use crate::files::setlist::{Entry, Setlist};
 use crate::midi::mapping::{LearnedControl, LiveMappings};
 use crate::music::emotion::{Affect, Emotion, Mood};
-
-/// Maximum pending requests to the performance thread; more are refused.
-const MAX_PENDING: usize = 16;
 
 /// Minimum weight for an emotion to be named in a mood.
 const MIN_WEIGHT: f32 = 0.2;
@@ -93,18 +89,6 @@ struct LearnedCard {
     block: String,
 }
 
-/// A request from HTTP to the performance thread.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ApiRequest {
-    /// Rename a scene.
-    RenameScene {
-        /// The current name.
-        from: String,
-        /// The new name.
-        to: String,
-    },
-}
-
 /// A setlist in the list.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct SetlistCard {
@@ -131,7 +115,6 @@ struct Lists {
     midi: Midi,
     recording: Recording,
     recordings: PathBuf,
-    requests: VecDeque<ApiRequest>,
 }
 
 /// The shared lists; see the module documentation.
@@ -201,11 +184,6 @@ impl ApiState {
         self.lists().recordings = folder;
     }
 
-    /// Removes and returns the requests from HTTP, oldest first.
-    pub(crate) fn take_requests(&self) -> VecDeque<ApiRequest> {
-        std::mem::take(&mut self.lists().requests)
-    }
-
     pub(crate) fn revisions(&self) -> Revisions {
         Revisions {
             presets: self.presets.load(Relaxed),
@@ -243,16 +221,6 @@ impl ApiState {
     /// The folder of the takes.
     pub(super) fn recordings(&self) -> PathBuf {
         self.lists().recordings.clone()
-    }
-
-    /// Queues a request to the performance thread; false if too many are pending.
-    pub(super) fn request(&self, request: ApiRequest) -> bool {
-        let mut lists = self.lists();
-        let accepted = lists.requests.len() < MAX_PENDING;
-        if accepted {
-            lists.requests.push_back(request);
-        }
-        accepted
     }
 
     /// Reports that the takes on disk have changed.
@@ -388,14 +356,5 @@ mod tests {
         assert_eq!(api.revisions(), first);
         api.set_journey(progress(2, 20.0));
         assert_ne!(api.revisions(), first);
-    }
-
-    #[test]
-    fn requests_are_bounded() {
-        let api = ApiState::default();
-        let request = || ApiRequest::RenameScene { from: "a".to_owned(), to: "b".to_owned() };
-        assert_eq!((0..2 * MAX_PENDING).filter(|_| api.request(request())).count(), MAX_PENDING);
-        assert_eq!(api.take_requests().len(), MAX_PENDING);
-        assert!(api.request(request()));
     }
 }

@@ -116,6 +116,9 @@ impl Connection {
                 self.push(ControlEvent::Set(param, value), due, from);
             }
             Request::NextBar(param, value, due) => self.push(ControlEvent::NextBar(param, value), due, from),
+            Request::RenameScene { from: name, to, due } => {
+                self.push(ControlEvent::RenameScene { from: name, to }, due, from);
+            }
             Request::Read(param) => drop(requested.reads.insert(param)),
             Request::ReadStream(stream) => drop(requested.streams.insert(stream)),
             Request::State => requested.state = true,

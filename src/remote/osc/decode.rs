@@ -23,6 +23,15 @@ pub enum Request {
     Set(Param, Value, Option<Instant>),
     /// Set a parameter at the next bar line after that.
     NextBar(Param, Value, Option<Instant>),
+    /// Rename a scene, at once or at a time.
+    RenameScene {
+        /// The current name.
+        from: String,
+        /// The new name.
+        to: String,
+        /// When.
+        due: Option<Instant>,
+    },
     /// Return a parameter's value.
     Read(Param),
     /// Return the newest message of a stream, given by its index in the table of streams.
@@ -110,6 +119,7 @@ impl Decoded {
             "subscribers" => Request::Subscribers,
             "ping" => Request::Ping(message.args.iter().filter(|argument| is_plain(argument)).cloned().collect()),
             "confirm" => Request::Confirm(token(message)?),
+            "scene/rename" => renamed(message, due)?,
             "learn" => Request::Learn(LearnRequest::Control(learn_target(message)?)),
             "learn/cancel" => Request::Learn(LearnRequest::Cancel),
             "learn/forget" => Request::Learn(LearnRequest::Forget(learn_target(message)?)),
@@ -234,6 +244,24 @@ fn request(
         }
     };
     Ok(value.map(|value| Request::Set(param, value, due)))
+}
+
+/// The scene to rename, and its new name.
+fn renamed(message: &OscMessage, due: Option<Instant>) -> Result<Request, Fault> {
+    let name = |argument: &OscType| match argument {
+        OscType::String(name) => match Param::Scene.fit(Input::Text(name)) {
+            Ok(Some(Value::Text(name))) if !name.is_empty() => Some(name),
+            _ => None,
+        },
+        _ => None,
+    };
+    let names = match message.args.as_slice() {
+        [from, to] => name(from).zip(name(to)),
+        _ => None,
+    };
+    let expected = || format!("{}: expected a scene's name and its new one, such as \"verse\" \"intro\"", message.addr);
+    let (from, to) = names.ok_or_else(|| Fault::Unfit(expected()))?;
+    Ok(Request::RenameScene { from, to, due })
 }
 
 /// The parameter to learn a control for, by its id.

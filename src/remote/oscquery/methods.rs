@@ -44,7 +44,7 @@ const SPECTRUM: &str = match std::str::from_utf8(&[b'f'; BANDS]) {
     Err(_) => unreachable!(),
 };
 
-pub(super) const STREAMS: [Stream; 12] = [
+pub(super) const STREAMS: [Stream; 13] = [
     Stream {
         path: "/melos/beat",
         types: "iif",
@@ -137,6 +137,13 @@ pub(super) const STREAMS: [Stream; 12] = [
         description: "Change counters of GET /presets, /scenes, /midi, /takes and /render",
     },
     Stream {
+        path: "/melos/trouble",
+        types: "ss",
+        ranges: &[],
+        units: &[],
+        description: "An optional part fails, or the tempo source is absent: part, reason; the reason is empty when it works again",
+    },
+    Stream {
         path: "/melos/learn",
         types: "ss",
         ranges: &[],
@@ -144,6 +151,16 @@ pub(super) const STREAMS: [Stream; 12] = [
         description: "MIDI learn ended: the parameter, and the block for a mapping file, empty when nothing was learned",
     },
 ];
+
+/// A method that only acts and has no value, besides the triggers among the parameters.
+pub(super) struct Command {
+    pub(super) path: &'static str,
+    pub(super) types: &'static str,
+    pub(super) description: &'static str,
+}
+
+pub(super) const COMMANDS: [Command; 1] =
+    [Command { path: "/melos/scene/rename", types: "ss", description: "Renames a scene: its name, its new name" }];
 
 /// Number of methods: parameters in the order of the table, then streams.
 pub(super) const METHODS: usize = TABLE.len() + STREAMS.len();

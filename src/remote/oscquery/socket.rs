@@ -165,6 +165,7 @@ impl Session {
                 self.push(ControlEvent::Set(param, value), due);
             }
             Request::NextBar(param, value, due) => self.push(ControlEvent::NextBar(param, value), due),
+            Request::RenameScene { from, to, due } => self.push(ControlEvent::RenameScene { from, to }, due),
             Request::Read(param) => replies.methods[param as usize] = true,
             Request::ReadStream(stream) => {
                 if let Some(method) = method_of(message::STREAMS[stream]) {

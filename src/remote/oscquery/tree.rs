@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::methods::{STREAMS, Stream, path_of};
+use super::methods::{COMMANDS, STREAMS, Stream, path_of};
 use super::value_cache::Values;
 use crate::event::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
 use crate::remote::osc::LEAF;
@@ -16,7 +16,7 @@ pub(super) struct Node {
     /// Everything except `VALUE` and `CONTENTS`.
     attributes: Map<String, Json>,
     children: BTreeMap<String, Node>,
-    /// The method; `None` for a container.
+    /// The method; `None` for a container, or a command without a value.
     pub(super) method: Option<usize>,
     /// Whether the method is that of the parent node.
     pub(super) is_leaf: bool,
@@ -27,10 +27,13 @@ impl Node {
     pub(super) fn root() -> Self {
         let mut root = Self::container("/");
         for (method, spec) in TABLE.iter().enumerate() {
-            root.add(method, parameter_attributes(spec));
+            root.add(&path_of(method), Some(method), parameter_attributes(spec));
         }
         for (index, stream) in STREAMS.iter().enumerate() {
-            root.add(TABLE.len() + index, stream_attributes(stream));
+            root.add(stream.path, Some(TABLE.len() + index), stream_attributes(stream));
+        }
+        for command in &COMMANDS {
+            root.add(command.path, None, common(command.types, 2, command.description));
         }
         root.add_leaves();
         root
@@ -52,8 +55,7 @@ impl Node {
         Self { attributes, ..Self::default() }
     }
 
-    fn add(&mut self, method: usize, attributes: Map<String, Json>) {
-        let full = path_of(method);
+    fn add(&mut self, full: &str, method: Option<usize>, attributes: Map<String, Json>) {
         let mut node = self;
         let mut path = String::new();
         for part in full.split('/').skip(1) {
@@ -61,7 +63,7 @@ impl Node {
             node = node.children.entry(part.to_owned()).or_insert_with(|| Self::container(&path));
         }
         node.attributes.extend(attributes);
-        node.method = Some(method);
+        node.method = method;
     }
 
     /// The node at a path; a trailing slash is ignored.

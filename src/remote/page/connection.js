@@ -53,7 +53,8 @@ class Connection {
     const visit = (node) => {
       // A method that contains others also appears inside itself as a leaf, for other clients.
       if (node.FULL_PATH.endsWith('/value')) return;
-      if (node.TYPE && node.ACCESS & 2) this.addParameter(node);
+      // Parameters have one value, unlike streams and commands.
+      if (node.TYPE?.length === 1 && node.ACCESS & 2) this.addParameter(node);
       else if (node.VALUE?.length) this.storeLatest(node.FULL_PATH.slice('/melos/'.length), node.VALUE);
       Object.values(node.CONTENTS ?? {}).forEach(visit);
     };
@@ -85,7 +86,7 @@ class Connection {
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     socket.onopen = () => {
-      const streams = ['beat', 'bar', 'note', 'onset', 'level', 'mood', 'health', 'meters', 'spectrum', 'outlook', 'revisions', 'learn'];
+      const streams = ['beat', 'bar', 'note', 'onset', 'level', 'mood', 'health', 'meters', 'spectrum', 'outlook', 'revisions', 'trouble', 'learn'];
       // The page gets the current chord from the outlook, which includes the planned ones.
       const ids = [...this.parameters.values()].filter(({ id, type }) => type !== 'I' && id !== 'chord').map(({ id }) => id);
       for (const id of [...ids, ...streams]) {

@@ -2,7 +2,7 @@
 /** The current and next chord, the chords of the scale, key, mode, tempo, and the playing style. */
 
 import { melos } from './connection.js';
-import { fader, formatNumber, h, menu, toggle } from './dom.js';
+import { capitalize, fader, formatNumber, h, menu, toggle } from './dom.js';
 
 const NAMES = ['C', 'C#', 'D', 'Eb', 'E', 'F', 'F#', 'G', 'Ab', 'A', 'Bb', 'B'];
 /** Steps of the modes in semitones above the tonic. @type {Record<string, number[]>} */
@@ -124,7 +124,12 @@ function tempo() {
   /** @type {Record<string, string>} */
   const labels = { mood: 'Mood', pinned: 'Fixed', clock: 'MIDI clock', link: 'Ableton Link', jack: 'JACK transport' };
   const source = menu('tempo/source', 'Tempo source', (name) => labels[name] ?? name);
-  return [fader('tempo', { label: 'Tempo', digits: 0, unit: 'bpm' }), h('div', { class: 'row wrap' }, source, tap)];
+  const absent = h('p', { class: 'hint wrong', id: 'tempo-absent', role: 'status', hidden: true });
+  melos.on('@troubles', ({ tempo: reason = '' }) => {
+    absent.hidden = !reason;
+    absent.textContent = capitalize(reason);
+  });
+  return [fader('tempo', { label: 'Tempo', digits: 0, unit: 'bpm' }), h('div', { class: 'row wrap' }, source, tap), absent];
 }
 
 /** The network's playing style. */

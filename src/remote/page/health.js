@@ -76,7 +76,9 @@ export function healthLine() {
   const poll = () => attempt(async () => {
     const status = await http('/status');
     output = status.output;
-    trouble = capitalize(String(Object.values(status.troubles ?? {})[0] ?? ''));
+    const troubles = status.troubles ?? {};
+    trouble = capitalize(String(Object.values(troubles)[0] ?? ''));
+    melos.notify('@troubles', troubles);
   });
   let state = '';
   melos.on('health', (now, load, xruns, starvations) => {
@@ -84,6 +86,7 @@ export function healthLine() {
     state = now;
     show(...assess({ state, load, xruns, starvations, output, trouble }));
   });
+  melos.on('trouble', () => poll());
   melos.on('@open', (open) => (open ? poll() : show('bad', 'No connection to Melos')));
   setInterval(() => melos.open && !document.hidden && poll(), 10_000);
   return line;

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
+
 use super::Settings;
-use super::state::Saved;
+use super::state::{ResumedTimer, Saved, booted};
 use crate::conductor::Conductor;
-use crate::event::parameter::{Param, Value};
+use crate::event::parameter::{self, Input, Lane, Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::files::config::{Config, ConfigError, HttpConfig};
 use crate::files::library::Library;
@@ -19,11 +21,13 @@ pub(super) struct InitialState {
     pub(super) values: Settings,
     /// The preset's journey, which starts or continues.
     pub(super) journey: Option<JourneySteps>,
+    /// When the timer ended that leaves the music off.
+    pub(super) timer_ended: Option<Timestamp>,
 }
 
 impl InitialState {
-    /// Chooses the requested preset, otherwise the saved state, otherwise the configured preset; `settings` override its
-    /// values. Recording is an action rather than a state, so it is requested through the `inbox`.
+    /// Chooses the requested preset, otherwise the saved state, otherwise the configured preset; the requested settings
+    /// override it. Actions, such as recording, are requested through the `inbox`, and so is a timer that continues.
     ///
     /// # Errors
     /// When the preset does not exist.
@@ -35,16 +39,35 @@ impl InitialState {
         config: &Config,
         inbox: &Inbox,
     ) -> Result<Self, ConfigError> {
-        let (actions, settings): (Vec<_>, Vec<_>) =
-            settings.into_iter().partition(|(param, _)| *param == Param::Record);
+        let (mut actions, settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| is_action(*param));
         let (mut values, journey) = start_values(presets, saved, preset, config)?;
         let journey = journey.filter(|_| !settings.iter().any(|(param, _)| param.policy().ends_journey));
+        let is_overridden = |param| actions.iter().chain(&settings).any(|(set, _)| *set == param);
+        let timer = saved.timer.filter(|_| !is_overridden(Param::Timer) && !is_overridden(Param::Play));
+        let mut timer_ended = None;
+        match timer.map(|timer| (timer.resume(Timestamp::now(), booted()), timer.ends)) {
+            Some((ResumedTimer::Running(seconds), _)) => {
+                let value = Param::Timer.fit(Input::Number(seconds.into())).ok().flatten();
+                actions.extend(value.map(|value| (Param::Timer, value)));
+            }
+            Some((ResumedTimer::Ended, ends)) => {
+                timer_ended = Some(ends);
+                values.push((Param::Play, Value::Toggle(false)));
+                tracing::info!("the timer has ended, so the music stays off; `melos set play on` resumes it");
+            }
+            Some((ResumedTimer::Over, _)) | None => {}
+        }
         values.extend(settings);
         for (param, value) in actions {
             inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
         }
-        Ok(Self { values, journey })
+        Ok(Self { values, journey, timer_ended })
     }
+}
+
+/// Whether setting a parameter does something in the daemon, rather than change what is stored.
+fn is_action(param: Param) -> bool {
+    param.spec().lane() == Lane::Daemon && param.policy().saved == parameter::Saved::Nowhere
 }
 
 fn start_values(

@@ -31,10 +31,8 @@ use super::networks::Replacement;
 use super::reload::Reloaded;
 use super::state::Saved;
 use crate::event::parameter::{Param, Value};
-use crate::event::{ControlEvent, Incoming, Notice, Part};
+use crate::event::{ControlEvent, Incoming, Part};
 use crate::files::config::{Config, ConfigChange};
-use crate::quote::quoted;
-use crate::remote::http::api_state::ApiRequest;
 
 pub(super) use checkpoints::Checkpoints;
 pub(super) use devices::Devices;
@@ -86,7 +84,8 @@ impl MainLoop {
                 bail!("the audio driver crashed and did not return the engine");
             }
         }
-        let final_state = Saved::of(self.show.conductor(), self.devices.learned(), self.show.presets.journey_step());
+        let (journey, timer) = (self.show.presets.journey_step(), self.show.timer.saved_at_stop());
+        let final_state = Saved::of(self.show.conductor(), self.devices.learned(), journey, timer);
         self.show.apply(&ControlEvent::Set(Param::PlayFade, Value::Number(0.0)));
         self.show.apply(&ControlEvent::Set(Param::Play, Value::Toggle(false)));
         let end = Instant::now() + FINAL_FADE;
@@ -108,8 +107,6 @@ impl MainLoop {
         self.scheduler.observe(head.saturating_sub(block));
         self.apply_reloads();
         self.poll_devices();
-        // Renames come first, so that later requests find the scene under its new name.
-        self.rename_scenes();
         // Events that arrive while the conductor is still ahead of the horizon stay in the inbox, where the newest
         // value of a parameter wins; otherwise they would all take effect at the same frame, more than the engine
         // accepts at once.
@@ -227,7 +224,9 @@ impl MainLoop {
 
     /// Publishes and saves everything that is reported periodically, thirty times a second.
     fn report(&mut self, head: u64) {
+        let tempo = self.devices.tempo_absence(self.show.tempo_source());
         let publisher = self.show.reports.publisher();
+        publisher.update_trouble(Part::Tempo, tempo);
         publisher.publish_levels(
             &self.sound.engine,
             self.sound.status(),
@@ -242,11 +241,12 @@ impl MainLoop {
         self.apply_opening_hours();
         self.show.takes.copy_logs(head, self.show.performance.log());
         self.report_failed_take();
-        let Show { performance, presets, takes, reports, .. } = &mut self.show;
+        let Show { performance, presets, timer, takes, reports, .. } = &mut self.show;
+        let timer = timer.saved(performance.conductor().value(Param::Play) == Value::Toggle(true));
         reports.api().set_journey(presets.journey_position(head));
         reports.api().set_recording(lists::recording(takes.status()));
         reports.publish_lists(performance.conductor(), self.devices.mappings(), self.devices.learning(), head);
-        reports.save(performance.conductor(), self.devices.learned(), presets.journey_step());
+        reports.save(performance.conductor(), self.devices.learned(), presets.journey_step(), timer);
         self.show.reports.publisher().set_show(self.show.metrics(head, self.opening_hours.status()));
     }
 
@@ -260,6 +260,10 @@ impl MainLoop {
     /// Starts or stops the music when the opening hours begin or end.
     fn apply_opening_hours(&mut self) {
         let Some(transition) = self.opening_hours.check(self.reloads.schedule()) else { return };
+        // After a restart, the music stays off if the timer ended within the hours.
+        if transition.open && !transition.is_new && self.show.timer.has_ended() {
+            return;
+        }
         if let Some(preset) = &transition.preset
             && (transition.is_new || *preset != self.show.preset())
         {
@@ -273,22 +277,7 @@ impl MainLoop {
     fn report_failed_take(&mut self) {
         if let Some(reason) = self.show.takes.failure() {
             self.show.apply(&ControlEvent::Set(Param::Record, Value::Toggle(false)));
-            self.show.reports.publish(Notice::Trouble { part: Part::Recording, reason });
-        }
-    }
-
-    /// Renames scenes as requested over HTTP.
-    fn rename_scenes(&mut self) {
-        for ApiRequest::RenameScene { from, to } in self.show.reports.api().take_requests() {
-            let events = lists::rename_scene(self.show.conductor(), &from, &to);
-            if events.is_empty() {
-                let (from, to) = (quoted(&from), quoted(&to));
-                self.show.reports.warn(
-                    "scene",
-                    &format!("{from} cannot be renamed {to}: it no longer exists, or the name is taken"),
-                );
-            }
-            self.show.apply_all(events);
+            self.show.reports.publisher().announce_trouble(Part::Recording, reason);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Publishes notices to listeners, and keeps the status up to date.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +9,7 @@ use crate::engine::EngineStatus;
 use crate::event::health::{Loss, Losses};
 use crate::event::notice::{Health, Meters};
 use crate::event::parameter::{Param, Value};
-use crate::event::{Notice, Troubles};
+use crate::event::{Notice, Part, Troubles};
 use crate::generator::WorkerStatus;
 use crate::music::emotion::Mood;
 use crate::output::device::OutputStatus;
@@ -81,6 +82,17 @@ impl Publisher {
         changed
     }
 
+    /// Reports why a part fails, or that it works.
+    pub(super) fn update_trouble(&self, part: Part, reason: Option<&str>) {
+        self.troubles.update(part, reason);
+    }
+
+    /// Announces a failure, even if the same one has been announced before.
+    pub(super) fn announce_trouble(&self, part: Part, reason: String) {
+        self.metrics.last_sent().status.troubles.insert(part, reason.clone());
+        self.publish(Notice::Trouble { part, reason });
+    }
+
     /// Publishes the current mood if it has changed.
     pub(super) fn publish_mood(&self, mood: Mood) {
         if self.metrics.last_sent().mood.replace(mood) != Some(mood) {
@@ -120,7 +132,9 @@ impl Publisher {
         }));
         let counts = engine.losses().counts();
         self.publish(Notice::Health(Health { state: state.to_owned(), load: worker.load(), losses: counts }));
+        let troubles = self.troubles.now().0;
         let mut last = self.metrics.last_sent();
+        changed(&last.status.troubles, &troubles).for_each(|notice| self.publish(notice));
         if let Some(line) = last.losses.line(&counts, Instant::now()) {
             tracing::warn!("{line}");
         }
@@ -140,9 +154,34 @@ impl Publisher {
                 .collect(),
             limited: engine.limited(),
             recording: RecordingMetrics::of(recorder),
-            troubles: self.troubles.now().0,
+            troubles,
             parameters: std::mem::take(&mut last.status.parameters),
             show: std::mem::take(&mut last.status.show),
         };
+    }
+}
+
+/// The notices of troubles that began, changed or ended; those that ended have no reason.
+fn changed(before: &BTreeMap<Part, String>, now: &BTreeMap<Part, String>) -> impl Iterator<Item = Notice> {
+    let began = now.iter().filter(|&(part, reason)| before.get(part) != Some(reason));
+    let began = began.map(|(part, reason)| Notice::Trouble { part: *part, reason: reason.clone() });
+    let ended = before.keys().filter(|&part| !now.contains_key(part));
+    began.chain(ended.map(|part| Notice::Trouble { part: *part, reason: String::new() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn troubles_are_announced_when_they_begin_change_and_end() {
+        let troubles = |of: &[(Part, &str)]| of.iter().map(|(part, reason)| (*part, (*reason).to_owned())).collect();
+        let (before, now) = (
+            troubles(&[(Part::State, "full"), (Part::Log, "slow"), (Part::Lock, "held")]),
+            troubles(&[(Part::State, "full"), (Part::Log, "full"), (Part::Tempo, "no clock")]),
+        );
+        let notice = |part, reason: &str| Notice::Trouble { part, reason: reason.to_owned() };
+        let notices: Vec<_> = changed(&before, &now).collect();
+        assert_eq!(notices, [notice(Part::Log, "full"), notice(Part::Tempo, "no clock"), notice(Part::Lock, "")]);
     }
 }

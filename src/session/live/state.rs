@@ -1,5 +1,5 @@
-//! The state that survives a restart: parameter values, the preset and its journey, the scenes and learned controls, in
-//! `state.toml`.
+//! The state that survives a restart: parameter values, the preset and its journey, the timer, the scenes and learned
+//! controls, in `state.toml`.
 
 mod salvage;
 mod text;
@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::conductor::Conductor;
 use crate::event::ControlEvent;
@@ -42,6 +42,41 @@ pub(super) struct Saved {
     pub(super) learned: Vec<LearnedControl>,
     /// The current step of the preset's journey, from 1.
     pub(super) journey: Option<usize>,
+    /// The timer, if it is running, or has ended and left the music off.
+    pub(super) timer: Option<SavedTimer>,
+}
+
+/// A timer that fades the music out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SavedTimer {
+    /// When it ends or ended.
+    pub(super) ends: Timestamp,
+    /// Whether the performance was stopped on purpose, rather than by a crash.
+    pub(super) stopped: bool,
+}
+
+/// What becomes of a saved timer on the next start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum ResumedTimer {
+    /// It continues, with these seconds left.
+    Running(f32),
+    /// It has ended, and the music stays off.
+    Ended,
+    /// It has ended, and a new performance starts.
+    Over,
+}
+
+impl SavedTimer {
+    /// Resumes it on a machine that was `booted` at a time, if known. When it ended in the meantime, the music stays off
+    /// unless the performance was stopped on purpose or the machine was switched off: then this is a new performance.
+    pub(super) fn resume(self, now: Timestamp, booted: Option<Timestamp>) -> ResumedTimer {
+        let left = self.ends.duration_since(now);
+        if left > SignedDuration::ZERO {
+            return ResumedTimer::Running(left.as_secs_f32());
+        }
+        let same_show = !self.stopped && booted.is_some_and(|booted| booted <= self.ends);
+        if same_show { ResumedTimer::Ended } else { ResumedTimer::Over }
+    }
 }
 
 impl Saved {
@@ -70,12 +105,13 @@ impl Saved {
         conductor: &Conductor,
         learned: impl Iterator<Item = &'a LearnedControl>,
         journey: Option<usize>,
+        timer: Option<SavedTimer>,
     ) -> Self {
         let mut values = conductor.settings();
         let daemon_params = Param::all().filter(|param| param.policy().saved == parameter::Saved::State);
         values.extend(daemon_params.map(|param| (param, conductor.value(param))));
         let scenes = conductor.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
-        Self { values, scenes, learned: learned.cloned().collect(), journey }
+        Self { values, scenes, learned: learned.cloned().collect(), journey, timer }
     }
 
     /// Returns the events that restore the scenes.
@@ -160,10 +196,25 @@ impl StateFile {
     }
 }
 
+/// Returns the names of the scenes stored in a folder, as far as they are readable.
+#[doc(hidden)]
+#[must_use]
+pub fn stored_scenes(folder: &Path) -> Vec<String> {
+    let text = files::bytes(&state_path(folder), MAX_BYTES).unwrap_or_default();
+    text::parse(text).0.scenes.into_keys().collect()
+}
+
 /// Returns when the state in a folder was last saved, which happens when it changes; `None` if it never was.
 pub(super) fn last_saved(folder: &Path) -> Option<Timestamp> {
     let written = std::fs::metadata(state_path(folder)).and_then(|metadata| metadata.modified()).ok()?;
     Timestamp::try_from(written).ok()
+}
+
+/// Returns when the machine was started, if known.
+pub(super) fn booted() -> Option<Timestamp> {
+    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+    let seconds = uptime.split_whitespace().next()?.parse().ok()?;
+    Timestamp::now().checked_sub(SignedDuration::try_from_secs_f64(seconds).ok()?).ok()
 }
 
 fn state_path(folder: &Path) -> PathBuf {

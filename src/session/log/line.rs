@@ -59,6 +59,7 @@ pub(super) fn format_entry(entry: &Entry) -> String {
         Entry::Event(ControlEvent::SceneValue { name, param, value }) => {
             format!("scene {} {}", quoted(name), format_setting(*param, value))
         }
+        Entry::Event(ControlEvent::RenameScene { from, to }) => format!("rename-scene {} {}", quoted(from), quoted(to)),
         Entry::Event(ControlEvent::LeadNotes(notes)) => {
             let held = (0..128).filter(|note| notes >> note & 1 == 1);
             held.fold("lead".to_owned(), |line, note| format!("{line} {note}"))
@@ -87,6 +88,7 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
             ControlEvent::NextBar(param, value)
         }
         "scene" => read_scene_value(rest)?,
+        "rename-scene" => read_scene_names(rest)?,
         "modulate" => read_modulation(rest)?,
         "lead" => ControlEvent::LeadNotes(read_notes(rest)?),
         "tempo" => ControlEvent::Tempo(read_number(rest)?),
@@ -168,6 +170,13 @@ fn read_scene_value(text: &str) -> Result<ControlEvent, String> {
     let Some(Ok(name)) = names.next() else { return Err("expected the scene's name in double quotes".to_owned()) };
     let (param, value) = read_setting(text[names.byte_offset()..].trim_start())?;
     Ok(ControlEvent::SceneValue { name, param, value })
+}
+
+fn read_scene_names(text: &str) -> Result<ControlEvent, String> {
+    let names: Result<Vec<String>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+    let names = names.ok().and_then(|names| <[String; 2]>::try_from(names).ok());
+    let [from, to] = names.ok_or("expected two names of scenes in double quotes")?;
+    Ok(ControlEvent::RenameScene { from, to })
 }
 
 fn read_notes(text: &str) -> Result<u128, String> {

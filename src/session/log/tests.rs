@@ -43,6 +43,8 @@ fn full_log() -> ControlLog {
         let (param, value) = (Param::Chord, Value::Text("C/E".to_owned()));
         add(Entry::Event(ControlEvent::SceneValue { name: name.to_owned(), param, value }));
     }
+    let [from, to] = ["dawn", "two \"quoted\" words"].map(str::to_owned);
+    add(Entry::Event(ControlEvent::RenameScene { from, to }));
     add(Entry::Event(ControlEvent::LeadNotes(1 | 1 << 64 | 1 << 127)));
     add(Entry::Event(ControlEvent::LeadNotes(0)));
     add(Entry::Event(ControlEvent::Tempo(120.0 + 1.0 / 3.0)));

@@ -373,3 +373,22 @@ fn learning_requires_an_existing_parameter() {
         }
     }
 }
+
+#[test]
+fn renaming_a_scene_requires_two_names() {
+    let rename = |args: &[OscType]| read(&message("/melos/scene/rename", args));
+    let request = Request::RenameScene { from: "verse".to_owned(), to: "intro 2".to_owned(), due: None };
+    assert_eq!(rename(&[text("verse"), text(" intro 2 ")]).requests, [request]);
+    let long = text(&"x".repeat(10_000));
+    for args in [
+        &[][..],
+        &[text("verse")],
+        &[text("verse"), text(" ")],
+        &[text("verse"), OscType::Int(2)],
+        &[text("verse"), long],
+    ] {
+        let decoded = rename(args);
+        assert!(decoded.requests.is_empty(), "{args:?}");
+        assert!(decoded.faults[0].to_string().contains("such as \"verse\" \"intro\""), "{:?}", decoded.faults);
+    }
+}

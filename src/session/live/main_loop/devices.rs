@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use super::midi_learn::MidiLearn;
-use super::tempo_leaders::TempoLeaders;
+use super::tempo_leaders::{Absence, TempoLeaders};
 use super::timeline::Timeline;
 use crate::conductor::Conductor;
 use crate::event::parameter::{Param, TempoSource, Value};
@@ -35,6 +35,7 @@ pub(in crate::session::live) struct Devices {
     tempo_leaders: TempoLeaders,
     /// The tempo source last logged.
     tempo_source: TempoSource,
+    absence: Absence,
     mappings: LiveMappings,
     learn: MidiLearn,
     /// Whether the devices found at the start were logged.
@@ -57,8 +58,8 @@ impl Devices {
         let host = config.midi.host;
         let midi = open_midi(host, output, inbox)?;
         let tempo_leaders = TempoLeaders::open(config.link, inbox.wake())?;
-        let learn = MidiLearn::default();
-        let devices = Self { midi, host, tempo_leaders, tempo_source, mappings, learn, logged: false };
+        let (absence, learn) = (Absence::default(), MidiLearn::default());
+        let devices = Self { midi, host, tempo_leaders, tempo_source, absence, mappings, learn, logged: false };
         devices.open_feedback();
         Ok(devices)
     }
@@ -101,22 +102,25 @@ impl Devices {
                 let Value::Number(bpm) = conductor.value(Param::Tempo) else { return };
                 tracing::info!("the tempo is fixed at {bpm} bpm; `melos set tempo/source mood` returns it to the mood");
             }
-            TempoSource::Clock => {
-                self.mappings.repeat_tempo();
-                tracing::info!("a MIDI clock controls the tempo, which stays unchanged until a clock is received");
+            TempoSource::Clock | TempoSource::Link | TempoSource::Jack => {
+                if source == TempoSource::Clock {
+                    self.mappings.repeat_tempo();
+                }
+                tracing::info!("{} controls the tempo", source.name());
             }
-            TempoSource::Link if !self.tempo_leaders.is_available(source) => {
-                let remedy = if cfg!(feature = "link") {
-                    "set `link = true` in melos.toml"
-                } else {
-                    "this melos was built without Ableton Link; docs/tempo.md describes how to build it"
-                };
-                tracing::warn!(
-                    "tempo/source is link, but no Link session is joined: {remedy}; the tempo does not change"
-                );
-            }
-            TempoSource::Link | TempoSource::Jack => tracing::info!("{} controls the tempo", source.name()),
         }
+    }
+
+    /// Returns why the tempo source does not lead the tempo, once that has lasted for a while.
+    pub(super) fn tempo_absence(&mut self, source: TempoSource) -> Option<&'static str> {
+        let now = Instant::now();
+        let reason = match source {
+            TempoSource::Mood | TempoSource::Pinned => None,
+            TempoSource::Clock if self.mappings.hears_clock(now) => None,
+            TempoSource::Clock => Some("no MIDI clock is received; the current tempo is kept"),
+            TempoSource::Link | TempoSource::Jack => self.tempo_leaders.absence(source),
+        };
+        self.absence.lasting(source, reason, now)
     }
 
     /// Logs the connected devices and their mappings, once, when there has been time to find them.

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::conductor::Conductor;
+use crate::event::Notice;
 use crate::event::notice::{OUTLOOK, Revisions};
-use crate::event::parameter::{Param, Value};
-use crate::event::{ControlEvent, Notice};
+use crate::event::parameter::Param;
 use crate::midi::mapping::LiveMappings;
 use crate::music::theory::{Chord, Key};
 use crate::output::record::RecorderStatus;
@@ -99,64 +99,4 @@ pub(super) fn recording(recorder: &RecorderStatus) -> Recording {
 
 fn file_name(path: &Path) -> Option<String> {
     path.file_name().map(|name| name.to_string_lossy().into_owned())
-}
-
-/// Returns the events that rename a scene: they delete it and then store it under the new name, in this order, since
-/// there may be no room for one more. Empty if the scene no longer exists or the name is taken.
-pub(super) fn rename_scene(conductor: &Conductor, from: &str, to: &str) -> Vec<ControlEvent> {
-    let values = conductor.scenes().find(|(name, _)| *name == from).map(|(_, values)| values);
-    let Some(values) = values.filter(|_| conductor.scene_names().all(|name| name != to)) else { return Vec::new() };
-    let text = |name: &str| Value::Text(name.to_owned());
-    let stored =
-        values.into_iter().map(|(param, value)| ControlEvent::SceneValue { name: to.to_owned(), param, value });
-    let crossfader_params =
-        [Param::SceneA, Param::SceneB].into_iter().filter(|param| conductor.value(*param) == text(from));
-    [ControlEvent::Set(Param::SceneDelete, text(from))]
-        .into_iter()
-        .chain(stored)
-        .chain(crossfader_params.map(|param| ControlEvent::Set(param, text(to))))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::conductor::MAX_SCENES;
-
-    fn text(text: &str) -> Value {
-        Value::Text(text.to_owned())
-    }
-
-    fn store(conductor: &mut Conductor, name: &str) {
-        conductor.apply(&ControlEvent::Set(Param::SceneStore, text(name))).unwrap();
-    }
-
-    fn rename(conductor: &mut Conductor, from: &str, to: &str) {
-        for event in rename_scene(conductor, from, to) {
-            conductor.apply(&event).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_scene_can_be_renamed_when_all_slots_are_taken() {
-        let mut conductor = Conductor::new(1, &[]);
-        (0..MAX_SCENES - 1).for_each(|n| store(&mut conductor, &n.to_string()));
-        conductor.apply(&ControlEvent::Set(Param::Reverb, Value::Number(0.75))).unwrap();
-        store(&mut conductor, "hall");
-        let before: Vec<_> = conductor.scenes().find(|(name, _)| *name == "hall").unwrap().1;
-        conductor.apply(&ControlEvent::Set(Param::SceneA, text("hall"))).unwrap();
-        rename(&mut conductor, "hall", "cave");
-        assert_eq!(conductor.scenes().find(|(name, _)| *name == "cave").map(|(_, values)| values), Some(before));
-        assert_eq!((conductor.scene_names().count(), conductor.value(Param::SceneA)), (MAX_SCENES, text("cave")));
-    }
-
-    #[test]
-    fn conflicting_renames_lose_no_scene() {
-        let mut conductor = Conductor::new(1, &[]);
-        ["a", "b"].iter().for_each(|name| store(&mut conductor, name));
-        for (from, to) in [("a", "c"), ("a", "d"), ("b", "c"), ("b", "b")] {
-            rename(&mut conductor, from, to);
-        }
-        assert_eq!(conductor.scene_names().collect::<Vec<_>>(), ["b", "c"]);
-    }
 }

@@ -14,7 +14,7 @@ use crate::midi::mapping::{LearnedControl, LiveMappings};
 use crate::remote::http::api_state::ApiState;
 use crate::remote::log_limiter::{LogLimiter, suppressed_suffix};
 use crate::session::live::publisher::Publisher;
-use crate::session::live::state::{Saved, StateFile};
+use crate::session::live::state::{Saved, SavedTimer, StateFile};
 
 /// Interval of level and health reports.
 const REPORT_INTERVAL: Duration = Duration::from_millis(33);
@@ -124,8 +124,9 @@ impl Reports {
         conductor: &Conductor,
         learned: impl Iterator<Item = &'a LearnedControl>,
         journey: Option<usize>,
+        timer: Option<SavedTimer>,
     ) {
-        self.state.save(|| Saved::of(conductor, learned, journey));
+        self.state.save(|| Saved::of(conductor, learned, journey, timer));
     }
 
     /// Saves the final state and waits until it is on disk.
@@ -140,6 +141,7 @@ pub(super) fn kind_of(event: &ControlEvent) -> &'static str {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) | ControlEvent::SceneValue { param, .. } => {
             param.spec().id
         }
+        ControlEvent::RenameScene { .. } => Param::Scene.spec().id,
         _ => "clock",
     }
 }

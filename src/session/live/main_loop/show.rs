@@ -53,6 +53,9 @@ impl Show {
         {
             self.run_side_effects(*param, value);
         }
+        if matches!(event, ControlEvent::RenameScene { .. }) {
+            self.reports.expect_scenes();
+        }
         valid
     }
 

@@ -1,22 +1,25 @@
 //! External tempo sources. Only the chosen one is followed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
 
 use super::timeline::Timeline;
 use crate::event::parameter::TempoSource;
 use crate::event::{ControlEvent, Wake};
-use crate::midi::{ClockEvent, follow_transport};
+use crate::midi::{ClockEvent, Followed, Following, follow_transport};
 
 /// Capacity of the event channel; it is drained every few milliseconds.
 const CHANNEL_CAPACITY: usize = 1024;
+/// How long the tempo source may be absent before that is reported.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// A session or transport that can be chosen as the tempo source.
 struct TempoLeader {
     source: TempoSource,
-    /// Whether this is the current tempo source; otherwise it sends no events, and starts over when it is chosen again.
-    chosen: Arc<AtomicBool>,
+    /// Wanted while this is the current tempo source; otherwise it sends no events, and starts over when it is chosen
+    /// again.
+    following: Arc<Following>,
     events: Receiver<ClockEvent>,
     /// Leaves the session when dropped.
     _session: Option<Box<dyn Send>>,
@@ -31,27 +34,60 @@ impl TempoLeaders {
     /// # Errors
     /// When no thread can be created, or this program was built without Link.
     pub(super) fn open(link: bool, wake: &Wake) -> anyhow::Result<Self> {
-        let chosen = Arc::new(AtomicBool::new(false));
+        let following = Arc::<Following>::default();
         let (sender, events) = sync_channel(CHANNEL_CAPACITY);
-        follow_transport(Arc::clone(&chosen), sender, wake.clone())?;
-        let jack = TempoLeader { source: TempoSource::Jack, chosen, events, _session: None };
+        follow_transport(Arc::clone(&following), sender, wake.clone())?;
+        let jack = TempoLeader { source: TempoSource::Jack, following, events, _session: None };
         Ok(Self([jack].into_iter().chain(join_link(link, wake)?).collect()))
     }
 
     /// Returns the events of the chosen session or transport since the last call; others are discarded.
     pub(super) fn poll(&self, chosen: TempoSource, timeline: &Timeline) -> Vec<ControlEvent> {
         let mut out = Vec::new();
-        for tempo_leader in &self.0 {
-            tempo_leader.chosen.store(tempo_leader.source == chosen, Relaxed);
-            let events = tempo_leader.events.try_iter().filter(|_| tempo_leader.source == chosen);
+        for leader in &self.0 {
+            leader.following.want(leader.source == chosen);
+            let events = leader.events.try_iter().filter(|_| leader.source == chosen);
             out.extend(events.map(|event| event.to_control_event(|at| timeline.frame(at))));
         }
         out
     }
 
-    /// Returns whether a tempo source is available.
-    pub(super) fn is_available(&self, source: TempoSource) -> bool {
-        self.0.iter().any(|tempo_leader| tempo_leader.source == source)
+    /// Returns why a session or transport does not lead the tempo at the moment, if so.
+    pub(super) fn absence(&self, source: TempoSource) -> Option<&'static str> {
+        let leader = self.0.iter().find(|leader| leader.source == source);
+        match (source, leader.map(|leader| leader.following.found())) {
+            (_, Some(Followed::Tempo)) => None,
+            (TempoSource::Jack, Some(Followed::WithoutTempo)) => {
+                Some("the JACK transport has no tempo, because there is no timebase master; the current tempo is kept")
+            }
+            (TempoSource::Jack, _) => Some("no JACK server is found; the current tempo is kept"),
+            (_, Some(_)) => Some("no other program is in the Ableton Link session; the current tempo is kept"),
+            (_, None) if cfg!(feature = "link") => {
+                Some("no Ableton Link session is joined: set `link = true` in melos.toml; the current tempo is kept")
+            }
+            (_, None) => Some(
+                "this melos was built without Ableton Link (docs/tempo.md describes how to build it); the current tempo is kept",
+            ),
+        }
+    }
+}
+
+/// Decides when the absence of the tempo source is worth a report.
+#[derive(Debug, Default)]
+pub(super) struct Absence(Option<(TempoSource, Instant)>);
+
+impl Absence {
+    /// Returns the reason why a source is absent once it has been for a while, given the current reason.
+    pub(super) fn lasting(
+        &mut self,
+        source: TempoSource,
+        reason: Option<&'static str>,
+        now: Instant,
+    ) -> Option<&'static str> {
+        let same = self.0.filter(|(absent, _)| reason.is_some() && *absent == source);
+        self.0 = same.or(reason.map(|_| (source, now)));
+        let lasts = self.0.is_some_and(|(_, since)| now.saturating_duration_since(since) >= GRACE);
+        reason.filter(|_| lasts)
     }
 }
 
@@ -61,10 +97,10 @@ fn join_link(enabled: bool, wake: &Wake) -> anyhow::Result<Option<TempoLeader>> 
         return Ok(None);
     }
     let (sender, events) = sync_channel(CHANNEL_CAPACITY);
-    let chosen = Arc::new(AtomicBool::new(false));
-    let peer = crate::remote::link::Link::start(Arc::clone(&chosen), sender, wake.clone())?;
+    let following = Arc::<Following>::default();
+    let peer = crate::remote::link::Link::start(Arc::clone(&following), sender, wake.clone())?;
     tracing::info!("joined the Ableton Link session; `melos set tempo/source link` lets it control the tempo");
-    Ok(Some(TempoLeader { source: TempoSource::Link, chosen, events, _session: Some(Box::new(peer)) }))
+    Ok(Some(TempoLeader { source: TempoSource::Link, following, events, _session: Some(Box::new(peer)) }))
 }
 
 #[cfg(not(feature = "link"))]
@@ -75,4 +111,24 @@ fn join_link(enabled: bool, _: &Wake) -> anyhow::Result<Option<TempoLeader>> {
         );
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lasting_absence_is_reported() {
+        let (mut absence, start) = (Absence::default(), Instant::now());
+        let mut at = |seconds, source, reason| absence.lasting(source, reason, start + Duration::from_secs(seconds));
+        let gone = Some("no clock");
+        assert_eq!(at(0, TempoSource::Clock, gone), None);
+        assert_eq!(at(1, TempoSource::Clock, gone), None);
+        assert_eq!(at(2, TempoSource::Clock, gone), gone);
+        assert_eq!(at(3, TempoSource::Clock, None), None, "it is back");
+        assert_eq!(at(4, TempoSource::Clock, gone), None, "a short gap");
+        assert_eq!(at(7, TempoSource::Jack, gone), None, "another source");
+        assert_eq!(at(9, TempoSource::Jack, gone), gone);
+        assert_eq!(at(10, TempoSource::Mood, None), None);
+    }
 }

@@ -28,6 +28,7 @@ fn sample_state() -> Saved {
         learned,
         values,
         journey: Some(2),
+        timer: Some(SavedTimer { ends: "2026-11-29T22:30:00.25Z".parse().unwrap(), stopped: true }),
         scenes: [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), Vec::new())].into(),
     }
 }
@@ -41,6 +42,24 @@ fn state_survives_a_restart() {
 }
 
 #[test]
+fn a_timer_continues_or_leaves_the_music_off_or_is_over() {
+    let time = |text: &str| format!("2026-11-29T{text}:00Z").parse::<Timestamp>().unwrap();
+    let resumed = |stopped, now, booted: Option<&str>| {
+        SavedTimer { ends: time("22:30"), stopped }.resume(time(now), booted.map(time))
+    };
+    for stopped in [false, true] {
+        assert_eq!(resumed(stopped, "22:10", Some("09:00")), ResumedTimer::Running(1200.0));
+        assert_eq!(resumed(stopped, "22:10", Some("22:09")), ResumedTimer::Running(1200.0), "after a power failure");
+    }
+    assert_eq!(resumed(false, "22:30", Some("09:00")), ResumedTimer::Ended);
+    assert_eq!(resumed(false, "23:59", Some("09:00")), ResumedTimer::Ended);
+    assert_eq!(resumed(true, "23:59", Some("09:00")), ResumedTimer::Over, "stopped and started by hand");
+    assert_eq!(resumed(false, "23:59", Some("23:00")), ResumedTimer::Over, "the machine was off");
+    assert_eq!(resumed(false, "23:59", None), ResumedTimer::Over);
+    assert!(booted().is_some_and(|booted| booted < Timestamp::now()));
+}
+
+#[test]
 fn recording_settings_are_saved() {
     let mut conductor = Conductor::new(1, &[]);
     let set = [(Param::RecordFormat, Value::Choice(1)), (Param::RecordPreRoll, Value::Number(5.0))];
@@ -48,7 +67,7 @@ fn recording_settings_are_saved() {
         conductor.apply(&ControlEvent::Set(param, value)).unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).unwrap().close(Saved::of(&conductor, [].iter(), None));
+    open(folder.path()).unwrap().close(Saved::of(&conductor, [].iter(), None, None));
     let saved = load(folder.path());
     assert!(set.iter().all(|setting| saved.values.contains(setting)), "{:?}", saved.values);
 }
@@ -60,7 +79,7 @@ fn scenes_are_restored_into_the_conductor() {
         first.apply(&ControlEvent::Set(param, value)).unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).unwrap().close(Saved::of(&first, [].iter(), None));
+    open(folder.path()).unwrap().close(Saved::of(&first, [].iter(), None, None));
 
     let saved = load(folder.path());
     let mut second = Conductor::new(1, &[]);

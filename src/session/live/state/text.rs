@@ -1,10 +1,10 @@
-//! Reads and writes the saved state as TOML: values by parameter id, the step of the `journey`, a table in `scenes` for
-//! each scene, and the `learned` controls.
+//! Reads and writes the saved state as TOML: values by parameter id, the step of the `journey`, the `timer`, a table in
+//! `scenes` for each scene, and the `learned` controls.
 
 use toml::{Table, Value as Toml};
 
-use super::Saved;
 use super::salvage::salvage;
+use super::{Saved, SavedTimer};
 use crate::event::parameter::{Param, Value};
 use crate::midi::mapping::LearnedControl;
 
@@ -12,6 +12,7 @@ pub(super) fn format(state: &Saved) -> String {
     let mut table = write_values(&state.values);
     let journey = state.journey.and_then(|step| i64::try_from(step).ok());
     table.extend(journey.map(|step| ("journey".to_owned(), Toml::Integer(step))));
+    table.extend(state.timer.map(|timer| ("timer".to_owned(), write_timer(timer))));
     let scenes = state.scenes.iter().map(|(name, values)| (name.clone(), Toml::Table(write_values(values))));
     table.insert("scenes".to_owned(), Toml::Table(scenes.collect()));
     let learned = state.learned.iter().map(|learned| {
@@ -57,8 +58,26 @@ pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
         }
         step
     });
+    state.timer = table.remove("timer").and_then(|timer| {
+        let read = read_timer(&timer);
+        if read.is_none() {
+            problems.push("`timer` must have the time at which it `ends`".to_owned());
+        }
+        read
+    });
     state.values = read_values(&table, &mut problems);
     (state, problems)
+}
+
+fn write_timer(timer: SavedTimer) -> Toml {
+    let ends = timer.ends.to_string();
+    let ends = ends.parse().map_or(Toml::String(ends), Toml::Datetime);
+    Toml::Table([("ends".to_owned(), ends), ("stopped".to_owned(), Toml::Boolean(timer.stopped))].into_iter().collect())
+}
+
+fn read_timer(timer: &Toml) -> Option<SavedTimer> {
+    let ends = timer.get("ends")?.as_datetime()?.to_string().parse().ok()?;
+    Some(SavedTimer { ends, stopped: timer.get("stopped").and_then(Toml::as_bool).unwrap_or(false) })
 }
 
 fn read_learned(entry: &Toml, problems: &mut Vec<String>) -> Option<LearnedControl> {

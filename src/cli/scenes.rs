@@ -1,0 +1,92 @@
+//! `melos scenes`: lists, renames and deletes the scenes of the running daemon.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use melos::quote::{listed, quoted};
+use rosc::OscType;
+
+use super::client::Client;
+use super::complete;
+use super::list::{List, list};
+
+/// Time limit for the daemon to carry out a request.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    client: Client,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Rename a scene
+    Rename {
+        /// Its name
+        #[arg(add = complete::scenes())]
+        scene: String,
+        /// Its new name
+        to: String,
+        #[command(flatten)]
+        client: Client,
+    },
+    /// Delete a scene
+    Delete {
+        /// Its name
+        #[arg(add = complete::scenes())]
+        scene: String,
+        #[command(flatten)]
+        client: Client,
+    },
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    match args.action {
+        None => list(List::Scenes, &args.client),
+        Some(Action::Rename { scene, to, client }) => {
+            let scenes = existing(&client, &scene)?;
+            let to = to.trim();
+            if scenes.iter().any(|other| other == to) {
+                bail!("there already is a scene {}", quoted(to));
+            }
+            client.send("/melos/scene/rename", vec![OscType::String(scene), OscType::String(to.to_owned())])?;
+            wait_until(&client, |scenes| scenes.iter().any(|other| other == to))
+        }
+        Some(Action::Delete { scene, client }) => {
+            existing(&client, &scene)?;
+            client.send("/melos/scene/delete", vec![OscType::String(scene.clone())])?;
+            wait_until(&client, |scenes| !scenes.contains(&scene))
+        }
+    }
+}
+
+fn scenes(client: &Client) -> anyhow::Result<Vec<String>> {
+    let answer = client.get("/scenes")?;
+    let names = answer["scenes"].as_array().into_iter().flatten();
+    Ok(names.filter_map(|name| name.as_str().map(str::to_owned)).collect())
+}
+
+/// All scenes, if there is one of this name.
+fn existing(client: &Client, scene: &str) -> anyhow::Result<Vec<String>> {
+    let scenes = scenes(client)?;
+    if !scenes.iter().any(|other| other == scene) {
+        let known = listed(scenes.iter().map(String::as_str));
+        bail!("there is no scene {}; choose one of {known}", quoted(scene));
+    }
+    Ok(scenes)
+}
+
+fn wait_until(client: &Client, done: impl Fn(&[String]) -> bool) -> anyhow::Result<()> {
+    let started = Instant::now();
+    while !done(&scenes(client)?) {
+        if started.elapsed() > TIMEOUT {
+            bail!("the daemon did not carry this out; run `melos log` to see why");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
