@@ -20,6 +20,8 @@ pub enum Part {
     Recording,
     /// The control log.
     ControlLog,
+    /// The checkpoints of the control log.
+    Checkpoints,
     /// Saving the log to disk.
     Log,
     /// Watching files for changes.
@@ -38,6 +40,7 @@ impl fmt::Display for Part {
             Self::Lock => "lock",
             Self::Recording => "recording",
             Self::ControlLog => "control-log",
+            Self::Checkpoints => "checkpoints",
             Self::Log => "log",
             Self::Watch => "watch",
             Self::Files => "files",

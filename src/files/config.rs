@@ -21,6 +21,8 @@ pub use schedule::Schedule;
 
 /// This machine only.
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Bytes in a gigabyte (decimal, as is usual for disks).
+pub(crate) const GIGABYTE: f64 = 1e9;
 /// Minimum password length, in characters.
 const MIN_PASSWORD: usize = 8;
 
@@ -169,12 +171,20 @@ pub struct RecordingsConfig {
     pub folder: PathBuf,
     /// Maximum total size of the recordings in the folder, in gigabytes.
     pub max_gb: f64,
-    /// Disk space to keep free, in gigabytes.
+    /// Disk space that recordings and checkpoints keep free, in gigabytes.
     pub keep_free_gb: f64,
     /// Days after which a recording is deleted; never if omitted.
     pub max_days: Option<f64>,
     /// What to do when there is no space left.
     pub when_full: WhenFull,
+}
+
+impl RecordingsConfig {
+    /// Returns the disk space to keep free, in bytes.
+    #[must_use]
+    pub fn keep_free_bytes(&self) -> u64 {
+        (self.keep_free_gb * GIGABYTE) as u64
+    }
 }
 
 /// What to do when recordings run out of space.

@@ -171,7 +171,8 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     let fingerprint = models.manifest.fingerprint();
     let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
     let header = log_header(seed, format!("{} {fingerprint}", config.model), &initial.values);
-    let mut log = LogFile::open(&log_path, header, &config.control_log, troubles.clone())?;
+    let mut log =
+        LogFile::open(&log_path, header, &config.control_log, config.recordings.keep_free_bytes(), troubles.clone())?;
 
     let (engine_ports, ends) = ports();
     let engine = Arc::new(EngineStatus::new(Arc::clone(&losses)));

@@ -4,11 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::files::config::{RecordingsConfig, WhenFull};
+use crate::files::config::{GIGABYTE, RecordingsConfig, WhenFull};
 use crate::files::{Usage, free_bytes};
 
-/// Bytes in a gigabyte (decimal, as is usual for disks).
-const GIGABYTE: f64 = 1e9;
 /// Seconds in a day.
 const DAY: f64 = 86_400.0;
 
@@ -27,7 +25,7 @@ impl Budget {
     pub fn new(config: &RecordingsConfig) -> Self {
         Self {
             max_bytes: (config.max_gb * GIGABYTE) as u64,
-            keep_free: (config.keep_free_gb * GIGABYTE) as u64,
+            keep_free: config.keep_free_bytes(),
             max_age: config.max_days.map(|days| Duration::from_secs_f64(days * DAY)),
             when_full: config.when_full,
         }

@@ -1,6 +1,7 @@
 //! Pieces of a chosen length, rendered one at a time by a low-priority `melos render` process; the rest wait in a
 //! bounded queue. Finished pieces are kept in a folder until they are deleted.
 
+mod background;
 mod request;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::Command;
 use tokio::sync::Notify;
 
 use super::api_state::ApiState;
@@ -214,11 +214,11 @@ impl Pieces {
     async fn run_process(&self, piece: &Piece, output: &Path) -> Result<(), String> {
         tokio::fs::create_dir_all(&self.folder).await.map_err(|error| error.to_string())?;
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut command = Command::new("nice");
-        command.args(["-n", "19"]).arg(program).args(["render", "--progress", "--output"]).arg(output);
+        let mut command = background::command(&program);
+        command.args(["render", "--progress", "--output"]).arg(output);
         command.args(&self.arguments).args(piece.request.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().map_err(|error| format!("cannot run `nice`: {error}"))?;
+        let mut child = command.spawn().map_err(|error| format!("cannot run `melos render`: {error}"))?;
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err("the process has no output pipes".to_owned());
         };

@@ -47,22 +47,30 @@ pub(super) struct LogFile {
 enum Request {
     Write(u64, Entry),
     CopyBeside(Recorded),
+    KeepFree(u64),
     Store(Box<Checkpoint>),
 }
 
 impl LogFile {
-    /// Starts a log; the previous session's log is renamed with its date.
+    /// Starts a log; the previous session's log is renamed with its date. Its checkpoints leave `keep_free` bytes of the
+    /// disk free.
     ///
     /// # Errors
     /// When no thread can be created.
-    pub(super) fn open(path: &Path, header: Header, config: &ControlLogConfig, troubles: Troubles) -> io::Result<Self> {
+    pub(super) fn open(
+        path: &Path,
+        header: Header,
+        config: &ControlLogConfig,
+        keep_free: u64,
+        troubles: Troubles,
+    ) -> io::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         if !config.write {
             return Ok(Self { requests: None, unused: None, thread: None, ended, troubles });
         }
         let (sender, requests) = sync_channel(QUEUE_CAPACITY);
         let (returned, unused) = sync_channel(1);
-        let writer = Writer::new(path, header, config, Arc::clone(&ended), troubles.clone(), returned);
+        let writer = Writer::new(path, header, config, keep_free, Arc::clone(&ended), troubles.clone(), returned);
         let panic_troubles = troubles.clone();
         // A panic may have lost a line, and without it the rest cannot be replayed.
         let report_panic = move || {
@@ -94,6 +102,11 @@ impl LogFile {
             .as_ref()
             .and_then(|unused| unused.try_recv().ok())
             .map_or_else(Checkpoint::default, |unused| *unused)
+    }
+
+    /// Changes how many bytes of the disk checkpoints leave free.
+    pub(super) fn keep_free(&mut self, bytes: u64) {
+        self.request(Request::KeepFree(bytes));
     }
 
     /// Copies the log so far beside a recording.

@@ -207,6 +207,7 @@ impl MainLoop {
                     let destination = super::recordings_destination(self.reloads.folder(), &recordings);
                     self.show.reports.api().set_recordings(destination.folder.clone());
                     self.show.takes.configure(destination);
+                    self.show.performance.log().keep_free(recordings.keep_free_bytes());
                 }
                 ConfigChange::Preset
                 | ConfigChange::Model

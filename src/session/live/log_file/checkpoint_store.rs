@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::MEGABYTE;
 use super::rotation::earlier_logs;
+use crate::event::{Part, Troubles};
+use crate::files::config::GIGABYTE;
 use crate::files::{free_bytes, replace};
 use crate::session::checkpoint::{Checkpoint, CheckpointFile, checkpoint_files, checkpoint_folder, checkpoint_path};
-
-/// Disk space that checkpoints leave free, in bytes.
-const KEEP_FREE: u64 = 1 << 30;
 
 /// The checkpoints of a log and of earlier logs.
 pub(super) struct CheckpointStore {
@@ -19,49 +18,60 @@ pub(super) struct CheckpointStore {
     model: String,
     /// Maximum size of all checkpoints together, in bytes.
     max_bytes: u64,
+    /// Disk space to leave free, in bytes.
+    keep_free: u64,
     /// The contents of the last file, kept to reuse the buffer.
     contents: Vec<u8>,
-    /// Whether the last checkpoint could not be stored; only the first failure in a row is logged.
-    failed: bool,
+    troubles: Troubles,
 }
 
 impl CheckpointStore {
-    pub(super) fn new(log: &Path, model: &str, megabytes: u64) -> Self {
+    pub(super) fn new(log: &Path, model: &str, megabytes: u64, keep_free: u64, troubles: Troubles) -> Self {
         Self {
             log: log.to_owned(),
             model: model.to_owned(),
             max_bytes: megabytes * MEGABYTE,
+            keep_free,
             contents: Vec::new(),
-            failed: false,
+            troubles,
         }
+    }
+
+    /// Changes the disk space to leave free, in bytes.
+    pub(super) const fn keep_free(&mut self, bytes: u64) {
+        self.keep_free = bytes;
     }
 
     /// Stores a checkpoint, deleting others to make room; returns whether it was stored.
     pub(super) fn store(&mut self, checkpoint: &Checkpoint) -> bool {
         let result = self.write(checkpoint);
         match &result {
-            Ok(path) => tracing::debug!(path = %path.display(), "stored a checkpoint"),
-            Err(error) if !self.failed => tracing::warn!("cannot store a checkpoint of the control log: {error}"),
-            Err(_) => {}
+            Ok(path) => {
+                tracing::debug!(path = %path.display(), "stored a checkpoint");
+                self.troubles.clear(Part::Checkpoints);
+            }
+            Err(error) => {
+                let reason =
+                    format!("cannot store checkpoints of the control log: {error}; renders start at earlier ones");
+                self.troubles.set(Part::Checkpoints, reason);
+            }
         }
-        self.failed = result.is_err();
         result.is_ok()
     }
 
     fn write(&mut self, checkpoint: &Checkpoint) -> io::Result<PathBuf> {
-        self.contents.clear();
-        checkpoint.write(&self.model, &mut self.contents)?;
-        let bytes = self.contents.len() as u64;
         let folder = checkpoint_folder(&self.log);
         fs::create_dir_all(&folder)?;
-        self.delete_down_to(self.max_bytes.saturating_sub(bytes));
-        let free = free_bytes(&folder)?.saturating_sub(bytes);
-        if free < KEEP_FREE {
-            let (free, minimum) = (free / MEGABYTE, KEEP_FREE / MEGABYTE);
+        let free = free_bytes(&folder)?;
+        if free < self.keep_free {
+            let (free, keep_free) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
             return Err(io::Error::other(format!(
-                "it would leave only {free} MB free on the disk, less than {minimum} MB"
+                "only {free:.1} GB are free on the disk, and recordings.keep_free_gb = {keep_free}"
             )));
         }
+        self.contents.clear();
+        checkpoint.write(&self.model, &mut self.contents)?;
+        self.delete_down_to(self.max_bytes.saturating_sub(self.contents.len() as u64));
         let path = checkpoint_path(&folder, checkpoint.frame);
         replace(&path, &self.contents)?;
         Ok(path)
@@ -107,7 +117,7 @@ mod tests {
     fn checkpoints_are_evenly_spaced_and_stay_below_the_limit() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("session.log");
-        let mut store = CheckpointStore::new(&log, "m", 1);
+        let mut store = CheckpointStore::new(&log, "m", 1, 0, Troubles::default());
         let mut size = Vec::new();
         checkpoint(64).write("m", &mut size).unwrap();
         let size = size.len() as u64;
@@ -136,6 +146,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("session.log");
         fs::write(checkpoint_folder(&log), "in the way").unwrap();
-        assert!(!CheckpointStore::new(&log, "m", 1).store(&checkpoint(64)));
+        let troubles = Troubles::default();
+        assert!(!CheckpointStore::new(&log, "m", 1, 0, troubles.clone()).store(&checkpoint(64)));
+        assert!(troubles.now().0[&Part::Checkpoints].contains("cannot store checkpoints"));
+    }
+
+    #[test]
+    fn disk_space_is_left_free_for_recordings() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, troubles) = (folder.path().join("session.log"), Troubles::default());
+        let mut store = CheckpointStore::new(&log, "m", 1, 1 << 60, troubles.clone());
+        assert!(!store.store(&checkpoint(64)) && frames(&log).is_empty());
+        let trouble = troubles.now().0[&Part::Checkpoints].clone();
+        assert!(trouble.contains("recordings.keep_free_gb = 1152921504.6"), "{trouble}");
+        assert!(!store.store(&checkpoint(128)));
+        assert_eq!(troubles.now().0[&Part::Checkpoints], trouble, "it is reported once");
+        store.keep_free(0);
+        assert!(store.store(&checkpoint(192)) && troubles.now().0.is_empty());
     }
 }

@@ -14,7 +14,7 @@ fn config() -> ControlLogConfig {
 
 fn open(path: &Path, config: &ControlLogConfig, troubles: &Troubles) -> LogFile {
     let header = Header { version: "1".to_owned(), ..Header::default() };
-    LogFile::open(path, header, config, troubles.clone()).unwrap()
+    LogFile::open(path, header, config, 0, troubles.clone()).unwrap()
 }
 
 fn read(path: &Path) -> ControlLog {
@@ -191,6 +191,23 @@ fn buffers_of_stored_checkpoints_are_reused() {
 }
 
 #[test]
+fn a_checkpoint_that_cannot_be_stored_is_a_trouble_until_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let (session, troubles) = (folder.path().join("session.log"), Troubles::default());
+    let mut log = open(&session, &config(), &troubles);
+    std::fs::write(checkpoint_folder(&session), "in the way").unwrap();
+    take_checkpoint(&mut log, 6400);
+    wait_until("the trouble", || troubles.now().0.contains_key(&Part::Checkpoints));
+    log.keep_free(1 << 60);
+    std::fs::remove_file(checkpoint_folder(&session)).unwrap();
+    let reason = |troubles: &Troubles| troubles.now().0.get(&Part::Checkpoints).cloned().unwrap_or_default();
+    wait_until("the next attempt", || reason(&troubles).contains("recordings.keep_free_gb"));
+    log.keep_free(0);
+    wait_until("the checkpoint", || troubles.now().0.is_empty());
+    assert_eq!(checkpoint_files(&checkpoint_folder(&session))[0].frame, 6400);
+}
+
+#[test]
 fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
@@ -209,6 +226,7 @@ fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
     log.copy_beside(take_from("now.wav", 25_601));
     log.copy_beside(take_from("before.wav", 25_590));
     log.copy_beside(take_from("long-ago.wav", 19_190));
+    log.copy_beside(take_from("too-long-ago.wav", 12_790));
     drop(log);
 
     let now = read(&session);
@@ -235,7 +253,14 @@ fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
     let read_file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
     assert_eq!(read_file("before.checkpoint"), checkpoint_bytes(&earlier[1].path, 25_536));
     assert_eq!(read_file("now.checkpoint"), checkpoint_bytes(&session, 25_600));
-    assert!(!folder.path().join("long-ago.log").exists());
+    // That of a take that started two files ago, of parts of all three.
+    let all = take("long-ago.log");
+    let first = read(&earlier[0].path);
+    assert_eq!(all.header.start_frame, Some(12_800));
+    let (rest, cut) = (both.entries.as_slice(), first.entries.len() - 1);
+    assert_eq!((&all.entries[..cut], &all.entries[cut..]), (&first.entries[..cut], rest));
+    assert_eq!(read_file("long-ago.checkpoint"), checkpoint_bytes(&earlier[0].path, 19_136));
+    assert!(!folder.path().join("too-long-ago.log").exists(), "its beginning has been deleted");
 }
 
 fn checkpoint_bytes(log: &Path, frame: u64) -> Vec<u8> {

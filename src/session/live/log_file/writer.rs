@@ -1,5 +1,6 @@
 //! Writes the log on its own thread, and continues it in another file when it becomes too large.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -24,7 +25,7 @@ use crate::session::log::{Entry, Header, LogText};
 const MAX_BATCH: usize = 4096;
 /// Interval for syncing to disk.
 const SYNC_INTERVAL: Duration = Duration::from_secs(10);
-/// Interval for retrying a failed write.
+/// Interval for retrying a failed write of lines or of a checkpoint.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Writes the log of a session; owned by the log's thread.
@@ -45,10 +46,16 @@ pub(super) struct Writer {
     written: u64,
     /// The last checkpoint in the log.
     last_checkpoint: Option<CheckpointLine>,
+    /// A checkpoint to store, or to store again because that failed.
+    unstored: Option<Box<Checkpoint>>,
+    /// When storing it was last attempted.
+    attempted: Instant,
     /// Returns checkpoints that are no longer needed, so that their buffers can be reused.
     returned: SyncSender<Box<Checkpoint>>,
-    /// The file that this one continues; `None` if the file starts with the session.
-    previous: Option<PreviousFile>,
+    /// Bytes of the file's header.
+    header_bytes: u64,
+    /// The files that this one continues, oldest first; empty if the file starts with the session.
+    previous: VecDeque<PreviousFile>,
     synced: Instant,
     ended: Arc<AtomicBool>,
     troubles: Troubles,
@@ -62,6 +69,7 @@ impl Writer {
         path: &Path,
         header: Header,
         config: &ControlLogConfig,
+        keep_free: u64,
         ended: Arc<AtomicBool>,
         troubles: Troubles,
         returned: SyncSender<Box<Checkpoint>>,
@@ -71,14 +79,17 @@ impl Writer {
             keep: config.keep,
             max_bytes: config.max_mb * MEGABYTE,
             has_checkpoints: config.checkpoints_mb > 0,
-            store: CheckpointStore::new(path, &header.model, config.checkpoints_mb),
+            store: CheckpointStore::new(path, &header.model, config.checkpoints_mb, keep_free, troubles.clone()),
             lines: LogText::new(&header),
             header,
             file: None,
             written: 0,
             last_checkpoint: None,
+            unstored: None,
+            attempted: Instant::now(),
             returned,
-            previous: None,
+            header_bytes: 0,
+            previous: VecDeque::new(),
             synced: Instant::now(),
             ended,
             troubles,
@@ -97,7 +108,8 @@ impl Writer {
     fn process_all(&mut self, requests: &Receiver<Request>) -> Result<(), LogEnded> {
         self.write_lines()?;
         loop {
-            let first = match requests.recv_timeout(SYNC_INTERVAL) {
+            let interval = if self.unstored.is_some() { RETRY_INTERVAL } else { SYNC_INTERVAL };
+            let first = match requests.recv_timeout(interval) {
                 Ok(request) => Some(request),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -106,6 +118,9 @@ impl Writer {
                 self.process(request)?;
             }
             self.write_lines()?;
+            if self.attempted.elapsed() >= RETRY_INTERVAL {
+                self.store_checkpoint()?;
+            }
             self.check_size()?;
         }
     }
@@ -117,10 +132,15 @@ impl Writer {
                 Ok(())
             }
             Request::CopyBeside(recorded) => self.copy_beside(&recorded),
+            Request::KeepFree(bytes) => {
+                self.store.keep_free(bytes);
+                Ok(())
+            }
             Request::Store(checkpoint) => {
-                let result = self.store_checkpoint(&checkpoint);
-                let _ = self.returned.try_send(checkpoint);
-                result
+                if let Some(superseded) = self.unstored.replace(checkpoint) {
+                    let _ = self.returned.try_send(superseded);
+                }
+                self.store_checkpoint()
             }
         }
     }
@@ -138,17 +158,26 @@ impl Writer {
         self.write_lines()?;
         match self.parts_from(recorded.frames.start) {
             Some(parts) => copy_beside(recorded, &parts),
-            None => tracing::warn!("the control log of a take that began long ago was not copied beside it"),
+            None => tracing::warn!(
+                take = %recorded.path.display(),
+                "the control log of this take was not copied beside it: its beginning has been deleted (control_log.keep)"
+            ),
         }
         Ok(())
     }
 
-    /// Stores a checkpoint. If the log has become too large, continues it in another file that starts at the checkpoint.
-    fn store_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), LogEnded> {
-        let is_due = self.store.store(checkpoint) && self.written > self.max_bytes;
-        let Some(start) = self.last_checkpoint.take_if(|line| is_due && line.frame == checkpoint.frame) else {
+    /// Stores the checkpoint that is not stored yet, if any. If the log has become too large, continues it in another file
+    /// that starts at the checkpoint.
+    fn store_checkpoint(&mut self) -> Result<(), LogEnded> {
+        let Some(checkpoint) = self.unstored.take() else { return Ok(()) };
+        self.attempted = Instant::now();
+        if !self.store.store(&checkpoint) {
+            self.unstored = Some(checkpoint);
             return Ok(());
-        };
+        }
+        let (frame, is_due) = (checkpoint.frame, self.written > self.max_bytes);
+        let _ = self.returned.try_send(checkpoint);
+        let Some(start) = self.last_checkpoint.take_if(|line| is_due && line.frame == frame) else { return Ok(()) };
         self.write_lines()?;
         self.continue_at(start)
     }
@@ -175,17 +204,21 @@ impl Writer {
                 return Ok(());
             }
         };
-        let first_frame = self.previous.as_ref().map_or(0, |previous| previous.frames.end);
+        let first_frame = self.previous.back().map_or(0, |previous| previous.frames.end);
         let header = LogText::new(&Header { start_frame: Some(start.frame), ..self.header.clone() }).take();
-        self.previous = Some(PreviousFile {
+        self.previous.push_back(PreviousFile {
             path: PathBuf::new(),
+            header_bytes: self.header_bytes,
             end: start.end,
             frames: first_frame..start.frame,
-            header_bytes: header.len() as u64,
         });
-        (self.file, self.written) = (None, 0);
+        // Older files have been deleted.
+        while self.previous.len() > self.keep.max(1) {
+            self.previous.pop_front();
+        }
+        (self.file, self.written, self.header_bytes) = (None, 0, header.len() as u64);
         self.write_until_accepted(&[header.as_bytes(), &rest].concat())?;
-        if let Some(previous) = &self.previous {
+        if let Some(previous) = self.previous.back() {
             self.move_checkpoint(&previous.path, start.frame);
             tracing::info!(previous = %previous.path.display(), "the control log continues in another file");
         }
@@ -204,14 +237,17 @@ impl Writer {
     /// Returns the byte ranges of files that make up the log of a take that starts at a frame; `None` if they have been
     /// deleted.
     fn parts_from(&self, frame: u64) -> Option<Vec<(PathBuf, Range<u64>)>> {
-        match &self.previous {
-            Some(previous) if frame < previous.frames.start => None,
-            Some(previous) if previous.frames.contains(&frame) => Some(vec![
-                (previous.path.clone(), 0..previous.end),
-                (self.path.clone(), previous.header_bytes..self.written),
-            ]),
-            _ => Some(vec![(self.path.clone(), 0..self.written)]),
+        let is_recent = self.previous.back().is_none_or(|previous| frame >= previous.frames.end);
+        let first = self.previous.iter().position(|previous| previous.frames.contains(&frame));
+        if !is_recent && first.is_none() {
+            return None;
         }
+        let previous = self.previous.iter().skip(first.unwrap_or(self.previous.len()));
+        let mut parts: Vec<_> =
+            previous.map(|previous| (previous.path.clone(), previous.header_bytes..previous.end)).collect();
+        parts.push((self.path.clone(), self.header_bytes..self.written));
+        parts[0].1.start = 0;
+        parts.iter().all(|(path, _)| path.exists()).then_some(parts)
     }
 
     /// Writes the lines added so far.
@@ -255,7 +291,7 @@ impl Writer {
         if self.file.is_none() {
             let (file, renamed) = rotation::start(&self.path, self.keep)?;
             self.file = Some(file);
-            if let (Some(previous), Some(renamed)) = (&mut self.previous, renamed) {
+            if let (Some(previous), Some(renamed)) = (self.previous.back_mut(), renamed) {
                 previous.path = renamed;
             }
         }
@@ -285,15 +321,15 @@ struct CheckpointLine {
     end: u64,
 }
 
-/// The file that a log continues.
+/// A file that a log continues.
 struct PreviousFile {
     path: PathBuf,
-    /// Its bytes up to the checkpoint at which the current file starts.
+    /// Bytes of its header.
+    header_bytes: u64,
+    /// Its bytes up to the checkpoint at which the next file starts.
     end: u64,
     /// The frames from its start up to that checkpoint.
     frames: Range<u64>,
-    /// Bytes of the current file's header.
-    header_bytes: u64,
 }
 
 /// Reads a range of a file's bytes.

@@ -1,0 +1,45 @@
+//! Runs a program at the lowest priority, so that it never delays the performance.
+
+use std::path::Path;
+
+use tokio::process::Command;
+
+/// Programs that lower the priority of the program that they run: the processor only when nothing else needs it
+/// (SCHED_IDLE), the disk likewise, and, where these are missing, less of the processor than others. `nice` adds to the
+/// daemon's own niceness, which the system service lowers; it stops at 19, the highest.
+const PREFIXES: [&[&str]; 3] = [&["chrt", "-i", "0"], &["ionice", "-c", "3"], &["nice", "-n", "39"]];
+
+/// Returns a command that runs a program with no claim to the processor or the disk, as far as the system provides that.
+pub(super) fn command(program: &Path) -> Command {
+    let installed = PREFIXES.into_iter().filter(|prefix| is_installed(prefix[0]));
+    let mut words = installed.flatten().map(AsRef::as_ref).chain([program.as_os_str()]);
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
+    command
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The policy SCHED_IDLE in `/proc/PID/stat`.
+    const SCHED_IDLE: &str = "5";
+
+    #[test]
+    fn a_program_runs_only_when_nothing_else_needs_the_processor() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let output = runtime.block_on(command(Path::new("/bin/cat")).arg("/proc/self/stat").output()).unwrap();
+        let stat = String::from_utf8(output.stdout).unwrap();
+        // Fields are counted from 1, and the second is the name in parentheses.
+        let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let field = |number: usize| fields[number - 3];
+        assert_eq!((field(19), field(41)), ("19", SCHED_IDLE), "niceness and policy: {stat}");
+        let output = runtime.block_on(command(Path::new("ionice")).output()).unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "idle");
+    }
+}
