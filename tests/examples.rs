@@ -10,12 +10,14 @@ mod daemon;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use addresses::{addresses, exists};
 use client::{Client, python, wait_until_bound};
 use daemon::Daemon;
+use flate2::read::ZlibDecoder;
 use melos::event::parameter::{Kind, Param};
 use serde_json::Value;
 
@@ -313,8 +315,53 @@ fn the_open_stage_control_layout_matches_the_parameters() {
 }
 
 #[test]
+fn the_touchosc_layout_fits_the_parameters() {
+    let output = python("tests/clients/touchosc.py", &["examples/touchosc.tosc"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (scripts, messages): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line["script"].is_string());
+    let in_script = addresses(scripts[0]["script"].as_str().unwrap());
+    assert_eq!(in_script, ["/melos/subscribe", "/melos/confirm", "/melos/confirm"]);
+    assert!(in_script.iter().all(|address| exists(address)));
+    let mut faders = 0;
+    for message in &messages {
+        let address = message["address"].as_str().unwrap();
+        let param = Param::from_id(address.strip_prefix("/melos/").unwrap()).unwrap_or_else(|| panic!("{address}"));
+        match (message["control"].as_str().unwrap(), param.spec().kind) {
+            ("FADER", Kind::Number { min, max, .. }) => {
+                let range: [f32; 2] = serde_json::from_value(message["range"].clone()).unwrap();
+                assert_eq!(range, [min, max], "{address}");
+                faders += 1;
+            }
+            ("BUTTON", Kind::Choice { names, .. }) => assert!(names.contains(&message["value"].as_str().unwrap())),
+            ("BUTTON", Kind::Toggle { .. }) => assert_eq!(message["value"], "x", "{address}"),
+            ("BUTTON", Kind::Trigger) => assert_eq!(message["value"], "1", "{address}"),
+            ("LABEL", Kind::Text { .. } | Kind::Chord) => assert_eq!(message["sends"], false, "{address}"),
+            (control, kind) => panic!("a {control} cannot control {address}, {kind:?}"),
+        }
+    }
+    assert!(faders > 10 && messages.len() > 30, "{faders} of {}", messages.len());
+}
+
+#[test]
+fn the_touchosc_layout_is_what_its_script_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("touchosc.tosc");
+    assert!(python("examples/touchosc.py", &[file.to_str().unwrap()]).status().unwrap().success());
+    let layout = |path: &Path| {
+        let mut text = String::new();
+        ZlibDecoder::new(fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+        text
+    };
+    assert_eq!(layout(&file), layout(Path::new("examples/touchosc.tosc")));
+}
+
+#[test]
 fn addresses_in_the_examples_exist() {
     let mut files = files_in(Path::new("examples"));
+    // Compressed; see the_touchosc_layout_fits_the_parameters.
+    files.retain(|file| file.extension().is_none_or(|extension| extension != "tosc"));
     files.push("README.md".into());
     let mut found = 0;
     for file in files {
