@@ -178,7 +178,7 @@ fn presets_setlists_and_scenes_named_in_mappings_and_setlists_must_exist() {
     let folder = tempfile::tempdir().unwrap();
     let (mapping, setlist) = (folder.path().join("pedals.toml"), folder.path().join("friday.toml"));
     let text = "schema = 1\nname = \"Pedals\"\n\n[programs]\npresets = [\n    \"storm\", \"strom\",\n    \"tides\",\n]\nscenes = [\"vrese\", \"verse\"]\n\n\
-        [[bind]]\nnote = 1\nto = \"preset\"\nvalue = \"tidse\"\n[[bind]]\nnote = 2\nto = \"setlist\"\nvalue = \"evning\"\n\
+        [[bind]]\nnote = 1\nto = \"preset\"\nvalue = \"tidse\"\n[[bind]]\nnote = 2\nto = \"setlist\"\nvalue = \"evenings\"\n\
         [[bind]]\nnote = 3\nto = \"scene\"\nvalue = \"outro\"\n[[bind]]\nnote = 4\nto = \"scene/store\"\nvalue = \"new\"\n";
     fs::write(&mapping, text).unwrap();
     let entry = |kind, name| format!("[[entry]]\n{kind} = \"{name}\"\n");
@@ -191,7 +191,7 @@ fn presets_setlists_and_scenes_named_in_mappings_and_setlists_must_exist() {
     let problems = [
         "pedals.toml:6: programs.presets = \"strom\": there is no preset with this name; did you mean \"storm\"?",
         "pedals.toml:14: bind.value = \"tidse\": there is no preset with this name; did you mean \"tides\"?",
-        "pedals.toml:18: bind.value = \"evning\": there is no setlist with this name; did you mean \"evening\"?",
+        "pedals.toml:18: bind.value = \"evenings\": there is no setlist with this name; did you mean \"evening\"?",
         "friday.toml:11: entry.preset = \"clam\": there is no preset with this name; did you mean \"calm\"?",
     ];
     // Without any scene, the show is still to be rehearsed.

@@ -58,9 +58,9 @@ fn values_can_be_set_and_read() {
     for (arguments, hint) in [
         (&["set", "reverb", "7"][..], "expected a number from 0 to 1"),
         (&["set", "tempi", "90"], "tempo"),
-        (&["scenes", "rename", "brigde", "x"], "there is no scene \"brigde\"; choose one of bridge, coda, "),
+        (&["scenes", "rename", "bridges", "x"], "there is no scene \"bridges\"; choose one of bridge, coda, "),
         (&["scenes", "rename", "bridge", "coda"], "there already is a scene \"coda\""),
-        (&["scenes", "delete", "brigde"], "there is no scene"),
+        (&["scenes", "delete", "bridges"], "there is no scene"),
         (&["preset", "drizzle"], "there is no preset \"drizzle\"; choose one of angry, "),
     ] {
         let output = melos(daemon.http, arguments);
