@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::ExitCode;
 
-use melos::files::config::Config;
+use melos::files::config::{Config, ConfigSource};
 use melos::files::{free_bytes, state_folder};
 use melos::generator::model::{Models, find_model, runtime};
 use melos::midi::{MidiSystem, sources};
@@ -47,13 +47,17 @@ use Finding::{Failure, Pass, Warning};
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = args.data.search_path().map(|search_path| search_path.candidates("melos.toml")).unwrap_or_default();
+    let (config, settings) = settings(&ConfigSource { files, required: false, overrides: Box::new(|_| {}) });
+    let keep_free = config.recordings.keep_free_gb;
     let findings = [
+        ("settings", settings),
         ("sound", sound()),
         ("real time", real_time(&limits)),
         ("MIDI", midi()),
-        ("ports", ports()),
-        ("model", model(&args.data)),
-        ("disk", disk(state_folder().as_deref(), free_bytes)),
+        ("ports", ports(config.osc.port, config.http.port)),
+        ("model", model(&args.data, &config.model)),
+        ("disk", disk(state_folder().as_deref(), keep_free, free_bytes)),
         ("watching", watching(|name| fs::read_to_string(format!("/proc/sys/fs/inotify/{name}")).ok())),
     ];
     let mut out = std::io::stdout().lock();
@@ -70,6 +74,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         writeln!(out, "{mark} {name:<10} {text}")?;
     }
     Ok(if is_healthy { ExitCode::SUCCESS } else { ExitCode::from(UNHEALTHY) })
+}
+
+/// Reads the configuration; the default one if it has errors.
+fn settings(source: &ConfigSource) -> (Config, Finding) {
+    let file = source.file().display();
+    match source.read() {
+        Ok(config) if source.file().exists() => (config, Pass(file.to_string())),
+        Ok(config) => (config, Pass("no melos.toml: the defaults apply".to_owned())),
+        Err(problems) => {
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            (Config::default(), Failure(format!("{first}; run `melos check {file}`")))
+        }
+    }
 }
 
 fn sound() -> Finding {
@@ -112,9 +129,7 @@ fn midi() -> Finding {
     }
 }
 
-fn ports() -> Finding {
-    let config = Config::default();
-    let (osc, http) = (config.osc.port, config.http.port);
+fn ports(osc: u16, http: u16) -> Finding {
     let in_use: Vec<_> = [
         UdpSocket::bind((Ipv4Addr::LOCALHOST, osc)).is_err().then(|| format!("OSC {osc}")),
         TcpListener::bind((Ipv4Addr::LOCALHOST, http)).is_err().then(|| format!("HTTP {http}")),
@@ -131,17 +146,18 @@ fn ports() -> Finding {
     }
 }
 
-fn model(data: &DataArgs) -> Finding {
+fn model(data: &DataArgs, name: &str) -> Finding {
     let load = || -> anyhow::Result<String> {
-        let folder = find_model(&data.search_path()?, &Config::default().model)?;
+        let folder = find_model(&data.search_path()?, name)?;
         let models = Models::load(runtime()?, &folder)?;
         Ok(format!("{} {}", folder.display(), models.manifest.fingerprint()))
     };
     load().map_or_else(|error| Failure(format!("{error:#}")), Pass)
 }
 
-/// Checks the free space for state, recordings and logs; `free` returns the free bytes at a folder.
-fn disk(folder: Option<&Path>, free: impl Fn(&Path) -> io::Result<u64>) -> Finding {
+/// Checks the free space for state, recordings and logs. Recordings keep `keep_free` gigabytes free; `free` returns the free
+/// bytes at a folder.
+fn disk(folder: Option<&Path>, keep_free: f64, free: impl Fn(&Path) -> io::Result<u64>) -> Finding {
     let Some(folder) = folder else {
         return Warning(
             "there is no home folder: choose a folder for state and recordings with `melos run --state`".to_owned(),
@@ -152,14 +168,13 @@ fn disk(folder: Option<&Path>, free: impl Fn(&Path) -> io::Result<u64>) -> Findi
         Err(error) => return Warning(format!("cannot determine the free space in {}: {error}", folder.display())),
     };
     let free_space = format!("{:.1} GB free in {}", bytes as f64 / 1e9, folder.display());
-    let minimum = Config::default().recordings.keep_free_gb;
     if bytes < MIN_STATE_BYTES {
         Failure(format!(
             "{free_space}: settings cannot be saved; free some space, or choose another folder with `melos run --state`"
         ))
-    } else if bytes as f64 / 1e9 < minimum + RECORDING_GB {
+    } else if bytes as f64 / 1e9 < keep_free + RECORDING_GB {
         Warning(format!(
-            "{free_space}: recordings leave {minimum} GB free, so there is little or no room for them; free some space, or see [recordings] in \
+            "{free_space}: recordings leave {keep_free} GB free, so there is little or no room for them; free some space, or see [recordings] in \
              melos.toml"
         ))
     } else {
@@ -198,12 +213,28 @@ mod tests {
 
     #[test]
     fn free_disk_space_is_reported() {
-        let finding = |bytes: u64| disk(Some(Path::new("/state")), |_| Ok(bytes));
+        let finding = |bytes: u64| disk(Some(Path::new("/state")), 1.0, |_| Ok(bytes));
         assert!(matches!(finding(20_000_000_000), Pass(text) if text == "20.0 GB free in /state"));
         assert!(matches!(finding(1_500_000_000), Warning(text) if text.contains("recordings leave 1 GB free")));
         assert!(matches!(finding(1_000_000), Failure(text) if text.contains("cannot be saved")));
-        assert!(matches!(disk(Some(Path::new("/state")), |_| Err(io::ErrorKind::Other.into())), Warning(_)));
-        assert!(matches!(disk(None, |_| Ok(0)), Warning(_)));
+        assert!(matches!(disk(Some(Path::new("/state")), 1.0, |_| Err(io::ErrorKind::Other.into())), Warning(_)));
+        assert!(matches!(disk(None, 1.0, |_| Ok(0)), Warning(_)));
+    }
+
+    #[test]
+    fn the_configuration_is_used_and_its_errors_are_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = vec![folder.path().join("melos.toml")];
+        let source = ConfigSource { files, required: false, overrides: Box::new(|_| {}) };
+        assert!(matches!(settings(&source).1, Pass(text) if text.contains("defaults")));
+        fs::write(source.file(), "[osc]\nport = 9010\n").unwrap();
+        let (config, finding) = settings(&source);
+        assert!(config.osc.port == 9010 && matches!(finding, Pass(_)));
+        fs::write(source.file(), "[osc]\nprot = 9010\n").unwrap();
+        let (_, finding) = settings(&source);
+        assert!(
+            matches!(finding, Failure(text) if text.contains("melos.toml:2: osc.prot") && text.contains("melos check"))
+        );
     }
 
     #[test]
