@@ -32,14 +32,14 @@ mod tests {
 
     #[test]
     fn a_program_runs_only_when_nothing_else_needs_the_processor() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let output = runtime.block_on(command(Path::new("/bin/cat")).arg("/proc/self/stat").output()).unwrap();
-        let stat = String::from_utf8(output.stdout).unwrap();
+        let run = |mut command: Command| String::from_utf8(command.as_std_mut().output().unwrap().stdout).unwrap();
+        let mut cat = command(Path::new("/bin/cat"));
+        cat.arg("/proc/self/stat");
+        let stat = run(cat);
         // Fields are counted from 1, and the second is the name in parentheses.
         let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
         let field = |number: usize| fields[number - 3];
         assert_eq!((field(19), field(41)), ("19", SCHED_IDLE), "niceness and policy: {stat}");
-        let output = runtime.block_on(command(Path::new("ionice")).output()).unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "idle");
+        assert_eq!(run(command(Path::new("ionice"))).trim(), "idle");
     }
 }
