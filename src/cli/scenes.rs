@@ -64,13 +64,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
+/// Returns the names of the scenes.
 fn scenes(client: &Client) -> anyhow::Result<Vec<String>> {
     let answer = client.get("/scenes")?;
     let names = answer["scenes"].as_array().into_iter().flatten();
     Ok(names.filter_map(|name| name.as_str().map(str::to_owned)).collect())
 }
 
-/// All scenes, if there is one of this name.
+/// Returns all scenes, if one of them has this name.
+///
+/// # Errors
+/// If there is none, or no daemon responds.
 fn existing(client: &Client, scene: &str) -> anyhow::Result<Vec<String>> {
     let scenes = scenes(client)?;
     if !scenes.iter().any(|other| other == scene) {
@@ -80,6 +84,7 @@ fn existing(client: &Client, scene: &str) -> anyhow::Result<Vec<String>> {
     Ok(scenes)
 }
 
+/// Waits until the scenes are as requested.
 fn wait_until(client: &Client, done: impl Fn(&[String]) -> bool) -> anyhow::Result<()> {
     let started = Instant::now();
     while !done(&scenes(client)?) {

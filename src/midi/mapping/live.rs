@@ -243,7 +243,7 @@ impl LiveMappings {
         self.devices.values_mut().for_each(|connected| connected.clock.repeat_tempo());
     }
 
-    /// Whether a clock leads and sent a tick within the last second.
+    /// Returns whether a clock leads and sent a tick within the last second.
     #[must_use]
     pub fn hears_clock(&self, now: Instant) -> bool {
         self.leader.is_some_and(|leader| now.saturating_duration_since(leader.last_tick) < CLOCK_TIMEOUT)

@@ -246,7 +246,7 @@ fn request(
     Ok(value.map(|value| Request::Set(param, value, due)))
 }
 
-/// The scene to rename, and its new name.
+/// Reads which scene to rename, and its new name.
 fn renamed(message: &OscMessage, due: Option<Instant>) -> Result<Request, Fault> {
     let name = |argument: &OscType| match argument {
         OscType::String(name) => match Param::Scene.fit(Input::Text(name)) {

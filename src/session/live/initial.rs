@@ -65,7 +65,7 @@ impl InitialState {
     }
 }
 
-/// Whether setting a parameter does something in the daemon, rather than change what is stored.
+/// Returns whether setting a parameter does something in the daemon, rather than change what is stored.
 fn is_action(param: Param) -> bool {
     param.spec().lane() == Lane::Daemon && param.policy().saved == parameter::Saved::Nowhere
 }

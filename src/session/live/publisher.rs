@@ -161,7 +161,7 @@ impl Publisher {
     }
 }
 
-/// The notices of troubles that began, changed or ended; those that ended have no reason.
+/// Returns the notices of troubles that began, changed or ended; those that ended have no reason.
 fn changed(before: &BTreeMap<Part, String>, now: &BTreeMap<Part, String>) -> impl Iterator<Item = Notice> {
     let began = now.iter().filter(|&(part, reason)| before.get(part) != Some(reason));
     let began = began.map(|(part, reason)| Notice::Trouble { part: *part, reason: reason.clone() });
