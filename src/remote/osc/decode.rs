@@ -260,7 +260,7 @@ fn renamed(message: &OscMessage, due: Option<Instant>) -> Result<Request, Fault>
         _ => None,
     };
     let expected = || format!("{}: expected a scene's name and its new one, such as \"verse\" \"intro\"", message.addr);
-    let (from, to) = names.ok_or_else(|| Fault::Unfit(expected()))?;
+    let (from, to) = names.ok_or_else(|| Fault::Invalid(expected()))?;
     Ok(Request::RenameScene { from, to, due })
 }
 
