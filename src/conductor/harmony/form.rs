@@ -13,11 +13,14 @@ use super::rng::{Purpose, RngStreams};
 /// Maximum number of phrases stored.
 const MAX_THEMES: usize = 4;
 /// Fraction of phrases that recall an earlier one at recall 1. The others are new, so that there is material to recall.
-const RECALL_RATE: f32 = 0.7;
+const RECALL_RATE: f32 = 0.9;
 /// Factor on the odds of phrases with the current emotion.
 const SAME_EMOTION_FACTOR: f32 = 6.0;
 /// Factor on the odds of a phrase relative to the next newer one.
 const AGE_FACTOR: f32 = 1.3;
+/// Factor on the odds of the phrase that came after the one just played or recalled. It makes whole passages return, as
+/// verses do.
+const SUCCESSOR_FACTOR: f32 = 20.0;
 
 /// A phrase that can be recalled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -53,21 +56,74 @@ impl Form {
     }
 
     /// Returns the earlier phrase that phrase `number`, whose emotion is `emotion`, recalls; `None` if that phrase is a
-    /// new one. `recall` is 0 (never) to 1.
-    pub(super) fn recall(&self, number: u64, emotion: Emotion, recall: f32, streams: RngStreams) -> Option<&Theme> {
+    /// new one. `previous` is the number of the phrase that the one before it was or recalled. `recall` is 0 (never) to 1.
+    pub(super) fn recall(
+        &self,
+        number: u64,
+        previous: Option<u64>,
+        emotion: Emotion,
+        recall: f32,
+        streams: RngStreams,
+    ) -> Option<&Theme> {
         let mut rng = streams.rng(Purpose::Form, number);
         if rng.unit() >= RECALL_RATE * recall {
             return None;
         }
         let themes: Vec<_> = self.0.iter().filter(|theme| theme.number < number).collect();
         let age = |index: usize| (themes.len() - 1 - index) as i32;
+        let successor = themes.iter().position(|theme| Some(theme.number) == previous).map(|index| index + 1);
+        let factor = |factor: f32, applies: bool| if applies { factor } else { 1.0 };
         let odds: Vec<_> = themes
             .iter()
             .enumerate()
             .map(|(index, theme)| {
-                AGE_FACTOR.powi(age(index)) * if theme.emotion == emotion { SAME_EMOTION_FACTOR } else { 1.0 }
+                AGE_FACTOR.powi(age(index))
+                    * factor(SAME_EMOTION_FACTOR, theme.emotion == emotion)
+                    * factor(SUCCESSOR_FACTOR, successor == Some(index))
             })
             .collect();
         rng.pick(&odds).map(|index| themes[index])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form() -> Form {
+        let theme = |number| Theme {
+            number,
+            start: 8 * number,
+            bars: 8,
+            emotion: Emotion::Calm,
+            mode: Mode::Major,
+            cadences: [Cadence::Half, Cadence::Authentic],
+        };
+        Form((0..3).map(theme).collect())
+    }
+
+    /// The numbers of the phrases that 200 phrases recall after phrase 1.
+    fn recalled(recall: f32) -> Vec<u64> {
+        let (form, streams) = (form(), RngStreams::new(5, 1.0));
+        let phrases = 10..210;
+        phrases
+            .filter_map(|number| form.recall(number, Some(1), Emotion::Calm, recall, streams))
+            .map(|theme| theme.number)
+            .collect()
+    }
+
+    #[test]
+    fn recall_determines_how_many_phrases_return() {
+        let counts = [0.0, 0.5, 1.0].map(|recall| recalled(recall).len());
+        assert_eq!(counts[0], 0);
+        assert!((70..110).contains(&counts[1]) && (165..195).contains(&counts[2]), "{counts:?}");
+    }
+
+    #[test]
+    fn phrases_mostly_return_in_their_original_order() {
+        let recalled = recalled(1.0);
+        let successors = recalled.iter().filter(|number| **number == 2).count();
+        assert!(successors * 4 > recalled.len() * 3, "{successors} of {}", recalled.len());
+        assert!(successors < recalled.len());
     }
 }

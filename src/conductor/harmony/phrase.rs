@@ -106,12 +106,15 @@ impl Phrase {
         let drawn = rng.pick(&odds).map_or(Mode::Major, |at| modes(emotion)[at].0);
         let keep = rng.unit() < KEEP_MODE_PROBABILITY;
         let kept = before.filter(|phrase| keep && phrase.emotion == emotion).map(|phrase| phrase.key.mode);
-        let theme = form.recall(number, emotion, request.recall, streams);
+        let theme = form.recall(number, before.map(Self::motif), emotion, request.recall, streams);
         // A recalled phrase keeps its mode if the emotion uses that mode.
         let kept = theme.map(|theme| theme.mode).or(kept);
         let mode = request.mode.or(kept.filter(|kept| modes(emotion).iter().any(|(mode, _)| mode == kept)));
-        let recalled =
-            theme.map(|theme| RecalledPhrase { number: theme.number, start: theme.start, strictness: request.recall });
+        let recalled = theme.map(|theme| RecalledPhrase {
+            number: theme.number,
+            start: theme.start,
+            strictness: strictness(request.recall),
+        });
         let bars = theme.map_or(bars, |theme| theme.bars);
         let inner = theme.map_or(inner, |theme| theme.cadences[0]);
         // Only an exact repetition keeps the final cadence.
@@ -178,6 +181,12 @@ impl PhrasePosition {
         let rise = if at < PEAK { at / PEAK } else { (1.0 - at) / (1.0 - PEAK) };
         rise * rise * (3.0 - 2.0 * rise)
     }
+}
+
+/// Returns how exactly a phrase is repeated, 0..=1, at a value of the parameter `recall`. Notes diverge soon after the first
+/// difference, so in the middle of the parameter's range most of them have to stay the same.
+fn strictness(recall: f32) -> f32 {
+    1.0 - (1.0 - recall).powi(2)
 }
 
 /// Draws a phrase's emotion with the mood's weights. Successive draws are a golden ratio apart, so that a blend reaches its
