@@ -98,14 +98,17 @@ impl StepConditions {
     }
 
     fn set_harmony(&mut self, plan: &Plan, frame: u64) {
+        let guides_bass = guides_bass(plan, frame);
         for (offset, fine) in self.fine.iter_mut().enumerate() {
             // Half a hop later, because onsets are rounded to the nearest hop.
             let chord = plan.chord_at(frame + (offset * HOP + HOP / 2) as u64);
             fine[..12].copy_from_slice(&pitch_classes(&chord));
-            fine[12..24].copy_from_slice(&one_hot(chord.bass));
+            if guides_bass {
+                fine[12..24].copy_from_slice(&one_hot(chord.bass));
+            }
         }
         self.step[VALUES + group::CHORD_MASK] = 1.0;
-        self.step[VALUES + group::BASS_MASK] = 1.0;
+        self.step[VALUES + group::BASS_MASK] = f32::from(u8::from(guides_bass));
         let end = frame + LATENT_FRAMES;
         if let Some(next) = plan.chord_after(end - HOP as u64 / 2) {
             let beats = (plan.clock.beat_at(next.frame) - plan.clock.beat_at(end)).max(0.0) as f32;
@@ -116,6 +119,15 @@ impl StepConditions {
             self.set(group::NEXT, &values);
         }
     }
+}
+
+/// Returns whether the network is given the bass note: in the first beat of each chord and bar. In the other beats, a pianist's
+/// left hand leaves it more often than a network that is always given it.
+fn guides_bass(plan: &Plan, frame: u64) -> bool {
+    let clock = &plan.clock;
+    let start = plan.chord_start(frame + LATENT_FRAMES - 1);
+    let beats = clock.beat_at(frame + LATENT_FRAMES / 2) - clock.beat_at(start);
+    beats < 1.0 || clock.bar_phase(frame) * f64::from(clock.beats_per_bar()) < 1.0
 }
 
 /// Returns 1 for the pitch classes of a chord, 0 for the others.
@@ -172,6 +184,18 @@ mod tests {
         let beats = (55_040.0f32 - 4096.0) / 24_000.0;
         assert!((before.step[group::NEXT.0 + 24] - (-beats).exp()).abs() < 1e-6);
         assert_eq!(before.step[group::NEXT.0 + 12 + 4], 1.0, "its bass");
+    }
+
+    #[test]
+    fn the_bass_is_given_in_the_first_beat_of_chords_and_bars() {
+        let plan = plan();
+        let guided: Vec<_> = (0..24).filter(|latent| guides_bass(&plan, latent * LATENT_FRAMES)).collect();
+        // A beat has 5.86 latents, a bar 23.4, and the second chord begins in latent 13.
+        assert_eq!(guided, [0, 1, 2, 3, 4, 5, 13, 14, 15, 16, 17, 18]);
+        let conditions = StepConditions::of(&plan, 8 * LATENT_FRAMES);
+        let masks = [group::CHORD_MASK, group::BASS_MASK].map(|mask| conditions.step[VALUES + mask]);
+        assert_eq!(masks, [1.0, 0.0]);
+        assert!(conditions.fine.iter().all(|fine| fine[12..24].iter().all(|value| *value == 0.0)));
     }
 
     #[test]
