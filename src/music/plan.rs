@@ -216,12 +216,6 @@ impl Plan {
         self.chords[self.index_at(frame)].chord
     }
 
-    /// Returns the first frame of the chord at a frame.
-    #[must_use]
-    pub fn chord_start(&self, frame: u64) -> u64 {
-        self.chords[self.index_at(frame)].frame
-    }
-
     /// Returns the first chord that begins within 1.5 s after a frame. Later ones are ignored, so that the result does not
     /// depend on how far ahead the plan reaches.
     #[must_use]
