@@ -125,7 +125,7 @@ parameters! {
     Mysterious "emotion/mysterious" number(0.0, 1.0, 0.0), "", 0.0 ms, MOOD, "Weight of mysterious in the blend";
     Valence "valence" number(-1.0, 1.0, 0.4), "", 0.0 ms, MOOD, "Unpleasant (-1) to pleasant (1); moves the eight weights";
     Arousal "arousal" number(-1.0, 1.0, -0.7), "", 0.0 ms, MOOD, "Quiet (-1) to excited (1); moves the eight weights";
-    Recall "recall" number(0.0, 1.0, 0.8), "", 0.0 ms, FORM, "How often and how exactly phrases return: 0 is never, 1 is note for note in the same mood";
+    Recall "recall" number(0.0, 1.0, 0.9), "", 0.0 ms, FORM, "How often and how exactly phrases return: 0 is never, 1 is note for note in the same mood";
     Glide "glide" number(0.0, 120.0, 2.0), "s", 0.0 ms, GLIDE, "Duration of the glide to a new emotion";
     Temperature "temperature" number(0.1, 2.0, 1.0), "", 0.0 ms, NETWORK, "Creativity of network and harmony; at low values all seeds sound alike";
     Guidance "guidance" number(0.0, 6.0, 2.5), "", 0.0 ms, NETWORK, "How closely the network follows emotion, chord and beat";

@@ -17,7 +17,7 @@ from .tables import table
 from .written import by_skyline
 
 TEMPERATURES = (0.2, 0.6, 1.0, 1.4, 2.0)
-RECALLS = (0.0, 0.4, 0.8, 1.0)
+RECALLS = (0.0, 0.5, 0.9, 1.0)
 STRUCTURE_SECONDS = 120.0
 LEAD_IN = 4.0
 """Seconds skipped at the start of a song's excerpt, as in renderings."""
