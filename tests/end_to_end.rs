@@ -116,7 +116,8 @@ fn the_instrument_plays_and_responds() {
         assert!(rms(sound) > 0.001, "{name} is inaudible: {}", rms(sound));
         let inside = share_in_key(sound, Key { tonic: 2, mode: Mode::Major });
         let outside = share_in_key(sound, Key { tonic: 8, mode: Mode::Major });
-        assert!(inside > 0.85 && inside > outside + 0.5, "{name} in D major: {inside}, in A flat major {outside}");
+        // Partials of notes in the key may lie outside it.
+        assert!(inside > 0.7 && inside > outside + 0.5, "{name} in D major: {inside}, in A flat major {outside}");
     }
 
     // One recording covers two mood changes: one over OSC, one by a MIDI program change.
