@@ -10,6 +10,7 @@ arrive, with their arguments separated by spaces. melos/online is 1 while this b
 
 import argparse
 import sys
+import threading
 import time
 
 from paho.mqtt.client import Client
@@ -51,8 +52,12 @@ def on_connect(client, _data, _flags, reason, _properties):
     print(f"broker: {reason}", file=sys.stderr, flush=True)
     client.subscribe("melos/set/#")
     client.publish("melos/online", 1, retain=True)
+    # What was published without a connection is lost; another subscription sends all values again.
+    published.clear()
+    connected.set()
 
 
+published, connected = {}, threading.Event()
 broker = Client(CallbackAPIVersion.VERSION2)
 broker.on_connect, broker.on_message = on_connect, on_message
 broker.will_set("melos/online", 0, retain=True)
@@ -61,9 +66,10 @@ if arguments.user:
 broker.connect_async(arguments.broker, arguments.broker_port)
 broker.loop_start()
 
-subscribed, published = 0.0, {}
+subscribed = 0.0
 while True:
-    if time.monotonic() - subscribed > RENEW:
+    if connected.is_set() or time.monotonic() - subscribed > RENEW:
+        connected.clear()
         subscribed = time.monotonic()
         listener.send_message("/melos/subscribe", [])
     packet = listener.receive(1)
