@@ -50,11 +50,16 @@ class Clock:
 
 def sample(process, state, clock):
     """Returns the minutes since the start, resident memory and the sizes of files in megabytes, and the numbers of threads and descriptors."""
-    size = lambda pattern: sum(file.stat().st_size for file in state.glob(pattern) if file.is_file()) / 1e6
+    # One listing, so that a file that appears meanwhile is not counted in one place only.
+    sizes = {}
+    for file in state.glob("**/*"):
+        with contextlib.suppress(FileNotFoundError):
+            sizes[file] = file.stat().st_size if file.is_file() else 0
+    size = lambda pattern: sum(bytes for file, bytes in sizes.items() if file.match(pattern)) / 1e6
     logs = {"control log": size("session*.log"), "event log": size("events.log*"), "checkpoints": size("session*.checkpoints/*")}
     proc = pathlib.Path(f"/proc/{process.pid}")
     return {
-        "minute": clock.minutes(), "memory": memory_mb(process)[0], **logs, "other files": size("**/*") - sum(logs.values()),
+        "minute": clock.minutes(), "memory": memory_mb(process)[0], **logs, "other files": size("*") - sum(logs.values()),
         "threads": len(list((proc / "task").iterdir())), "descriptors": len(list((proc / "fd").iterdir())),
     }
 
