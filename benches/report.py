@@ -159,7 +159,8 @@ def growth_report(found, plot):
     rows = [
         ["control log", mb("control log"), f"{grown['sent']} messages sent; lines: {', '.join(f'{name} {count}' for name, count in grown['lines'].items())}"],
         ["event log", mb("event log"), "events"],
-        ["checkpoints", mb("checkpoints"), "one every two minutes, up to the limit of 1024 MB"],
+        *([["checkpoints", mb("checkpoints"), "one every two minutes, up to the limit of 1024 MB"]] if "checkpoints" in grown else []),
+        *([["recordings", mb("recordings"), "the take of the first minute"]] if "recordings" in grown else []),
         ["other files", mb("other files"), "saved state, replaced on each change"],
         ["memory, from the first third to the last", mb("memory"), "excluding the first minutes, in which the pre-roll buffer of 30 s fills"],
         ["threads, open files", f"{grown['threads']:+}, {grown['descriptors']:+}", ""],

@@ -56,7 +56,7 @@ def sample(process, state, clock):
         with contextlib.suppress(FileNotFoundError):
             sizes[file] = file.stat().st_size if file.is_file() else 0
     size = lambda pattern: sum(bytes for file, bytes in sizes.items() if file.match(pattern)) / 1e6
-    logs = {"control log": size("session*.log"), "event log": size("events.log*"), "checkpoints": size("session*.checkpoints/*")}
+    logs = {"control log": size("session*.log"), "event log": size("events.log*"), "checkpoints": size("session*.checkpoints/*"), "recordings": size("recordings/*")}
     proc = pathlib.Path(f"/proc/{process.pid}")
     return {
         "minute": clock.minutes(), "memory": memory_mb(process)[0], **logs, "other files": size("*") - sum(logs.values()),
@@ -92,7 +92,7 @@ def measure_growth(samples, sent, lines):
     thirds = [statistics.median(sample["memory"] for sample in part) for part in (warm[: max(1, len(warm) // 3)], warm[-max(1, len(warm) // 3) :])]
     found = {
         "control log": last["control log"] - first["control log"], "lines": lines, "sent": sent,
-        "event log": last["event log"] - first["event log"], "checkpoints": last["checkpoints"], "other files": last["other files"] - first["other files"],
+        "event log": last["event log"] - first["event log"], "checkpoints": last["checkpoints"], "recordings": last["recordings"], "other files": last["other files"] - first["other files"],
         "memory": thirds[1] - thirds[0],
         "threads": last["threads"] - warm[0]["threads"], "descriptors": last["descriptors"] - warm[0]["descriptors"],
     }
