@@ -90,16 +90,23 @@ impl<'a> Document<'a> {
             self.unlisted += 1;
             return;
         }
+        let problem = self.problem(span, key, hint);
+        self.problems.push(problem);
+    }
+
+    /// Returns a problem at a span of the text, as [`Document::add`] adds it.
+    #[must_use]
+    pub fn problem(&self, span: Range<usize>, key: &str, hint: impl fmt::Display) -> Problem {
         let value = if key.is_empty() { "" } else { self.text.get(span.clone()).unwrap_or("") };
         let value = value.lines().next().unwrap_or("");
         let shown: String = value.chars().take(MAX_VALUE).collect();
-        self.problems.push(Problem {
+        Problem {
             file: self.file.into(),
             line: self.line(span.start),
             key: key.to_owned(),
             value: if shown.len() < value.len() { shown + "…" } else { shown },
             hint: hint.to_string(),
-        });
+        }
     }
 
     /// Adds a problem for a key that is not allowed, at the key's span.

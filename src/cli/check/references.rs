@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use melos::event::parameter::Param;
 use melos::files::config::find_data;
-use melos::files::document::{Problem, suggestion};
+use melos::files::document::{Document, Problem, suggestion};
 use melos::files::{SearchPath, state_folder};
 use melos::session::live::stored_scenes;
 use toml::Spanned;
@@ -97,9 +97,10 @@ impl Known {
 
     /// Returns the references in a valid file that lead nowhere. Without any stored scene, scenes are not reported.
     pub(super) fn missing(&self, file: &Path, text: &str) -> Missing {
-        let mut missing = Missing::default();
+        let (document, _) = Document::parse(file, text);
+        let (mut missing, mut near) = (Missing::default(), BTreeMap::new());
         for Reference { target, key, name, span } in references(text) {
-            let names = self.names_near(target, file);
+            let names = near.entry(target).or_insert_with(|| self.names_near(target, file));
             if names.contains(&name) || target == Target::Scene && names.is_empty() {
                 continue;
             }
@@ -109,8 +110,7 @@ impl Known {
             };
             let meant = suggestion(&name, names.iter().map(String::as_str));
             let hint = format!("there is no {} with this name{stored}{meant}", target.name());
-            let line = 1 + text.get(..span.start).map_or(0, |before| before.matches('\n').count());
-            let problem = Problem { line, key, value: format!("{name:?}"), ..Problem::of_file(file, hint) };
+            let problem = document.problem(span, &key, hint);
             if target == Target::Scene { missing.scenes.push(problem) } else { missing.files.push(problem) }
         }
         missing
