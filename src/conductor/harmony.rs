@@ -76,6 +76,25 @@ pub struct BarRequest {
     pub recall: f32,
 }
 
+#[cfg(test)]
+impl BarRequest {
+    /// Returns a request for a bar of four beats without anything special.
+    fn plain(bar: u64, mood: Mood) -> Self {
+        Self {
+            bar,
+            beats: 4,
+            mood,
+            tonic: 0,
+            mode: None,
+            lead: None,
+            played_chroma: None,
+            dynamics: 0.5,
+            temperature: 1.0,
+            recall: 0.0,
+        }
+    }
+}
+
 /// How a section of a phrase ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cadence {

@@ -146,18 +146,7 @@ mod tests {
     use crate::music::emotion::{Emotion, Mood};
 
     fn request(bar: u64, emotion: Emotion) -> BarRequest {
-        BarRequest {
-            bar,
-            beats: 4,
-            mood: Mood::pure(emotion),
-            tonic: 10,
-            mode: None,
-            lead: None,
-            played_chroma: None,
-            dynamics: 0.5,
-            temperature: 1.0,
-            recall: 0.0,
-        }
+        BarRequest { tonic: 10, ..BarRequest::plain(bar, Mood::pure(emotion)) }
     }
 
     #[test]

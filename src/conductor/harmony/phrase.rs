@@ -203,18 +203,7 @@ mod tests {
     use super::*;
 
     fn request(bar: u64, mood: Mood) -> BarRequest {
-        BarRequest {
-            bar,
-            beats: 4,
-            mood,
-            tonic: 2,
-            mode: None,
-            lead: None,
-            played_chroma: None,
-            dynamics: 0.5,
-            temperature: 1.0,
-            recall: 0.0,
-        }
+        BarRequest { tonic: 2, ..BarRequest::plain(bar, mood) }
     }
 
     fn calm_sad(calm: f32) -> Mood {
