@@ -135,8 +135,8 @@ def phase(found):
 def seams(found):
     text = (
         "The boundaries between segments of 85 ms. Sample-to-sample steps at the seams are compared with the signal's own 99.99th\n"
-        "percentile, and both steps and energy (20 ms) with the same music decoded in one piece. One sample in ten thousand is\n"
-        "above that percentile by chance; the next column shows how much a seam adds to a step.\n\n" + "\n".join(found)
+        "percentile, and both steps and energy (20 ms) with the same music decoded in one piece. By definition, one step in ten\n"
+        "thousand exceeds that percentile; the column after the share of such steps shows how much a seam adds to a step.\n\n" + "\n".join(found)
     )
     return "Seams (target: no unusual steps, no dip over 1.5 dB)", text
 

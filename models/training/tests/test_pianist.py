@@ -173,7 +173,7 @@ def test_training_reduces_errors_and_keeps_latents_active(folders: list[Path], t
 
 
 def test_latents_within_their_free_nats_have_no_gradient() -> None:
-    """Without this gradient, the posterior would collapse to the standard normal."""
+    """With a gradient there, the posterior would collapse to the standard normal."""
     mean = torch.full((1, 8, 2), 0.3, requires_grad=True)
     kl_beyond_free_nats(divergence(mean, torch.zeros_like(mean)), 0.1).backward()
     assert mean.grad is not None and not mean.grad.any()

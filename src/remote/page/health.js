@@ -40,6 +40,9 @@ function recentIncrease(name, count) {
 /** @param {number} count */
 const times = (count) => (count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`);
 
+/** @param {number} count */
+const dropouts = (count) => (count === 1 ? '1 audio dropout' : `${count} audio dropouts`);
+
 /**
  * @param {{ state: string, load: number, xruns: number, starvations: number, output: string, trouble: string }} now
  * @returns {['good' | 'warn' | 'bad', string]}
@@ -49,9 +52,9 @@ function assess({ state, load, xruns, starvations, output, trouble }) {
   if (state === 'no-device') return ['bad', 'No audio device: playing silently and looking for one. Press Listen to hear the music here'];
   if (state === 'starved') return ['bad', 'The generator is late: the last sound is sustained'];
   if (trouble) return ['warn', trouble];
-  if (late) return ['warn', `Generator late ${times(late)} in the last minute: try a larger block or fewer programs`];
-  if (gaps) return ['warn', `Audio dropouts ${times(gaps)} in the last minute: try a larger block`];
-  if (load > HIGH_LOAD) return ['warn', `Generator load ${Math.round(load * 100)} %: run fewer programs`];
+  if (late) return ['warn', `Generator late ${times(late)} in the last minute: try a larger block or close other applications`];
+  if (gaps) return ['warn', `${dropouts(gaps)} in the last minute: try a larger block`];
+  if (load > HIGH_LOAD) return ['warn', `Generator load ${Math.round(load * 100)} %: close other applications`];
   if (state === 'silent') return ['good', 'Paused: press Play'];
   if (/null|nothing/i.test(output)) return ['warn', 'No audio device. Press Listen to hear the music here'];
   return state === 'playing' ? ['good', 'Playing, all is well'] : ['warn', capitalize(state)];

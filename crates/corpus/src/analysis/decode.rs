@@ -151,7 +151,7 @@ fn decode_unguarded<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32
     Ok((frames, rate))
 }
 
-/// Resamples to 48 kHz, without delay.
+/// Resamples to 48 kHz and removes the resampler's delay.
 fn resample_to_48k(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError> {
     if rate == SAMPLE_RATE {
         return Ok(samples);
@@ -159,7 +159,7 @@ fn resample_to_48k(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError
     resample(&samples, rate as usize, SAMPLE_RATE as usize).map_err(|reason| DecodeError::Rate { rate, reason })
 }
 
-/// Resamples from one rate to another, without delay. The error states why the rates are not supported.
+/// Resamples from one rate to another and removes the resampler's delay. The error states why the rates are not supported.
 pub(crate) fn resample(samples: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
     let mut resampler = Fft::<f32>::new(from, to, CHUNK, 1, FixedSync::Both).map_err(|error| error.to_string())?;
     let input = SequentialSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;

@@ -97,8 +97,11 @@ fn table(file: &Path, analysis: &Analysis) -> String {
     }
     for index in 0..analysis::mfcc::COUNT {
         let (mean, deviation) = statistics(&analysis.frames, |frame| frame.mfcc[index]);
-        let slope = statistics(&analysis.frames, |frame| frame.mfcc_delta[index]).1;
-        line(&format!("mfcc {index}"), format!("{mean:>12.4} {deviation:>12.4} slope {slope:.4}"));
+        let slope_deviation = statistics(&analysis.frames, |frame| frame.mfcc_delta[index]).1;
+        line(
+            &format!("mfcc {index}"),
+            format!("{mean:>12.4} {deviation:>12.4} deviation of the slope {slope_deviation:.4}"),
+        );
     }
     let chroma: Vec<String> =
         PITCH_NAMES.iter().zip(analysis.chroma).map(|(name, strength)| format!("{name} {strength:.2}")).collect();

@@ -7,9 +7,10 @@ use super::midi::Note;
 use melos::mel::LATENTS_PER_SECOND;
 use melos::music::conditions::Conditions;
 
-/// Seconds on either side of a latent's centre whose sounding notes form its chord.
+/// Half the width, in seconds, of the window around a latent's centre whose sounding notes form its chord.
 pub(crate) const CHORD_REACH: f64 = 0.5;
-/// Seconds on either side of a latent's centre whose onsets determine its density, loudness and register.
+/// Half the width, in seconds, of the window around a latent's centre whose onsets determine its density, loudness and
+/// register.
 pub(crate) const ONSET_REACH: f64 = 1.0;
 /// Seconds from one label to the next.
 pub(crate) const LABEL_STEP: f64 = 1.0;
