@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use melos::quote::{listed, quoted};
 use rosc::OscType;
 
@@ -12,6 +12,10 @@ use super::list::{List, list};
 
 /// Time limit for the daemon to carry out a request.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// Time after which the daemon lists any scene that was stored before.
+const LISTING_DELAY: Duration = Duration::from_millis(500);
+/// Interval between checks of the list.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -76,22 +80,36 @@ fn scenes(client: &Client) -> anyhow::Result<Vec<String>> {
 /// # Errors
 /// If there is none, or no daemon responds.
 fn existing(client: &Client, scene: &str) -> anyhow::Result<Vec<String>> {
-    let scenes = scenes(client)?;
-    if !scenes.iter().any(|other| other == scene) {
+    let scenes = scenes_when(client, LISTING_DELAY, |scenes| scenes.iter().any(|other| other == scene))?;
+    scenes.map_err(|scenes| {
         let known = listed(scenes.iter().map(String::as_str));
-        bail!("there is no scene {}; choose one of {known}", quoted(scene));
-    }
-    Ok(scenes)
+        anyhow!("there is no scene {}; choose one of {known}", quoted(scene))
+    })
 }
 
 /// Waits until the scenes are as requested.
 fn wait_until(client: &Client, done: impl Fn(&[String]) -> bool) -> anyhow::Result<()> {
-    let started = Instant::now();
-    while !done(&scenes(client)?) {
-        if started.elapsed() > TIMEOUT {
-            bail!("the daemon did not carry this out; run `melos log` to see why");
-        }
-        std::thread::sleep(Duration::from_millis(50));
+    if scenes_when(client, TIMEOUT, done)?.is_err() {
+        bail!("the daemon did not carry this out; run `melos log` to see why");
     }
     Ok(())
+}
+
+/// Returns the scenes as soon as they meet a condition; as an error if they still do not at the time limit.
+fn scenes_when(
+    client: &Client,
+    limit: Duration,
+    condition: impl Fn(&[String]) -> bool,
+) -> anyhow::Result<Result<Vec<String>, Vec<String>>> {
+    let started = Instant::now();
+    loop {
+        let scenes = scenes(client)?;
+        if condition(&scenes) {
+            return Ok(Ok(scenes));
+        }
+        if started.elapsed() > limit {
+            return Ok(Err(scenes));
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    }
 }
