@@ -286,7 +286,7 @@ impl Composer {
         let sampling = step.sampling;
         offset.run()?;
         let mut logits = conditional_logits(offset, 1, OFFSETS + 1);
-        logits[END] += bias.end;
+        logits[END] += bias.end + if last.is_some() { sampling.sparseness } else { 0.0 };
         logits[..last.map_or(0, |last| usize::from(last.offset))].fill(EXCLUDED);
         let drawn = (step.random)();
         let mut offset_class = sample(&logits, sampling.timing, drawn);

@@ -14,6 +14,10 @@ const TIMING: (f64, f64) = (0.15, 0.95);
 /// Share of the guidance beyond 1 that applies to keys; a larger share makes them repetitive.
 const GUIDANCE_SHARE: f64 = 0.2;
 
+/// See [`Sampling::sparseness`]. Chords of plain triads under constant density, loudness and register would otherwise be
+/// larger than in songs, whose conditions vary from second to second.
+const SPARSENESS: f64 = 0.8;
+
 /// Sampling settings for notes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Sampling {
@@ -25,6 +29,9 @@ pub(super) struct Sampling {
     pub expression: f64,
     /// Guidance scale for keys; 1 means none.
     pub guidance: f64,
+    /// Bias of the end-of-latent logit once the latent contains a note, in nats. The feedback loop for the density compensates
+    /// for it, so a higher bias results in more and smaller chords.
+    pub sparseness: f64,
 }
 
 impl Sampling {
@@ -37,6 +44,7 @@ impl Sampling {
             timing: (BASE_TEMPERATURE * temperature.powf(TIMING.0)).min(TIMING.1),
             expression: 1.0,
             guidance: if effective > 1.0 { 1.0 + GUIDANCE_SHARE * (effective - 1.0) } else { effective },
+            sparseness: SPARSENESS,
         }
     }
 

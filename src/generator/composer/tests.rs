@@ -47,6 +47,29 @@ fn notes_depend_only_on_seed_and_plan() {
 }
 
 #[test]
+fn sparseness_makes_chords_smaller() {
+    let (plan, mut composer) = (plan(3, 1.0), composer());
+    let mut largest = |sparseness: f64| {
+        let mut state = composer.start();
+        let sizes = (0..60).map(|latent| {
+            let frame = latent * LATENT_FRAMES;
+            let mut random = (0..).map(|n| f64::from(n) * 0.618 + latent as f64 * 0.324).map(f64::fract);
+            let step = Step {
+                latent,
+                conditions: &StepConditions::of(&plan, frame),
+                requested: &plan.conditions(frame),
+                sampling: Sampling { sparseness, ..Sampling::of(1.0, 1.0) },
+                random: || random.next().unwrap(),
+            };
+            composer.write_step(&mut state, &plan, step, None).unwrap().notes.len()
+        });
+        sizes.max().unwrap()
+    };
+    assert!(largest(0.0) > 1);
+    assert_eq!(largest(30.0), 1);
+}
+
+#[test]
 fn a_rewound_composer_repeats_its_notes() {
     let uninterrupted = written(&plan(3, 1.0), 40);
     let (mut composer, plan) = (composer(), plan(3, 1.0));
@@ -120,7 +143,7 @@ fn notes_match_those_of_the_training_code() {
             latent: latent as u64,
             conditions: &conditions,
             requested: &requested,
-            sampling: Sampling { guidance: 1.3, ..Sampling::of(1.0, 1.0) },
+            sampling: Sampling { guidance: 1.3, sparseness: 0.0, ..Sampling::of(1.0, 1.0) },
             random: || random.next().unwrap(),
         };
         let written = composer.write_step(&mut state, &plan, step, None).unwrap();
