@@ -1,9 +1,9 @@
 """Plays for a long time while something fails every few seconds: faults.py MELOS [MINUTES] [SEED]
 
-SEED determines which faults occur when, how long they last, and how Melos is steered. Melos plays under JACK (dummy driver), and
+SEED determines which faults occur and when, how long they last, and how Melos is steered. Melos plays under JACK (dummy driver), and
 another client records its output. Counts silences of more than 100 ms, clicks, and faults from which Melos did not recover within
-20 s, and measures the growth of memory, descriptors, threads and files. Needs root to mount a disk of its own. Adds a section to
-BENCHMARKS.md.
+20 s, and measures the growth of memory, file descriptors, threads and files. Needs root, to mount a disk of its own. Adds a section
+to BENCHMARKS.md.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ NAME, PERIOD = "melos-faults", 1024
 DISK_MB = 400
 # Seconds within which Melos must recover from a fault.
 RECOVERY_LIMIT = 20
-# Seconds before and after a fault of the sound server in which silences and clicks are attributed to it.
+# Seconds before and after an outage of the sound server within which silences and clicks are attributed to it.
 OUTAGE_MARGIN = 1.5
 EMOTIONS = ("calm", "happy", "sad", "angry", "mysterious", "romantic", "energetic", "nostalgic")
 CONFIG = '[recordings]\nfolder = "takes"\nmax_gb = {}\nkeep_free_gb = 0.02\nwhen_full = "delete-oldest"\n'
@@ -41,7 +41,7 @@ NTP = 2_208_988_800
 
 @contextlib.contextmanager
 def disk(megabytes):
-    """Mounts a separate file system that can be filled, made read-only or frozen; yields its folder."""
+    """Mounts a separate file system that can be filled, made read-only or frozen; yields its mount point."""
     with tempfile.TemporaryDirectory() as folder:
         image, mount_point = f"{folder}/image", f"{folder}/disk"
         os.mkdir(mount_point)
@@ -171,7 +171,7 @@ class Rig:
         self.osc.send_message("/melos/record", self.rng.randrange(2))
 
     def recovered(self):
-        """Waits until Melos plays, responds and records again without troubles. Returns None, or the problem if it does not."""
+        """Waits until Melos plays, responds and records again without troubles. Returns None, or the problem if it does not recover."""
         started, value = time.monotonic(), round(self.rng.random(), 3)
         while time.monotonic() - started < RECOVERY_LIMIT:
             self.osc.send_message("/melos/reverb", value)
@@ -193,7 +193,7 @@ FAULTS = [
 
 
 def sizes(rig):
-    """Returns the megabytes in memory and on disk, and the numbers of descriptors and threads."""
+    """Returns the megabytes in memory and on disk, and the numbers of file descriptors and threads."""
     files = sum(path.stat().st_size for path in pathlib.Path(rig.folder).rglob("*") if path.is_file())
     threads = len(os.listdir(f"/proc/{rig.process.pid}/task"))
     return [testbed.memory_mb(rig.process)[0], files / 1e6, len(rig.open_files()), threads]

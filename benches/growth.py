@@ -1,7 +1,7 @@
 """Measures the daemon's processor time and memory under several conditions, one after another, under JACK's dummy driver.
 
-Every condition gets a new daemon that plays the same music from the start, so that only the condition differs. To check that each condition
-applies, evidence is counted: messages received by subscribers or sent by sensors, MIDI messages received, or bytes recorded.
+Every condition gets a new daemon that plays the same music from the start, so that only the condition differs. Evidence that
+each condition applies is counted: messages received by subscribers or sent by sensors, MIDI messages received, or bytes recorded.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ MIDI_OUT = "[midi.out]\nnotes = true\nclock = true\n"
 
 
 class Evidence:
-    """Counts messages or bytes that prove that a condition applies."""
+    """Counts the messages or bytes that show that a condition applies."""
 
     def __init__(self):
         self.count = 0
@@ -136,7 +136,7 @@ CONDITIONS = {
 
 
 def measure(melos, name):
-    """Returns the daemon's processor time per second, without and with its generator, its memory, and the evidence."""
+    """Returns the processor time per second of the daemon's generator and of everything else, the daemon's memory, and the evidence."""
     condition, counts = CONDITIONS[name]
     evidence = Evidence()
     with tempfile.TemporaryDirectory() as folder:

@@ -15,10 +15,10 @@ from pythonosc.udp_client import SimpleUDPClient
 
 from testbed import OSC, RATE, Recorder, daemon, jack_server, render
 
-# Seconds within which an effect is expected; if there is none, this counts as the latency.
+# Seconds within which an effect is expected; if there is none, this time counts as the latency.
 WINDOW = 1.0
-# For each lane: the address and values of its messages, the range of seconds between them, and settings. Bytes are MIDI messages
-# with the same effect as the address.
+# For each lane: the address and values of its messages, the range of seconds between them, and settings. Values of type bytes are
+# MIDI messages that have the same effect as the address.
 LANES = {
     "mood": ("/melos/emotion", ("angry", "calm", "happy", "sad"), (0.6, 1.0), ()),
     "chord, network": ("/melos/chord", ("Am", "F", "Dm", "G"), (0.6, 1.0), ("mute/harmony=true",)),
@@ -85,7 +85,7 @@ def perform(melos, log, lane, count, period):
 
 
 def log_without(lines, index):
-    """Returns a control log without an event and the `executed` lines of its immediate commands, and with later commands renumbered."""
+    """Returns a control log with an event and the `executed` lines of its immediate commands removed and later commands renumbered."""
     frame = lines[index].split()[0]
     kept, removed = [], 0
     for line in lines[:index] + lines[index + 1 :]:
@@ -101,7 +101,7 @@ def log_without(lines, index):
 
 
 def latencies(melos, lane, count, period):
-    """Returns the milliseconds from each message to its sound, and how the recording compares with the rendered control log."""
+    """Returns the milliseconds from each message to its audible effect, and how the recording compares with the rendered control log."""
     with tempfile.TemporaryDirectory() as folder:
         log = f"{folder}/session.log"
         recorder, sent = perform(melos, log, lane, count, period)
@@ -111,7 +111,7 @@ def latencies(melos, lane, count, period):
         full = render(melos, log, folder, int(lines[-1].split()[0]) / RATE)
         compared = recorder.compare(full)
         found = []
-        # The end of the session also stops the music.
+        # At the end of the session, Melos stops the music itself, which is logged as one more event.
         for frame_time, index in zip(sent, events[: len(sent)], strict=True):
             path = f"{folder}/without.log"
             open(path, "w").writelines(log_without(lines, index))

@@ -1,6 +1,6 @@
 """Runs Melos on a JACK server with the dummy driver and records its output, for the benchmarks.
 
-Where permitted, Melos runs at nice level -10, which systemd/melos.service sets too.
+Where permitted, Melos runs at nice level -10, as under systemd/melos.service.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ NICE = ["nice", "-n", "-10"]
 
 @contextlib.contextmanager
 def jack_server(name, period, *options):
-    """Runs a JACK server that this process and its children use by default; `period` is in frames, and options are
+    """Runs a JACK server that this process and its children use by default; `period` is in frames, and `options` are
     passed to jackd. Yields whether it has real-time scheduling."""
     os.environ |= {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1", "JACK_NO_AUDIO_RESERVATION": "1"}
     realtime = subprocess.run(["chrt", "-f", "70", "true"], stderr=subprocess.DEVNULL).returncode == 0
@@ -88,14 +88,14 @@ def processor_seconds(process, task=None):
 
 def memory_mb(process):
     """Returns the current and peak resident memory of a process in megabytes, without the segments that a JACK server shares with
-    all of its clients: about 100 MB, however many there are."""
+    all of its clients, which take about 100 MB regardless of the number of clients."""
     with open(f"/proc/{process.pid}/status") as lines:
         fields = dict(line.split(":", 1) for line in lines)
     current, peak, shared = (int(fields[name].split()[0]) / 1000 for name in ("VmRSS", "VmHWM", "RssShmem"))
     return [current - shared, peak - shared]
 
 
-# Number of periods by which the sound may shift after Melos has missed a deadline, likeliest first.
+# Numbers of periods by which the sound may be shifted after Melos has missed a deadline, likeliest first.
 SHIFTS = sorted(range(-8, 9), key=abs)
 
 
@@ -133,7 +133,7 @@ class Recorder:
             self.recording[frame_time - self.first :][:period] = block
 
     def now(self):
-        """Returns the current time in frames of the JACK server."""
+        """Returns the current time of the JACK server, in frames."""
         return self.client.frame_time
 
     def align(self, full):
@@ -147,7 +147,7 @@ class Recorder:
 
     def compare(self, full):
         """Compares every recorded period with the render. When Melos misses the server's deadline, the previous period is
-        repeated, and the rest comes a period later or catches up; the comparison continues with that shift."""
+        repeated, and the following sound comes a period later or catches up; the comparison continues with that shift."""
         period = len(self.blocks[0])
         shift = self.align(full) - self.first
         self.shifts = [(self.first, shift)]

@@ -1,9 +1,9 @@
-"""Simulates a week of an installation at many times real time: week.py MELOS [SPEED] [DAYS]
+"""Simulates a week of an installation at many times real-time speed: week.py MELOS [SPEED] [DAYS]
 
 The daemon runs unmodified, but with an accelerated clock (support/fast_clock.c) and a tiny model, because the shipped one cannot
-keep up. From Tuesday to Sunday it is open from 14:00 to 18:00 by its own schedule; the nights are skipped by setting the wall clock
-forward. While it is open, four sensors send two values a second each, and every hour a take of ten minutes is recorded. On Thursday
-night it is restarted, as for an upgrade. Memory and disk are plotted in docs/week.svg and added to BENCHMARKS.md.
+keep up. From Tuesday to Sunday, the installation is open from 14:00 to 18:00 by its own schedule; the nights are skipped by setting
+the wall clock forward. While it is open, four sensors send two values a second each, and a ten-minute take is recorded every hour.
+On Thursday night, the daemon is restarted, as if for an upgrade. Memory and disk are plotted in docs/week.svg and added to BENCHMARKS.md.
 """
 
 import datetime
@@ -76,7 +76,7 @@ class Clock:
         self.total += max(0, round((moment - self.now()).total_seconds()))
         self.shared[3 + 2 * self.steps], self.shared[4 + 2 * self.steps] = time.monotonic_ns(), self.total
         self.steps += 1
-        # The count is increased only when the entry is complete.
+        # The count is increased only once the entry is complete.
         self.shared[0] = self.steps
 
     def sleep(self, seconds):
@@ -84,7 +84,7 @@ class Clock:
 
 
 class Daemon:
-    """Melos with the accelerated clock."""
+    """Melos running on the accelerated clock."""
 
     def __init__(self, melos, folder, clock, library):
         self.command = [
@@ -175,7 +175,7 @@ def week(melos, speed, days):
                 if day:
                     clock.skip_to(opening)
                 opening_hours(daemon, clock, rng, samples, sent)
-                # Counted daily, because the log kept on disk is limited.
+                # Counted daily, because the log on disk is limited in size.
                 lines = [line["text"] for line in daemon.get(f"/log?since={int(opening.timestamp())}")["lines"]]
                 for event, words in EVENTS.items():
                     counts[event] += sum(all(word in line for word in words) for line in lines)
@@ -197,7 +197,7 @@ def week(melos, speed, days):
             "failed_takes": losses["failed_takes"], "samples": samples,
         }
     open_days = sum((MONDAY + datetime.timedelta(days=day)).weekday() != 0 for day in range(days))
-    # A take may start just below the limit.
+    # A take may start when the recordings are just below the limit.
     max_mb = 1000 * MAX_GB + 2 * TAKE_SECONDS * 48_000 * 6 / 1e6
     checks = {
         "it opened every day": found["opened"] == open_days, "it closed every day, and was closed at the start": found["closed"] == open_days + 1,

@@ -1,6 +1,6 @@
 //! Audio analysis: timbre, loudness, rhythm, harmony.
 //!
-//! All measurements are of mono audio at 48 kHz, in the frames of [`melos::mel`]. Their definitions are those of
+//! All measurements apply to mono audio at 48 kHz, divided into the frames of [`melos::mel`]. They are defined as in
 //! librosa 0.11 with the same frame sizes, so that results are comparable.
 
 pub mod decode;
@@ -23,7 +23,7 @@ use tonal::{Chroma, ChromaBank, KeyEstimate};
 pub struct Frame {
     /// The mel frame.
     pub mel: MelFrame,
-    /// Root mean square of the samples under the window.
+    /// Root mean square of the samples in the window.
     pub rms: f32,
     /// Zero crossings per sample.
     pub zero_crossings: f32,

@@ -1,4 +1,5 @@
-//! Converts corpora to training shards: audio rendered from notes, its mel, and the conditions of every latent.
+//! Converts corpora into training shards: audio, rendered from notes or recorded, its mel spectrogram, and the
+//! conditions for every latent.
 
 pub mod beats;
 pub mod catalogue;
@@ -50,19 +51,19 @@ pub struct Options {
     pub corpora: Vec<(Corpus, PathBuf)>,
     /// Whether to prepare only pieces held out from training.
     pub held_out: bool,
-    /// The piano to render with: a SoundFont (`.sf2`) or the description of a sample library (`.toml`).
+    /// The piano to render with: a SoundFont (`.sf2`) or a description of a sample library (`.toml`).
     pub piano: PathBuf,
     /// Output folder for the shards.
     pub out: PathBuf,
     /// Number of copies of each training piece, in different keys and tempos.
     pub copies: usize,
-    /// Hours of audio in the output folder after which to stop.
+    /// Hours of audio to produce, including existing shards, before stopping.
     pub hours: Option<f64>,
-    /// Maximum seconds to use of each piece, from a random position.
+    /// Maximum length of the excerpt taken from each piece, at a random position, in seconds.
     pub max_piece_seconds: Option<f64>,
-    /// Whether to store the audio beside the mel.
+    /// Whether to store the audio along with the mel frames.
     pub audio: bool,
-    /// Whether to store the side signal, too.
+    /// Whether to store the side signal as well.
     pub stereo: bool,
     /// Number of pieces to render in parallel.
     pub jobs: usize,
@@ -77,9 +78,9 @@ pub struct Summary {
     pub written: usize,
     /// Shards that already existed.
     pub existing: usize,
-    /// Hours of audio in these shards.
+    /// Hours of audio in the written and existing shards.
     pub hours: f64,
-    /// Names of skipped pieces, and why.
+    /// Names of skipped pieces and corpora, each with the reason.
     pub skipped: Vec<(String, String)>,
 }
 
@@ -100,7 +101,7 @@ pub enum PrepareError {
     /// All corpora and pieces were skipped.
     #[error("no usable pieces: {}", reasons(.0))]
     NoUsablePieces(Vec<(String, String)>),
-    /// Threads cannot be created.
+    /// The worker threads cannot be created.
     #[error("cannot start {jobs} jobs: {reason}")]
     Threads {
         /// The requested number of jobs.
@@ -182,7 +183,7 @@ fn progress_style(template: &str) -> ProgressStyle {
 
 type Loaded = Vec<(Piece, Material)>;
 
-/// Reads the pieces, and adds unusable ones to `skipped`.
+/// Reads the pieces and adds unusable ones to `skipped`.
 fn load(pieces: Vec<Piece>, skipped: &mut Vec<(String, String)>, progress: &ProgressBar) -> Loaded {
     let results: Vec<(Piece, Result<Material, CorpusError>)> = pieces
         .into_par_iter()
@@ -231,14 +232,14 @@ fn training_features(loaded: &Loaded, of: impl Fn(&Material) -> Vec<Features> + 
     training.flat_map_iter(|(_, material)| of(material)).collect()
 }
 
-/// Returns the features of a piece's notes in overlapping windows, a quarter of a window apart.
+/// Returns the features of a piece's notes in overlapping windows, spaced a quarter of a window apart.
 fn note_features(notes: &[Note]) -> Vec<Features> {
     let end = notes.last().map_or(0.0, |note| note.start);
     let centres = (1..).map(|i| f64::from(i) * WINDOW / 4.0).take_while(|centre| *centre < end);
     centres.filter_map(|centre| features(notes, centre)).collect()
 }
 
-/// Renders the copies in order, several in parallel, until there are enough hours of audio.
+/// Renders the copies in order, several in parallel, until there is enough audio.
 fn render_all(
     loaded: &Loaded,
     renditions: &[Rendition],

@@ -16,7 +16,7 @@ use melos::units::SAMPLE_RATE;
 
 /// Extensions of supported audio files.
 pub const EXTENSIONS: [&str; 7] = ["wav", "flac", "mp3", "ogg", "m4a", "mp4", "aac"];
-/// Accepted sample rates. The limits keep a broken file from determining the size of a transform.
+/// Accepted sample rates. The limits keep a broken file from requiring an arbitrarily large transform.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
 /// Maximum length in seconds: an hour of mono samples takes 690 MB.
 pub const MAX_SECONDS: f64 = 3600.0;
@@ -34,7 +34,7 @@ pub enum DecodeError {
     /// It is not an audio file, or its format is not supported.
     #[error("cannot be decoded: {0}")]
     Unsupported(String),
-    /// Too much of it is broken.
+    /// Too many of its packets are broken.
     #[error("broken: {broken} of {packets} packets cannot be decoded")]
     Broken {
         /// Number of broken packets.
@@ -56,7 +56,7 @@ pub enum DecodeError {
     /// It is longer than [`MAX_SECONDS`].
     #[error("longer than {} minutes; split the file", MAX_SECONDS / 60.0)]
     TooLong,
-    /// Its sample rate is implausible.
+    /// Its sample rate is implausible or cannot be converted.
     #[error("cannot be resampled from {rate} Hz: {reason}")]
     Rate {
         /// Its stated sample rate.
@@ -66,16 +66,17 @@ pub enum DecodeError {
     },
 }
 
-/// Decodes the default audio track of a file to mono (the mean of its channels) at 48 kHz, and skips broken packets.
+/// Decodes the default audio track of a file to mono (the mean of its channels) at 48 kHz, skipping broken packets.
 ///
 /// # Errors
-/// [`DecodeError`] if the file is unreadable, truncated, empty or too long, or if more than a tenth of it is broken.
+/// [`DecodeError`] if the file is unreadable, truncated, empty or too long, or if more than a tenth of its packets are
+/// broken.
 pub fn decode(path: &Path) -> Result<Vec<f32>, DecodeError> {
     let (samples, rate) = decode_frames(path, |frame| frame.iter().sum::<f32>() / frame.len() as f32)?;
     resample_to_48k(samples, rate)
 }
 
-/// Like [`decode`], but returns the left and right channel: the first two of several, or a mono channel twice.
+/// Like [`decode`], but returns the left and right channels: the first two of several, or a mono channel twice.
 ///
 /// # Errors
 /// Like [`decode`].
@@ -115,7 +116,8 @@ fn decode_unguarded<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32
 
     let (mut frames, mut interleaved) = (Vec::new(), Vec::<f32>::new());
     let (mut rate, mut packets, mut broken) = (0, 0, 0);
-    // A truncated file ends with a read error; the stated length decides below whether too much is missing.
+    // A truncated file ends with a read error; the comparison with the stated length below decides whether too much is
+    // missing.
     while let Ok(Some(packet)) = format.next_packet() {
         if packet.track_id != id {
             continue;
@@ -159,7 +161,8 @@ fn resample_to_48k(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError
     resample(&samples, rate as usize, SAMPLE_RATE as usize).map_err(|reason| DecodeError::Rate { rate, reason })
 }
 
-/// Resamples from one rate to another and removes the resampler's delay. The error states why the rates are not supported.
+/// Resamples from one rate to another and removes the resampler's delay. The error states why the rates are
+/// unsupported.
 pub(crate) fn resample(samples: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
     let mut resampler = Fft::<f32>::new(from, to, CHUNK, 1, FixedSync::Both).map_err(|error| error.to_string())?;
     let input = SequentialSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;

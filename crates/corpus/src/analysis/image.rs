@@ -7,7 +7,7 @@ use std::path::Path;
 use melos::mel::{BANDS, MelFrame};
 
 const ROWS_PER_BAND: usize = 2;
-/// Maximum width in pixels; in longer signals, a column shows the maximum of several frames.
+/// Maximum width in pixels; for longer signals, each column shows the maximum of several frames.
 const MAX_WIDTH: usize = 4000;
 /// Range between black and the brightest pixel: 60 dB, in nepers.
 const RANGE: f32 = 6.9;
@@ -16,7 +16,7 @@ const RANGE: f32 = 6.9;
 const COLOURS: [[f32; 3]; 5] =
     [[0.0, 0.0, 0.0], [80.0, 18.0, 123.0], [214.0, 69.0, 78.0], [253.0, 180.0, 70.0], [255.0, 255.0, 240.0]];
 
-/// Writes mel frames as an image: time to the right, low bands at the bottom, louder is brighter.
+/// Writes mel frames as an image: time runs to the right, low bands are at the bottom, and louder is brighter.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -32,7 +32,7 @@ pub fn write(frames: &[MelFrame], path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Returns the width in pixels, and RGB pixels from the top left.
+/// Returns the width in pixels and the RGB pixels, starting at the top left.
 fn paint(frames: &[MelFrame]) -> (usize, Vec<u8>) {
     let frames_per_column = frames.len().div_ceil(MAX_WIDTH).max(1);
     let columns: Vec<&[MelFrame]> = frames.chunks(frames_per_column).collect();

@@ -8,13 +8,13 @@ use melos::mel::{BANDS, MelFrame, dot};
 /// Number of coefficients.
 pub const COUNT: usize = 13;
 
-/// The coefficients of one frame, from the 0th.
+/// The coefficients of one frame, starting with the 0th.
 pub type Coefficients = [f32; COUNT];
 
 /// Frames on either side over which a slope is fitted.
 const REACH: usize = 4;
 
-/// The orthonormal cosine transform of type II, one row per coefficient.
+/// The orthonormal type-II cosine transform, one row per coefficient.
 static COSINES: LazyLock<Vec<MelFrame>> = LazyLock::new(|| {
     let bands = BANDS as f64;
     let row = |order: usize| {
@@ -24,7 +24,7 @@ static COSINES: LazyLock<Vec<MelFrame>> = LazyLock::new(|| {
     (0..COUNT).map(row).collect()
 });
 
-/// Computes the coefficients of a mel frame: the cosine transform of its natural logarithms.
+/// Computes the coefficients of a mel frame: the cosine transform of its values, which are natural logarithms.
 #[must_use]
 pub fn mfcc(mel: &MelFrame) -> Coefficients {
     let mut coefficients = [0.0; COUNT];
@@ -34,8 +34,8 @@ pub fn mfcc(mel: &MelFrame) -> Coefficients {
     coefficients
 }
 
-/// Computes the slope of a line fitted to the nine frames around each frame. The first and last four frames get the
-/// slope of the nearest frame that has one; with fewer than nine frames, all slopes are 0.
+/// Computes the slope of a line fitted to the nine frames around each frame. The first four and the last four frames
+/// get the slope of the nearest frame that has one; with fewer than nine frames, all slopes are 0.
 #[must_use]
 pub fn deltas(coefficients: &[Coefficients]) -> Vec<Coefficients> {
     let mut slopes = vec![[0.0; COUNT]; coefficients.len()];

@@ -1,8 +1,8 @@
 //! Onsets, tempo and beats.
 //!
 //! The tempo is the strongest period of the onset strength, weighted towards 120 BPM. Beats are the best path through
-//! strong onsets at about that period, found by dynamic programming (Ellis, Beat Tracking by Dynamic Programming, JNMR
-//! 36, 2007).
+//! strong onsets spaced by about that period, found by dynamic programming (Ellis, Beat Tracking by Dynamic
+//! Programming, JNMR 36, 2007).
 
 use realfft::RealFftPlanner;
 
@@ -20,9 +20,10 @@ const TEMPO_STEP: usize = 24;
 const TEMPO_PRIOR: (f64, f64) = (120.0, 1.0);
 /// Maximum tempo in BPM.
 const MAX_TEMPO: f64 = 320.0;
-/// Weight of deviations of beats from the period.
+/// Weight of the penalty for beat intervals that deviate from the period.
 const TIGHTNESS: f32 = 100.0;
-/// Frames on either side over which an onset must be the maximum, and frames over which its threshold is averaged.
+/// Frames on either side of an onset: those among which it must be the maximum, and those over which its threshold is
+/// averaged.
 const ONSET_REACH: (usize, usize) = (3, 10);
 /// Fraction of the strongest onset by which an onset must exceed that average.
 const ONSET_RISE: f32 = 0.07;
@@ -107,7 +108,7 @@ fn period(strength: &[f32]) -> usize {
     (shortest..length).max_by(|a, b| score(*a).total_cmp(&score(*b)).then(b.cmp(a))).unwrap_or(shortest)
 }
 
-/// Returns the frames of the beats.
+/// Returns the frames on which beats fall.
 fn beats(strength: &[f32], period: usize) -> Vec<usize> {
     let local = smoothed(strength, period);
     let highest = local.iter().copied().fold(0.0, f32::max);

@@ -15,7 +15,7 @@ const AROUND: usize = 960;
 /// Energy per frame below which a dip is inaudible: −80 dB relative to full scale.
 const INAUDIBLE: f64 = 1e-8;
 
-/// The findings at the seams of a signal.
+/// Measurements at the seams of a signal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seams {
     /// Number of seams examined.
@@ -24,17 +24,18 @@ pub struct Seams {
     pub usual_step: f32,
     /// The largest step at a seam.
     pub largest_step: f32,
-    /// Number of seams with a step above the usual one: one in ten thousand if seams are inaudible.
+    /// Number of seams with a step above the usual one: about one in ten thousand if the seams are inaudible.
     pub above_usual: usize,
-    /// The largest difference between a seam's step and that of the same music decoded in one piece.
+    /// The largest difference between the step at a seam and the step at the same sample of the same music decoded in
+    /// one piece.
     pub added_step: f32,
     /// The largest loss of energy in the 20 ms around a seam, in decibels relative to the same music decoded in one
     /// piece; 0 or below.
     pub dip_db: f64,
 }
 
-/// Compares `played` with `whole`, the same music decoded in one piece, at the samples `seams`, each the first of a
-/// segment. Both signals are mono and start at the same time; the longer one is truncated.
+/// Compares `played` with `whole`, the same music decoded in one piece, at the samples in `seams`, each of which is the
+/// first of a segment. Both signals are mono and start at the same time; the longer one is truncated.
 #[must_use]
 pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>) -> Seams {
     let end = played.len().min(whole.len());
@@ -58,7 +59,7 @@ pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>
     found
 }
 
-/// Decodes the mel frames of a performance in one piece, without hops and rollbacks. The result is as long as the
+/// Decodes the mel frames of a performance in one piece, without hops or rollbacks. The result is as long as the
 /// blocks; its last samples are incomplete.
 ///
 /// # Errors
@@ -76,7 +77,7 @@ pub fn decode_whole(models: Models, blocks: &[Box<MelBlock>]) -> Result<Vec<f32>
     let mut frame = 0usize;
     for mel in blocks {
         for (real, imag) in vocoder.step(mel)?.frames() {
-            // Because pianist and vocoder look ahead, the first outputs belong to frames before the music.
+            // Because the pianist and the vocoder look ahead, the first outputs belong to frames before the music.
             if let Some(frame) = frame.checked_sub(AHEAD + LOOK_AHEAD) {
                 for (bin, (real, imag)) in bins.iter_mut().zip(real.iter().zip(imag)) {
                     *bin = Complex::new(*real, *imag);

@@ -7,7 +7,7 @@ use melos::units::SAMPLE_RATE;
 
 /// Share of the magnitude below the rolloff frequency.
 const ROLLOFF: f32 = 0.85;
-/// Smallest power considered by flatness.
+/// Minimum power of a bin in the computation of flatness; lower powers count as this.
 const FLATNESS_FLOOR: f32 = 1e-10;
 /// Samples closer to zero than this count as zero.
 const ZERO: f32 = 1e-10;
@@ -18,11 +18,11 @@ static BIN_INDICES: LazyLock<[f32; BINS]> = LazyLock::new(|| std::array::from_fn
 /// The shape of a magnitude spectrum.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Spectral {
-    /// Mean frequency, weighted by magnitude; hertz.
+    /// Mean frequency in hertz, weighted by magnitude.
     pub centroid: f32,
-    /// Frequency below which 85 % of the magnitude lies; hertz.
+    /// Frequency in hertz below which 85 % of the magnitude lies.
     pub rolloff: f32,
-    /// Geometric over arithmetic mean of the power: 0 for a tone, 1 for white noise.
+    /// Ratio of the geometric to the arithmetic mean of the power: 0 for a tone, 1 for white noise.
     pub flatness: f32,
 }
 
@@ -49,8 +49,8 @@ fn hz(bin: f32) -> f32 {
     bin * SAMPLE_RATE as f32 / N_FFT as f32
 }
 
-/// Computes the geometric mean from products of eight powers, because a logarithm per bin would cost more than the
-/// Fourier transform.
+/// Computes the flatness, taking the geometric mean from products of eight powers, because a logarithm per bin would
+/// cost more than the Fourier transform.
 fn flatness(magnitudes: &[f32; BINS]) -> f32 {
     let power = |magnitude: &f32| f64::from((magnitude * magnitude).max(FLATNESS_FLOOR));
     let (mut sum, mut logarithms) = (0.0, 0.0);
@@ -73,7 +73,8 @@ pub fn rms(signal: &[f32], centre: usize) -> f32 {
     (dot(window, window) / N_FFT as f32).sqrt()
 }
 
-/// Returns the zero crossings per sample of the [`N_FFT`] samples around `centre`. There are none outside the signal.
+/// Returns the number of zero crossings per sample in the [`N_FFT`] samples around `centre`. None are counted outside
+/// the signal.
 #[must_use]
 pub fn zero_crossings(signal: &[f32], centre: usize) -> f32 {
     let window = &signal[centre.saturating_sub(N_FFT / 2).min(signal.len())..(centre + N_FFT / 2).min(signal.len())];

@@ -4,7 +4,7 @@ use melos::mel::{BANDS, BINS, MelFrame, N_FFT, band_centre, dot};
 use melos::music::theory::{Key, Mode};
 use melos::units::SAMPLE_RATE;
 
-/// Strength of the twelve pitch classes, starting with C.
+/// Strengths of the twelve pitch classes, starting with C.
 pub type Chroma = [f32; 12];
 
 /// Frequency of each degree in major-key pieces, tonic first (Albrecht and Shanahan, Music Perception 31, 2013).
@@ -24,7 +24,7 @@ pub struct KeyEstimate {
 }
 
 impl KeyEstimate {
-    /// Correlates a chroma with the profiles of all 24 keys (Krumhansl and Schmuckler's method).
+    /// Correlates a chroma with the profiles of all 24 keys (the Krumhansl–Schmuckler algorithm).
     #[must_use]
     pub fn of(chroma: &Chroma) -> Self {
         let best = |profile: &Chroma| {
@@ -41,7 +41,7 @@ impl KeyEstimate {
     }
 }
 
-/// Returns Pearson's correlation of a chroma with a profile on a tonic; 0 for a flat chroma.
+/// Returns the Pearson correlation between a chroma and a profile transposed to a tonic; 0 for a flat chroma.
 fn correlation(chroma: &Chroma, profile: &Chroma, tonic: usize) -> f32 {
     let mean = |x: &Chroma| x.iter().sum::<f32>() / 12.0;
     let (mean_chroma, mean_profile) = (mean(chroma), mean(profile));
@@ -61,8 +61,8 @@ const CENTRE_OCTAVE: f64 = 5.0;
 /// Width of the weighting in octaves.
 const OCTAVE_WIDTH: f64 = 2.0;
 
-/// Maps spectra to chroma: every bin contributes to the pitch classes near its frequency, most in the middle octaves
-/// (Ellis, Chroma feature analysis and synthesis, 2007).
+/// Maps spectra to chroma: every bin contributes to the pitch classes near its frequency, most strongly in the middle
+/// octaves (Ellis, Chroma feature analysis and synthesis, 2007).
 #[derive(Debug, Clone)]
 pub struct ChromaBank {
     /// The weights of the bins for each pitch class.
@@ -83,7 +83,7 @@ impl ChromaBank {
             let hz = bin as f64 * f64::from(SAMPLE_RATE) / N_FFT as f64;
             12.0 * (hz / (440.0 / 16.0)).log2()
         };
-        // The bin at 0 Hz has no pitch; at 18 semitones below the next bin, it has almost no weight.
+        // The bin at 0 Hz has no pitch; placed 18 semitones below the next bin, it has almost no weight.
         let position = |bin: usize| if bin == 0 { semitones(1) - 18.0 } else { semitones(bin) };
         let mut weights = vec![[0.0; BINS]; 12];
         for bin in 0..BINS {
@@ -103,7 +103,7 @@ impl ChromaBank {
         Self { weights }
     }
 
-    /// Computes the chroma of a magnitude spectrum from its power. The largest value is 1; silence gives 0.
+    /// Computes the chroma of a magnitude spectrum from its power. The largest value is 1; silence gives all zeros.
     #[must_use]
     pub fn chroma(&self, magnitudes: &[f32; BINS]) -> Chroma {
         let power = magnitudes.map(|magnitude| magnitude * magnitude);
@@ -118,7 +118,8 @@ impl ChromaBank {
 /// Range of frequencies, in hertz, in which mel bands are narrow enough to resolve semitones and contain piano tones.
 const MEL_PITCHED: (f64, f64) = (480.0, 2500.0);
 
-/// Computes a coarse chroma from mel frames, when there is no spectrum. The largest value is 1; silence gives 0.
+/// Computes a coarse chroma from mel frames, for when no spectrum is available. The largest value is 1; silence gives
+/// all zeros.
 #[must_use]
 pub fn chroma_of_mel(frames: &[MelFrame]) -> Chroma {
     let mut chroma = [0.0; 12];

@@ -16,7 +16,7 @@ struct Beat {
     bar_length: f32,
 }
 
-/// A position in beat and bar.
+/// A position within the beat and the bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Position {
     /// Position in the beat, 0..1.
@@ -31,8 +31,8 @@ pub struct Position {
 const TEMPO_REACH: usize = 4;
 
 impl BeatGrid {
-    /// Creates a grid from beats, given as time in seconds and whether the beat starts a bar. Returns `None` if there
-    /// are fewer than two beats or no downbeat.
+    /// Creates a grid from beats, each given as its time in seconds and whether it starts a bar. Returns `None` if
+    /// there are fewer than two beats or no downbeat.
     #[must_use]
     pub fn new(marks: &[(f64, bool)]) -> Option<Self> {
         let mut sorted: Vec<(f64, bool)> = marks.to_vec();
@@ -70,7 +70,8 @@ impl BeatGrid {
         Self { beats: self.beats.iter().map(|beat| Beat { time: warp(beat.time), ..*beat }).collect() }
     }
 
-    /// Returns the grid at double time, with a beat added after each one; bars keep their number of beats.
+    /// Returns the grid at double time, with a beat inserted between neighbouring beats; bars keep their number of
+    /// beats, and thus halve in length.
     #[must_use]
     pub fn doubled(&self) -> Self {
         let mut beats = Vec::with_capacity(2 * self.beats.len());
@@ -91,7 +92,7 @@ impl BeatGrid {
         60.0 * last as f64 / (self.beats[last].time - self.beats[0].time)
     }
 
-    /// Returns the position at a time in seconds; `None` before the first beat and more than a beat after the last.
+    /// Returns the position at a time in seconds; `None` before the first beat and from one beat after the last.
     #[must_use]
     pub fn at(&self, time: f64) -> Option<Position> {
         let next = self.beats.partition_point(|beat| beat.time <= time);

@@ -1,4 +1,4 @@
-//! Lists the pieces of each corpus, and reads them.
+//! Lists the pieces of each corpus and reads them.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::piece::{Listing, Piece, Score, Source};
 use super::{emopia, fma, folder, giantmidi, humanise, maestro, midi, mutopia, pop909, recordings};
 use crate::analysis::decode;
 
-/// The material of a piece.
+/// The musical content of a piece.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Material {
     /// Notes to render.
@@ -18,7 +18,7 @@ pub enum Material {
     Recording(Vec<Features>),
 }
 
-/// Lists the pieces in a corpus's root folder, in the order of their ids.
+/// Lists the pieces in a corpus's root folder, sorted by id.
 ///
 /// # Errors
 /// [`CorpusError`] if the root does not contain the corpus; unusable pieces are listed as skipped.

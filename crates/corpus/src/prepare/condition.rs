@@ -1,4 +1,4 @@
-//! Computes the conditions of every latent of a piece.
+//! Computes the conditions for every latent of a piece.
 
 use super::beats::BeatGrid;
 use super::features::{Features, features};
@@ -7,17 +7,19 @@ use super::midi::Note;
 use melos::mel::LATENTS_PER_SECOND;
 use melos::music::conditions::Conditions;
 
-/// Half the width, in seconds, of the window around a latent's centre whose sounding notes form its chord.
+/// Half the width, in seconds, of the window around a latent's centre; the notes that sound in it form the latent's
+/// chord.
 pub(crate) const CHORD_REACH: f64 = 0.5;
-/// Half the width, in seconds, of the window around a latent's centre whose onsets determine its density, loudness and
-/// register.
+/// Half the width, in seconds, of the window around a latent's centre; the onsets in it determine the latent's density,
+/// loudness and register.
 pub(crate) const ONSET_REACH: f64 = 1.0;
 /// Seconds from one label to the next.
 pub(crate) const LABEL_STEP: f64 = 1.0;
 
-/// Computes the conditions of the first `latents` latents from `notes` and `beats`, which cover the same time span.
+/// Computes the conditions for the first `latents` latents from `notes` and `beats`, which cover the same time span.
 ///
-/// `context` contains the notes of the whole piece, with the same time origin, for the wider windows of `label`.
+/// `context` contains the notes of the whole piece, with the same time origin, because `label` receives the features of
+/// wider windows.
 #[must_use]
 pub fn conditions(
     notes: &[Note],
@@ -65,7 +67,8 @@ fn between(notes: &[Note], from: f64, to: f64) -> &[Note] {
     &notes[first..notes.partition_point(|note| note.start < to).max(first)]
 }
 
-/// Returns the pitch classes that sound around a time, weighted by duration, and the pitch class of the lowest note.
+/// Returns the pitch classes that sound around the time `middle`, weighted by duration, and the pitch class of the
+/// lowest note.
 fn harmony(notes: &[Note], middle: f64, longest: f64) -> (Option<[f32; 12]>, Option<u8>) {
     let (from, to) = (middle - CHORD_REACH, middle + CHORD_REACH);
     let mut chroma = [0.0f32; 12];

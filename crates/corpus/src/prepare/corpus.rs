@@ -9,15 +9,15 @@ use crate::analysis::decode::DecodeError;
 /// The supported corpora.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Corpus {
-    /// Pop songs arranged for piano, with beats (Wang et al., ISMIR 2020).
+    /// Pop songs arranged for piano, with annotated beats (Wang et al., ISMIR 2020).
     Pop909,
     /// Transcribed performances of classical music (Kong et al., 2020).
     GiantMidi,
     /// Classical scores, played mechanically (mutopiaproject.org).
     Mutopia,
-    /// Pop piano clips with annotated quadrants of valence and arousal (Hung et al., ISMIR 2021).
+    /// Pop piano clips annotated with quadrants of valence and arousal (Hung et al., ISMIR 2021).
     Emopia,
-    /// Competition performances, MIDI and audio (Hawthorne et al., ICLR 2019).
+    /// Competition performances, as MIDI and audio (Hawthorne et al., ICLR 2019).
     Maestro,
     /// Music of all genres, as audio (Defferrard et al., ISMIR 2017).
     Fma,
@@ -73,7 +73,7 @@ pub enum CorpusError {
         /// The cause.
         source: std::io::Error,
     },
-    /// The root contains no pieces of the corpus.
+    /// The root contains no pieces from the corpus.
     #[error("{root}: contains no pieces of {corpus}")]
     NoPieces {
         /// The expected corpus.
@@ -81,7 +81,7 @@ pub enum CorpusError {
         /// The folder.
         root: PathBuf,
     },
-    /// A MIDI file is broken.
+    /// A MIDI file cannot be used.
     #[error("{path}: {source}")]
     Midi {
         /// Its path.
@@ -89,7 +89,7 @@ pub enum CorpusError {
         /// The cause.
         source: MidiError,
     },
-    /// An audio file is broken.
+    /// An audio file cannot be used.
     #[error("{path}: {source}")]
     Audio {
         /// Its path.
@@ -112,15 +112,15 @@ pub enum CorpusError {
         path: PathBuf,
         /// The missing column.
         column: String,
-        /// The existing columns.
+        /// The columns that the table has.
         found: String,
     },
-    /// A line of an annotation file is not in the published format.
+    /// A line of an annotation file does not match the published format.
     #[error("{path}, line {line}: found {found:?}, expected {expected}")]
     Annotation {
         /// Its path.
         path: PathBuf,
-        /// Line number, from 1.
+        /// Line number, starting at 1.
         line: usize,
         /// The line.
         found: String,

@@ -1,4 +1,4 @@
-//! Computes features of notes from which emotions are inferred.
+//! Computes features from notes, for inferring emotions.
 
 use crate::analysis::tonal::{Chroma, KeyEstimate};
 
@@ -8,9 +8,9 @@ use super::midi::Note;
 pub const WINDOW: f64 = 16.0;
 /// Minimum number of onsets in a window.
 const MIN_ONSETS: usize = 5;
-/// Notes at or below this one count as low: more than an octave below middle C.
+/// The highest note number that counts as low, more than an octave below middle C.
 const LOW: u8 = 47;
-/// Longer notes count as this long, in seconds.
+/// Length, in seconds, to which longer notes are limited.
 const MAX_LENGTH: f64 = 4.0;
 
 /// A feature of a window of notes.
@@ -30,7 +30,7 @@ pub enum Feature {
     Staccato,
     /// Share of low notes.
     Low,
-    /// Mean note number of the lowest quarter of the onsets.
+    /// Mean note number of the lowest quarter of the notes.
     Bass,
     /// Standard deviation of the note numbers.
     Range,
@@ -44,7 +44,7 @@ pub enum Feature {
     Entropy,
     /// Share of minor seconds, major sevenths and tritones among the intervals between notes that sound together.
     Dissonance,
-    /// Ambiguity between major and minor: minus the absolute value of [`Feature::Mode`].
+    /// Ambiguity between major and minor: the negated absolute value of [`Feature::Mode`].
     Mixture,
 }
 

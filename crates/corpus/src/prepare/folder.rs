@@ -1,4 +1,4 @@
-//! Any folder of MIDI and audio files, recursively.
+//! Any folder of MIDI and audio files, searched recursively.
 
 use std::path::Path;
 

@@ -6,7 +6,7 @@ use super::corpus::{Corpus, CorpusError};
 use super::paths::{files, identifier, stem};
 use super::piece::{Listing, Piece, Source, Split};
 
-/// Number of characters of a YouTube id.
+/// Number of characters in a YouTube id.
 const YOUTUBE_ID: usize = 11;
 
 pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {

@@ -1,5 +1,5 @@
-//! Humanises scores without dynamics, rubato or pedal: phrases swell and slow down, metre and melody are accented, and
-//! the notes of a chord are not quite simultaneous.
+//! Humanises scores that lack dynamics, rubato and pedal: phrases swell and slow down, metre and melody are accented,
+//! and the notes of a chord are not quite simultaneous.
 
 use std::f64::consts::PI;
 
@@ -19,7 +19,7 @@ const CHORD_JITTER: f64 = 0.009;
 const NOTE_JITTER: f64 = 0.004;
 /// Onsets closer than this, in seconds, form a chord.
 const CHORD: f64 = 0.02;
-/// Time for which the pedal is up when it is changed, in seconds.
+/// Time, in seconds, for which the pedal is up at each change.
 const PEDAL_UP: f64 = 0.06;
 /// Share of pieces played with pedal.
 const PEDALLED: f64 = 0.6;
@@ -32,7 +32,7 @@ struct Phrase {
     level: f64,
     /// Velocity added in its middle.
     swell: f64,
-    /// Fraction by which its second half lengthens the phrase.
+    /// Fraction by which slowing down in the second half lengthens the phrase.
     ritardando: f64,
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn humanise(score: MidiScore, name: &str) -> Score {
     Score { notes, pedal, beats: grid.map(|grid| grid.map(warp)) }
 }
 
-/// Divides a score into phrases, and draws their levels.
+/// Divides a score into phrases and draws their levels at random.
 fn phrases(notes: &[Note], grid: Option<&BeatGrid>, random: &mut ChaCha8Rng) -> Vec<Phrase> {
     let end = notes.iter().map(|note| note.end).fold(0.0, f64::max) + 1.0;
     let mut bounds: Vec<f64> = match grid {
@@ -83,8 +83,8 @@ fn phrase_at(phrases: &[Phrase], time: f64) -> usize {
     phrases.partition_point(|phrase| phrase.start <= time).max(1) - 1
 }
 
-/// Sets velocities from the level and swell of the phrase, accents on beats and the top voice, the dynamics of the
-/// score, and a little randomness.
+/// Sets velocities from the level and swell of the phrase, accents on the beat and in the top voice, the dynamics of
+/// the score, and a little randomness.
 fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase], random: &mut ChaCha8Rng) {
     let mean: f32 = notes.iter().map(|note| note.velocity).sum::<f32>() / notes.len() as f32;
     for index in 0..notes.len() {
@@ -112,7 +112,7 @@ fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase
     }
 }
 
-/// Adds a pedal that changes on every beat and prolongs notes to the end of their last beat; returns its movements.
+/// Changes the pedal on every beat, which prolongs notes to the end of their last beat; returns the pedal movements.
 fn add_pedal(notes: &mut [Note], grid: Option<&BeatGrid>) -> Vec<Pedal> {
     let Some(grid) = grid else { return Vec::new() };
     let times: Vec<f64> = grid.times().collect();
@@ -142,8 +142,8 @@ fn warped_starts(phrases: &[Phrase]) -> Vec<f64> {
         .collect()
 }
 
-/// Maps a time in the score to the performance, in which the second half of each phrase slows down. The mapping is
-/// increasing and continuous.
+/// Maps a time in the score to one in the performance, in which the second half of each phrase slows down. The mapping
+/// is increasing and continuous.
 fn warp(phrases: &[Phrase], starts: &[f64], time: f64) -> f64 {
     let index = phrase_at(phrases, time);
     let phrase = &phrases[index];
@@ -153,7 +153,7 @@ fn warp(phrases: &[Phrase], starts: &[f64], time: f64) -> f64 {
     starts[index] + length * (within + phrase.ritardando * late * late)
 }
 
-/// Warps the notes, and shifts chords and their notes at random.
+/// Warps the times of the notes and randomly shifts chords and the notes within them.
 fn loosen_timing(notes: &mut [Note], warp: impl Fn(f64) -> f64, random: &mut ChaCha8Rng) {
     let mut chord = f64::NEG_INFINITY;
     let mut lag = 0.0;

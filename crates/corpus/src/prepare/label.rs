@@ -1,8 +1,9 @@
-//! Labels emotions by rule: from features to valence and arousal, ranked within the training set, to weights of the
-//! eight emotions.
+//! Labels emotions by rule. Features determine valence and arousal, which are ranked within the training set; these
+//! ranks and further cues determine the weights of the eight emotions.
 //!
-//! The labels do not come from listeners. They are defined by Russell's circumplex (1980) and known cues in performed
-//! music (Gabrielsson and Lindström, 2010): loud and dense music is aroused, major and light music is pleasant.
+//! The labels do not come from listeners. They are based on Russell's circumplex (1980) and established cues in
+//! performed music (Gabrielsson and Lindström, 2010): loud, dense music is high in arousal, and light music in a major
+//! key is high in valence.
 
 use super::features::{COUNT, Feature, Features};
 use melos::music::emotion::{Affect, Emotion};
@@ -53,7 +54,7 @@ pub struct Label {
     pub weights: [f32; Emotion::COUNT],
 }
 
-/// A quadrant of the circumplex, with EMOPIA's number.
+/// A quadrant of the circumplex, numbered as in EMOPIA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quadrant {
     /// Positive valence, high arousal.
@@ -67,7 +68,7 @@ pub enum Quadrant {
 }
 
 impl Quadrant {
-    /// Returns the quadrant with a number from 1 to 4.
+    /// Returns the quadrant with a number; `None` unless it is from 1 to 4.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
@@ -101,8 +102,8 @@ impl Quadrant {
 }
 
 impl Label {
-    /// Returns the nearest label within a quadrant: valence and arousal are not of the opposite sign, and only its two
-    /// emotions have weight.
+    /// Returns the nearest label within a quadrant: neither valence nor arousal has the opposite sign, and only the
+    /// quadrant's two emotions have weight.
     #[must_use]
     pub fn within(&self, quadrant: Quadrant) -> Self {
         let (valence, arousal) = quadrant.signs();
@@ -126,13 +127,13 @@ impl Label {
 pub struct Labeller {
     means: Features,
     deviations: Features,
-    /// Sorted values, by which new ones are ranked.
+    /// Sorted valences of the windows, among which new ones are ranked; `arousals` likewise.
     valences: Vec<f64>,
     arousals: Vec<f64>,
 }
 
 impl Labeller {
-    /// Fits a labeller to windows; `None` if there are none. NaN features are unknown and count as average.
+    /// Fits a labeller to windows; `None` if there are none. A feature that is NaN is unknown and counts as average.
     #[must_use]
     pub fn fit(windows: &[Features]) -> Option<Self> {
         if windows.is_empty() {

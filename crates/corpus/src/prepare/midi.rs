@@ -1,4 +1,4 @@
-//! Reads notes, pedal and beats from Standard MIDI Files.
+//! Reads notes, pedal movements and beats from Standard MIDI Files.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub struct MidiScore {
     /// Movements of the sustain pedal in order of time, alternately down and up. The pedal counts as down if it is down
     /// on any channel.
     pub pedal: Vec<Pedal>,
-    /// Beats according to metre and tempo map: time in seconds, and whether the beat starts a bar.
+    /// Beats according to the time signatures and the tempo map: time in seconds, and whether the beat starts a bar.
     pub beats: Vec<(f64, bool)>,
 }
 
@@ -51,15 +51,17 @@ pub enum MidiError {
     Empty,
 }
 
-/// Maximum seconds for which the pedal sustains a note: some files have a stuck pedal, and strings decay anyway.
+/// Maximum time, in seconds, for which the pedal sustains a note: some files have a stuck pedal, and strings decay
+/// anyway.
 const MAX_SUSTAIN: f64 = 4.0;
-/// Seconds within which two onsets of a key count as one note doubled in two tracks.
+/// Two onsets of the same key less than this many seconds apart count as one note, doubled in two tracks.
 const DOUBLED: f64 = 0.012;
 /// The drum channel (10 when counted from 1).
 const DRUMS: u8 = 9;
 const SUSTAIN_PEDAL: u8 = 64;
 
-/// Reads the notes of all channels except drums as a piano part. Ignores programs; the sustain pedal prolongs notes.
+/// Reads the notes of all channels except the drum channel as a piano part. Ignores program changes; the sustain pedal
+/// prolongs notes.
 ///
 /// # Errors
 /// [`MidiError`] if the file cannot be parsed or contains no notes.
@@ -117,7 +119,7 @@ impl Clock {
     }
 }
 
-/// A note whose key is down, or which the pedal sustains.
+/// A note whose key is down or that the pedal sustains.
 struct Sounding {
     start: f64,
     velocity: u8,
@@ -188,7 +190,8 @@ fn collect_notes(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> (Vec<No
     (one_per_pitch(notes), movements)
 }
 
-/// Merges notes that several channels play on the same key, because a piano can sound each key only once at a time.
+/// Merges notes that several channels play on the same key, because each key of a piano can sound only one note at a
+/// time.
 fn one_per_pitch(mut notes: Vec<Note>) -> Vec<Note> {
     notes.sort_by(|a, b| a.pitch.cmp(&b.pitch).then(a.start.total_cmp(&b.start)));
     let mut single: Vec<Note> = Vec::with_capacity(notes.len());
@@ -214,8 +217,8 @@ pub(crate) fn sort(notes: &mut [Note]) {
     notes.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.pitch.cmp(&b.pitch)));
 }
 
-/// Returns the beats of all metres. A beat is three of the denominator's notes in compound metres (6/8, 9/8, 12/8),
-/// otherwise one.
+/// Returns the beats of all metres. In compound metres (6/8, 9/8, 12/8), a beat lasts three of the denominator's note
+/// values; otherwise, it lasts one.
 fn collect_beats(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> Vec<(f64, bool)> {
     let Some(quarter) = clock.ticks_per_quarter else { return Vec::new() };
     let end = events.last().map_or(0, |(tick, _)| *tick);

@@ -1,16 +1,16 @@
-//! Reads files and folders of a corpus, and derives piece names from them.
+//! Reads the files and folders of a corpus and derives piece ids from their names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::corpus::CorpusError;
 
-/// Reads a file.
+/// Reads a whole file; any error includes its path.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CorpusError> {
     fs::read(path).map_err(|source| CorpusError::Unreadable { path: path.to_path_buf(), source })
 }
 
-/// Lists the entries of a folder in order of name, except hidden ones.
+/// Lists the entries of a folder, except hidden ones, sorted by name.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     let unreadable = |source| CorpusError::Unreadable { path: folder.to_path_buf(), source };
     let mut paths = Vec::new();
@@ -24,7 +24,7 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     Ok(paths)
 }
 
-/// Lists the files of a folder with one of the extensions, ignoring case.
+/// Lists the files in a folder that have one of the extensions, ignoring case.
 pub(crate) fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, CorpusError> {
     let matches = |path: &PathBuf| {
         path.extension().is_some_and(|found| extensions.iter().any(|extension| found.eq_ignore_ascii_case(extension)))
@@ -37,7 +37,8 @@ pub(crate) fn stem(path: &Path) -> String {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Converts text to a piece's name: every run of characters other than ASCII letters and digits becomes `_`.
+/// Converts text to a piece id: every run of characters other than ASCII letters and digits becomes `_`, or is dropped
+/// at either end.
 pub(crate) fn identifier(text: &str) -> String {
     let mut id = String::new();
     for character in text.chars() {

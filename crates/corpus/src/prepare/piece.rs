@@ -14,7 +14,7 @@ use super::midi::{Note, Pedal};
 pub struct Listing {
     /// Pieces that seem usable.
     pub pieces: Vec<Piece>,
-    /// Names of unusable pieces, and why.
+    /// Names of unusable pieces, each with the reason.
     pub skipped: Vec<(String, String)>,
 }
 
@@ -23,7 +23,7 @@ pub struct Listing {
 pub struct Piece {
     /// Its corpus.
     pub corpus: Corpus,
-    /// Its name in the corpus, of ASCII letters, digits and `_`.
+    /// Its name in the corpus, consisting of ASCII letters, digits and `_`.
     pub id: String,
     /// Its split.
     pub split: Split,
@@ -33,18 +33,18 @@ pub struct Piece {
     pub composer: Option<String>,
     /// The annotated quadrant, if the corpus has annotations.
     pub quadrant: Option<Quadrant>,
-    /// Its licence as stated by the corpus.
+    /// Its licence, as stated by the corpus.
     pub licence: String,
 }
 
 impl Piece {
-    /// Creates a piece without composer and quadrant.
+    /// Creates a piece without a composer or a quadrant.
     #[must_use]
     pub fn new(corpus: Corpus, id: String, split: Split, source: Source, licence: &str) -> Self {
         Self { corpus, id, split, source, composer: None, quadrant: None, licence: licence.to_owned() }
     }
 
-    /// Returns corpus and name, for messages.
+    /// Returns the corpus and name, for messages.
     #[must_use]
     pub fn title(&self) -> String {
         format!("{} {}", self.corpus, self.id)
@@ -78,7 +78,7 @@ impl Source {
     }
 }
 
-/// The notes of a piece, its pedal, and its beats if known.
+/// The notes of a piece, its pedal movements, and its beats, if known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
     /// Notes in order of onset.
@@ -89,10 +89,10 @@ pub struct Score {
     pub beats: Option<BeatGrid>,
 }
 
-/// The split a piece belongs to.
+/// The split a piece belongs to. The shares apply to corpora without splits of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Split {
-    /// Nine in ten.
+    /// Nine in ten, to train on.
     Train,
     /// One in twenty, to monitor training.
     Valid,
@@ -111,7 +111,7 @@ impl Split {
         }
     }
 
-    /// Returns the split of a group of pieces that must stay together, from the SHA-256 of its name.
+    /// Returns the split of a group of pieces that must stay together, derived from the SHA-256 hash of its name.
     #[must_use]
     pub fn of(corpus: Corpus, group: &str) -> Self {
         match hash(&[corpus.name(), group])[0] {
@@ -122,7 +122,7 @@ impl Split {
     }
 }
 
-/// Returns the SHA-256 of several strings, for splits and seeds.
+/// Returns the SHA-256 hash of several strings, for splits and seeds.
 pub(crate) fn hash(strings: &[&str]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for string in strings {

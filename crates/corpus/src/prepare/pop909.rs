@@ -1,4 +1,4 @@
-//! POP909: `POP909/<id>/<id>.mid`, beside `beat_midi.txt` with one row per beat (time, half bar, downbeat).
+//! POP909: `POP909/<id>/<id>.mid`, next to `beat_midi.txt`, which has one row per beat (time, half bar, downbeat).
 
 use std::path::Path;
 
@@ -21,8 +21,8 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     Ok(listing)
 }
 
-/// Reads the beats beside a song's MIDI file. In triple time, the file marks half bars every third beat and downbeats
-/// every sixth; the half bars are then the actual bars.
+/// Reads the beats from the file next to a song's MIDI file. In triple time, that file marks a half bar on every third
+/// beat and a downbeat on every sixth; the half bars are then the actual bars.
 pub(crate) fn beats(midi: &Path) -> Result<Option<BeatGrid>, CorpusError> {
     let path = midi.with_file_name("beat_midi.txt");
     let text = String::from_utf8_lossy(&read(&path)?).into_owned();

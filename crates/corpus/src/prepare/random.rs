@@ -3,12 +3,12 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 
-/// Draws a uniform number in 0..1.
+/// Draws a uniformly distributed number in 0..1.
 pub(crate) fn uniform(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// Draws a uniform integer in 0..`count`; 0 if `count` is 0.
+/// Draws a uniformly distributed integer in 0..`count`; 0 if `count` is 0.
 pub(crate) fn below(random: &mut ChaCha8Rng, count: usize) -> usize {
     ((uniform(random) * count as f64) as usize).min(count.saturating_sub(1))
 }

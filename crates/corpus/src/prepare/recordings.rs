@@ -11,18 +11,18 @@ use melos::units::gain_to_db;
 use super::beats::BeatGrid;
 use super::condition::{CHORD_REACH, LABEL_STEP, ONSET_REACH};
 
-/// Mean level below which a window is silent, in decibels.
+/// Mean level, in decibels, below which a window counts as silent.
 const SILENCE: f64 = -70.0;
 
-/// Computes the features of a recording in overlapping windows, a quarter of a window apart.
+/// Computes the features of a recording in overlapping windows, spaced a quarter of a window apart.
 pub(crate) fn all_features(signal: &[f32]) -> Vec<Features> {
     let analysis = analyze(signal);
     let centres = (1..).map(|i| f64::from(i) * WINDOW / 4.0).take_while(|centre| *centre < analysis.seconds);
     centres.filter_map(|centre| features(&analysis, centre)).collect()
 }
 
-/// Computes the features of a window around a time, with level instead of velocity and chroma instead of pitches.
-/// Features that require notes are NaN. Returns `None` for silence.
+/// Computes the features of the window around the time `centre`, using level instead of velocity and chroma instead of
+/// pitches. Features that require notes are NaN. Returns `None` for silence.
 fn features(analysis: &Analysis, centre: f64) -> Option<Features> {
     let (from, to) = ((centre - WINDOW / 2.0).max(0.0), (centre + WINDOW / 2.0).min(analysis.seconds));
     let frames = between(&analysis.frames, from, to);
@@ -53,7 +53,8 @@ fn features(analysis: &Analysis, centre: f64) -> Option<Features> {
     Some(all)
 }
 
-/// Computes the conditions of the first `latents` latents of a recording; bass, bar, loudness and register are unknown.
+/// Computes the conditions for the first `latents` latents of a recording; bass, bar phase, loudness and register are
+/// unknown.
 pub(crate) fn conditions(analysis: &Analysis, labeller: Option<&Labeller>, latents: usize) -> Vec<Conditions> {
     let seconds = latents as f64 / LATENTS_PER_SECOND;
     let labels: Vec<Option<Label>> = (0..=(seconds / LABEL_STEP) as usize)

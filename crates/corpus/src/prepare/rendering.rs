@@ -1,4 +1,4 @@
-//! Renders a copy of a piece to a shard: audio, mel and conditions.
+//! Renders a copy of a piece to a shard: audio, mel frames and conditions.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,7 +28,7 @@ const LEAD: f64 = 0.05;
 const TAIL: f64 = 1.0;
 /// Minimum length of a piece in seconds.
 const MIN_SECONDS: f64 = 6.0;
-/// Amplitude below which the ends of a recording are silent.
+/// Amplitude up to which the ends of a recording count as silent.
 const SILENCE: f32 = 1e-3;
 
 /// Samples per latent.
@@ -47,7 +47,7 @@ pub(crate) enum RenderError {
     Output(io::Error),
 }
 
-/// Renders copies; holds what they share.
+/// Renders copies, with the options, piano and labellers that they share.
 #[derive(Debug)]
 pub(crate) struct Renderer<'a> {
     pub(crate) options: &'a Options,
@@ -162,7 +162,7 @@ impl Renderer<'_> {
     /// Chooses an excerpt. Returns its start in seconds and its length in samples, a multiple of [`LATENT`].
     fn excerpt(&self, rendition: &Rendition, piece: &Piece, notes: &[Note]) -> Option<(f64, usize)> {
         let (first, last) = (notes.first()?.start, notes.last()?.start);
-        // Rendered notes can be preceded by silence, but a recording cannot.
+        // An excerpt of rendered notes can start with silence before time 0, but a recording has no audio there.
         let earliest = if rendition.recorded { 0.0 } else { f64::NEG_INFINITY };
         let start = (first - LEAD).max(earliest);
         let whole = last + TAIL - start;

@@ -1,4 +1,4 @@
-//! Chooses the copies to make of each piece, with key and tempo.
+//! Chooses the copies to make of each piece, and their keys and tempos.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::random::{below, shuffle};
 
 /// Maximum transposition of a copy, in semitones.
 const MAX_TRANSPOSITION: i32 = 5;
-/// Minimum and maximum tempo of a copy, in percent of the written tempo.
+/// Minimum and maximum tempo of a copy, as a percentage of the written tempo.
 const TEMPO: (u32, u32) = (85, 115);
 /// Maximum number of pieces by one composer in a round of copies, if the corpus is balanced by composer.
 const PER_COMPOSER: usize = 32;
@@ -25,14 +25,14 @@ pub(crate) struct Rendition {
     pub(crate) piece: usize,
     /// Transposition in semitones.
     pub(crate) transpose: i32,
-    /// Tempo in percent of the written tempo.
+    /// Tempo as a percentage of the written tempo.
     pub(crate) tempo_percent: u32,
     /// Whether the unchanged recording is used instead of rendering the notes.
     pub(crate) recorded: bool,
 }
 
-/// Returns the copies to make in random order, so that any prefix of the list is a fair sample. Training pieces are
-/// changed in key and tempo; held-out pieces and recordings are used once, unchanged.
+/// Returns the copies to make, in random order, so that any prefix of the list is a fair sample. Training pieces vary
+/// in key and tempo; held-out pieces and recordings are used once, unchanged.
 pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendition> {
     let mut by_composer: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     let mut plan = Vec::new();
@@ -79,7 +79,7 @@ fn copies(index: usize, piece: &Piece, options: &Options, first_round: usize, ro
         .collect()
 }
 
-/// Returns the random generator of a piece for a purpose.
+/// Returns a random generator seeded for a piece and a purpose.
 fn seeded_random(piece: &Piece, options: &Options, purpose: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(hash(&[purpose, piece.corpus.name(), &piece.id, &options.seed.to_string()]))
 }
@@ -92,7 +92,7 @@ impl Rendition {
         out.join(piece.split.name()).join(name)
     }
 
-    /// Returns the random generator of the copy for a purpose.
+    /// Returns a random generator seeded for the copy and a purpose.
     pub(crate) fn seeded_random(&self, purpose: &str, piece: &Piece, options: &Options) -> ChaCha8Rng {
         seeded_random(piece, options, &format!("{purpose} {} {}", self.transpose, self.tempo_percent))
     }

@@ -1,5 +1,5 @@
 //! Stores a rendered copy of a piece as a safetensors file: the length of the header, a JSON header that describes the
-//! tensors, and their bytes.
+//! tensors, and the tensors' bytes.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -21,17 +21,17 @@ const MAX_HEADER: u64 = 1 << 20;
 pub struct Shard {
     /// Mel frames; their number is a multiple of eight.
     pub mel: Vec<MelFrame>,
-    /// Conditions of each latent, that is, of every eight mel frames.
+    /// Conditions for each latent, that is, for every eight mel frames.
     pub conditions: Vec<Conditions>,
     /// Notes, in seconds from the shard's start.
     pub notes: Vec<Note>,
     /// Movements of the sustain pedal, in seconds from the shard's start. Before the first one, the pedal is in the
     /// opposite position.
     pub pedal: Vec<Pedal>,
-    /// The audio, `mel.len() · HOP` samples, or empty. For stereo, it is the mid signal (half the sum of the channels),
-    /// from which the mel is computed.
+    /// The audio, `mel.len() · HOP` samples, or empty. For stereo, this is the mid signal (half the sum of the
+    /// channels), from which the mel frames are computed.
     pub audio: Vec<f32>,
-    /// The side signal (half the difference of the channels), as long as `audio`, or empty.
+    /// The side signal (half of left minus right), as long as `audio`, or empty.
     pub side: Vec<f32>,
     /// Piano, corpus, piece, split, transposition, tempo factor, start position in the piece, and licence.
     pub metadata: BTreeMap<String, String>,
@@ -83,7 +83,7 @@ impl Shard {
     }
 }
 
-/// Returns the length of a shard in seconds. Reads only its header.
+/// Returns the length of a shard in seconds, reading only its header.
 ///
 /// # Errors
 /// If the file cannot be read or is not a shard.

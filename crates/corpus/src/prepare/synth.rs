@@ -75,10 +75,10 @@ enum Instrument {
 }
 
 impl Piano {
-    /// Loads a SoundFont (`.sf2`), whose program 0 is the piano, or the description of a sample library (`.toml`).
+    /// Loads a SoundFont (`.sf2`), whose program 0 is the piano, or a description of a sample library (`.toml`).
     ///
     /// # Errors
-    /// [`SynthError`] if a file is missing, broken or of another kind.
+    /// [`SynthError`] if a file is missing, broken or of an unsupported kind.
     pub fn load(path: &Path) -> Result<Self, SynthError> {
         let kind = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         match kind.as_deref() {
@@ -96,13 +96,13 @@ impl Piano {
         }
     }
 
-    /// Returns the name used in shards: that of the library, or of the SoundFont file without its extension.
+    /// Returns the name used in shards: that of the library, or that of the SoundFont file without its extension.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Renders `length` samples per channel. Onsets are exact to one sample with a sample library, and to 64 samples
+    /// Renders `length` samples per channel. Onsets are accurate to one sample with a sample library, and to 64 samples
     /// with a SoundFont. Only a sample library can have release noises.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Reads text tables, whose columns are accessed by name.
+//! Reads text tables whose columns are accessed by name.
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,8 @@ impl Table {
         Self::read_levels(path, delimiter, 1)
     }
 
-    /// Reads a table whose column names span several rows, and joins their parts by dots. Skips rows with another
-    /// number of fields than the header.
+    /// Reads a table whose column names span several rows, and joins their parts with dots. Skips rows that do not have
+    /// as many fields as the header.
     pub(crate) fn read_levels(path: &Path, delimiter: u8, levels: usize) -> Result<Self, CorpusError> {
         let failed = |source| CorpusError::Table { path: path.to_path_buf(), source };
         let mut reader = csv::ReaderBuilder::new()

@@ -1,4 +1,4 @@
-//! Reads the description of a sample library: which file contains the sample of a key at a velocity.
+//! Reads the description of a sample library: which file contains the sample for a key and a velocity.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,17 +9,17 @@ use serde::Deserialize;
 
 use super::SynthError;
 
-/// MIDI note numbers of a piano.
+/// MIDI note numbers of a piano's keys.
 const KEYS: RangeInclusive<u8> = 21..=108;
 /// Names of the pitch classes, from C.
 const NAMES: [&str; 12] = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 
 /// The description of a sample library. In file names, `{note}` stands for the key's name (such as `D#4`; `C4` is
-/// middle C), `{key}` for its MIDI note number, and `{number}` for its number on the keyboard, from 1.
+/// middle C), `{key}` for its MIDI note number, and `{number}` for its number on the keyboard, starting at 1.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Library {
-    /// Its name in the shards.
+    /// The name stored in shards.
     pub(super) name: String,
     /// The licence of the samples, and the person to credit.
     #[allow(dead_code, reason = "required in the file, for its readers")]
@@ -34,13 +34,13 @@ pub(super) struct Library {
     /// The lowest MIDI note number without a damper.
     #[serde(default = "default_undamped_from")]
     pub(super) undamped_from: u8,
-    /// Seconds in which a damper reduces the sound by 60 dB, at the lowest and at the highest key.
+    /// Seconds that a damper takes to reduce the sound by 60 dB, for the lowest and the highest key.
     #[serde(default = "default_damping")]
     pub(super) damping_seconds: [f32; 2],
     /// The velocity layers, from soft to loud, without gaps.
     #[serde(rename = "layer")]
     pub(super) layers: Vec<Layer>,
-    /// The noises of released keys.
+    /// The key-release noises.
     pub(super) release: Option<Release>,
 }
 
@@ -56,12 +56,12 @@ pub(super) struct Layer {
     files: String,
 }
 
-/// The samples of released keys.
+/// The samples of key-release noises.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Release {
     files: String,
-    /// Lowest and highest MIDI note number; there is one sample for each.
+    /// Lowest and highest MIDI note number; every key in this range has its own sample.
     pub(super) keys: [u8; 2],
     /// Gain in decibels.
     #[serde(default)]
@@ -77,7 +77,7 @@ fn default_damping() -> [f32; 2] {
 }
 
 impl Library {
-    /// Reads a description, and checks that all samples exist.
+    /// Reads a description and checks that all samples exist.
     pub(super) fn read(path: &Path) -> Result<Self, SynthError> {
         let unusable = |reason: String| SynthError::Unusable { path: path.to_path_buf(), reason };
         let text =
@@ -146,7 +146,7 @@ impl Library {
         self.folder.join(file(&self.layers[layer].files, key))
     }
 
-    /// Returns the path of a released key's sample, if the library has such samples.
+    /// Returns the path of a key's release sample, if the library has release samples.
     pub(super) fn release_sample(&self, key: u8) -> Option<PathBuf> {
         let release = self.release.as_ref()?;
         Some(self.folder.join(file(&release.files, key.clamp(release.keys[0], release.keys[1]))))

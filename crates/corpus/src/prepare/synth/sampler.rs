@@ -9,11 +9,11 @@ use super::{Stereo, SynthError};
 use crate::prepare::midi::Note;
 use melos::units::{SAMPLE_RATE, db_to_gain};
 
-/// Distance in velocity from a layer boundary within which both layers are mixed; less if a layer is narrow.
+/// Distance in velocity from a layer boundary within which the two layers are mixed; smaller if a layer is narrow.
 const CROSSFADE: f32 = 2.0;
 /// Decay in decibels after which a damped sound ends.
 const DAMPED_DB: f32 = 90.0;
-/// Lowest and highest key of a piano, whose dampers are the slowest and the fastest.
+/// Lowest and highest key of a piano, whose dampers are the slowest and the fastest, respectively.
 const KEYBOARD: (f32, f32) = (21.0, 108.0);
 
 /// A layer (`None` for the release noise) and a key.
@@ -97,8 +97,8 @@ impl Sampler {
     }
 }
 
-/// Returns the layers for a velocity with their weights: near a boundary two layers, with constant power, otherwise
-/// one.
+/// Returns the layers for a velocity, with their weights: two layers near a boundary, mixed with constant power;
+/// otherwise one.
 fn layers(library: &Library, velocity: f32) -> impl Iterator<Item = (usize, f32)> + use<> {
     let velocity = velocity.clamp(1.0, 127.0);
     let half_width = |index: usize| {
@@ -118,8 +118,8 @@ fn layers(library: &Library, velocity: f32) -> impl Iterator<Item = (usize, f32)
     found.into_iter().filter(|(_, weight)| *weight > 0.0)
 }
 
-/// Returns the gain of a layer at a velocity, in decibels, with which loudness rises linearly from the centre of one
-/// layer to that of the next.
+/// Returns the gain of a layer at a velocity, in decibels, chosen so that loudness rises linearly from the centre of
+/// one layer to that of the next.
 fn velocity_gain_db(library: &Library, layer: usize, velocity: f32) -> f32 {
     let middle = |index: usize| {
         let [low, high] = library.layers[index].velocity;
@@ -136,7 +136,7 @@ fn velocity_gain_db(library: &Library, layer: usize, velocity: f32) -> f32 {
     level(above - 1) + slope * (velocity - middle(above - 1)) - level(layer)
 }
 
-/// Adds a sound to the output.
+/// Mixes a sound into the output; what lies beyond the end is cut off.
 fn add(out: &mut Stereo, sound: &Sound, gain: f32, timing: &Timing) {
     let available = out.left.len().saturating_sub(timing.start).min(sound.len());
     let damped = timing.damped.map_or(available, |at| at.saturating_sub(timing.start).min(available));

@@ -12,15 +12,15 @@ const MAX_LENGTH: f32 = 12.0;
 const FADE_OUT: f32 = 1.0;
 /// Fraction of the peak at which an attack starts.
 const ATTACK: f32 = 0.02;
-/// Seconds from the start within which the peak is searched.
+/// Seconds from the start in which the peak is sought.
 const PEAK_SECONDS: f32 = 1.0;
 /// Fade-in before the attack, in seconds.
 const FADE_IN: f32 = 0.001;
 /// Nominal sample rate for transposition, high enough that rounding to integer rates changes the pitch by at most a
-/// fifth of a cent, up to an octave above.
+/// fifth of a cent when transposing up by no more than an octave.
 const NOMINAL_RATE: f64 = 9600.0;
 
-/// Stereo audio at 48 kHz, stored in 16 bits relative to its peak: half the memory of `f32`.
+/// Stereo audio at 48 kHz, stored as 16-bit values relative to its peak, in half the memory of `f32`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sound {
     frames: Vec<[i16; 2]>,
@@ -28,8 +28,8 @@ pub(super) struct Sound {
 }
 
 impl Sound {
-    /// Reads a file, and transposes it by resampling. With `trim`, removes the silence before the attack, so that
-    /// onsets are exact.
+    /// Reads a file and transposes it by resampling. With `trim`, removes the silence before the attack, so that onsets
+    /// are exact.
     pub(super) fn read(path: &Path, trim: bool, semitones: i32) -> Result<Self, SynthError> {
         let failed = |reason: String| SynthError::Unusable { path: path.to_path_buf(), reason };
         let [mut left, mut right] = decode::decode_stereo(path).map_err(|error| match error {
@@ -67,7 +67,7 @@ fn samples(seconds: f32) -> usize {
     (seconds * SAMPLE_RATE as f32) as usize
 }
 
-/// Removes everything before the attack.
+/// Removes everything before the attack except a short fade-in.
 fn trim_start(left: &mut Vec<f32>, right: &mut Vec<f32>) {
     let level = |(l, r): (&f32, &f32)| l.abs().max(r.abs());
     let peak = left.iter().zip(right.iter()).take(samples(PEAK_SECONDS)).map(level).fold(0.0, f32::max);
