@@ -44,8 +44,9 @@ lint: packages-build $(VENV)/ready $(TOOLS)/cargo-machete $(TOOLS)/cargo-deny
 	$(TOOLS)/cargo-machete
 	$(TOOLS)/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
+# Unoptimised, because compiling these tools takes longer than running them.
 $(TOOLS)/%:
-	$(CARGO) install --locked --root target/tools $*@$($*)
+	CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --locked --debug --root target/tools $*@$($*)
 
 build-corpus: packages-build
 	$(CARGO) build --release --locked -p melos-corpus

@@ -144,7 +144,7 @@ def measure_beat(study: Study, folder: Path) -> str:
     return (
         "Happy and calm, network alone: vector strength of onsets relative to beats, half-beats and quarter-beats.\n\n"
         + table(["BPM", "beats", "half-beats", "quarter-beats", "half-beats of an unrelated tempo", "N"], rows)
-        + "\nTarget: 0.5.\n"
+        + "\nTarget: 0.70 on half-beats.\n"
     )
 
 
