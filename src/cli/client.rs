@@ -14,8 +14,8 @@ use serde_json::Value as Json;
 use super::endpoint::{DaemonArgs, socket_to};
 
 /// Time limit for a response, and for a change to take effect.
-const TIMEOUT: Duration = Duration::from_secs(2);
-/// Interval between checks whether the change has been applied.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
+/// Interval between checks whether a change has been applied.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Which daemon to talk to.
@@ -63,24 +63,16 @@ impl Client {
 
     /// Waits until a parameter has a value.
     pub(crate) fn wait_for(&self, id: &str, value: &Json) -> anyhow::Result<()> {
-        let started = Instant::now();
-        loop {
-            let now = self.get("/status")?["parameters"][id].take();
-            if now == *value {
-                return Ok(());
-            }
-            if started.elapsed() > TIMEOUT {
-                let choices = self.choices(id);
-                if !choices.is_empty() && !choices.iter().any(|choice| choice == value) {
-                    bail!(
-                        "there is no {id} {value}; choose one of {}",
-                        listed(choices.iter().filter_map(Json::as_str))
-                    );
-                }
-                bail!("{id} is still {now}: the daemon did not accept {value}; run `melos log` to see why");
-            }
-            std::thread::sleep(POLL_INTERVAL);
+        let fetch = || Ok(self.get("/status")?["parameters"][id].take());
+        let (now, applied) = poll(TIMEOUT, fetch, |now| now == value)?;
+        if applied {
+            return Ok(());
         }
+        let choices = self.choices(id);
+        if !choices.is_empty() && !choices.iter().any(|choice| choice == value) {
+            bail!("there is no {id} {value}; choose one of {}", listed(choices.iter().filter_map(Json::as_str)));
+        }
+        bail!("{id} is still {now}: the daemon did not accept {value}; run `melos log` to see why");
     }
 
     /// Returns the values that a parameter currently accepts, such as preset names; empty if it accepts any text.
@@ -90,6 +82,24 @@ impl Client {
             .ok()
             .and_then(|mut range| range["RANGE"][0]["VALS"].as_array_mut().map(std::mem::take))
             .unwrap_or_default()
+    }
+}
+
+/// Fetches a value repeatedly until it meets a condition or the time limit has passed. Returns the last value, and whether it
+/// meets the condition.
+pub(super) fn poll<T>(
+    limit: Duration,
+    mut fetch: impl FnMut() -> anyhow::Result<T>,
+    condition: impl Fn(&T) -> bool,
+) -> anyhow::Result<(T, bool)> {
+    let started = Instant::now();
+    loop {
+        let value = fetch()?;
+        let met = condition(&value);
+        if met || started.elapsed() > limit {
+            return Ok((value, met));
+        }
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 

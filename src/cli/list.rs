@@ -31,7 +31,7 @@ impl List {
     }
 
     /// Returns what to do when there is nothing to list.
-    const fn hint(self) -> &'static str {
+    pub(super) const fn hint(self) -> &'static str {
         match self {
             Self::Presets => "no presets; `melos paths` shows where they are searched for",
             Self::Scenes => "no scenes yet; store one with `melos set scene/store NAME`",

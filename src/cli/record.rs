@@ -1,12 +1,12 @@
 //! `melos record`.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::bail;
 use rosc::OscType;
 
-use super::client::Client;
+use super::client::{Client, poll};
 
 /// Time limit for the daemon to start or stop recording.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -51,24 +51,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         send("/melos/record/format", OscType::String(format))?;
     }
     send("/melos/record", OscType::Int(i32::from(on)))?;
-    let started = Instant::now();
-    let now = loop {
-        let now = args.client.get("/status")?["recording"].take();
+    let fetch = || Ok(args.client.get("/status")?["recording"].take());
+    let (now, decided) = poll(TIMEOUT, fetch, |now| {
         let reacted = if on { requested || now["attempts"] != *attempts } else { now["on"] == false };
-        let decided = now["on"] == on || !now["trouble"].is_null();
-        if reacted && decided {
-            break now;
-        }
-        if started.elapsed() > TIMEOUT {
-            if let Some(trouble) = now["trouble"].as_str() {
-                bail!("{trouble}");
-            }
-            bail!("the daemon responds over HTTP but does not react to OSC; check --osc");
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    };
+        reacted && (now["on"] == on || !now["trouble"].is_null())
+    })?;
     if let Some(trouble) = now["trouble"].as_str() {
         bail!("{trouble}");
+    }
+    if !decided {
+        bail!("the daemon responds over HTTP but does not react to OSC; check --osc");
     }
     writeln!(std::io::stdout(), "{}", now["file"].as_str().unwrap_or_default())?;
     Ok(())

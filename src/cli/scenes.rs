@@ -1,21 +1,17 @@
 //! `melos scenes`: lists, renames and deletes the scenes of the running daemon.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use melos::quote::{listed, quoted};
 use rosc::OscType;
 
-use super::client::Client;
+use super::client::{Client, TIMEOUT, poll};
 use super::complete;
 use super::list::{List, list};
 
-/// Time limit for the daemon to carry out a request.
-const TIMEOUT: Duration = Duration::from_secs(2);
 /// Time after which the daemon lists any scene that was stored before.
 const LISTING_DELAY: Duration = Duration::from_millis(500);
-/// Interval between checks of the list.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -80,36 +76,23 @@ fn scenes(client: &Client) -> anyhow::Result<Vec<String>> {
 /// # Errors
 /// If there is none, or no daemon responds.
 fn existing(client: &Client, scene: &str) -> anyhow::Result<Vec<String>> {
-    let scenes = scenes_when(client, LISTING_DELAY, |scenes| scenes.iter().any(|other| other == scene))?;
-    scenes.map_err(|scenes| {
+    let is_listed = |scenes: &Vec<String>| scenes.iter().any(|other| other == scene);
+    let (scenes, exists) = poll(LISTING_DELAY, || scenes(client), is_listed)?;
+    if scenes.is_empty() {
+        bail!("{}", List::Scenes.hint());
+    }
+    if !exists {
         let known = listed(scenes.iter().map(String::as_str));
-        anyhow!("there is no scene {}; choose one of {known}", quoted(scene))
-    })
+        bail!("there is no scene {}; choose one of {known}", quoted(scene));
+    }
+    Ok(scenes)
 }
 
 /// Waits until the scenes are as requested.
 fn wait_until(client: &Client, done: impl Fn(&[String]) -> bool) -> anyhow::Result<()> {
-    if scenes_when(client, TIMEOUT, done)?.is_err() {
+    let (_, carried_out) = poll(TIMEOUT, || scenes(client), |scenes| done(scenes))?;
+    if !carried_out {
         bail!("the daemon did not carry this out; run `melos log` to see why");
     }
     Ok(())
-}
-
-/// Returns the scenes as soon as they meet a condition; as an error if they still do not at the time limit.
-fn scenes_when(
-    client: &Client,
-    limit: Duration,
-    condition: impl Fn(&[String]) -> bool,
-) -> anyhow::Result<Result<Vec<String>, Vec<String>>> {
-    let started = Instant::now();
-    loop {
-        let scenes = scenes(client)?;
-        if condition(&scenes) {
-            return Ok(Ok(scenes));
-        }
-        if started.elapsed() > limit {
-            return Ok(Err(scenes));
-        }
-        std::thread::sleep(POLL_INTERVAL);
-    }
 }

@@ -14,8 +14,8 @@ const TIMING: (f64, f64) = (0.15, 0.95);
 /// Share of the guidance beyond 1 that applies to keys; a larger share makes them repetitive.
 const GUIDANCE_SHARE: f64 = 0.2;
 
-/// See [`Sampling::sparseness`]. Chords of plain triads under constant density, loudness and register would otherwise be
-/// larger than in songs, whose conditions vary from second to second.
+/// See [`Sampling::sparseness`]. The density, loudness and register of a plan are steadier than those of songs; without this
+/// bias, the network would play larger chords than pianists do.
 const SPARSENESS: f64 = 0.8;
 
 /// Sampling settings for notes.
