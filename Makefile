@@ -23,15 +23,12 @@ TEST_PACKAGES := jackd2 jack-capture sndfile-programs liblo-tools curl pulseaudi
 run: build runtime
 	./target/release/melos run $(ARGS)
 
-# Tests that play through a running daemon or a real audio server depend on timing, so they run one at a time.
-names = $(notdir $(basename $(1)))
-PLAYING := $(call names,$(shell grep -l 'support/' tests/*.rs))
-OTHERS := $(filter-out $(PLAYING),$(call names,$(wildcard tests/*.rs crates/*/tests/*.rs) \
-	$(patsubst %/main.rs,%.rs,$(wildcard tests/*/main.rs crates/*/tests/*/main.rs))))
+# Tests that need neither an audio server nor a playing daemon.
+OFFLINE := --lib --bins --test=offline --test=realtime --test=corpus_tools
 
 test: packages-build packages-test runtime $(VENV)/ready $(NODE_CLIENTS)
-	$(CARGO) test --locked --workspace --lib --bins $(OTHERS:%=--test=%)
-	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace $(PLAYING:%=--test=%) --no-fail-fast -- --test-threads=1
+	$(CARGO) test --locked --workspace $(OFFLINE)
+	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace --test=live -- --test-threads=1
 
 # Checks formatting, lints, documentation, spelling, unused dependencies and licences.
 lint: packages-build $(VENV)/ready $(TOOLS)/cargo-machete $(TOOLS)/cargo-deny
@@ -44,7 +41,7 @@ lint: packages-build $(VENV)/ready $(TOOLS)/cargo-machete $(TOOLS)/cargo-deny
 	$(TOOLS)/cargo-machete
 	$(TOOLS)/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
-# Unoptimised, because compiling these tools takes longer than running them.
+# Debug builds, because compiling these tools takes longer than running them.
 $(TOOLS)/%:
 	CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --locked --debug --root target/tools $*@$($*)
 
@@ -132,7 +129,7 @@ $(NODE_CLIENTS): tests/clients/node/package-lock.json
 	npm ci --prefix $(<D) --no-audit --no-fund --silent
 	touch $@
 
-# Downloads the samples of the concert grand used to render corpora (79 MB, CC BY 3.0) from npm and checks their hashes.
+# Downloads from npm the samples of the concert grand with which corpora are rendered (79 MB, CC BY 3.0), and checks their hashes.
 salamander:
 	$(if $(shell command -v npm),,$(call install,npm))
 	npm ci --prefix crates/corpus/pianos/salamander --ignore-scripts --no-audit --no-fund --silent
@@ -158,8 +155,8 @@ lock-training:
 	cd models/training && uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock-training" $(UPGRADE) -o requirements.lock
 
-# Tests the training code: trains a few steps on a tiny corpus, exports, compares the exported networks, and checks the
-# measurements against known answers.
+# Tests the training code: trains for a few steps on a tiny corpus, exports the networks, compares these with the originals,
+# and checks the measurements against known answers.
 test-training: packages-test models/training/.venv/ready
 	cd models/training && .venv/bin/python -m pytest -q tests
 
@@ -181,7 +178,7 @@ test-emulated: export QEMU_CPU ?= cortex-a72
 test-emulated: packages-build runtime
 	@test -e $(BINFMT)/register || $(SUDO) mount -t binfmt_misc binfmt_misc $(BINFMT)
 	@test -e $(BINFMT)/qemu-aarch64 || $(SUDO) sh -c 'cat /usr/lib/binfmt.d/qemu-aarch64.conf > $(BINFMT)/register'
-	$(CARGO) test --locked --workspace --target $(TARGET) --lib --bins $(OTHERS:%=--test=%) --no-fail-fast
+	$(CARGO) test --locked --workspace --target $(TARGET) $(OFFLINE) --no-fail-fast
 
 # Counts the instructions that rendering 2 and 8 seconds of music takes on a Raspberry Pi 5's processor; docs/platforms.md
 # estimates its load from the difference.
@@ -202,7 +199,7 @@ test-link: packages-build
 	$(CARGO) test --locked --features link --test link
 	$(CARGO) test --locked --features link --lib remote::link
 
-# The programs that `make bench PARTS=peers` compares Melos with. RAVE has its own environment, which uses PyTorch from the
+# The programs with which `make bench PARTS=peers` compares Melos. RAVE has its own environment, which uses PyTorch from the
 # training environment.
 PEERS := target/peers
 
@@ -226,7 +223,7 @@ MINUTES := 30
 soak: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/soak.py target/release/melos $(MINUTES)
 
-# Plays NIGHT_MINUTES of music at NIGHT_SPEED times real time, and adds what grew to BENCHMARKS.md.
+# Plays NIGHT_MINUTES of music at NIGHT_SPEED times real time, and adds the growth of memory and files to BENCHMARKS.md.
 NIGHT_MINUTES := 480
 NIGHT_SPEED := 6
 

@@ -1,5 +1,5 @@
-//! Measures the time to generate one latent on one core, by stage and in total. The real-time factor is the time divided
-//! by 85.3 ms, the duration of a latent.
+//! Measures the time to generate one latent on one core, by stage and in total. The real-time factor is this time
+//! divided by the duration of a latent, 85.3 ms.
 //!
 //! `MELOS_BENCH_MODEL` selects a model other than the shipped one.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
@@ -24,7 +24,7 @@ fn models() -> Models {
     Models::load(runtime().expect("the runtime is installed"), &folder).expect("the model is valid")
 }
 
-/// Returns a block of mel frames similar to music: the level decreases with frequency, and each call's block differs.
+/// Returns a block of mel frames similar to music: the level decreases with frequency and varies with each call.
 fn mel(call: u32) -> MelBlock {
     std::array::from_fn(|i| -4.0 - (i % 128) as f32 / 32.0 + (call as f32 * 0.7 + i as f32 * 0.3).sin())
 }

@@ -1,4 +1,5 @@
-//! Measures the cost of the engine per block of 256 frames, with all voices sounding and with none. A block lasts 5.33 ms.
+//! Measures the cost of the engine per block of 256 frames (5.33 ms): with the piano alone, while saving its state, and
+//! with all voices sounding.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-"""Plays for a long time while something fails every few seconds: faults.py MELOS [MINUTES] [SEED]
+"""Plays for a long time while a fault occurs every few seconds: faults.py MELOS [MINUTES] [SEED]
 
-SEED determines which faults occur and when, how long they last, and how Melos is steered. Melos plays under JACK (dummy driver), and
-another client records its output. Counts silences of more than 100 ms, clicks, and faults from which Melos did not recover within
-20 s, and measures the growth of memory, file descriptors, threads and files. Needs root, to mount a disk of its own. Adds a section
-to BENCHMARKS.md.
+SEED determines which faults occur and when, how long they last, and how parameters change. Melos plays under JACK (dummy driver), and
+another client records the output. Counts silences of more than 100 ms, clicks, and faults from which Melos did not recover within
+20 s, and measures the growth of memory, file descriptors, threads and files. Needs root to mount a separate file system. Adds a
+section to BENCHMARKS.md.
 """
 
 import contextlib
@@ -108,12 +108,11 @@ class Rig:
             time.sleep(0.01)
 
     def connections(self):
-        held = []
         with contextlib.ExitStack() as stack:
             for _ in range(400):
                 with contextlib.suppress(OSError):
-                    held.append(stack.enter_context(socket.create_connection(("127.0.0.1", testbed.HTTP), 1)))
-                    held[-1].sendall(b"GET /status HTTP/1.1\r\nHost: ")
+                    connection = stack.enter_context(socket.create_connection(("127.0.0.1", testbed.HTTP), 1))
+                    connection.sendall(b"GET /status HTTP/1.1\r\nHost: ")
             time.sleep(self.rng.uniform(1, 5))
 
     def disk_full(self):
@@ -170,8 +169,8 @@ class Rig:
         self.osc.send_message("/melos/temperature", self.rng.uniform(0.5, 1.3))
         self.osc.send_message("/melos/record", self.rng.randrange(2))
 
-    def recovered(self):
-        """Waits until Melos plays, responds and records again without troubles. Returns None, or the problem if it does not recover."""
+    def wait_for_recovery(self):
+        """Waits until Melos plays, responds and records again without troubles. Returns None, or the problem that remains at the time limit."""
         started, value = time.monotonic(), round(self.rng.random(), 3)
         while time.monotonic() - started < RECOVERY_LIMIT:
             self.osc.send_message("/melos/reverb", value)
@@ -201,7 +200,7 @@ def sizes(rig):
 
 def cause_faults(rig, output_monitor, minutes):
     """Causes faults until the time is up."""
-    started, grown, counts, wrong, outages = time.monotonic(), [], {}, [], []
+    started, growth, counts, failures, outages = time.monotonic(), [], {}, [], []
     while time.monotonic() - started < 60 * minutes:
         for _ in range(rig.rng.randrange(1, 4)):
             rig.steer()
@@ -214,15 +213,15 @@ def cause_faults(rig, output_monitor, minutes):
         if fault in (Rig.server_stalls, Rig.server_dies):
             outages.append((started_at, ended))
         counts[name] = counts.get(name, 0) + 1
-        if trouble := rig.recovered():
-            wrong.append(f"{name}: {trouble}")
-            print(f"           not recovered: {trouble}", flush=True)
+        if problem := rig.wait_for_recovery():
+            failures.append(f"{name}: {problem}")
+            print(f"           not recovered: {problem}", flush=True)
             if rig.process.poll() is not None:
                 break
-        grown.append([(time.monotonic() - started) / 60, *sizes(rig)])
+        growth.append([(time.monotonic() - started) / 60, *sizes(rig)])
         print(f"           {time.monotonic() - ended:.1f} s until recovery, at {time.monotonic():.2f}; {len(output_monitor.silences)} silences, "
-              f"{len(output_monitor.clicks)} clicks, {grown[-1]}", flush=True)
-    return grown, counts, wrong, outages
+              f"{len(output_monitor.clicks)} clicks, {growth[-1]}", flush=True)
+    return growth, counts, failures, outages
 
 
 def soak(melos, minutes, seed):
@@ -243,38 +242,38 @@ def soak(melos, minutes, seed):
         stack.callback(lambda: (process.terminate(), process.wait(), log_reader.wait()))
         testbed.wait_until_playing()
         rig = Rig(folder, server, process, log_reader, rng)
-        assert rig.recovered() is None
-        grown, counts, wrong, outages = cause_faults(rig, output_monitor, minutes)
+        assert rig.wait_for_recovery() is None
+        growth, counts, failures, outages = cause_faults(rig, output_monitor, minutes)
         last = testbed.status() or {"losses": {}, "seconds": 0}
         output_monitor.close()
         log.seek(0, os.SEEK_END)
         log_bytes = log.tell()
-    return summary(output_monitor, grown, counts, wrong, outages) | {
+    return summary(output_monitor, growth, counts, failures, outages) | {
         "minutes": round(last["seconds"] / 60, 1), "seed": seed, "period": PERIOD, "realtime": server.realtime(),
         "losses": {name: count for name, count in last["losses"].items() if count}, "log_mb": log_bytes / 1e6,
     }
 
 
-def summary(output_monitor, grown, counts, wrong, outages):
-    """Summarizes a run; silences and clicks during outages of the server are counted separately."""
+def summary(output_monitor, growth, counts, failures, outages):
+    """Summarises a run; silences and clicks during outages of the server are counted separately."""
     during_outage = lambda moment: any(started_at - OUTAGE_MARGIN <= moment <= ended + OUTAGE_MARGIN for started_at, ended in outages)
-    back = []
-    for started_at, ended in outages:
-        back += [first - ended for first in output_monitor.first_sounds if ended <= first < ended + RECOVERY_LIMIT][:1]
+    recovery_seconds = []
+    for _, ended in outages:
+        recovery_seconds += [first - ended for first in output_monitor.first_sounds if ended <= first < ended + RECOVERY_LIMIT][:1]
     return {
         "heard_minutes": output_monitor.frames_recorded / monitor.RATE / 60,
         "silences": [round(seconds, 3) for moment, seconds in output_monitor.silences if not during_outage(moment)],
         "clicks": sum(not during_outage(moment) for moment in output_monitor.clicks),
         "server_silences": [round(seconds, 3) for moment, seconds in output_monitor.silences if during_outage(moment)],
         "server_clicks": sum(during_outage(moment) for moment in output_monitor.clicks),
-        "back_seconds": sorted(round(seconds, 2) for seconds in back),
-        "missed_by_listener": output_monitor.missed, "faults": counts, "wrong": wrong,
-        "grown": [grown[at * (len(grown) - 1) // 4] for at in range(5)],
+        "back_seconds": sorted(round(seconds, 2) for seconds in recovery_seconds),
+        "missed_by_listener": output_monitor.missed, "faults": counts, "wrong": failures,
+        "grown": [growth[quarter * (len(growth) - 1) // 4] for quarter in range(5)],
     }
 
 
 if __name__ == "__main__":
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 120.0
-    found = soak(sys.argv[1], minutes, int(sys.argv[3]) if len(sys.argv) > 3 else 1)
-    report.store("faults", found, datetime.datetime.now())
-    print("\n\n".join(report.faults(found)))
+    measurements = soak(sys.argv[1], minutes, int(sys.argv[3]) if len(sys.argv) > 3 else 1)
+    report.store("faults", measurements, datetime.datetime.now())
+    print("\n\n".join(report.faults(measurements)))

@@ -2,7 +2,8 @@
 
 While `tests/clients/osc_sensors.py` sends RATE (10,000) messages a second for SECONDS (60), a separate fader,
 /melos/reverb/size, moves five times a second. The control log gives the frame at which each move took effect; if the
-recording equals the rendered log sample for sample, it was audible at that frame. Writes the section "flood" of BENCHMARKS.md.
+recording equals the rendered log sample for sample, the move was audible from that frame. Writes the flood section of
+BENCHMARKS.md.
 """
 
 import datetime
@@ -45,7 +46,7 @@ def flood(melos, seconds, rate, period):
         full = render(melos, log, folder)
         lines = open(log).read().splitlines()
     compared = recorder.compare(full)
-    executed = {due: int(at) for *_, due, at in (line.split() for line in lines if " executed " in line)}
+    executed = {due: int(frame) for *_, due, frame in (line.split() for line in lines if " executed " in line)}
     moved = [line.split() for line in lines if line[0].isdigit() and f" {FADER} " in line]
     applied = {round(float(value), 4): executed.get(frame, int(frame)) for frame, _, value in moved}
     return {
@@ -64,7 +65,7 @@ def flood(melos, seconds, rate, period):
 
 if __name__ == "__main__":
     seconds, rate, period = (int(word) for word in sys.argv[2:] + ["60", "10000", "256"][len(sys.argv) - 2 :])
-    found = flood(sys.argv[1], seconds, rate, period)
-    report.store("flood", found, datetime.datetime.now())
-    title, text = report.flood(found)
+    measurements = flood(sys.argv[1], seconds, rate, period)
+    report.store("flood", measurements, datetime.datetime.now())
+    title, text = report.flood(measurements)
     print(f"{title}\n\n{text}")

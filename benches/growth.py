@@ -41,7 +41,7 @@ class Evidence:
 
 
 @contextlib.contextmanager
-def nothing(_, evidence):
+def idle(_, evidence):
     yield
 
 
@@ -122,9 +122,9 @@ def flood(_, evidence):
         sensors.wait()
 
 
-# The name of each condition, the function that produces it, and what its evidence counts.
+# The name of each condition, the context manager that establishes it, and what its evidence counts.
 CONDITIONS = {
-    "nobody listens": (nothing, ""),
+    "nobody listens": (idle, ""),
     "1 subscriber": (subscribers(1), "messages received"),
     "10 subscribers": (subscribers(10), "messages received"),
     "64 subscribers": (subscribers(64), "messages received"),
@@ -158,17 +158,17 @@ def measure(melos, name):
 
 
 def growth(melos):
-    """Returns the measurements of each condition, and plots them."""
-    found = {name: [] for name in CONDITIONS}
+    """Measures each condition, plots the results and returns them."""
+    results = {name: [] for name in CONDITIONS}
     with jack_server("melos-growth", PERIOD) as realtime:
         for round_index in range(ROUNDS):
-            for name, measured in found.items():
-                measured.append(measure(melos, name))
-                print(f"  {round_index + 1}/{ROUNDS} {name}: {measured[-1]}", flush=True)
-    median = lambda name, what: statistics.median(one[what] for one in found[name])
-    bars = {name: [median(name, "other"), median(name, "generator")] for name in found}
-    plot.growth(bars, {name: median(name, "memory") for name in found}, ROOT / "docs/growth.svg")
-    return {"conditions": found, "seconds": MEASURED_SECONDS, "period": PERIOD, "realtime": realtime}
+            for name, rounds in results.items():
+                rounds.append(measure(melos, name))
+                print(f"  {round_index + 1}/{ROUNDS} {name}: {rounds[-1]}", flush=True)
+    median = lambda name, quantity: statistics.median(result[quantity] for result in results[name])
+    bars = {name: [median(name, "other"), median(name, "generator")] for name in results}
+    plot.growth(bars, {name: median(name, "memory") for name in results}, ROOT / "docs/growth.svg")
+    return {"conditions": results, "seconds": MEASURED_SECONDS, "period": PERIOD, "realtime": realtime}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 /*
- * A QEMU plugin that counts the instructions of a program for 64-bit ARM: all of them, those of the vector and floating-point
- * unit, and loads and stores. `make instructions-aarch64` runs it; docs/platforms.md uses the result.
+ * A QEMU plugin that counts the instructions a program executes on 64-bit ARM: all of them, those of the vector and
+ * floating-point unit, and loads and stores. `make instructions-aarch64` runs it; docs/platforms.md uses the result.
  *
- * Declares what it uses of QEMU's plugin interface, version 1, because Debian does not package the header.
+ * Declares the parts of QEMU's plugin interface (version 1) that it uses, because Debian does not package the header.
  */
 #include <inttypes.h>
 #include <stdio.h>

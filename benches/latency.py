@@ -110,13 +110,13 @@ def latencies(melos, lane, count, period):
         events = [index for index, line in enumerate(lines) if line[0].isdigit() and messages in line]
         full = render(melos, log, folder, int(lines[-1].split()[0]) / RATE)
         compared = recorder.compare(full)
-        found = []
-        # At the end of the session, Melos stops the music itself, which is logged as one more event.
+        milliseconds = []
+        # Melos stops the music at the end of the session, which is logged as a further event.
         for frame_time, index in zip(sent, events[: len(sent)], strict=True):
             path = f"{folder}/without.log"
             open(path, "w").writelines(log_without(lines, index))
-            other = render(melos, path, folder, int(lines[index].split()[0]) / RATE + WINDOW)
-            different = np.flatnonzero(full[: len(other)] != other[: len(full)])
-            heard_at = different[0] if len(different) else len(other)
-            found.append((heard_at - recorder.frame(frame_time)) / RATE * 1000)
-        return found, compared
+            without = render(melos, path, folder, int(lines[index].split()[0]) / RATE + WINDOW)
+            different = np.flatnonzero(full[: len(without)] != without[: len(full)])
+            heard_at = different[0] if len(different) else len(without)
+            milliseconds.append((heard_at - recorder.frame(frame_time)) / RATE * 1000)
+        return milliseconds, compared

@@ -26,28 +26,28 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 
 def chain(_):
-    """Returns the nanoseconds that the benchmarks of engine and generator take."""
+    """Returns the mean time of each engine and generator benchmark, in nanoseconds."""
     subprocess.run(["cargo", "bench", "--locked", "--bench", "engine", "--bench", "chain"], cwd=ROOT, check=True)
-    found = {}
+    results = {}
     for estimates in sorted((ROOT / "target/criterion").glob("*/*/new/estimates.json")):
         group, name = estimates.parts[-4:-2]
-        found[f"{group}: {name}"] = json.loads(estimates.read_text())["mean"]["point_estimate"]
-    return found
+        results[f"{group}: {name}"] = json.loads(estimates.read_text())["mean"]["point_estimate"]
+    return results
 
 
 def render(melos):
     """Returns the real-time factor of `melos render` for each emotion, and its memory in megabytes."""
-    found = {}
+    results = {}
     with tempfile.TemporaryDirectory() as folder:
         for emotion in ("calm", "angry", "energetic"):
             started = time.monotonic()
             command = [melos, "render", "--emotion", emotion, "--seconds", "60", "-o", f"{folder}/x.wav"]
             process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-            _, code, used = os.wait4(process.pid, 0)
+            _, code, usage = os.wait4(process.pid, 0)
             assert code == 0
             wall = (time.monotonic() - started) / 60
-            found[emotion] = {"wall": wall, "cpu": (used.ru_utime + used.ru_stime) / 60, "memory": used.ru_maxrss / 1000}
-    return found
+            results[emotion] = {"wall": wall, "cpu": (usage.ru_utime + usage.ru_stime) / 60, "memory": usage.ru_maxrss / 1000}
+    return results
 
 
 def start(melos):
@@ -71,19 +71,19 @@ def start(melos):
 
 
 def latency(melos):
-    """Returns the milliseconds from message to sound by lane and period."""
-    found = {}
+    """Returns the milliseconds from message to sound, by lane and period."""
+    results = {}
     for lane, count in (("fast", 100), ("fast, MIDI", 60), ("mood", 40), ("chord, network", 40), ("chord, harmony", 40)):
         for period in (128, 256):
             milliseconds, compared = latencies(melos, lane, count, period)
-            found[f"{lane} {period}"] = {"milliseconds": milliseconds, **compared}
-    return found
+            results[f"{lane} {period}"] = {"milliseconds": milliseconds, **compared}
+    return results
 
 
 def seams(_):
     """Returns the table printed by the seams benchmark."""
-    done = subprocess.run(["cargo", "bench", "--locked", "--bench", "seams"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
-    return [line for line in done.stdout.decode().splitlines() if line.startswith("|")]
+    completed = subprocess.run(["cargo", "bench", "--locked", "--bench", "seams"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    return [line for line in completed.stdout.decode().splitlines() if line.startswith("|")]
 
 
 SECTIONS = {"chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "page": page, "growth": growth}

@@ -1,7 +1,7 @@
-"""Monitors what Melos plays through JACK. As a program, it writes the audio to standard output; `Monitor` runs that program,
-restarts it whenever the server has stopped, and counts silences and clicks.
+"""Monitors what Melos plays through JACK. Run as a program, this module writes the audio to standard output; `Monitor` runs it in a
+child process, restarts that process whenever the server has stopped, and counts silences and clicks.
 
-A JACK client inside the controlling program would be lost with the server, and would have to wait for the interpreter lock.
+A JACK client inside the controlling program would die with the server and would have to wait for the interpreter lock.
 """
 
 import collections
@@ -74,18 +74,18 @@ def silences(sound):
 
 def clicks(sound):
     """Returns the frames at which a channel has a click."""
-    found = set()
+    frames = set()
     for channel in sound.T.astype(np.float64):
         difference = np.abs(np.diff(channel, 2))
         energy = np.concatenate(([0], np.cumsum(difference**2)))
-        at = np.flatnonzero(difference > MIN_STEP)
-        at = at[(at >= CONTEXT) & (at < len(difference) - CONTEXT)]
+        steps = np.flatnonzero(difference > MIN_STEP)
+        steps = steps[(steps >= CONTEXT) & (steps < len(difference) - CONTEXT)]
         rms = lambda begin, end: np.sqrt((energy[end] - energy[begin]) / (CONTEXT - NEAR))
-        context_rms = np.maximum(rms(at - CONTEXT, at - NEAR), rms(at + NEAR + 1, at + CONTEXT + 1))
-        found.update(int(frame) for frame in at[difference[at] > CLICK_RATIO * context_rms])
-    found.update(int(begin) for begin, end in runs((sound == 0).all(1)) if end - begin >= MISSING_BLOCK and 0 < begin and end < len(sound))
+        context_rms = np.maximum(rms(steps - CONTEXT, steps - NEAR), rms(steps + NEAR + 1, steps + CONTEXT + 1))
+        frames.update(int(frame) for frame in steps[difference[steps] > CLICK_RATIO * context_rms])
+    frames.update(int(begin) for begin, end in runs((sound == 0).all(1)) if end - begin >= MISSING_BLOCK and 0 < begin and end < len(sound))
     # A step is one click, although it causes two large second differences.
-    return [frame for frame in sorted(found) if not found & set(range(frame - NEAR, frame))]
+    return [frame for frame in sorted(frames) if not frames & set(range(frame - NEAR, frame))]
 
 
 class Monitor:
@@ -105,7 +105,8 @@ class Monitor:
 
     def close(self):
         self.is_open = False
-        self.recorder.terminate()
+        if self.recorder:
+            self.recorder.terminate()
         self.thread.join()
 
     def _record(self):
@@ -138,8 +139,8 @@ class Monitor:
                 if last is not None and arrival - last >= MIN_SILENCE:
                     self.silences.append((last, arrival - last))
             elif next_frame != frame:
-                # Frames were lost, so a new segment starts here. A server that hung repeats a cycle; in the first one,
-                # Melos was still writing the block.
+                # Frames were lost, so a new segment starts here. After a hang, the server repeats the last cycle; its first
+                # copy is dropped, because Melos was still writing that block.
                 if blocks and (frame + frames) % 2**32 == next_frame:
                     blocks.pop()
                 self.missed += 1
@@ -152,24 +153,24 @@ class Monitor:
                 blocks = self._analyse(blocks, False)
         self._analyse(blocks, True)
 
-    def _analyse(self, blocks, ends):
+    def _analyse(self, blocks, is_last):
         """Analyses a segment and returns its last blocks, which also belong to the next one."""
         if not blocks:
             return []
         sound, size = np.concatenate([sound for _, sound in blocks]), len(blocks[0][1])
-        when = lambda frame: blocks[frame // size][0]
+        arrival_of = lambda frame: blocks[frame // size][0]
         for frame in clicks(sound):
-            if when(frame) not in self.clicks:
-                self.clicks.append(when(frame))
+            if arrival_of(frame) not in self.clicks:
+                self.clicks.append(arrival_of(frame))
                 frames, connected, past = zip(*self.past)
-                np.savez(self.folder / f"click-{len(self.clicks)}-{when(frame):.2f}.npz", frame=frame % size, block=blocks[frame // size][1],
+                np.savez(self.folder / f"click-{len(self.clicks)}-{arrival_of(frame):.2f}.npz", frame=frame % size, block=blocks[frame // size][1],
                          frames=frames, connected=connected, sound=np.stack(past))
         kept = len(blocks) - 1
         for begin, end in silences(sound):
-            if end == len(sound) and not ends and begin > 0:
+            if end == len(sound) and not is_last and begin > 0:
                 kept = min(kept, begin // size)
             else:
-                self.silences.append((when(begin), (end - begin) / RATE))
+                self.silences.append((arrival_of(begin), (end - begin) / RATE))
         return blocks[kept:]
 
 

@@ -1,4 +1,4 @@
-"""Measures the cost of the page: bytes and seconds of its first load, and the daemon's processor time with and without the page."""
+"""Measures the cost of the page: the size and duration of its first load, and the daemon's processor time with and without it."""
 
 import contextlib
 import pathlib

@@ -17,7 +17,7 @@ SUPPORT, MODEL = ROOT / "benches/support", ROOT / "models/melos-piano"
 TRAINING = os.environ.get("MELOS_TRAINING_PYTHON", f"{ROOT}/models/training/.venv/bin/python")
 RAVE = f"{ROOT}/target/peers/bin/python"
 SOUNDFONT = os.environ.get("MELOS_SOUNDFONT", "/usr/share/sounds/sf2/FluidR3_GM.sf2")
-# Rounds in which every program runs once.
+# Number of rounds, in each of which every program runs once.
 ROUNDS = 3
 LATENT, HOP, PERIOD = 4096, 512, 64
 # Seconds of music that Melos and FluidSynth play, and seconds per clip of Griffin-Lim, as in the original demo.
@@ -38,23 +38,23 @@ def measure_program(command, block):
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with process.stdout as output, process.stderr as errors:
         first = output.readline() if block is None else output.read(BYTES * block)
-        waited, spent = time.monotonic() - started, processor_seconds(process)
+        first_wall, first_cpu = time.monotonic() - started, processor_seconds(process)
         rest = len(output.read())
         error_output = errors.read().decode()
-        _, code, used = os.wait4(process.pid, 0)
+        _, code, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(code)
     if process.returncode or not first or not rest:
         raise SystemExit(f"{' '.join(map(str, command))}\n{error_output}")
     seconds = MUSIC - LATENT / RATE if block is None else rest / BYTES / RATE
     return {
-        "cost": (used.ru_utime + used.ru_stime - spent) / seconds,
-        "memory": used.ru_maxrss / 1000,
-        "first_wall": waited, "first_cpu": spent,
+        "cost": (usage.ru_utime + usage.ru_stime - first_cpu) / seconds,
+        "memory": usage.ru_maxrss / 1000,
+        "first_wall": first_wall, "first_cpu": first_cpu,
     }
 
 
 def programs(melos, folder):
-    """Returns each program's command and the frames of its first block."""
+    """Returns each program's command and the number of frames in its first block."""
     render = [melos, "render", "--emotion", "romantic", "--seconds", str(MUSIC), "--progress", "-o", f"{folder}/melos.wav"]
     griffin_lim = [TRAINING, SUPPORT / "peer_griffin_lim.py", MODEL, str(CLIP)]
     synthesiser = ["fluidsynth", "-niq", "-r", str(RATE), "-z", str(PERIOD), "-T", "raw", "-O", "s16", "-F", "/dev/stdout"]
@@ -72,11 +72,11 @@ def programs(melos, folder):
 
 def peers(melos):
     """Returns the measurements of each program, one per round."""
-    found = {}
+    results = {}
     with tempfile.TemporaryDirectory() as folder:
         for round_index in range(ROUNDS):
             for name, (command, block) in programs(melos, folder).items():
                 result = measure_program(command, block)
-                found.setdefault(name, []).append(result)
+                results.setdefault(name, []).append(result)
                 print(f"  {round_index + 1}/{ROUNDS} {name}: {result['cost']:.3f} s per second, first sound after {result['first_cpu']:.2f} s", flush=True)
-    return found
+    return results

@@ -34,7 +34,7 @@ def perform(melos):
     done = threading.Event()
     with jack_server("melos-phase", PERIOD, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
         wait_until_playing()
-        # Two clients: a single one that sends and receives would be a loop, which JACK delays by a period.
+        # Use two clients, because a single client that sends and receives would form a loop, which JACK delays by a period.
         client, receiver = jack.Client("clock", no_start_server=True), jack.Client("receiver", no_start_server=True)
         out, input_port = client.midi_outports.register("out"), receiver.midi_inports.register("in")
 
@@ -51,7 +51,7 @@ def perform(melos):
                 return
             while messages and messages[0][0] < now - start + frames:
                 frame, message = messages.pop(0)
-                # A message that is late is sent now, and recorded at the frame at which it was sent.
+                # A late message is sent now and recorded at the frame at which it was sent.
                 offset = max(0, frame - (now - start))
                 out.write_midi_event(offset, bytes([message]))
                 sent.append((now + offset, bytes([message])))
@@ -64,7 +64,7 @@ def perform(melos):
             client.connect(out, "melos:midi_in")
             receiver.connect("melos:midi_out", input_port)
             SimpleUDPClient("127.0.0.1", OSC).send_message("/melos/tempo/follow", 1)
-            # Wait until Melos has detected the connection.
+            # Melos needs time to detect the connection.
             time.sleep(2)
             start = client.last_frame_time + RATE
             done.wait(300)
@@ -73,7 +73,7 @@ def perform(melos):
 
 def beat_frames(received):
     """Returns the frames of the beats in a MIDI clock."""
-    # No pulse is lost, since the server is synchronous: it waits for all clients.
+    # No pulse is lost, because the server is synchronous and waits for all clients.
     pulse, beats = None, []
     for frame, message in received:
         if message[0] == 0xFA:
@@ -90,8 +90,8 @@ def beat_frames(received):
 def phase(melos):
     """Returns the milliseconds from each beat of the clock to Melos's nearest beat, by tempo of the clock."""
     beats, clock_beats = perform(melos)
-    found = {}
+    errors = {}
     for tempo, count in TEMPI:
         expected, clock_beats = clock_beats[:count], clock_beats[count:]
-        found[tempo] = [min((beat - beat_frame for beat in beats), key=abs) / RATE * 1000 for beat_frame in expected]
-    return found
+        errors[tempo] = [min((beat - beat_frame for beat in beats), key=abs) / RATE * 1000 for beat_frame in expected]
+    return errors

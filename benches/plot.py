@@ -8,7 +8,7 @@ COLOURS = ("#1a93a6", "#d23c4c", "#7a57e0")
 def panel(index, title, samples, series, axis, limit=None):
     """Draws one panel: several series of samples over time, and a dashed line at a limit.
 
-    `axis` consists of the key of the time in a sample, the end of the time axis, and its ticks: for each, the positions of its line and its label, and the label.
+    `axis` consists of the key of the time in a sample, the end of the time axis, and its ticks; each tick has the positions of its line and its label, and the label.
     """
     time, end, ticks = axis
     top = TOP + index * (HEIGHT + GAP)
@@ -19,8 +19,8 @@ def panel(index, title, samples, series, axis, limit=None):
     for share in (0, 0.25, 0.5, 0.75, 1):
         value = share * highest
         parts.append(f'<path d="M{LEFT} {y(value):.1f}h{WIDTH}" stroke="#ccc"/>')
-        shown = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-        parts.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{shown}</text>')
+        text = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+        parts.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{text}</text>')
     for line, position, label in ticks:
         parts.append(f'<path d="M{x(line):.1f} {top}v{HEIGHT}" stroke="#e5e5e5"/>')
         parts.append(f'<text x="{x(position):.1f}" y="{top + HEIGHT + 16}" text-anchor="middle">{label}</text>')
@@ -75,8 +75,8 @@ def soak(samples, path):
 NAMES, ROW, BAR = 210, 24, 15
 
 
-def bars(top, title, rows, series, shown):
-    """Draws a horizontal stacked bar for each row, one segment per series; `shown` formats the total."""
+def bars(top, title, rows, series, format_total):
+    """Draws a horizontal stacked bar for each row, with one segment per series and the total at its end."""
     widest = 1.12 * max(sum(values) for values in rows.values())
     length = lambda value: value / widest * (LEFT + WIDTH - NAMES)
     parts = [f'<text x="{NAMES}" y="{top - 9}" font-weight="600">{title}</text>']
@@ -88,13 +88,13 @@ def bars(top, title, rows, series, shown):
         for value, colour in zip(values, COLOURS):
             parts.append(f'<rect x="{x:.1f}" y="{y}" width="{length(value):.1f}" height="{BAR}" fill="{colour}"/>')
             x += length(value)
-        parts.append(f'<text x="{x + 6:.1f}" y="{y + 12}">{shown(sum(values))}</text>')
+        parts.append(f'<text x="{x + 6:.1f}" y="{y + 12}">{format_total(sum(values))}</text>')
     return parts
 
 
 def growth(load, memory, path):
-    """Plots load and memory under each condition; `load` gives each a value per series."""
-    second = TOP + len(load) * ROW + GAP
+    """Plots load and memory under each condition; `load` contains one value per series for each condition."""
+    memory_top = TOP + len(load) * ROW + GAP
     parts = bars(TOP, "Processor time, share of one core", load, ["everything else", "generator"], "{:.3f}".format)
-    parts += bars(second, "Resident memory, MB", {name: [value] for name, value in memory.items()}, [""], "{:.0f}".format)
-    path.write_text(document(parts, second + len(memory) * ROW + 10))
+    parts += bars(memory_top, "Resident memory, MB", {name: [value] for name, value in memory.items()}, [""], "{:.0f}".format)
+    path.write_text(document(parts, memory_top + len(memory) * ROW + 10))

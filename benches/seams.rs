@@ -1,6 +1,6 @@
 //! Measures steps and dips at the boundaries of segments, over `MELOS_SEAM_MINUTES` minutes (30) of every emotion, and
 //! prints a Markdown table.
-#![allow(clippy::print_stdout, reason = "it prints a table")]
+#![allow(clippy::print_stdout, reason = "the result is a printed table")]
 
 #[path = "support/take.rs"]
 mod take;
@@ -23,17 +23,17 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|");
     for emotion in Emotion::ALL {
-        let found = take::seams_of(emotion, 60.0 * minutes, models);
+        let seams = take::seams_of(emotion, 60.0 * minutes, models);
         println!(
             "| {} | {} | {:.4} | {:.4} | {}, expected {:.1} | {:.1e} | {:.2} dB |",
             emotion.name(),
-            found.count,
-            found.usual_step,
-            found.largest_step,
-            found.above_usual,
-            found.count as f64 * 1e-4,
-            found.added_step,
-            found.dip_db
+            seams.count,
+            seams.usual_step,
+            seams.largest_step,
+            seams.above_usual,
+            seams.count as f64 * 1e-4,
+            seams.added_step,
+            seams.dip_db
         );
     }
 }

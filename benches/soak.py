@@ -50,7 +50,7 @@ class Clock:
 
 def sample(process, state, clock):
     """Returns the minutes since the start, resident memory and the sizes of files in megabytes, and the numbers of threads and descriptors."""
-    # One listing, so that a file that appears meanwhile is not counted in one place only.
+    # List the files only once, so that a file created in the meantime is not counted in the total alone.
     sizes = {}
     for file in state.glob("**/*"):
         with contextlib.suppress(FileNotFoundError):
@@ -86,20 +86,20 @@ def count_lines(state):
 
 
 def measure_growth(samples, sent, lines):
-    """Returns the growth of everything sampled, and a list of what grew unexpectedly."""
+    """Returns the growth of everything sampled, and a list of everything that grew unexpectedly."""
     first, last = samples[0], samples[-1]
     warm = [sample for sample in samples if sample["minute"] >= min(WARM_UP, last["minute"] / 2)]
     thirds = [statistics.median(sample["memory"] for sample in part) for part in (warm[: max(1, len(warm) // 3)], warm[-max(1, len(warm) // 3) :])]
-    found = {
+    growth = {
         "control log": last["control log"] - first["control log"], "lines": lines, "sent": sent,
         "event log": last["event log"] - first["event log"], "checkpoints": last["checkpoints"], "recordings": last["recordings"], "other files": last["other files"] - first["other files"],
         "memory": thirds[1] - thirds[0],
         "threads": last["threads"] - warm[0]["threads"], "descriptors": last["descriptors"] - warm[0]["descriptors"],
     }
-    unexpected = [name for name, limit in (("memory", MEMORY_MB), ("other files", FILES_MB), ("threads", 0), ("descriptors", 0)) if found[name] > limit]
-    unexpected += ["checkpoints"] if found["checkpoints"] > 1.05 * CHECKPOINTS_MB else []
+    unexpected = [name for name, limit in (("memory", MEMORY_MB), ("other files", FILES_MB), ("threads", 0), ("descriptors", 0)) if growth[name] > limit]
+    unexpected += ["checkpoints"] if growth["checkpoints"] > 1.05 * CHECKPOINTS_MB else []
     unexpected += [f"{count} lines ({name}) in the control log for {sent} messages" for name, count in lines.items() if count > sent]
-    return found, unexpected
+    return growth, unexpected
 
 
 @contextlib.contextmanager
@@ -123,10 +123,10 @@ def soak(melos, minutes, speed):
         with daemon(melos, *arguments, environment=environment, state=state) as process:
             wait_until_playing()
             time.sleep(2)
-            clock, begin, at_first = Clock(speed), status(), count_lines(state)
+            clock, begin, initial_lines = Clock(speed), status(), count_lines(state)
             samples, sent = steer(minutes, clock, process, state)
             time.sleep(2)
-            end, logged, peak = status(), count_lines(state) - at_first, memory_mb(process)[1]
+            end, logged, peak = status(), count_lines(state) - initial_lines, memory_mb(process)[1]
     plot.soak(samples, ROOT / f"docs/{section_of(speed)}.svg")
     growth, unexpected = measure_growth(samples, sent, logged)
     return {
@@ -144,14 +144,14 @@ def soak(melos, minutes, speed):
 
 
 def section_of(speed):
-    """Returns the name of the results at a speed."""
+    """Returns the name of the section for results at a speed."""
     return "soak" if speed == 1 else "night"
 
 
 if __name__ == "__main__":
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
     speed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
-    found = soak(sys.argv[1], minutes, speed)
-    report.store(section_of(speed), found, datetime.datetime.now())
-    if found["wrong"]:
-        raise SystemExit(f"grew unexpectedly: {'; '.join(found['wrong'])}")
+    measurements = soak(sys.argv[1], minutes, speed)
+    report.store(section_of(speed), measurements, datetime.datetime.now())
+    if measurements["wrong"]:
+        raise SystemExit(f"grew unexpectedly: {'; '.join(measurements['wrong'])}")

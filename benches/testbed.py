@@ -52,9 +52,9 @@ def jack_server(name, period, *options):
 @contextlib.contextmanager
 def daemon(melos, *arguments, environment=None, midi="off", state=None):
     """Runs Melos for the duration of the context, with a new state folder unless one is given; yields the process."""
-    with tempfile.TemporaryDirectory() as own:
+    with tempfile.TemporaryDirectory() as temporary:
         process = subprocess.Popen(
-            [*NICE, melos, "run", "--osc", f"127.0.0.1:{OSC}", "--http", str(HTTP), "--midi", midi, "--state", state or own, *arguments],
+            [*NICE, melos, "run", "--osc", f"127.0.0.1:{OSC}", "--http", str(HTTP), "--midi", midi, "--state", state or temporary, *arguments],
             stderr=subprocess.DEVNULL, env=os.environ | (environment or {}),
         )
         try:
@@ -68,8 +68,8 @@ def status():
     """Returns the daemon's status, or None if it does not respond."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{HTTP}/status", timeout=2) as response:
-            found = json.load(response)
-            return found if found["state"] else None
+            content = json.load(response)
+            return content if content["state"] else None
     except OSError:
         return None
 
@@ -95,7 +95,7 @@ def memory_mb(process):
     return [current - shared, peak - shared]
 
 
-# Numbers of periods by which the sound may be shifted after Melos has missed a deadline, likeliest first.
+# Numbers of periods by which the sound may be shifted after Melos has missed a deadline, most likely first.
 SHIFTS = sorted(range(-8, 9), key=abs)
 
 
@@ -140,9 +140,9 @@ class Recorder:
         """Returns the frame of the performance at which the recording starts, found by an exact match."""
         for begin in range(RATE // 2, len(self.recording) - 2000, RATE):
             probe = self.recording[begin : begin + 2000]
-            for at in begin + np.flatnonzero(full[begin:] == probe[0]):
-                if np.array_equal(full[at : at + 2000], probe):
-                    return at - begin
+            for frame in begin + np.flatnonzero(full[begin:] == probe[0]):
+                if np.array_equal(full[frame : frame + 2000], probe):
+                    return frame - begin
         raise SystemExit("no part of the recording matches the rendered log: the machine is too busy for real-time playback")
 
     def compare(self, full):
@@ -151,17 +151,17 @@ class Recorder:
         period = len(self.blocks[0])
         shift = self.align(full) - self.first
         self.shifts = [(self.first, shift)]
-        found = {"periods": len(self.blocks), "astray": 0, "skipped": 0}
-        found["missed"] = len(self.recording) // period - len(self.blocks)
+        counts = {"periods": len(self.blocks), "astray": 0, "skipped": 0}
+        counts["missed"] = len(self.recording) // period - len(self.blocks)
         for frame_time, block in zip(self.times, self.blocks, strict=True):
             offset = next((offset for offset in SHIFTS if matches_at(full, frame_time + shift - offset * period, block)), None)
             if offset is None:
-                found["astray"] += 1
+                counts["astray"] += 1
             elif offset != 0:
                 shift -= offset * period
-                found["skipped"] += abs(offset)
+                counts["skipped"] += abs(offset)
                 self.shifts.append((frame_time, shift))
-        return found
+        return counts
 
     def frame(self, frame_time):
         """Returns the frame of the performance that was played at a frame time of the server. Call `compare` first."""
@@ -169,7 +169,7 @@ class Recorder:
 
 
 def matches_at(full, frame, block):
-    """Returns whether a render has this block at a frame; before its start and after its end, a render is silent."""
+    """Returns whether a render contains this block at a frame; a render is silent before its start and after its end."""
     rendered = full[max(frame, 0) : frame + len(block)] if frame + len(block) > 0 else full[:0]
     return np.array_equal(rendered, block) if len(rendered) == len(block) else not block.any()
 
@@ -181,5 +181,5 @@ def render(melos, log, folder, seconds=None):
     command = [melos, "render", "--control-log", log, *length, "--bits", "32", "-o", path]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     data = open(path, "rb").read()
-    at = data.index(b"data") + 8
-    return np.frombuffer(data[at : at + (len(data) - at) // 8 * 8], "<f4").reshape(-1, 2)[:, 0]
+    start = data.index(b"data") + 8
+    return np.frombuffer(data[start : start + (len(data) - start) // 8 * 8], "<f4").reshape(-1, 2)[:, 0]

@@ -35,7 +35,7 @@ MAX_GB, MAX_DAYS = 1.0, 3
 # In simulated seconds.
 SENSOR_INTERVAL, TAKE_INTERVAL, TAKE_SECONDS, SAMPLE_INTERVAL = 0.5, 3600, 600, 300
 SENSORS = ("valence", "arousal", "density", "tone")
-# The words by which each event is recognized in the log.
+# The words by which each event is recognised in the log.
 EVENTS = {
     "takes": ("recorded", "seconds="), "opened": ("opening hours begin",), "closed": ("opening hours end",), "deleted": ("deleted", "recording"),
 }
@@ -62,21 +62,21 @@ class Clock:
     """The clock that the daemon sees."""
 
     def __init__(self, file, speed):
-        self.speed, self.steps, self.total = speed, 0, 0
+        self.speed, self.steps, self.skipped = speed, 0, 0
         self.started = time.monotonic_ns()
         file.truncate(4096)
         self.shared = memoryview(mmap.mmap(file.fileno(), 4096)).cast("q")
         self.shared[1], self.shared[2] = self.started, int(MONDAY.timestamp() * 1e9)
 
     def now(self):
-        fast = (time.monotonic_ns() - self.started) * self.speed / 1e9
-        return datetime.datetime.fromtimestamp(MONDAY.timestamp() + fast + self.total, ZONE)
+        elapsed = (time.monotonic_ns() - self.started) * self.speed / 1e9
+        return datetime.datetime.fromtimestamp(MONDAY.timestamp() + elapsed + self.skipped, ZONE)
 
     def skip_to(self, moment):
-        self.total += max(0, round((moment - self.now()).total_seconds()))
-        self.shared[3 + 2 * self.steps], self.shared[4 + 2 * self.steps] = time.monotonic_ns(), self.total
+        self.skipped += max(0, round((moment - self.now()).total_seconds()))
+        self.shared[3 + 2 * self.steps], self.shared[4 + 2 * self.steps] = time.monotonic_ns(), self.skipped
         self.steps += 1
-        # The count is increased only once the entry is complete.
+        # Increase the count last, so that the daemon never reads an incomplete entry.
         self.shared[0] = self.steps
 
     def sleep(self, seconds):
@@ -114,7 +114,7 @@ class Daemon:
         raise SystemExit(f"{path}: no response")
 
     def sample(self):
-        """Returns days since Monday, resident memory and the sizes of the state folder's contents, in megabytes."""
+        """Returns the days since Monday, and the resident memory and the sizes of the state folder's contents in megabytes."""
         size = lambda pattern: sum(file.stat().st_size for file in self.state.glob(pattern) if file.is_file()) / 1e6
         return {
             "day": (self.clock.now() - MONDAY.replace(hour=0, minute=0)).total_seconds() / 86_400,
@@ -140,10 +140,10 @@ def opening_hours(daemon, clock, rng, samples, sent):
                 values[sensor] = max(-1.0, min(1.0, values[sensor] + rng.gauss(0, 0.03)))
                 osc.send_message(f"/melos/{sensor}", values[sensor])
                 sent[0] += 1
-        wanted = is_open and (now - started).total_seconds() % TAKE_INTERVAL < TAKE_SECONDS
-        if wanted != recording:
-            osc.send_message("/melos/record", int(wanted))
-            recording = wanted
+        should_record = is_open and (now - started).total_seconds() % TAKE_INTERVAL < TAKE_SECONDS
+        if should_record != recording:
+            osc.send_message("/melos/record", int(should_record))
+            recording = should_record
         if sampled is None or (now - sampled).total_seconds() > SAMPLE_INTERVAL:
             samples.append(daemon.sample())
             sampled = now
@@ -191,30 +191,30 @@ def week(melos, speed, days):
             status = count_status()
             elapsed = time.monotonic() - started
             daemon.stop()
-        found = {
+        measurements = {
             "speed": speed, "days": days, "minutes": elapsed / 60, "played_hours": played / 3600, "events": sent[0], **counts, "troubles": status["troubles"],
             "panics": losses["panics"],
             "failed_takes": losses["failed_takes"], "samples": samples,
         }
     open_days = sum((MONDAY + datetime.timedelta(days=day)).weekday() != 0 for day in range(days))
-    # A take may start when the recordings are just below the limit.
+    # A take may start while the recordings are just below the limit.
     max_mb = 1000 * MAX_GB + 2 * TAKE_SECONDS * 48_000 * 6 / 1e6
     checks = {
-        "it opened every day": found["opened"] == open_days, "it closed every day, and was closed at the start": found["closed"] == open_days + 1,
+        "it opened every day": measurements["opened"] == open_days,
+        "it closed every day, and was closed at the start": measurements["closed"] == open_days + 1,
         "recordings stay within their limit": max(sample["recordings"] for sample in samples) < max_mb,
-        "old recordings were deleted to make room": days < 3 or found["deleted"] > 0,
-        "no take failed, nothing panicked, and no troubles remain": not (found["panics"] or found["failed_takes"] or found["troubles"]),
+        "old recordings were deleted to make room": days < 3 or measurements["deleted"] > 0,
+        "no take failed, nothing panicked, and no troubles remain": not (measurements["panics"] or measurements["failed_takes"] or measurements["troubles"]),
     }
     plot.week(samples, MAX_GB, ROOT / "docs/week.svg")
-    for what, passed in checks.items():
-        print(f"{'ok  ' if passed else 'FAILED'} {what}", flush=True)
+    for check, passed in checks.items():
+        print(f"{'ok  ' if passed else 'FAILED'} {check}", flush=True)
     if not all(checks.values()):
-        raise SystemExit(json.dumps({name: value for name, value in found.items() if name != "samples"}))
-    return found
+        raise SystemExit(json.dumps({name: value for name, value in measurements.items() if name != "samples"}))
+    return measurements
 
 
 if __name__ == "__main__":
     speed = int(sys.argv[2]) if len(sys.argv) > 2 else 40
     days = int(sys.argv[3]) if len(sys.argv) > 3 else 7
-    found = week(sys.argv[1], speed, days)
-    report.store("week", found, datetime.datetime.now())
+    report.store("week", week(sys.argv[1], speed, days), datetime.datetime.now())

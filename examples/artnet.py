@@ -5,7 +5,7 @@
     python3 artnet.py --desk-universe 0                             # a desk controls Melos
 
 In the lights' universe, channels 1 to 8 follow the eight emotions and channel 9 the loudness; channel 10 flashes on each beat, 11 on the
-first beat of a bar, and 12 on each note. The desk's channels set the parameters listed in DESK, and only when they move.
+first beat of a bar, and 12 on each note. The desk's channels set the parameters listed in DESK when they move.
 """
 
 import argparse
@@ -21,7 +21,7 @@ HEADER = struct.Struct("<8sHBBBBHBB")  # name, operation, version (2 bytes), seq
 NAME, DMX = b"Art-Net\0", 0x5000
 FRAME = 1 / 40  # seconds between frames for the lights
 FADE = 0.8  # factor by which a flash fades in each frame
-RENEW = 10  # seconds between subscriptions, which also reconnects after Melos restarts
+RENEW = 10  # seconds between subscriptions, which are lost when Melos restarts
 EMOTIONS = 8
 LOUDNESS, BEAT, BAR, NOTE = range(EMOTIONS, EMOTIONS + 4)
 QUIET = -50  # level in dBFS at which the loudness channel is dark
@@ -53,8 +53,8 @@ def channels_of(packet, universe):
     """Returns the channels in an ArtDmx packet for a universe; none for any other packet."""
     if len(packet) < HEADER.size:
         return b""
-    name, operation, _, _, _, _, to, high, low = HEADER.unpack_from(packet)
-    return packet[HEADER.size : HEADER.size + (256 * high + low)] if (name, operation, to) == (NAME, DMX, universe) else b""
+    name, operation, _, _, _, _, target, high, low = HEADER.unpack_from(packet)
+    return packet[HEADER.size : HEADER.size + (256 * high + low)] if (name, operation, target) == (NAME, DMX, universe) else b""
 
 
 class Lights:
@@ -124,8 +124,8 @@ while True:
         melos.send_message("/melos/subscribe", [])
         melos.send_message("/melos/mood", [])
     due = max(due + FRAME, now)
-    while (left := due - time.monotonic()) > 0:
-        if not (packet := melos.receive(left)):
+    while (remaining := due - time.monotonic()) > 0:
+        if not (packet := melos.receive(remaining)):
             break
         message = OscMessage(packet)
         if message.address == "/melos/confirm":

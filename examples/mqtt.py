@@ -4,8 +4,8 @@
     python3 mqtt.py --broker 192.168.1.10
 
 Set parameters with melos/set/PARAMETER, such as `mosquitto_pub -t melos/set/emotion -m calm` or `mosquitto_pub -t melos/set/panic -n`.
-Every value is published as melos/PARAMETER and retained by the broker; messages of streams such as melos/beat are published as they
-arrive, with their arguments separated by spaces. melos/online is 1 while this bridge runs.
+Every value is published as melos/PARAMETER and retained by the broker; stream messages such as melos/beat are published as they arrive,
+with their arguments separated by spaces. melos/online is 1 while this bridge runs.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pythonosc.udp_client import SimpleUDPClient
 
 STREAMS = {"beat", "bar", "onset", "level", "mood", "trouble"}
 UNUSED = {"health", "subscription/expires"}
-RENEW = 10  # seconds between subscriptions, which also reconnects after Melos restarts
+RENEW = 10  # seconds between subscriptions, which are lost when Melos restarts
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--host", default="127.0.0.1")
@@ -52,7 +52,7 @@ def on_connect(client, _data, _flags, reason, _properties):
     print(f"broker: {reason}", file=sys.stderr, flush=True)
     client.subscribe("melos/set/#")
     client.publish("melos/online", 1, retain=True)
-    # What was published without a connection is lost; another subscription sends all values again.
+    # Values published while disconnected were lost; subscribing again makes Melos resend all of them.
     published.clear()
     connected.set()
 
@@ -81,7 +81,7 @@ while True:
         listener.send_message(message.address, message.params)
         continue
     text = " ".join(map(str, message.params))
-    # Each subscription sends all values again; only those that have changed are published.
+    # Melos resends all values after each subscription; only those that have changed are published.
     if name in STREAMS:
         broker.publish(f"melos/{name}", text)
     elif name not in UNUSED and published.get(name) != text:

@@ -45,22 +45,22 @@ def add(parent, tag, text=None, **attributes):
 
 
 def control(parent, kind, name, frame, colour=GREY, values=(), **properties):
-    """Adds a control; its id depends only on its name, so that the file is always the same."""
+    """Adds a control. Its id depends only on its kind and name, so that the file is reproducible."""
     node = add(parent, "node", ID=str(uuid.uuid5(uuid.NAMESPACE_URL, f"melos/{kind}/{name}")), type=kind)
-    within = add(node, "properties")
+    properties_node = add(node, "properties")
     for key, parts in [("color", zip("rgba", (*colour, 1))), ("frame", zip("xywh", frame))]:
-        item = add(within, "property", type="c" if key == "color" else "r")
+        item = add(properties_node, "property", type="c" if key == "color" else "r")
         add(item, "key", key)
         value = add(item, "value")
         for part, number in parts:
             add(value, part, number)
     for key, value in {"name": name, **properties}.items():
-        item = add(within, "property", type={str: "s", bool: "b", int: "i", float: "f"}[type(value)])
+        item = add(properties_node, "property", type={str: "s", bool: "b", int: "i", float: "f"}[type(value)])
         add(item, "key", key)
         add(item, "value", int(value) if isinstance(value, bool) else value)
-    within = add(node, "values")
+    values_node = add(node, "values")
     for key, default in values:
-        item = add(within, "value")
+        item = add(values_node, "value")
         for tag, text in [("key", key), ("locked", 0), ("lockedDefaultCurrent", 0), ("default", default), ("defaultPull", 0)]:
             add(item, tag, text)
     return node
@@ -73,7 +73,7 @@ def partial(parent, kind, conversion, value, low=0, high=1):
 
 
 def osc(node, parameter, argument, condition="ANY", sends=True, receives=True):
-    """Binds a control to a parameter; `argument` is what it sends or receives: kind, conversion, value, and the values at both ends."""
+    """Binds a control to a parameter; `argument` gives the kind, conversion and value of the message's argument, and the values at both ends."""
     messages = node.find("messages")
     message = add(add(node, "messages") if messages is None else messages, "osc")
     for tag, text in [("enabled", 1), ("send", int(sends)), ("receive", int(receives)), ("feedback", 0), ("connections", "11111")]:

@@ -16,8 +16,8 @@ mkdir -p "$root/DEBIAN"
 cp packaging/copyright "$root/usr/share/doc/melos/copyright"
 chmod 644 "$root/usr/share/doc/melos/copyright"
 
-# The libraries that the binary and the inference runtime link; the other dependencies below are for the service's user and
-# for JACK, which is loaded at run time.
+# The packages of the libraries that the binary and the inference runtime link to. The other dependencies below are for the
+# service's user and for JACK, which is loaded at run time.
 mkdir "$work/debian"
 printf 'Source: melos\n\nPackage: melos\nArchitecture: any\n' > "$work/debian/control"
 linked=$(cd "$work" && DEB_HOST_ARCH=$architecture dpkg-shlibdeps -O root/usr/bin/melos root/usr/lib/melos/libonnxruntime.so 2>/dev/null | sed 's/^shlibs:Depends=//')
@@ -38,9 +38,9 @@ Suggests: jackd2, pipewire
 Section: sound
 Priority: optional
 Description: endless live piano music, steered by mood
- A daemon that composes and plays piano music as it goes, and lets you steer
- its mood, tempo and harmony from MIDI controllers, OSC and a web page. A neural
- network plays the piano; rule-based harmony carries on whenever it is late.
+ A daemon that composes and plays piano music live, and lets you steer its
+ mood, tempo and harmony from MIDI controllers, OSC and a web page. Neural
+ networks play the piano; rule-based harmony carries on if they fall behind.
 CONTROL
 echo /etc/melos/melos.toml > "$root/DEBIAN/conffiles"
 for script in postinst prerm postrm; do

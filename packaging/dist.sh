@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 
 "${tools}strip" -o "$work/melos" "$1"
 DESTDIR=$work PREFIX=/$name packaging/install.sh "$work/melos"
-# A portable archive cannot install the units and the system user, so it only documents them.
+# A portable archive cannot install units or a system user, so the files for them are included as documentation.
 mkdir -p "$work/$name/share/doc/melos/systemd"
 cp systemd/* packaging/melos.toml "$work/$name/share/doc/melos/systemd/"
 cp README.md LICENSE-APACHE LICENSE-MIT "$work/$name/"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs a built binary with its data: packaging/install.sh BINARY. DESTDIR is prepended to every path; PREFIX defaults to /usr/local.
 #
-# Every file is written next to its target and renamed, so that no daemon ever sees a partial file: a running one has the old
-# binary and library mapped and watches models, presets and mappings, and another may start at any time.
+# Every file is written next to its target and then renamed, so that no daemon sees a partial file: a running daemon has the
+# old binary and library mapped and watches models, presets and mappings, and another daemon may start at any time.
 set -eu
 cd "$(dirname "$0")/.."
 binary=$1
@@ -39,7 +39,7 @@ into "$root/share/melos/presets" presets/*.toml
 into "$root/share/melos/mappings" mappings/*.toml
 into "$root/share/melos/setlists" setlists/*.toml
 
-# Folders for configuration, units and completions: they differ between distribution packages and a home folder.
+# The folders for configuration, units and completions depend on the prefix.
 zsh=$root/share/zsh/site-functions
 case $prefix in
     /usr)
@@ -52,22 +52,22 @@ esac
 if [ ! -e "$destdir$etc/melos.toml" ]; then put 644 packaging/melos.toml "$destdir$etc/melos.toml"; fi
 
 # Installs a unit that refers to the binary and data under this prefix.
-here() { sed "s,/usr/,$prefix/,g" "$1" > "$work/unit" && put 644 "$work/unit" "$2"; }
-here systemd/melos.user.service "$user/melos.service"
+install_unit() { sed "s,/usr/,$prefix/,g" "$1" > "$work/unit" && put 644 "$work/unit" "$2"; }
+install_unit systemd/melos.user.service "$user/melos.service"
 if [ -n "$system" ]; then
-    here systemd/melos.service "$system/melos.service"
-    here systemd/melos.sysusers.conf "${system%/systemd/system}/sysusers.d/melos.conf"
+    install_unit systemd/melos.service "$system/melos.service"
+    install_unit systemd/melos.sysusers.conf "${system%/systemd/system}/sysusers.d/melos.conf"
 fi
 
-$start "$binary" man "$work/man"
+$emulator "$binary" man "$work/man"
 for page in "$work"/man/*.1; do
     gzip -9n "$page"
     put 644 "$page.gz" "$root/share/man/man1/$(basename "$page").gz"
 done
-complete() { $start "$binary" completions "$1" > "$work/completion" && put 644 "$work/completion" "$2"; }
-complete bash "$root/share/bash-completion/completions/melos"
-complete zsh "$zsh/_melos"
-complete fish "$root/share/fish/vendor_completions.d/melos.fish"
+install_completions() { $emulator "$binary" completions "$1" > "$work/completions" && put 644 "$work/completions" "$2"; }
+install_completions bash "$root/share/bash-completion/completions/melos"
+install_completions zsh "$zsh/_melos"
+install_completions fish "$root/share/fish/vendor_completions.d/melos.fish"
 
 doc=$root/share/doc/melos
 into "$doc" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT

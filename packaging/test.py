@@ -1,4 +1,4 @@
-"""Tests the package in a minimal Debian: installs, boots, plays, sets a parameter, upgrades and purges.
+"""Tests the package in a minimal Debian: installs it, boots, plays, sets a parameter, upgrades and purges.
 
     sudo packaging/test.py target       # target contains the package that `make deb` built
 
@@ -22,15 +22,15 @@ TIMEOUT = 90
 
 
 def run(*command, **options):
-    """Runs a command; its output is shown only when it fails."""
+    """Runs a command and returns its standard output; shows the output only if the command fails."""
     result = subprocess.run([str(word) for word in command], text=True, capture_output=True, **options)
     if result.returncode:
         raise SystemExit(f"FAILED {' '.join(map(str, command))}\n{result.stdout}{result.stderr}")
     return result.stdout
 
 
-def check(what, holds, why=""):
-    if not holds:
+def check(what, condition, why=""):
+    if not condition:
         raise SystemExit(f"FAILED {what}: {why}")
     print(f"ok  {what}", flush=True)
 
@@ -53,7 +53,7 @@ def wait(what, probe):
 
 
 class Machine:
-    """A Debian root file system, later booted as a container."""
+    """A Debian root file system that can be booted as a container."""
 
     def __init__(self, root):
         self.root = root
@@ -114,7 +114,7 @@ class Machine:
 
 
 def minimal_debian():
-    """Returns an archive of a minimal Debian with apt, which is created on first use."""
+    """Returns the path of an archive of a minimal Debian with apt, which is created on first use."""
     archive = OUT / f"debian-{RELEASE}.tar"
     if not archive.exists():
         run("mmdebstrap", "--variant=minbase", "--format=tar", RELEASE, f"{archive}.new")
@@ -123,7 +123,7 @@ def minimal_debian():
 
 
 def repack(package, version, work):
-    """Builds the same package with a later version and changed files, and returns its path."""
+    """Builds a package with a later version number and changed files, and returns its path."""
     tree = work / "repacked"
     run("dpkg-deb", "-R", package, tree)
     control = tree / "DEBIAN" / "control"
@@ -160,7 +160,7 @@ def install(machine, package):
     check("rendering works", (machine.root / "root/calm.wav").stat().st_size > 100_000)
     for page in ("melos", "melos-run", "melos-status"):
         check(f"there is a manual page {page}", (machine.root / f"usr/share/man/man1/{page}.1.gz").exists())
-    # The following packages are used by this test.
+    # Only this test needs the following packages.
     machine.chroot("apt-get", "install", "-yq", "--no-install-recommends", "jackd2", "jack-capture", "liblo-tools",
                    "python3-jack-client", "python3-mido")
 
@@ -179,8 +179,8 @@ def play_as_service(machine):
     take = wait("a member of the group finds the recording", takes)[0]
     machine.run_as_alice(f"cp {take} /home/alice/take.wav")
     check("the recording is not silent", rms(machine.root / "home/alice/take.wav") > 1e-4)
-    seen = machine.run_as("mallory", f"cat {take} >/dev/null 2>&1 && echo seen || echo hidden").strip()
-    check("other users cannot read it", seen == "hidden", seen)
+    access = machine.run_as("mallory", f"cat {take} >/dev/null 2>&1 && echo readable || echo hidden").strip()
+    check("other users cannot read it", access == "hidden", access)
     return take
 
 
@@ -194,7 +194,7 @@ def upgrade(machine, package, work):
     # Keep modified files, as unattended upgrades do.
     machine.run("dpkg", "--force-confdef", "--force-confold", "-i", "/later.deb")
     check("the user's configuration survives an upgrade", "# mine" in config.read_text())
-    check("shipped files are those of the new version",
+    check("shipped files are replaced by those of the new version",
           "next version" in (machine.root / "usr/share/melos/presets/calm.toml").read_text())
     status = wait("the service keeps playing", lambda: (lambda now: now["seconds"] > 1 and now)(machine.status("--http", "9081")))
     check("the mood is kept", status["parameters"]["emotion"] == "sad", status["parameters"]["emotion"])

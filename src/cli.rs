@@ -52,9 +52,9 @@ enum Command {
     Render(Box<render::Args>),
     /// List audio and MIDI devices and whether they can be opened
     Devices(devices::Args),
-    /// Show where Melos looks for presets, mappings, models and melos.toml, and what it finds there
+    /// Show where Melos looks for presets, setlists, mappings, models and melos.toml, and what it finds there
     Paths(paths::Args),
-    /// Check presets, mappings, models and melos.toml, and list all problems
+    /// Check presets, setlists, mappings, models and melos.toml, and list all problems
     Check(check::Args),
     /// Wait until a MIDI control is moved, and print the mapping block for it
     Learn(learn::Args),
@@ -134,7 +134,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions { shell } => complete::script(shell).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
-        // It is not a failure if the reader of the output exits early, as in `melos status | head`.
+        // A reader that exits early, as in `melos status | head`, is not a failure.
         if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }

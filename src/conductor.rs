@@ -42,17 +42,18 @@ use crate::music::glide::Length;
 use crate::music::theory::{Chord, Key};
 use crate::units::seconds_to_frames;
 
-/// Frames before a beat at which its quantized changes are applied, so that the splice falls on the beat.
+/// How many frames before a beat its quantized changes are applied, so that the splice falls on the beat, or less than a hop
+/// before it.
 const QUANTIZE_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
-/// Relative difference below which tempi of an external clock are considered equal: 0.1 ms per beat.
+/// Relative difference below which two tempi of an external clock count as equal: 0.1 ms per beat at 120 bpm.
 const TEMPO_TOLERANCE: f64 = 2e-4;
 
 /// Turns control events and the passing of time into a [`Score`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Conductor {
-    /// What is requested.
+    /// The requested state.
     performance: Performance,
-    /// What is in effect, and the output derived from it.
+    /// The state in effect, and the output derived from it.
     arrangement: Arrangement,
     modulations: Modulations,
     deferred: Deferred,
@@ -61,7 +62,7 @@ pub struct Conductor {
 }
 
 impl Conductor {
-    /// Creates a conductor at frame 0. `seed` overrides a seed among the settings.
+    /// Creates a conductor at frame 0. `seed` overrides any seed in `settings`.
     #[must_use]
     pub fn new(seed: u64, settings: &[(Param, Value)]) -> Self {
         let mut performance = Performance::default();
@@ -110,7 +111,10 @@ impl Conductor {
                 }
             }
             ControlEvent::SceneValue { name, param, value } => self.performance.set_in_scene(name, *param, value)?,
-            ControlEvent::RenameScene { from, to } => self.performance.rename_scene(from, to)?,
+            ControlEvent::RenameScene { from, to } => {
+                self.performance.rename_scene(from, to)?;
+                self.deferred.rename_scene(from, to);
+            }
             ControlEvent::Tempo(bpm) => self.follow_tempo(*bpm),
             ControlEvent::Beat { beat, at } if beat.is_finite() => self.arrangement.align(*beat, *at),
             ControlEvent::Beat { .. } => {}
@@ -118,10 +122,9 @@ impl Conductor {
         Ok(())
     }
 
-    /// Adds everything that happens from the horizon up to, but excluding, frame `until` to `out`, and moves the horizon to
-    /// `until`.
-    pub fn advance(&mut self, until: u64, out: &mut Score) {
-        while let Some((frame, step)) = self.next_step().filter(|(frame, _)| *frame < until) {
+    /// Advances the horizon to frame `end` and adds everything that happens before that frame to `out`.
+    pub fn advance(&mut self, end: u64, out: &mut Score) {
+        while let Some((frame, step)) = self.next_step().filter(|(frame, _)| *frame < end) {
             self.arrangement.move_to(frame);
             match step {
                 Step::ReleaseHeld => self.release_held(),
@@ -131,54 +134,54 @@ impl Conductor {
                 step => self.arrangement.perform(step, out),
             }
         }
-        self.arrangement.move_to(self.frame().max(until));
+        self.arrangement.move_to(self.frame().max(end));
     }
 
-    /// Adds what is due at the horizon itself, without moving it. After [`Conductor::apply`], this includes the event's
+    /// Adds everything that is due exactly at the horizon to `out`. After [`Conductor::apply`], this includes the event's
     /// immediate commands to the engine.
     pub fn take_immediate(&mut self, out: &mut Score) {
         self.arrangement.take_immediate(out);
     }
 
-    /// Records the chroma, on any linear scale, of a generated latent that starts at frame `from`. It must arrive before the
-    /// horizon is two latents past `from`. The chroma of a regenerated latent replaces its old version.
-    pub fn record_chroma(&mut self, from: u64, chroma: &[f32; 12]) {
-        self.arrangement.record_chroma(from, chroma);
+    /// Records the chroma, on any linear scale, of a generated latent that starts at frame `start`. Must be called before the
+    /// horizon is two latents past the end of that latent. The chroma of a regenerated latent replaces the earlier one.
+    pub fn record_chroma(&mut self, start: u64, chroma: &[f32; 12]) {
+        self.arrangement.record_chroma(start, chroma);
     }
 
     fn next_step(&self) -> Option<(u64, Step)> {
         let clock = self.arrangement.clock();
-        let ahead_of = |beat: u64| clock.frame_at(beat as f64).saturating_sub(QUANTIZE_LEAD);
-        let own = [
-            (self.deferred.held_beat().map(ahead_of), Step::ReleaseHeld),
-            (self.deferred.waiting_beat().map(ahead_of), Step::ApplyWaiting),
+        let frame_before = |beat: u64| clock.frame_at(beat as f64).saturating_sub(QUANTIZE_LEAD);
+        let own_steps = [
+            (self.deferred.held_beat().map(frame_before), Step::ReleaseHeld),
+            (self.deferred.waiting_beat().map(frame_before), Step::ApplyWaiting),
             (self.deferred.engine_beat().map(|beat| clock.frame_at(beat as f64)), Step::ApplyToEngine),
             (self.modulations.due(), Step::Modulate),
         ];
-        let steps = own.into_iter().chain(self.arrangement.steps());
+        let steps = own_steps.into_iter().chain(self.arrangement.steps());
         steps.filter_map(|(frame, step)| Some((frame?.max(self.frame()), step))).min()
     }
 
-    /// Requests a value and returns the change that must take effect.
+    /// Sets a requested value and returns the resulting change.
     fn request(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
         let followed_mood = self.follows_mood();
         let change = self.performance.set(param, value)?;
-        let released =
+        let stops_following =
             matches!(param, Param::TempoFollow | Param::TempoSource) && followed_mood && !self.follows_mood();
-        if !released {
+        if !stops_following {
             return Ok(change);
         }
-        // Keep the current tempo when it stops following the mood.
+        // A tempo that stops following the mood keeps its current value.
         Ok(match self.set_tempo(self.arrangement.target_bpm()) {
             Change::Nothing => change,
-            tempo => tempo,
+            tempo_change => tempo_change,
         })
     }
 
     /// Schedules a requested change to take effect immediately or on the next beat or bar.
     fn schedule(&mut self, change: Change) {
         let quantized = self.performance.settings().choice(Param::Quantize) != 0;
-        let morph = self.morph.filter(|(moment, _)| *moment == self.frame()).map(|(_, length)| length);
+        let morph = self.morph.filter(|(requested_at, _)| *requested_at == self.frame()).map(|(_, length)| length);
         match change {
             Change::Nothing => {}
             Change::Panic => self.arrangement.panic(&self.performance),
@@ -212,7 +215,7 @@ impl Conductor {
         self.arrangement.counter().bar_line(self.arrangement.clock())
     }
 
-    /// Returns the length of a morph.
+    /// Converts a morph's duration to frames or beats.
     fn length(&self, morph: Morph) -> Length {
         match morph {
             Morph::Seconds(seconds) => Length::Frames(seconds_to_frames(f64::from(seconds))),
@@ -220,7 +223,7 @@ impl Conductor {
         }
     }
 
-    /// Requests the values held for a bar line. Called slightly before the line, so that they take effect on it.
+    /// Requests the values held for a bar line, slightly ahead of it so that they take effect on it.
     fn release_held(&mut self) {
         let (beat, values) = self.deferred.take_held();
         let beat = beat.max(self.arrangement.counter().beat());
@@ -275,7 +278,7 @@ impl Conductor {
         self.performance.settings().tempo_source() == TempoSource::Mood
     }
 
-    /// Sets the tempo, clamped to its range, other than through the parameter.
+    /// Sets the tempo, clamped to its range, even while an external source leads it.
     fn set_tempo(&mut self, bpm: f64) -> Change {
         match Param::Tempo.fit(Input::Number(bpm)) {
             Ok(Some(Value::Number(bpm))) => self.performance.set_external_tempo(bpm),
@@ -292,7 +295,7 @@ impl Conductor {
         }
     }
 
-    /// Returns the requested value of a parameter. While the tempo follows the mood, returns its current value.
+    /// Returns a parameter's requested value or, for a tempo that follows the mood, the current one.
     #[must_use]
     pub fn value(&self, param: Param) -> Value {
         if param == Param::Tempo && self.follows_mood() {
@@ -308,7 +311,7 @@ impl Conductor {
         all.filter(|(_, value)| *value != Value::Trigger).collect()
     }
 
-    /// Returns the commands that produce the engine's intended state: levels, switches, the phrase's level and the sounding
+    /// Returns the commands that put the engine into its intended state: numbers, toggles, the phrase's level and the sounding
     /// notes.
     pub fn engine_state(&self) -> impl Iterator<Item = EngineCommand> {
         let (arrangement, planner) = (&self.arrangement, self.arrangement.planner());
@@ -324,7 +327,7 @@ impl Conductor {
         self.performance.settings().list()
     }
 
-    /// Returns the active seed, for [`Conductor::new`].
+    /// Returns the requested seed, unaffected by restarts, for [`Conductor::new`].
     #[must_use]
     pub const fn seed(&self) -> u64 {
         self.arrangement.seeds().requested()
@@ -335,7 +338,7 @@ impl Conductor {
         self.performance.scenes().iter().map(|(name, settings)| (name, settings.list()))
     }
 
-    /// Returns the mood at the horizon, possibly gliding to the requested one.
+    /// Returns the mood at the horizon, which may still be gliding to the requested one.
     #[must_use]
     pub fn mood(&self) -> Mood {
         self.arrangement.targets().steering().mood.at(self.frame(), self.arrangement.clock())
@@ -352,7 +355,7 @@ impl Conductor {
         self.arrangement.clock().tempo_at(self.frame())
     }
 
-    /// Returns the planned chords from the one at the horizon on, each with the frame at which it begins.
+    /// Returns the chord at the horizon and all later planned ones, each with the frame at which it begins.
     pub fn upcoming_chords(&self) -> impl Iterator<Item = (u64, Chord)> {
         let clock = self.arrangement.clock();
         self.arrangement
@@ -361,7 +364,7 @@ impl Conductor {
             .map(|(beat, chord)| (clock.frame_at(beat), chord))
     }
 
-    /// Returns the names of the stored scenes, in order.
+    /// Returns the names of the stored scenes, sorted.
     pub fn scene_names(&self) -> impl Iterator<Item = &str> {
         self.performance.scenes().iter().map(|(name, _)| name)
     }

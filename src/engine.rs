@@ -3,8 +3,8 @@
 //! [`Engine::render`] runs on the audio thread. There, nothing in this module allocates, frees, locks, makes a system call,
 //! logs, reads a clock or panics: buffers are allocated in [`Engine::new`], commands are `Copy`, and time is counted in
 //! frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound does not depend on the device's block size.
-//! Timed commands take effect at the start of the quantum that contains their frame, immediate ones at the start of the next
-//! quantum, whose frame is reported.
+//! Timed commands take effect at the start of the quantum that contains their frame. Immediate commands take effect at the
+//! start of the next quantum, and the engine reports its frame.
 //!
 //! ```text
 //! hops ─► network (sustain when starved) ─► widener ─┐
@@ -48,7 +48,7 @@ pub use status::{EngineStatus, Layer};
 
 use dsp::Bus;
 use freeze::Freeze;
-use hops::Receipt;
+use hops::HopOutcome;
 use limiter::Limiter;
 use mixer::{Mixer, default_value};
 use network::{Network, Transition};
@@ -64,16 +64,16 @@ pub const QUANTUM: usize = 64;
 /// Frames ahead of the playhead that hops must cover; otherwise, the network's sound fades to a sustain.
 pub const HOP_LEAD: u64 = network::LEAD + QUANTUM as u64;
 
-/// Durations of the fade-out when the music is stopped and of the fade-in when it is started, in seconds.
+/// Durations of the fade-out on stop and the fade-in on start, in seconds.
 pub const PLAY_FADE_SECONDS: [f32; 2] = [1.5, 0.8];
 
 /// Fade-in at the start and after a panic.
 const FADE_IN_SECONDS: f32 = 0.06;
 /// Fade-out on panic.
 const PANIC_FADE_SECONDS: f32 = 0.005;
-/// Maximum number of hops accepted per quantum, to limit its duration.
+/// Maximum number of hops accepted per quantum, to bound its run time.
 const MAX_HOPS_PER_QUANTUM: usize = 16;
-/// Weight of a quantum in the moving average of the power: a time constant of 300 ms.
+/// Weight of one quantum in the moving average of the power, for a time constant of 300 ms.
 const RMS_WEIGHT: f32 = QUANTUM as f32 / (0.3 * SAMPLE_RATE as f32);
 
 /// The engine; see the module documentation.
@@ -81,15 +81,15 @@ pub struct Engine {
     ports: EnginePorts,
     status: Arc<EngineStatus>,
     state: State,
-    /// The current quantum.
-    ready: [[f32; 2]; QUANTUM],
-    /// The number of its frames that have been played.
+    /// The current quantum, left and right.
+    rendered: [[f32; 2]; QUANTUM],
+    /// Number of frames of `rendered` already played.
     played: usize,
-    /// Frames that did not fit into the tap and are not yet marked there as a gap.
+    /// Frames dropped from the tap but not yet marked as a gap.
     tap_gap: u32,
 }
 
-/// The state between two quanta, except for the hops to play. [`EnginePorts::saves`] requests it.
+/// The engine's state between two quanta, without the hops to play. Requested through [`EnginePorts::saves`].
 #[derive(Serialize, Deserialize)]
 #[allow(missing_debug_implementations, reason = "half a megabyte of samples")]
 pub struct State {
@@ -111,7 +111,7 @@ pub struct State {
     limiter: Limiter,
     gate: Ramp,
     panicking: bool,
-    /// Whether the previous quantum was limited.
+    /// Whether the limiter was active in the previous quantum.
     is_limiting: bool,
     starved_since: u64,
     power: f32,
@@ -127,8 +127,8 @@ impl Engine {
     /// Creates an engine at frame 0 with all parameters at their defaults. The only function here that allocates.
     #[must_use]
     pub fn new(ports: EnginePorts, status: Arc<EngineStatus>) -> Self {
-        let (ready, played, tap_gap) = ([[0.0; 2]; QUANTUM], QUANTUM, 0);
-        Self { ports, status, state: State::new(), ready, played, tap_gap }
+        let (rendered, played, tap_gap) = ([[0.0; 2]; QUANTUM], QUANTUM, 0);
+        Self { ports, status, state: State::new(), rendered, played, tap_gap }
     }
 
     /// Returns the engine's status.
@@ -144,16 +144,16 @@ impl Engine {
         let mut frames = out.chunks_exact_mut(2);
         for frame in &mut frames {
             if self.played == QUANTUM {
-                self.quantum();
+                self.render_quantum();
                 self.played = 0;
             }
-            frame.copy_from_slice(&self.ready[self.played]);
+            frame.copy_from_slice(&self.rendered[self.played]);
             self.played += 1;
         }
         frames.into_remainder().fill(0.0);
     }
 
-    fn quantum(&mut self) {
+    fn render_quantum(&mut self) {
         self.save_if_requested();
         self.take_commands();
         self.take_hops();
@@ -168,9 +168,9 @@ impl Engine {
         for _ in 0..MAX_HOPS_PER_QUANTUM {
             let Some(hop) = self.ports.hops.try_peek() else { break };
             match self.state.network.receive(hop, self.state.frame) {
-                Receipt::Accepted => {}
-                Receipt::Dropped => self.count_loss(Loss::Hops, 1),
-                Receipt::EpochRejected => {
+                HopOutcome::Accepted => {}
+                HopOutcome::Dropped => self.count_loss(Loss::Hops, 1),
+                HopOutcome::EpochRejected => {
                     let event = EngineEvent::EpochRejected { epoch: hop.epoch, frame: self.state.frame };
                     self.count_loss(Loss::Hops, 1);
                     self.status.rejected_epoch.store(hop.epoch, Relaxed);
@@ -230,13 +230,13 @@ impl Engine {
         bus
     }
 
-    /// Applies master level, fades, limiter and gate, and writes the quantum to be played.
+    /// Applies the master level, play fade, limiter and gate, and writes the quantum to play.
     fn finish(&mut self, bus: &Bus) {
         let (master, play, gate) = (self.state.mixer.master.step(), self.state.play.step(), self.state.gate.step());
         let gains = master.iter().zip(play.iter()).zip(gate.iter());
         let mut not_finite = 0;
         for ((out, ((master, play), gate)), (mid, side)) in
-            self.ready.iter_mut().zip(gains).zip(bus.mid.iter().zip(&bus.side))
+            self.rendered.iter_mut().zip(gains).zip(bus.mid.iter().zip(&bus.side))
         {
             let gain = master * play * play;
             let mut frame = [gain * (mid + side), gain * (mid - side)];
@@ -267,7 +267,7 @@ impl Engine {
         self.status.silent.store(self.state.play.value() == 0.0 && self.state.play.target() == 0.0, Relaxed);
     }
 
-    /// Clears everything that has a tail.
+    /// Clears everything with a tail.
     fn clear(&mut self) {
         self.state.bass.clear();
         self.state.pad.clear();
@@ -282,7 +282,7 @@ impl Engine {
 
     fn measure_and_tap(&mut self) {
         let (mut peak, mut power) = (0.0f32, 0.0);
-        for [left, right] in self.ready {
+        for [left, right] in self.rendered {
             peak = peak.max(left.abs()).max(right.abs());
             power += 0.5 * (left * left + right * right);
         }
@@ -293,7 +293,7 @@ impl Engine {
         if self.tap_gap > 0 && self.ports.tap.try_push(gap(self.tap_gap)).is_ok() {
             self.tap_gap = 0;
         }
-        let tapped = if self.tap_gap == 0 { self.ports.tap.push_slice(&self.ready) } else { 0 };
+        let tapped = if self.tap_gap == 0 { self.ports.tap.push_slice(&self.rendered) } else { 0 };
         self.tap_gap = self.tap_gap.saturating_add((QUANTUM - tapped) as u32);
         self.count_loss(Loss::Tap, (QUANTUM - tapped) as u64);
     }

@@ -1,4 +1,4 @@
-//! The vocabulary shared by all threads: parameters and their values, control events, engine commands, notices to
+//! The types shared by all threads: parameters and their values, control events, engine commands, notices to
 //! subscribers, and loss counters.
 
 pub mod control;

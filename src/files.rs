@@ -1,8 +1,8 @@
-//! Files that users write: TOML documents, whose problems are all reported at once, and libraries of such documents,
-//! which are watched and reloaded. Also file access: bounded reads, atomic writes that survive a power cut, and folder
-//! locks.
+//! User-written TOML files: reads them, reports all problems at once, and reloads them when they change. Also bounded
+//! reads, atomic writes that survive power cuts, and folder locks.
 //!
-//! Not for the audio callback or the performance thread: every call may block on a disk.
+//! Every call that reads or writes may block on a disk, so neither the audio callback nor the performance thread may make
+//! one.
 
 pub mod config;
 pub mod document;
@@ -18,6 +18,6 @@ mod write;
 
 pub use lock::{FolderLock, LockError};
 pub use read::{MAX_TEXT, bytes, open, text};
-pub use search_path::{Found, SearchPath, home_folder, state_folder};
+pub use search_path::{FoundFile, SearchPath, home_folder, state_folder};
 pub use space::{Usage, free_bytes};
 pub use write::{replace, set_aside, stamp, stamp_of, sync_folder, unused_path};

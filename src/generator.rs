@@ -1,8 +1,8 @@
-//! The generator: the composer decides notes, the pianist plays them as mel frames, and the vocoder turns these into samples,
-//! in hops on the timeline.
+//! The generator: the composer decides notes, the pianist plays them as mel frames, and the vocoder turns the mel frames into
+//! hops of samples.
 //!
-//! Latent `k` covers the frames from `4096 k` on. The plan's conditions there determine it, together with random numbers
-//! that depend only on the seed and `k`. Once it is generated, the hops before `8 k + 2` are final.
+//! Latent `k` starts at frame `4096 k`. It depends on the preceding latents, the plan's conditions at its frames, and random
+//! numbers derived from the seed and `k`. Once it is generated, the hops before `8 k + 2` are final.
 //! [`Generator::replan`] rolls back to an earlier latent and crossfades into a new future.
 
 mod checkpoint;
@@ -75,16 +75,16 @@ pub enum GeneratorError {
 pub struct GeneratedLatent {
     /// First of the latent's [`LATENT_FRAMES`] frames.
     pub from: u64,
-    /// Strength of each pitch class from C up, scaled to a maximum of 1, over the spectra that this latent completed, which
-    /// start four mel frames before it.
+    /// Strength of each pitch class from C upwards, scaled to a maximum of 1, in the spectra that this latent completed. They
+    /// start four mel frames before the latent.
     pub chroma: [f32; 12],
-    /// Onset strength in each hop from `from` on, 0..=1; 0 without an onset.
+    /// Onset strength in each of the latent's hops, 0..=1; 0 without an onset.
     pub onsets: [f32; FRAMES_PER_LATENT],
-    /// The notes that begin, and the pedal.
+    /// The notes that begin in the latent, and its pedal action.
     pub written: StepNotes,
     /// The mel frames, starting [`notes::AHEAD`] frames before `from`.
     pub mel: Box<MelBlock>,
-    /// Whether the network had stalled although notes were requested, so that the composer restarts without its context.
+    /// Whether the music stalled although notes were requested, so that the composer now restarts without its context.
     pub restarted: bool,
 }
 
@@ -94,24 +94,24 @@ struct Change {
     replacement: Replacement,
     /// First hop of the new future that is played.
     splice: u64,
-    /// The number of latents at which to roll back even if the old future does not yet reach the end of the crossfade.
-    known: Option<u64>,
+    /// Number of latents after which to splice even if the old future does not reach the end of the crossfade.
+    deadline: Option<u64>,
 }
 
 impl Change {
     /// Returns the hop up to which the old future must be final before the change takes effect.
     fn due(&self) -> u64 {
-        let known = self.known.map_or(u64::MAX, final_hop);
-        known.min(self.splice + crossfade::FADE_HOPS)
+        let deadline = self.deadline.map_or(u64::MAX, final_hop);
+        deadline.min(self.splice + crossfade::FADE_HOPS)
     }
 }
 
-/// What the new future replaces.
+/// What a splice replaces.
 #[derive(Debug)]
 enum Replacement {
-    /// A plan that differs from frame `planned` on; the latent there is the first to be regenerated.
+    /// The plan, from frame `planned` onwards. The latent there is the first to be regenerated.
     Plan { plan: Arc<Plan>, planned: u64 },
-    /// New networks.
+    /// The networks.
     Networks(Box<Networks>),
 }
 
@@ -122,8 +122,8 @@ pub struct Generator {
     changes: VecDeque<Change>,
     future: Future,
     splicer: Splicer,
-    /// Latents generated when the newest splice took effect.
-    known: u64,
+    /// Number of latents generated when the newest splice took effect.
+    generated_at_splice: u64,
     recent_chroma: RecentChroma,
 }
 
@@ -135,7 +135,7 @@ impl Generator {
     pub fn new(models: Models) -> Result<Self, GeneratorError> {
         let future = Future::new(Networks::new(models)?);
         let (changes, splicer, recent_chroma) = (VecDeque::new(), Splicer::new(), RecentChroma::default());
-        Ok(Self { plan: None, changes, future, splicer, known: 0, recent_chroma })
+        Ok(Self { plan: None, changes, future, splicer, generated_at_splice: 0, recent_chroma })
     }
 
     /// Accepts a plan that extends the current one without changing it.
@@ -156,32 +156,36 @@ impl Generator {
         self.plan.as_deref()
     }
 
-    /// Accepts a plan that differs from frame `planned` on. The latent there is regenerated, and the new future is played
-    /// from frame `splice` on (the same frame, or later if the splice is late), in a new epoch with a crossfade of 32 ms.
-    /// Both frames are rounded up to hops. The plan takes effect in the first [`Generator::step`] in which the old future
-    /// reaches the end of the crossfade, so the sound does not depend on how far ahead it was generated.
+    /// Accepts a plan that differs from frame `planned` onwards. The music is regenerated from the latent at `planned`, and
+    /// the new future is played from frame `splice`, rounded up to a hop, in a new epoch with a crossfade of 32 ms. `splice`
+    /// is later than `planned` if the splice is late. The plan takes effect in the first [`Generator::step`] in which the old
+    /// future reaches the end of the crossfade, so the sound does not depend on how far ahead it was generated.
     pub fn replan(&mut self, plan: Arc<Plan>, planned: u64, splice: u64) {
         self.replay_splice(plan, planned, splice, None);
     }
 
-    /// Reproduces a logged splice: like [`Generator::replan`], but takes effect at the latest once the latents before frame
-    /// `known` are generated. Pass the value of [`Generator::known`] from when the splice took effect, because
-    /// [`Generator::resplice`] may have moved it since.
-    pub fn replay_splice(&mut self, plan: Arc<Plan>, planned: u64, splice: u64, known: Option<u64>) {
+    /// Reproduces a logged splice: like [`Generator::replan`], but takes effect no later than when the latents before frame
+    /// `generated_to` are generated. Pass the value that [`Generator::generated_to`] returned once the splice had taken
+    /// effect, since [`Generator::resplice`] may have moved the splice.
+    pub fn replay_splice(&mut self, plan: Arc<Plan>, planned: u64, splice: u64, generated_to: Option<u64>) {
         let splice = splice.max(planned).div_ceil(HOP as u64);
-        let known = known.map(|frame| frame / LATENT_FRAMES);
-        self.changes.push_back(Change { replacement: Replacement::Plan { plan, planned }, splice, known });
+        let deadline = generated_to.map(|frame| frame / LATENT_FRAMES);
+        self.changes.push_back(Change { replacement: Replacement::Plan { plan, planned }, splice, deadline });
     }
 
-    /// Continues with new networks under the same plan. They start from scratch slightly before frame `splice`, rounded up
-    /// to hops, and are played from there on, in a new epoch with a crossfade of 32 ms.
+    /// Continues with new networks under the same plan. They start from scratch shortly before frame `splice`, rounded up to a
+    /// hop, and are played from that hop onwards, in a new epoch with a crossfade of 32 ms.
     pub fn swap(&mut self, networks: Networks, splice: u64) {
         let splice = splice.div_ceil(HOP as u64);
-        self.changes.push_back(Change { replacement: Replacement::Networks(Box::new(networks)), splice, known: None });
+        self.changes.push_back(Change {
+            replacement: Replacement::Networks(Box::new(networks)),
+            splice,
+            deadline: None,
+        });
     }
 
-    /// Moves the oldest pending splice, or if there is none, the newest one that took effect, to a later frame, where it
-    /// starts a new epoch. For splices that the engine would receive, or has received, too late. Regenerates nothing.
+    /// Moves the oldest pending splice or, if none is pending, the newest one that took effect to a later frame, where it
+    /// starts a new epoch. For splices that reach the engine too late. Regenerates nothing.
     pub fn resplice(&mut self, splice: u64) {
         let hop = splice.div_ceil(HOP as u64);
         match self.changes.front_mut() {
@@ -190,8 +194,8 @@ impl Generator {
         }
     }
 
-    /// Resumes at `frame`, or up to 128 ms later, after the engine was starved, and skips the music before. Does nothing if
-    /// `frame` is covered.
+    /// Resumes after starvation at `frame`, or less than one latent later, skipping the missing music. Does nothing if `frame`
+    /// is covered.
     pub fn resume_at(&mut self, frame: u64) {
         if self.future.skip_to(frame) {
             self.splicer.resume_at(self.future.final_hop());
@@ -207,8 +211,8 @@ impl Generator {
 
     /// Returns the frame up to which latents had been generated when the newest splice took effect.
     #[must_use]
-    pub fn known(&self) -> u64 {
-        self.known * LATENT_FRAMES
+    pub fn generated_to(&self) -> u64 {
+        self.generated_at_splice * LATENT_FRAMES
     }
 
     /// Returns the current epoch, which increases with every splice.
@@ -242,7 +246,7 @@ impl Generator {
     /// Rolls back to where a change starts and prepares the crossfade. If the change is further back than the history, the
     /// new plan starts at the current latent.
     fn splice(&mut self, change: Change) {
-        self.known = self.future.latent();
+        self.generated_at_splice = self.future.latent();
         self.splicer.start_epoch(change.splice, self.future.hops(), self.future.final_hop());
         match change.replacement {
             Replacement::Plan { plan, planned } => {

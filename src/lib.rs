@@ -1,7 +1,7 @@
-//! Melos plays endless emotion-steered piano music, live.
+//! Melos plays endless piano music, live and steered by emotion.
 //!
-//! The modules follow the data flow, from the shared vocabulary to the whole session; `ARCHITECTURE.md` describes it on
-//! one page, and `tests/architecture.rs` checks that a module only uses modules above it.
+//! The modules are listed in the order of the data flow, from the shared vocabulary to the whole session.
+//! `tests/offline/architecture.rs` checks that each module uses only those above it; `ARCHITECTURE.md` is a one-page overview.
 
 pub mod quote;
 pub mod bytes;

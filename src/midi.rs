@@ -1,5 +1,6 @@
-//! MIDI input and output. Devices can connect and disconnect at any time; their timestamped messages arrive on one bounded
-//! channel. For output, there is one port for instruments, `melos:midi_out`, and a feedback port for each input device.
+//! MIDI input and output. Devices can connect and disconnect at any time; their timestamped messages arrive on one
+//! bounded channel. For output, there is one port for instruments, `melos:midi_out`, and a feedback port for each input
+//! device.
 
 mod alsa;
 mod backend;
@@ -22,5 +23,5 @@ pub use feedback::MidiFeedback;
 pub use message::Message;
 pub use out::MidiOut;
 pub use parse::Parser;
-pub use session::{Followed, Following, SessionFollower};
+pub use session::{FollowerState, SessionFollower, SessionStatus};
 pub use transport::follow_transport;

@@ -46,6 +46,13 @@ pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     list
 }
 
+/// Ends an error message about an unknown name: tells which names there are.
+#[must_use]
+pub fn choices<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names = names.into_iter().peekable();
+    if names.peek().is_none() { "there are none".to_owned() } else { format!("choose one of {}", listed(names)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +80,7 @@ mod tests {
         assert!(list.len() < 1000 && list.ends_with(" and 1016 more"), "{list}");
         assert_eq!(listed([]), "none");
         assert_eq!(listed(["dawn", "storm"]), "dawn, storm");
+        assert_eq!(choices(["dawn", "storm"]), "choose one of dawn, storm");
+        assert_eq!(choices([]), "there are none");
     }
 }

@@ -1,4 +1,4 @@
-//! Remote control and monitoring over the network: OSC, OSCQuery, the page, Ableton Link.
+//! Remote control and monitoring over the network: OSC, OSCQuery, the web page and Ableton Link.
 
 pub mod http;
 pub mod journal;

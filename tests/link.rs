@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use melos::event::Wake;
-use melos::midi::{ClockEvent, Followed, Following};
+use melos::midi::{ClockEvent, FollowerState, SessionStatus};
 use melos::remote::link::Link;
 use rusty_link::{AblLink, SessionState};
 
@@ -33,13 +33,13 @@ fn tempo_and_beats_follow_the_session() {
     std::thread::sleep(Duration::from_secs(1));
     let (sender, events) = sync_channel(1024);
     let wake = Wake::default();
-    let following = Arc::new(Following::default());
-    following.want(true);
+    let following = Arc::new(FollowerState::default());
+    following.set_enabled(true);
     let link = Link::start(Arc::clone(&following), sender, wake.clone()).expect("a thread can be started");
     let is = |bpm: f64| move |event| matches!(event, ClockEvent::Tempo(t) if (t - bpm).abs() < 0.01).then_some(());
     assert!(wake.wait(TIMEOUT), "the reader should be woken");
     wait_for(&events, is(97.0));
-    assert_eq!(following.found(), Followed::Tempo);
+    assert_eq!(following.status(), SessionStatus::WithTempo);
 
     let mut session = SessionState::new();
     peer.capture_app_session_state(&mut session);

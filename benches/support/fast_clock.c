@@ -52,7 +52,7 @@ static void ensure_initialized(void) { if (!speed) initialize(); }
 static int64_t fast(int64_t monotonic) { return start_real + (monotonic - start_real) * speed; }
 static int64_t slow(int64_t monotonic) { return start_real + (monotonic - start_real) / speed; }
 
-/* Returns by how many nanoseconds the wall clock had been set forward at a time of the real monotonic clock. */
+/* Returns how many nanoseconds the wall clock had been set forward by a time of the real monotonic clock. */
 static int64_t forward(int64_t at) {
     int64_t total = 0;
     if (steps)
@@ -86,10 +86,10 @@ time_t time(time_t *out) {
 
 int clock_nanosleep(clockid_t clock, int flags, const struct timespec *requested, struct timespec *remaining) {
     ensure_initialized();
-    int64_t until = flags & TIMER_ABSTIME ? slow(ns(requested)) : real(CLOCK_MONOTONIC) + ns(requested) / speed;
-    struct timespec at = spec(until);
+    int64_t end = flags & TIMER_ABSTIME ? slow(ns(requested)) : real(CLOCK_MONOTONIC) + ns(requested) / speed;
+    struct timespec deadline = spec(end);
     (void)clock, (void)remaining;
-    return real_syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) ? errno : 0;
+    return real_syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL) ? errno : 0;
 }
 
 int nanosleep(const struct timespec *requested, struct timespec *remaining) {
@@ -116,8 +116,8 @@ long syscall(long number, ...) {
     int operation = (int)a[1] & FUTEX_CMD_MASK;
     if (number == SYS_futex && requested && (operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET)) {
         /* WAIT takes a duration, WAIT_BITSET a time of the monotonic clock. */
-        struct timespec other = spec(operation == FUTEX_WAIT ? ns(requested) / speed : slow(ns(requested)));
-        return real_syscall(number, a[0], a[1], a[2], &other, a[4], a[5]);
+        struct timespec timeout = spec(operation == FUTEX_WAIT ? ns(requested) / speed : slow(ns(requested)));
+        return real_syscall(number, a[0], a[1], a[2], &timeout, a[4], a[5]);
     }
     return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
@@ -130,8 +130,8 @@ int statx(int folder, const char *path, int flags, unsigned mask, struct statx *
     for (int i = 0; i < 4; i++) {
         int64_t at = times[i]->tv_sec * SECOND + times[i]->tv_nsec - offset;
         if (at < start_real) continue;
-        struct timespec then = spec(wall(at));
-        times[i]->tv_sec = then.tv_sec, times[i]->tv_nsec = (uint32_t)then.tv_nsec;
+        struct timespec converted = spec(wall(at));
+        times[i]->tv_sec = converted.tv_sec, times[i]->tv_nsec = (uint32_t)converted.tv_nsec;
     }
     return 0;
 }

@@ -1,8 +1,8 @@
 """Runs the networks of a model latent by latent on one thread: peer_networks.py MODEL torch|onnxruntime
 
 Writes each latent's audio, mono float32 at 48 kHz, to standard output. The composer plays the model's reference performance
-(20 s), whose notes it must reproduce exactly. The pianist plays the notes of its test vectors repeatedly, since its cost does not depend on them.
-Needs the training code on PYTHONPATH.
+(20 s), whose notes it must reproduce exactly. The pianist plays the notes of its test vectors repeatedly; its cost does not depend on the
+notes. Needs the training code on PYTHONPATH.
 """
 
 import pathlib

@@ -8,7 +8,7 @@ use melos::mel::HOP;
 use melos::music::emotion::Emotion;
 use melos_corpus::analysis::seams::{Seams, decode_whole, measure};
 
-/// Number of hops by which the first hop that a latent completes precedes its own frames.
+/// The first hop completed by a latent precedes the latent's own frames by this many hops.
 const LEAD_HOPS: usize = 6;
 
 /// Generates `seconds` of an emotion and measures the seams between its segments.

@@ -1,4 +1,4 @@
-// Two sensors for sensor.py: prints the readings of two analogue inputs twenty times a second, such as "512 300".
+// Two sensors for sensor.py: prints the readings of two analogue inputs, such as "512 300", twenty times a second.
 //
 // A0: a distance sensor (Sharp GP2Y0A21 or similar), which controls arousal; A1: a light sensor as a voltage divider (a photoresistor to
 // 5 V, 10 kilohms to ground), which controls valence.

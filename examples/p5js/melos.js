@@ -10,7 +10,7 @@ class Melos {
     this.connect();
   }
 
-  /** Calls a function with the arguments of every message to an address, including after Melos restarts. */
+  /** Calls a function with the arguments of every message to an address, even after Melos restarts. */
   listen(address, callback) {
     this.listeners.set(address, callback);
     if (this.connected) this.subscribe(address);
@@ -63,10 +63,10 @@ function encode(address, values) {
     }
   }
   const packet = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
+  let offset = 0;
   for (const part of parts) {
-    packet.set(part, at);
-    at += part.length;
+    packet.set(part, offset);
+    offset += part.length;
   }
   return packet;
 }
@@ -74,17 +74,17 @@ function encode(address, values) {
 /** Returns the address and the arguments of a message; Melos sends only integers, floats and strings. */
 function decode(buffer) {
   const view = new DataView(buffer);
-  let at = 0;
+  let offset = 0;
   const text = () => {
-    let end = at;
+    let end = offset;
     while (view.getUint8(end) !== 0) end += 1;
-    const string = new TextDecoder().decode(new Uint8Array(buffer, at, end - at));
-    at += (Math.floor((end - at) / 4) + 1) * 4;
+    const string = new TextDecoder().decode(new Uint8Array(buffer, offset, end - offset));
+    offset += (Math.floor((end - offset) / 4) + 1) * 4;
     return string;
   };
   const number = (read) => {
-    at += 4;
-    return view[read](at - 4);
+    offset += 4;
+    return view[read](offset - 4);
   };
   const address = text();
   const tags = text().slice(1);

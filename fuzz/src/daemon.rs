@@ -1,4 +1,4 @@
-//! The targets for all external input of the daemon: any input is rejected or results in something playable.
+//! Fuzz targets for all external input to the daemon: any input must be rejected or have a valid effect.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -33,7 +33,8 @@ pub const TARGETS: [Target; 10] = [
     ("state", state),
 ];
 
-/// Decodes any bytes as a datagram: it is rejected or requests valid values, and its log message is one short line.
+/// Decodes arbitrary bytes as a datagram. Accepted requests must have valid values, and every log message must be one
+/// short line.
 pub fn osc(datagram: &[u8]) {
     let now = Now::read();
     let decoded = osc::decode(datagram, now);
@@ -61,13 +62,13 @@ pub fn osc(datagram: &[u8]) {
     }
 }
 
-/// Sends any stream of bytes through every shipped mapping, and through the clock follower.
+/// Sends an arbitrary stream of bytes through every shipped mapping and through the clock follower.
 pub fn midi(bytes: &[u8]) {
     static MAPPINGS: LazyLock<Vec<Arc<Mapping>>> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|folder| folder.join("mappings").is_dir());
-        let files = folder.expect("the mappings ship").join("mappings").read_dir().expect("the mappings ship");
-        let files = files.map(|file| file.expect("can be listed").path());
-        files.map(|file| Arc::new(Mapping::read(&file).expect("checked by the tests"))).collect()
+        let folder = folder.expect("the folder of mappings exists").join("mappings");
+        let files = folder.read_dir().expect("the folder is readable").map(|file| file.expect("readable").path());
+        files.map(|file| Arc::new(Mapping::read(&file).expect("the shipped mappings are valid"))).collect()
     });
     for mapping in MAPPINGS.iter() {
         route(mapping, bytes);
@@ -75,10 +76,10 @@ pub fn midi(bytes: &[u8]) {
     let (mut parser, mut clock, mut events) = (Parser::default(), ClockFollower::default(), Vec::new());
     let mut at = Instant::now();
     for byte in bytes {
-        // Each byte also determines the time until the next one.
+        // Each byte also determines the time since the previous one.
         at += Duration::from_micros(u64::from(byte % 128) * 500);
         if let Some(message) = parser.feed(*byte) {
-            clock.message(message, at, &mut events);
+            clock.process(message, at, &mut events);
         }
     }
     for event in events {
@@ -88,9 +89,9 @@ pub fn midi(bytes: &[u8]) {
     }
 }
 
-/// Reads any text as a mapping file; if it is accepted, it must route every possible message.
+/// Parses arbitrary text as a mapping; an accepted mapping must route all kinds of messages.
 pub fn mapping(text: &[u8]) {
-    /// Every kind of channel message with low and high data, on two channels, and the transport messages.
+    /// All kinds of channel messages on two channels, and the transport messages.
     static MESSAGES: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let mut bytes = Vec::new();
         for status in (0x80..=0xE0).step_by(0x10).flat_map(|kind| [kind, kind | 9]) {
@@ -109,17 +110,17 @@ pub fn mapping(text: &[u8]) {
     }
 }
 
-/// Reads any text as a preset file; if it is accepted, it must set only valid values, throughout its journey.
+/// Parses arbitrary text as a preset; an accepted preset must set only valid values throughout its journey.
 pub fn preset(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     let Ok(preset) = Preset::parse(Path::new("fuzz.toml"), text) else { return };
-    let walk = JourneySteps::new(&preset, 0).take(100);
-    for (param, value) in preset.settings().into_iter().chain(walk.flat_map(|(_, settings)| settings)) {
+    let steps = JourneySteps::new(&preset, 0).take(100);
+    for (param, value) in preset.settings().into_iter().chain(steps.flat_map(|(_, settings)| settings)) {
         assert!(is_valid(param, &value), "{} = {value:?}", param.spec().id);
     }
 }
 
-/// Requests any path and query: the bytes up to the first line break, and the rest.
+/// Requests an arbitrary path, which ends at the first line break, with the rest as the query.
 pub fn oscquery(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (path, query) = text.split_once('\n').map_or((&*text, None), |(path, query)| (path, Some(query)));
@@ -127,8 +128,8 @@ pub fn oscquery(bytes: &[u8]) {
     assert!([200, 204, 400, 404].contains(&code), "{code}");
 }
 
-/// Sends any messages to a WebSocket: each consists of a byte whose lowest bit says whether it is text, two bytes for
-/// its length, and its contents.
+/// Sends arbitrary messages to a WebSocket. Each consists of a byte whose lowest bit marks text, a length of two bytes,
+/// and the contents.
 pub fn socket(mut bytes: &[u8]) {
     let mut probe = Probe::default();
     while let [kind, high, low, rest @ ..] = bytes {
@@ -140,7 +141,7 @@ pub fn socket(mut bytes: &[u8]) {
     }
 }
 
-/// Reads any bytes as a control log.
+/// Reads arbitrary bytes as a control log.
 pub fn control_log(bytes: &[u8]) {
     if let Ok(log) = ControlLog::read(bytes) {
         let frames = log.frames();
@@ -148,25 +149,25 @@ pub fn control_log(bytes: &[u8]) {
     }
 }
 
-/// Reads any bytes as a model's contract.
+/// Reads arbitrary bytes as a model's manifest.
 pub fn model(text: &[u8]) {
     if let Ok(manifest) = Manifest::read(&write_file("model.toml", text)) {
         assert!(!manifest.fingerprint().is_empty());
     }
 }
 
-/// Reads any bytes as a configuration.
+/// Reads arbitrary bytes as a configuration.
 pub fn config(text: &[u8]) {
     if let Ok(config) = Config::read(&write_file("melos.toml", text)) {
         let _ = config.exposure_warnings();
     }
 }
 
-/// Reads any bytes as saved state: whatever could be read must be written so that it reads back completely.
+/// Reads arbitrary bytes as saved state; formatting what was accepted and reading it again must not change it.
 pub fn state(bytes: &[u8]) {
     let (text, _) = reformat(bytes);
-    let (again, wrong) = reformat(text.as_bytes());
-    assert_eq!((again.as_str(), wrong), (text.as_str(), 0), "from {:?}", String::from_utf8_lossy(bytes));
+    let (reformatted, problems) = reformat(text.as_bytes());
+    assert_eq!((reformatted.as_str(), problems), (text.as_str(), 0), "from {:?}", String::from_utf8_lossy(bytes));
 }
 
 /// Writes bytes to a file, in memory if the system allows it, and returns its path.
@@ -196,7 +197,7 @@ fn route(mapping: &Arc<Mapping>, bytes: &[u8]) {
     let mut router = Router::new(Arc::clone(mapping), &values);
     let (mut parser, mut events) = (Parser::default(), Vec::new());
     for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
-        router.message(message, &mut events);
+        router.process(message, &mut events);
         for event in events.drain(..) {
             if let ControlEvent::Set(param, value) = event {
                 assert!(is_valid(param, &value), "{} = {value:?}", param.spec().id);

@@ -1,4 +1,4 @@
-//! Runs targets without a fuzzer, on seeds and on mutated seeds.
+//! Runs fuzz targets without a fuzzer, on seeds and on mutated seeds.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 /// Number of mutated seeds per target, unless `MELOS_FUZZ_ROUNDS` sets it.
 const MUTATIONS: usize = 300;
 
-/// Runs a target on each of its seeds and on mutated ones, which are the same in every run.
+/// Runs a target on each of its seeds and on mutated seeds. The mutations are the same in every run.
 ///
 /// # Panics
 /// When there are no seeds, or when the target panics.
@@ -30,23 +30,24 @@ pub(crate) fn run(folder: &Path, target: fn(&[u8])) {
     }
 }
 
-/// Changes some bytes, removes or duplicates a part, or truncates the rest.
+/// Applies up to four random mutations: changes a byte, removes or duplicates a range, or truncates the input.
 fn mutate(bytes: &mut Vec<u8>, random: &mut ChaCha8Rng) {
-    let mut below = |end: usize| random.next_u32() as usize % end.max(1);
-    for _ in 0..=below(4) {
-        let (at, length) = (below(bytes.len()), below(16));
+    let mut random_below = |limit: usize| random.next_u32() as usize % limit.max(1);
+    for _ in 0..=random_below(4) {
+        let (at, length) = (random_below(bytes.len()), random_below(16));
         let part = at..(at + length).min(bytes.len());
-        match below(6) {
+        match random_below(6) {
             0 => drop(bytes.drain(part)),
             1 => {
                 let copy = bytes[part].to_vec();
-                let to = below(bytes.len());
+                let to = random_below(bytes.len());
                 bytes.splice(to..to, copy);
             }
             2 => bytes.truncate(at),
             _ => {
                 if let Some(byte) = bytes.get_mut(at) {
-                    *byte = [0, 0xFF, b'\n', b'"', b'[', *byte ^ 1, byte.wrapping_add(1), below(256) as u8][below(8)];
+                    *byte = [0, 0xFF, b'\n', b'"', b'[', *byte ^ 1, byte.wrapping_add(1), random_below(256) as u8]
+                        [random_below(8)];
                 }
             }
         }

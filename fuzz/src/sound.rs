@@ -1,10 +1,10 @@
-//! The target for audio files, which are read only by the corpus tools.
+//! The fuzz target for audio files, which only the corpus tools read.
 
 use std::path::Path;
 
 use melos_corpus::analysis::decode;
 
-/// Decodes any bytes as an audio file.
+/// Decodes arbitrary bytes as an audio file.
 pub fn audio(bytes: &[u8]) {
     let folder = Path::new("/dev/shm");
     let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };

@@ -18,32 +18,32 @@ use melos::generator::model::{Models, runtime};
 use melos::midi::mapping::Mapping;
 
 use super::EX_CONFIG;
-use references::{Known, Missing};
+use references::{KnownNames, MissingReferences};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files or folders to check: presets, mappings, models, melos.toml; the kind of a file is recognized by its
-    /// location or its keys
+    /// Presets, setlists, mappings, models and melos.toml to check, or folders that contain them; a file's kind is
+    /// recognised by its location or its keys
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// State folder whose scenes exist [default: ~/.local/state/melos]
+    /// State folder in which scenes are stored [default: ~/.local/state/melos]
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut check = Check::new(Known::find(args.state));
+    let mut check = Check::new(KnownNames::find(args.state));
     for path in &args.paths {
         let resolved = path.canonicalize().with_context(|| path.display().to_string());
         match resolved {
             Ok(resolved) if resolved.is_dir() => {
-                let before = check.files;
-                check.folder(path, &resolved);
-                if check.files == before {
+                let files_before = check.files;
+                check.check_folder(path, &resolved);
+                if check.files == files_before {
                     check.problems.push(format!("{}: no TOML files to check", path.display()));
                 }
             }
-            Ok(resolved) => check.file(path, &resolved, kind_by_path(&resolved)),
+            Ok(resolved) => check.check_file(path, &resolved, kind_by_path(&resolved)),
             Err(error) => check.problems.push(format!("{error:#}")),
         }
     }
@@ -53,13 +53,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let warnings = match check.warnings.len() {
         0 => String::new(),
-        count => format!(", {count} scenes not stored"),
+        number => format!(", {} not stored", count(number, "scene")),
     };
-    writeln!(out, "{} files checked, {} problems{warnings}", check.files, check.problems.len())?;
+    writeln!(out, "{} checked, {}{warnings}", count(check.files, "file"), count(check.problems.len(), "problem"))?;
     Ok(if check.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EX_CONFIG) })
 }
 
-/// The kind of file to check.
+/// Formats a number of things, such as `2 files`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Model,
@@ -71,22 +76,22 @@ enum Kind {
 
 #[derive(Debug)]
 struct Check {
-    known: Known,
+    known: KnownNames,
     files: usize,
     problems: Vec<String>,
-    /// Scenes that are not stored, which is no problem until they are recalled.
+    /// Scenes that are not stored, which matters only once they are recalled.
     warnings: Vec<String>,
-    /// Folders already visited, so that circular links are not followed forever.
+    /// Folders already visited, to avoid following circular links forever.
     visited: BTreeSet<PathBuf>,
 }
 
 impl Check {
-    const fn new(known: Known) -> Self {
+    const fn new(known: KnownNames) -> Self {
         Self { known, files: 0, problems: Vec::new(), warnings: Vec::new(), visited: BTreeSet::new() }
     }
 
     /// Checks everything in a folder. `given` is the path as written, `resolved` the path without links.
-    fn folder(&mut self, given: &Path, resolved: &Path) {
+    fn check_folder(&mut self, given: &Path, resolved: &Path) {
         if !self.visited.insert(resolved.to_owned()) {
             return;
         }
@@ -98,7 +103,7 @@ impl Check {
         paths.sort();
         // TOML files beside a model.toml belong to the model.
         let is_model = paths.iter().any(|path| path.ends_with("model.toml"));
-        // A models folder may also hold other things, such as training code.
+        // A models folder may also contain other files, such as training code.
         let only_models = given.ends_with("models") || resolved.ends_with("models");
         for path in paths {
             let resolved = match path.canonicalize() {
@@ -108,21 +113,21 @@ impl Check {
                     continue;
                 }
             };
-            // A link's own location takes precedence over that of its target.
+            // The location of a link takes precedence over that of its target.
             let kind = kind_by_path(&absolute(given, &path)).or_else(|| kind_by_path(&resolved));
             if resolved.is_dir() {
                 if !only_models || path.join("model.toml").is_file() {
-                    self.folder(&path, &resolved);
+                    self.check_folder(&path, &resolved);
                 }
             } else if path.extension().is_some_and(|extension| extension == "toml")
                 && (!is_model || kind == Some(Kind::Model))
             {
-                self.file(&path, &resolved, kind);
+                self.check_file(&path, &resolved, kind);
             }
         }
     }
 
-    fn file(&mut self, given: &Path, resolved: &Path, kind: Option<Kind>) {
+    fn check_file(&mut self, given: &Path, resolved: &Path, kind: Option<Kind>) {
         self.files += 1;
         let text = match files::text(given) {
             Ok(text) => text,
@@ -134,22 +139,22 @@ impl Check {
                 let models = runtime().and_then(|runtime| Models::load(runtime, folder));
                 models.err().map(|error| error.to_string().lines().map(str::to_owned).collect())
             }
-            Some(Kind::Mapping) => Some(self.refer(given, &text, Mapping::parse(given, &text).err())),
+            Some(Kind::Mapping) => Some(self.check_references(given, &text, Mapping::parse(given, &text).err())),
             Some(Kind::Preset) => Preset::parse(given, &text).err().map(texts),
-            Some(Kind::Setlist) => Some(self.refer(given, &text, Setlist::parse(given, &text).err())),
-            Some(Kind::Config) => Some(self.refer(given, &text, Config::parse(given, &text).err())),
+            Some(Kind::Setlist) => Some(self.check_references(given, &text, Setlist::parse(given, &text).err())),
+            Some(Kind::Config) => Some(self.check_references(given, &text, Config::parse(given, &text).err())),
             None => {
-                let hint = "cannot tell what this file is from its location or its keys: a preset has schema and name, a mapping [device] \
-                            or [[bind]] too, a setlist [[entry]], a configuration [audio], [osc], [http] or [midi]";
+                let hint = "cannot tell what this file is from its location or its keys: presets have schema and name; mappings also have \
+                            [device] or [[bind]], and setlists [[entry]]; a configuration has [audio], [osc], [http] or [midi]";
                 Some(vec![Problem::of_file(given, hint).to_string()])
             }
         };
         self.problems.extend(problems.into_iter().flatten());
     }
 
-    /// Returns the problems of a file that refers to others, or, if it has none, those of its references.
-    fn refer(&mut self, file: &Path, text: &str, problems: Option<Vec<Problem>>) -> Vec<String> {
-        let Missing { files, scenes } = match problems {
+    /// Returns the problems of a file, or, if it has none, those of its references to other files.
+    fn check_references(&mut self, file: &Path, text: &str, problems: Option<Vec<Problem>>) -> Vec<String> {
+        let MissingReferences { files, scenes } = match problems {
             Some(problems) => return texts(problems),
             None => self.known.missing(file, text),
         };
@@ -189,7 +194,7 @@ fn kind_by_path(path: &Path) -> Option<Kind> {
     }
 }
 
-/// Determines the kind of a file from those of its keys that can be parsed.
+/// Determines the kind of a file from its keys, as far as they can be parsed.
 fn kind_by_keys(text: &str) -> Option<Kind> {
     let (root, _) = toml::de::DeTable::parse_recoverable(text);
     let has = |keys: &[&str]| keys.iter().any(|key| root.get_ref().get(*key).is_some());

@@ -1,4 +1,4 @@
-//! Client of a running daemon: queries over HTTP, control over OSC.
+//! A client of the running daemon: queries over HTTP, control over OSC.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use melos::quote::listed;
+use melos::quote::choices;
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 use serde_json::Value as Json;
 
@@ -15,10 +15,10 @@ use super::endpoint::{DaemonArgs, socket_to};
 
 /// Time limit for a response, and for a change to take effect.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
-/// Interval between checks whether a change has been applied.
+/// Interval at which to check whether a change has taken effect.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Which daemon to talk to.
+/// The daemon to contact.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Client {
     #[command(flatten)]
@@ -26,26 +26,26 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Fetches the JSON at a path with an HTTP/1.0 request, whose response ends when the connection closes.
+    /// Fetches the JSON at a path.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Json> {
-        let at = self.daemon.http()?;
-        let (head, body) = request(at, path, TIMEOUT).with_context(|| {
-            format!("no Melos daemon responds on {at}; start one with `melos run`, or give its address with --http")
+        let address = self.daemon.http()?;
+        let (head, body) = request(address, path, TIMEOUT).with_context(|| {
+            format!("no Melos daemon responds on {address}; start one with `melos run`, or set its address with --http")
         })?;
         match head.split_whitespace().nth(1) {
             Some("200") => Ok(serde_json::from_str(&body)?),
-            Some("401") => bail!("{at} requires a password: set MELOS_PASSWORD"),
-            Some("404") => bail!("the Melos daemon on {at} does not serve {path}; is it an older version?"),
-            _ => bail!("expected an HTTP response from {at}, not {}", head.lines().next().unwrap_or("nothing")),
+            Some("401") => bail!("{address} requires a password: set MELOS_PASSWORD"),
+            Some("404") => bail!("the Melos daemon on {address} does not serve {path}; is it an older version?"),
+            _ => bail!("unexpected response from {address}: {}", head.lines().next().unwrap_or("nothing")),
         }
     }
 
     /// Returns whether the daemon is on another machine.
     pub(crate) fn is_remote(&self) -> bool {
-        self.daemon.http().is_ok_and(|at| !at.ip().is_loopback())
+        self.daemon.http().is_ok_and(|address| !address.ip().is_loopback())
     }
 
-    /// Sends an OSC message to the given address, otherwise to the port that the daemon reports.
+    /// Sends an OSC message to the socket given with `--osc`, otherwise to the port that the daemon reports over HTTP.
     pub(crate) fn send(&self, address: &str, args: Vec<OscType>) -> anyhow::Result<()> {
         let to = if self.daemon.has_osc() {
             self.daemon.osc()?
@@ -64,15 +64,15 @@ impl Client {
     /// Waits until a parameter has a value.
     pub(crate) fn wait_for(&self, id: &str, value: &Json) -> anyhow::Result<()> {
         let fetch = || Ok(self.get("/status")?["parameters"][id].take());
-        let (now, applied) = poll(TIMEOUT, fetch, |now| now == value)?;
+        let (current, applied) = poll(TIMEOUT, fetch, |current| current == value)?;
         if applied {
             return Ok(());
         }
-        let choices = self.choices(id);
-        if !choices.is_empty() && !choices.iter().any(|choice| choice == value) {
-            bail!("there is no {id} {value}; choose one of {}", listed(choices.iter().filter_map(Json::as_str)));
+        let known = self.choices(id);
+        if !known.is_empty() && !known.iter().any(|choice| choice == value) {
+            bail!("there is no {id} {value}; {}", choices(known.iter().filter_map(Json::as_str)));
         }
-        bail!("{id} is still {now}: the daemon did not accept {value}; run `melos log` to see why");
+        bail!("{id} is still {current}: the daemon did not accept {value}; run `melos log` to see why");
     }
 
     /// Returns the values that a parameter currently accepts, such as preset names; empty if it accepts any text.
@@ -85,8 +85,8 @@ impl Client {
     }
 }
 
-/// Fetches a value repeatedly until it meets a condition or the time limit has passed. Returns the last value, and whether it
-/// meets the condition.
+/// Fetches a value repeatedly until it meets a condition or the time limit has passed. Returns the last value, and whether
+/// the condition was met.
 pub(super) fn poll<T>(
     limit: Duration,
     mut fetch: impl FnMut() -> anyhow::Result<T>,
@@ -109,15 +109,16 @@ pub(super) fn request_local(path: &str, timeout: Duration) -> Option<Json> {
     serde_json::from_str(&body).ok()
 }
 
-/// Sends a GET request and splits the response into head and body.
-fn request(at: SocketAddr, path: &str, timeout: Duration) -> anyhow::Result<(String, String)> {
-    let mut stream = TcpStream::connect_timeout(&at, timeout)?;
+/// Sends a GET request and splits the response into head and body. Uses HTTP/1.0, in which the response ends when the
+/// connection closes.
+fn request(address: SocketAddr, path: &str, timeout: Duration) -> anyhow::Result<(String, String)> {
+    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
-    let password = std::env::var("MELOS_PASSWORD").map_or_else(
+    let authorization = std::env::var("MELOS_PASSWORD").map_or_else(
         |_| String::new(),
         |password| format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("melos:{password}"))),
     );
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {at}\r\n{password}\r\n")?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}\r\n")?;
     let mut response = String::new();
     stream.read_to_string(&mut response)?;
     let (head, body) = response.split_once("\r\n\r\n").context("the response is not HTTP")?;

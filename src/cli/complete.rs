@@ -1,4 +1,4 @@
-//! Shell completions: commands, options, and values from the running daemon or, failing that, from disk.
+//! Shell completions: commands, options, and values, which come from the running daemon or, without one, from disk.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use super::Cli;
 use super::client::request_local;
 
-/// The environment variable with which a shell requests completions.
+/// The environment variable through which a shell requests completions.
 const COMPLETION_VARIABLE: &str = "COMPLETE";
 /// Time limit for the daemon to respond; pressing Tab must not hang.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(300);
@@ -54,7 +54,7 @@ pub(super) fn parameters() -> ArgValueCompleter {
     })
 }
 
-/// Completes the value of the parameter before it on the command line.
+/// Completes the value of the parameter that precedes it on the command line.
 pub(super) fn values() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let words: Vec<String> = std::env::args().collect();
@@ -73,12 +73,12 @@ pub(super) fn scenes() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| candidates(current, values_of(Param::Scene)))
 }
 
-/// Completes the name of a setlist, or a step in one.
+/// Completes the name of a setlist, or a step in the current one.
 pub(super) fn setlists() -> ArgValueCompleter {
     values_or_steps(Param::Setlist, "The next entry", "The previous entry")
 }
 
-/// Completes a value of a parameter, `next` or `previous`.
+/// Completes a value of a parameter, or `next` or `previous`.
 fn values_or_steps(param: Param, next: &'static str, previous: &'static str) -> ArgValueCompleter {
     ArgValueCompleter::new(move |current: &OsStr| {
         let steps = [("next", next), ("previous", previous)].map(|(name, help)| (name.to_owned(), help.to_owned()));
@@ -104,17 +104,15 @@ fn values_of(param: Param) -> Vec<(String, String)> {
         (_, Kind::Choice { names, .. }) => without_help(names),
         (_, Kind::Toggle { .. }) => without_help(&["on", "off"]),
         (_, Kind::Chord) => without_help(&["auto"]),
-        (Param::Preset, _) => listed("/presets", "presets").unwrap_or_else(|| on_disk("presets")),
-        (Param::Setlist, _) => listed("/presets", "setlists").unwrap_or_else(|| on_disk("setlists")),
-        (Param::Scene | Param::SceneA | Param::SceneB | Param::SceneDelete | Param::SceneStore, _) => {
-            listed("/scenes", "scenes").unwrap_or_default()
-        }
+        (Param::Preset, _) => from_daemon("/presets", "presets").unwrap_or_else(|| from_disk("presets")),
+        (Param::Setlist, _) => from_daemon("/presets", "setlists").unwrap_or_else(|| from_disk("setlists")),
+        _ if param.names_scene() || param == Param::SceneStore => from_daemon("/scenes", "scenes").unwrap_or_default(),
         _ => Vec::new(),
     }
 }
 
-/// Fetches a list from the daemon on this machine's default port.
-fn listed(path: &str, key: &str) -> Option<Vec<(String, String)>> {
+/// Fetches a list from the running daemon.
+fn from_daemon(path: &str, key: &str) -> Option<Vec<(String, String)>> {
     let response = request_local(path, RESPONSE_TIMEOUT)?;
     let value = |entry: &Json| match entry {
         Json::String(name) => Some((name.clone(), String::new())),
@@ -123,8 +121,8 @@ fn listed(path: &str, key: &str) -> Option<Vec<(String, String)>> {
     Some(response[key].as_array()?.iter().filter_map(value).collect())
 }
 
-fn on_disk(kind: &str) -> Vec<(String, String)> {
+fn from_disk(kind: &str) -> Vec<(String, String)> {
     let search_path = find_data(None).ok().map(|data| SearchPath::new(&data));
-    let found = search_path.into_iter().flat_map(|search_path| search_path.find(kind));
-    found.map(|(name, _)| (name, String::new())).collect()
+    let files = search_path.into_iter().flat_map(|search_path| search_path.find(kind));
+    files.map(|(name, _)| (name, String::new())).collect()
 }

@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns one object per topic, in the units of the constants; `first` and `end` form a half-open range.
+/// Returns one object per topic, in the units of the constants; `first` and `end` delimit a half-open range.
 fn contract() -> Value {
     let groups: Vec<Value> = GROUP_NAMES
         .into_iter()
@@ -81,7 +81,7 @@ fn scale(Scale { middle, width }: Scale) -> Value {
     json!({ "middle": decimal(middle), "width": decimal(width) })
 }
 
-/// Lists every number and string in a value with its path, such as `mel.hop`.
+/// Lists every number and string in a JSON value with its path, such as `mel.hop`.
 fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     let mut child = |key: &str, value: &Value| {
         let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };

@@ -17,14 +17,14 @@ pub(crate) struct Args {
 /// Replaces this process with `melos-corpus`, found beside this program or else in `PATH`.
 ///
 /// # Errors
-/// Fails when the program cannot be found or run.
+/// When the program cannot be found or run.
 pub(crate) fn run(command: &str, args: Args) -> anyhow::Result<()> {
     let sibling = std::env::current_exe()?.with_file_name("melos-corpus");
     let program = if sibling.is_file() { sibling } else { "melos-corpus".into() };
     let error = Command::new(program).arg(command).args(args.rest).exec();
     Err(anyhow!(
-        "`melos {command}` runs the program melos-corpus, which is neither beside this one nor on the search path ({error}). It \
-         is only needed to train models and is not packaged: run `make build-corpus` in Melos's source tree, then put \
-         target/release/melos-corpus in a folder on the search path"
+        "cannot run melos-corpus, which provides `melos {command}`: it is neither beside this program nor on the PATH ({error}). \
+         It is needed only to train models and is not packaged: run `make build-corpus` in the source tree of Melos, then put \
+         target/release/melos-corpus in a folder on the PATH"
     ))
 }

@@ -7,14 +7,17 @@ use melos::files::config::{ConfigError, find_data};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DataArgs {
-    /// Folder that holds models/, presets/ and mappings/; see `melos paths` for the whole search path [default: this
-    /// folder, the binary's or /usr/share/melos]
+    /// Folder that holds models/, presets/ and mappings/; see `melos paths` for the whole search path [default: the
+    /// current folder, the binary's or /usr/share/melos]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 }
 
 impl DataArgs {
-    /// Returns the search path: the folders of the user and of the machine, and the installed one, which must exist.
+    /// Returns the search path, in which the data folder is the last.
+    ///
+    /// # Errors
+    /// When there is no data folder.
     pub(crate) fn search_path(&self) -> Result<SearchPath, ConfigError> {
         Ok(SearchPath::new(&find_data(self.data.as_deref())?))
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use melos::midi::{MidiSystem, sources};
 use melos::output::device::{DeviceInfo, devices};
 
-/// `cpal`'s name for ALSA, which lists its plug-ins as devices.
+/// The name by which `cpal` calls ALSA, which lists its plug-ins as devices.
 const ALSA: &str = "ALSA";
 
 /// Returns whether a device can be opened and is audible; ALSA's null plug-in is not.

@@ -17,14 +17,14 @@ use super::devices::is_audible;
 
 /// Exit status when something required for playing is missing.
 const UNHEALTHY: u8 = 2;
-/// inotify watches needed for the folders of presets, mappings and models, with some to spare for other programs.
+/// inotify watches needed: those for the folders of presets, mappings and models, and some for other programs.
 const MIN_WATCHES: u64 = 1024;
-/// Disk space for state, scenes and logs, in bytes.
-const MIN_STATE_BYTES: u64 = 50_000_000;
-/// Size of a one-hour recording in gigabytes.
-const RECORDING_GB: f64 = 1.0;
 /// inotify instances needed: three for Melos, the rest for other programs.
 const MIN_INSTANCES: u64 = 16;
+/// Minimum disk space for state, scenes and logs, in bytes.
+const MIN_STATE_BYTES: u64 = 50_000_000;
+/// Size of a one-hour recording, in gigabytes.
+const RECORDING_GB: f64 = 1.0;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exits with 0 if Melos can play on this machine, 2 if something is missing.")]
@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if is_healthy { ExitCode::SUCCESS } else { ExitCode::from(UNHEALTHY) })
 }
 
-/// Reads the configuration; the default one if it has errors.
+/// Reads the configuration; if it has errors, uses the default one.
 fn settings(source: &ConfigSource) -> (Config, Finding) {
     let file = source.file().display();
     match source.read() {
@@ -114,18 +114,18 @@ fn real_time(limits: &str) -> Finding {
 }
 
 fn midi() -> Finding {
-    let mut found = Vec::new();
-    let mut reasons = Vec::new();
+    let mut names = Vec::new();
+    let mut errors = Vec::new();
     for system in [MidiSystem::Alsa, MidiSystem::Jack] {
         match sources(system) {
-            Ok(names) => found.extend(names),
-            Err(error) => reasons.push(error.to_string()),
+            Ok(sources) => names.extend(sources),
+            Err(error) => errors.push(error.to_string()),
         }
     }
-    match (found.as_slice(), reasons.len()) {
-        ([], 2) => Warning(format!("unavailable: {}", reasons.join("; "))),
+    match (names.as_slice(), errors.len()) {
+        ([], 2) => Warning(format!("unavailable: {}", errors.join("; "))),
         ([], _) => Pass("no device is plugged in".to_owned()),
-        _ => Pass(found.join(", ")),
+        _ => Pass(names.join(", ")),
     }
 }
 
@@ -140,7 +140,7 @@ fn ports(osc: u16, http: u16) -> Finding {
     match in_use.as_slice() {
         [] => Pass(format!("OSC {osc} and HTTP {http} are free")),
         _ => Warning(format!(
-            "{} is in use: if `melos status` responds, Melos is already running; otherwise choose other ports with --osc and --http",
+            "in use: {}; if `melos status` responds, Melos is already running; otherwise choose other ports with --osc and --http",
             in_use.join(" and ")
         )),
     }
@@ -155,13 +155,11 @@ fn model(data: &DataArgs, name: &str) -> Finding {
     load().map_or_else(|error| Failure(format!("{error:#}")), Pass)
 }
 
-/// Checks the free space for state, recordings and logs. Recordings keep `keep_free` gigabytes free; `free` returns the free
-/// bytes at a folder.
+/// Checks the free space for state, recordings and logs. Recordings leave `keep_free` gigabytes free; `free` returns the
+/// number of free bytes in a folder.
 fn disk(folder: Option<&Path>, keep_free: f64, free: impl Fn(&Path) -> io::Result<u64>) -> Finding {
     let Some(folder) = folder else {
-        return Warning(
-            "there is no home folder: choose a folder for state and recordings with `melos run --state`".to_owned(),
-        );
+        return Warning("no home folder: choose a folder for state and recordings with `melos run --state`".to_owned());
     };
     let bytes = match free(folder) {
         Ok(bytes) => bytes,
@@ -182,13 +180,15 @@ fn disk(folder: Option<&Path>, keep_free: f64, free: impl Fn(&Path) -> io::Resul
     }
 }
 
-/// Checks the inotify limits; `read` returns a file of `/proc/sys/fs/inotify`.
+/// Checks the inotify limits; `read` returns the contents of a file in `/proc/sys/fs/inotify`.
 fn watching(read: impl Fn(&str) -> Option<String>) -> Finding {
     let limit = |name: &str| read(name)?.trim().parse::<u64>().ok();
-    for (name, minimum) in [("max_user_watches", MIN_WATCHES), ("max_user_instances", MIN_INSTANCES)] {
-        if let Some(limit) = limit(name).filter(|limit| *limit < minimum) {
+    for (kind, minimum) in [("watches", MIN_WATCHES), ("instances", MIN_INSTANCES)] {
+        let name = format!("max_user_{kind}");
+        if let Some(limit) = limit(&name).filter(|limit| *limit < minimum) {
             return Warning(format!(
-                "only {limit} allowed per user, so saved presets may go unnoticed: run sysctl fs.inotify.{name}={minimum}"
+                "only {limit} inotify {kind} are allowed per user, so changed files may go unnoticed: run sysctl \
+                 fs.inotify.{name}={minimum}"
             ));
         }
     }
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_is_used_and_its_errors_are_reported() {
+    fn configuration_errors_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let files = vec![folder.path().join("melos.toml")];
         let source = ConfigSource { files, required: false, overrides: Box::new(|_| {}) };

@@ -1,11 +1,10 @@
-//! The addresses at which a running daemon listens.
+//! The addresses on which the running daemon listens.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::str::FromStr;
 
 use anyhow::{Context, bail};
 
-/// Default OSC and HTTP ports.
 const DEFAULT_OSC_PORT: u16 = 9000;
 const DEFAULT_HTTP_PORT: u16 = 9080;
 
@@ -20,7 +19,7 @@ pub(crate) struct DaemonArgs {
     http: Option<Endpoint>,
 }
 
-/// The environment variable for the HTTP address, which completions read too.
+/// The environment variable for the HTTP address; completions use it too.
 const HTTP_VARIABLE: &str = "MELOS_HTTP";
 
 /// A port, or a host and a port.
@@ -51,7 +50,7 @@ impl FromStr for Endpoint {
 }
 
 impl DaemonArgs {
-    /// Returns the addresses to use without command-line options.
+    /// Returns the addresses that apply without command-line options.
     pub(super) fn from_environment() -> Self {
         let http = std::env::var(HTTP_VARIABLE).ok().and_then(|http| http.parse().ok());
         Self { osc: None, http }
@@ -73,7 +72,7 @@ impl DaemonArgs {
     }
 }
 
-/// Resolves an address to send to; an unspecified address becomes the loopback address.
+/// Resolves an address to send to; an unspecified address, such as 0.0.0.0, becomes the loopback address.
 fn resolve(endpoint: Option<&Endpoint>, default_port: u16) -> anyhow::Result<SocketAddr> {
     let host = endpoint.and_then(|endpoint| endpoint.host.as_deref()).unwrap_or("127.0.0.1");
     let port = endpoint.map_or(default_port, |endpoint| endpoint.port);
@@ -85,7 +84,7 @@ fn resolve(endpoint: Option<&Endpoint>, default_port: u16) -> anyhow::Result<Soc
     Ok(address)
 }
 
-/// Opens a UDP socket of the address's family.
+/// Opens a UDP socket of the same address family.
 pub(crate) fn socket_to(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     UdpSocket::bind((any, 0))
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_reach_every_address_that_the_daemon_accepts() {
+    fn the_addresses_given_to_the_daemon_can_be_resolved() {
         for (osc, http, expected) in [
             (None, None, ["127.0.0.1:9000", "127.0.0.1:9080"]),
             (Some("9100"), None, ["127.0.0.1:9100", "127.0.0.1:9080"]),

@@ -1,4 +1,4 @@
-//! `melos log`: the latest log lines, or everything since a time.
+//! `melos log`: the latest log lines, or everything since a given time.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use super::list::ago;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Show everything since a time: `"8 hours ago"`, `22:00`, `yesterday`, `2026-11-28`, or `2026-11-28T22:00:00+01:00`
+    /// Show everything since a given time: `"8 hours ago"`, `22:00`, `yesterday`, `2026-11-28`, or `2026-11-28T22:00:00+01:00`
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
     /// State folder to read when no daemon responds [default: ~/.local/state/melos]
@@ -30,7 +30,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let Some(since) = &args.since else {
         for line in args.client.get("/log")?["lines"].as_array().into_iter().flatten() {
-            let (at, level, text) = parts(line);
+            let (at, level, text) = fields(line);
             writeln!(out, "{:>12} {level:<5} {text}", ago(at))?;
         }
         return Ok(());
@@ -47,7 +47,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                 .context("no home folder; choose a state folder with --state")?;
             let saved = journal::read(&folder, at).with_context(|| folder.display().to_string())?;
             if saved.is_empty() {
-                bail!("{error:#}, and {} has no log since then", folder.display());
+                bail!("{error:#}, and the log in {} has no lines since then", folder.display());
             }
             super::to_stderr(format_args!("{error:#}; reading the log in {}", folder.display()));
             saved.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
@@ -55,14 +55,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let zone = TimeZone::system();
     for line in &lines {
-        let (at, level, text) = parts(line);
-        let when = Timestamp::from_second(at as i64)?;
-        writeln!(out, "{} {level:<5} {text}", zone.to_datetime(when).strftime("%a %Y-%m-%d %H:%M:%S"))?;
+        let (at, level, text) = fields(line);
+        let time = Timestamp::from_second(at as i64)?;
+        writeln!(out, "{} {level:<5} {text}", zone.to_datetime(time).strftime("%a %Y-%m-%d %H:%M:%S"))?;
     }
     Ok(())
 }
 
-fn parts(line: &Json) -> (f64, &str, &str) {
+/// Returns the Unix time, the level and the text of a log line.
+fn fields(line: &Json) -> (f64, &str, &str) {
     let text = |key: &str| line[key].as_str().unwrap_or_default();
     (line["at"].as_f64().unwrap_or_default(), text("level"), text("text"))
 }
@@ -82,12 +83,12 @@ fn parse_time(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
         return Ok(time.with_context(expected)?.timestamp());
     }
     let span: Span = text.parse().with_context(expected)?;
-    let back = if span.is_negative() { span } else { -span };
-    Ok(now.checked_add(back).with_context(expected)?.timestamp())
+    let offset = if span.is_negative() { span } else { -span };
+    Ok(now.checked_add(offset).with_context(expected)?.timestamp())
 }
 
-/// Parses a day, a time of day or both, in local time; a time of day means its last occurrence. Returns `None` for any
-/// other text.
+/// Parses a day, a time of day or both, in local time; a time of day means its most recent occurrence. Returns `None` for
+/// any other text.
 fn parse_local(text: &str, now: &ZonedDateTime) -> Option<Result<ZonedDateTime, jiff::Error>> {
     let zone = now.time_zone().clone();
     if let Ok(time) = text.parse::<Time>() {

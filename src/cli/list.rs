@@ -1,4 +1,4 @@
-//! `melos presets`, `melos takes` and the list of scenes, from the running daemon.
+//! `melos presets`, `melos takes` and the list of scenes of the running daemon.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,10 +30,10 @@ impl List {
         }
     }
 
-    /// Returns what to do when there is nothing to list.
+    /// Returns the message for an empty list.
     pub(super) const fn hint(self) -> &'static str {
         match self {
-            Self::Presets => "no presets; `melos paths` shows where they are searched for",
+            Self::Presets => "no presets; `melos paths` shows the search path",
             Self::Scenes => "no scenes yet; store one with `melos set scene/store NAME`",
             Self::Takes => "no takes yet; record one with `melos record start`",
         }
@@ -55,8 +55,8 @@ impl List {
 /// Formats the time since `at`, a Unix time in seconds, as in `5 min 3 s ago`.
 pub(super) fn ago(at: f64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let passed = now.saturating_sub(Duration::try_from_secs_f64(at).unwrap_or_default());
-    format!("{} ago", duration(passed.as_secs()))
+    let elapsed = now.saturating_sub(Duration::try_from_secs_f64(at).unwrap_or_default());
+    format!("{} ago", duration(elapsed.as_secs()))
 }
 
 /// Formats a duration as `2 h 5 min`, `5 min 3 s` or `3 s`.
@@ -70,21 +70,21 @@ pub(super) fn duration(seconds: u64) -> String {
     }
 }
 
-pub(crate) fn run(of: List, args: &Args) -> anyhow::Result<()> {
-    list(of, &args.client)
+pub(crate) fn run(kind: List, args: &Args) -> anyhow::Result<()> {
+    list(kind, &args.client)
 }
 
 /// Prints a list, one entry per line.
-pub(super) fn list(of: List, client: &Client) -> anyhow::Result<()> {
-    let (path, key) = of.path_and_key();
+pub(super) fn list(kind: List, client: &Client) -> anyhow::Result<()> {
+    let (path, key) = kind.path_and_key();
     let response = client.get(path)?;
     let entries = response[key].as_array().map(Vec::as_slice).unwrap_or_default();
     if entries.is_empty() {
-        writeln!(std::io::stderr(), "{}", of.hint())?;
+        writeln!(std::io::stderr(), "{}", kind.hint())?;
     }
     let mut out = std::io::stdout().lock();
     for entry in entries {
-        writeln!(out, "{}", of.line(entry))?;
+        writeln!(out, "{}", kind.line(entry))?;
     }
     Ok(())
 }

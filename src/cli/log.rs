@@ -1,7 +1,7 @@
-//! The log on standard error: one line per event, written by its own thread.
+//! The log on standard error: one line per event, written by a dedicated thread.
 //!
-//! Logging pushes a formatted line onto a bounded queue and never blocks. If the reader stalls or disappears, lines are
-//! lost, which is counted and reported once it reads again, but no thread is ever delayed or ended. Lines are bounded in
+//! Logging pushes a formatted line onto a bounded queue and never blocks. If the reader of standard error stalls or exits,
+//! lines are lost, counted, and reported once it reads again; no other thread is delayed or killed. Lines are bounded in
 //! length ([`line`]) and in number per call site ([`quota`]).
 
 mod line;
@@ -36,7 +36,7 @@ const QUEUE_CAPACITY: usize = 1024;
 const PIPE_RETRY: Duration = Duration::from_millis(20);
 /// Interval at which the writer reports suppressed lines.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Time limit for flushing the last lines at exit, so that a stalled reader cannot keep the process alive.
+/// Time limit for writing the last lines at exit, so that a stalled reader cannot keep the process alive.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Line counters, shared by the callers and the writer.
@@ -78,23 +78,22 @@ impl Log {
     /// Starts the log. `MELOS_LOG` sets the filter, as in `MELOS_LOG=melos=debug`; `MELOS_LOG_JSON=1` writes JSON.
     ///
     /// # Errors
-    /// Fails when no thread or file descriptor is available.
+    /// When no thread or file descriptor is available.
     pub(crate) fn start() -> io::Result<Self> {
-        // A separate handle, because standard error's lock would be held while its reader stalls.
-        let stderr = io::stderr();
-        let to = File::from(stderr.as_fd().try_clone_to_owned()?);
-        let reader = Reader::of(&to);
+        // A separate handle, because `io::stderr()` would stay locked while its reader stalls.
+        let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+        let reader = Reader::of(&stderr);
         let (lines, queued_lines) = sync_channel(QUEUE_CAPACITY);
         let queue = Queue { lines, counts: Arc::default() };
         let quota = Quota::default();
-        let mut writer = Writer { to, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_reported: 0 };
+        let mut writer = Writer { stderr, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_reported: 0 };
         threads::spawn_restarting("melos-stderr", move || writer.run(&queued_lines))?;
-        // The PulseAudio client logs every closed connection as an error, even its own; Melos reports lost devices
-        // itself.
+        // The PulseAudio client logs every closed connection as an error, even those it closes itself; Melos reports lost
+        // devices.
         let filter =
             EnvFilter::try_from_env("MELOS_LOG").unwrap_or_else(|_| EnvFilter::new("warn,pulseaudio=off,melos=info"));
         let layer = fmt::layer().with_target(false).log_internal_errors(false);
-        let lines = |form| Lines::new(queue.clone(), form);
+        let lines = |format| Lines::new(queue.clone(), format);
         let layer = match reader {
             _ if std::env::var_os("MELOS_LOG_JSON").is_some() => {
                 layer.json().with_writer(lines(LineFormat::Json)).boxed()
@@ -110,7 +109,7 @@ impl Log {
         Ok(Self { queue, reader })
     }
 
-    /// Prints an error message without a timestamp or level, after everything already logged.
+    /// Prints an error message, without a timestamp or level, after everything already logged.
     pub(crate) fn print_error(&self, message: &str) {
         let priority = if self.reader == Reader::Journal { reader::ERROR_PRIORITY } else { "" };
         let text: String = message.lines().map(|line| format!("{priority}{}\n", visible(line))).collect();
@@ -127,7 +126,7 @@ impl Drop for Log {
     }
 }
 
-/// Logs a panic. Replaces the default hook, which writes to standard error and so may fail or block.
+/// Logs a panic. This replaces the default hook, whose write to standard error may fail or block.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let current = thread::current();
     let (thread, reason) = (current.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no reason given"));
@@ -135,9 +134,9 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(thread, location, "panicked: {reason}");
 }
 
-/// State owned by the writer thread.
+/// The state of the writer thread.
 struct Writer {
-    to: File,
+    stderr: File,
     counts: Arc<Counts>,
     quota: Quota,
     lost_reported: u64,
@@ -166,10 +165,10 @@ impl Writer {
         }
     }
 
-    /// Writes a line. Blocks while the reader stalls; fails when it has closed the pipe.
+    /// Writes a line. Blocks while the reader stalls; fails if the reader has closed the pipe.
     fn write(&mut self, mut line: &[u8]) -> io::Result<()> {
         while !line.is_empty() {
-            match self.to.write(line) {
+            match self.stderr.write(line) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => line = &line[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

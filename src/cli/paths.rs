@@ -27,10 +27,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     print_configuration(&search_path, &mut out)?;
     for kind in ["presets", "setlists", "mappings", "models"] {
         writeln!(out, "{kind}:")?;
-        for (name, found) in search_path.find(kind) {
-            writeln!(out, "  {name:<24} {}", found.file.display())?;
-            for shadowed in found.hides {
-                writeln!(out, "  {:<24}   hides {}", "", shadowed.display())?;
+        for (name, file) in search_path.find(kind) {
+            writeln!(out, "  {name:<24} {}", file.path.display())?;
+            for hidden in file.hidden {
+                writeln!(out, "  {:<24}   hides {}", "", hidden.display())?;
             }
         }
     }
@@ -43,5 +43,5 @@ fn print_configuration(search_path: &SearchPath, out: &mut impl Write) -> std::i
         Some(file) => writeln!(out, "configuration:\n  {}", file.display())?,
         None => writeln!(out, "configuration: no melos.toml; using defaults")?,
     }
-    files.try_for_each(|shadowed| writeln!(out, "    hides {}", shadowed.display()))
+    files.try_for_each(|hidden| writeln!(out, "    hides {}", hidden.display()))
 }

@@ -1,4 +1,4 @@
-//! The plan, written beside a render.
+//! Writes the plan of a rendering to a file.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -9,7 +9,7 @@ use melos::music::emotion::Emotion;
 use melos::music::plan::Plan;
 use serde_json::{Value, json};
 
-/// A JSON Lines file with one line per frame at which the plan is sampled.
+/// A JSON Lines file with one line for each frame at which the plan is sampled.
 #[derive(Debug)]
 pub(super) struct PlanFile {
     file: BufWriter<File>,
@@ -22,7 +22,7 @@ impl PlanFile {
         Ok(Self { file: BufWriter::new(file), path: path.to_owned() })
     }
 
-    /// Writes what `plan` requests at `frame`.
+    /// Writes a line for what the plan requests at a frame.
     pub(super) fn write(&mut self, plan: &Plan, frame: u64) -> anyhow::Result<()> {
         writeln!(self.file, "{}", line(plan, frame)).with_context(|| format!("cannot write {}", self.path.display()))
     }

@@ -1,16 +1,16 @@
-//! Progress of a render, as JSON lines for the program that started it.
+//! The progress of a rendering, as JSON lines for the program that started it.
 
 use std::io::{self, Write};
 
-/// Number of lines printed over the whole render.
+/// Number of lines printed in total.
 const LINES: u64 = 160;
 
-/// Prints `{"done":0.25,"peak":0.4}` to standard output for each of [`LINES`] equal parts.
+/// Prints a line such as `{"done":0.25,"peak":0.4}` to standard output for each of [`LINES`] equal parts.
 #[derive(Debug)]
 pub(super) struct Progress {
     total: u64,
     printed: u64,
-    /// Peak since the previous line, full scale 1.
+    /// Peak since the previous line; full scale is 1.
     peak: f32,
 }
 
@@ -19,7 +19,7 @@ impl Progress {
         Self { total: total.max(1), printed: 0, peak: 0.0 }
     }
 
-    /// Reports that `done` frames are rendered; `samples` are the newest.
+    /// Reports that `done` frames have been rendered; `samples` are the latest.
     pub(super) fn report(&mut self, done: u64, samples: &[f32]) -> io::Result<()> {
         self.peak = samples.iter().fold(self.peak, |peak, sample| sample.abs().max(peak));
         let part = done * LINES / self.total;
@@ -28,8 +28,8 @@ impl Progress {
         }
         let (fraction, peak) = (done as f64 / self.total as f64, std::mem::take(&mut self.peak));
         let mut out = io::stdout().lock();
-        // A short piece advances by several parts at once; a line is printed for each, so that every column of its
-        // waveform outline has a value.
+        // A short piece advances by several parts at once; each gets a line, so that every column of the waveform outline
+        // has a value.
         for _ in self.printed..part {
             writeln!(out, "{{\"done\":{fraction:.4},\"peak\":{peak:.4}}}")?;
         }

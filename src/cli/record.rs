@@ -37,7 +37,7 @@ enum Action {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let status = args.client.get("/status")?;
     let on = args.action == Action::Start;
-    // The automatic recording that runs without an audio device does not count as requested.
+    // The automatic recording while there is no audio device does not count as requested.
     let requested = status["parameters"]["record"] == true;
     if !on && !requested {
         bail!("nothing is being recorded");
@@ -52,16 +52,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     send("/melos/record", OscType::Int(i32::from(on)))?;
     let fetch = || Ok(args.client.get("/status")?["recording"].take());
-    let (now, decided) = poll(TIMEOUT, fetch, |now| {
-        let reacted = if on { requested || now["attempts"] != *attempts } else { now["on"] == false };
-        reacted && (now["on"] == on || !now["trouble"].is_null())
+    let (recording, is_settled) = poll(TIMEOUT, fetch, |recording| {
+        let reacted = if on { requested || recording["attempts"] != *attempts } else { recording["on"] == false };
+        reacted && (recording["on"] == on || !recording["trouble"].is_null())
     })?;
-    if let Some(trouble) = now["trouble"].as_str() {
+    if let Some(trouble) = recording["trouble"].as_str() {
         bail!("{trouble}");
     }
-    if !decided {
+    if !is_settled {
         bail!("the daemon responds over HTTP but does not react to OSC; check --osc");
     }
-    writeln!(std::io::stdout(), "{}", now["file"].as_str().unwrap_or_default())?;
+    writeln!(std::io::stdout(), "{}", recording["file"].as_str().unwrap_or_default())?;
     Ok(())
 }

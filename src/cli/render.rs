@@ -26,7 +26,7 @@ use super::progress::Progress;
 use super::settings::StartArgs;
 
 /// Frames rendered between updates of the progress bar: one latent.
-const BLOCK: usize = 4096;
+const BLOCK_FRAMES: usize = 4096;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -41,22 +41,22 @@ pub(crate) struct Args {
     /// Length in seconds [default: 30, or up to the end of the control log]
     #[arg(long)]
     seconds: Option<f64>,
-    /// First second to render, counted from the start of the control log, or of its take
+    /// Where to start, in seconds from the start of the control log or of its take
     #[arg(long, value_name = "SECONDS", requires = "control_log")]
     from: Option<f64>,
     /// Seed of all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Render a recorded session or take again from its control log, bit for bit
+    /// Render a session or take again from its control log, bit for bit
     #[arg(long, value_name = "LOG", conflicts_with = "seed")]
     control_log: Option<PathBuf>,
     /// Also write the notes of piano, bass, pad and upper voice, with chords and tempo, as a Standard MIDI File
     #[arg(long, value_name = "FILE")]
     midi: Option<PathBuf>,
-    /// Also write the plan as JSON lines, one every 4096 frames
+    /// Also write the plan as JSON Lines, one line every 4096 frames
     #[arg(long, value_name = "JSONL")]
     plan: Option<PathBuf>,
-    /// Also print progress to standard output, as JSON lines with the peak since the previous line
+    /// Also print progress to standard output as JSON Lines, each with the peak since the previous one
     #[arg(long)]
     progress: bool,
     /// Bits per sample; 32 is floating point
@@ -85,7 +85,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         problems.iter().for_each(|problem| tracing::warn!("{problem}"));
         let (settings, preset) = initial_preset(&presets, name)?;
         log.header.settings = settings;
-        // As in a live session, the plan of the first frame precedes the modulations.
+        // As in a live session, the plan of the first frame precedes any modulation.
         let modulations = preset.modulations.iter();
         log.entries.extend(
             modulations.map(|(param, modulation)| (1, Entry::Event(ControlEvent::Modulate(*param, Some(*modulation))))),
@@ -129,13 +129,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         performance.collect_notes(MidiFile::new(frames.clone()));
     }
     if let Some(path) = &args.control_log {
-        // Notes and plans are written from the start of the log, since they depend on what happened before.
+        // Rendering starts at the beginning of the log, because notes and plans depend on everything before them.
         let from_start = !midi.is_empty() || args.plan.is_some();
         let latest = if from_start { log_info.start_frame.unwrap_or(0) } else { frames.start };
         log_info.resume(path, same_model, latest, &mut performance)?;
     }
     let sound = sound.map(|(format, bits)| SoundFile::create(&args.output, format, bits)).transpose()?;
-    write(&args, &mut performance, frames, sound)?;
+    render(&args, &mut performance, frames, sound)?;
     let notes = performance.take_notes();
     for (path, notes) in midi.into_iter().zip(notes.iter().cycle()) {
         notes.write(path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -173,7 +173,7 @@ impl LogInfo {
         match self.start_frame {
             Some(frame) => bail!(
                 "{}: the log begins at the checkpoint at frame {frame}, and no checkpoint from there to frame {latest} can be \
-                 used; put them in {} and render with the model that played",
+                 used; put the log's checkpoints in {} and render with the model that recorded it",
                 log.display(),
                 checkpoint_folder(log).display()
             ),
@@ -182,8 +182,8 @@ impl LogInfo {
     }
 }
 
-/// Renders the frames up to `range.end`, writing those in `range` to the sound file, if any.
-fn write(
+/// Renders up to `range.end`, writing the frames in `range` to the sound file, if any.
+fn render(
     args: &Args,
     performance: &mut Offline,
     range: Range<u64>,
@@ -191,16 +191,16 @@ fn write(
 ) -> anyhow::Result<()> {
     let mut plan = args.plan.as_deref().map(PlanFile::create).transpose()?;
 
-    let bar = ProgressBar::new(range.end)
+    let progress_bar = ProgressBar::new(range.end)
         .with_style(ProgressStyle::with_template("{wide_bar} {percent}% {msg}").expect("the template is well-formed"));
     let mut progress = args.progress.then(|| Progress::new(range.end));
     let start = Instant::now();
-    let mut block = vec![0.0f32; 2 * BLOCK];
+    let mut block = vec![0.0f32; 2 * BLOCK_FRAMES];
     let first_frame = performance.frame();
     let mut done = first_frame;
     while done < range.end {
         let boundary = if done < range.start { range.start } else { range.end };
-        let frames = (boundary - done).min(BLOCK as u64);
+        let frames = (boundary - done).min(BLOCK_FRAMES as u64);
         let out = &mut block[..2 * frames as usize];
         performance.render(out)?;
         if let (Some(file), Some(plan)) = (&mut plan, performance.plan()) {
@@ -210,11 +210,11 @@ fn write(
             sound.write(out.as_chunks().0)?;
         }
         done += frames;
-        bar.set_position(done);
+        progress_bar.set_position(done);
         if let Some(progress) = &mut progress {
             progress.report(done, out)?;
         }
-        bar.set_message(format!(
+        progress_bar.set_message(format!(
             "{:.1}× real time",
             frames_to_seconds(done - first_frame) / start.elapsed().as_secs_f64()
         ));
@@ -225,7 +225,7 @@ fn write(
     if let Some(sound) = sound {
         sound.finish()?;
     }
-    bar.finish();
+    progress_bar.finish();
     let seconds = start.elapsed().as_secs_f64();
     super::to_stderr(format_args!(
         "{}: {:.1} s of music in {seconds:.1} s, real-time factor {:.3}",
@@ -236,7 +236,7 @@ fn write(
     Ok(())
 }
 
-/// Returns the format and sample size according to a file name and `--bits`; `None` for a MIDI file.
+/// Returns the format and sample size that a file name and `--bits` request; `None` for a MIDI file.
 fn sound_format(path: &Path, bits: &str) -> anyhow::Result<Option<(Format, Bits)>> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let format = match extension.as_str() {
@@ -251,7 +251,7 @@ fn sound_format(path: &Path, bits: &str) -> anyhow::Result<Option<(Format, Bits)
         _ => Bits::TwentyFour,
     };
     if (format, bits) == (Format::Flac, Bits::Float) {
-        bail!("{}: FLAC holds 16 or 24 bits; choose --bits 24, or a name ending in .wav", path.display());
+        bail!("{}: FLAC supports 16 or 24 bits; choose --bits 24, or a name ending in .wav", path.display());
     }
     Ok(Some((format, bits)))
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use melos::quote::{listed, quoted};
+use melos::quote::{choices, quoted};
 use rosc::OscType;
 
 use super::client::{Client, TIMEOUT, poll};
 use super::complete;
 use super::list::{List, list};
 
-/// Time after which the daemon lists any scene that was stored before.
+/// Time within which the daemon lists a newly stored scene.
 const LISTING_DELAY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             let scenes = existing(&client, &scene)?;
             let to = to.trim();
             if scenes.iter().any(|other| other == to) {
-                bail!("there already is a scene {}", quoted(to));
+                bail!("there is already a scene {}", quoted(to));
             }
             client.send("/melos/scene/rename", vec![OscType::String(scene), OscType::String(to.to_owned())])?;
             wait_until(&client, |scenes| scenes.iter().any(|other| other == to))
@@ -66,15 +66,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 
 /// Returns the names of the scenes.
 fn scenes(client: &Client) -> anyhow::Result<Vec<String>> {
-    let answer = client.get("/scenes")?;
-    let names = answer["scenes"].as_array().into_iter().flatten();
+    let response = client.get("/scenes")?;
+    let names = response["scenes"].as_array().into_iter().flatten();
     Ok(names.filter_map(|name| name.as_str().map(str::to_owned)).collect())
 }
 
-/// Returns all scenes, if one of them has this name.
+/// Returns all scenes, provided that one of them has the given name.
 ///
 /// # Errors
-/// If there is none, or no daemon responds.
+/// When none has, or when no daemon responds.
 fn existing(client: &Client, scene: &str) -> anyhow::Result<Vec<String>> {
     let is_listed = |scenes: &Vec<String>| scenes.iter().any(|other| other == scene);
     let (scenes, exists) = poll(LISTING_DELAY, || scenes(client), is_listed)?;
@@ -82,17 +82,16 @@ fn existing(client: &Client, scene: &str) -> anyhow::Result<Vec<String>> {
         bail!("{}", List::Scenes.hint());
     }
     if !exists {
-        let known = listed(scenes.iter().map(String::as_str));
-        bail!("there is no scene {}; choose one of {known}", quoted(scene));
+        bail!("there is no scene {}; {}", quoted(scene), choices(scenes.iter().map(String::as_str)));
     }
     Ok(scenes)
 }
 
-/// Waits until the scenes are as requested.
-fn wait_until(client: &Client, done: impl Fn(&[String]) -> bool) -> anyhow::Result<()> {
-    let (_, carried_out) = poll(TIMEOUT, || scenes(client), |scenes| done(scenes))?;
-    if !carried_out {
-        bail!("the daemon did not carry this out; run `melos log` to see why");
+/// Waits until the scenes meet a condition.
+fn wait_until(client: &Client, condition: impl Fn(&[String]) -> bool) -> anyhow::Result<()> {
+    let (_, is_met) = poll(TIMEOUT, || scenes(client), |scenes| condition(scenes))?;
+    if !is_met {
+        bail!("the daemon refused; run `melos log` to see why");
     }
     Ok(())
 }

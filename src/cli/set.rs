@@ -66,7 +66,7 @@ pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
     apply(&args.client, param, &value, args.next_bar)
 }
 
-/// Sets a parameter and, if the result can be queried at once, checks that it was applied.
+/// Sets a parameter and, unless it is a trigger or waits for the next bar, checks that the daemon applied it.
 pub(super) fn apply(client: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     send(client, param, value, next_bar)?;
     confirm(client, param, value, next_bar)
@@ -97,17 +97,17 @@ pub(crate) struct GetArgs {
 pub(crate) fn get(args: GetArgs) -> anyhow::Result<()> {
     let status = args.client.get("/status")?;
     let mut out = std::io::stdout().lock();
-    let shown = |id: &str| match &status["parameters"][id] {
+    let formatted = |id: &str| match &status["parameters"][id] {
         serde_json::Value::String(text) => text.clone(),
         value => value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string()),
     };
     if let [id] = args.parameters.as_slice() {
-        writeln!(out, "{}", shown(id))?;
+        writeln!(out, "{}", formatted(id))?;
         return Ok(());
     }
     let is_requested = |id: &str| args.parameters.is_empty() || args.parameters.iter().any(|parameter| parameter == id);
     for spec in TABLE.iter().filter(|spec| is_requested(spec.id) && !status["parameters"][spec.id].is_null()) {
-        let value = format!("{} {}", shown(spec.id), spec.unit);
+        let value = format!("{} {}", formatted(spec.id), spec.unit);
         writeln!(out, "{:<20} {}", spec.id, value.trim_end())?;
     }
     Ok(())

@@ -53,15 +53,15 @@ fn show(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Formats the entries by number, with the current one marked.
+/// Formats the numbered entries and marks the current one.
 fn entries(list: &Json, current: usize) -> String {
     let entries = list["entries"].as_array().into_iter().flatten().enumerate();
     let text = |entry: &Json, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
     let line = |(index, entry): (usize, &Json)| {
         let mark = if index + 1 == current { '>' } else { ' ' };
-        let named = format!("{} {}", text(entry, "kind"), text(entry, "name"));
+        let cue = format!("{} {}", text(entry, "kind"), text(entry, "name"));
         let note = text(entry, "note");
-        format!("{mark} {:>3}  {named:<28} {note}", index + 1).trim_end().to_owned() + "\n"
+        format!("{mark} {:>3}  {cue:<28} {note}", index + 1).trim_end().to_owned() + "\n"
     };
     entries.map(line).collect()
 }

@@ -37,7 +37,7 @@ pub(crate) struct StartArgs {
 }
 
 impl StartArgs {
-    /// Returns the given values, in the order in which they apply.
+    /// Returns the given values in the order in which to set them.
     pub(crate) fn values(&self) -> anyhow::Result<Vec<(Param, Value)>> {
         let mut values = Vec::new();
         let mut set = |param: Param, input: Input<'_>| -> anyhow::Result<()> {
@@ -82,7 +82,7 @@ impl StartArgs {
     }
 }
 
-/// Returns the settings for an argument: usually only the parameter, but a key with its scale (`A minor`) sets two parameters,
+/// Returns the settings that an argument stands for: usually one, but a key with its scale (`A minor`) sets two parameters,
 /// and a blend of emotions (`calm=0.7,sad=0.3`) sets all eight weights.
 pub(super) fn settings_of(param: Param, text: &str) -> anyhow::Result<Vec<(Param, Value)>> {
     if let Some(settings) = key_and_mode(param, text) {
@@ -101,7 +101,7 @@ pub(super) fn settings_of(param: Param, text: &str) -> anyhow::Result<Vec<(Param
     Ok(settings)
 }
 
-/// Parses `calm` or `calm=0.7,sad=0.3` into eight weights; omitted emotions have weight 0.
+/// Parses `calm` or `calm=0.7,sad=0.3` into eight weights, which are 0 for emotions that are not named.
 fn blend(text: &str) -> anyhow::Result<Vec<(Param, f64)>> {
     let mut weights = [0.0; Emotion::COUNT];
     for part in text.split(',') {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_with_a_scale_or_a_blend_sets_several_parameters() {
+    fn keys_with_a_scale_and_blends_set_several_parameters() {
         let minor = [(Param::Key, Value::Choice(9)), (Param::Mode, Value::Choice(2))];
         assert_eq!(settings_of(Param::Key, "A minor").unwrap(), minor);
         assert_eq!(settings_of(Param::Key, "Eb").unwrap(), [(Param::Key, Value::Choice(3))]);

@@ -4,17 +4,19 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use melos::event::health::{Loss, sentence};
+use melos::event::health::{Loss, describe_count};
 use serde_json::Value as Json;
 
 use super::client::Client;
 use super::list::duration;
 
-/// Exit status when no music is audible.
+/// Exit status when something prevents the music from being heard.
 const UNHEALTHY: u8 = 2;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exits with 0 if music is audible, 2 if it is not, 1 if no daemon responds.")]
+#[command(
+    after_help = "Exits with 0 if Melos is playing or paused, 2 if the music cannot be heard, 1 if no daemon responds."
+)]
 pub(crate) struct Args {
     /// Print everything as JSON
     #[arg(long, conflicts_with = "watch")]
@@ -79,7 +81,7 @@ fn describe(status: &Json) -> String {
     let losses: Vec<_> = Loss::ALL
         .into_iter()
         .filter_map(|loss| {
-            status["losses"][loss.id()].as_u64().filter(|count| *count > 0).map(|count| sentence(loss, count))
+            status["losses"][loss.id()].as_u64().filter(|count| *count > 0).map(|count| describe_count(loss, count))
         })
         .collect();
     let troubles = status["troubles"].as_object().into_iter().flatten();
@@ -125,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_is_described_as_text() {
+    fn the_status_is_described_in_words() {
         let mut status = json!({
             "state": "playing", "seconds": 7500.2, "output": "JACK", "block_ms": 5.333, "load": 0.234, "rms_db": -25.13,
             "losses": { "unrecorded_frames": 3, "xruns": 0 },

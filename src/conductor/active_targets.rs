@@ -39,14 +39,14 @@ pub(super) struct ActiveTargets {
     settings: Settings,
     /// The network's steering, including modulations.
     steering: Steering,
-    /// The same without modulations; the tempo follows this one.
+    /// The network's steering without modulations, which the tempo follows.
     unmodulated: Steering,
-    /// The offsets of modulated parameters, in the order of the table.
+    /// The offsets of modulated parameters, in table order.
     shifts: Vec<(Param, f32)>,
     pinned_bpm: Glide<f32>,
     /// How much the tempo follows the mood instead of the pinned tempo: 0, 1, or gliding between them.
     follow: Glide<f32>,
-    /// Fast-lane numbers that are gliding, in the order of the table.
+    /// Fast-lane numbers that are gliding, in table order.
     morphing: Vec<(Param, Glide<f32>)>,
     next_morph_step: u64,
     lead: Option<Chord>,
@@ -57,18 +57,18 @@ impl ActiveTargets {
     pub(super) fn new(performance: &Performance) -> Self {
         let settings = performance.settings().clone();
         let number = |param| Glide::constant(settings.number(param));
-        let of_dial = |dial| Param::all().find(|param| param.dial() == Some(dial));
+        let param_of = |dial| Param::all().find(|param| param.dial() == Some(dial));
         let steering = Steering {
             guide_chord: settings.toggle(Param::GuideChord),
             guide_beat: settings.toggle(Param::GuideBeat),
-            ..Steering::constant(settings.mood(), |dial| of_dial(dial).map_or(0.0, |param| settings.number(param)))
+            ..Steering::constant(settings.mood(), |dial| param_of(dial).map_or(0.0, |param| settings.number(param)))
         };
         Self {
             unmodulated: steering.clone(),
             steering,
             shifts: Vec::new(),
             pinned_bpm: number(Param::Tempo),
-            follow: Glide::constant(on_as_number(settings.tempo_source() == TempoSource::Mood)),
+            follow: Glide::constant(f32::from(settings.tempo_source() == TempoSource::Mood)),
             morphing: Vec::new(),
             next_morph_step: 0,
             lead: performance.lead(),
@@ -98,12 +98,12 @@ impl ActiveTargets {
         if follow == 0.0 {
             return pinned;
         }
-        let of_mood = f64::from(Profile::blend(&self.unmodulated.mood.at(frame, clock)).tempo_bpm);
-        pinned + (of_mood - pinned) * follow
+        let mood_bpm = f64::from(Profile::blend(&self.unmodulated.mood.at(frame, clock)).tempo_bpm);
+        pinned + (mood_bpm - pinned) * follow
     }
 
-    /// Applies the requested values of `params` from frame `at` on. With `morph`, everything that can glide takes that long;
-    /// otherwise, the mood takes the time set by `glide` and the rest changes immediately.
+    /// Applies the requested values of `params` from frame `at` on. With `morph`, every value that can glide takes that long;
+    /// otherwise, the mood takes the time set by `glide` and other values change immediately.
     pub(super) fn steer(
         &mut self,
         params: impl Iterator<Item = Param>,
@@ -174,7 +174,7 @@ impl ActiveTargets {
         }
     }
 
-    /// Returns commands for all fast-lane values as sent so far, without pending changes.
+    /// Returns commands for all fast-lane values as already sent, without pending changes.
     pub(super) fn sent_values(&self, frame: u64, clock: &MusicClock) -> impl Iterator<Item = EngineCommand> {
         let mut commands = Vec::new();
         self.add_all_commands(frame, &mut commands);
@@ -187,7 +187,7 @@ impl ActiveTargets {
         })
     }
 
-    /// Returns the frame of the next [`ActiveTargets::step_morph`].
+    /// Returns the frame at which [`ActiveTargets::step_morph`] must be called next.
     pub(super) fn next_morph_step(&self) -> Option<u64> {
         (!self.morphing.is_empty()).then_some(self.next_morph_step)
     }
@@ -200,7 +200,8 @@ impl ActiveTargets {
         self.next_morph_step = frame + MORPH_STEP;
     }
 
-    /// Moves a parameter away from its set value by `amount`, or back to it. Returns whether the network needs a new plan.
+    /// Moves a parameter away from its set value by `amount`, or back to it if `None`. Returns whether the network needs a new
+    /// plan.
     pub(super) fn shift(
         &mut self,
         param: Param,
@@ -221,30 +222,30 @@ impl ActiveTargets {
         }
         let (end, length) = (at + within, Length::Frames(within));
         if param.is_mood() {
-            let to = self.shifted_mood(self.unmodulated.mood.at(end, clock));
-            let moves = to != *self.steering.mood.target();
-            if moves {
-                self.steering.mood.glide_to(to, at, length, clock);
+            let target = self.shifted_mood(self.unmodulated.mood.at(end, clock));
+            let changes = target != *self.steering.mood.target();
+            if changes {
+                self.steering.mood.glide_to(target, at, length, clock);
             }
-            return moves;
+            return changes;
         }
         if let Some(dial) = param.dial() {
-            let set = self.unmodulated.dial(dial).at(end, clock);
-            let to = self.shifted(param, set);
-            let steering = self.steering.dial(dial);
-            let moves = to != *steering.target();
-            if moves {
-                steering.glide_to(to, at, length, clock);
+            let set_value = self.unmodulated.dial(dial).at(end, clock);
+            let target = self.shifted(param, set_value);
+            let glide = self.steering.dial(dial);
+            let changes = target != *glide.target();
+            if changes {
+                glide.glide_to(target, at, length, clock);
             }
-            return moves;
+            return changes;
         }
         let morphing = self.morphing.iter().find(|(other, _)| *other == param);
-        let now = morphing.map_or_else(|| self.settings.number(param), |(_, glide)| glide.at(at, clock));
-        commands.push(self.number_command(at, param, now));
+        let current = morphing.map_or_else(|| self.settings.number(param), |(_, glide)| glide.at(at, clock));
+        commands.push(self.number_command(at, param, current));
         false
     }
 
-    /// Restores the unmodulated glide of a parameter that is no longer modulated. Returns whether the parameter has one.
+    /// Restores the unmodulated glide of a parameter that is no longer modulated. Returns whether a glide was restored.
     fn restore_glide(&mut self, param: Param) -> bool {
         if param.is_mood() && self.shifts.iter().all(|(other, _)| !other.is_mood()) {
             self.steering.mood = self.unmodulated.mood;
@@ -272,8 +273,8 @@ impl ActiveTargets {
         if valence == 0.0 && arousal == 0.0 {
             return mood;
         }
-        let set = mood.affect();
-        Mood::at(Affect { valence: set.valence + valence, arousal: set.arousal + arousal })
+        let affect = mood.affect();
+        Mood::at(Affect { valence: affect.valence + valence, arousal: affect.arousal + arousal })
     }
 
     fn number_command(&self, frame: u64, param: Param, value: f32) -> TimedCommand {
@@ -292,12 +293,12 @@ impl ActiveTargets {
         let index = self.morphing.binary_search_by_key(&param, |(param, _)| *param);
         match param.spec().kind {
             Kind::Number { .. } if length != Length::INSTANT => {
-                let now = self.settings.number(param);
+                let current = self.settings.number(param);
                 if self.morphing.is_empty() {
                     self.next_morph_step = at.next_multiple_of(MORPH_STEP);
                 }
                 let index = index.unwrap_or_else(|index| {
-                    self.morphing.insert(index, (param, Glide::constant(now)));
+                    self.morphing.insert(index, (param, Glide::constant(current)));
                     index
                 });
                 self.morphing[index].1.glide_to(requested.number(param), at, length, clock);
@@ -319,10 +320,6 @@ impl ActiveTargets {
             _ => {}
         }
     }
-}
-
-fn on_as_number(on: bool) -> f32 {
-    if on { 1.0 } else { 0.0 }
 }
 
 fn toggle_command(frame: u64, param: Param, on: bool) -> TimedCommand {

@@ -23,19 +23,19 @@ use crate::music::glide::Length;
 use crate::music::plan::{EarlierPhrase, Plan, PlannedRecall};
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
-/// Minimum frames past the horizon for which chords are planned on each beat. The longest beat is 1.5 s, so at least three
-/// seconds are always planned.
+/// Minimum number of frames planned past the horizon on each beat. The longest beat is 1.5 s, so at least three seconds are
+/// always planned.
 const PLAN_AHEAD: u64 = SAMPLE_RATE as u64 * 9 / 2;
-/// Frames before the horizon that plans still cover: enough for the window around a regenerated latent.
+/// Frames before the horizon that plans still cover, enough for the window around a regenerated latent.
 const PLAN_BEHIND: u64 = SAMPLE_RATE as u64 * 2;
-/// Frames before the horizon at which latents are final, so that the harmony can use their chroma.
+/// Frames between the end of a latent and the horizon at which its chroma is final, so that the harmony can use it.
 const CHROMA_DELAY: u64 = 8192;
 /// Frames of a latent.
 const LATENT: u64 = (FRAMES_PER_LATENT * HOP) as u64;
 /// When the clock skips, notes that should have begun more than this many beats before the new position are dropped.
 const STALE_BEATS: f64 = 0.25;
 
-/// What can happen next, in order within a frame.
+/// The kinds of steps, in their order within a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
     /// Requests the values held for a bar line.
@@ -146,8 +146,8 @@ impl Arrangement {
     }
 
     /// Stores the chroma of a latent that starts at a frame.
-    pub(super) fn record_chroma(&mut self, from: u64, chroma: &[f32; 12]) {
-        self.chroma_history.record(from, chroma);
+    pub(super) fn record_chroma(&mut self, start: u64, chroma: &[f32; 12]) {
+        self.chroma_history.record(start, chroma);
     }
 
     /// Returns the next step of each kind, with its frame.
@@ -176,7 +176,7 @@ impl Arrangement {
         }
     }
 
-    /// Performs the commands and the harmony's notes that are due at the horizon.
+    /// Plays the harmony's events and issues the commands that are due at the horizon.
     pub(super) fn take_immediate(&mut self, out: &mut Score) {
         let now = self.now;
         let is_immediate = |(frame, step): &(Option<u64>, Step)| {
@@ -211,7 +211,7 @@ impl Arrangement {
         }
     }
 
-    /// Moves a parameter away from its set value by an amount, within a number of frames; `None` returns it to the set value.
+    /// Moves a parameter away from its set value by `amount`, or back to it if `None`, within a number of frames.
     pub(super) fn shift(&mut self, param: Param, amount: Option<f32>, within: u64) {
         let mut commands = Vec::new();
         let network = self.targets.shift(param, amount, self.now, within, self.tempo.clock(), &mut commands);
@@ -230,13 +230,13 @@ impl Arrangement {
         self.commands.add(commands);
         self.seeds.restart();
         self.planner.reseed(self.seeds.current());
-        // Continue on the next beat, because notes that begin on this frame would be cut immediately.
+        // Continue on the next beat, because the panic would cut notes that begin on this frame.
         let on_beat = self.counter.beat_due(self.clock()) <= self.now;
         self.replan((self.counter.beat() + u64::from(on_beat)) as f64);
         self.splices.request(self.now, SPLICE_INTERVAL);
     }
 
-    /// Follows a beat of an external clock that fell on frame `at`.
+    /// Aligns the clock with a beat of an external clock that fell on frame `at`.
     pub(super) fn align(&mut self, beat: f64, at: u64) {
         let alignment = self.tempo.align(&self.targets, beat, at, self.now);
         if alignment == Alignment::Skipped {
@@ -249,7 +249,7 @@ impl Arrangement {
         }
     }
 
-    /// Returns the request for a bar played from a beat on.
+    /// Returns the request for a bar that is planned from a beat on.
     pub(super) fn request(&self, bar: u64, from: f64) -> BarRequest {
         let clock = self.clock();
         let beats = clock.beats_per_bar();
@@ -271,7 +271,7 @@ impl Arrangement {
         }
     }
 
-    /// Updates what a change of the targets affects.
+    /// Updates everything that a change of the targets affects.
     fn follow_up(&mut self, impact: Impact, at: u64, beat: Option<f64>) {
         if impact.tempo {
             self.tempo.set_tempo(&self.targets, at);
@@ -303,16 +303,16 @@ impl Arrangement {
         self.extend();
     }
 
-    /// Extends clock and harmony to [`PLAN_AHEAD`] frames past the horizon.
+    /// Extends clock and harmony to at least [`PLAN_AHEAD`] frames past the horizon.
     fn extend(&mut self) {
-        let until = self.now + PLAN_AHEAD;
+        let end = self.now + PLAN_AHEAD;
         loop {
-            let end = self.planner.end();
-            self.tempo.extend(&self.targets, end);
-            if self.clock().frame_at(end) >= until {
+            let planned_end = self.planner.end();
+            self.tempo.extend(&self.targets, planned_end);
+            if self.clock().frame_at(planned_end) >= end {
                 return;
             }
-            let request = self.request(self.planner.next_bar(), end);
+            let request = self.request(self.planner.next_bar(), planned_end);
             self.planner.plan_bar(&request);
             self.splices.extend();
         }
@@ -333,7 +333,7 @@ impl Arrangement {
         }
     }
 
-    /// Returns the frames from which the network recalls an earlier phrase or stops recalling it.
+    /// Returns the frames at which the network starts or stops recalling an earlier phrase.
     fn recalls(&self) -> Vec<PlannedRecall> {
         let clock = self.clock();
         let planned = |(beat, recall): (f64, Option<PhraseRecall>)| {
@@ -354,7 +354,7 @@ pub(super) fn engine_params() -> impl Iterator<Item = Param> {
     Param::all().filter(|param| param.spec().lane() == Lane::Fast)
 }
 
-/// Returns the parameters that act on anything but the engine.
+/// Returns all other parameters.
 pub(super) fn other_params() -> impl Iterator<Item = Param> {
     Param::all().filter(|param| param.spec().lane() != Lane::Fast)
 }

@@ -17,21 +17,21 @@ pub(super) struct ChromaHistory {
 
 impl ChromaHistory {
     /// Stores the chroma of the latent that starts at a frame, replacing any earlier version.
-    pub(super) fn record(&mut self, from: u64, chroma: &[f32; 12]) {
+    pub(super) fn record(&mut self, start: u64, chroma: &[f32; 12]) {
         if chroma.iter().all(|x| x.is_finite()) {
-            self.latents.insert(from, *chroma);
+            self.latents.insert(start, *chroma);
         }
         while self.latents.len() > CAPACITY {
             self.latents.pop_first();
         }
     }
 
-    /// Returns the mean chroma of the latents within a range of frames; `None` if there are none.
-    pub(super) fn mean(&self, from: u64, until: u64) -> Option<[f32; 12]> {
-        let within = self.latents.range(from..until.saturating_sub(LATENT - 1).max(from));
+    /// Returns the mean chroma of the latents that lie entirely within a range of frames; `None` if there are none.
+    pub(super) fn mean(&self, start: u64, end: u64) -> Option<[f32; 12]> {
+        let latents = self.latents.range(start..end.saturating_sub(LATENT - 1).max(start));
         let mut sum = [0.0; 12];
         let mut count = 0.0f32;
-        for (_, chroma) in within {
+        for (_, chroma) in latents {
             for (sum, x) in sum.iter_mut().zip(chroma) {
                 *sum += x;
             }
@@ -45,20 +45,20 @@ impl ChromaHistory {
 mod tests {
     use super::*;
 
-    fn only(pitch: usize) -> [f32; 12] {
+    fn single_pitch(pitch: usize) -> [f32; 12] {
         let mut chroma = [0.0; 12];
         chroma[pitch] = 1.0;
         chroma
     }
 
     #[test]
-    fn the_mean_covers_complete_latents_in_their_newest_version() {
+    fn averages_the_newest_versions_of_complete_latents() {
         let mut history = ChromaHistory::default();
         assert_eq!(history.mean(0, 100_000), None);
-        history.record(0, &only(0));
-        history.record(4096, &only(1));
-        history.record(8192, &only(2));
-        history.record(4096, &only(3));
+        history.record(0, &single_pitch(0));
+        history.record(4096, &single_pitch(1));
+        history.record(8192, &single_pitch(2));
+        history.record(4096, &single_pitch(3));
         assert_eq!(history.mean(4096, 12_288).map(|c| (c[2], c[3])), Some((0.5, 0.5)));
         assert_eq!(history.mean(4096, 12_287).map(|c| (c[2], c[3])), Some((0.0, 1.0)), "not yet complete");
         assert_eq!(history.mean(1, 4096), None);
@@ -70,7 +70,7 @@ mod tests {
         history.record(0, &[f32::NAN; 12]);
         assert_eq!(history.mean(0, 8192), None);
         for latent in 0..1000 {
-            history.record(latent * LATENT, &only(0));
+            history.record(latent * LATENT, &single_pitch(0));
         }
         assert_eq!(history.latents.len(), CAPACITY);
         assert_eq!(history.mean(0, 8192), None);

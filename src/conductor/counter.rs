@@ -51,7 +51,7 @@ impl Counter {
         clock.frame_at(self.pulse as f64 / PULSES as f64)
     }
 
-    /// Emits the beat on frame `now`, and its bar if it is the first beat. Returns the beat's number.
+    /// Emits the next beat on frame `now`, preceded by its bar if it is the first beat. Returns the beat's number.
     pub(super) fn count_beat(&mut self, now: u64, clock: &MusicClock, out: &mut Score) -> f64 {
         let per_bar = u64::from(clock.beats_per_bar());
         let (bar, beat) = (self.beat / per_bar, (self.beat % per_bar) as u32);
@@ -68,7 +68,7 @@ impl Counter {
         (self.beat - 1) as f64
     }
 
-    /// Emits the pulse on frame `now`. If the clock has skipped, emits the last pulse at or before its new position.
+    /// Emits the next pulse on frame `now` or, if the clock has skipped, the last pulse at or before its new position.
     pub(super) fn count_pulse(&mut self, now: u64, clock: &MusicClock, out: &mut Score) {
         let reached = (clock.beat_at(now) * PULSES as f64) as u64;
         let pulse = self.pulse.max(reached);

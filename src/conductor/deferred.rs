@@ -8,12 +8,12 @@ use crate::event::parameter::{Param, Value};
 use crate::event::supersede;
 use crate::music::glide::Length;
 
-/// Maximum number of values held for a bar line, several times the number of parameters. Beyond that, a value replaces the
-/// oldest one of its parameter.
+/// Maximum number of values held for a bar line, several times the number of parameters. Beyond that, a new value replaces the
+/// oldest of the same parameter.
 const MAX_HELD: usize = 256;
 
 /// Changes waiting for a beat, in three stages: held until shortly before their bar; requested but not yet in effect; in
-/// effect in the network, but in the engine only on the beat itself.
+/// effect in the network, but not yet in the engine.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Deferred {
     held: Held,
@@ -42,7 +42,7 @@ pub(super) struct Waiting {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct EngineChanges {
     beat: u64,
-    /// The duration of glides.
+    /// The length of the glides.
     pub(super) morph: Option<Length>,
     /// Whether all sound is cut.
     pub(super) panic: bool,
@@ -51,9 +51,9 @@ pub(super) struct EngineChanges {
 }
 
 impl Deferred {
-    /// Holds a value until the bar that begins at beat `next_bar`, or until an earlier one for which values are already held. It
-    /// replaces a held value of the same parameter, unless a request in between depends on that value: a scene stores what was
-    /// requested before.
+    /// Holds a value until the bar that begins on beat `next_bar`, or until the bar for which values are already held. The new
+    /// value replaces an older one of the same parameter, unless a request in between, such as storing a scene, depends on the
+    /// older one.
     pub(super) fn hold(&mut self, param: Param, value: &Value, next_bar: u64) {
         let Held { beat, values } = &mut self.held;
         if values.is_empty() {
@@ -68,6 +68,15 @@ impl Deferred {
         values.push_back((param, value.clone()));
     }
 
+    /// Changes the name of a scene in the values held for a bar line.
+    pub(super) fn rename_scene(&mut self, from: &str, to: &str) {
+        for (param, value) in &mut self.held.values {
+            if param.names_scene() && matches!(value, Value::Text(name) if name == from) {
+                *value = Value::Text(to.to_owned());
+            }
+        }
+    }
+
     /// Returns the beat for which values are held, if any.
     pub(super) fn held_beat(&self) -> Option<u64> {
         (!self.held.values.is_empty()).then_some(self.held.beat)
@@ -78,7 +87,7 @@ impl Deferred {
         (self.held.beat, std::mem::take(&mut self.held.values).into())
     }
 
-    /// Makes a change wait for a beat, or for an earlier one for which others are already waiting.
+    /// Makes a change wait for a beat, or for the earlier beat for which other changes are already waiting.
     pub(super) fn add_waiting(&mut self, beat: u64, morph: Option<Length>) {
         let morph = morph.or(self.waiting.and_then(|waiting| waiting.morph));
         self.waiting = Some(Waiting { beat: self.waiting.map_or(beat, |waiting| waiting.beat.min(beat)), morph });

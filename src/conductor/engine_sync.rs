@@ -12,9 +12,9 @@ use crate::music::theory::Voice;
 
 /// Passes the conductor's commands to the engine, in order.
 ///
-/// When the engine rejects a command, all following ones are dropped too, until there is room for every difference between
-/// engine and conductor. Commands are numbered from the start of the performance, so that the control log can record which
-/// were lost and a rendering can lose the same ones.
+/// When the engine rejects a command, all later ones are dropped too, until there is room for every difference between engine
+/// and conductor. Commands are numbered from the start of the performance, so that the control log can record which
+/// were lost and a rendering can drop the same commands.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct EngineSync {
     /// Number of commands so far, including lost ones.
@@ -52,7 +52,7 @@ impl EngineState {
 }
 
 impl EngineSync {
-    /// Passes on a command. `push` returns whether the engine accepts it.
+    /// Passes a command on to the engine. `push` returns whether the engine accepts it.
     pub fn send(&mut self, timed: TimedCommand, push: impl FnOnce(QueuedCommand) -> bool) {
         let queued = self.number(timed);
         if self.lost.is_none() && push(queued) {
@@ -79,8 +79,7 @@ impl EngineSync {
         self.lost.is_some()
     }
 
-    /// Sends all differences between engine and conductor if there is `room` for them. Returns the range of the commands that
-    /// were lost.
+    /// If there is enough `room`, sends all differences between engine and conductor and returns the range of the lost commands.
     pub fn reconcile(
         &mut self,
         conductor: &Conductor,
@@ -108,9 +107,9 @@ impl EngineSync {
             sounding = &[];
         }
         let intended: Vec<EngineCommand> = conductor.engine_state().collect();
-        let is_intended = |wanted: (Voice, u8)| {
+        let is_intended = |candidate: (Voice, u8)| {
             intended.iter().any(
-                |command| matches!(command, EngineCommand::NoteOn { voice, note, .. } if (*voice, *note) == wanted),
+                |command| matches!(command, EngineCommand::NoteOn { voice, note, .. } if (*voice, *note) == candidate),
             )
         };
         let ended = sounding.iter().filter(|sounding| !is_intended(**sounding));
@@ -144,14 +143,14 @@ mod tests {
         format!("{engine:?}")
     }
 
-    /// Plays a performance in which the engine rejects all commands within `rejecting`. Returns the commands it executed and the
-    /// range of the lost ones.
-    fn played(rejecting: Range<u64>, until: u64) -> (Vec<EngineCommand>, Option<Range<u64>>) {
+    /// Plays a performance in which the engine rejects all commands in some frames. Returns the commands that the engine executed
+    /// and the range of the lost ones.
+    fn play(rejected_frames: Range<u64>, end: u64) -> (Vec<EngineCommand>, Option<Range<u64>>) {
         let (mut conductor, mut engine_sync, mut score) =
             (Conductor::new(7, &[]), EngineSync::default(), Score::default());
         let (mut accepted, mut lost) = (Vec::new(), None);
         let set = |param, value| ControlEvent::Set(param, value);
-        for step in 0..until / 480 {
+        for step in 0..end / 480 {
             let frame = step * 480;
             conductor.advance(frame, &mut score);
             match frame {
@@ -162,7 +161,7 @@ mod tests {
             }
             for command in score.commands.drain(..) {
                 engine_sync.send(command, |queued| {
-                    let accepts = !rejecting.contains(&frame);
+                    let accepts = !rejected_frames.contains(&frame);
                     if accepts {
                         accepted.push(queued.command);
                     }
@@ -170,7 +169,7 @@ mod tests {
                 });
             }
             score.clear();
-            if engine_sync.is_out_of_sync() && !rejecting.contains(&frame) {
+            if engine_sync.is_out_of_sync() && !rejected_frames.contains(&frame) {
                 assert_eq!(engine_sync.reconcile(&conductor, 0, |_| panic!("there is no room")), None);
                 let push = |queued: QueuedCommand| {
                     accepted.push(queued.command);
@@ -184,27 +183,27 @@ mod tests {
 
     #[test]
     fn resynchronizes_after_any_loss() {
-        let until = 6 * SECOND;
-        let (all, none_lost) = played(0..0, until);
+        let end = 6 * SECOND;
+        let (all, none_lost) = play(0..0, end);
         assert_eq!(none_lost, None);
-        for rejecting in [0..SECOND / 2, 90_000..100_000, 140_000..150_000, 90_000..240_000, 10_000..280_000] {
-            let (accepted, lost) = played(rejecting.clone(), until);
-            assert_eq!(state(&accepted), state(&all), "rejecting within {rejecting:?}");
+        for rejected_frames in [0..SECOND / 2, 90_000..100_000, 140_000..150_000, 90_000..240_000, 10_000..280_000] {
+            let (accepted, lost) = play(rejected_frames.clone(), end);
+            assert_eq!(state(&accepted), state(&all), "rejecting in {rejected_frames:?}");
             let lost = lost.unwrap();
             assert!(!lost.is_empty() && lost.end <= all.len() as u64, "{lost:?} of {}", all.len());
-            let panicked = |commands: &[EngineCommand]| commands.contains(&EngineCommand::Panic);
-            assert_eq!(panicked(&accepted), panicked(&all));
+            let has_panic = |commands: &[EngineCommand]| commands.contains(&EngineCommand::Panic);
+            assert_eq!(has_panic(&accepted), has_panic(&all));
         }
     }
 
     #[test]
-    fn sends_nothing_if_the_state_is_unaffected() {
+    fn sends_nothing_if_the_lost_command_made_no_difference() {
         let (mut conductor, mut engine_sync, mut score) =
             (Conductor::new(7, &[]), EngineSync::default(), Score::default());
         conductor.advance(1, &mut score);
         score.commands.drain(..).for_each(|command| engine_sync.send(command, |_| true));
-        let same = EngineCommand::Number(Param::LevelPad, 0.0);
-        engine_sync.send(TimedCommand { frame: 1, command: same }, |_| false);
+        let redundant = EngineCommand::Number(Param::LevelPad, 0.0);
+        engine_sync.send(TimedCommand { frame: 1, command: redundant }, |_| false);
         let mut commands = 0;
         let lost = engine_sync.reconcile(&conductor, 1024, |_| {
             commands += 1;

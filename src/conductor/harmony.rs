@@ -1,7 +1,7 @@
 //! The rule-based harmony: keys, chords, phrases, and the notes of bass, pad and upper voice.
 //!
-//! Mode and choice of chords convey valence; activity, register, velocity and harmonic rhythm convey arousal. The harmony is
-//! a pure function of seed and requests, and can be cloned to look ahead.
+//! Mode, choice of chords and register convey valence; activity, velocity and harmonic rhythm convey arousal. The harmony is a
+//! pure function of seed and requests, and its state can be cloned for later replanning.
 
 mod arrange;
 mod bass;
@@ -47,14 +47,14 @@ pub struct Note {
     pub velocity: f32,
     /// Onset in beats from the start of the bar.
     pub at_beat: f64,
-    /// Length in beats; ends at the end of the bar at the latest.
+    /// Length in beats, at most to the end of the bar.
     pub beats: f64,
 }
 
-/// What is requested for a bar.
+/// A request for a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BarRequest {
-    /// Number of the bar from the start of the performance. A gap starts a new phrase.
+    /// Number of the bar from the start of the performance.
     pub bar: u64,
     /// Number of beats, at least 1.
     pub beats: u32,
@@ -78,7 +78,7 @@ pub struct BarRequest {
 
 #[cfg(test)]
 impl BarRequest {
-    /// Returns a request for a bar of four beats without anything special.
+    /// Returns a default request for a bar of four beats.
     fn plain(bar: u64, mood: Mood) -> Self {
         Self {
             bar,
@@ -115,7 +115,7 @@ pub struct PhrasePosition {
     pub bar: u32,
     /// Bars in the phrase.
     pub bars: u32,
-    /// The cadence whose last chord falls in this bar.
+    /// The cadence that ends in this bar, if any.
     pub cadence: Option<Cadence>,
 }
 
@@ -139,11 +139,11 @@ pub struct BarPlan {
 /// The recall of an earlier phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PhraseRecall {
-    /// First bar of the phrase that recalls it.
+    /// First bar of the phrase that recalls the original.
     pub bar: u64,
     /// First bar of the original phrase.
     pub source: u64,
-    /// How exactly it is repeated, above 0, up to 1.
+    /// How exactly the original is repeated: above 0, at most 1.
     pub strictness: f32,
 }
 
@@ -166,11 +166,11 @@ struct Segment {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Bar {
     request: BarRequest,
-    /// The phrase of the bar before it.
+    /// The phrase of the previous bar.
     before: Option<Phrase>,
-    /// The different chord that the network had been playing.
+    /// The unplanned chord that the network had been playing, if any.
     detected: Option<Chord>,
-    /// Whether its last chord was a lead chord.
+    /// Whether the bar's last chord was a lead chord.
     was_led: bool,
     segments: Vec<Segment>,
     plan: BarPlan,
@@ -232,7 +232,7 @@ impl Harmony {
         self.plan(0.0, &request, last.detected, None)
     }
 
-    /// Returns the different chord that the network has been playing, if any.
+    /// Returns the unplanned chord that the network has been playing, if any.
     fn detect_chord(&mut self, request: &BarRequest) -> Option<Chord> {
         let (last, phrase) = (self.last.as_ref()?, self.phrase?);
         let chroma = request.played_chroma.as_ref().filter(|_| last.request.bar + 1 == request.bar);
@@ -263,7 +263,7 @@ impl Harmony {
         let next = self.next_chord(request, &phrase, chords.last().map(|(_, chord)| *chord));
         let bar_context = BarContext { streams, request, phrase: &phrase, key, chords: &chords, next };
         let played =
-            replanned.as_ref().map(|bar| Played { until: beat, segments: &bar.segments, notes: &bar.plan.notes });
+            replanned.as_ref().map(|bar| Played { end: beat, segments: &bar.segments, notes: &bar.plan.notes });
         let (segments, notes) = arrange::arrange(&bar_context, &self.state, played.as_ref());
         let position = phrase.position(request.bar);
         let swell = Profile::blend(&request.mood).swell * request.dynamics.clamp(0.0, 1.0);
@@ -281,7 +281,7 @@ impl Harmony {
         plan
     }
 
-    /// Returns the predicted first chord of the next bar, to which the bass leads.
+    /// Predicts the first chord of the next bar, to which the bass leads.
     fn next_chord(&self, request: &BarRequest, phrase: &Phrase, sounding: Option<Chord>) -> Option<Chord> {
         if request.lead.is_some() {
             return sounding;

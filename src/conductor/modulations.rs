@@ -10,19 +10,19 @@ use crate::event::parameter::{Lane, Param};
 use crate::music::clock::MusicClock;
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
-/// Frames between updates from an input to a parameter that steers the network: an eighth of a second.
+/// Frames between updates of a network parameter that follows an input: an eighth of a second.
 const INPUT_INTERVAL: u64 = SAMPLE_RATE as u64 / 8;
-/// Range of the length, in frames, of the linear segments that approximate a waveform for the network. Each segment requires
-/// a new plan.
-const SEGMENT: std::ops::RangeInclusive<u64> = SAMPLE_RATE as u64 / 4..=2 * SAMPLE_RATE as u64;
-/// Segments per period.
-const SEGMENTS: u64 = 32;
+/// Shortest and longest linear segment, in frames, with which a waveform is approximated for the network. Each segment
+/// requires a new plan.
+const SEGMENT_RANGE: std::ops::RangeInclusive<u64> = SAMPLE_RATE as u64 / 4..=2 * SAMPLE_RATE as u64;
+/// Segments per period, unless their length is out of range.
+const SEGMENTS_PER_PERIOD: u64 = 32;
 /// Maximum step of a random walk, as a fraction of its range.
 const MAX_STEP: f64 = 0.7;
 /// First random stream of the random walks; the harmony's streams are numbered from 0.
 const WALK_STREAMS: u64 = 1 << 62;
 
-/// The active modulations, in the order of the parameter table.
+/// The active modulations, in table order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Modulations(Vec<ActiveModulation>);
 
@@ -70,7 +70,7 @@ impl Modulations {
         self.0.iter().map(|active| active.next).min()
     }
 
-    /// Updates the modulations due at a frame and returns their outputs; `number` gives the values of inputs and of the
+    /// Updates the modulations due at a frame and returns their outputs; `number` returns the value of an input or of the
     /// modulation depth.
     pub(super) fn step(
         &mut self,
@@ -83,9 +83,9 @@ impl Modulations {
         let due = self.0.iter_mut().filter(|active| active.next <= now);
         due.map(|active| {
             let fast = active.param.spec().lane() == Lane::Fast;
-            let within = if fast { MORPH_STEP } else { active.segment(now, clock) };
+            let within = if fast { MORPH_STEP } else { active.segment_length(now, clock) };
             active.next = now + within;
-            // Parameters of the network glide to the value at the end of the segment.
+            // Network parameters glide to the value at the end of the segment.
             let at = if fast { now } else { now + within };
             let wave = match active.modulation.shape {
                 Shape::Input(input) => 2.0 * f64::from(number(input)) - 1.0,
@@ -100,7 +100,7 @@ impl Modulations {
 }
 
 impl ActiveModulation {
-    /// Returns the periods since the start, including the phase.
+    /// Returns the number of periods since the start, plus the initial phase.
     fn periods(&self, at: u64, clock: &MusicClock) -> f64 {
         let elapsed = match self.modulation.period {
             Period::Seconds(seconds) => at.saturating_sub(self.start) as f64 / (seconds * f64::from(SAMPLE_RATE)),
@@ -111,7 +111,8 @@ impl ActiveModulation {
         elapsed + f64::from(self.modulation.phase)
     }
 
-    fn segment(&self, now: u64, clock: &MusicClock) -> u64 {
+    /// Returns the length of a segment in frames.
+    fn segment_length(&self, now: u64, clock: &MusicClock) -> u64 {
         if matches!(self.modulation.shape, Shape::Input(_)) {
             return INPUT_INTERVAL;
         }
@@ -119,11 +120,11 @@ impl ActiveModulation {
             Period::Seconds(seconds) => seconds,
             Period::Bars(bars) => bars * f64::from(clock.beats_per_bar()) * 60.0 / clock.tempo_at(now),
         };
-        (seconds_to_frames(period) / SEGMENTS).clamp(*SEGMENT.start(), *SEGMENT.end())
+        (seconds_to_frames(period) / SEGMENTS_PER_PERIOD).clamp(*SEGMENT_RANGE.start(), *SEGMENT_RANGE.end())
     }
 }
 
-/// A random walk between −1 and 1, with a point per period.
+/// A random walk between −1 and 1, with one point per period.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct RandomWalk {
     /// The current period, and the points at its start and end.
@@ -156,19 +157,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_walk_stays_in_range_and_depends_only_on_seed_and_parameter() {
+    fn walks_stay_in_range_and_depend_only_on_seed_and_parameter() {
         let walk = |seed, param| {
             let mut walk = RandomWalk::default();
             (0..4000).map(|step| walk.at(f64::from(step) / 4.0, seed, param)).collect::<Vec<_>>()
         };
-        let one = walk(7, Param::Tone);
-        assert_eq!(one, walk(7, Param::Tone));
-        assert!(one != walk(8, Param::Tone) && one != walk(7, Param::Width));
-        assert!(
-            one.iter().all(|at| at.abs() <= 1.0) && one.windows(2).all(|pair| (pair[1] - pair[0]).abs() <= MAX_STEP)
-        );
-        let (low, high) = one.iter().fold((0.0f64, 0.0f64), |(low, high), at| (low.min(*at), high.max(*at)));
-        assert!(low < -0.8 && high > 0.8, "the walk uses its range: {low} to {high}");
+        let tone = walk(7, Param::Tone);
+        assert_eq!(tone, walk(7, Param::Tone));
+        assert!(tone != walk(8, Param::Tone) && tone != walk(7, Param::Width));
+        assert!(tone.iter().all(|value| value.abs() <= 1.0));
+        assert!(tone.windows(2).all(|pair| (pair[1] - pair[0]).abs() <= MAX_STEP));
+        let (low, high) = tone.iter().fold((0.0f64, 0.0f64), |(low, high), value| (low.min(*value), high.max(*value)));
+        assert!(low < -0.8 && high > 0.8, "the walk only covers {low} to {high}");
     }
 
     #[test]

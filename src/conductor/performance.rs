@@ -11,9 +11,9 @@ use crate::music::theory::Chord;
 /// How an event changed the requested state.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Change {
-    /// Not audibly.
+    /// No audible change.
     Nothing,
-    /// One parameter changed, or what depends on it.
+    /// One parameter changed, or the state that it determines.
     One(Param),
     /// Many parameters changed and should reach their values together.
     Many(Morph),
@@ -35,7 +35,7 @@ pub(super) enum Morph {
 pub(super) struct Performance {
     settings: Settings,
     scenes: Scenes,
-    /// Held notes of a lead keyboard; bit n is MIDI note n.
+    /// The notes held on lead keyboards; bit n is MIDI note n.
     keys: u128,
 }
 
@@ -79,7 +79,6 @@ impl Performance {
                 settings = self.scenes.crossfade(a, b, settings.number(param), &settings)?;
                 Change::Many(Morph::Seconds(0.0))
             }
-            // Repeating a value changes nothing.
             _ if settings == *before => Change::Nothing,
             _ => Change::One(param),
         };
@@ -87,14 +86,14 @@ impl Performance {
         Ok(change)
     }
 
-    /// Sets the tempo of an external source, or the tempo at which it stopped following the mood.
+    /// Sets the tempo of an external source, or the tempo to keep when it stops following the mood.
     pub(super) fn set_external_tempo(&mut self, bpm: f32) -> Change {
         let before = self.settings.clone();
         self.settings.set_external_tempo(bpm);
         if self.settings == before { Change::Nothing } else { Change::One(Param::Tempo) }
     }
 
-    /// Sets the held notes of a lead keyboard.
+    /// Sets the notes held on lead keyboards.
     pub(super) fn lead_notes(&mut self, held: u128) -> Change {
         self.keys = held;
         Change::One(Param::Chord)
@@ -118,13 +117,13 @@ impl Performance {
         &self.scenes
     }
 
-    /// Renames a scene, and follows it in what names it: the scene recalled last and the ends of the crossfader.
+    /// Renames a scene, also in the parameters that refer to it: the scene recalled last and those of the crossfader.
     ///
     /// # Errors
-    /// If there is no such scene, the new name is taken, or it is empty; nothing is changed.
+    /// If there is no such scene, or the new name is taken or empty; nothing is changed.
     pub(super) fn rename_scene(&mut self, from: &str, to: &str) -> Result<(), SceneError> {
         self.scenes.rename(from, to)?;
-        for param in [Param::Scene, Param::SceneA, Param::SceneB] {
+        for param in Param::all().filter(|param| param.names_scene()) {
             if self.settings.text(param) == from {
                 self.settings.set(param, &Value::Text(to.to_owned()));
             }
@@ -135,7 +134,7 @@ impl Performance {
     /// Sets a parameter's value in a stored scene, creating the scene if necessary.
     ///
     /// # Errors
-    /// If the scene has no name, or there are too many.
+    /// If the name is empty, or there are too many scenes.
     pub(super) fn set_in_scene(&mut self, name: &str, param: Param, value: &Value) -> Result<(), SceneError> {
         let mut scene = self.scenes.get(name).cloned().unwrap_or_default();
         scene.set(param, value);
@@ -182,7 +181,7 @@ mod tests {
             assert_eq!(performance.set(param, &value), Ok(change), "{param:?}");
         }
         performance.set(Param::Reverb, &Value::Number(0.75)).unwrap();
-        assert_eq!(performance.set(Param::Reverb, &Value::Number(0.75)), Ok(Change::Nothing), "the same value");
+        assert_eq!(performance.set(Param::Reverb, &Value::Number(0.75)), Ok(Change::Nothing), "unchanged");
         performance.set(Param::SceneMorphBars, &Value::Number(2.0)).unwrap();
         assert_eq!(performance.set(Param::SceneUndo, &Value::Trigger), Ok(Change::Many(Morph::Bars(2.0))));
     }
@@ -222,17 +221,17 @@ mod tests {
     }
 
     #[test]
-    fn whatever_names_a_scene_follows_when_it_is_renamed() {
+    fn renaming_a_scene_updates_the_parameters_that_refer_to_it() {
         let mut performance = with_scenes();
         for (param, name) in [(Param::Scene, "low"), (Param::SceneA, "low"), (Param::SceneB, "high")] {
             performance.set(param, &text(name)).unwrap();
         }
         let values = performance.scenes().get("low").unwrap().list();
         performance.rename_scene("low", "deep").unwrap();
-        assert!(performance.rename_scene("low", "bass").is_err(), "it has another name now");
+        assert!(performance.rename_scene("low", "bass").is_err(), "the old name no longer exists");
         assert!(performance.rename_scene("deep", "high").is_err(), "the name is taken");
-        let named = [Param::Scene, Param::SceneA, Param::SceneB].map(|param| performance.settings().text(param));
-        assert_eq!(named, ["deep", "deep", "high"]);
+        let names = [Param::Scene, Param::SceneA, Param::SceneB].map(|param| performance.settings().text(param));
+        assert_eq!(names, ["deep", "deep", "high"]);
         assert_eq!(performance.scenes().get("deep").unwrap().list(), values);
         assert_eq!(performance.scenes().iter().count(), 2);
     }
@@ -240,13 +239,14 @@ mod tests {
     #[test]
     fn scenes_can_be_restored_in_another_performance() {
         let performance = with_scenes();
-        let mut later = Performance::default();
+        let mut restored = Performance::default();
         for (name, settings) in performance.scenes().iter() {
             for (param, value) in settings.list() {
-                later.set_in_scene(name, param, &value).unwrap();
+                restored.set_in_scene(name, param, &value).unwrap();
             }
         }
-        later.set(Param::Scene, &text("low")).unwrap();
-        assert_eq!((later.settings().mood(), later.settings().number(Param::Reverb)), (Mood::pure(Emotion::Calm), 0.0));
+        restored.set(Param::Scene, &text("low")).unwrap();
+        assert_eq!(restored.settings().mood(), Mood::pure(Emotion::Calm));
+        assert_eq!(restored.settings().number(Param::Reverb), 0.0);
     }
 }

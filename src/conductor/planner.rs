@@ -1,4 +1,4 @@
-//! Plans the harmony ahead, bar by bar, and plays it when it is due.
+//! Plans the harmony ahead of time, bar by bar, and plays it when it is due.
 
 mod events;
 
@@ -20,7 +20,7 @@ use crate::music::theory::{Chord, Key, Voice};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct PlannedBar {
     bar: u64,
-    /// State after the bar, from which planning can restart.
+    /// The state after the bar, from which the bar or the next one can be replanned.
     state: Harmony,
     expression: f32,
 }
@@ -42,17 +42,17 @@ struct Sounding {
     velocity: f32,
 }
 
-/// The planned harmony. Its times are in beats, so that they follow tempo changes.
+/// The planned harmony. Times are in beats, so that they follow tempo changes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Planner {
-    /// State after the last planned bar.
+    /// The state after the last planned bar.
     harmony: Harmony,
     beats_per_bar: u32,
     /// The bars from the current one on.
     bars: VecDeque<PlannedBar>,
     /// The chords of the last few seconds and all later ones.
     chords: VecDeque<ChordOnset>,
-    /// The beats at which the recall of a phrase starts or ends, over the same time.
+    /// The beats on which the recall of a phrase starts or ends, over the same period.
     recalls: VecDeque<(f64, Option<PhraseRecall>)>,
     /// The pending events.
     events: Events,
@@ -81,7 +81,7 @@ impl Planner {
         self.next_bar
     }
 
-    /// Returns the first beat not planned yet.
+    /// Returns the first beat that is not planned yet.
     pub(super) fn end(&self) -> f64 {
         self.start_of(self.next_bar)
     }
@@ -97,8 +97,8 @@ impl Planner {
         (beat / f64::from(self.beats_per_bar)).floor() as u64
     }
 
-    /// Discards everything from a beat on and replans the rest of its bar. Later bars must be planned by [`Planner::plan_bar`]. A
-    /// note that both the old and the new plan hold across the beat keeps sounding.
+    /// Discards everything from a beat on and replans the rest of its bar. Later bars must be planned again with
+    /// [`Planner::plan_bar`]. A note that both the old and the new plan hold across the beat keeps sounding.
     pub(super) fn replan(&mut self, from: f64, request: &BarRequest) {
         let kept = self.bars.partition_point(|planned| planned.bar < request.bar);
         if let Some(first) = self.bars.drain(kept..).next() {
@@ -114,7 +114,7 @@ impl Planner {
         }
     }
 
-    /// Uses another seed from the next bar to be planned on.
+    /// Uses another seed for everything planned from now on.
     pub(super) fn reseed(&mut self, seed: u64) {
         for planned in &mut self.bars {
             planned.state = Harmony::new(seed);
@@ -144,7 +144,7 @@ impl Planner {
         self.events.first().map(|event| clock.frame_at(event.beat))
     }
 
-    /// Plays the first event at a frame. Drops a note whose beat is before `stale`, because the clock has skipped it.
+    /// Plays the first pending event at a frame. Drops a note that begins before beat `stale`, because the clock has skipped it.
     pub(super) fn play_next(&mut self, frame: u64, stale: f64, out: &mut Score) {
         let Some(event) = self.events.pop() else { return };
         match event.kind {
@@ -169,36 +169,36 @@ impl Planner {
     pub(super) fn expression(&self, beat: f64) -> f32 {
         let position = beat / f64::from(self.beats_per_bar);
         let bar = self.bar_of(beat);
-        let of = |bar: u64| self.bars.iter().find(|planned| planned.bar == bar).map(|planned| planned.expression);
-        match (of(bar), of(bar + 1)) {
-            (Some(here), Some(next)) => here + (next - here) * position.fract() as f32,
-            (here, next) => here.or(next).unwrap_or(1.0),
+        let level = |bar: u64| self.bars.iter().find(|planned| planned.bar == bar).map(|planned| planned.expression);
+        match (level(bar), level(bar + 1)) {
+            (Some(current), Some(next)) => current + (next - current) * position.fract() as f32,
+            (current, next) => current.or(next).unwrap_or(1.0),
         }
     }
 
     /// Returns the planned chords with their frames; not empty once a bar is planned.
     pub(super) fn chords(&self, clock: &MusicClock) -> Vec<PlannedChord> {
-        self.chords.iter().map(|from| PlannedChord { frame: clock.frame_at(from.beat), chord: from.chord }).collect()
+        self.chords.iter().map(|onset| PlannedChord { frame: clock.frame_at(onset.beat), chord: onset.chord }).collect()
     }
 
     /// Returns the chord and key at a beat.
     pub(super) fn chord_at(&self, beat: f64) -> Option<(Chord, Key)> {
-        let later = self.chords.partition_point(|chord| chord.beat <= beat);
-        self.chords.get(later.saturating_sub(1)).map(|from| (from.chord, from.key))
+        let next = self.chords.partition_point(|onset| onset.beat <= beat);
+        self.chords.get(next.saturating_sub(1)).map(|onset| (onset.chord, onset.key))
     }
 
-    /// Returns the chords from the one at a beat on, each with the beat on which it begins.
+    /// Returns the chord at a beat and all later ones, each with the beat on which it begins.
     pub(super) fn chords_from(&self, beat: f64) -> impl Iterator<Item = (f64, Chord)> {
-        let later = self.chords.partition_point(|chord| chord.beat <= beat);
-        self.chords.iter().skip(later.saturating_sub(1)).map(|from| (from.beat, from.chord))
+        let next = self.chords.partition_point(|onset| onset.beat <= beat);
+        self.chords.iter().skip(next.saturating_sub(1)).map(|onset| (onset.beat, onset.chord))
     }
 
-    /// Returns the beats at which the recall of a phrase starts or ends, in order.
+    /// Returns the beats on which the recall of a phrase starts or ends, in order.
     pub(super) fn recalls(&self) -> impl Iterator<Item = (f64, Option<PhraseRecall>)> {
         self.recalls.iter().copied()
     }
 
-    /// Discards bars before the one of `beat`, and chords that ended before `oldest`, both in beats.
+    /// Discards the bars before the one that contains `beat`, and the chords and recalls that ended by beat `oldest`.
     pub(super) fn discard_before(&mut self, beat: f64, oldest: f64) {
         let bar = self.bar_of(beat);
         while self.bars.front().is_some_and(|planned| planned.bar < bar) {
@@ -228,8 +228,8 @@ impl Planner {
     }
 
     fn add_chords(&mut self, plan: &BarPlan, start: f64, from: f64) {
-        let begun = plan.chords.iter().rposition(|(at, _)| start + at <= from).unwrap_or(0);
-        for (at, chord) in &plan.chords[begun..] {
+        let first = plan.chords.iter().rposition(|(at, _)| start + at <= from).unwrap_or(0);
+        for (at, chord) in &plan.chords[first..] {
             let next = ChordOnset { beat: (start + at).max(from), chord: *chord, key: plan.key };
             if self.chords.back().is_none_or(|last| (last.chord, last.key) != (next.chord, next.key)) {
                 self.chords.push_back(next);
@@ -243,9 +243,9 @@ impl Planner {
         if off <= from {
             return;
         }
-        let same = |sounding: &Sounding| sounding.voice == note.voice && sounding.note == note.note;
+        let is_same_note = |sounding: &Sounding| sounding.voice == note.voice && sounding.note == note.note;
         if on < from
-            && let Some(index) = held.iter().position(same)
+            && let Some(index) = held.iter().position(is_same_note)
         {
             self.events.insert(off, EventKind::Off { id: held.remove(index).id });
             return;

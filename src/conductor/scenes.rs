@@ -1,4 +1,4 @@
-//! Scenes: named settings that can be recalled, crossfaded and undone.
+//! Scenes: named settings that can be recalled and crossfaded. A recall can be undone.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::settings::Settings;
-use crate::quote::{listed, quoted};
+use crate::quote::{choices, quoted};
 
 /// Maximum number of scenes, which only a faulty client would exceed.
 pub const MAX_SCENES: usize = 1024;
 
-/// Why a scene could not be stored, recalled, renamed or deleted; nothing is changed.
+/// Why an operation on the scenes failed; nothing is changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SceneError {
     /// No scene has this name.
-    #[error("there is no scene {}; choose one of {known}", quoted(name))]
+    #[error("there is no scene {}; {known}", quoted(name))]
     Unknown {
         /// The requested name.
         name: String,
-        /// Some of the existing names, and the number of others.
+        /// The names to choose from.
         known: String,
     },
     /// The name is empty.
@@ -29,8 +29,8 @@ pub enum SceneError {
     /// There are already [`MAX_SCENES`] scenes.
     #[error("there are already {MAX_SCENES} scenes; delete some first")]
     Full,
-    /// There already is a scene with the new name.
-    #[error("there already is a scene {}", quoted(name))]
+    /// A scene with the new name already exists.
+    #[error("there is already a scene {}", quoted(name))]
     Taken {
         /// The new name.
         name: String,
@@ -76,7 +76,7 @@ impl Scenes {
     /// Renames a scene.
     ///
     /// # Errors
-    /// If there is no scene with this name, the new name is taken, or it is empty.
+    /// If there is no scene with the old name, or the new name is taken or empty.
     pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<(), SceneError> {
         self.find(from)?;
         if to.is_empty() {
@@ -114,7 +114,7 @@ impl Scenes {
         Ok(current.with_scenes(&before, &before, 0.0))
     }
 
-    /// Returns the current settings with values interpolated between two scenes applied.
+    /// Interpolates between two scenes by `t` (0..=1) and returns the current settings with the result applied.
     ///
     /// # Errors
     /// If one of the scenes does not exist.
@@ -122,7 +122,7 @@ impl Scenes {
         Ok(current.with_scenes(self.find(a)?, self.find(b)?, t))
     }
 
-    /// Returns all scenes, by name.
+    /// Returns all scenes, sorted by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Settings)> {
         self.stored.iter().map(|(name, settings)| (name.as_str(), settings))
     }
@@ -135,7 +135,7 @@ impl Scenes {
     fn find(&self, name: &str) -> Result<&Settings, SceneError> {
         self.get(name).ok_or_else(|| SceneError::Unknown {
             name: name.to_owned(),
-            known: listed(self.stored.keys().map(String::as_str)),
+            known: choices(self.stored.keys().map(String::as_str)),
         })
     }
 }
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use crate::event::parameter::{Param, Value};
 
-    fn with(param: Param, value: f32) -> Settings {
+    fn settings_with(param: Param, value: f32) -> Settings {
         let mut settings = Settings::default();
         settings.set(param, &Value::Number(value));
         settings
@@ -154,8 +154,8 @@ mod tests {
     #[test]
     fn a_recall_can_be_undone_and_redone() {
         let mut scenes = Scenes::default();
-        scenes.store("dark", &with(Param::Tone, -1.0)).unwrap();
-        let current = with(Param::Tone, 0.5);
+        scenes.store("dark", &settings_with(Param::Tone, -1.0)).unwrap();
+        let current = settings_with(Param::Tone, 0.5);
         let dark = scenes.recall("dark", &current).unwrap();
         assert_eq!(dark.number(Param::Tone), -1.0);
         let undone = scenes.undo(&dark).unwrap();
@@ -167,12 +167,12 @@ mod tests {
     fn recalling_a_scene_leaves_other_parameters_unchanged() {
         let mut scenes = Scenes::default();
         scenes.store("plain", &Settings::default()).unwrap();
-        let current = with(Param::Seed, 42.0);
+        let current = settings_with(Param::Seed, 42.0);
         assert_eq!(scenes.recall("plain", &current).unwrap().number(Param::Seed), 42.0);
     }
 
     #[test]
-    fn errors_list_the_existing_scenes() {
+    fn invalid_requests_are_rejected() {
         let mut scenes = Scenes::default();
         let settings = Settings::default();
         assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo));
@@ -193,9 +193,9 @@ mod tests {
             scenes.store(&number.to_string(), &Settings::default()).unwrap();
         }
         assert_eq!(scenes.store("one more", &Settings::default()), Err(SceneError::Full));
-        scenes.store("7", &with(Param::Tone, 1.0)).unwrap();
+        scenes.store("7", &settings_with(Param::Tone, 1.0)).unwrap();
         scenes.rename("7", "seven").unwrap();
-        assert_eq!(scenes.get("seven"), Some(&with(Param::Tone, 1.0)));
+        assert_eq!(scenes.get("seven"), Some(&settings_with(Param::Tone, 1.0)));
         scenes.rename("seven", "7").unwrap();
         scenes.delete("7").unwrap();
         assert!(matches!(scenes.delete("7"), Err(SceneError::Unknown { .. })));

@@ -15,11 +15,11 @@ pub const PULSES: u64 = 24;
 pub struct PlanUpdate {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// The frame, a multiple of a hop, at which the new future begins; `None` if the plan only extends the previous one.
+    /// The frame, a multiple of the hop, at which the new future begins; `None` if the plan only extends the previous one.
     pub splice: Option<u64>,
 }
 
-/// Everything that happens in a time span; each list is in order of frame.
+/// Everything that happens in a span of time. Each list is in order of frame.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Score {
     /// Commands to the engine; none is before the horizon from which the conductor advanced.
@@ -28,15 +28,15 @@ pub struct Score {
     pub plans: Vec<PlanUpdate>,
     /// Notices to subscribers, with their frames.
     pub notices: Vec<(u64, Notice)>,
-    /// MIDI clock pulses: the frame of each, and its number counted from beat 0, [`PULSES`] per beat. Pulses that the clock
-    /// skipped are missing.
+    /// MIDI clock pulses: the frame of each, and its number from beat 0, with [`PULSES`] per beat. Pulses that the clock skips
+    /// are omitted.
     pub pulses: Vec<(u64, u64)>,
     /// Parameters changed at a bar line by [`crate::event::ControlEvent::NextBar`], with the frame of the line.
     pub released: Vec<(u64, Param, Value)>,
 }
 
 impl Score {
-    /// Empties all lists, keeping their memory.
+    /// Empties all lists, keeping their capacity.
     pub fn clear(&mut self) {
         self.commands.clear();
         self.plans.clear();

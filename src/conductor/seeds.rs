@@ -1,8 +1,8 @@
-//! The seed of all random choices, and how it changes on restarts.
+//! The seed of all random choices, which changes with every restart.
 
 use serde::{Deserialize, Serialize};
 
-/// The fractional bits of the golden ratio, which keep the seeds of restarts far from other seeds.
+/// What every restart adds to the seed: the fractional bits of the golden ratio, which keep the seeds far apart.
 const RESTART_INCREMENT: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A seed, and the number of restarts since the performance began.
@@ -32,7 +32,7 @@ impl Seeds {
         self.seed = seed;
     }
 
-    /// Restarts with the same seed but different choices.
+    /// Restarts with different random choices under the same requested seed.
     pub(super) const fn restart(&mut self) {
         self.restarts += 1;
     }

@@ -1,4 +1,4 @@
-//! The requested settings: a value for every parameter, with consistent coordinates of the mood.
+//! Settings: a value for every parameter. The coordinates of the mood are kept consistent.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,8 @@ enum MoodCoordinates {
 
 /// A value for every parameter.
 ///
-/// The eight weights are faders: moving one leaves the others unchanged, and the mood is their blend; if all are zero, it stays
-/// unchanged. Choosing an emotion, or valence and arousal, moves the faders accordingly.
+/// The eight weights are faders: moving one leaves the others unchanged, and the mood is their blend. If all are zero, the mood
+/// stays unchanged. Setting an emotion, valence or arousal moves the faders accordingly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Settings {
     /// Values in the order of [`TABLE`].
@@ -36,7 +36,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Sets a parameter to a value that is valid for it.
+    /// Sets a parameter to a valid value.
     pub(super) fn set(&mut self, param: Param, value: &Value) {
         debug_assert!(param.accepts(value), "invalid value for {param:?}: {value:?}");
         match (param, value) {
@@ -89,7 +89,7 @@ impl Settings {
         self.values[Param::TempoSource as usize] = Value::Choice(source as u8);
     }
 
-    /// Sets the tempo of an external source, which the mood then no longer controls.
+    /// Sets the tempo of an external source, and stops following the mood.
     pub(super) fn set_external_tempo(&mut self, bpm: f32) {
         if self.tempo_source() == TempoSource::Mood {
             self.set_tempo_source(TempoSource::Pinned);
@@ -174,8 +174,8 @@ impl Settings {
         usize::from(self.choice(Param::Mode)).checked_sub(1).map(|index| Mode::ALL[index])
     }
 
-    /// Returns the values that recreate these settings when set in this order on the defaults, for state files and
-    /// control logs. Omits momentary controls (play, hold) and the daemon's own parameters.
+    /// Returns the values that recreate these settings when set on the defaults in this order, for state files and control
+    /// logs. Omits momentary controls (play, hold) and the daemon's own parameters.
     #[must_use]
     pub(super) fn list(&self) -> Vec<(Param, Value)> {
         let all_zero = self.faders().iter().sum::<f32>() <= MIN_WEIGHT_SUM;
@@ -203,9 +203,8 @@ impl Settings {
         }
     }
 
-    /// Returns these settings with an interpolation between two scenes applied, a fraction `t` (0..=1) of the way from `a` to
-    /// `b`. Numbers and mood are interpolated; other values are those of the nearer scene. An external tempo source keeps control
-    /// of the tempo.
+    /// Returns these settings with the values of two scenes applied: numbers and mood interpolated by `t` (0..=1) from `a` to `b`,
+    /// other values from the nearer scene. An external tempo source keeps control of the tempo.
     #[must_use]
     pub(super) fn with_scenes(&self, a: &Self, b: &Self, t: f32) -> Self {
         let mut interpolated = self.clone();
@@ -213,17 +212,14 @@ impl Settings {
         let keeps_tempo =
             |param| self.tempo_source().is_external() && matches!(param, Param::Tempo | Param::TempoSource);
         for param in Param::all().filter(|param| param.policy().scene && !keeps_tempo(*param)) {
-            let at = param as usize;
-            interpolated.values[at] = match (&a.values[at], &b.values[at]) {
+            let index = param as usize;
+            interpolated.values[index] = match (&a.values[index], &b.values[index]) {
                 (Value::Number(a), Value::Number(b)) => Value::Number(a + (b - a) * t),
-                _ => nearer.values[at].clone(),
+                _ => nearer.values[index].clone(),
             };
         }
-        if a.mood == b.mood {
+        if a.mood == b.mood || t == 0.0 || t == 1.0 {
             (interpolated.mood, interpolated.exact) = (nearer.mood, nearer.exact);
-        } else if t == 0.0 || t == 1.0 {
-            let end = if t == 0.0 { a } else { b };
-            (interpolated.mood, interpolated.exact) = (end.mood, end.exact);
         } else {
             interpolated.set_mood(a.mood.toward(&b.mood, t));
         }

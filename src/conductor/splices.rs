@@ -12,8 +12,8 @@ pub const SPLICE_LEAD: u64 = 1536;
 /// Minimum frames between two splices: 117 ms. A rollback regenerates one or two latents, and moving a fader causes hundreds
 /// of changes per second.
 pub const SPLICE_INTERVAL: u64 = 5632;
-/// Minimum frames between a splice and a change of the lead chord: 43 ms, a little more than a crossfade. A chord played on a
-/// keyboard causes several changes within tens of milliseconds, and the last one must not wait long.
+/// Minimum frames between a splice and the next one for a change of the lead chord: 43 ms, a little more than a crossfade.
+/// Playing a chord on a keyboard causes several changes within tens of milliseconds, and the last must not wait long.
 pub const LEAD_INTERVAL: u64 = 2048;
 
 /// Combines changes into splices. A change at frame `f` leads to a splice no later than `f` + [`SPLICE_INTERVAL`] (or
@@ -22,7 +22,7 @@ pub const LEAD_INTERVAL: u64 = 2048;
 pub(super) struct Splices {
     last: Option<u64>,
     due: Option<u64>,
-    /// Whether the plan is longer than the last one issued.
+    /// Whether the plan has been extended since the last one was issued.
     extended: bool,
 }
 
@@ -33,18 +33,18 @@ impl Splices {
         self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
     }
 
-    /// Records that the plan has become longer.
+    /// Records that the plan has been extended.
     pub(super) const fn extend(&mut self) {
         self.extended = true;
     }
 
-    /// Returns the frame at which the next plan is due. A plan without a splice must only be longer than the previous one, so
-    /// while changes are pending, it waits for their splice.
+    /// Returns the frame at which the next plan is due. A plan without a splice may only extend the previous one, so while
+    /// changes are pending, an extension waits for their splice.
     pub(super) fn plan_due(&self, now: u64) -> Option<u64> {
         self.due.or(self.extended.then_some(now))
     }
 
-    /// Records that a plan is issued. Returns the frame of its splice, if it contains changes.
+    /// Records that a plan is issued at a frame. Returns the frame of its splice if it contains changes.
     pub(super) fn issue(&mut self, now: u64) -> Option<u64> {
         self.extended = false;
         self.due.take_if(|due| *due <= now)?;
@@ -61,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn splices_are_neither_too_frequent_nor_late(gaps in prop::collection::vec(0u64..20_000, 1..200)) {
+        fn splices_are_neither_too_frequent_nor_too_late(gaps in prop::collection::vec(0u64..20_000, 1..200)) {
             let mut splices = Splices::default();
             let (mut now, mut last, mut pending) = (0, None, None);
             for gap in gaps {

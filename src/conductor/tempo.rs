@@ -1,4 +1,4 @@
-//! Extends the music clock ahead. The tempo comes from the active targets, the phase from an external clock.
+//! Extends the music clock beyond the horizon. The tempo comes from the active targets, the phase from any external clock.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,13 +8,13 @@ use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Beats over which a phase error is corrected: one bar, so that the tempo never changes by more than an eighth.
 const SLEW_BEATS: f64 = 4.0;
-/// Maximum phase error, in beats, that is corrected gradually; the clock skips larger ones.
+/// Maximum phase error, in beats, that is corrected gradually; the clock skips to correct a larger one.
 const SLEW_LIMIT: f64 = 0.5;
-/// The same when the external clock has just started.
+/// The same limit on the first beat of an external clock.
 const START_SLEW_LIMIT: f64 = 0.1;
 /// Phase errors below this many seconds are ignored: each correction requires a new plan, and 4 ms is inaudible.
 const PHASE_TOLERANCE_S: f64 = 0.004;
-/// Tolerance for rounding errors in beats; a frame is at least 2e-5 beats.
+/// Tolerance for rounding errors in beats; a frame is at least 1e-5 beats.
 const BEAT_TOLERANCE: f64 = 1e-6;
 
 /// A correction that adds beats evenly between two frames.
@@ -27,8 +27,8 @@ struct Slew {
 
 impl Slew {
     fn remaining(&self, frame: u64) -> f64 {
-        let left = self.end.saturating_sub(frame.max(self.start));
-        self.beats * left as f64 / (self.end - self.start) as f64
+        let frames = self.end.saturating_sub(frame.max(self.start));
+        self.beats * frames as f64 / (self.end - self.start) as f64
     }
 
     fn bpm(&self, frame: u64) -> f64 {
@@ -66,11 +66,11 @@ impl Tempo {
         &self.clock
     }
 
-    /// Adds spans up to a beat. The tempo is updated on every beat.
-    pub(super) fn extend(&mut self, targets: &ActiveTargets, until: f64) {
+    /// Adds spans up to a beat, with a new tempo on every beat.
+    pub(super) fn extend(&mut self, targets: &ActiveTargets, end: f64) {
         loop {
             let beat = self.clock.beat_at(self.extended_to) + BEAT_TOLERANCE;
-            if beat >= until {
+            if beat >= end {
                 return;
             }
             let mut next = self.clock.frame_at(beat.floor() + 1.0);
@@ -83,13 +83,13 @@ impl Tempo {
         }
     }
 
-    /// Sets the targets' tempo from a frame on, and discards later spans.
+    /// Applies the targets' tempo from a frame on, and discards later spans.
     pub(super) fn set_tempo(&mut self, targets: &ActiveTargets, from: u64) {
         self.clock.set_tempo(from, self.bpm(targets, from));
         self.extended_to = from;
     }
 
-    /// Aligns the music with an external clock whose `beat` fell on frame `at`: gradually over one bar, or immediately if the
+    /// Aligns the clock with an external clock whose `beat` fell on frame `at`: gradually over one bar, or immediately if the
     /// error is too large. Discards the spans after `now`, unless nothing changes.
     pub(super) fn align(&mut self, targets: &ActiveTargets, beat: f64, at: u64, now: u64) -> Alignment {
         let bar = f64::from(self.clock.beats_per_bar());
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tempo_follows_a_gliding_mood_beat_by_beat() {
+    fn the_tempo_follows_a_gliding_mood() {
         let mut performance = Performance::default();
         let mut targets = ActiveTargets::new(&performance);
         let mut tempo = Tempo::new(&targets);
@@ -175,7 +175,7 @@ mod tests {
                 tempo.extend(&targets, 20.0);
             }
             let deviation = tempo.clock().beat_at(8 * 24_000) - (8.0 + error);
-            assert!((deviation / 2.0).abs() < PHASE_TOLERANCE_S, "{error}: {deviation} beats deviation");
+            assert!((deviation / 2.0).abs() < PHASE_TOLERANCE_S, "{error}: {deviation} beats off");
             assert_eq!(corrections, 1, "one correction is enough");
             assert!((tempo.clock().tempo_at(300_000) - 120.0).abs() < 1e-9);
         }

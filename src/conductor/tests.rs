@@ -1,4 +1,4 @@
-//! Tests of the conductor's interface, with scripted events.
+//! Tests the conductor's interface with scripted events.
 
 mod bars;
 mod harmony;
@@ -31,7 +31,7 @@ fn fire(param: Param) -> ControlEvent {
     ControlEvent::Set(param, Value::Trigger)
 }
 
-fn hold(notes: &[u8]) -> ControlEvent {
+fn lead_notes(notes: &[u8]) -> ControlEvent {
     ControlEvent::LeadNotes(notes.iter().fold(0, |set, note| set | 1 << note))
 }
 
@@ -40,31 +40,31 @@ fn at_tempo(bpm: f32) -> Conductor {
     Conductor::new(7, &[(Param::Tempo, Value::Number(bpm))])
 }
 
-/// Returns the chroma of a latent in which one pitch class dominates; depends only on the latent.
+/// Returns a chroma in which one pitch class, which depends on the latent, dominates.
 fn chroma(latent: u64) -> [f32; 12] {
     let mut chroma = [0.1; 12];
     chroma[(latent * 7 % 12) as usize] = 1.0;
     chroma
 }
 
-/// Plays a script until a frame, in steps of the given lengths, repeated. Every event starts a new step.
-fn play(mut conductor: Conductor, script: &[(u64, ControlEvent)], until: u64, steps: &[u64]) -> (Conductor, Score) {
+/// Plays a script up to frame `end`, cycling through the given step lengths. Every event starts a new step.
+fn play(mut conductor: Conductor, script: &[(u64, ControlEvent)], end: u64, steps: &[u64]) -> (Conductor, Score) {
     let mut score = Score::default();
     let mut script = script.iter().peekable();
     let mut steps = steps.iter().cycle();
     let mut latents = 0;
-    while conductor.frame() < until {
+    while conductor.frame() < end {
         while let Some((_, event)) = script.next_if(|(frame, _)| *frame <= conductor.frame()) {
             let _ = conductor.apply(event);
             conductor.take_immediate(&mut score);
         }
-        let step_end = conductor.frame() + *steps.next().expect("the steps never end");
-        let end = script.peek().map_or(until, |(frame, _)| until.min(*frame)).min(step_end.max(conductor.frame() + 1));
-        while latents * 4096 < end + SECOND {
+        let step_end = conductor.frame() + *steps.next().expect("the steps repeat");
+        let next = script.peek().map_or(end, |(frame, _)| end.min(*frame)).min(step_end.max(conductor.frame() + 1));
+        while latents * 4096 < next + SECOND {
             conductor.record_chroma(latents * 4096, &chroma(latents));
             latents += 1;
         }
-        conductor.advance(end, &mut score);
+        conductor.advance(next, &mut score);
     }
     (conductor, score)
 }
@@ -76,9 +76,9 @@ fn splices(score: &Score) -> Vec<u64> {
 
 /// Returns the frames and values of the commands for a numeric parameter.
 fn numbers(score: &Score, param: Param) -> Vec<(u64, f32)> {
-    let of_param = |timed: &TimedCommand| match timed.command {
-        EngineCommand::Number(other, value) if other == param => Some((timed.frame, value)),
+    let value = |timed: &TimedCommand| match timed.command {
+        EngineCommand::Number(other, number) if other == param => Some((timed.frame, number)),
         _ => None,
     };
-    score.commands.iter().filter_map(of_param).collect()
+    score.commands.iter().filter_map(value).collect()
 }

@@ -8,9 +8,8 @@ use super::{Engine, State};
 use crate::event::{QueuedCommand, SaveRequest, Saved};
 
 impl Engine {
-    /// Writes the state to its ring if it was requested for the frame at which the next quantum starts. Reports an incomplete
-    /// state if the request is too late, if a command that belongs to the state has not been executed yet, or if the ring has
-    /// no room.
+    /// Writes the state to its ring if it was requested for the frame at which the next quantum starts. Reports the state as
+    /// incomplete if the request is late, a command that belongs to the state has not been executed yet, or the ring is full.
     pub(super) fn save_if_requested(&mut self) {
         let current = self.state.frame;
         let due = |request: &&SaveRequest| request.frame <= current;
@@ -20,7 +19,7 @@ impl Engine {
             && self.ports.commands.try_peek().is_none_or(comes_after)
             && self.ports.immediate.try_peek().is_none_or(comes_after)
             && postcard::to_io(&self.state, &mut self.ports.state).is_ok();
-        // The ring has room, because there is only one request at a time. The next request can follow once this one is removed.
+        // The reply fits, because there is only one request at a time; removing the request below permits the next one.
         let _ = self.ports.saved.try_push(Saved { frame, complete });
         self.ports.saves.skip(1);
     }

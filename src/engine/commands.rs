@@ -1,4 +1,4 @@
-//! Execution of commands. Immediate ones precede timed ones.
+//! Command execution. Immediate commands precede timed ones.
 
 use ringbuf::traits::{Consumer, Producer};
 
@@ -8,7 +8,7 @@ use crate::event::parameter::Param;
 use crate::event::{EngineCommand, Executed, QueuedCommand};
 use crate::music::theory::Voice;
 
-/// Maximum number of timed commands executed per quantum, to limit its duration. The queue of immediate commands is short.
+/// Maximum number of timed commands per quantum, to bound its run time. The immediate queue is short enough to need no limit.
 const MAX_PER_QUANTUM: usize = 256;
 
 impl Engine {
@@ -20,7 +20,7 @@ impl Engine {
             if queued.frame >= self.state.frame + QUANTUM as u64 {
                 return;
             }
-            // An immediate command that was sent before this one may have arrived in the meantime.
+            // An immediate command sent before this one may have arrived in the meantime.
             self.take_immediate_commands();
             self.ports.commands.skip(1);
             if queued.frame < self.state.frame {

@@ -25,7 +25,7 @@ impl Bus {
         gain.scale(&mut self.side);
     }
 
-    /// Adds another bus with a gain and clears it. Returns the peak of the added signal.
+    /// Adds `other` with a gain, then clears it. Returns the peak of the added signal.
     pub(super) fn add(&mut self, other: &mut Self, gain: Span) -> f32 {
         let mut peak = 0.0f32;
         for n in 0..QUANTUM {
@@ -40,17 +40,17 @@ impl Bus {
     }
 }
 
-/// Flushes small values to zero before they become subnormal, which some processors handle a hundred times more slowly.
+/// Flushes values to zero before they become subnormal, since subnormals can slow arithmetic down a hundredfold.
 pub(super) fn flush(value: f32) -> f32 {
     if value.abs() < 1e-15 { 0.0 } else { value }
 }
 
-/// Returns `sin(2π · turns)` for turns above −8, accurate to 4e-6, using a Taylor polynomial of degree 9 on a quarter turn.
+/// Returns `sin(2π · cycles)` for values above −8, accurate to 4e-6, using a Taylor polynomial of degree 9 on a quarter cycle.
 ///
-/// Uses only multiplication and addition, so that the result is bit-identical on all machines.
-pub(super) fn sine(turns: f32) -> f32 {
-    let turns = turns + 8.0;
-    let half = 0.5 - (turns - (turns as i32) as f32);
+/// Uses only basic arithmetic, so that the result is bit-identical on all machines.
+pub(super) fn sine(cycles: f32) -> f32 {
+    let cycles = cycles + 8.0;
+    let half = 0.5 - (cycles - (cycles as i32) as f32);
     let folded = if half > 0.25 {
         0.5 - half
     } else if half < -0.25 {
@@ -64,7 +64,7 @@ pub(super) fn sine(turns: f32) -> f32 {
 }
 
 /// Returns a rising sawtooth with reduced aliasing, using polynomial band-limited steps (Välimäki and Huovilainen 2007).
-/// `phase` is in turns, `0..1`, and `increment` in turns per frame.
+/// `phase` is in cycles, `0..1`, and `increment` in cycles per frame.
 pub(super) fn saw(phase: f32, increment: f32) -> f32 {
     let correction = if phase < increment {
         let t = phase / increment;
@@ -78,7 +78,7 @@ pub(super) fn saw(phase: f32, increment: f32) -> f32 {
     2.0 * phase - 1.0 - correction
 }
 
-/// Advances a phase by `increment` turns, wrapping to `0..1`.
+/// Advances a phase by `increment` cycles, wrapping to `0..1`.
 pub(super) fn advance(phase: &mut f32, increment: f32) {
     *phase += increment;
     if *phase >= 1.0 {
@@ -92,7 +92,7 @@ pub(super) fn one_pole(hz: f32) -> f32 {
     x / (1.0 + x)
 }
 
-/// One-pole low-pass filter.
+/// A one-pole low-pass filter.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct LowPass {
     state: f32,
@@ -105,7 +105,7 @@ impl LowPass {
     }
 }
 
-/// Schroeder all-pass (1962): a short delay with a flat magnitude response.
+/// A Schroeder all-pass filter (1962): a short delay with a flat magnitude response.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct AllPass {
     #[serde(with = "bytes")]
@@ -140,9 +140,9 @@ mod tests {
     #[test]
     fn the_sine_approximation_is_accurate() {
         for step in -3000..3000 {
-            let turns = step as f32 / 1000.0;
-            let exact = (f64::from(turns) * std::f64::consts::TAU).sin() as f32;
-            assert!((sine(turns) - exact).abs() < 1e-5, "{turns}: {}, expected {exact}", sine(turns));
+            let cycles = step as f32 / 1000.0;
+            let exact = (f64::from(cycles) * std::f64::consts::TAU).sin() as f32;
+            assert!((sine(cycles) - exact).abs() < 1e-5, "{cycles}: {}, expected {exact}", sine(cycles));
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) struct Shape {
 const END_LEVEL: f32 = 3e-5;
 /// Target of the exponential attack: above 1, so that the level reaches 1 in finite time.
 const ATTACK_TARGET: f32 = 1.3;
-/// Time constants until the attack reaches 1: `ln(ATTACK_TARGET / (ATTACK_TARGET - 1))`.
+/// Number of time constants until the attack reaches 1: `ln(ATTACK_TARGET / (ATTACK_TARGET - 1))`.
 const ATTACK_TIME_CONSTANTS: f32 = 1.466_337;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use super::dsp::Bus;
 use super::granular_sustain::GranularSustain;
 use super::ramp::Ramp;
 
-/// Seconds of the crossfade into and out of the frozen sound.
-const CROSSFADE: f32 = 0.12;
+/// Duration of the crossfade to and from the frozen sound.
+const CROSSFADE_SECONDS: f32 = 0.12;
 
 /// The frozen sound and its level.
 #[derive(Debug, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub(super) struct Freeze {
 
 impl Freeze {
     pub(super) fn new() -> Self {
-        Self { granular: GranularSustain::new(), amount: Ramp::new(0.0, CROSSFADE) }
+        Self { granular: GranularSustain::new(), amount: Ramp::new(0.0, CROSSFADE_SECONDS) }
     }
 
     pub(super) fn set(&mut self, on: bool) {

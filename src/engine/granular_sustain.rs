@@ -34,7 +34,7 @@ pub(super) struct GranularSustain<const C: usize> {
     write: usize,
     grains: [Grain; OVERLAP],
     noise: u32,
-    /// Whether the next recorded quantum does not continue the last one.
+    /// Whether the recording has a gap before the next quantum.
     discontinuity: bool,
 }
 
@@ -54,9 +54,9 @@ impl<const C: usize> GranularSustain<C> {
         }
     }
 
-    /// Starts to sustain the latest recorded sound. It begins at full level, so the caller must fade it in.
+    /// Starts sustaining the latest recorded sound. The sustain begins at full level, so the caller must fade it in.
     pub(super) fn capture(&mut self) {
-        // Fade out, so that grains across the boundary between this sound and the next recording do not click.
+        // Fade out the end, so that grains across the boundary to the next recording do not click.
         if !std::mem::replace(&mut self.discontinuity, true) {
             for (n, gain) in (Span { from: 1.0, to: 0.0 }).iter().enumerate() {
                 let frame = &mut self.buffer[(self.write + BUFFER - QUANTUM + n) % BUFFER];
@@ -90,7 +90,7 @@ impl<const C: usize> GranularSustain<C> {
         self.buffer.fill([0.0; C]);
     }
 
-    /// Returns a random start of a grain within the source region. Deterministic: uses xorshift (Marsaglia 2003).
+    /// Returns a pseudorandom grain start within the source region, using xorshift (Marsaglia 2003).
     fn random_start(&mut self) -> usize {
         self.noise ^= self.noise << 13;
         self.noise ^= self.noise >> 17;

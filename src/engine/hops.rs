@@ -7,12 +7,12 @@ use crate::mel::HOP;
 /// Number of slots: 2.7 s ahead of the playhead.
 const SLOTS: u64 = 256;
 
-/// Limit of the samples. Larger ones come from a faulty vocoder; the limiter handles smaller ones.
+/// Maximum absolute sample value. Only a faulty vocoder exceeds it; the limiter handles anything below.
 const MAX_SAMPLE: f32 = 4.0;
 
 /// What happened to a hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Receipt {
+pub(super) enum HopOutcome {
     /// It will be played.
     Accepted,
     /// It is in the past, too far ahead, or of an older or rejected epoch.
@@ -55,18 +55,18 @@ impl HopTable {
         std::mem::take(&mut self.not_finite)
     }
 
-    /// Stores a hop, with the playhead at `frame`.
-    pub(super) fn receive(&mut self, hop: &Hop, frame: u64) -> Receipt {
-        let (first, last) = (frame.div_ceil(HOP as u64), frame / HOP as u64 + SLOTS);
+    /// Stores a hop while the playhead is at `frame`.
+    pub(super) fn receive(&mut self, hop: &Hop, frame: u64) -> HopOutcome {
+        let (first, end) = (frame.div_ceil(HOP as u64), frame / HOP as u64 + SLOTS);
         if hop.epoch < self.epoch || self.rejected == Some(hop.epoch) {
-            return Receipt::Dropped;
+            return HopOutcome::Dropped;
         }
         if hop.epoch > self.epoch {
             if hop.index < first {
                 self.rejected = Some(hop.epoch);
-                return Receipt::EpochRejected;
+                return HopOutcome::EpochRejected;
             }
-            // Hops of the old epoch from here on do not connect to the new one.
+            // From here on, the old epoch's hops do not continue the new one.
             for slot in &mut self.slots {
                 if slot.index.is_some_and(|index| index >= hop.index) {
                     slot.index = None;
@@ -74,24 +74,24 @@ impl HopTable {
             }
             self.epoch = hop.epoch;
         }
-        if (hop.index + 1) * HOP as u64 <= frame || hop.index >= last {
-            return Receipt::Dropped;
+        if (hop.index + 1) * HOP as u64 <= frame || hop.index >= end {
+            return HopOutcome::Dropped;
         }
         let slot = &mut self.slots[(hop.index % SLOTS) as usize];
         slot.index = Some(hop.index);
-        for (to, from) in slot.samples.iter_mut().zip(hop.samples) {
-            *to = if from.is_finite() { from.clamp(-MAX_SAMPLE, MAX_SAMPLE) } else { 0.0 };
-            self.not_finite += u64::from(!from.is_finite());
+        for (stored, sample) in slot.samples.iter_mut().zip(hop.samples) {
+            *stored = if sample.is_finite() { sample.clamp(-MAX_SAMPLE, MAX_SAMPLE) } else { 0.0 };
+            self.not_finite += u64::from(!sample.is_finite());
         }
-        Receipt::Accepted
+        HopOutcome::Accepted
     }
 
     /// Returns the quantum that starts at `frame`, if its hop is present.
     pub(super) fn quantum(&self, frame: u64) -> Option<&[f32]> {
         let index = frame / HOP as u64;
         let slot = &self.slots[(index % SLOTS) as usize];
-        let at = (frame % HOP as u64) as usize;
-        (slot.index == Some(index)).then(|| &slot.samples[at..at + QUANTUM])
+        let start = (frame % HOP as u64) as usize;
+        (slot.index == Some(index)).then(|| &slot.samples[start..start + QUANTUM])
     }
 }
 
@@ -108,10 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn plays_hops_at_their_position() {
+    fn hops_are_stored_by_index() {
         let mut table = HopTable::new();
         for index in [0, 2, 1] {
-            assert_eq!(table.receive(&hop(index, 0, index as f32 / 8.0), 0), Receipt::Accepted);
+            assert_eq!(table.receive(&hop(index, 0, index as f32 / 8.0), 0), HopOutcome::Accepted);
         }
         assert_eq!(table.quantum(HOP as u64 + 64).unwrap()[0], 0.125);
         assert_eq!(value(&table, 2), Some(0.25));
@@ -120,16 +120,16 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_epoch_replaces_all_hops_from_its_first_one_on() {
+    fn a_newer_epoch_replaces_the_hops_from_its_first_onwards() {
         let mut table = HopTable::new();
         for index in 0..8 {
             table.receive(&hop(index, 0, 0.1), 0);
         }
-        assert_eq!(table.receive(&hop(4, 1, 0.2), 3 * HOP as u64 + 64), Receipt::Accepted);
+        assert_eq!(table.receive(&hop(4, 1, 0.2), 3 * HOP as u64 + 64), HopOutcome::Accepted);
         assert_eq!(value(&table, 3), Some(0.1));
         assert_eq!(value(&table, 4), Some(0.2));
         assert_eq!(value(&table, 5), None);
-        assert_eq!(table.receive(&hop(5, 0, 0.1), 0), Receipt::Dropped);
+        assert_eq!(table.receive(&hop(5, 0, 0.1), 0), HopOutcome::Dropped);
         assert_eq!(table.epoch(), 1);
     }
 
@@ -140,19 +140,19 @@ mod tests {
         for index in 0..8 {
             table.receive(&hop(index, 0, 0.1), 0);
         }
-        assert_eq!(table.receive(&hop(4, 1, 0.2), frame), Receipt::EpochRejected);
-        assert_eq!(table.receive(&hop(5, 1, 0.2), frame), Receipt::Dropped);
+        assert_eq!(table.receive(&hop(4, 1, 0.2), frame), HopOutcome::EpochRejected);
+        assert_eq!(table.receive(&hop(5, 1, 0.2), frame), HopOutcome::Dropped);
         assert_eq!(value(&table, 5), Some(0.1));
-        assert_eq!(table.receive(&hop(6, 2, 0.3), frame), Receipt::Accepted);
+        assert_eq!(table.receive(&hop(6, 2, 0.3), frame), HopOutcome::Accepted);
         assert_eq!(value(&table, 6), Some(0.3));
     }
 
     #[test]
     fn drops_hops_out_of_range() {
         let mut table = HopTable::new();
-        assert_eq!(table.receive(&hop(1, 0, 0.1), 2 * HOP as u64), Receipt::Dropped);
-        assert_eq!(table.receive(&hop(SLOTS + 2, 0, 0.1), 2 * HOP as u64), Receipt::Dropped);
-        assert_eq!(table.receive(&hop(SLOTS + 1, 0, 0.1), 2 * HOP as u64), Receipt::Accepted);
+        assert_eq!(table.receive(&hop(1, 0, 0.1), 2 * HOP as u64), HopOutcome::Dropped);
+        assert_eq!(table.receive(&hop(SLOTS + 2, 0, 0.1), 2 * HOP as u64), HopOutcome::Dropped);
+        assert_eq!(table.receive(&hop(SLOTS + 1, 0, 0.1), 2 * HOP as u64), HopOutcome::Accepted);
     }
 
     #[test]

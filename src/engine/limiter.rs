@@ -14,28 +14,28 @@ const LOOK_AHEAD: usize = QUANTUM;
 /// Time constant of the release, in frames: 90 ms.
 const RELEASE: f32 = 0.09 * SAMPLE_RATE as f32;
 
-/// Gains above this one, a reduction of 0.01 dB, are inaudible and not reported.
+/// Gain reductions of less than 0.01 dB are inaudible and not reported.
 const INAUDIBLE_GAIN: f32 = 0.998_85;
 
 /// A stereo look-ahead limiter. Both channels share one gain, so that the stereo image does not shift.
 ///
-/// The gain is the average, over the look-ahead, of the minimum of the required gain over the same time. When a peak leaves
-/// the delay line, every minimum in the average includes it, so the average is low enough.
+/// The gain is a moving average of the sliding minimum of the required gain, both over the look-ahead. When a peak leaves the
+/// delay line, every minimum in the average includes it, so the average is low enough.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Limiter {
     #[serde(with = "BigArray")]
     delay_line: [[f32; 2]; LOOK_AHEAD],
-    /// Frames and gains of the candidates for the minimum. The gains increase from the oldest to the newest.
+    /// Frames and gains of the candidates for the minimum, oldest first, with increasing gains.
     #[serde(with = "BigArray")]
     minima: [(u64, f32); LOOK_AHEAD + 1],
     first: usize,
     count: usize,
     #[serde(with = "bytes")]
     average: [f32; LOOK_AHEAD],
-    /// Sum of `average`; 64 bits suffice for an exact sum.
+    /// Sum of `average`; `f64`, so that rounding errors do not accumulate.
     sum: f64,
     smoothed: f32,
-    /// Lowest gain since it was last taken.
+    /// Lowest gain since the last [`Limiter::take_lowest`].
     lowest: f32,
     frame: u64,
 }
@@ -60,24 +60,24 @@ impl Limiter {
         self.delay_line = [[0.0; 2]; LOOK_AHEAD];
     }
 
-    /// Processes a frame. Returns the one from [`LOOK_AHEAD`] frames ago, limited to [`CEILING`].
+    /// Processes a frame and returns the frame from [`LOOK_AHEAD`] frames ago, limited to [`CEILING`].
     pub(super) fn next(&mut self, input: [f32; 2]) -> [f32; 2] {
         let peak = input[0].abs().max(input[1].abs());
         let required = if peak > CEILING { CEILING / peak } else { 1.0 };
         let minimum = self.sliding_minimum(required);
-        // Instant attack, which the average smooths, and slow release.
+        // Instant attack, smoothed by the average, and slow release.
         self.smoothed = minimum.min(self.smoothed + (1.0 - self.smoothed) / RELEASE);
-        let at = (self.frame % LOOK_AHEAD as u64) as usize;
-        self.sum += f64::from(self.smoothed) - f64::from(self.average[at]);
-        self.average[at] = self.smoothed;
+        let index = (self.frame % LOOK_AHEAD as u64) as usize;
+        self.sum += f64::from(self.smoothed) - f64::from(self.average[index]);
+        self.average[index] = self.smoothed;
         let gain = (self.sum / LOOK_AHEAD as f64) as f32;
         self.lowest = self.lowest.min(gain);
-        let delayed = std::mem::replace(&mut self.delay_line[at], input);
+        let delayed = std::mem::replace(&mut self.delay_line[index], input);
         self.frame += 1;
         delayed.map(|sample| (sample * gain).clamp(-CEILING, CEILING))
     }
 
-    /// Returns the lowest gain since the last call; 1 if nothing was limited audibly.
+    /// Returns the lowest gain since the last call; 1 without audible limiting.
     pub(super) fn take_lowest(&mut self) -> f32 {
         // During the release, the gain approaches 1 without reaching it.
         let lowest = std::mem::replace(&mut self.lowest, 1.0);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn only_delays_quiet_audio() {
+    fn quiet_audio_is_only_delayed() {
         let mut limiter = Limiter::new();
         let input = noise(2000, 0.8);
         let output: Vec<f32> = input.iter().map(|&sample| limiter.next([sample, 0.0])[0]).collect();
@@ -122,21 +122,21 @@ mod tests {
     }
 
     #[test]
-    fn reduces_loud_audio_smoothly() {
+    fn loud_audio_is_reduced_smoothly() {
         let mut limiter = Limiter::new();
         let mut input = noise(1000, 0.5);
         input.extend(noise(48_000, 6.0));
         let mut delayed = vec![0.0; LOOK_AHEAD];
         delayed.extend(&input);
         let mut gain = 1.0f32;
-        for (input, before) in input.iter().zip(&delayed) {
+        for (input, dry) in input.iter().zip(&delayed) {
             let [left, right] = limiter.next([*input, -input]);
             assert!(left.abs() <= CEILING && right == -left);
-            if before.abs() > 0.1 {
+            if dry.abs() > 0.1 {
                 // The gain changes in small steps, so the final clamp has no effect.
-                let now = left / before;
-                assert!((now - gain).abs() < 0.05, "{now} after {gain}");
-                gain = now;
+                let next = left / dry;
+                assert!((next - gain).abs() < 0.05, "{next} after {gain}");
+                gain = next;
             }
         }
     }

@@ -6,8 +6,8 @@ use super::ramp::{Ramp, Span};
 use crate::event::parameter::{Kind, Param};
 use crate::units::db_to_gain;
 
-/// Maximum change of the levels of network and harmony at full dynamics, up and down, in decibels. The network shapes its
-/// own phrases, so its range is smaller.
+/// Maximum change of the network and harmony levels at full dynamics, up and down, in decibels. The network shapes its
+/// own phrases, so its level changes less.
 const SWING_DB: [f32; 2] = [3.5, 8.0];
 /// Smoothing time of the phrase dynamics in seconds.
 const PHRASE_SECONDS: f32 = 0.35;
@@ -56,7 +56,7 @@ pub(super) struct Mixer {
     pub(super) upper: Fader,
     pub(super) harmony: Fader,
     pub(super) master: Fader,
-    /// Gains of the phrase dynamics of network and harmony.
+    /// Phrase-dynamics gains of network and harmony.
     pub(super) phrase: [Ramp; 2],
     dynamics: f32,
     expression: f32,
@@ -81,7 +81,7 @@ impl Mixer {
         [&mut self.network, &mut self.bass, &mut self.pad, &mut self.upper, &mut self.harmony, &mut self.master]
     }
 
-    /// Sets a level or the dynamics, if `param` is one of them.
+    /// Sets a level or the dynamics; ignores other parameters.
     pub(super) fn set_number(&mut self, param: Param, value: f32) {
         if param == Param::Dynamics {
             self.dynamics = value;
@@ -93,7 +93,7 @@ impl Mixer {
         }
     }
 
-    /// Sets a mute, if `param` is one.
+    /// Sets a mute; ignores other parameters.
     pub(super) fn set_toggle(&mut self, param: Param, on: bool) {
         if let Some(fader) = self.faders().into_iter().find(|fader| fader.mute == Some(param)) {
             fader.muted = on;
@@ -101,7 +101,7 @@ impl Mixer {
         }
     }
 
-    /// Sets the position in the phrase dynamics, 0..=1.
+    /// Sets the loudness within the phrase, from 0 (softest) to 1 (loudest).
     pub(super) fn set_expression(&mut self, expression: f32) {
         self.expression = expression;
         self.update_phrase();

@@ -4,12 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::QUANTUM;
 use super::granular_sustain::GranularSustain;
-use super::hops::{HopTable, Receipt};
+use super::hops::{HopOutcome, HopTable};
 use crate::event::Hop;
 use crate::units::SAMPLE_RATE;
 
-/// Quanta over which the hops fade to the sustain. The layer looks ahead by the same number, so that the fade ends with the
-/// last hop.
+/// Quanta over which the hops fade to the sustain. The look-ahead is equally long, so that the fade ends with the last hop.
 const FADE_OUT_QUANTA: u64 = 4;
 /// Quanta over which the hops fade in again: 43 ms.
 const FADE_IN_QUANTA: u64 = 32;
@@ -21,7 +20,7 @@ const FLOOR: f32 = 0.1;
 /// Frames that hops must cover ahead of the playhead to avoid starvation.
 pub(super) const LEAD: u64 = FADE_OUT_QUANTA * QUANTUM as u64;
 
-/// A change of state in a quantum.
+/// Whether starvation began or ended in a quantum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transition {
     None,
@@ -32,16 +31,16 @@ pub(super) enum Transition {
 /// The network layer.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Network {
-    /// Not saved: the generator refills it after a checkpoint.
+    /// Not saved: the hops are sent again after a restore.
     #[serde(skip, default = "HopTable::new")]
     hops: HopTable,
     granular: GranularSustain<1>,
-    /// Level of the hops, in steps of `1 / (FADE_OUT_QUANTA * FADE_IN_QUANTA)`; the rest is sustain.
+    /// Level of the hops, in steps of `1 / (FADE_OUT_QUANTA * FADE_IN_QUANTA)`; the sustain makes up the rest.
     hop_level: u64,
     /// Level of the sustain.
     sustain_level: f32,
     starved: bool,
-    /// Whether enough hops have arrived once; before that, none are missing.
+    /// Whether hops have ever covered the lead; until then, missing hops are not starvation.
     started: bool,
 }
 
@@ -59,7 +58,7 @@ impl Network {
         }
     }
 
-    pub(super) fn receive(&mut self, hop: &Hop, frame: u64) -> Receipt {
+    pub(super) fn receive(&mut self, hop: &Hop, frame: u64) -> HopOutcome {
         self.hops.receive(hop, frame)
     }
 

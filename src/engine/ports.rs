@@ -6,21 +6,20 @@ use ringbuf::{HeapCons, HeapProd, HeapRb};
 use crate::event::{EngineEvent, Executed, Hop, QueuedCommand, SaveRequest, Saved};
 use crate::units::SAMPLE_RATE;
 
-/// Capacity for commands; a dense bar of notes is far less.
+/// Capacity for commands: far more than a dense bar of notes needs.
 const COMMANDS: usize = 4096;
-/// Capacity for immediate commands. If it is full, commands are sent as timed ones.
+/// Capacity for immediate commands. When the ring is full, they are sent as timed commands.
 const IMMEDIATE: usize = 256;
 /// Capacity for hops. The engine moves them to its own table every quantum.
 const HOPS: usize = 128;
 /// Capacity for events that the daemon has not read yet.
 const EVENTS: usize = 256;
-/// Capacity for the engine's state, in bytes: almost twice its size.
+/// Capacity for the engine's state, in bytes: almost twice the size of the state.
 const STATE: usize = 1 << 20;
 /// Capacity of the tap in frames: four seconds, to bridge a disk stall.
 const TAP: usize = 4 * SAMPLE_RATE as usize;
 
-/// Encodes a number of dropped frames as a frame of the tap. Audio never contains such a frame, because the engine replaces
-/// NaN.
+/// Encodes the number of dropped frames as a tap frame. Audio cannot be mistaken for it, because the engine replaces NaN.
 #[must_use]
 pub const fn gap(frames: u32) -> [f32; 2] {
     [f32::NAN, f32::from_bits(frames)]
@@ -33,7 +32,7 @@ pub const fn gap_in(frame: [f32; 2]) -> Option<u32> {
 }
 
 /// The engine's ends of the ring buffers.
-#[allow(missing_debug_implementations, reason = "ring ends have nothing to show")]
+#[allow(missing_debug_implementations, reason = "ring ends have no useful debug output")]
 pub struct EnginePorts {
     /// Timed commands, in the order of their frames.
     pub commands: HeapCons<QueuedCommand>,
@@ -43,9 +42,9 @@ pub struct EnginePorts {
     pub executed: HeapProd<Executed>,
     /// Requests for the engine's state, one at a time.
     pub saves: HeapCons<SaveRequest>,
-    /// Replies to these requests.
+    /// Replies to `saves`.
     pub saved: HeapProd<Saved>,
-    /// The requested state in postcard's format.
+    /// The requested state in postcard format.
     pub state: HeapProd<u8>,
     /// Hops from the generator.
     pub hops: HeapCons<Hop>,
@@ -56,7 +55,7 @@ pub struct EnginePorts {
 }
 
 /// The other ends of the ring buffers, for the conductor, the generator and the recorder.
-#[allow(missing_debug_implementations, reason = "ring ends have nothing to show")]
+#[allow(missing_debug_implementations, reason = "ring ends have no useful debug output")]
 pub struct EngineEnds {
     /// Timed commands to the engine; their frames never decrease.
     pub commands: HeapProd<QueuedCommand>,
@@ -66,9 +65,9 @@ pub struct EngineEnds {
     pub executed: HeapCons<Executed>,
     /// Requests for the engine's state, one at a time.
     pub saves: HeapProd<SaveRequest>,
-    /// Replies to these requests.
+    /// Replies to `saves`.
     pub saved: HeapCons<Saved>,
-    /// The requested state in postcard's format. The ring must be empty when a state is requested.
+    /// The requested state in postcard format. The ring must be empty when a state is requested.
     pub state: HeapCons<u8>,
     /// Hops from the generator.
     pub hops: HeapProd<Hop>,
@@ -87,7 +86,7 @@ pub fn ports() -> (EnginePorts, EngineEnds) {
     let (save_prod, saves) = HeapRb::new(1).split();
     let (saved, saved_cons) = HeapRb::new(1).split();
     let (mut state, mut state_cons) = HeapRb::new(STATE).split();
-    // Touch the memory, so that its first use on the audio thread causes no page faults.
+    // Touch the memory to avoid page faults when the audio thread first uses it.
     state.push_iter(std::iter::repeat_n(0, STATE));
     state_cons.clear();
     let (hop_prod, hops) = HeapRb::new(HOPS).split();

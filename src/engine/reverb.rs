@@ -11,7 +11,7 @@ use crate::event::parameter::Param;
 use crate::units::SAMPLE_RATE;
 
 const LINES: usize = 8;
-/// Delays of the largest room in frames. They are primes, so that echoes rarely coincide.
+/// Delays of the largest room in frames: primes, so that echoes rarely coincide.
 const LINE_DELAYS: [f32; LINES] = [2053.0, 2311.0, 2539.0, 2767.0, 3001.0, 3259.0, 3533.0, 3793.0];
 /// Buffer length of one line: a power of two above the longest delay.
 const LINE_BUFFER: usize = 4096;
@@ -19,7 +19,7 @@ const LINE_BUFFER: usize = 4096;
 const MIN_SCALE: f32 = 0.38;
 /// RT60 of the smallest and the largest room.
 const RT60_SECONDS: [f32; 2] = [0.6, 6.5];
-/// Cutoff of the damping in the smallest and the largest room.
+/// Damping cutoff of the smallest and the largest room.
 const DAMPING_HZ: [f32; 2] = [7200.0, 4200.0];
 /// Pre-delay of the smallest and the largest room.
 const PRE_DELAY_SECONDS: [f32; 2] = [0.004, 0.026];
@@ -28,7 +28,7 @@ const PRE_DELAY_BUFFER: usize = 2048;
 const LOW_CUT_HZ: f32 = 110.0;
 /// Depth in frames of the delay modulation that suppresses resonances.
 const MODULATION_DEPTH: f32 = 5.0;
-/// Rate of the delay modulation in turns per quantum: 0.29 Hz.
+/// Rate of the delay modulation in cycles per quantum: 0.29 Hz.
 const MODULATION_RATE: f32 = 0.29 * QUANTUM as f32 / SAMPLE_RATE as f32;
 /// Reverb level at amount 1.
 const WET_LEVEL: f32 = 1.3;
@@ -60,7 +60,7 @@ fn interpolate([small, large]: [f32; 2], size: f32) -> f32 {
     small * (large / small).powf(size)
 }
 
-fn length(line: usize, size: f32) -> f32 {
+fn line_delay(line: usize, size: f32) -> f32 {
     LINE_DELAYS[line] * (MIN_SCALE + (1.0 - MIN_SCALE) * size)
 }
 
@@ -73,7 +73,7 @@ impl Reverb {
     fn with(amount: f32, size: f32) -> Self {
         let line = |n| Line {
             buffer: vec![0.0; LINE_BUFFER].into_boxed_slice(),
-            delay: length(n, size),
+            delay: line_delay(n, size),
             damping: LowPass::default(),
         };
         Self {
@@ -88,11 +88,11 @@ impl Reverb {
         }
     }
 
-    /// Sets a parameter, if it is one of the reverb's.
+    /// Sets one of the reverb's parameters; ignores others.
     pub(super) fn set_number(&mut self, param: Param, value: f32) {
         match param {
             Param::Reverb => self.wet.set(value),
-            // The smoothing time is most of a second, so that the delays change without clicks.
+            // The parameter's long smoothing time lets the delays change without clicks.
             Param::ReverbSize => self.size.set(value),
             _ => {}
         }
@@ -115,13 +115,13 @@ impl Reverb {
         let wet = self.wet.step();
         let seconds = interpolate(RT60_SECONDS, size);
         let damping = one_pole(interpolate(DAMPING_HZ, size));
-        let cut = one_pole(LOW_CUT_HZ);
+        let low_cut = one_pole(LOW_CUT_HZ);
         let pre_delay = (interpolate(PRE_DELAY_SECONDS, size) * SAMPLE_RATE as f32) as usize;
         advance(&mut self.modulation_phase, MODULATION_RATE);
         let mut delays = [Span { from: 0.0, to: 0.0 }; LINES];
         let mut gains = [0.0; LINES];
         for n in 0..LINES {
-            let delay = length(n, size) + MODULATION_DEPTH * sine(self.modulation_phase + n as f32 / LINES as f32);
+            let delay = line_delay(n, size) + MODULATION_DEPTH * sine(self.modulation_phase + n as f32 / LINES as f32);
             delays[n] = Span { from: self.lines[n].delay, to: delay };
             self.lines[n].delay = delay;
             gains[n] = 10f32.powf(-3.0 * delay / (seconds * SAMPLE_RATE as f32));
@@ -132,7 +132,7 @@ impl Reverb {
         for (n, wet) in (0..QUANTUM).zip(wet.iter()) {
             self.pre_delay[self.write % PRE_DELAY_BUFFER] = bus.mid[n];
             let delayed = self.pre_delay[(self.write + PRE_DELAY_BUFFER - pre_delay) % PRE_DELAY_BUFFER];
-            let mut input = delayed - self.low_cut.next(delayed, cut);
+            let mut input = delayed - self.low_cut.next(delayed, low_cut);
             for stage in &mut self.diffusion {
                 input = stage.next(input);
             }
@@ -141,8 +141,8 @@ impl Reverb {
                 let delay = delays[m].at(n);
                 let whole = delay as usize;
                 let fraction = delay - whole as f32;
-                let at = self.write + LINE_BUFFER - whole;
-                let (near, far) = (line.buffer[at % LINE_BUFFER], line.buffer[(at - 1) % LINE_BUFFER]);
+                let read = self.write + LINE_BUFFER - whole;
+                let (near, far) = (line.buffer[read % LINE_BUFFER], line.buffer[(read - 1) % LINE_BUFFER]);
                 out[m] = gains[m] * line.damping.next(near + fraction * (far - near), damping);
             }
             // Householder matrix: mixes every line into every other and preserves energy.
@@ -151,7 +151,7 @@ impl Reverb {
                 let sign = if m % 2 == 0 { 1.0 } else { -1.0 };
                 line.buffer[self.write % LINE_BUFFER] = flush(sign * input + out[m] - sum);
             }
-            // Even lines go left and odd ones right, so that the mono mix contains all of them.
+            // Even lines feed the left channel and odd lines the right, so the mono mix contains them all.
             let left = out[0] - out[2] + out[4] - out[6];
             let right = out[1] + out[3] - out[5] - out[7];
             bus.mid[n] += level * wet * 0.5 * (left + right);
@@ -165,7 +165,7 @@ impl Reverb {
 mod tests {
     use super::*;
 
-    fn tail(size: f32, quanta: usize) -> Vec<f32> {
+    fn impulse_response(size: f32, quanta: usize) -> Vec<f32> {
         let mut reverb = Reverb::with(1.0, size);
         let mut samples = Vec::new();
         for quantum in 0..quanta {
@@ -187,26 +187,26 @@ mod tests {
     }
 
     #[test]
-    fn decay_time_increases_with_room_size() {
+    fn the_decay_matches_the_reverberation_time() {
         for size in [0.0, 0.5, 1.0] {
             let seconds = interpolate(RT60_SECONDS, size);
-            let samples = tail(size, (seconds * 750.0) as usize + 200);
+            let samples = impulse_response(size, (seconds * 750.0) as usize + 200);
             let quarter = (seconds * SAMPLE_RATE as f32 / 4.0) as usize;
             let start = 4800;
             let decay_db =
                 10.0 * (energy(&samples[start..start + 4800]) / energy(&samples[start + quarter..][..4800])).log10();
-            assert!((12.0..26.0).contains(&decay_db), "size {size}: {decay_db} dB in a quarter of the time");
+            assert!((12.0..26.0).contains(&decay_db), "size {size}: {decay_db} dB in a quarter of the RT60");
         }
     }
 
     #[test]
-    fn all_room_sizes_are_about_equally_loud() {
-        let levels = [0.0, 0.5, 1.0].map(|size| 10.0 * energy(&tail(size, 4000)).log10());
+    fn room_sizes_are_equally_loud() {
+        let levels = [0.0, 0.5, 1.0].map(|size| 10.0 * energy(&impulse_response(size, 4000)).log10());
         assert!(levels.iter().all(|level| (level - levels[1]).abs() < 4.0), "{levels:?}");
     }
 
     #[test]
-    fn stays_bounded_while_changing_and_is_silent_when_cleared() {
+    fn stays_bounded_while_resized_and_clears_to_silence() {
         let mut reverb = Reverb::with(1.0, 0.5);
         let mut phase = 0.0;
         for quantum in 0..3000 {

@@ -25,7 +25,7 @@ impl Layer {
     pub const COUNT: usize = 5;
 }
 
-/// The engine's published state, written by the audio thread once per quantum or block and readable from any thread.
+/// The engine's published state, updated by the audio thread every quantum and readable from any thread.
 #[derive(Debug, Default)]
 pub struct EngineStatus {
     losses: Arc<Losses>,
@@ -55,7 +55,7 @@ impl EngineStatus {
         &self.losses
     }
 
-    /// Returns the playhead: the first frame not yet rendered. Commands and hops must not be before it.
+    /// Returns the playhead: the first frame not yet rendered. Commands and hops must not precede it.
     #[must_use]
     pub fn frame(&self) -> u64 {
         self.frame.load(Relaxed)
@@ -106,12 +106,12 @@ impl EngineStatus {
         self.layers.each_ref().map(|peak| f32::from_bits(peak.swap(0, Relaxed)))
     }
 
-    /// Returns the limiter's lowest gain since the last call; 1 if it did not limit.
+    /// Returns the limiter's lowest gain since the last call; 1 without audible limiting.
     pub fn take_limiter_gain(&self) -> f32 {
         self.lowest_gain.take()
     }
 
-    /// Returns how often the limiter has started to limit.
+    /// Returns how many times limiting has begun.
     #[must_use]
     pub fn limited(&self) -> u64 {
         self.limited.load(Relaxed)
@@ -124,7 +124,7 @@ impl EngineStatus {
     }
 }
 
-/// The lowest gain since it was last taken, 0..=1.
+/// The lowest gain since the last [`LowestGain::take`], 0..=1.
 #[derive(Debug)]
 pub(super) struct LowestGain(AtomicU32);
 

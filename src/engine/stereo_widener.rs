@@ -1,5 +1,5 @@
 //! A stereo image for the mono piano: low strings on the left and high ones on the right, as the player hears them, with
-//! some body resonance. It affects only the side signal, so that the mono mix is unchanged.
+//! some body resonance. Only the side signal is affected, so the mono mix does not change.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::dsp::{AllPass, Bus, LowPass, one_pole};
 
 /// Crossover between left and right: around the second partial of middle C.
 const CROSSOVER_HZ: f32 = 520.0;
-/// Level of the split in the side signal.
+/// Level of the left–right split in the side signal.
 const SPLIT_LEVEL: f32 = 0.26;
 /// Level of the body resonance in the side signal.
 const BODY_LEVEL: f32 = 0.30;
@@ -38,7 +38,7 @@ impl StereoWidener {
         self.body.iter_mut().for_each(AllPass::clear);
     }
 
-    /// Adds the signal to the bus.
+    /// Adds the widened signal to the bus.
     pub(super) fn render(&mut self, signal: &[f32; QUANTUM], bus: &mut Bus) {
         let (crossover, body_cut) = (one_pole(CROSSOVER_HZ), one_pole(BODY_LOW_CUT_HZ));
         for (n, &input) in signal.iter().enumerate() {

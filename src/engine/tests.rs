@@ -11,7 +11,7 @@ use crate::event::health::Loss;
 use crate::mel::HOP;
 use crate::music::theory::Voice;
 
-struct Rig {
+struct TestRig {
     engine: Engine,
     ends: EngineEnds,
     pushed: u64,
@@ -19,15 +19,15 @@ struct Rig {
 
 /// Returns a sample of a test signal: three partials without DC.
 fn music(frame: u64) -> f32 {
-    let turns = |hz: f64| ((frame as f64 * hz / 48_000.0).fract()) as f32;
-    0.12 * dsp::sine(turns(261.63)) + 0.08 * dsp::sine(turns(659.26)) + 0.03 * dsp::sine(turns(2093.0))
+    let phase = |hz: f64| ((frame as f64 * hz / 48_000.0).fract()) as f32;
+    0.12 * dsp::sine(phase(261.63)) + 0.08 * dsp::sine(phase(659.26)) + 0.03 * dsp::sine(phase(2093.0))
 }
 
 fn hop(index: u64, epoch: u32, sample: impl Fn(u64) -> f32) -> Hop {
     Hop { index, epoch, samples: std::array::from_fn(|n| sample(index * HOP as u64 + n as u64)) }
 }
 
-impl Rig {
+impl TestRig {
     fn new() -> Self {
         let (ports, ends) = ports();
         Self { engine: Engine::new(ports, Arc::default()), ends, pushed: 0 }
@@ -37,7 +37,7 @@ impl Rig {
         self.ends.commands.try_push(QueuedCommand { number: 0, frame, command }).unwrap();
     }
 
-    fn chord(&mut self, frame: u64) {
+    fn send_chord(&mut self, frame: u64) {
         for (voice, note) in
             [(Voice::Bass, 36), (Voice::Pad, 52), (Voice::Pad, 55), (Voice::Pad, 60), (Voice::Upper, 76)]
         {
@@ -61,15 +61,15 @@ impl Rig {
         out
     }
 
-    /// Plays while sending hops well ahead.
+    /// Plays while keeping the hops well ahead of the playhead.
     fn perform(&mut self, frames: usize) -> Vec<f32> {
         let mut out = Vec::new();
         let mut remaining = frames;
         while remaining > 0 {
-            let now = remaining.min(HOP);
+            let count = remaining.min(HOP);
             self.feed(self.engine.state.frame + 8 * HOP as u64);
-            out.extend(self.play(now));
-            remaining -= now;
+            out.extend(self.play(count));
+            remaining -= count;
         }
         out
     }
@@ -96,17 +96,17 @@ fn peak(samples: &[f32]) -> f32 {
 }
 
 #[test]
-fn the_sound_does_not_depend_on_the_block_size() {
+fn the_output_is_independent_of_the_block_size() {
     let outputs = [1, 64, 333, 4096].map(|block| {
-        let mut rig = Rig::new();
+        let mut rig = TestRig::new();
         rig.feed(60_000);
-        rig.chord(1000);
+        rig.send_chord(1000);
         rig.send(9000, EngineCommand::Number(Param::LevelPad, -3.0));
         rig.send(20_001, EngineCommand::Toggle(Param::Hold, true));
         rig.send(30_000, EngineCommand::Toggle(Param::Hold, false));
         rig.send(36_000, EngineCommand::Panic);
         let mut out = vec![0.0; 2 * 4096 * 12];
-        out.chunks_mut(2 * block).for_each(|part| rig.engine.render(part));
+        out.chunks_mut(2 * block).for_each(|chunk| rig.engine.render(chunk));
         out
     });
     assert!(peak(&outputs[0]) > 0.05);
@@ -117,10 +117,10 @@ fn the_sound_does_not_depend_on_the_block_size() {
 
 #[test]
 fn bridges_starvation_without_clicks_or_silence() {
-    let mut rig = Rig::new();
-    rig.chord(0);
+    let mut rig = TestRig::new();
+    rig.send_chord(0);
     let normal = mono(&rig.perform(96_000));
-    let until = rig.pushed * HOP as u64;
+    let end = rig.pushed * HOP as u64;
     let bridged = mono(&rig.play(5 * 48_000));
     assert!(rig.engine.status().is_starved());
     rig.pushed = rig.engine.state.frame.div_ceil(HOP as u64) + 4;
@@ -129,32 +129,32 @@ fn bridges_starvation_without_clicks_or_silence() {
 
     let events = rig.events();
     let Some(EngineEvent::Starved { frame }) = events.first() else { panic!("{events:?}") };
-    assert!((until - HOP_LEAD..=until).contains(frame), "{frame} of {until}");
+    assert!((end - HOP_LEAD..=end).contains(frame), "{frame}, with hops up to {end}");
     assert!(events.iter().any(|event| matches!(event, EngineEvent::Recovered { .. })), "{events:?}");
 
     let normal_step = largest_step(&normal[4800..]);
     for samples in [&bridged, &resumed] {
-        assert!(largest_step(samples) < 1.5 * normal_step, "{} against {normal_step}", largest_step(samples));
+        assert!(largest_step(samples) < 1.5 * normal_step, "{}, normally {normal_step}", largest_step(samples));
     }
-    let loud = level(&normal[48_000..]);
-    for tenth in bridged.chunks(4800).chain(resumed.chunks(4800)) {
-        assert!(level(tenth) > 0.1 * loud, "{} against {loud}", level(tenth));
+    let normal_level = level(&normal[48_000..]);
+    for chunk in bridged.chunks(4800).chain(resumed.chunks(4800)) {
+        assert!(level(chunk) > 0.1 * normal_level, "{}, normally {normal_level}", level(chunk));
     }
 }
 
 #[test]
-fn the_sustain_never_becomes_silent() {
-    let mut rig = Rig::new();
-    let loud = level(&mono(&rig.perform(96_000)));
+fn the_sustain_stays_audible() {
+    let mut rig = TestRig::new();
+    let normal_level = level(&mono(&rig.perform(96_000)));
     let bridged = mono(&rig.play(6 * 48_000));
-    for tenth in bridged.chunks(4800) {
-        assert!(level(tenth) > 0.03 * loud, "{} against {loud}", level(tenth));
+    for chunk in bridged.chunks(4800) {
+        assert!(level(chunk) > 0.03 * normal_level, "{}, normally {normal_level}", level(chunk));
     }
 }
 
 #[test]
-fn a_new_future_replaces_the_old_one_from_its_first_hop_on() {
-    let mut rig = Rig::new();
+fn a_new_future_takes_over_at_its_first_hop() {
+    let mut rig = TestRig::new();
     rig.send(0, EngineCommand::Number(Param::Reverb, 0.0));
     rig.send(0, EngineCommand::Number(Param::Width, 0.0));
     rig.feed(40 * HOP as u64);
@@ -172,7 +172,7 @@ fn a_new_future_replaces_the_old_one_from_its_first_hop_on() {
 
 #[test]
 fn rejects_and_reports_a_late_future() {
-    let mut rig = Rig::new();
+    let mut rig = TestRig::new();
     rig.feed(40 * HOP as u64);
     rig.play(10 * HOP + 7);
     for index in 10..20 {
@@ -188,7 +188,7 @@ fn rejects_and_reports_a_late_future() {
 
 #[test]
 fn the_output_never_exceeds_the_ceiling() {
-    let mut rig = Rig::new();
+    let mut rig = TestRig::new();
     for param in [Param::LevelMaster, Param::LevelNetwork, Param::LevelBass, Param::LevelPad, Param::LevelUpper] {
         rig.send(0, EngineCommand::Number(param, 6.0));
     }
@@ -205,7 +205,7 @@ fn the_output_never_exceeds_the_ceiling() {
 
 #[test]
 fn non_finite_samples_never_reach_the_output() {
-    let mut rig = Rig::new();
+    let mut rig = TestRig::new();
     rig.send(0, EngineCommand::Expression(f32::NAN));
     rig.send(0, EngineCommand::NoteOn { voice: Voice::Pad, note: 255, velocity: f32::INFINITY });
     rig.send(0, EngineCommand::NoteOn { voice: Voice::Upper, note: 255, velocity: 7.0 });
@@ -220,29 +220,29 @@ fn non_finite_samples_never_reach_the_output() {
 #[test]
 #[cfg(debug_assertions)]
 #[should_panic(expected = "invalid value")]
-fn panics_on_an_invalid_value() {
-    let mut rig = Rig::new();
+fn panics_on_invalid_values() {
+    let mut rig = TestRig::new();
     rig.send(0, EngineCommand::Number(Param::LevelMaster, f32::NAN));
     rig.perform(48_000);
 }
 
 #[test]
-fn panic_cuts_the_sound_within_ten_milliseconds_and_fades_in_again() {
-    let mut rig = Rig::new();
-    rig.chord(0);
+fn panic_silences_the_output_within_10_ms_then_fades_in() {
+    let mut rig = TestRig::new();
+    rig.send_chord(0);
     rig.perform(48_000);
     let frame = rig.engine.state.frame;
     rig.send(frame, EngineCommand::Panic);
     let out = mono(&rig.perform(48_000));
-    let silence = out.iter().position(|sample| *sample == 0.0).unwrap();
-    assert!(silence < 480, "{silence}");
+    let first_silent = out.iter().position(|sample| *sample == 0.0).unwrap();
+    assert!(first_silent < 480, "{first_silent}");
     assert!(largest_step(&out) < 0.05);
     assert!(level(&out[24_000..]) > 0.05, "the piano should continue");
 }
 
 #[test]
-fn stopping_and_starting_fades() {
-    let mut rig = Rig::new();
+fn stop_fades_out_and_start_fades_in() {
+    let mut rig = TestRig::new();
     rig.perform(9600);
     rig.send(rig.engine.state.frame, EngineCommand::Toggle(Param::Play, false));
     let out = mono(&rig.perform(96_000));
@@ -255,8 +255,8 @@ fn stopping_and_starting_fades() {
 }
 
 #[test]
-fn hold_sustains_the_sound_while_the_playhead_moves() {
-    let mut rig = Rig::new();
+fn hold_sustains_the_sound_while_the_playhead_advances() {
+    let mut rig = TestRig::new();
     let live = mono(&rig.perform(48_000));
     rig.send(rig.engine.state.frame, EngineCommand::Toggle(Param::Hold, true));
     for index in rig.pushed..rig.pushed + 90 {
@@ -272,12 +272,12 @@ fn hold_sustains_the_sound_while_the_playhead_moves() {
 fn each_mute_silences_only_its_layer() {
     let layers = [Param::MuteNetwork, Param::MuteBass, Param::MutePad, Param::MuteUpper];
     let level_with = |muted: &[Param]| {
-        let mut rig = Rig::new();
+        let mut rig = TestRig::new();
         rig.send(0, EngineCommand::Number(Param::Reverb, 0.0));
         for mute in muted {
             rig.send(0, EngineCommand::Toggle(*mute, true));
         }
-        rig.chord(4800);
+        rig.send_chord(4800);
         level(&rig.perform(48_000)[19_200..])
     };
     assert!(level_with(&layers) < 1e-6);
@@ -289,8 +289,8 @@ fn each_mute_silences_only_its_layer() {
 }
 
 #[test]
-fn the_stereo_image_is_wide_and_compatible_with_mono() {
-    let mut rig = Rig::new();
+fn the_stereo_image_is_wide_and_mono_compatible() {
+    let mut rig = TestRig::new();
     rig.send(0, EngineCommand::Number(Param::Width, 1.0));
     rig.send(0, EngineCommand::Number(Param::Reverb, 1.0));
     let mut seed = 9u32;
@@ -307,16 +307,16 @@ fn the_stereo_image_is_wide_and_compatible_with_mono() {
     let side: Vec<f32> = out.chunks_exact(2).map(|frame| 0.5 * (frame[0] - frame[1])).collect();
     let ratio = level(&side) / level(&mono(&out));
     assert!((0.15..0.9).contains(&ratio), "{ratio}");
-    // In no third-octave band is the mono power far below the stereo power.
+    // The mono mix loses little power in any third-octave band.
     for band in 0..24 {
         let hz = 63.0 * 2f32.powf(band as f32 / 3.0);
-        let [left, right, middle] = [
+        let [left, right, mid] = [
             band_energy(&out.iter().step_by(2).copied().collect::<Vec<_>>(), hz),
             band_energy(&out.iter().skip(1).step_by(2).copied().collect::<Vec<_>>(), hz),
             band_energy(&mono(&out), hz),
         ];
-        let dip = 10.0 * (middle / (0.5 * (left + right))).log10();
-        assert!(dip > -4.0, "{dip} dB at {hz} Hz");
+        let gain_db = 10.0 * (mid / (0.5 * (left + right))).log10();
+        assert!(gain_db > -4.0, "{gain_db} dB at {hz} Hz");
     }
 }
 
@@ -325,18 +325,18 @@ fn band_energy(samples: &[f32], hz: f32) -> f32 {
     let omega = f64::from(hz) * std::f64::consts::TAU / 48_000.0;
     let radius = 1.0 - 0.115 * omega / 2.0;
     let (a, b) = (2.0 * radius * omega.cos(), radius * radius);
-    let (mut one, mut two, mut sum) = (0.0, 0.0, 0.0);
+    let (mut y1, mut y2, mut energy) = (0.0, 0.0, 0.0);
     for sample in samples {
-        let now = f64::from(*sample) + a * one - b * two;
-        (two, one) = (one, now);
-        sum += now * now;
+        let y0 = f64::from(*sample) + a * y1 - b * y2;
+        (y2, y1) = (y1, y0);
+        energy += y0 * y0;
     }
-    sum as f32
+    energy as f32
 }
 
 #[test]
 fn applies_and_counts_late_commands() {
-    let mut rig = Rig::new();
+    let mut rig = TestRig::new();
     rig.play(4800);
     rig.send(100, EngineCommand::NoteOn { voice: Voice::Bass, note: 40, velocity: 1.0 });
     assert!(level(&rig.play(9600)) > 0.001);
@@ -344,13 +344,13 @@ fn applies_and_counts_late_commands() {
 }
 
 #[test]
-fn executes_immediate_and_late_commands_in_the_next_quantum_and_reports_them() {
+fn reports_immediate_and_late_commands_executed_in_the_next_quantum() {
     let note = |note| EngineCommand::NoteOn { voice: Voice::Bass, note, velocity: 1.0 };
-    let mut rig = Rig::new();
+    let mut rig = TestRig::new();
     rig.play(1000);
     rig.ends.immediate.try_push(QueuedCommand { number: 7, frame: 9000, command: note(40) }).unwrap();
     // Play to frame 1152: the current quantum has 24 frames left, and the limiter delays by 64.
-    assert!(level(&rig.play(152)) > 0.0, "it starts at frame 1024");
+    assert!(level(&rig.play(152)) > 0.0, "the note should start at frame 1024");
     rig.ends.commands.try_push(QueuedCommand { number: 8, frame: 500, command: note(43) }).unwrap();
     rig.ends.commands.try_push(QueuedCommand { number: 9, frame: 1500, command: note(47) }).unwrap();
     rig.play(1000);
@@ -358,13 +358,13 @@ fn executes_immediate_and_late_commands_in_the_next_quantum_and_reports_them() {
     assert_eq!(
         executed,
         [Executed { number: 7, due: 9000, at: 1024 }, Executed { number: 8, due: 500, at: 1152 }],
-        "a command that is in time is not reported"
+        "timely commands should not be reported"
     );
 }
 
 #[test]
 fn commands_wait_for_their_frame() {
-    let mut rig = Rig::new();
+    let mut rig = TestRig::new();
     rig.send(10_000, EngineCommand::NoteOn { voice: Voice::Bass, note: 40, velocity: 1.0 });
     let out = rig.play(20_000);
     let first = out.iter().position(|sample| *sample != 0.0).unwrap() / 2;
@@ -373,8 +373,8 @@ fn commands_wait_for_their_frame() {
 
 #[test]
 fn the_output_has_no_dc() {
-    let mut rig = Rig::new();
-    rig.chord(0);
+    let mut rig = TestRig::new();
+    rig.send_chord(0);
     for index in 0..120 {
         rig.ends.hops.try_push(hop(index, 0, |frame| 0.2 + music(frame))).unwrap();
     }
@@ -384,8 +384,8 @@ fn the_output_has_no_dc() {
 }
 
 #[test]
-fn the_tap_receives_everything_that_is_played() {
-    let mut rig = Rig::new();
+fn the_tap_receives_the_whole_output() {
+    let mut rig = TestRig::new();
     rig.feed(9600);
     let mut out = vec![0.0; 2 * 6400];
     rig.engine.render(&mut out);

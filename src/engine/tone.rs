@@ -33,13 +33,13 @@ impl Tone {
         Self::with(default_value(Param::Tone))
     }
 
-    /// Creates a tone control set to a tone from −1 (darkest) to 1 (brightest).
+    /// Creates a control set to `tone`, from −1 (darkest) to 1 (brightest).
     fn with(tone: f32) -> Self {
         let tilt_db = Ramp::for_param(Param::Tone, TILT_DB * tone);
         Self { mid: Channel::default(), side: Channel::default(), tilt_db }
     }
 
-    /// Sets the tone, if `param` is its parameter.
+    /// Sets the tone; ignores other parameters.
     pub(super) fn set_number(&mut self, param: Param, value: f32) {
         if param == Param::Tone {
             self.tilt_db.set(TILT_DB * value);
@@ -74,7 +74,7 @@ mod tests {
     use crate::engine::dsp::{advance, sine};
 
     /// Returns the gain at `hz`.
-    fn level(tone: f32, hz: f32) -> f32 {
+    fn gain_at(tone: f32, hz: f32) -> f32 {
         let mut filter = Tone::with(tone);
         let (mut phase, mut power) = (0.0, 0.0);
         for quantum in 0..1500 {
@@ -94,15 +94,15 @@ mod tests {
     #[test]
     fn neutral_tone_removes_only_dc() {
         for hz in [60.0, 900.0, 9000.0] {
-            assert!((level(0.0, hz) - 1.0).abs() < 0.05, "{hz}");
+            assert!((gain_at(0.0, hz) - 1.0).abs() < 0.05, "{hz}");
         }
     }
 
     #[test]
     fn the_tone_tilts_the_spectrum() {
         for (tone, hz, expected) in [(1.0, 9000.0, 2.0), (1.0, 60.0, 0.5), (-1.0, 9000.0, 0.5), (-1.0, 60.0, 2.0)] {
-            let level = level(tone, hz);
-            assert!((level / expected - 1.0).abs() < 0.25, "{tone} at {hz} Hz: {level}");
+            let gain = gain_at(tone, hz);
+            assert!((gain / expected - 1.0).abs() < 0.25, "{tone} at {hz} Hz: {gain}");
         }
     }
 }

@@ -10,8 +10,8 @@ pub(super) use pad::Pad;
 pub(super) use pool::Pool;
 pub(super) use upper::Upper;
 
-/// Converts a velocity (0..=1) to an amplitude by squaring it, as General MIDI does (40 dB per decade) and the network's
-/// piano roughly does. With a flatter curve, the voices would be too loud under a soft piano and inaudible under a loud one.
+/// Converts a velocity (0..=1) to an amplitude by squaring it: 40 dB per decade, like General MIDI and roughly like the
+/// network's piano. A flatter curve would make the voices too loud under a soft piano and inaudible under a loud one.
 fn amplitude(velocity: f32) -> f32 {
     velocity * velocity
 }

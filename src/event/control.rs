@@ -13,10 +13,10 @@ pub enum ControlEvent {
     Set(Param, Value),
     /// Sets a parameter at the next bar line; the newest of several values for one parameter wins.
     NextBar(Param, Value),
-    /// Makes the changes of numbers and mood that follow at the same frame morph over this many seconds; used when a
-    /// preset is loaded.
+    /// Morphs all number and mood changes that follow at the same frame over this many seconds; used when a preset is
+    /// loaded.
     Morph(f32),
-    /// Defines one parameter value of a stored scene; restores scenes of earlier performances.
+    /// Sets one parameter value in a stored scene; restores scenes from earlier performances.
     SceneValue {
         /// The scene's name.
         name: String,
@@ -25,7 +25,7 @@ pub enum ControlEvent {
         /// Its value in the scene.
         value: Value,
     },
-    /// Renames a stored scene, and whatever refers to it by name.
+    /// Renames a stored scene, and updates everything that refers to it by name.
     RenameScene {
         /// The current name.
         from: String,
@@ -42,13 +42,13 @@ pub enum ControlEvent {
     Beat {
         /// Quarter notes since the clock's start.
         beat: f64,
-        /// Frame of the timeline at which the beat falls; may be slightly in the past.
+        /// Frame at which the beat falls; may be slightly in the past.
         at: u64,
     },
 }
 
 impl ControlEvent {
-    /// The text that the event assigns to `param`, now or at the next bar line, if any.
+    /// The text, if any, that the event assigns to `param`, immediately or at the next bar line.
     #[must_use]
     pub fn text_for(&self, param: Param) -> Option<&str> {
         match self {
@@ -63,9 +63,9 @@ impl ControlEvent {
 pub struct Incoming {
     /// The event.
     pub event: ControlEvent,
-    /// When it takes effect; `None` or a time in the past means at once.
+    /// When the event takes effect; `None` or a time in the past means immediately.
     pub due: Option<Instant>,
-    /// Who sent it.
+    /// Where it came from.
     pub source: Source,
 }
 
@@ -87,6 +87,6 @@ pub enum Source {
     Osc(SocketAddr),
     /// A MIDI device.
     Midi,
-    /// Anything else: the command line, a signal, a web client, a preset.
+    /// Anything else: the command line, a web client, Ableton Link, the JACK transport.
     Other,
 }

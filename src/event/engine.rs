@@ -7,7 +7,7 @@ use crate::bytes;
 use crate::mel::HOP;
 use crate::music::theory::Voice;
 
-/// One hop of the network's audio: frames `index * HOP` up to the first of the next hop, mono, full scale ±1.
+/// One hop of the network's audio: [`HOP`] mono samples from frame `index * HOP` onwards, full scale ±1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Hop {
     /// Position on the timeline, in hops.
@@ -22,9 +22,9 @@ pub struct Hop {
 /// A command to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum EngineCommand {
-    /// Sets a number of the fast lane, in the parameter's unit and within its range; other parameters are ignored.
+    /// Sets a number of the fast lane, in the parameter's unit and within its range; any other parameter is ignored.
     Number(Param, f32),
-    /// Sets a switch of the fast lane; others are ignored.
+    /// Sets a toggle of the fast lane; any other parameter is ignored.
     Toggle(Param, bool),
     /// Starts a note of a harmony voice.
     NoteOn {
@@ -42,7 +42,7 @@ pub enum EngineCommand {
         /// MIDI note number.
         note: u8,
     },
-    /// Sets the loudness within the phrase, from its softest (0) to its loudest point (1); [`Param::Dynamics`] scales
+    /// Sets the loudness within the phrase, from the softest point (0) to the loudest (1); [`Param::Dynamics`] scales
     /// the effect.
     Expression(f32),
     /// Cuts every sound within 10 ms, clears the reverb, and fades back in.
@@ -64,7 +64,7 @@ pub struct QueuedCommand {
     /// Its number, counted from the start of the performance.
     pub number: u64,
     /// The frame at which it takes effect; ignored in the queue of immediate commands. In the queue of timed commands,
-    /// frames never decrease, and a command whose frame has been played takes effect at once and counts as late.
+    /// frames never decrease, and a command that arrives after its frame takes effect at once and counts as late.
     pub frame: u64,
     /// The command.
     pub command: EngineCommand,
@@ -111,10 +111,10 @@ pub enum EngineEvent {
     Recovered {
         /// The playhead.
         frame: u64,
-        /// Number of frames bridged.
+        /// Number of frames without network audio.
         bridged: u64,
     },
-    /// A new future arrived too late: its first hop was already being played. All its hops are ignored.
+    /// A new future arrived after the playhead had passed the start of its first hop. All its hops are ignored.
     EpochRejected {
         /// Its epoch.
         epoch: u32,
@@ -140,23 +140,23 @@ pub struct SpliceOutcome {
     pub audible_from: u64,
     /// Frame from which the music was replanned.
     pub from: u64,
-    /// Frame up to which the old future had been generated at the rollback; `None` if it reached beyond the
-    /// crossfade and so makes no difference.
+    /// Frame up to which the old future had been generated at the rollback; `None` if that was beyond the crossfade,
+    /// where it makes no difference.
     pub generated_to: Option<u64>,
 }
 
 impl SpliceOutcome {
-    /// Delay in frames up to which a splice counts as in time: 32 ms, less than a listener notices.
+    /// Maximum delay, in frames, at which a splice still counts as on time: 32 ms, too short for a listener to notice.
     const TOLERANCE: u64 = 1536;
 
-    /// Whether a splice planned for a frame was heard too late.
+    /// Whether the splice, planned for frame `planned`, became audible too late.
     #[must_use]
     pub const fn is_late(&self, planned: u64) -> bool {
         self.audible_from > planned + Self::TOLERANCE
     }
 }
 
-/// Commands and hops cross the thread boundary by copy, so that nothing is ever freed on the audio thread.
+/// Everything queued to or from the audio thread is `Copy`, so nothing is ever freed there.
 const _: () = {
     const fn assert_copy<T: Copy + Send + 'static>() {}
     assert_copy::<QueuedCommand>();

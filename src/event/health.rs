@@ -2,7 +2,7 @@
 //! report in full.
 //!
 //! Every counter is a row of this table, so none can go unreported. Counting is one atomic addition, allowed on any
-//! thread, including the audio callback.
+//! thread, including the audio thread.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ macro_rules! losses {
                 match self { $(Self::$loss => $unit,)* }
             }
 
-            /// What happened to the units; completes a sentence that starts with their number.
+            /// What happened to the units; completes a phrase that starts with their number.
             #[must_use]
             pub const fn happened(self) -> &'static str {
                 match self { $(Self::$loss => $happened,)* }
@@ -90,7 +90,7 @@ impl Default for Losses {
 }
 
 impl Losses {
-    /// Adds to a counter. Wait-free and allocation-free, for any thread.
+    /// Adds to a counter. Wait-free and allocation-free, so any thread may call it.
     pub fn add(&self, loss: Loss, count: u64) {
         if count > 0 {
             self.0[loss as usize].fetch_add(count, Relaxed);
@@ -128,13 +128,13 @@ impl LossReport {
         }
         let recently = self.last.is_some_and(|last| now.duration_since(last) < 2 * REPORT_INTERVAL);
         let when = if recently { " in the last minute" } else { "" };
-        let grown = Loss::ALL.into_iter().zip(counts.iter().zip(self.reported));
-        let grown: Vec<_> = grown
+        let all = Loss::ALL.into_iter().zip(counts.iter().zip(self.reported));
+        let increased: Vec<_> = all
             .filter(|(_, (count, reported))| *count > reported)
-            .map(|(loss, (count, reported))| sentence(loss, *count - reported))
+            .map(|(loss, (count, reported))| describe_count(loss, *count - reported))
             .collect();
         (self.reported, self.last) = (*counts, Some(now));
-        Some(format!("{}{when}", grown.join(", ")))
+        Some(format!("{}{when}", increased.join(", ")))
     }
 }
 
@@ -146,7 +146,7 @@ pub fn counted(loss: Loss) -> String {
 
 /// Formats a count, such as `3 frames not recorded`.
 #[must_use]
-pub fn sentence(loss: Loss, count: u64) -> String {
+pub fn describe_count(loss: Loss, count: u64) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {}{plural} {}", loss.unit(), loss.happened())
 }
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique() {
+    fn ids_are_unique() {
         let mut ids = Loss::ALL.map(Loss::id);
         ids.sort_unstable();
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]));
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(at(1).as_deref(), Some("3 frames not recorded"));
         losses.add(Loss::Tap, 1);
         losses.add(Loss::Xruns, 2);
-        assert_eq!(at(30), None, "once a minute");
+        assert_eq!(at(30), None, "less than a minute later");
         assert_eq!(at(62).as_deref(), Some("2 xruns in the audio system, 1 frame not recorded in the last minute"));
         assert_eq!(at(500), None);
         losses.add(Loss::Xruns, 1);

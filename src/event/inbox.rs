@@ -1,4 +1,4 @@
-//! The one bounded queue between all control sources and the daemon.
+//! The bounded queue through which all control events reach the performance thread.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,21 +9,22 @@ use super::{ControlEvent, Incoming, LearnRequest, Source, Wake, supersede};
 use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{Param, Value};
 
-/// Maximum events in the queue; several times the number of parameters, so that coalesced events always fit.
+/// Number of events at which the queue is full. Values are still accepted: each then replaces all pending values of its
+/// parameter.
 const CAPACITY: usize = 4096;
-/// Maximum events scheduled for later, so that immediate events always have room.
-const DEFERRED: usize = CAPACITY / 4;
-/// Maximum events from OSC clients, so that controllers and the page always have room.
-const FROM_OSC: usize = CAPACITY * 3 / 4;
-/// Maximum pending MIDI learn requests.
+/// Maximum number of events scheduled for later, so that immediate events always have room.
+const MAX_DEFERRED: usize = CAPACITY / 4;
+/// Maximum number of events from OSC clients, so that controllers and the page always have room.
+const MAX_FROM_OSC: usize = CAPACITY * 3 / 4;
+/// Maximum number of pending MIDI learn requests.
 const LEARN_CAPACITY: usize = 16;
 
 /// Bounded queue of control events for the performance thread, in order; a newer value replaces a pending one.
 ///
-/// A flood from one fader occupies one slot, because each value replaces a pending one of the same parameter. Triggers,
-/// texts and scheduled events are never replaced. While there is room, values that a later request depends on are kept
-/// too: a scene stores the values that were sent before the request, and a mood uses the glide time set before it.
-/// Control threads hold the lock only briefly; not for the audio callback.
+/// A flood from one fader occupies one slot, because each value replaces a pending one of the same parameter. Triggers
+/// other than panic, immediate texts and scheduled events are never replaced. While there is room, values that a later
+/// request depends on are kept too: a scene stores the values sent before the store request, and a mood uses the glide
+/// time set before it. The lock is held only briefly, but the audio callback must not take it.
 #[derive(Debug)]
 pub struct Inbox {
     losses: Arc<Losses>,
@@ -34,14 +35,15 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<Incoming>,
-    /// How many events are scheduled for later, and how many are from OSC clients.
+    /// Number of events scheduled for later.
     deferred: usize,
+    /// Number of events from OSC clients.
     from_osc: usize,
     learn: VecDeque<(LearnRequest, Option<SocketAddr>)>,
 }
 
 impl Inbox {
-    /// Creates an empty queue that counts what it refuses in `losses`.
+    /// Creates an empty queue that counts refused events in `losses`.
     #[must_use]
     pub fn new(losses: Arc<Losses>) -> Self {
         Self { losses, queue: Mutex::default(), wake: Wake::default() }
@@ -53,7 +55,7 @@ impl Inbox {
         &self.losses
     }
 
-    /// Wakes the thread that drains the inbox; for sources with their own queues.
+    /// The handle that wakes the thread that drains the inbox, for sources with their own queues.
     #[must_use]
     pub const fn wake(&self) -> &Wake {
         &self.wake
@@ -74,7 +76,7 @@ impl Inbox {
         fits
     }
 
-    /// Queues a MIDI learn request; the reply is sent to `from` over UDP. If the queue is full, the oldest is dropped.
+    /// Queues a MIDI learn request; the reply is sent to `from` over UDP. If too many are pending, drops the oldest.
     pub fn learn(&self, request: LearnRequest, from: Option<SocketAddr>) {
         let mut queue = self.lock();
         let learn = &mut queue.learn;
@@ -99,13 +101,13 @@ impl Inbox {
         out.extend(queue.events.drain(..));
     }
 
-    /// Blocks the performance thread until something arrives, at most for `timeout`; see [`Wake::wait`].
+    /// Blocks the performance thread until something arrives, for at most `timeout`; see [`Wake::wait`].
     pub fn wait(&self, timeout: Duration) {
         self.wake.wait(timeout);
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // The queue stays intact if a source panics while pushing.
+        // A panic while pushing leaves the queue intact.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -114,14 +116,14 @@ impl Queue {
     /// Adds an event if there is room for its kind.
     fn push(&mut self, incoming: Incoming) -> bool {
         let (deferred, from_osc) = (incoming.due.is_some(), matches!(incoming.source, Source::Osc(_)));
-        let has_room = |queue: &Self| queue.events.len() < CAPACITY && (!from_osc || queue.from_osc < FROM_OSC);
+        let has_room = |queue: &Self| queue.events.len() < CAPACITY && (!from_osc || queue.from_osc < MAX_FROM_OSC);
         if !deferred {
             let event = &incoming.event;
             let may_grow = has_room(self);
             let Self { events, from_osc, .. } = self;
             supersede(
                 events,
-                |old| may_grow && old.due.is_none() && (accumulates(old) || depends(event, &old.event)),
+                |old| may_grow && old.due.is_none() && (accumulates(old) || must_keep_order(event, &old.event)),
                 |old| {
                     let replaced = old.due.is_none() && replaces(event, &old.event);
                     *from_osc -= usize::from(replaced && matches!(old.source, Source::Osc(_)));
@@ -129,7 +131,7 @@ impl Queue {
                 },
             );
         }
-        let fits = !accumulates(&incoming) || has_room(self) && (!deferred || self.deferred < DEFERRED);
+        let fits = !accumulates(&incoming) || has_room(self) && (!deferred || self.deferred < MAX_DEFERRED);
         if fits {
             self.deferred += usize::from(deferred);
             self.from_osc += usize::from(from_osc);
@@ -139,8 +141,8 @@ impl Queue {
     }
 }
 
-/// Whether more than one such event can be pending. Of the others, at most one per parameter is pending, so there is
-/// always room for them.
+/// Whether any number of such events can be pending. All other events always fit, because in a full queue at most one
+/// per parameter stays pending.
 fn accumulates(incoming: &Incoming) -> bool {
     let is_kept = match &incoming.event {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) if param.keeps_all_requests() => true,
@@ -155,7 +157,7 @@ fn accumulates(incoming: &Incoming) -> bool {
 }
 
 /// Whether one of two settings decides how the other takes effect.
-fn depends(new: &ControlEvent, old: &ControlEvent) -> bool {
+fn must_keep_order(new: &ControlEvent, old: &ControlEvent) -> bool {
     let param = |event: &ControlEvent| match event {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) => Some(*param),
         _ => None,
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_for_the_next_bar_keep_triggers_and_order() {
+    fn next_bar_requests_keep_triggers_and_order() {
         let inbox = Inbox::new(Arc::default());
         let at_bar =
             |param, value| Incoming { event: ControlEvent::NextBar(param, value), due: None, source: Source::Other };
@@ -300,7 +302,7 @@ mod tests {
         let inbox = Inbox::new(Arc::default());
         let due = Some(Instant::now());
         let accepted = (0..CAPACITY).filter(|_| inbox.push(set(Param::Valence, 0.0, due))).count();
-        assert_eq!((accepted, inbox.losses().count(Loss::Events)), (DEFERRED, (CAPACITY - DEFERRED) as u64));
+        assert_eq!((accepted, inbox.losses().count(Loss::Events)), (MAX_DEFERRED, (CAPACITY - MAX_DEFERRED) as u64));
         let panic = Incoming {
             event: ControlEvent::Set(Param::Panic, Value::Trigger),
             due: None,
@@ -309,7 +311,7 @@ mod tests {
         assert!(inbox.push(panic));
         let mut out = Vec::new();
         inbox.drain(&mut out);
-        assert_eq!(out.len(), DEFERRED + 1);
+        assert_eq!(out.len(), MAX_DEFERRED + 1);
         assert!(inbox.push(set(Param::Valence, 1.0, due)), "there is room again");
     }
 
@@ -318,7 +320,7 @@ mod tests {
         let inbox = Inbox::new(Arc::default());
         let next = |source| Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source };
         let osc = Source::Osc("10.0.0.1:57120".parse().unwrap());
-        assert_eq!((0..2 * CAPACITY).filter(|_| inbox.push(next(osc))).count(), FROM_OSC);
+        assert_eq!((0..2 * CAPACITY).filter(|_| inbox.push(next(osc))).count(), MAX_FROM_OSC);
         assert!(inbox.push(next(Source::Midi)) && inbox.push(next(Source::Other)));
         // With the queue full, a panic and a switch still fit.
         while inbox.push(next(Source::Other)) {}

@@ -10,9 +10,9 @@ use super::parameter::{Effect, Kind, Param};
 /// A modulation around a parameter's set value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Modulation {
-    /// How it moves.
+    /// The waveform or input.
     pub shape: Shape,
-    /// Depth above and below the set value, in the parameter's unit; negative inverts it.
+    /// Depth above and below the set value, in the parameter's unit; a negative depth inverts the shape.
     pub depth: f32,
     /// The period; for a walk, the time from one point to the next.
     pub period: Period,
@@ -31,11 +31,11 @@ pub enum Shape {
     Ramp,
     /// Glides from one random point to the next; depends on the seed.
     Walk,
-    /// Follows an input parameter; 0.5 is the centre.
+    /// Follows an input parameter, whose centre is 0.5.
     Input(Param),
 }
 
-/// A duration in time or in bars.
+/// A duration in seconds or in bars.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Period {
     /// Seconds.
@@ -45,12 +45,12 @@ pub enum Period {
 }
 
 impl Shape {
-    /// The shapes that do not follow an input, with their names.
-    pub const FREE: [(&'static str, Self); 4] =
+    /// The shapes that are generated rather than following an input, with their names.
+    pub const GENERATED: [(&'static str, Self); 4] =
         [("sine", Self::Sine), ("triangle", Self::Triangle), ("ramp", Self::Ramp), ("walk", Self::Walk)];
 
-    /// The waveform's value, −1..=1, after a number of periods; 0 for a walk and an input, which do not depend on time
-    /// alone.
+    /// The waveform's value, −1..=1, after a number of periods; 0 for a walk or an input, whose values do not depend on
+    /// time alone.
     #[must_use]
     pub fn at(self, periods: f64) -> f64 {
         let phase = periods.rem_euclid(1.0);
@@ -67,7 +67,7 @@ impl Param {
     /// The inputs that a modulation can follow.
     pub const INPUTS: [Self; 4] = [Self::Input1, Self::Input2, Self::Input3, Self::Input4];
 
-    /// Whether it can be modulated: true for valence, arousal, and the numbers of the network and the engine.
+    /// Whether it can be modulated: true for valence, arousal, and the numeric parameters of the network and the engine.
     #[must_use]
     pub fn can_be_modulated(self) -> bool {
         let is_supported = match self.policy().effect {
@@ -83,7 +83,10 @@ impl fmt::Display for Modulation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.shape {
             Shape::Input(param) => f.write_str(param.spec().id)?,
-            shape => f.write_str(Shape::FREE.iter().find(|(_, free)| *free == shape).map_or("", |(name, _)| name))?,
+            shape => {
+                let name = Shape::GENERATED.iter().find(|(_, known)| *known == shape).map_or("", |(name, _)| *name);
+                f.write_str(name)?;
+            }
         }
         let (unit, length) = match self.period {
             Period::Seconds(seconds) => ("seconds", seconds),
@@ -100,9 +103,9 @@ impl FromStr for Modulation {
         let [shape, depth, unit, length, phase] = text.split(' ').collect::<Vec<_>>()[..] else {
             return Err("expected a shape, a depth, `seconds` or `bars`, the period, and a phase".to_owned());
         };
-        let free = Shape::FREE.iter().find(|(name, _)| *name == shape).map(|(_, shape)| *shape);
+        let generated = Shape::GENERATED.iter().find(|(name, _)| *name == shape).map(|(_, shape)| *shape);
         let input = || Param::INPUTS.into_iter().find(|param| param.spec().id == shape).map(Shape::Input);
-        let shape = free.or_else(input).ok_or_else(|| format!("unknown shape {shape:?}"))?;
+        let shape = generated.or_else(input).ok_or_else(|| format!("unknown shape {shape:?}"))?;
         let finite = |text: &str| {
             let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
             number.ok_or_else(|| format!("{text:?} is not a number"))
@@ -128,15 +131,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waves_start_at_the_centre_and_rise() {
+    fn waveforms_have_the_expected_values() {
         for (shape, points) in [
             (Shape::Sine, [0.0, 1.0, 0.0, -1.0]),
             (Shape::Triangle, [0.0, 1.0, 0.0, -1.0]),
             (Shape::Ramp, [-1.0, -0.5, 0.0, 0.5]),
         ] {
             for (quarter, expected) in points.into_iter().enumerate() {
-                for round in [0.0, 3.0] {
-                    let value = shape.at(round + quarter as f64 / 4.0);
+                for cycle in [0.0, 3.0] {
+                    let value = shape.at(cycle + quarter as f64 / 4.0);
                     assert!((value - expected).abs() < 1e-9, "{shape:?} at {quarter} quarters: {value}");
                 }
             }
@@ -144,8 +147,8 @@ mod tests {
     }
 
     #[test]
-    fn formatted_modulations_parse_back() {
-        for shape in Shape::FREE.map(|(_, shape)| shape).into_iter().chain([Shape::Input(Param::Input3)]) {
+    fn modulations_round_trip_and_invalid_ones_are_rejected() {
+        for shape in Shape::GENERATED.map(|(_, shape)| shape).into_iter().chain([Shape::Input(Param::Input3)]) {
             for period in [Period::Seconds(0.1), Period::Bars(8.0)] {
                 let modulation = Modulation { shape, depth: -0.3, period, phase: 0.25 };
                 assert_eq!(modulation.to_string().parse(), Ok(modulation));
@@ -164,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn tempo_and_seed_cannot_be_modulated() {
+    fn only_supported_parameters_can_be_modulated() {
         for param in [Param::Tempo, Param::Seed, Param::Glide, Param::Happy, Param::Key, Param::MutePad, Param::Input1]
         {
             assert!(!param.can_be_modulated(), "{param:?}");

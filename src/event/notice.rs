@@ -36,7 +36,7 @@ pub enum Notice {
     },
     /// The harmony moves to a chord.
     Chord(Chord, Key),
-    /// A note starts in the network's piano.
+    /// The network's piano starts a note.
     Note {
         /// MIDI note number.
         note: u8,
@@ -47,9 +47,9 @@ pub enum Notice {
         /// Whether it belongs to the melody.
         melody: bool,
     },
-    /// One or more notes start together in the network's piano.
+    /// The network's piano starts one or more notes together.
     Onset {
-        /// Velocity of the hardest, 0..=1.
+        /// The highest velocity among them, 0..=1.
         strength: f32,
     },
     /// Recent output level, in dBFS.
@@ -63,7 +63,7 @@ pub enum Notice {
     Meters(Meters),
     /// Output level in [`BANDS`] bands, low to high, in dBFS.
     Spectrum([f32; BANDS]),
-    /// The key, and the current and planned chords with the seconds until each begins; sent whenever it changes.
+    /// The key, and the current and planned chords with the seconds until each begins; sent when they change.
     Outlook(Option<Key>, Vec<(Chord, f32)>),
     /// Change counters of the lists served over HTTP.
     Revisions(Revisions),
@@ -84,7 +84,7 @@ pub enum Notice {
         to: Option<SocketAddr>,
         /// The parameter.
         param: Param,
-        /// The mapping block to put in a file; empty when nothing was learned.
+        /// The binding, as a TOML block for a mapping file; empty if nothing was learned.
         block: String,
     },
 }
@@ -92,11 +92,11 @@ pub enum Notice {
 /// Levels within the mix.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Meters {
-    /// Peaks after the faders of network, bass, pad, upper voice and harmony, and of the output, in dBFS.
+    /// Post-fader peaks of network, bass, pad, upper voice and harmony, then the output peak, in dBFS.
     pub peaks_db: [f32; 6],
     /// Maximum gain reduction of the limiter, in decibels; 0 or negative.
     pub limiter_db: f32,
-    /// How often the limiter reduced the gain since start.
+    /// How often the limiter has reduced the gain since startup.
     pub limited: u32,
 }
 

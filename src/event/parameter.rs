@@ -1,8 +1,8 @@
 //! The table of all parameters: their values, units, descriptions and policies.
 //!
 //! OSC addresses, MIDI mapping targets, preset keys, scenes, the saved state, `melos check` and `docs/parameters.md`
-//! are all derived from it. [`Param::fit`] validates each [`Value`] once, where it enters the program; from there on,
-//! it is trusted.
+//! are all derived from it. [`Param::fit`] validates each [`Value`] once, where it enters the program; the value is
+//! trusted from then on.
 
 mod codec;
 mod tempo_source;
@@ -24,7 +24,7 @@ use crate::music::plan::Dial;
 pub enum Lane {
     /// Straight to the audio engine: heard within a block or two, about 10 ms.
     Fast,
-    /// Through the plan to the generator: heard after a re-plan, about 100 ms.
+    /// Through the plan to the generator: heard after replanning, about 100 ms.
     Slow,
     /// Handled by the daemon itself: presets, scenes, recording.
     Daemon,
@@ -203,7 +203,7 @@ impl Param {
         TABLE.iter().find(|spec| spec.id == id).map(|spec| spec.param)
     }
 
-    /// The network's dial that it sets, if any.
+    /// The dial of the network that the parameter sets, if any.
     #[must_use]
     pub const fn dial(self) -> Option<Dial> {
         match self {
@@ -217,13 +217,13 @@ impl Param {
         }
     }
 
-    /// The weight of an emotion in the blend.
+    /// The parameter that holds an emotion's weight in the blend.
     #[must_use]
     pub const fn emotion_weight(emotion: Emotion) -> Self {
         TABLE[Self::Happy as usize + emotion as usize].param
     }
 
-    /// The emotion whose weight this parameter is.
+    /// The emotion whose weight this parameter holds, if any.
     #[must_use]
     pub fn weighted_emotion(self) -> Option<Emotion> {
         Emotion::ALL.into_iter().find(|emotion| Self::emotion_weight(*emotion) == self)
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn emotion_rows_follow_the_order_of_the_names() {
+    fn emotion_weights_are_in_the_order_of_the_emotions() {
         for emotion in Emotion::ALL {
             let param = Param::emotion_weight(emotion);
             assert_eq!(param.spec().id, format!("emotion/{emotion}"));
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn mode_names_match_the_modes_of_music_theory() {
+    fn mode_choices_match_the_modes() {
         let Kind::Choice { names, .. } = Param::Mode.spec().kind else { panic!("mode is a choice") };
         assert!(names[1..].iter().copied().eq(crate::music::theory::Mode::ALL.map(crate::music::theory::Mode::name)));
     }

@@ -1,19 +1,19 @@
-//! Replaces pending requests with a newer one.
+//! Removes pending requests that a newer one replaces.
 
 use std::collections::VecDeque;
 
-/// Removes the pending items that a new one replaces, except those up to the last item that must stay in order with
-/// the new one.
+/// Removes the pending items that a new one replaces, except those up to and including the last item that must stay in
+/// order with the new one.
 pub(crate) fn supersede<T>(
     pending: &mut VecDeque<T>,
     keeps_order: impl FnMut(&T) -> bool,
     mut is_replaced: impl FnMut(&T) -> bool,
 ) {
-    let spared = pending.iter().rposition(keeps_order).map_or(0, |last| last + 1);
+    let kept = pending.iter().rposition(keeps_order).map_or(0, |last| last + 1);
     let mut position = 0;
     pending.retain(|item| {
         position += 1;
-        position <= spared || !is_replaced(item)
+        position <= kept || !is_replaced(item)
     });
 }
 

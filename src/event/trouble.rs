@@ -76,7 +76,7 @@ impl Troubles {
         tracing::warn!("{part}: {reason}");
     }
 
-    /// Records why a part fails, or that it works.
+    /// Records why a part has failed, or that it works.
     pub fn update(&self, part: Part, reason: Option<impl fmt::Display>) {
         match reason {
             Some(reason) => self.set(part, reason),
@@ -103,7 +103,7 @@ impl Troubles {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is complete, so a panic elsewhere leaves it readable.
+        // No panic can interrupt a change, so the state is valid even if the lock is poisoned.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Wakes the performance thread: one mechanism for every source of input.
+//! Wakes the performance thread when input arrives from any source.
 
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use std::sync::{Arc, OnceLock};
@@ -27,18 +27,18 @@ impl Wake {
         }
     }
 
-    /// Sleeps until the next notification, at most for `timeout`; returns at once if there was one since the last call.
+    /// Sleeps until the next notification, for at most `timeout`; returns at once if there was one since the last call.
     /// Returns whether the thread was notified. Only one thread may wait: the first that calls this.
     pub fn wait(&self, timeout: Duration) -> bool {
         let end = Instant::now() + timeout;
         self.0.thread.get_or_init(thread::current);
         // `park` may return spuriously.
         while !self.0.notified.swap(false, AcqRel) {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let remaining = end.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
                 return false;
             }
-            thread::park_timeout(left);
+            thread::park_timeout(remaining);
         }
         true
     }
@@ -50,20 +50,20 @@ mod tests {
 
     use super::*;
 
-    /// Far longer than needed; only a failing test waits this long.
-    const LONG: Duration = Duration::from_secs(600);
+    /// Far longer than needed, so that only a failing test waits this long.
+    const TIMEOUT: Duration = Duration::from_secs(600);
 
     #[test]
     fn a_notification_before_or_during_sleep_wakes_once() {
         let wake = Wake::default();
         wake.notify();
         wake.notify();
-        assert!(wake.wait(LONG), "notified before");
+        assert!(wake.wait(TIMEOUT), "notified before");
         assert!(!wake.wait(Duration::ZERO), "several notifications before a wait count as one");
         for _ in 0..100 {
             let notifier = wake.clone();
             let thread = thread::spawn(move || notifier.notify());
-            assert!(wake.wait(LONG), "notified from another thread");
+            assert!(wake.wait(TIMEOUT), "notified from another thread");
             thread.join().unwrap();
         }
         thread::current().unpark();
@@ -71,12 +71,12 @@ mod tests {
     }
 
     #[test]
-    fn notifying_allocates_nothing() {
+    fn notifying_does_not_allocate() {
         let wake = Wake::default();
         assert!(!wake.wait(Duration::ZERO));
         reset_violation_count();
         assert_no_alloc(|| wake.notify());
         assert_eq!(violation_count(), 0);
-        assert!(wake.wait(LONG));
+        assert!(wake.wait(TIMEOUT));
     }
 }

@@ -12,32 +12,31 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::files::document::{self, Problem};
-use crate::quote::listed;
+use crate::quote::choices;
 
 pub use change::{ConfigChange, TakesEffect};
 pub use data::find_data;
 pub use hosts::{AudioHost, MidiHost};
 pub use schedule::Schedule;
 
-/// This machine only.
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// Bytes in a gigabyte (decimal, as is usual for disks).
+/// Bytes in a gigabyte, which is decimal, as is usual for disks.
 pub(crate) const GIGABYTE: f64 = 1e9;
-/// Minimum password length, in characters.
-const MIN_PASSWORD: usize = 8;
+/// Minimum length of the password, in characters.
+const MIN_PASSWORD_CHARS: usize = 8;
 
 /// The daemon's configuration; every key is optional.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Preset to load when there is no saved state.
     pub preset: String,
-    /// Model: a folder in `models/`.
+    /// Name of the model's folder in `models/`.
     pub model: String,
     /// Audio output.
     pub audio: AudioConfig,
     /// OSC in and out.
     pub osc: OscConfig,
-    /// The HTTP port for OSCQuery, status and the page.
+    /// HTTP: the page, status and OSCQuery.
     pub http: HttpConfig,
     /// MIDI in and out.
     pub midi: MidiConfig,
@@ -47,18 +46,18 @@ pub struct Config {
     pub recordings: RecordingsConfig,
     /// The control log of every session.
     pub control_log: ControlLogConfig,
-    /// How much of the log to keep.
+    /// The log kept on disk.
     pub log: LogConfig,
     /// When music is played, in local time; always if omitted.
     pub schedule: Option<Schedule>,
 }
 
-/// Where the configuration is read from.
+/// The source of the configuration.
 #[allow(missing_debug_implementations, reason = "it holds a closure")]
 pub struct ConfigSource {
     /// Candidate files; the first that exists is used.
     pub files: Vec<PathBuf>,
-    /// Whether a file must exist; otherwise the defaults apply.
+    /// Whether a file must exist; if not, the defaults apply without one.
     pub required: bool,
     /// Applies the command line's overrides.
     pub overrides: Box<dyn Fn(&mut Config) + Send>,
@@ -89,7 +88,7 @@ impl ConfigSource {
 pub struct AudioConfig {
     /// The audio system.
     pub host: AudioHost,
-    /// Device, by part of its name; the system's default if omitted.
+    /// Part of the device's name; the system's default device if omitted.
     pub device: Option<String>,
     /// Frames per callback; the system's choice if omitted.
     pub block_frames: Option<u32>,
@@ -106,7 +105,7 @@ pub struct OscConfig {
     pub trusted: Vec<IpAddr>,
 }
 
-/// HTTP: OSCQuery and status.
+/// HTTP: the page, status and OSCQuery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpConfig {
     /// Address to listen on; any address but 127.0.0.1 admits anyone who knows the password.
@@ -171,16 +170,16 @@ pub struct RecordingsConfig {
     pub folder: PathBuf,
     /// Maximum total size of the recordings in the folder, in gigabytes.
     pub max_gb: f64,
-    /// Disk space that recordings and checkpoints keep free, in gigabytes.
+    /// Disk space that recordings and checkpoints leave free, in gigabytes.
     pub keep_free_gb: f64,
     /// Days after which a recording is deleted; never if omitted.
     pub max_days: Option<f64>,
-    /// What to do when there is no space left.
+    /// What to do when recordings run out of space.
     pub when_full: WhenFull,
 }
 
 impl RecordingsConfig {
-    /// Returns the disk space to keep free, in bytes.
+    /// Returns the disk space to leave free, in bytes.
     #[must_use]
     pub fn keep_free_bytes(&self) -> u64 {
         (self.keep_free_gb * GIGABYTE) as u64
@@ -205,13 +204,13 @@ pub struct ControlLogConfig {
     pub max_mb: u64,
     /// Number of earlier logs to keep.
     pub keep: usize,
-    /// Seconds from one checkpoint to the next.
+    /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
     /// Maximum total size of the checkpoints in megabytes; 0 for none.
     pub checkpoints_mb: u64,
 }
 
-/// How much of the log to keep, for `melos log --since`.
+/// The log kept on disk, for `melos log --since`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
     /// Maximum megabytes of log in the state folder; 0 keeps nothing.
@@ -255,7 +254,7 @@ impl Default for ControlLogConfig {
 }
 
 impl ControlLogConfig {
-    /// Seconds from one checkpoint to the next; `None` if there are none.
+    /// Seconds between checkpoints; `None` if none are taken.
     #[must_use]
     pub fn checkpoint_interval(&self) -> Option<u64> {
         (self.write && self.checkpoints_mb > 0).then_some(self.checkpoint_seconds)
@@ -305,7 +304,7 @@ pub enum ConfigError {
     /// The file cannot be read or is invalid.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
     File(Vec<Problem>),
-    /// The folder given is not a data folder.
+    /// The folder given with `--data` is not a data folder.
     #[error("{folder}: not a data folder; --data must name the folder that holds models/ and presets/")]
     NotData {
         /// The folder.
@@ -313,24 +312,24 @@ pub enum ConfigError {
     },
     /// No data folder was found.
     #[error(
-        "cannot find models/ and presets/; start Melos in the folder that holds them or name it with --data (looked in {})",
-        .tried.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
+        "cannot find models/ and presets/; start Melos in the folder that holds them or name it with --data (searched {})",
+        .searched.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NoData {
         /// The folders searched.
-        tried: Vec<PathBuf>,
+        searched: Vec<PathBuf>,
     },
     /// HTTP would be open to the network without a password.
     #[error(
-        "HTTP on {address} is reachable from the network and needs a password of at least {MIN_PASSWORD} characters: set \
+        "HTTP on {address} is reachable from the network and needs a password of at least {MIN_PASSWORD_CHARS} characters: set \
          http.password in melos.toml"
     )]
     NoPassword {
         /// The address.
         address: SocketAddr,
     },
-    /// The preset to start with does not exist.
-    #[error("there is no preset {name:?}; choose one of {}", listed(.known.iter().map(String::as_str)))]
+    /// The initial preset does not exist.
+    #[error("there is no preset {name:?}; {}", choices(.known.iter().map(String::as_str)))]
     NoPreset {
         /// Its name.
         name: String,
@@ -340,7 +339,7 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Describes each service that is open to the network in a log message.
+    /// Returns a warning to log for each service that is open to the network.
     ///
     /// # Errors
     /// When HTTP would be open to the network without a password of sufficient length.
@@ -355,9 +354,9 @@ impl Config {
         if !self.http.address.is_loopback() {
             let address = SocketAddr::new(self.http.address, self.http.port);
             match self.http.password.as_deref().map(|password| password.chars().count()) {
-                Some(MIN_PASSWORD..) => exposure_warnings.push(format!(
+                Some(MIN_PASSWORD_CHARS..) => exposure_warnings.push(format!(
                     "HTTP is open to the network on {address}: anyone who knows the password can control Melos, listen and record, and \
-                     anyone who can sniff the network can read it"
+                     anyone who can watch the network can read the password"
                 )),
                 _ => return Err(ConfigError::NoPassword { address }),
             }

@@ -1,5 +1,5 @@
-//! Reads TOML files written by users and reports all problems at once, each with file, line, key, value and what was
-//! expected.
+//! Reads user-written TOML files and reports all problems at once, each with its file, line, key and value, and with what
+//! was expected.
 
 mod table;
 
@@ -44,47 +44,47 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 impl Problem {
-    /// A problem of the file as a whole.
+    /// A problem with the file as a whole.
     #[must_use]
     pub fn of_file(file: &Path, hint: impl fmt::Display) -> Self {
         Self { file: file.into(), line: 0, key: String::new(), value: String::new(), hint: hint.to_string() }
     }
 }
 
-/// Maximum problems listed per file; a file with more is probably not of the expected kind.
+/// Maximum number of problems listed per file; a file with more is probably not of the expected kind.
 const MAX_PROBLEMS: usize = 100;
-/// Maximum characters shown of a value.
-const MAX_VALUE: usize = 80;
+/// Maximum number of characters of a value that a problem quotes.
+const MAX_VALUE_CHARS: usize = 80;
 
-/// A file being read and the problems found so far. Reading time is linear in the file's length.
+/// A file being read, and the problems found so far. The time taken is linear in the file's length.
 #[derive(Debug)]
 pub struct Document<'a> {
     file: &'a Path,
     text: &'a str,
-    /// Byte offsets of the line starts.
-    lines: Vec<usize>,
+    /// Byte offset of the start of each line.
+    line_starts: Vec<usize>,
     problems: Vec<Problem>,
     /// Number of problems beyond those listed.
     unlisted: usize,
-    /// Number of syntax errors; if there are any, the rest may have been misread.
-    syntax: usize,
+    /// Number of syntax errors; if there are any, the rest of the file may have been misread.
+    syntax_errors: usize,
 }
 
 impl<'a> Document<'a> {
-    /// Parses a file's text; whatever follows the first syntax error in a line is missing from the table.
+    /// Parses a file's text; anything after the first syntax error in a line is missing from the table.
     pub fn parse(file: &'a Path, text: &'a str) -> (Self, Table<'a>) {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let mut document = Self { file, text, lines, problems: Vec::new(), unlisted: 0, syntax: 0 };
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(offset, _)| offset + 1)).collect();
+        let mut document = Self { file, text, line_starts, problems: Vec::new(), unlisted: 0, syntax_errors: 0 };
         let (root, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let span = error.span().unwrap_or_default();
             document.add(span, "", error.message());
         }
-        document.syntax = document.problems.len();
+        document.syntax_errors = document.problems.len();
         (document, Table::new(String::new(), 0..0, root.into_inner()))
     }
 
-    /// Adds a problem at a span of the text, which is quoted as the value if a key is given.
+    /// Adds a problem at a span of the text; if a key is given, the span is quoted as its value.
     pub fn add(&mut self, span: Range<usize>, key: &str, hint: impl fmt::Display) {
         if self.is_full() {
             self.unlisted += 1;
@@ -94,12 +94,12 @@ impl<'a> Document<'a> {
         self.problems.push(problem);
     }
 
-    /// Returns a problem at a span of the text, as [`Document::add`] adds it.
+    /// Creates the problem that [`Document::add`] would add.
     #[must_use]
     pub fn problem(&self, span: Range<usize>, key: &str, hint: impl fmt::Display) -> Problem {
         let value = if key.is_empty() { "" } else { self.text.get(span.clone()).unwrap_or("") };
         let value = value.lines().next().unwrap_or("");
-        let shown: String = value.chars().take(MAX_VALUE).collect();
+        let shown: String = value.chars().take(MAX_VALUE_CHARS).collect();
         Problem {
             file: self.file.into(),
             line: self.line(span.start),
@@ -113,14 +113,14 @@ impl<'a> Document<'a> {
     pub fn add_unknown(&mut self, key: Range<usize>, field: &Field<'_>, hint: impl fmt::Display) {
         let value = if matches!(field.value, DeValue::Table(_)) { 0..0 } else { field.span.clone() };
         let line = self.line(key.start);
-        let full = self.is_full();
+        let was_full = self.is_full();
         self.add(value, &field.key, hint);
-        if let Some(problem) = self.problems.last_mut().filter(|_| !full) {
+        if let Some(problem) = self.problems.last_mut().filter(|_| !was_full) {
             problem.line = line;
         }
     }
 
-    /// Whether further problems are only counted, so that callers can skip composing them.
+    /// Whether further problems are only counted, which spares callers from composing them.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.problems.len() >= MAX_PROBLEMS
@@ -128,17 +128,17 @@ impl<'a> Document<'a> {
 
     /// The line of a byte offset, from 1.
     fn line(&self, offset: usize) -> usize {
-        self.lines.partition_point(|start| *start <= offset)
+        self.line_starts.partition_point(|start| *start <= offset)
     }
 
     /// Returns the result if there are no problems.
     ///
     /// # Errors
-    /// Returns the problems in line order: at most a hundred, then the number of further ones. With syntax errors,
+    /// Returns at most a hundred problems in line order, then the number of further ones. If there are syntax errors,
     /// returns only those, since they may have caused the others.
     pub fn finish<T>(mut self, result: T) -> Result<T, Vec<Problem>> {
-        if self.syntax > 0 {
-            self.problems.truncate(self.syntax);
+        if self.syntax_errors > 0 {
+            self.problems.truncate(self.syntax_errors);
         }
         self.problems.sort_by_key(|problem| problem.line);
         if self.unlisted > 0 {

@@ -1,4 +1,4 @@
-//! A library of TOML files of one kind, by name, from several folders. While a file is invalid, its last valid contents
+//! A library of TOML files of one kind from several folders, by name. While a file is invalid, its last valid contents
 //! are used.
 
 use std::collections::BTreeMap;
@@ -11,17 +11,17 @@ use super::document::Problem;
 /// Reads one file.
 pub type Read<T> = fn(&Path) -> Result<T, Vec<Problem>>;
 
-/// Maximum files read per folder.
+/// Maximum number of files read per folder.
 const MAX_FILES: usize = 4096;
-/// Maximum removed files whose contents are kept.
+/// Maximum number of removed files whose contents are kept.
 const MAX_REMOVED: usize = 1024;
 
-/// The contents of all valid files, by file name without `.toml`; a file in an earlier folder hides one of the same
-/// name in a later one.
+/// The contents of all valid files, by file name without `.toml`; a file in an earlier folder hides files of the same
+/// name in later folders.
 #[derive(Debug, Clone)]
 pub struct Library<T> {
     folders: Vec<PathBuf>,
-    /// Whether the last folder may also be missing.
+    /// Whether even the last folder may be missing.
     optional: bool,
     read: Read<T>,
     items: BTreeMap<String, Item<T>>,
@@ -35,21 +35,21 @@ struct Item<T> {
     value: T,
 }
 
-/// Changes found by a reload.
+/// Changes found by a reload, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reloaded {
-    /// Names that are new or have different contents.
+pub struct LibraryChanges {
+    /// New files, and files with new contents.
     pub changed: Vec<String>,
-    /// Names that were removed.
+    /// Files that were removed.
     pub removed: Vec<String>,
-    /// Names that were restored with unchanged contents.
+    /// Files that were restored with unchanged contents.
     pub restored: Vec<String>,
     /// All problems; an invalid file keeps its previous contents.
     pub problems: Vec<Problem>,
 }
 
-impl Reloaded {
-    /// Whether anything changed.
+impl LibraryChanges {
+    /// Whether any file changed.
     #[must_use]
     pub fn has_changes(&self) -> bool {
         !(self.changed.is_empty() && self.removed.is_empty() && self.restored.is_empty())
@@ -76,15 +76,15 @@ impl<T: PartialEq> Library<T> {
     }
 
     /// Reads the folders again.
-    pub fn reload(&mut self) -> Reloaded {
-        let mut reloaded = Reloaded::default();
-        let mut before = std::mem::take(&mut self.items);
+    pub fn reload(&mut self) -> LibraryChanges {
+        let mut changes = LibraryChanges::default();
+        let mut previous = std::mem::take(&mut self.items);
         for (index, folder) in self.folders.iter().enumerate() {
             let files = match toml_files(folder) {
                 Ok((files, 0)) => files,
                 Ok((files, ignored)) => {
                     let hint = format!("{ignored} files ignored: only the first {MAX_FILES} are read");
-                    reloaded.problems.push(Problem::of_file(folder, hint));
+                    changes.problems.push(Problem::of_file(folder, hint));
                     files
                 }
                 Err(error)
@@ -93,9 +93,10 @@ impl<T: PartialEq> Library<T> {
                     continue;
                 }
                 Err(error) => {
-                    reloaded.problems.push(Problem::of_file(folder, error));
-                    // A folder that cannot be read removes nothing.
-                    for (name, item) in before.extract_if(.., |_, item| item.file.parent() == Some(folder.as_path())) {
+                    changes.problems.push(Problem::of_file(folder, error));
+                    // The items of a folder that cannot be read stay.
+                    let folder = Some(folder.as_path());
+                    for (name, item) in previous.extract_if(.., |_, item| item.file.parent() == folder) {
                         self.items.entry(name).or_insert(item);
                     }
                     continue;
@@ -107,30 +108,30 @@ impl<T: PartialEq> Library<T> {
                 }
                 match (self.read)(&file) {
                     Ok(value) => {
-                        match (before.remove(&name), self.removed.remove(&name)) {
+                        match (previous.remove(&name), self.removed.remove(&name)) {
                             (Some(old), _) if old.value == value => {}
-                            (None, Some(old)) if old == value => reloaded.restored.push(name.clone()),
-                            _ => reloaded.changed.push(name.clone()),
+                            (None, Some(old)) if old == value => changes.restored.push(name.clone()),
+                            _ => changes.changed.push(name.clone()),
                         }
                         self.items.insert(name, Item { file, value });
                     }
                     Err(problems) => {
-                        reloaded.problems.extend(problems);
-                        // Without earlier valid contents, a file that this one would have hidden is used instead.
-                        if let Some(old) = before.remove(&name) {
+                        changes.problems.extend(problems);
+                        // Without earlier valid contents, a file that this one would hide is used instead.
+                        if let Some(old) = previous.remove(&name) {
                             self.items.insert(name, old);
                         }
                     }
                 }
             }
         }
-        for (name, item) in before {
+        for (name, item) in previous {
             if self.removed.len() < MAX_REMOVED {
                 self.removed.insert(name.clone(), item.value);
             }
-            reloaded.removed.push(name);
+            changes.removed.push(name);
         }
-        reloaded
+        changes
     }
 
     /// Looks up an item by name.
@@ -156,7 +157,7 @@ impl<T: PartialEq> Library<T> {
         let count = isize::try_from(names.len()).ok().filter(|count| *count > 0)?;
         let index = match names.binary_search(&name) {
             Ok(index) => index as isize + steps,
-            // A step forward from a removed name leads to the name that would follow it.
+            // `index` is the name that would follow, which is already one step forward.
             Err(index) => index as isize + if steps > 0 { steps - 1 } else { steps },
         };
         Some(names[index.rem_euclid(count) as usize])
@@ -203,9 +204,9 @@ mod tests {
         write("a.toml", "bad");
         write("c.toml", "3");
         fs::remove_file(dir.path().join("b.toml")).unwrap();
-        let reloaded = library.reload();
-        assert_eq!((reloaded.changed, reloaded.removed), (vec!["c".to_owned()], vec!["b".to_owned()]));
-        assert_eq!(reloaded.problems.len(), 1);
+        let changes = library.reload();
+        assert_eq!((changes.changed, changes.removed), (vec!["c".to_owned()], vec!["b".to_owned()]));
+        assert_eq!(changes.problems.len(), 1);
         assert_eq!((library.get("a").unwrap().as_str(), library.get("b")), ("1", None));
         for (name, after, before) in [("a", "c", "c"), ("b", "c", "a"), ("c", "a", "a"), ("z", "a", "c")] {
             assert_eq!(
@@ -218,7 +219,7 @@ mod tests {
 
         drop(dir);
         assert!(library.reload().problems[0].to_string().contains("No such file"));
-        assert!(library.names().eq(["a", "c"]), "a missing folder removes nothing");
+        assert!(library.names().eq(["a", "c"]), "the items of a missing folder stay");
     }
 
     #[test]
@@ -230,10 +231,10 @@ mod tests {
         fs::rename(&here, &away).unwrap();
         assert_eq!(library.reload().removed, ["a"]);
         fs::rename(&away, &here).unwrap();
-        let reloaded = library.reload();
-        assert_eq!((reloaded.changed.len(), reloaded.restored.as_slice()), (0, &["a".to_owned()][..]));
-        assert!(reloaded.has_changes() && !library.reload().has_changes());
-        // An invalid file repaired to its previous contents is not reported either; one restored with new contents is.
+        let changes = library.reload();
+        assert_eq!((changes.changed.len(), changes.restored.as_slice()), (0, &["a".to_owned()][..]));
+        assert!(changes.has_changes() && !library.reload().has_changes());
+        // Nor is an invalid file repaired to its previous contents, but a file restored with new contents is.
         fs::write(&here, "bad").unwrap();
         assert!(!library.reload().has_changes());
         fs::write(&here, "1").unwrap();
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn files_in_earlier_folders_hide_those_of_the_same_name() {
+    fn earlier_folders_take_precedence() {
         let dir = tempfile::tempdir().unwrap();
         let (own, shipped) = (dir.path().join("own"), dir.path().join("shipped"));
         fs::create_dir(&shipped).unwrap();
@@ -259,7 +260,7 @@ mod tests {
         assert!(library.values().eq(["own a", "shipped b"]));
         fs::write(own.join("a.toml"), "bad").unwrap();
         assert_eq!(library.reload().problems.len(), 1);
-        assert_eq!(library.get("a").unwrap(), "own a", "its last valid contents, not the hidden file's");
+        assert_eq!(library.get("a").unwrap(), "own a", "the last valid contents, not those of the hidden file");
         fs::remove_dir_all(&own).unwrap();
         assert_eq!(library.reload().changed, ["a"]);
         assert!(library.values().eq(["shipped a", "shipped b"]));
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_too_many_files_is_read_up_to_the_limit() {
+    fn the_number_of_files_per_folder_is_limited() {
         let dir = tempfile::tempdir().unwrap();
         for number in 0..MAX_FILES + 3 {
             fs::write(dir.path().join(format!("{number:05}.toml")), "1").unwrap();
@@ -280,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn irregular_files_are_problems_and_never_block() {
+    fn irregular_files_are_reported_without_blocking() {
         let dir = tempfile::tempdir().unwrap();
         assert!(std::process::Command::new("mkfifo").arg(dir.path().join("pipe.toml")).status().unwrap().success());
         fs::create_dir(dir.path().join("folder.toml")).unwrap();

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Name of the lock file.
-const NAME: &str = "lock";
+const FILE_NAME: &str = "lock";
 
-/// A locked folder; unlocked when dropped or when the process ends, even by a crash.
+/// A locked folder; unlocked when dropped or when the process ends, even in a crash.
 #[derive(Debug)]
 pub struct FolderLock {
     folder: PathBuf,
@@ -21,7 +21,7 @@ pub struct FolderLock {
 /// Why a folder cannot be locked.
 #[derive(Debug, Error)]
 pub enum LockError {
-    /// Another daemon holds it.
+    /// Another daemon has locked it.
     #[error(
         "{folder} is in use by another Melos daemon ({holder}); choose another folder with --state, and other ports with --osc \
          and --http"
@@ -32,9 +32,9 @@ pub enum LockError {
         /// The holder's description of itself.
         holder: String,
     },
-    /// The folder cannot be locked, for example because the file system does not support locks; it may not be in use.
+    /// Locking failed, for example because the file system does not support it; the folder may not be in use.
     #[error("cannot lock {folder} against other Melos daemons: {source}")]
-    Unlockable {
+    Failed {
         /// The folder.
         folder: PathBuf,
         /// The cause.
@@ -46,18 +46,18 @@ impl FolderLock {
     /// Locks a folder, creating it if missing.
     ///
     /// # Errors
-    /// When it is in use, or when that cannot be determined.
+    /// When another daemon has locked it, or when locking fails.
     pub fn take(folder: &Path) -> Result<Self, LockError> {
-        let unlockable = |source| LockError::Unlockable { folder: folder.to_owned(), source };
+        let failed = |source| LockError::Failed { folder: folder.to_owned(), source };
         let open = || {
             fs::create_dir_all(folder)?;
-            let path = folder.join(NAME);
+            let path = folder.join(FILE_NAME);
             if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
-                return Err(io::Error::other(format!("{NAME} is not a regular file")));
+                return Err(io::Error::other(format!("{FILE_NAME} is not a regular file")));
             }
             File::options().read(true).write(true).create(true).truncate(false).open(path)
         };
-        let file = open().map_err(unlockable)?;
+        let file = open().map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
                 let mut lock = Self { folder: folder.to_owned(), file, addresses: String::new() };
@@ -69,11 +69,11 @@ impl FolderLock {
                 let _ = (&file).take(200).read_to_string(&mut holder);
                 Err(LockError::Held { folder: folder.to_owned(), holder: holder.trim().to_owned() })
             }
-            Err(TryLockError::Error(source)) => Err(unlockable(source)),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
 
-    /// Locks the folder again if it was deleted and recreated.
+    /// Locks the folder again if the lock file was deleted, alone or with the folder.
     pub fn renew(&mut self) {
         if self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
             && let Ok(mut lock) = Self::take(&self.folder)
@@ -83,11 +83,11 @@ impl FolderLock {
         }
     }
 
-    /// Writes this process and its addresses to the lock file, for the error messages of other daemons.
+    /// Writes this process's ID and addresses to the lock file, for the error messages of other daemons.
     pub fn describe(&mut self, addresses: &str) {
         addresses.clone_into(&mut self.addresses);
         let text = format!("process {}{addresses}\n", std::process::id());
-        // The text is only informative; the lock itself is the kernel's.
+        // The text is only informative: the kernel manages the lock.
         let _ = self.file.set_len(0);
         let _ = self.file.rewind();
         let _ = self.file.write_all(text.as_bytes());
@@ -101,14 +101,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_for_a_locked_folder_names_its_holder() {
+    fn the_error_for_a_locked_folder_names_the_holder() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("new/state");
         let mut lock = FolderLock::take(&state).unwrap();
         lock.describe(", OSC on 127.0.0.1:9000");
-        let refused = FolderLock::take(&state).unwrap_err();
-        assert!(matches!(refused, LockError::Held { .. }));
-        let message = refused.to_string();
+        let error = FolderLock::take(&state).unwrap_err();
+        assert!(matches!(error, LockError::Held { .. }));
+        let message = error.to_string();
         for part in [&format!("process {}, OSC on 127.0.0.1:9000", std::process::id()), "--state", "--osc"] {
             assert!(message.contains(part), "{part} is missing in {message}");
         }
@@ -121,7 +121,7 @@ mod tests {
             "a folder that was deleted and recreated is locked again: {message}"
         );
         drop(lock);
-        // A process that another test is starting right now also holds the lock, until it closes the inherited file.
+        // A child process that another test is starting holds the lock too, until it closes the inherited descriptor.
         let deadline = Instant::now() + Duration::from_secs(10);
         while let Err(error) = FolderLock::take(&state) {
             assert!(Instant::now() < deadline, "{error}");
@@ -132,13 +132,13 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_locked_is_not_reported_as_in_use() {
         for folder in ["/proc/nothing", "/dev/null/state"] {
-            assert!(matches!(FolderLock::take(Path::new(folder)), Err(LockError::Unlockable { .. })), "{folder}");
+            assert!(matches!(FolderLock::take(Path::new(folder)), Err(LockError::Failed { .. })), "{folder}");
         }
         let folder = tempfile::tempdir().unwrap();
-        assert!(std::process::Command::new("mkfifo").arg(folder.path().join(NAME)).status().unwrap().success());
+        assert!(std::process::Command::new("mkfifo").arg(folder.path().join(FILE_NAME)).status().unwrap().success());
         assert!(
-            matches!(FolderLock::take(folder.path()), Err(LockError::Unlockable { .. })),
-            "a pipe must not block it"
+            matches!(FolderLock::take(folder.path()), Err(LockError::Failed { .. })),
+            "a pipe must not block the call"
         );
     }
 }

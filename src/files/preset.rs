@@ -5,7 +5,7 @@
 //! name = "Slow dawn"
 //! description = "Starts dark and lets the light in."
 //! emotion = "calm"             # or a blend: emotion = { calm = 0.7, sad = 0.3 }; or valence and arousal
-//! temperature = 0.9            # any parameter of the table by its id
+//! temperature = 0.9            # any parameter, by its id
 //! "level/pad" = -14
 //! loop = true                  # start the journey again at its end
 //!
@@ -21,10 +21,10 @@
 //! [[journey]]                  # moods to move through
 //! emotion = "sad"
 //! seconds = 120                # length of this step
-//! glide = 30                   # duration of the glide to it
+//! glide = 30                   # duration of the glide into it
 //! ```
-//! A preset sounds the same whatever was played before: parameters that it does not name are reset to their defaults,
-//! except those a performer sets for the session ([`InPreset::Kept`]) and the mood if the preset names none.
+//! A preset sounds the same whatever was playing before: parameters that it does not set are reset to their defaults.
+//! The exceptions are those that a performer sets for the session ([`InPreset::Kept`]), and the mood.
 
 mod journey;
 mod modulate;
@@ -45,9 +45,9 @@ use crate::files::library::Library;
 pub struct Preset {
     /// Display name.
     pub name: String,
-    /// Its description.
+    /// A sentence that describes it; may be empty.
     pub description: String,
-    /// The parameters in the file, in table order.
+    /// The parameters that the file sets, in the order of the parameter table.
     pub named: Vec<(Param, Value)>,
     /// Moods to move through; empty without a journey.
     pub journey: Vec<Step>,
@@ -101,14 +101,14 @@ impl Preset {
         read(file, Self::parse)
     }
 
-    /// Everything to set when the preset is loaded, in order; the mood is last, so that it follows its glide time.
+    /// Everything to set when the preset is loaded, in order; the mood comes last, after the glide time it uses.
     #[must_use]
     pub fn settings(&self) -> Vec<(Param, Value)> {
-        let named = |param| self.named.iter().any(|(other, _)| *other == param);
+        let is_named = |param| self.named.iter().any(|(other, _)| *other == param);
         let mut settings: Vec<_> = Param::all()
-            .filter(|param| param.policy().preset == InPreset::Reset && !named(*param))
-            // Setting a tempo pins it.
-            .filter(|param| *param != Param::TempoSource || !(named(Param::Tempo) || named(Param::TempoFollow)))
+            .filter(|param| param.policy().preset == InPreset::Reset && !is_named(*param))
+            // Setting a tempo also sets its source.
+            .filter(|param| *param != Param::TempoSource || !(is_named(Param::Tempo) || is_named(Param::TempoFollow)))
             .map(|param| (param, param.default_value()))
             .collect();
         let (mood, rest): (Vec<_>, Vec<_>) = self.named.iter().cloned().partition(|(param, _)| param.is_mood());
@@ -117,8 +117,8 @@ impl Preset {
         settings
     }
 
-    /// The settings to use while an external source leads the tempo; they leave the tempo alone unless the preset sets
-    /// `tempo/source`.
+    /// The settings to use while an external source leads the tempo: without a tempo, unless the preset also selects its
+    /// source.
     #[must_use]
     pub fn settings_with_external_tempo(&self) -> Vec<(Param, Value)> {
         let is_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);
@@ -127,7 +127,7 @@ impl Preset {
     }
 }
 
-/// Looks up the preset that a performance starts with; returns the initial values and the preset.
+/// Looks up the preset that a performance starts with; returns the values to set and the preset.
 ///
 /// # Errors
 /// When there is no such preset; the message lists the presets.
@@ -141,8 +141,8 @@ pub fn initial_preset(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Par
     Ok((values, preset.clone()))
 }
 
-/// A parameter in the file, with its span.
-struct Named {
+/// A parameter that the file sets, and where.
+struct NamedParam {
     param: Param,
     value: Value,
     span: std::ops::Range<usize>,
@@ -150,7 +150,7 @@ struct Named {
 }
 
 /// Reads ids and values; a table's name is the part of an id before the slash.
-fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'_>, named: &mut Vec<Named>) {
+fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'_>, named: &mut Vec<NamedParam>) {
     for (key_span, field) in table.take_rest() {
         let name = field.key.strip_prefix(table.path()).unwrap_or(&field.key).trim_start_matches('.');
         let id = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
@@ -172,7 +172,7 @@ fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'
     }
 }
 
-fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named: &mut Vec<Named>) {
+fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named: &mut Vec<NamedParam>) {
     let settings = match field.value.as_str().and_then(|text| key_and_mode(param, text)) {
         Some(settings) => settings.to_vec(),
         None => field.parameter(document, param).map(|value| (param, value)).into_iter().collect(),
@@ -181,7 +181,7 @@ fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named
         if named.iter().any(|other| other.param == param) {
             return document.add(field.span, &field.key, "set twice");
         }
-        named.push(Named { param, value, span: field.span.clone(), key: field.key.clone() });
+        named.push(NamedParam { param, value, span: field.span.clone(), key: field.key.clone() });
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reads untrusted files: regular ones only, of bounded size.
+//! Reads untrusted files: only regular files of bounded size.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -10,15 +10,15 @@ use rustix::fs::OFlags;
 /// Maximum size of a text file that users write: presets, mappings, `melos.toml`, `model.toml`.
 pub const MAX_TEXT: u64 = 1 << 20;
 
-/// Opens a regular file for reading. Never blocks, unlike opening a named pipe.
+/// Opens a regular file for reading; does not block on a named pipe.
 ///
 /// # Errors
 /// When it cannot be opened or is not a regular file ([`ErrorKind::InvalidInput`]).
 pub fn open(path: &Path) -> io::Result<File> {
     // Check before opening, since opening a device may have side effects.
-    regular(&fs::metadata(path)?)?;
+    require_regular(&fs::metadata(path)?)?;
     let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
-    regular(&file.metadata()?)?;
+    require_regular(&file.metadata()?)?;
     Ok(file)
 }
 
@@ -50,12 +50,12 @@ pub fn text(path: &Path) -> io::Result<String> {
     })
 }
 
-fn regular(metadata: &fs::Metadata) -> io::Result<()> {
+fn require_regular(metadata: &fs::Metadata) -> io::Result<()> {
     if metadata.is_file() {
         return Ok(());
     }
-    let what = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
-    Err(io::Error::new(ErrorKind::InvalidInput, format!("expected a regular file, but this is {what}")))
+    let kind = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("expected a regular file, but this is {kind}")))
 }
 
 fn too_large(limit: u64) -> io::Error {

@@ -1,29 +1,28 @@
-//! The search path: the user's folders, then the machine-wide one, then the installed one. A file in an earlier folder
-//! hides one of the same name in a later one.
+//! The search path: the user's folders, then the machine-wide folder, then the folder of shipped files. A file in an
+//! earlier folder hides files of the same name in later folders.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The machine-wide folder.
 const MACHINE_WIDE: &str = "/etc/melos";
 
-/// The folders searched for `presets/`, `mappings/`, `models/` and `melos.toml`, in order of precedence.
+/// The folders searched for `presets/`, `setlists/`, `mappings/`, `models/` and `melos.toml`, in order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchPath {
     roots: Vec<PathBuf>,
 }
 
-/// A file found, and the files it hides.
+/// A file in use, and the files that it hides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundFile {
     /// The file in use.
-    pub file: PathBuf,
+    pub path: PathBuf,
     /// Files of the same name in later folders.
-    pub hides: Vec<PathBuf>,
+    pub hidden: Vec<PathBuf>,
 }
 
 impl SearchPath {
-    /// Creates a search path of the user's folders, the machine-wide one, and the installed one, `shipped`.
+    /// Creates the search path of this user and machine; `shipped` is the folder of shipped files.
     #[must_use]
     pub fn new(shipped: &Path) -> Self {
         Self::from_environment(|name| std::env::var_os(name), shipped)
@@ -45,29 +44,29 @@ impl SearchPath {
         Self { roots: vec![folder.to_owned()] }
     }
 
-    /// Returns the folders in order of precedence; they need not exist.
+    /// Returns the folders in order of precedence; some may not exist.
     #[must_use]
     pub fn roots(&self) -> &[PathBuf] {
         &self.roots
     }
 
-    /// Returns the installed folder.
+    /// Returns the folder of shipped files.
     #[must_use]
     pub fn shipped(&self) -> &Path {
         self.roots.last().map_or(Path::new("."), PathBuf::as_path)
     }
 
-    /// Returns the path of `name` in each of the folders.
+    /// Returns the path that `name` has, or would have, in each folder.
     #[must_use]
     pub fn candidates(&self, name: impl AsRef<Path>) -> Vec<PathBuf> {
         self.roots.iter().map(|root| root.join(name.as_ref())).collect()
     }
 
-    /// Returns all files of a kind by name: TOML files in `presets` and `mappings`, folders with a `model.toml` in
-    /// `models`.
+    /// Returns all files of a kind (`presets`, `setlists`, `mappings` or `models`) by name. A model is a folder that
+    /// contains a `model.toml`; everything else is a TOML file.
     #[must_use]
-    pub fn find(&self, kind: &str) -> Vec<(String, Found)> {
-        let mut found: std::collections::BTreeMap<String, Found> = std::collections::BTreeMap::new();
+    pub fn find(&self, kind: &str) -> Vec<(String, FoundFile)> {
+        let mut found: std::collections::BTreeMap<String, FoundFile> = std::collections::BTreeMap::new();
         for folder in self.candidates(kind) {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = entry.path();
@@ -85,8 +84,8 @@ impl SearchPath {
                 let name =
                     if kind == "models" { entry.file_name().to_string_lossy().into_owned() } else { name.to_owned() };
                 match found.get_mut(&name) {
-                    Some(found) => found.hides.push(path),
-                    None => drop(found.insert(name, Found { file: path, hides: Vec::new() })),
+                    Some(file) => file.hidden.push(path),
+                    None => drop(found.insert(name, FoundFile { path, hidden: Vec::new() })),
                 }
             }
         }
@@ -94,13 +93,13 @@ impl SearchPath {
     }
 }
 
-/// The state folder according to the XDG base directory specification; `None` without a home folder.
+/// The state folder according to the XDG Base Directory Specification; `None` without a home folder.
 #[must_use]
 pub fn state_folder() -> Option<PathBuf> {
     home_folder("XDG_STATE_HOME", ".local/state").map(|folder| folder.join("melos"))
 }
 
-/// A folder named by an XDG variable, or its default below the home folder. As the specification requires, an empty or
+/// The folder in an XDG variable, or the default inside the home folder. As the specification requires, an empty or
 /// relative value counts as unset.
 #[must_use]
 pub fn home_folder(variable: &str, default: &str) -> Option<PathBuf> {
@@ -119,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_that_are_empty_or_relative_count_as_unset() {
+    fn empty_or_relative_variables_count_as_unset() {
         let with = |value: &'static str| {
             move |name: &str| match name {
                 "HOME" => Some(OsString::from("/home/eva")),
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn files_hidden_by_earlier_folders_are_listed() {
+    fn hidden_files_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for file in [
@@ -165,9 +164,9 @@ mod tests {
         let expected = [
             (
                 "calm".to_owned(),
-                Found { file: path("own/presets/calm.toml"), hides: vec![path("shipped/presets/calm.toml")] },
+                FoundFile { path: path("own/presets/calm.toml"), hidden: vec![path("shipped/presets/calm.toml")] },
             ),
-            ("sad".to_owned(), Found { file: path("shipped/presets/sad.toml"), hides: Vec::new() }),
+            ("sad".to_owned(), FoundFile { path: path("shipped/presets/sad.toml"), hidden: Vec::new() }),
         ];
         assert_eq!(search_path.find("presets"), expected);
         assert_eq!(search_path.find("models")[0].0, "a.b");

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use crate::files::document::{Document, Problem, Table, read};
 
-/// Maximum entries of a setlist.
+/// Maximum number of entries in a setlist.
 const MAX_ENTRIES: usize = 256;
 
 /// A valid setlist.
@@ -31,13 +31,13 @@ pub struct Setlist {
 /// An entry of a setlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it loads.
+    /// The preset or scene that it loads.
     pub cue: Cue,
     /// A note for the performer; may be empty.
     pub note: String,
 }
 
-/// What an entry loads.
+/// The preset or scene that an entry loads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cue {
     /// A preset, by its file name without `.toml`.
@@ -62,8 +62,8 @@ impl Setlist {
         if tables.is_empty() {
             document.add(0..0, "", "a setlist needs an [[entry]] with a preset or a scene");
         }
-        if let Some(first) = tables.get(MAX_ENTRIES) {
-            document.add(first.span(), "", format!("a setlist can have at most {MAX_ENTRIES} entries"));
+        if let Some(first_excess) = tables.get(MAX_ENTRIES) {
+            document.add(first_excess.span(), "", format!("a setlist can have at most {MAX_ENTRIES} entries"));
         }
         let entries = tables.into_iter().filter_map(|table| entry(&mut document, table)).collect();
         root.finish(&mut document);
@@ -80,7 +80,7 @@ impl Setlist {
 }
 
 impl Cue {
-    /// The kind (`preset` or `scene`) and the name of what it loads.
+    /// The kind, `preset` or `scene`, and the name.
     #[must_use]
     pub fn kind_and_name(&self) -> (&'static str, &str) {
         match self {
@@ -110,7 +110,7 @@ fn entry(document: &mut Document<'_>, mut table: Table<'_>) -> Option<Entry> {
 
 fn name(document: &mut Document<'_>, field: &crate::files::document::Field<'_>) -> Option<String> {
     let name = field.text(document)?;
-    if name.trim().is_empty() { field.wrong(document, "a name") } else { Some(name) }
+    if name.trim().is_empty() { field.reject(document, "a name") } else { Some(name) }
 }
 
 #[cfg(test)]
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_reported_with_what_is_expected() {
+    fn every_problem_is_reported() {
         let text =
             "schema = 1\n[[entry]]\npreset = 3\n[[entry]]\npreset = \"a\"\nscene = \"b\"\n[[entry]]\nprest = \"a\"\n";
         let problems: Vec<_> = parse(text).unwrap_err().iter().map(Problem::to_string).collect();

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Bytes available to write below a path, which need not exist yet.
+/// Bytes of disk space available at a path, which need not exist yet.
 ///
 /// # Errors
 /// When the system does not report it.
@@ -21,14 +21,14 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 pub struct Usage {
     /// Time of the last write.
     pub modified: SystemTime,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
-    /// Its path.
+    /// The file.
     pub path: PathBuf,
 }
 
 impl Usage {
-    /// Lists the regular files of a folder whose names match, oldest first; skips links and unreadable entries.
+    /// Lists the regular files in a folder whose names match, oldest first; skips links and unreadable entries.
     #[must_use]
     pub fn of(folder: &Path, matches: impl Fn(&str) -> bool) -> Vec<Self> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();

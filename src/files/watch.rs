@@ -1,9 +1,9 @@
-//! Watches files and folders, so that a save takes effect while playing.
+//! Watches files and folders, so that a saved file takes effect while playing.
 //!
 //! Changes are found by scanning: a scan follows all links and records the version of each file. This detects
-//! retargeted links, replaced folders, mounts and every way in which editors save files, and ignores changes without an
-//! effect. A scan runs every `POLL`, or sooner if the system's file watches report an event. During a burst of events,
-//! the scan waits until they have stopped; editors' temporary files are ignored.
+//! retargeted links, replaced folders, mounts and every way in which editors save files, and ignores events that changed
+//! nothing. A scan runs every `POLL`, and sooner if the system's file watches report an event; it then waits for the
+//! burst of events to end. Editors' temporary files are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -23,24 +23,24 @@ use crate::threads;
 const DEBOUNCE: Duration = Duration::from_millis(150);
 /// Maximum time to wait for a burst to end.
 const MAX_DEBOUNCE: Duration = Duration::from_millis(400);
-/// Maximum time between two scans.
+/// Time between scans while there are no relevant events.
 const POLL: Duration = Duration::from_secs(2);
 /// Interval for retrying system watches that failed.
 const RETRY: Duration = Duration::from_secs(30);
 /// Capacity of the event queue; overflow is harmless, since a scan finds everything.
 const QUEUE_CAPACITY: usize = 64;
-/// Maximum depth of nested folders.
+/// Maximum depth of nested folders scanned.
 const MAX_DEPTH: usize = 4;
 /// Maximum number of files scanned.
 const MAX_FILES: usize = 4096;
 
-/// Files that changed, appeared or disappeared.
+/// The paths of files that changed, appeared or disappeared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed(pub Vec<PathBuf>);
 
-/// Starts watching; changes are sent to `changed` until its receiver is dropped. A path may be a file, or a folder,
-/// which is watched recursively; it need not exist yet. If `changed` is full, the change is sent later. If the system
-/// provides no watches, that is reported as a trouble, and files are polled.
+/// Starts watching, and sends changes to `changed` until its receiver is dropped; while the channel is full, they are
+/// held back. The paths are files, or folders to watch recursively; they need not exist yet. If the system provides no
+/// file watches, this is reported as a trouble, and files are polled.
 ///
 /// # Errors
 /// When the thread cannot be started.
@@ -50,12 +50,12 @@ pub fn watch(paths: Vec<PathBuf>, changed: SyncSender<Changed>, troubles: Troubl
     threads::spawn_restarting("melos-watch", move || watch.run(&changed)).map(drop)
 }
 
-/// A version of a file; any change makes it differ.
+/// The version of a file, which differs after any change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     device: u64,
     inode: u64,
-    /// `None` for folders, which change with their contents.
+    /// `None` for folders, whose files have versions of their own.
     content: Option<Content>,
 }
 
@@ -81,26 +81,26 @@ impl Version {
     }
 }
 
-/// The files and folders found, by the path that leads to them.
+/// The files and folders found, by the path through which they were found.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Scan {
     versions: BTreeMap<PathBuf, Version>,
-    /// The folders to watch for changes, with device and inode.
+    /// The folders to watch, with device and inode.
     folders: BTreeMap<PathBuf, (u64, u64)>,
 }
 
 impl Scan {
-    /// Scans the paths. A folder that cannot be listed, for example without free descriptors or on a failing disk,
-    /// counts as unchanged.
-    fn run(paths: &[PathBuf], before: &Self) -> Self {
+    /// Scans the paths. A folder that cannot be listed, for example because no file descriptor is free or the disk fails,
+    /// counts as unchanged since the previous scan.
+    fn run(paths: &[PathBuf], previous: &Self) -> Self {
         let mut scan = Self::default();
         for path in paths {
-            scan.add(path, 0, before);
+            scan.add(path, 0, previous);
         }
         scan
     }
 
-    fn add(&mut self, path: &Path, depth: usize, before: &Self) {
+    fn add(&mut self, path: &Path, depth: usize, previous: &Self) {
         self.add_folder(path.parent());
         let Ok(metadata) = fs::metadata(path) else { return };
         if self.versions.len() >= MAX_FILES {
@@ -117,16 +117,16 @@ impl Scan {
         match fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>) {
             Ok(entries) => {
                 let paths = entries.iter().map(fs::DirEntry::path).filter(|path| !is_temporary(path));
-                paths.for_each(|path| self.add(&path, depth + 1, before));
+                paths.for_each(|path| self.add(&path, depth + 1, previous));
             }
-            Err(_) => self.add_unchanged(path, before),
+            Err(_) => self.add_unchanged(path, previous),
         }
     }
 
-    fn add_unchanged(&mut self, folder: &Path, before: &Self) {
-        let versions = before.versions.iter().filter(|(name, _)| name.starts_with(folder) && *name != folder);
+    fn add_unchanged(&mut self, folder: &Path, previous: &Self) {
+        let versions = previous.versions.iter().filter(|(name, _)| name.starts_with(folder) && *name != folder);
         self.versions.extend(versions.map(|(name, version)| (name.clone(), *version)));
-        let folders = before.folders.iter().filter(|(name, _)| name.starts_with(folder));
+        let folders = previous.folders.iter().filter(|(name, _)| name.starts_with(folder));
         self.folders.extend(folders.map(|(name, identity)| (name.clone(), *identity)));
     }
 
@@ -138,7 +138,7 @@ impl Scan {
         }
     }
 
-    /// The paths whose versions differ from another scan's.
+    /// Returns the paths whose versions differ between this scan and another.
     fn differences(&self, other: &Self) -> Vec<PathBuf> {
         let names: BTreeSet<_> = self.versions.keys().chain(other.versions.keys()).collect();
         names.into_iter().filter(|name| self.versions.get(*name) != other.versions.get(*name)).cloned().collect()
@@ -150,7 +150,7 @@ struct Watch {
     last: Scan,
     /// The system's file watcher, if available, and its events.
     watcher: Option<(RecommendedWatcher, Receiver<Event>)>,
-    /// Watched folders, with device and inode when the watch was added.
+    /// Watched folders, with their device and inode at the time the watch was added.
     watched: BTreeMap<PathBuf, (u64, u64)>,
     requested_at: Instant,
     troubles: Troubles,
@@ -161,7 +161,6 @@ struct Watch {
 impl Watch {
     fn new(paths: Vec<PathBuf>, troubles: Troubles) -> Self {
         let paths: Vec<_> = paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
-        // The second scan follows the watches, so that no change in between is missed.
         let mut watch = Self {
             last: Scan::default(),
             paths,
@@ -173,11 +172,12 @@ impl Watch {
         };
         watch.last = Scan::run(&watch.paths, &watch.last);
         watch.request_watches();
+        // Scan again with the watches in place, so that no change in between is missed.
         watch.last = Scan::run(&watch.paths, &watch.last);
         watch
     }
 
-    /// Requests the system's watches.
+    /// Starts the system's file watcher.
     fn request_watches(&mut self) {
         self.requested_at = Instant::now();
         let (sender, events) = sync_channel(QUEUE_CAPACITY);
@@ -197,7 +197,7 @@ impl Watch {
         }
     }
 
-    /// Continues without the system's watches.
+    /// Continues without the system's file watcher.
     fn give_up(&mut self, error: &dyn std::fmt::Display) {
         self.watcher = None;
         self.reported = true;
@@ -205,23 +205,23 @@ impl Watch {
         self.troubles.set(Part::Watch, format!("cannot watch files ({error}); checking them every {seconds} s"));
     }
 
-    /// Watches the folders of the last scan that are not watched yet, and ends other watches.
+    /// Watches the folders of the last scan that are not watched yet, and stops watching all others.
     fn update_watches(&mut self) {
         let Some((watcher, _)) = &mut self.watcher else { return };
         let mut failed = None;
         self.watched.retain(|folder, identity| {
-            let same = self.last.folders.get(folder) == Some(identity);
-            if !same {
+            let is_current = self.last.folders.get(folder) == Some(identity);
+            if !is_current {
                 // The folder may have been deleted, and its watch with it.
                 let _ = watcher.unwatch(folder);
             }
-            same
+            is_current
         });
         for (folder, identity) in &self.last.folders {
             if !self.watched.contains_key(folder) {
                 match watcher.watch(folder, RecursiveMode::NonRecursive) {
                     Ok(()) => drop(self.watched.insert(folder.clone(), *identity)),
-                    // A folder may have disappeared in the meantime.
+                    // The folder may have disappeared in the meantime.
                     Err(_) if !folder.exists() => {}
                     Err(error) => failed = Some(error),
                 }
@@ -240,45 +240,49 @@ impl Watch {
                 self.give_up(&"the watcher ended");
             }
             let scan = Scan::run(&self.paths, &self.last);
-            let different = scan.differences(&self.last);
+            let changed_paths = scan.differences(&self.last);
             self.last = scan;
             if self.watcher.is_none() && self.requested_at.elapsed() >= RETRY {
                 self.request_watches();
             }
             self.update_watches();
-            if !different.is_empty() && !notify(changed, different) {
+            if !changed_paths.is_empty() && !notify(changed, changed_paths) {
                 return;
             }
         }
     }
 
-    /// Waits until a scan is due: the end of a burst of events, at most [`POLL`].
+    /// Waits until a scan is due.
     fn wait(&self) -> Result<(), WatcherEnded> {
-        let Some((_, events)) = &self.watcher else {
-            thread::sleep(POLL);
-            return Ok(());
-        };
-        let mut first: Option<Instant> = None;
-        loop {
-            let wait = match first {
-                None => POLL,
-                Some(first) => DEBOUNCE.min((first + MAX_DEBOUNCE).saturating_duration_since(Instant::now())),
-            };
-            match events.recv_timeout(wait) {
-                Ok(event) if is_relevant(&event) => drop(first.get_or_insert_with(Instant::now)),
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => return Err(WatcherEnded),
-            }
+        if let Some((_, events)) = &self.watcher {
+            return wait_for_burst(events, POLL);
+        }
+        thread::sleep(POLL);
+        Ok(())
+    }
+}
+
+/// Waits until the end of a burst of relevant events, or for `poll` if none begins.
+fn wait_for_burst(events: &Receiver<Event>, poll: Duration) -> Result<(), WatcherEnded> {
+    let poll_end = Instant::now() + poll;
+    let mut burst_start: Option<Instant> = None;
+    loop {
+        let end = burst_start.map_or(poll_end, |start| start + MAX_DEBOUNCE);
+        let remaining = end.saturating_duration_since(Instant::now());
+        match events.recv_timeout(if burst_start.is_some() { DEBOUNCE.min(remaining) } else { remaining }) {
+            Ok(event) if is_relevant(&event) => drop(burst_start.get_or_insert_with(Instant::now)),
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout) => return Ok(()),
+            Err(RecvTimeoutError::Disconnected) => return Err(WatcherEnded),
         }
     }
 }
 
-/// The watcher ended.
+/// The system's file watcher ended.
 #[derive(Debug, PartialEq, Eq)]
 struct WatcherEnded;
 
-/// Sends the changed paths; false if the receiver was dropped.
+/// Sends the changed paths; returns false if the receiver was dropped.
 fn notify(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
     let mut change = Changed(paths);
     loop {
@@ -293,7 +297,7 @@ fn notify(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
     }
 }
 
-/// Whether an event is relevant; reads and editors' temporary files are not.
+/// Whether an event may mean that a file changed; false for reads and for editors' temporary files.
 fn is_relevant(event: &Event) -> bool {
     let is_change = match event.kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
@@ -302,7 +306,7 @@ fn is_relevant(event: &Event) -> bool {
     is_change && (event.paths.is_empty() || event.paths.iter().any(|path| !is_temporary(path)))
 }
 
-/// Backups, locks and swap files: `.x.swp`, `x~`, `#x#`, `x.tmp`, and vim's probe `4913`.
+/// Whether a path is an editor's backup, lock or swap file: `.x.swp`, `x~`, `#x#`, `x.tmp`, or vim's probe `4913`.
 fn is_temporary(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let extension = path.extension().and_then(|extension| extension.to_str());

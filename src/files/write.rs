@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use jiff::ZonedDateTime;
 
-/// Replaces a file atomically: after a crash or power cut, either the old or the new one exists, complete. Follows
-/// links and replaces their target.
+/// Replaces a file atomically: after a crash or power cut, either the old or the new file is there in full. Follows links
+/// and replaces their target.
 ///
 /// # Errors
 /// When the file cannot be written; the old one is unchanged.
@@ -17,18 +17,18 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
-    let written = (|| {
-        // The new file may be left over from a crash, or not be a regular file.
+    let result = (|| {
+        // A crash may have left something under this name, and not necessarily a regular file.
         let _ = fs::remove_file(&new);
         let mut file = File::create_new(&new)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&new, &path)
     })();
-    if written.is_err() {
+    if result.is_err() {
         let _ = fs::remove_file(&new);
     }
-    written?;
+    result?;
     sync_folder(&path)
 }
 
@@ -41,11 +41,11 @@ pub fn sync_folder(file: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Saves the file at a path under a new name with a timestamp, such as `state.toml.damaged-2026-11-28T16-55-01`, and
-/// returns that name. Leaves the original in place if possible, so that the path always exists.
+/// Keeps a file under a new name with a timestamp, such as `state.toml.damaged-2026-11-28T16-55-01`, and returns the new
+/// path. Leaves the original in place if possible, so that `path` always exists.
 ///
 /// # Errors
-/// When no new name can be created in the folder.
+/// When no file can be created in the folder.
 pub fn set_aside(path: &Path, reason: &str) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let source = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -63,31 +63,32 @@ pub fn set_aside(path: &Path, reason: &str) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files with this name"))
 }
 
-/// Copies a regular file to disk; leaves nothing behind on failure.
+/// Copies a regular file and syncs the copy to disk; leaves nothing behind on failure.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut from = super::open(from)?;
-    let mut copy = File::create_new(to)?;
-    let copied = io::copy(&mut from, &mut copy).and_then(|_| copy.sync_all());
-    if copied.is_err() {
+    let mut source = super::open(from)?;
+    let mut target = File::create_new(to)?;
+    let result = io::copy(&mut source, &mut target).and_then(|_| target.sync_all());
+    if result.is_err() {
         let _ = fs::remove_file(to);
     }
-    copied
+    result
 }
 
-/// Returns the path if it is unused, otherwise an unused one with a number before the extension, such as `calm-2.wav`.
+/// Returns the path if nothing exists there, otherwise an unused path with a number before the extension, such as
+/// `calm-2.wav`.
 #[must_use]
 pub fn unused_path(path: &Path) -> PathBuf {
-    let free = |path: &PathBuf| path.symlink_metadata().is_err();
-    (1..).map(|number| numbered(path, number)).find(free).unwrap_or_else(|| path.to_owned())
+    let is_unused = |path: &PathBuf| path.symlink_metadata().is_err();
+    (1..).map(|number| numbered(path, number)).find(is_unused).unwrap_or_else(|| path.to_owned())
 }
 
-/// Formats the name of the nth file: `a.wav`, `a-2.wav`.
+/// Returns the path of the nth file with a name: `a.wav`, `a-2.wav`.
 fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 1 {
         return path.to_owned();
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Only known extensions count, since a timestamp may contain dots too.
+    // Only known extensions count, since a timestamp may also contain dots.
     let extension = ["wav", "flac", "log"].into_iter().find(|extension| name.ends_with(&format!(".{extension}")));
     path.with_file_name(match extension {
         Some(extension) => format!("{}-{number}.{extension}", &name[..name.len() - extension.len() - 1]),
@@ -95,13 +96,13 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     })
 }
 
-/// The current local time in a `strftime` format.
+/// Formats the current local time; `format` is for `strftime`.
 #[must_use]
 pub fn stamp(format: &str) -> String {
     ZonedDateTime::now().strftime(format).to_string()
 }
 
-/// A local time in a `strftime` format.
+/// Formats a time as local time; `format` is for `strftime`.
 #[must_use]
 pub fn stamp_of(time: SystemTime, format: &str) -> String {
     let time = ZonedDateTime::try_from(time).unwrap_or_else(|_| ZonedDateTime::now());
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_atomically_through_links_and_over_leftovers() {
+    fn replacing_follows_links_and_overwrites_leftovers() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("file"), "old").unwrap();
@@ -123,13 +124,13 @@ mod tests {
         assert_eq!(fs::read(path("file")).unwrap(), b"new");
         assert!(path("link").is_symlink() && !path("file.new").exists());
         assert!(replace(&path("no/folder"), b"").is_err());
-        fs::create_dir(path("taken")).unwrap();
-        assert!(replace(&path("taken"), b"x").is_err());
-        assert!(!path("taken.new").exists(), "nothing is left behind");
+        fs::create_dir(path("folder")).unwrap();
+        assert!(replace(&path("folder"), b"x").is_err());
+        assert!(!path("folder.new").exists(), "nothing is left behind");
     }
 
     #[test]
-    fn set_aside_keeps_the_content_and_overwrites_nothing() {
+    fn setting_aside_preserves_contents() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.toml");
         fs::write(&path, "one").unwrap();
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn existing_names_get_a_number() {
+    fn a_number_distinguishes_files_of_the_same_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("2026-11-28_16.55.01_calm.wav");
         assert_eq!(unused_path(&path), path);

@@ -12,12 +12,13 @@ use crate::event::Hop;
 use crate::mel::HOP;
 use crate::music::plan::Plan;
 
-/// Hops before the checkpoint that are saved too.
+/// Number of hops before the checkpoint that are also saved.
 const MARGIN: u64 = 8;
-/// Number of latents whose chroma is stored: 5 s, for those generated ahead and those that the conductor has yet to receive.
+/// Number of latents whose chroma is stored: 5 s, enough for those generated ahead and those not yet read by the conductor.
 const CHROMA_CAPACITY: usize = 64;
 
-/// The chroma of the latest latents, each with the latent's first frame. A regenerated latent replaces its old version.
+/// The chroma of the latest latents, each with the latent's first frame. A regenerated latent replaces the old version and all
+/// later latents.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct RecentChroma(VecDeque<(u64, [f32; 12])>);
 
@@ -40,7 +41,7 @@ struct GeneratorState<'a> {
     recent_chroma: RecentChroma,
 }
 
-/// The output of a restored generator that was sent before the checkpoint.
+/// The output that a restored generator had already sent at the checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlreadySent {
     /// The hops from the checkpoint's frame on, ordered by index.
@@ -50,8 +51,8 @@ pub struct AlreadySent {
 }
 
 impl Generator {
-    /// Returns the state for a checkpoint of an engine at `frame`, in the format of [`Generator::restore`], in `buffer`, whose
-    /// content is replaced. Takes a few milliseconds. No splice may be pending.
+    /// Writes the state for a checkpoint of an engine at `frame` to `buffer`, replacing its contents, and returns it for
+    /// [`Generator::restore`]. Takes a few milliseconds. No splice may be pending.
     pub fn save(&mut self, frame: u64, mut buffer: Vec<u8>) -> Vec<u8> {
         debug_assert!(self.is_settled());
         let first = (frame / HOP as u64).saturating_sub(MARGIN);
@@ -65,7 +66,7 @@ impl Generator {
         postcard::to_extend(&state, buffer).expect("the sizes of all parts are known")
     }
 
-    /// Restores a state that was saved for an engine at `frame`, in epoch 0. Returns the output sent before.
+    /// Restores a state saved for an engine at `frame`, in epoch 0. Returns the output that was already sent.
     ///
     /// # Errors
     /// If the state is damaged or belongs to other networks; nothing is changed.

@@ -3,11 +3,11 @@
 use crate::mel::{BINS, N_FFT};
 use crate::units::SAMPLE_RATE;
 
-/// Analysed band in hertz. Below it, neighbouring semitones share a peak; above it, the partials of many notes overlap.
+/// Frequency range to analyse. Below it, neighbouring semitones share a peak; above it, the partials of many notes overlap.
 const RANGE_HZ: [f64; 2] = [130.0, 2500.0];
 
-/// Sums spectral peaks by pitch class (after Gómez 2006, without harmonic weighting). Each local maximum counts with its
-/// magnitude, at the frequency of the vertex of a parabola through its three bins.
+/// Sums spectral peaks by pitch class (after Gómez 2006, without harmonic weighting). Each local maximum is weighted by its
+/// magnitude; the vertex of a parabola through its three bins gives its frequency.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Chroma {
     sums: [f32; 12],
@@ -31,7 +31,7 @@ impl Chroma {
         }
     }
 
-    /// Returns the strength of the pitch classes from C up, scaled to a maximum of 1; all zeros for silence.
+    /// Returns the strength of each pitch class from C upwards, scaled to a maximum of 1; all zeros for silence.
     pub(super) fn normalized(&self) -> [f32; 12] {
         let largest = self.sums.iter().copied().fold(0.0, f32::max);
         if largest > 0.0 { self.sums.map(|sum| sum / largest) } else { [0.0; 12] }
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sine_counts_for_its_pitch_class() {
+    fn a_sine_is_assigned_to_its_pitch_class() {
         for note in 50..95 {
             let chroma = chroma_of(&[note as f32]);
             let loudest = (0..12).max_by(|a, b| chroma[*a].total_cmp(&chroma[*b])).unwrap();

@@ -1,4 +1,4 @@
-//! The composer: decides notes and pedal, one latent (85 ms) at a time, before there is any sound.
+//! The composer: decides notes and pedal, one latent (85 ms) at a time, before any sound is generated.
 //!
 //! A causal transformer sees what was played and what is requested; a feed-forward decoder then writes the latent's
 //! notes one at a time, choosing five properties of each. `models/training/COMPOSER.md` describes the network.
@@ -69,10 +69,11 @@ impl ComposerState {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct KeptNotes {
     written: StepNotes,
+    /// The first offset to write again.
     until: u8,
 }
 
-/// The composer's KV cache, memory and servo: everything but its state.
+/// The composer's KV cache, memory and servo: everything except [`ComposerState`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ComposerHistory<'a> {
     /// The cached keys and values of all layers.
@@ -91,7 +92,7 @@ struct Step<'a, D> {
     random: D,
 }
 
-/// The composer's networks and its history.
+/// The composer's networks and history.
 #[derive(Debug)]
 pub(super) struct Composer {
     graphs: ComposerGraphs,
@@ -138,7 +139,7 @@ impl Composer {
         ComposerHistory { cache, memory: Cow::Borrowed(&self.memory), servo: Cow::Borrowed(&self.servo) }
     }
 
-    /// Restores the history of a composer with the same networks. If its networks differ, changes nothing and returns `false`.
+    /// Restores a history saved with the same networks. If the networks differ, changes nothing and returns `false`.
     pub(super) fn restore_history(&mut self, history: ComposerHistory<'_>) -> bool {
         let ComposerHistory { cache, memory, servo } = history;
         if cache.len() != self.cache_length() {
@@ -147,9 +148,9 @@ impl Composer {
         let mut rest = &cache[..];
         for tensor in self.cache.tensors() {
             let input = self.graphs.transformer.input(tensor);
-            let (values, later) = rest.split_at(input.len());
+            let (values, tail) = rest.split_at(input.len());
             input.copy_from_slice(values);
-            rest = later;
+            rest = tail;
         }
         (self.memory, self.servo) = (memory.into_owned(), servo.into_owned());
         true
@@ -160,14 +161,13 @@ impl Composer {
         self.cache.tensors().map(|tensor| self.graphs.transformer.input(tensor).len()).sum()
     }
 
-    /// Forgets the latent that contains audio frame `planned` and all later ones. Returns the part of that latent before
-    /// `planned`.
+    /// Forgets the latent that contains frame `planned` and all later ones. Returns the part of that latent before `planned`.
     pub(super) fn rewind(&mut self, planned: u64) -> Option<KeptNotes> {
         let latent = planned / LATENT_FRAMES;
         let mut written = self.memory.rewind(latent)?;
-        let until = ((planned - latent * LATENT_FRAMES) / HOP as u64) as u8;
-        written.notes.retain(|note| note.offset < until);
-        (until > 0).then_some(KeptNotes { written, until })
+        let end = ((planned - latent * LATENT_FRAMES) / HOP as u64) as u8;
+        written.notes.retain(|note| note.offset < end);
+        (end > 0).then_some(KeptNotes { written, until: end })
     }
 
     /// Writes a latent.
@@ -184,9 +184,9 @@ impl Composer {
         let from = latent * LATENT_FRAMES;
         let step = Step {
             latent,
-            conditions: &StepConditions::of(plan, from),
+            conditions: &StepConditions::new(plan, from),
             requested: &plan.conditions(from),
-            sampling: Sampling::of(plan.temperature(from), plan.guidance(from)),
+            sampling: Sampling::new(plan.temperature(from), plan.guidance(from)),
             random: random_numbers(plan.seed, latent, plan.earlier_phrase(from)),
         };
         self.write_step(state, plan, step, kept)
@@ -214,7 +214,7 @@ impl Composer {
         self.graphs.offset.input(OFFSET_LAST).fill(0.0);
         self.graphs.offset.input(OFFSET_FIRST)[0] = 1.0;
         for note in kept.iter().flat_map(|kept| &kept.written.notes) {
-            // Skip the random numbers drawn for this note, so that the following notes draw the same ones as before.
+            // Skip the random numbers drawn for this note, so that the following notes draw the same numbers as before.
             (0..DRAWS).for_each(|_| _ = (step.random)());
             self.feed_back(state, step.latent, *note)?;
             written.notes.push(*note);
@@ -255,8 +255,8 @@ impl Composer {
     ) -> Result<StepNotes, ModelError> {
         let ComposerGraphs { transformer: graph, pedal: pedal_graph, offset, .. } = &mut self.graphs;
         let drawn = sample(&conditional_logits(graph, port::LOGITS, PEDALS), step.sampling.expression, (step.random)());
-        // A raised pedal can only be pressed.
-        let pedal = match (Pedal::of(drawn), state.keyboard.pedal) {
+        // A raised pedal cannot be changed, only pressed.
+        let pedal = match (Pedal::from_class(drawn), state.keyboard.pedal) {
             _ if kept.is_some() => kept.map_or(Pedal::Up, |kept| kept.written.pedal),
             (Pedal::Changed, Pedal::Up) => Pedal::Down,
             (pedal, _) => pedal,
@@ -266,7 +266,7 @@ impl Composer {
         pedal_graph.run()?;
         let drawn =
             sample(&conditional_logits(pedal_graph, 0, OFFSETS), step.sampling.expression, (step.random)()) as u8;
-        // A changed pedal must be down again within the latent.
+        // After a pedal change, the pedal must be down again within the latent.
         let drawn = if pedal == Pedal::Changed { drawn.min(OFFSETS as u8 - 2) } else { drawn };
         copy_output(pedal_graph, 1, offset, OFFSET_BASE);
         let pedal_offset = kept.map_or(drawn, |kept| kept.written.pedal_offset);
@@ -291,8 +291,8 @@ impl Composer {
         let drawn = (step.random)();
         let mut offset_class = sample(&logits, sampling.timing, drawn);
         if offset_class < usize::from(earliest) {
-            // Offsets that are too early are excluded only on the second attempt, so that under an unchanged plan, the
-            // first attempt repeats the earlier choice.
+            // Exclude offsets that are too early only on the second attempt. Under an unchanged plan, the first attempt then
+            // repeats the earlier choice.
             logits[..usize::from(earliest)].fill(EXCLUDED);
             offset_class = sample(&logits, sampling.timing, drawn);
         }
@@ -312,7 +312,7 @@ impl Composer {
         let (requested, reference) = key.output(1).split_at(KEYS);
         let mut logits = sampling.guided(requested, reference);
         logits.iter_mut().enumerate().for_each(|(key, logit)| *logit += bias.for_key(key));
-        // Keys ascend within an offset. After the top key, none would be left to choose.
+        // Keys ascend within an offset, except after the top key, which would leave none to choose.
         if let Some(previous) =
             last.filter(|last| usize::from(last.offset) == offset_class && usize::from(last.key) < KEYS - 1)
         {
@@ -339,7 +339,7 @@ impl Composer {
     /// Feeds a note back to the networks, the keyboard and the servo.
     fn feed_back(&mut self, state: &mut ComposerState, latent: u64, note: WrittenNote) -> Result<(), ModelError> {
         let ComposerGraphs { offset, note: graph, .. } = &mut self.graphs;
-        graph.input(0).copy_from_slice(&note.parts());
+        graph.input(0).copy_from_slice(&note.classes());
         graph.run()?;
         add(&mut state.notes_embedding, graph.output(0));
         add(offset.input(OFFSET_SO_FAR), graph.output(1));

@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 use super::hop_ring::{HopRing, Samples};
 use crate::mel::HOP;
 
-/// Length of the crossfade in hops: 32 ms, which is close to a period of the lowest piano note and too short for a note to be
-/// heard twice.
+/// Length of the crossfade in hops: 32 ms, about one period of the lowest piano note and too short for a note to be heard
+/// twice.
 pub(super) const FADE_HOPS: u64 = 3;
 
-/// A crossfade of constant power.
+/// A constant-power crossfade.
 ///
-/// Old and new share their past and noise, so at the splice they are partly correlated. Correlated signals need equal-gain
-/// fades and uncorrelated ones equal-power fades. With gains `a = (1 + cos πt) / 2` and `1 − a`, and the correlation `r` of
-/// the two over the fade, the sum is divided by `√(a² + (1 − a)² + 2 r a (1 − a))`.
+/// The futures share their past and noise, so they are partly correlated at the splice. Correlated signals need equal-gain
+/// fades, uncorrelated ones equal-power fades. With gains `a = (1 + cos πt) / 2` and `1 − a`, and the futures' correlation `r`
+/// over the fade, the sum is divided by `√(a² + (1 − a)² + 2 r a (1 − a))`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Crossfade {
     /// First hop of the fade.
     pub first: u64,
-    /// Correlation of old and new, 0..=1, once both are available.
+    /// Correlation of the futures, 0..=1, once both are available.
     correlation: Option<f32>,
     /// Length in hops; less than [`FADE_HOPS`] if the old future ends earlier because the splice is late.
     hops: u64,
@@ -36,7 +36,7 @@ impl Crossfade {
         self.first + FADE_HOPS
     }
 
-    /// Measures the correlation of old and new, and how long they overlap. `new` must be available up to [`Self::end`].
+    /// Measures how strongly `old` and `new` correlate and how long they overlap. `new` must be available up to [`Self::end`].
     pub(super) fn measure(&mut self, old: &HopRing, new: &HopRing) {
         if self.correlation.is_some() {
             return;
@@ -58,9 +58,9 @@ impl Crossfade {
     pub(super) fn mix(&self, index: u64, old: Option<&Samples>, new: &Samples) -> Samples {
         let Some(old) = old.filter(|_| index < self.first + self.hops) else { return *new };
         let correlation = self.correlation.unwrap_or(1.0);
-        let (offset, fade) = ((index - self.first) as usize * HOP, self.hops as usize * HOP);
+        let (offset, length) = ((index - self.first) as usize * HOP, self.hops as usize * HOP);
         std::array::from_fn(|i| {
-            let a = 0.5 + 0.5 * (PI * (offset + i) as f32 / fade as f32).cos();
+            let a = 0.5 + 0.5 * (PI * (offset + i) as f32 / length as f32).cos();
             let b = 1.0 - a;
             (a * old[i] + b * new[i]) / (a * a + b * b + 2.0 * correlation * a * b).sqrt()
         })
@@ -79,7 +79,7 @@ mod tests {
         ring
     }
 
-    fn faded(old: &HopRing, new: &HopRing) -> Vec<f32> {
+    fn crossfaded(old: &HopRing, new: &HopRing) -> Vec<f32> {
         let mut fade = Crossfade::new(4);
         fade.measure(old, new);
         (4..8).flat_map(|index| fade.mix(index, old.get(index), new.get(index).unwrap())).collect()
@@ -89,7 +89,7 @@ mod tests {
     fn identical_signals_are_unchanged() {
         let sound = |i: usize| (i as f32 * 0.03).sin();
         let (old, new) = (ring(sound), ring(sound));
-        for (i, sample) in faded(&old, &new).iter().enumerate() {
+        for (i, sample) in crossfaded(&old, &new).iter().enumerate() {
             assert!((sample - sound(4 * HOP + i)).abs() < 1e-4, "{i}");
         }
     }
@@ -101,7 +101,7 @@ mod tests {
             ((x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40) as f32 / (1 << 23) as f32 - 1.0
         };
         let (old, new) = (ring(|i| hash(i, 1)), ring(|i| hash(i, 77_777)));
-        let sound = faded(&old, &new);
+        let sound = crossfaded(&old, &new);
         for chunk in sound.chunks(256) {
             let power = chunk.iter().map(|x| x * x).sum::<f32>() / 256.0;
             assert!((0.25..0.42).contains(&power), "{power}, expected 0.33 for noise");
@@ -114,16 +114,16 @@ mod tests {
         for last in 4..7 {
             let mut old = HopRing::new();
             (0..=last).for_each(|index| old.put(index, &[0.5; HOP]));
-            let steps: Vec<f32> = faded(&old, &new).windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
+            let steps: Vec<f32> = crossfaded(&old, &new).windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
             let largest = steps.iter().fold(0.0f32, |largest, step| largest.max(*step));
-            assert!(largest < 0.01, "a step of {largest} where the old future ends with hop {last}");
+            assert!(largest < 0.01, "step of {largest} when the old future ends with hop {last}");
         }
     }
 
     #[test]
-    fn the_fade_leads_from_the_old_signal_to_the_new() {
+    fn the_fade_moves_smoothly_from_old_to_new() {
         let (old, new) = (ring(|_| 0.5), ring(|_| -0.25));
-        let sound = faded(&old, &new);
+        let sound = crossfaded(&old, &new);
         assert!((sound[0] - 0.5).abs() < 1e-4);
         assert!(sound.windows(2).all(|pair| (pair[0] - pair[1]).abs() < 0.01));
         assert_eq!(sound[FADE_HOPS as usize * HOP..], [-0.25; HOP]);
@@ -132,6 +132,6 @@ mod tests {
     #[test]
     fn without_an_old_signal_the_new_one_starts_immediately() {
         let new = ring(|_| 0.3);
-        assert_eq!(faded(&HopRing::new(), &new), [0.3; 4 * HOP]);
+        assert_eq!(crossfaded(&HopRing::new(), &new), [0.3; 4 * HOP]);
     }
 }

@@ -17,12 +17,12 @@ use crate::generator::vocoder::{Istft, MelBlock, OVERLAP};
 use crate::mel::{FRAMES_PER_LATENT, HOP};
 use crate::music::plan::Plan;
 
-/// Hops of a latent that become final only with the next latent: pianist and vocoder look ahead, and two more windows
+/// Hops of a latent that become final only with the next latent: the pianist and the vocoder look ahead, and two more windows
 /// overlap each hop.
 pub(super) const LATE_HOPS: u64 = (AHEAD + LOOK_AHEAD) as u64 + 2;
 
-/// Latents that new networks generate before the crossfade, so that they enter mid-phrase: 0.7 s. Plan changes can rewind
-/// into this range, so it adds no latency to steering.
+/// Latents (0.7 s) that new networks generate before the crossfade, so that they enter mid-phrase. Plan changes can rewind
+/// into them, so they add no latency to steering.
 pub(super) const LEAD_IN: u64 = 8;
 
 /// The networks, their state, and their latest audio.
@@ -33,7 +33,7 @@ pub(super) struct Future {
     state: State,
     history: History,
     hops: HopRing,
-    /// The part of the next latent that was decided earlier and is kept.
+    /// The part of the next latent that was already decided and is kept.
     kept: Option<KeptNotes>,
 }
 
@@ -106,7 +106,7 @@ impl Future {
         }
     }
 
-    /// Continues with new networks. They start from scratch [`LEAD_IN`] latents before hop `splice`, from which they are played.
+    /// Continues with new networks. They start from scratch [`LEAD_IN`] latents before hop `splice`, where they fade in.
     pub(super) fn replace(&mut self, networks: Networks, splice: u64) {
         let latent = (splice / FRAMES_PER_LATENT as u64).saturating_sub(LEAD_IN);
         let previous = std::mem::replace(&mut self.networks, networks);
@@ -117,7 +117,7 @@ impl Future {
         *self.istft.overlap() = [0.0; OVERLAP];
     }
 
-    /// Skips to the latent that makes the hop at `frame` final. Returns whether any latents were skipped.
+    /// Skips to the first latent that adds no hops before `frame`. Returns whether any latents were skipped.
     pub(super) fn skip_to(&mut self, frame: u64) -> bool {
         let latent = (frame.div_ceil(HOP as u64) + LATE_HOPS).div_ceil(FRAMES_PER_LATENT as u64);
         let skips = latent > self.state.latent;
@@ -138,15 +138,14 @@ impl Future {
         }
     }
 
-    /// Restores the saved state of a future with the same networks. If its networks differ, changes nothing and returns
-    /// `false`.
+    /// Restores a state saved with the same networks. If the networks differ, changes nothing and returns `false`.
     pub(super) fn load(&mut self, state: FutureState<'_>) -> bool {
         let FutureState { now, composer, history, hops, kept } = state;
         let own = self.snapshot();
         let fits = now.fits(&own) && history.fits(&own) && self.networks.composer.restore_history(composer);
         if fits {
             self.restore(now);
-            (self.history, self.hops, self.kept) = (history, HopRing::of(&hops), kept);
+            (self.history, self.hops, self.kept) = (history, HopRing::from_hops(&hops), kept);
         }
         fits
     }
@@ -172,14 +171,14 @@ impl Future {
         Ok(GeneratedLatent { from, chroma, onsets: onsets(&written), written, mel: Box::new(mel), restarted })
     }
 
-    /// Turns mel frames into eight hops and stores them. Returns their chroma.
+    /// Turns a latent's mel frames into hops and stores them. Returns their chroma.
     fn synthesize(&mut self, mel: &MelBlock) -> Result<[f32; 12], GeneratorError> {
         let first_hop = (self.state.latent * FRAMES_PER_LATENT as u64).checked_sub(LATE_HOPS);
         let mut chroma = Chroma::default();
         let mut hop = [0.0; HOP];
         let mut finite = true;
         for (i, (real, imag)) in self.networks.vocoder.step(mel)?.frames().enumerate() {
-            // Mel frames before frame 0 are not part of the music.
+            // Spectra from before frame 0 are not part of the music.
             if first_hop.is_none() && i < AHEAD + LOOK_AHEAD {
                 continue;
             }
@@ -227,7 +226,7 @@ impl Future {
     }
 }
 
-/// Returns the onset strength in each hop of a latent: the highest velocity, relative to 127.
+/// Returns the onset strength in each hop of a latent: the highest velocity / 127.
 fn onsets(written: &StepNotes) -> [f32; FRAMES_PER_LATENT] {
     let mut onsets = [0.0f32; FRAMES_PER_LATENT];
     for note in &written.notes {
@@ -237,7 +236,7 @@ fn onsets(written: &StepNotes) -> [f32; FRAMES_PER_LATENT] {
     onsets
 }
 
-/// Returns the hop after the last one that is final once `latents` latents are generated.
+/// Returns the hop after the last final one once `latents` latents are generated.
 pub(super) fn final_hop(latents: u64) -> u64 {
     (latents * FRAMES_PER_LATENT as u64).saturating_sub(LATE_HOPS)
 }

@@ -11,21 +11,18 @@ use crate::bytes;
 use crate::generator::model::ROLLBACK;
 use crate::generator::vocoder::OVERLAP;
 
-/// The generator's state between two latents, apart from the networks' own state.
+/// The generator's state between two latents, excluding that of the networks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct State {
     /// Index of the next latent on the timeline.
     pub latent: u64,
-    /// The composer's state.
     pub composer: ComposerState,
-    /// The pianist's state.
     pub pianist: PianistState,
-    /// The stall detector.
     pub stall_detector: StallDetector,
 }
 
 impl State {
-    /// Returns the state of a performance that starts with a given latent.
+    /// Returns the state of a performance that starts with `latent`.
     pub(super) fn start(latent: u64, composer: ComposerState) -> Self {
         Self { latent, composer, pianist: PianistState::default(), stall_detector: StallDetector::new() }
     }
@@ -46,7 +43,9 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// Returns whether both snapshots belong to networks of the same dimensions.
     pub(super) fn fits(&self, other: &Self) -> bool {
-        let sizes = |of: &Self| (of.state.composer.width(), of.pianist.each_ref().map(Vec::len), of.vocoder.len());
+        let sizes = |Self { state, pianist, vocoder, .. }: &Self| {
+            (state.composer.width(), pianist.each_ref().map(Vec::len), vocoder.len())
+        };
         sizes(self) == sizes(other)
     }
 }
@@ -68,8 +67,8 @@ impl History {
         self.snapshots.push_back(snapshot);
     }
 
-    /// Removes and returns the snapshot before a latent, or the next one if the latent was skipped, and discards all later
-    /// ones. Returns `None` if that snapshot was discarded or never existed.
+    /// Removes and returns the snapshot before a latent, or the next snapshot if the latent was skipped, and discards all
+    /// later snapshots. Returns `None` if the snapshot was discarded or never existed.
     pub(super) fn rewind(&mut self, latent: u64) -> Option<Snapshot> {
         let index = self.snapshots.partition_point(|snapshot| snapshot.state.latent < latent);
         let before_all = index == 0 && self.snapshots.front().is_some_and(|first| first.state.latent > latent);
@@ -80,7 +79,7 @@ impl History {
         if index < self.snapshots.len() { self.snapshots.pop_back() } else { None }
     }
 
-    /// Returns a copy with the snapshots from a latent on.
+    /// Returns a copy with the snapshots from a latent onwards.
     pub(super) fn since(&self, latent: u64) -> Self {
         let snapshots: VecDeque<_> =
             self.snapshots.iter().filter(|snapshot| snapshot.state.latent >= latent).cloned().collect();

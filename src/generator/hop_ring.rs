@@ -1,4 +1,4 @@
-//! The latest few seconds of hops.
+//! A ring buffer of the latest hops.
 
 use crate::event::Hop;
 use crate::mel::HOP;
@@ -9,7 +9,7 @@ const HOPS: u64 = 384;
 /// The samples of one hop.
 pub(super) type Samples = [f32; HOP];
 
-/// A ring buffer of hops, indexed by their position on the timeline.
+/// Hops indexed by their position on the timeline.
 #[derive(Debug)]
 pub(super) struct HopRing {
     slots: Box<[(Option<u64>, Samples)]>,
@@ -30,7 +30,7 @@ impl HopRing {
         (*stored == Some(index)).then_some(samples)
     }
 
-    /// Returns the stored hops from an index on, in no particular order.
+    /// Returns the stored hops from an index onwards, in no particular order.
     pub(super) fn since(&self, first: u64) -> Vec<Hop> {
         let stored =
             self.slots.iter().filter_map(|(index, samples)| Some((index.filter(|index| *index >= first)?, samples)));
@@ -38,7 +38,7 @@ impl HopRing {
     }
 
     /// Creates a ring with the given hops.
-    pub(super) fn of(hops: &[Hop]) -> Self {
+    pub(super) fn from_hops(hops: &[Hop]) -> Self {
         let mut ring = Self::new();
         hops.iter().for_each(|hop| ring.put(hop.index, &hop.samples));
         ring

@@ -1,7 +1,7 @@
-//! The trained networks: the inference runtime, the contract `model.toml`, and the graphs that the generator runs.
+//! The trained networks: the inference runtime, the manifest `model.toml`, and the graphs that the generator runs.
 //!
 //! A model is a folder with `model.toml` and the ONNX files it lists. Everything is checked on load, so that an invalid
-//! file is reported by name before playing.
+//! file is reported by name before any music plays.
 
 mod folder;
 mod graph;
@@ -61,10 +61,10 @@ pub enum ModelError {
         /// The cause.
         source: std::io::Error,
     },
-    /// The contract is invalid. Lists all problems with line and key.
+    /// The manifest is invalid. Lists all problems with line and key.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
-    Contract(Vec<Problem>),
-    /// The contract is for a different version of Melos.
+    Manifest(Vec<Problem>),
+    /// The manifest is for a different version of Melos.
     #[error("{path}: {key} is {found}, but this version of Melos needs {expected}")]
     Mismatch {
         /// The `model.toml`.
@@ -76,7 +76,7 @@ pub enum ModelError {
         /// The actual value.
         found: String,
     },
-    /// The contract does not list a required file.
+    /// The manifest does not list a required file.
     #[error("{path}: no [[file]] named {name:?}")]
     Unlisted {
         /// The `model.toml`.
@@ -84,7 +84,7 @@ pub enum ModelError {
         /// The required file.
         name: String,
     },
-    /// A file is shorter or longer than the contract says.
+    /// A file is shorter or longer than the manifest says.
     #[error("{path}: has {found} bytes, but model.toml says {expected}; the file is truncated or from another version")]
     Size {
         /// The file.
@@ -94,7 +94,7 @@ pub enum ModelError {
         /// The actual size in bytes.
         found: u64,
     },
-    /// A file's hash differs from the contract's.
+    /// A file's hash differs from the manifest's.
     #[error("{path}: has SHA-256 {found}, but model.toml says {expected}; the file is damaged or was replaced")]
     Hash {
         /// The file.
@@ -123,7 +123,7 @@ pub enum ModelError {
         name: String,
         /// The expected shape.
         expected: String,
-        /// The actual value.
+        /// What was found.
         found: String,
     },
     /// The runtime failed while running a graph.
@@ -139,32 +139,33 @@ pub enum ModelError {
 /// Rows in a batch: one with the requested conditions, one with the guidance reference.
 const ROWS: usize = 2;
 
-/// The networks of one model. They can run on any thread, one thread at a time.
+/// The networks of one model. They can run on any thread, but only on one at a time.
 #[derive(Debug)]
 pub struct Models {
-    /// The contract.
+    /// The manifest.
     pub manifest: Manifest,
     /// Decides notes and pedal.
     pub composer: ComposerGraphs,
     /// Plays the notes.
     pub pianist: PianistGraphs,
-    /// Maps eight mel frames and state to eight spectra, delayed by [`LOOK_AHEAD`] frames; `None` if the model has none.
+    /// Maps eight mel frames and a state to eight spectra, delayed by [`LOOK_AHEAD`] frames. Without it, the generator uses
+    /// [`SpectralPeakVocoder`](crate::generator::vocoder::SpectralPeakVocoder).
     pub vocoder: Option<Graph>,
 }
 
 /// The composer's networks: the transformer and the parts of its decoder, in the order in which they run. Most process two
-/// rows, one with the requested conditions and one with the guidance reference. Class indices are floats.
+/// rows, one with the requested conditions and one with the guidance reference. Class indices are passed as floats.
 #[derive(Debug)]
 pub struct ComposerGraphs {
     /// Maps the notes played and the conditions to the latent's base state; see [`transformer`] for its ports.
     pub transformer: Graph,
-    /// Maps the base state `[2, width]` and the pedal action `[1]` to the logits of its offset `[2, 8]` and the notes' base
-    /// state `[2, width]`.
+    /// Maps the base state `[2, width]` and the pedal action `[1]` to the logits of the action's offset `[2, 8]` and the
+    /// notes' base state `[2, width]`.
     pub pedal: Graph,
-    /// Maps the notes' base state, the summed embeddings of the latent's notes so far, the embedding of the last one, both
-    /// `[1, width]`, and a flag for the first note `[1]` to a state `[2, width]` and logits `[2, 9]`.
+    /// Maps the notes' base state, the summed embeddings of the latent's notes so far, the embedding of the last note (both
+    /// `[1, width]`) and a flag for the first note `[1]` to a state `[2, width]` and logits `[2, 9]`.
     pub offset: Graph,
-    /// Maps state, offset `[1]` and its conditions `[2, 32]` to the next state and logits `[2, 2]`.
+    /// Maps state, offset `[1]` and the offset's conditions `[2, 32]` to the next state and logits `[2, 2]`.
     pub voice: Graph,
     /// Maps state, voice `[1]` and the melody's last key `[1]` to the next state and logits `[2, 88]`.
     pub key: Graph,
@@ -172,8 +173,8 @@ pub struct ComposerGraphs {
     pub velocity: Graph,
     /// Maps state and velocity `[1]` to logits `[2, 24]`.
     pub duration: Graph,
-    /// Maps a note `[5]` to its embeddings for the next latent, for the rest of this latent and for the next note,
-    /// `[1, width]` each.
+    /// Maps a note `[5]` to three embeddings, `[1, width]` each: for the next latent, for the rest of this latent and for the
+    /// next note.
     pub note: Graph,
 }
 
@@ -187,28 +188,28 @@ pub struct PianistGraphs {
     pub decoder: Graph,
 }
 
-/// Opens and checks the files of one model.
-struct Opener<'a> {
+/// Loads and checks the files of one model.
+struct Loader<'a> {
     runtime: &'a Runtime,
     folder: &'a Path,
     manifest: &'a Manifest,
 }
 
-impl Opener<'_> {
-    fn open(&self, name: &str, inputs: &[Port], outputs: &[Port]) -> Result<Graph, ModelError> {
-        let bytes = self.manifest.verified(self.folder, name)?;
+impl Loader<'_> {
+    fn load(&self, name: &str, inputs: &[Port], outputs: &[Port]) -> Result<Graph, ModelError> {
+        let bytes = self.manifest.read_verified(self.folder, name)?;
         let mut graph = Graph::load(self.runtime, &bytes, &self.folder.join(name))?;
-        graph.expect(inputs, outputs)?;
+        graph.bind(inputs, outputs)?;
         Ok(graph)
     }
 
-    /// Opens a stateful graph. Its inputs are `input`, the state and `inputs`; its outputs are `outputs` and the next state.
-    fn open_stateful(&self, name: &str, input: Port, inputs: &[Port], outputs: &[Port]) -> Result<Graph, ModelError> {
-        let bytes = self.manifest.verified(self.folder, name)?;
+    /// Loads a stateful graph. Its inputs are `input`, the state and `inputs`; its outputs are `outputs` and the next state.
+    fn load_stateful(&self, name: &str, input: Port, inputs: &[Port], outputs: &[Port]) -> Result<Graph, ModelError> {
+        let bytes = self.manifest.read_verified(self.folder, name)?;
         let mut graph = Graph::load(self.runtime, &bytes, &self.folder.join(name))?;
         let state = graph.state_shape();
         let inputs = [&[input, Port::new("state", &state)], inputs].concat();
-        graph.expect(&inputs, &[outputs, &[Port::new("state_next", &state)]].concat())?;
+        graph.bind(&inputs, &[outputs, &[Port::new("state_next", &state)]].concat())?;
         Ok(graph)
     }
 
@@ -217,7 +218,7 @@ impl Opener<'_> {
         let (wide, narrow) = ([ROWS, layout.width], [1, layout.width]);
         let logits = |classes| Port::new("logits", &[ROWS, classes]);
         let (state, next) = (Port::new("state", &wide), Port::new("state_next", &wide));
-        let one = |name| Port::new(name, &[1]);
+        let scalar = |name| Port::new(name, &[1]);
         let ring = [ROWS, layout.heads, layout.slots, layout.head_dim];
         let row = [layout.layers, ROWS, layout.heads, 1, layout.head_dim];
         let mut inputs = vec![
@@ -226,8 +227,8 @@ impl Opener<'_> {
             Port::new("frame", &[ROWS, STEP_WIDTH]),
             Port::new("fine", &[ROWS, OFFSETS, FINE_WIDTH]),
             Port::new("sounding", &[1, SOUNDING_WIDTH]),
-            one("melody"),
-            one("pedal"),
+            scalar("melody"),
+            scalar("pedal"),
             Port::new("mask", &[layout.slots]),
             Port::new("cos", &[layout.head_dim]),
             Port::new("sin", &[layout.head_dim]),
@@ -238,30 +239,30 @@ impl Opener<'_> {
         let base = Port::new("base", &wide);
         let opened = Port::new("opened", &wide);
         let notes = ["so_far", "last"].map(|name| Port::new(name, &narrow));
-        let part = |name: &str, inputs: &[Port], outputs: &[Port]| {
-            self.open(&format!("composer-{name}.onnx"), inputs, outputs)
+        let graph = |name: &str, inputs: &[Port], outputs: &[Port]| {
+            self.load(&format!("composer-{name}.onnx"), inputs, outputs)
         };
         Ok(ComposerGraphs {
-            transformer: part(
+            transformer: graph(
                 "frame",
                 &inputs,
                 &[base.clone(), logits(PEDALS), Port::new("k_new", &row), Port::new("v_new", &row)],
             )?,
-            pedal: part("pedal", &[base, one("pedal")], &[logits(OFFSETS), opened.clone()])?,
-            offset: part(
+            pedal: graph("pedal", &[base, scalar("pedal")], &[logits(OFFSETS), opened.clone()])?,
+            offset: graph(
                 "offset",
-                &[opened, notes[0].clone(), notes[1].clone(), one("first")],
+                &[opened, notes[0].clone(), notes[1].clone(), scalar("first")],
                 &[state.clone(), logits(OFFSETS + 1)],
             )?,
-            voice: part(
+            voice: graph(
                 "voice",
-                &[state.clone(), one("offset"), Port::new("fine", &[ROWS, FINE_WIDTH])],
+                &[state.clone(), scalar("offset"), Port::new("fine", &[ROWS, FINE_WIDTH])],
                 &[next.clone(), logits(VOICES)],
             )?,
-            key: part("key", &[state.clone(), one("voice"), one("melody")], &[next.clone(), logits(KEYS)])?,
-            velocity: part("velocity", &[state.clone(), one("key")], &[next, logits(VELOCITIES)])?,
-            duration: part("duration", &[state, one("velocity")], &[logits(DURATIONS)])?,
-            note: part(
+            key: graph("key", &[state.clone(), scalar("voice"), scalar("melody")], &[next.clone(), logits(KEYS)])?,
+            velocity: graph("velocity", &[state.clone(), scalar("key")], &[next, logits(VELOCITIES)])?,
+            duration: graph("duration", &[state, scalar("velocity")], &[logits(DURATIONS)])?,
+            note: graph(
                 "note",
                 &[Port::new("note", &[5])],
                 &[Port::new("read", &narrow), notes[0].clone(), notes[1].clone()],
@@ -273,14 +274,14 @@ impl Opener<'_> {
         let latent = |name| Port::new(name, &[1, LATENT_DIMS]);
         let roll = Port::new("roll", &[1, FRAMES_PER_LATENT, ROLL_WIDTH]);
         let piano = Port::new("piano", &[self.manifest.pianos.len()]);
-        let prior = self.open_stateful(
+        let prior = self.load_stateful(
             "pianist-prior.onnx",
             latent("before"),
             &[roll.clone(), piano.clone(), Port::new("mood", &[1, MOOD_WIDTH])],
             &[latent("mean"), latent("deviation")],
         )?;
         let mel = Port::new("mel", &[1, FRAMES_PER_LATENT, BANDS]);
-        let decoder = self.open_stateful("pianist-decoder.onnx", latent("z"), &[roll, piano], &[mel])?;
+        let decoder = self.load_stateful("pianist-decoder.onnx", latent("z"), &[roll, piano], &[mel])?;
         Ok(PianistGraphs { prior, decoder })
     }
 
@@ -291,7 +292,7 @@ impl Opener<'_> {
         }
         let mel = Port::new("mel", &[1, FRAMES_PER_LATENT, BANDS]);
         let spectrum = |name| Port::new(name, &[1, FRAMES_PER_LATENT, BINS]);
-        self.open_stateful(NAME, mel, &[], &[spectrum("real"), spectrum("imag")]).map(Some)
+        self.load_stateful(NAME, mel, &[], &[spectrum("real"), spectrum("imag")]).map(Some)
     }
 }
 
@@ -299,12 +300,12 @@ impl Models {
     /// Loads and checks a model folder.
     ///
     /// # Errors
-    /// If a file is missing, truncated, damaged, has wrong shapes or is for a different version. The message gives the file,
-    /// the expected and the actual value.
+    /// If a file is missing, truncated or damaged, has wrong shapes or is for a different version. The message names the file
+    /// and the expected and actual values.
     pub fn load(runtime: &Runtime, folder: &Path) -> Result<Self, ModelError> {
         let manifest = Manifest::read(&folder.join("model.toml"))?;
-        let opener = Opener { runtime, folder, manifest: &manifest };
-        let (composer, pianist, vocoder) = (opener.composer()?, opener.pianist()?, opener.vocoder()?);
+        let loader = Loader { runtime, folder, manifest: &manifest };
+        let (composer, pianist, vocoder) = (loader.composer()?, loader.pianist()?, loader.vocoder()?);
         Ok(Self { manifest, composer, pianist, vocoder })
     }
 }
@@ -331,7 +332,7 @@ pub mod transformer {
     pub const COS: usize = 8;
     /// Sines of the rotary angles `[head_dim]`.
     pub const SIN: usize = 9;
-    /// Cached keys of the first layer, 2 × heads × slots × head_dim; each further layer is two inputs later.
+    /// Cached keys of the first layer, 2 × heads × slots × head_dim; those of each further layer are two inputs later.
     pub const K: usize = 10;
     /// Cached values of the first layer, like the keys.
     pub const V: usize = 11;

@@ -5,10 +5,10 @@ use super::composer::{Composer, ComposerState};
 use super::pianist::Pianist;
 use crate::generator::model::Models;
 use crate::generator::vocoder::Vocoder;
-use crate::generator::warm_up::finite;
+use crate::generator::warm_up::check_finite;
 use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT};
 
-/// The networks of one model, warmed up. Can be created on any thread except the audio thread and sent to another thread.
+/// The networks of one model, warmed up. Can be created on any thread except the audio thread and sent between threads.
 #[derive(Debug)]
 pub struct Networks {
     pub(super) composer: Composer,
@@ -42,12 +42,12 @@ impl Networks {
         self.composer.warm_up()?;
         self.pianist.warm_up()?;
         self.vocoder.step(&[FLOOR.ln(); FRAMES_PER_LATENT * BANDS])?.frames().try_for_each(|(real, imag)| {
-            finite("vocoder", real)?;
-            finite("vocoder", imag)
+            check_finite("vocoder", real)?;
+            check_finite("vocoder", imag)
         })
     }
 
-    /// Clears the states of pianist and vocoder.
+    /// Clears the states of the pianist and the vocoder.
     pub(super) fn reset(&mut self) {
         self.pianist.states().into_iter().for_each(|state| state.fill(0.0));
         self.vocoder.state().fill(0.0);

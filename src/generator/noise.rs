@@ -7,17 +7,17 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::generator::model::{LATENT_DIMS, Latent};
 
-/// Returns independent standard normal numbers for a latent (Box and Muller 1958). They depend only on the seed and the
+/// Returns independent standard normal variates for a latent (Box and Muller 1958). They depend only on the seed and the
 /// latent, so a new plan draws the same noise.
 pub(super) fn normal(seed: u64, latent: u64) -> Latent {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(latent);
-    // In 0..1 without 0, whose logarithm is infinite.
-    let mut unit = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    // Excludes 0, whose logarithm is infinite.
+    let mut uniform = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     let mut noise = [0.0; LATENT_DIMS];
     for pair in noise.chunks_exact_mut(2) {
-        let radius = (-2.0 * unit().ln()).sqrt();
-        let (sin, cos) = (TAU * unit()).sin_cos();
+        let radius = (-2.0 * uniform().ln()).sqrt();
+        let (sin, cos) = (TAU * uniform()).sin_cos();
         (pair[0], pair[1]) = ((radius * cos) as f32, (radius * sin) as f32);
     }
     noise

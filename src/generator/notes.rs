@@ -1,7 +1,7 @@
 //! Notes as the networks represent them: units, classes, and the widths of the networks' inputs.
 //!
-//! `models/training/melos_training/composer/layout.py`, `composer/conditions.py` and `pianist/layout.py` define the same
-//! for training.
+//! `models/training/melos_training/composer/layout.py`, `composer/conditions.py` and `pianist/layout.py` contain the same
+//! definitions for training.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub const KEYS: usize = 88;
 pub const VOICES: usize = 2;
 /// Voice of the melody.
 pub(super) const MELODY: u8 = 1;
-/// Value of the last melody key before the first note.
+/// The last melody key before any melody note.
 pub(super) const NO_MELODY: u8 = KEYS as u8;
 /// Velocity classes.
 pub const VELOCITIES: usize = 32;
@@ -33,28 +33,28 @@ pub const PEDALS: usize = 3;
 pub(super) const LAGS: [u32; 4] = [1, 2, 4, 8];
 /// The memory's slots: one for each lag, and one for the recalled phrase.
 pub(super) const SLOTS: usize = LAGS.len() + 1;
-/// Number of counts in a slot: keys of each voice, then offsets, velocities (and one for unknown) and durations.
+/// Number of counts in a slot: keys of each voice, then offsets, velocities (plus one for unknown) and durations.
 pub(super) const SLOT_WIDTH: usize = VOICES * KEYS + OFFSETS + VELOCITIES + 1 + DURATIONS;
 /// Length of the memory.
 pub const MEMORY_WIDTH: usize = SLOTS * SLOT_WIDTH;
-/// Length of the composer's conditions of a latent: values, then one mask per group, 1 if constrained.
+/// Length of the composer's conditions for a latent: values, then one mask per group, 1 if constrained.
 pub const STEP_WIDTH: usize = 66;
-/// Length of the composer's conditions of an offset: pitch classes of the chord, bass, and harmonics 1 to 4 of the beat
+/// Length of the composer's conditions for an offset: pitch classes of the chord, bass, and harmonics 1 to 4 of the beat
 /// phase.
 pub const FINE_WIDTH: usize = 32;
-/// Length of the sounding notes: keys held down, then strings that only the pedal sustains.
+/// Length of the input for sounding notes: keys held down, then strings that only the pedal sustains.
 pub const SOUNDING_WIDTH: usize = 2 * KEYS;
 
 /// Hops by which the pianist's roll is ahead of its mel frames, whose windows extend beyond their centres.
 pub const AHEAD: usize = 2;
-/// Values for each key in the roll: attack, attack velocity, sounding velocity, its fast and slow decay, release.
+/// Values per key in the roll: attack, attack velocity, sounding velocity, the same with fast and slow decay, release.
 pub(super) const CHANNELS: usize = 6;
-/// Length of the roll of a hop: the channels of every key, whether the pedal is down, and whether that is known.
+/// Length of a hop's roll: the channels of every key, whether the pedal is down, and whether its state is known.
 pub const ROLL_WIDTH: usize = CHANNELS * KEYS + 2;
 /// Length of the pianist's mood: emotion, affect and their masks.
 pub const MOOD_WIDTH: usize = 12;
 
-/// Hops for which a pedal change raises the pedal, unless the latent ends before.
+/// Hops for which a pedal change lifts the pedal, unless the latent ends earlier.
 pub const LIFT: u8 = 4;
 
 /// The pedal action of a latent.
@@ -70,8 +70,8 @@ pub enum Pedal {
 }
 
 impl Pedal {
-    /// Returns the action of a class.
-    pub(super) const fn of(class: usize) -> Self {
+    /// Returns the action for a class of the composer.
+    pub(super) const fn from_class(class: usize) -> Self {
         match class {
             0 => Self::Up,
             1 => Self::Down,
@@ -80,7 +80,7 @@ impl Pedal {
     }
 }
 
-/// A note in the composer's classes.
+/// A note, as classes chosen by the composer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WrittenNote {
     /// Position in the latent at which it begins, below [`OFFSETS`].
@@ -96,8 +96,8 @@ pub struct WrittenNote {
 }
 
 impl WrittenNote {
-    /// Returns the properties in the order in which the composer chooses them.
-    pub(super) fn parts(self) -> [f32; 5] {
+    /// Returns the classes in the order in which the composer chooses them.
+    pub(super) fn classes(self) -> [f32; 5] {
         [self.offset, self.voice, self.key, self.velocity, self.duration].map(f32::from)
     }
 
@@ -131,7 +131,7 @@ impl WrittenNote {
 pub struct StepNotes {
     /// The pedal action.
     pub pedal: Pedal,
-    /// The offset of the pedal action.
+    /// The offset at which the pedal moves.
     pub pedal_offset: u8,
     /// The notes that begin, in ascending order of offset, then key.
     pub notes: Vec<WrittenNote>,
@@ -146,7 +146,7 @@ mod tests {
         let seconds = |duration| WrittenNote { duration, ..WrittenNote::default() }.seconds();
         assert!((seconds(0) - 0.03).abs() < 1e-12 && (seconds(23) - 6.0).abs() < 1e-9);
         assert!((seconds(2) / seconds(1) - seconds(20) / seconds(19)).abs() < 1e-9);
-        let hardest = WrittenNote { velocity: 31, key: 87, ..WrittenNote::default() };
-        assert_eq!((hardest.midi_velocity(), hardest.midi_note()), (126, 108));
+        let highest = WrittenNote { velocity: 31, key: 87, ..WrittenNote::default() };
+        assert_eq!((highest.midi_velocity(), highest.midi_note()), (126, 108));
     }
 }

@@ -1,5 +1,5 @@
-//! Tests that the shipped networks, run step by step as in a performance, match the results that PyTorch computed for whole
-//! sequences at export.
+//! Tests that the shipped networks, run step by step as in a performance, match what PyTorch computed for whole sequences at
+//! export.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,8 @@ pub(super) fn vectors(folder: &Path, name: &str) -> BTreeMap<String, Vec<f32>> {
     let tensors: BTreeMap<String, Value> = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
     let read = |entry: &Value| {
         assert_eq!(entry["dtype"], "F32");
-        let [from, until] = [0, 1].map(|i| 8 + header + entry["data_offsets"][i].as_u64().unwrap() as usize);
-        bytes[from..until].chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+        let [start, end] = [0, 1].map(|i| 8 + header + entry["data_offsets"][i].as_u64().unwrap() as usize);
+        bytes[start..end].chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
     };
     tensors
         .iter()
@@ -59,7 +59,7 @@ fn compare(mut graph: Graph, expected: &BTreeMap<String, Vec<f32>>, inputs: &[(u
 }
 
 #[test]
-fn the_prior_matches() {
+fn the_prior_matches_pytorch() {
     let folder = folder();
     let expected = vectors(&folder, "prior.safetensors");
     let inputs = [(stateful::INPUT, "before"), (2, "roll"), (3, "piano"), (4, "mood")];
@@ -67,14 +67,14 @@ fn the_prior_matches() {
 }
 
 #[test]
-fn the_decoder_matches() {
+fn the_decoder_matches_pytorch() {
     let folder = folder();
     let expected = vectors(&folder, "decoder.safetensors");
     compare(models(&folder).pianist.decoder, &expected, &[(stateful::INPUT, "z"), (2, "roll"), (3, "piano")], &["mel"]);
 }
 
 #[test]
-fn the_vocoder_matches() {
+fn the_vocoder_matches_pytorch() {
     let folder = folder();
     let mut vocoder = Vocoder::new(models(&folder).vocoder);
     let expected = vectors(&folder, "vocoder.safetensors");
@@ -83,13 +83,13 @@ fn the_vocoder_matches() {
     let mut loudest = 0.0f32;
     for (block, mel) in expected["mel"].chunks_exact(size_of::<MelBlock>() / 4).enumerate() {
         for (i, (real, imag)) in vocoder.step(mel.try_into().unwrap()).unwrap().frames().enumerate() {
-            let at = (block * FRAMES_PER_LATENT + i) * BINS..(block * FRAMES_PER_LATENT + i + 1) * BINS;
+            let range = (block * FRAMES_PER_LATENT + i) * BINS..(block * FRAMES_PER_LATENT + i + 1) * BINS;
             actual.push(real, imag, &mut hops[0]);
-            reference.push(&expected["real"][at.clone()], &expected["imag"][at], &mut hops[1]);
+            reference.push(&expected["real"][range.clone()], &expected["imag"][range], &mut hops[1]);
             let difference = max_difference(&hops[0], &hops[1]);
             assert!(difference < 1e-4, "block {block}, frame {i}: {difference}");
             loudest = loudest.max(hops[1].iter().copied().fold(0.0, f32::max));
         }
     }
-    assert!(loudest > 0.01, "the test vectors are not silent");
+    assert!(loudest > 0.01, "the test vectors should not be silent");
 }

@@ -15,12 +15,12 @@ use crate::generator::warm_up::warm_up;
 use crate::generator::{GeneratorError, LATENT_FRAMES};
 use crate::music::plan::Plan;
 
-/// Indices of the graphs' inputs after the input and the state.
+/// Indices of the graphs' inputs after those of [`stateful`].
 const ROLL: usize = 2;
 const PIANO: usize = 3;
 const MOOD: usize = 4;
 
-/// State carried from latent to latent besides the networks' own states.
+/// State carried from latent to latent in addition to the networks' own.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct PianistState {
     strings: Strings,
@@ -43,7 +43,7 @@ impl Pianist {
         warm_up("pianist's decoder", &mut self.0.decoder)
     }
 
-    /// Returns the states of prior and decoder.
+    /// Returns the states of the prior and the decoder.
     pub(super) fn states(&mut self) -> [&mut [f32]; 2] {
         [self.0.prior.input(stateful::STATE), self.0.decoder.input(stateful::STATE)]
     }
@@ -74,30 +74,30 @@ impl Pianist {
         prior.input(stateful::INPUT).copy_from_slice(&state.z);
         prior.step()?;
         let noise = normal(plan.seed, latent);
-        for (at, (z, noise)) in state.z.iter_mut().zip(noise).enumerate() {
-            *z = prior.output(0)[at] + prior.output(1)[at] * noise;
+        for (index, (z, noise)) in state.z.iter_mut().zip(noise).enumerate() {
+            *z = prior.output(0)[index] + prior.output(1)[index] * noise;
         }
-        finite("pianist's prior", from, &state.z)?;
+        check_finite("pianist's prior", from, &state.z)?;
         decoder.input(stateful::INPUT).copy_from_slice(&state.z);
         decoder.input(ROLL).copy_from_slice(prior.input(ROLL));
         write_piano_weights(plan.piano(from), decoder.input(PIANO));
         decoder.step()?;
         let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked at load");
-        finite("pianist's decoder", from, &mel)?;
+        check_finite("pianist's decoder", from, &mel)?;
         Ok(mel)
     }
 }
 
-/// Writes the weights of the pianos at a position between the first (0) and the last (1), interpolated linearly between
-/// neighbours.
+/// Writes the weights of the pianos for a position between the first piano (0) and the last (1), interpolating linearly
+/// between neighbours.
 fn write_piano_weights(position: f32, weights: &mut [f32]) {
     let position = position.clamp(0.0, 1.0) * (weights.len() - 1) as f32;
-    for (at, weight) in weights.iter_mut().enumerate() {
-        *weight = (1.0 - (position - at as f32).abs()).max(0.0);
+    for (index, weight) in weights.iter_mut().enumerate() {
+        *weight = (1.0 - (position - index as f32).abs()).max(0.0);
     }
 }
 
-fn finite(network: &'static str, frame: u64, values: &[f32]) -> Result<(), GeneratorError> {
+fn check_finite(network: &'static str, frame: u64, values: &[f32]) -> Result<(), GeneratorError> {
     let finite = values.iter().all(|value| value.is_finite());
     if finite { Ok(()) } else { Err(GeneratorError::NotFinite { network, frame }) }
 }
@@ -116,8 +116,8 @@ mod tests {
         assert_eq!(weights(0.0), [1.0, 0.0, 0.0]);
         assert_eq!(weights(0.75), [0.0, 0.5, 0.5]);
         assert_eq!(weights(1.0), [0.0, 0.0, 1.0]);
-        let mut alone = [0.0];
-        write_piano_weights(0.4, &mut alone);
-        assert_eq!(alone, [1.0]);
+        let mut single = [0.0];
+        write_piano_weights(0.4, &mut single);
+        assert_eq!(single, [1.0]);
     }
 }

@@ -9,9 +9,9 @@ use crate::event::Hop;
 /// Joins futures with crossfades.
 #[derive(Debug)]
 pub(super) struct Splicer {
-    /// Hops of the newest future that were sent, including the crossfade.
+    /// Hops sent from the newest future, including the crossfade.
     sent: HopRing,
-    /// Hops of the previous future that were sent.
+    /// Hops sent from the previous future.
     previous: HopRing,
     fade: Option<Crossfade>,
     epoch: u32,
@@ -45,7 +45,7 @@ impl Splicer {
 
     /// Starts a new epoch at hop `splice`. `old` holds the future that ends there, whose hops before `ready` are final.
     pub(super) fn start_epoch(&mut self, splice: u64, old: &HopRing, ready: u64) {
-        // The crossfade needs hops of the old future that were not sent.
+        // The crossfade needs hops of the old future beyond those already sent.
         self.render(self.next_hop, u64::MAX, old, ready);
         // The hops sent last are played up to the splice, unless their own splice is later.
         if self.fade.is_none_or(|fade| fade.first < splice) {
@@ -70,10 +70,10 @@ impl Splicer {
         self.fade = None;
     }
 
-    /// Appends the final hops of `fresh`, those before `ready`, up to hop `until`, ordered by index.
-    pub(super) fn send(&mut self, fresh: &HopRing, ready: u64, until: u64, out: &mut Vec<Hop>) {
+    /// Appends the final hops of `new`, those before `ready`, up to hop `end`, ordered by index.
+    pub(super) fn send(&mut self, new: &HopRing, ready: u64, end: u64, out: &mut Vec<Hop>) {
         let first = self.next_hop;
-        self.next_hop = self.render(first, until, fresh, ready);
+        self.next_hop = self.render(first, end, new, ready);
         let hops = (first..self.next_hop).filter_map(|index| Some((index, self.sent.get(index)?)));
         out.extend(hops.map(|(index, samples)| Hop { index, epoch: self.epoch, samples: *samples }));
     }
@@ -87,10 +87,11 @@ impl Splicer {
     /// Creates a splicer from a saved state, in epoch 0.
     pub(super) fn restore(state: &SplicerState) -> Self {
         let SplicerState { sent, previous, fade, next_hop } = state;
-        Self { sent: HopRing::of(sent), previous: HopRing::of(previous), fade: *fade, epoch: 0, next_hop: *next_hop }
+        let (sent, previous) = (HopRing::from_hops(sent), HopRing::from_hops(previous));
+        Self { sent, previous, fade: *fade, epoch: 0, next_hop: *next_hop }
     }
 
-    /// Returns the hops from `first` on as they were sent.
+    /// Returns the hops sent from `first` onwards.
     pub(super) fn sent(&self, first: u64) -> Vec<Hop> {
         let splice = self.fade.map_or(0, |fade| fade.first);
         let ring = |index| if index < splice { &self.previous } else { &self.sent };
@@ -98,27 +99,27 @@ impl Splicer {
         hops.map(|(index, samples)| Hop { index, epoch: self.epoch, samples: *samples }).collect()
     }
 
-    /// Writes final hops from `first` up to `until` to `sent`: the old future up to the splice, then the crossfade, then the
+    /// Writes final hops from `first` up to `end` to `sent`: the old future up to the splice, then the crossfade, then the
     /// new future. Returns the hop after the last one written.
-    fn render(&mut self, first: u64, until: u64, fresh: &HopRing, mut ready: u64) -> u64 {
+    fn render(&mut self, first: u64, end: u64, new: &HopRing, mut ready: u64) -> u64 {
         if let Some(fade) = &mut self.fade {
             if ready < fade.end() {
                 ready = fade.first;
             } else {
-                fade.measure(&self.previous, fresh);
+                fade.measure(&self.previous, new);
             }
         }
-        let until = until.min(ready);
-        for index in first..until {
+        let end = end.min(ready);
+        for index in first..end {
             let samples = match &self.fade {
                 Some(fade) if index < fade.first => self.previous.get(index).copied(),
-                Some(fade) => fresh.get(index).map(|new| fade.mix(index, self.previous.get(index), new)),
-                None => fresh.get(index).copied(),
+                Some(fade) => new.get(index).map(|new| fade.mix(index, self.previous.get(index), new)),
+                None => new.get(index).copied(),
             };
             if let Some(samples) = samples {
                 self.sent.put(index, &samples);
             }
         }
-        until.max(first)
+        end.max(first)
     }
 }

@@ -7,14 +7,14 @@ use crate::generator::vocoder::MelBlock;
 use crate::mel::{BANDS, LATENTS_PER_SECOND, MelFrame};
 use crate::music::conditions::Conditions;
 
-/// Log-mel values below this are inaudible and do not count.
+/// Log-mel level below which a band is inaudible and ignored.
 const INAUDIBLE: f32 = -7.0;
-/// Mean rise of the bands between mel frames that counts as an onset. In piano music, it is exceeded at 96 % of onsets and
-/// in only one of thousands of frames without an onset.
+/// Mean rise of the bands between mel frames that counts as an onset. In piano music, 96 % of onsets exceed it, but only one
+/// in thousands of other frames does.
 const ONSET: f32 = 0.15;
 /// Minimum time without an onset that counts as a stall.
 const STALL_SECONDS: f64 = 5.0;
-/// Number of missing requested notes that count as a stall.
+/// Number of missing notes, at the requested density, that counts as a stall.
 const STALL_NOTES: f64 = 8.0;
 
 /// Counts latents without an onset, whether silent or filled by a sustained tone.
@@ -30,7 +30,7 @@ impl StallDetector {
         Self { last: [INAUDIBLE; BANDS], without_onset: 0 }
     }
 
-    /// Processes a latent's mel frames. Returns true, and resets the count, if notes were requested but none has begun for too
+    /// Processes a latent's mel frames. Returns `true` and resets the count if notes were requested but none has begun for too
     /// long.
     pub(super) fn update(&mut self, mel: &MelBlock, requested: &Conditions) -> bool {
         let mut has_onset = false;
@@ -67,16 +67,17 @@ mod tests {
 
     fn latents_until_stall(density: Option<f32>, mel: impl Fn(u32, usize, usize) -> f32) -> Option<u32> {
         let requested = Conditions { density, ..Conditions::default() };
-        let mut stall = StallDetector::new();
-        (0..600).find(|latent| stall.update(&std::array::from_fn(|i| mel(*latent, i / BANDS, i % BANDS)), &requested))
+        let mut detector = StallDetector::new();
+        (0..600)
+            .find(|latent| detector.update(&std::array::from_fn(|i| mel(*latent, i / BANDS, i % BANDS)), &requested))
     }
 
     #[test]
     fn detects_silence_and_drones() {
         assert_eq!(latents_until_stall(Some(4.0), |_, _, _| -11.5), Some(58));
         let drone = |_, _, band: usize| if band % 9 == 3 { -2.0 } else { -8.0 };
-        assert_eq!(latents_until_stall(Some(4.0), drone), Some(59), "its start is an onset");
-        assert_eq!(latents_until_stall(Some(1.0), |_, _, _| -11.5), Some(93), "fewer notes, more time");
+        assert_eq!(latents_until_stall(Some(4.0), drone), Some(59), "the start of the drone is an onset");
+        assert_eq!(latents_until_stall(Some(1.0), |_, _, _| -11.5), Some(93), "fewer notes allow longer gaps");
     }
 
     #[test]
@@ -88,8 +89,8 @@ mod tests {
     fn sparse_notes_are_not_a_stall() {
         // One note every two seconds, fading.
         let notes = |latent: u32, frame: usize, band: usize| {
-            let since = (latent % 24) as f32 + frame as f32 / 8.0;
-            if band % 9 == 3 { -1.0 - 0.2 * since } else { -7.5 }
+            let age = (latent % 24) as f32 + frame as f32 / 8.0;
+            if band % 9 == 3 { -1.0 - 0.2 * age } else { -7.5 }
         };
         assert_eq!(latents_until_stall(Some(0.5), notes), None);
     }

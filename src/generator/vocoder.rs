@@ -1,8 +1,8 @@
 //! The vocoder: turns mel frames into samples, eight frames at a time.
 //!
 //! A network, or [`SpectralPeakVocoder`] for models without one, turns mel frames into spectra with a delay of
-//! [`LOOK_AHEAD`] frames. [`Istft`] turns the spectra into overlapping windows and adds them. After mel frames
-//! `8k..8k + 8`, the hops before `8k + 4` are final.
+//! [`LOOK_AHEAD`] frames. [`Istft`] turns the spectra into samples by overlap-add. After mel frames `8k..8k + 8`, the hops
+//! before `8k + 4` are final.
 
 mod istft;
 mod spectral_peaks;
@@ -16,7 +16,7 @@ use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
 /// The mel frames of one latent, concatenated.
 pub type MelBlock = [f32; FRAMES_PER_LATENT * BANDS];
 
-/// Turns mel frames into spectra. Has a state.
+/// A stateful converter from mel frames to spectra.
 #[derive(Debug)]
 pub enum Vocoder {
     /// The trained network.
@@ -25,7 +25,7 @@ pub enum Vocoder {
     SpectralPeaks(Box<SpectralPeakVocoder>),
 }
 
-/// Eight spectra: spectrum `i` belongs to the mel frame [`LOOK_AHEAD`] before the block's frame `i`.
+/// Eight spectra. Spectrum `i` belongs to the mel frame that is [`LOOK_AHEAD`] frames before frame `i` of the block.
 #[derive(Debug, Clone, Copy)]
 pub struct Spectra<'a> {
     real: &'a [f32],
@@ -40,7 +40,7 @@ impl<'a> Spectra<'a> {
 }
 
 impl Vocoder {
-    /// Creates a vocoder from the model's network, or a [`SpectralPeakVocoder`] if it has none.
+    /// Creates a vocoder from the model's network, or a [`SpectralPeakVocoder`] if the model has none.
     #[must_use]
     pub fn new(network: Option<Graph>) -> Self {
         network.map_or_else(|| Self::SpectralPeaks(Box::default()), Self::Neural)

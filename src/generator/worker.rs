@@ -1,8 +1,8 @@
 //! The generator thread: keeps the engine supplied with hops ahead of the playhead.
 //!
 //! A splice that reaches the engine too late is moved to a later frame, music that is not ready in time is skipped, and a
-//! failed network is retried; each of these is reported as a [`WorkerEvent`]. Except in these cases, the sound does not
-//! depend on the thread's timing. Nothing here runs on the audio thread.
+//! failed latent is retried; each is reported as a [`WorkerEvent`]. Otherwise, the sound does not depend on the thread's
+//! timing. Nothing here runs on the audio thread.
 
 mod mailbox;
 mod source;
@@ -28,11 +28,11 @@ pub use source::HopSource;
 pub use status::WorkerStatus;
 use thread::WorkerThread;
 
-/// Frames to generate ahead of the playhead: one second, so that a busy machine causes no gaps. At most half the engine's
-/// hop table.
+/// Frames to generate ahead of the playhead: one second, so that a busy machine causes no gaps. Must not exceed half
+/// the engine's hop table.
 pub const AHEAD: u64 = 48_000;
 
-/// Capacity for events that the daemon has not read yet: 20 s.
+/// Capacity for unread events: 20 s.
 const EVENTS: usize = 256;
 
 /// A request to the worker.
@@ -43,7 +43,7 @@ enum Request {
         plan: Arc<Plan>,
         splice: u64,
     },
-    /// Save the state for an engine at `frame`, in `buffer`.
+    /// Save the state for an engine at `frame` to `buffer`.
     Save {
         frame: u64,
         buffer: Vec<u8>,
@@ -57,19 +57,19 @@ pub enum WorkerEvent {
     Generated(GeneratedLatent),
     /// A new plan was spliced in.
     Spliced {
-        /// Frame for which it was planned.
+        /// Frame for which the splice was planned.
         planned: u64,
-        /// How it was carried out; `None` if a newer one superseded it.
+        /// How the splice took effect; `None` if a newer one superseded it.
         outcome: Option<SpliceOutcome>,
     },
     /// New networks took over.
     Swapped {
-        /// Frame from which they are played.
+        /// Frame at which they took over.
         at: u64,
     },
     /// The music was not ready in time and resumes after a gap.
     Resumed {
-        /// Number of splices accepted before.
+        /// Number of splices accepted so far.
         splices: u64,
         /// First frame of the gap.
         missing: u64,
@@ -80,19 +80,19 @@ pub enum WorkerEvent {
     Saved {
         /// The requested frame.
         frame: u64,
-        /// Number of splices accepted before.
+        /// Number of splices accepted so far.
         splices: u64,
         /// The state; see [`crate::generator::Generator::save`].
         state: Vec<u8>,
     },
     /// A latent failed and is retried.
     Failed {
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
 
-/// A handle to the running thread. Dropping it stops the thread after the current latent.
+/// A handle to the generator thread. Dropping it stops the thread after the current latent.
 #[derive(Debug)]
 pub struct Worker {
     mailbox: Arc<Mailbox>,
@@ -124,7 +124,7 @@ impl Worker {
             mailbox: mailbox.clone(),
             status: status.clone(),
             events: sender.clone(),
-            ready: VecDeque::new(),
+            unsent: VecDeque::new(),
             pending: None,
             splices: 0,
             last_splice: None,
@@ -156,8 +156,8 @@ impl Worker {
         }
     }
 
-    /// Sends new networks to the thread; see [`crate::generator::Generator::swap`]. They replace networks sent earlier that are
-    /// still pending. Never blocks.
+    /// Sends new networks to the thread, replacing any that are still pending. Never blocks. See
+    /// [`crate::generator::Generator::swap`].
     pub fn swap(&self, networks: Networks) {
         self.mailbox.put_networks(Box::new(networks));
     }
@@ -178,14 +178,16 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.mailbox.close();
         if let Some(thread) = self.thread.take() {
-            // Panics of the thread were already caught and reported.
+            // Panics while generating were already caught and reported.
             let _ = thread.join();
         }
     }
 }
 
 fn report(events: &SyncSender<WorkerEvent>, status: &WorkerStatus, event: WorkerEvent) {
-    if matches!(event, WorkerEvent::Spliced { planned, outcome } if outcome.is_none_or(|it| it.is_late(planned))) {
+    if let WorkerEvent::Spliced { planned, outcome } = event
+        && outcome.is_none_or(|outcome| outcome.is_late(planned))
+    {
         status.losses.add(Loss::Splices, 1);
     }
     if events.try_send(event).is_err() {

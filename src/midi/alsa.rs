@@ -44,7 +44,8 @@ fn virtual_output() -> Result<MidiOutputConnection, MidiError> {
     output()?.create_virtual(OUT_PORT).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
-/// Opens feedback to a device through its own port. Returns `None` if the port is not bidirectional.
+/// Opens feedback to a device through its own port. Returns `None` if the port is not bidirectional or cannot be
+/// opened.
 fn open_feedback(port_id: &str) -> Option<Route> {
     let output = output().ok()?;
     let port = output.ports().into_iter().find(|port| port.id() == port_id)?;
@@ -53,7 +54,7 @@ fn open_feedback(port_id: &str) -> Option<Route> {
     route(connection.ok()?).ok()
 }
 
-/// Starts a thread that sends each message at its time. It ends when the route is dropped.
+/// Starts a thread that sends each message when it is due, and ends when the route is dropped.
 fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
     let (queue, receiver) = sync_channel::<Timed>(QUEUE_CAPACITY);
     let send = move || {
@@ -64,8 +65,8 @@ fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
             }
         }
     };
-    let started = threads::spawn_restarting("melos-midi-out", send);
-    started.map(|_| Route::Queue(queue)).map_err(|error| MidiError::Alsa(error.to_string()))
+    let thread = threads::spawn_restarting("melos-midi-out", send);
+    thread.map(|_| Route::Queue(queue)).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
 /// Returns the callback for midir's thread. If it panics, the message is lost but the device stays connected.
@@ -74,7 +75,7 @@ fn receive(sender: &Sender, device: DeviceId) -> impl FnMut(u64, &[u8], &mut Par
     move |_, bytes, parser| threads::contain_panic(|| sender.forward_bytes(parser, device, Instant::now(), bytes))
 }
 
-/// Returns the output ports of other programs and of devices, with their names, by port id.
+/// Returns the output ports of devices and other programs, with their names, by port id.
 fn ports(input: &MidiInput) -> BTreeMap<String, (midir::MidiInputPort, String)> {
     let ports = input.ports().into_iter().filter_map(|port| {
         let name = input.port_name(&port).ok()?;
@@ -87,20 +88,21 @@ pub(super) fn sources() -> Result<Vec<String>, MidiError> {
     Ok(ports(&input()?).into_values().map(|(_, name)| name).collect())
 }
 
-/// Open connections, by port id.
+/// The open connections.
 #[derive(Default)]
 pub(super) struct Alsa {
-    devices: BTreeMap<String, Connected>,
+    /// Connected devices by port id.
+    devices: BTreeMap<String, ConnectedDevice>,
     /// The input port for other programs and its device id.
     virtual_port: Option<(DeviceId, MidiInputConnection<Parser>)>,
     has_output: bool,
 }
 
-struct Connected {
+struct ConnectedDevice {
     id: DeviceId,
     name: String,
     /// Whether feedback is open.
-    feedback: bool,
+    has_feedback: bool,
     /// Closed when dropped.
     _connection: MidiInputConnection<Parser>,
 }
@@ -108,9 +110,9 @@ struct Connected {
 impl Backend for Alsa {
     fn search(&mut self, sender: &mut Sender) -> Result<(), MidiError> {
         let ports = ports(&input()?);
-        // An id with another name is a different device on a reused port.
+        // A known id with a new name is a different device on a reused port.
         let is_present =
-            |id: &String, connected: &Connected| ports.get(id).is_some_and(|(_, name)| *name == connected.name);
+            |id: &String, connected: &ConnectedDevice| ports.get(id).is_some_and(|(_, name)| *name == connected.name);
         self.devices.retain(|id, connected| {
             let present = is_present(id, connected);
             if !present {
@@ -126,22 +128,23 @@ impl Backend for Alsa {
             let id = sender.connected(&name);
             match input()?.connect(&port, PORT, receive(sender, id), Parser::default()) {
                 Ok(connection) => {
-                    self.devices.insert(port_id, Connected { id, name, feedback: false, _connection: connection });
+                    let device = ConnectedDevice { id, name, has_feedback: false, _connection: connection };
+                    self.devices.insert(port_id, device);
                 }
-                // The device was disconnected after it was listed; the next search handles that.
+                // The device may have been disconnected since it was listed; the next search tries again.
                 Err(error) => {
                     tracing::debug!(%error, name, "cannot open MIDI device");
                     sender.disconnected(id, &name);
                 }
             }
         }
-        for (port_id, connected) in self.devices.iter_mut().filter(|(_, connected)| !connected.feedback) {
+        for (port_id, connected) in self.devices.iter_mut().filter(|(_, connected)| !connected.has_feedback) {
             if sender.feedback.requested_part(&connected.name).is_some()
                 && let Some(route) = open_feedback(port_id)
             {
                 sender.feedback.open(connected.id, route);
                 sender.feedback_ready(connected.id);
-                connected.feedback = true;
+                connected.has_feedback = true;
             }
         }
         if self.virtual_port.is_none() {

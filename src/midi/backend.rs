@@ -1,4 +1,4 @@
-//! The interface of a MIDI system, and the channel for its events.
+//! The interface to a MIDI system, and the sender of its events.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -43,7 +43,7 @@ pub(super) struct Received {
 pub(super) struct Sender {
     events: SyncSender<MidiEvent>,
     wake: Wake,
-    /// Messages from the real-time callback.
+    /// Messages received in JACK's callback.
     received: Arc<Mutex<Option<HeapCons<Received>>>>,
     losses: Arc<Losses>,
     pub(super) out: MidiOut,
@@ -52,7 +52,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Creates a sender to `events`; `wake` wakes their reader.
+    /// Creates a sender to `events`, which wakes their reader with `wake`.
     pub(super) fn new(events: SyncSender<MidiEvent>, wake: Wake, losses: Arc<Losses>) -> Self {
         Self {
             events,
@@ -75,7 +75,7 @@ impl Sender {
 
     /// Announces that a device has disconnected.
     pub(super) fn disconnected(&self, id: DeviceId, name: &str) {
-        // Forward its earlier messages first.
+        // The device's earlier messages must arrive first.
         self.forward_received();
         tracing::info!(name, "MIDI device disconnected");
         self.announce(MidiEvent::Disconnected(id));
@@ -118,7 +118,7 @@ impl Sender {
         }
     }
 
-    /// Forwards a message from a callback. Never blocks; counts messages lost to a full queue.
+    /// Forwards a message from a callback. Never blocks; if the queue is full, the message is dropped and counted.
     pub(super) fn forward(&self, device: DeviceId, at: Instant, message: Message) {
         if let Err(TrySendError::Full(_)) = self.events.try_send(MidiEvent::Sent { device, at, message }) {
             self.losses.add(Loss::MidiIn, 1);

@@ -5,19 +5,19 @@
 //! tempo has jumped, and the loop restarts from the latest measurements. When ticks stop, nothing is reported, so the
 //! last tempo remains in effect.
 
-use crate::event::ControlEvent;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Message;
+use crate::event::ControlEvent;
 
 const TICKS_PER_BEAT: u64 = 24;
-/// A song position counts sixteenth notes.
+/// The unit of a song position is a sixteenth note.
 const TICKS_PER_SIXTEENTH: u64 = 6;
 /// Loop bandwidth: the loop smooths faster jitter and follows slower changes of tempo.
 const BANDWIDTH_HZ: f64 = 0.7;
-/// Fraction of a tick above which an error is not jitter.
-const OUTLIER: f64 = 0.25;
+/// Error, as a fraction of a tick, above which it is not mere jitter.
+const OUTLIER_FRACTION: f64 = 0.25;
 /// Number of consecutive large errors that indicate a new tempo.
 const MAX_OUTLIERS: usize = 3;
 /// Tick length at the slowest tempo followed, 20 bpm; a longer pause is a dropout.
@@ -29,7 +29,7 @@ const MIN_TEMPO_CHANGE: f64 = 0.002;
 /// Minimum interval between tempo reports, in ticks.
 const REPORT_TICKS: u64 = 6;
 
-/// A report of the clock follower.
+/// A report from the clock follower.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ClockEvent {
     /// The tempo in beats per minute.
@@ -38,7 +38,7 @@ pub enum ClockEvent {
     Beat {
         /// Quarter notes since the start of the song.
         beat: u64,
-        /// The filtered time of the beat, within about a tick of the present.
+        /// The filtered time of the beat, within about a tick of its arrival.
         at: Instant,
     },
 }
@@ -60,7 +60,7 @@ pub struct ClockFollower {
     running: bool,
     /// Number of the next tick, counted from the start of the song.
     position: u64,
-    reported: Option<f64>,
+    reported_tempo: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -77,7 +77,7 @@ struct DelayLockedLoop {
 
 impl ClockFollower {
     /// Processes a message that arrived at `at` and adds reports to `out`. Ignores messages unrelated to the clock.
-    pub fn message(&mut self, message: Message, at: Instant, out: &mut Vec<ClockEvent>) {
+    pub fn process(&mut self, message: Message, at: Instant, out: &mut Vec<ClockEvent>) {
         match message {
             Message::Start => {
                 self.position = 0;
@@ -97,9 +97,9 @@ impl ClockFollower {
         self.running
     }
 
-    /// Makes one of the next ticks report the tempo even if it is unchanged.
+    /// Reports the tempo again within a few ticks, even if it is unchanged.
     pub fn repeat_tempo(&mut self) {
-        self.reported = None;
+        self.reported_tempo = None;
     }
 
     fn tick(&mut self, at: Instant, out: &mut Vec<ClockEvent>) {
@@ -110,9 +110,9 @@ impl ClockFollower {
         let filtered = if filter.ticks == 0 { at } else { filter.tick(at) };
         filter.ticks += 1;
         if let Some(tempo) = filter.tempo()
-            && self.reported.is_none_or(|reported| (tempo / reported - 1.0).abs() > MIN_TEMPO_CHANGE)
+            && self.reported_tempo.is_none_or(|reported| (tempo / reported - 1.0).abs() > MIN_TEMPO_CHANGE)
         {
-            self.reported = Some(tempo);
+            self.reported_tempo = Some(tempo);
             out.push(ClockEvent::Tempo(tempo));
         }
         if self.running {
@@ -144,12 +144,12 @@ impl DelayLockedLoop {
             return self.restart(at, (at - previous).as_secs_f64());
         }
         let error = seconds_between(self.next, at);
-        self.outliers = if error.abs() > OUTLIER * self.period { self.outliers + 1 } else { 0 };
+        self.outliers = if error.abs() > OUTLIER_FRACTION * self.period { self.outliers + 1 } else { 0 };
         if self.outliers >= MAX_OUTLIERS {
             let measured = seconds_between(self.raw[0], at) / MAX_OUTLIERS as f64;
             return self.restart(at, measured);
         }
-        // The bandwidth is wide at first, so that the jitter of the first ticks soon loses its effect.
+        // A wide bandwidth at first quickly corrects for the jitter of the first ticks.
         let bandwidth = BANDWIDTH_HZ.max(0.5 / (self.ticks as f64 * self.period));
         let omega = (std::f64::consts::TAU * bandwidth * self.period).min(0.7);
         let filtered = shifted(self.next, std::f64::consts::SQRT_2 * omega * error);
@@ -182,8 +182,8 @@ fn seconds_between(from: Instant, to: Instant) -> f64 {
 }
 
 fn shifted(time: Instant, seconds: f64) -> Instant {
-    let by = Duration::from_secs_f64(seconds.abs());
-    if seconds < 0.0 { time.checked_sub(by).unwrap_or(time) } else { time + by }
+    let offset = Duration::from_secs_f64(seconds.abs());
+    if seconds < 0.0 { time.checked_sub(offset).unwrap_or(time) } else { time + offset }
 }
 
 #[cfg(test)]

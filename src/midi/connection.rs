@@ -15,10 +15,10 @@ use crate::threads;
 
 /// Interval between device searches.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
-/// Interval between checks for received messages, a switch of systems, and the end.
+/// Interval between checks for received messages, a system switch and shutdown.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long to wait for the thread to end. A hung server must not keep the process alive.
+/// Time limit for the thread to end: a hung server must not keep the process alive.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A MIDI system.
@@ -27,7 +27,7 @@ pub enum MidiSystem {
     /// The ALSA sequencer: connects every device in both directions, and has the ports `melos:midi_in` and
     /// `melos:midi_out` for other programs.
     Alsa,
-    /// A JACK server: one port `melos:midi_out`, and for each of four devices an input and a feedback port:
+    /// A JACK server: a port `melos:midi_out`, and an input port and a feedback port for each of four devices:
     /// `melos:midi_in` and `melos:feedback`, `melos:midi_in_2` and `melos:feedback_2`, and so on. Hardware is connected
     /// automatically; other programs connect themselves.
     Jack,
@@ -100,14 +100,14 @@ impl MidiConnection {
         self.on_jack.store(system == MidiSystem::Jack, Ordering::Relaxed);
     }
 
-    /// Returns the selected system, even if the switch to it is not complete.
+    /// Returns the selected system, even if the switch to it is still in progress.
     #[must_use]
     pub fn system(&self) -> MidiSystem {
         if self.on_jack.load(Ordering::Relaxed) { MidiSystem::Jack } else { MidiSystem::Alsa }
     }
 
-    /// Forwards messages received by callbacks. The search thread does so twenty times a second; call this right before reading
-    /// the events, so that messages need not wait for it.
+    /// Forwards messages received in JACK's callback. The search thread does so twenty times a second; calling this
+    /// right before reading the events avoids that delay.
     pub fn forward_received(&self) {
         self.sender.forward_received();
     }
@@ -135,21 +135,21 @@ impl Drop for MidiConnection {
     }
 }
 
-fn search<S: Backend>(keep_running: impl Fn() -> bool, sender: &mut Sender) {
+fn search<S: Backend>(is_selected: impl Fn() -> bool, sender: &mut Sender) {
     let mut system = S::default();
-    let mut logged = None;
-    let mut next = Instant::now();
-    while keep_running() {
+    let mut logged_error = None;
+    let mut next_search = Instant::now();
+    while is_selected() {
         sender.forward_received();
-        if Instant::now() >= next || system.has_changed() {
-            next = Instant::now() + SEARCH_INTERVAL;
+        if Instant::now() >= next_search || system.has_changed() {
+            next_search = Instant::now() + SEARCH_INTERVAL;
             let error = system.search(sender).err();
-            if error != logged {
+            if error != logged_error {
                 match &error {
                     Some(error) => tracing::warn!(%error, "MIDI is unavailable; retrying"),
                     None => tracing::info!("MIDI is available again"),
                 }
-                logged = error;
+                logged_error = error;
             }
         }
         thread::sleep(CHECK_INTERVAL);

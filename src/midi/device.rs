@@ -13,9 +13,9 @@ pub struct DeviceId(pub u32);
 /// A connected device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Its id in the device's events.
+    /// The id in the device's events.
     pub id: DeviceId,
-    /// The port's name; under JACK, the names of everything connected to the device's port of Melos.
+    /// The port's name; under JACK, the names of the connected sources and of Melos's input port, separated by commas.
     pub name: String,
 }
 
@@ -36,7 +36,7 @@ pub enum MidiError {
 pub enum MidiEvent {
     /// A device connected.
     Connected(Device),
-    /// A device disconnected; its notes and pedals must be released.
+    /// A device disconnected; its held notes and pedals must be released.
     Disconnected(DeviceId),
     /// Feedback to a device is open, so it receives everything sent from now on.
     FeedbackReady(DeviceId),

@@ -1,4 +1,4 @@
-//! Feedback: messages to devices for their motors and lights.
+//! Feedback messages to the motors and lights of devices.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,17 +28,17 @@ impl MidiFeedback {
         Self { outputs: Arc::default(), losses }
     }
 
-    /// Requests feedback to devices whose names contain one of `parts`, which are in lower case. It opens within a second and
-    /// then stays open; [`super::MidiEvent::FeedbackReady`] reports each opening.
+    /// Requests feedback to devices whose names contain one of `parts`, which must be in lower case. Feedback opens
+    /// within a second and then stays open; [`super::MidiEvent::FeedbackReady`] reports each opening.
     pub fn request(&self, parts: Vec<String>) {
-        self.ports().requested = parts;
+        self.lock().requested = parts;
     }
 
-    /// Sends a message to a device immediately. Never blocks: if the queue is full, the message is dropped and counted; if the
-    /// device has no feedback port, it is ignored.
+    /// Sends a message to a device immediately. Never blocks: if the queue is full, the message is dropped and counted;
+    /// if the device has no feedback port, the message is ignored.
     pub fn send(&self, device: DeviceId, message: Message) {
         let timed = Timed::new(Instant::now(), message);
-        if !self.ports().routes.get_mut(&device).is_none_or(|route| route.push(timed)) {
+        if !self.lock().routes.get_mut(&device).is_none_or(|route| route.push(timed)) {
             self.losses.add(Loss::MidiFeedback, 1);
         }
     }
@@ -46,18 +46,18 @@ impl MidiFeedback {
     /// Returns the requested part that a port's name contains, if any, in lower case.
     pub(super) fn requested_part(&self, name: &str) -> Option<String> {
         let name = name.to_lowercase();
-        self.ports().requested.iter().find(|part| name.contains(*part)).cloned()
+        self.lock().requested.iter().find(|part| name.contains(*part)).cloned()
     }
 
     pub(super) fn open(&self, device: DeviceId, route: Route) {
-        self.ports().routes.insert(device, route);
+        self.lock().routes.insert(device, route);
     }
 
     pub(super) fn close(&self, device: DeviceId) -> Option<Route> {
-        self.ports().routes.remove(&device)
+        self.lock().routes.remove(&device)
     }
 
-    fn ports(&self) -> MutexGuard<'_, OutputPorts> {
+    fn lock(&self) -> MutexGuard<'_, OutputPorts> {
         self.outputs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,11 @@
-//! JACK MIDI through the jack crate, accurate to the frame. There is one port `melos:midi_out`, and a pair of ports for each
-//! of four devices: `melos:midi_in` with `melos:feedback`, `melos:midi_in_2` with `melos:feedback_2`, and so on.
+//! JACK MIDI through the jack crate, accurate to the frame. There is a port `melos:midi_out`, and a pair of ports for
+//! each of four devices: `melos:midi_in` with `melos:feedback`, `melos:midi_in_2` with `melos:feedback_2`, and so on.
 //!
-//! JACK does not report the connection through which a message arrived, so devices with their own mappings need their own
-//! ports. Each hardware device gets one; all sources that share a port are treated as one device.
+//! JACK does not report the connection through which a message arrived, so devices with their own mappings need their
+//! own ports. Each hardware device gets one while any are free; sources that share a port are treated as one device.
 //!
 //! A server that crashes does not always notify its clients, so the client is replaced when it is notified or when its
-//! callback is no longer called.
+//! callback stops being called.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,10 +30,10 @@ const PORTS: [&str; 4] = ["midi_in", "midi_in_2", "midi_in_3", "midi_in_4"];
 const OUT_PORT: &str = "midi_out";
 /// Feedback ports to controllers, separate from the output to instruments.
 const FEEDBACK_PORTS: [&str; PORTS.len()] = ["feedback", "feedback_2", "feedback_3", "feedback_4"];
-/// Value of a device id for a port without a device.
+/// The device id of a port without a device.
 const NO_DEVICE: u64 = u64::MAX;
 const MIDI: Option<&str> = Some("8 bit raw midi");
-/// Time without a callback after which the server counts as stopped; the longest period in use is about 100 ms.
+/// Time without a callback after which the server counts as stopped; JACK periods are hardly ever longer than 100 ms.
 const STALL_TIMEOUT: Duration = Duration::from_millis(900);
 
 fn open() -> Result<(Calls, Client), MidiError> {
@@ -122,7 +122,7 @@ impl Backend for Jack {
         if let Some(ActiveClient { client, calls, mut pairs, .. }) = self.active.take() {
             sender.out.reroute(None);
             pairs.iter_mut().for_each(|pair| pair.release(sender));
-            // Fails if the server has stopped, but frees the resources even then.
+            // This fails if the server has stopped, but frees the resources anyway.
             let _ = client.deactivate();
             drop(calls);
         }
@@ -135,20 +135,20 @@ impl Backend for Jack {
 
 impl ActiveClient {
     fn start(sender: &mut Sender) -> Result<Self, MidiError> {
-        let fail = |error: jack::Error| MidiError::Jack(error.to_string());
+        let error = |error: jack::Error| MidiError::Jack(error.to_string());
         let (calls, client) = open()?;
-        let out = client.register_port(OUT_PORT, MidiOut::default()).map_err(fail)?;
+        let out = client.register_port(OUT_PORT, MidiOut::default()).map_err(error)?;
         let (messages, pending) = HeapRb::new(QUEUE_CAPACITY).split();
         let mut outputs = vec![OutputPort { port: out, pending }];
         let (mut inputs, mut pairs) = (Vec::new(), Vec::new());
         for (input, feedback) in PORTS.iter().zip(FEEDBACK_PORTS) {
-            let port = client.register_port(input, MidiIn::default()).map_err(fail)?;
-            let feedback_port = client.register_port(feedback, MidiOut::default()).map_err(fail)?;
+            let port = client.register_port(input, MidiIn::default()).map_err(error)?;
+            let feedback_port = client.register_port(feedback, MidiOut::default()).map_err(error)?;
             let (feedback, pending_feedback) = HeapRb::new(QUEUE_CAPACITY).split();
             let device_id = Arc::new(AtomicU64::new(NO_DEVICE));
             pairs.push(PortPair {
-                input: port.name().map_err(fail)?,
-                feedback: feedback_port.name().map_err(fail)?,
+                input: port.name().map_err(error)?,
+                feedback: feedback_port.name().map_err(error)?,
                 device: None,
                 device_id: Arc::clone(&device_id),
                 feedback_route: Some(Route::Ring(feedback)),
@@ -168,7 +168,7 @@ impl ActiveClient {
         };
         let (changed, lost) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let notifications = Notifications { changed: Arc::clone(&changed), lost: Arc::clone(&lost) };
-        let client = client.activate_async(notifications, callback).map_err(fail)?;
+        let client = client.activate_async(notifications, callback).map_err(error)?;
         sender.out.reroute(Some(Route::Ring(messages)));
         let (calls_seen, calls_seen_at) = (0, Instant::now());
         let mut active = Self { client, changed, lost, calls, calls_seen, calls_seen_at, pairs };
@@ -178,14 +178,15 @@ impl ActiveClient {
 
     /// Returns whether the server has stopped: it has notified the client, or has not called the callback for too long.
     fn is_lost(&mut self) -> bool {
-        let calls = self.calls.number();
+        let calls = self.calls.count();
         if calls != self.calls_seen {
             (self.calls_seen, self.calls_seen_at) = (calls, Instant::now());
         }
         self.lost.load(Ordering::Relaxed) || self.calls_seen_at.elapsed() > STALL_TIMEOUT
     }
 
-    /// Connects each hardware device to a free pair of ports, or to the last one if none is free, and announces devices.
+    /// Connects each hardware device to a free pair of ports, or to the last one if none is free, and announces
+    /// devices.
     fn connect(&mut self, sender: &mut Sender) {
         self.changed.store(false, Ordering::Relaxed);
         let client = self.client.as_client();

@@ -34,7 +34,7 @@ use crate::files::document::{self, Problem};
 /// A valid mapping file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mapping {
-    /// File name without `.toml`, by which other mappings inherit from this one.
+    /// File name without `.toml`, which other mappings use to inherit from this one.
     pub file: String,
     /// Display name.
     pub name: String,
@@ -44,7 +44,7 @@ pub struct Mapping {
     pub port_contains: String,
     /// Whether to follow the device's MIDI clock; `None` means no.
     pub clock: Option<bool>,
-    /// Layers: alternative functions of controls while a button is held.
+    /// Layers: alternative functions of controls, which a button activates.
     pub layers: Vec<Layer>,
     /// Functions of controls.
     pub bindings: Vec<Binding>,

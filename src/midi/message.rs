@@ -64,7 +64,7 @@ impl Message {
         })
     }
 
-    /// Returns the message's bytes and their number.
+    /// Returns the message's bytes and how many of them are used.
     pub(super) const fn encode(self) -> ([u8; 3], usize) {
         match self {
             Self::NoteOff { channel, note } => ([0x80 | channel, note, 0], 3),
@@ -82,7 +82,7 @@ impl Message {
         }
     }
 
-    /// Returns the message of a real-time status byte; `None` for those that Melos does not use.
+    /// Returns the message for a real-time status byte; `None` for bytes that Melos does not use.
     pub(super) fn from_real_time_status(status: u8) -> Option<Self> {
         match status {
             0xF8 => Some(Self::Clock),
@@ -100,7 +100,7 @@ mod tests {
     use crate::midi::Parser;
 
     #[test]
-    fn encoded_messages_parse_to_the_same_messages() {
+    fn parsing_inverts_encoding() {
         for message in [
             Message::NoteOn { channel: 15, note: 60, velocity: 1 },
             Message::NoteOff { channel: 0, note: 127 },

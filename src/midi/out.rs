@@ -14,7 +14,7 @@ use crate::event::health::{Loss, Losses};
 /// Capacity of a queue: several seconds of dense playing.
 pub(super) const QUEUE_CAPACITY: usize = 1024;
 
-/// A message and its time.
+/// A message and the time at which to send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timed {
     pub(super) at: Instant,
@@ -37,7 +37,7 @@ impl Timed {
 pub(super) enum Route {
     /// Through a ring to JACK's process callback, which must not block.
     Ring(HeapProd<Timed>),
-    /// Through a queue to a thread that sends each message at its time.
+    /// Through a queue to a thread that sends each message when it is due.
     Queue(SyncSender<Timed>),
 }
 
@@ -73,8 +73,8 @@ impl MidiOut {
         Self { route: Arc::default(), losses }
     }
 
-    /// Sends a message at a time, or immediately if that has passed. Times must not decrease from call to call. Never blocks: if
-    /// the queue is full, the message is dropped and counted; without a MIDI system, it is ignored.
+    /// Sends a message at time `at`, or immediately if that has passed. Times must not decrease from call to call.
+    /// Never blocks: if the queue is full, the message is dropped and counted; without a MIDI system, it is ignored.
     pub fn send(&self, at: Instant, message: Message) {
         let timed = Timed::new(at, message);
         let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +83,7 @@ impl MidiOut {
         }
     }
 
-    /// Switches to another route. Messages queued on the old one are dropped.
+    /// Switches to another route. Messages queued on the old one may be lost.
     pub(super) fn reroute(&self, route: Option<Route>) {
         *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
     }

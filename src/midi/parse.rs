@@ -1,5 +1,5 @@
-//! Parses bytes into messages. Handles running status, interleaved real-time bytes, and system exclusive messages of any
-//! length.
+//! Parses bytes into messages. Handles running status, interleaved real-time bytes, and system exclusive messages of
+//! any length.
 
 use super::Message;
 
@@ -7,7 +7,7 @@ use super::Message;
 #[derive(Debug, Clone, Default)]
 pub struct Parser {
     state: State,
-    /// First data byte of a message with two.
+    /// First data byte of a message that has two.
     first: Option<u8>,
 }
 
@@ -16,7 +16,7 @@ enum State {
     /// Ignores data bytes until the next status byte.
     #[default]
     Skip,
-    /// In a channel message. Its status also applies to the following ones.
+    /// In a channel message, whose status also applies to the messages that follow (running status).
     Channel(u8),
     /// In a song position, which has no running status.
     SongPosition,
@@ -29,7 +29,7 @@ impl Parser {
             0x00..=0x7F => self.data(byte),
             0x80..=0xEF => self.status(State::Channel(byte)),
             0xF2 => self.status(State::SongPosition),
-            // System exclusive, its end, and system common messages that Melos does not use.
+            // Start and end of system exclusive, and system common messages that Melos does not use.
             0xF0..=0xF7 => self.status(State::Skip),
             // Real-time bytes may appear anywhere, even inside another message.
             0xF8..=0xFF => Message::from_real_time_status(byte),

@@ -10,46 +10,46 @@ use super::ClockEvent;
 /// Relative tempo change below which nothing is reported.
 const MIN_TEMPO_CHANGE: f64 = 1e-4;
 
-/// What a thread finds of the session that it follows.
+/// The status of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Followed {
-    /// No session: no server, or no other program in it.
+pub enum SessionStatus {
+    /// There is no server, or no other program in the session.
     #[default]
-    Nothing,
-    /// A session without a tempo.
+    Absent,
+    /// The session has no tempo.
     WithoutTempo,
-    /// A session with a tempo.
-    Tempo,
+    /// The session has a tempo.
+    WithTempo,
 }
 
-/// Shared by the thread that follows a session and the one that reads its reports. Wait-free.
+/// State shared by the thread that follows a session and the thread that reads its reports. Wait-free.
 #[derive(Debug, Default)]
-pub struct Following {
-    wanted: AtomicBool,
-    found: AtomicCell<Followed>,
+pub struct FollowerState {
+    enabled: AtomicBool,
+    status: AtomicCell<SessionStatus>,
 }
 
-impl Following {
-    /// Sets whether the session is to be followed.
-    pub fn want(&self, wanted: bool) {
-        self.wanted.store(wanted, Relaxed);
+impl FollowerState {
+    /// Sets whether to follow the session.
+    pub fn set_enabled(&self, enabled: bool) {
+        self.enabled.store(enabled, Relaxed);
     }
 
-    /// Returns whether the session is to be followed.
+    /// Returns whether to follow the session.
     #[must_use]
-    pub fn is_wanted(&self) -> bool {
-        self.wanted.load(Relaxed)
+    pub fn is_enabled(&self) -> bool {
+        self.enabled.load(Relaxed)
     }
 
-    /// Reports what was found.
-    pub fn report(&self, found: Followed) {
-        self.found.store(found);
+    /// Reports the session's status.
+    pub fn report(&self, status: SessionStatus) {
+        self.status.store(status);
     }
 
-    /// Returns what was found last.
+    /// Returns the last reported status.
     #[must_use]
-    pub fn found(&self) -> Followed {
-        self.found.load()
+    pub fn status(&self) -> SessionStatus {
+        self.status.load()
     }
 }
 
@@ -61,20 +61,30 @@ pub struct SessionFollower {
 }
 
 impl SessionFollower {
-    /// Processes the state of the session: its `tempo`, `None` if it has none or is not followed, and its current `beat` with
-    /// the time at which the beat began, `None` while stopped.
-    pub fn update(&mut self, tempo: Option<f64>, beat: Option<(u64, Instant)>, mut report: impl FnMut(ClockEvent)) {
+    /// Processes the state of the session: its `tempo`, or `None` if it has none or is not followed; and its current
+    /// `beat` with the time at which the beat began, or `None` while stopped. `report` returns whether it accepted the
+    /// event; what it did not accept is reported again at the next update.
+    pub fn update(
+        &mut self,
+        tempo: Option<f64>,
+        beat: Option<(u64, Instant)>,
+        mut report: impl FnMut(ClockEvent) -> bool,
+    ) {
         let Some(tempo) = tempo else {
             *self = Self::default();
             return;
         };
-        if self.tempo.is_none_or(|reported| (tempo / reported - 1.0).abs() > MIN_TEMPO_CHANGE) {
+        if self.tempo.is_none_or(|reported| (tempo / reported - 1.0).abs() > MIN_TEMPO_CHANGE)
+            && report(ClockEvent::Tempo(tempo))
+        {
             self.tempo = Some(tempo);
-            report(ClockEvent::Tempo(tempo));
         }
-        let previous = std::mem::replace(&mut self.beat, beat.map(|(beat, _)| beat));
-        if let Some((beat, at)) = beat.filter(|(beat, _)| previous != Some(*beat)) {
-            report(ClockEvent::Beat { beat, at });
+        let Some((beat, at)) = beat else {
+            self.beat = None;
+            return;
+        };
+        if self.beat != Some(beat) && report(ClockEvent::Beat { beat, at }) {
+            self.beat = Some(beat);
         }
     }
 }
@@ -83,30 +93,42 @@ impl SessionFollower {
 mod tests {
     use super::*;
 
-    fn updated(follower: &mut SessionFollower, tempo: Option<f64>, beat: Option<u64>, at: Instant) -> Vec<ClockEvent> {
+    fn update(follower: &mut SessionFollower, tempo: Option<f64>, beat: Option<u64>, at: Instant) -> Vec<ClockEvent> {
         let mut events = Vec::new();
-        follower.update(tempo, beat.map(|beat| (beat, at)), |event| events.push(event));
+        follower.update(tempo, beat.map(|beat| (beat, at)), |event| {
+            events.push(event);
+            true
+        });
         events
     }
 
     #[test]
     fn reports_tempo_changes_and_each_beat_once() {
         let (mut follower, now) = (SessionFollower::default(), Instant::now());
-        let first = updated(&mut follower, Some(97.0), Some(5), now);
+        let first = update(&mut follower, Some(97.0), Some(5), now);
         assert_eq!(first, [ClockEvent::Tempo(97.0), ClockEvent::Beat { beat: 5, at: now }]);
-        assert_eq!(updated(&mut follower, Some(97.0), Some(5), now), []);
-        assert_eq!(updated(&mut follower, Some(97.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
-        assert_eq!(updated(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Tempo(98.0)]);
-        assert_eq!(updated(&mut follower, Some(98.0), None, now), [], "it is stopped");
-        assert_eq!(updated(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
+        assert_eq!(update(&mut follower, Some(97.0), Some(5), now), []);
+        assert_eq!(update(&mut follower, Some(97.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
+        assert_eq!(update(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Tempo(98.0)]);
+        assert_eq!(update(&mut follower, Some(98.0), None, now), [], "it is stopped");
+        assert_eq!(update(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
+    }
+
+    #[test]
+    fn reports_again_what_was_not_accepted() {
+        let (mut follower, now) = (SessionFollower::default(), Instant::now());
+        follower.update(Some(97.0), Some((5, now)), |_| false);
+        let repeated = update(&mut follower, Some(97.0), Some(5), now);
+        assert_eq!(repeated, [ClockEvent::Tempo(97.0), ClockEvent::Beat { beat: 5, at: now }]);
+        assert_eq!(update(&mut follower, Some(97.0), Some(5), now), []);
     }
 
     #[test]
     fn reports_everything_again_in_the_next_session() {
         let (mut follower, now) = (SessionFollower::default(), Instant::now());
-        assert_eq!(updated(&mut follower, None, Some(3), now), []);
-        assert_eq!(updated(&mut follower, Some(97.0), Some(4), now).len(), 2);
-        assert_eq!(updated(&mut follower, None, Some(5), now), []);
-        assert_eq!(updated(&mut follower, Some(97.0), Some(5), now).len(), 2);
+        assert_eq!(update(&mut follower, None, Some(3), now), []);
+        assert_eq!(update(&mut follower, Some(97.0), Some(4), now).len(), 2);
+        assert_eq!(update(&mut follower, None, Some(5), now), []);
+        assert_eq!(update(&mut follower, Some(97.0), Some(5), now).len(), 2);
     }
 }

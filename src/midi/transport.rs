@@ -1,8 +1,8 @@
 //! Follows the tempo and the beats of the JACK transport.
 //!
-//! Bar, beat and tempo come from the timebase master. Without one, the transport has a position in frames but no tempo, and
-//! nothing is reported, so that the last tempo remains in effect. A separate thread polls the transport. Beat times are
-//! computed from the start of JACK's period, so infrequent polling only delays the reports.
+//! Bar, beat and tempo come from the timebase master. Without one, the transport has a position in frames but no tempo,
+//! and nothing is reported, so that the last tempo remains in effect. A separate thread polls the transport. Beat times
+//! are computed from the start of JACK's period, so infrequent polling only delays the reports.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jack::{AsyncClient, Client, ClientStatus, Control, NotificationHandler, ProcessHandler, ProcessScope};
 use jack::{TransportBBT, TransportState};
 
-use super::{ClockEvent, Followed, Following, SessionFollower};
+use super::{ClockEvent, FollowerState, SessionFollower, SessionStatus};
 use crate::event::Wake;
 use crate::output::jack_clients::{self, Calls};
 use crate::threads;
@@ -21,30 +21,30 @@ use crate::threads;
 const CLIENT: &str = "melos-transport";
 /// Polling interval of the transport.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
-/// Interval between checks of whether the transport should be followed.
+/// Interval between checks whether to follow the transport.
 const IDLE_INTERVAL: Duration = Duration::from_millis(50);
 /// Interval between attempts to connect to a server.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
-/// Time without a callback after which the server counts as stopped; the longest period in use is about 100 ms.
+/// Time without a callback after which the server counts as stopped; JACK periods are hardly ever longer than 100 ms.
 const STALL_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Starts the thread that follows the transport while it is wanted. It sends reports to `events` and wakes their reader with
-/// `wake`. The thread ends when all other references to `following` have been dropped.
+/// Starts a thread that follows the transport while `state` is enabled. It sends reports to `events`, wakes their
+/// reader with `wake`, and ends when all other references to `state` have been dropped.
 ///
 /// # Errors
 /// If no thread can be started.
-pub fn follow_transport(following: Arc<Following>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<()> {
-    threads::spawn_restarting("melos-transport", move || follow(&following, &events, &wake)).map(drop)
+pub fn follow_transport(state: Arc<FollowerState>, events: SyncSender<ClockEvent>, wake: Wake) -> std::io::Result<()> {
+    threads::spawn_restarting("melos-transport", move || follow(&state, &events, &wake)).map(drop)
 }
 
-fn follow(following: &Arc<Following>, events: &SyncSender<ClockEvent>, wake: &Wake) {
+fn follow(state: &Arc<FollowerState>, events: &SyncSender<ClockEvent>, wake: &Wake) {
     let (mut client, mut follower): (Option<TransportClient>, _) = (None, SessionFollower::default());
     let mut last_attempt: Option<Instant> = None;
-    // Once this is the only reference, the transport can no longer be wanted.
-    while Arc::strong_count(following) > 1 {
-        if !following.is_wanted() {
+    // Once this is the only reference, the state can no longer change.
+    while Arc::strong_count(state) > 1 {
+        if !state.is_enabled() {
             (client, follower, last_attempt) = (None, SessionFollower::default(), None);
-            following.report(Followed::Nothing);
+            state.report(SessionStatus::Absent);
             thread::sleep(IDLE_INTERVAL);
             continue;
         }
@@ -59,18 +59,19 @@ fn follow(following: &Arc<Following>, events: &SyncSender<ClockEvent>, wake: &Wa
         match snapshot {
             Ok(snapshot) => {
                 follower.update(snapshot.tempo, snapshot.beat, |event| {
-                    // If the report is lost, the next beat makes up for it.
-                    let _ = events.try_send(event);
+                    let sent = events.try_send(event).is_ok();
                     wake.notify();
+                    sent
                 });
-                following.report(if snapshot.tempo.is_some() { Followed::Tempo } else { Followed::WithoutTempo });
+                let has_tempo = snapshot.tempo.is_some();
+                state.report(if has_tempo { SessionStatus::WithTempo } else { SessionStatus::WithoutTempo });
                 thread::sleep(POLL_INTERVAL);
             }
             Err(None) => thread::sleep(IDLE_INTERVAL),
             Err(Some(reason)) => {
                 tracing::debug!("cannot follow the JACK transport: {reason}");
                 (client, follower) = (None, SessionFollower::default());
-                following.report(Followed::Nothing);
+                state.report(SessionStatus::Absent);
             }
         }
     }
@@ -109,7 +110,7 @@ impl TransportClient {
     /// # Errors
     /// If the server has stopped.
     fn poll(&mut self) -> Result<Snapshot, Option<String>> {
-        let calls = self.calls.number();
+        let calls = self.calls.count();
         if calls != self.calls_seen {
             (self.calls_seen, self.calls_seen_at) = (calls, Instant::now());
         }
@@ -122,7 +123,8 @@ impl TransportClient {
         let Some(bbt) = snapshot.pos.bbt().filter(|bbt| bbt.bpm > 0.0) else {
             return Ok(Snapshot { tempo: None, beat: None });
         };
-        // The position is that of the start of the period. Output latency is ignored, because it is the same for all clients.
+        // The position is valid at the start of the period. Output latency is ignored, because it is the same for all
+        // clients.
         let period = Duration::from_micros(micros.saturating_sub(snapshot.pos.usecs().unwrap_or(micros)));
         let age = snapshot.pos.bbt_offset().map_or(0.0, |frames| f64::from(frames) / client.sample_rate() as f64);
         let is_rolling = snapshot.state == TransportState::Rolling;
@@ -134,7 +136,8 @@ impl TransportClient {
     }
 }
 
-/// Returns the song's current beat, from 0, and how long ago it began, given a position that was valid `age` seconds ago.
+/// Returns the song's current beat, from 0, and how long ago it began, given a position that was valid `age` seconds
+/// ago.
 fn current_beat(position: &TransportBBT, age: f64) -> (u64, Duration) {
     let per_bar = f64::from(position.sig_num);
     let bars = position.bar.saturating_sub(1) as f64 * per_bar;
@@ -143,12 +146,12 @@ fn current_beat(position: &TransportBBT, age: f64) -> (u64, Duration) {
     (beat as u64, Duration::try_from_secs_f64((beat - beat.floor()) * 60.0 / position.bpm).unwrap_or_default())
 }
 
-/// Counts the server's callbacks, and plays nothing.
+/// Counts the server's callbacks; plays nothing.
 struct CallCounter(Calls);
 
 impl ProcessHandler for CallCounter {
     fn process(&mut self, _: &Client, _: &ProcessScope) -> Control {
-        self.0.count();
+        self.0.increment();
         Control::Continue
     }
 }

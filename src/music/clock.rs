@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::SAMPLE_RATE;
 
-/// Frames per minute; divided by frames per beat, this gives beats per minute.
 const FRAMES_PER_MINUTE: f64 = SAMPLE_RATE as f64 * 60.0;
-/// Tolerance for rounding, in frames: well above rounding error and well below a frame.
+/// Tolerance for rounding errors, which are much smaller, in frames.
 const FRAME_TOLERANCE: f64 = 1e-4;
 
 /// A constant tempo from `frame` on, where the clock is at `beat`.
@@ -23,10 +22,10 @@ impl TempoSpan {
     }
 }
 
-/// Maps frames to beats and back. Beats are quarter notes counted from 0 at the start of the performance and never go
-/// backwards; every bar has [`MusicClock::beats_per_bar`] of them.
+/// Maps frames to beats and back. Beats are quarter notes, counted from 0 at the start of the performance, and never go
+/// backwards. Every bar has [`MusicClock::beats_per_bar`] beats.
 ///
-/// Each span lasts until the next one starts; the last never ends, so every frame has a beat.
+/// Each tempo lasts until the next one begins, and the last never ends, so every frame has a beat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MusicClock {
     /// In ascending order of frame and of beat; never empty.
@@ -47,7 +46,7 @@ impl MusicClock {
         self.beats_per_bar
     }
 
-    /// Returns the position in beats at a frame. Frames before the oldest stored span have the position of its start.
+    /// Returns the position in beats at a frame. Frames before the oldest stored span are clamped to its start.
     #[must_use]
     pub fn beat_at(&self, frame: u64) -> f64 {
         let span = self.span_at(frame);
@@ -57,12 +56,12 @@ impl MusicClock {
     /// Returns the first frame at or after a beat.
     #[must_use]
     pub fn frame_at(&self, beat: f64) -> u64 {
-        let after = self.spans.partition_point(|span| span.beat <= beat);
-        let Some(span) = after.checked_sub(1).map(|index| self.spans[index]) else {
+        let next = self.spans.partition_point(|span| span.beat <= beat);
+        let Some(span) = next.checked_sub(1).map(|index| self.spans[index]) else {
             return self.spans[0].frame;
         };
         let ahead = ((beat - span.beat) * FRAMES_PER_MINUTE / span.bpm - FRAME_TOLERANCE).ceil().max(0.0) as u64;
-        let end = self.spans.get(after).map_or(u64::MAX, |next| next.frame);
+        let end = self.spans.get(next).map_or(u64::MAX, |next| next.frame);
         (span.frame + ahead).min(end)
     }
 
@@ -72,19 +71,19 @@ impl MusicClock {
         self.span_at(frame).bpm
     }
 
-    /// Returns the position in the beat at a frame, 0..1.
+    /// Returns the position within the beat at a frame, 0..1.
     #[must_use]
     pub fn beat_phase(&self, frame: u64) -> f64 {
         self.beat_at(frame).fract()
     }
 
-    /// Returns the position in the bar at a frame, 0..1.
+    /// Returns the position within the bar at a frame, 0..1.
     #[must_use]
     pub fn bar_phase(&self, frame: u64) -> f64 {
         (self.beat_at(frame) / f64::from(self.beats_per_bar)).fract()
     }
 
-    /// Sets the tempo from a frame on, discarding later planned changes.
+    /// Sets the tempo from a frame on, discarding planned changes after it.
     pub fn set_tempo(&mut self, frame: u64, bpm: f64) {
         let beat = self.beat_at(frame);
         self.spans.retain(|span| span.frame < frame);
@@ -94,7 +93,7 @@ impl MusicClock {
         }
     }
 
-    /// Skips to a later beat at a frame, keeping the tempo of that frame and discarding later planned changes. All skipped
+    /// Skips to a later beat at a frame, keeping the tempo at that frame and discarding planned changes after it. All skipped
     /// beats fall on that frame. Does nothing if the beat has already passed.
     pub fn skip_to(&mut self, frame: u64, beat: f64) {
         if beat > self.beat_at(frame) {
@@ -172,7 +171,7 @@ mod tests {
         }
 
         #[test]
-        fn discarding_the_past_changes_no_later_position(
+        fn discarding_the_past_preserves_later_positions(
             changes in prop::collection::vec((1u64..50_000, 30.0f64..300.0), 1..20),
             cut in 0u64..500_000,
         ) {
@@ -182,12 +181,12 @@ mod tests {
                 frame += gap;
                 clock.set_tempo(frame, bpm);
             }
-            let whole = clock.clone();
+            let original = clock.clone();
             clock.discard_before(cut);
             for later in (cut..cut + 600_000).step_by(7_919) {
-                prop_assert_eq!(clock.beat_at(later), whole.beat_at(later));
-                let beat = whole.beat_at(later);
-                prop_assert_eq!(clock.frame_at(beat), whole.frame_at(beat));
+                prop_assert_eq!(clock.beat_at(later), original.beat_at(later));
+                let beat = original.beat_at(later);
+                prop_assert_eq!(clock.frame_at(beat), original.frame_at(beat));
             }
         }
     }

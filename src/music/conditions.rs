@@ -4,12 +4,12 @@ use crate::music::emotion::{Affect, Emotion};
 
 /// The conditions of one latent. `None` means unknown in corpus preparation and unconstrained in playback.
 ///
-/// Windows: chroma and bass cover the notes that sound within half a second either side of the latent's middle; density,
-/// loudness and register the onsets within one second either side; emotion and affect the sixteen seconds around it. Beat
-/// and bar phase are taken at its start.
+/// Windows: chord and bass cover the notes that sound within half a second either side of the latent's middle; density,
+/// loudness and register cover the onsets within one second either side; emotion and affect cover the sixteen seconds around
+/// it. Beat and bar phase are taken at the start of the latent.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Conditions {
-    /// Weights of the eight emotions; they sum to 1.
+    /// Weights of the eight emotions, which sum to 1.
     pub emotion: Option<[f32; Emotion::COUNT]>,
     /// Valence and arousal.
     pub affect: Option<Affect>,
@@ -17,21 +17,21 @@ pub struct Conditions {
     pub chord: Option<[f32; 12]>,
     /// Pitch class of the lowest sounding note.
     pub bass: Option<u8>,
-    /// Position in the beat, 0..1.
+    /// Position within the beat, 0..1.
     pub beat_phase: Option<f32>,
-    /// Position in the bar, 0..1.
+    /// Position within the bar, 0..1.
     pub bar_phase: Option<f32>,
     /// Beats per minute.
     pub tempo_bpm: Option<f32>,
     /// Note onsets per second.
     pub density: Option<f32>,
-    /// Mean MIDI velocity of the onsets, with each corpus normalized to mean 64 and standard deviation 14.
+    /// Mean MIDI velocity of the onsets, with each corpus normalised to mean 64 and standard deviation 14.
     pub loudness: Option<f32>,
     /// Mean MIDI note number of the onsets.
     pub register: Option<f32>,
 }
 
-/// Length of [`Conditions::to_vector`]: the values, then one mask per group.
+/// Length of the vector from [`Conditions::to_vector`]: the values, then one mask per group.
 pub const CONDITION_COUNT: usize = VALUE_COUNT + GROUP_COUNT;
 /// Number of values in the vector.
 pub const VALUE_COUNT: usize = 42;
@@ -42,7 +42,7 @@ pub const GROUP_COUNT: usize = 10;
 pub const GROUP_NAMES: [&str; GROUP_COUNT] =
     ["emotion", "affect", "chord", "bass", "beat", "bar", "tempo", "density", "loudness", "register"];
 
-/// Scales a quantity to about −1..1: `(x − middle) / width`.
+/// A linear scale that maps a quantity to about −1..1: `(x − middle) / width`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
     /// The value that maps to 0.
@@ -65,7 +65,7 @@ pub const DENSITY_SCALE: Scale = Scale { middle: 1.8, width: 0.7 };
 pub const LOUDNESS_SCALE: Scale = Scale { middle: 64.0, width: 20.0 };
 /// Scale of the register, a MIDI note number.
 pub const REGISTER_SCALE: Scale = Scale { middle: 60.0, width: 12.0 };
-/// The tempo in beats per minute that maps to 0; twice this maps to 1.
+/// The tempo in beats per minute that maps to 0; twice this tempo maps to 1.
 pub const TEMPO_MIDDLE_BPM: f32 = 120.0;
 
 /// Range of each group's values in the vector, in the order of the masks.
@@ -75,23 +75,23 @@ pub const GROUP_VALUES: [std::ops::Range<usize>; GROUP_COUNT] =
 impl Conditions {
     /// Returns the network's input: values scaled to about −1..1, 0 where unknown, then one mask per group, 1 if known.
     ///
-    /// Phases become cosine and sine, and the tempo octaves from [`TEMPO_MIDDLE_BPM`]; density, loudness and register use
-    /// [`DENSITY_SCALE`], [`LOUDNESS_SCALE`] and [`REGISTER_SCALE`].
+    /// Phases become cosine and sine; the tempo becomes its distance from [`TEMPO_MIDDLE_BPM`] in octaves; density, loudness and
+    /// register use [`DENSITY_SCALE`], [`LOUDNESS_SCALE`] and [`REGISTER_SCALE`].
     #[must_use]
     pub fn to_vector(&self) -> [f32; CONDITION_COUNT] {
         let mut vector = [0.0; CONDITION_COUNT];
         let bass = self.bass.map(|pitch| {
-            let mut hot = [0.0; 12];
-            hot[usize::from(pitch % 12)] = 1.0;
-            hot
+            let mut one_hot = [0.0; 12];
+            one_hot[usize::from(pitch % 12)] = 1.0;
+            one_hot
         });
-        let circle = |phase: f32| {
+        let cos_sin = |phase: f32| {
             let angle = phase * std::f32::consts::TAU;
             [angle.cos(), angle.sin()]
         };
         let affect = self.affect.map(|affect| [affect.valence, affect.arousal]);
-        let beat = self.beat_phase.map(circle);
-        let bar = self.bar_phase.map(circle);
+        let beat = self.beat_phase.map(cos_sin);
+        let bar = self.bar_phase.map(cos_sin);
         let tempo = self.tempo_bpm.map(|bpm| [(bpm / TEMPO_MIDDLE_BPM).log2()]);
         let density = self.density.map(|density| [DENSITY_SCALE.apply(density.ln_1p())]);
         let loudness = self.loudness.map(|velocity| [LOUDNESS_SCALE.apply(velocity)]);

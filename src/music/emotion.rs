@@ -1,4 +1,4 @@
-//! Emotion as a continuous state: the weights of eight emotions, and valence and arousal, kept consistent.
+//! Emotion as a continuous state: the weights of eight emotions, kept consistent with valence and arousal.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ impl Emotion {
         }
     }
 
-    /// Parses a name, ignoring case, or its noun, such as `sadness`.
+    /// Parses a name or the corresponding noun, such as `sadness`, ignoring case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase();
@@ -57,8 +57,7 @@ impl Emotion {
         Self::ALL.into_iter().find(|emotion| emotion.name() == name || nouns[*emotion as usize] == name)
     }
 
-    /// Returns the emotion's anchor on the circumplex of Russell (1980), in the quadrant that the paper gives it. Training labels
-    /// and steering share the anchors.
+    /// Returns the emotion's anchor on Russell's circumplex (1980). Training labels and steering share the anchors.
     #[must_use]
     pub const fn anchor(self) -> Affect {
         let (valence, arousal) = match self {
@@ -81,7 +80,7 @@ impl fmt::Display for Emotion {
     }
 }
 
-/// A point on the circumplex; both coordinates in −1..=1.
+/// A point on the circumplex, with both coordinates in −1..=1.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Affect {
     /// Unpleasant (−1) to pleasant (1).
@@ -90,8 +89,8 @@ pub struct Affect {
     pub arousal: f32,
 }
 
-/// Standard deviation of each emotion's Gaussian on the circumplex: about half the distance between neighbouring anchors,
-/// so that a point on an anchor gives that emotion most of the weight.
+/// Standard deviation of each emotion's Gaussian on the circumplex: about half the distance between neighbouring anchors, so
+/// that an emotion has most of the weight at its own anchor.
 const ANCHOR_DEVIATION: f32 = 0.25;
 
 /// An emotional state: a blend of emotions with its valence and arousal.
@@ -165,23 +164,23 @@ impl Mood {
         best
     }
 
-    /// Interpolates towards `target` by `t` (0..=1); weights and affect both change linearly.
+    /// Interpolates linearly towards `target` by `t` (0..=1), in both weights and affect.
     #[must_use]
     pub fn toward(&self, target: &Self, t: f32) -> Self {
         let t = t.clamp(0.0, 1.0);
-        let mix = |a: f32, b: f32| a + (b - a) * t;
+        let interpolate = |a: f32, b: f32| a + (b - a) * t;
         let mut weights = self.weights;
-        for (weight, goal) in weights.iter_mut().zip(target.weights) {
-            *weight = mix(*weight, goal);
+        for (weight, target_weight) in weights.iter_mut().zip(target.weights) {
+            *weight = interpolate(*weight, target_weight);
         }
         let affect = Affect {
-            valence: mix(self.affect.valence, target.affect.valence),
-            arousal: mix(self.affect.arousal, target.affect.arousal),
+            valence: interpolate(self.affect.valence, target.affect.valence),
+            arousal: interpolate(self.affect.arousal, target.affect.arousal),
         };
         Self { weights, affect }
     }
 
-    /// Returns the weighted average of a value over the emotions.
+    /// Returns the average of a value over the emotions, by their weights.
     #[must_use]
     pub fn average(&self, value: impl Fn(Emotion) -> f32) -> f32 {
         Emotion::ALL.into_iter().map(|emotion| self.weights[emotion as usize] * value(emotion)).sum()
@@ -189,7 +188,7 @@ impl Mood {
 }
 
 impl Default for Mood {
-    /// Returns the mood that Melos plays by default: calm.
+    /// Returns the mood in which Melos starts by default: calm.
     fn default() -> Self {
         Self::pure(Emotion::Calm)
     }

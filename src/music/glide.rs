@@ -58,8 +58,8 @@ impl<T: Blend + Clone + PartialEq> Glide<T> {
         Self { from: value.clone(), to: value, start: 0, start_beat: 0.0, length: Length::INSTANT }
     }
 
-    /// Returns the value at a frame; `clock` gives the beat. A glide of zero length is at its target at every frame, even before
-    /// its start, so that a change already applies to the latent in which it falls.
+    /// Returns the value at a frame; `clock` converts it to beats. A glide of zero length is at its target at every frame, even
+    /// before its start, so that the change applies to the whole latent that contains it.
     #[must_use]
     pub fn at(&self, frame: u64, clock: &MusicClock) -> T {
         match self.progress(frame, clock) {
@@ -74,13 +74,13 @@ impl<T: Blend + Clone + PartialEq> Glide<T> {
         &self.to
     }
 
-    /// Returns whether the target is reached at a frame.
+    /// Returns whether the value has reached its target at a frame.
     #[must_use]
     pub fn has_arrived(&self, frame: u64, clock: &MusicClock) -> bool {
         self.progress(frame, clock).is_none()
     }
 
-    /// Glides from the value at frame `start` to `to`, over `length`.
+    /// Starts a glide over `length` from the value at frame `start` to `to`.
     pub fn glide_to(&mut self, to: T, start: u64, length: Length, clock: &MusicClock) {
         *self = Self { from: self.at(start, clock), to, start, start_beat: clock.beat_at(start), length };
     }
@@ -89,12 +89,12 @@ impl<T: Blend + Clone + PartialEq> Glide<T> {
     fn progress(&self, frame: u64, clock: &MusicClock) -> Option<f32> {
         match self.length {
             Length::Frames(frames) => {
-                let passed = frame.saturating_sub(self.start);
-                (passed < frames).then(|| passed as f32 / frames as f32)
+                let elapsed = frame.saturating_sub(self.start);
+                (elapsed < frames).then(|| elapsed as f32 / frames as f32)
             }
             Length::Beats(beats) => {
-                let passed = (clock.beat_at(frame) - self.start_beat).max(0.0);
-                (passed + BEAT_TOLERANCE < beats).then(|| (passed / beats) as f32)
+                let elapsed = (clock.beat_at(frame) - self.start_beat).max(0.0);
+                (elapsed + BEAT_TOLERANCE < beats).then(|| (elapsed / beats) as f32)
             }
         }
     }
@@ -106,7 +106,7 @@ mod tests {
     use crate::music::emotion::Emotion;
 
     #[test]
-    fn a_glide_is_linear_between_constant_values() {
+    fn a_glide_is_linear_from_one_constant_value_to_another() {
         let (mut glide, clock) = (Glide::constant(1.0f32), MusicClock::new(120.0));
         assert_eq!(glide.at(0, &clock), 1.0);
         glide.glide_to(3.0, 100, Length::Frames(100), &clock);
@@ -117,10 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn zero_length_applies_at_every_frame() {
+    fn a_zero_length_glide_applies_at_every_frame() {
         let (mut glide, clock) = (Glide::constant(Mood::pure(Emotion::Calm)), MusicClock::new(120.0));
-        for cut in [Length::INSTANT, Length::Beats(0.0)] {
-            glide.glide_to(Mood::pure(Emotion::Angry), 5_000, cut, &clock);
+        for length in [Length::INSTANT, Length::Beats(0.0)] {
+            glide.glide_to(Mood::pure(Emotion::Angry), 5_000, length, &clock);
             assert_eq!(glide.at(4_000, &clock), Mood::pure(Emotion::Angry));
         }
     }

@@ -10,12 +10,12 @@ use crate::music::profile::Profile;
 use crate::music::theory::Chord;
 use crate::units::SAMPLE_RATE;
 
-/// Frames from the start of a latent to its middle, where everything except the phases is evaluated.
+/// Frames from the start of a latent to its middle, at which everything except the phases is evaluated.
 const HALF_LATENT: u64 = 2048;
-/// Frames within which the next chord is visible to the composer: 1.5 s. Plans always extend further than this beyond what
-/// has been generated.
+/// How far ahead, in frames, the next chord may be to be an input of the composer: 1.5 s. Plans always extend further than this
+/// beyond the generated music.
 const CHORD_LOOK_AHEAD: u64 = SAMPLE_RATE as u64 * 3 / 2;
-/// Half the window over which chords are averaged, as in corpus preparation, in frames: half a second.
+/// Half the window over which chords are averaged, in frames: half a second, as in corpus preparation.
 const HALF_WINDOW: u64 = SAMPLE_RATE as u64 / 2;
 
 /// Octaves by which a trim of 1 raises the density.
@@ -37,13 +37,13 @@ pub struct PlannedRecall {
 /// An earlier phrase whose random numbers are reused.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EarlierPhrase {
-    /// How many latents ago it was played.
+    /// How many latents ago the phrase was played.
     pub latents: u64,
-    /// The fraction of latents that reuse its random numbers, above 0, up to 1.
+    /// The fraction of latents that reuse its random numbers: above 0, at most 1.
     pub share: f32,
 }
 
-/// A chord from a frame on, until the next one.
+/// A chord that lasts from a frame until the next chord.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PlannedChord {
     /// First frame.
@@ -69,9 +69,9 @@ pub struct Steering {
     pub register: Glide<f32>,
     /// Which piano plays: the first (0), the last (1), or a blend of neighbours.
     pub piano: Glide<f32>,
-    /// Whether the network is given the chord.
+    /// Whether the network follows the chord.
     pub guide_chord: bool,
-    /// Whether the network is given the beat.
+    /// Whether the network follows the beat.
     pub guide_beat: bool,
 }
 
@@ -110,7 +110,7 @@ impl Steering {
         }
     }
 
-    /// Returns the glide of a number.
+    /// Returns the glide of a dial.
     pub const fn dial(&mut self, dial: Dial) -> &mut Glide<f32> {
         match dial {
             Dial::Temperature => &mut self.temperature,
@@ -123,7 +123,7 @@ impl Steering {
     }
 }
 
-/// What is requested of the networks. Defined for every frame: the first chord extends backwards, the last one forwards.
+/// The request to the networks, defined for every frame: the first chord extends backwards, the last one forwards.
 ///
 /// Created on the performance thread and shared read-only with the generator thread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -134,9 +134,9 @@ pub struct Plan {
     pub clock: MusicClock,
     /// Chords in ascending order of frame; never empty.
     pub chords: Vec<PlannedChord>,
-    /// Where the recall of a phrase starts or ends, in ascending order of frame.
+    /// The starts and ends of recalls, in ascending order of frame.
     pub recalls: Vec<PlannedRecall>,
-    /// Mood, sampling and trims.
+    /// Mood, temperature, guidance, trims and piano.
     pub steering: Steering,
 }
 
@@ -197,7 +197,7 @@ impl Plan {
         self.steering.guidance.at(frame + HALF_LATENT, &self.clock)
     }
 
-    /// Returns the position among the pianos of the latent that starts at `frame`, 0..=1.
+    /// Returns the piano of the latent that starts at `frame`, as in [`Steering::piano`].
     #[must_use]
     pub fn piano(&self, frame: u64) -> f32 {
         self.steering.piano.at(frame + HALF_LATENT, &self.clock)
@@ -216,8 +216,8 @@ impl Plan {
         self.chords[self.index_at(frame)].chord
     }
 
-    /// Returns the first chord that begins within 1.5 s after a frame. Later ones are ignored, so that the result does not
-    /// depend on how far ahead the plan reaches.
+    /// Returns the first chord that begins within 1.5 s after a frame. Later chords are ignored, so that the result does not
+    /// depend on how far ahead the plan extends.
     #[must_use]
     pub fn chord_after(&self, frame: u64) -> Option<PlannedChord> {
         let next = self.chords.get(self.chords.partition_point(|planned| planned.frame <= frame)).copied();
@@ -233,11 +233,10 @@ impl Plan {
         let (start, end) = (middle.saturating_sub(HALF_WINDOW), middle + HALF_WINDOW);
         let mut chroma = [0.0f32; 12];
         for index in self.index_at(start)..=self.index_at(end - 1) {
-            let from = self.chords[index].frame.clamp(start, end);
-            let until = self.chords.get(index + 1).map_or(end, |next| next.frame.clamp(start, end));
-            let from = if index == 0 { start } else { from };
-            for (sum, share) in chroma.iter_mut().zip(self.chords[index].chord.chroma()) {
-                *sum += share * (until - from) as f32;
+            let first = if index == 0 { start } else { self.chords[index].frame.clamp(start, end) };
+            let last = self.chords.get(index + 1).map_or(end, |next| next.frame.clamp(start, end));
+            for (sum, strength) in chroma.iter_mut().zip(self.chords[index].chord.chroma()) {
+                *sum += strength * (last - first) as f32;
             }
         }
         let largest = chroma.iter().copied().fold(0.0, f32::max);
@@ -273,10 +272,7 @@ mod tests {
         assert_eq!(at(10_000), Chord::parse("C").unwrap().chroma());
         assert_eq!(at(96_000 + HALF_WINDOW), Chord::parse("F#").unwrap().chroma());
         let middle = at(96_000 - HALF_LATENT);
-        assert!(
-            (middle[0] - 1.0).abs() < 1e-6 && (middle[6] - 1.0).abs() < 1e-6,
-            "both roots should be equal: {middle:?}"
-        );
+        assert!((middle[0] - 1.0).abs() < 1e-6 && (middle[6] - 1.0).abs() < 1e-6, "the roots differ: {middle:?}");
     }
 
     #[test]
@@ -316,15 +312,15 @@ mod tests {
             plan.clock = MusicClock::new(tempo);
             let per_second = plan.conditions(0).density.unwrap();
             let per_beat = per_second / tempo as f32;
-            let own_per_beat = profile.density / profile.tempo_bpm;
-            let half = f32::exp2(octaves as f32 / 2.0);
-            assert!((per_second / profile.density / half - 1.0).abs() < 1e-3, "{octaves} octaves: {per_second}");
-            assert!((per_beat / own_per_beat * half - 1.0).abs() < 1e-3, "{octaves} octaves: {per_beat}");
+            let default_per_beat = profile.density / profile.tempo_bpm;
+            let factor = f32::exp2(octaves as f32 / 2.0);
+            assert!((per_second / profile.density / factor - 1.0).abs() < 1e-3, "{octaves} octaves: {per_second}");
+            assert!((per_beat / default_per_beat * factor - 1.0).abs() < 1e-3, "{octaves} octaves: {per_beat}");
         }
     }
 
     #[test]
-    fn phases_are_those_at_the_start_of_the_latent() {
+    fn phases_are_taken_at_the_start_of_the_latent() {
         let conditions = plan(&[(0, "C")]).conditions(36_000);
         assert_eq!((conditions.beat_phase, conditions.bar_phase), (Some(0.5), Some(0.375)));
         assert_eq!(conditions.tempo_bpm, Some(120.0));

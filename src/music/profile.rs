@@ -1,8 +1,7 @@
-//! Musical settings for each emotion, blended over a mood.
+//! Musical settings for each emotion, blended for a mood.
 //!
-//! The numbers are our own, tuned until a judge model fitted to held-out music (`models/EVALUATION.md`) placed valence and
-//! arousal near the anchors. Activity conveys arousal (tempo, onsets, touch and harmonic rhythm increase with it);
-//! register and harmony convey valence.
+//! The numbers were tuned until a judge model fitted to held-out music (`models/EVALUATION.md`) placed valence and arousal near
+//! the anchors. Tempo, density, loudness and harmonic rhythm convey arousal; register and harmony convey valence.
 
 use crate::music::emotion::{Emotion, Mood};
 
@@ -11,7 +10,7 @@ use crate::music::emotion::{Emotion, Mood};
 pub struct Profile {
     /// Beats per minute.
     pub tempo_bpm: f32,
-    /// Onsets per second of the network's piano.
+    /// Onsets per second in the network's piano part.
     pub density: f32,
     /// Mean MIDI velocity, on the scale of [`crate::music::conditions::Conditions::loudness`] (mean 64, standard deviation 14).
     pub loudness: f32,
@@ -19,9 +18,9 @@ pub struct Profile {
     pub register: f32,
     /// Chords per bar.
     pub harmonic_rhythm: f32,
-    /// Depth of phrase dynamics at full dynamics, 0..=1.
+    /// Depth of the phrases' crescendos and decrescendos at full `dynamics`, 0..=1.
     pub swell: f32,
-    /// Probability that the upper voice plays where it may, 0..=1.
+    /// Probability that the upper voice plays in the first bar of a section, 0..=1.
     pub upper: f32,
     /// Preference for inversions that let the bass move by step, 0..=1.
     pub inversion: f32,
@@ -63,17 +62,17 @@ impl Profile {
         }
     }
 
-    /// Returns the MIDI note at the centre of the bass range.
+    /// Returns the MIDI note around which the bass is centred.
     pub fn bass_centre(&self) -> f32 {
         38.0 + 0.35 * (self.register - 60.0)
     }
 
-    /// Returns the MIDI note at the centre of the pad range.
+    /// Returns the MIDI note around which the pad is centred.
     pub fn pad_centre(&self) -> f32 {
         61.0 + 0.4 * (self.register - 60.0)
     }
 
-    /// Returns the MIDI note at the centre of the upper voice's range.
+    /// Returns the MIDI note around which the upper voice is centred.
     pub fn upper_centre(&self) -> f32 {
         78.0 + 0.6 * (self.register - 60.0)
     }
@@ -83,8 +82,8 @@ impl Profile {
 mod tests {
     use super::*;
 
-    /// Returns the Pearson correlation with the anchors' arousal over the eight emotions.
-    fn with_arousal(field: impl Fn(Profile) -> f32) -> f32 {
+    /// Returns the Pearson correlation between a field and the anchors' arousal over the eight emotions.
+    fn arousal_correlation(field: impl Fn(Profile) -> f32) -> f32 {
         let points = Emotion::ALL.map(|emotion| (emotion.anchor().arousal, field(Profile::of(emotion))));
         let mean = |pick: fn(&(f32, f32)) -> f32| points.iter().map(pick).sum::<f32>() / 8.0;
         let (mx, my) = (mean(|p| p.0), mean(|p| p.1));
@@ -99,15 +98,15 @@ mod tests {
 
     #[test]
     fn activity_conveys_arousal() {
-        assert!(with_arousal(|p| p.tempo_bpm.ln()) > 0.85);
-        assert!(with_arousal(|p| p.density.ln()) > 0.85);
-        assert!(with_arousal(|p| p.loudness) > 0.9);
-        assert!(with_arousal(|p| p.harmonic_rhythm) > 0.8);
-        assert!(with_arousal(|p| p.register).abs() < 0.5, "register conveys valence");
+        assert!(arousal_correlation(|p| p.tempo_bpm.ln()) > 0.85);
+        assert!(arousal_correlation(|p| p.density.ln()) > 0.85);
+        assert!(arousal_correlation(|p| p.loudness) > 0.9);
+        assert!(arousal_correlation(|p| p.harmonic_rhythm) > 0.8);
+        assert!(arousal_correlation(|p| p.register).abs() < 0.5, "register conveys valence instead");
     }
 
     #[test]
-    fn a_single_emotion_has_its_own_profile_and_a_blend_lies_between() {
+    fn a_blend_lies_between_the_profiles_of_its_emotions() {
         for emotion in Emotion::ALL {
             let (pure, own) = (Profile::blend(&Mood::pure(emotion)), Profile::of(emotion));
             assert!((pure.tempo_bpm - own.tempo_bpm).abs() < 1e-3);

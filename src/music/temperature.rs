@@ -1,12 +1,12 @@
-//! The effect of temperature: how much of the randomness depends on the seed, and how much guidance the network gets.
+//! The effect of temperature: how much of the randomness depends on the seed, and how much guidance is applied.
 
 /// Seed of the randomness that all performances share.
 pub const COMMON_SEED: u64 = 0x6d65_6c6f_7300_0000;
 
 /// Returns the share of the randomness, 0..=1, that depends on the seed at a temperature; the rest uses [`COMMON_SEED`].
 ///
-/// This is the twelfth power of the temperature, up to 1: performances of different seeds differ little at low
-/// temperatures, and fully at 1.
+/// This is the twelfth power of the temperature, up to 1: performances with different seeds differ little at low temperatures,
+/// and completely at 1.
 #[must_use]
 pub fn own_share(temperature: f32) -> f32 {
     temperature.clamp(0.0, 1.0).powi(12)
@@ -14,8 +14,8 @@ pub fn own_share(temperature: f32) -> f32 {
 
 /// Returns the guidance to apply at a temperature, given the requested guidance.
 ///
-/// Up to a temperature of 1, it is unchanged. Above, the part beyond 1 (no guidance) is divided by the cube of the
-/// temperature, so that the requested chord constrains the keys less.
+/// Up to a temperature of 1, the guidance is unchanged. Above that, the part of it beyond 1 (no guidance) is divided by the cube
+/// of the temperature, so that the requested chord constrains the notes less.
 #[must_use]
 pub fn effective_guidance(guidance: f32, temperature: f32) -> f32 {
     guidance.min(1.0) + (guidance - 1.0).max(0.0) / temperature.max(1.0).powi(3)
@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_grows_with_the_temperature_up_to_one() {
+    fn the_own_share_rises_with_the_temperature_up_to_one() {
         let shares = [-1.0, 0.0, 0.3, 0.7, 1.0, 2.0].map(own_share);
         assert!(shares.is_sorted());
         assert_eq!((shares[1], shares[4], shares[5]), (0.0, 1.0, 1.0));

@@ -15,7 +15,7 @@ pub fn pitch_class(name: &str) -> Option<u8> {
     rest.is_empty().then_some(pitch)
 }
 
-/// Parses the pitch class at the start of a text and returns it with the rest of the text.
+/// Parses the pitch class at the start of `text` and returns it with the rest.
 fn leading_pitch(text: &str) -> Option<(u8, &str)> {
     let mut characters = text.chars();
     let natural: i32 = match characters.next()?.to_ascii_uppercase() {
@@ -81,7 +81,8 @@ impl Mode {
         }
     }
 
-    /// Parses a mode in the spellings musicians use, ignoring case: `minor`, `Min`, `moll`, `aeolian`, `harmonic minor`, `Dur`.
+    /// Parses a mode in the spellings that musicians use, ignoring case: `minor`, `Min`, `moll`, `aeolian`, `harmonic minor`,
+    /// `Dur`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase().replace(['_', ' '], "-");
@@ -241,7 +242,7 @@ impl Quality {
         let plain: String = suffix.chars().filter(|c| !matches!(c, '(' | ')' | ' ')).collect();
         let plain =
             plain.replace('♭', "b").replace('♯', "#").replace('△', "Δ").replace(['−', '–'], "-").replace('º', "°");
-        // "M" and "MA" are major, "m" and "-" minor; otherwise, case is ignored.
+        // "M" and "MA" mean major, "m" and "-" minor; otherwise, case is ignored.
         let plain = match plain.strip_prefix('M') {
             Some(rest) if !rest.to_lowercase().starts_with(['a', 'i']) => format!("maj{rest}"),
             _ => plain,
@@ -299,8 +300,8 @@ impl Chord {
         self.pitch_classes().any(|member| member == pitch % 12)
     }
 
-    /// Returns how long each pitch class typically sounds in piano music, relative to the root: fifth and third a little less,
-    /// other tones about half, the bass at least 0.9. Used both to request and to recognize chords.
+    /// Returns how long each pitch class typically sounds in piano music, relative to the root: a little less for the fifth and
+    /// third, about half for other tones, at least 0.9 for the bass. Used both to request and to recognise chords.
     #[must_use]
     pub fn chroma(&self) -> [f32; 12] {
         let mut chroma = [0.0f32; 12];
@@ -322,7 +323,7 @@ impl Chord {
     #[must_use]
     pub fn parse(symbol: &str) -> Option<Self> {
         let symbol = symbol.trim();
-        // Qualities such as "6/9" are not supported, so a slash always precedes the bass.
+        // Suffixes such as "6/9" are not supported, so a slash always precedes the bass.
         let (body, bass) = match symbol.split_once('/') {
             Some((body, bass)) => (body.trim_end(), Some(pitch_class(bass)?)),
             None => (symbol, None),
@@ -348,7 +349,7 @@ impl fmt::Display for Chord {
 pub enum Voice {
     /// A single low line.
     Bass,
-    /// Sustained chords of three or four notes.
+    /// Chords of three or four notes.
     Pad,
     /// A sparse melody.
     Upper,

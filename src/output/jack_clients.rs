@@ -4,7 +4,7 @@
 //! running; closing an older client afterwards crashes the process. Therefore, no client is opened while another
 //! client's server is unresponsive.
 //!
-//! Also, no client is opened while one of the same name is still closing, which can take as long as its server hangs:
+//! Nor is a client opened while one of the same name is still closing, which can take as long as its server hangs:
 //! the server would give the new client another name, and patchbays would not reconnect it.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,39 +14,38 @@ use std::time::{Duration, Instant};
 
 use jack::{Client, ClientOptions};
 
-/// Time limit for a server to call back; the longest period in use is about 100 ms.
+/// Time limit for a server to call back; JACK periods are hardly ever longer than 100 ms.
 const STALL_TIMEOUT: Duration = Duration::from_millis(150);
 /// Time limit for the first callback, while the client is being set up.
 const FIRST_TIMEOUT: Duration = Duration::from_millis(500);
 /// Interval between checks for a callback.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The name and the callback counter of every client that is not closed yet.
+/// The name and callback counter of every open client.
 static CLIENTS: Mutex<Vec<(String, Weak<AtomicU64>)>> = Mutex::new(Vec::new());
 
-/// Counts the callbacks from a client's server. Must be kept until the client is closed, because as long as it exists,
-/// the client counts as open.
+/// Counts a client's process callbacks. The client counts as open as long as its counter exists, so the counter must be
+/// kept until the client is closed.
 #[derive(Debug, Clone)]
 pub(crate) struct Calls(Arc<AtomicU64>);
 
 impl Calls {
-    /// Counts a callback; for the process callback.
-    pub(crate) fn count(&self) {
+    /// Counts a callback. Called in the process callback.
+    pub(crate) fn increment(&self) {
         self.0.fetch_add(1, Relaxed);
     }
 
-    /// Returns the number of callbacks.
-    pub(crate) fn number(&self) -> u64 {
+    /// Returns the number of callbacks so far.
+    pub(crate) fn count(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// Opens a client of the running server. Waits at most [`FIRST_TIMEOUT`] for other clients' servers to call back, so it
-/// must not be called in the audio callback. The client must be dropped before the counter.
+/// Opens a client of the running server. Waits up to [`FIRST_TIMEOUT`] for each other client's server to call back, so
+/// it must not be called in the audio callback. The client must be dropped before the counter.
 ///
 /// # Errors
-/// If no server is running, or if another client of this process is not closed yet that has the same name or has lost
-/// its server.
+/// If no server is running, or if an open client of this process has the same name or has lost its server.
 pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
     clients.retain(|(_, calls)| calls.strong_count() > 0);
@@ -87,19 +86,19 @@ mod tests {
     fn a_client_is_alive_while_its_server_calls_back() {
         let calls = Calls(Arc::default());
         assert!(!is_alive(&calls.0), "never called");
-        calls.count();
+        calls.increment();
         assert!(!is_alive(&calls.0), "called once and never again");
-        let (other, stop) = (calls.clone(), Arc::new(AtomicBool::new(false)));
-        let stopped = Arc::clone(&stop);
+        let (server_calls, stop) = (calls.clone(), Arc::new(AtomicBool::new(false)));
+        let stop_flag = Arc::clone(&stop);
         let server = thread::spawn(move || {
-            while !stopped.load(Relaxed) {
-                other.count();
+            while !stop_flag.load(Relaxed) {
+                server_calls.increment();
                 thread::sleep(Duration::from_micros(100));
             }
         });
         assert!(is_alive(&calls.0));
         stop.store(true, Relaxed);
         server.join().unwrap();
-        assert!(calls.number() > 1);
+        assert!(calls.count() > 1);
     }
 }

@@ -1,10 +1,9 @@
 //! The recorder: a thread that reads all output from the engine's tap and writes takes to disk. [`Listeners`] receive
 //! the same audio.
 //!
-//! The recorder always keeps the last [`PRE_ROLL_SECONDS`], so that a take can begin before it was requested. The audio
-//! never waits for the disk: the tap is bounded; frames that do not fit become silence in the take and are reported.
+//! The recorder always keeps the last [`PRE_ROLL_SECONDS`] in memory, so that a take can begin before it was requested.
+//! The audio never waits for the disk: frames that do not fit into the tap become silence in the take and are reported.
 
-use crate::event::health::Losses;
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
@@ -17,6 +16,7 @@ use std::thread::JoinHandle;
 use ringbuf::HeapCons;
 use thiserror::Error;
 
+use crate::event::health::Losses;
 use crate::threads;
 
 mod budget;
@@ -32,7 +32,7 @@ pub use listeners::{Chunk, Listeners, MAX_LISTENERS};
 pub use sound_file::SoundFile;
 use worker::{Request, Worker};
 
-/// Maximum pre-roll of a take.
+/// Maximum pre-roll of a take, in seconds.
 pub const PRE_ROLL_SECONDS: u32 = 30;
 
 /// File format of a recording.
@@ -83,22 +83,22 @@ impl Bits {
 pub struct Destination {
     /// The folder; created if needed.
     pub folder: PathBuf,
-    /// Its space limits.
+    /// Limits on the disk space.
     pub budget: Budget,
 }
 
 /// What to record, at 24 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Take {
-    /// What follows the date and time in the file name, such as the mood: `2026-11-28_16.55.01_calm.wav`. After two
-    /// hours, a second file follows, `…_part2.wav`.
+    /// The end of the file name, after the date and time, such as the mood: `2026-11-28_16.55.01_calm.wav`. After two
+    /// hours, the take continues in a second file, `…_part2.wav`.
     pub label: String,
     /// The file format.
     pub format: Format,
     /// Frames of pre-roll; limited to [`PRE_ROLL_SECONDS`], to what is in memory, and to frames after the end of the
     /// previous take.
     pub pre_roll: u64,
-    /// Length in frames, including the pre-roll, at which the take ends by itself.
+    /// Maximum length in frames, including the pre-roll; `None` for no limit.
     pub limit: Option<u64>,
 }
 
@@ -109,7 +109,7 @@ pub struct Recorded {
     pub path: PathBuf,
     /// The range of frames on the timeline.
     pub frames: Range<u64>,
-    /// Frames missing from it, because the recorder did not keep up for some seconds; they are silent.
+    /// Ranges replaced with silence because the recorder did not keep up.
     pub gaps: Vec<Range<u64>>,
 }
 
@@ -128,9 +128,9 @@ pub enum RecordError {
         /// The cause.
         source: io::Error,
     },
-    /// There is no space left.
+    /// There is no space left, for this reason.
     #[error("{0}")]
-    NoRoom(String),
+    NoSpace(String),
     /// The recorder crashed while writing.
     #[error("the recorder crashed; what was already written is kept")]
     Crashed,
@@ -142,11 +142,11 @@ pub enum RecordError {
 /// The state of the current or last take.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Number of takes started or attempted.
+    /// Number of takes requested, including those that failed.
     pub attempts: u64,
     /// The file being written, or the last one written.
     pub path: Option<PathBuf>,
-    /// Number of frames missing from it.
+    /// Number of frames missing from the take.
     pub missing: u64,
     /// Why the last take failed, until the next one starts.
     pub trouble: Option<String>,
@@ -188,7 +188,7 @@ impl RecorderStatus {
         self.progress().trouble
     }
 
-    /// Returns why a take failed, once.
+    /// Returns why a take failed, once per failure.
     #[must_use]
     pub fn take_failure(&self) -> Option<String> {
         if self.failed.swap(false, Relaxed) { self.trouble() } else { None }
@@ -237,9 +237,9 @@ impl Recorder {
         losses: Arc<Losses>,
     ) -> io::Result<Self> {
         let status = Arc::new(RecorderStatus::default());
-        let (requests, requested) = sync_channel(8);
+        let (requests, receiver) = sync_channel(8);
         let mut worker = Worker::new(tap, listeners, destination, Arc::clone(&status), losses);
-        let thread = threads::spawn_restarting("melos-record", move || worker.run(&requested))?;
+        let thread = threads::spawn_restarting("melos-record", move || worker.run(&receiver))?;
         Ok(Self { requests: Some(requests), status, thread: Some(thread) })
     }
 
@@ -261,8 +261,8 @@ impl Recorder {
     ///
     /// # Errors
     /// [`RecordError::Busy`] if the recorder does not keep up; nothing has changed.
-    pub fn move_to(&self, destination: Destination) -> Result<(), RecordError> {
-        self.request(Request::Destination(destination))
+    pub fn set_destination(&self, destination: Destination) -> Result<(), RecordError> {
+        self.request(Request::SetDestination(destination))
     }
 
     /// Ends the take, if any; the file is complete shortly afterwards.

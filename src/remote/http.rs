@@ -1,18 +1,18 @@
-//! The HTTP API beside OSCQuery's address space, on the same port; documented in `docs/http-api.md`.
+//! The HTTP API alongside OSCQuery's address space, on the same port; documented in `docs/http-api.md`.
 //!
 //! | request | response |
 //! |---|---|
 //! | `GET /page` | the page, which controls the whole instrument |
-//! | `GET /listen.wav` | 200, the live output as an endless WAV: 16 bits, stereo, 48 kHz; closed for a listener that does not keep up; 503 with too many listeners |
+//! | `GET /listen.wav` | 200, the live output as an endless WAV: 16 bits, stereo, 48 kHz; closed if the listener does not keep up; 503 with too many listeners |
 //! | `GET /status` | 200, the daemon's status as JSON |
-//! | `GET /losses` | 200, what each counter in the status's `losses` counts and means |
-//! | `GET /log` | 200, the latest log lines as JSON; with `?since=SECONDS` everything kept since then |
+//! | `GET /losses` | 200, what each counter in the status's `losses` counts, and what it means |
+//! | `GET /log` | 200, the latest log lines as JSON; with `?since=SECONDS`, all saved lines since that Unix time |
 //! | `GET /presets`, `/scenes`, `/midi`, `/takes`, `/render` | 200, the list as JSON |
 //! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the audio file, or a range of it |
 //! | `POST /scenes/NAME`, `/takes/NAME`, `/render`, `/render/ID` | renames, deletes, renders |
 //!
-//! Requests and the performance never wait for each other: lists are copied, and a few files at a time are read by
-//! other threads.
+//! Requests and the performance never wait for each other: lists are copied, and files are accessed on other threads, a
+//! few at a time.
 
 pub(crate) mod api_state;
 mod assets;
@@ -47,12 +47,12 @@ use reply::Refusal;
 
 /// Path of the page.
 pub const PAGE: &str = "/page";
-/// The page's HTML, which contains neither scripts nor styles.
+/// The page's HTML, which contains no inline scripts or styles.
 pub(crate) const PAGE_TEXT: &str = include_str!("page/index.html");
 
 /// Maximum size of a request body in bytes.
 const MAX_BODY: usize = 16 * 1024;
-/// Maximum requests that access files at the same time; others wait.
+/// Maximum concurrent requests that access files; others wait.
 const MAX_FILE_TASKS: usize = 2;
 
 /// State shared by the routes.
@@ -126,21 +126,21 @@ async fn status(State(http): State<Arc<Http>>) -> Json<Status> {
     Json(http.metrics.status())
 }
 
-/// Describes what each counter of the status counts.
+/// Describes each counter in the status's `losses`.
 async fn losses() -> Json<Value> {
     let row = |loss: Loss| json!({ "name": loss.id(), "counts": counted(loss), "meaning": loss.help() });
     Json(json!({ "losses": Loss::ALL.map(row) }))
 }
 
-/// The latest log lines, oldest first; with `since`, all lines kept since that time.
+/// The latest log lines, oldest first; with `since`, all saved lines since that time.
 async fn log(
     State(http): State<Arc<Http>>,
     Query(LogQuery { since }): Query<LogQuery>,
 ) -> Result<Json<Value>, Refusal> {
     let Some(since) = since else { return Ok(Json(json!({ "lines": journal::lines() }))) };
-    let lines = match http.run_blocking(move || journal::since(since)).await? {
+    let lines = match http.run_blocking(move || journal::lines_since(since)).await? {
         Some(lines) => lines?,
-        // Without a log on disk, only the lines in memory are available.
+        // If no log is saved on disk, only the lines in memory are available.
         None => journal::lines(),
     };
     Ok(Json(json!({ "lines": lines })))
@@ -161,7 +161,7 @@ async fn scenes(State(http): State<Arc<Http>>) -> Json<Value> {
     Json(json!({ "scenes": *http.api.scenes() }))
 }
 
-/// An action on a scene; storing and recalling are parameters.
+/// An action on a scene; scenes are stored and recalled through parameters.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 enum SceneAction {
@@ -177,15 +177,15 @@ async fn change_scene(
     let scenes = http.api.scenes();
     let exists = |name: &String| scenes.contains(name);
     if !exists(&name) {
-        return Err(Refusal::missing(format!("there is no scene {name:?}")));
+        return Err(Refusal::not_found(format!("there is no scene {name:?}")));
     }
     let event = match action?.0 {
         SceneAction::Delete(true) => ControlEvent::Set(Param::SceneDelete, parameter::Value::Text(name)),
-        SceneAction::Delete(false) => return Err(Refusal::bad("delete: expected true")),
+        SceneAction::Delete(false) => return Err(Refusal::bad_request("delete: expected true")),
         SceneAction::Rename(to) => {
             let to = to.trim().to_owned();
             if to.is_empty() || to.chars().count() > 120 || to.chars().any(char::is_control) {
-                return Err(Refusal::bad("rename: expected a name of at most 120 characters"));
+                return Err(Refusal::bad_request("rename: expected a name of at most 120 characters"));
             }
             if exists(&to) {
                 return Err(Refusal::conflict(format!("a scene {to:?} already exists")));
@@ -212,7 +212,7 @@ struct Device {
 /// The learned mappings of a device, as a mapping file to download.
 async fn mapping(State(http): State<Arc<Http>>, Query(Device { device }): Query<Device>) -> Result<Response, Refusal> {
     let file = http.api.midi().mapping_file(&device);
-    let file = file.ok_or_else(|| Refusal::missing(format!("there are no learned mappings for {device:?}")))?;
+    let file = file.ok_or_else(|| Refusal::not_found(format!("there are no learned mappings for {device:?}")))?;
     let headers = [
         (header::CONTENT_TYPE, "application/toml; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"learned.toml\""),
@@ -220,7 +220,7 @@ async fn mapping(State(http): State<Arc<Http>>, Query(Device { device }): Query<
     Ok((headers, file).into_response())
 }
 
-/// Not built with [`json!`], which would convert the waveform's numbers to `f64` and thus add digits.
+/// A struct rather than [`json!`], which would convert the waveform's numbers to `f64` and add digits.
 #[derive(Debug, Serialize)]
 struct PieceList {
     pieces: Vec<pieces::Piece>,
@@ -236,7 +236,7 @@ async fn render(
 ) -> Result<Response, Refusal> {
     let Json(mut request) = request?;
     let (presets, _) = http.api.presets();
-    request.check(presets.iter().map(|preset| preset.id().to_owned())).map_err(Refusal::bad)?;
+    request.check(presets.iter().map(|preset| preset.id().to_owned())).map_err(Refusal::bad_request)?;
     if let Some(take) = &request.take {
         let log = takes::find(&http.api, take)?.with_extension("log");
         if !log.is_file() {
@@ -251,7 +251,7 @@ async fn render(
 }
 
 fn no_piece(id: u64) -> Refusal {
-    Refusal::missing(format!("there is no piece {id}"))
+    Refusal::not_found(format!("there is no piece {id}"))
 }
 
 async fn piece(State(http): State<Arc<Http>>, Path(id): Path<u64>) -> Result<Json<pieces::Piece>, Refusal> {
@@ -276,7 +276,7 @@ async fn change_piece(
     action: Result<Json<PieceAction>, JsonRejection>,
 ) -> Result<StatusCode, Refusal> {
     if !action?.0.delete {
-        return Err(Refusal::bad("delete: expected true"));
+        return Err(Refusal::bad_request("delete: expected true"));
     }
     let pieces = Arc::clone(&http.pieces);
     let existed = http.run_blocking(move || pieces.delete(id)).await??;

@@ -15,11 +15,11 @@ use tracing_subscriber::layer::Context;
 
 /// Number of lines kept.
 const MAX_LINES: usize = 100;
-/// Maximum bytes of a line; longer ones are truncated.
+/// Maximum bytes of a line; longer lines are truncated.
 const MAX_BYTES: usize = 600;
 
 pub use disk::read;
-pub(crate) use disk::{since, start_saving};
+pub(crate) use disk::{lines_since, start_saving};
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +31,10 @@ pub struct Line {
     text: String,
 }
 
-/// The lines kept; one journal per process, like the [`tracing`] subscriber.
+/// The latest lines; global, like the [`tracing`] subscriber.
 static LINES: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 
-/// Keeps the latest log lines from level INFO upwards.
+/// Keeps the latest log lines of level INFO and above.
 #[derive(Debug, Clone, Copy)]
 pub struct Journal;
 
@@ -64,7 +64,7 @@ pub(super) fn lines() -> Vec<Line> {
 }
 
 fn lines_mut() -> MutexGuard<'static, VecDeque<Line>> {
-    // Lines are added as a whole, so a panic elsewhere leaves them readable.
+    // Only complete lines are added, so a panic elsewhere leaves them readable.
     LINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn the_latest_lines_are_kept_with_their_fields() {
-        let log = tracing_subscriber::registry().with(Journal);
-        tracing::subscriber::with_default(log, || {
+        let subscriber = tracing_subscriber::registry().with(Journal);
+        tracing::subscriber::with_default(subscriber, || {
             for number in 0..2 * MAX_LINES {
                 tracing::info!(number, "counted");
             }

@@ -1,15 +1,15 @@
-//! Rate limiting for log lines about received input: no floods, and never the same line twice in a row.
+//! Rate limiting for log lines about received input, which also suppresses repeats of recent lines.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// Lines of one kind logged at once; after that, one every [`REFILL`].
+/// Lines of one kind that may be logged in a burst; after that, one every [`REFILL`].
 const BURST: u32 = 4;
 /// Time until one more line of a kind may be logged.
 const REFILL: Duration = Duration::from_secs(30);
-/// Number of recent texts remembered, so that none is repeated.
+/// Number of recent texts that are not logged again.
 const MAX_TEXTS: usize = 64;
-/// Maximum kinds tracked separately; the rest share one.
+/// Maximum kinds tracked separately; all others share one limit.
 const MAX_KINDS: usize = 100;
 
 /// Limits log lines by kind and text.
@@ -22,19 +22,18 @@ pub(crate) struct LogLimiter {
 #[derive(Debug)]
 struct Kind {
     remaining: u32,
-    since: Instant,
+    refilled: Instant,
     suppressed: u64,
 }
 
 impl LogLimiter {
-    /// Whether to log a text of a kind now; if so, returns how many of its kind were suppressed before it.
+    /// Returns `None` if the text should be suppressed, otherwise the number of lines of its kind suppressed before it.
     pub(crate) fn admit(&mut self, kind: &str, text: &str, now: Instant) -> Option<u64> {
         let kind = if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(kind) { kind } else { "" };
-        let kind = self.kinds.entry(kind.to_owned()).or_insert(Kind { remaining: BURST, since: now, suppressed: 0 });
-        let gained = (now.saturating_duration_since(kind.since).as_secs() / REFILL.as_secs()) as u32;
-        if gained > 0 {
-            (kind.remaining, kind.since) = (kind.remaining.saturating_add(gained).min(BURST), now);
-        }
+        let kind = self.kinds.entry(kind.to_owned()).or_insert(Kind { remaining: BURST, refilled: now, suppressed: 0 });
+        let refills = (now.saturating_duration_since(kind.refilled).as_secs() / REFILL.as_secs()) as u32;
+        kind.remaining = kind.remaining.saturating_add(refills).min(BURST);
+        kind.refilled += refills * REFILL;
         if kind.remaining == 0 || self.texts.iter().any(|logged| logged == text) {
             kind.suppressed += 1;
             return None;
@@ -71,7 +70,7 @@ mod tests {
         }
         assert_eq!(lines, BURST, "in 10 s");
         let later = limiter.admit("scene", "no scene", start + Duration::from_secs(60));
-        assert_eq!(later, Some(10_000 - u64::from(BURST)), "and the suppressed ones are counted");
+        assert_eq!(later, Some(10_000 - u64::from(BURST)), "and the suppressed lines are counted");
     }
 
     #[test]

@@ -3,44 +3,44 @@
 //! # Input
 //! | message | effect |
 //! |---|---|
-//! | `/melos/<id> value` | sets a parameter of the table; i, h, f, d, s, c, T, F, N (off) and I (on) are coerced |
-//! | `/melos/next/bar/<id> value` | sets it at the next bar line, exact to the frame in the engine; the newest value per parameter wins, and the sender is also notified when it takes effect |
+//! | `/melos/<id> value` | sets a parameter; i, h, f, d, s, c, T, F, N (off) and I (on) are coerced |
+//! | `/melos/next/bar/<id> value` | sets a parameter at the exact frame of the next bar line; the newest value for each parameter wins, and all subscribers, including the sender, are notified when it takes effect |
 //! | `/melos/emotion calm 0.8` | same as `/melos/emotion/calm 0.8` |
-//! | `/melos/<id>` | without arguments: fires a trigger; otherwise returns the parameter's value, or a stream's newest message |
-//! | `/melos/subscribe [port]` | the sender (or that port on its host) gets the full state, then every change and stream |
+//! | `/melos/<id>` | without arguments: fires a trigger, or returns a parameter's value or a stream's newest message |
+//! | `/melos/subscribe [port]` | sends the full state, then every change and stream, to the sender (or to that port on its host) |
 //! | `/melos/unsubscribe [port]` | cancels the subscription |
-//! | `/melos/subscribers` | returns all subscribers: s address, i seconds left, for each |
+//! | `/melos/subscribers` | returns all subscribers: for each, s address, i seconds left |
 //! | `/melos/state` | sends the full state to the sender, once |
 //! | `/melos/ping [i, f, s …]` | returns `/melos/pong` with the same arguments |
-//! | `/melos/confirm token` | verifies the client by returning the token it received, see below |
+//! | `/melos/confirm token` | verifies the client, which returns the token it received; see below |
 //! | `/melos/scene/rename verse intro` | renames a stored scene: s name, s new name; the scene recalled last and the ends of the crossfader follow |
-//! | `/melos/learn valence` | permanently maps the next MIDI control that moves to a parameter (a button sets the parameter's current value), and returns `/melos/learn`, s parameter, s block for a mapping file; the block is empty when nothing moves for 30 s or another client starts learning |
+//! | `/melos/learn valence` | permanently binds valence to the next MIDI control that is moved (a button then sets the parameter's current value); returns `/melos/learn`, s parameter, s block for a mapping file; the block is empty if no control is moved for 30 s or another client starts learning |
 //! | `/melos/learn/cancel` | cancels learning |
-//! | `/melos/learn/forget valence` | removes all learned controls of a parameter, and responds as when nothing was learned; mapping files are not affected |
+//! | `/melos/learn/forget valence` | removes all learned bindings of a parameter; returns `/melos/learn` with an empty block; mapping files are not affected |
 //!
 //! Addresses may be OSC 1.0 patterns (`/melos/mute/*`, `/melos/next/bar/level/{bass,pad}`); patterns never fire
-//! triggers, so that a broad one cannot trigger panic. A time tag in the future delays a bundle; a late bundle is
-//! counted and applied at once. A message, bundle or packet that is malformed, too large, too deeply nested or contains
-//! NaN or infinity is counted, logged and skipped; the rest of its bundle is applied. A key may include its scale:
-//! `/melos/key "A minor"` sets both.
+//! triggers, so a broad pattern cannot cause a panic. A time tag in the future delays a bundle; a late bundle is
+//! counted and applied at once. A message, bundle or packet that is malformed, too large or too deeply nested, or that
+//! contains NaN or infinity, is counted, logged and skipped; the rest of its bundle is applied. A key may include its
+//! mode: `/melos/key "A minor"` sets both.
 //!
-//! A parameter whose address contains others has a second address, for OSCQuery clients that show the first as a folder:
-//! `/melos/tempo/value` is `/melos/tempo`.
+//! A parameter whose address contains others has a second address, for OSCQuery clients that show the first as a
+//! folder: `/melos/tempo/value` is an alias of `/melos/tempo`.
 //!
 //! # Subscriptions
-//! A subscription ends 60 s after the last datagram from the client, whether from the address that subscribed or from
-//! the one that receives; `/melos/ping` is enough to renew it. Ten seconds before the end, the client receives
-//! `/melos/subscription/expires`, i seconds, and at the end the same with 0. There can be 64 subscribers; any more
-//! receive `/melos/error`, s why. Subscriptions survive a restart.
+//! A subscription expires 60 s after the last datagram from the client, whether from the address that subscribed or
+//! from the one that receives; `/melos/ping` is enough to renew it. Ten seconds before it expires, the client receives
+//! `/melos/subscription/expires`, i seconds, and when it expires, the same message with 0. At most 64 clients can
+//! subscribe; further ones receive `/melos/error`, s reason. Subscriptions survive a restart.
 //!
 //! A client on another machine first receives `/melos/confirm`, s token, and gets what it requested once it has
-//! returned the token; this repeats every ten minutes. Until then, it is sent at most three times as many bytes as it
-//! has sent: a datagram's source can be forged, and Melos must not be used to flood a third party. Hosts in
+//! returned the token; it must do so again every ten minutes. An unverified client is sent at most three times as many
+//! bytes as it has sent: a datagram's source can be forged, and Melos must not be used to flood a third party. Hosts in
 //! `osc.trusted` need not confirm.
 //!
 //! # Output
-//! Plain messages with i, f and s arguments only, because some clients support nothing else. Values are sent at most 30
-//! times a second, newest only, and never back to the client that set them.
+//! Messages contain only i, f and s arguments, because some clients support nothing else. Values are sent at most 30
+//! times a second, only the newest, and never back to the client that set them.
 //!
 //! | stream | arguments |
 //! |---|---|
@@ -51,15 +51,15 @@
 //! | `/melos/onset` | f highest velocity, 0 to 1, of the notes that start together in the network's piano |
 //! | `/melos/level` | f rms, f peak in dBFS |
 //! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as currently heard |
-//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dBFS after the faders of network, bass, pad, upper voice, harmony and of the output, f gain reduction of the limiter in dB, i how often it reduced the gain |
+//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dBFS after the faders of network, bass, pad, upper voice, harmony and of the output, f gain reduction of the limiter in dB, i number of times it has reduced the gain |
 //! | `/melos/spectrum` | to WebSockets only: f × 48 levels in dBFS, six bands per octave from 32.7 Hz upwards |
 //! | `/melos/outlook` | to WebSockets only: s key, then for the current and up to three planned chords s chord, f seconds until it begins |
 //! | `/melos/revisions` | to WebSockets only: i × 5 change counters of presets, scenes, MIDI controls, takes and pieces |
 //! | `/melos/pong` | the arguments of `/melos/ping` |
 //! | `/melos/subscription/expires` | i seconds until the subscription ends |
-//! | `/melos/trouble` | s part that fails, s reason; empty when it works again |
+//! | `/melos/trouble` | s part that fails, s reason, empty when it works again |
 //! | `/melos/error` | s why a request was refused |
-//! | `/melos/health` | s state, f load, i xruns, i starvations, i late splices |
+//! | `/melos/health` | s state, f load, i count of each loss |
 
 mod access;
 mod address;

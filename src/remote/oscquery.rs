@@ -2,7 +2,7 @@
 //!
 //! | request | response |
 //! |---|---|
-//! | `GET /melos/reverb` | 200, the node and its contents as JSON; 404 if there is none |
+//! | `GET /melos/reverb` | 200, the node and its contents as JSON; 404 if there is no such node |
 //! | `GET /melos/reverb?VALUE` | 200, this attribute only; `{}` if the node does not have it |
 //! | `GET /melos/panic?VALUE` | 204, because the value is not readable |
 //! | `GET /melos?TAGS` | 204, an unsupported attribute of the proposal |
@@ -14,10 +14,10 @@
 //!
 //! Attributes: FULL_PATH, CONTENTS, TYPE, ACCESS, VALUE, RANGE, DESCRIPTION, UNIT, CLIPMODE. Triggers have type `I` and
 //! are write-only; streams are read-only. A method is sent at most 30 times a second, newest value only; a client gets
-//! no echo of what it set. Reading `/melos/chord` returns the current chord.
+//! no echo of what it set. Reading `/melos/chord` returns the lead chord, and listening to it sends the current chord.
 //!
-//! `access` decides who has access, and `serve` limits the number of connections. A WebSocket that stops reading, does
-//! not answer pings or floods pings is closed; one that listens to nothing makes room for a new client.
+//! `access` controls access, and `serve` limits the number of connections. A WebSocket is closed if its client stops
+//! reading, does not answer pings or sends too many; if it listens to nothing, it may be evicted for a new client.
 
 mod access;
 mod discovery;
@@ -59,8 +59,8 @@ use slots::Slots;
 use tree::Node;
 use value_cache::ValueCache;
 
-/// Maximum WebSocket clients in total, and per host; one that listens to nothing is evicted for a new one; if all are
-/// listening, new ones get 503.
+/// Maximum WebSocket clients in total, and per host. For a further client, one that listens to nothing is evicted; if
+/// there is none, the new client gets 503.
 const MAX_CLIENTS: usize = 64;
 const MAX_CLIENTS_PER_HOST: usize = 16;
 
@@ -96,9 +96,9 @@ struct Shared {
 }
 
 impl OscQuery {
-    /// Listens on `address` (TCP; port 0 takes any free one; on 127.0.0.1 also on ::1, since `localhost` may mean
-    /// either) and queues requests in `inbox`. Paths of `extra` take precedence over the address space. Requires a
-    /// tokio runtime.
+    /// Listens on `address` (TCP; port 0 selects any free port) and queues requests in `inbox`. On 127.0.0.1, also
+    /// listens on ::1, since `localhost` may resolve to either. Routes in `extra` take precedence over the address
+    /// space. Requires a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound.
@@ -148,8 +148,9 @@ impl OscQuery {
         self.shared.cache().set_choices(param, names);
     }
 
-    /// Sends a notice to listeners. Never blocks: each client receives the newest values when it is ready. After the
-    /// start, every value that differs from its default must be published once. Not for the audio callback.
+    /// Publishes a notice to listeners. Never waits for clients: each receives the newest values when it is ready.
+    /// After the server has started, publish every value that differs from its default. Takes a lock, so it must not
+    /// be called in the audio callback.
     pub fn publish(&self, notice: &Notice) {
         self.shared.cache().update(notice);
     }
@@ -163,12 +164,12 @@ impl Drop for OscQuery {
 
 impl Shared {
     fn cache(&self) -> MutexGuard<'_, ValueCache> {
-        // Every change is complete, so a panic elsewhere leaves the cache readable.
+        // No partial change makes the cache unreadable, so a panic elsewhere does no harm.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn respond(&self, path: &str, query: Option<&str>) -> QueryResponse {
-        // Copied, so that the sender does not wait while JSON is generated.
+        // Copied, so that the lock is not held while JSON is generated.
         let values = self.cache().values().clone();
         respond(&self.root, &values, path, query)
     }
@@ -184,7 +185,7 @@ async fn handle(
     if let Ok(upgrade) = upgrade {
         return open(upgrade, endpoints.client, shared);
     }
-    if uri.path() == "/" && uri.query().is_none() && wants_page(&headers) {
+    if uri.path() == "/" && uri.query().is_none() && accepts_html(&headers) {
         return Redirect::to(PAGE).into_response();
     }
     let response = match uri.query().map(|query| query.trim_end_matches('=')) {
@@ -200,7 +201,7 @@ async fn handle(
 }
 
 /// Whether the request comes from a browser rather than an OSCQuery client.
-fn wants_page(headers: &HeaderMap) -> bool {
+fn accepts_html(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
@@ -214,7 +215,7 @@ fn open(upgrade: WebSocketUpgrade, client: SocketAddr, shared: Arc<Shared>) -> R
     socket::limit_buffers(upgrade).on_upgrade(move |socket| socket::serve(socket, client, slot, shared))
 }
 
-/// A server without sockets, and one client of it, for fuzzing.
+/// A server without sockets, and a single client, for fuzzing.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Probe(socket::Session);

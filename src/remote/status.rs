@@ -31,15 +31,15 @@ pub struct Status {
     pub starved_seconds: f64,
     /// OSC datagrams received.
     pub osc_received: u64,
-    /// All losses, by the names of [`Loss`](crate::event::health::Loss).
+    /// Loss counts, keyed by the names of [`Loss`](crate::event::health::Loss).
     pub losses: serde_json::Map<String, serde_json::Value>,
     /// Number of times the limiter reduced the gain.
     pub limited: u64,
     /// The current or last recording.
     pub recording: RecordingMetrics,
-    /// Current troubles by part; the music continues.
+    /// Current troubles by part; none of them stops the music.
     pub troubles: BTreeMap<Part, String>,
-    /// All parameters with a value.
+    /// Parameter values by id; triggers have none.
     pub parameters: serde_json::Map<String, serde_json::Value>,
     /// The setlist, the timer and the opening hours.
     pub show: ShowMetrics,
@@ -63,7 +63,7 @@ pub struct ShowMetrics {
 pub struct RecordingMetrics {
     /// Whether a take is being written.
     pub on: bool,
-    /// The file being written, or the last one.
+    /// The file being written, or the last one written.
     pub file: Option<String>,
     /// The recording's length in seconds.
     pub seconds: f64,
@@ -71,7 +71,7 @@ pub struct RecordingMetrics {
     pub missing_seconds: f64,
     /// Number of recordings started or attempted.
     pub attempts: u64,
-    /// Why the last one failed.
+    /// Why the last recording failed.
     pub trouble: Option<String>,
 }
 
@@ -95,6 +95,7 @@ pub struct Metrics {
     last_sent: Mutex<LastSent>,
 }
 
+/// What was last published, for HTTP clients and to detect changes.
 #[derive(Debug, Default)]
 pub(crate) struct LastSent {
     pub(crate) values: Vec<(Param, Value)>,
@@ -111,7 +112,7 @@ impl Metrics {
     }
 
     pub(crate) fn last_sent(&self) -> MutexGuard<'_, LastSent> {
-        // Replaced as a whole, so a panic elsewhere leaves it readable.
+        // No partial change makes it unreadable, so a panic elsewhere does no harm.
         self.last_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Checkpoints: the whole state of a performance at a frame, from which its control log can be rendered.
+//! Checkpoints: the whole state of a performance at a frame, so that its control log can be rendered from there.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -18,7 +18,7 @@ use crate::files;
 const EXTENSION: &str = "checkpoint";
 /// Version of the format.
 const FORMAT: u32 = 1;
-/// Maximum decompressed size of a file in bytes; usually, it is about 6 MB.
+/// Maximum decompressed size of a file in bytes; a typical file has about 6 MB.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Why a checkpoint cannot be used.
@@ -68,7 +68,7 @@ struct FileHeader {
 /// The state of a performance at a frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// The frame, which is the first of a quantum. Everything before it has been planned and played.
+    /// The frame, the first of a quantum. Everything before it has been planned and played.
     pub frame: u64,
     /// Number of splices that the generator had processed.
     pub(super) splices: u64,
@@ -104,7 +104,7 @@ impl Checkpoint {
         (self.generator, self.splices) = (state, splices);
     }
 
-    /// Adds the engine's state, which may be in two parts, as in a ring buffer.
+    /// Adds the engine's state, in two parts as read from a ring buffer.
     pub fn add_engine(&mut self, parts: [&[u8]; 2]) {
         parts.into_iter().for_each(|part| self.engine.extend_from_slice(part));
     }
@@ -174,7 +174,7 @@ pub struct CheckpointFile {
     pub bytes: u64,
 }
 
-/// Returns the checkpoints in a folder, by frame; none if there is no folder.
+/// Returns the checkpoints in a folder, ordered by frame; empty if the folder does not exist.
 #[must_use]
 pub fn checkpoint_files(folder: &Path) -> Vec<CheckpointFile> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();

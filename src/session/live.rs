@@ -70,7 +70,7 @@ type Settings = Vec<(Param, Value)>;
 /// How to start a performance.
 #[allow(missing_debug_implementations, reason = "it holds a closure")]
 pub struct Options {
-    /// Where the configuration is read from.
+    /// The source of the configuration.
     pub config: ConfigSource,
     /// The search path for presets, mappings and models.
     pub search_path: SearchPath,
@@ -80,7 +80,7 @@ pub struct Options {
     pub preset: Option<String>,
     /// Values to set, overriding preset and saved state.
     pub settings: Settings,
-    /// Seed of all random choices.
+    /// Seed for all random choices.
     pub seed: u64,
     /// Path of the session's control log; by default, `session.log` in the state folder.
     pub control_log: Option<PathBuf>,
@@ -89,7 +89,7 @@ pub struct Options {
 /// Plays until SIGTERM or SIGINT, then fades out.
 ///
 /// # Errors
-/// When something essential is unavailable: the model, the output, a port. Later faults do not end the music.
+/// When something essential is unavailable: the model, the output, a port. Most later failures do not stop the music.
 pub fn run(options: Options) -> anyhow::Result<()> {
     let tokio_runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let signals = tokio_runtime.block_on(async { Signals::catch() })?;
@@ -118,7 +118,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             join(thread)
         }
         End::Failed => join(thread),
-        // Does not wait for the remaining threads, so that the process supervisor can restart Melos at once.
+        // The remaining threads are not joined, so that a process supervisor can restart Melos immediately.
         End::Crashed(thread) => Err(anyhow!("the thread {thread} panicked; see the log for the reason")),
     };
     tokio_runtime.shutdown_background();
@@ -143,13 +143,13 @@ fn join(thread: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
 /// A performance ready to start.
 struct Ready {
     main_loop: MainLoop,
-    /// Request a reload: of the files, and of the model.
+    /// Request a reload of the files and of the model, in this order.
     reloads: [SyncSender<Changed>; 2],
     /// Announces the services until dropped.
     _discovery: Option<Discovery>,
 }
 
-/// Opens everything, in order of dependency.
+/// Opens everything in dependency order.
 fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Ready> {
     let Options { config, search_path, state, preset, settings, seed, control_log } = options;
     let (troubles, losses) = (Troubles::default(), Arc::<Losses>::default());
@@ -220,7 +220,7 @@ fn lock_state(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, L
     match FolderLock::take(state) {
         Ok(lock) => Ok(Some(lock)),
         Err(error @ LockError::Held { .. }) => Err(error),
-        Err(error @ LockError::Unlockable { .. }) => {
+        Err(error @ LockError::Failed { .. }) => {
             troubles.set(Part::Lock, error);
             Ok(None)
         }

@@ -13,9 +13,9 @@
 //! 9600 next-bar /melos/level/pad -9
 //! 9600 modulate tone sine 0.3 bars 8 0.25
 //! 9700 modulate tone off
-//! 9600 rename-scene "verse" "intro"
-//! 9600 tempo 120.5
-//! 9600 beat 4 9512
+//! 9700 rename-scene "verse" "intro"
+//! 9700 tempo 120.5
+//! 9700 beat 4 9512
 //! 14400 splice 17920 18432 17920 57344
 //! 14400 splice 28160 never
 //! 15360 resume 2 13312 18432
@@ -29,22 +29,22 @@
 //!
 //! `splice` records a plan change that was late in the live session: the frame it was planned for, the frame at which
 //! it became audible, the frame from which music was generated under the new plan, and the frame up to which music had
-//! been generated under the old one. `never` means that a newer change superseded it. `resume` records that the
+//! been generated under the old one. `never` means that a newer change superseded this one. `resume` records that the
 //! generator skipped music. `reconciled` records a range of commands, counted from the start, that the engine did not
 //! accept; at this line's frame, the engine was resynchronized with the conductor. `executed` records a range of
 //! commands, the frame they were sent for, and the frame at which the engine executed them instead: earlier for
 //! immediate commands, later for late ones. With these entries, a render has the same hops and commands as the live
 //! performance. The log does not record when hops reached the engine, so a recording differs from the render during
-//! starvation; starvations are counted, and the daemon logs the frames of each.
+//! starvation; the daemon counts and logs each starvation.
 //!
 //! `checkpoint` marks where a checkpoint was taken. A checkpoint taken after a starvation contains the audio that was
-//! played, so a render from there may differ from one from the start. A log that becomes too large continues in another
-//! file, which starts at a checkpoint. The header of that file gives the frame (`begins`), and the file cannot be
-//! rendered without the checkpoint.
+//! played, so a render from the checkpoint may differ from a render from the start. A log that becomes too large
+//! continues in another file, which starts at a checkpoint. The header of that file gives the checkpoint's frame
+//! (`begins`), and the file cannot be rendered without the checkpoint.
 //!
 //! A log saved beside a recording covers the whole session up to the recording's end. Its header gives the frames of
-//! the recording (`take`, a half-open range), and only those are rendered. `gap` gives frames that the recorder lost:
-//! there, the recording has silence and the render has music.
+//! the recording (`take`, a half-open range), and only those are rendered. `gap` gives frames that the recorder lost,
+//! where the recording is silent but the render is not.
 
 mod line;
 
@@ -91,9 +91,9 @@ pub enum Entry {
         /// How it was carried out instead; `None` if a newer plan superseded it.
         outcome: Option<SpliceOutcome>,
     },
-    /// The generator was late: frames are missing, and its music continued after them.
+    /// The generator was late: frames are missing, and its music resumed after them.
     Resume {
-        /// Number of splices it had processed before.
+        /// Number of splices that it had processed before the gap.
         splices: u64,
         /// First frame of the gap.
         missing: u64,
@@ -114,7 +114,7 @@ pub enum Entry {
         /// The frame at which they took effect.
         at: u64,
     },
-    /// A checkpoint was saved. It contains the effects of all lines before this one.
+    /// A checkpoint was taken. It contains the effects of all lines before this one.
     Checkpoint,
     /// The performance ended.
     End,
@@ -148,7 +148,7 @@ pub enum LogError {
     },
 }
 
-/// The text of a control log, as it is written during the performance.
+/// The text of a control log, collected during the performance.
 #[derive(Debug)]
 pub struct LogText(String);
 
@@ -184,14 +184,14 @@ impl LogText {
         self.0.len() as u64
     }
 
-    /// Removes and returns the lines added since the last call.
+    /// Removes and returns the text added since the last call.
     #[must_use]
     pub fn take(&mut self) -> String {
         std::mem::take(&mut self.0)
     }
 }
 
-/// Copies the log of a session, adding to its header the frames of a recording and the gaps in it.
+/// Copies the log of a session, adding the frames of a recording and its gaps to the header.
 ///
 /// # Errors
 /// When `from` cannot be read or `to` cannot be written.

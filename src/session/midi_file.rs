@@ -1,4 +1,4 @@
-//! Writes the notes of a performance as a Standard MIDI File: the network's piano, the harmony voices, chords as
+//! Writes the notes of a performance to a Standard MIDI File: the network's piano, the harmony voices, chords as
 //! markers, and the tempo of every beat.
 
 mod piano;
@@ -20,14 +20,14 @@ use crate::generator::GeneratedLatent;
 use crate::music::theory::Voice;
 use crate::units::SAMPLE_RATE;
 
-/// The piano's channel; the harmony voices use the first three.
+/// The piano's channel; the harmony voices use the first three channels.
 const PIANO_CHANNEL: u4 = u4::new(3);
 /// Ticks per quarter note.
-const TICKS: u16 = 480;
-/// Slowest tempo that a tempo event can hold, in microseconds per quarter note: 24 bits.
+const TICKS_PER_QUARTER: u16 = 480;
+/// Slowest tempo that a tempo event can hold in its 24 bits, in microseconds per quarter note.
 const SLOWEST_TEMPO: u32 = 0x00FF_FFFF;
 
-/// Collects the notes played between two frames.
+/// Collects the notes played in a range of frames.
 #[derive(Debug)]
 pub struct MidiFile {
     frames: Range<u64>,
@@ -66,7 +66,7 @@ impl MidiFile {
         }
     }
 
-    /// Adds the notes of a latent, replacing notes added earlier from its first frame on; call in order.
+    /// Adds the notes of a latent, replacing earlier notes from its first frame onwards; call in order.
     pub(super) fn add_latent(&mut self, latent: &GeneratedLatent) {
         self.piano.add_latent(latent);
     }
@@ -99,7 +99,7 @@ impl MidiFile {
         }
     }
 
-    /// Mutes or unmutes voices from a frame on. Notes that start at that frame may already have been added.
+    /// Mutes or unmutes voices from a frame onwards. Notes that start at that frame may already have been added.
     fn mute(&mut self, frame: u64, param: Param, on: bool) {
         let voices = match param {
             Param::MuteBass => &[Voice::Bass][..],
@@ -129,7 +129,7 @@ impl MidiFile {
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let tempo_map = TempoMap::new(&self.frames, &self.beats);
-        let mut smf = Smf::new(Header::new(Format::Parallel, Timing::Metrical(u15::new(TICKS))));
+        let mut smf = Smf::new(Header::new(Format::Parallel, Timing::Metrical(u15::new(TICKS_PER_QUARTER))));
         let meta = |message| TrackEventKind::Meta(message);
         let mut tempo_events: Vec<_> =
             tempo_map.tempi().map(|(tick, tempo)| (tick, meta(MetaMessage::Tempo(tempo)))).collect();
@@ -179,12 +179,12 @@ fn track<'a>(name: &'a str, mut events: Vec<(u32, TrackEventKind<'a>)>, end: u32
     let is_note_off =
         |kind: &TrackEventKind| matches!(kind, TrackEventKind::Midi { message: MidiMessage::NoteOff { .. }, .. });
     events.sort_by_key(|(tick, kind)| (*tick, !is_note_off(kind)));
-    let mut now = 0;
+    let mut last_tick = 0;
     let mut track =
         vec![TrackEvent { delta: u28::new(0), kind: TrackEventKind::Meta(MetaMessage::TrackName(name.as_bytes())) }];
     for (tick, kind) in events.into_iter().chain([(end, TrackEventKind::Meta(MetaMessage::EndOfTrack))]) {
-        track.push(TrackEvent { delta: u28::new(tick - now), kind });
-        now = tick;
+        track.push(TrackEvent { delta: u28::new(tick - last_tick), kind });
+        last_tick = tick;
     }
     track
 }
@@ -192,7 +192,7 @@ fn track<'a>(name: &'a str, mut events: Vec<(u32, TrackEventKind<'a>)>, end: u32
 /// Converts frames to ticks by linear interpolation between beats; the file's tempo is constant from beat to beat.
 #[derive(Debug)]
 struct TempoMap {
-    /// At least two pairs of frame and tick, both increasing.
+    /// At least two pairs of frame and tick, in increasing order.
     points: Vec<(u64, u32)>,
 }
 
@@ -205,12 +205,12 @@ impl TempoMap {
                 (beats[index] - beats[index - 1]).max(1) as f64
             }
         };
-        let ticks = |frames: u64, beat: f64| (f64::from(TICKS) * frames as f64 / beat).round() as u32;
+        let ticks = |frames: u64, beat: f64| (f64::from(TICKS_PER_QUARTER) * frames as f64 / beat).round() as u32;
         let mut points = vec![(frames.start, 0)];
         for (index, beat) in beats.iter().enumerate() {
             let tick = match index {
                 0 => ticks(beat - frames.start, length(0)),
-                _ => points[points.len() - 1].1 + u32::from(TICKS),
+                _ => points[points.len() - 1].1 + u32::from(TICKS_PER_QUARTER),
             };
             // A beat on the first frame is already included.
             if *beat > points[points.len() - 1].0 {
@@ -239,7 +239,7 @@ impl TempoMap {
                 return None;
             }
             let seconds = (end - start) as f64 / f64::from(SAMPLE_RATE);
-            let quarter = (seconds * 1e6 * f64::from(TICKS) / f64::from(last - first)).round() as u32;
+            let quarter = (seconds * 1e6 * f64::from(TICKS_PER_QUARTER) / f64::from(last - first)).round() as u32;
             let tempo = u24::new(quarter.clamp(1, SLOWEST_TEMPO));
             (previous.replace(tempo) != Some(tempo)).then_some((first, tempo))
         })
@@ -263,7 +263,7 @@ mod tests {
         TimedCommand { frame, command: EngineCommand::NoteOff { voice, note } }
     }
 
-    /// Returns the time in seconds, key and velocity (0 for note-offs) of a track's notes, by the file's tempo map.
+    /// Returns the time in seconds, key and velocity (0 for note-offs) of a track's notes, using the file's tempo map.
     fn played(bytes: &[u8], track: usize) -> Vec<(f64, u8, u8)> {
         let smf = Smf::parse(bytes).unwrap();
         let mut tempi = Vec::new();
@@ -276,27 +276,27 @@ mod tests {
         }
         let seconds = |tick: u32| {
             let mut sum = 0.0;
-            for (index, (from, quarter)) in tempi.iter().enumerate() {
-                let until = tempi.get(index + 1).map_or(tick, |(next, _)| tick.min(*next));
-                sum += f64::from(until.saturating_sub(*from)) / f64::from(TICKS) * quarter;
+            for (index, (start, quarter)) in tempi.iter().enumerate() {
+                let end = tempi.get(index + 1).map_or(tick, |(next, _)| tick.min(*next));
+                sum += f64::from(end.saturating_sub(*start)) / f64::from(TICKS_PER_QUARTER) * quarter;
             }
             sum
         };
-        let mut notes_found = Vec::new();
+        let mut notes = Vec::new();
         let mut tick = 0;
         for event in &smf.tracks[track] {
             tick += event.delta.as_int();
             match event.kind {
                 TrackEventKind::Midi { message: MidiMessage::NoteOn { key, vel }, .. } => {
-                    notes_found.push((seconds(tick), key.as_int(), vel.as_int()));
+                    notes.push((seconds(tick), key.as_int(), vel.as_int()));
                 }
                 TrackEventKind::Midi { message: MidiMessage::NoteOff { key, .. }, .. } => {
-                    notes_found.push((seconds(tick), key.as_int(), 0));
+                    notes.push((seconds(tick), key.as_int(), 0));
                 }
                 _ => {}
             }
         }
-        notes_found
+        notes
     }
 
     #[test]

@@ -17,8 +17,8 @@ use crate::session::checkpoint::{Checkpoint, CheckpointError};
 use crate::session::log::{ControlLog, Entry};
 use crate::session::midi_file::MidiFile;
 
-/// Maximum frames processed at a time: fewer than the conductor's splice lead, so that a change never affects hops that
-/// the engine already has.
+/// Maximum number of frames processed at a time: fewer than the conductor's splice lead, so that a change never affects
+/// hops that the engine already has.
 const CHUNK: u64 = 1024;
 /// Maximum number of frames by which a command can be executed before the horizon: more than any block.
 const MAX_AHEAD: u64 = 32_768;
@@ -37,7 +37,7 @@ pub struct Offline {
     queues: CommandQueues,
     /// Frames rendered so far.
     rendered: u64,
-    /// Frames by which the conductor is ahead of the rendered ones.
+    /// Number of frames by which the conductor runs ahead of the rendered audio.
     ahead: u64,
     /// Ranges of commands that never reached the engine in the live session, counted from the first command; in order.
     lost: VecDeque<Range<u64>>,
@@ -106,7 +106,7 @@ impl Offline {
         self.notes.take()
     }
 
-    /// Continues from a checkpoint of the same performance instead of from its first frame. Call it before rendering.
+    /// Continues from a checkpoint of the same performance instead of from its first frame. Call this before rendering.
     ///
     /// # Errors
     /// When the log does not mention the checkpoint, or the checkpoint is damaged; nothing is changed.
@@ -149,9 +149,9 @@ impl Offline {
     pub fn render(&mut self, out: &mut [f32]) -> Result<(), GeneratorError> {
         for chunk in out.chunks_mut(2 * CHUNK as usize) {
             self.rendered += chunk.len() as u64 / 2;
-            let until = self.rendered + self.ahead;
-            self.process_entries(until);
-            self.generate(until)?;
+            let end = self.rendered + self.ahead;
+            self.process_entries(end);
+            self.generate(end)?;
             // One quantum at a time, so that the engine always has room for the commands that are due, whatever their
             // number and the size of the request.
             for part in chunk.chunks_mut(2 * QUANTUM) {
@@ -168,9 +168,9 @@ impl Offline {
         self.generator.plan()
     }
 
-    /// Processes the log's entries before frame `until`.
-    fn process_entries(&mut self, until: u64) {
-        while self.entries.front().is_some_and(|(frame, _)| *frame < until)
+    /// Processes the log's entries before frame `end`.
+    fn process_entries(&mut self, end: u64) {
+        while self.entries.front().is_some_and(|(frame, _)| *frame < end)
             && let Some((frame, entry)) = self.entries.pop_front()
         {
             self.advance(frame);
@@ -192,12 +192,12 @@ impl Offline {
                 | Entry::End => {}
             }
         }
-        self.advance(until);
+        self.advance(end);
     }
 
     /// Advances the conductor and distributes its output.
-    fn advance(&mut self, until: u64) {
-        self.conductor.advance(until, &mut self.score);
+    fn advance(&mut self, end: u64) {
+        self.conductor.advance(end, &mut self.score);
         self.distribute();
     }
 
@@ -230,9 +230,9 @@ impl Offline {
         self.score.clear();
     }
 
-    /// Generates every hop needed to play up to frame `until`, and passes hops to the engine.
-    fn generate(&mut self, until: u64) -> Result<(), GeneratorError> {
-        while self.generator.covered() < until + HOP_LEAD {
+    /// Generates every hop needed to play up to frame `end`, and passes hops to the engine.
+    fn generate(&mut self, end: u64) -> Result<(), GeneratorError> {
+        while self.generator.covered() < end + HOP_LEAD {
             let covered = self.generator.covered();
             while let Some((.., at)) =
                 self.gaps.front().filter(|(splices, missing, _)| *splices <= self.splices && *missing <= covered)
@@ -254,14 +254,15 @@ impl Offline {
     }
 }
 
-/// Commands to be passed to the engine.
+/// Commands waiting for the engine.
 #[derive(Debug, Default)]
 struct CommandQueues {
-    /// The frame of the checkpoint at which rendering starts: what the engine executed before it is not executed again.
+    /// The frame of the checkpoint at which rendering starts: commands executed before it are not executed again.
     start: u64,
-    /// The commands, by number, that the engine executed at a frame other than their own, and that frame.
+    /// The frames at which the live engine executed commands, by command number, where they differ from the frames that
+    /// the commands were sent for.
     executed: BTreeMap<u64, u64>,
-    /// Commands waiting to be executed at such a frame, by frame and number.
+    /// Commands waiting to be executed at one of these frames, by frame and number.
     immediate: BTreeMap<(u64, u64), QueuedCommand>,
     /// All other commands, waiting for room in the engine's queue.
     timed: VecDeque<QueuedCommand>,
@@ -278,7 +279,7 @@ impl CommandQueues {
         true
     }
 
-    /// Passes as many commands to the engine as it has room for. Its next quantum starts at frame `head`.
+    /// Passes as many commands to the engine as it has room for. The engine's next quantum starts at frame `head`.
     fn send_to(&mut self, head: u64, ends: &mut EngineEnds) {
         while let Some(entry) = self.immediate.first_entry().filter(|entry| entry.key().0 <= head) {
             if ends.immediate.try_push(*entry.get()).is_err() {

@@ -9,13 +9,13 @@ from harness import slide, view
 def check_takes(page, daemon):
     view(page, "takes")
     page.select_option("#preroll", "5")
-    daemon.until_value("record/preroll", 5)
+    daemon.wait_for_value("record/preroll", 5)
     page.click("#record")
-    daemon.until("the take is being recorded", lambda: daemon.get("/takes")["recording"]["on"])
-    daemon.until("the time is shown", lambda: page.inner_text("#record").startswith("■ 0:0"))
+    daemon.wait_until("the take is being recorded", lambda: daemon.get("/takes")["recording"]["on"])
+    daemon.wait_until("the time is shown", lambda: page.inner_text("#record").startswith("■ 0:0"))
     page.wait_for_timeout(1200)
     page.click("#record")
-    name = daemon.until("the take is listed", lambda: (lambda now: not now["recording"]["on"] and now["recording"]["name"])(daemon.get("/takes")))
+    name = daemon.wait_until("the take is listed", lambda: (lambda now: not now["recording"]["on"] and now["recording"]["name"])(daemon.get("/takes")))
     row = page.locator(f"[data-take='{name}']")
     row.wait_for()
     take = next(take for take in daemon.get("/takes")["takes"] if take["name"] == name)
@@ -25,7 +25,7 @@ def check_takes(page, daemon):
     assert len(daemon.get(f"/takes/{name}/picture")["peaks"]) == 160
     # The take plays, and its file can be requested in part.
     row.locator(".play").click()
-    daemon.until("the take plays", lambda: row.locator(".time").inner_text().startswith(("0:01", "0:02")))
+    daemon.wait_until("the take plays", lambda: row.locator(".time").inner_text().startswith(("0:01", "0:02")))
     row.locator(".play").click()
     part = urllib.request.Request(f"{daemon.address}/takes/{name}", headers={"Range": "bytes=0-3"})
     with urllib.request.urlopen(part) as response:
@@ -40,7 +40,7 @@ def check_takes(page, daemon):
     row.locator("text=Save").click()
     renamed = page.locator("[data-take='Evening in März.wav']")
     renamed.wait_for()
-    daemon.until("its log is renamed too", lambda: any(take["name"] == "Evening in März.wav" and take["log"] for take in daemon.get("/takes")["takes"]))
+    daemon.wait_until("its log is renamed too", lambda: any(take["name"] == "Evening in März.wav" and take["log"] for take in daemon.get("/takes")["takes"]))
     renamed.locator("text=Delete").click()
     renamed.locator("text=Really?").click()
     renamed.wait_for(state="detached")
@@ -55,7 +55,7 @@ def check_pieces(page, daemon):
     page.fill("#piece-seed", "11")
     page.uncheck("#piece-harmony")
     page.click("#piece-make")
-    made = daemon.until("a piece is requested", lambda: daemon.get("/render")["pieces"])[0]
+    made = daemon.wait_until("a piece is requested", lambda: daemon.get("/render")["pieces"])[0]
     assert made["request"] == {"emotion": "romantic", "seconds": 10.0, "temperature": 1.0, "seed": 11, "harmony": False, "format": "wav"}, made
     row = page.locator(f"[data-piece='{made['id']}'][data-state=ready]")
     row.wait_for(timeout=600_000)
@@ -67,19 +67,19 @@ def check_pieces(page, daemon):
     assert download.value.path().stat().st_size in range(10 * 48_000 * 6, 10 * 48_000 * 6 + 200)
     # A variation, cancelled before it is ready.
     row.locator("text=Make a variation").click()
-    other = daemon.until("another is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > made["id"]), None))
+    other = daemon.wait_until("a variation is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] > made["id"]), None))
     assert other["request"]["emotion"] == "romantic" and other["request"]["seed"] != 11
     page.locator(f"[data-piece='{other['id']}'] >> text=Cancel").click()
-    daemon.until("the piece is cancelled", lambda: all(piece["id"] != other["id"] for piece in daemon.get("/render")["pieces"]))
+    daemon.wait_until("the piece is cancelled", lambda: all(piece["id"] != other["id"] for piece in daemon.get("/render")["pieces"]))
     # A blend of two emotions.
     page.click("[data-source=calm]", modifiers=["Shift"])
     page.click("#piece-make")
-    blend = daemon.until("a blend is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] != made["id"]), None))
+    blend = daemon.wait_until("a blend is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] != made["id"]), None))
     assert blend["request"]["emotion"] == {"romantic": 0.5, "calm": 0.5}, blend
     page.locator(f"[data-piece='{blend['id']}'] >> text=Cancel").click()
     row.locator("text=Delete").click()
     row.locator("text=Really?").click()
-    daemon.until("the piece is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
+    daemon.wait_until("the piece is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
     # The notes of the harmony, as a MIDI file.
     page.check("#piece-harmony")
     page.select_option("#piece-format", "midi")
@@ -94,7 +94,7 @@ def check_pieces(page, daemon):
 
 
 def check_http_requests(daemon):
-    """Checks that only a POST that another site's form cannot send changes state, and that paths cannot escape their folder."""
+    """Checks that forms on other sites cannot change state, and that paths cannot escape their folder."""
     def status_of(path, body=None, kind="application/json"):
         request = urllib.request.Request(daemon.address + path, data=body, headers={"Content-Type": kind})
         try:

@@ -1,4 +1,4 @@
-"""Opens a running daemon's page in Chromium, and reads the daemon's status to check the page against."""
+"""Opens a running daemon's page in Chromium, and reads the daemon's status for comparison."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]
 SIZES = {"laptop": (1280, 800), "phone": (390, 844)}
-# Time limit for any wait on a busy machine, in seconds.
+# Time limit for any wait in seconds, sufficient on a busy machine.
 TIMEOUT = 60
 
 
@@ -27,32 +27,32 @@ class Daemon:
     def value(self, parameter):
         return self.get("/status")["parameters"].get(parameter)
 
-    def until(self, what, condition):
-        """Polls a condition until it holds and returns its result."""
-        started, seen = time.monotonic(), None
+    def wait_until(self, description, condition):
+        """Polls a condition until it holds, and returns its result."""
+        started, last = time.monotonic(), None
         while time.monotonic() - started < TIMEOUT:
             try:
-                seen = condition()
+                last = condition()
             except OSError as error:
-                seen = error
+                last = error
             else:
-                if seen:
-                    return seen
+                if last:
+                    return last
             time.sleep(0.05)
-        raise AssertionError(f"timed out waiting until {what}; last: {seen!r}; {self.get('/status')}")
+        raise AssertionError(f"timed out waiting until {description}; last: {last!r}; {self.get('/status')}")
 
-    def until_value(self, parameter, expected, within=1e-3):
+    def wait_for_value(self, parameter, expected, within=1e-3):
         def holds():
             value = self.value(parameter)
             number = isinstance(expected, (int, float)) and not isinstance(expected, bool)
             # A daemon that has just started has no values yet.
             return value is not None and abs(value - expected) <= within if number else value == expected
 
-        self.until(f"{parameter} is {expected}", holds)
+        self.wait_until(f"{parameter} is {expected}", holds)
 
 
 class Browser:
-    """One Chromium; any console message from its pages fails the test."""
+    """An instance of Chromium; any console message from its pages fails the test."""
 
     def __enter__(self):
         self.playwright = sync_playwright().start()
@@ -115,6 +115,7 @@ def accessibility_violations(page):
     """Returns the violations that axe finds on the page as shown."""
     # Contrast cannot be measured during a transition.
     page.emulate_media(reduced_motion="reduce")
-    found = Axe().run(page).response["violations"]
+    violations = Axe().run(page).response["violations"]
     page.emulate_media(reduced_motion="no-preference")
-    return [(fault["id"], [node["html"][:160] for node in fault["nodes"][:3]], fault["nodes"][0]["failureSummary"][:300]) for fault in found]
+    return [(violation["id"], [node["html"][:160] for node in violation["nodes"][:3]], violation["nodes"][0]["failureSummary"][:300])
+            for violation in violations]

@@ -10,12 +10,12 @@ def check_health(page, daemon):
     assert "Melos" not in sentence and len(sentence) > 5, sentence
     assert page.get_attribute("#health", "data-health") in ("good", "warn"), sentence
     page.click("#health")
-    daemon.until("the figures are shown", lambda: "null output" in page.inner_text("#figures"))
-    daemon.until("the log is shown", lambda: page.locator("#log li").count() > 0)
+    daemon.wait_until("the figures are shown", lambda: "null output" in page.inner_text("#figures"))
+    daemon.wait_until("the log is shown", lambda: page.locator("#log li").count() > 0)
     page.click("#figures-reset")
     # The counters are described in words; those at zero are shown on request.
     page.click(".counters summary")
-    daemon.until("the counters are shown", lambda: "Times the audio device was lost" in page.inner_text("#counters"))
+    daemon.wait_until("the counters are shown", lambda: "Times the audio device was lost" in page.inner_text("#counters"))
     names = {row["name"] for row in daemon.get("/losses")["losses"]}
     assert names == set(daemon.get("/status")["losses"]), names
 
@@ -51,11 +51,11 @@ def check_midi_learn_cancel(page, daemon):
     view(page, "mix")
     page.click("#learn")
     page.click("#f-reverb")
-    daemon.until("Melos waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
+    daemon.wait_until("Melos is learning", lambda: daemon.get("/midi")["learning"] == "reverb")
     assert "“reverb”" in page.inner_text("#learning-text")
     page.click("#learning-end")
-    daemon.until("Melos no longer waits", lambda: daemon.get("/midi")["learning"] is None)
-    # The fader that was selected has not moved.
+    daemon.wait_until("Melos is no longer learning", lambda: daemon.get("/midi")["learning"] is None)
+    # Selecting the fader has not moved it.
     before = daemon.value("reverb")
     time.sleep(0.2)
     assert daemon.value("reverb") == before
@@ -66,25 +66,25 @@ def check_midi_learn(page, daemon, move):
     view(page, "mix")
     page.click("#learn")
     page.click("#f-reverb")
-    daemon.until("Melos waits for a control", lambda: daemon.get("/midi")["learning"] == "reverb")
+    daemon.wait_until("Melos is learning", lambda: daemon.get("/midi")["learning"] == "reverb")
     move()
     page.wait_for_selector("#learning", state="hidden")
-    # Of all the device's controls that move, the one that moves furthest is learned.
-    learned = daemon.until("the knob is bound", lambda: daemon.get("/midi")["learned"])
+    # Of all the controls that move, the one that moves furthest is learned.
+    learned = daemon.wait_until("the knob is bound", lambda: daemon.get("/midi")["learned"])
     assert [bound["parameters"] for bound in learned] == [["reverb"]] and "cc = 21" in learned[0]["block"], learned
     view(page, "setup")
-    daemon.until("the binding is shown", lambda: "CC 21" in page.inner_text("#midi-bound"))
+    daemon.wait_until("the binding is shown", lambda: "CC 21" in page.inner_text("#midi-bound"))
     with page.expect_download() as download:
         page.click("#midi-bound a")
     mapping = download.value.path().read_text()
     assert "cc = 21" in mapping and 'to = "reverb"' in mapping, mapping
     page.click("[aria-label='Forget the learned controls of reverb']")
-    daemon.until("the binding is forgotten", lambda: not daemon.get("/midi")["learned"])
-    daemon.until("no binding is shown", lambda: "CC 21" not in page.inner_text("#midi-bound"))
+    daemon.wait_until("the binding is forgotten", lambda: not daemon.get("/midi")["learned"])
+    daemon.wait_until("no binding is shown", lambda: "CC 21" not in page.inner_text("#midi-bound"))
 
 
 def check_touch(page, daemon):
-    """Checks that scrolling with a finger moves no control, and that dragging along a fader moves it."""
+    """Checks that scrolling with a finger moves no control, and that dragging along a fader moves the fader."""
     view(page, "play")
     session = page.context.new_cdp_session(page)
 
@@ -102,7 +102,7 @@ def check_touch(page, daemon):
         page.wait_for_timeout(300)
 
     slide(page, "#f-density", 0.1)
-    daemon.until_value("density", -0.8, 0.01)
+    daemon.wait_for_value("density", -0.8, 0.01)
     before = page.evaluate("scrollY")
     swipe("#f-density", 0, -12)
     assert page.evaluate("scrollY") > before + 20, "the page should scroll"
@@ -111,15 +111,15 @@ def check_touch(page, daemon):
     swipe("[data-emotion=sad][data-param]", 0, -12)
     assert daemon.value("emotion/sad") == mood
     swipe("#f-density", 6, 0)
-    daemon.until("the fader has moved", lambda: daemon.value("density") > 0.1)
+    daemon.wait_until("the fader has moved", lambda: daemon.value("density") > 0.1)
     page.locator("#f-density").tap()
-    daemon.until_value("density", 0, 0.05)
+    daemon.wait_for_value("density", 0, 0.05)
     page.wait_for_timeout(1000)
     page.click("#undo")
 
 
 def check_full_screen_and_themes(page, daemon):
-    # Enter full screen, which keeps the screen on, and leave it again.
+    # Full-screen mode keeps the screen on.
     page.evaluate("""() => {
         const request = navigator.wakeLock.request.bind(navigator.wakeLock);
         navigator.wakeLock.request = async (kind) => (window.lock = await request(kind));

@@ -67,7 +67,7 @@ def take_screenshot(page, daemon, size, screenshots):
     """Takes a screenshot for the documentation: a blend, a journey in progress, a few seconds of audio."""
     view(page, "play")
     page.click("[data-preset=tides]")
-    daemon.until_value("preset", "tides")
+    daemon.wait_for_value("preset", "tides")
     page.wait_for_timeout(14_000)
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0); document.querySelector('#toast').classList.remove('shown')")
     page.screenshot(path=f"{screenshots}/page{'-phone' if size == 'phone' else ''}.png")
@@ -80,7 +80,7 @@ def check_restart(port):
         page = browser.open(daemon, "laptop")
         page.click("#listen")
         page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
-        # Only the latest delay counts; half a minute would give a better estimate.
+        # The delay after a few seconds is enough here; half a minute would give a better estimate.
         page.wait_for_timeout(3000)
         print(f"delay: {page.evaluate(DELAY):.3f} s", flush=True)
         view(page, "mix")
@@ -91,7 +91,7 @@ def check_restart(port):
         page.wait_for_function("document.querySelector('#banner-text').textContent.includes('One change is pending')")
         print("a change is pending", flush=True)
         page.wait_for_selector("#banner", state="hidden")
-        daemon.until_value("reverb", 0.33, 0.01)
+        daemon.wait_for_value("reverb", 0.33, 0.01)
         page.wait_for_function("import('/page/listen.js').then((it) => { it.resetDelay(); return true; })")
         page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
         assert page.inner_text("#listen") == "Listening"
@@ -115,11 +115,11 @@ DELAY = "import('/page/listen.js').then((it) => it.delay)"
 
 if __name__ == "__main__":
     started = time.monotonic()
-    port, what = sys.argv[1:3]
-    if what == "restart":
+    port, mode = sys.argv[1:3]
+    if mode == "restart":
         check_restart(port)
-    elif what == "learn":
+    elif mode == "learn":
         check_midi_learn(port)
     else:
-        check_all_parts(port, what, sys.argv[3] if len(sys.argv) > 3 else None)
+        check_all_parts(port, mode, sys.argv[3] if len(sys.argv) > 3 else None)
     print(f"took {time.monotonic() - started:.0f} s")

@@ -1,7 +1,7 @@
 //! Audio analysis: timbre, loudness, rhythm, harmony.
 //!
-//! All measurements apply to mono audio at 48 kHz, divided into the frames of [`melos::mel`]. They are defined as in
-//! librosa 0.11 with the same frame sizes, so that results are comparable.
+//! All measurements use mono audio at 48 kHz, divided into the frames of [`melos::mel`]. Their definitions follow
+//! librosa 0.11 at the same frame size, so the results are comparable.
 
 pub mod decode;
 pub mod image;

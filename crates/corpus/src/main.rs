@@ -1,5 +1,5 @@
 //! `melos-corpus`: prepares corpora for training and measures recordings.
-#![allow(clippy::print_stderr, reason = "an offline tool may exit when its standard error is closed")]
+#![allow(clippy::print_stderr, reason = "an offline tool may panic if standard error is closed")]
 
 mod cli {
     pub(crate) mod analyze;

@@ -1,5 +1,5 @@
-//! Converts corpora into training shards: audio, rendered from notes or recorded, its mel spectrogram, and the
-//! conditions for every latent.
+//! Converts corpora into training shards: rendered or recorded audio, its mel spectrogram, and the conditions for every
+//! latent.
 
 pub mod beats;
 pub mod catalogue;
@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use catalogue::Material;
+use catalogue::Content;
 use corpus::{Corpus, CorpusError};
 use features::{Features, WINDOW, features};
 use label::Labeller;
@@ -57,7 +57,7 @@ pub struct Options {
     pub out: PathBuf,
     /// Number of copies of each training piece, in different keys and tempos.
     pub copies: usize,
-    /// Hours of audio to produce, including existing shards, before stopping.
+    /// Stop once the shards, including existing ones, contain this many hours of audio.
     pub hours: Option<f64>,
     /// Maximum length of the excerpt taken from each piece, at a random position, in seconds.
     pub max_piece_seconds: Option<f64>,
@@ -112,7 +112,7 @@ pub enum PrepareError {
 }
 
 /// Mean and standard deviation to which the velocities of each corpus are normalised.
-const VELOCITY: (f32, f32) = (64.0, 14.0);
+const TARGET_VELOCITY: (f32, f32) = (64.0, 14.0);
 /// Maximum number of reasons listed in an error.
 const MAX_REASONS: usize = 5;
 
@@ -153,13 +153,13 @@ fn prepare(options: &Options, progress: &ProgressBar) -> Result<Summary, Prepare
         return Err(PrepareError::NoUsablePieces(skipped));
     }
     normalise_velocity(&mut loaded);
-    let note_labeller = Labeller::fit(&training_features(&loaded, |material| match material {
-        Material::Notes(score) => note_features(&score.notes),
-        Material::Recording(_) => Vec::new(),
+    let note_labeller = Labeller::fit(&training_features(&loaded, |content| match content {
+        Content::Notes(score) => note_features(&score.notes),
+        Content::Recording(_) => Vec::new(),
     }));
-    let recording_labeller = Labeller::fit(&training_features(&loaded, |material| match material {
-        Material::Notes(_) => Vec::new(),
-        Material::Recording(features) => features.clone(),
+    let recording_labeller = Labeller::fit(&training_features(&loaded, |content| match content {
+        Content::Notes(_) => Vec::new(),
+        Content::Recording(features) => features.clone(),
     }));
 
     for split in [Split::Train, Split::Valid, Split::Test] {
@@ -181,22 +181,22 @@ fn progress_style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(&format!("{{wide_bar}} {template}")).expect("the template is valid")
 }
 
-type Loaded = Vec<(Piece, Material)>;
+type LoadedPieces = Vec<(Piece, Content)>;
 
 /// Reads the pieces and adds unusable ones to `skipped`.
-fn load(pieces: Vec<Piece>, skipped: &mut Vec<(String, String)>, progress: &ProgressBar) -> Loaded {
-    let results: Vec<(Piece, Result<Material, CorpusError>)> = pieces
+fn load(pieces: Vec<Piece>, skipped: &mut Vec<(String, String)>, progress: &ProgressBar) -> LoadedPieces {
+    let results: Vec<(Piece, Result<Content, CorpusError>)> = pieces
         .into_par_iter()
         .map(|piece| {
-            let material = catalogue::load(&piece);
+            let content = catalogue::load(&piece);
             progress.inc(1);
-            (piece, material)
+            (piece, content)
         })
         .collect();
     let mut loaded = Vec::new();
-    for (piece, material) in results {
-        match material {
-            Ok(material) => loaded.push((piece, material)),
+    for (piece, content) in results {
+        match content {
+            Ok(content) => loaded.push((piece, content)),
             Err(error) => skipped.push((piece.title(), error.to_string())),
         }
     }
@@ -204,14 +204,14 @@ fn load(pieces: Vec<Piece>, skipped: &mut Vec<(String, String)>, progress: &Prog
 }
 
 /// Normalises the velocities of each corpus, so that loudness does not depend on the corpus.
-fn normalise_velocity(loaded: &mut Loaded) {
+fn normalise_velocity(loaded: &mut LoadedPieces) {
     for corpus in Corpus::ALL {
         let mut notes: Vec<&mut Note> = loaded
             .iter_mut()
             .filter(|(piece, _)| piece.corpus == corpus)
-            .filter_map(|(_, material)| match material {
-                Material::Notes(score) => Some(&mut score.notes),
-                Material::Recording(_) => None,
+            .filter_map(|(_, content)| match content {
+                Content::Notes(score) => Some(&mut score.notes),
+                Content::Recording(_) => None,
             })
             .flatten()
             .collect();
@@ -220,16 +220,16 @@ fn normalise_velocity(loaded: &mut Loaded) {
         let mean = velocities().sum::<f64>() / count;
         let deviation = (velocities().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt().max(1.0);
         for note in &mut notes {
-            let standard = ((f64::from(note.velocity) - mean) / deviation) as f32;
-            note.velocity = (VELOCITY.0 + VELOCITY.1 * standard).clamp(1.0, 127.0);
+            let standardised = ((f64::from(note.velocity) - mean) / deviation) as f32;
+            note.velocity = (TARGET_VELOCITY.0 + TARGET_VELOCITY.1 * standardised).clamp(1.0, 127.0);
         }
     }
 }
 
 /// Returns the features of all training pieces.
-fn training_features(loaded: &Loaded, of: impl Fn(&Material) -> Vec<Features> + Sync) -> Vec<Features> {
+fn training_features(loaded: &LoadedPieces, extract: impl Fn(&Content) -> Vec<Features> + Sync) -> Vec<Features> {
     let training = loaded.par_iter().filter(|(piece, _)| piece.split == Split::Train);
-    training.flat_map_iter(|(_, material)| of(material)).collect()
+    training.flat_map_iter(|(_, content)| extract(content)).collect()
 }
 
 /// Returns the features of a piece's notes in overlapping windows, spaced a quarter of a window apart.
@@ -239,9 +239,9 @@ fn note_features(notes: &[Note]) -> Vec<Features> {
     centres.filter_map(|centre| features(notes, centre)).collect()
 }
 
-/// Renders the copies in order, several in parallel, until there is enough audio.
+/// Renders the copies in order, several in parallel, until the shards contain the requested amount of audio.
 fn render_all(
-    loaded: &Loaded,
+    loaded: &LoadedPieces,
     renditions: &[Rendition],
     renderer: &Renderer<'_>,
     progress: &ProgressBar,
@@ -255,12 +255,12 @@ fn render_all(
             if locked().hours >= limit {
                 break;
             }
-            let (piece, material) = &loaded[rendition.piece];
+            let (piece, content) = &loaded[rendition.piece];
             let path = rendition.path(&renderer.options.out, piece);
             let existing = shard::duration(&path).ok();
             let result = match existing {
                 Some(seconds) => Ok(seconds),
-                None => renderer.write_copy(rendition, piece, material),
+                None => renderer.write_copy(rendition, piece, content),
             };
             let mut summary = locked();
             match result {

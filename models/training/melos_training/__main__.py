@@ -27,7 +27,7 @@ EXPORTED_PARTS = ("composer", "pianist", "prior", "vocoder")
 def _add_training(commands: Any, name: str) -> None:
     command = commands.add_parser(name, help=f"train the {name}, or resume its training")
     command.add_argument("--recipe", type=Path, help="TOML file that configures the training; options take precedence")
-    command.add_argument("--shards", type=Path, nargs="+", help="folders of `melos-corpus prepare`")
+    command.add_argument("--shards", type=Path, nargs="+", help="folders written by `melos-corpus prepare`")
     command.add_argument("--out", type=Path, help="checkpoint, resumed if it exists; metrics are written beside it")
     budget = command.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=float, help="total training time, across resumptions")

@@ -1,4 +1,4 @@
-"""Finds shards on disk, and draws random windows from them."""
+"""Finds shards on disk, and draws them at random."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,8 +77,8 @@ class Shards:
         self._seen: set[Path] = set()
         self._ends = np.zeros(0, np.int64)
         self.refresh()
-        # A name repeats if several folders contain the same piece, for example on several pianos: its positions in
-        # `order` go to the folders in turn.
+        # A name repeats if several folders contain the same piece, for example on several pianos. The folders then take
+        # its positions in `order` in turn.
         positions: dict[str, list[int]] = {}
         for index, name in enumerate(order):
             positions.setdefault(name, []).append(index)
@@ -135,8 +135,10 @@ def load_splits(
     valid_frames: int,
     needs_audio: bool = False,
 ) -> tuple[Shards, Shards]:
-    """Returns the training shards, those named in `order` first, and the held-out shards; prints their number if
-    `verbose`."""
+    """Returns the training shards, those named in `order` first, and the held-out shards.
+
+    Prints their number and length if `verbose`.
+    """
     training = Shards(folders, "train", needs_audio=needs_audio, min_frames=frames, order=order)
     valid = Shards(folders, "valid", needs_audio=needs_audio, min_frames=valid_frames)
     if verbose:

@@ -72,14 +72,14 @@ def _store_as_half(model: ModelProto) -> ModelProto:
 
 
 def save_graph(model: ModelProto, path: Path) -> None:
-    """Stores an exported graph with weights in half precision and without debug information, after checking it."""
+    """Checks an exported graph, and stores it with weights in half precision and without debug information."""
     model = _store_as_half(model)
     # The metadata contains file names and stack traces of the exporting machine.
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
-    for holder in (model, model.graph, *model.graph.value_info, *model.graph.input, *model.graph.output):
-        del holder.metadata_props[:]
+    for proto in (model, model.graph, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        del proto.metadata_props[:]
     onnx.checker.check_model(model)
     onnx.save(model, path)
 

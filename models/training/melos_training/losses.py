@@ -30,11 +30,11 @@ def audio_loss(predicted: Tensor, audio: Tensor) -> Tensor:
     """Compares audio [batch, samples]: L1 of log magnitudes plus spectral convergence, mean of four resolutions."""
     total = torch.zeros((), device=audio.device)
     for size, hop in RESOLUTIONS:
-        ours = _magnitudes(predicted, size, hop)
-        theirs = _magnitudes(audio, size, hop)
-        distance = F.l1_loss(torch.log(ours + 1e-4), torch.log(theirs + 1e-4))
-        error = (ours - theirs).square().sum((1, 2))
-        convergence = (error / theirs.square().sum((1, 2)).clamp(min=1e-3)).clamp(min=1e-8).sqrt().mean()
+        output = _magnitudes(predicted, size, hop)
+        target = _magnitudes(audio, size, hop)
+        distance = F.l1_loss(torch.log(output + 1e-4), torch.log(target + 1e-4))
+        error = (output - target).square().sum((1, 2))
+        convergence = (error / target.square().sum((1, 2)).clamp(min=1e-3)).clamp(min=1e-8).sqrt().mean()
         total = total + distance + convergence
     return total / len(RESOLUTIONS)
 

@@ -9,16 +9,16 @@ FLOOR = 1e-3
 """Floor of magnitudes in the log-spectral distance: about −114 dB relative to a full-scale sine (512)."""
 
 
-def log_spectral_distance(ours: Tensor, theirs: Tensor) -> float:
+def log_spectral_distance(audio: Tensor, reference: Tensor) -> float:
     """Returns the RMS difference of dB spectra (window 2048, hop 512) over bins, averaged over frames, in dB."""
-    a, b = (20 * torch.log10(spectrum(x).abs().clamp(min=FLOOR)) for x in (ours, theirs))
+    a, b = (20 * torch.log10(spectrum(x).abs().clamp(min=FLOOR)) for x in (audio, reference))
     return (a - b).square().mean(2).sqrt().mean().item()
 
 
-def spectral_convergence(ours: Tensor, theirs: Tensor) -> float:
-    """Returns the Frobenius norm of the difference of magnitude spectra, relative to that of `theirs`.
+def spectral_convergence(audio: Tensor, reference: Tensor) -> float:
+    """Returns the Frobenius norm of the difference of magnitude spectra, relative to that of `reference`.
 
     The result is the mean over the batch.
     """
-    a, b = spectrum(ours).abs(), spectrum(theirs).abs()
+    a, b = spectrum(audio).abs(), spectrum(reference).abs()
     return ((a - b).square().sum((1, 2)) / b.square().sum((1, 2))).sqrt().mean().item()

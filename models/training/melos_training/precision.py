@@ -28,7 +28,7 @@ def _seconds(dtype: torch.dtype) -> float:
 def bfloat16_is_faster(device_type: str = "cpu") -> bool:
     """Whether matrix products on a device are faster in bfloat16 than in float32.
 
-    A CUDA device is faster if its hardware supports bfloat16. A CPU without bfloat16 instructions is tens of times
+    On CUDA, bfloat16 is faster if the hardware supports it. On a CPU without bfloat16 instructions, it is tens of times
     slower, so CPUs are timed.
     """
     if device_type == "cuda":
@@ -37,13 +37,13 @@ def bfloat16_is_faster(device_type: str = "cpu") -> bool:
 
 
 def decide(device: torch.device, precision: Precision) -> Precision:
-    """Decides the precision of this process's matrix products on a device; returns it, never `auto`."""
+    """Decides the precision of this process's matrix products on a device, and returns it (never `auto`)."""
     bfloat16 = bfloat16_is_faster(device.type) if precision == "auto" else precision == "bfloat16"
     _decided[device.type] = bfloat16
     return "bfloat16" if bfloat16 else "float32"
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Returns a context with the decided precision, or with bfloat16 if nothing was decided and it is faster."""
+    """Returns a context with the decided precision, or, if none was decided, with bfloat16 where that is faster."""
     bfloat16 = _decided[device.type] if device.type in _decided else bfloat16_is_faster(device.type)
     return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)

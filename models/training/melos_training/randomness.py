@@ -1,4 +1,4 @@
-"""Seeds, saves and restores all random generators of a process, to resume an interrupted training exactly."""
+"""Seeds, saves and restores all random generators of a process, so that interrupted training resumes exactly."""
 
 import random
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 def seed_generators(seed: int, rank: int) -> np.random.Generator:
     """Seeds PyTorch and Python, and returns the generator for drawing windows, which differs between processes.
 
-    Create networks after this and before `diverge`, so that all processes have the same initial weights.
+    Networks must be created between this call and `diverge`, so that all processes have the same initial weights.
     """
     torch.manual_seed(seed)
     random.seed(seed)
@@ -18,7 +18,7 @@ def seed_generators(seed: int, rank: int) -> np.random.Generator:
 
 
 def diverge(seed: int, rank: int) -> None:
-    """Reseeds all processes but the first differently; the first draws the same numbers as a single process would."""
+    """Gives every process but the first its own seed; the first draws the same numbers as a single process would."""
     if rank:
         state = np.random.SeedSequence([seed, rank]).generate_state(2)
         torch.manual_seed(int(state[0]))

@@ -34,7 +34,7 @@ class Run(BaseModel):
     network: ClassVar[str]
 
     shards: tuple[Path, ...] = Field(min_length=1)
-    """Folders of `melos-corpus prepare`."""
+    """Folders written by `melos-corpus prepare`."""
     out: Path
     """The checkpoint; training resumes from it if it exists."""
     minutes: PositiveFloat | None = None
@@ -75,11 +75,11 @@ class VocoderRun(Run):
     frames: int = Field(default=80, gt=32, multiple_of=8)
     """STFT frames per window."""
     gain_db: NonNegativeFloat = 12.0
-    """Maximum attenuation of windows; they are amplified by up to a third of it."""
+    """Maximum attenuation of windows; the maximum amplification is a third of it."""
     pianist: Path
     """Checkpoint of a finished pianist."""
     through_pianist: float = Field(default=0.5, ge=0, le=1)
-    """Share of windows whose mels are reconstructed by the pianist, as the vocoder's input is in a performance."""
+    """Share of windows whose mels the pianist reconstructs, because in a performance the vocoder receives its mels."""
 
 
 class PianistRun(Run):
@@ -96,7 +96,7 @@ class PianistRun(Run):
     kl_weight: NonNegativeFloat = 0.01
     """Weight of the KL divergence, averaged over dimensions, in nepers per nat."""
     kl_ramp: float = Field(default=0.05, gt=0, le=1)
-    """Share of the training over which this weight rises from 0."""
+    """Fraction of training over which this weight rises from 0."""
     free_nats: NonNegativeFloat = 0.1
     """KL divergence per dimension and latent that is not penalised, in nats."""
     attack_weight: NonNegativeFloat = 0.5
@@ -134,8 +134,9 @@ def _describe_errors(source: str, text: str, settings: type[BaseModel], error: V
         )
         location = f"{source}:{line}" if top and line else source
         if problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(key, settings.model_fields, 1)
-            lines.append(f"{location}: unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            similar = difflib.get_close_matches(key, settings.model_fields, 1)
+            hint = f"; did you mean {similar[0]!r}?" if similar else ""
+            lines.append(f"{location}: unknown setting {key!r}{hint}")
         elif problem["type"] == "missing":
             lines.append(f"{location}: {key} is missing")
         elif top:
@@ -182,9 +183,9 @@ def build_run(network: str, file: Path | None, options: Mapping[str, Any]) -> Ru
     if file:
         text, source = _read(file), str(file)
         values = _parse(file, text)
-        named = values.pop("network", network)
-        if named != network:
-            raise SettingsError(f"{file}: network = {named!r}: this command trains the {network}")
+        configured = values.pop("network", network)
+        if configured != network:
+            raise SettingsError(f"{file}: network = {configured!r}: this command trains the {network}")
         values = _resolve_paths(file.parent, values)
     given = {key: value for key, value in options.items() if value is not None}
     for one, other in (("minutes", "steps"), ("steps", "minutes")):

@@ -64,7 +64,7 @@ class Team:
 
 @contextmanager
 def join(device: torch.device) -> Iterator[Team]:
-    """Returns a context with the team that `torchrun` describes in the environment, or with a team of one."""
+    """Yields the team that `torchrun` describes in the environment, or a team of one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Team(device=device)

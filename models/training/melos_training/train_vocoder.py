@@ -73,18 +73,24 @@ def vocoder_loss(vocoder: Vocoder, audio: Tensor, target: Tensor, mel: Tensor) -
 
 
 def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, mel: Tensor | None = None) -> Numbers:
-    """Measures how far audio windows [batch, samples] are from their resynthesis, from `mel` or their own log-mel."""
+    """Measures the distance between audio windows [batch, samples] and their resynthesis from `mel`.
+
+    By default, `mel` is the log-mel of the windows.
+    """
     mel = log_mel(spectrum(audio).abs()) if mel is None else mel
     real, imag = vocoder(mel)
     output = _aligned(torch.complex(real, imag), mel.shape[1])
     first = WARM_UP * HOP + N_FFT // 2
     reference = audio[:, first : first + (output.shape[1] - 1) * HOP]
-    ours = inverse_spectrum(output)
-    return {"lsd_db": log_spectral_distance(ours, reference), "convergence": spectral_convergence(ours, reference)}
+    resynthesised = inverse_spectrum(output)
+    return {
+        "lsd_db": log_spectral_distance(resynthesised, reference),
+        "convergence": spectral_convergence(resynthesised, reference),
+    }
 
 
 class VocoderTask(Task[Vocoder]):
-    """Resynthesis of audio windows; the pianist reconstructs the mels of some of them."""
+    """Resynthesis of audio windows, some of them from mels that the pianist has reconstructed."""
 
     def __init__(
         self, vocoder: Vocoder, run: VocoderRun, training: PianoShards, valid: PianoShards, pianist: Pianist
@@ -114,8 +120,8 @@ class VocoderTask(Task[Vocoder]):
         audio, roll, piano = (part.to(device) for part in self.held_out)
         mean, _ = self.pianist.encoder(log_mel(spectrum(audio).abs()))
         reconstructed = self.pianist.decoder(mean, roll, piano).clamp(min=LOG_FLOOR)
-        through = {f"pianist_{name}": value for name, value in evaluate_vocoder(network, audio, reconstructed).items()}
-        return evaluate_vocoder(network, audio) | through
+        with_pianist = evaluate_vocoder(network, audio, reconstructed)
+        return evaluate_vocoder(network, audio) | {f"pianist_{name}": value for name, value in with_pianist.items()}
 
     def refresh(self) -> None:
         self.training_shards.shards.refresh()

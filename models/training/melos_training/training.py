@@ -42,7 +42,10 @@ class Task(nn.Module, ABC, Generic[Network]):
 
     @abstractmethod
     def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
-        """Returns the scalar loss and the metrics of a batch on the device; `share` is the share of training done."""
+        """Returns the scalar loss and the metrics of a batch on the device.
+
+        `share` is the fraction of training completed.
+        """
 
     @abstractmethod
     def evaluate(self, network: Network) -> Numbers:
@@ -94,9 +97,9 @@ def start(run: Run, team: Team) -> Start:
 class Trainer(Generic[Network]):
     """Trains for the minutes or steps of a run, counted across resumptions.
 
-    The learning rate warms up, then decays with the share of training done, so that it always ends low. `average` is
-    an exponential moving average of the weights, which is evaluated and exported. `adopted` means that the weights
-    come from a published model.
+    The learning rate warms up, then decays with the fraction of training completed, so that it always ends low.
+    `average` is an exponential moving average of the weights, which is evaluated and exported. `adopted` is true if the
+    weights come from a published model.
     """
 
     def __init__(
@@ -168,7 +171,7 @@ class Trainer(Generic[Network]):
 
     @property
     def share(self) -> float:
-        """Share of training done, 0 to 1."""
+        """Fraction of training completed, 0 to 1."""
         if self.run.steps:
             return self.step / self.run.steps
         return self.spent / ((self.run.minutes or 0) * 60)
@@ -176,9 +179,9 @@ class Trainer(Generic[Network]):
     def _update_average(self) -> None:
         keep = min(0.5 ** (1 / self.run.half_life), self.step / (self.step + 10))
         with torch.no_grad():
-            ours: list[Tensor] = [*self.average.parameters()]
-            theirs: list[Tensor] = [*self.model.parameters()]
-            torch._foreach_lerp_(ours, theirs, 1 - keep)
+            averages: list[Tensor] = [*self.average.parameters()]
+            weights: list[Tensor] = [*self.model.parameters()]
+            torch._foreach_lerp_(averages, weights, 1 - keep)
 
     def _learning_rate(self) -> float:
         return self.run.rate * min(1, (self.step + 1) / WARM_UP_STEPS) * (1 - self.share) ** 0.7 + 1e-6

@@ -1,9 +1,9 @@
 """The vocoder, which maps log-mels to complex spectra, causally except for a look-ahead of two mel frames.
 
 A time-invariant network cannot track a partial whose phase advance per hop is not a simple fraction of a turn, because
-the same input would have to give different outputs. This one therefore predicts three vectors for every bin, whose
-lengths are their confidence: the phase advance since the previous frame (`turn`), the phase difference from the bin
-below (`slope`) and the phase itself (`anchor`, known best at onsets). `integrate` rotates the previous output by the
+the same input would have to give different outputs. The vocoder therefore predicts three vectors for every bin, whose
+lengths express their confidence: the phase advance since the previous frame (`turn`), the phase difference from the bin
+below (`slope`) and the phase itself (`anchor`, most reliable at onsets). `integrate` rotates the previous output by the
 turn, adds the anchor, and propagates the result between neighbouring bins, from louder to softer.
 """
 
@@ -96,8 +96,8 @@ class Vocoder(nn.Module):
         """Returns the phasors of all frames. `previous` is a pair [batch, 1025], zeros at the start."""
         frames = []
         for t in range(magnitude.shape[1]):
-            turned, below, known = ((pair[0][:, t], pair[1][:, t]) for pair in (turn, slope, anchor))
-            previous = direction(magnitude[:, t], turned, below, known, previous)
+            frame_turn, frame_slope, frame_anchor = ((pair[0][:, t], pair[1][:, t]) for pair in (turn, slope, anchor))
+            previous = direction(magnitude[:, t], frame_turn, frame_slope, frame_anchor, previous)
             frames.append(previous)
         return torch.stack([f[0] for f in frames], 1), torch.stack([f[1] for f in frames], 1)
 

@@ -39,13 +39,13 @@ def name_weights(model: ModelProto, module: nn.Module) -> None:
 
 def tensors(path: Path) -> dict[str, Tensor]:
     """Returns the weights of an exported graph by their names in PyTorch."""
-    found = {}
+    weights = {}
     for tensor in onnx.load(str(path)).graph.initializer:
         values = numpy_helper.to_array(tensor)
         if np.issubdtype(values.dtype, np.floating):
             value, name = torch.from_numpy(values.astype(np.float32)), tensor.name.removesuffix(HALF)
-            found[name.removesuffix(TRANSPOSED)] = value.T.contiguous() if name.endswith(TRANSPOSED) else value
-    return found
+            weights[name.removesuffix(TRANSPOSED)] = value.T.contiguous() if name.endswith(TRANSPOSED) else value
+    return weights
 
 
 def load(network: Network, paths: Iterable[Path], prefix: str) -> Network:
@@ -53,8 +53,8 @@ def load(network: Network, paths: Iterable[Path], prefix: str) -> Network:
 
     Raises `ValueError` if a weight is missing.
     """
-    found = {name: value for path in paths for name, value in tensors(path).items()}
-    if missing := [name for name, _ in network.named_parameters() if prefix + name not in found]:
+    weights = {name: value for path in paths for name, value in tensors(path).items()}
+    if missing := [name for name, _ in network.named_parameters() if prefix + name not in weights]:
         raise ValueError(f"{', '.join(map(str, paths))}: no weights for {', '.join(missing)}")
-    network.load_state_dict({name: found[prefix + name] for name in network.state_dict()})
+    network.load_state_dict({name: weights[prefix + name] for name in network.state_dict()})
     return network.eval().requires_grad_(False)

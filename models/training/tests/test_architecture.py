@@ -9,15 +9,15 @@ PACKAGE = Path(__file__).parent.parent / "melos_training"
 
 def imports(path: Path) -> set[Path]:
     """Returns the files of the package that a file imports, including imports for type checking only."""
-    found: set[Path] = set()
+    imported: set[Path] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.ImportFrom) or not (node.level or (node.module or "").startswith(PACKAGE.name)):
             continue
         folder = path.parents[node.level - 1] if node.level else PACKAGE.parent
         module = folder.joinpath(*(node.module or "").split("."))
         candidates = [module, *(module / alias.name for alias in node.names)]
-        found.update(file for file in (path.with_suffix(".py") for path in candidates) if file.is_file())
-    return found
+        imported.update(file for file in (path.with_suffix(".py") for path in candidates) if file.is_file())
+    return imported
 
 
 def test_has_no_circular_imports() -> None:

@@ -11,7 +11,7 @@ from melos_training.composer import conditions, corpora, mood
 from melos_training.composer.batches import collate, keep_conditions, without_conditions
 from melos_training.composer.configuration import Configuration
 from melos_training.composer.features import Setting, excerpt, features
-from melos_training.composer.form import read
+from melos_training.composer.form import infer
 from melos_training.composer.graphs import build
 from melos_training.composer.host import PREFIX, ROWS, as_steps, host_graphs
 from melos_training.composer.layout import (
@@ -102,21 +102,21 @@ def test_labels_distinguish_moods(library: Library) -> None:
     draws = np.random.default_rng(0).normal(size=(500, len(mood.FEATURES))).astype(np.float32)
     labeller = mood.Labeller.fit(draws)
 
-    def heaviest(**values: float) -> str:
+    def strongest(**values: float) -> str:
         row = np.zeros((1, len(mood.FEATURES)), np.float32)
         for name, value in values.items():
             row[0, mood.INDEX[name]] = value
         return mood.EMOTIONS[int(labeller.label(row)[0].argmax())]
 
-    assert heaviest(velocity=2, density=1.5, mode=-2, bass=-1) == "angry"
-    assert heaviest(velocity=-2, density=-2, mode=1.2) == "calm"
-    assert heaviest(velocity=1, density=0.5, mode=2) == "happy"
-    assert heaviest(velocity=-1, density=-1, mode=-2) == "sad"
+    assert strongest(velocity=2, density=1.5, mode=-2, bass=-1) == "angry"
+    assert strongest(velocity=-2, density=-2, mode=1.2) == "calm"
+    assert strongest(velocity=1, density=0.5, mode=2) == "happy"
+    assert strongest(velocity=-1, density=-1, mode=-2) == "sad"
 
 
 def test_form_finds_repetition(song: Song) -> None:
-    form = read(song.performance, song.beats)
-    # Bars 16 to 31 are bars 0 to 15 again.
+    form = infer(song.performance, song.beats)
+    # Bars 16 to 31 repeat bars 0 to 15.
     later = np.arange(17, 30)
     assert (form.likeness[later] > 0.99).all()
     assert ((later - form.source[later]) % 4 == 0).all()
@@ -165,18 +165,18 @@ def test_inputs_do_not_depend_on_later_notes(song: Song, library: Library) -> No
     other.performance.pitch = np.where(later, p.pitch + 1, p.pitch)
     other.performance.velocity = np.where(later, 20.0, p.velocity)
     other.performance.key_up = np.where(later, p.onset + 0.05, p.key_up)
-    ours, theirs = window(song, library), window(other, library)
+    original, changed = window(song, library), window(other, library)
     for name in ("sounding", "melody"):
-        assert (getattr(ours, name)[: change + 1] == getattr(theirs, name)[: change + 1]).all()
-        assert not (getattr(ours, name) == getattr(theirs, name)).all()
-    memories = [dense(cut_out.memory, LATENTS)[: change + 1] for cut_out in (ours, theirs)]
+        assert (getattr(original, name)[: change + 1] == getattr(changed, name)[: change + 1]).all()
+        assert not (getattr(original, name) == getattr(changed, name)).all()
+    memories = [dense(cut_out.memory, LATENTS)[: change + 1] for cut_out in (original, changed)]
     assert (memories[0] == memories[1]).all()
 
 
 def test_unspecified_conditions_are_zero(song: Song, library: Library) -> None:
     cut_out = window(song, library)
     masks = cut_out.conditions.coarse[:, conditions.VALUES :]
-    # Phrases may be unclear; copied else is known for this piece.
+    # Phrases may be unclear; everything else is known for this piece.
     assert masks[:, [i for i, group in enumerate(conditions.GROUPS) if group != "phrase"]].all()
     kept = keep_conditions(cut_out, ("chord",))
     assert kept.conditions.coarse.sum() == LATENTS
@@ -201,10 +201,10 @@ def test_single_steps_match_the_whole_sequence(song: Song, library: Library, net
             stepper.add_notes(torch.tensor([row]), net.notes(torch.from_numpy(note[None, 1:])))
     worst = 0.0
 
-    def compare(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+    def compare(actual: torch.Tensor, expected: torch.Tensor) -> None:
         nonlocal worst
-        shown = theirs > -1e8
-        worst = max(worst, float((ours - theirs)[shown].abs().max()))
+        allowed = expected > -1e8
+        worst = max(worst, float((actual - expected)[allowed].abs().max()))
 
     count = len(batch.note)
     for latent in range(LATENTS):
@@ -231,7 +231,7 @@ def test_single_steps_match_the_whole_sequence(song: Song, library: Library, net
 
 
 @torch.no_grad()
-def test_the_daemon_graphs_match_the_steps(net: Composer) -> None:
+def test_daemon_graphs_match_single_steps(net: Composer) -> None:
     torch.manual_seed(0)
     graphs = host_graphs(net)
     steps = as_steps(graphs, {name: graph.module for name, graph in graphs.items()})
@@ -249,8 +249,8 @@ def test_the_daemon_graphs_match_the_steps(net: Composer) -> None:
             else:
                 inputs.append(torch.rand(port.shape))
         whole, pair = step(*inputs), steps[name](*inputs)
-        for ours, theirs in zip(*(x if isinstance(x, tuple) else (x,) for x in (pair, whole)), strict=True):
-            torch.testing.assert_close(ours.expand_as(theirs), theirs, atol=1e-5, rtol=1e-5)
+        for actual, expected in zip(*(x if isinstance(x, tuple) else (x,) for x in (pair, whole)), strict=True):
+            torch.testing.assert_close(actual.expand_as(expected), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5])
@@ -264,13 +264,13 @@ def test_a_seed_reproduces_a_performance(song: Song, library: Library, net: Comp
         played = Player(Stepper.of(net, rows), plans, sampling, seed).play()
         return [np.stack([p.onset, p.pitch, p.velocity, p.key_up]) for p in played]
 
-    first, again, other = play(1), play(1), play(2)
-    assert all(np.array_equal(a, b) for a, b in zip(first, again))
+    first, repeated, other = play(1), play(1), play(2)
+    assert all(np.array_equal(a, b) for a, b in zip(first, repeated))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other))
     assert all(len(a.T) > 20 for a in first)
 
 
-def test_inputs_while_playing_match_those_in_training(song: Song, library: Library, net: Composer) -> None:
+def test_playback_inputs_match_training_inputs(song: Song, library: Library, net: Composer) -> None:
     """Cuts a performance into a window as in training, and compares the window with the inputs while playing."""
     latents = 100
     view = View(start=16.0, latents=latents, no_history=True)
@@ -285,9 +285,9 @@ def test_inputs_while_playing_match_those_in_training(song: Song, library: Libra
     played = Player(stepper, [Plan.of(song, view, library.labeller)], Sampling(), 4).play()[0]
     for times in (played.onset, played.key_up, played.pedal_times):
         times += view.start
-    again = Song(**vars(song))
-    again.performance, again.damped = played, played.damped()
-    cut_out = cut(again, view, library.labeller)
+    played_song = Song(**vars(song))
+    played_song.performance, played_song.damped = played, played.damped()
+    cut_out = cut(played_song, view, library.labeller)
     memory = dense(cut_out.memory, latents)
     # While playing, the memory contains intended durations, even if the key is struck again earlier.
     compared = np.arange(memory.shape[1]) % SLOT_WIDTH < DURATION_COLUMN
@@ -318,11 +318,11 @@ def test_features_distinguish_music_from_noise(song: Song) -> None:
     noise.onset = np.sort(random.uniform(0, 41, len(noise.onset)))
     noise.key_up = noise.onset + 0.2
     noise.pitch = random.integers(40, 90, len(noise.onset))
-    wrong = features(noise, setting)
-    assert wrong["in chord"] < 0.5
-    assert wrong["on 16ths"] < 0.5
-    assert wrong["melody steps"] < 0.3
-    assert wrong["bars alike 4"] < real["bars alike 4"]
+    random_notes = features(noise, setting)
+    assert random_notes["in chord"] < 0.5
+    assert random_notes["on 16ths"] < 0.5
+    assert random_notes["melody steps"] < 0.3
+    assert random_notes["bars alike 4"] < real["bars alike 4"]
 
 
 def test_low_temperature_and_top_p_favour_likely_classes() -> None:

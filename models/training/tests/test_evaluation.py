@@ -51,7 +51,7 @@ def test_auc_of_separate_equal_and_mixed_groups() -> None:
     assert auc(np.array([0, 3]), np.array([1, 2])) == 0.5
 
 
-def test_the_interval_of_a_mean_matches_its_standard_error() -> None:
+def test_the_confidence_interval_of_a_mean_matches_its_standard_error() -> None:
     sample = np.random.default_rng(1).standard_normal(400)
     estimate = bootstrap(np.mean, sample)
     assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * sample.std() / 20, rel=0.15)
@@ -66,8 +66,8 @@ def test_frechet_distance_is_the_square_of_a_shift() -> None:
 def test_vector_strength_is_one_for_a_metronome_and_zero_for_uniform_phases() -> None:
     assert beat.vector_strength(np.arange(20.0)) == pytest.approx(1)
     assert beat.vector_strength(np.arange(20) / 20) == pytest.approx(0, abs=1e-9)
-    at = np.arange(0, 8, 0.25)
-    strengths = beat.strength(at, [0, 8], [0, 16])
+    onsets = np.arange(0, 8, 0.25)
+    strengths = beat.strength(onsets, [0, 8], [0, 16])
     assert strengths[2] == pytest.approx(1) and strengths[1] == pytest.approx(0, abs=1e-9)
 
 
@@ -78,9 +78,9 @@ def test_beats_of_a_held_out_piece_follow_its_conditions() -> None:
     conditions[:, 34], conditions[:, 35] = np.cos(2 * np.pi * phase), np.sin(2 * np.pi * phase)
     conditions[:, VALUE_COUNT + 4] = 1
     shard = cast(Shard, SimpleNamespace(read=lambda name, first, last: conditions[first:last]))
-    found = Excerpt(shard, 20 * step, 4.0).beats()
-    assert found
-    times, beats = found
+    grid = Excerpt(shard, 20 * step, 4.0).beats()
+    assert grid
+    times, beats = grid
     assert times[0] == pytest.approx(0) and np.diff(times) == pytest.approx(step)
     assert np.diff(beats) == pytest.approx(1.5 * step, abs=1e-5)
     conditions[30, VALUE_COUNT + 4] = 0
@@ -105,10 +105,10 @@ def test_features_do_not_depend_on_level() -> None:
     assert np.allclose(describe.describe(sound), describe.describe(0.2 * sound), atol=1e-2)
 
 
-def test_an_onset_matches_once_within_the_tolerance_at_its_pitch() -> None:
+def test_each_onset_matches_once_by_pitch_and_time() -> None:
     truth = np.array([[0.0, 60], [1.0, 60], [1.0, 64]])
-    found = np.array([[0.01, 60], [0.02, 60], [1.2, 64]])
-    assert transcription.onset_scores(found, truth) == pytest.approx((1 / 3,) * 3)
+    estimated = np.array([[0.01, 60], [0.02, 60], [1.2, 64]])
+    assert transcription.onset_scores(estimated, truth) == pytest.approx((1 / 3,) * 3)
 
 
 def test_a_tone_is_transcribed_and_noise_lowers_its_quality() -> None:
@@ -141,12 +141,12 @@ def test_written_notes_have_the_beats_and_chords_of_their_plan() -> None:
     onset = np.array([-1.0, 0.0, 0.5, 1.25, 5.0])
     pitch = np.array([60, 57, 69, 64, 65])
     played = Performance(onset, onset + 0.4, pitch, pitch * 0 + 64.0, pitch * 0, np.zeros(0), np.zeros(0, np.bool_))
-    found = WrittenNotes.of(played, entries)
-    assert found.chords == 2
-    assert found.setting.grid.beats(onset) == pytest.approx(2 * onset + 8)
-    assert list(found.setting.chord(np.array([0.0, 5.0]))[1]) == [9, 5]
-    assert [tuple(row) for row in found.onsets(2.0)] == [(0.0, 57), (0.5, 69), (1.25, 64)]
-    assert list(found.melody()) == [57, 69, 64, 65]
+    written = WrittenNotes.of(played, entries)
+    assert written.chords == 2
+    assert written.setting.grid.beats(onset) == pytest.approx(2 * onset + 8)
+    assert list(written.setting.chord(np.array([0.0, 5.0]))[1]) == [9, 5]
+    assert [tuple(row) for row in written.onsets(2.0)] == [(0.0, 57), (0.5, 69), (1.25, 64)]
+    assert list(written.melody()) == [57, 69, 64, 65]
 
 
 def test_a_chord_begins_at_the_half_beat_before_its_entry() -> None:
@@ -166,7 +166,7 @@ def test_a_transposed_copy_is_found_at_full_length() -> None:
     assert list(memory.melody([(0, 60), (0.01, 67), (0.5, 62)])) == [67, 62]
 
 
-def test_a_ramp_reaches_half_in_its_middle() -> None:
+def test_a_ramp_crosses_one_half_at_its_midpoint() -> None:
     times = np.arange(-10, 20.0)
     share = rise.normalise(times, 3 - 2 * np.clip(times / 4, 0, 1))
     assert rise.crossing_time(times, share) == pytest.approx(2)

@@ -44,7 +44,7 @@ def session(exported: Path, name: str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(exported / f"{name}.onnx"), options, providers=["CPUExecutionProvider"])
 
 
-def test_onnx_runtime_has_the_same_version_as_in_the_daemon() -> None:
+def test_onnx_runtime_version_matches_the_daemon() -> None:
     makefile = (Path(__file__).parents[3] / "Makefile").read_text(encoding="utf-8")
     assert f"\nONNXRUNTIME := {onnxruntime.__version__}\n" in makefile
 
@@ -107,18 +107,19 @@ def run_stream(exported: Path, name: str, vectors: Mapping[str, Array]) -> list[
 def test_streaming_the_exported_pianist_matches_the_whole_sequence(exported: Path, name: str, graph: str) -> None:
     vectors = load_file(str(exported / "vectors" / f"{name}.safetensors"))
     outputs = [port.name for port in session(exported, graph).get_outputs()][:-1]
-    for output, found in zip(outputs, run_stream(exported, graph, vectors), strict=True):
-        np.testing.assert_allclose(found, vectors[output], atol=1e-4)
+    for output, streamed in zip(outputs, run_stream(exported, graph, vectors), strict=True):
+        np.testing.assert_allclose(streamed, vectors[output], atol=1e-4)
         assert np.ptp(vectors[output]) > 0
 
 
 def test_streaming_the_exported_vocoder_matches_the_whole_sequence(exported: Path) -> None:
     vectors = load_file(str(exported / "vectors" / "vocoder.safetensors"))
     whole = torch.complex(*(torch.from_numpy(vectors[name]).flatten(0, 1) for name in ("real", "imag")))
-    ours = torch.complex(*(torch.from_numpy(part).flatten(0, 1) for part in run_stream(exported, "vocoder", vectors)))
+    parts = (torch.from_numpy(part).flatten(0, 1) for part in run_stream(exported, "vocoder", vectors))
+    streamed = torch.complex(*parts)
     # Rounding errors are magnified in the few bins whose phase candidates cancel out, so compare the audio. A wrong
     # state would cause an error as loud as the audio.
-    audio, expected = inverse_spectrum(ours[None]), inverse_spectrum(whole[None])
+    audio, expected = inverse_spectrum(streamed[None]), inverse_spectrum(whole[None])
     assert expected.abs().max() > 0.01
     assert (audio - expected).norm() < 0.01 * expected.norm()
 
@@ -131,7 +132,7 @@ def test_the_exported_encoder_matches_pytorch(exported: Path) -> None:
 
 def test_pytorch_reproduces_the_performance_of_the_exported_composer(exported: Path, songs: Path) -> None:
     stored = load_file(str(exported / "vectors" / "composer.safetensors"))
-    # A random number close to the edge between two classes could give the other class; with this seed, none does.
+    # A random number close to the boundary between two classes could select the other class; with this seed, none does.
     played = performance(load(songs), dict(build(Model(exported).composer())))
     assert len(stored["notes"]) > 50 and stored["pedal"].shape == (LATENTS, 2)
     for name in ("frame", "fine", "dice", "notes", "pedal", "memory"):
@@ -145,11 +146,11 @@ def test_adopted_weights_match_the_exported_ones(
 ) -> None:
     adopt(exported, identity, tmp_path)
     for name, path in trained.paths.items():
-        ours, theirs = (torch.load(x, weights_only=True) for x in (path, tmp_path / f"{name}.pt"))
-        assert ours["average"].keys() == theirs["average"].keys()
-        for key, value in ours["average"].items():
+        original, adopted = (torch.load(x, weights_only=True) for x in (path, tmp_path / f"{name}.pt"))
+        assert original["average"].keys() == adopted["average"].keys()
+        for key, value in original["average"].items():
             rounded = value.half().float() if value.numel() >= MIN_HALF_SIZE else value
-            assert torch.equal(theirs["average"][key], rounded), f"{name}: {key}"
+            assert torch.equal(adopted["average"][key], rounded), f"{name}: {key}"
 
 
 def test_training_continues_from_adopted_weights(

@@ -30,8 +30,8 @@ def test_typical_values_are_scaled_to_about_zero() -> None:
 def test_log_mel_matches_librosa() -> None:
     rng = np.random.default_rng(0)
     audio = (rng.standard_normal(48_000) * 0.1).astype(np.float32)
-    ours = log_mel(spectrum(torch.from_numpy(audio)[None], center=True).abs())[0].numpy()
-    theirs = librosa.feature.melspectrogram(
+    actual = log_mel(spectrum(torch.from_numpy(audio)[None], center=True).abs())[0].numpy()
+    expected = librosa.feature.melspectrogram(
         y=audio, sr=48_000, n_fft=2048, hop_length=512, power=1, n_mels=128, fmin=30, fmax=18_000, pad_mode="constant"
     )
-    np.testing.assert_allclose(ours, np.log(np.maximum(theirs, 1e-5)).T, atol=1e-4)
+    np.testing.assert_allclose(actual, np.log(np.maximum(expected, 1e-5)).T, atol=1e-4)

@@ -35,16 +35,16 @@ def stream(graph: graphs.VocoderGraph, rows: Sequence[Tensor]) -> list[Tensor]:
     return [torch.cat([result[i] for result in results], 1) for i in range(len(results[0]))]
 
 
-def test_streaming_the_vocoder_equals_the_whole_sequence() -> None:
+def test_streaming_the_vocoder_matches_the_whole_sequence() -> None:
     torch.manual_seed(0)
     vocoder = Vocoder()
     torch.nn.init.normal_(vocoder.magnitude.weight, std=0.02)
     mel = torch.randn(1, 64, 128) * 2 - 6
     whole = vocoder(mel)
     streamed = stream(graphs.VocoderGraph(vocoder), mel.split(8, 1))
-    ours, theirs = (inverse_spectrum(torch.complex(*parts)) for parts in (streamed, whole))
-    assert theirs.abs().max() > 0.01
-    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+    actual, expected = (inverse_spectrum(torch.complex(*parts)) for parts in (streamed, whole))
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=0)
 
 
 def test_vocoder_looks_two_frames_ahead() -> None:

@@ -45,13 +45,13 @@ def test_the_roll_shows_when_keys_are_struck_held_and_released() -> None:
     attack, held = channel(rows, "attack", 60), channel(rows, "held", 60)
     np.testing.assert_allclose(attack[5:7], [0.75, 0.25], atol=1e-4)
     assert attack.sum() == pytest.approx(1)
-    np.testing.assert_allclose(channel(rows, "force", 60), attack / 2, atol=1e-4)
+    np.testing.assert_allclose(channel(rows, "attack_velocity", 60), attack / 2, atol=1e-4)
     assert np.flatnonzero(held).tolist() == list(range(5, 25))
-    old, young = channel(rows, "old", 60), channel(rows, "young", 60)
-    assert (young[6:25] < old[6:25]).all() and old[24] == pytest.approx(
+    slow, fast = channel(rows, "slow_decay", 60), channel(rows, "fast_decay", 60)
+    assert (fast[6:25] < slow[6:25]).all() and slow[24] == pytest.approx(
         0.5 * np.exp(-18.75 * HOP_SECONDS / 1.5), rel=1e-3
     )
-    assert channel(rows, "rise", 60)[15] == pytest.approx(1, abs=1e-3)
+    assert channel(rows, "release", 60)[15] == pytest.approx(1, abs=1e-3)
     assert np.flatnonzero(rows[:, -2]).tolist() == list(range(10, 24)) and rows[:, -1].all()
     assert not channel(rows, "attack", 61).any()
 
@@ -75,10 +75,10 @@ def test_attacks_are_the_frames_around_onsets() -> None:
     mask = attacks(hops)[0]
     assert mask.nonzero()[:, 0].tolist() == list(range(10 + AHEAD - 2, 10 + AHEAD + 4))
     mel = torch.zeros(1, 32, 128)
-    wrong = mel.clone()
-    wrong[0, 12] = 6
-    assert attack_loss(wrong, mel, mask[None]).item() == pytest.approx(1)
-    assert attack_loss(wrong, mel, torch.zeros(1, 32)).item() == 0
+    changed = mel.clone()
+    changed[0, 12] = 6
+    assert attack_loss(changed, mel, mask[None]).item() == pytest.approx(1)
+    assert attack_loss(changed, mel, torch.zeros(1, 32)).item() == 0
 
 
 def test_free_nats_and_likelihood() -> None:
@@ -173,7 +173,7 @@ def test_training_reduces_errors_and_keeps_latents_active(folders: list[Path], t
 
 
 def test_latents_within_their_free_nats_have_no_gradient() -> None:
-    """With a gradient there, the posterior would collapse to the standard normal."""
+    """With such a gradient, the posterior would collapse to the standard normal."""
     mean = torch.full((1, 8, 2), 0.3, requires_grad=True)
     kl_beyond_free_nats(divergence(mean, torch.zeros_like(mean)), 0.1).backward()
     assert mean.grad is not None and not mean.grad.any()
@@ -187,11 +187,11 @@ def test_interrupted_training_resumes_exactly(folders: list[Path], tmp_path: Pat
     # The learning rate depends on the total number of steps, so the first part must be interrupted, not shorter.
     parts = run(folders, tmp_path / "parts.pt", steps=6)
     stop_after(parts, 3)
-    again = train_pianist.train(parts).model.state_dict()
-    assert all(torch.equal(again[name], value) for name, value in whole.items())
+    resumed = train_pianist.train(parts).model.state_dict()
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
-def stop_after(described: PianistRun, steps: int) -> None:
+def stop_after(settings: PianistRun, steps: int) -> None:
     """Trains for some steps, writes the checkpoint, and stops."""
     done = 0
 
@@ -211,12 +211,12 @@ def stop_after(described: PianistRun, steps: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "_step", step)
         with pytest.raises(Stop):
-            train_pianist.train(described)
-    saved = checkpoint.read(described.out)
+            train_pianist.train(settings)
+    saved = checkpoint.read(settings.out)
     assert saved is not None and saved["step"] == steps
 
 
-def test_equal_names_in_several_folders_keep_their_order(folders: list[Path]) -> None:
+def test_duplicate_names_in_several_folders_keep_their_order(folders: list[Path]) -> None:
     known = Shards(folders, "train")
     paths = [shard.path for shard in known.shards]
     assert len(set(known.order())) < len(paths), "both pianos should play the same pieces"
@@ -224,6 +224,6 @@ def test_equal_names_in_several_folders_keep_their_order(folders: list[Path]) ->
 
 
 @pytest.mark.parametrize("network", ["pianist", "prior"])
-def test_the_recipes_are_valid(network: str) -> None:
-    described = build_run(network, RECIPES / f"{network}.toml", {})
-    assert described.network == network and described.minutes
+def test_recipes_name_their_network_and_duration(network: str) -> None:
+    settings = build_run(network, RECIPES / f"{network}.toml", {})
+    assert settings.network == network and settings.minutes

@@ -19,7 +19,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_paths_in_a_file_are_relative_to_it_and_options_take_precedence(tmp_path: Path) -> None:
+def test_file_paths_are_relative_and_options_take_precedence(tmp_path: Path) -> None:
     file = write(
         tmp_path,
         'network = "pianist"\nshards = ["shards", "/more"]\npianos = ["p"]\nout = "p.pt"\nminutes = 40\nbatch = 4\n',
@@ -56,9 +56,7 @@ def test_recipes_are_valid(network: str) -> None:
     assert run.out.resolve() == recipes.parent / "runs" / f"{network}.pt"
 
 
-def test_the_configuration_in_a_checkpoint_can_be_written_to_a_file_and_read_back(
-    trained: Trained, tmp_path: Path
-) -> None:
+def test_the_configuration_of_a_checkpoint_round_trips_through_toml(trained: Trained, tmp_path: Path) -> None:
     saved = torch.load(trained.paths["prior"], weights_only=True)
     text = run_to_toml(saved["run"])
     run = build_run("prior", write(tmp_path, text), {})
@@ -70,9 +68,9 @@ def test_the_configuration_in_a_checkpoint_can_be_written_to_a_file_and_read_bac
 def test_the_command_line_trains_describes_and_plots(folders: list[Path], tmp_path: Path) -> None:
     def melos_training(*arguments: str | Path) -> str:
         command = [sys.executable, "-m", "melos_training", *map(str, arguments)]
-        done = subprocess.run(command, check=False, text=True, capture_output=True, cwd=tmp_path, env=ENVIRONMENT)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        completed = subprocess.run(command, check=False, text=True, capture_output=True, cwd=tmp_path, env=ENVIRONMENT)
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout
 
     settings = 'out = "runs/pianist.pt"\nsteps = 2\nevery = 1\nbatch = 1\nframes = 64\n'
     file = write(tmp_path, f'shards = ["{folders[0]}"]\npianos = ["grand"]\n{settings}')

@@ -29,9 +29,9 @@ def torchrun(run: PianistRun) -> str:
     settings += f'batch = {run.batch}\nframes = {run.frames}\nprecision = "{run.precision}"\nkl_ramp = {run.kl_ramp}\n'
     file.write_text(f'shards = ["{run.shards[0]}"]\npianos = ["grand"]\n{settings}', encoding="utf-8")
     command = [*launcher, "-m", "melos_training", "pianist", f"--recipe={file}", *options]
-    done = subprocess.run(command, text=True, capture_output=True, env=ENVIRONMENT, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    completed = subprocess.run(command, text=True, capture_output=True, env=ENVIRONMENT, timeout=600, check=False)
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
 
 
 def mean_gradients(run: PianistRun) -> list[torch.Tensor]:
@@ -79,8 +79,8 @@ def test_two_processes_apply_the_mean_of_their_gradients_and_resume(run: Pianist
     moments = [state["exp_avg"] / (1 - run.betas[0]) for state in saved["optimizer"]["state"].values()]
     expected = mean_gradients(run)
     assert len(moments) == len(expected)
-    for found, gradient in zip(moments, expected):
-        torch.testing.assert_close(found, gradient, rtol=1e-3, atol=1e-6)
+    for moment, gradient in zip(moments, expected):
+        torch.testing.assert_close(moment, gradient, rtol=1e-3, atol=1e-6)
 
     output = torchrun(run.model_copy(update={"steps": 2}))
     assert "resumed at step 1" in output and "new random numbers" not in output

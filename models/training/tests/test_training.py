@@ -1,4 +1,4 @@
-"""Tests that a few steps reduce each loss, and that an interrupted training resumes exactly."""
+"""Tests that a few steps reduce each loss, and that interrupted training resumes exactly."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def test_training_reduces_the_loss(trained: Trained, name: str) -> None:
     assert history[-1]["train"]["loss"] < 0.995 * history[0]["train"]["loss"], history
 
 
-def test_a_finished_training_continues_only_with_a_larger_budget(
+def test_finished_training_continues_only_with_a_larger_budget(
     trained: Trained, folders: list[Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "pianist.pt"
@@ -101,26 +101,26 @@ def test_resumed_training_matches_uninterrupted_training(
         "vocoder": {"pianist": trained.paths["pianist"]},
     }
 
-    def described(folder: str) -> Run:
+    def run_in(folder: str) -> Run:
         out = tmp_path / folder / f"{name}.pt"
         settings = {"steps": 5, "every": 2, "batch": 2, "device": "cpu", "precision": "float32"} | short[name]
         return run(shards=folders, out=out, **settings)
 
-    train(described("whole"))
+    train(run_in("whole"))
     # Save at every step, and interrupt the fourth step, between two lines of the metrics.
     monkeypatch.setattr(training, "SAVE_SECONDS", -1.0)
     with monkeypatch.context() as interruption:
         interrupt_at(task, 3, interruption)
         with pytest.raises(Interrupted):
-            train(described("parts"))
-    assert torch.load(described("parts").out, weights_only=True)["step"] == 3
-    train(described("parts"))
+            train(run_in("parts"))
+    assert torch.load(run_in("parts").out, weights_only=True)["step"] == 3
+    train(run_in("parts"))
 
-    whole, parts = (torch.load(described(folder).out, weights_only=True) for folder in ("whole", "parts"))
+    whole, parts = (torch.load(run_in(folder).out, weights_only=True) for folder in ("whole", "parts"))
     for key in ("model", "average", "optimizer", "step", "processes"):
         assert same(whole[key], parts[key]), key
-    assert lines(described("whole").out) == lines(described("parts").out)
-    assert [line["step"] for line in lines(described("whole").out)] == [2, 4, 5]
+    assert lines(run_in("whole").out) == lines(run_in("parts").out)
+    assert [line["step"] for line in lines(run_in("whole").out)] == [2, 4, 5]
 
 
 def write_mel(path: Path, frames: int) -> None:
@@ -128,7 +128,7 @@ def write_mel(path: Path, frames: int) -> None:
     save_file({"mel": np.full((frames, 128), frames, np.float16)}, str(path))
 
 
-def test_new_shards_do_not_change_the_order_of_a_resumed_training(tmp_path: Path) -> None:
+def test_new_shards_do_not_change_the_order_of_resumed_training(tmp_path: Path) -> None:
     write_mel(tmp_path / "train" / "b.safetensors", 64)
     shards = Shards([tmp_path], "train")
     write_mel(tmp_path / "train" / "a.safetensors", 72)
@@ -136,9 +136,9 @@ def test_new_shards_do_not_change_the_order_of_a_resumed_training(tmp_path: Path
     assert shards.order() == ["b.safetensors", "a.safetensors"]
     resumed = Shards([tmp_path], "train", order=shards.order())
     drawn = []
-    for each in (shards, resumed, Shards([tmp_path], "train")):
+    for source in (shards, resumed, Shards([tmp_path], "train")):
         rng = np.random.default_rng(3)
-        drawn.append([each.draw(rng).name for _ in range(16)])
+        drawn.append([source.draw(rng).name for _ in range(16)])
     assert drawn[0] == drawn[1] != drawn[2]
 
 

@@ -1,4 +1,4 @@
-//! One line of the log: bounded in length and free of control characters.
+//! A line of the log: bounded in length and free of control characters.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -9,18 +9,18 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::Queue;
 use super::reader::with_journal_priority;
 
-/// Maximum bytes in a line.
+/// Maximum length of a line, in bytes.
 const MAX_BYTES: usize = 2048;
-/// Maximum bytes in a JSON line before its strings are shortened.
+/// Maximum length of a JSON line before its strings are shortened, in bytes.
 const MAX_RAW_BYTES: usize = 65_536;
-/// Maximum bytes of one string in a JSON line that is too long.
+/// Maximum length of each string in a JSON line that is too long, in bytes.
 const MAX_TEXT_BYTES: usize = 256;
 
 /// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineFormat {
     Plain,
-    /// With colours; the formatter escapes the logged text itself.
+    /// With colours; the formatter escapes control characters in the logged text.
     Ansi,
     /// With a priority in place of the level.
     Journal,
@@ -44,7 +44,7 @@ impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line { lines: self, bytes: Vec::new(), missing: 0 }
+        Line { lines: self, bytes: Vec::new(), omitted: 0 }
     }
 }
 
@@ -54,15 +54,15 @@ pub(super) struct Line<'a> {
     lines: &'a Lines,
     bytes: Vec<u8>,
     /// Number of bytes that did not fit.
-    missing: usize,
+    omitted: usize,
 }
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = if self.lines.format == LineFormat::Json { MAX_RAW_BYTES } else { MAX_BYTES };
-        let accepted = bytes.len().min(room.saturating_sub(self.bytes.len()));
+        let limit = if self.lines.format == LineFormat::Json { MAX_RAW_BYTES } else { MAX_BYTES };
+        let accepted = bytes.len().min(limit.saturating_sub(self.bytes.len()));
         self.bytes.extend_from_slice(&bytes[..accepted]);
-        self.missing += bytes.len() - accepted;
+        self.omitted += bytes.len() - accepted;
         Ok(bytes.len())
     }
 
@@ -79,9 +79,9 @@ impl Drop for Line<'_> {
         let text = String::from_utf8_lossy(&self.bytes);
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let mut line = match self.lines.format {
-            LineFormat::Json => json(text, self.missing),
-            LineFormat::Journal => plain(&with_journal_priority(text), self.missing, false),
-            format => plain(text, self.missing, format == LineFormat::Ansi),
+            LineFormat::Json => json(text, self.omitted),
+            LineFormat::Journal => plain(&with_journal_priority(text), self.omitted, false),
+            format => plain(text, self.omitted, format == LineFormat::Ansi),
         };
         line.push('\n');
         self.lines.queue.push(line.into_bytes());
@@ -110,21 +110,21 @@ fn escaped(text: &str, is_allowed: impl Fn(char) -> bool) -> String {
     text.chars().fold(String::with_capacity(text.len()), escape)
 }
 
-fn plain(text: &str, missing: usize, ansi: bool) -> String {
+fn plain(text: &str, omitted: usize, ansi: bool) -> String {
     let mut line = escaped(text, |character| ansi && character == '\u{1b}');
     let end = line.floor_char_boundary(MAX_BYTES);
-    let missing = missing + line.len() - end;
-    if missing > 0 {
+    let omitted = omitted + line.len() - end;
+    if omitted > 0 {
         line.truncate(end);
         line.push_str(if ansi { "\u{1b}[0m" } else { "" });
-        line.push_str(&format!("… ({missing} more bytes)"));
+        line.push_str(&format!("… ({omitted} more bytes)"));
     }
     line
 }
 
-fn json(text: &str, missing: usize) -> String {
+fn json(text: &str, omitted: usize) -> String {
     let line = json_escaped(text);
-    if line.len() <= MAX_BYTES && missing == 0 {
+    if line.len() <= MAX_BYTES && omitted == 0 {
         return line;
     }
     let shortened = serde_json::from_str::<Value>(&line).ok().map(|mut value| {
@@ -132,12 +132,12 @@ fn json(text: &str, missing: usize) -> String {
         json_escaped(&value.to_string())
     });
     shortened.filter(|line| line.len() <= MAX_BYTES).unwrap_or_else(|| {
-        let bytes = line.len() + missing;
+        let bytes = line.len() + omitted;
         serde_json::json!({ "level": "WARN", "fields": { "message": "line too long", "bytes": bytes } }).to_string()
     })
 }
 
-/// Escapes disruptive characters in JSON, which contains them only within strings, where the escape is equivalent.
+/// Escapes disruptive characters in JSON. They occur only in strings, where the escape is equivalent.
 fn json_escaped(line: &str) -> String {
     let escape = |mut out: String, character: char| {
         match is_disruptive(character) {
@@ -193,7 +193,7 @@ mod tests {
             assert!(line.len() < MAX_BYTES + 40 && line.ends_with(" more bytes)\n"), "{} bytes", line.len());
             assert_eq!(line.matches('\n').count(), 1);
         }
-        // Escaping makes every one of these characters longer.
+        // Escaping lengthens each of these characters.
         assert!(written(LineFormat::Plain, &"\u{1}".repeat(2000)).len() < MAX_BYTES + 40);
         for message in ["x".repeat(5000), long] {
             let line = written(LineFormat::Json, &serde_json::json!({ "fields": { "message": message } }).to_string());

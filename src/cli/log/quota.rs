@@ -1,4 +1,4 @@
-//! Limits the lines per call site to a burst and then a low rate; counts and summarizes the rest.
+//! Limits each call site to a burst of lines and then a low rate; counts and summarises the rest.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,15 +10,15 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Target of the log's messages about itself, which are exempt because they are rare by design.
+/// Target of the log's messages about itself, which are exempt from the limit because they are rare by design.
 pub(super) const OWN_TARGET: &str = "melos::log";
 
-/// Lines from one call site that may be written at once.
+/// Number of lines that a call site may write in a burst.
 const BURST: u32 = 20;
-/// Time until one more line from that call site may be written.
+/// Time after which a call site may write one more line.
 const REFILL: Duration = Duration::from_secs(10);
-/// Characters shown of a suppressed line.
-const MAX_SAMPLE: usize = 120;
+/// Maximum number of characters quoted from a suppressed line.
+const MAX_SAMPLE_CHARS: usize = 120;
 
 /// Limits the lines from each call site; clones share their counts.
 #[derive(Debug, Clone, Default)]
@@ -72,8 +72,8 @@ impl Quota {
     pub(super) fn report(&self) {
         let now = Instant::now();
         let reports: Vec<_> = self.call_sites().values_mut().filter_map(|call_site| call_site.report(now)).collect();
-        for (lines, like) in reports {
-            tracing::warn!(target: OWN_TARGET, lines, like, "similar lines were suppressed");
+        for (lines, sample) in reports {
+            tracing::warn!(target: OWN_TARGET, lines, sample, "similar lines were suppressed");
         }
     }
 
@@ -118,8 +118,8 @@ impl Visit for Sample<'_> {
 
 impl fmt::Write for Sample<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend(text.chars().take(MAX_SAMPLE.saturating_sub(self.0.chars().count())));
-        if self.0.chars().count() < MAX_SAMPLE { Ok(()) } else { Err(fmt::Error) }
+        self.0.extend(text.chars().take(MAX_SAMPLE_CHARS.saturating_sub(self.0.chars().count())));
+        if self.0.chars().count() < MAX_SAMPLE_CHARS { Ok(()) } else { Err(fmt::Error) }
     }
 }
 
@@ -128,13 +128,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_beyond_a_burst_are_limited_and_counted() {
+    fn lines_after_a_burst_are_limited_and_counted() {
         let start = Instant::now();
         let mut call_site = CallSite::new(start);
         let admitted = (0..2000).filter(|_| call_site.admit(start)).count();
         assert_eq!(admitted, BURST as usize);
         assert_eq!(call_site.report(start), Some((1980, String::new())));
-        assert_eq!(call_site.report(start + REFILL), None, "nothing since");
+        assert_eq!(call_site.report(start + REFILL), None, "nothing was suppressed since");
         let mut written = 0;
         for tenth in 0..600u32 {
             let now = start + Duration::from_millis(100) * tenth;

@@ -1,4 +1,4 @@
-//! Detects what reads standard error (a terminal, the system's journal, or anything else) and formats lines for it.
+//! Detects whether a terminal, the system's journal or anything else reads standard error, and formats lines accordingly.
 
 use std::fmt;
 use std::fs::File;
@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-/// The prefix that the journal reads as the priority of an error.
+/// The prefix that marks a line as an error for the journal.
 pub(super) const ERROR_PRIORITY: &str = "<3>";
 
 /// The reader of standard error.

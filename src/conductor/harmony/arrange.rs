@@ -15,7 +15,7 @@ const VELOCITY_VARIATION: f32 = 0.03;
 /// The bar to arrange.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BarContext<'a> {
-    /// Source of random numbers.
+    /// The source of random numbers.
     pub streams: RngStreams,
     /// The request.
     pub request: &'a BarRequest,
@@ -23,24 +23,24 @@ pub(super) struct BarContext<'a> {
     pub phrase: &'a Phrase,
     /// The key.
     pub key: Key,
-    /// The beats and chords.
+    /// The chords and the beats on which they begin.
     pub chords: &'a [(f64, Chord)],
-    /// The first chord of the next bar, if predictable.
+    /// The predicted first chord of the next bar, if any.
     pub next: Option<Chord>,
 }
 
-/// The part of a bar already played.
+/// A bar as planned before, part of which has been played.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Played<'a> {
-    /// The beat up to which the bar was played.
-    pub until: f64,
-    /// The segments of the whole bar as planned before.
+    /// The beat up to which the bar has been played.
+    pub end: f64,
+    /// The segments of the whole bar.
     pub segments: &'a [Segment],
-    /// The notes of the whole bar as planned before.
+    /// The notes of the whole bar.
     pub notes: &'a [Note],
 }
 
-/// State of the voices at the end of a bar.
+/// The state of the voices at the end of a bar.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct VoicingState {
     /// The chord.
@@ -49,7 +49,7 @@ pub(super) struct VoicingState {
     pub was_led: bool,
     /// The pad's notes, ascending; empty at the start.
     pub pad: Vec<u8>,
-    /// The first bass note of that chord.
+    /// The first bass note of the chord.
     pub bass: Option<u8>,
     /// The last bass note.
     pub last_bass: Option<u8>,
@@ -131,9 +131,9 @@ pub(super) fn arrange(
 }
 
 impl<'a> Played<'a> {
-    /// Returns the segment that starts at `start`, if that is before the point up to which the bar was played.
+    /// Returns the segment that starts on beat `start`, if it has begun to play.
     fn segment_from(&self, start: f64) -> Option<&'a Segment> {
-        self.segments.iter().find(|segment| segment.start == start && start < self.until)
+        self.segments.iter().find(|segment| segment.start == start && start < self.end)
     }
 }
 
@@ -171,7 +171,7 @@ impl<'a> NoteCollector<'a> {
         let dynamics = 0.25 * profile.swell * context.request.dynamics.clamp(0.0, 1.0);
         Self {
             old: played.map_or(&[], |played| played.notes),
-            from: played.map_or(0.0, |played| played.until),
+            from: played.map_or(0.0, |played| played.end),
             base_velocity: profile.loudness / 127.0 * (1.0 + dynamics * (2.0 * swell - 1.0)),
             rng: context.streams.rng(Purpose::Velocity, context.request.bar),
             notes: Vec::new(),
@@ -199,13 +199,13 @@ impl<'a> NoteCollector<'a> {
         }
     }
 
-    /// Returns all notes. Previous ones end at their voice's next onset at the latest, and at the break if the chord
-    /// that begins there does not contain them.
+    /// Returns all notes. Those already played end at their voice's next onset at the latest, and on the beat of the
+    /// replanning if the chord that begins there does not contain them.
     fn finish(mut self, segments: &[Segment]) -> Vec<Note> {
         let new_segment = segments.iter().find(|segment| segment.start == self.from);
         for note in self.past() {
-            let held = new_segment.is_none_or(|segment| segment.chord.contains(note.note));
-            let limit = if held { self.first_onsets[note.voice as usize] } else { self.from };
+            let is_held = new_segment.is_none_or(|segment| segment.chord.contains(note.note));
+            let limit = if is_held { self.first_onsets[note.voice as usize] } else { self.from };
             self.notes.push(Note { beats: note.beats.min(limit - note.at_beat), ..*note });
         }
         self.notes.sort_by(|a, b| a.at_beat.total_cmp(&b.at_beat).then(a.note.cmp(&b.note)));

@@ -16,9 +16,9 @@ enum Tone {
     Root,
     /// A fifth above the bass note, or the nearest chord tone.
     Fifth,
-    /// An octave above the bass note, or below it at the end of the range.
+    /// An octave above the bass note, or below it at the top of the range.
     Octave,
-    /// The scale step above or below the next chord's bass note, on the side of the current one.
+    /// The scale note next to the bass note of the next chord, on the side of the current one.
     Approach,
 }
 
@@ -77,8 +77,8 @@ const fn figure(emotion: Emotion) -> &'static [FigureNote] {
     }
 }
 
-/// Returns the chord, in first inversion if that brings its bass sufficiently closer to `previous`. The higher the
-/// `preference` for inversions (0..=1), the smaller the required difference.
+/// Returns the chord, in first inversion if that brings its bass sufficiently closer to `previous`. A higher `preference` for
+/// inversions (0..=1) requires less difference.
 pub(super) fn invert(chord: Chord, previous: Option<u8>, preference: f32) -> Chord {
     let Some(previous) = previous else { return chord };
     if preference <= 0.0 || matches!(chord.quality, Quality::Sus2 | Quality::Sus4 | Quality::Augmented) {
@@ -90,14 +90,14 @@ pub(super) fn invert(chord: Chord, previous: Option<u8>, preference: f32) -> Cho
     if distance(third) + threshold < distance(chord.root) { Chord { bass: third, ..chord } } else { chord }
 }
 
-/// Returns the note on which a chord's bass begins: near the previous one, and not far from `centre`.
+/// Returns the first bass note of a chord: near the previous one, and not far from `centre`.
 pub(super) fn starting_note(chord: &Chord, previous: Option<u8>, centre: f32) -> u8 {
     let target = previous.map_or(centre, |previous| f32::midpoint(f32::from(previous), centre));
     nearest(chord.bass, target, RANGE)
 }
 
-/// Returns the bass line over a segment as (beat, length, note, accent), leading to the bass note `next`. The first note is
-/// at the start of the segment.
+/// Returns the bass line of a segment as (beat, length, note, accent), leading to the bass note `next`. The first note begins
+/// with the segment.
 pub(super) fn line(segment: &Segment, next: u8, key: Key, emotion: Emotion) -> Vec<(f64, f64, u8, f32)> {
     let notes = figure(emotion);
     let mut line: Vec<(f64, f64, u8, f32)> = Vec::new();
@@ -129,15 +129,15 @@ fn octave(bass: u8) -> u8 {
     [bass + 12, bass - 12].into_iter().find(|note| RANGE.contains(note)).unwrap_or(bass)
 }
 
-/// Returns the chord tone nearest to a fifth above the bass note, or the same below where the range ends.
+/// Returns the chord tone nearest to a fifth above the bass note or, at the top of the range, to a fourth below it.
 fn fifth(segment: &Segment) -> u8 {
     let target = i32::from(segment.bass) + if segment.bass + 7 <= *RANGE.end() { 7 } else { -5 };
     let tones = RANGE.filter(|note| *note != segment.bass && segment.chord.contains(*note));
     tones.min_by_key(|note| (i32::from(*note) - target).abs()).unwrap_or(segment.bass)
 }
 
-/// Returns the scale note next to `next` on the side of this segment's bass; if they are the same note, this segment's
-/// fifth, and if the scale note is out of range, this segment's bass.
+/// Returns the scale note adjacent to the bass note `next`, on the side of this segment's bass note. Falls back to the fifth if
+/// both bass notes are the same, and to this segment's bass note if the scale note is out of range.
 fn approach(segment: &Segment, next: u8, key: Key) -> u8 {
     if next == segment.bass {
         return fifth(segment);

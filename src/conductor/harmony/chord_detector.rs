@@ -1,17 +1,17 @@
-//! Detects that the network clearly plays a different chord from the planned one, so that the plan can follow it.
+//! Detects when the network clearly plays a chord other than the planned one, so that the plan can follow it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::music::theory::Chord;
 
-/// Number of consecutive bars in which the network must play the same different chord.
+/// Number of consecutive bars in which the network must play the same unplanned chord.
 const MIN_BARS: u32 = 2;
 /// Minimum correlation of that chord with the chroma, over the twelve pitch classes.
 const MIN_FIT: f32 = 0.65;
 /// Minimum margin by which that chord must fit better than the plan.
 const MIN_MARGIN: f32 = 0.3;
 
-/// The different chord that the network has been playing, and for how many bars.
+/// The unplanned chord that the network has been playing, and for how many bars.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct ChordDetector {
     chord: Option<Chord>,
@@ -19,8 +19,8 @@ pub(super) struct ChordDetector {
 }
 
 impl ChordDetector {
-    /// Compares the chroma of a bar with the chords planned for it, each with its beat, and with nearby chords. `beats` is
-    /// the length of the bar. Returns the chord to change to once the network has played it for [`MIN_BARS`].
+    /// Compares the chroma of a bar of `beats` beats with the chords planned for it, each with its beat, and with nearby chords.
+    /// Returns an unplanned chord once the network has played it for [`MIN_BARS`].
     pub(super) fn observe(
         &mut self,
         chroma: Option<&[f32; 12]>,
@@ -28,13 +28,13 @@ impl ChordDetector {
         beats: f64,
         nearby: impl Iterator<Item = Chord>,
     ) -> Option<Chord> {
-        let different = chroma.and_then(|chroma| different_chord(chroma, planned, beats, nearby));
-        self.bars = match different {
+        let unplanned = chroma.and_then(|chroma| unplanned_chord(chroma, planned, beats, nearby));
+        self.bars = match unplanned {
             Some(chord) if self.chord == Some(chord) => self.bars + 1,
             Some(_) => 1,
             None => 0,
         };
-        self.chord = different;
+        self.chord = unplanned;
         if self.bars < MIN_BARS {
             return None;
         }
@@ -42,8 +42,8 @@ impl ChordDetector {
     }
 }
 
-/// Returns the nearby chord that fits a bar well and much better than the plan, if any.
-fn different_chord(
+/// Returns the nearby chord that fits a bar best, if it fits well and much better than the plan.
+fn unplanned_chord(
     chroma: &[f32; 12],
     planned: &[(f64, Chord)],
     beats: f64,
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_deviating_bar_changes_the_plan() {
+    fn reports_an_unplanned_chord_in_its_second_bar() {
         let mut detector = ChordDetector::default();
         let noisy = chord("F").chroma().map(|strength| strength + 0.15);
         assert_eq!(observe(&mut detector, Some(noisy), "G"), None);
@@ -107,12 +107,12 @@ mod tests {
 
     #[test]
     fn ignores_agreement_silence_and_noise() {
-        let near = chord("C6").chroma().map(|strength| strength + 0.2);
+        let similar = chord("C6").chroma().map(|strength| strength + 0.2);
         let flat = [0.3; 12];
-        let broken = [f32::NAN; 12];
+        let invalid = [f32::NAN; 12];
         let mut noise = flat;
         noise.iter_mut().enumerate().for_each(|(pitch, strength)| *strength += ((pitch * 7 + 3) % 5) as f32 * 0.1);
-        for chroma in [None, Some(near), Some(flat), Some(broken), Some(noise), Some([0.0; 12])] {
+        for chroma in [None, Some(similar), Some(flat), Some(invalid), Some(noise), Some([0.0; 12])] {
             let mut detector = ChordDetector::default();
             for _ in 0..6 {
                 assert_eq!(observe(&mut detector, chroma, "C"), None, "{chroma:?}");

@@ -12,14 +12,15 @@ use super::rng::{Purpose, RngStreams};
 
 /// Maximum number of phrases stored.
 const MAX_THEMES: usize = 4;
-/// Fraction of phrases that recall an earlier one at recall 1. The others are new, so that there is material to recall.
+/// Fraction of phrases that recall an earlier one when `recall` is 1. The others are new, so that there are always phrases to
+/// recall.
 const RECALL_RATE: f32 = 0.9;
 /// Factor on the odds of phrases with the current emotion.
 const SAME_EMOTION_FACTOR: f32 = 6.0;
 /// Factor on the odds of a phrase relative to the next newer one.
 const AGE_FACTOR: f32 = 1.3;
-/// Factor on the odds of the phrase that came after the one just played or recalled. It makes whole passages return, as
-/// verses do.
+/// Factor on the odds of the phrase that followed the one just played or recalled. It makes whole passages return, as verses
+/// do.
 const SUCCESSOR_FACTOR: f32 = 20.0;
 
 /// A phrase that can be recalled.
@@ -31,11 +32,11 @@ pub(super) struct Theme {
     pub start: u64,
     /// Length in bars.
     pub bars: u32,
-    /// The emotion that was dominant when it was played.
+    /// The emotion.
     pub emotion: Emotion,
     /// The mode.
     pub mode: Mode,
-    /// The cadences of its sections.
+    /// The cadences of the sections.
     pub cadences: [Cadence; 2],
 }
 
@@ -44,10 +45,11 @@ pub(super) struct Theme {
 pub(super) struct Form(VecDeque<Theme>);
 
 impl Form {
-    /// Stores phrase `number` if it is new. Discards that phrase and later ones if a replaced plan had stored them.
-    pub(super) fn store(&mut self, number: u64, new: Option<Theme>) {
+    /// Stores the theme of phrase `number`, if it has one. Discards the themes of that phrase and later ones from a plan that has
+    /// been replaced.
+    pub(super) fn store(&mut self, number: u64, theme: Option<Theme>) {
         self.0.retain(|theme| theme.number < number);
-        if let Some(theme) = new {
+        if let Some(theme) = theme {
             self.0.push_back(theme);
             if self.0.len() > MAX_THEMES {
                 self.0.pop_front();
@@ -55,8 +57,8 @@ impl Form {
         }
     }
 
-    /// Returns the earlier phrase that phrase `number`, whose emotion is `emotion`, recalls; `None` if that phrase is a
-    /// new one. `previous` is the number of the phrase that the one before it was or recalled. `recall` is 0 (never) to 1.
+    /// Chooses the earlier phrase that phrase `number` recalls, or `None` for a new phrase. `previous` is the number of the
+    /// preceding phrase or, if that was a recall, of its original. `recall` is 0 (never) to 1.
     pub(super) fn recall(
         &self,
         number: u64,
@@ -102,18 +104,18 @@ mod tests {
         Form((0..3).map(theme).collect())
     }
 
-    /// The numbers of the phrases that 200 phrases recall after phrase 1.
+    /// Returns the numbers of the phrases recalled after phrase 1, in 200 trials.
     fn recalled(recall: f32) -> Vec<u64> {
         let (form, streams) = (form(), RngStreams::new(5, 1.0));
-        let phrases = 10..210;
-        phrases
+        let trials = 10..210;
+        trials
             .filter_map(|number| form.recall(number, Some(1), Emotion::Calm, recall, streams))
             .map(|theme| theme.number)
             .collect()
     }
 
     #[test]
-    fn recall_determines_how_many_phrases_return() {
+    fn recall_sets_the_share_of_recalled_phrases() {
         let counts = [0.0, 0.5, 1.0].map(|recall| recalled(recall).len());
         assert_eq!(counts[0], 0);
         assert!((70..110).contains(&counts[1]) && (165..195).contains(&counts[2]), "{counts:?}");

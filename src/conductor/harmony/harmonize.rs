@@ -1,4 +1,4 @@
-//! Chooses the chords of a bar: from the progression, a lead chord or the network, and across changes of key.
+//! Chooses the chords of a bar from the progression, a lead chord or the network, including at changes of key.
 
 use crate::music::theory::{Chord, Key};
 
@@ -14,24 +14,24 @@ const TONIC_WEIGHT: f32 = 4.0;
 /// belong to the old key have weight 0.
 const DISTANT_TONIC_WEIGHT: f32 = 0.3;
 
-/// The context of the chords of a bar, or of the rest of one.
+/// The context for choosing the chords of a bar, or of the rest of one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HarmonyContext<'a> {
-    /// The beat from which chords may be chosen.
+    /// The beat from which chords are chosen.
     pub from: f64,
     /// The chords of the bar as planned before, if it is replanned.
     pub planned: &'a [(f64, Chord)],
     /// The chord at the end of the previous bar.
     pub before: Option<Chord>,
-    /// Whether that chord, or the last one planned before for this bar, was a lead chord.
+    /// Whether that chord was a lead chord or, if the bar is replanned, whether its last planned chord was.
     pub was_led: bool,
     /// The bass note at the end of the previous bar.
     pub bass: Option<u8>,
-    /// A different chord that the network has been playing; see [`super::chord_detector`].
+    /// The unplanned chord that the network has been playing, if any; see [`super::chord_detector`].
     pub detected: Option<Chord>,
 }
 
-/// Returns the chords of a bar as (beat, chord), the first at beat 0. Those before `context.from` are unchanged.
+/// Returns the chords of a bar as (beat, chord), the first on beat 0. Those before `context.from` are unchanged.
 pub(super) fn harmonize(
     streams: RngStreams,
     request: &BarRequest,
@@ -102,20 +102,20 @@ impl ChordWalk<'_> {
         let cadence = self.phrase.cadence_after(position);
         let draw = self.rng.unit();
         let chord = detected.unwrap_or_else(|| {
-            let at = self.sounding.map_or(0, |chord| {
+            let index = self.sounding.map_or(0, |chord| {
                 let from = match palette.position(&chord, key.tonic) {
                     None if self.old_key == key => Some(palette.nearest(&chord, key.tonic)),
-                    same => same,
+                    position => position,
                 };
                 progression::next(palette, from, remaining, cadence, |member| self.weight(member), draw)
             });
-            let member = &palette.members[at];
+            let member = &palette.members[index];
             if self.old_key != key {
                 return member.numeral.chord_on(key.tonic);
             }
             let chord = progression::colour(member, key, emotion, remaining == 1, &mut self.rng);
-            let settled = remaining <= 2 || self.opens_phrase;
-            if settled { chord } else { bass::invert(chord, self.bass, self.profile.inversion) }
+            let root_position = remaining <= 2 || self.opens_phrase;
+            if root_position { chord } else { bass::invert(chord, self.bass, self.profile.inversion) }
         });
         self.opens_phrase = false;
         self.old_key = key;
@@ -124,8 +124,8 @@ impl ChordWalk<'_> {
         chord
     }
 
-    /// Returns the factor on the palette's odds for a chord. It favours the tonic at the start of a phrase and, at a change of
-    /// key, chords that share tones with the previous chord or belong to the old key.
+    /// Returns the factor on the palette's odds for a chord. Favours the tonic at the start of a phrase and, at a change of key,
+    /// chords that share tones with the previous chord or belong to the old key.
     fn weight(&self, member: &Member) -> f32 {
         let chord = member.numeral.chord_on(self.phrase.key.tonic);
         if self.old_key != self.phrase.key {
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn phrases_end_with_their_cadences() {
         for emotion in Emotion::ALL {
-            let mut found = [0; 4];
+            let mut counts = [0; 4];
             for seed in 0..8 {
                 let mut harmony = Harmony::new(seed);
                 let mut chords: Vec<Chord> = Vec::new();
@@ -162,21 +162,21 @@ mod tests {
                     chords.dedup();
                     let Some(cadence) = plan.phrase.cadence else { continue };
                     let palette = Palette::of(emotion, plan.key.mode);
-                    let member = |back: usize| {
-                        let at =
-                            palette.position(&chords[chords.len() - back], 10).expect("every chord is in the palette");
-                        &palette.members[at]
+                    let member_from_end = |distance: usize| {
+                        let position = palette.position(&chords[chords.len() - distance], 10);
+                        &palette.members[position.expect("every chord is in the palette")]
                     };
                     let describe = || format!("{emotion} {seed} bar {bar} {} {cadence:?}: {chords:?}", plan.key);
-                    assert!(cadence.ends_on(member(1)) && cadence.approaches(member(2)), "{}", describe());
+                    assert!(cadence.ends_on(member_from_end(1)), "{}", describe());
+                    assert!(cadence.approaches(member_from_end(2)), "{}", describe());
                     assert_eq!(plan.chords.len(), 1, "the last chord fills its bar: {}", describe());
                     let root_position = plan.chords[0].1.bass == plan.chords[0].1.root;
                     assert!(root_position, "{}", describe());
-                    found[cadence as usize] += 1;
+                    counts[cadence as usize] += 1;
                 }
             }
-            let home = found[Cadence::Authentic as usize] + found[Cadence::Plagal as usize];
-            assert!(home * 4 > found.iter().sum::<i32>(), "{emotion} often ends on the tonic: {found:?}");
+            let on_tonic = counts[Cadence::Authentic as usize] + counts[Cadence::Plagal as usize];
+            assert!(on_tonic * 4 > counts.iter().sum::<i32>(), "{emotion} seldom ends on the tonic: {counts:?}");
         }
     }
 

@@ -1,9 +1,9 @@
-//! Lead chords: identifies the chord formed by held notes, and the key that it implies.
+//! Lead chords: which chord the held notes form, and which key a lead chord implies.
 
 use crate::music::theory::{Chord, Key, Mode, Quality};
 
-/// Returns the chord formed by held MIDI notes (bit n = note n), with the lowest of them as its bass. Returns `None` for
-/// fewer than two pitch classes and for clusters that form no chord.
+/// Returns the chord formed by held MIDI notes (bit n = note n), with the lowest note as its bass. Returns `None` for fewer
+/// than two pitch classes and for notes that form no known chord.
 ///
 /// The fifth may be missing, or one foreign pitch class may be present. If several chords match equally well, one whose root
 /// is the lowest note is preferred, then the simpler one. Two notes form a triad without its fifth or, if they are a fifth or
@@ -28,7 +28,7 @@ pub fn chord_from_notes(held: u128) -> Option<Chord> {
     best.map(|(_, chord)| chord)
 }
 
-/// Returns how much the held pitch classes differ from a chord: 0 for an exact match, `None` for no match.
+/// Returns how far the held pitch classes deviate from a chord: 0 for an exact match, `None` for no match.
 fn mismatch(held: u16, root: u8, quality: Quality) -> Option<u32> {
     let bit = |interval: u8| 1u16 << ((root + interval) % 12);
     let chord = quality.intervals().iter().fold(0, |set, interval| set | bit(*interval));
@@ -48,7 +48,7 @@ fn mismatch(held: u16, root: u8, quality: Quality) -> Option<u32> {
 }
 
 /// Returns the key that a lead chord implies: the current one if it contains the chord, otherwise the nearest that does.
-/// Another mode on the same tonic is nearer than another tonic; then, scales with more common tones are nearer.
+/// Another mode on the same tonic is nearer than another tonic; beyond that, more common tones make a key nearer.
 pub(super) fn key_of_lead(chord: &Chord, current: Key) -> Key {
     let cost = |key: &Key| {
         let foreign = chord.pitch_classes().filter(|pitch| !key.contains(*pitch)).count();
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn recognizes_inversions() {
+    fn recognises_inversions() {
         assert_eq!(name(&[60, 64, 67]), "C");
         assert_eq!(name(&[52, 60, 67]), "C/E");
         assert_eq!(name(&[43, 60, 64]), "C/G");
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn recognizes_every_chord_in_root_position() {
+    fn recognises_every_chord_in_root_position() {
         for root in 0..12u8 {
             for quality in Quality::ALL {
                 let notes: Vec<u8> = quality.intervals().iter().map(|interval| 48 + root + interval).collect();

@@ -28,7 +28,7 @@ impl Function {
 /// A chord relative to a tonic. In every mode, numerals refer to the major scale, so the sixth degree of minor is `bVI`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Numeral {
-    /// Semitones of the root above the tonic, 0..12.
+    /// Semitones from the tonic up to the root, 0..12.
     pub degree: u8,
     /// The chord type on the root.
     pub quality: Quality,
@@ -99,8 +99,8 @@ mod tests {
         ] {
             assert_eq!(chord(text).as_deref(), Some(symbol), "{text}");
         }
-        for wrong in ["", "b", "VIII", "Ix", "iI7", "V7/"] {
-            assert_eq!(chord(wrong), None, "{wrong}");
+        for invalid in ["", "b", "VIII", "Ix", "iI7", "V7/"] {
+            assert_eq!(chord(invalid), None, "{invalid}");
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) const fn voices(emotion: Emotion) -> usize {
     }
 }
 
-/// Returns the pad's onsets in a segment as (beat, length, accent). The first is at the start of the segment.
+/// Returns the pad's onsets in a segment as (beat, length, accent). The first one begins with the segment.
 pub(super) fn onsets(segment: &Segment, emotion: Emotion) -> Vec<PadOnset> {
     let bars = (0..).map(|bar| f64::from(bar) * 4.0).take_while(|start| *start < segment.end);
     let all = bars.flat_map(|bar| rhythm(emotion).iter().map(move |onset| (bar + onset.0, onset.1, onset.2)));

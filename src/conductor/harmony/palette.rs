@@ -1,4 +1,4 @@
-//! Palettes: the chords of a mode and their successors, weighted by an emotion's preferences.
+//! Palettes: the chords of a mode and their possible successors, weighted by an emotion's preferences.
 
 use std::sync::LazyLock;
 
@@ -7,8 +7,8 @@ use crate::music::theory::{Chord, Key, Mode, Quality};
 
 use super::numeral::{Function, Numeral};
 
-/// Returns the table of a mode, with a line per chord: its numeral, function, and successors with odds. Chords outside the
-/// mode are used only by emotions that list them in [`preference`].
+/// Returns the table of a mode, with one line per chord: its numeral, its function, and its successors with their odds. Chords
+/// outside the mode are used only by emotions that list them in [`preference`].
 const fn table(mode: Mode) -> &'static str {
     match mode {
         Mode::Major => {
@@ -91,7 +91,8 @@ const fn table(mode: Mode) -> &'static str {
     }
 }
 
-/// Returns the weights of an emotion's chords. Unlisted diatonic chords have weight 1, other unlisted chords are excluded.
+/// Returns the chord weights of an emotion. Diatonic chords that are not listed have weight 1; other unlisted chords are
+/// excluded.
 const fn preference(emotion: Emotion) -> &'static str {
     match emotion {
         Emotion::Happy => "I 1.3  IV 1.4  V 1.4  iii 0.4  viio 0.1  V7/V 0.5  vii 0.2",
@@ -116,9 +117,9 @@ const fn preference(emotion: Emotion) -> &'static str {
 pub(super) struct Member {
     /// The chord.
     pub numeral: Numeral,
-    /// The function.
+    /// The chord's function.
     pub function: Function,
-    /// The emotion's weight of the chord, above 0.
+    /// The chord's weight for the emotion, above 0.
     pub preference: f32,
 }
 
@@ -134,7 +135,7 @@ impl Member {
 pub(super) struct Palette {
     /// The chords.
     pub members: Vec<Member>,
-    /// Odds of transitions as `odds[from][to]`, with indices into `members`.
+    /// The odds of transitions as `odds[from][to]`, with indices into `members`.
     pub odds: Vec<Vec<f32>>,
 }
 
@@ -153,21 +154,22 @@ impl Palette {
     pub(super) fn position(&self, chord: &Chord, tonic: u8) -> Option<usize> {
         let third = |chord: &Chord| [3, 4].map(|interval| chord.contains(chord.root + interval));
         self.members.iter().position(|member| {
-            let own = member.numeral.chord_on(tonic);
-            own.root == chord.root && (third(&own) == third(chord) || third(chord) == [false, false])
+            let candidate = member.numeral.chord_on(tonic);
+            candidate.root == chord.root && (third(&candidate) == third(chord) || third(chord) == [false, false])
         })
     }
 
     /// Returns the index of the member that contains the fewest tones outside a chord; if tied, the first.
     pub(super) fn nearest(&self, chord: &Chord, tonic: u8) -> usize {
         let distance = |member: &Member| {
-            let own = member.numeral.chord_on(tonic);
-            own.pitch_classes().filter(|pitch| !chord.contains(*pitch)).count()
+            let candidate = member.numeral.chord_on(tonic);
+            candidate.pitch_classes().filter(|pitch| !chord.contains(*pitch)).count()
         };
-        (0..self.members.len()).min_by_key(|at| distance(&self.members[*at])).unwrap_or_default()
+        (0..self.members.len()).min_by_key(|index| distance(&self.members[*index])).unwrap_or_default()
     }
 
-    /// Returns the chords that the network may plausibly play in a key: those of the palette and the triads of the scale.
+    /// Returns the chords that the network may plausibly play in a key: those of the palette, and the scale's major and minor
+    /// triads.
     pub(super) fn nearby(&self, key: Key) -> impl Iterator<Item = Chord> {
         let degrees = key.mode.degrees().into_iter();
         let triads =
@@ -247,11 +249,11 @@ mod tests {
     #[test]
     fn finds_chords_regardless_of_extensions() {
         let palette = Palette::of(Emotion::Calm, Mode::Major);
-        let at = |symbol| palette.position(&Chord::parse(symbol).unwrap(), 9);
-        assert_eq!(at("Amaj7"), at("A"));
-        assert_eq!(at("F#m7"), at("F#m"));
-        assert_eq!(at("Esus4"), at("E"));
-        assert_ne!(at("A"), None);
+        let position = |symbol| palette.position(&Chord::parse(symbol).unwrap(), 9);
+        assert_eq!(position("Amaj7"), position("A"));
+        assert_eq!(position("F#m7"), position("F#m"));
+        assert_eq!(position("Esus4"), position("E"));
+        assert_ne!(position("A"), None);
         assert_eq!(palette.members[palette.nearest(&Chord::parse("Dm").unwrap(), 9)].numeral.chord_on(9).root, 2);
     }
 }

@@ -65,24 +65,24 @@ pub(super) struct Phrase {
     pub key: Key,
     /// The cadences of the sections.
     cadences: [Cadence; 2],
-    /// The earlier phrase that it recalls, if any.
+    /// The earlier phrase that this one recalls, if any.
     pub recalled: Option<RecalledPhrase>,
 }
 
-/// An earlier phrase that is recalled.
+/// The recall of an earlier phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct RecalledPhrase {
-    /// Its number.
+    /// Number of the earlier phrase.
     pub number: u64,
-    /// Its first bar.
+    /// First bar of the earlier phrase.
     pub start: u64,
-    /// How exactly it is repeated, above 0, up to 1.
+    /// How exactly the earlier phrase is repeated: above 0, at most 1.
     pub strictness: f32,
 }
 
 impl Phrase {
-    /// Returns the phrase of a bar: `before` if it contains the bar and its emotion still applies, otherwise a new phrase that
-    /// starts there.
+    /// Returns the phrase of a bar: `before` if it contains the bar and its emotion has not faded, otherwise a new phrase that
+    /// starts with the bar.
     pub(super) fn at(before: Option<&Self>, form: &Form, request: &BarRequest, streams: RngStreams) -> Self {
         let continued = before.filter(|phrase| phrase.contains(request.bar) && !phrase.has_faded(&request.mood));
         match continued {
@@ -100,10 +100,10 @@ impl Phrase {
         let emotion = draw_emotion(&request.mood, number, streams);
         let (long, cadences) = shape(emotion);
         let bars = if rng.unit() < long { 2 * SECTION_BARS } else { SECTION_BARS };
-        let mut cadence = |odds: &[f32]| rng.pick(odds).map_or(Cadence::Authentic, |at| CADENCES[at]);
+        let mut cadence = |odds: &[f32]| rng.pick(odds).map_or(Cadence::Authentic, |index| CADENCES[index]);
         let (inner, last) = (cadence(&INNER_ODDS), cadence(&cadences));
         let odds: Vec<f32> = modes(emotion).iter().map(|(_, odds)| *odds).collect();
-        let drawn = rng.pick(&odds).map_or(Mode::Major, |at| modes(emotion)[at].0);
+        let drawn = rng.pick(&odds).map_or(Mode::Major, |index| modes(emotion)[index].0);
         let keep = rng.unit() < KEEP_MODE_PROBABILITY;
         let kept = before.filter(|phrase| keep && phrase.emotion == emotion).map(|phrase| phrase.key.mode);
         let theme = form.recall(number, before.map(Self::motif), emotion, request.recall, streams);
@@ -130,7 +130,7 @@ impl Phrase {
         }
     }
 
-    /// Returns what is stored so that the phrase can be recalled; `None` if it recalls another one.
+    /// Returns the phrase's theme, with which it can be recalled; `None` if the phrase is itself a recall.
     pub(super) fn theme(&self) -> Option<Theme> {
         let Self { number, start, bars, emotion, cadences, .. } = *self;
         self.recalled.is_none().then_some(Theme { number, start, bars, emotion, mode: self.key.mode, cadences })
@@ -163,12 +163,12 @@ impl Phrase {
 
     /// Returns the position of a bar in the phrase.
     pub(super) fn position(&self, bar: u64) -> PhrasePosition {
-        let at = bar.saturating_sub(self.start).min(u64::from(self.bars - 1)) as u32;
-        let cadence = (at % SECTION_BARS == SECTION_BARS - 1).then(|| self.cadence_after(at));
-        PhrasePosition { bar: at, bars: self.bars, cadence }
+        let bar = bar.saturating_sub(self.start).min(u64::from(self.bars - 1)) as u32;
+        let cadence = (bar % SECTION_BARS == SECTION_BARS - 1).then(|| self.cadence_after(bar));
+        PhrasePosition { bar, bars: self.bars, cadence }
     }
 
-    /// Returns the next cadence from a bar on, counted from the phrase's start.
+    /// Returns the next cadence from a bar on; the bar is counted from the start of the phrase.
     pub(super) fn cadence_after(&self, bar: u32) -> Cadence {
         self.cadences[usize::from(bar >= SECTION_BARS)]
     }
@@ -177,25 +177,25 @@ impl Phrase {
 impl PhrasePosition {
     /// Returns the dynamics in the middle of a bar, from 0 at both ends of the phrase to 1 at its peak.
     pub(super) fn swell(&self) -> f32 {
-        let at = (self.bar as f32 + 0.5) / self.bars as f32;
-        let rise = if at < PEAK { at / PEAK } else { (1.0 - at) / (1.0 - PEAK) };
+        let position = (self.bar as f32 + 0.5) / self.bars as f32;
+        let rise = if position < PEAK { position / PEAK } else { (1.0 - position) / (1.0 - PEAK) };
         rise * rise * (3.0 - 2.0 * rise)
     }
 }
 
-/// Returns how exactly a phrase is repeated, 0..=1, at a value of the parameter `recall`. Notes diverge soon after the first
-/// difference, so in the middle of the parameter's range most of them have to stay the same.
+/// Returns how exactly a phrase is repeated, 0..=1, for a value of the parameter `recall`. A single different note soon makes
+/// later ones differ too, so halfway through the parameter's range, most of the choices must still be the same.
 fn strictness(recall: f32) -> f32 {
     1.0 - (1.0 - recall).powi(2)
 }
 
-/// Draws a phrase's emotion with the mood's weights. Successive draws are a golden ratio apart, so that a blend reaches its
-/// proportions within a few phrases. A small change of the mood seldom changes the result.
+/// Draws a phrase's emotion by the mood's weights. Successive draws are spaced by the golden ratio, so that a blend reaches
+/// its proportions within a few phrases. A small change of the mood seldom changes the result.
 fn draw_emotion(mood: &Mood, number: u64, streams: RngStreams) -> Emotion {
     const GOLDEN: f64 = 0.618_033_988_749_895;
     let offset = f64::from(streams.rng(Purpose::Phrase, u64::MAX).unit());
     let draw = (offset + (number % (1 << 32)) as f64 * GOLDEN).fract();
-    pick_at(draw as f32, mood.weights()).map_or_else(|| mood.dominant(), |at| Emotion::ALL[at])
+    pick_at(draw as f32, mood.weights()).map_or_else(|| mood.dominant(), |index| Emotion::ALL[index])
 }
 
 #[cfg(test)]
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blend_uses_each_emotion_in_proportion_and_changes_only_between_phrases() {
+    fn phrases_alternate_between_blended_emotions_in_proportion() {
         let (mut calm_bars, mut changes, mut phrase) = (0, 0, None::<Phrase>);
         for bar in 0..400 {
             let next =
@@ -223,7 +223,7 @@ mod tests {
                 && before.emotion != next.emotion
             {
                 changes += 1;
-                assert_eq!(bar, before.start + u64::from(before.bars), "only at a phrase's end");
+                assert_eq!(bar, before.start + u64::from(before.bars), "the emotion changes only between phrases");
             }
             calm_bars += u32::from(next.emotion == Emotion::Calm);
             phrase = Some(next);

@@ -9,7 +9,7 @@ use super::palette::{Member, Palette};
 use super::rng::{Rng, pick_at};
 
 impl Cadence {
-    /// Returns whether a chord may be the last but one of the cadence.
+    /// Returns whether a chord may be the penultimate one of the cadence.
     pub(super) fn approaches(self, member: &Member) -> bool {
         match self {
             Self::Authentic | Self::Deceptive => member.function == Function::Dominant,
@@ -18,7 +18,7 @@ impl Cadence {
         }
     }
 
-    /// Returns whether a chord may be the last of the cadence.
+    /// Returns whether a chord may be the last one of the cadence.
     pub(super) fn ends_on(self, member: &Member) -> bool {
         match self {
             Self::Authentic | Self::Plagal => member.is_tonic(),
@@ -29,8 +29,8 @@ impl Cadence {
 }
 
 /// Returns the index of the chord after `from` for a random number `draw` in 0..1. Follows the palette's Markov chain,
-/// conditioned on reaching the cadence in `remaining` chords, including this one, and multiplied by `weight`. If `from` is
-/// `None`, for a chord outside the palette, only the emotion's weights apply.
+/// conditioned on reaching the cadence in `remaining` chords, including this one, with its odds multiplied by `weight`. If
+/// `from` is `None`, because the previous chord is outside the palette, the emotion's weights replace the odds.
 pub(super) fn next(
     palette: &Palette,
     from: Option<usize>,
@@ -67,8 +67,8 @@ fn reach_weights(palette: &Palette, remaining: usize, cadence: Cadence) -> Vec<f
     reach_weights
 }
 
-/// Returns a variant of a chord that suits the emotion: with sevenths, added or suspended tones within the scale, or with
-/// sevenths on dominants.
+/// Returns a variant of a chord that suits the emotion. Added and suspended tones belong to the scale, except in dominant
+/// sevenths and augmented chords.
 pub(super) fn colour(member: &Member, key: Key, emotion: Emotion, last: bool, rng: &mut Rng) -> Chord {
     let plain = member.numeral.chord_on(key.tonic);
     let choices = variants(emotion, member, last);
@@ -78,7 +78,7 @@ pub(super) fn colour(member: &Member, key: Key, emotion: Emotion, last: bool, rn
         dominant_seventh || chord.pitch_classes().all(|pitch| key.contains(pitch) || plain.contains(pitch))
     };
     let odds: Vec<f32> = choices.iter().map(|(quality, odds)| if is_allowed(*quality) { *odds } else { 0.0 }).collect();
-    rng.pick(&odds).map_or(plain, |at| Chord::new(plain.root, choices[at].0))
+    rng.pick(&odds).map_or(plain, |index| Chord::new(plain.root, choices[index].0))
 }
 
 /// Returns the variants of a chord, with odds.
@@ -142,9 +142,10 @@ mod tests {
                                 rng.unit(),
                             ));
                         }
-                        let at = |back: usize| &palette.members[walk[walk.len() - back]];
+                        let from_end = |distance: usize| &palette.members[walk[walk.len() - distance]];
                         let describe = || format!("{emotion} {} {cadence:?} {length}: {walk:?}", mode.name());
-                        assert!(cadence.ends_on(at(1)) && cadence.approaches(at(2)), "{}", describe());
+                        assert!(cadence.ends_on(from_end(1)), "{}", describe());
+                        assert!(cadence.approaches(from_end(2)), "{}", describe());
                         for pair in walk.windows(2) {
                             assert!(
                                 palette.odds[pair[0]][pair[1]] > 0.0,

@@ -3,9 +3,9 @@
 use super::phrase::SECTION_BARS;
 use super::rng::{Purpose, RngStreams};
 
-/// Returns the beats of a bar on which chords change, at a rate in chords per bar: none (the previous chord continues),
-/// the first, or the first and the middle. `position` is the bar's position in its phrase. The first and last bar of a
-/// section have one chord, so that it opens and closes calmly; the bar before the last speeds up towards the cadence.
+/// Returns the beats of a bar on which chords change, at a rate in chords per bar: none (the previous chord continues), the
+/// first, or the first and the middle one. `position` is the bar's position in its phrase. A section always opens with a new
+/// chord and closes with a single one; the bar before the last speeds up towards the cadence.
 pub(super) fn chord_onsets(streams: RngStreams, bar: u64, position: u32, beats: u32, rate: f32) -> Vec<f64> {
     let (none_probability, two_probability) = match position % SECTION_BARS {
         0 => (0.0, rate - 1.2),
@@ -57,8 +57,11 @@ mod tests {
     }
 
     #[test]
-    fn in_odd_metres_the_first_half_is_longer() {
-        let split = |beats| (0..50).map(|bar| chord_onsets(STREAMS, bar, 2, beats, 2.0)).find(|at| at.len() == 2);
+    fn odd_metres_have_a_longer_first_half() {
+        let split = |beats| {
+            let mut bars = (0..50).map(|bar| chord_onsets(STREAMS, bar, 2, beats, 2.0));
+            bars.find(|onsets| onsets.len() == 2)
+        };
         assert_eq!(split(3), Some(vec![0.0, 2.0]));
         assert_eq!(split(7), Some(vec![0.0, 4.0]));
         assert_eq!(split(1), None);

@@ -1,5 +1,5 @@
-//! Seeded random streams without history: every decision has its own stream, so that a changed decision, because of a lead
-//! chord or another mood, does not affect the others.
+//! Seeded random streams. Every decision has its own stream, so that a decision changed by a lead chord or another mood does not
+//! affect the others.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -13,7 +13,7 @@ pub(super) enum Purpose {
     Phrase,
     /// The beats on which chords change in a bar, by the bar's number.
     Rhythm,
-    /// Chords of a bar.
+    /// The chords of a bar.
     Chords,
     /// The upper voice in a bar.
     Upper,
@@ -27,9 +27,9 @@ pub(super) enum Purpose {
 
 /// Random streams that use either the performance's own seed or [`COMMON_SEED`].
 ///
-/// [`own_share`] of the temperature is the fraction of bars or phrases that use the performance's own seed: at low
-/// temperatures, all seeds sound alike. As the temperature rises, further bars use it and none stop using it, so that a small
-/// increase changes little.
+/// The fraction of bars and phrases that use the performance's own seed is [`own_share`] of the temperature, so all seeds sound
+/// alike at low temperatures. As the temperature rises, more bars use the performance's own seed and none revert to the common
+/// one, so a small increase changes little.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RngStreams {
     seed: u64,
@@ -42,9 +42,9 @@ pub(super) struct RngStreams {
 pub(super) struct ReusedBars {
     /// The first bar.
     pub start: u64,
-    /// The last bar. Its chords use new streams unless the repetition is exact.
+    /// The last bar. Its chords and upper voice use new streams unless the repetition is exact.
     pub last: u64,
-    /// The bar whose streams the first bar reuses.
+    /// The earlier bar whose streams the first bar reuses; later bars follow in step.
     pub source: u64,
     /// Whether the repetition is exact, including the last bar.
     pub exact: bool,
@@ -73,8 +73,8 @@ impl RngStreams {
             Purpose::Phrase | Purpose::Share | Purpose::Form => number,
             Purpose::Rhythm | Purpose::Chords | Purpose::Upper | Purpose::Velocity => self.bar(purpose, number),
         };
-        let own = Rng::new(self.seed, Purpose::Share, number).unit() < own_share(self.temperature);
-        Rng::new(if own { self.seed } else { COMMON_SEED }, purpose, number)
+        let uses_own_seed = Rng::new(self.seed, Purpose::Share, number).unit() < own_share(self.temperature);
+        Rng::new(if uses_own_seed { self.seed } else { COMMON_SEED }, purpose, number)
     }
 }
 
@@ -138,15 +138,15 @@ mod tests {
             let draw = |seed, bar| RngStreams::new(seed, temperature).rng(Purpose::Chords, bar).unit();
             (0..1000).filter(|bar| draw(1, *bar) == draw(2, *bar)).count()
         };
-        // With either seed, half of the bars use the common streams.
+        // With either seed, half of the bars use the common streams, so a quarter of them agree.
         let half = 0.5f32.powf(1.0 / 12.0);
         assert!((200..300).contains(&alike(half)), "{}", alike(half));
         assert_eq!((alike(0.0), alike(1.0), alike(2.0)), (1000, 0, 0));
-        let own = |temperature, bar| {
+        let uses_own_seed = |temperature, bar| {
             let draw = |seed| Rng::new(seed, Purpose::Chords, bar).unit();
             RngStreams::new(1, temperature).rng(Purpose::Chords, bar).unit() == draw(1)
         };
-        assert!((0..1000).all(|bar| !own(0.3, bar) || own(0.6, bar)));
+        assert!((0..1000).all(|bar| !uses_own_seed(0.3, bar) || uses_own_seed(0.6, bar)));
     }
 
     #[test]

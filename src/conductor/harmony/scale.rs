@@ -27,28 +27,28 @@ impl Scale {
         self.0[usize::from(note % 12)]
     }
 
-    /// Returns the note `steps` scale steps above (or, if negative, below) a note; a note outside the scale counts from
-    /// the scale note below it.
+    /// Returns the note `steps` scale steps above a note, or below it if negative. From a note outside the scale, steps up count
+    /// from the scale note below it and steps down from the one above it.
     pub(super) fn step(&self, note: u8, steps: i32) -> u8 {
-        let mut at = i32::from(note);
-        while steps >= 0 && !self.contains(at.rem_euclid(12) as u8) {
-            at -= 1;
+        let mut note = i32::from(note);
+        while steps >= 0 && !self.contains(note.rem_euclid(12) as u8) {
+            note -= 1;
         }
         for _ in 0..steps.abs() {
-            at += steps.signum();
-            while !self.contains(at.rem_euclid(12) as u8) {
-                at += steps.signum();
+            note += steps.signum();
+            while !self.contains(note.rem_euclid(12) as u8) {
+                note += steps.signum();
             }
         }
-        at.clamp(0, 127) as u8
+        note.clamp(0, 127) as u8
     }
 }
 
-/// Returns the note of a pitch class nearest to `to` within a range of at least an octave, the lower of equals.
-pub(super) fn nearest(pitch_class: u8, to: f32, range: std::ops::RangeInclusive<u8>) -> u8 {
-    let distance = |note: &u8| (f32::from(*note) - to).abs();
-    let (lowest, fitting) = (*range.start(), range.filter(|note| note % 12 == pitch_class % 12));
-    fitting.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(lowest)
+/// Returns the note of a pitch class nearest to `target` within a range of at least an octave; if tied, the lower one.
+pub(super) fn nearest(pitch_class: u8, target: f32, range: std::ops::RangeInclusive<u8>) -> u8 {
+    let distance = |note: &u8| (f32::from(*note) - target).abs();
+    let (lowest, candidates) = (*range.start(), range.filter(|note| note % 12 == pitch_class % 12));
+    candidates.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(lowest)
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use super::{PhrasePosition, Segment};
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 67..=96;
 
 /// Beat in the bar, length in beats, and scale steps from the figure's reference note, a chord tone.
-type Step = (f64, f64, i32);
+type FigureNote = (f64, f64, i32);
 
-/// Returns the figures of an emotion. Notes of at least a beat are moved to chord tones; shorter ones may be passing notes.
-const fn figures(emotion: Emotion) -> [&'static [Step]; 3] {
+/// Returns the figures of an emotion. Notes of a beat or more are moved to chord tones; shorter ones may be passing notes.
+const fn figures(emotion: Emotion) -> [&'static [FigureNote]; 3] {
     match emotion {
         Emotion::Happy => [
             &[(0.0, 0.5, 0), (0.5, 0.5, 1), (1.0, 0.5, 2), (1.5, 1.5, 4)],
@@ -56,18 +56,18 @@ const fn figures(emotion: Emotion) -> [&'static [Step]; 3] {
     }
 }
 
-/// The context of a line of the upper voice.
+/// The context for a line of the upper voice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LineContext {
     /// The emotion.
     pub emotion: Emotion,
     /// The key.
     pub key: Key,
-    /// Number of the phrase, which keeps one figure as its motif.
+    /// Number of the phrase, which selects the figure that serves as its motif.
     pub phrase: u64,
     /// The bar's position in the phrase.
     pub position: PhrasePosition,
-    /// How often the voice plays, 0..=1.
+    /// Probability that the voice plays in the first bar of a section, where it is highest; 0..=1.
     pub activity: f32,
     /// The previous note, if any.
     pub previous: Option<u8>,
@@ -77,11 +77,11 @@ pub(super) struct LineContext {
     pub floor: u8,
 }
 
-/// Returns the upper voice over the segments of a bar as (beat, length, note); often empty. A note that is not in the next
-/// chord ends with its own chord.
+/// Returns the upper voice over the segments of a bar as (beat, length, note), often empty. A note that the next chord does
+/// not contain ends with its own chord.
 pub(super) fn line(context: &LineContext, segments: &[Segment], rng: &mut Rng) -> Vec<(f64, f64, u8)> {
     let Some(last) = segments.last() else { return Vec::new() };
-    let over = |beat: f64| segments.iter().find(|segment| beat < segment.end).unwrap_or(last);
+    let segment_at = |beat: f64| segments.iter().find(|segment| beat < segment.end).unwrap_or(last);
     let emphasis = match context.position.bar % SECTION_BARS {
         0 => 1.0,
         1 => 0.3,
@@ -95,33 +95,33 @@ pub(super) fn line(context: &LineContext, segments: &[Segment], rng: &mut Rng) -
     let figures = figures(context.emotion);
     let figure = figures[((context.phrase % 3) as usize + variation) % 3];
     let range = *RANGE.start().max(&(context.floor + 1))..=*RANGE.end();
-    let start = over(figure[0].0).chord;
-    let around = context.previous.map_or(context.centre, |previous| f32::from(previous) * 0.4 + context.centre * 0.6);
-    let anchor = chord_tone(&start, around, &reference_range(figure, &range));
+    let start = segment_at(figure[0].0).chord;
+    let target = context.previous.map_or(context.centre, |previous| f32::from(previous) * 0.4 + context.centre * 0.6);
+    let anchor = chord_tone(&start, target, &reference_range(figure, &range));
     let mut line = Vec::new();
-    for (at, beats, steps) in figure.iter().copied().filter(|step| step.0 < last.end) {
-        let segment = over(at);
+    for (at, beats, steps) in figure.iter().copied().filter(|note| note.0 < last.end) {
+        let segment = segment_at(at);
         let scale_note = fold(Scale::over(&segment.chord, context.key).step(anchor, steps), &range);
         let note = if beats >= 1.0 { chord_tone(&segment.chord, f32::from(scale_note), &range) } else { scale_note };
-        let held_on = segment.end < last.end && over(segment.end).chord.contains(note);
-        let end = if held_on { over(segment.end).end } else { segment.end };
+        let continues = segment.end < last.end && segment_at(segment.end).chord.contains(note);
+        let end = if continues { segment_at(segment.end).end } else { segment.end };
         line.push((at, beats.min(end - at), note));
     }
     line
 }
 
-/// Returns the range for a figure's reference note within which all its notes fit, assuming steps of at most a whole tone;
-/// at least an octave.
-fn reference_range(figure: &[Step], range: &std::ops::RangeInclusive<u8>) -> std::ops::RangeInclusive<u8> {
-    let reach = |up: i32| figure.iter().map(|step| (step.2 * up * 2).max(0)).max().unwrap_or(0) as u8;
-    let lowest = range.start() + reach(-1);
-    lowest..=(range.end() - reach(1)).max(lowest + 11)
+/// Returns the range, at least an octave, of reference notes for which all notes of a figure are in range, assuming steps of at
+/// most a whole tone.
+fn reference_range(figure: &[FigureNote], range: &std::ops::RangeInclusive<u8>) -> std::ops::RangeInclusive<u8> {
+    let extent = |sign: i32| figure.iter().map(|note| (note.2 * sign * 2).max(0)).max().unwrap_or(0) as u8;
+    let lowest = range.start() + extent(-1);
+    lowest..=(range.end() - extent(1)).max(lowest + 11)
 }
 
 /// Returns the chord tone nearest to a note, within a range.
-fn chord_tone(chord: &Chord, to: f32, range: &std::ops::RangeInclusive<u8>) -> u8 {
-    let distance = |note: &u8| (f32::from(*note) - to).abs();
-    let candidates = chord.pitch_classes().map(|pitch_class| nearest(pitch_class, to, range.clone()));
+fn chord_tone(chord: &Chord, target: f32, range: &std::ops::RangeInclusive<u8>) -> u8 {
+    let distance = |note: &u8| (f32::from(*note) - target).abs();
+    let candidates = chord.pitch_classes().map(|pitch_class| nearest(pitch_class, target, range.clone()));
     candidates.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(*range.start())
 }
 
@@ -137,7 +137,7 @@ mod tests {
     use crate::music::theory::Mode;
 
     #[test]
-    fn long_notes_are_chord_tones_and_all_are_in_the_scale() {
+    fn all_notes_are_in_the_scale_and_long_ones_are_chord_tones() {
         let key = Key { tonic: 0, mode: Mode::HarmonicMinor };
         let chords = ["G7", "Abmaj7", "F#m", "Db"].map(|symbol| Chord::parse(symbol).unwrap());
         let mut bars_played = 0;

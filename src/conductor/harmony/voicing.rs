@@ -1,4 +1,4 @@
-//! The pad's voicings: an exhaustive search for the one with the least movement that follows the rules of voice leading.
+//! The pad's voicings: an exhaustive search for the one that moves least and best follows the rules of voice leading.
 
 use crate::music::theory::Chord;
 
@@ -7,24 +7,24 @@ pub(super) const RANGE: std::ops::RangeInclusive<u8> = 50..=74;
 /// Maximum distance between the lowest and the highest note of a voicing, in semitones.
 const MAX_SPREAD: u8 = 19;
 
-/// The context of a voicing.
+/// The context for choosing a voicing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct VoicingContext<'a> {
     /// The chord to voice.
     pub chord: &'a Chord,
     /// Number of voices.
     pub voices: usize,
-    /// The bass note under it.
+    /// The bass note under the chord.
     pub bass: u8,
     /// The previous voicing; empty at the start.
     pub previous: &'a [u8],
-    /// The first and the last bass note under the previous voicing; listeners compare the new one with both.
+    /// The first and the last bass note under the previous voicing; parallels with either are audible.
     pub previous_basses: &'a [u8],
     /// The note around which the voicing is centred.
     pub centre: f32,
 }
 
-/// Returns the best voicing, in ascending order; if tied, the first that the search finds.
+/// Returns the best voicing in ascending order; if tied, the lexicographically first.
 pub(super) fn best_voicing(context: &VoicingContext<'_>) -> Vec<u8> {
     let notes: Vec<u8> = RANGE.filter(|note| context.chord.contains(*note)).collect();
     let mut best = (f32::INFINITY, Vec::new());
@@ -42,18 +42,18 @@ fn search(context: &VoicingContext<'_>, notes: &[u8], chosen: &mut Vec<u8>, best
         }
         return;
     }
-    for (at, note) in notes.iter().enumerate() {
+    for (index, note) in notes.iter().enumerate() {
         if chosen.first().is_some_and(|lowest| note - lowest > MAX_SPREAD) {
             break;
         }
         chosen.push(*note);
-        search(context, &notes[at + 1..], chosen, best);
+        search(context, &notes[index + 1..], chosen, best);
         chosen.pop();
     }
 }
 
-/// Returns whether every essential tone is present. If a chord has more tones than the pad has voices, root and fifth may be
-/// missing, because bass and overtones supply them.
+/// Returns whether every essential tone is present. If a chord has more tones than the pad has voices, the root and the fifth
+/// may be missing, because the bass and its overtones supply them.
 fn is_complete(context: &VoicingContext<'_>, notes: &[u8]) -> bool {
     let tones = context.chord.quality.intervals();
     let may_omit = tones.len() > context.voices;
@@ -66,7 +66,7 @@ fn cost(context: &VoicingContext<'_>, notes: &[u8]) -> f32 {
     (mean - context.centre).abs() * 0.5 + spacing_cost(context.chord, notes) + movement_cost(context, notes)
 }
 
-/// Returns the cost of a voicing by itself: clusters, gaps, and exposed doublings.
+/// Returns the cost of the voicing itself: clusters, gaps and doublings.
 fn spacing_cost(chord: &Chord, notes: &[u8]) -> f32 {
     let mut cost = 0.0;
     for pair in notes.windows(2) {
@@ -86,7 +86,7 @@ fn spacing_cost(chord: &Chord, notes: &[u8]) -> f32 {
     cost
 }
 
-/// Returns the cost of the transition: distance, leaps, and parallel or hidden fifths and octaves.
+/// Returns the cost of the movement from the previous voicing: distance, leaps, and parallel or hidden fifths and octaves.
 fn movement_cost(context: &VoicingContext<'_>, notes: &[u8]) -> f32 {
     let (Some(top), Some(top_before)) = (notes.last(), context.previous.last()) else { return 0.0 };
     let mut cost = 0.0;
@@ -96,8 +96,8 @@ fn movement_cost(context: &VoicingContext<'_>, notes: &[u8]) -> f32 {
     }
     if notes.len() == context.previous.len() {
         cost += 0.5 * notes.iter().zip(context.previous).map(|(new, old)| f32::from(new.abs_diff(*old))).sum::<f32>();
-        for (at, voice) in notes.iter().zip(context.previous).enumerate() {
-            let above = notes.iter().zip(context.previous).skip(at + 1);
+        for (index, voice) in notes.iter().zip(context.previous).enumerate() {
+            let above = notes.iter().zip(context.previous).skip(index + 1);
             cost += above.filter(|other| is_parallel((*voice.1, *other.1), (*voice.0, *other.0))).count() as f32 * 1.5;
         }
     }

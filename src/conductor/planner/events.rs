@@ -1,4 +1,4 @@
-//! The harmony's pending events, in order.
+//! The harmony's pending events.
 
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ pub(super) enum EventKind {
 }
 
 impl EventKind {
-    /// Returns the order within a beat: notes end before others begin, so that repeated notes are struck again.
+    /// Returns the rank within a beat: notes end before others begin, so that repeated notes are struck again.
     const fn rank(&self) -> u8 {
         match self {
             Self::Chord { .. } => 0,
@@ -57,7 +57,7 @@ impl Events {
         self.queue.pop_front()
     }
 
-    /// Discards all events from a beat on. Returns the notes that will be sounding at that beat and no longer have an end.
+    /// Discards all events from a beat on. Returns the notes held across that beat, which no longer have an end.
     pub(super) fn truncate(&mut self, from: f64, sounding: &[Sounding]) -> Vec<Sounding> {
         self.queue.truncate(self.queue.partition_point(|event| event.beat < from));
         let mut held = sounding.to_vec();

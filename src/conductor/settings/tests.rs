@@ -4,7 +4,7 @@ fn number(value: f32) -> Value {
     Value::Number(value)
 }
 
-fn after(changes: &[(Param, Value)]) -> Settings {
+fn settings_with(changes: &[(Param, Value)]) -> Settings {
     let mut settings = Settings::default();
     for (param, value) in changes {
         settings.set(*param, value);
@@ -21,8 +21,8 @@ fn defaults_match_the_table() {
 }
 
 #[test]
-fn a_weight_blends_with_the_others() {
-    let settings = after(&[(Param::Sad, number(0.5))]);
+fn a_fader_blends_with_the_others() {
+    let settings = settings_with(&[(Param::Sad, number(0.5))]);
     assert_eq!(settings.number(Param::Calm), 1.0, "the other fader stays");
     assert_eq!(settings.mood().weights()[Emotion::Sad as usize], 0.5 / 1.5);
     let Value::Number(valence) = settings.get(Param::Valence) else { panic!("valence is a number") };
@@ -31,22 +31,22 @@ fn a_weight_blends_with_the_others() {
 
 #[test]
 fn the_mood_stays_when_all_faders_are_down() {
-    let settings = after(&[(Param::Emotion, Value::Choice(Emotion::Angry as u8)), (Param::Angry, number(0.0))]);
+    let settings = settings_with(&[(Param::Emotion, Value::Choice(Emotion::Angry as u8)), (Param::Angry, number(0.0))]);
     assert_eq!(settings.mood(), Mood::pure(Emotion::Angry));
     assert_eq!(settings.number(Param::Angry), 0.0);
 }
 
 #[test]
 fn choosing_an_emotion_sets_a_pure_mood() {
-    let settings = after(&[(Param::Sad, number(0.5)), (Param::Emotion, Value::Choice(Emotion::Happy as u8))]);
+    let settings = settings_with(&[(Param::Sad, number(0.5)), (Param::Emotion, Value::Choice(Emotion::Happy as u8))]);
     assert_eq!(settings.mood(), Mood::pure(Emotion::Happy));
     assert_eq!((settings.number(Param::Calm), settings.number(Param::Happy)), (0.0, 1.0));
 }
 
 #[test]
-fn valence_and_arousal_are_independent_and_move_the_faders() {
+fn valence_and_arousal_move_the_faders() {
     let anchor = Emotion::Romantic.anchor();
-    let settings = after(&[(Param::Valence, number(anchor.valence)), (Param::Arousal, number(anchor.arousal))]);
+    let settings = settings_with(&[(Param::Valence, number(anchor.valence)), (Param::Arousal, number(anchor.arousal))]);
     assert_eq!(settings.get(Param::Valence), number(anchor.valence));
     assert_eq!(settings.get(Param::Emotion), Value::Choice(Emotion::Romantic as u8));
     assert_eq!(settings.number(Param::Romantic), settings.mood().weights()[Emotion::Romantic as usize]);
@@ -54,7 +54,7 @@ fn valence_and_arousal_are_independent_and_move_the_faders() {
 
 #[test]
 fn setting_a_tempo_pins_it() {
-    let mut settings = after(&[(Param::Tempo, number(90.0))]);
+    let mut settings = settings_with(&[(Param::Tempo, number(90.0))]);
     assert_eq!(settings.tempo_source(), TempoSource::Pinned);
     assert_eq!(settings.get(Param::TempoFollow), Value::Toggle(false));
     settings.set(Param::TempoFollow, &Value::Toggle(true));
@@ -64,16 +64,16 @@ fn setting_a_tempo_pins_it() {
     settings.set(Param::TempoFollow, &Value::Toggle(false));
     assert_eq!((settings.number(Param::Tempo), settings.tempo_source()), (90.0, TempoSource::Clock));
     settings.set_external_tempo(120.0);
-    let recreated = after(&settings.list());
+    let recreated = settings_with(&settings.list());
     assert_eq!((recreated.number(Param::Tempo), recreated.tempo_source()), (120.0, TempoSource::Clock));
-    let pinned = after(&[(Param::Tempo, number(77.0))]);
+    let pinned = settings_with(&[(Param::Tempo, number(77.0))]);
     let recalled = settings.with_scenes(&pinned, &pinned, 0.0);
     assert_eq!(recalled.number(Param::Tempo), 120.0, "a scene does not take the tempo from the clock");
 }
 
 #[test]
 fn a_named_chord_sets_the_lead_chord() {
-    let mut settings = after(&[(Param::Chord, Value::Text("Am7".to_owned()))]);
+    let mut settings = settings_with(&[(Param::Chord, Value::Text("Am7".to_owned()))]);
     assert_eq!(settings.lead(), Chord::parse("Am7"));
     settings.set(Param::Chord, &Param::Chord.default_value());
     assert_eq!(settings.lead(), None);
@@ -95,8 +95,8 @@ fn listed_values_recreate_the_settings() {
         vec![(Param::Emotion, Value::Choice(5)), (Param::Angry, number(0.0))],
     ];
     for changes in cases {
-        let settings = after(&changes);
-        let recreated = after(&settings.list());
+        let settings = settings_with(&changes);
+        let recreated = settings_with(&settings.list());
         for spec in TABLE {
             assert_eq!(recreated.get(spec.param), settings.get(spec.param), "{} after {changes:?}", spec.id);
         }
@@ -105,9 +105,16 @@ fn listed_values_recreate_the_settings() {
 
 #[test]
 fn interpolates_numbers_and_takes_other_values_from_the_nearer_scene() {
-    let a =
-        after(&[(Param::Reverb, number(0.0)), (Param::Emotion, Value::Choice(0)), (Param::Quantize, Value::Choice(2))]);
-    let b = after(&[(Param::Reverb, number(1.0)), (Param::Emotion, Value::Choice(1)), (Param::Key, Value::Choice(7))]);
+    let a = settings_with(&[
+        (Param::Reverb, number(0.0)),
+        (Param::Emotion, Value::Choice(0)),
+        (Param::Quantize, Value::Choice(2)),
+    ]);
+    let b = settings_with(&[
+        (Param::Reverb, number(1.0)),
+        (Param::Emotion, Value::Choice(1)),
+        (Param::Key, Value::Choice(7)),
+    ]);
     let middle = Settings::default().with_scenes(&a, &b, 0.25);
     assert_eq!(middle.number(Param::Reverb), 0.25);
     assert_eq!(middle.mood().weights()[..2], [0.75, 0.25]);

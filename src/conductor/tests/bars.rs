@@ -1,4 +1,4 @@
-//! Changes on the next bar, and morphs over bars.
+//! Changes held for the next bar, and morphs over bars.
 
 use super::*;
 use crate::music::emotion::Emotion;
@@ -12,7 +12,7 @@ fn next_bar(param: Param, value: Value) -> ControlEvent {
 }
 
 #[test]
-fn engine_parameters_change_on_the_frame_of_the_bar() {
+fn engine_parameters_change_on_the_first_frame_of_the_bar() {
     let script = [
         (10_000, next_bar(Param::Reverb, Value::Number(0.5))),
         (20_000, next_bar(Param::MutePad, Value::Toggle(true))),
@@ -65,7 +65,7 @@ fn scenes_panics_and_daemon_parameters_wait_for_the_bar() {
 }
 
 #[test]
-fn held_requests_keep_their_order_if_one_depends_on_another() {
+fn dependent_requests_keep_their_order() {
     let mut script = vec![
         (10_000, next_bar(Param::Reverb, Value::Number(0.5))),
         (20_000, next_bar(Param::SceneStore, Value::Text("first".to_owned()))),
@@ -92,10 +92,25 @@ fn an_immediate_change_overrides_a_held_one() {
     let script = [(10_000, next_bar(Param::Reverb, Value::Number(0.5))), (BAR - 100, set(Param::Reverb, 0.9))];
     let (conductor, score) = play(at_tempo(TEMPO), &script, 2 * BAR, &[64]);
     assert_eq!(numbers(&score, Param::Reverb).last().unwrap().1, 0.9);
-    assert_eq!(conductor.value(Param::Reverb), Value::Number(0.9), "the reported value is the audible one");
+    assert_eq!(conductor.value(Param::Reverb), Value::Number(0.9), "the reported value is the one in effect");
 }
 
 /// Returns events that store a scene `low` (reverb 0), set reverb to 1, and recall the scene at frame `at`.
+#[test]
+fn a_held_recall_finds_its_scene_after_it_is_renamed() {
+    let renamed = ControlEvent::RenameScene { from: "loud".to_owned(), to: "quiet".to_owned() };
+    let script = [
+        (0, set(Param::Reverb, 0.9)),
+        (0, set_text(Param::SceneStore, "loud")),
+        (1_000, set(Param::Reverb, 0.1)),
+        (BAR + 1_000, next_bar(Param::Scene, Value::Text("loud".to_owned()))),
+        (BAR + 2_000, renamed),
+    ];
+    let (conductor, _) = play(at_tempo(TEMPO), &script, 3 * BAR, &[480]);
+    assert_eq!(conductor.value(Param::Reverb), Value::Number(0.9));
+    assert_eq!(conductor.value(Param::Scene), Value::Text("quiet".to_owned()));
+}
+
 fn recall_over_bars(bars: f32, at: u64) -> Vec<(u64, ControlEvent)> {
     vec![
         (0, set(Param::Reverb, 0.0)),
@@ -110,14 +125,14 @@ fn recall_over_bars(bars: f32, at: u64) -> Vec<(u64, ControlEvent)> {
 
 #[test]
 fn a_morph_over_bars_follows_the_tempo() {
-    // Two bars starting at bar 2; the tempo is halved after the first, so the second takes twice as long.
+    // The morph starts at bar 2 and takes two bars. The tempo is halved after the first, so the second takes twice as long.
     let at = 2 * BAR;
     let mut script = recall_over_bars(2.0, at);
     script.push((at + BAR, set(Param::Tempo, 60.0)));
     let (conductor, score) = play(at_tempo(TEMPO), &script, at + 4 * BAR, &[480]);
     let reverb: Vec<_> = numbers(&score, Param::Reverb).into_iter().filter(|(frame, _)| *frame >= at).collect();
     let value_at = |frame: u64| reverb.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
-    // The scene contains a fixed tempo of 120, which stays until it is set again.
+    // The scene contains the tempo of 120, so the recall itself does not change the tempo.
     for (frame, value) in [(at + BAR / 2, 0.75), (at + BAR, 0.5), (at + 2 * BAR, 0.25), (at + 3 * BAR, 0.0)] {
         assert!((value_at(frame) - value).abs() < 0.012, "{} instead of {value} at {frame}", value_at(frame));
     }
@@ -131,7 +146,7 @@ fn a_morph_over_bars_follows_the_tempo() {
 }
 
 #[test]
-fn a_morph_over_bars_ends_on_its_bar_even_if_it_changes_the_tempo() {
+fn a_morph_over_bars_that_changes_the_tempo_ends_on_its_bar() {
     let angry = [(0, choose(Param::Emotion, Emotion::Angry as u8)), (0, set_text(Param::SceneStore, "storm"))];
     let script = [
         (0, set(Param::Glide, 0.0)),
@@ -145,11 +160,11 @@ fn a_morph_over_bars_ends_on_its_bar_even_if_it_changes_the_tempo() {
     let plan = &score.plans.last().unwrap().plan;
     let angry = |frame| plan.steering.mood.at(frame, &plan.clock).weights()[Emotion::Angry as usize];
     assert!(conductor.tempo() > 140.0);
-    // Recalled on bar 1, so it arrives on bar 3. Plans cover only the last two seconds, so the glide is in an older one.
+    // The recall on bar 1 ends on bar 3. Plans cover only the last two seconds, so only an older one contains the glide.
     let covers_glide = |update: &&PlanUpdate| (update.plan.clock.beat_at(bars[2]) - 8.0).abs() < 1e-3;
-    let before = score.plans.iter().rev().find(covers_glide).map(|update| &update.plan);
+    let older = &score.plans.iter().rev().find(covers_glide).unwrap().plan;
     assert_eq!(angry(bars[3] + 10), 1.0);
-    let halfway = before.unwrap().steering.mood.at(bars[2], &before.unwrap().clock).weights()[Emotion::Angry as usize];
+    let halfway = older.steering.mood.at(bars[2], &older.clock).weights()[Emotion::Angry as usize];
     assert!((halfway - 0.5).abs() < 0.02, "{halfway}");
 }
 

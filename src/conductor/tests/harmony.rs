@@ -1,8 +1,8 @@
-//! Chords: planned, led and announced.
+//! Planned chords, lead chords and chord notices.
 
 use super::*;
 
-/// Returns the chords that were announced, with their frames.
+/// Returns the announced chords with their frames.
 fn chords(score: &Score) -> Vec<(u64, String)> {
     let announced = score.notices.iter().filter_map(|(frame, notice)| match notice {
         Notice::Chord(chord, _) => Some((*frame, chord.to_string())),
@@ -25,7 +25,7 @@ fn chords_are_announced_when_they_begin() {
 
 #[test]
 fn held_notes_set_the_lead_chord_until_released() {
-    let script = [(100_000, hold(&[58, 61, 65])), (200_000, hold(&[]))];
+    let script = [(100_000, lead_notes(&[58, 61, 65])), (200_000, lead_notes(&[]))];
     let (_, score) = play(at_tempo(120.0), &script, 6 * SECOND, &[512]);
     let announced = chords(&score);
     let led: Vec<_> = announced.iter().filter(|(frame, _)| (100_000..200_000).contains(frame)).collect();
@@ -39,11 +39,11 @@ fn held_notes_set_the_lead_chord_until_released() {
     let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
     assert_eq!(update.plan.chord_at(150_000).to_string(), "Bbm");
     let after = score.plans.last().unwrap();
-    assert_ne!(after.plan.chord_at(288_000).to_string(), "Bbm", "the progression is back in the next bar");
+    assert_ne!(after.plan.chord_at(288_000).to_string(), "Bbm", "the progression resumes in the next bar");
 }
 
 #[test]
-fn a_named_chord_is_the_lead_chord_until_auto() {
+fn a_named_chord_leads_until_auto() {
     let script = [(10_000, set_text(Param::Chord, "F#dim")), (5 * SECOND, set_text(Param::Chord, "auto"))];
     let (_, score) = play(at_tempo(120.0), &script, 8 * SECOND, &[512]);
     let announced = chords(&score);
@@ -54,7 +54,7 @@ fn a_named_chord_is_the_lead_chord_until_auto() {
 }
 
 #[test]
-fn a_new_key_applies_from_the_next_beat_on() {
+fn a_new_key_applies_on_the_next_beat() {
     let script = [(30_000, choose(Param::Mode, 1)), (30_000, choose(Param::Key, 6))];
     let (conductor, score) = play(at_tempo(120.0), &script, 4 * SECOND, &[512]);
     let (_, key) = conductor.chord().unwrap();
@@ -64,7 +64,7 @@ fn a_new_key_applies_from_the_next_beat_on() {
 }
 
 #[test]
-fn the_harmony_receives_the_chroma_of_the_network() {
+fn the_harmony_receives_the_networks_chroma() {
     let played_chroma = |with_chroma: bool| {
         let mut conductor = at_tempo(120.0);
         let mut score = Score::default();

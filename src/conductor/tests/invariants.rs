@@ -27,7 +27,7 @@ fn events() -> impl Strategy<Value = ControlEvent> {
         2 => prop::sample::select(vec![Param::SceneStore, Param::Scene, Param::SceneA, Param::SceneB])
             .prop_flat_map(|param| prop::sample::select(vec!["one", "two"]).prop_map(move |name| set_text(param, name))),
         1 => prop::sample::select(vec![Param::Panic, Param::SceneUndo]).prop_map(fire),
-        1 => prop::sample::select(vec![vec![], vec![60, 64, 67], vec![45, 52, 60]]).prop_map(|notes| hold(&notes)),
+        1 => prop::sample::select(vec![vec![], vec![60, 64, 67], vec![45, 52, 60]]).prop_map(|held| lead_notes(&held)),
         2 => (prop::sample::select(TABLE.iter().map(|spec| spec.param).collect::<Vec<_>>()), 0.0f64..1.0).prop_filter_map(
             "a text",
             |(param, share)| Some(ControlEvent::NextBar(param, param.fit(crate::event::parameter::Input::Number(share)).ok()??)),
@@ -48,7 +48,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_length_of_time_steps_does_not_matter(
+    fn the_result_does_not_depend_on_the_length_of_time_steps(
         script in scripts(),
         chunks in prop::collection::vec(1u64..9_000, 1..12),
         seed in 0u64..5,
@@ -71,24 +71,24 @@ proptest! {
             last = timed.frame;
             match timed.command {
                 EngineCommand::NoteOn { voice, note, velocity } => {
-                    prop_assert!(!sounding.contains(&(voice, note)), "struck twice without a release");
+                    prop_assert!(!sounding.contains(&(voice, note)), "a note starts twice without ending");
                     prop_assert!((0.0..=1.0).contains(&velocity));
                     sounding.push((voice, note));
                 }
                 EngineCommand::NoteOff { voice, note } => {
                     let before = sounding.len();
                     sounding.retain(|sounding| *sounding != (voice, note));
-                    prop_assert_eq!(sounding.len() + 1, before, "released once");
+                    prop_assert_eq!(sounding.len() + 1, before, "a note ends once");
                 }
                 EngineCommand::Panic => prop_assert!(sounding.is_empty()),
                 _ => {}
             }
-            prop_assert!(sounding.len() < 16, "notes pile up: {:?}", sounding);
+            prop_assert!(sounding.len() < 16, "too many notes: {:?}", sounding);
         }
     }
 
-    /// The generator works ahead at its own pace, so a plan without a splice must agree with the previous one for
-    /// everything that may have been generated already.
+    /// The generator works ahead at its own pace, so a plan without a splice must agree with the previous plan on everything
+    /// that may have been generated already.
     #[test]
     fn a_plan_without_a_splice_only_extends_the_previous_one(script in scripts()) {
         let mut conductor = Conductor::new(3, &[]);

@@ -4,7 +4,7 @@ use super::*;
 use crate::session::log::{ControlLog, Entry, Header, LogText};
 
 #[test]
-fn a_log_reproduces_scenes_morphs_and_changes_on_the_bar() {
+fn a_log_reproduces_the_performance() {
     let text = |param, text: &str| ControlEvent::NextBar(param, Value::Text(text.to_owned()));
     let script = [
         (100, set_text(Param::SceneStore, "calm")),

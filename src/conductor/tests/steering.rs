@@ -24,7 +24,7 @@ fn fast_lane_values_apply_at_the_horizon_without_a_splice() {
 }
 
 #[test]
-fn a_glide_of_the_mood_needs_only_one_splice() {
+fn a_mood_glide_needs_only_one_splice() {
     let script = [(SECOND, set(Param::Glide, 4.0)), (SECOND, choose(Param::Emotion, Emotion::Angry as u8))];
     let (_, score) = play(at_tempo(120.0), &script, 6 * SECOND, &[256]);
     assert_eq!(splices(&score), [(SECOND + SPLICE_LEAD).next_multiple_of(512)]);
@@ -35,7 +35,7 @@ fn a_glide_of_the_mood_needs_only_one_splice() {
 }
 
 #[test]
-fn without_a_glide_the_latent_of_the_splice_has_the_new_mood() {
+fn without_a_glide_the_mood_changes_at_the_latent_of_the_splice() {
     let script = [(SECOND + 77, set(Param::Glide, 0.0)), (SECOND + 77, choose(Param::Emotion, Emotion::Angry as u8))];
     let (_, score) = play(at_tempo(120.0), &script, 2 * SECOND, &[256]);
     let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
@@ -62,7 +62,7 @@ fn quantized_changes_take_effect_on_the_bar() {
 }
 
 #[test]
-fn waiting_changes_already_read_back_as_requested() {
+fn waiting_changes_read_back_as_requested() {
     let script = [
         (30_000, choose(Param::Quantize, 1)),
         (30_000, set(Param::Glide, 0.0)),
@@ -88,7 +88,7 @@ fn a_recall_morphs_numbers_and_mood() {
     let (conductor, score) = play(at_tempo(120.0), &script, 7 * SECOND, &[480]);
     let levels = numbers(&score, Param::LevelPad);
     let morph: Vec<_> = levels.iter().filter(|(frame, _)| *frame >= 4 * SECOND).collect();
-    assert!(morph.len() >= 99 && morph.windows(2).all(|pair| pair[1].1 >= pair[0].1), "a rising line");
+    assert!(morph.len() >= 99 && morph.windows(2).all(|pair| pair[1].1 >= pair[0].1), "the level only rises");
     assert_eq!(morph.last().unwrap().1, home);
     assert!(morph.last().unwrap().0 <= 6 * SECOND + 960);
     let plan = &score.plans.last().unwrap().plan;
@@ -151,7 +151,7 @@ fn panic_cuts_all_sound_and_restarts_on_the_next_beat() {
     assert_eq!(score.commands[index].frame, at);
     let next =
         score.commands[index..].iter().find(|timed| matches!(timed.command, EngineCommand::NoteOn { .. })).unwrap();
-    assert!(next.frame >= (at).next_multiple_of(24_000), "silent until the next beat");
+    assert!(next.frame >= at.next_multiple_of(24_000), "silent until the next beat");
     let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
     assert_ne!(update.plan.seed, score.plans[0].plan.seed);
 }
@@ -166,7 +166,7 @@ fn a_rejected_event_changes_nothing() {
 }
 
 #[test]
-fn every_parameter_but_triggers_has_a_value() {
+fn every_parameter_except_triggers_has_a_value() {
     let values = Conductor::new(5, &[]).values();
     let triggers = TABLE.iter().filter(|spec| spec.kind == crate::event::parameter::Kind::Trigger).count();
     assert_eq!(values.len(), TABLE.len() - triggers);
@@ -195,9 +195,9 @@ fn a_modulation_changes_neither_the_set_value_nor_the_tempo() {
         })
         .collect();
     let at = |frame: u64| tones.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
-    assert!((at(1000 + SECOND) - 0.5).abs() < 0.02, "a quarter of the way: {}", at(1000 + SECOND));
+    assert!((at(1000 + SECOND) - 0.5).abs() < 0.02, "a quarter of a period: {}", at(1000 + SECOND));
     assert!((at(1000 + 3 * SECOND) - (0.2 - 0.5)).abs() < 0.02, "around the new value: {}", at(1000 + 3 * SECOND));
-    assert_eq!(at(7 * SECOND), 0.2, "the parameter is back at its set value");
+    assert_eq!(at(7 * SECOND), 0.2, "the parameter returns to its set value");
     assert_eq!(conductor.value(Param::Tone), Value::Number(0.2));
     let Value::Number(requested) = conductor.value(Param::Arousal) else { panic!("a number") };
     assert!((requested - conductor.mood().affect().arousal).abs() > 0.1, "the audible mood moves");
@@ -210,10 +210,11 @@ fn a_modulation_changes_neither_the_set_value_nor_the_tempo() {
 }
 
 #[test]
-fn the_fade_time_is_sent_before_play_is_switched() {
+fn the_fade_time_precedes_the_play_toggle() {
     let script = [(100, set(Param::PlayFade, 20.0)), (200, ControlEvent::Set(Param::Play, Value::Toggle(false)))];
     let (_, score) = play(Conductor::new(1, &[]), &script, SECOND, &[512]);
-    let commands: Vec<_> = score.commands.iter().filter(|command| command.frame == 200).map(|it| it.command).collect();
+    let at_toggle = score.commands.iter().filter(|timed| timed.frame == 200);
+    let commands: Vec<_> = at_toggle.map(|timed| timed.command).collect();
     let expected = [EngineCommand::Number(Param::PlayFade, 20.0), EngineCommand::Toggle(Param::Play, false)];
     assert!(commands.windows(2).any(|pair| pair == expected), "{commands:?}");
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::music::emotion::Emotion;
 use crate::music::profile::Profile;
 
-/// Returns the frames of the beats that were announced.
+/// Returns the frames of the announced beats.
 fn beats(score: &Score) -> Vec<u64> {
     let beats = score.notices.iter().filter(|(_, notice)| matches!(notice, Notice::Beat { .. }));
     beats.map(|(frame, _)| *frame).collect()
@@ -54,8 +54,8 @@ fn a_tempo_change_affects_beats_and_plan_alike() {
     assert_eq!(update.plan.conditions(48_000).tempo_bpm, Some(60.0));
 }
 
-/// Returns the events of an external clock that changes from 80 to 140 bpm after 8 beats, each reported 300 frames late as by
-/// the MIDI input, and the frames of its beats.
+/// Returns the events and the beats' frames of an external clock that changes from 80 to 140 bpm after 8 beats. Like the MIDI
+/// input, it reports every beat late, by 300 frames.
 fn external_clock() -> (Vec<(u64, ControlEvent)>, Vec<u64>) {
     let (mut script, mut external_beats) = (Vec::new(), Vec::new());
     let mut at = 10_000.0;
@@ -82,7 +82,7 @@ fn follows_an_external_clock_within_two_bars() {
     let error = |frame: &u64| own_beats.iter().map(|beat| beat.abs_diff(*frame)).min().unwrap();
     let errors: Vec<u64> = external_beats[16..31].iter().map(error).collect();
     assert!(errors.iter().all(|error| *error < 480), "within 10 ms two bars after the change: {errors:?}");
-    assert!(splices(&score).len() < 12, "few corrections: {}", splices(&score).len());
+    assert!(splices(&score).len() < 12, "too many corrections: {}", splices(&score).len());
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn the_start_of_an_external_clock_begins_a_bar() {
             _ => None,
         })
         .collect();
-    assert_eq!(bars, [0, 50_500, 146_000], "the bar begins when its start is reported, and the next one is in phase");
+    assert_eq!(bars, [0, 50_500, 146_000], "the bar begins when its start is reported; the next one is in phase");
 }
 
 #[test]

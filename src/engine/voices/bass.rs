@@ -9,24 +9,24 @@ use crate::engine::dsp::{Bus, advance, sine};
 use crate::engine::envelope::Shape;
 use crate::units::SAMPLE_RATE;
 
-/// Peak at full velocity.
+/// Peak level at full velocity.
 const LEVEL: f32 = 0.72;
 /// Decay time constant of the overtones, in frames.
 const OVERTONE_DECAY: f32 = 0.6 * SAMPLE_RATE as f32;
-/// Frequency below which the fundamental is attenuated, as by a small soundboard. At full strength, it would mask the left
-/// hand of the piano.
+/// Frequency below which the fundamental is attenuated, as by a small soundboard. A full-strength fundamental would mask the
+/// piano's left hand.
 const SOUNDBOARD_HZ: f32 = 110.0;
 
-/// FM synthesis with a 1:1 ratio (Chowning 1973). The modulation decays like the brightness of a string.
+/// FM synthesis with a 1:1 ratio (Chowning 1973). The modulation depth decays like a string's brightness.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Bass {
     phase: f32,
     increment: f32,
-    /// Modulation depth in turns.
+    /// Modulation depth in cycles.
     depth: f32,
     /// Depth after the decay.
     final_depth: f32,
-    /// Fraction of the fundamental that is removed.
+    /// Fraction of the fundamental to remove.
     fundamental_cut: f32,
     gain: f32,
 }

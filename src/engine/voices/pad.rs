@@ -1,4 +1,4 @@
-//! The pad: three slightly detuned sawtooths through a gentle low-pass filter, like strings, with slow attack and release.
+//! The pad: a string-like sound of three slightly detuned, gently low-pass-filtered sawtooths with slow attack and release.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +13,12 @@ use crate::units::SAMPLE_RATE;
 const LEVEL: f32 = 0.68;
 /// Detuning of the outer sawtooths: 5 cents up and down.
 const DETUNE: f32 = 1.002_892;
-/// Level of the outer sawtooths in the mid signal: lower than the centre one, so that beating never cancels it.
+/// Level of the outer sawtooths in the mid signal: too low for beating to cancel the centre one.
 const OUTER_LEVEL: f32 = 0.28;
-/// Rate of the filter's LFO in turns per quantum: 0.13 Hz.
+/// Rate of the filter's LFO in cycles per quantum: 0.13 Hz.
 const LFO_RATE: f32 = 0.13 * QUANTUM as f32 / SAMPLE_RATE as f32;
 
-/// A note of the pad. The centre sawtooth is in the mid signal; the outer ones are panned to the sides.
+/// A pad note. The centre sawtooth is panned to the middle, the outer ones left and right.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Pad {
     phases: [f32; 3],
@@ -36,13 +36,13 @@ impl Synth for Pad {
     }
 
     fn start(&mut self, hz: f32, velocity: f32) {
-        // The phases depend only on the pitch, and differ between pitches, so that simultaneous notes do not peak together.
+        // Phases derived from the pitch are reproducible, yet keep the notes of a chord from peaking together.
         let spread = (hz * 0.618_034).fract();
         self.phases = [spread, (spread + 0.37) % 1.0, (spread + 0.71) % 1.0];
         self.increment = hz / SAMPLE_RATE as f32;
         self.cutoff_hz = (hz * (1.6 + 1.8 * velocity)).clamp(320.0, 2600.0);
         self.lfo_phase = spread;
-        // High notes sound louder, those of sawtooths especially.
+        // High notes sound louder, especially with sawtooths.
         self.gain = LEVEL * amplitude(velocity) * (220.0 / hz).sqrt().clamp(0.5, 1.2);
         self.mid = [LowPass::default(); 2];
         self.side = [LowPass::default(); 2];
@@ -59,8 +59,8 @@ impl Synth for Pad {
             advance(&mut self.phases[1], low);
             advance(&mut self.phases[2], high);
             let filter = |stages: &mut [LowPass; 2], input| {
-                let once = stages[0].next(input, coefficient);
-                stages[1].next(once, coefficient)
+                let first = stages[0].next(input, coefficient);
+                stages[1].next(first, coefficient)
             };
             // Squaring smooths the start of the exponential attack.
             let gain = self.gain * level * level;

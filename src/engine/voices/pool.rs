@@ -10,18 +10,18 @@ use crate::engine::envelope::{Envelope, Shape};
 use crate::engine::ramp::Ramp;
 use crate::units::note_to_hz;
 
-/// Duration of the fade-out of a stolen note, in seconds.
+/// Fade-out time of a stolen note, in seconds.
 const STEAL_SECONDS: f32 = 0.006;
 
 /// Synthesizes one note.
 pub(in crate::engine) trait Synth: Default {
-    /// Returns the shape of the envelope for a velocity, 0..=1.
+    /// Returns the envelope's shape for a velocity of 0..=1.
     fn shape(velocity: f32) -> Shape;
 
     /// Starts a note.
     fn start(&mut self, hz: f32, velocity: f32);
 
-    /// Adds the next quantum to the bus, with the given levels.
+    /// Adds the next quantum to the bus, scaled by `level`.
     fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus);
 }
 
@@ -65,7 +65,7 @@ impl<T: Synth, const N: usize> Pool<T, N> {
     }
 
     /// Starts a note and releases any note of the same pitch. If all slots are in use, steals the slot of the quietest released
-    /// note or, if none is released, of the oldest note, within [`STEAL_SECONDS`].
+    /// note or, if none is released, of the oldest note, which fades out within [`STEAL_SECONDS`].
     pub(in crate::engine) fn note_on(&mut self, note: u8, velocity: f32) {
         self.note_off(note);
         self.count += 1;
@@ -75,12 +75,12 @@ impl<T: Synth, const N: usize> Pool<T, N> {
             return;
         }
         let steal_order = |slot: &Slot<T>| (slot.next.is_some(), slot.envelope.is_held(), slot.envelope.level());
-        let first = |a: &&mut Slot<T>, b: &&mut Slot<T>| {
+        let compare = |a: &&mut Slot<T>, b: &&mut Slot<T>| {
             let ((a_next, a_held, a_level), (b_next, b_held, b_level)) = (steal_order(a), steal_order(b));
             let by_level_or_age = if a_held { a.started.cmp(&b.started) } else { a_level.total_cmp(&b_level) };
             a_next.cmp(&b_next).then(a_held.cmp(&b_held)).then(by_level_or_age)
         };
-        if let Some(slot) = self.slots.iter_mut().min_by(first) {
+        if let Some(slot) = self.slots.iter_mut().min_by(compare) {
             slot.next = Some(note_on);
             slot.steal_fade.set(0.0);
         }

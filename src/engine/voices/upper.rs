@@ -9,20 +9,20 @@ use crate::engine::dsp::{Bus, advance, sine};
 use crate::engine::envelope::Shape;
 use crate::units::SAMPLE_RATE;
 
-/// Approximate peak at full velocity.
+/// Approximate peak level at full velocity.
 const LEVEL: f32 = 0.9;
 /// Decay time constant of the bell overtone, in frames.
 const OVERTONE_DECAY: f32 = 0.16 * SAMPLE_RATE as f32;
-/// Rate of the vibrato in turns per quantum: 4.7 Hz.
+/// Rate of the vibrato in cycles per quantum: 4.7 Hz.
 const VIBRATO_RATE: f32 = 4.7 * QUANTUM as f32 / SAMPLE_RATE as f32;
 /// Maximum depth of the vibrato as a fraction of the frequency: 6 cents.
 const VIBRATO_DEPTH: f32 = 0.0035;
-/// Fraction by which the depth approaches its maximum per quantum.
-const VIBRATO_RISE: f32 = QUANTUM as f32 / (0.5 * SAMPLE_RATE as f32);
-/// Level in the side signal: slightly right of centre.
+/// Fraction by which the depth approaches its maximum per quantum: a time constant of one second.
+const VIBRATO_RISE: f32 = QUANTUM as f32 / SAMPLE_RATE as f32;
+/// Gain in the side signal, which places the voice slightly right of centre.
 const SIDE_GAIN: f32 = -0.22;
 
-/// A note: a sine with a soft octave, modulated by a decaying sine at three times its frequency.
+/// A note: a sine with a soft octave, phase-modulated by a sine at three times its frequency with decaying depth.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Upper {
     phase: f32,
@@ -53,10 +53,10 @@ impl Synth for Upper {
     fn render(&mut self, level: &[f32; QUANTUM], bus: &mut Bus) {
         let increment = self.increment * (1.0 + self.vibrato_depth * sine(self.vibrato_phase));
         advance(&mut self.vibrato_phase, VIBRATO_RATE);
-        self.vibrato_depth += VIBRATO_RISE * (VIBRATO_DEPTH - self.vibrato_depth) * 0.5;
+        self.vibrato_depth += VIBRATO_RISE * (VIBRATO_DEPTH - self.vibrato_depth);
         for (n, level) in level.iter().enumerate() {
-            let turns = self.phase + self.depth * sine(self.modulator);
-            let sample = self.gain * level * (sine(turns) + 0.12 * sine(2.0 * turns));
+            let phase = self.phase + self.depth * sine(self.modulator);
+            let sample = self.gain * level * (sine(phase) + 0.12 * sine(2.0 * phase));
             bus.mid[n] += sample;
             bus.side[n] += SIDE_GAIN * sample;
             self.depth += (self.final_depth - self.depth) / OVERTONE_DECAY;

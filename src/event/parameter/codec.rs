@@ -1,4 +1,4 @@
-//! The one codec for parameter values as text, JSON, TOML and OSC.
+//! Converts parameter values to text, JSON, TOML and OSC, and reads them from text and TOML.
 
 use rosc::OscType;
 use serde_json::Value as Json;
@@ -7,7 +7,7 @@ use toml::Value as Toml;
 use super::{Input, InputError, Kind, Param, Value};
 use crate::music::theory::{Key, Mode};
 
-/// A value in the form common to all formats: a choice is its name.
+/// A value in the form common to all formats, in which a choice is represented by its name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Plain<'a> {
     Number(f32),
@@ -16,7 +16,7 @@ enum Plain<'a> {
 }
 
 impl Param {
-    /// `None` for a trigger, which has no value.
+    /// Converts a value to the common form; `None` for a trigger, which has no value.
     fn plain(self, value: &Value) -> Option<Plain<'_>> {
         Some(match (value, self.spec().kind) {
             (Value::Number(number), _) => Plain::Number(*number),
@@ -27,8 +27,8 @@ impl Param {
         })
     }
 
-    /// Formats the value on one line, texts in quotes; empty for a trigger. [`Param::read_text`] restores it bit for
-    /// bit.
+    /// Formats the value on one line, with text in quotes; empty for a trigger. [`Param::read_text`] restores the value
+    /// bit for bit.
     #[must_use]
     pub fn to_text(self, value: &Value) -> String {
         match self.plain(value) {
@@ -80,7 +80,7 @@ impl Param {
         })
     }
 
-    /// Reads a value from a TOML file written by the program; `Ok(None)` is a trigger's 0.
+    /// Reads a value from a TOML file written by the program; `Ok(None)` for a trigger's 0.
     ///
     /// # Errors
     /// When the value does not fit.
@@ -182,7 +182,7 @@ fn not_a(kind: &str, text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// One or two values of every parameter that has any.
+    /// Returns one or two values for every parameter except triggers.
     fn values() -> Vec<(Param, Value)> {
         let values_of = |param: Param| {
             let values = match param.spec().kind {

@@ -1,7 +1,7 @@
 //! How the program treats a parameter: what it affects, where it is stored, what it interrupts.
 //!
-//! Each row of the parameter table names a policy from the table below, and each policy fills every column, so the
-//! compiler ensures that every parameter has every rule.
+//! Each row of the parameter table names a policy from the table below, and each policy fills every column, so no rule
+//! can be missing for a parameter.
 
 use super::{Lane, Param, TABLE};
 
@@ -18,7 +18,7 @@ pub enum Effect {
     Harmony,
     /// The performer's lead chord.
     Lead,
-    /// The position of beats, and with it how the network plays.
+    /// The positions of the beats, and with them how the network plays.
     Tempo,
     /// All random choices, which restart.
     Seed,
@@ -41,14 +41,14 @@ impl Effect {
         }
     }
 
-    /// Whether a change of the value re-plans the network. The mood and the lead chord are handled elsewhere, since
+    /// Whether a changed value replans the network. The mood and the lead chord are handled elsewhere, since
     /// several parameters, or a keyboard, can set them.
     #[must_use]
     pub const fn steers_network(self) -> bool {
         matches!(self, Self::Network | Self::Harmony | Self::Tempo | Self::Seed)
     }
 
-    /// Whether a change of the value re-plans the harmony from the next beat.
+    /// Whether a changed value replans the harmony from the next beat.
     #[must_use]
     pub const fn steers_harmony(self) -> bool {
         matches!(self, Self::Harmony | Self::Seed)
@@ -58,10 +58,10 @@ impl Effect {
 /// What loading a preset does to a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InPreset {
-    /// Sets it to the preset's value, or to its default if the preset does not name it.
+    /// Sets it to the preset's value, or to its default if the preset has none.
     Reset,
-    /// Sets it to the preset's value, or leaves it if the preset does not name it. For the mood, and for what a
-    /// performer sets for the session.
+    /// Sets it to the preset's value, or leaves it unchanged if the preset has none. For the mood, and for parameters
+    /// that a performer sets for the session.
     Kept,
     /// Not allowed in presets.
     Refused,
@@ -97,7 +97,7 @@ pub struct Policy {
     /// switch pages.
     pub resends_feedback: bool,
     /// Whether every request is kept, even while earlier ones are pending: two "next preset" requests advance by two,
-    /// and two requests to store a scene store two. Otherwise a newer request replaces a pending one.
+    /// and two store requests store two scenes. Otherwise, a newer request replaces a pending one.
     pub keep_all: bool,
     /// Whether its value decides how requests for other parameters take effect: a glide set before a mood and reset
     /// after it applies to that mood only.
@@ -126,7 +126,7 @@ policies! {
     NETWORK:        Network, true,      Reset,   true,  Everywhere, false,        false,    false,       false;
     HARMONY:        Harmony, true,      Reset,   true,  Everywhere, false,        false,    false,       false;
     LEAD:           Lead,    true,      Reset,   true,  Everywhere, false,        false,    false,       false;
-    /// Setting a tempo pins it, so a preset without one must leave it alone and reset the source instead.
+    /// Setting a tempo pins it, so a preset without a tempo keeps the current tempo and resets only the source.
     TEMPO:          Tempo,   false,     Kept,    true,  Everywhere, false,        false,    false,       false;
     TEMPO_SOURCE:   Tempo,   false,     Reset,   true,  Everywhere, false,        false,    false,       false;
     /// Shorthand for `tempo/source`.
@@ -139,11 +139,11 @@ policies! {
     /// Set for the session; decides how other changes take effect.
     SESSION_TIMING: Later,   false,     Kept,    false, Everywhere, false,        false,    false,       true;
     SEED:           Seed,    true,      Kept,    false, Everywhere, false,        false,    false,       false;
-    /// Part of a sound.
+    /// Part of the sound that a preset or scene defines.
     SOUND:          Engine,  false,     Reset,   true,  Everywhere, false,        false,    false,       false;
-    /// Part of a sound that a performer balances for the session.
+    /// Part of the mix, which a performer balances for the session.
     MIX:            Engine,  false,     Kept,    true,  Everywhere, false,        false,    false,       false;
-    /// Whether anything is audible at the moment.
+    /// A momentary state of the performance: playing or held.
     MOMENT:         Engine,  false,     Kept,    false, Nowhere,    false,        false,    false,       false;
     PANIC:          Engine,  false,     Refused, false, Nowhere,    false,        false,    false,       false;
     PRESET:         Daemon,  false,     Refused, false, State,      true,         true,     false,       false;
@@ -177,11 +177,17 @@ impl Param {
         self.policy().keep_all
     }
 
-    /// Whether its requests and those of another parameter must keep their order, because one decides how the other
-    /// takes effect.
+    /// Whether its requests and those of another parameter must stay in order, because the value of one decides how the
+    /// other takes effect.
     #[must_use]
     pub fn keeps_order_with(self, other: Self) -> bool {
         self != other && (self.policy().affects_others || other.policy().affects_others)
+    }
+
+    /// Whether its value is the name of a stored scene.
+    #[must_use]
+    pub const fn names_scene(self) -> bool {
+        matches!(self, Self::Scene | Self::SceneA | Self::SceneB | Self::SceneDelete)
     }
 
     /// Whether it is one of the coordinates of the mood.
@@ -205,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn all_requests_are_kept_for_triggers_except_panic_but_not_for_faders() {
+    fn triggers_except_panic_keep_all_requests_and_faders_do_not() {
         for spec in TABLE {
             let kept = spec.policy.keep_all;
             match spec.kind {

@@ -20,7 +20,7 @@ impl TempoSource {
     /// All choices, by position.
     pub const ALL: [Self; 5] = [Self::Mood, Self::Pinned, Self::Clock, Self::Link, Self::Jack];
 
-    /// The source at a position of the choice; [`Self::Mood`] for an invalid position.
+    /// The source at a position in the choice; [`Self::Mood`] if the position is invalid.
     #[must_use]
     pub fn at(position: u8) -> Self {
         Self::ALL.get(usize::from(position)).copied().unwrap_or_default()
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sources_match_the_choices_of_the_parameter() {
+    fn sources_match_the_choices_of_the_parameter() {
         let Kind::Choice { names, .. } = Param::TempoSource.spec().kind else { panic!("tempo/source is a choice") };
         assert_eq!(names.len(), TempoSource::ALL.len());
         for (position, source) in TempoSource::ALL.into_iter().enumerate() {

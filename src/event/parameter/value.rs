@@ -10,7 +10,7 @@ use crate::music::emotion::Emotion;
 use crate::music::theory::{Chord, Mode};
 use crate::quote::quoted;
 
-/// Chord text that returns the harmony to the progression.
+/// The chord value that returns the harmony to the progression.
 pub const AUTO: &str = "auto";
 
 /// The values that a parameter accepts.
@@ -101,11 +101,11 @@ impl fmt::Display for Input<'_> {
     }
 }
 
-/// Why an input does not fit a parameter; nothing was changed.
+/// Why an input does not fit a parameter.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum InputError {
-    /// Not-a-number or infinite.
+    /// NaN or infinite.
     #[error("{id}: {value} is not a finite number")]
     NotFinite {
         /// The parameter's id.
@@ -113,7 +113,7 @@ pub enum InputError {
         /// The input.
         value: f64,
     },
-    /// Wrong type, or unknown name.
+    /// Wrong type, unknown name, or a number out of range.
     #[error("{id}: got {got}, expected {expected}")]
     Invalid {
         /// The parameter's id.
@@ -126,7 +126,7 @@ pub enum InputError {
 }
 
 impl InputError {
-    /// What is expected, for messages that name parameter and value themselves.
+    /// What is expected, for messages that already name the parameter and the value.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
@@ -136,17 +136,18 @@ impl InputError {
     }
 }
 
-/// Maximum length of a text, in characters: it is sent to every client, and logged.
+/// Maximum length of a text in characters, since every text is logged and sent to all clients.
 const MAX_TEXT: usize = 128;
-/// Tolerance for single-precision rounding, relative to numbers above 1.
+/// Tolerance for single-precision rounding: relative for numbers above 1, absolute below.
 const ROUNDING: f64 = 1e-6;
 
 impl Param {
     /// Fits an input to the parameter: numbers are clamped, names are matched ignoring case, a toggle accepts a number
-    /// (on from 0.5) or a word such as `on` or `false`, a trigger anything but 0 and false.
+    /// (on from 0.5) or a word such as `on` or `false`, and a trigger anything. `Ok(None)` for a trigger's 0 or false,
+    /// which many controllers send on release.
     ///
     /// # Errors
-    /// [`InputError`] when it cannot be fitted. `Ok(None)` is a trigger's 0, which many controllers send on release.
+    /// [`InputError`] when the input does not fit.
     pub fn fit(self, input: Input<'_>) -> Result<Option<Value>, InputError> {
         let spec = self.spec();
         if let Input::Number(value) = input
@@ -189,7 +190,7 @@ impl Param {
     /// Like [`Param::fit`], but an out-of-range number is an error. For values from files and messages.
     ///
     /// # Errors
-    /// [`InputError`] when it does not fit without clamping.
+    /// [`InputError`] when the input does not fit without clamping.
     pub fn fit_within(self, input: Input<'_>) -> Result<Option<Value>, InputError> {
         match (self.fit(input)?, input) {
             (Some(Value::Number(fitted)), Input::Number(number))
@@ -232,8 +233,10 @@ impl Param {
     fn choice(self, names: &[&str], text: &str) -> Option<usize> {
         let synonym = || match self {
             Self::Key => crate::music::theory::pitch_class(text).map(usize::from),
-            // `auto` comes before them.
-            Self::Mode => Mode::ALL.into_iter().position(|mode| Mode::from_name(text) == Some(mode)).map(|at| at + 1),
+            // The names start with `auto`.
+            Self::Mode => {
+                Mode::ALL.into_iter().position(|mode| Mode::from_name(text) == Some(mode)).map(|index| index + 1)
+            }
             Self::Emotion => Emotion::from_name(text).map(|emotion| emotion as usize),
             _ => None,
         };
@@ -312,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn chords_are_validated_on_entry() {
+    fn chords_are_validated() {
         let fit = |text| Param::Chord.fit(Input::Text(text));
         assert_eq!(fit("Am7"), Ok(Some(Value::Text("Am7".to_owned()))));
         for automatic in ["", "Auto"] {

@@ -1,19 +1,19 @@
-//! Differences between configurations, and when they take effect.
+//! Changes to the configuration, and when they take effect.
 
 use super::{AudioConfig, AudioHost, Config, ControlLogConfig, MidiConfig, MidiHost, MidiOutConfig, RecordingsConfig};
 
 /// A changed part of the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConfigChange {
-    /// The preset to load at startup.
+    /// The initial preset.
     Preset,
     /// The model.
     Model,
     /// The audio output.
     Audio(AudioConfig),
-    /// The OSC address.
+    /// The OSC address and trusted hosts.
     Osc,
-    /// The HTTP address and access.
+    /// The HTTP address, password, host names and announcement.
     Http,
     /// The MIDI system.
     MidiHost,
@@ -23,9 +23,9 @@ pub enum ConfigChange {
     Link,
     /// The recordings folder and its limits.
     Recordings(RecordingsConfig),
-    /// Whether a control log is written, and its size.
+    /// The control log and its checkpoints.
     ControlLog,
-    /// How much of the log is kept.
+    /// The log kept on disk.
     Log,
     /// When music is played.
     Schedule,
@@ -45,7 +45,7 @@ pub enum TakesEffect {
 }
 
 impl ConfigChange {
-    /// When it takes effect.
+    /// When the change takes effect.
     #[must_use]
     pub const fn takes_effect(&self) -> TakesEffect {
         match self {
@@ -87,12 +87,12 @@ impl Config {
     /// The differences between this configuration and a new one.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<ConfigChange> {
-        // Exhaustive, so that an added key does not compile until it is handled here.
+        // Destructured without `..`, so that a new key does not compile until it is handled here.
         let Self { preset, model, audio, osc, http, midi, link, recordings, control_log, log, schedule } = new;
         let MidiConfig { host, out } = midi;
         let ControlLogConfig { .. } = control_log;
-        let on_jack = |audio: &AudioConfig| audio.host == AudioHost::Jack;
-        let follows_audio = *host == MidiHost::Auto && on_jack(audio) != on_jack(&self.audio);
+        let uses_jack = |audio: &AudioConfig| audio.host == AudioHost::Jack;
+        let follows_audio = *host == MidiHost::Auto && uses_jack(audio) != uses_jack(&self.audio);
         [
             (*preset != self.preset).then_some(ConfigChange::Preset),
             (*model != self.model).then_some(ConfigChange::Model),
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_of_the_file_maps_to_a_change() {
+    fn every_key_maps_to_a_change() {
         let read = |text: &str| Config::parse(Path::new("melos.toml"), text).unwrap();
         let old = read("");
         assert_eq!(old.changes(&old), []);
@@ -147,7 +147,7 @@ mod tests {
                 "{text}: {changes:?}"
             );
         }
-        // MIDI follows the audio to JACK.
+        // When the audio moves to JACK, MIDI follows.
         let jack = old.changes(&read("[audio]\nhost = \"jack\""));
         assert!(jack.contains(&ConfigChange::MidiHost) && jack.len() == 2, "{jack:?}");
     }

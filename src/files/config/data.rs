@@ -1,11 +1,11 @@
-//! Finds the folder that holds `models/`, `presets/` and `mappings/`.
+//! Finds the data folder, which holds `models/`, `presets/` and `mappings/`.
 
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 
-/// Checks and returns the given folder; without one, returns the first data folder among the current folder, those near
-/// the binary, and the install locations.
+/// Checks and returns the given folder. Without one, returns the first data folder among the current folder, the folders
+/// near the binary, and the install locations.
 ///
 /// # Errors
 /// When there is none; the message lists the folders searched.
@@ -23,12 +23,12 @@ fn is_data_folder(folder: &Path) -> bool {
 
 fn find_in(mut candidates: Vec<PathBuf>) -> Result<PathBuf, ConfigError> {
     match candidates.iter().position(|folder| is_data_folder(folder)) {
-        Some(found) => Ok(candidates.swap_remove(found)),
-        None => Err(ConfigError::NoData { tried: candidates }),
+        Some(index) => Ok(candidates.swap_remove(index)),
+        None => Err(ConfigError::NoData { searched: candidates }),
     }
 }
 
-/// Test binaries are in `target/debug/deps`, four folders below the source tree.
+/// Includes four folders above the binary, since test binaries are in `target/debug/deps` in the source tree.
 fn candidates(binary: Option<&Path>) -> Vec<PathBuf> {
     let mut candidates = vec![PathBuf::from(".")];
     if let Some(binary) = binary {
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_folder_is_found_and_an_error_lists_the_folders_searched() {
+    fn the_first_data_folder_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let (near, far) = (folder.path().join("near"), folder.path().join("far"));
         let candidates = || vec![folder.path().join("nothing"), near.clone(), far.clone()];
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn an_installed_binary_searches_beside_itself() {
+    fn installed_binaries_find_their_data() {
         let candidates = candidates(Some(Path::new("/opt/melos/bin/melos")));
         for folder in ["/opt/melos", "/opt/melos/share/melos", "/usr/share/melos"] {
             assert!(candidates.contains(&PathBuf::from(folder)), "{folder} is missing in {candidates:?}");

@@ -1,9 +1,9 @@
-//! The audio and MIDI systems to choose from.
+//! The available audio and MIDI systems.
 
 /// An audio system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum AudioHost {
-    /// The first that works of JACK, PipeWire, PulseAudio and ALSA, otherwise the null output.
+    /// The first of JACK, PipeWire, PulseAudio and ALSA that works, otherwise the null output.
     Auto,
     /// A JACK server.
     Jack,
@@ -13,7 +13,7 @@ pub enum AudioHost {
     Pipewire,
     /// PulseAudio.
     Pulse,
-    /// No device: the output runs in real time and is discarded.
+    /// No device: audio is generated in real time and discarded.
     Null,
 }
 
@@ -38,7 +38,7 @@ pub enum MidiHost {
     Alsa,
     /// A JACK server.
     Jack,
-    /// None.
+    /// No MIDI.
     Off,
 }
 

@@ -1,4 +1,4 @@
-//! Reading `melos.toml`.
+//! Reads `melos.toml`.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use super::{
 use crate::files::document::{Document, Field, Problem, Table};
 
 /// Block sizes that at least one audio system accepts, in frames.
-const BLOCKS: std::ops::RangeInclusive<i64> = 16..=8192;
+const BLOCK_FRAMES: std::ops::RangeInclusive<i64> = 16..=8192;
 /// Upper limit for sizes in gigabytes: a petabyte.
-const GIGABYTES: f64 = 1e6;
+const MAX_GIGABYTES: f64 = 1e6;
 
 pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
-    let (mut reading, mut root) = Document::parse(file, text);
-    let document = &mut reading;
+    let (mut parsed, mut root) = Document::parse(file, text);
+    let document = &mut parsed;
     let mut config = Config::default();
     set(&mut config.preset, root.text(document, "preset"));
     set(&mut config.model, root.text(document, "model"));
@@ -28,7 +28,7 @@ pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
     section(document, &mut root, "http", &mut config.http, http);
     section(document, &mut root, "midi", &mut config.midi, midi);
     match root.take("recordings") {
-        // Shorthand: the folder alone.
+        // `recordings = "folder"` is shorthand for the folder alone.
         Some(Field { value: DeValue::String(folder), .. }) => config.recordings.folder = PathBuf::from(folder.as_ref()),
         Some(field) => {
             if let Some(mut table) = field.table(document) {
@@ -42,7 +42,7 @@ pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
     section(document, &mut root, "log", &mut config.log, log);
     config.schedule = root.table(document, "schedule").and_then(|table| schedule::read(document, table));
     root.finish(document);
-    reading.finish(config)
+    parsed.finish(config)
 }
 
 /// Reads a table if present.
@@ -50,11 +50,11 @@ fn section<'a, T>(
     document: &mut Document<'_>,
     root: &mut Table<'a>,
     key: &'static str,
-    into: &mut T,
+    target: &mut T,
     read: impl FnOnce(&mut Document<'_>, &mut Table<'a>, &mut T),
 ) {
     if let Some(mut table) = root.table(document, key) {
-        read(document, &mut table, into);
+        read(document, &mut table, target);
         table.finish(document);
     }
 }
@@ -68,7 +68,7 @@ fn set<T>(target: &mut T, value: Option<T>) {
 fn audio(document: &mut Document<'_>, table: &mut Table<'_>, audio: &mut AudioConfig) {
     set(&mut audio.host, table.choice(document, "host", &AudioHost::NAMES));
     audio.device = table.text(document, "device");
-    audio.block_frames = table.integer(document, "block_frames", BLOCKS).map(|frames| frames as u32);
+    audio.block_frames = table.integer(document, "block_frames", BLOCK_FRAMES).map(|frames| frames as u32);
 }
 
 fn osc(document: &mut Document<'_>, table: &mut Table<'_>, osc: &mut OscConfig) {
@@ -78,7 +78,7 @@ fn osc(document: &mut Document<'_>, table: &mut Table<'_>, osc: &mut OscConfig) 
         let hosts = field.texts().and_then(|hosts| hosts.iter().map(|host| host.parse().ok()).collect());
         match hosts {
             Some(hosts) => osc.trusted = hosts,
-            None => drop(field.wrong::<()>(document, "a list of IP addresses, such as [\"192.168.1.20\"]")),
+            None => drop(field.reject::<()>(document, "a list of IP addresses, such as [\"192.168.1.20\"]")),
         }
     }
 }
@@ -94,7 +94,7 @@ fn http(document: &mut Document<'_>, table: &mut Table<'_>, http: &mut HttpConfi
 fn address(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<IpAddr> {
     let field = table.take("address")?;
     let text = field.text(document)?;
-    text.parse().ok().or_else(|| field.wrong(document, "an IP address such as 127.0.0.1 or ::1"))
+    text.parse().ok().or_else(|| field.reject(document, "an IP address such as 127.0.0.1 or ::1"))
 }
 
 fn port(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u16> {
@@ -110,23 +110,23 @@ fn midi_out(document: &mut Document<'_>, table: &mut Table<'_>, out: &mut MidiOu
     set(&mut out.notes, table.flag(document, "notes"));
     set(&mut out.clock, table.flag(document, "clock"));
     if let Some(field) = table.take("channels") {
-        let whole = |number: f64| (number.fract() == 0.0).then_some(number as i64);
-        let channel = |number: f64| MidiChannel::try_from(whole(number)?).ok();
+        let integer = |number: f64| (number.fract() == 0.0).then_some(number as i64);
+        let channel = |number: f64| MidiChannel::try_from(integer(number)?).ok();
         let channels = field.numbers().and_then(|numbers| numbers.into_iter().map(channel).collect::<Option<Vec<_>>>());
         match channels.and_then(|channels| channels.try_into().ok()) {
             Some(channels) => out.channels = channels,
-            None => drop(field.wrong::<()>(document, "three MIDI channels from 1 to 16, such as [1, 2, 3]")),
+            None => drop(field.reject::<()>(document, "three MIDI channels from 1 to 16, such as [1, 2, 3]")),
         }
     }
 }
 
 fn recordings(document: &mut Document<'_>, table: &mut Table<'_>, recordings: &mut RecordingsConfig) {
     set(&mut recordings.folder, table.text(document, "folder").map(PathBuf::from));
-    set(&mut recordings.max_gb, table.number(document, "max_gb", 0.001..=GIGABYTES));
-    set(&mut recordings.keep_free_gb, table.number(document, "keep_free_gb", 0.0..=GIGABYTES));
+    set(&mut recordings.max_gb, table.number(document, "max_gb", 0.001..=MAX_GIGABYTES));
+    set(&mut recordings.keep_free_gb, table.number(document, "keep_free_gb", 0.0..=MAX_GIGABYTES));
     recordings.max_days = table.number(document, "max_days", 0.01..=36_500.0);
-    let full = [("stop", WhenFull::Stop), ("delete-oldest", WhenFull::DeleteOldest)];
-    set(&mut recordings.when_full, table.choice(document, "when_full", &full));
+    let choices = [("stop", WhenFull::Stop), ("delete-oldest", WhenFull::DeleteOldest)];
+    set(&mut recordings.when_full, table.choice(document, "when_full", &choices));
 }
 
 fn log(document: &mut Document<'_>, table: &mut Table<'_>, log: &mut LogConfig) {

@@ -1,6 +1,6 @@
 //! `[schedule]` in `melos.toml`: opening hours in local time, with a preset for each.
 //!
-//! Opening hours are converted to instants on each date in the time zone, so days of 23 or 25 hours are handled
+//! For each date, opening hours are converted to instants in the time zone, so days of 23 or 25 hours are handled
 //! correctly, and the result depends only on the current time, not on earlier clock readings.
 
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::files::document::{Document, Field, Table};
 
-/// Fade times, in seconds.
-const FADE: std::ops::RangeInclusive<f64> = 0.0..=600.0;
-/// How long a new state must last before it is reported, so that setting the clock back slightly just after opening
-/// time does not stop the music again.
+/// Allowed fade times, in seconds.
+const FADE_SECONDS: std::ops::RangeInclusive<f64> = 0.0..=600.0;
+/// How long a new state must last before it is reported, so that the music does not stop again if the clock is set back
+/// slightly just after opening time.
 const SETTLING_TIME: Duration = Duration::from_secs(3);
 /// Number of days searched for the next change.
 const DAYS_AHEAD: i64 = 8;
@@ -37,8 +37,8 @@ pub struct Schedule {
     pub fade_in: f32,
     /// Fade-out time in seconds.
     pub fade_out: f32,
-    /// The opening hours. Where several overlap, the one that opened last applies; if they opened together, the last in
-    /// the list.
+    /// The opening hours. If several overlap, those that opened last apply; if they opened together, the last in the
+    /// list.
     pub hours: Vec<Hours>,
 }
 
@@ -63,7 +63,7 @@ pub struct State {
     /// When these hours began.
     pub since: Option<Timestamp>,
     /// When the state changes; `None` if it stays the same for a week.
-    pub until: Option<Timestamp>,
+    pub next_change: Option<Timestamp>,
 }
 
 impl Schedule {
@@ -80,10 +80,10 @@ impl Schedule {
         let (hours, since) = (index_at(now), span_at(now).map(|(from, ..)| *from));
         let mut changes: Vec<_> = spans.iter().flat_map(|(from, to, _)| [*from, *to]).filter(|at| *at > now).collect();
         changes.sort_unstable();
-        State { hours, since, until: changes.into_iter().find(|at| index_at(*at) != hours) }
+        State { hours, since, next_change: changes.into_iter().find(|at| index_at(*at) != hours) }
     }
 
-    /// Start and end of all opening hours, with their index, from the day before yesterday onwards.
+    /// Start, end and index of all opening hours, from the day before yesterday onwards.
     fn spans(&self, zone: &TimeZone, now: Timestamp) -> Vec<(Timestamp, Timestamp, usize)> {
         let today = zone.to_datetime(now).date();
         let mut spans = Vec::new();
@@ -93,7 +93,8 @@ impl Schedule {
                 self.hours.iter().enumerate().filter(|(_, hours)| hours.days.contains(&date.weekday()))
             {
                 let end = if hours.close > hours.open { Ok(date) } else { date.tomorrow() };
-                // A time that occurs twice means the first; one that the clock skips is later by the skipped interval.
+                // A local time that occurs twice means its first occurrence; one that the clock skips moves later by the
+                // length of the gap.
                 let from = zone.to_timestamp(date.to_datetime(hours.open));
                 let to = end.and_then(|end| zone.to_timestamp(end.to_datetime(hours.close)));
                 if let (Ok(from), Ok(to)) = (from, to) {
@@ -112,12 +113,12 @@ impl Schedule {
     }
 }
 
-/// Reports changes of the current opening hours: the initial ones at once, others after they have lasted for some
-/// seconds, whether time passed or the clock was set.
+/// Reports which opening hours apply: the first time at once, and a change only after it has lasted a few seconds,
+/// whether time passed or the clock was set.
 #[derive(Debug, Default)]
 pub struct Debounce {
     reported: Option<Option<usize>>,
-    /// Different hours, and when they were first observed.
+    /// Hours that differ from those reported, and when they were first observed.
     pending: Option<(Option<usize>, Instant)>,
 }
 
@@ -128,8 +129,7 @@ impl Debounce {
         self.reported.is_none()
     }
 
-    /// Processes the index of the hours that currently apply; `now` is a monotonic time. Returns the index if it must
-    /// be reported.
+    /// Updates the index of the hours that apply at a monotonic time; returns it if it must be reported.
     pub fn update(&mut self, current: Option<usize>, now: Instant) -> Option<Option<usize>> {
         let Some(reported) = self.reported else {
             self.reported = Some(current);
@@ -157,14 +157,14 @@ pub(super) fn read(document: &mut Document<'_>, mut table: Table<'_>) -> Option<
         && let Some(name) = field.text(document)
     {
         schedule.zone = TimeZone::get(&name).ok().or_else(|| {
-            field.wrong(
+            field.reject(
                 document,
                 "a time zone that this machine knows, such as \"Europe/Berlin\" (Debian's package tzdata)",
             )
         });
     }
     for (key, fade) in [("fade_in", &mut schedule.fade_in), ("fade_out", &mut schedule.fade_out)] {
-        if let Some(seconds) = table.number(document, key, FADE) {
+        if let Some(seconds) = table.number(document, key, FADE_SECONDS) {
             *fade = seconds as f32;
         }
     }
@@ -192,7 +192,7 @@ fn days(document: &mut Document<'_>, field: &Field<'_>) -> Option<Vec<Weekday>> 
     let day = |name: &String| DAYS.iter().find(|(known, _)| name == known).map(|(_, day)| *day);
     let days = field.texts().and_then(|names| names.iter().map(day).collect::<Option<Vec<_>>>());
     days.filter(|days| !days.is_empty()).or_else(|| {
-        field.wrong(document, "a list of days from \"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"")
+        field.reject(document, "a list of days from \"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"")
     })
 }
 
@@ -204,7 +204,7 @@ fn time(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str) -
     let text = field.text(document)?;
     let parts = text.split_once(':').filter(|(_, minutes)| minutes.len() == 2);
     let time = parts.and_then(|(hours, minutes)| Time::new(hours.parse().ok()?, minutes.parse().ok()?, 0, 0).ok());
-    time.or_else(|| field.wrong(document, "a time of day from \"00:00\" to \"23:59\""))
+    time.or_else(|| field.reject(document, "a time of day from \"00:00\" to \"23:59\""))
 }
 
 #[cfg(test)]
@@ -223,7 +223,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// The reports, with their times, while a wall clock, checked every second, runs from one time to another.
+    /// Returns the reports, with their times, while the wall clock runs from one time to another, checked every second.
     fn reports(
         debounce: &mut Debounce,
         schedule: &Schedule,
@@ -245,7 +245,7 @@ mod tests {
     const NIGHT: &str = "[[schedule.hours]]\nopen = \"01:00\"\nclose = \"02:30\"\n[[schedule.hours]]\nopen = \"03:30\"\nclose = \"04:00\"\n";
 
     #[test]
-    fn opening_hours_follow_local_time_when_clocks_go_forward() {
+    fn a_skipped_closing_time_moves_later() {
         // 2026-03-29: 02:00 CET is 03:00 CEST; 02:30 does not exist and means 03:30.
         let (mut debounce, mut at) = (Debounce::default(), Instant::now());
         let reports = reports(&mut debounce, &schedule(NIGHT), "2026-03-28T23:00:00Z", "2026-03-29T03:00:00Z", &mut at);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_repeated_hour_opens_and_closes_once() {
-        // 2026-10-25: 03:00 CEST is 02:00 CET, so 02:30 comes twice; the first counts.
+        // 2026-10-25: 03:00 CEST is 02:00 CET, so 02:30 occurs twice; the first occurrence counts.
         let (mut debounce, mut at) = (Debounce::default(), Instant::now());
         let reports = reports(&mut debounce, &schedule(NIGHT), "2026-10-24T22:00:00Z", "2026-10-25T04:00:00Z", &mut at);
         let expected = [
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn setting_the_clock_takes_effect_but_a_small_step_back_does_not() {
+    fn only_large_adjustments_of_the_clock_take_effect() {
         let day = schedule("[[schedule.hours]]\ndays = [\"mon\", \"tue\"]\nopen = \"09:00\"\nclose = \"18:00\"\n");
         let (mut debounce, mut at) = (Debounce::default(), Instant::now());
         let mut run = |from, to| {
@@ -291,18 +291,18 @@ mod tests {
 
     #[test]
     fn opening_hours_may_cross_midnight_and_overlap() {
-        let bar = schedule(
+        let overlapping = schedule(
             "[[schedule.hours]]\nopen = \"20:00\"\nclose = \"02:00\"\npreset = \"slow-dawn\"\n[[schedule.hours]]\ndays = [\"fri\"]\nopen = \"23:00\"\nclose = \"00:30\"\npreset = \"storm\"\n",
         );
         // Friday, 2026-11-27.
-        let at = |text: &str| bar.at(time(text));
+        let at = |text: &str| overlapping.at(time(text));
         assert_eq!(at("2026-11-27T18:59:59Z").hours, None);
         assert_eq!(
             at("2026-11-27T19:00:00Z"),
             State {
                 hours: Some(0),
                 since: Some(time("2026-11-27T19:00:00Z")),
-                until: Some(time("2026-11-27T22:00:00Z")),
+                next_change: Some(time("2026-11-27T22:00:00Z")),
             }
         );
         assert_eq!(at("2026-11-27T23:00:00Z").hours, Some(1));
@@ -311,15 +311,15 @@ mod tests {
             State {
                 hours: Some(0),
                 since: Some(time("2026-11-27T19:00:00Z")),
-                until: Some(time("2026-11-28T01:00:00Z")),
+                next_change: Some(time("2026-11-28T01:00:00Z")),
             }
         );
         assert_eq!(at("2026-11-28T01:00:00Z").hours, None);
-        assert_eq!(bar.local(time("2026-11-28T01:00:00Z")), "Sat 02:00");
+        assert_eq!(overlapping.local(time("2026-11-28T01:00:00Z")), "Sat 02:00");
     }
 
     #[test]
-    fn every_problem_is_reported_with_what_is_expected() {
+    fn every_problem_is_reported() {
         let text = "[schedule]\ntime_zone = \"Europe/Berlyn\"\nfade_in = -1\n[[schedule.hours]]\ndays = [\"monday\"]\nopen = \"9\"\n";
         let problems = Config::parse(Path::new("melos.toml"), text).unwrap_err();
         let problems = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");

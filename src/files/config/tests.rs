@@ -11,7 +11,7 @@ fn an_empty_file_gives_the_defaults() {
 }
 
 #[test]
-fn every_problem_is_reported_with_what_is_expected() {
+fn every_problem_is_reported() {
     let text = "\
 presett = \"storm\"
 link = 1
@@ -68,11 +68,11 @@ fn the_command_line_overrides_the_file_and_the_first_file_wins() {
 }
 
 #[test]
-fn recordings_may_be_just_a_folder() {
-    let alone = parse("recordings = \"/srv/takes\"").unwrap().recordings;
-    assert_eq!(alone, RecordingsConfig { folder: "/srv/takes".into(), ..RecordingsConfig::default() });
-    let whole = parse("[recordings]\nfolder = \"x\"\nmax_days = 30\nwhen_full = \"delete-oldest\"").unwrap().recordings;
-    assert_eq!((whole.max_days, whole.when_full), (Some(30.0), WhenFull::DeleteOldest));
+fn recordings_can_be_just_a_folder() {
+    let shorthand = parse("recordings = \"/srv/takes\"").unwrap().recordings;
+    assert_eq!(shorthand, RecordingsConfig { folder: "/srv/takes".into(), ..RecordingsConfig::default() });
+    let table = parse("[recordings]\nfolder = \"x\"\nmax_days = 30\nwhen_full = \"delete-oldest\"").unwrap().recordings;
+    assert_eq!((table.max_days, table.when_full), (Some(30.0), WhenFull::DeleteOldest));
 }
 
 #[test]
@@ -82,8 +82,8 @@ fn open_services_are_reported_and_http_needs_a_password() {
     assert!(exposure_warnings("[osc]\naddress = \"::1\"\n").unwrap().is_empty());
     let osc = exposure_warnings("[osc]\naddress = \"0.0.0.0\"\n").unwrap();
     assert!(osc.len() == 1 && osc[0].contains("OSC is open to the network on 0.0.0.0:9000"), "{osc:?}");
-    for missing in ["", "password = \"\"", "password = \"1234567\""] {
-        let error = exposure_warnings(&format!("[http]\naddress = \"0.0.0.0\"\n{missing}\n")).unwrap_err().to_string();
+    for password in ["", "password = \"\"", "password = \"1234567\""] {
+        let error = exposure_warnings(&format!("[http]\naddress = \"0.0.0.0\"\n{password}\n")).unwrap_err().to_string();
         assert!(error.contains("http.password") && error.contains("0.0.0.0:9080"), "{error}");
     }
     let http = exposure_warnings("[http]\naddress = \"192.0.2.1\"\npassword = \"12345678\"\n").unwrap();
@@ -94,8 +94,8 @@ fn open_services_are_reported_and_http_needs_a_password() {
 fn midi_channels_count_from_one() {
     let config = parse("[midi.out]\nclock = false\nchannels = [1, 16, 10]\n").unwrap();
     assert_eq!(config.midi.out.channels.map(MidiChannel::index), [0, 15, 9]);
-    for wrong in ["[0, 2, 3]", "[1, 2]", "[1, 2, 17]", "[1.5, 2, 3]", "7", "[1, 2, 3, 4]"] {
-        let problems = parse(&format!("[midi.out]\nchannels = {wrong}\n")).unwrap_err();
+    for invalid in ["[0, 2, 3]", "[1, 2]", "[1, 2, 17]", "[1.5, 2, 3]", "7", "[1, 2, 3, 4]"] {
+        let problems = parse(&format!("[midi.out]\nchannels = {invalid}\n")).unwrap_err();
         assert!(problems[0].contains("from 1 to 16"), "{problems:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! A TOML table that is emptied key by key, so that any remaining key is unknown.
+//! A TOML table whose keys are removed as they are read; any that remain are unknown.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -34,7 +34,7 @@ impl<'a> Table<'a> {
         Self { path, span, remaining, known_keys: Vec::new() }
     }
 
-    /// An empty table, for one that is not in the file.
+    /// An empty table, in place of one that is missing from the file.
     #[must_use]
     pub fn absent() -> Self {
         Self::new(String::new(), 0..0, DeTable::new())
@@ -100,7 +100,7 @@ impl<'a> Table<'a> {
         let field = self.take(key)?;
         match field.value {
             DeValue::Boolean(flag) => Some(flag),
-            _ => field.wrong(document, "true or false"),
+            _ => field.reject(document, "true or false"),
         }
     }
 
@@ -114,7 +114,7 @@ impl<'a> Table<'a> {
         let field = self.take(key)?;
         match field.number() {
             Some(number) if range.contains(&number) => Some(number),
-            _ => field.wrong(document, &format!("a number from {} to {}", range.start(), range.end())),
+            _ => field.reject(document, &format!("a number from {} to {}", range.start(), range.end())),
         }
     }
 
@@ -128,7 +128,7 @@ impl<'a> Table<'a> {
         self.take(key)?.integer(document, range)
     }
 
-    /// Removes one of several names and returns what it stands for.
+    /// Removes a name and returns the choice that it stands for.
     pub fn choice<T: Copy>(
         &mut self,
         document: &mut Document<'_>,
@@ -150,13 +150,13 @@ impl<'a> Table<'a> {
     pub fn texts(&mut self, document: &mut Document<'_>, key: &'static str) -> Vec<String> {
         let Some(field) = self.take(key) else { return Vec::new() };
         let DeValue::Array(items) = field.value else {
-            return field.wrong(document, "a list of strings").unwrap_or_default();
+            return field.reject(document, "a list of strings").unwrap_or_default();
         };
         let items = items.into_iter().map(|item| Field::at(&field.key, item));
         items.filter_map(|item| item.text(document)).collect()
     }
 
-    /// Removes and returns a table inside this one.
+    /// Removes and returns a nested table.
     pub fn table(&mut self, document: &mut Document<'_>, key: &'static str) -> Option<Table<'a>> {
         self.take(key)?.table(document)
     }
@@ -165,7 +165,7 @@ impl<'a> Table<'a> {
     pub fn tables(&mut self, document: &mut Document<'_>, key: &'static str) -> Vec<Table<'a>> {
         let Some(field) = self.take(key) else { return Vec::new() };
         let DeValue::Array(items) = field.value else {
-            return field.wrong(document, &format!("tables, each headed [[{key}]]")).unwrap_or_default();
+            return field.reject(document, &format!("tables, each headed [[{key}]]")).unwrap_or_default();
         };
         let items = items.into_iter().map(|item| Field::at(&field.key, item));
         items.filter_map(|item| item.table(document)).collect()
@@ -192,8 +192,8 @@ impl<'a> Field<'a> {
         Self { key: key.to_owned(), span: value.span(), value: value.into_inner() }
     }
 
-    /// Reports what was expected instead; always returns `None`.
-    pub fn wrong<T>(&self, document: &mut Document<'_>, expected: &str) -> Option<T> {
+    /// Reports the value as invalid, with what was expected; always returns `None`.
+    pub fn reject<T>(&self, document: &mut Document<'_>, expected: &str) -> Option<T> {
         document.add(self.span.clone(), &self.key, format!("expected {expected}"));
         None
     }
@@ -234,7 +234,7 @@ impl<'a> Field<'a> {
         };
         match number {
             Some(number) if range.contains(&number) => Some(number),
-            _ => self.wrong(document, &format!("an integer from {} to {}", range.start(), range.end())),
+            _ => self.reject(document, &format!("an integer from {} to {}", range.start(), range.end())),
         }
     }
 
@@ -242,7 +242,7 @@ impl<'a> Field<'a> {
     pub fn text(&self, document: &mut Document<'_>) -> Option<String> {
         match &self.value {
             DeValue::String(text) => Some(text.clone().into_owned()),
-            _ => self.wrong(document, "a string in quotes"),
+            _ => self.reject(document, "a string in quotes"),
         }
     }
 
@@ -250,7 +250,7 @@ impl<'a> Field<'a> {
     pub fn table(self, document: &mut Document<'_>) -> Option<Table<'a>> {
         match self.value {
             DeValue::Table(table) => Some(Table::new(self.key, self.span, table)),
-            _ => self.wrong(document, "a table"),
+            _ => self.reject(document, "a table"),
         }
     }
 
@@ -262,7 +262,7 @@ impl<'a> Field<'a> {
             DeValue::Boolean(on) => Input::Bool(*on),
             _ => match self.number() {
                 Some(number) => Input::Number(number),
-                None => return self.wrong(document, "a single value"),
+                None => return self.reject(document, "a single value"),
             },
         };
         param.fit_within(input).unwrap_or_else(|error| {
@@ -286,13 +286,13 @@ fn number_of(value: &DeValue<'_>) -> Option<f64> {
     }
 }
 
-/// Maximum length of a name for which suggestions are computed.
-const MAX_NAME: usize = 64;
+/// Maximum length, in bytes, of a name for which suggestions are computed.
+const MAX_NAME_BYTES: usize = 64;
 
-/// Returns `; did you mean "x"?` with the most similar candidate, or nothing if more than a third of its letters
+/// Returns `; did you mean "x"?` with the most similar candidate, or an empty string if more than a third of its letters
 /// differ.
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    if name.len() > MAX_NAME {
+    if name.len() > MAX_NAME_BYTES {
         return String::new();
     }
     let name = name.to_lowercase();

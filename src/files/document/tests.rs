@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn every_problem_is_found_at_once_in_order() {
+fn all_problems_are_reported_in_order() {
     let text = "schema = 2\nname = 5\ncolour = \"red\"\n\n[size]\nwidth = 300\nhight = 4\nkind = \"bigg\"\n\nlist = [1, \"a\"]\n";
     let file = Path::new("a/b.toml");
     let (mut document, mut root) = Document::parse(file, text);
@@ -32,7 +32,7 @@ fn every_problem_is_found_at_once_in_order() {
 }
 
 #[test]
-fn syntax_errors_name_their_lines() {
+fn syntax_errors_have_line_numbers() {
     let (mut document, root) = Document::parse(Path::new("x.toml"), "a = 1\nb = \nc = [\n");
     root.missing(&mut document, "c", "a list");
     let problems = document.finish(()).unwrap_err();
@@ -40,7 +40,7 @@ fn syntax_errors_name_their_lines() {
     assert!(problems.len() >= 2, "{problems:?}");
     assert!(
         !problems.iter().any(|problem| problem.hint.contains("missing")),
-        "a missing key may follow from the syntax errors: {problems:?}"
+        "a key may be missing because of the syntax errors: {problems:?}"
     );
 }
 
@@ -81,7 +81,7 @@ fn typos_get_suggestions() {
     assert_eq!(suggestion(&"valence".repeat(1000), names), "");
 }
 
-/// Reads a text whose only known key is `schema` and counts the problems.
+/// Reads a document whose only known key is `schema`, and counts the problems.
 fn count_problems(text: &str) -> usize {
     let (mut document, mut root) = Document::parse(Path::new("x.toml"), text);
     root.take("schema");

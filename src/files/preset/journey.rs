@@ -1,7 +1,7 @@
 //! Journeys: the moods that a preset moves through.
 
 use super::mood;
-use super::{Named, read_parameters};
+use super::{NamedParam, read_parameters};
 use crate::event::parameter::{Param, Value};
 use crate::files::document::{Document, Table};
 use crate::units::seconds_to_frames;
@@ -15,7 +15,7 @@ pub struct Step {
     pub seconds: f64,
 }
 
-/// Maximum length of a step: a day.
+/// Maximum length of a step, in seconds: a day.
 const MAX_SECONDS: f64 = 86_400.0;
 
 impl Step {
@@ -23,14 +23,14 @@ impl Step {
         let seconds = table.take("seconds");
         let seconds = match seconds.as_ref().map(|field| field.number()) {
             Some(Some(number)) if (1.0..=MAX_SECONDS).contains(&number) => number,
-            Some(_) => seconds?.wrong(document, &format!("a number from 1 to {MAX_SECONDS}"))?,
+            Some(_) => seconds?.reject(document, &format!("a number from 1 to {MAX_SECONDS}"))?,
             None => {
                 table.missing(document, "seconds", "the length of the step");
                 return None;
             }
         };
         let span = table.span();
-        let mut named: Vec<Named> = Vec::new();
+        let mut named: Vec<NamedParam> = Vec::new();
         read_parameters(document, "", table, &mut named);
         mood::check(document, &named);
         let split = named.into_iter().map(|named| (named.param, named.value)).partition(|(param, _)| param.is_mood());
@@ -44,7 +44,7 @@ impl Step {
     }
 }
 
-/// A running journey: an iterator over the frames at which steps start, with the values to set.
+/// A running journey: an iterator over the start frames of its steps, with the values to set.
 #[derive(Debug, Clone)]
 pub struct JourneySteps {
     steps: Vec<Step>,
@@ -56,23 +56,23 @@ pub struct JourneySteps {
 /// The current position in a journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JourneyPosition {
-    /// The current step, from 1; 0 before the first.
+    /// The number of the current step, from 1; 0 before the first.
     pub step: usize,
     /// Number of steps.
     pub steps: usize,
     /// Frame at which the step ends and the next one, if any, starts.
-    pub until: u64,
+    pub end_frame: u64,
 }
 
 impl JourneySteps {
-    /// Starts the journey at a frame of the timeline.
+    /// Starts a preset's journey at a frame.
     #[must_use]
     pub fn new(preset: &super::Preset, start: u64) -> Self {
         Self { steps: preset.journey.clone(), repeats: preset.repeats, next: 0, frame: start }
     }
 
-    /// Continues the journey at the start of a step, numbered from 1, whose settings are in effect; starts it from the
-    /// beginning if the step no longer exists.
+    /// Continues a preset's journey at the start of a step, counted from 1, whose settings are already in effect; starts
+    /// from the beginning if the step no longer exists.
     #[must_use]
     pub fn resume(preset: &super::Preset, step: usize, start: u64) -> Self {
         let journey = Self::new(preset, start);
@@ -99,7 +99,7 @@ impl JourneySteps {
         (!self.steps.is_empty()).then_some(JourneyPosition {
             step: self.next,
             steps: self.steps.len(),
-            until: self.frame,
+            end_frame: self.frame,
         })
     }
 }

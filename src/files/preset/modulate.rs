@@ -1,12 +1,12 @@
-//! Modulations in a preset.
+//! The modulations of a preset.
 
 use crate::event::modulation::{Modulation, Period, Shape};
 use crate::event::parameter::{Kind, Param, TABLE};
 use crate::files::document::{Document, Field, Table, parameter, suggestion};
 
-/// Longest period: a day.
+/// Longest period, in seconds: a day.
 const MAX_SECONDS: f64 = 86_400.0;
-/// Shortest period in seconds; anything faster would be audible as a tone.
+/// Shortest period, in seconds; the network follows a modulation only in steps of a quarter of a second.
 const MIN_SECONDS: f64 = 0.5;
 /// Allowed periods in bars.
 const BARS: std::ops::RangeInclusive<f64> = 0.25..=1024.0;
@@ -30,34 +30,35 @@ fn target(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Param> {
     let id = field.text(document)?;
     let param = match parameter(&id) {
         Ok(param) => param,
-        Err(hint) => return wrong(document, &field, &hint),
+        Err(hint) => return report(document, &field, &hint),
     };
     if !param.can_be_modulated() {
         let supported: Vec<_> = TABLE.iter().filter(|spec| spec.param.can_be_modulated()).map(|spec| spec.id).collect();
-        return wrong(document, &field, &format!("{id} cannot be modulated; these can: {}", supported.join(", ")));
+        return report(document, &field, &format!("{id} cannot be modulated; these can: {}", supported.join(", ")));
     }
     Some(param)
 }
 
-fn wrong<T>(document: &mut Document<'_>, field: &Field<'_>, hint: &str) -> Option<T> {
+/// Reports a problem with a field; always returns `None`.
+fn report<T>(document: &mut Document<'_>, field: &Field<'_>, hint: &str) -> Option<T> {
     document.add(field.span.clone(), &field.key, hint);
     None
 }
 
 fn shape(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Shape> {
     match (table.take("shape"), table.take("input")) {
-        (Some(_), Some(input)) => wrong(document, &input, "a modulation has a shape or an input, not both"),
+        (Some(_), Some(input)) => report(document, &input, "a modulation has a shape or an input, not both"),
         (None, None) => {
             table.missing(document, "shape", "one of sine, triangle, ramp, walk; or input = 1 to 4");
             None
         }
         (Some(field), None) => {
             let name = field.text(document)?;
-            let names = Shape::FREE.map(|(name, _)| name);
-            let found = Shape::FREE.into_iter().find(|(known, _)| *known == name).map(|(_, shape)| shape);
-            found.or_else(|| {
+            let names = Shape::GENERATED.map(|(name, _)| name);
+            let shape = Shape::GENERATED.into_iter().find(|(known, _)| *known == name).map(|(_, shape)| shape);
+            shape.or_else(|| {
                 let hint = format!("expected one of {}{}", names.join(", "), suggestion(&name, names));
-                wrong(document, &field, &hint)
+                report(document, &field, &hint)
             })
         }
         (None, Some(field)) => {
@@ -68,7 +69,7 @@ fn shape(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Shape> {
     }
 }
 
-/// Reads the depth, whose magnitude is at most the parameter's range.
+/// Reads the depth, whose magnitude cannot exceed the width of the parameter's range.
 fn depth(document: &mut Document<'_>, table: &mut Table<'_>, to: Option<Param>) -> Option<f32> {
     let range = match to.map(|param| param.spec().kind) {
         Some(Kind::Number { min, max, .. }) => f64::from(max - min),
@@ -81,8 +82,8 @@ fn depth(document: &mut Document<'_>, table: &mut Table<'_>, to: Option<Param>) 
         }
         Some(field) => match field.number() {
             Some(number) if number.abs() <= range => Some(number as f32),
-            _ if range == f64::MAX => field.wrong(document, "a number"),
-            _ => field.wrong(document, &format!("a number from {} to {range}", -range)),
+            _ if range == f64::MAX => field.reject(document, "a number"),
+            _ => field.reject(document, &format!("a number from {} to {range}", -range)),
         },
     }
 }
@@ -91,21 +92,21 @@ fn depth(document: &mut Document<'_>, table: &mut Table<'_>, to: Option<Param>) 
 fn period(document: &mut Document<'_>, table: &mut Table<'_>, is_input: bool) -> Option<Period> {
     match (table.take("seconds"), table.take("bars")) {
         (Some(field), _) | (None, Some(field)) if is_input => {
-            wrong(document, &field, "an input has no period; remove this key")
+            report(document, &field, "an input has no period; remove this key")
         }
         (None, None) if is_input => Some(Period::Seconds(1.0)),
         (None, None) => {
             table.missing(document, "seconds", "the period in seconds; or bars");
             None
         }
-        (Some(_), Some(bars)) => wrong(document, &bars, "the period is in seconds or in bars, not both"),
+        (Some(_), Some(bars)) => report(document, &bars, "the period is in seconds or in bars, not both"),
         (Some(field), None) => match field.number() {
             Some(seconds) if (MIN_SECONDS..=MAX_SECONDS).contains(&seconds) => Some(Period::Seconds(seconds)),
-            _ => field.wrong(document, &format!("a number from {MIN_SECONDS} to {MAX_SECONDS}")),
+            _ => field.reject(document, &format!("a number from {MIN_SECONDS} to {MAX_SECONDS}")),
         },
         (None, Some(field)) => match field.number() {
             Some(bars) if BARS.contains(&bars) => Some(Period::Bars(bars)),
-            _ => field.wrong(document, &format!("a number from {} to {}", BARS.start(), BARS.end())),
+            _ => field.reject(document, &format!("a number from {} to {}", BARS.start(), BARS.end())),
         },
     }
 }

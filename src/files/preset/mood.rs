@@ -1,17 +1,17 @@
 //! The mood of a preset or of a step of its journey: one emotion, a blend, or valence and arousal.
 
-use super::Named;
+use super::NamedParam;
 use crate::event::parameter::{Param, Value};
 use crate::files::document::Document;
 use crate::music::emotion::Emotion;
 
-/// Reports a mood that is set twice or only partly.
-pub(super) fn check(document: &mut Document<'_>, named: &[Named]) {
+/// Reports a mood that is set twice or incompletely.
+pub(super) fn check(document: &mut Document<'_>, named: &[NamedParam]) {
     let find = |param: Param| named.iter().find(|named| named.param == param);
     let point = [find(Param::Valence), find(Param::Arousal)];
     let blend = named.iter().filter(|named| named.param.weighted_emotion().is_some());
-    if let [Some(half), None] | [None, Some(half)] = point {
-        document.add(half.span.clone(), &half.key, "valence and arousal must be set together");
+    if let [Some(coordinate), None] | [None, Some(coordinate)] = point {
+        document.add(coordinate.span.clone(), &coordinate.key, "valence and arousal must be set together");
     }
     let settings = [find(Param::Emotion), point[0].or(point[1]), blend.clone().next()];
     for second in settings.into_iter().flatten().skip(1) {

@@ -23,7 +23,7 @@ fn ids_may_be_quoted_or_nested() {
 }
 
 #[test]
-fn unnamed_parameters_are_reset_except_those_kept_for_the_session() {
+fn presets_reset_all_but_session_parameters() {
     let settings = parse("emotion = \"sad\"\nglide = 9\n").unwrap().settings();
     let value = |param| settings.iter().find(|(other, _)| *other == param).map(|(_, value)| value.clone());
     assert_eq!(settings.last(), Some(&(Param::Emotion, Value::Choice(Emotion::Sad as u8))));
@@ -59,7 +59,7 @@ fn a_journey_advances_step_by_step() {
     let resumed: Vec<u64> = JourneySteps::resume(&preset, 2, 0).map(|(frame, _)| frame).take(2).collect();
     assert_eq!(resumed, [264_000, 744_000]);
     assert_eq!(JourneySteps::resume(&preset, 2, 0).current(), preset.journey.get(1));
-    // The step no longer exists.
+    // A step that does not exist.
     for step in [0, 3, usize::MAX] {
         assert_eq!(JourneySteps::resume(&preset, step, 0).next_frame(), Some(0), "{step}");
     }
@@ -69,7 +69,7 @@ fn a_journey_advances_step_by_step() {
 }
 
 #[test]
-fn every_problem_is_reported_with_what_is_expected() {
+fn every_problem_is_reported() {
     let text = "\
 emotion = \"kalm\"
 valance = 0.3
@@ -108,7 +108,7 @@ seconds = 0
 }
 
 #[test]
-fn a_mood_is_set_in_exactly_one_way() {
+fn a_mood_must_be_set_in_exactly_one_way() {
     for (text, hint) in [
         ("valence = 0.1", "3: valence = 0.1: valence and arousal must be set together"),
         ("emotion = \"sad\"\nvalence = 0.1\narousal = 0", "4: valence = 0.1: the mood is set twice"),
@@ -132,7 +132,7 @@ fn an_unreadable_file_is_reported() {
 }
 
 #[test]
-fn modulations_are_read_and_every_problem_is_reported() {
+fn modulations_are_read_and_checked() {
     let text = "[[modulate]]\nto = \"tone\"\nshape = \"sine\"\ndepth = 0.4\nbars = 8\nphase = 0.25\n[[modulate]]\nto = \"arousal\"\ninput = 2\ndepth = -1\n";
     let preset = parse(text).unwrap();
     let modulations: Vec<_> =

@@ -2,24 +2,24 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// Far longer than needed, so that only a failing test waits this long.
-const LONG: Duration = Duration::from_secs(20);
+/// Far longer than needed; only a failing test waits this long.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-fn watching(path: &Path) -> Receiver<Changed> {
+fn watch_path(path: &Path) -> Receiver<Changed> {
     let (sender, receiver) = sync_channel(4);
     watch(vec![path.to_owned()], sender, Troubles::default()).unwrap();
     receiver
 }
 
 fn next_change(changed: &Receiver<Changed>) -> Vec<PathBuf> {
-    changed.recv_timeout(LONG).expect("something changed").0
+    changed.recv_timeout(TIMEOUT).expect("something changed").0
 }
 
 #[test]
-fn a_save_is_reported_once_however_the_editor_saves() {
+fn each_save_is_reported_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("calm.toml");
-    let changed = watching(dir.path());
+    let changed = watch_path(dir.path());
     fs::write(dir.path().join(".calm.toml.swp"), "x").unwrap();
     fs::write(dir.path().join("4913"), "x").unwrap();
     fs::write(&file, "a = 1").unwrap();
@@ -40,7 +40,7 @@ fn only_the_watched_file_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("melos.toml");
     fs::write(&file, "").unwrap();
-    let changed = watching(&file);
+    let changed = watch_path(&file);
     fs::write(dir.path().join("other.toml"), "x").unwrap();
     fs::write(&file, "x").unwrap();
     assert_eq!(next_change(&changed), [file]);
@@ -50,19 +50,19 @@ fn only_the_watched_file_is_reported() {
 fn a_folder_may_appear_later() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("not/yet/presets");
-    let changed = watching(&folder);
+    let changed = watch_path(&folder);
     fs::create_dir_all(&folder).unwrap();
     assert!(next_change(&changed).iter().all(|path| path.starts_with(&folder)));
     fs::write(folder.join("a.toml"), "x").unwrap();
     assert_eq!(next_change(&changed), [folder.join("a.toml")]);
 }
 
-/// A folder `presets` with `a.toml`, reached through a link at some level.
-struct Linked {
+/// Two versions, `one` and `two`, of a folder `presets` that contains `a.toml`.
+struct Versions {
     dir: tempfile::TempDir,
 }
 
-impl Linked {
+impl Versions {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         for version in ["one", "two"] {
@@ -79,37 +79,37 @@ impl Linked {
 
 #[test]
 fn changes_behind_links_at_any_level_are_reported() {
-    // A linked file is edited in place.
-    let linked = Linked::new();
-    fs::create_dir(linked.at("mine")).unwrap();
-    symlink(linked.at("one/presets/a.toml"), linked.at("mine/a.toml")).unwrap();
-    let changed = watching(&linked.at("mine"));
-    fs::write(linked.at("one/presets/a.toml"), "edited").unwrap();
-    assert_eq!(next_change(&changed), [linked.at("mine/a.toml")]);
+    // The target of a link is edited in place.
+    let versions = Versions::new();
+    fs::create_dir(versions.at("mine")).unwrap();
+    symlink(versions.at("one/presets/a.toml"), versions.at("mine/a.toml")).unwrap();
+    let changed = watch_path(&versions.at("mine"));
+    fs::write(versions.at("one/presets/a.toml"), "edited").unwrap();
+    assert_eq!(next_change(&changed), [versions.at("mine/a.toml")]);
     // The link is retargeted.
-    fs::remove_file(linked.at("mine/a.toml")).unwrap();
-    symlink(linked.at("two/presets/a.toml"), linked.at("mine/a.toml")).unwrap();
-    assert_eq!(next_change(&changed), [linked.at("mine/a.toml")]);
+    fs::remove_file(versions.at("mine/a.toml")).unwrap();
+    symlink(versions.at("two/presets/a.toml"), versions.at("mine/a.toml")).unwrap();
+    assert_eq!(next_change(&changed), [versions.at("mine/a.toml")]);
 
-    // A link above the folder, as used for deployments.
-    let linked = Linked::new();
-    symlink("one", linked.at("current")).unwrap();
-    let presets = linked.at("current/presets");
-    let changed = watching(&presets);
-    symlink("two", linked.at("next")).unwrap();
-    fs::rename(linked.at("next"), linked.at("current")).unwrap();
+    // A link above the folder, as used for deployments, is retargeted.
+    let versions = Versions::new();
+    symlink("one", versions.at("current")).unwrap();
+    let presets = versions.at("current/presets");
+    let changed = watch_path(&presets);
+    symlink("two", versions.at("next")).unwrap();
+    fs::rename(versions.at("next"), versions.at("current")).unwrap();
     assert!(next_change(&changed).contains(&presets.join("a.toml")));
-    fs::write(linked.at("two/presets/a.toml"), "edited").unwrap();
+    fs::write(versions.at("two/presets/a.toml"), "edited").unwrap();
     assert_eq!(next_change(&changed), [presets.join("a.toml")]);
 }
 
 #[test]
 fn replaced_parent_folders_are_detected() {
-    let linked = Linked::new();
-    let presets = linked.at("one/presets");
-    let changed = watching(&presets);
-    fs::rename(linked.at("one"), linked.at("old")).unwrap();
-    fs::rename(linked.at("two"), linked.at("one")).unwrap();
+    let versions = Versions::new();
+    let presets = versions.at("one/presets");
+    let changed = watch_path(&presets);
+    fs::rename(versions.at("one"), versions.at("old")).unwrap();
+    fs::rename(versions.at("two"), versions.at("one")).unwrap();
     assert!(next_change(&changed).contains(&presets.join("a.toml")));
     fs::write(presets.join("b.toml"), "new").unwrap();
     let mut all = next_change(&changed);
@@ -145,6 +145,21 @@ fn reads_and_editors_temporary_files_are_not_reported() {
 }
 
 #[test]
+fn irrelevant_events_do_not_postpone_the_poll() {
+    let (sender, events) = sync_channel(1);
+    let opened = Event::new(EventKind::Access(AccessKind::Open(AccessMode::Read))).add_path("calm.toml".into());
+    let opening = thread::spawn(move || {
+        let end = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < end && sender.send(opened.clone()).is_ok() {
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    assert_eq!(wait_for_burst(&events, Duration::from_millis(100)), Ok(()));
+    drop(events);
+    opening.join().unwrap();
+}
+
+#[test]
 fn a_folder_that_cannot_be_listed_counts_as_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     let inside = dir.path().join("inside");
@@ -152,7 +167,7 @@ fn a_folder_that_cannot_be_listed_counts_as_unchanged() {
     fs::write(inside.join("a.toml"), "x").unwrap();
     let before = Scan::run(&[dir.path().to_owned()], &Scan::default());
     let mut scan = Scan::default();
-    // As if there were no file descriptor left to list it.
+    // As if no file descriptor were left to list it.
     scan.add_unchanged(&inside, &before);
     assert!(scan.versions.keys().eq([&inside.join("a.toml")]), "{scan:?}");
     assert!(scan.folders.keys().eq([&inside]), "{scan:?}");

@@ -1,4 +1,4 @@
-//! Converts a plan to the composer's conditions for a latent.
+//! Conversion of a plan to the composer's conditions for a latent.
 
 use crate::generator::LATENT_FRAMES;
 use crate::generator::notes::{FINE_WIDTH, OFFSETS, STEP_WIDTH};
@@ -7,7 +7,7 @@ use crate::music::conditions::{Conditions, DENSITY_SCALE, LOUDNESS_SCALE, REGIST
 use crate::music::plan::Plan;
 use crate::music::theory::Chord;
 
-/// Number of values in the groups of a latent, in the network's order.
+/// Number of values in the groups of a latent.
 const VALUES: usize = 51;
 /// Number of groups with a mask: twelve of the latent, then three of its offsets.
 const GROUPS: usize = 15;
@@ -15,7 +15,7 @@ const _: () = assert!(VALUES + GROUPS == STEP_WIDTH);
 /// Range to which the tempo is clipped, as in training.
 const TEMPO_BPM: std::ops::RangeInclusive<f64> = 25.0..=300.0;
 
-/// First value and mask of each group, in the network's order.
+/// Indices of each group's first value and of its mask, in the network's order.
 mod group {
     pub(super) const EMOTION: (usize, usize) = (0, 0);
     pub(super) const AFFECT: (usize, usize) = (8, 1);
@@ -45,7 +45,7 @@ impl StepConditions {
     pub(super) const UNCONSTRAINED: Self = Self { step: [0.0; STEP_WIDTH], fine: [[0.0; FINE_WIDTH]; OFFSETS] };
 
     /// Returns the conditions of the latent that starts at `frame`.
-    pub(super) fn of(plan: &Plan, frame: u64) -> Self {
+    pub(super) fn new(plan: &Plan, frame: u64) -> Self {
         let mut conditions = Self::UNCONSTRAINED;
         conditions.set_mood(&plan.conditions(frame));
         if let Some(earlier) = plan.earlier_phrase(frame) {
@@ -100,7 +100,7 @@ impl StepConditions {
     fn set_harmony(&mut self, plan: &Plan, frame: u64) {
         let guides_bass = guides_bass(plan, frame);
         for (offset, fine) in self.fine.iter_mut().enumerate() {
-            // Half a hop later, because onsets are rounded to the nearest hop.
+            // Look half a hop later, because onsets are rounded to the nearest hop.
             let chord = plan.chord_at(frame + (offset * HOP + HOP / 2) as u64);
             fine[..12].copy_from_slice(&pitch_classes(&chord));
             if guides_bass {
@@ -113,7 +113,7 @@ impl StepConditions {
         if let Some(next) = plan.chord_after(end - HOP as u64 / 2) {
             let beats = (plan.clock.beat_at(next.frame) - plan.clock.beat_at(end)).max(0.0) as f32;
             let mut values = [0.0; 26];
-            // The bass of the next chord is left out for the same reason as in `guides_bass`.
+            // Leave out the next chord's bass, for the same reason as in `guides_bass`.
             values[..12].copy_from_slice(&pitch_classes(&next.chord));
             (values[24], values[25]) = ((-beats).exp(), (-beats / 4.0).exp());
             self.set(group::NEXT, &values);
@@ -121,8 +121,8 @@ impl StepConditions {
     }
 }
 
-/// Returns whether the network is given the bass note: only where the chord changes. Otherwise, the left hand would hardly
-/// leave it, unlike a pianist's.
+/// Returns whether to condition on the bass note: only where the chord changes. Anywhere else, the condition would keep the
+/// left hand on the bass note, unlike a pianist's.
 fn guides_bass(plan: &Plan, frame: u64) -> bool {
     let half_hop = HOP as u64 / 2;
     plan.chord_at(frame.saturating_sub(half_hop)) != plan.chord_at(frame + LATENT_FRAMES - half_hop)
@@ -134,7 +134,7 @@ fn pitch_classes(chord: &Chord) -> [f32; 12] {
 }
 
 fn one_hot(pitch_class: u8) -> [f32; 12] {
-    std::array::from_fn(|at| if at == usize::from(pitch_class % 12) { 1.0 } else { 0.0 })
+    std::array::from_fn(|index| if index == usize::from(pitch_class % 12) { 1.0 } else { 0.0 })
 }
 
 /// Writes the cosine and sine of a phase, in cycles, and of its multiples.
@@ -158,51 +158,54 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_at_their_indices() {
-        let conditions = StepConditions::of(&plan(), 0);
+    fn groups_are_written_at_their_indices() {
+        let conditions = StepConditions::new(&plan(), 0);
         assert_eq!(conditions.step[group::EMOTION.0 + Emotion::Calm as usize], 1.0);
         assert_eq!(conditions.step[group::TEMPO.0], 0.0, "120 BPM");
         assert_eq!(conditions.step[group::BAR.0..][..4], [1.0, 0.0, 1.0, 0.0]);
         let masks = &conditions.step[VALUES..];
-        let free = [6, 7, 9, 10, 13];
-        assert!(masks.iter().enumerate().all(|(group, mask)| (*mask == 0.0) == free.contains(&group)), "{masks:?}");
+        let unconstrained = [6, 7, 9, 10, 13];
+        assert!(
+            masks.iter().enumerate().all(|(group, mask)| (*mask == 0.0) == unconstrained.contains(&group)),
+            "{masks:?}"
+        );
         assert_eq!(conditions.fine[0][..12], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]
-    fn a_chord_is_the_next_chord_until_the_offset_at_which_it_begins() {
-        // 55 040 is 1 792 frames, three hops and a half, into the latent at 53 248.
-        let conditions = StepConditions::of(&plan(), 53_248);
+    fn the_next_chord_becomes_current_at_its_offset() {
+        // Frame 55 040 is 3.5 hops (1 792 frames) into the latent at 53 248.
+        let conditions = StepConditions::new(&plan(), 53_248);
         let bass: Vec<_> =
-            conditions.fine.iter().map(|fine| fine[12..24].iter().position(|it| *it == 1.0).unwrap()).collect();
+            conditions.fine.iter().map(|fine| fine[12..24].iter().position(|value| *value == 1.0).unwrap()).collect();
         assert_eq!(bass, [0, 0, 0, 4, 4, 4, 4, 4]);
-        assert_eq!(conditions.step[VALUES + group::NEXT.1], 0.0, "no chord is planned after it");
-        let before = StepConditions::of(&plan(), 0);
+        assert_eq!(conditions.step[VALUES + group::NEXT.1], 0.0, "no later chord is planned");
+        let before = StepConditions::new(&plan(), 0);
         let beats = (55_040.0f32 - 4096.0) / 24_000.0;
         assert!((before.step[group::NEXT.0 + 24] - (-beats).exp()).abs() < 1e-6);
-        assert_eq!(before.step[group::NEXT.0 + 12..][..12], [0.0; 12], "without its bass");
+        assert_eq!(before.step[group::NEXT.0 + 12..][..12], [0.0; 12], "the next bass should be left out");
     }
 
     #[test]
-    fn the_bass_is_given_only_where_the_chord_changes() {
+    fn the_bass_is_conditioned_only_at_chord_changes() {
         let plan = plan();
         let guided: Vec<_> = (0..24).filter(|latent| guides_bass(&plan, latent * LATENT_FRAMES)).collect();
         // The second chord begins in latent 13.
         assert_eq!(guided, [13]);
-        let conditions = StepConditions::of(&plan, 8 * LATENT_FRAMES);
+        let conditions = StepConditions::new(&plan, 8 * LATENT_FRAMES);
         let masks = [group::CHORD_MASK, group::BASS_MASK].map(|mask| conditions.step[VALUES + mask]);
         assert_eq!(masks, [1.0, 0.0]);
         assert!(conditions.fine.iter().all(|fine| fine[12..24].iter().all(|value| *value == 0.0)));
     }
 
     #[test]
-    fn without_guidance_groups_are_unconstrained() {
+    fn groups_without_guidance_are_unconstrained() {
         let mut plan = plan();
         (plan.steering.guide_beat, plan.steering.guide_chord) = (false, false);
-        let conditions = StepConditions::of(&plan, 4096);
+        let conditions = StepConditions::new(&plan, 4096);
         assert!(conditions.fine.iter().flatten().all(|value| *value == 0.0));
         assert!(conditions.step[VALUES + group::CHORD_MASK..].iter().all(|mask| *mask == 0.0));
         plan.recalls = vec![PlannedRecall { frame: 0, earlier: Some(EarlierPhrase { latents: 40, share: 0.6 }) }];
-        assert_eq!(StepConditions::of(&plan, 4096).step[group::RECALL.0], 0.6);
+        assert_eq!(StepConditions::new(&plan, 4096).step[group::RECALL.0], 0.6);
     }
 }

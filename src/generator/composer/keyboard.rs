@@ -1,4 +1,4 @@
-//! The state of keyboard and pedal at each latent: which keys are down, and which strings the pedal sustains.
+//! The state of keys and pedal at each latent: which keys are down, and which strings the pedal sustains.
 
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
@@ -8,7 +8,7 @@ use crate::mel::LATENTS_PER_SECOND;
 
 /// Maximum time for which the pedal sustains a string.
 const MAX_SUSTAIN_SECONDS: f64 = 4.0;
-/// Time constant of the decay of a sounding key's level.
+/// Decay time constant of a sounding key's level.
 const DECAY_SECONDS: f64 = 1.0;
 /// Level towards which a sounding key decays.
 const MIN_LEVEL: f64 = 0.25;
@@ -98,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn the_pedal_sustains_a_key_after_its_release() {
+    fn the_pedal_sustains_a_released_key() {
         // Class 12 lasts 0.48 s: 5.6 latents.
         let note = WrittenNote { key: 40, duration: 12, ..WrittenNote::default() };
         let mut keyboard = Keyboard::default();
         keyboard.strike(10, note);
-        assert_eq!(levels(&keyboard, 10, 40), (0.0, 0.0), "a key sounds from the next latent on");
+        assert_eq!(levels(&keyboard, 10, 40), (0.0, 0.0), "a key should sound from the next latent onwards");
         assert_eq!(levels(&keyboard, 11, 40), (1.0, 0.0));
         keyboard.apply_pedal(12, Pedal::Down);
         assert!(levels(&keyboard, 15, 40).0 > 0.25);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_pedal_a_string_is_damped_when_its_key_is_released() {
+    fn releasing_a_key_without_pedal_damps_its_string() {
         let mut keyboard = Keyboard::default();
         keyboard.strike(0, WrittenNote { key: 3, voice: 1, ..WrittenNote::default() });
         keyboard.apply_pedal(0, Pedal::Up);

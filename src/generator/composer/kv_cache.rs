@@ -10,7 +10,7 @@ const MASKED: f32 = -1e9;
 /// The transformer's position, which a rollback must restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Cursor {
-    /// Number of latents written, which is the position of the next.
+    /// Number of latents written, and thus the position of the next.
     pub position: u64,
     /// The first position that the transformer can attend to; equal to `position` after a restart.
     pub start: u64,
@@ -18,7 +18,7 @@ pub(super) struct Cursor {
 
 /// The cache: slot `position % slots` holds the keys and values of a position until they are overwritten `slots` positions
 /// later. A step attends to `window − 1` earlier positions, so a rollback of up to `slots − window` positions needs only a
-/// new [`Cursor`]: slots ahead of it are masked until they are overwritten.
+/// new [`Cursor`]: slots ahead of the cursor are masked until they are overwritten.
 #[derive(Debug)]
 pub(super) struct KvCache {
     layout: TransformerLayout,
@@ -49,24 +49,24 @@ impl KvCache {
         let half = self.frequencies.len();
         for (i, frequency) in self.frequencies.iter().enumerate() {
             let (sin, cos) = (position as f64 * frequency).sin_cos();
-            for at in [i, i + half] {
-                graph.input(port::COS)[at] = cos as f32;
-                graph.input(port::SIN)[at] = sin as f32;
+            for index in [i, i + half] {
+                graph.input(port::COS)[index] = cos as f32;
+                graph.input(port::SIN)[index] = sin as f32;
             }
         }
     }
 
-    /// Stores a step's new keys and values in the position's slot.
+    /// Stores a step's new keys and values in the slot of `position`.
     pub(super) fn store(&self, graph: &mut Graph, position: u64) {
         let TransformerLayout { slots, layers, head_dim, .. } = self.layout;
         let slot = (position % slots as u64) as usize;
         for layer in 0..layers {
             for (tensor, row) in [(port::K, port::K_NEW), (port::V, port::V_NEW)] {
-                let (tensor, rows) = graph.pair(tensor + 2 * layer, row);
+                let (tensor, rows) = graph.input_and_output(tensor + 2 * layer, row);
                 let row = &rows[layer * rows.len() / layers..][..rows.len() / layers];
                 for (head, new) in row.chunks_exact(head_dim).enumerate() {
-                    let at = (head * slots + slot) * head_dim;
-                    tensor[at..at + head_dim].copy_from_slice(new);
+                    let start = (head * slots + slot) * head_dim;
+                    tensor[start..start + head_dim].copy_from_slice(new);
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::music::plan::Plan;
 
 /// Maximum number of latents stored: almost six minutes. Older phrases cannot be recalled.
 const CAPACITY: usize = 4096;
-/// Columns of a slot, after those for the keys of each voice.
+/// First columns of the groups in a slot, after the keys of each voice.
 const OFFSET_COLUMN: usize = VOICES * KEYS;
 const VELOCITY_COLUMN: usize = OFFSET_COLUMN + OFFSETS;
 const DURATION_COLUMN: usize = VELOCITY_COLUMN + VELOCITIES + 1;
@@ -30,7 +30,7 @@ const RECALL: usize = SLOTS - 1;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry {
     latent: u64,
-    /// The positions of the offsets in beats.
+    /// Positions of the offsets in beats.
     beats: [f64; OFFSETS],
     written: StepNotes,
 }
@@ -57,7 +57,7 @@ impl Memory {
         first
     }
 
-    /// Writes the network's memory input for a latent: counts of the notes in every slot.
+    /// Writes the network's memory input for a latent: the counts of notes in every slot.
     pub(super) fn write_input(&self, latent: u64, plan: &Plan, out: &mut [f32]) {
         out[..MEMORY_WIDTH].fill(0.0);
         let (slots, recall) = out[..MEMORY_WIDTH].split_at_mut(RECALL * SLOT_WIDTH);
@@ -71,13 +71,13 @@ impl Memory {
         }
     }
 
-    /// Adds the notes that, moved `lag` beats later, are in the latent or next to it.
+    /// Adds the notes that fall in or next to the latent when moved `lag` beats later.
     fn add_lag(&self, latent: u64, lag: f64, clock: &MusicClock, slot: &mut [f32]) {
         let start = latent * LATENT_FRAMES;
-        let from = clock.beat_at(start.saturating_sub(LATENT_FRAMES)) - lag;
-        let until = clock.beat_at(start + 2 * LATENT_FRAMES) - lag;
-        let first = self.0.partition_point(|entry| entry.beats[OFFSETS - 1] < from);
-        for entry in self.0.range(first..).take_while(|entry| entry.beats[0] <= until) {
+        let first_beat = clock.beat_at(start.saturating_sub(LATENT_FRAMES)) - lag;
+        let last_beat = clock.beat_at(start + 2 * LATENT_FRAMES) - lag;
+        let first = self.0.partition_point(|entry| entry.beats[OFFSETS - 1] < first_beat);
+        for entry in self.0.range(first..).take_while(|entry| entry.beats[0] <= last_beat) {
             for note in &entry.written.notes {
                 let moved = clock.frame_at(entry.beats[usize::from(note.offset)] + lag);
                 add_note(slot, *note, moved as f64 / LATENT_FRAMES as f64 + EPSILON, latent);
@@ -99,10 +99,10 @@ impl Memory {
 
 /// Counts a note in a slot if its position, in latents, is in `latent` or in the adjacent half of a neighbouring latent.
 fn add_note(slot: &mut [f32], note: WrittenNote, position: f64, latent: u64) {
-    let own = position.floor();
-    let fraction = position - own;
+    let whole = position.floor();
+    let fraction = position - whole;
     let key = usize::from(note.voice) * KEYS + usize::from(note.key);
-    if own == latent as f64 {
+    if whole == latent as f64 {
         let offset = ((fraction * OFFSETS as f64) as usize).min(OFFSETS - 1);
         let columns = [
             key,
@@ -111,7 +111,7 @@ fn add_note(slot: &mut [f32], note: WrittenNote, position: f64, latent: u64) {
             DURATION_COLUMN + usize::from(note.duration),
         ];
         columns.into_iter().for_each(|column| slot[column] += 1.0);
-    } else if own + if fraction < 0.5 { -1.0 } else { 1.0 } == latent as f64 {
+    } else if whole + if fraction < 0.5 { -1.0 } else { 1.0 } == latent as f64 {
         slot[key] += NEIGHBOUR;
     }
 }
@@ -143,7 +143,7 @@ mod tests {
     fn a_note_appears_a_bar_later() {
         let (plan, mut memory) = (plan(), Memory::default());
         memory.push(0, &plan.clock, note(2, 30));
-        // 0.25 + 23.4375 = latent 23, offset 5.
+        // Position 0.25 + 23.4375 is in latent 23, at offset 5.
         let memory_input = input(&memory, 23, &plan);
         let slot = &memory_input[..SLOT_WIDTH];
         for column in [30, OFFSET_COLUMN + 5, VELOCITY_COLUMN + 20, DURATION_COLUMN + 7] {
@@ -153,14 +153,14 @@ mod tests {
         assert_eq!(
             input(&memory, 24, &plan).iter().sum::<f32>(),
             NEIGHBOUR,
-            "its position is closer to the next latent"
+            "the position is closer to latent 24 than to 22"
         );
         assert_eq!(input(&memory, 22, &plan).iter().sum::<f32>(), 0.0);
         assert_eq!(input(&memory, 47, &plan)[SLOT_WIDTH + 30], 1.0, "two bars later");
     }
 
     #[test]
-    fn a_recalled_phrase_ignores_the_beat() {
+    fn recall_ignores_the_beat() {
         let (mut plan, mut memory) = (plan(), Memory::default());
         plan.recalls = vec![PlannedRecall { frame: 0, earlier: Some(EarlierPhrase { latents: 100, share: 0.6 }) }];
         memory.push(0, &plan.clock, note(6, 30));

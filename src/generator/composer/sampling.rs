@@ -9,13 +9,13 @@ pub(super) const EXCLUDED: f64 = -1e9;
 const TOP_P: f64 = 0.95;
 /// Sampling temperature of keys when the parameter `temperature` is 1.
 const BASE_TEMPERATURE: f64 = 0.9;
-/// Exponent of the temperature for timing, and its maximum; both keep onsets on the beat.
+/// Exponent for the timing temperature, and the maximum of the result; both keep onsets on the beat.
 const TIMING: (f64, f64) = (0.15, 0.95);
-/// Share of the guidance beyond 1 that applies to keys; a larger share makes them repetitive.
+/// Share of the guidance above 1 that applies to keys; a larger share makes them repetitive.
 const GUIDANCE_SHARE: f64 = 0.2;
 
-/// See [`Sampling::sparseness`]. The density, loudness and register of a plan are steadier than those of songs; without this
-/// bias, the network would play larger chords than pianists do.
+/// Value of [`Sampling::sparseness`]. A plan's density, loudness and register vary less than those of real performances;
+/// without this bias, the network would play larger chords than pianists do.
 const SPARSENESS: f64 = 0.8;
 
 /// Sampling settings for notes.
@@ -25,18 +25,18 @@ pub(super) struct Sampling {
     pub keys: f64,
     /// Temperature of offsets and of the end of a latent.
     pub timing: f64,
-    /// Temperature of voices, velocities, durations and the pedal; below 1, melodies fade out and the touch becomes even.
+    /// Temperature of voices, velocities, durations and the pedal. Below 1, melodies fade out and the touch becomes too even.
     pub expression: f64,
     /// Guidance scale for keys; 1 means none.
     pub guidance: f64,
-    /// Bias of the end-of-latent logit once the latent contains a note, in nats. The feedback loop for the density compensates
-    /// for it, so a higher bias results in more and smaller chords.
+    /// Bias of the end-of-latent logit once the latent contains a note, in nats. The servo maintains the density, so a higher
+    /// bias results in more and smaller chords.
     pub sparseness: f64,
 }
 
 impl Sampling {
     /// Returns the settings for a temperature and guidance. The temperature affects keys fully and timing only slightly.
-    pub(super) fn of(temperature: f32, guidance: f32) -> Self {
+    pub(super) fn new(temperature: f32, guidance: f32) -> Self {
         let effective = f64::from(effective_guidance(guidance, temperature));
         let temperature = f64::from(temperature);
         Self {
@@ -62,13 +62,13 @@ pub(super) fn sample(logits: &[f64], temperature: f64, random: f64) -> usize {
     pick(&probabilities(logits, temperature), random)
 }
 
-/// Samples from the likeliest classes, which together have a probability of at least [`TOP_P`].
+/// Samples from the most likely classes, as many as needed for a total probability of [`TOP_P`].
 pub(super) fn sample_top_p(logits: &[f64], temperature: f64, random: f64) -> usize {
     let mut probabilities = probabilities(logits, temperature);
-    let mut order: Vec<usize> = (0..probabilities.len()).collect();
-    order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
+    let mut ranking: Vec<usize> = (0..probabilities.len()).collect();
+    ranking.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
     let mut sum = 0.0;
-    for class in order {
+    for class in ranking {
         let before = sum;
         sum += probabilities[class];
         if before >= TOP_P {
@@ -115,7 +115,7 @@ mod tests {
         assert!(
             counts[3] == 0 && counts[..3].iter().zip([250, 250, 500]).all(|(count, share)| (share - count).abs() < 2)
         );
-        assert!((1..100).all(|step| sample(&logits, 0.05, f64::from(step) / 100.0) == 2), "only the likeliest");
+        assert!((1..100).all(|step| sample(&logits, 0.05, f64::from(step) / 100.0) == 2), "only the likeliest class");
     }
 
     #[test]
@@ -127,9 +127,9 @@ mod tests {
 
     #[test]
     fn temperature_affects_keys_more_than_timing() {
-        let (low, high) = (Sampling::of(0.5, 2.5), Sampling::of(2.0, 2.5));
+        let (low, high) = (Sampling::new(0.5, 2.5), Sampling::new(2.0, 2.5));
         assert!(high.keys / low.keys > 3.9 && high.timing / low.timing < 1.2);
         assert!((low.guidance - 1.3).abs() < 1e-6 && high.guidance < low.guidance);
-        assert_eq!(Sampling::of(1.0, 0.0).guidance, 0.0);
+        assert_eq!(Sampling::new(1.0, 0.0).guidance, 0.0);
     }
 }

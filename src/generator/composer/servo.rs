@@ -11,19 +11,19 @@ use crate::music::conditions::Conditions;
 const WINDOWS: [u64; 2] = [47, 188];
 /// Latents stored: the longest window plus the longest rollback.
 const CAPACITY: usize = 256;
-/// Bias of the end-of-latent logit per window, in nats per nat of excess note density.
+/// Gain of each window: the bias of the end-of-latent logit, in nats, per nat of excess density.
 const GAIN: f64 = 2.0;
 /// Maximum bias of the end-of-latent logit.
 const MAX_BIAS: f64 = 3.0;
-/// Tilt of the key logits, in nats per semitone, for each semitone of error in the mean; and its maximum.
-const TILT: (f64, f64) = (0.02, 0.12);
-/// Tilt of the velocity logits, in nats per class, for each unit of error in the mean velocity; and its maximum.
-const LEVEL: (f64, f64) = (0.03, 0.3);
-/// Notes per second added to the played and the requested rate before they are compared, so that rests do not dominate.
+/// Tilt of the key logits in nats per semitone, for each semitone of error in the mean note; and the maximum tilt.
+const KEY_TILT: (f64, f64) = (0.02, 0.12);
+/// Tilt of the velocity logits in nats per class, for each unit of error in the mean velocity; and the maximum tilt.
+const VELOCITY_TILT: (f64, f64) = (0.03, 0.3);
+/// Notes per second added to the played and the requested density before comparison, so that rests do not dominate.
 const SMOOTHING: f64 = 0.7;
 /// Latents over which the gain rises to full strength at the start.
 const RAMP_LATENTS: f64 = 24.0;
-/// Minimum number of notes for a meaningful mean.
+/// Number of notes above which the mean is meaningful.
 const MIN_NOTES: f64 = 3.0;
 
 /// Sums over the notes of a latent.
@@ -37,11 +37,11 @@ struct Sums {
 /// Biases added to the logits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Bias {
-    /// For the end of the latent.
+    /// Added to the end-of-latent logit.
     pub end: f64,
-    /// For the keys, per semitone from the middle.
+    /// Added to the key logits, per semitone from the middle.
     pub tilt: f64,
-    /// For the velocity classes, per class from the middle.
+    /// Added to the velocity logits, per class from the middle.
     pub level: f64,
 }
 
@@ -66,13 +66,13 @@ impl Default for Servo {
 }
 
 impl Servo {
-    /// Resets the statistics of a position and returns the biases for it. `start` is the first position of the performance.
+    /// Resets the statistics of a position and returns its biases. `start` is the first position of the performance.
     pub(super) fn start_step(&mut self, position: u64, start: u64, requested: &Conditions) -> Bias {
         self.0[position as usize % CAPACITY] = Sums::default();
         let sums_over = |window: u64| {
             let first = position.saturating_sub(window).max(start);
-            (first..position).fold((Sums::default(), position - first), |(sums, latents), at| {
-                let Sums { count, note, velocity } = self.0[at as usize % CAPACITY];
+            (first..position).fold((Sums::default(), position - first), |(sums, latents), index| {
+                let Sums { count, note, velocity } = self.0[index as usize % CAPACITY];
                 (
                     Sums { count: sums.count + count, note: sums.note + note, velocity: sums.velocity + velocity },
                     latents,
@@ -96,7 +96,7 @@ impl Servo {
             _ => 0.0,
         };
         let (tilt, level) =
-            (slope(requested.register, sums.note, TILT), slope(requested.loudness, sums.velocity, LEVEL));
+            (slope(requested.register, sums.note, KEY_TILT), slope(requested.loudness, sums.velocity, VELOCITY_TILT));
         Bias { end, tilt, level }
     }
 
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     /// Returns the biases after 100 latents, each with `notes` copies of a note.
-    fn after(notes: usize, note: WrittenNote, requested: &Conditions) -> Bias {
+    fn bias_after(notes: usize, note: WrittenNote, requested: &Conditions) -> Bias {
         let mut servo = Servo::default();
         for position in 0..100 {
             servo.start_step(position, 0, requested);
@@ -124,19 +124,19 @@ mod tests {
     }
 
     #[test]
-    fn excess_notes_raise_the_end_logit_and_missing_notes_lower_it() {
+    fn excess_notes_raise_and_missing_notes_lower_the_end_logit() {
         let requested = Conditions { density: Some(11.71875), ..Conditions::default() };
         let note = WrittenNote::default();
-        assert!(after(1, note, &requested).end.abs() < 1e-9, "as requested");
-        assert!(after(2, note, &requested).end > 2.0 && after(0, note, &requested).end == -3.0);
-        assert_eq!(after(2, note, &Conditions::default()), Bias { end: 0.0, tilt: 0.0, level: 0.0 });
+        assert!(bias_after(1, note, &requested).end.abs() < 1e-9, "the density is as requested");
+        assert!(bias_after(2, note, &requested).end > 2.0 && bias_after(0, note, &requested).end == -3.0);
+        assert_eq!(bias_after(2, note, &Conditions::default()), Bias { end: 0.0, tilt: 0.0, level: 0.0 });
     }
 
     #[test]
     fn corrects_low_and_soft_notes() {
         let requested = Conditions { register: Some(62.0), loudness: Some(60.0), ..Conditions::default() };
         let low = WrittenNote { key: 36, velocity: 10, ..WrittenNote::default() };
-        let bias = after(1, low, &requested);
+        let bias = bias_after(1, low, &requested);
         assert!((bias.tilt - 0.1).abs() < 1e-9 && (bias.level - 0.3).abs() < 1e-9, "{bias:?}");
         assert!(bias.for_key(87) > 0.0 && bias.for_velocity(0) < 0.0);
     }

@@ -19,7 +19,7 @@ fn plan(seed: u64, temperature: f32) -> Plan {
     plan
 }
 
-fn written(plan: &Plan, latents: u64) -> Vec<StepNotes> {
+fn compose(plan: &Plan, latents: u64) -> Vec<StepNotes> {
     let mut composer = composer();
     let mut state = composer.start();
     (0..latents).map(|latent| composer.write(&mut state, latent, plan, None).unwrap()).collect()
@@ -27,7 +27,7 @@ fn written(plan: &Plan, latents: u64) -> Vec<StepNotes> {
 
 #[test]
 fn notes_are_sorted_and_within_bounds() {
-    let steps = written(&plan(3, 1.0), 120);
+    let steps = compose(&plan(3, 1.0), 120);
     assert!(steps.iter().map(|step| step.notes.len()).sum::<usize>() > 40);
     for step in &steps {
         assert!(step.notes.len() <= MAX_NOTES && step.notes.is_sorted_by_key(|note| (note.offset, note.key)));
@@ -42,36 +42,36 @@ fn notes_are_sorted_and_within_bounds() {
 
 #[test]
 fn notes_depend_only_on_seed_and_plan() {
-    assert_eq!(written(&plan(3, 1.0), 40), written(&plan(3, 1.0), 40));
-    assert_ne!(written(&plan(3, 1.0), 40), written(&plan(4, 1.0), 40));
+    assert_eq!(compose(&plan(3, 1.0), 40), compose(&plan(3, 1.0), 40));
+    assert_ne!(compose(&plan(3, 1.0), 40), compose(&plan(4, 1.0), 40));
 }
 
 #[test]
 fn sparseness_makes_chords_smaller() {
     let (plan, mut composer) = (plan(3, 1.0), composer());
-    let mut largest = |sparseness: f64| {
+    let mut largest_chord = |sparseness: f64| {
         let mut state = composer.start();
         let sizes = (0..60).map(|latent| {
             let frame = latent * LATENT_FRAMES;
             let mut random = (0..).map(|n| f64::from(n) * 0.618 + latent as f64 * 0.324).map(f64::fract);
             let step = Step {
                 latent,
-                conditions: &StepConditions::of(&plan, frame),
+                conditions: &StepConditions::new(&plan, frame),
                 requested: &plan.conditions(frame),
-                sampling: Sampling { sparseness, ..Sampling::of(1.0, 1.0) },
+                sampling: Sampling { sparseness, ..Sampling::new(1.0, 1.0) },
                 random: || random.next().unwrap(),
             };
             composer.write_step(&mut state, &plan, step, None).unwrap().notes.len()
         });
         sizes.max().unwrap()
     };
-    assert!(largest(0.0) > 1);
-    assert_eq!(largest(30.0), 1);
+    assert!(largest_chord(0.0) > 1);
+    assert_eq!(largest_chord(30.0), 1);
 }
 
 #[test]
 fn a_rewound_composer_repeats_its_notes() {
-    let uninterrupted = written(&plan(3, 1.0), 40);
+    let uninterrupted = compose(&plan(3, 1.0), 40);
     let (mut composer, plan) = (composer(), plan(3, 1.0));
     let mut state = composer.start();
     let mut states = Vec::new();
@@ -79,7 +79,7 @@ fn a_rewound_composer_repeats_its_notes() {
         states.push(state.clone());
         composer.write(&mut state, latent, &plan, None).unwrap();
     }
-    // One rewind is to the middle of a latent: earlier notes are kept, and later ones draw the same random numbers.
+    // The second rewind ends mid-latent: earlier notes are kept, and later notes draw the same random numbers.
     for (latent, hops) in [(22, 0), (20, 5)] {
         let kept = composer.rewind(latent * LATENT_FRAMES + hops * HOP as u64);
         assert_eq!(kept.is_some(), hops > 0);
@@ -97,24 +97,24 @@ fn a_rewound_composer_repeats_its_notes() {
 
 #[test]
 fn keeps_notes_that_begin_before_a_change() {
-    let (mut composer, calm) = (composer(), plan(3, 1.0));
+    let (mut composer, happy) = (composer(), plan(3, 1.0));
     let mut state = composer.start();
     let before: Vec<_> =
-        (0..20).map(|latent| (state.clone(), composer.write(&mut state, latent, &calm, None).unwrap())).collect();
+        (0..20).map(|latent| (state.clone(), composer.write(&mut state, latent, &happy, None).unwrap())).collect();
     let (latent, (state, old)) =
         (0u64..).zip(before).filter(|(_, (_, step))| step.notes.iter().any(|note| note.offset < 4)).last().unwrap();
     let kept = composer.rewind(latent * LATENT_FRAMES + 4 * HOP as u64).unwrap();
-    let other = Plan::steady(3, Mood::pure(Emotion::Sad), Chord::parse("F#").unwrap(), 90.0);
-    let new = composer.write(&mut state.clone(), latent, &other, Some(&kept)).unwrap();
+    let sad = Plan::steady(3, Mood::pure(Emotion::Sad), Chord::parse("F#").unwrap(), 90.0);
+    let new = composer.write(&mut state.clone(), latent, &sad, Some(&kept)).unwrap();
     let early = |step: &StepNotes| step.notes.iter().filter(|note| note.offset < 4).copied().collect::<Vec<_>>();
     assert_eq!(early(&new), early(&old));
     assert_eq!((new.pedal, new.pedal_offset), (old.pedal, old.pedal_offset));
 }
 
-/// Repeats a performance by the training code, with its conditions and random numbers, through the exported graphs; the
+/// Replays a performance of the training code through the exported graphs, with the same conditions and random numbers. The
 /// notes must be identical.
 #[test]
-fn notes_match_those_of_the_training_code() {
+fn notes_match_the_training_code() {
     let folder = parity::folder();
     let models = parity::models(&folder);
     let expected = parity::vectors(&folder, "composer.safetensors");
@@ -131,11 +131,12 @@ fn notes_match_those_of_the_training_code() {
         conditions.step.copy_from_slice(&expected["frame"][latent * STEP_WIDTH..][..STEP_WIDTH]);
         let fine = conditions.fine.as_flattened_mut();
         fine.copy_from_slice(&expected["fine"][latent * OFFSETS * FINE_WIDTH..][..OFFSETS * FINE_WIDTH]);
-        let known = |value: usize, mask: usize| (conditions.step[51 + mask] > 0.0).then_some(conditions.step[value]);
+        let constrained =
+            |value: usize, mask: usize| (conditions.step[51 + mask] > 0.0).then_some(conditions.step[value]);
         let requested = Conditions {
-            density: known(11, 3).map(|it| (it * 0.7 + 1.8).exp_m1()),
-            loudness: known(12, 4).map(|it| it * 20.0 + 64.0),
-            register: known(13, 5).map(|it| it * 12.0 + 60.0),
+            density: constrained(11, 3).map(|density| (density * 0.7 + 1.8).exp_m1()),
+            loudness: constrained(12, 4).map(|velocity| velocity * 20.0 + 64.0),
+            register: constrained(13, 5).map(|note| note * 12.0 + 60.0),
             ..Conditions::default()
         };
         let mut random = expected["dice"][latent * draws_per_latent..].iter().copied().map(f64::from);
@@ -143,14 +144,14 @@ fn notes_match_those_of_the_training_code() {
             latent: latent as u64,
             conditions: &conditions,
             requested: &requested,
-            sampling: Sampling { guidance: 1.3, sparseness: 0.0, ..Sampling::of(1.0, 1.0) },
+            sampling: Sampling { guidance: 1.3, sparseness: 0.0, ..Sampling::new(1.0, 1.0) },
             random: || random.next().unwrap(),
         };
         let written = composer.write_step(&mut state, &plan, step, None).unwrap();
         pedal.extend([written.pedal as u8, written.pedal_offset].map(f32::from));
         for note in written.notes {
             notes.push(latent as f32);
-            notes.extend(note.parts());
+            notes.extend(note.classes());
         }
     }
     let reference: Vec<_> = expected["notes"].chunks_exact(6).collect();

@@ -9,10 +9,10 @@ use crate::files::SearchPath;
 /// match in the `models/` folders of the search path.
 ///
 /// # Errors
-/// If there is none; the message lists the folders tried.
+/// If there is no such folder; the message lists the folders tried.
 pub fn find_model(search_path: &SearchPath, name: &str) -> Result<PathBuf, ModelError> {
-    let inside = search_path.candidates(Path::new("models").join(name));
-    let candidates: Vec<_> = std::iter::once(PathBuf::from(name)).chain(inside).collect();
+    let in_search_path = search_path.candidates(Path::new("models").join(name));
+    let candidates: Vec<_> = std::iter::once(PathBuf::from(name)).chain(in_search_path).collect();
     candidates.iter().find(|folder| folder.join("model.toml").is_file()).cloned().ok_or_else(|| {
         let tried = candidates.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
         ModelError::NoModel { name: name.to_owned(), tried }
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_model_error_lists_the_folders_tried() {
+    fn the_error_for_a_missing_model_lists_the_folders_tried() {
         let message = find_model(&SearchPath::only(Path::new("/some/data")), "no-such-model").unwrap_err().to_string();
         for part in ["no-such-model", "/some/data/models/no-such-model"] {
             assert!(message.contains(part), "{part:?} is missing from {message}");

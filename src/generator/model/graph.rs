@@ -1,4 +1,4 @@
-//! One network: its session and its inputs and outputs, kept from call to call.
+//! One network: an inference session with allocated inputs and outputs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,19 @@ use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
 use super::{ModelError, Port, Runtime, stateful};
 
-/// Maximum elements of an input or output: a gibibyte.
+/// Maximum number of elements in an input or output: 1 GiB of floats.
 const MAX_ELEMENTS: u64 = 1 << 28;
 
-/// A network with fixed shapes. Inputs stay as they were until they are written again.
+/// A network with fixed shapes. Inputs keep their values until they are overwritten.
 ///
-/// Runs on the calling thread alone and allocates: for a worker thread, never for the audio thread.
+/// Runs only on the calling thread, and allocates, so it must never run on the audio thread.
 pub struct Graph {
     path: PathBuf,
     session: Session,
     inputs: Vec<(String, Tensor<f32>)>,
     outputs: Vec<(String, Vec<f32>)>,
     writes_in_place: bool,
-    /// Holds the tensors that the runtime writes outputs to, if it can. When the runtime allocates them instead, ort
+    /// Holds preallocated output tensors, if the runtime supports them. When the runtime allocates them instead, ort
     /// 2.0.0-rc.14 leaks the type information of each: 2.5 kB per latent.
     options: Option<RunOptions<HasSelectedOutputs>>,
 }
@@ -34,7 +34,7 @@ impl fmt::Debug for Graph {
 }
 
 impl Graph {
-    /// Opens a graph from the bytes of the file `path`. [`Graph::expect`] must follow before it can run.
+    /// Loads a graph from the bytes of the file `path`. [`Graph::bind`] must be called before the graph can run.
     pub(super) fn load(runtime: &Runtime, bytes: &[u8], path: &Path) -> Result<Self, ModelError> {
         let commit = || -> ort::Result<Session> {
             // The graphs are small and run one at a time, so more threads would cost more than they save. Flushing of
@@ -53,7 +53,7 @@ impl Graph {
         Ok(Self { path: path.into(), session, inputs: Vec::new(), outputs: Vec::new(), writes_in_place, options: None })
     }
 
-    /// Returns the shape of the graph's input `state`; empty if it has none.
+    /// Returns the shape of the input `state`; empty if there is none.
     pub(super) fn state_shape(&self) -> Vec<usize> {
         let state = self.session.inputs().iter().find(|outlet| outlet.name() == "state");
         state.and_then(|outlet| fixed_shape(outlet.dtype())).unwrap_or_default()
@@ -62,8 +62,8 @@ impl Graph {
     /// Fixes the order of inputs and outputs, and allocates them.
     ///
     /// # Errors
-    /// If one of them is missing or has another shape, or if the graph has more.
-    pub(super) fn expect(&mut self, inputs: &[Port], outputs: &[Port]) -> Result<(), ModelError> {
+    /// If one is missing or has a different shape, or if the graph has others.
+    pub(super) fn bind(&mut self, inputs: &[Port], outputs: &[Port]) -> Result<(), ModelError> {
         self.check("input", inputs, self.session.inputs())?;
         self.check("output", outputs, self.session.outputs())?;
         let failed = |error: ort::Error| ModelError::Load { path: self.path.clone(), reason: error.to_string() };
@@ -85,63 +85,63 @@ impl Graph {
     }
 
     fn check(&self, direction: &'static str, expected: &[Port], outlets: &[Outlet]) -> Result<(), ModelError> {
-        let wrong = |name: &str, expected: String, found: String| {
+        let mismatch = |name: &str, expected: String, found: String| {
             Err(ModelError::Shape { path: self.path.clone(), direction, name: name.to_owned(), expected, found })
         };
         for port in expected {
             let shape = format!("{:?}", port.shape);
-            // The shape of the state comes from the file itself.
-            let numbers = port.shape.iter().fold(1u64, |numbers, size| numbers.saturating_mul(*size as u64));
-            if numbers > MAX_ELEMENTS {
-                return wrong(&port.name, format!("with at most {MAX_ELEMENTS} elements"), shape);
+            // The state's shape comes from the file itself, so it may be too large.
+            let elements = port.shape.iter().fold(1u64, |elements, size| elements.saturating_mul(*size as u64));
+            if elements > MAX_ELEMENTS {
+                return mismatch(&port.name, format!("with at most {MAX_ELEMENTS} elements"), shape);
             }
             match outlets.iter().find(|outlet| outlet.name() == port.name) {
-                None => return wrong(&port.name, shape, "missing".to_owned()),
+                None => return mismatch(&port.name, shape, "missing".to_owned()),
                 Some(outlet) if fixed_shape(outlet.dtype()).as_ref() != Some(&port.shape) => {
-                    return wrong(&port.name, shape, outlet.dtype().to_string());
+                    return mismatch(&port.name, shape, outlet.dtype().to_string());
                 }
                 Some(_) => {}
             }
         }
         let surplus = outlets.iter().find(|outlet| !expected.iter().any(|port| port.name == outlet.name()));
         match surplus {
-            Some(outlet) => wrong(outlet.name(), "absent".to_owned(), outlet.dtype().to_string()),
+            Some(outlet) => mismatch(outlet.name(), "absent".to_owned(), outlet.dtype().to_string()),
             None => Ok(()),
         }
     }
 
-    /// Returns an input, by its index in the expected order.
+    /// Returns an input by its index in the fixed order.
     pub fn input(&mut self, index: usize) -> &mut [f32] {
         self.inputs[index].1.extract_tensor_mut().1
     }
 
-    /// Returns an output of the last run, by its index in the expected order.
+    /// Returns an output of the last run by its index in the fixed order.
     #[must_use]
     pub fn output(&self, index: usize) -> &[f32] {
         &self.outputs[index].1
     }
 
-    /// Returns the outputs of the last run, in the expected order.
+    /// Returns the outputs of the last run in the fixed order.
     pub fn outputs(&self) -> impl Iterator<Item = &[f32]> {
         self.outputs.iter().map(|(_, values)| &values[..])
     }
 
     /// Returns an input and an output at once.
-    pub fn pair(&mut self, input: usize, output: usize) -> (&mut [f32], &[f32]) {
+    pub fn input_and_output(&mut self, input: usize, output: usize) -> (&mut [f32], &[f32]) {
         (self.inputs[input].1.extract_tensor_mut().1, &self.outputs[output].1)
     }
 
     /// Computes the outputs from the inputs.
     ///
     /// # Errors
-    /// If the runtime fails, or before `Graph::expect`; the outputs are then those of the last successful run.
+    /// If the runtime fails, or if `Graph::bind` was not called. The outputs remain those of the last successful run.
     pub fn run(&mut self) -> Result<(), ModelError> {
         let failed = |error: ort::Error| ModelError::Run { path: self.path.clone(), reason: error.to_string() };
         let inputs: Vec<(&str, SessionInputValue<'_>)> =
             self.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor.into())).collect();
-        let undeclared =
+        let unbound =
             || ModelError::Run { path: self.path.clone(), reason: "inputs and outputs have not been bound".into() };
-        let options = self.options.as_ref().ok_or_else(undeclared)?;
+        let options = self.options.as_ref().ok_or_else(unbound)?;
         let results = self.session.run_with_options(inputs, options).map_err(failed)?;
         for (name, values) in &mut self.outputs {
             let (_, result) = results[name.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
@@ -150,14 +150,14 @@ impl Graph {
         Ok(())
     }
 
-    /// Runs a graph that carries a state: its last output becomes its state.
+    /// Runs a stateful graph: its last output becomes its state.
     ///
     /// # Errors
     /// If the runtime fails; the state is then unchanged.
     pub fn step(&mut self) -> Result<(), ModelError> {
         self.run()?;
         let next = self.outputs.len() - 1;
-        let (state, next) = self.pair(stateful::STATE, next);
+        let (state, next) = self.input_and_output(stateful::STATE, next);
         for (value, next) in state.iter_mut().zip(next) {
             *value = flush(*next);
         }
@@ -165,12 +165,12 @@ impl Graph {
     }
 }
 
-/// Replaces subnormal numbers with zero: decaying states would otherwise slow arithmetic down permanently.
+/// Replaces a subnormal number with zero. Decaying states would otherwise slow arithmetic down permanently.
 fn flush(value: f32) -> f32 {
     if value.is_subnormal() { 0.0 } else { value }
 }
 
-/// Returns the shape of a float tensor without dynamic dimensions.
+/// Returns the shape of a float tensor, unless it has dynamic dimensions.
 fn fixed_shape(kind: &ValueType) -> Option<Vec<usize>> {
     match kind {
         ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {

@@ -1,4 +1,4 @@
-//! `model.toml`: the contract between a model and the daemon.
+//! The manifest `model.toml`, which describes a model to the daemon.
 
 mod read;
 
@@ -15,10 +15,10 @@ use crate::units::SAMPLE_RATE;
 
 /// Supported version of `model.toml`.
 pub const SCHEMA: u64 = 3;
-/// Minimum number of slots beyond the window, which limits the rollback to as many latents.
+/// Minimum number of slots beyond the attention window, and thus the maximum rollback in latents.
 pub const ROLLBACK: usize = 32;
 
-/// The contract between a trained model and Melos.
+/// The description of a trained model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     schema: u64,
@@ -86,7 +86,7 @@ pub struct TransformerLayout {
     pub layers: usize,
     /// Heads per layer.
     pub heads: usize,
-    /// Dimensions per head; rotary pairs are its two halves.
+    /// Dimensions per head; the first half is paired with the second for rotation.
     pub head_dim: usize,
     /// Base of the rotary frequencies.
     pub rope_base: f64,
@@ -120,18 +120,18 @@ impl Port {
 }
 
 impl Manifest {
-    /// Reads a contract and checks that this version of Melos supports it.
+    /// Reads a manifest and checks that this version of Melos supports it.
     ///
     /// # Errors
     /// If it cannot be read, lacks a key, or has values that this version does not support.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let text = files::text(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
-        let manifest = Self::parse(path, &text).map_err(ModelError::Contract)?;
+        let manifest = Self::parse(path, &text).map_err(ModelError::Manifest)?;
         manifest.check()?;
         Ok(manifest)
     }
 
-    /// Parses a contract. Problems name `file`.
+    /// Parses a manifest. Problems name `file` as their location.
     ///
     /// # Errors
     /// Returns all problems found.
@@ -195,7 +195,7 @@ impl Manifest {
         self.files.iter().map(|file| file.sha256.get(..8).unwrap_or_default()).collect::<Vec<_>>().join("-")
     }
 
-    /// Returns whether the contract lists a file of that name.
+    /// Returns whether the manifest lists a file called `name`.
     #[must_use]
     pub fn lists(&self, name: &str) -> bool {
         self.files.iter().any(|file| file.name == name)
@@ -204,20 +204,20 @@ impl Manifest {
     /// Reads a listed file in `folder` and checks its size and hash.
     ///
     /// # Errors
-    /// If it is not listed, cannot be read, or does not match the contract.
-    pub(crate) fn verified(&self, folder: &Path, name: &str) -> Result<Vec<u8>, ModelError> {
+    /// If it is not listed, cannot be read, or does not match the manifest.
+    pub(crate) fn read_verified(&self, folder: &Path, name: &str) -> Result<Vec<u8>, ModelError> {
         let file = self
             .files
             .iter()
             .find(|file| file.name == name)
             .ok_or_else(|| ModelError::Unlisted { path: self.path.clone(), name: name.to_owned() })?;
         let path = folder.join(name);
-        let size = |found| ModelError::Size { path: path.clone(), expected: file.bytes, found };
+        let wrong_size = |found| ModelError::Size { path: path.clone(), expected: file.bytes, found };
         let bytes = match files::bytes(&path, file.bytes) {
             Ok(bytes) if bytes.len() as u64 == file.bytes => bytes,
-            Ok(bytes) => return Err(size(bytes.len() as u64)),
+            Ok(bytes) => return Err(wrong_size(bytes.len() as u64)),
             Err(error) if error.kind() == ErrorKind::FileTooLarge => {
-                return Err(size(path.metadata().map_or(0, |metadata| metadata.len())));
+                return Err(wrong_size(path.metadata().map_or(0, |metadata| metadata.len())));
             }
             Err(source) => return Err(ModelError::Read { path, source }),
         };

@@ -27,7 +27,7 @@ impl fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// Returns its origin: the library's path, or the name of the built-in runtime.
+    /// Returns the library's path, or the name of the built-in runtime.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
@@ -44,11 +44,11 @@ impl Runtime {
 }
 
 /// Returns the process's inference runtime, opened on the first call: the library given by `MELOS_ONNXRUNTIME`, or the
-/// first compatible one beside the binary, in `lib` and `runtime` near it or in the working directory, or in the system
-/// folders; failing that, the built-in runtime if the feature `tract` is enabled.
+/// first compatible one beside the binary, in a `lib` or `runtime` folder near it, in `runtime` in the working directory, or
+/// in a system folder; failing that, the built-in runtime if the feature `tract` is enabled.
 ///
 /// # Errors
-/// If there is none; the message says how to get it. The result stays the same for the life of the process.
+/// If no runtime is found; the message says how to get one. The result stays the same for the life of the process.
 pub fn runtime() -> Result<&'static Runtime, ModelError> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     RUNTIME.get_or_init(open).as_ref().map_err(|tried| ModelError::NoRuntime { tried: tried.clone() })
@@ -61,10 +61,10 @@ fn open() -> Result<Runtime, String> {
             tried.push(path.display().to_string());
             continue;
         }
-        let built = ort::init_from(&path).map_err(|error| error.to_string()).and_then(|builder| {
+        let opened = ort::init_from(&path).map_err(|error| error.to_string()).and_then(|builder| {
             builder.with_name("melos").with_telemetry(false).build().map_err(|error| error.to_string())
         });
-        match built {
+        match opened {
             Ok(environment) => return Ok(Runtime { environment, origin: path.display().to_string(), built_in: false }),
             Err(error) => {
                 tracing::warn!("cannot use {} as ONNX Runtime: {error}", path.display());
@@ -94,8 +94,8 @@ fn candidates(named: Option<PathBuf>, binary: Option<&Path>) -> Vec<PathBuf> {
         return vec![path];
     }
     let mut folders = Vec::new();
-    if let Some(beside) = binary.and_then(Path::parent) {
-        folders.extend(["", "lib", "../lib", "../lib/melos", "runtime", "../../runtime"].map(|path| beside.join(path)));
+    if let Some(folder) = binary.and_then(Path::parent) {
+        folders.extend(["", "lib", "../lib", "../lib/melos", "runtime", "../../runtime"].map(|path| folder.join(path)));
     }
     folders.extend(["runtime", "/usr/local/lib/melos", "/usr/lib/melos", "/usr/local/lib", "/usr/lib"].map(Into::into));
     folders.push(format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH).into());
@@ -112,11 +112,11 @@ mod tests {
     }
 
     #[test]
-    fn beside_the_binary_comes_before_the_system() {
-        let found = candidates(None, Some(Path::new("/opt/melos/bin/melos")));
-        let at = |path: &str| found.iter().position(|candidate| candidate == Path::new(path));
-        assert_eq!(at("/opt/melos/bin/libonnxruntime.so"), Some(0));
-        assert!(at("/opt/melos/bin/../lib/libonnxruntime.so") < at("runtime/libonnxruntime.so"));
-        assert!(at("runtime/libonnxruntime.so") < at("/usr/lib/melos/libonnxruntime.so.1"));
+    fn folders_near_the_binary_precede_system_folders() {
+        let candidates = candidates(None, Some(Path::new("/opt/melos/bin/melos")));
+        let position = |path: &str| candidates.iter().position(|candidate| candidate == Path::new(path));
+        assert_eq!(position("/opt/melos/bin/libonnxruntime.so"), Some(0));
+        assert!(position("/opt/melos/bin/../lib/libonnxruntime.so") < position("runtime/libonnxruntime.so"));
+        assert!(position("runtime/libonnxruntime.so") < position("/usr/lib/melos/libonnxruntime.so.1"));
     }
 }

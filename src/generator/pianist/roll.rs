@@ -7,7 +7,7 @@ use crate::generator::notes::{CHANNELS, KEYS, LIFT, OFFSETS, Pedal, ROLL_WIDTH, 
 use crate::mel::HOP;
 use crate::units::SAMPLE_RATE;
 
-/// Seconds of a hop.
+/// Duration of a hop in seconds.
 const HOP_SECONDS: f64 = HOP as f64 / SAMPLE_RATE as f64;
 /// Time constants of the channels with fast and slow decay, in seconds.
 const FAST_DECAY: f64 = 0.25;
@@ -40,7 +40,7 @@ impl Default for Strings {
 }
 
 impl Strings {
-    /// Plays the notes of a latent and writes its rows, one of [`ROLL_WIDTH`] numbers for each hop.
+    /// Plays the notes of a latent and writes one row of [`ROLL_WIDTH`] values for each hop.
     pub(in crate::generator) fn play(&mut self, latent: u64, written: &StepNotes, rows: &mut [f32]) {
         rows.fill(0.0);
         let first_hop = latent * OFFSETS as u64;
@@ -68,7 +68,7 @@ impl Strings {
         self.keys[key] = Some(SoundingString { struck: hop, velocity, key_up, damped: false });
     }
 
-    /// Writes the strings sounding in a hop, and damps those that no longer sound.
+    /// Writes the strings sounding in a hop, and damps those that stop sounding.
     fn write_sounding(&mut self, hop: u64, row: &mut [f32]) {
         for (key, slot) in self.keys.iter_mut().enumerate() {
             let Some(string) = slot else { continue };
@@ -77,8 +77,8 @@ impl Strings {
             let release = 1.0 - (string.key_up - time).abs();
             let release_channel = &mut row[5 * KEYS + key];
             *release_channel = release_channel.max(release.max(0.0) as f32);
-            let sustained_until = string.key_up + MAX_SUSTAIN / HOP_SECONDS;
-            string.damped |= time >= string.key_up && !self.pedal || time >= sustained_until;
+            let sustain_end = string.key_up + MAX_SUSTAIN / HOP_SECONDS;
+            string.damped |= time >= string.key_up && !self.pedal || time >= sustain_end;
             if string.damped {
                 if time > string.key_up + 1.0 {
                     *slot = None;

@@ -58,7 +58,7 @@ impl Istft {
         for (bin, (real, imag)) in self.spectrum.iter_mut().zip(real.iter().zip(imag)) {
             *bin = Complex::new(*real, *imag);
         }
-        // The DC and Nyquist bins of a real signal are real, and the transform requires it.
+        // The transform requires real DC and Nyquist bins, like those of every real signal.
         self.spectrum[0].im = 0.0;
         self.spectrum[BINS - 1].im = 0.0;
         self.fft
@@ -67,13 +67,13 @@ impl Istft {
         for (sample, weight) in self.samples.iter_mut().zip(&self.window) {
             *sample *= weight;
         }
-        let (now, rest) = self.samples.split_at(HOP);
-        for ((out, pending), sample) in hop.iter_mut().zip(&self.overlap).zip(now) {
+        let (head, tail) = self.samples.split_at(HOP);
+        for ((out, pending), sample) in hop.iter_mut().zip(&self.overlap).zip(head) {
             *out = pending + sample;
         }
         self.overlap.copy_within(HOP.., 0);
         self.overlap[OVERLAP - HOP..].fill(0.0);
-        for (pending, sample) in self.overlap.iter_mut().zip(rest) {
+        for (pending, sample) in self.overlap.iter_mut().zip(tail) {
             *pending += sample;
         }
     }
@@ -116,16 +116,16 @@ mod tests {
             istft.push(&real, &imag, &mut hop);
             output.extend_from_slice(&hop);
         }
-        // The first two hops are before the start; the next one lacks the frame before the first.
+        // The first two hops precede the signal, and the third lacks the frame before the first.
         let max_error = output[3 * HOP..].iter().zip(&signal[HOP..]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(max_error < 1e-4, "{max_error}");
     }
 
     #[test]
-    fn frame_by_frame_matches_the_whole_signal() {
+    fn streaming_matches_the_transform_of_the_whole_signal() {
         let frames = 24;
         let spectra: Vec<_> = (0..frames).map(|f| spectrum(&signal(frames * HOP), f * HOP)).collect();
-        // The reference: the transforms of all frames, added at their positions.
+        // Reference: all frames transformed and added at their positions.
         let fft = RealFftPlanner::<f32>::new().plan_fft_inverse(N_FFT);
         let mut whole = vec![0.0f32; frames * HOP + N_FFT];
         for (frame, (real, imag)) in spectra.iter().enumerate() {

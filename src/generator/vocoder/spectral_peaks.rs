@@ -12,9 +12,9 @@ use super::MelBlock;
 
 /// The vocoder with its state and output.
 pub struct SpectralPeakVocoder {
-    /// Nonzero weights of bands in bins: (bin, band, weight).
+    /// The nonzero weights of bands in bins, as (bin, band, weight).
     band_weights: Vec<(usize, usize, f32)>,
-    /// The latest [`LOOK_AHEAD`] mel frames, then the phase of every bin in turns.
+    /// The latest [`LOOK_AHEAD`] mel frames, then the phase of every bin in cycles.
     state: Vec<f32>,
     real: Vec<f32>,
     imag: Vec<f32>,
@@ -63,12 +63,12 @@ impl SpectralPeakVocoder {
             let phases = &self.state[PENDING..];
             let out = index * BINS..(index + 1) * BINS;
             let bins = self.real[out.clone()].iter_mut().zip(&mut self.imag[out]);
-            for (bin, ((real, imag), (magnitude, turns))) in bins.zip(magnitudes.iter().zip(phases)).enumerate() {
-                // Phases are relative to the window's centre, but the transform's are relative to its first sample, which
-                // inverts every other bin.
-                let sign = if bin % 2 == 0 { *magnitude } else { -magnitude };
-                let (sin, cos) = (f64::from(*turns) * TAU).sin_cos();
-                (*real, *imag) = (sign * cos as f32, sign * sin as f32);
+            for (bin, ((real, imag), (magnitude, phase))) in bins.zip(magnitudes.iter().zip(phases)).enumerate() {
+                // These phases refer to the window's centre, the transform's to its first sample, so every other bin is
+                // inverted.
+                let amplitude = if bin % 2 == 0 { *magnitude } else { -magnitude };
+                let (sin, cos) = (f64::from(*phase) * TAU).sin_cos();
+                (*real, *imag) = (amplitude * cos as f32, amplitude * sin as f32);
             }
         }
         let last = &mel[(FRAMES_PER_LATENT - LOOK_AHEAD) * BANDS..];
@@ -105,8 +105,8 @@ impl SpectralPeakVocoder {
             let valley =
                 |next: usize| (bin..next).min_by(|a, b| magnitudes[*a].total_cmp(&magnitudes[*b])).unwrap_or(bin) + 1;
             let end = next.map_or(BINS, valley);
-            let turns_per_hop = frequency(magnitudes, bin) * HOP as f64 / N_FFT as f64;
-            let phase = (f64::from(phases[bin]) + turns_per_hop).fract() as f32;
+            let cycles_per_hop = frequency(magnitudes, bin) * HOP as f64 / N_FFT as f64;
+            let phase = (f64::from(phases[bin]) + cycles_per_hop).fract() as f32;
             phases[first..end].fill(phase);
             (first, peak) = (end, next);
         }

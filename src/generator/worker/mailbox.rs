@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::Networks;
 use super::Request;
 
-/// Capacity. The worker takes requests between latents, so this many accumulate only if it hangs.
+/// Capacity of the queue. The worker takes requests between latents, so the queue fills up only if the worker hangs.
 const CAPACITY: usize = 32;
 
 /// A bounded queue of requests.
@@ -20,30 +20,30 @@ pub(super) struct Mailbox {
 #[derive(Debug, Default)]
 struct Queue {
     requests: VecDeque<Request>,
-    /// The newest pending networks; older ones are obsolete.
+    /// The newest pending networks, which replace older ones.
     networks: Option<Box<Networks>>,
     closed: bool,
 }
 
 impl Mailbox {
-    /// Adds a request. A plan without a splice replaces one directly before it, and a full queue drops its oldest request.
+    /// Adds a request. A plan without a splice replaces another directly before it, and a full queue drops its oldest request.
     /// Returns the frame of the dropped splice, if any.
     pub(super) fn put(&self, request: Request) -> Option<u64> {
         let mut queue = self.lock();
         if matches!(request, Request::Follow(_)) && matches!(queue.requests.back(), Some(Request::Follow(_))) {
             queue.requests.pop_back();
         }
-        let lost = if queue.requests.len() == CAPACITY { queue.requests.pop_front() } else { None };
+        let dropped = if queue.requests.len() == CAPACITY { queue.requests.pop_front() } else { None };
         queue.requests.push_back(request);
         drop(queue);
         self.changed.notify_one();
-        match lost {
+        match dropped {
             Some(Request::Replan { splice, .. }) => Some(splice),
             _ => None,
         }
     }
 
-    /// Takes the next request. While `hold` is set, splices and requests for the state stay queued, with everything after them.
+    /// Takes the next request. While `hold` is set, splices and save requests stay queued, with everything behind them.
     pub(super) fn take(&self, hold: bool) -> Option<Request> {
         let mut queue = self.lock();
         if hold && matches!(queue.requests.front(), Some(Request::Replan { .. } | Request::Save { .. })) {
@@ -54,7 +54,7 @@ impl Mailbox {
 
     /// Stores new networks.
     pub(super) fn put_networks(&self, networks: Box<Networks>) {
-        // Dropping the replaced networks takes a while, so do it outside the lock.
+        // Drop the replaced networks outside the lock, because that takes a while.
         let _old = self.lock().networks.replace(networks);
         self.changed.notify_one();
     }
@@ -69,8 +69,8 @@ impl Mailbox {
         self.lock().requests.iter().any(|request| matches!(request, Request::Replan { .. }))
     }
 
-    /// Waits for a request, for the mailbox to close, or until `timeout` has passed. Returns whether the mailbox is closed.
-    /// While `hold` is set, requests do not end the wait, because they cannot be taken.
+    /// Waits until there is a request, the mailbox is closed or `timeout` has passed. Returns whether the mailbox is closed.
+    /// While `hold` is set, requests do not end the wait, because they may have to stay queued.
     pub(super) fn wait(&self, timeout: Duration, hold: bool) -> bool {
         let queue = self.lock();
         let (queue, _) = self
@@ -86,7 +86,7 @@ impl Mailbox {
         self.changed.notify_all();
     }
 
-    /// Locks the queue. Ignores poisoning, because the queue is consistent between any two statements.
+    /// Locks the queue. Ignores poisoning, because the queue is consistent after every statement.
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

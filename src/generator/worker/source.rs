@@ -25,12 +25,12 @@ pub trait HopSource: Send + 'static {
     /// See [`Generator::step`].
     ///
     /// # Errors
-    /// If no hops could be generated.
+    /// If no latent could be generated.
     fn step(&mut self, out: &mut Vec<Hop>) -> Result<GeneratedLatent, GeneratorError>;
     /// See [`Generator::covered`].
     fn covered(&self) -> u64;
-    /// See [`Generator::known`].
-    fn known(&self) -> u64;
+    /// See [`Generator::generated_to`].
+    fn generated_to(&self) -> u64;
     /// See [`Generator::epoch`].
     fn epoch(&self) -> u32;
 }
@@ -63,8 +63,8 @@ impl HopSource for Generator {
     fn covered(&self) -> u64 {
         Self::covered(self)
     }
-    fn known(&self) -> u64 {
-        Self::known(self)
+    fn generated_to(&self) -> u64 {
+        Self::generated_to(self)
     }
     fn epoch(&self) -> u32 {
         Self::epoch(self)

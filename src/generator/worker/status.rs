@@ -38,13 +38,13 @@ impl WorkerStatus {
         self.epoch.load(Relaxed)
     }
 
-    /// Returns the load: the recent average time per latent as a share of its duration.
+    /// Returns the load: the recent average generation time per latent, relative to its duration.
     #[must_use]
     pub fn load(&self) -> f32 {
         f32::from_bits(self.load.load(Relaxed))
     }
 
-    /// Records how long it took to generate a latent.
+    /// Records the time taken to generate a latent.
     pub(super) fn record(&self, time: Duration) {
         let duration = LATENT_FRAMES as f32 / SAMPLE_RATE as f32;
         let weight = if self.latents.fetch_add(1, Relaxed) == 0 { 1.0 } else { AVERAGE_WEIGHT };

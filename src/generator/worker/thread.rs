@@ -20,18 +20,18 @@ use crate::generator::future::LEAD_IN;
 use crate::generator::{GeneratorError, LATENT_FRAMES};
 use crate::mel::HOP;
 
-/// Frames to generate ahead of the playhead right after a splice. A moving fader causes eight splices a second, each of which
-/// would replace most of the music further ahead. The lead then grows back at twice real time.
+/// Frames to generate ahead of the playhead right after a splice. A moving fader causes eight splices a second, and each would
+/// discard most of the music further ahead. The lead then grows by two seconds per second.
 const AHEAD_AFTER_SPLICE: u64 = 16_384;
-/// Frames from the decision to splice until the engine has the first hop: the time to generate two latents, and a device
+/// Frames from the decision to splice until the engine receives the first hop: the time to generate two latents, and a device
 /// block.
 const MARGIN: u64 = 1536;
-/// Frames from the decision to swap networks until the new ones are played: the time to generate ten latents, because a
-/// swap is not urgent.
+/// Frames from the decision to swap networks until the new networks are heard: the time to generate ten latents. A swap is
+/// not urgent.
 const SWAP_DELAY: u64 = 16_384;
 /// Frames ahead of the playhead at which the music resumes after starvation.
 const RESUME_LEAD: u64 = 4096;
-/// Sleep when idle: less than a hop.
+/// Sleep time when idle: less than a hop.
 const IDLE_SLEEP: Duration = Duration::from_millis(4);
 /// Longest delay before a retry.
 const MAX_RETRY_DELAY: Duration = Duration::from_millis(500);
@@ -59,7 +59,7 @@ pub(super) struct WorkerThread<S> {
     pub(super) status: Arc<WorkerStatus>,
     pub(super) events: SyncSender<WorkerEvent>,
     /// Hops that did not fit in the ring.
-    pub(super) ready: VecDeque<Hop>,
+    pub(super) unsent: VecDeque<Hop>,
     pub(super) pending: Option<Splice>,
     /// Number of plans spliced so far.
     pub(super) splices: u64,
@@ -79,7 +79,7 @@ impl<S: HopSource> WorkerThread<S> {
             self.send();
             self.settle_splice();
             let playhead = self.engine.frame();
-            pause = if self.ready.is_empty() && self.source.covered() < playhead + self.ahead(playhead) {
+            pause = if self.unsent.is_empty() && self.source.covered() < playhead + self.ahead(playhead) {
                 self.catch_up(playhead);
                 self.step()
             } else {
@@ -102,7 +102,7 @@ impl<S: HopSource> WorkerThread<S> {
                 }
                 Request::Replan { plan, splice: planned } => {
                     let at = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
-                    // If the splice is late, regenerate only a lead-in before it rather than everything from the planned frame on.
+                    // If the splice is late, regenerate only a lead-in before it, not everything from the planned frame.
                     let from = planned.max(at.saturating_sub(LEAD_IN * LATENT_FRAMES));
                     self.source.replan(plan, from, at);
                     self.splices += 1;
@@ -126,9 +126,9 @@ impl<S: HopSource> WorkerThread<S> {
 
     /// Sends as many hops as fit in the ring.
     fn send(&mut self) {
-        while let Some(hop) = self.ready.pop_front() {
+        while let Some(hop) = self.unsent.pop_front() {
             if self.hops.try_push(hop).is_err() {
-                self.ready.push_front(hop);
+                self.unsent.push_front(hop);
                 return;
             }
             self.sent_until = self.sent_until.max((hop.index + 1) * HOP as u64);
@@ -140,18 +140,18 @@ impl<S: HopSource> WorkerThread<S> {
         }
     }
 
-    /// Checks whether the engine accepted the pending splice. If the splice was too late, tries again further ahead.
+    /// Checks whether the engine accepted the pending splice. If the splice was too late, tries again at a later frame.
     fn settle_splice(&mut self) {
         let Some(Splice { planned, from, sent: Some(epoch), at }) = self.pending else { return };
         if self.engine.rejected_epoch() == epoch {
             let at = (self.engine.frame() + MARGIN).next_multiple_of(HOP as u64);
             self.source.resplice(at);
-            self.ready.clear();
+            self.unsent.clear();
             self.pending = Some(Splice { planned, from, at, sent: None });
         } else if self.engine.accepted_epoch() >= epoch {
             self.report(match planned {
                 Some(planned) => {
-                    let generated_to = Some(self.source.known());
+                    let generated_to = Some(self.source.generated_to());
                     WorkerEvent::Spliced {
                         planned,
                         outcome: Some(SpliceOutcome { audible_from: at, from, generated_to }),
@@ -163,8 +163,8 @@ impl<S: HopSource> WorkerThread<S> {
         }
     }
 
-    /// Abandons music that is already due: moves a late splice to a later frame if the engine still has enough of the old
-    /// future, otherwise skips the missing music.
+    /// Gives up on music that is already due: moves a late splice to a later frame if the engine still has enough of the old
+    /// future; otherwise, skips the missing music.
     fn catch_up(&mut self, playhead: u64) {
         let missing = self.source.covered();
         if missing >= playhead {
@@ -193,7 +193,7 @@ impl<S: HopSource> WorkerThread<S> {
         let started = Instant::now();
         let mut hops = Vec::with_capacity(16);
         let result = catch_unwind(AssertUnwindSafe(|| self.source.step(&mut hops)));
-        self.ready.extend(hops);
+        self.unsent.extend(hops);
         self.send();
         self.status.covered.store(self.source.covered(), Relaxed);
         self.status.epoch.store(self.source.epoch(), Relaxed);
@@ -214,7 +214,7 @@ impl<S: HopSource> WorkerThread<S> {
         self.status.losses.add(Loss::Latents, 1);
         self.report(WorkerEvent::Failed { reason });
         self.failures += 1;
-        // The first failure may affect only this latent, so retry it soon and back off afterwards.
+        // A single failure may be transient, so retry soon and then back off.
         MAX_RETRY_DELAY.min(IDLE_SLEEP * 2u32.saturating_pow(self.failures - 1))
     }
 

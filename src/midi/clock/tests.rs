@@ -17,7 +17,7 @@ struct Clock {
 
 impl Clock {
     fn new(jitter: f64) -> Self {
-        // Late enough that subtracting jitter is always possible.
+        // Late enough for jitter to be subtracted.
         let start = Instant::now() + Duration::from_secs(10);
         let random = ChaCha8Rng::seed_from_u64(3);
         Self {
@@ -35,7 +35,7 @@ impl Clock {
     fn send(&mut self, message: Message) {
         let random = f64::from(self.random.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0;
         let mut out = Vec::new();
-        self.follower.message(message, shifted(self.start, self.seconds + random * self.jitter), &mut out);
+        self.follower.process(message, shifted(self.start, self.seconds + random * self.jitter), &mut out);
         for event in out {
             match event {
                 ClockEvent::Tempo(tempo) => {

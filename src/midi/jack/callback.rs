@@ -1,5 +1,5 @@
-//! The JACK process callback for MIDI in and out. It does not allocate, lock, wait, log or read a clock. Its only system
-//! call wakes the performance thread when messages arrive.
+//! The JACK process callback for MIDI in and out. It does not allocate, lock, wait, log or read a clock. Its only
+//! system call wakes the performance thread when messages arrive.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::Arc;
@@ -122,12 +122,12 @@ fn send_due(
 
 impl ProcessHandler for Callback {
     fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
-        self.calls.count();
-        // The nominal start of the cycle, free of wake-up jitter. Without it, there is no time reference.
+        self.calls.increment();
+        // The nominal start of the cycle, which has no wake-up jitter. Without it, messages cannot be timed.
         let Ok(times) = scope.cycle_times() else { return Control::Continue };
         let cycle = self.clock.instant(times.current_usecs);
         for InputPort { port, parser, device_id } in &mut self.inputs {
-            // Ignore sources that have just been connected and have no device id yet.
+            // A source that has just been connected has no device id yet.
             let Ok(device) = u32::try_from(device_id.load(Relaxed)) else { continue };
             for event in port.iter(scope) {
                 let at = cycle + Duration::from_secs_f64(f64::from(event.time) / f64::from(self.rate));
@@ -151,7 +151,7 @@ mod tests {
     use crate::midi::Message;
 
     #[test]
-    fn allocates_nothing_and_counts_overflow() {
+    fn counts_overflow_without_allocating() {
         reset_violation_count();
         let (ring, mut received) = HeapRb::new(4).split();
         let wake = Wake::default();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn converts_times_of_jacks_clock() {
+    fn converts_jack_times() {
         let now = Instant::now();
         let clock = JackClock::new(now, 1_000_000);
         assert_eq!(clock.instant(1_002_500), now + Duration::from_micros(2500));

@@ -31,9 +31,9 @@ pub struct FeedbackTarget {
     pub control: Control,
     /// Channel from 0.
     pub channel: u8,
-    /// Values at the lower and the upper end, for 7-bit messages.
+    /// Values at the lower and upper end, for 7-bit messages.
     pub range: [u8; 2],
-    /// Velocity or value, 1..=127, that turns a button's light on.
+    /// Velocity or value that turns a button's light on, 1..=127.
     pub light: u8,
 }
 
@@ -42,7 +42,8 @@ pub struct FeedbackTarget {
 pub enum Action {
     /// The parameter follows the control's position.
     Follow {
-        /// Converts the position to a value, for numbers. Toggles switch at the centre, and choices divide the range equally.
+        /// Converts the position to a value, for numbers. Toggles switch at the centre, and choices divide the range
+        /// equally.
         scale: Option<Scale>,
         /// Whether to wait until the control reaches the value (soft takeover).
         pickup: bool,
@@ -115,13 +116,13 @@ impl Binding {
         self.control == moved.control && (self.channel.is_none() || self.channel == moved.channel)
     }
 
-    /// Returns whether both bindings are of the same control.
+    /// Returns whether both bindings are for the same control.
     pub(super) fn shares_control(&self, other: &Self) -> bool {
         self.control == other.control
             && (self.channel.is_none() || other.channel.is_none() || self.channel == other.channel)
     }
 
-    /// Returns whether feedback goes to the control's own message, as with motor faders.
+    /// Returns whether feedback uses the control's own message, as with motor faders.
     pub(super) fn has_own_feedback(&self) -> bool {
         self.feedback.as_ref().is_some_and(|target| target.control == self.control)
     }
@@ -136,7 +137,7 @@ impl Binding {
         self.to.fit(Input::Number(f64::from(input))).ok()?
     }
 
-    /// Returns the value one step up or down from another: the next choice, on or off, or one step of a 7-bit control.
+    /// Returns the value one step up or down from `from`: the next choice, on or off, or one step of a 7-bit control.
     pub(super) fn neighbouring_value(&self, scale: Option<Scale>, from: &Value, step: i8) -> Option<Value> {
         let position = match (from, self.to.spec().kind) {
             (Value::Choice(choice), Kind::Choice { names, .. }) => {
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decodes_all_three_encodings() {
+    fn decodes_all_encodings() {
         for (encoder, up, down) in [
             (Encoder::TwosComplement, [1, 2, 63], [127, 126, 65]),
             (Encoder::BinaryOffset, [65, 66, 127], [63, 62, 1]),

@@ -1,4 +1,4 @@
-//! Recognizes the control being moved and writes its `[[bind]]` block.
+//! Recognises the control being moved and writes its `[[bind]]` block.
 
 use std::fmt::Write as _;
 use std::sync::mpsc::Receiver;
@@ -8,12 +8,12 @@ use super::controls::Control;
 use crate::event::parameter::{Kind, Param, Value};
 use crate::midi::{Message, MidiEvent};
 
-/// Number of messages sufficient to recognize a control.
+/// Number of messages sufficient to recognise a control.
 const MAX_MESSAGES: usize = 24;
 /// Time without movement after which a control is considered at rest.
 pub(super) const REST: Duration = Duration::from_secs(1);
 
-/// Recognizes a control and writes the block that maps it to a parameter.
+/// Recognises a control and writes the block that maps it to a parameter.
 #[derive(Debug, Clone)]
 pub struct ControlLearner {
     param: Param,
@@ -22,16 +22,16 @@ pub struct ControlLearner {
     received: Vec<Message>,
 }
 
-/// The recognized control.
-struct RecognizedControl {
+/// The recognised control.
+struct RecognisedControl {
     control: Control,
     channel: Option<u8>,
-    /// Its 7-bit values in order of arrival.
+    /// The 7-bit values received, in order of arrival.
     values: Vec<u8>,
 }
 
 impl ControlLearner {
-    /// Creates a learner for a parameter. `value` is the parameter's current value, which a button will set.
+    /// Creates a learner for a parameter. `value` is the parameter's current value, which a learned button sets.
     #[must_use]
     pub const fn new(param: Param, value: Value) -> Self {
         Self { param, value, received: Vec::new() }
@@ -71,8 +71,8 @@ impl ControlLearner {
         learner.block()
     }
 
-    /// Processes a message. Returns whether enough messages were received for [`ControlLearner::block`]. Buttons send few
-    /// messages, so the caller must also stop once the control is at rest for a second.
+    /// Processes a message. Returns whether enough messages were received for [`ControlLearner::block`]. Buttons send
+    /// few messages, so the caller must also stop once the control has been at rest for a second.
     pub fn observe(&mut self, message: Message) -> bool {
         if !matches!(message, Message::Clock | Message::PolyPressure { .. } | Message::SongPosition(_)) {
             self.received.push(message);
@@ -80,12 +80,12 @@ impl ControlLearner {
         self.received.len() >= MAX_MESSAGES
     }
 
-    /// Returns the block to put into a mapping file; `None` if nothing was received.
+    /// Returns the block for a mapping file; `None` if nothing was received.
     #[must_use]
     pub fn block(&self) -> Option<String> {
-        let guess = self.guess()?;
+        let recognised = self.recognise()?;
         let mut block = "[[bind]]\n".to_owned();
-        let key = match guess.control {
+        let key = match recognised.control {
             Control::Cc(number) => format!("cc = {number}"),
             Control::Cc14(number) => format!("cc14 = {number}"),
             Control::Nrpn(number) => format!("nrpn = {number}"),
@@ -98,28 +98,28 @@ impl ControlLearner {
             Control::Continue => "message = \"continue\"".to_owned(),
             Control::Stop => "message = \"stop\"".to_owned(),
         };
-        let mut line = |text: &str| writeln!(block, "{text}").expect("writing into a string cannot fail");
+        let mut line = |text: &str| writeln!(block, "{text}").expect("writing to a string cannot fail");
         line(&key);
-        if let Some(channel) = guess.channel {
+        if let Some(channel) = recognised.channel {
             line(&format!("channel = {}", channel + 1));
         }
         line(&format!("to = \"{}\"", self.param.spec().id));
-        self.describe(&guess, &mut line);
+        self.write_action(&recognised, &mut line);
         Some(block)
     }
 
     /// Writes the keys that define how the control sets the parameter.
-    fn describe(&self, guess: &RecognizedControl, line: &mut impl FnMut(&str)) {
-        let button = guess.is_button();
+    fn write_action(&self, control: &RecognisedControl, line: &mut impl FnMut(&str)) {
+        let is_button = control.is_button();
         match self.param.spec().kind {
             Kind::Trigger => {}
-            Kind::Toggle { .. } if button => line("toggle = true"),
+            Kind::Toggle { .. } if is_button => line("toggle = true"),
             Kind::Toggle { .. } => {}
-            Kind::Choice { .. } if !button => {}
+            Kind::Choice { .. } if !is_button => {}
             Kind::Choice { .. } | Kind::Chord | Kind::Text { .. } => line(&format!("value = {}", self.value_text())),
-            Kind::Number { .. } if button => line(&format!("value = {}", self.value_text())),
-            Kind::Number { min, max, .. } => match guess.encoder() {
-                Some(encoder) => line(&format!("relative = \"{encoder}\"\nstep = 0.01")),
+            Kind::Number { .. } if is_button => line(&format!("value = {}", self.value_text())),
+            Kind::Number { min, max, .. } => match control.encoding() {
+                Some(encoding) => line(&format!("relative = \"{encoding}\"\nstep = 0.01")),
                 None => line(&format!("range = [{min:?}, {max:?}]")),
             },
         }
@@ -131,8 +131,7 @@ impl ControlLearner {
         value.map_or_else(|| "\"a-name\"".to_owned(), |value| value.to_string())
     }
 
-    fn guess(&self) -> Option<RecognizedControl> {
-        // Use the control that sent the most messages, in case another was touched by accident.
+    fn recognise(&self) -> Option<RecognisedControl> {
         let controller = |number: u8| {
             self.received.iter().filter(
                 move |message| matches!(message, Message::ControlChange { controller, .. } if *controller == number),
@@ -143,18 +142,19 @@ impl ControlLearner {
             _ => None,
         };
         let number = |coarse, fine| Some(last(coarse)? << 7 | last(fine)?);
-        let first = *self
+        // Use the control that sent the most messages, in case another was touched by accident.
+        let moved = *self
             .received
             .iter()
-            .max_by_key(|one| self.received.iter().filter(|other| same_control(one, other)).count())?;
-        let (control, channel) = match first {
+            .max_by_key(|message| self.received.iter().filter(|other| same_control(message, other)).count())?;
+        let (control, channel) = match moved {
             Message::ControlChange { channel, controller: changed, .. } => {
-                let numbered = match (changed, number(99, 98), number(101, 100)) {
+                let parameter_number = match (changed, number(99, 98), number(101, 100)) {
                     (6 | 38 | 98..=101, Some(number), _) => Some(Control::Nrpn(number)),
                     (6 | 38 | 98..=101, None, Some(number)) => Some(Control::Rpn(number)),
                     _ => None,
                 };
-                let control = numbered.unwrap_or(match changed {
+                let control = parameter_number.unwrap_or(match changed {
                     coarse @ 0..32 if last(coarse + 32).is_some() => Control::Cc14(coarse),
                     fine @ 32..64 if last(fine - 32).is_some() => Control::Cc14(fine - 32),
                     other => Control::Cc(other),
@@ -173,10 +173,10 @@ impl ControlLearner {
             Message::PolyPressure { .. } | Message::Clock | Message::SongPosition(_) => return None,
         };
         let values = self.received.iter().filter_map(|message| match message {
-            Message::ControlChange { value, .. } if same_control(message, &first) => Some(*value),
+            Message::ControlChange { value, .. } if same_control(message, &moved) => Some(*value),
             _ => None,
         });
-        Some(RecognizedControl { control, channel, values: values.collect() })
+        Some(RecognisedControl { control, channel, values: values.collect() })
     }
 }
 
@@ -193,9 +193,9 @@ pub(super) fn same_control(one: &Message, other: &Message) -> bool {
     }
 }
 
-impl RecognizedControl {
-    /// Returns whether the control is a button: a note, a program or transport message, or a controller that sends only 0 and
-    /// 127.
+impl RecognisedControl {
+    /// Returns whether the control is a button: a note, a program or transport message, or a controller that sends only
+    /// 0 and 127.
     fn is_button(&self) -> bool {
         match self.control {
             Control::Cc(_) => !self.values.is_empty() && self.values.iter().all(|value| matches!(value, 0 | 127)),
@@ -205,15 +205,17 @@ impl RecognizedControl {
         }
     }
 
-    /// Returns the encoding if the control is an encoder, which repeats the same small numbers, while a fader sends only changes.
-    fn encoder(&self) -> Option<&'static str> {
+    /// Returns the encoding if the control is an encoder, which repeats small numbers, whereas a fader sends only
+    /// changes.
+    fn encoding(&self) -> Option<&'static str> {
         let repeats = self.values.windows(2).filter(|pair| pair[0] == pair[1]).count() >= 2;
         let all = |accept: fn(&u8) -> bool| self.values.iter().all(accept);
         match self.control {
             Control::Cc(_) if !repeats => None,
             Control::Cc(_) if all(|value| matches!(value, 1..=8 | 120..=127)) => Some("twos-complement"),
             Control::Cc(_) if all(|value| matches!(value, 56..=63 | 65..=72)) => {
-                // Values above 64 alone mean up in this encoding and down in sign-magnitude; assume the more common one.
+                // Values above 64 on their own mean up in this encoding and down in sign-magnitude; this one is more
+                // common.
                 Some("binary-offset")
             }
             Control::Cc(_) if all(|value| matches!(value, 1..=8 | 65..=72)) => Some("sign-magnitude"),

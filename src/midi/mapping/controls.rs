@@ -9,7 +9,7 @@ use crate::midi::Message;
 pub enum Control {
     /// A 7-bit controller, 0..120.
     Cc(u8),
-    /// A 14-bit pair of controllers, given by the coarse one, 0..32; the fine one is 32 above.
+    /// A 14-bit pair of controllers, given by the coarse one, 0..32; the fine one is 32 higher.
     Cc14(u8),
     /// A non-registered parameter number, 0..16384.
     Nrpn(u16),
@@ -43,7 +43,8 @@ pub(super) struct Move {
     pub(super) raw: u8,
     /// Whether a button is down, or another control is in its upper half.
     pub(super) pressed: bool,
-    /// One step up or down from the parameter's current value, for data increment and decrement, which have no position.
+    /// One step up or down from the parameter's current value, for data increment and decrement, which have no
+    /// position.
     pub(super) step: Option<i8>,
 }
 
@@ -74,15 +75,15 @@ struct Pair {
     fine: Option<u8>,
 }
 
-pub(super) const MAX_14: u16 = 0x3FFF;
+pub(super) const MAX_14_BIT: u16 = 0x3FFF;
 
 impl Pair {
-    /// Returns the position, 0..=1. Without the fine half, the coarse half spans the full range; without the coarse half, there
-    /// is no position.
+    /// Returns the position, 0..=1. Without the fine half, the coarse half spans the full range; without the coarse
+    /// half, there is no position.
     fn position(self) -> Option<f32> {
         let coarse = u16::from(self.coarse?);
         Some(match self.fine {
-            Some(fine) => f32::from(coarse << 7 | u16::from(fine)) / f32::from(MAX_14),
+            Some(fine) => f32::from(coarse << 7 | u16::from(fine)) / f32::from(MAX_14_BIT),
             None => f32::from(coarse) / 127.0,
         })
     }
@@ -100,7 +101,7 @@ impl SelectedNumber {
     fn control(&self) -> Option<Control> {
         let number = u16::from(self.coarse?) << 7 | u16::from(self.fine?);
         match number {
-            MAX_14 => None,
+            MAX_14_BIT => None,
             _ if self.registered => Some(Control::Rpn(number)),
             _ => Some(Control::Nrpn(number)),
         }
@@ -108,18 +109,18 @@ impl SelectedNumber {
 }
 
 impl Controls {
-    /// Records a value sent to a control, at the control's resolution, so that a coarse or fine half received later is combined
-    /// with its other half.
-    pub(super) fn sent(&mut self, channel: u8, control: Control, value: u16) {
+    /// Records a value sent to a control, at the control's resolution, so that a coarse or fine half received later is
+    /// combined with its other half.
+    pub(super) fn record_sent(&mut self, channel: u8, control: Control, value: u16) {
         if matches!(control, Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_)) {
             let pair = Pair { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8) };
             self.channels[usize::from(channel)].pairs.insert(control, pair);
         }
     }
 
-    /// Processes a message and calls `moved` for every control that it moves. A controller can be both a control by itself and
-    /// half of a pair; the bindings determine which applies.
-    pub(super) fn message(&mut self, message: Message, mut moved: impl FnMut(Move)) {
+    /// Processes a message and calls `moved` for every control that it moves. A controller can be both a control in
+    /// itself and half of a pair; the bindings determine which applies.
+    pub(super) fn process(&mut self, message: Message, mut moved: impl FnMut(Move)) {
         let button = |channel, control, down: bool, raw| {
             let position = f32::from(u8::from(down));
             Move { channel, control, position, raw, pressed: down, step: None }
@@ -185,7 +186,8 @@ impl Channel {
         Some((self.selected.control()?, step))
     }
 
-    /// Processes a controller that may be half of a pair or of a parameter number. Returns the control and its position.
+    /// Processes a controller that may be half of a pair or of a parameter number. Returns the control and its
+    /// position.
     fn pair(&mut self, controller: u8, value: u8) -> Option<(Control, f32)> {
         match controller {
             98 => self.selected.select(false).fine = Some(value),
@@ -194,7 +196,7 @@ impl Channel {
             101 => self.selected.select(true).coarse = Some(value),
             _ => {}
         }
-        let (control, half): (_, fn(&mut Pair, u8)) = match (controller, self.selected.control()) {
+        let (control, set_half): (_, fn(&mut Pair, u8)) = match (controller, self.selected.control()) {
             (6, Some(control)) => (control, |pair, value| pair.coarse = Some(value)),
             (38, Some(control)) => (control, |pair, value| pair.fine = Some(value)),
             (0..32, _) => (Control::Cc14(controller), |pair, value| pair.coarse = Some(value)),
@@ -202,7 +204,7 @@ impl Channel {
             _ => return None,
         };
         let pair = self.pairs.entry(control).or_default();
-        half(pair, value);
+        set_half(pair, value);
         Some((control, pair.position()?))
     }
 }
@@ -217,9 +219,9 @@ mod tests {
         let mut positions = Vec::new();
         for (controller, value) in controllers {
             let message = Message::ControlChange { channel: 3, controller: *controller, value: *value };
-            controls.message(message, |moved| {
+            controls.process(message, |moved| {
                 if moved.control == control {
-                    positions.push((moved.position * f32::from(MAX_14)).round() as u16);
+                    positions.push((moved.position * f32::from(MAX_14_BIT)).round() as u16);
                 }
             });
         }
@@ -232,7 +234,7 @@ mod tests {
         assert_eq!(last(&[(7, 64), (39, 5)]), Some(64 << 7 | 5));
         assert_eq!(last(&[(39, 5), (7, 64)]), Some(64 << 7 | 5));
         assert_eq!(last(&[(39, 5)]), None);
-        assert_eq!(last(&[(7, 127)]), Some(MAX_14), "a coarse half alone reaches the end");
+        assert_eq!(last(&[(7, 127)]), Some(MAX_14_BIT), "a coarse half alone reaches the end");
         let transient = positions(Control::Cc14(7), &[(39, 127), (7, 63), (39, 0), (7, 64)]);
         assert!(transient.iter().all(|position| position.abs_diff(64 << 7) <= 128), "{transient:?}");
     }
@@ -254,12 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn increments_are_steps() {
+    fn decodes_increments_as_steps() {
         let (mut controls, mut steps) = (Controls::default(), Vec::new());
         for (controller, value) in [(96, 0), (99, 0), (98, 1), (6, 1), (96, 0), (97, 127), (101, 0), (100, 5), (96, 1)]
         {
             let message = Message::ControlChange { channel: 3, controller, value };
-            controls.message(message, |moved| steps.extend(moved.step.map(|step| (moved.control, step))));
+            controls.process(message, |moved| steps.extend(moved.step.map(|step| (moved.control, step))));
         }
         assert_eq!(steps, [(Control::Nrpn(1), 1), (Control::Nrpn(1), -1), (Control::Rpn(5), 1)]);
     }

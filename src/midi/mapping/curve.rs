@@ -1,4 +1,4 @@
-//! Converts positions of controls to values of parameters and back.
+//! Converts control positions to parameter values and back.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ pub enum Curve {
     Linear,
     /// Equal ratios; both ends must be above 0.
     Exponential,
-    /// The taper of a mixer's fader, for levels: −12 dB at half, silence at the bottom; `low` must be the quieter end.
+    /// The taper of a mixer's fader, for levels: at half travel, 12 dB below `high`; `low` must be the quieter end.
     Decibel,
 }
 
@@ -25,8 +25,8 @@ pub struct Scale {
     pub curve: Curve,
 }
 
-/// Decibels per decade of a fader's position: the square law of mixer faders.
-const FADER_LAW: f32 = 40.0;
+/// The square law of mixer faders.
+const DECIBELS_PER_DECADE: f32 = 40.0;
 
 impl Scale {
     /// Returns the value at a position, 0..=1.
@@ -35,10 +35,10 @@ impl Scale {
         let Self { low, high, curve } = *self;
         let position = position.clamp(0.0, 1.0);
         match curve {
-            // Exact at both ends.
+            // This form is exact at both ends.
             Curve::Linear => low * (1.0 - position) + high * position,
             Curve::Exponential => low * (high / low).powf(position),
-            Curve::Decibel => (high + FADER_LAW * position.log10()).max(low),
+            Curve::Decibel => (high + DECIBELS_PER_DECADE * position.log10()).max(low),
         }
     }
 
@@ -50,7 +50,7 @@ impl Scale {
             Curve::Linear => (value - low) / (high - low),
             Curve::Exponential => (value.max(f32::MIN_POSITIVE) / low).ln() / (high / low).ln(),
             Curve::Decibel if value <= low => 0.0,
-            Curve::Decibel => 10f32.powf((value - high) / FADER_LAW),
+            Curve::Decibel => 10f32.powf((value - high) / DECIBELS_PER_DECADE),
         };
         if position.is_finite() { position.clamp(0.0, 1.0) } else { 0.0 }
     }

@@ -1,18 +1,19 @@
-//! Feedback to controls: positions of motor faders and LED rings, and lights of buttons.
+//! Feedback to controls: the positions of motor faders and LED rings, and button lights.
 //!
-//! Time is counted in ticks of about a thirtieth of a second. At most one value per tick is sent to a control, the newest.
+//! Time is counted in ticks of about a thirtieth of a second. In each tick, a control is sent at most one value, the
+//! newest.
 
 use std::collections::VecDeque;
 
 use super::binding::{Action, Binding, FeedbackTarget};
 use super::control_learner::same_control;
-use super::controls::{Control, MAX_14};
+use super::controls::{Control, MAX_14_BIT};
 use crate::event::parameter::{Kind, Value};
 use crate::midi::Message;
 
-/// Ticks for which a control must be at rest before it receives feedback, so that its motor never works against a hand.
+/// Ticks that a control must be at rest before it receives feedback, so that its motor never works against a hand.
 const REST_TICKS: u8 = 8;
-/// Ticks within which a returned message is an echo.
+/// Ticks within which an identical message from the device is an echo.
 const ECHO_TICKS: u8 = 3;
 /// Maximum number of messages whose echoes are expected: more than are ever sent to a device in one tick.
 const MAX_ECHOES: usize = 512;
@@ -23,7 +24,7 @@ pub(super) struct FeedbackState {
     /// The last value sent or received, in steps of the control.
     last: Option<u16>,
     /// Ticks until feedback may be sent.
-    rest: u8,
+    rest_ticks: u8,
 }
 
 impl FeedbackState {
@@ -34,25 +35,25 @@ impl FeedbackState {
         if !binding.has_own_feedback() || !reports_position {
             return true;
         }
-        let Some(value) = steps(binding.control, position) else { return true };
+        let Some(value) = position_steps(binding.control, position) else { return true };
         let is_new = self.last != Some(value);
         if is_new {
-            (self.last, self.rest) = (Some(value), REST_TICKS);
+            (self.last, self.rest_ticks) = (Some(value), REST_TICKS);
         }
         is_new
     }
 
-    /// Discards the last value, because the device may have been reset.
+    /// Discards the last value, so that feedback is sent again.
     pub(super) fn forget(&mut self) {
         self.last = None;
     }
 
     /// Advances one tick with the parameter at `value`. Returns the value to send, if any, in steps of the control.
     pub(super) fn tick(&mut self, binding: &Binding, target: &FeedbackTarget, value: &Value) -> Option<u16> {
-        self.rest = self.rest.saturating_sub(1);
-        let target = match indication(binding, Some(value))? {
+        self.rest_ticks = self.rest_ticks.saturating_sub(1);
+        let steps = match indication(binding, Some(value))? {
             Indication::Light(on) => light_steps(target.control, on, target.light)?,
-            Indication::Position(position) if binding.has_own_feedback() => steps(target.control, position)?,
+            Indication::Position(position) if binding.has_own_feedback() => position_steps(target.control, position)?,
             Indication::Position(position) => {
                 let [low, high] = target.range.map(f32::from);
                 (low + position * (high - low)).round() as u16
@@ -60,16 +61,16 @@ impl FeedbackState {
         };
         let is_current = match (self.last, &binding.action) {
             // Several positions may map to the same value, and any of them is correct.
-            (Some(last), Action::Follow { scale, .. }) if last != target && binding.has_own_feedback() => {
+            (Some(last), Action::Follow { scale, .. }) if last != steps && binding.has_own_feedback() => {
                 binding.value_at(*scale, position(binding.control, last)).as_ref() == Some(value)
             }
-            (last, _) => last == Some(target),
+            (last, _) => last == Some(steps),
         };
-        if self.rest > 0 || is_current {
+        if self.rest_ticks > 0 || is_current {
             return None;
         }
-        self.last = Some(target);
-        Some(target)
+        self.last = Some(steps);
+        Some(steps)
     }
 }
 
@@ -115,10 +116,10 @@ fn indication(binding: &Binding, value: Option<&Value>) -> Option<Indication> {
 }
 
 /// Converts a position to steps of a control; returns `None` for a control without steps.
-fn steps(control: Control, position: f32) -> Option<u16> {
+fn position_steps(control: Control, position: f32) -> Option<u16> {
     Some(match control {
         Control::Cc(_) => (position * 127.0).round() as u16,
-        Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_) => (position * f32::from(MAX_14)).round() as u16,
+        Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_) => (position * f32::from(MAX_14_BIT)).round() as u16,
         // The centre is 8192.
         Control::PitchBend if position < 0.5 => (position * 16_384.0).round() as u16,
         Control::PitchBend => 8192 + ((position - 0.5) * 16_382.0).round() as u16,
@@ -132,7 +133,7 @@ pub(super) fn position(control: Control, steps: u16) -> f32 {
         Control::Cc(_) => f32::from(steps) / 127.0,
         Control::PitchBend if steps < 8192 => f32::from(steps) / 16_384.0,
         Control::PitchBend => 0.5 + f32::from(steps - 8192) / 16_382.0,
-        _ => f32::from(steps) / f32::from(MAX_14),
+        _ => f32::from(steps) / f32::from(MAX_14_BIT),
     }
 }
 
@@ -140,11 +141,11 @@ pub(super) fn position(control: Control, steps: u16) -> f32 {
 fn light_steps(control: Control, on: bool, light: u8) -> Option<u16> {
     match control {
         Control::Note(_) | Control::Cc(_) => Some(if on { u16::from(light) } else { 0 }),
-        other => steps(other, f32::from(u8::from(on))),
+        other => position_steps(other, f32::from(u8::from(on))),
     }
 }
 
-/// Calls `out` with the messages that set a control's position: those that the control would send itself.
+/// Calls `out` with the messages that set a control's position, which are those that the control would send itself.
 pub(super) fn messages(channel: u8, control: Control, value: u16, mut out: impl FnMut(Message)) {
     let (coarse, fine) = ((value >> 7) as u8, (value & 0x7F) as u8);
     let mut change = |controller, value| out(Message::ControlChange { channel, controller, value });
@@ -155,9 +156,9 @@ pub(super) fn messages(channel: u8, control: Control, value: u16, mut out: impl 
             change(controller + 32, fine);
         }
         Control::Nrpn(number) | Control::Rpn(number) => {
-            let selects = if matches!(control, Control::Nrpn(_)) { [99, 98] } else { [101, 100] };
-            change(selects[0], (number >> 7) as u8);
-            change(selects[1], (number & 0x7F) as u8);
+            let selectors = if matches!(control, Control::Nrpn(_)) { [99, 98] } else { [101, 100] };
+            change(selectors[0], (number >> 7) as u8);
+            change(selectors[1], (number & 0x7F) as u8);
             change(6, coarse);
             change(38, fine);
         }
@@ -168,7 +169,7 @@ pub(super) fn messages(channel: u8, control: Control, value: u16, mut out: impl 
     }
 }
 
-/// Messages recently sent to a device. Some devices send them back, which must not be treated as a move.
+/// Messages recently sent to a device. Some devices echo messages, which must not be treated as moves.
 #[derive(Debug, Default)]
 pub(super) struct Echoes(VecDeque<(Message, u8)>);
 
@@ -178,24 +179,24 @@ impl Echoes {
         self.0.retain(|(_, age)| *age <= ECHO_TICKS);
     }
 
-    pub(super) fn sent(&mut self, message: Message) {
+    pub(super) fn expect(&mut self, message: Message) {
         if self.0.len() == MAX_ECHOES {
             self.0.pop_front();
         }
         self.0.push_back((message, 0));
     }
 
-    /// Returns whether a message from the device is an echo, and stops expecting it. A message with another value means that
-    /// the control is being moved, so its other echoes are no longer expected either.
+    /// Returns whether a message from the device is an echo, and stops expecting it. A message with another value means
+    /// that the control is being moved, so its other echoes are no longer expected either.
     pub(super) fn take(&mut self, message: Message) -> bool {
-        let found = self.0.iter().position(|(sent, _)| *sent == message);
-        match found {
+        let index = self.0.iter().position(|(sent, _)| *sent == message);
+        match index {
             Some(index) => drop(self.0.remove(index)),
             // No echo is expected for a light that was turned off, and such a message does not affect other echoes.
             None if is_off(message) => {}
             None => self.0.retain(|(sent, _)| !same_control(sent, &message)),
         }
-        found.is_some()
+        index.is_some()
     }
 }
 

@@ -8,7 +8,7 @@ use super::curve::Scale;
 use crate::event::parameter::Param;
 use crate::midi::Message;
 
-/// The name of a control on a channel, which is counted from 0.
+/// A control and its channel, from 0, as shown to users.
 pub(super) struct ControlName(pub(super) Control, pub(super) Option<u8>);
 
 impl fmt::Display for ControlName {
@@ -44,7 +44,7 @@ pub(super) fn moved_control(message: Message) -> Option<ControlName> {
     }
 }
 
-/// A control that differs from its parameter and has not taken over yet.
+/// A control whose position differs from its parameter's value and which has not taken over yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PendingTakeover {
     control: Control,

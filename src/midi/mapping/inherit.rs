@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Mapping;
-use crate::quote::{listed, quoted};
+use crate::quote::{choices, quoted};
 
 /// Maximum depth of inheritance.
 const MAX_DEPTH: usize = 8;
 
-/// Adds to each mapping what it inherits. Its own settings take precedence. Unknown names are logged and ignored.
+/// Adds to each mapping what it inherits. A mapping's own settings take precedence. Unknown names are logged and
+/// ignored.
 pub(super) fn with_inherited(mappings: Vec<Mapping>) -> Vec<Arc<Mapping>> {
     let by_name: BTreeMap<&str, &Mapping> = mappings.iter().map(|mapping| (mapping.file.as_str(), mapping)).collect();
     mappings.iter().map(|mapping| Arc::new(with_ancestors(mapping, &by_name))).collect()
@@ -17,30 +18,34 @@ pub(super) fn with_inherited(mappings: Vec<Mapping>) -> Vec<Arc<Mapping>> {
 
 fn with_ancestors(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapping {
     let (mut combined, mut next) = (mapping.clone(), mapping.inherit.as_deref());
-    for _ in 0..MAX_DEPTH {
-        let Some(name) = next else { return combined };
+    let mut depth = 0;
+    while let Some(name) = next {
+        if depth == MAX_DEPTH {
+            tracing::warn!("{}.toml: inherit is circular or too deep", mapping.file);
+            break;
+        }
         let Some(other) = by_name.get(name) else {
             tracing::warn!(
-                "{}.toml: inherit = {}: there is no such mapping; choose one of {}",
+                "{}.toml: inherit = {}: there is no such mapping; {}",
                 mapping.file,
                 quoted(name),
-                listed(by_name.keys().copied())
+                choices(by_name.keys().copied())
             );
-            return combined;
+            break;
         };
         combined.add(other);
         next = other.inherit.as_deref();
+        depth += 1;
     }
-    tracing::warn!("{}.toml inherits from itself through other mappings", mapping.file);
     combined
 }
 
 impl Mapping {
-    /// Adds everything from another mapping that this one lacks.
+    /// Adds everything that this mapping lacks from another.
     fn add(&mut self, other: &Self) {
-        let own = self.bindings.len();
+        let own_count = self.bindings.len();
         for binding in &other.bindings {
-            let own = &self.bindings[..own];
+            let own = &self.bindings[..own_count];
             if !own.iter().any(|own| own.layer == binding.layer && own.shares_control(binding)) {
                 self.bindings.push(binding.clone());
             }

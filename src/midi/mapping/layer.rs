@@ -1,4 +1,4 @@
-//! Layers: alternative functions of controls while a button is held.
+//! Layers: alternative functions of controls, which a button activates.
 
 use super::Mapping;
 use super::controls::{Control, Move};
@@ -44,12 +44,12 @@ impl Layers {
         self.changed[binding]
     }
 
-    /// Processes a move. Returns whether it was of a layer's button.
-    pub(super) fn moved(&mut self, mapping: &Mapping, moved: &Move) -> bool {
-        let mut found = false;
+    /// Processes a move. Returns whether the control is a layer's button.
+    pub(super) fn process(&mut self, mapping: &Mapping, moved: &Move) -> bool {
+        let mut is_layer_button = false;
         for (layer, (active, down)) in mapping.layers.iter().zip(&mut self.active) {
             if layer.control == moved.control && (layer.channel.is_none() || layer.channel == moved.channel) {
-                found = true;
+                is_layer_button = true;
                 let was_down = std::mem::replace(down, moved.pressed);
                 match layer.toggle {
                     true => *active ^= moved.pressed && !was_down,
@@ -57,10 +57,10 @@ impl Layers {
                 }
             }
         }
-        if found {
+        if is_layer_button {
             self.update(mapping);
         }
-        found
+        is_layer_button
     }
 
     fn update(&mut self, mapping: &Mapping) {

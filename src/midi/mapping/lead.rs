@@ -25,7 +25,7 @@ pub struct LeadZone {
 }
 
 impl LeadZone {
-    /// Returns whether a message is of the zone's keys or its pedal.
+    /// Returns whether a message is from the zone's keys or its pedal.
     pub(super) fn matches(&self, message: Message) -> bool {
         let (channel, is_used) = match message {
             Message::NoteOn { channel, note, .. } | Message::NoteOff { channel, note } => {
@@ -48,13 +48,12 @@ pub(super) struct HeldKeys {
 }
 
 impl HeldKeys {
-    /// Returns the held and the sustained notes, bit n for MIDI note n.
+    /// Returns the held and sustained notes, bit n for MIDI note n.
     pub(super) fn notes(&self) -> u128 {
         self.down | self.sustained
     }
 
-    /// Processes a message.
-    pub(super) fn message(&mut self, zone: &LeadZone, message: Message) {
+    pub(super) fn process(&mut self, zone: &LeadZone, message: Message) {
         let matches = |channel: u8| zone.channel.is_none_or(|own| own == channel);
         match message {
             Message::NoteOn { channel, note, .. } if matches(channel) && zone.notes.contains(&note) => {
@@ -99,7 +98,7 @@ mod tests {
 
     fn held(bytes: &[u8]) -> Vec<u8> {
         let (mut parser, mut held) = (crate::midi::Parser::default(), HeldKeys::default());
-        bytes.iter().filter_map(|byte| parser.feed(*byte)).for_each(|message| held.message(&ZONE, message));
+        bytes.iter().filter_map(|byte| parser.feed(*byte)).for_each(|message| held.process(&ZONE, message));
         (0..128).filter(|note| held.notes() >> note & 1 == 1).collect()
     }
 

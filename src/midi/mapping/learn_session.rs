@@ -16,15 +16,17 @@ pub struct LearnSession {
     learner: ControlLearner,
     /// The first device that moved a control; others are ignored.
     device: Option<DeviceId>,
-    has_enough: bool,
-    end: Instant,
+    has_enough_messages: bool,
+    deadline: Instant,
 }
 
 impl LearnSession {
-    /// Starts learning for a parameter. `value` is the parameter's current value, which a button will set.
+    /// Starts learning a control for a parameter. `value` is the parameter's current value, which a learned button
+    /// sets.
     #[must_use]
     pub fn new(param: Param, value: Value, now: Instant) -> Self {
-        Self { learner: ControlLearner::new(param, value), device: None, has_enough: false, end: now + TIMEOUT }
+        let learner = ControlLearner::new(param, value);
+        Self { learner, device: None, has_enough_messages: false, deadline: now + TIMEOUT }
     }
 
     /// Returns the parameter to map.
@@ -39,28 +41,28 @@ impl LearnSession {
             && self.device == Some(*device)
         {
             self.learner.restart();
-            (self.device, self.has_enough, self.end) = (None, false, now + TIMEOUT);
+            (self.device, self.has_enough_messages, self.deadline) = (None, false, now + TIMEOUT);
         }
         let MidiEvent::Sent { device, message, .. } = event else { return };
         if self.device.is_none_or(|first| first == *device) {
-            self.has_enough |= self.learner.observe(*message);
+            self.has_enough_messages |= self.learner.observe(*message);
             if self.learner.block().is_some() {
                 self.device = Some(*device);
-                self.end = now + REST;
+                self.deadline = now + REST;
             }
         }
     }
 
-    /// See [`ControlLearner::is_complete`].
+    /// Returns whether the block can be used unchanged; see [`ControlLearner::is_complete`].
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.learner.is_complete()
     }
 
-    /// Returns whether a control was recognized or has come to rest, or none was moved in time.
+    /// Returns whether a control was recognised or has come to rest, or no control was moved in time.
     #[must_use]
     pub fn has_ended(&self, now: Instant) -> bool {
-        self.has_enough || now >= self.end
+        self.has_enough_messages || now >= self.deadline
     }
 
     /// Returns the device and the block for a mapping file; `None` if no control was moved.
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn learns_a_control_of_the_first_device_that_moves_one() {
+    fn learns_from_the_first_device_that_moves_a_control() {
         let now = Instant::now();
         let mut session = LearnSession::new(Param::Valence, Value::Number(0.0), now);
         session.observe(&sent(1, Message::Clock, now), now);

@@ -9,10 +9,10 @@ use super::hint::ControlName;
 use crate::event::parameter::Param;
 use crate::files::document::Problem;
 
-/// A learned control. Kept when its device disconnects and when the performance ends.
+/// A learned control, which is kept when its device disconnects and when the performance ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnedControl {
-    /// The device's name, without the part that changes when it reconnects.
+    /// The device's name, without the part that changes when the device reconnects.
     pub device: String,
     /// The `[[bind]]` block.
     pub block: String,
@@ -63,8 +63,8 @@ impl fmt::Display for LearnedControl {
     }
 }
 
-/// Returns the part of a device's name that stays the same when it reconnects: ALSA appends port numbers that change, JACK
-/// the names of connections.
+/// Returns the part of a device's name that stays the same when the device reconnects: ALSA appends port numbers that
+/// change, and JACK names are followed by those of other connected ports.
 fn stable_name(name: &str) -> &str {
     let port = name.split_once(", ").map_or(name, |(port, _)| port);
     port.trim_end_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ')

@@ -1,4 +1,4 @@
-//! All devices: the mappings that each device uses, and the control events from all of them.
+//! The mappings in use on all connected devices, and the control events that they produce.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -15,30 +15,29 @@ use crate::quote::listed;
 
 /// Maximum number of unmapped controls reported per device.
 const MAX_HINTS: usize = 256;
-/// Time after which another clock takes over from one that is silent, or from one that is stopped while the other is
-/// running: eight ticks at the slowest tempo.
+/// Time after which another clock takes over from one that is silent, or from a stopped one if the other is running:
+/// eight ticks at the slowest tempo.
 const CLOCK_TIMEOUT: Duration = Duration::from_secs(1);
-/// Maximum number of learned controls. Beyond that, a new one replaces the oldest.
+/// Maximum number of learned controls; beyond it, a new one replaces the oldest.
 const MAX_LEARNED: usize = 256;
 
 /// The mappings in use. Owned by the thread that reads the events of [`crate::midi::MidiConnection`].
 #[derive(Debug)]
 pub struct LiveMappings {
     mappings: Vec<Arc<Mapping>>,
-    /// Learned controls.
+    /// Learned controls, oldest first.
     learned: VecDeque<LearnedControl>,
-    devices: BTreeMap<DeviceId, Connected>,
+    devices: BTreeMap<DeviceId, ConnectedDevice>,
     /// The parameters' values in the order of the table.
     values: Vec<Value>,
     lead: u128,
-    /// The device whose clock is followed.
-    leader: Option<Leader>,
+    leader: Option<ClockLeader>,
 }
 
-/// The device whose clock is followed: the first to send ticks, until it disconnects, becomes silent, or is stopped while
-/// another is running.
+/// The device whose clock is followed: the first to send ticks, until it disconnects, becomes silent, or is stopped
+/// while another is running.
 #[derive(Debug, Clone, Copy)]
-struct Leader {
+struct ClockLeader {
     device: DeviceId,
     /// Time of its last tick.
     last_tick: Instant,
@@ -47,7 +46,7 @@ struct Leader {
 }
 
 #[derive(Debug)]
-struct Connected {
+struct ConnectedDevice {
     device: Device,
     routers: Vec<Router>,
     echoes: Echoes,
@@ -75,7 +74,7 @@ impl LiveMappings {
     pub fn set_mappings(&mut self, mappings: Vec<Mapping>, out: &mut Vec<ControlEvent>) {
         self.mappings = with_inherited(mappings);
         let devices = std::mem::take(&mut self.devices);
-        for Connected { device, clock, .. } in devices.into_values() {
+        for ConnectedDevice { device, clock, .. } in devices.into_values() {
             let id = device.id;
             self.connect(device);
             self.devices.entry(id).and_modify(|connected| connected.clock = clock);
@@ -97,8 +96,8 @@ impl LiveMappings {
         })
     }
 
-    /// Adds a learned control, which applies whenever its device is connected. It replaces an earlier binding of the same
-    /// control.
+    /// Adds a learned control, which applies whenever its device is connected. It replaces an earlier binding of the
+    /// same control.
     pub fn learn(&mut self, learned: LearnedControl) {
         self.forget_where(|old| learned.replaces(old));
         for connected in self.devices.values_mut().filter(|connected| learned.belongs_to(&connected.device.name)) {
@@ -130,14 +129,14 @@ impl LiveMappings {
         self.learned.iter()
     }
 
-    /// Returns parts of the names, in lower case, of devices that receive feedback.
+    /// Returns the name parts, in lower case, of devices that receive feedback.
     #[must_use]
     pub fn feedback_devices(&self) -> Vec<String> {
-        let targets = self.mappings.iter().filter(|mapping| mapping.has_feedback());
-        targets.map(|mapping| mapping.port_contains.clone()).collect()
+        let with_feedback = self.mappings.iter().filter(|mapping| mapping.has_feedback());
+        with_feedback.map(|mapping| mapping.port_contains.clone()).collect()
     }
 
-    /// Adds the feedback due for all devices; called thirty times a second.
+    /// Adds the feedback due for all devices to `out`. Must be called thirty times a second.
     pub fn feedback(&mut self, out: &mut Vec<(DeviceId, Message)>) {
         let mut messages = Vec::new();
         for (id, connected) in &mut self.devices {
@@ -145,14 +144,14 @@ impl LiveMappings {
             connected.routers.iter_mut().for_each(|router| router.feedback(&mut messages));
             for FeedbackMessage { message, echo } in messages.drain(..) {
                 if echo {
-                    connected.echoes.sent(message);
+                    connected.echoes.expect(message);
                 }
                 out.push((*id, message));
             }
         }
     }
 
-    /// Records a parameter's new value, whether a device or another source has set it.
+    /// Records a parameter's new value, whether set by a device or another source.
     pub fn update_value(&mut self, param: Param, value: &Value) {
         self.values[param as usize] = value.clone();
         for router in self.devices.values_mut().flat_map(|connected| &mut connected.routers) {
@@ -160,8 +159,8 @@ impl LiveMappings {
         }
     }
 
-    /// Processes a device event and adds the resulting control events to `out`. `frame` converts a time to a frame on the
-    /// performance's timeline.
+    /// Processes a device event and adds the resulting control events to `out`. `frame` converts a time to a frame on
+    /// the performance's timeline.
     pub fn process(&mut self, event: MidiEvent, frame: impl Fn(Instant) -> u64, out: &mut Vec<ControlEvent>) {
         match event {
             MidiEvent::Connected(device) => self.connect(device),
@@ -179,11 +178,11 @@ impl LiveMappings {
                 if connected.echoes.take(message) {
                     return;
                 }
-                let before = out.len();
-                let (mut clock, mut used) = (false, false);
+                let first_new = out.len();
+                let (mut uses_clock, mut used) = (false, false);
                 for router in &mut connected.routers {
-                    used |= router.message(message, out);
-                    clock |= router.mapping().clock.unwrap_or(false);
+                    used |= router.process(message, out);
+                    uses_clock |= router.mapping().clock.unwrap_or(false);
                     if let Some(takeover) = router.take_pending_takeover() {
                         tracing::info!("{}: {takeover}", connected.device.name);
                     }
@@ -191,13 +190,13 @@ impl LiveMappings {
                 if !used {
                     connected.suggest_mapping(message);
                 }
-                for event in &out[before..] {
+                for event in &out[first_new..] {
                     if let ControlEvent::Set(param, value) = event {
                         self.values[*param as usize] = value.clone();
                     }
                 }
                 self.report_lead(out);
-                if clock {
+                if uses_clock {
                     self.follow_clock(device, at, message, frame, out);
                 }
             }
@@ -213,7 +212,7 @@ impl LiveMappings {
         routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
         let mappings = listed(routers.iter().map(|router| router.mapping().name.as_str()));
         tracing::info!(device = device.name, mappings, "MIDI mapped");
-        let connected = Connected {
+        let connected = ConnectedDevice {
             routers,
             echoes: Echoes::default(),
             hinted: BTreeSet::new(),
@@ -243,9 +242,9 @@ impl LiveMappings {
         self.devices.values_mut().for_each(|connected| connected.clock.repeat_tempo());
     }
 
-    /// Returns whether a clock leads and sent a tick within the last second.
+    /// Returns whether a clock leads and has sent a tick within the last second.
     #[must_use]
-    pub fn hears_clock(&self, now: Instant) -> bool {
+    pub fn has_active_clock(&self, now: Instant) -> bool {
         self.leader.is_some_and(|leader| now.saturating_duration_since(leader.last_tick) < CLOCK_TIMEOUT)
     }
 
@@ -262,17 +261,17 @@ impl LiveMappings {
         let is_running =
             clock.is_running() && message != Message::Stop || matches!(message, Message::Start | Message::Continue);
         let takes_lead = self.leader.is_none_or(|leader| {
-            let silent = at.saturating_duration_since(leader.last_tick) >= CLOCK_TIMEOUT;
-            let stopped = at.saturating_duration_since(leader.last_running) >= CLOCK_TIMEOUT;
-            leader.device != device && (silent || stopped && is_running)
+            let is_silent = at.saturating_duration_since(leader.last_tick) >= CLOCK_TIMEOUT;
+            let is_stopped = at.saturating_duration_since(leader.last_running) >= CLOCK_TIMEOUT;
+            leader.device != device && (is_silent || is_stopped && is_running)
         });
         if takes_lead && is_clock {
             // The reports of this clock were discarded until now.
             clock.repeat_tempo();
-            self.leader = Some(Leader { device, last_tick: at, last_running: at });
+            self.leader = Some(ClockLeader { device, last_tick: at, last_running: at });
         }
         let mut events = Vec::new();
-        clock.message(message, at, &mut events);
+        clock.process(message, at, &mut events);
         if let Some(leader) = self.leader.as_mut().filter(|leader| leader.device == device) {
             if is_clock {
                 leader.last_tick = at;
@@ -285,8 +284,8 @@ impl LiveMappings {
     }
 }
 
-impl Connected {
-    /// Logs how to map a control that no mapping uses, once per control.
+impl ConnectedDevice {
+    /// Logs how to map an unmapped control, once per control.
     fn suggest_mapping(&mut self, message: Message) {
         let Some(ControlName(control, channel)) = moved_control(message) else { return };
         if self.hinted.len() < MAX_HINTS && self.hinted.insert((control, channel)) {

@@ -1,6 +1,6 @@
 //! Soft takeover: a control without a motor has no effect until it reaches the current value.
 //!
-//! It takes over when it is near the value or crosses it, because a fast-moving fader skips positions.
+//! A control takes over when it is near the value or crosses it: a fast-moving fader skips positions.
 
 use std::collections::VecDeque;
 
@@ -28,9 +28,9 @@ impl Pickup {
         self.has_control
     }
 
-    /// Records that this control, or another of the same device, has set a value, so that its report is expected. If it was
-    /// another control, this one loses control of the value.
-    pub(super) fn sent(&mut self, value: f32, own: bool) {
+    /// Records that a control of the same device has set a value, which will be reported back. If it was another
+    /// control, this one loses control of the value.
+    pub(super) fn record_sent(&mut self, value: f32, own: bool) {
         self.has_control &= own;
         if self.sent.len() == MAX_PENDING {
             self.sent.pop_front();
@@ -38,12 +38,12 @@ impl Pickup {
         self.sent.push_back(value);
     }
 
-    /// Returns whether takeover is pending and this has not been reported yet.
-    pub(super) fn is_first_wait(&mut self) -> bool {
+    /// Returns whether takeover is pending and must be reported; true only once.
+    pub(super) fn should_report(&mut self) -> bool {
         !self.has_control && !std::mem::replace(&mut self.reported, true)
     }
 
-    /// Discards the control's position, because it may have been moved when it is used again.
+    /// Discards the control's position, because the control may have moved by the time it is used again.
     pub(super) fn release(&mut self) {
         (self.has_control, self.last) = (false, None);
     }
@@ -54,8 +54,8 @@ impl Pickup {
         self.last = Some(position);
     }
 
-    /// Records a change of the parameter. Unless the control itself has set the value, it loses control of it. Returns whether
-    /// the value is new.
+    /// Records a change of the parameter, and returns whether another source made it. If so, the control loses control
+    /// of the value.
     pub(super) fn changed(&mut self, value: f32) -> bool {
         let own = self.sent.contains(&value);
         if !own {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fader_takes_over_when_it_crosses_the_value() {
+    fn takes_over_when_crossing_the_value() {
         let mut pickup = Pickup::default();
         assert!(!pickup.moved(0.0, 0.5), "far away");
         assert!(!pickup.moved(0.2, 0.5));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_near_the_value_takes_over_on_its_first_move() {
+    fn takes_over_near_the_value() {
         assert!(Pickup::default().moved(0.5, 0.504));
         assert!(!Pickup::default().moved(0.5, 0.52));
     }
@@ -89,8 +89,8 @@ mod tests {
     fn loses_control_when_another_source_sets_the_value() {
         let mut pickup = Pickup::default();
         assert!(pickup.moved(0.5, 0.5));
-        pickup.sent(50.0, true);
-        pickup.sent(51.0, true);
+        pickup.record_sent(50.0, true);
+        pickup.record_sent(51.0, true);
         assert!(!pickup.changed(50.0), "its own value, a little late");
         assert!(pickup.moved(0.52, 0.1), "so it keeps control");
         assert!(pickup.changed(10.0));

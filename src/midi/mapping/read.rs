@@ -11,7 +11,7 @@ use super::{Mapping, Programs};
 use crate::event::parameter::{Kind, Param, Value};
 use crate::files::document::{Document, Field, Problem, Table, parameter};
 
-/// The keys that name a `[[bind]]`'s control.
+/// The keys that specify a control.
 const CONTROLS: [&str; 9] =
     ["cc", "cc14", "nrpn", "rpn", "note", "program", "pitch_bend", "channel_pressure", "message"];
 
@@ -40,10 +40,10 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
     for table in root.tables(&mut document, "bind") {
         let Some(mut binding) = binding(&mut document, table, defaults, &mapping.layers) else { continue };
         // Several blocks may bind the same control; feedback shows the value of the first.
-        let is_shown = mapping.bindings.iter().any(|other: &Binding| {
+        let has_feedback = mapping.bindings.iter().any(|other: &Binding| {
             other.layer == binding.layer && other.feedback.is_some() && other.shares_control(&binding)
         });
-        binding.feedback = binding.feedback.filter(|_| !is_shown);
+        binding.feedback = binding.feedback.filter(|_| !has_feedback);
         mapping.bindings.push(binding);
     }
     for table in root.tables(&mut document, "lead") {
@@ -94,7 +94,7 @@ fn lead(document: &mut Document<'_>, mut table: Table<'_>, default_channel: Opti
     let notes = table.take("notes").and_then(|field| {
         let ends = pair(&field).filter(|[low, high]| low <= high && *low >= 0.0 && *high <= 127.0);
         let ends = ends.filter(|ends| ends.iter().all(|end| end.fract() == 0.0));
-        ends.or_else(|| field.wrong(document, "the lowest and the highest key, such as [36, 96]"))
+        ends.or_else(|| field.reject(document, "the lowest and the highest key, such as [36, 96]"))
     });
     let sustain = table.flag(document, "sustain").unwrap_or(true);
     table.finish(document);
@@ -151,7 +151,7 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, defaults: Defaults
     Some(Binding { control: control?, channel, to: to?, action: action?, layer, feedback })
 }
 
-/// Takes the keys of the feedback.
+/// Takes the feedback keys.
 fn feedback_target(
     document: &mut Document<'_>,
     table: &mut Table<'_>,
@@ -165,7 +165,7 @@ fn feedback_target(
     let feedback_channel = table.integer(document, "feedback_channel", 1..=16).map(|channel| channel as u8 - 1);
     let range = table.take("feedback_range").and_then(|field| {
         let ends = pair(&field).filter(|ends| ends.iter().all(|end| (0.0..=127.0).contains(end) && end.fract() == 0.0));
-        ends.or_else(|| field.wrong(document, "the values at both ends, integers from 0 to 127, such as [1, 13]"))
+        ends.or_else(|| field.reject(document, "the values at both ends, integers from 0 to 127, such as [1, 13]"))
     });
     let light = light(document, table);
     let other = cc.or(note);
@@ -185,20 +185,19 @@ fn feedback_target(
 }
 
 fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control> {
-    let mut found = Vec::new();
+    let mut fields = Vec::new();
     for key in CONTROLS {
         if let Some(field) = table.take(key) {
-            found.push((key, field));
+            fields.push((key, field));
         }
     }
-    let mut found = found.into_iter();
-    let Some((key, field)) = found.next() else {
-        let expected = format!("one of {}", CONTROLS.join(", "));
-        document.add(table.span(), "", format!("a [[bind]] needs a control: {expected}"));
+    let mut fields = fields.into_iter();
+    let Some((key, field)) = fields.next() else {
+        document.add(table.span(), "", format!("there is no control; expected one of {}", CONTROLS.join(", ")));
         return None;
     };
-    for (_, second) in found {
-        document.add(second.span.clone(), &second.key, format!("a [[bind]] has one control, and {key} is already set"));
+    for (_, extra) in fields {
+        document.add(extra.span.clone(), &extra.key, format!("only one control is allowed, and {key} is already set"));
     }
     let mut number = |range| field.integer(document, range);
     Some(match key {
@@ -212,12 +211,12 @@ fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control
             "start" => Control::Start,
             "continue" => Control::Continue,
             "stop" => Control::Stop,
-            _ => return field.wrong(document, "start, continue or stop"),
+            _ => return field.reject(document, "start, continue or stop"),
         },
         key => match field.value {
             toml::de::DeValue::Boolean(true) if key == "pitch_bend" => Control::PitchBend,
             toml::de::DeValue::Boolean(true) => Control::ChannelPressure,
-            _ => return field.wrong(document, "true, or omit the key"),
+            _ => return field.reject(document, "true, or omit the key"),
         },
     })
 }
@@ -233,7 +232,7 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
             "press" => Edge::Press,
             "release" => Edge::Release,
             "hold" => return hold(document, field, value, to),
-            _ => return field.wrong(document, "press, release or hold"),
+            _ => return field.reject(document, "press, release or hold"),
         },
         None => Edge::Press,
     };
@@ -248,7 +247,7 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
                 );
                 None
             }
-            _ => field.wrong(document, "true, or omit the key"),
+            _ => field.reject(document, "true, or omit the key"),
         };
     }
     if let Some(field) = value {
@@ -271,7 +270,7 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
 
 /// Parses a button that sets a value while held.
 fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, to: Param) -> Option<Action> {
-    // Some parameters cannot be restored: a mood is more than its dominant emotion, and a preset sets other parameters too.
+    // Some parameters cannot be restored: a mood is more than its dominant emotion, and a preset sets other parameters.
     let can_restore = !matches!(to.spec().kind, Kind::Trigger | Kind::Text { .. }) && to != Param::Emotion;
     match value {
         _ if !can_restore => {
@@ -302,7 +301,7 @@ fn number_action(
     let ends = match &range {
         Some(field) => match pair(field) {
             Some([low, high]) => [low as f32, high as f32],
-            None => field.wrong(document, "the values at both ends, such as [0.0, 1.0]")?,
+            None => field.reject(document, "the values at both ends, such as [0.0, 1.0]")?,
         },
         None => [min, max],
     };
@@ -319,12 +318,12 @@ fn number_action(
         "twos-complement" => Encoder::TwosComplement,
         "binary-offset" => Encoder::BinaryOffset,
         "sign-magnitude" => Encoder::SignMagnitude,
-        _ => return field.wrong(document, "twos-complement, binary-offset or sign-magnitude"),
+        _ => return field.reject(document, "twos-complement, binary-offset or sign-magnitude"),
     };
     Some(Action::Turn { encoder, step: step.map_or(1.0 / 127.0, |step| step as f32), scale })
 }
 
-/// Returns an array of two finite numbers.
+/// Parses an array of two finite numbers.
 fn pair(field: &Field<'_>) -> Option<[f64; 2]> {
     let numbers = field.numbers()?;
     numbers.try_into().ok().filter(|ends: &[f64; 2]| ends.iter().all(|end| end.is_finite()))

@@ -1,4 +1,4 @@
-//! Converts the messages of one device to control events, with one mapping.
+//! Converts the messages of one device to control events, using one mapping.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::event::ControlEvent;
 use crate::event::parameter::{Input, Param, TABLE, Value};
 use crate::midi::Message;
 
-/// Converts messages to control events.
+/// Applies a mapping to the messages of a device.
 #[derive(Debug)]
 pub struct Router {
     mapping: Arc<Mapping>,
@@ -28,7 +28,7 @@ pub struct Router {
     held: Vec<HeldKeys>,
     /// The parameters' values in the order of the table.
     values: Vec<Value>,
-    /// The current bank select.
+    /// The selected bank, as coarse and fine values.
     bank: [u8; 2],
 }
 
@@ -69,27 +69,27 @@ impl Router {
         &self.mapping
     }
 
-    /// Processes a message and adds the resulting events to `out`. Messages must be passed in order of arrival. Returns whether
-    /// the mapping uses the message.
-    pub fn message(&mut self, message: Message, out: &mut Vec<ControlEvent>) -> bool {
+    /// Processes a message and adds the resulting events to `out`. Messages must be passed in order of arrival. Returns
+    /// whether the mapping uses the message.
+    pub fn process(&mut self, message: Message, out: &mut Vec<ControlEvent>) -> bool {
         let mapping = Arc::clone(&self.mapping);
         let mut used = mapping.leads.iter().any(|zone| zone.matches(message));
         for (held, zone) in self.held.iter_mut().zip(&mapping.leads) {
-            held.message(zone, message);
+            held.process(zone, message);
         }
-        used |= self.program(message, &mapping.programs, out);
+        used |= self.process_program(message, &mapping.programs, out);
         let mut controls = std::mem::take(&mut self.controls);
-        controls.message(message, |moved| {
-            if self.layers.moved(&mapping, &moved) {
+        controls.process(message, |moved| {
+            if self.layers.process(&mapping, &moved) {
                 used = true;
-                self.change_layer();
+                self.reset_changed_bindings();
             }
             for (index, binding) in mapping.bindings.iter().enumerate() {
                 // The binding that received a button's press also receives its release.
                 let active = self.layers.applies(index) || (self.bindings[index].down && !moved.pressed);
                 if binding.matches(&moved) && active {
                     used = true;
-                    self.moved(index, binding, &moved, out);
+                    self.process_move(index, binding, &moved, out);
                 }
             }
         });
@@ -103,7 +103,7 @@ impl Router {
     }
 
     /// Resets the controls whose bindings have changed: their positions are unknown, and they need new feedback.
-    fn change_layer(&mut self) {
+    fn reset_changed_bindings(&mut self) {
         for (index, state) in self.bindings.iter_mut().enumerate() {
             if self.layers.has_changed(index) {
                 state.pickup.release();
@@ -118,7 +118,7 @@ impl Router {
         self.held.iter().fold(0, |notes, held| notes | held.notes())
     }
 
-    /// Records a parameter's new value, whether this device or another source has set it.
+    /// Records a parameter's new value, whether set by this device or another source.
     pub fn update_value(&mut self, param: Param, value: &Value) {
         let mut is_new = true;
         if let Value::Number(number) = value {
@@ -136,19 +136,19 @@ impl Router {
         }
     }
 
-    /// Adds the feedback due; called thirty times a second.
+    /// Adds the feedback due to `out`. Must be called thirty times a second.
     pub(super) fn feedback(&mut self, out: &mut Vec<FeedbackMessage>) {
         for (index, binding) in self.mapping.bindings.iter().enumerate() {
             let Some(target) = binding.feedback.as_ref().filter(|_| self.layers.applies(index)) else { continue };
             let value = &self.values[binding.to as usize];
             let Some(steps) = self.bindings[index].feedback.tick(binding, target, value) else { continue };
-            // The message that turns a light off equals that of a released button, so it must not be expected as an echo.
+            // Turning a light off sends the same message as releasing a button, so no echo of it may be expected.
             let echo = steps > 0 || !feedback::is_light(binding);
             feedback::messages(target.channel, target.control, steps, |message| {
                 out.push(FeedbackMessage { message, echo })
             });
             if binding.has_own_feedback() {
-                self.controls.sent(target.channel, target.control, steps);
+                self.controls.record_sent(target.channel, target.control, steps);
                 self.bindings[index].pickup.positioned(feedback::position(target.control, steps));
             }
         }
@@ -159,16 +159,16 @@ impl Router {
         self.bindings.iter_mut().for_each(|state| state.feedback.forget());
     }
 
-    fn moved(&mut self, index: usize, binding: &Binding, moved: &Move, out: &mut Vec<ControlEvent>) {
+    fn process_move(&mut self, index: usize, binding: &Binding, moved: &Move, out: &mut Vec<ControlEvent>) {
         let was_down = std::mem::replace(&mut self.bindings[index].down, moved.pressed);
         if moved.step.is_none() && !self.bindings[index].feedback.moved(binding, moved.position) {
             return;
         }
         // Program changes and transport messages have no release, so each is a press.
-        let momentary =
+        let has_no_release =
             matches!(moved.control, Control::Program(_) | Control::Start | Control::Continue | Control::Stop);
         let is_triggered_by = |edge| match edge {
-            Edge::Press => moved.pressed && (momentary || !was_down),
+            Edge::Press => moved.pressed && (has_no_release || !was_down),
             Edge::Release => !moved.pressed && was_down,
         };
         let current = &self.values[binding.to as usize];
@@ -183,7 +183,7 @@ impl Router {
                 if let (true, Some(scale), Value::Number(number)) = (pickup, scale, current)
                     && !self.bindings[index].pickup.moved(moved.position, scale.position(*number))
                 {
-                    if self.bindings[index].pickup.is_first_wait() {
+                    if self.bindings[index].pickup.should_report() {
                         self.pending_takeover = Some(PendingTakeover::new(binding, moved, scale, *number));
                     }
                     return;
@@ -217,12 +217,13 @@ impl Router {
         self.set(index, binding.to, value, out);
     }
 
-    /// Sets a value and stores it, because the next message may arrive before the change is reported back.
-    fn set(&mut self, by: usize, param: Param, value: Value, out: &mut Vec<ControlEvent>) {
+    /// Sets a value on behalf of binding `source`, and stores it, because the next message may arrive before the change
+    /// is reported back.
+    fn set(&mut self, source: usize, param: Param, value: Value, out: &mut Vec<ControlEvent>) {
         if let Value::Number(number) = value {
             for (index, (binding, state)) in self.mapping.bindings.iter().zip(&mut self.bindings).enumerate() {
                 if binding.to == param {
-                    state.pickup.sent(number, index == by);
+                    state.pickup.record_sent(number, index == source);
                 }
             }
         }
@@ -231,16 +232,16 @@ impl Router {
     }
 
     /// Processes a program change. Returns whether the program is mapped.
-    fn program(&mut self, message: Message, programs: &Programs, out: &mut Vec<ControlEvent>) -> bool {
+    fn process_program(&mut self, message: Message, programs: &Programs, out: &mut Vec<ControlEvent>) -> bool {
         let matches = |channel: u8| programs.channel.is_none_or(|own| own == channel);
         match message {
             Message::ControlChange { channel, controller: 0, value } if matches(channel) => self.bank[0] = value,
             Message::ControlChange { channel, controller: 32, value } if matches(channel) => self.bank[1] = value,
             Message::ProgramChange { channel, program } if matches(channel) => {
                 // Some keyboards send unusual banks, so the bank is ignored if there are no scenes.
-                let scenes = self.bank != [0, 0] && !programs.scenes.is_empty();
+                let uses_scenes = self.bank != [0, 0] && !programs.scenes.is_empty();
                 let (param, names) =
-                    if scenes { (Param::Scene, &programs.scenes) } else { (Param::Preset, &programs.presets) };
+                    if uses_scenes { (Param::Scene, &programs.scenes) } else { (Param::Preset, &programs.presets) };
                 let Some(name) = names.get(usize::from(program)) else { return false };
                 out.push(ControlEvent::Set(param, Value::Text(name.clone())));
                 return true;

@@ -89,7 +89,7 @@ scenes = [\"verse\"]
 }
 
 #[test]
-fn feedback_can_use_another_message_than_the_control() {
+fn feedback_can_use_a_separate_message() {
     let mapping = parse(
         "
 [[bind]]
@@ -158,7 +158,7 @@ to = \"tone\"
     .unwrap_err();
     let expected = [
         "there is no such [[layer]]; the layers are: \"shift\"",
-        "needs a control",
+        "there is no control",
         "emotion has no previous value to return to",
         "on = \"hold\" needs a value",
         "integers from 0 to 127",
@@ -169,7 +169,7 @@ to = \"tone\"
 }
 
 #[test]
-fn reports_every_problem_with_what_is_expected() {
+fn reports_every_problem_and_what_is_expected() {
     let text = "\
 [device]
 port_contain = \"x\"
@@ -225,8 +225,8 @@ notes = [60, 50]
              port_contains, channel, clock, feedback, light",
             "test.toml:5: device.channel = 17: expected an integer from 1 to 16",
             "test.toml:7: bind.cc = 120: expected an integer from 0 to 119",
-            "test.toml:11: bind.note = 2: a [[bind]] has one control, and cc is already set",
-            "test.toml:13: a [[bind]] needs a control: one of cc, cc14, nrpn, rpn, note, program, \
+            "test.toml:11: bind.note = 2: only one control is allowed, and cc is already set",
+            "test.toml:13: there is no control; expected one of cc, cc14, nrpn, rpn, note, program, \
              pitch_bend, channel_pressure, message",
             "test.toml:14: bind.to = \"valense\": there is no parameter \"valense\"; did you mean \"valence\"?",
             "test.toml:15: bind.rnge = [0, 1]: unknown key; did you mean \"range\"?; expected one of cc, cc14, nrpn, rpn, \
@@ -248,7 +248,7 @@ notes = [60, 50]
 }
 
 #[test]
-fn enables_feedback_per_device_or_per_control() {
+fn feedback_is_enabled_per_device_or_control() {
     let text = "[device]\nport_contains = \"x\"\nfeedback = true\n[[bind]]\ncc = 1\nto = \"tone\"\n[[bind]]\ncc = 2\nto = \"tone\"\nfeedback = false\n";
     let feedback: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback.is_some()).collect();
     assert_eq!(feedback, [true, false]);

@@ -10,13 +10,13 @@ fn chord_symbols_round_trip() {
             }
         }
     }
-    for wrong in ["", "H", "Hm", "Cx", "C/", "C/H", "mmaj7", "C2", "Cm9", "C6/9", "Cmajor minor", "♭", "C🎵"] {
-        assert_eq!(Chord::parse(wrong), None, "{wrong}");
+    for invalid in ["", "H", "Hm", "Cx", "C/", "C/H", "mmaj7", "C2", "Cm9", "C6/9", "Cmajor minor", "♭", "C🎵"] {
+        assert_eq!(Chord::parse(invalid), None, "{invalid}");
     }
 }
 
 #[test]
-fn chord_templates_give_root_third_fifth_and_bass_most_weight() {
+fn chord_templates_emphasise_root_third_fifth_and_bass() {
     let chroma = |symbol| Chord::parse(symbol).unwrap().chroma();
     let of = |shares: &[(usize, f32)]| {
         let mut chroma = [0.0; 12];
@@ -89,8 +89,8 @@ fn parses_common_spellings_of_keys() {
     ] {
         assert_eq!(Key::parse(name), Some(Key { tonic, mode }), "{name}");
     }
-    for wrong in ["C", "H moll", "minor", "C minor minor", "Cmaj7", ""] {
-        assert_eq!(Key::parse(wrong), None, "{wrong}");
+    for invalid in ["C", "H moll", "minor", "C minor minor", "Cmaj7", ""] {
+        assert_eq!(Key::parse(invalid), None, "{invalid}");
     }
     for mode in Mode::ALL {
         assert_eq!(Mode::from_name(&format!(" {} ", mode.name().to_uppercase())), Some(mode));

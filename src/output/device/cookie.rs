@@ -1,4 +1,4 @@
-//! PulseAudio's cookie file, with which clients prove that they belong to the server's user.
+//! PulseAudio's cookie file, which authenticates a client as the server's user.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -6,15 +6,14 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Size of a cookie in bytes (PulseAudio's `PA_NATIVE_COOKIE_LENGTH`).
-const LENGTH: usize = 256;
+const COOKIE_LENGTH: usize = 256;
 
-/// Creates the user's cookie if there is none, as PulseAudio's own library does, because servers, including PipeWire's,
-/// refuse a client without one. Does nothing if no server is running. Allocates and accesses the disk; a failure is
-/// only logged.
+/// Creates the user's cookie if it is missing, as PulseAudio's own library does: servers, including PipeWire's, refuse
+/// clients without one. Does nothing if no server is running or `PULSE_COOKIE` is set. Failures are only logged.
 pub(super) fn create_if_missing() {
-    let server_runs =
+    let is_server_running =
         std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).join("pulse/native").exists());
-    if server_runs
+    if is_server_running
         && std::env::var_os("PULSE_COOKIE").is_none()
         && let Some(home) = std::env::home_dir()
         && let Err(error) = create_in(&home)
@@ -29,7 +28,7 @@ fn create_in(home: &Path) -> io::Result<()> {
     if path.exists() || home.join(".pulse-cookie").exists() {
         return Ok(());
     }
-    let mut cookie = [0; LENGTH];
+    let mut cookie = [0; COOKIE_LENGTH];
     File::open("/dev/urandom")?.read_exact(&mut cookie)?;
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(&cookie)
@@ -42,21 +41,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_is_created_once_and_only_the_user_can_read_it() {
+    fn creates_a_private_cookie_once() {
         let home = tempfile::tempdir().unwrap();
         create_in(home.path()).unwrap();
         let path = home.path().join(".config/pulse/cookie");
         let first = std::fs::read(&path).unwrap();
-        assert_eq!(first.len(), LENGTH);
+        assert_eq!(first.len(), COOKIE_LENGTH);
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         create_in(home.path()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), first);
     }
 
     #[test]
-    fn an_existing_cookie_is_kept() {
+    fn keeps_an_existing_cookie() {
         let home = tempfile::tempdir().unwrap();
-        std::fs::write(home.path().join(".pulse-cookie"), [7; LENGTH]).unwrap();
+        std::fs::write(home.path().join(".pulse-cookie"), [7; COOKIE_LENGTH]).unwrap();
         create_in(home.path()).unwrap();
         assert!(!home.path().join(".config").exists());
     }

@@ -7,16 +7,16 @@ use super::route::{label, quiet_alsa};
 /// An output device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceInfo {
-    /// Its audio system, such as `JACK` or `ALSA`.
+    /// The audio system, such as `JACK` or `ALSA`.
     pub host: &'static str,
-    /// Its name; the configured device may be any part of it.
+    /// The device's name and identifier; the configuration may name any part of them.
     pub name: String,
-    /// Its sample rate and number of channels, such as `48000 Hz, 2 channels`, or why it cannot be opened.
+    /// The sample rate and number of channels, such as `48000 Hz, 2 channels`, or why it cannot be opened.
     pub format: Result<String, String>,
 }
 
-/// Returns the output devices of all audio systems, in the order in which the systems are tried. An entry without a
-/// name and format represents a system that has no devices or does not respond.
+/// Returns the output devices of all audio systems. A system that has no devices or does not respond has one entry,
+/// with an empty name and the reason in `format`.
 #[must_use]
 pub fn devices() -> Vec<DeviceInfo> {
     jack::set_logger(jack::LoggerType::None);

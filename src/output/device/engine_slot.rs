@@ -1,5 +1,5 @@
 //! The slot that holds the engine while a stream plays: the callback takes the engine for each block and puts it back,
-//! and the supervisor can take it away. Neither waits for the other, so a hung callback does not block the supervisor.
+//! and the supervisor can remove it. Neither waits for the other, so a hung callback does not block the supervisor.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -14,8 +14,8 @@ pub(super) struct EngineSlot {
     engine: AtomicCell<Option<Box<Engine>>>,
     /// Whether the engine belongs to the stream, even while the callback is using it.
     occupied: AtomicBool,
-    /// Whether to fade out, because the engine is about to be taken away.
-    leaving: AtomicBool,
+    /// Whether to fade out, because the engine is about to be removed.
+    fade_requested: AtomicBool,
     faded: AtomicBool,
     /// Frames at 48 kHz requested by the stream, with or without an engine.
     requested: AtomicU64,
@@ -35,7 +35,7 @@ impl EngineSlot {
         self.engine.store(Some(engine));
     }
 
-    /// Takes the engine away. Returns `None` while the callback is using it, which takes less than a block.
+    /// Removes the engine. Returns `None` while the callback is using it, which lasts less than a block.
     pub(super) fn remove(&self) -> Option<Box<Engine>> {
         let engine = self.engine.take();
         if engine.is_some() {
@@ -44,9 +44,9 @@ impl EngineSlot {
         engine
     }
 
-    /// Tells the callback to fade out; returns whether the fade has been played.
-    pub(super) fn fade(&self) -> bool {
-        self.leaving.store(true, Relaxed);
+    /// Requests a fade-out; returns whether it has been played.
+    pub(super) fn fade_out(&self) -> bool {
+        self.fade_requested.store(true, Relaxed);
         self.faded.load(Relaxed)
     }
 
@@ -55,29 +55,29 @@ impl EngineSlot {
         self.requested.load(Relaxed)
     }
 
-    /// Counts requested frames, on behalf of the callback; returns whether the engine belongs to the stream.
-    pub(super) fn count(&self, frames: u64) -> bool {
+    /// Counts frames requested from the callback; returns whether the engine belongs to the stream.
+    pub(super) fn count_requested(&self, frames: u64) -> bool {
         self.requested.fetch_add(frames, Relaxed);
         self.occupied.load(Relaxed)
     }
 
-    /// Returns whether the callback is to fade out.
-    pub(super) fn is_leaving(&self) -> bool {
-        self.leaving.load(Relaxed)
+    /// Returns whether the callback should fade out.
+    pub(super) fn should_fade_out(&self) -> bool {
+        self.fade_requested.load(Relaxed)
     }
 
-    /// Reports, on behalf of the callback, that the fade-out has been played.
+    /// Reports from the callback that the fade-out has been played.
     pub(super) fn set_faded(&self) {
         self.faded.store(true, Relaxed);
     }
 
-    /// Takes the engine, on behalf of the callback, for a block.
+    /// Takes the engine for one block of the callback.
     pub(super) fn borrow(&self) -> Option<Box<Engine>> {
         self.engine.take()
     }
 
-    /// Puts the engine back, on behalf of the callback.
-    pub(super) fn give_back(&self, engine: Box<Engine>) {
+    /// Puts the engine back after a block of the callback.
+    pub(super) fn put_back(&self, engine: Box<Engine>) {
         // Nothing else inserts an engine in the meantime, so none is dropped.
         self.engine.store(Some(engine));
     }

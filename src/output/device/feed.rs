@@ -1,4 +1,4 @@
-//! The real-time callback: engine, resampling, channels and sample format.
+//! The real-time callback: renders the engine and converts its output to the device's rate, channels and sample format.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::status::OutputStatus;
 use crate::engine::{Engine, QUANTUM};
 use crate::units::SAMPLE_RATE;
 
-/// Duration of the fade-in once there is an engine and of the fade-out before it is taken away, in seconds.
+/// Duration of the fade-in when an engine is inserted, and of the fade-out before its removal, in seconds.
 const FADE: f32 = 0.01;
 
 /// Fills the device's buffers.
@@ -24,20 +24,20 @@ pub(super) struct Feed {
     /// 48 kHz frames per device frame.
     ratio: f64,
     status: Arc<OutputStatus>,
-    /// The engine's frames that the resampler reads, and how many of their samples it has read.
+    /// Samples rendered for the resampler, and the index of the next one to read.
     rendered: [f32; 2 * QUANTUM],
-    read: usize,
+    read_index: usize,
     /// The gain of the fade, and its change per device frame.
     gain: f32,
     step: f32,
-    /// Frames that the device may have buffered, and drops when the stream is closed.
-    buffered: usize,
-    /// Device frames of silence since the fade-out.
-    silent: usize,
+    /// Maximum number of frames in the device's buffer, which are lost when the stream is closed.
+    buffered_frames: usize,
+    /// Silent device frames since the fade-out.
+    silent_frames: usize,
 }
 
 impl Feed {
-    /// Creates a feed for a device with this sample rate and any number of channels.
+    /// Creates a feed for a device with the given sample rate and number of channels.
     pub(super) fn new(slot: Arc<EngineSlot>, rate: u32, channels: u16, status: Arc<OutputStatus>) -> Self {
         Self {
             slot,
@@ -46,45 +46,45 @@ impl Feed {
             ratio: f64::from(SAMPLE_RATE) / f64::from(rate),
             status,
             rendered: [0.0; 2 * QUANTUM],
-            read: 2 * QUANTUM,
+            read_index: 2 * QUANTUM,
             gain: 0.0,
             step: 1.0 / (FADE * rate as f32),
-            buffered: 0,
-            silent: 0,
+            buffered_frames: 0,
+            silent_frames: 0,
         }
     }
 
-    /// Begins a callback that requests `frames` device frames, before which `latency` device frames are still to be
-    /// played.
+    /// Begins a callback that requests `frames` device frames, to be played after `latency` other device frames.
     pub(super) fn announce(&mut self, frames: usize, latency: usize) {
-        // Servers buffer up to two more blocks.
-        self.buffered = latency + 2 * frames;
+        // Servers may buffer up to two more blocks.
+        self.buffered_frames = latency + 2 * frames;
         let frames = (frames as f64 * self.ratio).ceil();
-        // A stream without the engine, such as one that resumes after it was given up, does not change the status.
-        if self.slot.count(frames as u64) {
+        // A stream without the engine, such as a lost one that resumes, does not change the status.
+        if self.slot.count_requested(frames as u64) {
             self.status.block_frames.store(frames as u32, Relaxed);
             self.status.callbacks.fetch_add(1, Relaxed);
         }
     }
 
-    /// Fills a buffer of interleaved frames, with silence while there is no engine.
+    /// Fills a buffer with interleaved frames, or with silence while there is no engine.
     pub(super) fn fill<T: Sample + FromSample<f32>>(&mut self, out: &mut [T]) {
-        let is_leaving = self.slot.is_leaving();
-        self.silent = if is_leaving && self.gain == 0.0 { self.silent + out.len() / self.channels } else { 0 };
+        let fades_out = self.slot.should_fade_out();
+        let is_silent = fades_out && self.gain == 0.0;
+        self.silent_frames = if is_silent { self.silent_frames + out.len() / self.channels } else { 0 };
         if let Some(mut engine) = self.slot.borrow() {
-            // After the fade-out, the engine continues inaudibly, so that its clock does not wait for the device.
-            self.play(&mut engine, out, if is_leaving { 0.0 } else { 1.0 });
-            self.slot.give_back(engine);
+            // After the fade-out, the engine continues inaudibly, so that its clock keeps running.
+            self.play(&mut engine, out, if fades_out { 0.0 } else { 1.0 });
+            self.slot.put_back(engine);
         } else {
             self.gain = 0.0;
             out.fill(T::EQUILIBRIUM);
         }
-        if self.silent > self.buffered {
+        if self.silent_frames > self.buffered_frames {
             self.slot.set_faded();
         }
     }
 
-    fn play<T: Sample + FromSample<f32>>(&mut self, engine: &mut Engine, out: &mut [T], target: f32) {
+    fn play<T: Sample + FromSample<f32>>(&mut self, engine: &mut Engine, out: &mut [T], target_gain: f32) {
         let mut stereo = [0.0; 2 * QUANTUM];
         for chunk in out.chunks_mut(QUANTUM * self.channels) {
             let stereo = &mut stereo[..2 * (chunk.len() / self.channels)];
@@ -92,27 +92,27 @@ impl Feed {
                 None => engine.render(stereo),
                 Some(resampler) => {
                     for frame in stereo.chunks_exact_mut(2) {
-                        let next = || pull(engine, &mut self.rendered, &mut self.read);
+                        let next = || pull(engine, &mut self.rendered, &mut self.read_index);
                         frame.copy_from_slice(&resampler.next(next));
                     }
                 }
             }
             for (frame, stereo) in chunk.chunks_mut(self.channels).zip(stereo.chunks_exact(2)) {
-                self.gain += (target - self.gain).clamp(-self.step, self.step);
+                self.gain += (target_gain - self.gain).clamp(-self.step, self.step);
                 write_frame(frame, [self.gain * stereo[0], self.gain * stereo[1]]);
             }
         }
     }
 }
 
-/// Returns the engine's next frame; the engine renders one quantum at a time.
-fn pull(engine: &mut Engine, rendered: &mut [f32; 2 * QUANTUM], read: &mut usize) -> [f32; 2] {
-    if *read == rendered.len() {
+/// Returns the engine's next frame, rendering a quantum when the last one has been read.
+fn pull(engine: &mut Engine, rendered: &mut [f32; 2 * QUANTUM], index: &mut usize) -> [f32; 2] {
+    if *index == rendered.len() {
         engine.render(rendered);
-        *read = 0;
+        *index = 0;
     }
-    let frame = [rendered[*read], rendered[*read + 1]];
-    *read += 2;
+    let frame = [rendered[*index], rendered[*index + 1]];
+    *index += 2;
     frame
 }
 
@@ -139,7 +139,7 @@ mod tests {
     use crate::event::{EngineCommand, QueuedCommand};
     use crate::music::theory::Voice;
 
-    /// Returns an engine that plays a note.
+    /// Returns an engine playing a note.
     fn playing_engine() -> Box<Engine> {
         let (ports, mut ends) = ports();
         let command = EngineCommand::NoteOn { voice: Voice::Pad, note: 60, velocity: 1.0 };
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_fades_in_and_out_without_a_click() {
+    fn fades_in_and_out_without_clicks() {
         let slot = Arc::new(EngineSlot::default());
         let mut feed = Feed::new(Arc::clone(&slot), 48_000, 2, Arc::default());
         let mut engine = playing_engine();
@@ -183,12 +183,12 @@ mod tests {
         assert!(samples.iter().all(|sample| *sample == 0.0), "there is no engine");
         slot.insert(engine);
         samples.extend(play(4800));
-        assert!(!slot.fade());
-        // What the device has buffered must be silent before the stream may be closed.
+        assert!(!slot.fade_out());
+        // The stream may be closed only once the device's buffer is silent.
         samples.extend(play(480 + 960));
-        assert!(!slot.fade());
+        assert!(!slot.fade_out());
         samples.extend(play(480));
-        assert!(slot.fade());
+        assert!(slot.fade_out());
         let engine = slot.remove().unwrap();
         let played = engine.status().frame();
         samples.extend(play(960));
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_allocated_in_the_callback() {
+    fn callback_does_not_allocate() {
         use assert_no_alloc::{assert_no_alloc, reset_violation_count, violation_count};
         reset_violation_count();
         for rate in [48_000, 44_100, 96_000] {
@@ -216,7 +216,7 @@ mod tests {
             call();
             slot.insert(playing_engine());
             (0..100).for_each(|_| call());
-            while !slot.fade() {
+            while !slot.fade_out() {
                 call();
             }
             assert!(slot.remove().is_some());
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_and_formats_are_converted() {
+    fn converts_channels_and_formats() {
         let stereo: Vec<f32> = fill(48_000, 2, 9600);
         let mono: Vec<f32> = fill(48_000, 1, 9600);
         let six: Vec<f32> = fill(48_000, 6, 9600);
@@ -241,10 +241,10 @@ mod tests {
     }
 
     #[test]
-    fn other_sample_rates_play_the_same_music() {
+    fn resampling_preserves_energy() {
         let energy = |samples: &[f32], rate: f32| samples.iter().map(|sample| sample * sample).sum::<f32>() / rate;
-        let normal = energy(&fill(48_000, 2, 48_000), 48_000.0);
-        let other = energy(&fill(44_100, 2, 44_100), 44_100.0);
-        assert!((normal / other - 1.0).abs() < 0.02, "{normal} {other}");
+        let direct = energy(&fill(48_000, 2, 48_000), 48_000.0);
+        let resampled = energy(&fill(44_100, 2, 44_100), 44_100.0);
+        assert!((direct / resampled - 1.0).abs() < 0.02, "{direct} {resampled}");
     }
 }

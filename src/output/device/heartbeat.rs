@@ -4,17 +4,17 @@ use std::time::{Duration, Instant};
 
 use crate::units::frames_to_seconds;
 
-/// How much later than its recent requests a stream must be to count as stalled, in seconds: more than the jitter of
-/// any server.
+/// Delay, relative to its recent requests, after which a stream counts as stalled, in seconds: more than any server's
+/// jitter.
 const STALL_DELAY: f64 = 0.7;
-/// How far back requests count as recent. Some servers request two seconds of audio at a time.
+/// Duration of a window of recent requests: longer than the two seconds of audio that some servers request at once.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// The longest time between two checks that counts. If it was longer, this thread did not run, and perhaps neither did
-/// the server.
-const MAX_STEP: Duration = Duration::from_millis(60);
+/// Limit on the time counted between two checks. If more has passed, this thread did not run, and perhaps the server
+/// did not either.
+const MAX_CHECK_INTERVAL: Duration = Duration::from_millis(60);
 
-/// The state of a stream.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pulse {
     /// The stream has requested audio since the last check.
@@ -29,22 +29,23 @@ pub(super) enum Pulse {
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     started: Instant,
-    first: u64,
+    /// Frames requested at the start and up to the last check.
+    initial: u64,
     requested: u64,
     last_check: Instant,
     last_request: Instant,
-    /// The smallest lead of the requested audio over the elapsed time right before a request, in seconds, in this
-    /// window and in the previous one.
+    /// The smallest lead of the requested audio over the elapsed time just before a request, in seconds, in this window
+    /// and the previous one.
     min_lead: [f64; 2],
     window_start: Instant,
 }
 
 impl Heartbeat {
-    /// Starts monitoring a stream that has requested this many frames so far.
+    /// Starts monitoring a stream that has requested `requested` frames so far.
     pub(super) const fn new(now: Instant, requested: u64) -> Self {
         Self {
             started: now,
-            first: requested,
+            initial: requested,
             requested,
             last_check: now,
             last_request: now,
@@ -53,11 +54,11 @@ impl Heartbeat {
         }
     }
 
-    /// Checks the stream, given how many frames it has requested.
+    /// Checks the stream, given the number of frames that it has requested so far.
     pub(super) fn check(&mut self, now: Instant, requested: u64) -> Pulse {
-        self.started += now.duration_since(self.last_check).saturating_sub(MAX_STEP);
+        self.started += now.duration_since(self.last_check).saturating_sub(MAX_CHECK_INTERVAL);
         self.last_check = now;
-        let lead = frames_to_seconds(self.requested - self.first) - now.duration_since(self.started).as_secs_f64();
+        let lead = frames_to_seconds(self.requested - self.initial) - now.duration_since(self.started).as_secs_f64();
         if requested != self.requested {
             if now.duration_since(self.window_start) > WINDOW {
                 (self.min_lead, self.window_start) = ([f64::INFINITY, self.min_lead[0]], now);
@@ -76,7 +77,7 @@ impl Heartbeat {
 
     /// Returns whether the stream has requested anything since [`Heartbeat::new`].
     pub(super) const fn has_requested(&self) -> bool {
-        self.requested != self.first
+        self.requested != self.initial
     }
 }
 
@@ -84,8 +85,8 @@ impl Heartbeat {
 mod tests {
     use super::*;
 
-    /// Checks a stream every 10 ms for a minute; it requests `block` frames at a time, at `rate`, and none during
-    /// `pause`. Returns the time of the first stall, in milliseconds.
+    /// Simulates a minute of a stream that requests `block` frames at a time, at `rate`, and none during `pause`.
+    /// Checks it every 10 ms and returns the time of the first stall, in milliseconds.
     fn first_stall(block: u64, rate: u64, pause: std::ops::Range<u64>) -> Option<u64> {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_stalled_stream_counts_as_stalled() {
+    fn detects_stalls_at_all_block_sizes() {
         for block in [64, 1024, 24_000, 96_000] {
             for rate in [47_900, 48_000, 48_100] {
                 assert_eq!(first_stall(block, rate, 0..0), None, "{block} frames at once, {rate} Hz");
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_never_starts_counts_as_stalled() {
+    fn a_stream_that_never_starts_is_stalled() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
         let mut check = |ms| heartbeat.check(start + Duration::from_millis(ms), 0);
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_does_not_count_as_stalled_when_the_machine_is_overloaded() {
+    fn an_overloaded_machine_is_not_a_stall() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
         for round in 1..10 {

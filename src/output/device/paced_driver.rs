@@ -8,11 +8,11 @@ use super::status::OutputStatus;
 use crate::engine::Engine;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Lag beyond which the pace starts anew rather than catching up, so that after a suspension of the machine, the music
-/// continues where it stopped.
+/// Lag beyond which pacing restarts rather than catching up, so that the music continues where it stopped after the
+/// machine was suspended.
 const MAX_LAG: Duration = Duration::from_millis(500);
 
-/// Makes the engine render blocks when they are due.
+/// Renders the engine's blocks when they are due, and discards them.
 #[derive(Debug)]
 pub(super) struct PacedDriver {
     block: Vec<f32>,
@@ -21,7 +21,7 @@ pub(super) struct PacedDriver {
 }
 
 impl PacedDriver {
-    /// Starts now, with blocks of `frames` frames.
+    /// Creates a driver that starts now, with blocks of `frames` frames.
     pub(super) fn new(frames: u32) -> Self {
         let frames = frames.clamp(64, SAMPLE_RATE);
         Self { block: vec![0.0; 2 * frames as usize], started: Instant::now(), played: 0 }

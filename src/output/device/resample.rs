@@ -1,16 +1,16 @@
 //! Resampling from 48 kHz to the device's rate with a windowed sinc, evaluated at the position of each output frame.
 //!
-//! `dasp`'s sinc interpolator is not used: with 32, 64 and 128 taps alike, a 1 kHz tone at 44.1 kHz is only 22 dB and
-//! an 8 kHz tone only 2 dB above its error (here more than 75 dB, see the tests). Neither does it filter when
-//! converting to a lower rate, so at 32 kHz a 20 kHz tone is aliased and only 3 dB softer.
+//! `dasp`'s sinc interpolator is too inaccurate: at 44.1 kHz, the signal-to-error ratio is only 22 dB for a 1 kHz tone
+//! and 2 dB for an 8 kHz tone, whether with 32, 64 or 128 taps (here more than 75 dB; see the tests). Nor does it
+//! filter when converting to a lower rate: at 32 kHz, a 20 kHz tone aliases and is only 3 dB softer.
 
 use std::f64::consts::PI;
 
 use crate::units::SAMPLE_RATE;
 
-/// Input frames from which each output frame is computed.
+/// Number of input frames that contribute to an output frame.
 const TAPS: usize = 32;
-/// Tabulated positions between two input frames; between these, the sinc is interpolated linearly.
+/// Number of tabulated positions between two input frames; the taps are interpolated linearly between them.
 const PHASES: usize = 256;
 /// Shape of the Kaiser window: about 90 dB of stop-band attenuation (Kaiser 1974).
 const BETA: f64 = 9.0;
@@ -42,7 +42,7 @@ impl Resampler {
     /// Creates a resampler for a device with this sample rate.
     pub(super) fn new(rate: u32) -> Self {
         let step = f64::from(SAMPLE_RATE) / f64::from(rate);
-        // Filters out what a lower rate cannot represent, from slightly below its limit, as the window is not ideal.
+        // Slightly below the lower rate's Nyquist frequency, to leave room for the transition band.
         let cutoff = 0.94 * (1.0 / step).min(1.0);
         let half = TAPS as f64 / 2.0;
         let tap = |phase: usize, n: usize| {
@@ -86,7 +86,7 @@ impl Resampler {
 mod tests {
     use super::*;
 
-    /// Returns the signal-to-error ratio of a tone in decibels, for the phase that fits best.
+    /// Returns the signal-to-error ratio in decibels, relative to the best-fitting tone at `hz`.
     fn signal_to_error(rate: u32, hz: f64) -> f64 {
         let mut resampler = Resampler::new(rate);
         let mut frame = 0.0;
@@ -98,7 +98,7 @@ mod tests {
         let out: Vec<f64> = (0..24_000).map(|_| f64::from(resampler.next(&mut input)[0])).skip(200).collect();
         let (mut cosine, mut sine) = (0.0, 0.0);
         let angle = |n: usize| 2.0 * PI * hz * n as f64 / f64::from(rate);
-        // Fits the tone by least squares; exact enough over whole periods.
+        // A least-squares fit, which reduces to these sums over whole periods.
         let frames = rate as usize / 5;
         for (n, value) in out.iter().take(frames).enumerate() {
             cosine += value * angle(n).cos() * 2.0 / frames as f64;
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn tones_are_reproduced_accurately() {
+    fn reproduces_tones_accurately() {
         for rate in [44_100, 32_000, 88_200, 96_000] {
             for hz in [100.0, 1000.0, 8000.0] {
                 let decibels = signal_to_error(rate, hz);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn input_is_consumed_at_the_right_rate() {
+    fn consumes_input_at_the_right_rate() {
         let mut resampler = Resampler::new(44_100);
         let mut consumed = 0;
         for _ in 0..44_100 {

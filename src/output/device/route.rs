@@ -23,7 +23,7 @@ pub enum AudioError {
     /// The audio system does not respond.
     #[error("{host}: {source}")]
     Host {
-        /// Its name.
+        /// The audio system's name.
         host: &'static str,
         /// The cause.
         source: cpal::Error,
@@ -33,15 +33,15 @@ pub enum AudioError {
     NoDevice {
         /// The audio system.
         host: &'static str,
-        /// The requested part of a name.
+        /// The configured part of a name.
         requested: String,
-        /// The available names.
+        /// The names of the available devices.
         available: String,
     },
     /// The device exists but cannot be opened.
     #[error("{device}: {source}")]
     Device {
-        /// Its name.
+        /// The device's name.
         device: String,
         /// The cause.
         source: cpal::Error,
@@ -71,7 +71,7 @@ pub(super) enum Route {
     Null,
 }
 
-/// Returns the routes to try for a configuration, the best first.
+/// Returns the routes to try for a configuration, best first.
 pub(super) fn routes(host: AudioHost, device: Option<&str>) -> Vec<Route> {
     let via = |host| Route::Device { host, device: device.map(str::to_owned) };
     let pipewire = || {
@@ -79,7 +79,7 @@ pub(super) fn routes(host: AudioHost, device: Option<&str>) -> Vec<Route> {
         let native = [via(HostId::PipeWire)];
         #[cfg(not(feature = "pipewire"))]
         let native: [Route; 0] = [];
-        // Without native support, PipeWire is reached through PulseAudio or ALSA.
+        // If native PipeWire output is unavailable, PipeWire is reached through PulseAudio or ALSA.
         let alsa = Route::Device { host: HostId::Alsa, device: Some(device.unwrap_or("pipewire").to_owned()) };
         native.into_iter().chain([via(HostId::PulseAudio), alsa])
     };
@@ -117,7 +117,7 @@ impl Route {
     }
 }
 
-/// A fault of a running stream.
+/// A fault reported by a running stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The stream is lost.
@@ -130,7 +130,7 @@ pub(super) enum Fault {
 
 /// Keeps a stream open; dropping it ends the stream.
 pub(super) trait Stream {
-    /// Does regular maintenance while playing.
+    /// Called at regular intervals while playing.
     fn maintain(&mut self) {}
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::event::health::Losses;
 
-/// The output's status; the callback writes the counters, the supervisor the rest.
+/// The output's status. The callback writes the counters, and the supervisor everything else.
 #[derive(Debug, Default)]
 pub struct OutputStatus {
     pub(super) connected: AtomicBool,
@@ -29,7 +29,8 @@ impl OutputStatus {
         self.connected.load(Relaxed)
     }
 
-    /// Returns whether the output has failed for good: a driver does not return the engine, and only a restart helps.
+    /// Returns whether the output has failed permanently: a driver does not return the engine, and only a restart
+    /// helps.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.failed.load(Relaxed)
@@ -47,7 +48,7 @@ impl OutputStatus {
         self.callbacks.load(Relaxed)
     }
 
-    /// Returns how many frames at 48 kHz the latest callback requested; the next one may reach this far ahead of the
+    /// Returns how many frames at 48 kHz the latest callback requested; the next one may render this far ahead of the
     /// playhead.
     #[must_use]
     pub fn block_frames(&self) -> u32 {

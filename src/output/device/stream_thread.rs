@@ -1,4 +1,4 @@
-//! Runs a stream on its own thread, because opening, polling and closing it can each hang if the audio server does.
+//! Runs a stream on its own thread, because opening, polling or closing it can hang if the audio server does.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,10 +14,10 @@ use crate::threads;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Capacity of the fault queue.
 const FAULT_CAPACITY: usize = 16;
-/// Maximum number of stream threads at a time, including those that hang.
+/// Maximum number of stream threads, including hung ones.
 const MAX_THREADS: usize = 8;
 
-/// A stream, from the attempt to open it onwards; when dropped, the stream is closed as soon as the server allows it.
+/// A stream that is being opened or is playing. When this is dropped, the stream closes as soon as the server allows.
 pub(super) struct StreamThread {
     pub(super) slot: Arc<EngineSlot>,
     started: Instant,
@@ -27,7 +27,7 @@ pub(super) struct StreamThread {
     keep_open: SyncSender<()>,
 }
 
-/// Counts stream threads, including those that hang.
+/// Counts the stream threads, including hung ones.
 pub(super) type Threads = Arc<()>;
 
 impl StreamThread {
@@ -57,13 +57,13 @@ impl StreamThread {
             }
             drop(thread_count);
         };
-        let panicked = move || drop(report_panic.try_send(Fault::Lost("the stream's thread panicked".to_owned())));
+        let panicked = move || drop(report_panic.try_send(Fault::Lost("the stream thread panicked".to_owned())));
         threads::spawn_unrestartable("melos-stream", run, panicked).map_err(AudioError::Thread)?;
         Ok(Self { slot, started: Instant::now(), result, faults, keep_open })
     }
 
-    /// Returns the result of the attempt, once: the name of the output, or why the stream could not be opened. Returns
-    /// `None` while the server has not responded.
+    /// Returns the result of opening the stream, once: the name of the output, or why it could not be opened. Returns
+    /// `None` until the server responds.
     pub(super) fn result(&self) -> Option<Result<String, AudioError>> {
         match self.result.try_recv() {
             Ok(result) => Some(result),
@@ -72,7 +72,7 @@ impl StreamThread {
         }
     }
 
-    /// Returns the time since the attempt began.
+    /// Returns the time since opening began.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
@@ -82,7 +82,7 @@ impl StreamThread {
         self.faults.try_iter()
     }
 
-    /// Starts closing the stream without waiting for it; the returned value tells when it is closed.
+    /// Starts closing the stream without waiting for it; [`Closing::is_done`] reports when it is closed.
     pub(super) fn close(self) -> Closing {
         drop(self.keep_open);
         Closing(self.result)
@@ -99,7 +99,7 @@ impl Closing {
     }
 }
 
-/// Keeps a stream open until it is to be closed.
+/// Maintains an open stream until `closed` disconnects.
 fn serve(
     mut open_stream: OpenStream,
     opened: &SyncSender<Result<String, AudioError>>,

@@ -1,4 +1,4 @@
-//! The thread that keeps the audio running. Nothing it calls may hang: streams have their own threads.
+//! The thread that keeps the audio running. Nothing it calls may hang, so streams have their own threads.
 
 mod playing;
 mod recovery;
@@ -27,9 +27,9 @@ use recovery::{CLOSE_TIMEOUT, Recovery};
 use requested::RequestedConfig;
 use search::{Search, SearchStep};
 
-/// The longest interval between checks of the stream.
+/// Maximum interval between checks of the stream.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Frames per block without a device.
+/// Default block size without a device, in frames.
 const BLOCK: u32 = 512;
 /// Name of the output when there is no device.
 const NO_DEVICE: &str = "no device (null output)";
@@ -44,7 +44,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Opens the first route that works and starts playing. After a loss, reconnects automatically.
+    /// Opens the first route that works and starts playing. Reconnects automatically if the device is lost.
     ///
     /// # Errors
     /// If none of the routes in `config` works; the engine is dropped.
@@ -80,7 +80,7 @@ impl Output {
     }
 
     /// Switches to a new configuration, within half a second unless its route takes longer to open. If none of its
-    /// routes works, that is logged, and the current route is opened again. Does not block.
+    /// routes works, logs an error and reopens the current route. Does not block.
     pub fn configure(&self, config: AudioConfig) {
         self.requested.set(config);
     }
@@ -105,7 +105,7 @@ impl Drop for Output {
 
 /// Where the engine is.
 enum EngineLocation {
-    /// With the supervisor, which plays it silently; also, the stalled stream that may recover, if any.
+    /// With the supervisor, which plays it silently, perhaps until a stalled stream recovers.
     Supervisor(Box<Engine>, Option<PlayingStream>),
     /// In a stream.
     Stream(PlayingStream),
@@ -129,7 +129,7 @@ struct Supervisor {
 impl Supervisor {
     fn run(mut self, opened: &SyncSender<Result<(), AudioError>>) -> Option<Box<Engine>> {
         self.search = Some(Search::new(&self.config, true, None));
-        // The beginning of the music must not be played silently, so the engine waits for the first result.
+        // The engine waits for the first result, so that the beginning of the music is not lost.
         let error = loop {
             match self.continue_search() {
                 None if self.stop.load(Relaxed) => break Some(AudioError::Hung),
@@ -161,7 +161,7 @@ impl Supervisor {
                     thread::sleep(POLL_INTERVAL);
                 }
                 EngineLocation::Lost => {
-                    error!("the audio driver hangs and holds the engine; restart Melos");
+                    error!("the audio driver did not return the engine; restart Melos");
                     self.status.failed.store(true, Relaxed);
                     return None;
                 }
@@ -233,7 +233,7 @@ impl Supervisor {
         self.engine_location = EngineLocation::Stream(playing);
     }
 
-    /// Plays to the null output, given why the routes before it failed.
+    /// Plays to the null output. `failures` states why earlier routes failed.
     fn play_to_null_output(&mut self, failures: &[String]) {
         let is_configured = failures.is_empty();
         match failures.join("; ") {
@@ -293,7 +293,7 @@ impl Supervisor {
         self.recovery = Recovery::from_closing(playing.route, playing.stream.close());
     }
 
-    /// Leaves the current route and searches for one in a new configuration.
+    /// Leaves the current route and searches the routes of a new configuration.
     fn switch_to(&mut self, config: AudioConfig) {
         let allow_null = self.status.null.load(Relaxed);
         self.search = Some(Search::new(&config, allow_null, Some(config.clone())));
@@ -343,7 +343,7 @@ mod tests {
     use crate::files::config::AudioHost;
 
     #[test]
-    fn the_null_output_plays_in_real_time_and_returns_the_engine() {
+    fn null_output_plays_in_real_time() {
         let (ports, _ends) = ports();
         let config = AudioConfig { host: AudioHost::Null, device: None, block_frames: Some(256) };
         let started = Instant::now();
@@ -351,7 +351,7 @@ mod tests {
         while output.status().callbacks() < 40 {
             thread::sleep(Duration::from_millis(2));
         }
-        // On a busy machine, forty blocks may take longer than that, but never less.
+        // On a busy machine, forty blocks may take longer, but never less.
         assert!(started.elapsed() >= Duration::from_secs_f64(39.0 * 256.0 / 48_000.0));
         assert!(output.status().is_connected());
         assert_eq!(output.status().block_frames(), 256);
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_working_route_replaces_the_current_one_and_a_failing_one_does_not() {
+    fn switches_only_to_a_working_configuration() {
         let (ports, _ends) = ports();
         let config = |host, block| AudioConfig { host, device: None, block_frames: Some(block) };
         let output = Output::open(&config(AudioHost::Null, 256), Engine::new(ports, Arc::default())).unwrap();

@@ -1,4 +1,4 @@
-//! Disk space for recordings, and deletion of old ones.
+//! Limits on the disk space of recordings, and deletion of old ones.
 
 use std::fs;
 use std::path::Path;
@@ -31,8 +31,8 @@ impl Budget {
         }
     }
 
-    /// Frees space in a folder as far as allowed, sparing the file being written. Only files named by Melos are counted
-    /// and deleted.
+    /// Frees space in a folder as far as allowed, but keeps the file being written. Only files named by Melos are
+    /// counted and deleted.
     ///
     /// # Errors
     /// Returns a message if there is no space left.
@@ -40,9 +40,9 @@ impl Budget {
         let mut files = Usage::of(folder, is_recording);
         let now = SystemTime::now();
         let stem = |path: &Path| path.file_stem().map(ToOwned::to_owned);
-        let busy = writing.and_then(stem);
+        let current_stem = writing.and_then(stem);
         let mut total: u64 = files.iter().map(|file| file.bytes).sum();
-        files.retain(|file| busy.is_none() || stem(&file.path) != busy);
+        files.retain(|file| current_stem.is_none() || stem(&file.path) != current_stem);
         if let Some(max_age) = self.max_age {
             let is_expired = |file: &Usage| now.duration_since(file.modified).is_ok_and(|age| age > max_age);
             for file in files.extract_if(.., |file| is_expired(file)) {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_nothing_is_deleted_when_the_budget_is_used_up() {
+    fn deletes_nothing_by_default() {
         let (folder, paths) = folder();
         budget(3001, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap();
         let full = budget(3000, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap_err();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_recordings_are_deleted_but_neither_the_current_one_nor_other_files() {
+    fn deletes_only_the_oldest_finished_recordings() {
         let (folder, paths) = folder();
         budget(2001, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0])).unwrap();
         assert_eq!(remaining(&paths), [true, false, true, true]);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn expired_recordings_are_deleted() {
+    fn deletes_expired_recordings() {
         let (folder, paths) = folder();
         let budget = Budget { max_age: Some(Duration::from_secs(90)), ..budget(1 << 40, 0, WhenFull::Stop) };
         budget.make_room(folder.path(), None).unwrap();

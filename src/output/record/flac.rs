@@ -1,4 +1,4 @@
-//! FLAC, encoded frame by frame.
+//! A FLAC file being written, one block at a time.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -27,7 +27,7 @@ pub(super) struct FlacFile {
     block: FrameBuf,
     pending: Vec<i32>,
     blocks: usize,
-    /// Bytes of the header and the complete FLAC frames written to the file.
+    /// Length of the header and the complete FLAC frames in bytes.
     written: u64,
 }
 
@@ -48,7 +48,7 @@ impl FlacFile {
             return Err(io::Error::other("FLAC supports 16 or 24 bits, not floating point"));
         }
         let bits = 8 * usize::from(bits.bytes());
-        // The last block, which may be shorter, is not considered here.
+        // FLAC's minimum block size does not count the last block, which may be shorter.
         let mut info = StreamInfo::new(SAMPLE_RATE as usize, CHANNELS, bits).map_err(encoder_error)?;
         info.set_block_sizes(BLOCK, BLOCK).map_err(encoder_error)?;
         let mut flac = Self {
@@ -72,7 +72,7 @@ impl FlacFile {
         if self.pending.len() == CHANNELS * BLOCK { self.encode() } else { Ok(()) }
     }
 
-    /// Writes the rest and completes the header.
+    /// Writes the pending frames and completes the header.
     pub(super) fn finish(mut self) -> io::Result<()> {
         if !self.pending.is_empty() {
             let frames = (self.pending.len() / CHANNELS).max(MIN_BLOCK);
@@ -82,9 +82,9 @@ impl FlacFile {
         }
         self.info.set_total_samples(self.context.total_samples());
         self.info.set_md5_digest(&self.context.md5_digest());
-        // In a file shorter than a block, no frame sizes were recorded.
-        let is_known = self.info.max_frame_size() > 0;
-        let info = if is_known { self.info.clone() } else { without_frame_sizes(&self.info)? };
+        // A file shorter than a block has no recorded frame sizes.
+        let has_frame_sizes = self.info.max_frame_size() > 0;
+        let info = if has_frame_sizes { self.info.clone() } else { without_frame_sizes(&self.info)? };
         self.write_header(info)?;
         self.file.sync_all()
     }

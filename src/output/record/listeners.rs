@@ -1,4 +1,4 @@
-//! Live listeners, which receive all output as long as they keep up.
+//! Live listeners, which receive the whole output as long as they keep up.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,7 +20,7 @@ pub struct Listeners(Arc<Mutex<Vec<Listener>>>);
 #[derive(Debug)]
 struct Listener {
     chunks: Sender<Chunk>,
-    /// Whether it counts towards the maximum.
+    /// Whether the listener counts towards the maximum.
     is_counted: bool,
 }
 
@@ -39,7 +39,7 @@ impl Listeners {
         Some(receiver)
     }
 
-    /// Adds a listener for the program's own continuous measurements; it does not count towards the maximum.
+    /// Adds an internal listener, such as the spectrum analyser, which does not count towards the maximum.
     #[must_use]
     pub fn monitor(&self) -> Receiver<Chunk> {
         let (chunks, receiver) = channel(QUEUE_CAPACITY);
@@ -65,7 +65,7 @@ impl Listeners {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Listener>> {
-        // The list is valid between any two statements, so a panic elsewhere does not corrupt it.
+        // A panic cannot leave the list in an invalid state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_listener_is_dropped_and_the_others_receive_everything() {
+    fn drops_only_slow_listeners() {
         let listeners = Listeners::default();
         let (mut slow, mut fast) = (listeners.join().unwrap(), listeners.join().unwrap());
         let mut received = 0;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_listener_is_accepted_once_one_of_the_maximum_has_left() {
+    fn accepts_a_listener_after_another_leaves() {
         let listeners = Listeners::default();
         let mut receivers: Vec<_> = (0..MAX_LISTENERS).map(|_| listeners.join().unwrap()).collect();
         assert!(listeners.join().is_none());

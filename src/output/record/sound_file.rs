@@ -1,4 +1,4 @@
-//! A sound file being written, in either format.
+//! A WAV or FLAC file being written.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use super::{Bits, Format, RecordError};
 use crate::files::sync_folder;
 use crate::threads;
 
-enum Kind {
+enum Writer {
     Wav(WavFile),
     Flac(Box<FlacFile>),
 }
@@ -21,14 +21,14 @@ enum Kind {
 #[allow(missing_debug_implementations, reason = "an encoder has no useful debug output")]
 pub struct SoundFile {
     path: PathBuf,
-    kind: Kind,
+    writer: Writer,
     bits: Bits,
     frames: u64,
-    disk: Disk,
+    syncer: Syncer,
 }
 
 impl SoundFile {
-    /// Creates a file; an existing one is not touched.
+    /// Creates a file, never replacing an existing one.
     ///
     /// # Errors
     /// If it cannot be created or already exists, or if the format does not support the sample format.
@@ -53,12 +53,12 @@ impl SoundFile {
 
     fn new(file: File, path: &Path, format: Format, bits: Bits) -> Result<Self, RecordError> {
         let create = || {
-            let disk = Disk::new(&file)?;
-            let kind = match format {
-                Format::Wav => Kind::Wav(WavFile::new(file, bits)?),
-                Format::Flac => Kind::Flac(Box::new(FlacFile::new(file, bits)?)),
+            let syncer = Syncer::new(&file)?;
+            let writer = match format {
+                Format::Wav => Writer::Wav(WavFile::new(file, bits)?),
+                Format::Flac => Writer::Flac(Box::new(FlacFile::new(file, bits)?)),
             };
-            Ok(Self { path: path.to_owned(), kind, bits, frames: 0, disk })
+            Ok(Self { path: path.to_owned(), writer, bits, frames: 0, syncer })
         };
         create().map_err(|source| RecordError::File { path: path.to_owned(), source })
     }
@@ -75,7 +75,7 @@ impl SoundFile {
         self.frames
     }
 
-    /// Writes stereo frames; the conversion to integers rounds, and clips at full scale.
+    /// Writes stereo frames. Integer samples are rounded and clipped at full scale.
     ///
     /// # Errors
     /// If writing fails.
@@ -90,13 +90,13 @@ impl SoundFile {
         // The largest positive value is one step below full scale.
         let to_integer = |sample: f32| (sample * full_scale).round().clamp(-full_scale, full_scale - 1.0) as i32;
         for frame in frames {
-            match &mut self.kind {
-                Kind::Flac(file) => file.write(frame.map(to_integer))?,
-                Kind::Wav(file) if self.bits == Bits::Float => {
+            match &mut self.writer {
+                Writer::Flac(file) => file.write(frame.map(to_integer))?,
+                Writer::Wav(file) if self.bits == Bits::Float => {
                     file.write_float(frame[0])?;
                     file.write_float(frame[1])?;
                 }
-                Kind::Wav(file) => {
+                Writer::Wav(file) => {
                     file.write(to_integer(frame[0]))?;
                     file.write(to_integer(frame[1]))?;
                 }
@@ -105,7 +105,7 @@ impl SoundFile {
         Ok(())
     }
 
-    /// Passes everything to the operating system, so that the file is playable even after a crash; a FLAC file always
+    /// Passes all WAV data to the operating system, so that the file is playable even after a crash; a FLAC file always
     /// is.
     ///
     /// # Errors
@@ -118,17 +118,17 @@ impl SoundFile {
                 _ => Err(io::Error::other("the file was moved or deleted during the recording")),
             }
         };
-        let flushed = match &mut self.kind {
-            Kind::Wav(file) => file.flush().and_then(|()| check(file.file(), &self.path)),
-            Kind::Flac(file) => check(file.file(), &self.path),
+        let flushed = match &mut self.writer {
+            Writer::Wav(file) => file.flush().and_then(|()| check(file.file(), &self.path)),
+            Writer::Flac(file) => check(file.file(), &self.path),
         };
-        flushed.and_then(|()| self.disk.result()).map_err(|source| self.error(source))
+        flushed.and_then(|()| self.syncer.result()).map_err(|source| self.error(source))
     }
 
-    /// Starts syncing to disk without waiting for it.
+    /// Starts syncing to disk without waiting.
     pub fn sync(&self) {
-        // A sync already in progress is sufficient.
-        let _ = self.disk.request.try_send(());
+        // If a sync is already pending, it covers these frames too.
+        let _ = self.syncer.requests.try_send(());
     }
 
     /// Completes the file and waits until it is on disk.
@@ -136,18 +136,18 @@ impl SoundFile {
     /// # Errors
     /// If writing fails.
     pub fn finish(self) -> Result<(), RecordError> {
-        let result = match self.kind {
-            Kind::Wav(mut file) => file.flush().and_then(|()| file.file().sync_all()),
-            Kind::Flac(file) => file.finish(),
+        let result = match self.writer {
+            Writer::Wav(mut file) => file.flush().and_then(|()| file.file().sync_all()),
+            Writer::Flac(file) => file.finish(),
         };
         result.map_err(|source| RecordError::File { path: self.path, source })
     }
 
     /// Completes, as far as possible, a file that can no longer be written to; returns whether it still exists.
     pub(super) fn rescue(mut self) -> bool {
-        let rescued = match &mut self.kind {
-            Kind::Wav(file) => file.rescue(),
-            Kind::Flac(file) => file.rescue(),
+        let rescued = match &mut self.writer {
+            Writer::Wav(file) => file.rescue(),
+            Writer::Flac(file) => file.rescue(),
         };
         rescued.is_ok() && self.path.is_file()
     }
@@ -158,19 +158,19 @@ impl SoundFile {
 }
 
 /// A thread that syncs the file to disk, so that the recorder need not wait.
-struct Disk {
-    request: SyncSender<()>,
+struct Syncer {
+    requests: SyncSender<()>,
     errors: Receiver<io::Error>,
 }
 
-impl Disk {
+impl Syncer {
     fn new(file: &File) -> io::Result<Self> {
         let file = file.try_clone()?;
-        let (request, requests) = sync_channel(1);
+        let (requests, receiver) = sync_channel(1);
         let (report, errors) = sync_channel(1);
         let run = move || {
-            for () in &requests {
-                // A device file cannot be synced.
+            for () in &receiver {
+                // Device files cannot be synced.
                 if let Err(error) = file.sync_data()
                     && error.kind() != io::ErrorKind::InvalidInput
                 {
@@ -180,7 +180,7 @@ impl Disk {
             }
         };
         threads::spawn_restarting("melos-sync", run)?;
-        Ok(Self { request, errors })
+        Ok(Self { requests, errors })
     }
 
     /// Returns the error of an earlier sync, if any.

@@ -18,7 +18,7 @@ fn recorder_with(folder: &Path, config: &RecordingsConfig) -> (Recorder, HeapPro
     (Recorder::spawn(frames, Listeners::default(), destination, std::sync::Arc::default()).unwrap(), tap)
 }
 
-/// Starts a take and returns its file.
+/// Starts a take and returns its path.
 fn start(recorder: &Recorder, format: Format, pre_roll: u64, limit: Option<u64>) -> PathBuf {
     let attempts = recorder.status().progress().attempts;
     recorder.start(take(format, pre_roll, limit)).unwrap();
@@ -42,10 +42,10 @@ fn wait_until(event: &str, mut has_happened: impl FnMut() -> bool) {
     }
 }
 
-/// Writes frames `from..to` of the test signal to the tap as fast as the recorder reads them, and waits until it has
-/// read them all.
-fn play(tap: &mut HeapProd<[f32; 2]>, from: usize, to: usize) {
-    let mut frames = (from..to).map(frame).peekable();
+/// Writes frames `start..end` of the test signal to the tap as fast as the recorder reads them, and waits until all are
+/// read.
+fn play(tap: &mut HeapProd<[f32; 2]>, start: usize, end: usize) {
+    let mut frames = (start..end).map(frame).peekable();
     wait_until("the tap to be drained", || {
         tap.push_iter(&mut frames);
         frames.peek().is_none() && tap.is_empty()
@@ -56,7 +56,7 @@ fn take(format: Format, pre_roll: u64, limit: Option<u64>) -> Take {
     Take { label: "calm".to_owned(), format, pre_roll, limit }
 }
 
-/// Asserts that frames are those of the test signal from `first` on.
+/// Asserts that `frames` match the test signal from frame `first` on.
 fn assert_frames(frames: &[[f32; 2]], first: usize) {
     for (n, actual) in frames.iter().enumerate() {
         let expected = frame(first + n);
@@ -72,7 +72,7 @@ fn read_wav(path: &Path) -> Vec<[f32; 2]> {
     samples.chunks_exact(2).map(|frame| [frame[0], frame[1]]).collect()
 }
 
-/// Decodes a file with the decoder that `melos analyze` uses; returns the number of frames that the header states, and
+/// Decodes a file with the decoder that `melos analyze` uses; returns the number of frames stated in the header, and
 /// the frames.
 fn decode(path: &Path) -> (Option<u64>, Vec<[f32; 2]>) {
     use symphonia::core::formats::TrackType;
@@ -96,7 +96,7 @@ fn decode(path: &Path) -> (Option<u64>, Vec<[f32; 2]>) {
 }
 
 #[test]
-fn a_take_includes_its_pre_roll_and_has_a_readable_name() {
+fn a_take_has_its_pre_roll_and_a_readable_name() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(&dir.path().join("new folder"));
     play(&mut tap, 0, 100_000);
@@ -118,7 +118,7 @@ fn a_take_includes_its_pre_roll_and_has_a_readable_name() {
 }
 
 #[test]
-fn consecutive_takes_have_their_own_files_and_do_not_overlap() {
+fn takes_have_separate_files_and_do_not_overlap() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(dir.path());
     let mut paths = std::collections::BTreeSet::new();
@@ -146,9 +146,9 @@ fn a_take_ends_at_its_limit() {
 }
 
 #[test]
-fn flac_stores_the_same_audio() {
+fn flac_preserves_the_audio() {
     let dir = tempfile::tempdir().unwrap();
-    // Shorter than a block, and not a multiple of one.
+    // Shorter than a block, and not a whole number of blocks.
     for length in [1000, 50_001] {
         let (recorder, mut tap) = recorder(dir.path());
         let path = start(&recorder, Format::Flac, 0, None);
@@ -161,7 +161,7 @@ fn flac_stores_the_same_audio() {
 }
 
 #[test]
-fn a_full_disk_is_reported_by_every_format() {
+fn every_format_reports_a_full_disk() {
     for (format, bits) in [(Format::Wav, Bits::TwentyFour), (Format::Wav, Bits::Float), (Format::Flac, Bits::Sixteen)] {
         let write = || {
             let mut file = SoundFile::create(Path::new("/dev/full"), format, bits)?;
@@ -174,7 +174,7 @@ fn a_full_disk_is_reported_by_every_format() {
 }
 
 #[test]
-fn a_take_in_an_unwritable_folder_fails_and_the_recorder_continues() {
+fn the_recorder_survives_an_unwritable_folder() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(Path::new("/proc/nothing"));
     recorder.start(take(Format::Wav, 0, None)).unwrap();
@@ -185,7 +185,7 @@ fn a_take_in_an_unwritable_folder_fails_and_the_recorder_continues() {
     play(&mut tap, 0, 150_000);
 
     let budget = Budget::new(&RecordingsConfig::default());
-    recorder.move_to(Destination { folder: dir.path().to_owned(), budget }).unwrap();
+    recorder.set_destination(Destination { folder: dir.path().to_owned(), budget }).unwrap();
     let path = start(&recorder, Format::Wav, 10_000, None);
     assert_eq!(recorder.status().trouble(), None);
     drop(recorder);
@@ -193,7 +193,7 @@ fn a_take_in_an_unwritable_folder_fails_and_the_recorder_continues() {
 }
 
 #[test]
-fn a_take_ends_intact_when_there_is_no_more_space() {
+fn a_take_ends_intact_when_space_runs_out() {
     let dir = tempfile::tempdir().unwrap();
     // 3.5 MB, or twelve seconds.
     let config = RecordingsConfig { max_gb: 0.0035, keep_free_gb: 0.0, ..RecordingsConfig::default() };
@@ -236,7 +236,7 @@ fn a_take_fails_when_its_folder_is_deleted_or_moved() {
 }
 
 #[test]
-fn frames_missing_from_the_tap_are_silent_and_reported() {
+fn missing_frames_become_silence_and_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     let (recorder, mut tap) = recorder(dir.path());
     play(&mut tap, 0, 1000);
@@ -255,7 +255,7 @@ fn frames_missing_from_the_tap_are_silent_and_reported() {
 }
 
 #[test]
-fn after_a_crash_the_file_can_be_played() {
+fn files_are_playable_after_a_crash() {
     let dir = tempfile::tempdir().unwrap();
     for format in [Format::Wav, Format::Flac] {
         let (recorder, mut tap) = recorder(dir.path());

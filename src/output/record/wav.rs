@@ -9,7 +9,7 @@ use crate::units::SAMPLE_RATE;
 const CHANNELS: u16 = 2;
 /// Write buffer size in bytes.
 const BUFFER: usize = 1 << 16;
-/// Size of the `ds64` chunk without its header: two lengths, a frame count, and an empty table.
+/// Size of the `ds64` chunk without its header: two lengths, a frame count and an empty table.
 const DS64: u32 = 28;
 
 /// A WAV file being written. Its header is correct as of the last [`WavFile::flush`], so that the file is playable even
@@ -19,7 +19,7 @@ pub(super) struct WavFile {
     file: File,
     bits: Bits,
     pending: Vec<u8>,
-    /// Bytes of audio written to the file.
+    /// Length of the audio in the file, in bytes.
     written: u64,
 }
 
@@ -51,7 +51,7 @@ impl WavFile {
         Ok(())
     }
 
-    /// Writes everything so far, and a header that states its length.
+    /// Writes all pending samples and updates the length in the header.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.write_pending()?;
         self.write_header()
@@ -74,16 +74,16 @@ impl WavFile {
     }
 }
 
-/// Returns the header of a file with this many bytes of audio; its size does not depend on them.
+/// Returns the header of a file with `audio_bytes` bytes of audio. All lengths have headers of the same size.
 fn header(bits: Bits, audio_bytes: u64) -> Vec<u8> {
-    let float = bits == Bits::Float;
+    let is_float = bits == Bits::Float;
     let frame_bytes = CHANNELS * bits.bytes();
     let frames = audio_bytes / u64::from(frame_bytes);
     let mut header = Vec::with_capacity(96);
-    let format_bytes: u32 = if float { 18 } else { 16 };
-    let fact_bytes: u32 = if float { 12 } else { 0 };
+    let format_bytes: u32 = if is_float { 18 } else { 16 };
+    let fact_bytes: u32 = if is_float { 12 } else { 0 };
     let riff_bytes = u64::from(4 + 8 + DS64 + 8 + format_bytes + fact_bytes + 8) + audio_bytes;
-    // Both lengths must fit into 32 bits; this is the larger one.
+    // Both lengths must fit into 32 bits; the RIFF length is the larger one.
     let wav_bytes = u32::try_from(riff_bytes).ok();
     header.extend(if wav_bytes.is_some() { b"RIFF" } else { b"RF64" });
     header.extend(wav_bytes.unwrap_or(u32::MAX).to_le_bytes());
@@ -96,13 +96,13 @@ fn header(bits: Bits, audio_bytes: u64) -> Vec<u8> {
     header.extend([0; 4]);
     header.extend(b"fmt ");
     header.extend(format_bytes.to_le_bytes());
-    header.extend(if float { 3u16 } else { 1 }.to_le_bytes());
+    header.extend(if is_float { 3u16 } else { 1 }.to_le_bytes());
     header.extend(CHANNELS.to_le_bytes());
     header.extend(SAMPLE_RATE.to_le_bytes());
     header.extend((SAMPLE_RATE * u32::from(frame_bytes)).to_le_bytes());
     header.extend(frame_bytes.to_le_bytes());
     header.extend((8 * bits.bytes()).to_le_bytes());
-    if float {
+    if is_float {
         header.extend([0; 2]);
         header.extend(b"fact");
         header.extend(4u32.to_le_bytes());
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn files_beyond_32_bit_lengths_are_rf64() {
+    fn long_files_are_rf64() {
         for bits in [Bits::Sixteen, Bits::TwentyFour, Bits::Float] {
             let frame_bytes = u64::from(2 * bits.bytes());
             let max_bytes = u64::from(u32::MAX) + 8 - header(bits, 0).len() as u64;
@@ -164,7 +164,7 @@ mod tests {
         }
     }
 
-    /// Returns what libsndfile, which supports RF64, reports about a file, and how many frames it finds.
+    /// Returns libsndfile's report on a file, and the number of frames in it.
     fn libsndfile_info(path: &std::path::Path) -> (String, u64) {
         let info = std::process::Command::new("sndfile-info").arg(path).output();
         let report = info.expect("sndfile-info is needed: apt-get install sndfile-programs").stdout;
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn libsndfile_reads_a_file_that_grows_beyond_four_gigabytes() {
+    fn libsndfile_reads_files_over_4_gb() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("long.wav");
         let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();

@@ -22,19 +22,19 @@ use crate::event::health::{Loss, Losses};
 use crate::files::{stamp, unused_path};
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// The longest interval between reads of the tap.
+/// Maximum interval between reads of the tap.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Frames read from the tap at once.
 const CHUNK: usize = 4096;
-/// Frames between flushes. After each flush, the file is playable even after a crash.
+/// Frames between flushes, which make the file playable even after a crash.
 const FLUSH_FRAMES: u64 = SAMPLE_RATE as u64;
-/// Flushes between syncs to disk, which make the file survive a power cut, and between checks of the free space.
+/// Flushes between syncs to disk, which protect the file from a power cut, and between checks of the free space.
 const SYNC_FLUSHES: u64 = 10;
 /// Frames per file: two hours.
 const MAX_FILE_FRAMES: u64 = 2 * 3600 * SAMPLE_RATE as u64;
-/// Interval between deletions of old recordings while none is being made.
+/// Interval between deletions of old recordings while not recording.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(600);
-/// Maximum number of gaps kept; beyond it, they are merged.
+/// Maximum number of gaps kept; later ones are merged into the last.
 const MAX_GAPS: usize = 100;
 
 /// A request to the recorder.
@@ -42,7 +42,7 @@ const MAX_GAPS: usize = 100;
 pub(super) enum Request {
     Start(Take),
     Stop,
-    Destination(Destination),
+    SetDestination(Destination),
 }
 
 struct Recording {
@@ -56,7 +56,7 @@ struct Recording {
     previous_frames: u64,
     /// Number of the current file, from 1.
     part: u32,
-    /// Frames of the current file as of its last flush.
+    /// Frames in the current file at its last flush.
     flushed: u64,
     destination: Destination,
 }
@@ -71,9 +71,9 @@ pub(super) struct Worker {
     pre_roll: PreRoll,
     /// Frames read from the tap.
     frames_read: u64,
-    /// Frame at which the last take ended.
+    /// Frame at which the last requested take ended.
     last_end: u64,
-    /// Frames missing from the tap, as far back as a take may start.
+    /// Ranges missing from the tap, as far back as a take may start.
     gaps: VecDeque<Range<u64>>,
     recording: Option<Recording>,
     last_cleanup: Instant,
@@ -102,7 +102,8 @@ impl Worker {
         }
     }
 
-    /// Runs until the handle is dropped. If called again after a panic, starts anew from the tap.
+    /// Runs until the handle is dropped. When called again after a panic, ends the current take and clears the
+    /// pre-roll.
     pub(super) fn run(&mut self, requests: &Receiver<Request>) {
         self.pre_roll = PreRoll::new();
         if let Some(recording) = self.recording.take() {
@@ -115,7 +116,7 @@ impl Worker {
             match request {
                 Ok(Request::Start(take)) => self.start(take),
                 Ok(Request::Stop) => self.stop(),
-                Ok(Request::Destination(destination)) => {
+                Ok(Request::SetDestination(destination)) => {
                     self.destination = destination;
                     self.clean_up();
                 }
@@ -134,7 +135,7 @@ impl Worker {
     fn clean_up(&mut self) {
         self.last_cleanup = Instant::now();
         let writing = self.recording.as_ref().map(|recording| recording.file.path().to_owned());
-        // A full disk is reported when recording.
+        // The next take reports a full disk.
         let _ = self.destination.budget.make_room(&self.destination.folder, writing.as_deref());
     }
 
@@ -156,7 +157,7 @@ impl Worker {
         }
     }
 
-    /// Inserts silence for missing frames, so that the timeline stays intact.
+    /// Replaces missing frames with silence, so that the timeline stays intact.
     fn process_gap(&mut self, missing: u64) {
         let gap = self.frames_read..self.frames_read + missing;
         let at = self.recording.as_ref().map_or(0, |recording| gap.start.saturating_sub(recording.start));
@@ -233,7 +234,7 @@ impl Worker {
         let destination = self.destination.clone();
         let folder = &destination.folder;
         fs::create_dir_all(folder).map_err(|source| RecordError::File { path: folder.clone(), source })?;
-        destination.budget.make_room(folder, None).map_err(RecordError::NoRoom)?;
+        destination.budget.make_room(folder, None).map_err(RecordError::NoSpace)?;
         let name = format!("{}_{}.{}", stamp("%Y-%m-%d_%H.%M.%S"), take.label, take.format.extension());
         let path = unused_path(&folder.join(name));
         let file = SoundFile::create_new(&path, take.format, Bits::TwentyFour)?;
@@ -254,17 +255,17 @@ impl Worker {
 
     fn stop(&mut self) {
         let Some(recording) = self.recording.take() else { return };
-        let recorded = self.recorded(&recording);
+        let recorded = self.describe(&recording);
         match recording.file.finish() {
             Ok(()) => self.complete(recorded),
             Err(error) => self.fail(&error, None),
         }
     }
 
-    /// Returns the recording so far.
-    fn recorded(&mut self, recording: &Recording) -> Recorded {
+    /// Describes a recording that ends now. If it was requested, later takes cannot reach back into it.
+    fn describe(&mut self, recording: &Recording) -> Recorded {
         let frames = recording.start..recording.start + recording.frames();
-        // The automatic recording has a limit and was not requested, so a take may reach back into it.
+        // Only the automatic recording has a limit. Nobody requested it, so a take may reach back into it.
         if recording.take.limit.is_none() {
             self.last_end = frames.end;
         }
@@ -289,7 +290,7 @@ impl Worker {
         self.losses.add(Loss::Takes, 1);
         self.status.update(|progress| progress.trouble = Some(error.to_string()));
         if let Some(recording) = recording {
-            let recorded = self.recorded(&recording);
+            let recorded = self.describe(&recording);
             if recording.file.rescue() && recorded.frames.end > recorded.frames.start {
                 self.complete(recorded);
             }
@@ -324,7 +325,7 @@ impl Recording {
                 self.destination
                     .budget
                     .make_room(&self.destination.folder, Some(self.file.path()))
-                    .map_err(RecordError::NoRoom)?;
+                    .map_err(RecordError::NoSpace)?;
             }
         }
         Ok(remaining > count as u64)
@@ -343,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn later_parts_are_numbered() {
+    fn numbers_later_parts() {
         assert_eq!(part_path("/a/16.55.01_calm.wav".as_ref(), 2), PathBuf::from("/a/16.55.01_calm_part2.wav"));
     }
 }

@@ -1,4 +1,4 @@
-//! Lists written by the performance thread and read by HTTP; neither holds the lock for longer than a copy takes.
+//! Lists written by the performance thread and read by HTTP; neither side holds the lock for longer than a copy takes.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -14,22 +14,22 @@ use crate::files::setlist::{Entry, Setlist};
 use crate::midi::mapping::{LearnedControl, LiveMappings};
 use crate::music::emotion::{Affect, Emotion, Mood};
 
-/// Minimum weight for an emotion to be named in a mood.
+/// Minimum weight of an emotion that is named in a mood's description.
 const MIN_WEIGHT: f32 = 0.2;
 
-/// A preset in the list.
+/// A preset as listed by the API.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct PresetCard {
+pub(crate) struct PresetInfo {
     /// The value for `/melos/preset`.
     id: String,
     name: String,
     description: String,
     /// The moods of its journey.
-    journey: Vec<StepCard>,
+    journey: Vec<StepInfo>,
     repeats: bool,
 }
 
-impl PresetCard {
+impl PresetInfo {
     pub(super) fn id(&self) -> &str {
         &self.id
     }
@@ -37,7 +37,7 @@ impl PresetCard {
 
 /// A step of a journey.
 #[derive(Debug, Clone, Serialize)]
-struct StepCard {
+struct StepInfo {
     /// The mood in words, such as `calm and sad`.
     mood: String,
     seconds: f64,
@@ -46,10 +46,10 @@ struct StepCard {
 /// The current position in the preset's journey.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct JourneyProgress {
-    /// The step, from 1.
+    /// The step, counted from 1.
     pub(crate) step: usize,
     pub(crate) steps: usize,
-    /// Seconds until the next step; `None` in the last.
+    /// Seconds until the next step; `None` in the last step.
     pub(crate) seconds_left: Option<f64>,
 }
 
@@ -68,38 +68,38 @@ pub(crate) struct Recording {
 /// MIDI devices and learned controls.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Midi {
-    devices: Vec<DeviceCard>,
-    learned: Vec<LearnedCard>,
+    devices: Vec<DeviceInfo>,
+    learned: Vec<LearnedInfo>,
     /// The parameter being learned.
     learning: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct DeviceCard {
+struct DeviceInfo {
     name: String,
     /// Names of its mappings.
     mappings: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct LearnedCard {
+struct LearnedInfo {
     device: String,
     parameters: Vec<&'static str>,
-    /// Its `[[bind]]` block.
+    /// The `[[bind]]` block of the learned control.
     block: String,
 }
 
-/// A setlist in the list.
+/// A setlist as listed by the API.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct SetlistCard {
+pub(crate) struct SetlistInfo {
     /// The value for `/melos/setlist`.
     id: String,
     name: String,
-    entries: Vec<EntryCard>,
+    entries: Vec<EntryInfo>,
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct EntryCard {
+struct EntryInfo {
     /// `preset` or `scene`.
     kind: &'static str,
     name: String,
@@ -108,8 +108,8 @@ struct EntryCard {
 
 #[derive(Debug, Default)]
 struct Lists {
-    presets: Arc<[PresetCard]>,
-    setlists: Arc<[SetlistCard]>,
+    presets: Arc<[PresetInfo]>,
+    setlists: Arc<[SetlistInfo]>,
     journey: Option<JourneyProgress>,
     scenes: Arc<[String]>,
     midi: Midi,
@@ -131,11 +131,11 @@ pub(crate) struct ApiState {
 /// The writing side, for the performance thread.
 impl ApiState {
     pub(crate) fn set_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
-        let cards = presets.names().filter_map(|id| presets.get(id).map(|preset| card(id, preset))).collect();
+        let presets = presets.names().filter_map(|id| presets.get(id).map(|preset| preset_info(id, preset))).collect();
         let setlists =
-            setlists.names().filter_map(|id| setlists.get(id).map(|setlist| setlist_card(id, setlist))).collect();
+            setlists.names().filter_map(|id| setlists.get(id).map(|setlist| setlist_info(id, setlist))).collect();
         let mut lists = self.lists();
-        (lists.presets, lists.setlists) = (cards, setlists);
+        (lists.presets, lists.setlists) = (presets, setlists);
         drop(lists);
         self.presets.fetch_add(1, Relaxed);
     }
@@ -161,8 +161,8 @@ impl ApiState {
     }
 
     pub(crate) fn set_midi(&self, mappings: &LiveMappings, learning: Option<Param>) {
-        let devices = mappings.devices().map(|(name, mappings)| DeviceCard { name: name.to_owned(), mappings });
-        let learned = mappings.learned().map(learned_card);
+        let devices = mappings.devices().map(|(name, mappings)| DeviceInfo { name: name.to_owned(), mappings });
+        let learned = mappings.learned().map(learned_info);
         let learning = learning.map(|param| param.spec().id);
         let midi = Midi { devices: devices.collect(), learned: learned.collect(), learning };
         let mut lists = self.lists();
@@ -197,12 +197,12 @@ impl ApiState {
 
 /// The reading side, for HTTP.
 impl ApiState {
-    pub(super) fn presets(&self) -> (Arc<[PresetCard]>, Option<JourneyProgress>) {
+    pub(super) fn presets(&self) -> (Arc<[PresetInfo]>, Option<JourneyProgress>) {
         let lists = self.lists();
         (Arc::clone(&lists.presets), lists.journey)
     }
 
-    pub(super) fn setlists(&self) -> Arc<[SetlistCard]> {
+    pub(super) fn setlists(&self) -> Arc<[SetlistInfo]> {
         Arc::clone(&self.lists().setlists)
     }
 
@@ -254,15 +254,15 @@ impl Midi {
     }
 }
 
-fn learned_card(learned: &LearnedControl) -> LearnedCard {
+fn learned_info(learned: &LearnedControl) -> LearnedInfo {
     let parameters = learned.parameters().map(|param| param.spec().id).collect();
-    LearnedCard { device: learned.device.clone(), parameters, block: learned.block.clone() }
+    LearnedInfo { device: learned.device.clone(), parameters, block: learned.block.clone() }
 }
 
-fn card(id: &str, preset: &Preset) -> PresetCard {
+fn preset_info(id: &str, preset: &Preset) -> PresetInfo {
     let step =
-        |step: &crate::files::preset::Step| StepCard { mood: describe_mood(&step.settings), seconds: step.seconds };
-    PresetCard {
+        |step: &crate::files::preset::Step| StepInfo { mood: describe_mood(&step.settings), seconds: step.seconds };
+    PresetInfo {
         id: id.to_owned(),
         name: preset.name.clone(),
         description: preset.description.clone(),
@@ -271,12 +271,12 @@ fn card(id: &str, preset: &Preset) -> PresetCard {
     }
 }
 
-fn setlist_card(id: &str, setlist: &Setlist) -> SetlistCard {
+fn setlist_info(id: &str, setlist: &Setlist) -> SetlistInfo {
     let entry = |entry: &Entry| {
         let (kind, name) = entry.cue.kind_and_name();
-        EntryCard { kind, name: name.to_owned(), note: entry.note.clone() }
+        EntryInfo { kind, name: name.to_owned(), note: entry.note.clone() }
     };
-    SetlistCard { id: id.to_owned(), name: setlist.name.clone(), entries: setlist.entries.iter().map(entry).collect() }
+    SetlistInfo { id: id.to_owned(), name: setlist.name.clone(), entries: setlist.entries.iter().map(entry).collect() }
 }
 
 /// Names the strongest emotions of a step's settings, strongest first.
@@ -303,7 +303,7 @@ fn describe_mood(settings: &[(Param, Value)]) -> String {
     named.iter().map(|(emotion, _)| emotion.name()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Whether a text is acceptable as a file name: it names no folder, is not hidden, and is short enough for any file
+/// Whether a name is acceptable for a file: it contains no folder, is not hidden, and is short enough for any file
 /// system.
 pub(super) fn is_file_name(name: &str) -> bool {
     let parts = Path::new(name).components();
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_step_is_a_change_but_passing_time_is_not() {
+    fn only_a_new_step_counts_as_a_change() {
         let api = ApiState::default();
         let progress = |step, left| Some(JourneyProgress { step, steps: 3, seconds_left: Some(left) });
         api.set_journey(progress(1, 9.0));

@@ -1,4 +1,4 @@
-//! The page's files, embedded in the program, so that the page depends on nothing external.
+//! The page's files, embedded in the executable so that the page has no external dependencies.
 
 use std::io::Read;
 use std::sync::LazyLock;
@@ -17,8 +17,8 @@ struct Asset {
     /// The contents compressed with gzip, for browsers on slow networks.
     compressed: Vec<u8>,
     /// The `ETag`, which changes with the content, so that browsers can cache the file. It is weak, because the plain
-    /// and the compressed form share it.
-    tag: String,
+    /// and compressed forms share it.
+    etag: String,
 }
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -55,7 +55,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "stage.js",
         "player.js",
     ];
-    let asset = |(name, bytes)| Asset { name, bytes, compressed: compressed(bytes), tag: tag(bytes) };
+    let asset = |(name, bytes)| Asset { name, bytes, compressed: compressed(bytes), etag: etag(bytes) };
     files.into_iter().map(asset).collect()
 });
 
@@ -66,7 +66,7 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
     compressed
 }
 
-fn tag(bytes: &[u8]) -> String {
+fn etag(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("W/\"{short}\"")
@@ -97,11 +97,11 @@ fn serve(name: &str, headers: &HeaderMap) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     };
     let caching = [
-        (header::ETAG, asset.tag.as_str()),
+        (header::ETAG, asset.etag.as_str()),
         (header::CACHE_CONTROL, "no-cache"),
         (header::VARY, header::ACCEPT_ENCODING.as_str()),
     ];
-    let is_cached = headers.get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == asset.tag.as_bytes());
+    let is_cached = headers.get(header::IF_NONE_MATCH).is_some_and(|etag| etag.as_bytes() == asset.etag.as_bytes());
     if is_cached {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }

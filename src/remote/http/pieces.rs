@@ -21,11 +21,11 @@ pub(super) use request::PieceRequest;
 
 /// Maximum queued pieces.
 const MAX_QUEUED: usize = 8;
-/// Maximum pieces kept; beyond that the user must delete some.
+/// Maximum pieces kept; beyond that, the user must delete some.
 const MAX_PIECES: usize = 500;
 /// Generator load above which a piece waits, since the performance comes first.
 const MAX_LOAD: f32 = 0.7;
-/// Interval for checking the load.
+/// Interval between checks of the load.
 const LOAD_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum bytes read of a process's error output.
 const MAX_STDERR: u64 = 8192;
@@ -56,9 +56,9 @@ pub(super) struct Piece {
     /// Name of its file, once ready.
     file: Option<String>,
     bytes: u64,
-    /// Waveform of the part rendered so far, full scale 1.
+    /// Waveform of the part rendered so far, relative to full scale.
     picture: Vec<f32>,
-    /// Why it failed.
+    /// Why the render failed.
     error: Option<String>,
 }
 
@@ -86,7 +86,7 @@ pub(super) struct Pieces {
     arguments: Vec<String>,
     api: Arc<ApiState>,
     pieces: Mutex<BTreeMap<u64, Piece>>,
-    /// Notifies that a piece was queued, or that the one being rendered was deleted.
+    /// Signals that a piece was queued or deleted.
     changed: Notify,
 }
 
@@ -97,7 +97,7 @@ impl Pieces {
         for mut piece in read(&folder) {
             if matches!(piece.state, State::Waiting | State::Rendering) {
                 piece.state = State::Failed;
-                piece.error = Some("Melos stopped before it was rendered".to_owned());
+                piece.error = Some("Melos stopped before the piece was rendered".to_owned());
             }
             pieces.insert(piece.id, piece);
         }
@@ -148,8 +148,8 @@ impl Pieces {
         Ok(piece)
     }
 
-    /// Deletes a piece and its files, aborting its render if necessary. Returns false if there is none. Blocks on the
-    /// disk.
+    /// Deletes a piece and its files, aborting its render if necessary. Returns false if there is no such piece. Blocks
+    /// on disk access.
     pub(super) fn delete(&self, id: u64) -> io::Result<bool> {
         let Some(piece) = self.lock().remove(&id) else { return Ok(false) };
         self.changed.notify_one();
@@ -179,7 +179,7 @@ impl Pieces {
         let id = piece.id;
         self.update(id, |piece| piece.state = State::Rendering);
         let name = piece.request.file_name(id);
-        // The file has an unlisted name until it is complete.
+        // The file is hidden until it is complete.
         let unfinished = self.folder.join(format!(".{name}"));
         let outcome = self.run_process(&piece, &unfinished).await;
         let result = match outcome {
@@ -258,13 +258,13 @@ impl Pieces {
         self.update(id, |piece| {
             piece.done = progress.done.clamp(0.0, 1.0);
             piece.picture.push(progress.peak);
-            // The time at the start includes loading the networks and would distort the estimate.
+            // Early on, the time taken to load the networks would distort the estimate.
             piece.seconds_left = (progress.done > 0.02)
                 .then(|| elapsed.as_secs_f64() * f64::from(1.0 - progress.done) / f64::from(progress.done));
         });
     }
 
-    /// Changes a piece; false if it no longer exists.
+    /// Changes a piece; returns false if it no longer exists.
     fn update(&self, id: u64, change: impl FnOnce(&mut Piece)) -> bool {
         let states = self.lock().get_mut(&id).map(|piece| {
             (piece.state, {
@@ -278,7 +278,7 @@ impl Pieces {
         states.is_some()
     }
 
-    /// Saves the description of a piece beside its file.
+    /// Saves the description of a piece next to its file.
     async fn save(&self, piece: &Piece) {
         let path = self.folder.join(description_file(piece.id));
         let text = serde_json::to_vec_pretty(piece).unwrap_or_default();
@@ -357,7 +357,7 @@ mod tests {
             runtime.block_on(before.save(&piece));
         }
         fs::write(folder.path().join("there.wav"), "x").unwrap();
-        // Version 0.2.0 called the request a wish.
+        // Version 0.2.0 named the field `wish`.
         let saved = folder.path().join("piece-1.json");
         fs::write(&saved, fs::read_to_string(&saved).unwrap().replace("\"request\"", "\"wish\"")).unwrap();
         fs::write(folder.path().join("piece-9.json"), "nonsense").unwrap();
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_the_process_error_message() {
+    fn the_failure_reason_is_the_error_message_of_the_process() {
         let stderr = "2026 INFO loading\nError: there is no preset \"x\"\n\nCaused by: nothing\n";
         assert_eq!(failure_reason(stderr).as_deref(), Some("there is no preset \"x\""));
         assert_eq!(failure_reason("killed\n").as_deref(), Some("killed"));

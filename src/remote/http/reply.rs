@@ -15,11 +15,11 @@ use tower_http::services::ServeFile;
 pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
 
 impl Refusal {
-    pub(super) fn bad(text: impl Into<String>) -> Self {
+    pub(super) fn bad_request(text: impl Into<String>) -> Self {
         Self(StatusCode::BAD_REQUEST, text.into())
     }
 
-    pub(super) fn missing(text: impl Into<String>) -> Self {
+    pub(super) fn not_found(text: impl Into<String>) -> Self {
         Self(StatusCode::NOT_FOUND, text.into())
     }
 
@@ -58,7 +58,7 @@ pub(super) async fn file(path: &Path, request: Request) -> Response {
     let Ok(served) = ServeFile::new(path).oneshot(request).await;
     let mut response = served.into_response();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Names outside ASCII are encoded according to RFC 8187.
+    // Non-ASCII names are encoded according to RFC 8187.
     let encoded: String = name
         .bytes()
         .map(|byte| {

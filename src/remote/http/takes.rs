@@ -1,4 +1,4 @@
-//! Takes over HTTP: list, play, download, rename, delete.
+//! HTTP routes for takes: list, play, download, rename, delete.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -21,10 +21,10 @@ use crate::units::frames_to_seconds;
 
 /// File extensions of takes.
 const EXTENSIONS: [&str; 2] = ["wav", "flac"];
-/// Extensions of the files that accompany a take: its control log, and the checkpoint from which it can be rendered.
+/// Extensions of the files that accompany a take: its control log, and the checkpoint from which rendering starts.
 const COMPANIONS: [&str; 2] = ["log", "checkpoint"];
 
-/// A take in the list.
+/// A take as listed by the API.
 #[derive(Debug, PartialEq, Serialize)]
 struct Take {
     name: String,
@@ -42,7 +42,7 @@ struct Take {
 /// The waveform of a take.
 #[derive(Debug, Serialize)]
 pub(super) struct Waveform {
-    /// Full scale 1; empty if unknown.
+    /// Relative to full scale; empty if unknown.
     peaks: Vec<f32>,
 }
 
@@ -102,13 +102,13 @@ pub(super) async fn change(
 /// The path of an existing take.
 pub(super) fn find(api: &ApiState, name: &str) -> Result<PathBuf, Refusal> {
     let path = api.recordings().join(name);
-    if is_file_name(name) && is_recording(&path) && path.is_file() {
+    if is_file_name(name) && is_take(&path) && path.is_file() {
         return Ok(path);
     }
-    Err(Refusal::missing(format!("there is no take {name:?}")))
+    Err(Refusal::not_found(format!("there is no take {name:?}")))
 }
 
-fn is_recording(path: &Path) -> bool {
+fn is_take(path: &Path) -> bool {
     path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
@@ -121,14 +121,14 @@ fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
             { companions }.try_for_each(|extension| fs::remove_file(path.with_extension(extension)))?;
             Ok(None)
         }
-        Action::Delete(false) => Err(Refusal::bad("delete: expected true")),
+        Action::Delete(false) => Err(Refusal::bad_request("delete: expected true")),
         Action::Rename(name) => {
             let extension = path.extension().unwrap_or_default().to_string_lossy();
             let stem = name.strip_suffix(&format!(".{extension}")).unwrap_or(&name).trim();
             let name = format!("{stem}.{extension}");
             if stem.is_empty() || !is_file_name(&name) {
-                return Err(Refusal::bad(
-                    "rename: expected a name of at most 110 characters, without / and not starting with a dot",
+                return Err(Refusal::bad_request(
+                    "rename: expected a name of at most 110 bytes, without / or \\ and not starting with a dot",
                 ));
             }
             let to = path.with_file_name(&name);
@@ -145,7 +145,7 @@ fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// The takes in a folder, newest first; empty if there is no folder.
+/// The takes in a folder, newest first; empty if the folder does not exist.
 fn read(folder: &Path) -> Result<Vec<Take>, Refusal> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -158,7 +158,7 @@ fn read(folder: &Path) -> Result<Vec<Take>, Refusal> {
 }
 
 fn take(path: &Path) -> Option<Take> {
-    let name = path.file_name()?.to_str().filter(|name| is_file_name(name) && is_recording(path))?.to_owned();
+    let name = path.file_name()?.to_str().filter(|name| is_file_name(name) && is_take(path))?.to_owned();
     let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
     let log = path.with_extension("log").is_file();
@@ -177,7 +177,7 @@ fn seconds(path: &Path) -> Option<f64> {
     if path.extension()?.eq_ignore_ascii_case("wav") {
         return hound::WavReader::open(path).ok().map(|wav| frames_to_seconds(u64::from(wav.duration())));
     }
-    // FLAC: the stream information at the start of every file; 36 bits from its 14th byte hold the number of frames.
+    // A FLAC file starts with the stream information, in which 36 bits hold the number of frames.
     let mut head = [0; 26];
     File::open(path).ok()?.read_exact(&mut head).ok()?;
     let frames = head[21..26].iter().fold(0u64, |frames, byte| frames << 8 | u64::from(*byte)) & 0xf_ffff_ffff;

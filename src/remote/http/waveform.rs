@@ -15,8 +15,8 @@ pub(super) const COLUMNS: usize = 160;
 /// Maximum frames read per column, so that a long recording is not read in full.
 const FRAMES_PER_COLUMN: u32 = 2048;
 
-/// Peaks at the starts of [`COLUMNS`] equal parts of a WAV or FLAC file, full scale 1; `None` for other files. Accesses
-/// the disk.
+/// The peaks, relative to full scale, at the starts of [`COLUMNS`] equal parts of a WAV or FLAC file; `None` if the
+/// file cannot be read. Blocks on disk access.
 pub(super) fn of_file(path: &Path) -> Option<Vec<f32>> {
     if path.extension()?.eq_ignore_ascii_case("flac") { of_flac(path) } else { of_wav(path) }
 }

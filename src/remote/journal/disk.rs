@@ -12,10 +12,10 @@ use crate::threads;
 
 /// The file being written, and the previous one.
 const FILES: [&str; 2] = ["events.log", "events.log.1"];
-/// Capacity of the queue to the disk, in lines.
+/// Capacity of the queue of lines to be written.
 const QUEUE_CAPACITY: usize = 1024;
 const MEGABYTE: u64 = 1_000_000;
-/// Maximum lines returned by a read; the oldest are dropped.
+/// Maximum lines returned by [`read`]; the oldest are dropped.
 const MAX_LINES: usize = 20_000;
 
 /// The journal of this process.
@@ -27,10 +27,10 @@ struct Disk {
     lines: SyncSender<Line>,
 }
 
-/// Starts saving log lines in a folder, in at most `megabytes`, until the process ends; 0 saves nothing.
+/// Starts saving log lines in a folder, using at most `megabytes`, until the process ends; 0 disables saving.
 ///
 /// # Errors
-/// When no thread can be created.
+/// When the thread cannot be started.
 pub(crate) fn start_saving(folder: &Path, megabytes: u64, troubles: Troubles) -> io::Result<()> {
     if megabytes == 0 {
         return Ok(());
@@ -51,20 +51,20 @@ pub(super) fn push(line: &Line) {
     }
 }
 
-/// The lines since a Unix time in seconds, oldest first; `None` when nothing is saved.
+/// The lines since a Unix time in seconds, oldest first; `None` if saving is disabled.
 ///
 /// # Errors
 /// When the disk cannot be read.
-pub(crate) fn since(at: u64) -> Option<io::Result<Vec<Line>>> {
-    DISK.get().map(|disk| read(&disk.folder, at))
+pub(crate) fn lines_since(time: u64) -> Option<io::Result<Vec<Line>>> {
+    DISK.get().map(|disk| read(&disk.folder, time))
 }
 
-/// Reads the lines saved in a folder since a Unix time in seconds, oldest first; its daemon need not be running.
+/// Reads the lines saved in a folder since a Unix time in seconds, oldest first. Does not require a running daemon.
 ///
 /// # Errors
 /// When a file cannot be read; a missing file is not an error.
 pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
-    let mut found = std::collections::VecDeque::new();
+    let mut lines = std::collections::VecDeque::new();
     for name in FILES.iter().rev() {
         let file = match crate::files::open(&folder.join(name)) {
             Ok(file) => file,
@@ -75,20 +75,21 @@ pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
             // Ignore a line truncated by a power cut.
             let Ok(line) = serde_json::from_str::<Line>(&line?) else { continue };
             if line.at >= since {
-                if found.len() == MAX_LINES {
-                    found.pop_front();
+                if lines.len() == MAX_LINES {
+                    lines.pop_front();
                 }
-                found.push_back(line);
+                lines.push_back(line);
             }
         }
     }
-    Ok(found.into())
+    Ok(lines.into())
 }
 
 struct Writer {
     folder: PathBuf,
     /// Size in bytes at which the files are switched.
     max_file_bytes: u64,
+    /// The open file and its length.
     file: Option<(File, u64)>,
     troubles: Troubles,
 }
@@ -118,7 +119,7 @@ impl Writer {
                 (file, length)
             }
         };
-        // A single write, so that a full disk leaves at most half a line.
+        // A single write, so that a full disk leaves at most one partial line.
         file.write_all(&text)?;
         let length = length + text.len() as u64;
         if length >= self.max_file_bytes {

@@ -1,7 +1,7 @@
 //! Address verification: large replies are sent only to clients that have proved that their address is genuine.
 //!
 //! A datagram's source address can be forged. To prevent Melos from being used to flood a third party, an address on
-//! another machine is sent only a small multiple of what it has sent, until it returns a secret that was sent to it.
+//! another machine is sent only a small multiple of what it has sent, until it returns the token that Melos sent to it.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -14,10 +14,10 @@ pub(super) const MAX_AMPLIFICATION: usize = 3;
 pub(super) const VALIDITY: Duration = Duration::from_secs(600);
 /// Maximum verified addresses; the one closest to expiry is replaced and may verify again.
 const MAX_ADDRESSES: usize = 256;
-/// A secret is valid for one to two of these intervals.
+/// A token is valid for one to two of these intervals.
 const SLOT: Duration = Duration::from_secs(30);
 
-/// What a client requested when it was sent a secret.
+/// What a client requested when it was sent a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Purpose {
     /// The state and all changes.
@@ -29,8 +29,8 @@ pub(super) enum Purpose {
 /// The verified addresses.
 #[derive(Debug)]
 pub(super) struct Access {
-    /// Derives the secrets, so that none has to be stored.
-    secret: RandomState,
+    /// The key from which tokens are derived, so that none need be stored.
+    key: RandomState,
     start: Instant,
     trusted: Vec<IpAddr>,
     /// Verified addresses and when they expire.
@@ -40,7 +40,7 @@ pub(super) struct Access {
 impl Access {
     /// Trusts this machine and the hosts in `trusted`.
     pub(super) fn new(trusted: Vec<IpAddr>, now: Instant) -> Self {
-        Self { secret: RandomState::new(), start: now, trusted, verified: BTreeMap::new() }
+        Self { key: RandomState::new(), start: now, trusted, verified: BTreeMap::new() }
     }
 
     /// Whether an address needs no verification.
@@ -49,22 +49,22 @@ impl Access {
         ip.is_loopback() || self.trusted.contains(&ip)
     }
 
-    /// Whether an address is verified, so that it may be sent anything.
+    /// Whether an address is verified and may be sent anything.
     pub(super) fn is_verified(&self, address: SocketAddr, now: Instant) -> bool {
-        self.trusts(address) || self.verified.get(&address).is_some_and(|until| *until > now)
+        self.trusts(address) || self.verified.get(&address).is_some_and(|expiry| *expiry > now)
     }
 
-    /// When the verification expires; `None` for never.
-    pub(super) fn until(&self, address: SocketAddr) -> Option<Instant> {
+    /// When the verification of an address expires; `None` if never.
+    pub(super) fn expiry(&self, address: SocketAddr) -> Option<Instant> {
         (!self.trusts(address)).then(|| self.verified.get(&address).copied().unwrap_or(self.start))
     }
 
-    /// The secret for an address: its port and a number that only this server can compute.
+    /// The token for an address: its port and a number that only this server can compute.
     pub(super) fn token(&self, purpose: Purpose, address: SocketAddr, now: Instant) -> String {
         self.token_of(purpose, address, self.slot(now))
     }
 
-    /// Verifies a returned secret; returns the original request and the now verified address.
+    /// Checks a returned token; returns the purpose for which it was sent, and the address, which is now verified.
     pub(super) fn confirm(&mut self, from: SocketAddr, token: &str, now: Instant) -> Option<(Purpose, SocketAddr)> {
         let (port, _) = token.get(1..)?.split_once('-')?;
         let mut address = from;
@@ -77,10 +77,10 @@ impl Access {
         Some((purpose, address))
     }
 
-    /// Marks an address as verified.
+    /// Marks an address as verified for [`VALIDITY`].
     pub(super) fn mark_verified(&mut self, address: SocketAddr, now: Instant) {
         if self.verified.len() == MAX_ADDRESSES && !self.verified.contains_key(&address) {
-            let soonest = self.verified.iter().min_by_key(|(_, until)| **until).map(|(address, _)| *address);
+            let soonest = self.verified.iter().min_by_key(|(_, expiry)| **expiry).map(|(address, _)| *address);
             soonest.map(|address| self.verified.remove(&address));
         }
         self.verified.insert(address, now + VALIDITY);
@@ -88,7 +88,7 @@ impl Access {
 
     fn token_of(&self, purpose: Purpose, address: SocketAddr, slot: u64) -> String {
         let letter = if purpose == Purpose::Subscribe { 's' } else { 'r' };
-        format!("{letter}{}-{:016x}", address.port(), self.secret.hash_one((purpose, address, slot)))
+        format!("{letter}{}-{:016x}", address.port(), self.key.hash_one((purpose, address, slot)))
     }
 
     fn slot(&self, now: Instant) -> u64 {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_verified_once_it_returns_its_secret() {
+    fn returning_the_token_verifies_an_address() {
         let now = Instant::now();
         let mut access = Access::new(Vec::new(), now);
         let token = access.token(Purpose::Subscribe, client(9001), now);
@@ -118,12 +118,12 @@ mod tests {
     }
 
     #[test]
-    fn foreign_and_expired_secrets_are_rejected() {
+    fn foreign_and_expired_tokens_are_rejected() {
         let now = Instant::now();
         let (mut access, other) = (Access::new(Vec::new(), now), Access::new(Vec::new(), now));
         let token = other.token(Purpose::Read, client(9001), now);
-        for wrong in ["", "s", "s9001-0000000000000000", "r-", "♭♭", "s99999-1", &token] {
-            assert_eq!(access.confirm(client(9001), wrong, now), None, "{wrong}");
+        for invalid in ["", "s", "s9001-0000000000000000", "r-", "♭♭", "s99999-1", &token] {
+            assert_eq!(access.confirm(client(9001), invalid, now), None, "{invalid}");
         }
         let token = access.token(Purpose::Read, client(9001), now);
         assert_eq!(access.confirm(client(9001), &token, now + 3 * SLOT), None, "too late");

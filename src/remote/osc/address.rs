@@ -1,7 +1,7 @@
 //! OSC 1.0 address patterns.
 //!
-//! The pattern is read once, while the set of possible positions in the address is kept as the bits of a word, so that
-//! most characters cost a few instructions, whatever the address. `*` may match nothing, as specified.
+//! The pattern is read once. The set of possible positions in the address is kept as the bits of a word, so most
+//! pattern characters cost only a few instructions, whatever the address. `*` may match nothing, as specified.
 
 use crate::event::parameter::TABLE;
 
@@ -65,7 +65,7 @@ pub(super) fn matches(pattern: &str, address: &str) -> bool {
     positions >> address.len() & 1 == 1
 }
 
-/// The positions after one more byte, which must be one of `accepted`.
+/// The positions after one more byte, which must be at an `accepted` position.
 const fn step(positions: u64, accepted: u64) -> u64 {
     (positions & accepted) << 1
 }
@@ -80,8 +80,8 @@ struct BytePositions {
 impl BytePositions {
     fn of(address: &str) -> Self {
         let mut by_value = [0; 128];
-        for (at, byte) in address.bytes().enumerate() {
-            by_value[usize::from(byte)] |= 1 << at;
+        for (index, byte) in address.bytes().enumerate() {
+            by_value[usize::from(byte)] |= 1 << index;
         }
         let all = (1u64 << address.len()) - 1;
         Self { by_value, not_slash: all & !by_value[usize::from(b'/')] }
@@ -108,7 +108,7 @@ impl BytePositions {
             [b'!', rest @ ..] => (true, rest),
             _ => (false, class),
         };
-        let mut found = 0;
+        let mut members = 0;
         while let [first, rest @ ..] = class {
             let last = if let [b'-', last, rest @ ..] = rest {
                 class = rest;
@@ -117,9 +117,9 @@ impl BytePositions {
                 class = rest;
                 first
             };
-            found |= (*first..=*last).fold(0, |positions, byte| positions | self.positions_of(byte));
+            members |= (*first..=*last).fold(0, |positions, byte| positions | self.positions_of(byte));
         }
-        self.not_slash & if negated { !found } else { found }
+        self.not_slash & if negated { !members } else { members }
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
         }
     }
 
-    /// A direct implementation of the specification, trying every possible match.
+    /// A direct implementation of `*` and `?` that tries every possible match.
     fn matches_recursively(pattern: &[u8], address: &[u8]) -> bool {
         match (pattern, address) {
             ([], _) => address.is_empty(),
@@ -175,9 +175,9 @@ mod tests {
     #[test]
     fn the_fast_matcher_agrees_with_the_specification() {
         let mut state = 1u64;
-        let mut random = |below: u64| {
+        let mut random = |bound: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % below
+            (state >> 33) % bound
         };
         let mut matched = 0;
         for _ in 0..20_000 {
@@ -190,9 +190,8 @@ mod tests {
         assert!(matched > 100, "{matched} matched");
     }
 
-    /// Measures work in pattern characters examined, not in time.
     #[test]
-    fn hostile_patterns_match_nothing_and_terminate() {
+    fn hostile_patterns_terminate_without_a_match() {
         let address = format!("/{}", "a".repeat(60));
         for pattern in ["*a".repeat(100), "?*".repeat(100), format!("[{}]", "a-z".repeat(60)), "{a,b}".repeat(40)] {
             assert!(!matches(&format!("/{pattern}b"), &address), "{pattern}");

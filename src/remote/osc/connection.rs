@@ -1,4 +1,4 @@
-//! Processes datagrams, notices and time, without sockets.
+//! Processes datagrams, notices and timer ticks, independently of the sockets.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +19,7 @@ use crate::event::health::Loss;
 use crate::event::parameter::Param;
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 
-/// Maximum arguments returned to a ping.
+/// Maximum number of a ping's arguments that are returned.
 const PING_ARGUMENTS: usize = 4;
 
 /// The clients known when the server starts.
@@ -41,8 +41,8 @@ pub(super) struct Connection {
     outbox: Outbox,
 }
 
-/// The replies to a datagram. Each is sent once, however often the datagram requests it, so that no datagram costs more
-/// than the full state.
+/// The replies to a datagram. Each is sent once, however often the datagram requests it, so a datagram never causes
+/// more replies than the full state.
 #[derive(Default)]
 struct RequestedReplies {
     state: bool,
@@ -138,7 +138,7 @@ impl Connection {
             Request::Confirm(token) => match self.access.confirm(from, &token, now) {
                 Some((Purpose::Subscribe, to)) if self.feedback.subscribes(to) => self.feedback.renew(to, now),
                 Some((Purpose::Subscribe, to)) => self.subscribe(from, to, now),
-                Some((Purpose::Read, to)) => self.feedback.state(to, &self.outbox),
+                Some((Purpose::Read, to)) => self.feedback.send_full_state(to, &self.outbox),
                 None => self.counters.lost(Loss::OscRefused, 1),
             },
             Request::Learn(request) => self.inbox.learn(request, Some(from)),
@@ -160,9 +160,7 @@ impl Connection {
         let renewed = self.feedback.subscribes(to);
         match self.feedback.subscribe(from, to, now, &self.outbox) {
             Ok(()) if renewed => {}
-            Ok(()) => {
-                tracing::info!(%to, seconds = LEASE.as_secs(), "OSC feedback on, until the client is silent for this long")
-            }
+            Ok(()) => tracing::info!(%to, "OSC feedback on; expires after {} s of silence", LEASE.as_secs()),
             Err(error) => {
                 self.counters.lost(Loss::OscRefused, 1);
                 self.outbox.send(to, message::message("/melos/error", vec![OscType::String(error.to_string())]));
@@ -170,17 +168,17 @@ impl Connection {
         }
     }
 
-    /// Sends a secret to an address, which must return it.
+    /// Sends a token to an address for it to return.
     fn request_confirmation(&mut self, purpose: Purpose, to: SocketAddr, bytes: usize, now: Instant) {
-        let secret = message::confirm(self.access.token(purpose, to, now));
-        self.outbox.reply(to, vec![secret], bytes * MAX_AMPLIFICATION, now);
+        let request = message::confirm(self.access.token(purpose, to, now));
+        self.outbox.reply(to, vec![request], bytes * MAX_AMPLIFICATION, now);
     }
 
-    /// Sends the replies to a datagram of this many bytes.
+    /// Sends the replies to a datagram with a length of `bytes`.
     fn reply(&mut self, requested: RequestedReplies, to: SocketAddr, now: Instant, bytes: usize) {
         let mut replies: Vec<OscMessage> = Vec::new();
         if requested.state {
-            replies.extend(self.feedback.everything());
+            replies.extend(self.feedback.full_state());
         } else {
             replies.extend(requested.reads.into_iter().filter_map(|param| self.feedback.read(param)));
             replies.extend(requested.streams.into_iter().filter_map(|stream| self.feedback.newest(stream)));

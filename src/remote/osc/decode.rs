@@ -16,20 +16,20 @@ use crate::quote::{quoted, shown};
 /// Prefix of a parameter's id for setting it at the next bar line.
 const NEXT_BAR: &str = "next/bar/";
 
-/// A request.
+/// A client's request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    /// Set a parameter, at once or at a time.
+    /// Set a parameter, immediately or at a given time.
     Set(Param, Value, Option<Instant>),
-    /// Set a parameter at the next bar line after that.
+    /// Set a parameter at the next bar line, or at the first bar line after a given time.
     NextBar(Param, Value, Option<Instant>),
-    /// Rename a scene, at once or at a time.
+    /// Rename a scene, immediately or at a given time.
     RenameScene {
         /// The current name.
         from: String,
         /// The new name.
         to: String,
-        /// When.
+        /// When to rename it; `None` for immediately.
         due: Option<Instant>,
     },
     /// Return a parameter's value.
@@ -48,7 +48,7 @@ pub enum Request {
     Ping(Vec<OscType>),
     /// Verify an address with the token that was sent to it.
     Confirm(String),
-    /// MIDI learn.
+    /// Start or cancel MIDI learn, or forget learned controls.
     Learn(LearnRequest),
 }
 
@@ -59,9 +59,9 @@ pub struct Decoded {
     pub requests: Vec<Request>,
     /// Why parts were skipped; the rest is valid.
     pub faults: Vec<Fault>,
-    /// Numbers outside their parameter's range, which were clamped.
+    /// Descriptions of numbers that were clamped to their parameter's range.
     pub clamped: Vec<String>,
-    /// Bundles that arrived late.
+    /// Number of bundles that arrived late.
     pub late: u64,
 }
 
@@ -119,7 +119,7 @@ impl Decoded {
             "subscribers" => Request::Subscribers,
             "ping" => Request::Ping(message.args.iter().filter(|argument| is_plain(argument)).cloned().collect()),
             "confirm" => Request::Confirm(token(message)?),
-            "scene/rename" => renamed(message, due)?,
+            "scene/rename" => rename_scene(message, due)?,
             "learn" => Request::Learn(LearnRequest::Control(learn_target(message)?)),
             "learn/cancel" => Request::Learn(LearnRequest::Cancel),
             "learn/forget" => Request::Learn(LearnRequest::Forget(learn_target(message)?)),
@@ -147,12 +147,12 @@ impl Decoded {
         Ok(())
     }
 
-    /// Adds the requests of a message to a parameter, or to all parameters that match a pattern.
-    fn read_parameters(&mut self, message: &OscMessage, at: &str, due: Option<Instant>) -> Result<(), Fault> {
-        if address::is_pattern(at) {
-            return self.read_pattern(message, at, due);
+    /// Adds a message's requests for one parameter, or for all parameters that match a pattern.
+    fn read_parameters(&mut self, message: &OscMessage, address: &str, due: Option<Instant>) -> Result<(), Fault> {
+        if address::is_pattern(address) {
+            return self.read_pattern(message, address, due);
         }
-        let param = at.strip_prefix("/melos/").and_then(Param::from_id);
+        let param = address.strip_prefix("/melos/").and_then(Param::from_id);
         let param = param.ok_or_else(|| Fault::Unknown(shown(&message.addr)))?;
         if let [OscType::String(text), ..] = message.args.as_slice()
             && let Some(settings) = key_and_mode(param, text)
@@ -183,7 +183,7 @@ impl Decoded {
     }
 }
 
-/// Converts a request to the same one at the next bar line.
+/// Defers a request to the next bar line.
 fn at_next_bar(request: Request) -> Result<Request, Fault> {
     match request {
         Request::Set(param, value, due) => Ok(Request::NextBar(param, value, due)),
@@ -195,7 +195,7 @@ fn at_next_bar(request: Request) -> Result<Request, Fault> {
     }
 }
 
-/// The request of a message to one parameter; `None` for the 0 that buttons send on release.
+/// The request for one parameter; `None` for the 0 that a button sends to a trigger on release.
 fn request(
     param: Param,
     args: &[OscType],
@@ -225,7 +225,7 @@ fn request(
         OscType::Float(number) => Input::Number(f64::from(*number)),
         OscType::Double(number) => Input::Number(*number),
         OscType::Bool(on) => Input::Bool(*on),
-        // "Impulse" and "nil": some senders use them for on and off.
+        // Some senders use "impulse" and "nil" for on and off.
         OscType::Inf => Input::Bool(true),
         OscType::Nil => Input::Bool(false),
         OscType::String(string) => param.input_from_text(string),
@@ -246,8 +246,8 @@ fn request(
     Ok(value.map(|value| Request::Set(param, value, due)))
 }
 
-/// Reads which scene to rename, and its new name.
-fn renamed(message: &OscMessage, due: Option<Instant>) -> Result<Request, Fault> {
+/// Reads the old and the new name of a scene.
+fn rename_scene(message: &OscMessage, due: Option<Instant>) -> Result<Request, Fault> {
     let name = |argument: &OscType| match argument {
         OscType::String(name) => match Param::Scene.fit(Input::Text(name)) {
             Ok(Some(Value::Text(name))) if !name.is_empty() => Some(name),
@@ -259,12 +259,12 @@ fn renamed(message: &OscMessage, due: Option<Instant>) -> Result<Request, Fault>
         [from, to] => name(from).zip(name(to)),
         _ => None,
     };
-    let expected = || format!("{}: expected a scene's name and its new one, such as \"verse\" \"intro\"", message.addr);
+    let expected = || format!("{}: expected a scene's old and new name, such as \"verse\" \"intro\"", message.addr);
     let (from, to) = names.ok_or_else(|| Fault::Invalid(expected()))?;
     Ok(Request::RenameScene { from, to, due })
 }
 
-/// The parameter to learn a control for, by its id.
+/// The parameter for which to learn a control.
 fn learn_target(message: &OscMessage) -> Result<Param, Fault> {
     let Some(OscType::String(id)) = message.args.first() else {
         return Err(Fault::Invalid(format!("{}: expected a parameter, such as \"valence\"", message.addr)));
@@ -292,7 +292,7 @@ fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
 fn token(message: &OscMessage) -> Result<String, Fault> {
     match message.args.first() {
         Some(OscType::String(token)) => Ok(token.clone()),
-        _ => Err(Fault::Invalid(format!("{}: expected the token that was sent with this address", message.addr))),
+        _ => Err(Fault::Invalid(format!("{}: expected the token received with this address", message.addr))),
     }
 }
 

@@ -34,7 +34,7 @@ pub enum Fault {
     /// Not OSC.
     #[error("malformed: {0}")]
     Malformed(String),
-    /// NaN or infinite.
+    /// An argument is NaN or infinite.
     #[error("{0} has a NaN or infinite argument")]
     NotFinite(String),
     /// No such parameter.
@@ -49,11 +49,11 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The group of a fault in the log; each group is something that a performer can fix.
+    /// The fault's kind for limiting log lines: one for each problem that a performer can fix.
     fn kind(&self) -> String {
         match self {
-            // One group per parameter, whatever was sent to it.
-            Self::Invalid(what) => what.split(':').next().unwrap_or_default().to_owned(),
+            // One kind per parameter, whatever was sent to it.
+            Self::Invalid(message) => message.split(':').next().unwrap_or_default().to_owned(),
             Self::Unknown(_) => "unknown".to_owned(),
             Self::NotFinite(_) => "not finite".to_owned(),
             _ => "not OSC".to_owned(),
@@ -61,7 +61,7 @@ impl Fault {
     }
 }
 
-/// Counts received packets, and what was refused or not sent.
+/// Counts received packets and OSC losses.
 #[derive(Debug, Default)]
 pub struct Counters {
     received: AtomicU64,
@@ -73,7 +73,7 @@ impl Counters {
         Self { received: AtomicU64::new(0), losses }
     }
 
-    /// Datagrams and binary messages received so far.
+    /// Datagrams and binary WebSocket messages received so far.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.received.load(Relaxed)
@@ -95,22 +95,22 @@ pub(in crate::remote) struct FaultLog(LogLimiter);
 impl FaultLog {
     pub(in crate::remote) fn fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
         if let Some(suppressed) = self.0.admit(&fault.kind(), &fault.to_string(), now) {
-            tracing::warn!(%from, "OSC message ignored: {fault}; further ones are only counted{}", suppressed_suffix(suppressed));
+            tracing::warn!(%from, "OSC message ignored: {fault}; repeats are only counted{}", suppressed_suffix(suppressed));
         }
     }
 
-    pub(in crate::remote) fn clamped(&mut self, from: SocketAddr, what: &str, now: Instant) {
+    pub(in crate::remote) fn clamped(&mut self, from: SocketAddr, message: &str, now: Instant) {
         // Grouped by parameter, not by value: a fader outside the range sends many different values.
-        let parameter = what.split(':').next().unwrap_or_default();
+        let parameter = message.split(':').next().unwrap_or_default();
         if self.0.admit("clamped", parameter, now).is_some() {
-            tracing::warn!(%from, "{what}; clamped");
+            tracing::warn!(%from, "{message}; clamped");
         }
     }
 
     pub(in crate::remote) fn late(&mut self, from: SocketAddr, now: Instant) {
         if let Some(suppressed) = self.0.admit("late", &from.ip().to_string(), now) {
             let suffix = suppressed_suffix(suppressed);
-            tracing::warn!(%from, "OSC bundle arrived after its time tag; applied at once; further ones are only counted{suffix}");
+            tracing::warn!(%from, "OSC bundle arrived after its time tag; applied at once; repeats are only counted{suffix}");
         }
     }
 }

@@ -12,16 +12,16 @@ use super::outbox::Outbox;
 use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
 
-/// Minimum interval between messages for a value or level: 30 times a second.
+/// Minimum interval between messages for a value or level, which allows 30 messages a second.
 pub(in crate::remote) const INTERVAL: Duration = Duration::from_micros(33_400);
 
-/// Maximum subscribers in total, and per remote host; more are refused.
+/// Maximum subscribers in total, and per remote host; further ones are refused.
 pub(super) const MAX_SUBSCRIBERS: usize = 64;
 const MAX_PER_HOST: usize = 16;
 
 /// How long a subscription lasts after the last datagram from its client.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
-/// How long before the end a client is warned.
+/// How long before its subscription expires a client is warned.
 const EXPIRY_WARNING: Duration = Duration::from_secs(10);
 
 /// After setting a parameter, a client gets no feedback for it for this long, because values still in transit would
@@ -56,11 +56,11 @@ pub(super) struct Feedback {
     subscribers: Vec<Subscriber>,
     /// Subscriptions from the previous run, until there are values to send.
     restored: Vec<Subscription>,
-    /// Whether any notice has arrived; before that, values are defaults and may not be current.
+    /// Whether any notice has arrived; until then, the values are defaults and may not be current.
     values_known: bool,
 }
 
-/// A stream's newest message, and whether it is still to be sent.
+/// A stream's newest message, and whether it has yet to be sent.
 #[derive(Debug, Default)]
 struct Stream {
     newest: Option<OscMessage>,
@@ -70,11 +70,11 @@ struct Stream {
 #[derive(Debug)]
 struct Subscriber {
     subscription: Subscription,
-    /// When it expires unless renewed.
-    until: Instant,
-    /// Whether it has been warned that its subscription is about to expire.
+    /// When the subscription expires unless renewed.
+    expiry: Instant,
+    /// Whether the client has been warned of the expiry.
     warned: bool,
-    /// Per parameter: the value last sent to it or set by it.
+    /// Per parameter: the value last sent to or set by the client.
     known: Vec<Option<Value>>,
     /// Per parameter: when feedback resumes.
     quiet_until: Vec<Option<Instant>>,
@@ -83,7 +83,7 @@ struct Subscriber {
 impl Subscriber {
     fn new(subscription: Subscription, now: Instant) -> Self {
         let known = vec![None; TABLE.len()];
-        Self { subscription, until: now + LEASE, warned: false, known, quiet_until: vec![None; TABLE.len()] }
+        Self { subscription, expiry: now + LEASE, warned: false, known, quiet_until: vec![None; TABLE.len()] }
     }
 
     /// Whether feedback is suppressed because the client has just set the parameter itself.
@@ -185,36 +185,37 @@ impl Feedback {
     /// The subscribers' addresses and remaining seconds, in pairs.
     pub(super) fn list(&self, now: Instant) -> OscMessage {
         let pair = |subscriber: &Subscriber| {
-            let left = subscriber.until.saturating_duration_since(now).as_secs();
+            let left = subscriber.expiry.saturating_duration_since(now).as_secs();
             [OscType::String(subscriber.subscription.to.to_string()), OscType::Int(left as i32)]
         };
         message::message("/melos/subscribers", self.subscribers.iter().flat_map(pair).collect())
     }
 
-    /// Renews a client's subscription after a datagram from it.
+    /// Renews a client's subscriptions after it has sent a datagram.
     pub(super) fn renew(&mut self, client: SocketAddr, now: Instant) {
         for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.belongs_to(client)) {
-            (subscriber.until, subscriber.warned) = (now + LEASE, false);
+            (subscriber.expiry, subscriber.warned) = (now + LEASE, false);
         }
     }
 
-    /// Ends expired subscriptions and those whose addresses were not verified again, after a warning.
+    /// Warns clients whose subscription or verification is about to expire, and ends expired subscriptions.
     pub(super) fn expire(&mut self, now: Instant, access: &Access, out: &Outbox) {
-        let expires = |to: SocketAddr, left: Duration| {
+        let send_expiry = |to: SocketAddr, left: Duration| {
             out.send(to, message::message("/melos/subscription/expires", vec![OscType::Int(left.as_secs() as i32)]));
         };
         self.subscribers.retain_mut(|subscriber| {
             let to = subscriber.subscription.to;
-            let verified_until = access.until(to);
-            let left = verified_until.unwrap_or(subscriber.until).min(subscriber.until).saturating_duration_since(now);
+            let verified_until = access.expiry(to);
+            let expiry = verified_until.unwrap_or(subscriber.expiry).min(subscriber.expiry);
+            let left = expiry.saturating_duration_since(now);
             if left.is_zero() {
-                expires(to, left);
-                tracing::info!(%to, "OSC feedback off: the client has been silent too long");
+                send_expiry(to, left);
+                tracing::info!(%to, "OSC feedback off: the subscription has expired");
                 return false;
             }
             if left <= EXPIRY_WARNING && !subscriber.warned {
                 subscriber.warned = true;
-                expires(to, left);
+                send_expiry(to, left);
                 if verified_until.is_some_and(|until| until <= now + EXPIRY_WARNING) {
                     out.send(to, message::confirm(access.token(Purpose::Subscribe, to, now)));
                 }
@@ -242,7 +243,7 @@ impl Feedback {
     }
 
     /// The full state.
-    pub(super) fn everything(&self) -> impl Iterator<Item = OscMessage> {
+    pub(super) fn full_state(&self) -> impl Iterator<Item = OscMessage> {
         TABLE.iter().filter_map(|spec| self.read(spec.param)).chain(self.current_state())
     }
 
@@ -252,9 +253,8 @@ impl Feedback {
         self.chord.clone().into_iter().chain(states.filter_map(|(_, stream)| stream.newest.clone()))
     }
 
-    /// Sends the full state.
-    pub(super) fn state(&self, to: SocketAddr, out: &Outbox) {
-        for message in self.everything() {
+    pub(super) fn send_full_state(&self, to: SocketAddr, out: &Outbox) {
+        for message in self.full_state() {
             out.send(to, message);
         }
     }
@@ -294,7 +294,7 @@ impl Feedback {
             for (index, value) in self.values.iter().enumerate() {
                 let quiet = subscriber.is_quiet(index, now);
                 let param = TABLE[index].param;
-                // A lead chord is reported at this address once it sounds.
+                // After the initial value, this address reports the chord that sounds, whether it leads or not.
                 let reported = param == Param::Chord && subscriber.known[index].is_some();
                 if quiet || reported || subscriber.known[index].as_ref() == Some(value) {
                     continue;

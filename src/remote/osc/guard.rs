@@ -1,8 +1,8 @@
 //! Splits and checks datagrams before anything in them is decoded.
 //!
 //! rosc decodes bundles recursively and builds arrays as nested vectors, so a single datagram of nested bundles or
-//! brackets can overflow the stack, which aborts the process. It also rejects a whole bundle for one unreadable message.
-//! Therefore, bundles are split here, and only single messages are passed to rosc.
+//! brackets can overflow the stack, which aborts the process. It also rejects a whole bundle if one of its messages is
+//! unreadable. Therefore, bundles are split here, and only single messages are passed to rosc.
 
 use rosc::{OscMessage, OscPacket, OscTime};
 
@@ -29,7 +29,7 @@ pub(super) fn element(elements: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     let (size, after) = elements.split_first_chunk::<4>().ok_or_else(|| malformed("a bundle with trailing bytes"))?;
     let size = u32::from_be_bytes(*size) as usize;
     if size == 0 || !size.is_multiple_of(4) {
-        return Err(malformed("a bundle element whose size is not a multiple of 4"));
+        return Err(malformed("a bundle element whose size is not a positive multiple of 4"));
     }
     after.split_at_checked(size).ok_or_else(|| malformed("a truncated bundle"))
 }
@@ -39,12 +39,12 @@ pub(super) fn message(packet: &[u8]) -> Result<OscMessage, Fault> {
     check(packet)?;
     match rosc::decoder::decode_udp(packet) {
         Ok((_, OscPacket::Message(message))) => Ok(message),
-        Ok((_, OscPacket::Bundle(_))) => Err(malformed("a bundle in place of a message")),
+        Ok((_, OscPacket::Bundle(_))) => Err(malformed("a bundle instead of a message")),
         Err(error) => Err(Fault::Malformed(shown(&error.to_string()))),
     }
 }
 
-/// Checks by its address and type tags that a message is safe to decode.
+/// Checks a message's address and type tags to ensure that it is safe to decode.
 fn check(message: &[u8]) -> Result<(), Fault> {
     let address_end = message.iter().position(|byte| *byte == 0).ok_or_else(|| malformed("an unterminated address"))?;
     if address_end > MAX_ADDRESS {
@@ -64,10 +64,10 @@ fn check(message: &[u8]) -> Result<(), Fault> {
             return Err(Fault::Nested);
         }
     }
-    // An unclosed bracket is an error; rosc would silently drop what precedes it.
+    // An unclosed bracket is an error; rosc would silently drop the arguments before it.
     if depth == 0 { Ok(()) } else { Err(malformed("an unterminated array")) }
 }
 
-fn malformed(what: &str) -> Fault {
-    Fault::Malformed(what.to_owned())
+fn malformed(reason: &str) -> Fault {
+    Fault::Malformed(reason.to_owned())
 }

@@ -8,7 +8,7 @@ use crate::event::parameter::{Param, Value};
 use crate::music::emotion::{Affect, Mood};
 use crate::music::theory::{Chord, Key};
 
-/// The streams, except for the chord, which is also a parameter.
+/// The streams that are kept for queries and sent over UDP; those of chords and troubles are sent but not kept.
 pub(in crate::remote) const STREAMS: [&str; 7] =
     ["/melos/beat", "/melos/bar", "/melos/note", "/melos/onset", "/melos/level", "/melos/mood", "/melos/health"];
 
@@ -33,14 +33,14 @@ pub(super) fn learned(param: Param, block: String) -> OscMessage {
 
 /// A notice as a stream message; `None` if it belongs to no stream.
 pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
-    let from_one = |from_zero: u64| OscType::Int(i32::try_from(from_zero + 1).unwrap_or(i32::MAX));
+    let one_based = |index: u64| OscType::Int(i32::try_from(index + 1).unwrap_or(i32::MAX));
     Some(match notice {
         Notice::Value(..) => return None,
         Notice::Learned { param, block, .. } => learned(*param, block.clone()),
         Notice::Beat { beat, bar, tempo } => {
-            message("/melos/beat", vec![from_one(u64::from(*beat)), from_one(*bar), OscType::Float(*tempo)])
+            message("/melos/beat", vec![one_based(u64::from(*beat)), one_based(*bar), OscType::Float(*tempo)])
         }
-        Notice::Bar { bar, tempo } => message("/melos/bar", vec![from_one(*bar), OscType::Float(*tempo)]),
+        Notice::Bar { bar, tempo } => message("/melos/bar", vec![one_based(*bar), OscType::Float(*tempo)]),
         Notice::Chord(chord, key) => {
             message("/melos/chord", vec![OscType::String(chord.to_string()), OscType::String(key.to_string())])
         }
@@ -77,7 +77,8 @@ fn meters_arguments(meters: &Meters) -> Vec<OscType> {
     levels.chain([count(meters.limited)]).collect()
 }
 
-/// The key, then [`OUTLOOK`] chords with their seconds; unused positions hold an empty string.
+/// The key, then [`OUTLOOK`] chords, each with the seconds until it begins; unused positions hold an empty string
+/// and 0.
 fn outlook_arguments(key: Option<Key>, chords: &[(Chord, f32)]) -> Vec<OscType> {
     let mut arguments = vec![OscType::String(key.map(|key| key.to_string()).unwrap_or_default())];
     for index in 0..OUTLOOK {

@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 use super::fault::Counters;
 use crate::event::health::Loss;
 
-/// Queue capacity in datagrams: the full state for every subscriber.
+/// Queue capacity in datagrams, enough for the full state for every subscriber.
 const QUEUE_CAPACITY: usize = 8192;
-/// Maximum bytes of replies per second, also in a burst.
+/// Maximum bytes of replies per second and per burst.
 const REPLY_BYTES: f64 = 512.0 * 1024.0;
 
 /// An encoded message and its destination.
@@ -24,7 +24,7 @@ pub(super) struct Outbox {
     queue: mpsc::Sender<Datagram>,
     counters: Arc<Counters>,
     /// Bytes of replies that may be sent now.
-    replies_left: f64,
+    reply_budget: f64,
     refilled: Instant,
 }
 
@@ -32,7 +32,7 @@ impl Outbox {
     /// Creates an outbox and the receiver of its datagrams.
     pub(super) fn new(counters: Arc<Counters>, now: Instant) -> (Self, mpsc::Receiver<Datagram>) {
         let (queue, receiver) = mpsc::channel(QUEUE_CAPACITY);
-        (Self { queue, counters, replies_left: REPLY_BYTES, refilled: now }, receiver)
+        (Self { queue, counters, reply_budget: REPLY_BYTES, refilled: now }, receiver)
     }
 
     /// Queues a message; returns false if there is no room.
@@ -40,17 +40,17 @@ impl Outbox {
         encode(message).is_some_and(|bytes| self.enqueue(to, bytes))
     }
 
-    /// Queues the replies to one datagram: all, or none if they exceed `limit` bytes or the rate limit.
+    /// Queues the replies to one datagram; queues none if together they exceed `limit` bytes or the rate limit.
     pub(super) fn reply(&mut self, to: SocketAddr, messages: Vec<OscMessage>, limit: usize, now: Instant) -> bool {
         let datagrams: Vec<_> = messages.into_iter().filter_map(encode).collect();
         let bytes: usize = datagrams.iter().map(Vec::len).sum();
-        let gained = now.saturating_duration_since(self.refilled).as_secs_f64() * REPLY_BYTES;
-        (self.replies_left, self.refilled) = ((self.replies_left + gained).min(REPLY_BYTES), now);
-        if bytes > limit || bytes as f64 > self.replies_left {
+        let refill = now.saturating_duration_since(self.refilled).as_secs_f64() * REPLY_BYTES;
+        (self.reply_budget, self.refilled) = ((self.reply_budget + refill).min(REPLY_BYTES), now);
+        if bytes > limit || bytes as f64 > self.reply_budget {
             self.counters.lost(Loss::OscUnsent, datagrams.len() as u64);
             return false;
         }
-        self.replies_left -= bytes as f64;
+        self.reply_budget -= bytes as f64;
         let mut sent = true;
         for bytes in datagrams {
             sent &= self.enqueue(to, bytes);

@@ -19,7 +19,7 @@ use crate::event::health::Loss;
 use crate::event::{Inbox, Notice};
 use crate::threads;
 
-/// Capacity of the notice queue; enough for more than a busy second.
+/// Capacity of the notice queue: more than the notices of a busy second.
 const NOTICE_CAPACITY: usize = 4096;
 
 /// Why the server cannot start.
@@ -28,7 +28,7 @@ const NOTICE_CAPACITY: usize = 4096;
 pub enum OscError {
     /// The port cannot be bound.
     #[error(
-        "cannot listen for OSC on {address} ({source}); is another program using the port? Choose another with --osc, or osc.port in melos.toml"
+        "cannot listen for OSC on {address} ({source}); is another program using the port? Choose another port with --osc or osc.port in melos.toml"
     )]
     Bind {
         /// The requested address.
@@ -49,15 +49,15 @@ pub struct OscServer {
 }
 
 impl OscServer {
-    /// Listens on `address` (port 0 takes any free one) and queues requests in `inbox`. On 127.0.0.1 it also listens on
-    /// ::1, since `localhost` may mean either. Requires a tokio runtime.
+    /// Listens on `address` (port 0 selects any free port) and queues requests in `inbox`. On 127.0.0.1, also listens
+    /// on ::1, since `localhost` may resolve to either. Requires a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(address: SocketAddr, clients: Clients, inbox: Arc<Inbox>) -> Result<Self, OscError> {
-        let fail = |source| OscError::Bind { address, source };
-        let sockets = Arc::new(Sockets::bind(address).await.map_err(fail)?);
-        let address = sockets.address().map_err(fail)?;
+        let bind_error = |source| OscError::Bind { address, source };
+        let sockets = Arc::new(Sockets::bind(address).await.map_err(bind_error)?);
+        let address = sockets.address().map_err(bind_error)?;
         let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
         let (notices, mut queued_notices) = mpsc::channel(NOTICE_CAPACITY);
         let subscriptions = Arc::new(Mutex::new(clients.subscriptions.clone()));
@@ -93,7 +93,7 @@ impl OscServer {
     }
 
     /// Sends a notice to subscribers. Never blocks: if the queue is full, the notice is dropped and counted as unsent.
-    /// After the start, every value that differs from its default must be published once.
+    /// After the server has started, publish every value that differs from its default.
     pub fn publish(&self, notice: Notice) {
         if self.notices.try_send(notice).is_err() {
             self.counters.lost(Loss::OscUnsent, 1);

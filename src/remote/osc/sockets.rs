@@ -27,7 +27,7 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Binds an address, and the second one if available.
+    /// Binds an address and, if possible, its companion.
     ///
     /// # Errors
     /// When the address cannot be bound.

@@ -6,7 +6,7 @@ use rosc::OscTime;
 
 use super::fault::Fault;
 
-/// Maximum time a bundle may be scheduled ahead; beyond that the sender's clock is wrong.
+/// Maximum time a bundle may be scheduled ahead; beyond that, the sender's clock is assumed to be wrong.
 pub(super) const MAX_AHEAD: Duration = Duration::from_secs(3600);
 
 /// Seconds from the NTP epoch (1900) to the Unix epoch (1970); RFC 5905.
@@ -34,7 +34,7 @@ impl Now {
 pub(super) enum When {
     /// Marked "immediately".
     AtOnce,
-    /// Its time has passed: apply at once, but count it.
+    /// Its time has passed: apply at once, and count it as late.
     Late,
     /// At this time.
     At(Instant),
@@ -42,8 +42,8 @@ pub(super) enum When {
 
 /// Interprets a time tag.
 ///
-/// NTP counts seconds in 32 bits and wraps every 136 years, next in February 2036; a tag means the nearest of its
-/// possible times.
+/// NTP counts seconds in 32 bits and wraps every 136 years, next in February 2036; a tag is taken to mean the
+/// nearest of its possible times.
 pub(super) fn when(tag: OscTime, now: Now) -> Result<When, Fault> {
     match (tag.seconds, tag.fractional) {
         (0, 1) => return Ok(When::AtOnce),

@@ -1,4 +1,4 @@
-//! HTTP access control, for every path, and the security headers of every response.
+//! HTTP access control for every path, and security headers for every response.
 //!
 //! A browser on this machine or its network also runs pages from other sites. It sends the host name it is connecting
 //! to in `Host`, and the origin of the page that makes the request in `Origin`. Both are checked against Melos's own
@@ -29,7 +29,7 @@ pub(super) const MAX_BODY: u64 = 64 * 1024;
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Delay after a wrong password, to slow down guessing.
 const GUESS_DELAY: Duration = Duration::from_millis(500);
-/// The cookie that replaces the password.
+/// The cookie accepted instead of the password.
 const COOKIE: &str = "melos-key";
 
 /// The access rules.
@@ -53,7 +53,7 @@ enum Refusal {
 }
 
 impl AccessRules {
-    /// Accepts this machine's own name and `hosts`, which are further names or addresses. If there is a password,
+    /// Accepts this machine's own names, and `hosts` as further names or addresses. If there is a password,
     /// requests from other machines must supply it. `page` is the HTML of a page whose inline scripts and styles are
     /// allowed.
     #[must_use]
@@ -68,7 +68,7 @@ impl AccessRules {
         Self { names, password, policy, limiter: Mutex::default() }
     }
 
-    /// Whether a host name or address means this machine, for a client that reached it at `local`.
+    /// Whether a host name or address refers to this machine, for a client that reached it at `local`.
     fn is_own_host(&self, host: &str, local: IpAddr) -> bool {
         let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_lowercase();
         let local = local.to_canonical();
@@ -86,7 +86,7 @@ impl AccessRules {
         if hosts.next().is_some() {
             return Some(Refusal::Malformed);
         }
-        // A browser always sends a host; a client without one, as HTTP 1.0 allows, is not a browser.
+        // Browsers always send `Host`; HTTP 1.0 allows other clients to omit it.
         if let Some(host) = host {
             let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
                 return Some(Refusal::Malformed);
@@ -182,14 +182,14 @@ pub(super) async fn guard(
     }
     let headers = response.headers_mut();
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| access.policy.clone());
-    for (name, value) in HEADERS {
+    for (name, value) in SECURITY_HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }
 
-/// Security headers.
-const HEADERS: [(HeaderName, &str); 5] = [
+/// The security headers of every response, besides the content security policy.
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -217,7 +217,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Whether a page of another site makes the request, according to the browser's headers, other than by navigation.
+/// Whether, according to the browser's headers, a page from another site made the request other than by navigation.
 fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
     let header_is = |name, value| headers.get(name).is_some_and(|actual| actual == value);
     let is_navigation =
@@ -244,7 +244,7 @@ fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
 
 /// An unguessable value for the cookie.
 fn random_key() -> String {
-    // Both hashers are keyed randomly by the system.
+    // Every hasher has a key that is derived from the system's random numbers.
     let mut words = [0, 0].map(|_: i32| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
     words[1] ^= std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), words[0]);
     words.iter().map(|word| format!("{word:016x}")).collect()

@@ -1,4 +1,4 @@
-//! Announces the services with zeroconf over multicast DNS.
+//! Announces the services over multicast DNS (zeroconf).
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -24,9 +24,9 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Announces OSCQuery, OSC, or both, on the interfaces where they are reachable: all of them for an address such as
-    /// 0.0.0.0, otherwise the one with the address, so that 127.0.0.1 is never announced beyond this machine.
-    /// Starts a thread.
+    /// Announces OSCQuery, OSC, or both, on the interfaces on which they are reachable: for 0.0.0.0 or ::, on all of
+    /// them; otherwise, only on the interface with the address, so that 127.0.0.1 is never announced beyond this
+    /// machine. Starts a thread.
     ///
     /// # Errors
     /// When multicast DNS is unavailable.

@@ -152,7 +152,7 @@ pub(super) const STREAMS: [Stream; 13] = [
     },
 ];
 
-/// A method that only acts and has no value, besides the triggers among the parameters.
+/// A write-only method that is not a parameter.
 pub(super) struct Command {
     pub(super) path: &'static str,
     pub(super) types: &'static str,
@@ -165,7 +165,7 @@ pub(super) const COMMANDS: [Command; 1] =
 /// Number of methods: parameters in the order of the table, then streams.
 pub(super) const METHODS: usize = TABLE.len() + STREAMS.len();
 
-/// The method that a stream's message belongs to.
+/// The method of the stream at a path.
 pub(super) fn method_of(path: &str) -> Option<usize> {
     STREAMS.iter().position(|stream| stream.path == path).map(|index| TABLE.len() + index)
 }

@@ -10,7 +10,7 @@ use super::value_cache::Values;
 /// Attributes that nodes can have.
 const ATTRIBUTES: [&str; 9] =
     ["FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE"];
-/// Further attributes of the proposal.
+/// Attributes of the proposal that nodes never have.
 const UNSUPPORTED: [&str; 5] = ["TAGS", "EXTENDED_TYPE", "CRITICAL", "OVERLOADS", "HTML"];
 /// Optional parts of the proposal that are supported.
 const EXTENSIONS: [&str; 7] = ["ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE", "LISTEN"];
@@ -37,8 +37,8 @@ pub(super) fn respond(root: &Node, values: &Values, path: &str, query: Option<&s
         None => QueryResponse::Found(node.json(values)),
         Some("VALUE") if !node.is_readable() => QueryResponse::NoContent,
         Some(name) if ATTRIBUTES.contains(&name) => {
-            let found = node.attribute(name, values).map(|value| (name.to_owned(), value));
-            QueryResponse::Found(Json::Object(Map::from_iter(found)))
+            let entry = node.attribute(name, values).map(|value| (name.to_owned(), value));
+            QueryResponse::Found(Json::Object(Map::from_iter(entry)))
         }
         Some(name) if UNSUPPORTED.contains(&name) => QueryResponse::NoContent,
         Some(_) => QueryResponse::BadRequest,
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_on_every_address_names_the_one_the_client_reached() {
+    fn an_unspecified_address_is_replaced_by_the_one_the_client_reached() {
         let info = host_info(
             "0.0.0.0:9000".parse().unwrap(),
             "[::]:9080".parse().unwrap(),

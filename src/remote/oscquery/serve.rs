@@ -25,9 +25,9 @@ use super::slots::{Slot, Slots};
 /// Maximum connections in total, and per host; an idle one is evicted for a new one.
 const MAX_CONNECTIONS: usize = 128;
 const MAX_CONNECTIONS_PER_HOST: usize = 48;
-/// Maximum time for a request to arrive, and for a connection to be idle in between.
+/// Maximum time for a request to arrive, and for a connection to be idle between requests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum time without the client reading anything.
+/// Maximum time for which a client may read nothing.
 const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 /// Maximum size of a request head in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -58,7 +58,7 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router, slots: &Arc<S
             }
         };
         let (Ok(local), Some(slot)) = (stream.local_addr(), slots.take(client.ip(), Instant::now())) else {
-            tracing::debug!(%client, "HTTP connection refused: too many");
+            tracing::debug!(%client, "HTTP connection refused: too many connections");
             continue;
         };
         let _ = stream.set_nodelay(true);
@@ -66,7 +66,6 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router, slots: &Arc<S
     }
 }
 
-/// Serves one connection.
 async fn serve_connection(stream: TcpStream, endpoints: Endpoints, router: Router, slot: Slot) {
     let slot = Arc::new(slot);
     let shared_slot = Arc::clone(&slot);
@@ -92,7 +91,7 @@ async fn serve_connection(stream: TcpStream, endpoints: Endpoints, router: Route
                 tracing::debug!(client = %endpoints.client, %error, "HTTP");
             }
         }
-        () = slot.until_evicted() => tracing::debug!(client = %endpoints.client, "HTTP connection closed to make room"),
+        () = slot.evicted() => tracing::debug!(client = %endpoints.client, "HTTP connection closed to make room"),
     }
 }
 

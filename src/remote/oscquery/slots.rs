@@ -18,7 +18,7 @@ pub(super) struct Slots {
 
 #[derive(Debug, Default)]
 struct Connections {
-    next: u64,
+    next_number: u64,
     states: BTreeMap<u64, Arc<ConnectionState>>,
 }
 
@@ -54,8 +54,8 @@ impl Slots {
         } else if connections.states.len() >= self.max {
             connections.evict(|_| true)?;
         }
-        let number = connections.next;
-        connections.next += 1;
+        let number = connections.next_number;
+        connections.next_number += 1;
         let last_active = Mutex::new(now);
         let state =
             Arc::new(ConnectionState { host, idle: AtomicBool::new(true), last_active, evicted: Notify::new() });
@@ -64,7 +64,7 @@ impl Slots {
     }
 
     fn connections(&self) -> MutexGuard<'_, Connections> {
-        // Every change is complete, so a panic elsewhere leaves the slots consistent.
+        // No partial change makes the slots unusable, so a panic elsewhere does no harm.
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,8 +93,8 @@ impl Slot {
         *self.state.last_active.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// Returns when the connection is evicted.
-    pub(super) async fn until_evicted(&self) {
+    /// Completes when the connection is evicted.
+    pub(super) async fn evicted(&self) {
         self.state.evicted.notified().await;
     }
 }
@@ -115,12 +115,12 @@ mod tests {
 
     fn is_evicted(slot: &Slot) -> bool {
         // The first poll returns a permit that is already available.
-        let mut eviction = std::pin::pin!(slot.until_evicted());
+        let mut eviction = std::pin::pin!(slot.evicted());
         eviction.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
     }
 
     #[test]
-    fn the_connection_idle_longest_is_evicted() {
+    fn the_longest_idle_connection_is_evicted() {
         let (slots, start) = (Slots::new(3, 3), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let taken: Vec<_> = (0..3).map(|second| slots.take(HERE, at(second)).unwrap()).collect();

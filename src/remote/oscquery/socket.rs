@@ -31,7 +31,7 @@ const MAX_PINGS: u32 = 100;
 /// Maximum bytes buffered for a client.
 const MAX_BUFFERED: usize = 256 * 1024;
 
-/// Limits what a client can make the WebSocket buffer.
+/// Limits how much a client can cause the WebSocket to buffer.
 pub(super) fn limit_buffers(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     let upgrade = upgrade.max_message_size(MAX_BYTES).max_frame_size(MAX_BYTES);
     upgrade.read_buffer_size(MAX_BYTES).write_buffer_size(0).max_write_buffer_size(MAX_BUFFERED)
@@ -75,7 +75,7 @@ pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, slot: Slot,
                 pings = 0;
                 vec![Message::Ping(axum::body::Bytes::new())]
             }
-            () = slot.until_evicted() => return,
+            () = slot.evicted() => return,
         };
         let sending = async {
             for message in messages {
@@ -123,8 +123,8 @@ impl Session {
 
     fn command(&mut self, command: &Command) {
         let (Command::Listen(path) | Command::Ignore(path)) = command;
-        let found = self.shared.root.find(path).and_then(|node| Some((node.method?, node.is_leaf)));
-        let Some((method, is_leaf)) = found else {
+        let target = self.shared.root.find(path).and_then(|node| Some((node.method?, node.is_leaf)));
+        let Some((method, is_leaf)) = target else {
             tracing::debug!(client = %self.client, path, "OSCQuery: no such address");
             return;
         };
@@ -188,7 +188,7 @@ impl Session {
     }
 }
 
-/// The replies to one packet; each method once, however often the packet names it.
+/// The replies to one packet; each method is sent once, however often the packet requests it.
 struct Replies {
     methods: [bool; METHODS],
     pong: Option<Vec<OscType>>,

@@ -10,7 +10,7 @@ use crate::event::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
 use crate::remote::osc::LEAF;
 
 /// A container, a method, or both: `/melos/reverb` is a number and contains `size`. Since many clients show a container
-/// without its own value, it also contains the number again, as `/melos/reverb/value`.
+/// without its own value, the number is repeated as `/melos/reverb/value`.
 #[derive(Debug, Default)]
 pub(super) struct Node {
     /// Everything except `VALUE` and `CONTENTS`.
@@ -18,7 +18,7 @@ pub(super) struct Node {
     children: BTreeMap<String, Node>,
     /// The method; `None` for a container, or a command without a value.
     pub(super) method: Option<usize>,
-    /// Whether the method is that of the parent node.
+    /// Whether the node is a leaf that repeats its parent's method.
     pub(super) is_leaf: bool,
 }
 
@@ -39,7 +39,7 @@ impl Node {
         root
     }
 
-    /// Adds a leaf with its value to every method that contains others.
+    /// Adds to every method that contains others a leaf that repeats its value.
     fn add_leaves(&mut self) {
         self.children.values_mut().for_each(Self::add_leaves);
         if let Some(method) = self.method.filter(|_| !self.children.is_empty()) {
@@ -76,7 +76,7 @@ impl Node {
         path.split('/').try_fold(self, |node, part| node.children.get(part))
     }
 
-    /// Whether it has a readable value.
+    /// Whether the node has a readable value.
     pub(super) fn is_readable(&self) -> bool {
         self.attributes.get("ACCESS").and_then(Json::as_u64).is_some_and(|access| access & 1 == 1)
     }

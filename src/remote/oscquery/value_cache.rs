@@ -24,7 +24,7 @@ pub(super) struct Values {
 #[derive(Debug)]
 pub(super) struct ValueCache {
     values: Values,
-    /// Number of messages of each method, from which each listener computes how many it has missed.
+    /// Message count of each method, from which each listener computes how many messages it has missed.
     versions: Vec<u64>,
     /// The current chord, sent to listeners; the readable value is the lead chord.
     current_chord: Option<Vec<OscType>>,
@@ -117,7 +117,7 @@ fn arguments(param: Param, value: &Value) -> Option<Vec<OscType>> {
 /// The methods that a client listens to.
 #[derive(Debug, Default)]
 pub(super) struct ListenSet {
-    /// By method, and whether the client listens at the method's leaf.
+    /// Keyed by method and whether the client listens at its leaf.
     methods: BTreeMap<(usize, bool), ListenState>,
 }
 
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn every_new_onset_is_sent_but_no_old_ones() {
+    fn every_new_onset_is_sent_but_no_old_one() {
         let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
         let onset = Notice::Onset { strength: 0.5 };
         cache.update(&onset);
@@ -243,8 +243,8 @@ mod tests {
         cache.update(&note(48));
         listening.listen(method_of(NOTE).unwrap(), false, &cache);
         (0..3).for_each(|step| cache.update(&note(60 + step)));
-        let keys: Vec<_> = sent(&mut listening, &cache, now).into_iter().map(|args| args[0].clone()).collect();
-        assert_eq!(keys, [60, 61, 62].map(OscType::Int));
+        let pitches: Vec<_> = sent(&mut listening, &cache, now).into_iter().map(|args| args[0].clone()).collect();
+        assert_eq!(pitches, [60, 61, 62].map(OscType::Int));
         (0..100).for_each(|step| cache.update(&note(step)));
         assert_eq!(sent(&mut listening, &cache, now).len(), MAX_NOTES);
     }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The connection to the daemon: parameter values, streams, and changes to send. Changes made while disconnected are sent after
- * reconnecting, only the newest for each parameter.
+ * reconnecting, but only the newest for each parameter.
  *
  * @typedef {import('./osc.js').Argument} Argument
  * @typedef {{ id: string, type: string, min: number, max: number, names: string[], description: string }} Parameter
@@ -18,8 +18,12 @@ const RETRY_DELAY = 1000;
 const UNDO_GROUP_TIME = 900;
 const MAX_UNDO = 100;
 
-/** Parameters that trigger actions, so that undo does not restore them. */
-const ACTIONS = /^(preset\/|scene|record|panic)/;
+/** Actions that undo cannot revert. */
+const ACTIONS = new Set(['panic', 'record', 'scene/store', 'scene/delete', 'scene/undo']);
+/** Actions that undo reverts by restoring the other parameters. */
+const RECALLS = new Set(['preset', 'preset/next', 'preset/previous', 'scene']);
+/** Settings that change other parameters. */
+const CROSSFADE = new Set(['scene/a', 'scene/b', 'scene/crossfade']);
 
 class Connection {
   constructor() {
@@ -41,19 +45,14 @@ class Connection {
     this.timer = 0;
   }
 
-  /** Reads the address space and connects; resolves once the page can be built. */
-  async start() {
-    await this.read();
-    this.connect();
-  }
-
+  /** Reads the address space; resolves once the page can be built. */
   async read() {
     const tree = await (await fetch('/melos')).json();
     /** @param {any} node */
     const visit = (node) => {
       // A method that contains others also appears inside itself as a leaf, for other clients.
       if (node.FULL_PATH.endsWith('/value')) return;
-      // Parameters have one value, unlike streams and commands.
+      // Unlike streams and commands, parameters are writable and have exactly one value.
       if (node.TYPE?.length === 1 && node.ACCESS & 2) this.addParameter(node);
       else if (node.VALUE?.length) this.storeLatest(node.FULL_PATH.slice('/melos/'.length), node.VALUE);
       Object.values(node.CONTENTS ?? {}).forEach(visit);
@@ -87,12 +86,13 @@ class Connection {
     this.socket = socket;
     socket.onopen = () => {
       const streams = ['beat', 'bar', 'note', 'onset', 'level', 'mood', 'health', 'meters', 'spectrum', 'outlook', 'revisions', 'trouble', 'learn'];
-      // The page gets the current chord from the outlook, which includes the planned ones.
+      // The page gets the current chord from the outlook, which also includes the planned chords.
       const ids = [...this.parameters.values()].filter(({ id, type }) => type !== 'I' && id !== 'chord').map(({ id }) => id);
       for (const id of [...ids, ...streams]) {
         if (!this.pending.has(id)) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
       }
       this.open = true;
+      // Changes are sent before listening, so that the old values are not received.
       const unsubscribed = [...this.pending.keys()];
       this.flush();
       for (const id of unsubscribed) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
@@ -213,7 +213,7 @@ class Connection {
       last.at = now;
       return;
     }
-    if (ACTIONS.test(id) && !/^(preset|scene)$|^preset\//.test(id)) return;
+    if (ACTIONS.has(id)) return;
     this.changes.push({ id, at: now, before: new Map(this.values) });
     if (this.changes.length > MAX_UNDO) this.changes.shift();
     this.notify('@undo', this.changes.length);
@@ -226,8 +226,10 @@ class Connection {
     const { id, before } = change;
     const mood = [...this.parameters.keys()].filter((other) => other.startsWith('emotion/'));
     const isMood = id === 'emotion' || id === 'valence' || id === 'arousal' || mood.includes(id);
-    const isGlobal = /^(preset|scene)/.test(id);
-    const restored = isMood ? mood : isGlobal ? [...this.parameters.keys()].filter((other) => !ACTIONS.test(other)) : [id];
+    const isGlobal = RECALLS.has(id) || CROSSFADE.has(id);
+    // The crossfader is restored first, because it changes the other parameters.
+    const all = [...CROSSFADE, ...[...this.parameters.keys()].filter((other) => !CROSSFADE.has(other))];
+    const restored = isMood ? mood : isGlobal ? all.filter((other) => !ACTIONS.has(other) && !RECALLS.has(other)) : [id];
     // If the tempo was not fixed, let it follow the mood again.
     const follows = before.get('tempo/follow') === true;
     for (const other of restored) {

@@ -7,7 +7,7 @@ import { melos } from './connection.js';
 const LONG_PRESS = 500;
 
 /**
- * Creates an element with properties (`class`, `on…`, `data-…`, `aria-…`, any other attribute) and children.
+ * Creates an element with children and properties: `class`, listeners (`on…`) and any other attributes.
  * @param {string} tag @param {Record<string, any>} [properties] @param {...(Node | string | null | undefined)} children
  * @returns {any}
  */
@@ -50,8 +50,7 @@ export const date = (unix) => new Date(unix * 1000).toLocaleString(undefined, { 
 export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 /**
- * Handlers for short and long presses of a button, distinguished by event timestamps, so that they work
- * even while the page is slow.
+ * Handlers for short and long presses of a button. Event timestamps distinguish them reliably even while the page is slow.
  * @param {(event: MouseEvent) => void} short @param {() => void} long
  */
 export function pressHandlers(short, long) {
@@ -84,7 +83,7 @@ export const formatNumber = (value, digits) => value.toFixed(digits).replace(/^-
 export function showToast(text, isError = false) {
   const toast = byId('toast');
   toast.textContent = text;
-  toast.classList.toggle('wrong', isError);
+  toast.classList.toggle('error', isError);
   toast.classList.add('shown');
   clearTimeout(Number(toast.dataset.timer));
   toast.dataset.timer = String(setTimeout(() => toast.classList.remove('shown'), isError ? 8000 : 4000));
@@ -99,12 +98,12 @@ export async function attempt(task) {
   }
 }
 
-/** Distance in pixels after which a touch counts as a movement of the fader. */
+/** Distance in pixels beyond which a touch moves the fader. */
 const TOUCH_THRESHOLD = 8;
 
 /**
- * Lets the user scroll with a finger on a fader without moving it: a touch takes effect once it moves along the fader, or as a tap.
- * Returns the handler of `input` events.
+ * Lets the user scroll with a finger on a fader without moving the fader: a touch takes effect only when it moves along the
+ * fader or ends as a tap. Returns the handler of `input` events.
  * @param {any} input @param {boolean} upright @param {() => void} act @param {() => void} restore
  */
 function scrollable(input, upright, act, restore) {
@@ -125,7 +124,7 @@ function scrollable(input, upright, act, restore) {
 }
 
 /**
- * A fader bound both ways to a numeric parameter.
+ * A fader with a two-way binding to a numeric parameter.
  * @param {string} id
  * @param {{ label: string, digits?: number, unit?: string, words?: [string, string], upright?: boolean, curve?: number }} options
  *   `words` label the ends; `curve` above 1 gives small values more travel
@@ -156,7 +155,7 @@ export function fader(id, { label, digits = 2, unit = '', words, upright = false
 }
 
 /**
- * A menu for a choice parameter, whose names may also be added later.
+ * A menu for a choice parameter.
  * @param {string} id @param {string} label @param {(name: string) => string} [format] formats a name
  */
 export function menu(id, label, format = capitalize) {

@@ -11,7 +11,7 @@ const MODES = {
   lydian: [0, 2, 4, 6, 7, 9, 11], mixolydian: [0, 2, 4, 5, 7, 9, 10], 'harmonic-minor': [0, 2, 3, 5, 7, 8, 11],
 };
 const NUMERALS = ['I', 'II', 'III', 'IV', 'V', 'VI', 'VII'];
-/** Suffixes of triads by the sizes of their lower and upper third. @type {Record<string, string>} */
+/** Suffixes of triads by the sizes of their lower and upper thirds in semitones. @type {Record<string, string>} */
 const TRIADS = { 43: '', 34: 'm', 33: 'dim', 44: 'aug' };
 /** Time without taps, in milliseconds, after which tap tempo restarts. */
 const TAP_TIMEOUT = 2000;
@@ -124,7 +124,7 @@ function tempo() {
   /** @type {Record<string, string>} */
   const labels = { mood: 'Mood', pinned: 'Fixed', clock: 'MIDI clock', link: 'Ableton Link', jack: 'JACK transport' };
   const source = menu('tempo/source', 'Tempo source', (name) => labels[name] ?? name);
-  const absent = h('p', { class: 'hint wrong', id: 'tempo-absent', role: 'status', hidden: true });
+  const absent = h('p', { class: 'hint error', id: 'tempo-absent', role: 'status', hidden: true });
   melos.on('@troubles', ({ tempo: reason = '' }) => {
     absent.hidden = !reason;
     absent.textContent = capitalize(reason);

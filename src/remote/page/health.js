@@ -4,15 +4,15 @@
 import { http, melos } from './connection.js';
 import { attempt, byId, capitalize, duration, formatNumber, h } from './dom.js';
 
-/** How long a problem is shown, in milliseconds. */
+/** Period over which new dropouts and delays are reported, in milliseconds. */
 const RECENT = 60_000;
 /** Load above which the generator may soon be late. */
 const HIGH_LOAD = 0.85;
-/** Interval for reading figures and log while they are visible, in milliseconds. */
+/** Interval between reads of the figures and the log while they are visible, in milliseconds. */
 const POLL_INTERVAL = 2000;
 const STORAGE_KEY = 'melos.zero';
 
-/** Labels of the first rows, and how their values are formatted. @type {Record<string, [string, (value: any) => string]>} */
+/** Labels and formatters of the values shown first. @type {Record<string, [string, (value: any) => string]>} */
 const LABELS = {
   state: ['State', (state) => capitalize(state.replace('-', ' '))],
   output: ['Output', String],
@@ -95,12 +95,12 @@ export function healthLine() {
   return line;
 }
 
-/** The figures; read only while visible. */
+/** The figures, which are read only while visible. */
 export function healthFigures() {
   const list = h('dl', { class: 'figures', id: 'figures' });
   const counters = h('dl', { class: 'figures', id: 'counters' });
   const summary = h('summary', {}, 'Nothing lost or late');
-  /** The unit and the meaning of each counter. @type {Record<string, { counts: string, meaning: string }>} */
+  /** What each counter counts, and what it means. @type {Record<string, { counts: string, meaning: string }>} */
   let descriptions = {};
   /** @type {Record<string, number>} */
   let baseline = {};
@@ -126,13 +126,13 @@ export function healthFigures() {
       if (label) text = label[1](value);
       else if (isCounter(key, value)) text = String(since(key, value));
       else if (typeof value === 'number') text = formatNumber(value, 2);
-      return [h('dt', {}, label?.[0] ?? words(key)), h('dd', { class: key in (troubles ?? {}) ? 'wrong' : '' }, text)];
+      return [h('dt', {}, label?.[0] ?? words(key)), h('dd', { class: key in (troubles ?? {}) ? 'error' : '' }, text)];
     }));
     const lost = Object.entries(losses).map(([key, value]) => /** @type {[string, number]} */ ([key, since(key, value)]));
     const nonzero = lost.filter(([, count]) => count > 0);
     summary.textContent = nonzero.length ? 'All other counters are 0' : 'Nothing lost or late: all counters are 0';
     const rowsOf = (/** @type {[string, number][]} */ losses) => losses.flatMap(([key, count]) => [
-      h('dt', { title: descriptions[key]?.meaning }, capitalize(descriptions[key]?.counts ?? words(key))), h('dd', { class: count ? 'wrong' : '' }, String(count)),
+      h('dt', { title: descriptions[key]?.meaning }, capitalize(descriptions[key]?.counts ?? words(key))), h('dd', { class: count ? 'error' : '' }, String(count)),
     ]);
     list.append(...rowsOf(nonzero));
     counters.replaceChildren(...rowsOf(lost.filter(([, count]) => count === 0)));
@@ -144,7 +144,7 @@ export function healthFigures() {
   });
   whileVisible(list, read);
   const reset = h('button', {
-    type: 'button', id: 'figures-reset', title: 'Restarts the counters, in this browser only',
+    type: 'button', id: 'figures-reset', title: 'Resets the counters in this browser only',
     onclick: () => {
       baseline = Object.fromEntries(Object.entries({ ...newest, ...newest.losses }).filter(([key, value]) => isCounter(key, value)));
       sessionStorage.setItem(STORAGE_KEY, JSON.stringify(baseline));
@@ -154,7 +154,7 @@ export function healthFigures() {
   return [list, h('details', { class: 'counters' }, summary, counters), h('div', { class: 'row end' }, reset)];
 }
 
-/** The latest log lines, newest first; read only while visible. */
+/** The latest log lines, newest first, which are read only while visible. */
 export function healthLog() {
   const log = h('ol', { class: 'log', id: 'log', tabindex: 0, 'aria-label': 'Latest log lines' });
   let last = '';
@@ -164,7 +164,7 @@ export function healthLog() {
     if (now === last) return;
     last = now;
     log.replaceChildren(...lines.toReversed().map((/** @type {{ at: number, level: string, text: string }} */ { at, level, text }) =>
-      h('li', { class: level === 'info' ? '' : 'wrong' }, h('time', {}, new Date(at * 1000).toLocaleTimeString()), ` ${text}`)));
+      h('li', { class: level === 'info' ? '' : 'error' }, h('time', {}, new Date(at * 1000).toLocaleTimeString()), ` ${text}`)));
   });
   whileVisible(log, read);
   return [log];

@@ -1,20 +1,20 @@
 // @ts-check
-/** Listening in the browser: schedules the endless WAV slightly ahead of time and resumes when the daemon returns. */
+/** Listening in the browser: schedules the endless WAV slightly ahead of playback and resumes when the daemon returns. */
 
 import { h, showToast } from './dom.js';
 
 const RATE = 48_000;
 const HEADER = 44;
-/** Bounds for the scheduling lead in seconds, which is as small as the network allows. */
+/** Bounds of the scheduling lead in seconds, which is kept as small as the network allows. */
 const MIN_LEAD = 0.12;
 const MAX_LEAD = 0.28;
 
 /** @type {{ stop: () => void } | undefined} */
 let session;
-let wanted = false;
+let enabled = false;
 let lead = MIN_LEAD;
 
-/** Seconds from the arrival of audio until it is heard; 0 before any has arrived. */
+/** Seconds from the arrival of audio until it is heard; 0 until audio has arrived. */
 export let delay = 0;
 
 /** Resets the delay. */
@@ -53,8 +53,8 @@ async function play() {
       if (due > 0) lead = Math.min(MAX_LEAD, lead + 0.04);
       due = now + lead;
     }
-    // Skip audio that accumulated while the machine was asleep.
     delay = due - now + frames / RATE + audio.baseLatency + (audio.outputLatency || 0);
+    // Skip audio that accumulated while the machine was asleep.
     if (due - now > lead + 0.1) continue;
     const samples = new Int16Array(bytes.buffer, 0, frames * 2);
     const buffer = new AudioBuffer({ numberOfChannels: 2, length: frames, sampleRate: RATE });
@@ -73,30 +73,30 @@ export function listen() {
   const button = h('button', {
     type: 'button', id: 'listen', 'aria-pressed': 'false', title: 'Also plays the music in this browser',
     onclick: () => {
-      wanted = !wanted;
+      enabled = !enabled;
       show();
-      if (wanted) run();
+      if (enabled) run();
       else session?.stop();
     },
   }, 'Listen');
   const show = (state = '') => {
-    button.setAttribute('aria-pressed', String(wanted));
-    button.textContent = wanted ? state || 'Listening' : 'Listen';
+    button.setAttribute('aria-pressed', String(enabled));
+    button.textContent = enabled ? state || 'Listening' : 'Listen';
   };
   const run = async () => {
-    while (wanted) {
+    while (enabled) {
       try {
         show();
         await play();
       } catch (error) {
-        if (wanted && error instanceof Error && error.message.startsWith('Too many')) {
-          wanted = false;
+        if (enabled && error instanceof Error && error.message.startsWith('Too many')) {
+          enabled = false;
           showToast(error.message, true);
         }
       }
       session?.stop();
       session = undefined;
-      if (!wanted) break;
+      if (!enabled) break;
       show('Reconnecting');
       await new Promise((resolve) => setTimeout(resolve, 700));
     }

@@ -25,8 +25,8 @@ const VIEWS = [
   ]],
   ['mix', 'Mix', [['mixer', 'Mixer', mixer], ['room', 'Room', room]]],
   ['piece', 'Make a piece', [['maker', 'Make a piece', piece]]],
-  ['takes', 'Takes', [['taken', 'Takes', takes]]],
-  ['setup', 'Setup', [['figures-panel', 'Health', healthFigures], ['log-panel', 'Log', healthLog], ['midi', 'MIDI', midi], ['appearance', 'Page', appearance]]],
+  ['takes', 'Takes', [['takes', 'Takes', takes]]],
+  ['setup', 'Setup', [['figures-panel', 'Health', healthFigures], ['log-panel', 'Log', healthLog], ['midi', 'MIDI', midi], ['appearance', 'Page settings', appearance]]],
 ];
 
 function views() {

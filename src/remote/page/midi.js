@@ -11,7 +11,7 @@ let selecting = false;
 /** @param {boolean} on */
 function setSelecting(on) {
   selecting = on;
-  document.body.classList.toggle('pointing', on);
+  document.body.classList.toggle('selecting', on);
   byId('learn').setAttribute('aria-pressed', String(on));
   byId('learning').hidden = !on;
   byId('learning-text').textContent = on ? 'Select a control on this page' : '';
@@ -28,7 +28,7 @@ export function learnButton() {
   }, 'Learn MIDI');
 }
 
-/** Intercepts the selection of a control, so that it has no other effect. */
+/** Intercepts the selection of a control, so that selecting it has no other effect. */
 export function learning() {
   const intercept = (/** @type {Event} */ event) => {
     if (!selecting) return;
@@ -70,10 +70,10 @@ export function midi() {
   const devices = h('ul', { class: 'plain', id: 'midi-devices' });
   const bound = h('ul', { class: 'plain', id: 'midi-bound' });
   const read = () => attempt(async () => {
-    const { devices: found, learned } = /** @type {{ devices: { name: string, mappings: string[] }[], learned: Learned[] }} */ (await http('/midi'));
-    devices.replaceChildren(...found.map(({ name, mappings }) => h('li', {}, h('strong', {}, name),
+    const { devices: connected, learned } = /** @type {{ devices: { name: string, mappings: string[] }[], learned: Learned[] }} */ (await http('/midi'));
+    devices.replaceChildren(...connected.map(({ name, mappings }) => h('li', {}, h('strong', {}, name),
       h('span', { class: 'hint' }, ` ${mappings.length ? `mapping: ${mappings.join(', ')}` : 'no mapping; use MIDI learn'}`))));
-    if (found.length === 0) devices.append(h('li', { class: 'empty' }, 'No MIDI device is connected.'));
+    if (connected.length === 0) devices.append(h('li', { class: 'empty' }, 'No MIDI device is connected.'));
     bound.replaceChildren(...learned.map(({ device, parameters, block }) => h('li', { class: 'row' },
       h('span', {}, h('strong', {}, parameters.join(', ')), h('span', { class: 'hint' }, ` ${describe(block)} on ${device}`)),
       ...parameters.map((id) => h('button', { type: 'button', 'aria-label': `Forget the learned controls of ${id}`, onclick: () => melos.sendText('learn/forget', id) }, 'Forget')))));

@@ -8,7 +8,7 @@ import { fader, formatNumber, h, toggle } from './dom.js';
 const STRIPS = [
   ['network', 'Piano'], ['bass', 'Bass'], ['pad', 'Pad'], ['upper', 'Upper voice'], ['harmony', 'Harmony'], ['master', 'Master'],
 ];
-/** Layers that can be soloed; harmony is the sum of three. */
+/** Layers that can be soloed; harmony is the sum of bass, pad and upper voice. */
 const SOLO = ['network', 'bass', 'pad', 'upper'];
 /** Lower end of the meters in decibels. */
 const FLOOR = -60;
@@ -18,20 +18,20 @@ const PEAK_DECAY = 0.25;
 /** How long a peak is held, in milliseconds. */
 const PEAK_HOLD = 1500;
 
-/** The mutes before the solo. @type {Map<string, boolean> | undefined} */
-let before;
+/** The mutes to restore after a solo. @type {Map<string, boolean> | undefined} */
+let mutesToRestore;
 
 /** @param {string} layer */
 function solo(layer) {
   const muted = (/** @type {string} */ other) => melos.values.get(`mute/${other}`) === true;
   const alone = !muted(layer) && SOLO.every((other) => other === layer || muted(other));
-  if (!before || !alone) before ??= new Map(SOLO.map((other) => [other, muted(other)]));
+  if (!mutesToRestore || !alone) mutesToRestore ??= new Map(SOLO.map((other) => [other, muted(other)]));
   for (const other of SOLO) {
-    const mute = alone ? (before?.get(other) ?? false) : other !== layer;
     // If another page started the solo, unmute everything.
+    const mute = alone ? (mutesToRestore?.get(other) ?? false) : other !== layer;
     if (mute !== muted(other)) melos.set(`mute/${other}`, mute);
   }
-  if (alone) before = undefined;
+  if (alone) mutesToRestore = undefined;
 }
 
 /** @param {string} layer @param {string} label */
@@ -73,7 +73,7 @@ function strip(layer, label) {
 export function mixer() {
   const strips = STRIPS.map(([layer, label]) => strip(layer, label));
   const reduction = h('output', { id: 'limiter' }, '0.0 dB');
-  const clips = h('output', { id: 'clips' }, '0');
+  const limited = h('output', { id: 'limited' }, '0');
   let [since, newest, deepest, deepestAt] = [-1, 0, 0, 0];
   melos.on('meters', (...meters) => {
     strips.forEach(({ show }, index) => show(meters[index]));
@@ -85,17 +85,17 @@ export function mixer() {
     newest = count;
     // A restarted daemon counts from 0 again.
     if (since < 0 || count < since) since = count;
-    if (clips.textContent !== String(count - since)) clips.textContent = String(count - since);
-    clips.classList.toggle('wrong', count > since);
+    if (limited.textContent !== String(count - since)) limited.textContent = String(count - since);
+    limited.classList.toggle('error', count > since);
   });
   return [
     h('div', { class: 'strips' }, ...strips.map(({ element }) => element)),
     h('div', { class: 'row wrap limiter' },
-      h('span', {}, 'Limiter gain reduction ', reduction), h('span', {}, 'Limited: ', clips, ' times'),
-      h('button', { type: 'button', id: 'clips-reset', onclick: () => {
+      h('span', {}, 'Limiter gain reduction ', reduction), h('span', {}, 'Limited: ', limited, ' times'),
+      h('button', { type: 'button', id: 'limited-reset', onclick: () => {
         since = newest;
-        clips.textContent = '0';
-        clips.classList.remove('wrong');
+        limited.textContent = '0';
+        limited.classList.remove('error');
       } }, 'Reset')),
   ];
 }

@@ -9,7 +9,7 @@
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** @param {string} text zero-terminated and padded to a multiple of four bytes */
+/** Encodes text with a terminating zero, padded to a multiple of four bytes. @param {string} text */
 function padded(text) {
   const bytes = encoder.encode(text);
   const out = new Uint8Array((bytes.length >> 2) * 4 + 4);
@@ -35,7 +35,7 @@ export function encode(address, types, args) {
     }
   }
   const packet = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  parts.reduce((at, part) => (packet.set(part, at), at + part.length), 0);
+  parts.reduce((offset, part) => (packet.set(part, offset), offset + part.length), 0);
   return packet;
 }
 
@@ -45,14 +45,14 @@ export function encode(address, types, args) {
  */
 export function decode(buffer) {
   const view = new DataView(buffer);
-  let at = 0;
+  let offset = 0;
   const text = () => {
-    const bytes = new Uint8Array(buffer, at);
+    const bytes = new Uint8Array(buffer, offset);
     const end = bytes.indexOf(0);
-    at += (end >> 2) * 4 + 4;
+    offset += (end >> 2) * 4 + 4;
     return decoder.decode(bytes.subarray(0, end));
   };
-  const advance = () => (at += 4) - 4;
+  const advance = () => (offset += 4) - 4;
   const address = text();
   const args = [...text().slice(1)].map((type) => {
     if (type === 'f') return view.getFloat32(advance());

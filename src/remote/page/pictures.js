@@ -4,7 +4,7 @@
 import { melos } from './connection.js';
 import { WEIGHTS, colour, picture } from './dom.js';
 
-/** Number of bands, lowest first, and spectra per second, as sent by the daemon. */
+/** Number of bands of a spectrum, lowest first, and spectra per second, as sent by the daemon. */
 const BANDS = 48;
 const RATE = 20;
 /** MIDI note of the lowest band, and semitones per band. */
@@ -13,10 +13,10 @@ const SEMITONES = 2;
 /** Seconds of past and future shown. */
 const PAST = 12;
 const AHEAD = 5;
-/** Levels of the darkest and the brightest colour, in decibels. */
+/** Levels of the darkest and brightest colours, in decibels. */
 const FLOOR = -80;
 const TOP = -20;
-/** From black to white with increasing brightness, so that the spectrum is also readable in greyscale. */
+/** Colours of increasing brightness from black to white, so that the spectrum is also readable in greyscale. */
 const SHADES = [[11, 11, 18], [74, 22, 116], [200, 62, 84], [250, 172, 74], [255, 252, 236]];
 const COLUMNS = PAST * RATE;
 
@@ -34,7 +34,7 @@ export function pictures(canvas) {
   let newest = 0;
   /** @type {{ at: number, first: boolean }[]} */
   let beats = [];
-  /** Notes of the piano. @type {{ at: number, until: number, pitch: number, velocity: number, melody: boolean }[]} */
+  /** Notes of the piano. @type {{ at: number, end: number, pitch: number, velocity: number, melody: boolean }[]} */
   let notes = [];
   /** @type {Mark[]} */
   let chords = [];
@@ -53,8 +53,8 @@ export function pictures(canvas) {
     const strip = 8;
     const head = 30;
     const bottom = height - strip;
-    const line = (width * PAST) / (PAST + AHEAD);
-    const x = (/** @type {number} */ at) => line + ((at - now) * width) / (PAST + AHEAD);
+    const nowX = (width * PAST) / (PAST + AHEAD);
+    const x = (/** @type {number} */ at) => nowX + ((at - now) * width) / (PAST + AHEAD);
     context.clearRect(0, 0, width, height);
     // The past: the ring buffer of columns in two parts, oldest first.
     context.imageSmoothingEnabled = true;
@@ -64,23 +64,23 @@ export function pictures(canvas) {
     const left = right - COLUMNS * unit;
     context.save();
     context.beginPath();
-    context.rect(0, head, line, bottom - head);
+    context.rect(0, head, nowX, bottom - head);
     context.clip();
     context.fillStyle = `rgb(${SHADES[0].join(' ')})`;
-    context.fillRect(0, head, line, bottom - head);
+    context.fillRect(0, head, nowX, bottom - head);
     if (COLUMNS - start > 0) context.drawImage(past, start, 0, COLUMNS - start, BANDS, left, head, (COLUMNS - start) * unit, bottom - head);
     if (start > 0) context.drawImage(past, 0, 0, start, BANDS, left + (COLUMNS - start) * unit, head, start * unit, bottom - head);
     context.restore();
     // The future.
     context.fillStyle = colour('surface-2');
-    context.fillRect(line, head, width - line, bottom - head);
-    // Notes, on the spectrum's axis; those of the melody stand out.
+    context.fillRect(nowX, head, width - nowX, bottom - head);
+    // Notes on the spectrum's axis, with the melody highlighted.
     const row = Math.max(3, (bottom - head) / (BANDS * SEMITONES));
-    for (const { at, until, pitch, velocity, melody } of notes) {
+    for (const { at, end, pitch, velocity, melody } of notes) {
       const y = bottom - ((pitch - LOWEST + 0.5) / (BANDS * SEMITONES)) * (bottom - head);
       context.globalAlpha = 0.35 + (0.65 * velocity) / 127;
       context.fillStyle = colour(melody ? 'accent' : 'text');
-      context.fillRect(x(at), y - row / 2, Math.max(3, x(until) - x(at) - 1), row);
+      context.fillRect(x(at), y - row / 2, Math.max(3, x(end) - x(at) - 1), row);
     }
     context.globalAlpha = 1;
     context.lineWidth = 1;
@@ -106,21 +106,21 @@ export function pictures(canvas) {
     context.font = `600 ${width < 500 ? 13 : 16}px ${colour('font')}`;
     context.textAlign = 'left';
     all.forEach(({ at, text }, index) => {
-      const [from, until] = [x(at), index + 1 < all.length ? x(all[index + 1].at) : width];
-      if (until < 0) return;
+      const [from, to] = [x(at), index + 1 < all.length ? x(all[index + 1].at) : width];
+      if (to < 0) return;
       context.fillStyle = at > now ? colour('faint') : colour('text');
       context.fillRect(from, 4, 1.5, head - 8);
       const start = Math.max(from + 6, 4);
-      if (until - start > context.measureText(text).width) context.fillText(text, start, 20);
+      if (to - start > context.measureText(text).width) context.fillText(text, start, 20);
     });
     // Mood.
     moods.forEach(({ at, emotion }, index) => {
-      const until = index + 1 < moods.length ? x(moods[index + 1].at) : line;
+      const end = index + 1 < moods.length ? x(moods[index + 1].at) : nowX;
       context.fillStyle = colour(emotion);
-      context.fillRect(Math.max(0, x(at)), bottom, Math.max(0, until - Math.max(0, x(at))), strip);
+      context.fillRect(Math.max(0, x(at)), bottom, Math.max(0, end - Math.max(0, x(at))), strip);
     });
     context.fillStyle = colour('accent');
-    context.fillRect(line - 1, 0, 2, height);
+    context.fillRect(nowX - 1, 0, 2, height);
     context.font = `12px ${colour('font')}`;
     context.fillStyle = colour('faint');
     context.textAlign = 'right';
@@ -144,8 +144,8 @@ export function pictures(canvas) {
   });
   melos.on('note', (pitch, velocity, length, melody) => {
     const at = seconds();
-    const released = notes.map((note) => (note.pitch === pitch && note.until > at ? { ...note, until: at } : note));
-    notes = [...released.filter(({ until }) => recent({ at: until })), { at, until: at + length, pitch, velocity, melody: melody === 1 }];
+    const released = notes.map((note) => (note.pitch === pitch && note.end > at ? { ...note, end: at } : note));
+    notes = [...released.filter(({ end }) => recent({ at: end })), { at, end: at + length, pitch, velocity, melody: melody === 1 }];
   });
   melos.on('beat', (beat, bar, tempo) => {
     lastBeat = seconds();

@@ -1,5 +1,5 @@
 // @ts-check
-/** Pieces: requests for a mood or preset and a length, rendered in the background, and the list of pieces. */
+/** Pieces of a chosen mood or preset and length, rendered in the background, and the list of pieces. */
 
 import { http, melos } from './connection.js';
 import { EMOTIONS, attempt, capitalize, clock, colour, date, formatNumber, h, picture, pressHandlers, showToast, size } from './dom.js';
@@ -111,7 +111,7 @@ export function piece() {
 
   return [
     h('div', { class: 'maker' }, sources,
-      h('div', { class: 'field' }, h('label', { for: 'piece-preset' }, 'or a preset'), presetMenu),
+      h('div', { class: 'field' }, h('label', { for: 'piece-preset' }, 'Or a preset'), presetMenu),
       h('div', { class: 'fader' }, h('label', { for: 'piece-length' }, 'Length'), lengthIn, lengthOut),
       h('div', { class: 'fader' }, h('label', { for: 'piece-creativity' }, 'Creativity'), creativityIn, creativityOut),
       h('div', { class: 'row wrap' },
@@ -176,13 +176,13 @@ function row(piece) {
     return { element, show: () => undefined };
   }
   if (state === 'failed') {
-    const element = h('li', { 'data-piece': id, 'data-state': state }, head, h('p', { class: 'wrong' }, piece.error),
+    const element = h('li', { 'data-piece': id, 'data-state': state }, head, h('p', { class: 'error' }, piece.error),
       h('div', { class: 'row wrap' }, request.take ? null : again, remove));
     return { element, show: () => undefined };
   }
   /** @type {number[]} */
   let peaks = [];
-  const canvas = h('canvas', { class: 'outline', 'aria-hidden': 'true' });
+  const canvas = h('canvas', { class: 'waveform', 'aria-hidden': 'true' });
   const redraw = picture(canvas, (context, width, height) => {
     context.clearRect(0, 0, width, height);
     const highest = Math.max(0.05, ...peaks);

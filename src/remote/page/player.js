@@ -12,7 +12,7 @@ for (const event of ['play', 'pause', 'timeupdate', 'ended', 'emptied']) {
   audio.addEventListener(event, () => rows.forEach((show) => show()));
 }
 
-/** Stops playback of a file before it is deleted. @param {string} source */
+/** Stops playback of a file before it is renamed or deleted. @param {string} source */
 export function release(source) {
   if (playing !== source) return;
   audio.pause();
@@ -24,13 +24,13 @@ export function release(source) {
 /**
  * A play button and a waveform.
  * @param {string} source @param {string} name
- * @param {() => Promise<number[]>} outline column heights from 0 to 1
+ * @param {() => Promise<number[]>} loadPeaks resolves to column heights from 0 to 1
  * @param {number | null} seconds
  */
-export function player(source, name, outline, seconds) {
+export function player(source, name, loadPeaks, seconds) {
   /** @type {number[]} */
   let peaks = [];
-  const canvas = h('canvas', { class: 'outline', 'aria-hidden': 'true' });
+  const canvas = h('canvas', { class: 'waveform', 'aria-hidden': 'true' });
   const button = h('button', {
     type: 'button', class: 'play', 'aria-label': `Play ${name}`,
     onclick: () => {
@@ -55,8 +55,8 @@ export function player(source, name, outline, seconds) {
   });
   canvas.addEventListener('click', (/** @type {MouseEvent} */ event) => {
     if (playing !== source) button.click();
-    const share = event.offsetX / canvas.clientWidth;
-    const seek = () => (audio.currentTime = share * audio.duration);
+    const fraction = event.offsetX / canvas.clientWidth;
+    const seek = () => (audio.currentTime = fraction * audio.duration);
     if (audio.duration) seek();
     else audio.addEventListener('loadedmetadata', seek, { once: true });
   });
@@ -70,7 +70,7 @@ export function player(source, name, outline, seconds) {
     redraw();
   };
   rows.add(show);
-  outline().then((heights) => {
+  loadPeaks().then((heights) => {
     peaks = heights;
     redraw();
   }, () => undefined);

@@ -78,9 +78,9 @@ export function scenes() {
   melos.on('@open', (open) => open && read());
   for (const id of ['scene', 'scene/a', 'scene/b']) melos.on(id, show);
   return [
-    h('div', { class: 'kept' }, slots, h('div', { class: 'row wrap' }, newName, h('button', { type: 'button', id: 'scene-store', onclick: store }, 'Store'),
+    h('div', { class: 'stored' }, slots, h('div', { class: 'row wrap' }, newName, h('button', { type: 'button', id: 'scene-store', onclick: store }, 'Store'),
       h('button', { type: 'button', id: 'scene-undo', title: melos.parameters.get('scene/undo')?.description, onclick: () => melos.put('scene/undo') }, 'Undo recall'))),
-    h('div', { class: 'between' },
+    h('div', { class: 'transitions' },
       fader('scene/morph', { label: 'Morph', digits: 1, unit: 's', curve: 3 }),
       fader('scene/morph/bars', { label: 'Morph (bars)', digits: 0, unit: 'bars', curve: 2 }),
       h('div', { class: 'row wrap' }, ...ends.map(({ element }) => element)),

@@ -15,10 +15,10 @@ export function show() {
   let setlists = [];
   const choice = h('select', { id: 'setlist', 'data-param': 'setlist', onchange: () => melos.set('setlist', choice.value) });
   const entries = h('ol', { class: 'entries', id: 'setlist-entries' });
-  const act = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ sign) => h('button', {
+  const actionButton = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ symbol) => h('button', {
     type: 'button', id: id.replace('/', '-'), 'data-param': id, 'aria-label': name, title: melos.parameters.get(id)?.description,
     onclick: () => melos.put(id),
-  }, sign);
+  }, symbol);
 
   const list = () => {
     const chosen = String(melos.values.get('setlist') ?? '');
@@ -47,12 +47,12 @@ export function show() {
     type: 'button', id: 'timer-start', 'data-param': 'timer', title: melos.parameters.get('timer')?.description,
     onclick: () => (minutes.valueAsNumber > 0 ? melos.set('timer', minutes.valueAsNumber * 60) : showToast('Enter a number of minutes', true)),
   }, 'Start');
-  const off = h('button', { type: 'button', id: 'timer-off', hidden: true, onclick: () => melos.set('timer', 0) }, 'Cancel');
+  const cancel = h('button', { type: 'button', id: 'timer-off', hidden: true, onclick: () => melos.set('timer', 0) }, 'Cancel');
   const left = h('span', { class: 'hint', id: 'timer-left', role: 'timer' });
   const hours = h('p', { class: 'hint', id: 'hours', hidden: true });
   let [ends, running] = [0, false];
   const update = () => {
-    off.hidden = !running;
+    cancel.hidden = !running;
     left.textContent = running ? `fades out in ${clock((ends - performance.now()) / 1000)}` : '';
   };
   const poll = () => attempt(async () => {
@@ -69,9 +69,9 @@ export function show() {
   setInterval(() => !document.hidden && poll(), POLL_INTERVAL);
   return [
     h('div', { class: 'row wrap' }, h('div', { class: 'field' }, h('label', { for: choice.id }, 'Setlist'), choice),
-      act('setlist/previous', 'Previous entry', '‹'), act('setlist/next', 'Next entry', '›')),
+      actionButton('setlist/previous', 'Previous entry', '‹'), actionButton('setlist/next', 'Next entry', '›')),
     entries,
-    h('div', { class: 'row wrap' }, h('div', { class: 'field seed' }, h('label', { for: minutes.id }, 'Fade out in (minutes)'), minutes), start, off, left),
+    h('div', { class: 'row wrap' }, h('div', { class: 'field seed' }, h('label', { for: minutes.id }, 'Minutes until fade-out'), minutes), start, cancel, left),
     hours,
   ];
 }

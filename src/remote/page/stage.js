@@ -85,7 +85,7 @@ export function banner() {
   const show = () => {
     const seconds = Math.round((performance.now() - since) / 1000);
     const notice = pending === 1 ? ' One change is pending' : pending ? ` ${pending} changes are pending` : '';
-    const message = `Connection lost ${seconds} s ago, trying again.${notice}${notice ? ' and will be sent.' : ''}`;
+    const message = `Connection lost ${seconds} s ago; trying again.${notice}${notice ? ' and will be sent.' : ''}`;
     if (text.textContent !== message) text.textContent = message;
   };
   melos.on('@pending', (count) => {

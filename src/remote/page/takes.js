@@ -29,13 +29,13 @@ export function takes() {
 
   const preRoll = h('select', {
     id: 'preroll', 'data-param': 'record/preroll', onchange: () => melos.set('record/preroll', Number(preRoll.value)),
-  }, ...PRE_ROLLS.map((seconds) => h('option', { value: seconds }, seconds ? `${seconds} s earlier` : 'now')));
+  }, ...PRE_ROLLS.map((seconds) => h('option', { value: seconds }, seconds ? `${seconds} s` : 'None')));
   melos.on('record/preroll', (value) => {
     const nearest = PRE_ROLLS.reduce((best, seconds) => (Math.abs(seconds - value) < Math.abs(best - value) ? seconds : best));
     preRoll.value = String(nearest);
   });
   return [
-    h('div', { class: 'row wrap narrow' }, h('div', { class: 'field' }, h('label', { for: 'preroll' }, 'Takes start'), preRoll), menu('record/format', 'Format', (name) => name.toUpperCase())),
+    h('div', { class: 'row wrap narrow' }, h('div', { class: 'field' }, h('label', { for: 'preroll' }, 'Pre-roll'), preRoll), menu('record/format', 'Format', (name) => name.toUpperCase())),
     list,
   ];
 }
@@ -73,10 +73,10 @@ function row({ name, seconds, bytes, modified, mood, log }) {
     type: 'button', disabled: !log, title: log ? 'Re-renders the take from its control log, bit for bit' : 'The take has no control log',
     onclick: () => attempt(() => make({ take: name, harmony: true, format: 'wav' })),
   }, 'Re-render');
-  const outline = async () => (await http(`${source}/picture`)).peaks;
+  const loadPeaks = async () => (await http(`${source}/picture`)).peaks;
   return h('li', { 'data-take': name },
     h('div', { class: 'head' }, title, h('span', { class: 'hint' }, mood && h('span', { class: 'mood', 'data-emotion': mood }, capitalize(mood)),
       [name.split('.').pop()?.toUpperCase(), size(bytes), date(modified)].join(' · '))),
-    player(source, stem, outline, seconds),
+    player(source, stem, loadPeaks, seconds),
     h('div', { class: 'row wrap' }, h('a', { class: 'button', href: `${source}?download`, download: name }, 'Download'), rename, again, remove));
 }

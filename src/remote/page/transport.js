@@ -40,12 +40,12 @@ export function transport() {
       showToast('Panic: all sound cut');
     },
   }, 'Panic');
-  recordTime(record);
+  showRecordingTime(record);
   return h('div', { class: 'transports', role: 'group', 'aria-label': 'Transport' }, play, hold, record, panic);
 }
 
 /** Shows the length of the take in the button. @param {any} button */
-function recordTime(button) {
+function showRecordingTime(button) {
   let [since, timer] = [0, 0];
   const text = button.firstChild;
   const show = () => (text.textContent = `■ ${clock((performance.now() - since) / 1000)}`);
@@ -74,7 +74,7 @@ export const keysEnabled = () => localStorage.getItem(STORAGE_KEY) !== 'off';
 /** @param {boolean} on */
 export const setKeysEnabled = (on) => localStorage.setItem(STORAGE_KEY, on ? 'on' : 'off');
 
-/** Keyboard shortcuts, active unless the focus is in a text field or menu. */
+/** Keyboard shortcuts, active unless a text field or menu has focus. */
 export function keys() {
   addEventListener('keydown', (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === 'z') {
@@ -95,7 +95,7 @@ export function keys() {
     else return;
     event.preventDefault();
   });
-  // A clicked button loses the focus, so that Space still plays and pauses.
+  // A clicked button loses focus, so that Space still plays and pauses.
   addEventListener('pointerup', (event) => {
     const button = /** @type {HTMLElement} */ (event.target).closest?.('button');
     if (button) setTimeout(() => document.activeElement === button && button.blur(), 0);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 
 use super::Settings;
-use super::state::{ResumedTimer, Saved, booted};
+use super::state::{ResumedTimer, Saved, boot_time};
 use crate::conductor::Conductor;
 use crate::event::parameter::{self, Input, Lane, Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
@@ -21,13 +21,13 @@ pub(super) struct InitialState {
     pub(super) values: Settings,
     /// The preset's journey, which starts or continues.
     pub(super) journey: Option<JourneySteps>,
-    /// When the timer ended that leaves the music off.
+    /// When the timer ended, if it leaves the music off.
     pub(super) timer_ended: Option<Timestamp>,
 }
 
 impl InitialState {
     /// Chooses the requested preset, otherwise the saved state, otherwise the configured preset; the requested settings
-    /// override it. Actions, such as recording, are requested through the `inbox`, and so is a timer that continues.
+    /// override it. Actions such as recording, and a timer that continues, are requested through the `inbox`.
     ///
     /// # Errors
     /// When the preset does not exist.
@@ -45,7 +45,7 @@ impl InitialState {
         let is_overridden = |param| actions.iter().chain(&settings).any(|(set, _)| *set == param);
         let timer = saved.timer.filter(|_| !is_overridden(Param::Timer) && !is_overridden(Param::Play));
         let mut timer_ended = None;
-        match timer.map(|timer| (timer.resume(Timestamp::now(), booted()), timer.ends)) {
+        match timer.map(|timer| (timer.resume(Timestamp::now(), boot_time()), timer.ends)) {
             Some((ResumedTimer::Running(seconds), _)) => {
                 let value = Param::Timer.fit(Input::Number(seconds.into())).ok().flatten();
                 actions.extend(value.map(|value| (Param::Timer, value)));
@@ -55,7 +55,7 @@ impl InitialState {
                 values.push((Param::Play, Value::Toggle(false)));
                 tracing::info!("the timer has ended, so the music stays off; `melos set play on` resumes it");
             }
-            Some((ResumedTimer::Over, _)) | None => {}
+            Some((ResumedTimer::Obsolete, _)) | None => {}
         }
         values.extend(settings);
         for (param, value) in actions {
@@ -65,7 +65,7 @@ impl InitialState {
     }
 }
 
-/// Returns whether setting a parameter does something in the daemon, rather than change what is stored.
+/// Returns whether setting a parameter triggers an action in the daemon rather than changing a stored value.
 fn is_action(param: Param) -> bool {
     param.spec().lane() == Lane::Daemon && param.policy().saved == parameter::Saved::Nowhere
 }
@@ -114,7 +114,7 @@ pub(super) fn log_start(conductor: &Conductor, presets: &Library<Preset>, output
     );
 }
 
-/// Returns the option that commands need to find the daemon at an HTTP address; empty for the default address.
+/// Returns the option with which commands reach the daemon at an HTTP address; empty for the default address.
 fn option_for(http: SocketAddr) -> String {
     let default = HttpConfig::default();
     match (http.ip() == default.address || http.ip().is_unspecified(), http.port() == default.port) {

@@ -26,7 +26,7 @@ use writer::Writer;
 const QUEUE_CAPACITY: usize = 65_536;
 /// Bytes in a megabyte.
 const MEGABYTE: u64 = 1 << 20;
-/// Time limit for a hung disk on shutdown.
+/// Maximum time to wait for the disk on shutdown.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A control log on disk. A failed write is retried while lines queue up. If the queue overflows, the log ends, the loss
@@ -52,8 +52,7 @@ enum Request {
 }
 
 impl LogFile {
-    /// Starts a log; the previous session's log is renamed with its date. Its checkpoints leave `keep_free` bytes of the
-    /// disk free.
+    /// Starts a log; the previous session's log is renamed by date. Checkpoints leave `keep_free` bytes of disk space free.
     ///
     /// # Errors
     /// When no thread can be created.
@@ -72,10 +71,10 @@ impl LogFile {
         let (returned, unused) = sync_channel(1);
         let writer = Writer::new(path, header, config, keep_free, Arc::clone(&ended), troubles.clone(), returned);
         let panic_troubles = troubles.clone();
-        // A panic may have lost a line, and without it the rest cannot be replayed.
+        // The panic may have lost a line, without which the rest cannot be replayed.
         let report_panic = move || {
             panic_troubles
-                .set(Part::ControlLog, "the thread that writes it panicked; the control log of this session ends");
+                .set(Part::ControlLog, "the writer thread panicked; the control log of this session ends here");
         };
         let thread = threads::spawn_unrestartable("melos-log", move || writer.run(&requests), report_panic)?;
         Ok(Self { requests: Some(sender), unused: Some(unused), thread: Some(thread), ended, troubles })
@@ -104,12 +103,12 @@ impl LogFile {
             .map_or_else(Checkpoint::default, |unused| *unused)
     }
 
-    /// Changes how many bytes of the disk checkpoints leave free.
+    /// Changes how much disk space checkpoints leave free, in bytes.
     pub(super) fn keep_free(&mut self, bytes: u64) {
         self.request(Request::KeepFree(bytes));
     }
 
-    /// Copies the log so far beside a recording.
+    /// Copies the log so far to a file beside a recording.
     pub(super) fn copy_beside(&mut self, recorded: Recorded) {
         self.request(Request::CopyBeside(recorded));
     }

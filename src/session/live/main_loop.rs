@@ -53,7 +53,7 @@ use upcoming_notes::UpcomingNotes;
 const MARGIN: u64 = 256;
 /// Interval between iterations during the final fade.
 const TICK: Duration = Duration::from_millis(1);
-/// Maximum duration of the final fade; an output that has lost its device never reports silence.
+/// Maximum duration of the final fade, since an output that has lost its device never reports silence.
 const FINAL_FADE: Duration = Duration::from_secs(4);
 
 /// The main loop and its parts, which are independent of each other; the loop passes data between them.
@@ -108,8 +108,8 @@ impl MainLoop {
         self.apply_reloads();
         self.poll_devices();
         // Events that arrive while the conductor is still ahead of the horizon stay in the inbox, where the newest
-        // value of a parameter wins; otherwise they would all take effect at the same frame, more than the engine
-        // accepts at once.
+        // value of a parameter wins. Otherwise, they would all take effect at the same frame and could exceed what the
+        // engine accepts at once.
         if horizon >= self.show.conductor().frame() {
             self.scheduler.collect(horizon, block + lead);
         }
@@ -179,7 +179,7 @@ impl MainLoop {
         }
     }
 
-    /// Applies files saved on disk.
+    /// Applies reloaded files and networks.
     fn apply_reloads(&mut self) {
         if let Some(Reloaded { presets, setlists, changed, mappings, config }) = self.reloads.take_reloaded() {
             if let Some(mappings) = mappings {
@@ -251,7 +251,7 @@ impl MainLoop {
         self.show.reports.publisher().set_show(self.show.metrics(head, self.opening_hours.status()));
     }
 
-    /// Publishes changed values to listeners and controllers.
+    /// Publishes changed values to subscribers and controllers.
     fn publish_values(&mut self) {
         for (param, value) in self.show.reports.publisher().publish_changed_values(self.show.conductor().values()) {
             self.devices.report_value(param, &value);
@@ -261,7 +261,7 @@ impl MainLoop {
     /// Starts or stops the music when the opening hours begin or end.
     fn apply_opening_hours(&mut self) {
         let Some(transition) = self.opening_hours.check(self.reloads.schedule()) else { return };
-        // After a restart, the music stays off if the timer ended within the hours.
+        // After a restart within the opening hours, the music stays off if the timer has ended.
         if transition.open && !transition.is_new && self.show.timer.has_ended() {
             return;
         }
@@ -274,7 +274,7 @@ impl MainLoop {
         self.show.apply_all(events);
     }
 
-    /// Turns recording off after a take has failed, and notifies all subscribers.
+    /// Turns recording off after a take has failed and notifies all subscribers.
     fn report_failed_take(&mut self) {
         if let Some(reason) = self.show.takes.failure() {
             self.show.apply(&ControlEvent::Set(Param::Record, Value::Toggle(false)));

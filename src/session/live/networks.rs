@@ -14,7 +14,6 @@ use crate::threads;
 /// Networks that have been checked and warmed up, with their fingerprint.
 #[derive(Debug)]
 pub(super) struct Replacement {
-    /// The networks.
     pub(super) networks: Networks,
     /// See [`crate::generator::model::Manifest::fingerprint`].
     pub(super) fingerprint: String,
@@ -76,7 +75,7 @@ mod tests {
     /// Far longer than needed, so that only a failing test waits this long.
     const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Copies the small model.
+    /// Copies the tiny test model to a temporary folder.
     fn model() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for entry in fs::read_dir("tests/fixtures/tiny-model").unwrap() {
@@ -86,9 +85,9 @@ mod tests {
         folder
     }
 
-    /// Returns the contract without the vocoder: a different model that is also valid.
-    fn without_vocoder(contract: &str) -> String {
-        let files = contract.split("[[file]]");
+    /// Returns the manifest without the vocoder, which describes a different but valid model.
+    fn without_vocoder(manifest: &str) -> String {
+        let files = manifest.split("[[file]]");
         files.filter(|file| !file.contains("vocoder.onnx")).collect::<Vec<_>>().join("[[file]]")
     }
 
@@ -96,7 +95,7 @@ mod tests {
     fn an_invalid_model_is_rejected_and_a_valid_one_is_loaded() {
         let folder = model();
         let at = |name: &str| folder.path().join(name);
-        let contract = fs::read_to_string(at("model.toml")).unwrap();
+        let manifest = fs::read_to_string(at("model.toml")).unwrap();
         let runtime = runtime().unwrap();
         let playing = Models::load(runtime, folder.path()).unwrap().manifest.fingerprint();
         let assert_rejected = |reason: &str| match load(runtime, folder.path(), &playing) {
@@ -113,19 +112,19 @@ mod tests {
         fs::write(at("pianist-decoder.onnx"), vec![0; decoder.len()]).unwrap();
         assert_rejected("SHA-256");
         fs::write(at("pianist-decoder.onnx"), &decoder).unwrap();
-        fs::write(at("model.toml"), contract.replacen("layers = 1", "layers = 2", 1)).unwrap();
+        fs::write(at("model.toml"), manifest.replacen("layers = 1", "layers = 2", 1)).unwrap();
         assert_rejected("should be float");
 
-        fs::write(at("model.toml"), without_vocoder(&contract)).unwrap();
+        fs::write(at("model.toml"), without_vocoder(&manifest)).unwrap();
         let replacement = load(runtime, folder.path(), &playing).unwrap().expect("the model has changed");
         assert_ne!(replacement.fingerprint, playing);
     }
 
     #[test]
-    fn only_valid_models_are_delivered_after_a_save() {
+    fn only_valid_models_are_delivered() {
         let folder = model();
         let path = folder.path().join("model.toml");
-        let contract = fs::read_to_string(&path).unwrap();
+        let manifest = fs::read_to_string(&path).unwrap();
         let runtime = runtime().unwrap();
         let playing = Models::load(runtime, folder.path()).unwrap().manifest.fingerprint();
         let (requests, replacements) =
@@ -133,10 +132,10 @@ mod tests {
 
         fs::write(&path, "schema = \"none\"").unwrap();
         requests.send(Changed(Vec::new())).unwrap();
-        fs::write(&path, without_vocoder(&contract)).unwrap();
+        fs::write(&path, without_vocoder(&manifest)).unwrap();
         let first = replacements.recv_timeout(TIMEOUT).unwrap();
         assert_ne!(first.fingerprint, playing);
-        fs::write(&path, &contract).unwrap();
+        fs::write(&path, &manifest).unwrap();
         assert_eq!(replacements.recv_timeout(TIMEOUT).unwrap().fingerprint, playing);
         assert_eq!(replacements.try_recv().unwrap_err(), TryRecvError::Empty);
     }

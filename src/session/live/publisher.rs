@@ -1,4 +1,4 @@
-//! Publishes notices to listeners, and keeps the status up to date.
+//! Publishes notices to subscribers, and keeps the status up to date.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use crate::remote::oscquery::OscQuery;
 use crate::remote::status::{Metrics, RecordingMetrics, ShowMetrics, Status};
 use crate::units::{frames_to_seconds, gain_to_db};
 
-/// Publishes notices, and keeps the latest status.
+/// Publishes notices and keeps the latest status.
 #[derive(Debug)]
 pub(super) struct Publisher {
     osc: Arc<OscServer>,
@@ -60,7 +60,7 @@ impl Publisher {
         self.oscquery.set_choices(param, names);
     }
 
-    /// Sends a notice to every listener.
+    /// Sends a notice to every subscriber.
     pub(super) fn publish(&self, notice: Notice) {
         self.oscquery.publish(&notice);
         self.osc.publish(notice);
@@ -82,7 +82,7 @@ impl Publisher {
         changed
     }
 
-    /// Reports why a part fails, or that it works.
+    /// Reports why a part has failed, or that it works.
     pub(super) fn update_trouble(&self, part: Part, reason: Option<&str>) {
         self.troubles.update(part, reason);
     }
@@ -134,7 +134,7 @@ impl Publisher {
         self.publish(Notice::Health(Health { state: state.to_owned(), load: worker.load(), losses: counts }));
         let troubles = self.troubles.now().0;
         let mut last = self.metrics.last_sent();
-        changed(&last.status.troubles, &troubles).for_each(|notice| self.publish(notice));
+        trouble_notices(&last.status.troubles, &troubles).for_each(|notice| self.publish(notice));
         if let Some(line) = last.losses.line(&counts, Instant::now()) {
             tracing::warn!("{line}");
         }
@@ -161,8 +161,8 @@ impl Publisher {
     }
 }
 
-/// Returns the notices of troubles that began, changed or ended; those that ended have no reason.
-fn changed(before: &BTreeMap<Part, String>, now: &BTreeMap<Part, String>) -> impl Iterator<Item = Notice> {
+/// Returns notices for the troubles that began, changed or ended; a trouble that ended has an empty reason.
+fn trouble_notices(before: &BTreeMap<Part, String>, now: &BTreeMap<Part, String>) -> impl Iterator<Item = Notice> {
     let began = now.iter().filter(|&(part, reason)| before.get(part) != Some(reason));
     let began = began.map(|(part, reason)| Notice::Trouble { part: *part, reason: reason.clone() });
     let ended = before.keys().filter(|&part| !now.contains_key(part));
@@ -181,7 +181,7 @@ mod tests {
             troubles(&[(Part::State, "full"), (Part::Log, "full"), (Part::Tempo, "no clock")]),
         );
         let notice = |part, reason: &str| Notice::Trouble { part, reason: reason.to_owned() };
-        let notices: Vec<_> = changed(&before, &now).collect();
+        let notices: Vec<_> = trouble_notices(&before, &now).collect();
         assert_eq!(notices, [notice(Part::Log, "full"), notice(Part::Tempo, "no clock"), notice(Part::Lock, "")]);
     }
 }

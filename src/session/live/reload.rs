@@ -93,7 +93,7 @@ impl Files {
             && let Ok(Changed(paths)) = changed.recv()
         {
             let is_request = paths.is_empty();
-            // Problems are logged again on every save of their file and on every request.
+            // A problem is logged again whenever its file is saved and on every request.
             let saved = |problem: &Problem| paths.iter().any(|path| path.file_name() == problem.file.file_name());
             self.reported.retain(|problem| !is_request && !saved(problem));
             reloaded = self.scan();
@@ -108,7 +108,7 @@ impl Files {
     fn scan(&mut self) -> Reloaded {
         let (presets, mappings, setlists) = (self.presets.reload(), self.mappings.reload(), self.setlists.reload());
         let new_mappings = mappings.has_changes().then(|| self.mappings.values().cloned().collect());
-        let (config, config_problems) = match self.configuration() {
+        let (config, config_problems) = match self.changed_config() {
             Ok(config) => (config, Vec::new()),
             Err(problems) => (None, problems),
         };
@@ -136,7 +136,7 @@ impl Files {
         self.config_exists = exists;
         for (files, message) in [
             (changed, "reloaded"),
-            (removed, "files removed; settings they applied stay in effect"),
+            (removed, "files removed; the settings they applied stay in effect"),
             (restored, "files restored unchanged"),
         ] {
             if !files.is_empty() {
@@ -152,7 +152,7 @@ impl Files {
         }
     }
 
-    /// Reports in the status whether there are problems.
+    /// Reports the problems, or that there are none, in the status.
     fn report_problems(&self) {
         match self.reported.as_slice() {
             [] => self.troubles.clear(Part::Files),
@@ -163,8 +163,8 @@ impl Files {
         }
     }
 
-    /// Returns the configuration if it has changed; removing the file changes nothing.
-    fn configuration(&mut self) -> Result<Option<Config>, Vec<Problem>> {
+    /// Reads the configuration and returns it if it has changed; removing the file changes nothing.
+    fn changed_config(&mut self) -> Result<Option<Config>, Vec<Problem>> {
         if !self.source.file().exists() {
             return Ok(None);
         }
@@ -175,7 +175,7 @@ impl Files {
     }
 }
 
-/// Logs that there are more problems than were logged.
+/// Logs how many more problems there are.
 fn log_more(count: usize) {
     if count > 0 {
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! The network services: OSC, OSCQuery and the page.
+//! The network services: OSC, OSCQuery, HTTP and the page.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::remote::oscquery::{AccessRules, Discovery, OscQuery, ServerContext};
 use crate::remote::status::Metrics;
 use crate::threads;
 
-/// The network services and the data that they serve.
+/// The network services and the data they serve.
 pub(super) struct Remote {
     pub(super) publisher: Arc<Publisher>,
     pub(super) api: Arc<ApiState>,
@@ -110,7 +110,7 @@ fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
         .ok()
 }
 
-/// Returns the arguments that make `melos render` use the same files.
+/// Returns the arguments with which `melos render` uses the same files.
 fn render_arguments(search_path: &SearchPath, config: &Config) -> Vec<String> {
     let data = search_path.shipped().display().to_string();
     vec!["--data".to_owned(), data, "--model".to_owned(), config.model.clone()]

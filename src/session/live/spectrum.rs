@@ -1,4 +1,4 @@
-//! Measures the spectrum of the output, from the audio that the recorder reads from the tap.
+//! Measures the spectrum of the output, using the audio that the recorder reads from the tap.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::event::notice::BANDS;
 use crate::output::record::Listeners;
 use crate::units::{SAMPLE_RATE, gain_to_db};
 
-/// Frames between two spectra: twenty spectra per second.
+/// Number of frames between spectra, for twenty spectra per second.
 const STEP: usize = SAMPLE_RATE as usize / 20;
-/// FFT size: bins of 11.7 Hz.
+/// FFT size, for bins of 11.7 Hz.
 const WINDOW: usize = 4096;
-/// Lower edge of the lowest band: C1.
+/// Lower edge of the lowest band, the note C1.
 const LOWEST_HZ: f32 = 32.703;
 /// Bands per octave.
 const BANDS_PER_OCTAVE: f32 = 6.0;
 
-/// Measures and publishes until the program ends; skips audio if it falls behind.
+/// Publishes spectra until the program ends; skips audio if it falls behind.
 pub(super) async fn publish(listeners: &Listeners, publisher: &Publisher) {
     let mut spectrum = Spectrum::new();
     loop {
@@ -36,7 +36,7 @@ pub(super) async fn publish(listeners: &Listeners, publisher: &Publisher) {
 struct Spectrum {
     transform: Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
-    /// The last window of the mono mix.
+    /// The most recent window of the mono mix.
     mono: Vec<f32>,
     /// Frames since the last spectrum.
     since_last: usize,
@@ -99,9 +99,9 @@ mod tests {
         let tone = |n: usize| 0.5 * (std::f32::consts::TAU * 440.0 * n as f32 / SAMPLE_RATE as f32).sin();
         let frames: Vec<[f32; 2]> = (0..9600).map(|n| [tone(n); 2]).collect();
         let bands = frames.chunks(480).filter_map(|chunk| spectrum.add(chunk)).collect::<Vec<_>>();
-        assert_eq!(bands.len(), 4, "twenty a second");
+        assert_eq!(bands.len(), 4, "twenty per second");
         let last = bands[3];
-        let loudest = (0..BANDS).max_by(|one, other| last[*one].total_cmp(&last[*other])).unwrap();
+        let loudest = (0..BANDS).max_by(|a, b| last[*a].total_cmp(&last[*b])).unwrap();
         assert_eq!(loudest, (BANDS_PER_OCTAVE * (440.0 / LOWEST_HZ).log2()).floor() as usize);
         assert!((last[loudest] + 6.0).abs() < 1.5, "{}", last[loudest]);
         assert!(last[5] < -50.0 && last[44] < -50.0, "{last:?}");

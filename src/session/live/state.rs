@@ -1,5 +1,5 @@
-//! The state that survives a restart: parameter values, the preset and its journey, the timer, the scenes and learned
-//! controls, in `state.toml`.
+//! The state that survives a restart, saved in `state.toml`: parameter values, the preset and its journey, the timer, the
+//! scenes and the learned controls.
 
 mod salvage;
 mod text;
@@ -26,9 +26,9 @@ use crate::threads;
 const WRITE_INTERVAL: Duration = Duration::from_secs(2);
 /// Interval for retrying a failed write.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
-/// Time limit for a hung disk on shutdown.
+/// Maximum time to wait for the disk on shutdown.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum file size in bytes: ten times that of a thousand scenes with every parameter.
+/// Maximum file size in bytes: ten times the size of a thousand scenes with every parameter.
 const MAX_BYTES: u64 = 16 << 20;
 
 /// The saved state.
@@ -49,33 +49,34 @@ pub(super) struct Saved {
 /// A timer that fades the music out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SavedTimer {
-    /// When it ends or ended.
+    /// When the timer ends or ended.
     pub(super) ends: Timestamp,
     /// Whether the performance was stopped on purpose, rather than by a crash.
     pub(super) stopped: bool,
 }
 
-/// What becomes of a saved timer on the next start.
+/// What happens to a saved timer on the next start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum ResumedTimer {
-    /// It continues, with these seconds left.
+    /// It continues, with this many seconds left.
     Running(f32),
     /// It has ended, and the music stays off.
     Ended,
-    /// It has ended, and a new performance starts.
-    Over,
+    /// It has ended and no longer matters, because a new performance starts.
+    Obsolete,
 }
 
 impl SavedTimer {
-    /// Resumes it on a machine that was `booted` at a time, if known. When it ended in the meantime, the music stays off
-    /// unless the performance was stopped on purpose or the machine was switched off: then this is a new performance.
-    pub(super) fn resume(self, now: Timestamp, booted: Option<Timestamp>) -> ResumedTimer {
+    /// Resumes the timer on a machine that was started at `boot_time`, if known. If the timer has ended in the meantime,
+    /// the music stays off, unless the performance was stopped on purpose or the machine was switched off, so that a new
+    /// performance starts.
+    pub(super) fn resume(self, now: Timestamp, boot_time: Option<Timestamp>) -> ResumedTimer {
         let left = self.ends.duration_since(now);
         if left > SignedDuration::ZERO {
             return ResumedTimer::Running(left.as_secs_f32());
         }
-        let same_show = !self.stopped && booted.is_some_and(|booted| booted <= self.ends);
-        if same_show { ResumedTimer::Ended } else { ResumedTimer::Over }
+        let same_show = !self.stopped && boot_time.is_some_and(|boot_time| boot_time <= self.ends);
+        if same_show { ResumedTimer::Ended } else { ResumedTimer::Obsolete }
     }
 }
 
@@ -91,8 +92,8 @@ impl Saved {
         };
         if !problems.is_empty() {
             let outcome = match files::set_aside(&path, "damaged") {
-                Ok(aside) => format!("using what is readable; the file was saved as {}", aside.display()),
-                Err(error) => format!("using what is readable; cannot save the file: {error}"),
+                Ok(aside) => format!("using whatever is readable; the damaged file was kept as {}", aside.display()),
+                Err(error) => format!("using whatever is readable; the damaged file cannot be kept: {error}"),
             };
             troubles
                 .set(Part::SavedState, format!("{} is damaged ({}); {outcome}", path.display(), summary(&problems)));
@@ -146,7 +147,7 @@ pub fn reformat(bytes: &[u8]) -> (String, usize) {
 #[derive(Debug)]
 pub(super) struct StateFile {
     states: SyncSender<Saved>,
-    last: Option<Instant>,
+    last_save: Option<Instant>,
     thread: JoinHandle<()>,
 }
 
@@ -161,13 +162,13 @@ impl StateFile {
         let (mut lock, mut known) = (lock, FileVersion::of(&state_path(&folder)));
         let write = move || write(&folder, &mut lock, &mut known, &saved, &troubles);
         let thread = threads::spawn_restarting("melos-state", write)?;
-        Ok(Self { states, last: None, thread })
+        Ok(Self { states, last_save: None, thread })
     }
 
     /// Saves the state unless the last write is too recent or the disk is busy; a later call then saves it.
     pub(super) fn save(&mut self, state: impl FnOnce() -> Saved) {
-        if self.last.is_none_or(|last| last.elapsed() >= WRITE_INTERVAL) {
-            self.last = Some(Instant::now());
+        if self.last_save.is_none_or(|last_save| last_save.elapsed() >= WRITE_INTERVAL) {
+            self.last_save = Some(Instant::now());
             let _ = self.states.try_send(state());
         }
     }
@@ -196,7 +197,7 @@ impl StateFile {
     }
 }
 
-/// Returns the names of the scenes stored in a folder, as far as they are readable.
+/// Returns the names of the readable scenes stored in a folder.
 #[doc(hidden)]
 #[must_use]
 pub fn stored_scenes(folder: &Path) -> Vec<String> {
@@ -211,7 +212,7 @@ pub(super) fn last_saved(folder: &Path) -> Option<Timestamp> {
 }
 
 /// Returns when the machine was started, if known.
-pub(super) fn booted() -> Option<Timestamp> {
+pub(super) fn boot_time() -> Option<Timestamp> {
     let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
     let seconds = uptime.split_whitespace().next()?.parse().ok()?;
     Timestamp::now().checked_sub(SignedDuration::try_from_secs_f64(seconds).ok()?).ok()
@@ -221,8 +222,8 @@ fn state_path(folder: &Path) -> PathBuf {
     folder.join("state.toml")
 }
 
-/// Identifies the file that this daemon has read or written, as opposed to one that another program has put in its place
-/// or one on a disk that was mounted later.
+/// Identifies the file that this daemon has read or written, as opposed to a file that another program has put in its
+/// place or that is on a disk mounted later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileVersion {
     device: u64,
@@ -255,13 +256,14 @@ fn write(
     let mut written = None;
     let mut pending: Option<Saved> = None;
     loop {
-        match states.recv_timeout(RETRY_INTERVAL) {
-            Ok(state) => pending = Some(state),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
+        let received = states.recv_timeout(RETRY_INTERVAL);
+        let is_closing = received == Err(RecvTimeoutError::Disconnected);
+        pending = received.ok().or(pending);
         // Recreates a deleted file.
         let Some(state) = pending.take_if(|state| written.as_ref() != Some(&*state) || !path.exists()) else {
+            if is_closing {
+                return;
+            }
             continue;
         };
         let result = std::fs::create_dir_all(folder)
@@ -273,6 +275,9 @@ fn write(
                 *known = FileVersion::of(&path);
                 troubles.clear(Part::State);
                 renew_lock(folder, lock, troubles);
+            }
+            Err(error) if is_closing => {
+                return tracing::error!("cannot write {}: {error}; the last changes were not saved", path.display());
             }
             Err(error) => {
                 troubles.set(Part::State, format!("cannot write {}: {error}; retrying", path.display()));

@@ -1,7 +1,7 @@
-//! Keeps OSC subscriptions across a restart, in `subscribers.json` in the state folder.
+//! Keeps OSC subscriptions across restarts, in `subscribers.json` in the state folder.
 //!
-//! Subscriptions last no longer than a lease, so they are not part of the saved state: if the file cannot be read or written,
-//! clients merely have to send `/melos/subscribe` again.
+//! Subscriptions last no longer than a lease, so they are not part of the saved state: if the file cannot be read or
+//! written, clients merely have to send `/melos/subscribe` again.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 const MAX_AGE: Duration = Duration::from_secs(120);
 /// Interval for refreshing the file's timestamp.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(50);
-/// Maximum file size read, in bytes.
+/// Maximum file size in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct File {
-    /// Seconds since 1970.
+    /// Unix time in seconds.
     written: u64,
     /// For each client, the address it sends from and the address it receives at.
     subscribers: Vec<(SocketAddr, SocketAddr)>,

@@ -1,4 +1,4 @@
-//! Supervision by the system: signals, and systemd with its watchdog.
+//! Supervision by the operating system: signals, and systemd with its watchdog.
 
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
@@ -18,7 +18,7 @@ pub(super) fn notify_stopping() {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }
 
-/// Returns a function that feeds systemd's watchdog as long as the playhead moves.
+/// Returns a function that notifies systemd's watchdog as long as the playhead, its argument, moves.
 pub(super) fn watchdog() -> impl FnMut(u64) + Send {
     let interval = sd_notify::watchdog_enabled().map(|limit| limit / 3);
     let (mut fed, mut last) = (Instant::now(), 0);
@@ -30,13 +30,13 @@ pub(super) fn watchdog() -> impl FnMut(u64) + Send {
     }
 }
 
-/// Sent when the process has used up the processor time allowed by `ulimit -t` or the real-time scheduler. The number
-/// is the same on all supported systems.
-const XCPU: i32 = 24;
+/// Sent when the process has used up the CPU time allowed by `ulimit -t` or the real-time scheduler. The number is the
+/// same on all supported systems.
+const SIGXCPU: i32 = 24;
 /// Sent when a write exceeds the file size allowed by `ulimit -f`; if the signal is caught, the write fails instead.
-const XFSZ: i32 = 25;
+const SIGXFSZ: i32 = 25;
 
-/// The signals that a daemon may receive. By default, each of them would end the process.
+/// The signals that a daemon may receive, each of which would end the process by default.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -53,8 +53,8 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             _ignored: [
-                signal(SignalKind::from_raw(XFSZ))?,
-                signal(SignalKind::from_raw(XCPU))?,
+                signal(SignalKind::from_raw(SIGXFSZ))?,
+                signal(SignalKind::from_raw(SIGXCPU))?,
                 signal(SignalKind::user_defined1())?,
                 signal(SignalKind::user_defined2())?,
             ],

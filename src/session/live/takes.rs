@@ -10,7 +10,8 @@ use crate::output::record::{Destination, Format, Recorded, Recorder, RecorderSta
 use crate::session::log::Entry;
 use crate::units::SAMPLE_RATE;
 
-/// Frames after the end of a recording before its log is copied: by then, the log contains late splices that affect it.
+/// Frames between the end of a recording and the copying of its log, which by then contains any late splices that affect
+/// the recording.
 const LOG_DELAY: u64 = SAMPLE_RATE as u64;
 /// Time limit for completing the last recording on shutdown.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,16 +28,16 @@ pub(super) struct Takes {
     finished: VecDeque<Recorded>,
     /// Whether a recording was requested.
     requested: bool,
-    failed: Option<Instant>,
+    last_failure: Option<Instant>,
     troubles: Troubles,
 }
 
 impl Takes {
     pub(super) fn new(recorder: Recorder, troubles: Troubles) -> Self {
-        Self { recorder, finished: VecDeque::new(), requested: false, failed: None, troubles }
+        Self { recorder, finished: VecDeque::new(), requested: false, last_failure: None, troubles }
     }
 
-    /// Records the first minute while no device is open, so that there is something to listen to.
+    /// Records the first minute when there is no audio device, so that there is something to listen to.
     pub(super) fn record_first_minute(&self, page: &str) {
         tracing::info!(page, "listen on the page; recording the first minute");
         let label = "first-minute".to_owned();
@@ -51,18 +52,18 @@ impl Takes {
         self.recorder.status()
     }
 
-    /// Starts a recording unless one is already requested. Returns whether a recording is requested afterwards.
+    /// Starts a recording unless one was already requested. Returns whether a recording is now requested.
     pub(super) fn begin(&mut self, label: &str, format: Format, pre_roll: u64) -> bool {
         if self.requested {
             return true;
         }
-        if self.failed.is_some_and(|failed| failed.elapsed() < RETRY_INTERVAL) {
+        if self.last_failure.is_some_and(|failure| failure.elapsed() < RETRY_INTERVAL) {
             return false;
         }
         match self.recorder.start(Take { label: label.to_owned(), format, pre_roll, limit: None }) {
             Ok(()) => self.requested = true,
             Err(error) => {
-                self.failed = Some(Instant::now());
+                self.last_failure = Some(Instant::now());
                 self.troubles.set(Part::Recording, error);
             }
         }
@@ -78,14 +79,14 @@ impl Takes {
         }
     }
 
-    /// Changes where recordings are stored, or their space limits, starting with the next one.
+    /// Changes where recordings are stored, or their space limits, starting with the next recording.
     pub(super) fn configure(&self, destination: Destination) {
-        if let Err(error) = self.recorder.move_to(destination) {
+        if let Err(error) = self.recorder.set_destination(destination) {
             self.troubles.set(Part::Recording, error);
         }
     }
 
-    /// Returns why a requested recording failed, once for each failure. Must be called regularly.
+    /// Returns why a requested recording failed, once per failure. Must be called regularly.
     pub(super) fn failure(&mut self) -> Option<String> {
         let Some(failure) = self.recorder.status().take_failure() else {
             if self.recorder.status().is_recording() {
@@ -94,11 +95,11 @@ impl Takes {
             return None;
         };
         self.troubles.set(Part::Recording, &failure);
-        // A requested take must not wait because the automatic recording failed.
+        // A failure of the automatic recording must not delay a requested one.
         if !std::mem::take(&mut self.requested) {
             return None;
         }
-        self.failed = Some(Instant::now());
+        self.last_failure = Some(Instant::now());
         Some(failure)
     }
 
@@ -107,10 +108,10 @@ impl Takes {
         self.copy_logs_before(head.saturating_sub(LOG_DELAY), log);
     }
 
-    fn copy_logs_before(&mut self, settled: u64, log: &mut LogFile) {
+    fn copy_logs_before(&mut self, frame: u64, log: &mut LogFile) {
         self.finished.extend(self.recorder.status().take_recorded());
         while let Some(finished) = self.finished.pop_front() {
-            if finished.frames.end > settled {
+            if finished.frames.end > frame {
                 return self.finished.push_front(finished);
             }
             log.copy_beside(finished);
@@ -184,7 +185,7 @@ mod tests {
         assert!(failure.unwrap().contains("/proc/nothing"));
         assert!(takes.troubles.now().0.contains_key(&Part::Recording));
         for _ in 0..60 {
-            assert!(!takes.begin("calm", Format::Wav, 0), "repeated requests are refused");
+            assert!(!takes.begin("calm", Format::Wav, 0), "requests are refused for a while");
         }
         assert_eq!((takes.failure(), takes.status().progress().attempts), (None, 1));
     }

@@ -175,7 +175,7 @@ fn read_scene_value(text: &str) -> Result<ControlEvent, String> {
 fn read_scene_names(text: &str) -> Result<ControlEvent, String> {
     let names: Result<Vec<String>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
     let names = names.ok().and_then(|names| <[String; 2]>::try_from(names).ok());
-    let [from, to] = names.ok_or("expected two names of scenes in double quotes")?;
+    let [from, to] = names.ok_or("expected two scene names in double quotes")?;
     Ok(ControlEvent::RenameScene { from, to })
 }
 

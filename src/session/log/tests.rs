@@ -100,8 +100,8 @@ fn invalid_lines_are_reported() {
     let truncated = format!("{start}12 /melos/valence 0.25\n13 /melos/valence 0.7");
     assert_eq!(ControlLog::read(truncated.as_bytes()).unwrap().entries.len(), 1);
     assert!(ControlLog::read("".as_bytes()).is_err());
-    let endless = ControlLog::read(std::io::BufReader::new(std::io::repeat(b'x'))).unwrap_err().to_string();
-    assert!(endless.contains("shorter than"), "{endless}");
+    let endless_line = ControlLog::read(std::io::BufReader::new(std::io::repeat(b'x'))).unwrap_err().to_string();
+    assert!(endless_line.contains("shorter than"), "{endless_line}");
     assert!(ControlLog::read("RIFF\n".as_bytes()).is_err());
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Piano {
 }
 
 impl Piano {
-    /// Adds a latent, replacing everything from its first frame on.
+    /// Adds a latent, replacing everything from its first frame onwards.
     pub(super) fn add_latent(&mut self, latent: &GeneratedLatent) {
         self.notes.retain(|(start, ..)| *start < latent.from);
         self.pedal.retain(|(frame, _)| *frame < latent.from);
@@ -36,13 +36,13 @@ impl Piano {
             let (key, velocity) = (u7::new(note.midi_note()), u7::new(note.midi_velocity()));
             self.notes.push((start, start + length, key, velocity));
         }
-        let at = written.pedal_offset;
+        let offset = written.pedal_offset;
         match written.pedal {
-            Pedal::Up => self.pedal.push((frame(at), false)),
-            Pedal::Down => self.pedal.push((frame(at), true)),
+            Pedal::Up => self.pedal.push((frame(offset), false)),
+            Pedal::Down => self.pedal.push((frame(offset), true)),
             Pedal::Changed => {
-                let pressed = (at + LIFT).min(OFFSETS as u8 - 1);
-                self.pedal.extend([(frame(at), false), (frame(pressed), true)]);
+                let pressed = (offset + LIFT).min(OFFSETS as u8 - 1);
+                self.pedal.extend([(frame(offset), false), (frame(pressed), true)]);
             }
         }
     }

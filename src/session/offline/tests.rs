@@ -24,10 +24,10 @@ fn render(performance: &mut Offline, frames: u64) -> Vec<f32> {
     out
 }
 
-/// Takes a checkpoint near frame `about` as the daemon does, with the generator `generated` frames ahead; appends the
+/// Takes a checkpoint near frame `target` as the daemon does, with the generator `generated` frames ahead. Appends the
 /// samples rendered in the meantime to `out`.
-fn save(performance: &mut Offline, about: u64, generated: u64, out: &mut Vec<f32>) -> Checkpoint {
-    let mut frame = about.max(performance.conductor.frame()).next_multiple_of(QUANTUM as u64);
+fn save(performance: &mut Offline, target: u64, generated: u64, out: &mut Vec<f32>) -> Checkpoint {
+    let mut frame = target.max(performance.conductor.frame()).next_multiple_of(QUANTUM as u64);
     let missing = frame - performance.ahead - performance.frame();
     out.extend(render(performance, missing));
     // The daemon's generator also waits until no splice is pending, but the conductor does not advance in the meantime.
@@ -61,12 +61,12 @@ fn with_checkpoint_line(log: &ControlLog, frame: u64) -> ControlLog {
 }
 
 /// Checks that renders from checkpoints near `frames` equal a render from the start of the log.
-fn assert_checkpoints_work(log: &ControlLog, length: u64, generated: u64, frames: impl IntoIterator<Item = u64>) {
+fn assert_resumed_renders_match(log: &ControlLog, length: u64, generated: u64, frames: impl IntoIterator<Item = u64>) {
     let reference = render(&mut performance(log), length);
     let mut original = performance(log);
     let mut rendered = Vec::new();
-    for about in frames {
-        let checkpoint = save(&mut original, about, generated, &mut rendered);
+    for target in frames {
+        let checkpoint = save(&mut original, target, generated, &mut rendered);
         let mut file = Vec::new();
         checkpoint.write("tiny", &mut file).unwrap();
         let mut resumed = performance(&with_checkpoint_line(log, checkpoint.frame));
@@ -74,8 +74,8 @@ fn assert_checkpoints_work(log: &ControlLog, length: u64, generated: u64, frames
         assert_eq!(resumed.frame(), checkpoint.frame);
         let rest = render(&mut resumed, length - checkpoint.frame);
         let expected = &reference[2 * checkpoint.frame as usize..];
-        let first_difference = rest.iter().zip(expected).position(|(one, other)| one.to_bits() != other.to_bits());
-        assert_eq!(first_difference.map(|at| at / 2), None, "frames after the checkpoint at {about}");
+        let first_difference = rest.iter().zip(expected).position(|(a, b)| a.to_bits() != b.to_bits());
+        assert_eq!(first_difference.map(|sample| sample / 2), None, "frames after the checkpoint at {target}");
     }
     let remaining = length - original.frame();
     rendered.extend(render(&mut original, remaining));
@@ -146,7 +146,7 @@ fn eventful_log() -> ControlLog {
 #[test]
 fn renders_from_checkpoints_equal_renders_from_the_start() {
     let frames = [900, 2_064, 55_000, 95_000, 102_000, 150_000, 171_000, 230_000, 262_000, 305_000, 420_000];
-    assert_checkpoints_work(
+    assert_resumed_renders_match(
         &eventful_log(),
         20 * SECOND,
         SECOND,
@@ -181,12 +181,12 @@ fn with_immediate_commands(mut log: ControlLog, ahead: u64) -> ControlLog {
 
 #[test]
 fn commands_executed_before_a_checkpoint_are_not_executed_again() {
-    // Up to here, chords do not depend on chroma, so the command numbers are known in advance.
+    // During these entries, chords do not depend on chroma, so the command numbers are known in advance.
     let log = ControlLog { entries: eventful_log().entries.into_iter().take(12).collect(), ..eventful_log() };
     let log = with_immediate_commands(log, 2 * SECOND / 100);
     assert!(log.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Executed { .. })).count() > 4);
     // Checkpoints between the frames at which commands were executed and those at which they were sent.
-    assert_checkpoints_work(&log, 4 * SECOND, SECOND, [29_500, 80_000, 100_500, 129_500, 139_800]);
+    assert_resumed_renders_match(&log, 4 * SECOND, SECOND, [29_500, 80_000, 100_500, 129_500, 139_800]);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn late_and_superseded_splices_and_skipped_music_are_reproduced() {
         (170_000, Entry::Resume { splices: 5, missing: 161_280, at: 174_080 }),
     ]);
     log.entries.sort_by_key(|(frame, _)| *frame);
-    assert_checkpoints_work(
+    assert_resumed_renders_match(
         &log,
         6 * SECOND,
         0,
@@ -220,14 +220,14 @@ fn an_unusable_checkpoint_changes_nothing() {
     let (mut original, mut out) = (performance(&log), Vec::new());
     let checkpoint = save(&mut original, 60_000, 0, &mut out);
     let log = with_checkpoint_line(&log, checkpoint.frame);
-    let damaged = |at: usize| {
+    let damaged = |part: usize| {
         let mut damaged = checkpoint.clone();
-        [&mut damaged.conductor, &mut damaged.generator, &mut damaged.engine][at].truncate(1000);
+        [&mut damaged.conductor, &mut damaged.generator, &mut damaged.engine][part].truncate(1000);
         damaged
     };
     let mut resumed = performance(&log);
-    for at in 0..3 {
-        assert!(matches!(resumed.resume(&damaged(at)), Err(CheckpointError::Damaged)), "{at}");
+    for part in 0..3 {
+        assert!(matches!(resumed.resume(&damaged(part)), Err(CheckpointError::Damaged)), "{part}");
     }
     let unlogged = Checkpoint { frame: checkpoint.frame + 64, ..checkpoint.clone() };
     assert!(matches!(resumed.resume(&unlogged), Err(CheckpointError::Unlogged(_))));
@@ -235,16 +235,16 @@ fn an_unusable_checkpoint_changes_nothing() {
 }
 
 #[test]
-fn a_log_that_starts_at_a_checkpoint_sounds_like_the_one_it_continues() {
+fn a_log_that_starts_at_a_checkpoint_renders_like_the_original() {
     let log = eventful_log();
     let checkpoint = save(&mut performance(&log), 262_000, SECOND, &mut Vec::new());
     let start = checkpoint.frame;
-    let rest = ControlLog {
+    let continued = ControlLog {
         header: Header { start_frame: Some(start), ..log.header.clone() },
         entries: log.entries.iter().filter(|(frame, _)| *frame >= start).cloned().collect(),
     };
-    assert_eq!(rest.frames(), start..20 * SECOND);
-    let mut resumed = performance(&rest);
+    assert_eq!(continued.frames(), start..20 * SECOND);
+    let mut resumed = performance(&continued);
     resumed.resume(&checkpoint).unwrap();
     let reference = render(&mut performance(&log), 10 * SECOND);
     assert!(render(&mut resumed, 10 * SECOND - start) == reference[2 * start as usize..]);
@@ -279,6 +279,6 @@ proptest! {
     ) {
         let mut log = ControlLog { header: Header { seed, ..Header::default() }, entries: events };
         log.entries.sort_by_key(|(frame, _)| *frame);
-        assert_checkpoints_work(&log, 6 * SECOND, SECOND / 2, [frame]);
+        assert_resumed_renders_match(&log, 6 * SECOND, SECOND / 2, [frame]);
     }
 }

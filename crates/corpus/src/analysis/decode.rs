@@ -28,13 +28,13 @@ const CHUNK: usize = 4096;
 /// Why a file cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// It cannot be opened.
+    /// The file cannot be opened.
     #[error("cannot be opened: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// It is not an audio file, or its format is not supported.
+    /// The file is not in a supported audio format.
     #[error("cannot be decoded: {0}")]
     Unsupported(String),
-    /// Too many of its packets are broken.
+    /// Too many packets are broken.
     #[error("broken: {broken} of {packets} packets cannot be decoded")]
     Broken {
         /// Number of broken packets.
@@ -42,24 +42,24 @@ pub enum DecodeError {
         /// Total number of packets.
         packets: usize,
     },
-    /// It contains less audio than its header states.
-    #[error("truncated: contains {found:.1} s of the stated {stated:.1} s")]
+    /// The file contains less audio than its header states.
+    #[error("truncated: contains {decoded:.1} s of the stated {stated:.1} s")]
     Truncated {
-        /// Seconds found.
-        found: f64,
-        /// Seconds stated.
+        /// Length of the decoded audio in seconds.
+        decoded: f64,
+        /// Length stated in the header, in seconds.
         stated: f64,
     },
-    /// It contains no samples.
+    /// The audio track contains no samples.
     #[error("contains no audio")]
     Empty,
-    /// It is longer than [`MAX_SECONDS`].
+    /// The audio is longer than [`MAX_SECONDS`].
     #[error("longer than {} minutes; split the file", MAX_SECONDS / 60.0)]
     TooLong,
-    /// Its sample rate is implausible or cannot be converted.
+    /// The sample rate is implausible or cannot be converted.
     #[error("cannot be resampled from {rate} Hz: {reason}")]
     Rate {
-        /// Its stated sample rate.
+        /// The stated sample rate.
         rate: u32,
         /// The cause.
         reason: String,
@@ -116,8 +116,7 @@ fn decode_unguarded<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32
 
     let (mut frames, mut interleaved) = (Vec::new(), Vec::<f32>::new());
     let (mut rate, mut packets, mut broken) = (0, 0, 0);
-    // A truncated file ends with a read error; the comparison with the stated length below decides whether too much is
-    // missing.
+    // Reading a truncated file ends with an error; the length check below decides whether too much is missing.
     while let Ok(Some(packet)) = format.next_packet() {
         if packet.track_id != id {
             continue;
@@ -148,7 +147,7 @@ fn decode_unguarded<T>(path: &Path, mix: fn(&[f32]) -> T) -> Result<(Vec<T>, u32
     }
     let seconds = |count: f64| count / f64::from(rate);
     if let Some(stated) = stated.filter(|stated| (frames.len() as f64) < 0.98 * *stated as f64 - 4608.0) {
-        return Err(DecodeError::Truncated { found: seconds(frames.len() as f64), stated: seconds(stated as f64) });
+        return Err(DecodeError::Truncated { decoded: seconds(frames.len() as f64), stated: seconds(stated as f64) });
     }
     Ok((frames, rate))
 }

@@ -16,7 +16,7 @@ const RANGE: f32 = 6.9;
 const COLOURS: [[f32; 3]; 5] =
     [[0.0, 0.0, 0.0], [80.0, 18.0, 123.0], [214.0, 69.0, 78.0], [253.0, 180.0, 70.0], [255.0, 255.0, 240.0]];
 
-/// Writes mel frames as an image: time runs to the right, low bands are at the bottom, and louder is brighter.
+/// Writes mel frames as an image: time runs to the right, low bands are at the bottom, and brighter is louder.
 ///
 /// # Errors
 /// If the file cannot be written.

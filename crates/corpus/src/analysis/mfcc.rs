@@ -11,8 +11,8 @@ pub const COUNT: usize = 13;
 /// The coefficients of one frame, starting with the 0th.
 pub type Coefficients = [f32; COUNT];
 
-/// Frames on either side over which a slope is fitted.
-const REACH: usize = 4;
+/// Number of frames on either side to which a slope is fitted.
+const HALF_WINDOW: usize = 4;
 
 /// The orthonormal type-II cosine transform, one row per coefficient.
 static COSINES: LazyLock<Vec<MelFrame>> = LazyLock::new(|| {
@@ -39,21 +39,21 @@ pub fn mfcc(mel: &MelFrame) -> Coefficients {
 #[must_use]
 pub fn deltas(coefficients: &[Coefficients]) -> Vec<Coefficients> {
     let mut slopes = vec![[0.0; COUNT]; coefficients.len()];
-    if coefficients.len() <= 2 * REACH {
+    if coefficients.len() <= 2 * HALF_WINDOW {
         return slopes;
     }
-    let power: f32 = (1..=REACH).map(|distance| 2.0 * (distance * distance) as f32).sum();
-    for centre in REACH..coefficients.len() - REACH {
-        for distance in 1..=REACH {
+    let sum_of_squares: f32 = (1..=HALF_WINDOW).map(|distance| 2.0 * (distance * distance) as f32).sum();
+    for centre in HALF_WINDOW..coefficients.len() - HALF_WINDOW {
+        for distance in 1..=HALF_WINDOW {
             let (before, after) = (&coefficients[centre - distance], &coefficients[centre + distance]);
             for ((slope, before), after) in slopes[centre].iter_mut().zip(before).zip(after) {
-                *slope += distance as f32 * (after - before) / power;
+                *slope += distance as f32 * (after - before) / sum_of_squares;
             }
         }
     }
-    let end = slopes.len() - REACH;
-    let (first, last) = (slopes[REACH], slopes[end - 1]);
-    slopes[..REACH].fill(first);
+    let end = slopes.len() - HALF_WINDOW;
+    let (first, last) = (slopes[HALF_WINDOW], slopes[end - 1]);
+    slopes[..HALF_WINDOW].fill(first);
     slopes[end..].fill(last);
     slopes
 }

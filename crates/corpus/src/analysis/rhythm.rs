@@ -1,7 +1,7 @@
 //! Onsets, tempo and beats.
 //!
 //! The tempo is the strongest period of the onset strength, weighted towards 120 BPM. Beats are the best path through
-//! strong onsets spaced by about that period, found by dynamic programming (Ellis, Beat Tracking by Dynamic
+//! strong onsets at intervals of about that period, found by dynamic programming (Ellis, Beat Tracking by Dynamic
 //! Programming, JNMR 36, 2007).
 
 use realfft::RealFftPlanner;
@@ -10,11 +10,11 @@ use melos::mel::{BANDS, FRAMES_PER_SECOND, MelFrame};
 
 /// Decibels per neper of amplitude.
 const DB_PER_NEPER: f32 = 8.685_89;
-/// Dynamic range considered below the loudest band: 80 dB, in nepers.
+/// Dynamic range below the loudest band: 80 dB, in nepers.
 const RANGE: f32 = 80.0 / DB_PER_NEPER;
-/// Length in seconds of the windows in which the period is estimated.
+/// Length, in seconds, of the windows in which the period is estimated.
 const TEMPO_WINDOW: f64 = 8.0;
-/// Frames from one of these windows to the next.
+/// Frames from the start of one tempo window to the start of the next.
 const TEMPO_STEP: usize = 24;
 /// Centre (BPM) and width (octaves) of the prior over tempos.
 const TEMPO_PRIOR: (f64, f64) = (120.0, 1.0);
@@ -22,10 +22,11 @@ const TEMPO_PRIOR: (f64, f64) = (120.0, 1.0);
 const MAX_TEMPO: f64 = 320.0;
 /// Weight of the penalty for beat intervals that deviate from the period.
 const TIGHTNESS: f32 = 100.0;
-/// Frames on either side of an onset: those among which it must be the maximum, and those over which its threshold is
-/// averaged.
-const ONSET_REACH: (usize, usize) = (3, 10);
-/// Fraction of the strongest onset by which an onset must exceed that average.
+/// Number of frames on either side of an onset among which it must be the maximum.
+const PEAK_HALF_WINDOW: usize = 3;
+/// Number of frames on either side of an onset over which its threshold is averaged.
+const THRESHOLD_HALF_WINDOW: usize = 10;
+/// How far an onset must exceed that average, as a fraction of the strongest onset.
 const ONSET_RISE: f32 = 0.07;
 
 /// The rhythm of a signal.
@@ -71,8 +72,8 @@ pub fn onset_strength(mel: &[MelFrame]) -> Vec<f32> {
     std::iter::once(0.0).take(mel.len()).chain(mel.windows(2).map(rise)).collect()
 }
 
-/// Returns the strongest period in frames: the lag that maximises the autocorrelation, averaged over windows, times the
-/// prior.
+/// Returns the strongest period in frames: the lag with the highest mean autocorrelation over all windows, weighted by
+/// the prior.
 fn period(strength: &[f32]) -> usize {
     let length = (TEMPO_WINDOW * FRAMES_PER_SECOND) as usize;
     let mut planner = RealFftPlanner::<f32>::new();
@@ -87,11 +88,11 @@ fn period(strength: &[f32]) -> usize {
             let index = (centre + offset).checked_sub(length / 2);
             *slot = window * index.and_then(|index| strength.get(index)).copied().unwrap_or(0.0);
         }
-        forward.process(&mut buffer, &mut spectrum).expect("the plan made the buffers");
+        forward.process(&mut buffer, &mut spectrum).expect("the buffers have the planned lengths");
         for bin in &mut spectrum {
             *bin = bin.norm_sqr().into();
         }
-        inverse.process(&mut spectrum, &mut buffer).expect("the plan made the buffers");
+        inverse.process(&mut spectrum, &mut buffer).expect("the buffers have the planned lengths");
         if buffer[0] > 0.0 {
             for (sum, value) in mean.iter_mut().zip(&buffer) {
                 *sum += f64::from(value / buffer[0]);
@@ -110,12 +111,12 @@ fn period(strength: &[f32]) -> usize {
 
 /// Returns the frames on which beats fall.
 fn beats(strength: &[f32], period: usize) -> Vec<usize> {
-    let local = smoothed(strength, period);
-    let highest = local.iter().copied().fold(0.0, f32::max);
-    let mut score: Vec<f32> = Vec::with_capacity(local.len());
-    let mut previous: Vec<Option<usize>> = Vec::with_capacity(local.len());
+    let local_score = smoothed(strength, period);
+    let highest = local_score.iter().copied().fold(0.0, f32::max);
+    let mut score: Vec<f32> = Vec::with_capacity(local_score.len());
+    let mut previous: Vec<Option<usize>> = Vec::with_capacity(local_score.len());
     let mut started = false;
-    for (frame, value) in local.iter().enumerate() {
+    for (frame, value) in local_score.iter().enumerate() {
         let from = frame.saturating_sub(2 * period);
         let to = (frame + 1).saturating_sub(period.div_ceil(2));
         let cost = |before: usize| -TIGHTNESS * ((frame - before) as f32 / period as f32).ln().powi(2);
@@ -126,7 +127,7 @@ fn beats(strength: &[f32], period: usize) -> Vec<usize> {
         score.push(value + link.map_or(0.0, |(_, best)| best));
         previous.push(link.map(|(before, _)| before));
     }
-    trim(backtrack(&score, &previous), &local)
+    trim(backtrack(&score, &previous), &local_score)
 }
 
 /// Returns the onset strength in standard deviations, smoothed over 1/32 of the period.
@@ -135,16 +136,16 @@ fn smoothed(strength: &[f32], period: usize) -> Vec<f32> {
     let variance =
         strength.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / strength.len().saturating_sub(1).max(1) as f32;
     let deviation = variance.sqrt().max(f32::MIN_POSITIVE);
-    let reach = period.min(strength.len());
+    let half_width = period.min(strength.len());
     // Beyond a fifth of the period, the weights are below 1e-8.
-    let reach = reach.min(period / 5 + 1);
-    let bell = |distance: usize| (-0.5 * (32.0 * distance as f32 / period as f32).powi(2)).exp();
-    let weights: Vec<f32> = (0..=reach).map(bell).collect();
+    let half_width = half_width.min(period / 5 + 1);
+    let gaussian = |distance: usize| (-0.5 * (32.0 * distance as f32 / period as f32).powi(2)).exp();
+    let weights: Vec<f32> = (0..=half_width).map(gaussian).collect();
     (0..strength.len())
         .map(|centre| {
-            let from = centre.saturating_sub(reach);
-            let near = &strength[from..(centre + reach + 1).min(strength.len())];
-            let sum: f32 = near.iter().enumerate().map(|(i, x)| x * weights[centre.abs_diff(from + i)]).sum();
+            let from = centre.saturating_sub(half_width);
+            let window = &strength[from..(centre + half_width + 1).min(strength.len())];
+            let sum: f32 = window.iter().enumerate().map(|(i, x)| x * weights[centre.abs_diff(from + i)]).sum();
             sum / deviation
         })
         .collect()
@@ -171,14 +172,14 @@ fn backtrack(score: &[f32], previous: &[Option<usize>]) -> Vec<usize> {
 }
 
 /// Drops the weak beats before the first and after the last strong one.
-fn trim(beats: Vec<usize>, local: &[f32]) -> Vec<usize> {
+fn trim(beats: Vec<usize>, local_score: &[f32]) -> Vec<usize> {
     let smooth: Vec<f32> = (0..beats.len())
         .map(|index| {
-            let near = |offset: usize, weight: f32| {
+            let weighted = |offset: usize, weight: f32| {
                 let index = (index + offset).checked_sub(1);
-                weight * index.and_then(|index| beats.get(index)).map_or(0.0, |frame| local[*frame])
+                weight * index.and_then(|index| beats.get(index)).map_or(0.0, |frame| local_score[*frame])
             };
-            near(0, 0.5) + near(1, 1.0) + near(2, 0.5)
+            weighted(0, 0.5) + weighted(1, 1.0) + weighted(2, 0.5)
         })
         .collect();
     let power = smooth.iter().map(|x| x * x).sum::<f32>() / smooth.len().max(1) as f32;
@@ -194,13 +195,14 @@ fn onsets(strength: &[f32]) -> Vec<usize> {
     let highest = strength.iter().copied().fold(0.0, f32::max);
     (1..strength.len())
         .filter(|frame| {
-            let around = |reach: usize| &strength[frame.saturating_sub(reach)..(frame + reach + 1).min(strength.len())];
-            let near = around(ONSET_REACH.0);
-            let wide = around(ONSET_REACH.1);
+            let window = |half: usize| &strength[frame.saturating_sub(half)..(frame + half + 1).min(strength.len())];
+            let peak_window = window(PEAK_HALF_WINDOW);
+            let threshold_window = window(THRESHOLD_HALF_WINDOW);
             let value = strength[*frame];
-            let first = near.iter().position(|x| *x >= value) == Some(frame - frame.saturating_sub(ONSET_REACH.0));
-            let mean = wide.iter().sum::<f32>() / wide.len() as f32;
-            first && near.iter().all(|x| *x <= value) && value > mean + ONSET_RISE * highest
+            let first_maximum =
+                peak_window.iter().position(|x| *x >= value) == Some(frame - frame.saturating_sub(PEAK_HALF_WINDOW));
+            let mean = threshold_window.iter().sum::<f32>() / threshold_window.len() as f32;
+            first_maximum && peak_window.iter().all(|x| *x <= value) && value > mean + ONSET_RISE * highest
         })
         .collect()
 }

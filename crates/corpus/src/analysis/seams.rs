@@ -8,12 +8,12 @@ use melos::generator::notes::AHEAD;
 use melos::generator::vocoder::{MelBlock, Vocoder};
 use melos::mel::{BINS, HOP, N_FFT, hann_window};
 
-/// Quantile of the steps that defines the usual step.
-const USUAL: f64 = 0.9999;
-/// Frames around a seam over which energy is measured: 20 ms.
-const AROUND: usize = 960;
-/// Energy per frame below which a dip is inaudible: −80 dB relative to full scale.
-const INAUDIBLE: f64 = 1e-8;
+/// Quantile of all steps that counts as the usual step.
+const STEP_QUANTILE: f64 = 0.9999;
+/// Number of frames around a seam over which energy is measured: 20 ms.
+const ENERGY_WINDOW: usize = 960;
+/// Energy per frame below which dips are inaudible: −80 dBFS.
+const ENERGY_FLOOR: f64 = 1e-8;
 
 /// Measurements at the seams of a signal.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,33 +34,33 @@ pub struct Seams {
     pub dip_db: f64,
 }
 
-/// Compares `played` with `whole`, the same music decoded in one piece, at the samples in `seams`, each of which is the
-/// first of a segment. Both signals are mono and start at the same time; the longer one is truncated.
+/// Compares `played` with `whole`, the same music decoded in one piece. `seams` contains the position of the first
+/// sample of each segment. Both signals are mono and start at the same time; the longer one is truncated.
 #[must_use]
 pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>) -> Seams {
     let end = played.len().min(whole.len());
     let (played, whole) = (&played[..end], &whole[..end]);
     let step = |signal: &[f32], at: usize| signal[at] - signal[at - 1];
     let mut steps: Vec<f32> = (1..end).map(|at| step(played, at).abs()).collect();
-    let rank = ((steps.len() as f64 * USUAL) as usize).min(steps.len().saturating_sub(1));
+    let rank = ((steps.len() as f64 * STEP_QUANTILE) as usize).min(steps.len().saturating_sub(1));
     let usual_step = if steps.is_empty() { 0.0 } else { *steps.select_nth_unstable_by(rank, f32::total_cmp).1 };
-    let mut found = Seams { count: 0, usual_step, largest_step: 0.0, above_usual: 0, added_step: 0.0, dip_db: 0.0 };
-    for at in seams.filter(|at| (AROUND / 2..end.saturating_sub(AROUND / 2)).contains(at)) {
-        let here = step(played, at).abs();
-        found.count += 1;
-        found.above_usual += usize::from(here > usual_step);
-        found.largest_step = found.largest_step.max(here);
-        found.added_step = found.added_step.max((step(played, at) - step(whole, at)).abs());
-        let around = at - AROUND / 2..at + AROUND / 2;
+    let mut result = Seams { count: 0, usual_step, largest_step: 0.0, above_usual: 0, added_step: 0.0, dip_db: 0.0 };
+    for at in seams.filter(|at| (ENERGY_WINDOW / 2..end.saturating_sub(ENERGY_WINDOW / 2)).contains(at)) {
+        let size = step(played, at).abs();
+        result.count += 1;
+        result.above_usual += usize::from(size > usual_step);
+        result.largest_step = result.largest_step.max(size);
+        result.added_step = result.added_step.max((step(played, at) - step(whole, at)).abs());
+        let around = at - ENERGY_WINDOW / 2..at + ENERGY_WINDOW / 2;
         let [energy, expected] = [&played[around.clone()], &whole[around]]
-            .map(|part| part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / AROUND as f64 + INAUDIBLE);
-        found.dip_db = found.dip_db.min(10.0 * (energy / expected).log10());
+            .map(|part| part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / ENERGY_WINDOW as f64 + ENERGY_FLOOR);
+        result.dip_db = result.dip_db.min(10.0 * (energy / expected).log10());
     }
-    found
+    result
 }
 
 /// Decodes the mel frames of a performance in one piece, without hops or rollbacks. The result is as long as the
-/// blocks; its last samples are incomplete.
+/// blocks, but its last samples are incomplete, because the networks look ahead.
 ///
 /// # Errors
 /// [`ModelError`] if a network fails.
@@ -84,7 +84,7 @@ pub fn decode_whole(models: Models, blocks: &[Box<MelBlock>]) -> Result<Vec<f32>
                 }
                 (bins[0].im, bins[BINS - 1].im) = (0.0, 0.0);
                 fft.process(&mut bins, &mut samples)
-                    .expect("the plan made the buffers, and the first and last bins are real");
+                    .expect("the buffers have the planned lengths, and the first and last bins are real");
                 let at = frame * HOP;
                 for ((out, sample), weight) in audio[at..at + N_FFT].iter_mut().zip(&samples).zip(&weights) {
                     *out += sample * weight;
@@ -111,12 +111,13 @@ mod tests {
 
         let mut click = tone.clone();
         click[8192] += 0.5;
-        let found = measure(&click, &tone, seams());
-        assert!(found.above_usual == 1 && found.added_step > 0.4 && found.largest_step > found.usual_step, "{found:?}");
+        let clicked = measure(&click, &tone, seams());
+        assert_eq!(clicked.above_usual, 1, "{clicked:?}");
+        assert!(clicked.added_step > 0.4 && clicked.largest_step > clicked.usual_step, "{clicked:?}");
 
         let mut dip = tone.clone();
         dip[8192 - 480..8192 + 480].iter_mut().for_each(|x| *x *= 0.5);
-        let found = measure(&dip, &tone, seams());
-        assert!((found.dip_db + 6.02).abs() < 0.1, "{found:?}");
+        let dipped = measure(&dip, &tone, seams());
+        assert!((dipped.dip_db + 6.02).abs() < 0.1, "{dipped:?}");
     }
 }

@@ -6,11 +6,11 @@ use melos::mel::{BINS, N_FFT, dot};
 use melos::units::SAMPLE_RATE;
 
 /// Share of the magnitude below the rolloff frequency.
-const ROLLOFF: f32 = 0.85;
-/// Minimum power of a bin in the computation of flatness; lower powers count as this.
+const ROLLOFF_SHARE: f32 = 0.85;
+/// Lower limit on the power of a bin when flatness is computed.
 const FLATNESS_FLOOR: f32 = 1e-10;
 /// Samples closer to zero than this count as zero.
-const ZERO: f32 = 1e-10;
+const ZERO_THRESHOLD: f32 = 1e-10;
 
 static ONES: [f32; BINS] = [1.0; BINS];
 static BIN_INDICES: LazyLock<[f32; BINS]> = LazyLock::new(|| std::array::from_fn(|bin| bin as f32));
@@ -35,7 +35,7 @@ impl Spectral {
         let mut below = 0.0;
         let rolloff = magnitudes.iter().position(|magnitude| {
             below += magnitude;
-            below >= ROLLOFF * total
+            below >= ROLLOFF_SHARE * total
         });
         Self {
             centroid: if total > f32::MIN_POSITIVE { hz(weighted / total) } else { 0.0 },
@@ -49,8 +49,8 @@ fn hz(bin: f32) -> f32 {
     bin * SAMPLE_RATE as f32 / N_FFT as f32
 }
 
-/// Computes the flatness, taking the geometric mean from products of eight powers, because a logarithm per bin would
-/// cost more than the Fourier transform.
+/// Computes the flatness. The geometric mean takes one logarithm per product of eight powers, because a logarithm per
+/// bin would cost more than the Fourier transform.
 fn flatness(magnitudes: &[f32; BINS]) -> f32 {
     let power = |magnitude: &f32| f64::from((magnitude * magnitude).max(FLATNESS_FLOOR));
     let (mut sum, mut logarithms) = (0.0, 0.0);
@@ -73,12 +73,12 @@ pub fn rms(signal: &[f32], centre: usize) -> f32 {
     (dot(window, window) / N_FFT as f32).sqrt()
 }
 
-/// Returns the number of zero crossings per sample in the [`N_FFT`] samples around `centre`. None are counted outside
-/// the signal.
+/// Returns the number of zero crossings per sample in the [`N_FFT`] samples around `centre`; those outside the signal
+/// contribute none.
 #[must_use]
 pub fn zero_crossings(signal: &[f32], centre: usize) -> f32 {
     let window = &signal[centre.saturating_sub(N_FFT / 2).min(signal.len())..(centre + N_FFT / 2).min(signal.len())];
-    let negative = |x: f32| x < -ZERO;
+    let negative = |x: f32| x < -ZERO_THRESHOLD;
     let changes = window.windows(2).filter(|pair| negative(pair[0]) != negative(pair[1])).count();
     changes as f32 / N_FFT as f32
 }

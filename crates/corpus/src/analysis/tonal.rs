@@ -88,12 +88,12 @@ impl ChromaBank {
         let mut weights = vec![[0.0; BINS]; 12];
         for bin in 0..BINS {
             let width = (position(bin + 1) - position(bin)).max(1.0);
-            let bell = |class: usize| {
+            let gaussian = |class: usize| {
                 let distance = (position(bin) - class as f64 + 6.0).rem_euclid(12.0) - 6.0;
                 (-0.5 * (2.0 * distance / width).powi(2)).exp()
             };
             // Positions count from A, chroma from C.
-            let raw: [f64; 12] = std::array::from_fn(|class| bell((class + 3) % 12));
+            let raw: [f64; 12] = std::array::from_fn(|class| gaussian((class + 3) % 12));
             let norm = raw.iter().map(|x| x * x).sum::<f64>().sqrt();
             let octave = (-0.5 * ((position(bin) / 12.0 - CENTRE_OCTAVE) / OCTAVE_WIDTH).powi(2)).exp();
             for (row, weight) in weights.iter_mut().zip(raw) {
@@ -118,8 +118,8 @@ impl ChromaBank {
 /// Range of frequencies, in hertz, in which mel bands are narrow enough to resolve semitones and contain piano tones.
 const MEL_PITCHED: (f64, f64) = (480.0, 2500.0);
 
-/// Computes a coarse chroma from mel frames, for when no spectrum is available. The largest value is 1; silence gives
-/// all zeros.
+/// Computes a coarse chroma from mel frames, for use when no spectrum is available. The largest value is 1; silence
+/// gives all zeros.
 #[must_use]
 pub fn chroma_of_mel(frames: &[MelFrame]) -> Chroma {
     let mut chroma = [0.0; 12];
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_has_its_pitch_class() {
+    fn tones_map_to_their_pitch_classes() {
         let bank = ChromaBank::new();
         let mut analyzer = MelAnalyzer::new();
         for note in [57u8, 60, 64, 66, 71, 74, 79, 84, 90] {

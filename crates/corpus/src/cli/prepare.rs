@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Use at most this many seconds of each piece, from a random position
     #[arg(long, value_name = "SECONDS")]
     max_piece_seconds: Option<f64>,
-    /// Store the audio beside the mel
+    /// Store the audio along with the mel frames
     #[arg(long)]
     audio: bool,
     /// Also store the side signal (half of left minus right)

@@ -27,8 +27,8 @@ pub struct Position {
     pub tempo_bpm: f32,
 }
 
-/// Beats on either side over which the tempo is averaged.
-const TEMPO_REACH: usize = 4;
+/// Number of beats on either side over which the tempo is averaged.
+const TEMPO_HALF_WINDOW: usize = 4;
 
 impl BeatGrid {
     /// Creates a grid from beats, each given as its time in seconds and whether it starts a bar. Returns `None` if
@@ -38,9 +38,9 @@ impl BeatGrid {
         let mut sorted: Vec<(f64, bool)> = marks.to_vec();
         sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
         sorted.dedup_by(|later, kept| {
-            let same = later.0 - kept.0 < 1e-3;
-            kept.1 |= same && later.1;
-            same
+            let duplicate = later.0 - kept.0 < 1e-3;
+            kept.1 |= duplicate && later.1;
+            duplicate
         });
         let downbeats: Vec<usize> = (0..sorted.len()).filter(|i| sorted[*i].1).collect();
         let first = *downbeats.first()?;
@@ -64,14 +64,14 @@ impl BeatGrid {
         Some(Self { beats })
     }
 
-    /// Returns the same beats at times mapped by `warp`, which must be increasing.
+    /// Returns the grid with the times of its beats mapped by `map_time`, which must be increasing.
     #[must_use]
-    pub fn map(&self, warp: impl Fn(f64) -> f64) -> Self {
-        Self { beats: self.beats.iter().map(|beat| Beat { time: warp(beat.time), ..*beat }).collect() }
+    pub fn map(&self, map_time: impl Fn(f64) -> f64) -> Self {
+        Self { beats: self.beats.iter().map(|beat| Beat { time: map_time(beat.time), ..*beat }).collect() }
     }
 
     /// Returns the grid at double time, with a beat inserted between neighbouring beats; bars keep their number of
-    /// beats, and thus halve in length.
+    /// beats and so last half as long.
     #[must_use]
     pub fn doubled(&self) -> Self {
         let mut beats = Vec::with_capacity(2 * self.beats.len());
@@ -106,7 +106,8 @@ impl BeatGrid {
         if beat_phase >= 1.0 {
             return None;
         }
-        let (low, high) = (index.saturating_sub(TEMPO_REACH), (index + TEMPO_REACH).min(self.beats.len() - 1));
+        let (low, high) =
+            (index.saturating_sub(TEMPO_HALF_WINDOW), (index + TEMPO_HALF_WINDOW).min(self.beats.len() - 1));
         let span = self.beats[high].time - self.beats[low].time;
         Some(Position {
             beat_phase,

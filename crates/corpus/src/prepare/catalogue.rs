@@ -11,7 +11,7 @@ use crate::analysis::decode;
 
 /// The musical content of a piece.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Material {
+pub enum Content {
     /// Notes to render.
     Notes(Score),
     /// The features of a recording whose notes are unknown.
@@ -43,13 +43,13 @@ pub fn list(corpus: Corpus, root: &Path) -> Result<Listing, CorpusError> {
 ///
 /// # Errors
 /// [`CorpusError`] if a file is missing or broken.
-pub fn load(piece: &Piece) -> Result<Material, CorpusError> {
+pub fn load(piece: &Piece) -> Result<Content, CorpusError> {
     let path = match &piece.source {
-        Source::Audio(path) => return Ok(Material::Recording(recordings::all_features(&decode_audio(path)?))),
+        Source::Audio(path) => return Ok(Content::Recording(recordings::all_features(&decode_audio(path)?))),
         Source::Midi(path) | Source::Both { midi: path, .. } => path,
     };
     let midi = midi::parse(&read(path)?).map_err(|source| CorpusError::Midi { path: path.clone(), source })?;
-    Ok(Material::Notes(match piece.corpus {
+    Ok(Content::Notes(match piece.corpus {
         Corpus::Pop909 => Score { notes: midi.notes, pedal: midi.pedal, beats: pop909::beats(path)? },
         Corpus::Mutopia => humanise::humanise(midi, &piece.id),
         _ => Score { notes: midi.notes, pedal: midi.pedal, beats: None },

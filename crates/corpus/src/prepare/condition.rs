@@ -7,19 +7,17 @@ use super::midi::Note;
 use melos::mel::LATENTS_PER_SECOND;
 use melos::music::conditions::Conditions;
 
-/// Half the width, in seconds, of the window around a latent's centre; the notes that sound in it form the latent's
-/// chord.
-pub(crate) const CHORD_REACH: f64 = 0.5;
-/// Half the width, in seconds, of the window around a latent's centre; the onsets in it determine the latent's density,
-/// loudness and register.
-pub(crate) const ONSET_REACH: f64 = 1.0;
+/// Half the width, in seconds, of the window around a latent's centre whose sounding notes form its chord.
+pub(crate) const CHORD_HALF_WINDOW: f64 = 0.5;
+/// Half the width, in seconds, of the window around a latent's centre whose onsets determine its density, loudness and
+/// register.
+pub(crate) const ONSET_HALF_WINDOW: f64 = 1.0;
 /// Seconds from one label to the next.
 pub(crate) const LABEL_STEP: f64 = 1.0;
 
 /// Computes the conditions for the first `latents` latents from `notes` and `beats`, which cover the same time span.
 ///
-/// `context` contains the notes of the whole piece, with the same time origin, because `label` receives the features of
-/// wider windows.
+/// `context` contains the notes of the whole piece, with the same time origin, because labels depend on wider windows.
 #[must_use]
 pub fn conditions(
     notes: &[Note],
@@ -40,8 +38,8 @@ pub fn conditions(
             let label = labels[((middle / LABEL_STEP).round() as usize).min(labels.len() - 1)];
             let position = beats.and_then(|beats| beats.at(start));
             let (chord, bass) = harmony(notes, middle, longest);
-            let onsets = between(notes, middle - ONSET_REACH, middle + ONSET_REACH);
-            let span = ONSET_REACH.min(middle) + ONSET_REACH.min(seconds - middle);
+            let onsets = notes_starting_in(notes, middle - ONSET_HALF_WINDOW, middle + ONSET_HALF_WINDOW);
+            let span = ONSET_HALF_WINDOW.min(middle) + ONSET_HALF_WINDOW.min(seconds - middle);
             let mean = |value: fn(&Note) -> f32| {
                 (!onsets.is_empty()).then(|| onsets.iter().map(value).sum::<f32>() / onsets.len() as f32)
             };
@@ -62,7 +60,7 @@ pub fn conditions(
 }
 
 /// Returns the notes that start in `from..to`.
-fn between(notes: &[Note], from: f64, to: f64) -> &[Note] {
+fn notes_starting_in(notes: &[Note], from: f64, to: f64) -> &[Note] {
     let first = notes.partition_point(|note| note.start < from);
     &notes[first..notes.partition_point(|note| note.start < to).max(first)]
 }
@@ -70,10 +68,10 @@ fn between(notes: &[Note], from: f64, to: f64) -> &[Note] {
 /// Returns the pitch classes that sound around the time `middle`, weighted by duration, and the pitch class of the
 /// lowest note.
 fn harmony(notes: &[Note], middle: f64, longest: f64) -> (Option<[f32; 12]>, Option<u8>) {
-    let (from, to) = (middle - CHORD_REACH, middle + CHORD_REACH);
+    let (from, to) = (middle - CHORD_HALF_WINDOW, middle + CHORD_HALF_WINDOW);
     let mut chroma = [0.0f32; 12];
     let mut lowest: Option<u8> = None;
-    for note in between(notes, from - longest, to) {
+    for note in notes_starting_in(notes, from - longest, to) {
         let overlap = note.end.min(to) - note.start.max(from);
         if overlap > 0.0 {
             chroma[usize::from(note.pitch % 12)] += overlap as f32;

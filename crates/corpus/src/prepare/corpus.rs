@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::midi::MidiError;
 use crate::analysis::decode::DecodeError;
 
-/// The supported corpora.
+/// A supported corpus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Corpus {
     /// Pop songs arranged for piano, with annotated beats (Wang et al., ISMIR 2020).
@@ -68,7 +68,7 @@ pub enum CorpusError {
     /// A required file or folder cannot be read.
     #[error("{path}: {source}")]
     Unreadable {
-        /// Its path.
+        /// The path.
         path: PathBuf,
         /// The cause.
         source: std::io::Error,
@@ -84,7 +84,7 @@ pub enum CorpusError {
     /// A MIDI file cannot be used.
     #[error("{path}: {source}")]
     Midi {
-        /// Its path.
+        /// The path.
         path: PathBuf,
         /// The cause.
         source: MidiError,
@@ -92,7 +92,7 @@ pub enum CorpusError {
     /// An audio file cannot be used.
     #[error("{path}: {source}")]
     Audio {
-        /// Its path.
+        /// The path.
         path: PathBuf,
         /// The cause.
         source: DecodeError,
@@ -100,25 +100,25 @@ pub enum CorpusError {
     /// A table cannot be parsed.
     #[error("{path}: {source}")]
     Table {
-        /// Its path.
+        /// The path.
         path: PathBuf,
         /// The cause, with its location.
         source: csv::Error,
     },
     /// A table lacks a column.
-    #[error("{path}: no column {column:?}; the columns are {found}")]
+    #[error("{path}: no column {column:?}; the columns are {available}")]
     Column {
-        /// Its path.
+        /// The path.
         path: PathBuf,
         /// The missing column.
         column: String,
-        /// The columns that the table has.
-        found: String,
+        /// The columns of the table.
+        available: String,
     },
     /// A line of an annotation file does not match the published format.
     #[error("{path}, line {line}: found {found:?}, expected {expected}")]
     Annotation {
-        /// Its path.
+        /// The path.
         path: PathBuf,
         /// Line number, starting at 1.
         line: usize,

@@ -24,7 +24,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     Ok(listing)
 }
 
-/// Returns the quadrant and the song's id from the name of a clip; ids may contain `_`.
+/// Returns the quadrant and the song's id from the name of a clip. Ids may contain `_`.
 fn parts(stem: &str) -> Option<(Quadrant, &str)> {
     let (quadrant, rest) = stem.strip_prefix('Q')?.split_once('_')?;
     let (song, clip) = rest.rsplit_once('_')?;
@@ -39,8 +39,8 @@ mod tests {
     #[test]
     fn ids_may_contain_underscores() {
         assert_eq!(parts("Q3_a_b-c_d_efgh_12"), Some((Quadrant::Q3, "a_b-c_d_efgh")));
-        for wrong in ["Q5_0vLPYiPN7qY_0", "0vLPYiPN7qY_0", "Q1_0vLPYiPN7qY", "Q1_0vLPYiPN7qY_x"] {
-            assert_eq!(parts(wrong), None, "{wrong}");
+        for invalid in ["Q5_0vLPYiPN7qY_0", "0vLPYiPN7qY_0", "Q1_0vLPYiPN7qY", "Q1_0vLPYiPN7qY_x"] {
+            assert_eq!(parts(invalid), None, "{invalid}");
         }
     }
 }

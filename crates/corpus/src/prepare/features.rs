@@ -1,4 +1,4 @@
-//! Computes features from notes, for inferring emotions.
+//! Computes features of notes for inferring emotions.
 
 use crate::analysis::tonal::{Chroma, KeyEstimate};
 
@@ -9,8 +9,8 @@ pub const WINDOW: f64 = 16.0;
 /// Minimum number of onsets in a window.
 const MIN_ONSETS: usize = 5;
 /// The highest note number that counts as low, more than an octave below middle C.
-const LOW: u8 = 47;
-/// Length, in seconds, to which longer notes are limited.
+const HIGHEST_LOW_NOTE: u8 = 47;
+/// Maximum note length in seconds; longer notes count as this long.
 const MAX_LENGTH: f64 = 4.0;
 
 /// A feature of a window of notes.
@@ -84,15 +84,15 @@ pub fn features(notes: &[Note], centre: f64) -> Option<Features> {
     let entropy = -chroma.iter().map(|x| x / total).filter(|p| *p > 0.0).map(|p| p * p.log2()).sum::<f32>();
     let key = KeyEstimate::of(&chroma);
 
-    let mut all = [0.0; COUNT];
-    let mut set = |feature: Feature, value: f64| all[feature as usize] = value;
+    let mut values = [0.0; COUNT];
+    let mut set = |feature: Feature, value: f64| values[feature as usize] = value;
     set(Feature::Velocity, velocity);
     set(Feature::VelocitySpread, mean(&|note| (f64::from(note.velocity) - velocity).powi(2)).sqrt());
     set(Feature::VelocityHigh, f64::from(velocities[(window.len() * 9 / 10).min(window.len() - 1)]));
     set(Feature::Density, (count / WINDOW).ln());
     set(Feature::Length, mean(&|note| length(note).ln()));
     set(Feature::Staccato, mean(&|note| f64::from(u8::from(length(note) < 0.2))));
-    set(Feature::Low, mean(&|note| f64::from(u8::from(note.pitch <= LOW))));
+    set(Feature::Low, mean(&|note| f64::from(u8::from(note.pitch <= HIGHEST_LOW_NOTE))));
     set(Feature::Bass, lowest.iter().sum::<f64>() / lowest.len() as f64);
     set(Feature::Range, mean(&|note| (f64::from(note.pitch) - pitch).powi(2)).sqrt());
     set(Feature::Leap, leap(window));
@@ -101,7 +101,7 @@ pub fn features(notes: &[Note], centre: f64) -> Option<Features> {
     set(Feature::Entropy, f64::from(entropy));
     set(Feature::Dissonance, dissonance(window));
     set(Feature::Mixture, -f64::from((key.major - key.minor).abs()));
-    Some(all)
+    Some(values)
 }
 
 /// Returns the mean interval between the highest notes of successive chords (onsets within 30 ms).
@@ -118,15 +118,15 @@ fn leap(window: &[Note]) -> f64 {
 }
 
 fn dissonance(window: &[Note]) -> f64 {
-    let (mut harsh, mut pairs) = (0u32, 0u32);
+    let (mut dissonant, mut pairs) = (0u32, 0u32);
     for (index, note) in window.iter().enumerate() {
         for other in &window[index.saturating_sub(24)..index] {
             if other.end > note.start + 0.03 && other.pitch % 12 != note.pitch % 12 {
                 pairs += 1;
                 let class = note.pitch.abs_diff(other.pitch) % 12;
-                harsh += u32::from(matches!(class, 1 | 6 | 11));
+                dissonant += u32::from(matches!(class, 1 | 6 | 11));
             }
         }
     }
-    f64::from(harsh) / f64::from(pairs.max(1))
+    f64::from(dissonant) / f64::from(pairs.max(1))
 }

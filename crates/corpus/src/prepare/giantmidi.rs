@@ -7,7 +7,7 @@ use super::paths::{files, identifier, stem};
 use super::piece::{Listing, Piece, Source, Split};
 
 /// Number of characters in a YouTube id.
-const YOUTUBE_ID: usize = 11;
+const YOUTUBE_ID_LENGTH: usize = 11;
 
 pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     let folders = [root.join("midis_for_evaluation/giantmidi-piano"), root.join("midis_preview"), root.to_path_buf()];
@@ -27,19 +27,19 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
 fn recording(stem: &str) -> &str {
     let mut rest = stem;
     loop {
-        let shorter = ["_cut", "_midi", "_a", "_b"].iter().find_map(|end| rest.strip_suffix(end)).or_else(|| {
-            let numberless = rest.trim_end_matches(|c: char| c.is_ascii_digit());
+        let shorter = ["_cut", "_midi", "_a", "_b"].iter().find_map(|suffix| rest.strip_suffix(suffix)).or_else(|| {
+            let without_number = rest.trim_end_matches(|c: char| c.is_ascii_digit());
             ["_mov_", "_no_", "_part"]
                 .iter()
-                .find_map(|end| numberless.strip_suffix(end))
-                .filter(|_| numberless != rest)
+                .find_map(|suffix| without_number.strip_suffix(suffix))
+                .filter(|_| without_number != rest)
         });
         match shorter {
             Some(shorter) => rest = shorter,
             None => break,
         }
     }
-    let start = rest.len().saturating_sub(YOUTUBE_ID);
+    let start = rest.len().saturating_sub(YOUTUBE_ID_LENGTH);
     match rest.get(start..) {
         Some(id) if start > 0 && rest[..start].ends_with(['_', ' ']) => id,
         _ => stem,

@@ -12,17 +12,17 @@ use super::piece::{Score, hash};
 use super::random::{normal, uniform};
 
 /// Beats per phrase.
-const PHRASE: usize = 16;
+const PHRASE_BEATS: usize = 16;
 /// Standard deviation of a chord's timing, in seconds.
 const CHORD_JITTER: f64 = 0.009;
 /// Standard deviation of a note's timing within its chord, in seconds.
 const NOTE_JITTER: f64 = 0.004;
 /// Onsets closer than this, in seconds, form a chord.
-const CHORD: f64 = 0.02;
-/// Time, in seconds, for which the pedal is up at each change.
+const CHORD_WINDOW: f64 = 0.02;
+/// Seconds that the pedal stays up at each change.
 const PEDAL_UP: f64 = 0.06;
-/// Share of pieces played with pedal.
-const PEDALLED: f64 = 0.6;
+/// Probability that a piece is played with pedal.
+const PEDAL_PROBABILITY: f64 = 0.6;
 
 /// A phrase of the score; times in seconds.
 struct Phrase {
@@ -45,21 +45,21 @@ pub(crate) fn humanise(score: MidiScore, name: &str) -> Score {
     let mut notes = score.notes;
     shape_velocity(&mut notes, grid.as_ref(), &phrases, &mut random);
     let mut changes = Vec::new();
-    if uniform(&mut random) < PEDALLED {
+    if uniform(&mut random) < PEDAL_PROBABILITY {
         changes = add_pedal(&mut notes, grid.as_ref());
     }
-    let starts = warped_starts(&phrases);
-    let warp = |time: f64| warp(&phrases, &starts, time);
-    loosen_timing(&mut notes, warp, &mut random);
-    let pedal = changes.into_iter().map(|change| Pedal { time: warp(change.time), ..change }).collect();
-    Score { notes, pedal, beats: grid.map(|grid| grid.map(warp)) }
+    let starts = performed_starts(&phrases);
+    let performed = |time: f64| performed_time(&phrases, &starts, time);
+    loosen_timing(&mut notes, performed, &mut random);
+    let pedal = changes.into_iter().map(|change| Pedal { time: performed(change.time), ..change }).collect();
+    Score { notes, pedal, beats: grid.map(|grid| grid.map(performed)) }
 }
 
 /// Divides a score into phrases and draws their levels at random.
 fn phrases(notes: &[Note], grid: Option<&BeatGrid>, random: &mut ChaCha8Rng) -> Vec<Phrase> {
     let end = notes.iter().map(|note| note.end).fold(0.0, f64::max) + 1.0;
     let mut bounds: Vec<f64> = match grid {
-        Some(grid) => grid.times().step_by(PHRASE).collect(),
+        Some(grid) => grid.times().step_by(PHRASE_BEATS).collect(),
         None => (0..).map(|i| 8.0 * f64::from(i)).take_while(|time| *time < end).collect(),
     };
     bounds.retain(|time| *time > 0.5 && *time < end - 0.5);
@@ -90,7 +90,7 @@ fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase
     for index in 0..notes.len() {
         let note = notes[index];
         let phrase = &phrases[phrase_at(phrases, note.start)];
-        let within = ((note.start - phrase.start) / (phrase.end - phrase.start)).clamp(0.0, 1.0);
+        let progress = ((note.start - phrase.start) / (phrase.end - phrase.start)).clamp(0.0, 1.0);
         let accent = grid.and_then(|grid| grid.at(note.start + 1e-3)).map_or(0.0, |position| {
             let on_beat = position.beat_phase < 0.1;
             let on_bar = on_beat && position.bar_phase < 0.05;
@@ -104,11 +104,11 @@ fn shape_velocity(notes: &mut [Note], grid: Option<&BeatGrid>, phrases: &[Phrase
         });
         let near = &notes[index.saturating_sub(12)..(index + 12).min(notes.len())];
         let has_higher = near.iter().any(|other| {
-            other.pitch > note.pitch && other.start < note.start + CHORD && other.end > note.start + CHORD
+            other.pitch > note.pitch && other.start < note.start + CHORD_WINDOW && other.end > note.start + CHORD_WINDOW
         });
-        let voice = if has_higher { -5.0 } else { 5.0 };
-        let shape = phrase.level + phrase.swell * (PI * within).sin() + accent + voice + 3.0 * normal(random);
-        notes[index].velocity = (shape as f32 + note.velocity - mean).clamp(8.0, 127.0);
+        let voice_accent = if has_higher { -5.0 } else { 5.0 };
+        let shaped = phrase.level + phrase.swell * (PI * progress).sin() + accent + voice_accent + 3.0 * normal(random);
+        notes[index].velocity = (shaped as f32 + note.velocity - mean).clamp(8.0, 127.0);
     }
 }
 
@@ -130,7 +130,7 @@ fn add_pedal(notes: &mut [Note], grid: Option<&BeatGrid>) -> Vec<Pedal> {
 }
 
 /// Returns the start of each phrase after the preceding phrases have been stretched.
-fn warped_starts(phrases: &[Phrase]) -> Vec<f64> {
+fn performed_starts(phrases: &[Phrase]) -> Vec<f64> {
     let mut next = 0.0;
     phrases
         .iter()
@@ -144,26 +144,26 @@ fn warped_starts(phrases: &[Phrase]) -> Vec<f64> {
 
 /// Maps a time in the score to one in the performance, in which the second half of each phrase slows down. The mapping
 /// is increasing and continuous.
-fn warp(phrases: &[Phrase], starts: &[f64], time: f64) -> f64 {
+fn performed_time(phrases: &[Phrase], starts: &[f64], time: f64) -> f64 {
     let index = phrase_at(phrases, time);
     let phrase = &phrases[index];
     let length = phrase.end - phrase.start;
-    let within = (time - phrase.start) / length;
-    let late = (2.0 * within - 1.0).clamp(0.0, 1.0);
-    starts[index] + length * (within + phrase.ritardando * late * late)
+    let progress = (time - phrase.start) / length;
+    let late = (2.0 * progress - 1.0).clamp(0.0, 1.0);
+    starts[index] + length * (progress + phrase.ritardando * late * late)
 }
 
-/// Warps the times of the notes and randomly shifts chords and the notes within them.
-fn loosen_timing(notes: &mut [Note], warp: impl Fn(f64) -> f64, random: &mut ChaCha8Rng) {
+/// Maps the times of the notes with `performed`, and randomly shifts chords and the notes within each chord.
+fn loosen_timing(notes: &mut [Note], performed: impl Fn(f64) -> f64, random: &mut ChaCha8Rng) {
     let mut chord = f64::NEG_INFINITY;
     let mut lag = 0.0;
     for note in notes.iter_mut() {
-        if note.start > chord + CHORD {
+        if note.start > chord + CHORD_WINDOW {
             chord = note.start;
             lag = (CHORD_JITTER * normal(random)).clamp(-0.02, 0.02);
         }
         let shift = lag + (NOTE_JITTER * normal(random)).clamp(-0.01, 0.01);
-        let (start, key_up, end) = (warp(note.start), warp(note.key_up), warp(note.end));
+        let (start, key_up, end) = (performed(note.start), performed(note.key_up), performed(note.end));
         note.start = (start + shift).max(0.0);
         note.end = (end + shift).max(note.start + 0.03);
         note.key_up = (key_up + shift).clamp(note.start + 0.03, note.end);

@@ -41,7 +41,7 @@ const fn cues(emotion: Emotion) -> &'static [(Feature, f64)] {
 }
 
 /// Standard deviation of each emotion's Gaussian on the circumplex.
-const REACH: f64 = 0.3;
+const EMOTION_DEVIATION: f64 = 0.3;
 /// Weight of the cues relative to the distance from an emotion's anchor.
 const CUE_WEIGHT: f64 = 0.8;
 
@@ -122,12 +122,12 @@ impl Label {
     }
 }
 
-/// Labels windows relative to the windows to which it was fitted.
+/// Labels windows by comparing them with the windows of the training set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labeller {
     means: Features,
     deviations: Features,
-    /// Sorted valences of the windows, among which new ones are ranked; `arousals` likewise.
+    /// Sorted valences of the training set, among which new windows are ranked; `arousals` likewise.
     valences: Vec<f64>,
     arousals: Vec<f64>,
 }
@@ -149,12 +149,12 @@ impl Labeller {
             deviations[feature] = variance.sqrt().max(1e-9);
         }
         let mut labeller = Self { means, deviations, valences: Vec::new(), arousals: Vec::new() };
-        let ranked = |terms: &[(Feature, f64)]| {
+        let sorted_sums = |terms: &[(Feature, f64)]| {
             let mut values: Vec<f64> = windows.iter().map(|window| labeller.sum(window, terms)).collect();
             values.sort_by(f64::total_cmp);
             values
         };
-        let (valences, arousals) = (ranked(&VALENCE), ranked(&AROUSAL));
+        let (valences, arousals) = (sorted_sums(&VALENCE), sorted_sums(&AROUSAL));
         labeller.valences = valences;
         labeller.arousals = arousals;
         Some(labeller)
@@ -169,7 +169,7 @@ impl Labeller {
             let anchor = emotion.anchor();
             let distance =
                 (f64::from(anchor.valence) - valence).powi(2) + (f64::from(anchor.arousal) - arousal).powi(2);
-            CUE_WEIGHT * self.sum(window, cues(emotion)) - distance / (2.0 * REACH * REACH)
+            CUE_WEIGHT * self.sum(window, cues(emotion)) - distance / (2.0 * EMOTION_DEVIATION * EMOTION_DEVIATION)
         });
         let highest = logits.into_iter().fold(f64::NEG_INFINITY, f64::max);
         let raw = logits.map(|logit| (logit - highest).exp());
@@ -182,12 +182,12 @@ impl Labeller {
 
     /// Returns a weighted sum of standardised features, each limited to ±3 standard deviations.
     fn sum(&self, window: &Features, terms: &[(Feature, f64)]) -> f64 {
-        let standard = |feature: Feature| {
+        let standardised = |feature: Feature| {
             let index = feature as usize;
-            let standard = (window[index] - self.means[index]) / self.deviations[index];
-            if standard.is_nan() { 0.0 } else { standard.clamp(-3.0, 3.0) }
+            let value = (window[index] - self.means[index]) / self.deviations[index];
+            if value.is_nan() { 0.0 } else { value.clamp(-3.0, 3.0) }
         };
-        terms.iter().map(|(feature, weight)| weight * standard(*feature)).sum()
+        terms.iter().map(|(feature, weight)| weight * standardised(*feature)).sum()
     }
 }
 
@@ -232,14 +232,14 @@ mod tests {
             }
             labeller.label(&window)
         };
-        let heaviest = |label: Label| {
+        let strongest = |label: Label| {
             Emotion::ALL.into_iter().max_by(|a, b| label.weights[*a as usize].total_cmp(&label.weights[*b as usize]))
         };
         let angry =
             with(&[(Feature::Velocity, 0.9), (Feature::Density, 0.8), (Feature::Mode, 0.1), (Feature::Bass, 0.2)]);
-        assert_eq!(heaviest(angry), Some(Emotion::Angry));
+        assert_eq!(strongest(angry), Some(Emotion::Angry));
         let calm = with(&[(Feature::Velocity, 0.1), (Feature::Density, 0.1), (Feature::Mode, 0.75)]);
-        assert_eq!(heaviest(calm), Some(Emotion::Calm));
+        assert_eq!(strongest(calm), Some(Emotion::Calm));
     }
 
     #[test]

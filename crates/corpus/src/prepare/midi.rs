@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use midly::{MetaMessage, MidiMessage, Smf, Timing, TrackEventKind};
 
-/// A sounding note; times in seconds.
+/// A note, with times in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Note {
     /// Onset.
@@ -43,10 +43,10 @@ pub struct MidiScore {
 /// Why a MIDI file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MidiError {
-    /// It cannot be parsed.
+    /// The file cannot be parsed.
     #[error("not a MIDI file: {0}")]
     Malformed(#[from] midly::Error),
-    /// It contains no notes.
+    /// The file contains no notes.
     #[error("no notes")]
     Empty,
 }
@@ -54,8 +54,8 @@ pub enum MidiError {
 /// Maximum time, in seconds, for which the pedal sustains a note: some files have a stuck pedal, and strings decay
 /// anyway.
 const MAX_SUSTAIN: f64 = 4.0;
-/// Two onsets of the same key less than this many seconds apart count as one note, doubled in two tracks.
-const DOUBLED: f64 = 0.012;
+/// Onsets of the same key less than this many seconds apart count as one note that is doubled in two tracks.
+const DOUBLING_WINDOW: f64 = 0.012;
 /// The drum channel (10 when counted from 1).
 const DRUMS: u8 = 9;
 const SUSTAIN_PEDAL: u8 = 64;
@@ -119,7 +119,7 @@ impl Clock {
     }
 }
 
-/// A note whose key is down or that the pedal sustains.
+/// A note sustained by its key or by the pedal.
 struct Sounding {
     start: f64,
     velocity: u8,
@@ -172,8 +172,8 @@ fn collect_notes(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> (Vec<No
                     movements.push(Pedal { time: now, down });
                 }
                 if value < 64 {
-                    sounding.retain(|(on, pitch), note| {
-                        let ends = *on == channel && note.released.is_some();
+                    sounding.retain(|(note_channel, pitch), note| {
+                        let ends = *note_channel == channel && note.released.is_some();
                         if ends {
                             finish(*pitch, note, now);
                         }
@@ -197,7 +197,7 @@ fn one_per_pitch(mut notes: Vec<Note>) -> Vec<Note> {
     let mut single: Vec<Note> = Vec::with_capacity(notes.len());
     for note in notes {
         if let Some(before) = single.last_mut().filter(|before| before.pitch == note.pitch && before.end > note.start) {
-            if note.start - before.start < DOUBLED {
+            if note.start - before.start < DOUBLING_WINDOW {
                 before.key_up = before.key_up.max(note.key_up);
                 before.end = before.end.max(note.end);
                 before.velocity = before.velocity.max(note.velocity);
@@ -233,8 +233,8 @@ fn collect_beats(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> Vec<(f6
     }
     let mut beats = Vec::new();
     for (index, (from, beat, per_bar)) in metres.iter().enumerate() {
-        let until = metres.get(index + 1).map_or(end + 1, |(tick, ..)| *tick);
-        for (count, tick) in (*from..until).step_by(usize::try_from(*beat).unwrap_or(usize::MAX)).enumerate() {
+        let metre_end = metres.get(index + 1).map_or(end + 1, |(tick, ..)| *tick);
+        for (count, tick) in (*from..metre_end).step_by(usize::try_from(*beat).unwrap_or(usize::MAX)).enumerate() {
             beats.push((clock.seconds(tick), (count as u64).is_multiple_of(*per_bar)));
         }
     }

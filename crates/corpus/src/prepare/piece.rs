@@ -21,19 +21,19 @@ pub struct Listing {
 /// One piece of a corpus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// Its corpus.
+    /// The corpus.
     pub corpus: Corpus,
-    /// Its name in the corpus, consisting of ASCII letters, digits and `_`.
+    /// The name in the corpus, consisting of ASCII letters, digits and `_`.
     pub id: String,
-    /// Its split.
+    /// The split.
     pub split: Split,
-    /// Its files.
+    /// The files.
     pub source: Source,
     /// The composer, if the corpus must be balanced by composer.
     pub composer: Option<String>,
     /// The annotated quadrant, if the corpus has annotations.
     pub quadrant: Option<Quadrant>,
-    /// Its licence, as stated by the corpus.
+    /// The licence, as stated by the corpus.
     pub licence: String,
 }
 

@@ -7,7 +7,7 @@ use super::corpus::{Corpus, CorpusError};
 use super::paths::{entries, read};
 use super::piece::{Listing, Piece, Source, Split};
 
-/// Two arrangements of the same song, which must be in the same split: that of the second.
+/// Two arrangements of one song; the first takes the split of the second, so that both are in the same one.
 const SAME_SONG: (&str, &str) = ("018", "017");
 
 pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
@@ -21,8 +21,8 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     Ok(listing)
 }
 
-/// Reads the beats from the file next to a song's MIDI file. In triple time, that file marks a half bar on every third
-/// beat and a downbeat on every sixth; the half bars are then the actual bars.
+/// Reads the beats from `beat_midi.txt` next to a song's MIDI file. In triple time, this file marks a half bar on every
+/// third beat and a downbeat on every sixth; the half bars are then the actual bars.
 pub(crate) fn beats(midi: &Path) -> Result<Option<BeatGrid>, CorpusError> {
     let path = midi.with_file_name("beat_midi.txt");
     let text = String::from_utf8_lossy(&read(&path)?).into_owned();

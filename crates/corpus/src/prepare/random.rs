@@ -9,7 +9,7 @@ pub(crate) fn uniform(random: &mut ChaCha8Rng) -> f64 {
 }
 
 /// Draws a uniformly distributed integer in 0..`count`; 0 if `count` is 0.
-pub(crate) fn below(random: &mut ChaCha8Rng, count: usize) -> usize {
+pub(crate) fn uniform_index(random: &mut ChaCha8Rng, count: usize) -> usize {
     ((uniform(random) * count as f64) as usize).min(count.saturating_sub(1))
 }
 
@@ -22,6 +22,6 @@ pub(crate) fn normal(random: &mut ChaCha8Rng) -> f64 {
 /// Shuffles a slice (Fisher and Yates).
 pub(crate) fn shuffle<T>(random: &mut ChaCha8Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {
-        items.swap(last, below(random, last + 1));
+        items.swap(last, uniform_index(random, last + 1));
     }
 }

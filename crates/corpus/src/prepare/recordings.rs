@@ -9,7 +9,7 @@ use melos::music::conditions::Conditions;
 use melos::units::gain_to_db;
 
 use super::beats::BeatGrid;
-use super::condition::{CHORD_REACH, LABEL_STEP, ONSET_REACH};
+use super::condition::{CHORD_HALF_WINDOW, LABEL_STEP, ONSET_HALF_WINDOW};
 
 /// Mean level, in decibels, below which a window counts as silent.
 const SILENCE: f64 = -70.0;
@@ -25,7 +25,7 @@ pub(crate) fn all_features(signal: &[f32]) -> Vec<Features> {
 /// pitches. Features that require notes are NaN. Returns `None` for silence.
 fn features(analysis: &Analysis, centre: f64) -> Option<Features> {
     let (from, to) = ((centre - WINDOW / 2.0).max(0.0), (centre + WINDOW / 2.0).min(analysis.seconds));
-    let frames = between(&analysis.frames, from, to);
+    let frames = frames_in(&analysis.frames, from, to);
     let mut levels: Vec<f64> = frames.iter().map(|frame| f64::from(gain_to_db(frame.rms))).collect();
     let count = levels.len() as f64;
     let level = levels.iter().sum::<f64>() / count;
@@ -71,11 +71,11 @@ pub(crate) fn conditions(analysis: &Analysis, labeller: Option<&Labeller>, laten
             let middle = (latent as f64 + 0.5) / LATENTS_PER_SECOND;
             let label = labels[((middle / LABEL_STEP).round() as usize).min(labels.len() - 1)];
             let position = grid.as_ref().and_then(|grid| grid.at(start));
-            let chroma = chroma(between(&analysis.frames, middle - CHORD_REACH, middle + CHORD_REACH));
+            let chroma = chroma(frames_in(&analysis.frames, middle - CHORD_HALF_WINDOW, middle + CHORD_HALF_WINDOW));
             let largest = chroma.iter().copied().fold(0.0, f32::max);
-            let near = middle - ONSET_REACH..middle + ONSET_REACH;
-            let onsets = analysis.rhythm.onsets.iter().filter(|onset| near.contains(*onset)).count();
-            let span = ONSET_REACH.min(middle) + ONSET_REACH.min(seconds - middle);
+            let onset_window = middle - ONSET_HALF_WINDOW..middle + ONSET_HALF_WINDOW;
+            let onsets = analysis.rhythm.onsets.iter().filter(|onset| onset_window.contains(*onset)).count();
+            let span = ONSET_HALF_WINDOW.min(middle) + ONSET_HALF_WINDOW.min(seconds - middle);
             Conditions {
                 emotion: label.map(|label| label.weights),
                 affect: label.map(|label| label.affect),
@@ -90,7 +90,7 @@ pub(crate) fn conditions(analysis: &Analysis, labeller: Option<&Labeller>, laten
 }
 
 /// Returns the frames whose centres are in `from..to` seconds.
-fn between(frames: &[Frame], from: f64, to: f64) -> &[Frame] {
+fn frames_in(frames: &[Frame], from: f64, to: f64) -> &[Frame] {
     let index = |seconds: f64| ((seconds.max(0.0) * FRAMES_PER_SECOND).ceil() as usize).min(frames.len());
     &frames[index(from)..index(to)]
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::Options;
-use super::catalogue::{Material, decode_audio};
+use super::catalogue::{Content, decode_audio};
 use super::corpus::CorpusError;
 use super::label::{Label, Labeller};
 use super::midi::{Note, Pedal};
@@ -23,7 +23,7 @@ use melos::units::SAMPLE_RATE;
 /// networks must also learn fast beats.
 const SLOW_BPM: f64 = 85.0;
 /// Silence kept before the first onset, in seconds.
-const LEAD: f64 = 0.05;
+const LEAD_IN: f64 = 0.05;
 /// Audio kept after the last onset, in seconds.
 const TAIL: f64 = 1.0;
 /// Minimum length of a piece in seconds.
@@ -37,7 +37,7 @@ const LATENT: usize = HOP * FRAMES_PER_LATENT;
 /// Why a copy could not be rendered.
 #[derive(Debug)]
 pub(crate) enum RenderError {
-    /// It is shorter than [`MIN_SECONDS`].
+    /// The copy is shorter than [`MIN_SECONDS`].
     TooShort,
     /// The recording cannot be read.
     Input(CorpusError),
@@ -58,7 +58,7 @@ pub(crate) struct Renderer<'a> {
     pub(crate) recording_labeller: Option<Labeller>,
 }
 
-/// A rendered copy, from which the shard is computed.
+/// The contents of a copy before its mel frames are computed.
 struct RenderedCopy {
     audio: Vec<f32>,
     /// Empty for mono.
@@ -76,11 +76,11 @@ impl Renderer<'_> {
         &self,
         rendition: &Rendition,
         piece: &Piece,
-        material: &Material,
+        content: &Content,
     ) -> Result<f64, RenderError> {
-        let copy = match material {
-            Material::Notes(score) => self.render_notes(rendition, piece, score)?,
-            Material::Recording(_) => self.cut_recording(rendition, piece)?,
+        let copy = match content {
+            Content::Notes(score) => self.render_notes(rendition, piece, score)?,
+            Content::Recording(_) => self.cut_recording(rendition, piece)?,
         };
         let length = copy.audio.len();
         let mut mel = MelAnalyzer::new().log_mel(&copy.audio);
@@ -164,7 +164,7 @@ impl Renderer<'_> {
         let (first, last) = (notes.first()?.start, notes.last()?.start);
         // An excerpt of rendered notes can start with silence before time 0, but a recording has no audio there.
         let earliest = if rendition.recorded { 0.0 } else { f64::NEG_INFINITY };
-        let start = (first - LEAD).max(earliest);
+        let start = (first - LEAD_IN).max(earliest);
         let whole = last + TAIL - start;
         let longest = self.options.max_piece_seconds.unwrap_or(f64::INFINITY);
         let (from, seconds) = if whole <= longest {
@@ -173,7 +173,7 @@ impl Renderer<'_> {
             let mut random = rendition.seeded_random("excerpt", piece, self.options);
             let target = first + (whole - longest) * uniform(&mut random);
             let onset = notes[notes.partition_point(|note| note.start < target).min(notes.len() - 1)].start;
-            ((onset - LEAD).max(earliest), longest)
+            ((onset - LEAD_IN).max(earliest), longest)
         };
         let samples = (seconds * f64::from(SAMPLE_RATE)) as usize / LATENT * LATENT;
         (seconds >= MIN_SECONDS).then_some((from, samples))
@@ -183,8 +183,8 @@ impl Renderer<'_> {
     fn cut_recording(&self, rendition: &Rendition, piece: &Piece) -> Result<RenderedCopy, RenderError> {
         let Some(path) = piece.source.audio() else { return Err(RenderError::TooShort) };
         let whole = decode_audio(path).map_err(RenderError::Input)?;
-        let loud = |x: &f32| x.abs() > SILENCE;
-        let (Some(first), Some(last)) = (whole.iter().position(loud), whole.iter().rposition(loud)) else {
+        let audible = |x: &f32| x.abs() > SILENCE;
+        let (Some(first), Some(last)) = (whole.iter().position(audible), whole.iter().rposition(audible)) else {
             return Err(RenderError::TooShort);
         };
         let longest = self.options.max_piece_seconds.unwrap_or(f64::INFINITY) * f64::from(SAMPLE_RATE);

@@ -7,18 +7,18 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::Options;
-use super::catalogue::Material;
+use super::catalogue::Content;
 use super::piece::{Piece, Source, Split, hash};
-use super::random::{below, shuffle};
+use super::random::{shuffle, uniform_index};
 
 /// Maximum transposition of a copy, in semitones.
 const MAX_TRANSPOSITION: i32 = 5;
 /// Minimum and maximum tempo of a copy, as a percentage of the written tempo.
-const TEMPO: (u32, u32) = (85, 115);
-/// Maximum number of pieces by one composer in a round of copies, if the corpus is balanced by composer.
-const PER_COMPOSER: usize = 32;
+const TEMPO_PERCENT: (u32, u32) = (85, 115);
+/// Maximum number of pieces by one composer in a round of copies, for corpora balanced by composer.
+const MAX_PER_COMPOSER: usize = 32;
 
-/// A copy to make.
+/// A planned copy of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rendition {
     /// Index of the piece.
@@ -33,7 +33,7 @@ pub(crate) struct Rendition {
 
 /// Returns the copies to make, in random order, so that any prefix of the list is a fair sample. Training pieces vary
 /// in key and tempo; held-out pieces and recordings are used once, unchanged.
-pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendition> {
+pub(crate) fn plan(loaded: &[(Piece, Content)], options: &Options) -> Vec<Rendition> {
     let mut by_composer: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     let mut plan = Vec::new();
     for (index, (piece, _)) in loaded.iter().enumerate() {
@@ -53,7 +53,7 @@ pub(crate) fn plan(loaded: &[(Piece, Material)], options: &Options) -> Vec<Rendi
         }
     }
     for pieces in by_composer.values() {
-        let rounds = pieces.len().div_ceil(PER_COMPOSER);
+        let rounds = pieces.len().div_ceil(MAX_PER_COMPOSER);
         for (position, index) in pieces.iter().enumerate() {
             plan.extend(copies(*index, &loaded[*index].0, options, position % rounds, rounds));
         }
@@ -69,9 +69,9 @@ fn copies(index: usize, piece: &Piece, options: &Options, first_round: usize, ro
     let mut keys: Vec<i32> = (-MAX_TRANSPOSITION..=MAX_TRANSPOSITION).collect();
     shuffle(&mut random, &mut keys);
     let total = options.copies * piece.corpus.weight();
-    let tempos = (TEMPO.1 - TEMPO.0 + 1) as usize;
+    let tempos = (TEMPO_PERCENT.1 - TEMPO_PERCENT.0 + 1) as usize;
     (0..total)
-        .map(|copy| (copy, keys[copy % keys.len()], TEMPO.0 + below(&mut random, tempos) as u32))
+        .map(|copy| (copy, keys[copy % keys.len()], TEMPO_PERCENT.0 + uniform_index(&mut random, tempos) as u32))
         .filter(|(copy, ..)| copy % rounds == first_round)
         .map(|(_, transpose, tempo_percent)| Rendition { piece: index, transpose, tempo_percent, recorded: false })
         // The shard of the unchanged recording already has this name.

@@ -19,7 +19,7 @@ pub enum SynthError {
     /// A file cannot be opened.
     #[error("{path}: {source}")]
     Unreadable {
-        /// Its path.
+        /// The path.
         path: PathBuf,
         /// The reason.
         source: std::io::Error,
@@ -27,7 +27,7 @@ pub enum SynthError {
     /// A file cannot be used.
     #[error("{path}: {reason}")]
     Unusable {
-        /// Its path.
+        /// The path.
         path: PathBuf,
         /// The reason.
         reason: String,
@@ -96,7 +96,7 @@ impl Piano {
         }
     }
 
-    /// Returns the name used in shards: that of the library, or that of the SoundFont file without its extension.
+    /// Returns the name used in shards: the library's name, or the SoundFont's file name without its extension.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

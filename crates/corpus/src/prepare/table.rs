@@ -45,7 +45,7 @@ impl Table {
         self.columns.iter().position(|column| column == name).ok_or_else(|| CorpusError::Column {
             path: self.path.clone(),
             column: name.to_owned(),
-            found: self.columns.join(", "),
+            available: self.columns.join(", "),
         })
     }
 

@@ -1,6 +1,6 @@
 """Measures the same sound with librosa and with `melos-corpus analyze`.
 
-    python crates/corpus/tests/reference/analysis.py golden                       writes tests/data/analysis.json for tests/analysis.rs
+    python crates/corpus/tests/reference/analysis.py golden                       writes tests/data/analysis.json for tests/corpus_tools/analysis.rs
     python crates/corpus/tests/reference/analysis.py compare MELOS FILE...        prints differences and times for real files
 
 Needs numpy, librosa 0.11 and soundfile. Set OMP_NUM_THREADS=1 to time librosa on one core.
@@ -20,7 +20,7 @@ EVERY = 16
 
 
 def signal():
-    """Generates six seconds of decaying harmonic notes with a noisy attack, as tests/analysis.rs does."""
+    """Generates six seconds of decaying harmonic notes with a noisy attack, as tests/corpus_tools/analysis.rs does."""
     total = np.zeros(6 * RATE)
     state = 1
     for index, note in enumerate([45, 57, 60, 64, 52, 59, 62, 67, 48, 55, 72, 76]):
@@ -84,25 +84,25 @@ def compare(melos, files):
         y = y.mean(axis=1)
         if rate != RATE:
             y = librosa.resample(y, orig_sr=rate, target_sr=RATE, res_type="soxr_hq")
-        theirs = measure(y)
+        reference = measure(y)
         librosa_seconds = time.perf_counter() - started
         started = time.perf_counter()
         subprocess.run([melos, "analyze", "--json", file], check=True, stdout=subprocess.DEVNULL)
         melos_seconds = time.perf_counter() - started
         text = subprocess.run([melos, "analyze", "--json", "--frames", file], check=True, capture_output=True).stdout
-        ours = json.loads(text)[0]
-        print(f"{file}: {ours['seconds']:.1f} s; librosa {librosa_seconds:.2f} s, melos {melos_seconds:.2f} s, "
+        measured = json.loads(text)[0]
+        print(f"{file}: {measured['seconds']:.1f} s; librosa {librosa_seconds:.2f} s, melos {melos_seconds:.2f} s, "
               f"ratio {librosa_seconds / melos_seconds:.1f}")
-        print(f"  tempo {ours['tempo_bpm']:.1f} against {theirs['tempo_bpm']:.1f} BPM, beats agree "
-              f"(F, 70 ms) {f_measure(ours['beats'], theirs['beats']):.3f}; key {ours['key']}")
-        for name, value in ours["frames"].items():
+        print(f"  tempo {measured['tempo_bpm']:.1f} against {reference['tempo_bpm']:.1f} BPM, beats agree "
+              f"(F, 70 ms) {f_measure(measured['beats'], reference['beats']):.3f}; key {measured['key']}")
+        for name, value in measured["frames"].items():
             if name == "per_second":
                 continue
-            reference = np.asarray(theirs[name], dtype=np.float64)
-            value = np.asarray(value)[: len(reference)]
-            error = np.abs(value - reference[: len(value)])
+            expected = np.asarray(reference[name], dtype=np.float64)
+            value = np.asarray(value)[: len(expected)]
+            error = np.abs(value - expected[: len(value)])
             print(f"  {name:<16} largest {error.max():.2e}, 99.9 % below {np.quantile(error, 0.999):.2e}, "
-                  f"range {reference.min():.3g} to {reference.max():.3g}")
+                  f"range {expected.min():.3g} to {expected.max():.3g}")
 
 
 if __name__ == "__main__":

@@ -21,19 +21,21 @@ from .view import View
 from .windows import Window, cut
 
 SLOW_BPM = 85.0
-"""Below this tempo, half of the windows use double time, since slow music can be counted either way."""
+"""Below this tempo, half of the windows use double time, because slow music can be counted either way."""
 STRETCH = 0.85, 1.18
 """Range of the time-stretching factor."""
-REACHES = 1.0, 4.0
-"""Values of `View.reach`."""
+HALF_WINDOWS = 1.0, 4.0
+"""Values of `View.half_window`."""
 
-# Probabilities.
+# Probabilities of the random choices for each window.
 FROM_START = 0.1
 NO_HISTORY = 0.2
 DERIVED_CHORDS = 0.15
-NO_MEMORY = 0.25
+STEADY = 0.6
+SPARSE_BASS = 0.6
+NO_MEMORY = 0.2
 NO_SLOT = 0.25
-ONLY_RECALL = 0.2
+ONLY_RECALL = 0.3
 """The memory contains only the recalled bar, whose effect the other slots would otherwise mask."""
 
 
@@ -90,33 +92,38 @@ class WindowSampler:
             latents=self.latents,
             ratio=ratio,
             shift=int(random.integers(-5, 6)),
-            reach=float(random.choice(REACHES)),
+            half_window=float(random.choice(HALF_WINDOWS)),
             no_history=random.random() < NO_HISTORY,
             written_chords=random.random() >= DERIVED_CHORDS,
             doubled=slow and random.random() < 0.5,
+            steady=random.random() < STEADY,
+            sparse_bass=random.random() < SPARSE_BASS,
         )
 
 
 def mean_bpm(song: Song) -> float:
-    """Mean tempo from the first beat to the last."""
+    """Returns the mean tempo from the first beat to the last."""
     times = song.beats[:, 0]
     return float(60 * (len(times) - 1) / (times[-1] - times[0]))
 
 
 def held_out(library: Library, split: str, corpus: str, latents: int, count: int, seed: int = 1) -> list[Window]:
-    """Cuts `count` windows from the songs of a split in turn, determined by `seed`; none if the corpus has no songs."""
+    """Cuts `count` windows from the songs of a split in turn, at positions that depend on `seed`.
+
+    Returns none if the corpus has no songs.
+    """
     random = np.random.default_rng(seed)
     songs = [song for song in library.split(split) if song.corpus == corpus]
     windows = []
     for index in range(count if songs else 0):
         song = songs[index % len(songs)]
         start = random.uniform(song.start, max(song.start + 1, song.end - latents * LATENT_SECONDS))
-        windows.append(cut(song, View(start=start, latents=latents, reach=4.0), library.labeller))
+        windows.append(cut(song, View(start=start, latents=latents, half_window=4.0), library.labeller))
     return windows
 
 
 def without_conditions(window: Window) -> Window:
-    """Returns the window without conditions and memory."""
+    """Returns the window without conditions or memory."""
     stripped = keep_conditions(window)
     stripped.memory = window.memory.without(np.arange(SLOTS))
     return stripped
@@ -137,7 +144,7 @@ def keep_conditions(window: Window, keep: tuple[str, ...] = ()) -> Window:
 def collate(windows: list[Window], noise: np.random.Generator | None = None) -> Batch:
     """Collates windows of the same length into a batch.
 
-    With `noise`, the notes that the network reads are slightly corrupted, because its own notes will be imperfect, too.
+    With `noise`, the notes that the network reads are slightly corrupted, because its own notes will be imperfect.
     """
     length = len(windows[0].melody)
     read, read_latent, written, written_latent = [], [], [], []
@@ -185,9 +192,9 @@ def corrupt_notes(parts: IntArray, latents: IntArray, random: np.random.Generato
         return parts, latents
     kept = random.random(len(parts)) >= random.uniform(0, 0.15)
     parts, latents = parts[kept].copy(), latents[kept]
-    moved = parts[:, 3] < UNKNOWN_VELOCITY
+    known = parts[:, 3] < UNKNOWN_VELOCITY
     parts[:, 3] = np.where(
-        moved, np.clip(parts[:, 3] + random.integers(-1, 2, len(parts)), 0, UNKNOWN_VELOCITY - 1), parts[:, 3]
+        known, np.clip(parts[:, 3] + random.integers(-1, 2, len(parts)), 0, UNKNOWN_VELOCITY - 1), parts[:, 3]
     )
     parts[:, 4] = np.clip(parts[:, 4] + random.integers(-1, 2, len(parts)), 0, DURATIONS - 1)
     return parts, latents

@@ -30,7 +30,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def window_mask(length: int, device: torch.device) -> Tensor:
-    """Returns the additive mask [length, length] that hides the future and what precedes the window."""
+    """Returns the additive mask [length, length] that hides the future and everything before the window."""
     position = torch.arange(length, device=device)
     distance = position[:, None] - position
     return torch.zeros(length, length, device=device).masked_fill((distance < 0) | (distance >= WINDOW), float("-inf"))

@@ -1,7 +1,7 @@
 """The composer's conditions for each latent, and their layout.
 
 `coarse` conditions [66] (the port `frame`) apply to a whole latent, `fine` ones [8, 32] to each offset within it. Every
-group has a mask among the coarse conditions: 1 if known, 0 if unspecified, in which case its values are 0, too.
+group has a mask among the coarse conditions: 1 if known, 0 if unspecified, in which case its values are also 0.
 """
 
 import numpy as np
@@ -32,6 +32,9 @@ GROUPS = (*COARSE_GROUPS, *FINE_GROUPS)
 VALUES = sum(COARSE_GROUPS.values())
 WIDTH = VALUES + len(GROUPS)
 FINE_WIDTH = sum(FINE_GROUPS.values())
+
+STEADY = ("emotion", "affect", "density", "loudness", "register", "length", "pedalling")
+"""Groups that stay constant in a performance until someone changes them, but vary from second to second in songs."""
 
 DROP = {
     "emotion": 0.3,
@@ -122,6 +125,12 @@ class Conditions:
         else:
             self.coarse[:, COARSE_SLICES[group]] = 0
         self.coarse[:, MASKS[group]] = 0
+
+    def average(self, group: str) -> None:
+        """Replaces the values of a coarse group with their mean over the latents in which they are known."""
+        known = self.coarse[:, MASKS[group]] > 0
+        if known.any():
+            self.coarse[known, COARSE_SLICES[group]] = self.coarse[known, COARSE_SLICES[group]].mean(0)
 
     def drop(self, random: np.random.Generator) -> None:
         """Drops groups at random, for training."""

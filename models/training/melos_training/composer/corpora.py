@@ -33,7 +33,7 @@ CHORD_QUALITIES = {
 NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 DEGREES = (0, 2, 4, 5, 7, 9, 11)
 SAME_SONG = {"018": "017"}
-"""Two arrangements of the same song, which must be in the same split."""
+"""Maps a song to another arrangement of it, whose split it shares."""
 YOUTUBE_ID = re.compile(r"[_ ]([\w-]{11})(?:_cut|_midi|_a|_b|_(?:mov|no|part)_?\d+)*$")
 """Matches the YouTube id of the recording in a file's name; parts of a recording share it."""
 
@@ -60,7 +60,7 @@ def split_of(corpus: str, group: str) -> str:
 
 
 def identifier(text: str) -> str:
-    """Replaces every run of characters other than ASCII letters and digits by an underscore."""
+    """Replaces every run of characters other than ASCII letters and digits with an underscore."""
     return re.sub(r"[^0-9A-Za-z]+", "_", text).strip("_")
 
 
@@ -104,13 +104,13 @@ def pop909(root: Path) -> Iterator[Piece]:
 
 
 def giantmidi(root: Path) -> Iterator[Piece]:
-    """Reads transcribed recordings; parts of one recording are in the same split."""
+    """Reads transcribed recordings; parts of the same recording share a split."""
     for path in sorted(root.rglob("*.mid")):
         match = YOUTUBE_ID.search(path.stem)
         group = match.group(1) if match else path.stem
         performance = midi.read(path).performance
-        nothing = np.zeros((0, 3)), np.zeros((0, 4))
-        yield Piece("giantmidi", identifier(path.stem), split_of("giantmidi", group), performance, *nothing)
+        no_labels = np.zeros((0, 3)), np.zeros((0, 4))
+        yield Piece("giantmidi", identifier(path.stem), split_of("giantmidi", group), performance, *no_labels)
 
 
 def mutopia(root: Path) -> Iterator[Piece]:

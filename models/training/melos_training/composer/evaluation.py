@@ -36,7 +36,7 @@ TOUCH = ("length", "pedalling")
 NOT_MOOD = ("density", "loudness", "register", "length", "pedalling", "recall", "phrase")
 """Conditions left unspecified to evaluate the effect of the mood alone."""
 CLIP = 4.0
-"""Limit to which features are clipped, in standard deviations."""
+"""Limit, in standard deviations, to which features are clipped."""
 PASSAGE_LENGTHS = (8, 10, 12)
 """Lengths, in intervals, of the top-line passages searched for in the training songs."""
 LIKELIHOOD_WINDOWS = 48
@@ -78,12 +78,12 @@ def frechet(one: Rows, other: Rows, scale: Rows) -> float:
     spread = np.array([[row.get(name, np.nan) for name in names] for row in scale])
     means, deviations = np.nanmean(spread, 0), np.maximum(np.nanstd(spread, 0), 1e-6)
 
-    def standard(rows: Rows) -> FloatArray:
+    def standardise(rows: Rows) -> FloatArray:
         values = (np.array([[row.get(name, np.nan) for name in names] for row in rows]) - means) / deviations
-        # Otherwise, features that are almost constant in real music would dominate.
+        # Without clipping, features that are almost constant in real music would dominate.
         return np.clip(np.nan_to_num(values), -CLIP, CLIP)
 
-    a, b = standard(one), standard(other)
+    a, b = standardise(one), standardise(other)
     covariances = np.cov(a.T), np.cov(b.T)
     # The trace of the square root of a product of two covariances is the sum of the square roots of its eigenvalues.
     roots = np.sqrt(np.maximum(np.linalg.eigvals(covariances[0] @ covariances[1]).real, 0))
@@ -98,8 +98,8 @@ def copied(library: Library, performances: list[Performance]) -> dict[str, float
     shares = {}
     for length in PASSAGE_LENGTHS:
         known = np.unique(np.concatenate([hash_runs(steps, length) for steps in training]))
-        found = np.concatenate([hash_runs(steps, length) for steps in written])
-        shares[str(length)] = float(np.isin(found, known).mean())
+        hashes = np.concatenate([hash_runs(steps, length) for steps in written])
+        shares[str(length)] = float(np.isin(hashes, known).mean())
     return shares
 
 
@@ -117,7 +117,7 @@ def estimate_mood(library: Library, performance: Performance) -> FloatArray:
 
 
 def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, Any]:
-    """Measures the moods of performances for which only a mood, chords and metre are specified."""
+    """Measures the moods of performances with only a mood, chords and metre specified."""
 
     def request_mood(index: int, plan: Plan) -> None:
         leave_unspecified(*NOT_MOOD)(plan)
@@ -132,12 +132,12 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
         features[emotion] = summary([e.measure(p) for e, p in zip(chosen, performances)])
     table = np.array(list(estimated.values()))
     correlations = [float(np.corrcoef(ANCHORS[:, axis], table[:, axis])[0, 1]) for axis in range(2)]
-    shown = ("notes/s", "velocity", "pitch", "key down, s", "pedal lifts/s")
+    reported = ("notes/s", "velocity", "pitch", "key down, s", "pedal lifts/s")
     return {
         "valence correlation": correlations[0],
         "arousal correlation": correlations[1],
         "heard": {name: value.tolist() for name, value in estimated.items()},
-        "features": {name: {key: sums[key][0] for key in shown} for name, sums in features.items()},
+        "features": {name: {key: sums[key][0] for key in reported} for name, sums in features.items()},
     }
 
 
@@ -155,8 +155,8 @@ def adherence(chosen: list[Excerpt], library: Library, performances: list[Perfor
         played.append([row["notes/s"], row["velocity"], row["pitch"], row["key down, s"]])
     names = ("density", "loudness", "register", "length")
     a, b = np.array(requested), np.array(played)
-    found = {name: float(np.corrcoef(a[:, i], b[:, i])[0, 1]) for i, name in enumerate(names)}
-    return found | {"notes played per note requested": float((b[:, 0] / a[:, 0]).mean())}
+    correlations = {name: float(np.corrcoef(a[:, i], b[:, i])[0, 1]) for i, name in enumerate(names)}
+    return correlations | {"notes played per note requested": float((b[:, 0] / a[:, 0]).mean())}
 
 
 def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, count: int | None = None) -> None:
@@ -214,13 +214,13 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
 def recalls(net: Composer, library: Library, count: int, seed: int) -> dict[str, float]:
     """Returns the mean similarity of bars to the bars they recall, by requested similarity."""
     chosen = choose_excerpts(library, 0.1, RECALL_SECONDS, count)
-    found = {}
+    similarities = {}
     for strength in RECALLS:
         performances = play(net, library, chosen, Sampling(), seed, recall(strength))
-        found["never" if strength is None else str(strength)] = _mean_similarity(chosen, performances)
-    found["as in the song"] = _mean_similarity(chosen, play(net, library, chosen, Sampling(), seed))
-    found["the song"] = _mean_similarity(chosen, [e.performance() for e in chosen])
-    return found
+        similarities["never" if strength is None else str(strength)] = _mean_similarity(chosen, performances)
+    similarities["as in the song"] = _mean_similarity(chosen, play(net, library, chosen, Sampling(), seed))
+    similarities["the song"] = _mean_similarity(chosen, [e.performance() for e in chosen])
+    return similarities
 
 
 def _mean_similarity(chosen: list[Excerpt], performances: list[Performance]) -> float:

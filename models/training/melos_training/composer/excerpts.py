@@ -20,7 +20,7 @@ from .view import View
 SECONDS = 41.0
 """Length of an excerpt; the first four seconds, and everything after forty, are not measured."""
 POSITION, OTHER_POSITION = 0.25, 0.75
-"""Relative position of an excerpt within its song, and of a second one, to compare real music with itself."""
+"""Relative positions within a song of an excerpt, and of a second one for comparing real music with itself."""
 MAX_ROWS = 27
 """Maximum number of excerpts played in one batch."""
 
@@ -58,13 +58,13 @@ def load_average(path: Path) -> Composer:
 def choose_excerpts(
     library: Library, position: float = POSITION, seconds: float = SECONDS, count: int | None = None
 ) -> list[Excerpt]:
-    """Returns at most `count` excerpts, one of each held-out song that is long enough and has chords and pedal."""
+    """Returns at most `count` excerpts, one from each held-out song that is long enough and has chords and pedal."""
     chosen = []
     for song in (song for split in ("valid", "test") for song in library.split(split)):
         spare = song.end - song.start - seconds
         if len(song.chords) and len(song.performance.pedal_times) and spare > 8:
             start = song.start + position * spare
-            view = View(start=start, latents=int(np.ceil(seconds / LATENT_SECONDS)), reach=4.0, no_history=True)
+            view = View(start=start, latents=int(np.ceil(seconds / LATENT_SECONDS)), half_window=4.0, no_history=True)
             chosen.append(Excerpt(song, view))
     return chosen[:count]
 

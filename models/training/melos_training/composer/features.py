@@ -15,7 +15,7 @@ from .view import View
 GROUP = 0.05
 """Seconds within which onsets count as simultaneous."""
 LOW = 55
-"""Notes below this one count as low."""
+"""Notes below this pitch count as low."""
 MIN_NOTES = 12
 LAGS = (1, 2, 4, 8)
 """Distances in bars at which bars are compared."""
@@ -56,13 +56,13 @@ class Setting:
 
 def excerpt(performance: Performance, start: float, end: float, shift: float = 0.0) -> Performance:
     """Returns the notes that begin between two times, moved `shift` seconds earlier."""
-    here = (performance.onset >= start) & (performance.onset < end)
+    inside = (performance.onset >= start) & (performance.onset < end)
     return Performance(
-        performance.onset[here] - shift,
-        performance.key_up[here] - shift,
-        performance.pitch[here],
-        performance.velocity[here],
-        performance.voice[here],
+        performance.onset[inside] - shift,
+        performance.key_up[inside] - shift,
+        performance.pitch[inside],
+        performance.velocity[inside],
+        performance.voice[inside],
         performance.pedal_times - shift,
         performance.pedal_down,
     )
@@ -169,16 +169,16 @@ def _harmony(part: Performance, setting: Setting, start: float, end: float) -> d
     labelled, low = bits > 0, part.pitch < LOW
     classes, clarity = [], []
     for t in np.arange(start, end - 7.9, 4):
-        here = (part.onset >= t) & (part.onset < t + 8)
-        if here.sum() > 5:
-            held = np.maximum(part.key_up - part.onset, 0.03)[here]
-            sums = np.bincount(pitch_class[here], weights=held, minlength=12).astype(float)
+        window = (part.onset >= t) & (part.onset < t + 8)
+        if window.sum() > 5:
+            held = np.maximum(part.key_up - part.onset, 0.03)[window]
+            sums = np.bincount(pitch_class[window], weights=held, minlength=12).astype(float)
             classes.append(entropy(sums))
             clarity.append(max(key_fit(sums)))
     chroma = np.zeros((int((end - start) / CHROMA_STEP), 12))
-    for onset, until, number in zip(part.onset - start, part.damped() - start, pitch_class):
-        for cell in range(int(onset / CHROMA_STEP), min(int(until / CHROMA_STEP) + 1, len(chroma))):
-            chroma[cell, number] += min(until, (cell + 1) * CHROMA_STEP) - max(onset, cell * CHROMA_STEP)
+    for onset, damped, number in zip(part.onset - start, part.damped() - start, pitch_class):
+        for cell in range(int(onset / CHROMA_STEP), min(int(damped / CHROMA_STEP) + 1, len(chroma))):
+            chroma[cell, number] += min(damped, (cell + 1) * CHROMA_STEP) - max(onset, cell * CHROMA_STEP)
     chroma /= np.linalg.norm(chroma, axis=1, keepdims=True) + 1e-9
     return {
         "pc entropy": entropy(np.bincount(pitch_class, minlength=12).astype(float)),
@@ -205,15 +205,15 @@ def bars_alike(part: Performance, grid: BeatGrid, start: float, end: float) -> d
     flat = roll.reshape(max(bars, 0), -1)
     norms = np.linalg.norm(flat, axis=1)
 
-    def alike(lag: int) -> float:
+    def similarity(lag: int) -> float:
         if bars <= lag:
             return np.nan
         products = (flat[lag:] * flat[:-lag]).sum(1)
         both = norms[lag:] * norms[:-lag]
         return float((products[both > 0] / both[both > 0]).mean()) if (both > 0).any() else np.nan
 
-    chance = [alike(lag) for lag in CHANCE_LAGS]
-    measured = {f"bars alike {lag}": alike(lag) for lag in LAGS}
+    chance = [similarity(lag) for lag in CHANCE_LAGS]
+    measured = {f"bars alike {lag}": similarity(lag) for lag in LAGS}
     return measured | {"bars alike by chance": float(np.mean(chance))}
 
 
@@ -243,11 +243,11 @@ def recalled_alike(performance: Performance, grid: BeatGrid, form: Form) -> floa
     bar = grid.bar(beats + 0.5 / CELLS)
     rolls: dict[int, FloatArray] = {}
     for number in np.unique(bar[bar >= 0]):
-        here = bar == number
-        cell = np.round((beats[here] - form.start[number]) * CELLS).astype(int)
+        in_bar = bar == number
+        cell = np.round((beats[in_bar] - form.start[number]) * CELLS).astype(int)
         roll = np.zeros((cells, 128), np.float32)
         fits = (cell >= 0) & (cell < cells)
-        roll[cell[fits], performance.pitch[here][fits]] = 1
+        roll[cell[fits], performance.pitch[in_bar][fits]] = 1
         rolls[int(number)] = roll / max(float(np.linalg.norm(roll)), 1e-6)
     first = min(rolls, default=0) + 1
     similarity = [

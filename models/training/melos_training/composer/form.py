@@ -41,7 +41,7 @@ class Form:
     """Bars since the start of the phrase, 0..7; −1 if phrases are unclear."""
 
 
-def read(performance: Performance, beats: FloatArray) -> Form:
+def infer(performance: Performance, beats: FloatArray) -> Form:
     """Infers the form of a piece; empty if its bars are unknown."""
     starts = np.flatnonzero(beats[:, 1] == 0) if len(beats) else np.zeros(0, np.int64)
     bars = len(starts)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from .library import Song
     from .view import View
 
-TEMPO_REACH = 4
-"""Beats on either side over which the tempo is averaged."""
+TEMPO_HALF_WINDOW = 4
+"""Number of beats on either side over which the tempo is averaged."""
 
 
 class BeatGrid:
@@ -63,8 +63,8 @@ class BeatGrid:
     def bpm(self, beats: FloatArray) -> FloatArray:
         """Returns the tempo around beat numbers."""
         last = len(self.times) - 1
-        low = np.clip(np.floor(beats) - TEMPO_REACH, 0, last)
-        high = np.clip(np.floor(beats) + TEMPO_REACH, 0, last)
+        low = np.clip(np.floor(beats) - TEMPO_HALF_WINDOW, 0, last)
+        high = np.clip(np.floor(beats) + TEMPO_HALF_WINDOW, 0, last)
         low, high = np.minimum(low, last - 1), np.maximum(high, 1)
         span = self.seconds(high) - self.seconds(low)
         return 60 * np.maximum(high - low, 1) / np.maximum(span, 1e-3)
@@ -72,8 +72,8 @@ class BeatGrid:
     def bar_phase(self, beats: FloatArray) -> FloatArray:
         """Returns the position in the bar, 0..1."""
         whole = np.floor(beats).astype(np.int64)
-        inside = np.clip(whole, 0, len(self.in_bar) - 1)
-        return ((self.in_bar[inside] + whole - inside + beats - whole) / self.bar_length) % 1
+        index = np.clip(whole, 0, len(self.in_bar) - 1)
+        return ((self.in_bar[index] + whole - index + beats - whole) / self.bar_length) % 1
 
     def bar(self, beats: FloatArray) -> IntArray:
         """Returns the index of the bar in the song's form; −1 before the first bar."""
@@ -84,8 +84,8 @@ class BeatGrid:
         if not len(self.form.start):
             return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)
         bar = np.maximum(self.bar(beats), 0)
-        within = (beats - self.form.start[bar] * self.per_beat) / (self.bar_length * self.per_beat)
-        position = (self.form.phrase[bar] + np.clip(within, 0, 1)) / PHRASE
+        in_bar = (beats - self.form.start[bar] * self.per_beat) / (self.bar_length * self.per_beat)
+        position = (self.form.phrase[bar] + np.clip(in_bar, 0, 1)) / PHRASE
         return position, (self.form.phrase[bar] >= 0) & (self.bar(beats) >= 0)
 
     def likeness(self, beats: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -93,5 +93,5 @@ class BeatGrid:
         if not len(self.form.start):
             return np.zeros(len(beats)), np.zeros(len(beats), np.bool_)
         bar = self.bar(beats)
-        inside = np.maximum(bar, 0)
-        return self.form.likeness[inside].astype(np.float64), (bar >= 0) & (self.form.source[inside] >= 0)
+        index = np.maximum(bar, 0)
+        return self.form.likeness[index].astype(np.float64), (bar >= 0) & (self.form.source[index] >= 0)

@@ -1,4 +1,4 @@
-"""Tracks keyboard and pedal during a performance: which keys are down, and which strings the pedal sustains."""
+"""Tracks the keyboard and the pedal in a performance: which keys are down, and which strings the pedal sustains."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from .windows import DECAY
 
 NEVER = 10**9
 HELD = duration_seconds(np.arange(DURATIONS)) / LATENT_SECONDS
-"""Time for which a key is held, in latents, by duration class."""
+"""Key-down time in latents, by duration class."""
 
 
 class Keyboard:

@@ -32,14 +32,14 @@ UNKNOWN_VELOCITY = VELOCITIES
 
 DURATIONS = 24
 MIN_DURATION, MAX_DURATION = 0.03, 6.0
-"""Seconds for which a key is held in the first and last class; classes are evenly spaced on a logarithmic scale."""
+"""Key-down time, in seconds, of the first and last class; classes are evenly spaced on a logarithmic scale."""
 
 PEDAL_UP, PEDAL_DOWN, PEDAL_CHANGED, PEDAL_UNKNOWN = 0, 1, 2, 3
 """The pedal actions of a latent: up at its end, down, lifted and pressed again, not recorded."""
 PEDALS = 3
 
 LAGS = (1, 2, 4, 8)
-"""How many bars back each fixed slot of the memory reaches; one more slot holds the bar that the form recalls."""
+"""Distance, in bars, of each fixed slot of the memory; one more slot holds the bar that the form recalls."""
 SLOTS = len(LAGS) + 1
 RECALL_SLOT = len(LAGS)
 SLOT_WIDTH = VOICES * KEYS + OFFSETS + VELOCITIES + 1 + DURATIONS

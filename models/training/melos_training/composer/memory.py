@@ -23,7 +23,7 @@ from .layout import (
 
 ROUNDING = 1e-6
 """Latents added to positions, so that rounding errors do not move a note to the preceding offset."""
-EARLY = 0.05
+MAX_ANTICIPATION = 0.05
 """Beats by which a note may precede the bar that it belongs to."""
 NEIGHBOUR = 0.5
 """Weight of a struck key in the nearer neighbouring latent."""
@@ -65,7 +65,7 @@ class Memory:
             return
         starts = form.start * grid.per_beat
         # Slightly early notes belong to the downbeat.
-        bar_of_note = grid.bar(beats + EARLY)
+        bar_of_note = grid.bar(beats + MAX_ANTICIPATION)
         for source in np.unique(bar_of_note[bar_of_note >= 0]):
             inside = bar_of_note == source
             for bar in np.flatnonzero(form.source == source):
@@ -75,14 +75,14 @@ class Memory:
         """Adds notes [n, 4] to a slot, at the times `seconds`."""
         position = np.maximum(seconds, -LATENT_SECONDS) / LATENT_SECONDS + ROUNDING
         latent = np.floor(position).astype(np.int64)
-        within = position - latent
+        fraction = position - latent
         voice, key, velocity, duration = notes.T
         column = voice * KEYS + key
-        offset = np.minimum((within * OFFSETS).astype(np.int64), OFFSETS - 1)
+        offset = np.minimum((fraction * OFFSETS).astype(np.int64), OFFSETS - 1)
         columns = (column, OFFSET_COLUMN + offset, VELOCITY_COLUMN + velocity, DURATION_COLUMN + duration)
         for counted in columns:
             self._add(latent, slot * SLOT_WIDTH + counted, 1.0)
-        self._add(latent + np.where(within < 0.5, -1, 1), slot * SLOT_WIDTH + column, NEIGHBOUR)
+        self._add(latent + np.where(fraction < 0.5, -1, 1), slot * SLOT_WIDTH + column, NEIGHBOUR)
 
     def _add(self, latent: IntArray, column: IntArray, weight: float) -> None:
         inside = (latent >= 0) & (latent < self._latents)
@@ -91,8 +91,8 @@ class Memory:
     def events(self) -> Events:
         """Returns all entries in order of latent."""
         if not self._parts:
-            nothing = np.zeros(0, np.int64)
-            return Events(nothing, nothing, np.zeros(0, np.float32))
+            empty = np.zeros(0, np.int64)
+            return Events(empty, empty, np.zeros(0, np.float32))
         latent = np.concatenate([part.latent for part in self._parts])
         order = np.argsort(latent, kind="stable")
         column = np.concatenate([part.column for part in self._parts])[order]

@@ -19,11 +19,11 @@ from .layout import (
 
 DRUMS = 9
 SUSTAIN = 64
-DOUBLED = 0.012
-"""Seconds within which two onsets of a key count as one note doubled in two tracks."""
+DOUBLING_WINDOW = 0.012
+"""Seconds within which two onsets of a key count as one note that is doubled in two tracks."""
 MAX_SUSTAIN = 4.0
-"""Maximum seconds for which the pedal sustains a note: some files have a stuck pedal, and strings decay anyway."""
-CHORD = 0.03
+"""Maximum time, in seconds, that the pedal sustains a note: some files have a stuck pedal, and strings decay anyway."""
+CHORD_WINDOW = 0.03
 """Seconds within which onsets belong to the same chord."""
 
 
@@ -145,7 +145,7 @@ def _one_string_per_key(notes: FloatArray) -> FloatArray:
     for note in notes:
         before = kept[-1] if kept else None
         if before is not None and before[2] == note[2] and before[1] > note[0]:
-            if note[0] - before[0] < DOUBLED:
+            if note[0] - before[0] < DOUBLING_WINDOW:
                 before[[1, 3, 4]] = np.maximum(before[[1, 3, 4]], note[[1, 3, 4]])
                 continue
             before[1] = note[0]
@@ -155,14 +155,14 @@ def _one_string_per_key(notes: FloatArray) -> FloatArray:
 
 
 def skyline(performance: Performance) -> IntArray:
-    """Returns the voice of each note if no track is named MELODY: notes with no higher key sounding are the melody."""
+    """Returns the voice of each note: the melody consists of the notes with no higher key sounding."""
     voice = np.full(len(performance.pitch), ACCOMPANIMENT, np.int64)
     longest = float((performance.key_up - performance.onset).max(initial=0.0))
     first = np.searchsorted(performance.onset, performance.onset - min(longest, 8.0))
-    last = np.searchsorted(performance.onset, performance.onset + CHORD, "right")
+    last = np.searchsorted(performance.onset, performance.onset + CHORD_WINDOW, "right")
     for index, (start, end) in enumerate(zip(first, last)):
         higher = performance.pitch[start:end] > performance.pitch[index]
-        sounding = performance.key_up[start:end] > performance.onset[index] + CHORD
+        sounding = performance.key_up[start:end] > performance.onset[index] + CHORD_WINDOW
         if not (higher & sounding).any():
             voice[index] = MELODY
     return voice

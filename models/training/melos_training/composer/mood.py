@@ -15,7 +15,7 @@ WINDOW = 16.0
 MIN_ONSETS = 5
 LOW = 47
 MAX_LENGTH = 4.0
-CHORD = 0.03
+CHORD_WINDOW = 0.03
 SHIFTS = range(-5, 6)
 """Semitones by which training transposes pieces."""
 
@@ -62,7 +62,7 @@ CUES: tuple[dict[str, float], ...] = (
     {"clarity": 0.4, "mixture": 0.3, "leap": 0.3},
     {"dissonance": 0.4, "clarity": -0.3, "entropy": 0.2, "velocity": -0.2},
 )
-REACH = 0.3
+EMOTION_DEVIATION = 0.3
 """Standard deviation of each emotion's Gaussian on the circumplex."""
 CUE_WEIGHT = 0.8
 """Weight of the cues that distinguish an emotion from its neighbours, relative to the distance."""
@@ -87,12 +87,14 @@ def key_fit(chroma: FloatArray) -> tuple[float, float]:
 
 
 def measure(performance: Performance, flat: bool) -> tuple[FloatArray, FloatArray]:
-    """Measures features around every second of a piece, [seconds, 15], and the share of low notes when transposed by
-    −5..5 semitones, [seconds, 11]; NaN if unknown. A `flat` piece has no dynamics."""
+    """Measures features around every second of a piece; unknown ones are NaN. A `flat` piece has no dynamics.
+
+    Returns the features, [seconds, 15], and the share of low notes when transposed by −5..5 semitones, [seconds, 11].
+    """
     onset, pitch = performance.onset, performance.pitch
     ends = performance.damped()
     length = np.clip(ends - onset, 0.03, MAX_LENGTH)
-    pairs, harsh = _intervals(onset, ends, pitch)
+    pairs, dissonant = _intervals(onset, ends, pitch)
     count = int(onset[-1]) + 2
     values = np.full((count, len(FEATURES)), np.nan, np.float32)
     lows = np.full((count, len(SHIFTS)), np.nan, np.float32)
@@ -100,12 +102,12 @@ def measure(performance: Performance, flat: bool) -> tuple[FloatArray, FloatArra
         first, last = np.searchsorted(onset, [second - WINDOW / 2, second + WINDOW / 2])
         if last - first < MIN_ONSETS:
             continue
-        here = slice(first, last)
-        p, v, held = pitch[here].astype(float), performance.velocity[here], length[here]
-        chroma = np.bincount(pitch[here] % 12, weights=held, minlength=12).astype(float)
+        window = slice(first, last)
+        p, v, held = pitch[window].astype(float), performance.velocity[window], length[window]
+        chroma = np.bincount(pitch[window] % 12, weights=held, minlength=12).astype(float)
         share = chroma[chroma > 0] / chroma.sum()
         major, minor = key_fit(chroma)
-        reach = np.minimum(np.arange(last - first), pairs.shape[1] - 1)
+        preceding = np.minimum(np.arange(last - first), pairs.shape[1] - 1)
         rows = np.arange(first, last)
         row = {
             "density": np.log((last - first) / WINDOW),
@@ -114,11 +116,11 @@ def measure(performance: Performance, flat: bool) -> tuple[FloatArray, FloatArra
             "low": (p <= LOW).mean(),
             "bass": np.sort(p)[: -(-len(p) // 4)].mean(),
             "range": p.std(),
-            "leap": _leap(onset[here], pitch[here]),
+            "leap": _leap(onset[window], pitch[window]),
             "mode": major - minor,
             "clarity": max(major, minor),
             "entropy": -(share * np.log2(share)).sum(),
-            "dissonance": harsh[rows, reach].sum() / max(pairs[rows, reach].sum(), 1),
+            "dissonance": dissonant[rows, preceding].sum() / max(pairs[rows, preceding].sum(), 1),
             "mixture": -abs(major - minor),
         }
         if not flat:
@@ -137,16 +139,16 @@ def _intervals(onset: FloatArray, ends: FloatArray, pitch: IntArray) -> tuple[In
     tritones among them: both [notes, 25], k = 0..24.
     """
     notes = len(onset)
-    pairs, harsh = np.zeros((notes, 25), np.int32), np.zeros((notes, 25), np.int32)
-    for back in range(1, 25):
-        if back >= notes:
-            pairs[:, back], harsh[:, back] = pairs[:, back - 1], harsh[:, back - 1]
+    pairs, dissonant = np.zeros((notes, 25), np.int32), np.zeros((notes, 25), np.int32)
+    for lag in range(1, 25):
+        if lag >= notes:
+            pairs[:, lag], dissonant[:, lag] = pairs[:, lag - 1], dissonant[:, lag - 1]
             continue
-        interval = np.abs(pitch[back:] - pitch[:-back]) % 12
-        together = (ends[:-back] > onset[back:] + CHORD) & (interval != 0)
-        pairs[back:, back] = together
-        harsh[back:, back] = together & np.isin(interval, (1, 6, 11))
-    return pairs.cumsum(1), harsh.cumsum(1)
+        interval = np.abs(pitch[lag:] - pitch[:-lag]) % 12
+        together = (ends[:-lag] > onset[lag:] + CHORD_WINDOW) & (interval != 0)
+        pairs[lag:, lag] = together
+        dissonant[lag:, lag] = together & np.isin(interval, (1, 6, 11))
+    return pairs.cumsum(1), dissonant.cumsum(1)
 
 
 def _leap(onset: FloatArray, pitch: IntArray) -> float:
@@ -154,7 +156,7 @@ def _leap(onset: FloatArray, pitch: IntArray) -> float:
     tops: list[int] = []
     start = -np.inf
     for time, key in zip(onset, pitch):
-        if time < start + CHORD:
+        if time < start + CHORD_WINDOW:
             tops[-1] = max(tops[-1], int(key))
         else:
             tops.append(int(key))
@@ -164,7 +166,7 @@ def _leap(onset: FloatArray, pitch: IntArray) -> float:
 
 @dataclass
 class Labeller:
-    """Labels features relative to the windows it was fitted to."""
+    """Labels features by comparing them with those it was fitted to."""
 
     means: FloatArray
     deviations: FloatArray
@@ -177,11 +179,11 @@ class Labeller:
         """Fits a labeller to features [n, 15]."""
         means, deviations = np.nanmean(windows, 0, dtype=np.float64), np.nanstd(windows, 0, dtype=np.float64)
         labeller = cls(np.asarray(means), np.maximum(np.asarray(deviations), 1e-9), np.zeros(0), np.zeros(0))
-        standard = labeller.standardise(windows)
-        # A thousand quantiles are as good as the values of all windows.
+        standardised = labeller.standardise(windows)
+        # A thousand quantiles rank new windows as well as the values of all windows would.
         quantiles = np.linspace(0, 1, 1001)
-        labeller.valences = np.quantile(_sum(standard, VALENCE), quantiles)
-        labeller.arousals = np.quantile(_sum(standard, AROUSAL), quantiles)
+        labeller.valences = np.quantile(_sum(standardised, VALENCE), quantiles)
+        labeller.arousals = np.quantile(_sum(standardised, AROUSAL), quantiles)
         return labeller
 
     def standardise(self, windows: FloatArray) -> FloatArray:
@@ -190,13 +192,13 @@ class Labeller:
 
     def label(self, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Returns the weights of the eight emotions, [n, 8], and valence and arousal, [n, 2], −1..1."""
-        standard = self.standardise(windows)
-        valence = _rank(self.valences, _sum(standard, VALENCE))
-        arousal = _rank(self.arousals, _sum(standard, AROUSAL))
+        standardised = self.standardise(windows)
+        valence = _rank(self.valences, _sum(standardised, VALENCE))
+        arousal = _rank(self.arousals, _sum(standardised, AROUSAL))
         affect = np.stack([valence, arousal], 1)
-        cues = np.stack([_sum(standard, terms) for terms in CUES], 1)
+        cues = np.stack([_sum(standardised, terms) for terms in CUES], 1)
         distance = ((affect[:, None] - ANCHORS[None]) ** 2).sum(2)
-        logits = CUE_WEIGHT * cues - distance / (2 * REACH**2)
+        logits = CUE_WEIGHT * cues - distance / (2 * EMOTION_DEVIATION**2)
         weights = np.exp(logits - logits.max(1, keepdims=True))
         return weights / weights.sum(1, keepdims=True), affect
 
@@ -211,8 +213,8 @@ def transformed(features: FloatArray, lows: FloatArray, shift: int, ratio: float
     return out
 
 
-def _sum(standard: FloatArray, terms: dict[str, float]) -> FloatArray:
-    return sum((weight * standard[:, INDEX[name]] for name, weight in terms.items()), np.zeros(len(standard)))
+def _sum(standardised: FloatArray, terms: dict[str, float]) -> FloatArray:
+    return sum((weight * standardised[:, INDEX[name]] for name, weight in terms.items()), np.zeros(len(standardised)))
 
 
 def _rank(ordered: FloatArray, values: FloatArray) -> FloatArray:

@@ -18,7 +18,7 @@ END = OFFSETS
 """The offset class that ends a latent."""
 MAX_INTERVAL = 24
 """Semitones around the melody's last key within which each interval has its own logit."""
-HIDDEN = -1e9
+MASKED_LOGIT = -1e9
 """Logit of an impossible choice."""
 
 
@@ -173,7 +173,7 @@ class Composer(nn.Module):
             x = layer(x, cos, sin, mask)
         return self.decide(entered, x).view(windows * length, WIDTH)
 
-    # The decoder: pedal, then for each note offset or end, voice, key, velocity, duration.
+    # The decoder: the pedal; then, for each note, the offset (or the end), voice, key, velocity and duration.
 
     def pedal_logits(self, base: Tensor) -> Tensor:
         """Returns the logits [..., 3] of the pedal action."""
@@ -247,8 +247,8 @@ class Composer(nn.Module):
         )
         # Within a latent, offsets ascend, and so do keys at the same offset.
         lowest = torch.where(index > start, offset[(index - 1).clamp(min=0)], 0) if notes else offset
-        hidden = torch.arange(OFFSETS + 1, device=base.device)[None] < lowest[:, None]
-        offset_logits = torch.cat([logits[:notes].float().masked_fill(hidden, HIDDEN), logits[notes:].float()])
+        too_early = torch.arange(OFFSETS + 1, device=base.device)[None] < lowest[:, None]
+        offset_logits = torch.cat([logits[:notes].float().masked_fill(too_early, MASKED_LOGIT), logits[notes:].float()])
         offset_loss = _nll(offset_logits, torch.cat([offset, torch.full_like(every_latent, END)]))
 
         state = state[:notes]
@@ -260,7 +260,7 @@ class Composer(nn.Module):
             torch.arange(KEYS, device=base.device)[None] <= key[(index - 1).clamp(min=0)][:, None] if notes else None
         )
         if too_low is not None:
-            key_logits = key_logits.float().masked_fill(too_low & chord[:, None], HIDDEN)
+            key_logits = key_logits.float().masked_fill(too_low & chord[:, None], MASKED_LOGIT)
         state, velocity_logits = self.velocity_logits(state, key)
         duration_logits = self.duration_logits(state, velocity)
         is_known = velocity < VELOCITIES

@@ -30,7 +30,7 @@ from .library import Song
 from .memory import Memory
 from .midi import Performance
 from .mood import Labeller
-from .network import END, HIDDEN
+from .network import END, MASKED_LOGIT
 from .sampling import Sampling, Servo, choose
 from .stepping import Stepper
 from .view import View
@@ -38,7 +38,7 @@ from .windows import cut
 
 MAX_NOTES = 16
 """Maximum notes per latent."""
-LIFT = 4
+LIFT_OFFSETS = 4
 """Offsets for which the pedal stays up in a pedal change, unless the latent ends earlier."""
 
 
@@ -95,7 +95,7 @@ class PlayedNotes:
             position = latent * OFFSETS + offset
             if pedal == PEDAL_CHANGED:
                 move(position, False)
-                move(min(position + LIFT, (latent + 1) * OFFSETS - 1), True)
+                move(min(position + LIFT_OFFSETS, (latent + 1) * OFFSETS - 1), True)
             elif pedal != PEDAL_UNKNOWN:
                 move(position, pedal == PEDAL_DOWN)
         velocity = notes[:, 4] * float(VELOCITY_WIDTH) + VELOCITY_WIDTH / 2
@@ -176,7 +176,7 @@ class Player:
             state, logits = writer.offset(both)
             weights = self._requested(logits)
             weights[:, END] += end_bias[active]
-            weights[np.arange(END + 1)[None] < offset[active][:, None]] = HIDDEN
+            weights[np.arange(END + 1)[None] < offset[active][:, None]] = MASKED_LOGIT
             chosen = choose(weights, self.sampling.time, self._draw(active))
             continues = chosen != END
             active, chosen = active[continues], chosen[continues]
@@ -198,14 +198,15 @@ class Player:
         state: Tensor,
         rows: IntArray,
         offset: IntArray,
-        above: IntArray,
+        previous_key: IntArray,
         fine: Tensor,
         key_bias: FloatArray,
         velocity_bias: FloatArray,
     ) -> IntArray:
-        """Samples a note [rows, 5] at an offset; its key is higher than `above`, that of the last note at this offset.
+        """Samples a note [rows, 5] at an offset.
 
-        `key_bias` [rows, 88] and `velocity_bias` [rows, 32] are added to the logits.
+        Its key is higher than `previous_key`, the key of the last note at this offset (−1 if there is none). `key_bias`
+        [rows, 88] and `velocity_bias` [rows, 32] are added to the logits.
         """
         graphs, sampling = self.stepper.graphs, self.sampling
         with torch.no_grad():
@@ -213,8 +214,10 @@ class Player:
             voice = choose(self._requested(logits), sampling.touch, self._draw(rows))
             state, logits = graphs["key"](state, self._twice(voice), self._twice(self._keyboard.melody[rows]))
             weights = self._guided(logits) + key_bias
-            # After the top key, no higher key remains, so all keys stay allowed.
-            weights[(np.arange(KEYS)[None] <= above[:, None]) & (above[:, None] < KEYS - 1)] = HIDDEN
+            # After the top key, no higher key remains, so no key is masked.
+            weights[(np.arange(KEYS)[None] <= previous_key[:, None]) & (previous_key[:, None] < KEYS - 1)] = (
+                MASKED_LOGIT
+            )
             key = choose(weights, sampling.harmony, self._draw(rows), sampling.top_p)
             state, logits = graphs["velocity"](state, self._twice(key))
             velocity = choose(self._requested(logits) + velocity_bias, sampling.touch, self._draw(rows))

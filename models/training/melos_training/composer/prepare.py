@@ -10,7 +10,7 @@ from .library import Library, Song, save
 from .mood import Labeller
 
 MIN_NOTES = 100
-FLAT = 4
+MAX_FLAT_VELOCITIES = 4
 """A piece with at most this many different velocities counts as having no dynamics."""
 VELOCITY_MEAN, VELOCITY_DEVIATION = 64.0, 14.0
 """Mean and standard deviation to which the velocities of each corpus are normalised."""
@@ -19,11 +19,11 @@ VELOCITY_MEAN, VELOCITY_DEVIATION = 64.0, 14.0
 def analyse(piece: Piece, mean: float, deviation: float) -> Song:
     """Computes a song's features, and normalises its velocities, given the mean and deviation of its corpus."""
     performance = piece.performance
-    flat = len(np.unique(performance.velocity)) <= FLAT
+    flat = len(np.unique(performance.velocity)) <= MAX_FLAT_VELOCITIES
     scaled = VELOCITY_MEAN + VELOCITY_DEVIATION * (performance.velocity - mean) / deviation
     performance.velocity = np.clip(scaled, 1, 127)
     features, lows = mood.measure(performance, flat)
-    shape = form.read(performance, piece.beats)
+    inferred_form = form.infer(performance, piece.beats)
     return Song(
         piece.corpus,
         piece.name,
@@ -33,7 +33,7 @@ def analyse(piece: Piece, mean: float, deviation: float) -> Song:
         performance.damped(),
         piece.beats,
         piece.chords,
-        shape,
+        inferred_form,
         features,
         lows,
     )

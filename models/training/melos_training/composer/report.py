@@ -66,9 +66,9 @@ def document(report: dict[str, Any], out: Path) -> None:
 def plot_temperature(columns: dict[str, dict[str, tuple[float, float]]], path: Path) -> None:
     """Plots features over the temperature."""
     sweep = {float(name[2:]): values for name, values in columns.items() if name.startswith("T ")}
-    shown = ("note entropy", "in chord", "bars alike 4", "groups/s", "velocity", "half-beat strength")
+    features = ("note entropy", "in chord", "bars alike 4", "groups/s", "velocity", "half-beat strength")
     figure, axes = plt.subplots(2, 3, figsize=(9, 5))
-    for axis, feature in zip(axes.flat, shown):
+    for axis, feature in zip(axes.flat, features):
         axis.plot(list(sweep), [values[feature][0] for values in sweep.values()], "o-")
         axis.axhline(columns["real"][feature][0], color="grey", linestyle=":")
         axis.set(title=feature, xlabel="temperature")

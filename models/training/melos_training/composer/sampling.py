@@ -16,7 +16,7 @@ class Sampling:
     time: float = 0.9
     """Temperature of offsets and of the end of a latent."""
     touch: float = 1.0
-    """Temperature of voices, velocities, durations and pedal; below 1, melodies vanish and the touch becomes even."""
+    """Temperature of voices, velocities, durations and pedal; below 1, melodies vanish and velocities even out."""
     top_p: float = 0.95
     """Top-p threshold for sampling keys."""
     guidance: float = 1.0

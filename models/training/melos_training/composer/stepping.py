@@ -56,7 +56,7 @@ class Stepper:
 
 
 class NoteWriter:
-    """Runs the graphs for the notes of one latent, one note at a time; rows without further notes are left out."""
+    """Runs the graphs for the notes of one latent, one note at a time; rows without further notes are omitted."""
 
     def __init__(self, stepper: Stepper, opened: Tensor) -> None:
         self._stepper = stepper

@@ -1,4 +1,4 @@
-"""Trains the composer. A resumed run gives the same weights, bit for bit, as an uninterrupted one."""
+"""Trains the composer. A resumed run ends with the same weights as an uninterrupted one, bit for bit."""
 
 import copy
 import json
@@ -47,7 +47,7 @@ def split_parameters(model: Composer) -> tuple[list[nn.Parameter], list[nn.Param
 class Run:
     """A training run in a folder: `composer.pt` holds its latest state, `metrics.jsonl` its metrics.
 
-    Raises `ValueError` if there is neither a checkpoint with a configuration nor a configuration. Messages, metrics and
+    Raises `ValueError` if no configuration is given and there is no checkpoint that contains one. Messages, metrics and
     the checkpoint call latents `frames`.
     """
 

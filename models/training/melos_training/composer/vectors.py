@@ -20,11 +20,11 @@ from .windows import cut
 
 LATENTS = 240
 BPM = 120.0
-BAR = 4
-RECALL_FROM, RECALL_BACK = 190, 188
+BEATS_PER_BAR = 4
+RECALL_FROM, RECALL_DISTANCE = 190, 188
 """The first latent that recalls an earlier one, and the distance between the two, in latents: about eight bars."""
 SIMILARITY = 0.9
-"""The requested similarity."""
+"""The requested similarity to the recalled latents."""
 GUIDANCE = 1.3
 MAX_DRAWS = 128
 """Uniform random numbers available for each latent; they are used in order."""
@@ -36,25 +36,25 @@ def steady(latents: int) -> tuple[BeatGrid, Form]:
     form = Form(none, none, np.zeros(0, np.float32), none)
     count = int(latents * LATENT_SECONDS * BPM / 60) + 2
     numbers = np.arange(count, dtype=np.float64)
-    return BeatGrid(numbers * 60 / BPM, numbers % BAR, float(BAR), form, 1), form
+    return BeatGrid(numbers * 60 / BPM, numbers % BEATS_PER_BAR, float(BEATS_PER_BAR), form, 1), form
 
 
 def _conditions(song: Song, library: Library, grid: BeatGrid) -> Conditions:
     """Returns the conditions of a song, with the steady beat instead of its own."""
-    view = View(start=song.start + 4.0, latents=LATENTS, reach=4.0, no_history=True)
+    view = View(start=song.start + 4.0, latents=LATENTS, half_window=4.0, no_history=True)
     conditions = cut(song, view, library.labeller).conditions
     beats = grid.beats(np.arange(LATENTS * OFFSETS) * STEP)
     starts = beats[::OFFSETS]
     conditions.set("beat", harmonics(beats % 1, (1, 2, 3, 4)).reshape(LATENTS, OFFSETS, -1))
     conditions.set("tempo", tempo(np.full(LATENTS, BPM)))
-    conditions.set("bar", harmonics(starts / BAR % 1, (1, 2)))
-    conditions.set("phrase", harmonics(starts / (BAR * PHRASE) % 1, (1, 2)))
+    conditions.set("bar", harmonics(starts / BEATS_PER_BAR % 1, (1, 2)))
+    conditions.set("phrase", harmonics(starts / (BEATS_PER_BAR * PHRASE) % 1, (1, 2)))
     conditions.set("recall", np.full(LATENTS, SIMILARITY), np.arange(LATENTS) >= RECALL_FROM)
     return conditions
 
 
 class ReferencePlayer(Player):
-    """Plays one plan with given random numbers [latents, 128], and recalls the latents `RECALL_BACK` earlier."""
+    """Plays one plan with given random numbers [latents, 128], and recalls the latents `RECALL_DISTANCE` earlier."""
 
     def __init__(self, stepper: Stepper, plan: Plan, sampling: Sampling, random: FloatArray) -> None:
         super().__init__(stepper, [plan], sampling, 0)
@@ -72,7 +72,7 @@ class ReferencePlayer(Player):
     def _remember(self, rows: IntArray, latent: int, notes: IntArray) -> None:
         super()._remember(rows, latent, notes)
         memory = Memory(self.latents)
-        seconds = ((latent + RECALL_BACK) * OFFSETS + notes[:, 0]) * STEP
+        seconds = ((latent + RECALL_DISTANCE) * OFFSETS + notes[:, 0]) * STEP
         memory.put(RECALL_SLOT, notes[:, 1:], seconds)
         events = memory.events()
         recalls = events.latent >= RECALL_FROM

@@ -15,7 +15,7 @@ class View:
     """Time-stretching factor."""
     shift: int = 0
     """Transposition in semitones."""
-    reach: float = 2.0
+    half_window: float = 2.0
     """Seconds on either side over which density, loudness, register and length are measured."""
     no_history: bool = False
     """Whether the notes before the window are hidden."""
@@ -23,3 +23,7 @@ class View:
     """Whether to take chords from the corpus's labels instead of the sounding notes."""
     doubled: bool = False
     """Whether beats are counted at double time."""
+    steady: bool = False
+    """Whether mood, density, loudness, register, length and pedalling are replaced with their means over the window."""
+    sparse_bass: bool = False
+    """Whether the bass is specified only where the chord changes, and not for the next chord."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from . import mood
 from .conditions import (
+    STEADY,
     Conditions,
     density,
     harmonics,
@@ -39,9 +40,9 @@ from .memory import Events, Memory
 from .mood import Labeller
 from .view import View
 
-CHORD_REACH = 6
-"""Latents on either side whose sounding notes define the chord if there is no label."""
-PEDAL_REACH = 4.0
+CHORD_HALF_WINDOW = 6
+"""Number of latents on either side whose sounding notes define the chord if there is no label."""
+PEDAL_HALF_WINDOW = 4.0
 """Seconds on either side over which the share of pedalling is measured."""
 HISTORY = 36.0
 """Seconds before a window whose notes can be in the memory: about eight bars."""
@@ -83,8 +84,8 @@ class _Notes:
     @classmethod
     def near(cls, song: Song, view: View) -> "_Notes":
         p = song.performance
-        until = view.start + view.latents * LATENT_SECONDS + 6
-        first, last = np.searchsorted(p.onset, [(view.start - HISTORY) / view.ratio, until / view.ratio])
+        end = view.start + view.latents * LATENT_SECONDS + 6
+        first, last = np.searchsorted(p.onset, [(view.start - HISTORY) / view.ratio, end / view.ratio])
         key = p.pitch[first:last] + view.shift - LOWEST_KEY
         inside = np.flatnonzero((key >= 0) & (key < KEYS)) + first
 
@@ -108,10 +109,10 @@ class _Notes:
         out = np.zeros((high - low, KEYS), np.float32)
         start, stop = np.maximum(first, low), np.minimum(end, high)
         runs = np.maximum(stop - start, 0)
-        which = np.repeat(np.arange(len(runs)), runs)
-        latent = start[which] + np.arange(len(which)) - np.repeat(np.cumsum(runs) - runs, runs)
-        age = (latent - first[which]) * LATENT_SECONDS
-        out[latent - low, self.key[which]] = 0.25 + 0.75 * np.exp(-age / DECAY) if decay else 1.0
+        note = np.repeat(np.arange(len(runs)), runs)
+        latent = start[note] + np.arange(len(note)) - np.repeat(np.cumsum(runs) - runs, runs)
+        age = (latent - first[note]) * LATENT_SECONDS
+        out[latent - low, self.key[note]] = 0.25 + 0.75 * np.exp(-age / DECAY) if decay else 1.0
         return out
 
 
@@ -129,12 +130,16 @@ def cut(song: Song, view: View, labeller: Labeller) -> Window:
     if grid:
         _set_metre(conditions, view, grid)
     pedal_before, pedal, pedal_offset = _set_pedal(conditions, song, view)
+    if view.steady:
+        for group in STEADY:
+            conditions.average(group)
 
-    held_until = np.ceil(notes.key_up / LATENT_SECONDS).astype(np.int64)
-    damped_at = np.ceil(notes.damped / LATENT_SECONDS).astype(np.int64)
-    never = np.where(known, 0, 10**9)
-    held = notes.roll(latent + 1 + never, held_until, 0, view.latents, True)
-    sustained = notes.roll(np.maximum(held_until, latent + 1) + never, damped_at, 0, view.latents, True)
+    key_up_latent = np.ceil(notes.key_up / LATENT_SECONDS).astype(np.int64)
+    damped_latent = np.ceil(notes.damped / LATENT_SECONDS).astype(np.int64)
+    # Hidden notes are moved far beyond the end of the window.
+    delay = np.where(known, 0, 10**9)
+    held = notes.roll(latent + 1 + delay, key_up_latent, 0, view.latents, True)
+    sustained = notes.roll(np.maximum(key_up_latent, latent + 1) + delay, damped_latent, 0, view.latents, True)
     table = np.stack(
         [
             latent,
@@ -206,12 +211,18 @@ def _set_harmony(
         bits = (chords[:, 2].astype(np.int64)[:, None] >> ((np.arange(12) - view.shift) % 12)) & 1
         bass = np.eye(12)[(chords[:, 3].astype(np.int64) + view.shift) % 12] * (chords[:, 3:4] >= 0)
         # Onsets are rounded to the nearest step, so the chord half a step later applies.
-        when = (np.arange(latents * OFFSETS) + 0.5) * STEP
-        index = np.clip(np.searchsorted(starts, when, "right") - 1, 0, len(chords) - 1)
-        sounding = (when >= starts[0]) & (when < end) & (chords[index, 2] > 0)
+        times = (np.arange(latents * OFFSETS) + 0.5) * STEP
+        index = np.clip(np.searchsorted(starts, times, "right") - 1, 0, len(chords) - 1)
+        sounding = (times >= starts[0]) & (times < end) & (chords[index, 2] > 0)
         known = sounding.reshape(latents, OFFSETS).any(1)
         conditions.set("chord", (bits[index] * sounding[:, None]).reshape(latents, OFFSETS, 12), known)
-        conditions.set("bass", (bass[index] * sounding[:, None]).reshape(latents, OFFSETS, 12), known)
+        before = np.append(np.searchsorted(starts, -STEP / 2, "right") - 1, index[OFFSETS - 1 : -1 : OFFSETS])
+        changes = index[OFFSETS - 1 :: OFFSETS] != np.maximum(before, 0)
+        conditions.set(
+            "bass",
+            (bass[index] * sounding[:, None]).reshape(latents, OFFSETS, 12),
+            known & changes if view.sparse_bass else known,
+        )
         latent_end = (np.arange(latents) + 1) * LATENT_SECONDS
         following = np.searchsorted(starts, latent_end - STEP / 2, "right")
         exists = following < len(chords)
@@ -221,36 +232,41 @@ def _set_harmony(
         if grid:
             wait = grid.beats(starts)[following] - grid.beats(latent_end)
         wait = np.maximum(wait, 0)[:, None]
+        next_bass = np.zeros((latents, 12)) if view.sparse_bass else bass[following]
         conditions.set(
-            "next", np.concatenate([bits[following], bass[following], np.exp(-wait), np.exp(-wait / 4)], 1), exists
+            "next", np.concatenate([bits[following], next_bass, np.exp(-wait), np.exp(-wait / 4)], 1), exists
         )
         return
     ends = np.ceil(notes.damped / LATENT_SECONDS).astype(np.int64)
-    roll = notes.roll(latent, ends, -CHORD_REACH, latents + CHORD_REACH, False)
+    roll = notes.roll(latent, ends, -CHORD_HALF_WINDOW, latents + CHORD_HALF_WINDOW, False)
     sums = np.concatenate([np.zeros((1, KEYS)), np.cumsum(roll, 0)])
-    near = sums[2 * CHORD_REACH :] - sums[: latents + 1]
-    near = near[:latents]
+    counts = sums[2 * CHORD_HALF_WINDOW :] - sums[: latents + 1]
+    counts = counts[:latents]
     chroma = np.zeros((latents, 12))
     for pitch_class in range(12):
-        chroma[:, pitch_class] = near[:, (np.arange(KEYS) + LOWEST_KEY) % 12 == pitch_class].sum(1)
+        chroma[:, pitch_class] = counts[:, (np.arange(KEYS) + LOWEST_KEY) % 12 == pitch_class].sum(1)
     largest = chroma.max(1, keepdims=True)
-    lowest = np.eye(12)[((near > 0).argmax(1) + LOWEST_KEY) % 12]
+    lowest = np.eye(12)[((counts > 0).argmax(1) + LOWEST_KEY) % 12]
     known = largest[:, 0] > 0
     for group, values in (("chord", chroma / np.maximum(largest, 1e-6)), ("bass", lowest)):
-        conditions.set(group, np.repeat(values[:, None], OFFSETS, 1), known)
+        if group != "bass" or not view.sparse_bass:
+            conditions.set(group, np.repeat(values[:, None], OFFSETS, 1), known)
 
 
 def _set_density(conditions: Conditions, song: Song, view: View, notes: _Notes) -> None:
     """Sets density, loudness, register and length from the onsets around the centre of each latent."""
     middle = (np.arange(view.latents) + 0.5) * LATENT_SECONDS
-    low, high = np.searchsorted(notes.onset, middle - view.reach), np.searchsorted(notes.onset, middle + view.reach)
+    low, high = (
+        np.searchsorted(notes.onset, middle - view.half_window),
+        np.searchsorted(notes.onset, middle + view.half_window),
+    )
     count = high - low
 
     def mean(values: FloatArray) -> FloatArray:
         sums = np.append(0.0, np.cumsum(values))
         return (sums[high] - sums[low]) / np.maximum(count, 1)
 
-    conditions.set("density", density(count / (2 * view.reach)))
+    conditions.set("density", density(count / (2 * view.half_window)))
     conditions.set("register", register(mean(notes.key + float(LOWEST_KEY))), count > 0)
     conditions.set("length", length(mean(np.log(np.clip(notes.key_up - notes.onset, 0.02, 8)))), count > 0)
     if not song.flat:
@@ -262,13 +278,13 @@ def _set_metre(conditions: Conditions, view: View, grid: BeatGrid) -> None:
     steps = np.arange(view.latents * OFFSETS) * STEP
     beats = grid.beats(steps)
     conditions.set("beat", harmonics(beats % 1, (1, 2, 3, 4)).reshape(view.latents, OFFSETS, -1))
-    at = beats[::OFFSETS]
-    conditions.set("tempo", tempo(grid.bpm(at)))
+    latent_beats = beats[::OFFSETS]
+    conditions.set("tempo", tempo(grid.bpm(latent_beats)))
     if grid.bars_known:
-        conditions.set("bar", harmonics(grid.bar_phase(at), (1, 2)))
-        position, known = grid.phrase_phase(at)
+        conditions.set("bar", harmonics(grid.bar_phase(latent_beats), (1, 2)))
+        position, known = grid.phrase_phase(latent_beats)
         conditions.set("phrase", harmonics(position, (1, 2)), known)
-        conditions.set("recall", *grid.likeness(at))
+        conditions.set("recall", *grid.likeness(latent_beats))
 
 
 def _set_pedal(conditions: Conditions, song: Song, view: View) -> tuple[IntArray, IntArray, IntArray]:
@@ -280,18 +296,18 @@ def _set_pedal(conditions: Conditions, song: Song, view: View) -> tuple[IntArray
         return unknown, unknown, np.full(latents, -1)
     times = p.pedal_times * view.ratio - view.start
 
-    def down(at: FloatArray) -> BoolArray:
-        index = np.searchsorted(times, at, "right") - 1
+    def down(seconds: FloatArray) -> BoolArray:
+        index = np.searchsorted(times, seconds, "right") - 1
         return (index >= 0) & p.pedal_down[np.maximum(index, 0)]
 
     state = down((np.arange(-OFFSETS, latents * OFFSETS) + 0.5) * STEP).reshape(latents + 1, OFFSETS)
     at_start, at_end = state[:-1, -1], state[1:, -1]
-    within = state[1:]
-    pedal = np.where(~at_end, PEDAL_UP, np.where(at_start & ~within.all(1), PEDAL_CHANGED, PEDAL_DOWN))
-    moves = within != at_start[:, None]
+    during = state[1:]
+    pedal = np.where(~at_end, PEDAL_UP, np.where(at_start & ~during.all(1), PEDAL_CHANGED, PEDAL_DOWN))
+    moves = during != at_start[:, None]
     offset = np.where((pedal == PEDAL_CHANGED) | (at_start != at_end), moves.argmax(1), -1)
     before = np.append(PEDAL_DOWN if at_start[0] else PEDAL_UP, pedal[:-1])
     middle = view.start + (np.arange(latents) + 0.5) * LATENT_SECONDS
-    around = middle[:, None] + np.linspace(-PEDAL_REACH, PEDAL_REACH, 17) - view.start
+    around = middle[:, None] + np.linspace(-PEDAL_HALF_WINDOW, PEDAL_HALF_WINDOW, 17) - view.start
     conditions.set("pedalling", 2 * down(around).mean(1) - 1)
     return before, pedal, offset

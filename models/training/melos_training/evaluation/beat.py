@@ -10,7 +10,7 @@ from .renders import Rendering
 DIVISIONS = (1, 2, 4)
 """Onsets are compared with beats, half-beats and quarter-beats."""
 UNRELATED_TEMPO = 5**0.5 / 2
-"""Ratio of a tempo that is unrelated to the beat."""
+"""Ratio of an unrelated tempo to the tempo of the beat."""
 
 
 def vector_strength(phases: ArrayLike) -> float:
@@ -36,5 +36,5 @@ def rendering_strength(rendering: Rendering, tempo_ratio: float = 1.0) -> dict[i
     For comparison, `tempo_ratio` makes the beats faster.
     """
     plan = rendering.plan()
-    found, _ = onsets(rendering.audio())
-    return strength(found, [entry["seconds"] for entry in plan], [tempo_ratio * entry["beat"] for entry in plan])
+    onset_times, _ = onsets(rendering.audio())
+    return strength(onset_times, [entry["seconds"] for entry in plan], [tempo_ratio * entry["beat"] for entry in plan])

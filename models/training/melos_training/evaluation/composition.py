@@ -26,9 +26,9 @@ SHOWN = ("note entropy", CHORDS, "bars alike 4", "roll repeats", "notes/s", "gro
 
 
 def _real(study: Study, chosen: list[Excerpt]) -> Rows:
-    """Measures the features of songs over the same length as those of renderings."""
-    until = LEAD_IN + study.sizes.seconds
-    rows = (features(by_skyline(e.performance()), e.setting, LEAD_IN, until) for e in chosen)
+    """Measures the features of songs over the same length as for renderings."""
+    end = LEAD_IN + study.sizes.seconds
+    rows = (features(by_skyline(e.performance()), e.setting, LEAD_IN, end) for e in chosen)
     return [row for row in rows if row]
 
 
@@ -41,7 +41,7 @@ def _written(study: Study, requests: list[Request]) -> Rows:
         level = float(10 * np.log10(np.mean(rendering.audio() ** 2) + 1e-12))
         return row | {CHORDS: float(written.chords), LEVEL: level} if row else {}
 
-    return [row for row in study.play(requests, measured) if row]
+    return [row for row in study.map_renderings(requests, measured) if row]
 
 
 def compare_notes(study: Study, folder: Path) -> str:
@@ -65,12 +65,12 @@ def compare_notes(study: Study, folder: Path) -> str:
         for name in names
     ]
     distances = {"the written notes": written, "other passages of the songs": elsewhere}
-    listed = ", ".join(f"{frechet(real, other, real):.1f} of {name}" for name, other in distances.items())
+    listed = ", ".join(f"{frechet(real, other, real):.1f} for {name}" for name, other in distances.items())
     return (
         f"{len(written)} excerpts of the network alone, of every emotion, compared with {len(real)} held-out songs of "
         "POP909 and with other passages of the same songs. `d` is the difference from real music in pooled standard "
-        "deviations. Emotions are requested equally often, unlike in the songs. In both, the melody consists of the "
-        "notes with no higher key sounding.\n\n"
+        "deviations. Emotions are requested equally often, unlike in the songs. In both sets, the melody consists of "
+        "the notes with no higher key sounding.\n\n"
         f"Fréchet distance from the songs over all features: {listed}; {frechet(real[::2], real[1::2], real):.1f} "
         "between halves of the songs.\n\n"
     ) + table(["", "real", "elsewhere", "written", "d, elsewhere", "d, written"], rows)
@@ -83,12 +83,12 @@ def compare_structure(study: Study, folder: Path) -> str:
         requests = [
             Request(name, seed, STRUCTURE_SECONDS, recall=recall) for seed in seeds for name in ("happy", "calm", "sad")
         ]
-        found = [indices(rendering.audio(RATE)) for rendering in map(study.render, requests)]
-        rows.append([f"recall {recall:g}", *(mean([x[scale] for x in found]) for scale in SCALES), len(found)])
+        rendered = [indices(rendering.audio(RATE)) for rendering in map(study.render, requests)]
+        rows.append([f"recall {recall:g}", *(mean([x[scale] for x in rendered]) for scale in SCALES), len(rendered)])
     real = [indices(x.audio(RATE)) for x in study.long_pieces(STRUCTURE_SECONDS)]
     for part in (25, 50, 75):
         values = (f"{np.percentile([x[scale] for x in real], part):.3f}" for scale in SCALES)
-        rows.append([f"real music, {part} % are below", *values, len(real)])
+        rows.append([f"real music, {part}th percentile", *values, len(real)])
     return (
         f"Structureness index of the first {STRUCTURE_SECONDS:g} s of the network alone, and of sufficiently long "
         "held-out pieces.\n\n"
@@ -107,6 +107,10 @@ def measure_temperature(study: Study, folder: Path) -> str:
     points = {temperature: {name: values[name][0] for name in SHOWN} for temperature, values in sums.items()}
     rows = [[temperature, *(f"{value:.3f}" for value in values.values())] for temperature, values in points.items()]
     return (
-        f"{4 * len(seeds)} excerpts each. `{CHORDS}` is the number of different chords requested; the level is that of "
-        "the sound.\n\n" + table(["temperature", *SHOWN], rows) + "\n" + plots.temperature(points, folder) + "\n"
+        f"{4 * len(seeds)} excerpts per temperature. `{CHORDS}` is the number of different chords requested; the level "
+        "is that of the audio.\n\n"
+        + table(["temperature", *SHOWN], rows)
+        + "\n"
+        + plots.temperature(points, folder)
+        + "\n"
     )

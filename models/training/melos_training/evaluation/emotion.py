@@ -1,7 +1,7 @@
 """Measures whether the requested emotion is audible.
 
-The judge is fitted to held-out music on which the networks were not trained. The labels follow from the notes by the
-rules of `melos-corpus prepare`, as for the training music. The judge's only input is level-normalised audio.
+The judge is fitted to held-out music on which the networks were not trained. Its labels are derived from the notes by
+the rules of `melos-corpus prepare`, as for the training music. The judge's only input is level-normalised audio.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def neighbour(emotion: str) -> str:
 
 
 def closeness(affect: Floats) -> Floats:
-    """Returns minus the distance of valence and arousal [n, 2] from every anchor, [n, 8]."""
+    """Returns the negated distance of valence and arousal [n, 2] from every anchor, [n, 8]."""
     anchors = np.array([ANCHORS[name] for name in EMOTIONS])
     return -np.linalg.norm(np.asarray(affect)[:, None] - anchors, axis=2)
 
@@ -52,7 +52,7 @@ class Judge:
 
     The estimated emotion is the one whose anchor is nearest to the estimated affect, as in the labelling rules. Because
     regression shrinks estimates towards the mean, they are first rescaled to the mean and standard deviation of the
-    labels, which cross-validation by piece determines. A second judge is a logistic regression for the emotions.
+    labels; cross-validation by piece determines the scale. A second judge is a logistic regression for the emotions.
     """
 
     def __init__(self, features: Floats, labels: Floats, pieces: Sequence[Any]) -> None:

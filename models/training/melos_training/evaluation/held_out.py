@@ -48,7 +48,7 @@ class Excerpt:
         return row[:10] if row[:8].sum() > 0 else None
 
     def beats(self) -> tuple[Floats, Floats] | None:
-        """Returns times from the start of the excerpt in seconds, one per latent, and the positions in beats then.
+        """Returns the time of each latent, in seconds from the start of the excerpt, and its position in beats.
 
         Returns `None` unless the beat is known throughout.
         """

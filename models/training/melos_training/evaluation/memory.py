@@ -1,4 +1,4 @@
-"""Measures whether the networks have memorised training pieces, by the longest run of intervals shared with one."""
+"""Measures whether the networks have memorised training pieces, by the longest run of intervals in common."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -44,9 +44,9 @@ class MelodyIndex:
     def _runs_of(self, length: int) -> tuple[Array, Array]:
         """Returns the sorted hashes of all runs of this many intervals, with the piece of each (−1 if several)."""
         if length not in self._runs:
-            found = [np.unique(hash_runs(steps, length)) for steps in self.steps]
-            pieces = np.repeat(np.arange(len(found)), [len(numbers) for numbers in found])
-            numbers, first, count = np.unique(np.concatenate(found), return_index=True, return_counts=True)
+            hashes = [np.unique(hash_runs(steps, length)) for steps in self.steps]
+            pieces = np.repeat(np.arange(len(hashes)), [len(numbers) for numbers in hashes])
+            numbers, first, count = np.unique(np.concatenate(hashes), return_index=True, return_counts=True)
             self._runs[length] = numbers, np.where(count > 1, -1, pieces[first])
         return self._runs[length]
 

@@ -44,12 +44,11 @@ def measure_emotion(study: Study, folder: Path) -> str:
     picture = plots.confusions({name: h["confusion"] for name, h in estimated.items()}, folder)
     return (
         f"""The judge is a model that analyses level-normalised audio. It was fitted to {accuracy["windows"]} excerpts
-of {accuracy["pieces"]} held-out pieces, labelled by the same rules over notes that label the training music
-(`melos-corpus prepare`); no human listener was involved. It estimates valence and arousal and picks the emotion with
-the nearest anchor, as the rules do; the other judge is fitted to the emotions directly. Their accuracy on held-out
-music is from
-{emotion.FOLDS}-fold cross-validation by piece. A judge of the same kind, fitted to the same pieces, was used on other
-seeds to choose the profiles, so it is not independent of what it judges.
+of {accuracy["pieces"]} held-out pieces, labelled from their notes by the rules that also label the training music
+(`melos-corpus prepare`); no human listener was involved. The judge estimates valence and arousal and picks the emotion
+with the nearest anchor, as the rules do; the other judge is fitted to the emotions directly. Their accuracy on held-out
+music was measured by {emotion.FOLDS}-fold cross-validation by piece. A judge of the same kind, fitted to the same
+pieces, was used on other seeds to choose the profiles, so the judge is not independent of the music.
 
 """
         + table(["", "judge on held-out music", *estimated, "target"], rows)
@@ -64,7 +63,7 @@ seeds to choose the profiles, so it is not independent of what it judges.
 
 
 def mean_crossing(times: Floats, level: float, curves: Floats) -> float:
-    """Returns when the mean of the curves reaches a level."""
+    """Returns the time at which the mean of the curves reaches a level."""
     return rise.crossing_time(times, rise.normalise(times, curves.mean(0)), level)
 
 
@@ -77,33 +76,33 @@ def activity_around_change(rendering: Rendering) -> tuple[Floats, Floats, float]
 
 def measure_changes(study: Study, folder: Path) -> str:
     rows, mean_curves, sudden = [], {}, []
-    judge = study.judge  # computed here, because the threads share it
+    judge = study.judge  # fitted before the threads start, because they share it
     for start, end in (("calm", "energetic"), ("energetic", "calm")):
         requests = [
             Request(start, seed, CHANGE_SECONDS, later_emotion=end)
             for seed in range(1, min(CHANGE_SEEDS, study.sizes.excerpts) + 1)
         ]
-        estimated = study.play(
+        estimated = study.map_renderings(
             requests, lambda x: rise.arousal_curve(judge, study.describe, x.audio(), CHANGE_SECONDS / 2)
         )
         times, curves = estimated[0][0], [arousal for _, arousal in estimated]
         levels = [bootstrap(partial(mean_crossing, times, level), curves) for level in (0.1, 0.5, 0.9)]
         rows.append([f"{start} to {end}", *levels, len(curves)])
         mean_curves[f"{start} to {end}"] = times, rise.normalise(times, np.mean(curves, 0))
-        played = study.play([replace(request, glide=0.0) for request in requests], activity_around_change)
+        played = study.map_renderings([replace(request, glide=0.0) for request in requests], activity_around_change)
         times, curves = played[0][0], [activity for _, activity, _ in played]
         half = bootstrap(partial(mean_crossing, times, 0.5), curves)
         sudden.append([f"{start} to {end}", half, f"{np.mean([beat for *_, beat in played]):.2f}", len(curves)])
     return (
         f"Network alone, with the default glide of 2 s. Arousal is estimated in windows of {rise.WINDOW:g} s, "
-        "which smear a sudden change over the same time; the curve is the mean over seeds.\n\n"
+        "which smear a sudden change over that time; the curve is the mean over seeds.\n\n"
         + table(["", "10 % reached, s", "50 %, s", "90 %, s", "N"], rows)
         + "\n"
         + plots.rise(mean_curves, folder)
-        + "\n\nWithout a glide, by the notes themselves: when the sum of the velocities of the notes that begin within "
-        f"{rise.NOTES_WINDOW:g} s, averaged over the seeds, is halfway between its values before and after the change."
-        "\n\n"
-        + table(["", "half of the change in notes, s", "a beat afterwards, s", "N"], sudden)
+        + "\n\nWithout a glide, measured from the notes: the time at which the sum of the velocities of the notes that "
+        f"begin within {rise.NOTES_WINDOW:g} s, averaged over the seeds, is halfway between its values before and "
+        "after the change.\n\n"
+        + table(["", "half of the change, s", "beat length afterwards, s", "N"], sudden)
         + "\nTarget: within one beat.\n"
     )
 
@@ -111,7 +110,9 @@ def measure_changes(study: Study, folder: Path) -> str:
 def measure_chords(study: Study, folder: Path) -> str:
     rows = []
     for name, harmony in (("network alone", False), ("with harmony", True)):
-        played = study.play(study.requests(harmony), lambda x: chord.margin(x.audio(), chord.planned_chords(x.plan())))
+        played = study.map_renderings(
+            study.requests(harmony), lambda x: chord.margin(x.audio(), chord.planned_chords(x.plan()))
+        )
         rows.append([name, mean([m for m, _ in played]), mean([s for _, s in played]), len(played)])
     songs = [x for x in study.real if x.shard.metadata()["corpus"] == "pop909"]
     real = [chord.margin(x.audio(), chord.labelled_chords(study.chord_labels(x), x.piece_start())) for x in songs]
@@ -129,8 +130,8 @@ def measure_beat(study: Study, folder: Path) -> str:
         requests = [
             Request(name, seed, study.sizes.seconds, tempo=tempo) for seed in seeds for name in ("happy", "calm")
         ]
-        strengths = study.play(requests, beat.rendering_strength)
-        others = study.play(requests, lambda x: beat.rendering_strength(x, beat.UNRELATED_TEMPO))
+        strengths = study.map_renderings(requests, beat.rendering_strength)
+        others = study.map_renderings(requests, lambda x: beat.rendering_strength(x, beat.UNRELATED_TEMPO))
         rows.append(
             [
                 tempo,
@@ -153,8 +154,9 @@ def measure_fad(study: Study, folder: Path) -> str:
     pieces = np.array([x.piece for x in study.real])
     chosen = np.isin(pieces, np.unique(pieces)[::2])
     reference, others = (embedding(study.real_features[part]) for part in (chosen, ~chosen))
-    copies = embedding(np.stack([study.describe(study.copy(x)) for x in np.array(study.real, object)[~chosen][::2]]))
-    sets = {"other real pieces": others, "the same through encoder, decoder and vocoder (floor)": copies}
+    originals = np.array(study.real, object)[~chosen][::2]
+    copies = embedding(np.stack([study.describe(study.resynthesise(x)) for x in originals]))
+    sets = {"other real pieces": others, "other real pieces, resynthesised (lower bound)": copies}
     for name, harmony in (("network alone", False), ("with harmony", True)):
         sets[name] = embedding(study.features(study.requests(harmony)))
     rows = [[name, bootstrap(lambda x: fad.frechet(x, reference), x), len(x)] for name, x in sets.items()]
@@ -167,9 +169,8 @@ def measure_fad(study: Study, folder: Path) -> str:
 
 def measure_endurance(study: Study, folder: Path) -> str:
     requests = [Request(name, 1, study.sizes.hours * 3600) for name in EMOTIONS]
-    series = dict(
-        zip(EMOTIONS, study.play(requests, lambda x: [endurance.describe_minute(samples) for samples in x.minutes()]))
-    )
+    minutes_of_each = study.map_renderings(requests, lambda x: [endurance.describe_minute(y) for y in x.minutes()])
+    series = dict(zip(EMOTIONS, minutes_of_each))
     rows = []
     for name, minutes in series.items():
         cells = [

@@ -19,16 +19,16 @@ TRANSCRIPTION_SEEDS = 8
 
 
 def measure_pianist(study: Study, folder: Path) -> str:
-    figures = measure(study.pianist, study.pianos, study.folders)
+    results = measure(study.pianist, study.pianos, study.folders)
     rows = [
         [
             f"{name} ({piano})",
-            *(f"{found[key]:.2f}" for key in ("pianist", "pianist_attack", "notes", "notes_attack", "nats")),
-            f"{found['active']:.0f} of {study.model.latent}",
-            f"{found['clips']:.0f}",
+            *(f"{result[key]:.2f}" for key in ("pianist", "pianist_attack", "notes", "notes_attack", "nats")),
+            f"{result['active']:.0f} of {study.model.latent}",
+            f"{result['clips']:.0f}",
         ]
         for name, piano in zip(study.model.pianos, study.pianos)
-        if (found := figures.get(piano))
+        if (result := results.get(piano))
     ]
     columns = ["piano", "error", "at attacks", "notes alone", "at attacks", "KL, nats per latent", "active", "N"]
     return (
@@ -65,7 +65,7 @@ def measure_chain(study: Study, folder: Path) -> str:
 def measure_transcription(study: Study, folder: Path) -> str:
     seconds = study.sizes.seconds
     requests = [request for request in study.requests(False) if request.seed < study.seeds()[0] + TRANSCRIPTION_SEEDS]
-    found = [
+    rendered = [
         transcription.onset_scores(transcription.transcribe(x.audio(SAMPLE_RATE)), x.notes().onsets(seconds))
         for x in map(study.render, requests)
     ]
@@ -73,7 +73,7 @@ def measure_transcription(study: Study, folder: Path) -> str:
         transcription.onset_scores(transcription.transcribe(x.full_audio()), x.notes()[:, [0, 2]])
         for x in study.test_excerpts(seconds)
     ]
-    names = {"renders against the notes written": found, "held-out music on the sampled piano": sampled}
+    names = {"renderings, compared with the written notes": rendered, "held-out music on the sampled piano": sampled}
     rows = [[name, *(mean([v[i] for v in values]) for i in range(3)), len(values)] for name, values in names.items()]
     return "Network alone, every emotion.\n\n" + table(["", "precision", "recall", "F1", "N"], rows)
 
@@ -84,16 +84,16 @@ def measure_likelihood(study: Study, folder: Path) -> str:
     rows = [[name, *(f"{nats[name][part]:.3f}" for part in PARTS)] for name in shown]
     return (
         "Nats per note of held-out songs of POP909, in total and by part, with all conditions and without some of "
-        "them; then of the other corpora. `total` excludes the pedal.\n\n"
+        "them, followed by the other corpora. `total` excludes the pedal.\n\n"
     ) + table(["", *PARTS], rows)
 
 
 def measure_memory(study: Study, folder: Path) -> str:
     melody_index = study.melody_index
-    found = study.play(study.requests(False), lambda rendering: rendering.notes().melody())
-    rendered = [melody_index.longest_shared(melody) for melody in found]
-    length = int(np.median([len(melody) for melody in found]))
-    between = [
+    melodies = study.map_renderings(study.requests(False), lambda rendering: rendering.notes().melody())
+    rendered = [melody_index.longest_shared(melody) for melody in melodies]
+    length = int(np.median([len(melody) for melody in melodies]))
+    baseline = [
         melody_index.longest_shared(melody[:length], without=i)
         for i, melody in enumerate(study.melodies[:200])
         if len(melody) >= length
@@ -101,7 +101,7 @@ def measure_memory(study: Study, folder: Path) -> str:
     title = f"the first {length} notes of a training piece, compared with the others"
     rows = [
         [name, mean(shared), max(shared), len(shared)]
-        for name, shared in {"renders, network alone": rendered, title: between}.items()
+        for name, shared in {"renderings, network alone": rendered, title: baseline}.items()
     ]
     return (
         "Length in notes of the longest melodic run (highest notes, as intervals) shared with any of "

@@ -14,7 +14,7 @@ WINDOW, STEP = 4.0, 0.5
 NOTES_WINDOW, NOTES_STEP = 0.5, 0.1
 """Length and spacing of the windows over which velocities are summed, in seconds."""
 BEFORE, AFTER = 4.0, 8.0
-"""The value is settled until this many seconds before the change, and from this many seconds after it."""
+"""The value counts as settled until `BEFORE` seconds before the change, and from `AFTER` seconds after it."""
 
 
 def arousal_curve(
@@ -41,7 +41,7 @@ def normalise(times: Floats, values: Floats) -> Floats:
 
 
 def crossing_time(times: Floats, share: Floats, level: float = 0.5) -> float:
-    """Returns when a curve first reaches a fraction, interpolated linearly between windows; NaN if never."""
+    """Returns the time at which a curve first reaches a level, interpolated between windows; NaN if it never does."""
     for i in range(1, len(share)):
         if share[i - 1] < level <= share[i] and times[i] > -BEFORE:
             return float(times[i - 1] + (level - share[i - 1]) / (share[i] - share[i - 1]) * (times[i] - times[i - 1]))

@@ -1,7 +1,7 @@
 """Measures structureness: how well repetitions of one passage explain the whole piece (Wu and Yang 2020).
 
-The index at a scale is the maximum fitness (Müller, Jiang and Grosche 2013) of all passages of such a length, on a
-chroma self-similarity matrix that includes transposed, slower and faster repetitions. It is computed with libfmp.
+The index at a scale is the maximum fitness (Müller, Jiang and Grosche 2013) of all passages of this length, on a chroma
+self-similarity matrix that includes transposed, slower and faster repetitions. libfmp computes the index.
 """
 
 import libfmp.c3
@@ -40,8 +40,8 @@ def indices(samples: Floats) -> dict[str, float]:
     """Returns the index at each scale."""
     fitness = libfmp.c4.compute_fitness_scape_plot(similarity(samples))[0]
     rows = 10 / DOWNSAMPLING
-    found = {}
+    maxima = {}
     for name, (shortest, longest) in SCALES.items():
-        until = int(min(longest * rows, len(fitness)))
-        found[name] = float(fitness[int(shortest * rows) : until].max())
-    return found
+        end = int(min(longest * rows, len(fitness)))
+        maxima[name] = float(fitness[int(shortest * rows) : end].max())
+    return maxima

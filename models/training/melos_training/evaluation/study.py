@@ -43,7 +43,7 @@ FIRST_SEED = 201
 
 @dataclass(frozen=True)
 class Sizes:
-    """The number of renderings per emotion, and their lengths."""
+    """The number and length of renderings per emotion, and the length of the endurance test."""
 
     excerpts: int
     seconds: float
@@ -111,7 +111,7 @@ class Study:
 
     @cached_property
     def real(self) -> list[Excerpt]:
-        """Labelled excerpts of all held-out music, half of each overlapping the next."""
+        """Labelled excerpts of all held-out music, each overlapping the next by half."""
         shards = self.held_out["valid"] + self.held_out["test"]
         return [x for x in excerpts(shards, self.sizes.seconds, self.sizes.seconds / 2) if x.label() is not None]
 
@@ -132,7 +132,7 @@ class Study:
     def _windows(self) -> PianoShards:
         return PianoShards(Shards(self.folders, "test", needs_audio=True), self.pianos)
 
-    def copy(self, excerpt: Excerpt) -> Floats:
+    def resynthesise(self, excerpt: Excerpt) -> Floats:
         """Resynthesises an excerpt on the first piano with encoder, decoder and vocoder."""
         first, last = excerpt.latents()
         mel, hops, piano, _ = self._windows.window(excerpt.shard, first * LATENT_FRAMES, (last - first) * LATENT_FRAMES)
@@ -150,7 +150,7 @@ class Study:
             yield excerpt, vocoding.copies(self.pianist, self.vocoder, samples, hops, piano)
 
     def first_and_last(self) -> list[tuple[Excerpt, Excerpt]]:
-        """Returns the first and last excerpt of every held-out piece in which they do not overlap."""
+        """Returns the first and last excerpts of every held-out piece in which the two do not overlap."""
         pieces: dict[str, list[Excerpt]] = {}
         for x in self.real:
             pieces.setdefault(x.piece, []).append(x)
@@ -165,17 +165,17 @@ class Study:
         """Returns excerpts of the test split."""
         return self._evenly_spaced(excerpts(self.held_out["test"], seconds, seconds))
 
-    def _evenly_spaced(self, found: Iterable[Excerpt]) -> list[Excerpt]:
+    def _evenly_spaced(self, candidates: Iterable[Excerpt]) -> list[Excerpt]:
         """Returns as many evenly spaced excerpts as there are renderings per emotion."""
-        candidates = list(found)
-        return candidates[:: max(1, len(candidates) // self.sizes.excerpts)][: self.sizes.excerpts]
+        available = list(candidates)
+        return available[:: max(1, len(available) // self.sizes.excerpts)][: self.sizes.excerpts]
 
     def seeds(self) -> range:
         """Returns the seeds of the excerpts of an emotion."""
         return range(FIRST_SEED, FIRST_SEED + self.sizes.excerpts)
 
-    def play(self, requests: Sequence[Request], measure: Callable[[Rendering], Result]) -> list[Result]:
-        """Renders all requests, and returns the results of `measure` in order; uses all cores."""
+    def map_renderings(self, requests: Sequence[Request], measure: Callable[[Rendering], Result]) -> list[Result]:
+        """Renders all requests on all cores, and returns the results of `measure` in order."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(lambda request: measure(self.render(request)), requests))
 
@@ -185,4 +185,4 @@ class Study:
 
     def features(self, requests: Sequence[Request]) -> Floats:
         """Returns the features of renderings, one row each."""
-        return np.stack(self.play(requests, lambda rendering: self.describe(rendering.audio())))
+        return np.stack(self.map_renderings(requests, lambda rendering: self.describe(rendering.audio())))

@@ -1,6 +1,6 @@
 """Note onsets are transcribed by Transkun (Yan and Duan 2024), which was trained on recordings of concert grands.
 
-An onset is correct if a note of the same pitch begins within 50 ms of it.
+An onset is correct if a note of the same pitch begins within 50 ms of the transcribed time.
 """
 
 from functools import cache
@@ -38,16 +38,16 @@ def transcribe(samples: Floats) -> Floats:
     return np.array(sorted((note.start, note.pitch) for note in notes), np.float64).reshape(-1, 2)
 
 
-def onset_scores(found: Array, truth: Array, tolerance: float = TOLERANCE) -> tuple[float, float, float]:
+def onset_scores(estimated: Array, truth: Array, tolerance: float = TOLERANCE) -> tuple[float, float, float]:
     """Returns precision, recall and F1 of onsets [n, 2], matched one to one by pitch within the tolerance."""
     hits = 0
     for pitch in np.unique(truth[:, 1]):
-        ours, theirs = (np.sort(x[x[:, 1] == pitch, 0]) for x in (found, truth))
+        estimated_times, true_times = (np.sort(x[x[:, 1] == pitch, 0]) for x in (estimated, truth))
         i = 0
-        for time in theirs:
-            while i < len(ours) and ours[i] < time - tolerance:
+        for time in true_times:
+            while i < len(estimated_times) and estimated_times[i] < time - tolerance:
                 i += 1
-            if i < len(ours) and ours[i] <= time + tolerance:
+            if i < len(estimated_times) and estimated_times[i] <= time + tolerance:
                 hits, i = hits + 1, i + 1
-    precision, recall = hits / max(len(found), 1), hits / max(len(truth), 1)
-    return precision, recall, 2 * hits / max(len(found) + len(truth), 1)
+    precision, recall = hits / max(len(estimated), 1), hits / max(len(truth), 1)
+    return precision, recall, 2 * hits / max(len(estimated) + len(truth), 1)

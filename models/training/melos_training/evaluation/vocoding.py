@@ -28,7 +28,7 @@ def griffin_lim(mel: Floats) -> Floats:
     return librosa.griffinlim(magnitude, n_iter=32, hop_length=HOP, n_fft=N_FFT, random_state=0)
 
 
-def multi_resolution(ours: Tensor, theirs: Tensor) -> float:
+def multi_resolution(audio: Tensor, reference: Tensor) -> float:
     """Returns spectral convergence plus mean absolute log-magnitude difference, averaged over four resolutions.
 
     Yamamoto et al. 2020.
@@ -38,7 +38,7 @@ def multi_resolution(ours: Tensor, theirs: Tensor) -> float:
         window = torch.hann_window(size)
         a, b = (
             torch.stft(x, size, size // 4, window=window, return_complex=True).abs().clamp(min=1e-3)
-            for x in (ours, theirs)
+            for x in (audio, reference)
         )
         total += float((a - b).norm() / b.norm() + (a.log() - b.log()).abs().mean())
     return total / len(RESOLUTIONS)
@@ -83,5 +83,5 @@ def copies(pianist: Pianist, vocoder: Vocoder, samples: Floats, roll: Floats, pi
 
 def distances(copy: Floats, original: Floats) -> tuple[float, float]:
     """Returns the log-spectral distance in dB and the multi-resolution STFT distance."""
-    ours, theirs = (torch.from_numpy(np.ascontiguousarray(x))[None] for x in (copy, original))
-    return log_spectral_distance(ours, theirs), multi_resolution(ours, theirs)
+    audio, reference = (torch.from_numpy(np.ascontiguousarray(x))[None] for x in (copy, original))
+    return log_spectral_distance(audio, reference), multi_resolution(audio, reference)

@@ -42,8 +42,8 @@ class WrittenNotes:
 
     def onsets(self, seconds: float) -> Floats:
         """Returns the onsets [n, 2] (seconds, pitch) in the first `seconds`."""
-        here = (self.performance.onset >= 0) & (self.performance.onset < seconds)
-        return np.stack([self.performance.onset[here], self.performance.pitch[here]], 1)
+        inside = (self.performance.onset >= 0) & (self.performance.onset < seconds)
+        return np.stack([self.performance.onset[inside], self.performance.pitch[inside]], 1)
 
 
 def chord_starts(plan: Sequence[dict[str, Any]]) -> Floats:

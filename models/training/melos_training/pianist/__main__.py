@@ -17,7 +17,8 @@ def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="melos_training.pianist", description=__doc__)
     parser.add_argument("--pianist", type=Path, required=True, help="the pianist's checkpoint")
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="folders of `melos-corpus prepare`")
+    shards_help = "folders written by `melos-corpus prepare`"
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help=shards_help)
     parser.add_argument("--split", choices=("valid", "test"), default="test")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

@@ -13,13 +13,13 @@ LOWEST_KEY = 21
 KEYS = 88
 HOP_SECONDS = HOP / SAMPLE_RATE
 
-CHANNELS = ("attack", "force", "held", "young", "old", "rise")
+CHANNELS = ("attack", "attack_velocity", "held", "fast_decay", "slow_decay", "release")
 """
 Values for each key and hop: an attack (1, split between the two nearest hops); its velocity / 127, split likewise; the
-velocity of the sounding note until it is damped, constant and decaying from the attack with time constants of `YOUNG`
-and `OLD` seconds; and a release (1, split likewise).
+velocity / 127 of the sounding note until it is damped, constant and decaying from the attack with time constants of
+`FAST_DECAY` and `SLOW_DECAY` seconds; and a release (1, split likewise).
 """
-YOUNG, OLD = 0.25, 1.5
+FAST_DECAY, SLOW_DECAY = 0.25, 1.5
 PEDAL = 2
 """Values for the pedal: whether it is down at the end of the hop, and whether that is known."""
 ROLL = len(CHANNELS) * KEYS + PEDAL

@@ -13,8 +13,10 @@ BEFORE, AFTER = 2, 3
 
 
 def attacks(roll: Tensor) -> Tensor:
-    """Marks the mel frames that belong to an attack with 1, others with 0: [batch, hops] for a roll
-    [batch, hops, ROLL]."""
+    """Marks the mel frames that belong to an attack with 1, others with 0.
+
+    The result is [batch, hops], for a roll [batch, hops, ROLL].
+    """
     first = CHANNELS.index("attack") * KEYS
     struck = (roll[..., first : first + KEYS] > 0).any(2).float()
     # Row j of the roll is hop j + AHEAD of the mel; onsets in the first AHEAD hops of the mel are unknown.

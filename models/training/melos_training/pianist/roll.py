@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..data import Shard
-from .layout import CHANNELS, HOP_SECONDS, KEYS, LOWEST_KEY, OLD, PEDAL, YOUNG
+from .layout import CHANNELS, FAST_DECAY, HOP_SECONDS, KEYS, LOWEST_KEY, PEDAL, SLOW_DECAY
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,22 @@ def _split(channel: Floats, time: float, key: int, value: float) -> None:
 def roll(performance: Performance, start: int, hops: int) -> Floats:
     """Returns the piano roll from hop `start` on, [hops, ROLL]."""
     out = np.zeros((hops, len(CHANNELS), KEYS), np.float32)
-    attack, force, held, young, old, rise = out.swapaxes(0, 1)
+    attack, attack_velocity, held, fast_decay, slow_decay, release = out.swapaxes(0, 1)
     onset, end = performance.notes[:, 0] / HOP_SECONDS - start, performance.notes[:, 1] / HOP_SECONDS - start
-    near = np.flatnonzero((onset < hops) & (end > -1))
-    for index in near:
+    for index in np.flatnonzero((onset < hops) & (end > -1)):
         key = int(performance.notes[index, 2]) - LOWEST_KEY
         if not 0 <= key < KEYS:
             continue
         velocity = performance.notes[index, 3] / 127
         _split(attack, onset[index], key, 1.0)
-        _split(force, onset[index], key, velocity)
-        _split(rise, performance.key_up[index] / HOP_SECONDS - start, key, 1.0)
+        _split(attack_velocity, onset[index], key, velocity)
+        _split(release, performance.key_up[index] / HOP_SECONDS - start, key, 1.0)
         first, last = max(0, int(np.floor(onset[index]))), min(hops, int(np.ceil(end[index])))
         if last > first:
             age = np.maximum(np.arange(first, last) - onset[index], 0) * HOP_SECONDS
             held[first:last, key] = velocity
-            young[first:last, key] = velocity * np.exp(-age / YOUNG)
-            old[first:last, key] = velocity * np.exp(-age / OLD)
+            fast_decay[first:last, key] = velocity * np.exp(-age / FAST_DECAY)
+            slow_decay[first:last, key] = velocity * np.exp(-age / SLOW_DECAY)
     return np.concatenate([out.reshape(hops, -1), _pedal(performance.pedal, start, hops)], 1)
 
 

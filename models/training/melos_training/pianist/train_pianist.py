@@ -72,8 +72,9 @@ class PianistTask(PianoTask[Pianist]):
             predicted, mean, log_variance = self.network(mel, roll, piano)
         nats = divergence(mean, log_variance)
         at_attacks = attack_loss(predicted, mel, attacks(roll))
-        cost = min(1, share / self.run.kl_ramp) * self.run.kl_weight * kl_beyond_free_nats(nats, self.run.free_nats)
-        total = mel_loss(predicted, mel) + self.run.attack_weight * at_attacks + cost
+        kl_weight = min(1, share / self.run.kl_ramp) * self.run.kl_weight
+        kl = kl_weight * kl_beyond_free_nats(nats, self.run.free_nats)
+        total = mel_loss(predicted, mel) + self.run.attack_weight * at_attacks + kl
         mae = (predicted.detach() - mel).abs().mean().item() * NEPER_DB
         return total, {"mae_db": mae, "attack_db": at_attacks.item() * NEPER_DB, "nats": nats.sum().item()}
 

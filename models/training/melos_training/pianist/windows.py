@@ -51,7 +51,10 @@ class PianoShards:
         self._piano_indices: dict[str, int] = {}
 
     def piano(self, shard: Shard) -> int:
-        """Returns the index of a shard's piano, and caches it. Raises `SettingsError` if the run does not name it."""
+        """Returns the index of a shard's piano, which is cached.
+
+        Raises `SettingsError` if the run does not list the piano.
+        """
         key = str(shard.path)
         if key not in self._piano_indices:
             self._piano_indices[key] = self._find_piano(shard)

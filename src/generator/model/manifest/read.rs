@@ -15,16 +15,16 @@ const HEADS: RangeInclusive<i64> = 1..=256;
 const HEAD_DIM: RangeInclusive<i64> = 2..=1024;
 const SLOTS: RangeInclusive<i64> = 1..=16_384;
 const WIDTH: RangeInclusive<i64> = 1..=1 << 16;
-/// Maximum number of elements in the KV cache of all layers: a gibibyte.
+/// Maximum number of elements in the KV cache of all layers: 1 GiB of floats.
 const CACHE_ELEMENTS: u64 = 1 << 28;
-/// Limit for the size of a network file.
+/// Limit for the size of a network file in bytes.
 const BYTES: RangeInclusive<i64> = 0..=4 << 30;
 /// Hexadecimal digits of a SHA-256 hash.
 const DIGITS: usize = 64;
 
 pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>> {
-    let (mut reading, mut root) = Document::parse(file, text);
-    let document = &mut reading;
+    let (mut parsed, mut root) = Document::parse(file, text);
+    let document = &mut parsed;
     let schema = count(document, &mut root, "schema");
     let name = root.required_text(document, "name");
     let licence = root.required_text(document, "licence");
@@ -79,7 +79,7 @@ pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>
     let tables = root.tables(document, "file");
     let files = tables.into_iter().map(|table| file_entry(document, table)).collect();
     root.finish(document);
-    reading.finish(Manifest {
+    parsed.finish(Manifest {
         schema,
         name,
         licence,
@@ -97,7 +97,7 @@ pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>
     })
 }
 
-/// Takes a required table. If it is missing, reports a problem and returns an empty one.
+/// Takes a required table. If it is missing, reports a problem and returns an empty table.
 fn section<'a>(document: &mut Document<'_>, root: &mut Table<'a>, key: &'static str) -> Table<'a> {
     root.table(document, key).unwrap_or_else(|| {
         root.missing(document, key, "a table");
@@ -118,10 +118,10 @@ fn transformer(document: &mut Document<'_>, table: &mut Table<'_>) -> Transforme
     let sizes = [transformer.layers, 2, 2, transformer.heads, transformer.slots, transformer.head_dim];
     let elements = sizes.iter().map(|size| *size as u64).product::<u64>();
     if elements > CACHE_ELEMENTS {
-        let hint = format!(
+        let message = format!(
             "2 × 2 × layers × heads × slots × head_dim is {elements} numbers; expected at most {CACHE_ELEMENTS}"
         );
-        document.add(table.span(), "", hint);
+        document.add(table.span(), "", message);
     }
     transformer
 }
@@ -141,7 +141,7 @@ fn file_entry(document: &mut Document<'_>, mut table: Table<'_>) -> File {
             port.required_text(document, "name");
             port.text(document, "meaning");
             if let Some(shape) = port.take("shape").filter(|shape| shape.numbers().is_none()) {
-                let _: Option<()> = shape.wrong(document, "a list of numbers");
+                let _: Option<()> = shape.reject(document, "a list of numbers");
             }
             port.finish(document);
         }
@@ -180,7 +180,7 @@ fn number(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str)
     match table.take(key) {
         Some(field) => match field.number() {
             Some(number) if number.is_finite() && number > 0.0 => number,
-            _ => field.wrong(document, "a number above 0").unwrap_or(1.0),
+            _ => field.reject(document, "a number above 0").unwrap_or(1.0),
         },
         None => {
             table.missing(document, key, "a number above 0");

@@ -36,7 +36,7 @@ fn samples(vocoder: &mut Vocoder, istft: &mut Istft, blocks: &[MelBlock]) -> Vec
 fn preserves_the_spectrum_of_music() {
     let signal = music(2.0);
     let mut output = samples(&mut Vocoder::new(None), &mut Istft::new(), &blocks(&signal));
-    // Delayed by the look-ahead and the inverse transform.
+    // Remove the delay of the look-ahead and the inverse transform.
     output.drain(..(LOOK_AHEAD + 2) * HOP);
     let (actual, expected) = (MelAnalyzer::new().log_mel(&output), MelAnalyzer::new().log_mel(&signal));
     let (mut error, mut count) = (0.0f64, 0);

@@ -9,18 +9,18 @@ fn learn(param: Param, bytes: &[u8]) -> String {
 }
 
 fn learn_with(param: Param, value: Value, bytes: &[u8]) -> String {
-    let (mut parser, mut learn) = (Parser::default(), ControlLearner::new(param, value));
+    let (mut parser, mut learner) = (Parser::default(), ControlLearner::new(param, value));
     for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
-        learn.observe(message);
+        learner.observe(message);
     }
-    let block = learn.block().unwrap();
+    let block = learner.block().unwrap();
     let file = format!("schema = 1\nname = \"Learnt\"\n{block}");
     Mapping::parse(Path::new("learned.toml"), &file).unwrap_or_else(|problems| panic!("{block}{problems:#?}"));
     block
 }
 
 #[test]
-fn recognizes_every_kind_of_control() {
+fn recognises_every_kind_of_control() {
     let fader: Vec<u8> = [0xB0].into_iter().chain((10..40).flat_map(|value| [7, value])).collect();
     let pairs: Vec<u8> = [0xB1].into_iter().chain((0..9).flat_map(|value| [33, value, 1, 20])).collect();
     for (param, bytes, expected) in [

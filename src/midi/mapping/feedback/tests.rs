@@ -69,7 +69,7 @@ const fn cc(controller: u8, value: u8) -> Message {
 const FADER: &str = "[[bind]]\ncc = 7\nto = \"reverb\"\n";
 
 #[test]
-fn sends_each_kind_of_control_its_own_messages() {
+fn sends_every_kind_of_control_its_own_messages() {
     let mut desk = Desk::new(
         "[[bind]]\ncc = 7\nchannel = 3\nto = \"reverb\"\n[[bind]]\ncc14 = 1\nto = \"width\"\nrange = [0, 1]\n\
          [[bind]]\nnrpn = 300\nto = \"tone\"\n[[bind]]\nrpn = 1\nto = \"tone\"\n[[bind]]\npitch_bend = true\nto = \"tone\"\n\
@@ -151,7 +151,7 @@ fn sends_no_feedback_to_a_fader_while_it_is_moved() {
 }
 
 #[test]
-fn a_fader_moved_by_its_motor_has_taken_over() {
+fn a_motor_fader_needs_no_takeover() {
     let mut desk = Desk::new(FADER);
     desk.feedback();
     desk.send(&[cc(7, 33)]);
@@ -163,7 +163,7 @@ fn a_fader_moved_by_its_motor_has_taken_over() {
 }
 
 #[test]
-fn ignores_the_echoes_of_a_device() {
+fn ignores_echoes() {
     let mut desk = Desk::new(
         "[[bind]]\ncc = 7\nto = \"reverb\"\n[[bind]]\ncc14 = 1\nto = \"width\"\n[[bind]]\nnrpn = 300\nto = \"tone\"\n\
          [[bind]]\nnote = 37\nto = \"hold\"\ntoggle = true\n[[bind]]\ncc = 20\nrelative = \"binary-offset\"\nto = \"density\"\n",
@@ -185,7 +185,8 @@ fn ignores_the_echoes_of_a_device() {
         }
     }
     assert!(delayed.iter().all(Vec::is_empty), "{delayed:?}");
-    // An echo that returns too late is treated as a move if the value has changed since, but nothing oscillates.
+    // An echo that arrives too late is treated as a move if the value has changed since, but does not cause
+    // oscillation.
     for on in [false, true] {
         desk.feedback();
         desk.live.update_value(Param::Hold, &Value::Toggle(on));
@@ -214,7 +215,7 @@ fn a_quick_second_press_is_not_an_echo() {
 }
 
 #[test]
-fn rings_and_lights_can_have_their_own_numbers() {
+fn rings_and_lights_can_use_separate_messages() {
     let mut desk = Desk::new(
         "[[bind]]\ncc = 1\nchannel = 11\nfeedback_cc = 9\nfeedback_range = [1, 13]\nto = \"reverb\"\n\
          [[bind]]\nnote = 8\nfeedback_note = 0\nlight = 1\nto = \"hold\"\ntoggle = true\n",

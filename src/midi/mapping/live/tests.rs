@@ -92,7 +92,7 @@ fn follows_only_one_clock_at_a_time() {
     assert!(out.iter().any(|event| matches!(event, ControlEvent::Tempo(tempo) if (tempo - 120.0).abs() < 0.1)));
 }
 
-/// Returns the last tempo reported while devices send ticks for some seconds, each at its own tempo.
+/// Returns the last tempo reported, in bpm, while the `ticking` devices each send ticks at their own tempo.
 fn tempo_after(rig: &mut Rig, ticking: &[(u32, f64)], seconds: f64) -> Option<f64> {
     let started = rig.start;
     let mut ticks: Vec<_> = ticking
@@ -123,7 +123,7 @@ fn follows_another_clock_when_the_first_becomes_silent() {
     rig.event(connected(2, "drum machine"));
     assert_eq!(tempo_after(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), Some(120.0));
     assert_eq!(tempo_after(&mut rig, &[(2, 90.0)], 0.9), None, "the pause may be brief");
-    assert_eq!(tempo_after(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its tempo is reported though it has not changed");
+    assert_eq!(tempo_after(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its unchanged tempo is reported");
     assert_eq!(tempo_after(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), None, "the leading clock keeps the lead");
     rig.event(MidiEvent::Disconnected(DeviceId(2)));
     assert_eq!(tempo_after(&mut rig, &[(1, 120.0)], 2.0), Some(120.0));
@@ -218,5 +218,5 @@ fn reports_an_unmapped_control_once() {
     rig.send(1, knob);
     assert_eq!(hints(&rig), 1);
     rig.send(1, note_on(0, 50));
-    assert_eq!(hints(&rig), 2, "the keys of channel 2 lead, those of 1 do not");
+    assert_eq!(hints(&rig), 2, "only the keys of channel 2 lead");
 }

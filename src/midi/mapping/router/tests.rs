@@ -19,7 +19,7 @@ impl Rig {
     fn send(&mut self, bytes: &[u8]) -> Vec<ControlEvent> {
         let mut out = Vec::new();
         for message in bytes.iter().filter_map(|byte| self.parser.feed(*byte)) {
-            self.router.message(message, &mut out);
+            self.router.process(message, &mut out);
         }
         out
     }
@@ -44,7 +44,7 @@ fn a_fader_takes_over_when_it_crosses_the_value() {
     assert_eq!(rig.send(&[0xB0, 7, 100, 7, 60]), []);
     assert_eq!(rig.send(&[7, 20]), [number(Param::Reverb, 20.0 / 127.0)]);
     assert_eq!(rig.send(&[7, 127]), [number(Param::Reverb, 1.0)]);
-    // The values that it has set are reported back late.
+    // The values set by the fader are reported back late.
     rig.router.update_value(Param::Reverb, &Value::Number(20.0 / 127.0));
     assert_eq!(rig.send(&[7, 126]), [number(Param::Reverb, 126.0 / 127.0)]);
     // Another source changes the value.
@@ -63,7 +63,7 @@ fn a_second_fader_for_the_same_value_must_take_over_again() {
 }
 
 #[test]
-fn with_takeover_jump_a_fader_takes_over_immediately() {
+fn a_jump_fader_takes_over_immediately() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"reverb\"\ntakeover = \"jump\"\nrange = [1.0, 0.0]\n");
     assert_eq!(rig.send(&[0xB0, 7, 0]), [number(Param::Reverb, 1.0)]);
 }
@@ -108,7 +108,7 @@ fn buttons_act_once_per_press() {
 }
 
 #[test]
-fn choices_divide_the_range_of_a_fader_equally() {
+fn choices_divide_a_fader_equally() {
     let mut rig = Rig::new("[[bind]]\ncc = 1\nto = \"emotion\"\n");
     let chosen = [0, 16, 127].map(|value| rig.send(&[0xB0, 1, value]));
     let expected = [0, 1, 7].map(|position| vec![ControlEvent::Set(Param::Emotion, Value::Choice(position))]);
@@ -116,7 +116,7 @@ fn choices_divide_the_range_of_a_fader_equally() {
 }
 
 #[test]
-fn program_changes_load_presets_and_in_other_banks_scenes() {
+fn program_changes_load_presets_and_scenes() {
     let mut rig = Rig::new("[programs]\npresets = [\"calm\", \"angry\"]\nscenes = [\"verse\"]\n");
     assert_eq!(rig.send(&[0xC0, 1]), [text(Param::Preset, "angry")]);
     assert_eq!(rig.send(&[0xB0, 0, 0, 32, 1, 0xC0, 0]), [text(Param::Scene, "verse")]);
@@ -149,12 +149,12 @@ fn one_control_can_set_several_parameters() {
 }
 
 #[test]
-fn a_hold_button_restores_the_value_on_release() {
+fn a_hold_button_restores_the_previous_value() {
     let mut rig = Rig::new(
         "[[bind]]\nnote = 1\non = \"hold\"\nto = \"reverb\"\nvalue = 1.0\n[[bind]]\nnote = 2\non = \"hold\"\nto = \"hold\"\n",
     );
     assert_eq!(rig.send(&[0x90, 1, 100]), [number(Param::Reverb, 1.0)]);
-    assert_eq!(rig.send(&[0x80, 1, 0]), [number(Param::Reverb, 0.25)], "the default, which it was before");
+    assert_eq!(rig.send(&[0x80, 1, 0]), [number(Param::Reverb, 0.25)], "the previous value, which is the default");
     assert_eq!(rig.send(&[0x80, 1, 0]), [], "the value is restored only once");
     assert_eq!(rig.send(&[0x90, 2, 100, 2, 0]), [toggle(Param::Hold, true), toggle(Param::Hold, false)]);
 }
@@ -169,7 +169,7 @@ fn a_layer_overrides_only_the_controls_that_it_binds() {
     let mut rig = Rig::new(LAYERED);
     assert_eq!(rig.send(&[0x90, 1, 1, 1, 0]), [toggle(Param::Hold, true)]);
     assert_eq!(rig.send(&[98, 1, 1, 1, 1, 0]), [toggle(Param::Record, true)]);
-    assert_eq!(rig.send(&[2, 1, 2, 0]), [toggle(Param::Play, false)], "which the layer does not bind");
+    assert_eq!(rig.send(&[2, 1, 2, 0]), [toggle(Param::Play, false)], "the layer does not bind it");
     assert_eq!(rig.send(&[98, 0, 1, 1, 1, 0]), [toggle(Param::Hold, false)]);
     let panic = ControlEvent::Set(Param::Panic, Value::Trigger);
     assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [panic], "pressed once, it stays active");
@@ -184,17 +184,17 @@ fn the_binding_that_received_the_press_receives_the_release() {
     );
     assert_eq!(rig.send(&[0x90, 98, 1, 1, 1]), [toggle(Param::Hold, true)]);
     assert_eq!(rig.send(&[98, 0]), []);
-    assert_eq!(rig.send(&[1, 0]), [toggle(Param::Hold, false)], "although its layer is gone");
+    assert_eq!(rig.send(&[1, 0]), [toggle(Param::Hold, false)], "although its layer is inactive");
 }
 
 #[test]
-fn a_fader_must_take_over_again_after_a_change_of_layers() {
+fn a_fader_must_take_over_again_after_a_layer_change() {
     let mut rig = Rig::new(
         "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc = 7\nto = \"reverb\"\n[[bind]]\nlayer = \"shift\"\ncc = 7\nto = \"width\"\nrange = [0, 1]\n",
     );
     assert_eq!(rig.send(&[0xB0, 7, 32]).len(), 1, "it reaches the reverb's value");
     assert_eq!(rig.send(&[0x90, 98, 1, 0xB0, 7, 60]), [], "the width is at 0.7");
-    assert_eq!(rig.send(&[7, 100]).len(), 1, "which it crosses now");
+    assert_eq!(rig.send(&[7, 100]).len(), 1, "it crosses the value");
     assert_eq!(rig.send(&[0x90, 98, 0, 0xB0, 7, 90]), [], "the reverb was left behind");
     assert_eq!(rig.send(&[7, 10]).len(), 1);
 }
@@ -220,7 +220,7 @@ fn reports_whether_a_message_is_used() {
     let mut used = |bytes: &[u8]| {
         let mut parser = Parser::default();
         let messages: Vec<Message> = bytes.iter().filter_map(|byte| parser.feed(*byte)).collect();
-        messages.into_iter().map(|message| rig.router.message(message, &mut Vec::new())).collect::<Vec<_>>()
+        messages.into_iter().map(|message| rig.router.process(message, &mut Vec::new())).collect::<Vec<_>>()
     };
     assert_eq!(used(&[0xB0, 1, 5, 33, 5, 2, 5, 64, 127]), [true, true, false, true]);
     assert_eq!(used(&[0x90, 98, 1, 40, 1, 80, 1]), [true, true, false]);

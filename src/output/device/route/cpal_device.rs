@@ -25,12 +25,12 @@ impl Stream for cpal::Stream {}
 
 /// Prevents the ALSA library from printing to the terminal on this thread; errors are returned anyway.
 pub(in crate::output::device) fn quiet_alsa() {
-    // ALSA's messages are buffered until the next call, so this must be called before every attempt.
+    // Each call discards the messages that ALSA has buffered, so call this before every attempt to open a device.
     let _ = alsa::Output::local_error_handler();
 }
 
-/// Opens a device, the default one or the first whose name contains `device`, and starts playing the engine in `slot`.
-/// If the device refuses the requested block size, the system's is used.
+/// Opens the default device, or the first whose name contains `device`, and starts playing the engine in `slot`. If the
+/// device refuses the requested block size, uses the system's.
 pub(super) fn start(
     host: HostId,
     device: Option<&str>,
@@ -70,7 +70,7 @@ fn find(host: HostId, requested: Option<&str>) -> Result<OpenableDevice, AudioEr
     OpenableDevice::new(device, host)
 }
 
-/// Returns the names of the devices that can be opened and are audible, which most of ALSA's plug-ins are not.
+/// Returns the names of the devices that can be opened and are audible, unlike most of ALSA's plug-ins.
 fn usable_names(devices: &[Device]) -> String {
     let is_usable = |device: &&Device| device.default_output_config().is_ok() && !label(device).ends_with("(null)");
     let names: Vec<String> = devices.iter().filter(is_usable).map(label).collect();
@@ -188,7 +188,7 @@ fn cost(config: &SupportedStreamConfigRange) -> (u32, u32, u32) {
     let channels = match config.channels() {
         2 => 0,
         0 | 1 => 1000,
-        more => u32::from(more),
+        surround => u32::from(surround),
     };
     let rate = SAMPLE_RATE.clamp(config.min_sample_rate(), config.max_sample_rate()).abs_diff(SAMPLE_RATE);
     let format = match config.sample_format() {
@@ -209,15 +209,15 @@ mod tests {
     }
 
     #[test]
-    fn stereo_matters_more_than_the_rate_and_the_rate_more_than_the_format() {
-        let order = [
+    fn prefers_stereo_then_48_khz_then_floats() {
+        let by_preference = [
             config(2, (8000, 192_000), SampleFormat::F32),
             config(2, (48_000, 48_000), SampleFormat::I16),
             config(2, (44_100, 44_100), SampleFormat::F32),
             config(6, (48_000, 48_000), SampleFormat::F32),
             config(1, (48_000, 48_000), SampleFormat::F32),
         ];
-        for pair in order.windows(2) {
+        for pair in by_preference.windows(2) {
             assert!(cost(&pair[0]) < cost(&pair[1]), "{pair:?}");
         }
     }

@@ -17,11 +17,11 @@ use crate::output::jack_clients::{self, Calls};
 /// The client's name; its ports are `melos-audio:left` and `melos-audio:right`.
 const CLIENT: &str = "melos-audio";
 const PORTS: [&str; 2] = ["left", "right"];
-/// Change of gain per frame when the number of playback ports changes: 10 ms from full gain to half.
+/// Change of gain per frame when switching between stereo and mono: 10 ms from full gain to half at 48 kHz.
 const GAIN_STEP: f32 = 0.5 / 480.0;
 
-/// Starts playing at the server's rate and block size, connected to the first two playback ports, or, if there is only
-/// one, with both channels to it.
+/// Starts playing at the server's rate and block size. Connects to the first two playback ports, or connects
+/// both channels to the only one.
 pub(super) fn start(
     slot: Arc<EngineSlot>,
     status: &Arc<OutputStatus>,
@@ -66,16 +66,16 @@ fn label(client: &Client) -> String {
 
 struct JackStream {
     client: AsyncClient<Notifications, Player>,
-    /// Must outlive the client, so it is declared after the client.
+    /// Declared after the client, which it must outlive.
     _calls: Calls,
-    /// Melos's ports, and the playback ports to which they were connected.
+    /// Melos's ports, and the playback ports they were last connected to.
     own_ports: [String; 2],
     playback_ports: [Option<String>; 2],
-    /// Whether both channels go to one playback port, each at half its level.
+    /// Whether both channels go to one playback port, each at half gain.
     mono: Arc<AtomicBool>,
     /// Set when ports appear or disappear.
     ports_changed: Arc<AtomicBool>,
-    /// The block size in the output's name.
+    /// The block size shown in the output's name.
     block: u32,
     status: Arc<OutputStatus>,
     faults: SyncSender<Fault>,
@@ -126,17 +126,17 @@ struct Player {
 
 impl jack::ProcessHandler for Player {
     fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
-        self.calls.count();
+        self.calls.increment();
         let [left, right] = &mut self.ports;
         let (left, right) = (left.as_mut_slice(scope), right.as_mut_slice(scope));
         self.feed.announce(left.len(), 0);
-        let target = if self.mono.load(Relaxed) { 0.5 } else { 1.0 };
+        let target_gain = if self.mono.load(Relaxed) { 0.5 } else { 1.0 };
         let mut stereo = [0.0; 2 * QUANTUM];
         for (left, right) in left.chunks_mut(QUANTUM).zip(right.chunks_mut(QUANTUM)) {
             let stereo = &mut stereo[..2 * left.len()];
             self.feed.fill(stereo);
             for ((left, right), frame) in left.iter_mut().zip(right).zip(stereo.chunks_exact(2)) {
-                self.gain += (target - self.gain).clamp(-GAIN_STEP, GAIN_STEP);
+                self.gain += (target_gain - self.gain).clamp(-GAIN_STEP, GAIN_STEP);
                 (*left, *right) = (self.gain * frame[0], self.gain * frame[1]);
             }
         }
@@ -145,7 +145,7 @@ impl jack::ProcessHandler for Player {
 }
 
 struct Notifications {
-    /// The rate for which the stream was opened.
+    /// The sample rate when the stream was opened.
     rate: u32,
     lost: Arc<AtomicBool>,
     ports_changed: Arc<AtomicBool>,
@@ -159,7 +159,7 @@ impl jack::NotificationHandler for Notifications {
     }
 
     fn sample_rate(&mut self, _: &Client, rate: u32) -> Control {
-        // PipeWire can change its rate while playing; the stream is then opened again at the new rate.
+        // PipeWire can change its rate while playing; the stream is then reopened at the new rate.
         if rate != self.rate {
             self.lost.store(true, Relaxed);
         }

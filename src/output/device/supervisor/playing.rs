@@ -14,11 +14,11 @@ use crate::output::device::stream_thread::StreamThread;
 const CALLBACK_TIMEOUT: Duration = Duration::from_millis(2500);
 /// Time limit for the first callback.
 const FIRST_CALLBACK_TIMEOUT: Duration = Duration::from_millis(5000);
-/// Time within which a stream must call back after the driver has reported an error.
+/// Time limit for the next callback after the driver reports an error.
 const ERROR_GRACE: Duration = Duration::from_millis(250);
-/// The longest time that a callback may hold the engine: far longer than a block takes.
+/// Time limit for a callback to return the engine: far longer than a block takes.
 const BORROW_TIMEOUT: Duration = Duration::from_secs(1);
-/// Time limit for the fade-out before a stream is closed, including what the device has buffered.
+/// Time limit for the fade-out before a stream is closed, including the device's buffer.
 const FADE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// An open stream.
@@ -26,27 +26,27 @@ pub(super) struct PlayingStream {
     pub(super) route: Route,
     pub(super) stream: StreamThread,
     heartbeat: Heartbeat,
-    /// An error reported by the driver, after which the stream has not called back yet, and when it was reported.
-    suspicion: Option<(Instant, String)>,
+    /// The first driver error since the last callback, and when it was reported.
+    suspected_fault: Option<(Instant, String)>,
 }
 
 /// The condition of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// It is unchanged.
+    /// No callback since the last check, but none is overdue.
     Unchanged,
-    /// It has called back since the last check.
+    /// At least one callback since the last check.
     Active,
-    /// It has stopped calling back.
+    /// The next callback is overdue.
     Stalled,
-    /// It is lost, for this reason.
+    /// Lost, for this reason.
     Lost(String),
 }
 
 impl PlayingStream {
     pub(super) fn new(route: Route, stream: StreamThread) -> Self {
         let heartbeat = Heartbeat::new(Instant::now(), stream.slot.requested());
-        Self { route, stream, heartbeat, suspicion: None }
+        Self { route, stream, heartbeat, suspected_fault: None }
     }
 
     /// Checks the stream.
@@ -58,20 +58,20 @@ impl PlayingStream {
                 Fault::Lost(reason) => lost = Some(reason),
                 Fault::Suspected(reason) => {
                     debug!(reason, "audio driver");
-                    self.suspicion.get_or_insert((now, reason));
+                    self.suspected_fault.get_or_insert((now, reason));
                 }
                 Fault::Notice(text) => info!(text, "audio driver"),
             }
         }
         let pulse = self.heartbeat.check(now, self.stream.slot.requested());
         if pulse == Pulse::Active {
-            self.suspicion = None;
+            self.suspected_fault = None;
         }
         let timeout = if self.heartbeat.has_requested() { CALLBACK_TIMEOUT } else { FIRST_CALLBACK_TIMEOUT };
         if self.heartbeat.since_last_request(now) > timeout {
             lost.get_or_insert_with(|| format!("no audio callback for {} ms", timeout.as_millis()));
         }
-        if let Some((_, reason)) = self.suspicion.take_if(|(since, _)| now.duration_since(*since) > ERROR_GRACE) {
+        if let Some((_, reason)) = self.suspected_fault.take_if(|(since, _)| now.duration_since(*since) > ERROR_GRACE) {
             lost.get_or_insert(reason);
         }
         match (lost, pulse) {
@@ -88,10 +88,10 @@ impl PlayingStream {
         self.stream.slot.insert(engine);
     }
 
-    /// Fades out, and waits until that has been played.
+    /// Fades out, and waits until the fade has been played.
     pub(super) fn fade_out(&self) {
         let started = Instant::now();
-        while !self.stream.slot.fade() && started.elapsed() < FADE_TIMEOUT {
+        while !self.stream.slot.fade_out() && started.elapsed() < FADE_TIMEOUT {
             thread::sleep(Duration::from_millis(1));
         }
     }

@@ -7,14 +7,14 @@ use crate::files::config::{AudioConfig, AudioHost};
 use crate::output::device::route::Route;
 use crate::output::device::stream_thread::Closing;
 
-/// Interval between attempts to open the lost route again.
+/// Interval between attempts to reopen the lost route.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// Interval between attempts to open any of the configured routes.
 const RETRY_ALL_INTERVAL: Duration = Duration::from_secs(2);
 /// Time limit for the last stream to close before another is opened, which can then reuse its name and device.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The state of the recovery from the loss of a stream.
+/// The state of the recovery from a lost stream.
 pub(super) struct Recovery {
     /// The lost route.
     route: Option<Route>,
@@ -44,7 +44,7 @@ impl Recovery {
         }
     }
 
-    /// Makes the lost route due at once.
+    /// Schedules an immediate retry of the lost route.
     pub(super) fn retry_now(&mut self) {
         self.retry = Instant::now();
     }
@@ -57,13 +57,13 @@ impl Recovery {
         }
     }
 
-    /// Gives up the lost route, so that only the configured ones are retried.
+    /// Gives up the lost route; only the configured routes are retried.
     pub(super) fn give_up_route(&mut self) {
         self.route = None;
         self.retry_all = Instant::now() + RETRY_ALL_INTERVAL;
     }
 
-    /// Returns the search that is due, if any. None is due if only the null output is configured, as it is never lost.
+    /// Returns the search that is due, if any. None is due if the null output is configured, because it is never lost.
     pub(super) fn due(&self, config: &AudioConfig) -> Option<Search> {
         let now = Instant::now();
         if config.host == AudioHost::Null {

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-/// Programs that lower the priority of the program that they run: the processor only when nothing else needs it
-/// (SCHED_IDLE), the disk likewise, and, where these are missing, less of the processor than others. `nice` adds to the
-/// daemon's own niceness, which the system service lowers; it stops at 19, the highest.
+/// Programs that lower the priority of the program they run. `chrt` and `ionice` give it the processor (SCHED_IDLE) and
+/// the disk only when nothing else needs them; `nice` helps where they are missing. Its value is added to the daemon's
+/// own niceness, which the system service lowers, and the sum is capped at 19, the maximum.
 const PREFIXES: [&[&str]; 3] = [&["chrt", "-i", "0"], &["ionice", "-c", "3"], &["nice", "-n", "39"]];
 
-/// Returns a command that runs a program with no claim to the processor or the disk, as far as the system provides that.
+/// Returns a command that runs a program at the lowest priority that the system supports.
 pub(super) fn command(program: &Path) -> Command {
     let installed = PREFIXES.into_iter().filter(|prefix| is_installed(prefix[0]));
     let mut words = installed.flatten().map(AsRef::as_ref).chain([program.as_os_str()]);
@@ -27,11 +27,11 @@ fn is_installed(program: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The policy SCHED_IDLE in `/proc/PID/stat`.
+    /// The value of SCHED_IDLE in `/proc/PID/stat`.
     const SCHED_IDLE: &str = "5";
 
     #[test]
-    fn a_program_runs_only_when_nothing_else_needs_the_processor() {
+    fn a_program_runs_at_the_lowest_priority() {
         let run = |mut command: Command| String::from_utf8(command.as_std_mut().output().unwrap().stdout).unwrap();
         let mut cat = command(Path::new("/bin/cat"));
         cat.arg("/proc/self/stat");

@@ -1,4 +1,4 @@
-//! The request for a piece: validated, and converted to arguments of `melos render`.
+//! Requests for pieces: validation, and conversion to arguments of `melos render`.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub(in crate::remote::http) struct PieceRequest {
     /// Instead of emotions: a take to render again, bit for bit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::remote::http) take: Option<String>,
-    /// Length in seconds; not allowed with a take, which has its own.
+    /// Length in seconds; not allowed with a take, which has its own length.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
     /// The parameter `temperature`.
@@ -40,7 +40,7 @@ pub(in crate::remote::http) struct PieceRequest {
     harmony: bool,
     #[serde(default)]
     format: Format,
-    /// The take's control log, found during validation.
+    /// The take's control log, located once the request has been validated.
     #[serde(skip)]
     pub(in crate::remote::http) log: Option<std::path::PathBuf>,
 }
@@ -67,11 +67,11 @@ const fn default_harmony() -> bool {
 }
 
 impl PieceRequest {
-    /// Validates the request; `presets` are the existing names.
+    /// Validates the request; `presets` are the names of the existing presets.
     pub(in crate::remote::http) fn check(&self, mut presets: impl Iterator<Item = String>) -> Result<(), String> {
         let sources = [self.emotion.is_some(), self.preset.is_some(), self.take.is_some()];
         if sources.into_iter().filter(|given| *given).count() != 1 {
-            return Err("expected one of emotion, preset and take".to_owned());
+            return Err("expected exactly one of emotion, preset and take".to_owned());
         }
         match (self.seconds, self.take.is_some()) {
             (Some(_), true) => return Err("seconds: not allowed with a take, which has its own length".to_owned()),
@@ -115,7 +115,7 @@ impl PieceRequest {
         }
     }
 
-    /// Arguments of `melos render`, except for the data and model.
+    /// Arguments of `melos render`, except those for the data folder and the model.
     pub(super) fn arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();
         let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);

@@ -110,9 +110,9 @@ fn a_remote_client_subscribes_by_returning_its_token() {
     assert_eq!(rig.replies().len(), 1);
     // The address is now verified, so subscribing again needs no token.
     assert!(rig.send(REMOTE, &message("/melos/subscribe", &[OscType::Int(9002)])).len() > 50);
-    // Invented tokens are refused.
-    for wrong in ["s9001-0123456789abcdef", ""] {
-        assert_eq!(rig.send(REMOTE, &message("/melos/confirm", &[text(wrong)])), []);
+    // Forged tokens are refused.
+    for forged in ["s9001-0123456789abcdef", ""] {
+        assert_eq!(rig.send(REMOTE, &message("/melos/confirm", &[text(forged)])), []);
     }
     assert_eq!(rig.refused(), 2);
 }
@@ -131,7 +131,7 @@ fn a_remote_client_gets_the_state_by_returning_its_token() {
 }
 
 #[test]
-fn the_replies_to_one_datagram_do_not_exceed_the_full_state() {
+fn replies_to_one_datagram_do_not_exceed_the_full_state() {
     let mut rig = Rig::new();
     let content: Vec<_> = (0..300).flat_map(|_| [message("/melos/*/*", &[]), message("/melos/state", &[])]).collect();
     let bundle = OscPacket::Bundle(OscBundle { timetag: OscTime { seconds: 0, fractional: 1 }, content });
@@ -140,7 +140,7 @@ fn the_replies_to_one_datagram_do_not_exceed_the_full_state() {
 }
 
 #[test]
-fn replies_per_second_are_bounded_and_input_still_works() {
+fn replies_are_rate_limited_and_input_still_works() {
     let mut rig = Rig::new();
     let mut sent = 0;
     for _ in 0..2_000 {

@@ -31,7 +31,7 @@ fn text(text: &str) -> OscType {
 
 const AT_ONCE: OscTime = OscTime { seconds: 0, fractional: 1 };
 
-fn ahead(now: Now, duration: Duration) -> OscTime {
+fn tag_after(now: Now, duration: Duration) -> OscTime {
     let since_unix = (now.wall + duration).duration_since(UNIX_EPOCH).unwrap();
     let seconds = (since_unix.as_secs() + 2_208_988_800) as u32;
     OscTime { seconds, fractional: ((u64::from(since_unix.subsec_nanos()) << 32) / 1_000_000_000) as u32 }
@@ -114,7 +114,7 @@ fn an_out_of_range_number_is_clamped_and_reported() {
 }
 
 #[test]
-fn patterns_match_parameters_that_accept_the_value_but_no_triggers() {
+fn patterns_skip_triggers_and_parameters_that_reject_the_value() {
     let muted = read(&message("/melos/mute/{bass,pad}", &[OscType::Int(1)])).requests;
     assert_eq!(muted, [Param::MuteBass, Param::MutePad].map(|param| Request::Set(param, Value::Toggle(true), None)));
     let muted = read(&message("/melos/next/bar/mute/{bass,pad}", &[OscType::Int(1)])).requests;
@@ -142,7 +142,7 @@ fn bundles_take_effect_at_their_time_tags() {
         });
         (milliseconds.collect::<Vec<_>>(), decoded.late)
     };
-    let (soon, later) = (ahead(now, Duration::from_millis(200)), ahead(now, Duration::from_millis(500)));
+    let (soon, later) = (tag_after(now, Duration::from_millis(200)), tag_after(now, Duration::from_millis(500)));
     assert_eq!(due_times(&bundle(AT_ONCE, vec![set(0.1), set(0.2)])), (vec![None, None], 0));
     assert_eq!(due_times(&bundle(soon, vec![set(0.1)])), (vec![Some(200)], 0));
     assert_eq!(
@@ -151,14 +151,14 @@ fn bundles_take_effect_at_their_time_tags() {
     );
     assert_eq!(due_times(&bundle(later, vec![bundle(soon, vec![set(0.2)])])), (vec![Some(500)], 0));
     assert_eq!(due_times(&bundle(soon, vec![bundle(AT_ONCE, vec![set(0.2)])])), (vec![Some(200)], 0));
-    assert_eq!(due_times(&bundle(ahead(now, Duration::ZERO), vec![set(0.1)])), (vec![None], 1));
-    let too_early = bundle(ahead(now, Duration::from_secs(86_400)), vec![set(0.1)]);
+    assert_eq!(due_times(&bundle(tag_after(now, Duration::ZERO), vec![set(0.1)])), (vec![None], 1));
+    let too_early = bundle(tag_after(now, Duration::from_secs(86_400)), vec![set(0.1)]);
     assert!(matches!(read(&too_early).faults[..], [Fault::TooEarly(_)]));
-    let part = bundle(AT_ONCE, vec![set(0.1), too_early, set(0.2)]);
-    assert_eq!(due_times(&part), (vec![None, None], 0), "only the inner bundle is refused");
+    let mixed = bundle(AT_ONCE, vec![set(0.1), too_early, set(0.2)]);
+    assert_eq!(due_times(&mixed), (vec![None, None], 0), "only the inner bundle is refused");
 }
 
-/// A message whose type tags are unknown to rosc or unreadable.
+/// A message with type tags that rosc does not know or cannot read.
 fn unreadable(tail: &[u8]) -> Vec<u8> {
     [b"/melos/arousal\0\0".as_slice(), tail].concat()
 }
@@ -204,7 +204,7 @@ fn valid_messages_in_a_bundle_survive_invalid_ones() {
             decoded.faults
         );
     }
-    // After a truncated element the start of the next is unknown; the elements before it are intact.
+    // After a truncated element, the start of the next is unknown; the elements before it are intact.
     let mut broken = bundle_of(&[good(0.25), good(0.5), good(0.75)]);
     broken.truncate(broken.len() - 4);
     let decoded = decode(&broken, Now::read());
@@ -225,8 +225,8 @@ fn refused_text_cannot_forge_or_flood_log_lines() {
         message(&format!("/melos/{}", "x".repeat(10_000)), &[]),
     ] {
         let faults = read(&packet).faults;
-        let text_of_fault = faults[0].to_string();
-        assert!(!text_of_fault.contains(char::is_control) && text_of_fault.len() < 1_000, "{text_of_fault:?}");
+        let description = faults[0].to_string();
+        assert!(!description.contains(char::is_control) && description.len() < 1_000, "{description:?}");
     }
 }
 
@@ -277,7 +277,7 @@ fn nested_bundles(depth: usize) -> Vec<u8> {
 }
 
 #[test]
-fn deep_nesting_is_refused_before_it_is_decoded() {
+fn deep_nesting_is_refused_before_decoding() {
     assert_eq!(decode(&nested_bundles(fault::MAX_DEPTH), Now::read()).requests.len(), 1);
     assert_eq!(refused(&nested_bundles(fault::MAX_DEPTH + 1)), [Fault::Nested]);
     assert_eq!(refused(&nested_bundles(700)), [Fault::Nested]);
@@ -322,10 +322,10 @@ fn malformed_packets_are_refused() {
     assert_eq!(refused(&[b'/'; 20_000]), [Fault::Oversized(20_000)]);
 }
 
-/// Random bytes, and valid packets with some bytes changed or cut off.
+/// Decodes random bytes, and valid packets with bytes changed or cut off.
 #[test]
 fn random_datagrams_cause_no_panic() {
-    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
     let seeds = [
         encoder::encode(&message("/melos/emotion", &[text("calm"), OscType::Float(0.8)])).unwrap(),
         encoder::encode(&bundle(AT_ONCE, vec![message("/melos/level/*", &[OscType::Double(-3.0)])])).unwrap(),
@@ -335,18 +335,18 @@ fn random_datagrams_cause_no_panic() {
     for iteration in 0..10_000 {
         let mut datagram = match seeds.get(iteration % 4) {
             Some(seed) => seed.clone(),
-            None => vec![0; random.next_u32() as usize % 200],
+            None => vec![0; rng.next_u32() as usize % 200],
         };
         if iteration % 4 == 3 {
-            random.fill_bytes(&mut datagram);
+            rng.fill_bytes(&mut datagram);
         }
-        for _ in 0..random.next_u32() % 4 {
-            if let Some(byte) = datagram.get_mut(random.next_u32() as usize % 60) {
-                *byte = random.next_u32() as u8;
+        for _ in 0..rng.next_u32() % 4 {
+            if let Some(byte) = datagram.get_mut(rng.next_u32() as usize % 60) {
+                *byte = rng.next_u32() as u8;
             }
         }
-        if random.next_u32().is_multiple_of(3) {
-            datagram.truncate(random.next_u32() as usize % 80);
+        if rng.next_u32().is_multiple_of(3) {
+            datagram.truncate(rng.next_u32() as usize % 80);
         }
         let decoded = decode(&datagram, Now::read());
         accepted += decoded.requests.len();

@@ -100,7 +100,7 @@ fn own_changes_are_not_echoed_but_corrections_are_sent() {
     // A change by another client is sent to both.
     rig.notice(valence(-0.5));
     assert_eq!(rig.tick(), [number(1, "/melos/valence", -0.5), number(3, "/melos/valence", -0.5)]);
-    // A refused value: the client gets the current one.
+    // If its value is refused, the client gets the current value.
     rig.feedback.set_by_client(client(2), Param::Valence, &Value::Number(0.9), rig.now - ECHO_GUARD);
     assert_eq!(rig.tick(), [number(3, "/melos/valence", -0.5)]);
 }
@@ -135,13 +135,13 @@ fn streams_are_paced_and_events_are_not() {
 }
 
 #[test]
-fn reading_the_chord_returns_the_lead_chord_and_the_full_state_includes_the_current_one() {
+fn the_full_state_includes_the_lead_chord_and_the_current_chord() {
     let mut rig = Rig::new();
     let key = Key { tonic: 9, mode: Mode::Minor };
     rig.notice(Notice::Chord(Chord::parse("Am7").unwrap(), key));
     let auto = [OscType::String("auto".to_owned())];
     assert_eq!(rig.feedback.read(Param::Chord).unwrap().args, auto);
-    let chord_messages: Vec<_> = rig.feedback.everything().filter(|message| message.addr == "/melos/chord").collect();
+    let chord_messages: Vec<_> = rig.feedback.full_state().filter(|message| message.addr == "/melos/chord").collect();
     let current = [OscType::String("Am7".to_owned()), OscType::String("A minor".to_owned())];
     assert_eq!(
         chord_messages.iter().map(|message| message.args.as_slice()).collect::<Vec<_>>(),
@@ -172,7 +172,7 @@ fn every_stream_can_be_read_once_it_has_a_message() {
 }
 
 #[test]
-fn subscribers_beyond_the_limit_are_refused_and_the_others_kept() {
+fn subscribers_beyond_the_limit_are_refused() {
     let mut rig = Rig::new();
     for port in 1..=64 {
         rig.subscribe(client(port), client(port)).unwrap();
@@ -212,7 +212,7 @@ fn the_subscription_of_a_silent_client_expires_after_a_warning() {
     rig.advance(11);
     let expires = |left| (9001, "/melos/subscription/expires".to_owned(), OscType::Int(left));
     assert_eq!(rig.tick(), [expires(9)]);
-    assert_eq!(rig.tick(), [], "once");
+    assert_eq!(rig.tick(), [], "the client is warned only once");
     rig.advance(10);
     assert_eq!(rig.tick(), [expires(0)]);
     rig.notice(valence(0.25));
@@ -243,7 +243,7 @@ fn a_remote_address_that_does_not_verify_again_is_dropped() {
     rig.access.mark_verified(remote, rig.now);
     rig.subscribe(remote, remote).unwrap();
     rig.sent();
-    while rig.access.until(remote).unwrap() > rig.now + EXPIRY_WARNING {
+    while rig.access.expiry(remote).unwrap() > rig.now + EXPIRY_WARNING {
         rig.advance(10);
         rig.feedback.renew(remote, rig.now);
         rig.tick();
@@ -257,7 +257,7 @@ fn a_remote_address_that_does_not_verify_again_is_dropped() {
     rig.feedback.renew(remote, rig.now);
     rig.advance(20);
     assert_eq!(rig.tick(), []);
-    // From here on, datagrams arrive from the address but it does not confirm, as if they were forged.
+    // From here on, the address sends datagrams but no tokens, as if they were forged.
     for _ in 0..70 {
         rig.advance(10);
         rig.feedback.renew(remote, rig.now);
@@ -281,7 +281,7 @@ fn restored_subscriptions_start_once_values_are_known() {
     assert_eq!(rig.feedback.subscriptions(), [subscription]);
     rig.advance(61);
     rig.tick();
-    assert_eq!(rig.feedback.subscriptions(), [], "they end with their leases");
+    assert_eq!(rig.feedback.subscriptions(), [], "a restored subscription expires like any other");
 }
 
 #[test]

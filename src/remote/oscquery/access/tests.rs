@@ -71,7 +71,7 @@ fn pages_from_other_origins_are_refused() {
         ("https://localhost", 200),
         ("file://", 200),
         ("https://elsewhere.example", 403),
-        // Matches its Host, which is foreign too.
+        // A foreign name that resolves to this machine.
         ("http://rebound.example:9080", 403),
         ("http://localhost.elsewhere.example", 403),
         ("http://localhost@elsewhere.example", 403),
@@ -139,7 +139,7 @@ fn large_bodies_are_refused_before_they_are_received() {
 }
 
 #[test]
-fn only_inline_scripts_of_the_page_may_run() {
+fn only_the_inline_scripts_of_the_page_may_run() {
     let policy = policy("<style>a{}</style><script>\nplay()\n</script><script src=\"x.js\"></script>");
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(text)));
     assert!(policy.contains(&format!("script-src 'self' {};", hash("\nplay()\n"))), "{policy}");

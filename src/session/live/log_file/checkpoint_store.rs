@@ -52,7 +52,7 @@ impl CheckpointStore {
             }
             Err(error) => {
                 let reason =
-                    format!("cannot store checkpoints of the control log: {error}; renders start at earlier ones");
+                    format!("cannot store checkpoints of the control log: {error}; renders start from earlier ones");
                 self.troubles.set(Part::Checkpoints, reason);
             }
         }
@@ -77,8 +77,8 @@ impl CheckpointStore {
         Ok(path)
     }
 
-    /// Deletes checkpoints until at most `max_bytes` are left, each time the one whose neighbours are closest to each other.
-    /// The first and last checkpoints of a log are deleted only if nothing else is left, and only those of earlier logs.
+    /// Deletes checkpoints until at most `max_bytes` are left, always the one whose neighbours are closest to each other.
+    /// The first and last checkpoints of a log are deleted only when no others are left, and only those of earlier logs.
     fn delete_down_to(&self, max_bytes: u64) {
         let mut logs: Vec<Vec<CheckpointFile>> = earlier_logs(&self.log)
             .iter()
@@ -89,7 +89,7 @@ impl CheckpointStore {
         while total(&logs) > max_bytes {
             let inner = logs.iter().enumerate().flat_map(|(log, files)| {
                 let gaps = files.windows(3).enumerate();
-                gaps.map(move |(index, around)| (around[2].frame - around[0].frame, log, index + 1))
+                gaps.map(move |(index, window)| (window[2].frame - window[0].frame, log, index + 1))
             });
             let oldest = || {
                 let earlier = logs[..logs.len() - 1].iter().position(|files| !files.is_empty());
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn checkpoints_are_evenly_spaced_and_stay_below_the_limit() {
+    fn checkpoints_stay_evenly_spaced_and_within_the_limit() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("session.log");
         let mut store = CheckpointStore::new(&log, "m", 1, 0, Troubles::default());
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn store_returns_false_if_the_folder_cannot_be_created() {
+    fn a_missing_folder_that_cannot_be_created_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("session.log");
         fs::write(checkpoint_folder(&log), "in the way").unwrap();
@@ -160,7 +160,7 @@ mod tests {
         let trouble = troubles.now().0[&Part::Checkpoints].clone();
         assert!(trouble.contains("recordings.keep_free_gb = 1152921504.6"), "{trouble}");
         assert!(!store.store(&checkpoint(128)));
-        assert_eq!(troubles.now().0[&Part::Checkpoints], trouble, "it is reported once");
+        assert_eq!(troubles.now().0[&Part::Checkpoints], trouble, "reported once");
         store.keep_free(0);
         assert!(store.store(&checkpoint(192)) && troubles.now().0.is_empty());
     }

@@ -1,4 +1,4 @@
-//! Log rotation: earlier logs are renamed by date, and a limited number is kept.
+//! Log rotation: earlier logs are renamed by date, and a limited number of them is kept.
 
 use std::fs::{self, File};
 use std::io;

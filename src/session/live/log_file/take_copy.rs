@@ -1,4 +1,4 @@
-//! Copies the log beside a recording, with the checkpoint nearest to its start, so that it can be rendered again quickly.
+//! Copies the log beside a recording, with the last checkpoint before its start, from which the take can be rendered.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};
@@ -11,8 +11,8 @@ use crate::output::record::Recorded;
 use crate::session::checkpoint::{checkpoint_files, checkpoint_folder, take_checkpoint_path};
 use crate::session::log::copy_for_take;
 
-/// Size in bytes above which a log is copied only beside a recording of at least its size, so that short takes do not
-/// fill the disk with logs.
+/// Size in bytes above which a log is copied only beside a recording that is at least as large, so that short takes do
+/// not fill the disk with logs.
 const ALWAYS_COPIED: u64 = 4 * MEGABYTE;
 /// Bytes per frame of an uncompressed recording.
 const BYTES_PER_FRAME: u64 = 6;
@@ -25,7 +25,7 @@ pub(super) fn copy_beside(recorded: &Recorded, parts: &[(PathBuf, Range<u64>)]) 
     if log_bytes > ALWAYS_COPIED && log_bytes > recording_bytes {
         let megabytes = log_bytes / MEGABYTE;
         let log = log.display();
-        return tracing::warn!(%log, megabytes, "the control log is much larger than this short take and was not copied beside it");
+        return tracing::warn!(%log, megabytes, "the control log is larger than this short take and was not copied beside it");
     }
     let copy = unused_path(&recorded.path.with_extension("log"));
     let write_copy = || {
@@ -51,7 +51,7 @@ pub(super) fn copy_beside(recorded: &Recorded, parts: &[(PathBuf, Range<u64>)]) 
     }
 }
 
-/// Copies the newest checkpoint at or before a frame beside a take's log.
+/// Copies the newest checkpoint at or before frame `start` beside a take's log.
 fn copy_checkpoint(copy: &Path, log: &Path, start: u64) {
     let Some(newest) = checkpoint_files(&checkpoint_folder(log)).into_iter().rfind(|file| file.frame <= start) else {
         return;

@@ -34,7 +34,7 @@ fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
 }
 
 #[test]
-fn a_recording_log_contains_the_lines_so_far_and_the_gaps() {
+fn a_take_log_contains_the_lines_so_far_and_the_gaps() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
     let mut log = open(&session, &config(), &Troubles::default());
@@ -63,7 +63,7 @@ fn logs_of_earlier_sessions_are_kept_up_to_a_limit() {
     let ends: Vec<u64> = logs.iter().map(|log| read(&log.path).frames().end).collect();
     assert_eq!(ends, [3, 4]);
     assert_eq!(read(&session).frames().end, 5);
-    assert!(folder.path().join("session-mine.log").exists(), "other files stay");
+    assert!(folder.path().join("session-mine.log").exists(), "other files are kept");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn logging_can_be_turned_off() {
 }
 
 #[test]
-fn no_lines_are_lost_while_the_disk_hangs() {
+fn no_lines_are_lost_while_writing_fails() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     std::fs::write(&state, "a file where the folder should be").unwrap();
@@ -93,7 +93,7 @@ fn no_lines_are_lost_while_the_disk_hangs() {
 }
 
 #[test]
-fn shutdown_does_not_wait_for_a_hung_disk() {
+fn shutdown_does_not_wait_for_an_unwritable_file() {
     for path in ["/proc/nothing/session.log", "/dev/null"] {
         let started = Instant::now();
         let troubles = Troubles::default();
@@ -191,7 +191,7 @@ fn buffers_of_stored_checkpoints_are_reused() {
 }
 
 #[test]
-fn a_checkpoint_that_cannot_be_stored_is_a_trouble_until_it_can() {
+fn storing_a_checkpoint_is_retried_until_it_succeeds() {
     let folder = tempfile::tempdir().unwrap();
     let (session, troubles) = (folder.path().join("session.log"), Troubles::default());
     let mut log = open(&session, &config(), &troubles);
@@ -253,7 +253,7 @@ fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
     let read_file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
     assert_eq!(read_file("before.checkpoint"), checkpoint_bytes(&earlier[1].path, 25_536));
     assert_eq!(read_file("now.checkpoint"), checkpoint_bytes(&session, 25_600));
-    // That of a take that started two files ago, of parts of all three.
+    // The log of a take that started two files ago consists of parts of all three files.
     let all = take("long-ago.log");
     let first = read(&earlier[0].path);
     assert_eq!(all.header.start_frame, Some(12_800));

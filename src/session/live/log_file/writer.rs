@@ -34,7 +34,7 @@ pub(super) struct Writer {
     path: PathBuf,
     /// Number of earlier logs to keep.
     keep: usize,
-    /// Size in bytes from which the log continues in another file.
+    /// Size in bytes above which the log continues in another file.
     max_bytes: u64,
     /// Whether checkpoints are stored.
     has_checkpoints: bool,
@@ -42,21 +42,21 @@ pub(super) struct Writer {
     /// Lines not written yet.
     lines: LogText,
     file: Option<File>,
-    /// Bytes of complete lines written.
+    /// Number of bytes written, all in complete lines.
     written: u64,
     /// The last checkpoint in the log.
     last_checkpoint: Option<CheckpointLine>,
-    /// A checkpoint to store, or to store again because that failed.
-    unstored: Option<Box<Checkpoint>>,
-    /// When storing it was last attempted.
-    attempted: Instant,
+    /// A checkpoint that has not been stored yet, perhaps because storing it failed.
+    pending_checkpoint: Option<Box<Checkpoint>>,
+    /// When storing a checkpoint was last attempted.
+    last_attempt: Instant,
     /// Returns checkpoints that are no longer needed, so that their buffers can be reused.
     returned: SyncSender<Box<Checkpoint>>,
-    /// Bytes of the file's header.
+    /// Size of the file's header in bytes.
     header_bytes: u64,
-    /// The files that this one continues, oldest first; empty if the file starts with the session.
+    /// The files that the current file continues, oldest first; empty if it starts with the session.
     previous: VecDeque<PreviousFile>,
-    synced: Instant,
+    last_sync: Instant,
     ended: Arc<AtomicBool>,
     troubles: Troubles,
 }
@@ -85,12 +85,12 @@ impl Writer {
             file: None,
             written: 0,
             last_checkpoint: None,
-            unstored: None,
-            attempted: Instant::now(),
+            pending_checkpoint: None,
+            last_attempt: Instant::now(),
             returned,
             header_bytes: 0,
             previous: VecDeque::new(),
-            synced: Instant::now(),
+            last_sync: Instant::now(),
             ended,
             troubles,
         }
@@ -108,7 +108,7 @@ impl Writer {
     fn process_all(&mut self, requests: &Receiver<Request>) -> Result<(), LogEnded> {
         self.write_lines()?;
         loop {
-            let interval = if self.unstored.is_some() { RETRY_INTERVAL } else { SYNC_INTERVAL };
+            let interval = if self.pending_checkpoint.is_some() { RETRY_INTERVAL } else { SYNC_INTERVAL };
             let first = match requests.recv_timeout(interval) {
                 Ok(request) => Some(request),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -118,7 +118,7 @@ impl Writer {
                 self.process(request)?;
             }
             self.write_lines()?;
-            if self.attempted.elapsed() >= RETRY_INTERVAL {
+            if self.last_attempt.elapsed() >= RETRY_INTERVAL {
                 self.store_checkpoint()?;
             }
             self.check_size()?;
@@ -137,7 +137,7 @@ impl Writer {
                 Ok(())
             }
             Request::Store(checkpoint) => {
-                if let Some(superseded) = self.unstored.replace(checkpoint) {
+                if let Some(superseded) = self.pending_checkpoint.replace(checkpoint) {
                     let _ = self.returned.try_send(superseded);
                 }
                 self.store_checkpoint()
@@ -145,7 +145,7 @@ impl Writer {
         }
     }
 
-    /// Adds a line, to be written with the batch.
+    /// Adds a line to the batch.
     fn add_line(&mut self, frame: u64, entry: &Entry) {
         self.lines.add(frame, entry);
         if *entry == Entry::Checkpoint {
@@ -166,13 +166,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Stores the checkpoint that is not stored yet, if any. If the log has become too large, continues it in another file
-    /// that starts at the checkpoint.
+    /// Stores the pending checkpoint, if any. If the log has become too large, continues it in another file that starts at
+    /// the checkpoint.
     fn store_checkpoint(&mut self) -> Result<(), LogEnded> {
-        let Some(checkpoint) = self.unstored.take() else { return Ok(()) };
-        self.attempted = Instant::now();
+        let Some(checkpoint) = self.pending_checkpoint.take() else { return Ok(()) };
+        self.last_attempt = Instant::now();
         if !self.store.store(&checkpoint) {
-            self.unstored = Some(checkpoint);
+            self.pending_checkpoint = Some(checkpoint);
             return Ok(());
         }
         let (frame, is_due) = (checkpoint.frame, self.written > self.max_bytes);
@@ -182,8 +182,8 @@ impl Writer {
         self.continue_at(start)
     }
 
-    /// Ends a log that is too large. With checkpoints, a log normally continues in another file before that, unless no
-    /// checkpoint can be stored.
+    /// Ends the log if it is too large. With checkpoints, that happens only if none can be stored: otherwise, the log
+    /// continues in another file first.
     fn check_size(&self) -> Result<(), LogEnded> {
         let limit = if self.has_checkpoints { 2 * self.max_bytes } else { self.max_bytes };
         if self.written <= limit {
@@ -212,7 +212,7 @@ impl Writer {
             end: start.end,
             frames: first_frame..start.frame,
         });
-        // Older files have been deleted.
+        // Rotation keeps no more files than this.
         while self.previous.len() > self.keep.max(1) {
             self.previous.pop_front();
         }
@@ -304,8 +304,8 @@ impl Writer {
             return Err(error.into());
         }
         self.written += lines.len() as u64;
-        if self.synced.elapsed() >= SYNC_INTERVAL {
-            self.synced = Instant::now();
+        if self.last_sync.elapsed() >= SYNC_INTERVAL {
+            self.last_sync = Instant::now();
             // Data that the system has accepted survives a crash of this process; the next write reports disk errors.
             let _ = file.sync_data();
         }
@@ -313,20 +313,20 @@ impl Writer {
     }
 }
 
-/// Where a checkpoint was taken.
+/// The line of a checkpoint in the log.
 #[derive(Debug, Clone, Copy)]
 struct CheckpointLine {
     frame: u64,
-    /// Bytes of the file up to and including the checkpoint's line.
+    /// Size in bytes of the file up to and including the checkpoint's line.
     end: u64,
 }
 
-/// A file that a log continues.
+/// An earlier file of the same log.
 struct PreviousFile {
     path: PathBuf,
-    /// Bytes of its header.
+    /// Size of its header in bytes.
     header_bytes: u64,
-    /// Its bytes up to the checkpoint at which the next file starts.
+    /// Size in bytes up to the checkpoint at which the next file starts.
     end: u64,
     /// The frames from its start up to that checkpoint.
     frames: Range<u64>,

@@ -8,7 +8,8 @@ use crate::event::{Inbox, Incoming, Source};
 
 /// Maximum number of scheduled events.
 const MAX_SCHEDULED: usize = 4096;
-/// Maximum number of scheduled events from one address: a sender with a fast clock must not prevent others from scheduling.
+/// Maximum number of scheduled events from one address, so that a sender whose clock is ahead cannot prevent others from
+/// scheduling.
 const MAX_PER_CLIENT: usize = MAX_SCHEDULED / 4;
 
 /// Events ordered by due frame, then by arrival. Only scheduled events are limited: the inbox bounds immediate events,
@@ -45,7 +46,7 @@ impl Agenda {
         refused
     }
 
-    /// Reserves room for a scheduled event; returns whether there was any.
+    /// Reserves room for a scheduled event; returns whether there was room.
     fn reserve(&mut self, source: Source) -> bool {
         let by_client = self.scheduled_by.entry(address(source)).or_default();
         let fits = self.scheduled < MAX_SCHEDULED && *by_client < MAX_PER_CLIENT;
@@ -77,7 +78,7 @@ impl Agenda {
     }
 }
 
-/// Returns the address under which an event is counted, without the port, since a client may change it with each message.
+/// Returns the address under which an event is counted, without the port, which a client may change with each message.
 fn address(source: Source) -> Option<IpAddr> {
     match source {
         Source::Osc(from) => Some(from.ip()),
@@ -114,17 +115,17 @@ mod tests {
     }
 
     #[test]
-    fn scheduled_bundles_leave_room_for_other_clients_and_immediate_events() {
+    fn one_client_cannot_block_other_clients_or_immediate_events() {
         let (inbox, now) = (Inbox::new(std::sync::Arc::default()), Instant::now());
         let mut agenda = Agenda::default();
-        let within_the_hour = Some(now + Duration::from_secs(3000));
+        let due = Some(now + Duration::from_secs(3000));
         let flood = |agenda: &mut Agenda, from: &str| {
             let source = Source::Osc(from.parse().unwrap());
             let mut refused = 0;
             for _ in 0..8 {
                 for _ in 0..512 {
                     let event = ControlEvent::Set(Param::Valence, Value::Number(1.0));
-                    assert!(inbox.push(Incoming { event, due: within_the_hour, source }));
+                    assert!(inbox.push(Incoming { event, due, source }));
                 }
                 refused += agenda.collect(&inbox, 1000, |_| 144_000_000);
             }

@@ -1,5 +1,5 @@
-//! Takes checkpoints for the control log: saves the conductor's state immediately, and those of the generator and the
-//! engine when they reach the checkpoint's frame.
+//! Takes checkpoints for the control log: saves the conductor's state immediately, and the states of the generator and
+//! the engine when they reach the checkpoint's frame.
 
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
@@ -13,7 +13,7 @@ use crate::units::SAMPLE_RATE;
 /// Frames until the next attempt after a failed one.
 const RETRY_DELAY: u64 = SAMPLE_RATE as u64;
 /// Shortest audio block, in frames, with which checkpoints are taken. In a measurement, each checkpoint caused up to three
-/// xruns with blocks of 128 frames, and none with 256.
+/// xruns with blocks of 128 frames, and none with blocks of 256.
 const MIN_BLOCK: u64 = 256;
 
 /// Schedules checkpoints, and assembles the one in progress.
@@ -38,8 +38,8 @@ impl Checkpoints {
         Self { interval, due: interval.unwrap_or(0), in_progress: None, saves, saved, state }
     }
 
-    /// Returns the frame of the next checkpoint if one is due: the start of the last quantum up to the horizon. None is due
-    /// if the conductor, at frame `now`, has passed it, or if audio blocks of `block` frames are too short.
+    /// Returns the frame of the next checkpoint if one is due: the last start of a quantum at or before the horizon. None
+    /// is due if the conductor, at frame `now`, has reached that frame, or if audio blocks of `block` frames are too short.
     pub(super) fn due(&self, now: u64, horizon: u64, block: u64) -> Option<u64> {
         let frame = horizon / QUANTUM as u64 * QUANTUM as u64;
         self.interval.filter(|_| frame >= self.due && frame > now && block >= MIN_BLOCK).map(|_| frame)
@@ -90,7 +90,7 @@ impl Checkpoints {
         self.in_progress.take_if(|in_progress| in_progress.is_complete())
     }
 
-    /// Stops taking checkpoints, because the music from here on cannot be rendered again.
+    /// Stops taking checkpoints, because the music from here onwards cannot be rendered again.
     pub(super) fn stop(&mut self) {
         (self.interval, self.in_progress) = (None, None);
     }

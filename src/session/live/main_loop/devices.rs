@@ -21,7 +21,7 @@ use crate::units::SAMPLE_RATE;
 /// Capacity of the event channels; they are drained every few milliseconds.
 const CHANNEL_CAPACITY: usize = 1024;
 
-/// Frames after the start within which connected MIDI devices are found.
+/// Frames after startup by which connected MIDI devices have been found.
 const MIDI_SEARCH: u64 = 3 * SAMPLE_RATE as u64 / 2;
 
 /// MIDI devices and their events; the handle keeps them connected.
@@ -38,7 +38,7 @@ pub(in crate::session::live) struct Devices {
     absence: Absence,
     mappings: LiveMappings,
     learn: MidiLearn,
-    /// Whether the devices found at the start were logged.
+    /// Whether the devices found at startup have been logged.
     logged: bool,
 }
 
@@ -47,7 +47,7 @@ impl Devices {
     /// either wake the thread that drains the `inbox`.
     ///
     /// # Errors
-    /// When no thread can be created, or the program was built without Link.
+    /// When no thread can be created, or Link is configured but the program was built without it.
     pub(in crate::session::live) fn open(
         config: &Config,
         output: &OutputStatus,
@@ -111,19 +111,19 @@ impl Devices {
         }
     }
 
-    /// Returns why the tempo source does not lead the tempo, once that has lasted for a while.
+    /// Returns why the tempo source does not lead the tempo, once this has lasted for a while.
     pub(super) fn tempo_absence(&mut self, source: TempoSource) -> Option<&'static str> {
         let now = Instant::now();
         let reason = match source {
             TempoSource::Mood | TempoSource::Pinned => None,
-            TempoSource::Clock if self.mappings.hears_clock(now) => None,
+            TempoSource::Clock if self.mappings.has_active_clock(now) => None,
             TempoSource::Clock => Some("no MIDI clock is received; the current tempo is kept"),
             TempoSource::Link | TempoSource::Jack => self.tempo_leaders.absence(source),
         };
-        self.absence.lasting(source, reason, now)
+        self.absence.update(source, reason, now)
     }
 
-    /// Logs the connected devices and their mappings, once, when there has been time to find them.
+    /// Logs the connected devices and their mappings once, after enough time to find them.
     pub(super) fn log_devices_once(&mut self, head: u64) {
         if self.logged || head < MIDI_SEARCH {
             return;

@@ -1,4 +1,4 @@
-//! Sends commands to the engine, and resynchronizes it after its queue was full.
+//! Sends commands to the engine, and resynchronizes it after its queue has been full.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use crate::event::parameter::Param;
 use crate::event::{EngineCommand, Executed, QueuedCommand, TimedCommand};
 use crate::music::theory::Voice;
 
-/// The rings to and from the engine, and what the engine has received.
+/// The ring buffers to and from the engine, and a record of what the engine has received.
 pub(in crate::session::live) struct EngineFeed {
     engine_sync: EngineSync,
     timed: HeapProd<QueuedCommand>,
@@ -83,7 +83,8 @@ fn push_timed(timed: &mut HeapProd<QueuedCommand>, pending: &mut Pending, queued
     sent
 }
 
-/// For each target, the frame of the last timed command: an immediate command for the same target must not overtake it.
+/// For each target, the frame of the last timed command, which an immediate command for the same target must not
+/// overtake.
 #[derive(Debug, Default)]
 struct Pending(BTreeMap<Target, u64>);
 
@@ -99,7 +100,7 @@ enum Target {
 impl Target {
     const fn of(command: &EngineCommand) -> Self {
         match command {
-            // The duration of the fade belongs to the switch that follows.
+            // The fade duration applies to the toggle that follows.
             EngineCommand::Number(Param::PlayFade, _) => Self::Value(Param::Play),
             EngineCommand::Number(param, _) | EngineCommand::Toggle(param, _) => Self::Value(*param),
             EngineCommand::NoteOn { voice, .. } | EngineCommand::NoteOff { voice, .. } => Self::Voice(*voice),

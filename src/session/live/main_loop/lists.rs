@@ -13,7 +13,7 @@ use crate::remote::http::api_state::{ApiState, Recording};
 use crate::session::live::publisher::Publisher;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Frames by which a planned chord may move with the tempo before it is sent again.
+/// Number of frames by which a tempo change may move a planned chord before the chord is sent again.
 const MAX_SHIFT: u64 = SAMPLE_RATE as u64 / 20;
 
 /// Number of calls per check of the rarely changing lists, so that they are checked four times a second.
@@ -35,7 +35,7 @@ impl Lists {
         self.calls % CALLS_PER_CHECK == 1
     }
 
-    /// Makes [`Self::is_due`] true for the next call.
+    /// Makes the next call of [`Self::is_due`] return true.
     pub(super) const fn expect_change(&mut self) {
         self.calls = 0;
     }
@@ -43,8 +43,8 @@ impl Lists {
     /// Sends the key and the upcoming chords if they have changed.
     pub(super) fn publish_outlook(&mut self, conductor: &Conductor, head: u64, publisher: &Publisher) {
         let key = conductor.chord().map(|(_, key)| key);
-        let is_same = |(one, chord): (u64, Chord), (other, sent): &(u64, Chord)| {
-            chord == *sent && one.abs_diff(*other) <= MAX_SHIFT
+        let is_same = |(frame, chord): (u64, Chord), (sent_frame, sent): &(u64, Chord)| {
+            chord == *sent && frame.abs_diff(*sent_frame) <= MAX_SHIFT
         };
         let count = conductor.upcoming_chords().take(OUTLOOK).count();
         let is_unchanged = key == self.key
@@ -79,7 +79,7 @@ pub(super) fn update(
     publisher: &Publisher,
 ) {
     if api.set_scenes(|| conductor.scene_names()) {
-        for param in [Param::Scene, Param::SceneA, Param::SceneB, Param::SceneDelete] {
+        for param in Param::all().filter(|param| param.names_scene()) {
             publisher.set_choices(param, conductor.scene_names().map(str::to_owned).collect());
         }
     }

@@ -1,4 +1,4 @@
-//! MIDI learn over OSC.
+//! MIDI learn.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -26,7 +26,7 @@ impl PendingLearn {
         Notice::Learned { to: self.to, param: self.learning.param(), block }
     }
 
-    /// Maps the learned control; returns the reply.
+    /// Adds the learned control to the mappings; returns the reply.
     fn bind(&self, mappings: &mut LiveMappings) -> Notice {
         let Some((device, block)) = self.learning.result() else { return self.reply(String::new()) };
         if self.learning.is_complete() {
@@ -56,7 +56,8 @@ impl MidiLearn {
         }
     }
 
-    /// Processes learn requests, given the current parameter values, and maps the learned control; returns the replies.
+    /// Processes learn requests, given the current parameter values, and adds a learned control to the mappings. Returns
+    /// the replies.
     pub(super) fn process(
         &mut self,
         requests: impl Iterator<Item = (LearnRequest, Option<SocketAddr>)>,

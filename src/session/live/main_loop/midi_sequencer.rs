@@ -6,7 +6,7 @@ use crate::files::config::MidiOutConfig;
 use crate::midi::Message;
 use crate::music::theory::Voice;
 
-/// Controller number of All Notes Off.
+/// Controller number of the All Notes Off message.
 const ALL_NOTES_OFF: u8 = 123;
 /// MIDI clock pulses per sixteenth note, the unit of song position.
 const PULSES_PER_SIXTEENTH: u64 = 6;
@@ -28,7 +28,7 @@ impl MidiSequencer {
         Self { config, playing: true, sounding: Vec::new(), next_pulse: None, out: Vec::new() }
     }
 
-    /// Applies a new configuration from a frame on, ending sounding notes.
+    /// Applies a new configuration from a frame onwards, ending sounding notes.
     pub(super) fn configure(&mut self, frame: u64, config: MidiOutConfig) {
         self.end_notes(frame);
         if !config.clock {

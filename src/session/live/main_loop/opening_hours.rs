@@ -19,13 +19,13 @@ const STARTUP: u64 = 5 * SAMPLE_RATE as u64;
 /// Follows the schedule of opening hours.
 #[derive(Debug)]
 pub(in crate::session::live) struct OpeningHours {
-    /// Opening hours that began after this time are started, with their preset; earlier ones are continued.
+    /// Opening hours that began after this time start with their preset; those that began earlier are continued.
     continued_before: Timestamp,
     /// The schedule of the last check.
     schedule: Option<Schedule>,
     debounce: Debounce,
     checked: Option<Instant>,
-    /// `open` or `closed`, and until when, for the status.
+    /// `open` or `closed`, and for how long, for the status.
     status: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Transition {
 }
 
 impl OpeningHours {
-    /// Creates the opening hours of a daemon; `saved` is the time at which its state was last saved, if ever.
+    /// Creates the opening hours of a daemon whose state was last saved at `saved`, if ever.
     pub(in crate::session::live) fn new(saved: Option<Timestamp>) -> Self {
         Self {
             continued_before: saved.unwrap_or(Timestamp::MIN),
@@ -79,8 +79,8 @@ impl OpeningHours {
         };
         let current = schedule.at(wall);
         let state = if current.hours.is_some() { "open" } else { "closed" };
-        self.status = Some(match current.until {
-            Some(until) => format!("{state} until {}", schedule.local(until)),
+        self.status = Some(match current.next_change {
+            Some(change) => format!("{state} until {}", schedule.local(change)),
             None => state.to_owned(),
         });
         let is_new = !self.debounce.is_new() || current.since.is_some_and(|since| since > continued_before);
@@ -90,7 +90,7 @@ impl OpeningHours {
         })
     }
 
-    /// Returns `open` or `closed`, and until when; `None` without a schedule.
+    /// Returns `open` or `closed`, and for how long; `None` without a schedule.
     pub(super) fn status(&self) -> Option<&str> {
         self.status.as_deref()
     }

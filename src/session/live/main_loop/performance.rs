@@ -1,4 +1,4 @@
-//! The conductor and everything it drives: engine, generator, instruments, listeners and the control log.
+//! The conductor and everything it drives: engine, generator, instruments, subscribers and the control log.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(in crate::session::live) struct Performance {
     engine: EngineFeed,
     worker: Worker,
     sequencer: MidiSequencer,
-    /// Parameters that changed at a bar line, whose side effects in the daemon are still to be run.
+    /// Parameters that changed at a bar line and whose side effects in the daemon have not run yet.
     released: Vec<(u64, Param, Value)>,
     log: LogFile,
     checkpoints: Checkpoints,
@@ -89,8 +89,8 @@ impl Performance {
     }
 
     /// Advances the conductor and distributes its output.
-    pub(super) fn advance(&mut self, until: u64) {
-        self.conductor.advance(until, &mut self.score);
+    pub(super) fn advance(&mut self, end: u64) {
+        self.conductor.advance(end, &mut self.score);
         self.distribute(EngineFeed::send);
     }
 
@@ -183,10 +183,10 @@ impl Performance {
                     match outcome {
                         Some(outcome) if outcome.is_late(planned) => {
                             let late = 1000.0 * frames_to_seconds(outcome.audible_from - planned);
-                            tracing::warn!("a change of mood took effect {late:.0} ms late");
+                            tracing::warn!("a change of mood or harmony took effect {late:.0} ms late");
                         }
                         Some(_) => {}
-                        None => tracing::warn!("a change of mood was superseded before it took effect"),
+                        None => tracing::warn!("a change of mood or harmony was superseded before it took effect"),
                     }
                     Entry::Splice { planned, outcome }
                 }

@@ -17,7 +17,7 @@ pub(in crate::session::live) struct Presets {
 }
 
 impl Presets {
-    /// Starts with a library, and with the journey of the initial preset, if any.
+    /// Starts with a library and with the journey of the initial preset, if any.
     pub(in crate::session::live) const fn new(library: Library<Preset>, journey: Option<JourneySteps>) -> Self {
         Self { library, journey, modulated: Vec::new() }
     }
@@ -75,7 +75,7 @@ impl Presets {
     pub(super) fn journey_position(&self, head: u64) -> Option<JourneyProgress> {
         let journey = self.journey.as_ref()?;
         let position = journey.position()?;
-        let left = frames_to_seconds(position.until.saturating_sub(head));
+        let left = frames_to_seconds(position.end_frame.saturating_sub(head));
         Some(JourneyProgress {
             step: position.step.max(1),
             steps: position.steps,
@@ -101,7 +101,7 @@ impl Presets {
     /// preset sets another.
     pub(super) fn load(&mut self, name: &str, frame: u64, tempo_source: TempoSource) -> Vec<ControlEvent> {
         let Some(preset) = self.library.get(name) else {
-            // It was removed while the change waited for the bar line.
+            // The preset was removed while its loading waited for the bar line.
             tracing::warn!(preset = name, "this preset no longer exists");
             return Vec::new();
         };

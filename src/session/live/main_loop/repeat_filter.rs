@@ -1,4 +1,4 @@
-//! Detects repeated names from clients that continuously send all their values, changed or not.
+//! Detects repeated names from clients that continuously send all their values, whether changed or not.
 
 use std::mem::discriminant;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::event::ControlEvent;
 use crate::event::parameter::Param;
 
-/// A name repeated sooner than this is not a new request. Longer than any client's sending interval, and shorter than a
+/// Time within which a repeated name is not a new request: longer than any client's sending interval, and shorter than a
 /// performer takes to request the same preset again.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
 

@@ -1,4 +1,4 @@
-//! Reports to listeners, over HTTP and to the state file.
+//! Reports to subscribers, over HTTP and to the state file.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub(in crate::session::live) struct Reports {
     api: Arc<ApiState>,
     lists: Lists,
     state: StateFile,
-    /// Called with the playhead, for the watchdog.
+    /// Notifies the watchdog; its argument is the playhead.
     watchdog: Box<dyn FnMut(u64) + Send>,
     /// Limits log lines about refused events.
     limiter: LogLimiter,
@@ -52,7 +52,7 @@ impl Reports {
         &self.api
     }
 
-    /// Sends a notice to every listener.
+    /// Sends a notice to every subscriber.
     pub(super) fn publish(&self, notice: Notice) {
         self.publisher.publish(notice);
     }
@@ -71,7 +71,7 @@ impl Reports {
         }
     }
 
-    /// Feeds the watchdog.
+    /// Notifies the watchdog, unless the playhead has stopped.
     pub(super) fn feed_watchdog(&mut self, head: u64) {
         (self.watchdog)(head);
     }
@@ -138,10 +138,13 @@ impl Reports {
 /// Returns the kind under which warnings about an event are rate-limited.
 pub(super) fn kind_of(event: &ControlEvent) -> &'static str {
     match event {
-        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) | ControlEvent::SceneValue { param, .. } => {
-            param.spec().id
-        }
+        ControlEvent::Set(param, _)
+        | ControlEvent::NextBar(param, _)
+        | ControlEvent::Modulate(param, _)
+        | ControlEvent::SceneValue { param, .. } => param.spec().id,
         ControlEvent::RenameScene { .. } => Param::Scene.spec().id,
-        _ => "clock",
+        ControlEvent::Morph(_) => Param::SceneMorph.spec().id,
+        ControlEvent::LeadNotes(_) => Param::Chord.spec().id,
+        ControlEvent::Tempo(_) | ControlEvent::Beat { .. } => "clock",
     }
 }

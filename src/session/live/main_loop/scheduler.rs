@@ -1,4 +1,4 @@
-//! Schedules external events, and converts their times to the timeline.
+//! Schedules external events, and converts their times to frames.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -41,6 +41,7 @@ impl Setlists {
         let mut names = self.library.names();
         match (names.next(), names.next()) {
             (Some(only), None) => Ok(only),
+            (None, _) => Err("there are no setlists".to_owned()),
             _ => Err(format!(
                 "no setlist is selected; `melos setlist NAME` selects one of {}",
                 listed(self.library.names())
@@ -48,7 +49,7 @@ impl Setlists {
         }
     }
 
-    /// Returns the number of the entry that is `steps` away; beyond either end, logs this and returns `None`.
+    /// Returns the number of the entry that is `steps` away; beyond either end, logs a message and returns `None`.
     pub(super) fn offset(&self, setlist: &str, steps: isize) -> Option<usize> {
         let count = self.entries(setlist).len();
         let number = self.position.checked_add_signed(steps).filter(|number| (1..=count).contains(number));

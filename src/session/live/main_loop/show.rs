@@ -12,7 +12,7 @@ use crate::files::library::Library;
 use crate::files::preset::Preset;
 use crate::files::setlist::Setlist;
 use crate::output::record::Format;
-use crate::quote::{listed, quoted};
+use crate::quote::{choices, quoted};
 use crate::remote::status::ShowMetrics;
 use crate::session::live::takes::Takes;
 use crate::units::seconds_to_frames;
@@ -77,15 +77,16 @@ impl Show {
     /// Returns whether the preset or setlist that an event names exists; otherwise logs a warning.
     pub(super) fn names_exist(&mut self, event: &ControlEvent) -> bool {
         let preset =
-            self.presets.unknown_name(event).map(|name| ("preset", name, listed(self.presets.library().names())));
-        let setlist =
-            || self.setlists.unknown_name(event).map(|name| ("setlist", name, listed(self.setlists.library().names())));
+            self.presets.unknown_name(event).map(|name| ("preset", name, choices(self.presets.library().names())));
+        let setlist = || {
+            self.setlists.unknown_name(event).map(|name| ("setlist", name, choices(self.setlists.library().names())))
+        };
         let Some((kind, name, known)) = preset.or_else(setlist) else { return true };
-        self.reports.warn(kind, &format!("there is no {kind} {}; choose one of {known}", quoted(name)));
+        self.reports.warn(kind, &format!("there is no {kind} {}; {known}", quoted(name)));
         false
     }
 
-    /// Carries out the effects of a parameter in the daemon other than its effect on the music.
+    /// Carries out what a parameter does in the daemon besides changing the music.
     pub(super) fn run_side_effects(&mut self, param: Param, value: &Value) {
         if param.policy().ends_journey {
             self.presets.end_journey();
@@ -122,7 +123,6 @@ impl Show {
         self.apply_all(events.into_iter().flatten());
     }
 
-    /// Returns the tempo source.
     pub(in crate::session::live) fn tempo_source(&self) -> TempoSource {
         match self.conductor().value(Param::TempoSource) {
             Value::Choice(position) => TempoSource::at(position),
@@ -142,7 +142,7 @@ impl Show {
         }
     }
 
-    /// Moves in the selected setlist by a number of entries; if none is selected and there is only one, selects it.
+    /// Moves by a number of entries in the selected setlist. If no setlist is selected and only one exists, selects it.
     fn step_setlist(&mut self, steps: isize) {
         let mut setlist = self.text(Param::Setlist);
         if setlist.is_empty() {

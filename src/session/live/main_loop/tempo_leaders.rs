@@ -1,4 +1,4 @@
-//! External tempo sources. Only the chosen one is followed.
+//! External tempo sources other than MIDI clocks. Only the chosen source is followed.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -7,19 +7,18 @@ use std::time::{Duration, Instant};
 use super::timeline::Timeline;
 use crate::event::parameter::TempoSource;
 use crate::event::{ControlEvent, Wake};
-use crate::midi::{ClockEvent, Followed, Following, follow_transport};
+use crate::midi::{ClockEvent, FollowerState, SessionStatus, follow_transport};
 
 /// Capacity of the event channel; it is drained every few milliseconds.
 const CHANNEL_CAPACITY: usize = 1024;
-/// How long the tempo source may be absent before that is reported.
+/// How long the tempo source may be absent before its absence is reported.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A session or transport that can be chosen as the tempo source.
 struct TempoLeader {
     source: TempoSource,
-    /// Wanted while this is the current tempo source; otherwise it sends no events, and starts over when it is chosen
-    /// again.
-    following: Arc<Following>,
+    /// Enabled while this is the current tempo source. While disabled, it sends no events; enabling it starts it afresh.
+    follower: Arc<FollowerState>,
     events: Receiver<ClockEvent>,
     /// Leaves the session when dropped.
     _session: Option<Box<dyn Send>>,
@@ -34,33 +33,33 @@ impl TempoLeaders {
     /// # Errors
     /// When no thread can be created, or this program was built without Link.
     pub(super) fn open(link: bool, wake: &Wake) -> anyhow::Result<Self> {
-        let following = Arc::<Following>::default();
+        let follower = Arc::<FollowerState>::default();
         let (sender, events) = sync_channel(CHANNEL_CAPACITY);
-        follow_transport(Arc::clone(&following), sender, wake.clone())?;
-        let jack = TempoLeader { source: TempoSource::Jack, following, events, _session: None };
+        follow_transport(Arc::clone(&follower), sender, wake.clone())?;
+        let jack = TempoLeader { source: TempoSource::Jack, follower, events, _session: None };
         Ok(Self([jack].into_iter().chain(join_link(link, wake)?).collect()))
     }
 
-    /// Returns the events of the chosen session or transport since the last call; others are discarded.
+    /// Returns the events of the chosen session or transport since the last call; events from others are discarded.
     pub(super) fn poll(&self, chosen: TempoSource, timeline: &Timeline) -> Vec<ControlEvent> {
         let mut out = Vec::new();
         for leader in &self.0 {
-            leader.following.want(leader.source == chosen);
+            leader.follower.set_enabled(leader.source == chosen);
             let events = leader.events.try_iter().filter(|_| leader.source == chosen);
             out.extend(events.map(|event| event.to_control_event(|at| timeline.frame(at))));
         }
         out
     }
 
-    /// Returns why a session or transport does not lead the tempo at the moment, if so.
+    /// Returns why a session or transport cannot lead the tempo at the moment; `None` if it can.
     pub(super) fn absence(&self, source: TempoSource) -> Option<&'static str> {
         let leader = self.0.iter().find(|leader| leader.source == source);
-        match (source, leader.map(|leader| leader.following.found())) {
-            (_, Some(Followed::Tempo)) => None,
-            (TempoSource::Jack, Some(Followed::WithoutTempo)) => {
+        match (source, leader.map(|leader| leader.follower.status())) {
+            (_, Some(SessionStatus::WithTempo)) => None,
+            (TempoSource::Jack, Some(SessionStatus::WithoutTempo)) => {
                 Some("the JACK transport has no tempo, because there is no timebase master; the current tempo is kept")
             }
-            (TempoSource::Jack, _) => Some("no JACK server is found; the current tempo is kept"),
+            (TempoSource::Jack, _) => Some("there is no JACK server; the current tempo is kept"),
             (_, Some(_)) => Some("no other program is in the Ableton Link session; the current tempo is kept"),
             (_, None) if cfg!(feature = "link") => {
                 Some("no Ableton Link session is joined: set `link = true` in melos.toml; the current tempo is kept")
@@ -72,13 +71,13 @@ impl TempoLeaders {
     }
 }
 
-/// Decides when the absence of the tempo source is worth a report.
+/// Decides when to report that the tempo source is absent.
 #[derive(Debug, Default)]
 pub(super) struct Absence(Option<(TempoSource, Instant)>);
 
 impl Absence {
-    /// Returns the reason why a source is absent once it has been for a while, given the current reason.
-    pub(super) fn lasting(
+    /// Returns the current `reason` for the absence of a source, once the source has been absent for a while.
+    pub(super) fn update(
         &mut self,
         source: TempoSource,
         reason: Option<&'static str>,
@@ -97,10 +96,10 @@ fn join_link(enabled: bool, wake: &Wake) -> anyhow::Result<Option<TempoLeader>> 
         return Ok(None);
     }
     let (sender, events) = sync_channel(CHANNEL_CAPACITY);
-    let following = Arc::<Following>::default();
-    let peer = crate::remote::link::Link::start(Arc::clone(&following), sender, wake.clone())?;
+    let follower = Arc::<FollowerState>::default();
+    let peer = crate::remote::link::Link::start(Arc::clone(&follower), sender, wake.clone())?;
     tracing::info!("joined the Ableton Link session; `melos set tempo/source link` lets it control the tempo");
-    Ok(Some(TempoLeader { source: TempoSource::Link, following, events, _session: Some(Box::new(peer)) }))
+    Ok(Some(TempoLeader { source: TempoSource::Link, follower, events, _session: Some(Box::new(peer)) }))
 }
 
 #[cfg(not(feature = "link"))]
@@ -120,15 +119,15 @@ mod tests {
     #[test]
     fn only_a_lasting_absence_is_reported() {
         let (mut absence, start) = (Absence::default(), Instant::now());
-        let mut at = |seconds, source, reason| absence.lasting(source, reason, start + Duration::from_secs(seconds));
-        let gone = Some("no clock");
-        assert_eq!(at(0, TempoSource::Clock, gone), None);
-        assert_eq!(at(1, TempoSource::Clock, gone), None);
-        assert_eq!(at(2, TempoSource::Clock, gone), gone);
-        assert_eq!(at(3, TempoSource::Clock, None), None, "it is back");
-        assert_eq!(at(4, TempoSource::Clock, gone), None, "a short gap");
-        assert_eq!(at(7, TempoSource::Jack, gone), None, "another source");
-        assert_eq!(at(9, TempoSource::Jack, gone), gone);
+        let mut at = |seconds, source, reason| absence.update(source, reason, start + Duration::from_secs(seconds));
+        let absent = Some("no clock");
+        assert_eq!(at(0, TempoSource::Clock, absent), None);
+        assert_eq!(at(1, TempoSource::Clock, absent), None);
+        assert_eq!(at(2, TempoSource::Clock, absent), absent);
+        assert_eq!(at(3, TempoSource::Clock, None), None, "the clock has returned");
+        assert_eq!(at(4, TempoSource::Clock, absent), None, "a new absence");
+        assert_eq!(at(7, TempoSource::Jack, absent), None, "another source");
+        assert_eq!(at(9, TempoSource::Jack, absent), absent);
         assert_eq!(at(10, TempoSource::Mood, None), None);
     }
 }

@@ -4,23 +4,23 @@ use std::time::{Duration, Instant};
 
 use crate::units::{SAMPLE_RATE, frames_to_seconds, seconds_to_frames};
 
-/// Rate at which the estimate moves towards observations that lag behind it, as a fraction of time: more than the drift
-/// of any sound card's clock.
+/// Rate at which the estimate is corrected towards observations that lag behind it, relative to real time: more than the
+/// drift of any sound card's clock.
 const MAX_DRIFT: f64 = 500e-6;
-/// How long the minimum lag is tracked, in seconds: many blocks, so that some observation comes right after the
-/// playhead has moved.
+/// Length of the window in which the minimum lag is tracked, in seconds: many blocks, so that at least one observation
+/// falls right after the playhead has moved.
 const LAG_WINDOW: f64 = 1.0;
-/// Minimum lag in frames beyond which the playhead must have missed a block: 2 ms, more than late observations can
+/// Minimum lag, in frames, above which the playhead must have missed a block: 2 ms, more than late observations can
 /// explain.
 const MISSED_BLOCK_LAG: u64 = SAMPLE_RATE as u64 / 500;
-/// Lag in frames beyond which the playhead is considered stalled: more than any block.
+/// Lag, in frames, above which the playhead is considered stalled: more than any block.
 const STALL_LAG: u64 = SAMPLE_RATE as u64 / 5;
 
 /// A smooth estimate of the playhead, which moves a block at a time and is observed whenever the thread wakes, so that
 /// a single observation may lag by milliseconds.
 ///
-/// The estimate follows the observations that lag least. Between two observations, conversions are consistent to the
-/// sample. After a missed block, the estimate is correct again within two seconds.
+/// The estimate follows the observations that lag least. Conversions between two observations are sample-accurate
+/// relative to each other. After a missed block, the estimate is correct again within two seconds.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     anchor: Option<(Instant, u64)>,
@@ -74,7 +74,7 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    /// Observes a playhead that moves in blocks of 512 frames, at irregular times, for ten seconds.
+    /// Returns a timeline after ten seconds of irregular observations of a playhead that moves in blocks of 512 frames.
     fn observed(start: Instant) -> Timeline {
         let mut timeline = Timeline::default();
         let mut micros = 0;

@@ -7,27 +7,28 @@ use crate::event::parameter::{Param, Value};
 use crate::session::live::state::SavedTimer;
 use crate::units::{frames_to_seconds, seconds_to_frames};
 
-/// Fades the music out at a frame, if the timer is running.
+/// The timer, which fades the music out when it ends.
 #[derive(Debug, Default)]
 pub(in crate::session::live) struct Timer {
-    end: Option<u64>,
-    /// The time at which it ends or ended, for as long as the music stays off.
-    ends: Option<Timestamp>,
+    /// The frame at which the timer ends; `None` if it is not running.
+    end_frame: Option<u64>,
+    /// The time at which it ends or ended; kept while the music stays off.
+    end_time: Option<Timestamp>,
 }
 
 impl Timer {
-    /// Creates the timer; if that of the previous run has `ended` while the music was to stay off, it still has.
+    /// Creates the timer; `ended` is when the timer of the previous run ended, if it leaves the music off.
     pub(in crate::session::live) const fn new(ended: Option<Timestamp>) -> Self {
-        Self { end: None, ends: ended }
+        Self { end_frame: None, end_time: ended }
     }
 
     /// Starts the timer at a frame; 0 seconds cancels it.
     pub(super) fn start(&mut self, seconds: f32, frame: u64) {
-        let was_running = self.end.is_some();
-        self.end = (seconds > 0.0).then(|| frame + seconds_to_frames(f64::from(seconds)));
+        let was_running = self.end_frame.is_some();
+        self.end_frame = (seconds > 0.0).then(|| frame + seconds_to_frames(f64::from(seconds)));
         let length = SignedDuration::from_secs(seconds.ceil() as i64);
-        self.ends = self.end.and_then(|_| Timestamp::now().checked_add(length).ok());
-        if self.end.is_some() {
+        self.end_time = self.end_frame.and_then(|_| Timestamp::now().checked_add(length).ok());
+        if self.end_frame.is_some() {
             tracing::info!("the music fades out in {seconds:.0} s; `melos set timer 0` cancels this");
         } else if was_running {
             tracing::info!("timer cancelled");
@@ -36,12 +37,12 @@ impl Timer {
 
     /// Returns the frame at which the timer ends.
     pub(super) const fn next_frame(&self) -> Option<u64> {
-        self.end
+        self.end_frame
     }
 
     /// Returns the events that fade the music out if the timer has expired by a frame.
     pub(super) fn expire(&mut self, frame: u64) -> Option<[ControlEvent; 2]> {
-        self.end.take_if(|end| *end <= frame)?;
+        self.end_frame.take_if(|end| *end <= frame)?;
         tracing::info!("the timer has ended and the music fades out; `melos set play on` resumes it");
         Some([
             ControlEvent::Set(Param::Timer, Value::Number(0.0)),
@@ -49,24 +50,24 @@ impl Timer {
         ])
     }
 
-    /// Returns what is saved of it, given whether the music plays.
-    pub(super) fn saved(&mut self, plays: bool) -> Option<SavedTimer> {
-        self.ends = self.ends.filter(|_| self.end.is_some() || !plays);
-        self.ends.map(|ends| SavedTimer { ends, stopped: false })
+    /// Returns the state to save, given whether the music is playing.
+    pub(super) fn saved(&mut self, is_playing: bool) -> Option<SavedTimer> {
+        self.end_time = self.end_time.filter(|_| self.end_frame.is_some() || !is_playing);
+        self.end_time.map(|ends| SavedTimer { ends, stopped: false })
     }
 
-    /// Returns what is saved of it when the performance is stopped on purpose: only a running timer.
+    /// Returns the state to save when the performance is stopped on purpose; `None` unless the timer is running.
     pub(super) fn saved_at_stop(&self) -> Option<SavedTimer> {
-        self.ends.filter(|_| self.end.is_some()).map(|ends| SavedTimer { ends, stopped: true })
+        self.end_time.filter(|_| self.end_frame.is_some()).map(|ends| SavedTimer { ends, stopped: true })
     }
 
-    /// Returns whether it has ended, and the music has been off since.
+    /// Returns whether the timer has ended and the music has been off since.
     pub(super) const fn has_ended(&self) -> bool {
-        self.end.is_none() && self.ends.is_some()
+        self.end_frame.is_none() && self.end_time.is_some()
     }
 
     /// Returns the seconds left when the playhead is at a frame.
     pub(super) fn seconds_left(&self, head: u64) -> Option<f64> {
-        self.end.map(|end| frames_to_seconds(end.saturating_sub(head)))
+        self.end_frame.map(|end| frames_to_seconds(end.saturating_sub(head)))
     }
 }

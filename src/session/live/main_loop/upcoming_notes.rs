@@ -11,7 +11,7 @@ use crate::mel::HOP;
 pub(super) struct UpcomingNotes(BTreeMap<u64, Vec<Notice>>);
 
 impl UpcomingNotes {
-    /// Adds the notes of a latent, replacing everything from its first frame on.
+    /// Adds the notes of a latent, replacing everything from its first frame onwards.
     pub(super) fn add(&mut self, latent: &GeneratedLatent) {
         let first = latent.from / HOP as u64;
         self.0.split_off(&first);

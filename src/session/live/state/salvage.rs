@@ -1,10 +1,10 @@
-//! Salvages a state file that is not valid TOML, line by line; a line belongs to the last intact heading before it.
+//! Salvages a state file that is not valid TOML, line by line; each line belongs to the last heading before it.
 
 use toml::{Table, Value as Toml};
 
 use crate::event::parameter::{Kind, Param};
 
-/// Maximum number of lines that a value spans.
+/// Maximum number of lines that a value may span.
 const MAX_LINES: usize = 32;
 /// Opening delimiters of values that may span lines: a triple-quoted string, a list, a table.
 const OPENING: [&str; 4] = ["\"\"\"", "'''", "[", "{"];
@@ -16,32 +16,32 @@ pub(super) fn salvage(text: &str, problems: &mut Vec<String>) -> Table {
     let mut table = Table::new();
     let mut heading = Heading::Root;
     let mut rescued = 0;
-    let mut at = 0;
-    while at < lines.len() {
-        let line = lines[at].trim();
+    let mut index = 0;
+    while index < lines.len() {
+        let line = lines[index].trim();
         if line.starts_with('[') {
             heading = Heading::read(line).unwrap_or_else(|| {
-                problems.push(unreadable(at, line));
+                problems.push(unreadable(index, line));
                 rescued += 1;
                 Heading::Scene(if rescued == 1 { "rescued".to_owned() } else { format!("rescued-{rescued}") })
             });
             heading.open(&mut table);
-            at += 1;
+            index += 1;
             continue;
         }
-        let Some((values, length)) = value_at(&lines[at..]) else {
-            problems.push(unreadable(at, line));
-            at += 1;
+        let Some((values, length)) = value_at(&lines[index..]) else {
+            problems.push(unreadable(index, line));
+            index += 1;
             continue;
         };
         for (key, value) in values {
             let section = heading.section(&mut table);
             if section.contains_key(&key) {
-                problems.push(format!("line {}: {key} appears twice", at + 1));
+                problems.push(format!("line {}: {key} appears twice", index + 1));
             }
             section.insert(key, value);
         }
-        at += length;
+        index += length;
     }
     sort_rescued(&mut table);
     table
@@ -97,7 +97,7 @@ impl Heading {
     }
 }
 
-/// Returns the table with a name, creating it if it is missing.
+/// Returns the table `name`, creating it if it is missing.
 fn subtable<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
     let entry = table.entry(name).or_insert_with(|| Toml::Table(Table::new()));
     if !entry.is_table() {
@@ -105,11 +105,11 @@ fn subtable<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
     }
     match entry {
         Toml::Table(table) => table,
-        _ => unreachable!("it was made one"),
+        _ => unreachable!("the entry was replaced with a table"),
     }
 }
 
-/// Returns the list with a name, creating it if it is missing.
+/// Returns the list `name`, creating it if it is missing.
 fn list<'a>(table: &'a mut Table, name: &str) -> &'a mut Vec<Toml> {
     let entry = table.entry(name).or_insert_with(|| Toml::Array(Vec::new()));
     if !entry.is_array() {
@@ -117,7 +117,7 @@ fn list<'a>(table: &'a mut Table, name: &str) -> &'a mut Vec<Toml> {
     }
     match entry {
         Toml::Array(list) => list,
-        _ => unreachable!("it was made one"),
+        _ => unreachable!("the entry was replaced with a list"),
     }
 }
 
@@ -131,7 +131,8 @@ fn value_at(lines: &[&str]) -> Option<(Table, usize)> {
     })
 }
 
-/// Returns whether a value may span several lines; otherwise stray quotes would swallow everything up to the next ones.
+/// Returns whether a value may span several lines. In other values, a stray quotation mark would swallow everything up
+/// to the next one.
 fn may_span_lines(key: &str, value: &Toml) -> bool {
     let is_text = || Param::from_id(key).is_some_and(|param| matches!(param.spec().kind, Kind::Text { .. }));
     match value {
@@ -140,7 +141,7 @@ fn may_span_lines(key: &str, value: &Toml) -> bool {
     }
 }
 
-/// Moves rescued learned controls to the list of learned controls, and removes empty rescued scenes.
+/// Moves rescued learned controls from the scenes to the list of learned controls, and removes empty rescued scenes.
 fn sort_rescued(table: &mut Table) {
     let Some(Toml::Table(scenes)) = table.get_mut("scenes") else { return };
     let names: Vec<_> = scenes.keys().filter(|name| name.starts_with("rescued")).cloned().collect();
@@ -157,7 +158,7 @@ fn sort_rescued(table: &mut Table) {
     }
 }
 
-fn unreadable(at: usize, line: &str) -> String {
+fn unreadable(index: usize, line: &str) -> String {
     let line: String = line.chars().take(60).collect();
-    format!("line {}: cannot read {line}", at + 1)
+    format!("line {}: cannot read {line}", index + 1)
 }

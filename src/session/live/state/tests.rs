@@ -42,10 +42,10 @@ fn state_survives_a_restart() {
 }
 
 #[test]
-fn a_timer_continues_or_leaves_the_music_off_or_is_over() {
+fn a_saved_timer_continues_keeps_the_music_off_or_is_obsolete() {
     let time = |text: &str| format!("2026-11-29T{text}:00Z").parse::<Timestamp>().unwrap();
-    let resumed = |stopped, now, booted: Option<&str>| {
-        SavedTimer { ends: time("22:30"), stopped }.resume(time(now), booted.map(time))
+    let resumed = |stopped, now, boot_time: Option<&str>| {
+        SavedTimer { ends: time("22:30"), stopped }.resume(time(now), boot_time.map(time))
     };
     for stopped in [false, true] {
         assert_eq!(resumed(stopped, "22:10", Some("09:00")), ResumedTimer::Running(1200.0));
@@ -53,10 +53,10 @@ fn a_timer_continues_or_leaves_the_music_off_or_is_over() {
     }
     assert_eq!(resumed(false, "22:30", Some("09:00")), ResumedTimer::Ended);
     assert_eq!(resumed(false, "23:59", Some("09:00")), ResumedTimer::Ended);
-    assert_eq!(resumed(true, "23:59", Some("09:00")), ResumedTimer::Over, "stopped and started by hand");
-    assert_eq!(resumed(false, "23:59", Some("23:00")), ResumedTimer::Over, "the machine was off");
-    assert_eq!(resumed(false, "23:59", None), ResumedTimer::Over);
-    assert!(booted().is_some_and(|booted| booted < Timestamp::now()));
+    assert_eq!(resumed(true, "23:59", Some("09:00")), ResumedTimer::Obsolete, "stopped and started by hand");
+    assert_eq!(resumed(false, "23:59", Some("23:00")), ResumedTimer::Obsolete, "the machine was off");
+    assert_eq!(resumed(false, "23:59", None), ResumedTimer::Obsolete);
+    assert!(boot_time().is_some_and(|boot_time| boot_time < Timestamp::now()));
 }
 
 #[test]
@@ -131,10 +131,10 @@ fn sample_text() -> String {
 
 #[test]
 fn only_damaged_entries_are_lost_and_the_file_is_kept() {
-    let good = sample_text();
-    let (all, problems) = text::parse(good.clone().into_bytes());
+    let intact = sample_text();
+    let (all, problems) = text::parse(intact.clone().into_bytes());
     assert_eq!(problems, [""; 0]);
-    // A text, its replacement, and the numbers of values, scenes and learned controls that are lost.
+    // The original text, its replacement, and the numbers of values, scenes and learned controls that are lost.
     for (from, to, lost) in [
         ("reverb = 0.75", "reverb = 0,75", (1, 0, 0)),
         ("reverb = 0.75", "reverb = \"much\"", (1, 0, 0)),
@@ -155,20 +155,20 @@ fn only_damaged_entries_are_lost_and_the_file_is_kept() {
         ("[[learned]]", "[learned]]", (0, 0, 0)),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        assert!(good.contains(from), "{from} in {good}");
-        let damaged = good.replacen(from, to, 1);
+        assert!(intact.contains(from), "{from} in {intact}");
+        let damaged = intact.replacen(from, to, 1);
         fs::write(state_path(folder.path()), &damaged).unwrap();
         let troubles = Troubles::default();
         let saved = Saved::load(folder.path(), &troubles);
         let values = |state: &Saved| state.values.len() + state.scenes.values().map(Vec::len).sum::<usize>();
         let scenes = all.scenes.keys().filter(|name| !saved.scenes.contains_key(*name)).count();
-        let found = (values(&all) - values(&saved), scenes, all.learned.len() - saved.learned.len());
-        assert_eq!(found, lost, "{to}: {saved:?}");
+        let counts = (values(&all) - values(&saved), scenes, all.learned.len() - saved.learned.len());
+        assert_eq!(counts, lost, "{to}: {saved:?}");
         let trouble = troubles.now().0[&Part::SavedState].clone();
         let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-        let aside = files.iter().find(|path| path.to_string_lossy().contains("state.toml.damaged-20")).expect(&trouble);
-        assert!(trouble.contains(&aside.display().to_string()), "{trouble}");
-        assert_eq!(fs::read_to_string(aside).unwrap(), damaged);
+        let kept = files.iter().find(|path| path.to_string_lossy().contains("state.toml.damaged-20")).expect(&trouble);
+        assert!(trouble.contains(&kept.display().to_string()), "{trouble}");
+        assert_eq!(fs::read_to_string(kept).unwrap(), damaged);
         open(folder.path()).unwrap().close(saved.clone());
         assert_eq!(load(folder.path()), saved, "what was rescued is saved");
     }
@@ -176,12 +176,12 @@ fn only_damaged_entries_are_lost_and_the_file_is_kept() {
 
 #[test]
 fn a_truncated_file_is_read_up_to_its_end() {
-    let good = sample_text();
-    let all = load_text(good.as_bytes());
+    let intact = sample_text();
+    let all = load_text(intact.as_bytes());
     let count = |state: &Saved| state.values.len() + state.scenes.len() + state.learned.len();
     let mut max_recovered = 0;
-    for length in 0..=good.len() {
-        let recovered = count(&load_text(&good.as_bytes()[..length]));
+    for length in 0..=intact.len() {
+        let recovered = count(&load_text(&intact.as_bytes()[..length]));
         assert!(recovered + 1 >= max_recovered, "{length}: a longer part yields at least as much");
         max_recovered = max_recovered.max(recovered);
     }
@@ -205,8 +205,8 @@ fn only_misplaced_tables_and_values_are_lost() {
         ("valence = [1", 0),
     ] {
         let saved = load_text(damaged.as_bytes());
-        let found = (saved.values.len(), saved.scenes.len(), saved.learned.len());
-        assert_eq!(found, (values, 0, 0), "{damaged}");
+        let counts = (saved.values.len(), saved.scenes.len(), saved.learned.len());
+        assert_eq!(counts, (values, 0, 0), "{damaged}");
     }
     let bad = "valence = 0.5\n[[learned]]\ndevice = \"box\"\nblock = \"[[bind]]\"\n[[learned]]\n";
     let rest = Saved { values: vec![(Param::Valence, Value::Number(0.5))], ..Saved::default() };
@@ -240,7 +240,7 @@ fn special_files_are_set_aside_without_blocking() {
 }
 
 #[test]
-fn a_damaged_file_behind_a_symlink_is_kept_and_so_is_the_symlink() {
+fn a_damaged_file_and_the_symlink_to_it_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (elsewhere, link) = (folder.path().join("elsewhere.toml"), state_path(folder.path()));
     fs::write(&elsewhere, "valence = = 1").unwrap();

@@ -23,7 +23,7 @@ pub(super) fn format(state: &Saved) -> String {
     table.to_string()
 }
 
-/// Reads whatever is readable, and collects the problems.
+/// Reads whatever is readable and collects the problems.
 pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
     let mut problems = Vec::new();
     let text = String::from_utf8(bytes).unwrap_or_else(|error| {
@@ -61,7 +61,7 @@ pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
     state.timer = table.remove("timer").and_then(|timer| {
         let read = read_timer(&timer);
         if read.is_none() {
-            problems.push("`timer` must have the time at which it `ends`".to_owned());
+            problems.push("`timer.ends` must be a time".to_owned());
         }
         read
     });
@@ -87,7 +87,7 @@ fn read_learned(entry: &Toml, problems: &mut Vec<String>) -> Option<LearnedContr
         return None;
     };
     LearnedControl::new(device, block)
-        .inspect_err(|found| problems.extend(found.iter().map(|problem| format!("a learned control: {problem}"))))
+        .inspect_err(|errors| problems.extend(errors.iter().map(|problem| format!("a learned control: {problem}"))))
         .ok()
 }
 

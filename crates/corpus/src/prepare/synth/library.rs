@@ -22,14 +22,14 @@ pub(super) struct Library {
     /// The name stored in shards.
     pub(super) name: String,
     /// The licence of the samples, and the person to credit.
-    #[allow(dead_code, reason = "required in the file, for its readers")]
+    #[allow(dead_code, reason = "required, but only for people who read the file")]
     licence: String,
     /// Folder of the samples, relative to the description's folder.
     folder: PathBuf,
     /// Overall gain in decibels.
     #[serde(default)]
     pub(super) gain_db: f32,
-    /// MIDI note numbers of the sampled keys; others are resampled from the nearest.
+    /// MIDI note numbers of the sampled keys; other keys use the nearest one, resampled.
     pub(super) keys: Vec<u8>,
     /// The lowest MIDI note number without a damper.
     #[serde(default = "default_undamped_from")]
@@ -48,9 +48,9 @@ pub(super) struct Library {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Layer {
-    /// Its range of MIDI velocities.
+    /// The range of MIDI velocities.
     pub(super) velocity: [u8; 2],
-    /// Its loudness relative to the other layers, in decibels; between the layers' centres, loudness is interpolated.
+    /// Loudness relative to the other layers, in decibels; between the layers' centres, loudness is interpolated.
     #[serde(default)]
     pub(super) level_db: f32,
     files: String,
@@ -169,7 +169,7 @@ fn file(template: &str, key: u8) -> String {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "name = \"toy\"\nlicence = \"CC0\"\nfolder = \".\"\nkeys = [60]\n\
+    const VALID: &str = "name = \"toy\"\nlicence = \"CC0\"\nfolder = \".\"\nkeys = [60]\n\
         [[layer]]\nvelocity = [1, 127]\nfiles = \"{note}.wav\"\n";
 
     fn error(text: &str) -> String {
@@ -191,12 +191,12 @@ mod tests {
 
     #[test]
     fn invalid_descriptions_are_rejected() {
-        assert!(error(&GOOD.replace("[60]", "[60, 72]")).contains("no sample"));
-        assert!(error(&GOOD.replace("[60]", "[]")).contains("at least one"));
-        assert!(error(&GOOD.replace("[60]", "[12]")).contains("12 is not a piano key"));
-        assert!(error(&GOOD.replace("[1, 127]", "[1, 100]")).contains("100; expected 127"));
-        assert!(error(&GOOD.replace("[1, 127]", "[5, 127]")).contains("start at 1"));
-        let error = error(&GOOD.replace("files", "file"));
+        assert!(error(&VALID.replace("[60]", "[60, 72]")).contains("no sample"));
+        assert!(error(&VALID.replace("[60]", "[]")).contains("at least one"));
+        assert!(error(&VALID.replace("[60]", "[12]")).contains("12 is not a piano key"));
+        assert!(error(&VALID.replace("[1, 127]", "[1, 100]")).contains("100; expected 127"));
+        assert!(error(&VALID.replace("[1, 127]", "[5, 127]")).contains("start at 1"));
+        let error = error(&VALID.replace("files", "file"));
         assert!(error.contains("line 7") && error.contains("file"), "{error}");
     }
 }

@@ -13,7 +13,7 @@ use melos::units::{SAMPLE_RATE, db_to_gain};
 const CROSSFADE: f32 = 2.0;
 /// Decay in decibels after which a damped sound ends.
 const DAMPED_DB: f32 = 90.0;
-/// Lowest and highest key of a piano, whose dampers are the slowest and the fastest, respectively.
+/// Lowest and highest key of a piano; damping is slowest at the lowest key and fastest at the highest.
 const KEYBOARD: (f32, f32) = (21.0, 108.0);
 
 /// A layer (`None` for the release noise) and a key.
@@ -43,13 +43,13 @@ impl Sampler {
         let mut out = Stereo::silence(length);
         let frame = |seconds: f64| (seconds.max(0.0) * f64::from(SAMPLE_RATE)).round() as usize;
         for (index, note) in notes.iter().enumerate() {
-            let (start, up) = (frame(note.start), frame(note.key_up));
+            let (start, key_up) = (frame(note.start), frame(note.key_up));
             // A string without a damper sounds until it is struck again.
-            let again = notes[index + 1..].iter().find(|later| later.pitch == note.pitch);
+            let next_strike = notes[index + 1..].iter().find(|later| later.pitch == note.pitch);
             let damped = if note.pitch < self.library.undamped_from {
                 Some(frame(note.end))
             } else {
-                again.map(|later| frame(later.start))
+                next_strike.map(|later| frame(later.start))
             };
             for (layer, weight) in layers(&self.library, note.velocity) {
                 let gain =
@@ -60,7 +60,7 @@ impl Sampler {
             if let Some(release) = &self.library.release {
                 let gain = db_to_gain(self.library.gain_db + release.gain_db);
                 let sound = self.sound((None, note.pitch))?;
-                add(&mut out, &sound, gain, &Timing { start: up, damped: None, decay: 1.0 });
+                add(&mut out, &sound, gain, &Timing { start: key_up, damped: None, decay: 1.0 });
             }
         }
         Ok(out)
@@ -105,17 +105,17 @@ fn layers(library: &Library, velocity: f32) -> impl Iterator<Item = (usize, f32)
         let [low, high] = library.layers[index].velocity;
         (f32::from(high - low) + 1.0) / 2.0
     };
-    let mut found = [(0, 1.0), (0, 0.0)];
+    let mut weighted = [(0, 1.0), (0, 0.0)];
     for index in 1..library.layers.len() {
         let bound = f32::from(library.layers[index].velocity[0]) - 0.5;
         // In a narrow layer, the fade-in must end before the fade-out starts.
-        let reach = CROSSFADE.min(half_width(index - 1)).min(half_width(index));
-        let fraction = ((velocity - bound + reach) / (2.0 * reach)).clamp(0.0, 1.0);
+        let half_fade = CROSSFADE.min(half_width(index - 1)).min(half_width(index));
+        let fraction = ((velocity - bound + half_fade) / (2.0 * half_fade)).clamp(0.0, 1.0);
         if fraction > 0.0 {
-            found = [(index - 1, (1.0 - fraction).sqrt()), (index, fraction.sqrt())];
+            weighted = [(index - 1, (1.0 - fraction).sqrt()), (index, fraction.sqrt())];
         }
     }
-    found.into_iter().filter(|(_, weight)| *weight > 0.0)
+    weighted.into_iter().filter(|(_, weight)| *weight > 0.0)
 }
 
 /// Returns the gain of a layer at a velocity, in decibels, chosen so that loudness rises linearly from the centre of
@@ -136,7 +136,7 @@ fn velocity_gain_db(library: &Library, layer: usize, velocity: f32) -> f32 {
     level(above - 1) + slope * (velocity - middle(above - 1)) - level(layer)
 }
 
-/// Mixes a sound into the output; what lies beyond the end is cut off.
+/// Mixes a sound into the output, dropping samples beyond its end.
 fn add(out: &mut Stereo, sound: &Sound, gain: f32, timing: &Timing) {
     let available = out.left.len().saturating_sub(timing.start).min(sound.len());
     let damped = timing.damped.map_or(available, |at| at.saturating_sub(timing.start).min(available));

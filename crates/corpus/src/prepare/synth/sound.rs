@@ -11,8 +11,8 @@ const MAX_LENGTH: f32 = 12.0;
 /// Fade-out of longer samples, in seconds.
 const FADE_OUT: f32 = 1.0;
 /// Fraction of the peak at which an attack starts.
-const ATTACK: f32 = 0.02;
-/// Seconds from the start in which the peak is sought.
+const ATTACK_THRESHOLD: f32 = 0.02;
+/// Length, in seconds, of the start of a sample that is searched for its peak.
 const PEAK_SECONDS: f32 = 1.0;
 /// Fade-in before the attack, in seconds.
 const FADE_IN: f32 = 0.001;
@@ -71,7 +71,7 @@ fn samples(seconds: f32) -> usize {
 fn trim_start(left: &mut Vec<f32>, right: &mut Vec<f32>) {
     let level = |(l, r): (&f32, &f32)| l.abs().max(r.abs());
     let peak = left.iter().zip(right.iter()).take(samples(PEAK_SECONDS)).map(level).fold(0.0, f32::max);
-    let attack = left.iter().zip(right.iter()).map(level).position(|x| x > ATTACK * peak).unwrap_or(0);
+    let attack = left.iter().zip(right.iter()).map(level).position(|x| x > ATTACK_THRESHOLD * peak).unwrap_or(0);
     let before = samples(FADE_IN).min(attack);
     for channel in [left, right] {
         channel.drain(..attack - before);

@@ -51,10 +51,10 @@ impl Synth {
         let Stereo { mut left, mut right } = Stereo::silence(length);
         let mut rendered = 0;
         for (frame, down, pitch, velocity) in events {
-            let until = frame.min(length);
-            if until > rendered {
-                synth.render(&mut left[rendered..until], &mut right[rendered..until]);
-                rendered = until;
+            let end = frame.min(length);
+            if end > rendered {
+                synth.render(&mut left[rendered..end], &mut right[rendered..end]);
+                rendered = end;
             }
             if down == 1 {
                 synth.note_on(0, pitch, velocity);

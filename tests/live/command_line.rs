@@ -1,0 +1,77 @@
+//! The command line controls a running daemon and reports its status.
+
+use std::process::{Command, Output};
+
+use crate::support::daemon::Daemon;
+
+fn melos(http: u16, arguments: &[&str]) -> Output {
+    let http = http.to_string();
+    Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(["--http", &http]).output().unwrap()
+}
+
+#[test]
+fn values_can_be_set_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &["--audio", "null", "--midi", "off", "--preset", "calm"]);
+    let run = |arguments: &[&str]| {
+        let output = melos(daemon.http, arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (set, get, value) in [
+        (&["set", "emotion", "sad"][..], "emotion", "sad\n"),
+        (&["set", "tempo", "90"], "tempo", "90\n"),
+        (&["set", "level/pad", "-12.5"], "level/pad", "-12.5\n"),
+        (&["set", "hold", "on"], "hold", "true\n"),
+        (&["set", "key", "A minor"], "mode", "minor\n"),
+        (&["set", "emotion", "calm=0.7,sad=0.3"], "emotion/sad", "0.3\n"),
+        (&["preset", "storm"], "preset", "storm\n"),
+    ] {
+        assert_eq!(run(set), "", "setting should print nothing");
+        assert_eq!(run(&["get", get]), value);
+    }
+    assert_eq!(run(&["set", "panic"]), "", "a trigger needs no value");
+    let none = melos(daemon.http, &["scenes"]);
+    assert!(none.stdout.is_empty() && none.stderr.starts_with(b"no scenes yet; store one with"), "{none:?}");
+    for n in 0..8 {
+        let name = format!("scene {n}");
+        run(&["set", "scene/store", &name]);
+        assert!(run(&["scenes"]).ends_with(&format!("{name}\n")), "a stored scene should be listed at once");
+    }
+    assert_eq!(run(&["scenes", "rename", "scene 3", "bridge"]), "");
+    assert_eq!(run(&["scenes", "delete", "scene 4"]), "");
+    let listed = run(&["scenes"]);
+    assert!(listed.starts_with("bridge\nscene 0\n") && !listed.contains("scene 3"), "{listed}");
+    assert!(!listed.contains("scene 4"), "{listed}");
+    // Over OSC, a scene can be renamed right after it was stored.
+    daemon.oscsend(&["/melos/scene/store", "s", "outro"]);
+    daemon.oscsend(&["/melos/scene/rename", "ss", "outro", "coda"]);
+    daemon.wait_until("it is renamed", |_| run(&["scenes"]).contains("coda\n"));
+    assert!(!run(&["scenes"]).contains("outro"));
+    let (all, reverb) = (run(&["get"]), run(&["get", "reverb"]));
+    assert!(all.contains("emotion/happy") && all.contains("level/pad") && !all.contains("panic"), "{all}");
+
+    for (arguments, hint) in [
+        (&["set", "reverb", "7"][..], "expected a number from 0 to 1"),
+        (&["set", "tempi", "90"], "tempo"),
+        (&["scenes", "rename", "bridges", "x"], "there is no scene \"bridges\"; choose one of bridge, coda, "),
+        (&["scenes", "rename", "bridge", "coda"], "there is already a scene \"coda\""),
+        (&["scenes", "delete", "bridges"], "there is no scene"),
+        (&["preset", "drizzle"], "there is no preset \"drizzle\"; choose one of angry, "),
+    ] {
+        let output = melos(daemon.http, arguments);
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && printed.contains(hint), "{arguments:?}: {printed}");
+    }
+    assert_eq!(run(&["get", "reverb"]), reverb, "rejected values should change nothing");
+
+    let status = run(&["status"]);
+    assert!(status.starts_with("Melos is playing.\n") && status.contains("preset storm"), "{status}");
+    let named = Command::new(env!("CARGO_BIN_EXE_melos"))
+        .args(["get", "preset"])
+        .env("MELOS_HTTP", daemon.http.to_string())
+        .output()
+        .unwrap();
+    assert_eq!(named.stdout, b"storm\n", "MELOS_HTTP should select the daemon");
+    assert_eq!(melos(1, &["status"]).status.code(), Some(1), "status should fail without a daemon");
+}

@@ -1,0 +1,113 @@
+//! MIDI output of a running daemon over JACK, received by `jack_midi_dump`.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+use crate::support::daemon::{Daemon, SERVER, TIMEOUT};
+use crate::support::jack_server::JackServer;
+
+/// The receiver. It prints a line per message: the frame, a colon, and the bytes in hexadecimal.
+struct Dump {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Dump {
+    /// Starts receiving from a port.
+    fn of(port: &str) -> Self {
+        // The program buffers its output unless it runs in a terminal.
+        let mut child = Command::new("stdbuf")
+            .args(["-oL", "jack_midi_dump", "-a"])
+            .env("JACK_DEFAULT_SERVER", SERVER)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("jack_midi_dump is needed: apt-get install jack-example-tools");
+        let (sender, lines) = channel();
+        let out = child.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let started = Instant::now();
+        let connect = || {
+            let mut command = Command::new("jack_connect");
+            command.args([port, "midi-monitor:input"]).env("JACK_DEFAULT_SERVER", SERVER);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+        };
+        while !connect() {
+            assert!(started.elapsed() < TIMEOUT, "cannot connect {port} to jack_midi_dump");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        Self { child, lines }
+    }
+
+    /// Returns messages until `done` returns true, each as its frame and bytes.
+    fn receive(&self, mut done: impl FnMut(&[(u64, Vec<u8>)]) -> bool) -> Vec<(u64, Vec<u8>)> {
+        let mut messages = Vec::new();
+        while !done(&messages) {
+            let line = self.lines.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("after {messages:02x?}"));
+            let Some((frame, rest)) = line.split_once(':') else { continue };
+            let Ok(frame) = frame.trim().parse() else { continue };
+            let bytes = rest.split_whitespace().map_while(|byte| u8::from_str_radix(byte, 16).ok());
+            messages.push((frame, bytes.collect()));
+        }
+        messages
+    }
+}
+
+impl Drop for Dump {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// Returns the notes still sounding after some messages, as channel and note.
+fn sounding(messages: &[(u64, Vec<u8>)]) -> Vec<(u8, u8)> {
+    let mut notes = Vec::new();
+    for (_, bytes) in messages {
+        match bytes[..] {
+            [status @ 0x90..=0x9F, note, velocity] if velocity > 0 => notes.push((status & 15, note)),
+            [status @ 0x80..=0x9F, note, _] => notes.retain(|other| *other != (status & 15, note)),
+            _ => {}
+        }
+    }
+    notes
+}
+
+fn count(messages: &[(u64, Vec<u8>)], matches: impl Fn(&[u8]) -> bool) -> usize {
+    messages.iter().filter(|(_, bytes)| matches(bytes)).count()
+}
+
+#[test]
+fn other_instruments_receive_notes_and_clock_and_no_note_is_left_hanging() {
+    let _server = JackServer::start(SERVER, 256);
+    let state = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(state.path(), &["--audio", "jack", "--tempo", "120", "--preset", "calm"]);
+    let dump = Dump::of("melos:midi_out");
+
+    let played = dump.receive(|messages| {
+        count(messages, |bytes| *bytes == [0xF8]) > 24 * 16 && count(messages, |bytes| bytes[0] & 0xF0 == 0x90) > 8
+    });
+    assert!(played.windows(2).all(|pair| pair[0].0 <= pair[1].0), "frames should never decrease");
+    let clocks: Vec<u64> = played.iter().filter(|(_, bytes)| *bytes == [0xF8]).map(|(frame, _)| *frame).collect();
+    let mean = (clocks[24 * 16] - clocks[0]) as f64 / (24.0 * 16.0);
+    assert!((mean / 1000.0 - 1.0).abs() < 0.05, "{mean} frames per pulse at 120 bpm");
+    let channels = |channel: u8| move |bytes: &[u8]| bytes[0] == 0x90 | channel;
+    assert!(count(&played, channels(0)) > 0 && count(&played, channels(1)) > 0, "bass and pad: {played:02x?}");
+
+    daemon.oscsend(&["/melos/panic"]);
+    let panicked = dump.receive(|messages| count(messages, |bytes| bytes[0] & 0xF0 == 0xB0 && bytes[1] == 123) == 3);
+    let before: Vec<_> = played.into_iter().chain(panicked).collect();
+    let last = before.len() - 3;
+    assert_eq!(sounding(&before[..=last]), []);
+
+    let end = std::thread::spawn(move || daemon.terminate());
+    let rest = dump.receive(|messages| count(messages, |bytes| *bytes == [0xFC]) == 1);
+    assert!(end.join().unwrap().0.success());
+    let all: Vec<_> = before.into_iter().chain(rest).collect();
+    assert_eq!(sounding(&all), [], "hanging notes after the end");
+}

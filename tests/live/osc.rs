@@ -1,0 +1,183 @@
+//! OSC with third-party clients: liblo's `oscsend` and `oscdump`, and python-osc.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use melos::event::health::Loss;
+use melos::event::parameter::{Param, Value};
+use melos::event::{ControlEvent, Inbox, Notice};
+use melos::remote::osc::{Clients, OscServer};
+use tokio::runtime::Runtime;
+
+use crate::support::client::{Client, TIMEOUT, free_port, python, wait_until_bound};
+
+struct Rig {
+    runtime: Runtime,
+    server: OscServer,
+    inbox: Arc<Inbox>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let inbox = Arc::new(Inbox::new(Arc::default()));
+        let server = runtime
+            .block_on(OscServer::start("127.0.0.1:0".parse().unwrap(), Clients::default(), Arc::clone(&inbox)))
+            .unwrap();
+        Self { runtime, server, inbox }
+    }
+
+    fn port(&self) -> String {
+        self.server.address().port().to_string()
+    }
+
+    fn oscsend(&self, arguments: &[&str]) {
+        let status = Command::new("oscsend").args(["127.0.0.1", &self.port()]).args(arguments).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for `count` events.
+    fn events(&self, count: usize) -> Vec<ControlEvent> {
+        let (mut incoming, start) = (Vec::new(), Instant::now());
+        while incoming.len() < count && start.elapsed() < TIMEOUT {
+            self.inbox.wait(Duration::from_millis(100));
+            self.inbox.drain(&mut incoming);
+        }
+        incoming.into_iter().map(|incoming| incoming.event).collect()
+    }
+}
+
+fn set(param: Param, value: Value) -> ControlEvent {
+    ControlEvent::Set(param, value)
+}
+
+#[test]
+fn oscsend_sets_every_kind_of_parameter() {
+    let rig = Rig::new();
+    for (arguments, expected) in [
+        (&["/melos/temperature", "f", "0.5"][..], set(Param::Temperature, Value::Number(0.5))),
+        (&["/melos/temperature", "d", "0.5"], set(Param::Temperature, Value::Number(0.5))),
+        (&["/melos/temperature", "h", "1"], set(Param::Temperature, Value::Number(1.0))),
+        (&["/melos/emotion", "s", "sad"], set(Param::Emotion, Value::Choice(1))),
+        (&["/melos/emotion/calm", "f", "0.75"], set(Param::Calm, Value::Number(0.75))),
+        (&["/melos/hold", "T"], set(Param::Hold, Value::Toggle(true))),
+        (&["/melos/hold", "F"], set(Param::Hold, Value::Toggle(false))),
+        (&["/melos/hold", "I"], set(Param::Hold, Value::Toggle(true))),
+        (&["/melos/preset", "s", "slow-dawn"], set(Param::Preset, Value::Text("slow-dawn".to_owned()))),
+        (&["/melos/panic"], set(Param::Panic, Value::Trigger)),
+    ] {
+        rig.oscsend(arguments);
+        assert_eq!(rig.events(1), [expected], "{arguments:?}");
+    }
+}
+
+#[test]
+fn oscdump_receives_state_changes_and_streams() {
+    let rig = Rig::new();
+    let port = free_port();
+    let dump = Client::spawn(Command::new("stdbuf").args(["-oL", "oscdump", &port]));
+    wait_until_bound(&port);
+    rig.oscsend(&["/melos/subscribe", "i", &port]);
+    dump.expect("/melos/record i 0");
+    rig.server.publish(Notice::Value(Param::Temperature, Value::Number(0.5)));
+    dump.expect("/melos/temperature f 0.5");
+    rig.server.publish(Notice::Value(Param::Mode, Value::Choice(3)));
+    dump.expect("/melos/mode s \"dorian\"");
+    rig.server.publish(Notice::Beat { beat: 2, bar: 0, tempo: 96.0 });
+    dump.expect("/melos/beat iif 3 1 96.0");
+    rig.server.publish(Notice::Mood(melos::music::emotion::Mood::default()));
+    dump.expect("/melos/mood ffffffffff");
+}
+
+#[test]
+fn python_osc_queries_values_and_sends_bundles_and_patterns() {
+    let rig = Rig::new();
+    let client = Client::spawn(&mut python("tests/clients/osc_client.py", &[&rig.port()]));
+    client.expect("read /melos/temperature [1.0]");
+    client.expect("read /melos/emotion ['calm']");
+    client.expect("state 0 missing");
+    client.expect("sent");
+    let events = rig.events(4);
+    assert_eq!(
+        events,
+        [
+            set(Param::Valence, Value::Number(0.25)),
+            set(Param::Arousal, Value::Number(-0.5)),
+            set(Param::MuteBass, Value::Toggle(true)),
+            set(Param::MutePad, Value::Toggle(true)),
+        ]
+    );
+}
+
+#[test]
+fn the_latest_value_wins_after_ten_thousand_messages_and_as_much_noise() {
+    let rig = Rig::new();
+    let client = Client::spawn(&mut python("tests/clients/osc_flood.py", &[&rig.port()]));
+    client.expect("done");
+    let (mut last, start) = (None, Instant::now());
+    // The kernel may drop datagrams under such a flood, so the last value is sent again at the end.
+    while last != Some(set(Param::Valence, Value::Number(0.875))) && start.elapsed() < TIMEOUT {
+        last = rig.events(1).into_iter().rfind(|event| matches!(event, ControlEvent::Set(Param::Valence, _))).or(last);
+    }
+    assert_eq!(last, Some(set(Param::Valence, Value::Number(0.875))));
+    assert!(rig.inbox.losses().count(Loss::OscRefused) > 100);
+}
+
+#[test]
+fn the_error_names_a_port_in_use() {
+    let rig = Rig::new();
+    let error = rig
+        .runtime
+        .block_on(OscServer::start(rig.server.address(), Clients::default(), Arc::clone(&rig.inbox)))
+        .unwrap_err()
+        .to_string();
+    for part in [&rig.port(), "osc.port", "another program"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+/// Some programs resolve `localhost` to an IPv6 address first.
+#[test]
+fn localhost_works_over_both_versions_of_ip() {
+    let rig = Rig::new();
+    for host in ["127.0.0.1", "::1"] {
+        let socket = std::net::UdpSocket::bind((host, 0)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+        socket.send_to(b"/melos/ping\0,i\0\0\0\0\0\x07", (host, rig.server.address().port())).unwrap();
+        let mut reply = [0; 64];
+        let (length, from) = socket.recv_from(&mut reply).unwrap();
+        assert_eq!(&reply[..length], b"/melos/pong\0,i\0\0\0\0\0\x07");
+        assert_eq!(
+            from.port(),
+            rig.server.address().port(),
+            "the reply should come from the port that received the request"
+        );
+    }
+}
+
+/// During a flood of queries for the whole state, input still takes effect immediately, because another task sends the
+/// replies.
+#[test]
+fn input_does_not_wait_for_replies() {
+    let rig = Rig::new();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(rig.server.address()).unwrap();
+    let state = rosc::encoder::encode(&rosc::OscPacket::Message(rosc::OscMessage {
+        addr: "/melos/state".to_owned(),
+        args: Vec::new(),
+    }));
+    let state = state.unwrap();
+    for _ in 0..5_000 {
+        socket.send(&state).unwrap();
+    }
+    let started = Instant::now();
+    let mut received = Vec::new();
+    while received.is_empty() && started.elapsed() < TIMEOUT {
+        rig.oscsend(&["/melos/temperature", "f", "0.5"]);
+        rig.inbox.wait(Duration::from_millis(100));
+        rig.inbox.drain(&mut received);
+    }
+    assert!(!received.is_empty());
+    assert!(rig.inbox.losses().count(Loss::OscUnsent) > 0, "excess replies should be dropped");
+}

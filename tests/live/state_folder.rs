@@ -1,0 +1,165 @@
+//! The state folder: used by one daemon only, preserved through damage and crashes, and not required for playing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::daemon;
+use crate::support::daemon::Daemon;
+
+const NULL: [&str; 4] = ["--audio", "null", "--midi", "off"];
+
+fn files(folder: &Path, prefix: &str) -> Vec<PathBuf> {
+    let all = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    all.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(prefix)).collect()
+}
+
+#[test]
+fn a_second_daemon_reports_which_process_uses_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Daemon::start(folder.path(), &NULL);
+    let second = Daemon::spawn(folder.path(), &NULL);
+    let (exit_status, log) = second.wait();
+    assert!(!exit_status.success(), "{log}");
+    for part in ["in use by another Melos", &format!("OSC on 127.0.0.1:{}", first.osc), "--state", "--osc"] {
+        assert!(log.contains(part), "{part} is missing from {log}");
+    }
+    assert!(first.status().is_some(), "the first should keep playing");
+    drop(first);
+    // A killed daemon leaves no lock.
+    drop(Daemon::start(folder.path(), &NULL));
+}
+
+#[test]
+fn an_unwritable_folder_does_not_prevent_playing() {
+    let daemon = Daemon::start(Path::new("/proc/nothing"), &NULL);
+    let status = daemon.wait_until("the troubles are reported", |status| {
+        ["state", "control-log", "recording"].iter().all(|part| status["troubles"][part].is_string())
+    });
+    assert_eq!(status["state"], "playing", "{status}");
+    let (exit_status, log) = daemon.terminate();
+    assert!(exit_status.success(), "{log}");
+}
+
+#[test]
+fn a_file_size_limit_ends_the_take_but_not_the_music() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &NULL);
+    let id = daemon.id().to_string();
+    assert!(Command::new("prlimit").args(["--pid", &id, "--fsize=300000:"]).status().unwrap().success());
+    daemon.oscsend(&["/melos/record", "i", "1"]);
+    let status = daemon.wait_until("the take fails", |status| {
+        status["troubles"]["recording"].is_string() && status["parameters"]["record"] == false
+    });
+    assert_eq!(status["state"], "playing", "{status}");
+    // By default, these signals also end a process.
+    for signal in ["-USR1", "-USR2", "-XCPU"] {
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+    let now = status["seconds"].as_f64();
+    daemon.wait_until("the music continues", |status| status["seconds"].as_f64() > now.map(|now| now + 0.5));
+    let (exit_status, log) = daemon.terminate();
+    assert!(exit_status.success(), "{log}");
+}
+
+#[test]
+fn pipes_and_damaged_files_neither_prevent_startup_nor_lose_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["session.log", "lock", "melos.pipe"] {
+        assert!(Command::new("mkfifo").arg(at(name)).status().unwrap().success());
+    }
+    let scenes = "[scenes.dawn]\nreverb = 0.25\nwidth = 0.5\n";
+    fs::write(at("state.toml"), format!("\"reverb/size\" = 0.125\nreverb = 0,6\n{scenes}")).unwrap();
+    let daemon = Daemon::start(folder.path(), &NULL);
+    let status = daemon.status().unwrap();
+    assert_eq!(status["parameters"]["reverb/size"], 0.125, "readable values should be kept");
+    let trouble = status["troubles"]["saved-state"].as_str().unwrap();
+    let aside = files(folder.path(), "state.toml.damaged-");
+    assert!(aside.len() == 1 && trouble.contains(aside[0].to_str().unwrap()), "{trouble}");
+    assert!(fs::read_to_string(&aside[0]).unwrap().contains("reverb = 0,6"));
+    daemon.oscsend(&["/melos/scene", "s", "dawn"]);
+    daemon.wait_until("the scene is recalled", |status| status["parameters"]["reverb"] == 0.25);
+    let (exit_status, log) = daemon.terminate();
+    assert!(exit_status.success(), "{log}");
+    assert!(fs::read_to_string(at("state.toml")).unwrap().contains("[scenes.dawn]"));
+}
+
+#[test]
+fn the_log_of_a_session_that_crashed_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &NULL);
+    daemon.oscsend(&["/melos/reverb", "f", "0.375"]);
+    daemon.wait_until("the value is set", |status| status["parameters"]["reverb"] == 0.375);
+    // Dropping the daemon kills it.
+    drop(daemon);
+    drop(Daemon::start(folder.path(), &NULL));
+    let kept = files(folder.path(), "session-20");
+    assert!(kept.len() == 1 && fs::read_to_string(&kept[0]).unwrap().contains("/melos/reverb 0.375"), "{kept:?}");
+    assert!(folder.path().join("session.log").is_file());
+}
+
+#[test]
+fn a_deleted_folder_is_created_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let daemon = Daemon::start(&state, &NULL);
+    daemon.wait_until("the state is saved", |_| state.join("state.toml").exists());
+    fs::remove_dir_all(&state).unwrap();
+    daemon.wait_until("the state is saved again", |_| state.join("state.toml").exists());
+    let status =
+        daemon.wait_until("the missing log is reported", |status| status["troubles"]["control-log"].is_string());
+    assert!(status["troubles"]["control-log"].as_str().unwrap().contains("was deleted"), "{status}");
+}
+
+#[test]
+fn user_files_override_shipped_ones() {
+    let home = tempfile::tempdir().unwrap();
+    let own = home.path().join(".config/melos/presets");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("calm.toml"), "schema = 1\nname = \"My calm\"\ntempo = 51\n").unwrap();
+    fs::write(home.path().join(".config/melos/melos.toml"), "preset = \"calm\"\n").unwrap();
+    let environment = [("HOME", home.path().display().to_string()), ("XDG_CONFIG_HOME", String::new())];
+    let daemon = Daemon::start_with(&environment, &home.path().join("state"), &NULL);
+    let status = daemon.status().unwrap();
+    assert_eq!((&status["parameters"]["preset"], &status["parameters"]["tempo"]), (&"calm".into(), &51.0.into()));
+    let paths = Command::new(env!("CARGO_BIN_EXE_melos")).arg("paths").envs(environment).output().unwrap();
+    let printed = String::from_utf8(paths.stdout).unwrap();
+    for part in [
+        &format!("calm                     {}", own.join("calm.toml").display()),
+        "hides ./presets/calm.toml",
+        "melos-piano",
+    ] {
+        assert!(printed.contains(part), "{part} is missing from {printed}");
+    }
+}
+
+#[test]
+fn clients_reach_a_daemon_at_any_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = |_| std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+    let [osc, http] = [0, 1].map(port);
+    let (osc, http) = (format!("127.0.0.2:{osc}"), format!("127.0.0.3:{http}"));
+    let at = ["--osc", &osc, "--http", &http];
+    let melos =
+        |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(at).output().unwrap();
+    let mut daemon = Command::new(env!("CARGO_BIN_EXE_melos"));
+    let mut daemon = daemon.arg("run").args(NULL).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
+    let started = std::time::Instant::now();
+    let status = loop {
+        // Without a device, `melos status` reports that the music is inaudible and exits with a distinct code.
+        let output = melos(&["status", "--json"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        if text.contains("\"playing\"") || text.contains("\"no-device\"") {
+            break text;
+        }
+        assert!(started.elapsed() < daemon::TIMEOUT, "{text}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    let started = melos(&["record", "start"]);
+    let stopped = melos(&["record", "stop"]);
+    let _ = daemon.kill();
+    let _ = daemon.wait();
+    assert!(status.contains("tempo"), "{status}");
+    assert!(started.status.success() && stopped.status.success(), "{started:?} {stopped:?}");
+}

@@ -1,0 +1,31 @@
+//! Runs the fuzz targets on every seed and on mutated seeds, so that they compile and pass without a fuzzer.
+
+#[path = "../../fuzz/src/daemon.rs"]
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "a crate of its own")]
+mod fuzz;
+#[path = "../../fuzz/src/seeds.rs"]
+mod seeds;
+
+use std::path::Path;
+
+#[test]
+fn every_target_passes_on_its_seeds_and_on_mutated_ones() {
+    for (name, target) in fuzz::TARGETS {
+        seeds::run(&Path::new("fuzz/seeds").join(name), target);
+    }
+}
+
+#[test]
+fn the_makefile_runs_every_target() {
+    let (makefile, manifest) =
+        (std::fs::read_to_string("Makefile").unwrap(), std::fs::read_to_string("fuzz/Cargo.toml").unwrap());
+    let listed = makefile.lines().find_map(|line| line.strip_prefix("FUZZ_TARGETS := ")).unwrap();
+    let mut listed: Vec<_> = listed.split(' ').collect();
+    for name in &listed {
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
+        assert!(Path::new("fuzz/fuzz_targets").join(name).with_extension("rs").is_file(), "{name}");
+    }
+    // Audio files are read only by the corpus tools, which test this.
+    listed.retain(|name| *name != "audio");
+    assert_eq!(listed, fuzz::TARGETS.map(|(name, _)| name));
+}

@@ -1,0 +1,22 @@
+//! Tests that need neither an audio server nor a playing daemon.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod architecture;
+mod check;
+mod contract;
+mod fuzz_seeds;
+mod generator;
+mod golden;
+mod harmony;
+mod hostile_clients;
+mod install;
+mod loss_docs;
+mod model_files;
+mod noise;
+mod parameter_docs;
+mod render;
+mod seams;
+mod shipped;
+mod start;
+mod units;
+mod worker;
