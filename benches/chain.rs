@@ -2,7 +2,7 @@
 //! divided by the duration of a latent, 85.3 ms.
 //!
 //! `MELOS_BENCH_MODEL` selects a model other than the shipped one.
-#![allow(missing_docs, reason = "criterion's macros make public functions")]
+#![allow(missing_docs, reason = "criterion's macros generate public functions")]
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Measures the cost of the engine per block of 256 frames (5.33 ms): with the piano alone, while saving its state, and
-//! with all voices sounding.
+//! Measures the cost of the engine per block of 256 frames (5.33 ms): with the piano alone, with the piano alone while
+//! saving the engine's state, and with all voices sounding.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("engine");
     group.throughput(Throughput::Elements(256));
     for (name, notes, save_state) in
-        [("piano alone", 0, false), ("piano alone, saving its state", 0, true), ("all voices", 12, false)]
+        [("piano alone", 0, false), ("piano alone, saving the engine's state", 0, true), ("all voices", 12, false)]
     {
         let (ports, mut ends) = ports();
         let mut engine = Engine::new(ports, Arc::default());

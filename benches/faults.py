@@ -36,7 +36,7 @@ EMOTIONS = ("calm", "happy", "sad", "angry", "mysterious", "romantic", "energeti
 CONFIG = '[recordings]\nfolder = "takes"\nmax_gb = {}\nkeep_free_gb = 0.02\nwhen_full = "delete-oldest"\n'
 SENSORS = pathlib.Path(__file__).parent.parent / "tests/clients/osc_sensors.py"
 # Seconds from the NTP epoch to the Unix epoch.
-NTP = 2_208_988_800
+NTP_OFFSET = 2_208_988_800
 
 
 @contextlib.contextmanager
@@ -101,7 +101,7 @@ class Rig:
     def fast_clock(self):
         message = b"/melos/emotion\0\0,s\0\0sad\0"
         for _ in range(60):
-            due = int(time.time()) + NTP + self.rng.randrange(3000, 3500)
+            due = int(time.time()) + NTP_OFFSET + self.rng.randrange(3000, 3500)
             bundle = b"#bundle\0" + struct.pack(">Q", due << 32) + (struct.pack(">I", len(message)) + message) * 100
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
                 udp.sendto(bundle, ("127.0.0.1", testbed.OSC))
@@ -170,7 +170,8 @@ class Rig:
         self.osc.send_message("/melos/record", self.rng.randrange(2))
 
     def wait_for_recovery(self):
-        """Waits until Melos plays, responds and records again without troubles. Returns None, or the problem that remains at the time limit."""
+        """Waits until Melos plays, responds and records again without troubles. Returns the problem if Melos exits or exceeds
+        the time limit, otherwise None."""
         started, value = time.monotonic(), round(self.rng.random(), 3)
         while time.monotonic() - started < RECOVERY_LIMIT:
             self.osc.send_message("/melos/reverb", value)
@@ -192,7 +193,7 @@ FAULTS = [
 
 
 def sizes(rig):
-    """Returns the megabytes in memory and on disk, and the numbers of file descriptors and threads."""
+    """Returns the megabytes used in memory and on disk, and the numbers of file descriptors and threads."""
     files = sum(path.stat().st_size for path in pathlib.Path(rig.folder).rglob("*") if path.is_file())
     threads = len(os.listdir(f"/proc/{rig.process.pid}/task"))
     return [testbed.memory_mb(rig.process)[0], files / 1e6, len(rig.open_files()), threads]

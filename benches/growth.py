@@ -1,7 +1,7 @@
 """Measures the daemon's processor time and memory under several conditions, one after another, under JACK's dummy driver.
 
 Every condition gets a new daemon that plays the same music from the start, so that only the condition differs. Evidence that
-each condition applies is counted: messages received by subscribers or sent by sensors, MIDI messages received, or bytes recorded.
+the condition applies is counted, such as the messages that subscribers or the daemon receive, or the bytes recorded.
 """
 
 import contextlib
@@ -131,12 +131,13 @@ CONDITIONS = {
     "the page open": (page_open, "page"),
     "recording": (recording, "bytes recorded"),
     "MIDI out, notes and clock": (midi_out, "MIDI messages received"),
-    f"{FLOOD:,} OSC messages a second": (flood, "messages sent"),
+    f"{FLOOD:,} OSC messages a second": (flood, "messages received"),
 }
 
 
 def measure(melos, name):
-    """Returns the processor time per second of the daemon's generator and of everything else, the daemon's memory, and the evidence."""
+    """Returns the processor time per second of the daemon's generator and of everything else, the daemon's memory, and the
+    evidence per second."""
     condition, counts = CONDITIONS[name]
     evidence = Evidence()
     with tempfile.TemporaryDirectory() as folder:

@@ -59,7 +59,7 @@ def midi_sender():
 
 
 def perform(melos, log, lane, count, period):
-    """Runs Melos and sends the messages; returns the recorder and the frame times at which they were sent."""
+    """Runs Melos and sends the messages; returns the recorder and the frame time at which each message was sent."""
     address, values, pause, settings = LANES[lane]
     sent = []
     arguments = ["--audio", "jack", "--preset", "calm", "--control-log", log]
@@ -85,7 +85,7 @@ def perform(melos, log, lane, count, period):
 
 
 def log_without(lines, index):
-    """Returns a control log with an event and the `executed` lines of its immediate commands removed and later commands renumbered."""
+    """Returns a control log without one event and the `executed` lines of its immediate commands; later commands are renumbered."""
     frame = lines[index].split()[0]
     kept, removed = [], 0
     for line in lines[:index] + lines[index + 1 :]:

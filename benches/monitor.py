@@ -90,8 +90,8 @@ def clicks(sound):
 
 class Monitor:
     """Monitors the output until closed. `silences` are pairs of time and duration in seconds, `clicks` are times, and
-    `first_sounds` are the times of the first sound after every (re)start, all on the monotonic clock. `missed` counts blocks
-    that the recording process missed. The blocks around a click are saved in a folder as NumPy files, for inspection."""
+    `first_sounds` are the times of the first sound after every (re)start, all on the monotonic clock. `missed` counts gaps
+    in the recorded blocks. The blocks around a click are saved in a folder as NumPy files, for inspection."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)

@@ -1,7 +1,7 @@
-"""Compares the cost of generating sound with Melos, its networks in PyTorch, Griffin-Lim, RAVE and FluidSynth.
+"""Compares the cost of generating sound: Melos, its networks in PyTorch and in ONNX Runtime, Griffin-Lim, RAVE and FluidSynth.
 
 Every program runs on one thread and writes to a pipe as fast as it can. The cost is the processor time per second of sound after the first
-block, which is meaningful even on a busy machine. The programs are in support/peer_*.py.
+block, which is meaningful even on a busy machine. The Python programs are support/peer_*.py.
 """
 
 import os
@@ -20,7 +20,7 @@ SOUNDFONT = os.environ.get("MELOS_SOUNDFONT", "/usr/share/sounds/sf2/FluidR3_GM.
 # Number of rounds, in each of which every program runs once.
 ROUNDS = 3
 LATENT, HOP, PERIOD = 4096, 512, 64
-# Seconds of music that Melos and FluidSynth play, and seconds per clip of Griffin-Lim, as in the original demo.
+# Seconds of music that Melos and FluidSynth play, and seconds per Griffin-Lim clip, as in the original demo.
 MUSIC, CLIP = 60, 30
 # Mono float32 and stereo int16 are both 4 bytes a frame.
 BYTES = 4

@@ -71,11 +71,11 @@ def perform(melos):
     return beat_frames(received), beat_frames(sent)
 
 
-def beat_frames(received):
+def beat_frames(messages):
     """Returns the frames of the beats in a MIDI clock."""
     # No pulse is lost, because the server is synchronous and waits for all clients.
     pulse, beats = None, []
-    for frame, message in received:
+    for frame, message in messages:
         if message[0] == 0xFA:
             pulse = 0
         elif message[0] == 0xF2:

@@ -218,7 +218,7 @@ def faults(measurements):
         ["silences of more than 100 ms while the sound server was down", f"{len(measurements['server_silences'])}{worst(measurements['server_silences'])}"],
         ["clicks while the sound server was down", str(measurements["server_clicks"])],
         ["faults from which Melos did not recover within 20 s", str(len(failures)) + "".join(f"; {failure}" for failure in failures)],
-        ["cycles that the recording client missed", str(measurements["missed_by_listener"])],
+        ["gaps in the recording client's audio", str(measurements["missed_by_listener"])],
         *([name.replace("_", " "), str(count)] for name, count in measurements["losses"].items()),
     ]
     text = (
@@ -266,10 +266,10 @@ def peers(measurements):
             title, f"{median('cost'):.3f}", f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})", f"{median('memory'):.0f} MB",
             f"{median('first_cpu'):.2f} s ({median('first_wall'):.1f} s)", latency,
         ])
-    head = ["", "processor time per second of sound", "relative to Melos", "peak memory", "processor time (time) until the first block", "minimum control latency of the method"]
+    head = ["", "processor time per second of sound", "relative to Melos", "peak memory", "processor time (wall time) until the first block", "minimum control latency of the method"]
     text = (
         f"`make bench PARTS=peers`: median of {len(melos)} rounds in which all programs run in turn, on one thread each, at 48 kHz; ratios within each\n"
-        f"round, with the lowest and the highest. Times include waiting for the processor; processor times do not.{BUSY}\n\n"
+        f"round, with the lowest and the highest. Wall times include waiting for the processor; processor times do not.{BUSY}\n\n"
         + table(head, rows)
         + "\n\n"
         "- **Melos's networks**: the composer plays its reference performance of 20 s, note for note, and the pianist and the vocoder turn latents into audio,\n"

@@ -1,9 +1,9 @@
-//! Measures steps and dips at the boundaries of segments, over `MELOS_SEAM_MINUTES` minutes (30) of every emotion, and
-//! prints a Markdown table.
+//! Measures steps and dips at the boundaries of segments, in `MELOS_SEAM_MINUTES` minutes (default 30) of music in each
+//! emotion, and prints a Markdown table.
 #![allow(clippy::print_stdout, reason = "the result is a printed table")]
 
-#[path = "support/take.rs"]
-mod take;
+#[path = "support/seam_measurement.rs"]
+mod seam_measurement;
 
 use melos::files::SearchPath;
 use melos::files::config::find_data;
@@ -23,7 +23,7 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|");
     for emotion in Emotion::ALL {
-        let seams = take::seams_of(emotion, 60.0 * minutes, models);
+        let seams = seam_measurement::seams_of(emotion, 60.0 * minutes, models);
         println!(
             "| {} | {} | {:.4} | {:.4} | {}, expected {:.1} | {:.1e} | {:.2} dB |",
             emotion.name(),

@@ -1,9 +1,10 @@
 """Plays for a long time while parameters change: soak.py MELOS [MINUTES] [SPEED]
 
 Counts losses, samples memory, files, threads and descriptors, and plots them. Fails if anything grew unexpectedly: the control log
-may grow with the messages sent, the event log with events and the checkpoints up to their limit, but memory and everything else
-must not grow after warming up. Plays under JACK in real time, or, with SPEED, without a sound device and with a clock that runs SPEED
-times as fast (support/fast_clock.c): `soak.py MELOS 480 6` plays a night in 80 minutes on most of a core.
+may grow with the messages sent, the event log with events, the recordings by the automatic take, and the checkpoints up to their
+limit, but memory and everything else must not grow after warming up. Plays under JACK in real time, or, with SPEED, without a
+sound device and with a clock that runs SPEED times as fast (support/fast_clock.c): `soak.py MELOS 480 6` plays a night in 80
+minutes on most of a core.
 """
 
 import collections
@@ -104,7 +105,7 @@ def measure_growth(samples, sent, lines):
 
 @contextlib.contextmanager
 def play_at(speed):
-    """Yields the arguments and the environment of a daemon at this speed, and whether the server's scheduling is real-time."""
+    """Yields the arguments and the environment of a daemon at a speed, and whether the server's scheduling is real-time."""
     if speed == 1:
         with jack_server("melos-soak", PERIOD) as realtime:
             yield ["--audio", "jack"], {}, realtime

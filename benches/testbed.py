@@ -165,7 +165,7 @@ class Recorder:
 
     def frame(self, frame_time):
         """Returns the frame of the performance that was played at a frame time of the server. Call `compare` first."""
-        return frame_time + [shift for since, shift in self.shifts if since <= frame_time][-1]
+        return frame_time + [shift for start, shift in self.shifts if start <= frame_time][-1]
 
 
 def matches_at(full, frame, block):

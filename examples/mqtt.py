@@ -31,7 +31,7 @@ parser.add_argument("--user")
 parser.add_argument("--password")
 arguments = parser.parse_args()
 
-# Melos does not send a client its own changes back, so one client sets values and another subscribes.
+# Melos does not send a client's own changes back to it, so one client sets values and another subscribes.
 setter, listener = (SimpleUDPClient(arguments.host, arguments.port) for _ in range(2))
 
 

@@ -1,5 +1,5 @@
 //! Serializes arrays of numbers as bytes, for checkpoints: `#[serde(with = "bytes")]` copies a whole array at once
-//! instead of number by number, which is fast enough for the audio callback.
+//! instead of number by number, so it is fast enough for the audio callback.
 
 use bytemuck::Pod;
 use serde::de::{Error, Visitor};

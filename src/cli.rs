@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand.
+//! The command line: parses the arguments and runs the subcommand.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -33,7 +33,7 @@ mod setlist;
 mod settings;
 mod status;
 
-/// Exit status for invalid files (`EX_CONFIG` of sysexits.h), where retrying does not help.
+/// Exit status for invalid files (`EX_CONFIG` in sysexits.h); the systemd units do not restart the daemon after it.
 const EX_CONFIG: u8 = 78;
 
 /// Play endless emotion-steered piano music live, controlled by MIDI and OSC
@@ -64,7 +64,7 @@ enum Command {
     Get(set::GetArgs),
     /// Load a preset in the running daemon
     Preset(set::PresetArgs),
-    /// Step through a setlist of the running daemon, or show the current entry
+    /// Step through a setlist of the running daemon, or list the setlists
     Setlist(setlist::Args),
     /// List the presets of the running daemon
     Presets(list::Args),
@@ -148,7 +148,7 @@ fn to_stderr(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Formats an error with its causes, omitting those that its text already contains.
+/// Formats an error with its causes, omitting any cause that the message already contains.
 fn message(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text {
         text if text.is_empty() => cause,

@@ -42,8 +42,8 @@ use crate::music::glide::Length;
 use crate::music::theory::{Chord, Key};
 use crate::units::seconds_to_frames;
 
-/// How many frames before a beat its quantized changes are applied, so that the splice falls on the beat, or less than a hop
-/// before it.
+/// How many frames before a beat the changes quantized to it are applied, so that the splice falls on the beat, or less than
+/// a hop before it.
 const QUANTIZE_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
 /// Relative difference below which two tempi of an external clock count as equal: 0.1 ms per beat at 120 bpm.
 const TEMPO_TOLERANCE: f64 = 2e-4;
@@ -91,7 +91,8 @@ impl Conductor {
     /// Applies an event at the horizon.
     ///
     /// # Errors
-    /// If a scene does not exist, cannot be stored or renamed, or has no name; nothing is changed.
+    /// If a scene does not exist, cannot be stored or renamed, or has no name, or if there is no recall to undo; nothing is
+    /// changed.
     pub fn apply(&mut self, event: &ControlEvent) -> Result<(), SceneError> {
         match event {
             ControlEvent::Set(param, value) => {
@@ -137,8 +138,8 @@ impl Conductor {
         self.arrangement.move_to(self.frame().max(end));
     }
 
-    /// Adds everything that is due exactly at the horizon to `out`. After [`Conductor::apply`], this includes the event's
-    /// immediate commands to the engine.
+    /// Adds the harmony's events and the engine commands that are due at the horizon to `out`. After [`Conductor::apply`],
+    /// these include the event's immediate commands.
     pub fn take_immediate(&mut self, out: &mut Score) {
         self.arrangement.take_immediate(out);
     }
@@ -223,7 +224,7 @@ impl Conductor {
         }
     }
 
-    /// Requests the values held for a bar line, slightly ahead of it so that they take effect on it.
+    /// Requests the values held for a bar line, early enough that they take effect on the line.
     fn release_held(&mut self) {
         let (beat, values) = self.deferred.take_held();
         let beat = beat.max(self.arrangement.counter().beat());
@@ -254,7 +255,7 @@ impl Conductor {
         }
     }
 
-    /// Applies the waiting changes to the engine, on the beat itself.
+    /// Applies the waiting changes to the engine, exactly on the beat.
     fn apply_to_engine(&mut self, out: &mut Score) {
         if let Some(EngineChanges { morph, panic, released, .. }) = self.deferred.take_engine_changes() {
             self.arrangement.steer(engine_params(), &self.performance, Timing { morph, ..Timing::default() });
@@ -278,7 +279,7 @@ impl Conductor {
         self.performance.settings().tempo_source() == TempoSource::Mood
     }
 
-    /// Sets the tempo, clamped to its range, even while an external source leads it.
+    /// Sets the tempo, clamped to its range, even if an external source sets it.
     fn set_tempo(&mut self, bpm: f64) -> Change {
         match Param::Tempo.fit(Input::Number(bpm)) {
             Ok(Some(Value::Number(bpm))) => self.performance.set_external_tempo(bpm),
@@ -321,7 +322,8 @@ impl Conductor {
         values.chain(expression).chain(planner.sounding())
     }
 
-    /// Returns the settings with which [`Conductor::new`] recreates this state, for the state file and control logs.
+    /// Returns the settings from which [`Conductor::new`] recreates the requested state without its scenes, for the state file
+    /// and control logs. Omits momentary controls and the daemon's own parameters.
     #[must_use]
     pub fn settings(&self) -> Vec<(Param, Value)> {
         self.performance.settings().list()

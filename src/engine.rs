@@ -4,7 +4,7 @@
 //! logs, reads a clock or panics: buffers are allocated in [`Engine::new`], commands are `Copy`, and time is counted in
 //! frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound does not depend on the device's block size.
 //! Timed commands take effect at the start of the quantum that contains their frame. Immediate commands take effect at the
-//! start of the next quantum, and the engine reports its frame.
+//! start of the next quantum, and the engine reports that frame.
 //!
 //! ```text
 //! hops ─► network (sustain when starved) ─► widener ─┐
@@ -64,7 +64,7 @@ pub const QUANTUM: usize = 64;
 /// Frames ahead of the playhead that hops must cover; otherwise, the network's sound fades to a sustain.
 pub const HOP_LEAD: u64 = network::LEAD + QUANTUM as u64;
 
-/// Durations of the fade-out on stop and the fade-in on start, in seconds.
+/// Default durations of the fade-out on stop and the fade-in on start, in seconds.
 pub const PLAY_FADE_SECONDS: [f32; 2] = [1.5, 0.8];
 
 /// Fade-in at the start and after a panic.
@@ -89,7 +89,7 @@ pub struct Engine {
     tap_gap: u32,
 }
 
-/// The engine's state between two quanta, without the hops to play. Requested through [`EnginePorts::saves`].
+/// The engine's state between two quanta, without the queued hops. Requested through [`EnginePorts::saves`].
 #[derive(Serialize, Deserialize)]
 #[allow(missing_debug_implementations, reason = "half a megabyte of samples")]
 pub struct State {
@@ -247,7 +247,7 @@ impl Engine {
             *out = self.state.limiter.next(frame).map(|sample| gate * sample);
         }
         if not_finite > 0 {
-            // A recursive filter contains NaN or infinity and must be reset.
+            // Some recursive filter contains NaN or infinity and must be reset.
             self.count_loss(Loss::NotFinite, not_finite);
             self.report(EngineEvent::NotFinite { frame: self.state.frame });
             self.clear();
@@ -267,7 +267,7 @@ impl Engine {
         self.status.silent.store(self.state.play.value() == 0.0 && self.state.play.target() == 0.0, Relaxed);
     }
 
-    /// Clears everything with a tail.
+    /// Clears everything that has a tail.
     fn clear(&mut self) {
         self.state.bass.clear();
         self.state.pad.clear();

@@ -1,8 +1,8 @@
 //! User-written TOML files: reads them, reports all problems at once, and reloads them when they change. Also bounded
 //! reads, atomic writes that survive power cuts, and folder locks.
 //!
-//! Every call that reads or writes may block on a disk, so neither the audio callback nor the performance thread may make
-//! one.
+//! Every function that reads or writes may block on a disk, so neither the audio callback nor the performance thread may
+//! call one.
 
 pub mod config;
 pub mod document;

@@ -44,7 +44,7 @@ use notes::StepNotes;
 use splicer::Splicer;
 pub use worker::{AHEAD, HopSource, Worker, WorkerEvent, WorkerStatus};
 
-/// Frames of one latent.
+/// Number of frames in a latent.
 pub const LATENT_FRAMES: u64 = (FRAMES_PER_LATENT * HOP) as u64;
 
 /// Why a latent could not be generated.
@@ -57,7 +57,7 @@ pub enum GeneratorError {
     /// A network returned NaN or infinity; the music restarts with this latent.
     #[error("the {network} returned NaN or infinity at frame {frame}")]
     NotFinite {
-        /// The network.
+        /// Name of the network.
         network: &'static str,
         /// First frame of the latent.
         frame: u64,
@@ -82,9 +82,9 @@ pub struct GeneratedLatent {
     pub onsets: [f32; FRAMES_PER_LATENT],
     /// The notes that begin in the latent, and its pedal action.
     pub written: StepNotes,
-    /// The mel frames, starting [`notes::AHEAD`] frames before `from`.
+    /// The mel frames, starting [`notes::AHEAD`] hops before `from`.
     pub mel: Box<MelBlock>,
-    /// Whether the music stalled although notes were requested, so that the composer now restarts without its context.
+    /// Whether the music stalled although notes were requested; if so, the composer continues without its context.
     pub restarted: bool,
 }
 
@@ -92,7 +92,7 @@ pub struct GeneratedLatent {
 #[derive(Debug)]
 struct Change {
     replacement: Replacement,
-    /// First hop of the new future that is played.
+    /// The first hop to play from the new future.
     splice: u64,
     /// Number of latents after which to splice even if the old future does not reach the end of the crossfade.
     deadline: Option<u64>,
@@ -106,12 +106,12 @@ impl Change {
     }
 }
 
-/// What a splice replaces.
+/// What a splice introduces.
 #[derive(Debug)]
 enum Replacement {
-    /// The plan, from frame `planned` onwards. The latent there is the first to be regenerated.
+    /// A plan that applies from frame `planned` onwards. The latent that contains this frame is the first to be regenerated.
     Plan { plan: Arc<Plan>, planned: u64 },
-    /// The networks.
+    /// New networks.
     Networks(Box<Networks>),
 }
 
@@ -138,7 +138,7 @@ impl Generator {
         Ok(Self { plan: None, changes, future, splicer, generated_at_splice: 0, recent_chroma })
     }
 
-    /// Accepts a plan that extends the current one without changing it.
+    /// Accepts a plan that extends the newest one without changing it.
     pub fn follow(&mut self, plan: Arc<Plan>) {
         let newest = self.changes.iter_mut().rev().find_map(|change| match &mut change.replacement {
             Replacement::Plan { plan, .. } => Some(plan),
@@ -150,16 +150,17 @@ impl Generator {
         }
     }
 
-    /// Returns the plan for the next latent.
+    /// Returns the plan in effect.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_deref()
     }
 
-    /// Accepts a plan that differs from frame `planned` onwards. The music is regenerated from the latent at `planned`, and
-    /// the new future is played from frame `splice`, rounded up to a hop, in a new epoch with a crossfade of 32 ms. `splice`
-    /// is later than `planned` if the splice is late. The plan takes effect in the first [`Generator::step`] in which the old
-    /// future reaches the end of the crossfade, so the sound does not depend on how far ahead it was generated.
+    /// Accepts a plan that differs from frame `planned` onwards. The music is regenerated from the latent that contains
+    /// `planned`, and the new future is played from frame `splice`, rounded up to a hop, in a new epoch with a crossfade of
+    /// 32 ms. `splice` is later than `planned` if the splice is late. The plan takes effect in the first [`Generator::step`]
+    /// for which the old future reaches the end of the crossfade, so the sound does not depend on how far ahead it was
+    /// generated.
     pub fn replan(&mut self, plan: Arc<Plan>, planned: u64, splice: u64) {
         self.replay_splice(plan, planned, splice, None);
     }
@@ -185,7 +186,7 @@ impl Generator {
     }
 
     /// Moves the oldest pending splice or, if none is pending, the newest one that took effect to a later frame, where it
-    /// starts a new epoch. For splices that reach the engine too late. Regenerates nothing.
+    /// starts a new epoch. Used for splices that reach the engine too late. Regenerates nothing.
     pub fn resplice(&mut self, splice: u64) {
         let hop = splice.div_ceil(HOP as u64);
         match self.changes.front_mut() {
@@ -202,7 +203,7 @@ impl Generator {
         }
     }
 
-    /// Returns the frame up to which hops have been sent in the current epoch.
+    /// Returns the frame up to which hops have been sent in the current epoch, but no later than the next pending splice.
     #[must_use]
     pub fn covered(&self) -> u64 {
         let next = self.splicer.next_hop();
@@ -221,7 +222,8 @@ impl Generator {
         self.splicer.epoch()
     }
 
-    /// Generates one latent and appends the hops that are now final, ordered by index.
+    /// Carries out the splices that are due, generates one latent, and appends the hops that are now final to `out`, ordered by
+    /// index.
     ///
     /// # Errors
     /// If a network fails or returns NaN or infinity, or if there is no plan.
@@ -243,8 +245,8 @@ impl Generator {
         self.future.recover();
     }
 
-    /// Rolls back to where a change starts and prepares the crossfade. If the change is further back than the history, the
-    /// new plan starts at the current latent.
+    /// Carries out a change: rolls back to its start and prepares the crossfade. If a new plan starts further back than the
+    /// history, it takes effect with the current latent.
     fn splice(&mut self, change: Change) {
         self.generated_at_splice = self.future.latent();
         self.splicer.start_epoch(change.splice, self.future.hops(), self.future.final_hop());

@@ -3,7 +3,8 @@
 //! A mel frame is the natural logarithm, floored at [`FLOOR`], of [`BANDS`] triangular bands over the magnitude spectrum
 //! of [`N_FFT`] samples under a periodic Hann window. The bands are those of Slaney's Auditory Toolbox (1998): linear
 //! below 1 kHz, logarithmic above, each of equal area. Frame `f` is centred on sample `f · HOP`; samples outside the
-//! signal count as zero. Values equal librosa's `feature.melspectrogram(power=1, center=True, pad_mode="constant")`.
+//! signal count as zero. Before the logarithm, the values equal librosa's
+//! `feature.melspectrogram(power=1, center=True, pad_mode="constant")`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -85,7 +86,7 @@ fn mel_to_hz(mel: f64) -> f64 {
     if mel < 15.0 { mel * 200.0 / 3.0 } else { 1000.0 * ((mel - 15.0) * 6.4f64.ln() / 27.0).exp() }
 }
 
-/// Returns the inner product of two slices of equal length, with eight running sums, so that the loop vectorizes.
+/// Returns the inner product of two slices of equal length. Uses eight running sums so that the loop vectorizes.
 #[must_use]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 8];
@@ -105,7 +106,8 @@ struct Band {
     weights: Vec<f32>,
 }
 
-/// Turns samples at 48 kHz into spectra and mel frames. Allocates only on creation and in the whole-signal functions.
+/// Turns samples at 48 kHz into spectra and mel frames. Allocates only in [`MelAnalyzer::new`] and
+/// [`MelAnalyzer::log_mel`].
 ///
 /// The FFT uses double precision: with single precision, rounding errors from loud bands would exceed the floor in
 /// silent ones.

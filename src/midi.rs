@@ -1,6 +1,6 @@
 //! MIDI input and output. Devices can connect and disconnect at any time; their timestamped messages arrive on one
-//! bounded channel. For output, there is one port for instruments, `melos:midi_out`, and a feedback port for each input
-//! device.
+//! bounded channel. For output, there is one port for instruments, `melos:midi_out`, and feedback ports for
+//! controllers.
 
 mod alsa;
 mod backend;

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-/// Maximum number of characters shown of a text.
+/// Maximum number of characters shown from a text.
 const MAX_CHARS: usize = 64;
 /// Maximum number of names shown in a list.
 const MAX_NAMES: usize = 8;
 
-/// Makes text safe for a log line: escapes control and other invisible characters and truncates to 64 characters.
+/// Makes text safe for a log line: truncates it to 64 characters and escapes backslashes and invisible characters.
 /// Otherwise, a line break could forge a log line, and an escape sequence could control a terminal.
 #[must_use]
 pub fn shown(text: &str) -> String {
@@ -46,7 +46,7 @@ pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     list
 }
 
-/// Ends an error message about an unknown name: tells which names there are.
+/// Returns the end of an error message about an unknown name: the names to choose from.
 #[must_use]
 pub fn choices<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = names.into_iter().peekable();

@@ -1,4 +1,4 @@
-//! A whole performance: live, or rendered offline from its control log.
+//! A whole performance, played live or rendered offline.
 
 pub mod checkpoint;
 pub mod live;

@@ -1,6 +1,6 @@
-//! Threads and tasks whose panics are handled in one of three ways. If the thread is essential, the process ends with an
-//! error, so that its supervisor restarts it. If the thread can be restarted, it is. Otherwise the loss is reported, and
-//! the music continues.
+//! Threads and tasks whose panics are handled in one of three ways. A panic in an essential thread ends the process
+//! with an error, so that the supervisor restarts it. Other threads are restarted where possible; otherwise, the loss
+//! is reported, and the music continues.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +20,7 @@ static PANICKED: Notify = Notify::const_new();
 /// Counts the panics that the music survives.
 static PANIC_COUNTER: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
-/// Starts a thread that the music depends on. [`first_panic`] reports its panic.
+/// Starts a thread that the music depends on. If it panics, [`first_panic`] returns its name.
 ///
 /// # Errors
 /// When no thread can be created.
@@ -90,7 +90,7 @@ pub fn count_panics(counter: impl Fn() + Send + Sync + 'static) {
     let _ = PANIC_COUNTER.set(Box::new(counter));
 }
 
-/// Waits until a thread started by [`spawn`] panics and returns its name.
+/// Waits until a thread started by [`spawn`] has panicked, and returns the name of the first.
 pub async fn first_panic() -> String {
     loop {
         if let Some(name) = lock_first_panic().clone() {

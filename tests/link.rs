@@ -29,7 +29,7 @@ fn wait_for<T>(events: &Receiver<ClockEvent>, select: impl Fn(ClockEvent) -> Opt
 fn tempo_and_beats_follow_the_session() {
     let peer = AblLink::new(97.0);
     peer.enable(true);
-    // The older session sets the tempo.
+    // When two sessions meet, the older one sets the tempo.
     std::thread::sleep(Duration::from_secs(1));
     let (sender, events) = sync_channel(1024);
     let wake = Wake::default();

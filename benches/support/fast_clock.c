@@ -52,7 +52,7 @@ static void ensure_initialized(void) { if (!speed) initialize(); }
 static int64_t fast(int64_t monotonic) { return start_real + (monotonic - start_real) * speed; }
 static int64_t slow(int64_t monotonic) { return start_real + (monotonic - start_real) / speed; }
 
-/* Returns how many nanoseconds the wall clock had been set forward by a time of the real monotonic clock. */
+/* Returns how many nanoseconds the wall clock had been set forward by the real monotonic time `at`. */
 static int64_t forward(int64_t at) {
     int64_t total = 0;
     if (steps)
@@ -122,7 +122,7 @@ long syscall(long number, ...) {
     return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* Timestamps since the start are converted to fast time. */
+/* Timestamps since the start are converted to the accelerated wall clock. */
 int statx(int folder, const char *path, int flags, unsigned mask, struct statx *out) {
     ensure_initialized();
     if (real_syscall(SYS_statx, folder, path, flags, mask, out)) return -1;

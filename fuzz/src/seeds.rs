@@ -30,7 +30,7 @@ pub(crate) fn run(folder: &Path, target: fn(&[u8])) {
     }
 }
 
-/// Applies up to four random mutations: changes a byte, removes or duplicates a range, or truncates the input.
+/// Applies one to four random mutations: changes a byte, removes or copies a range, or truncates the input.
 fn mutate(bytes: &mut Vec<u8>, random: &mut ChaCha8Rng) {
     let mut random_below = |limit: usize| random.next_u32() as usize % limit.max(1);
     for _ in 0..=random_below(4) {

@@ -14,7 +14,7 @@ pub(crate) struct DataArgs {
 }
 
 impl DataArgs {
-    /// Returns the search path, in which the data folder is the last.
+    /// Returns the search path, whose last folder is the data folder.
     ///
     /// # Errors
     /// When there is no data folder.

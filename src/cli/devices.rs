@@ -5,7 +5,7 @@ use std::io::Write;
 use melos::midi::{MidiSystem, sources};
 use melos::output::device::{DeviceInfo, devices};
 
-/// The name by which `cpal` calls ALSA, which lists its plug-ins as devices.
+/// The `cpal` name of ALSA, whose plug-ins are listed as devices.
 const ALSA: &str = "ALSA";
 
 /// Returns whether a device can be opened and is audible; ALSA's null plug-in is not.

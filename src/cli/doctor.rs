@@ -19,7 +19,7 @@ use super::devices::is_audible;
 const UNHEALTHY: u8 = 2;
 /// inotify watches needed: those for the folders of presets, mappings and models, and some for other programs.
 const MIN_WATCHES: u64 = 1024;
-/// inotify instances needed: three for Melos, the rest for other programs.
+/// inotify instances needed: two for Melos, the rest for other programs.
 const MIN_INSTANCES: u64 = 16;
 /// Minimum disk space for state, scenes and logs, in bytes.
 const MIN_STATE_BYTES: u64 = 50_000_000;
@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if is_healthy { ExitCode::SUCCESS } else { ExitCode::from(UNHEALTHY) })
 }
 
-/// Reads the configuration; if it has errors, uses the default one.
+/// Reads the configuration; if it has errors, returns the default one and the first error.
 fn settings(source: &ConfigSource) -> (Config, Finding) {
     let file = source.file().display();
     match source.read() {
@@ -97,7 +97,7 @@ fn sound() -> Finding {
     )
 }
 
-/// Reads the limits on real-time priority and locked memory from `/proc/self/limits`.
+/// Checks the limit on real-time priority; `limits` is the text of `/proc/self/limits`.
 fn real_time(limits: &str) -> Finding {
     let soft = |name: &str| {
         let line = limits.lines().find_map(|line| line.strip_prefix(name))?;

@@ -84,7 +84,7 @@ fn resolve(endpoint: Option<&Endpoint>, default_port: u16) -> anyhow::Result<Soc
     Ok(address)
 }
 
-/// Opens a UDP socket of the same address family.
+/// Opens a UDP socket that can send to an address.
 pub(crate) fn socket_to(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     UdpSocket::bind((any, 0))

@@ -59,7 +59,7 @@ pub(super) fn ago(at: f64) -> String {
     format!("{} ago", duration(elapsed.as_secs()))
 }
 
-/// Formats a duration as `2 h 5 min`, `5 min 3 s` or `3 s`.
+/// Formats a duration as `1 d 1 h`, `2 h 5 min`, `5 min 3 s` or `3 s`.
 pub(super) fn duration(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {

@@ -1,4 +1,4 @@
-//! Writes the plan of a rendering to a file.
+//! Writes the plan of a render to a file.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

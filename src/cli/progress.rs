@@ -1,4 +1,4 @@
-//! The progress of a rendering, as JSON lines for the program that started it.
+//! The progress of a render, as JSON Lines for the program that started it.
 
 use std::io::{self, Write};
 
@@ -28,8 +28,8 @@ impl Progress {
         }
         let (fraction, peak) = (done as f64 / self.total as f64, std::mem::take(&mut self.peak));
         let mut out = io::stdout().lock();
-        // A short piece advances by several parts at once; each gets a line, so that every column of the waveform outline
-        // has a value.
+        // A short piece advances by several parts at once; each gets a line, so that every column of the waveform has a
+        // value.
         for _ in self.printed..part {
             writeln!(out, "{{\"done\":{fraction:.4},\"peak\":{peak:.4}}}")?;
         }

@@ -40,7 +40,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     // The automatic recording while there is no audio device does not count as requested.
     let requested = status["parameters"]["record"] == true;
     if !on && !requested {
-        bail!("nothing is being recorded");
+        bail!("no recording was requested");
     }
     let attempts = &status["recording"]["attempts"];
     let send = |address: &str, value: OscType| args.client.send(address, vec![value]);

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// Where to start, in seconds from the start of the control log or of its take
     #[arg(long, value_name = "SECONDS", requires = "control_log")]
     from: Option<f64>,
-    /// Seed of all random choices
+    /// Seed for all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Render a session or take again from its control log, bit for bit

@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Preset to load [default: resume the last session]
     #[arg(long)]
     preset: Option<String>,
-    /// Seed of all random choices
+    /// Seed for all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Model: a folder in models/

@@ -91,7 +91,7 @@ fn existing(client: &Client, scene: &str) -> anyhow::Result<Vec<String>> {
 fn wait_until(client: &Client, condition: impl Fn(&[String]) -> bool) -> anyhow::Result<()> {
     let (_, is_met) = poll(TIMEOUT, || scenes(client), |scenes| condition(scenes))?;
     if !is_met {
-        bail!("the daemon refused; run `melos log` to see why");
+        bail!("the daemon refused the change; run `melos log` to see why");
     }
     Ok(())
 }

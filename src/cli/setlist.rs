@@ -12,7 +12,7 @@ use super::set::apply;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// `next`, `previous`, an entry's number, or the name of a setlist to start; shows the current position if omitted
+    /// `next`, `previous`, an entry's number, or the name of a setlist to start; lists the setlists if omitted
     #[arg(add = complete::setlists())]
     step: Option<String>,
     /// Apply at the next bar line instead of at once

@@ -39,7 +39,7 @@ pub(super) struct ActiveTargets {
     settings: Settings,
     /// The network's steering, including modulations.
     steering: Steering,
-    /// The network's steering without modulations, which the tempo follows.
+    /// The network's steering without modulations; the tempo follows its mood.
     unmodulated: Steering,
     /// The offsets of modulated parameters, in table order.
     shifts: Vec<(Param, f32)>,
@@ -92,7 +92,7 @@ impl ActiveTargets {
     }
 
     /// Returns the tempo at a frame in beats per minute, without the corrections that align the clock. `clock` gives the
-    /// progress of morphs over bars.
+    /// progress of morphs measured in bars.
     pub(super) fn bpm(&self, frame: u64, clock: &MusicClock) -> f64 {
         let (pinned, follow) = (f64::from(self.pinned_bpm.at(frame, clock)), f64::from(self.follow.at(frame, clock)));
         if follow == 0.0 {
@@ -102,8 +102,9 @@ impl ActiveTargets {
         pinned + (mood_bpm - pinned) * follow
     }
 
-    /// Applies the requested values of `params` from frame `at` on. With `morph`, every value that can glide takes that long;
-    /// otherwise, the mood takes the time set by `glide` and other values change immediately.
+    /// Applies the requested values of `params` from frame `at` on. With `morph`, every value that can glide takes that long.
+    /// Otherwise, the mood, and a tempo that starts to follow it, take the time set by `glide`, and other values change
+    /// immediately.
     pub(super) fn steer(
         &mut self,
         params: impl Iterator<Item = Param>,
@@ -174,7 +175,7 @@ impl ActiveTargets {
         }
     }
 
-    /// Returns commands for all fast-lane values as already sent, without pending changes.
+    /// Returns commands for the current fast-lane values; during a morph, for the values reached so far.
     pub(super) fn sent_values(&self, frame: u64, clock: &MusicClock) -> impl Iterator<Item = EngineCommand> {
         let mut commands = Vec::new();
         self.add_all_commands(frame, &mut commands);

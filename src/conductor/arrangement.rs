@@ -30,7 +30,7 @@ const PLAN_AHEAD: u64 = SAMPLE_RATE as u64 * 9 / 2;
 const PLAN_BEHIND: u64 = SAMPLE_RATE as u64 * 2;
 /// Frames between the end of a latent and the horizon at which its chroma is final, so that the harmony can use it.
 const CHROMA_DELAY: u64 = 8192;
-/// Frames of a latent.
+/// Frames per latent.
 const LATENT: u64 = (FRAMES_PER_LATENT * HOP) as u64;
 /// When the clock skips, notes that should have begun more than this many beats before the new position are dropped.
 const STALE_BEATS: f64 = 0.25;
@@ -303,7 +303,7 @@ impl Arrangement {
         self.extend();
     }
 
-    /// Extends clock and harmony to at least [`PLAN_AHEAD`] frames past the horizon.
+    /// Extends the clock and the harmony to at least [`PLAN_AHEAD`] frames past the horizon.
     fn extend(&mut self) {
         let end = self.now + PLAN_AHEAD;
         loop {
@@ -354,7 +354,7 @@ pub(super) fn engine_params() -> impl Iterator<Item = Param> {
     Param::all().filter(|param| param.spec().lane() == Lane::Fast)
 }
 
-/// Returns all other parameters.
+/// Returns all parameters except those in [`engine_params`].
 pub(super) fn other_params() -> impl Iterator<Item = Param> {
     Param::all().filter(|param| param.spec().lane() != Lane::Fast)
 }

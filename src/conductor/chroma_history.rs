@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Frames of one latent.
+/// Frames per latent.
 const LATENT: u64 = 4096;
-/// Maximum number of latents stored: more than the longest bar and everything generated ahead.
+/// Maximum number of latents stored: more than enough for the longest bar and everything generated ahead.
 const CAPACITY: usize = 256;
 
 /// The chroma of recent latents by their first frame.

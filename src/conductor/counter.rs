@@ -8,7 +8,7 @@ use super::score::{PULSES, Score};
 use crate::event::Notice;
 use crate::music::clock::MusicClock;
 
-/// Number of bar starts stored: several minutes, so that phrases can be recalled.
+/// Maximum number of bar starts stored: several minutes, so that phrases can be recalled.
 const MAX_BARS: usize = 256;
 
 /// The next beat and pulse to emit, and the starts of recent bars.
@@ -31,7 +31,7 @@ impl Counter {
         self.beat.next_multiple_of(u64::from(clock.beats_per_bar()))
     }
 
-    /// Returns the frame at which a bar starts; `None` if it is too long ago.
+    /// Returns the frame at which a bar starts; `None` for a past bar that is not stored.
     pub(super) fn bar_start(&self, bar: u64, clock: &MusicClock) -> Option<u64> {
         let first = bar * u64::from(clock.beats_per_bar());
         if first >= self.beat {
@@ -51,7 +51,7 @@ impl Counter {
         clock.frame_at(self.pulse as f64 / PULSES as f64)
     }
 
-    /// Emits the next beat on frame `now`, preceded by its bar if it is the first beat. Returns the beat's number.
+    /// Emits the next beat on frame `now`, preceded by the bar if the beat begins one. Returns the beat's number.
     pub(super) fn count_beat(&mut self, now: u64, clock: &MusicClock, out: &mut Score) -> f64 {
         let per_bar = u64::from(clock.beats_per_bar());
         let (bar, beat) = (self.beat / per_bar, (self.beat % per_bar) as u32);
@@ -76,7 +76,7 @@ impl Counter {
         self.pulse = pulse + 1;
     }
 
-    /// Skips the beats before the clock's new position.
+    /// Skips all beats before `beat`, after the clock has skipped.
     pub(super) fn skip_to(&mut self, beat: u64) {
         self.beat = self.beat.max(beat);
     }

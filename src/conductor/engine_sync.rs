@@ -12,8 +12,8 @@ use crate::music::theory::Voice;
 
 /// Passes the conductor's commands to the engine, in order.
 ///
-/// When the engine rejects a command, all later ones are dropped too, until there is room for every difference between engine
-/// and conductor. Commands are numbered from the start of the performance, so that the control log can record which
+/// When the engine rejects a command, all later ones are dropped too, until there is room for all the commands that
+/// resynchronize the engine. Commands are numbered from the start of the performance, so that the control log can record which
 /// were lost and a rendering can drop the same commands.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct EngineSync {
@@ -25,7 +25,7 @@ pub struct EngineSync {
     engine: EngineState,
 }
 
-/// The engine's state.
+/// The engine's state, as set by the commands that the engine accepted.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct EngineState {
     values: BTreeMap<Param, EngineCommand>,
@@ -52,7 +52,7 @@ impl EngineState {
 }
 
 impl EngineSync {
-    /// Passes a command on to the engine. `push` returns whether the engine accepts it.
+    /// Passes a command on to the engine, or records it as lost. `push` returns whether the engine accepts it.
     pub fn send(&mut self, timed: TimedCommand, push: impl FnOnce(QueuedCommand) -> bool) {
         let queued = self.number(timed);
         if self.lost.is_none() && push(queued) {
@@ -79,7 +79,8 @@ impl EngineSync {
         self.lost.is_some()
     }
 
-    /// If there is enough `room`, sends all differences between engine and conductor and returns the range of the lost commands.
+    /// If there is enough `room`, sends the commands that resynchronize the engine with the conductor. Returns the range of the
+    /// commands that had been lost.
     pub fn reconcile(
         &mut self,
         conductor: &Conductor,

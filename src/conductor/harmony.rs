@@ -1,7 +1,7 @@
 //! The rule-based harmony: keys, chords, phrases, and the notes of bass, pad and upper voice.
 //!
 //! Mode, choice of chords and register convey valence; activity, velocity and harmonic rhythm convey arousal. The harmony is a
-//! pure function of seed and requests, and its state can be cloned for later replanning.
+//! pure function of the seed and the requests, and its state can be cloned for later replanning.
 
 mod arrange;
 mod bass;
@@ -104,7 +104,7 @@ pub enum Cadence {
     Plagal,
     /// Any chord but a dominant, then a dominant.
     Half,
-    /// Dominant, then a relative of the tonic.
+    /// Dominant, then a substitute for the tonic.
     Deceptive,
 }
 
@@ -240,7 +240,7 @@ impl Harmony {
         self.detector.observe(chroma, &last.plan.chords, f64::from(last.request.beats), palette.nearby(phrase.key))
     }
 
-    /// Plans a bar from a beat on; `replanned` is the bar as planned before, if any.
+    /// Plans a bar from a beat on; `replanned` is the bar as planned before, if it has begun.
     fn plan(&mut self, beat: f64, request: &BarRequest, detected: Option<Chord>, replanned: Option<Bar>) -> BarPlan {
         let old = self.phrase;
         let streams = RngStreams::new(self.seed, request.temperature);

@@ -13,7 +13,7 @@ use crate::music::theory::Chord;
 pub(super) enum Change {
     /// No audible change.
     Nothing,
-    /// One parameter changed, or the state that it determines.
+    /// One parameter changed, or the state that it controls.
     One(Param),
     /// Many parameters changed and should reach their values together.
     Many(Morph),
@@ -35,15 +35,15 @@ pub(super) enum Morph {
 pub(super) struct Performance {
     settings: Settings,
     scenes: Scenes,
-    /// The notes held on lead keyboards; bit n is MIDI note n.
-    keys: u128,
+    /// The notes held on keyboards that lead the harmony; bit n is MIDI note n.
+    held_notes: u128,
 }
 
 impl Performance {
     /// Sets a parameter.
     ///
     /// # Errors
-    /// If a scene does not exist, cannot be stored or has no name; nothing is changed.
+    /// If a scene does not exist, cannot be stored or has no name, or if there is no recall to undo; nothing is changed.
     pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
         let before = &self.settings;
         let mut settings = before.clone();
@@ -86,23 +86,23 @@ impl Performance {
         Ok(change)
     }
 
-    /// Sets the tempo of an external source, or the tempo to keep when it stops following the mood.
+    /// Sets a tempo that comes from an external source or has stopped following the mood.
     pub(super) fn set_external_tempo(&mut self, bpm: f32) -> Change {
         let before = self.settings.clone();
         self.settings.set_external_tempo(bpm);
         if self.settings == before { Change::Nothing } else { Change::One(Param::Tempo) }
     }
 
-    /// Sets the notes held on lead keyboards.
+    /// Sets the notes held on keyboards that lead the harmony.
     pub(super) fn lead_notes(&mut self, held: u128) -> Change {
-        self.keys = held;
+        self.held_notes = held;
         Change::One(Param::Chord)
     }
 
     /// Returns the lead chord, if any: the one held on a keyboard, otherwise the one set by name.
     #[must_use]
     pub(super) fn lead(&self) -> Option<Chord> {
-        chord_from_notes(self.keys).or_else(|| self.settings.lead())
+        chord_from_notes(self.held_notes).or_else(|| self.settings.lead())
     }
 
     /// Returns the requested settings.

@@ -90,7 +90,7 @@ impl Scenes {
         Ok(())
     }
 
-    /// Returns the current settings with a scene's values applied, and stores the current ones for undo.
+    /// Returns the current settings with a scene's values applied, and stores the current settings for undo.
     ///
     /// # Errors
     /// If there is no scene with this name.
@@ -101,7 +101,8 @@ impl Scenes {
         Ok(recalled)
     }
 
-    /// Returns the settings from before the last recall. Undoing twice redoes the recall.
+    /// Returns the current settings with the scene parameters from before the last recall, and stores the current ones, so that
+    /// a second undo redoes the recall.
     ///
     /// # Errors
     /// If no scene has been recalled yet.

@@ -1,4 +1,4 @@
-//! The seed of all random choices, which changes with every restart.
+//! The seed for all random choices, which changes with every restart.
 
 use serde::{Deserialize, Serialize};
 

@@ -89,7 +89,7 @@ impl Settings {
         self.values[Param::TempoSource as usize] = Value::Choice(source as u8);
     }
 
-    /// Sets the tempo of an external source, and stops following the mood.
+    /// Sets the tempo even if an external source controls it; a tempo that followed the mood becomes pinned.
     pub(super) fn set_external_tempo(&mut self, bpm: f32) {
         if self.tempo_source() == TempoSource::Mood {
             self.set_tempo_source(TempoSource::Pinned);

@@ -22,7 +22,7 @@ pub const LEAD_INTERVAL: u64 = 2048;
 pub(super) struct Splices {
     last: Option<u64>,
     due: Option<u64>,
-    /// Whether the plan has been extended since the last one was issued.
+    /// Whether the plan has been extended since it was last issued.
     extended: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Extends the music clock beyond the horizon. The tempo comes from the active targets, the phase from any external clock.
+//! Extends the music clock beyond the horizon. The tempo comes from the active targets; the phase follows any external clock.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::units::{SAMPLE_RATE, frames_to_seconds};
 const SLEW_BEATS: f64 = 4.0;
 /// Maximum phase error, in beats, that is corrected gradually; the clock skips to correct a larger one.
 const SLEW_LIMIT: f64 = 0.5;
-/// The same limit on the first beat of an external clock.
+/// The same limit for the first beat of an external clock.
 const START_SLEW_LIMIT: f64 = 0.1;
 /// Phase errors below this many seconds are ignored: each correction requires a new plan, and 4 ms is inaudible.
 const PHASE_TOLERANCE_S: f64 = 0.004;
@@ -187,7 +187,7 @@ mod tests {
         let mut tempo = Tempo::new(&targets);
         tempo.extend(&targets, 20.0);
         assert_eq!(tempo.align(&targets, 0.0, 30_000, 30_500), Alignment::Skipped);
-        assert!((tempo.clock().beat_at(30_000 + 24_000) - 5.0).abs() < 1e-9, "bar 1 began at the start");
+        assert!((tempo.clock().beat_at(30_000 + 24_000) - 5.0).abs() < 1e-9, "bar 1 begins at the start message");
         assert_eq!(tempo.align(&targets, 2.0, 30_000 + 48_000, 79_000), Alignment::Kept);
     }
 }

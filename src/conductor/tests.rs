@@ -40,7 +40,7 @@ fn at_tempo(bpm: f32) -> Conductor {
     Conductor::new(7, &[(Param::Tempo, Value::Number(bpm))])
 }
 
-/// Returns a chroma in which one pitch class, which depends on the latent, dominates.
+/// Returns a chroma dominated by one pitch class, which depends on the latent.
 fn chroma(latent: u64) -> [f32; 12] {
     let mut chroma = [0.1; 12];
     chroma[(latent * 7 % 12) as usize] = 1.0;

@@ -8,8 +8,8 @@ use super::{Engine, State};
 use crate::event::{QueuedCommand, SaveRequest, Saved};
 
 impl Engine {
-    /// Writes the state to its ring if it was requested for the frame at which the next quantum starts. Reports the state as
-    /// incomplete if the request is late, a command that belongs to the state has not been executed yet, or the ring is full.
+    /// Answers a save request when its frame has been reached: writes the state to its ring, or reports the state as incomplete
+    /// if the request is late, a command that belongs to the state has not been executed yet, or the ring is full.
     pub(super) fn save_if_requested(&mut self) {
         let current = self.state.frame;
         let due = |request: &&SaveRequest| request.frame <= current;
@@ -24,7 +24,7 @@ impl Engine {
         self.ports.saves.skip(1);
     }
 
-    /// Continues from a saved state. The hops from its frame on must be sent again, in epoch 0. Not for the audio thread.
+    /// Continues from a saved state. The hops from the state's frame on must be sent again, in epoch 0. Not for the audio thread.
     pub fn restore(&mut self, state: State) {
         self.status.frame.store(state.frame, Relaxed);
         self.state = state;

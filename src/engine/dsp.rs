@@ -25,7 +25,7 @@ impl Bus {
         gain.scale(&mut self.side);
     }
 
-    /// Adds `other` with a gain, then clears it. Returns the peak of the added signal.
+    /// Adds `other`, scaled by `gain`, and clears `other`. Returns the peak of the added signal.
     pub(super) fn add(&mut self, other: &mut Self, gain: Span) -> f32 {
         let mut peak = 0.0f32;
         for n in 0..QUANTUM {
@@ -63,8 +63,8 @@ pub(super) fn sine(cycles: f32) -> f32 {
     x * (1.0 + s * (-1.0 / 6.0 + s * (1.0 / 120.0 + s * (-1.0 / 5040.0 + s / 362_880.0))))
 }
 
-/// Returns a rising sawtooth with reduced aliasing, using polynomial band-limited steps (Välimäki and Huovilainen 2007).
-/// `phase` is in cycles, `0..1`, and `increment` in cycles per frame.
+/// Returns a sample of a rising sawtooth with reduced aliasing, using polynomial band-limited steps (Välimäki and Huovilainen
+/// 2007). `phase` is in cycles, `0..1`, and `increment` in cycles per frame.
 pub(super) fn saw(phase: f32, increment: f32) -> f32 {
     let correction = if phase < increment {
         let t = phase / increment;

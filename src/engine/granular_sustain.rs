@@ -33,7 +33,7 @@ pub(super) struct GranularSustain<const C: usize> {
     window: Box<[f32]>,
     write: usize,
     grains: [Grain; OVERLAP],
-    noise: u32,
+    rng: u32,
     /// Whether the recording has a gap before the next quantum.
     discontinuity: bool,
 }
@@ -42,7 +42,7 @@ impl<const C: usize> GranularSustain<C> {
     #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
     pub(super) fn new() -> Self {
         let buffer = vec![[0.0; C]; BUFFER].into_boxed_slice();
-        Self { buffer, window: window(), write: 0, grains: [Grain::default(); OVERLAP], noise: 1, discontinuity: true }
+        Self { buffer, window: window(), write: 0, grains: [Grain::default(); OVERLAP], rng: 1, discontinuity: true }
     }
 
     /// Records a quantum.
@@ -56,7 +56,7 @@ impl<const C: usize> GranularSustain<C> {
 
     /// Starts sustaining the latest recorded sound. The sustain begins at full level, so the caller must fade it in.
     pub(super) fn capture(&mut self) {
-        // Fade out the end, so that grains across the boundary to the next recording do not click.
+        // Fade out the end, so that grains that span the boundary to the next recording do not click.
         if !std::mem::replace(&mut self.discontinuity, true) {
             for (n, gain) in (Span { from: 1.0, to: 0.0 }).iter().enumerate() {
                 let frame = &mut self.buffer[(self.write + BUFFER - QUANTUM + n) % BUFFER];
@@ -92,10 +92,10 @@ impl<const C: usize> GranularSustain<C> {
 
     /// Returns a pseudorandom grain start within the source region, using xorshift (Marsaglia 2003).
     fn random_start(&mut self) -> usize {
-        self.noise ^= self.noise << 13;
-        self.noise ^= self.noise >> 17;
-        self.noise ^= self.noise << 5;
-        let distance = GRAIN + self.noise as usize % (SOURCE - GRAIN);
+        self.rng ^= self.rng << 13;
+        self.rng ^= self.rng >> 17;
+        self.rng ^= self.rng << 5;
+        let distance = GRAIN + self.rng as usize % (SOURCE - GRAIN);
         (self.write + BUFFER - distance) % BUFFER
     }
 }

@@ -4,7 +4,7 @@ use super::QUANTUM;
 use crate::event::Hop;
 use crate::mel::HOP;
 
-/// Number of slots: 2.7 s ahead of the playhead.
+/// Number of slots: 2.7 s of audio.
 const SLOTS: u64 = 256;
 
 /// Maximum absolute sample value. Only a faulty vocoder exceeds it; the limiter handles anything below.

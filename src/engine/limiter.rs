@@ -14,7 +14,7 @@ const LOOK_AHEAD: usize = QUANTUM;
 /// Time constant of the release, in frames: 90 ms.
 const RELEASE: f32 = 0.09 * SAMPLE_RATE as f32;
 
-/// Gain reductions of less than 0.01 dB are inaudible and not reported.
+/// Gains above this, which are reductions of less than 0.01 dB, are inaudible and not reported.
 const INAUDIBLE_GAIN: f32 = 0.998_85;
 
 /// A stereo look-ahead limiter. Both channels share one gain, so that the stereo image does not shift.

@@ -11,7 +11,8 @@ use super::parameter::{Param, Value};
 pub enum ControlEvent {
     /// Sets a parameter.
     Set(Param, Value),
-    /// Sets a parameter at the next bar line; the newest of several values for one parameter wins.
+    /// Sets a parameter at the next bar line. A newer value replaces a waiting one, unless the parameter keeps all
+    /// requests or a request in between depends on the older value.
     NextBar(Param, Value),
     /// Morphs all number and mood changes that follow at the same frame over this many seconds; used when a preset is
     /// loaded.
@@ -34,7 +35,7 @@ pub enum ControlEvent {
     },
     /// Modulates a parameter around its set value; `None` ends its modulation.
     Modulate(Param, Option<Modulation>),
-    /// Reports the notes held on the keyboard that leads the harmony: bit n is MIDI note n; 0 when all are released.
+    /// Reports the notes held on keyboards that lead the harmony: bit n is MIDI note n; 0 when all are released.
     LeadNotes(u128),
     /// Reports the tempo of an external clock in beats per minute, with jitter filtered out.
     Tempo(f64),
@@ -65,7 +66,7 @@ pub struct Incoming {
     pub event: ControlEvent,
     /// When the event takes effect; `None` or a time in the past means immediately.
     pub due: Option<Instant>,
-    /// Where it came from.
+    /// Where the event came from.
     pub source: Source,
 }
 

@@ -12,7 +12,7 @@ use crate::music::theory::Voice;
 pub struct Hop {
     /// Position on the timeline, in hops.
     pub index: u64,
-    /// The epoch it belongs to; increases with every splice.
+    /// The epoch, which increases with every splice.
     pub epoch: u32,
     /// The samples.
     #[serde(with = "bytes")]
@@ -61,7 +61,7 @@ pub struct TimedCommand {
 /// A command in a queue to the engine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QueuedCommand {
-    /// Its number, counted from the start of the performance.
+    /// The command's number, counted from the start of the performance.
     pub number: u64,
     /// The frame at which it takes effect; ignored in the queue of immediate commands. In the queue of timed commands,
     /// frames never decrease, and a command that arrives after its frame takes effect at once and counts as late.
@@ -75,16 +75,16 @@ pub struct QueuedCommand {
 pub struct Executed {
     /// The command's number.
     pub number: u64,
-    /// The frame it was sent for.
+    /// The frame for which the command was sent.
     pub due: u64,
-    /// The frame at which it took effect, the first of a quantum.
+    /// The frame at which the command took effect, the first of a quantum.
     pub at: u64,
 }
 
 /// Requests the engine's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SaveRequest {
-    /// The frame, the first of a quantum.
+    /// The frame of the requested state, the first of a quantum.
     pub frame: u64,
     /// The state must include the effects of all commands with lower numbers, and of no others except immediate ones.
     pub commands: u64,
@@ -102,7 +102,7 @@ pub struct Saved {
 /// An event on the audio thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineEvent {
-    /// The network's audio ran out; its last sound is sustained until it resumes.
+    /// The network's audio ran out; its last sound is sustained until new audio arrives.
     Starved {
         /// The playhead.
         frame: u64,
@@ -116,9 +116,9 @@ pub enum EngineEvent {
     },
     /// A new future arrived after the playhead had passed the start of its first hop. All its hops are ignored.
     EpochRejected {
-        /// Its epoch.
+        /// The epoch of the future.
         epoch: u32,
-        /// The playhead when it arrived.
+        /// The playhead when the future arrived.
         frame: u64,
     },
     /// A NaN or infinite sample was replaced with silence.

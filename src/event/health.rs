@@ -40,7 +40,7 @@ macro_rules! losses {
                 match self { $(Self::$loss => $happened,)* }
             }
 
-            /// Its meaning, for performers.
+            /// What the loss means, for performers.
             #[must_use]
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$loss => $help,)* }
@@ -121,7 +121,7 @@ pub(crate) struct LossReport {
 }
 
 impl LossReport {
-    /// The line to log now, if any.
+    /// The line to log now, if any. Marks the counts as reported.
     pub(crate) fn line(&mut self, counts: &Counts, now: Instant) -> Option<String> {
         if *counts == self.reported || self.last.is_some_and(|last| now.duration_since(last) < REPORT_INTERVAL) {
             return None;

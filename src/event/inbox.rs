@@ -76,7 +76,8 @@ impl Inbox {
         fits
     }
 
-    /// Queues a MIDI learn request; the reply is sent to `from` over UDP. If too many are pending, drops the oldest.
+    /// Queues a MIDI learn request; the reply is sent to `from`, if given, over UDP. If too many are pending, drops the
+    /// oldest and counts the loss.
     pub fn learn(&self, request: LearnRequest, from: Option<SocketAddr>) {
         let mut queue = self.lock();
         let learn = &mut queue.learn;
@@ -141,8 +142,8 @@ impl Queue {
     }
 }
 
-/// Whether any number of such events can be pending. All other events always fit, because in a full queue at most one
-/// per parameter stays pending.
+/// Whether any number of events like this one can be pending. All other events always fit, because in a full queue at
+/// most one per parameter stays pending.
 fn accumulates(incoming: &Incoming) -> bool {
     let is_kept = match &incoming.event {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) if param.keeps_all_requests() => true,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parameter::{Effect, Kind, Param};
 
-/// A modulation around a parameter's set value.
+/// A modulation of a parameter around its set value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Modulation {
     /// The waveform or input.
@@ -67,7 +67,8 @@ impl Param {
     /// The inputs that a modulation can follow.
     pub const INPUTS: [Self; 4] = [Self::Input1, Self::Input2, Self::Input3, Self::Input4];
 
-    /// Whether it can be modulated: true for valence, arousal, and the numeric parameters of the network and the engine.
+    /// Whether the parameter can be modulated: true for valence, arousal, and the numeric parameters of the network and the
+    /// engine.
     #[must_use]
     pub fn can_be_modulated(self) -> bool {
         let is_supported = match self.policy().effect {

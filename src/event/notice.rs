@@ -11,7 +11,7 @@ use crate::music::theory::{Chord, Key};
 /// Number of spectrum bands sent to subscribers.
 pub const BANDS: usize = 48;
 /// Number of chords in the outlook, including the current one.
-pub const OUTLOOK: usize = 4;
+pub const OUTLOOK_CHORDS: usize = 4;
 
 /// A notice to subscribers; the session pushes it to OSC and OSCQuery clients.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,14 +22,14 @@ pub enum Notice {
     Beat {
         /// Beat in the bar, from 0.
         beat: u32,
-        /// Bar since the start, from 0.
+        /// Bar number since the start, from 0.
         bar: u64,
         /// Tempo in beats per minute.
         tempo: f32,
     },
     /// A bar begins.
     Bar {
-        /// Bar since the start, from 0.
+        /// Bar number since the start, from 0.
         bar: u64,
         /// Tempo in beats per minute.
         tempo: f32,
@@ -42,14 +42,14 @@ pub enum Notice {
         note: u8,
         /// MIDI velocity.
         velocity: u8,
-        /// How long its key is held.
+        /// How long the key is held, in seconds.
         seconds: f32,
-        /// Whether it belongs to the melody.
+        /// Whether the note belongs to the melody.
         melody: bool,
     },
     /// The network's piano starts one or more notes together.
     Onset {
-        /// The highest velocity among them, 0..=1.
+        /// The highest velocity of these notes, 0..=1.
         strength: f32,
     },
     /// Recent output level, in dBFS.
@@ -75,7 +75,7 @@ pub enum Notice {
     Trouble {
         /// The part.
         part: Part,
-        /// Why it failed; empty if it works again.
+        /// Why the part failed; empty if it works again.
         reason: String,
     },
     /// MIDI learn ended; sent only to the client that requested it.
@@ -96,7 +96,7 @@ pub struct Meters {
     pub peaks_db: [f32; 6],
     /// Maximum gain reduction of the limiter, in decibels; 0 or negative.
     pub limiter_db: f32,
-    /// How often the limiter has reduced the gain since startup.
+    /// How many times the limiter has begun to reduce the gain since startup.
     pub limited: u32,
 }
 

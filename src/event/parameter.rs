@@ -47,15 +47,15 @@ impl Lane {
 pub struct Spec {
     /// The parameter.
     pub param: Param,
-    /// Stable name: mapping target and preset key; the OSC address is `/melos/` followed by it.
+    /// Stable name: mapping target and preset key; the OSC address is `/melos/` followed by this name.
     pub id: &'static str,
-    /// The values it accepts.
+    /// The values that the parameter accepts.
     pub kind: Kind,
     /// Unit of a number; empty if none.
     pub unit: &'static str,
     /// Smoothing time in the engine, in milliseconds; 0 if the parameter is not smoothed there.
     pub smoothing_ms: f32,
-    /// How the program treats it.
+    /// How the program treats the parameter.
     pub policy: Policy,
     /// Description for performers.
     pub description: &'static str,
@@ -133,7 +133,7 @@ parameters! {
     Loudness "loudness" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Softer (-1) or harder (1) touch than the emotion calls for";
     Register "register" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Lower (-1) or higher (1) register than the emotion calls for";
     Piano "piano" number(0.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Which piano the network plays: 0 is the concert grand, 1 the other piano, and values between blend the two";
-    Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Sets a fixed tempo, unless a MIDI clock, Link or the JACK transport leads";
+    Tempo "tempo" number(40.0, 200.0, 100.0), "bpm", 0.0 ms, TEMPO, "Sets a fixed tempo, unless a MIDI clock, Link or the JACK transport sets the tempo";
     TempoSource "tempo/source" TEMPO_SOURCES, "", 0.0 ms, TEMPO_SOURCE, "Tempo source: the mood, a fixed tempo, a MIDI clock, Ableton Link or the JACK transport";
     TempoFollow "tempo/follow" ON, "", 0.0 ms, TEMPO_ALIAS, "Shorthand for tempo/source: on is mood, off is pinned";
     Key "key" KEYS, "", 0.0 ms, HARMONY, "Tonic of the harmony";
@@ -142,7 +142,7 @@ parameters! {
     GuideChord "guide/chord" ON, "", 0.0 ms, NETWORK, "Conditions the network on the chord";
     GuideBeat "guide/beat" ON, "", 0.0 ms, NETWORK, "Conditions the network on the beat";
     Quantize "quantize" QUANTIZE, "", 0.0 ms, SESSION_TIMING, "When changes of mood and harmony take effect: at once, at the next beat or at the next bar";
-    Seed "seed" number(0.0, 16_777_215.0, 1.0), "", 0.0 ms, SEED, "Seed of all random choices from now on";
+    Seed "seed" number(0.0, 16_777_215.0, 1.0), "", 0.0 ms, SEED, "Seed for all random choices from now on";
     LevelMaster "level/master" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, MIX, "Master level";
     LevelNetwork "level/network" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, SOUND, "Level of the network's piano";
     LevelBass "level/bass" number(-60.0, 6.0, -15.0), "dB", 20.0 ms, SOUND, "Level of the bass line";

@@ -48,7 +48,7 @@ pub struct Config {
     pub control_log: ControlLogConfig,
     /// The log kept on disk.
     pub log: LogConfig,
-    /// When music is played, in local time; always if omitted.
+    /// The opening hours; always open if omitted.
     pub schedule: Option<Schedule>,
 }
 
@@ -57,7 +57,7 @@ pub struct Config {
 pub struct ConfigSource {
     /// Candidate files; the first that exists is used.
     pub files: Vec<PathBuf>,
-    /// Whether a file must exist; if not, the defaults apply without one.
+    /// Whether a file must exist. If not, the defaults apply when there is none.
     pub required: bool,
     /// Applies the command line's overrides.
     pub overrides: Box<dyn Fn(&mut Config) + Send>,
@@ -97,7 +97,7 @@ pub struct AudioConfig {
 /// OSC in and out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OscConfig {
-    /// Address to listen on; any address but 127.0.0.1 lets the network control Melos without a password.
+    /// Address to listen on; any but a loopback address lets the network control Melos without a password.
     pub address: IpAddr,
     /// UDP port.
     pub port: u16,
@@ -108,7 +108,7 @@ pub struct OscConfig {
 /// HTTP: the page, status and OSCQuery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpConfig {
-    /// Address to listen on; any address but 127.0.0.1 admits anyone who knows the password.
+    /// Address to listen on; any but a loopback address admits anyone who knows the password.
     pub address: IpAddr,
     /// TCP port.
     pub port: u16,

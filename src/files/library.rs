@@ -157,7 +157,7 @@ impl<T: PartialEq> Library<T> {
         let count = isize::try_from(names.len()).ok().filter(|count| *count > 0)?;
         let index = match names.binary_search(&name) {
             Ok(index) => index as isize + steps,
-            // `index` is the name that would follow, which is already one step forward.
+            // `index` is that of the name that would follow, which is already one step forward.
             Err(index) => index as isize + if steps > 0 { steps - 1 } else { steps },
         };
         Some(names[index.rem_euclid(count) as usize])

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Maximum size of a text file that users write: presets, mappings, `melos.toml`, `model.toml`.
+/// Maximum size of a text file that users write: presets, setlists, mappings, `melos.toml`, `model.toml`.
 pub const MAX_TEXT: u64 = 1 << 20;
 
 /// Opens a regular file for reading; does not block on a named pipe.

@@ -2,8 +2,8 @@
 //!
 //! Changes are found by scanning: a scan follows all links and records the version of each file. This detects
 //! retargeted links, replaced folders, mounts and every way in which editors save files, and ignores events that changed
-//! nothing. A scan runs every `POLL`, and sooner if the system's file watches report an event; it then waits for the
-//! burst of events to end. Editors' temporary files are ignored.
+//! nothing. A scan runs every `POLL`, and sooner if the system's file watches report an event: at the end of the
+//! burst of events. Hidden files and editors' temporary files are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -152,7 +152,7 @@ struct Watch {
     watcher: Option<(RecommendedWatcher, Receiver<Event>)>,
     /// Watched folders, with their device and inode at the time the watch was added.
     watched: BTreeMap<PathBuf, (u64, u64)>,
-    requested_at: Instant,
+    started_at: Instant,
     troubles: Troubles,
     /// Whether the lack of watches has been reported.
     reported: bool,
@@ -166,20 +166,20 @@ impl Watch {
             paths,
             watcher: None,
             watched: BTreeMap::new(),
-            requested_at: Instant::now(),
+            started_at: Instant::now(),
             troubles,
             reported: false,
         };
         watch.last = Scan::run(&watch.paths, &watch.last);
-        watch.request_watches();
-        // Scan again with the watches in place, so that no change in between is missed.
+        watch.start_watcher();
+        // Scan again with the watches in place; they report every later change.
         watch.last = Scan::run(&watch.paths, &watch.last);
         watch
     }
 
     /// Starts the system's file watcher.
-    fn request_watches(&mut self) {
-        self.requested_at = Instant::now();
+    fn start_watcher(&mut self) {
+        self.started_at = Instant::now();
         let (sender, events) = sync_channel(QUEUE_CAPACITY);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if let Ok(event) = event {
@@ -205,7 +205,7 @@ impl Watch {
         self.troubles.set(Part::Watch, format!("cannot watch files ({error}); checking them every {seconds} s"));
     }
 
-    /// Watches the folders of the last scan that are not watched yet, and stops watching all others.
+    /// Watches every folder of the last scan, and stops watching folders that are no longer in it.
     fn update_watches(&mut self) {
         let Some((watcher, _)) = &mut self.watcher else { return };
         let mut failed = None;
@@ -242,11 +242,11 @@ impl Watch {
             let scan = Scan::run(&self.paths, &self.last);
             let changed_paths = scan.differences(&self.last);
             self.last = scan;
-            if self.watcher.is_none() && self.requested_at.elapsed() >= RETRY {
-                self.request_watches();
+            if self.watcher.is_none() && self.started_at.elapsed() >= RETRY {
+                self.start_watcher();
             }
             self.update_watches();
-            if !changed_paths.is_empty() && !notify(changed, changed_paths) {
+            if !changed_paths.is_empty() && !send_changes(changed, changed_paths) {
                 return;
             }
         }
@@ -283,7 +283,7 @@ fn wait_for_burst(events: &Receiver<Event>, poll: Duration) -> Result<(), Watche
 struct WatcherEnded;
 
 /// Sends the changed paths; returns false if the receiver was dropped.
-fn notify(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
+fn send_changes(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
     let mut change = Changed(paths);
     loop {
         match changed.try_send(change) {
@@ -297,7 +297,7 @@ fn notify(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
     }
 }
 
-/// Whether an event may mean that a file changed; false for reads and for editors' temporary files.
+/// Whether an event may mean that a file changed; false for reads and for ignored files.
 fn is_relevant(event: &Event) -> bool {
     let is_change = match event.kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
@@ -306,7 +306,8 @@ fn is_relevant(event: &Event) -> bool {
     is_change && (event.paths.is_empty() || event.paths.iter().any(|path| !is_temporary(path)))
 }
 
-/// Whether a path is an editor's backup, lock or swap file: `.x.swp`, `x~`, `#x#`, `x.tmp`, or vim's probe `4913`.
+/// Whether a path is hidden or an editor's temporary file: any name that starts with `.` or `#`, or ends with `~`, `.tmp`,
+/// `.swp` or `.swx`; or vim's probe `4913`.
 fn is_temporary(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let extension = path.extension().and_then(|extension| extension.to_str());

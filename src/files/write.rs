@@ -42,7 +42,7 @@ pub fn sync_folder(file: &Path) -> io::Result<()> {
 }
 
 /// Keeps a file under a new name with a timestamp, such as `state.toml.damaged-2026-11-28T16-55-01`, and returns the new
-/// path. Leaves the original in place if possible, so that `path` always exists.
+/// path. Leaves the original in place if possible; otherwise, moves it.
 ///
 /// # Errors
 /// When no file can be created in the folder.

@@ -17,7 +17,7 @@ const MARGIN: u64 = 8;
 /// Number of latents whose chroma is stored: 5 s, enough for those generated ahead and those not yet read by the conductor.
 const CHROMA_CAPACITY: usize = 64;
 
-/// The chroma of the latest latents, each with the latent's first frame. A regenerated latent replaces the old version and all
+/// The chroma of the latest latents, each with the latent's first frame. A regenerated latent replaces its old version and all
 /// later latents.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct RecentChroma(VecDeque<(u64, [f32; 12])>);
@@ -51,8 +51,8 @@ pub struct AlreadySent {
 }
 
 impl Generator {
-    /// Writes the state for a checkpoint of an engine at `frame` to `buffer`, replacing its contents, and returns it for
-    /// [`Generator::restore`]. Takes a few milliseconds. No splice may be pending.
+    /// Replaces the contents of `buffer` with the state for a checkpoint of an engine at `frame`, and returns the buffer
+    /// for [`Generator::restore`]. Takes a few milliseconds. No splice may be pending.
     pub fn save(&mut self, frame: u64, mut buffer: Vec<u8>) -> Vec<u8> {
         debug_assert!(self.is_settled());
         let first = (frame / HOP as u64).saturating_sub(MARGIN);

@@ -7,7 +7,7 @@ use crate::units::SAMPLE_RATE;
 const RANGE_HZ: [f64; 2] = [130.0, 2500.0];
 
 /// Sums spectral peaks by pitch class (after Gómez 2006, without harmonic weighting). Each local maximum is weighted by its
-/// magnitude; the vertex of a parabola through its three bins gives its frequency.
+/// magnitude; the vertex of a parabola through the maximum and its two neighbours gives its frequency.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Chroma {
     sums: [f32; 12],

@@ -40,8 +40,8 @@ use crate::music::plan::Plan;
 const MAX_NOTES: usize = 16;
 /// The offset class that ends a latent.
 const END: usize = OFFSETS;
-/// Random numbers drawn per note.
-const DRAWS: usize = 5;
+/// Number of random numbers drawn per note.
+const DRAWS_PER_NOTE: usize = 5;
 
 /// State carried from latent to latent that a rollback must restore; the memory is rewound separately.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ impl ComposerState {
         self.notes_embedding.len()
     }
 
-    /// Hides everything written so far from the transformer.
+    /// Hides all earlier latents from the transformer's attention.
     pub(super) fn forget_context(&mut self) {
         self.cursor.start = self.cursor.position;
     }
@@ -73,7 +73,7 @@ pub(super) struct KeptNotes {
     until: u8,
 }
 
-/// The composer's KV cache, memory and servo: everything except [`ComposerState`].
+/// The composer's KV cache, memory and servo: all its state except [`ComposerState`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ComposerHistory<'a> {
     /// The cached keys and values of all layers.
@@ -84,12 +84,12 @@ pub(super) struct ComposerHistory<'a> {
 }
 
 /// The inputs of one step.
-struct Step<'a, D> {
+struct Step<'a, R> {
     latent: u64,
     conditions: &'a StepConditions,
     requested: &'a Conditions,
     sampling: Sampling,
-    random: D,
+    random: R,
 }
 
 /// The composer's networks and history.
@@ -139,7 +139,7 @@ impl Composer {
         ComposerHistory { cache, memory: Cow::Borrowed(&self.memory), servo: Cow::Borrowed(&self.servo) }
     }
 
-    /// Restores a history saved with the same networks. If the networks differ, changes nothing and returns `false`.
+    /// Restores a history. If the size of the cache differs, changes nothing and returns `false`.
     pub(super) fn restore_history(&mut self, history: ComposerHistory<'_>) -> bool {
         let ComposerHistory { cache, memory, servo } = history;
         if cache.len() != self.cache_length() {
@@ -161,7 +161,8 @@ impl Composer {
         self.cache.tensors().map(|tensor| self.graphs.transformer.input(tensor).len()).sum()
     }
 
-    /// Forgets the latent that contains frame `planned` and all later ones. Returns the part of that latent before `planned`.
+    /// Forgets the latent that contains frame `planned` and all later ones. Returns the part of that latent before `planned`,
+    /// if any.
     pub(super) fn rewind(&mut self, planned: u64) -> Option<KeptNotes> {
         let latent = planned / LATENT_FRAMES;
         let mut written = self.memory.rewind(latent)?;
@@ -170,7 +171,7 @@ impl Composer {
         (end > 0).then_some(KeptNotes { written, until: end })
     }
 
-    /// Writes a latent.
+    /// Writes the notes and pedal of a latent, starting with those in `kept`.
     ///
     /// # Errors
     /// If a network fails or returns NaN or infinity; the state is then undefined.
@@ -215,7 +216,7 @@ impl Composer {
         self.graphs.offset.input(OFFSET_FIRST)[0] = 1.0;
         for note in kept.iter().flat_map(|kept| &kept.written.notes) {
             // Skip the random numbers drawn for this note, so that the following notes draw the same numbers as before.
-            (0..DRAWS).for_each(|_| _ = (step.random)());
+            (0..DRAWS_PER_NOTE).for_each(|_| _ = (step.random)());
             self.feed_back(state, step.latent, *note)?;
             written.notes.push(*note);
         }
@@ -230,8 +231,8 @@ impl Composer {
         Ok(written)
     }
 
-    /// Runs the transformer for one latent.
-    fn run_transformer<D>(&mut self, state: &ComposerState, step: &Step<'_, D>) -> Result<(), ModelError> {
+    /// Runs the transformer for one latent, and caches the new keys and values.
+    fn run_transformer<R>(&mut self, state: &ComposerState, step: &Step<'_, R>) -> Result<(), ModelError> {
         let graph = &mut self.graphs.transformer;
         graph.input(port::NOTES).copy_from_slice(&state.notes_embedding);
         graph.input(port::STEP)[..STEP_WIDTH].copy_from_slice(&step.conditions.step);
@@ -273,7 +274,7 @@ impl Composer {
         Ok(StepNotes { pedal, pedal_offset, notes: Vec::new() })
     }
 
-    /// Writes the next note; `None` ends the latent.
+    /// Chooses the next note; `None` ends the latent.
     fn next_note(
         &mut self,
         state: &ComposerState,
@@ -351,7 +352,7 @@ impl Composer {
     }
 }
 
-/// Inputs of the offset graph.
+/// Indices of the offset graph's inputs.
 const OFFSET_BASE: usize = 0;
 const OFFSET_SO_FAR: usize = 1;
 const OFFSET_LAST: usize = 2;

@@ -36,7 +36,8 @@ impl Crossfade {
         self.first + FADE_HOPS
     }
 
-    /// Measures how strongly `old` and `new` correlate and how long they overlap. `new` must be available up to [`Self::end`].
+    /// On the first call, measures how strongly `old` and `new` correlate and how long they overlap. `new` must be
+    /// available up to [`Self::end`].
     pub(super) fn measure(&mut self, old: &HopRing, new: &HopRing) {
         if self.correlation.is_some() {
             return;

@@ -60,7 +60,7 @@ impl Future {
         }
     }
 
-    /// Returns the number of latents generated.
+    /// Returns the index of the next latent.
     pub(super) fn latent(&self) -> u64 {
         self.state.latent
     }
@@ -138,7 +138,7 @@ impl Future {
         }
     }
 
-    /// Restores a state saved with the same networks. If the networks differ, changes nothing and returns `false`.
+    /// Restores a saved state. If it was saved with networks of other dimensions, changes nothing and returns `false`.
     pub(super) fn load(&mut self, state: FutureState<'_>) -> bool {
         let FutureState { now, composer, history, hops, kept } = state;
         let own = self.snapshot();
@@ -171,7 +171,7 @@ impl Future {
         Ok(GeneratedLatent { from, chroma, onsets: onsets(&written), written, mel: Box::new(mel), restarted })
     }
 
-    /// Turns a latent's mel frames into hops and stores them. Returns their chroma.
+    /// Turns a latent's mel frames into hops and stores them. Returns the chroma of the spectra.
     fn synthesize(&mut self, mel: &MelBlock) -> Result<[f32; 12], GeneratorError> {
         let first_hop = (self.state.latent * FRAMES_PER_LATENT as u64).checked_sub(LATE_HOPS);
         let mut chroma = Chroma::default();
@@ -217,7 +217,7 @@ impl Future {
         *self.istft.overlap() = snapshot.overlap;
     }
 
-    /// Resets the state to that of a new performance, but continues at this latent.
+    /// Clears the composer's context and the states of the pianist and the vocoder. The music continues at this latent.
     fn restart(&mut self) {
         self.state.composer.forget_context();
         self.state.pianist = PianistState::default();

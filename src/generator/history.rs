@@ -28,7 +28,7 @@ impl State {
     }
 }
 
-/// Everything needed to return to a latent, except for the composer's KV cache, memory and servo, which rewind by themselves.
+/// Everything needed to return to a latent, except for the composer's KV cache, memory and servo, which are rewound separately.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Snapshot {
     pub state: State,

@@ -3,8 +3,8 @@
 use crate::event::Hop;
 use crate::mel::HOP;
 
-/// Capacity: 4 s, more than the longest rollback plus the lead over the playhead.
-const HOPS: u64 = 384;
+/// Capacity in hops: 4 s, more than the longest rollback plus the lead over the playhead.
+const CAPACITY: u64 = 384;
 
 /// The samples of one hop.
 pub(super) type Samples = [f32; HOP];
@@ -17,16 +17,16 @@ pub(super) struct HopRing {
 
 impl HopRing {
     pub(super) fn new() -> Self {
-        Self { slots: vec![(None, [0.0; HOP]); HOPS as usize].into_boxed_slice() }
+        Self { slots: vec![(None, [0.0; HOP]); CAPACITY as usize].into_boxed_slice() }
     }
 
     pub(super) fn put(&mut self, index: u64, samples: &Samples) {
-        self.slots[(index % HOPS) as usize] = (Some(index), *samples);
+        self.slots[(index % CAPACITY) as usize] = (Some(index), *samples);
     }
 
     /// Returns a hop, unless it was never stored or has been overwritten.
     pub(super) fn get(&self, index: u64) -> Option<&Samples> {
-        let (stored, samples) = &self.slots[(index % HOPS) as usize];
+        let (stored, samples) = &self.slots[(index % CAPACITY) as usize];
         (*stored == Some(index)).then_some(samples)
     }
 

@@ -64,7 +64,7 @@ pub enum ModelError {
     /// The manifest is invalid. Lists all problems with line and key.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
     Manifest(Vec<Problem>),
-    /// The manifest is for a different version of Melos.
+    /// The manifest has a value that this version of Melos does not support.
     #[error("{path}: {key} is {found}, but this version of Melos needs {expected}")]
     Mismatch {
         /// The `model.toml`.
@@ -85,7 +85,7 @@ pub enum ModelError {
         name: String,
     },
     /// A file is shorter or longer than the manifest says.
-    #[error("{path}: has {found} bytes, but model.toml says {expected}; the file is truncated or from another version")]
+    #[error("{path} has {found} bytes, but model.toml says {expected}; the file is truncated or from another version")]
     Size {
         /// The file.
         path: PathBuf,
@@ -95,7 +95,7 @@ pub enum ModelError {
         found: u64,
     },
     /// A file's hash differs from the manifest's.
-    #[error("{path}: has SHA-256 {found}, but model.toml says {expected}; the file is damaged or was replaced")]
+    #[error("{path} has SHA-256 {found}, but model.toml says {expected}; the file is damaged or was replaced")]
     Hash {
         /// The file.
         path: PathBuf,
@@ -105,7 +105,7 @@ pub enum ModelError {
         found: String,
     },
     /// The runtime cannot load a file.
-    #[error("{path}: ONNX Runtime cannot load it: {reason}")]
+    #[error("ONNX Runtime cannot load {path}: {reason}")]
     Load {
         /// The file.
         path: PathBuf,
@@ -119,15 +119,15 @@ pub enum ModelError {
         path: PathBuf,
         /// `input` or `output`.
         direction: &'static str,
-        /// Its name.
+        /// Name of the input or output.
         name: String,
         /// The expected shape.
         expected: String,
-        /// What was found.
+        /// The actual type and shape.
         found: String,
     },
     /// The runtime failed while running a graph.
-    #[error("{path}: inference failed: {reason}")]
+    #[error("inference with {path} failed: {reason}")]
     Run {
         /// The file.
         path: PathBuf,
@@ -139,7 +139,7 @@ pub enum ModelError {
 /// Rows in a batch: one with the requested conditions, one with the guidance reference.
 const ROWS: usize = 2;
 
-/// The networks of one model. They can run on any thread, but only on one at a time.
+/// The networks of one model. They can run on any thread except the audio thread, but only on one at a time.
 #[derive(Debug)]
 pub struct Models {
     /// The manifest.
@@ -148,8 +148,8 @@ pub struct Models {
     pub composer: ComposerGraphs,
     /// Plays the notes.
     pub pianist: PianistGraphs,
-    /// Maps eight mel frames and a state to eight spectra, delayed by [`LOOK_AHEAD`] frames. Without it, the generator uses
-    /// [`SpectralPeakVocoder`](crate::generator::vocoder::SpectralPeakVocoder).
+    /// Maps eight mel frames and a state to eight spectra, delayed by [`LOOK_AHEAD`] frames. If there is none, the generator
+    /// uses [`SpectralPeakVocoder`](crate::generator::vocoder::SpectralPeakVocoder).
     pub vocoder: Option<Graph>,
 }
 
@@ -316,9 +316,9 @@ pub mod transformer {
     pub const NOTES: usize = 0;
     /// The memory: notes played at the same position in earlier bars, and in the recalled phrase `[1, 1205]`.
     pub const MEMORY: usize = 1;
-    /// Conditions of the latent, two rows of 66.
+    /// Conditions for the latent, two rows of 66.
     pub const STEP: usize = 2;
-    /// Conditions of the offsets, two rows of 8 × 32.
+    /// Conditions for the offsets, two rows of 8 × 32.
     pub const FINE: usize = 3;
     /// Keys held, then strings that only the pedal sustains `[1, 176]`.
     pub const SOUNDING: usize = 4;

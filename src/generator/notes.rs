@@ -5,17 +5,17 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Positions within a latent at which a note can begin, one hop apart.
+/// Number of positions within a latent at which a note can begin, one hop apart.
 pub const OFFSETS: usize = 8;
 /// MIDI note of the lowest key.
 pub(super) const LOWEST_KEY: u8 = 21;
-/// Keys of a piano.
+/// Number of keys on a piano.
 pub const KEYS: usize = 88;
 /// Number of voices: accompaniment and melody.
 pub const VOICES: usize = 2;
 /// Voice of the melody.
 pub(super) const MELODY: u8 = 1;
-/// The last melody key before any melody note.
+/// Stands for the last melody key before the first melody note.
 pub(super) const NO_MELODY: u8 = KEYS as u8;
 /// Velocity classes.
 pub const VELOCITIES: usize = 32;
@@ -47,7 +47,8 @@ pub const SOUNDING_WIDTH: usize = 2 * KEYS;
 
 /// Hops by which the pianist's roll is ahead of its mel frames, whose windows extend beyond their centres.
 pub const AHEAD: usize = 2;
-/// Values per key in the roll: attack, attack velocity, sounding velocity, the same with fast and slow decay, release.
+/// Values per key in the roll: attack, attack velocity, sounding velocity, the same with fast and with slow decay,
+/// and release.
 pub(super) const CHANNELS: usize = 6;
 /// Length of a hop's roll: the channels of every key, whether the pedal is down, and whether its state is known.
 pub const ROLL_WIDTH: usize = CHANNELS * KEYS + 2;
@@ -55,7 +56,7 @@ pub const ROLL_WIDTH: usize = CHANNELS * KEYS + 2;
 pub const MOOD_WIDTH: usize = 12;
 
 /// Hops for which a pedal change lifts the pedal, unless the latent ends earlier.
-pub const LIFT: u8 = 4;
+pub const PEDAL_LIFT_HOPS: u8 = 4;
 
 /// The pedal action of a latent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -70,7 +71,7 @@ pub enum Pedal {
 }
 
 impl Pedal {
-    /// Returns the action for a class of the composer.
+    /// Returns the action for a class chosen by the composer.
     pub(super) const fn from_class(class: usize) -> Self {
         match class {
             0 => Self::Up,
@@ -83,7 +84,7 @@ impl Pedal {
 /// A note, as classes chosen by the composer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WrittenNote {
-    /// Position in the latent at which it begins, below [`OFFSETS`].
+    /// Position in the latent at which the note begins, below [`OFFSETS`].
     pub offset: u8,
     /// 1 for the melody, 0 for the accompaniment.
     pub voice: u8,

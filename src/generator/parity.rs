@@ -10,7 +10,7 @@ use crate::generator::model::{Graph, Models, runtime, stateful};
 use crate::generator::vocoder::{Istft, MelBlock, Vocoder};
 use crate::mel::{BINS, FRAMES_PER_LATENT, HOP};
 
-/// Returns the folder of the shipped model, or of `MELOS_TEST_MODEL` if set.
+/// Returns the model folder that `MELOS_TEST_MODEL` names, or else that of the shipped model.
 pub(super) fn folder() -> PathBuf {
     std::env::var_os("MELOS_TEST_MODEL").map_or_else(|| "models/melos-piano".into(), PathBuf::from)
 }

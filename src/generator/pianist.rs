@@ -48,7 +48,7 @@ impl Pianist {
         [self.0.prior.input(stateful::STATE), self.0.decoder.input(stateful::STATE)]
     }
 
-    /// Plays the notes of a latent. Returns eight mel frames, starting [`crate::generator::notes::AHEAD`] frames before the
+    /// Plays the notes of a latent. Returns eight mel frames, starting [`crate::generator::notes::AHEAD`] hops before the
     /// latent.
     ///
     /// # Errors

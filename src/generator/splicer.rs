@@ -9,9 +9,9 @@ use crate::event::Hop;
 /// Joins futures with crossfades.
 #[derive(Debug)]
 pub(super) struct Splicer {
-    /// Hops sent from the newest future, including the crossfade.
+    /// Hops rendered since the newest splice was started.
     sent: HopRing,
-    /// Hops sent from the previous future.
+    /// Hops rendered before that, as far as the crossfade needs them.
     previous: HopRing,
     fade: Option<Crossfade>,
     epoch: u32,
@@ -43,7 +43,7 @@ impl Splicer {
         self.epoch
     }
 
-    /// Starts a new epoch at hop `splice`. `old` holds the future that ends there, whose hops before `ready` are final.
+    /// Starts a new epoch at hop `splice`. `old` holds the hops of the future that ends there; those before `ready` are final.
     pub(super) fn start_epoch(&mut self, splice: u64, old: &HopRing, ready: u64) {
         // The crossfade needs hops of the old future beyond those already sent.
         self.render(self.next_hop, u64::MAX, old, ready);
@@ -70,7 +70,7 @@ impl Splicer {
         self.fade = None;
     }
 
-    /// Appends the final hops of `new`, those before `ready`, up to hop `end`, ordered by index.
+    /// Appends the hops up to `end` that are now final to `out`, ordered by index. The hops of `new` before `ready` are final.
     pub(super) fn send(&mut self, new: &HopRing, ready: u64, end: u64, out: &mut Vec<Hop>) {
         let first = self.next_hop;
         self.next_hop = self.render(first, end, new, ready);

@@ -10,7 +10,7 @@ use crate::music::conditions::Conditions;
 /// Log-mel level below which a band is inaudible and ignored.
 const INAUDIBLE: f32 = -7.0;
 /// Mean rise of the bands between mel frames that counts as an onset. In piano music, 96 % of onsets exceed it, but only one
-/// in thousands of other frames does.
+/// in several thousand other frames does.
 const ONSET: f32 = 0.15;
 /// Minimum time without an onset that counts as a stall.
 const STALL_SECONDS: f64 = 5.0;

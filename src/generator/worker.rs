@@ -33,7 +33,7 @@ use thread::WorkerThread;
 pub const AHEAD: u64 = 48_000;
 
 /// Capacity for unread events: 20 s.
-const EVENTS: usize = 256;
+const EVENT_CAPACITY: usize = 256;
 
 /// A request to the worker.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ pub enum WorkerEvent {
         /// The state; see [`crate::generator::Generator::save`].
         state: Vec<u8>,
     },
-    /// A latent failed and is retried.
+    /// A latent could not be generated and is retried.
     Failed {
         /// The cause.
         reason: String,
@@ -113,7 +113,7 @@ impl Worker {
         engine: Arc<EngineStatus>,
         ahead: u64,
     ) -> std::io::Result<Self> {
-        let (sender, events) = sync_channel(EVENTS);
+        let (sender, events) = sync_channel(EVENT_CAPACITY);
         let mailbox = Arc::new(Mailbox::default());
         let status = Arc::new(WorkerStatus::new(Arc::clone(engine.losses())));
         let mut worker = WorkerThread {
@@ -144,8 +144,8 @@ impl Worker {
         self.put(request);
     }
 
-    /// Requests the state of the generator for an engine at `frame`, without plans sent after the request. Never blocks.
-    /// [`WorkerEvent::Saved`] follows once no splice is in progress.
+    /// Requests that the generator's state for an engine at `frame` be saved to `buffer`, without plans sent after the
+    /// request. Never blocks. [`WorkerEvent::Saved`] follows once no splice is in progress.
     pub fn save(&self, frame: u64, buffer: Vec<u8>) {
         self.put(Request::Save { frame, buffer });
     }

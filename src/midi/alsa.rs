@@ -11,7 +11,7 @@ use midir::{Ignore, MidiInput, MidiInputConnection, MidiOutput, MidiOutputConnec
 
 use super::backend::{Backend, Sender};
 use super::device::{DeviceId, MidiError};
-use super::out::{QUEUE_CAPACITY, Route, Timed};
+use super::out::{QUEUE_CAPACITY, Route, TimedMessage};
 use super::parse::Parser;
 use crate::threads;
 
@@ -20,7 +20,7 @@ const CLIENT: &str = "melos";
 const SEQUENCER: &str = "/dev/snd/seq";
 /// Input port for other programs.
 const PORT: &str = "midi_in";
-/// Output port to other programs.
+/// Output port for other programs.
 const OUT_PORT: &str = "midi_out";
 /// Port for feedback to a controller.
 const FEEDBACK_PORT: &str = "feedback";
@@ -54,9 +54,9 @@ fn open_feedback(port_id: &str) -> Option<Route> {
     route(connection.ok()?).ok()
 }
 
-/// Starts a thread that sends each message when it is due, and ends when the route is dropped.
+/// Starts a thread that sends each message when it is due, and ends when the returned route is dropped.
 fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
-    let (queue, receiver) = sync_channel::<Timed>(QUEUE_CAPACITY);
+    let (queue, receiver) = sync_channel::<TimedMessage>(QUEUE_CAPACITY);
     let send = move || {
         for timed in &receiver {
             thread::sleep(timed.at.saturating_duration_since(Instant::now()));

@@ -32,7 +32,7 @@ pub(super) trait Backend: Default {
 
 /// A message received in JACK's callback.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Received {
+pub(super) struct ReceivedMessage {
     pub(super) device: DeviceId,
     pub(super) at: Instant,
     pub(super) message: Message,
@@ -44,7 +44,7 @@ pub(super) struct Sender {
     events: SyncSender<MidiEvent>,
     wake: Wake,
     /// Messages received in JACK's callback.
-    received: Arc<Mutex<Option<HeapCons<Received>>>>,
+    received: Arc<Mutex<Option<HeapCons<ReceivedMessage>>>>,
     losses: Arc<Losses>,
     pub(super) out: MidiOut,
     pub(super) feedback: MidiFeedback,
@@ -52,7 +52,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Creates a sender to `events`, which wakes their reader with `wake`.
+    /// Creates a sender to `events` that wakes their reader with `wake`.
     pub(super) fn new(events: SyncSender<MidiEvent>, wake: Wake, losses: Arc<Losses>) -> Self {
         Self {
             events,
@@ -65,7 +65,7 @@ impl Sender {
         }
     }
 
-    /// Announces a device. Waits until the queue has room, because an announcement must not be lost.
+    /// Announces a new device and returns its id. Waits until the queue has room, because an announcement must not be lost.
     pub(super) fn connected(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
         tracing::info!(name, "MIDI device connected");
@@ -91,8 +91,8 @@ impl Sender {
         self.wake.notify();
     }
 
-    /// Opens a ring for messages from a real-time callback, replacing the previous one.
-    pub(super) fn open_ring(&self) -> HeapProd<Received> {
+    /// Opens a ring for messages from a real-time callback. It replaces the previous ring, whose messages are forwarded first.
+    pub(super) fn open_ring(&self) -> HeapProd<ReceivedMessage> {
         let (ring, received) = HeapRb::new(RING_CAPACITY).split();
         self.forward_received();
         *self.received.lock().unwrap_or_else(PoisonError::into_inner) = Some(received);
@@ -112,7 +112,7 @@ impl Sender {
     /// Forwards the messages in the ring.
     pub(super) fn forward_received(&self) {
         if let Some(received) = &mut *self.received.lock().unwrap_or_else(PoisonError::into_inner) {
-            for Received { device, at, message } in received.pop_iter() {
+            for ReceivedMessage { device, at, message } in received.pop_iter() {
                 self.forward(device, at, message);
             }
         }

@@ -16,9 +16,9 @@ const TICKS_PER_BEAT: u64 = 24;
 const TICKS_PER_SIXTEENTH: u64 = 6;
 /// Loop bandwidth: the loop smooths faster jitter and follows slower changes of tempo.
 const BANDWIDTH_HZ: f64 = 0.7;
-/// Error, as a fraction of a tick, above which it is not mere jitter.
+/// Error, as a fraction of a tick, above which a tick counts as an outlier.
 const OUTLIER_FRACTION: f64 = 0.25;
-/// Number of consecutive large errors that indicate a new tempo.
+/// Number of consecutive outliers that indicate a new tempo.
 const MAX_OUTLIERS: usize = 3;
 /// Tick length at the slowest tempo followed, 20 bpm; a longer pause is a dropout.
 const MAX_TICK: Duration = Duration::from_millis(125);
@@ -44,7 +44,7 @@ pub enum ClockEvent {
 }
 
 impl ClockEvent {
-    /// Converts the report to a control event; `frame` gives the frame played at a time.
+    /// Converts the report to a control event; `frame` converts a time to the frame that is played then.
     pub fn to_control_event(self, frame: impl Fn(Instant) -> u64) -> ControlEvent {
         match self {
             Self::Tempo(tempo) => ControlEvent::Tempo(tempo),

@@ -24,8 +24,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 /// A MIDI system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MidiSystem {
-    /// The ALSA sequencer: connects every device in both directions, and has the ports `melos:midi_in` and
-    /// `melos:midi_out` for other programs.
+    /// The ALSA sequencer: connects every device, sends feedback to those for which it is requested, and has the ports
+    /// `melos:midi_in` and `melos:midi_out` for other programs.
     Alsa,
     /// A JACK server: a port `melos:midi_out`, and an input port and a feedback port for each of four devices:
     /// `melos:midi_in` and `melos:feedback`, `melos:midi_in_2` and `melos:feedback_2`, and so on. Hardware is connected

@@ -23,7 +23,7 @@ pub struct Device {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MidiError {
-    /// The ALSA sequencer is missing.
+    /// The ALSA sequencer cannot be used.
     #[error("cannot open the ALSA sequencer ({0}); is the kernel module snd-seq loaded?")]
     Alsa(String),
     /// There is no JACK server.
@@ -31,7 +31,7 @@ pub enum MidiError {
     Jack(String),
 }
 
-/// An event of a MIDI device.
+/// An event from a MIDI device.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MidiEvent {
     /// A device connected.
@@ -44,7 +44,7 @@ pub enum MidiEvent {
     Sent {
         /// The device.
         device: DeviceId,
-        /// When it arrived, as precisely as the system reports it.
+        /// When the message arrived, as precisely as the system reports it.
         at: Instant,
         /// The message.
         message: Message,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Message;
 use super::device::DeviceId;
-use super::out::{Route, Timed};
+use super::out::{Route, TimedMessage};
 use crate::event::health::{Loss, Losses};
 
 /// Feedback to devices, shared by all clones. For control threads only, never for an audio callback.
@@ -37,7 +37,7 @@ impl MidiFeedback {
     /// Sends a message to a device immediately. Never blocks: if the queue is full, the message is dropped and counted;
     /// if the device has no feedback port, the message is ignored.
     pub fn send(&self, device: DeviceId, message: Message) {
-        let timed = Timed::new(Instant::now(), message);
+        let timed = TimedMessage::new(Instant::now(), message);
         if !self.lock().routes.get_mut(&device).is_none_or(|route| route.push(timed)) {
             self.losses.add(Loss::MidiFeedback, 1);
         }

@@ -83,7 +83,7 @@ struct PortPair {
 }
 
 impl PortPair {
-    /// Replaces the device, or removes it.
+    /// Replaces the device with one called `name`, or removes it if `name` is `None`.
     fn assign(&mut self, name: Option<String>, sender: &mut Sender) {
         self.release(sender);
         self.device = name.map(|name| (sender.connected(&name), name));
@@ -185,8 +185,8 @@ impl ActiveClient {
         self.lost.load(Ordering::Relaxed) || self.calls_seen_at.elapsed() > STALL_TIMEOUT
     }
 
-    /// Connects each hardware device to a free pair of ports, or to the last one if none is free, and announces
-    /// devices.
+    /// Connects each unconnected hardware device to a free input port, or to the last one if none is free, and announces
+    /// devices that have changed.
     fn connect(&mut self, sender: &mut Sender) {
         self.changed.store(false, Ordering::Relaxed);
         let client = self.client.as_client();

@@ -1,4 +1,4 @@
-//! MIDI output: timestamped messages for the port `melos:midi_out`.
+//! MIDI output: timed messages for the port `melos:midi_out`, and the routes that feedback uses too.
 
 use std::fmt;
 use std::sync::mpsc::SyncSender;
@@ -16,13 +16,13 @@ pub(super) const QUEUE_CAPACITY: usize = 1024;
 
 /// A message and the time at which to send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Timed {
+pub(super) struct TimedMessage {
     pub(super) at: Instant,
     bytes: [u8; 3],
     length: usize,
 }
 
-impl Timed {
+impl TimedMessage {
     pub(super) fn new(at: Instant, message: Message) -> Self {
         let (bytes, length) = message.encode();
         Self { at, bytes, length }
@@ -36,14 +36,14 @@ impl Timed {
 /// How messages reach the port.
 pub(super) enum Route {
     /// Through a ring to JACK's process callback, which must not block.
-    Ring(HeapProd<Timed>),
+    Ring(HeapProd<TimedMessage>),
     /// Through a queue to a thread that sends each message when it is due.
-    Queue(SyncSender<Timed>),
+    Queue(SyncSender<TimedMessage>),
 }
 
 impl Route {
     /// Queues a message. Returns false if there is no room.
-    pub(super) fn push(&mut self, timed: Timed) -> bool {
+    pub(super) fn push(&mut self, timed: TimedMessage) -> bool {
         match self {
             Self::Ring(ring) => ring.try_push(timed).is_ok(),
             Self::Queue(queue) => queue.try_send(timed).is_ok(),
@@ -76,7 +76,7 @@ impl MidiOut {
     /// Sends a message at time `at`, or immediately if that has passed. Times must not decrease from call to call.
     /// Never blocks: if the queue is full, the message is dropped and counted; without a MIDI system, it is ignored.
     pub fn send(&self, at: Instant, message: Message) {
-        let timed = Timed::new(at, message);
+        let timed = TimedMessage::new(at, message);
         let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
         if !route.as_mut().is_none_or(|route| route.push(timed)) {
             self.losses.add(Loss::MidiOut, 1);

@@ -63,7 +63,7 @@ pub struct SessionFollower {
 impl SessionFollower {
     /// Processes the state of the session: its `tempo`, or `None` if it has none or is not followed; and its current
     /// `beat` with the time at which the beat began, or `None` while stopped. `report` returns whether it accepted the
-    /// event; what it did not accept is reported again at the next update.
+    /// event; an event that was not accepted is reported again at the next update.
     pub fn update(
         &mut self,
         tempo: Option<f64>,
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_again_what_was_not_accepted() {
+    fn repeats_events_that_were_not_accepted() {
         let (mut follower, now) = (SessionFollower::default(), Instant::now());
         follower.update(Some(97.0), Some((5, now)), |_| false);
         let repeated = update(&mut follower, Some(97.0), Some(5), now);

@@ -21,7 +21,7 @@ use crate::threads;
 const CLIENT: &str = "melos-transport";
 /// Polling interval of the transport.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
-/// Interval between checks whether to follow the transport.
+/// Interval between checks of whether to follow the transport.
 const IDLE_INTERVAL: Duration = Duration::from_millis(50);
 /// Interval between attempts to connect to a server.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
@@ -108,7 +108,7 @@ impl TransportClient {
     /// Polls the transport.
     ///
     /// # Errors
-    /// If the server has stopped.
+    /// If the server has stopped or the query fails.
     fn poll(&mut self) -> Result<Snapshot, Option<String>> {
         let calls = self.calls.count();
         if calls != self.calls_seen {
@@ -125,12 +125,12 @@ impl TransportClient {
         };
         // The position is valid at the start of the period. Output latency is ignored, because it is the same for all
         // clients.
-        let period = Duration::from_micros(micros.saturating_sub(snapshot.pos.usecs().unwrap_or(micros)));
+        let period_age = Duration::from_micros(micros.saturating_sub(snapshot.pos.usecs().unwrap_or(micros)));
         let age = snapshot.pos.bbt_offset().map_or(0.0, |frames| f64::from(frames) / client.sample_rate() as f64);
         let is_rolling = snapshot.state == TransportState::Rolling;
         let beat = is_rolling.then(|| {
-            let (beat, since) = current_beat(&bbt, age);
-            (beat, now.checked_sub(period + since).unwrap_or(now))
+            let (beat, beat_age) = current_beat(&bbt, age);
+            (beat, now.checked_sub(period_age + beat_age).unwrap_or(now))
         });
         Ok(Snapshot { tempo: Some(bbt.bpm), beat })
     }

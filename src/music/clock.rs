@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::units::SAMPLE_RATE;
 
 const FRAMES_PER_MINUTE: f64 = SAMPLE_RATE as f64 * 60.0;
-/// Tolerance for rounding errors, which are much smaller, in frames.
+/// Tolerance in frames for rounding errors, which are much smaller.
 const FRAME_TOLERANCE: f64 = 1e-4;
 
 /// A constant tempo from `frame` on, where the clock is at `beat`.

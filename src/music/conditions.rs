@@ -4,9 +4,9 @@ use crate::music::emotion::{Affect, Emotion};
 
 /// The conditions of one latent. `None` means unknown in corpus preparation and unconstrained in playback.
 ///
-/// Windows: chord and bass cover the notes that sound within half a second either side of the latent's middle; density,
-/// loudness and register cover the onsets within one second either side; emotion and affect cover the sixteen seconds around
-/// it. Beat and bar phase are taken at the start of the latent.
+/// In corpus preparation, chord and bass cover the notes that sound within half a second either side of the latent's middle;
+/// density, loudness and register cover the onsets within one second either side; emotion and affect cover the sixteen seconds
+/// around the latent. Beat and bar phase are taken at the start of the latent.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Conditions {
     /// Weights of the eight emotions, which sum to 1.

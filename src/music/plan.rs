@@ -12,8 +12,8 @@ use crate::units::SAMPLE_RATE;
 
 /// Frames from the start of a latent to its middle, at which everything except the phases is evaluated.
 const HALF_LATENT: u64 = 2048;
-/// How far ahead, in frames, the next chord may be to be an input of the composer: 1.5 s. Plans always extend further than this
-/// beyond the generated music.
+/// Maximum distance in frames at which the next chord is an input to the composer: 1.5 s. Plans always extend further than
+/// this beyond the generated music.
 const CHORD_LOOK_AHEAD: u64 = SAMPLE_RATE as u64 * 3 / 2;
 /// Half the window over which chords are averaged, in frames: half a second, as in corpus preparation.
 const HALF_WINDOW: u64 = SAMPLE_RATE as u64 / 2;
@@ -128,7 +128,7 @@ impl Steering {
 /// Created on the performance thread and shared read-only with the generator thread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Seed of the network's random numbers.
+    /// Seed for the network's random numbers.
     pub seed: u64,
     /// Beats, bars and tempo.
     pub clock: MusicClock,
@@ -228,7 +228,7 @@ impl Plan {
         self.chords.partition_point(|planned| planned.frame <= frame).saturating_sub(1)
     }
 
-    /// Returns the templates of the chords in the window around a frame, weighted by duration and scaled to a maximum of 1.
+    /// Returns the sum of the chord templates in the window around a frame, weighted by duration and scaled to a maximum of 1.
     fn chroma_around(&self, middle: u64) -> [f32; 12] {
         let (start, end) = (middle.saturating_sub(HALF_WINDOW), middle + HALF_WINDOW);
         let mut chroma = [0.0f32; 12];

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_are_playable() {
+    fn every_profile_is_playable() {
         for emotion in Emotion::ALL {
             let p = Profile::of(emotion);
             assert!((40.0..=200.0).contains(&p.tempo_bpm));

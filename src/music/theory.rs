@@ -67,7 +67,7 @@ impl Mode {
     pub const ALL: [Self; 7] =
         [Self::Major, Self::Minor, Self::Dorian, Self::Phrygian, Self::Lydian, Self::Mixolydian, Self::HarmonicMinor];
 
-    /// Returns the name used in presets and addresses.
+    /// Returns the name used in presets and control messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

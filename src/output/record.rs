@@ -96,7 +96,7 @@ pub struct Take {
     /// The file format.
     pub format: Format,
     /// Frames of pre-roll; limited to [`PRE_ROLL_SECONDS`], to what is in memory, and to frames after the end of the
-    /// previous take.
+    /// previous take that had no limit.
     pub pre_roll: u64,
     /// Maximum length in frames, including the pre-roll; `None` for no limit.
     pub limit: Option<u64>,
@@ -128,7 +128,7 @@ pub enum RecordError {
         /// The cause.
         source: io::Error,
     },
-    /// There is no space left, for this reason.
+    /// There is no space left; the message states the reason.
     #[error("{0}")]
     NoSpace(String),
     /// The recorder crashed while writing.

@@ -11,8 +11,8 @@
 //! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the audio file, or a range of it |
 //! | `POST /scenes/NAME`, `/takes/NAME`, `/render`, `/render/ID` | renames, deletes, renders |
 //!
-//! Requests and the performance never wait for each other: lists are copied, and files are accessed on other threads, a
-//! few at a time.
+//! Requests and the performance never wait for each other: lists are copied, and files are accessed on other threads, by
+//! a few requests at a time.
 
 pub(crate) mod api_state;
 mod assets;

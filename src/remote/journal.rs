@@ -13,9 +13,9 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// Number of lines kept.
+/// Number of lines kept in memory.
 const MAX_LINES: usize = 100;
-/// Maximum bytes of a line; longer lines are truncated.
+/// Maximum length of a line in bytes; longer lines are truncated.
 const MAX_BYTES: usize = 600;
 
 pub use disk::read;
@@ -34,7 +34,7 @@ pub struct Line {
 /// The latest lines; global, like the [`tracing`] subscriber.
 static LINES: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 
-/// Keeps the latest log lines of level INFO and above.
+/// Keeps the latest log lines of level INFO and above in memory, and queues them to be saved on disk.
 #[derive(Debug, Clone, Copy)]
 pub struct Journal;
 

@@ -22,7 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(5);
 /// Tempo until other peers are found.
 const INITIAL_TEMPO: f64 = 120.0;
 
-/// A peer in the local network's session; leaves the session when dropped.
+/// A peer in the Link session on the local network; leaves the session when dropped.
 #[derive(Debug)]
 pub struct Link {
     stop: Arc<AtomicBool>,
@@ -31,7 +31,7 @@ pub struct Link {
 
 impl Link {
     /// Joins the session. While `following` requests it and there are other peers, a thread sends the session's tempo
-    /// and beats to `events` and wakes the reader. An event that does not fit into the queue is sent again later.
+    /// and beats to `events` and wakes the reader. An event that does not fit in the queue is sent later.
     ///
     /// # Errors
     /// When the thread cannot be started.

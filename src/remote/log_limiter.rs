@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// Lines of one kind that may be logged in a burst; after that, one every [`REFILL`].
+/// Number of lines of one kind that may be logged in a burst; after that, one every [`REFILL`].
 const BURST: u32 = 4;
 /// Time until one more line of a kind may be logged.
 const REFILL: Duration = Duration::from_secs(30);
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_of_warnings_becomes_a_few_lines() {
+    fn floods_of_warnings_are_limited() {
         let (mut limiter, start) = (LogLimiter::default(), Instant::now());
         let mut lines = 0;
         for number in 0..10_000u32 {

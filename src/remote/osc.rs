@@ -8,7 +8,7 @@
 //! | `/melos/emotion calm 0.8` | same as `/melos/emotion/calm 0.8` |
 //! | `/melos/<id>` | without arguments: fires a trigger, or returns a parameter's value or a stream's newest message |
 //! | `/melos/subscribe [port]` | sends the full state, then every change and stream, to the sender (or to that port on its host) |
-//! | `/melos/unsubscribe [port]` | cancels the subscription |
+//! | `/melos/unsubscribe [port]` | cancels the sender's subscription (or that of the port on its host) |
 //! | `/melos/subscribers` | returns all subscribers: for each, s address, i seconds left |
 //! | `/melos/state` | sends the full state to the sender, once |
 //! | `/melos/ping [i, f, s …]` | returns `/melos/pong` with the same arguments |
@@ -31,16 +31,17 @@
 //! A subscription expires 60 s after the last datagram from the client, whether from the address that subscribed or
 //! from the one that receives; `/melos/ping` is enough to renew it. Ten seconds before it expires, the client receives
 //! `/melos/subscription/expires`, i seconds, and when it expires, the same message with 0. At most 64 clients can
-//! subscribe; further ones receive `/melos/error`, s reason. Subscriptions survive a restart.
+//! subscribe, at most 16 of them on one remote host; further ones receive `/melos/error`, s reason. Subscriptions
+//! survive a restart.
 //!
-//! A client on another machine first receives `/melos/confirm`, s token, and gets what it requested once it has
-//! returned the token; it must do so again every ten minutes. An unverified client is sent at most three times as many
-//! bytes as it has sent: a datagram's source can be forged, and Melos must not be used to flood a third party. Hosts in
-//! `osc.trusted` need not confirm.
+//! A client on another machine that subscribes or requests a large reply first receives `/melos/confirm`, s token, and
+//! gets what it requested once it has returned the token; it must do so again every ten minutes. An unverified client
+//! is sent at most three times as many bytes as it has sent: a datagram's source can be forged, and Melos must not be
+//! used to flood a third party. Hosts in `osc.trusted` need not confirm.
 //!
 //! # Output
 //! Messages contain only i, f and s arguments, because some clients support nothing else. Values are sent at most 30
-//! times a second, only the newest, and never back to the client that set them.
+//! times a second, only the newest, and are not echoed to the client that set them.
 //!
 //! | stream | arguments |
 //! |---|---|
@@ -51,13 +52,13 @@
 //! | `/melos/onset` | f highest velocity, 0 to 1, of the notes that start together in the network's piano |
 //! | `/melos/level` | f rms, f peak in dBFS |
 //! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as currently heard |
-//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dBFS after the faders of network, bass, pad, upper voice, harmony and of the output, f gain reduction of the limiter in dB, i number of times it has reduced the gain |
+//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dBFS: network, bass, pad, upper voice and harmony after their faders, and the output; f gain reduction of the limiter in dB, i number of times it has reduced the gain |
 //! | `/melos/spectrum` | to WebSockets only: f × 48 levels in dBFS, six bands per octave from 32.7 Hz upwards |
 //! | `/melos/outlook` | to WebSockets only: s key, then for the current and up to three planned chords s chord, f seconds until it begins |
 //! | `/melos/revisions` | to WebSockets only: i × 5 change counters of presets, scenes, MIDI controls, takes and pieces |
 //! | `/melos/pong` | the arguments of `/melos/ping` |
 //! | `/melos/subscription/expires` | i seconds until the subscription ends |
-//! | `/melos/trouble` | s part that fails, s reason, empty when it works again |
+//! | `/melos/trouble` | s part that has failed, s reason; the reason is empty when the part works again |
 //! | `/melos/error` | s why a request was refused |
 //! | `/melos/health` | s state, f load, i count of each loss |
 

@@ -13,11 +13,12 @@
 //! | WebSocket binary | an OSC packet, treated as if received over UDP; see [`super::osc`] |
 //!
 //! Attributes: FULL_PATH, CONTENTS, TYPE, ACCESS, VALUE, RANGE, DESCRIPTION, UNIT, CLIPMODE. Triggers have type `I` and
-//! are write-only; streams are read-only. A method is sent at most 30 times a second, newest value only; a client gets
-//! no echo of what it set. Reading `/melos/chord` returns the lead chord, and listening to it sends the current chord.
+//! are write-only; streams are read-only. A method is sent at most 30 times a second, newest value only (except notes); a
+//! client gets no echo of what it set. Reading `/melos/chord` returns the lead chord, and listening to it sends the
+//! current chord.
 //!
 //! `access` controls access, and `serve` limits the number of connections. A WebSocket is closed if its client stops
-//! reading, does not answer pings or sends too many; if it listens to nothing, it may be evicted for a new client.
+//! reading, does not answer pings or sends too many pings; if it listens to nothing, it may be evicted for a new client.
 
 mod access;
 mod discovery;
@@ -67,7 +68,7 @@ const MAX_CLIENTS_PER_HOST: usize = 16;
 /// The server's dependencies.
 #[derive(Debug)]
 pub struct ServerContext {
-    /// The OSC address over UDP.
+    /// The UDP address of the OSC server.
     pub osc: SocketAddr,
     /// Counters of received and refused packets.
     pub counters: Arc<Counters>,
@@ -96,9 +97,9 @@ struct Shared {
 }
 
 impl OscQuery {
-    /// Listens on `address` (TCP; port 0 selects any free port) and queues requests in `inbox`. On 127.0.0.1, also
-    /// listens on ::1, since `localhost` may resolve to either. Routes in `extra` take precedence over the address
-    /// space. Requires a tokio runtime.
+    /// Listens on `address` (TCP; port 0 selects any free port) and queues requests in `inbox`. On 127.0.0.1 or
+    /// 0.0.0.0, also listens on ::1, and on ::1, also on 127.0.0.1, since `localhost` may resolve to either. Routes in
+    /// `extra` take precedence over the address space. Requires a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound.
@@ -137,15 +138,15 @@ impl OscQuery {
         Ok(Self { address, shared, tasks: listeners.into_iter().map(serve).collect() })
     }
 
-    /// The address it listens on.
+    /// The address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Sets the current choices of a parameter, its `RANGE.VALS`.
-    pub fn set_choices(&self, param: Param, names: Vec<String>) {
-        self.shared.cache().set_choices(param, names);
+    pub fn set_choices(&self, param: Param, choices: Vec<String>) {
+        self.shared.cache().set_choices(param, choices);
     }
 
     /// Publishes a notice to listeners. Never waits for clients: each receives the newest values when it is ready.

@@ -15,7 +15,7 @@ use crate::units::frames_to_seconds;
 /// The status of the running daemon; counters only increase.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Status {
-    /// `playing`, `starved`, `no-device`, or `silent`.
+    /// `playing`, `starved`, `no-device` or `silent`.
     pub state: String,
     /// Seconds played.
     pub seconds: f64,
@@ -112,7 +112,7 @@ impl Metrics {
     }
 
     pub(crate) fn last_sent(&self) -> MutexGuard<'_, LastSent> {
-        // No partial change makes it unreadable, so a panic elsewhere does no harm.
+        // No partial change makes the status unreadable, so a panic elsewhere does no harm.
         self.last_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,24 +28,24 @@ pub enum CheckpointError {
     /// The file cannot be read, or its checksum is wrong.
     #[error("cannot read it: {0}")]
     Read(#[from] io::Error),
-    /// It was not written by this version of Melos.
+    /// The file was not written by this version of Melos.
     #[error("it was written by Melos {found} and cannot be read by Melos {}", env!("CARGO_PKG_VERSION"))]
     Version {
-        /// Version that wrote it.
+        /// The version that wrote the file.
         found: String,
     },
-    /// It was written with another model.
+    /// The checkpoint was written with another model.
     #[error("it belongs to the model {found}, but the control log belongs to {expected}")]
     Model {
-        /// Its model.
+        /// The checkpoint's model.
         found: String,
         /// The log's model.
         expected: String,
     },
-    /// Its contents are invalid.
+    /// The contents are invalid.
     #[error("it is damaged")]
     Damaged,
-    /// The log does not mention it.
+    /// The log does not mention the checkpoint.
     #[error("the control log has no checkpoint at frame {0}")]
     Unlogged(u64),
 }

@@ -70,7 +70,7 @@ type Settings = Vec<(Param, Value)>;
 /// How to start a performance.
 #[allow(missing_debug_implementations, reason = "it holds a closure")]
 pub struct Options {
-    /// The source of the configuration.
+    /// Where to read the configuration.
     pub config: ConfigSource,
     /// The search path for presets, mappings and models.
     pub search_path: SearchPath,
@@ -268,7 +268,7 @@ fn wait_until_primed(worker: &WorkerStatus) -> anyhow::Result<()> {
     let started = Instant::now();
     while worker.covered() < PRIMING_FRAMES {
         if started.elapsed() > PRIMING_TIMEOUT {
-            bail!("the networks produced no audio within {} s", PRIMING_TIMEOUT.as_secs());
+            bail!("the networks did not produce enough audio within {} s", PRIMING_TIMEOUT.as_secs());
         }
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -67,7 +67,7 @@ pub struct Header {
     pub version: String,
     /// Name and hash of the model.
     pub model: String,
-    /// Seed of all random choices.
+    /// Seed for all random choices.
     pub seed: u64,
     /// Initial parameter values that differ from the defaults.
     pub settings: Vec<(Param, Value)>,
@@ -86,14 +86,14 @@ pub enum Entry {
     Event(ControlEvent),
     /// A splice was not carried out at the frame it was planned for.
     Splice {
-        /// Frame it was planned for.
+        /// The frame it was planned for.
         planned: u64,
         /// How it was carried out instead; `None` if a newer plan superseded it.
         outcome: Option<SpliceOutcome>,
     },
     /// The generator was late: frames are missing, and its music resumed after them.
     Resume {
-        /// Number of splices that it had processed before the gap.
+        /// Number of splices that the generator had processed before the gap.
         splices: u64,
         /// First frame of the gap.
         missing: u64,
@@ -102,7 +102,7 @@ pub enum Entry {
     },
     /// The engine had refused commands and was resynchronized with the conductor.
     Reconciled {
-        /// The commands it missed, counted from the start of the performance.
+        /// The commands that the engine missed, counted from the start of the performance.
         lost: Range<u64>,
     },
     /// The engine executed commands at a frame other than the one they were sent for.

@@ -1,6 +1,7 @@
 //! The offline driver: the same conductor, generator and engine as in a live session, run as fast as possible.
 //!
-//! A render depends only on the control log (seed, initial values, events), not on the requested block sizes.
+//! A render depends only on the model and the control log (seed, initial values, events), not on the requested block
+//! sizes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -31,7 +32,7 @@ pub struct Offline {
     engine: Engine,
     ends: EngineEnds,
     score: Score,
-    /// Collects the notes, if requested.
+    /// The notes collected so far, if requested.
     notes: Option<MidiFile>,
     engine_sync: EngineSync,
     queues: CommandQueues,
@@ -168,7 +169,7 @@ impl Offline {
         self.generator.plan()
     }
 
-    /// Processes the log's entries before frame `end`.
+    /// Processes the log's entries before frame `end`, and advances the conductor to it.
     fn process_entries(&mut self, end: u64) {
         while self.entries.front().is_some_and(|(frame, _)| *frame < end)
             && let Some((frame, entry)) = self.entries.pop_front()

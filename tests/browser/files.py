@@ -34,7 +34,7 @@ def check_takes(page, daemon):
         row.locator("text=Download").click()
     assert download.value.suggested_filename == name
     assert download.value.path().stat().st_size == take["bytes"]
-    # It can be renamed and deleted.
+    # The take can be renamed and deleted.
     row.locator("text=Rename").click()
     row.locator("input").fill("Evening in März")
     row.locator("text=Save").click()

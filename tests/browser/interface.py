@@ -1,4 +1,4 @@
-"""Checks the rest of the page: health, spectrum and meters, MIDI learn, touch, and full screen."""
+"""Checks the rest of the page: health, spectrum and meters, MIDI learn, touch, full screen and themes."""
 
 import time
 

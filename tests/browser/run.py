@@ -1,4 +1,4 @@
-"""Tests the page in a browser: `run.py PORT laptop|phone|restart|learn [FOLDER]`. Saves screenshots in FOLDER."""
+"""Tests the page in a browser: `run.py PORT laptop|phone|restart|learn [FOLDER]`. With FOLDER, saves a screenshot there."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import music
 from harness import Browser, Daemon, accessibility_violations, view
 
 VIEWS = ["play", "mix", "piece", "takes", "setup"]
-# Checks that start from the view "play", in this order.
+# Checks in the order in which they run; the first starts from the view "play".
 CHECKS = [music.check_mood, music.check_presets, music.check_harmony, music.check_mixer, interface.check_spectrum_and_meters,
           music.check_scenes, music.check_show, interface.check_midi_learn_cancel, files.check_takes, files.check_pieces,
           interface.check_full_screen_and_themes]
@@ -103,7 +103,7 @@ def check_restart(port):
 
 
 def check_midi_learn(port):
-    """Checks MIDI learn under JACK, with a device whose knob moves."""
+    """Checks MIDI learn under JACK, with a device that sends the movements of its knobs."""
     daemon = Daemon(port)
     with Browser() as browser:
         page = browser.open(daemon, "laptop")

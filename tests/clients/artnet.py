@@ -1,4 +1,7 @@
-"""An Art-Net desk or lamp: `artnet.py desk PORT` cycles the first channel through three values, `artnet.py lamp PORT` prints frames."""
+"""An Art-Net desk, which cycles its first channel through three values, or a lamp, which prints the frames it receives.
+
+    artnet.py desk|lamp PORT
+"""
 
 import itertools
 import sys

@@ -15,7 +15,7 @@ RATE = 48000
 
 
 def controls():
-    """Returns a knob, an NRPN, a chord with pedal, a program change and a flood of knob values, with a SysEx message among them,
+    """Returns a knob movement, an NRPN, a chord with pedal, a program change and a flood of knob values, with a SysEx message among them,
     2 ms apart."""
     messages = [
         [0xB0, 20, 127],
@@ -30,7 +30,7 @@ def controls():
 
 
 def clock():
-    """Returns a MIDI clock: two bars at 80 bpm, then two bars at 140."""
+    """Returns a MIDI clock: two bars at 80 bpm, then two bars and a beat at 140 bpm."""
     events, frame = [(0, [0xFA])], 1.0
     for tempo, beats in ((80, 8), (140, 9)):
         for _ in range(beats * 24):
@@ -40,7 +40,7 @@ def clock():
 
 
 def file():
-    """Returns a MIDI file with running status: a 14-bit fader that rises in 100 steps, coarse byte first."""
+    """Returns the messages of a MIDI file with running status: a 14-bit fader that rises in 100 steps, coarse byte first."""
     steps = [round(step * 16383 / 99) for step in range(100)]
     track = mido.MidiTrack()
     for step in steps:

@@ -24,8 +24,8 @@ def send(address, *arguments):
     udp.sendto(builder.build().dgram, MELOS)
 
 
-def state():
-    """Returns the values received after a subscription, up to the last parameter."""
+def subscribe():
+    """Subscribes, and returns the values received up to the last parameter of the state."""
     send("/melos/subscribe")
     values = {}
     while LAST not in values:
@@ -34,7 +34,7 @@ def state():
     return values
 
 
-first = state()
+first = subscribe()
 print("initial tone", first["/melos/tone"])
 send("/melos/tone", 0.5)
 send("/melos/record/format", "flac")
@@ -47,6 +47,6 @@ while reply != ["flac"]:
         reply = message.params
 # The state leaves out a fader that is still moving; after this pause, it no longer counts as moving.
 time.sleep(0.5)
-second = state()
+second = subscribe()
 print("missing", sorted(set(first) - set(second) - {"/melos/beat", "/melos/bar", "/melos/onset"}))
 print("tone", second["/melos/tone"], "format", second["/melos/record/format"], flush=True)

@@ -1,4 +1,7 @@
-"""Starts MIDI learn for a parameter, or removes its learned controls, and prints the reply: osc_learn.py PORT PARAMETER [forget]"""
+"""Starts MIDI learn for a parameter, or forgets its learned bindings, and prints the reply.
+
+    osc_learn.py PORT PARAMETER [forget]
+"""
 
 import socket
 import sys

@@ -30,7 +30,7 @@ class Subscriber:
         self.udp.sendto(FADER.encode() + b"\0,f\0\0" + struct.pack(">f", value), MELOS)
 
     def receive_until(self, value):
-        """Returns the fader's values up to this one."""
+        """Returns the fader's values, up to and including `value`."""
         received = []
         while value not in received:
             message = self.next()

@@ -40,8 +40,9 @@ fn render(log: &Path, arguments: &[&str]) -> (Vec<i32>, String) {
     (samples(&wav), printed)
 }
 
-/// Creates a folder with a configuration and a preset that modulates both the sound and the network's music.
-fn folder_with(control_log: &str) -> tempfile::TempDir {
+/// Creates a folder with a configuration, whose `[control_log]` table is `control_log`, and a preset that modulates both
+/// the sound and the network's music.
+fn config_folder(control_log: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let presets = folder.path().join("config/melos/presets");
     fs::create_dir_all(&presets).unwrap();
@@ -53,7 +54,7 @@ fn folder_with(control_log: &str) -> tempfile::TempDir {
     folder
 }
 
-/// Sends some messages, one every 317 ms.
+/// Sends `count` messages, one every 317 ms.
 fn steer(daemon: &Daemon, count: usize) {
     let changes = [
         ("/melos/level/pad", "f", "-9"),
@@ -83,7 +84,7 @@ fn a_rendering_from_a_checkpoint_matches_the_recording_and_the_rendering_from_th
 
 /// Compares renderings with a take; returns the number of starvations as an error, if there were any.
 fn play_and_render() -> Result<(), u64> {
-    let folder = folder_with("checkpoint_seconds = 2");
+    let folder = config_folder("checkpoint_seconds = 2");
     let config = [("XDG_CONFIG_HOME", folder.path().join("config").display().to_string())];
     let daemon = Daemon::start_with(&config, folder.path(), &["--audio", "null", "--preset", "waves", "--seed", "11"]);
     steer(&daemon, 22);
@@ -112,8 +113,9 @@ fn play_and_render() -> Result<(), u64> {
     let whole = fs::read(&checkpoint).unwrap();
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 1;
-    for (wrong, hint) in [(&damaged[..], "cannot read it"), (&whole[..whole.len() / 2], "cannot read it"), (b"", "")] {
-        fs::write(&checkpoint, wrong).unwrap();
+    for (content, hint) in [(&damaged[..], "cannot read it"), (&whole[..whole.len() / 2], "cannot read it"), (b"", "")]
+    {
+        fs::write(&checkpoint, content).unwrap();
         let (rendered, printed) = render(take_log, &[]);
         assert!(printed.contains("rendering from an earlier point") && printed.contains(hint), "{printed}");
         assert!(rendered == take, "{hint}");
@@ -145,7 +147,7 @@ fn play_and_render() -> Result<(), u64> {
 
 #[test]
 fn checkpoints_can_be_turned_off() {
-    let folder = folder_with("checkpoint_seconds = 1\ncheckpoints_mb = 0");
+    let folder = config_folder("checkpoint_seconds = 1\ncheckpoints_mb = 0");
     let config = [("XDG_CONFIG_HOME", folder.path().join("config").display().to_string())];
     let daemon = Daemon::start_with(&config, folder.path(), &["--audio", "null", "--preset", "calm"]);
     daemon.wait_until("some seconds have passed", |status| status["seconds"].as_f64() > Some(3.0));

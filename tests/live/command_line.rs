@@ -46,7 +46,7 @@ fn values_can_be_set_and_read() {
     // Over OSC, a scene can be renamed right after it was stored.
     daemon.oscsend(&["/melos/scene/store", "s", "outro"]);
     daemon.oscsend(&["/melos/scene/rename", "ss", "outro", "coda"]);
-    daemon.wait_until("it is renamed", |_| run(&["scenes"]).contains("coda\n"));
+    daemon.wait_until("the scene is renamed", |_| run(&["scenes"]).contains("coda\n"));
     assert!(!run(&["scenes"]).contains("outro"));
     let (all, reverb) = (run(&["get"]), run(&["get", "reverb"]));
     assert!(all.contains("emotion/happy") && all.contains("level/pad") && !all.contains("panic"), "{all}");

@@ -1,5 +1,5 @@
-//! Checks the documentation: parses every file in it with the real reader and every command line with the real program, and
-//! checks that every OSC address and every link exists.
+//! Checks the documentation: parses every TOML block with the real reader and every command line with the real program, and
+//! checks that every OSC address and link exists.
 
 use std::path::Path;
 use std::process::Command;
@@ -78,9 +78,9 @@ fn arguments_of_melos(line: &str) -> Option<Vec<String>> {
     }
     words.extend(word);
     let at = words.iter().position(|word| word == "melos" || word.ends_with("/melos"))?;
-    let before = words[..at].iter().all(|word| word == "sudo" || word.contains('='));
+    let is_command = words[..at].iter().all(|word| word == "sudo" || word.contains('='));
     // `melos` alone could be the name of something else.
-    (before && words.len() > at + 1).then(|| words.split_off(at + 1))
+    (is_command && words.len() > at + 1).then(|| words.split_off(at + 1))
 }
 
 #[test]
@@ -88,8 +88,8 @@ fn addresses_in_the_documentation_exist() {
     let mut found = 0;
     for (path, text) in documents() {
         for address in addresses::addresses(&text) {
-            let patterns = ["/melos/mute", "/melos/level", "/melos/next/bar"].contains(&address.as_str());
-            assert!(patterns || addresses::exists(&address), "{}: there is no {address}", path.display());
+            let is_prefix = ["/melos/mute", "/melos/level", "/melos/next/bar"].contains(&address.as_str());
+            assert!(is_prefix || addresses::exists(&address), "{}: there is no {address}", path.display());
             found += 1;
         }
     }

@@ -1,4 +1,4 @@
-//! Runs the documentation's commands for a running daemon, in order, against a real one.
+//! Runs the documentation's commands that need a running daemon, in order, against a real one.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -26,8 +26,8 @@ fn write_files(config: &Path) {
 /// Returns whether a command needs only a daemon and exits by itself.
 fn can_run(line: &str) -> bool {
     let commands = ["melos ", "oscsend ", "curl "];
-    let others = ["melos run", "melos learn", "melos render", "/file?download"];
-    commands.iter().any(|command| line.starts_with(command)) && !others.iter().any(|other| line.contains(other))
+    let excluded = ["melos run", "melos learn", "melos render", "/file?download"];
+    commands.iter().any(|command| line.starts_with(command)) && !excluded.iter().any(|part| line.contains(part))
 }
 
 #[test]

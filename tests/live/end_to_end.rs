@@ -18,12 +18,12 @@ fn rms(samples: &[f32]) -> f32 {
     (samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32).sqrt()
 }
 
-/// Returns the length of the longest run of identical samples: silence or a stuck stream.
+/// Returns the length of the longest run of identical samples; a long one is silence or a stuck stream.
 fn longest_constant_run(samples: &[f32]) -> usize {
     samples.chunk_by(|a, b| a == b).map(<[f32]>::len).max().unwrap_or(0)
 }
 
-/// Counts clicks: samples whose second difference is far above that of the surrounding music.
+/// Counts the fifths of a second that contain a click: a sample whose second difference is far above that of the music.
 fn clicks(samples: &[f32]) -> usize {
     let differences: Vec<f32> = samples.windows(3).map(|w| (w[2] - 2.0 * w[1] + w[0]).abs()).collect();
     differences
@@ -31,7 +31,7 @@ fn clicks(samples: &[f32]) -> usize {
         .map(|chunk| {
             let mut sorted = chunk.to_vec();
             sorted.sort_by(f32::total_cmp);
-            // A click is a single sample; the next largest differences are music.
+            // A click affects only a few samples; the 99th percentile is music.
             let usual = sorted[sorted.len() - sorted.len() / 100 - 1].max(1e-3);
             usize::from(sorted[sorted.len() - 1] > 20.0 * usual)
         })
@@ -125,7 +125,8 @@ fn the_instrument_plays_and_responds() {
     let status = daemon.wait_until("the mood is angry", |status| status["parameters"]["emotion"] == "angry");
     assert_eq!(status["parameters"]["emotion/angry"], 1.0);
     sleep(Duration::from_secs(6));
-    // Select program 8 of the keyboard mapping, then move its volume knob from the top, where the level is, to the middle.
+    // Select program 8 of the keyboard mapping, then move its volume knob from the top, where it matches the level, to the
+    // middle.
     writeln!(controller.stdin.as_ref().unwrap(), "c007\nb0077f\nb00740").unwrap();
     daemon.wait_until("the preset is mysterious", |status| status["parameters"]["preset"] == "mysterious");
     assert!(recorder.wait().unwrap().success());
@@ -138,7 +139,7 @@ fn the_instrument_plays_and_responds() {
     let last = &left[left.len() - 3 * 48_000..];
     assert!(rms(calm) > 0.003, "calm is inaudible: {}", rms(calm));
     assert!(rms(angry) > 1.5 * rms(calm), "angry should be louder than calm: {} and {}", rms(angry), rms(calm));
-    // Whatever is played, the middle of the knob is 12 dB below its top.
+    // The middle of the knob is 12 dB below its top.
     assert!(rms(last) < 0.5 * rms(angry), "the volume knob should lower the level: {} and {}", rms(last), rms(angry));
     assert!(rms(&mixed) > 0.6 * rms(left), "the channels cancel in mono: {} of {}", rms(&mixed), rms(left));
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::support::loopback_daemon::{LoopbackDaemon, bundle, message};
 
 /// Seconds from the NTP epoch to the Unix epoch.
-const NTP: u64 = 2_208_988_800;
+const NTP_TO_UNIX: u64 = 2_208_988_800;
 
 #[test]
 fn after_a_flood_of_recalls_the_engine_matches_the_conductor() {
@@ -27,12 +27,12 @@ fn after_a_flood_of_recalls_the_engine_matches_the_conductor() {
 }
 
 #[test]
-fn a_sender_whose_clock_is_fast_takes_no_space_from_others() {
+fn a_sender_with_a_fast_clock_leaves_space_for_others() {
     let mut daemon = LoopbackDaemon::start("127.0.0.42", Stdio::null());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
     let future = vec![message("/melos/emotion", "sad"); 100];
     for _ in 0..60 {
-        daemon.send_datagram(&bundle((now.as_secs() + NTP) << 32, &future));
+        daemon.send_datagram(&bundle((now.as_secs() + NTP_TO_UNIX) << 32, &future));
         std::thread::sleep(Duration::from_millis(5));
     }
     daemon.wait_until("the excess is refused", |status| status["losses"]["lost_scheduled"].as_u64() > Some(1000));
@@ -55,7 +55,7 @@ fn repeated_record_messages_make_one_recording() {
             .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "wav"))
             .count()
     };
-    // One of them is the recording of the first minute without a device.
+    // Without a device, one of them is the automatic recording of the first minute.
     assert!(takes() <= 2, "{} recordings", takes());
     daemon.terminate();
 }

@@ -1,4 +1,5 @@
-//! Runs the examples against the daemon where their programs are available, and checks the OSC addresses in all of them.
+//! Runs the examples against the daemon where the tests can install their programs, checks the files of the others, and checks
+//! the OSC addresses in all of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +25,7 @@ const fn quiet(key: &str) -> [&str; 8] {
     ["--audio", "null", "--midi", "off", "--preset", "calm", "--key", key]
 }
 
-/// Copies an example, with the test daemon's ports and a shorter subscription interval.
+/// Copies an example, with the test daemon's OSC port and a shorter subscription interval.
 fn example(name: &str, daemon: &Daemon, folder: &Path) -> PathBuf {
     let text = fs::read_to_string(format!("examples/{name}")).unwrap();
     assert!(text.contains("9000"), "{name} does not contain the default port");
@@ -56,7 +57,7 @@ fn the_pure_data_patch_steers_and_shows_replies() {
             .arg(patch)
             .args(["-send", "valence 0.25; temperature 1.5; hold 1"]),
     );
-    daemon.wait_until("Pd has moved three faders", |status| {
+    daemon.wait_until("Pd has set three parameters", |status| {
         let values = &status["parameters"];
         near(&values["valence"], 0.25) && near(&values["temperature"], 1.5) && values["hold"] == true
     });
@@ -339,7 +340,7 @@ fn the_touchosc_layout_fits_the_parameters() {
 }
 
 #[test]
-fn the_touchosc_layout_is_what_its_script_writes() {
+fn the_touchosc_layout_matches_its_script() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("touchosc.tosc");
     assert!(python("examples/touchosc.py", &[file.to_str().unwrap()]).status().unwrap().success());

@@ -15,7 +15,7 @@ fn packet(address: &str, args: Vec<OscType>) -> Vec<u8> {
     encoder::encode(&OscPacket::Message(OscMessage { addr: address.to_owned(), args })).unwrap()
 }
 
-/// Reads messages until one has the given address; panics if it does not arrive.
+/// Reads messages until one has the given address, and returns its arguments; panics if none arrives.
 fn receive(socket: &UdpSocket, address: &str) -> Vec<OscType> {
     socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let started = Instant::now();
@@ -31,7 +31,7 @@ fn receive(socket: &UdpSocket, address: &str) -> Vec<OscType> {
     panic!("{address} did not arrive");
 }
 
-/// Runs a `melos run` that must refuse to start, and returns its log.
+/// Runs `melos run` with arguments that it must refuse, and returns its log.
 fn log_of_refused_start(arguments: &[&str]) -> String {
     let state = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_melos"))

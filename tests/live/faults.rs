@@ -1,5 +1,6 @@
 //! Runs Melos under JACK's dummy driver and records it with another program while its disk, log reader, descriptors, memory,
-//! clients or sound server fail. There must be no silence and no click, and Melos must recover afterwards.
+//! clients or sound server fail. Except while the server itself hangs, there must be no silence or click, and Melos must
+//! recover afterwards.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +16,7 @@ use crate::support::loopback_daemon::{bundle, message};
 use crate::support::recorded_daemon::{RecordedDaemon, signal};
 
 /// Seconds from the NTP epoch to the Unix epoch.
-const NTP: u64 = 2_208_988_800;
+const NTP_TO_UNIX: u64 = 2_208_988_800;
 
 fn sleep_seconds(seconds: f32) {
     sleep(Duration::from_secs_f32(seconds));
@@ -133,13 +134,13 @@ fn survives_running_out_of_file_descriptors() {
     };
     let before = fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
     limit(&before.to_string());
-    let used = processor_seconds(process);
+    let used = cpu_seconds(process);
     // These connections wait, because the daemon cannot accept them.
     let waiting: Vec<_> = (0..20).map(|_| TcpStream::connect(("127.0.0.1", live.daemon.http)).unwrap()).collect();
     live.daemon.oscsend(&["/melos/record", "i", "1"]);
     live.daemon.oscsend(&["/melos/preset", "s", "storm"]);
     sleep_seconds(2.0);
-    let used = processor_seconds(process) - used;
+    let used = cpu_seconds(process) - used;
     assert!(used < 1.7, "{used} s of CPU time in 2 s: busy-waiting");
     limit("1024");
     drop(waiting);
@@ -154,7 +155,7 @@ fn survives_running_out_of_file_descriptors() {
 }
 
 /// Returns the CPU time of a process in seconds.
-fn processor_seconds(process: u32) -> f64 {
+fn cpu_seconds(process: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
@@ -197,8 +198,8 @@ fn survives_greedy_clients_with_little_memory() {
         live.daemon.send_datagram(&message("/melos/scene/store", &format!("{} of many", sockets.len())));
     }
     sleep_seconds(1.0);
-    let grown = field("VmRSS:").saturating_sub(resident) >> 10;
-    assert!(grown < 64, "memory grew by {grown} MB");
+    let growth = field("VmRSS:").saturating_sub(resident) >> 10;
+    assert!(growth < 64, "memory grew by {growth} MB");
     drop(sockets);
     live.wait_until_healthy();
     live.finish();
@@ -233,12 +234,12 @@ fn survives_fast_clocks_floods_and_noise() {
     live.finish();
 }
 
-/// Schedules far more messages for the next hour than the queue holds, then steers.
+/// Schedules far more messages within the next hour than the queue holds, then checks that Melos responds.
 fn send_with_a_fast_clock(live: &RecordedDaemon) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
     let future = vec![message("/melos/emotion", "sad"); 100];
     for n in 0..60 {
-        live.daemon.send_datagram(&bundle((now.as_secs() + NTP + n) << 32, &future));
+        live.daemon.send_datagram(&bundle((now.as_secs() + NTP_TO_UNIX + n) << 32, &future));
         sleep_seconds(0.005);
     }
     let refused = |status: &serde_json::Value| status["losses"]["lost_scheduled"].as_u64() > Some(1000);
@@ -269,7 +270,7 @@ fn send_a_flood_and_noise(live: &RecordedDaemon) {
 #[test]
 fn survives_a_hung_listener_and_a_hung_device() {
     let (_state, mut live) = start_recorded_daemon();
-    let other = live.another_recorder();
+    let other = live.start_second_recorder();
     sleep_seconds(0.5);
     signal(other, "STOP");
     sleep_seconds(2.0);
@@ -277,7 +278,7 @@ fn survives_a_hung_listener_and_a_hung_device() {
     live.check_response();
     sleep_seconds(1.0);
     live.check_sound();
-    // A brief stall, one that is short enough for JACK to keep the client, and a longer one.
+    // A brief stall, a longer one that is still short enough for JACK to keep the client, and one that is not.
     for stall in [0.3, 1.2, 3.5] {
         live.server.signal("STOP");
         sleep_seconds(stall);

@@ -51,7 +51,7 @@ fn values_are_rate_limited_and_never_echoed() {
 }
 
 #[test]
-fn bundles_take_effect_at_their_time() {
+fn bundles_take_effect_at_their_time_tags() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("take.log");
     let daemon = Daemon::start(folder.path(), &[&QUIET[..], &["--control-log", log.to_str().unwrap()]].concat());
@@ -83,9 +83,9 @@ fn the_latest_value_applies_and_is_sent_at_the_next_bar() {
     dump.expect("/melos/tone f 0.75");
     let log = fs::read_to_string(log).unwrap();
     assert!(log.lines().any(|line| line.ends_with(" next-bar /melos/tone 0.75")), "{log}");
-    let at_once =
+    let immediate =
         |line: &str| line.contains(" /melos/tone ") && !line.contains("next-bar") && !line.starts_with("start ");
-    assert!(!log.lines().any(at_once), "{log}");
+    assert!(!log.lines().any(immediate), "{log}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::support::recording::{channels, record};
 
 const RATE: usize = 48_000;
 /// The final values of `osc_sensors.py`.
-const AT_REST: [(&str, f64); 8] = [
+const FINAL_VALUES: [(&str, f64); 8] = [
     ("valence", 0.25),
     ("level/network", -3.0),
     ("temperature", 0.875),
@@ -28,7 +28,8 @@ fn after_a_flood_the_latest_values_apply_and_every_sample_matches() {
     assert!(busy.len() < 3, "the machine is too busy for real-time playback, with or without a flood: {busy:?}");
 }
 
-/// Floods Melos and compares the recording with the render; fails with the losses that make the control log incomplete.
+/// Floods Melos and compares the recording with the render; returns as an error the losses that make the control
+/// log incomplete.
 fn flood() -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let (log, recorded, rendered) =
@@ -40,7 +41,7 @@ fn flood() -> Result<(), String> {
     let sent = python("tests/clients/osc_sensors.py", &[&daemon.osc.to_string(), "10000", "5"]).status();
     assert!(sent.unwrap().success());
     daemon.wait_until("every sensor's last value is set", |status| {
-        AT_REST.iter().all(|(id, value)| status["parameters"][id] == *value)
+        FINAL_VALUES.iter().all(|(id, value)| status["parameters"][id] == *value)
     });
     assert!(recorder.wait().unwrap().success());
     let status = daemon.status().unwrap();
@@ -65,7 +66,8 @@ fn flood() -> Result<(), String> {
     // Locate the recording by an excerpt.
     let start = rendered.windows(2000).position(|window| window == &recorded[..2000]);
     let start = start.expect("the recording should be part of the rendered log");
-    let differs = recorded.iter().zip(&rendered[start..]).position(|(recorded, rendered)| recorded != rendered);
-    assert_eq!(differs, None, "first frame at which the recording differs from the rendered log");
+    let first_difference =
+        recorded.iter().zip(&rendered[start..]).position(|(recorded, rendered)| recorded != rendered);
+    assert_eq!(first_difference, None, "first frame at which the recording differs from the rendered log");
     Ok(())
 }

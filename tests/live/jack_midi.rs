@@ -16,8 +16,8 @@ use melos::midi::{MidiConnection, MidiEvent, MidiSystem};
 use crate::support::jack_server::JackServer;
 use crate::support::own_process;
 
-const SERVER: &str = "JACK_DEFAULT_SERVER";
-/// Far longer than anything here takes, so that only a failing test waits this long.
+const SERVER_VARIABLE: &str = "JACK_DEFAULT_SERVER";
+/// Far longer than anything here takes; only a failing test waits this long.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 const MAPPING: &str = r#"
@@ -92,13 +92,13 @@ impl Rig {
         out
     }
 
-    /// Sends from the Python client and returns the events until its port has disappeared.
+    /// Runs the Python sender, and returns the events received until its port has disappeared.
     fn send(&mut self, what: &str) -> Vec<ControlEvent> {
         let python = std::env::var("MELOS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let mut sender =
             Command::new(python).args(["tests/clients/jack_midi_send.py", "melos:midi_in", what]).spawn().unwrap();
         let disconnected = self.disconnected;
-        // Connecting the sender and its departure each replace the device on the port, which reports a disconnection.
+        // The device on the port is replaced when the sender connects and when it leaves; both report a disconnection.
         self.run(|rig, _| {
             let failed = sender.try_wait().unwrap().is_some_and(|status| !status.success());
             assert!(!failed, "the sender failed");
@@ -111,11 +111,11 @@ impl Rig {
 fn jack_midi_works_and_survives_a_server_restart() {
     // Use a fixed name, so that the server replaces its predecessor in JACK's registry.
     let name = "melos-test-midi";
-    if std::env::var(SERVER).is_ok_and(|server| server == name) {
+    if std::env::var(SERVER_VARIABLE).is_ok_and(|server| server == name) {
         return run_with_server(name);
     }
     let mut command = Command::new(own_process::test_binary());
-    command.env(SERVER, name).env("JACK_NO_START_SERVER", "1");
+    command.env(SERVER_VARIABLE, name).env("JACK_NO_START_SERVER", "1");
     own_process::run(command, "jack_midi::jack_midi_works_and_survives_a_server_restart");
 }
 
@@ -137,7 +137,7 @@ fn run_with_server(name: &str) {
     assert_eq!(events[7], set(Param::Preset, Value::Text("angry".to_owned())));
     assert_eq!(events.len(), 8 + 2000, "every step of the flood should arrive");
 
-    // A 14-bit fader from a MIDI file: every step is exact, and the value does not jump between its two bytes.
+    // A 14-bit fader from a MIDI file: every step is exact, and the value does not jump between the two bytes of a step.
     let moves = rig.send("file");
     let widths: Vec<f32> = moves
         .iter()
@@ -180,6 +180,6 @@ fn run_with_server(name: &str) {
     let connected = rig.connected;
     let _server = JackServer::start_synchronous(name);
     rig.run(|rig, _| rig.connected > connected);
-    // The first knob has not moved, so it causes no event.
+    // The first knob has not moved since the first run, so it causes no event.
     assert_eq!(rig.send("controls").len(), 2007);
 }

@@ -61,14 +61,13 @@ impl Program {
         Self::start(python("tests/clients/jack_midi_desk.py", arguments))
     }
 
-    /// Sends a message.
     fn send(&self, message: &[u8]) {
         let text: String = message.iter().map(|byte| format!("{byte:02x}")).collect();
         writeln!(self.child.stdin.as_ref().unwrap(), "{text}").unwrap();
     }
 
-    /// Returns the lines up to `last`.
-    fn until(&self, last: &str) -> Vec<String> {
+    /// Reads lines up to and including `last`, and returns them.
+    fn read_until(&self, last: &str) -> Vec<String> {
         let mut seen = Vec::new();
         while seen.last().is_none_or(|line| line != last) {
             let line = self.lines.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("expected {last}, got {seen:#?}"));
@@ -123,9 +122,9 @@ fn motors_and_lights_follow_parameters_but_never_move_a_fader_in_use() {
     desk.expect_all(&["b0 07 40", "b0 01 7f", "b0 21 7f", "80 24 00", "80 25 00"]);
 
     daemon.oscsend(&["/melos/reverb", "f", "1"]);
-    desk.until("b0 07 7f");
+    desk.read_until("b0 07 7f");
     daemon.oscsend(&["/melos/emotion", "s", "sad"]);
-    desk.until("90 24 3c");
+    desk.read_until("90 24 3c");
 
     // A fader never gets its own values back, neither while it moves nor at rest.
     for position in (64..127).rev() {
@@ -133,15 +132,15 @@ fn motors_and_lights_follow_parameters_but_never_move_a_fader_in_use() {
     }
     daemon.wait_until("the fader sets the reverb", |status| is_near(status, "reverb", 64.0 / 127.0));
     daemon.oscsend(&["/melos/hold", "i", "1"]);
-    let mut received = desk.until("90 25 3c");
+    let mut received = desk.read_until("90 25 3c");
     sleep(IDLE_TIME);
     daemon.oscsend(&["/melos/hold", "i", "0"]);
-    received.extend(desk.until("80 25 00"));
+    received.extend(desk.read_until("80 25 00"));
     assert!(!received.iter().any(|line| line.starts_with("b0 07")), "{received:?}");
 
     // The motor has moved the fader to the value, so the next move takes effect, however large.
     daemon.oscsend(&["/melos/reverb", "f", "0"]);
-    desk.until("b0 07 00");
+    desk.read_until("b0 07 00");
     desk.send(&[0xB0, 7, 100]);
     daemon.wait_until("the fader sets the reverb", |status| is_near(status, "reverb", 100.0 / 127.0));
 
@@ -154,14 +153,14 @@ fn motors_and_lights_follow_parameters_but_never_move_a_fader_in_use() {
     // A controller that reconnects gets all feedback, and one that echoes all messages changes nothing.
     drop(desk);
     let desk = Program::desk(&["--echo"]);
-    desk.until(&format!("b0 07 {reverb:02x}"));
+    desk.read_until(&format!("b0 07 {reverb:02x}"));
     daemon.oscsend(&["/melos/reverb", "f", "0.9"]);
     daemon.oscsend(&["/melos/width", "f", "0.3"]);
     daemon.oscsend(&["/melos/hold", "i", "1"]);
     desk.expect_all(&["b0 07 72", "b0 01 26", "90 25 3c"]);
     sleep(IDLE_TIME);
     daemon.oscsend(&["/melos/hold", "i", "0"]);
-    let received = desk.until("80 25 00");
+    let received = desk.read_until("80 25 00");
     assert!(received.len() <= 2, "feedback loop: {received:?}");
     let status = daemon.wait_until("hold is off", |status| status["parameters"]["hold"] == false);
     assert!(is_near(&status, "reverb", f64::from(0.9f32)) && is_near(&status, "width", f64::from(0.3f32)), "{status}");
@@ -190,7 +189,7 @@ fn a_control_learned_over_osc_works_immediately_and_after_a_restart() {
     let daemon = Daemon::start(state.path(), &["--audio", "jack"]);
     daemon.wait_until("the state is restored", |status| is_near(status, "reverb", 1.0));
     let desk = Program::desk(&[]);
-    desk.until("connected");
+    desk.read_until("connected");
     // Messages sent before the daemon sees the connection are lost.
     daemon.wait_until("the control still sets the reverb", |status| {
         desk.send(&[0xB0, 20, 127]);
@@ -198,7 +197,7 @@ fn a_control_learned_over_osc_works_immediately_and_after_a_restart() {
         is_near(status, "reverb", 0.0)
     });
     let client = Program::start(python("tests/clients/osc_learn.py", &[&daemon.osc.to_string(), "reverb", "forget"]));
-    client.until("/melos/learn reverb ");
+    client.read_until("/melos/learn reverb ");
     desk.send(&[0xB0, 20, 127]);
     daemon.oscsend(&["/melos/width", "f", "0.25"]);
     daemon.wait_until("the control no longer has any effect", |status| {
@@ -215,14 +214,14 @@ fn each_of_two_devices_uses_its_own_mapping() {
         ["--audio", "jack", "--preset", "calm", "--set", "reverb=0.5", "--data", data.path().to_str().unwrap()];
     let daemon = Daemon::start(state.path(), &arguments);
     let (desk, keys) = (Program::desk(&[]), Program::desk(&["keys", "_2"]));
-    keys.until("connected");
-    desk.until("b0 07 40");
+    keys.read_until("connected");
+    desk.read_until("b0 07 40");
     sleep(IDLE_TIME);
     // Only the keyboard has programs, and only the desk's fader sets the reverb.
     keys.send(&[0xC0, 5]);
     let status = daemon.wait_until("the keyboard's program plays", |status| status["parameters"]["preset"] == "angry");
     let reverb = (status["parameters"]["reverb"].as_f64().unwrap() * 127.0).round() as u8;
-    desk.until(&format!("b0 07 {reverb:02x}"));
+    desk.read_until(&format!("b0 07 {reverb:02x}"));
     desk.send(&[0xB0, 7, 127]);
     daemon.wait_until("the desk's fader sets the reverb", |status| is_near(status, "reverb", 1.0));
     assert!(is_near(&daemon.status().unwrap(), "level/master", 0.0));

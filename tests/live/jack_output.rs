@@ -19,8 +19,8 @@ use ringbuf::{HeapProd, HeapRb};
 use crate::support::jack_server::JackServer;
 use crate::support::own_process;
 
-/// 400 Hz: a whole number of frames per period.
-const PERIOD: u64 = 120;
+/// Frames per period of the test tone, whose frequency is 400 Hz.
+const TONE_PERIOD: u64 = 120;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs a test of this file in its own process, with an environment that selects its own server.
@@ -104,8 +104,8 @@ impl Player {
 fn feed(hops: &mut HeapProd<Hop>, pushed: &mut u64, frame: u64) {
     while *pushed * (HOP as u64) < frame + 36_000 {
         let sample = |n: usize| {
-            let phase = (*pushed * HOP as u64 + n as u64) % PERIOD;
-            (0.4 * (std::f64::consts::TAU * phase as f64 / PERIOD as f64).sin()) as f32
+            let phase = (*pushed * HOP as u64 + n as u64) % TONE_PERIOD;
+            (0.4 * (std::f64::consts::TAU * phase as f64 / TONE_PERIOD as f64).sin()) as f32
         };
         let hop = Hop { index: *pushed, epoch: 0, samples: std::array::from_fn(sample) };
         if hops.try_push(hop).is_err() {
@@ -115,7 +115,7 @@ fn feed(hops: &mut HeapProd<Hop>, pushed: &mut u64, frame: u64) {
     }
 }
 
-/// Records the left output port for some seconds with another client.
+/// Records the left output port with another client for the given number of seconds.
 fn record(seconds: usize) -> Vec<f32> {
     let (client, _) = jack::Client::new("listener", jack::ClientOptions::NO_START_SERVER).unwrap();
     let port = client.register_port("in", jack::AudioIn::default()).unwrap();
@@ -138,7 +138,7 @@ fn record(seconds: usize) -> Vec<f32> {
 
 /// Returns the frames of a recorded sine that do not follow from the two before them.
 fn discontinuities(sound: &[f32]) -> Vec<usize> {
-    let coefficient = 2.0 * (std::f64::consts::TAU / PERIOD as f64).cos();
+    let coefficient = 2.0 * (std::f64::consts::TAU / TONE_PERIOD as f64).cos();
     let follows = |three: &[f32]| {
         let [a, b, c] = [three[0], three[1], three[2]].map(f64::from);
         (c - coefficient * b + a).abs() < 1e-4
@@ -148,7 +148,7 @@ fn discontinuities(sound: &[f32]) -> Vec<usize> {
 
 fn check_sine(sound: &[f32]) {
     // The recorder's first blocks precede its connection.
-    let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording is not silent") + 48;
+    let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording should not be silent") + 48;
     let sound = &sound[start..];
     let peak = sound.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
     assert!((0.3..0.5).contains(&peak), "{peak}");
@@ -186,8 +186,8 @@ fn survives_a_server_crash() {
         drop(server);
         // `start` is not used here, because it may start another server first and stop it again.
         server = JackServer::start_synchronous(&server_name());
-        let back = wait_until("the output to come back", || player.output.status().is_connected());
-        println!("connected {back:?} after the server started");
+        let elapsed = wait_until("the output to return", || player.output.status().is_connected());
+        println!("connected {elapsed:?} after the server started");
         assert_eq!(player.status.losses().count(Loss::Devices), round);
         check_sine(&record(1));
     }
@@ -212,8 +212,8 @@ fn survives_a_server_hang() {
         assert!(!player.output.status().is_connected());
         sleep(Duration::from_secs(seconds).saturating_sub(stopped.elapsed()));
         server.signal("CONT");
-        let back = wait_until("the output to come back", || player.output.status().is_connected());
-        println!("connected {back:?} after the server resumed");
+        let elapsed = wait_until("the output to return", || player.output.status().is_connected());
+        println!("connected {elapsed:?} after the server resumed");
         check_sine(&record(1));
     }
     assert_eq!(player.status.losses().count(Loss::Starvations), 0);
@@ -249,7 +249,8 @@ fn switches_outputs_without_a_click() {
         player.output.configure(config(AudioHost::Null));
         wait_until("the null output", || player.output.status().is_null());
         let sound = listener.join().unwrap();
-        let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording is not silent") + 48;
+        let start =
+            sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording should not be silent") + 48;
         let (sound, end) = sound[start..].split_at(sound.len() - start - 4800);
         assert!(end.iter().all(|sample| *sample == 0.0), "the output is still connected");
         // The steepest part of the sine rises by 0.021 a frame.
@@ -294,14 +295,14 @@ fn connections(port: &str) -> Vec<String> {
 #[test]
 #[ignore = "run by every_scenario_passes"]
 fn connects_to_any_number_of_ports_and_to_those_that_appear_later() {
-    let connected = |left: &str, right: &str| {
+    let expect_connections = |left: &str, right: &str| {
         wait_until(&format!("connections to {left} and {right}"), || {
             connections("melos-audio:left") == [left] && connections("melos-audio:right") == [right]
         });
     };
     let server = JackServer::with_playback(&server_name(), 6);
     let player = Player::start();
-    connected("system:playback_1", "system:playback_2");
+    expect_connections("system:playback_1", "system:playback_2");
     // The displayed name follows a change of the server's block size.
     assert!(Command::new("jack_bufsize").arg("512").status().unwrap().success());
     wait_until("the new block size", || player.output.status().name().ends_with(" 512 frames per block"));
@@ -310,13 +311,13 @@ fn connects_to_any_number_of_ports_and_to_those_that_appear_later() {
 
     let server = JackServer::with_playback(&server_name(), 1);
     let player = Player::start();
-    connected("system:playback_1", "system:playback_1");
+    expect_connections("system:playback_1", "system:playback_1");
     let (client, _) = jack::Client::new("card", jack::ClientOptions::NO_START_SERVER).unwrap();
     let port = client.register_port("out", Playback).unwrap();
     let client = client.activate_async((), ()).unwrap();
-    connected("system:playback_1", "card:out");
+    expect_connections("system:playback_1", "card:out");
     client.as_client().unregister_port(port).unwrap();
-    connected("system:playback_1", "system:playback_1");
+    expect_connections("system:playback_1", "system:playback_1");
     // Connections changed by a patchbay are left alone.
     let patched = Command::new("jack_disconnect").args(["melos-audio:left", "system:playback_1"]).status().unwrap();
     assert!(patched.success());

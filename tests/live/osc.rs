@@ -139,7 +139,7 @@ fn the_error_names_a_port_in_use() {
 
 /// Some programs resolve `localhost` to an IPv6 address first.
 #[test]
-fn localhost_works_over_both_versions_of_ip() {
+fn localhost_works_over_ipv4_and_ipv6() {
     let rig = Rig::new();
     for host in ["127.0.0.1", "::1"] {
         let socket = std::net::UdpSocket::bind((host, 0)).unwrap();

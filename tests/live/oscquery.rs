@@ -222,7 +222,7 @@ fn listeners_receive_what_they_requested_but_not_their_own_values() {
     rig.server.publish(&Notice::Value(Param::Width, Value::Number(0.1)));
     rig.server.publish(&Notice::Value(Param::Reverb, Value::Number(0.5)));
     assert_eq!(other.receive(), number("/melos/reverb", 0.5));
-    // A client does not receive the values that it sets itself; the next value it receives is another client's.
+    // A client does not receive the values that it sets itself, so the next message is the response to its LISTEN.
     one.command("LISTEN", "/melos/hold");
     assert_eq!(one.receive(), ("/melos/hold".to_owned(), vec![OscType::Bool(false)]));
     other.command("IGNORE", "/melos/reverb");

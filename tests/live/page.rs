@@ -100,7 +100,7 @@ fn a_journey_continues_after_a_restart_until_the_performer_takes_over() {
     assert!(daemon.terminate().0.success());
 
     let daemon = start(&[]);
-    daemon.wait_until("it plays again", |status| status["parameters"]["emotion"] == "calm");
+    daemon.wait_until("Melos plays again", |status| status["parameters"]["emotion"] == "calm");
     assert_eq!((journey(&daemon)["step"].take(), journey(&daemon)["steps"].take()), (2.into(), 2.into()));
     // The performer's change does not use the journey's long glide.
     daemon.oscsend(&["/melos/emotion", "s", "happy"]);
@@ -109,6 +109,6 @@ fn a_journey_continues_after_a_restart_until_the_performer_takes_over() {
     assert!(journey(&daemon).is_null());
     assert!(daemon.terminate().0.success());
     let daemon = start(&[]);
-    daemon.wait_until("it plays again", |status| status["parameters"]["emotion"] == "happy");
+    daemon.wait_until("Melos plays again", |status| status["parameters"]["emotion"] == "happy");
     assert!(journey(&daemon).is_null());
 }

@@ -18,7 +18,7 @@ fn test_page(daemon: &Daemon, what: &str) {
         arguments.push("docs");
     }
     let status = python("tests/browser/run.py", &arguments).status().unwrap();
-    assert!(status.success(), "{what}: see above");
+    assert!(status.success(), "{what}: see the output above");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_knob_is_learned_by_selecting_a_fader() {
     let daemon = Daemon::start(state.path(), &["--audio", "jack", "--midi", "jack"]);
     let mut browser = python("tests/browser/run.py", &[&daemon.http.to_string(), "learn"]);
     let status = browser.env("JACK_DEFAULT_SERVER", SERVER).status().unwrap();
-    assert!(status.success(), "see above");
+    assert!(status.success(), "see the output above");
 }
 
 /// The TypeScript compiler checks the scripts' type comments.

@@ -48,7 +48,7 @@ impl Pulse {
         [("PULSE_SERVER", format!("unix:{folder}/socket")), ("HOME", folder.to_string())]
     }
 
-    /// Records the sink's left channel.
+    /// Records the sink for the given number of frames, and returns the left channel.
     fn record(&self, frames: usize) -> Vec<i16> {
         let mut recorder = Command::new("parec")
             .args(["-d", "melos.monitor", "--format=s16le", "--rate=48000", "--channels=2"])

@@ -46,7 +46,7 @@ fn a_setlist_advances_and_survives_a_restart() {
     };
     daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
     daemon.oscsend(&["/melos/setlist/next"]);
-    // The message has no effect because there are two setlists and neither is selected.
+    // The first message has no effect, because there are two setlists and neither is selected.
     daemon.oscsend(&["/melos/setlist", "s", "friday"]);
     daemon.wait_until("the setlist is selected", |status| status["show"]["next_entry"] == "preset calm");
     daemon.oscsend(&["/melos/setlist/next"]);
@@ -115,9 +115,9 @@ fn a_timer_survives_a_crash_and_leaves_the_music_off() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let quiet = ["--audio", "null"];
-    let saved = |what: &str, fulfilled: &dyn Fn(&str) -> bool| {
+    let saved = |what: &str, condition: &dyn Fn(&str) -> bool| {
         let started = Instant::now();
-        while !fs::read_to_string(state.join("state.toml")).is_ok_and(|text| fulfilled(&text)) {
+        while !fs::read_to_string(state.join("state.toml")).is_ok_and(|text| condition(&text)) {
             assert!(started.elapsed() < TIMEOUT, "timed out waiting until {what}");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -155,7 +155,7 @@ fn a_timer_survives_a_crash_and_leaves_the_music_off() {
 }
 
 #[test]
-fn actions_can_be_requested_at_the_start() {
+fn actions_can_be_requested_at_startup() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &["--audio", "null", "--set", "timer=300", "--set", "scene/store=first"]);
     daemon.wait_until("the timer is running", |status| status["show"]["timer_seconds_left"].is_number());
@@ -215,6 +215,6 @@ fn the_log_can_be_read_after_the_daemon_has_exited() {
         .unwrap();
     let kept = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && kept.contains("Storm preset=storm") && kept.contains("fading out"), "{kept}");
-    let wrong = Command::new(env!("CARGO_BIN_EXE_melos")).args(["log", "--since", "last week"]).output().unwrap();
-    assert!(String::from_utf8(wrong.stderr).unwrap().contains("8 hours ago"));
+    let invalid = Command::new(env!("CARGO_BIN_EXE_melos")).args(["log", "--since", "last week"]).output().unwrap();
+    assert!(String::from_utf8(invalid.stderr).unwrap().contains("8 hours ago"));
 }

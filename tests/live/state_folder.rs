@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::support::daemon;
 use crate::support::daemon::Daemon;
 
-const NULL: [&str; 4] = ["--audio", "null", "--midi", "off"];
+const QUIET: [&str; 4] = ["--audio", "null", "--midi", "off"];
 
 fn files(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let all = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -17,8 +17,8 @@ fn files(folder: &Path, prefix: &str) -> Vec<PathBuf> {
 #[test]
 fn a_second_daemon_reports_which_process_uses_the_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let first = Daemon::start(folder.path(), &NULL);
-    let second = Daemon::spawn(folder.path(), &NULL);
+    let first = Daemon::start(folder.path(), &QUIET);
+    let second = Daemon::spawn(folder.path(), &QUIET);
     let (exit_status, log) = second.wait();
     assert!(!exit_status.success(), "{log}");
     for part in ["in use by another Melos", &format!("OSC on 127.0.0.1:{}", first.osc), "--state", "--osc"] {
@@ -27,12 +27,12 @@ fn a_second_daemon_reports_which_process_uses_the_folder() {
     assert!(first.status().is_some(), "the first should keep playing");
     drop(first);
     // A killed daemon leaves no lock.
-    drop(Daemon::start(folder.path(), &NULL));
+    drop(Daemon::start(folder.path(), &QUIET));
 }
 
 #[test]
 fn an_unwritable_folder_does_not_prevent_playing() {
-    let daemon = Daemon::start(Path::new("/proc/nothing"), &NULL);
+    let daemon = Daemon::start(Path::new("/proc/nothing"), &QUIET);
     let status = daemon.wait_until("the troubles are reported", |status| {
         ["state", "control-log", "recording"].iter().all(|part| status["troubles"][part].is_string())
     });
@@ -44,7 +44,7 @@ fn an_unwritable_folder_does_not_prevent_playing() {
 #[test]
 fn a_file_size_limit_ends_the_take_but_not_the_music() {
     let folder = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(folder.path(), &NULL);
+    let daemon = Daemon::start(folder.path(), &QUIET);
     let id = daemon.id().to_string();
     assert!(Command::new("prlimit").args(["--pid", &id, "--fsize=300000:"]).status().unwrap().success());
     daemon.oscsend(&["/melos/record", "i", "1"]);
@@ -71,7 +71,7 @@ fn pipes_and_damaged_files_neither_prevent_startup_nor_lose_state() {
     }
     let scenes = "[scenes.dawn]\nreverb = 0.25\nwidth = 0.5\n";
     fs::write(at("state.toml"), format!("\"reverb/size\" = 0.125\nreverb = 0,6\n{scenes}")).unwrap();
-    let daemon = Daemon::start(folder.path(), &NULL);
+    let daemon = Daemon::start(folder.path(), &QUIET);
     let status = daemon.status().unwrap();
     assert_eq!(status["parameters"]["reverb/size"], 0.125, "readable values should be kept");
     let trouble = status["troubles"]["saved-state"].as_str().unwrap();
@@ -88,12 +88,12 @@ fn pipes_and_damaged_files_neither_prevent_startup_nor_lose_state() {
 #[test]
 fn the_log_of_a_session_that_crashed_is_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(folder.path(), &NULL);
+    let daemon = Daemon::start(folder.path(), &QUIET);
     daemon.oscsend(&["/melos/reverb", "f", "0.375"]);
     daemon.wait_until("the value is set", |status| status["parameters"]["reverb"] == 0.375);
     // Dropping the daemon kills it.
     drop(daemon);
-    drop(Daemon::start(folder.path(), &NULL));
+    drop(Daemon::start(folder.path(), &QUIET));
     let kept = files(folder.path(), "session-20");
     assert!(kept.len() == 1 && fs::read_to_string(&kept[0]).unwrap().contains("/melos/reverb 0.375"), "{kept:?}");
     assert!(folder.path().join("session.log").is_file());
@@ -103,7 +103,7 @@ fn the_log_of_a_session_that_crashed_is_kept() {
 fn a_deleted_folder_is_created_again() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    let daemon = Daemon::start(&state, &NULL);
+    let daemon = Daemon::start(&state, &QUIET);
     daemon.wait_until("the state is saved", |_| state.join("state.toml").exists());
     fs::remove_dir_all(&state).unwrap();
     daemon.wait_until("the state is saved again", |_| state.join("state.toml").exists());
@@ -120,7 +120,7 @@ fn user_files_override_shipped_ones() {
     fs::write(own.join("calm.toml"), "schema = 1\nname = \"My calm\"\ntempo = 51\n").unwrap();
     fs::write(home.path().join(".config/melos/melos.toml"), "preset = \"calm\"\n").unwrap();
     let environment = [("HOME", home.path().display().to_string()), ("XDG_CONFIG_HOME", String::new())];
-    let daemon = Daemon::start_with(&environment, &home.path().join("state"), &NULL);
+    let daemon = Daemon::start_with(&environment, &home.path().join("state"), &QUIET);
     let status = daemon.status().unwrap();
     assert_eq!((&status["parameters"]["preset"], &status["parameters"]["tempo"]), (&"calm".into(), &51.0.into()));
     let paths = Command::new(env!("CARGO_BIN_EXE_melos")).arg("paths").envs(environment).output().unwrap();
@@ -144,7 +144,7 @@ fn clients_reach_a_daemon_at_any_address() {
     let melos =
         |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(at).output().unwrap();
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_melos"));
-    let mut daemon = daemon.arg("run").args(NULL).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
+    let mut daemon = daemon.arg("run").args(QUIET).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
     let started = std::time::Instant::now();
     let status = loop {
         // Without a device, `melos status` reports that the music is inaudible and exits with a distinct code.

@@ -1,6 +1,7 @@
-//! Tempo sources, with a real JACK server, its transport tool as timebase master, and a MIDI clock.
+//! Tempo sources, with a real JACK server, `jack_transport` as timebase master, and a MIDI clock.
 //!
-//! libjack reads the server's name from the environment, so the test reruns itself with the daemon's server.
+//! libjack reads the server's name from the environment, so the test reruns itself in a process whose environment names the
+//! daemon's server.
 
 use std::io::Write;
 use std::net::UdpSocket;
@@ -18,12 +19,12 @@ use crate::support::jack_server::JackServer;
 use crate::support::own_process;
 
 /// A running `jack_transport`, which reads one command per line.
-struct Master {
+struct TimebaseMaster {
     child: Child,
     commands: ChildStdin,
 }
 
-impl Master {
+impl TimebaseMaster {
     fn start() -> Self {
         let mut child = Command::new("jack_transport")
             .env("JACK_NO_START_SERVER", "1")
@@ -41,7 +42,7 @@ impl Master {
     }
 }
 
-impl Drop for Master {
+impl Drop for TimebaseMaster {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -98,13 +99,13 @@ fn wait_for_tempo(daemon: &Daemon, what: &str, bpm: f64, source: &str) -> Json {
     })
 }
 
-/// Waits until the absence of the tempo source is reported, in words.
-fn is_absent(daemon: &Daemon, why: &str) {
+/// Waits until Melos reports that the tempo source is absent, for the given reason.
+fn wait_until_absent(daemon: &Daemon, why: &str) {
     daemon.wait_until(why, |status| status["troubles"]["tempo"].as_str().is_some_and(|reason| reason.contains(why)));
 }
 
-fn is_heard(daemon: &Daemon) {
-    daemon.wait_until("the tempo source is heard", |status| status["troubles"]["tempo"].is_null());
+fn wait_until_present(daemon: &Daemon) {
+    daemon.wait_until("the tempo source is present", |status| status["troubles"]["tempo"].is_null());
 }
 
 #[test]
@@ -121,7 +122,7 @@ fn run_with_server() {
     let _server = JackServer::start_synchronous(SERVER);
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), &["--audio", "jack", "--set", "emotion=calm"]);
-    let mut master = Master::start();
+    let mut master = TimebaseMaster::start();
     for command in ["master", "tempo 90", "play"] {
         master.send(command);
     }
@@ -142,19 +143,19 @@ fn run_with_server() {
     std::thread::sleep(Duration::from_secs(1));
     wait_for_tempo(&daemon, "neither a manual tempo nor a preset overrides the transport", 111.0, "jack");
     // A transport that stops or disappears leaves the tempo unchanged.
-    is_heard(&daemon);
+    wait_until_present(&daemon);
     master.send("stop");
     drop(master);
-    is_absent(&daemon, "there is no timebase master");
+    wait_until_absent(&daemon, "there is no timebase master");
     wait_for_tempo(&daemon, "the tempo is kept", 111.0, "jack");
 
     daemon.oscsend(&["/melos/tempo/source", "s", "clock"]);
     wait_for_tempo(&daemon, "a clock that has been running all along leads", 150.0, "clock");
     period.store(48_000 * 60 / 24 / 75, Relaxed);
     wait_for_tempo(&daemon, "the clock's new tempo applies", 75.0, "clock");
-    is_heard(&daemon);
+    wait_until_present(&daemon);
     period.store(0, Relaxed);
-    is_absent(&daemon, "no MIDI clock is received");
+    wait_until_absent(&daemon, "no MIDI clock is received");
     wait_for_tempo(&daemon, "a clock that has stopped leaves the tempo unchanged", 75.0, "clock");
 
     // The deprecated address: off pins the tempo, and on makes it follow the mood again.
@@ -182,11 +183,11 @@ fn run_with_server() {
 }
 
 #[test]
-fn a_tempo_source_that_is_absent_is_announced() {
+fn an_absent_tempo_source_is_announced() {
     let dir = tempfile::tempdir().unwrap();
     let arguments = ["--audio", "null", "--midi", "off", "--set", "tempo/source=clock"];
     let daemon = Daemon::start(dir.path(), &arguments);
-    is_absent(&daemon, "no MIDI clock is received");
+    wait_until_absent(&daemon, "no MIDI clock is received");
 
     let subscriber = UdpSocket::bind("127.0.0.1:0").unwrap();
     subscriber.set_read_timeout(Some(TIMEOUT)).unwrap();
@@ -196,7 +197,7 @@ fn a_tempo_source_that_is_absent_is_announced() {
     let trouble = || {
         let mut datagram = [0; 4096];
         loop {
-            let length = subscriber.recv(&mut datagram).expect("the trouble is announced");
+            let length = subscriber.recv(&mut datagram).expect("the trouble should be announced");
             let (_, packet) = rosc::decoder::decode_udp(&datagram[..length]).unwrap();
             if let OscPacket::Message(OscMessage { addr, args }) = packet
                 && addr == "/melos/trouble"

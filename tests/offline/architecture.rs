@@ -1,5 +1,5 @@
-//! The structure of the source: a module uses only modules above it in `src/lib.rs`, which lists them in data-flow order, no
-//! files depend on each other in a cycle, and every counter has a reader.
+//! The structure of the source: a module uses only modules above it in `src/lib.rs`, which lists them in data-flow order;
+//! no files depend on each other in a cycle; and every counter has a reader.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -120,7 +120,7 @@ impl Crate {
         reexport.and_then(|path| self.resolve(&base, path)).or(Some(base))
     }
 
-    /// Returns the other modules that each module uses, except its ancestors: a submodule is part of its parents and shares their
+    /// Returns the other modules that each module uses, except its ancestors: a submodule is part of its ancestors and shares their
     /// vocabulary.
     fn uses(&self) -> BTreeMap<&Vec<String>, Vec<Vec<String>>> {
         let uses = self.0.iter().map(|(module, (code, _))| {
@@ -161,7 +161,7 @@ fn modules_only_name_modules_above_them() {
     assert!(order.len() > 10, "src/lib.rs should declare its modules as `pub mod x;`");
     let mut files = Vec::new();
     rust_files(Path::new("src"), &mut files);
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     for file in files {
         let relative = file.strip_prefix("src").unwrap();
         // Tests may use modules below theirs: they drive a module through its users.
@@ -172,11 +172,11 @@ fn modules_only_name_modules_above_them() {
         let Some(own) = order.iter().position(|name| *name == module) else { continue };
         for name in modules_named_in(&fs::read_to_string(&file).unwrap()) {
             if order.iter().position(|other| *other == name).is_some_and(|other| other > own) {
-                wrong.push(format!("{}: names {name}, which is below {module}", file.display()));
+                violations.push(format!("{}: names {name}, which is below {module}", file.display()));
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
 /// Returns the name and body of every function in a source text.
@@ -209,7 +209,7 @@ fn every_counter_has_a_reader() {
         let own = functions(without_tests(source));
         for counter in counters(without_tests(source)) {
             found += 1;
-            let of_tuple = counter.chars().all(|c| c.is_ascii_digit());
+            let is_tuple_field = counter.chars().all(|c| c.is_ascii_digit());
             let name = format!(".{counter}");
             let reads = |body: &str| {
                 body.split(&name).skip(1).any(|rest| {
@@ -218,14 +218,14 @@ fn every_counter_has_a_reader() {
                     [".load(", ".swap(", ".each_ref(", ".iter("].iter().any(|read| rest.starts_with(read))
                 })
             };
-            // Its readers must be called by another function; `drop` is called by the compiler.
-            let readers = if of_tuple { &own } else { &all };
+            // A function that reads the counter must be called by another one, except `drop`, which the compiler calls.
+            let readers = if is_tuple_field { &own } else { &all };
             let is_called = |name: &str| {
                 let call = [format!(".{name}("), format!("::{name}(")];
                 name == "drop"
                     || all.iter().any(|(other, body)| *other != name && call.iter().any(|call| body.contains(call)))
             };
-            // Progress of the output, which only tests observe.
+            // `callbacks` counts the progress of the output, which only tests observe.
             if counter == "callbacks" {
                 continue;
             }

@@ -57,7 +57,7 @@ fn every_problem_is_reported_with_its_position() {
     assert_eq!(report.len(), 6, "{report:#?}");
 }
 
-/// Creates a folder with an invalid preset and returns the expected message.
+/// Creates a folder with an invalid preset, and returns it with the expected message.
 fn folder_with_invalid_preset() -> (tempfile::TempDir, &'static str) {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("presets")).unwrap();
@@ -165,7 +165,7 @@ fn presets_named_in_a_configuration_must_exist() {
         )
     );
     assert!(report[1].contains("melos.toml:9: schedule.hours.preset = \"mine\": there is no preset"), "{report:?}");
-    // Presets beside the file count.
+    // Presets beside the configuration are found too.
     fs::create_dir(folder.path().join("presets")).unwrap();
     fs::write(folder.path().join("presets/mine.toml"), "schema = 1\nname = \"Mine\"\n").unwrap();
     fs::write(&file, hours("mine")).unwrap();
@@ -193,25 +193,25 @@ fn presets_setlists_and_scenes_named_in_mappings_and_setlists_must_exist() {
         "pedals.toml:18: bind.value = \"evenings\": there is no setlist with this name; did you mean \"evening\"?",
         "friday.toml:11: entry.preset = \"clam\": there is no preset with this name; did you mean \"calm\"?",
     ];
-    // Without any scene, the show is still to be rehearsed.
+    // If no scene is stored at all, missing scenes are not reported, because the show has not been rehearsed.
     let (code, report) = check_with_state(&state, &files);
     assert_eq!((code, report.len()), (Some(78), 5), "{report:#?}");
-    assert!(report.iter().zip(problems).all(|(line, wanted)| line.ends_with(wanted)), "{report:#?}");
+    assert!(report.iter().zip(problems).all(|(line, expected)| line.ends_with(expected)), "{report:#?}");
     assert_eq!(report[4], "2 files checked, 4 problems");
 
     fs::write(state.join("state.toml"), "[scenes.verse]\nreverb = 0.5\n").unwrap();
     let (code, report) = check_with_state(&state, &files);
     assert_eq!((code, report.len()), (Some(78), 8), "{report:#?}");
     let stored = format!("there is no scene with this name stored in {}", state.display());
-    for (line, wanted) in report[4..].iter().zip([
+    for (line, expected) in report[4..].iter().zip([
         format!("pedals.toml:9: programs.scenes = \"vrese\": {stored}; did you mean \"verse\"?"),
         format!("pedals.toml:22: bind.value = \"outro\": {stored}"),
         format!("friday.toml:9: entry.scene = \"vers\": {stored}; did you mean \"verse\"?"),
         "2 files checked, 4 problems, 3 scenes not stored".to_owned(),
     ]) {
-        assert!(line.ends_with(&wanted), "{wanted} in {report:#?}");
+        assert!(line.ends_with(&expected), "{expected} in {report:#?}");
     }
-    // A scene may still be stored, so it is no problem yet.
+    // A scene can still be stored later, so a missing one is not a problem.
     fs::write(&setlist, format!("schema = 1\nname = \"Friday\"\n{}", entry("scene", "outro"))).unwrap();
     let (code, report) = check_with_state(&state, &[&setlist]);
     assert_eq!((code, report.len()), (Some(0), 2), "{report:#?}");

@@ -104,7 +104,7 @@ fn a_splice_beyond_the_history_starts_at_the_current_latent() {
     assert_eq!((generator.epoch(), generator.generated_to()), (1, 60 * LATENT_FRAMES));
     let (actual, uninterrupted) = (played(&hops), played(&generate(&mut calm_generator(), 72)));
     let first = actual.iter().zip(&uninterrupted).position(|(a, b)| (a - b).abs() > 1e-5).unwrap() as u64;
-    // The previous latent was already generated; its look-ahead and overlap extend into this one.
+    // The previous latent was already generated; its look-ahead and overlap extend into the current one.
     assert!((58 * LATENT_FRAMES..61 * LATENT_FRAMES).contains(&first), "{first}");
 }
 

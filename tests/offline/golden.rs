@@ -1,7 +1,7 @@
 //! Golden renders: the music of every emotion, and of a control log that exercises everything, must not change.
 //!
-//! For each render, `tests/golden/renders.tsv` contains a hash of the samples for every class of processor on which it
-//! was generated, and the level per tenth of a second. Inference differs in the last bits between classes of
+//! For each render, `tests/golden/renders.tsv` contains a hash of the samples for every class of processor on which the
+//! file was generated, and the level per tenth of a second. Inference differs in the last bits between classes of
 //! processors, so on a class that is not in the file, only the levels are compared. `MELOS_BLESS=1 cargo test --test
 //! offline golden` regenerates the file; do this only after changing the weights or the sound itself.
 
@@ -70,7 +70,7 @@ fn renders() -> BTreeMap<&'static str, Vec<&'static str>> {
 
 #[test]
 fn renders_have_not_changed() {
-    // Lines of `name, kind, values`: a hash under the class of processor, or the levels.
+    // Tab-separated lines of name, kind and value: a class of processor and its hash, or `levels` and the levels.
     let text = fs::read_to_string(FILE).unwrap_or_default();
     let mut known: BTreeMap<(String, String), String> = text
         .lines()
@@ -80,7 +80,7 @@ fn renders_have_not_changed() {
         })
         .collect();
     let bless = std::env::var_os("MELOS_BLESS").is_some();
-    let mut wrong = Vec::new();
+    let mut changes = Vec::new();
     for (name, arguments) in renders() {
         let rendered = render(&arguments);
         assert!(rendered.levels.iter().any(|level| *level > -50.0), "{name} is silent");
@@ -91,15 +91,15 @@ fn renders_have_not_changed() {
             known.insert(levels, text.join(" "));
         } else if let Some(before) = known.get(&hash) {
             if *before != rendered.hash {
-                wrong.push(format!("{name}: hash {} instead of {before}", rendered.hash));
+                changes.push(format!("{name}: hash {} instead of {before}", rendered.hash));
             }
         } else {
-            let before = known.get(&levels).unwrap_or_else(|| panic!("{FILE} has no levels of {name}"));
+            let before = known.get(&levels).unwrap_or_else(|| panic!("{FILE} has no levels for {name}"));
             let before: Vec<f32> = before.split(' ').map(|level| level.parse().unwrap()).collect();
             assert_eq!(before.len(), rendered.levels.len(), "{name}");
             let differs = |(now, then): (&f32, &f32)| (now - then).abs() > TOLERANCE_DB && now.max(*then) > -60.0;
             if let Some(tenth) = rendered.levels.iter().zip(&before).position(differs) {
-                wrong.push(format!("{name}: level {} instead of {} dB", rendered.levels[tenth], before[tenth]));
+                changes.push(format!("{name}: level {} instead of {} dB", rendered.levels[tenth], before[tenth]));
             }
         }
     }
@@ -107,5 +107,5 @@ fn renders_have_not_changed() {
         let lines: String = known.iter().map(|((name, kind), value)| format!("{name}\t{kind}\t{value}\n")).collect();
         fs::write(Path::new(FILE), lines).unwrap();
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(changes.is_empty(), "{}", changes.join("\n"));
 }

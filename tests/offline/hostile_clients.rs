@@ -1,5 +1,5 @@
-//! Hostile clients of the HTTP server, over real sockets: they cannot lock others out, and everything they use is
-//! bounded.
+//! Hostile clients of the HTTP server, over real sockets: they cannot lock out other clients, and the resources
+//! they can use are bounded.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
@@ -149,7 +149,7 @@ fn idle_web_sockets_make_room_but_listening_ones_stay_open() {
     sockets[0] = newcomer.unwrap();
     for socket in &mut sockets {
         socket.send(Message::text(json!({ "COMMAND": "LISTEN", "DATA": "/melos/reverb" }).to_string())).unwrap();
-        // Once it has the current value, it counts as listening.
+        // A socket that has received the current value counts as listening.
         while !socket.read().unwrap().is_binary() {}
     }
     let full = rig.open_socket();
@@ -174,8 +174,8 @@ fn a_socket_that_sends_pings_and_reads_nothing_is_closed() {
     while socket.get_mut().write_all(&many).is_ok() {
         assert!(start.elapsed() < TIMEOUT, "the server accepts pings forever");
     }
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 32 << 20, "{grown} bytes more than before");
+    let growth = resident().saturating_sub(before);
+    assert!(growth < 32 << 20, "{growth} bytes more than before");
     assert!(rig.responds());
 }
 
@@ -193,8 +193,8 @@ fn a_socket_that_sends_queries_and_reads_nothing_is_closed() {
     while socket.send(Message::Frame(frame.clone())).is_ok() {
         assert!(start.elapsed() < 3 * TIMEOUT, "the server replies forever");
     }
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 32 << 20, "{grown} bytes more than before");
+    let growth = resident().saturating_sub(before);
+    assert!(growth < 32 << 20, "{growth} bytes more than before");
     assert!(rig.responds());
 }
 
@@ -299,7 +299,7 @@ fn requests_from_other_machines_need_the_password() {
         "the response to a request without the password should be delayed"
     );
     assert!(!head.contains("set-cookie"), "{head}");
-    // "melos:correct horse"
+    // Base64 of "melos:correct horse".
     let (code, head, body) = send_with("Authorization: Basic bWVsb3M6Y29ycmVjdCBob3JzZQ==\r\n");
     assert_eq!((code, body.as_str()), (200, "fine"));
     let cookie = head.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
@@ -310,7 +310,7 @@ fn requests_from_other_machines_need_the_password() {
 }
 
 #[test]
-fn localhost_works_whatever_it_resolves_to() {
+fn localhost_works_over_ipv6() {
     let rig = Rig::new(None);
     let address = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), rig.address().port());
     let (code, ..) = send_request(connect(address), "GET /status HTTP/1.1\r\nHost: localhost\r\n");

@@ -26,7 +26,7 @@ fn edit(folder: &Path, from: &str, to: &str) {
 }
 
 fn assert_error_mentions(result: Result<Models, ModelError>, parts: &[&str]) {
-    let message = result.expect_err("the model is wrong").to_string();
+    let message = result.expect_err("the model should be refused").to_string();
     for part in parts {
         assert!(message.contains(part), "{part:?} is missing in: {message}");
     }
@@ -77,7 +77,7 @@ fn rejects_a_file_that_is_not_a_network() {
         edit(folder, &format!("bytes = {}", old.len()), &format!("bytes = {}", garbage.len()));
         edit(folder, &sha256(&old), &sha256(garbage));
     });
-    assert_error_mentions(result, &["pianist-decoder.onnx", "cannot load it"]);
+    assert_error_mentions(result, &["pianist-decoder.onnx", "cannot load"]);
 }
 
 #[test]

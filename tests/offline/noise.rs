@@ -1,4 +1,4 @@
-//! Random control input: nothing panics, and no output is out of range. Seeded.
+//! Seeded random control input: nothing panics, and no output is out of range.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use melos::midi::{Device, DeviceId, MidiEvent, Parser};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// A mapping with every kind of control, with numbers that random input often hits.
+/// A mapping with many kinds of controls, with numbers that random input often hits.
 const EVERYTHING: &str = r#"
 schema = 1
 name = "Everything"

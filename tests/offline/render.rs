@@ -1,4 +1,4 @@
-//! `melos render`: presets, formats and rejected options.
+//! `melos render`: presets, formats, MIDI files and rejected options.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ fn render(arguments: &[&str], out: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_melos")).arg("render").args(arguments).arg("-o").arg(out).output().unwrap()
 }
 
-/// Returns the mood in the last line of a plan file.
-fn last_mood(plan: &Path) -> serde_json::Value {
+/// Returns the last line of a plan file.
+fn last_plan_line(plan: &Path) -> serde_json::Value {
     let text = fs::read_to_string(plan).unwrap();
     serde_json::from_str(text.lines().last().unwrap()).unwrap()
 }
@@ -25,7 +25,7 @@ fn a_preset_starts_with_its_journey() {
         assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
         let sound: Vec<i32> = hound::WavReader::open(&wav).unwrap().into_samples().map(Result::unwrap).collect();
         assert!(sound.iter().any(|sample| sample.abs() > 25_000), "{preset} is silent");
-        valence.push(last_mood(&plan)["valence"].as_f64().unwrap());
+        valence.push(last_plan_line(&plan)["valence"].as_f64().unwrap());
     }
     // Tides starts gliding to a valence of 0.3 from the default mood's 0.4.
     assert!((0.3..0.4).contains(&valence[0]), "{valence:?}");
@@ -92,7 +92,7 @@ fn notes_are_written_as_a_midi_file_in_time_with_the_sound() {
     let bytes = fs::read(&beside).unwrap();
     assert_eq!(bytes, fs::read(at("alone.mid")).unwrap());
     let smf = midly::Smf::parse(&bytes).unwrap();
-    // Ten seconds at 120 BPM are twenty beats of 480 ticks.
+    // Ten seconds at 120 bpm are twenty beats of 480 ticks.
     assert_eq!(smf.tracks.len(), 5, "tempo and chords, bass, pad, upper voice, piano");
     for track in &smf.tracks {
         assert_eq!(track.iter().map(|event| event.delta.as_int()).sum::<u32>(), 20 * 480);

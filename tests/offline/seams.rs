@@ -1,7 +1,7 @@
 //! At seams, the audio matches the same music decoded in one piece.
 
-#[path = "../../benches/support/take.rs"]
-mod take;
+#[path = "../../benches/support/seam_measurement.rs"]
+mod seam_measurement;
 
 use std::path::Path;
 
@@ -16,9 +16,9 @@ fn models() -> Models {
 #[test]
 fn no_seam_has_a_step_or_dip_for_any_emotion() {
     for emotion in Emotion::ALL {
-        let found = take::seams_of(emotion, 12.0, models);
-        assert!(found.count > 130 && found.usual_step > 0.0, "{emotion:?}: {found:?}");
-        assert!(found.largest_step <= found.usual_step, "{emotion:?}: {found:?}");
-        assert!(found.added_step < 1e-4 && found.dip_db > -0.01, "{emotion:?}: {found:?}");
+        let seams = seam_measurement::seams_of(emotion, 12.0, models);
+        assert!(seams.count > 130 && seams.usual_step > 0.0, "{emotion:?}: {seams:?}");
+        assert!(seams.largest_step <= seams.usual_step, "{emotion:?}: {seams:?}");
+        assert!(seams.added_step < 1e-4 && seams.dip_db > -0.01, "{emotion:?}: {seams:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Daemon startup: rejected configurations, and signals from the moment it reports ready.
+//! Daemon startup: rejected configurations, changed ones, and signals as soon as the daemon reports ready.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// `EX_CONFIG` from sysexits.h, which the systemd units refer to.
+/// `EX_CONFIG` from sysexits.h; systemd does not restart the units after this exit status.
 const EX_CONFIG: i32 = 78;
 
 /// Far longer than anything here takes; only a failing test waits this long.

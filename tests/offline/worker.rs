@@ -140,7 +140,7 @@ impl Rig {
         self.events.extend(self.worker.events());
     }
 
-    /// Waits for the other thread to satisfy a condition.
+    /// Waits until a condition holds, while the worker runs.
     fn wait_until(&mut self, condition: impl Fn(&Self) -> bool) {
         let started = Instant::now();
         while !condition(self) {
@@ -271,8 +271,8 @@ fn live_and_offline_are_bit_identical() {
     assert_eq!(first, None, "no sample should differ");
 }
 
-/// Sets up a rig whose worker hangs with a splice in progress after `passes` passes of the gate; the engine has played
-/// past the splice.
+/// Returns a rig whose worker, with a splice in progress, hung after `passes` passes of the gate until the engine had
+/// played past the splice; also returns the splice.
 fn late_splice(passes: u64) -> (Rig, u64) {
     let mut rig = Rig::new();
     rig.play(48_000, true);
@@ -291,7 +291,7 @@ fn late_splice(passes: u64) -> (Rig, u64) {
 fn assert_moved(rig: &mut Rig, splice: u64) {
     while rig.splices().is_empty() {
         assert!(rig.output.len() < 20 * 48_000, "the splice was never performed");
-        // An epoch that the engine has not rejected is in progress.
+        // Wait for an epoch that the engine has not rejected.
         rig.wait_until(|rig| rig.worker.status().epoch() > rig.status.rejected_epoch());
         rig.play(512, true);
         std::thread::sleep(Duration::from_millis(2));

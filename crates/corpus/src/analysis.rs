@@ -1,7 +1,7 @@
 //! Audio analysis: timbre, loudness, rhythm, harmony.
 //!
-//! All measurements use mono audio at 48 kHz, divided into the frames of [`melos::mel`]. Their definitions follow
-//! librosa 0.11 at the same frame size, so the results are comparable.
+//! Apart from [`seams`], all measurements use mono audio at 48 kHz, divided into the frames of [`melos::mel`]. Where
+//! librosa 0.11 has the same measurement, the definition follows it at the same frame size, so results are comparable.
 
 pub mod decode;
 pub mod image;

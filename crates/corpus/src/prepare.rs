@@ -67,7 +67,7 @@ pub struct Options {
     pub stereo: bool,
     /// Number of pieces to render in parallel.
     pub jobs: usize,
-    /// Seed of all random choices.
+    /// Seed for all random choices.
     pub seed: u64,
 }
 

@@ -42,7 +42,7 @@ def _add_training(commands: Any, name: str) -> None:
             "--pianos", nargs="+", metavar="NAME", help="pianos of the shards, in the order of their indices"
         )
     else:
-        command.add_argument("--pianist", type=Path, help="the checkpoint of a finished pianist")
+        command.add_argument("--pianist", type=Path, help="checkpoint of the trained pianist")
 
 
 def _arguments() -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _arguments() -> dict[str, Any]:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in RUNS:
         _add_training(commands, name)
-    command = commands.add_parser("describe", help="print the configuration of a checkpoint as a TOML file")
+    command = commands.add_parser("describe", help="print the configuration of a checkpoint in TOML")
     command.add_argument("checkpoint", type=Path)
     command = commands.add_parser("plot", help="plot metrics over the steps")
     command.add_argument("files", type=Path, nargs="+", help="metrics (.jsonl), each beside its checkpoint")
@@ -62,7 +62,7 @@ def _arguments() -> dict[str, Any]:
     command.add_argument("--threads", type=int, default=1)
     command = commands.add_parser("export", help="write a model's ONNX files")
     for part in EXPORTED_PARTS:
-        command.add_argument(f"--{part}", type=Path, required=True, help=f"the {part}'s checkpoint")
+        command.add_argument(f"--{part}", type=Path, required=True, help=f"checkpoint of the {part}")
     command.add_argument("--out", type=Path, required=True)
     command.add_argument("--threads", type=int, default=1)
     command.add_argument(
@@ -75,7 +75,7 @@ def _arguments() -> dict[str, Any]:
 
 
 def train(run: Run) -> None:
-    """Trains a run, together with the other processes started by `torchrun`, if any."""
+    """Trains a network as configured by `run`, together with the other processes started by `torchrun`, if any."""
     torch.set_num_threads(run.threads)
     with join(device.choose(run.device)) as team:
         if isinstance(run, PianistRun):

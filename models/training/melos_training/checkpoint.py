@@ -10,7 +10,8 @@ Checkpoint = dict[str, Any]
 """
 `model`, `average`: the weights, and their exponential moving average, which is evaluated and exported.
 `step`, `spent`: total steps and seconds of training.
-`optimizer`, `run`, `precision`, `pending`, `processes`: the state needed to resume; absent from adopted weights.
+`optimizer`, `run`, `precision`, `pending`, `processes`: the state needed to resume; absent from adopted weights,
+except for the pianist's `run`.
 """
 
 

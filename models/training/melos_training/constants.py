@@ -1,4 +1,4 @@
-"""Constants shared by preparation, training and playback, which `contract.json` takes from the Rust sources."""
+"""Constants of training; those shared with preparation and playback come from the Rust sources, by `contract.json`."""
 
 import math
 

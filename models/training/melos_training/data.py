@@ -20,7 +20,7 @@ class NoShards(Exception):
 
 @dataclass(frozen=True)
 class Shard:
-    """One rendering of a piece."""
+    """A rendered or recorded copy of a piece."""
 
     path: Path
     frames: int
@@ -59,7 +59,7 @@ def _inspect(path: Path) -> Shard:
 class Shards:
     """All shards of one split in several folders. `refresh` adds shards that have been written since.
 
-    Shards named in `order` come first, in that order, so that a resumed training draws the same windows.
+    Shards named in `order` come first, in that order, so that a resumed run draws the same windows.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ def load_splits(
 ) -> tuple[Shards, Shards]:
     """Returns the training shards, those named in `order` first, and the held-out shards.
 
-    Prints their number and length if `verbose`.
+    Prints their numbers and total lengths if `verbose`.
     """
     training = Shards(folders, "train", needs_audio=needs_audio, min_frames=frames, order=order)
     valid = Shards(folders, "valid", needs_audio=needs_audio, min_frames=valid_frames)

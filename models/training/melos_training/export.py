@@ -169,7 +169,7 @@ def _contract(folder: Path, graphs: dict[str, Graph], identity: Identity, pianos
 
 
 def _size(graphs: dict[str, Graph], name: str, port: str) -> int:
-    """Returns the size of a graph's input."""
+    """Returns the last dimension of a graph's input."""
     return next(p for p in graphs[name].inputs if p.name == port).shape[-1]
 
 

@@ -1,4 +1,4 @@
-"""Graphs as the daemon runs them, one step at a time, with static shapes and explicit state.
+"""Graphs for export, with static shapes. The daemon's graphs compute one step at a time, with explicit state.
 
 All inputs and outputs are float32; the graphs round class indices. This module defines the graphs of encoder and
 vocoder.

@@ -1,4 +1,4 @@
-"""Computes log-mels in PyTorch, as `melos-corpus prepare` does."""
+"""Computes the same log-mels as `melos-corpus prepare`, in PyTorch."""
 
 import functools
 

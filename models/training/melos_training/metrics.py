@@ -58,7 +58,7 @@ def _finite(numbers: dict[str, float]) -> dict[str, float | None]:
 
 
 def plot(files: Sequence[Path], out: Path) -> None:
-    """Plots every metric over the steps, one line per file: solid for training, dashed for held-out shards."""
+    """Plots every metric over the steps, one colour per file: solid for training, dashed for held-out shards."""
     runs = {path.stem: read(path) for path in files}
     names = list(dict.fromkeys(n for run in runs.values() for r in run for part in ("train", "valid") for n in r[part]))
     if not names:

@@ -96,7 +96,7 @@ class PianistRun(Run):
     kl_weight: NonNegativeFloat = 0.01
     """Weight of the KL divergence, averaged over dimensions, in nepers per nat."""
     kl_ramp: float = Field(default=0.05, gt=0, le=1)
-    """Fraction of training over which this weight rises from 0."""
+    """Fraction of training over which `kl_weight` rises from 0."""
     free_nats: NonNegativeFloat = 0.1
     """KL divergence per dimension and latent that is not penalised, in nats."""
     attack_weight: NonNegativeFloat = 0.5
@@ -121,7 +121,7 @@ _PATHS = ("out", "pianist")
 
 
 class SettingsError(Exception):
-    """Raised for errors in a file or on the command line, one per line."""
+    """Raised for errors in a file or on the command line; its message has one line for each error."""
 
 
 def _describe_errors(source: str, text: str, settings: type[BaseModel], error: ValidationError) -> str:

@@ -3,7 +3,7 @@
 A time-invariant network cannot track a partial whose phase advance per hop is not a simple fraction of a turn, because
 the same input would have to give different outputs. The vocoder therefore predicts three vectors for every bin, whose
 lengths express their confidence: the phase advance since the previous frame (`turn`), the phase difference from the bin
-below (`slope`) and the phase itself (`anchor`, most reliable at onsets). `integrate` rotates the previous output by the
+below (`slope`) and the phase itself (`anchor`, most reliable at onsets). `direction` rotates the previous output by the
 turn, adds the anchor, and propagates the result between neighbouring bins, from louder to softer.
 """
 

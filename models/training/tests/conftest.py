@@ -27,7 +27,7 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.paren
 
 
 class Trained(NamedTuple):
-    """Checkpoints of all networks, and their trainers; the composer's weights are random."""
+    """Checkpoints of all networks, and the trainers of all but the composer, whose weights are random."""
 
     paths: dict[str, Path]
     trainers: dict[str, Trainer[Any]]
@@ -97,7 +97,7 @@ def net() -> Composer:
 
 @pytest.fixture(scope="session")
 def trained(folders: list[Path], net: Composer, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """All networks after a few training steps."""
+    """The pianist, prior and vocoder after a few training steps, and the composer with random weights."""
     out = tmp_path_factory.mktemp("checkpoints")
     paths = {name: out / f"{name}.pt" for name in ("composer", "pianist", "prior", "vocoder")}
     torch.save({"average": net.state_dict(), "step": 0, "frames": 0}, paths["composer"])

@@ -26,7 +26,7 @@ def declared(*extras: str) -> set[str]:
 
 
 def imported(pattern: str) -> Iterator[tuple[Path, str]]:
-    """Yields every file with each top-level name that it imports absolutely."""
+    """Yields the file and the top-level module of every absolute import."""
     for path in sorted(ROOT.glob(pattern)):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):

@@ -36,7 +36,7 @@ from melos_training.evaluation.held_out import Excerpt
 from melos_training.evaluation.quality import visqol_score
 from melos_training.evaluation.renders import RATE
 from melos_training.evaluation.statistics import auc, bootstrap
-from melos_training.evaluation.written import WrittenNotes, chord_starts
+from melos_training.evaluation.written import GeneratedNotes, chord_starts
 
 
 def tone(pitches: Sequence[int], seconds: float = 4.0) -> Floats:
@@ -131,7 +131,7 @@ def test_repetition_has_more_structure_than_random_notes() -> None:
     assert all(with_repetition[scale] > without[scale] + 0.1 for scale in ("3 to 8 s", "8 to 15 s"))
 
 
-def test_written_notes_have_the_beats_and_chords_of_their_plan() -> None:
+def test_generated_notes_have_the_beats_and_chords_of_their_plan() -> None:
     entries = [
         {"seconds": s, "beat": 2 * (s + 4), "beats_per_bar": 4, "pitch_classes": [9, 0, 4], "bass": 9, "chord": "Am"}
         for s in np.arange(-4, 8, 0.1)
@@ -141,12 +141,12 @@ def test_written_notes_have_the_beats_and_chords_of_their_plan() -> None:
     onset = np.array([-1.0, 0.0, 0.5, 1.25, 5.0])
     pitch = np.array([60, 57, 69, 64, 65])
     played = Performance(onset, onset + 0.4, pitch, pitch * 0 + 64.0, pitch * 0, np.zeros(0), np.zeros(0, np.bool_))
-    written = WrittenNotes.of(played, entries)
-    assert written.chords == 2
-    assert written.setting.grid.beats(onset) == pytest.approx(2 * onset + 8)
-    assert list(written.setting.chord(np.array([0.0, 5.0]))[1]) == [9, 5]
-    assert [tuple(row) for row in written.onsets(2.0)] == [(0.0, 57), (0.5, 69), (1.25, 64)]
-    assert list(written.melody()) == [57, 69, 64, 65]
+    notes = GeneratedNotes.of(played, entries)
+    assert notes.chords == 2
+    assert notes.setting.grid.beats(onset) == pytest.approx(2 * onset + 8)
+    assert list(notes.setting.chord(np.array([0.0, 5.0]))[1]) == [9, 5]
+    assert [tuple(row) for row in notes.onsets(2.0)] == [(0.0, 57), (0.5, 69), (1.25, 64)]
+    assert list(notes.melody()) == [57, 69, 64, 65]
 
 
 def test_a_chord_begins_at_the_half_beat_before_its_entry() -> None:

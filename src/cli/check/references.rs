@@ -1,4 +1,4 @@
-//! References by name in a file, to other files or to scenes, and whether their targets exist.
+//! Finds the names in a file that refer to other files or to scenes, and checks that these exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

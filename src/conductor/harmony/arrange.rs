@@ -179,7 +179,7 @@ impl<'a> NoteCollector<'a> {
         }
     }
 
-    /// Returns the notes already played.
+    /// Returns the notes that have already begun.
     fn past(&self) -> impl Iterator<Item = &'a Note> + use<'a> {
         let from = self.from;
         self.old.iter().filter(move |note| note.at_beat < from)
@@ -199,8 +199,8 @@ impl<'a> NoteCollector<'a> {
         }
     }
 
-    /// Returns all notes. Those already played end at their voice's next onset at the latest, and on the beat of the
-    /// replanning if the chord that begins there does not contain them.
+    /// Returns all notes in order of onset. Notes that have already begun end at their voice's next onset at the latest, or on
+    /// the beat of the replanning if the chord that begins there does not contain them.
     fn finish(mut self, segments: &[Segment]) -> Vec<Note> {
         let new_segment = segments.iter().find(|segment| segment.start == self.from);
         for note in self.past() {

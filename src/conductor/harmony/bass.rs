@@ -6,7 +6,7 @@ use crate::music::theory::{Chord, Key, Quality};
 use super::Segment;
 use super::scale::{Scale, nearest};
 
-/// Range of the bass, lowest and highest note.
+/// Range of the bass in MIDI notes.
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 28..=50;
 
 /// The pitch of one note of a figure.
@@ -77,8 +77,8 @@ const fn figure(emotion: Emotion) -> &'static [FigureNote] {
     }
 }
 
-/// Returns the chord, in first inversion if that brings its bass sufficiently closer to `previous`. A higher `preference` for
-/// inversions (0..=1) requires less difference.
+/// Returns the chord, in first inversion if that brings its bass sufficiently closer to `previous`. The higher the
+/// `preference` for inversions (0..=1), the smaller the required difference.
 pub(super) fn invert(chord: Chord, previous: Option<u8>, preference: f32) -> Chord {
     let Some(previous) = previous else { return chord };
     if preference <= 0.0 || matches!(chord.quality, Quality::Sus2 | Quality::Sus4 | Quality::Augmented) {

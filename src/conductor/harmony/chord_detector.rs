@@ -20,7 +20,7 @@ pub(super) struct ChordDetector {
 
 impl ChordDetector {
     /// Compares the chroma of a bar of `beats` beats with the chords planned for it, each with its beat, and with nearby chords.
-    /// Returns an unplanned chord once the network has played it for [`MIN_BARS`].
+    /// Once the network has played an unplanned chord for [`MIN_BARS`] bars, returns the chord and restarts the count.
     pub(super) fn observe(
         &mut self,
         chroma: Option<&[f32; 12]>,

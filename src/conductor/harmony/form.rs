@@ -15,12 +15,12 @@ const MAX_THEMES: usize = 4;
 /// Fraction of phrases that recall an earlier one when `recall` is 1. The others are new, so that there are always phrases to
 /// recall.
 const RECALL_RATE: f32 = 0.9;
-/// Factor on the odds of phrases with the current emotion.
+/// Multiplier for the odds of phrases with the current emotion.
 const SAME_EMOTION_FACTOR: f32 = 6.0;
-/// Factor on the odds of a phrase relative to the next newer one.
+/// Multiplier for the odds of a phrase relative to the next newer one.
 const AGE_FACTOR: f32 = 1.3;
-/// Factor on the odds of the phrase that followed the one just played or recalled. It makes whole passages return, as verses
-/// do.
+/// Multiplier for the odds of the phrase that followed the one just played or recalled. It makes whole passages return, as
+/// verses do.
 const SUCCESSOR_FACTOR: f32 = 20.0;
 
 /// A phrase that can be recalled.
@@ -45,8 +45,8 @@ pub(super) struct Theme {
 pub(super) struct Form(VecDeque<Theme>);
 
 impl Form {
-    /// Stores the theme of phrase `number`, if it has one. Discards the themes of that phrase and later ones from a plan that has
-    /// been replaced.
+    /// Stores the theme of phrase `number`, if it has one. Discards the themes of that phrase and later ones, which belong to a
+    /// plan that has been replaced.
     pub(super) fn store(&mut self, number: u64, theme: Option<Theme>) {
         self.0.retain(|theme| theme.number < number);
         if let Some(theme) = theme {

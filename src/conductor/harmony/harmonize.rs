@@ -8,7 +8,7 @@ use super::rng::{Purpose, Rng, RngStreams};
 use super::{BarRequest, bass, progression, rhythm};
 use crate::music::profile::Profile;
 
-/// Factor on the odds of the tonic at the start of a phrase.
+/// Multiplier for the odds of the tonic at the start of a phrase.
 const TONIC_WEIGHT: f32 = 4.0;
 /// Minimum weight of the new tonic at a change of key. Other chords that neither share a tone with the previous chord nor
 /// belong to the old key have weight 0.
@@ -25,7 +25,7 @@ pub(super) struct HarmonyContext<'a> {
     pub before: Option<Chord>,
     /// Whether that chord was a lead chord or, if the bar is replanned, whether its last planned chord was.
     pub was_led: bool,
-    /// The bass note at the end of the previous bar.
+    /// The first bass note under the chord at the end of the previous bar.
     pub bass: Option<u8>,
     /// The unplanned chord that the network has been playing, if any; see [`super::chord_detector`].
     pub detected: Option<Chord>,
@@ -124,8 +124,8 @@ impl ChordWalk<'_> {
         chord
     }
 
-    /// Returns the factor on the palette's odds for a chord. Favours the tonic at the start of a phrase and, at a change of key,
-    /// chords that share tones with the previous chord or belong to the old key.
+    /// Returns the multiplier for a chord's odds in the palette. Favours the tonic at the start of a phrase and, at a change of
+    /// key, chords that share tones with the previous chord or belong to the old key.
     fn weight(&self, member: &Member) -> f32 {
         let chord = member.numeral.chord_on(self.phrase.key.tonic);
         if self.old_key != self.phrase.key {

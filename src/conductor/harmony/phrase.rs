@@ -47,7 +47,7 @@ const fn shape(emotion: Emotion) -> (f32, [f32; 4]) {
 }
 
 const CADENCES: [Cadence; 4] = [Cadence::Authentic, Cadence::Plagal, Cadence::Half, Cadence::Deceptive];
-/// Odds of the cadence in the middle of an eight-bar phrase, in the same order; mostly half cadences.
+/// Odds of the cadence in the middle of an eight-bar phrase, in the order of [`CADENCES`]; mostly half cadences.
 const INNER_ODDS: [f32; 4] = [1.0, 1.5, 6.0, 1.5];
 
 /// A phrase of four or eight bars.
@@ -130,7 +130,7 @@ impl Phrase {
         }
     }
 
-    /// Returns the phrase's theme, with which it can be recalled; `None` if the phrase is itself a recall.
+    /// Returns the theme by which the phrase can be recalled; `None` if the phrase is itself a recall.
     pub(super) fn theme(&self) -> Option<Theme> {
         let Self { number, start, bars, emotion, cadences, .. } = *self;
         self.recalled.is_none().then_some(Theme { number, start, bars, emotion, mode: self.key.mode, cadences })
@@ -168,7 +168,7 @@ impl Phrase {
         PhrasePosition { bar, bars: self.bars, cadence }
     }
 
-    /// Returns the next cadence from a bar on; the bar is counted from the start of the phrase.
+    /// Returns the cadence of the section that contains a bar, counted from the start of the phrase.
     pub(super) fn cadence_after(&self, bar: u32) -> Cadence {
         self.cadences[usize::from(bar >= SECTION_BARS)]
     }
@@ -189,8 +189,8 @@ fn strictness(recall: f32) -> f32 {
     1.0 - (1.0 - recall).powi(2)
 }
 
-/// Draws a phrase's emotion by the mood's weights. Successive draws are spaced by the golden ratio, so that a blend reaches
-/// its proportions within a few phrases. A small change of the mood seldom changes the result.
+/// Draws a phrase's emotion according to the mood's weights. Successive draws are spaced by the golden ratio, so that a blend
+/// reaches its proportions within a few phrases. A small change of the mood seldom changes the result.
 fn draw_emotion(mood: &Mood, number: u64, streams: RngStreams) -> Emotion {
     const GOLDEN: f64 = 0.618_033_988_749_895;
     let offset = f64::from(streams.rng(Purpose::Phrase, u64::MAX).unit());

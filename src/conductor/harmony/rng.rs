@@ -9,7 +9,7 @@ use crate::music::temperature::{COMMON_SEED, own_share};
 /// The purpose of a random number. Each has its own stream in every bar or phrase.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
-    /// Length, cadences and mode of a phrase, by its number.
+    /// Emotion, length, cadences and mode of a phrase, by the phrase's number.
     Phrase,
     /// The beats on which chords change in a bar, by the bar's number.
     Rhythm,
@@ -67,7 +67,7 @@ impl RngStreams {
         if !(start..=last).contains(&bar) || (cadence && !exact) { bar } else { source + (bar - start) }
     }
 
-    /// Returns the stream of a purpose at a bar or phrase number.
+    /// Returns the stream for a purpose at a bar or phrase number.
     pub(super) fn rng(self, purpose: Purpose, number: u64) -> Rng {
         let number = match purpose {
             Purpose::Phrase | Purpose::Share | Purpose::Form => number,
@@ -83,7 +83,7 @@ impl RngStreams {
 pub(super) struct Rng(ChaCha8Rng);
 
 impl Rng {
-    /// Returns the stream of a purpose at a bar or phrase number.
+    /// Returns the stream for a purpose at a bar or phrase number.
     pub(super) fn new(seed: u64, purpose: Purpose, number: u64) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream(number.wrapping_mul(8).wrapping_add(purpose as u64));

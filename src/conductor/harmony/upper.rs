@@ -8,7 +8,7 @@ use super::rng::Rng;
 use super::scale::{Scale, nearest};
 use super::{PhrasePosition, Segment};
 
-/// Range of the upper voice, lowest and highest note.
+/// Range of the upper voice in MIDI notes.
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 67..=96;
 
 /// Beat in the bar, length in beats, and scale steps from the figure's reference note, a chord tone.

@@ -2,7 +2,7 @@
 
 use crate::music::theory::Chord;
 
-/// Range of the pad, lowest and highest note.
+/// Range of the pad in MIDI notes.
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 50..=74;
 /// Maximum distance between the lowest and the highest note of a voicing, in semitones.
 const MAX_SPREAD: u8 = 19;
@@ -66,7 +66,7 @@ fn cost(context: &VoicingContext<'_>, notes: &[u8]) -> f32 {
     (mean - context.centre).abs() * 0.5 + spacing_cost(context.chord, notes) + movement_cost(context, notes)
 }
 
-/// Returns the cost of the voicing itself: clusters, gaps and doublings.
+/// Returns the cost of the voicing's spacing: clusters, gaps and doublings.
 fn spacing_cost(chord: &Chord, notes: &[u8]) -> f32 {
     let mut cost = 0.0;
     for pair in notes.windows(2) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::music::emotion::Emotion;
 
 const TEMPO: f32 = 120.0;
-/// Frames of a bar at [`TEMPO`].
+/// Frames per bar at [`TEMPO`].
 const BAR: u64 = 96_000;
 
 fn next_bar(param: Param, value: Value) -> ControlEvent {
@@ -95,7 +95,6 @@ fn an_immediate_change_overrides_a_held_one() {
     assert_eq!(conductor.value(Param::Reverb), Value::Number(0.9), "the reported value is the one in effect");
 }
 
-/// Returns events that store a scene `low` (reverb 0), set reverb to 1, and recall the scene at frame `at`.
 #[test]
 fn a_held_recall_finds_its_scene_after_it_is_renamed() {
     let renamed = ControlEvent::RenameScene { from: "loud".to_owned(), to: "quiet".to_owned() };
@@ -111,6 +110,7 @@ fn a_held_recall_finds_its_scene_after_it_is_renamed() {
     assert_eq!(conductor.value(Param::Scene), Value::Text("quiet".to_owned()));
 }
 
+/// Returns events that store a scene `low` (reverb 0), set reverb to 1, and recall the scene over `bars` bars at frame `at`.
 fn recall_over_bars(bars: f32, at: u64) -> Vec<(u64, ControlEvent)> {
     vec![
         (0, set(Param::Reverb, 0.0)),
@@ -125,7 +125,7 @@ fn recall_over_bars(bars: f32, at: u64) -> Vec<(u64, ControlEvent)> {
 
 #[test]
 fn a_morph_over_bars_follows_the_tempo() {
-    // The morph starts at bar 2 and takes two bars. The tempo is halved after the first, so the second takes twice as long.
+    // The morph starts at bar 2 and takes two bars. The tempo is halved after the first bar, so the second takes twice as long.
     let at = 2 * BAR;
     let mut script = recall_over_bars(2.0, at);
     script.push((at + BAR, set(Param::Tempo, 60.0)));

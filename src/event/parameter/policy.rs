@@ -85,21 +85,21 @@ pub struct Policy {
     pub effect: Effect,
     /// Whether a change waits for the beat or bar set by `quantize`.
     pub quantized: bool,
-    /// What loading a preset does to it.
+    /// What loading a preset does to the parameter.
     pub preset: InPreset,
-    /// Whether recalling a scene sets it.
+    /// Whether recalling a scene sets the parameter.
     pub scene: bool,
-    /// Where it is stored.
+    /// Where the parameter is stored.
     pub saved: Saved,
-    /// Whether setting it ends a preset's running journey, because the performer has taken over.
+    /// Whether setting the parameter ends a preset's running journey, because the performer has taken over.
     pub ends_journey: bool,
-    /// Whether setting it resends all feedback to controllers, because it sets many parameters and makes some devices
-    /// switch pages.
+    /// Whether setting the parameter resends all feedback to controllers, because it sets many other parameters and
+    /// makes some devices switch pages.
     pub resends_feedback: bool,
     /// Whether every request is kept, even while earlier ones are pending: two "next preset" requests advance by two,
     /// and two store requests store two scenes. Otherwise, a newer request replaces a pending one.
     pub keep_all: bool,
-    /// Whether its value decides how requests for other parameters take effect: a glide set before a mood and reset
+    /// Whether the value decides how requests for other parameters take effect: a glide set before a mood and reset
     /// after it applies to that mood only.
     pub affects_others: bool,
 }
@@ -160,7 +160,7 @@ policies! {
 }
 
 impl Param {
-    /// How the program treats it.
+    /// How the program treats the parameter.
     #[must_use]
     pub const fn policy(self) -> &'static Policy {
         &self.spec().policy
@@ -177,20 +177,20 @@ impl Param {
         self.policy().keep_all
     }
 
-    /// Whether its requests and those of another parameter must stay in order, because the value of one decides how the
+    /// Whether requests for this and another parameter must stay in order, because the value of one decides how the
     /// other takes effect.
     #[must_use]
     pub fn keeps_order_with(self, other: Self) -> bool {
         self != other && (self.policy().affects_others || other.policy().affects_others)
     }
 
-    /// Whether its value is the name of a stored scene.
+    /// Whether the value is the name of a stored scene.
     #[must_use]
     pub const fn names_scene(self) -> bool {
         matches!(self, Self::Scene | Self::SceneA | Self::SceneB | Self::SceneDelete)
     }
 
-    /// Whether it is one of the coordinates of the mood.
+    /// Whether the parameter is one of the coordinates of the mood.
     #[must_use]
     pub fn is_mood(self) -> bool {
         self.policy().effect == Effect::Mood

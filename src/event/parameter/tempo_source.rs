@@ -3,7 +3,7 @@
 /// The choices of `tempo/source`, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TempoSource {
-    /// The tempo of the emotion.
+    /// The tempo of the mood.
     #[default]
     Mood,
     /// The value of `tempo`.

@@ -202,7 +202,7 @@ impl Param {
         }
     }
 
-    /// Whether [`Param::fit`] could have returned this value.
+    /// Whether a value is of the parameter's kind and in range. The length of a text is not checked.
     #[must_use]
     pub fn accepts(self, value: &Value) -> bool {
         match (self.spec().kind, value) {

@@ -27,7 +27,7 @@ pub enum ConfigChange {
     ControlLog,
     /// The log kept on disk.
     Log,
-    /// When music is played.
+    /// The opening hours.
     Schedule,
 }
 

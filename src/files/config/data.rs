@@ -28,7 +28,8 @@ fn find_in(mut candidates: Vec<PathBuf>) -> Result<PathBuf, ConfigError> {
     }
 }
 
-/// Includes four folders above the binary, since test binaries are in `target/debug/deps` in the source tree.
+/// The folders to search. They include four folders above the binary, since test binaries are in `target/debug/deps` in
+/// the source tree.
 fn candidates(binary: Option<&Path>) -> Vec<PathBuf> {
     let mut candidates = vec![PathBuf::from(".")];
     if let Some(binary) = binary {

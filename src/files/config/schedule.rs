@@ -28,7 +28,7 @@ const DAYS: [(&str, Weekday); 7] = [
     ("sun", Weekday::Sunday),
 ];
 
-/// When music is played.
+/// The opening hours, and how the music fades in and out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     /// The time zone; the system's if `None`.

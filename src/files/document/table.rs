@@ -1,4 +1,5 @@
-//! A TOML table whose keys are removed as they are read; any that remain are unknown.
+//! A TOML table whose keys are removed as they are read; any that remain are unknown. Values of the wrong kind are
+//! reported to the document.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -289,8 +290,8 @@ fn number_of(value: &DeValue<'_>) -> Option<f64> {
 /// Maximum length, in bytes, of a name for which suggestions are computed.
 const MAX_NAME_BYTES: usize = 64;
 
-/// Returns `; did you mean "x"?` with the most similar candidate, or an empty string if more than a third of its letters
-/// differ.
+/// Returns `; did you mean "x"?` with the most similar candidate, or an empty string if even that one
+/// differs in more than one letter and in more than a third of its letters.
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     if name.len() > MAX_NAME_BYTES {
         return String::new();

@@ -1,4 +1,4 @@
-//! Conversion of a plan to the composer's conditions for a latent.
+//! Converts a plan to the composer's conditions for a latent.
 
 use crate::generator::LATENT_FRAMES;
 use crate::generator::notes::{FINE_WIDTH, OFFSETS, STEP_WIDTH};
@@ -7,9 +7,9 @@ use crate::music::conditions::{Conditions, DENSITY_SCALE, LOUDNESS_SCALE, REGIST
 use crate::music::plan::Plan;
 use crate::music::theory::Chord;
 
-/// Number of values in the groups of a latent.
+/// Number of values in the groups for a latent.
 const VALUES: usize = 51;
-/// Number of groups with a mask: twelve of the latent, then three of its offsets.
+/// Number of groups, each with a mask: twelve for the latent, then three for its offsets.
 const GROUPS: usize = 15;
 const _: () = assert!(VALUES + GROUPS == STEP_WIDTH);
 /// Range to which the tempo is clipped, as in training.
@@ -31,12 +31,12 @@ mod group {
     pub(super) const BEAT_MASK: usize = 14;
 }
 
-/// The conditions of a latent and of its offsets. Groups that the plan leaves unconstrained are 0, with a mask of 0.
+/// The conditions for a latent and for its offsets. Groups that the plan leaves unconstrained are 0, with a mask of 0.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StepConditions {
-    /// Conditions of the whole latent.
+    /// Conditions for the whole latent.
     pub step: [f32; STEP_WIDTH],
-    /// Conditions of each offset.
+    /// Conditions for each offset.
     pub fine: [[f32; FINE_WIDTH]; OFFSETS],
 }
 
@@ -44,7 +44,7 @@ impl StepConditions {
     /// All groups unconstrained.
     pub(super) const UNCONSTRAINED: Self = Self { step: [0.0; STEP_WIDTH], fine: [[0.0; FINE_WIDTH]; OFFSETS] };
 
-    /// Returns the conditions of the latent that starts at `frame`.
+    /// Returns the conditions for the latent that starts at `frame`.
     pub(super) fn new(plan: &Plan, frame: u64) -> Self {
         let mut conditions = Self::UNCONSTRAINED;
         conditions.set_mood(&plan.conditions(frame));
@@ -113,7 +113,7 @@ impl StepConditions {
         if let Some(next) = plan.chord_after(end - HOP as u64 / 2) {
             let beats = (plan.clock.beat_at(next.frame) - plan.clock.beat_at(end)).max(0.0) as f32;
             let mut values = [0.0; 26];
-            // Leave out the next chord's bass, for the same reason as in `guides_bass`.
+            // Omit the next chord's bass, for the same reason as in `guides_bass`.
             values[..12].copy_from_slice(&pitch_classes(&next.chord));
             (values[24], values[25]) = ((-beats).exp(), (-beats / 4.0).exp());
             self.set(group::NEXT, &values);
@@ -121,8 +121,8 @@ impl StepConditions {
     }
 }
 
-/// Returns whether to condition on the bass note: only where the chord changes. Anywhere else, the condition would keep the
-/// left hand on the bass note, unlike a pianist's.
+/// Returns whether to condition on the bass note: only where the chord changes. Anywhere else, the condition would tie the
+/// left hand to the bass note, which pianists do not do.
 fn guides_bass(plan: &Plan, frame: u64) -> bool {
     let half_hop = HOP as u64 / 2;
     plan.chord_at(frame.saturating_sub(half_hop)) != plan.chord_at(frame + LATENT_FRAMES - half_hop)
@@ -183,7 +183,7 @@ mod tests {
         let before = StepConditions::new(&plan(), 0);
         let beats = (55_040.0f32 - 4096.0) / 24_000.0;
         assert!((before.step[group::NEXT.0 + 24] - (-beats).exp()).abs() < 1e-6);
-        assert_eq!(before.step[group::NEXT.0 + 12..][..12], [0.0; 12], "the next bass should be left out");
+        assert_eq!(before.step[group::NEXT.0 + 12..][..12], [0.0; 12], "the next bass should be omitted");
     }
 
     #[test]

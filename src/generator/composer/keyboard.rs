@@ -31,7 +31,7 @@ struct Key {
 pub(super) struct Keyboard {
     #[serde(with = "BigArray")]
     keys: [Key; KEYS],
-    /// The last key of the melody; [`NO_MELODY`] before the first.
+    /// The key of the last melody note; [`NO_MELODY`] before the first.
     pub melody: u8,
     /// The pedal action of the last latent.
     pub pedal: Pedal,
@@ -74,8 +74,8 @@ impl Keyboard {
     /// each level decays from 1 towards [`MIN_LEVEL`].
     pub(super) fn write_levels(&self, latent: u64, out: &mut [f32]) {
         let latent = latent as i64;
-        let level = |since: i64| {
-            let seconds = (latent - since) as f64 / LATENTS_PER_SECOND;
+        let level = |start: i64| {
+            let seconds = (latent - start) as f64 / LATENTS_PER_SECOND;
             (MIN_LEVEL + (1.0 - MIN_LEVEL) * (-seconds / DECAY_SECONDS).exp()) as f32
         };
         let (held, sustained) = out[..SOUNDING_WIDTH].split_at_mut(KEYS);

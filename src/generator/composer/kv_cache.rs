@@ -12,13 +12,13 @@ const MASKED: f32 = -1e9;
 pub(super) struct Cursor {
     /// Number of latents written, and thus the position of the next.
     pub position: u64,
-    /// The first position that the transformer can attend to; equal to `position` after a restart.
+    /// The first position that the transformer can attend to; a restart sets it to `position`.
     pub start: u64,
 }
 
-/// The cache: slot `position % slots` holds the keys and values of a position until they are overwritten `slots` positions
-/// later. A step attends to `window − 1` earlier positions, so a rollback of up to `slots − window` positions needs only a
-/// new [`Cursor`]: slots ahead of the cursor are masked until they are overwritten.
+/// Manages the cache, which is stored in the graph's inputs. Slot `position % slots` holds the keys and values of a position
+/// until they are overwritten `slots` positions later. A step attends to `window − 1` earlier positions, so a rollback of up to
+/// `slots − window` positions needs only a new [`Cursor`]: slots ahead of the cursor are masked until they are overwritten.
 #[derive(Debug)]
 pub(super) struct KvCache {
     layout: TransformerLayout,

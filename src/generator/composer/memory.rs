@@ -21,7 +21,7 @@ const DURATION_COLUMN: usize = VELOCITY_COLUMN + VELOCITIES + 1;
 const _: () = assert!(DURATION_COLUMN + DURATIONS == SLOT_WIDTH);
 /// Weight of a key in the latent before or after its own, whichever is closer.
 const NEIGHBOUR: f32 = 0.5;
-/// Offset added to positions, in latents, so that rounding errors never move a note to the previous latent.
+/// Amount added to positions, in latents, so that rounding errors never move a note to the previous latent.
 const EPSILON: f64 = 1e-6;
 /// The slot of the phrase being recalled.
 const RECALL: usize = SLOTS - 1;
@@ -35,7 +35,7 @@ struct Entry {
     written: StepNotes,
 }
 
-/// The notes written so far, oldest first.
+/// The notes of the latest latents, oldest first.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Memory(VecDeque<Entry>);
 

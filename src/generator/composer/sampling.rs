@@ -9,7 +9,8 @@ pub(super) const EXCLUDED: f64 = -1e9;
 const TOP_P: f64 = 0.95;
 /// Sampling temperature of keys when the parameter `temperature` is 1.
 const BASE_TEMPERATURE: f64 = 0.9;
-/// Exponent for the timing temperature, and the maximum of the result; both keep onsets on the beat.
+/// Exponent that maps the parameter `temperature` to the timing temperature, and the maximum of the latter. Both keep onsets
+/// on the beat.
 const TIMING: (f64, f64) = (0.15, 0.95);
 /// Share of the guidance above 1 that applies to keys; a larger share makes them repetitive.
 const GUIDANCE_SHARE: f64 = 0.2;

@@ -9,7 +9,7 @@ use crate::music::conditions::Conditions;
 
 /// Windows, in latents, over which the notes are compared with the targets: 4 s and 16 s.
 const WINDOWS: [u64; 2] = [47, 188];
-/// Latents stored: the longest window plus the longest rollback.
+/// Number of latents stored: more than the longest window plus the longest rollback.
 const CAPACITY: usize = 256;
 /// Gain of each window: the bias of the end-of-latent logit, in nats, per nat of excess density.
 const GAIN: f64 = 2.0;
@@ -21,7 +21,7 @@ const KEY_TILT: (f64, f64) = (0.02, 0.12);
 const VELOCITY_TILT: (f64, f64) = (0.03, 0.3);
 /// Notes per second added to the played and the requested density before comparison, so that rests do not dominate.
 const SMOOTHING: f64 = 0.7;
-/// Latents over which the gain rises to full strength at the start.
+/// Latents over which the gain rises to full strength after a start or restart.
 const RAMP_LATENTS: f64 = 24.0;
 /// Number of notes above which the mean is meaningful.
 const MIN_NOTES: f64 = 3.0;
@@ -40,18 +40,18 @@ pub(super) struct Bias {
     /// Added to the end-of-latent logit.
     pub end: f64,
     /// Added to the key logits, per semitone from the middle.
-    pub tilt: f64,
+    pub key_tilt: f64,
     /// Added to the velocity logits, per class from the middle.
-    pub level: f64,
+    pub velocity_tilt: f64,
 }
 
 impl Bias {
     pub(super) fn for_key(self, key: usize) -> f64 {
-        self.tilt * (key as f64 - (KEYS / 2) as f64)
+        self.key_tilt * (key as f64 - (KEYS / 2) as f64)
     }
 
     pub(super) fn for_velocity(self, class: usize) -> f64 {
-        self.level * (class as f64 - (VELOCITIES / 2) as f64)
+        self.velocity_tilt * (class as f64 - (VELOCITIES / 2) as f64)
     }
 }
 
@@ -66,7 +66,7 @@ impl Default for Servo {
 }
 
 impl Servo {
-    /// Resets the statistics of a position and returns its biases. `start` is the first position of the performance.
+    /// Resets the statistics of a position and returns the biases for it. Positions before `start` are ignored.
     pub(super) fn start_step(&mut self, position: u64, start: u64, requested: &Conditions) -> Bias {
         self.0[position as usize % CAPACITY] = Sums::default();
         let sums_over = |window: u64| {
@@ -95,9 +95,9 @@ impl Servo {
             }
             _ => 0.0,
         };
-        let (tilt, level) =
+        let (key_tilt, velocity_tilt) =
             (slope(requested.register, sums.note, KEY_TILT), slope(requested.loudness, sums.velocity, VELOCITY_TILT));
-        Bias { end, tilt, level }
+        Bias { end, key_tilt, velocity_tilt }
     }
 
     /// Counts a note.
@@ -129,7 +129,7 @@ mod tests {
         let note = WrittenNote::default();
         assert!(bias_after(1, note, &requested).end.abs() < 1e-9, "the density is as requested");
         assert!(bias_after(2, note, &requested).end > 2.0 && bias_after(0, note, &requested).end == -3.0);
-        assert_eq!(bias_after(2, note, &Conditions::default()), Bias { end: 0.0, tilt: 0.0, level: 0.0 });
+        assert_eq!(bias_after(2, note, &Conditions::default()), Bias { end: 0.0, key_tilt: 0.0, velocity_tilt: 0.0 });
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
         let requested = Conditions { register: Some(62.0), loudness: Some(60.0), ..Conditions::default() };
         let low = WrittenNote { key: 36, velocity: 10, ..WrittenNote::default() };
         let bias = bias_after(1, low, &requested);
-        assert!((bias.tilt - 0.1).abs() < 1e-9 && (bias.level - 0.3).abs() < 1e-9, "{bias:?}");
+        assert!((bias.key_tilt - 0.1).abs() < 1e-9 && (bias.velocity_tilt - 0.3).abs() < 1e-9, "{bias:?}");
         assert!(bias.for_key(87) > 0.0 && bias.for_velocity(0) < 0.0);
     }
 }

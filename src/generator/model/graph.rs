@@ -22,8 +22,8 @@ pub struct Graph {
     inputs: Vec<(String, Tensor<f32>)>,
     outputs: Vec<(String, Vec<f32>)>,
     writes_in_place: bool,
-    /// Holds preallocated output tensors, if the runtime supports them. When the runtime allocates them instead, ort
-    /// 2.0.0-rc.14 leaks the type information of each: 2.5 kB per latent.
+    /// Holds preallocated output tensors, if the runtime supports them; `None` before [`Graph::bind`].
+    /// When the runtime allocates them instead, ort 2.0.0-rc.14 leaks the type information of each: 2.5 kB per latent.
     options: Option<RunOptions<HasSelectedOutputs>>,
 }
 
@@ -62,7 +62,7 @@ impl Graph {
     /// Fixes the order of inputs and outputs, and allocates them.
     ///
     /// # Errors
-    /// If one is missing or has a different shape, or if the graph has others.
+    /// If an input or output is missing, unexpected, too large or of a different shape, or if it cannot be allocated.
     pub(super) fn bind(&mut self, inputs: &[Port], outputs: &[Port]) -> Result<(), ModelError> {
         self.check("input", inputs, self.session.inputs())?;
         self.check("output", outputs, self.session.outputs())?;

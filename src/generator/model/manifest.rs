@@ -78,13 +78,13 @@ struct PianistLayout {
 pub struct TransformerLayout {
     /// Dimensions of a latent's representation.
     pub width: usize,
-    /// Latents that a step attends to, including itself.
+    /// Number of latents that a step attends to, including its own.
     pub window: usize,
-    /// Slots in the cache.
+    /// Number of slots in the cache.
     pub slots: usize,
-    /// Layers.
+    /// Number of layers.
     pub layers: usize,
-    /// Heads per layer.
+    /// Number of heads per layer.
     pub heads: usize,
     /// Dimensions per head; the first half is paired with the second for rotation.
     pub head_dim: usize,
@@ -189,7 +189,7 @@ impl Manifest {
         ModelError::Mismatch { path: self.path.clone(), key, expected, found }
     }
 
-    /// Returns an identifier of the weights, made of prefixes of the files' hashes.
+    /// Returns an identifier for the weights, made of prefixes of the files' hashes.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.files.iter().map(|file| file.sha256.get(..8).unwrap_or_default()).collect::<Vec<_>>().join("-")

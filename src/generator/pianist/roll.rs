@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
 
-use crate::generator::notes::{CHANNELS, KEYS, LIFT, OFFSETS, Pedal, ROLL_WIDTH, StepNotes, WrittenNote};
+use crate::generator::notes::{CHANNELS, KEYS, OFFSETS, PEDAL_LIFT_HOPS, Pedal, ROLL_WIDTH, StepNotes, WrittenNote};
 use crate::mel::HOP;
 use crate::units::SAMPLE_RATE;
 
@@ -68,7 +68,7 @@ impl Strings {
         self.keys[key] = Some(SoundingString { struck: hop, velocity, key_up, damped: false });
     }
 
-    /// Writes the strings sounding in a hop, and damps those that stop sounding.
+    /// Writes the strings sounding and the keys released in a hop, and damps the strings that stop sounding.
     fn write_sounding(&mut self, hop: u64, row: &mut [f32]) {
         for (key, slot) in self.keys.iter_mut().enumerate() {
             let Some(string) = slot else { continue };
@@ -100,6 +100,6 @@ fn is_down(written: &StepNotes, offset: u8, was_down: bool) -> bool {
         _ if offset < pedal_offset => was_down,
         Pedal::Up => false,
         Pedal::Down => true,
-        Pedal::Changed => offset >= (pedal_offset + LIFT).min(OFFSETS as u8 - 1),
+        Pedal::Changed => offset >= (pedal_offset + PEDAL_LIFT_HOPS).min(OFFSETS as u8 - 1),
     }
 }

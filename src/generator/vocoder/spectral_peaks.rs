@@ -1,7 +1,7 @@
 //! A vocoder without a network: treats every spectral peak as a partial whose phase advances at its frequency.
 //!
 //! Single-pass spectrogram inversion (Beauregard, Harish and Wyse 2015): the bins around a peak share its phase, which
-//! advances at the frequency of the vertex of a parabola through the peak's three bins.
+//! advances at the frequency of the vertex of a parabola through the peak and its two neighbours.
 
 use std::f64::consts::TAU;
 
@@ -26,7 +26,7 @@ impl std::fmt::Debug for SpectralPeakVocoder {
     }
 }
 
-/// Length of the pending mel frames in the state.
+/// Length of the part of the state that holds the pending mel frames.
 const PENDING: usize = LOOK_AHEAD * BANDS;
 
 impl Default for SpectralPeakVocoder {
@@ -53,12 +53,12 @@ impl SpectralPeakVocoder {
             from[index * BANDS..][..BANDS].try_into().expect("the slice is one mel frame")
         };
         for index in 0..FRAMES_PER_LATENT {
-            // Pending frames store energies, so that a state of zeros is silence.
-            let energies = match index.checked_sub(LOOK_AHEAD) {
+            // Pending frames store linear magnitudes, so that a state of zeros is silence.
+            let band_magnitudes = match index.checked_sub(LOOK_AHEAD) {
                 None => frame(&self.state, index),
                 Some(index) => frame(mel, index).map(f32::exp),
             };
-            let magnitudes = self.magnitudes(&energies);
+            let magnitudes = self.magnitudes(&band_magnitudes);
             self.advance(&magnitudes);
             let phases = &self.state[PENDING..];
             let out = index * BINS..(index + 1) * BINS;
@@ -83,10 +83,10 @@ impl SpectralPeakVocoder {
         &mut self.state
     }
 
-    fn magnitudes(&self, energies: &MelFrame) -> [f32; BINS] {
+    fn magnitudes(&self, band_magnitudes: &MelFrame) -> [f32; BINS] {
         let mut magnitudes = [0.0; BINS];
         for (bin, band, weight) in &self.band_weights {
-            magnitudes[*bin] += weight * energies[*band];
+            magnitudes[*bin] += weight * band_magnitudes[*band];
         }
         magnitudes
     }
@@ -113,7 +113,8 @@ impl SpectralPeakVocoder {
     }
 }
 
-/// Estimates the frequency of the partial at a peak, in bins, from a parabola through the logarithms of its three bins.
+/// Estimates the frequency of the partial at a peak, in bins, from a parabola through the logarithms of its magnitude
+/// and those of the two neighbouring bins.
 fn frequency(magnitudes: &[f32; BINS], bin: usize) -> f64 {
     let [left, centre, right] = [bin - 1, bin, bin + 1].map(|bin| f64::from(magnitudes[bin].max(1e-12)).ln());
     let curvature = left - 2.0 * centre + right;

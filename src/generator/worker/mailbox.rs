@@ -80,7 +80,7 @@ impl Mailbox {
         queue.closed
     }
 
-    /// Tells the worker to stop.
+    /// Closes the mailbox, which stops the worker.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();

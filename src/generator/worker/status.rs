@@ -26,7 +26,7 @@ impl WorkerStatus {
         Self { losses, ..Self::default() }
     }
 
-    /// Returns the frame up to which hops have been sent to the engine.
+    /// Returns the frame up to which there are hops for the engine in the current epoch.
     #[must_use]
     pub fn covered(&self) -> u64 {
         self.covered.load(Relaxed)
@@ -38,7 +38,7 @@ impl WorkerStatus {
         self.epoch.load(Relaxed)
     }
 
-    /// Returns the load: the recent average generation time per latent, relative to its duration.
+    /// Returns the load: the recent average time taken to generate a latent, relative to its duration.
     #[must_use]
     pub fn load(&self) -> f32 {
         f32::from_bits(self.load.load(Relaxed))

@@ -45,8 +45,8 @@ pub(super) struct Splice {
     from: u64,
     /// Frame from which the new future is played.
     at: u64,
-    /// The epoch, once the first hop has been sent.
-    sent: Option<u32>,
+    /// The splice's epoch, once its first hop has been sent.
+    epoch: Option<u32>,
 }
 
 /// State owned by the worker thread.
@@ -61,7 +61,7 @@ pub(super) struct WorkerThread<S> {
     /// Hops that did not fit in the ring.
     pub(super) unsent: VecDeque<Hop>,
     pub(super) pending: Option<Splice>,
-    /// Number of plans spliced so far.
+    /// Number of splices accepted so far.
     pub(super) splices: u64,
     /// The playhead at the last splice.
     pub(super) last_splice: Option<u64>,
@@ -88,7 +88,8 @@ impl<S: HopSource> WorkerThread<S> {
         }
     }
 
-    /// Processes requests up to the next splice, which waits until the pending one is settled.
+    /// Processes requests and takes new networks. Splices, save requests and new networks wait until the pending splice is
+    /// settled.
     fn take_requests(&mut self) {
         while let Some(request) = self.mailbox.take(self.pending.is_some()) {
             match request {
@@ -107,21 +108,21 @@ impl<S: HopSource> WorkerThread<S> {
                     self.source.replan(plan, from, at);
                     self.splices += 1;
                     self.last_splice = Some(self.engine.frame());
-                    self.pending = Some(Splice { planned: Some(planned), from, at, sent: None });
+                    self.pending = Some(Splice { planned: Some(planned), from, at, epoch: None });
                 }
             }
         }
         if let Some(networks) = self.mailbox.take_networks(self.pending.is_some()) {
             let at = (self.engine.frame() + SWAP_DELAY).next_multiple_of(HOP as u64);
             self.source.swap(*networks, at);
-            self.pending = Some(Splice { planned: None, from: at, at, sent: None });
+            self.pending = Some(Splice { planned: None, from: at, at, epoch: None });
         }
     }
 
     /// Returns the number of frames to generate ahead of the playhead.
     fn ahead(&self, playhead: u64) -> u64 {
-        let since = self.last_splice.map_or(u64::MAX, |last_splice| playhead.saturating_sub(last_splice));
-        self.ahead.min(since.saturating_mul(2).saturating_add(AHEAD_AFTER_SPLICE))
+        let elapsed = self.last_splice.map_or(u64::MAX, |last_splice| playhead.saturating_sub(last_splice));
+        self.ahead.min(elapsed.saturating_mul(2).saturating_add(AHEAD_AFTER_SPLICE))
     }
 
     /// Sends as many hops as fit in the ring.
@@ -132,22 +133,22 @@ impl<S: HopSource> WorkerThread<S> {
                 return;
             }
             self.sent_until = self.sent_until.max((hop.index + 1) * HOP as u64);
-            if let Some(Splice { at, sent: sent @ None, .. }) = &mut self.pending
+            if let Some(Splice { at, epoch: epoch @ None, .. }) = &mut self.pending
                 && hop.index * HOP as u64 >= *at
             {
-                *sent = Some(hop.epoch);
+                *epoch = Some(hop.epoch);
             }
         }
     }
 
     /// Checks whether the engine accepted the pending splice. If the splice was too late, tries again at a later frame.
     fn settle_splice(&mut self) {
-        let Some(Splice { planned, from, sent: Some(epoch), at }) = self.pending else { return };
+        let Some(Splice { planned, from, epoch: Some(epoch), at }) = self.pending else { return };
         if self.engine.rejected_epoch() == epoch {
             let at = (self.engine.frame() + MARGIN).next_multiple_of(HOP as u64);
             self.source.resplice(at);
             self.unsent.clear();
-            self.pending = Some(Splice { planned, from, at, sent: None });
+            self.pending = Some(Splice { planned, from, at, epoch: None });
         } else if self.engine.accepted_epoch() >= epoch {
             self.report(match planned {
                 Some(planned) => {
@@ -171,7 +172,7 @@ impl<S: HopSource> WorkerThread<S> {
             return;
         }
         let later = (playhead + MARGIN).next_multiple_of(HOP as u64);
-        if let Some(splice @ Splice { sent: None, .. }) = &mut self.pending
+        if let Some(splice @ Splice { epoch: None, .. }) = &mut self.pending
             && self.sent_until > later
         {
             splice.at = later;
@@ -181,7 +182,7 @@ impl<S: HopSource> WorkerThread<S> {
         self.source.resume_at(playhead + RESUME_LEAD);
         let at = self.source.covered();
         if at > missing {
-            if let Some(splice @ Splice { sent: None, .. }) = &mut self.pending {
+            if let Some(splice @ Splice { epoch: None, .. }) = &mut self.pending {
                 splice.at = at;
             }
             self.report(WorkerEvent::Resumed { splices: self.splices, missing, at });

@@ -12,9 +12,9 @@ use ringbuf::{HeapCons, HeapProd};
 
 use crate::event::Wake;
 use crate::event::health::{Loss, Losses};
-use crate::midi::backend::{Received, Sender};
+use crate::midi::backend::{ReceivedMessage, Sender};
 use crate::midi::device::DeviceId;
-use crate::midi::out::Timed;
+use crate::midi::out::TimedMessage;
 use crate::midi::parse::Parser;
 use crate::output::jack_clients::Calls;
 
@@ -41,7 +41,7 @@ impl JackClock {
 
 /// Forwards received messages and wakes their reader. Counts messages that do not fit into the ring.
 pub(super) struct Forwarder {
-    ring: HeapProd<Received>,
+    ring: HeapProd<ReceivedMessage>,
     wake: Wake,
     losses: Arc<Losses>,
 }
@@ -54,7 +54,7 @@ impl Forwarder {
 
     fn forward(&mut self, parser: &mut Parser, device: DeviceId, at: Instant, bytes: &[u8]) {
         for message in bytes.iter().filter_map(|byte| parser.feed(*byte)) {
-            if self.ring.try_push(Received { device, at, message }).is_err() {
+            if self.ring.try_push(ReceivedMessage { device, at, message }).is_err() {
                 self.losses.add(Loss::MidiIn, 1);
             }
             self.wake.notify();
@@ -84,7 +84,7 @@ pub(super) struct InputPort {
 pub(super) struct OutputPort {
     pub(super) port: Port<MidiOut>,
     /// Messages to send, in order of time.
-    pub(super) pending: HeapCons<Timed>,
+    pub(super) pending: HeapCons<TimedMessage>,
 }
 
 impl OutputPort {
@@ -96,10 +96,10 @@ impl OutputPort {
     }
 }
 
-/// Calls `write` with the frame and bytes of each message due in a cycle of `frames` frames. If it returns false, the
-/// message and all later ones wait for the next cycle.
+/// Calls `write` with the frame and bytes of each message due in a cycle of `frames` frames. If `write` returns
+/// false, the message and all later ones wait for the next cycle.
 fn send_due(
-    pending: &mut HeapCons<Timed>,
+    pending: &mut HeapCons<TimedMessage>,
     cycle: Instant,
     frames: u32,
     rate: u32,
@@ -151,7 +151,7 @@ mod tests {
     use crate::midi::Message;
 
     #[test]
-    fn counts_overflow_without_allocating() {
+    fn forwards_and_sends_without_allocating() {
         reset_violation_count();
         let (ring, mut received) = HeapRb::new(4).split();
         let wake = Wake::default();
@@ -162,7 +162,7 @@ mod tests {
             forwarder.forward(&mut parser, DeviceId(3), now, &[0x90, 60, 100, 62, 100, 0xB0, 1, 2, 1, 3, 1, 4])
         });
         assert_eq!((received.occupied_len(), forwarder.losses.count(Loss::MidiIn)), (4, 1));
-        assert!(wake.wait(Duration::ZERO), "the reader of the ring is woken");
+        assert!(wake.wait(Duration::ZERO), "the reader of the ring should be woken");
         assert_eq!(
             received.try_pop().map(|received| received.message),
             Some(Message::NoteOn { channel: 0, note: 60, velocity: 100 })
@@ -171,7 +171,7 @@ mod tests {
         let (mut out, mut pending) = HeapRb::new(8).split();
         let after = |frames: u32| now + Duration::from_secs_f64(f64::from(frames) / 48_000.0 + 1e-6);
         for frame in [0, 100, 100, 255, 300] {
-            out.try_push(Timed::new(after(frame), Message::Clock)).ok().unwrap();
+            out.try_push(TimedMessage::new(after(frame), Message::Clock)).ok().unwrap();
         }
         let mut sent = [u32::MAX; 8];
         let mut count = 0;

@@ -137,7 +137,7 @@ impl Binding {
         self.to.fit(Input::Number(f64::from(input))).ok()?
     }
 
-    /// Returns the value one step up or down from `from`: the next choice, on or off, or one step of a 7-bit control.
+    /// Returns the value one step up or down from `from`: the adjacent choice, on or off, or one step of a 7-bit control.
     pub(super) fn neighbouring_value(&self, scale: Option<Scale>, from: &Value, step: i8) -> Option<Value> {
         let position = match (from, self.to.spec().kind) {
             (Value::Choice(choice), Kind::Choice { names, .. }) => {

@@ -10,8 +10,8 @@ use crate::midi::{Message, MidiEvent};
 
 /// Number of messages sufficient to recognise a control.
 const MAX_MESSAGES: usize = 24;
-/// Time without movement after which a control is considered at rest.
-pub(super) const REST: Duration = Duration::from_secs(1);
+/// Time without messages after which a control counts as at rest.
+pub(super) const REST_TIME: Duration = Duration::from_secs(1);
 
 /// Recognises a control and writes the block that maps it to a parameter.
 #[derive(Debug, Clone)]
@@ -54,18 +54,19 @@ impl ControlLearner {
         !matches!(&self.value, Value::Text(name) if name.is_empty())
     }
 
-    /// Observes all devices until a control has moved and come to rest. Returns `None` if none moves within `timeout`.
+    /// Waits until a control of any device has been recognised or has come to rest, and returns its block. Returns `None` if no
+    /// control moves within `timeout`.
     #[must_use]
     pub fn listen(param: Param, events: &Receiver<MidiEvent>, timeout: Duration) -> Option<String> {
         let mut learner = Self::new(param, param.default_value());
-        let mut end = Instant::now() + timeout;
-        while let Ok(event) = events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        let mut deadline = Instant::now() + timeout;
+        while let Ok(event) = events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             let MidiEvent::Sent { message, .. } = event else { continue };
             if learner.observe(message) {
                 break;
             }
             if !learner.received.is_empty() {
-                end = Instant::now() + REST;
+                deadline = Instant::now() + REST_TIME;
             }
         }
         learner.block()
@@ -125,7 +126,7 @@ impl ControlLearner {
         }
     }
 
-    /// Returns the value as written in a mapping file.
+    /// Returns the value, or a placeholder for a missing name, as written in a mapping file.
     fn value_text(&self) -> String {
         let value = self.param.to_toml(&self.value).filter(|_| self.is_complete());
         value.map_or_else(|| "\"a-name\"".to_owned(), |value| value.to_string())
@@ -205,8 +206,7 @@ impl RecognisedControl {
         }
     }
 
-    /// Returns the encoding if the control is an encoder, which repeats small numbers, whereas a fader sends only
-    /// changes.
+    /// Returns the encoding if the control is an encoder. An encoder repeats values, whereas a fader sends only changes.
     fn encoding(&self) -> Option<&'static str> {
         let repeats = self.values.windows(2).filter(|pair| pair[0] == pair[1]).count() >= 2;
         let all = |accept: fn(&u8) -> bool| self.values.iter().all(accept);

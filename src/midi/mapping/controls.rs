@@ -119,7 +119,7 @@ impl Controls {
     }
 
     /// Processes a message and calls `moved` for every control that it moves. A controller can be both a control in
-    /// itself and half of a pair; the bindings determine which applies.
+    /// its own right and half of a pair; the bindings determine which applies.
     pub(super) fn process(&mut self, message: Message, mut moved: impl FnMut(Move)) {
         let button = |channel, control, down: bool, raw| {
             let position = f32::from(u8::from(down));

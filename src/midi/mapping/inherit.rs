@@ -41,7 +41,7 @@ fn with_ancestors(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapp
 }
 
 impl Mapping {
-    /// Adds everything that this mapping lacks from another.
+    /// Adds the settings of another mapping that this one lacks.
     fn add(&mut self, other: &Self) {
         let own_count = self.bindings.len();
         for binding in &other.bindings {

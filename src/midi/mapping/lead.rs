@@ -6,11 +6,11 @@ use crate::midi::Message;
 
 /// Controller number of the sustain pedal.
 const SUSTAIN: u8 = 64;
-/// Controllers of All Sound Off, All Notes Off, and the channel mode messages that imply it.
-const ALL_OFF: RangeInclusive<u8> = 120..=127;
-/// Reset All Controllers, which is in that range but does not release notes.
+/// Controllers that are channel mode messages. All release notes except [`RESET_CONTROLLERS`] and [`LOCAL_CONTROL`].
+const CHANNEL_MODE: RangeInclusive<u8> = 120..=127;
+/// Reset All Controllers, which releases the pedal but not the keys.
 const RESET_CONTROLLERS: u8 = 121;
-/// Local Control, which does not release notes either.
+/// Local Control, which releases nothing.
 const LOCAL_CONTROL: u8 = 122;
 
 /// One `[[lead]]`: a key zone that sets the lead chord.
@@ -81,7 +81,7 @@ impl HeldKeys {
                 self.sustained = 0;
             }
             Message::ControlChange { channel, controller, .. }
-                if matches(channel) && ALL_OFF.contains(&controller) && controller != LOCAL_CONTROL =>
+                if matches(channel) && CHANNEL_MODE.contains(&controller) && controller != LOCAL_CONTROL =>
             {
                 *self = Self::default();
             }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::ControlLearner;
-use super::control_learner::REST;
+use super::control_learner::REST_TIME;
 use crate::event::parameter::{Param, Value};
 use crate::midi::{DeviceId, MidiEvent};
 
@@ -48,7 +48,7 @@ impl LearnSession {
             self.has_enough_messages |= self.learner.observe(*message);
             if self.learner.block().is_some() {
                 self.device = Some(*device);
-                self.deadline = now + REST;
+                self.deadline = now + REST_TIME;
             }
         }
     }
@@ -92,7 +92,7 @@ mod tests {
             session.observe(&sent(3, Message::ControlChange { channel: 0, controller: 8, value }, now), now);
         }
         assert!(!session.has_ended(now));
-        assert!(session.has_ended(now + REST), "the control rests");
+        assert!(session.has_ended(now + REST_TIME), "the control is at rest");
         let (device, block) = session.result().unwrap();
         assert_eq!(device, DeviceId(2));
         assert!(block.contains("cc = 7") && block.contains("to = \"valence\""), "{block}");
@@ -104,7 +104,7 @@ mod tests {
         let mut session = LearnSession::new(Param::Valence, Value::Number(0.0), now);
         session.observe(&sent(1, Message::Start, now), now);
         session.observe(&MidiEvent::Disconnected(DeviceId(1)), now);
-        assert!(session.result().is_none() && !session.has_ended(now + REST));
+        assert!(session.result().is_none() && !session.has_ended(now + REST_TIME));
         session.observe(&sent(2, Message::Stop, now), now);
         assert_eq!(session.result().map(|(device, _)| device), Some(DeviceId(2)));
     }

@@ -45,7 +45,7 @@ impl LearnedControl {
         self.parameters().any(|set| set == param)
     }
 
-    /// Returns whether both are the same control of the same device.
+    /// Returns whether both bind the same control of the same device.
     pub(super) fn replaces(&self, other: &Self) -> bool {
         let others = &other.mapping.bindings;
         self.device == other.device

@@ -15,8 +15,8 @@ use crate::quote::listed;
 
 /// Maximum number of unmapped controls reported per device.
 const MAX_HINTS: usize = 256;
-/// Time after which another clock takes over from one that is silent, or from a stopped one if the other is running:
-/// eight ticks at the slowest tempo.
+/// How long the followed clock must be silent before another takes over, or stopped before a running one does: eight
+/// ticks at the slowest tempo.
 const CLOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum number of learned controls; beyond it, a new one replaces the oldest.
 const MAX_LEARNED: usize = 256;
@@ -30,7 +30,7 @@ pub struct LiveMappings {
     devices: BTreeMap<DeviceId, ConnectedDevice>,
     /// The parameters' values in the order of the table.
     values: Vec<Value>,
-    lead: u128,
+    lead_notes: u128,
     leader: Option<ClockLeader>,
 }
 
@@ -65,7 +65,7 @@ impl LiveMappings {
             learned: learned.into(),
             devices: BTreeMap::new(),
             values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
-            lead: 0,
+            lead_notes: 0,
             leader: None,
         }
     }
@@ -230,10 +230,10 @@ impl LiveMappings {
     /// Adds an event with the lead notes if they have changed.
     fn report_lead(&mut self, out: &mut Vec<ControlEvent>) {
         let routers = self.devices.values().flat_map(|connected| &connected.routers);
-        let lead = routers.fold(0, |notes, router| notes | router.lead_notes());
-        if lead != self.lead {
-            self.lead = lead;
-            out.push(ControlEvent::LeadNotes(lead));
+        let lead_notes = routers.fold(0, |notes, router| notes | router.lead_notes());
+        if lead_notes != self.lead_notes {
+            self.lead_notes = lead_notes;
+            out.push(ControlEvent::LeadNotes(lead_notes));
         }
     }
 
@@ -242,7 +242,7 @@ impl LiveMappings {
         self.devices.values_mut().for_each(|connected| connected.clock.repeat_tempo());
     }
 
-    /// Returns whether a clock leads and has sent a tick within the last second.
+    /// Returns whether a clock is followed and has sent a tick within the last second.
     #[must_use]
     pub fn has_active_clock(&self, now: Instant) -> bool {
         self.leader.is_some_and(|leader| now.saturating_duration_since(leader.last_tick) < CLOCK_TIMEOUT)

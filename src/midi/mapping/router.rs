@@ -154,7 +154,7 @@ impl Router {
         }
     }
 
-    /// Resends all feedback, because the device may have been reset.
+    /// Marks all feedback to be sent again, because the device may have been reset.
     pub(super) fn resend_feedback(&mut self) {
         self.bindings.iter_mut().for_each(|state| state.feedback.forget());
     }

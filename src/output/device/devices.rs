@@ -11,7 +11,7 @@ pub struct DeviceInfo {
     pub host: &'static str,
     /// The device's name and identifier; the configuration may name any part of them.
     pub name: String,
-    /// The sample rate and number of channels, such as `48000 Hz, 2 channels`, or why it cannot be opened.
+    /// The sample rate and number of channels, such as `48000 Hz, 2 channels`, or why they cannot be determined.
     pub format: Result<String, String>,
 }
 

@@ -29,7 +29,7 @@ impl std::fmt::Debug for EngineSlot {
 }
 
 impl EngineSlot {
-    /// Gives the engine to the stream; it fades in.
+    /// Gives the engine to the stream, which fades it in.
     pub(super) fn insert(&self, engine: Box<Engine>) {
         self.occupied.store(true, Relaxed);
         self.engine.store(Some(engine));

@@ -12,8 +12,8 @@ use super::status::OutputStatus;
 use crate::engine::{Engine, QUANTUM};
 use crate::units::SAMPLE_RATE;
 
-/// Duration of the fade-in when an engine is inserted, and of the fade-out before its removal, in seconds.
-const FADE: f32 = 0.01;
+/// Duration of the fade-in when an engine is inserted, and of the fade-out before its removal.
+const FADE_SECONDS: f32 = 0.01;
 
 /// Fills the device's buffers.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Feed {
             rendered: [0.0; 2 * QUANTUM],
             read_index: 2 * QUANTUM,
             gain: 0.0,
-            step: 1.0 / (FADE * rate as f32),
+            step: 1.0 / (FADE_SECONDS * rate as f32),
             buffered_frames: 0,
             silent_frames: 0,
         }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::units::frames_to_seconds;
 
-/// Delay, relative to its recent requests, after which a stream counts as stalled, in seconds: more than any server's
-/// jitter.
+/// Delay in seconds, relative to a stream's recent requests, after which the stream counts as stalled: more than any
+/// server's jitter.
 const STALL_DELAY: f64 = 0.7;
 /// Duration of a window of recent requests: longer than the two seconds of audio that some servers request at once.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -16,7 +16,7 @@ const MAX_CHECK_INTERVAL: Duration = Duration::from_millis(60);
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pulse {
+pub(super) enum Activity {
     /// The stream has requested audio since the last check.
     Active,
     /// The stream has requested nothing since the last check, but the next request is not overdue.
@@ -55,7 +55,7 @@ impl Heartbeat {
     }
 
     /// Checks the stream, given the number of frames that it has requested so far.
-    pub(super) fn check(&mut self, now: Instant, requested: u64) -> Pulse {
+    pub(super) fn check(&mut self, now: Instant, requested: u64) -> Activity {
         self.started += now.duration_since(self.last_check).saturating_sub(MAX_CHECK_INTERVAL);
         self.last_check = now;
         let lead = frames_to_seconds(self.requested - self.initial) - now.duration_since(self.started).as_secs_f64();
@@ -65,9 +65,9 @@ impl Heartbeat {
             }
             self.min_lead[0] = self.min_lead[0].min(lead);
             (self.requested, self.last_request) = (requested, now);
-            return Pulse::Active;
+            return Activity::Active;
         }
-        if lead < self.min_lead[0].min(self.min_lead[1]) - STALL_DELAY { Pulse::Stalled } else { Pulse::Idle }
+        if lead < self.min_lead[0].min(self.min_lead[1]) - STALL_DELAY { Activity::Stalled } else { Activity::Idle }
     }
 
     /// Returns the time since the last request.
@@ -94,7 +94,7 @@ mod tests {
         for ms in (0..60_000).step_by(10) {
             paused += if pause.contains(&ms) { 10 } else { 0 };
             let requested = (rate * (ms - paused) / 1000 / block + 1) * block;
-            if heartbeat.check(start + Duration::from_millis(ms), requested) == Pulse::Stalled {
+            if heartbeat.check(start + Duration::from_millis(ms), requested) == Activity::Stalled {
                 return Some(ms);
             }
         }
@@ -122,8 +122,8 @@ mod tests {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
         let mut check = |ms| heartbeat.check(start + Duration::from_millis(ms), 0);
-        assert!((0..=700).step_by(20).all(|ms| check(ms) == Pulse::Idle));
-        assert_eq!(check(720), Pulse::Stalled);
+        assert!((0..=700).step_by(20).all(|ms| check(ms) == Activity::Idle));
+        assert_eq!(check(720), Activity::Stalled);
         assert!(!heartbeat.has_requested());
     }
 
@@ -133,8 +133,11 @@ mod tests {
         let mut heartbeat = Heartbeat::new(start, 0);
         for round in 1..10 {
             let requested = 48_000 * round / 50;
-            assert_eq!(heartbeat.check(start + Duration::from_millis(1000 * round), requested - 1), Pulse::Active);
-            assert_eq!(heartbeat.check(start + Duration::from_millis(1000 * round + 20), requested - 1), Pulse::Idle);
+            assert_eq!(heartbeat.check(start + Duration::from_millis(1000 * round), requested - 1), Activity::Active);
+            assert_eq!(
+                heartbeat.check(start + Duration::from_millis(1000 * round + 20), requested - 1),
+                Activity::Idle
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use super::status::OutputStatus;
 use crate::engine::Engine;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Lag beyond which pacing restarts rather than catching up, so that the music continues where it stopped after the
+/// Lag beyond which pacing restarts rather than catching up, so that the music continues where it stopped when the
 /// machine was suspended.
 const MAX_LAG: Duration = Duration::from_millis(500);
 

@@ -28,7 +28,7 @@ pub(super) struct StreamThread {
 }
 
 /// Counts the stream threads, including hung ones.
-pub(super) type Threads = Arc<()>;
+pub(super) type ThreadCount = Arc<()>;
 
 impl StreamThread {
     /// Starts opening a stream without waiting for it.
@@ -39,7 +39,7 @@ impl StreamThread {
         route: &Route,
         block_frames: Option<u32>,
         status: &Arc<OutputStatus>,
-        threads: &Threads,
+        threads: &ThreadCount,
     ) -> Result<Self, AudioError> {
         if Arc::strong_count(threads) > MAX_THREADS {
             return Err(AudioError::Hung);

@@ -16,7 +16,7 @@ use tracing::{debug, error, info, warn};
 use super::paced_driver::PacedDriver;
 use super::route::{AudioError, Route};
 use super::status::OutputStatus;
-use super::stream_thread::{StreamThread, Threads};
+use super::stream_thread::{StreamThread, ThreadCount};
 use crate::engine::Engine;
 use crate::event::health::Loss;
 use crate::files::config::AudioConfig;
@@ -30,7 +30,7 @@ use search::{Search, SearchStep};
 /// Maximum interval between checks of the stream.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Default block size without a device, in frames.
-const BLOCK: u32 = 512;
+const DEFAULT_BLOCK: u32 = 512;
 /// Name of the output when there is no device.
 const NO_DEVICE: &str = "no device (null output)";
 
@@ -58,7 +58,7 @@ impl Output {
             status: Arc::clone(&status),
             requested: Arc::clone(&requested),
             stop: Arc::clone(&stop),
-            threads: Threads::default(),
+            threads: ThreadCount::default(),
             engine_location: EngineLocation::Supervisor(Box::new(engine), None),
             paced: None,
             search: None,
@@ -118,7 +118,7 @@ struct Supervisor {
     status: Arc<OutputStatus>,
     requested: Arc<RequestedConfig>,
     stop: Arc<AtomicBool>,
-    threads: Threads,
+    threads: ThreadCount,
     engine_location: EngineLocation,
     /// Paces the engine while it plays silently.
     paced: Option<PacedDriver>,
@@ -153,7 +153,7 @@ impl Supervisor {
             self.search_for_route();
             match &mut self.engine_location {
                 EngineLocation::Supervisor(engine, _) => {
-                    let block = self.config.block_frames.unwrap_or(BLOCK);
+                    let block = self.config.block_frames.unwrap_or(DEFAULT_BLOCK);
                     self.paced.get_or_insert_with(|| PacedDriver::new(block)).play(engine, &self.status);
                 }
                 EngineLocation::Stream(_) => {

@@ -109,7 +109,7 @@ impl SoundFile {
     /// is.
     ///
     /// # Errors
-    /// If writing fails, or if the file was moved or deleted.
+    /// If writing or an earlier sync failed, or if the file was moved or deleted.
     pub fn flush(&mut self) -> Result<(), RecordError> {
         let check = |file: &File, path: &Path| -> io::Result<()> {
             let (open, on_disk) = (file.metadata()?, path.metadata());

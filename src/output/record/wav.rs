@@ -7,10 +7,10 @@ use super::Bits;
 use crate::units::SAMPLE_RATE;
 
 const CHANNELS: u16 = 2;
-/// Write buffer size in bytes.
-const BUFFER: usize = 1 << 16;
+/// Size of the write buffer.
+const BUFFER_BYTES: usize = 1 << 16;
 /// Size of the `ds64` chunk without its header: two lengths, a frame count and an empty table.
-const DS64: u32 = 28;
+const DS64_BYTES: u32 = 28;
 
 /// A WAV file being written. Its header is correct as of the last [`WavFile::flush`], so that the file is playable even
 /// after a crash.
@@ -26,7 +26,7 @@ pub(super) struct WavFile {
 impl WavFile {
     pub(super) fn new(mut file: File, bits: Bits) -> io::Result<Self> {
         file.write_all(&header(bits, 0))?;
-        Ok(Self { file, bits, pending: Vec::with_capacity(BUFFER), written: 0 })
+        Ok(Self { file, bits, pending: Vec::with_capacity(BUFFER_BYTES), written: 0 })
     }
 
     /// Appends a 16- or 24-bit sample.
@@ -41,7 +41,7 @@ impl WavFile {
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.pending.extend_from_slice(bytes);
-        if self.pending.len() >= BUFFER { self.write_pending() } else { Ok(()) }
+        if self.pending.len() >= BUFFER_BYTES { self.write_pending() } else { Ok(()) }
     }
 
     fn write_pending(&mut self) -> io::Result<()> {
@@ -74,7 +74,7 @@ impl WavFile {
     }
 }
 
-/// Returns the header of a file with `audio_bytes` bytes of audio. All lengths have headers of the same size.
+/// Returns the header of a file with `audio_bytes` bytes of audio. The header's size does not depend on the length.
 fn header(bits: Bits, audio_bytes: u64) -> Vec<u8> {
     let is_float = bits == Bits::Float;
     let frame_bytes = CHANNELS * bits.bytes();
@@ -82,7 +82,7 @@ fn header(bits: Bits, audio_bytes: u64) -> Vec<u8> {
     let mut header = Vec::with_capacity(96);
     let format_bytes: u32 = if is_float { 18 } else { 16 };
     let fact_bytes: u32 = if is_float { 12 } else { 0 };
-    let riff_bytes = u64::from(4 + 8 + DS64 + 8 + format_bytes + fact_bytes + 8) + audio_bytes;
+    let riff_bytes = u64::from(4 + 8 + DS64_BYTES + 8 + format_bytes + fact_bytes + 8) + audio_bytes;
     // Both lengths must fit into 32 bits; the RIFF length is the larger one.
     let wav_bytes = u32::try_from(riff_bytes).ok();
     header.extend(if wav_bytes.is_some() { b"RIFF" } else { b"RF64" });
@@ -90,7 +90,7 @@ fn header(bits: Bits, audio_bytes: u64) -> Vec<u8> {
     header.extend(b"WAVE");
     // Reserves space for RF64's lengths; WAV readers skip it.
     header.extend(if wav_bytes.is_some() { b"JUNK" } else { b"ds64" });
-    header.extend(DS64.to_le_bytes());
+    header.extend(DS64_BYTES.to_le_bytes());
     let lengths = if wav_bytes.is_some() { [0; 3] } else { [riff_bytes, audio_bytes, frames] };
     header.extend(lengths.iter().flat_map(|length| length.to_le_bytes()));
     header.extend([0; 4]);

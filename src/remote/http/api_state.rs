@@ -14,7 +14,7 @@ use crate::files::setlist::{Entry, Setlist};
 use crate::midi::mapping::{LearnedControl, LiveMappings};
 use crate::music::emotion::{Affect, Emotion, Mood};
 
-/// Minimum weight of an emotion that is named in a mood's description.
+/// Minimum weight at which an emotion is named in the description of a mood.
 const MIN_WEIGHT: f32 = 0.2;
 
 /// A preset as listed by the API.

@@ -19,11 +19,11 @@ use tokio::sync::Notify;
 use super::api_state::ApiState;
 pub(super) use request::PieceRequest;
 
-/// Maximum queued pieces.
+/// Maximum waiting pieces.
 const MAX_QUEUED: usize = 8;
 /// Maximum pieces kept; beyond that, the user must delete some.
 const MAX_PIECES: usize = 500;
-/// Generator load above which a piece waits, since the performance comes first.
+/// Generator load above which no further piece is started, since the performance comes first.
 const MAX_LOAD: f32 = 0.7;
 /// Interval between checks of the load.
 const LOAD_INTERVAL: Duration = Duration::from_secs(1);
@@ -163,7 +163,7 @@ impl Pieces {
         Ok(true)
     }
 
-    /// Renders pieces one at a time, while `load` is low enough. Never returns.
+    /// Renders the waiting pieces one at a time, starting each once `load` is low enough. Never returns.
     pub(super) async fn run(self: Arc<Self>, load: impl Fn() -> f32) {
         loop {
             let next = self.lock().values().find(|piece| piece.state == State::Waiting).cloned();

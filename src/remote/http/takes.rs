@@ -33,7 +33,7 @@ struct Take {
     bytes: u64,
     /// Seconds since 1970.
     modified: u64,
-    /// The emotion at its start; `None` once the take has been renamed.
+    /// The emotion in its name, which is that at its start; `None` for a name not given by the recorder.
     mood: Option<&'static str>,
     /// Whether its control log exists, so that it can be rendered again.
     log: bool,

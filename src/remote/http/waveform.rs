@@ -10,9 +10,9 @@ use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::Timestamp;
 
-/// Columns of a waveform.
+/// Number of columns in a waveform.
 pub(super) const COLUMNS: usize = 160;
-/// Maximum frames read per column, so that a long recording is not read in full.
+/// Maximum frames of a WAV file read per column, so that a long recording is not read in full.
 const FRAMES_PER_COLUMN: u32 = 2048;
 
 /// The peaks, relative to full scale, at the starts of [`COLUMNS`] equal parts of a WAV or FLAC file; `None` if the

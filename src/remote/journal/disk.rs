@@ -1,4 +1,4 @@
-//! The journal on disk: log lines in two alternating files within a size limit.
+//! The journal on disk: log lines in a current and a previous file, within a size limit.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
@@ -44,7 +44,7 @@ pub(crate) fn start_saving(folder: &Path, megabytes: u64, troubles: Troubles) ->
     Ok(())
 }
 
-/// Queues a line; never blocks. Lines are dropped if the queue is full or the disk has failed.
+/// Queues a line to be saved. Never blocks: if the queue is full, the line is dropped.
 pub(super) fn push(line: &Line) {
     if let Some(disk) = DISK.get() {
         let _ = disk.lines.try_send(line.clone());
@@ -87,7 +87,7 @@ pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
 
 struct Writer {
     folder: PathBuf,
-    /// Size in bytes at which the files are switched.
+    /// Size in bytes at which the file is rotated.
     max_file_bytes: u64,
     /// The open file and its length.
     file: Option<(File, u64)>,
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn two_files_alternate_within_the_size_limit_and_are_read_as_one() {
+    fn rotated_files_stay_within_the_size_limit_and_are_read_as_one() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = Writer {
             folder: folder.path().to_owned(),

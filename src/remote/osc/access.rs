@@ -26,7 +26,7 @@ pub(super) enum Purpose {
     Read,
 }
 
-/// The verified addresses.
+/// The trusted hosts and the verified addresses.
 #[derive(Debug)]
 pub(super) struct Access {
     /// The key from which tokens are derived, so that none need be stored.
@@ -59,7 +59,7 @@ impl Access {
         (!self.trusts(address)).then(|| self.verified.get(&address).copied().unwrap_or(self.start))
     }
 
-    /// The token for an address: its port and a number that only this server can compute.
+    /// The token for an address: the purpose, the port, and a number that only this server can compute.
     pub(super) fn token(&self, purpose: Purpose, address: SocketAddr, now: Instant) -> String {
         self.token_of(purpose, address, self.slot(now))
     }

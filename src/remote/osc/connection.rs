@@ -41,8 +41,8 @@ pub(super) struct Connection {
     outbox: Outbox,
 }
 
-/// The replies to a datagram. Each is sent once, however often the datagram requests it, so a datagram never causes
-/// more replies than the full state.
+/// The replies that a datagram requests. Each is sent once, however often it is requested, so the number of replies to
+/// one datagram is bounded.
 #[derive(Default)]
 struct RequestedReplies {
     state: bool,
@@ -214,7 +214,7 @@ impl Connection {
         self.feedback.expire(now, &self.access, &self.outbox);
     }
 
-    /// The subscribers.
+    /// The current subscriptions.
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
         self.feedback.subscriptions()
     }

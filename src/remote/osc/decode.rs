@@ -13,7 +13,7 @@ use crate::event::parameter::{Input, Kind, Param, TABLE, Value, key_and_mode};
 use crate::music::emotion::Emotion;
 use crate::quote::{quoted, shown};
 
-/// Prefix of a parameter's id for setting it at the next bar line.
+/// Prefix of a parameter's id in messages that set it at the next bar line.
 const NEXT_BAR: &str = "next/bar/";
 
 /// A client's request.
@@ -183,7 +183,7 @@ impl Decoded {
     }
 }
 
-/// Defers a request to the next bar line.
+/// Defers a request to the next bar line; a read cannot be deferred.
 fn at_next_bar(request: Request) -> Result<Request, Fault> {
     match request {
         Request::Set(param, value, due) => Ok(Request::NextBar(param, value, due)),

@@ -21,7 +21,7 @@ const MAX_PER_HOST: usize = 16;
 
 /// How long a subscription lasts after the last datagram from its client.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
-/// How long before its subscription expires a client is warned.
+/// How long before the expiry of a subscription its client is warned.
 const EXPIRY_WARNING: Duration = Duration::from_secs(10);
 
 /// After setting a parameter, a client gets no feedback for it for this long, because values still in transit would
@@ -108,7 +108,7 @@ impl Feedback {
         }
     }
 
-    /// Adds or renews a subscriber and sends it everything.
+    /// Adds or renews a subscriber and sends it the full state, except values that it has just set.
     ///
     /// # Errors
     /// When there are too many subscribers; the existing ones stay.
@@ -177,7 +177,7 @@ impl Feedback {
         self.subscribers.iter().any(|subscriber| subscriber.subscription.to == to)
     }
 
-    /// The subscriptions.
+    /// The current subscriptions, including those yet to be restored.
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
         self.subscribers.iter().map(|subscriber| subscriber.subscription).chain(self.restored.iter().copied()).collect()
     }
@@ -259,7 +259,7 @@ impl Feedback {
         }
     }
 
-    /// Processes a notice; beats, bars, chords, notes and onsets are sent at once, the rest with [`Feedback::tick`].
+    /// Processes a notice. Values, levels, moods and health are sent with [`Feedback::tick`], everything else at once.
     pub(super) fn notice(&mut self, notice: Notice, out: &Outbox) {
         self.values_known = true;
         let stream = message::stream(&notice);
@@ -294,7 +294,7 @@ impl Feedback {
             for (index, value) in self.values.iter().enumerate() {
                 let quiet = subscriber.is_quiet(index, now);
                 let param = TABLE[index].param;
-                // After the initial value, this address reports the chord that sounds, whether it leads or not.
+                // After the initial value, this address reports the current chord instead of the lead chord.
                 let reported = param == Param::Chord && subscriber.known[index].is_some();
                 if quiet || reported || subscriber.known[index].as_ref() == Some(value) {
                     continue;

@@ -3,12 +3,12 @@
 use rosc::{OscMessage, OscType};
 
 use crate::event::Notice;
-use crate::event::notice::{Health, Meters, OUTLOOK, Revisions};
+use crate::event::notice::{Health, Meters, OUTLOOK_CHORDS, Revisions};
 use crate::event::parameter::{Param, Value};
 use crate::music::emotion::{Affect, Mood};
 use crate::music::theory::{Chord, Key};
 
-/// The streams that are kept for queries and sent over UDP; those of chords and troubles are sent but not kept.
+/// The streams that are sent over UDP and can be queried. Chords and troubles are sent too, but not listed here.
 pub(in crate::remote) const STREAMS: [&str; 7] =
     ["/melos/beat", "/melos/bar", "/melos/note", "/melos/onset", "/melos/level", "/melos/mood", "/melos/health"];
 
@@ -26,7 +26,7 @@ pub(super) fn value(param: Param, value: &Value) -> Option<OscMessage> {
     Some(message(&format!("/melos/{}", param.spec().id), vec![param.to_osc(value)?]))
 }
 
-/// The result of MIDI learn: the parameter's id and the block, empty if nothing was learned.
+/// The result of MIDI learn: the parameter's id and the block, which is empty if nothing was learned.
 pub(super) fn learned(param: Param, block: String) -> OscMessage {
     message("/melos/learn", vec![OscType::String(param.spec().id.to_owned()), OscType::String(block)])
 }
@@ -77,11 +77,11 @@ fn meters_arguments(meters: &Meters) -> Vec<OscType> {
     levels.chain([count(meters.limited)]).collect()
 }
 
-/// The key, then [`OUTLOOK`] chords, each with the seconds until it begins; unused positions hold an empty string
+/// The key, then [`OUTLOOK_CHORDS`] chords, each with the seconds until it begins; unused positions hold an empty string
 /// and 0.
 fn outlook_arguments(key: Option<Key>, chords: &[(Chord, f32)]) -> Vec<OscType> {
     let mut arguments = vec![OscType::String(key.map(|key| key.to_string()).unwrap_or_default())];
-    for index in 0..OUTLOOK {
+    for index in 0..OUTLOOK_CHORDS {
         let (chord, seconds) = chords.get(index).map_or((String::new(), 0.0), |(chord, s)| (chord.to_string(), *s));
         arguments.extend([OscType::String(chord), OscType::Float(seconds)]);
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::fault::Counters;
 use crate::event::health::Loss;
 
-/// Queue capacity in datagrams, enough for the full state for every subscriber.
+/// Queue capacity in datagrams: enough to send the full state to every subscriber.
 const QUEUE_CAPACITY: usize = 8192;
 /// Maximum bytes of replies per second and per burst.
 const REPLY_BYTES: f64 = 512.0 * 1024.0;
@@ -40,7 +40,8 @@ impl Outbox {
         encode(message).is_some_and(|bytes| self.enqueue(to, bytes))
     }
 
-    /// Queues the replies to one datagram; queues none if together they exceed `limit` bytes or the rate limit.
+    /// Queues the replies to one datagram, or none of them if together they exceed `limit` bytes or the rate limit.
+    /// Returns whether all were queued.
     pub(super) fn reply(&mut self, to: SocketAddr, messages: Vec<OscMessage>, limit: usize, now: Instant) -> bool {
         let datagrams: Vec<_> = messages.into_iter().filter_map(encode).collect();
         let bytes: usize = datagrams.iter().map(Vec::len).sum();

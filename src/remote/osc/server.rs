@@ -49,8 +49,9 @@ pub struct OscServer {
 }
 
 impl OscServer {
-    /// Listens on `address` (port 0 selects any free port) and queues requests in `inbox`. On 127.0.0.1, also listens
-    /// on ::1, since `localhost` may resolve to either. Requires a tokio runtime.
+    /// Listens on `address` (port 0 selects any free port) and queues requests in `inbox`. On 127.0.0.1 or 0.0.0.0,
+    /// also listens on ::1, and on ::1, also on 127.0.0.1, since `localhost` may resolve to either. Requires a tokio
+    /// runtime.
     ///
     /// # Errors
     /// When the address cannot be bound.
@@ -74,13 +75,13 @@ impl OscServer {
         Ok(Self { address, counters, notices, subscriptions, tasks })
     }
 
-    /// The address it listens on.
+    /// The address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Packet counters.
+    /// Counts of received packets and losses.
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
@@ -120,7 +121,7 @@ async fn serve(
         tokio::select! {
             received = sockets.receive(&mut datagram) => match received {
                 Ok((length, from)) => connection.receive(&datagram[..length], from),
-                // An earlier reply reached a closed port, which does not affect this socket.
+                // Typically, an earlier reply was sent to a closed port; this socket remains usable.
                 Err(error) => tracing::debug!(%error, "cannot receive OSC"),
             },
             notice = notices.recv() => match notice {

@@ -1,4 +1,4 @@
-//! The UDP sockets: the requested one, and for `localhost` a second one for the other IP version.
+//! The UDP sockets: the requested one and, if clients may use `localhost`, one for the other IP version.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

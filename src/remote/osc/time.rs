@@ -6,7 +6,7 @@ use rosc::OscTime;
 
 use super::fault::Fault;
 
-/// Maximum time a bundle may be scheduled ahead; beyond that, the sender's clock is assumed to be wrong.
+/// How far ahead a bundle may be scheduled; beyond that, the sender's clock is assumed to be wrong.
 pub(super) const MAX_AHEAD: Duration = Duration::from_secs(3600);
 
 /// Seconds from the NTP epoch (1900) to the Unix epoch (1970); RFC 5905.

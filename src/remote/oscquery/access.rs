@@ -27,7 +27,7 @@ use crate::remote::log_limiter::{LogLimiter, suppressed_suffix};
 pub(super) const MAX_BODY: u64 = 64 * 1024;
 /// Maximum time until a response starts.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Delay after a wrong password, to slow down guessing.
+/// Minimum time until a request without the right password is refused, to slow down guessing.
 const GUESS_DELAY: Duration = Duration::from_millis(500);
 /// The cookie accepted instead of the password.
 const COOKIE: &str = "melos-key";
@@ -155,7 +155,7 @@ impl fmt::Debug for AccessRules {
     }
 }
 
-/// Checks a request, and adds the security headers to the response.
+/// Checks a request, and adds the security headers and, if there is a password, the cookie to the response.
 pub(super) async fn guard(
     State(access): State<Arc<AccessRules>>,
     ConnectInfo(endpoints): ConnectInfo<Endpoints>,
@@ -244,7 +244,7 @@ fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
 
 /// An unguessable value for the cookie.
 fn random_key() -> String {
-    // Every hasher has a key that is derived from the system's random numbers.
+    // The keys of every hasher are derived from the system's random numbers.
     let mut words = [0, 0].map(|_: i32| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
     words[1] ^= std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), words[0]);
     words.iter().map(|word| format!("{word:016x}")).collect()

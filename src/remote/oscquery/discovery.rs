@@ -56,7 +56,7 @@ impl Discovery {
     }
 }
 
-/// DNS-SD requires a TXT record even if it is empty; RFC 6763, section 6.
+/// The TXT record, which DNS-SD requires; RFC 6763, section 6.
 const TXT: [(&str, &str); 1] = [("txtvers", "1")];
 
 /// The interface with an address.

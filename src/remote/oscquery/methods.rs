@@ -4,7 +4,7 @@ use crate::event::health::Loss;
 use crate::event::notice::BANDS;
 use crate::event::parameter::TABLE;
 
-/// The stream of notes. All its messages are sent, not only the newest.
+/// The stream of notes. Listeners receive every note, not only the newest.
 pub(super) const NOTE: &str = "/melos/note";
 
 /// A read-only method: one of the streams of [`crate::remote::osc`].
@@ -26,7 +26,7 @@ const ANY: (Option<f32>, Option<f32>) = (None, None);
 const DB: Option<&str> = Some("gain.db");
 const SECONDS: Option<&str> = Some("time.second");
 
-/// State, load, and a count for each loss.
+/// Types of the health stream: state, load, and a count for each loss.
 const HEALTH_TYPES: [u8; 2 + Loss::ALL.len()] = {
     let mut types = [b'i'; 2 + Loss::ALL.len()];
     (types[0], types[1]) = (b's', b'f');
@@ -38,7 +38,7 @@ const HEALTH_RANGES: [(Option<f32>, Option<f32>); 2 + Loss::ALL.len()] = {
     ranges
 };
 
-/// The type of the spectrum: one number per band.
+/// Types of the spectrum: one number per band.
 const SPECTRUM: &str = match std::str::from_utf8(&[b'f'; BANDS]) {
     Ok(types) => types,
     Err(_) => unreachable!(),

@@ -1,4 +1,4 @@
-//! Accepts connections, and limits their number, duration and memory.
+//! Accepts connections, and limits their number, idle time and memory.
 
 use std::convert::Infallible;
 use std::io;
@@ -25,7 +25,7 @@ use super::slots::{Slot, Slots};
 /// Maximum connections in total, and per host; an idle one is evicted for a new one.
 const MAX_CONNECTIONS: usize = 128;
 const MAX_CONNECTIONS_PER_HOST: usize = 48;
-/// Maximum time for a request to arrive, and for a connection to be idle between requests.
+/// Maximum time for a request head to arrive, and for a connection to be idle between requests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time for which a client may read nothing.
 const SEND_TIMEOUT: Duration = Duration::from_secs(20);
@@ -84,7 +84,7 @@ async fn serve_connection(stream: TcpStream, endpoints: Endpoints, router: Route
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(REQUEST_TIMEOUT).max_buf_size(MAX_HEAD);
     let connection =
-        server.serve_connection(TokioIo::new(TimeoutStream { stream, stalled: None }), service).with_upgrades();
+        server.serve_connection(TokioIo::new(TimeoutStream { stream, stall_timer: None }), service).with_upgrades();
     tokio::select! {
         ended = connection => {
             if let Err(error) = ended {
@@ -98,18 +98,18 @@ async fn serve_connection(stream: TcpStream, endpoints: Endpoints, router: Route
 /// A stream that fails when the peer reads nothing for [`SEND_TIMEOUT`].
 struct TimeoutStream {
     stream: TcpStream,
-    stalled: Option<Pin<Box<Sleep>>>,
+    stall_timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl TimeoutStream {
     /// The result of an attempt to send, or an error if the peer has read nothing for too long.
     fn check_stall<T>(&mut self, result: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if result.is_ready() {
-            self.stalled = None;
+            self.stall_timer = None;
             return result;
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(SEND_TIMEOUT)));
-        ready!(stalled.as_mut().poll(context));
+        let stall_timer = self.stall_timer.get_or_insert_with(|| Box::pin(sleep(SEND_TIMEOUT)));
+        ready!(stall_timer.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

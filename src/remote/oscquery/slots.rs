@@ -43,8 +43,8 @@ impl Slots {
         Arc::new(Self { max, max_per_host, connections: Mutex::default() })
     }
 
-    /// Takes a slot for a host; if all are taken, evicts the connection that has been idle longest. `None` if no
-    /// connection is idle.
+    /// Takes a slot for a host. If all slots, or all of the host's, are taken, the connection among them that has been
+    /// idle longest is evicted; `None` if none of them is idle.
     pub(super) fn take(self: &Arc<Self>, host: IpAddr, now: Instant) -> Option<Slot> {
         let host = host.to_canonical();
         let mut connections = self.connections();
@@ -114,7 +114,7 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn is_evicted(slot: &Slot) -> bool {
-        // The first poll returns a permit that is already available.
+        // The first poll completes if a permit is already available.
         let mut eviction = std::pin::pin!(slot.evicted());
         eviction.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
     }

@@ -21,8 +21,8 @@ use crate::remote::osc::fault::MAX_BYTES;
 use crate::remote::osc::feedback::INTERVAL;
 use crate::remote::osc::{Decoded, Now, Request, decode, message};
 
-/// Time after which a client that reads nothing is disconnected. Nothing accumulates in the meantime, because only the
-/// newest values are kept.
+/// Time after which a client that reads nothing is disconnected. Little accumulates in the meantime, because only the
+/// newest values and notes are kept.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Ping interval; a client silent for twice as long is disconnected.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -174,7 +174,7 @@ impl Session {
             }
             Request::State => replies.methods[..TABLE.len()].fill(true),
             Request::Ping(arguments) => replies.pong = Some(arguments),
-            // The result goes to listeners of `/melos/learn`.
+            // The result is sent to listeners to `/melos/learn`.
             Request::Learn(request) => self.shared.inbox.learn(request, None),
             // These apply to UDP only; LISTEN and IGNORE replace them.
             Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Subscribers | Request::Confirm(_) => {}

@@ -16,7 +16,7 @@ pub(super) struct Node {
     /// Everything except `VALUE` and `CONTENTS`.
     attributes: Map<String, Json>,
     children: BTreeMap<String, Node>,
-    /// The method; `None` for a container, or a command without a value.
+    /// The method's index; `None` for a container or a command.
     pub(super) method: Option<usize>,
     /// Whether the node is a leaf that repeats its parent's method.
     pub(super) is_leaf: bool,
@@ -83,9 +83,9 @@ impl Node {
 
     /// An attribute, if this node has it.
     pub(super) fn attribute(&self, name: &str, values: &Values) -> Option<Json> {
-        let names = self.method.and_then(|method| values.names.get(&method));
-        match (name, names) {
-            ("RANGE", Some(names)) => Some(json!([{ "VALS": names }])),
+        let choices = self.method.and_then(|method| values.choices.get(&method));
+        match (name, choices) {
+            ("RANGE", Some(choices)) => Some(json!([{ "VALS": choices }])),
             ("VALUE", _) if self.is_readable() => self.value(values),
             ("CONTENTS", _) if !self.children.is_empty() => {
                 let contents = self.children.iter().map(|(name, child)| (name.clone(), child.json(values)));
@@ -127,7 +127,7 @@ fn parameter_attributes(spec: &Spec) -> Map<String, Json> {
     attributes
 }
 
-/// A parameter's unit by its name in the proposal's `units.md`.
+/// The name of a parameter's unit in the proposal's `units.md`.
 fn unit(param: Param) -> Option<&'static str> {
     match param.spec().unit {
         "dB" => Some("gain.db"),

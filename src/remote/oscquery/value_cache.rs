@@ -17,7 +17,7 @@ pub(super) struct Values {
     /// The latest arguments of every method, by its index in the tree.
     pub(super) arguments: Vec<Option<Vec<OscType>>>,
     /// The current choices of a method, such as preset names.
-    pub(super) names: BTreeMap<usize, Vec<String>>,
+    pub(super) choices: BTreeMap<usize, Vec<String>>,
 }
 
 /// The latest arguments of every method.
@@ -28,7 +28,7 @@ pub(super) struct ValueCache {
     versions: Vec<u64>,
     /// The current chord, sent to listeners; the readable value is the lead chord.
     current_chord: Option<Vec<OscType>>,
-    /// The latest notes, oldest first, since the notes of a chord arrive together.
+    /// The latest notes, oldest first; several are kept because the notes of a chord arrive together.
     notes: VecDeque<Vec<OscType>>,
 }
 
@@ -40,7 +40,7 @@ impl ValueCache {
     pub(super) fn new() -> Self {
         let defaults = TABLE.iter().map(|spec| arguments(spec.param, &spec.param.default_value()));
         let streams = std::iter::repeat_n(None, METHODS - TABLE.len());
-        let values = Values { arguments: defaults.chain(streams).collect(), names: BTreeMap::new() };
+        let values = Values { arguments: defaults.chain(streams).collect(), choices: BTreeMap::new() };
         Self { values, versions: vec![1; METHODS], current_chord: None, notes: VecDeque::new() }
     }
 
@@ -50,8 +50,8 @@ impl ValueCache {
     }
 
     /// Sets the current choices of a parameter.
-    pub(super) fn set_choices(&mut self, param: Param, names: Vec<String>) {
-        self.values.names.insert(param as usize, names);
+    pub(super) fn set_choices(&mut self, param: Param, choices: Vec<String>) {
+        self.values.choices.insert(param as usize, choices);
     }
 
     /// Processes a notice.
@@ -117,7 +117,7 @@ fn arguments(param: Param, value: &Value) -> Option<Vec<OscType>> {
 /// The methods that a client listens to.
 #[derive(Debug, Default)]
 pub(super) struct ListenSet {
-    /// Keyed by method and whether the client listens at its leaf.
+    /// Keyed by method and by whether the client listens to its `/value` leaf.
     methods: BTreeMap<(usize, bool), ListenState>,
 }
 
@@ -159,7 +159,7 @@ impl ListenSet {
         }
     }
 
-    /// The messages that the client has not received.
+    /// Returns the messages to send to the client now, and marks them as sent.
     pub(super) fn due(&mut self, cache: &ValueCache, now: Instant) -> Vec<OscMessage> {
         let mut messages = Vec::new();
         for ((method, is_leaf), state) in &mut self.methods {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn every_new_onset_is_sent_but_no_old_one() {
+    fn only_new_onsets_are_sent() {
         let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
         let onset = Notice::Onset { strength: 0.5 };
         cache.update(&onset);

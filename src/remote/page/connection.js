@@ -31,7 +31,7 @@ class Connection {
     this.parameters = new Map();
     /** @type {Map<string, Argument>} current values */
     this.values = new Map();
-    /** @type {Map<string, any[]>} the latest message of each stream */
+    /** @type {Map<string, any[]>} the last message of some streams when the address space was read */
     this.streams = new Map();
     /** @type {Map<string, Set<Listener>>} */
     this.listeners = new Map();
@@ -70,11 +70,11 @@ class Connection {
   }
 
   /**
-   * Stores the latest message of a stream, which a new listener receives immediately.
+   * Stores the last message of a stream that represents a state, which a new listener receives immediately.
    * @param {string} id @param {any[]} args
    */
   storeLatest(id, args) {
-    // The times of the planned chords are relative to the time of sending, so they are dropped.
+    // The planned chords are dropped, because their times are relative to the time of sending.
     if (id === 'outlook') this.streams.set(id, args.slice(0, 3));
     if (id === 'mood' || id === 'health') this.streams.set(id, args);
   }
@@ -92,7 +92,7 @@ class Connection {
         if (!this.pending.has(id)) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
       }
       this.open = true;
-      // Changes are sent before listening, so that the old values are not received.
+      // Pending changes are sent before listening to their parameters, so that the old values are not received.
       const unsubscribed = [...this.pending.keys()];
       this.flush();
       for (const id of unsubscribed) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
@@ -127,7 +127,7 @@ class Connection {
   }
 
   /**
-   * Subscribes to a parameter or a stream; a parameter's current value is delivered immediately.
+   * Subscribes to a parameter or a stream; its known value or stored message is delivered immediately.
    * @param {string} id @param {Listener} listener
    */
   on(id, listener) {

@@ -113,7 +113,7 @@ export function healthFigures() {
   let newest = {};
   const words = (/** @type {string} */ key) => capitalize(key.replaceAll(/[_-]/g, ' '));
   /** A count since the last reset. @param {string} key @param {number} count */
-  const since = (key, count) => Math.max(0, count - Math.min(count, baseline[key] ?? 0));
+  const sinceReset = (key, count) => Math.max(0, count - Math.min(count, baseline[key] ?? 0));
   const isCounter = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && !(key in LABELS);
   const show = () => {
     const { parameters: _, recording, troubles, losses = {}, ...figures } = newest;
@@ -124,11 +124,11 @@ export function healthFigures() {
       let text = String(value ?? '–');
       const label = LABELS[key];
       if (label) text = label[1](value);
-      else if (isCounter(key, value)) text = String(since(key, value));
+      else if (isCounter(key, value)) text = String(sinceReset(key, value));
       else if (typeof value === 'number') text = formatNumber(value, 2);
       return [h('dt', {}, label?.[0] ?? words(key)), h('dd', { class: key in (troubles ?? {}) ? 'error' : '' }, text)];
     }));
-    const lost = Object.entries(losses).map(([key, value]) => /** @type {[string, number]} */ ([key, since(key, value)]));
+    const lost = Object.entries(losses).map(([key, value]) => /** @type {[string, number]} */ ([key, sinceReset(key, value)]));
     const nonzero = lost.filter(([, count]) => count > 0);
     summary.textContent = nonzero.length ? 'All other counters are 0' : 'Nothing lost or late: all counters are 0';
     const rowsOf = (/** @type {[string, number][]} */ losses) => losses.flatMap(([key, count]) => [

@@ -5,7 +5,7 @@ import { h, showToast } from './dom.js';
 
 const RATE = 48_000;
 const HEADER = 44;
-/** Bounds of the scheduling lead in seconds, which is kept as small as the network allows. */
+/** How far ahead audio is scheduled, in seconds: kept as small as the network allows, within these bounds. */
 const MIN_LEAD = 0.12;
 const MAX_LEAD = 0.28;
 
@@ -17,7 +17,7 @@ let lead = MIN_LEAD;
 /** Seconds from the arrival of audio until it is heard; 0 until audio has arrived. */
 export let delay = 0;
 
-/** Resets the delay. */
+/** Resets the delay, so that a test can wait for a new measurement. */
 export function resetDelay() {
   delay = 0;
 }

@@ -26,7 +26,7 @@ const VIEWS = [
   ['mix', 'Mix', [['mixer', 'Mixer', mixer], ['room', 'Room', room]]],
   ['piece', 'Make a piece', [['maker', 'Make a piece', piece]]],
   ['takes', 'Takes', [['takes', 'Takes', takes]]],
-  ['setup', 'Setup', [['figures-panel', 'Health', healthFigures], ['log-panel', 'Log', healthLog], ['midi', 'MIDI', midi], ['appearance', 'Page settings', appearance]]],
+  ['setup', 'Setup', [['health', 'Health', healthFigures], ['log', 'Log', healthLog], ['midi', 'MIDI', midi], ['appearance', 'Page settings', appearance]]],
 ];
 
 function views() {

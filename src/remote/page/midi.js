@@ -1,5 +1,5 @@
 // @ts-check
-/** MIDI: connected devices and learned controls; to learn one, select a control here and move one on the device. */
+/** MIDI: connected devices and learned controls; to learn a control, select one on the page and move one on the device. */
 
 import { http, melos } from './connection.js';
 import { attempt, byId, h, showToast } from './dom.js';

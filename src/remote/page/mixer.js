@@ -12,7 +12,7 @@ const STRIPS = [
 const SOLO = ['network', 'bass', 'pad', 'upper'];
 /** Lower end of the meters in decibels. */
 const FLOOR = -60;
-/** Decay of a meter and of its held peak, in decibels per message; there are thirty a second. */
+/** Decay of a meter and of its held peak, in decibels per message; the daemon sends thirty messages a second. */
 const DECAY = 0.9;
 const PEAK_DECAY = 0.25;
 /** How long a peak is held, in milliseconds. */
@@ -25,7 +25,7 @@ let mutesToRestore;
 function solo(layer) {
   const muted = (/** @type {string} */ other) => melos.values.get(`mute/${other}`) === true;
   const alone = !muted(layer) && SOLO.every((other) => other === layer || muted(other));
-  if (!mutesToRestore || !alone) mutesToRestore ??= new Map(SOLO.map((other) => [other, muted(other)]));
+  if (!alone) mutesToRestore ??= new Map(SOLO.map((other) => [other, muted(other)]));
   for (const other of SOLO) {
     // If another page started the solo, unmute everything.
     const mute = alone ? (mutesToRestore?.get(other) ?? false) : other !== layer;
@@ -74,7 +74,7 @@ export function mixer() {
   const strips = STRIPS.map(([layer, label]) => strip(layer, label));
   const reduction = h('output', { id: 'limiter' }, '0.0 dB');
   const limited = h('output', { id: 'limited' }, '0');
-  let [since, newest, deepest, deepestAt] = [-1, 0, 0, 0];
+  let [countAtReset, newest, deepest, deepestAt] = [-1, 0, 0, 0];
   melos.on('meters', (...meters) => {
     strips.forEach(({ show }, index) => show(meters[index]));
     const [limiter, count] = [meters[6], meters[7]];
@@ -84,16 +84,16 @@ export function mixer() {
     if (reduction.textContent !== text) reduction.textContent = text;
     newest = count;
     // A restarted daemon counts from 0 again.
-    if (since < 0 || count < since) since = count;
-    if (limited.textContent !== String(count - since)) limited.textContent = String(count - since);
-    limited.classList.toggle('error', count > since);
+    if (countAtReset < 0 || count < countAtReset) countAtReset = count;
+    if (limited.textContent !== String(count - countAtReset)) limited.textContent = String(count - countAtReset);
+    limited.classList.toggle('error', count > countAtReset);
   });
   return [
     h('div', { class: 'strips' }, ...strips.map(({ element }) => element)),
     h('div', { class: 'row wrap limiter' },
       h('span', {}, 'Limiter gain reduction ', reduction), h('span', {}, 'Limited: ', limited, ' times'),
       h('button', { type: 'button', id: 'limited-reset', onclick: () => {
-        since = newest;
+        countAtReset = newest;
         limited.textContent = '0';
         limited.classList.remove('error');
       } }, 'Reset')),

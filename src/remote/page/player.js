@@ -1,15 +1,15 @@
 // @ts-check
-/** Playback of recordings: one shared player, and rows with a clickable waveform. */
+/** Playback of takes and pieces: one shared player, and a clickable waveform for each. */
 
 import { clock, colour, h, picture } from './dom.js';
 
 const audio = new Audio();
 /** @type {Set<() => void>} */
-const rows = new Set();
+const updates = new Set();
 let playing = '';
 
 for (const event of ['play', 'pause', 'timeupdate', 'ended', 'emptied']) {
-  audio.addEventListener(event, () => rows.forEach((show) => show()));
+  audio.addEventListener(event, () => updates.forEach((show) => show()));
 }
 
 /** Stops playback of a file before it is renamed or deleted. @param {string} source */
@@ -62,14 +62,14 @@ export function player(source, name, loadPeaks, seconds) {
   });
   const time = h('span', { class: 'time' }, seconds === null ? '–' : clock(seconds));
   const show = () => {
-    if (!button.isConnected && rows.size > 400) rows.delete(show);
+    if (!button.isConnected && updates.size > 400) updates.delete(show);
     const isPlaying = playing === source && !audio.paused;
     button.textContent = isPlaying ? '❚❚' : '▶';
     button.setAttribute('aria-label', `${isPlaying ? 'Pause' : 'Play'} ${name}`);
     if (playing === source && audio.duration) time.textContent = `${clock(audio.currentTime)} / ${clock(audio.duration)}`;
     redraw();
   };
-  rows.add(show);
+  updates.add(show);
   loadPeaks().then((heights) => {
     peaks = heights;
     redraw();

@@ -76,8 +76,8 @@ export function presetList() {
     if (preset && journey) {
       const next = preset.journey[journey.step % preset.journey.length];
       const left = journey.left === null ? null : Math.max(0, journey.left - (performance.now() - journey.at) / 1000);
-      const upcoming = left === null ? 'the last' : `${clock(left)} left`;
-      parts.push(h('span', { class: 'hint' }, ` step ${journey.step} of ${journey.steps}, ${upcoming}`));
+      const remaining = left === null ? '' : `, ${clock(left)} left`;
+      parts.push(h('span', { class: 'hint' }, ` step ${journey.step} of ${journey.steps}${remaining}`));
       if (left !== null) parts.push(h('span', { class: 'hint' }, ` then ${next?.mood ?? 'the end'}`));
     } else if (preset) parts.push(h('span', { class: 'hint' }, ` ${preset.description}`));
     now.replaceChildren(...parts);

@@ -44,7 +44,7 @@ export function transport() {
   return h('div', { class: 'transports', role: 'group', 'aria-label': 'Transport' }, play, hold, record, panic);
 }
 
-/** Shows the length of the take in the button. @param {any} button */
+/** Shows the length of the take on the record button. @param {any} button */
 function showRecordingTime(button) {
   let [since, timer] = [0, 0];
   const text = button.firstChild;

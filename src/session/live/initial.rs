@@ -26,8 +26,9 @@ pub(super) struct InitialState {
 }
 
 impl InitialState {
-    /// Chooses the requested preset, otherwise the saved state, otherwise the configured preset; the requested settings
-    /// override it. Actions such as recording, and a timer that continues, are requested through the `inbox`.
+    /// Chooses the values of the requested preset, otherwise the saved ones, otherwise those of the configured preset; the
+    /// requested settings override them. Actions such as recording, and a timer that continues, are requested through the
+    /// `inbox`.
     ///
     /// # Errors
     /// When the preset does not exist.

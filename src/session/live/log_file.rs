@@ -52,7 +52,8 @@ enum Request {
 }
 
 impl LogFile {
-    /// Starts a log; the previous session's log is renamed by date. Checkpoints leave `keep_free` bytes of disk space free.
+    /// Starts a log; the previous session's log is renamed with its date. Checkpoints leave `keep_free` bytes of disk space
+    /// free.
     ///
     /// # Errors
     /// When no thread can be created.

@@ -56,8 +56,8 @@ impl Publisher {
     }
 
     /// Sets the choices that a parameter currently offers.
-    pub(super) fn set_choices(&self, param: Param, names: Vec<String>) {
-        self.oscquery.set_choices(param, names);
+    pub(super) fn set_choices(&self, param: Param, choices: Vec<String>) {
+        self.oscquery.set_choices(param, choices);
     }
 
     /// Sends a notice to every subscriber.
@@ -105,7 +105,7 @@ impl Publisher {
         self.metrics.last_sent().status.show = show;
     }
 
-    /// Publishes levels and health, and updates them in the status.
+    /// Publishes levels, health and changed troubles, updates the status, and logs new losses.
     pub(super) fn publish_levels(
         &self,
         engine: &EngineStatus,

@@ -1,4 +1,4 @@
-//! Reloads presets, mappings and the configuration on a separate thread when their files change, so that the
+//! Reloads presets, setlists, mappings and the configuration on a separate thread when their files change, so that the
 //! performance never waits for a disk.
 
 use std::io;

@@ -39,7 +39,7 @@ struct Spectrum {
     /// The most recent window of the mono mix.
     mono: Vec<f32>,
     /// Frames since the last spectrum.
-    since_last: usize,
+    frames_since_last: usize,
     windowed: Vec<f32>,
     bins: Vec<Complex<f32>>,
     /// First bin of each band, and the end of the last band.
@@ -60,7 +60,7 @@ impl Spectrum {
             transform,
             window,
             mono: vec![0.0; WINDOW],
-            since_last: 0,
+            frames_since_last: 0,
             edges: std::array::from_fn(|band| (edge(band).round() as usize).max(1)),
         }
     }
@@ -69,11 +69,11 @@ impl Spectrum {
     fn add(&mut self, chunk: &[[f32; 2]]) -> Option<[f32; BANDS]> {
         self.mono.extend(chunk.iter().map(|[left, right]| 0.5 * (left + right)));
         self.mono.drain(..self.mono.len() - WINDOW);
-        self.since_last += chunk.len();
-        if self.since_last < STEP {
+        self.frames_since_last += chunk.len();
+        if self.frames_since_last < STEP {
             return None;
         }
-        self.since_last %= STEP;
+        self.frames_since_last %= STEP;
         self.windowed
             .iter_mut()
             .zip(&self.mono)

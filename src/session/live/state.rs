@@ -34,7 +34,7 @@ const MAX_BYTES: u64 = 16 << 20;
 /// The saved state.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Saved {
-    /// Parameter values; empty if there are none.
+    /// Parameter values; empty if none were saved.
     pub(super) values: Vec<(Param, Value)>,
     /// The values of each scene, by name.
     pub(super) scenes: BTreeMap<String, Vec<(Param, Value)>>,
@@ -287,7 +287,7 @@ fn write(
     }
 }
 
-/// Keeps a file that is about to be replaced if it is not the `known` one.
+/// Keeps and reports a file that is about to be replaced if it is not the `known` one.
 fn keep_foreign(path: &Path, known: Option<FileVersion>, troubles: &Troubles) -> io::Result<()> {
     let current = FileVersion::of(path);
     if current.is_some() && current != known {

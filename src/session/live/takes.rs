@@ -86,7 +86,8 @@ impl Takes {
         }
     }
 
-    /// Returns why a requested recording failed, once per failure. Must be called regularly.
+    /// Updates the trouble of recording. Returns why a requested recording failed, once per failure. Must be called
+    /// regularly.
     pub(super) fn failure(&mut self) -> Option<String> {
         let Some(failure) = self.recorder.status().take_failure() else {
             if self.recorder.status().is_recording() {

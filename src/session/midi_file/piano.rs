@@ -6,7 +6,7 @@ use midly::MidiMessage;
 use midly::num::u7;
 
 use crate::generator::GeneratedLatent;
-use crate::generator::notes::{LIFT, OFFSETS, Pedal};
+use crate::generator::notes::{OFFSETS, PEDAL_LIFT_HOPS, Pedal};
 use crate::mel::HOP;
 use crate::units::seconds_to_frames;
 
@@ -41,7 +41,7 @@ impl Piano {
             Pedal::Up => self.pedal.push((frame(offset), false)),
             Pedal::Down => self.pedal.push((frame(offset), true)),
             Pedal::Changed => {
-                let pressed = (offset + LIFT).min(OFFSETS as u8 - 1);
+                let pressed = (offset + PEDAL_LIFT_HOPS).min(OFFSETS as u8 - 1);
                 self.pedal.extend([(frame(offset), false), (frame(pressed), true)]);
             }
         }

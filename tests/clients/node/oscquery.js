@@ -1,4 +1,4 @@
-// Reads an OSCQuery host with the npm package oscquery and prints what it found as JSON.
+// Reads an OSCQuery host with the npm package oscquery and prints its description and methods as JSON.
 const { OSCQueryDiscovery } = require('oscquery');
 
 (async () => {

@@ -1,31 +1,30 @@
 //! Finds OSC addresses in documentation and examples.
-#![allow(dead_code, reason = "each test binary uses only part of this module")]
 
 use melos::event::parameter::TABLE;
 
-/// Documentation of the messages that are not parameters.
-const DOCUMENTED: &str = include_str!("../../../src/remote/osc.rs");
+/// Source whose comments document the messages that are not parameters.
+const OSC_SOURCE: &str = include_str!("../../../src/remote/osc.rs");
 
 /// Returns whether an address exists; `/melos/next/bar/` may precede any parameter.
 pub(crate) fn exists(address: &str) -> bool {
-    let now = address.replacen("/melos/next/bar/", "/melos/", 1);
-    TABLE.iter().any(|spec| format!("/melos/{}", spec.id) == now)
-        || [format!("`{address}`"), format!("`{address} ")].iter().any(|written| DOCUMENTED.contains(written))
+    let immediate = address.replacen("/melos/next/bar/", "/melos/", 1);
+    TABLE.iter().any(|spec| format!("/melos/{}", spec.id) == immediate)
+        || [format!("`{address}`"), format!("`{address} ")].iter().any(|quoted| OSC_SOURCE.contains(quoted))
 }
 
-/// Returns every address in a text, as written or in Pure Data's `oscformat` syntax.
+/// Returns every address in a text, whether with slashes or in Pure Data's `oscformat` syntax.
 pub(crate) fn addresses(text: &str) -> Vec<String> {
     let name = |rest: &str, separator: char| {
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == separator));
         rest[..end.unwrap_or(rest.len())].trim_end_matches(separator).replace(separator, "/")
     };
-    let written = text.match_indices("/melos/").filter(|(at, _)| {
+    let slashed = text.match_indices("/melos/").filter(|(at, _)| {
         // Skip parts of file paths.
         !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '.')
     });
-    let written = written.map(|(at, prefix)| name(&text[at + prefix.len()..], '/'));
-    let spelled = text.match_indices("oscformat melos ").map(|(at, prefix)| name(&text[at + prefix.len()..], ' '));
-    written.chain(spelled).filter(|name| !name.is_empty()).map(|name| format!("/melos/{name}")).collect()
+    let slashed = slashed.map(|(at, prefix)| name(&text[at + prefix.len()..], '/'));
+    let spaced = text.match_indices("oscformat melos ").map(|(at, prefix)| name(&text[at + prefix.len()..], ' '));
+    slashed.chain(spaced).filter(|name| !name.is_empty()).map(|name| format!("/melos/{name}")).collect()
 }
 
 #[test]

@@ -1,5 +1,4 @@
 //! Third-party programs and their output.
-#![allow(dead_code, reason = "each test binary uses only part of this module")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;
@@ -80,7 +79,7 @@ pub(crate) fn free_port() -> String {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
 }
 
-/// Waits until another program listens on a UDP port.
+/// Waits until another program listens on a UDP port, but no longer than [`TIMEOUT`].
 pub(crate) fn wait_until_bound(port: &str) {
     let start = Instant::now();
     while UdpSocket::bind(format!("127.0.0.1:{port}")).is_ok() && start.elapsed() < TIMEOUT {

@@ -1,5 +1,4 @@
 //! A running `melos` with its own ports and state folder.
-#![allow(dead_code, reason = "each test binary uses only part of this module")]
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
@@ -9,20 +8,21 @@ use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-/// Name of the JACK server that the daemon plays through, if any.
+/// Name of the JACK server that a daemon started with `--audio jack` plays through.
 pub(crate) const SERVER: &str = "melos-test";
 
-/// Time limit for any wait on a busy machine.
+/// Time limit for any wait, long enough for a busy machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The daemon; killed on drop.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     child: Child,
-    /// Its log (standard error) so far, and the thread that reads it.
+    /// Standard error so far.
     log: Arc<Mutex<String>>,
+    /// The thread that reads standard error.
     reader: Option<JoinHandle<()>>,
-    /// Its ports; 0 until it plays.
+    /// The OSC and HTTP ports; 0 until the log names them.
     pub(crate) osc: u16,
     pub(crate) http: u16,
 }
@@ -43,7 +43,7 @@ impl Daemon {
         Self::spawn_logging_to(log, ports, &[], state, arguments).wait_until_playing()
     }
 
-    /// Kills the daemon as in a crash and restarts it on the same ports.
+    /// Kills the daemon as in a crash, restarts it on the same ports and waits until it plays.
     pub(crate) fn restart_after_kill(mut self, state: &Path, arguments: &[&str]) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -65,7 +65,7 @@ impl Daemon {
         daemon
     }
 
-    /// Starts `melos run` on ports of its choice, without waiting for it to play.
+    /// Starts `melos run` on free ports, without waiting for it to play.
     pub(crate) fn spawn(state: &Path, arguments: &[&str]) -> Self {
         Self::spawn_at((0, 0), &[], state, arguments)
     }
@@ -86,7 +86,7 @@ impl Daemon {
         true
     }
 
-    /// Starts `melos run` on given ports for OSC and HTTP, such as those of an earlier daemon; 0 lets it choose.
+    /// Starts `melos run` on given ports for OSC and HTTP, such as those of an earlier daemon; 0 selects a free port.
     pub(crate) fn spawn_at(
         (osc, http): (u16, u16),
         environment: &[(&str, String)],
@@ -136,7 +136,7 @@ impl Daemon {
         self.log.lock().unwrap().clone()
     }
 
-    /// Returns the output of `melos status --json`; `None` until it plays.
+    /// Returns the output of `melos status --json`; `None` until the daemon reports a state.
     pub(crate) fn status(&self) -> Option<serde_json::Value> {
         let output = Command::new(env!("CARGO_BIN_EXE_melos"))
             .args(["status", "--json", "--http", &self.http.to_string()])
@@ -157,7 +157,7 @@ impl Daemon {
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(datagram, ("127.0.0.1", self.osc)).unwrap();
     }
 
-    /// Waits until the status satisfies a condition.
+    /// Waits until the status satisfies a condition, and returns that status.
     pub(crate) fn wait_until(&self, what: &str, condition: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
         let started = Instant::now();
         loop {

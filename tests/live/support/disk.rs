@@ -78,7 +78,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Unmount whatever state the test left it in.
+        // Unmount the disk in whatever state the test left it.
         let mount_point = self.path();
         let _ = root_command("fsfreeze").args(["-u", as_str(&mount_point)]).output();
         let _ = root_command("umount").args(["-l", as_str(&mount_point)]).output();

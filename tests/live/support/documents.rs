@@ -1,13 +1,12 @@
-//! The user documentation and the blocks of code in it.
-#![allow(dead_code, reason = "each test binary uses only part of this module")]
+//! The user documentation and its code blocks.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-/// A fenced block.
+/// A fenced code block.
 pub(crate) struct Block {
-    /// Its file and line, for messages.
+    /// File and line of the opening fence, for messages.
     pub(crate) location: String,
     /// The info string of the fence, such as `toml preset`.
     pub(crate) kind: String,
@@ -23,7 +22,7 @@ pub(crate) fn documents() -> BTreeMap<PathBuf, String> {
     documents.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
-/// Returns every fenced block in it.
+/// Returns every fenced code block in the user documentation.
 pub(crate) fn blocks() -> Vec<Block> {
     let mut blocks = Vec::new();
     for (path, text) in documents() {

@@ -5,35 +5,36 @@ use std::ops::Range;
 const RATE: usize = 48_000;
 /// Silence threshold: -80 dB.
 const SILENT: f32 = 1e-4;
-/// A step is a click if its change of slope is this many times the surrounding level, and at least the minimum.
-const FACTOR: f64 = 7.0;
-const MIN_STEP: f64 = 0.004;
-/// Frames on either side of a step that determine the surrounding level, excluding the nearest.
+/// A frame is a click if its second difference exceeds `MIN_DIFFERENCE` and is this many times the RMS second difference
+/// on either side.
+const CLICK_RATIO: f64 = 7.0;
+const MIN_DIFFERENCE: f64 = 0.004;
+/// Frames on either side of a click over which the RMS is taken, except the nearest `GUARD` frames.
 const WINDOW: usize = 480;
 const GUARD: usize = 8;
-/// Music is never exactly zero for this many frames; such a run is a missing block.
+/// Shortest run of zero samples, in frames, that counts as a missing block; music never contains one.
 const DROPOUT: usize = 64;
 
-/// Returns silences of more than 100 ms, in frames.
+/// Returns the silences of at least 100 ms, in frames.
 pub(crate) fn silences(sound: &[Vec<f32>; 2]) -> Vec<Range<usize>> {
     runs(sound, |sample| sample.abs() < SILENT, RATE / 10)
 }
 
-/// Returns the frames of clicks.
+/// Returns the frames of clicks, including the starts of dropouts.
 pub(crate) fn clicks(sound: &[Vec<f32>; 2]) -> Vec<usize> {
     let dropouts = runs(sound, |sample| sample == 0.0, DROPOUT);
-    let inside = dropouts.iter().filter(|dropout| dropout.start > 0 && dropout.end < sound[0].len());
-    let mut found: Vec<usize> =
-        inside.map(|dropout| dropout.start).chain(sound.iter().flat_map(|side| steps(side))).collect();
-    found.sort_unstable();
-    // A step is one click, although its slope changes twice.
-    found.dedup_by(|later, earlier| *later < *earlier + GUARD);
-    found
+    let inner = dropouts.iter().filter(|dropout| dropout.start > 0 && dropout.end < sound[0].len());
+    let mut frames: Vec<usize> =
+        inner.map(|dropout| dropout.start).chain(sound.iter().flat_map(|side| steps(side))).collect();
+    frames.sort_unstable();
+    // One click can have several large second differences.
+    frames.dedup_by(|later, earlier| *later < *earlier + GUARD);
+    frames
 }
 
-/// Returns runs of at least `least` frames in which both channels satisfy a condition.
-fn runs(sound: &[Vec<f32>; 2], condition: impl Fn(f32) -> bool, least: usize) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
+/// Returns the runs of at least `min_frames` frames in which both channels satisfy a condition.
+fn runs(sound: &[Vec<f32>; 2], condition: impl Fn(f32) -> bool, min_frames: usize) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
     let mut started = None;
     let [left, right] = sound;
     for (frame, holds) in left.iter().zip(right).map(|(l, r)| condition(*l) && condition(*r)).chain([false]).enumerate()
@@ -41,39 +42,39 @@ fn runs(sound: &[Vec<f32>; 2], condition: impl Fn(f32) -> bool, least: usize) ->
         match (holds, started) {
             (true, None) => started = Some(frame),
             (false, Some(start)) => {
-                if frame - start >= least {
-                    found.push(start..frame);
+                if frame - start >= min_frames {
+                    ranges.push(start..frame);
                 }
                 started = None;
             }
             _ => {}
         }
     }
-    found
+    ranges
 }
 
-/// Returns the frames at which one channel has an unusual step.
+/// Returns the frames at which one channel has an unusually large second difference.
 fn steps(side: &[f32]) -> Vec<usize> {
-    let slopes = side.windows(3).map(|three| f64::from(three[0]) - 2.0 * f64::from(three[1]) + f64::from(three[2]));
-    let slopes: Vec<f64> = slopes.collect();
+    let second = |three: &[f32]| f64::from(three[0]) - 2.0 * f64::from(three[1]) + f64::from(three[2]);
+    let differences: Vec<f64> = side.windows(3).map(second).collect();
     let mut energy = vec![0.0];
-    energy.extend(slopes.iter().scan(0.0, |sum, slope| {
-        *sum += slope * slope;
+    energy.extend(differences.iter().scan(0.0, |sum, difference| {
+        *sum += difference * difference;
         Some(*sum)
     }));
-    let level = |range: Range<usize>| ((energy[range.end] - energy[range.start]) / (WINDOW - GUARD) as f64).sqrt();
-    (WINDOW..slopes.len().saturating_sub(WINDOW))
-        .filter(|at| slopes[*at].abs() > MIN_STEP)
+    let rms = |range: Range<usize>| ((energy[range.end] - energy[range.start]) / (WINDOW - GUARD) as f64).sqrt();
+    (WINDOW..differences.len().saturating_sub(WINDOW))
+        .filter(|at| differences[*at].abs() > MIN_DIFFERENCE)
         .filter(|at| {
-            let (before, after) = (level(at - WINDOW..at - GUARD), level(at + GUARD + 1..at + WINDOW + 1));
-            slopes[*at].abs() > FACTOR * before.max(after)
+            let (before, after) = (rms(at - WINDOW..at - GUARD), rms(at + GUARD + 1..at + WINDOW + 1));
+            differences[*at].abs() > CLICK_RATIO * before.max(after)
         })
         .collect()
 }
 
-/// Returns chords that swell and fade, with reverb.
+/// Returns a chord that swells and fades, with quiet noise.
 #[cfg(test)]
-fn chords() -> [Vec<f32>; 2] {
+fn swelling_chord() -> [Vec<f32>; 2] {
     let sample = |frame: usize, side: f32| {
         let time = frame as f32 / RATE as f32;
         let swell = 0.15 * (1.0 + (3.0 * time).sin());
@@ -85,8 +86,8 @@ fn chords() -> [Vec<f32>; 2] {
 }
 
 #[test]
-fn skips_and_dropouts_are_found_but_not_music_or_fades() {
-    let clean = chords();
+fn finds_skips_and_dropouts_but_ignores_music_and_fades() {
+    let clean = swelling_chord();
     assert_eq!((clicks(&clean), silences(&clean)), (Vec::new(), Vec::new()));
     for at in (RATE..3 * RATE).step_by(4801) {
         let mut dropout = clean.clone();

@@ -1,9 +1,4 @@
-//! A JACK server without a sound card, with real-time scheduling where the system allows it.
-#![allow(
-    dead_code,
-    clippy::print_stdout,
-    reason = "each test binary uses only part of this module; the output is for the test log"
-)]
+//! A JACK server that needs no sound card.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -11,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// A running server; killed on drop.
+/// A running server; terminated on drop.
 #[derive(Debug)]
 pub(crate) struct JackServer {
     child: Child,
@@ -20,8 +15,9 @@ pub(crate) struct JackServer {
 }
 
 impl JackServer {
-    /// Starts a server with its own name, to leave others on the machine alone. Programs find it through the environment
-    /// variable `JACK_DEFAULT_SERVER`.
+    /// Starts a server with real-time scheduling and the given period in frames; where the system refuses real-time
+    /// scheduling, starts a synchronous one instead. Its own name leaves other servers on the machine alone; programs find
+    /// it through the environment variable `JACK_DEFAULT_SERVER`.
     pub(crate) fn start(name: &str, period: u32) -> Self {
         let period = period.to_string();
         let server = Self::spawn(name, &["-R", "-P", "70"], &["-p", &period]);

@@ -1,5 +1,4 @@
-//! A running `melos` on its own loopback address, where its ports are free, with a log that the test provides.
-#![allow(dead_code, reason = "each test binary uses only part of this module")]
+//! A running `melos` on its own loopback address, where the ports are free, with its log sent where the test chooses.
 
 use std::io::{Read, Write};
 use std::net::UdpSocket;
@@ -7,16 +6,16 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Time limit for any wait on a busy machine.
+/// Time limit for any wait, long enough for a busy machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Name of the JACK server that the daemon plays through, if any.
+/// Name of the JACK server through which the daemon plays if the test starts one.
 pub(crate) const SERVER: &str = "melos-playing";
 
 const OSC: u16 = 9410;
 const HTTP: u16 = 9411;
 
-/// A daemon on its own loopback address.
+/// A daemon on its own loopback address; killed on drop.
 #[derive(Debug)]
 pub(crate) struct LoopbackDaemon {
     pub(crate) child: Child,
@@ -31,7 +30,7 @@ impl LoopbackDaemon {
         daemon
     }
 
-    /// Starts `melos run` with some options.
+    /// Starts `melos run` with further options, without waiting for it to play.
     pub(crate) fn spawn(host: &'static str, log: impl Into<Stdio>, arguments: &[&str]) -> Self {
         let state = tempfile::tempdir().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_melos"))
@@ -61,7 +60,7 @@ impl LoopbackDaemon {
     pub(crate) fn wait_until(&mut self, what: &str, condition: impl Fn(&serde_json::Value) -> bool) {
         let started = Instant::now();
         while !self.status().is_some_and(|status| condition(&status)) {
-            assert!(self.child.try_wait().unwrap().is_none(), "Melos exited before {what}");
+            assert!(self.child.try_wait().unwrap().is_none(), "Melos exited while waiting until {what}");
             assert!(started.elapsed() < TIMEOUT, "timed out waiting until {what}: {:?}", self.status());
             sleep(Duration::from_millis(50));
         }
@@ -76,11 +75,11 @@ impl LoopbackDaemon {
         UdpSocket::bind((self.host, 0)).unwrap().send_to(datagram, (self.host, OSC)).unwrap();
     }
 
-    /// Changes a parameter and checks that Melos responds.
+    /// Changes a parameter, and checks that Melos responds and keeps playing.
     pub(crate) fn check_response(&mut self) {
         for mood in ["angry", "calm"] {
             self.send("/melos/emotion", mood);
-            self.wait_until(mood, |status| status["parameters"]["emotion"] == mood);
+            self.wait_until(&format!("the emotion is {mood}"), |status| status["parameters"]["emotion"] == mood);
         }
         let now = self.status().unwrap()["seconds"].as_f64().unwrap();
         self.wait_until("the music continues", |status| status["seconds"].as_f64() > Some(now + 0.5));

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// Reruns one test of this binary through `command`, which must run the binary with the arguments appended to it.
-/// Fails unless exactly that test ran and passed; otherwise, a name that matches no test would pass.
+/// Fails unless exactly that test ran and passed, because the binary also succeeds if the name matches no test.
 pub(crate) fn run(mut command: Command, name: &str) {
     let output = command.args(["--exact", name, "--include-ignored", "--nocapture"]).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -16,30 +16,30 @@ const RATE: usize = 48_000;
 /// Block size in frames.
 const PERIOD: usize = 1024;
 
-/// All tests use the same JACK server name, and all depend on timing.
+/// The tests share a JACK server name and depend on timing.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A daemon whose output another program records.
 #[derive(Debug)]
 pub(crate) struct RecordedDaemon {
     recorder: Recorder,
-    others: Vec<Recorder>,
+    extra_recorders: Vec<Recorder>,
     pub(crate) daemon: Daemon,
     pub(crate) server: JackServer,
     sound: PathBuf,
-    /// Late blocks before recording started.
-    late: u64,
+    /// Late blocks before the recording started.
+    late_before: u64,
     folder: tempfile::TempDir,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl RecordedDaemon {
-    /// Starts a daemon with a state folder and without a disk limit for recordings.
+    /// Starts a daemon with the given state folder, and with no disk space kept free by recordings.
     pub(crate) fn start(state: &Path) -> Self {
         Self::start_as(state, Daemon::start)
     }
 
-    /// Like [`Self::start`], with its log sent to `log`.
+    /// Like [`Self::start`], with the daemon's log sent to `log`.
     pub(crate) fn start_logging_to(log: Stdio, state: &Path) -> Self {
         // Choose the ports here, because the log that would name them goes elsewhere.
         let osc = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -57,8 +57,8 @@ impl RecordedDaemon {
         let daemon = start(state, &arguments);
         let sound = folder.path().join("recorded.wav");
         let recorder = record(&sound);
-        let late = late_blocks(&daemon);
-        Self { recorder, others: Vec::new(), daemon, server, sound, late, folder, _alone: alone }
+        let late_before = late_blocks(&daemon);
+        Self { recorder, extra_recorders: Vec::new(), daemon, server, sound, late_before, folder, _alone: alone }
     }
 
     /// Returns the path of the configuration file.
@@ -66,7 +66,7 @@ impl RecordedDaemon {
         self.folder.path().join("melos.toml")
     }
 
-    /// Changes a parameter and checks that Melos responds and is audible.
+    /// Changes a parameter, and checks that Melos responds and keeps playing.
     pub(crate) fn check_response(&self) {
         for value in [0.25, 0.5] {
             self.daemon.oscsend(&["/melos/reverb", "f", &value.to_string()]);
@@ -100,17 +100,17 @@ impl RecordedDaemon {
         });
     }
 
-    /// Restarts the external recording and discards the earlier one.
+    /// Discards the external recording and starts a new one.
     pub(crate) fn restart_recording(&mut self) {
         let _ = self.recorder.0.kill();
         let _ = self.recorder.0.wait();
         std::fs::remove_file(&self.sound).unwrap();
         self.recorder = record(&self.sound);
-        self.late = late_blocks(&self.daemon);
+        self.late_before = late_blocks(&self.daemon);
     }
 
     /// Stops the external recording and returns its channels.
-    fn recorded(&mut self) -> [Vec<f32>; 2] {
+    fn stop_recording(&mut self) -> [Vec<f32>; 2] {
         signal(self.recorder.0.id(), "INT");
         let started = Instant::now();
         while self.recorder.0.try_wait().unwrap().is_none() {
@@ -121,20 +121,20 @@ impl RecordedDaemon {
         channels(&self.sound).map(|side| side[(RATE / 2).min(side.len())..].to_vec())
     }
 
-    /// Checks that at least a second was recorded without silences or clicks.
+    /// Stops the external recording, and checks that it lasts at least a second and has no silences or clicks.
     pub(crate) fn check_sound(&mut self) {
-        let recorded = self.recorded();
+        let recorded = self.stop_recording();
         assert!(recorded[0].len() > RATE, "only {} frames", recorded[0].len());
         let silences = silences(&recorded);
-        assert!(silences.is_empty(), "silences of more than 100 ms, in frames of {}: {silences:?}", recorded[0].len());
-        assert_eq!(clicks(&recorded), [0usize; 0], "clicks, in frames of {}", recorded[0].len());
+        assert!(silences.is_empty(), "silences in {} frames: {silences:?}", recorded[0].len());
+        assert_eq!(clicks(&recorded), [0usize; 0], "clicks in {} frames", recorded[0].len());
     }
 
     /// Starts a second recorder and returns its process id.
-    pub(crate) fn another_recorder(&mut self) -> u32 {
+    pub(crate) fn start_second_recorder(&mut self) -> u32 {
         let other = record(&self.folder.path().join("other.wav"));
         let process = other.0.id();
-        self.others.push(other);
+        self.extra_recorders.push(other);
         process
     }
 
@@ -145,7 +145,7 @@ impl RecordedDaemon {
         sleep(Duration::from_millis(500));
         self.check_sound();
         // When a block is late, the recording client is not called either.
-        let late = late_blocks(&self.daemon) - self.late;
+        let late = late_blocks(&self.daemon) - self.late_before;
         assert!(late as usize * PERIOD <= RATE / 10, "{late} blocks of {PERIOD} frames were late");
         // Fade out quickly first, so that the daemon exits without its usual fade.
         self.daemon.oscsend(&["/melos/play/fade", "f", "0.05"]);
@@ -155,12 +155,12 @@ impl RecordedDaemon {
     }
 }
 
-/// Returns the number of blocks that were late.
+/// Returns the number of late blocks so far.
 fn late_blocks(daemon: &Daemon) -> u64 {
     daemon.status().unwrap()["losses"]["xruns"].as_u64().unwrap()
 }
 
-/// A running `jack_capture`; stopped on drop.
+/// A running `jack_capture`; killed on drop.
 #[derive(Debug)]
 struct Recorder(Child);
 
@@ -171,7 +171,7 @@ impl Drop for Recorder {
     }
 }
 
-/// Records both outputs until stopped.
+/// Starts to record both outputs, until the recorder is stopped.
 fn record(path: &Path) -> Recorder {
     let recorder = Command::new("jack_capture")
         .args(["--no-stdin", "--channels", "2", "--format", "wav", "--bitdepth", "FLOAT"])

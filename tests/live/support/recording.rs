@@ -1,12 +1,11 @@
 //! Records the daemon through JACK with another program.
-#![allow(dead_code, reason = "each test binary uses only part of this module")]
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::daemon::SERVER;
 
-/// Starts `jack_capture` on both outputs for some seconds.
+/// Starts `jack_capture`, which records both outputs for the given number of seconds and exits.
 pub(crate) fn record(path: &Path, seconds: u32) -> Child {
     Command::new("jack_capture")
         .args(["--no-stdin", "-d", &seconds.to_string(), "--channels", "2"])

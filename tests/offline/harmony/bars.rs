@@ -57,7 +57,7 @@ fn chord_changes(plans: &[BarPlan]) -> Vec<(Option<u8>, u8, Vec<u8>)> {
     changes
 }
 
-/// Returns the interval between two notes, within an octave, if it is a unison or a fifth.
+/// Returns the interval between two notes, modulo an octave, if it is a unison or a fifth.
 fn perfect_interval(low: u8, high: u8) -> Option<u8> {
     Some((high - low) % 12).filter(|interval| matches!(interval, 0 | 7))
 }
@@ -208,7 +208,7 @@ proptest! {
     }
 
     #[test]
-    fn mode_changes_use_a_pivot_chord(seed: u64, from in any_emotion(), to in any_emotion()) {
+    fn mode_changes_are_smooth(seed: u64, from in any_emotion(), to in any_emotion()) {
         let mut harmony = Harmony::new(seed);
         let mut before: Option<BarPlan> = None;
         for bar in 0..40 {

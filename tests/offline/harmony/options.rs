@@ -67,7 +67,8 @@ fn dynamics_deepen_phrases() {
 
 #[test]
 fn phrases_return_as_often_and_as_exactly_as_requested() {
-    /// Returns the number of returning bars, and how many of these repeat the chords and upper voice of the bar they recall.
+    /// Returns the number of bars in returning phrases, and how many of these repeat the chords and upper voice of the bar
+    /// they recall.
     fn returned(recall: f32, seed: u64) -> (usize, usize) {
         let mut harmony = Harmony::new(seed);
         let mut bars: Vec<BarPlan> = Vec::new();

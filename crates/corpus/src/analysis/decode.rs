@@ -69,8 +69,8 @@ pub enum DecodeError {
 /// Decodes the default audio track of a file to mono (the mean of its channels) at 48 kHz, skipping broken packets.
 ///
 /// # Errors
-/// [`DecodeError`] if the file is unreadable, truncated, empty or too long, or if more than a tenth of its packets are
-/// broken.
+/// [`DecodeError`] if the file is unreadable, unsupported, truncated, empty or too long, or if more than a tenth of its
+/// packets are broken.
 pub fn decode(path: &Path) -> Result<Vec<f32>, DecodeError> {
     let (samples, rate) = decode_frames(path, |frame| frame.iter().sum::<f32>() / frame.len() as f32)?;
     resample_to_48k(samples, rate)

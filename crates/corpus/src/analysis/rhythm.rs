@@ -26,7 +26,7 @@ const TIGHTNESS: f32 = 100.0;
 const PEAK_HALF_WINDOW: usize = 3;
 /// Number of frames on either side of an onset over which its threshold is averaged.
 const THRESHOLD_HALF_WINDOW: usize = 10;
-/// How far an onset must exceed that average, as a fraction of the strongest onset.
+/// How far an onset must exceed the average around it, as a fraction of the strongest onset.
 const ONSET_RISE: f32 = 0.07;
 
 /// The rhythm of a signal.

@@ -60,7 +60,7 @@ pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>
 }
 
 /// Decodes the mel frames of a performance in one piece, without hops or rollbacks. The result is as long as the
-/// blocks, but its last samples are incomplete, because the networks look ahead.
+/// frames, but its last samples are incomplete, because the networks look ahead.
 ///
 /// # Errors
 /// [`ModelError`] if a network fails.

@@ -7,9 +7,9 @@ use melos::units::SAMPLE_RATE;
 /// Strengths of the twelve pitch classes, starting with C.
 pub type Chroma = [f32; 12];
 
-/// Frequency of each degree in major-key pieces, tonic first (Albrecht and Shanahan, Music Perception 31, 2013).
+/// Share of each chromatic degree in major-key pieces, tonic first (Albrecht and Shanahan, Music Perception 31, 2013).
 const MAJOR: Chroma = [0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081];
-/// Frequency of each degree in minor-key pieces, tonic first (same source).
+/// Share of each chromatic degree in minor-key pieces, tonic first (same source).
 const MINOR: Chroma = [0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052];
 
 /// The key that fits a chroma best, and the fits of the best major and minor keys.

@@ -33,13 +33,13 @@ pub(crate) struct Args {
     /// Store the audio along with the mel frames
     #[arg(long)]
     audio: bool,
-    /// Also store the side signal (half of left minus right)
+    /// Also store the side signal (half the difference of the channels)
     #[arg(long, requires = "audio")]
     stereo: bool,
     /// Number of pieces to render in parallel [default: one per core]
     #[arg(long)]
     jobs: Option<usize>,
-    /// Seed of all random choices
+    /// Seed for all random choices
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }

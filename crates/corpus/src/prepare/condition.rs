@@ -15,9 +15,10 @@ pub(crate) const ONSET_HALF_WINDOW: f64 = 1.0;
 /// Seconds from one label to the next.
 pub(crate) const LABEL_STEP: f64 = 1.0;
 
-/// Computes the conditions for the first `latents` latents from `notes` and `beats`, which cover the same time span.
+/// Computes the conditions for the first `latents` latents of a copy from its notes and beats.
 ///
-/// `context` contains the notes of the whole piece, with the same time origin, because labels depend on wider windows.
+/// `context` contains the notes of the whole piece, because labels depend on wider windows. All times count from the
+/// start of the copy.
 #[must_use]
 pub fn conditions(
     notes: &[Note],

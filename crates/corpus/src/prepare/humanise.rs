@@ -13,9 +13,9 @@ use super::random::{normal, uniform};
 
 /// Beats per phrase.
 const PHRASE_BEATS: usize = 16;
-/// Standard deviation of a chord's timing, in seconds.
+/// Standard deviation of a chord's onset, in seconds.
 const CHORD_JITTER: f64 = 0.009;
-/// Standard deviation of a note's timing within its chord, in seconds.
+/// Standard deviation of a note's onset within its chord, in seconds.
 const NOTE_JITTER: f64 = 0.004;
 /// Onsets closer than this, in seconds, form a chord.
 const CHORD_WINDOW: f64 = 0.02;
@@ -28,9 +28,9 @@ const PEDAL_PROBABILITY: f64 = 0.6;
 struct Phrase {
     start: f64,
     end: f64,
-    /// Velocity at its start and end.
+    /// Velocity at the start and end of the phrase.
     level: f64,
-    /// Velocity added in its middle.
+    /// Velocity added in the middle.
     swell: f64,
     /// Fraction by which slowing down in the second half lengthens the phrase.
     ritardando: f64,

@@ -1,9 +1,9 @@
-//! Labels emotions by rule. Features determine valence and arousal, which are ranked within the training set; these
-//! ranks and further cues determine the weights of the eight emotions.
+//! Labels music with emotions by rule. Features determine valence and arousal, which are ranked within the training
+//! set; these ranks and further cues determine the weights of the eight emotions.
 //!
 //! The labels do not come from listeners. They are based on Russell's circumplex (1980) and established cues in
-//! performed music (Gabrielsson and Lindström, 2010): loud, dense music is high in arousal, and light music in a major
-//! key is high in valence.
+//! performed music (Gabrielsson and Lindström, 2010): loud, dense music is high in arousal, and sparse, consonant
+//! music in a major key is high in valence.
 
 use super::features::{COUNT, Feature, Features};
 use melos::music::emotion::{Affect, Emotion};
@@ -68,7 +68,7 @@ pub enum Quadrant {
 }
 
 impl Quadrant {
-    /// Returns the quadrant with a number; `None` unless it is from 1 to 4.
+    /// Returns the quadrant with the given number, or `None` if it is not between 1 and 4.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
@@ -127,8 +127,9 @@ impl Label {
 pub struct Labeller {
     means: Features,
     deviations: Features,
-    /// Sorted valences of the training set, among which new windows are ranked; `arousals` likewise.
+    /// Sorted valences of the training set, among which the valence of a new window is ranked.
     valences: Vec<f64>,
+    /// Sorted arousals of the training set.
     arousals: Vec<f64>,
 }
 

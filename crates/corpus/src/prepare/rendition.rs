@@ -13,7 +13,7 @@ use super::random::{shuffle, uniform_index};
 
 /// Maximum transposition of a copy, in semitones.
 const MAX_TRANSPOSITION: i32 = 5;
-/// Minimum and maximum tempo of a copy, as a percentage of the written tempo.
+/// Minimum and maximum tempo of a copy, as a percentage of the original tempo.
 const TEMPO_PERCENT: (u32, u32) = (85, 115);
 /// Maximum number of pieces by one composer in a round of copies, for corpora balanced by composer.
 const MAX_PER_COMPOSER: usize = 32;
@@ -25,7 +25,7 @@ pub(crate) struct Rendition {
     pub(crate) piece: usize,
     /// Transposition in semitones.
     pub(crate) transpose: i32,
-    /// Tempo as a percentage of the written tempo.
+    /// Tempo as a percentage of the original tempo.
     pub(crate) tempo_percent: u32,
     /// Whether the unchanged recording is used instead of rendering the notes.
     pub(crate) recorded: bool,

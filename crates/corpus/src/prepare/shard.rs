@@ -31,7 +31,7 @@ pub struct Shard {
     /// The audio, `mel.len() · HOP` samples, or empty. For stereo, this is the mid signal (half the sum of the
     /// channels), from which the mel frames are computed.
     pub audio: Vec<f32>,
-    /// The side signal (half of left minus right), as long as `audio`, or empty.
+    /// The side signal (half the difference of the channels), as long as `audio`, or empty.
     pub side: Vec<f32>,
     /// Piano, corpus, piece, split, transposition, tempo factor, start position in the piece, and licence.
     pub metadata: BTreeMap<String, String>,

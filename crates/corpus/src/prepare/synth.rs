@@ -54,7 +54,7 @@ impl Stereo {
         self.left.iter().zip(&self.right).map(|(l, r)| (l + r) / 2.0).collect()
     }
 
-    /// Returns the side signal: half of left minus right.
+    /// Returns the side signal: half the difference of the channels, left minus right.
     #[must_use]
     pub fn side(&self) -> Vec<f32> {
         self.left.iter().zip(&self.right).map(|(l, r)| (l - r) / 2.0).collect()

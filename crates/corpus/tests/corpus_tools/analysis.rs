@@ -1,4 +1,5 @@
-//! Compares measurements with those that `tests/reference/analysis.py golden` computed for the same audio with librosa.
+//! Compares measurements of generated audio with those that `tests/reference/analysis.py golden` computed with librosa,
+//! and with the notes in the audio.
 
 use std::f64::consts::TAU;
 

@@ -77,7 +77,7 @@ def f_measure(found, true, tolerance=0.07):
 def compare(melos, files):
     import soundfile
 
-    measure(signal())  # triggers librosa's compilation on first use
+    measure(signal())  # makes librosa compile its functions before they are timed
     for file in files:
         started = time.perf_counter()
         y, rate = soundfile.read(file, dtype="float32", always_2d=True)

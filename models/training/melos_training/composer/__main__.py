@@ -24,7 +24,7 @@ def main() -> None:
     command.add_argument("--configuration", type=Path, help="TOML file that configures a new run")
     command.add_argument("--minutes", type=float, default=float("inf"), help="additional training time")
     command.add_argument("--steps", type=float, default=float("inf"), help="additional training steps")
-    command.add_argument("--cool", action="store_true", help="decay the learning rate to zero, into cooled.pt")
+    command.add_argument("--cool", action="store_true", help="decay the learning rate to zero, and write cooled.pt")
     command.add_argument("--device", default="auto")
     command.add_argument("--threads", type=int, default=1)
     command = commands.add_parser("evaluate", help="compare held-out songs with performances of their plans")

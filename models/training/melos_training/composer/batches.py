@@ -94,8 +94,8 @@ class WindowSampler:
             shift=int(random.integers(-5, 6)),
             half_window=float(random.choice(HALF_WINDOWS)),
             no_history=random.random() < NO_HISTORY,
-            written_chords=random.random() >= DERIVED_CHORDS,
-            doubled=slow and random.random() < 0.5,
+            labelled_chords=random.random() >= DERIVED_CHORDS,
+            double_time=slow and random.random() < 0.5,
             steady=random.random() < STEADY,
             sparse_bass=random.random() < SPARSE_BASS,
         )
@@ -110,7 +110,7 @@ def mean_bpm(song: Song) -> float:
 def held_out(library: Library, split: str, corpus: str, latents: int, count: int, seed: int = 1) -> list[Window]:
     """Cuts `count` windows from the songs of a split in turn, at positions that depend on `seed`.
 
-    Returns none if the corpus has no songs.
+    Returns an empty list if the corpus has no songs.
     """
     random = np.random.default_rng(seed)
     songs = [song for song in library.split(split) if song.corpus == corpus]

@@ -34,7 +34,7 @@ WIDTH = VALUES + len(GROUPS)
 FINE_WIDTH = sum(FINE_GROUPS.values())
 
 STEADY = ("emotion", "affect", "density", "loudness", "register", "length", "pedalling")
-"""Groups that stay constant in a performance until someone changes them, but vary from second to second in songs."""
+"""Groups that stay constant in a performance until they are changed, but vary from second to second in songs."""
 
 DROP = {
     "emotion": 0.3,

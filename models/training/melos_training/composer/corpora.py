@@ -60,7 +60,7 @@ def split_of(corpus: str, group: str) -> str:
 
 
 def identifier(text: str) -> str:
-    """Replaces every run of characters other than ASCII letters and digits with an underscore."""
+    """Replaces runs of characters other than ASCII letters and digits with underscores, except at both ends."""
     return re.sub(r"[^0-9A-Za-z]+", "_", text).strip("_")
 
 
@@ -114,7 +114,7 @@ def giantmidi(root: Path) -> Iterator[Piece]:
 
 
 def mutopia(root: Path) -> Iterator[Piece]:
-    """Reads scores, except those that LilyPond could not render without errors."""
+    """Reads scores in the public domain or under CC BY, except those that LilyPond rendered with errors."""
     with (root / "licences.tsv").open(newline="") as table:
         rows = {Path(row["file"]).name: row for row in csv.DictReader(table, delimiter="\t")}
     for path in sorted((root / "midi").glob("*.mid*")):

@@ -32,7 +32,7 @@ RECALL_SECONDS = 100.0
 RECALL_EXCERPTS = 16
 RECALLS: tuple[float | None, ...] = (None, 0.2, 0.6, 1.0)
 TOUCH = ("length", "pedalling")
-"""Conditions that a host may leave unspecified."""
+"""Conditions that the daemon may leave unspecified."""
 NOT_MOOD = ("density", "loudness", "register", "length", "pedalling", "recall", "phrase")
 """Conditions left unspecified to evaluate the effect of the mood alone."""
 CLIP = 4.0
@@ -44,7 +44,7 @@ LIKELIHOOD_WINDOWS = 48
 Rows = list[dict[str, float]]
 
 
-def likelihoods(net: Composer, library: Library, latents: int = 256) -> dict[str, dict[str, float]]:
+def nats_per_note_by_variant(net: Composer, library: Library, latents: int = 256) -> dict[str, dict[str, float]]:
     """Measures the nats per note on held-out music, with all conditions and without some of them."""
     windows = held_out(library, "valid", "pop909", latents, LIKELIHOOD_WINDOWS)
     harmony = ("chord", "bass", "next")
@@ -93,23 +93,23 @@ def frechet(one: Rows, other: Rows, scale: Rows) -> float:
 
 def copied(library: Library, performances: list[Performance]) -> dict[str, float]:
     """Returns the share of top-line passages, by length, whose intervals also occur in a training song."""
-    training = [_steps(song.performance) for song in library.split("train")]
-    written = [_steps(performance) for performance in performances]
+    training = [_intervals(song.performance) for song in library.split("train")]
+    written = [_intervals(performance) for performance in performances]
     shares = {}
     for length in PASSAGE_LENGTHS:
-        known = np.unique(np.concatenate([hash_runs(steps, length) for steps in training]))
-        hashes = np.concatenate([hash_runs(steps, length) for steps in written])
+        known = np.unique(np.concatenate([hash_runs(intervals, length) for intervals in training]))
+        hashes = np.concatenate([hash_runs(intervals, length) for intervals in written])
         shares[str(length)] = float(np.isin(hashes, known).mean())
     return shares
 
 
-def _steps(performance: Performance) -> IntArray:
+def _intervals(performance: Performance) -> IntArray:
     """Returns the intervals of the top line."""
     return np.diff(melody(np.stack([performance.onset, performance.pitch], 1)))
 
 
 def estimate_mood(library: Library, performance: Performance) -> FloatArray:
-    """Returns valence and arousal of an excerpt, labelled like the training music."""
+    """Returns the valence and arousal of an excerpt, labelled like the training music."""
     features, _ = mood.measure(performance, False)
     middle = features[8 : max(9, len(features) - 8)]
     known = middle[~np.isnan(middle[:, mood.INDEX["density"]])]
@@ -125,11 +125,11 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
         plan.conditions.set("emotion", np.tile(np.eye(len(EMOTIONS))[index], (latents, 1)))
         plan.conditions.set("affect", np.tile(ANCHORS[index], (latents, 1)))
 
-    estimated, features = {}, {}
+    estimated, summaries = {}, {}
     for index, emotion in enumerate(EMOTIONS):
         performances = play(net, library, chosen, Sampling(), change=partial(request_mood, index))
         estimated[emotion] = np.nanmean([estimate_mood(library, p) for p in performances], 0)
-        features[emotion] = summary([e.measure(p) for e, p in zip(chosen, performances)])
+        summaries[emotion] = summary([e.measure(p) for e, p in zip(chosen, performances)])
     table = np.array(list(estimated.values()))
     correlations = [float(np.corrcoef(ANCHORS[:, axis], table[:, axis])[0, 1]) for axis in range(2)]
     reported = ("notes/s", "velocity", "pitch", "key down, s", "pedal lifts/s")
@@ -137,7 +137,7 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
         "valence correlation": correlations[0],
         "arousal correlation": correlations[1],
         "heard": {name: value.tolist() for name, value in estimated.items()},
-        "features": {name: {key: sums[key][0] for key in reported} for name, sums in features.items()},
+        "features": {name: {key: values[key][0] for key in reported} for name, values in summaries.items()},
     }
 
 
@@ -181,7 +181,7 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
         (out / "evaluation.json").write_text(json.dumps(report, indent=1))
         print(f"{name}: measured", flush=True)
 
-    store("likelihood", likelihoods(net, library))
+    store("likelihood", nats_per_note_by_variant(net, library))
     columns: dict[str, Rows] = {
         "real": [e.measure(e.performance()) for e in chosen],
         "real, elsewhere": [e.measure(e.performance()) for e in choose_excerpts(library, OTHER_POSITION, count=count)],

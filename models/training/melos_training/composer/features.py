@@ -15,7 +15,7 @@ from .view import View
 GROUP = 0.05
 """Seconds within which onsets count as simultaneous."""
 LOW = 55
-"""Notes below this pitch count as low."""
+"""Notes below this MIDI note number count as low."""
 MIN_NOTES = 12
 LAGS = (1, 2, 4, 8)
 """Distances in bars at which bars are compared."""

@@ -24,7 +24,7 @@ CONTINUITY_BONUS = 0.05
 PHRASE = 8
 """Bars per phrase."""
 MIN_AGREEMENT = 0.4
-"""Minimum share of passages that must begin with a phrase or half-phrase; a quarter do by chance."""
+"""Share of passages that must begin with a phrase or half-phrase; by chance, a quarter do."""
 
 
 @dataclass

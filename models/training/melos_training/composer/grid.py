@@ -33,12 +33,12 @@ class BeatGrid:
         """Returns the beats of a song under a view."""
         times = song.beats[:, 0] * view.ratio - view.start
         position, bar_length = song.beats[:, 1], float(song.beats[0, 2])
-        if view.doubled:
+        if view.double_time:
             numbers = np.arange(2 * len(times) - 1) / 2
             times = np.interp(numbers, np.arange(len(times)), times)
             whole = position[np.floor(numbers).astype(np.int64)]
             position = np.where(whole < 0, -1, (2 * (whole + numbers % 1)) % bar_length)
-        return cls(times, position, bar_length, song.form, 2 if view.doubled else 1)
+        return cls(times, position, bar_length, song.form, 2 if view.double_time else 1)
 
     @property
     def bars_known(self) -> bool:

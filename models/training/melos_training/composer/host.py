@@ -27,7 +27,7 @@ def _classes(values: Tensor) -> Tensor:
 
 
 class Shared(nn.Module):
-    """A step with class indices [1] shared by both rows: the inputs at the positions in `shared`."""
+    """A step in which both rows share the class indices [1] at the input positions `shared`."""
 
     def __init__(self, step: nn.Module, shared: tuple[int, ...]) -> None:
         super().__init__()

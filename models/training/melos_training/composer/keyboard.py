@@ -59,8 +59,8 @@ class Keyboard:
         held = (self._struck <= latent) & (latent < self._up)
         sustained = (self._struck <= latent) & (latent >= self._up) & (latent < self._damped)
 
-        def level(since: IntArray) -> FloatArray:
-            return (0.25 + 0.75 * np.exp(-(latent - since) * LATENT_SECONDS / DECAY)).astype(np.float32)
+        def level(start: IntArray) -> FloatArray:
+            return (0.25 + 0.75 * np.exp(-(latent - start) * LATENT_SECONDS / DECAY)).astype(np.float32)
 
         struck = np.minimum(self._struck, latent)
         return np.concatenate([held * level(struck), sustained * level(np.minimum(self._up, latent))], 1).astype(

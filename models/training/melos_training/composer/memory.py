@@ -42,7 +42,7 @@ class Events:
     weight: FloatArray
 
     def without(self, slots: IntArray) -> "Events":
-        """Returns the memory without some slots."""
+        """Returns the memory without the given slots."""
         kept = ~np.isin(self.column // SLOT_WIDTH, slots)
         return Events(self.latent[kept], self.column[kept], self.weight[kept])
 

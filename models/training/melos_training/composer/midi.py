@@ -137,7 +137,7 @@ def read(path: Path) -> Score:
 
 
 def _one_string_per_key(notes: FloatArray) -> FloatArray:
-    """Joins notes doubled in two tracks, and ends a note when its key is struck again."""
+    """Joins notes doubled in two tracks, ends a note when its key is struck again, and drops notes off the keyboard."""
     inside = (notes[:, 2] >= LOWEST_KEY) & (notes[:, 2] < LOWEST_KEY + KEYS)
     notes = notes[inside]
     notes = notes[np.lexsort((notes[:, 0], notes[:, 2]))]

@@ -75,7 +75,7 @@ class PlayedNotes:
     """The pedal action of each latent, and its offset."""
 
     def performance(self) -> Performance:
-        """Converts to seconds. Striking a key again ends its previous note; velocities are class centres."""
+        """Converts the notes to seconds. Striking a key again ends its previous note; velocities are class centres."""
         notes = np.array(self.notes, np.int64).reshape(-1, 6)
         notes = notes[np.lexsort((notes[:, 3], notes[:, 1], notes[:, 0]))]
         onset = (notes[:, 0] * OFFSETS + notes[:, 1]) * STEP

@@ -40,7 +40,7 @@ def analyse(piece: Piece, mean: float, deviation: float) -> Song:
 
 
 def prepare(roots: dict[str, Path], out: Path) -> Library:
-    """Reads the corpora under their roots, and writes the library to `out`. Raises `ValueError` if one is empty."""
+    """Reads the corpora in `roots`, and writes the library to `out`. Raises `ValueError` if one has no pieces."""
     songs: list[Song] = []
     for corpus, root in roots.items():
         pieces = [piece for piece in READERS[corpus](root) if len(piece.performance.onset) >= MIN_NOTES]

@@ -15,7 +15,7 @@ PARTS = ("offset", "key", "velocity", "duration", "voice", "pedal")
 
 def table(columns: dict[str, dict[str, tuple[float, float]]], against: str) -> str:
     """Returns a Markdown table: the means of all columns, the standard deviation of the column `real`, and the
-    difference between it and the column `against`, in pooled standard deviations."""
+    difference of the column `against` from `real` in pooled standard deviations."""
     names = list(columns)
     lines = ["| | " + " | ".join(names) + f" | d, {against} |", "|---" * (len(names) + 2) + "|"]
     for feature, (mean, deviation) in columns["real"].items():

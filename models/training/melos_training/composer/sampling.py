@@ -51,7 +51,7 @@ class Servo:
     """Controls density, register and level of each row in a closed loop."""
 
     SPANS = 4.0, 16.0
-    """Windows, in seconds, over which the played values are measured."""
+    """Windows, in seconds: density is measured over both, register and level over the first."""
     END_GAIN = 2.0
     """Nats added to the end-of-latent logit, per window and unit of ln(played / requested density)."""
     KEY_GAIN = 0.02

@@ -19,9 +19,9 @@ class View:
     """Seconds on either side over which density, loudness, register and length are measured."""
     no_history: bool = False
     """Whether the notes before the window are hidden."""
-    written_chords: bool = True
+    labelled_chords: bool = True
     """Whether to take chords from the corpus's labels instead of the sounding notes."""
-    doubled: bool = False
+    double_time: bool = False
     """Whether beats are counted at double time."""
     steady: bool = False
     """Whether mood, density, loudness, register, length and pedalling are replaced with their means over the window."""

@@ -56,7 +56,7 @@ class Window:
 
     conditions: Conditions
     sounding: FloatArray
-    """[latents, 176]."""
+    """Levels of the sounding keys at the start of each latent, [latents, 176]."""
     melody: IntArray
     """The melody's last key before each latent, 0..87; 88 if there is none."""
     pedal_before: IntArray
@@ -202,7 +202,7 @@ def _set_harmony(
 ) -> None:
     """Sets chord and bass at every offset, and the next chord."""
     latents = view.latents
-    if len(song.chords) and view.written_chords:
+    if len(song.chords) and view.labelled_chords:
         chords = song.chords
         change = np.append(True, (np.diff(chords[:, 2:], axis=0) != 0).any(1))
         chords = chords[change]

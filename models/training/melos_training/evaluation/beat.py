@@ -33,7 +33,7 @@ def strength(onsets: ArrayLike, times: ArrayLike, beats: ArrayLike) -> dict[int,
 def rendering_strength(rendering: Rendering, tempo_ratio: float = 1.0) -> dict[int, float]:
     """Returns the vector strength of a rendering's onsets relative to the plan's beats.
 
-    For comparison, `tempo_ratio` makes the beats faster.
+    `tempo_ratio` speeds up the beats, for comparison with an unrelated tempo.
     """
     plan = rendering.plan()
     onset_times, _ = onsets(rendering.audio())

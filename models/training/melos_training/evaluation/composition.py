@@ -1,4 +1,4 @@
-"""Measures the written notes: comparison with real music, repetition, and the effect of the temperature."""
+"""Measures the generated notes: comparison with real music, repetition, and the effect of the temperature."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ SHOWN = ("note entropy", CHORDS, "bars alike 4", "roll repeats", "notes/s", "gro
 
 
 def _real(study: Study, chosen: list[Excerpt]) -> Rows:
-    """Measures the features of songs over the same length as for renderings."""
+    """Measures the features of songs over the same duration as renderings."""
     end = LEAD_IN + study.sizes.seconds
     rows = (features(by_skyline(e.performance()), e.setting, LEAD_IN, end) for e in chosen)
     return [row for row in rows if row]
@@ -64,16 +64,16 @@ def compare_notes(study: Study, folder: Path) -> str:
         ]
         for name in names
     ]
-    distances = {"the written notes": written, "other passages of the songs": elsewhere}
+    distances = {"the generated notes": written, "other passages of the songs": elsewhere}
     listed = ", ".join(f"{frechet(real, other, real):.1f} for {name}" for name, other in distances.items())
     return (
-        f"{len(written)} excerpts of the network alone, of every emotion, compared with {len(real)} held-out songs of "
-        "POP909 and with other passages of the same songs. `d` is the difference from real music in pooled standard "
-        "deviations. Emotions are requested equally often, unlike in the songs. In both sets, the melody consists of "
-        "the notes with no higher key sounding.\n\n"
+        f"{len(written)} excerpts played by the network alone, covering every emotion, compared with {len(real)} "
+        "held-out songs of POP909 and with other passages of the same songs. `d` is the difference from real music in "
+        "pooled standard deviations. Each emotion is requested equally often, whereas the songs are not balanced. In "
+        "both sets, the melody consists of the notes with no higher key sounding.\n\n"
         f"Fréchet distance from the songs over all features: {listed}; {frechet(real[::2], real[1::2], real):.1f} "
         "between halves of the songs.\n\n"
-    ) + table(["", "real", "elsewhere", "written", "d, elsewhere", "d, written"], rows)
+    ) + table(["", "real", "elsewhere", "generated", "d, elsewhere", "d, generated"], rows)
 
 
 def compare_structure(study: Study, folder: Path) -> str:
@@ -86,14 +86,14 @@ def compare_structure(study: Study, folder: Path) -> str:
         rendered = [indices(rendering.audio(RATE)) for rendering in map(study.render, requests)]
         rows.append([f"recall {recall:g}", *(mean([x[scale] for x in rendered]) for scale in SCALES), len(rendered)])
     real = [indices(x.audio(RATE)) for x in study.long_pieces(STRUCTURE_SECONDS)]
-    for part in (25, 50, 75):
-        values = (f"{np.percentile([x[scale] for x in real], part):.3f}" for scale in SCALES)
-        rows.append([f"real music, {part}th percentile", *values, len(real)])
+    for percentile in (25, 50, 75):
+        values = (f"{np.percentile([x[scale] for x in real], percentile):.3f}" for scale in SCALES)
+        rows.append([f"real music, {percentile}th percentile", *values, len(real)])
     return (
-        f"Structureness index of the first {STRUCTURE_SECONDS:g} s of the network alone, and of sufficiently long "
-        "held-out pieces.\n\n"
+        f"Structureness index of the first {STRUCTURE_SECONDS:g} s of performances by the network alone, and of "
+        "sufficiently long held-out pieces.\n\n"
         + table(["", *SCALES, "N"], rows)
-        + "\nTarget: within the middle half of real music, and rising with recall.\n"
+        + "\nTarget: within the interquartile range of real music, and rising with recall.\n"
     )
 
 
@@ -103,8 +103,8 @@ def measure_temperature(study: Study, folder: Path) -> str:
     def requests(temperature: float) -> list[Request]:
         return [Request(e, seed, study.sizes.seconds, temperature=temperature) for e in EMOTIONS[:4] for seed in seeds]
 
-    sums = {temperature: summary(_written(study, requests(temperature))) for temperature in TEMPERATURES}
-    points = {temperature: {name: values[name][0] for name in SHOWN} for temperature, values in sums.items()}
+    summaries = {temperature: summary(_written(study, requests(temperature))) for temperature in TEMPERATURES}
+    points = {temperature: {name: values[name][0] for name in SHOWN} for temperature, values in summaries.items()}
     rows = [[temperature, *(f"{value:.3f}" for value in values.values())] for temperature, values in points.items()]
     return (
         f"{4 * len(seeds)} excerpts per temperature. `{CHORDS}` is the number of different chords requested; the level "

@@ -40,7 +40,7 @@ def chroma(magnitudes: Floats) -> Floats:
 
 
 def onsets(samples: Floats) -> tuple[Floats, Floats]:
-    """Returns the times of note attacks in seconds, and the spectral flux, whose peaks they are (Böck, Widmer 2013)."""
+    """Returns the times of attacks in seconds (peaks of the spectral flux), and the flux (Böck and Widmer 2013)."""
     envelope = librosa.onset.onset_strength(y=samples, sr=RATE, hop_length=256, n_fft=1024, lag=2, max_size=3)
     return librosa.onset.onset_detect(onset_envelope=envelope, sr=RATE, hop_length=256, units="time"), envelope
 

@@ -34,10 +34,10 @@ def write(study: Study, sections: Sequence[str], models: Path) -> None:
     text = f"""# Evaluation
 
 Written by `{command}`. For each of eight emotions, there are {sizes.excerpts} excerpts of {sizes.seconds:g} s, with
-seeds {study.seeds()[0]} to {study.seeds()[-1]} (from 1 for change, beat and temperature), rendered by `melos render`
-without reverb, excluding the first 4 s; and {sizes.hours * 60:g} minutes of the network alone. Brackets give 95 %
-bootstrap intervals over excerpts. The held-out pieces are {len(study.held_out["valid"])} from the `valid` split and
-{len(study.held_out["test"])} from the `test` split.
+seeds {study.seeds()[0]} to {study.seeds()[-1]} (from 1 for change, beat, structure and temperature), rendered by
+`melos render` without reverb, excluding the first 4 s; and {sizes.hours * 60:g} minutes of the network alone.
+Brackets give 95 % bootstrap intervals over excerpts. The held-out pieces are {len(study.held_out["valid"])} from the
+`valid` split and {len(study.held_out["test"])} from the `test` split.
 """
     for title in sections:
         print(title, flush=True)

@@ -1,6 +1,6 @@
 """Measures whether the requested emotion is audible.
 
-The judge is fitted to held-out music on which the networks were not trained. Its labels are derived from the notes by
+The judge is fitted to music that was held out from training. Its labels are derived from the notes by
 the rules of `melos-corpus prepare`, as for the training music. The judge's only input is level-normalised audio.
 """
 
@@ -101,7 +101,7 @@ def same_quadrant(estimated: Floats, requested: Floats) -> Array:
 
 
 def separation(one: Floats, other: Floats) -> float:
-    """Returns the share of excerpts of two emotions whose margin has the correct sign: positive for `one`."""
+    """Returns the share of margins with the correct sign, positive for `one`, averaged over the two emotions."""
     return float(((one > 0).mean() + (other < 0).mean()) / 2)
 
 

@@ -12,7 +12,7 @@ from .renders import RATE
 SILENT_DB = -60.0
 """Level below which a minute counts as silent."""
 STUCK = 0.02
-"""Novelty below which a minute counts as stuck: the cosine distance between the spectra of successive seconds."""
+"""Mean cosine distance between the spectra of successive seconds (novelty) below which a minute counts as stuck."""
 
 
 @dataclass(frozen=True)

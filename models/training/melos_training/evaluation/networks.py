@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..composer.conditions import GROUPS
-from ..composer.evaluation import likelihoods
+from ..composer.evaluation import nats_per_note_by_variant
 from ..constants import SAMPLE_RATE
 from ..pianist.measure import measure
 from . import transcription, vocoding
@@ -55,7 +55,7 @@ def measure_chain(study: Study, folder: Path) -> str:
             for kind, values in scores.items()
         ]
     return (
-        "Excerpts of the `test` split. ViSQOL compares with the original, whose score is therefore the maximum. "
+        "Excerpts of the `test` split. ViSQOL compares a copy with the original, so the original scores the maximum. "
         f"{transcription.__doc__}\n"
         + table(["", "ViSQOL", "note-onset F1", "log-spectral distance, dB", "multi-resolution STFT", "N"], rows)
         + "\nTarget: ViSQOL of the whole chain 4.50 on each piano.\n"
@@ -73,13 +73,13 @@ def measure_transcription(study: Study, folder: Path) -> str:
         transcription.onset_scores(transcription.transcribe(x.full_audio()), x.notes()[:, [0, 2]])
         for x in study.test_excerpts(seconds)
     ]
-    names = {"renderings, compared with the written notes": rendered, "held-out music on the sampled piano": sampled}
+    names = {"renderings, compared with the generated notes": rendered, "held-out music on the sampled piano": sampled}
     rows = [[name, *(mean([v[i] for v in values]) for i in range(3)), len(values)] for name, values in names.items()]
     return "Network alone, every emotion.\n\n" + table(["", "precision", "recall", "F1", "N"], rows)
 
 
 def measure_likelihood(study: Study, folder: Path) -> str:
-    nats = likelihoods(study.composer, study.library)
+    nats = nats_per_note_by_variant(study.composer, study.library)
     shown = [name for name in nats if name.removeprefix("without ") not in GROUPS]
     rows = [[name, *(f"{nats[name][part]:.3f}" for part in PARTS)] for name in shown]
     return (

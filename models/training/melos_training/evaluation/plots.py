@@ -19,7 +19,7 @@ def save(figure: Figure, folder: Path, name: str) -> str:
 
 
 def confusions(tables: Mapping[str, Floats], folder: Path) -> str:
-    """Plots confusion matrices side by side: requested emotions in rows, measured ones in columns."""
+    """Plots confusion matrices side by side: requested emotions in rows, estimated ones in columns."""
     figure = Figure(figsize=(5 * len(tables), 4.5))
     axes = figure.subplots(1, len(tables), squeeze=False)
     for axis, (title, table) in zip(axes[0], tables.items()):

@@ -17,7 +17,7 @@ from .. import repository
 from ..arrays import Floats
 from ..composer.midi import read
 from ..constants import SAMPLE_RATE
-from .written import WrittenNotes
+from .written import GeneratedNotes
 
 RATE = 24_000
 """Sample rate of the feature extraction."""
@@ -27,7 +27,7 @@ LEAD_IN = 4.0
 
 @dataclass(frozen=True)
 class Request:
-    """A request to `melos render`, without reverb, like the held-out music."""
+    """The arguments of a rendering by `melos render`, without reverb, like the held-out music."""
 
     emotion: str
     seed: int
@@ -97,12 +97,12 @@ class Rendering:
             if len(samples) == length:
                 yield _mono(samples, rate)
 
-    def notes(self) -> WrittenNotes:
-        """Reads the notes that the network wrote."""
+    def notes(self) -> GeneratedNotes:
+        """Reads the notes that the network generated."""
         played = read(self.midi).performance
         for times in (played.onset, played.key_up, played.pedal_times):
             times -= LEAD_IN
-        return WrittenNotes.of(played, self.plan())
+        return GeneratedNotes.of(played, self.plan())
 
     def plan(self) -> list[dict[str, Any]]:
         """Reads the plan, one entry per 4096 frames; `seconds` counts from the end of the lead-in."""

@@ -20,7 +20,7 @@ BEFORE, AFTER = 4.0, 8.0
 def arousal_curve(
     judge: Judge, describe: Callable[[Floats], Floats], samples: Floats, change: float
 ) -> tuple[Floats, Floats]:
-    """Returns the centres of windows, in seconds after the change, and the arousal measured in them."""
+    """Returns the centres of windows, in seconds after the change, and the arousal estimated in each."""
     starts = np.arange(0, len(samples) / RATE - WINDOW, STEP)
     windows = [samples[int(start * RATE) : int((start + WINDOW) * RATE)] for start in starts]
     return starts + WINDOW / 2 - change, judge(np.stack([describe(window) for window in windows])).arousal
@@ -41,7 +41,10 @@ def normalise(times: Floats, values: Floats) -> Floats:
 
 
 def crossing_time(times: Floats, share: Floats, level: float = 0.5) -> float:
-    """Returns the time at which a curve first reaches a level, interpolated between windows; NaN if it never does."""
+    """Returns the time at which a curve first rises to a level, interpolated between windows; NaN if it never does.
+
+    Ignores times until `BEFORE` seconds before the change.
+    """
     for i in range(1, len(share)):
         if share[i - 1] < level <= share[i] and times[i] > -BEFORE:
             return float(times[i - 1] + (level - share[i - 1]) / (share[i] - share[i - 1]) * (times[i] - times[i - 1]))

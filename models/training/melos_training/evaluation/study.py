@@ -38,7 +38,7 @@ MODEL = repository.ROOT / "models" / NAME
 IDENTITY = repository.ROOT / "models" / "training" / "identities" / f"{NAME}.toml"
 CHAIN_SECONDS = 10.0
 FIRST_SEED = 201
-"""First seed of the excerpts; the profiles of the moods were tuned with the judge on lower seeds."""
+"""First seed of the excerpts; the profiles of the moods were tuned with the judge on other seeds."""
 
 
 @dataclass(frozen=True)

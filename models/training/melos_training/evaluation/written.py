@@ -18,8 +18,8 @@ EMPTY = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
-class WrittenNotes:
-    """The notes that the network wrote; times count from the end of the lead-in, and may be negative."""
+class GeneratedNotes:
+    """The notes that the network generated; times count from the end of the lead-in, and may be negative."""
 
     performance: Performance
     setting: Setting
@@ -27,7 +27,7 @@ class WrittenNotes:
     """Number of different chords requested."""
 
     @classmethod
-    def of(cls, performance: Performance, plan: Sequence[dict[str, Any]]) -> "WrittenNotes":
+    def of(cls, performance: Performance, plan: Sequence[dict[str, Any]]) -> "GeneratedNotes":
         """Combines a performance with its plan, whose entries may begin before 0."""
         chords = {entry["chord"] for entry in plan if entry["seconds"] >= 0}
         return cls(performance, setting(plan), len(chords))

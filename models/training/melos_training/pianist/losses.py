@@ -32,11 +32,11 @@ def attack_loss(predicted: Tensor, mel: Tensor, attack: Tensor) -> Tensor:
 
 
 def kl_beyond_free_nats(nats: Tensor, free: float) -> Tensor:
-    """Returns the KL divergence in excess of `free` nats per dimension, which prevent posterior collapse."""
+    """Returns the mean KL divergence beyond `free` nats per dimension; free nats prevent posterior collapse."""
     return torch.clamp(nats - free, min=0).mean()
 
 
 def normal_nats(latents: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Returns the negative log-likelihood of latents [batch, n, latent] under normal distributions, nats per latent."""
+    """Returns the negative log-likelihood of latents [batch, n, latent] under normal distributions, per latent."""
     square = (latents - mean).square() * (-log_variance).exp()
     return 0.5 * (square + log_variance + math.log(2 * math.pi)).sum(2).mean()

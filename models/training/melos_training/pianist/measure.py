@@ -35,7 +35,7 @@ def measure(
     """Returns the results for each piano.
 
     `clips` is the number of clips. `pianist` and `notes` (latents of 0) are mean absolute errors of the log-mel in dB,
-    `…_attack` those at attacks; `nats` is the KL divergence per latent, `active` the number of active dimensions.
+    `…_attack` are those at attacks; `nats` is the KL divergence per latent, `active` the number of active dimensions.
     Reconstruction uses the mean of the posterior; frames at the start of a clip have no past.
     """
     windows = PianoShards(Shards(folders, split, min_frames=CLIP), pianos)

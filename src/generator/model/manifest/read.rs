@@ -20,7 +20,7 @@ const CACHE_ELEMENTS: u64 = 1 << 28;
 /// Limit for the size of a network file in bytes.
 const BYTES: RangeInclusive<i64> = 0..=4 << 30;
 /// Hexadecimal digits of a SHA-256 hash.
-const DIGITS: usize = 64;
+const SHA256_DIGITS: usize = 64;
 
 pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>> {
     let (mut parsed, mut root) = Document::parse(file, text);
@@ -132,8 +132,8 @@ fn file_entry(document: &mut Document<'_>, mut table: Table<'_>) -> File {
         document.add(table.span(), "", "file.name: expected the name of a file beside model.toml");
     }
     let sha256 = table.required_text(document, "sha256");
-    if sha256.len() != DIGITS || !sha256.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        document.add(table.span(), "", format!("file.sha256 of {name:?}: expected {DIGITS} hexadecimal digits"));
+    if sha256.len() != SHA256_DIGITS || !sha256.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        document.add(table.span(), "", format!("file.sha256 of {name:?}: expected {SHA256_DIGITS} hexadecimal digits"));
     }
     let bytes = required(document, &mut table, "bytes", BYTES);
     for key in ["input", "output"] {

@@ -14,7 +14,7 @@ fn learn_with(param: Param, value: Value, bytes: &[u8]) -> String {
         learner.observe(message);
     }
     let block = learner.block().unwrap();
-    let file = format!("schema = 1\nname = \"Learnt\"\n{block}");
+    let file = format!("schema = 1\nname = \"Learned\"\n{block}");
     Mapping::parse(Path::new("learned.toml"), &file).unwrap_or_else(|problems| panic!("{block}{problems:#?}"));
     block
 }

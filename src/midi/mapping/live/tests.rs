@@ -218,5 +218,5 @@ fn reports_an_unmapped_control_once() {
     rig.send(1, knob);
     assert_eq!(hints(&rig), 1);
     rig.send(1, note_on(0, 50));
-    assert_eq!(hints(&rig), 2, "only the keys of channel 2 lead");
+    assert_eq!(hints(&rig), 2, "only keys on channel 2 set the lead chord");
 }

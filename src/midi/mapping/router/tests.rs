@@ -58,7 +58,7 @@ fn a_second_fader_for_the_same_value_must_take_over_again() {
     let mut rig = Rig::new("[[bind]]\ncc = 1\nto = \"reverb\"\n[[bind]]\ncc = 2\nto = \"reverb\"\n");
     assert_eq!(rig.send(&[0xB0, 1, 32, 2, 32]).len(), 1, "both are at the value");
     assert_eq!(rig.send(&[1, 100]).len(), 1);
-    assert_eq!(rig.send(&[2, 40]), [], "the other one was left behind");
+    assert_eq!(rig.send(&[2, 40]), [], "it no longer matches the value");
     assert_eq!(rig.send(&[2, 110]).len(), 1);
 }
 
@@ -195,7 +195,7 @@ fn a_fader_must_take_over_again_after_a_layer_change() {
     assert_eq!(rig.send(&[0xB0, 7, 32]).len(), 1, "it reaches the reverb's value");
     assert_eq!(rig.send(&[0x90, 98, 1, 0xB0, 7, 60]), [], "the width is at 0.7");
     assert_eq!(rig.send(&[7, 100]).len(), 1, "it crosses the value");
-    assert_eq!(rig.send(&[0x90, 98, 0, 0xB0, 7, 90]), [], "the reverb was left behind");
+    assert_eq!(rig.send(&[0x90, 98, 0, 0xB0, 7, 90]), [], "the fader no longer matches the reverb");
     assert_eq!(rig.send(&[7, 10]).len(), 1);
 }
 

@@ -19,7 +19,7 @@ use crate::output::device::status::OutputStatus;
 use crate::units::SAMPLE_RATE;
 
 /// Frames per callback if the configuration does not specify them.
-const BLOCK: u32 = 512;
+const DEFAULT_BLOCK: u32 = 512;
 
 impl Stream for cpal::Stream {}
 
@@ -107,7 +107,7 @@ impl OpenableDevice {
 
     /// Returns the block sizes to try: the requested one within the device's range, then the system's.
     fn buffer_sizes(&self, requested: Option<u32>) -> [BufferSize; 2] {
-        let frames = requested.unwrap_or(BLOCK);
+        let frames = requested.unwrap_or(DEFAULT_BLOCK);
         let fixed = match self.range {
             SupportedBufferSize::Range { min, max } => frames.clamp(min, max.max(min)),
             SupportedBufferSize::Unknown => frames,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info};
 
 use crate::engine::Engine;
-use crate::output::device::heartbeat::{Heartbeat, Pulse};
+use crate::output::device::heartbeat::{Activity, Heartbeat};
 use crate::output::device::route::{Fault, Route};
 use crate::output::device::stream_thread::StreamThread;
 
@@ -63,8 +63,8 @@ impl PlayingStream {
                 Fault::Notice(text) => info!(text, "audio driver"),
             }
         }
-        let pulse = self.heartbeat.check(now, self.stream.slot.requested());
-        if pulse == Pulse::Active {
+        let activity = self.heartbeat.check(now, self.stream.slot.requested());
+        if activity == Activity::Active {
             self.suspected_fault = None;
         }
         let timeout = if self.heartbeat.has_requested() { CALLBACK_TIMEOUT } else { FIRST_CALLBACK_TIMEOUT };
@@ -74,11 +74,11 @@ impl PlayingStream {
         if let Some((_, reason)) = self.suspected_fault.take_if(|(since, _)| now.duration_since(*since) > ERROR_GRACE) {
             lost.get_or_insert(reason);
         }
-        match (lost, pulse) {
+        match (lost, activity) {
             (Some(reason), _) => Condition::Lost(reason),
-            (None, Pulse::Active) => Condition::Active,
-            (None, Pulse::Stalled) => Condition::Stalled,
-            (None, Pulse::Idle) => Condition::Unchanged,
+            (None, Activity::Active) => Condition::Active,
+            (None, Activity::Stalled) => Condition::Stalled,
+            (None, Activity::Idle) => Condition::Unchanged,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::files::config::AudioConfig;
 use crate::output::device::route::{AudioError, Route, routes};
 use crate::output::device::status::OutputStatus;
-use crate::output::device::stream_thread::{StreamThread, Threads};
+use crate::output::device::stream_thread::{StreamThread, ThreadCount};
 
 /// Time limit for a server to open a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ impl Search {
     }
 
     /// Starts opening the next route, or checks whether the current one has opened. Does not block.
-    pub(super) fn step(mut self, block: Option<u32>, status: &Arc<OutputStatus>, threads: &Threads) -> SearchStep {
+    pub(super) fn step(mut self, block: Option<u32>, status: &Arc<OutputStatus>, threads: &ThreadCount) -> SearchStep {
         let Some((route, stream)) = self.current.take() else {
             return match self.routes.pop_front() {
                 None => SearchStep::NoRoute {

@@ -324,7 +324,7 @@ fn malformed_packets_are_refused() {
 
 /// Decodes random bytes, and valid packets with bytes changed or cut off.
 #[test]
-fn random_datagrams_cause_no_panic() {
+fn random_datagrams_do_not_panic() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let seeds = [
         encoder::encode(&message("/melos/emotion", &[text("calm"), OscType::Float(0.8)])).unwrap(),

@@ -1,4 +1,4 @@
-//! Log rotation: earlier logs are renamed by date, and a limited number of them is kept.
+//! Log rotation: earlier logs are renamed with their dates, and a limited number of them is kept.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::files::{Usage, stamp_of, sync_folder, unused_path};
 use crate::session::checkpoint::checkpoint_folder;
 
-/// Creates a log file. Renames the previous one by date, if there is one, and returns its new path. Deletes the oldest
+/// Creates a log file. If there is a previous one, renames it with its date, returns its new path, and deletes the oldest
 /// logs beyond the number to keep.
 pub(super) fn start(path: &Path, keep: usize) -> io::Result<(File, Option<PathBuf>)> {
     let mut renamed = None;

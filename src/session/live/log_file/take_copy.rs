@@ -1,4 +1,5 @@
-//! Copies the log beside a recording, with the last checkpoint before its start, from which the take can be rendered.
+//! Copies the log beside a recording, with the last checkpoint at or before the recording's start, from which the take
+//! can be rendered.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};

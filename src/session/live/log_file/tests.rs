@@ -208,7 +208,7 @@ fn storing_a_checkpoint_is_retried_until_it_succeeds() {
 }
 
 #[test]
-fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
+fn a_log_that_becomes_too_large_continues_in_a_new_file_from_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
     let mut log = open(&session, &ControlLogConfig { max_mb: 1, ..config() }, &Troubles::default());
@@ -219,7 +219,7 @@ fn a_log_that_becomes_too_large_continues_at_a_checkpoint() {
         take_checkpoint(&mut log, frame);
         log.write(frame + 2, Entry::Splice { planned: frame, outcome: None });
         let header_line = format!("begins {frame}\n");
-        wait_until("the other file", || {
+        wait_until("the next log file", || {
             std::fs::read_to_string(&session).is_ok_and(|text| text.contains(&header_line))
         });
     }

@@ -234,8 +234,8 @@ impl Writer {
         }
     }
 
-    /// Returns the byte ranges of files that make up the log of a take that starts at a frame; `None` if they have been
-    /// deleted.
+    /// Returns the byte ranges of files that make up the log of a take that starts at a frame; `None` if any of
+    /// them has been deleted.
     fn parts_from(&self, frame: u64) -> Option<Vec<(PathBuf, Range<u64>)>> {
         let is_recent = self.previous.back().is_none_or(|previous| frame >= previous.frames.end);
         let first = self.previous.iter().position(|previous| previous.frames.contains(&frame));

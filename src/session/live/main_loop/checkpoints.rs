@@ -22,7 +22,7 @@ pub(in crate::session::live) struct Checkpoints {
     interval: Option<u64>,
     due: u64,
     in_progress: Option<Checkpoint>,
-    saves: HeapProd<SaveRequest>,
+    save_requests: HeapProd<SaveRequest>,
     saved: HeapCons<Saved>,
     state: HeapCons<u8>,
 }
@@ -31,11 +31,11 @@ impl Checkpoints {
     /// Schedules the first checkpoint after one interval.
     pub(in crate::session::live) fn new(
         interval: Option<u64>,
-        saves: HeapProd<SaveRequest>,
+        save_requests: HeapProd<SaveRequest>,
         saved: HeapCons<Saved>,
         state: HeapCons<u8>,
     ) -> Self {
-        Self { interval, due: interval.unwrap_or(0), in_progress: None, saves, saved, state }
+        Self { interval, due: interval.unwrap_or(0), in_progress: None, save_requests, saved, state }
     }
 
     /// Returns the frame of the next checkpoint if one is due: the last start of a quantum at or before the horizon. None
@@ -57,7 +57,7 @@ impl Checkpoints {
         let frame = conductor.frame();
         self.state.clear();
         if engine_sync.is_out_of_sync()
-            || self.saves.try_push(SaveRequest { frame, commands: engine_sync.count() }).is_err()
+            || self.save_requests.try_push(SaveRequest { frame, commands: engine_sync.count() }).is_err()
         {
             self.due = frame + RETRY_DELAY;
             return None;
@@ -67,7 +67,7 @@ impl Checkpoints {
         Some(started.take_buffer())
     }
 
-    /// Adds the generator's state.
+    /// Adds the generator's state, unless its checkpoint was abandoned.
     pub(super) fn add_generator(&mut self, frame: u64, state: Vec<u8>, splices: u64) {
         if let Some(in_progress) = self.in_progress.as_mut().filter(|in_progress| in_progress.frame == frame) {
             in_progress.add_generator(state, splices);
@@ -104,14 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkpoint_is_due_at_a_quantum_unless_blocks_are_short() {
-        let (saves, _) = HeapRb::new(1).split();
+    fn checkpoints_start_at_a_quantum_and_require_long_blocks() {
+        let (save_requests, _) = HeapRb::new(1).split();
         let (_, saved) = HeapRb::new(1).split();
         let (_, state) = HeapRb::new(1).split();
-        let checkpoints = Checkpoints::new(Some(1000), saves, saved, state);
+        let checkpoints = Checkpoints::new(Some(1000), save_requests, saved, state);
         assert_eq!(checkpoints.due(0, 1000, 256), None, "the quantum before the horizon is too early");
         assert_eq!(checkpoints.due(0, 1100, 256), Some(1088));
         assert_eq!(checkpoints.due(1088, 1100, 256), None, "the conductor is already there");
-        assert_eq!(checkpoints.due(0, 1100, 128), None, "there is no time to spare");
+        assert_eq!(checkpoints.due(0, 1100, 128), None, "the audio blocks are too short");
     }
 }

@@ -91,7 +91,7 @@ impl Devices {
         self.learn.process(requests, &mut self.mappings, value)
     }
 
-    /// Logs the tempo source when it has changed.
+    /// Logs a change of the tempo source. If a MIDI clock is now the source, also lets its tempo take effect.
     pub(super) fn log_tempo_source(&mut self, source: TempoSource, conductor: &Conductor) {
         if std::mem::replace(&mut self.tempo_source, source) == source {
             return;

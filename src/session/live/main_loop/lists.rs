@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::conductor::Conductor;
 use crate::event::Notice;
-use crate::event::notice::{OUTLOOK, Revisions};
+use crate::event::notice::{OUTLOOK_CHORDS, Revisions};
 use crate::event::parameter::Param;
 use crate::midi::mapping::LiveMappings;
 use crate::music::theory::{Chord, Key};
@@ -46,7 +46,7 @@ impl Lists {
         let is_same = |(frame, chord): (u64, Chord), (sent_frame, sent): &(u64, Chord)| {
             chord == *sent && frame.abs_diff(*sent_frame) <= MAX_SHIFT
         };
-        let count = conductor.upcoming_chords().take(OUTLOOK).count();
+        let count = conductor.upcoming_chords().take(OUTLOOK_CHORDS).count();
         let is_unchanged = key == self.key
             && count == self.chords.len()
             && conductor.upcoming_chords().zip(&self.chords).all(|(new, old)| is_same(new, old));
@@ -54,7 +54,7 @@ impl Lists {
             return;
         }
         self.key = key;
-        self.chords = conductor.upcoming_chords().take(OUTLOOK).collect();
+        self.chords = conductor.upcoming_chords().take(OUTLOOK_CHORDS).collect();
         let seconds = |frame: u64| frames_to_seconds(frame.saturating_sub(head)) as f32;
         let chords = self.chords.iter().map(|(frame, chord)| (*chord, seconds(*frame))).collect();
         publisher.publish(Notice::Outlook(key, chords));

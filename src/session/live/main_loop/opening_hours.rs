@@ -12,8 +12,8 @@ use crate::units::SAMPLE_RATE;
 
 /// Interval between checks of the wall clock.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
-/// Frames after the start of the daemon during which music outside the opening hours stops without a fade, since it
-/// should not be audible at all.
+/// Frames after the start of the daemon during which the music starts or stops without a fade: outside the opening
+/// hours, it should not be audible at all.
 const STARTUP: u64 = 5 * SAMPLE_RATE as u64;
 
 /// Follows the schedule of opening hours.
@@ -25,7 +25,7 @@ pub(in crate::session::live) struct OpeningHours {
     schedule: Option<Schedule>,
     debounce: Debounce,
     checked: Option<Instant>,
-    /// `open` or `closed`, and for how long, for the status.
+    /// `open` or `closed`, and until when, for the status.
     status: Option<String>,
 }
 
@@ -90,7 +90,7 @@ impl OpeningHours {
         })
     }
 
-    /// Returns `open` or `closed`, and for how long; `None` without a schedule.
+    /// Returns `open` or `closed`, and until when; `None` without a schedule.
     pub(super) fn status(&self) -> Option<&str> {
         self.status.as_deref()
     }

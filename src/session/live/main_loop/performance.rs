@@ -94,7 +94,8 @@ impl Performance {
         self.distribute(EngineFeed::send);
     }
 
-    /// Starts a checkpoint just before the horizon if one is due; `block` is the length of audio blocks in frames.
+    /// If a checkpoint is due, advances to its frame, just before the horizon, and starts it. `block` is the length of
+    /// audio blocks in frames.
     pub(super) fn take_checkpoint(&mut self, horizon: u64, block: u64) {
         let due = self.checkpoints.due(self.conductor.frame(), horizon, block);
         let Some(frame) = due.filter(|_| self.log.is_open()) else { return };
@@ -165,7 +166,8 @@ impl Performance {
         self.worker.swap(networks);
     }
 
-    /// Processes the events of the generator's worker: passes chroma to the conductor and notes to `upcoming_notes`.
+    /// Processes the events of the generator's worker: passes chroma to the conductor and notes to `upcoming_notes`, and
+    /// logs late splices and gaps.
     pub(super) fn process_worker_events(&mut self, upcoming_notes: &mut UpcomingNotes) {
         for event in self.worker.events() {
             let entry = match event {

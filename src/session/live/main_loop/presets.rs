@@ -41,7 +41,7 @@ impl Presets {
         self.journey.as_ref().and_then(JourneySteps::next_frame)
     }
 
-    /// Advances the journey and returns the settings of the step.
+    /// Advances the journey and returns the events that apply the step.
     pub(super) fn step(&mut self) -> impl Iterator<Item = ControlEvent> + use<> {
         let step = self.journey.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step);
         step.into_iter().map(|(param, value)| ControlEvent::Set(param, value))
@@ -83,7 +83,7 @@ impl Presets {
         })
     }
 
-    /// Loads the preset at an offset from the current one, at a frame; returns its settings.
+    /// Like [`Self::load`] for the preset `steps` away from the current one; the events also set the parameter `preset`.
     pub(super) fn load_relative(
         &mut self,
         playing: &str,
@@ -97,8 +97,8 @@ impl Presets {
         events
     }
 
-    /// Loads a preset at a frame, with its glide; returns its settings. An external tempo source is kept unless the
-    /// preset sets another.
+    /// Starts the journey of a preset at a frame. Returns the events that apply its settings with its glide; they keep an
+    /// external tempo source unless the preset sets another.
     pub(super) fn load(&mut self, name: &str, frame: u64, tempo_source: TempoSource) -> Vec<ControlEvent> {
         let Some(preset) = self.library.get(name) else {
             // The preset was removed while its loading waited for the bar line.

@@ -1,4 +1,4 @@
-//! Reports to subscribers, over HTTP and to the state file.
+//! Reports to subscribers, HTTP clients, the state file and the watchdog.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::remote::log_limiter::{LogLimiter, suppressed_suffix};
 use crate::session::live::publisher::Publisher;
 use crate::session::live::state::{Saved, SavedTimer, StateFile};
 
-/// Interval of level and health reports.
+/// Interval between periodic reports.
 const REPORT_INTERVAL: Duration = Duration::from_millis(33);
 
 /// All recipients of reports.
@@ -64,7 +64,7 @@ impl Reports {
         }
     }
 
-    /// Counts refused messages.
+    /// Counts a refused event if it arrived over OSC.
     pub(super) fn count_refused(&self, source: Source) {
         if matches!(source, Source::Osc(_)) {
             self.publisher.count_refused(1);

@@ -50,7 +50,7 @@ impl Timer {
         ])
     }
 
-    /// Returns the state to save, given whether the music is playing.
+    /// Returns the state to save. Forgets a timer that has ended once the music is playing again.
     pub(super) fn saved(&mut self, is_playing: bool) -> Option<SavedTimer> {
         self.end_time = self.end_time.filter(|_| self.end_frame.is_some() || !is_playing);
         self.end_time.map(|ends| SavedTimer { ends, stopped: false })

@@ -42,7 +42,7 @@ fn state_survives_a_restart() {
 }
 
 #[test]
-fn a_saved_timer_continues_keeps_the_music_off_or_is_obsolete() {
+fn saved_timers_are_resumed() {
     let time = |text: &str| format!("2026-11-29T{text}:00Z").parse::<Timestamp>().unwrap();
     let resumed = |stopped, now, boot_time: Option<&str>| {
         SavedTimer { ends: time("22:30"), stopped }.resume(time(now), boot_time.map(time))

@@ -141,7 +141,7 @@ impl Library {
         }
     }
 
-    /// Returns the path of a sampled key's sample in a layer.
+    /// Returns the path of the sample of a sampled key in a layer.
     pub(super) fn strike_sample(&self, layer: usize, key: u8) -> PathBuf {
         self.folder.join(file(&self.layers[layer].files, key))
     }

@@ -6,13 +6,13 @@ use super::SynthError;
 use crate::analysis::decode::{self, DecodeError};
 use melos::units::SAMPLE_RATE;
 
-/// Maximum length of a sample, in seconds.
+/// Maximum length of a sample before transposition, in seconds.
 const MAX_LENGTH: f32 = 12.0;
 /// Fade-out of longer samples, in seconds.
 const FADE_OUT: f32 = 1.0;
 /// Fraction of the peak at which an attack starts.
 const ATTACK_THRESHOLD: f32 = 0.02;
-/// Length, in seconds, of the start of a sample that is searched for its peak.
+/// How much of the start of a sample is searched for its peak, in seconds.
 const PEAK_SECONDS: f32 = 1.0;
 /// Fade-in before the attack, in seconds.
 const FADE_IN: f32 = 0.001;

@@ -1,4 +1,4 @@
-//! Generates the files of corpora.
+//! Writes small corpora for the tests.
 
 use std::fs;
 use std::path::Path;

@@ -18,7 +18,7 @@ const RATE: f64 = 48_000.0;
 /// Silence before the attack in every sample, in seconds.
 const SILENCE: f64 = 0.02;
 
-/// Writes a sine; the left channel also contains its octave with the relative level `octave`.
+/// Writes a sine; the left channel also contains its octave at the relative level `octave`.
 fn write_sample(path: &Path, hertz: f64, level: f64, octave: f64, seconds: f64) {
     let spec = WavSpec { channels: 2, sample_rate: 48_000, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut writer = WavWriter::create(path, spec).unwrap();

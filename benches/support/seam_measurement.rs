@@ -1,4 +1,4 @@
-//! Generates music of one emotion, decodes the same music in one piece, and measures the seams.
+//! Generates music in one emotion, decodes the same music in one piece, and measures the seams.
 
 use melos::conductor::{Conductor, PlanUpdate, Score};
 use melos::event::parameter::{Param, Value};
@@ -11,7 +11,7 @@ use melos_corpus::analysis::seams::{Seams, decode_whole, measure};
 /// The first hop completed by a latent precedes the latent's own frames by this many hops.
 const LEAD_HOPS: usize = 6;
 
-/// Generates `seconds` of an emotion and measures the seams between its segments.
+/// Generates `seconds` seconds of music in one emotion and measures the seams between its segments.
 pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Models) -> Seams {
     let mut generator = Generator::new(models()).expect("the networks run");
     let mut conductor = Conductor::new(7, &[(Param::Emotion, Value::Choice(emotion as u8))]);
