@@ -143,6 +143,11 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
+/// Returns the value of an environment variable; an empty one counts as unset.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// Writes a line to standard error, ignoring failures.
 fn to_stderr(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");

@@ -201,10 +201,12 @@ impl Engine {
             Transition::Recovered => {
                 self.status.starved.store(false, Relaxed);
                 let bridged = self.state.frame - self.state.starved_since;
-                self.status.starved_frames.fetch_add(bridged, Relaxed);
                 self.report(EngineEvent::Recovered { frame: self.state.frame, bridged });
             }
             Transition::None => {}
+        }
+        if self.status.is_starved() {
+            self.status.starved_frames.fetch_add(QUANTUM as u64, Relaxed);
         }
         let [network_phrase, harmony_phrase] = &mut self.state.mixer.phrase;
         self.state.mixer.network.step().scale(&mut piano);

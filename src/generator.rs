@@ -33,7 +33,7 @@ use thiserror::Error;
 use crate::event::Hop;
 use crate::generator::model::{ModelError, Models};
 use crate::generator::vocoder::MelBlock;
-use crate::mel::{FRAMES_PER_LATENT, HOP};
+use crate::mel::{FRAMES_PER_LATENT, HOP, LATENT_FRAMES};
 use crate::music::plan::Plan;
 
 pub use checkpoint::AlreadySent;
@@ -43,9 +43,6 @@ pub use networks::Networks;
 use notes::StepNotes;
 use splicer::Splicer;
 pub use worker::{AHEAD, HopSource, Worker, WorkerEvent, WorkerStatus};
-
-/// Number of frames in a latent.
-pub const LATENT_FRAMES: u64 = (FRAMES_PER_LATENT * HOP) as u64;
 
 /// Why a latent could not be generated.
 #[derive(Debug, Error)]

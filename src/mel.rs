@@ -32,6 +32,8 @@ pub const FLOOR: f32 = 1e-5;
 pub const FRAMES_PER_SECOND: f64 = SAMPLE_RATE as f64 / HOP as f64;
 /// Mel frames per latent.
 pub const FRAMES_PER_LATENT: usize = 8;
+/// Audio frames per latent.
+pub const LATENT_FRAMES: u64 = (FRAMES_PER_LATENT * HOP) as u64;
 /// Latents per second.
 pub const LATENTS_PER_SECOND: f64 = FRAMES_PER_SECOND / FRAMES_PER_LATENT as f64;
 

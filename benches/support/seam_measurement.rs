@@ -2,9 +2,9 @@
 
 use melos::conductor::{Conductor, PlanUpdate, Score};
 use melos::event::parameter::{Param, Value};
+use melos::generator::Generator;
 use melos::generator::model::Models;
-use melos::generator::{Generator, LATENT_FRAMES};
-use melos::mel::HOP;
+use melos::mel::{HOP, LATENT_FRAMES};
 use melos::music::emotion::Emotion;
 use melos_corpus::analysis::seams::{Seams, decode_whole, measure};
 

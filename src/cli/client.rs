@@ -1,4 +1,4 @@
-//! A client of the running daemon: queries over HTTP, control over OSC.
+//! A client of the running daemon, over HTTP: queries, and OSC packets for control.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,8 @@ use melos::quote::choices;
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 use serde_json::Value as Json;
 
-use super::endpoint::{DaemonArgs, socket_to};
+use super::endpoint::DaemonArgs;
+use super::environment;
 
 /// Time limit for a response, and for a change to take effect.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,16 +29,7 @@ pub(crate) struct Client {
 impl Client {
     /// Fetches the JSON at a path.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Json> {
-        let address = self.daemon.http()?;
-        let (head, body) = request(address, path, TIMEOUT).with_context(|| {
-            format!("no Melos daemon responds on {address}; start one with `melos run`, or set its address with --http")
-        })?;
-        match head.split_whitespace().nth(1) {
-            Some("200") => Ok(serde_json::from_str(&body)?),
-            Some("401") => bail!("{address} requires a password: set MELOS_PASSWORD"),
-            Some("404") => bail!("the Melos daemon on {address} does not serve {path}; is it an older version?"),
-            _ => bail!("unexpected response from {address}: {}", head.lines().next().unwrap_or("nothing")),
-        }
+        Ok(serde_json::from_str(&self.request("GET", path, &[])?)?)
     }
 
     /// Returns whether the daemon is on another machine.
@@ -45,20 +37,30 @@ impl Client {
         self.daemon.http().is_ok_and(|address| !address.ip().is_loopback())
     }
 
-    /// Sends an OSC message to the socket given with `--osc`, otherwise to the port that the daemon reports over HTTP.
+    /// Sends an OSC message.
+    ///
+    /// # Errors
+    /// When no daemon responds, or when it refuses the message; the error says why.
     pub(crate) fn send(&self, address: &str, args: Vec<OscType>) -> anyhow::Result<()> {
-        let to = if self.daemon.has_osc() {
-            self.daemon.osc()?
-        } else {
-            let port = self.get("/?HOST_INFO")?["OSC_PORT"].as_u64().and_then(|port| u16::try_from(port).ok());
-            SocketAddr::new(
-                self.daemon.http()?.ip(),
-                port.context("the daemon does not report its OSC port; give it with --osc")?,
-            )
-        };
         let packet = encoder::encode(&OscPacket::Message(OscMessage { addr: address.to_owned(), args }))?;
-        socket_to(to)?.send_to(&packet, to)?;
-        Ok(())
+        self.request("POST", "/osc", &packet).map(drop)
+    }
+
+    /// Sends a request and returns the body of a successful response.
+    fn request(&self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<String> {
+        let address = self.daemon.http()?;
+        let (head, body) = request(address, method, path, body, TIMEOUT).with_context(|| {
+            format!("no Melos daemon responds on {address}; start one with `melos run`, or set its address with --http")
+        })?;
+        match head.split_whitespace().nth(1) {
+            Some("200" | "204") => Ok(body),
+            Some("400" | "503") if let Some(reason) = error_in(&body) => bail!("{reason}"),
+            Some("401") => bail!("{address} requires a password: set MELOS_PASSWORD"),
+            Some("404" | "405") => {
+                bail!("the Melos daemon on {address} does not serve {path}; is it an older version?")
+            }
+            _ => bail!("unexpected response from {address}: {}", head.lines().next().unwrap_or("nothing")),
+        }
     }
 
     /// Waits until a parameter has a value.
@@ -71,6 +73,12 @@ impl Client {
         let known = self.choices(id);
         if !known.is_empty() && !known.iter().any(|choice| choice == value) {
             bail!("there is no {id} {value}; {}", choices(known.iter().filter_map(Json::as_str)));
+        }
+        let source = self.get("/status")?["parameters"]["tempo/source"].take();
+        if let (Some(source @ ("clock" | "link" | "jack")), "tempo") = (source.as_str(), id) {
+            bail!(
+                "tempo is still {current}: {source} controls it; to set it, first run `melos set tempo/source pinned`"
+            );
         }
         bail!("{id} is still {current}: the daemon did not accept {value}; run `melos log` to see why");
     }
@@ -105,20 +113,36 @@ pub(super) fn poll<T>(
 
 /// Fetches the JSON at a path from the daemon on the default port, or the one in `MELOS_HTTP`, if it responds in time.
 pub(super) fn request_local(path: &str, timeout: Duration) -> Option<Json> {
-    let (_, body) = request(DaemonArgs::from_environment().http().ok()?, path, timeout).ok()?;
+    let (_, body) = request(DaemonArgs::default().http().ok()?, "GET", path, &[], timeout).ok()?;
     serde_json::from_str(&body).ok()
 }
 
-/// Sends a GET request and splits the response into head and body. Uses HTTP/1.0, in which the response ends when the
+/// Returns the error in the body of a response.
+fn error_in(body: &str) -> Option<String> {
+    let body: Json = serde_json::from_str(body).ok()?;
+    body["error"].as_str().map(str::to_owned)
+}
+
+/// Sends a request and splits the response into head and body. Uses HTTP/1.0, in which the response ends when the
 /// connection closes.
-fn request(address: SocketAddr, path: &str, timeout: Duration) -> anyhow::Result<(String, String)> {
+fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &[u8],
+    timeout: Duration,
+) -> anyhow::Result<(String, String)> {
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
-    let authorization = std::env::var("MELOS_PASSWORD").map_or_else(
-        |_| String::new(),
-        |password| format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("melos:{password}"))),
-    );
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}\r\n")?;
+    let authorization = environment("MELOS_PASSWORD").map_or_else(String::new, |password| {
+        format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("melos:{password}")))
+    });
+    let content = match body.len() {
+        0 => String::new(),
+        length => format!("Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n"),
+    };
+    let head = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}{content}\r\n");
+    stream.write_all(&[head.as_bytes(), body].concat())?;
     let mut response = String::new();
     stream.read_to_string(&mut response)?;
     let (head, body) = response.split_once("\r\n\r\n").context("the response is not HTTP")?;

@@ -26,6 +26,7 @@ use tracing_subscriber::{EnvFilter, fmt, registry};
 use melos::remote::journal::Journal;
 use melos::threads;
 
+use super::environment;
 use line::{LineFormat, Lines, visible};
 use quota::{OWN_TARGET, Quota};
 use reader::{LocalTime, Reader};
@@ -90,14 +91,13 @@ impl Log {
         threads::spawn_restarting("melos-stderr", move || writer.run(&queued_lines))?;
         // The PulseAudio client logs every closed connection as an error, even those it closes itself; Melos reports lost
         // devices.
-        let filter =
-            EnvFilter::try_from_env("MELOS_LOG").unwrap_or_else(|_| EnvFilter::new("warn,pulseaudio=off,melos=info"));
+        let filter = environment("MELOS_LOG")
+            .and_then(|filter| EnvFilter::try_new(filter).ok())
+            .unwrap_or_else(|| EnvFilter::new("warn,pulseaudio=off,melos=info"));
         let layer = fmt::layer().with_target(false).log_internal_errors(false);
         let lines = |format| Lines::new(queue.clone(), format);
         let layer = match reader {
-            _ if std::env::var_os("MELOS_LOG_JSON").is_some() => {
-                layer.json().with_writer(lines(LineFormat::Json)).boxed()
-            }
+            _ if environment("MELOS_LOG_JSON").is_some() => layer.json().with_writer(lines(LineFormat::Json)).boxed(),
             Reader::Terminal => {
                 layer.with_timer(LocalTime::default()).with_ansi(true).with_writer(lines(LineFormat::Ansi)).boxed()
             }

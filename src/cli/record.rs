@@ -60,7 +60,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         bail!("{trouble}");
     }
     if !is_settled {
-        bail!("the daemon responds over HTTP but does not react to OSC; check --osc");
+        bail!("the daemon did not react in time; run `melos log` to see why");
     }
     writeln!(std::io::stdout(), "{}", recording["file"].as_str().unwrap_or_default())?;
     Ok(())

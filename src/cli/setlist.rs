@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use melos::event::parameter::{Param, Value};
+use melos::quote::{choices, quoted};
 use serde_json::Value as Json;
 
 use super::client::Client;
@@ -24,13 +25,66 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let Some(step) = args.step else { return show(&args.client) };
-    let (param, value) = match (step.as_str(), step.parse::<u16>()) {
-        ("next", _) => (Param::SetlistNext, Value::Trigger),
-        ("previous", _) => (Param::SetlistPrevious, Value::Trigger),
-        (_, Ok(number)) => (Param::SetlistGo, Value::Number(f32::from(number))),
-        (name, Err(_)) => (Param::Setlist, Value::Text(name.to_owned())),
+    let (steps, param, value) = match (step.as_str(), step.parse::<u16>()) {
+        ("next", _) => (Steps::By(1), Param::SetlistNext, Value::Trigger),
+        ("previous", _) => (Steps::By(-1), Param::SetlistPrevious, Value::Trigger),
+        (_, Ok(number)) => (Steps::To(number.into()), Param::SetlistGo, Value::Number(f32::from(number))),
+        (name, Err(_)) => return apply(&args.client, Param::Setlist, &Value::Text(name.to_owned()), args.next_bar),
     };
+    // The daemon only logs why it cannot go to an entry.
+    let parameters = args.client.get("/status")?["parameters"].take();
+    let lists = args.client.get("/presets")?;
+    let scenes = args.client.get("/scenes")?;
+    check(&steps, &parameters, &lists, &scenes).map_err(|problem| anyhow!(problem))?;
     apply(&args.client, param, &value, args.next_bar)
+}
+
+/// Where to go in the setlist.
+enum Steps {
+    By(isize),
+    To(usize),
+}
+
+/// Checks that the setlist has the entry to go to, and that the entry's preset or scene exists.
+fn check(steps: &Steps, parameters: &Json, lists: &Json, scenes: &Json) -> Result<(), String> {
+    let all = lists["setlists"].as_array().map_or(&[][..], Vec::as_slice);
+    let selected = parameters["setlist"].as_str().unwrap_or_default();
+    let setlist = match (selected, steps, all) {
+        (_, _, []) => return Err("there are no setlists; see docs/presets.md for how to write one".to_owned()),
+        // The daemon selects the only setlist by itself.
+        ("", Steps::By(_), [only]) => Some(only),
+        _ => all.iter().find(|list| list["id"] == selected),
+    };
+    let Some(setlist) = setlist else {
+        let names = choices(all.iter().filter_map(|list| list["id"].as_str()));
+        return Err(format!("no setlist is selected; select one with `melos setlist NAME`: {names}"));
+    };
+    let name = quoted(setlist["id"].as_str().unwrap_or_default());
+    let entries = setlist["entries"].as_array().map_or(&[][..], Vec::as_slice);
+    let position = parameters["setlist/go"].as_f64().unwrap_or_default() as usize;
+    let number = match *steps {
+        // Before the first entry.
+        Steps::To(0) => return Ok(()),
+        Steps::To(number) => number,
+        Steps::By(steps) => position.checked_add_signed(steps).unwrap_or_default(),
+    };
+    let Some(entry) = number.checked_sub(1).and_then(|index| entries.get(index)) else {
+        return Err(match *steps {
+            Steps::To(number) => format!("there is no entry {number} in setlist {name}, which has {}", entries.len()),
+            Steps::By(steps) if steps > 0 => format!("setlist {name} ends here"),
+            Steps::By(_) => format!("setlist {name} begins here"),
+        });
+    };
+    let (kind, cue) = (entry["kind"].as_str().unwrap_or_default(), &entry["name"]);
+    let exists = match kind {
+        "preset" => lists["presets"].as_array().into_iter().flatten().any(|preset| preset["id"] == *cue),
+        _ => scenes["scenes"].as_array().into_iter().flatten().any(|scene| scene == cue),
+    };
+    if exists {
+        Ok(())
+    } else {
+        Err(format!("entry {number} of setlist {name} needs the {kind} {cue}, which does not exist"))
+    }
 }
 
 fn show(client: &Client) -> anyhow::Result<()> {
@@ -68,7 +122,31 @@ fn entries(list: &Json, current: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn an_entry_that_cannot_be_loaded_is_reported() {
+        let entries = json!([{ "kind": "preset", "name": "calm" }, { "kind": "preset", "name": "gone" }]);
+        let lists = json!({ "presets": [{ "id": "calm" }], "setlists": [{ "id": "friday", "entries": entries }] });
+        let scenes = json!({ "scenes": [] });
+        let at = |position: u32, selected: &str, steps| {
+            check(&steps, &json!({ "setlist": selected, "setlist/go": position }), &lists, &scenes)
+        };
+        assert_eq!(at(0, "", Steps::By(1)), Ok(()));
+        assert_eq!(at(2, "friday", Steps::To(1)), Ok(()));
+        for (position, steps, problem) in [
+            (0, Steps::By(-1), "begins here"),
+            (2, Steps::By(1), "setlist \"friday\" ends here"),
+            (1, Steps::By(1), "entry 2 of setlist \"friday\" needs the preset \"gone\", which does not exist"),
+            (0, Steps::To(9), "there is no entry 9 in setlist \"friday\", which has 2"),
+        ] {
+            let found = at(position, "friday", steps).unwrap_err();
+            assert!(found.contains(problem), "{found}");
+        }
+        assert!(at(0, "", Steps::To(1)).unwrap_err().contains("no setlist is selected"));
+    }
 
     #[test]
     fn the_current_entry_is_marked() {

@@ -17,7 +17,7 @@ use super::splices::{LEAD_INTERVAL, SPLICE_INTERVAL, Splices};
 use super::tempo::{Alignment, Tempo};
 use crate::event::parameter::{Lane, Param};
 use crate::event::{EngineCommand, TimedCommand};
-use crate::mel::{FRAMES_PER_LATENT, HOP};
+use crate::mel::LATENT_FRAMES;
 use crate::music::clock::MusicClock;
 use crate::music::glide::Length;
 use crate::music::plan::{EarlierPhrase, Plan, PlannedRecall};
@@ -30,8 +30,6 @@ const PLAN_AHEAD: u64 = SAMPLE_RATE as u64 * 9 / 2;
 const PLAN_BEHIND: u64 = SAMPLE_RATE as u64 * 2;
 /// Frames between the end of a latent and the horizon at which its chroma is final, so that the harmony can use it.
 const CHROMA_DELAY: u64 = 8192;
-/// Frames per latent.
-const LATENT: u64 = (FRAMES_PER_LATENT * HOP) as u64;
 /// When the clock skips, notes that should have begun more than this many beats before the new position are dropped.
 const STALE_BEATS: f64 = 0.25;
 
@@ -340,7 +338,7 @@ impl Arrangement {
             let earlier = recall.and_then(|PhraseRecall { bar, source, strictness }| {
                 let (start, source) = (self.counter.bar_start(bar, clock)?, self.counter.bar_start(source, clock)?);
                 // Round to whole latents, so that each latent draws the random numbers of exactly one earlier latent.
-                let latents = (start.checked_sub(source)? + LATENT / 2) / LATENT;
+                let latents = (start.checked_sub(source)? + LATENT_FRAMES / 2) / LATENT_FRAMES;
                 Some(EarlierPhrase { latents, share: strictness })
             });
             PlannedRecall { frame: clock.frame_at(beat), earlier }

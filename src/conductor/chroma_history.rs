@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Frames per latent.
-const LATENT: u64 = 4096;
+use crate::mel::LATENT_FRAMES;
+
 /// Maximum number of latents stored: more than enough for the longest bar and everything generated ahead.
 const CAPACITY: usize = 256;
 
@@ -28,7 +28,7 @@ impl ChromaHistory {
 
     /// Returns the mean chroma of the latents that lie entirely within a range of frames; `None` if there are none.
     pub(super) fn mean(&self, start: u64, end: u64) -> Option<[f32; 12]> {
-        let latents = self.latents.range(start..end.saturating_sub(LATENT - 1).max(start));
+        let latents = self.latents.range(start..end.saturating_sub(LATENT_FRAMES - 1).max(start));
         let mut sum = [0.0; 12];
         let mut count = 0.0f32;
         for (_, chroma) in latents {
@@ -70,7 +70,7 @@ mod tests {
         history.record(0, &[f32::NAN; 12]);
         assert_eq!(history.mean(0, 8192), None);
         for latent in 0..1000 {
-            history.record(latent * LATENT, &single_pitch(0));
+            history.record(latent * LATENT_FRAMES, &single_pitch(0));
         }
         assert_eq!(history.latents.len(), CAPACITY);
         assert_eq!(history.mean(0, 8192), None);

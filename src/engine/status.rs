@@ -67,7 +67,7 @@ impl EngineStatus {
         self.starved.load(Relaxed)
     }
 
-    /// Returns the total number of starved frames, without those of a starvation still in progress.
+    /// Returns the total number of starved frames.
     #[must_use]
     pub fn starved_frames(&self) -> u64 {
         self.starved_frames.load(Relaxed)

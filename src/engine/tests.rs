@@ -123,6 +123,7 @@ fn bridges_starvation_without_clicks_or_silence() {
     let end = rig.pushed * HOP as u64;
     let bridged = mono(&rig.play(5 * 48_000));
     assert!(rig.engine.status().is_starved());
+    assert!(rig.engine.status().starved_frames() > 4 * 48_000, "counted while starved");
     rig.pushed = rig.engine.state.frame.div_ceil(HOP as u64) + 4;
     let resumed = mono(&rig.perform(96_000));
     assert!(!rig.engine.status().is_starved());
@@ -130,7 +131,11 @@ fn bridges_starvation_without_clicks_or_silence() {
     let events = rig.events();
     let Some(EngineEvent::Starved { frame }) = events.first() else { panic!("{events:?}") };
     assert!((end - HOP_LEAD..=end).contains(frame), "{frame}, with hops up to {end}");
-    assert!(events.iter().any(|event| matches!(event, EngineEvent::Recovered { .. })), "{events:?}");
+    let recovered = events.iter().find_map(|event| match event {
+        EngineEvent::Recovered { bridged, .. } => Some(*bridged),
+        _ => None,
+    });
+    assert_eq!(recovered, Some(rig.engine.status().starved_frames()), "{events:?}");
 
     let normal_step = largest_step(&normal[4800..]);
     for samples in [&bridged, &resumed] {

@@ -26,13 +26,13 @@ use sampling::{EXCLUDED, Sampling, sample, sample_top_p};
 use servo::{Bias, Servo};
 
 use crate::bytes;
+use crate::generator::GeneratorError;
 use crate::generator::model::{ComposerGraphs, Graph, ModelError, TransformerLayout, transformer as port};
 use crate::generator::notes::{
     DURATIONS, FINE_WIDTH, KEYS, OFFSETS, PEDALS, Pedal, STEP_WIDTH, StepNotes, VELOCITIES, VOICES, WrittenNote,
 };
 use crate::generator::warm_up::warm_up;
-use crate::generator::{GeneratorError, LATENT_FRAMES};
-use crate::mel::HOP;
+use crate::mel::{HOP, LATENT_FRAMES};
 use crate::music::conditions::Conditions;
 use crate::music::plan::Plan;
 

@@ -2,19 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::GeneratedLatent;
 use super::GeneratorError;
 use super::chroma::Chroma;
 use super::composer::{ComposerHistory, KeptNotes};
 use super::history::{History, Snapshot, State};
 use super::hop_ring::HopRing;
 use super::networks::Networks;
-use super::{GeneratedLatent, LATENT_FRAMES};
 use crate::event::Hop;
 use crate::generator::model::LOOK_AHEAD;
 use crate::generator::notes::{AHEAD, StepNotes};
 use crate::generator::pianist::PianistState;
 use crate::generator::vocoder::{Istft, MelBlock, OVERLAP};
-use crate::mel::{FRAMES_PER_LATENT, HOP};
+use crate::mel::{FRAMES_PER_LATENT, HOP, LATENT_FRAMES};
 use crate::music::plan::Plan;
 
 /// Hops of a latent that become final only with the next latent: the pianist and the vocoder look ahead, and two more windows

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use roll::Strings;
 
+use crate::generator::GeneratorError;
 use crate::generator::model::{Latent, PianistGraphs, stateful};
 use crate::generator::noise::normal;
 use crate::generator::notes::StepNotes;
 use crate::generator::vocoder::MelBlock;
 use crate::generator::warm_up::warm_up;
-use crate::generator::{GeneratorError, LATENT_FRAMES};
+use crate::mel::LATENT_FRAMES;
 use crate::music::plan::Plan;
 
 /// Indices of the graphs' inputs after those of [`stateful`].

@@ -19,7 +19,7 @@ mod assets;
 mod listen;
 mod waveform;
 mod pieces;
-mod reply;
+pub(super) mod reply;
 mod takes;
 
 use std::path::PathBuf;

@@ -10,6 +10,7 @@
 //! | `GET /` by a browser, which accepts HTML | 303, redirect to the page |
 //! | `GET /?HOST_INFO` | 200, name, extensions, and the OSC and WebSocket ports |
 //! | WebSocket `{"COMMAND": "LISTEN", "DATA": "/melos/reverb"}` | OSC packets of this method, until `IGNORE` |
+//! | `POST /osc` | 204, an OSC packet, treated likewise; 400, why it was refused |
 //! | WebSocket binary | an OSC packet, treated as if received over UDP; see [`super::osc`] |
 //!
 //! Attributes: FULL_PATH, CONTENTS, TYPE, ACCESS, VALUE, RANGE, DESCRIPTION, UNIT, CLIPMODE. Triggers have type `I` and
@@ -23,6 +24,7 @@
 mod access;
 mod discovery;
 mod methods;
+mod post;
 mod query;
 mod serve;
 mod slots;
@@ -50,6 +52,7 @@ pub use discovery::{Discovery, DiscoveryError};
 
 use super::http::PAGE;
 use super::osc::Counters;
+use super::osc::fault::MAX_BYTES;
 use super::osc::sockets::companion;
 use crate::event::parameter::Param;
 use crate::event::{Inbox, Notice};
@@ -128,7 +131,9 @@ impl OscQuery {
             http: address,
         });
         let guard = middleware::from_fn_with_state(Arc::new(context.access), access::guard);
-        let router = Router::new().fallback(get(handle)).with_state(Arc::clone(&shared)).merge(extra);
+        let packets = axum::routing::post(post::post).layer(DefaultBodyLimit::max(MAX_BYTES));
+        let router = Router::new().route("/osc", packets).fallback(get(handle));
+        let router = router.with_state(Arc::clone(&shared)).merge(extra);
         let router = router.layer(DefaultBodyLimit::max(access::MAX_BODY as usize)).layer(guard);
         let slots = serve::connection_slots();
         let serve = |listener: TcpListener| {

@@ -6,6 +6,19 @@ import urllib.request
 from harness import slide, view
 
 
+def check_first_minute(page, daemon):
+    """Checks that the page mentions the recording of the first minute if that is still in progress."""
+    view(page, "takes")
+
+    def is_recording():
+        return daemon.get("/takes")["recording"]["on"]
+
+    if is_recording():
+        page.wait_for_timeout(500)
+        text = page.inner_text("#takes")
+        assert not is_recording() or "first-minute is being recorded" in text, text
+
+
 def check_takes(page, daemon):
     view(page, "takes")
     page.select_option("#preroll", "5")
@@ -27,6 +40,10 @@ def check_takes(page, daemon):
     row.locator(".play").click()
     daemon.wait_until("the take plays", lambda: row.locator(".time").inner_text().startswith(("0:01", "0:02")))
     row.locator(".play").click()
+    row.locator(".waveform").press("Home")
+    daemon.wait_until("the keyboard moves the position", lambda: row.locator(".time").inner_text().startswith("0:00"))
+    row.locator(".waveform").press("ArrowRight")
+    daemon.wait_until("the keyboard moves the position", lambda: row.locator(".time").inner_text().startswith("0:05"))
     part = urllib.request.Request(f"{daemon.address}/takes/{name}", headers={"Range": "bytes=0-3"})
     with urllib.request.urlopen(part) as response:
         assert (response.status, response.read()) == (206, b"RIFF")
@@ -37,14 +54,33 @@ def check_takes(page, daemon):
     # The take can be renamed and deleted.
     row.locator("text=Rename").click()
     row.locator("input").fill("Evening in März")
+    # Another take does not interrupt this.
+    page.click("#record")
+    daemon.wait_until("another take is being recorded", lambda: daemon.get("/takes")["recording"]["on"])
+    page.wait_for_timeout(1000)
+    page.click("#record")
+    other = page.locator(f"#takes [data-take]:not([data-take='{name}'])")
+    other.wait_for()
+    assert row.locator("input").input_value() == "Evening in März"
+    other.locator("text=Delete").click()
+    other.locator("text=Really?").click()
+    other.wait_for(state="detached")
     row.locator("text=Save").click()
     renamed = page.locator("[data-take='Evening in März.wav']")
     renamed.wait_for()
     daemon.wait_until("its log is renamed too", lambda: any(take["name"] == "Evening in März.wav" and take["log"] for take in daemon.get("/takes")["takes"]))
+    # A long name stays within the list.
+    renamed.locator("text=Rename").click()
+    renamed.locator("input").fill("W" * 100)
+    renamed.locator("text=Save").click()
+    renamed = page.locator(f"[data-take='{'W' * 100}.wav']")
+    renamed.wait_for()
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0, f"the page is {wide} pixels wider than the screen"
     renamed.locator("text=Delete").click()
     renamed.locator("text=Really?").click()
     renamed.wait_for(state="detached")
-    assert not any("Evening" in take["name"] for take in daemon.get("/takes")["takes"])
+    assert not any("WWW" in take["name"] for take in daemon.get("/takes")["takes"])
 
 
 def check_pieces(page, daemon):
@@ -80,6 +116,23 @@ def check_pieces(page, daemon):
     row.locator("text=Delete").click()
     row.locator("text=Really?").click()
     daemon.wait_until("the piece is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
+    # A preset as FLAC; meanwhile the page shows the time left.
+    page.select_option("#piece-preset", "calm")
+    page.select_option("#piece-format", "flac")
+    page.click("#piece-make")
+    made = daemon.wait_until("a preset is requested", lambda: daemon.get("/render")["pieces"])[0]
+    assert made["request"]["preset"] == "calm" and made["request"]["format"] == "flac", made
+    row = page.locator(f"[data-piece='{made['id']}']")
+    row.locator(".time:has-text('left')").wait_for()
+    row = page.locator(f"[data-piece='{made['id']}'][data-state=ready]")
+    row.wait_for(timeout=600_000)
+    with page.expect_download() as download:
+        row.locator("text=Download").click()
+    assert download.value.path().read_bytes().startswith(b"fLaC")
+    row.locator("text=Delete").click()
+    row.locator("text=Really?").click()
+    row.wait_for(state="detached")
+    page.click("[data-source=romantic]")
     # The notes of the harmony, as a MIDI file.
     page.check("#piece-harmony")
     page.select_option("#piece-format", "midi")

@@ -1,6 +1,8 @@
 """Opens a running daemon's page in Chromium, and reads the daemon's status for comparison."""
 
 import json
+import socket
+import threading
 import time
 import urllib.request
 
@@ -49,6 +51,35 @@ class Daemon:
             return value is not None and abs(value - expected) <= within if number else value == expected
 
         self.wait_until(f"{parameter} is {expected}", holds)
+
+
+class Proxy:
+    """A TCP proxy to the daemon that can lose everything, as a dead network does."""
+
+    def __init__(self, port):
+        self.target, self.delivers = port, True
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            server = socket.create_connection(("127.0.0.1", self.target))
+            for source, sink in [(client, server), (server, client)]:
+                threading.Thread(target=self.forward, args=(source, sink), daemon=True).start()
+
+    def forward(self, source, sink):
+        lost = False
+        try:
+            while data := source.recv(65_536):
+                # A stream that has lost data cannot continue.
+                lost = lost or not self.delivers
+                if not lost:
+                    sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
 
 
 class Browser:

@@ -13,6 +13,10 @@ def check_health(page, daemon):
     daemon.wait_until("the figures are shown", lambda: "null output" in page.inner_text("#figures"))
     daemon.wait_until("the log is shown", lambda: page.locator("#log li").count() > 0)
     page.click("#figures-reset")
+    # After a restart of the daemon, which counts from 0 again, the counts of the last reset do not hide new ones.
+    page.evaluate("sessionStorage.setItem('melos.zero', JSON.stringify({ xruns: 1000 }))")
+    page.reload()
+    page.wait_for_function("!('xruns' in JSON.parse(sessionStorage.getItem('melos.zero')))")
     # The counters are described in words; those at zero are shown on request.
     page.click(".counters summary")
     daemon.wait_until("the counters are shown", lambda: "Times the audio device was lost" in page.inner_text("#counters"))
@@ -49,10 +53,21 @@ def check_midi_learn_cancel(page, daemon):
     view(page, "setup")
     assert "No MIDI device" in page.inner_text("#midi-devices")
     view(page, "mix")
+    select = page.tap if page.evaluate("navigator.maxTouchPoints > 0") else page.click
+    thumb = page.input_value("#f-reverb")
     page.click("#learn")
-    page.click("#f-reverb")
+    select("#f-reverb")
     daemon.wait_until("Melos is learning", lambda: daemon.get("/midi")["learning"] == "reverb")
     assert "“reverb”" in page.inner_text("#learning-text")
+    assert page.input_value("#f-reverb") == thumb
+    # Another control can be selected instead, and arousal too.
+    for name, selector in [("width", "#f-width"), ("arousal", ".axis.arousal")]:
+        if name == "arousal":
+            view(page, "play")
+        select(selector)
+        daemon.wait_until("Melos is learning another", lambda: daemon.get("/midi")["learning"] == name)
+        page.wait_for_timeout(500)
+        assert f"“{name}”" in page.inner_text("#learning-text"), page.inner_text("#learning-text")
     page.click("#learning-end")
     daemon.wait_until("Melos is no longer learning", lambda: daemon.get("/midi")["learning"] is None)
     # Selecting the fader has not moved it.
@@ -81,6 +96,77 @@ def check_midi_learn(page, daemon, move):
     page.click("[aria-label='Forget the learned controls of reverb']")
     daemon.wait_until("the binding is forgotten", lambda: not daemon.get("/midi")["learned"])
     daemon.wait_until("no binding is shown", lambda: "CC 21" not in page.inner_text("#midi-bound"))
+
+
+def check_keyboard(page, daemon):
+    """Checks that the focus stays on a control when its list changes, and that Space opens what has focus."""
+    view(page, "play")
+    focused = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"
+    page.focus("[data-preset=angry]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-preset=angry][aria-current]")
+    assert page.evaluate("document.activeElement.dataset.preset") == "angry"
+    page.focus("[aria-label='Storm starred']")
+    for pressed in ["true", "false"]:
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"[aria-label='Storm starred'][aria-pressed={pressed}]")
+        assert page.evaluate(focused) == "Storm starred"
+    page.fill("#scene-name", "Focus")
+    page.keyboard.press("Enter")
+    page.focus("[aria-label='Edit scene Focus']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".editor")
+    assert page.evaluate(focused) == "Edit scene Focus"
+    page.focus("[data-scene=Focus]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-scene=Focus][aria-current]")
+    assert page.evaluate("document.activeElement.dataset.scene") == "Focus"
+    page.click(".editor >> text=Delete")
+    page.click(".editor >> text=Really?")
+    view(page, "setup")
+    opened = page.evaluate("document.querySelector('.counters').open")
+    page.focus(".counters summary")
+    page.keyboard.press(" ")
+    assert page.evaluate("document.querySelector('.counters').open") != opened
+    page.focus("#tab-setup")
+    page.keyboard.press(" ")
+    page.wait_for_timeout(500)
+    assert daemon.value("play") is True
+
+
+def check_long_names(page, daemon):
+    """Checks that long names, and the longest names of chords and modes, fit."""
+    view(page, "play")
+    name = "W" * 60
+    page.fill("#scene-name", name)
+    page.click("#scene-store")
+    page.wait_for_selector(f"[data-scene={name}]")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.evaluate("document.querySelector('.slots').scrollWidth - document.querySelector('.slots').clientWidth") <= 0
+    page.click(f"[aria-label='Edit scene {name}']")
+    page.click(".editor >> text=Delete")
+    page.click(".editor >> text=Really?")
+    room = page.evaluate("""() => {
+        const select = document.querySelector('#m-mode');
+        const context = document.createElement('canvas').getContext('2d');
+        context.font = getComputedStyle(select).font;
+        // Besides the text: padding and arrow.
+        return select.clientWidth - context.measureText('Harmonic minor').width - 2 * parseFloat(getComputedStyle(select).paddingLeft) - 18;
+    }""")
+    assert room >= 0, f"the mode lacks {-room} pixels"
+    size = page.viewport_size
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    cut = page.evaluate("""() => {
+        const [now, next] = ['now', 'next'].map((it) => document.querySelector(`#chord-${it}`));
+        const [before, after] = [now.textContent, next.textContent];
+        now.textContent = 'Cmaj7';
+        next.textContent = '→ Fmaj7';
+        const cut = now.parentElement.scrollWidth - now.parentElement.clientWidth;
+        [now.textContent, next.textContent] = [before, after];
+        return cut;
+    }""")
+    page.set_viewport_size(size)
+    assert cut <= 0, f"the next chord lacks {cut} pixels"
 
 
 def check_touch(page, daemon):
@@ -131,6 +217,13 @@ def check_full_screen_and_themes(page, daemon):
     page.click("#stage")
     page.wait_for_selector("#stage[aria-pressed=false]")
     page.wait_for_function("window.lock.released")
+    # Where the screen cannot be kept on, the page says so.
+    page.evaluate("() => { navigator.wakeLock.request = () => Promise.reject(new Error()); }")
+    page.click("#stage")
+    page.wait_for_selector("#stage[aria-pressed=true]")
+    page.wait_for_selector("#toast.shown:has-text('cannot keep the screen on')")
+    page.click("#stage")
+    page.wait_for_selector("#stage[aria-pressed=false]")
     view(page, "setup")
     for theme in ["light", "contrast", "dark"]:
         page.select_option("#theme", theme)

@@ -35,6 +35,9 @@ def check_mood(page, daemon):
 
 
 def check_presets(page, daemon):
+    page.click("text=★ Starred")
+    assert "No preset is starred" in page.inner_text("#presets")
+    page.click("text=★ Starred")
     page.click("[data-preset=storm]")
     daemon.wait_for_value("preset", "storm")
     page.click("#preset-next")
@@ -68,6 +71,7 @@ def check_transport(page, daemon):
 
 def check_harmony(page, daemon):
     view(page, "play")
+    mode = daemon.value("mode")
     page.select_option("#m-key", "Eb")
     daemon.wait_for_value("key", "Eb")
     page.select_option("#m-mode", "minor")
@@ -83,8 +87,13 @@ def check_harmony(page, daemon):
     page.mouse.down()
     daemon.wait_for_value("chord", "Abm")
     daemon.wait_until("the chord sounds", lambda: page.inner_text("#chord-now") == "Abm")
+    page.wait_for_timeout(1500)
     page.mouse.up()
     daemon.wait_for_value("chord", "auto")
+    # Undo concerns the change before, and does not lead with the chord again.
+    page.click("#undo")
+    daemon.wait_for_value("mode", mode)
+    assert daemon.value("chord") == "auto", daemon.value("chord")
     page.select_option("#m-key", "C")
     page.select_option("#m-mode", "auto")
     slide(page, "#f-tempo", 0.5)
@@ -128,6 +137,15 @@ def check_mixer(page, daemon):
         daemon.wait_for_value(name.replace("-", "/"), 0.6, 0.01)
     slide(page, "#f-tone", 0.5)
     daemon.wait_for_value("tone", 0, 0.01)
+    limited = page.evaluate("""async () => {
+        const { melos } = await import('/page/connection.js');
+        const count = (number) => melos.notify('meters', 0, 0, 0, 0, 0, 0, 0, number);
+        count(5000);
+        document.querySelector('#limited-reset').click();
+        count(5001);
+        return document.querySelector('#limited').parentElement.textContent;
+    }""")
+    assert limited == "Limited: 1 time", limited
     # At this level, the limiter does not act.
     slide(page, "#f-level-master", 0.2)
     daemon.wait_for_value("level/master", -60 + 66 * 0.2 ** 0.5, 0.5)
@@ -152,14 +170,17 @@ def check_scenes(page, daemon):
     daemon.wait_for_value("reverb", reverb)
     page.click("#scene-undo")
     daemon.wait_for_value("reverb", 0.9, 0.01)
-    # A long press stores the current state in the slot.
+    # A second long press stores the current state in the slot.
     slot = page.locator("[data-scene='Cave & co.']")
     slot.scroll_into_view_if_needed()
     box = slot.bounding_box()
     page.mouse.move(box["x"] + 20, box["y"] + 20)
-    page.mouse.down()
-    page.wait_for_timeout(800)
-    page.mouse.up()
+    for _ in range(2):
+        page.mouse.down()
+        page.wait_for_timeout(800)
+        page.mouse.up()
+        assert slot.inner_text() == "Hold again to replace", slot.inner_text()
+    daemon.wait_until("the scene is stored", lambda: page.locator("#toast").inner_text() == "“Cave & co.” stored")
     view(page, "mix")
     slide(page, "#f-reverb", 0.1)
     daemon.wait_for_value("reverb", 0.1, 0.01)
@@ -191,6 +212,77 @@ def check_scenes(page, daemon):
         page.click(".editor >> text=Really?")
         page.locator(f"[data-scene={name}]").wait_for(state="detached")
     daemon.wait_until("no scene is left", lambda: daemon.get("/scenes") == {"scenes": []})
+    # A scene without a name gets the first free number, and a name in use requires confirmation.
+    for expected in [["Scene 1"], ["Scene 1", "Scene 2"]]:
+        page.click("#scene-store")
+        daemon.wait_until("the scene is stored", lambda: daemon.get("/scenes")["scenes"] == expected)
+        page.wait_for_selector(f"[data-scene='{expected[-1]}']")
+    delete_scene(page, "Scene 1")
+    page.click("#scene-store")
+    daemon.wait_until("the free number is used", lambda: daemon.get("/scenes")["scenes"] == ["Scene 1", "Scene 2"])
+    page.fill("#scene-name", "Scene 2")
+    page.click("#scene-store")
+    assert page.inner_text("#scene-store") == "Replace?"
+    page.click("#scene-store")
+    daemon.wait_until("the scene is replaced", lambda: page.input_value("#scene-name") == "")
+    page.wait_for_selector("#scene-store:has-text('Store')")
+    # Names that an address cannot contain are refused.
+    page.fill("#scene-name", "..")
+    page.click("#scene-store")
+    page.wait_for_selector("#toast:has-text('cannot be called')")
+    page.fill("#scene-name", "")
+    for name in ["Scene 1", "Scene 2"]:
+        delete_scene(page, name)
+    assert daemon.get("/scenes") == {"scenes": []}
+
+
+def delete_scene(page, name):
+    page.locator(f"[data-scene='{name}']").wait_for()
+    page.click(f"[aria-label='Edit scene {name}']")
+    page.click(".editor >> text=Delete")
+    page.click(".editor >> text=Really?")
+    page.locator(f"[data-scene='{name}']").wait_for(state="detached")
+
+
+def check_undo(page, daemon):
+    """Checks that one Undo reverts a solo, a preset and a step through a setlist as a whole."""
+    layers = ["network", "bass", "pad", "upper"]
+    view(page, "mix")
+    page.click("[aria-label='Solo Bass']")
+    daemon.wait_until("the bass is alone", lambda: [daemon.value(f"mute/{layer}") for layer in layers] == [True, False, True, True])
+    page.click("#undo")
+    daemon.wait_until("all layers are unmuted", lambda: not any(daemon.value(f"mute/{layer}") for layer in layers))
+    view(page, "play")
+    page.click("[data-preset=storm]")
+    daemon.wait_for_value("preset", "storm")
+    view(page, "mix")
+    slide(page, "#f-reverb", 0.77)
+    daemon.wait_for_value("reverb", 0.77, 0.01)
+    # Ctrl+Z in a text field concerns the text.
+    view(page, "play")
+    page.fill("#scene-name", "abc")
+    page.press("#scene-name", "Control+z")
+    page.fill("#scene-name", "")
+    page.wait_for_timeout(500)
+    assert abs(daemon.value("reverb") - 0.77) < 0.01, daemon.value("reverb")
+
+    def check_restored():
+        daemon.wait_until("another preset sounds", lambda: abs(daemon.value("reverb") - 0.77) > 0.1)
+        page.wait_for_timeout(1000)
+        page.click("#undo")
+        daemon.wait_for_value("preset", "storm")
+        daemon.wait_for_value("reverb", 0.77, 0.01)
+        page.wait_for_timeout(700)
+        assert abs(daemon.value("reverb") - 0.77) < 0.01, daemon.value("reverb")
+
+    page.click("[data-preset=calm]")
+    check_restored()
+    page.select_option("#setlist", "evening")
+    page.click("#setlist-entries [data-entry='2']")
+    check_restored()
+    page.click("#setlist-next")
+    check_restored()
+    assert daemon.value("setlist") == "evening"
 
 
 def check_show(page, daemon):

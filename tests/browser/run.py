@@ -1,4 +1,4 @@
-"""Tests the page in a browser: `run.py PORT laptop|phone|restart|learn [FOLDER]`. With FOLDER, saves a screenshot there."""
+"""Tests the page in a browser: `run.py PORT laptop|phone|restart|network|learn [FOLDER]`. With FOLDER, saves a screenshot there."""
 
 import subprocess
 import sys
@@ -7,12 +7,12 @@ import time
 import files
 import interface
 import music
-from harness import Browser, Daemon, accessibility_violations, view
+from harness import Browser, Daemon, Proxy, accessibility_violations, slide, view
 
 VIEWS = ["play", "mix", "piece", "takes", "setup"]
 # Checks in the order in which they run; the first starts from the view "play".
 CHECKS = [music.check_mood, music.check_presets, music.check_harmony, music.check_mixer, interface.check_spectrum_and_meters,
-          music.check_scenes, music.check_show, interface.check_midi_learn_cancel, files.check_takes, files.check_pieces,
+          music.check_scenes, music.check_show, music.check_undo, interface.check_keyboard, interface.check_long_names, interface.check_midi_learn_cancel, files.check_takes, files.check_pieces,
           interface.check_full_screen_and_themes]
 
 
@@ -23,7 +23,7 @@ def check_all_parts(port, size, screenshots):
         print(f"first load: {loaded / 1000:.1f} kB, ready after {ready:.2f} s", flush=True)
         assert loaded < 150_000, f"the first load takes {loaded} bytes"
         page = browser.open(daemon, size)
-        for check in [interface.check_health, music.check_transport]:
+        for check in [files.check_first_minute, interface.check_health, music.check_transport]:
             check(page, daemon)
             print(f"{check.__name__} passed", flush=True)
         view(page, "play")
@@ -59,6 +59,25 @@ def check_two_tabs(browser, page, daemon, size):
     page.wait_for_selector("#hold[aria-pressed=true]")
     page.keyboard.press("h")
     other.wait_for_selector("#hold[aria-pressed=false]")
+    # A chord latched on one page is shown on the other, which can release it.
+    symbol = page.locator("[data-chord]").first.get_attribute("data-chord")
+    page.click("#chord-keep")
+    page.click(f"[data-chord='{symbol}']")
+    daemon.wait_for_value("chord", symbol)
+    other.wait_for_selector(f"[data-chord='{symbol}'][aria-pressed=true]")
+    other.click("#chord-release")
+    daemon.wait_for_value("chord", "auto")
+    page.wait_for_selector(f"[data-chord='{symbol}'][aria-pressed=false]")
+    other.wait_for_selector("#chord-release", state="hidden")
+    page.click("#chord-keep")
+    # A chord held on a page that is closed does not stay.
+    chord = other.locator("[data-chord]").first
+    chord.scroll_into_view_if_needed()
+    chord.hover()
+    other.mouse.down()
+    daemon.wait_until("the chord leads", lambda: daemon.value("chord") != "auto")
+    other.close()
+    daemon.wait_for_value("chord", "auto")
     other.context.close()
     print("two tabs stay in sync", flush=True)
 
@@ -102,6 +121,48 @@ def check_restart(port):
     print("survived the restart", flush=True)
 
 
+def check_dead_network(port):
+    """Checks that the page notices a network that delivers nothing, keeps changes, and does not carry out actions late."""
+    daemon, proxy = Daemon(port), Proxy(port)
+    with Browser() as browser:
+        page = browser.open(Daemon(proxy.port), "laptop")
+        toast = page.locator("#toast")
+        page.click("#panic")
+        daemon.wait_until("panic is confirmed", lambda: toast.inner_text() == "Panic: all sound cut")
+        # While nothing is played, the daemon sends little, but answers.
+        page.click("#play")
+        daemon.wait_for_value("play", False)
+        page.wait_for_timeout(6000)
+        assert page.is_hidden("#banner"), page.inner_text("#banner")
+        page.click("#play")
+        daemon.wait_for_value("play", True)
+        view(page, "mix")
+        proxy.delivers = False
+        slide(page, "#f-reverb", 0.42)
+        page.click("#panic")
+        page.wait_for_selector("#banner:not([hidden])", timeout=15_000)
+        assert "One change is pending" in page.inner_text("#banner-text"), page.inner_text("#banner-text")
+        refusal = "Not connected: panic was not carried out"
+        assert toast.inner_text() == refusal, toast.inner_text()
+        page.click("#record")
+        assert toast.inner_text() == refusal.replace("panic", "record"), toast.inner_text()
+        page.click("#panic")
+        assert toast.inner_text() == refusal, toast.inner_text()
+        # The reads in the background fail without a message besides the banner.
+        page.wait_for_timeout(6000)
+        assert toast.inner_text() == refusal, toast.inner_text()
+        before = daemon.get("/status")["osc_received"]
+        proxy.delivers = True
+        page.wait_for_selector("#banner", state="hidden")
+        daemon.wait_for_value("reverb", 0.42, 0.01)
+        page.wait_for_timeout(1000)
+        assert daemon.value("record") is False and daemon.get("/status")["osc_received"] > before
+        assert toast.inner_text() == "Reconnected", toast.inner_text()
+        others = [line for line in browser.console if "ERR_" not in line and "WebSocket" not in line]
+        assert not others, others
+    print("noticed the dead network", flush=True)
+
+
 def check_midi_learn(port):
     """Checks MIDI learn under JACK, with a device that sends the movements of its knobs."""
     daemon = Daemon(port)
@@ -118,6 +179,8 @@ if __name__ == "__main__":
     port, mode = sys.argv[1:3]
     if mode == "restart":
         check_restart(port)
+    elif mode == "network":
+        check_dead_network(port)
     elif mode == "learn":
         check_midi_learn(port)
     else:

@@ -47,6 +47,12 @@ fn the_page_survives_a_restart_while_listening() {
 }
 
 #[test]
+fn the_page_notices_a_dead_network() {
+    let state = tempfile::tempdir().unwrap();
+    test_page(&Daemon::start(state.path(), &QUIET), "network");
+}
+
+#[test]
 fn a_knob_is_learned_by_selecting_a_fader() {
     let state = tempfile::tempdir().unwrap();
     let _server = JackServer::start_synchronous(SERVER);
@@ -63,6 +69,16 @@ fn the_scripts_are_well_typed() {
         .args(["--noEmit", "--checkJs", "--allowJs", "--strict", "--noUnusedLocals", "--target", "es2023"])
         .args(["--lib", "es2023,dom,dom.iterable", "--module", "esnext", "--moduleResolution", "bundler"])
         .arg("src/remote/page/main.js")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[test]
+fn the_scripts_are_linted() {
+    let checked = Command::new("tests/clients/node/node_modules/.bin/eslint")
+        .args(["--config", "tests/clients/node/eslint.config.js", "--max-warnings", "0", "src/remote/page"])
         .stdin(Stdio::null())
         .output()
         .unwrap();

@@ -174,7 +174,7 @@ impl Param {
             (Kind::Chord, Input::Text(text)) if text.trim().is_empty() || text.trim().eq_ignore_ascii_case(AUTO) => {
                 Value::Text(AUTO.to_owned())
             }
-            (Kind::Chord, Input::Text(text)) if text.len() <= MAX_TEXT && Chord::parse(text).is_some() => {
+            (Kind::Chord, Input::Text(text)) if text.chars().count() <= MAX_TEXT && Chord::parse(text).is_some() => {
                 Value::Text(text.trim().to_owned())
             }
             (Kind::Text { .. }, Input::Text(text)) if text.chars().count() <= MAX_TEXT => {

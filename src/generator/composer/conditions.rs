@@ -1,8 +1,7 @@
 //! Converts a plan to the composer's conditions for a latent.
 
-use crate::generator::LATENT_FRAMES;
 use crate::generator::notes::{FINE_WIDTH, OFFSETS, STEP_WIDTH};
-use crate::mel::HOP;
+use crate::mel::{HOP, LATENT_FRAMES};
 use crate::music::conditions::{Conditions, DENSITY_SCALE, LOUDNESS_SCALE, REGISTER_SCALE, TEMPO_MIDDLE_BPM};
 use crate::music::plan::Plan;
 use crate::music::theory::Chord;

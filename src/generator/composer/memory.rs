@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::generator::LATENT_FRAMES;
 use crate::generator::notes::{
     DURATIONS, KEYS, LAGS, MEMORY_WIDTH, OFFSETS, SLOT_WIDTH, SLOTS, StepNotes, VELOCITIES, VOICES, WrittenNote,
 };
-use crate::mel::HOP;
+use crate::mel::{HOP, LATENT_FRAMES};
 use crate::music::clock::MusicClock;
 use crate::music::plan::Plan;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::super::LATENT_FRAMES;
 use crate::event::health::Losses;
+use crate::mel::LATENT_FRAMES;
 use crate::units::SAMPLE_RATE;
 
 /// Weight of the newest latent in the moving average.

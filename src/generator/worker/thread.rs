@@ -16,9 +16,9 @@ use super::{HopSource, Request, WorkerEvent, WorkerStatus, report};
 use crate::engine::EngineStatus;
 use crate::event::health::Loss;
 use crate::event::{Hop, SpliceOutcome};
+use crate::generator::GeneratorError;
 use crate::generator::future::LEAD_IN;
-use crate::generator::{GeneratorError, LATENT_FRAMES};
-use crate::mel::HOP;
+use crate::mel::{HOP, LATENT_FRAMES};
 
 /// Frames to generate ahead of the playhead right after a splice. A moving fader causes eight splices a second, and each would
 /// discard most of the music further ahead. The lead then grows by two seconds per second.

@@ -63,21 +63,28 @@ impl ControlLearner {
         while let Ok(event) = events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             let MidiEvent::Sent { message, .. } = event else { continue };
             if learner.observe(message) {
-                break;
-            }
-            if !learner.received.is_empty() {
                 deadline = Instant::now() + REST_TIME;
+            }
+            if learner.has_enough_messages() {
+                break;
             }
         }
         learner.block()
     }
 
-    /// Processes a message. Returns whether enough messages were received for [`ControlLearner::block`]. Buttons send
-    /// few messages, so the caller must also stop once the control has been at rest for a second.
+    /// Processes a message. Returns whether it came from a control that can be mapped.
     pub fn observe(&mut self, message: Message) -> bool {
-        if !matches!(message, Message::Clock | Message::PolyPressure { .. } | Message::SongPosition(_)) {
+        let is_control = !matches!(message, Message::Clock | Message::PolyPressure { .. } | Message::SongPosition(_));
+        if is_control {
             self.received.push(message);
         }
+        is_control
+    }
+
+    /// Returns whether enough messages were received for [`ControlLearner::block`]. Buttons send few messages, so the
+    /// caller must also stop once the control has been at rest for a second.
+    #[must_use]
+    pub const fn has_enough_messages(&self) -> bool {
         self.received.len() >= MAX_MESSAGES
     }
 

@@ -16,7 +16,6 @@ pub struct LearnSession {
     learner: ControlLearner,
     /// The first device that moved a control; others are ignored.
     device: Option<DeviceId>,
-    has_enough_messages: bool,
     deadline: Instant,
 }
 
@@ -26,7 +25,7 @@ impl LearnSession {
     #[must_use]
     pub fn new(param: Param, value: Value, now: Instant) -> Self {
         let learner = ControlLearner::new(param, value);
-        Self { learner, device: None, has_enough_messages: false, deadline: now + TIMEOUT }
+        Self { learner, device: None, deadline: now + TIMEOUT }
     }
 
     /// Returns the parameter to map.
@@ -41,15 +40,15 @@ impl LearnSession {
             && self.device == Some(*device)
         {
             self.learner.restart();
-            (self.device, self.has_enough_messages, self.deadline) = (None, false, now + TIMEOUT);
+            (self.device, self.deadline) = (None, now + TIMEOUT);
         }
         let MidiEvent::Sent { device, message, .. } = event else { return };
-        if self.device.is_none_or(|first| first == *device) {
-            self.has_enough_messages |= self.learner.observe(*message);
-            if self.learner.block().is_some() {
-                self.device = Some(*device);
-                self.deadline = now + REST_TIME;
-            }
+        if self.device.is_none_or(|first| first == *device)
+            && self.learner.observe(*message)
+            && self.learner.block().is_some()
+        {
+            self.device = Some(*device);
+            self.deadline = now + REST_TIME;
         }
     }
 
@@ -62,7 +61,7 @@ impl LearnSession {
     /// Returns whether a control was recognised or has come to rest, or no control was moved in time.
     #[must_use]
     pub fn has_ended(&self, now: Instant) -> bool {
-        self.has_enough_messages || now >= self.deadline
+        self.learner.has_enough_messages() || now >= self.deadline
     }
 
     /// Returns the device and the block for a mapping file; `None` if no control was moved.
@@ -96,6 +95,15 @@ mod tests {
         let (device, block) = session.result().unwrap();
         assert_eq!(device, DeviceId(2));
         assert!(block.contains("cc = 7") && block.contains("to = \"valence\""), "{block}");
+    }
+
+    #[test]
+    fn a_running_clock_does_not_prolong_learning() {
+        let now = Instant::now();
+        let mut session = LearnSession::new(Param::Valence, Value::Number(0.0), now);
+        session.observe(&sent(1, Message::ControlChange { channel: 0, controller: 7, value: 127 }, now), now);
+        session.observe(&sent(1, Message::Clock, now), now + REST_TIME / 2);
+        assert!(session.has_ended(now + REST_TIME));
     }
 
     #[test]

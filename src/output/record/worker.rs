@@ -164,6 +164,7 @@ impl Worker {
         if self.recording.is_some() {
             let (at, seconds) = (frames_to_seconds(at), frames_to_seconds(missing));
             warn!(at, seconds, "the recorder did not keep up; the take has silence where frames are missing");
+            self.status.update(|progress| progress.missing += missing);
         }
         let is_full = self.gaps.len() >= MAX_GAPS;
         match self.gaps.back_mut().filter(|_| is_full) {
@@ -177,7 +178,6 @@ impl Worker {
             self.process(&silence[..count as usize]);
             remaining -= count;
         }
-        self.status.update(|progress| progress.missing += missing);
     }
 
     /// Passes frames on to the pre-roll, the listeners and the take.

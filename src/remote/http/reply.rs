@@ -12,10 +12,10 @@ use tower_http::services::ServeFile;
 
 /// Why a request was refused: the status code and a message for the user.
 #[derive(Debug)]
-pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
+pub(in crate::remote) struct Refusal(pub(in crate::remote) StatusCode, pub(in crate::remote) String);
 
 impl Refusal {
-    pub(super) fn bad_request(text: impl Into<String>) -> Self {
+    pub(in crate::remote) fn bad_request(text: impl Into<String>) -> Self {
         Self(StatusCode::BAD_REQUEST, text.into())
     }
 

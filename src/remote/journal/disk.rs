@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -113,11 +114,7 @@ impl Writer {
         text.push(b'\n');
         let (mut file, length) = match self.file.take() {
             Some(open) => open,
-            None => {
-                let file = OpenOptions::new().append(true).create(true).open(self.folder.join(FILES[0]))?;
-                let length = file.metadata()?.len();
-                (file, length)
-            }
+            None => open(&self.folder.join(FILES[0]))?,
         };
         // A single write, so that a full disk leaves at most one partial line.
         file.write_all(&text)?;
@@ -131,12 +128,44 @@ impl Writer {
     }
 }
 
+/// Opens a file to append lines, and returns it with its length. Ends a line that a full disk or a power cut truncated.
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let length = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if length > 0 {
+        file.read_exact_at(&mut last, length - 1)?;
+    }
+    if last != [b'\n'] {
+        file.write_all(b"\n")?;
+        return Ok((file, length + 1));
+    }
+    Ok((file, length))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn line(at: u64) -> Line {
         Line { at, level: "info".to_owned(), text: format!("line {at}") }
+    }
+
+    #[test]
+    fn a_truncated_line_does_not_damage_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = || Writer {
+            folder: folder.path().to_owned(),
+            max_file_bytes: 5000,
+            file: None,
+            troubles: Troubles::default(),
+        };
+        start().write(&line(1)).unwrap();
+        let path = folder.path().join(FILES[0]);
+        fs::write(&path, [fs::read(&path).unwrap(), b"{\"at\":2,".to_vec()].concat()).unwrap();
+        start().write(&line(3)).unwrap();
+        let times: Vec<u64> = read(folder.path(), 0).unwrap().iter().map(|line| line.at).collect();
+        assert_eq!(times, [1, 3]);
     }
 
     #[test]

@@ -167,9 +167,10 @@ impl Feedback {
 
     /// Ends a subscription; returns whether there was one.
     pub(super) fn unsubscribe(&mut self, to: SocketAddr) -> bool {
-        let before = self.subscribers.len();
+        let before = self.subscribers.len() + self.restored.len();
         self.subscribers.retain(|subscriber| subscriber.subscription.to != to);
-        self.subscribers.len() < before
+        self.restored.retain(|subscription| subscription.to != to);
+        self.subscribers.len() + self.restored.len() < before
     }
 
     /// Whether an address is subscribed.

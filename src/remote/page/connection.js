@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * The connection to the daemon: parameter values, streams, and changes to send. Changes made while disconnected are sent after
- * reconnecting, but only the newest for each parameter.
+ * The connection to the daemon: parameter values, streams, and changes to send. Changes made while disconnected, or not
+ * confirmed before the connection was lost, are sent after reconnecting, but only the newest for each parameter. Actions are
+ * never delayed like this, because they would come as a surprise.
  *
  * @typedef {import('./osc.js').Argument} Argument
  * @typedef {{ id: string, type: string, min: number, max: number, names: string[], description: string }} Parameter
@@ -14,16 +15,22 @@ import { decode, encode } from './osc.js';
 const SEND_INTERVAL = 33;
 /** Delay before reconnecting, in milliseconds. */
 const RETRY_DELAY = 1000;
+/** Seconds without any message after which the connection is considered lost. */
+const MAX_SILENCE = 3;
+/** Time limit for reading the address space when reconnecting, in milliseconds. */
+const READ_TIMEOUT = 5000;
 /** Changes to one parameter within this many milliseconds of each other are undone together. */
 const UNDO_GROUP_TIME = 900;
 const MAX_UNDO = 100;
 
-/** Actions that undo cannot revert. */
+/** Actions that undo cannot revert; like triggers, they are not carried out later if there is no connection. */
 const ACTIONS = new Set(['panic', 'record', 'scene/store', 'scene/delete', 'scene/undo']);
 /** Actions that undo reverts by restoring the other parameters. */
-const RECALLS = new Set(['preset', 'preset/next', 'preset/previous', 'scene']);
+const RECALLS = new Set(['preset', 'preset/next', 'preset/previous', 'scene', 'setlist/next', 'setlist/previous', 'setlist/go']);
 /** Settings that change other parameters. */
 const CROSSFADE = new Set(['scene/a', 'scene/b', 'scene/crossfade']);
+/** Parameters that presets do not set, with those below them. */
+const NOT_IN_PRESETS = new Set(['play', 'timer', 'hold', 'preset', 'setlist', 'scene', 'record', 'input', 'seed', 'modulation', 'quantize']);
 
 class Connection {
   constructor() {
@@ -37,17 +44,25 @@ class Connection {
     this.listeners = new Map();
     /** @type {Map<string, Argument | null>} values to send; null fires a trigger */
     this.pending = new Map();
-    /** @type {{ id: string, at: number, before: Map<string, Argument> }[]} */
+    /** @type {Map<string, { value: Argument | null, ping: number }>} values sent, each until the ping after it is answered */
+    this.unconfirmed = new Map();
+    /** @type {{ id: string, at: number, ids: string[], before: Map<string, Argument>, journey: boolean }[]} */
     this.changes = [];
+    /** Whether a preset's journey is in progress; it ends when the mood is set. */
+    this.journey = false;
     /** @type {WebSocket | undefined} */
     this.socket = undefined;
     this.open = false;
     this.timer = 0;
+    this.pings = 0;
+    /** Seconds since the last message, as counted by a timer, which stands still together with the page. */
+    this.silence = 0;
+    setInterval(() => this.watch(), 1000);
   }
 
-  /** Reads the address space; resolves once the page can be built. */
-  async read() {
-    const tree = await (await fetch('/melos')).json();
+  /** Reads the address space; resolves once the page can be built. @param {AbortSignal} [signal] */
+  async read(signal) {
+    const tree = await (await fetch('/melos', { signal })).json();
     /** @param {any} node */
     const visit = (node) => {
       // A method that contains others also appears inside itself as a leaf, for other clients.
@@ -84,6 +99,7 @@ class Connection {
     const socket = new WebSocket(`${secure}://${location.host}/`);
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
+    this.silence = 0;
     socket.onopen = () => {
       const streams = ['beat', 'bar', 'note', 'onset', 'level', 'mood', 'health', 'meters', 'spectrum', 'outlook', 'revisions', 'trouble', 'learn'];
       // The page gets the current chord from the outlook, which also includes the planned chords.
@@ -93,24 +109,76 @@ class Connection {
       }
       this.open = true;
       // Pending changes are sent before listening to their parameters, so that the old values are not received.
-      const unsubscribed = [...this.pending.keys()];
+      const unsubscribed = [...this.pending.keys()].filter((id) => id !== 'chord');
       this.flush();
       for (const id of unsubscribed) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
       this.notify('@open', true);
     };
     socket.onmessage = ({ data }) => {
+      this.silence = 0;
       const { address, args } = decode(data);
-      this.receive(address.slice('/melos/'.length), args);
+      if (address === '/melos/pong') this.confirm(Number(args[0]));
+      else this.receive(address.slice('/melos/'.length), args);
     };
-    socket.onclose = () => {
-      if (this.open) this.notify('@open', (this.open = false));
-      setTimeout(() => this.reconnect(), RETRY_DELAY);
-    };
+    socket.onclose = () => this.lose();
+  }
+
+  /** Notices a network that delivers nothing, on which the socket would stay open for minutes. */
+  watch() {
+    if (!this.socket) return;
+    this.silence += 1;
+    if (this.silence > MAX_SILENCE) this.lose();
+    else if (this.silence > 1) this.ping();
+  }
+
+  ping() {
+    this.pings += 1;
+    this.send('ping', 'i', [this.pings]);
+  }
+
+  /** Confirms everything sent before a ping. @param {number} ping */
+  confirm(ping) {
+    for (const [id, sent] of this.unconfirmed) {
+      if (sent.ping > ping) continue;
+      this.unconfirmed.delete(id);
+      this.notify('@confirmed', id, sent.value);
+    }
+  }
+
+  /** Gives up the connection and tries again; changes that the daemon has not confirmed are pending again. */
+  lose() {
+    if (!this.socket) return;
+    this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
+    // Closing takes long if the network is dead, so it is not waited for.
+    this.socket.close();
+    this.socket = undefined;
+    const unsent = new Map([...this.unconfirmed].map(([id, { value }]) => [id, value]));
+    for (const [id, value] of this.pending) unsent.set(id, value);
+    this.unconfirmed.clear();
+    this.pending = new Map([...unsent].filter(([id]) => !this.isAction(id)));
+    const wasOpen = this.open;
+    this.open = false;
+    if (wasOpen) this.notify('@open', false);
+    this.notify('@pending', this.pending.size);
+    for (const id of unsent.keys()) if (this.isAction(id)) this.notify('@refused', id);
+    setTimeout(() => this.reconnect(), RETRY_DELAY);
+  }
+
+  /** @param {string} id */
+  isAction(id) {
+    return ACTIONS.has(id) || this.parameters.get(id)?.type === 'I';
+  }
+
+  /** Whether an action has no connection; then it is refused. @param {string} id */
+  refuses(id) {
+    const refused = !this.open && this.isAction(id);
+    if (refused) this.notify('@refused', id);
+    return refused;
   }
 
   async reconnect() {
     try {
-      await this.read();
+      await this.read(AbortSignal.timeout(READ_TIMEOUT));
       this.connect();
     } catch {
       setTimeout(() => this.reconnect(), RETRY_DELAY);
@@ -148,12 +216,14 @@ class Connection {
    * @param {string} id @param {Argument} [value] omitted for triggers
    */
   set(id, value) {
+    if (this.refuses(id)) return;
     this.remember(id);
     this.put(id, value);
   }
 
-  /** @param {string} id @param {Argument} [value] */
+  /** Like `set`, without undo. @param {string} id @param {Argument} [value] */
   put(id, value) {
+    if (this.refuses(id)) return;
     if (value !== undefined) {
       this.values.set(id, value);
       this.notify(id, value);
@@ -169,6 +239,7 @@ class Connection {
    * @param {string} id @param {Argument} value
    */
   async request(id, value) {
+    if (this.refuses(id)) return;
     this.remember(id);
     const before = this.values.get(id);
     this.pending.set(id, value);
@@ -189,7 +260,9 @@ class Connection {
       if (value === null) this.send(id, '', []);
       else if (type === 'T') this.send(id, value ? 'T' : 'F', []);
       else this.send(id, type === 's' ? 's' : 'f', [value]);
+      this.unconfirmed.set(id, { value, ping: this.pings + 1 });
     }
+    this.ping();
     this.pending.clear();
     this.notify('@pending', 0);
     this.timer = window.setTimeout(() => this.flush(), SEND_INTERVAL);
@@ -205,16 +278,20 @@ class Connection {
     this.send(id, 's', [text]);
   }
 
-  /** Records the values before a change, for undo. @param {string} id */
-  remember(id) {
+  /**
+   * Records the values before a change, for undo.
+   * @param {string} id @param {string[]} [ids] the parameters that change together
+   */
+  remember(id, ids = [id]) {
     const [last, now] = [this.changes.at(-1), performance.now()];
     const isContinued = last && last.id === id && now - last.at < UNDO_GROUP_TIME;
     if (isContinued) {
       last.at = now;
       return;
     }
-    if (ACTIONS.has(id)) return;
-    this.changes.push({ id, at: now, before: new Map(this.values) });
+    // A lead chord lasts as long as it is held, so there is nothing to return to.
+    if (ACTIONS.has(id) || id === 'chord') return;
+    this.changes.push({ id, at: now, ids, before: new Map(this.values), journey: this.journey });
     if (this.changes.length > MAX_UNDO) this.changes.shift();
     this.notify('@undo', this.changes.length);
   }
@@ -223,22 +300,27 @@ class Connection {
   undo() {
     const change = this.changes.pop();
     if (!change) return undefined;
-    const { id, before } = change;
+    const { id, ids, before, journey } = change;
     const mood = [...this.parameters.keys()].filter((other) => other.startsWith('emotion/'));
     const isMood = id === 'emotion' || id === 'valence' || id === 'arousal' || mood.includes(id);
     const isGlobal = RECALLS.has(id) || CROSSFADE.has(id);
     // The crossfader is restored first, because it changes the other parameters.
     const all = [...CROSSFADE, ...[...this.parameters.keys()].filter((other) => !CROSSFADE.has(other))];
-    const restored = isMood ? mood : isGlobal ? all.filter((other) => !ACTIONS.has(other) && !RECALLS.has(other)) : [id];
+    const restored = isMood ? mood : isGlobal ? all.filter((other) => !this.isAction(other) && !RECALLS.has(other) && other !== 'chord') : ids;
+    // So are the setlist's entry and the preset; as they set most parameters anew, these are restored even if unchanged.
+    const loads = id.startsWith('preset') || id.startsWith('setlist/');
+    if (id.startsWith('setlist/') && before.get('setlist/go')) this.put('setlist/go', before.get('setlist/go'));
+    if (loads) this.put('preset', before.get('preset') || '');
     // If the tempo was not fixed, let it follow the mood again.
     const follows = before.get('tempo/follow') === true;
+    const isDerived = (/** @type {string} */ other) => other === 'emotion' || other === 'valence' || other === 'arousal' || (other === 'tempo' && follows)
+      || (loads && journey && (mood.includes(other) || other === 'glide')) || (isGlobal && (other === 'tempo/follow' || (other === 'tempo' && before.get('tempo/source') !== 'pinned')));
     for (const other of restored) {
       const value = before.get(other);
-      const derived = other === 'emotion' || other === 'valence' || other === 'arousal' || (other === 'tempo' && follows);
-      if (value !== undefined && !derived && value !== this.values.get(other)) this.put(other, value);
+      const changed = value !== this.values.get(other) || (loads && !NOT_IN_PRESETS.has(other.split('/')[0]));
+      if (value !== undefined && changed && !isDerived(other)) this.put(other, value);
     }
     if ((id === 'tempo' || isGlobal) && follows) this.put('tempo/follow', true);
-    if (id === 'preset' || id.startsWith('preset/')) this.put('preset', before.get('preset') || '');
     this.notify('@undo', this.changes.length);
     return id;
   }
@@ -251,6 +333,9 @@ class Connection {
 
 export const melos = new Connection();
 
+/** The daemon did not respond at all. */
+export class Unreachable extends Error {}
+
 /**
  * Sends a request to the daemon's HTTP API.
  * @param {string} path @param {unknown} [body] sent as JSON with POST; omitted for GET
@@ -262,7 +347,7 @@ export async function http(path, body) {
   try {
     response = await fetch(path, body === undefined ? {} : post);
   } catch {
-    throw new Error('Melos is not responding. Is it running?');
+    throw new Unreachable('Melos is not responding. Is it running?');
   }
   const text = await response.text();
   let json;

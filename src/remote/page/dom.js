@@ -1,7 +1,7 @@
 // @ts-check
 /** Elements and helpers shared by the panels. */
 
-import { melos } from './connection.js';
+import { Unreachable, melos } from './connection.js';
 
 /** Minimum duration of a long press, in milliseconds. */
 const LONG_PRESS = 500;
@@ -96,6 +96,29 @@ export async function attempt(task) {
   } catch (error) {
     showToast(error instanceof Error ? error.message : String(error), true);
   }
+}
+
+/**
+ * Runs a task that the user has not asked for, such as reading a list again, and reports any error. The banner already
+ * tells that the daemon cannot be reached.
+ * @param {() => Promise<unknown>} task
+ */
+export const refresh = (task) => attempt(() => task().catch((error) => {
+  if (!(error instanceof Unreachable)) throw error;
+}));
+
+/**
+ * Replaces the children of a list. The focus stays on the same control, or on the one with the same name.
+ * @param {any} list @param {...Node} children
+ */
+export function refill(list, ...children) {
+  const nameOf = (/** @type {any} */ control) => `${control.tagName} ${control.getAttribute('aria-label') ?? control.textContent}`;
+  const focused = list.contains(document.activeElement) ? document.activeElement : undefined;
+  list.replaceChildren(...children);
+  if (!focused) return;
+  const controls = [...list.querySelectorAll('button, input, a, [tabindex]')];
+  const target = controls.find((control) => control === focused) ?? controls.find((control) => nameOf(control) === nameOf(focused));
+  target?.focus({ preventScroll: true });
 }
 
 /** Distance in pixels beyond which a touch moves the fader. */

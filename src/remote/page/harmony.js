@@ -15,6 +15,9 @@ const NUMERALS = ['I', 'II', 'III', 'IV', 'V', 'VI', 'VII'];
 const TRIADS = { 43: '', 34: 'm', 33: 'dim', 44: 'aug' };
 /** Time without taps, in milliseconds, after which tap tempo restarts. */
 const TAP_TIMEOUT = 2000;
+/** Interval between requests of the lead chord, and how long after a change they start again, in milliseconds. */
+const ASK_INTERVAL = 1000;
+const ASK_DELAY = 400;
 
 /** The triads of a key. @param {string} key such as `A minor` */
 export function scaleChords(key) {
@@ -56,6 +59,7 @@ export function harmony() {
   let shown = '';
   /** @type {string | undefined} */
   let leading;
+  let changed = 0;
   const latch = h('button', {
     type: 'button', 'aria-pressed': 'false', id: 'chord-keep', 'aria-label': 'Latch chord', title: 'Keeps a chord after it is released',
     onclick: () => {
@@ -67,16 +71,39 @@ export function harmony() {
   const lead = (symbol) => {
     if (leading === symbol && latch.getAttribute('aria-pressed') === 'true') return release(true);
     leading = symbol;
-    melos.set('chord', symbol);
-    mark();
+    change(symbol);
   };
   const release = (always = false) => {
     if (leading === undefined || (!always && latch.getAttribute('aria-pressed') === 'true')) return;
     leading = undefined;
-    melos.set('chord', 'auto');
+    change('auto');
+  };
+  const change = (/** @type {string} */ symbol) => {
+    changed = performance.now();
+    melos.set('chord', symbol);
     mark();
   };
-  const mark = () => chords.querySelectorAll('[data-chord]').forEach((/** @type {any} */ button) => button.setAttribute('aria-pressed', String(button.dataset.chord === leading)));
+  const releaseButton = h('button', { type: 'button', id: 'chord-release', hidden: true, onclick: () => change('auto') });
+  // The chord may be led from another page or a keyboard, or still be led from before the page was reloaded.
+  const mark = () => {
+    const led = leading ?? String(melos.values.get('chord') ?? 'auto');
+    chords.querySelectorAll('[data-chord]').forEach((/** @type {any} */ button) => button.setAttribute('aria-pressed', String(button.dataset.chord === led)));
+    releaseButton.hidden = leading !== undefined || led === 'auto';
+    releaseButton.textContent = `Release ${led}`;
+  };
+  /** Requests the lead chord, because listening to it would yield the current one. */
+  const ask = () => !document.hidden && performance.now() - changed > ASK_DELAY && melos.send('chord', '', []);
+  melos.on('chord', (symbol) => {
+    if (symbol === 'auto' && performance.now() - changed > ASK_DELAY) leading = undefined;
+    mark();
+  });
+  melos.on('outlook', ask);
+  setInterval(ask, ASK_INTERVAL);
+  // A closed page cannot release the chord held on it.
+  addEventListener('pagehide', () => {
+    release();
+    melos.flush();
+  });
   const show = (/** @type {string} */ key) => {
     if (key === shown || leading) return;
     shown = key;
@@ -95,12 +122,13 @@ export function harmony() {
       onkeyup: () => release(),
       onblur: () => release(),
     }, h('strong', {}, symbol), h('span', {}, numeral))), latch);
+    mark();
   };
   melos.on('outlook', (key) => show(key));
 
   return [
-    chords,
-    h('div', { class: 'row wrap' }, menu('key', 'Key'), menu('mode', 'Mode'), menu('quantize', 'Changes')),
+    chords, releaseButton,
+    h('div', { class: 'row wrap' }, menu('key', 'Key'), menu('mode', 'Mode', (name) => capitalize(name.replace('-', ' '))), menu('quantize', 'Changes')),
     ...tempo(),
   ];
 }

@@ -2,7 +2,7 @@
 /** Melos's health: a status line, detailed figures, and the log. */
 
 import { http, melos } from './connection.js';
-import { attempt, byId, capitalize, duration, formatNumber, h } from './dom.js';
+import { byId, capitalize, duration, formatNumber, h, refresh } from './dom.js';
 
 /** Period over which new dropouts and delays are reported, in milliseconds. */
 const RECENT = 60_000;
@@ -21,9 +21,11 @@ const LABELS = {
   rms_db: ['Level', (db) => `${formatNumber(db, 1)} dB`],
   seconds: ['Playing for', duration],
   osc_received: ['OSC messages received', String],
-  limited: ['Limited', (count) => `${count} times`],
+  limited: ['Limited', (count) => (count === 1 ? '1 time' : `${count} times`)],
   starved_seconds: ['Generator late for', (seconds) => `${formatNumber(seconds, 1)} s`],
 };
+
+const SHOWN_ELSEWHERE = ['parameters', 'recording'];
 
 /** @type {Record<string, { at: number, count: number }[]>} */
 const history = {};
@@ -76,7 +78,7 @@ export function healthLine() {
     if (colour === 'bad' && announced !== text) live.textContent = text;
     announced = text;
   };
-  const poll = () => attempt(async () => {
+  const poll = () => refresh(async () => {
     const status = await http('/status');
     output = status.output;
     const troubles = status.troubles ?? {};
@@ -113,12 +115,19 @@ export function healthFigures() {
   let newest = {};
   const words = (/** @type {string} */ key) => capitalize(key.replaceAll(/[_-]/g, ' '));
   /** A count since the last reset. @param {string} key @param {number} count */
-  const sinceReset = (key, count) => Math.max(0, count - Math.min(count, baseline[key] ?? 0));
+  const sinceReset = (key, count) => {
+    // A restarted daemon counts from 0 again.
+    if (count < (baseline[key] ?? 0)) {
+      delete baseline[key];
+      sessionStorage.setItem(STORAGE_KEY, JSON.stringify(baseline));
+    }
+    return count - (baseline[key] ?? 0);
+  };
   const isCounter = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && !(key in LABELS);
   const show = () => {
-    const { parameters: _, recording, troubles, losses = {}, ...figures } = newest;
+    const { troubles, losses = {}, ...figures } = newest;
     const first = Object.keys(LABELS).filter((key) => key in figures).map((key) => [key, figures[key]]);
-    const rest = Object.entries(figures).filter(([key]) => !(key in LABELS));
+    const rest = Object.entries(figures).filter(([key]) => !(key in LABELS) && !SHOWN_ELSEWHERE.includes(key));
     const rows = [...first, ...Object.entries(troubles ?? {}), ...rest].filter(([, value]) => typeof value !== 'object' || value === null);
     list.replaceChildren(...rows.flatMap(([key, value]) => {
       let text = String(value ?? '–');
@@ -137,7 +146,7 @@ export function healthFigures() {
     list.append(...rowsOf(nonzero));
     counters.replaceChildren(...rowsOf(lost.filter(([, count]) => count === 0)));
   };
-  const read = () => attempt(async () => {
+  const read = () => refresh(async () => {
     newest = await http('/status');
     if (Object.keys(descriptions).length === 0) descriptions = Object.fromEntries((await http('/losses')).losses.map((/** @type {{ name: string }} */ loss) => [loss.name, loss]));
     show();
@@ -158,7 +167,7 @@ export function healthFigures() {
 export function healthLog() {
   const log = h('ol', { class: 'log', id: 'log', tabindex: 0, 'aria-label': 'Latest log lines' });
   let last = '';
-  const read = () => attempt(async () => {
+  const read = () => refresh(async () => {
     const { lines } = await http('/log');
     const now = JSON.stringify(lines);
     if (now === last) return;

@@ -2,15 +2,18 @@
 /** MIDI: connected devices and learned controls; to learn a control, select one on the page and move one on the device. */
 
 import { http, melos } from './connection.js';
-import { attempt, byId, h, showToast } from './dom.js';
+import { byId, h, refresh, showToast } from './dom.js';
 
 /** @typedef {{ device: string, parameters: string[], block: string }} Learned */
 
 let selecting = false;
+/** The parameter for which a control is to be moved. @type {string | undefined} */
+let awaited;
 
 /** @param {boolean} on */
 function setSelecting(on) {
   selecting = on;
+  awaited = undefined;
   document.body.classList.toggle('selecting', on);
   byId('learn').setAttribute('aria-pressed', String(on));
   byId('learning').hidden = !on;
@@ -36,12 +39,17 @@ export function learning() {
     if (!(target instanceof HTMLElement)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (event.type !== 'click' && event.type !== 'keydown') return;
-    const id = /** @type {string} */ (target.dataset.param);
+    // A touch moves faders by itself unless it is prevented, and then causes no click.
+    const isTap = event.type === 'pointerup' && /** @type {PointerEvent} */ (event).pointerType === 'touch';
+    const id = target.dataset.param;
+    if ((!isTap && event.type !== 'click' && event.type !== 'keydown') || !id || id === awaited) return;
+    awaited = id;
     melos.sendText('learn', id);
     byId('learning-text').textContent = `Now move a knob, fader or button for “${id}” (within 30 seconds)`;
   };
-  for (const type of ['pointerdown', 'mousedown', 'click', 'input', 'change']) addEventListener(type, intercept, true);
+  for (const type of ['pointerdown', 'pointerup', 'mousedown', 'click', 'input', 'change']) addEventListener(type, intercept, true);
+  // Elsewhere, a touch may scroll the page.
+  addEventListener('touchstart', (event) => /** @type {HTMLElement} */ (event.target).matches('input[type=range]') && intercept(event), { capture: true, passive: false });
   addEventListener('keydown', (event) => {
     if (!selecting) return;
     if (event.key === 'Escape') {
@@ -51,7 +59,8 @@ export function learning() {
     } else if (event.key === 'Enter' || event.key === ' ') intercept(event);
   }, true);
   melos.on('learn', (id, block) => {
-    if (!selecting) return;
+    // Selecting another control ends learning for the previous one.
+    if (!selecting || id !== awaited) return;
     setSelecting(false);
     showToast(block ? `“${id}” is now controlled by ${describe(block)}` : `Nothing was learned for “${id}”`);
   });
@@ -69,7 +78,7 @@ function describe(block) {
 export function midi() {
   const devices = h('ul', { class: 'plain', id: 'midi-devices' });
   const bound = h('ul', { class: 'plain', id: 'midi-bound' });
-  const read = () => attempt(async () => {
+  const read = () => refresh(async () => {
     const { devices: connected, learned } = /** @type {{ devices: { name: string, mappings: string[] }[], learned: Learned[] }} */ (await http('/midi'));
     devices.replaceChildren(...connected.map(({ name, mappings }) => h('li', {}, h('strong', {}, name),
       h('span', { class: 'hint' }, ` ${mappings.length ? `mapping: ${mappings.join(', ')}` : 'no mapping; use MIDI learn'}`))));

@@ -22,14 +22,20 @@ const PEAK_HOLD = 1500;
 let mutesToRestore;
 
 /** @param {string} layer */
+const muted = (layer) => melos.values.get(`mute/${layer}`) === true;
+/** @param {string} layer */
+const isAlone = (layer) => SOLO.every((other) => muted(other) === (other !== layer));
+
+/** @param {string} layer */
 function solo(layer) {
-  const muted = (/** @type {string} */ other) => melos.values.get(`mute/${other}`) === true;
-  const alone = !muted(layer) && SOLO.every((other) => other === layer || muted(other));
-  if (!alone) mutesToRestore ??= new Map(SOLO.map((other) => [other, muted(other)]));
+  const alone = isAlone(layer);
+  // Another solo may have ended by other means, such as undo.
+  if (!SOLO.some(isAlone)) mutesToRestore = new Map(SOLO.map((other) => [other, muted(other)]));
+  melos.remember('solo', SOLO.map((other) => `mute/${other}`));
   for (const other of SOLO) {
     // If another page started the solo, unmute everything.
     const mute = alone ? (mutesToRestore?.get(other) ?? false) : other !== layer;
-    if (mute !== muted(other)) melos.set(`mute/${other}`, mute);
+    if (mute !== muted(other)) melos.put(`mute/${other}`, mute);
   }
   if (alone) mutesToRestore = undefined;
 }
@@ -58,10 +64,7 @@ function strip(layer, label) {
   const buttons = layer === 'master' ? [] : [toggle(`mute/${layer}`, 'M', { class: 'mute', 'aria-label': `Mute ${label}` })];
   if (SOLO.includes(layer)) {
     const button = h('button', { type: 'button', class: 'solo', 'aria-label': `Solo ${label}`, 'aria-pressed': 'false', title: `${label} alone`, onclick: () => solo(layer) }, 'S');
-    const mark = () => {
-      const muted = (/** @type {string} */ other) => melos.values.get(`mute/${other}`) === true;
-      button.setAttribute('aria-pressed', String(!muted(layer) && SOLO.every((other) => other === layer || muted(other))));
-    };
+    const mark = () => button.setAttribute('aria-pressed', String(isAlone(layer)));
     SOLO.forEach((other) => melos.on(`mute/${other}`, mark));
     buttons.push(button);
   }
@@ -74,6 +77,13 @@ export function mixer() {
   const strips = STRIPS.map(([layer, label]) => strip(layer, label));
   const reduction = h('output', { id: 'limiter' }, '0.0 dB');
   const limited = h('output', { id: 'limited' }, '0');
+  const unit = h('span', {}, ' times');
+  const showLimited = (/** @type {number} */ count) => {
+    if (limited.textContent === String(count)) return;
+    limited.textContent = String(count);
+    unit.textContent = count === 1 ? ' time' : ' times';
+    limited.classList.toggle('error', count > 0);
+  };
   let [countAtReset, newest, deepest, deepestAt] = [-1, 0, 0, 0];
   melos.on('meters', (...meters) => {
     strips.forEach(({ show }, index) => show(meters[index]));
@@ -85,17 +95,15 @@ export function mixer() {
     newest = count;
     // A restarted daemon counts from 0 again.
     if (countAtReset < 0 || count < countAtReset) countAtReset = count;
-    if (limited.textContent !== String(count - countAtReset)) limited.textContent = String(count - countAtReset);
-    limited.classList.toggle('error', count > countAtReset);
+    showLimited(count - countAtReset);
   });
   return [
     h('div', { class: 'strips' }, ...strips.map(({ element }) => element)),
     h('div', { class: 'row wrap limiter' },
-      h('span', {}, 'Limiter gain reduction ', reduction), h('span', {}, 'Limited: ', limited, ' times'),
+      h('span', {}, 'Limiter gain reduction ', reduction), h('span', {}, 'Limited: ', limited, unit),
       h('button', { type: 'button', id: 'limited-reset', onclick: () => {
         countAtReset = newest;
-        limited.textContent = '0';
-        limited.classList.remove('error');
+        showLimited(0);
       } }, 'Reset')),
   ];
 }

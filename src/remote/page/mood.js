@@ -150,7 +150,9 @@ function pad() {
     if (trail.length > TRAIL) trail.shift();
     redraw();
   });
-  return element;
+  // MIDI learn needs a target for each axis; the pad itself stands for valence.
+  const axes = ['valence', 'arousal'].map((id) => h('button', { type: 'button', class: `axis ${id}`, 'data-param': id }, capitalize(id)));
+  return h('div', { class: 'pad-box' }, element, ...axes);
 }
 
 export function mood() {

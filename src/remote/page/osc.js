@@ -57,6 +57,7 @@ export function decode(buffer) {
   const args = [...text().slice(1)].map((type) => {
     if (type === 'f') return view.getFloat32(advance());
     if (type === 'i') return view.getInt32(advance());
+    if (type === 'i') return view.getInt32(advance());
     if (type === 's') return text();
     return type === 'T';
   });

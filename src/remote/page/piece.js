@@ -2,7 +2,7 @@
 /** Pieces of a chosen mood or preset and length, rendered in the background, and the list of pieces. */
 
 import { http, melos } from './connection.js';
-import { EMOTIONS, attempt, capitalize, clock, colour, date, formatNumber, h, picture, pressHandlers, showToast, size } from './dom.js';
+import { EMOTIONS, attempt, capitalize, clock, colour, date, formatNumber, h, picture, pressHandlers, refill, refresh, showToast, size } from './dom.js';
 import { shares } from './mood.js';
 import { player, release } from './player.js';
 import { allPresets, nameOf } from './presets.js';
@@ -128,7 +128,7 @@ function pieceList() {
   /** @type {Map<number, { state: string, element: any, show: (piece: Piece) => void }>} */
   const rows = new Map();
   let timer = 0;
-  const read = () => attempt(async () => {
+  const read = () => refresh(async () => {
     clearTimeout(timer);
     const { pieces } = /** @type {{ pieces: Piece[] }} */ (await http('/render'));
     for (const id of rows.keys()) if (!pieces.some((piece) => piece.id === id)) rows.delete(id);
@@ -138,7 +138,7 @@ function pieceList() {
     }
     const elements = pieces.map(({ id }) => rows.get(id)?.element);
     if (!list.hasChildNodes() || elements.some((element, index) => list.children[index] !== element) || list.children.length !== elements.length) {
-      list.replaceChildren(...(elements.length ? elements : [h('li', { class: 'empty' }, 'No pieces yet. They are kept here until you delete them.')]));
+      refill(list, ...(elements.length ? elements : [h('li', { class: 'empty' }, 'No pieces yet. They are kept here until you delete them.')]));
     }
     if (pieces.some(({ state }) => state === 'rendering')) timer = window.setTimeout(read, POLL_INTERVAL);
   });
@@ -204,12 +204,12 @@ function row(piece) {
   return { element, show };
 }
 
-/** Requires a second press within a few seconds as confirmation. @param {any} button */
-export function confirmed(button) {
+/** Requires a second press within a few seconds as confirmation. @param {any} button @param {string} [question] */
+export function confirmed(button, question = 'Really?') {
   if (button.dataset.confirming) return true;
   const text = button.textContent;
   button.dataset.confirming = 'yes';
-  button.textContent = 'Really?';
+  button.textContent = question;
   button.classList.add('danger');
   setTimeout(() => {
     delete button.dataset.confirming;

@@ -1,7 +1,10 @@
 // @ts-check
-/** Playback of takes and pieces: one shared player, and a clickable waveform for each. */
+/** Playback of takes and pieces: one shared player, and a waveform for each, which also sets the position. */
 
 import { clock, colour, h, picture } from './dom.js';
+
+/** How far an arrow key moves the position, in seconds. */
+const KEY_STEP = 5;
 
 const audio = new Audio();
 /** @type {Set<() => void>} */
@@ -30,7 +33,9 @@ export function release(source) {
 export function player(source, name, loadPeaks, seconds) {
   /** @type {number[]} */
   let peaks = [];
-  const canvas = h('canvas', { class: 'waveform', 'aria-hidden': 'true' });
+  const canvas = h('canvas', {
+    class: 'waveform', role: 'slider', tabindex: 0, 'aria-label': `Position in ${name}`, 'aria-valuemin': 0, 'aria-valuemax': Math.round(seconds ?? 0), 'aria-valuenow': 0,
+  });
   const button = h('button', {
     type: 'button', class: 'play', 'aria-label': `Play ${name}`,
     onclick: () => {
@@ -54,11 +59,24 @@ export function player(source, name, loadPeaks, seconds) {
     });
   });
   canvas.addEventListener('click', (/** @type {MouseEvent} */ event) => {
-    if (playing !== source) button.click();
     const fraction = event.offsetX / canvas.clientWidth;
-    const seek = () => (audio.currentTime = fraction * audio.duration);
-    if (audio.duration) seek();
-    else audio.addEventListener('loadedmetadata', seek, { once: true });
+    seek(() => fraction * audio.duration);
+  });
+  /** @param {() => number} position in seconds, once the duration is known */
+  const seek = (position) => {
+    if (playing !== source) button.click();
+    const go = () => (audio.currentTime = Math.min(audio.duration, Math.max(0, position())));
+    if (audio.duration) go();
+    else audio.addEventListener('loadedmetadata', go, { once: true });
+  };
+  canvas.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+    /** @type {Record<string, () => number>} */
+    const positions = {
+      ArrowLeft: () => audio.currentTime - KEY_STEP, ArrowRight: () => audio.currentTime + KEY_STEP, Home: () => 0, End: () => audio.duration,
+    };
+    if (!positions[event.key]) return;
+    event.preventDefault();
+    seek(positions[event.key]);
   });
   const time = h('span', { class: 'time' }, seconds === null ? '–' : clock(seconds));
   const show = () => {
@@ -66,6 +84,9 @@ export function player(source, name, loadPeaks, seconds) {
     const isPlaying = playing === source && !audio.paused;
     button.textContent = isPlaying ? '❚❚' : '▶';
     button.setAttribute('aria-label', `${isPlaying ? 'Pause' : 'Play'} ${name}`);
+    const now = playing === source ? audio.currentTime : 0;
+    canvas.setAttribute('aria-valuenow', now.toFixed(0));
+    canvas.setAttribute('aria-valuetext', clock(now));
     if (playing === source && audio.duration) time.textContent = `${clock(audio.currentTime)} / ${clock(audio.duration)}`;
     redraw();
   };

@@ -2,7 +2,7 @@
 /** Presets with their descriptions, the progress of journeys, and the user's starred presets. */
 
 import { http, melos } from './connection.js';
-import { attempt, capitalize, clock, h, showToast } from './dom.js';
+import { capitalize, clock, h, refill, refresh, showToast } from './dom.js';
 
 /** @typedef {{ id: string, name: string, description: string, repeats: boolean, journey: { mood: string, seconds: number }[] }} Preset */
 
@@ -44,7 +44,7 @@ export function presetList() {
   /** @param {number} offset */
   const step = (offset) => {
     const names = visible().map(({ id }) => id);
-    if (names.length === 0) return showToast('No preset is starred');
+    if (names.length === 0) return showToast(presets.length ? 'No preset is starred' : 'There are no presets');
     const index = names.indexOf(String(melos.values.get('preset')));
     const next = index < 0 ? (offset > 0 ? 0 : names.length - 1) : (index + offset + names.length) % names.length;
     melos.set('preset', names[next]);
@@ -58,7 +58,8 @@ export function presetList() {
   };
   const show = () => {
     const [names, playing] = [starred(), melos.values.get('preset')];
-    list.replaceChildren(...visible().map((preset) => h('li', { class: preset.id === playing ? 'card playing' : 'card' },
+    const empty = presets.length ? 'No preset is starred. Press ☆ next to a preset to star it.' : 'There are no presets.';
+    refill(list, ...visible().map((preset) => h('li', { class: preset.id === playing ? 'card playing' : 'card' },
       h('button', {
         type: 'button', class: 'load', 'data-preset': preset.id, 'aria-current': preset.id === playing ? 'true' : undefined,
         onclick: () => melos.set('preset', preset.id),
@@ -68,6 +69,7 @@ export function presetList() {
         type: 'button', class: 'star', 'aria-pressed': String(names.includes(preset.id)), 'aria-label': `${preset.name} starred`,
         onclick: () => star(preset.id),
       }, names.includes(preset.id) ? '★' : '☆'))));
+    if (visible().length === 0) list.append(h('li', { class: 'empty' }, empty));
     showNow();
   };
   const showNow = () => {
@@ -82,11 +84,12 @@ export function presetList() {
     } else if (preset) parts.push(h('span', { class: 'hint' }, ` ${preset.description}`));
     now.replaceChildren(...parts);
   };
-  const read = () => attempt(async () => {
+  const read = () => refresh(async () => {
     const response = await http('/presets');
     presets = response.presets;
     const { journey: current } = response;
     journey = current && { step: current.step, steps: current.steps, left: current.seconds_left, at: performance.now() };
+    melos.journey = Boolean(current);
     show();
     dispatchEvent(new Event('presets'));
   });

@@ -1,56 +1,65 @@
 // @ts-check
-/** Scenes: press to recall, hold to store; the morph time and the crossfader. */
+/** Scenes: press to recall, hold twice to replace; the morph time and the crossfader. */
 
 import { http, melos } from './connection.js';
-import { attempt, fader, h, pressHandlers, showToast } from './dom.js';
+import { attempt, fader, h, pressHandlers, refill, refresh, showToast } from './dom.js';
 import { confirmed } from './piece.js';
 
 export function scenes() {
   const slots = h('div', { class: 'slots', id: 'scenes', role: 'group', 'aria-label': 'Scenes' });
   /** @type {string[]} */
   let names = [];
-  /** @type {string | undefined} */
+  /** The scene being edited, and its form. @type {{ name: string, form: any } | undefined} */
   let edited;
+  melos.on('@confirmed', (id, name) => id === 'scene/store' && showToast(`“${name}” stored`));
+  // In the address of a request, a browser resolves these names as folders.
+  const isName = (/** @type {string} */ name) => {
+    const valid = name !== '.' && name !== '..';
+    if (!valid) showToast(`A scene cannot be called “${name}”`, true);
+    return valid;
+  };
   const newName = h('input', { type: 'text', id: 'scene-name', maxlength: 60, placeholder: 'Name', 'aria-label': 'Name of the new scene' });
   const store = () => {
-    const name = newName.value.trim() || `Scene ${names.length + 1}`;
+    let number = 1;
+    while (names.includes(`Scene ${number}`)) number += 1;
+    const name = newName.value.trim() || `Scene ${number}`;
+    if (!isName(name) || (names.includes(name) && !confirmed(storeButton, 'Replace?'))) return;
     melos.set('scene/store', name);
     newName.value = '';
-    showToast(`“${name}” stored`);
   };
+  const storeButton = h('button', { type: 'button', id: 'scene-store', onclick: store }, 'Store');
   newName.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => event.key === 'Enter' && store());
 
   /** @param {string} name */
   const slot = (name) => {
     const recall = h('button', {
-      type: 'button', class: 'slot', 'data-scene': name, title: 'Press to recall; hold to store the current state',
+      type: 'button', class: 'slot', 'data-scene': name, title: `${name}: press to recall; hold twice to replace with the current state`,
       'aria-current': melos.values.get('scene') === name ? 'true' : undefined,
-      ...pressHandlers(() => melos.set('scene', name), () => {
-        melos.set('scene/store', name);
-        showToast(`“${name}” stored`);
-      }),
+      ...pressHandlers(() => melos.set('scene', name), () => confirmed(recall, 'Hold again to replace') && melos.set('scene/store', name)),
     }, name);
     const more = h('button', {
-      type: 'button', class: 'more', 'aria-label': `Edit scene ${name}`, 'aria-expanded': String(edited === name),
+      type: 'button', class: 'more', 'aria-label': `Edit scene ${name}`, 'aria-expanded': String(edited?.name === name),
       onclick: () => {
-        edited = edited === name ? undefined : name;
+        edited = edited?.name === name ? undefined : { name, form: editor(name) };
         show();
       },
     }, '⋯');
-    return h('div', { class: 'slot-box' }, recall, more, edited === name ? editor(name) : null);
+    return h('div', { class: 'slot-box' }, recall, more, edited?.name === name ? edited.form : null);
   };
   /** @param {string} name */
   const editor = (name) => {
     const path = `/scenes/${encodeURIComponent(name)}`;
     const input = h('input', { type: 'text', value: name, maxlength: 60, 'aria-label': `New name of ${name}` });
     const rename = () => attempt(async () => {
+      if (!isName(input.value.trim())) return;
       await http(path, { rename: input.value });
       edited = undefined;
+      show();
     });
     input.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => event.key === 'Enter' && rename());
     const remove = h('button', { type: 'button', onclick: () => confirmed(remove) && attempt(() => http(path, { delete: true })) }, 'Delete');
-    return h('div', { class: 'editor' }, input, h('button', { type: 'button', onclick: rename }, 'Rename'),
-      h('button', { type: 'button', onclick: () => melos.set('scene/store', name) }, 'Store'), remove);
+    const replace = h('button', { type: 'button', onclick: () => confirmed(replace, 'Replace?') && melos.set('scene/store', name) }, 'Store');
+    return h('div', { class: 'editor' }, input, h('button', { type: 'button', onclick: rename }, 'Rename'), replace, remove);
   };
   const ends = ['a', 'b'].map((end) => {
     const id = `scene/${end}`;
@@ -63,14 +72,15 @@ export function scenes() {
   });
   const crossfader = fader('scene/crossfade', { label: 'Crossfade', words: ['A', 'B'] });
   const show = () => {
-    slots.replaceChildren(...names.map(slot));
+    refill(slots, ...names.map(slot));
     if (names.length === 0) slots.append(h('p', { class: 'hint' }, 'No scenes yet. Enter a name to store the current state.'));
     ends.forEach(({ fill }) => fill());
     const ready = ['scene/a', 'scene/b'].every((id) => names.includes(String(melos.values.get(id))));
     crossfader.querySelector('input').disabled = !ready;
   };
-  const read = () => attempt(async () => {
+  const read = () => refresh(async () => {
     ({ scenes: names } = await http('/scenes'));
+    if (edited && !names.includes(edited.name)) edited = undefined;
     show();
   });
   let seen = -1;
@@ -78,7 +88,7 @@ export function scenes() {
   melos.on('@open', (open) => open && read());
   for (const id of ['scene', 'scene/a', 'scene/b']) melos.on(id, show);
   return [
-    h('div', { class: 'stored' }, slots, h('div', { class: 'row wrap' }, newName, h('button', { type: 'button', id: 'scene-store', onclick: store }, 'Store'),
+    h('div', { class: 'stored' }, slots, h('div', { class: 'row wrap' }, newName, storeButton,
       h('button', { type: 'button', id: 'scene-undo', title: melos.parameters.get('scene/undo')?.description, onclick: () => melos.put('scene/undo') }, 'Undo recall'))),
     h('div', { class: 'transitions' },
       fader('scene/morph', { label: 'Morph', digits: 1, unit: 's', curve: 3 }),

@@ -2,7 +2,7 @@
 /** The show: setlists with their current entry, a timer that fades the music out, and the opening hours. */
 
 import { http, melos } from './connection.js';
-import { attempt, clock, h, showToast } from './dom.js';
+import { clock, h, refill, refresh, showToast } from './dom.js';
 import { nameOf } from './presets.js';
 
 /** @typedef {{ id: string, name: string, entries: { kind: string, name: string, note: string }[] }} Setlist */
@@ -17,7 +17,7 @@ export function show() {
   const entries = h('ol', { class: 'entries', id: 'setlist-entries' });
   const actionButton = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ symbol) => h('button', {
     type: 'button', id: id.replace('/', '-'), 'data-param': id, 'aria-label': name, title: melos.parameters.get(id)?.description,
-    onclick: () => melos.put(id),
+    onclick: () => melos.set(id),
   }, symbol);
 
   const list = () => {
@@ -26,14 +26,14 @@ export function show() {
     choice.replaceChildren(h('option', { value: '' }, '–'), ...setlists.map(({ id, name }) => h('option', { value: id }, name)));
     choice.value = chosen;
     const setlist = setlists.find(({ id }) => id === chosen);
-    entries.replaceChildren(...(setlist?.entries ?? []).map(({ kind, name, note }, index) => h('li', {},
+    refill(entries, ...(setlist?.entries ?? []).map(({ kind, name, note }, index) => h('li', {},
       h('button', {
         type: 'button', class: 'entry', 'data-entry': index + 1, 'aria-current': index + 1 === position ? 'step' : undefined,
         onclick: () => melos.set('setlist/go', index + 1),
       }, h('strong', {}, kind === 'preset' ? nameOf(name) : name), kind === 'scene' ? h('span', { class: 'tag' }, 'scene') : null,
         note ? h('span', { class: 'about' }, note) : null))));
   };
-  const read = () => attempt(async () => {
+  const read = () => refresh(async () => {
     ({ setlists } = await http('/presets'));
     list();
   });
@@ -55,7 +55,7 @@ export function show() {
     cancel.hidden = !running;
     left.textContent = running ? `fades out in ${clock((ends - performance.now()) / 1000)}` : '';
   };
-  const poll = () => attempt(async () => {
+  const poll = () => refresh(async () => {
     const { show: plan } = await http('/status');
     running = plan.timer_seconds_left !== null;
     ends = performance.now() + 1000 * (plan.timer_seconds_left ?? 0);
@@ -66,7 +66,7 @@ export function show() {
   melos.on('timer', () => setTimeout(poll, 200));
   melos.on('@open', (open) => open && (read(), poll()));
   setInterval(() => !document.hidden && running && update(), 1000);
-  setInterval(() => !document.hidden && poll(), POLL_INTERVAL);
+  setInterval(() => melos.open && !document.hidden && poll(), POLL_INTERVAL);
   return [
     h('div', { class: 'row wrap' }, h('div', { class: 'field' }, h('label', { for: choice.id }, 'Setlist'), choice),
       actionButton('setlist/previous', 'Previous entry', '‹'), actionButton('setlist/next', 'Next entry', '›')),

@@ -28,6 +28,8 @@ async function stayAwake() {
     wakeLock = await /** @type {any} */ (navigator).wakeLock.request('screen');
   } catch {
     wakeLock = undefined;
+    const reason = isSecureContext ? 'This browser cannot keep' : 'Without HTTPS, the browser cannot keep';
+    showToast(`${reason} the screen on; turn off the screen timeout of this device`);
   }
 }
 
@@ -74,7 +76,7 @@ export function appearance() {
   return [
     h('div', { class: 'field' }, h('label', { for: 'theme' }, 'Colours'), select),
     h('div', { class: 'field check' }, keys, h('label', { for: 'single-keys' }, 'Keyboard shortcuts')),
-    h('p', { class: 'hint' }, 'Space plays and pauses, H holds, Esc triggers panic, R records, 1 to 8 select emotions, Ctrl+Z undoes.'),
+    h('p', { class: 'hint' }, 'Space plays and pauses, H holds, Esc triggers panic, R records, 1 to 8 select emotions, Ctrl+Z undoes. In full screen, the first Esc only leaves full screen.'),
   ];
 }
 
@@ -88,6 +90,7 @@ export function banner() {
     const message = `Connection lost ${seconds} s ago; trying again.${notice}${notice ? ' and will be sent.' : ''}`;
     if (text.textContent !== message) text.textContent = message;
   };
+  melos.on('@refused', (id) => showToast(`Not connected: ${id.replaceAll('/', ' ')} was not carried out`, true));
   melos.on('@pending', (count) => {
     pending = count;
     if (!melos.open && since) show();

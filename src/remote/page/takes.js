@@ -2,7 +2,7 @@
 /** Takes: play, download, rename, delete, re-render. */
 
 import { http, melos } from './connection.js';
-import { attempt, capitalize, date, h, menu, showToast, size } from './dom.js';
+import { attempt, capitalize, date, h, menu, refill, refresh, showToast, size } from './dom.js';
 import { confirmed, make } from './piece.js';
 import { player, release } from './player.js';
 
@@ -10,22 +10,32 @@ import { player, release } from './player.js';
 
 /** Choices for the pre-roll in seconds. */
 const PRE_ROLLS = [0, 5, 10, 20, 30];
+/** Time within which a recording has started, in milliseconds. */
+const RECORDING_DELAY = 300;
 
 export function takes() {
   const list = h('ul', { class: 'sounds', id: 'takes', 'aria-label': 'Takes' });
   let listed = '';
-  const read = () => attempt(async () => {
+  /** The rows by name, each kept while its take is unchanged or being renamed. @type {Map<string, { take: string, element: any }>} */
+  const rows = new Map();
+  const read = () => refresh(async () => {
     const { takes, recording } = /** @type {{ takes: Take[], recording: { on: boolean, name: string | null } }} */ (await http('/takes'));
     const shown = takes.filter(({ name }) => !(recording.on && recording.name === name));
-    const now = JSON.stringify(shown);
+    const now = JSON.stringify([shown, recording.on]);
     if (now === listed) return;
     listed = now;
-    const empty = h('li', { class: 'empty' }, 'No takes yet. Press Record to make one.');
-    list.replaceChildren(...(shown.length ? shown.map(row) : [empty]));
+    for (const name of rows.keys()) if (!shown.some((take) => take.name === name)) rows.delete(name);
+    for (const take of shown) {
+      const [kept, description] = [rows.get(take.name), JSON.stringify(take)];
+      if (kept?.take !== description && !kept?.element.querySelector('input')) rows.set(take.name, { take: description, element: row(take) });
+    }
+    const empty = recording.on ? `${recording.name?.replace(/\.[^.]+$/, '')} is being recorded.` : 'No takes yet. Press Record to make one.';
+    refill(list, ...(shown.length ? shown.map(({ name }) => rows.get(name)?.element) : [h('li', { class: 'empty' }, empty)]));
   });
   let seen = -1;
   melos.on('revisions', (...revisions) => revisions[3] !== seen && ((seen = revisions[3]), read()));
   melos.on('@open', (open) => open && read());
+  melos.on('record', () => melos.open && setTimeout(read, RECORDING_DELAY));
 
   const preRoll = h('select', {
     id: 'preroll', 'data-param': 'record/preroll', onchange: () => melos.set('record/preroll', Number(preRoll.value)),

@@ -2,7 +2,7 @@
 /** Play, hold, record and panic buttons that show the daemon's state, and their keyboard shortcuts. */
 
 import { http, melos } from './connection.js';
-import { EMOTIONS, attempt, byId, clock, h, showToast } from './dom.js';
+import { EMOTIONS, byId, clock, h, refresh, showToast } from './dom.js';
 
 /**
  * A button that shows the daemon's value, and whether a change is pending.
@@ -35,11 +35,9 @@ export function transport() {
   const panic = h('button', {
     type: 'button', id: 'panic', class: 'transport danger', 'aria-keyshortcuts': 'Escape',
     title: `${melos.parameters.get('panic')?.description} (key: Esc)`,
-    onclick: () => {
-      melos.put('panic');
-      showToast('Panic: all sound cut');
-    },
+    onclick: () => melos.put('panic'),
   }, 'Panic');
+  melos.on('@confirmed', (id) => id === 'panic' && showToast('Panic: all sound cut'));
   showRecordingTime(record);
   return h('div', { class: 'transports', role: 'group', 'aria-label': 'Transport' }, play, hold, record, panic);
 }
@@ -49,7 +47,7 @@ function showRecordingTime(button) {
   let [since, timer] = [0, 0];
   const text = button.firstChild;
   const show = () => (text.textContent = `■ ${clock((performance.now() - since) / 1000)}`);
-  const start = () => attempt(async () => {
+  const start = () => refresh(async () => {
     // The take may have started before this page was opened, or include a pre-roll.
     const { recording } = await http('/takes');
     since = performance.now() - recording.seconds * 1000;
@@ -77,15 +75,16 @@ export const setKeysEnabled = (on) => localStorage.setItem(STORAGE_KEY, on ? 'on
 /** Keyboard shortcuts, active unless a text field or menu has focus. */
 export function keys() {
   addEventListener('keydown', (event) => {
-    if ((event.ctrlKey || event.metaKey) && event.key === 'z') {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const isTyping = target.closest('textarea, select, dialog, input:not([type=range]):not([type=checkbox])');
+    if ((event.ctrlKey || event.metaKey) && event.key === 'z' && !isTyping) {
       event.preventDefault();
       byId('undo').click();
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !keysEnabled()) return;
-    const target = /** @type {HTMLElement} */ (event.target);
-    if (target.closest('textarea, select, dialog, input:not([type=range]):not([type=checkbox])')) return;
-    if (event.key === ' ' && target.closest('button, input[type=checkbox]')) return;
+    if (isTyping) return;
+    if (event.key === ' ' && target.closest('button, input[type=checkbox], summary, a')) return;
     const number = Number(event.key);
     if (number >= 1 && number <= EMOTIONS.length) melos.set('emotion', EMOTIONS[number - 1][0]);
     else if (event.key === ' ') byId('play').click();

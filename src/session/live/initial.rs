@@ -31,7 +31,7 @@ impl InitialState {
     /// `inbox`.
     ///
     /// # Errors
-    /// When the preset does not exist.
+    /// When the requested preset does not exist; a missing preset of the configuration is only logged.
     pub(super) fn choose(
         presets: &Library<Preset>,
         saved: &Saved,
@@ -82,7 +82,15 @@ fn start_values(
         None => &config.preset,
         Some(name) => name,
     };
-    initial_preset(presets, name).map(|(values, preset)| (values, Some(JourneySteps::new(&preset, 0))))
+    let initial = match initial_preset(presets, name) {
+        // A preset deleted since the configuration was written must not prevent the music.
+        Err(error) if preset.is_none() => {
+            tracing::warn!("{error}; starting without a preset");
+            return Ok((Vec::new(), None));
+        }
+        initial => initial,
+    };
+    initial.map(|(values, preset)| (values, Some(JourneySteps::new(&preset, 0))))
 }
 
 /// Returns the journey that was in progress when the state was saved.
@@ -128,6 +136,14 @@ fn option_for(http: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_preset_is_an_error_only_if_it_was_requested() {
+        let (presets, _) = Library::open_optional(Vec::new(), Preset::read);
+        let (saved, config) = (Saved::default(), Config::default());
+        assert_eq!(start_values(&presets, &saved, None, &config).unwrap().0, []);
+        assert!(start_values(&presets, &saved, Some("dawn"), &config).is_err());
+    }
 
     #[test]
     fn suggested_commands_reach_the_daemon() {

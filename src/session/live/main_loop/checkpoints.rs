@@ -56,6 +56,7 @@ impl Checkpoints {
     ) -> Option<Vec<u8>> {
         let frame = conductor.frame();
         self.state.clear();
+        self.in_progress = None;
         if engine_sync.is_out_of_sync()
             || self.save_requests.try_push(SaveRequest { frame, commands: engine_sync.count() }).is_err()
         {

@@ -1,0 +1,63 @@
+//! `POST /osc`: an OSC packet over HTTP, for clients that must know why it was refused.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, header};
+
+use super::Shared;
+use super::serve::Endpoints;
+use crate::event::health::Loss;
+use crate::event::{ControlEvent, Incoming, Source};
+use crate::remote::http::reply::Refusal;
+use crate::remote::osc::{Decoded, Now, Request, decode};
+
+/// The required content type. No page from another site can send it without asking first.
+const OSC: &str = "application/octet-stream";
+
+/// Processes a packet as if it had been received over UDP. Its faults are returned to the client, so they are neither
+/// logged nor counted as lost; the rest of the packet takes effect.
+pub(super) async fn post(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(endpoints): ConnectInfo<Endpoints>,
+    headers: HeaderMap,
+    packet: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Refusal> {
+    if headers.get(header::CONTENT_TYPE).is_none_or(|value| value != OSC) {
+        return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("expected Content-Type: {OSC}")));
+    }
+    let packet = packet.map_err(|rejection| Refusal(rejection.status(), rejection.body_text()))?;
+    let Decoded { requests, faults, late, .. } = decode(&packet, Now::read());
+    shared.counters.receive();
+    shared.counters.lost(Loss::OscLate, late);
+    let mut problems: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    for request in requests {
+        let (event, due) = match request {
+            Request::Set(param, value, due) => (ControlEvent::Set(param, value), due),
+            Request::NextBar(param, value, due) => (ControlEvent::NextBar(param, value), due),
+            Request::RenameScene { from, to, due } => (ControlEvent::RenameScene { from, to }, due),
+            Request::Learn(request) => {
+                shared.inbox.learn(request, None);
+                continue;
+            }
+            Request::Read(_)
+            | Request::ReadStream(_)
+            | Request::State
+            | Request::Subscribe(_)
+            | Request::Unsubscribe(_)
+            | Request::Subscribers
+            | Request::Ping(_)
+            | Request::Confirm(_) => {
+                problems.push("POST /osc sends no replies; send this message over UDP or a WebSocket".to_owned());
+                continue;
+            }
+        };
+        if !shared.inbox.push(Incoming { event, due, source: Source::Osc(endpoints.client) }) {
+            let full = "too many pending events; try again".to_owned();
+            return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, full));
+        }
+    }
+    if problems.is_empty() { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::bad_request(problems.join("; "))) }
+}
