@@ -69,9 +69,25 @@ install_completions bash "$root/share/bash-completion/completions/melos"
 install_completions zsh "$zsh/_melos"
 install_completions fish "$root/share/fish/vendor_completions.d/melos.fish"
 
+# The documents refer to each other as in the repository, and to presets, mappings and models where they are installed.
 doc=$root/share/doc/melos
-into "$doc" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT
-into "$doc/docs" $(find docs -maxdepth 1 -type f)
+document() { # FILE...
+    for file; do
+        up=$(dirname "$file" | sed 's,^\.$,,; s,[^/][^/]*,..,g; s,..*,&/,')../../melos/
+        sed "s,](presets),](${up}presets),; s,](models/melos-piano/,](${up}models/melos-piano/,g; s,](\.\./mappings/,](${up}mappings/,g" \
+            "$file" > "$work/document"
+        put 644 "$work/document" "$doc/$file"
+    done
+}
+document README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md BENCHMARKS.md
+into "$doc" LICENSE-APACHE LICENSE-MIT
+document $(find docs -maxdepth 1 -name '*.md')
+into "$doc/docs" $(find docs -maxdepth 1 -type f ! -name '*.md')
+for folder in models models/training; do document $(find "$folder" -maxdepth 1 -name '*.md'); done
+into "$doc/models/evaluation" $(find models/evaluation -maxdepth 1 -name '*.png')
+# The model card is installed beside the model.
+ln -sfn ../../doc/melos/models/EVALUATION.md "$root/share/melos/models/EVALUATION.md"
+ln -sfn ../../doc/melos/models/training "$root/share/melos/models/training"
 into "$doc/examples" $(find examples -maxdepth 1 -type f)
 for folder in $(find examples -mindepth 1 -type d); do into "$doc/$folder" $(find "$folder" -maxdepth 1 -type f); done
 into "$doc/onnxruntime" "$runtime"/LICENSE "$runtime"/ThirdPartyNotices.txt

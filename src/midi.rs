@@ -18,7 +18,7 @@ mod transport;
 
 pub use clock::{ClockEvent, ClockFollower};
 pub use connection::{MidiConnection, MidiSystem, sources};
-pub use device::{Device, DeviceId, MidiError, MidiEvent};
+pub use device::{Device, DeviceId, MidiError, MidiEvent, OWN_PORT};
 pub use feedback::MidiFeedback;
 pub use message::Message;
 pub use out::MidiOut;

@@ -16,6 +16,8 @@ use super::environment;
 
 /// Time limit for a response, and for a change to take effect.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
+/// Time within which the daemon lists a newly stored scene.
+pub(super) const LISTING_DELAY: Duration = Duration::from_millis(500);
 /// Interval at which to check whether a change has taken effect.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 

@@ -68,6 +68,34 @@ pub(super) fn presets() -> ArgValueCompleter {
     values_or_steps(Param::Preset, "The next preset", "The previous preset")
 }
 
+/// Completes the name of a preset on disk.
+pub(super) fn preset_files() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| candidates(current, from_disk("presets")))
+}
+
+/// Completes the name of a model.
+pub(super) fn models() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| candidates(current, from_disk("models")))
+}
+
+/// Completes a value of a given parameter.
+pub(super) fn values_for(param: Param) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| candidates(current, values_of(param)))
+}
+
+/// Completes `PARAMETER=VALUE`: first the parameter, then the value.
+pub(super) fn assignments() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let text = current.to_string_lossy();
+        let Some((id, _)) = text.split_once('=') else {
+            let settable = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger && spec.param != Param::Preset);
+            return candidates(current, settable.map(|spec| (format!("{}=", spec.id), spec.description.to_owned())));
+        };
+        let values = Param::from_id(id).map(values_of).unwrap_or_default();
+        candidates(current, values.into_iter().map(|(value, help)| (format!("{id}={value}"), help)))
+    })
+}
+
 /// Completes the name of a scene.
 pub(super) fn scenes() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| candidates(current, values_of(Param::Scene)))

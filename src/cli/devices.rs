@@ -9,7 +9,7 @@ use melos::output::device::{DeviceInfo, devices};
 const ALSA: &str = "ALSA";
 
 /// Returns whether a device can be opened and is audible; ALSA's null plug-in is not.
-pub(super) fn is_audible(device: &DeviceInfo) -> bool {
+fn is_audible(device: &DeviceInfo) -> bool {
     device.format.is_ok() && !device.name.ends_with("(null)")
 }
 

@@ -3,17 +3,16 @@
 use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use melos::files::config::{Config, ConfigSource};
+use melos::files::config::{AudioConfig, AudioHost, Config, ConfigSource};
 use melos::files::{free_bytes, state_folder};
 use melos::generator::model::{Models, find_model, runtime};
 use melos::midi::{MidiSystem, sources};
-use melos::output::device::devices;
+use melos::output::device::find_output;
 
 use super::data::DataArgs;
-use super::devices::is_audible;
 
 /// Exit status when something required for playing is missing.
 const UNHEALTHY: u8 = 2;
@@ -29,6 +28,12 @@ const RECORDING_GB: f64 = 1.0;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exits with 0 if Melos can play on this machine, 2 if something is missing.")]
 pub(crate) struct Args {
+    /// Configuration file [default: the first melos.toml that `melos paths` finds]
+    #[arg(long, value_name = "TOML")]
+    config: Option<PathBuf>,
+    /// Folder for the saved state and recordings [default: ~/.local/state/melos]
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
 }
@@ -47,17 +52,21 @@ use Finding::{Failure, Pass, Warning};
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files = args.data.search_path().map(|search_path| search_path.candidates("melos.toml")).unwrap_or_default();
-    let (config, settings) = settings(&ConfigSource { files, required: false, overrides: Box::new(|_| {}) });
+    let required = args.config.is_some();
+    let candidates =
+        || args.data.search_path().map(|search_path| search_path.candidates("melos.toml")).unwrap_or_default();
+    let files = args.config.map_or_else(candidates, |file| vec![file]);
+    let (config, settings) = settings(&ConfigSource { files, required, overrides: Box::new(|_| {}) });
+    let state = args.state.or_else(state_folder);
     let keep_free = config.recordings.keep_free_gb;
     let findings = [
         ("settings", settings),
-        ("sound", sound()),
+        ("sound", sound(&config.audio)),
         ("real time", real_time(&limits)),
         ("MIDI", midi()),
         ("ports", ports(config.osc.port, config.http.port)),
         ("model", model(&args.data, &config.model)),
-        ("disk", disk(state_folder().as_deref(), keep_free, free_bytes)),
+        ("disk", disk(state.as_deref(), keep_free, free_bytes)),
         ("watching", watching(|name| fs::read_to_string(format!("/proc/sys/fs/inotify/{name}")).ok())),
     ];
     let mut out = std::io::stdout().lock();
@@ -89,12 +98,15 @@ fn settings(source: &ConfigSource) -> (Config, Finding) {
     }
 }
 
-fn sound() -> Finding {
-    let audible = devices().into_iter().find(is_audible);
-    audible.map_or_else(
-        || Failure("no audio device can be opened: plug one in, or start JACK or PipeWire; run `melos devices` for the reasons".to_owned()),
-        |device| Pass(format!("{} {}", device.host, device.name)),
-    )
+/// Checks the configured output.
+fn sound(config: &AudioConfig) -> Finding {
+    match find_output(config) {
+        Ok(name) if config.host == AudioHost::Null => Warning(format!("{name}: nothing is heard, as configured")),
+        Ok(name) => Pass(name),
+        Err(error) => {
+            Failure(format!("{error}; plug a device in, start JACK or PipeWire, or change [audio] in melos.toml"))
+        }
+    }
 }
 
 /// Checks the limit on real-time priority; `limits` is the text of `/proc/self/limits`.
@@ -209,6 +221,18 @@ mod tests {
         assert!(matches!(real_time(&limits("95")), Pass(text) if text == "priority up to 95"));
         assert!(matches!(real_time(&limits("0")), Warning(text) if text.contains("LimitRTPRIO")));
         assert!(matches!(real_time(""), Warning(_)));
+    }
+
+    #[test]
+    fn only_the_configured_output_counts() {
+        let config = |host, device: Option<&str>| AudioConfig {
+            host,
+            device: device.map(str::to_owned),
+            ..AudioConfig::default()
+        };
+        assert!(matches!(sound(&config(AudioHost::Null, None)), Warning(text) if text.contains("nothing is heard")));
+        let missing = sound(&config(AudioHost::Alsa, Some("no such device")));
+        assert!(matches!(missing, Failure(text) if text.contains("ALSA") && text.contains("[audio]")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ZonedDateTime};
@@ -82,7 +82,8 @@ fn parse_time(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
     if let Some(time) = parse_local(text, now) {
         return Ok(time.with_context(expected)?.timestamp());
     }
-    let span: Span = text.parse().with_context(expected)?;
+    // The parser's own error would explain its grammar.
+    let span: Span = text.parse().map_err(|_| anyhow!(expected()))?;
     let offset = if span.is_negative() { span } else { -span };
     Ok(now.checked_add(offset).with_context(expected)?.timestamp())
 }
@@ -125,7 +126,9 @@ mod tests {
         ] {
             assert_eq!(parse_time(text, &now).unwrap(), expected.parse::<Timestamp>().unwrap(), "{text}");
         }
-        let error = parse_time("last week", &now).unwrap_err().to_string();
+        let error = parse_time("last week", &now).unwrap_err();
+        assert_eq!(error.chain().count(), 1, "{error:#}");
+        let error = error.to_string();
         assert!(error.contains("last week") && error.contains("8 hours ago"), "{error}");
     }
 }

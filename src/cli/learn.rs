@@ -12,6 +12,8 @@ use melos::files::config::MidiHost;
 use melos::midi::mapping::ControlLearner;
 use melos::midi::{MidiConnection, MidiSystem, sources};
 
+use super::complete;
+
 /// Capacity of the message queue.
 const QUEUE_CAPACITY: usize = 1024;
 /// Time allowed for moving a control.
@@ -20,6 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Parameter that the control should set, such as valence or level/pad
+    #[arg(add = complete::parameters())]
     parameter: String,
     /// MIDI system [auto: JACK if a server is running, otherwise ALSA]
     #[arg(long, value_enum, default_value = "auto")]

@@ -23,7 +23,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
-use melos::remote::journal::Journal;
+use melos::remote::journal::{self, Journal};
 use melos::threads;
 
 use super::environment;
@@ -109,8 +109,9 @@ impl Log {
         Ok(Self { queue, reader })
     }
 
-    /// Prints an error message, without a timestamp or level, after everything already logged.
+    /// Prints an error message, without a timestamp or level, after everything already logged; a daemon also saves it.
     pub(crate) fn print_error(&self, message: &str) {
+        journal::keep_error(message);
         let priority = if self.reader == Reader::Journal { reader::ERROR_PRIORITY } else { "" };
         let text: String = message.lines().map(|line| format!("{priority}{}\n", visible(line))).collect();
         self.queue.push(text.into_bytes());
@@ -119,6 +120,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
+        journal::flush();
         let (counts, started) = (&self.queue.counts, Instant::now());
         while counts.settled.load(Relaxed) < counts.queued.load(Relaxed) && started.elapsed() < FLUSH_TIMEOUT {
             thread::sleep(Duration::from_millis(1));

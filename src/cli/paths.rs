@@ -21,8 +21,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         writeln!(out, "  {}{}", root.display(), if root.is_dir() { "" } else { " (missing)" })?;
     }
     match state_folder() {
-        Some(folder) => writeln!(out, "state and recordings (change with --state):\n  {}", folder.display())?,
-        None => writeln!(out, "state and recordings: no home folder; choose a folder with --state")?,
+        Some(folder) => {
+            writeln!(out, "state and recordings (change with `melos run --state`):\n  {}", folder.display())?
+        }
+        None => writeln!(out, "state and recordings: no home folder; choose a folder with `melos run --state`")?,
     }
     print_configuration(&search_path, &mut out)?;
     for kind in ["presets", "setlists", "mappings", "models"] {

@@ -20,6 +20,7 @@ use melos::session::midi_file::MidiFile;
 use melos::session::offline::Offline;
 use melos::units::{frames_to_seconds, seconds_to_frames};
 
+use super::complete;
 use super::data::DataArgs;
 use super::plan_file::PlanFile;
 use super::progress::Progress;
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Preset to start with, including its journey
-    #[arg(long, conflicts_with = "control_log")]
+    #[arg(long, conflicts_with = "control_log", add = complete::preset_files())]
     preset: Option<String>,
     #[command(flatten)]
     start: StartArgs,
@@ -63,7 +64,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "24", value_parser = clap::builder::PossibleValuesParser::new(["16", "24", "32"]))]
     bits: String,
     /// Model: a folder in models/
-    #[arg(long, default_value = "melos-piano")]
+    #[arg(long, default_value = "melos-piano", add = complete::models())]
     model: String,
     #[command(flatten)]
     data: DataArgs,

@@ -8,6 +8,7 @@ use melos::files::config::{AudioHost, Config, ConfigSource, MidiHost};
 use melos::files::state_folder;
 use melos::session::live::{self, Options};
 
+use super::complete;
 use super::data::DataArgs;
 use super::settings::StartArgs;
 
@@ -33,13 +34,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = endpoint)]
     http: Option<(Option<IpAddr>, u16)>,
     /// Preset to load [default: resume the last session]
-    #[arg(long)]
+    #[arg(long, add = complete::preset_files())]
     preset: Option<String>,
     /// Seed for all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Model: a folder in models/
-    #[arg(long)]
+    #[arg(long, add = complete::models())]
     model: Option<String>,
     /// Write a control log of the session, for `melos render --control-log`
     #[arg(long, value_name = "LOG")]
@@ -98,6 +99,7 @@ fn endpoint(text: &str) -> Result<(Option<IpAddr>, u16), String> {
         return Ok((None, port));
     }
     let endpoint: SocketAddr = text
+        .replacen("localhost:", "127.0.0.1:", 1)
         .parse()
         .map_err(|_| "expected a port such as 9080, or an address and a port such as 0.0.0.0:9080".to_owned())?;
     Ok((Some(endpoint.ip()), endpoint.port()))

@@ -1,17 +1,12 @@
 //! `melos scenes`: lists, renames and deletes the scenes of the running daemon.
 
-use std::time::Duration;
-
 use anyhow::bail;
 use melos::quote::{choices, quoted};
 use rosc::OscType;
 
-use super::client::{Client, TIMEOUT, poll};
+use super::client::{Client, LISTING_DELAY, TIMEOUT, poll};
 use super::complete;
 use super::list::{List, list};
-
-/// Time within which the daemon lists a newly stored scene.
-const LISTING_DELAY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]

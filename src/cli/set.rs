@@ -72,7 +72,8 @@ pub(super) fn apply(client: &Client, param: Param, value: &Value, next_bar: bool
     confirm(client, param, value, next_bar)
 }
 
-fn send(client: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+/// Sends a value without checking that the daemon applied it.
+pub(super) fn send(client: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     let id = param.spec().id;
     let address = if next_bar { format!("/melos/next/bar/{id}") } else { format!("/melos/{id}") };
     // A trigger accepts any argument except 0.

@@ -2,14 +2,14 @@
 
 use std::io::Write;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use melos::event::parameter::{Param, Value};
-use melos::quote::{choices, quoted};
+use melos::quote::{listed, quoted};
 use serde_json::Value as Json;
 
-use super::client::Client;
+use super::client::{Client, LISTING_DELAY, poll};
 use super::complete;
-use super::set::apply;
+use super::set::{apply, send};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -31,11 +31,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         (_, Ok(number)) => (Steps::To(number.into()), Param::SetlistGo, Value::Number(f32::from(number))),
         (name, Err(_)) => return apply(&args.client, Param::Setlist, &Value::Text(name.to_owned()), args.next_bar),
     };
-    // The daemon only logs why it cannot go to an entry.
-    let parameters = args.client.get("/status")?["parameters"].take();
-    let lists = args.client.get("/presets")?;
-    let scenes = args.client.get("/scenes")?;
-    check(&steps, &parameters, &lists, &scenes).map_err(|problem| anyhow!(problem))?;
+    // The daemon only logs why it cannot go to an entry, or load it.
+    let fetch = || {
+        let parameters = args.client.get("/status")?["parameters"].take();
+        Ok(check(&steps, &parameters, &args.client.get("/presets")?, &args.client.get("/scenes")?))
+    };
+    let (checked, _) = poll(LISTING_DELAY, fetch, Result::is_ok)?;
+    if let Err(problem) = checked {
+        send(&args.client, param, &value, args.next_bar)?;
+        bail!("{problem}");
+    }
     apply(&args.client, param, &value, args.next_bar)
 }
 
@@ -56,8 +61,8 @@ fn check(steps: &Steps, parameters: &Json, lists: &Json, scenes: &Json) -> Resul
         _ => all.iter().find(|list| list["id"] == selected),
     };
     let Some(setlist) = setlist else {
-        let names = choices(all.iter().filter_map(|list| list["id"].as_str()));
-        return Err(format!("no setlist is selected; select one with `melos setlist NAME`: {names}"));
+        let names = listed(all.iter().filter_map(|list| list["id"].as_str()));
+        return Err(format!("no setlist is selected; `melos setlist NAME` selects one of {names}"));
     };
     let name = quoted(setlist["id"].as_str().unwrap_or_default());
     let entries = setlist["entries"].as_array().map_or(&[][..], Vec::as_slice);

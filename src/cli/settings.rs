@@ -5,10 +5,12 @@ use melos::event::parameter::{Input, Param, Value, key_and_mode};
 use melos::files::document::parameter;
 use melos::music::emotion::Emotion;
 
+use super::complete;
+
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct StartArgs {
     /// One emotion, or a blend such as calm=0.7,sad=0.3
-    #[arg(long, conflicts_with_all = ["valence", "arousal"])]
+    #[arg(long, conflicts_with_all = ["valence", "arousal"], add = complete::values_for(Param::Emotion))]
     emotion: Option<String>,
     /// Unpleasant (-1) to pleasant (1)
     #[arg(long, allow_negative_numbers = true)]
@@ -20,7 +22,7 @@ pub(crate) struct StartArgs {
     #[arg(long)]
     temperature: Option<f64>,
     /// Tonic, such as A or Eb; or tonic and scale, such as "A minor"
-    #[arg(long)]
+    #[arg(long, add = complete::values_for(Param::Key))]
     key: Option<String>,
     /// Fixed tempo, in beats per minute
     #[arg(long)]
@@ -32,7 +34,7 @@ pub(crate) struct StartArgs {
     #[arg(long)]
     no_network: bool,
     /// Set any other parameter, such as reverb=0.4; may be repeated
-    #[arg(long = "set", value_name = "PARAMETER=VALUE")]
+    #[arg(long = "set", value_name = "PARAMETER=VALUE", add = complete::assignments())]
     set: Vec<String>,
 }
 

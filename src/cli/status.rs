@@ -58,6 +58,9 @@ fn describe(status: &Json) -> String {
     let parameters = &status["parameters"];
     let state = match status["state"].as_str() {
         Some("playing") => "Melos is playing.".to_owned(),
+        Some("silent") if text(&status["show"]["schedule"]).starts_with("closed") => {
+            "Melos is closed, outside its opening hours; `melos set play on` plays anyway.".to_owned()
+        }
         Some("silent") => "Melos is paused; resume with `melos set play on`.".to_owned(),
         Some("starved") => "The generator is late; its last sound is sustained.".to_owned(),
         Some("no-device") => "Melos is playing, but no audio device is available.".to_owned(),
@@ -150,6 +153,10 @@ mod tests {
         let waiting = describe(&status);
         assert!(waiting.contains("56 bpm (waiting for clock)"), "{waiting}");
         assert!(waiting.ends_with("Trouble  tempo: no MIDI clock is received"), "{waiting}");
+        status["state"] = json!("silent");
+        assert!(describe(&status).starts_with("Melos is paused;"));
+        status["show"]["schedule"] = json!("closed until Sat 10:00");
+        assert!(is_healthy(&status) && describe(&status).starts_with("Melos is closed, outside its opening hours;"));
         status["state"] = json!("no-device");
         assert!(!is_healthy(&status) && describe(&status).starts_with("Melos is playing, but"));
     }

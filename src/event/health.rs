@@ -20,7 +20,7 @@ macro_rules! losses {
             pub const ALL: [Self; [$($id),*].len()] = [$(Self::$loss),*];
             /// Description of the arguments of `/melos/health`.
             pub(crate) const ARGUMENTS: &'static str =
-                concat!("Health of the instrument: state, generator load", $(", ", $id),*);
+                concat!("Health of the daemon: state, generator load", $(", ", $id),*);
 
             /// Name in the status.
             #[must_use]
@@ -61,7 +61,7 @@ losses! {
     Hops "dropped_hops", "hop" "of the network's audio not used", "A hop of the network's audio arrived twice, or too late to be played";
     NotFinite "not_finite", "sample" "replaced with silence", "A NaN or infinite sample was replaced with silence";
     Tap "unrecorded_frames", "frame" "not recorded", "The recorder did not keep up; takes and listeners are missing these frames";
-    Takes "failed_takes", "recording" "ended early", "A recording could not be started or continued; what was written is kept";
+    Takes "failed_takes", "recording" "failed", "A recording could not be started or continued; what was written is kept";
     Listeners "cut_listeners", "listener" "cut off", "A listener on the page did not keep up";
     EngineEvents "engine_events", "engine report" "lost", "The engine's report queue was full; the log is missing a line";
     GeneratorEvents "generator_events", "generator report" "lost", "The generator's report queue was full; the log is missing a line";
@@ -73,7 +73,7 @@ losses! {
     MidiIn "midi_in_lost", "MIDI message" "not read", "The MIDI input queue was full";
     MidiOut "midi_out_lost", "MIDI message" "not sent", "The MIDI output did not accept a message";
     MidiFeedback "midi_feedback_lost", "MIDI message" "not sent to a controller", "A controller did not accept a message for its motors or lights";
-    Panics "panics", "panic" "in the daemon", "A bug stopped an optional part; it restarted or was given up, and the log says which";
+    Panics "panics", "internal error" "in the daemon", "An optional part crashed because of a bug; the log says whether it was restarted or disabled";
 }
 
 /// A count for each [`Loss`], in the order of the table.

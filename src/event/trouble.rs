@@ -95,6 +95,14 @@ impl Troubles {
         tracing::info!("{part}: working again");
     }
 
+    /// Forgets why a part has failed, because it no longer matters.
+    pub fn forget(&self, part: Part) {
+        let mut state = self.state();
+        if state.current.remove(&part).is_some() {
+            state.version += 1;
+        }
+    }
+
     /// The current troubles, and a version number that changes with them.
     #[must_use]
     pub fn now(&self) -> (BTreeMap<Part, String>, u64) {
@@ -125,5 +133,14 @@ mod tests {
         assert_ne!(before.1, full.1);
         troubles.clear(Part::State);
         assert!(troubles.now().0.is_empty() && troubles.now().1 != full.1);
+    }
+
+    #[test]
+    fn a_forgotten_trouble_is_not_reported_as_solved() {
+        let subscriber = tracing_subscriber::fmt().with_writer(|| -> std::io::Sink { panic!("logged") }).finish();
+        let troubles = Troubles::default();
+        troubles.set(Part::Tempo, "no MIDI clock is received");
+        tracing::subscriber::with_default(subscriber, || troubles.forget(Part::Tempo));
+        assert!(troubles.now().0.is_empty());
     }
 }

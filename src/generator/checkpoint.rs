@@ -66,7 +66,7 @@ impl Generator {
         postcard::to_extend(&state, buffer).expect("the sizes of all parts are known")
     }
 
-    /// Restores a state saved for an engine at `frame`, in epoch 0. Returns the output that was already sent.
+    /// Restores a state saved for an engine at `frame`. The restored generator starts in epoch 0. Returns the output that was already sent.
     ///
     /// # Errors
     /// If the state is damaged or belongs to other networks; nothing is changed.

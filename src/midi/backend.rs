@@ -8,7 +8,7 @@ use std::time::Instant;
 use ringbuf::traits::{Consumer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
-use super::device::{Device, DeviceId, MidiError, MidiEvent};
+use super::device::{Device, DeviceId, MidiError, MidiEvent, OWN_PORT};
 use super::{Message, MidiFeedback, MidiOut, Parser};
 use crate::event::Wake;
 use crate::event::health::{Loss, Losses};
@@ -68,7 +68,9 @@ impl Sender {
     /// Announces a new device and returns its id. Waits until the queue has room, because an announcement must not be lost.
     pub(super) fn connected(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
-        tracing::info!(name, "MIDI device connected");
+        if name != OWN_PORT {
+            tracing::info!(name, "MIDI device connected");
+        }
         self.announce(MidiEvent::Connected(Device { id, name: name.to_owned() }));
         id
     }
@@ -77,7 +79,9 @@ impl Sender {
     pub(super) fn disconnected(&self, id: DeviceId, name: &str) {
         // The device's earlier messages must arrive first.
         self.forward_received();
-        tracing::info!(name, "MIDI device disconnected");
+        if name != OWN_PORT {
+            tracing::info!(name, "MIDI device disconnected");
+        }
         self.announce(MidiEvent::Disconnected(id));
     }
 

@@ -10,6 +10,10 @@ use super::Message;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(pub u32);
 
+/// The name of Melos's first JACK input while nothing is connected to it. It counts as a device, because other programs
+/// connect to it, but is not reported as one.
+pub const OWN_PORT: &str = "melos:midi_in";
+
 /// A connected device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {

@@ -16,7 +16,7 @@ mod status;
 mod stream_thread;
 mod supervisor;
 
-pub use devices::{DeviceInfo, devices};
+pub use devices::{DeviceInfo, devices, find_output};
 pub use route::AudioError;
 pub use status::OutputStatus;
 pub use supervisor::Output;

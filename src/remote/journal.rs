@@ -46,16 +46,30 @@ impl<S: Subscriber> Layer<S> for Journal {
         }
         let mut visitor = LineVisitor::default();
         event.record(&mut visitor);
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let level = metadata.level().as_str().to_lowercase();
-        let line = Line { at, level, text: visitor.line() };
-        disk::push(&line);
-        let mut lines = lines_mut();
-        if lines.len() == MAX_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line);
+        keep(*metadata.level(), visitor.line());
     }
+}
+
+/// Keeps a line in memory and queues it to be saved.
+fn keep(level: Level, text: String) {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let line = Line { at, level: level.as_str().to_lowercase(), text };
+    disk::push(&line);
+    let mut lines = lines_mut();
+    if lines.len() == MAX_LINES {
+        lines.pop_front();
+    }
+    lines.push_back(line);
+}
+
+/// Keeps an error that ends the process and is printed without being logged, so that the saved log says why it ended.
+pub fn keep_error(message: &str) {
+    keep(Level::ERROR, truncated(message.to_owned()));
+}
+
+/// Waits, for a limited time, until all lines have been saved.
+pub fn flush() {
+    disk::flush();
 }
 
 /// The lines, oldest first.
@@ -77,13 +91,17 @@ struct LineVisitor {
 
 impl LineVisitor {
     fn line(self) -> String {
-        let mut line = self.message + &self.fields;
-        if line.len() > MAX_BYTES {
-            line.truncate(line.floor_char_boundary(MAX_BYTES));
-            line.push('…');
-        }
-        line
+        truncated(self.message + &self.fields)
     }
+}
+
+/// Truncates a line to [`MAX_BYTES`].
+fn truncated(mut line: String) -> String {
+    if line.len() > MAX_BYTES {
+        line.truncate(line.floor_char_boundary(MAX_BYTES));
+        line.push('…');
+    }
+    line
 }
 
 impl Visit for LineVisitor {

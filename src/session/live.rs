@@ -21,6 +21,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
+use jiff::Timestamp;
 use tokio::runtime::Runtime as TokioRuntime;
 
 use crate::conductor::Conductor;
@@ -197,10 +198,11 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
 
     // The playhead moves from here on, so the conductor's head start must last until the performance thread runs.
     let output = Output::open(&config.audio, Engine::new(engine_ports, Arc::clone(&engine)))?;
-    if output.status().is_null() {
+    let closed = config.schedule.as_ref().and_then(|schedule| schedule.closed(Timestamp::now()));
+    if output.status().is_null() && closed.is_none() {
         takes.record_first_minute(&page);
     }
-    log_start(performance.conductor(), presets.library(), output.status(), publisher.http_address());
+    log_start(performance.conductor(), presets.library(), output.status(), publisher.http_address(), closed);
     let reports = Reports::new(publisher, api, state_file, supervision::watchdog());
     let show = Show { performance, presets, setlists, timer: Timer::new(initial.timer_ended), takes, reports };
     let devices = Devices::open(&config, output.status(), mappings, &inbox, show.tempo_source())?;

@@ -56,10 +56,10 @@ def check_takes(page, daemon):
     row.locator("input").fill("Evening in März")
     # Another take does not interrupt this.
     page.click("#record")
-    daemon.wait_until("another take is being recorded", lambda: daemon.get("/takes")["recording"]["on"])
+    second = daemon.wait_until("another take is being recorded", lambda: (lambda now: now["on"] and now["name"] != name and now["name"])(daemon.get("/takes")["recording"]))
     page.wait_for_timeout(1000)
     page.click("#record")
-    other = page.locator(f"#takes [data-take]:not([data-take='{name}'])")
+    other = page.locator(f"[data-take='{second}']")
     other.wait_for()
     assert row.locator("input").input_value() == "Evening in März"
     other.locator("text=Delete").click()

@@ -16,7 +16,7 @@ def check_health(page, daemon):
     # After a restart of the daemon, which counts from 0 again, the counts of the last reset do not hide new ones.
     page.evaluate("sessionStorage.setItem('melos.zero', JSON.stringify({ xruns: 1000 }))")
     page.reload()
-    page.wait_for_function("!('xruns' in JSON.parse(sessionStorage.getItem('melos.zero')))")
+    daemon.wait_until("the old count is dropped", lambda: "xruns" not in page.evaluate("sessionStorage.getItem('melos.zero')"))
     # The counters are described in words; those at zero are shown on request.
     page.click(".counters summary")
     daemon.wait_until("the counters are shown", lambda: "Times the audio device was lost" in page.inner_text("#counters"))

@@ -75,3 +75,39 @@ fn values_can_be_set_and_read() {
     assert_eq!(named.stdout, b"storm\n", "MELOS_HTTP should select the daemon");
     assert_eq!(melos(1, &["status"]).status.code(), Some(1), "status should fail without a daemon");
 }
+
+#[test]
+fn one_open_address_suffices_and_refusals_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("melos.toml");
+    std::fs::write(&config, "[http]\naddress = \"0.0.0.0\"\npassword = \"correct horse\"\n").unwrap();
+    let arguments = ["--audio", "null", "--midi", "off", "--preset", "calm", "--config", config.to_str().unwrap()];
+    let daemon = Daemon::start(folder.path(), &arguments);
+    // OSC is open at 127.0.0.1 only.
+    let at = format!("127.0.0.2:{}", daemon.http);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
+        // An empty variable counts as unset.
+        command.args(arguments).args(["--http", &at]).envs([("MELOS_HTTP", ""), ("MELOS_LOG", "")]);
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run(&["set", "reverb", "0.7"]), (true, String::new()));
+    assert_eq!(run(&["preset", "storm"]), (true, String::new()));
+    assert_eq!(run(&["set", "tempo/source", "clock"]), (true, String::new()));
+    for (arguments, reason) in [
+        (&["set", "tempo", "120"][..], "clock controls it; to set it, first run `melos set tempo/source pinned`"),
+        (&["setlist", "9"], "no setlist is selected"),
+    ] {
+        let (is_success, printed) = run(arguments);
+        assert!(!is_success && printed.contains(reason), "{arguments:?}: {printed}");
+    }
+    assert_eq!(run(&["setlist", "evening"]), (true, String::new()));
+    let (is_success, printed) = run(&["setlist", "200"]);
+    assert!(!is_success && printed.contains("there is no entry 200 in setlist \"evening\", which has"), "{printed}");
+    let (is_success, printed) = run(&["setlist", "previous"]);
+    assert!(!is_success && printed.contains("setlist \"evening\" begins here"), "{printed}");
+    let status = daemon.status().unwrap();
+    assert_eq!(status["losses"]["osc_refused"], 0, "what the client is told is not lost: {status}");
+    assert!(!daemon.log().contains("0.0.0.0:") || daemon.log().contains("page=http://127.0.0.1:"), "{}", daemon.log());
+}

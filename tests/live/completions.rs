@@ -54,6 +54,11 @@ fn commands_parameters_and_values_are_completed() {
         assert!(presets.contains(&preset.to_owned()), "{presets:?}");
     }
     assert_eq!(complete(&["setlist", "e"]), ["evening"]);
+    assert_eq!(complete(&["run", "--preset", "sto"]), ["storm"]);
+    assert_eq!(complete(&["run", "--emotion", "no"]), ["nostalgic"]);
+    assert_eq!(complete(&["run", "--set", "tempo/so"]), ["tempo/source="]);
+    assert_eq!(complete(&["render", "--model", "melos-p"]), ["melos-piano"]);
+    assert_eq!(complete(&["learn", "tempo/s"]), ["tempo/source"]);
     // Without a daemon, the presets on disk are offered.
     assert!(completions(1, &["preset", "sto"]).contains(&"storm".to_owned()));
     // Other shells get a script that works the same way.

@@ -12,7 +12,7 @@ use melos::event::parameter::Param;
 use melos::event::{EngineCommand, Hop, QueuedCommand};
 use melos::files::config::{AudioConfig, AudioHost};
 use melos::mel::HOP;
-use melos::output::device::Output;
+use melos::output::device::{AudioError, Output, find_output};
 use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapProd, HeapRb};
 
@@ -39,6 +39,7 @@ fn every_scenario_passes() {
     in_own_process("survives_a_server_hang");
     in_own_process("uses_a_server_that_starts_later");
     in_own_process("switches_outputs_without_a_click");
+    in_own_process("connects_to_the_named_device_or_lists_the_names");
     in_own_process("connects_to_any_number_of_ports_and_to_those_that_appear_later");
 }
 
@@ -69,6 +70,10 @@ impl Player {
     }
 
     fn start_on(host: AudioHost) -> Self {
+        Self::open(&AudioConfig { host, device: None, block_frames: None }).unwrap()
+    }
+
+    fn open(config: &AudioConfig) -> Result<Self, AudioError> {
         let (ports, mut ends) = ports();
         let status = Arc::new(EngineStatus::default());
         let engine = Engine::new(ports, Arc::clone(&status));
@@ -79,8 +84,7 @@ impl Player {
         }
         let mut pushed = 0;
         feed(&mut ends.hops, &mut pushed, 0);
-        let config = AudioConfig { host, device: None, block_frames: None };
-        let output = Output::open(&config, engine).unwrap();
+        let output = Output::open(config, engine)?;
         println!("{}", output.status().name());
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, head) = (Arc::clone(&stop), Arc::clone(&status));
@@ -91,7 +95,7 @@ impl Player {
                 sleep(Duration::from_millis(20));
             }
         });
-        Self { output, status, stop, feeder: Some(feeder) }
+        Ok(Self { output, status, stop, feeder: Some(feeder) })
     }
 
     fn stop(mut self) -> Box<Engine> {
@@ -290,6 +294,29 @@ fn connections(port: &str) -> Vec<String> {
     let listed = Command::new("jack_lsp").args(["-c", port]).output().unwrap();
     let lines = String::from_utf8(listed.stdout).unwrap();
     lines.lines().filter_map(|line| line.strip_prefix("   ")).map(str::to_owned).collect()
+}
+
+#[test]
+#[ignore = "run by every_scenario_passes"]
+fn connects_to_the_named_device_or_lists_the_names() {
+    let _server = JackServer::with_playback(&server_name(), 2);
+    let (client, _) = jack::Client::new("USB card", jack::ClientOptions::NO_START_SERVER).unwrap();
+    let _port = client.register_port("out", Playback).unwrap();
+    let client = client.activate_async((), ()).unwrap();
+    let config =
+        |device: &str| AudioConfig { host: AudioHost::Jack, device: Some(device.to_owned()), block_frames: None };
+    assert_eq!(find_output(&config("usb")).unwrap(), "JACK: USB card");
+    for error in [find_output(&config("hdmi")).unwrap_err(), Player::open(&config("hdmi")).err().unwrap()] {
+        let expected = "JACK: no output device name contains \"hdmi\"; available: system, USB card";
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let player = Player::open(&config("usb")).unwrap();
+    assert_eq!(player.output.status().block_frames(), 1024);
+    for port in ["melos-audio:left", "melos-audio:right"] {
+        wait_until("the connection", || connections(port) == ["USB card:out"]);
+    }
+    player.stop();
+    client.deactivate().unwrap();
 }
 
 #[test]

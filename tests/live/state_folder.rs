@@ -140,11 +140,12 @@ fn clients_reach_a_daemon_at_any_address() {
     let port = |_| std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
     let [osc, http] = [0, 1].map(port);
     let (osc, http) = (format!("127.0.0.2:{osc}"), format!("127.0.0.3:{http}"));
-    let at = ["--osc", &osc, "--http", &http];
+    let at = ["--http", &http];
     let melos =
         |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(at).output().unwrap();
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_melos"));
-    let mut daemon = daemon.arg("run").args(QUIET).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
+    let mut daemon =
+        daemon.args(["run", "--osc", &osc]).args(QUIET).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
     let started = std::time::Instant::now();
     let status = loop {
         // Without a device, `melos status` reports that the music is inaudible and exits with a distinct code.

@@ -119,7 +119,7 @@ fn the_command_line_starts_and_stops_recordings() {
         }
         command.output().unwrap()
     };
-    let ports = [("--osc", daemon.osc), ("--http", daemon.http)];
+    let ports = [("--http", daemon.http)];
     sleep(Duration::from_secs(1));
     assert!(record("stop", &ports).status.success());
     let started = record("start", &[&ports[..], &[("--preroll", 20)]].concat());
@@ -157,10 +157,8 @@ fn a_failed_recording_switches_off_and_is_reported_everywhere() {
     let config = folder.path().join("melos.toml");
     fs::write(&config, "recordings = \"/proc/nothing\"\n").unwrap();
     let daemon = Daemon::start(folder.path(), &["--audio", "null", "--config", config.to_str().unwrap()]);
-    let ports =
-        [("--osc", daemon.osc), ("--http", daemon.http)].map(|(name, port)| [name.to_owned(), port.to_string()]);
-    let started =
-        Command::new(env!("CARGO_BIN_EXE_melos")).args(["record", "start"]).args(ports.concat()).output().unwrap();
+    let ports = ["--http".to_owned(), daemon.http.to_string()];
+    let started = Command::new(env!("CARGO_BIN_EXE_melos")).args(["record", "start"]).args(ports).output().unwrap();
     let printed = String::from_utf8(started.stderr).unwrap();
     assert!(!started.status.success() && printed.contains("/proc/nothing"), "{printed}");
     let status = daemon.wait_until("recording is off", |status| status["parameters"]["record"] == false);

@@ -316,3 +316,41 @@ fn localhost_works_over_ipv6() {
     let (code, ..) = send_request(connect(address), "GET /status HTTP/1.1\r\nHost: localhost\r\n");
     assert_eq!(code, 200);
 }
+
+#[test]
+fn posted_packets_are_checked_like_datagrams_and_refusals_are_explained() {
+    let rig = Rig::new(None);
+    let message = |address: &str, args: Vec<rosc::OscType>| {
+        let message = rosc::OscMessage { addr: address.to_owned(), args };
+        rosc::encoder::encode(&rosc::OscPacket::Message(message)).unwrap()
+    };
+    let post = |kind: &str, packet: &[u8]| {
+        let mut stream = rig.connect();
+        let length = packet.len();
+        let head = format!(
+            "POST /osc HTTP/1.1\r\nHost: localhost\r\n{kind}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        // The server may close before it has read a packet that is too large.
+        let _ = stream.write_all(&[head.as_bytes(), packet].concat());
+        let mut reply = String::new();
+        let _ = stream.read_to_string(&mut reply);
+        (reply.split(' ').nth(1).unwrap_or_default().to_owned(), reply)
+    };
+    let osc = "Content-Type: application/octet-stream\r\n";
+    let reverb = message("/melos/reverb", vec![rosc::OscType::Float(0.5)]);
+    assert_eq!(post(osc, &reverb).0, "204");
+    assert_eq!(post("", &reverb).0, "415", "a page from another site can send this");
+    assert_eq!(post("Content-Type: text/plain\r\n", &reverb).0, "415");
+    assert_eq!(post(&format!("{osc}Origin: http://elsewhere.example\r\n"), &reverb).0, "403");
+    for (packet, reason) in [
+        (message("/melos/revreb", vec![rosc::OscType::Float(0.5)]), "there is no /melos/revreb"),
+        (message("/melos/state", Vec::new()), "sends no replies"),
+        (b"nonsense".to_vec(), "error"),
+    ] {
+        let (status, reply) = post(osc, &packet);
+        assert!(status == "400" && reply.contains(reason), "{reply}");
+    }
+    assert_eq!(post(osc, &vec![0; 17 * 1024]).0, "413");
+    assert_eq!(rig.get("/osc", "localhost"), 405);
+    assert!(rig.responds());
+}

@@ -43,6 +43,18 @@ fn a_configuration_error_is_reported_once_and_ends_the_daemon() {
 }
 
 #[test]
+fn the_saved_log_says_why_a_start_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
+    command.args(["run", "--audio", "alsa", "--device", "no such device", "--midi", "off", "--osc", "127.0.0.1:0"]);
+    let output = command.args(["--http", "0", "--state"]).arg(folder.path()).stdin(Stdio::null()).output().unwrap();
+    assert!(!output.status.success());
+    let saved = fs::read_to_string(folder.path().join("events.log")).unwrap();
+    let last = saved.lines().last().unwrap();
+    assert!(last.contains("\"error\"") && last.contains("no audio output available: ALSA"), "{saved}");
+}
+
+#[test]
 fn the_configuration_can_change_while_playing() {
     let folder = tempfile::tempdir().unwrap();
     let (file, log) = (folder.path().join("melos.toml"), folder.path().join("log"));

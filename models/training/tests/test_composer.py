@@ -188,6 +188,34 @@ def test_unspecified_conditions_are_zero(song: Song, library: Library) -> None:
 
 
 @torch.no_grad()
+def test_steady_conditions_are_constant(song: Song, library: Library) -> None:
+    for steady in (False, True):
+        cut_out = cut(song, View(start=16.0, latents=LATENTS, steady=steady), library.labeller)
+        for group in conditions.STEADY:
+            known = cut_out.conditions.coarse[:, conditions.MASKS[group]] > 0
+            values = cut_out.conditions.coarse[known, conditions.COARSE_SLICES[group]]
+            assert known.any()
+            if steady:
+                assert np.allclose(values, values[0], atol=1e-6)
+        register = cut_out.conditions.coarse[:, conditions.COARSE_SLICES["register"]]
+        assert (np.ptp(register) > 0.01) != steady
+
+
+def test_a_sparse_bass_is_given_where_the_chord_changes(song: Song, library: Library) -> None:
+    full, sparse = (
+        cut(song, View(start=16.0, latents=LATENTS, sparse_bass=sparse), library.labeller).conditions
+        for sparse in (False, True)
+    )
+    chord, bass = (full.fine[:, -1, conditions.FINE_SLICES[group]] for group in ("chord", "bass"))
+    changed = (np.diff(chord, axis=0) != 0).any(1) | (np.diff(bass, axis=0) != 0).any(1)
+    given = sparse.coarse[:, conditions.MASKS["bass"]] > 0
+    assert 0 < changed.sum() < LATENTS / 4
+    assert (given[1:] == changed).all()
+    assert (sparse.fine[given] == full.fine[given]).all()
+    next_chord = sparse.coarse[:, conditions.COARSE_SLICES["next"]]
+    assert next_chord[:, :12].any() and not next_chord[:, 12:24].any()
+
+
 def test_single_steps_match_the_whole_sequence(song: Song, library: Library, net: Composer) -> None:
     cuts = [window(song, library), window(library.songs[1], library, start=9.7)]
     batch = collate(cuts)

@@ -29,7 +29,7 @@ pub(super) struct BarContext<'a> {
     pub next: Option<Chord>,
 }
 
-/// A bar as planned before, part of which has been played.
+/// A previously planned bar, part of which has been played.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Played<'a> {
     /// The beat up to which the bar has been played.

@@ -136,14 +136,14 @@ impl InputError {
     }
 }
 
-/// Maximum length of a text in characters, since every text is logged and sent to all clients.
+/// Maximum length of a text in characters; limited because every text is logged and sent to all clients.
 const MAX_TEXT: usize = 128;
 /// Tolerance for single-precision rounding: relative for numbers above 1, absolute below.
 const ROUNDING: f64 = 1e-6;
 
 impl Param {
     /// Fits an input to the parameter: numbers are clamped, names are matched ignoring case, a toggle accepts a number
-    /// (on from 0.5) or a word such as `on` or `false`, and a trigger anything. `Ok(None)` for a trigger's 0 or false,
+    /// (on at 0.5 or above) or a word such as `on` or `false`, and a trigger anything. `Ok(None)` for a trigger's 0 or false,
     /// which many controllers send on release.
     ///
     /// # Errors

@@ -105,6 +105,13 @@ impl Schedule {
         spans
     }
 
+    /// Describes the closure at an instant, such as `closed until Sat 10:00`; `None` while open.
+    #[must_use]
+    pub fn closed(&self, now: Timestamp) -> Option<String> {
+        let State { hours: None, next_change, .. } = self.at(now) else { return None };
+        Some(next_change.map_or("closed".to_owned(), |change| format!("closed until {}", self.local(change))))
+    }
+
     /// Formats an instant as local time, such as `Sat 18:00`.
     #[must_use]
     pub fn local(&self, at: Timestamp) -> String {
@@ -129,7 +136,7 @@ impl Debounce {
         self.reported.is_none()
     }
 
-    /// Updates the index of the hours that apply at a monotonic time; returns it if it must be reported.
+    /// Updates the index of the hours that apply at the monotonic time `now`; returns it if it must be reported.
     pub fn update(&mut self, current: Option<usize>, now: Instant) -> Option<Option<usize>> {
         let Some(reported) = self.reported else {
             self.reported = Some(current);
@@ -159,7 +166,7 @@ pub(super) fn read(document: &mut Document<'_>, mut table: Table<'_>) -> Option<
         schedule.zone = TimeZone::get(&name).ok().or_else(|| {
             field.reject(
                 document,
-                "a time zone that this machine knows, such as \"Europe/Berlin\" (Debian's package tzdata)",
+                "a time zone that this machine knows, such as \"Europe/Berlin\" (on Debian, install the tzdata package)",
             )
         });
     }
@@ -315,6 +322,8 @@ mod tests {
             }
         );
         assert_eq!(at("2026-11-28T01:00:00Z").hours, None);
+        assert!(overlapping.closed(time("2026-11-28T01:00:00Z")).unwrap().starts_with("closed until "));
+        assert_eq!(overlapping.closed(time("2026-11-27T23:00:00Z")), None);
         assert_eq!(overlapping.local(time("2026-11-28T01:00:00Z")), "Sat 02:00");
     }
 

@@ -56,7 +56,8 @@ pub fn runtime() -> Result<&'static Runtime, ModelError> {
 
 fn open() -> Result<Runtime, String> {
     let mut tried = Vec::new();
-    for path in candidates(std::env::var_os(VARIABLE).map(PathBuf::from), std::env::current_exe().ok().as_deref()) {
+    let variable = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
+    for path in candidates(variable.map(PathBuf::from), std::env::current_exe().ok().as_deref()) {
         if !path.exists() {
             tried.push(path.display().to_string());
             continue;

@@ -1,4 +1,4 @@
-//! Converts messages to moves of controls. Combines pairs of 7-bit values and tracks selected parameter numbers.
+//! Converts messages to control movements. Combines pairs of 7-bit values and tracks selected parameter numbers.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ pub enum Control {
     Nrpn(u16),
     /// A registered parameter number, 0..16384.
     Rpn(u16),
-    /// A note as a button.
+    /// A note, treated as a button.
     Note(u8),
     /// The pitch wheel.
     PitchBend,
     /// Channel pressure.
     ChannelPressure,
-    /// One program change, from 0, as a button.
+    /// A program number, counted from 0, treated as a button.
     Program(u8),
     /// The start message.
     Start,

@@ -10,7 +10,7 @@ use super::inherit::with_inherited;
 use super::{Control, LearnedControl, Mapping, Router};
 use crate::event::ControlEvent;
 use crate::event::parameter::{Param, TABLE, Value};
-use crate::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent};
+use crate::midi::{ClockFollower, Device, DeviceId, Message, MidiEvent, OWN_PORT};
 use crate::quote::listed;
 
 /// Maximum number of unmapped controls reported per device.
@@ -211,7 +211,9 @@ impl LiveMappings {
         let learned = self.learned.iter().filter(|learned| learned.belongs_to(&device.name));
         routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
         let mappings = listed(routers.iter().map(|router| router.mapping().name.as_str()));
-        tracing::info!(device = device.name, mappings, "MIDI mapped");
+        if device.name != OWN_PORT {
+            tracing::info!(device = device.name, mappings, "MIDI mapped");
+        }
         let connected = ConnectedDevice {
             routers,
             echoes: Echoes::default(),

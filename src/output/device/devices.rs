@@ -2,7 +2,8 @@
 
 use cpal::traits::{DeviceTrait, HostTrait};
 
-use super::route::{label, quiet_alsa};
+use super::route::{AudioError, Route, label, quiet_alsa, routes};
+use crate::files::config::{AudioConfig, AudioHost};
 
 /// An output device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,24 @@ pub fn devices() -> Vec<DeviceInfo> {
     jack::set_logger(jack::LoggerType::None);
     quiet_alsa();
     cpal::ALL_HOSTS.iter().flat_map(|id| host_devices(*id)).collect()
+}
+
+/// Returns the name of the output to which a configuration would play.
+///
+/// # Errors
+/// If none of its routes works, or if only the null output remains although a device was wanted.
+pub fn find_output(config: &AudioConfig) -> Result<String, AudioError> {
+    if config.host == AudioHost::Null {
+        return Ok("null output".to_owned());
+    }
+    let mut failures = Vec::new();
+    for route in routes(config.host, config.device.as_deref()).iter().filter(|route| **route != Route::Null) {
+        match route.find() {
+            Ok(name) => return Ok(name),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    Err(AudioError::NoRoute(failures))
 }
 
 fn host_devices(id: cpal::HostId) -> Vec<DeviceInfo> {

@@ -63,8 +63,8 @@ pub enum AudioError {
 /// An output route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
-    /// A JACK server.
-    Jack,
+    /// A JACK server, and optionally one of its clients.
+    Jack { device: Option<String> },
     /// An audio system, and optionally one of its devices.
     Device { host: HostId, device: Option<String> },
     /// The null output.
@@ -73,6 +73,7 @@ pub(super) enum Route {
 
 /// Returns the routes to try for a configuration, best first.
 pub(super) fn routes(host: AudioHost, device: Option<&str>) -> Vec<Route> {
+    let jack = || Route::Jack { device: device.map(str::to_owned) };
     let via = |host| Route::Device { host, device: device.map(str::to_owned) };
     let pipewire = || {
         #[cfg(feature = "pipewire")]
@@ -84,13 +85,17 @@ pub(super) fn routes(host: AudioHost, device: Option<&str>) -> Vec<Route> {
         native.into_iter().chain([via(HostId::PulseAudio), alsa])
     };
     match host {
-        AudioHost::Jack => vec![Route::Jack],
+        AudioHost::Jack => vec![jack()],
         AudioHost::Alsa => vec![via(HostId::Alsa)],
         AudioHost::Pulse => vec![via(HostId::PulseAudio)],
         AudioHost::Pipewire => pipewire().collect(),
         AudioHost::Null => vec![Route::Null],
         AudioHost::Auto => {
-            [Route::Jack].into_iter().chain(pipewire()).chain([via(HostId::Alsa), Route::Null]).collect()
+            let mut routes: Vec<_> =
+                [jack()].into_iter().chain(pipewire()).chain([via(HostId::Alsa), Route::Null]).collect();
+            // With a device, PipeWire through ALSA is the same as ALSA.
+            routes.dedup();
+            routes
         }
     }
 }
@@ -109,10 +114,22 @@ impl Route {
     ) -> Result<OpenStream, AudioError> {
         match self {
             Self::Null => Err(AudioError::NoRoute(Vec::new())),
-            Self::Jack => jack_client::start(Arc::clone(slot), status, faults),
+            Self::Jack { device } => jack_client::start(device.as_deref(), Arc::clone(slot), status, faults),
             Self::Device { host, device } => {
                 cpal_device::start(*host, device.as_deref(), block_frames, slot, status, faults)
             }
+        }
+    }
+
+    /// Returns the name of the output without playing to it.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(super) fn find(&self) -> Result<String, AudioError> {
+        match self {
+            Self::Null => Err(AudioError::NoRoute(Vec::new())),
+            Self::Jack { device } => jack_client::find(device.as_deref()),
+            Self::Device { host, device } => cpal_device::find_name(*host, device.as_deref()),
         }
     }
 }
@@ -153,5 +170,13 @@ mod tests {
         for host in [AudioHost::Jack, AudioHost::Alsa, AudioHost::Pipewire, AudioHost::Pulse] {
             assert!(!routes(host, Some("usb")).contains(&Route::Null));
         }
+    }
+
+    #[test]
+    fn a_device_is_looked_for_once_in_each_system() {
+        let routes = routes(AudioHost::Auto, Some("usb"));
+        assert_eq!(routes[0], Route::Jack { device: Some("usb".to_owned()) });
+        let alsa = Route::Device { host: HostId::Alsa, device: Some("usb".to_owned()) };
+        assert_eq!(routes.iter().filter(|route| **route == alsa).count(), 1);
     }
 }

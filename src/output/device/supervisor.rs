@@ -197,8 +197,8 @@ impl Supervisor {
             return None;
         }
         let search = self.search.take()?;
-        let block = search.config.as_ref().unwrap_or(&self.config).block_frames;
-        match search.step(block, &self.status, &self.threads) {
+        let AudioConfig { block_frames, device, .. } = search.config.as_ref().unwrap_or(&self.config).clone();
+        match search.step(block_frames, &self.status, &self.threads) {
             SearchStep::Continue(search) => {
                 self.search = Some(search);
                 None
@@ -208,7 +208,7 @@ impl Supervisor {
                 Some(Ok(()))
             }
             SearchStep::Null { failures } => {
-                self.play_to_null_output(&failures);
+                self.play_to_null_output(&failures, device.as_deref());
                 Some(Ok(()))
             }
             SearchStep::NoRoute { covers_all_routes, error } => {
@@ -233,11 +233,14 @@ impl Supervisor {
         self.engine_location = EngineLocation::Stream(playing);
     }
 
-    /// Plays to the null output. `failures` states why earlier routes failed.
-    fn play_to_null_output(&mut self, failures: &[String]) {
+    /// Plays to the null output. `failures` states why earlier routes failed; `device` is the configured device.
+    fn play_to_null_output(&mut self, failures: &[String], device: Option<&str>) {
         let is_configured = failures.is_empty();
         match failures.join("; ") {
-            _ if is_configured => info!("playing to the null output"),
+            _ if is_configured => match device {
+                None => info!("playing to the null output"),
+                Some(device) => warn!(device, "playing to the null output, which has no devices; ignoring the device"),
+            },
             reasons => warn!(reasons, "no audio device available; playing to the null output until there is one"),
         }
         self.status.null.store(true, Relaxed);

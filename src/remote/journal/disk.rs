@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use super::Line;
 use crate::event::{Part, Troubles};
@@ -15,6 +16,8 @@ use crate::threads;
 const FILES: [&str; 2] = ["events.log", "events.log.1"];
 /// Capacity of the queue of lines to be written.
 const QUEUE_CAPACITY: usize = 1024;
+/// Time limit for writing the last lines.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 const MEGABYTE: u64 = 1_000_000;
 /// Maximum lines returned by [`read`]; the oldest are dropped.
 const MAX_LINES: usize = 20_000;
@@ -25,7 +28,15 @@ static DISK: OnceLock<Disk> = OnceLock::new();
 #[derive(Debug)]
 struct Disk {
     folder: PathBuf,
-    lines: SyncSender<Line>,
+    entries: SyncSender<Entry>,
+}
+
+/// An entry in the queue to the writer.
+#[derive(Debug)]
+enum Entry {
+    Line(Line),
+    /// Dropped once everything before it has been written.
+    Flush(#[expect(dead_code, reason = "only dropped")] SyncSender<()>),
 }
 
 /// Starts saving log lines in a folder, using at most `megabytes`, until the process ends; 0 disables saving.
@@ -36,9 +47,9 @@ pub(crate) fn start_saving(folder: &Path, megabytes: u64, troubles: Troubles) ->
     if megabytes == 0 {
         return Ok(());
     }
-    let (lines, queue) = sync_channel(QUEUE_CAPACITY);
+    let (entries, queue) = sync_channel(QUEUE_CAPACITY);
     let writer = Writer { folder: folder.to_owned(), max_file_bytes: megabytes * MEGABYTE / 2, file: None, troubles };
-    if DISK.set(Disk { folder: folder.to_owned(), lines }).is_ok() {
+    if DISK.set(Disk { folder: folder.to_owned(), entries }).is_ok() {
         let mut writer = writer;
         threads::spawn_restarting("melos-events", move || writer.serve(&queue))?;
     }
@@ -48,7 +59,17 @@ pub(crate) fn start_saving(folder: &Path, megabytes: u64, troubles: Troubles) ->
 /// Queues a line to be saved. Never blocks: if the queue is full, the line is dropped.
 pub(super) fn push(line: &Line) {
     if let Some(disk) = DISK.get() {
-        let _ = disk.lines.try_send(line.clone());
+        let _ = disk.entries.try_send(Entry::Line(line.clone()));
+    }
+}
+
+/// Waits until the queued lines have been written, for a limited time: the disk may hang.
+pub(super) fn flush() {
+    let (written, waiting) = sync_channel(0);
+    if let Some(disk) = DISK.get()
+        && disk.entries.try_send(Entry::Flush(written)).is_ok()
+    {
+        let _ = waiting.recv_timeout(FLUSH_TIMEOUT);
     }
 }
 
@@ -96,8 +117,9 @@ struct Writer {
 }
 
 impl Writer {
-    fn serve(&mut self, lines: &Receiver<Line>) {
-        for line in lines {
+    fn serve(&mut self, entries: &Receiver<Entry>) {
+        for entry in entries {
+            let Entry::Line(line) = entry else { continue };
             match self.write(&line) {
                 Ok(()) => self.troubles.clear(Part::Log),
                 Err(error) => {

@@ -188,8 +188,8 @@ class Connection {
   /** @param {string} id @param {Argument[]} args */
   receive(id, args) {
     const isParameter = this.parameters.has(id);
-    // An unsent local change is newer than the received value.
-    if (isParameter && this.pending.has(id)) return;
+    // A local change that the daemon has not received is newer than the received value.
+    if (isParameter && (this.pending.has(id) || this.unconfirmed.has(id))) return;
     if (isParameter) this.values.set(id, args[0]);
     this.notify(id, ...args);
   }

@@ -94,9 +94,9 @@ export function keys() {
     else return;
     event.preventDefault();
   });
-  // A clicked button loses focus, so that Space still plays and pauses.
+  // What was clicked loses focus, so that Space still plays and pauses.
   addEventListener('pointerup', (event) => {
-    const button = /** @type {HTMLElement} */ (event.target).closest?.('button');
-    if (button) setTimeout(() => document.activeElement === button && button.blur(), 0);
+    const clicked = /** @type {HTMLElement | null} */ (/** @type {HTMLElement} */ (event.target).closest?.('button, summary, a'));
+    if (clicked) setTimeout(() => document.activeElement === clicked && clicked.blur(), 0);
   });
 }

@@ -104,7 +104,14 @@ fn resumed_journey(presets: &Library<Preset>, saved: &Saved) -> Option<JourneySt
 }
 
 /// Logs what is playing, on which output, and some commands to try. The addresses have already been logged.
-pub(super) fn log_start(conductor: &Conductor, presets: &Library<Preset>, output: &OutputStatus, http: SocketAddr) {
+/// `closed` says until when the opening hours keep it silent.
+pub(super) fn log_start(
+    conductor: &Conductor,
+    presets: &Library<Preset>,
+    output: &OutputStatus,
+    http: SocketAddr,
+    closed: Option<String>,
+) {
     let preset = conductor.value(Param::Preset);
     let name = match &preset {
         Value::Text(id) => presets.get(id).map_or("a custom mood", |preset| &preset.name),
@@ -116,7 +123,10 @@ pub(super) fn log_start(conductor: &Conductor, presets: &Library<Preset>, output
         frames => format!(", {:.1} ms blocks", 1000.0 * frames_to_seconds(u64::from(frames))),
     };
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!("Melos {version} is playing {name} on {}{block}", output.name());
+    match closed {
+        None => tracing::info!("Melos {version} is playing {name} on {}{block}", output.name()),
+        Some(closed) => tracing::info!("Melos {version} is {closed}; the output is {}{block}", output.name()),
+    }
     let option = option_for(http);
     tracing::info!(
         "try `melos set emotion sad{option}`, `melos preset storm{option}`, `melos status{option}`; Ctrl-C fades out"

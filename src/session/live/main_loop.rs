@@ -33,6 +33,7 @@ use super::state::Saved;
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Incoming, Part};
 use crate::files::config::{Config, ConfigChange};
+use crate::quote::quoted;
 
 pub(super) use checkpoints::Checkpoints;
 pub(super) use devices::Devices;
@@ -118,7 +119,10 @@ impl MainLoop {
         for (_, param, value) in self.show.performance.take_released() {
             self.show.run_side_effects(param, &value);
         }
-        self.devices.log_tempo_source(self.show.tempo_source(), self.show.conductor());
+        if self.devices.log_tempo_source(self.show.tempo_source(), self.show.conductor()) {
+            // The previous source may still be absent, which no longer matters.
+            self.show.reports.publisher().forget_trouble(Part::Tempo);
+        }
         self.devices.send(self.show.performance.take_messages(), self.scheduler.timeline());
         self.sound.log_events();
         self.show.performance.process_worker_events(upcoming_notes);
@@ -268,6 +272,7 @@ impl MainLoop {
         if let Some(preset) = &transition.preset
             && (transition.is_new || *preset != self.show.preset())
         {
+            tracing::info!("the opening hours begin with the preset {}", quoted(preset));
             self.show.handle(&ControlEvent::Set(Param::Preset, Value::Text(preset.clone())));
         }
         let events = transition.events(self.show.conductor());

@@ -87,6 +87,11 @@ impl Publisher {
         self.troubles.update(part, reason);
     }
 
+    /// Forgets the failure of a part that is no longer used.
+    pub(super) fn forget_trouble(&self, part: Part) {
+        self.troubles.forget(part);
+    }
+
     /// Announces a failure, even if the same one has been announced before.
     pub(super) fn announce_trouble(&self, part: Part, reason: String) {
         self.metrics.last_sent().status.troubles.insert(part, reason.clone());

@@ -1,6 +1,6 @@
 //! The network services: OSC, OSCQuery, HTTP and the page.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,8 +54,13 @@ impl Remote {
             render_arguments(search_path, config),
         );
         let oscquery = open_http(config, &osc, inbox, http::routes(Arc::clone(&http), listeners.clone())).await?;
-        let page = format!("http://{}{}", oscquery.address(), http::PAGE);
-        tracing::info!(%page, "serving OSCQuery and the page");
+        let url = |address: SocketAddr| format!("http://{address}{}", http::PAGE);
+        let (local, network) = reachable(oscquery.address(), own_address);
+        let page = url(local);
+        match network {
+            None => tracing::info!(%page, "serving OSCQuery and the page"),
+            Some(network) => tracing::info!(%page, network = url(network), "serving OSCQuery and the page"),
+        }
         for warning in exposure_warnings {
             tracing::warn!("{warning}");
         }
@@ -69,6 +74,27 @@ impl Remote {
         }));
         Ok(Self { publisher, api, listeners, page, discovery })
     }
+}
+
+/// Returns addresses at which clients reach a server that listens on `address`: `local`, on this machine, and `network`,
+/// if it listens on all addresses and `own` returns the machine's address.
+fn reachable(address: SocketAddr, own: impl FnOnce(IpAddr) -> Option<IpAddr>) -> (SocketAddr, Option<SocketAddr>) {
+    let ip = address.ip();
+    if !ip.is_unspecified() {
+        return (address, None);
+    }
+    let local: IpAddr = if ip.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    let at = |ip| SocketAddr::new(ip, address.port());
+    (at(local), own(ip).map(at))
+}
+
+/// Returns the machine's address in the network of its default route. Connecting a UDP socket sends nothing.
+fn own_address(any: IpAddr) -> Option<IpAddr> {
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    let elsewhere: SocketAddr =
+        if any.is_ipv4() { ([192, 0, 2, 1], 9).into() } else { ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 9).into() };
+    socket.connect(elsewhere).ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback())
 }
 
 async fn open_osc(config: &Config, state: &Path, inbox: &Arc<Inbox>) -> anyhow::Result<Arc<OscServer>> {
@@ -114,4 +140,24 @@ fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
 fn render_arguments(search_path: &SearchPath, config: &Config) -> Vec<String> {
     let data = search_path.shipped().display().to_string();
     vec!["--data".to_owned(), data, "--model".to_owned(), config.model.clone()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_announced_at_addresses_that_work() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let own = |_| Some(IpAddr::from([192, 168, 1, 2]));
+        for (listening, local, network) in [
+            ("127.0.0.1:9080", "127.0.0.1:9080", None),
+            ("192.168.1.2:9080", "192.168.1.2:9080", None),
+            ("0.0.0.0:9080", "127.0.0.1:9080", Some("192.168.1.2:9080")),
+            ("[::]:9080", "[::1]:9080", Some("192.168.1.2:9080")),
+        ] {
+            assert_eq!(reachable(address(listening), own), (address(local), network.map(address)), "{listening}");
+        }
+        assert_eq!(reachable(address("0.0.0.0:80"), |_| None).1, None);
+    }
 }

@@ -1,4 +1,4 @@
-//! Renders a copy of a piece to a shard: audio, mel frames and conditions.
+//! Renders a piece, transposed and at a changed tempo, to a shard: audio, mel frames and conditions.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -26,7 +26,7 @@ const SLOW_BPM: f64 = 85.0;
 const LEAD_IN: f64 = 0.05;
 /// Audio kept after the last onset, in seconds.
 const TAIL: f64 = 1.0;
-/// Minimum length of a piece in seconds.
+/// Minimum length of a rendered copy, in seconds.
 const MIN_SECONDS: f64 = 6.0;
 /// Amplitude up to which the ends of a recording count as silent.
 const SILENCE: f32 = 1e-3;

@@ -1,7 +1,7 @@
 """Measures the same sound with librosa and with `melos-corpus analyze`.
 
-    python crates/corpus/tests/reference/analysis.py golden                       writes tests/data/analysis.json for tests/corpus_tools/analysis.rs
-    python crates/corpus/tests/reference/analysis.py compare MELOS FILE...        prints differences and times for real files
+    python crates/corpus/tests/reference/analysis.py golden                       writes crates/corpus/tests/data/analysis.json for its tests
+    python crates/corpus/tests/reference/analysis.py compare MELOS_CORPUS FILE...        prints differences and times for real files
 
 Needs numpy, librosa 0.11 and soundfile. Set OMP_NUM_THREADS=1 to time librosa on one core.
 """

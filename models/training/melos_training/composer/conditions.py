@@ -69,7 +69,7 @@ MASKS = {name: VALUES + index for index, name in enumerate(GROUPS)}
 
 
 def harmonics(phase: FloatArray, orders: tuple[int, ...]) -> FloatArray:
-    """Returns cosine and sine of multiples of a phase in turns, [n, 2 · orders]."""
+    """Returns the interleaved cosines and sines of multiples of a phase (given in cycles), [n, 2 · orders]."""
     angles = 2 * np.pi * phase[:, None] * np.array(orders)
     return np.stack([np.cos(angles), np.sin(angles)], 2).reshape(len(phase), -1)
 

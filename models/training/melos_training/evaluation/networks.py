@@ -1,4 +1,5 @@
-"""Measures each network: pianist, vocoder and the whole chain on held-out music, and the composer's likelihood."""
+"""Measures the pianist, the vocoder and the whole chain on held-out music, and the composer's likelihood, transcription
+and memorisation."""
 
 from pathlib import Path
 
@@ -30,9 +31,9 @@ def measure_pianist(study: Study, folder: Path) -> str:
         for name, piano in zip(study.model.pianos, study.pianos)
         if (result := results.get(piano))
     ]
-    columns = ["piano", "error", "at attacks", "notes alone", "at attacks", "KL, nats per latent", "active", "N"]
+    columns = ["piano", "error", "at attacks", "notes alone", "at attacks", "KL, nats per latent", "active latent dimensions", "N"]
     return (
-        "Log-mels of the `test` split, reconstructed by encoder and decoder, and from the notes alone (latents of 0): "
+        "Log-mels of the `test` split, reconstructed by the encoder and decoder, and by the decoder from the notes alone (latents of 0): "
         "mean absolute error in dB, over all frames and at attacks.\n\n"
     ) + table(columns, rows)
 
@@ -58,7 +59,7 @@ def measure_chain(study: Study, folder: Path) -> str:
         "Excerpts of the `test` split. ViSQOL compares a copy with the original, so the original scores the maximum. "
         f"{transcription.__doc__}\n"
         + table(["", "ViSQOL", "note-onset F1", "log-spectral distance, dB", "multi-resolution STFT", "N"], rows)
-        + "\nTarget: ViSQOL of the whole chain 4.50 on each piano.\n"
+        + "\nTarget: a ViSQOL score of 4.50 for the whole chain on each piano.\n"
     )
 
 

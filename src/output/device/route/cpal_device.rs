@@ -45,6 +45,11 @@ pub(super) fn start(
     start(first).or_else(|_| start(second))
 }
 
+/// Returns the name of the device that [`start`] would open.
+pub(super) fn find_name(host: HostId, requested: Option<&str>) -> Result<String, AudioError> {
+    find(host, requested).map(|found| format!("{}: {}", host.name(), label(&found.device)))
+}
+
 fn find(host: HostId, requested: Option<&str>) -> Result<OpenableDevice, AudioError> {
     quiet_alsa();
     if host == HostId::PulseAudio {

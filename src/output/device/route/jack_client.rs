@@ -13,22 +13,30 @@ use crate::output::device::engine_slot::EngineSlot;
 use crate::output::device::feed::Feed;
 use crate::output::device::status::OutputStatus;
 use crate::output::jack_clients::{self, Calls};
+use crate::units::SAMPLE_RATE;
 
 /// The client's name; its ports are `melos-audio:left` and `melos-audio:right`.
 const CLIENT: &str = "melos-audio";
 const PORTS: [&str; 2] = ["left", "right"];
+/// The type of audio ports.
+const AUDIO: Option<&str> = Some("audio");
 /// Change of gain per frame when switching between stereo and mono: 10 ms from full gain to half at 48 kHz.
 const GAIN_STEP: f32 = 0.5 / 480.0;
 
+/// The client that only looks for playback ports; a running daemon has the other name.
+const SEARCH_CLIENT: &str = "melos-search";
+
 /// Starts playing at the server's rate and block size. Connects to the first two playback ports, or connects
-/// both channels to the only one.
+/// both channels to the only one; `device` selects those of a client by part of its name.
 pub(super) fn start(
+    device: Option<&str>,
     slot: Arc<EngineSlot>,
     status: &Arc<OutputStatus>,
     faults: &SyncSender<Fault>,
 ) -> Result<OpenStream, AudioError> {
     let error = |error: jack::Error| AudioError::Jack(error.to_string());
     let (calls, client) = jack_clients::open(CLIENT).map_err(AudioError::Jack)?;
+    playback_ports(&client, device)?;
     let [left, right] = PORTS.map(|name| client.register_port(name, AudioOut::default()));
     let ports = [left.map_err(error)?, right.map_err(error)?];
     let own_ports = [ports[0].name().map_err(error)?, ports[1].name().map_err(error)?];
@@ -47,6 +55,7 @@ pub(super) fn start(
     let mut stream = JackStream {
         client,
         _calls: calls,
+        device: device.map(str::to_owned),
         own_ports,
         playback_ports: [None, None],
         mono,
@@ -56,7 +65,46 @@ pub(super) fn start(
         faults: faults.clone(),
     };
     stream.maintain();
+    // Known before the first callback, for the log.
+    let frames = (f64::from(block) * f64::from(SAMPLE_RATE) / f64::from(rate)).ceil() as u32;
+    let _ = status.block_frames.compare_exchange(0, frames, Relaxed, Relaxed);
     Ok(OpenStream { stream: Box::new(stream), name, lost })
+}
+
+/// Returns the client and the ports that [`start`] would connect to.
+pub(super) fn find(device: Option<&str>) -> Result<String, AudioError> {
+    let (_calls, client) = jack_clients::open(SEARCH_CLIENT).map_err(AudioError::Jack)?;
+    let ports = playback_ports(&client, device)?;
+    let first = ports.first().ok_or_else(|| AudioError::Jack("there is no playback port".to_owned()))?;
+    Ok(format!("JACK: {}", client_of(first)))
+}
+
+/// Returns the playback ports of the sound cards or, if `device` is given, those of the first client of which it is part
+/// of the name, or of an alias of a port. ALSA cards have such aliases, because their client is always called `system`.
+///
+/// # Errors
+/// If there is no such client.
+fn playback_ports(client: &Client, device: Option<&str>) -> Result<Vec<String>, AudioError> {
+    let Some(device) = device else {
+        return Ok(client.ports(None, AUDIO, PortFlags::IS_INPUT | PortFlags::IS_PHYSICAL));
+    };
+    let mut ports = client.ports(None, AUDIO, PortFlags::IS_INPUT);
+    let contains = |name: &str| name.to_lowercase().contains(&device.to_lowercase());
+    let aliases = |port: &String| client.port_by_name(port).and_then(|port| port.aliases().ok()).unwrap_or_default();
+    let is_match = |port: &&String| contains(client_of(port)) || aliases(port).iter().any(|alias| contains(alias));
+    let Some(found) = ports.iter().find(is_match).map(|port| client_of(port).to_owned()) else {
+        let mut clients: Vec<_> = ports.iter().map(|port| client_of(port)).collect();
+        clients.dedup();
+        let available = if clients.is_empty() { "none".to_owned() } else { clients.join(", ") };
+        return Err(AudioError::NoDevice { host: "JACK", requested: device.to_owned(), available });
+    };
+    ports.retain(|port| client_of(port) == found);
+    Ok(ports)
+}
+
+/// Returns the client's part of a port's name; PipeWire's clients may have names with colons.
+fn client_of(port: &str) -> &str {
+    port.rsplit_once(':').map_or(port, |(client, _)| client)
 }
 
 /// Returns the output's name.
@@ -68,6 +116,8 @@ struct JackStream {
     client: AsyncClient<Notifications, Player>,
     /// Declared after the client, which it must outlive.
     _calls: Calls,
+    /// Part of the name of the client to connect to.
+    device: Option<String>,
     /// Melos's ports, and the playback ports they were last connected to.
     own_ports: [String; 2],
     playback_ports: [Option<String>; 2],
@@ -94,7 +144,8 @@ impl Stream for JackStream {
             return;
         }
         let client = self.client.as_client();
-        let outputs = client.ports(None, Some("audio"), PortFlags::IS_INPUT | PortFlags::IS_PHYSICAL);
+        // None, while the requested client is gone.
+        let outputs = playback_ports(client, self.device.as_deref()).unwrap_or_default();
         let left = outputs.first();
         let playback_ports = [left.cloned(), outputs.get(1).or(left).cloned()];
         for ((own, old), new) in self.own_ports.iter().zip(&self.playback_ports).zip(&playback_ports) {

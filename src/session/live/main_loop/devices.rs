@@ -13,7 +13,7 @@ use crate::event::parameter::{Param, TempoSource, Value};
 use crate::event::{ControlEvent, Inbox, LearnRequest, Notice, Source};
 use crate::files::config::{Config, MidiHost};
 use crate::midi::mapping::{LearnedControl, LiveMappings, Mapping};
-use crate::midi::{Message, MidiConnection, MidiEvent, MidiSystem};
+use crate::midi::{Message, MidiConnection, MidiEvent, MidiSystem, OWN_PORT};
 use crate::output::device::OutputStatus;
 use crate::quote::{listed, shown};
 use crate::units::SAMPLE_RATE;
@@ -91,15 +91,16 @@ impl Devices {
         self.learn.process(requests, &mut self.mappings, value)
     }
 
-    /// Logs a change of the tempo source. If a MIDI clock is now the source, also lets its tempo take effect.
-    pub(super) fn log_tempo_source(&mut self, source: TempoSource, conductor: &Conductor) {
+    /// Logs a change of the tempo source, and returns whether there was one. If a MIDI clock is now the source, also lets
+    /// its tempo take effect.
+    pub(super) fn log_tempo_source(&mut self, source: TempoSource, conductor: &Conductor) -> bool {
         if std::mem::replace(&mut self.tempo_source, source) == source {
-            return;
+            return false;
         }
         match source {
             TempoSource::Mood => tracing::info!("the mood controls the tempo"),
             TempoSource::Pinned => {
-                let Value::Number(bpm) = conductor.value(Param::Tempo) else { return };
+                let Value::Number(bpm) = conductor.value(Param::Tempo) else { return true };
                 tracing::info!("the tempo is fixed at {bpm} bpm; `melos set tempo/source mood` returns it to the mood");
             }
             TempoSource::Clock | TempoSource::Link | TempoSource::Jack => {
@@ -109,6 +110,7 @@ impl Devices {
                 tracing::info!("{} controls the tempo", source.name());
             }
         }
+        true
     }
 
     /// Returns why the tempo source does not lead the tempo, once this has lasted for a while.
@@ -133,7 +135,7 @@ impl Devices {
             return tracing::info!("MIDI is off");
         }
         // Under JACK, this port always exists.
-        let connected = self.mappings.devices().filter(|(name, _)| *name != "melos:midi_in");
+        let connected = self.mappings.devices().filter(|(name, _)| *name != OWN_PORT);
         let connected: Vec<_> = connected
             .map(|(name, mappings)| {
                 let mappings = if mappings.is_empty() {

@@ -97,15 +97,22 @@ impl OpeningHours {
 }
 
 impl Transition {
+    /// Returns why the music starts or stops.
+    fn reason(&self) -> &'static str {
+        match (self.open, self.is_new) {
+            (true, true) => "the opening hours begin: the music fades in",
+            (true, false) => "within the opening hours: the music fades in",
+            (false, true) => "the opening hours end: the music fades out",
+            (false, false) => "outside the opening hours: the music is off",
+        }
+    }
+
     /// Returns the events that start or stop the music; empty if it is already playing or stopped, respectively.
     pub(super) fn events(&self, conductor: &Conductor) -> Vec<ControlEvent> {
         if conductor.value(Param::Play) == Value::Toggle(self.open) {
             return Vec::new();
         }
-        tracing::info!(
-            "the opening hours {}",
-            if self.open { "begin: the music fades in" } else { "end: the music fades out" }
-        );
+        tracing::info!("{}", self.reason());
         let fade = if conductor.frame() < STARTUP { 0.0 } else { self.fade };
         vec![
             ControlEvent::Set(Param::PlayFade, Value::Number(fade)),
@@ -138,6 +145,14 @@ mod tests {
             first.or(settled).map(|transition| (transition.open, transition.is_new))
         };
         times.iter().map(&mut check).collect()
+    }
+
+    #[test]
+    fn a_start_outside_the_opening_hours_is_not_their_end() {
+        let transition = |open, is_new| Transition { open, is_new, preset: None, fade: 1.0 };
+        assert!(transition(false, false).reason().starts_with("outside the opening hours"));
+        assert!(transition(false, true).reason().starts_with("the opening hours end"));
+        assert!(transition(true, true).reason().starts_with("the opening hours begin"));
     }
 
     #[test]

@@ -17,8 +17,8 @@ use crate::session::live::publisher::Publisher;
 use crate::session::log::Entry;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Frames planned before the audio starts: a quarter of a second. The playhead moves as soon as the output opens, and
-/// nothing may be late even if the performance thread starts slowly.
+/// Frames planned before the audio starts: a quarter of a second. The playhead starts moving as soon as the
+/// output opens; this margin keeps everything on time even if the performance thread starts slowly.
 const HEAD_START: u64 = SAMPLE_RATE as u64 / 4;
 
 /// The conductor and the recipients of its output.

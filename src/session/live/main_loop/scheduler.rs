@@ -82,12 +82,12 @@ impl Scheduler {
         self.agenda.next_frame()
     }
 
-    /// Removes and returns the next event due by a frame.
+    /// Removes and returns the next event due by `frame`.
     pub(super) fn pop_due(&mut self, frame: u64) -> Option<Incoming> {
         self.agenda.pop_due(frame)
     }
 
-    /// Returns whether an event merely repeats a name that a client sends continuously.
+    /// Returns whether an event merely repeats a preset or scene request that a client sends continuously.
     pub(super) fn is_repeat(&mut self, event: &ControlEvent) -> bool {
         self.repeat_filter.is_repeat(event, Instant::now())
     }

@@ -51,7 +51,7 @@ impl TempoLeaders {
         out
     }
 
-    /// Returns why a session or transport cannot lead the tempo at the moment; `None` if it can.
+    /// Returns why a session or transport cannot currently set the tempo; `None` if it can.
     pub(super) fn absence(&self, source: TempoSource) -> Option<&'static str> {
         let leader = self.0.iter().find(|leader| leader.source == source);
         match (source, leader.map(|leader| leader.follower.status())) {
@@ -65,7 +65,7 @@ impl TempoLeaders {
                 Some("no Ableton Link session is joined: set `link = true` in melos.toml; the current tempo is kept")
             }
             (_, None) => Some(
-                "this melos was built without Ableton Link (docs/tempo.md describes how to build it); the current tempo is kept",
+                "this build of Melos does not support Ableton Link (see docs/tempo.md to build one that does); the current tempo is kept",
             ),
         }
     }
@@ -106,7 +106,7 @@ fn join_link(enabled: bool, wake: &Wake) -> anyhow::Result<Option<TempoLeader>> 
 fn join_link(enabled: bool, _: &Wake) -> anyhow::Result<Option<TempoLeader>> {
     if enabled {
         anyhow::bail!(
-            "this melos was built without Ableton Link: build it with `cargo build --release --features link`, or remove `link` from melos.toml"
+            "this build of Melos does not support Ableton Link: rebuild with `cargo build --release --features link`, or remove `link` from melos.toml"
         );
     }
     Ok(None)

@@ -17,7 +17,7 @@ pub(in crate::session::live) struct Timer {
 }
 
 impl Timer {
-    /// Creates the timer; `ended` is when the timer of the previous run ended, if it leaves the music off.
+    /// Creates the timer; `ended` is when the timer of the previous run ended, if the music is still off because of it.
     pub(in crate::session::live) const fn new(ended: Option<Timestamp>) -> Self {
         Self { end_frame: None, end_time: ended }
     }
@@ -40,7 +40,7 @@ impl Timer {
         self.end_frame
     }
 
-    /// Returns the events that fade the music out if the timer has expired by a frame.
+    /// Returns the events that fade the music out if the timer has expired by `frame`.
     pub(super) fn expire(&mut self, frame: u64) -> Option<[ControlEvent; 2]> {
         self.end_frame.take_if(|end| *end <= frame)?;
         tracing::info!("the timer has ended and the music fades out; `melos set play on` resumes it");
