@@ -119,7 +119,8 @@ def measure_chords(study: Study, folder: Path) -> str:
     rows.append(["real POP909 against its labels", mean([m for m, _ in real]), mean([s for _, s in real]), len(real)])
     return (
         table(["", "margin", "share inside the triad", "N"], rows)
-        + "\nTarget: a margin of 0.25, and on the notes at least the share of real music (`in chord` in the section *Notes*).\n"
+        + "\nTarget: a margin of 0.25, and on the notes at least the share of real music (`in chord` in the section "
+        "*Notes*).\n"
     )
 
 
