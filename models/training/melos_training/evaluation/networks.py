@@ -31,10 +31,11 @@ def measure_pianist(study: Study, folder: Path) -> str:
         for name, piano in zip(study.model.pianos, study.pianos)
         if (result := results.get(piano))
     ]
-    columns = ["piano", "error", "at attacks", "notes alone", "at attacks", "KL, nats per latent", "active latent dimensions", "N"]
+    columns = ["piano", "error", "at attacks", "notes alone", "at attacks", "KL, nats per latent"]
+    columns += ["active latent dimensions", "N"]
     return (
-        "Log-mels of the `test` split, reconstructed by the encoder and decoder, and by the decoder from the notes alone (latents of 0): "
-        "mean absolute error in dB, over all frames and at attacks.\n\n"
+        "Log-mels of the `test` split, reconstructed by the encoder and decoder, and by the decoder from the notes "
+        "alone (latents of 0): mean absolute error in dB, over all frames and at attacks.\n\n"
     ) + table(columns, rows)
 
 
