@@ -197,7 +197,6 @@ test-tract: packages-build
 test-link: packages-build
 	$(call install,cmake g++ libclang-dev)
 	$(CARGO) test --locked --features link --test link
-	$(CARGO) test --locked --features link --lib remote::link
 
 # The programs with which `make bench PARTS=peers` compares Melos. RAVE has its own environment, which uses PyTorch from the
 # training environment.
