@@ -1,7 +1,7 @@
 # `make run` plays music and `make test` runs the tests; both install their dependencies on a bare Debian or Ubuntu with a Rust toolchain.
 
 .PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
-	test lint test-training lint-training lock-training test-tract test-link test-aarch64 test-emulated instructions-aarch64 instructions-emulated test-deb evaluate bench soak night flood faults week fuzz salamander
+	build-tests test lint test-training lint-training lock-training test-tract test-link test-aarch64 test-emulated instructions-aarch64 instructions-emulated test-deb evaluate bench soak night flood faults week fuzz salamander
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -18,13 +18,16 @@ cargo-fuzz := 0.13.2
 # Build dependencies, and the third-party servers and clients that the tests use.
 BUILD_PACKAGES := gcc pkg-config libasound2-dev libjack-jackd2-dev python3 python3-pip
 TEST_PACKAGES := jackd2 jack-capture sndfile-programs liblo-tools curl pulseaudio pulseaudio-utils puredata-core \
-	systemd supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 e2fsprogs mount mosquitto mosquitto-clients chromium $(if $(shell command -v npm),,npm)
+	systemd supercollider-language arduino-core-avr gcc-avr avr-libc python3-venv iproute2 e2fsprogs mount mosquitto mosquitto-clients chromium zsh fish $(if $(shell command -v npm),,npm)
 
 run: build runtime
 	./target/release/melos run $(ARGS)
 
 # Tests that need neither an audio server nor a playing daemon.
 OFFLINE := --lib --bins --test=offline --test=realtime --test=corpus_tools
+
+build-tests: packages-build
+	$(CARGO) test --locked --workspace --no-run
 
 test: packages-build packages-test runtime $(VENV)/ready $(NODE_CLIENTS)
 	$(CARGO) test --locked --workspace $(OFFLINE)
@@ -77,7 +80,7 @@ PREFIX ?= /usr/local
 install: target/release/melos runtime/libonnxruntime.so
 	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) packaging/install.sh $<
 
-# Build a Debian package and a portable archive in target/.
+# Builds a Debian package and a portable archive in target/.
 deb: build runtime
 	$(call install,dpkg-dev)
 	packaging/deb.sh $(BUILT) target
@@ -129,7 +132,7 @@ $(NODE_CLIENTS): tests/clients/node/package-lock.json
 	npm ci --prefix $(<D) --no-audit --no-fund --silent
 	touch $@
 
-# Downloads from npm the samples of the concert grand with which corpora are rendered (79 MB, CC BY 3.0), and checks their hashes.
+# Downloads the concert grand with which corpora are rendered (samples from npm, 79 MB, CC BY 3.0), and checks the hashes.
 salamander:
 	$(if $(shell command -v npm),,$(call install,npm))
 	npm ci --prefix crates/corpus/pianos/salamander --ignore-scripts --no-audit --no-fund --silent
@@ -140,7 +143,7 @@ $(VENV)/ready: tests/requirements.txt
 	$(VENV)/bin/pip install -q -r tests/requirements.txt
 	touch $@
 
-# Dependencies of the training code and its measurements.
+# The Python interpreter for the training code and the evaluation.
 TRAINING_PYTHON ?= models/training/.venv/bin/python
 
 models/training/.venv/ready: models/training/requirements.lock
@@ -155,7 +158,7 @@ lock-training:
 	cd models/training && uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock-training" $(UPGRADE) -o requirements.lock
 
-# Tests the training code: trains for a few steps on a tiny corpus, exports the networks, compares these with the originals,
+# Tests the training code: trains for a few steps on a tiny corpus, exports the networks, compares them with the originals,
 # and checks the measurements against known answers.
 test-training: packages-test models/training/.venv/ready
 	cd models/training && .venv/bin/python -m pytest -q tests
@@ -165,8 +168,8 @@ lint-training: packages-test models/training/.venv/ready
 	cd models/training && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 # Builds for 64-bit ARM on x86-64 and runs the tests that need neither an audio server nor a playing daemon under QEMU, which
-# emulates a Raspberry Pi 4's processor; a Raspberry Pi 5 supports all of its instructions. Needs root to install packages and
-# to register QEMU with the kernel, because tests start the daemon.
+# emulates the processor of a Raspberry Pi 4, all of whose instructions a Raspberry Pi 5 supports. Needs root to install packages
+# and to register QEMU with the kernel, because some tests start the built program as a process of its own.
 test-aarch64 instructions-aarch64: %-aarch64:
 	$(MAKE) $*-emulated TARGET=aarch64-unknown-linux-gnu
 
@@ -181,7 +184,7 @@ test-emulated: packages-build runtime
 	$(CARGO) test --locked --workspace --target $(TARGET) $(OFFLINE) --no-fail-fast
 
 # Counts the instructions that rendering 2 and 8 seconds of music takes on a Raspberry Pi 5's processor; docs/platforms.md
-# estimates its load from the difference.
+# estimates the processor's load from the difference.
 instructions-emulated: export MELOS_ONNXRUNTIME := $(CURDIR)/$(RUNTIME)/libonnxruntime.so
 instructions-emulated: build runtime
 	$(call install,qemu-user)
@@ -189,7 +192,8 @@ instructions-emulated: build runtime
 	for seconds in 2 8; do QEMU_CPU=cortex-a76 qemu-aarch64 -plugin target/instructions.so $(BUILT) render \
 		--emotion romantic --seconds $$seconds --seed 5 -o target/instructions.wav || exit 1; done
 
-# Tests the built-in runtime (optional because of its build time): runs the shipped networks and compares them with PyTorch.
+# Tests the built-in runtime (optional because of its build time): runs the shipped networks and compares the results with those
+# of PyTorch.
 test-tract: packages-build
 	MELOS_ONNXRUNTIME=none $(CARGO) test --locked --features tract --lib generator
 
@@ -210,9 +214,9 @@ $(PEERS)/ready: benches/peers-requirements.txt $(if $(wildcard $(TRAINING_PYTHON
 	$(PEERS)/bin/pip install -q --no-deps --require-hashes -r benches/peers-requirements.txt
 	touch $@
 
-# Runs the benchmarks and writes BENCHMARKS.md; PARTS="start latency" runs only those. The seams benchmark renders
-# MELOS_SEAM_MINUTES=30 of every emotion, which takes about half an hour. The default excludes PARTS=peers, which needs the
-# training environment.
+# Runs the benchmarks and writes BENCHMARKS.md; PARTS="start latency" runs only those. The benchmark `seams` renders
+# MELOS_SEAM_MINUTES (default 30) of every emotion, which takes about half an hour. By default, all run except `peers`, which
+# needs the training environment.
 bench: build packages-test runtime $(VENV)/ready $(if $(filter peers,$(PARTS)),$(PEERS)/ready)
 	MELOS_TRAINING_PYTHON=$(abspath $(TRAINING_PYTHON)) MELOS_SOUNDFONT=$(SOUNDFONT) $(VENV)/bin/python benches/measure.py target/release/melos $(PARTS)
 
@@ -248,7 +252,7 @@ flood: build packages-test runtime $(VENV)/ready
 	$(VENV)/bin/python benches/flood.py target/release/melos
 
 # Evaluates the music and writes models/EVALUATION.md. DATA is a folder with pop909, giantmidi and mutopia. Renders are
-# cached in target/evaluation, so that an interrupted run resumes. SECTIONS selects sections of the document; empty means all.
+# cached in target/evaluation, so that an interrupted run can be resumed. SECTIONS selects sections of the document; empty means all.
 EXCERPTS ?= 64
 SECONDS ?= 30
 HOURS ?= 1

@@ -24,7 +24,7 @@ fn models() -> Models {
     Models::load(runtime().expect("the runtime is installed"), &folder).expect("the model is valid")
 }
 
-/// Returns a block of mel frames similar to music: the level decreases with frequency and varies with each call.
+/// Returns a block of mel frames that resembles music: the level decreases with frequency and varies from call to call.
 fn mel(call: u32) -> MelBlock {
     std::array::from_fn(|i| -4.0 - (i % 128) as f32 / 32.0 + (call as f32 * 0.7 + i as f32 * 0.3).sin())
 }

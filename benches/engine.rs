@@ -1,5 +1,5 @@
-//! Measures the cost of the engine per block of 256 frames (5.33 ms): with the piano alone, with the piano alone while
-//! saving the engine's state, and with all voices sounding.
+//! Measures the time that the engine takes for a block of 256 frames (5.33 ms): with the piano alone, with the piano
+//! alone while the engine's state is saved, and with all voices sounding.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use melos::mel::HOP;
 use melos::music::theory::Voice;
 use ringbuf::traits::{Consumer, Producer};
 
+/// Supplies the engine with hops up to 16,384 frames past `frame`, and empties its tap.
 fn push_hops(ends: &mut EngineEnds, pushed: &mut u64, frame: u64) {
     while *pushed * (HOP as u64) < frame + 16_384 {
         let samples = std::array::from_fn(|n| ((*pushed as usize * HOP + n) as f32 * 0.031).sin() * 0.3);

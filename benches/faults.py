@@ -2,8 +2,8 @@
 
 SEED determines which faults occur and when, how long they last, and how parameters change. Melos plays under JACK (dummy driver), and
 another client records the output. Counts silences of more than 100 ms, clicks, and faults from which Melos did not recover within
-20 s, and measures the growth of memory, file descriptors, threads and files. Needs root to mount a separate file system. Adds a
-section to BENCHMARKS.md.
+20 s, and measures the growth of memory, file descriptors, threads and files. Must run as root, to mount and freeze a separate file
+system. Writes the faults section of BENCHMARKS.md.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ NTP_OFFSET = 2_208_988_800
 
 @contextlib.contextmanager
 def disk(megabytes):
-    """Mounts a separate file system that can be filled, made read-only or frozen; yields its mount point."""
+    """Mounts a separate file system, which the faults fill, lock and freeze; yields its mount point."""
     with tempfile.TemporaryDirectory() as folder:
         image, mount_point = f"{folder}/image", f"{folder}/disk"
         os.mkdir(mount_point)
@@ -92,6 +92,7 @@ class Rig:
         subprocess.run(sensors, check=True, stdout=subprocess.DEVNULL)
 
     def noise(self):
+        """Sends random bytes, some of which begin like an OSC message or bundle."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             for _ in range(5000):
                 head = self.rng.choice([b"", b"/melos/chord\0\0\0\0,s\0\0", b"#bundle\0"])
@@ -99,6 +100,7 @@ class Rig:
                 time.sleep(0.0002)
 
     def fast_clock(self):
+        """Schedules messages 50 to 58 minutes ahead, like a client whose clock is fast."""
         message = b"/melos/emotion\0\0,s\0\0sad\0"
         for _ in range(60):
             due = int(time.time()) + NTP_OFFSET + self.rng.randrange(3000, 3500)
@@ -108,6 +110,7 @@ class Rig:
             time.sleep(0.01)
 
     def connections(self):
+        """Opens many connections whose requests are never completed."""
         with contextlib.ExitStack() as stack:
             for _ in range(400):
                 with contextlib.suppress(OSError):
@@ -148,12 +151,14 @@ class Rig:
 
     def log_reader_stalls(self):
         os.kill(self.log_reader.pid, signal.SIGSTOP)
+        # Invalid messages, whose log lines fill the pipe.
         for _ in range(3000):
             self.osc.send_message("/melos/chord", "Hm")
         time.sleep(self.rng.uniform(1, 10))
         os.kill(self.log_reader.pid, signal.SIGCONT)
 
     def reload(self):
+        """Writes an invalid preset and configuration, and later valid ones."""
         config, preset = pathlib.Path(self.folder) / "melos.toml", pathlib.Path(self.folder) / "melos/presets/mine.toml"
         preset.write_text("schema = 1\nname = \"Mine\"\nreverb = 0,6\n")
         config.write_text(CONFIG.format('"much"'))
@@ -193,14 +198,15 @@ FAULTS = [
 
 
 def sizes(rig):
-    """Returns the megabytes used in memory and on disk, and the numbers of file descriptors and threads."""
+    """Returns the memory and disk space used, in megabytes, and the numbers of file descriptors and threads."""
     files = sum(path.stat().st_size for path in pathlib.Path(rig.folder).rglob("*") if path.is_file())
     threads = len(os.listdir(f"/proc/{rig.process.pid}/task"))
     return [testbed.memory_mb(rig.process)[0], files / 1e6, len(rig.open_files()), threads]
 
 
 def cause_faults(rig, output_monitor, minutes):
-    """Causes faults until the time is up."""
+    """Causes faults until the time is up; returns the sizes after each fault, the number of faults of each kind, the faults from which
+    Melos did not recover, and the outages of the server."""
     started, growth, counts, failures, outages = time.monotonic(), [], {}, [], []
     while time.monotonic() - started < 60 * minutes:
         for _ in range(rig.rng.randrange(1, 4)):
@@ -241,7 +247,7 @@ def soak(melos, minutes, seed):
         log_reader.stdin.close()
         output_monitor = monitor.Monitor("target/clicks")
         stack.callback(lambda: (process.terminate(), process.wait(), log_reader.wait()))
-        testbed.wait_until_playing()
+        testbed.wait_until_ready()
         rig = Rig(folder, server, process, log_reader, rng)
         assert rig.wait_for_recovery() is None
         growth, counts, failures, outages = cause_faults(rig, output_monitor, minutes)

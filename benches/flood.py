@@ -1,4 +1,4 @@
-"""Measures the fast lane under a flood of OSC: flood.py MELOS [SECONDS] [RATE] [PERIOD]
+"""Measures the fast lane under a flood of OSC messages: flood.py MELOS [SECONDS] [RATE] [PERIOD]
 
 While `tests/clients/osc_sensors.py` sends RATE (10,000) messages a second for SECONDS (60), a separate fader,
 /melos/reverb/size, moves five times a second. The control log gives the frame at which each move took effect; if the

@@ -21,13 +21,14 @@ from pythonosc.udp_client import SimpleUDPClient
 import report
 import plot
 from page import processor_times
-from testbed import HTTP, OSC, daemon, jack_server, memory_mb, status, wait_until_playing
+from testbed import HTTP, OSC, daemon, jack_server, memory_mb, status, wait_until_ready
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests/browser"))
 PERIOD = 256
 # Seconds until a condition has settled, seconds per measurement, and number of rounds through all conditions.
 SETTLING_SECONDS, MEASURED_SECONDS, ROUNDS = 6, 25, 2
+# OSC messages a second.
 FLOOD = 10_000
 SENSORS = ROOT / "tests/clients/osc_sensors.py"
 MIDI_OUT = "[midi.out]\nnotes = true\nclock = true\n"
@@ -136,8 +137,8 @@ CONDITIONS = {
 
 
 def measure(melos, name):
-    """Returns the processor time per second of the daemon's generator and of everything else, the daemon's memory, and the
-    evidence per second."""
+    """Returns the processor time per second of the daemon's generator and of everything else, the daemon's memory in megabytes,
+    and the evidence per second."""
     condition, counts = CONDITIONS[name]
     evidence = Evidence()
     with tempfile.TemporaryDirectory() as folder:
@@ -145,7 +146,7 @@ def measure(melos, name):
         (folder / "melos.toml").write_text(MIDI_OUT if condition is midi_out else "")
         arguments = ["--audio", "jack", "--preset", "calm", "--config", str(folder / "melos.toml")]
         with daemon(melos, *arguments, midi="jack", state=str(folder)) as process:
-            wait_until_playing()
+            wait_until_ready()
             with condition(folder, evidence):
                 time.sleep(SETTLING_SECONDS)
                 before, started = processor_times(process), time.monotonic()

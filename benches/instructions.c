@@ -1,8 +1,8 @@
 /*
- * A QEMU plugin that counts the instructions a program executes on 64-bit ARM: all of them, those of the vector and
+ * A QEMU plugin that counts the instructions that a program executes on 64-bit ARM: all of them, those of the vector and
  * floating-point unit, and loads and stores. `make instructions-aarch64` runs it; docs/platforms.md uses the result.
  *
- * Declares the parts of QEMU's plugin interface (version 1) that it uses, because Debian does not package the header.
+ * The file declares the parts of QEMU's plugin interface (version 1) that it uses, because Debian does not package the header.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,7 +50,7 @@ static void prepare_block(plugin_id id, struct qemu_plugin_tb *block)
     if (!counts)
         abort();
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(block); i++) {
-        /* Bits 25 to 28 of the instruction are its group in the A64 encoding. */
+        /* Bits 25 to 28 of an A64 instruction identify its group. */
         uint32_t group = *(const uint32_t *)qemu_plugin_insn_data(qemu_plugin_tb_get_insn(block, i)) >> 25 & 0xf;
         counts->all++;
         counts->vector += (group & 0x7) == 0x7;

@@ -1,25 +1,30 @@
-"""Measures the latency from an OSC or MIDI message to its effect on the sound through JACK.
+"""Measures the latency from an OSC or MIDI message to its effect on the sound, under JACK.
 
 Records what Melos plays while messages are sent at random times, then renders the control log with and without each
-message: the first sample that differs gives the time of the effect.
+message: the first sample that differs gives the time of the effect. Melos also records a take: where the recording differs
+from the render but the take does not, the difference arose outside Melos.
 """
 
 import contextlib
+import os
+import pathlib
 import random
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from pythonosc.udp_client import SimpleUDPClient
 
-from testbed import OSC, RATE, Recorder, daemon, jack_server, render
+from testbed import OSC, RATE, Recorder, compare_take, daemon, jack_server, render
 
 # Seconds within which an effect is expected; if there is none, this time counts as the latency.
 WINDOW = 1.0
-# For each lane: the address and values of its messages, the range of seconds between them, and settings. Values of type bytes are
-# MIDI messages that have the same effect as the address.
-LANES = {
+PERIODS = (128, 256)
+# For each kind of change: the address and values of its messages, the range of seconds between them, and settings of the daemon. Values
+# of type bytes are MIDI messages that have the same effect as OSC messages to the address.
+CHANGES = {
     "mood": ("/melos/emotion", ("angry", "calm", "happy", "sad"), (0.6, 1.0), ()),
     "chord, network": ("/melos/chord", ("Am", "F", "Dm", "G"), (0.6, 1.0), ("mute/harmony=true",)),
     "chord, harmony": ("/melos/chord", ("Am", "F", "Dm", "G"), (0.6, 1.0), ("mute/network=true",)),
@@ -58,17 +63,18 @@ def midi_sender():
         yield send
 
 
-def perform(melos, log, lane, count, period):
-    """Runs Melos and sends the messages; returns the recorder and the frame time at which each message was sent."""
-    address, values, pause, settings = LANES[lane]
+def perform(melos, folder, change, count, period):
+    """Runs Melos, which records a take, and sends the messages; returns the recorder and the frame time at which each message
+    was sent. The control log and the take are written to `folder`."""
+    address, values, pause, settings = CHANGES[change]
     sent = []
-    arguments = ["--audio", "jack", "--preset", "calm", "--control-log", log]
+    arguments = ["--audio", "jack", "--preset", "calm", "--control-log", f"{folder}/session.log"]
     for setting in ("glide=0", *settings):
         arguments += ["--set", setting]
     midi = isinstance(values[0], bytes)
     with contextlib.ExitStack() as stack:
         stack.enter_context(jack_server("melos-latency", period))
-        stack.enter_context(daemon(melos, *arguments, midi="jack" if midi else "off"))
+        stack.enter_context(daemon(melos, *arguments, midi="jack" if midi else "off", state=folder))
         recorder = stack.enter_context(Recorder())
         osc = SimpleUDPClient("127.0.0.1", OSC)
 
@@ -78,6 +84,7 @@ def perform(melos, log, lane, count, period):
             return frame_time
 
         send = stack.enter_context(midi_sender()) if midi else send_osc
+        osc.send_message("/melos/record", 1)
         for index in range(count):
             time.sleep(random.uniform(*pause))
             sent.append(send(values[index % len(values)]))
@@ -85,7 +92,7 @@ def perform(melos, log, lane, count, period):
 
 
 def log_without(lines, index):
-    """Returns a control log without one event and the `executed` lines of its immediate commands; later commands are renumbered."""
+    """Returns a control log without one event and the `executed` lines of its immediate commands, and with later commands renumbered."""
     frame = lines[index].split()[0]
     kept, removed = [], 0
     for line in lines[:index] + lines[index + 1 :]:
@@ -100,23 +107,47 @@ def log_without(lines, index):
     return kept
 
 
-def latencies(melos, lane, count, period):
-    """Returns the milliseconds from each message to its audible effect, and how the recording compares with the rendered control log."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = f"{folder}/session.log"
-        recorder, sent = perform(melos, log, lane, count, period)
-        lines = open(log).read().splitlines(keepends=True)
-        messages = f"{LANES[lane][0]} "
-        events = [index for index, line in enumerate(lines) if line[0].isdigit() and messages in line]
-        full = render(melos, log, folder, int(lines[-1].split()[0]) / RATE)
-        compared = recorder.compare(full)
-        milliseconds = []
-        # Melos stops the music at the end of the session, which is logged as a further event.
-        for frame_time, index in zip(sent, events[: len(sent)], strict=True):
-            path = f"{folder}/without.log"
-            open(path, "w").writelines(log_without(lines, index))
-            without = render(melos, path, folder, int(lines[index].split()[0]) / RATE + WINDOW)
-            different = np.flatnonzero(full[: len(without)] != without[: len(full)])
-            heard_at = different[0] if len(different) else len(without)
-            milliseconds.append((heard_at - recorder.frame(frame_time)) / RATE * 1000)
-        return milliseconds, compared
+def analyze(melos, folder, change, recorder, sent):
+    """Returns the milliseconds from each message of a performance to its audible effect, and how the recording and the take compare
+    with the render."""
+    log = f"{folder}/session.log"
+    lines = open(log).read().splitlines(keepends=True)
+    messages = f"{CHANGES[change][0]} "
+    events = [index for index, line in enumerate(lines) if line[0].isdigit() and messages in line]
+    length = int(lines[-1].split()[0]) / RATE
+    full = render(melos, log, folder, length)
+    compared = recorder.compare(full)
+    (take,) = pathlib.Path(folder, "recordings").glob("*.wav")
+    compared["take"], compared["take_differs"] = compare_take(melos, log, folder, take, length)
+
+    def latency(frame_time, index):
+        with tempfile.TemporaryDirectory() as own:
+            path = f"{own}/without.log"
+            pathlib.Path(path).write_text("".join(log_without(lines, index)))
+            without = render(melos, path, own, int(lines[index].split()[0]) / RATE + WINDOW)
+        different = np.flatnonzero(full[: len(without)] != without[: len(full)])
+        heard_at = different[0] if len(different) else len(without)
+        return (heard_at - recorder.frame(frame_time)) / RATE * 1000
+
+    # When Melos exits, it stops the music, which may add one more event to the log.
+    if len(events) not in (len(sent), len(sent) + 1):
+        raise SystemExit(f"{len(sent)} messages were sent, but the log contains {len(events)}")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return {"milliseconds": [float(ms) for ms in pool.map(latency, sent, events[: len(sent)])], **compared}
+
+
+def latencies(melos, counts):
+    """Returns the latencies of each kind of change, for blocks of each size; `counts` gives the number of messages by change."""
+    results = {}
+    with tempfile.TemporaryDirectory() as root:
+        performances = []
+        # All performances come first, because only they need a machine that does nothing else.
+        for change, count in counts.items():
+            for period in PERIODS:
+                folder = f"{root}/{len(performances)}"
+                os.mkdir(folder)
+                performances.append((f"{change} {period}", folder, change, *perform(melos, folder, change, count, period)))
+        print("  performed; rendering", flush=True)
+        for name, *performance in performances:
+            results[name] = analyze(melos, *performance)
+    return results

@@ -1,7 +1,7 @@
 """Runs the benchmarks in BENCHMARKS.md: measure.py MELOS [SECTION ...]
 
 Sections: chain, render, start, latency, phase, seams, page, growth; all by default. `peers` runs only on request, because it needs
-environments that the Makefile creates. Soak, flood, faults and week have their own programs.
+environments that the Makefile creates. Soak, night, flood, faults and week are measured by their own programs.
 """
 
 import datetime
@@ -20,7 +20,7 @@ from latency import latencies
 from page import page
 from peers import peers
 from phase import phase
-from testbed import daemon, memory_mb, wait_until_playing
+from testbed import daemon, memory_mb, wait_until_ready
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -36,7 +36,7 @@ def chain(_):
 
 
 def render(melos):
-    """Returns the real-time factor of `melos render` for each emotion, and its memory in megabytes."""
+    """Returns the time and processor time that `melos render` takes per second of music, and its peak memory in megabytes, for three emotions."""
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for emotion in ("calm", "angry", "energetic"):
@@ -51,8 +51,8 @@ def render(melos):
 
 
 def start(melos):
-    """Returns the seconds from the start of Melos to its first sound (when it reports ready) with warm file caches, and its
-    memory after a minute."""
+    """Returns the seconds from the start of Melos until it plays, which is when it reports that it is ready, with warm file caches; and its
+    current and peak memory after a minute, in megabytes."""
     seconds = []
     for _ in range(6):
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
@@ -63,21 +63,16 @@ def start(melos):
                     pass
                 seconds.append(time.monotonic() - started)
     with daemon(melos, "--audio", "null") as process:
-        wait_until_playing()
+        wait_until_ready()
         time.sleep(60)
         memory = memory_mb(process)
-    # The first start may have read files from the disk.
+    # The first start is left out, because it may have read files from the disk.
     return {"seconds": seconds[1:], "memory": memory}
 
 
 def latency(melos):
-    """Returns the milliseconds from message to sound, by lane and period."""
-    results = {}
-    for lane, count in (("fast", 100), ("fast, MIDI", 60), ("mood", 40), ("chord, network", 40), ("chord, harmony", 40)):
-        for period in (128, 256):
-            milliseconds, compared = latencies(melos, lane, count, period)
-            results[f"{lane} {period}"] = {"milliseconds": milliseconds, **compared}
-    return results
+    """Returns the milliseconds from message to sound, by change and period."""
+    return latencies(melos, {"fast": 100, "fast, MIDI": 60, "mood": 40, "chord, network": 40, "chord, harmony": 40})
 
 
 def seams(_):

@@ -21,11 +21,12 @@ PORTS = ("melos-audio:left", "melos-audio:right")
 HEADER = struct.Struct("<dII?")
 # Silence threshold (-80 dB), and the minimum length of an audible silence in seconds.
 SILENCE_LEVEL, MIN_SILENCE = 1e-4, 0.1
-# A click is a second difference above MIN_STEP that is also CLICK_RATIO times the RMS of the second differences on either side:
-# over CONTEXT frames, except the nearest NEAR frames.
+# A click is a second difference that is above MIN_STEP and more than CLICK_RATIO times the RMS of the second differences on both
+# sides, over CONTEXT frames each, except the nearest NEAR frames.
 CONTEXT, NEAR, CLICK_RATIO, MIN_STEP = 480, 8, 7, 0.004
 # Music is never exactly zero for this many frames; such a run of zeros is a missing block.
 MISSING_BLOCK = 64
+# Frames analysed at once.
 CHUNK = 10 * RATE
 
 
@@ -73,7 +74,7 @@ def silences(sound):
 
 
 def clicks(sound):
-    """Returns the frames at which a channel has a click."""
+    """Returns the frames at which a channel clicks or blocks are missing."""
     frames = set()
     for channel in sound.T.astype(np.float64):
         difference = np.abs(np.diff(channel, 2))
@@ -89,9 +90,9 @@ def clicks(sound):
 
 
 class Monitor:
-    """Monitors the output until closed. `silences` are pairs of time and duration in seconds, `clicks` are times, and
-    `first_sounds` are the times of the first sound after every (re)start, all on the monotonic clock. `missed` counts gaps
-    in the recorded blocks. The blocks around a click are saved in a folder as NumPy files, for inspection."""
+    """Monitors the output until closed. `silences` contains pairs of a time and a duration in seconds, `clicks` contains times,
+    and `first_sounds` contains the time of the first sound after each start of the server or of Melos; all times are on the monotonic
+    clock. `missed` counts gaps in the recorded blocks. The blocks around a click are saved in a folder as NumPy files, for inspection."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -117,7 +118,7 @@ class Monitor:
             time.sleep(0.05)
 
     def _read_process(self, pipe):
-        """Processes the audio of one recorder process."""
+        """Reads and analyses the audio from one recorder process."""
         blocks, next_frame, last = [], None, None
         while header := pipe.read(HEADER.size):
             if len(header) < HEADER.size:
@@ -139,7 +140,7 @@ class Monitor:
                 if last is not None and arrival - last >= MIN_SILENCE:
                     self.silences.append((last, arrival - last))
             elif next_frame != frame:
-                # Frames were lost, so a new segment starts here. After a hang, the server repeats the last cycle; its first
+                # Frames were lost, so the analysis starts afresh here. After a hang, the server repeats the last cycle; its first
                 # copy is dropped, because Melos was still writing that block.
                 if blocks and (frame + frames) % 2**32 == next_frame:
                     blocks.pop()
@@ -154,7 +155,7 @@ class Monitor:
         self._analyse(blocks, True)
 
     def _analyse(self, blocks, is_last):
-        """Analyses a segment and returns its last blocks, which also belong to the next one."""
+        """Analyses contiguous blocks and returns the last of them, which the next analysis must include."""
         if not blocks:
             return []
         sound, size = np.concatenate([sound for _, sound in blocks]), len(blocks[0][1])

@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 
-from testbed import HTTP, daemon, processor_seconds, wait_until_playing
+from testbed import HTTP, daemon, processor_seconds, wait_until_ready
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "tests/browser"))
 LOADS = 5
@@ -18,15 +18,15 @@ def processor_times(process):
     """Returns the processor time in seconds of a process's generator, which works ahead at its own pace, and of everything else."""
     generator = 0
     for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
-        # A thread may end in the meantime; the kernel truncates thread names to 15 bytes.
+        # A thread may end in the meantime.
         with contextlib.suppress(OSError):
-            if (task / "comm").read_text().startswith("melos-generato"):
+            if (task / "comm").read_text().startswith("melos-generator"):
                 generator += processor_seconds(process, task.name)
     return {"generator": generator, "other": processor_seconds(process) - generator}
 
 
 def cores_used(process, seconds):
-    """Returns the share of a core that a process uses over some seconds, excluding its generator."""
+    """Returns the share of a core that a process uses over `seconds` seconds, excluding its generator."""
     before, started = processor_times(process)["other"], time.monotonic()
     time.sleep(seconds)
     return (processor_times(process)["other"] - before) / (time.monotonic() - started)
@@ -37,7 +37,7 @@ def page(melos):
     from harness import Browser, Daemon, view
 
     with daemon(melos, "--audio", "null") as process, Browser() as browser:
-        wait_until_playing()
+        wait_until_ready()
         served = Daemon(HTTP)
         loads = [browser.first_load(served, "laptop") for _ in range(LOADS)]
         without_page, with_page = [], {"play": [], "mix": [], "setup": []}

@@ -1,6 +1,6 @@
 """Compares the cost of generating sound: Melos, its networks in PyTorch and in ONNX Runtime, Griffin-Lim, RAVE and FluidSynth.
 
-Every program runs on one thread and writes to a pipe as fast as it can. The cost is the processor time per second of sound after the first
+Every program runs on one thread, as fast as it can. The cost is the processor time per second of sound after the first
 block, which is meaningful even on a busy machine. The Python programs are support/peer_*.py.
 """
 
@@ -20,16 +20,16 @@ SOUNDFONT = os.environ.get("MELOS_SOUNDFONT", "/usr/share/sounds/sf2/FluidR3_GM.
 # Number of rounds, in each of which every program runs once.
 ROUNDS = 3
 LATENT, HOP, PERIOD = 4096, 512, 64
-# Seconds of music that Melos and FluidSynth play, and seconds per Griffin-Lim clip, as in the original demo.
+# Seconds of music that Melos and FluidSynth play, and seconds per Griffin-Lim clip.
 MUSIC, CLIP = 60, 30
 # Mono float32 and stereo int16 are both 4 bytes a frame.
-BYTES = 4
+BYTES_PER_FRAME = 4
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
 def measure_program(command, block):
-    """Runs a program that writes audio to standard output in blocks of `block` frames; returns its cost, its memory and the time to its first
-    block.
+    """Runs a program that writes audio to standard output in blocks of `block` frames; returns its cost, its peak memory in megabytes, and
+    the time and processor time to its first block, in seconds.
 
     If `block` is None, the output is the progress of `melos render`, whose first line follows the first latent.
     """
@@ -37,7 +37,7 @@ def measure_program(command, block):
     environment = os.environ | ONE_THREAD | {"PYTHONPATH": f"{ROOT}/models/training", "PYTHONWARNINGS": "ignore"}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with process.stdout as output, process.stderr as errors:
-        first = output.readline() if block is None else output.read(BYTES * block)
+        first = output.readline() if block is None else output.read(BYTES_PER_FRAME * block)
         first_wall, first_cpu = time.monotonic() - started, processor_seconds(process)
         rest = len(output.read())
         error_output = errors.read().decode()
@@ -45,7 +45,7 @@ def measure_program(command, block):
     process.returncode = os.waitstatus_to_exitcode(code)
     if process.returncode or not first or not rest:
         raise SystemExit(f"{' '.join(map(str, command))}\n{error_output}")
-    seconds = MUSIC - LATENT / RATE if block is None else rest / BYTES / RATE
+    seconds = MUSIC - LATENT / RATE if block is None else rest / BYTES_PER_FRAME / RATE
     return {
         "cost": (usage.ru_utime + usage.ru_stime - first_cpu) / seconds,
         "memory": usage.ru_maxrss / 1000,
@@ -78,5 +78,5 @@ def peers(melos):
             for name, (command, block) in programs(melos, folder).items():
                 result = measure_program(command, block)
                 results.setdefault(name, []).append(result)
-                print(f"  {round_index + 1}/{ROUNDS} {name}: {result['cost']:.3f} s per second, first sound after {result['first_cpu']:.2f} s", flush=True)
+                print(f"  {round_index + 1}/{ROUNDS} {name}: {result['cost']:.3f} s per second, first sound after {result['first_cpu']:.2f} s of processor time", flush=True)
     return results

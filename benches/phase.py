@@ -10,16 +10,16 @@ import time
 import jack
 from pythonosc.udp_client import SimpleUDPClient
 
-from testbed import OSC, RATE, daemon, jack_server, wait_until_playing
+from testbed import OSC, RATE, daemon, jack_server, wait_until_ready
 
 PULSES = 24
 PERIOD = 256
-# Number of beats at each tempo.
+# Each tempo in bpm and the number of beats at that tempo.
 TEMPI = ((80, 32), (140, 64))
 
 
 def clock():
-    """Returns the clock's messages by frame."""
+    """Returns the clock's messages, each with its frame."""
     messages, frame = [(0, 0xFA)], 0.0
     for tempo, count in TEMPI:
         for _ in range(count * PULSES):
@@ -33,7 +33,7 @@ def perform(melos):
     messages, received, sent, start = clock(), [], [], None
     done = threading.Event()
     with jack_server("melos-phase", PERIOD, "-S", "-t", "3000"), daemon(melos, "--audio", "jack", "--preset", "calm", midi="jack"):
-        wait_until_playing()
+        wait_until_ready()
         # Use two clients, because a single client that sends and receives would form a loop, which JACK delays by a period.
         client, receiver = jack.Client("clock", no_start_server=True), jack.Client("receiver", no_start_server=True)
         out, input_port = client.midi_outports.register("out"), receiver.midi_inports.register("in")
@@ -51,7 +51,7 @@ def perform(melos):
                 return
             while messages and messages[0][0] < now - start + frames:
                 frame, message = messages.pop(0)
-                # A late message is sent now and recorded at the frame at which it was sent.
+                # A late message is sent now, and `sent` contains the frame at which it really was sent.
                 offset = max(0, frame - (now - start))
                 out.write_midi_event(offset, bytes([message]))
                 sent.append((now + offset, bytes([message])))
@@ -63,7 +63,7 @@ def perform(melos):
                 time.sleep(0.1)
             client.connect(out, "melos:midi_in")
             receiver.connect("melos:midi_out", input_port)
-            SimpleUDPClient("127.0.0.1", OSC).send_message("/melos/tempo/follow", 1)
+            SimpleUDPClient("127.0.0.1", OSC).send_message("/melos/tempo/source", "clock")
             # Melos needs time to detect the connection.
             time.sleep(2)
             start = client.last_frame_time + RATE

@@ -6,9 +6,10 @@ COLOURS = ("#1a93a6", "#d23c4c", "#7a57e0")
 
 
 def panel(index, title, samples, series, axis, limit=None):
-    """Draws one panel: several series of samples over time, and a dashed line at a limit.
+    """Returns the SVG elements of one panel: several series of samples over time, and a dashed line at a limit.
 
-    `axis` consists of the key of the time in a sample, the end of the time axis, and its ticks; each tick has the positions of its line and its label, and the label.
+    `axis` consists of the key of the time in a sample, the end of the time axis, and its ticks, each of which has the position of its line, the
+    position of its label, and the label.
     """
     time, end, ticks = axis
     top = TOP + index * (HEIGHT + GAP)
@@ -72,11 +73,12 @@ def soak(samples, path):
     path.write_text(document(parts, TOP + len(panels) * (HEIGHT + GAP)))
 
 
+# Width of the column of names, distance between rows, and height of a bar.
 NAMES, ROW, BAR = 210, 24, 15
 
 
 def bars(top, title, rows, series, format_total):
-    """Draws a horizontal stacked bar for each row, with one segment per series and the total at its end."""
+    """Returns the SVG elements of a chart with a horizontal stacked bar for each row: one segment per series, and the total at its end."""
     widest = 1.12 * max(sum(values) for values in rows.values())
     length = lambda value: value / widest * (LEFT + WIDTH - NAMES)
     parts = [f'<text x="{NAMES}" y="{top - 9}" font-weight="600">{title}</text>']

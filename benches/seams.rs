@@ -1,5 +1,5 @@
-//! Measures steps and dips at the boundaries of segments, in `MELOS_SEAM_MINUTES` minutes (default 30) of music in each
-//! emotion, and prints a Markdown table.
+//! Measures steps and dips at the seams in `MELOS_SEAM_MINUTES` minutes (default 30) of music in each emotion, and
+//! prints a Markdown table.
 #![allow(clippy::print_stdout, reason = "the result is a printed table")]
 
 #[path = "support/seam_measurement.rs"]

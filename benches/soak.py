@@ -22,7 +22,7 @@ from pythonosc.udp_client import SimpleUDPClient
 
 import report
 import plot
-from testbed import OSC, daemon, jack_server, memory_mb, status, wait_until_playing
+from testbed import OSC, daemon, jack_server, memory_mb, status, wait_until_ready
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PERIOD = 1024
@@ -81,7 +81,7 @@ def steer(minutes, clock, process, state):
 
 
 def count_lines(state):
-    """Counts the lines of the control log: messages, and by name the daemon's own entries, such as splices."""
+    """Counts the lines of the control logs: messages together, and the daemon's own entries, such as splices, by name."""
     words = [line.split()[1] for log in state.glob("session*.log") for line in log.read_text().splitlines() if line[:1].isdigit()]
     return collections.Counter("messages" if word.startswith("/melos/") else word for word in words)
 
@@ -105,7 +105,7 @@ def measure_growth(samples, sent, lines):
 
 @contextlib.contextmanager
 def play_at(speed):
-    """Yields the arguments and the environment of a daemon at a speed, and whether the server's scheduling is real-time."""
+    """Yields the arguments and the environment with which the daemon plays at a speed, and whether the JACK server has real-time scheduling."""
     if speed == 1:
         with jack_server("melos-soak", PERIOD) as realtime:
             yield ["--audio", "jack"], {}, realtime
@@ -122,7 +122,7 @@ def soak(melos, minutes, speed):
         config.write_text(CONFIG)
         arguments = [*arguments, "--preset", "calm", "--config", str(config)]
         with daemon(melos, *arguments, environment=environment, state=state) as process:
-            wait_until_playing()
+            wait_until_ready()
             time.sleep(2)
             clock, begin, initial_lines = Clock(speed), status(), count_lines(state)
             samples, sent = steer(minutes, clock, process, state)
@@ -145,7 +145,7 @@ def soak(melos, minutes, speed):
 
 
 def section_of(speed):
-    """Returns the name of the section for results at a speed."""
+    """Returns the name of the section for results measured at a speed."""
     return "soak" if speed == 1 else "night"
 
 

@@ -6,6 +6,7 @@ Where permitted, Melos runs at nice level -10, as under systemd/melos.service.
 import contextlib
 import json
 import os
+import pathlib
 import socket
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def daemon(melos, *arguments, environment=None, midi="off", state=None):
 
 
 def status():
-    """Returns the daemon's status, or None if it does not respond."""
+    """Returns the daemon's status, or None if it does not respond or is not ready."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{HTTP}/status", timeout=2) as response:
             content = json.load(response)
@@ -74,7 +75,8 @@ def status():
         return None
 
 
-def wait_until_playing():
+def wait_until_ready():
+    """Waits until the daemon reports its status."""
     while status() is None:
         time.sleep(0.1)
 
@@ -87,8 +89,8 @@ def processor_seconds(process, task=None):
 
 
 def memory_mb(process):
-    """Returns the current and peak resident memory of a process in megabytes, without the segments that a JACK server shares with
-    all of its clients, which take about 100 MB regardless of the number of clients."""
+    """Returns the current and peak resident memory of a process in megabytes, without the memory that a JACK server shares with
+    all of its clients, about 100 MB regardless of their number."""
     with open(f"/proc/{process.pid}/status") as lines:
         fields = dict(line.split(":", 1) for line in lines)
     current, peak, shared = (int(fields[name].split()[0]) / 1000 for name in ("VmRSS", "VmHWM", "RssShmem"))
@@ -100,15 +102,14 @@ SHIFTS = sorted(range(-8, 9), key=abs)
 
 
 class Recorder:
-    """Records the output of Melos while used as a context manager. Periods that the recorder missed are NaN in
-    `recording`."""
+    """A context manager that records the left output of Melos. Periods that the recorder missed are NaN in `recording`."""
 
     def __enter__(self):
         import jack
 
         # The callback must acquire the interpreter lock well within a period.
         sys.setswitchinterval(0.0002)
-        wait_until_playing()
+        wait_until_ready()
         self.blocks, self.times = [], []
         self.client = jack.Client("recorder", no_start_server=True)
         port = self.client.inports.register("in")
@@ -120,13 +121,20 @@ class Recorder:
 
         self.client.activate()
         self.client.connect("melos-audio:left", port)
-        time.sleep(1.5)
+        time.sleep(0.5)
+        # Periods before the connection are silent.
+        connected = len(self.blocks)
+        time.sleep(1)
+        self.connected = connected
         return self
 
     def __exit__(self, *_):
         time.sleep(1.5)
+        # The server may deliver silence while the client is being deactivated.
+        kept = slice(self.connected, len(self.blocks))
         self.client.deactivate()
         self.client.close()
+        self.blocks, self.times = self.blocks[kept], self.times[kept]
         self.first, period = self.times[0], len(self.blocks[0])
         self.recording = np.full(self.times[-1] - self.first + period, np.nan, np.float32)
         for frame_time, block in zip(self.times, self.blocks, strict=True):
@@ -146,17 +154,18 @@ class Recorder:
         raise SystemExit("no part of the recording matches the rendered log: the machine is too busy for real-time playback")
 
     def compare(self, full):
-        """Compares every recorded period with the render. When Melos misses the server's deadline, the previous period is
-        repeated, and the following sound comes a period later or catches up; the comparison continues with that shift."""
+        """Compares every recorded period with the render; returns how many periods were recorded, differ, were missed by Melos (`skipped`) and
+        were not recorded (`missed`). When Melos misses the server's deadline, the previous period is repeated, and the following sound
+        comes a period later or catches up; the comparison continues with that shift."""
         period = len(self.blocks[0])
         shift = self.align(full) - self.first
         self.shifts = [(self.first, shift)]
-        counts = {"periods": len(self.blocks), "astray": 0, "skipped": 0}
+        counts = {"periods": len(self.blocks), "differing": 0, "skipped": 0}
         counts["missed"] = len(self.recording) // period - len(self.blocks)
         for frame_time, block in zip(self.times, self.blocks, strict=True):
             offset = next((offset for offset in SHIFTS if matches_at(full, frame_time + shift - offset * period, block)), None)
             if offset is None:
-                counts["astray"] += 1
+                counts["differing"] += 1
             elif offset != 0:
                 shift -= offset * period
                 counts["skipped"] += abs(offset)
@@ -176,10 +185,32 @@ def matches_at(full, frame, block):
 
 def render(melos, log, folder, seconds=None):
     """Renders a control log, or its first `seconds`, and returns the left channel."""
+    return render_frames(melos, log, folder, seconds, 32).view("<f4").reshape(-1, 2)[:, 0]
+
+
+def render_frames(melos, log, folder, seconds, bits):
+    """Renders a control log, or its first `seconds`, and returns the bytes of each frame."""
     path = f"{folder}/render.wav"
     length = ["--seconds", str(seconds)] if seconds else []
-    command = [melos, "render", "--control-log", log, *length, "--bits", "32", "-o", path]
+    command = [melos, "render", "--control-log", log, *length, "--bits", str(bits), "-o", path]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    data = open(path, "rb").read()
+    return wav_frames(path, bits)
+
+
+def wav_frames(path, bits):
+    """Returns the bytes of each frame of a stereo WAV file, as one row per frame."""
+    data, size = pathlib.Path(path).read_bytes(), bits // 8 * 2
     start = data.index(b"data") + 8
-    return np.frombuffer(data[start : start + (len(data) - start) // 8 * 8], "<f4").reshape(-1, 2)[:, 0]
+    return np.frombuffer(data, np.uint8, (len(data) - start) // size * size, start).reshape(-1, size)
+
+
+def compare_take(melos, log, folder, take, seconds):
+    """Compares a take, which contains what Melos passed to the server, with the rendered control log; returns the number of
+    frames compared and the number that differ."""
+    played, rendered = wav_frames(take, 24), render_frames(melos, log, folder, seconds, 24)
+    probe = played[RATE : RATE + 2000].tobytes()
+    start = rendered.tobytes().find(probe) // 6 - RATE
+    if start < 0:
+        raise SystemExit("the take does not match the rendered log")
+    length = min(len(played), len(rendered) - start)
+    return length, int((played[:length] != rendered[start:][:length]).any(1).sum())

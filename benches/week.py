@@ -3,7 +3,7 @@
 The daemon runs unmodified, but with an accelerated clock (support/fast_clock.c) and a tiny model, because the shipped one cannot
 keep up. From Tuesday to Sunday, the installation is open from 14:00 to 18:00 by its own schedule; the nights are skipped by setting
 the wall clock forward. While it is open, four sensors send two values a second each, and a ten-minute take is recorded every hour.
-On Thursday night, the daemon is restarted, as if for an upgrade. Memory and disk are plotted in docs/week.svg and added to BENCHMARKS.md.
+On Thursday night, the daemon is restarted, as if for an upgrade. Memory and disk use are plotted in docs/week.svg and added to BENCHMARKS.md.
 """
 
 import datetime
@@ -35,7 +35,7 @@ MAX_GB, MAX_DAYS = 1.0, 3
 # In simulated seconds.
 SENSOR_INTERVAL, TAKE_INTERVAL, TAKE_SECONDS, SAMPLE_INTERVAL = 0.5, 3600, 600, 300
 SENSORS = ("valence", "arousal", "density", "tone")
-# The words by which each event is recognised in the log.
+# The words by which a line of the log is recognised as each event.
 EVENTS = {
     "takes": ("recorded", "seconds="), "opened": ("opening hours begin",), "closed": ("opening hours end",), "deleted": ("deleted", "recording"),
 }
@@ -126,7 +126,7 @@ class Daemon:
         }
 
 
-def opening_hours(daemon, clock, rng, samples, sent):
+def simulate_day(daemon, clock, rng, samples, sent):
     """Simulates sensors and takes from ten minutes before opening until ten minutes after closing."""
     osc = SimpleUDPClient("127.0.0.1", OSC)
     values = dict.fromkeys(SENSORS, 0.0)
@@ -174,8 +174,8 @@ def week(melos, speed, days):
                 opening = MONDAY + datetime.timedelta(days=day)
                 if day:
                     clock.skip_to(opening)
-                opening_hours(daemon, clock, rng, samples, sent)
-                # Counted daily, because the log on disk is limited in size.
+                simulate_day(daemon, clock, rng, samples, sent)
+                # Count events daily, because one request returns a limited number of lines.
                 lines = [line["text"] for line in daemon.get(f"/log?since={int(opening.timestamp())}")["lines"]]
                 for event, words in EVENTS.items():
                     counts[event] += sum(all(word in line for word in words) for line in lines)
@@ -200,8 +200,8 @@ def week(melos, speed, days):
     # A take may start while the recordings are just below the limit.
     max_mb = 1000 * MAX_GB + 2 * TAKE_SECONDS * 48_000 * 6 / 1e6
     checks = {
-        "it opened every day": measurements["opened"] == open_days,
-        "it closed every day, and was closed at the start": measurements["closed"] == open_days + 1,
+        "the installation opened every day except Monday": measurements["opened"] == open_days,
+        "the installation closed on each of those days, and was closed at the start": measurements["closed"] == open_days + 1,
         "recordings stay within their limit": max(sample["recordings"] for sample in samples) < max_mb,
         "old recordings were deleted to make room": days < 3 or measurements["deleted"] > 0,
         "no take failed, nothing panicked, and no troubles remain": not (measurements["panics"] or measurements["failed_takes"] or measurements["troubles"]),

@@ -1,4 +1,4 @@
-"""Connects Melos to an MQTT broker: home automation, sensors, displays.
+"""Connects Melos to an MQTT broker, for home automation, sensors and displays.
 
     pip install python-osc paho-mqtt
     python3 mqtt.py --broker 192.168.1.10

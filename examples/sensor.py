@@ -36,12 +36,12 @@ class Sensor:
             melos.send_message(self.address, self.value)
 
 
-sensors = Sensor("/melos/arousal", 1.0, -1.0), Sensor("/melos/valence", -1.0, 1.0)
+sensors = Sensor("/melos/arousal", -1.0, 1.0), Sensor("/melos/valence", -1.0, 1.0)
 for line in sys.stdin:
     try:
         readings = [float(word) for word in line.split()]
     except ValueError:
-        continue  # a partial line, as serial ports send at the start
+        continue  # a partial line, which a serial port may send at the start
     if len(readings) == len(sensors):
         for sensor, reading in zip(sensors, readings):
             sensor.read(reading)

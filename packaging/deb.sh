@@ -16,8 +16,8 @@ mkdir -p "$root/DEBIAN"
 cp packaging/copyright "$root/usr/share/doc/melos/copyright"
 chmod 644 "$root/usr/share/doc/melos/copyright"
 
-# The packages of the libraries that the binary and the inference runtime link to. The other dependencies below are for the
-# service's user and for JACK, which is loaded at run time.
+# The packages of the libraries to which the binary and the inference runtime are linked. The other dependencies below are for
+# the service's user and for JACK, which is loaded at run time.
 mkdir "$work/debian"
 printf 'Source: melos\n\nPackage: melos\nArchitecture: any\n' > "$work/debian/control"
 linked=$(cd "$work" && DEB_HOST_ARCH=$architecture dpkg-shlibdeps -O root/usr/bin/melos root/usr/lib/melos/libonnxruntime.so 2>/dev/null | sed 's/^shlibs:Depends=//')

@@ -85,7 +85,7 @@ document $(find docs -maxdepth 1 -name '*.md')
 into "$doc/docs" $(find docs -maxdepth 1 -type f ! -name '*.md')
 for folder in models models/training; do document $(find "$folder" -maxdepth 1 -name '*.md'); done
 into "$doc/models/evaluation" $(find models/evaluation -maxdepth 1 -name '*.png')
-# The model card is installed beside the model.
+# The model card is installed beside the model; these links make its relative links work there.
 ln -sfn ../../doc/melos/models/EVALUATION.md "$root/share/melos/models/EVALUATION.md"
 ln -sfn ../../doc/melos/models/training "$root/share/melos/models/training"
 into "$doc/examples" $(find examples -maxdepth 1 -type f)

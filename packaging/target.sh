@@ -1,5 +1,6 @@
-# Detects the processor that a program was built for. Sets machine and architecture (its names in uname and dpkg), tools (the
-# prefix of its binutils), emulator (the program that runs it here, if needed) and runtime (the folder of the inference runtime).
+# Detects the processor that a program was built for. Sets machine and architecture (the processor's names in uname and dpkg),
+# tools (the prefix of its binutils), emulator (the command that runs the program on this machine; empty if none is needed) and
+# runtime (the folder of the inference runtime).
 case $(od -An -tu2 -j18 -N2 "$1" | tr -d ' ') in
     62) machine=x86_64 architecture=amd64 ;;
     183) machine=aarch64 architecture=arm64 ;;

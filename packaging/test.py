@@ -1,6 +1,6 @@
 """Tests the package in a minimal Debian: installs it, boots, plays, sets a parameter, upgrades and purges.
 
-    sudo packaging/test.py target       # target contains the package that `make deb` built
+    sudo python3 packaging/test.py target       # target contains the package that `make deb` built
 
 Needs mmdebstrap, systemd-nspawn and dpkg-dev, and a Debian mirror for the package's dependencies.
 """
@@ -114,7 +114,7 @@ class Machine:
 
 
 def minimal_debian():
-    """Returns the path of an archive of a minimal Debian with apt, which is created on first use."""
+    """Returns the path of an archive that contains a minimal Debian with apt; creates it on first use."""
     archive = OUT / f"debian-{RELEASE}.tar"
     if not archive.exists():
         run("mmdebstrap", "--variant=minbase", "--format=tar", RELEASE, f"{archive}.new")
@@ -218,7 +218,7 @@ def play_through_jack(machine):
     wait("a program change from the JACK MIDI client loads a preset",
          lambda: machine.status()["parameters"]["preset"] == "sad")
     machine.run_as_alice(environment + "jack_capture --no-stdin -d 3 --channels 2 --port melos-audio:left --port melos-audio:right --format wav --bitdepth 16 recorded.wav")
-    check("its output is audible on the JACK server", rms(machine.root / "home/alice/recorded.wav") > 1e-4)
+    check("Melos's output on the JACK server is audible", rms(machine.root / "home/alice/recorded.wav") > 1e-4)
     machine.run("systemctl", "stop", "melos-alice", "jack")
     check("the user's state is in the user's home", (machine.root / "home/alice/.local/state/melos/state.toml").exists())
 
@@ -234,7 +234,7 @@ def purge(machine, take):
 
 def main():
     packages = sorted(OUT.glob("melos_*.deb"))
-    check("there is one package", len(packages) == 1, f"{packages}; make deb builds it")
+    check("there is one package", len(packages) == 1, f"found {[str(package) for package in packages]}; run `make deb`")
     work = Path(tempfile.mkdtemp(prefix="melos-package-test-"))
     machine = Machine(work / "root")
     try:

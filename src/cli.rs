@@ -33,7 +33,8 @@ mod setlist;
 mod settings;
 mod status;
 
-/// Exit status for invalid files (`EX_CONFIG` in sysexits.h); the systemd units do not restart the daemon after it.
+/// Exit status for an unusable configuration or invalid files (`EX_CONFIG` in sysexits.h), after which the systemd
+/// units do not restart the daemon.
 const EX_CONFIG: u8 = 78;
 
 /// Play endless emotion-steered piano music live, controlled by MIDI and OSC
@@ -50,7 +51,7 @@ enum Command {
     Run(Box<run::Args>),
     /// Render to a file, as fast as the machine allows
     Render(Box<render::Args>),
-    /// List audio and MIDI devices and whether they can be opened
+    /// List audio and MIDI devices, and show whether they can be opened
     Devices(devices::Args),
     /// Show where Melos looks for presets, setlists, mappings, models and melos.toml, and what it finds there
     Paths(paths::Args),

@@ -1,8 +1,8 @@
 //! The conductor: turns control events and the passing of time into engine commands and plans.
 //!
-//! The conductor is deterministic and has no threads or clocks of its own: the same seed, initial values and list of (frame,
-//! event) give the same [`Score`], whatever the lengths of the time steps. It runs on the performance thread or in the
-//! offline renderer.
+//! The conductor is deterministic and has no threads or clocks of its own: the same seed and initial values, the same
+//! events at the same frames, and the same chroma give the same [`Score`], whatever the lengths of the time steps. It runs
+//! on the performance thread or in the offline renderer.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ mod tempo;
 
 pub use engine_sync::EngineSync;
 pub use scenes::{MAX_SCENES, SceneError};
-pub use score::{PULSES, PlanUpdate, Score};
+pub use score::{PULSES_PER_BEAT, PlanUpdate, Score};
 pub use splices::{LEAD_INTERVAL, SPLICE_INTERVAL, SPLICE_LEAD};
 
 use arrangement::{Arrangement, Step, Timing, engine_params, other_params};
@@ -42,10 +42,11 @@ use crate::music::glide::Length;
 use crate::music::theory::{Chord, Key};
 use crate::units::seconds_to_frames;
 
-/// How many frames before a beat the changes quantized to it are applied, so that the splice falls on the beat, or less than
-/// a hop before it.
+/// Number of frames before a beat at which changes quantized to it are applied, so that the splice falls on the beat or
+/// less than a hop before it.
 const QUANTIZE_LEAD: u64 = SPLICE_LEAD + HOP as u64 - 1;
-/// Relative difference below which two tempi of an external clock count as equal: 0.1 ms per beat at 120 bpm.
+/// Relative difference from the current tempo below which the tempo of an external clock counts as unchanged: 0.1 ms per
+/// beat at 120 bpm.
 const TEMPO_TOLERANCE: f64 = 2e-4;
 
 /// Turns control events and the passing of time into a [`Score`].
@@ -57,7 +58,7 @@ pub struct Conductor {
     arrangement: Arrangement,
     modulations: Modulations,
     deferred: Deferred,
-    /// The frame at which a morph was requested, and its length.
+    /// The frame at which a morph was requested, and its length; the morph applies only to changes at that frame.
     morph: Option<(u64, Length)>,
 }
 
@@ -91,8 +92,7 @@ impl Conductor {
     /// Applies an event at the horizon.
     ///
     /// # Errors
-    /// If a scene does not exist, cannot be stored or renamed, or has no name, or if there is no recall to undo; nothing is
-    /// changed.
+    /// If a scene does not exist or cannot be stored or renamed, or if there is no recall to undo; nothing changes then.
     pub fn apply(&mut self, event: &ControlEvent) -> Result<(), SceneError> {
         match event {
             ControlEvent::Set(param, value) => {
@@ -123,7 +123,7 @@ impl Conductor {
         Ok(())
     }
 
-    /// Advances the horizon to frame `end` and adds everything that happens before that frame to `out`.
+    /// Advances the horizon to frame `end` and adds to `out` everything that happens before that frame.
     pub fn advance(&mut self, end: u64, out: &mut Score) {
         while let Some((frame, step)) = self.next_step().filter(|(frame, _)| *frame < end) {
             self.arrangement.move_to(frame);
@@ -138,7 +138,7 @@ impl Conductor {
         self.arrangement.move_to(self.frame().max(end));
     }
 
-    /// Adds the harmony's events and the engine commands that are due at the horizon to `out`. After [`Conductor::apply`],
+    /// Adds to `out` the harmony's events and the engine commands that are due at the horizon. After [`Conductor::apply`],
     /// these include the event's immediate commands.
     pub fn take_immediate(&mut self, out: &mut Score) {
         self.arrangement.take_immediate(out);
@@ -279,7 +279,7 @@ impl Conductor {
         self.performance.settings().tempo_source() == TempoSource::Mood
     }
 
-    /// Sets the tempo, clamped to its range, even if an external source sets it.
+    /// Sets the tempo, clamped to its range, even while an external source controls it.
     fn set_tempo(&mut self, bpm: f64) -> Change {
         match Param::Tempo.fit(Input::Number(bpm)) {
             Ok(Some(Value::Number(bpm))) => self.performance.set_external_tempo(bpm),
@@ -296,7 +296,7 @@ impl Conductor {
         }
     }
 
-    /// Returns a parameter's requested value or, for a tempo that follows the mood, the current one.
+    /// Returns a parameter's requested value or, for a tempo that follows the mood, its current value.
     #[must_use]
     pub fn value(&self, param: Param) -> Value {
         if param == Param::Tempo && self.follows_mood() {
@@ -312,8 +312,8 @@ impl Conductor {
         all.filter(|(_, value)| *value != Value::Trigger).collect()
     }
 
-    /// Returns the commands that put the engine into its intended state: numbers, toggles, the phrase's level and the sounding
-    /// notes.
+    /// Returns the commands that put the engine into its intended state: numbers, toggles, the level within the phrase, and
+    /// the sounding notes.
     pub fn engine_state(&self) -> impl Iterator<Item = EngineCommand> {
         let (arrangement, planner) = (&self.arrangement, self.arrangement.planner());
         let last_beat = arrangement.counter().beat().checked_sub(1);
@@ -329,7 +329,7 @@ impl Conductor {
         self.performance.settings().list()
     }
 
-    /// Returns the requested seed, unaffected by restarts, for [`Conductor::new`].
+    /// Returns the requested seed, for [`Conductor::new`]; a panic, which changes the active seed, does not affect it.
     #[must_use]
     pub const fn seed(&self) -> u64 {
         self.arrangement.seeds().requested()
@@ -340,7 +340,7 @@ impl Conductor {
         self.performance.scenes().iter().map(|(name, settings)| (name, settings.list()))
     }
 
-    /// Returns the mood at the horizon, which may still be gliding to the requested one.
+    /// Returns the mood at the horizon, including modulations; it may still be gliding to the requested mood.
     #[must_use]
     pub fn mood(&self) -> Mood {
         self.arrangement.targets().steering().mood.at(self.frame(), self.arrangement.clock())

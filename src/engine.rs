@@ -1,14 +1,14 @@
 //! The real-time engine: plays the network's hops and the harmony voices, adds reverb, and never blocks.
 //!
 //! [`Engine::render`] runs on the audio thread. There, nothing in this module allocates, frees, locks, makes a system call,
-//! logs, reads a clock or panics: buffers are allocated in [`Engine::new`], commands are `Copy`, and time is counted in
-//! frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound does not depend on the device's block size.
-//! Timed commands take effect at the start of the quantum that contains their frame. Immediate commands take effect at the
-//! start of the next quantum, and the engine reports that frame.
+//! logs, reads a clock or panics: buffers are allocated in [`ports()`] and [`Engine::new`], commands are `Copy`, and time is
+//! counted in frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound does not depend on the device's
+//! block size. Timed commands take effect at the start of the quantum that contains their frame. Immediate commands take
+//! effect at the start of the next quantum, and the engine reports that frame.
 //!
 //! ```text
-//! hops ─► network (sustain when starved) ─► widener ─┐
-//! notes ─► bass, pad, upper voice ───────────────────┴─► freeze ─► reverb ─► tone ─► limiter ─► gate ─► out, tap
+//! hops ─► network or sustain ─► widener ─┐
+//! notes ─► bass, pad, upper voice ───────┴─► freeze ─► reverb ─► width ─► tone ─► level ─► limiter ─► gate ─► out, tap
 //! ```
 //!
 //! Internally, audio is mid/side; the mid signal is the mono mix.
@@ -58,22 +58,22 @@ use stereo_widener::StereoWidener;
 use tone::Tone;
 use voices::{Bass, Pad, Pool, Upper};
 
-/// Frames that the engine renders at a time.
+/// Number of frames that the engine renders at a time.
 pub const QUANTUM: usize = 64;
 
-/// Frames ahead of the playhead that hops must cover; otherwise, the network's sound fades to a sustain.
+/// Number of frames from the playhead that hops must cover; otherwise, the network's sound fades to a sustain.
 pub const HOP_LEAD: u64 = network::LEAD + QUANTUM as u64;
 
 /// Default durations of the fade-out on stop and the fade-in on start, in seconds.
 pub const PLAY_FADE_SECONDS: [f32; 2] = [1.5, 0.8];
 
-/// Fade-in at the start and after a panic.
+/// Duration of the fade-in at frame 0 and after a panic.
 const FADE_IN_SECONDS: f32 = 0.06;
-/// Fade-out on panic.
+/// Duration of the fade-out on panic.
 const PANIC_FADE_SECONDS: f32 = 0.005;
 /// Maximum number of hops accepted per quantum, to bound its run time.
 const MAX_HOPS_PER_QUANTUM: usize = 16;
-/// Weight of one quantum in the moving average of the power, for a time constant of 300 ms.
+/// Weight of one quantum in the moving average of the output's power, for a time constant of 300 ms.
 const RMS_WEIGHT: f32 = QUANTUM as f32 / (0.3 * SAMPLE_RATE as f32);
 
 /// The engine; see the module documentation.
@@ -124,7 +124,7 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Creates an engine at frame 0 with all parameters at their defaults. The only function here that allocates.
+    /// Creates an engine at frame 0 with all parameters at their defaults, and allocates its buffers.
     #[must_use]
     pub fn new(ports: EnginePorts, status: Arc<EngineStatus>) -> Self {
         let (rendered, played, tap_gap) = ([[0.0; 2]; QUANTUM], QUANTUM, 0);
@@ -137,7 +137,7 @@ impl Engine {
         &self.status
     }
 
-    /// Renders the next `out.len() / 2` frames, interleaved left and right, with full scale at ±1; never exceeds −1 dBFS.
+    /// Renders the next `out.len() / 2` frames, with left and right interleaved and full scale at ±1. No sample exceeds −1 dBFS.
     ///
     /// Runs on the audio thread. Any length is valid, and the audio does not depend on it.
     pub fn render(&mut self, out: &mut [f32]) {
@@ -187,7 +187,7 @@ impl Engine {
         }
     }
 
-    /// Mixes all layers and the reverb, before the master level.
+    /// Mixes all layers and applies the effects that precede the master level.
     fn mix(&mut self) -> Bus {
         let mut bus = Bus::SILENT;
         let mut piano = [0.0; QUANTUM];
@@ -232,7 +232,7 @@ impl Engine {
         bus
     }
 
-    /// Applies the master level, play fade, limiter and gate, and writes the quantum to play.
+    /// Applies the master level, play fade, limiter and gate, and stores the quantum to play.
     fn finish(&mut self, bus: &Bus) {
         let (master, play, gate) = (self.state.mixer.master.step(), self.state.play.step(), self.state.gate.step());
         let gains = master.iter().zip(play.iter()).zip(gate.iter());
@@ -249,7 +249,7 @@ impl Engine {
             *out = self.state.limiter.next(frame).map(|sample| gate * sample);
         }
         if not_finite > 0 {
-            // Some recursive filter contains NaN or infinity and must be reset.
+            // A recursive filter contains NaN or infinity, which persists until the filter is reset.
             self.count_loss(Loss::NotFinite, not_finite);
             self.report(EngineEvent::NotFinite { frame: self.state.frame });
             self.clear();
@@ -269,7 +269,7 @@ impl Engine {
         self.status.silent.store(self.state.play.value() == 0.0 && self.state.play.target() == 0.0, Relaxed);
     }
 
-    /// Clears everything that has a tail.
+    /// Clears everything that would otherwise keep sounding.
     fn clear(&mut self) {
         self.state.bass.clear();
         self.state.pad.clear();

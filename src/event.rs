@@ -1,5 +1,5 @@
-//! The types shared by all threads: parameters and their values, control events, engine commands, notices to
-//! subscribers, and loss counters.
+//! The types that threads exchange or share: parameters and their values, control events, engine commands, notices to
+//! subscribers, troubles, and loss counters.
 
 pub mod control;
 pub mod engine;

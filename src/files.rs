@@ -1,8 +1,8 @@
-//! User-written TOML files: reads them, reports all problems at once, and reloads them when they change. Also bounded
-//! reads, atomic writes that survive power cuts, and folder locks.
+//! Reads user-written TOML files, reports all their problems at once, and reloads them when they change. Also provides
+//! bounded reads, atomic writes that survive power cuts, and folder locks.
 //!
-//! Every function that reads or writes may block on a disk, so neither the audio callback nor the performance thread may
-//! call one.
+//! Every function that reads or writes may block on a disk, so neither the audio callback nor the performance thread
+//! may call any of them.
 
 pub mod config;
 pub mod document;

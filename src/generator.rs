@@ -1,8 +1,9 @@
-//! The generator: the composer decides notes, the pianist plays them as mel frames, and the vocoder turns the mel frames into
-//! hops of samples.
+//! The generator: the composer decides notes, the pianist plays them as mel frames, and the vocoder turns the mel frames
+//! into hops of samples.
 //!
-//! Latent `k` starts at frame `4096 k`. It depends on the preceding latents, the plan's conditions at its frames, and random
-//! numbers derived from the seed and `k`. Once it is generated, the hops before `8 k + 2` are final.
+//! Latent `k` starts at frame `4096 k`. It depends on the preceding latents, the plan, and random numbers derived from the
+//! seed and `k` (in a recalled phrase, from the seed and the index of an earlier latent). Once latent `k` has been
+//! generated, the hops before `8 k + 2` are final.
 //! [`Generator::replan`] rolls back to an earlier latent and crossfades into a new future.
 
 mod checkpoint;
@@ -44,22 +45,22 @@ use notes::StepNotes;
 use splicer::Splicer;
 pub use worker::{AHEAD, HopSource, Worker, WorkerEvent, WorkerStatus};
 
-/// Why a latent could not be generated.
+/// Why a latent could not be generated, or a checkpoint could not be restored.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum GeneratorError {
-    /// A network failed; the generator's state is unchanged.
+    /// A network failed; the latent can be generated again.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A network returned NaN or infinity; the music restarts with this latent.
+    /// A network returned NaN or infinity; during a performance, the music restarts with this latent.
     #[error("the {network} returned NaN or infinity at frame {frame}")]
     NotFinite {
         /// Name of the network.
         network: &'static str,
-        /// First frame of the latent.
+        /// First frame of the latent; 0 while the networks are warmed up.
         frame: u64,
     },
-    /// There is no plan yet.
+    /// No plan has been accepted yet.
     #[error("no plan yet")]
     NoPlan,
     /// A checkpoint's state cannot be restored.
@@ -72,10 +73,10 @@ pub enum GeneratorError {
 pub struct GeneratedLatent {
     /// First of the latent's [`LATENT_FRAMES`] frames.
     pub from: u64,
-    /// Strength of each pitch class from C upwards, scaled to a maximum of 1, in the spectra that this latent completed. They
-    /// start four mel frames before the latent.
+    /// Strength of each pitch class from C upwards, scaled to a maximum of 1, in the eight spectra that this latent
+    /// completed, which start four mel frames before it.
     pub chroma: [f32; 12],
-    /// Onset strength in each of the latent's hops, 0..=1; 0 without an onset.
+    /// Onset strength in each of the latent's hops, 0..=1; 0 if the hop has no onset.
     pub onsets: [f32; FRAMES_PER_LATENT],
     /// The notes that begin in the latent, and its pedal action.
     pub written: StepNotes,
@@ -91,7 +92,7 @@ struct Change {
     replacement: Replacement,
     /// The first hop to play from the new future.
     splice: u64,
-    /// Number of latents after which to splice even if the old future does not reach the end of the crossfade.
+    /// Number of generated latents after which to splice even if the old future does not reach the end of the crossfade.
     deadline: Option<u64>,
 }
 
@@ -128,7 +129,7 @@ impl Generator {
     /// Creates a generator at frame 0 with the networks of a model, and warms them up.
     ///
     /// # Errors
-    /// If a network fails; see [`Networks::new`].
+    /// If a network fails or returns NaN or infinity.
     pub fn new(models: Models) -> Result<Self, GeneratorError> {
         let future = Future::new(Networks::new(models)?);
         let (changes, splicer, recent_chroma) = (VecDeque::new(), Splicer::new(), RecentChroma::default());
@@ -156,23 +157,23 @@ impl Generator {
     /// Accepts a plan that differs from frame `planned` onwards. The music is regenerated from the latent that contains
     /// `planned`, and the new future is played from frame `splice`, rounded up to a hop, in a new epoch with a crossfade of
     /// 32 ms. `splice` is later than `planned` if the splice is late. The plan takes effect in the first [`Generator::step`]
-    /// for which the old future reaches the end of the crossfade, so the sound does not depend on how far ahead it was
-    /// generated.
+    /// for which the old future reaches the end of the crossfade, so the sound does not depend on how far ahead the old
+    /// future was generated.
     pub fn replan(&mut self, plan: Arc<Plan>, planned: u64, splice: u64) {
         self.replay_splice(plan, planned, splice, None);
     }
 
-    /// Reproduces a logged splice: like [`Generator::replan`], but takes effect no later than when the latents before frame
-    /// `generated_to` are generated. Pass the value that [`Generator::generated_to`] returned once the splice had taken
-    /// effect, since [`Generator::resplice`] may have moved the splice.
+    /// Reproduces a logged splice: like [`Generator::replan`], but the plan takes effect at the latest once the latents before
+    /// frame `generated_to` have been generated. Pass the value that [`Generator::generated_to`] returned once the original
+    /// plan had taken effect; it is needed if [`Generator::resplice`] moved the splice after that.
     pub fn replay_splice(&mut self, plan: Arc<Plan>, planned: u64, splice: u64, generated_to: Option<u64>) {
         let splice = splice.max(planned).div_ceil(HOP as u64);
         let deadline = generated_to.map(|frame| frame / LATENT_FRAMES);
         self.changes.push_back(Change { replacement: Replacement::Plan { plan, planned }, splice, deadline });
     }
 
-    /// Continues with new networks under the same plan. They start from scratch shortly before frame `splice`, rounded up to a
-    /// hop, and are played from that hop onwards, in a new epoch with a crossfade of 32 ms.
+    /// Continues with new networks under the same plan. They inherit only the memory of earlier notes, start shortly before
+    /// frame `splice`, rounded up to a hop, and are played from that hop onwards, in a new epoch with a crossfade of 32 ms.
     pub fn swap(&mut self, networks: Networks, splice: u64) {
         let splice = splice.div_ceil(HOP as u64);
         self.changes.push_back(Change {
@@ -182,8 +183,8 @@ impl Generator {
         });
     }
 
-    /// Moves the oldest pending splice or, if none is pending, the newest one that took effect to a later frame, where it
-    /// starts a new epoch. Used for splices that reach the engine too late. Regenerates nothing.
+    /// Moves a late splice (the oldest pending one or, if none is pending, the newest that took effect) to frame `splice`,
+    /// rounded up to a hop, where it starts a new epoch. Regenerates nothing.
     pub fn resplice(&mut self, splice: u64) {
         let hop = splice.div_ceil(HOP as u64);
         match self.changes.front_mut() {
@@ -192,15 +193,16 @@ impl Generator {
         }
     }
 
-    /// Resumes after starvation at `frame`, or less than one latent later, skipping the missing music. Does nothing if `frame`
-    /// is covered.
+    /// Resumes after starvation at `frame` or less than one latent later, skipping the music before that. Does nothing if the
+    /// music has been generated up to `frame`.
     pub fn resume_at(&mut self, frame: u64) {
         if self.future.skip_to(frame) {
             self.splicer.resume_at(self.future.final_hop());
         }
     }
 
-    /// Returns the frame up to which hops have been sent in the current epoch, but no later than the next pending splice.
+    /// Returns the frame up to which hops have been sent in the current epoch, or the frame of the next splice if that is
+    /// earlier.
     #[must_use]
     pub fn covered(&self) -> u64 {
         let next = self.splicer.next_hop();
@@ -219,8 +221,8 @@ impl Generator {
         self.splicer.epoch()
     }
 
-    /// Carries out the splices that are due, generates one latent, and appends the hops that are now final to `out`, ordered by
-    /// index.
+    /// Carries out the splices that are due, generates one latent, and appends to `out` the hops that have become final,
+    /// ordered by index.
     ///
     /// # Errors
     /// If a network fails or returns NaN or infinity, or if there is no plan.
@@ -242,8 +244,8 @@ impl Generator {
         self.future.recover();
     }
 
-    /// Carries out a change: rolls back to its start and prepares the crossfade. If a new plan starts further back than the
-    /// history, it takes effect with the current latent.
+    /// Carries out a change: prepares the crossfade and rolls back to where the change starts. A plan that starts further back
+    /// than the history takes effect with the next latent.
     fn splice(&mut self, change: Change) {
         self.generated_at_splice = self.future.latent();
         self.splicer.start_epoch(change.splice, self.future.hops(), self.future.final_hop());

@@ -1,7 +1,8 @@
 //! Melos plays endless piano music, live and steered by emotion.
 //!
-//! The modules are listed in the order of the data flow, from the shared vocabulary to the whole session.
-//! `tests/offline/architecture.rs` checks that each module uses only those above it; `ARCHITECTURE.md` is a one-page overview.
+//! The modules are listed in order of dependency, from shared helpers to the whole session.
+//! `tests/offline/architecture.rs` checks that each module uses only those above it; `ARCHITECTURE.md` is a one-page
+//! overview.
 
 pub mod quote;
 pub mod bytes;
@@ -19,7 +20,7 @@ pub mod midi;
 pub mod remote;
 pub mod session;
 
-/// Lets unit tests check that callbacks do not allocate.
+/// Lets unit tests check that code for real-time threads does not allocate.
 #[cfg(test)]
 #[global_allocator]
 static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;

@@ -1,10 +1,10 @@
 //! The mel spectrogram, shared by corpus preparation, training and playback.
 //!
-//! A mel frame is the natural logarithm, floored at [`FLOOR`], of [`BANDS`] triangular bands over the magnitude spectrum
-//! of [`N_FFT`] samples under a periodic Hann window. The bands are those of Slaney's Auditory Toolbox (1998): linear
-//! below 1 kHz, logarithmic above, each of equal area. Frame `f` is centred on sample `f · HOP`; samples outside the
-//! signal count as zero. Before the logarithm, the values equal librosa's
-//! `feature.melspectrogram(power=1, center=True, pad_mode="constant")`.
+//! A mel frame contains the natural logarithms of [`BANDS`] band values, each raised to at least [`FLOOR`] beforehand. A
+//! band value is the magnitude spectrum of [`N_FFT`] samples under a periodic Hann window, weighted by a triangle and
+//! summed. The bands are those of Slaney's Auditory Toolbox (1998): triangles of equal area, linearly spaced below 1 kHz
+//! and logarithmically above. Frame `f` is centred on sample `f · HOP`; samples outside the signal count as zero. The band
+//! values equal librosa's `feature.melspectrogram(power=1, center=True, pad_mode="constant")`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub const BANDS: usize = 128;
 pub const LOWEST_HZ: f64 = 30.0;
 /// Upper edge of the highest band, in hertz.
 pub const HIGHEST_HZ: f64 = 18_000.0;
-/// Band values are raised to at least this before the logarithm.
+/// Minimum to which band values are raised before the logarithm is taken.
 pub const FLOOR: f32 = 1e-5;
 /// Mel frames per second.
 pub const FRAMES_PER_SECOND: f64 = SAMPLE_RATE as f64 / HOP as f64;
@@ -69,7 +69,7 @@ pub fn band_centre(band: usize) -> f64 {
     edge(band + 1)
 }
 
-/// Returns the periodic Hann window.
+/// Returns the periodic Hann window of [`N_FFT`] samples.
 #[must_use]
 pub fn hann_window() -> Vec<f32> {
     (0..N_FFT).map(|i| hann(i) as f32).collect()
@@ -79,7 +79,7 @@ fn hann(index: usize) -> f64 {
     0.5 - 0.5 * (std::f64::consts::TAU * index as f64 / N_FFT as f64).cos()
 }
 
-/// Slaney's mel scale: 200/3 Hz per mel below 1 kHz, 27 mels per factor of 6.4 above.
+/// Converts hertz to mels on Slaney's scale: 200/3 Hz per mel below 1 kHz, 27 mels per factor of 6.4 above.
 fn hz_to_mel(hz: f64) -> f64 {
     if hz < 1000.0 { hz * 3.0 / 200.0 } else { 15.0 + (hz / 1000.0).ln() * 27.0 / 6.4f64.ln() }
 }
@@ -102,7 +102,7 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-/// The non-zero weights of a band.
+/// The nonzero weights of a band.
 struct Band {
     first_bin: usize,
     weights: Vec<f32>,
@@ -157,7 +157,7 @@ impl MelAnalyzer {
         }
     }
 
-    /// Computes the magnitude spectrum of the mel frame centred on sample `centre` of a signal.
+    /// Writes to `magnitudes` the magnitude spectrum of the window centred on sample `centre` of a signal.
     pub fn magnitudes(&mut self, signal: &[f32], centre: usize, magnitudes: &mut [f32; BINS]) {
         let half = N_FFT / 2;
         let start = centre.saturating_sub(half).min(signal.len());
@@ -169,7 +169,7 @@ impl MelAnalyzer {
         }
         self.fft
             .process_with_scratch(&mut self.windowed, &mut self.spectrum, &mut self.scratch)
-            .expect("the buffers have the plan's sizes");
+            .expect("the buffers have the sizes that the FFT requires");
         for (magnitude, bin) in magnitudes.iter_mut().zip(&self.spectrum) {
             *magnitude = bin.norm_sqr().sqrt() as f32;
         }
@@ -186,7 +186,7 @@ impl MelAnalyzer {
         frame
     }
 
-    /// Returns the mel frames of a whole signal, centred on every multiple of [`HOP`] up to its end: `len / HOP + 1`.
+    /// Returns the `len / HOP + 1` mel frames of a whole signal, centred on the multiples of [`HOP`] up to its end.
     #[must_use]
     pub fn log_mel(&mut self, signal: &[f32]) -> Vec<MelFrame> {
         let mut magnitudes = [0.0; BINS];

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-/// Maximum number of characters shown from a text.
+/// Number of characters after which text is truncated.
 const MAX_CHARS: usize = 64;
 /// Maximum number of names shown in a list.
 const MAX_NAMES: usize = 8;
 
-/// Makes text safe for a log line: truncates it to 64 characters and escapes backslashes and invisible characters.
-/// Otherwise, a line break could forge a log line, and an escape sequence could control a terminal.
+/// Makes text safe for a log line: truncates it to 64 characters and escapes backslashes, combining marks and
+/// unprintable characters. Unescaped, a line break could forge a log line, and an escape sequence could control a
+/// terminal.
 #[must_use]
 pub fn shown(text: &str) -> String {
     let mut shown = String::new();
@@ -25,13 +26,13 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-/// Like [`shown`], in quotation marks, with inner quotation marks escaped.
+/// Makes text safe as [`shown`] does and puts it in double quotation marks, escaping those inside it.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", shown(text).replace('"', "\\\""))
 }
 
-/// Lists the first few names and the number of others; `none` if there are no names.
+/// Lists the first few names and the number of others, or returns `none` if there are no names.
 #[must_use]
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = names.into_iter();
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_cannot_start_lines_or_control_the_terminal() {
+    fn text_cannot_forge_lines_or_control_the_terminal() {
         for (text, expected) in [
             ("/melos/dawn", "/melos/dawn"),
             ("Morgendämmerung ♭", "Morgendämmerung ♭"),
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_text_and_lists_are_truncated() {
+    fn long_text_and_lists_are_truncated() {
         assert_eq!(shown(&"x".repeat(16_000)), format!("{}…", "x".repeat(64)));
         let names: Vec<_> = (0..1024).map(|number| format!("{number:0>900}")).collect();
         let list = listed(names.iter().map(String::as_str));

@@ -1,4 +1,4 @@
-//! Remote control and monitoring over the network: OSC, OSCQuery, the web page and Ableton Link.
+//! Control, monitoring and synchronization over the network: OSC, OSCQuery, the HTTP API with the page, and Ableton Link.
 
 pub mod http;
 pub mod journal;

@@ -1,6 +1,6 @@
-//! Threads and tasks whose panics are handled in one of three ways. A panic in an essential thread ends the process
-//! with an error, so that the supervisor restarts it. Other threads are restarted where possible; otherwise, the loss
-//! is reported, and the music continues.
+//! Threads and tasks whose panics are handled according to their importance. A panic in an essential thread ends the
+//! process with an error, so that a process supervisor can restart it. After any other panic, the music continues: the
+//! thread or task is restarted if possible; if not, what was lost is reported.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,16 +11,18 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 
-/// Pause before a thread restarts after a panic.
+/// Pause before a thread or task restarts after a panic.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-/// The first essential thread that panicked.
+/// Name of the first essential thread that panicked.
 static FIRST_PANIC: Mutex<Option<String>> = Mutex::new(None);
+/// Wakes [`first_panic`].
 static PANICKED: Notify = Notify::const_new();
-/// Counts the panics that the music survives.
+/// The function that counts the panics that the music survives.
 static PANIC_COUNTER: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
-/// Starts a thread that the music depends on. If it panics, [`first_panic`] returns its name.
+/// Starts a thread that the music depends on. If it panics, [`first_panic`] returns its name, unless another panicked
+/// before it.
 ///
 /// # Errors
 /// When no thread can be created.
@@ -36,7 +38,7 @@ pub fn spawn<T: Send + 'static>(
 }
 
 /// Starts a thread that the music does not depend on. When `work` panics, it is called again a second later with the same
-/// captured state, which must still be valid. When `work` returns, the thread ends.
+/// captured state, which must remain valid. When `work` returns, the thread ends.
 ///
 /// # Errors
 /// When no thread can be created.
@@ -50,7 +52,7 @@ pub fn spawn_restarting(name: &'static str, mut work: impl FnMut() + Send + 'sta
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Starts a thread that the music does not depend on and that cannot restart. When `work` panics, `report_loss` is
+/// Starts a thread that the music does not depend on and that cannot be restarted. When `work` panics, `report_loss` is
 /// called.
 ///
 /// # Errors
@@ -69,7 +71,8 @@ pub fn spawn_unrestartable(
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Runs `work` on a library's thread that the music does not depend on; a panic ends only this call.
+/// Runs `work` on the calling thread, which belongs to a library and which the music does not depend on. A panic ends
+/// only this call.
 pub fn contain_panic(work: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(work)).is_err() {
         count_panic();
@@ -84,13 +87,13 @@ pub async fn restarting_task(name: &'static str, mut work: impl AsyncFnMut()) {
     }
 }
 
-/// Calls `counter` at every panic that the music survives, from the thread that panicked. Only the first call takes
-/// effect.
+/// Registers a function to call after every panic that the music survives, on the thread that panicked. Only the first
+/// registration takes effect.
 pub fn count_panics(counter: impl Fn() + Send + Sync + 'static) {
     let _ = PANIC_COUNTER.set(Box::new(counter));
 }
 
-/// Waits until a thread started by [`spawn`] has panicked, and returns the name of the first.
+/// Waits until a thread started by [`spawn`] has panicked, and returns the name of the first that did.
 pub async fn first_panic() -> String {
     loop {
         if let Some(name) = lock_first_panic().clone() {
@@ -134,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_panics_of_essential_threads_are_reported() {
+    fn an_essential_thread_is_reported_only_if_it_panics() {
         assert_eq!(spawn("ends", || 7).unwrap().join().unwrap(), 7);
         assert!(lock_first_panic().is_none());
         assert!(spawn("panics", || panic!("on purpose")).unwrap().join().is_err());

@@ -1,13 +1,13 @@
 //! Units of measurement and conversions between them.
 //!
-//! A *frame* is one sample of every channel at [`SAMPLE_RATE`]; positions on the performance's timeline are frames
-//! since its start, in `u64`. A *mel frame* is one column of a mel spectrogram; a *hop* is the number of frames between
-//! two of them.
+//! A *frame* is one sample of every channel at [`SAMPLE_RATE`]; positions on the timeline of a performance are `u64`
+//! counts of frames since its start. A *mel frame* is one column of a mel spectrogram; a *hop* is the number of frames
+//! from one mel frame to the next.
 
 /// Internal sample rate in frames per second; the audio output resamples for devices with another rate.
 pub const SAMPLE_RATE: u32 = 48_000;
 
-/// Level in decibels at and below which the gain is 0.
+/// Level in decibels at or below which the gain is 0.
 pub const SILENCE_DB: f32 = -60.0;
 
 /// Converts decibels to an amplitude factor; [`SILENCE_DB`] and below give exactly 0.
@@ -22,7 +22,8 @@ pub fn gain_to_db(gain: f32) -> f32 {
     20.0 * gain.abs().max(1e-10).log10()
 }
 
-/// Returns the frequency in hertz of a MIDI note number (69 = A4 = 440 Hz, equal temperament); 0.01 is one cent.
+/// Returns the frequency in hertz of a MIDI note number, which may be fractional, in equal temperament (69 = A4 = 440
+/// Hz).
 #[must_use]
 pub fn note_to_hz(note: f32) -> f32 {
     440.0 * ((note - 69.0) / 12.0).exp2()

@@ -16,7 +16,7 @@ use ringbuf::traits::{Consumer, Producer, Split};
 #[global_allocator]
 static ALLOCATOR: AllocDisabler = AllocDisabler;
 
-/// Creates an engine and resets the count of violations, which is kept per thread.
+/// Creates an engine and an output buffer, and resets the count of violations, which is kept per thread.
 fn rig() -> (Engine, EngineEnds, Vec<f32>) {
     reset_violation_count();
     let (ports, ends) = ports();
@@ -70,7 +70,7 @@ fn allocations_and_frees_are_detected() {
 }
 
 #[test]
-fn no_command_allocates_in_blocks_of_any_length() {
+fn no_command_allocates_whatever_the_block_length() {
     let (mut engine, mut ends, mut out) = rig();
     let mut pushed = 0;
     for (n, command) in every_command().into_iter().enumerate() {
@@ -91,11 +91,12 @@ fn no_command_allocates_in_blocks_of_any_length() {
 }
 
 #[test]
-fn full_and_empty_rings_do_not_allocate() {
+fn rendering_with_full_or_empty_rings_does_not_allocate() {
     let (mut engine, mut ends, mut out) = rig();
     for epoch in 0..40 {
         let frame = engine.status().frame();
-        // Push as many hops as fit, some too old and some too far ahead, then none for a while; never drain the other rings.
+        // Push as many hops and commands as fit, some hops too old and some too far ahead, then none for a while. Never
+        // drain the engine's output rings.
         let first = (frame / HOP as u64).saturating_sub(3) + u64::from(epoch % 5);
         let mut index = first;
         while ends.hops.try_push(hop(index, epoch)).is_ok() {
@@ -118,7 +119,7 @@ fn full_and_empty_rings_do_not_allocate() {
 }
 
 #[test]
-fn rings_with_dropped_ends_do_not_allocate() {
+fn rendering_with_dropped_ends_does_not_allocate() {
     let (mut engine, ends, mut out) = rig();
     drop(ends);
     for _ in 0..100 {

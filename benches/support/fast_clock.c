@@ -1,7 +1,7 @@
 /* Makes the clock run FAST_CLOCK_SPEED times as fast for the program that preloads this library. Affects the time that the program
  * reads, how long it waits, and the timestamps of its files. FAST_CLOCK names a file of 64-bit numbers that may change while the
  * program runs: how many times the wall clock has been set forward; the monotonic and wall-clock times of the start in nanoseconds;
- * then, for each time it was set forward, the real monotonic time in nanoseconds and the total in seconds.
+ * then, for each of those times, the real monotonic time in nanoseconds and the total set forward so far in seconds.
  *
  * cc -O2 -shared -fPIC -o fast_clock.so fast_clock.c -ldl */
 #define _GNU_SOURCE
@@ -21,6 +21,7 @@
 
 #define SECOND 1000000000LL
 
+/* In nanoseconds, except `speed`; `offset` is the time by which the real wall clock is ahead of the real monotonic clock. */
 static int64_t speed, start_real, start_wall, offset;
 static const volatile int64_t *steps;
 static long (*real_syscall)(long, ...);
@@ -49,10 +50,11 @@ __attribute__((constructor)) static void initialize(void) {
 
 static void ensure_initialized(void) { if (!speed) initialize(); }
 
+/* Convert a real monotonic time to an accelerated one, and back. */
 static int64_t fast(int64_t monotonic) { return start_real + (monotonic - start_real) * speed; }
 static int64_t slow(int64_t monotonic) { return start_real + (monotonic - start_real) / speed; }
 
-/* Returns how many nanoseconds the wall clock had been set forward by the real monotonic time `at`. */
+/* Returns by how many nanoseconds the wall clock had been set forward at the real monotonic time `at`. */
 static int64_t forward(int64_t at) {
     int64_t total = 0;
     if (steps)
@@ -115,14 +117,14 @@ long syscall(long number, ...) {
     const struct timespec *requested = (const struct timespec *)a[3];
     int operation = (int)a[1] & FUTEX_CMD_MASK;
     if (number == SYS_futex && requested && (operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET)) {
-        /* WAIT takes a duration, WAIT_BITSET a time of the monotonic clock. */
+        /* WAIT takes a duration, WAIT_BITSET a time on the monotonic clock. */
         struct timespec timeout = spec(operation == FUTEX_WAIT ? ns(requested) / speed : slow(ns(requested)));
         return real_syscall(number, a[0], a[1], a[2], &timeout, a[4], a[5]);
     }
     return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* Timestamps since the start are converted to the accelerated wall clock. */
+/* Converts timestamps since the start to the accelerated wall clock. */
 int statx(int folder, const char *path, int flags, unsigned mask, struct statx *out) {
     ensure_initialized();
     if (real_syscall(SYS_statx, folder, path, flags, mask, out)) return -1;

@@ -39,7 +39,7 @@ def networks(folder, kind):
 
 
 def composer(graphs, runs, reference):
-    """Returns a player of the reference performance."""
+    """Returns a player for the reference performance."""
     grid, form = steady(LATENTS)
     conditions = Conditions(LATENTS)
     conditions.coarse, conditions.fine = reference["frame"], reference["fine"]

@@ -1,7 +1,7 @@
 """Runs RAVE's decoder in streaming mode: peer_rave.py BLOCKS
 
 Uses the `v2` configuration of `acids-rave` with random weights: its generator, scripted as in an export, and the filter bank that joins
-the bands, both with cached convolutions. Writes BLOCKS of 4096 samples (two latents), mono float32, to standard output.
+the bands, both with cached convolutions. Writes BLOCKS blocks of 4096 samples (two latents), mono float32, to standard output.
 """
 
 import sys
@@ -12,7 +12,7 @@ import torch
 
 cached_conv.use_cached_conv(True)
 
-# Imported after the choice above, because RAVE's layers use the convolutions chosen at import.
+# Imported only now, because RAVE's layers use the convolutions that are chosen when it is imported.
 import rave  # noqa: E402
 
 LATENTS = 2

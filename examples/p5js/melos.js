@@ -1,4 +1,4 @@
-// Melos for web pages and for Node: values and streams over OSCQuery's WebSocket, with automatic reconnection.
+// A client of Melos for web pages and Node: values and streams over OSCQuery's WebSocket, with automatic reconnection.
 //
 //     const melos = new Melos();
 //     melos.listen("/melos/beat", ([beat, bar, tempo]) => { ... });

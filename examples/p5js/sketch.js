@@ -1,4 +1,5 @@
-// Draws a ring on every beat, coloured by the mood and sized by the level. Drag horizontally for valence, vertically for arousal.
+// Draws a ring on every beat, coloured by the mood, with a thickness set by the level. Drag horizontally to set valence, vertically to set
+// arousal.
 const melos = new Melos();
 let weights = [0, 0, 0, 1, 0, 0, 0, 0];
 let loudness = 0;
@@ -23,8 +24,8 @@ function setup() {
 function draw() {
   background(0, 0, 6);
   const angles = Object.values(HUES).map((hue) => radians(hue));
-  const x = angles.reduce((sum, angle, mood) => sum + weights[mood] * Math.cos(angle), 0);
-  const y = angles.reduce((sum, angle, mood) => sum + weights[mood] * Math.sin(angle), 0);
+  const x = angles.reduce((sum, angle, index) => sum + weights[index] * Math.cos(angle), 0);
+  const y = angles.reduce((sum, angle, index) => sum + weights[index] * Math.sin(angle), 0);
   const hue = (degrees(Math.atan2(y, x)) + 360) % 360;
   for (const ring of rings) {
     ring.age += deltaTime / 1000;

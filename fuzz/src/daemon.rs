@@ -19,7 +19,7 @@ use melos::session::log::ControlLog;
 /// A target's name, which is also the name of its seed folder, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All targets.
+/// All targets of this module.
 pub const TARGETS: [Target; 10] = [
     ("osc", osc),
     ("midi", midi),
@@ -44,12 +44,17 @@ pub fn osc(datagram: &[u8]) {
     }
     for request in decoded.requests {
         match request {
-            Request::Set(param, value, due) | Request::NextBar(param, value, due) => {
-                assert!(is_valid(param, &value), "{} = {value:?}", param.spec().id);
+            Request::Control(event, due) => {
+                match event {
+                    ControlEvent::Set(param, value) | ControlEvent::NextBar(param, value) => {
+                        assert!(is_valid(param, &value), "{} = {value:?}", param.spec().id);
+                    }
+                    ControlEvent::RenameScene { from, to } => assert!(!from.is_empty() && !to.is_empty()),
+                    other => panic!("OSC cannot send {other:?}"),
+                }
                 let ahead = due.map_or(Duration::ZERO, |due| due.duration_since(now.monotonic));
                 assert!(ahead <= Duration::from_secs(3600), "{ahead:?} ahead");
             }
-            Request::RenameScene { from, to, .. } => assert!(!from.is_empty() && !to.is_empty()),
             Request::Subscribe(port) | Request::Unsubscribe(port) => assert_ne!(port, Some(0)),
             Request::Read(_)
             | Request::ReadStream(_)
@@ -89,7 +94,7 @@ pub fn midi(bytes: &[u8]) {
     }
 }
 
-/// Parses arbitrary text as a mapping; an accepted mapping must route all kinds of messages.
+/// Parses arbitrary text as a mapping; an accepted mapping must turn all kinds of messages into valid events.
 pub fn mapping(text: &[u8]) {
     /// All kinds of channel messages on two channels, and the transport messages.
     static MESSAGES: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -128,8 +133,8 @@ pub fn oscquery(bytes: &[u8]) {
     assert!([200, 204, 400, 404].contains(&code), "{code}");
 }
 
-/// Sends arbitrary messages to a WebSocket. Each consists of a byte whose lowest bit marks text, a length of two bytes,
-/// and the contents.
+/// Sends arbitrary messages to a WebSocket. Each consists of a byte whose lowest bit marks text, a two-byte length, and
+/// the contents.
 pub fn socket(mut bytes: &[u8]) {
     let mut probe = Probe::default();
     while let [kind, high, low, rest @ ..] = bytes {
@@ -141,7 +146,7 @@ pub fn socket(mut bytes: &[u8]) {
     }
 }
 
-/// Reads arbitrary bytes as a control log.
+/// Reads arbitrary bytes as a control log; an accepted log must not end before it starts.
 pub fn control_log(bytes: &[u8]) {
     if let Ok(log) = ControlLog::read(bytes) {
         let frames = log.frames();
@@ -149,7 +154,7 @@ pub fn control_log(bytes: &[u8]) {
     }
 }
 
-/// Reads arbitrary bytes as a model's manifest.
+/// Reads arbitrary bytes as a model's manifest; an accepted manifest must have a fingerprint.
 pub fn model(text: &[u8]) {
     if let Ok(manifest) = Manifest::read(&write_file("model.toml", text)) {
         assert!(!manifest.fingerprint().is_empty());
@@ -163,14 +168,14 @@ pub fn config(text: &[u8]) {
     }
 }
 
-/// Reads arbitrary bytes as saved state; formatting what was accepted and reading it again must not change it.
+/// Reads arbitrary bytes as saved state; what was accepted must be read back unchanged and without problems.
 pub fn state(bytes: &[u8]) {
     let (text, _) = reformat(bytes);
     let (reformatted, problems) = reformat(text.as_bytes());
     assert_eq!((reformatted.as_str(), problems), (text.as_str(), 0), "from {:?}", String::from_utf8_lossy(bytes));
 }
 
-/// Writes bytes to a file, in memory if the system allows it, and returns its path.
+/// Writes bytes to a file, in memory if the system allows it, and returns the file's path.
 fn write_file(name: &str, bytes: &[u8]) -> PathBuf {
     let folder = Path::new("/dev/shm");
     let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };

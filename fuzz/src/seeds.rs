@@ -6,12 +6,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// Number of mutated seeds per target, unless `MELOS_FUZZ_ROUNDS` sets it.
-const MUTATIONS: usize = 300;
+const MUTATED_SEEDS: usize = 300;
 
 /// Runs a target on each of its seeds and on mutated seeds. The mutations are the same in every run.
 ///
 /// # Panics
-/// When there are no seeds, or when the target panics.
+/// If there are no seeds, or if the target panics.
 pub(crate) fn run(folder: &Path, target: fn(&[u8])) {
     let files = folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
@@ -22,7 +22,7 @@ pub(crate) fn run(folder: &Path, target: fn(&[u8])) {
     for seed in &seeds {
         target(seed);
     }
-    let rounds = std::env::var("MELOS_FUZZ_ROUNDS").map_or(MUTATIONS, |rounds| rounds.parse().unwrap());
+    let rounds = std::env::var("MELOS_FUZZ_ROUNDS").map_or(MUTATED_SEEDS, |rounds| rounds.parse().unwrap());
     for round in 0..rounds {
         let mut bytes = seeds[round % seeds.len()].clone();
         mutate(&mut bytes, &mut random);

@@ -59,7 +59,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if check.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EX_CONFIG) })
 }
 
-/// Formats a number of things, such as `2 files`.
+/// Formats a count with its noun, such as `2 files`.
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
@@ -79,7 +79,7 @@ struct Check {
     known: KnownNames,
     files: usize,
     problems: Vec<String>,
-    /// Scenes that are not stored, which matters only once they are recalled.
+    /// References to scenes that are not stored, which matters only once they are recalled.
     warnings: Vec<String>,
     /// Folders already visited, to avoid following circular links forever.
     visited: BTreeSet<PathBuf>,
@@ -152,7 +152,8 @@ impl Check {
         self.problems.extend(problems.into_iter().flatten());
     }
 
-    /// Returns the problems of a file, or, if it has none, those of its references to other files.
+    /// Returns the problems of a file or, if it has none, its references to missing files, and adds its references to
+    /// missing scenes to the warnings.
     fn check_references(&mut self, file: &Path, text: &str, problems: Option<Vec<Problem>>) -> Vec<String> {
         let MissingReferences { files, scenes } = match problems {
             Some(problems) => return texts(problems),
@@ -194,7 +195,7 @@ fn kind_by_path(path: &Path) -> Option<Kind> {
     }
 }
 
-/// Determines the kind of a file from its keys, as far as they can be parsed.
+/// Determines the kind of a file from those of its keys that can be parsed.
 fn kind_by_keys(text: &str) -> Option<Kind> {
     let (root, _) = toml::de::DeTable::parse_recoverable(text);
     let has = |keys: &[&str]| keys.iter().any(|key| root.get_ref().get(*key).is_some());

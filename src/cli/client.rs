@@ -1,4 +1,4 @@
-//! A client of the running daemon, over HTTP: queries, and OSC packets for control.
+//! An HTTP client of the running daemon: sends queries and, to set parameters, OSC packets.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,7 +18,7 @@ use super::environment;
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 /// Time within which the daemon lists a newly stored scene.
 pub(super) const LISTING_DELAY: Duration = Duration::from_millis(500);
-/// Interval at which to check whether a change has taken effect.
+/// Interval between checks of whether a change has taken effect.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The daemon to contact.
@@ -42,7 +42,7 @@ impl Client {
     /// Sends an OSC message.
     ///
     /// # Errors
-    /// When no daemon responds, or when it refuses the message; the error says why.
+    /// If no daemon responds, or if the daemon refuses the message; the error says why.
     pub(crate) fn send(&self, address: &str, args: Vec<OscType>) -> anyhow::Result<()> {
         let packet = encoder::encode(&OscPacket::Message(OscMessage { addr: address.to_owned(), args }))?;
         self.request("POST", "/osc", &packet).map(drop)
@@ -52,7 +52,9 @@ impl Client {
     fn request(&self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<String> {
         let address = self.daemon.http()?;
         let (head, body) = request(address, method, path, body, TIMEOUT).with_context(|| {
-            format!("no Melos daemon responds on {address}; start one with `melos run`, or set its address with --http")
+            format!(
+                "no Melos daemon responds on {address}; start one with `melos run`, or give its address with --http"
+            )
         })?;
         match head.split_whitespace().nth(1) {
             Some("200" | "204") => Ok(body),
@@ -65,7 +67,10 @@ impl Client {
         }
     }
 
-    /// Waits until a parameter has a value.
+    /// Waits until a parameter has the given value.
+    ///
+    /// # Errors
+    /// If the parameter does not reach the value within [`TIMEOUT`]; the error says why.
     pub(crate) fn wait_for(&self, id: &str, value: &Json) -> anyhow::Result<()> {
         let fetch = || Ok(self.get("/status")?["parameters"][id].take());
         let (current, applied) = poll(TIMEOUT, fetch, |current| current == value)?;
@@ -79,13 +84,13 @@ impl Client {
         let source = self.get("/status")?["parameters"]["tempo/source"].take();
         if let (Some(source @ ("clock" | "link" | "jack")), "tempo") = (source.as_str(), id) {
             bail!(
-                "tempo is still {current}: {source} controls it; to set it, first run `melos set tempo/source pinned`"
+                "tempo is still {current}: the tempo source is `{source}`; to set the tempo, first run `melos set tempo/source pinned`"
             );
         }
         bail!("{id} is still {current}: the daemon did not accept {value}; run `melos log` to see why");
     }
 
-    /// Returns the values that a parameter currently accepts, such as preset names; empty if it accepts any text.
+    /// Returns the values that a parameter currently accepts, such as preset names; empty if the daemon lists none.
     fn choices(&self, id: &str) -> Vec<Json> {
         let range = self.get(&format!("/melos/{id}?RANGE"));
         range
@@ -95,8 +100,8 @@ impl Client {
     }
 }
 
-/// Fetches a value repeatedly until it meets a condition or the time limit has passed. Returns the last value, and whether
-/// the condition was met.
+/// Fetches a value repeatedly until it meets a condition or the time limit has passed. Returns the last value, and
+/// whether it met the condition.
 pub(super) fn poll<T>(
     limit: Duration,
     mut fetch: impl FnMut() -> anyhow::Result<T>,
@@ -113,13 +118,14 @@ pub(super) fn poll<T>(
     }
 }
 
-/// Fetches the JSON at a path from the daemon on the default port, or the one in `MELOS_HTTP`, if it responds in time.
+/// Fetches the JSON at a path from the daemon at the address in `MELOS_HTTP`, or else on the default port; `None` if no
+/// valid response arrives in time.
 pub(super) fn request_local(path: &str, timeout: Duration) -> Option<Json> {
     let (_, body) = request(DaemonArgs::default().http().ok()?, "GET", path, &[], timeout).ok()?;
     serde_json::from_str(&body).ok()
 }
 
-/// Returns the error in the body of a response.
+/// Returns the error message in the body of a response, if it contains one.
 fn error_in(body: &str) -> Option<String> {
     let body: Json = serde_json::from_str(body).ok()?;
     body["error"].as_str().map(str::to_owned)

@@ -1,4 +1,5 @@
-//! Shell completions: commands, options, and values, which come from the running daemon or, without one, from disk.
+//! Shell completions for commands, options and values. The names of presets, setlists and scenes come from the running
+//! daemon; without one, those of presets and setlists come from disk.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -18,7 +19,7 @@ use super::client::request_local;
 
 /// The environment variable through which a shell requests completions.
 const COMPLETION_VARIABLE: &str = "COMPLETE";
-/// Time limit for the daemon to respond; pressing Tab must not hang.
+/// Time limit for the daemon to respond; short, so that completion never hangs the shell.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Prints completions and exits if a shell requests them.
@@ -29,7 +30,7 @@ pub(super) fn complete_and_exit() {
 /// Writes a shell's completion script.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If the shell is not supported, or if the script cannot be written.
 pub(super) fn script(shell: Shell) -> anyhow::Result<()> {
     let completer: &dyn EnvCompleter = match shell {
         Shell::Bash => &Bash,
@@ -63,7 +64,7 @@ pub(super) fn values() -> ArgValueCompleter {
     })
 }
 
-/// Completes the name of a preset.
+/// Completes the name of a preset, `next` or `previous`.
 pub(super) fn presets() -> ArgValueCompleter {
     values_or_steps(Param::Preset, "The next preset", "The previous preset")
 }
@@ -101,12 +102,12 @@ pub(super) fn scenes() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| candidates(current, values_of(Param::Scene)))
 }
 
-/// Completes the name of a setlist, or a step in the current one.
+/// Completes the name of a setlist, `next` or `previous`.
 pub(super) fn setlists() -> ArgValueCompleter {
     values_or_steps(Param::Setlist, "The next entry", "The previous entry")
 }
 
-/// Completes a value of a parameter, or `next` or `previous`.
+/// Completes a value of a parameter, `next` or `previous`.
 fn values_or_steps(param: Param, next: &'static str, previous: &'static str) -> ArgValueCompleter {
     ArgValueCompleter::new(move |current: &OsStr| {
         let steps = [("next", next), ("previous", previous)].map(|(name, help)| (name.to_owned(), help.to_owned()));

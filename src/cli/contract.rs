@@ -35,7 +35,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns one object per topic, in the units of the constants; `first` and `end` delimit a half-open range.
+/// Returns one entry per topic, with values in the units of the constants. The `first` and `end` of a group of
+/// conditions delimit a half-open range.
 fn contract() -> Value {
     let groups: Vec<Value> = GROUP_NAMES
         .into_iter()
@@ -81,14 +82,14 @@ fn scale(Scale { middle, width }: Scale) -> Value {
     json!({ "middle": decimal(middle), "width": decimal(width) })
 }
 
-/// Lists every number and string in a JSON value with its path, such as `mel.hop`.
+/// Lists every number and string in a JSON value, except names, with its path, such as `mel.hop`.
 fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     let mut child = |key: &str, value: &Value| {
         let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         flatten(&path, value, lines);
     };
     match value {
-        // A list entry's name is already in its path.
+        // The name of a list entry is part of the entry's path.
         Value::Object(entries) => {
             entries.iter().filter(|(key, _)| *key != "name").for_each(|(key, value)| child(key, value))
         }

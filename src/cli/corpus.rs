@@ -1,4 +1,4 @@
-//! `melos prepare` and `melos analyze`: commands of `melos-corpus`, a separate program that is built from source.
+//! `melos prepare` and `melos analyze`: commands of `melos-corpus`, a separate program that must be built from source.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::anyhow;
 
-/// Arguments passed through unchanged.
+/// Arguments that are passed on unchanged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Options and files; see `melos-corpus help`
@@ -17,14 +17,14 @@ pub(crate) struct Args {
 /// Replaces this process with `melos-corpus`, found beside this program or else in `PATH`.
 ///
 /// # Errors
-/// When the program cannot be found or run.
+/// If the program cannot be found or run.
 pub(crate) fn run(command: &str, args: Args) -> anyhow::Result<()> {
     let sibling = std::env::current_exe()?.with_file_name("melos-corpus");
     let program = if sibling.is_file() { sibling } else { "melos-corpus".into() };
     let error = Command::new(program).arg(command).args(args.rest).exec();
     Err(anyhow!(
         "cannot run melos-corpus, which provides `melos {command}`: it is neither beside this program nor on the PATH ({error}). \
-         It is needed only to train models and is not packaged: run `make build-corpus` in the source tree of Melos, then put \
+         It serves to train models and measure recordings, and is not packaged: run `make build-corpus` in the source tree of Melos, then put \
          target/release/melos-corpus in a folder on the PATH"
     ))
 }

@@ -8,7 +8,7 @@ use melos::files::config::{ConfigError, find_data};
 #[derive(Debug, clap::Args)]
 pub(crate) struct DataArgs {
     /// Folder that holds models/, presets/ and mappings/; see `melos paths` for the whole search path [default: the
-    /// current folder, the binary's or /usr/share/melos]
+    /// current folder, a folder near the binary, or /usr/share/melos, whichever is found first]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 }
@@ -17,7 +17,7 @@ impl DataArgs {
     /// Returns the search path, whose last folder is the data folder.
     ///
     /// # Errors
-    /// When there is no data folder.
+    /// If there is no data folder.
     pub(crate) fn search_path(&self) -> Result<SearchPath, ConfigError> {
         Ok(SearchPath::new(&find_data(self.data.as_deref())?))
     }

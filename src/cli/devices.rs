@@ -5,17 +5,17 @@ use std::io::Write;
 use melos::midi::{MidiSystem, sources};
 use melos::output::device::{DeviceInfo, devices};
 
-/// The `cpal` name of ALSA, whose plug-ins are listed as devices.
+/// The name that `cpal` gives to ALSA, whose plug-ins are listed as devices.
 const ALSA: &str = "ALSA";
 
-/// Returns whether a device can be opened and is audible; ALSA's null plug-in is not.
-fn is_audible(device: &DeviceInfo) -> bool {
+/// Returns whether a device can be opened and is audible, unlike ALSA's null plug-in.
+fn is_usable(device: &DeviceInfo) -> bool {
     device.format.is_ok() && !device.name.ends_with("(null)")
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also list ALSA plug-ins that cannot be opened
+    /// Also list ALSA plug-ins that are silent or cannot be opened
     #[arg(long)]
     all: bool,
 }
@@ -26,7 +26,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let mut hidden = 0;
     for device in devices() {
         let is_plugin = device.host == ALSA && !device.name.is_empty();
-        if is_plugin && !is_audible(&device) && !args.all {
+        if is_plugin && !is_usable(&device) && !args.all {
             hidden += 1;
             continue;
         }
@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     writeln!(out, "  {:<11} {:<40} always available, silent", "null", "")?;
     if hidden > 0 {
-        writeln!(out, "  ({hidden} ALSA plug-ins hidden: melos devices --all)")?;
+        writeln!(out, "  ({hidden} ALSA plug-ins hidden; `melos devices --all` lists them)")?;
     }
     writeln!(out, "MIDI in (--midi):")?;
     for (name, system) in [("alsa", MidiSystem::Alsa), ("jack", MidiSystem::Jack)] {

@@ -14,11 +14,11 @@ use melos::output::device::find_output;
 
 use super::data::DataArgs;
 
-/// Exit status when something required for playing is missing.
+/// Exit status when Melos cannot play on this machine, or cannot be heard.
 const UNHEALTHY: u8 = 2;
-/// inotify watches needed: those for the folders of presets, mappings and models, and some for other programs.
+/// Minimum number of inotify watches: those for the folders that Melos watches, and some for other programs.
 const MIN_WATCHES: u64 = 1024;
-/// inotify instances needed: two for Melos, the rest for other programs.
+/// Minimum number of inotify instances: those for Melos, and some for other programs.
 const MIN_INSTANCES: u64 = 16;
 /// Minimum disk space for state, scenes and logs, in bytes.
 const MIN_STATE_BYTES: u64 = 50_000_000;
@@ -26,7 +26,7 @@ const MIN_STATE_BYTES: u64 = 50_000_000;
 const RECORDING_GB: f64 = 1.0;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exits with 0 if Melos can play on this machine, 2 if something is missing.")]
+#[command(after_help = "Exits with 0 if Melos can play on this machine, 2 if not.")]
 pub(crate) struct Args {
     /// Configuration file [default: the first melos.toml that `melos paths` finds]
     #[arg(long, value_name = "TOML")]
@@ -101,7 +101,7 @@ fn settings(source: &ConfigSource) -> (Config, Finding) {
 /// Checks the configured output.
 fn sound(config: &AudioConfig) -> Finding {
     match find_output(config) {
-        Ok(name) if config.host == AudioHost::Null => Warning(format!("{name}: nothing is heard, as configured")),
+        Ok(name) if config.host == AudioHost::Null => Warning(format!("{name}: configured to play silently")),
         Ok(name) => Pass(name),
         Err(error) => {
             Failure(format!("{error}; plug a device in, start JACK or PipeWire, or change [audio] in melos.toml"))
@@ -118,7 +118,8 @@ fn real_time(limits: &str) -> Finding {
     match soft("Max realtime priority").as_deref() {
         None => Warning("cannot tell whether real-time priority is allowed".to_owned()),
         Some("0") => Warning(
-            "not allowed, so other programs may cause clicks: join the audio group, or set LimitRTPRIO=95 in the unit"
+            "not allowed, so other programs may cause clicks: join the audio group, or set LimitRTPRIO=95 in the systemd \
+             unit"
                 .to_owned(),
         ),
         Some(priority) => Pass(format!("priority up to {priority}")),
@@ -167,8 +168,8 @@ fn model(data: &DataArgs, name: &str) -> Finding {
     load().map_or_else(|error| Failure(format!("{error:#}")), Pass)
 }
 
-/// Checks the free space for state, recordings and logs. Recordings leave `keep_free` gigabytes free; `free` returns the
-/// number of free bytes in a folder.
+/// Checks the free space for state, recordings and logs. Recordings leave `keep_free` gigabytes free; `free` returns
+/// the number of free bytes in a folder.
 fn disk(folder: Option<&Path>, keep_free: f64, free: impl Fn(&Path) -> io::Result<u64>) -> Finding {
     let Some(folder) = folder else {
         return Warning("no home folder: choose a folder for state and recordings with `melos run --state`".to_owned());
@@ -204,7 +205,7 @@ fn watching(read: impl Fn(&str) -> Option<String>) -> Finding {
             ));
         }
     }
-    Pass("presets, mappings and models are reloaded when saved".to_owned())
+    Pass("changed files take effect when they are saved".to_owned())
 }
 
 #[cfg(test)]
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn real_time_limits_are_read() {
+    fn the_real_time_priority_limit_is_reported() {
         let limits = |priority| {
             format!(
                 "Limit                     Soft Limit  Hard Limit  Units\nMax realtime priority     {priority}           {priority}\n"
@@ -224,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_configured_output_counts() {
+    fn the_configured_output_is_checked() {
         let config = |host, device: Option<&str>| AudioConfig {
             host,
             device: device.map(str::to_owned),
             ..AudioConfig::default()
         };
-        assert!(matches!(sound(&config(AudioHost::Null, None)), Warning(text) if text.contains("nothing is heard")));
+        assert!(matches!(sound(&config(AudioHost::Null, None)), Warning(text) if text.contains("silently")));
         let missing = sound(&config(AudioHost::Alsa, Some("no such device")));
         assert!(matches!(missing, Failure(text) if text.contains("ALSA") && text.contains("[audio]")));
     }

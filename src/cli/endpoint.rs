@@ -9,7 +9,7 @@ use super::environment;
 
 const DEFAULT_HTTP_PORT: u16 = 9080;
 
-/// The address of a daemon, as given to `melos run`.
+/// The option that selects the daemon by its address.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct DaemonArgs {
     /// HTTP address of the daemon, as given to `melos run`: a port, or address and port [default: MELOS_HTTP, otherwise
@@ -33,7 +33,7 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let expected =
-            || format!("{text:?} is neither a port nor an address and port such as 127.0.0.2:9000 or [::1]:9000");
+            || format!("{text:?} is neither a port nor an address with a port, such as 127.0.0.2:9000 or [::1]:9000");
         let (host, port) = match text.rsplit_once(':') {
             None => (None, text),
             Some((host, port)) => {
@@ -59,7 +59,8 @@ impl DaemonArgs {
     }
 }
 
-/// Resolves an address to send to; an unspecified address, such as 0.0.0.0, becomes the loopback address.
+/// Returns the address to send to, by default 127.0.0.1:9080. An unspecified address, such as 0.0.0.0, becomes the
+/// loopback address.
 fn resolve(endpoint: Option<&Endpoint>) -> anyhow::Result<SocketAddr> {
     let host = endpoint.and_then(|endpoint| endpoint.host.as_deref()).unwrap_or("127.0.0.1");
     let port = endpoint.map_or(DEFAULT_HTTP_PORT, |endpoint| endpoint.port);
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_given_to_the_daemon_can_be_resolved() {
+    fn every_address_that_the_daemon_accepts_is_resolved() {
         let resolved = |text: Option<&str>| resolve(text.map(|text| text.parse().unwrap()).as_ref()).unwrap();
         for (text, expected) in [
             (None, "127.0.0.1:9080"),

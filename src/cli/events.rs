@@ -16,7 +16,8 @@ use super::list::ago;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Show everything since a given time: `"8 hours ago"`, `22:00`, `yesterday`, `2026-11-28`, or `2026-11-28T22:00:00+01:00`
+    /// Show everything since a given time: `"8 hours ago"`, `22:00`, `yesterday`, `2026-11-28`, or
+    /// `2026-11-28T22:00:00+01:00`
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
     /// State folder to read when no daemon responds [default: ~/.local/state/melos]
@@ -53,6 +54,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             saved.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
         }
     };
+    if lines.len() == journal::MAX_LINES {
+        super::to_stderr(format_args!("showing only the latest {} lines", lines.len()));
+    }
     let zone = TimeZone::system();
     for line in &lines {
         let (at, level, text) = fields(line);
@@ -62,13 +66,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the Unix time, the level and the text of a log line.
+/// Returns the Unix time in seconds, the level and the text of a log line.
 fn fields(line: &Json) -> (f64, &str, &str) {
     let text = |key: &str| line[key].as_str().unwrap_or_default();
     (line["at"].as_f64().unwrap_or_default(), text("level"), text("text"))
 }
 
-/// Parses a time: a timestamp, a local time, or a span before now.
+/// Parses a time: a timestamp, a local day or time, or a span counted back from now.
 fn parse_time(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
@@ -82,14 +86,14 @@ fn parse_time(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
     if let Some(time) = parse_local(text, now) {
         return Ok(time.with_context(expected)?.timestamp());
     }
-    // The parser's own error would explain its grammar.
+    // The parser's own error describes a grammar instead of saying what to type.
     let span: Span = text.parse().map_err(|_| anyhow!(expected()))?;
     let offset = if span.is_negative() { span } else { -span };
     Ok(now.checked_add(offset).with_context(expected)?.timestamp())
 }
 
-/// Parses a day, a time of day or both, in local time; a time of day means its most recent occurrence. Returns `None` for
-/// any other text.
+/// Parses a day, a time of day or both, in local time; a time of day means its most recent occurrence. Returns `None`
+/// for any other text.
 fn parse_local(text: &str, now: &ZonedDateTime) -> Option<Result<ZonedDateTime, jiff::Error>> {
     let zone = now.time_zone().clone();
     if let Ok(time) = text.parse::<Time>() {

@@ -14,9 +14,9 @@ use melos::midi::{MidiConnection, MidiSystem, sources};
 
 use super::complete;
 
-/// Capacity of the message queue.
+/// Capacity of the queue of MIDI messages.
 const QUEUE_CAPACITY: usize = 1024;
-/// Time allowed for moving a control.
+/// Time within which a control must be moved.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Parameter that the control should set, such as valence or level/pad
     #[arg(add = complete::parameters())]
     parameter: String,
-    /// MIDI system [auto: JACK if a server is running, otherwise ALSA]
+    /// MIDI system [auto: JACK if its server is running, otherwise ALSA]
     #[arg(long, value_enum, default_value = "auto")]
     midi: MidiHost,
 }
@@ -39,8 +39,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let (sender, events) = sync_channel(QUEUE_CAPACITY);
     let _midi = MidiConnection::start(system, sender, Wake::default(), Arc::default())?;
-    super::to_stderr(format_args!("move the control you want to map to {}", args.parameter));
-    let block = ControlLearner::listen(param, &events, TIMEOUT).context("no control was moved")?;
+    super::to_stderr(format_args!("move the control that you want to bind to {}", args.parameter));
+    let block = ControlLearner::listen(param, &events, TIMEOUT).context("no control was moved in time")?;
     writeln!(std::io::stdout(), "{block}")?;
     Ok(())
 }

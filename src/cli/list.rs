@@ -1,4 +1,4 @@
-//! `melos presets`, `melos takes` and the list of scenes of the running daemon.
+//! `melos presets`, `melos takes`, and the list that `melos scenes` prints.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ pub(crate) struct Args {
     client: Client,
 }
 
-/// What to list.
+/// The list to print.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum List {
     Presets,
@@ -30,7 +30,7 @@ impl List {
         }
     }
 
-    /// Returns the message for an empty list.
+    /// Returns the message that is printed if the list is empty.
     pub(super) const fn hint(self) -> &'static str {
         match self {
             Self::Presets => "no presets; `melos paths` shows the search path",
@@ -52,14 +52,14 @@ impl List {
     }
 }
 
-/// Formats the time since `at`, a Unix time in seconds, as in `5 min 3 s ago`.
+/// Formats how long ago `at`, a Unix time in seconds, was, as in `5 min 3 s ago`.
 pub(super) fn ago(at: f64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let elapsed = now.saturating_sub(Duration::try_from_secs_f64(at).unwrap_or_default());
     format!("{} ago", duration(elapsed.as_secs()))
 }
 
-/// Formats a duration as `1 d 1 h`, `2 h 5 min`, `5 min 3 s` or `3 s`.
+/// Formats a duration in seconds, as in `1 d 1 h`, `2 h 5 min`, `5 min 3 s` or `3 s`.
 pub(super) fn duration(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {

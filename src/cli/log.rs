@@ -1,8 +1,9 @@
 //! The log on standard error: one line per event, written by a dedicated thread.
 //!
-//! Logging pushes a formatted line onto a bounded queue and never blocks. If the reader of standard error stalls or exits,
-//! lines are lost, counted, and reported once it reads again; no other thread is delayed or killed. Lines are bounded in
-//! length ([`line`]) and in number per call site ([`quota`]).
+//! Logging pushes a formatted line onto a bounded queue and never blocks. If the reader of standard error stalls or
+//! exits, lines are lost and counted, and the count is logged once a line can be written again; no other thread is
+//! blocked, and the process is not killed. Lines are bounded in length ([`line`]) and in number per call site
+//! ([`quota`]).
 
 mod line;
 mod quota;
@@ -33,14 +34,14 @@ use reader::{LocalTime, Reader};
 
 /// Capacity of the line queue.
 const QUEUE_CAPACITY: usize = 1024;
-/// Pause before retrying a full non-blocking pipe.
+/// Pause before retrying a write to a full non-blocking pipe.
 const PIPE_RETRY: Duration = Duration::from_millis(20);
-/// Interval at which the writer reports suppressed lines.
+/// Interval at which the writer checks whether a report of suppressed lines is due.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Time limit for writing the last lines at exit, so that a stalled reader cannot keep the process alive.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Line counters, shared by the callers and the writer.
+/// Counts of log lines, shared by the threads that log and the writer.
 #[derive(Debug, Default)]
 struct Counts {
     queued: AtomicU64,
@@ -79,7 +80,7 @@ impl Log {
     /// Starts the log. `MELOS_LOG` sets the filter, as in `MELOS_LOG=melos=debug`; `MELOS_LOG_JSON=1` writes JSON.
     ///
     /// # Errors
-    /// When no thread or file descriptor is available.
+    /// If no thread can be created, or no file descriptor is available.
     pub(crate) fn start() -> io::Result<Self> {
         // A separate handle, because `io::stderr()` would stay locked while its reader stalls.
         let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?);
@@ -89,8 +90,8 @@ impl Log {
         let quota = Quota::default();
         let mut writer = Writer { stderr, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_reported: 0 };
         threads::spawn_restarting("melos-stderr", move || writer.run(&queued_lines))?;
-        // The PulseAudio client logs every closed connection as an error, even those it closes itself; Melos reports lost
-        // devices.
+        // The PulseAudio client logs every closed connection as an error, even those it closes itself; Melos already
+        // reports lost devices.
         let filter = environment("MELOS_LOG")
             .and_then(|filter| EnvFilter::try_new(filter).ok())
             .unwrap_or_else(|| EnvFilter::new("warn,pulseaudio=off,melos=info"));
@@ -109,7 +110,8 @@ impl Log {
         Ok(Self { queue, reader })
     }
 
-    /// Prints an error message, without a timestamp or level, after everything already logged; a daemon also saves it.
+    /// Prints an error message, without a timestamp or level, after everything already logged. If this process is the
+    /// daemon, the saved log contains the message too.
     pub(crate) fn print_error(&self, message: &str) {
         journal::keep_error(message);
         let priority = if self.reader == Reader::Journal { reader::ERROR_PRIORITY } else { "" };

@@ -12,7 +12,7 @@ pub(crate) struct Args {
     data: DataArgs,
 }
 
-/// Prints the search path and the files found in it.
+/// Prints the search path, the state folder, and the files found in the search path.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let search_path = args.data.search_path()?;
     let mut out = std::io::stdout().lock();

@@ -22,7 +22,7 @@ impl PlanFile {
         Ok(Self { file: BufWriter::new(file), path: path.to_owned() })
     }
 
-    /// Writes a line for what the plan requests at a frame.
+    /// Writes a line that says what the plan requests at a frame.
     pub(super) fn write(&mut self, plan: &Plan, frame: u64) -> anyhow::Result<()> {
         writeln!(self.file, "{}", line(plan, frame)).with_context(|| format!("cannot write {}", self.path.display()))
     }
@@ -32,7 +32,7 @@ impl PlanFile {
     }
 }
 
-/// Formats what the plan requests at a frame. `beat` counts from 0 and is an integer on the beat.
+/// Returns what the plan requests at a frame. `beat` counts from 0, and is an integer exactly on a beat.
 fn line(plan: &Plan, frame: u64) -> Value {
     let conditions = plan.conditions(frame);
     let mood = plan.steering.mood.at(frame, &plan.clock);

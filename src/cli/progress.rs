@@ -5,7 +5,8 @@ use std::io::{self, Write};
 /// Number of lines printed in total.
 const LINES: u64 = 160;
 
-/// Prints a line such as `{"done":0.25,"peak":0.4}` to standard output for each of [`LINES`] equal parts.
+/// The progress of a render. For each of [`LINES`] equal parts, it prints a line such as `{"done":0.25,"peak":0.4}` to
+/// standard output.
 #[derive(Debug)]
 pub(super) struct Progress {
     total: u64,
@@ -19,7 +20,7 @@ impl Progress {
         Self { total: total.max(1), printed: 0, peak: 0.0 }
     }
 
-    /// Reports that `done` frames have been rendered; `samples` are the latest.
+    /// Reports that `done` frames have been rendered, most recently `samples`.
     pub(super) fn report(&mut self, done: u64, samples: &[f32]) -> io::Result<()> {
         self.peak = samples.iter().fold(self.peak, |peak, sample| sample.abs().max(peak));
         let part = done * LINES / self.total;
@@ -28,8 +29,8 @@ impl Progress {
         }
         let (fraction, peak) = (done as f64 / self.total as f64, std::mem::take(&mut self.peak));
         let mut out = io::stdout().lock();
-        // A short piece advances by several parts at once; each gets a line, so that every column of the waveform has a
-        // value.
+        // A short piece advances by several parts at once; each gets a line, so that every column of the page's
+        // waveform has a value.
         for _ in self.printed..part {
             writeln!(out, "{{\"done\":{fraction:.4},\"peak\":{peak:.4}}}")?;
         }

@@ -8,7 +8,7 @@ use rosc::OscType;
 
 use super::client::{Client, poll};
 
-/// Time limit for the daemon to start or stop recording.
+/// Time within which the daemon must start or stop recording.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
@@ -37,10 +37,10 @@ enum Action {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let status = args.client.get("/status")?;
     let on = args.action == Action::Start;
-    // The automatic recording while there is no audio device does not count as requested.
+    // If there is no audio device at startup, Melos records the first minute unasked; this does not set `record`.
     let requested = status["parameters"]["record"] == true;
     if !on && !requested {
-        bail!("no recording was requested");
+        bail!("there is nothing to stop: no recording was requested");
     }
     let attempts = &status["recording"]["attempts"];
     let send = |address: &str, value: OscType| args.client.send(address, vec![value]);

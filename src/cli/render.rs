@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// Length in seconds [default: 30, or up to the end of the control log]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Where to start, in seconds from the start of the control log or of its take
+    /// Position at which to start, in seconds from the start of the take or, for a session's control log, of the log
     #[arg(long, value_name = "SECONDS", requires = "control_log")]
     from: Option<f64>,
     /// Seed for all random choices
@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Also write the plan as JSON Lines, one line every 4096 frames
     #[arg(long, value_name = "JSONL")]
     plan: Option<PathBuf>,
-    /// Also print progress to standard output as JSON Lines, each with the peak since the previous one
+    /// Also print progress to standard output as JSON Lines, each line with the peak since the previous one
     #[arg(long)]
     progress: bool,
     /// Bits per sample; 32 is floating point
@@ -86,7 +86,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         problems.iter().for_each(|problem| tracing::warn!("{problem}"));
         let (settings, preset) = initial_preset(&presets, name)?;
         log.header.settings = settings;
-        // As in a live session, the plan of the first frame precedes any modulation.
+        // As in a live session, the plan of frame 0 is fixed before any modulation takes effect.
         let modulations = preset.modulations.iter();
         log.entries.extend(
             modulations.map(|(param, modulation)| (1, Entry::Event(ControlEvent::Modulate(*param, Some(*modulation))))),
@@ -130,7 +130,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         performance.collect_notes(MidiFile::new(frames.clone()));
     }
     if let Some(path) = &args.control_log {
-        // Rendering starts at the beginning of the log, because notes and plans depend on everything before them.
+        // A MIDI file also needs the notes and mutes from before its first frame, and a plan file covers the whole log.
         let from_start = !midi.is_empty() || args.plan.is_some();
         let latest = if from_start { log_info.start_frame.unwrap_or(0) } else { frames.start };
         log_info.resume(path, same_model, latest, &mut performance)?;
@@ -144,14 +144,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The properties of a control log that its checkpoints must match.
+/// The properties of a control log that determine which checkpoints can be used.
 struct LogInfo {
+    /// The frame of the checkpoint at which the log begins; `None` if it begins with the session.
     start_frame: Option<u64>,
     model: String,
 }
 
 impl LogInfo {
-    /// Continues from the newest usable checkpoint of a log at or before a frame, if there is one.
+    /// Continues from a usable checkpoint of a log at or before the frame `latest`, if there is one: from the one
+    /// beside a take, otherwise from the newest.
+    ///
+    /// # Errors
+    /// If there is none, and the log does not begin with the session.
     fn resume(&self, log: &Path, same_model: bool, latest: u64, performance: &mut Offline) -> anyhow::Result<()> {
         let checkpoints =
             checkpoint_files(&checkpoint_folder(log)).into_iter().filter(|file| file.frame <= latest).rev();
@@ -173,8 +178,8 @@ impl LogInfo {
         }
         match self.start_frame {
             Some(frame) => bail!(
-                "{}: the log begins at the checkpoint at frame {frame}, and no checkpoint from there to frame {latest} can be \
-                 used; put the log's checkpoints in {} and render with the model that recorded it",
+                "{}: the log begins at the checkpoint at frame {frame}, and neither that checkpoint nor a later one up to frame \
+                 {latest} can be used; put the log's checkpoints in {} and render with the model that recorded it",
                 log.display(),
                 checkpoint_folder(log).display()
             ),
@@ -183,7 +188,7 @@ impl LogInfo {
     }
 }
 
-/// Renders up to `range.end`, writing the frames in `range` to the sound file, if any.
+/// Renders up to `range.end`, and writes the frames in `range` to the sound file, if there is one.
 fn render(
     args: &Args,
     performance: &mut Offline,

@@ -26,10 +26,10 @@ pub(crate) struct Args {
     /// MIDI system [default: JACK if the audio uses JACK, otherwise ALSA]
     #[arg(long, value_enum)]
     midi: Option<MidiHost>,
-    /// Port, or address and port, for OSC; any address but 127.0.0.1 lets the network control Melos without a password
+    /// Port, or address and port, for OSC; any but a loopback address lets the network control Melos without a password
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = endpoint)]
     osc: Option<(Option<IpAddr>, u16)>,
-    /// Port, or address and port, for the page, status and OSCQuery; any address but 127.0.0.1 requires http.password
+    /// Port, or address and port, for the page, status and OSCQuery; any but a loopback address requires http.password
     /// in melos.toml
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = endpoint)]
     http: Option<(Option<IpAddr>, u16)>,

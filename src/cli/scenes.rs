@@ -21,17 +21,17 @@ pub(crate) struct Args {
 enum Action {
     /// Rename a scene
     Rename {
-        /// Its name
+        /// Current name
         #[arg(add = complete::scenes())]
         scene: String,
-        /// Its new name
+        /// New name
         to: String,
         #[command(flatten)]
         client: Client,
     },
     /// Delete a scene
     Delete {
-        /// Its name
+        /// Name of the scene
         #[arg(add = complete::scenes())]
         scene: String,
         #[command(flatten)]
@@ -66,10 +66,10 @@ fn scenes(client: &Client) -> anyhow::Result<Vec<String>> {
     Ok(names.filter_map(|name| name.as_str().map(str::to_owned)).collect())
 }
 
-/// Returns all scenes, provided that one of them has the given name.
+/// Returns the names of all scenes, provided that `scene` is one of them.
 ///
 /// # Errors
-/// When none has, or when no daemon responds.
+/// If it is not, or if no daemon responds.
 fn existing(client: &Client, scene: &str) -> anyhow::Result<Vec<String>> {
     let is_listed = |scenes: &Vec<String>| scenes.iter().any(|other| other == scene);
     let (scenes, exists) = poll(LISTING_DELAY, || scenes(client), is_listed)?;
@@ -86,7 +86,7 @@ fn existing(client: &Client, scene: &str) -> anyhow::Result<Vec<String>> {
 fn wait_until(client: &Client, condition: impl Fn(&[String]) -> bool) -> anyhow::Result<()> {
     let (_, is_met) = poll(TIMEOUT, || scenes(client), |scenes| condition(scenes))?;
     if !is_met {
-        bail!("the daemon refused the change; run `melos log` to see why");
+        bail!("the daemon did not make the change; run `melos log` to see why");
     }
     Ok(())
 }

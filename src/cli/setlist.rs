@@ -1,4 +1,4 @@
-//! `melos setlist`: steps through a setlist of the running daemon.
+//! `melos setlist`: steps through a setlist of the running daemon, or lists the setlists.
 
 use std::io::Write;
 
@@ -25,39 +25,42 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let Some(step) = args.step else { return show(&args.client) };
-    let (steps, param, value) = match (step.as_str(), step.parse::<u16>()) {
-        ("next", _) => (Steps::By(1), Param::SetlistNext, Value::Trigger),
-        ("previous", _) => (Steps::By(-1), Param::SetlistPrevious, Value::Trigger),
-        (_, Ok(number)) => (Steps::To(number.into()), Param::SetlistGo, Value::Number(f32::from(number))),
+    let (target, param, value) = match (step.as_str(), step.parse::<u16>()) {
+        ("next", _) => (Target::Relative(1), Param::SetlistNext, Value::Trigger),
+        ("previous", _) => (Target::Relative(-1), Param::SetlistPrevious, Value::Trigger),
+        (_, Ok(number)) => (Target::Number(number.into()), Param::SetlistGo, Value::Number(f32::from(number))),
         (name, Err(_)) => return apply(&args.client, Param::Setlist, &Value::Text(name.to_owned()), args.next_bar),
     };
-    // The daemon only logs why it cannot go to an entry, or load it.
+    // If the daemon cannot load the entry, it only logs the reason, so the reason is determined here.
     let fetch = || {
         let parameters = args.client.get("/status")?["parameters"].take();
-        Ok(check(&steps, &parameters, &args.client.get("/presets")?, &args.client.get("/scenes")?))
+        Ok(check(&target, &parameters, &args.client.get("/presets")?, &args.client.get("/scenes")?))
     };
     let (checked, _) = poll(LISTING_DELAY, fetch, Result::is_ok)?;
     if let Err(problem) = checked {
+        // Sent anyway, because the daemon moves to an entry even if it cannot load it.
         send(&args.client, param, &value, args.next_bar)?;
         bail!("{problem}");
     }
     apply(&args.client, param, &value, args.next_bar)
 }
 
-/// Where to go in the setlist.
-enum Steps {
-    By(isize),
-    To(usize),
+/// The entry to go to.
+enum Target {
+    /// An offset from the current entry; negative for earlier entries.
+    Relative(isize),
+    /// The number of an entry, starting at 1; 0 is the position before the first.
+    Number(usize),
 }
 
-/// Checks that the setlist has the entry to go to, and that the entry's preset or scene exists.
-fn check(steps: &Steps, parameters: &Json, lists: &Json, scenes: &Json) -> Result<(), String> {
+/// Checks that the selected setlist contains the target entry, and that the entry's preset or scene exists.
+fn check(target: &Target, parameters: &Json, lists: &Json, scenes: &Json) -> Result<(), String> {
     let all = lists["setlists"].as_array().map_or(&[][..], Vec::as_slice);
     let selected = parameters["setlist"].as_str().unwrap_or_default();
-    let setlist = match (selected, steps, all) {
+    let setlist = match (selected, target, all) {
         (_, _, []) => return Err("there are no setlists; see docs/presets.md for how to write one".to_owned()),
-        // The daemon selects the only setlist by itself.
-        ("", Steps::By(_), [only]) => Some(only),
+        // If there is only one setlist, the daemon selects it by itself.
+        ("", Target::Relative(_), [only]) => Some(only),
         _ => all.iter().find(|list| list["id"] == selected),
     };
     let Some(setlist) = setlist else {
@@ -67,17 +70,18 @@ fn check(steps: &Steps, parameters: &Json, lists: &Json, scenes: &Json) -> Resul
     let name = quoted(setlist["id"].as_str().unwrap_or_default());
     let entries = setlist["entries"].as_array().map_or(&[][..], Vec::as_slice);
     let position = parameters["setlist/go"].as_f64().unwrap_or_default() as usize;
-    let number = match *steps {
-        // Before the first entry.
-        Steps::To(0) => return Ok(()),
-        Steps::To(number) => number,
-        Steps::By(steps) => position.checked_add_signed(steps).unwrap_or_default(),
+    let number = match *target {
+        Target::Number(0) => return Ok(()),
+        Target::Number(number) => number,
+        Target::Relative(steps) => position.checked_add_signed(steps).unwrap_or_default(),
     };
     let Some(entry) = number.checked_sub(1).and_then(|index| entries.get(index)) else {
-        return Err(match *steps {
-            Steps::To(number) => format!("there is no entry {number} in setlist {name}, which has {}", entries.len()),
-            Steps::By(steps) if steps > 0 => format!("setlist {name} ends here"),
-            Steps::By(_) => format!("setlist {name} begins here"),
+        return Err(match *target {
+            Target::Number(number) => {
+                format!("there is no entry {number} in setlist {name}, which has {}", entries.len())
+            }
+            Target::Relative(steps) if steps > 0 => format!("setlist {name} ends here"),
+            Target::Relative(_) => format!("setlist {name} begins here"),
         });
     };
     let (kind, cue) = (entry["kind"].as_str().unwrap_or_default(), &entry["name"]);
@@ -112,7 +116,7 @@ fn show(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Formats the numbered entries and marks the current one.
+/// Formats the entries of a setlist, numbered, and marks the current one.
 fn entries(list: &Json, current: usize) -> String {
     let entries = list["entries"].as_array().into_iter().flatten().enumerate();
     let text = |entry: &Json, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
@@ -136,21 +140,21 @@ mod tests {
         let entries = json!([{ "kind": "preset", "name": "calm" }, { "kind": "preset", "name": "gone" }]);
         let lists = json!({ "presets": [{ "id": "calm" }], "setlists": [{ "id": "friday", "entries": entries }] });
         let scenes = json!({ "scenes": [] });
-        let at = |position: u32, selected: &str, steps| {
-            check(&steps, &json!({ "setlist": selected, "setlist/go": position }), &lists, &scenes)
+        let at = |position: u32, selected: &str, target| {
+            check(&target, &json!({ "setlist": selected, "setlist/go": position }), &lists, &scenes)
         };
-        assert_eq!(at(0, "", Steps::By(1)), Ok(()));
-        assert_eq!(at(2, "friday", Steps::To(1)), Ok(()));
-        for (position, steps, problem) in [
-            (0, Steps::By(-1), "begins here"),
-            (2, Steps::By(1), "setlist \"friday\" ends here"),
-            (1, Steps::By(1), "entry 2 of setlist \"friday\" needs the preset \"gone\", which does not exist"),
-            (0, Steps::To(9), "there is no entry 9 in setlist \"friday\", which has 2"),
+        assert_eq!(at(0, "", Target::Relative(1)), Ok(()));
+        assert_eq!(at(2, "friday", Target::Number(1)), Ok(()));
+        for (position, target, problem) in [
+            (0, Target::Relative(-1), "begins here"),
+            (2, Target::Relative(1), "setlist \"friday\" ends here"),
+            (1, Target::Relative(1), "entry 2 of setlist \"friday\" needs the preset \"gone\", which does not exist"),
+            (0, Target::Number(9), "there is no entry 9 in setlist \"friday\", which has 2"),
         ] {
-            let found = at(position, "friday", steps).unwrap_err();
+            let found = at(position, "friday", target).unwrap_err();
             assert!(found.contains(problem), "{found}");
         }
-        assert!(at(0, "", Steps::To(1)).unwrap_err().contains("no setlist is selected"));
+        assert!(at(0, "", Target::Number(1)).unwrap_err().contains("no setlist is selected"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Initial parameter values from the command line.
+//! Parameter values given on the command line.
 
 use anyhow::{anyhow, bail};
 use melos::event::parameter::{Input, Param, Value, key_and_mode};
@@ -18,7 +18,7 @@ pub(crate) struct StartArgs {
     /// Quiet (-1) to excited (1)
     #[arg(long, allow_negative_numbers = true)]
     arousal: Option<f64>,
-    /// Creativity, 0.1 to 2
+    /// Creativity of the network and the harmony, 0.1 to 2
     #[arg(long)]
     temperature: Option<f64>,
     /// Tonic, such as A or Eb; or tonic and scale, such as "A minor"
@@ -33,7 +33,7 @@ pub(crate) struct StartArgs {
     /// Play the harmony voices alone
     #[arg(long)]
     no_network: bool,
-    /// Set any other parameter, such as reverb=0.4; may be repeated
+    /// Set any other parameter, such as reverb=0.4; can be given several times
     #[arg(long = "set", value_name = "PARAMETER=VALUE", add = complete::assignments())]
     set: Vec<String>,
 }
@@ -84,8 +84,8 @@ impl StartArgs {
     }
 }
 
-/// Returns the settings that an argument stands for: usually one, but a key with its scale (`A minor`) sets two parameters,
-/// and a blend of emotions (`calm=0.7,sad=0.3`) sets all eight weights.
+/// Returns the settings that an argument stands for: usually one, but two for a key with its scale (`A minor`), and
+/// eight for a blend of emotions (`calm=0.7,sad=0.3`).
 pub(super) fn settings_of(param: Param, text: &str) -> anyhow::Result<Vec<(Param, Value)>> {
     if let Some(settings) = key_and_mode(param, text) {
         return Ok(settings.to_vec());

@@ -10,12 +10,13 @@ use serde_json::Value as Json;
 use super::client::Client;
 use super::list::duration;
 
-/// Exit status when something prevents the music from being heard.
+/// Exit status when the generator is late or no audio device is available.
 const UNHEALTHY: u8 = 2;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exits with 0 if Melos is playing or paused, 2 if the music cannot be heard, 1 if no daemon responds."
+    after_help = "Exits with 0 if Melos is playing or paused, 2 if the generator is late or no audio device is available, 1 if no \
+                  daemon responds."
 )]
 pub(crate) struct Args {
     /// Print everything as JSON
@@ -59,11 +60,11 @@ fn describe(status: &Json) -> String {
     let state = match status["state"].as_str() {
         Some("playing") => "Melos is playing.".to_owned(),
         Some("silent") if text(&status["show"]["schedule"]).starts_with("closed") => {
-            "Melos is closed, outside its opening hours; `melos set play on` plays anyway.".to_owned()
+            "Melos is silent outside its opening hours; to play anyway, run `melos set play on`.".to_owned()
         }
         Some("silent") => "Melos is paused; resume with `melos set play on`.".to_owned(),
         Some("starved") => "The generator is late; its last sound is sustained.".to_owned(),
-        Some("no-device") => "Melos is playing, but no audio device is available.".to_owned(),
+        Some("no-device") => "No audio device is available; Melos continues silently.".to_owned(),
         other => format!("Melos is {}.", other.unwrap_or("not ready yet")),
     };
     let preset = match text(&parameters["preset"]) {
@@ -73,8 +74,16 @@ fn describe(status: &Json) -> String {
     let source = match text(&parameters["tempo/source"]).as_str() {
         "" | "mood" => String::new(),
         "pinned" => " (pinned)".to_owned(),
-        source if status["troubles"]["tempo"].is_string() => format!(" (waiting for {source})"),
-        source => format!(" (led by {source})"),
+        source => {
+            let name = match source {
+                "clock" => "a MIDI clock",
+                "link" => "Ableton Link",
+                "jack" => "the JACK transport",
+                other => other,
+            };
+            let is_absent = status["troubles"]["tempo"].is_string();
+            format!(" ({} {name})", if is_absent { "waiting for" } else { "from" })
+        }
     };
     let block = match number(&status["block_ms"]) {
         0.0 => String::new(),
@@ -94,7 +103,7 @@ fn describe(status: &Json) -> String {
         "{state}\n\
          Music    {}, {:.0} bpm{source}{preset}\n\
          Sound    {}{block}, {:.1} dB\n\
-         Load     {:.0} % of a core, playing for {}\n\
+         Load     {:.0} % of a core, running for {}\n\
          Lost     {lost}{show}{troubles}",
         text(&parameters["emotion"]),
         number(&parameters["tempo"]),
@@ -143,21 +152,21 @@ mod tests {
         });
         assert_eq!(
             describe(&status),
-            "Melos is playing.\nMusic    calm, 56 bpm (led by clock), preset slow-dawn\nSound    JACK, 5.3 ms blocks, -25.1 dB\n\
-             Load     23 % of a core, playing for 2 h 5 min\nLost     3 frames not recorded\n\
+            "Melos is playing.\nMusic    calm, 56 bpm (from a MIDI clock), preset slow-dawn\nSound    JACK, 5.3 ms blocks, -25.1 dB\n\
+             Load     23 % of a core, running for 2 h 5 min\nLost     3 frames not recorded\n\
              Setlist  preset slow-dawn, next scene verse\nTimer    fades out in 1 min 1 s\nHours    open until Sat 18:00\n\
              Trouble  state: the disk is full"
         );
         assert!(is_healthy(&status));
-        status["troubles"] = json!({ "tempo": "no MIDI clock is received" });
+        status["troubles"] = json!({ "tempo": "no MIDI clock received" });
         let waiting = describe(&status);
-        assert!(waiting.contains("56 bpm (waiting for clock)"), "{waiting}");
-        assert!(waiting.ends_with("Trouble  tempo: no MIDI clock is received"), "{waiting}");
+        assert!(waiting.contains("56 bpm (waiting for a MIDI clock)"), "{waiting}");
+        assert!(waiting.ends_with("Trouble  tempo: no MIDI clock received"), "{waiting}");
         status["state"] = json!("silent");
         assert!(describe(&status).starts_with("Melos is paused;"));
         status["show"]["schedule"] = json!("closed until Sat 10:00");
-        assert!(is_healthy(&status) && describe(&status).starts_with("Melos is closed, outside its opening hours;"));
+        assert!(is_healthy(&status) && describe(&status).starts_with("Melos is silent outside its opening hours;"));
         status["state"] = json!("no-device");
-        assert!(!is_healthy(&status) && describe(&status).starts_with("Melos is playing, but"));
+        assert!(!is_healthy(&status) && describe(&status).starts_with("No audio device is available;"));
     }
 }

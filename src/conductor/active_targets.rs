@@ -1,4 +1,4 @@
-//! The active targets: the values in effect, some of which glide to new ones.
+//! The active targets: the values in effect, some of which are gliding to new ones.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,8 @@ use crate::music::profile::Profile;
 use crate::music::theory::Chord;
 use crate::units::seconds_to_frames;
 
-/// Frames between two steps of a morphing fast-lane number: 20 ms, the default smoothing time.
+/// Frames between two steps of a morphing fast-lane number: 20 ms, the engine's shortest smoothing time, so that no steps
+/// are heard.
 pub(super) const MORPH_STEP: u64 = 960;
 
 /// What must be recomputed after a change.
@@ -22,9 +23,9 @@ pub(super) const MORPH_STEP: u64 = 960;
 pub(super) struct Impact {
     /// The network needs a new plan.
     pub(super) network: bool,
-    /// The harmony changes from the next beat on.
+    /// The harmony must be replanned, from the next beat on unless another beat is given.
     pub(super) harmony: bool,
-    /// The lead chord changes, without waiting for the beat.
+    /// The lead chord changes; the harmony must be replanned immediately unless a beat is given.
     pub(super) lead: bool,
     /// The frames of the beats change.
     pub(super) tempo: bool,
@@ -39,7 +40,7 @@ pub(super) struct ActiveTargets {
     settings: Settings,
     /// The network's steering, including modulations.
     steering: Steering,
-    /// The network's steering without modulations; the tempo follows its mood.
+    /// The network's steering without modulations, whose mood the tempo follows.
     unmodulated: Steering,
     /// The offsets of modulated parameters, in table order.
     shifts: Vec<(Param, f32)>,
@@ -102,9 +103,9 @@ impl ActiveTargets {
         pinned + (mood_bpm - pinned) * follow
     }
 
-    /// Applies the requested values of `params` from frame `at` on. With `morph`, every value that can glide takes that long.
-    /// Otherwise, the mood, and a tempo that starts to follow it, take the time set by `glide`, and other values change
-    /// immediately.
+    /// Applies the requested values of `params` from frame `at` on. With `morph`, every value that can glide does so over
+    /// that length. Otherwise, the mood, and a tempo that starts to follow it, glide over the time set by `glide`, and
+    /// other values change immediately. Returns what must be recomputed.
     pub(super) fn steer(
         &mut self,
         params: impl Iterator<Item = Param>,
@@ -115,8 +116,8 @@ impl ActiveTargets {
         commands: &mut Vec<TimedCommand>,
     ) -> Impact {
         let requested = performance.settings();
-        let instant = morph.unwrap_or(Length::INSTANT);
-        let glide =
+        let length = morph.unwrap_or(Length::INSTANT);
+        let mood_length =
             morph.unwrap_or_else(|| Length::Frames(seconds_to_frames(f64::from(requested.number(Param::Glide)))));
         let mut impact = Impact::default();
         for param in params {
@@ -131,24 +132,24 @@ impl ActiveTargets {
             let number = requested.number(param);
             if let Some(dial) = param.dial() {
                 let shifted = self.shifted(param, number);
-                self.unmodulated.dial(dial).glide_to(number, at, instant, clock);
-                self.steering.dial(dial).glide_to(shifted, at, instant, clock);
+                self.unmodulated.dial(dial).glide_to(number, at, length, clock);
+                self.steering.dial(dial).glide_to(shifted, at, length, clock);
             }
             match param {
                 _ if effect == Effect::Mood && self.settings.mood() != requested.mood() => {
-                    self.unmodulated.mood.glide_to(requested.mood(), at, glide, clock);
-                    self.steering.mood.glide_to(self.shifted_mood(requested.mood()), at, glide, clock);
+                    self.unmodulated.mood.glide_to(requested.mood(), at, mood_length, clock);
+                    self.steering.mood.glide_to(self.shifted_mood(requested.mood()), at, mood_length, clock);
                     let tempo = self.follow.at(at, clock) > 0.0 || *self.follow.target() > 0.0;
                     impact = Impact { network: true, harmony: true, tempo: tempo || impact.tempo, ..impact };
                 }
                 Param::GuideChord => self.steering.guide_chord = requested.toggle(param),
                 Param::GuideBeat => self.steering.guide_beat = requested.toggle(param),
-                Param::Tempo => self.pinned_bpm.glide_to(number, at, instant, clock),
+                Param::Tempo => self.pinned_bpm.glide_to(number, at, length, clock),
                 Param::TempoSource if requested.tempo_source() == TempoSource::Mood => {
-                    self.follow.glide_to(1.0, at, glide, clock);
+                    self.follow.glide_to(1.0, at, mood_length, clock);
                 }
-                Param::TempoSource => self.follow.glide_to(0.0, at, instant, clock),
-                _ if effect == Effect::Engine => self.add_command(param, requested, at, instant, clock, commands),
+                Param::TempoSource => self.follow.glide_to(0.0, at, length, clock),
+                _ if effect == Effect::Engine => self.add_command(param, requested, at, length, clock, commands),
                 _ => {}
             }
             impact.network |= effect.steers_network();
@@ -160,7 +161,7 @@ impl ActiveTargets {
         impact
     }
 
-    /// Adds commands for every fast-lane value.
+    /// Adds a command for every number and toggle of the fast lane, at its target.
     pub(super) fn add_all_commands(&self, frame: u64, commands: &mut Vec<TimedCommand>) {
         for spec in crate::event::parameter::TABLE.iter().filter(|spec| spec.lane() == Lane::Fast) {
             match spec.kind {
@@ -201,8 +202,9 @@ impl ActiveTargets {
         self.next_morph_step = frame + MORPH_STEP;
     }
 
-    /// Moves a parameter away from its set value by `amount`, or back to it if `None`. Returns whether the network needs a new
-    /// plan.
+    /// Moves a parameter away from its set value by `amount`: over `within` frames in the network, immediately in the
+    /// engine. `None` ends the modulation and returns the parameter to its set value. Returns whether the network needs a
+    /// new plan.
     pub(super) fn shift(
         &mut self,
         param: Param,

@@ -8,7 +8,7 @@ use super::active_targets::{ActiveTargets, Impact};
 use super::chroma_history::ChromaHistory;
 use super::command_queue::CommandQueue;
 use super::counter::Counter;
-use super::harmony::{BarRequest, PhraseRecall};
+use super::harmony::{BarRequest, PhraseRecall, PlayedBar};
 use super::performance::Performance;
 use super::planner::Planner;
 use super::score::{PlanUpdate, Score};
@@ -23,17 +23,20 @@ use crate::music::glide::Length;
 use crate::music::plan::{EarlierPhrase, Plan, PlannedRecall};
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
-/// Minimum number of frames planned past the horizon on each beat. The longest beat is 1.5 s, so at least three seconds are
-/// always planned.
+/// Minimum number of frames planned past the horizon on each beat. The longest beat takes 1.7 s (at 40 bpm, slowed by an
+/// eighth to align with an external clock), so at least 2.7 s are always planned.
 const PLAN_AHEAD: u64 = SAMPLE_RATE as u64 * 9 / 2;
-/// Frames before the horizon that plans still cover, enough for the window around a regenerated latent.
-const PLAN_BEHIND: u64 = SAMPLE_RATE as u64 * 2;
-/// Frames between the end of a latent and the horizon at which its chroma is final, so that the harmony can use it.
+/// Frames before the horizon that plans still cover: enough for the window around a regenerated latent, and for a bar of four
+/// beats at the lowest tempo, whose chroma is compared with its chords.
+const PLAN_BEHIND: u64 = SAMPLE_RATE as u64 * 7;
+/// Frames by which the horizon must have passed the end of a latent before the harmony uses its chroma, which is final by
+/// then.
 const CHROMA_DELAY: u64 = 8192;
-/// When the clock skips, notes that should have begun more than this many beats before the new position are dropped.
+/// When the clock skips, notes and beats that should have begun more than this many beats before the new position are
+/// omitted.
 const STALE_BEATS: f64 = 0.25;
 
-/// The kinds of steps, in their order within a frame.
+/// The kinds of steps, in the order in which they are performed within a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
     /// Requests the values held for a bar line.
@@ -46,7 +49,7 @@ pub(super) enum Step {
     Beat,
     /// Begins a chord, or begins or ends a note of the harmony.
     Harmony,
-    /// Moves morphing values.
+    /// Advances morphing fast-lane numbers.
     Morph,
     /// Updates modulations.
     Modulate,
@@ -63,7 +66,7 @@ pub(super) enum Step {
 pub(super) struct Timing {
     /// The frame; the horizon if `None`.
     pub(super) frame: Option<u64>,
-    /// The beat from which the harmony changes; as early as possible if `None`.
+    /// The beat from which the harmony changes. If `None`, it changes from the next beat or, for a lead chord, immediately.
     pub(super) beat: Option<f64>,
     /// How long values glide; see [`ActiveTargets::steer`].
     pub(super) morph: Option<Length>,
@@ -138,17 +141,17 @@ impl Arrangement {
         self.targets.bpm(self.now, self.clock())
     }
 
-    /// Moves the horizon.
+    /// Moves the horizon to a frame.
     pub(super) const fn move_to(&mut self, frame: u64) {
         self.now = frame;
     }
 
-    /// Stores the chroma of a latent that starts at a frame.
+    /// Stores the chroma of the latent that starts at frame `start`.
     pub(super) fn record_chroma(&mut self, start: u64, chroma: &[f32; 12]) {
         self.chroma_history.record(start, chroma);
     }
 
-    /// Returns the next step of each kind, with its frame.
+    /// Returns the next step of each kind that [`Arrangement::perform`] performs, with its frame.
     pub(super) fn steps(&self) -> [(Option<u64>, Step); 6] {
         let clock = self.clock();
         [
@@ -161,7 +164,7 @@ impl Arrangement {
         ]
     }
 
-    /// Performs a step at the horizon.
+    /// Performs a step at the horizon, unless the conductor itself performs steps of this kind.
     pub(super) fn perform(&mut self, step: Step, out: &mut Score) {
         match step {
             Step::Beat => self.beat(out),
@@ -209,7 +212,7 @@ impl Arrangement {
         }
     }
 
-    /// Moves a parameter away from its set value by `amount`, or back to it if `None`, within a number of frames.
+    /// Moves a parameter away from its set value by `amount`, or back to it if `None`; see [`ActiveTargets::shift`].
     pub(super) fn shift(&mut self, param: Param, amount: Option<f32>, within: u64) {
         let mut commands = Vec::new();
         let network = self.targets.shift(param, amount, self.now, within, self.tempo.clock(), &mut commands);
@@ -247,13 +250,11 @@ impl Arrangement {
         }
     }
 
-    /// Returns the request for a bar that is planned from a beat on.
+    /// Returns the request to plan a bar from beat `from` on.
     pub(super) fn request(&self, bar: u64, from: f64) -> BarRequest {
         let clock = self.clock();
         let beats = clock.beats_per_bar();
         let start = clock.frame_at(from);
-        let settled = self.now.saturating_sub(CHROMA_DELAY);
-        let one_bar_ago = seconds_to_frames(f64::from(beats) * 60.0 / clock.tempo_at(self.now));
         let (settings, steering) = (self.targets.settings(), self.targets.steering());
         BarRequest {
             bar,
@@ -262,11 +263,21 @@ impl Arrangement {
             tonic: settings.choice(Param::Key),
             mode: settings.mode(),
             lead: self.targets.lead(),
-            played_chroma: self.chroma_history.mean(settled.saturating_sub(one_bar_ago), settled),
+            played: self.played(beats),
             dynamics: settings.number(Param::Dynamics),
             temperature: steering.temperature.at(start, clock),
             recall: settings.number(Param::Recall),
         }
+    }
+
+    /// Returns what the network played over the last `beats` beats whose chroma is final; `None` if unknown.
+    fn played(&self, beats: u32) -> Option<PlayedBar> {
+        let clock = self.clock();
+        let to = self.now.saturating_sub(CHROMA_DELAY);
+        let from = to.saturating_sub(seconds_to_frames(f64::from(beats) * 60.0 / clock.tempo_at(self.now)));
+        let chroma = self.chroma_history.mean(from, to)?;
+        let (first, end) = (clock.beat_at(from), clock.beat_at(to));
+        Some(PlayedBar::new(end, end - first, chroma, self.planner.chords_between(first, end)))
     }
 
     /// Updates everything that a change of the targets affects.
@@ -331,7 +342,7 @@ impl Arrangement {
         }
     }
 
-    /// Returns the frames at which the network starts or stops recalling an earlier phrase.
+    /// Returns the frames at which the network starts or stops recalling an earlier phrase, and which phrase that is.
     fn recalls(&self) -> Vec<PlannedRecall> {
         let clock = self.clock();
         let planned = |(beat, recall): (f64, Option<PhraseRecall>)| {
@@ -347,7 +358,7 @@ impl Arrangement {
     }
 }
 
-/// Returns the parameters that act on the engine only.
+/// Returns the parameters that affect only the engine.
 pub(super) fn engine_params() -> impl Iterator<Item = Param> {
     Param::all().filter(|param| param.spec().lane() == Lane::Fast)
 }

@@ -6,17 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::mel::LATENT_FRAMES;
 
-/// Maximum number of latents stored: more than enough for the longest bar and everything generated ahead.
+/// Maximum number of latents stored: more than enough for the longest bar and for everything generated ahead.
 const CAPACITY: usize = 256;
 
-/// The chroma of recent latents by their first frame.
+/// The chroma of recent latents, by first frame.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct ChromaHistory {
     latents: BTreeMap<u64, [f32; 12]>,
 }
 
 impl ChromaHistory {
-    /// Stores the chroma of the latent that starts at a frame, replacing any earlier version.
+    /// Stores the chroma of the latent that starts at frame `start`, replacing any earlier version; ignores chroma that is
+    /// not finite.
     pub(super) fn record(&mut self, start: u64, chroma: &[f32; 12]) {
         if chroma.iter().all(|x| x.is_finite()) {
             self.latents.insert(start, *chroma);
@@ -60,7 +61,11 @@ mod tests {
         history.record(8192, &single_pitch(2));
         history.record(4096, &single_pitch(3));
         assert_eq!(history.mean(4096, 12_288).map(|c| (c[2], c[3])), Some((0.5, 0.5)));
-        assert_eq!(history.mean(4096, 12_287).map(|c| (c[2], c[3])), Some((0.0, 1.0)), "not yet complete");
+        assert_eq!(
+            history.mean(4096, 12_287).map(|c| (c[2], c[3])),
+            Some((0.0, 1.0)),
+            "an incomplete latent is ignored"
+        );
         assert_eq!(history.mean(1, 4096), None);
     }
 

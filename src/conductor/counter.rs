@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::score::{PULSES, Score};
+use super::score::{PULSES_PER_BEAT, Score};
 use crate::event::Notice;
 use crate::music::clock::MusicClock;
 
-/// Maximum number of bar starts stored: several minutes, so that phrases can be recalled.
+/// Maximum number of bar starts stored: several minutes of music, so that its phrases can be recalled.
 const MAX_BARS: usize = 256;
 
 /// The next beat and pulse to emit, and the starts of recent bars.
@@ -48,7 +48,7 @@ impl Counter {
 
     /// Returns the frame of the next pulse.
     pub(super) fn pulse_due(&self, clock: &MusicClock) -> u64 {
-        clock.frame_at(self.pulse as f64 / PULSES as f64)
+        clock.frame_at(self.pulse as f64 / PULSES_PER_BEAT as f64)
     }
 
     /// Emits the next beat on frame `now`, preceded by the bar if the beat begins one. Returns the beat's number.
@@ -70,7 +70,7 @@ impl Counter {
 
     /// Emits the next pulse on frame `now` or, if the clock has skipped, the last pulse at or before its new position.
     pub(super) fn count_pulse(&mut self, now: u64, clock: &MusicClock, out: &mut Score) {
-        let reached = (clock.beat_at(now) * PULSES as f64) as u64;
+        let reached = (clock.beat_at(now) * PULSES_PER_BEAT as f64) as u64;
         let pulse = self.pulse.max(reached);
         out.pulses.push((now, pulse));
         self.pulse = pulse + 1;

@@ -8,11 +8,11 @@ use crate::event::parameter::{Param, Value};
 use crate::event::supersede;
 use crate::music::glide::Length;
 
-/// Maximum number of values held for a bar line, several times the number of parameters. Beyond that, a new value replaces the
-/// oldest of the same parameter.
+/// Number of values held for a bar line at which a new value replaces the oldest of the same parameter, even one on which a
+/// later request depends; several times the number of parameters.
 const MAX_HELD: usize = 256;
 
-/// Changes waiting for a beat, in three stages: held until shortly before their bar; requested but not yet in effect; in
+/// Changes waiting for a beat, in three stages: held until shortly before their bar; requested, but not yet in effect; in
 /// effect in the network, but not yet in the engine.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Deferred {
@@ -46,7 +46,7 @@ pub(super) struct EngineChanges {
     pub(super) morph: Option<Length>,
     /// Whether all sound is cut.
     pub(super) panic: bool,
-    /// The values held for this bar line.
+    /// The values that were held for this bar line.
     pub(super) released: Vec<(Param, Value)>,
 }
 
@@ -87,7 +87,7 @@ impl Deferred {
         (self.held.beat, std::mem::take(&mut self.held.values).into())
     }
 
-    /// Makes a change wait for a beat, or for the earlier beat for which other changes are already waiting.
+    /// Makes a change wait for a beat, or for an earlier one if other changes are already waiting for it.
     pub(super) fn add_waiting(&mut self, beat: u64, morph: Option<Length>) {
         let morph = morph.or(self.waiting.and_then(|waiting| waiting.morph));
         self.waiting = Some(Waiting { beat: self.waiting.map_or(beat, |waiting| waiting.beat.min(beat)), morph });

@@ -14,12 +14,12 @@ use crate::music::theory::Voice;
 ///
 /// When the engine rejects a command, all later ones are dropped too, until there is room for all the commands that
 /// resynchronize the engine. Commands are numbered from the start of the performance, so that the control log can record which
-/// were lost and a rendering can drop the same commands.
+/// were lost and a render can drop the same commands.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct EngineSync {
     /// Number of commands so far, including lost ones.
     count: u64,
-    /// Lost commands since the last synchronization.
+    /// The commands lost since the last resynchronization.
     lost: Option<Range<u64>>,
     panic_lost: bool,
     engine: EngineState,
@@ -79,9 +79,9 @@ impl EngineSync {
         self.lost.is_some()
     }
 
-    /// If there is enough `room`, sends the commands that resynchronize the engine with the conductor. Returns the range of the
-    /// commands that had been lost.
-    pub fn reconcile(
+    /// Sends the commands that resynchronize the engine with the conductor, if there is `room` for all of them. Returns the
+    /// range of the commands that were lost; `None` if none were or if there is not enough room.
+    pub fn resynchronize(
         &mut self,
         conductor: &Conductor,
         room: usize,
@@ -136,7 +136,7 @@ mod tests {
 
     const SECOND: u64 = 48_000;
 
-    /// Returns the state of an engine that executed some commands.
+    /// Returns the state of an engine that has executed `commands`.
     fn state(commands: &[EngineCommand]) -> String {
         let mut engine = EngineState::default();
         commands.iter().for_each(|command| engine.apply(*command));
@@ -144,8 +144,8 @@ mod tests {
         format!("{engine:?}")
     }
 
-    /// Plays a performance in which the engine rejects all commands in some frames. Returns the commands that the engine executed
-    /// and the range of the lost ones.
+    /// Plays a performance in which the engine rejects all commands sent at `rejected_frames`. Returns the commands that
+    /// the engine executed, and the range of those that were lost.
     fn play(rejected_frames: Range<u64>, end: u64) -> (Vec<EngineCommand>, Option<Range<u64>>) {
         let (mut conductor, mut engine_sync, mut score) =
             (Conductor::new(7, &[]), EngineSync::default(), Score::default());
@@ -171,12 +171,12 @@ mod tests {
             }
             score.clear();
             if engine_sync.is_out_of_sync() && !rejected_frames.contains(&frame) {
-                assert_eq!(engine_sync.reconcile(&conductor, 0, |_| panic!("there is no room")), None);
+                assert_eq!(engine_sync.resynchronize(&conductor, 0, |_| panic!("there is no room")), None);
                 let push = |queued: QueuedCommand| {
                     accepted.push(queued.command);
                     true
                 };
-                lost = engine_sync.reconcile(&conductor, 1024, push);
+                lost = engine_sync.resynchronize(&conductor, 1024, push);
             }
         }
         (accepted, lost)
@@ -189,16 +189,16 @@ mod tests {
         assert_eq!(none_lost, None);
         for rejected_frames in [0..SECOND / 2, 90_000..100_000, 140_000..150_000, 90_000..240_000, 10_000..280_000] {
             let (accepted, lost) = play(rejected_frames.clone(), end);
-            assert_eq!(state(&accepted), state(&all), "rejecting in {rejected_frames:?}");
+            assert_eq!(state(&accepted), state(&all), "commands rejected at frames {rejected_frames:?}");
             let lost = lost.unwrap();
-            assert!(!lost.is_empty() && lost.end <= all.len() as u64, "{lost:?} of {}", all.len());
+            assert!(!lost.is_empty() && lost.end <= all.len() as u64, "lost {lost:?} of {} commands", all.len());
             let has_panic = |commands: &[EngineCommand]| commands.contains(&EngineCommand::Panic);
             assert_eq!(has_panic(&accepted), has_panic(&all));
         }
     }
 
     #[test]
-    fn sends_nothing_if_the_lost_command_made_no_difference() {
+    fn sends_nothing_if_the_lost_command_makes_no_difference() {
         let (mut conductor, mut engine_sync, mut score) =
             (Conductor::new(7, &[]), EngineSync::default(), Score::default());
         conductor.advance(1, &mut score);
@@ -206,10 +206,10 @@ mod tests {
         let redundant = EngineCommand::Number(Param::LevelPad, 0.0);
         engine_sync.send(TimedCommand { frame: 1, command: redundant }, |_| false);
         let mut commands = 0;
-        let lost = engine_sync.reconcile(&conductor, 1024, |_| {
+        let lost = engine_sync.resynchronize(&conductor, 1024, |_| {
             commands += 1;
             true
         });
-        assert!(lost.is_some() && commands == 0 && !engine_sync.is_out_of_sync(), "{commands} commands");
+        assert!(lost.is_some() && commands == 0 && !engine_sync.is_out_of_sync(), "{commands} commands were sent");
     }
 }

@@ -1,7 +1,7 @@
 //! The rule-based harmony: keys, chords, phrases, and the notes of bass, pad and upper voice.
 //!
-//! Mode, choice of chords and register convey valence; activity, velocity and harmonic rhythm convey arousal. The harmony is a
-//! pure function of the seed and the requests, and its state can be cloned for later replanning.
+//! Mode, chords and register convey valence; activity, velocity and harmonic rhythm convey arousal. The harmony is a pure
+//! function of the seed and the requests, and its state can be cloned, so that bars can be replanned later.
 
 mod arrange;
 mod bass;
@@ -34,6 +34,7 @@ use palette::Palette;
 use phrase::Phrase;
 use rng::RngStreams;
 
+pub use chord_detector::PlayedBar;
 pub use lead::chord_from_notes;
 
 /// One note of a voice.
@@ -51,10 +52,10 @@ pub struct Note {
     pub beats: f64,
 }
 
-/// A request for a bar.
+/// A request to plan a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BarRequest {
-    /// Number of the bar from the start of the performance.
+    /// Number of the bar, counted from 0 at the start of the performance.
     pub bar: u64,
     /// Number of beats, at least 1.
     pub beats: u32,
@@ -66,8 +67,8 @@ pub struct BarRequest {
     pub mode: Option<Mode>,
     /// The lead chord, if any, which replaces the progression.
     pub lead: Option<Chord>,
-    /// Chroma of the previous bar as played by the network, on any linear scale; `None` if unknown.
-    pub played_chroma: Option<[f32; 12]>,
+    /// What the network played most recently; `None` if unknown.
+    pub played: Option<PlayedBar>,
     /// Depth of the phrases' crescendos and decrescendos, 0..=1.
     pub dynamics: f32,
     /// The temperature, at least 0; below 1, some choices are the same for all seeds.
@@ -78,7 +79,7 @@ pub struct BarRequest {
 
 #[cfg(test)]
 impl BarRequest {
-    /// Returns a default request for a bar of four beats.
+    /// Returns a request for a bar of four beats, with default values.
     fn plain(bar: u64, mood: Mood) -> Self {
         Self {
             bar,
@@ -87,7 +88,7 @@ impl BarRequest {
             tonic: 0,
             mode: None,
             lead: None,
-            played_chroma: None,
+            played: None,
             dynamics: 0.5,
             temperature: 1.0,
             recall: 0.0,
@@ -111,9 +112,9 @@ pub enum Cadence {
 /// The position of a bar in its phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhrasePosition {
-    /// Bars from the start of the phrase.
+    /// Number of the bar within the phrase, from 0.
     pub bar: u32,
-    /// Bars in the phrase.
+    /// Length of the phrase in bars.
     pub bars: u32,
     /// The cadence that ends in this bar, if any.
     pub cadence: Option<Cadence>,
@@ -126,9 +127,9 @@ pub struct BarPlan {
     pub key: Key,
     /// The chords and the beats on which they begin, the first at 0.
     pub chords: Vec<(f64, Chord)>,
-    /// The notes of all three voices, by onset.
+    /// The notes of all three voices, in order of onset.
     pub notes: Vec<Note>,
-    /// Level of the harmony according to the phrase, 0..=1.
+    /// Level within the phrase, 0..=1.
     pub expression: f32,
     /// The bar's position in its phrase.
     pub phrase: PhrasePosition,
@@ -215,7 +216,7 @@ impl Harmony {
     }
 
     /// Replans the rest of the last planned bar after a change. Earlier notes are kept, but end at `beat` if the new chord does
-    /// not contain them. Returns the whole bar, whose number of beats stays the same; `played_chroma` is ignored. A request for
+    /// not contain them. Returns the whole bar, whose number of beats stays the same; `played` is ignored. A request for
     /// another bar plans that bar from its start.
     pub fn replan_from(&mut self, beat: f64, request: &BarRequest) -> BarPlan {
         let Some(last) = self.last.take_if(|last| last.request.bar == request.bar) else {
@@ -235,12 +236,12 @@ impl Harmony {
     /// Returns the unplanned chord that the network has been playing, if any.
     fn detect_chord(&mut self, request: &BarRequest) -> Option<Chord> {
         let (last, phrase) = (self.last.as_ref()?, self.phrase?);
-        let chroma = request.played_chroma.as_ref().filter(|_| last.request.bar + 1 == request.bar);
+        let played = request.played.as_ref().filter(|_| last.request.bar + 1 == request.bar);
         let palette = Palette::of(phrase.emotion, phrase.key.mode);
-        self.detector.observe(chroma, &last.plan.chords, f64::from(last.request.beats), palette.nearby(phrase.key))
+        self.detector.observe(played, palette.nearby(phrase.key))
     }
 
-    /// Plans a bar from a beat on; `replanned` is the bar as planned before, if it has begun.
+    /// Plans a bar from a beat on; `replanned` is the bar as planned before, if it has already begun.
     fn plan(&mut self, beat: f64, request: &BarRequest, detected: Option<Chord>, replanned: Option<Bar>) -> BarPlan {
         let old = self.phrase;
         let streams = RngStreams::new(self.seed, request.temperature);
@@ -286,7 +287,7 @@ impl Harmony {
         if request.lead.is_some() {
             return sounding;
         }
-        let request = BarRequest { bar: request.bar + 1, played_chroma: None, ..*request };
+        let request = BarRequest { bar: request.bar + 1, played: None, ..*request };
         let streams = RngStreams::new(self.seed, request.temperature);
         let next = Phrase::at(Some(phrase), &self.form, &request, streams);
         let streams = streams.reusing(next.reused_bars());

@@ -15,9 +15,9 @@ const INPUT_INTERVAL: u64 = SAMPLE_RATE as u64 / 8;
 /// Shortest and longest linear segment, in frames, with which a waveform is approximated for the network. Each segment
 /// requires a new plan.
 const SEGMENT_RANGE: std::ops::RangeInclusive<u64> = SAMPLE_RATE as u64 / 4..=2 * SAMPLE_RATE as u64;
-/// Segments per period, unless their length is out of range.
+/// Segments per period, unless their length would be out of range.
 const SEGMENTS_PER_PERIOD: u64 = 32;
-/// Maximum step of a random walk, as a fraction of its range.
+/// Maximum step of a random walk, which stays between −1 and 1.
 const MAX_STEP: f64 = 0.7;
 /// First random stream of the random walks; the harmony's streams are numbered from 0.
 const WALK_STREAMS: u64 = 1 << 62;
@@ -42,7 +42,7 @@ pub(super) struct Shift {
     pub(super) param: Param,
     /// Offset from the set value.
     pub(super) amount: f32,
-    /// Frames within which to reach it.
+    /// Frames within which to reach it; 0 to reach it at once.
     pub(super) within: u64,
 }
 
@@ -127,9 +127,11 @@ impl ActiveModulation {
 /// A random walk between −1 and 1, with one point per period.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct RandomWalk {
-    /// The current period, and the points at its start and end.
+    /// The current period; `None` before the first.
     period: Option<u64>,
+    /// The point at the start of the period.
     from: f64,
+    /// The point at the end of the period.
     to: f64,
 }
 

@@ -43,7 +43,7 @@ impl Performance {
     /// Sets a parameter.
     ///
     /// # Errors
-    /// If a scene does not exist, cannot be stored or has no name, or if there is no recall to undo; nothing is changed.
+    /// If a scene does not exist or cannot be stored, or if there is no recall to undo; nothing changes then.
     pub(super) fn set(&mut self, param: Param, value: &Value) -> Result<Change, SceneError> {
         let before = &self.settings;
         let mut settings = before.clone();
@@ -117,10 +117,11 @@ impl Performance {
         &self.scenes
     }
 
-    /// Renames a scene, also in the parameters that refer to it: the scene recalled last and those of the crossfader.
+    /// Renames a scene, and updates the parameters that refer to it, such as the scene recalled last and those of the
+    /// crossfader.
     ///
     /// # Errors
-    /// If there is no such scene, or the new name is taken or empty; nothing is changed.
+    /// If there is no such scene, or the new name is taken or empty; nothing changes then.
     pub(super) fn rename_scene(&mut self, from: &str, to: &str) -> Result<(), SceneError> {
         self.scenes.rename(from, to)?;
         for param in Param::all().filter(|param| param.names_scene()) {
@@ -181,7 +182,7 @@ mod tests {
             assert_eq!(performance.set(param, &value), Ok(change), "{param:?}");
         }
         performance.set(Param::Reverb, &Value::Number(0.75)).unwrap();
-        assert_eq!(performance.set(Param::Reverb, &Value::Number(0.75)), Ok(Change::Nothing), "unchanged");
+        assert_eq!(performance.set(Param::Reverb, &Value::Number(0.75)), Ok(Change::Nothing), "the value is the same");
         performance.set(Param::SceneMorphBars, &Value::Number(2.0)).unwrap();
         assert_eq!(performance.set(Param::SceneUndo, &Value::Trigger), Ok(Change::Many(Morph::Bars(2.0))));
     }

@@ -144,7 +144,8 @@ impl Planner {
         self.events.first().map(|event| clock.frame_at(event.beat))
     }
 
-    /// Plays the first pending event at a frame. Drops a note that begins before beat `stale`, because the clock has skipped it.
+    /// Plays the first pending event at a frame. Omits a note that begins before beat `stale`, because the clock has skipped
+    /// it.
     pub(super) fn play_next(&mut self, frame: u64, stale: f64, out: &mut Score) {
         let Some(event) = self.events.pop() else { return };
         match event.kind {
@@ -165,7 +166,7 @@ impl Planner {
         }
     }
 
-    /// Returns the level of the harmony at a beat according to the phrase, 0..=1, interpolated linearly between bars.
+    /// Returns the level within the phrase at a beat, 0..=1, interpolated linearly between bars.
     pub(super) fn expression(&self, beat: f64) -> f32 {
         let position = beat / f64::from(self.beats_per_bar);
         let bar = self.bar_of(beat);
@@ -176,7 +177,7 @@ impl Planner {
         }
     }
 
-    /// Returns the planned chords with their frames; not empty once a bar is planned.
+    /// Returns the planned chords with their frames; never empty once a bar has been planned.
     pub(super) fn chords(&self, clock: &MusicClock) -> Vec<PlannedChord> {
         self.chords.iter().map(|onset| PlannedChord { frame: clock.frame_at(onset.beat), chord: onset.chord }).collect()
     }
@@ -191,6 +192,14 @@ impl Planner {
     pub(super) fn chords_from(&self, beat: f64) -> impl Iterator<Item = (f64, Chord)> {
         let next = self.chords.partition_point(|onset| onset.beat <= beat);
         self.chords.iter().skip(next.saturating_sub(1)).map(|onset| (onset.beat, onset.chord))
+    }
+
+    /// Returns the chords between two beats, each with its length in beats.
+    pub(super) fn chords_between(&self, from: f64, to: f64) -> impl Iterator<Item = (f64, Chord)> {
+        let ends = self.chords.iter().skip(1).map(|onset| onset.beat).chain([f64::INFINITY]);
+        let lengths =
+            self.chords.iter().zip(ends).map(move |(onset, end)| (end.min(to) - onset.beat.max(from), onset.chord));
+        lengths.filter(|(beats, _)| *beats > 0.0)
     }
 
     /// Returns the beats on which the recall of a phrase starts or ends, in order.

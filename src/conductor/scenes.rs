@@ -11,7 +11,7 @@ use crate::quote::{choices, quoted};
 /// Maximum number of scenes, which only a faulty client would exceed.
 pub const MAX_SCENES: usize = 1024;
 
-/// Why an operation on the scenes failed; nothing is changed.
+/// Why an operation on the scenes failed; the scenes are unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SceneError {
@@ -48,7 +48,7 @@ pub(super) struct Scenes {
 }
 
 impl Scenes {
-    /// Stores settings under a name, replacing an existing scene.
+    /// Stores settings under a name, replacing any scene of that name.
     ///
     /// # Errors
     /// If the name is empty, or there are too many scenes.
@@ -177,7 +177,11 @@ mod tests {
         let mut scenes = Scenes::default();
         let settings = Settings::default();
         assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo));
-        assert_eq!(scenes.undo(&settings), Err(SceneError::NothingToUndo), "a failed undo is not a recall");
+        assert_eq!(
+            scenes.undo(&settings),
+            Err(SceneError::NothingToUndo),
+            "a failed undo should leave nothing to undo"
+        );
         assert_eq!(scenes.store("", &settings), Err(SceneError::Nameless));
         scenes.store("dawn", &settings).unwrap();
         assert_eq!(scenes.rename("dawn", ""), Err(SceneError::Nameless));

@@ -1,4 +1,4 @@
-//! The seed for all random choices, which changes with every restart.
+//! The seed for all random choices, which changes whenever they restart after a panic.
 
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,7 @@ use crate::event::parameter::{Param, Saved, TABLE, TempoSource, Value};
 use crate::music::emotion::{Affect, Emotion, Mood};
 use crate::music::theory::{Chord, Mode};
 
-/// Sum of the eight weights below which all are treated as zero.
+/// Sum of the eight weights at or below which all of them count as zero.
 const MIN_WEIGHT_SUM: f32 = 1e-6;
 
 /// The coordinates of the mood that were set last and are therefore exact.
@@ -103,7 +103,7 @@ impl Settings {
         self.mood
     }
 
-    /// Sets the mood in all coordinates.
+    /// Sets the mood, and moves the faders to its weights.
     pub(super) fn set_mood(&mut self, mood: Mood) {
         self.mood = mood;
         self.exact = MoodCoordinates::Weights;
@@ -174,8 +174,8 @@ impl Settings {
         usize::from(self.choice(Param::Mode)).checked_sub(1).map(|index| Mode::ALL[index])
     }
 
-    /// Returns the values that recreate these settings when set on the defaults in this order, for state files and control
-    /// logs. Omits momentary controls (play, hold) and the daemon's own parameters.
+    /// Returns the values that recreate these settings when applied to the defaults in this order, for state files and
+    /// control logs. Omits momentary controls (play, hold) and the daemon's own parameters.
     #[must_use]
     pub(super) fn list(&self) -> Vec<(Param, Value)> {
         let all_zero = self.faders().iter().sum::<f32>() <= MIN_WEIGHT_SUM;

@@ -9,11 +9,12 @@ const HOP: u64 = mel::HOP as u64;
 /// Frames between the horizon and the earliest splice: 32 ms, enough for the generator to roll back and generate two
 /// latents.
 pub const SPLICE_LEAD: u64 = 1536;
-/// Minimum frames between two splices: 117 ms. A rollback regenerates one or two latents, and moving a fader causes hundreds
-/// of changes per second.
+/// Minimum number of frames between two splices: 117 ms. A rollback regenerates one or two latents, and moving a fader
+/// causes hundreds of changes per second.
 pub const SPLICE_INTERVAL: u64 = 5632;
-/// Minimum frames between a splice and the next one for a change of the lead chord: 43 ms, a little more than a crossfade.
-/// Playing a chord on a keyboard causes several changes within tens of milliseconds, and the last must not wait long.
+/// Minimum number of frames between a splice and a later one for a change of the lead chord: 43 ms, a little more than a
+/// crossfade. Playing a chord on a keyboard causes several changes within tens of milliseconds, and the last must not wait
+/// long.
 pub const LEAD_INTERVAL: u64 = 2048;
 
 /// Combines changes into splices. A change at frame `f` leads to a splice no later than `f` + [`SPLICE_INTERVAL`] (or
@@ -27,7 +28,7 @@ pub(super) struct Splices {
 }
 
 impl Splices {
-    /// Requests a splice for a change at a frame, at least `interval` frames after the last splice.
+    /// Requests a splice for a change at frame `now`, at least `interval` frames after the last splice.
     pub(super) fn request(&mut self, now: u64, interval: u64) {
         let earliest = self.last.map_or(now, |last| now.max(last + interval));
         self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));

@@ -17,7 +17,7 @@ const PHASE_TOLERANCE_S: f64 = 0.004;
 /// Tolerance for rounding errors in beats; a frame is at least 1e-5 beats.
 const BEAT_TOLERANCE: f64 = 1e-6;
 
-/// A correction that adds beats evenly between two frames.
+/// A correction that adds beats (or, if negative, removes them) evenly between two frames.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Slew {
     start: u64,
@@ -40,7 +40,7 @@ impl Slew {
 /// The effect of an external beat on the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alignment {
-    /// None: the phase error is negligible or already being corrected.
+    /// No effect: the phase error is negligible or already being corrected.
     Kept,
     /// A gradual correction has started.
     Slewed,
@@ -66,7 +66,7 @@ impl Tempo {
         &self.clock
     }
 
-    /// Adds spans up to a beat, with a new tempo on every beat.
+    /// Adds spans up to a beat, with a new tempo on every beat and at both ends of a correction.
     pub(super) fn extend(&mut self, targets: &ActiveTargets, end: f64) {
         loop {
             let beat = self.clock.beat_at(self.extended_to) + BEAT_TOLERANCE;
@@ -89,8 +89,8 @@ impl Tempo {
         self.extended_to = from;
     }
 
-    /// Aligns the clock with an external clock whose `beat` fell on frame `at`: gradually over one bar, or immediately if the
-    /// error is too large. Discards the spans after `now`, unless nothing changes.
+    /// Aligns the clock with an external clock whose `beat` fell on frame `at`: gradually over one bar, or by skipping
+    /// forward if the error is too large for that. Discards the spans after `now`, unless nothing changes.
     pub(super) fn align(&mut self, targets: &ActiveTargets, beat: f64, at: u64, now: u64) -> Alignment {
         let bar = f64::from(self.clock.beats_per_bar());
         let ahead = (beat - self.clock.beat_at(at)).rem_euclid(bar);
@@ -176,7 +176,7 @@ mod tests {
             }
             let deviation = tempo.clock().beat_at(8 * 24_000) - (8.0 + error);
             assert!((deviation / 2.0).abs() < PHASE_TOLERANCE_S, "{error}: {deviation} beats off");
-            assert_eq!(corrections, 1, "one correction is enough");
+            assert_eq!(corrections, 1, "one correction should be enough");
             assert!((tempo.clock().tempo_at(300_000) - 120.0).abs() < 1e-9);
         }
     }
@@ -187,7 +187,7 @@ mod tests {
         let mut tempo = Tempo::new(&targets);
         tempo.extend(&targets, 20.0);
         assert_eq!(tempo.align(&targets, 0.0, 30_000, 30_500), Alignment::Skipped);
-        assert!((tempo.clock().beat_at(30_000 + 24_000) - 5.0).abs() < 1e-9, "bar 1 begins at the start message");
+        assert!((tempo.clock().beat_at(30_000 + 24_000) - 5.0).abs() < 1e-9, "bar 1 should begin at the start message");
         assert_eq!(tempo.align(&targets, 2.0, 30_000 + 48_000, 79_000), Alignment::Kept);
     }
 }

@@ -58,7 +58,7 @@ fn play(mut conductor: Conductor, script: &[(u64, ControlEvent)], end: u64, step
             let _ = conductor.apply(event);
             conductor.take_immediate(&mut score);
         }
-        let step_end = conductor.frame() + *steps.next().expect("the steps repeat");
+        let step_end = conductor.frame() + *steps.next().expect("there should be at least one step length");
         let next = script.peek().map_or(end, |(frame, _)| end.min(*frame)).min(step_end.max(conductor.frame() + 1));
         while latents * 4096 < next + SECOND {
             conductor.record_chroma(latents * 4096, &chroma(latents));

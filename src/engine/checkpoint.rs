@@ -24,7 +24,8 @@ impl Engine {
         self.ports.saves.skip(1);
     }
 
-    /// Continues from a saved state. The hops from the state's frame on must be sent again, in epoch 0. Not for the audio thread.
+    /// Continues from a saved state. The hops from the state's frame on must be sent again, in epoch 0. Must not be called on
+    /// the audio thread.
     pub fn restore(&mut self, state: State) {
         self.status.frame.store(state.frame, Relaxed);
         self.state = state;

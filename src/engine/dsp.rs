@@ -40,12 +40,13 @@ impl Bus {
     }
 }
 
-/// Flushes values to zero before they become subnormal, since subnormals can slow arithmetic down a hundredfold.
+/// Replaces a value with zero before it becomes subnormal, since subnormals can slow arithmetic down a hundredfold.
 pub(super) fn flush(value: f32) -> f32 {
     if value.abs() < 1e-15 { 0.0 } else { value }
 }
 
-/// Returns `sin(2π · cycles)` for values above −8, accurate to 4e-6, using a Taylor polynomial of degree 9 on a quarter cycle.
+/// Returns `sin(2π · cycles)`, accurate to 1e-5 within ±3 cycles, using a Taylor polynomial of degree 9 on a quarter cycle.
+/// `cycles` must exceed −8.
 ///
 /// Uses only basic arithmetic, so that the result is bit-identical on all machines.
 pub(super) fn sine(cycles: f32) -> f32 {
@@ -86,7 +87,7 @@ pub(super) fn advance(phase: &mut f32, increment: f32) {
     }
 }
 
-/// Returns the coefficient of a one-pole low-pass with cutoff `hz`.
+/// Returns the coefficient of a one-pole low-pass filter with cutoff `hz`.
 pub(super) fn one_pole(hz: f32) -> f32 {
     let x = TAU * hz / SAMPLE_RATE as f32;
     x / (1.0 + x)
@@ -115,7 +116,7 @@ pub(super) struct AllPass {
 }
 
 impl AllPass {
-    #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
+    #[expect(clippy::disallowed_macros, reason = "never called on the audio thread")]
     pub(super) fn new(frames: usize, gain: f32) -> Self {
         Self { line: vec![0.0; frames].into_boxed_slice(), at: 0, gain }
     }

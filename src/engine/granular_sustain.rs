@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::QUANTUM;
 use super::ramp::Span;
 
-/// Length of the buffer in frames. Grains are taken from the newer half, so recording can continue while the sustain fades.
+/// Length of the buffer in frames. Grains are taken from the newer half, so that recording can continue while the sustain
+/// fades.
 const BUFFER: usize = 32_768;
-/// Frames from which grains are taken: the last 340 ms.
+/// Number of frames from which grains are taken: the last 340 ms.
 const SOURCE: usize = BUFFER / 2;
-/// Grain length: 170 ms.
+/// Length of a grain in frames: 170 ms.
 const GRAIN: usize = 8192;
-/// Simultaneous grains.
+/// Number of simultaneous grains.
 const OVERLAP: usize = 4;
 /// Gain that preserves the level of uncorrelated grains: the squares of four overlapping Hann windows sum to 1.5.
 const LEVEL: f32 = 0.816_496_6;
@@ -39,7 +40,7 @@ pub(super) struct GranularSustain<const C: usize> {
 }
 
 impl<const C: usize> GranularSustain<C> {
-    #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
+    #[expect(clippy::disallowed_macros, reason = "never called on the audio thread")]
     pub(super) fn new() -> Self {
         let buffer = vec![[0.0; C]; BUFFER].into_boxed_slice();
         Self { buffer, window: window(), write: 0, grains: [Grain::default(); OVERLAP], rng: 1, discontinuity: true }
@@ -54,7 +55,7 @@ impl<const C: usize> GranularSustain<C> {
         }
     }
 
-    /// Starts sustaining the latest recorded sound. The sustain begins at full level, so the caller must fade it in.
+    /// Starts sustaining the latest recorded sound. The sustain starts at full level, so the caller must fade it in.
     pub(super) fn capture(&mut self) {
         // Fade out the end, so that grains that span the boundary to the next recording do not click.
         if !std::mem::replace(&mut self.discontinuity, true) {
@@ -101,7 +102,7 @@ impl<const C: usize> GranularSustain<C> {
 }
 
 /// Returns the window of a grain.
-#[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
+#[expect(clippy::disallowed_macros, reason = "never called on the audio thread")]
 fn window() -> Box<[f32]> {
     let mut window = vec![0.0; GRAIN].into_boxed_slice();
     for (n, value) in window.iter_mut().enumerate() {

@@ -4,10 +4,10 @@ use super::QUANTUM;
 use crate::event::Hop;
 use crate::mel::HOP;
 
-/// Number of slots: 2.7 s of audio.
+/// Number of slots: enough for 2.7 s of audio.
 const SLOTS: u64 = 256;
 
-/// Maximum absolute sample value. Only a faulty vocoder exceeds it; the limiter handles anything below.
+/// Maximum absolute sample value. Only a faulty vocoder exceeds it; the limiter handles everything below.
 const MAX_SAMPLE: f32 = 4.0;
 
 /// What happened to a hop.
@@ -28,7 +28,7 @@ struct Slot {
     samples: [f32; HOP],
 }
 
-/// Hops by index.
+/// The hops to play, by index: those of the newest accepted epoch, preceded by the remaining hops of earlier ones.
 #[derive(Debug)]
 pub(super) struct HopTable {
     slots: Box<[Slot]>,
@@ -39,23 +39,23 @@ pub(super) struct HopTable {
 }
 
 impl HopTable {
-    #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
+    #[expect(clippy::disallowed_macros, reason = "never called on the audio thread")]
     pub(super) fn new() -> Self {
         let empty = Slot { index: None, samples: [0.0; HOP] };
         Self { slots: vec![empty; SLOTS as usize].into_boxed_slice(), epoch: 0, rejected: None, not_finite: 0 }
     }
 
-    /// Returns the epoch being played.
+    /// Returns the newest accepted epoch.
     pub(super) fn epoch(&self) -> u32 {
         self.epoch
     }
 
-    /// Returns the number of non-finite samples and resets it.
+    /// Returns the number of non-finite samples received since the last call.
     pub(super) fn take_not_finite(&mut self) -> u64 {
         std::mem::take(&mut self.not_finite)
     }
 
-    /// Stores a hop while the playhead is at `frame`.
+    /// Stores a hop that arrives while the playhead is at `frame`, unless it must be dropped.
     pub(super) fn receive(&mut self, hop: &Hop, frame: u64) -> HopOutcome {
         let (first, end) = (frame.div_ceil(HOP as u64), frame / HOP as u64 + SLOTS);
         if hop.epoch < self.epoch || self.rejected == Some(hop.epoch) {
@@ -66,7 +66,7 @@ impl HopTable {
                 self.rejected = Some(hop.epoch);
                 return HopOutcome::EpochRejected;
             }
-            // From here on, the old epoch's hops do not continue the new one.
+            // The remaining hops of the old epoch belong to the replaced future.
             for slot in &mut self.slots {
                 if slot.index.is_some_and(|index| index >= hop.index) {
                     slot.index = None;

@@ -7,14 +7,14 @@ use super::QUANTUM;
 use crate::bytes;
 use crate::units::SAMPLE_RATE;
 
-/// Maximum level: −1 dBFS.
+/// Maximum absolute sample value: −1 dBFS.
 pub(super) const CEILING: f32 = 0.891_250_9;
 /// Look-ahead, which is also the delay, in frames: 1.3 ms.
 const LOOK_AHEAD: usize = QUANTUM;
 /// Time constant of the release, in frames: 90 ms.
 const RELEASE: f32 = 0.09 * SAMPLE_RATE as f32;
 
-/// Gains above this, which are reductions of less than 0.01 dB, are inaudible and not reported.
+/// Gain above which the reduction, less than 0.01 dB, is inaudible and not reported.
 const INAUDIBLE_GAIN: f32 = 0.998_85;
 
 /// A stereo look-ahead limiter. Both channels share one gain, so that the stereo image does not shift.

@@ -6,13 +6,13 @@ use super::ramp::{Ramp, Span};
 use crate::event::parameter::{Kind, Param};
 use crate::units::db_to_gain;
 
-/// Maximum change of the network and harmony levels at full dynamics, up and down, in decibels. The network shapes its
-/// own phrases, so its level changes less.
+/// Maximum rise or fall of the network and harmony levels at full dynamics, in decibels. The network shapes its own
+/// phrases, so its level changes less.
 const SWING_DB: [f32; 2] = [3.5, 8.0];
 /// Smoothing time of the phrase dynamics in seconds.
 const PHRASE_SECONDS: f32 = 0.35;
 
-/// Returns the default of a parameter as a number; 0 or 1 for toggles.
+/// Returns the default of a numeric parameter, or 0 or 1 for a toggle; 0 for parameters of other kinds.
 pub(super) fn default_value(param: Param) -> f32 {
     match param.spec().kind {
         Kind::Number { default, .. } => default,
@@ -47,7 +47,7 @@ impl Fader {
     }
 }
 
-/// All faders.
+/// All faders, and the phrase dynamics.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Mixer {
     pub(super) network: Fader,
@@ -56,7 +56,7 @@ pub(super) struct Mixer {
     pub(super) upper: Fader,
     pub(super) harmony: Fader,
     pub(super) master: Fader,
-    /// Phrase-dynamics gains of network and harmony.
+    /// Gains of network and harmony from the phrase dynamics.
     pub(super) phrase: [Ramp; 2],
     dynamics: f32,
     expression: f32,

@@ -8,16 +8,17 @@ use super::hops::{HopOutcome, HopTable};
 use crate::event::Hop;
 use crate::units::SAMPLE_RATE;
 
-/// Quanta over which the hops fade to the sustain. The look-ahead is equally long, so that the fade ends with the last hop.
+/// Number of quanta over which the hops fade to the sustain. [`LEAD`] is equally long, so that the fade ends with the last
+/// hop.
 const FADE_OUT_QUANTA: u64 = 4;
-/// Quanta over which the hops fade in again: 43 ms.
+/// Number of quanta over which the hops fade in again: 43 ms.
 const FADE_IN_QUANTA: u64 = 32;
 /// Seconds over which the sustain decays to its final level.
 const DECAY_SECONDS: f32 = 2.0;
 /// Final level of the sustain: −20 dB, which is below the harmony but audible.
 const FLOOR: f32 = 0.1;
 
-/// Frames that hops must cover ahead of the playhead to avoid starvation.
+/// Distance in frames from the playhead to the quantum that hops must also cover to avoid starvation.
 pub(super) const LEAD: u64 = FADE_OUT_QUANTA * QUANTUM as u64;
 
 /// Whether starvation began or ended in a quantum.
@@ -40,7 +41,7 @@ pub(super) struct Network {
     /// Level of the sustain.
     sustain_level: f32,
     starved: bool,
-    /// Whether hops have ever covered the lead; until then, missing hops are not starvation.
+    /// Whether hops have ever extended beyond [`LEAD`]; until then, missing hops are not starvation.
     started: bool,
 }
 
@@ -75,7 +76,7 @@ impl Network {
         self.granular.clear();
     }
 
-    /// Renders the quantum that starts at `frame`.
+    /// Renders the quantum that starts at `frame`. Returns whether starvation began or ended in it.
     pub(super) fn render(&mut self, frame: u64, out: &mut [f32; QUANTUM]) -> Transition {
         let current = self.hops.quantum(frame);
         let is_covered = current.is_some() && self.hops.quantum(frame + LEAD).is_some();

@@ -8,18 +8,18 @@ use crate::units::SAMPLE_RATE;
 
 /// Capacity for commands: far more than a dense bar of notes needs.
 const COMMANDS: usize = 4096;
-/// Capacity for immediate commands. When the ring is full, they are sent as timed commands.
+/// Capacity for immediate commands. While the ring is full, further commands are sent as timed ones.
 const IMMEDIATE: usize = 256;
-/// Capacity for hops. The engine moves them to its own table every quantum.
+/// Capacity for hops, which the engine moves to its own table every quantum.
 const HOPS: usize = 128;
 /// Capacity for events that the daemon has not read yet.
 const EVENTS: usize = 256;
-/// Capacity for the engine's state, in bytes: almost twice the size of the state.
+/// Capacity for the engine's state, in bytes: almost twice its size.
 const STATE: usize = 1 << 20;
 /// Capacity of the tap in frames: four seconds, to bridge a disk stall.
 const TAP: usize = 4 * SAMPLE_RATE as usize;
 
-/// Encodes the number of dropped frames as a tap frame. Audio cannot be mistaken for it, because the engine replaces NaN.
+/// Encodes the number of dropped frames as a tap frame. Audio cannot be mistaken for it, because the engine never outputs NaN.
 #[must_use]
 pub const fn gap(frames: u32) -> [f32; 2] {
     [f32::NAN, f32::from_bits(frames)]

@@ -16,13 +16,13 @@ pub(super) struct Ramp {
     quanta: u32,
 }
 
-/// Returns the number of quanta in a duration, rounded up.
+/// Returns the number of quanta in a duration, rounded up, but at least 1.
 fn quanta(seconds: f32) -> u32 {
     (seconds * SAMPLE_RATE as f32 / QUANTUM as f32).ceil().max(1.0) as u32
 }
 
 impl Ramp {
-    /// Creates a ramp at `value` whose changes take `seconds`, rounded up to whole quanta.
+    /// Creates a ramp at `value` whose changes each take `seconds`, rounded up to whole quanta.
     pub(super) fn new(value: f32, seconds: f32) -> Self {
         Self { value, target: value, step: 0.0, remaining: 0, quanta: quanta(seconds) }
     }
@@ -41,13 +41,13 @@ impl Ramp {
         }
     }
 
-    /// Sets a new target and the duration of changes, in seconds.
+    /// Sets a new target and the duration of this and later changes, in seconds.
     pub(super) fn set_over(&mut self, target: f32, seconds: f32) {
         self.quanta = quanta(seconds);
         self.set(target);
     }
 
-    /// Jumps to `value`.
+    /// Sets the value and the target to `value` at once.
     pub(super) fn jump(&mut self, value: f32) {
         *self = Self { value, target: value, step: 0.0, remaining: 0, quanta: self.quanta };
     }

@@ -11,7 +11,7 @@ use crate::event::parameter::Param;
 use crate::units::SAMPLE_RATE;
 
 const LINES: usize = 8;
-/// Delays of the largest room in frames: primes, so that echoes rarely coincide.
+/// Delays of the largest room, in frames: primes, so that echoes rarely coincide.
 const LINE_DELAYS: [f32; LINES] = [2053.0, 2311.0, 2539.0, 2767.0, 3001.0, 3259.0, 3533.0, 3793.0];
 /// Buffer length of one line: a power of two above the longest delay.
 const LINE_BUFFER: usize = 4096;
@@ -26,7 +26,7 @@ const PRE_DELAY_SECONDS: [f32; 2] = [0.004, 0.026];
 const PRE_DELAY_BUFFER: usize = 2048;
 /// Cutoff of the high-pass filter that removes rumble from the input.
 const LOW_CUT_HZ: f32 = 110.0;
-/// Depth in frames of the delay modulation that suppresses resonances.
+/// Depth, in frames, of the delay modulation that suppresses resonances.
 const MODULATION_DEPTH: f32 = 5.0;
 /// Rate of the delay modulation in cycles per quantum: 0.29 Hz.
 const MODULATION_RATE: f32 = 0.29 * QUANTUM as f32 / SAMPLE_RATE as f32;
@@ -55,11 +55,12 @@ pub(super) struct Reverb {
     wet: Ramp,
 }
 
-/// Interpolates geometrically between the smallest and the largest room.
+/// Interpolates geometrically between the values for the smallest (0) and the largest (1) room.
 fn interpolate([small, large]: [f32; 2], size: f32) -> f32 {
     small * (large / small).powf(size)
 }
 
+/// Returns the delay of a line in frames, without modulation.
 fn line_delay(line: usize, size: f32) -> f32 {
     LINE_DELAYS[line] * (MIN_SCALE + (1.0 - MIN_SCALE) * size)
 }
@@ -69,7 +70,7 @@ impl Reverb {
         Self::with(default_value(Param::Reverb), default_value(Param::ReverbSize))
     }
 
-    #[expect(clippy::disallowed_macros, reason = "runs on the control thread, before the stream starts")]
+    #[expect(clippy::disallowed_macros, reason = "never called on the audio thread")]
     fn with(amount: f32, size: f32) -> Self {
         let line = |n| Line {
             buffer: vec![0.0; LINE_BUFFER].into_boxed_slice(),
@@ -145,7 +146,7 @@ impl Reverb {
                 let (near, far) = (line.buffer[read % LINE_BUFFER], line.buffer[(read - 1) % LINE_BUFFER]);
                 out[m] = gains[m] * line.damping.next(near + fraction * (far - near), damping);
             }
-            // Householder matrix: mixes every line into every other and preserves energy.
+            // A Householder matrix mixes every line into every other and preserves energy.
             let sum = out.iter().sum::<f32>() * (2.0 / LINES as f32);
             for (m, line) in self.lines.iter_mut().enumerate() {
                 let sign = if m % 2 == 0 { 1.0 } else { -1.0 };
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn room_sizes_are_equally_loud() {
+    fn all_room_sizes_are_similarly_loud() {
         let levels = [0.0, 0.5, 1.0].map(|size| 10.0 * energy(&impulse_response(size, 4000)).log10());
         assert!(levels.iter().all(|level| (level - levels[1]).abs() < 4.0), "{levels:?}");
     }

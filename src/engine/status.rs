@@ -1,4 +1,4 @@
-//! Engine status, readable from any thread.
+//! The engine's status, readable from any thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -73,7 +73,7 @@ impl EngineStatus {
         self.starved_frames.load(Relaxed)
     }
 
-    /// Returns the epoch being played; 0 until a newer one arrives in time.
+    /// Returns the newest epoch that arrived in time; 0 at first.
     #[must_use]
     pub fn accepted_epoch(&self) -> u32 {
         self.accepted_epoch.load(Relaxed)
@@ -111,7 +111,7 @@ impl EngineStatus {
         self.lowest_gain.take()
     }
 
-    /// Returns how many times limiting has begun.
+    /// Returns how many times audible limiting has begun.
     #[must_use]
     pub fn limited(&self) -> u64 {
         self.limited.load(Relaxed)

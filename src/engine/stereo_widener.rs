@@ -1,5 +1,5 @@
 //! A stereo image for the mono piano: low strings on the left and high ones on the right, as the player hears them, with
-//! some body resonance. Only the side signal is affected, so the mono mix does not change.
+//! some body resonance. It consists only of a side signal, so the mono mix does not change.
 
 use serde::{Deserialize, Serialize};
 

@@ -123,7 +123,7 @@ fn bridges_starvation_without_clicks_or_silence() {
     let end = rig.pushed * HOP as u64;
     let bridged = mono(&rig.play(5 * 48_000));
     assert!(rig.engine.status().is_starved());
-    assert!(rig.engine.status().starved_frames() > 4 * 48_000, "counted while starved");
+    assert!(rig.engine.status().starved_frames() > 4 * 48_000, "starved frames should be counted during starvation");
     rig.pushed = rig.engine.state.frame.div_ceil(HOP as u64) + 4;
     let resumed = mono(&rig.perform(96_000));
     assert!(!rig.engine.status().is_starved());
@@ -232,7 +232,7 @@ fn panics_on_invalid_values() {
 }
 
 #[test]
-fn panic_silences_the_output_within_10_ms_then_fades_in() {
+fn panic_silences_the_output_within_10_ms_and_fades_in_again() {
     let mut rig = TestRig::new();
     rig.send_chord(0);
     rig.perform(48_000);
@@ -289,7 +289,7 @@ fn each_mute_silences_only_its_layer() {
     assert!(level_with(&[Param::MuteNetwork, Param::MuteHarmony]) < 1e-6);
     for layer in layers {
         let others: Vec<_> = layers.into_iter().filter(|other| *other != layer).collect();
-        assert!(level_with(&others) > 0.003, "{layer:?} {}", level_with(&others));
+        assert!(level_with(&others) > 0.003, "{layer:?}: {}", level_with(&others));
     }
 }
 
@@ -312,7 +312,7 @@ fn the_stereo_image_is_wide_and_mono_compatible() {
     let side: Vec<f32> = out.chunks_exact(2).map(|frame| 0.5 * (frame[0] - frame[1])).collect();
     let ratio = level(&side) / level(&mono(&out));
     assert!((0.15..0.9).contains(&ratio), "{ratio}");
-    // The mono mix loses little power in any third-octave band.
+    // The mono mix should lose little power in any third-octave band.
     for band in 0..24 {
         let hz = 63.0 * 2f32.powf(band as f32 / 3.0);
         let [left, right, mid] = [
@@ -349,7 +349,7 @@ fn applies_and_counts_late_commands() {
 }
 
 #[test]
-fn reports_immediate_and_late_commands_executed_in_the_next_quantum() {
+fn executes_and_reports_immediate_and_late_commands_in_the_next_quantum() {
     let note = |note| EngineCommand::NoteOn { voice: Voice::Bass, note, velocity: 1.0 };
     let mut rig = TestRig::new();
     rig.play(1000);
@@ -363,7 +363,7 @@ fn reports_immediate_and_late_commands_executed_in_the_next_quantum() {
     assert_eq!(
         executed,
         [Executed { number: 7, due: 9000, at: 1024 }, Executed { number: 8, due: 500, at: 1152 }],
-        "timely commands should not be reported"
+        "commands executed on time should not be reported"
     );
 }
 

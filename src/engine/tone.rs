@@ -11,7 +11,7 @@ use crate::event::parameter::Param;
 const DC_CUTOFF_HZ: f32 = 12.0;
 /// Pivot of the tilt.
 const PIVOT_HZ: f32 = 900.0;
-/// Maximum tilt: the gain at one end of the spectrum and the attenuation at the other.
+/// Maximum tilt: the boost at one end of the spectrum and the cut at the other.
 const TILT_DB: f32 = 6.0;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ mod tests {
     use crate::engine::QUANTUM;
     use crate::engine::dsp::{advance, sine};
 
-    /// Returns the gain at `hz`.
+    /// Returns the gain at `hz` with the control set to `tone`.
     fn gain_at(tone: f32, hz: f32) -> f32 {
         let mut filter = Tone::with(tone);
         let (mut phase, mut power) = (0.0, 0.0);
@@ -102,7 +102,7 @@ mod tests {
     fn the_tone_tilts_the_spectrum() {
         for (tone, hz, expected) in [(1.0, 9000.0, 2.0), (1.0, 60.0, 0.5), (-1.0, 9000.0, 0.5), (-1.0, 60.0, 2.0)] {
             let gain = gain_at(tone, hz);
-            assert!((gain / expected - 1.0).abs() < 0.25, "{tone} at {hz} Hz: {gain}");
+            assert!((gain / expected - 1.0).abs() < 0.25, "tone {tone} at {hz} Hz: gain {gain}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::modulation::Modulation;
 use super::parameter::{Param, Value};
 
-/// An event for the conductor; one line of the control log.
+/// An event for the conductor, written to the control log as one line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ControlEvent {
     /// Sets a parameter.
@@ -14,10 +14,10 @@ pub enum ControlEvent {
     /// Sets a parameter at the next bar line. A newer value replaces a waiting one, unless the parameter keeps all
     /// requests or a request in between depends on the older value.
     NextBar(Param, Value),
-    /// Morphs all number and mood changes that follow at the same frame over this many seconds; used when a preset is
-    /// loaded.
+    /// Spreads over this many seconds all later changes to numeric parameters and moods at the same frame; used when a
+    /// preset is loaded.
     Morph(f32),
-    /// Sets one parameter value in a stored scene; restores scenes from earlier performances.
+    /// Sets one parameter value in a stored scene; used to restore scenes from earlier performances.
     SceneValue {
         /// The scene's name.
         name: String,
@@ -26,7 +26,7 @@ pub enum ControlEvent {
         /// Its value in the scene.
         value: Value,
     },
-    /// Renames a stored scene, and updates everything that refers to it by name.
+    /// Renames a stored scene, and updates the parameters and waiting changes that refer to it by name.
     RenameScene {
         /// The current name.
         from: String,
@@ -37,11 +37,12 @@ pub enum ControlEvent {
     Modulate(Param, Option<Modulation>),
     /// Reports the notes held on keyboards that lead the harmony: bit n is MIDI note n; 0 when all are released.
     LeadNotes(u128),
-    /// Reports the tempo of an external clock in beats per minute, with jitter filtered out.
+    /// Reports the tempo of the external tempo source in beats per minute, without jitter.
     Tempo(f64),
-    /// Reports the position of an external clock's beat.
+    /// Reports the time of a beat of the external tempo source.
     Beat {
-        /// Quarter notes since the clock's start.
+        /// Quarter notes since the song's start, which is beat 0. Ableton Link has no start, so its beats are those of
+        /// the bar, from 4 to 7.
         beat: f64,
         /// Frame at which the beat falls; may be slightly in the past.
         at: u64,
@@ -49,7 +50,7 @@ pub enum ControlEvent {
 }
 
 impl ControlEvent {
-    /// The text, if any, that the event assigns to `param`, immediately or at the next bar line.
+    /// Returns the text, if any, that the event assigns to `param`, immediately or at the next bar line.
     #[must_use]
     pub fn text_for(&self, param: Param) -> Option<&str> {
         match self {
@@ -73,11 +74,11 @@ pub struct Incoming {
 /// A MIDI learn request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LearnRequest {
-    /// Bind this parameter to the next control that moves.
+    /// Binds this parameter to the next control that moves.
     Control(Param),
-    /// Cancel learning.
+    /// Cancels learning.
     Cancel,
-    /// Remove the learned bindings of this parameter.
+    /// Removes the learned bindings of this parameter.
     Forget(Param),
 }
 
@@ -88,6 +89,6 @@ pub enum Source {
     Osc(SocketAddr),
     /// A MIDI device.
     Midi,
-    /// Anything else: the command line, a web client, Ableton Link, the JACK transport.
+    /// Anything else: startup settings, the HTTP API for scenes, Ableton Link, the JACK transport.
     Other,
 }

@@ -22,7 +22,8 @@ pub struct Hop {
 /// A command to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum EngineCommand {
-    /// Sets a number of the fast lane, in the parameter's unit and within its range; any other parameter is ignored.
+    /// Sets a numeric parameter of the fast lane, or the fade time of the next change of `play`, in its unit and within
+    /// its range; any other parameter is ignored.
     Number(Param, f32),
     /// Sets a toggle of the fast lane; any other parameter is ignored.
     Toggle(Param, bool),
@@ -45,7 +46,7 @@ pub enum EngineCommand {
     /// Sets the loudness within the phrase, from the softest point (0) to the loudest (1); [`Param::Dynamics`] scales
     /// the effect.
     Expression(f32),
-    /// Cuts every sound within 10 ms, clears the reverb, and fades back in.
+    /// Cuts all sound within 10 ms, clears everything that would keep sounding, and fades back in.
     Panic,
 }
 
@@ -63,14 +64,15 @@ pub struct TimedCommand {
 pub struct QueuedCommand {
     /// The command's number, counted from the start of the performance.
     pub number: u64,
-    /// The frame at which it takes effect; ignored in the queue of immediate commands. In the queue of timed commands,
-    /// frames never decrease, and a command that arrives after its frame takes effect at once and counts as late.
+    /// The frame at which the command takes effect. In the queue of timed commands, frames never decrease, and a
+    /// command that arrives after its frame takes effect at once and counts as late. Commands in the queue of immediate
+    /// commands take effect in the next quantum, whatever their frame.
     pub frame: u64,
     /// The command.
     pub command: EngineCommand,
 }
 
-/// Reports when the engine executed a command that was immediate or late.
+/// A report of when the engine executed an immediate or late command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Executed {
     /// The command's number.
@@ -81,12 +83,13 @@ pub struct Executed {
     pub at: u64,
 }
 
-/// Requests the engine's state.
+/// A request for the engine's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SaveRequest {
     /// The frame of the requested state, the first of a quantum.
     pub frame: u64,
-    /// The state must include the effects of all commands with lower numbers, and of no others except immediate ones.
+    /// Number of the first command to exclude: the state must include the effects of all commands before it, and of no
+    /// later ones except immediate ones.
     pub commands: u64,
 }
 
@@ -121,7 +124,7 @@ pub enum EngineEvent {
         /// The playhead when the future arrived.
         frame: u64,
     },
-    /// A NaN or infinite sample was replaced with silence.
+    /// NaN or infinite samples were replaced with silence.
     NotFinite {
         /// The playhead.
         frame: u64,
@@ -140,8 +143,8 @@ pub struct SpliceOutcome {
     pub audible_from: u64,
     /// Frame from which the music was replanned.
     pub from: u64,
-    /// Frame up to which the old future had been generated at the rollback; `None` if that was beyond the crossfade,
-    /// where it makes no difference.
+    /// Frame up to which the old future had been generated when the splice took effect; `None` if it had reached the
+    /// end of the crossfade.
     pub generated_to: Option<u64>,
 }
 
@@ -149,7 +152,7 @@ impl SpliceOutcome {
     /// Maximum delay, in frames, at which a splice still counts as on time: 32 ms, too short for a listener to notice.
     const TOLERANCE: u64 = 1536;
 
-    /// Whether the splice, planned for frame `planned`, became audible too late.
+    /// Returns whether the splice, planned for frame `planned`, became audible too late.
     #[must_use]
     pub const fn is_late(&self, planned: u64) -> bool {
         self.audible_from > planned + Self::TOLERANCE

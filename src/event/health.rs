@@ -22,25 +22,25 @@ macro_rules! losses {
             pub(crate) const ARGUMENTS: &'static str =
                 concat!("Health of the daemon: state, generator load", $(", ", $id),*);
 
-            /// Name in the status.
+            /// Returns the name used in the status.
             #[must_use]
             pub const fn id(self) -> &'static str {
                 match self { $(Self::$loss => $id,)* }
             }
 
-            /// The unit counted, in the singular.
+            /// Returns the unit counted, in the singular.
             #[must_use]
             pub const fn unit(self) -> &'static str {
                 match self { $(Self::$loss => $unit,)* }
             }
 
-            /// What happened to the units; completes a phrase that starts with their number.
+            /// Returns what happened to the units; completes a phrase that starts with their number.
             #[must_use]
             pub const fn happened(self) -> &'static str {
                 match self { $(Self::$loss => $happened,)* }
             }
 
-            /// What the loss means, for performers.
+            /// Returns what the loss means, for performers.
             #[must_use]
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$loss => $help,)* }
@@ -58,13 +58,13 @@ losses! {
     CommandsLost "lost_commands", "engine command" "lost", "The engine's queue was full; a note or a level change is missing";
     Devices "device_losses", "time" "the audio device was lost", "The audio device disappeared; the music continued silently until it returned";
     Latents "generator_failures", "latent" "not generated", "The networks produced no audio for one latent (about 85 ms)";
-    Hops "dropped_hops", "hop" "of the network's audio not used", "A hop of the network's audio arrived twice, or too late to be played";
+    Hops "dropped_hops", "hop" "of the network's audio not used", "A hop of the network's audio arrived too late to be played, or after a newer future had replaced it";
     NotFinite "not_finite", "sample" "replaced with silence", "A NaN or infinite sample was replaced with silence";
     Tap "unrecorded_frames", "frame" "not recorded", "The recorder did not keep up; takes and listeners are missing these frames";
     Takes "failed_takes", "recording" "failed", "A recording could not be started or continued; what was written is kept";
     Listeners "cut_listeners", "listener" "cut off", "A listener on the page did not keep up";
-    EngineEvents "engine_events", "engine report" "lost", "The engine's report queue was full; the log is missing a line";
-    GeneratorEvents "generator_events", "generator report" "lost", "The generator's report queue was full; the log is missing a line";
+    EngineEvents "engine_events", "engine report" "lost", "The engine's report queue was full; a line is missing from the log or the control log";
+    GeneratorEvents "generator_events", "generator report" "lost", "The generator's report queue was full; a line is missing from the log or the control log";
     Events "refused_events", "event" "refused", "The control event queue was full";
     Scheduled "lost_scheduled", "scheduled event" "lost", "The queue of scheduled events was full";
     OscRefused "osc_refused", "OSC message" "refused", "An OSC message was malformed, or its address or value was invalid";
@@ -74,6 +74,7 @@ losses! {
     MidiOut "midi_out_lost", "MIDI message" "not sent", "The MIDI output did not accept a message";
     MidiFeedback "midi_feedback_lost", "MIDI message" "not sent to a controller", "A controller did not accept a message for its motors or lights";
     Panics "panics", "internal error" "in the daemon", "An optional part crashed because of a bug; the log says whether it was restarted or disabled";
+    LogLines "unsaved_log_lines", "log line" "not saved", "The disk did not keep up with the log; lines are missing from the saved log";
 }
 
 /// A count for each [`Loss`], in the order of the table.
@@ -97,13 +98,13 @@ impl Losses {
         }
     }
 
-    /// The current count.
+    /// Returns the current count of a loss.
     #[must_use]
     pub fn count(&self, loss: Loss) -> u64 {
         self.0[loss as usize].load(Relaxed)
     }
 
-    /// All counts.
+    /// Returns all counts.
     #[must_use]
     pub fn counts(&self) -> Counts {
         Loss::ALL.map(|loss| self.count(loss))
@@ -121,7 +122,7 @@ pub(crate) struct LossReport {
 }
 
 impl LossReport {
-    /// The line to log now, if any. Marks the counts as reported.
+    /// Returns the line to log now, if any, and marks its counts as reported.
     pub(crate) fn line(&mut self, counts: &Counts, now: Instant) -> Option<String> {
         if *counts == self.reported || self.last.is_some_and(|last| now.duration_since(last) < REPORT_INTERVAL) {
             return None;

@@ -21,10 +21,10 @@ const LEARN_CAPACITY: usize = 16;
 
 /// Bounded queue of control events for the performance thread, in order; a newer value replaces a pending one.
 ///
-/// A flood from one fader occupies one slot, because each value replaces a pending one of the same parameter. Triggers
-/// other than panic, immediate texts and scheduled events are never replaced. While there is room, values that a later
-/// request depends on are kept too: a scene stores the values sent before the store request, and a mood uses the glide
-/// time set before it. The lock is held only briefly, but the audio callback must not take it.
+/// A flood from one fader occupies one slot, because each value replaces a pending one of the same parameter. Scheduled
+/// events, texts that are set at once, and triggers other than panic are never replaced. While there is room, values
+/// that a later request depends on are kept too: a scene stores the values sent before the store request, and a mood
+/// uses the glide time set before it. The lock is held only briefly, but the audio callback must not take it.
 #[derive(Debug)]
 pub struct Inbox {
     losses: Arc<Losses>,
@@ -49,13 +49,13 @@ impl Inbox {
         Self { losses, queue: Mutex::default(), wake: Wake::default() }
     }
 
-    /// The loss counters.
+    /// Returns the loss counters.
     #[must_use]
     pub fn losses(&self) -> &Arc<Losses> {
         &self.losses
     }
 
-    /// The handle that wakes the thread that drains the inbox, for sources with their own queues.
+    /// Returns the handle that wakes the thread that drains the inbox, for sources with their own queues.
     #[must_use]
     pub const fn wake(&self) -> &Wake {
         &self.wake
@@ -69,7 +69,7 @@ impl Inbox {
         fits
     }
 
-    /// Like [`Inbox::push`], but wakes no thread; for the thread that drains the inbox.
+    /// Adds an event like [`Inbox::push`], but wakes no thread; for the thread that drains the inbox.
     pub fn add(&self, incoming: Incoming) -> bool {
         let fits = self.lock().push(incoming);
         self.losses.add(Loss::Events, u64::from(!fits));
@@ -142,8 +142,8 @@ impl Queue {
     }
 }
 
-/// Whether any number of events like this one can be pending. All other events always fit, because in a full queue at
-/// most one per parameter stays pending.
+/// Returns whether any number of events like this one can be pending. All other events always fit, because in a full
+/// queue, at most one of them per parameter stays pending.
 fn accumulates(incoming: &Incoming) -> bool {
     let is_kept = match &incoming.event {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) if param.keeps_all_requests() => true,
@@ -157,7 +157,7 @@ fn accumulates(incoming: &Incoming) -> bool {
     incoming.due.is_some() || is_kept
 }
 
-/// Whether one of two settings decides how the other takes effect.
+/// Returns whether one of two settings decides how the other takes effect.
 fn must_keep_order(new: &ControlEvent, old: &ControlEvent) -> bool {
     let param = |event: &ControlEvent| match event {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) => Some(*param),
@@ -166,7 +166,7 @@ fn must_keep_order(new: &ControlEvent, old: &ControlEvent) -> bool {
     matches!((param(new), param(old)), (Some(new), Some(old)) if new.keeps_order_with(old))
 }
 
-/// Whether `new` supersedes a pending `old`.
+/// Returns whether `new` replaces a pending `old`.
 fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
     match (new, old) {
         (ControlEvent::Set(Param::Panic, _), _) => new == old,
@@ -313,7 +313,7 @@ mod tests {
         let mut out = Vec::new();
         inbox.drain(&mut out);
         assert_eq!(out.len(), MAX_DEFERRED + 1);
-        assert!(inbox.push(set(Param::Valence, 1.0, due)), "there is room again");
+        assert!(inbox.push(set(Param::Valence, 1.0, due)), "there should be room again");
     }
 
     #[test]

@@ -14,20 +14,20 @@ pub struct Modulation {
     pub shape: Shape,
     /// Depth above and below the set value, in the parameter's unit; a negative depth inverts the shape.
     pub depth: f32,
-    /// The period; for a walk, the time from one point to the next.
+    /// The period; for a walk, the time from one point to the next; unused for an input.
     pub period: Period,
-    /// Starting point as a fraction of the period, 0..1.
+    /// Starting point as a fraction of the period, 0..=1.
     pub phase: f32,
 }
 
 /// A modulation's waveform or input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shape {
-    /// A sine.
+    /// A sine wave.
     Sine,
-    /// A triangle.
+    /// A triangle wave.
     Triangle,
-    /// A rising sawtooth.
+    /// A rising sawtooth wave.
     Ramp,
     /// Glides from one random point to the next; depends on the seed.
     Walk,
@@ -45,12 +45,12 @@ pub enum Period {
 }
 
 impl Shape {
-    /// The shapes that are generated rather than following an input, with their names.
+    /// The shapes that are generated rather than taken from an input, with their names.
     pub const GENERATED: [(&'static str, Self); 4] =
         [("sine", Self::Sine), ("triangle", Self::Triangle), ("ramp", Self::Ramp), ("walk", Self::Walk)];
 
-    /// The waveform's value, −1..=1, after a number of periods; 0 for a walk or an input, whose values do not depend on
-    /// time alone.
+    /// Returns the waveform's value, −1..=1, after a number of periods; 0 for a walk or an input, whose values do not
+    /// depend on time alone.
     #[must_use]
     pub fn at(self, periods: f64) -> f64 {
         let phase = periods.rem_euclid(1.0);
@@ -67,8 +67,8 @@ impl Param {
     /// The inputs that a modulation can follow.
     pub const INPUTS: [Self; 4] = [Self::Input1, Self::Input2, Self::Input3, Self::Input4];
 
-    /// Whether the parameter can be modulated: true for valence, arousal, and the numeric parameters of the network and the
-    /// engine.
+    /// Returns whether the parameter can be modulated: true for valence, arousal, and the numeric parameters of the
+    /// network and the engine.
     #[must_use]
     pub fn can_be_modulated(self) -> bool {
         let is_supported = match self.policy().effect {

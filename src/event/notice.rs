@@ -34,7 +34,7 @@ pub enum Notice {
         /// Tempo in beats per minute.
         tempo: f32,
     },
-    /// The harmony moves to a chord.
+    /// The harmony moves to a chord, in a key.
     Chord(Chord, Key),
     /// The network's piano starts a note.
     Note {
@@ -56,14 +56,15 @@ pub enum Notice {
     Level {
         /// Root mean square.
         rms_db: f32,
-        /// Peak sample.
+        /// Sample peak.
         peak_db: f32,
     },
     /// Recent levels within the mix.
     Meters(Meters),
     /// Output level in [`BANDS`] bands, low to high, in dBFS.
     Spectrum([f32; BANDS]),
-    /// The key, and the current and planned chords with the seconds until each begins; sent when they change.
+    /// The key, and the current and planned chords, each with the seconds until it begins; sent when the key, a chord
+    /// or the time of a chord changes.
     Outlook(Option<Key>, Vec<(Chord, f32)>),
     /// Change counters of the lists served over HTTP.
     Revisions(Revisions),
@@ -78,7 +79,7 @@ pub enum Notice {
         /// Why the part failed; empty if it works again.
         reason: String,
     },
-    /// MIDI learn ended; sent only to the client that requested it.
+    /// MIDI learn ended, or learned bindings were removed. Over UDP, sent only to the client that requested it.
     Learned {
         /// The client's address, if the request came over UDP.
         to: Option<SocketAddr>,
@@ -94,13 +95,13 @@ pub enum Notice {
 pub struct Meters {
     /// Post-fader peaks of network, bass, pad, upper voice and harmony, then the output peak, in dBFS.
     pub peaks_db: [f32; 6],
-    /// Maximum gain reduction of the limiter, in decibels; 0 or negative.
+    /// Lowest recent gain of the limiter, in decibels; at most 0.
     pub limiter_db: f32,
     /// How many times the limiter has begun to reduce the gain since startup.
     pub limited: u32,
 }
 
-/// Change counters of the lists served over HTTP; a client reloads a list when its number rises.
+/// Change counters of the lists served over HTTP; a client reloads a list when its counter rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Revisions {
     /// `/presets`.
@@ -118,7 +119,7 @@ pub struct Revisions {
 /// Health of the instrument; counters only increase.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Health {
-    /// One word: `playing`, `starved`, `no-device`, …
+    /// `playing`, `silent`, `starved` or `no-device`.
     pub state: String,
     /// Generator time in seconds per second of audio; above 1, the generator cannot keep up.
     pub load: f32,

@@ -31,7 +31,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// The name used in the documentation.
+    /// Returns the name used in the documentation.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// How a change reaches the sound.
+    /// Returns how a change reaches the sound.
     #[must_use]
     pub const fn lane(&self) -> Lane {
         self.policy.effect.lane()
@@ -127,7 +127,7 @@ parameters! {
     Arousal "arousal" number(-1.0, 1.0, -0.7), "", 0.0 ms, MOOD, "Quiet (-1) to excited (1); moves the eight weights";
     Recall "recall" number(0.0, 1.0, 0.9), "", 0.0 ms, FORM, "How often and how exactly phrases return: 0 is never, 1 is note for note in the same mood";
     Glide "glide" number(0.0, 120.0, 2.0), "s", 0.0 ms, GLIDE, "Duration of the glide to a new emotion";
-    Temperature "temperature" number(0.1, 2.0, 1.0), "", 0.0 ms, NETWORK, "Creativity of network and harmony; at low values all seeds sound alike";
+    Temperature "temperature" number(0.1, 2.0, 1.0), "", 0.0 ms, NETWORK, "Creativity of the network and the harmony; at low values, all seeds sound alike";
     Guidance "guidance" number(0.0, 6.0, 2.5), "", 0.0 ms, NETWORK, "How closely the network follows emotion, chord and beat";
     Density "density" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Fewer (-1) or more (1) notes than the emotion calls for";
     Loudness "loudness" number(-1.0, 1.0, 0.0), "", 0.0 ms, NETWORK, "Softer (-1) or harder (1) touch than the emotion calls for";
@@ -139,8 +139,8 @@ parameters! {
     Key "key" KEYS, "", 0.0 ms, HARMONY, "Tonic of the harmony";
     Mode "mode" MODES, "", 0.0 ms, HARMONY, "Scale of the harmony; auto lets the emotion choose";
     Chord "chord" Kind::Chord, "", 0.0 ms, LEAD, "Leads the harmony with a chord symbol such as Am7 or C/E; auto returns to the progression";
-    GuideChord "guide/chord" ON, "", 0.0 ms, NETWORK, "Conditions the network on the chord";
-    GuideBeat "guide/beat" ON, "", 0.0 ms, NETWORK, "Conditions the network on the beat";
+    GuideChord "guide/chord" ON, "", 0.0 ms, NETWORK, "Makes the network follow the chord";
+    GuideBeat "guide/beat" ON, "", 0.0 ms, NETWORK, "Makes the network follow the beat";
     Quantize "quantize" QUANTIZE, "", 0.0 ms, SESSION_TIMING, "When changes of mood and harmony take effect: at once, at the next beat or at the next bar";
     Seed "seed" number(0.0, 16_777_215.0, 1.0), "", 0.0 ms, SEED, "Seed for all random choices from now on";
     LevelMaster "level/master" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, MIX, "Master level";
@@ -160,10 +160,10 @@ parameters! {
     Width "width" number(0.0, 1.0, 0.7), "", 50.0 ms, SOUND, "Stereo width";
     Tone "tone" number(-1.0, 1.0, 0.0), "", 50.0 ms, SOUND, "Darker (-1) to brighter (1) sound";
     Modulation "modulation" number(0.0, 1.0, 1.0), "", 0.0 ms, SESSION, "Depth of the preset's modulations; 0 turns them off";
-    Input1 "input/1" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations: a sensor, a fader, a pedal";
-    Input2 "input/2" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations: a sensor, a fader, a pedal";
-    Input3 "input/3" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations: a sensor, a fader, a pedal";
-    Input4 "input/4" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations: a sensor, a fader, a pedal";
+    Input1 "input/1" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations, such as a sensor, a fader or a pedal";
+    Input2 "input/2" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations, such as a sensor, a fader or a pedal";
+    Input3 "input/3" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations, such as a sensor, a fader or a pedal";
+    Input4 "input/4" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations, such as a sensor, a fader or a pedal";
     Play "play" ON, "", 0.0 ms, MOMENT, "Fades the music in (on) or out (off)";
     PlayFade "play/fade" number(0.0, 600.0, 0.0), "s", 0.0 ms, SESSION_TIMING, "Duration of the fade when play is switched; 0 uses the default";
     Timer "timer" number(0.0, 86_400.0, 0.0), "s", 0.0 ms, STEER, "Fades the music out after this time, with the duration set by play/fade; 0 cancels";
@@ -175,7 +175,7 @@ parameters! {
     Setlist "setlist" Kind::Text { default: "" }, "", 0.0 ms, SELECT, "Selects a setlist by its file name without .toml; setlist/next starts it";
     SetlistNext "setlist/next" Kind::Trigger, "", 0.0 ms, ACT, "Goes to the next entry of the setlist";
     SetlistPrevious "setlist/previous" Kind::Trigger, "", 0.0 ms, ACT, "Goes to the previous entry of the setlist";
-    SetlistGo "setlist/go" number(0.0, 256.0, 0.0), "", 0.0 ms, SELECT, "Goes to an entry of the setlist by its number, from 1; when queried, the current entry";
+    SetlistGo "setlist/go" number(0.0, 256.0, 0.0), "", 0.0 ms, SELECT, "Goes to an entry of the setlist by its number, from 1; a query returns the current entry";
     SceneStore "scene/store" Kind::Text { default: "" }, "", 0.0 ms, ACT, "Stores the current state as a named scene";
     Scene "scene" Kind::Text { default: "" }, "", 0.0 ms, RECALL, "Recalls a scene, morphing over scene/morph or scene/morph/bars";
     SceneMorph "scene/morph" number(0.0, 120.0, 0.0), "s", 0.0 ms, OPTION, "Duration of the morph to a recalled scene; 0 switches at once";
@@ -191,7 +191,7 @@ parameters! {
 }
 
 impl Param {
-    /// The parameter's row.
+    /// Returns the parameter's row in the table.
     #[must_use]
     pub const fn spec(self) -> &'static Spec {
         &TABLE[self as usize]
@@ -203,7 +203,7 @@ impl Param {
         TABLE.iter().find(|spec| spec.id == id).map(|spec| spec.param)
     }
 
-    /// The dial of the network that the parameter sets, if any.
+    /// Returns the dial of the network's steering that the parameter sets, if any.
     #[must_use]
     pub const fn dial(self) -> Option<Dial> {
         match self {
@@ -217,13 +217,13 @@ impl Param {
         }
     }
 
-    /// The parameter that holds an emotion's weight in the blend.
+    /// Returns the parameter that holds an emotion's weight in the blend.
     #[must_use]
     pub const fn emotion_weight(emotion: Emotion) -> Self {
         TABLE[Self::Happy as usize + emotion as usize].param
     }
 
-    /// The emotion whose weight this parameter holds, if any.
+    /// Returns the emotion whose weight this parameter holds, if any.
     #[must_use]
     pub fn weighted_emotion(self) -> Option<Emotion> {
         Emotion::ALL.into_iter().find(|emotion| Self::emotion_weight(*emotion) == self)

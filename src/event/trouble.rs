@@ -26,7 +26,7 @@ pub enum Part {
     Log,
     /// Watching files for changes.
     Watch,
-    /// Presets, mappings and configuration on disk.
+    /// Reading presets, setlists, mappings and the configuration.
     Files,
     /// The external tempo source.
     Tempo,
@@ -65,15 +65,21 @@ impl Troubles {
     /// Records that a part has failed, and why.
     pub fn set(&self, part: Part, reason: impl fmt::Display) {
         let reason = reason.to_string();
-        let mut state = self.state();
-        if state.current.get(&part) == Some(&reason) {
-            return;
+        if self.set_unlogged(part, &reason) {
+            tracing::warn!("{part}: {reason}");
         }
-        state.current.insert(part, reason.clone());
+    }
+
+    /// Records a failure like [`Self::set`], but logs nothing, because the caller logs the details. Returns whether the
+    /// reason is new.
+    pub fn set_unlogged(&self, part: Part, reason: &str) -> bool {
+        let mut state = self.state();
+        if state.current.get(&part).is_some_and(|current| current == reason) {
+            return false;
+        }
+        state.current.insert(part, reason.to_owned());
         state.version += 1;
-        // Unlocked before logging, so that a slow log blocks no other thread.
-        drop(state);
-        tracing::warn!("{part}: {reason}");
+        true
     }
 
     /// Records why a part has failed, or that it works.
@@ -103,7 +109,7 @@ impl Troubles {
         }
     }
 
-    /// The current troubles, and a version number that changes with them.
+    /// Returns the current troubles, and a version number that changes with them.
     #[must_use]
     pub fn now(&self) -> (BTreeMap<Part, String>, u64) {
         let state = self.state();
@@ -136,10 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_trouble_is_not_reported_as_solved() {
+    fn a_forgotten_trouble_is_not_reported_as_working_again() {
         let subscriber = tracing_subscriber::fmt().with_writer(|| -> std::io::Sink { panic!("logged") }).finish();
         let troubles = Troubles::default();
-        troubles.set(Part::Tempo, "no MIDI clock is received");
+        troubles.set(Part::Tempo, "no MIDI clock received");
         tracing::subscriber::with_default(subscriber, || troubles.forget(Part::Tempo));
         assert!(troubles.now().0.is_empty());
     }

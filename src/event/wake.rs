@@ -18,7 +18,8 @@ struct Shared {
 
 impl Wake {
     /// Wakes the thread, or keeps it from falling asleep. Never waits, locks or allocates; makes at most one system
-    /// call, and only for the first notification since the thread last woke. For any thread except the audio callback.
+    /// call, and only for the first notification since the thread last woke. May be called on any thread except that of
+    /// the audio callback.
     pub fn notify(&self) {
         if !self.0.notified.swap(true, AcqRel)
             && let Some(thread) = self.0.thread.get()
@@ -58,16 +59,16 @@ mod tests {
         let wake = Wake::default();
         wake.notify();
         wake.notify();
-        assert!(wake.wait(TIMEOUT), "notified before");
+        assert!(wake.wait(TIMEOUT), "a notification before the wait should wake the thread");
         assert!(!wake.wait(Duration::ZERO), "several notifications before a wait count as one");
         for _ in 0..100 {
             let notifier = wake.clone();
             let thread = thread::spawn(move || notifier.notify());
-            assert!(wake.wait(TIMEOUT), "notified from another thread");
+            assert!(wake.wait(TIMEOUT), "a notification from another thread should wake the thread");
             thread.join().unwrap();
         }
         thread::current().unpark();
-        assert!(!wake.wait(Duration::from_millis(1)), "spurious wake-up");
+        assert!(!wake.wait(Duration::from_millis(1)), "a spurious wake-up is not a notification");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub struct Config {
     pub link: bool,
     /// Recordings.
     pub recordings: RecordingsConfig,
-    /// The control log of every session.
+    /// The control log of each performance.
     pub control_log: ControlLogConfig,
     /// The log kept on disk.
     pub log: LogConfig,
@@ -57,14 +57,14 @@ pub struct Config {
 pub struct ConfigSource {
     /// Candidate files; the first that exists is used.
     pub files: Vec<PathBuf>,
-    /// Whether a file must exist. If not, the defaults apply when there is none.
+    /// Whether a file must exist; otherwise, the defaults apply if there is none.
     pub required: bool,
     /// Applies the command line's overrides.
     pub overrides: Box<dyn Fn(&mut Config) + Send>,
 }
 
 impl ConfigSource {
-    /// The file in use: the first that exists, otherwise the last candidate.
+    /// Returns the file in use: the first that exists, otherwise the last candidate.
     #[must_use]
     pub fn file(&self) -> &Path {
         let existing = self.files.iter().find(|file| file.exists());
@@ -145,7 +145,7 @@ pub struct MidiOutConfig {
 pub struct MidiChannel(u8);
 
 impl MidiChannel {
-    /// The channel as encoded in messages, from 0.
+    /// Returns the channel as encoded in messages, from 0.
     #[must_use]
     pub const fn index(self) -> u8 {
         self.0
@@ -195,7 +195,7 @@ pub enum WhenFull {
     DeleteOldest,
 }
 
-/// The control log of each session.
+/// The control log of each performance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlLogConfig {
     /// Whether to write one; if not, takes have none either.
@@ -213,7 +213,7 @@ pub struct ControlLogConfig {
 /// The log kept on disk, for `melos log --since`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
-    /// Maximum megabytes of log in the state folder; 0 keeps nothing.
+    /// Maximum size in megabytes of the log in the state folder; 0 keeps nothing.
     pub keep_mb: u64,
 }
 
@@ -254,7 +254,7 @@ impl Default for ControlLogConfig {
 }
 
 impl ControlLogConfig {
-    /// Seconds between checkpoints; `None` if none are taken.
+    /// Returns the seconds between checkpoints; `None` if none are taken.
     #[must_use]
     pub fn checkpoint_interval(&self) -> Option<u64> {
         (self.write && self.checkpoints_mb > 0).then_some(self.checkpoint_seconds)

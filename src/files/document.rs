@@ -1,5 +1,5 @@
-//! Reads user-written TOML files and reports all problems at once, each with its file, line, key and value, and with what
-//! was expected.
+//! Reads user-written TOML files and reports all problems at once, each with its file, line, key and value, and with
+//! what was expected.
 
 mod table;
 
@@ -44,7 +44,7 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 impl Problem {
-    /// A problem with the file as a whole.
+    /// Creates a problem with the file as a whole.
     #[must_use]
     pub fn of_file(file: &Path, hint: impl fmt::Display) -> Self {
         Self { file: file.into(), line: 0, key: String::new(), value: String::new(), hint: hint.to_string() }
@@ -56,7 +56,7 @@ const MAX_PROBLEMS: usize = 100;
 /// Maximum number of characters of a value that a problem quotes.
 const MAX_VALUE_CHARS: usize = 80;
 
-/// A file being read, and the problems found so far. The time taken is linear in the file's length.
+/// A file being read, and the problems found so far. Reading takes time linear in the file's length.
 #[derive(Debug)]
 pub struct Document<'a> {
     file: &'a Path,
@@ -71,7 +71,7 @@ pub struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Parses a file's text; anything after the first syntax error in a line is missing from the table.
+    /// Parses a file's text. If there are syntax errors, the table may be incomplete.
     pub fn parse(file: &'a Path, text: &'a str) -> (Self, Table<'a>) {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(offset, _)| offset + 1)).collect();
         let mut document = Self { file, text, line_starts, problems: Vec::new(), unlisted: 0, syntax_errors: 0 };
@@ -109,7 +109,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Adds a problem for a key that is not allowed, at the key's span.
+    /// Adds a problem for a key that is not allowed, on the line of the key, whose span is `key`.
     pub fn add_unknown(&mut self, key: Range<usize>, field: &Field<'_>, hint: impl fmt::Display) {
         let value = if matches!(field.value, DeValue::Table(_)) { 0..0 } else { field.span.clone() };
         let line = self.line(key.start);
@@ -120,13 +120,13 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Whether further problems are only counted, which spares callers from composing them.
+    /// Returns whether further problems are only counted, so that callers need not compose their hints.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.problems.len() >= MAX_PROBLEMS
     }
 
-    /// The line of a byte offset, from 1.
+    /// Returns the line of a byte offset, from 1.
     fn line(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset)
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::document::Problem;
 
-/// Reads one file.
+/// A function that reads one file.
 pub type Read<T> = fn(&Path) -> Result<T, Vec<Problem>>;
 
 /// Maximum number of files read per folder.
@@ -49,7 +49,7 @@ pub struct LibraryChanges {
 }
 
 impl LibraryChanges {
-    /// Whether any file changed.
+    /// Returns whether any file changed, was removed or was restored.
     #[must_use]
     pub fn has_changes(&self) -> bool {
         !(self.changed.is_empty() && self.removed.is_empty() && self.restored.is_empty())
@@ -63,7 +63,8 @@ impl<T: PartialEq> Library<T> {
         Self::new(folders, false, read)
     }
 
-    /// Like [`Library::open`], for optional files: a missing folder is not a problem, even if it is the last.
+    /// Reads the folders like [`Library::open`], but for optional files: a missing folder is not a problem, even if it
+    /// is the last.
     #[must_use]
     pub fn open_optional(folders: Vec<PathBuf>, read: Read<T>) -> (Self, Vec<Problem>) {
         Self::new(folders, true, read)
@@ -140,17 +141,18 @@ impl<T: PartialEq> Library<T> {
         self.items.get(name).map(|item| &item.value)
     }
 
-    /// All names, in alphabetical order.
+    /// Returns all names, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.items.keys().map(String::as_str)
     }
 
-    /// All items, in the order of their names.
+    /// Returns all items, in the order of their names.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.items.values().map(|item| &item.value)
     }
 
-    /// The name `steps` positions after `name`, wrapping around; `name` need not exist.
+    /// Returns the name `steps` positions after `name`, wrapping around; `None` if there are no names. `name` need not
+    /// exist.
     #[must_use]
     pub fn name_at_offset(&self, name: &str, steps: isize) -> Option<&str> {
         let names: Vec<&str> = self.names().collect();
@@ -164,7 +166,8 @@ impl<T: PartialEq> Library<T> {
     }
 }
 
-/// The TOML files of a folder by name, without hidden ones, and the number of files beyond the first [`MAX_FILES`].
+/// Returns the TOML files of a folder by name, without hidden ones, and the number of files beyond the first
+/// [`MAX_FILES`].
 fn toml_files(folder: &Path) -> std::io::Result<(BTreeMap<String, PathBuf>, usize)> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder)? {
@@ -219,7 +222,7 @@ mod tests {
 
         drop(dir);
         assert!(library.reload().problems[0].to_string().contains("No such file"));
-        assert!(library.names().eq(["a", "c"]), "the items of a missing folder stay");
+        assert!(library.names().eq(["a", "c"]), "the items of a missing folder should stay");
     }
 
     #[test]
@@ -234,7 +237,8 @@ mod tests {
         let changes = library.reload();
         assert_eq!((changes.changed.len(), changes.restored.as_slice()), (0, &["a".to_owned()][..]));
         assert!(changes.has_changes() && !library.reload().has_changes());
-        // Nor is an invalid file repaired to its previous contents, but a file restored with new contents is.
+        // An invalid file repaired to its previous contents is not reported either, but a file restored with new
+        // contents is.
         fs::write(&here, "bad").unwrap();
         assert!(!library.reload().has_changes());
         fs::write(&here, "1").unwrap();

@@ -16,6 +16,7 @@ pub struct FolderLock {
     folder: PathBuf,
     file: File,
     addresses: String,
+    was_abandoned: bool,
 }
 
 /// Why a folder cannot be locked.
@@ -32,7 +33,7 @@ pub enum LockError {
         /// The holder's description of itself.
         holder: String,
     },
-    /// Locking failed, for example because the file system does not support it; the folder may not be in use.
+    /// Locking failed, for example because the file system does not support it; nothing is known about other daemons.
     #[error("cannot lock {folder} against other Melos daemons: {source}")]
     Failed {
         /// The folder.
@@ -43,7 +44,7 @@ pub enum LockError {
 }
 
 impl FolderLock {
-    /// Locks a folder, creating it if missing.
+    /// Locks a folder, creating it if it does not exist.
     ///
     /// # Errors
     /// When another daemon has locked it, or when locking fails.
@@ -60,7 +61,9 @@ impl FolderLock {
         let file = open().map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
-                let mut lock = Self { folder: folder.to_owned(), file, addresses: String::new() };
+                // Dropping the lock empties the file.
+                let was_abandoned = file.metadata().is_ok_and(|metadata| metadata.len() > 0);
+                let mut lock = Self { folder: folder.to_owned(), file, addresses: String::new(), was_abandoned };
                 lock.describe("");
                 Ok(lock)
             }
@@ -71,6 +74,13 @@ impl FolderLock {
             }
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
+    }
+
+    /// Returns whether the last daemon that locked the folder ended without unlocking it, as after a crash or a power
+    /// failure.
+    #[must_use]
+    pub const fn was_abandoned(&self) -> bool {
+        self.was_abandoned
     }
 
     /// Locks the folder again if the lock file was deleted, alone or with the folder.
@@ -91,6 +101,12 @@ impl FolderLock {
         let _ = self.file.set_len(0);
         let _ = self.file.rewind();
         let _ = self.file.write_all(text.as_bytes());
+    }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
     }
 }
 
@@ -127,6 +143,18 @@ mod tests {
             assert!(Instant::now() < deadline, "{error}");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    #[test]
+    fn only_a_lock_that_was_not_released_was_abandoned() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FolderLock::take(folder.path()).unwrap();
+        assert!(!lock.was_abandoned());
+        drop(lock);
+        assert_eq!(fs::read_to_string(folder.path().join(FILE_NAME)).unwrap(), "");
+        // What a killed daemon leaves behind.
+        fs::write(folder.path().join(FILE_NAME), "process 4711, OSC on 127.0.0.1:9000\n").unwrap();
+        assert!(FolderLock::take(folder.path()).unwrap().was_abandoned());
     }
 
     #[test]

@@ -24,7 +24,7 @@
 //! glide = 30                   # duration of the glide into it
 //! ```
 //! A preset sounds the same whatever was playing before: parameters that it does not set are reset to their defaults.
-//! The exceptions are those that a performer sets for the session ([`InPreset::Kept`]), and the mood.
+//! The exceptions ([`InPreset::Kept`]) are the mood, the tempo, and parameters that a performer sets for the session.
 
 mod journey;
 mod modulate;
@@ -101,7 +101,8 @@ impl Preset {
         read(file, Self::parse)
     }
 
-    /// Everything to set when the preset is loaded, in order; the mood comes last, after the glide time it uses.
+    /// Returns everything to set when the preset is loaded, in order; the mood comes last, after the glide time that it
+    /// uses.
     #[must_use]
     pub fn settings(&self) -> Vec<(Param, Value)> {
         let is_named = |param| self.named.iter().any(|(other, _)| *other == param);
@@ -117,8 +118,8 @@ impl Preset {
         settings
     }
 
-    /// The settings to use while an external source leads the tempo: without a tempo, unless the preset also selects its
-    /// source.
+    /// Returns the settings to use while an external source sets the tempo: all if the preset selects a tempo source,
+    /// otherwise all except the tempo and its source.
     #[must_use]
     pub fn settings_with_external_tempo(&self) -> Vec<(Param, Value)> {
         let is_tempo = |param| matches!(param, Param::Tempo | Param::TempoSource);
@@ -149,7 +150,7 @@ struct NamedParam {
     key: String,
 }
 
-/// Reads ids and values; a table's name is the part of an id before the slash.
+/// Reads ids and values; a table's name is the part of its ids before the slash.
 fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'_>, named: &mut Vec<NamedParam>) {
     for (key_span, field) in table.take_rest() {
         let name = field.key.strip_prefix(table.path()).unwrap_or(&field.key).trim_start_matches('.');
@@ -179,7 +180,7 @@ fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named
     };
     for (param, value) in settings {
         if named.iter().any(|other| other.param == param) {
-            return document.add(field.span, &field.key, "set twice");
+            return document.add(field.span, &field.key, "the parameter is set twice; keep only one value");
         }
         named.push(NamedParam { param, value, span: field.span.clone(), key: field.key.clone() });
     }

@@ -93,14 +93,14 @@ impl SearchPath {
     }
 }
 
-/// The state folder according to the XDG Base Directory Specification; `None` without a home folder.
+/// Returns the state folder according to the XDG Base Directory Specification; `None` without a home folder.
 #[must_use]
 pub fn state_folder() -> Option<PathBuf> {
     home_folder("XDG_STATE_HOME", ".local/state").map(|folder| folder.join("melos"))
 }
 
-/// The folder in an XDG variable, or the default inside the home folder. As the specification requires, an empty or
-/// relative value counts as unset.
+/// Returns the folder that an XDG variable names, or `default` inside the home folder. As the specification requires,
+/// an empty or relative value counts as unset.
 #[must_use]
 pub fn home_folder(variable: &str, default: &str) -> Option<PathBuf> {
     home_folder_of(&|name| std::env::var_os(name), variable, default)
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(
             home_folder_of(&|_| Some(OsString::new()), "XDG_STATE_HOME", ".local/state"),
             None,
-            "an empty home counts as unset"
+            "an empty HOME should count as unset"
         );
         let search_path = SearchPath::from_environment(with("here"), Path::new("/usr/share/melos"));
         let roots = ["/home/eva/.config/melos", "/home/eva/.local/share/melos", "/etc/melos", "/usr/share/melos"];
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn hidden_files_are_listed() {
+    fn files_hidden_by_earlier_folders_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for file in [

@@ -80,7 +80,7 @@ impl Setlist {
 }
 
 impl Cue {
-    /// The kind, `preset` or `scene`, and the name.
+    /// Returns the kind, `preset` or `scene`, and the name.
     #[must_use]
     pub fn kind_and_name(&self) -> (&'static str, &str) {
         match self {
@@ -100,7 +100,7 @@ fn entry(document: &mut Document<'_>, mut table: Table<'_>) -> Option<Entry> {
         (Some(preset), None) => name(document, &preset).map(Cue::Preset),
         (None, Some(scene)) => name(document, &scene).map(Cue::Scene),
         (None, None) => {
-            table.missing(document, "preset", "the name of a preset; or scene, the name of a scene");
+            table.missing(document, "preset", "the name of a preset, or scene with the name of a scene");
             None
         }
     };

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Bytes of disk space available at a path, which need not exist yet.
+/// Returns the bytes of disk space available at a path, which need not exist yet.
 ///
 /// # Errors
 /// When the system does not report it.
@@ -28,7 +28,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Lists the regular files in a folder whose names match, oldest first; skips links and unreadable entries.
+    /// Lists the regular files with matching names in a folder, oldest first; skips links and unreadable entries.
     #[must_use]
     pub fn of(folder: &Path, matches: impl Fn(&str) -> bool) -> Vec<Self> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();

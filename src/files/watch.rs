@@ -1,9 +1,9 @@
 //! Watches files and folders, so that a saved file takes effect while playing.
 //!
 //! Changes are found by scanning: a scan follows all links and records the version of each file. This detects
-//! retargeted links, replaced folders, mounts and every way in which editors save files, and ignores events that changed
-//! nothing. A scan runs every `POLL`, and sooner if the system's file watches report an event: at the end of the
-//! burst of events. Hidden files and editors' temporary files are ignored.
+//! retargeted links, replaced folders, mounts and every way in which editors save files, and ignores events that
+//! changed nothing. A scan runs every two seconds, and earlier if the system's file watches report events: as soon as
+//! the burst of events ends. Hidden files and editors' temporary files are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -50,7 +50,7 @@ pub fn watch(paths: Vec<PathBuf>, changed: SyncSender<Changed>, troubles: Troubl
     threads::spawn_restarting("melos-watch", move || watch.run(&changed)).map(drop)
 }
 
-/// The version of a file, which differs after any change.
+/// The version of a file; any change to the file gives it a different one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     device: u64,
@@ -90,8 +90,8 @@ struct Scan {
 }
 
 impl Scan {
-    /// Scans the paths. A folder that cannot be listed, for example because no file descriptor is free or the disk fails,
-    /// counts as unchanged since the previous scan.
+    /// Scans the paths. A folder that cannot be listed, for example because no file descriptor is free or the disk
+    /// fails, counts as unchanged since the previous scan.
     fn run(paths: &[PathBuf], previous: &Self) -> Self {
         let mut scan = Self::default();
         for path in paths {
@@ -152,6 +152,7 @@ struct Watch {
     watcher: Option<(RecommendedWatcher, Receiver<Event>)>,
     /// Watched folders, with their device and inode at the time the watch was added.
     watched: BTreeMap<PathBuf, (u64, u64)>,
+    /// When starting the system's file watcher was last attempted.
     started_at: Instant,
     troubles: Troubles,
     /// Whether the lack of watches has been reported.
@@ -278,7 +279,7 @@ fn wait_for_burst(events: &Receiver<Event>, poll: Duration) -> Result<(), Watche
     }
 }
 
-/// The system's file watcher ended.
+/// The error that the system's file watcher has ended.
 #[derive(Debug, PartialEq, Eq)]
 struct WatcherEnded;
 
@@ -297,7 +298,7 @@ fn send_changes(changed: &SyncSender<Changed>, paths: Vec<PathBuf>) -> bool {
     }
 }
 
-/// Whether an event may mean that a file changed; false for reads and for ignored files.
+/// Returns whether an event may mean that a file changed; false for reads and for ignored files.
 fn is_relevant(event: &Event) -> bool {
     let is_change = match event.kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
@@ -306,8 +307,8 @@ fn is_relevant(event: &Event) -> bool {
     is_change && (event.paths.is_empty() || event.paths.iter().any(|path| !is_temporary(path)))
 }
 
-/// Whether a path is hidden or an editor's temporary file: any name that starts with `.` or `#`, or ends with `~`, `.tmp`,
-/// `.swp` or `.swx`; or vim's probe `4913`.
+/// Returns whether a path is hidden or an editor's temporary file: any name that starts with `.` or `#`, or ends with
+/// `~`, `.tmp`, `.swp` or `.swx`; or vim's probe `4913`.
 fn is_temporary(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let extension = path.extension().and_then(|extension| extension.to_str());

@@ -1,4 +1,4 @@
-//! Writes that never lose existing data.
+//! Writes files without ever losing existing data.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -7,11 +7,12 @@ use std::time::SystemTime;
 
 use jiff::ZonedDateTime;
 
-/// Replaces a file atomically: after a crash or power cut, either the old or the new file is there in full. Follows links
-/// and replaces their target.
+/// Replaces a file atomically: after a crash or power cut, either the old or the new file is there in full. Follows
+/// links and replaces their target.
 ///
 /// # Errors
-/// When the file cannot be written; the old one is unchanged.
+/// When the new file cannot be written, in which case the old one is unchanged, or when the folder cannot be synced to
+/// disk.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -35,14 +36,14 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Syncs the directory entry of a file to disk.
 ///
 /// # Errors
-/// When the folder no longer exists or the disk fails.
+/// When the file's folder no longer exists or the disk fails.
 pub fn sync_folder(file: &Path) -> io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 
-/// Keeps a file under a new name with a timestamp, such as `state.toml.damaged-2026-11-28T16-55-01`, and returns the new
-/// path. Leaves the original in place if possible; otherwise, moves it.
+/// Keeps a file under a new name with a timestamp, such as `state.toml.damaged-2026-11-28T16-55-01`, and returns the
+/// new path. Leaves the original in place if possible; otherwise, moves it.
 ///
 /// # Errors
 /// When no file can be created in the folder.
@@ -60,7 +61,7 @@ pub fn set_aside(path: &Path, reason: &str) -> io::Result<PathBuf> {
         sync_folder(path)?;
         return Ok(aside);
     }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files with this name"))
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "99 files with this name and time already exist"))
 }
 
 /// Copies a regular file and syncs the copy to disk; leaves nothing behind on failure.

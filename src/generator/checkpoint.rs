@@ -14,7 +14,8 @@ use crate::music::plan::Plan;
 
 /// Number of hops before the checkpoint that are also saved.
 const MARGIN: u64 = 8;
-/// Number of latents whose chroma is stored: 5 s, enough for those generated ahead and those not yet read by the conductor.
+/// Number of latents whose chroma is stored: 5 s, enough for the latents generated ahead and those that the conductor has
+/// not read yet.
 const CHROMA_CAPACITY: usize = 64;
 
 /// The chroma of the latest latents, each with the latent's first frame. A regenerated latent replaces its old version and all
@@ -51,8 +52,8 @@ pub struct AlreadySent {
 }
 
 impl Generator {
-    /// Replaces the contents of `buffer` with the state for a checkpoint of an engine at `frame`, and returns the buffer
-    /// for [`Generator::restore`]. Takes a few milliseconds. No splice may be pending.
+    /// Replaces the contents of `buffer` with the state for a checkpoint of an engine at `frame`, and returns `buffer`. Takes
+    /// a few milliseconds. No splice may be pending. [`Generator::restore`] restores the state.
     pub fn save(&mut self, frame: u64, mut buffer: Vec<u8>) -> Vec<u8> {
         debug_assert!(self.is_settled());
         let first = (frame / HOP as u64).saturating_sub(MARGIN);
@@ -66,10 +67,11 @@ impl Generator {
         postcard::to_extend(&state, buffer).expect("the sizes of all parts are known")
     }
 
-    /// Restores a state saved for an engine at `frame`. The restored generator starts in epoch 0. Returns the output that was already sent.
+    /// Restores a state saved for an engine at `frame`. The restored generator starts in epoch 0. Returns the output that
+    /// had already been sent.
     ///
     /// # Errors
-    /// If the state is damaged or belongs to other networks; nothing is changed.
+    /// If the state is damaged or belongs to other networks; the generator is then unchanged.
     pub fn restore(&mut self, state: &[u8], frame: u64) -> Result<AlreadySent, GeneratorError> {
         let state: GeneratorState<'_> = postcard::from_bytes(state).map_err(|_| GeneratorError::InvalidState)?;
         let GeneratorState { plan, future, splicer, recent_chroma } = state;

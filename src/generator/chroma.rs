@@ -1,13 +1,14 @@
-//! Chroma: the energy of the pitch classes in generated audio.
+//! Chroma: the strength of each pitch class in generated audio.
 
 use crate::mel::{BINS, N_FFT};
 use crate::units::SAMPLE_RATE;
 
-/// Frequency range to analyse. Below it, neighbouring semitones share a peak; above it, the partials of many notes overlap.
+/// Frequency range to analyse. Below it, a bin spans more than three semitones; above it, the partials of different notes
+/// overlap.
 const RANGE_HZ: [f64; 2] = [130.0, 2500.0];
 
-/// Sums spectral peaks by pitch class (after Gómez 2006, without harmonic weighting). Each local maximum is weighted by its
-/// magnitude; the vertex of a parabola through the maximum and its two neighbours gives its frequency.
+/// The sums of spectral peaks by pitch class (after Gómez 2006, without harmonic weighting). Each local maximum counts with
+/// its magnitude; its frequency is the vertex of a parabola through the logarithms of the maximum and its two neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Chroma {
     sums: [f32; 12],

@@ -1,4 +1,4 @@
-//! The composer: decides notes and pedal, one latent (85 ms) at a time, before any sound is generated.
+//! The composer: decides the notes and pedal of one latent (85 ms) at a time, before the latent's sound is generated.
 //!
 //! A causal transformer sees what was played and what is requested; a feed-forward decoder then writes the latent's
 //! notes one at a time, choosing five properties of each. `models/training/COMPOSER.md` describes the network.
@@ -43,12 +43,12 @@ const END: usize = OFFSETS;
 /// Number of random numbers drawn per note.
 const DRAWS_PER_NOTE: usize = 5;
 
-/// State carried from latent to latent that a rollback must restore; the memory is rewound separately.
+/// State carried from latent to latent that a rollback must restore; the rest, [`ComposerHistory`], is rewound separately.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ComposerState {
     cursor: Cursor,
     keyboard: Keyboard,
-    /// Summed embeddings of the last latent's notes, an input of the next latent.
+    /// Summed embeddings of the last latent's notes, which the transformer reads for the next latent.
     #[serde(with = "bytes")]
     notes_embedding: Vec<f32>,
 }
@@ -130,7 +130,7 @@ impl Composer {
         self.memory.rewind(latent);
     }
 
-    /// Returns the history for a checkpoint.
+    /// Returns the history, for a checkpoint.
     pub(super) fn save_history(&mut self) -> ComposerHistory<'_> {
         let mut cache = Vec::with_capacity(self.cache_length());
         for tensor in self.cache.tensors() {
@@ -156,13 +156,13 @@ impl Composer {
         true
     }
 
-    /// Returns the number of cached keys and values.
+    /// Returns the length of all cached keys and values together, in floats.
     fn cache_length(&mut self) -> usize {
         self.cache.tensors().map(|tensor| self.graphs.transformer.input(tensor).len()).sum()
     }
 
-    /// Forgets the latent that contains frame `planned` and all later ones. Returns the part of that latent before `planned`,
-    /// if any.
+    /// Removes the latent that contains frame `planned` and all later ones from the memory. Returns the part of that latent
+    /// before `planned`, if any.
     pub(super) fn rewind(&mut self, planned: u64) -> Option<KeptNotes> {
         let latent = planned / LATENT_FRAMES;
         let mut written = self.memory.rewind(latent)?;
@@ -174,7 +174,7 @@ impl Composer {
     /// Writes the notes and pedal of a latent, starting with those in `kept`.
     ///
     /// # Errors
-    /// If a network fails or returns NaN or infinity; the state is then undefined.
+    /// If a network fails or returns NaN or infinity; the state is then unspecified.
     pub(super) fn write(
         &mut self,
         state: &mut ComposerState,

@@ -14,8 +14,8 @@ pub(super) const FADE_HOPS: u64 = 3;
 /// A constant-power crossfade.
 ///
 /// The futures share their past and noise, so they are partly correlated at the splice. Correlated signals need equal-gain
-/// fades, uncorrelated ones equal-power fades. With gains `a = (1 + cos πt) / 2` and `1 − a`, and the futures' correlation `r`
-/// over the fade, the sum is divided by `√(a² + (1 − a)² + 2 r a (1 − a))`.
+/// fades, uncorrelated ones equal-power fades. With gains `a = (1 + cos πt) / 2` and `1 − a`, where `t` rises from 0 to 1, and
+/// the futures' correlation `r` over the fade, the sum is divided by `√(a² + (1 − a)² + 2 r a (1 − a))`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Crossfade {
     /// First hop of the fade.
@@ -36,8 +36,8 @@ impl Crossfade {
         self.first + FADE_HOPS
     }
 
-    /// On the first call, measures how strongly `old` and `new` correlate and how long they overlap. `new` must be
-    /// available up to [`Self::end`].
+    /// On the first call, measures how strongly `old` and `new` correlate and how long they overlap. The hops of `new` before
+    /// [`Self::end`] must be available.
     pub(super) fn measure(&mut self, old: &HopRing, new: &HopRing) {
         if self.correlation.is_some() {
             return;
@@ -55,7 +55,7 @@ impl Crossfade {
         self.correlation = Some((product / (old_power * new_power).sqrt()).clamp(0.0, 1.0) as f32);
     }
 
-    /// Mixes one hop. Returns the new hop unchanged if the old future has ended.
+    /// Mixes the hop at `index`. Returns the new hop unchanged if the old future has ended.
     pub(super) fn mix(&self, index: u64, old: Option<&Samples>, new: &Samples) -> Samples {
         let Some(old) = old.filter(|_| index < self.first + self.hops) else { return *new };
         let correlation = self.correlation.unwrap_or(1.0);
@@ -91,7 +91,7 @@ mod tests {
         let sound = |i: usize| (i as f32 * 0.03).sin();
         let (old, new) = (ring(sound), ring(sound));
         for (i, sample) in crossfaded(&old, &new).iter().enumerate() {
-            assert!((sample - sound(4 * HOP + i)).abs() < 1e-4, "{i}");
+            assert!((sample - sound(4 * HOP + i)).abs() < 1e-4, "sample {i}");
         }
     }
 
@@ -105,7 +105,7 @@ mod tests {
         let sound = crossfaded(&old, &new);
         for chunk in sound.chunks(256) {
             let power = chunk.iter().map(|x| x * x).sum::<f32>() / 256.0;
-            assert!((0.25..0.42).contains(&power), "{power}, expected 0.33 for noise");
+            assert!((0.25..0.42).contains(&power), "the power is {power}, but should be about 0.33");
         }
     }
 

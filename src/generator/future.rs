@@ -1,4 +1,5 @@
-//! The future: latents and their audio, generated under one plan and rolled back when the plan changes.
+//! The future: the latents and hops that the networks generate under the current plan. When the plan changes, they are rolled
+//! back and generated again.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,15 +18,16 @@ use crate::generator::vocoder::{Istft, MelBlock, OVERLAP};
 use crate::mel::{FRAMES_PER_LATENT, HOP, LATENT_FRAMES};
 use crate::music::plan::Plan;
 
-/// Hops of a latent that become final only with the next latent: the pianist and the vocoder look ahead, and two more windows
-/// overlap each hop.
+/// Number of a latent's hops that become final only with the next latent: the pianist and the vocoder look ahead, and the
+/// windows of the next two mel frames overlap each hop.
 pub(super) const LATE_HOPS: u64 = (AHEAD + LOOK_AHEAD) as u64 + 2;
 
-/// Latents (0.7 s) that new networks generate before the crossfade, so that they enter mid-phrase. Plan changes can rewind
-/// into them, so they add no latency to steering.
+/// Number of latents (0.7 s) that new networks generate before the crossfade, so that they enter mid-phrase, and the maximum
+/// regenerated before a late splice. A new plan can rewind into these latents, so they do not delay steering.
 pub(super) const LEAD_IN: u64 = 8;
 
-/// The networks, their state, and their latest audio.
+/// Generates the future with the current networks, and keeps its latest hops. One value serves the whole performance: it is
+/// rewound for a new plan, and its networks can be replaced.
 #[derive(Debug)]
 pub(super) struct Future {
     networks: Networks,
@@ -97,8 +99,8 @@ impl Future {
         self.restart();
     }
 
-    /// Rolls back to the start of the latent that contains `frame`, but keeps its notes that begin before `frame`. Does nothing
-    /// if that latent is further back than the history.
+    /// Rolls back to the start of the latent that contains `frame`, but keeps its pedal action and the notes that begin before
+    /// `frame`. Does nothing if that latent is further back than the history, or has not been generated.
     pub(super) fn rewind(&mut self, frame: u64) {
         if let Some(snapshot) = self.history.rewind(frame / LATENT_FRAMES) {
             self.kept = self.networks.composer.rewind(frame);
@@ -106,7 +108,8 @@ impl Future {
         }
     }
 
-    /// Continues with new networks. They start from scratch [`LEAD_IN`] latents before hop `splice`, where they fade in.
+    /// Continues with new networks. They inherit only the memory of earlier notes, and start [`LEAD_IN`] latents before hop
+    /// `splice`, where they fade in.
     pub(super) fn replace(&mut self, networks: Networks, splice: u64) {
         let latent = (splice / FRAMES_PER_LATENT as u64).saturating_sub(LEAD_IN);
         let previous = std::mem::replace(&mut self.networks, networks);
@@ -117,7 +120,7 @@ impl Future {
         *self.istft.overlap() = [0.0; OVERLAP];
     }
 
-    /// Skips to the first latent that adds no hops before `frame`. Returns whether any latents were skipped.
+    /// Skips to the first latent that produces no hops before `frame`. Returns whether any latents were skipped.
     pub(super) fn skip_to(&mut self, frame: u64) -> bool {
         let latent = (frame.div_ceil(HOP as u64) + LATE_HOPS).div_ceil(FRAMES_PER_LATENT as u64);
         let skips = latent > self.state.latent;
@@ -127,7 +130,7 @@ impl Future {
         skips
     }
 
-    /// Returns the state for a checkpoint, with the history needed to rewind to hop `first` or later.
+    /// Returns the state for a checkpoint, with the history and hops needed to rewind to hop `first` or later.
     pub(super) fn save(&mut self, first: u64) -> FutureState<'_> {
         FutureState {
             now: self.snapshot(),
@@ -158,11 +161,12 @@ impl Future {
 
     fn generate(&mut self, plan: &Plan) -> Result<GeneratedLatent, GeneratorError> {
         let State { latent, composer, pianist, .. } = &mut self.state;
-        let (latent, kept) = (*latent, self.kept.take());
-        let written = self.networks.composer.write(composer, latent, plan, kept.as_ref())?;
+        let latent = *latent;
+        let written = self.networks.composer.write(composer, latent, plan, self.kept.as_ref())?;
         let mel = self.networks.pianist.play(pianist, latent, plan, &written)?;
         let chroma = self.synthesize(&mel)?;
         let from = latent * LATENT_FRAMES;
+        self.kept = None;
         self.state.latent += 1;
         let restarted = self.state.stall_detector.update(&mel, &plan.conditions(from));
         if restarted {
@@ -217,7 +221,7 @@ impl Future {
         *self.istft.overlap() = snapshot.overlap;
     }
 
-    /// Clears the composer's context and the states of the pianist and the vocoder. The music continues at this latent.
+    /// Clears the composer's context and the states of the pianist and the vocoder. The music continues with this latent.
     fn restart(&mut self) {
         self.state.composer.forget_context();
         self.state.pianist = PianistState::default();
@@ -226,7 +230,8 @@ impl Future {
     }
 }
 
-/// Returns the onset strength in each hop of a latent: the highest velocity / 127.
+/// Returns the onset strength in each hop of a latent: the highest MIDI velocity of the notes that begin in it, divided by
+/// 127.
 fn onsets(written: &StepNotes) -> [f32; FRAMES_PER_LATENT] {
     let mut onsets = [0.0f32; FRAMES_PER_LATENT];
     for note in &written.notes {
@@ -236,7 +241,7 @@ fn onsets(written: &StepNotes) -> [f32; FRAMES_PER_LATENT] {
     onsets
 }
 
-/// Returns the hop after the last final one once `latents` latents are generated.
+/// Returns the hop after the last final one once `latents` latents have been generated.
 pub(super) fn final_hop(latents: u64) -> u64 {
     (latents * FRAMES_PER_LATENT as u64).saturating_sub(LATE_HOPS)
 }

@@ -11,7 +11,7 @@ use crate::bytes;
 use crate::generator::model::ROLLBACK;
 use crate::generator::vocoder::OVERLAP;
 
-/// The generator's state between two latents, excluding that of the networks.
+/// The generator's state between two latents, excluding the networks' own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct State {
     /// Index of the next latent on the timeline.
@@ -28,7 +28,7 @@ impl State {
     }
 }
 
-/// Everything needed to return to a latent, except for the composer's KV cache, memory and servo, which are rewound separately.
+/// Everything needed to return to a latent, except the composer's KV cache, memory and servo, which are rewound separately.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Snapshot {
     pub state: State,
@@ -50,7 +50,7 @@ impl Snapshot {
     }
 }
 
-/// The latest snapshots, each taken before a latent.
+/// The latest snapshots, each taken before a latent was generated.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct History {
     snapshots: VecDeque<Snapshot>,
@@ -67,7 +67,7 @@ impl History {
         self.snapshots.push_back(snapshot);
     }
 
-    /// Removes and returns the snapshot before a latent, or the next snapshot if the latent was skipped, and discards all
+    /// Removes and returns the snapshot taken before a latent, or the next one if the latent was skipped, and discards all
     /// later snapshots. Returns `None` if the snapshot was discarded or never existed.
     pub(super) fn rewind(&mut self, latent: u64) -> Option<Snapshot> {
         let index = self.snapshots.partition_point(|snapshot| snapshot.state.latent < latent);
@@ -86,7 +86,7 @@ impl History {
         Self { truncated: self.truncated || snapshots.len() < self.snapshots.len(), snapshots }
     }
 
-    /// Returns whether all snapshots fit the same networks as `other`.
+    /// Returns whether all snapshots belong to networks of the same dimensions as `other`.
     pub(super) fn fits(&self, other: &Snapshot) -> bool {
         self.snapshots.iter().all(|snapshot| snapshot.fits(other))
     }

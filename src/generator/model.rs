@@ -24,7 +24,7 @@ use crate::generator::notes::{
 };
 use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT};
 
-/// Dimensions of a latent.
+/// Number of dimensions of a latent.
 pub const LATENT_DIMS: usize = 16;
 /// The vocoder's look-ahead in mel frames.
 pub const LOOK_AHEAD: usize = 2;
@@ -61,7 +61,7 @@ pub enum ModelError {
         /// The cause.
         source: std::io::Error,
     },
-    /// The manifest is invalid. Lists all problems with line and key.
+    /// The manifest is invalid. Lists all problems with their line and key.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
     Manifest(Vec<Problem>),
     /// The manifest has a value that this version of Melos does not support.
@@ -113,7 +113,7 @@ pub enum ModelError {
         reason: String,
     },
     /// An input or output is missing or has the wrong shape.
-    #[error("{path}: {direction} {name:?} should be float {expected}, but is {found}")]
+    #[error("{path}: {direction} {name:?} should be {expected}, but is {found}")]
     Shape {
         /// The file.
         path: PathBuf,
@@ -121,7 +121,7 @@ pub enum ModelError {
         direction: &'static str,
         /// Name of the input or output.
         name: String,
-        /// The expected shape.
+        /// The expected type and shape.
         expected: String,
         /// The actual type and shape.
         found: String,
@@ -165,13 +165,13 @@ pub struct ComposerGraphs {
     /// Maps the notes' base state, the summed embeddings of the latent's notes so far, the embedding of the last note (both
     /// `[1, width]`) and a flag for the first note `[1]` to a state `[2, width]` and logits `[2, 9]`.
     pub offset: Graph,
-    /// Maps state, offset `[1]` and the offset's conditions `[2, 32]` to the next state and logits `[2, 2]`.
+    /// Maps the state, the offset `[1]` and the offset's conditions `[2, 32]` to the next state and logits `[2, 2]`.
     pub voice: Graph,
-    /// Maps state, voice `[1]` and the melody's last key `[1]` to the next state and logits `[2, 88]`.
+    /// Maps the state, the voice `[1]` and the melody's last key `[1]` to the next state and logits `[2, 88]`.
     pub key: Graph,
-    /// Maps state and key `[1]` to the next state and logits `[2, 32]`.
+    /// Maps the state and the key `[1]` to the next state and logits `[2, 32]`.
     pub velocity: Graph,
-    /// Maps state and velocity `[1]` to logits `[2, 24]`.
+    /// Maps the state and the velocity `[1]` to logits `[2, 24]`.
     pub duration: Graph,
     /// Maps a note `[5]` to three embeddings, `[1, width]` each: for the next latent, for the rest of this latent and for the
     /// next note.
@@ -181,10 +181,10 @@ pub struct ComposerGraphs {
 /// The pianist's networks; both carry a state.
 #[derive(Debug)]
 pub struct PianistGraphs {
-    /// Maps the previous latent `[1, 16]`, roll `[1, 8, 530]`, piano weights and mood `[1, 12]` to the mean and standard
-    /// deviation of the next latent.
+    /// Maps the previous latent `[1, 16]`, the roll `[1, 8, 530]`, the piano weights and the mood `[1, 12]` to the mean and
+    /// standard deviation of this latent.
     pub prior: Graph,
-    /// Maps latent, roll and piano weights to eight mel frames `[1, 8, 128]`.
+    /// Maps the latent, the roll and the piano weights to eight mel frames `[1, 8, 128]`.
     pub decoder: Graph,
 }
 
@@ -297,7 +297,7 @@ impl Loader<'_> {
 }
 
 impl Models {
-    /// Loads and checks a model folder.
+    /// Loads the model in a folder and checks it.
     ///
     /// # Errors
     /// If a file is missing, truncated or damaged, has wrong shapes or is for a different version. The message names the file
@@ -316,9 +316,9 @@ pub mod transformer {
     pub const NOTES: usize = 0;
     /// The memory: notes played at the same position in earlier bars, and in the recalled phrase `[1, 1205]`.
     pub const MEMORY: usize = 1;
-    /// Conditions for the latent, two rows of 66.
+    /// Conditions for the latent `[2, 66]`.
     pub const STEP: usize = 2;
-    /// Conditions for the offsets, two rows of 8 × 32.
+    /// Conditions for the offsets `[2, 8, 32]`.
     pub const FINE: usize = 3;
     /// Keys held, then strings that only the pedal sustains `[1, 176]`.
     pub const SOUNDING: usize = 4;
@@ -332,17 +332,17 @@ pub mod transformer {
     pub const COS: usize = 8;
     /// Sines of the rotary angles `[head_dim]`.
     pub const SIN: usize = 9;
-    /// Cached keys of the first layer, 2 × heads × slots × head_dim; those of each further layer are two inputs later.
+    /// Cached keys of the first layer `[2, heads, slots, head_dim]`; those of each further layer are two inputs further on.
     pub const K: usize = 10;
-    /// Cached values of the first layer, like the keys.
+    /// Cached values of the first layer, with the same shape and spacing as the keys.
     pub const V: usize = 11;
     /// Output: the latent's base state `[2, width]`.
     pub const BASE: usize = 0;
-    /// Output: logits of the pedal `[2, 3]`.
+    /// Output: logits of the pedal action `[2, 3]`.
     pub const LOGITS: usize = 1;
-    /// Output: this position's keys, layers × 2 × heads × 1 × head_dim.
+    /// Output: this position's keys `[layers, 2, heads, 1, head_dim]`.
     pub const K_NEW: usize = 2;
-    /// Output: this position's values.
+    /// Output: this position's values, with the same shape.
     pub const V_NEW: usize = 3;
 }
 

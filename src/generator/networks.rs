@@ -1,4 +1,4 @@
-//! The networks of one model, warmed up for the generator.
+//! The networks of one model, ready for the generator.
 
 use super::GeneratorError;
 use super::composer::{Composer, ComposerState};
@@ -8,7 +8,7 @@ use crate::generator::vocoder::Vocoder;
 use crate::generator::warm_up::check_finite;
 use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT};
 
-/// The networks of one model, warmed up. Can be created on any thread except the audio thread and sent between threads.
+/// The networks of one model, warmed up. They can be created on any thread except the audio thread, and sent to another.
 #[derive(Debug)]
 pub struct Networks {
     pub(super) composer: Composer,
@@ -17,7 +17,8 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// Creates the networks. Runs each once, so that the first latent is as fast as the others, and checks the outputs.
+    /// Creates the networks. Runs each once, so that the first latent is generated as fast as the others, and checks the
+    /// outputs.
     ///
     /// # Errors
     /// If a network fails or returns NaN or infinity.

@@ -8,11 +8,11 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use crate::generator::model::{LATENT_DIMS, Latent};
 
 /// Returns independent standard normal variates for a latent (Box and Muller 1958). They depend only on the seed and the
-/// latent, so a new plan draws the same noise.
+/// latent, so the noise is the same under a new plan.
 pub(super) fn normal(seed: u64, latent: u64) -> Latent {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(latent);
-    // Excludes 0, whose logarithm is infinite.
+    // The result is never 0, whose logarithm is infinite.
     let mut uniform = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     let mut noise = [0.0; LATENT_DIMS];
     for pair in noise.chunks_exact_mut(2) {

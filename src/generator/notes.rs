@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Number of positions within a latent at which a note can begin, one hop apart.
 pub const OFFSETS: usize = 8;
-/// MIDI note of the lowest key.
+/// MIDI note number of the lowest key.
 pub(super) const LOWEST_KEY: u8 = 21;
 /// Number of keys on a piano.
 pub const KEYS: usize = 88;
@@ -15,27 +15,27 @@ pub const KEYS: usize = 88;
 pub const VOICES: usize = 2;
 /// Voice of the melody.
 pub(super) const MELODY: u8 = 1;
-/// Stands for the last melody key before the first melody note.
+/// Stands for the key of the last melody note before there has been one.
 pub(super) const NO_MELODY: u8 = KEYS as u8;
-/// Velocity classes.
+/// Number of velocity classes.
 pub const VELOCITIES: usize = 32;
 /// MIDI velocities per class.
 pub(super) const VELOCITY_WIDTH: u8 = 4;
-/// Duration classes.
+/// Number of duration classes.
 pub const DURATIONS: usize = 24;
-/// Key-down times of the first and the last class, in seconds; the others are evenly spaced on a logarithmic scale.
+/// Durations of the first and the last class, in seconds; the others are evenly spaced on a logarithmic scale.
 const MIN_SECONDS: f64 = 0.03;
 const MAX_SECONDS: f64 = 6.0;
-/// Pedal actions; see [`Pedal`].
+/// Number of pedal actions; see [`Pedal`].
 pub const PEDALS: usize = 3;
 
-/// Lags of the memory in bars.
+/// The memory's lags, in bars.
 pub(super) const LAGS: [u32; 4] = [1, 2, 4, 8];
 /// The memory's slots: one for each lag, and one for the recalled phrase.
 pub(super) const SLOTS: usize = LAGS.len() + 1;
 /// Number of counts in a slot: keys of each voice, then offsets, velocities (plus one for unknown) and durations.
 pub(super) const SLOT_WIDTH: usize = VOICES * KEYS + OFFSETS + VELOCITIES + 1 + DURATIONS;
-/// Length of the memory.
+/// Length of the memory input.
 pub const MEMORY_WIDTH: usize = SLOTS * SLOT_WIDTH;
 /// Length of the composer's conditions for a latent: values, then one mask per group, 1 if constrained.
 pub const STEP_WIDTH: usize = 66;
@@ -45,17 +45,17 @@ pub const FINE_WIDTH: usize = 32;
 /// Length of the input for sounding notes: keys held down, then strings that only the pedal sustains.
 pub const SOUNDING_WIDTH: usize = 2 * KEYS;
 
-/// Hops by which the pianist's roll is ahead of its mel frames, whose windows extend beyond their centres.
+/// Number of hops by which the pianist's roll is ahead of its mel frames, whose windows extend beyond their centres.
 pub const AHEAD: usize = 2;
 /// Values per key in the roll: attack, attack velocity, sounding velocity, the same with fast and with slow decay,
 /// and release.
 pub(super) const CHANNELS: usize = 6;
 /// Length of a hop's roll: the channels of every key, whether the pedal is down, and whether its state is known.
 pub const ROLL_WIDTH: usize = CHANNELS * KEYS + 2;
-/// Length of the pianist's mood: emotion, affect and their masks.
+/// Length of the pianist's mood input: emotion, affect and their masks.
 pub const MOOD_WIDTH: usize = 12;
 
-/// Hops for which a pedal change lifts the pedal, unless the latent ends earlier.
+/// Number of hops for which a pedal change lifts the pedal; fewer if the latent ends earlier.
 pub const PEDAL_LIFT_HOPS: u8 = 4;
 
 /// The pedal action of a latent.
@@ -134,7 +134,7 @@ pub struct StepNotes {
     pub pedal: Pedal,
     /// The offset at which the pedal moves.
     pub pedal_offset: u8,
-    /// The notes that begin, in ascending order of offset, then key.
+    /// The notes that begin, in ascending order of offset, then key; only the top key may be followed by a lower one.
     pub notes: Vec<WrittenNote>,
 }
 

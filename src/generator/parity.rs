@@ -10,7 +10,7 @@ use crate::generator::model::{Graph, Models, runtime, stateful};
 use crate::generator::vocoder::{Istft, MelBlock, Vocoder};
 use crate::mel::{BINS, FRAMES_PER_LATENT, HOP};
 
-/// Returns the model folder that `MELOS_TEST_MODEL` names, or else that of the shipped model.
+/// Returns the model folder that `MELOS_TEST_MODEL` names, or else the folder of the shipped model.
 pub(super) fn folder() -> PathBuf {
     std::env::var_os("MELOS_TEST_MODEL").map_or_else(|| "models/melos-piano".into(), PathBuf::from)
 }
@@ -19,7 +19,7 @@ pub(super) fn models(folder: &Path) -> Models {
     Models::load(runtime().unwrap(), folder).unwrap()
 }
 
-/// Reads the float tensors of a safetensors file: header length, JSON header, data.
+/// Reads the float tensors of a safetensors file, which consists of the length of its header, a JSON header, and data.
 pub(super) fn vectors(folder: &Path, name: &str) -> BTreeMap<String, Vec<f32>> {
     let bytes = std::fs::read(folder.join("vectors").join(name)).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -41,7 +41,8 @@ fn max_difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Runs a stateful graph over sequences of inputs and compares its outputs. `inputs` gives the index and name of each input.
+/// Runs a stateful graph over sequences of inputs and compares its outputs with the expected ones. `inputs` gives the index of
+/// each input and its name in `expected`.
 fn compare(mut graph: Graph, expected: &BTreeMap<String, Vec<f32>>, inputs: &[(usize, &str)], outputs: &[&str]) {
     let steps = expected[outputs[0]].len() / graph.outputs().next().unwrap().len();
     for step in 0..steps {

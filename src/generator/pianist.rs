@@ -1,5 +1,5 @@
-//! The pianist: turns the composer's notes into mel frames. A prior predicts the latent, which describes how the notes are
-//! played; a decoder plays them.
+//! The pianist: turns the composer's notes into mel frames. A prior predicts the distribution of the latent, which describes
+//! how the notes are played; a decoder plays them.
 
 mod roll;
 
@@ -53,7 +53,7 @@ impl Pianist {
     /// latent.
     ///
     /// # Errors
-    /// If a network fails or returns NaN or infinity; the state is then undefined.
+    /// If a network fails or returns NaN or infinity; the state is then unspecified.
     pub(super) fn play(
         &mut self,
         state: &mut PianistState,
@@ -83,7 +83,7 @@ impl Pianist {
         decoder.input(ROLL).copy_from_slice(prior.input(ROLL));
         write_piano_weights(plan.piano(from), decoder.input(PIANO));
         decoder.step()?;
-        let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked at load");
+        let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked on load");
         check_finite("pianist's decoder", from, &mel)?;
         Ok(mel)
     }

@@ -1,4 +1,4 @@
-//! Produces the hops for the engine, with a crossfade from each future to the next.
+//! Assembles the hops for the engine, with a crossfade from each future to the next.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +9,9 @@ use crate::event::Hop;
 /// Joins futures with crossfades.
 #[derive(Debug)]
 pub(super) struct Splicer {
-    /// Hops rendered since the newest splice was started.
+    /// Hops rendered since the newest splice began.
     sent: HopRing,
-    /// Hops rendered before that, as far as the crossfade needs them.
+    /// Hops rendered before that, which the crossfade needs.
     previous: HopRing,
     fade: Option<Crossfade>,
     epoch: u32,
@@ -47,7 +47,7 @@ impl Splicer {
     pub(super) fn start_epoch(&mut self, splice: u64, old: &HopRing, ready: u64) {
         // The crossfade needs hops of the old future beyond those already sent.
         self.render(self.next_hop, u64::MAX, old, ready);
-        // The hops sent last are played up to the splice, unless their own splice is later.
+        // The hops rendered last are played up to the new splice, unless their own splice is at or after it.
         if self.fade.is_none_or(|fade| fade.first < splice) {
             std::mem::swap(&mut self.previous, &mut self.sent);
         }
@@ -70,7 +70,8 @@ impl Splicer {
         self.fade = None;
     }
 
-    /// Appends the hops up to `end` that are now final to `out`, ordered by index. The hops of `new` before `ready` are final.
+    /// Appends to `out` the hops before `end` that have become final, ordered by index. The hops of `new` before `ready` are
+    /// final.
     pub(super) fn send(&mut self, new: &HopRing, ready: u64, end: u64, out: &mut Vec<Hop>) {
         let first = self.next_hop;
         self.next_hop = self.render(first, end, new, ready);
@@ -91,7 +92,7 @@ impl Splicer {
         Self { sent, previous, fade: *fade, epoch: 0, next_hop: *next_hop }
     }
 
-    /// Returns the hops sent from `first` onwards.
+    /// Returns the sent hops whose index is `first` or higher.
     pub(super) fn sent(&self, first: u64) -> Vec<Hop> {
         let splice = self.fade.map_or(0, |fade| fade.first);
         let ring = |index| if index < splice { &self.previous } else { &self.sent };
@@ -99,8 +100,8 @@ impl Splicer {
         hops.map(|(index, samples)| Hop { index, epoch: self.epoch, samples: *samples }).collect()
     }
 
-    /// Writes final hops from `first` up to `end` to `sent`: the old future up to the splice, then the crossfade, then the
-    /// new future. Returns the hop after the last one written.
+    /// Writes the final hops in `first..end` to `sent`: the old future up to the splice, then the crossfade, then the new
+    /// future. Returns the hop after the last one written.
     fn render(&mut self, first: u64, end: u64, new: &HopRing, mut ready: u64) -> u64 {
         if let Some(fade) = &mut self.fade {
             if ready < fade.end() {

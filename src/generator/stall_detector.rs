@@ -9,15 +9,15 @@ use crate::music::conditions::Conditions;
 
 /// Log-mel level below which a band is inaudible and ignored.
 const INAUDIBLE: f32 = -7.0;
-/// Mean rise of the bands between mel frames that counts as an onset. In piano music, 96 % of onsets exceed it, but only one
-/// in several thousand other frames does.
+/// Rise from one mel frame to the next, averaged over the bands, above which a frame counts as an onset. In piano music,
+/// 96 % of onsets exceed it, but only one in several thousand other frames does.
 const ONSET: f32 = 0.15;
 /// Minimum time without an onset that counts as a stall.
 const STALL_SECONDS: f64 = 5.0;
 /// Number of missing notes, at the requested density, that counts as a stall.
 const STALL_NOTES: f64 = 8.0;
 
-/// Counts latents without an onset, whether silent or filled by a sustained tone.
+/// Counts successive latents without an onset, whether silent or filled with a sustained tone.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct StallDetector {
     #[serde(with = "bytes")]
@@ -30,8 +30,8 @@ impl StallDetector {
         Self { last: [INAUDIBLE; BANDS], without_onset: 0 }
     }
 
-    /// Processes a latent's mel frames. Returns `true` and resets the count if notes were requested but none has begun for too
-    /// long.
+    /// Processes a latent's mel frames. If notes were requested but none has begun for too long, returns `true` and resets
+    /// the count.
     pub(super) fn update(&mut self, mel: &MelBlock, requested: &Conditions) -> bool {
         let mut has_onset = false;
         for frame in mel.chunks_exact(BANDS) {
@@ -76,8 +76,8 @@ mod tests {
     fn detects_silence_and_drones() {
         assert_eq!(latents_until_stall(Some(4.0), |_, _, _| -11.5), Some(58));
         let drone = |_, _, band: usize| if band % 9 == 3 { -2.0 } else { -8.0 };
-        assert_eq!(latents_until_stall(Some(4.0), drone), Some(59), "the start of the drone is an onset");
-        assert_eq!(latents_until_stall(Some(1.0), |_, _, _| -11.5), Some(93), "fewer notes allow longer gaps");
+        assert_eq!(latents_until_stall(Some(4.0), drone), Some(59), "the start of the drone should count as an onset");
+        assert_eq!(latents_until_stall(Some(1.0), |_, _, _| -11.5), Some(93), "fewer notes should allow longer gaps");
     }
 
     #[test]

@@ -21,11 +21,11 @@ pub type MelBlock = [f32; FRAMES_PER_LATENT * BANDS];
 pub enum Vocoder {
     /// The trained network.
     Neural(Graph),
-    /// Signal processing, for models without a network.
+    /// A vocoder without a network, for models that have none.
     SpectralPeaks(Box<SpectralPeakVocoder>),
 }
 
-/// Eight spectra. Spectrum `i` belongs to the mel frame that is [`LOOK_AHEAD`] frames before frame `i` of the block.
+/// Eight spectra. Spectrum `i` belongs to the mel frame [`LOOK_AHEAD`] frames before frame `i` of the block.
 #[derive(Debug, Clone, Copy)]
 pub struct Spectra<'a> {
     real: &'a [f32],

@@ -32,7 +32,7 @@ use thread::WorkerThread;
 /// the engine's hop table.
 pub const AHEAD: u64 = 48_000;
 
-/// Capacity for unread events: 20 s.
+/// Capacity for unread events: enough for 20 s.
 const EVENT_CAPACITY: usize = 256;
 
 /// A request to the worker.
@@ -55,11 +55,11 @@ enum Request {
 pub enum WorkerEvent {
     /// A latent was generated or regenerated.
     Generated(GeneratedLatent),
-    /// A new plan was spliced in.
+    /// A new plan was spliced in, or its splice was dropped.
     Spliced {
         /// Frame for which the splice was planned.
         planned: u64,
-        /// How the splice took effect; `None` if a newer one superseded it.
+        /// How the splice took effect; `None` if a newer one superseded it or the queue of requests was full.
         outcome: Option<SpliceOutcome>,
     },
     /// New networks took over.
@@ -69,7 +69,7 @@ pub enum WorkerEvent {
     },
     /// The music was not ready in time and resumes after a gap.
     Resumed {
-        /// Number of splices accepted so far.
+        /// Number of splices to new plans started so far.
         splices: u64,
         /// First frame of the gap.
         missing: u64,
@@ -80,7 +80,7 @@ pub enum WorkerEvent {
     Saved {
         /// The requested frame.
         frame: u64,
-        /// Number of splices accepted so far.
+        /// Number of splices to new plans started so far.
         splices: u64,
         /// The state; see [`crate::generator::Generator::save`].
         state: Vec<u8>,
@@ -178,7 +178,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.mailbox.close();
         if let Some(thread) = self.thread.take() {
-            // Panics while generating were already caught and reported.
+            // Panics during generation have already been caught and reported.
             let _ = thread.join();
         }
     }

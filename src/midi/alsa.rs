@@ -44,8 +44,8 @@ fn virtual_output() -> Result<MidiOutputConnection, MidiError> {
     output()?.create_virtual(OUT_PORT).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
-/// Opens feedback to a device through its own port. Returns `None` if the port is not bidirectional or cannot be
-/// opened.
+/// Opens feedback to the device whose input has the id `port_id`. Returns `None` if the device's port is not
+/// bidirectional or cannot be opened.
 fn open_feedback(port_id: &str) -> Option<Route> {
     let output = output().ok()?;
     let port = output.ports().into_iter().find(|port| port.id() == port_id)?;
@@ -54,7 +54,7 @@ fn open_feedback(port_id: &str) -> Option<Route> {
     route(connection.ok()?).ok()
 }
 
-/// Starts a thread that sends each message when it is due, and ends when the returned route is dropped.
+/// Starts a thread that sends each message when it is due, and that ends when the returned route is dropped.
 fn route(mut connection: MidiOutputConnection) -> Result<Route, MidiError> {
     let (queue, receiver) = sync_channel::<TimedMessage>(QUEUE_CAPACITY);
     let send = move || {
@@ -101,7 +101,7 @@ pub(super) struct Alsa {
 struct ConnectedDevice {
     id: DeviceId,
     name: String,
-    /// Whether feedback is open.
+    /// Whether the feedback output is open.
     has_feedback: bool,
     /// Closed when dropped.
     _connection: MidiInputConnection<Parser>,
@@ -133,7 +133,7 @@ impl Backend for Alsa {
                 }
                 // The device may have been disconnected since it was listed; the next search tries again.
                 Err(error) => {
-                    tracing::debug!(%error, name, "cannot open MIDI device");
+                    tracing::debug!(%error, name, "cannot open a MIDI device");
                     sender.disconnected(id, &name);
                 }
             }

@@ -65,7 +65,8 @@ impl Sender {
         }
     }
 
-    /// Announces a new device and returns its id. Waits until the queue has room, because an announcement must not be lost.
+    /// Announces a new device and returns its id. Waits until the queue has room, because an announcement must not be
+    /// lost.
     pub(super) fn connected(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
         if name != OWN_PORT {
@@ -95,7 +96,8 @@ impl Sender {
         self.wake.notify();
     }
 
-    /// Opens a ring for messages from a real-time callback. It replaces the previous ring, whose messages are forwarded first.
+    /// Opens a ring for messages from a real-time callback. It replaces the previous ring, whose messages are forwarded
+    /// first.
     pub(super) fn open_ring(&self) -> HeapProd<ReceivedMessage> {
         let (ring, received) = HeapRb::new(RING_CAPACITY).split();
         self.forward_received();

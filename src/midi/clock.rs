@@ -24,7 +24,7 @@ const MAX_OUTLIERS: usize = 3;
 const MAX_TICK: Duration = Duration::from_millis(125);
 /// Tick length at the fastest tempo followed, 300 bpm; faster ticks are a burst after a stall.
 const MIN_TICK_SECONDS: f64 = 60.0 / 300.0 / TICKS_PER_BEAT as f64;
-/// Relative tempo change below which nothing is reported; the beats keep the music in phase.
+/// Relative tempo change below which no new tempo is reported; the beats keep the music in phase.
 const MIN_TEMPO_CHANGE: f64 = 0.002;
 /// Minimum interval between tempo reports, in ticks.
 const REPORT_TICKS: u64 = 6;
@@ -38,7 +38,7 @@ pub enum ClockEvent {
     Beat {
         /// Quarter notes since the start of the song.
         beat: u64,
-        /// The filtered time of the beat, within about a tick of its arrival.
+        /// The time of the beat with the jitter removed, within about a tick of the time at which its message arrived.
         at: Instant,
     },
 }
@@ -71,7 +71,9 @@ struct DelayLockedLoop {
     next: Instant,
     /// Tick length in seconds; 0 until two ticks have arrived.
     period: f64,
+    /// Number of consecutive outliers so far.
     outliers: usize,
+    /// Number of ticks since the loop started.
     ticks: u64,
 }
 

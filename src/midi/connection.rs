@@ -35,7 +35,7 @@ pub enum MidiSystem {
 
 impl MidiSystem {
     /// Returns the system that suits an audio output, given by its [`crate::output::device::OutputStatus::name`]: JACK
-    /// for JACK, otherwise ALSA.
+    /// for a JACK output, otherwise ALSA.
     #[must_use]
     pub fn for_output(output: &str) -> Self {
         if output.starts_with("JACK") { Self::Jack } else { Self::Alsa }
@@ -83,13 +83,13 @@ impl MidiConnection {
         let stop = Arc::new(AtomicBool::new(false));
         let on_jack = Arc::new(AtomicBool::new(system == MidiSystem::Jack));
         let sender = Sender::new(events, wake, losses);
-        let (stop_flag, jack_selected, mut sender_clone) = (Arc::clone(&stop), Arc::clone(&on_jack), sender.clone());
+        let (stop_flag, jack_selected, mut thread_sender) = (Arc::clone(&stop), Arc::clone(&on_jack), sender.clone());
         let thread = threads::spawn_restarting("melos-midi", move || {
             let is_selected =
                 |jack| !stop_flag.load(Ordering::Relaxed) && jack_selected.load(Ordering::Relaxed) == jack;
             while !stop_flag.load(Ordering::Relaxed) {
-                search::<alsa::Alsa>(|| is_selected(false), &mut sender_clone);
-                search::<jack::Jack>(|| is_selected(true), &mut sender_clone);
+                search::<alsa::Alsa>(|| is_selected(false), &mut thread_sender);
+                search::<jack::Jack>(|| is_selected(true), &mut thread_sender);
             }
         })?;
         Ok(Self { stop, on_jack, sender, thread: Some(thread) })
@@ -135,6 +135,7 @@ impl Drop for MidiConnection {
     }
 }
 
+/// Searches one system for devices at intervals while it is selected, then disconnects from it.
 fn search<S: Backend>(is_selected: impl Fn() -> bool, sender: &mut Sender) {
     let mut system = S::default();
     let mut logged_error = None;

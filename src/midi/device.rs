@@ -11,7 +11,7 @@ use super::Message;
 pub struct DeviceId(pub u32);
 
 /// The name of Melos's first JACK input while nothing is connected to it. It counts as a device, because other programs
-/// connect to it, but is not reported as one.
+/// connect to it, but is not logged as one.
 pub const OWN_PORT: &str = "melos:midi_in";
 
 /// A connected device.
@@ -30,8 +30,8 @@ pub enum MidiError {
     /// The ALSA sequencer cannot be used.
     #[error("cannot open the ALSA sequencer ({0}); is the kernel module snd-seq loaded?")]
     Alsa(String),
-    /// There is no JACK server.
-    #[error("no JACK server is running ({0})")]
+    /// JACK cannot be used, usually because no server is running.
+    #[error("cannot use JACK ({0}); is a JACK server running?")]
     Jack(String),
 }
 
@@ -42,7 +42,7 @@ pub enum MidiEvent {
     Connected(Device),
     /// A device disconnected; its held notes and pedals must be released.
     Disconnected(DeviceId),
-    /// Feedback to a device is open, so it receives everything sent from now on.
+    /// The output to a device is open, so the device receives all feedback sent from now on.
     FeedbackReady(DeviceId),
     /// A device sent a message.
     Sent {

@@ -1,4 +1,4 @@
-//! Feedback messages to the motors and lights of devices.
+//! Sends feedback to the motors and lights of controllers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use super::device::DeviceId;
 use super::out::{Route, TimedMessage};
 use crate::event::health::{Loss, Losses};
 
-/// Feedback to devices, shared by all clones. For control threads only, never for an audio callback.
+/// The feedback output to devices, shared by all clones. For control threads only, never for an audio callback.
 #[derive(Debug, Clone)]
 pub struct MidiFeedback {
     outputs: Arc<Mutex<OutputPorts>>,
@@ -28,8 +28,9 @@ impl MidiFeedback {
         Self { outputs: Arc::default(), losses }
     }
 
-    /// Requests feedback to devices whose names contain one of `parts`, which must be in lower case. Feedback opens
-    /// within a second and then stays open; [`super::MidiEvent::FeedbackReady`] reports each opening.
+    /// Requests feedback to devices whose names contain one of `parts`, which must be in lower case. The output to such
+    /// a device opens within a second and stays open until the device disconnects;
+    /// [`super::MidiEvent::FeedbackReady`] reports each opening.
     pub fn request(&self, parts: Vec<String>) {
         self.lock().requested = parts;
     }
@@ -43,7 +44,7 @@ impl MidiFeedback {
         }
     }
 
-    /// Returns the requested part that a port's name contains, if any, in lower case.
+    /// Returns the requested part of a device name that a port's name contains, if any; in lower case.
     pub(super) fn requested_part(&self, name: &str) -> Option<String> {
         let name = name.to_lowercase();
         self.lock().requested.iter().find(|part| name.contains(*part)).cloned()

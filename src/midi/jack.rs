@@ -2,10 +2,11 @@
 //! each of four devices: `melos:midi_in` with `melos:feedback`, `melos:midi_in_2` with `melos:feedback_2`, and so on.
 //!
 //! JACK does not report the connection through which a message arrived, so devices with their own mappings need their
-//! own ports. Each hardware device gets one while any are free; sources that share a port are treated as one device.
+//! own ports. Each hardware device gets its own pair while any are free; sources that share a port are treated as one
+//! device.
 //!
-//! A server that crashes does not always notify its clients, so the client is replaced when it is notified or when its
-//! callback stops being called.
+//! A server that crashes does not always notify its clients, so the client is replaced not only when it is notified,
+//! but also when its callback is no longer called.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,6 +33,7 @@ const OUT_PORT: &str = "midi_out";
 const FEEDBACK_PORTS: [&str; PORTS.len()] = ["feedback", "feedback_2", "feedback_3", "feedback_4"];
 /// The device id of a port without a device.
 const NO_DEVICE: u64 = u64::MAX;
+/// JACK's name for the type of MIDI ports.
 const MIDI: Option<&str> = Some("8 bit raw midi");
 /// Time without a callback after which the server counts as stopped; JACK periods are hardly ever longer than 100 ms.
 const STALL_TIMEOUT: Duration = Duration::from_millis(900);
@@ -56,7 +58,7 @@ pub(super) struct Jack {
 
 struct ActiveClient {
     client: AsyncClient<Notifications, Callback>,
-    /// Set when ports appear, disappear or are connected, and when the server stops.
+    /// Set when ports appear, disappear, or are connected or disconnected, and when the server stops.
     changed: Arc<AtomicBool>,
     /// Set when the server stops.
     lost: Arc<AtomicBool>,
@@ -69,8 +71,9 @@ struct ActiveClient {
 
 /// A pair of ports and its device.
 struct PortPair {
-    /// Full port names.
+    /// Full name of the input port.
     input: String,
+    /// Full name of the feedback port.
     feedback: String,
     /// The device's id and name. The first pair always has a device, because other programs connect to it.
     device: Option<(DeviceId, String)>,
@@ -176,7 +179,8 @@ impl ActiveClient {
         Ok(active)
     }
 
-    /// Returns whether the server has stopped: it has notified the client, or has not called the callback for too long.
+    /// Returns whether the server has stopped: it has notified the client, or has not called the callback for
+    /// [`STALL_TIMEOUT`].
     fn is_lost(&mut self) -> bool {
         let calls = self.calls.count();
         if calls != self.calls_seen {
@@ -185,8 +189,8 @@ impl ActiveClient {
         self.lost.load(Ordering::Relaxed) || self.calls_seen_at.elapsed() > STALL_TIMEOUT
     }
 
-    /// Connects each unconnected hardware device to a free input port, or to the last one if none is free, and announces
-    /// devices that have changed.
+    /// Connects each unconnected hardware device to a free input port, or to the last port if none is free, and
+    /// announces devices that have changed.
     fn connect(&mut self, sender: &mut Sender) {
         self.changed.store(false, Ordering::Relaxed);
         let client = self.client.as_client();
@@ -224,7 +228,8 @@ impl ActiveClient {
         self.connect_feedback(sender);
     }
 
-    /// Connects each pair's feedback port to its hardware device if feedback is requested, and announces new receivers.
+    /// Connects the feedback port of each device for which feedback is requested to the hardware, and announces devices
+    /// with new receivers.
     fn connect_feedback(&mut self, sender: &Sender) {
         let client = self.client.as_client();
         let mut receivers: Vec<Vec<String>> = vec![Vec::new(); self.pairs.len()];
@@ -267,7 +272,7 @@ struct Notifications {
 }
 
 impl NotificationHandler for Notifications {
-    #[expect(unsafe_code, reason = "required by the trait; a signal handler may only store flags")]
+    #[expect(unsafe_code, reason = "required by the trait; runs like a signal handler, so it only stores flags")]
     unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
         self.lost.store(true, Ordering::Relaxed);
         self.changed.store(true, Ordering::Relaxed);

@@ -38,13 +38,13 @@ pub struct Mapping {
     pub file: String,
     /// Display name.
     pub name: String,
-    /// The mapping to inherit from.
+    /// File name, without `.toml`, of the mapping to inherit from.
     pub inherit: Option<String>,
-    /// Part of the port's name, in lower case; empty for devices that no other mapping matches.
+    /// Part of the port's name, in lower case; if empty, the mapping is for all devices that no other mapping matches.
     pub port_contains: String,
-    /// Whether to follow the device's MIDI clock; `None` means no.
+    /// Whether to follow the device's MIDI clock; `None` if neither set nor inherited, which means no.
     pub clock: Option<bool>,
-    /// Layers: alternative functions of controls, which a button activates.
+    /// Alternative functions of controls, each activated by a button.
     pub layers: Vec<Layer>,
     /// Functions of controls.
     pub bindings: Vec<Binding>,
@@ -57,9 +57,9 @@ pub struct Mapping {
 /// Functions of program changes; none if both lists are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Programs {
-    /// Channel from 0; any when `None`.
+    /// Channel, counted from 0; `None` matches any.
     pub channel: Option<u8>,
-    /// Presets by program number, in bank 0.
+    /// Presets by program number, in bank 0, or in every bank if there are no scenes.
     pub presets: Vec<String>,
     /// Scenes by program number, in any other bank.
     pub scenes: Vec<String>,
@@ -88,7 +88,7 @@ impl Mapping {
         self.bindings.iter().any(|binding| binding.feedback.is_some())
     }
 
-    /// Returns whether the mapping applies to a port of this name.
+    /// Returns whether a port's name contains [`Mapping::port_contains`], ignoring case; false if that is empty.
     #[must_use]
     pub fn matches(&self, port: &str) -> bool {
         !self.port_contains.is_empty() && port.to_lowercase().contains(&self.port_contains)

@@ -1,6 +1,6 @@
 //! MIDI 1.0 messages.
 
-/// A message. Channels are counted from 0.
+/// A MIDI message. Channels are counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are those of the MIDI 1.0 specification; data bytes are 0..128")]
 pub enum Message {
@@ -47,7 +47,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Creates a channel message; returns `None` for any other status.
+    /// Creates a channel message from its status and data bytes; returns `None` for any other status.
     pub(super) fn from_channel_status(status: u8, data: [u8; 2]) -> Option<Self> {
         let channel = status & 0x0F;
         let [first, second] = data;

@@ -1,5 +1,5 @@
-//! Parses bytes into messages. Handles running status, interleaved real-time bytes, and system exclusive messages of
-//! any length.
+//! Parses bytes into messages. Handles running status and interleaved real-time bytes, and skips system exclusive
+//! messages of any length.
 
 use super::Message;
 

@@ -1,4 +1,4 @@
-//! Tracks the tempo and beats of an external session that can be polled at any time.
+//! Tracks the tempo and beats of an external session that is polled: Ableton Link or the JACK transport.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
@@ -13,7 +13,7 @@ const MIN_TEMPO_CHANGE: f64 = 1e-4;
 /// The status of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SessionStatus {
-    /// There is no server, or no other program in the session.
+    /// There is no server, no other program is in the session, or the session is not followed.
     #[default]
     Absent,
     /// The session has no tempo.
@@ -41,12 +41,12 @@ impl FollowerState {
         self.enabled.load(Relaxed)
     }
 
-    /// Reports the session's status.
+    /// Records the session's status.
     pub fn report(&self, status: SessionStatus) {
         self.status.store(status);
     }
 
-    /// Returns the last reported status.
+    /// Returns the last recorded status.
     #[must_use]
     pub fn status(&self) -> SessionStatus {
         self.status.load()
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(update(&mut follower, Some(97.0), Some(5), now), []);
         assert_eq!(update(&mut follower, Some(97.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
         assert_eq!(update(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Tempo(98.0)]);
-        assert_eq!(update(&mut follower, Some(98.0), None, now), [], "it is stopped");
+        assert_eq!(update(&mut follower, Some(98.0), None, now), [], "a stopped session has no beat to report");
         assert_eq!(update(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
     }
 

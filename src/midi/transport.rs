@@ -1,7 +1,7 @@
-//! Follows the tempo and the beats of the JACK transport.
+//! Follows the tempo and beats of the JACK transport.
 //!
 //! Bar, beat and tempo come from the timebase master. Without one, the transport has a position in frames but no tempo,
-//! and nothing is reported, so that the last tempo remains in effect. A separate thread polls the transport. Beat times
+//! and no events are sent, so that the last tempo remains in effect. A separate thread polls the transport. Beat times
 //! are computed from the start of JACK's period, so infrequent polling only delays the reports.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::output::jack_clients::{self, Calls};
 use crate::threads;
 
 const CLIENT: &str = "melos-transport";
-/// Polling interval of the transport.
+/// Interval between polls of the transport.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// Interval between checks of whether to follow the transport.
 const IDLE_INTERVAL: Duration = Duration::from_millis(50);
@@ -136,8 +136,8 @@ impl TransportClient {
     }
 }
 
-/// Returns the song's current beat, from 0, and how long ago it began, given a position that was valid `age` seconds
-/// ago.
+/// Returns the song's current beat, counted from 0, and how long ago it began, given a position that was valid `age`
+/// seconds ago.
 fn current_beat(position: &TransportBBT, age: f64) -> (u64, Duration) {
     let per_bar = f64::from(position.sig_num);
     let bars = position.bar.saturating_sub(1) as f64 * per_bar;
@@ -159,7 +159,7 @@ impl ProcessHandler for CallCounter {
 struct ShutdownFlag(Arc<AtomicBool>);
 
 impl NotificationHandler for ShutdownFlag {
-    #[expect(unsafe_code, reason = "required by the trait; a signal handler may only store a flag")]
+    #[expect(unsafe_code, reason = "required by the trait; runs like a signal handler, so it only stores a flag")]
     unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
         self.0.store(true, Relaxed);
     }

@@ -83,7 +83,7 @@ impl MusicClock {
         (self.beat_at(frame) / f64::from(self.beats_per_bar)).fract()
     }
 
-    /// Sets the tempo from a frame on, discarding planned changes after it.
+    /// Sets the tempo from a frame on, discarding all changes planned from that frame on.
     pub fn set_tempo(&mut self, frame: u64, bpm: f64) {
         let beat = self.beat_at(frame);
         self.spans.retain(|span| span.frame < frame);
@@ -93,8 +93,8 @@ impl MusicClock {
         }
     }
 
-    /// Skips to a later beat at a frame, keeping the tempo at that frame and discarding planned changes after it. All skipped
-    /// beats fall on that frame. Does nothing if the beat has already passed.
+    /// Skips to a later beat at a frame, keeping the tempo at that frame and discarding all changes planned from there
+    /// on. All skipped beats fall on that frame. Does nothing if the beat has already passed.
     pub fn skip_to(&mut self, frame: u64, beat: f64) {
         if beat > self.beat_at(frame) {
             let bpm = self.tempo_at(frame);
@@ -103,7 +103,7 @@ impl MusicClock {
         }
     }
 
-    /// Discards the spans that ended before `frame`.
+    /// Discards the spans that have ended by `frame`.
     pub fn discard_before(&mut self, frame: u64) {
         let current = self.spans.partition_point(|span| span.frame <= frame).saturating_sub(1);
         self.spans.drain(..current);

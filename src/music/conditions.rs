@@ -4,9 +4,9 @@ use crate::music::emotion::{Affect, Emotion};
 
 /// The conditions of one latent. `None` means unknown in corpus preparation and unconstrained in playback.
 ///
-/// In corpus preparation, chord and bass cover the notes that sound within half a second either side of the latent's middle;
-/// density, loudness and register cover the onsets within one second either side; emotion and affect cover the sixteen seconds
-/// around the latent. Beat and bar phase are taken at the start of the latent.
+/// In corpus preparation, chord and bass cover the notes that sound within half a second on either side of the latent's
+/// middle; density, loudness and register cover the onsets within one second on either side; emotion and affect cover
+/// the sixteen seconds around the latent. Beat and bar phase are taken at the start of the latent.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Conditions {
     /// Weights of the eight emotions, which sum to 1.
@@ -75,8 +75,8 @@ pub const GROUP_VALUES: [std::ops::Range<usize>; GROUP_COUNT] =
 impl Conditions {
     /// Returns the network's input: values scaled to about −1..1, 0 where unknown, then one mask per group, 1 if known.
     ///
-    /// Phases become cosine and sine; the tempo becomes its distance from [`TEMPO_MIDDLE_BPM`] in octaves; density, loudness and
-    /// register use [`DENSITY_SCALE`], [`LOUDNESS_SCALE`] and [`REGISTER_SCALE`].
+    /// Phases become cosine and sine; the tempo becomes its distance from [`TEMPO_MIDDLE_BPM`] in octaves; density,
+    /// loudness and register are scaled by [`DENSITY_SCALE`], [`LOUDNESS_SCALE`] and [`REGISTER_SCALE`].
     #[must_use]
     pub fn to_vector(&self) -> [f32; CONDITION_COUNT] {
         let mut vector = [0.0; CONDITION_COUNT];

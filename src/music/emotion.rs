@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The eight emotions, in the order used by every table and tensor.
+/// One of eight emotions, in the order used by every table and tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Emotion {
@@ -89,8 +89,8 @@ pub struct Affect {
     pub arousal: f32,
 }
 
-/// Standard deviation of each emotion's Gaussian on the circumplex: about half the distance between neighbouring anchors, so
-/// that an emotion has most of the weight at its own anchor.
+/// Standard deviation of each emotion's Gaussian on the circumplex: about half the distance between neighbouring
+/// anchors, so that an emotion has most of the weight at its own anchor.
 const ANCHOR_DEVIATION: f32 = 0.25;
 
 /// An emotional state: a blend of emotions with its valence and arousal.
@@ -109,8 +109,8 @@ impl Mood {
         Self { weights, affect: emotion.anchor() }
     }
 
-    /// Returns a blend. Weights need not sum to 1; negative and non-finite ones are treated as 0, and all zeros give equal
-    /// weights.
+    /// Returns a blend. Weights need not sum to 1; negative and non-finite ones are treated as 0. If all are 0, the
+    /// emotions have equal weights.
     #[must_use]
     pub fn blend(weights: [f32; Emotion::COUNT]) -> Self {
         let clean = weights.map(|w| if w.is_finite() { w.max(0.0) } else { 0.0 });
@@ -124,8 +124,8 @@ impl Mood {
         Self { weights, affect }
     }
 
-    /// Returns the mood at a point on the circumplex, clamped to −1..=1; non-finite coordinates are treated as 0. The weights
-    /// depend on the distances to the anchors.
+    /// Returns the mood at a point on the circumplex, clamped to −1..=1; non-finite coordinates are treated as 0. The
+    /// weights depend on the distances to the anchors.
     #[must_use]
     pub fn at(affect: Affect) -> Self {
         let clean = |x: f32| if x.is_finite() { x.clamp(-1.0, 1.0) } else { 0.0 };
@@ -188,7 +188,7 @@ impl Mood {
 }
 
 impl Default for Mood {
-    /// Returns the mood in which Melos starts by default: calm.
+    /// Returns the default mood: calm.
     fn default() -> Self {
         Self::pure(Emotion::Calm)
     }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn replaces_invalid_numbers() {
+    fn invalid_numbers_are_replaced() {
         assert!(
             Mood::blend([f32::NAN, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, f32::INFINITY]).weights().iter().all(|w| *w == 0.125)
         );

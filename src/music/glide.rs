@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::music::clock::MusicClock;
 use crate::music::emotion::Mood;
 
-/// Tolerance for rounding errors in beats.
+/// Tolerance in beats for rounding errors.
 const BEAT_TOLERANCE: f64 = 1e-6;
 
 /// Types that can be interpolated.
@@ -52,14 +52,14 @@ pub struct Glide<T> {
 }
 
 impl<T: Blend + Clone + PartialEq> Glide<T> {
-    /// Returns a constant value.
+    /// Returns a glide that stays at a value.
     #[must_use]
     pub fn constant(value: T) -> Self {
         Self { from: value.clone(), to: value, start: 0, start_beat: 0.0, length: Length::INSTANT }
     }
 
-    /// Returns the value at a frame; `clock` converts it to beats. A glide of zero length is at its target at every frame, even
-    /// before its start, so that the change applies to the whole latent that contains it.
+    /// Returns the value at a frame, which `clock` converts to beats. A glide of zero length is at its target at every
+    /// frame, even before its start, so that the change applies to the whole latent that contains it.
     #[must_use]
     pub fn at(&self, frame: u64, clock: &MusicClock) -> T {
         match self.progress(frame, clock) {

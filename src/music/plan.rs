@@ -12,17 +12,17 @@ use crate::units::SAMPLE_RATE;
 
 /// Frames from the start of a latent to its middle, at which everything except the phases is evaluated.
 const HALF_LATENT: u64 = 2048;
-/// Maximum distance in frames at which the next chord is an input to the composer: 1.5 s. Plans always extend further than
-/// this beyond the generated music.
+/// Maximum distance in frames at which the next chord is an input to the composer: 1.5 s. Plans always extend further
+/// than this beyond the generated music.
 const CHORD_LOOK_AHEAD: u64 = SAMPLE_RATE as u64 * 3 / 2;
 /// Half the window over which chords are averaged, in frames: half a second, as in corpus preparation.
 const HALF_WINDOW: u64 = SAMPLE_RATE as u64 / 2;
 
-/// Octaves by which a trim of 1 raises the density.
+/// Octaves by which a trim (an adjustment relative to the mood's default) of 1 raises the density.
 const DENSITY_TRIM_OCTAVES: f32 = 1.5;
-/// Velocity added by a trim of 1.
+/// Velocity that a trim of 1 adds to the loudness.
 const LOUDNESS_TRIM: f32 = 18.0;
-/// Semitones added by a trim of 1.
+/// Semitones that a trim of 1 adds to the register.
 const REGISTER_TRIM: f32 = 12.0;
 
 /// The phrase that the network recalls from a frame on, if any.
@@ -157,8 +157,9 @@ impl Plan {
         }
     }
 
-    /// Returns the conditions of the latent that starts at `frame`, computed as in corpus preparation: the chord averaged over
-    /// half a second either side of the latent's middle, phases at its start, the rest at its middle.
+    /// Returns the conditions of the latent that starts at `frame`. As in corpus preparation, the chord is averaged
+    /// over half a second on either side of the latent's middle, and the phases are those at its start; everything else
+    /// is evaluated at its middle.
     #[must_use]
     pub fn conditions(&self, frame: u64) -> Conditions {
         let middle = frame + HALF_LATENT;
@@ -169,7 +170,7 @@ impl Plan {
         let chord = steering.guide_chord;
         let beat = steering.guide_beat;
         let tempo = self.clock.tempo_at(middle) as f32;
-        // A tempo below the mood's default lowers the notes per second and raises the notes per beat by the same factor.
+        // A tempo below the mood's default lowers the notes per second and raises those per beat by the same factor.
         let density = profile.density * (tempo / profile.tempo_bpm).sqrt();
         Conditions {
             emotion: Some(*mood.weights()),
@@ -216,8 +217,8 @@ impl Plan {
         self.chords[self.index_at(frame)].chord
     }
 
-    /// Returns the first chord that begins within 1.5 s after a frame. Later chords are ignored, so that the result does not
-    /// depend on how far ahead the plan extends.
+    /// Returns the first chord that begins within 1.5 s after a frame. Later chords are ignored, so that the result
+    /// does not depend on how far ahead the plan extends.
     #[must_use]
     pub fn chord_after(&self, frame: u64) -> Option<PlannedChord> {
         let next = self.chords.get(self.chords.partition_point(|planned| planned.frame <= frame)).copied();
@@ -228,7 +229,8 @@ impl Plan {
         self.chords.partition_point(|planned| planned.frame <= frame).saturating_sub(1)
     }
 
-    /// Returns the sum of the chord templates in the window around a frame, weighted by duration and scaled to a maximum of 1.
+    /// Returns the sum of the chords' chroma in the window around a frame, weighted by duration and scaled to a maximum
+    /// of 1.
     fn chroma_around(&self, middle: u64) -> [f32; 12] {
         let (start, end) = (middle.saturating_sub(HALF_WINDOW), middle + HALF_WINDOW);
         let mut chroma = [0.0f32; 12];
@@ -272,7 +274,10 @@ mod tests {
         assert_eq!(at(10_000), Chord::parse("C").unwrap().chroma());
         assert_eq!(at(96_000 + HALF_WINDOW), Chord::parse("F#").unwrap().chroma());
         let middle = at(96_000 - HALF_LATENT);
-        assert!((middle[0] - 1.0).abs() < 1e-6 && (middle[6] - 1.0).abs() < 1e-6, "the roots differ: {middle:?}");
+        assert!(
+            (middle[0] - 1.0).abs() < 1e-6 && (middle[6] - 1.0).abs() < 1e-6,
+            "both roots should be at full strength: {middle:?}"
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Musical settings for each emotion, blended for a mood.
 //!
-//! The numbers were tuned until a judge model fitted to held-out music (`models/EVALUATION.md`) placed valence and arousal near
-//! the anchors. Tempo, density, loudness and harmonic rhythm convey arousal; register and harmony convey valence.
+//! The numbers were tuned until a judge model fitted to held-out music (`models/EVALUATION.md`) placed the valence and
+//! arousal of the generated music near the anchors. Tempo, density, loudness and harmonic rhythm convey arousal;
+//! register and harmony convey valence.
 
 use crate::music::emotion::{Emotion, Mood};
 
@@ -12,11 +13,12 @@ pub struct Profile {
     pub tempo_bpm: f32,
     /// Onsets per second in the network's piano part.
     pub density: f32,
-    /// Mean MIDI velocity, on the scale of [`crate::music::conditions::Conditions::loudness`] (mean 64, standard deviation 14).
+    /// Mean MIDI velocity, on the scale of [`crate::music::conditions::Conditions::loudness`] (mean 64, standard
+    /// deviation 14).
     pub loudness: f32,
     /// Mean MIDI note number of the network's onsets.
     pub register: f32,
-    /// Chords per bar.
+    /// Average number of chords per bar.
     pub harmonic_rhythm: f32,
     /// Depth of the phrases' crescendos and decrescendos at full `dynamics`, 0..=1.
     pub swell: f32,
@@ -44,8 +46,8 @@ impl Profile {
         Self { tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion }
     }
 
-    /// Returns the profile of a mood. Tempo and density blend geometrically (halfway between 60 and 120 is 85, which matches
-    /// perception), the others linearly.
+    /// Returns the profile of a mood. Tempo and density blend geometrically (halfway between 60 and 120 is about 85,
+    /// which matches perception), the others linearly.
     #[must_use]
     pub fn blend(mood: &Mood) -> Self {
         let linear = |field: fn(Self) -> f32| mood.average(|emotion| field(Self::of(emotion)));

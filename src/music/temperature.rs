@@ -3,10 +3,11 @@
 /// Seed of the randomness that all performances share.
 pub const COMMON_SEED: u64 = 0x6d65_6c6f_7300_0000;
 
-/// Returns the share of the randomness, 0..=1, that depends on the seed at a temperature; the rest uses [`COMMON_SEED`].
+/// Returns the share of the randomness, 0..=1, that depends on the seed at a temperature; the rest uses
+/// [`COMMON_SEED`].
 ///
-/// This is the twelfth power of the temperature, up to 1: performances with different seeds differ little at low temperatures,
-/// and completely at 1.
+/// This is the twelfth power of the temperature, at most 1: performances with different seeds differ little at low
+/// temperatures, and completely at 1.
 #[must_use]
 pub fn own_share(temperature: f32) -> f32 {
     temperature.clamp(0.0, 1.0).powi(12)
@@ -14,8 +15,8 @@ pub fn own_share(temperature: f32) -> f32 {
 
 /// Returns the guidance to apply at a temperature, given the requested guidance.
 ///
-/// Up to a temperature of 1, the guidance is unchanged. Above that, the part of it beyond 1 (no guidance) is divided by the cube
-/// of the temperature, so that the requested chord constrains the notes less.
+/// Up to a temperature of 1, the guidance is unchanged. At higher temperatures, the part of the guidance above 1 (which
+/// means none) is divided by the cube of the temperature, so that the requested chord constrains the notes less.
 #[must_use]
 pub fn effective_guidance(guidance: f32, temperature: f32) -> f32 {
     guidance.min(1.0) + (guidance - 1.0).max(0.0) / temperature.max(1.0).powi(3)

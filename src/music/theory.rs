@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// Names of the twelve pitch classes, C = 0.
 pub const PITCH_NAMES: [&str; 12] = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 
-/// Parses a pitch class (0..12, C = 0) from a name such as `F#`, `g♭` or `Bb`; returns `None` for anything else. Rejects `H`,
-/// because musicians who use it mean a different note by `B`, and an error is better than a wrong note.
+/// Parses a pitch class (0..12, C = 0) from a name such as `F#`, `g♭` or `Bb`; returns `None` for anything else.
+/// Rejects `H`, because musicians who use it mean a different note by `B`, and an error is better than a wrong note.
 #[must_use]
 pub fn pitch_class(name: &str) -> Option<u8> {
     let (pitch, rest) = leading_pitch(name.trim())?;
@@ -49,7 +49,7 @@ fn leading_pitch(text: &str) -> Option<(u8, &str)> {
     Some((u8::try_from((natural + shift).rem_euclid(12)).ok()?, rest))
 }
 
-/// The supported seven-note scales.
+/// A supported seven-note scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Mode {
@@ -81,8 +81,8 @@ impl Mode {
         }
     }
 
-    /// Parses a mode in the spellings that musicians use, ignoring case: `minor`, `Min`, `moll`, `aeolian`, `harmonic minor`,
-    /// `Dur`.
+    /// Parses a mode in the spellings that musicians use, ignoring case: `minor`, `Min`, `moll`, `aeolian`,
+    /// `harmonic minor`, `Dur`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase().replace(['_', ' '], "-");
@@ -131,8 +131,8 @@ impl Key {
         self.mode.degrees().contains(&degree)
     }
 
-    /// Parses a key such as `A minor`, `Eb major`, `c# dorian` or `F#m`; returns `None` for anything else, including a tonic
-    /// without a mode.
+    /// Parses a key such as `A minor`, `Eb major`, `c# dorian` or `F#m`; returns `None` for anything else, including a
+    /// tonic without a mode.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (tonic, mode) = leading_pitch(text.trim())?;
@@ -300,8 +300,9 @@ impl Chord {
         self.pitch_classes().any(|member| member == pitch % 12)
     }
 
-    /// Returns how long each pitch class typically sounds in piano music, relative to the root: a little less for the fifth and
-    /// third, about half for other tones, at least 0.9 for the bass. Used both to request and to recognise chords.
+    /// Returns how long each pitch class typically sounds in piano music, relative to the root: a little less for the
+    /// fifth and third, half as long for other chord tones, at least 0.9 for the bass, and 0 for all others. Used both
+    /// to request and to recognise chords.
     #[must_use]
     pub fn chroma(&self) -> [f32; 12] {
         let mut chroma = [0.0f32; 12];
@@ -318,8 +319,8 @@ impl Chord {
         chroma
     }
 
-    /// Parses a chord symbol such as `Am7`, `F#dim` or `C/E`, in the usual spellings: `CM7`, `Cmaj7`, `CΔ`, `C-7`, `Cø`, `C°`,
-    /// `C+`, `Cmin`, `E♭maj7`; returns `None` for anything else.
+    /// Parses a chord symbol such as `Am7`, `F#dim` or `C/E`, in the usual spellings: `CM7`, `Cmaj7`, `CΔ`, `C-7`,
+    /// `Cø`, `C°`, `C+`, `Cmin`, `E♭maj7`; returns `None` for anything else.
     #[must_use]
     pub fn parse(symbol: &str) -> Option<Self> {
         let symbol = symbol.trim();
@@ -344,7 +345,7 @@ impl fmt::Display for Chord {
     }
 }
 
-/// The rule-based voices under and around the network's piano.
+/// A rule-based voice under or around the network's piano.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Voice {
     /// A single low line.

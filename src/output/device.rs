@@ -2,7 +2,7 @@
 //!
 //! A supervisor thread monitors the stream, which has a thread of its own. When the device or its server disappears or
 //! stalls, the supervisor takes the engine back and keeps it running silently, so that the clock, the recorder and the
-//! music continue. It retries the device every 200 ms, and all configured routes every two seconds.
+//! music continue. It retries the lost route every 200 ms, and all configured routes every two seconds.
 
 mod cookie;
 mod devices;

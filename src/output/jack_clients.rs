@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use jack::{Client, ClientOptions};
 
-/// Time limit for a server to call back; JACK periods are hardly ever longer than 100 ms.
+/// Time limit for a server to call back; JACK periods are rarely longer than 100 ms.
 const STALL_TIMEOUT: Duration = Duration::from_millis(150);
 /// Time limit for the first callback, while the client is being set up.
 const FIRST_TIMEOUT: Duration = Duration::from_millis(500);
@@ -24,8 +24,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// The name and callback counter of every open client.
 static CLIENTS: Mutex<Vec<(String, Weak<AtomicU64>)>> = Mutex::new(Vec::new());
 
-/// Counts a client's process callbacks. The client counts as open as long as its counter exists, so the counter must be
-/// kept until the client is closed.
+/// Counts a client's process callbacks. The client is considered open as long as its counter exists, so the counter must
+/// be kept until the client is closed.
 #[derive(Debug, Clone)]
 pub(crate) struct Calls(Arc<AtomicU64>);
 
@@ -63,7 +63,7 @@ pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
     Ok((Calls(calls), client))
 }
 
-/// Returns whether another client's server is calling back.
+/// Returns whether the server of the client with this counter is calling back.
 fn is_alive(calls: &AtomicU64) -> bool {
     let (before, started) = (calls.load(Relaxed), Instant::now());
     let timeout = if before == 0 { FIRST_TIMEOUT } else { STALL_TIMEOUT };
@@ -85,9 +85,9 @@ mod tests {
     #[test]
     fn a_client_is_alive_while_its_server_calls_back() {
         let calls = Calls(Arc::default());
-        assert!(!is_alive(&calls.0), "never called");
+        assert!(!is_alive(&calls.0), "a server that has never called back should not count as alive");
         calls.increment();
-        assert!(!is_alive(&calls.0), "called once and never again");
+        assert!(!is_alive(&calls.0), "a server that has stopped calling back should not count as alive");
         let (server_calls, stop) = (calls.clone(), Arc::new(AtomicBool::new(false)));
         let stop_flag = Arc::clone(&stop);
         let server = thread::spawn(move || {

@@ -1,7 +1,8 @@
 //! The recorder: a thread that reads all output from the engine's tap and writes takes to disk. [`Listeners`] receive
 //! the same audio.
 //!
-//! The recorder always keeps the last [`PRE_ROLL_SECONDS`] in memory, so that a take can begin before it was requested.
+//! The recorder always keeps the last [`PRE_ROLL_SECONDS`] seconds in memory, so that a take can begin before it was
+//! requested.
 //! The audio never waits for the disk: frames that do not fit into the tap become silence in the take and are reported.
 
 use std::collections::VecDeque;
@@ -35,7 +36,7 @@ use worker::{Request, Worker};
 /// Maximum pre-roll of a take, in seconds.
 pub const PRE_ROLL_SECONDS: u32 = 30;
 
-/// File format of a recording.
+/// The file format of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// WAV, or RF64 beyond WAV's size limit.
@@ -55,7 +56,7 @@ impl Format {
     }
 }
 
-/// Sample format.
+/// The sample format of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bits {
     /// 16-bit integers.
@@ -83,20 +84,20 @@ impl Bits {
 pub struct Destination {
     /// The folder; created if needed.
     pub folder: PathBuf,
-    /// Limits on the disk space.
+    /// Limits on the disk space used.
     pub budget: Budget,
 }
 
-/// What to record, at 24 bits.
+/// A take to record, with 24-bit samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Take {
-    /// The end of the file name, after the date and time, such as the mood: `2026-11-28_16.55.01_calm.wav`. After two
-    /// hours, the take continues in a second file, `…_part2.wav`.
+    /// The label, such as the mood, that follows the date and time in the file name: `2026-11-28_16.55.01_calm.wav`. Every
+    /// two hours, the take continues in another file, the second being `…_part2.wav`.
     pub label: String,
     /// The file format.
     pub format: Format,
-    /// Frames of pre-roll; limited to [`PRE_ROLL_SECONDS`], to what is in memory, and to frames after the end of the
-    /// previous take that had no limit.
+    /// Number of frames of pre-roll; limited to [`PRE_ROLL_SECONDS`], to what is in memory, and to the frames since the end
+    /// of the last take whose `limit` was `None`.
     pub pre_roll: u64,
     /// Maximum length in frames, including the pre-roll; `None` for no limit.
     pub limit: Option<u64>,
@@ -109,7 +110,7 @@ pub struct Recorded {
     pub path: PathBuf,
     /// The range of frames on the timeline.
     pub frames: Range<u64>,
-    /// Ranges replaced with silence because the recorder did not keep up.
+    /// Ranges of frames on the timeline that were replaced with silence because the recorder did not keep up.
     pub gaps: Vec<Range<u64>>,
 }
 
@@ -120,10 +121,10 @@ const MAX_RECORDED: usize = 16;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The file cannot be created or written to; what was already written is kept.
-    #[error("{path}: {source}")]
+    /// A file or its folder cannot be created or written to; what was already written is kept.
+    #[error("cannot write {path}: {source}")]
     File {
-        /// The path.
+        /// The path of the file or folder.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -135,7 +136,7 @@ pub enum RecordError {
     #[error("the recorder crashed; what was already written is kept")]
     Crashed,
     /// The recorder does not keep up.
-    #[error("the recorder is busy; the disk may be hung")]
+    #[error("the recorder is busy; the disk may have stopped responding")]
     Busy,
 }
 
@@ -226,10 +227,10 @@ pub struct Recorder {
 
 impl Recorder {
     /// Starts the thread, which reads the engine's tap. `listeners` receive the same audio, takes are stored in
-    /// `destination`, and `losses` counts failures.
+    /// `destination`, and `losses` counts failed takes and the listeners that fell behind.
     ///
     /// # Errors
-    /// If no thread can be created.
+    /// If the thread cannot be created.
     pub fn spawn(
         tap: HeapCons<[f32; 2]>,
         listeners: Listeners,
@@ -249,10 +250,10 @@ impl Recorder {
         &self.status
     }
 
-    /// Starts a take, ending the current one. Never waits for the disk: failures appear in the status and the log.
+    /// Starts a take, ending the current one, if any. Never waits for the disk: failures appear in the status and the log.
     ///
     /// # Errors
-    /// [`RecordError::Busy`] if the recorder does not keep up; nothing has changed.
+    /// [`RecordError::Busy`] if the recorder does not keep up; in that case, nothing changes.
     pub fn start(&self, take: Take) -> Result<(), RecordError> {
         self.request(Request::Start(take))
     }
@@ -260,7 +261,7 @@ impl Recorder {
     /// Changes where takes are stored, or their space limits, starting with the next take.
     ///
     /// # Errors
-    /// [`RecordError::Busy`] if the recorder does not keep up; nothing has changed.
+    /// [`RecordError::Busy`] if the recorder does not keep up; in that case, nothing changes.
     pub fn set_destination(&self, destination: Destination) -> Result<(), RecordError> {
         self.request(Request::SetDestination(destination))
     }
@@ -268,7 +269,7 @@ impl Recorder {
     /// Ends the take, if any; the file is complete shortly afterwards.
     ///
     /// # Errors
-    /// [`RecordError::Busy`] if the recorder does not keep up; nothing has changed.
+    /// [`RecordError::Busy`] if the recorder does not keep up; in that case, nothing changes.
     pub fn stop(&self) -> Result<(), RecordError> {
         self.request(Request::Stop)
     }

@@ -1,18 +1,23 @@
-//! The HTTP API alongside OSCQuery's address space, on the same port; documented in `docs/http-api.md`.
+//! The HTTP API, on the same port as OSCQuery's address space; documented in `docs/http-api.md`.
 //!
 //! | request | response |
 //! |---|---|
 //! | `GET /page` | the page, which controls the whole instrument |
-//! | `GET /listen.wav` | 200, the live output as an endless WAV: 16 bits, stereo, 48 kHz; closed if the listener does not keep up; 503 with too many listeners |
+//! | `GET /listen.wav` | 200, the live output as an endless WAV: 16 bits, stereo, 48 kHz; closed if the listener does not keep up; 503 if there are too many listeners |
 //! | `GET /status` | 200, the daemon's status as JSON |
 //! | `GET /losses` | 200, what each counter in the status's `losses` counts, and what it means |
-//! | `GET /log` | 200, the latest log lines as JSON; with `?since=SECONDS`, all saved lines since that Unix time |
+//! | `GET /log` | 200, the latest log lines as JSON; with `?since=SECONDS`, the saved lines since that Unix time |
 //! | `GET /presets`, `/scenes`, `/midi`, `/takes`, `/render` | 200, the list as JSON |
-//! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the audio file, or a range of it |
-//! | `POST /scenes/NAME`, `/takes/NAME`, `/render`, `/render/ID` | renames, deletes, renders |
+//! | `GET /midi/mapping?device=NAME` | 200, the learned controls of a device as a mapping file |
+//! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the file, or a range of it |
+//! | `GET /takes/NAME/picture` | 200, the waveform as JSON |
+//! | `GET /render/ID` | 200, the piece as JSON |
+//! | `POST /scenes/NAME`, `/takes/NAME` | 202 and 200, respectively; renames or deletes |
+//! | `POST /render/ID` | 204; deletes the piece |
+//! | `POST /render` | 202; queues a piece to be rendered |
 //!
-//! Requests and the performance never wait for each other: lists are copied, and files are accessed on other threads, by
-//! a few requests at a time.
+//! Requests do not delay the performance: lists are locked only while they are copied, and files are accessed on other
+//! threads.
 
 pub(crate) mod api_state;
 mod assets;
@@ -52,7 +57,7 @@ pub(crate) const PAGE_TEXT: &str = include_str!("page/index.html");
 
 /// Maximum size of a request body in bytes.
 const MAX_BODY: usize = 16 * 1024;
-/// Maximum concurrent requests that access files; others wait.
+/// Maximum number of concurrent tasks that list, read, rename or delete files; further ones wait.
 const MAX_FILE_TASKS: usize = 2;
 
 /// State shared by the routes.
@@ -66,7 +71,8 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// `pieces` is the folder for requested pieces; `arguments` are passed to every `melos render` process.
+    /// Creates the state of the routes. `pieces` is the folder of the pieces; `arguments` are passed to every process
+    /// that renders one.
     pub(crate) fn new(
         metrics: Arc<Metrics>,
         api: Arc<ApiState>,
@@ -84,7 +90,7 @@ impl Http {
         Arc::clone(&self.pieces).run(move || metrics.status().load).await;
     }
 
-    /// Runs file operations on a blocking thread.
+    /// Runs file operations on a blocking thread as soon as fewer than [`MAX_FILE_TASKS`] others are running.
     async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -96,7 +102,7 @@ impl Http {
     }
 }
 
-/// The routes outside the address space.
+/// Returns the routes outside the address space.
 pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
     Router::new()
         .route("/status", get(status))
@@ -132,7 +138,7 @@ async fn losses() -> Json<Value> {
     Json(json!({ "losses": Loss::ALL.map(row) }))
 }
 
-/// The latest log lines, oldest first; with `since`, all saved lines since that time.
+/// Returns the latest log lines, oldest first; with `since`, the saved lines since that time.
 async fn log(
     State(http): State<Arc<Http>>,
     Query(LogQuery { since }): Query<LogQuery>,
@@ -140,13 +146,13 @@ async fn log(
     let Some(since) = since else { return Ok(Json(json!({ "lines": journal::lines() }))) };
     let lines = match http.run_blocking(move || journal::lines_since(since)).await? {
         Some(lines) => lines?,
-        // If no log is saved on disk, only the lines in memory are available.
-        None => journal::lines(),
+        // Without a saved log, only the lines in memory are available.
+        None => journal::lines().into_iter().filter(|line| line.at >= since).collect(),
     };
     Ok(Json(json!({ "lines": lines })))
 }
 
-/// The start of the requested log lines, as a Unix time in seconds.
+/// The time from which log lines are requested, as a Unix time in seconds.
 #[derive(Debug, Deserialize)]
 struct LogQuery {
     since: Option<u64>,
@@ -185,7 +191,9 @@ async fn change_scene(
         SceneAction::Rename(to) => {
             let to = to.trim().to_owned();
             if to.is_empty() || to.chars().count() > 120 || to.chars().any(char::is_control) {
-                return Err(Refusal::bad_request("rename: expected a name of at most 120 characters"));
+                return Err(Refusal::bad_request(
+                    "rename: expected a name of 1 to 120 characters, without control characters",
+                ));
             }
             if exists(&to) {
                 return Err(Refusal::conflict(format!("a scene {to:?} already exists")));
@@ -209,10 +217,10 @@ struct Device {
     device: String,
 }
 
-/// The learned mappings of a device, as a mapping file to download.
+/// Returns the learned controls of a device as a mapping file to download.
 async fn mapping(State(http): State<Arc<Http>>, Query(Device { device }): Query<Device>) -> Result<Response, Refusal> {
     let file = http.api.midi().mapping_file(&device);
-    let file = file.ok_or_else(|| Refusal::not_found(format!("there are no learned mappings for {device:?}")))?;
+    let file = file.ok_or_else(|| Refusal::not_found(format!("no controls of {device:?} have been learned")))?;
     let headers = [
         (header::CONTENT_TYPE, "application/toml; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"learned.toml\""),
@@ -220,7 +228,7 @@ async fn mapping(State(http): State<Arc<Http>>, Query(Device { device }): Query<
     Ok((headers, file).into_response())
 }
 
-/// A struct rather than [`json!`], which would convert the waveform's numbers to `f64` and add digits.
+/// The list of pieces; a struct, because [`json!`] would convert the waveforms' numbers to `f64` and add digits.
 #[derive(Debug, Serialize)]
 struct PieceList {
     pieces: Vec<pieces::Piece>,
@@ -234,17 +242,13 @@ async fn render(
     State(http): State<Arc<Http>>,
     request: Result<Json<PieceRequest>, JsonRejection>,
 ) -> Result<Response, Refusal> {
-    let Json(mut request) = request?;
+    let Json(request) = request?;
     let (presets, _) = http.api.presets();
     request.check(presets.iter().map(|preset| preset.id().to_owned())).map_err(Refusal::bad_request)?;
     if let Some(take) = &request.take {
-        let log = takes::find(&http.api, take)?.with_extension("log");
-        if !log.is_file() {
-            return Err(Refusal::conflict(format!("{take:?} has no control log, so it cannot be rendered again")));
-        }
-        request.log = Some(log);
+        takes::control_log(&http.api, take)?;
     }
-    let piece = http.pieces.add(request);
+    let piece = http.pieces.add(request).await;
     let piece = piece.map_err(|full| Refusal(StatusCode::SERVICE_UNAVAILABLE, full.to_string()))?;
     let location = [(header::LOCATION, format!("/render/{}", piece.id))];
     Ok((StatusCode::ACCEPTED, location, Json(piece)).into_response())
@@ -259,7 +263,8 @@ async fn piece(State(http): State<Arc<Http>>, Path(id): Path<u64>) -> Result<Jso
 }
 
 async fn piece_file(State(http): State<Arc<Http>>, Path(id): Path<u64>, request: Request) -> Result<Response, Refusal> {
-    let path = http.pieces.file(id).ok_or_else(|| no_piece(id))?;
+    let missing = || Refusal::not_found(format!("piece {id} does not exist or is not ready"));
+    let path = http.pieces.file(id).ok_or_else(missing)?;
     Ok(reply::file(&path, request).await)
 }
 

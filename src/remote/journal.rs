@@ -1,4 +1,4 @@
-//! The latest log lines, for clients without a terminal.
+//! The log lines that clients without a terminal can read: the latest in memory, and those saved on disk.
 
 mod disk;
 
@@ -13,19 +13,19 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// Number of lines kept in memory.
-const MAX_LINES: usize = 100;
+/// Maximum number of lines kept in memory.
+const MAX_LINES_IN_MEMORY: usize = 100;
 /// Maximum length of a line in bytes; longer lines are truncated.
 const MAX_BYTES: usize = 600;
 
-pub use disk::read;
+pub use disk::{MAX_LINES, read};
 pub(crate) use disk::{lines_since, start_saving};
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// Seconds since 1970.
-    at: u64,
+    pub(super) at: u64,
     /// `info`, `warn` or `error`.
     level: String,
     text: String,
@@ -56,13 +56,14 @@ fn keep(level: Level, text: String) {
     let line = Line { at, level: level.as_str().to_lowercase(), text };
     disk::push(&line);
     let mut lines = lines_mut();
-    if lines.len() == MAX_LINES {
+    if lines.len() == MAX_LINES_IN_MEMORY {
         lines.pop_front();
     }
     lines.push_back(line);
 }
 
-/// Keeps an error that ends the process and is printed without being logged, so that the saved log says why it ended.
+/// Keeps an error that ends the process and is printed without being logged, so that the saved log says why the process
+/// ended.
 pub fn keep_error(message: &str) {
     keep(Level::ERROR, truncated(message.to_owned()));
 }
@@ -72,7 +73,7 @@ pub fn flush() {
     disk::flush();
 }
 
-/// The lines, oldest first.
+/// Returns the lines in memory, oldest first.
 pub(super) fn lines() -> Vec<Line> {
     lines_mut().iter().cloned().collect()
 }
@@ -95,7 +96,7 @@ impl LineVisitor {
     }
 }
 
-/// Truncates a line to [`MAX_BYTES`].
+/// Truncates a line longer than [`MAX_BYTES`] and appends an ellipsis.
 fn truncated(mut line: String) -> String {
     if line.len() > MAX_BYTES {
         line.truncate(line.floor_char_boundary(MAX_BYTES));
@@ -132,19 +133,19 @@ mod tests {
     fn the_latest_lines_are_kept_with_their_fields() {
         let subscriber = tracing_subscriber::registry().with(Journal);
         tracing::subscriber::with_default(subscriber, || {
-            for number in 0..2 * MAX_LINES {
+            for number in 0..2 * MAX_LINES_IN_MEMORY {
                 tracing::info!(number, "counted");
             }
             tracing::debug!("below the level kept");
             tracing::warn!(file = "x.toml", "{} is wrong", "y".repeat(2 * MAX_BYTES));
         });
         let lines = lines();
-        assert_eq!(lines.len(), MAX_LINES);
+        assert_eq!(lines.len(), MAX_LINES_IN_MEMORY);
         assert_eq!(
-            (lines[MAX_LINES - 2].level.as_str(), lines[MAX_LINES - 2].text.as_str()),
+            (lines[MAX_LINES_IN_MEMORY - 2].level.as_str(), lines[MAX_LINES_IN_MEMORY - 2].text.as_str()),
             ("info", "counted number=199")
         );
-        let last = &lines[MAX_LINES - 1];
+        let last = &lines[MAX_LINES_IN_MEMORY - 1];
         assert!(last.level == "warn" && last.text.starts_with("yyy") && last.text.len() < MAX_BYTES + 4, "{last:?}");
     }
 }

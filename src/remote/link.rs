@@ -17,9 +17,9 @@ use crate::threads;
 
 /// Beats per bar: Link's quantum, which aligns the bars of all peers.
 const QUANTUM: f64 = 4.0;
-/// Polling interval. Beat times are computed, so this only bounds how late a beat is reported.
+/// Polling interval. It limits only how late a beat is reported, because the time of a beat is computed.
 const INTERVAL: Duration = Duration::from_millis(5);
-/// Tempo until other peers are found.
+/// Tempo in beats per minute until other peers are found.
 const INITIAL_TEMPO: f64 = 120.0;
 
 /// A peer in the Link session on the local network; leaves the session when dropped.
@@ -30,8 +30,9 @@ pub struct Link {
 }
 
 impl Link {
-    /// Joins the session. While `following` requests it and there are other peers, a thread sends the session's tempo
-    /// and beats to `events` and wakes the reader. An event that does not fit in the queue is sent later.
+    /// Joins the session. While `following` is enabled and there are other peers, a thread sends the session's tempo
+    /// and beats to `events` and wakes the reader. An event that does not fit in the queue is sent again at the next
+    /// poll.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -69,7 +70,7 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // A panic in the thread has been logged; there is nothing left to do.
+            // The thread catches its panics, so joining it cannot fail.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Rate limiting for log lines about received input, which also suppresses repeats of recent lines.
+//! Limits the rate of log lines about received input, and suppresses repeats of recent lines.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 const BURST: u32 = 4;
 /// Time until one more line of a kind may be logged.
 const REFILL: Duration = Duration::from_secs(30);
-/// Number of recent texts that are not logged again.
+/// Number of logged texts that are remembered, so that they are not logged again.
 const MAX_TEXTS: usize = 64;
-/// Maximum kinds tracked separately; all others share one limit.
+/// Maximum number of kinds limited separately; all further ones share one limit.
 const MAX_KINDS: usize = 100;
 
 /// Limits log lines by kind and text.
@@ -27,7 +27,8 @@ struct Kind {
 }
 
 impl LogLimiter {
-    /// Returns `None` if the text should be suppressed, otherwise the number of lines of its kind suppressed before it.
+    /// Decides whether to log a text. Returns `None` if not, otherwise the number of lines of its kind suppressed since
+    /// the last one logged.
     pub(crate) fn admit(&mut self, kind: &str, text: &str, now: Instant) -> Option<u64> {
         let kind = if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(kind) { kind } else { "" };
         let kind = self.kinds.entry(kind.to_owned()).or_insert(Kind { remaining: BURST, refilled: now, suppressed: 0 });
@@ -51,8 +52,8 @@ impl LogLimiter {
 pub(crate) fn suppressed_suffix(suppressed: u64) -> String {
     match suppressed {
         0 => String::new(),
-        1 => " (1 similar suppressed)".to_owned(),
-        _ => format!(" ({suppressed} similar suppressed)"),
+        1 => " (1 similar line suppressed)".to_owned(),
+        _ => format!(" ({suppressed} similar lines suppressed)"),
     }
 }
 
@@ -68,9 +69,9 @@ mod tests {
             let now = start + Duration::from_millis(u64::from(number));
             lines += u32::from(limiter.admit("scene", &format!("no scene {number}"), now).is_some());
         }
-        assert_eq!(lines, BURST, "in 10 s");
+        assert_eq!(lines, BURST, "number of lines logged in 10 s");
         let later = limiter.admit("scene", "no scene", start + Duration::from_secs(60));
-        assert_eq!(later, Some(10_000 - u64::from(BURST)), "and the suppressed lines are counted");
+        assert_eq!(later, Some(10_000 - u64::from(BURST)), "number of suppressed lines");
     }
 
     #[test]

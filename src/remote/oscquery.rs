@@ -4,22 +4,22 @@
 //! |---|---|
 //! | `GET /melos/reverb` | 200, the node and its contents as JSON; 404 if there is no such node |
 //! | `GET /melos/reverb?VALUE` | 200, this attribute only; `{}` if the node does not have it |
-//! | `GET /melos/panic?VALUE` | 204, because the value is not readable |
+//! | `GET /melos/panic?VALUE` | 204, because a trigger has no value |
 //! | `GET /melos?TAGS` | 204, an unsupported attribute of the proposal |
 //! | `GET /melos?NONSENSE` | 400, an attribute unknown to the proposal |
 //! | `GET /` by a browser, which accepts HTML | 303, redirect to the page |
 //! | `GET /?HOST_INFO` | 200, name, extensions, and the OSC and WebSocket ports |
+//! | `POST /osc` | 204, or 400 with the reasons if part of the OSC packet was refused; the packet is treated as if received over UDP |
 //! | WebSocket `{"COMMAND": "LISTEN", "DATA": "/melos/reverb"}` | OSC packets of this method, until `IGNORE` |
-//! | `POST /osc` | 204, an OSC packet, treated likewise; 400, why it was refused |
-//! | WebSocket binary | an OSC packet, treated as if received over UDP; see [`super::osc`] |
+//! | WebSocket binary | the replies to the OSC packet, which is treated as if received over UDP; see [`super::osc`] |
 //!
 //! Attributes: FULL_PATH, CONTENTS, TYPE, ACCESS, VALUE, RANGE, DESCRIPTION, UNIT, CLIPMODE. Triggers have type `I` and
-//! are write-only; streams are read-only. A method is sent at most 30 times a second, newest value only (except notes); a
-//! client gets no echo of what it set. Reading `/melos/chord` returns the lead chord, and listening to it sends the
-//! current chord.
+//! are write-only; streams are read-only. Messages are sent to listeners at most 30 times a second: the newest of each
+//! method, and all new notes. A client receives no echo of the values that it sets. Reading `/melos/chord` returns the
+//! lead chord; listeners to it receive the current chord.
 //!
 //! `access` controls access, and `serve` limits the number of connections. A WebSocket is closed if its client stops
-//! reading, does not answer pings or sends too many pings; if it listens to nothing, it may be evicted for a new client.
+//! reading, does not answer pings or sends too many; a client that listens to nothing may be evicted for a new one.
 
 mod access;
 mod discovery;
@@ -63,8 +63,8 @@ use slots::Slots;
 use tree::Node;
 use value_cache::ValueCache;
 
-/// Maximum WebSocket clients in total, and per host. For a further client, one that listens to nothing is evicted; if
-/// there is none, the new client gets 503.
+/// Maximum number of WebSocket clients in total, and per remote host. For a further client, one that listens to nothing
+/// is evicted; if there is none, the new client gets 503.
 const MAX_CLIENTS: usize = 64;
 const MAX_CLIENTS_PER_HOST: usize = 16;
 
@@ -73,13 +73,13 @@ const MAX_CLIENTS_PER_HOST: usize = 16;
 pub struct ServerContext {
     /// The UDP address of the OSC server.
     pub osc: SocketAddr,
-    /// Counters of received and refused packets.
+    /// Counters of received packets and OSC losses.
     pub counters: Arc<Counters>,
     /// The access rules.
     pub access: AccessRules,
 }
 
-/// A running server; dropping it stops accepting connections.
+/// A running server; stops accepting connections when dropped.
 #[derive(Debug)]
 pub struct OscQuery {
     address: SocketAddr,
@@ -100,9 +100,9 @@ struct Shared {
 }
 
 impl OscQuery {
-    /// Listens on `address` (TCP; port 0 selects any free port) and queues requests in `inbox`. On 127.0.0.1 or
-    /// 0.0.0.0, also listens on ::1, and on ::1, also on 127.0.0.1, since `localhost` may resolve to either. Routes in
-    /// `extra` take precedence over the address space. Requires a tokio runtime.
+    /// Listens on `address` (TCP; port 0 selects any free port) and queues requests in `inbox`. If `address` is
+    /// 127.0.0.1 or 0.0.0.0, also listens on ::1, and if it is ::1, also on 127.0.0.1, since `localhost` may resolve to
+    /// either. Routes in `extra` take precedence over the address space. Requires a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound.
@@ -143,20 +143,20 @@ impl OscQuery {
         Ok(Self { address, shared, tasks: listeners.into_iter().map(serve).collect() })
     }
 
-    /// The address on which the server listens.
+    /// Returns the address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Sets the current choices of a parameter, its `RANGE.VALS`.
+    /// Sets the current choices of a parameter, which are the `VALS` of its `RANGE`.
     pub fn set_choices(&self, param: Param, choices: Vec<String>) {
         self.shared.cache().set_choices(param, choices);
     }
 
-    /// Publishes a notice to listeners. Never waits for clients: each receives the newest values when it is ready.
-    /// After the server has started, publish every value that differs from its default. Takes a lock, so it must not
-    /// be called in the audio callback.
+    /// Publishes a notice to listeners. Never waits for clients: each receives the newest values when it is ready. A
+    /// new server assumes that all parameters have their default values, so every other value must be published once.
+    /// Takes a lock, so it must not be called in the audio callback.
     pub fn publish(&self, notice: &Notice) {
         self.shared.cache().update(notice);
     }
@@ -170,7 +170,7 @@ impl Drop for OscQuery {
 
 impl Shared {
     fn cache(&self) -> MutexGuard<'_, ValueCache> {
-        // No partial change makes the cache unreadable, so a panic elsewhere does no harm.
+        // A partial change leaves the cache readable, so a panic elsewhere does no harm.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -206,7 +206,7 @@ async fn handle(
     }
 }
 
-/// Whether the request comes from a browser rather than an OSCQuery client.
+/// Returns whether the request comes from a browser rather than an OSCQuery client.
 fn accepts_html(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)
@@ -221,7 +221,7 @@ fn open(upgrade: WebSocketUpgrade, client: SocketAddr, shared: Arc<Shared>) -> R
     socket::limit_buffers(upgrade).on_upgrade(move |socket| socket::serve(socket, client, slot, shared))
 }
 
-/// A server without sockets, and a single client, for fuzzing.
+/// A server without sockets and with a single client, for fuzzing.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Probe(socket::Session);
@@ -243,7 +243,7 @@ impl Default for Probe {
 }
 
 impl Probe {
-    /// The status code of the response to a path and query.
+    /// Returns the status code of the response to a path and query.
     #[must_use]
     pub fn query(&self, path: &str, query: Option<&str>) -> u16 {
         match self.0.shared.respond(path, query) {

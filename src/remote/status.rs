@@ -17,9 +17,9 @@ use crate::units::frames_to_seconds;
 pub struct Status {
     /// `playing`, `starved`, `no-device` or `silent`.
     pub state: String,
-    /// Seconds played.
+    /// Seconds of audio output since the start, including silence.
     pub seconds: f64,
-    /// The audio output.
+    /// Description of the audio output.
     pub output: String,
     /// Length of an output block in milliseconds; the latency is at least one block.
     pub block_ms: f64,
@@ -27,13 +27,13 @@ pub struct Status {
     pub load: f32,
     /// Output level (RMS), in dBFS.
     pub rms_db: f32,
-    /// Seconds during which the generator was late and its last sound was sustained.
+    /// Seconds for which the generator was late and its last sound was sustained.
     pub starved_seconds: f64,
-    /// OSC datagrams received.
+    /// OSC packets received over UDP, WebSocket and HTTP.
     pub osc_received: u64,
     /// Loss counts, keyed by the names of [`Loss`](crate::event::health::Loss).
     pub losses: serde_json::Map<String, serde_json::Value>,
-    /// Number of times the limiter reduced the gain.
+    /// Number of times the limiter has begun to reduce the gain.
     pub limited: u64,
     /// The current or last recording.
     pub recording: RecordingMetrics,
@@ -45,7 +45,7 @@ pub struct Status {
     pub show: ShowMetrics,
 }
 
-/// The setlist, the timer and the opening hours, for `melos status`.
+/// The state of the setlist, the timer and the opening hours.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ShowMetrics {
     /// The current entry of the setlist, such as `preset storm`.
@@ -54,11 +54,11 @@ pub struct ShowMetrics {
     pub next_entry: Option<String>,
     /// Seconds until the timer fades the music out.
     pub timer_seconds_left: Option<f64>,
-    /// Whether the schedule is open or closed, and until when.
+    /// `open` or `closed`, and until when.
     pub schedule: Option<String>,
 }
 
-/// The state of recording, for `melos status`.
+/// The state of the recorder.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RecordingMetrics {
     /// Whether a take is being written.
@@ -95,7 +95,7 @@ pub struct Metrics {
     last_sent: Mutex<LastSent>,
 }
 
-/// What was last published, for HTTP clients and to detect changes.
+/// What was last published: the status, for HTTP clients; and the rest, to detect changes.
 #[derive(Debug, Default)]
 pub(crate) struct LastSent {
     pub(crate) values: Vec<(Param, Value)>,
@@ -105,14 +105,14 @@ pub(crate) struct LastSent {
 }
 
 impl Metrics {
-    /// The latest status.
+    /// Returns the latest status.
     #[must_use]
     pub fn status(&self) -> Status {
         self.last_sent().status.clone()
     }
 
     pub(crate) fn last_sent(&self) -> MutexGuard<'_, LastSent> {
-        // No partial change makes the status unreadable, so a panic elsewhere does no harm.
+        // A partial change leaves the status readable, so a panic elsewhere does no harm.
         self.last_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

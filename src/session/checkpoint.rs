@@ -18,7 +18,7 @@ use crate::files;
 const EXTENSION: &str = "checkpoint";
 /// Version of the format.
 const FORMAT: u32 = 1;
-/// Maximum decompressed size of a file in bytes; a typical file has about 6 MB.
+/// Maximum decompressed size of a file in bytes, about ten times the typical size.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Why a checkpoint cannot be used.
@@ -68,7 +68,7 @@ struct FileHeader {
 /// The state of a performance at a frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// The frame, the first of a quantum. Everything before it has been planned and played.
+    /// The frame, the first of a quantum, up to which everything has been planned and played.
     pub frame: u64,
     /// Number of splices that the generator had processed.
     pub(super) splices: u64,
@@ -104,7 +104,7 @@ impl Checkpoint {
         (self.generator, self.splices) = (state, splices);
     }
 
-    /// Adds the engine's state, in two parts as read from a ring buffer.
+    /// Adds the engine's state, in two parts, as read from a ring buffer.
     pub fn add_engine(&mut self, parts: [&[u8]; 2]) {
         parts.into_iter().for_each(|part| self.engine.extend_from_slice(part));
     }
@@ -170,7 +170,7 @@ pub struct CheckpointFile {
     pub frame: u64,
     /// The file's path.
     pub path: PathBuf,
-    /// The file's size.
+    /// The file's size in bytes.
     pub bytes: u64,
 }
 

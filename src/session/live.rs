@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::runtime::Runtime as TokioRuntime;
 
 use crate::conductor::Conductor;
@@ -73,13 +74,13 @@ type Settings = Vec<(Param, Value)>;
 pub struct Options {
     /// Where to read the configuration.
     pub config: ConfigSource,
-    /// The search path for presets, mappings and models.
+    /// The search path for presets, setlists, mappings and models.
     pub search_path: SearchPath,
-    /// Folder for saved state and recordings.
+    /// Folder for the saved state, the logs and the recordings.
     pub state: PathBuf,
     /// Preset to load, overriding the saved state.
     pub preset: Option<String>,
-    /// Values to set, overriding preset and saved state.
+    /// Values to set, overriding the preset and the saved state.
     pub settings: Settings,
     /// Seed for all random choices.
     pub seed: u64,
@@ -144,7 +145,7 @@ fn join(thread: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
 /// A performance ready to start.
 struct Ready {
     main_loop: MainLoop,
-    /// Request a reload of the files and of the model, in this order.
+    /// Channels for reload requests: the first for the files, the second for the model.
     reloads: [SyncSender<Changed>; 2],
     /// Announces the services until dropped.
     _discovery: Option<Discovery>,
@@ -159,11 +160,14 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     let files = Files::read(config, &search_path, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
     let lock = lock_state(&state, &troubles)?;
-    journal::start_saving(&state, config.log.keep_mb, troubles.clone())?;
+    journal::start_saving(&state, config.log.keep_mb, troubles.clone(), Arc::clone(&losses))?;
+    let last_saved = state::last_saved(&state);
+    if lock.as_ref().is_some_and(FolderLock::was_abandoned) {
+        log_abandoned(last_saved);
+    }
     let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
     let remote = tokio_runtime.block_on(Remote::open(&config, &search_path, &state, &inbox, troubles.clone()))?;
     let Remote { publisher, api, listeners, page, discovery } = remote;
-    let last_saved = state::last_saved(&state);
     let (saved, state_file) = open_state(&state, lock, &publisher, &troubles)?;
     let initial = InitialState::choose(&files.presets, &saved, preset.as_deref(), settings, &config, &inbox)?;
 
@@ -229,6 +233,15 @@ fn lock_state(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, L
     }
 }
 
+/// Logs that the previous session did not shut down, and when it last saved its state.
+fn log_abandoned(last_saved: Option<Timestamp>) {
+    let saved = last_saved.map_or_else(String::new, |time| {
+        let time = TimeZone::system().to_datetime(time);
+        format!("; its state was last saved at {}", time.strftime("%H:%M:%S on %Y-%m-%d"))
+    });
+    tracing::warn!("the previous session ended without shutting down (crash, kill or power failure){saved}");
+}
+
 /// Loads the saved state, starts saving changes, and writes this daemon's addresses to the lock file.
 fn open_state(
     folder: &Path,
@@ -249,7 +262,7 @@ fn log_header(seed: u64, model: String, values: &Settings) -> Header {
     Header { version, model, seed, settings: values.clone(), start_frame: None, take: None, gaps: Vec::new() }
 }
 
-/// Creates a conductor and restores the saved scenes.
+/// Creates a conductor and restores the saved scenes, logging the events that restore them.
 fn restored_conductor(seed: u64, values: &Settings, saved: &Saved, log: &mut LogFile) -> Conductor {
     let mut conductor = Conductor::new(seed, values);
     for event in saved.scene_events() {
@@ -261,7 +274,7 @@ fn restored_conductor(seed: u64, values: &Settings, saved: &Saved, log: &mut Log
     conductor
 }
 
-/// Returns the folder for recordings and its limits.
+/// Returns the folder for recordings, with its limits.
 fn recordings_destination(state: &Path, config: &RecordingsConfig) -> Destination {
     Destination { folder: state.join(&config.folder), budget: Budget::new(config) }
 }
@@ -270,7 +283,10 @@ fn wait_until_primed(worker: &WorkerStatus) -> anyhow::Result<()> {
     let started = Instant::now();
     while worker.covered() < PRIMING_FRAMES {
         if started.elapsed() > PRIMING_TIMEOUT {
-            bail!("the networks did not produce enough audio within {} s", PRIMING_TIMEOUT.as_secs());
+            bail!(
+                "the networks did not produce enough audio within {} s; stop other programs or use a faster machine",
+                PRIMING_TIMEOUT.as_secs()
+            );
         }
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -24,15 +24,16 @@
 //! 57600 checkpoint
 //! 96000 end
 //! ```
-//! Each line starts with the horizon frame at which the event was applied. Numbers are written so that they round-trip
-//! bit for bit.
+//! After the header, each line starts with the horizon frame at which the event was applied. Numbers are written so
+//! that they round-trip bit for bit.
 //!
 //! `splice` records a plan change that was late in the live session: the frame it was planned for, the frame at which
-//! it became audible, the frame from which music was generated under the new plan, and the frame up to which music had
-//! been generated under the old one. `never` means that a newer change superseded this one. `resume` records that the
-//! generator skipped music. `reconciled` records a range of commands, counted from the start, that the engine did not
-//! accept; at this line's frame, the engine was resynchronized with the conductor. `executed` records a range of
-//! commands, the frame they were sent for, and the frame at which the engine executed them instead: earlier for
+//! it became audible, the frame from which music was generated under the new plan, and, if it matters, the frame up to
+//! which music had been generated under the old one. `never` means that a newer change superseded this one. `resume`
+//! records that the generator skipped music: the number of splices processed before the gap, the first missing frame,
+//! and the first frame after the gap. `reconciled` records a range of commands, counted from the start, that the engine
+//! did not accept; at this line's frame, the engine was resynchronized with the conductor. `executed` records a range
+//! of commands, the frame they were sent for, and the frame at which the engine executed them instead: earlier for
 //! immediate commands, later for late ones. With these entries, a render has the same hops and commands as the live
 //! performance. The log does not record when hops reached the engine, so a recording differs from the render during
 //! starvation; the daemon counts and logs each starvation.
@@ -42,9 +43,10 @@
 //! continues in another file, which starts at a checkpoint. The header of that file gives the checkpoint's frame
 //! (`begins`), and the file cannot be rendered without the checkpoint.
 //!
-//! A log saved beside a recording covers the whole session up to the recording's end. Its header gives the frames of
-//! the recording (`take`, a half-open range), and only those are rendered. `gap` gives frames that the recorder lost,
-//! where the recording is silent but the render is not.
+//! A log saved beside a recording covers the session up to the recording's end. It starts with the session or, if the
+//! log has been continued in another file, at the checkpoint at which the file that contains the recording's start
+//! begins. Its header gives the frames of the recording (`take`, a half-open range), and only those are rendered. `gap`
+//! gives frames that the recorder lost, where the recording is silent but the render is not.
 
 mod line;
 
@@ -69,17 +71,17 @@ pub struct Header {
     pub model: String,
     /// Seed for all random choices.
     pub seed: u64,
-    /// Initial parameter values that differ from the defaults.
+    /// Initial parameter values, in the order in which they apply; all others are the defaults.
     pub settings: Vec<(Param, Value)>,
     /// The frame of the checkpoint at which the log starts; `None` for the start of the session.
     pub start_frame: Option<u64>,
     /// Frames of a recording; `None` for the log of a whole session.
     pub take: Option<Range<u64>>,
-    /// Frames missing from the recording, which are silent.
+    /// Frames that the recorder lost, where the recording is silent.
     pub gaps: Vec<Range<u64>>,
 }
 
-/// A logged event.
+/// A line of the log after the header.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
     /// An event was applied.
@@ -139,7 +141,7 @@ pub enum LogError {
     /// A line is invalid.
     #[error("line {number}: cannot parse {text:?}: {hint}")]
     Line {
-        /// Line, from 1.
+        /// Number of the line, from 1.
         number: usize,
         /// The text.
         text: String,

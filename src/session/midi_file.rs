@@ -66,12 +66,13 @@ impl MidiFile {
         }
     }
 
-    /// Adds the notes of a latent, replacing earlier notes from its first frame onwards; call in order.
+    /// Adds the notes of a latent, replacing those added before from its first frame onwards. Must be called in the order
+    /// of generation.
     pub(super) fn add_latent(&mut self, latent: &GeneratedLatent) {
         self.piano.add_latent(latent);
     }
 
-    /// Adds the conductor's output; call in order.
+    /// Adds the conductor's output. Must be called in order of frame.
     pub(super) fn add_score(&mut self, score: &Score) {
         for (frame, notice) in score.notices.iter().filter(|(frame, _)| self.frames.contains(frame)) {
             match notice {
@@ -325,7 +326,7 @@ mod tests {
             for ((seconds, key, velocity), (frame, expected_key, expected_velocity)) in actual.into_iter().zip(expected)
             {
                 let expected_seconds = (*frame - 12_000) as f64 / f64::from(SAMPLE_RATE);
-                assert!((seconds - expected_seconds).abs() < 0.001, "{seconds} for {expected_seconds}");
+                assert!((seconds - expected_seconds).abs() < 0.001, "{seconds} s instead of {expected_seconds} s");
                 assert_eq!((key, velocity), (*expected_key, *expected_velocity));
             }
         };

@@ -1,7 +1,7 @@
 //! The offline driver: the same conductor, generator and engine as in a live session, run as fast as possible.
 //!
-//! A render depends only on the model and the control log (seed, initial values, events), not on the requested block
-//! sizes.
+//! A render depends only on the model and the control log (seed, initial values, events), not on the sizes of the
+//! requested blocks.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -24,7 +24,7 @@ const CHUNK: u64 = 1024;
 /// Maximum number of frames by which a command can be executed before the horizon: more than any block.
 const MAX_AHEAD: u64 = 32_768;
 
-/// A performance without a device.
+/// A performance rendered without an audio device.
 #[allow(missing_debug_implementations, reason = "ring ends have no useful debug output")]
 pub struct Offline {
     conductor: Conductor,
@@ -163,7 +163,7 @@ impl Offline {
         Ok(())
     }
 
-    /// Returns the plan in effect at the current frame.
+    /// Returns the generator's current plan. The generator is slightly ahead of the rendered audio.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         self.generator.plan()
@@ -184,7 +184,7 @@ impl Offline {
                     self.distribute();
                 }
                 Entry::Reconciled { .. } => {
-                    self.engine_sync.reconcile(&self.conductor, usize::MAX, |command| self.queues.add(command));
+                    self.engine_sync.resynchronize(&self.conductor, usize::MAX, |command| self.queues.add(command));
                 }
                 Entry::Splice { .. }
                 | Entry::Resume { .. }

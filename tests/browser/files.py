@@ -7,7 +7,7 @@ from harness import slide, view
 
 
 def check_first_minute(page, daemon):
-    """Checks that the page mentions the recording of the first minute if that is still in progress."""
+    """Checks that the page mentions the recording of the first minute if it is still in progress."""
     view(page, "takes")
 
     def is_recording():
@@ -41,9 +41,9 @@ def check_takes(page, daemon):
     daemon.wait_until("the take plays", lambda: row.locator(".time").inner_text().startswith(("0:01", "0:02")))
     row.locator(".play").click()
     row.locator(".waveform").press("Home")
-    daemon.wait_until("the keyboard moves the position", lambda: row.locator(".time").inner_text().startswith("0:00"))
+    daemon.wait_until("the Home key moves the position to the start", lambda: row.locator(".time").inner_text().startswith("0:00"))
     row.locator(".waveform").press("ArrowRight")
-    daemon.wait_until("the keyboard moves the position", lambda: row.locator(".time").inner_text().startswith("0:05"))
+    daemon.wait_until("the arrow key moves the position", lambda: row.locator(".time").inner_text().startswith("0:05"))
     part = urllib.request.Request(f"{daemon.address}/takes/{name}", headers={"Range": "bytes=0-3"})
     with urllib.request.urlopen(part) as response:
         assert (response.status, response.read()) == (206, b"RIFF")
@@ -54,7 +54,7 @@ def check_takes(page, daemon):
     # The take can be renamed and deleted.
     row.locator("text=Rename").click()
     row.locator("input").fill("Evening in März")
-    # Another take does not interrupt this.
+    # Recording another take does not interrupt the renaming.
     page.click("#record")
     second = daemon.wait_until("another take is being recorded", lambda: (lambda now: now["on"] and now["name"] != name and now["name"])(daemon.get("/takes")["recording"]))
     page.wait_for_timeout(1000)
@@ -63,12 +63,12 @@ def check_takes(page, daemon):
     other.wait_for()
     assert row.locator("input").input_value() == "Evening in März"
     other.locator("text=Delete").click()
-    other.locator("text=Really?").click()
+    other.locator("text=Are you sure?").click()
     other.wait_for(state="detached")
     row.locator("text=Save").click()
     renamed = page.locator("[data-take='Evening in März.wav']")
     renamed.wait_for()
-    daemon.wait_until("its log is renamed too", lambda: any(take["name"] == "Evening in März.wav" and take["log"] for take in daemon.get("/takes")["takes"]))
+    daemon.wait_until("the log of the take is renamed too", lambda: any(take["name"] == "Evening in März.wav" and take["log"] for take in daemon.get("/takes")["takes"]))
     # A long name stays within the list.
     renamed.locator("text=Rename").click()
     renamed.locator("input").fill("W" * 100)
@@ -78,7 +78,7 @@ def check_takes(page, daemon):
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0, f"the page is {wide} pixels wider than the screen"
     renamed.locator("text=Delete").click()
-    renamed.locator("text=Really?").click()
+    renamed.locator("text=Are you sure?").click()
     renamed.wait_for(state="detached")
     assert not any("WWW" in take["name"] for take in daemon.get("/takes")["takes"])
 
@@ -114,13 +114,13 @@ def check_pieces(page, daemon):
     assert blend["request"]["emotion"] == {"romantic": 0.5, "calm": 0.5}, blend
     page.locator(f"[data-piece='{blend['id']}'] >> text=Cancel").click()
     row.locator("text=Delete").click()
-    row.locator("text=Really?").click()
+    row.locator("text=Are you sure?").click()
     daemon.wait_until("the piece is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
-    # A preset as FLAC; meanwhile the page shows the time left.
+    # A piece from a preset, as FLAC; meanwhile, the page shows the time left.
     page.select_option("#piece-preset", "calm")
     page.select_option("#piece-format", "flac")
     page.click("#piece-make")
-    made = daemon.wait_until("a preset is requested", lambda: daemon.get("/render")["pieces"])[0]
+    made = daemon.wait_until("a piece from a preset is requested", lambda: daemon.get("/render")["pieces"])[0]
     assert made["request"]["preset"] == "calm" and made["request"]["format"] == "flac", made
     row = page.locator(f"[data-piece='{made['id']}']")
     row.locator(".time:has-text('left')").wait_for()
@@ -130,10 +130,10 @@ def check_pieces(page, daemon):
         row.locator("text=Download").click()
     assert download.value.path().read_bytes().startswith(b"fLaC")
     row.locator("text=Delete").click()
-    row.locator("text=Really?").click()
+    row.locator("text=Are you sure?").click()
     row.wait_for(state="detached")
     page.click("[data-source=romantic]")
-    # The notes of the harmony, as a MIDI file.
+    # The notes of a piece with harmony, as a MIDI file.
     page.check("#piece-harmony")
     page.select_option("#piece-format", "midi")
     page.click("#piece-make")
@@ -147,7 +147,7 @@ def check_pieces(page, daemon):
 
 
 def check_http_requests(daemon):
-    """Checks that forms on other sites cannot change state, and that paths cannot escape their folder."""
+    """Checks that forms on other sites cannot change state, that invalid requests are refused, and that paths cannot escape their folder."""
     def status_of(path, body=None, kind="application/json"):
         request = urllib.request.Request(daemon.address + path, data=body, headers={"Content-Type": kind})
         try:

@@ -12,12 +12,12 @@ from playwright.sync_api import sync_playwright
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]
 SIZES = {"laptop": (1280, 800), "phone": (390, 844)}
-# Time limit for any wait in seconds, sufficient on a busy machine.
+# Time limit for any wait, in seconds; sufficient on a busy machine.
 TIMEOUT = 60
 
 
 class Daemon:
-    """The daemon over HTTP, independent of the page."""
+    """The daemon as seen over HTTP, independently of the page."""
 
     def __init__(self, port):
         self.address = f"http://127.0.0.1:{port}"
@@ -83,7 +83,7 @@ class Proxy:
 
 
 class Browser:
-    """An instance of Chromium; any console message from its pages fails the test."""
+    """An instance of Chromium. `console` collects the messages and errors of its pages, and `external` their requests to other servers."""
 
     def __enter__(self):
         self.playwright = sync_playwright().start()

@@ -1,4 +1,4 @@
-"""Checks the rest of the page: health, spectrum and meters, MIDI learn, touch, full screen and themes."""
+"""Checks the rest of the page: health, spectrum and meters, MIDI learn, keyboard, long names, touch, full screen and themes."""
 
 import time
 
@@ -13,7 +13,7 @@ def check_health(page, daemon):
     daemon.wait_until("the figures are shown", lambda: "null output" in page.inner_text("#figures"))
     daemon.wait_until("the log is shown", lambda: page.locator("#log li").count() > 0)
     page.click("#figures-reset")
-    # After a restart of the daemon, which counts from 0 again, the counts of the last reset do not hide new ones.
+    # After the daemon has restarted and counts from 0 again, the counts saved at the last reset do not hide new ones.
     page.evaluate("sessionStorage.setItem('melos.zero', JSON.stringify({ xruns: 1000 }))")
     page.reload()
     daemon.wait_until("the old count is dropped", lambda: "xruns" not in page.evaluate("sessionStorage.getItem('melos.zero')"))
@@ -60,12 +60,12 @@ def check_midi_learn_cancel(page, daemon):
     daemon.wait_until("Melos is learning", lambda: daemon.get("/midi")["learning"] == "reverb")
     assert "“reverb”" in page.inner_text("#learning-text")
     assert page.input_value("#f-reverb") == thumb
-    # Another control can be selected instead, and arousal too.
+    # Another control can be selected instead, including the arousal axis.
     for name, selector in [("width", "#f-width"), ("arousal", ".axis.arousal")]:
         if name == "arousal":
             view(page, "play")
         select(selector)
-        daemon.wait_until("Melos is learning another", lambda: daemon.get("/midi")["learning"] == name)
+        daemon.wait_until("Melos is learning the other control", lambda: daemon.get("/midi")["learning"] == name)
         page.wait_for_timeout(500)
         assert f"“{name}”" in page.inner_text("#learning-text"), page.inner_text("#learning-text")
     page.click("#learning-end")
@@ -84,7 +84,7 @@ def check_midi_learn(page, daemon, move):
     daemon.wait_until("Melos is learning", lambda: daemon.get("/midi")["learning"] == "reverb")
     move()
     page.wait_for_selector("#learning", state="hidden")
-    # Of all the controls that move, the one that moves furthest is learned.
+    # Of all the controls that move, the one that sends the most messages is learned.
     learned = daemon.wait_until("the knob is bound", lambda: daemon.get("/midi")["learned"])
     assert [bound["parameters"] for bound in learned] == [["reverb"]] and "cc = 21" in learned[0]["block"], learned
     view(page, "setup")
@@ -99,7 +99,7 @@ def check_midi_learn(page, daemon, move):
 
 
 def check_keyboard(page, daemon):
-    """Checks that the focus stays on a control when its list changes, and that Space opens what has focus."""
+    """Checks that the focus stays on a control when its list changes, and that Space activates the focused control without stopping the music."""
     view(page, "play")
     focused = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"
     page.focus("[data-preset=angry]")
@@ -122,7 +122,7 @@ def check_keyboard(page, daemon):
     page.wait_for_selector("[data-scene=Focus][aria-current]")
     assert page.evaluate("document.activeElement.dataset.scene") == "Focus"
     page.click(".editor >> text=Delete")
-    page.click(".editor >> text=Really?")
+    page.click(".editor >> text=Are you sure?")
     view(page, "setup")
     opened = page.evaluate("document.querySelector('.counters').open")
     page.focus(".counters summary")
@@ -135,7 +135,7 @@ def check_keyboard(page, daemon):
 
 
 def check_long_names(page, daemon):
-    """Checks that long names, and the longest names of chords and modes, fit."""
+    """Checks that long scene names and the longest chord and mode names fit."""
     view(page, "play")
     name = "W" * 60
     page.fill("#scene-name", name)
@@ -145,15 +145,15 @@ def check_long_names(page, daemon):
     assert page.evaluate("document.querySelector('.slots').scrollWidth - document.querySelector('.slots').clientWidth") <= 0
     page.click(f"[aria-label='Edit scene {name}']")
     page.click(".editor >> text=Delete")
-    page.click(".editor >> text=Really?")
+    page.click(".editor >> text=Are you sure?")
     room = page.evaluate("""() => {
         const select = document.querySelector('#m-mode');
         const context = document.createElement('canvas').getContext('2d');
         context.font = getComputedStyle(select).font;
-        // Besides the text: padding and arrow.
+        // The space that the text, the padding and the arrow leave.
         return select.clientWidth - context.measureText('Harmonic minor').width - 2 * parseFloat(getComputedStyle(select).paddingLeft) - 18;
     }""")
-    assert room >= 0, f"the mode lacks {-room} pixels"
+    assert room >= 0, f"the name of the mode is {-room} pixels too wide"
     size = page.viewport_size
     page.set_viewport_size({"width": 1920, "height": 1080})
     cut = page.evaluate("""() => {
@@ -166,7 +166,7 @@ def check_long_names(page, daemon):
         return cut;
     }""")
     page.set_viewport_size(size)
-    assert cut <= 0, f"the next chord lacks {cut} pixels"
+    assert cut <= 0, f"the next chord is {cut} pixels too wide"
 
 
 def check_touch(page, daemon):
@@ -217,7 +217,7 @@ def check_full_screen_and_themes(page, daemon):
     page.click("#stage")
     page.wait_for_selector("#stage[aria-pressed=false]")
     page.wait_for_function("window.lock.released")
-    # Where the screen cannot be kept on, the page says so.
+    # If the screen cannot be kept on, the page says so.
     page.evaluate("() => { navigator.wakeLock.request = () => Promise.reject(new Error()); }")
     page.click("#stage")
     page.wait_for_selector("#stage[aria-pressed=true]")

@@ -90,7 +90,7 @@ def check_harmony(page, daemon):
     page.wait_for_timeout(1500)
     page.mouse.up()
     daemon.wait_for_value("chord", "auto")
-    # Undo concerns the change before, and does not lead with the chord again.
+    # Undo reverts the change before the chord, and does not set the chord again.
     page.click("#undo")
     daemon.wait_for_value("mode", mode)
     assert daemon.value("chord") == "auto", daemon.value("chord")
@@ -101,8 +101,8 @@ def check_harmony(page, daemon):
     daemon.wait_for_value("tempo/source", "pinned")
     # If the chosen source is absent, a message appears next to the menu and in the health line.
     page.select_option("#m-tempo-source", "clock")
-    daemon.wait_until("the absence is shown next to the menu", lambda: page.is_visible("#tempo-absent") and "No MIDI clock is received" in page.inner_text("#tempo-absent"))
-    daemon.wait_until("the health line shows the absence", lambda: "No MIDI clock is received" in page.inner_text("#sentence"))
+    daemon.wait_until("the absence is shown next to the menu", lambda: page.is_visible("#tempo-absent") and "No MIDI clock received" in page.inner_text("#tempo-absent"))
+    daemon.wait_until("the health line shows the absence", lambda: "No MIDI clock received" in page.inner_text("#sentence"))
     page.select_option("#m-tempo-source", "mood")
     daemon.wait_for_value("tempo/source", "mood")
     page.wait_for_selector("#tempo-absent", state="hidden")
@@ -209,7 +209,7 @@ def check_scenes(page, daemon):
     for name in ["Hall", "Dry"]:
         page.click(f"[aria-label='Edit scene {name}']")
         page.click(".editor >> text=Delete")
-        page.click(".editor >> text=Really?")
+        page.click(".editor >> text=Are you sure?")
         page.locator(f"[data-scene={name}]").wait_for(state="detached")
     daemon.wait_until("no scene is left", lambda: daemon.get("/scenes") == {"scenes": []})
     # A scene without a name gets the first free number, and a name in use requires confirmation.
@@ -240,12 +240,12 @@ def delete_scene(page, name):
     page.locator(f"[data-scene='{name}']").wait_for()
     page.click(f"[aria-label='Edit scene {name}']")
     page.click(".editor >> text=Delete")
-    page.click(".editor >> text=Really?")
+    page.click(".editor >> text=Are you sure?")
     page.locator(f"[data-scene='{name}']").wait_for(state="detached")
 
 
 def check_undo(page, daemon):
-    """Checks that one Undo reverts a solo, a preset and a step through a setlist as a whole."""
+    """Checks that Undo reverts a solo, a preset or a step through a setlist as a whole."""
     layers = ["network", "bass", "pad", "upper"]
     view(page, "mix")
     page.click("[aria-label='Solo Bass']")
@@ -258,7 +258,7 @@ def check_undo(page, daemon):
     view(page, "mix")
     slide(page, "#f-reverb", 0.77)
     daemon.wait_for_value("reverb", 0.77, 0.01)
-    # Ctrl+Z in a text field concerns the text.
+    # Ctrl+Z in a text field undoes only typing.
     view(page, "play")
     page.fill("#scene-name", "abc")
     page.press("#scene-name", "Control+z")

@@ -21,7 +21,7 @@ def check_all_parts(port, size, screenshots):
     with Browser() as browser:
         loaded, ready = browser.first_load(daemon, size)
         print(f"first load: {loaded / 1000:.1f} kB, ready after {ready:.2f} s", flush=True)
-        assert loaded < 150_000, f"the first load takes {loaded} bytes"
+        assert loaded < 150_000, f"the first load transfers {loaded} bytes"
         page = browser.open(daemon, size)
         for check in [files.check_first_minute, interface.check_health, music.check_transport]:
             check(page, daemon)
@@ -70,7 +70,7 @@ def check_two_tabs(browser, page, daemon, size):
     page.wait_for_selector(f"[data-chord='{symbol}'][aria-pressed=false]")
     other.wait_for_selector("#chord-release", state="hidden")
     page.click("#chord-keep")
-    # A chord held on a page that is closed does not stay.
+    # A chord held on a page is released when the page closes.
     chord = other.locator("[data-chord]").first
     chord.scroll_into_view_if_needed()
     chord.hover()
@@ -83,7 +83,7 @@ def check_two_tabs(browser, page, daemon, size):
 
 
 def take_screenshot(page, daemon, size, screenshots):
-    """Takes a screenshot for the documentation: a blend, a journey in progress, a few seconds of audio."""
+    """Takes a screenshot for the documentation that shows a blend, a journey in progress and a few seconds of audio."""
     view(page, "play")
     page.click("[data-preset=tides]")
     daemon.wait_for_value("preset", "tides")
@@ -93,7 +93,7 @@ def take_screenshot(page, daemon, size, screenshots):
 
 
 def check_restart(port):
-    """Checks that the page survives a restart of the daemon while it plays audio and a fader is moved."""
+    """Checks that the page survives a restart of the daemon while playing audio, and then sends a change made in the meantime."""
     daemon = Daemon(port)
     with Browser() as browser:
         page = browser.open(daemon, "laptop")
@@ -129,7 +129,7 @@ def check_dead_network(port):
         toast = page.locator("#toast")
         page.click("#panic")
         daemon.wait_until("panic is confirmed", lambda: toast.inner_text() == "Panic: all sound cut")
-        # While nothing is played, the daemon sends little, but answers.
+        # While the music is stopped, the daemon sends little but still answers.
         page.click("#play")
         daemon.wait_for_value("play", False)
         page.wait_for_timeout(6000)
@@ -148,7 +148,7 @@ def check_dead_network(port):
         assert toast.inner_text() == refusal.replace("panic", "record"), toast.inner_text()
         page.click("#panic")
         assert toast.inner_text() == refusal, toast.inner_text()
-        # The reads in the background fail without a message besides the banner.
+        # Requests in the background fail without any message other than the banner.
         page.wait_for_timeout(6000)
         assert toast.inner_text() == refusal, toast.inner_text()
         before = daemon.get("/status")["osc_received"]
@@ -164,7 +164,7 @@ def check_dead_network(port):
 
 
 def check_midi_learn(port):
-    """Checks MIDI learn under JACK, with a device that sends the movements of its knobs."""
+    """Checks MIDI learn under JACK, with a simulated device whose knobs move."""
     daemon = Daemon(port)
     with Browser() as browser:
         page = browser.open(daemon, "laptop")

@@ -2,9 +2,9 @@
 
     jack_midi_desk.py [--echo] [NAME SUFFIX]
 
-Prints every message from melos:feedback in hexadecimal, and sends each line of standard input, also hexadecimal, to
-melos:midi_in. With --echo, it sends back every message it receives, as some devices do. NAME is its JACK client name (default: desk);
-it uses the ports of Melos whose names end in SUFFIX, such as _2.
+Prints "connected" once connected, then every message from melos:feedback in hexadecimal, and sends each line of standard input, also
+hexadecimal, to melos:midi_in. With --echo, sends back every message received, as some devices do. NAME is the name of the JACK client
+(default: desk); SUFFIX, such as _2, selects the ports of Melos whose names end in it.
 """
 
 import collections

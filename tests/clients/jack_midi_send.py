@@ -15,8 +15,8 @@ RATE = 48000
 
 
 def controls():
-    """Returns a knob movement, an NRPN, a chord with pedal, a program change and a flood of knob values, with a SysEx message among them,
-    2 ms apart."""
+    """Returns a knob movement, an NRPN, a SysEx message, a chord with pedal, a program change and a flood of knob values: messages 2 ms
+    apart, each with its frame."""
     messages = [
         [0xB0, 20, 127],
         [0xB0, 99, 2], [0xB0, 98, 44], [0xB0, 6, 64], [0xB0, 38, 0],
@@ -30,7 +30,7 @@ def controls():
 
 
 def clock():
-    """Returns a MIDI clock: two bars at 80 bpm, then two bars and a beat at 140 bpm."""
+    """Returns a MIDI clock, each message with its frame: two bars at 80 bpm, then two bars and a beat at 140 bpm."""
     events, frame = [(0, [0xFA])], 1.0
     for tempo, beats in ((80, 8), (140, 9)):
         for _ in range(beats * 24):
@@ -72,7 +72,7 @@ def process(frames):
     if not out.connections:
         return
     now = client.last_frame_time
-    # The receiver needs a moment to see the connection.
+    # The receiver needs a moment to detect the connection.
     start = now + RATE // 2 if start is None else start
     if now + frames <= start:
         return

@@ -1,4 +1,4 @@
-"""Two subscribers: one moves a fader quickly, the other receives the values and then sends one back. Prints what each received.
+"""Two subscribers: one moves a fader quickly, and the other receives the values and then sends one back. Prints what each received.
 
     osc_pair.py PORT
 """

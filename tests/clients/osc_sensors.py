@@ -3,7 +3,8 @@ values.
 
     osc_sensors.py PORT RATE SECONDS
 
-Half of them set parameters that change the generated music, the other half parameters that the engine applies immediately.
+Half of the sensors set parameters that change the generated music, and the other half set parameters that the engine applies
+immediately.
 """
 
 import math

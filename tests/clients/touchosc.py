@@ -1,4 +1,7 @@
-"""Prints what a TouchOSC layout sends and receives: one JSON object for each OSC message, and one for the script."""
+"""Prints what a TouchOSC layout sends and receives: one JSON object for each OSC message, and one for the script.
+
+    touchosc.py LAYOUT
+"""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-//! Checkpoints of a running daemon: a rendering that starts at one matches the recording and the rendering from the start.
+//! Checkpoints of a running daemon: a rendering from one matches the recording and the rendering from the start.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::support::daemon::Daemon;
 
+/// Returns the files in a folder whose names end in `suffix`, except those of the automatic take of the first minute.
 fn files(folder: &Path, suffix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
     let is_wanted = |path: &PathBuf| {
@@ -40,8 +41,8 @@ fn render(log: &Path, arguments: &[&str]) -> (Vec<i32>, String) {
     (samples(&wav), printed)
 }
 
-/// Creates a folder with a configuration, whose `[control_log]` table is `control_log`, and a preset that modulates both
-/// the sound and the network's music.
+/// Creates a folder with a configuration, whose `[control_log]` table contains `control_log`, and a preset that
+/// modulates both the sound and the network's music.
 fn config_folder(control_log: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let presets = folder.path().join("config/melos/presets");
@@ -102,11 +103,13 @@ fn play_and_render() -> Result<(), u64> {
 
     let [take_log] = &files(&folder.path().join("recordings"), ".log")[..] else { panic!("no log beside the take") };
     let take = samples(&take_log.with_extension("wav"));
-    assert!(take.len() > 2 * 4 * 48_000 && take.iter().any(|sample| sample.abs() > 1000), "the take is silent");
+    assert!(take.len() > 2 * 4 * 48_000, "the take has only {} samples", take.len());
+    assert!(take.iter().any(|sample| sample.abs() > 1000), "the take is silent");
     let checkpoint = take_log.with_extension("checkpoint");
     let (rendered, printed) = render(take_log, &[]);
     assert!(printed.contains(checkpoint.to_str().unwrap()), "{printed}");
-    assert_eq!(take.iter().zip(&rendered).position(|(one, other)| one != other), None, "of {} samples", take.len());
+    let first_difference = take.iter().zip(&rendered).position(|(one, other)| one != other);
+    assert_eq!(first_difference, None, "first of {} samples at which the rendering differs from the take", take.len());
     assert_eq!(take.len(), rendered.len());
 
     // If the checkpoint is damaged, truncated, empty or missing, rendering starts earlier and gives the same samples.
@@ -118,7 +121,7 @@ fn play_and_render() -> Result<(), u64> {
         fs::write(&checkpoint, content).unwrap();
         let (rendered, printed) = render(take_log, &[]);
         assert!(printed.contains("rendering from an earlier point") && printed.contains(hint), "{printed}");
-        assert!(rendered == take, "{hint}");
+        assert!(rendered == take, "the rendering should not change: {printed}");
     }
     fs::remove_file(&checkpoint).unwrap();
     assert!(render(take_log, &[]).0 == take);
@@ -133,9 +136,9 @@ fn play_and_render() -> Result<(), u64> {
         let part = ["--from", from, "--seconds", "2"];
         let (from_checkpoint, printed) = render(&session, &part);
         assert!(printed.contains(".checkpoint"), "{printed}");
-        assert!(from_checkpoint == render(&without_checkpoints, &part).0, "from {from}");
+        assert!(from_checkpoint == render(&without_checkpoints, &part).0, "from {from} s");
     }
-    // The newest usable checkpoint is used.
+    // If a checkpoint is damaged, the one before it is used.
     let (from_checkpoint, printed) = render(&session, &["--from", "9.01", "--seconds", "2"]);
     let used = checkpoints.iter().rposition(|path| printed.contains(path.to_str().unwrap())).unwrap();
     fs::write(&checkpoints[used], &damaged).unwrap();
@@ -150,7 +153,7 @@ fn checkpoints_can_be_turned_off() {
     let folder = config_folder("checkpoint_seconds = 1\ncheckpoints_mb = 0");
     let config = [("XDG_CONFIG_HOME", folder.path().join("config").display().to_string())];
     let daemon = Daemon::start_with(&config, folder.path(), &["--audio", "null", "--preset", "calm"]);
-    daemon.wait_until("some seconds have passed", |status| status["seconds"].as_f64() > Some(3.0));
+    daemon.wait_until("a few seconds have passed", |status| status["seconds"].as_f64() > Some(3.0));
     assert!(daemon.terminate().0.success());
     assert!(!folder.path().join("session.checkpoints").exists());
     assert!(!fs::read_to_string(folder.path().join("session.log")).unwrap().contains("checkpoint"));

@@ -43,7 +43,7 @@ fn values_can_be_set_and_read() {
     let listed = run(&["scenes"]);
     assert!(listed.starts_with("bridge\nscene 0\n") && !listed.contains("scene 3"), "{listed}");
     assert!(!listed.contains("scene 4"), "{listed}");
-    // Over OSC, a scene can be renamed right after it was stored.
+    // Over OSC, a scene can be renamed right after it has been stored.
     daemon.oscsend(&["/melos/scene/store", "s", "outro"]);
     daemon.oscsend(&["/melos/scene/rename", "ss", "outro", "coda"]);
     daemon.wait_until("the scene is renamed", |_| run(&["scenes"]).contains("coda\n"));
@@ -83,7 +83,7 @@ fn one_open_address_suffices_and_refusals_are_explained() {
     std::fs::write(&config, "[http]\naddress = \"0.0.0.0\"\npassword = \"correct horse\"\n").unwrap();
     let arguments = ["--audio", "null", "--midi", "off", "--preset", "calm", "--config", config.to_str().unwrap()];
     let daemon = Daemon::start(folder.path(), &arguments);
-    // OSC is open at 127.0.0.1 only.
+    // HTTP is open at every address of this machine, OSC only at 127.0.0.1.
     let at = format!("127.0.0.2:{}", daemon.http);
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
@@ -96,7 +96,7 @@ fn one_open_address_suffices_and_refusals_are_explained() {
     assert_eq!(run(&["preset", "storm"]), (true, String::new()));
     assert_eq!(run(&["set", "tempo/source", "clock"]), (true, String::new()));
     for (arguments, reason) in [
-        (&["set", "tempo", "120"][..], "clock controls it; to set it, first run `melos set tempo/source pinned`"),
+        (&["set", "tempo", "120"][..], "the tempo source is `clock`; to set the tempo, first run"),
         (&["setlist", "9"], "no setlist is selected"),
     ] {
         let (is_success, printed) = run(arguments);
@@ -108,6 +108,6 @@ fn one_open_address_suffices_and_refusals_are_explained() {
     let (is_success, printed) = run(&["setlist", "previous"]);
     assert!(!is_success && printed.contains("setlist \"evening\" begins here"), "{printed}");
     let status = daemon.status().unwrap();
-    assert_eq!(status["losses"]["osc_refused"], 0, "what the client is told is not lost: {status}");
+    assert_eq!(status["losses"]["osc_refused"], 0, "a refusal sent to the client should not count as a loss: {status}");
     assert!(!daemon.log().contains("0.0.0.0:") || daemon.log().contains("page=http://127.0.0.1:"), "{}", daemon.log());
 }

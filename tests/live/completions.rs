@@ -1,13 +1,35 @@
-//! Shell completions, tested with a real shell.
+//! Shell completions, tested with real shells.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::daemon::Daemon;
 
-/// Returns bash's completions for the last word.
+/// A script that types its argument and a tab into an interactive zsh, and prints what the terminal shows.
+const ZSH: &str = "
+    zmodload zsh/zpty
+    zpty shell zsh -f -i
+    zpty -w shell 'autoload -U compinit && compinit -u -D; source <(melos completions zsh); echo ready-$((1 + 1))'
+    zpty -r shell shown '*ready-2*'
+    zpty -n -w shell \"$1\"$'\\t'
+    # Control-U clears the line.
+    zpty -n -w shell $'\\x15echo done-$((40 + 2))\\n'
+    zpty -r shell shown '*done-42*'
+    print -r -- \"$shown\"
+";
+
+/// Runs a command with `melos` in its search path, and returns what it prints. `http` is the HTTP port of the daemon
+/// that `melos` contacts.
+fn output_of(command: &mut Command, http: u16) -> String {
+    let folder = Path::new(env!("CARGO_BIN_EXE_melos")).parent().unwrap().display().to_string();
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
+    let output = command.env("PATH", path).env("MELOS_HTTP", format!("127.0.0.1:{http}")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Returns the completions that bash offers for the last word.
 fn completions(http: u16, words: &[&str]) -> Vec<String> {
-    let melos = env!("CARGO_BIN_EXE_melos");
-    let folder = std::path::Path::new(melos).parent().unwrap().display().to_string();
     let list = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
     let script = format!(
         "source <(melos completions bash) || exit 1\n\
@@ -17,16 +39,8 @@ fn completions(http: u16, words: &[&str]) -> Vec<String> {
         words.len(),
         words.last().unwrap(),
     );
-    let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
-    let output = Command::new("bash")
-        .args(["-c", &script])
-        .env("PATH", path)
-        .env("MELOS_HTTP", format!("127.0.0.1:{http}"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout).unwrap();
-    // Options are offered after the values.
+    let lines = output_of(Command::new("bash").args(["-c", &script]), http);
+    // Leave out the options, which are offered after the values.
     lines.lines().map(|line| line.trim().to_owned()).filter(|line| !line.starts_with('-')).collect()
 }
 
@@ -37,6 +51,7 @@ fn commands_parameters_and_values_are_completed() {
     daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
     daemon.oscsend(&["/melos/scene/store", "s", "chorus"]);
     let complete = |words: &[&str]| completions(daemon.http, words);
+    // Storing the scenes takes a moment.
     let mut scenes = Vec::new();
     for _ in 0..100 {
         scenes = complete(&["set", "scene", ""]);
@@ -61,9 +76,24 @@ fn commands_parameters_and_values_are_completed() {
     assert_eq!(complete(&["learn", "tempo/s"]), ["tempo/source"]);
     // Without a daemon, the presets on disk are offered.
     assert!(completions(1, &["preset", "sto"]).contains(&"storm".to_owned()));
-    // Other shells get a script that works the same way.
-    for shell in ["zsh", "fish"] {
-        let script = Command::new(env!("CARGO_BIN_EXE_melos")).args(["completions", shell]).output().unwrap();
-        assert!(script.status.success() && String::from_utf8(script.stdout).unwrap().contains("COMPLETE"), "{shell}");
+}
+
+#[test]
+fn zsh_and_fish_complete_a_typed_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &["--audio", "null", "--midi", "off"]);
+    let fish = |line: &str| {
+        let script = format!("melos completions fish | source; complete -C '{line}'");
+        output_of(Command::new("fish").args(["--no-config", "-c", &script]), daemon.http)
+    };
+    // zsh completes only in a terminal.
+    let zsh =
+        |line: &str| output_of(Command::new("timeout").args(["20", "zsh", "-f", "-c", ZSH, "zsh", line]), daemon.http);
+    for (line, completion) in
+        [("melos set tempo/s", "tempo/source"), ("melos set emotion s", "sad"), ("melos preset sto", "storm")]
+    {
+        assert!(fish(line).starts_with(completion), "{line}: {}", fish(line));
+        let words = line.rsplit_once(' ').unwrap().0;
+        assert!(zsh(line).contains(&format!("{words} {completion}")), "{line}: {}", zsh(line));
     }
 }

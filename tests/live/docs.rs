@@ -1,5 +1,5 @@
-//! Checks the documentation: parses every TOML block with the real reader and every command line with the real program, and
-//! checks that every OSC address and link exists.
+//! Checks the documentation: parses every TOML block with the real reader and every command line with the real program,
+//! and checks that every OSC address exists and every relative link resolves.
 
 use std::path::Path;
 use std::process::Command;
@@ -28,7 +28,7 @@ fn files_in_the_documentation_are_valid() {
             kind => {
                 assert!(
                     !kind.starts_with("toml"),
-                    "{location}: label it toml preset, toml setlist, toml mapping or toml config"
+                    "{location}: label the block toml preset, toml setlist, toml mapping or toml config"
                 );
                 continue;
             }
@@ -36,7 +36,7 @@ fn files_in_the_documentation_are_valid() {
         assert!(problems.is_none(), "{location}: {problems:#?}");
         checked += 1;
     }
-    assert!(checked > 10, "only {checked} files found");
+    assert!(checked > 10, "only {checked} TOML blocks found");
 }
 
 #[test]

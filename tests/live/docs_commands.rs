@@ -8,7 +8,8 @@ use std::process::{Command, Output};
 use crate::support::daemon::Daemon;
 use crate::support::documents::{Block, blocks};
 
-/// Writes the documentation's presets and setlists where a user would put them, with file names derived from their names.
+/// Writes the documentation's presets and setlists where a user would put them. Their file names are derived from their
+/// names.
 fn write_files(config: &Path) {
     for Block { kind, text, .. } in blocks() {
         let folder = match kind.as_str() {
@@ -41,7 +42,7 @@ fn commands_in_the_documentation_succeed() {
     let daemon = Daemon::start_with(&home, &folder.path().join("state"), &["--audio", "null", "--midi", "off"]);
     let run = |line: &str| -> Output {
         let line = line.replace("9000", &daemon.osc.to_string()).replace("9080", &daemon.http.to_string());
-        // The folder does not exist on every test machine.
+        // /etc/melos does not exist on every test machine, and curl ignores HTTP errors by default.
         let line = line.replace(" /etc/melos", "").replace("curl -s", "curl -sS --fail-with-body");
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
         let mut shell = Command::new("sh");
@@ -56,7 +57,7 @@ fn commands_in_the_documentation_succeed() {
                 run("melos record stop");
             }
             let output = run(line);
-            // These commands exit with 2 because there is no audio device.
+            // `melos doctor` exits with 2 if there is no audio device, and `melos status` if the generator is late.
             let reports_health = ["melos status", "melos doctor"].iter().any(|command| line.starts_with(command));
             let is_fine = output.status.success() || reports_health && output.status.code() == Some(2);
             assert!(is_fine, "{location}: {line}\n{output:?}");

@@ -38,8 +38,8 @@ fn clicks(samples: &[f32]) -> usize {
         .sum()
 }
 
-/// Returns the share of the energy from 100 Hz to 2 kHz in a key's pitch classes. Windows are long enough to resolve
-/// semitones at those frequencies.
+/// Returns the share of the energy between 100 Hz and 2 kHz that falls on a key's pitch classes. The windows are long
+/// enough to resolve semitones at those frequencies.
 fn share_in_key(samples: &[f32], key: Key) -> f32 {
     const WINDOW: usize = 32_768;
     let fft = RealFftPlanner::<f32>::new().plan_fft_forward(WINDOW);
@@ -64,8 +64,8 @@ fn share_in_key(samples: &[f32], key: Key) -> f32 {
 /// Asserts that neither channel has gaps or clicks.
 fn assert_uninterrupted(sound: &[Vec<f32>; 2]) {
     for channel in sound {
-        assert!(longest_constant_run(channel) < 480, "a gap of {} equal samples", longest_constant_run(channel));
-        assert_eq!(clicks(channel), 0, "clicks");
+        assert!(longest_constant_run(channel) < 480, "a gap of {} identical samples", longest_constant_run(channel));
+        assert_eq!(clicks(channel), 0, "the music should not click");
     }
 }
 
@@ -74,7 +74,7 @@ fn mono([left, right]: &[Vec<f32>; 2]) -> Vec<f32> {
     left.iter().zip(right).map(|(left, right)| 0.5 * (left + right)).collect()
 }
 
-/// Only one test at a time may use the server.
+/// Only one test at a time may use the JACK server.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -93,7 +93,7 @@ fn the_instrument_plays_and_responds() {
     daemon.oscsend(&["/melos/mode", "s", "major"]);
     daemon.oscsend(&["/melos/level/pad", "f", "-6"]);
 
-    // Harmony and network, each on its own, are in key.
+    // The network and the harmony are in key, each on its own.
     for (name, muted) in [("network.wav", "/melos/mute/harmony"), ("harmony.wav", "/melos/mute/network")] {
         daemon.oscsend(&[muted, "i", "1"]);
         let sound = listen(name, 16);
@@ -125,8 +125,8 @@ fn the_instrument_plays_and_responds() {
     let status = daemon.wait_until("the mood is angry", |status| status["parameters"]["emotion"] == "angry");
     assert_eq!(status["parameters"]["emotion/angry"], 1.0);
     sleep(Duration::from_secs(6));
-    // Select program 8 of the keyboard mapping, then move its volume knob from the top, where it matches the level, to the
-    // middle.
+    // Select program 8 of the keyboard mapping, then move its volume knob from the top, where the knob matches the
+    // level, to the middle.
     writeln!(controller.stdin.as_ref().unwrap(), "c007\nb0077f\nb00740").unwrap();
     daemon.wait_until("the preset is mysterious", |status| status["parameters"]["preset"] == "mysterious");
     assert!(recorder.wait().unwrap().success());
@@ -139,11 +139,11 @@ fn the_instrument_plays_and_responds() {
     let last = &left[left.len() - 3 * 48_000..];
     assert!(rms(calm) > 0.003, "calm is inaudible: {}", rms(calm));
     assert!(rms(angry) > 1.5 * rms(calm), "angry should be louder than calm: {} and {}", rms(angry), rms(calm));
-    // The middle of the knob is 12 dB below its top.
+    // In its middle position, the knob sets a level 12 dB below that of the top.
     assert!(rms(last) < 0.5 * rms(angry), "the volume knob should lower the level: {} and {}", rms(last), rms(angry));
     assert!(rms(&mixed) > 0.6 * rms(left), "the channels cancel in mono: {} of {}", rms(&mixed), rms(left));
 
-    // SIGTERM fades out.
+    // SIGTERM fades the music out.
     let end = folder.path().join("end.wav");
     let mut recorder = record(&end, 5);
     sleep(Duration::from_secs(1));
@@ -178,7 +178,7 @@ fn no_setting_is_lost_when_the_server_dies() {
             && status["parameters"]["valence"] == -0.25
     });
     drop(server);
-    // `start` is not used here, because it may start another server first and stop it again.
+    // Avoid `start`, which may first start a real-time server and stop it again.
     let _server = JackServer::start_synchronous(SERVER);
     let started = Instant::now();
     let after = daemon.wait_until("Melos plays again", |status| status["state"] == "playing");

@@ -29,10 +29,10 @@ fn after_a_flood_of_recalls_the_engine_matches_the_conductor() {
 #[test]
 fn a_sender_with_a_fast_clock_leaves_space_for_others() {
     let mut daemon = LoopbackDaemon::start("127.0.0.42", Stdio::null());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
+    let due = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
     let future = vec![message("/melos/emotion", "sad"); 100];
     for _ in 0..60 {
-        daemon.send_datagram(&bundle((now.as_secs() + NTP_TO_UNIX) << 32, &future));
+        daemon.send_datagram(&bundle((due.as_secs() + NTP_TO_UNIX) << 32, &future));
         std::thread::sleep(Duration::from_millis(5));
     }
     daemon.wait_until("the excess is refused", |status| status["losses"]["lost_scheduled"].as_u64() > Some(1000));
@@ -41,7 +41,7 @@ fn a_sender_with_a_fast_clock_leaves_space_for_others() {
 }
 
 #[test]
-fn repeated_record_messages_make_one_recording() {
+fn repeated_record_messages_start_one_take() {
     let mut daemon = LoopbackDaemon::start("127.0.0.43", Stdio::null());
     let on = [&b"/melos/record\0\0\0,T\0\0"[..]].concat();
     for _ in 0..180 {
@@ -55,8 +55,8 @@ fn repeated_record_messages_make_one_recording() {
             .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "wav"))
             .count()
     };
-    // Without a device, one of them is the automatic recording of the first minute.
-    assert!(takes() <= 2, "{} recordings", takes());
+    // Because there is no audio device, one of them is the automatic take of the first minute.
+    assert!(takes() <= 2, "{} takes", takes());
     daemon.terminate();
 }
 

@@ -1,5 +1,5 @@
-//! Runs the examples against the daemon where the tests can install their programs, checks the files of the others, and checks
-//! the OSC addresses in all of them.
+//! Runs the examples whose programs are available to the tests against the daemon, checks the files of the others, and
+//! checks the OSC addresses in all of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ fn quiet_daemon(folder: &Path) -> Daemon {
     Daemon::start(folder, &quiet("D"))
 }
 
-/// Returns options for a daemon without devices, identified by its key.
+/// Returns options for a daemon without devices, whose musical key identifies it in replies.
 const fn quiet(key: &str) -> [&str; 8] {
     ["--audio", "null", "--midi", "off", "--preset", "calm", "--key", key]
 }
@@ -74,7 +74,8 @@ fn the_supercollider_script_steers_and_receives_beats() {
     let sclang = Client::spawn(
         Command::new("sclang")
             .arg(script)
-            // sclang needs a writable home folder, and must run without a display and without the sandbox, which root cannot use.
+            // sclang needs a writable home folder, and must run without a display and without the sandbox, which root
+            // cannot use.
             .env("HOME", folder.path())
             .envs([("QT_QPA_PLATFORM", "offscreen"), ("QTWEBENGINE_DISABLE_SANDBOX", "1")])
             .stdin(Stdio::piped()),
@@ -96,7 +97,7 @@ fn the_node_red_flow_steers_and_receives_replies() {
     let flow = example("node-red/flow.json", &daemon, folder.path());
     let (osc_port, http_port) = (client::free_port(), client::free_port());
     let flow_text = fs::read_to_string(&flow).unwrap().replace("9001", &osc_port);
-    // Send debug output to the console too, and press the first button automatically.
+    // Send debug output to the console too, and press every button automatically.
     let flow_text =
         flow_text.replace("\"console\": false", "\"console\": true").replace("\"once\": false", "\"once\": true");
     fs::write(&flow, flow_text).unwrap();
@@ -182,7 +183,7 @@ fn the_sensor_script_steers_melos() {
     let daemon = quiet_daemon(folder.path());
     let readings = folder.path().join("readings");
     // A partial line, as at the start of a serial connection, then a nearby hand and bright light.
-    fs::write(&readings, format!("12 4.5.6\n7\n{}", "0 1023\n".repeat(60))).unwrap();
+    fs::write(&readings, format!("12 4.5.6\n7\n{}", "1023 1023\n".repeat(60))).unwrap();
     let port = daemon.osc.to_string();
     let status =
         python("examples/sensor.py", &["--port", &port]).stdin(fs::File::open(readings).unwrap()).status().unwrap();
@@ -233,14 +234,14 @@ fn the_art_net_bridge_drives_lights_and_follows_a_desk() {
     let arguments = ["--port", &osc, "--lights", "127.0.0.1", "--lights-port", &lights];
     let arguments = [&arguments[..], &["--desk-universe", "0", "--desk-port", &desk]].concat();
     let _bridge = Client::spawn(&mut python(bridge.to_str().unwrap(), &arguments));
-    // Calm is the fourth emotion; the beat flashes.
+    // Calm is the fourth emotion; the tenth channel flashes on each beat.
     lamp.expect("frame [0, 0, 0, 255, 0, 0, 0, 0, ");
     lamp.expect_line("a beat", |line| line.split(", ").nth(9) == Some("255"));
     let _desk = Client::spawn(&mut python("tests/clients/artnet.py", &["desk", &desk]));
     daemon.wait_until("the desk has moved valence", |status| near(&status["parameters"]["valence"], -0.6));
     let restarted =
         daemon.restart_after_kill(folder.path(), &["--audio", "null", "--midi", "off", "--preset", "angry"]);
-    lamp.expect_line("the lights follow the restarted Melos", |line| {
+    lamp.expect_line("the restarted Melos's mood", |line| {
         line.split(", ").nth(5).and_then(|weight| weight.parse::<u8>().ok()).is_some_and(|weight| weight > 100)
     });
     drop(restarted);
@@ -256,7 +257,7 @@ fn bridge(name: &str, folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn python_examples_compile() {
+fn python_examples_have_valid_syntax() {
     for script in ["sensor.py", "touchdesigner.py", "mqtt.py", "artnet.py"] {
         let check = "import ast, sys; ast.parse(open(sys.argv[1]).read())";
         assert!(python("-c", &[check, &format!("examples/{script}")]).status().unwrap().success(), "{script}");
@@ -272,7 +273,7 @@ fn the_max_patch_is_wired_correctly() {
         let id = item["id"].as_str().unwrap();
         let count = |key: &str| item[key].as_u64().unwrap();
         assert!(item["maxclass"].is_string() && item["patching_rect"].as_array().unwrap().len() == 4, "{id}");
-        assert!(ports.insert(id, (count("numinlets"), count("numoutlets"))).is_none(), "{id} twice");
+        assert!(ports.insert(id, (count("numinlets"), count("numoutlets"))).is_none(), "{id} appears twice");
     }
     let lines = patch["patcher"]["lines"].as_array().unwrap();
     assert!(!lines.is_empty());
@@ -306,11 +307,11 @@ fn the_open_stage_control_layout_matches_the_parameters() {
             _ => {}
         }
     }
-    assert!(compared > 5, "too few faders and moods compared");
+    assert!(compared > 5, "only {compared} widgets compared");
 }
 
 #[test]
-fn the_touchosc_layout_fits_the_parameters() {
+fn the_touchosc_layout_matches_the_parameters() {
     let output = python("tests/clients/touchosc.py", &["examples/touchosc.tosc"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
@@ -336,7 +337,7 @@ fn the_touchosc_layout_fits_the_parameters() {
             (control, kind) => panic!("a {control} cannot control {address}, {kind:?}"),
         }
     }
-    assert!(faders > 10 && messages.len() > 30, "{faders} of {}", messages.len());
+    assert!(faders > 10 && messages.len() > 30, "{faders} faders in {} messages", messages.len());
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Runs Melos under JACK's dummy driver and records it with another program while its disk, log reader, descriptors, memory,
-//! clients or sound server fail. Except while the server itself hangs, there must be no silence or click, and Melos must
-//! recover afterwards.
+//! Runs Melos under JACK's dummy driver and records it with another program while its disk, log reader, clients or
+//! sound server misbehave, or file descriptors or memory run out. There must be no silence or click, except while the
+//! server itself hangs, and Melos must recover afterwards.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -162,7 +162,7 @@ fn cpu_seconds(process: u32) -> f64 {
 }
 
 #[test]
-fn survives_greedy_clients_with_little_memory() {
+fn survives_greedy_clients_when_memory_is_limited() {
     let (_state, live) = start_recorded_daemon();
     let process = live.daemon.id();
     let field = |name: &str| -> u64 {
@@ -185,7 +185,7 @@ fn survives_greedy_clients_with_little_memory() {
         );
         socket.write_all(upgrade.as_bytes()).unwrap();
         let _ = socket.read(&mut [0; 512]);
-        // The head of a 16 MB frame, then as much of it as the server accepts.
+        // Send the header of a WebSocket frame of 16 MB, then as much of its contents as the server accepts.
         let _ = socket.write_all(&[0x82, 0xFF, 0, 0, 0, 0, 1, 0, 0, 0, 1, 2, 3, 4]);
         for _ in 0..16 {
             if socket.write_all(&vec![7; 1 << 20]).is_err() {
@@ -236,10 +236,10 @@ fn survives_fast_clocks_floods_and_noise() {
 
 /// Schedules far more messages within the next hour than the queue holds, then checks that Melos responds.
 fn send_with_a_fast_clock(live: &RecordedDaemon) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
+    let first_due = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3000);
     let future = vec![message("/melos/emotion", "sad"); 100];
     for n in 0..60 {
-        live.daemon.send_datagram(&bundle((now.as_secs() + NTP_TO_UNIX + n) << 32, &future));
+        live.daemon.send_datagram(&bundle((first_due.as_secs() + NTP_TO_UNIX + n) << 32, &future));
         sleep_seconds(0.005);
     }
     let refused = |status: &serde_json::Value| status["losses"]["lost_scheduled"].as_u64() > Some(1000);
@@ -268,7 +268,7 @@ fn send_a_flood_and_noise(live: &RecordedDaemon) {
 }
 
 #[test]
-fn survives_a_hung_listener_and_a_hung_device() {
+fn survives_a_hung_listener_and_a_hung_server() {
     let (_state, mut live) = start_recorded_daemon();
     let other = live.start_second_recorder();
     sleep_seconds(0.5);

@@ -1,4 +1,4 @@
-//! Messages to and from third-party OSC clients: what the daemon sends, and when their messages take effect.
+//! What the daemon sends to third-party OSC clients, and when their messages take effect.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Ten thousand OSC messages a second: the latest values win, and the output still matches the rendered control log, sample
-//! for sample. `benches/flood.py` does the same for a minute and measures latency.
+//! Ten thousand OSC messages a second: the latest values win, and the output still matches the rendered control log,
+//! sample for sample. `benches/flood.py` does the same for a minute and measures latency.
 
 use std::process::Command;
 
@@ -23,7 +23,7 @@ const FINAL_VALUES: [(&str, f64); 8] = [
 
 #[test]
 fn after_a_flood_the_latest_values_apply_and_every_sample_matches() {
-    // An overloaded machine affects the sound in ways that the control log cannot record, but they are counted.
+    // Overload changes the sound in ways that only the loss counters show, not the control log.
     let busy: Vec<_> = (0..3).map_while(|_| flood().err()).collect();
     assert!(busy.len() < 3, "the machine is too busy for real-time playback, with or without a flood: {busy:?}");
 }
@@ -55,15 +55,15 @@ fn flood() -> Result<(), String> {
         .status();
     assert!(render.unwrap().success());
     let ([recorded, _], [rendered, _]) = (channels(&recorded), channels(&rendered));
-    // Skip the first second.
+    // Skip the first second, in which the recorder connects.
     let recorded = &recorded[RATE..];
     let longest_run = recorded.chunk_by(|a, b| a == b).map(<[f32]>::len).max();
-    assert!(longest_run < Some(480), "a gap of {longest_run:?} equal samples");
+    assert!(longest_run < Some(480), "a gap of {longest_run:?} identical samples");
     let losses = ["late_commands", "xruns"].map(|loss| (loss, status["losses"][loss].as_u64().unwrap()));
     if losses.iter().any(|(_, count)| *count > 0) {
         return Err(format!("{losses:?}"));
     }
-    // Locate the recording by an excerpt.
+    // Find where the recording starts in the rendering.
     let start = rendered.windows(2000).position(|window| window == &recorded[..2000]);
     let start = start.expect("the recording should be part of the rendered log");
     let first_difference =

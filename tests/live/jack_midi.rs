@@ -17,7 +17,7 @@ use crate::support::jack_server::JackServer;
 use crate::support::own_process;
 
 const SERVER_VARIABLE: &str = "JACK_DEFAULT_SERVER";
-/// Far longer than anything here takes; only a failing test waits this long.
+/// Time limit for any wait, long enough for a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 const MAPPING: &str = r#"
@@ -73,9 +73,13 @@ impl Rig {
     fn run(&mut self, mut done: impl FnMut(&Self, &[ControlEvent]) -> bool) -> Vec<ControlEvent> {
         let (mut out, started) = (Vec::new(), Instant::now());
         while !done(self, &out) {
-            assert!(started.elapsed() < TIMEOUT, "after {} connections: {out:?}", self.connected);
+            assert!(
+                started.elapsed() < TIMEOUT,
+                "timed out after {} connections and these events: {out:?}",
+                self.connected
+            );
             let Ok(event) = self.events.try_recv() else {
-                // The reader is woken for every event.
+                // Every event wakes the reader.
                 self.wake.wait(TIMEOUT);
                 self.midi.forward_received();
                 continue;
@@ -98,7 +102,8 @@ impl Rig {
         let mut sender =
             Command::new(python).args(["tests/clients/jack_midi_send.py", "melos:midi_in", what]).spawn().unwrap();
         let disconnected = self.disconnected;
-        // The device on the port is replaced when the sender connects and when it leaves; both report a disconnection.
+        // The device on the port is replaced when the sender connects and when it leaves, and each replacement reports a
+        // disconnection.
         self.run(|rig, _| {
             let failed = sender.try_wait().unwrap().is_some_and(|status| !status.success());
             assert!(!failed, "the sender failed");
@@ -137,7 +142,8 @@ fn run_with_server(name: &str) {
     assert_eq!(events[7], set(Param::Preset, Value::Text("angry".to_owned())));
     assert_eq!(events.len(), 8 + 2000, "every step of the flood should arrive");
 
-    // A 14-bit fader from a MIDI file: every step is exact, and the value does not jump between the two bytes of a step.
+    // A 14-bit fader from a MIDI file: every step is exact, and the value does not jump between the two messages of a
+    // step.
     let moves = rig.send("file");
     let widths: Vec<f32> = moves
         .iter()
@@ -149,7 +155,7 @@ fn run_with_server(name: &str) {
     let mut reached = widths.iter();
     for step in 0..100u32 {
         let expected = ((step * 16_383) as f32 / 99.0).round_ties_even() / 16_383.0;
-        assert!(reached.any(|width| *width == expected), "{expected} of {widths:?}");
+        assert!(reached.any(|width| *width == expected), "{expected} is missing from {widths:?}");
     }
     assert!(widths.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 0.02), "{widths:?}");
 
@@ -161,7 +167,8 @@ fn run_with_server(name: &str) {
             _ => None,
         })
         .collect();
-    // A server without real-time priority on a busy machine is not a steady clock; the clock's own tests check precision.
+    // A server without real-time priority on a busy machine is not a steady clock; the clock's unit tests check its
+    // precision.
     let near = |expected: f64| tempos.iter().any(|tempo| (tempo / expected - 1.0).abs() < 0.05);
     assert!(near(80.0) && near(140.0), "{tempos:?}");
     let beats: Vec<(f64, u64)> = events

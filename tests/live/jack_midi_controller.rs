@@ -39,7 +39,7 @@ toggle = true
 /// Longer than the time for which a control must be at rest before it gets feedback.
 const IDLE_TIME: Duration = Duration::from_millis(500);
 
-/// A program that prints lines; killed on drop.
+/// A program that prints lines. Dropping it closes its standard input and waits until it exits.
 struct Program {
     child: Child,
     lines: Receiver<String>,
@@ -217,9 +217,9 @@ fn each_of_two_devices_uses_its_own_mapping() {
     keys.read_until("connected");
     desk.read_until("b0 07 40");
     sleep(IDLE_TIME);
-    // Only the keyboard has programs, and only the desk's fader sets the reverb.
+    // Only the keyboard's mapping has programs, and only the desk's fader sets the reverb.
     keys.send(&[0xC0, 5]);
-    let status = daemon.wait_until("the keyboard's program plays", |status| status["parameters"]["preset"] == "angry");
+    let status = daemon.wait_until("the keyboard selects a preset", |status| status["parameters"]["preset"] == "angry");
     let reverb = (status["parameters"]["reverb"].as_f64().unwrap() * 127.0).round() as u8;
     desk.read_until(&format!("b0 07 {reverb:02x}"));
     desk.send(&[0xB0, 7, 127]);

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::support::daemon::{Daemon, SERVER, TIMEOUT};
 use crate::support::jack_server::JackServer;
 
-/// The receiver. It prints a line per message: the frame, a colon, and the bytes in hexadecimal.
+/// The receiver, which prints a line per message: the frame, a colon, and the bytes in hexadecimal.
 struct Dump {
     child: Child,
     lines: Receiver<String>,
@@ -44,11 +44,14 @@ impl Dump {
         Self { child, lines }
     }
 
-    /// Returns messages until `done` returns true, each as its frame and bytes.
+    /// Collects messages until `done` returns true, each as its frame and bytes.
     fn receive(&self, mut done: impl FnMut(&[(u64, Vec<u8>)]) -> bool) -> Vec<(u64, Vec<u8>)> {
         let mut messages = Vec::new();
         while !done(&messages) {
-            let line = self.lines.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("after {messages:02x?}"));
+            let line = self
+                .lines
+                .recv_timeout(TIMEOUT)
+                .unwrap_or_else(|_| panic!("no further message within {TIMEOUT:?}; received so far: {messages:02x?}"));
             let Some((frame, rest)) = line.split_once(':') else { continue };
             let Ok(frame) = frame.trim().parse() else { continue };
             let bytes = rest.split_whitespace().map_while(|byte| u8::from_str_radix(byte, 16).ok());
@@ -93,17 +96,20 @@ fn other_instruments_receive_notes_and_clock_and_no_note_is_left_hanging() {
         count(messages, |bytes| *bytes == [0xF8]) > 24 * 16 && count(messages, |bytes| bytes[0] & 0xF0 == 0x90) > 8
     });
     assert!(played.windows(2).all(|pair| pair[0].0 <= pair[1].0), "frames should never decrease");
-    let clocks: Vec<u64> = played.iter().filter(|(_, bytes)| *bytes == [0xF8]).map(|(frame, _)| *frame).collect();
-    let mean = (clocks[24 * 16] - clocks[0]) as f64 / (24.0 * 16.0);
+    let pulses: Vec<u64> = played.iter().filter(|(_, bytes)| *bytes == [0xF8]).map(|(frame, _)| *frame).collect();
+    let mean = (pulses[24 * 16] - pulses[0]) as f64 / (24.0 * 16.0);
     assert!((mean / 1000.0 - 1.0).abs() < 0.05, "{mean} frames per pulse at 120 bpm");
     let channels = |channel: u8| move |bytes: &[u8]| bytes[0] == 0x90 | channel;
-    assert!(count(&played, channels(0)) > 0 && count(&played, channels(1)) > 0, "bass and pad: {played:02x?}");
+    assert!(
+        count(&played, channels(0)) > 0 && count(&played, channels(1)) > 0,
+        "bass and pad should both play: {played:02x?}"
+    );
 
     daemon.oscsend(&["/melos/panic"]);
     let panicked = dump.receive(|messages| count(messages, |bytes| bytes[0] & 0xF0 == 0xB0 && bytes[1] == 123) == 3);
     let before: Vec<_> = played.into_iter().chain(panicked).collect();
-    let last = before.len() - 3;
-    assert_eq!(sounding(&before[..=last]), []);
+    let all_notes_off = before.len() - 3;
+    assert_eq!(sounding(&before[..=all_notes_off]), [], "every note should end before all notes are switched off");
 
     let end = std::thread::spawn(move || daemon.terminate());
     let rest = dump.receive(|messages| count(messages, |bytes| *bytes == [0xFC]) == 1);

@@ -23,7 +23,7 @@ use crate::support::own_process;
 const TONE_PERIOD: u64 = 120;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs a test of this file in its own process, with an environment that selects its own server.
+/// Runs a test of this file in a separate process, whose environment names a server for this test alone.
 fn in_own_process(name: &str) {
     let server = format!("melos-{name}-{}", std::process::id());
     let mut command = Command::new(own_process::test_binary());
@@ -56,7 +56,8 @@ fn wait_until(what: &str, mut reached: impl FnMut() -> bool) -> Duration {
     started.elapsed()
 }
 
-/// Plays a sine in place of the network's sound; a thread sends the hops three quarters of a second ahead of the playhead.
+/// Plays a sine in place of the network's sound; a thread sends the hops three quarters of a second ahead of the
+/// playhead.
 struct Player {
     output: Output,
     status: Arc<EngineStatus>,
@@ -77,7 +78,7 @@ impl Player {
         let (ports, mut ends) = ports();
         let status = Arc::new(EngineStatus::default());
         let engine = Engine::new(ports, Arc::clone(&status));
-        // Play only the sine, so that every sample follows from the two before it.
+        // Turn off the effects, so that every sample of the sine follows from the two before it.
         for param in [Param::Reverb, Param::Width] {
             let command = EngineCommand::Number(param, 0.0);
             ends.commands.try_push(QueuedCommand { number: 0, frame: 0, command }).unwrap();
@@ -140,7 +141,7 @@ fn record(seconds: usize) -> Vec<f32> {
     all
 }
 
-/// Returns the frames of a recorded sine that do not follow from the two before them.
+/// Returns where a recorded sine is interrupted: a sample does not follow from the two before it.
 fn discontinuities(sound: &[f32]) -> Vec<usize> {
     let coefficient = 2.0 * (std::f64::consts::TAU / TONE_PERIOD as f64).cos();
     let follows = |three: &[f32]| {
@@ -155,9 +156,9 @@ fn check_sine(sound: &[f32]) {
     let start = sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording should not be silent") + 48;
     let sound = &sound[start..];
     let peak = sound.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
-    assert!((0.3..0.5).contains(&peak), "{peak}");
+    assert!((0.3..0.5).contains(&peak), "the peak is {peak}");
     assert!(sound.len() > 40_000);
-    assert_eq!(discontinuities(sound), [0usize; 0], "of {} frames", sound.len());
+    assert_eq!(discontinuities(sound), [0usize; 0], "discontinuities in {} frames", sound.len());
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn check_sine(sound: &[f32]) {
 fn the_sound_has_no_gaps() {
     let _server = JackServer::start(&server_name(), 256);
     let player = Player::start();
-    wait_until("fade-in", || player.status.frame() > 24_000);
+    wait_until("the fade-in", || player.status.frame() > 24_000);
     check_sine(&record(5));
     assert_eq!(player.status.losses().count(Loss::Starvations), 0);
     assert_eq!(player.status.losses().count(Loss::Devices), 0);
@@ -178,7 +179,7 @@ fn the_sound_has_no_gaps() {
 fn survives_a_server_crash() {
     let mut server = JackServer::start(&server_name(), 256);
     let player = Player::start();
-    wait_until("fade-in", || player.status.frame() > 24_000);
+    wait_until("the fade-in", || player.status.frame() > 24_000);
     check_sine(&record(1));
     for round in 1..=2 {
         server.kill();
@@ -188,7 +189,7 @@ fn survives_a_server_crash() {
         wait_until("the music to continue without a device", || player.status.frame() > frame + 24_000);
         println!("loss noticed and half a second played without a device after {:?}", killed.elapsed());
         drop(server);
-        // `start` is not used here, because it may start another server first and stop it again.
+        // Avoid `start`, which may first start a real-time server and stop it again.
         server = JackServer::start_synchronous(&server_name());
         let elapsed = wait_until("the output to return", || player.output.status().is_connected());
         println!("connected {elapsed:?} after the server started");
@@ -205,7 +206,7 @@ fn survives_a_server_crash() {
 fn survives_a_server_hang() {
     let server = JackServer::start_synchronous(&server_name());
     let player = Player::start();
-    wait_until("fade-in", || player.status.frame() > 24_000);
+    wait_until("the fade-in", || player.status.frame() > 24_000);
     // During the first hang, JACK keeps the client; during the second, it does not.
     for seconds in [1, 4] {
         server.signal("STOP");
@@ -251,7 +252,7 @@ fn switches_outputs_without_a_click() {
         let listener = thread::spawn(|| record(2));
         sleep(Duration::from_millis(800));
         player.output.configure(config(AudioHost::Null));
-        wait_until("the null output", || player.output.status().is_null());
+        wait_until("the null output to be used", || player.output.status().is_null());
         let sound = listener.join().unwrap();
         let start =
             sound.iter().position(|sample| sample.abs() > 0.1).expect("the recording should not be silent") + 48;
@@ -265,7 +266,7 @@ fn switches_outputs_without_a_click() {
             player.output.status().is_connected() && !player.output.status().is_null()
         });
     }
-    wait_until("fade-in", || player.output.status().is_connected());
+    wait_until("the output to be connected", || player.output.status().is_connected());
     check_sine(&record(1));
     assert_eq!(player.status.losses().count(Loss::Devices), 0);
     player.stop();

@@ -1,4 +1,4 @@
-//! An audio device that appears after startup is used, together with its MIDI.
+//! A sound server that starts after Melos is used for both audio and MIDI.
 
 use std::process::{Command, Stdio};
 use std::thread::sleep;

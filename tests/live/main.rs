@@ -1,4 +1,4 @@
-//! Tests that play through a running daemon or a real audio server. They depend on timing, so they run one at a time:
+//! Tests that play through a running daemon or a real audio server. They depend on timing, so run them one at a time:
 //! `cargo test --test live -- --test-threads=1`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic; helpers print measurements")]
 

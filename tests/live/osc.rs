@@ -37,7 +37,7 @@ impl Rig {
         assert!(status.success());
     }
 
-    /// Waits for `count` events.
+    /// Waits for `count` events, but no longer than [`TIMEOUT`], and returns all that have arrived.
     fn events(&self, count: usize) -> Vec<ControlEvent> {
         let (mut incoming, start) = (Vec::new(), Instant::now());
         while incoming.len() < count && start.elapsed() < TIMEOUT {
@@ -125,7 +125,7 @@ fn the_latest_value_wins_after_ten_thousand_messages_and_as_much_noise() {
 }
 
 #[test]
-fn the_error_names_a_port_in_use() {
+fn the_error_for_a_port_in_use_names_the_port() {
     let rig = Rig::new();
     let error = rig
         .runtime
@@ -156,8 +156,7 @@ fn localhost_works_over_ipv4_and_ipv6() {
     }
 }
 
-/// During a flood of queries for the whole state, input still takes effect immediately, because another task sends the
-/// replies.
+/// During a flood of queries for the whole state, input is still accepted, because another task sends the replies.
 #[test]
 fn input_does_not_wait_for_replies() {
     let rig = Rig::new();

@@ -18,7 +18,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::support::own_process;
 
-/// Far longer than anything here takes; only a failing test waits this long.
+/// Time limit for any wait, long enough for a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 struct Rig {
@@ -70,7 +70,7 @@ impl Rig {
         Client(socket)
     }
 
-    /// Waits for an event.
+    /// Waits for an event and returns it.
     fn event(&self) -> ControlEvent {
         let (mut incoming, start) = (Vec::new(), Instant::now());
         while incoming.is_empty() && start.elapsed() < TIMEOUT {
@@ -281,7 +281,7 @@ fn an_oscquery_client_reads_the_tree() {
     }
 }
 
-/// Some clients, such as Chataigne, treat whatever has `CONTENTS` as a container and show only its contents.
+/// Some clients, such as Chataigne, treat every node with `CONTENTS` as a container and show only its contents.
 #[test]
 fn every_parameter_is_also_a_leaf() {
     fn leaves(node: &Json, found: &mut Vec<Json>) {

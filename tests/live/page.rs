@@ -7,7 +7,7 @@ use melos::output::record::MAX_LISTENERS;
 
 use crate::support::daemon::{Daemon, TIMEOUT};
 
-/// Sends a request and returns the status code, the headers and a reader of the body.
+/// Sends a request and returns the status code, the headers in lower case and a reader of the body.
 fn get(daemon: &Daemon, path: &str) -> (u16, String, BufReader<TcpStream>) {
     let mut stream = TcpStream::connect(("127.0.0.1", daemon.http)).unwrap();
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
@@ -15,12 +15,12 @@ fn get(daemon: &Daemon, path: &str) -> (u16, String, BufReader<TcpStream>) {
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let (mut reader, mut head) = (BufReader::new(stream), String::new());
     while !head.ends_with("\r\n\r\n") {
-        assert!(reader.read_line(&mut head).unwrap() > 0, "the response ended within its head: {head}");
+        assert!(reader.read_line(&mut head).unwrap() > 0, "the response ended before the end of its headers: {head}");
     }
     (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), reader)
 }
 
-/// Reads frames of the endless WAV.
+/// Reads the given number of frames from the endless WAV stream.
 fn listen(body: &mut impl Read, frames: usize) -> Vec<[i16; 2]> {
     let mut bytes = vec![0; 4 * frames];
     body.read_exact(&mut bytes).unwrap();
@@ -46,8 +46,7 @@ fn the_page_and_the_audio_stream_are_served() {
     let sound = listen(&mut body, 48_000);
     assert!(sound.iter().any(|[left, _]| left.unsigned_abs() > 100), "the stream is silent");
 
-    // Listeners that do not read keep their slots until they are dropped; further listeners are refused, and the music
-    // continues.
+    // Listeners that read nothing occupy the remaining slots. Another listener is refused, and the music continues.
     let mut idle: Vec<_> = (1..MAX_LISTENERS).map(|_| get(&daemon, "/listen.wav")).collect();
     assert!(idle.iter().all(|(code, ..)| *code == 200));
     assert_eq!(get(&daemon, "/listen.wav").0, 503);
@@ -71,12 +70,13 @@ fn preset_parameters_and_scenes_survive_a_restart() {
     assert!(daemon.terminate().0.success());
 
     let daemon = Daemon::start(state.path(), &arguments);
-    let status = daemon.wait_until("values are reported", |status| status["parameters"]["reverb"] == 0.125);
+    let status = daemon.wait_until("the reverb is restored", |status| status["parameters"]["reverb"] == 0.125);
     assert_eq!(status["parameters"]["preset"], "storm");
     daemon.oscsend(&["/melos/scene", "s", "cave"]);
     daemon.wait_until("the scene is recalled", |status| status["parameters"]["reverb"] == 0.875);
 }
 
+/// A looping journey with a short first step.
 const TOUR: &str = "schema = 1\nname = \"Tour\"\nglide = 3\nloop = true\n[[journey]]\nemotion = \"sad\"\nseconds = 1\n[[journey]]\nemotion = \"calm\"\nseconds = 3600\nglide = 30\n";
 
 #[test]

@@ -7,18 +7,18 @@ use crate::support::client::python;
 use crate::support::daemon::{Daemon, SERVER};
 use crate::support::jack_server::JackServer;
 
-/// No audio or MIDI: these tests are about the page.
+/// No audio or MIDI devices, because these tests are about the page.
 const QUIET: [&str; 4] = ["--audio", "null", "--midi", "off"];
 
 /// Tests the page in a browser; with `MELOS_BLESS=1`, retakes the screenshots in `docs/`.
-fn test_page(daemon: &Daemon, what: &str) {
+fn test_page(daemon: &Daemon, mode: &str) {
     let port = daemon.http.to_string();
-    let mut arguments = vec![port.as_str(), what];
+    let mut arguments = vec![port.as_str(), mode];
     if std::env::var_os("MELOS_BLESS").is_some() {
         arguments.push("docs");
     }
     let status = python("tests/browser/run.py", &arguments).status().unwrap();
-    assert!(status.success(), "{what}: see the output above");
+    assert!(status.success(), "the page failed a test in mode {mode}; see the output above");
 }
 
 #[test]
@@ -59,10 +59,10 @@ fn a_knob_is_learned_by_selecting_a_fader() {
     let daemon = Daemon::start(state.path(), &["--audio", "jack", "--midi", "jack"]);
     let mut browser = python("tests/browser/run.py", &[&daemon.http.to_string(), "learn"]);
     let status = browser.env("JACK_DEFAULT_SERVER", SERVER).status().unwrap();
-    assert!(status.success(), "see the output above");
+    assert!(status.success(), "the page failed a test of MIDI learn; see the output above");
 }
 
-/// The TypeScript compiler checks the scripts' type comments.
+/// The TypeScript compiler checks the types in the scripts' comments.
 #[test]
 fn the_scripts_are_well_typed() {
     let checked = Command::new("tests/clients/node/node_modules/.bin/tsc")

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::support::daemon;
 use crate::support::daemon::Daemon;
 
-/// A server for this test; killed on drop.
+/// A PulseAudio server for this test; killed on drop.
 struct Pulse {
     server: Child,
     folder: TempDir,

@@ -1,4 +1,5 @@
-//! Running a show with a real daemon: setlists over OSC and from the command line, the timer, and opening hours.
+//! Running a show with a real daemon: setlists over OSC and from the command line, the timer, opening hours and the
+//! log.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::support::daemon::{Daemon, TIMEOUT};
 
-/// Starts a daemon with files in `~/.config/melos`.
+/// Starts a daemon with the given files in its configuration folder.
 fn start(folder: &Path, files: &[(&str, &str)]) -> Daemon {
     let config = folder.join("config");
     for (name, text) in files {
@@ -40,13 +41,13 @@ fn a_setlist_advances_and_survives_a_restart() {
     let daemon = start(folder.path(), &[("setlists/friday.toml", FRIDAY)]);
     let home = [("XDG_CONFIG_HOME", folder.path().join("config").display().to_string())];
     let at = |daemon: &Daemon, entry: &str, position: f64| {
-        daemon.wait_until(entry, |status| {
+        daemon.wait_until(&format!("{entry} is current"), |status| {
             status["show"]["entry"] == entry && status["parameters"]["setlist/go"] == position
         })
     };
     daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
     daemon.oscsend(&["/melos/setlist/next"]);
-    // The first message has no effect, because there are two setlists and neither is selected.
+    // That message has no effect, because there are two setlists and neither is selected.
     daemon.oscsend(&["/melos/setlist", "s", "friday"]);
     daemon.wait_until("the setlist is selected", |status| status["show"]["next_entry"] == "preset calm");
     daemon.oscsend(&["/melos/setlist/next"]);
@@ -89,7 +90,7 @@ fn a_setlist_advances_and_survives_a_restart() {
 }
 
 #[test]
-fn a_timer_fades_out_and_can_be_cancelled() {
+fn a_timer_fades_the_music_out_and_can_be_cancelled() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path(), &[]);
     daemon.oscsend(&["/melos/timer", "f", "300"]);

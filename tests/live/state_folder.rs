@@ -52,7 +52,7 @@ fn a_file_size_limit_ends_the_take_but_not_the_music() {
         status["troubles"]["recording"].is_string() && status["parameters"]["record"] == false
     });
     assert_eq!(status["state"], "playing", "{status}");
-    // By default, these signals also end a process.
+    // These signals would end the process by default, like the one that the file size limit causes.
     for signal in ["-USR1", "-USR2", "-XCPU"] {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
@@ -86,17 +86,22 @@ fn pipes_and_damaged_files_neither_prevent_startup_nor_lose_state() {
 }
 
 #[test]
-fn the_log_of_a_session_that_crashed_is_kept() {
+fn a_crash_is_reported_and_keeps_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &QUIET);
     daemon.oscsend(&["/melos/reverb", "f", "0.375"]);
     daemon.wait_until("the value is set", |status| status["parameters"]["reverb"] == 0.375);
+    daemon.wait_until("the state is saved", |_| folder.path().join("state.toml").exists());
     // Dropping the daemon kills it.
     drop(daemon);
-    drop(Daemon::start(folder.path(), &QUIET));
+    let crash = "the previous session ended without shutting down";
+    let (_, log) = Daemon::start(folder.path(), &QUIET).terminate();
+    assert!(log.contains(&format!("{crash} (crash, kill or power failure); its state was last saved at ")), "{log}");
     let kept = files(folder.path(), "session-20");
     assert!(kept.len() == 1 && fs::read_to_string(&kept[0]).unwrap().contains("/melos/reverb 0.375"), "{kept:?}");
     assert!(folder.path().join("session.log").is_file());
+    let (_, log) = Daemon::start(folder.path(), &QUIET).terminate();
+    assert!(!log.contains(crash), "{log}");
 }
 
 #[test]
@@ -148,7 +153,7 @@ fn clients_reach_a_daemon_at_any_address() {
         daemon.args(["run", "--osc", &osc]).args(QUIET).args(at).arg("--state").arg(folder.path()).spawn().unwrap();
     let started = std::time::Instant::now();
     let status = loop {
-        // Without a device, `melos status` reports that the music is inaudible and exits with a distinct code.
+        // `melos status` fails until the daemon is ready.
         let output = melos(&["status", "--json"]);
         let text = String::from_utf8(output.stdout).unwrap();
         if text.contains("\"playing\"") || text.contains("\"no-device\"") {

@@ -1,4 +1,4 @@
-//! Takes of a running daemon, and rendering them again from their control logs.
+//! Takes of a running daemon, rendered again from their control logs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::support::daemon::Daemon;
 
-/// Returns the files with a suffix in a folder, except the automatic recording of the first minute.
+/// Returns the files in a folder whose names end in `suffix`, except those of the automatic take of the first minute.
 fn takes(folder: &Path, suffix: &str) -> Vec<PathBuf> {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
@@ -33,8 +33,8 @@ fn a_take_is_rendered_again_from_the_log_beside_it() {
     assert!(starved.len() < 3, "the machine is too busy to play in time; starvations: {starved:?}");
 }
 
-/// Records a take with every kind of immediate change and renders it again; returns the number of
-/// starvations as an error, if there were any.
+/// Records a take with every kind of immediate change and renders it again; returns the number of starvations as an
+/// error, if there were any.
 fn play_and_render() -> Result<(), u64> {
     let folder = tempfile::tempdir().unwrap();
     // A preset that modulates both the sound and the network's music.
@@ -96,14 +96,15 @@ fn play_and_render() -> Result<(), u64> {
         assert!(log.contains(expected), "{expected}\n{log}");
     }
     let (take, rendered) = (samples(&only_take(&recordings, ".wav")), samples(&rendered));
-    assert!(take.len() > 2 * 3 * 48_000 && take.iter().any(|sample| sample.abs() > 1000), "the take is silent");
+    assert!(take.len() > 2 * 3 * 48_000, "the take has only {} samples", take.len());
+    assert!(take.iter().any(|sample| sample.abs() > 1000), "the take is silent");
     assert_eq!(take.len(), rendered.len());
     match status["losses"]["starvations"].as_u64().unwrap() {
         0 => {}
         starved => return Err(starved),
     }
-    let different = take.iter().zip(&rendered).position(|(one, other)| one != other);
-    assert_eq!(different, None, "of {} samples", take.len());
+    let first_difference = take.iter().zip(&rendered).position(|(one, other)| one != other);
+    assert_eq!(first_difference, None, "first of {} samples at which the rendering differs from the take", take.len());
     Ok(())
 }
 
@@ -152,7 +153,7 @@ fn the_command_line_starts_and_stops_recordings() {
 }
 
 #[test]
-fn a_failed_recording_switches_off_and_is_reported_everywhere() {
+fn a_failed_recording_is_switched_off_and_reported_everywhere() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("melos.toml");
     fs::write(&config, "recordings = \"/proc/nothing\"\n").unwrap();

@@ -1,7 +1,7 @@
 //! Tempo sources, with a real JACK server, `jack_transport` as timebase master, and a MIDI clock.
 //!
-//! libjack reads the server's name from the environment, so the test reruns itself in a process whose environment names the
-//! daemon's server.
+//! libjack reads the server's name from the environment, so the test reruns itself in a process whose environment names
+//! the daemon's server.
 
 use std::io::Write;
 use std::net::UdpSocket;
@@ -49,7 +49,8 @@ impl Drop for TimebaseMaster {
     }
 }
 
-/// Starts a MIDI clock with a variable number of frames between ticks; 0 stops it.
+/// Starts a MIDI clock, which runs until dropped. `period` is the number of frames between ticks and may change; 0
+/// pauses the clock.
 fn midi_clock(period: Arc<AtomicU64>) -> impl Drop {
     struct Clock(Option<Box<dyn FnOnce()>>);
     impl Drop for Clock {
@@ -101,7 +102,9 @@ fn wait_for_tempo(daemon: &Daemon, what: &str, bpm: f64, source: &str) -> Json {
 
 /// Waits until Melos reports that the tempo source is absent, for the given reason.
 fn wait_until_absent(daemon: &Daemon, why: &str) {
-    daemon.wait_until(why, |status| status["troubles"]["tempo"].as_str().is_some_and(|reason| reason.contains(why)));
+    daemon.wait_until(&format!("this trouble is reported: {why}"), |status| {
+        status["troubles"]["tempo"].as_str().is_some_and(|reason| reason.contains(why))
+    });
 }
 
 fn wait_until_present(daemon: &Daemon) {
@@ -109,13 +112,13 @@ fn wait_until_present(daemon: &Daemon) {
 }
 
 #[test]
-fn only_the_selected_source_leads_the_tempo() {
+fn only_the_selected_source_sets_the_tempo() {
     if std::env::var("JACK_DEFAULT_SERVER").is_ok_and(|server| server == SERVER) {
         return run_with_server();
     }
     let mut command = Command::new(own_process::test_binary());
     command.env("JACK_DEFAULT_SERVER", SERVER);
-    own_process::run(command, "tempo_source::only_the_selected_source_leads_the_tempo");
+    own_process::run(command, "tempo_source::only_the_selected_source_sets_the_tempo");
 }
 
 fn run_with_server() {
@@ -129,12 +132,12 @@ fn run_with_server() {
     let period = Arc::new(AtomicU64::new(48_000 * 60 / 24 / 150));
     let clock = midi_clock(Arc::clone(&period));
     std::thread::sleep(Duration::from_secs(3));
-    // Both are running, but the mood still controls the tempo.
-    let status = wait_for_tempo(&daemon, "the mood leads", 60.0, "mood");
+    // Both are running, but the mood still sets the tempo.
+    let status = wait_for_tempo(&daemon, "the mood sets the tempo", 60.0, "mood");
     assert_eq!(status["parameters"]["tempo/follow"], true);
 
     daemon.oscsend(&["/melos/tempo/source", "s", "jack"]);
-    wait_for_tempo(&daemon, "the transport leads", 90.0, "jack");
+    wait_for_tempo(&daemon, "the transport sets the tempo", 90.0, "jack");
     master.send("tempo 111");
     wait_for_tempo(&daemon, "the transport's new tempo applies", 111.0, "jack");
     daemon.oscsend(&["/melos/tempo", "f", "180"]);
@@ -150,17 +153,17 @@ fn run_with_server() {
     wait_for_tempo(&daemon, "the tempo is kept", 111.0, "jack");
 
     daemon.oscsend(&["/melos/tempo/source", "s", "clock"]);
-    wait_for_tempo(&daemon, "a clock that has been running all along leads", 150.0, "clock");
+    wait_for_tempo(&daemon, "a clock that has been running all along sets the tempo", 150.0, "clock");
     period.store(48_000 * 60 / 24 / 75, Relaxed);
     wait_for_tempo(&daemon, "the clock's new tempo applies", 75.0, "clock");
     wait_until_present(&daemon);
     period.store(0, Relaxed);
-    wait_until_absent(&daemon, "no MIDI clock is received");
+    wait_until_absent(&daemon, "no MIDI clock received");
     wait_for_tempo(&daemon, "a clock that has stopped leaves the tempo unchanged", 75.0, "clock");
 
     // The deprecated address: off pins the tempo, and on makes it follow the mood again.
     daemon.oscsend(&["/melos/tempo/follow", "i", "1"]);
-    daemon.wait_until("the mood leads", |status| status["parameters"]["tempo/source"] == "mood");
+    daemon.wait_until("the mood sets the tempo", |status| status["parameters"]["tempo/source"] == "mood");
     daemon.oscsend(&["/melos/tempo", "f", "101"]);
     let pinned = wait_for_tempo(&daemon, "setting a tempo pins it", 101.0, "pinned");
     assert_eq!(pinned["parameters"]["tempo/follow"], false);
@@ -170,14 +173,14 @@ fn run_with_server() {
     assert!(status.success(), "{log}");
     for expected in [
         "the JACK transport controls the tempo; to set it yourself, run `melos set tempo/source pinned`",
-        "the tempo is fixed at 101 bpm; `melos set tempo/source mood` returns it to the mood",
+        "the tempo is fixed at 101 bpm; `melos set tempo/source mood` lets the mood control it again",
     ] {
         assert!(log.contains(expected), "{expected}\n{log}");
     }
     let session = std::fs::read_to_string(dir.path().join("session.log")).unwrap();
     let lines: Vec<&str> = session.lines().collect();
     let at = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}"));
-    // The log mentions only selected sources: not the clock before it was selected.
+    // The control log contains tempos and beats only from the selected source, not from the clock that ran before.
     let first = |word: &str| lines.iter().position(|line| line.split(' ').nth(1) == Some(word)).unwrap();
     assert!(first("tempo") > at("/melos/tempo/source \"jack\"") && first("beat") > first("tempo"), "{session}");
 }
@@ -187,7 +190,7 @@ fn an_absent_tempo_source_is_announced() {
     let dir = tempfile::tempdir().unwrap();
     let arguments = ["--audio", "null", "--midi", "off", "--set", "tempo/source=clock"];
     let daemon = Daemon::start(dir.path(), &arguments);
-    wait_until_absent(&daemon, "no MIDI clock is received");
+    wait_until_absent(&daemon, "no MIDI clock received");
 
     let subscriber = UdpSocket::bind("127.0.0.1:0").unwrap();
     subscriber.set_read_timeout(Some(TIMEOUT)).unwrap();
@@ -216,5 +219,5 @@ fn an_absent_tempo_source_is_announced() {
         .output()
         .unwrap();
     let status = String::from_utf8(status.stdout).unwrap();
-    assert!(status.contains("bpm (waiting for link)") && status.contains("Trouble  tempo: "), "{status}");
+    assert!(status.contains("bpm (waiting for Ableton Link)") && status.contains("Trouble  tempo: "), "{status}");
 }

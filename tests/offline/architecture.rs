@@ -1,5 +1,6 @@
-//! The structure of the source: a module uses only modules above it in `src/lib.rs`, which lists them in data-flow order;
-//! no files depend on each other in a cycle; and every counter has a reader.
+//! The structure of the source: a module uses only modules above it in `src/lib.rs`, which lists them in data-flow
+//! order; no files depend on each other in a cycle; every counter has a reader; and `ARCHITECTURE.md` lists all
+//! modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,7 +28,7 @@ fn paths(source: &str) -> Vec<Vec<String>> {
     let code: String = source.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut found = Vec::new();
-    // The path read so far, and the paths outside the open braces of groups.
+    // The path read so far, and the path in front of each open brace.
     let (mut path, mut groups): (Vec<String>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
     let mut rest = code.as_str();
     while let Some(first) = rest.chars().next() {
@@ -120,8 +121,8 @@ impl Crate {
         reexport.and_then(|path| self.resolve(&base, path)).or(Some(base))
     }
 
-    /// Returns the other modules that each module uses, except its ancestors: a submodule is part of its ancestors and shares their
-    /// vocabulary.
+    /// Returns the other modules that each module uses, except its ancestors: a submodule is part of its ancestors and
+    /// shares their vocabulary.
     fn uses(&self) -> BTreeMap<&Vec<String>, Vec<Vec<String>>> {
         let uses = self.0.iter().map(|(module, (code, _))| {
             let used = paths(code).into_iter().filter_map(|path| self.resolve(module, &path));
@@ -156,7 +157,7 @@ fn files_do_not_depend_on_each_other_in_cycles() {
 }
 
 #[test]
-fn modules_only_name_modules_above_them() {
+fn modules_name_only_modules_above_them() {
     let order = declared_modules();
     assert!(order.len() > 10, "src/lib.rs should declare its modules as `pub mod x;`");
     let mut files = Vec::new();
@@ -164,7 +165,7 @@ fn modules_only_name_modules_above_them() {
     let mut violations = Vec::new();
     for file in files {
         let relative = file.strip_prefix("src").unwrap();
-        // Tests may use modules below theirs: they drive a module through its users.
+        // Tests may use modules below theirs, because they drive a module through its users.
         if relative.iter().any(|part| part == "tests" || part == "tests.rs") {
             continue;
         }
@@ -185,7 +186,7 @@ fn functions(source: &str) -> Vec<(&str, &str)> {
     source.split("fn ").skip(1).map(|text| (&text[..name(text)], text)).collect()
 }
 
-/// Returns the names of the counters that a source text increments without using the result.
+/// Returns the names of the counters that a source text updates without using the result.
 fn counters(source: &str) -> BTreeSet<&str> {
     let lines = source.lines().filter(|line| !line.trim_start().starts_with("let "));
     let before = lines.filter_map(|line| line.split_once(".fetch_add(").or_else(|| line.split_once(".fetch_max(")));
@@ -225,7 +226,7 @@ fn every_counter_has_a_reader() {
                 name == "drop"
                     || all.iter().any(|(other, body)| *other != name && call.iter().any(|call| body.contains(call)))
             };
-            // `callbacks` counts the progress of the output, which only tests observe.
+            // `callbacks` shows tests that the output progresses; nothing else reads it.
             if counter == "callbacks" {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! `melos check` reports all problems of all files at once.
+//! `melos check` reports all problems in all files at once.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ fn check(paths: &[&Path]) -> (Option<i32>, Vec<String>) {
     check_with_state(state.path(), paths)
 }
 
-/// Checks files with the scenes of a state folder.
+/// Checks files against the scenes in a state folder.
 fn check_with_state(state: &Path, paths: &[&Path]) -> (Option<i32>, Vec<String>) {
     let mut melos = Command::new(env!("CARGO_BIN_EXE_melos"));
     let output = melos.arg("check").args(paths).arg("--state").arg(state).output().unwrap();
@@ -52,7 +52,7 @@ fn every_problem_is_reported_with_its_position() {
         "melos.toml:2: audio.host = \"jak\": expected one of",
         "5 files checked, 5 problems",
     ]) {
-        assert!(line.contains(expected), "{expected} in {report:#?}");
+        assert!(line.contains(expected), "{expected} is missing from {report:#?}");
     }
     assert_eq!(report.len(), 6, "{report:#?}");
 }
@@ -165,7 +165,7 @@ fn presets_named_in_a_configuration_must_exist() {
         )
     );
     assert!(report[1].contains("melos.toml:9: schedule.hours.preset = \"mine\": there is no preset"), "{report:?}");
-    // Presets beside the configuration are found too.
+    // Presets beside the configuration are found as well.
     fs::create_dir(folder.path().join("presets")).unwrap();
     fs::write(folder.path().join("presets/mine.toml"), "schema = 1\nname = \"Mine\"\n").unwrap();
     fs::write(&file, hours("mine")).unwrap();
@@ -173,7 +173,7 @@ fn presets_named_in_a_configuration_must_exist() {
 }
 
 #[test]
-fn presets_setlists_and_scenes_named_in_mappings_and_setlists_must_exist() {
+fn presets_setlists_and_scenes_named_in_mappings_and_setlists_are_checked() {
     let folder = tempfile::tempdir().unwrap();
     let (mapping, setlist) = (folder.path().join("pedals.toml"), folder.path().join("friday.toml"));
     let text = "schema = 1\nname = \"Pedals\"\n\n[programs]\npresets = [\n    \"storm\", \"strom\",\n    \"tides\",\n]\nscenes = [\"vrese\", \"verse\"]\n\n\
@@ -193,7 +193,7 @@ fn presets_setlists_and_scenes_named_in_mappings_and_setlists_must_exist() {
         "pedals.toml:18: bind.value = \"evenings\": there is no setlist with this name; did you mean \"evening\"?",
         "friday.toml:11: entry.preset = \"clam\": there is no preset with this name; did you mean \"calm\"?",
     ];
-    // If no scene is stored at all, missing scenes are not reported, because the show has not been rehearsed.
+    // If no scene is stored at all, missing scenes are not reported, because the show has not been rehearsed yet.
     let (code, report) = check_with_state(&state, &files);
     assert_eq!((code, report.len()), (Some(78), 5), "{report:#?}");
     assert!(report.iter().zip(problems).all(|(line, expected)| line.ends_with(expected)), "{report:#?}");
@@ -209,7 +209,7 @@ fn presets_setlists_and_scenes_named_in_mappings_and_setlists_must_exist() {
         format!("friday.toml:9: entry.scene = \"vers\": {stored}; did you mean \"verse\"?"),
         "2 files checked, 4 problems, 3 scenes not stored".to_owned(),
     ]) {
-        assert!(line.ends_with(&expected), "{expected} in {report:#?}");
+        assert!(line.ends_with(&expected), "{expected} is missing from {report:#?}");
     }
     // A scene can still be stored later, so a missing one is not a problem.
     fs::write(&setlist, format!("schema = 1\nname = \"Friday\"\n{}", entry("scene", "outro"))).unwrap();

@@ -1,5 +1,5 @@
-//! The training code uses the current output of `melos contract --json`. `MELOS_BLESS=1 cargo test --test offline contract`
-//! regenerates it.
+//! The training code has a copy of the current output of `melos contract --json`, which `MELOS_BLESS=1 cargo test
+//! --test offline contract` regenerates.
 
 use std::process::Command;
 

@@ -1,7 +1,7 @@
-//! Runs the fuzz targets on every seed and on mutated seeds, so that they compile and pass without a fuzzer.
+//! Runs the fuzz targets on every seed and on mutated seeds, to check that they compile and pass without a fuzzer.
 
 #[path = "../../fuzz/src/daemon.rs"]
-#[allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "a crate of its own")]
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "the module is part of another crate")]
 mod fuzz;
 #[path = "../../fuzz/src/seeds.rs"]
 mod seeds;

@@ -76,7 +76,7 @@ fn a_step_without_a_plan_fails() {
 
 #[test]
 fn a_rollback_under_the_same_plan_gives_the_same_bits() {
-    // Some starts are beyond the window and the KV ring, so that both wrap around.
+    // The later starts are past the window and the KV ring, so that the window slides and the ring wraps around.
     for start in [20, 190, 230, 460] {
         let uninterrupted = generate(&mut calm_generator(), start + 32);
         let mut generator = calm_generator();
@@ -104,14 +104,14 @@ fn a_splice_beyond_the_history_starts_at_the_current_latent() {
     assert_eq!((generator.epoch(), generator.generated_to()), (1, 60 * LATENT_FRAMES));
     let (actual, uninterrupted) = (played(&hops), played(&generate(&mut calm_generator(), 72)));
     let first = actual.iter().zip(&uninterrupted).position(|(a, b)| (a - b).abs() > 1e-5).unwrap() as u64;
-    // The previous latent was already generated; its look-ahead and overlap extend into the current one.
+    // The regenerated music starts with latent 60, which also completes the last six hops of latent 59.
     assert!((58 * LATENT_FRAMES..61 * LATENT_FRAMES).contains(&first), "{first}");
 }
 
 /// Under overload, a splice may be moved repeatedly, beyond the maximum rollback.
 #[test]
 fn a_splice_that_moved_beyond_the_rollback_is_reproduced_from_the_log() {
-    // The engine plays the last hop sent for each index. There may be a gap, in which it starves.
+    // The engine plays the last hop sent for each index. There may be a gap, in which the engine would starve.
     let hops_played = |hops: &[Hop]| hops.iter().map(|hop| (hop.index, hop.samples)).collect::<BTreeMap<_, _>>();
     for moved_by in [2, 20, 45] {
         let (planned, performed) = (20 * LATENT_FRAMES, (20 + moved_by) * LATENT_FRAMES);
@@ -183,19 +183,19 @@ fn a_crossfade_does_not_click() {
     let mut generator = calm_generator();
     let mut hops = generate(&mut generator, 24);
     let emotions = [Emotion::Angry, Emotion::Sad, Emotion::Energetic, Emotion::Calm];
-    let mut seams = Vec::new();
+    let mut boundaries = Vec::new();
     for round in 0..40 {
         let splice = generator.covered() - 20 * HOP as u64;
         generator.replan(plan(7, emotions[round % 4]), splice, splice);
         hops.extend(generate(&mut generator, 6));
-        seams.extend((0..4).map(|hop| splice as usize + hop * HOP));
+        boundaries.extend((0..4).map(|hop| splice as usize + hop * HOP));
     }
     let samples = played(&hops);
     let mut steps: Vec<f32> = samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
-    let worst = seams.iter().flat_map(|seam| &steps[seam - 2..seam + 2]).copied().fold(0.0, f32::max);
+    let worst = boundaries.iter().flat_map(|frame| &steps[frame - 2..frame + 2]).copied().fold(0.0, f32::max);
     steps.sort_by(f32::total_cmp);
     let usual = steps[(steps.len() as f64 * 0.9999) as usize];
-    assert!(worst <= usual, "{worst} at a seam, {usual} elsewhere");
+    assert!(worst <= usual, "{worst} in a crossfade, {usual} elsewhere");
 }
 
 #[test]
@@ -229,8 +229,8 @@ fn after_a_gap_the_music_resumes_at_the_playhead() {
     assert_eq!(after[0].index * HOP as u64, start);
     assert_eq!(after.len(), 32);
     generator.resume_at(50_000);
-    assert_eq!(generator.covered(), start + 32 * HOP as u64, "no skip needed for covered frames");
-    // The splice is in the gap, so everything after it is generated again.
+    assert_eq!(generator.covered(), start + 32 * HOP as u64, "frames that are already covered should not be skipped");
+    // The plan starts in the gap, so everything after the gap is generated again.
     generator.replan(plan(7, Emotion::Angry), 90_000, start);
     let angry = generate(&mut generator, 8);
     assert_eq!(angry.iter().find(|hop| hop.epoch == 1).unwrap().index * HOP as u64, start);

@@ -1,7 +1,7 @@
 //! Golden renders: the music of every emotion, and of a control log that exercises everything, must not change.
 //!
 //! For each render, `tests/golden/renders.tsv` contains a hash of the samples for every class of processor on which the
-//! file was generated, and the level per tenth of a second. Inference differs in the last bits between classes of
+//! file was generated, and the level of each tenth of a second. Inference differs in the last bits between classes of
 //! processors, so on a class that is not in the file, only the levels are compared. `MELOS_BLESS=1 cargo test --test
 //! offline golden` regenerates the file; do this only after changing the weights or the sound itself.
 
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 const EMOTIONS: [&str; 8] = ["happy", "sad", "energetic", "calm", "romantic", "angry", "nostalgic", "mysterious"];
 const FILE: &str = "tests/golden/renders.tsv";
-/// Samples in a tenth of a second, both channels.
+/// Samples of both channels in a tenth of a second.
 const TENTH: usize = 9600;
 /// Level tolerance in decibels on an unknown class of processor.
 const TOLERANCE_DB: f32 = 1.0;
@@ -70,7 +70,8 @@ fn renders() -> BTreeMap<&'static str, Vec<&'static str>> {
 
 #[test]
 fn renders_have_not_changed() {
-    // Tab-separated lines of name, kind and value: a class of processor and its hash, or `levels` and the levels.
+    // Each line contains a name, a kind and a value, separated by tabs. The kind is a class of processor, whose value
+    // is a hash, or `levels`.
     let text = fs::read_to_string(FILE).unwrap_or_default();
     let mut known: BTreeMap<(String, String), String> = text
         .lines()
@@ -99,7 +100,7 @@ fn renders_have_not_changed() {
             assert_eq!(before.len(), rendered.levels.len(), "{name}");
             let differs = |(now, then): (&f32, &f32)| (now - then).abs() > TOLERANCE_DB && now.max(*then) > -60.0;
             if let Some(tenth) = rendered.levels.iter().zip(&before).position(differs) {
-                changes.push(format!("{name}: level {} instead of {} dB", rendered.levels[tenth], before[tenth]));
+                changes.push(format!("{name}: level {} dB instead of {} dB", rendered.levels[tenth], before[tenth]));
             }
         }
     }

@@ -18,7 +18,7 @@ fn request(bar: u64, emotion: Emotion) -> BarRequest {
         tonic: 0,
         mode: None,
         lead: None,
-        played_chroma: None,
+        played: None,
         dynamics: 0.5,
         temperature: 1.0,
         recall: 0.0,

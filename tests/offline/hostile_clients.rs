@@ -18,8 +18,8 @@ use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::{Message, WebSocket};
 
-/// Far longer than anything here takes; only a failing test waits this long.
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// Longer than any of the server's own time limits.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 struct Rig {
     _runtime: Runtime,
@@ -114,7 +114,7 @@ fn partial_requests_do_not_lock_out_other_clients() {
     }
     assert!(rig.responds());
     assert!(rig.open_socket().is_ok(), "the page's WebSocket should not be locked out either");
-    assert!(is_closed(&partial[0]), "the oldest should be closed to make room");
+    assert!(is_closed(&partial[0]), "the oldest connection should be closed to make room");
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_socket_that_sends_queries_and_reads_nothing_is_closed() {
     let frame = Frame::message(state.unwrap(), OpCode::Data(Data::Binary), true);
     let start = Instant::now();
     while socket.send(Message::Frame(frame.clone())).is_ok() {
-        assert!(start.elapsed() < 3 * TIMEOUT, "the server replies forever");
+        assert!(start.elapsed() < TIMEOUT, "the server replies forever");
     }
     let growth = resident().saturating_sub(before);
     assert!(growth < 32 << 20, "{growth} bytes more than before");
@@ -201,10 +201,10 @@ fn a_socket_that_sends_queries_and_reads_nothing_is_closed() {
 #[test]
 fn large_frames_and_endless_messages_are_refused() {
     let rig = Rig::new(None);
-    // The head of a 16 MB frame, then as much of it as the server accepts.
+    // A WebSocket frame of 16 MB is refused as soon as its header arrives.
     let mut large = rig.open_socket().unwrap();
-    let head = [&[0x82, 0x80 | 127][..], &(16u64 << 20).to_be_bytes(), &[0; 4]].concat();
-    large.get_mut().write_all(&head).unwrap();
+    let header = [&[0x82, 0x80 | 127][..], &(16u64 << 20).to_be_bytes(), &[0; 4]].concat();
+    large.get_mut().write_all(&header).unwrap();
     assert!(is_closed(large.get_ref()));
     // Send one endless message in fragments of 1 kB.
     let mut parts = rig.open_socket().unwrap();
@@ -260,7 +260,8 @@ fn an_unknown_host_name_is_refused_on_every_path() {
     };
     assert_eq!(open("rebound.example", "http://rebound.example"), 403);
     assert_eq!(open("localhost", "http://elsewhere.example"), 403);
-    assert_eq!(open("127.0.0.1", "http://localhost:9080"), 101, "a page under another name of this machine");
+    // The page may have been opened under another name of this machine.
+    assert_eq!(open("127.0.0.1", "http://localhost:9080"), 101);
     let posted = "POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nOrigin: http://elsewhere.example\r\n";
     assert_eq!(rig.request(posted).0, 403);
 }
@@ -286,7 +287,7 @@ fn every_response_has_security_headers() {
 #[test]
 fn requests_from_other_machines_need_the_password() {
     let rig = Rig::new(Some("correct horse"));
-    // As forwarded by a local proxy.
+    // As if forwarded by a local proxy.
     let send_with = |header: &str| {
         let request = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.9\r\n{header}");
         rig.request(&request)
@@ -304,8 +305,19 @@ fn requests_from_other_machines_need_the_password() {
     assert_eq!((code, body.as_str()), (200, "fine"));
     let cookie = head.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
     assert!(head.contains("httponly") && head.contains("samesite=strict"), "{head}");
-    assert_eq!(send_with(&format!("Cookie: {cookie}\r\n")).0, 200, "as a browser's WebSocket sends it");
+    // The cookie alone suffices, because a browser sends nothing else when it opens a WebSocket.
+    assert_eq!(send_with(&format!("Cookie: {cookie}\r\n")).0, 200);
     assert_eq!(send_with("Cookie: melos-key=0\r\n").0, 401);
+    for headers in [
+        "Host: rebound.example\r\n",
+        "Host: localhost\r\nHost: localhost\r\n",
+        "Host: localhost\r\nOrigin: http://rebound.example\r\n",
+        "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n",
+    ] {
+        let (code, head, _) = rig.request(&format!("GET /status HTTP/1.1\r\nX-Forwarded-For: 192.0.2.9\r\n{headers}"));
+        assert!([400, 403].contains(&code), "{headers}: {head}");
+        assert!(!head.contains("set-cookie"), "a refusal should not reveal the cookie: {headers}: {head}");
+    }
     assert!(rig.responds(), "requests from this machine should need no password");
 }
 
@@ -330,7 +342,7 @@ fn posted_packets_are_checked_like_datagrams_and_refusals_are_explained() {
         let head = format!(
             "POST /osc HTTP/1.1\r\nHost: localhost\r\n{kind}Content-Length: {length}\r\nConnection: close\r\n\r\n"
         );
-        // The server may close before it has read a packet that is too large.
+        // The server may close the connection before it has read a packet that is too large.
         let _ = stream.write_all(&[head.as_bytes(), packet].concat());
         let mut reply = String::new();
         let _ = stream.read_to_string(&mut reply);
@@ -339,7 +351,7 @@ fn posted_packets_are_checked_like_datagrams_and_refusals_are_explained() {
     let osc = "Content-Type: application/octet-stream\r\n";
     let reverb = message("/melos/reverb", vec![rosc::OscType::Float(0.5)]);
     assert_eq!(post(osc, &reverb).0, "204");
-    assert_eq!(post("", &reverb).0, "415", "a page from another site can send this");
+    assert_eq!(post("", &reverb).0, "415", "a page from another site can send this, so it should be refused");
     assert_eq!(post("Content-Type: text/plain\r\n", &reverb).0, "415");
     assert_eq!(post(&format!("{osc}Origin: http://elsewhere.example\r\n"), &reverb).0, "403");
     for (packet, reason) in [

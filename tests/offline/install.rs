@@ -33,7 +33,7 @@ fn the_links_in_installed_documents_lead_to_installed_files() {
         let text = fs::read_to_string(&document).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
             let target = link.split('#').next().unwrap();
-            // A reader follows the links of a symbolic link's target.
+            // In a document that is a symbolic link, links are relative to the folder of its target.
             let base = document.canonicalize().unwrap();
             if !target.contains("://") && !base.parent().unwrap().join(target).exists() {
                 dead.push(format!("{}: {link}", document.display()));
@@ -50,7 +50,7 @@ fn files_in_use_are_replaced_and_never_overwritten() {
     install(folder);
     let names = ["bin/melos", "lib/melos/libonnxruntime.so", "share/melos/presets/calm.toml"];
     let paths = names.map(|name| folder.join("usr/local").join(name));
-    // Held open, as by a running daemon.
+    // A running daemon keeps its files open.
     let held = paths.each_ref().map(|path| File::open(path).unwrap());
     install(folder);
     for (path, held) in paths.iter().zip(held) {

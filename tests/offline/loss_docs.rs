@@ -1,4 +1,5 @@
-//! Checks that `docs/losses.md` matches the table of losses. `MELOS_BLESS=1 cargo test --test offline loss_docs` regenerates it.
+//! Checks that `docs/losses.md` matches the table of losses. `MELOS_BLESS=1 cargo test --test offline loss_docs`
+//! regenerates the document.
 
 use std::fmt::Write as _;
 
@@ -9,9 +10,9 @@ const PATH: &str = "docs/losses.md";
 fn document() -> String {
     let mut text = String::from(
         "# Losses\n\nGenerated from the table of losses (`src/event/health.rs`). No loss is silent: `melos status` lists what was lost, \
-         `GET /status` has every counter in `losses`, `/melos/health` sends them after state and load in the order of this table, and \
-         the log reports increases at most once a minute. Counters start at 0 on every start and only increase; new rows are added at \
-         the end.\n\n| name | counts | meaning |\n|---|---|---|\n",
+         `GET /status` has all counters in `losses`, `/melos/health` sends them after state and load, in the order of this table, and \
+         the log reports increases at most once a minute. The counters start at 0 whenever Melos starts, and only increase; new rows are \
+         added at the end.\n\n| name | counts | meaning |\n|---|---|---|\n",
     );
     for loss in Loss::ALL {
         writeln!(text, "| `{}` | {} | {} |", loss.id(), counted(loss), loss.help()).unwrap();

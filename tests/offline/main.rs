@@ -1,4 +1,4 @@
-//! Tests that need neither an audio server nor a playing daemon.
+//! Tests that need no audio server and may run in parallel.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod architecture;

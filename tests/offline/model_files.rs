@@ -28,7 +28,7 @@ fn edit(folder: &Path, from: &str, to: &str) {
 fn assert_error_mentions(result: Result<Models, ModelError>, parts: &[&str]) {
     let message = result.expect_err("the model should be refused").to_string();
     for part in parts {
-        assert!(message.contains(part), "{part:?} is missing in: {message}");
+        assert!(message.contains(part), "{part:?} is missing from: {message}");
     }
 }
 

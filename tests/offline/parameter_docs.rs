@@ -1,4 +1,5 @@
-//! Checks that `docs/parameters.md` matches the parameter table. `MELOS_BLESS=1 cargo test --test offline parameter_docs` regenerates it.
+//! Checks that `docs/parameters.md` matches the parameter table. `MELOS_BLESS=1 cargo test --test offline
+//! parameter_docs` regenerates the document.
 
 use std::fmt::Write as _;
 
@@ -38,7 +39,7 @@ fn document() -> String {
             latency(spec.lane()),
             spec.description
         )
-        .expect("writing into a string cannot fail");
+        .expect("writing to a string cannot fail");
     }
     text
 }

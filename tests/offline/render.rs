@@ -15,7 +15,7 @@ fn last_plan_line(plan: &Path) -> serde_json::Value {
 }
 
 #[test]
-fn a_preset_starts_with_its_journey() {
+fn a_preset_applies_its_settings_and_starts_its_journey() {
     let folder = tempfile::tempdir().unwrap();
     let (wav, plan) = (folder.path().join("out.wav"), folder.path().join("plan.jsonl"));
     let plan_file = plan.to_str().unwrap();
@@ -93,7 +93,7 @@ fn notes_are_written_as_a_midi_file_in_time_with_the_sound() {
     assert_eq!(bytes, fs::read(at("alone.mid")).unwrap());
     let smf = midly::Smf::parse(&bytes).unwrap();
     // Ten seconds at 120 bpm are twenty beats of 480 ticks.
-    assert_eq!(smf.tracks.len(), 5, "tempo and chords, bass, pad, upper voice, piano");
+    assert_eq!(smf.tracks.len(), 5, "the tracks should be tempo and chords, bass, pad, upper voice and piano");
     for track in &smf.tracks {
         assert_eq!(track.iter().map(|event| event.delta.as_int()).sum::<u32>(), 20 * 480);
     }
@@ -113,5 +113,5 @@ fn notes_are_written_as_a_midi_file_in_time_with_the_sound() {
     assert!(render(&[&piece[..], &["--no-harmony"]].concat(), &at("piano.mid")).status.success());
     let bytes = fs::read(at("piano.mid")).unwrap();
     let smf = midly::Smf::parse(&bytes).unwrap();
-    assert_eq!([1, 2, 3, 4].map(|track| notes(&smf, track)), [0, 0, 0, piano], "the piano alone plays the same");
+    assert_eq!([1, 2, 3, 4].map(|track| notes(&smf, track)), [0, 0, 0, piano], "the piano should play the same notes");
 }

@@ -1,4 +1,5 @@
-//! Daemon startup: rejected configurations, changed ones, and signals as soon as the daemon reports ready.
+//! Daemon startup and configuration: rejected configurations, changes while playing, and signals as soon as the daemon
+//! reports that it is ready.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -7,10 +8,10 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// `EX_CONFIG` from sysexits.h; systemd does not restart the units after this exit status.
+/// `EX_CONFIG` from sysexits.h; systemd does not restart the service after this exit status.
 const EX_CONFIG: i32 = 78;
 
-/// Far longer than anything here takes; only a failing test waits this long.
+/// Time limit for any wait, long enough for a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn melos(folder: &Path) -> Command {

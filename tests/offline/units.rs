@@ -14,7 +14,7 @@ const LIMITS: [&str; 7] = [
     "WatchdogSec",
 ];
 
-/// Checks that a unit's exposure, in tenths, is at most `threshold`.
+/// Checks that systemd rates a unit's exposure at no more than `threshold` tenths.
 fn assert_exposure_at_most(unit: &str, threshold: u32) {
     let analysis = Command::new("systemd-analyze")
         .args(["security", "--offline=true", "--no-pager", &format!("--threshold={threshold}"), unit])

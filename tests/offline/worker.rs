@@ -1,6 +1,6 @@
 //! The generator thread with the real engine: normal operation, stalls, failures and recovery, early and late splices.
 //!
-//! The test drives the engine as fast as the thread delivers, so nothing depends on the machine's speed.
+//! The tests drive the engine as fast as the thread delivers, so nothing depends on the machine's speed.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -24,8 +24,8 @@ struct Gated {
     gate: Arc<Gate>,
 }
 
-/// Blocks the generator until it is opened. Every step passes the gate twice: before it generates the latent and before
-/// it returns the hops.
+/// Blocks the generator once it has used up the allowed passes. Every step passes the gate twice: before it generates
+/// the latent, and before it returns the hops.
 struct Gate {
     allowed: Mutex<u64>,
     changed: Condvar,
@@ -39,7 +39,7 @@ impl Gate {
         Self { allowed: Mutex::new(u64::MAX), changed: Condvar::new(), panics, arrived }
     }
 
-    /// Allows this many passes.
+    /// Sets the number of passes allowed from now on; 0 closes the gate.
     fn allow(&self, count: u64) {
         *self.allowed.lock().unwrap() = count;
         self.changed.notify_all();
@@ -78,7 +78,7 @@ impl HopSource for Gated {
         self.gate.pass();
         let generated = self.inner.step(out);
         self.gate.pass();
-        assert!(!self.gate.panics.swap(false, SeqCst), "the network tripped");
+        assert!(!self.gate.panics.swap(false, SeqCst), "simulated failure");
         generated
     }
     fn covered(&self) -> u64 {
@@ -123,7 +123,7 @@ impl Rig {
         Self { engine, commands, status, worker, gate, output: Vec::new(), events: Vec::new() }
     }
 
-    /// Renders whole blocks; with `wait`, waits for the worker before each one.
+    /// Renders `frames` frames, rounded down to whole blocks; with `wait`, waits for the worker before each block.
     fn play(&mut self, frames: usize, wait: bool) {
         for _ in 0..frames / 512 {
             if wait {
@@ -177,7 +177,7 @@ fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
     rig.play(96_000, true);
     let steady = largest_step(&rig.output);
     rig.gate.allow(0);
-    // A pad chord every second, as the conductor would send.
+    // A pad note every second, as the conductor would send.
     let start = 96_000 + AHEAD + 48_000;
     for (second, note) in (0..4).zip([57, 60, 64, 67]) {
         let frame = start + 48_000 * second;
@@ -222,7 +222,7 @@ fn a_panic_in_the_network_is_reported_and_the_worker_recovers() {
         })
         .collect();
     assert_eq!(reasons.len(), 1);
-    assert!(reasons[0].contains("the network tripped"));
+    assert!(reasons[0].contains("simulated failure"));
     assert_eq!(rig.status.losses().count(Loss::Latents), 1);
     assert_eq!(rig.status.losses().count(Loss::Starvations), 0);
     assert!(peak(&rig.output[120_000..]) > 0.3 * peak(&rig.output[..48_000]));
@@ -238,7 +238,7 @@ fn live_and_offline_are_bit_identical() {
         rig.worker.plan(plan(emotion), Some(splice));
         requests.push((splice, emotion));
         let count = requests.len();
-        // The engine must advance for the splice to be resolved, but not beyond it.
+        // The engine must not play past the splice before the new epoch is generated.
         rig.wait_until(|rig| rig.worker.status().epoch() as usize >= count);
         rig.play(24_064, true);
     }
@@ -271,8 +271,8 @@ fn live_and_offline_are_bit_identical() {
     assert_eq!(first, None, "no sample should differ");
 }
 
-/// Returns a rig whose worker, with a splice in progress, hung after `passes` passes of the gate until the engine had
-/// played past the splice; also returns the splice.
+/// Returns a rig and the frame of a splice that is late: once the splice had been requested, the worker passed the gate
+/// `passes` times and then hung until the engine had played past the splice.
 fn late_splice(passes: u64) -> (Rig, u64) {
     let mut rig = Rig::new();
     rig.play(48_000, true);
@@ -299,7 +299,7 @@ fn assert_moved(rig: &mut Rig, splice: u64) {
     rig.play(24_000, true);
     let (planned, performed) = rig.splices()[0];
     assert_eq!(planned, splice);
-    let performed = performed.expect("the splice was performed");
+    let performed = performed.expect("the splice should be performed");
     assert!(performed > splice + 4096, "{performed}");
     assert_eq!(rig.status.losses().count(Loss::Splices), 1);
     assert_eq!(rig.status.accepted_epoch(), rig.worker.status().epoch());
@@ -319,7 +319,7 @@ fn a_splice_that_is_not_ready_in_time_is_moved() {
 
 #[test]
 fn a_splice_the_engine_rejects_is_moved() {
-    // The second latent contains the first hops of the new epoch; the worker hangs before returning them.
+    // The second latent completes the first hops of the new epoch; the worker hangs before it returns them.
     let (mut rig, splice) = late_splice(3);
     rig.wait_until(|rig| rig.worker.status().epoch() == 1 && rig.worker.status().covered() > splice);
     rig.play(512, false);
@@ -333,7 +333,7 @@ fn a_superseded_splice_is_reported() {
     rig.play(48_000, true);
     rig.wait_until(|rig| rig.worker.status().covered() > rig.status.frame() + AHEAD);
     rig.gate.allow(0);
-    // The worker receives messages only between latents, so they accumulate while it hangs in the gate.
+    // The worker takes requests only between latents, so they accumulate while it hangs at the gate.
     let arrived = rig.gate.arrived.load(SeqCst);
     rig.play(8192, false);
     rig.wait_until(|rig| rig.gate.arrived.load(SeqCst) > arrived);
@@ -361,14 +361,14 @@ fn new_networks_take_over_while_playing() {
             _ => None,
         })
     };
-    // The engine must advance for the splice to be resolved.
+    // The swap is complete only once the engine has accepted it.
     while swapped(&rig).is_none() {
         assert!(rig.output.len() < 20 * 48_000, "the new networks never took over");
         rig.play(512, true);
         std::thread::sleep(Duration::from_millis(2));
     }
     let at = swapped(&rig).unwrap() as usize;
-    // A plan sent before the new networks take over is spliced in afterwards.
+    // Even right after the swap, a plan can be spliced in.
     let splice = (rig.status.frame() + 8192).next_multiple_of(512);
     rig.worker.plan(plan(Emotion::Angry), Some(splice));
     rig.wait_until(|rig| rig.worker.status().epoch() == 2);

@@ -1,7 +1,7 @@
 //! Audio analysis: timbre, loudness, rhythm, harmony.
 //!
-//! Apart from [`seams`], all measurements use mono audio at 48 kHz, divided into the frames of [`melos::mel`]. Where
-//! librosa 0.11 has the same measurement, the definition follows it at the same frame size, so results are comparable.
+//! Except in [`seams`], all measurements divide mono audio at 48 kHz into the frames of [`melos::mel`]. A measurement
+//! that librosa 0.11 also offers is defined as in librosa with the same frame size, so that results are comparable.
 
 pub mod decode;
 pub mod image;

@@ -1,5 +1,5 @@
-//! Converts corpora into training shards: rendered or recorded audio, its mel spectrogram, and the conditions for every
-//! latent.
+//! Converts corpora into training shards: the mel spectrogram of rendered or recorded audio, the notes and pedal, the
+//! conditions for every latent, and optionally the audio.
 
 pub mod beats;
 pub mod catalogue;
@@ -126,8 +126,8 @@ fn reasons(skipped: &[(String, String)]) -> String {
 /// Prepares shards. Existing shards are kept and counted, so that an interrupted run can be resumed.
 ///
 /// # Errors
-/// [`PrepareError`] if the piano or the output folder cannot be used, or if there are no usable pieces. Unusable pieces
-/// and corpora are skipped.
+/// [`PrepareError`] if the worker threads cannot be created, if the piano or the output folder cannot be used, or if
+/// there are no usable pieces. Individual unusable pieces and corpora are skipped.
 pub fn run(options: &Options, progress: &ProgressBar) -> Result<Summary, PrepareError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build();
     let pool = pool.map_err(|error| PrepareError::Threads { jobs: options.jobs, reason: error.to_string() })?;

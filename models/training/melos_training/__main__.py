@@ -1,4 +1,4 @@
-"""`python -m melos_training pianist|prior|vocoder|describe|plot|adopt|export …`."""
+"""Trains and exports networks: `python -m melos_training pianist|prior|vocoder|describe|plot|adopt|export …`."""
 
 import argparse
 import sys
@@ -28,18 +28,18 @@ def _add_training(commands: Any, name: str) -> None:
     command = commands.add_parser(name, help=f"train the {name}, or resume its training")
     command.add_argument("--recipe", type=Path, help="TOML file that configures the training; options take precedence")
     command.add_argument("--shards", type=Path, nargs="+", help="folders written by `melos-corpus prepare`")
-    command.add_argument("--out", type=Path, help="checkpoint, resumed if it exists; metrics are written beside it")
+    command.add_argument("--out", type=Path, help="checkpoint to write or to resume from; metrics are beside it")
     budget = command.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=float, help="total training time, across resumptions")
     budget.add_argument("--steps", type=int, help="total training steps, across resumptions")
     command.add_argument("--device", help="auto (a CUDA device if there is one), cpu, cuda, cuda:1, …")
     command.add_argument("--rate", type=float, help="peak learning rate; use a lower one to fine-tune finished weights")
     command.add_argument("--seed", type=int)
-    command.add_argument("--every", type=int, help="steps between metrics")
+    command.add_argument("--every", type=int, help="steps between lines of metrics")
     command.add_argument("--threads", type=int)
     if name == "pianist":
         command.add_argument(
-            "--pianos", nargs="+", metavar="NAME", help="pianos of the shards, in the order of their indices"
+            "--pianos", nargs="+", metavar="NAME", help="names of the shards' pianos, in the order of their indices"
         )
     else:
         command.add_argument("--pianist", type=Path, help="checkpoint of the trained pianist")
@@ -50,9 +50,9 @@ def _arguments() -> dict[str, Any]:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in RUNS:
         _add_training(commands, name)
-    command = commands.add_parser("describe", help="print the configuration of a checkpoint in TOML")
+    command = commands.add_parser("describe", help="print the configuration of a checkpoint as TOML")
     command.add_argument("checkpoint", type=Path)
-    command = commands.add_parser("plot", help="plot metrics over the steps")
+    command = commands.add_parser("plot", help="plot metrics against training steps")
     command.add_argument("files", type=Path, nargs="+", help="metrics (.jsonl), each beside its checkpoint")
     command.add_argument("--out", type=Path, required=True, help="image file: .png, .svg or .pdf")
     command = commands.add_parser("adopt", help="convert a published model to checkpoints for further training")
@@ -60,16 +60,14 @@ def _arguments() -> dict[str, Any]:
     command.add_argument("--identity", type=Path, required=True, help="identity file that was used for the export")
     command.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
     command.add_argument("--threads", type=int, default=1)
-    command = commands.add_parser("export", help="write a model's ONNX files")
+    command = commands.add_parser("export", help="write a model: ONNX files, manifest and test vectors")
     for part in EXPORTED_PARTS:
         command.add_argument(f"--{part}", type=Path, required=True, help=f"checkpoint of the {part}")
     command.add_argument("--out", type=Path, required=True)
     command.add_argument("--threads", type=int, default=1)
-    command.add_argument(
-        "--shards", type=Path, nargs="+", required=True, help="the pianist's shards, for the test vectors"
-    )
+    command.add_argument("--shards", type=Path, nargs="+", required=True, help="the pianist's shards, for test vectors")
     command.add_argument("--library", type=Path, required=True, help="the composer's library, for test vectors")
-    command.add_argument("--identity", type=Path, required=True, help="TOML file with name, licence and attribution")
+    command.add_argument("--identity", type=Path, required=True, help="TOML file with name, credits and pianos")
     command.add_argument("--commit", default="unknown", help="commit of the training code")
     return vars(parser.parse_args())
 
@@ -98,7 +96,7 @@ def describe(path: Path) -> None:
     if saved is None:
         raise SettingsError(f"{path}: no such checkpoint")
     if "run" not in saved:
-        raise SettingsError(f"{path}: no configuration; the weights were adopted, or trained by an older version")
+        raise SettingsError(f"{path}: no configuration; its weights were adopted, or trained by an older version")
     print(f"# {saved['step']} steps in {saved['spent'] / 60:.1f} minutes")
     print(run_to_toml(saved["run"]), end="")
 
@@ -123,7 +121,7 @@ def _run(command: str, options: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Runs the command line. Errors in options and files are printed without a traceback."""
+    """Runs the command line. Invalid settings, missing files and missing devices are reported without a traceback."""
     options = _arguments()
     try:
         _run(options.pop("command"), options)

@@ -13,7 +13,7 @@ def adopt(model: Path, identity: Path, out: Path) -> None:
     """Writes `composer.pt`, `pianist.pt`, `prior.pt` and `vocoder.pt` to the folder `out`, with the weights of `model`.
 
     `identity` is the file that was used for the export; it maps the pianos' names in training to their display names.
-    The checkpoints have no optimizer state, and `--minutes` counts from zero.
+    The checkpoints have no optimizer state, and `--minutes` and `--steps` count from zero.
     """
     published = Model(model)
     run = {"network": "pianist", "latent": published.latent, "pianos": published.training_names(identity)}

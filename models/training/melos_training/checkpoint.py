@@ -8,6 +8,8 @@ from torch import nn
 
 Checkpoint = dict[str, Any]
 """
+The contents of a checkpoint. The composer's has other keys (`composer/training.py`).
+
 `model`, `average`: the weights, and their exponential moving average, which is evaluated and exported.
 `step`, `spent`: total steps and seconds of training.
 `optimizer`, `run`, `precision`, `pending`, `processes`: the state needed to resume; absent from adopted weights,

@@ -1,4 +1,4 @@
-"""Constants of training; those shared with preparation and playback come from the Rust sources, by `contract.json`."""
+"""Constants for training; `contract.json` provides those shared with the Rust code for preparing data and playing."""
 
 import math
 
@@ -22,7 +22,7 @@ MEL_MEAN = -5.5
 MEL_SCALE = 3.0
 
 FULL_SCALE = 32_767
-"""The 16-bit sample that represents 1 in the shards."""
+"""The 16-bit sample value that represents 1 in the shards."""
 
 LATENT_FRAMES: int = _LATENT["mel_frames"]
 """Mel frames per latent."""
@@ -33,7 +33,7 @@ ROLLBACK: int = CONTRACT["transformer"]["rollback"]
 """Latents that the daemon keeps beyond the attention window, for rollbacks."""
 
 NEPER_DB = 20 / math.log(10)
-"""Decibels in one unit of natural-log magnitude."""
+"""Decibels per neper, the unit of natural-log magnitudes."""
 
 # The condition vector: values, then one mask per group.
 CONDITION_GROUPS: dict[str, tuple[int, int]] = {
@@ -50,7 +50,7 @@ EMOTIONS: tuple[str, ...] = tuple(ANCHORS)
 
 
 def scaled_density(onsets_per_second: float) -> float:
-    """Scales a density for the networks."""
+    """Scales a density, in onsets per second, for the networks."""
     scale = _CONDITIONS["density"]
     return float((math.log1p(onsets_per_second) - scale["middle"]) / scale["width"])
 

@@ -20,7 +20,7 @@ class NoShards(Exception):
 
 @dataclass(frozen=True)
 class Shard:
-    """A rendered or recorded copy of a piece."""
+    """A rendered or recorded copy of a piece, or of part of it."""
 
     path: Path
     frames: int
@@ -40,7 +40,7 @@ class Shard:
             return rows[start : rows.get_shape()[0] if stop is None else stop]
 
     def audio(self, start: int, frames: int) -> Floats:
-        """Reads the audio of `frames` uncentred STFT frames from hop `start` on: [(frames - 1) * 512 + 2048]."""
+        """Reads the audio of `frames` uncentred STFT frames, the first at hop `start`: [(frames - 1) * 512 + 2048]."""
         first = start * HOP
         samples = self.read("audio", first, first + (frames - 1) * HOP + N_FFT)
         return samples.astype(np.float32) / FULL_SCALE
@@ -57,7 +57,7 @@ def _inspect(path: Path) -> Shard:
 
 
 class Shards:
-    """All shards of one split in several folders. `refresh` adds shards that have been written since.
+    """The shards of one split in several folders that have at least `min_frames` mel frames, and audio if needed.
 
     Shards named in `order` come first, in that order, so that a resumed run draws the same windows.
     """
@@ -85,10 +85,10 @@ class Shards:
         self.shards.sort(key=lambda shard: positions[shard.name].pop(0) if positions.get(shard.name) else len(order))
         self._update_ends()
         if missing := positions.keys() - {shard.name for shard in self.shards}:
-            print(f"{len(missing)} shards that were trained on are missing, such as {min(missing)}", flush=True)
+            print(f"{len(missing)} of the shards used so far are missing, such as {min(missing)}", flush=True)
 
     def refresh(self) -> list[Shard]:
-        """Adds the shards that have appeared since the last call, and returns them."""
+        """Adds the shards that have been written since the last call, and returns them."""
         paths = sorted(p for f in self.folders for p in f.rglob("*.safetensors") if p not in self._seen)
         self._seen.update(paths)
         new = [_inspect(path) for path in paths]
@@ -113,14 +113,14 @@ class Shards:
 
     def missing_error(self) -> NoShards:
         """Returns the error for a split without shards."""
-        kind = "with audio " if self.needs_audio else ""
+        audio = " and audio" if self.needs_audio else ""
         folders = ", ".join(map(str, self.folders))
         return NoShards(
-            f"{folders}: no shards {kind}of {self.min_frames} mel frames or more; run `melos-corpus prepare`"
+            f"{folders}: no shards with at least {self.min_frames} mel frames{audio}; run `melos-corpus prepare`"
         )
 
     def draw(self, rng: np.random.Generator) -> Shard:
-        """Draws a shard with a probability proportional to its length. Raises `NoShards` if there is none."""
+        """Draws a shard with a probability proportional to its length. Raises `NoShards` if there are none."""
         if not self.shards:
             raise self.missing_error()
         return self.shards[int(np.searchsorted(self._ends, rng.integers(self._ends[-1]), side="right"))]
@@ -137,7 +137,7 @@ def load_splits(
 ) -> tuple[Shards, Shards]:
     """Returns the training shards, those named in `order` first, and the held-out shards.
 
-    Prints their numbers and total lengths if `verbose`.
+    If `verbose`, prints how many there are of each, and their total length.
     """
     training = Shards(folders, "train", needs_audio=needs_audio, min_frames=frames, order=order)
     valid = Shards(folders, "valid", needs_audio=needs_audio, min_frames=valid_frames)

@@ -12,8 +12,8 @@ class NoDevice(Exception):
 def choose(name: str) -> torch.device:
     """Returns the device for `--device`: `auto` is a CUDA device if there is one, otherwise the CPU.
 
-    Under `torchrun`, every process uses the CUDA device of its local rank. Raises `NoDevice` for an unknown or
-    missing device.
+    Under `torchrun`, `auto` and `cuda` choose the CUDA device of the process's local rank. Raises `NoDevice` if the
+    device is unknown or missing.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

@@ -7,7 +7,7 @@ from .layers import Block
 
 
 class Encoder(nn.Module):
-    """Maps log-mel [batch, frames, 128] to the posterior's mean and log variance [batch, frames / 8, latent]."""
+    """Maps log-mel [batch, frames, 128] to the posterior's mean and log variance, both [batch, frames / 8, latent]."""
 
     def __init__(self, narrow: int, wide: int, latent: int) -> None:
         super().__init__()
@@ -36,6 +36,6 @@ class Encoder(nn.Module):
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Returns the KL divergence from the standard normal in nats, per dimension [latent]."""
+    """Returns the KL divergence of posteriors from the standard normal, in nats per dimension [latent], on average."""
     nats = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
     return nats.flatten(0, -2).mean(0)

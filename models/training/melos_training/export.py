@@ -1,4 +1,4 @@
-"""Exports a model: the ONNX files, their contract `model.toml`, and test vectors."""
+"""Exports a model: the ONNX files, their manifest `model.toml`, and test vectors."""
 
 import hashlib
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ SCHEMA = 3
 """Version of `model.toml`."""
 OPSET = 18
 MIN_HALF_SIZE = 1024
-"""Weights with at least this many values are stored as float16 and cast at load time."""
+"""Weights with at least this many values are stored as float16, and cast to float32 in the graph."""
 
 
 def round_weights(module: nn.Module) -> None:
@@ -50,7 +50,7 @@ def round_weights(module: nn.Module) -> None:
 
 
 def _store_as_half(model: ModelProto) -> ModelProto:
-    """Replaces large float32 initialisers that float16 represents exactly with float16 ones and a Cast."""
+    """Stores large float32 initialisers that float16 represents exactly as float16, and casts them in the graph."""
     graph = model.graph
     casts, kept = [], []
     for tensor in graph.initializer:
@@ -72,9 +72,9 @@ def _store_as_half(model: ModelProto) -> ModelProto:
 
 
 def save_graph(model: ModelProto, path: Path) -> None:
-    """Checks an exported graph, and stores it with weights in half precision and without debug information."""
+    """Checks an exported graph, and writes it without debug information and with large weights as float16."""
     model = _store_as_half(model)
-    # The metadata contains file names and stack traces of the exporting machine.
+    # The metadata contains file names and stack traces from the exporting machine.
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -118,9 +118,9 @@ def _ports(ports: Sequence[Port]) -> AoT:
     return tables
 
 
-def _contract(folder: Path, graphs: dict[str, Graph], identity: Identity, pianos: Sequence[str], commit: str) -> str:
+def _manifest(folder: Path, graphs: dict[str, Graph], identity: Identity, pianos: Sequence[str], commit: str) -> str:
     document = tomlkit.document()
-    document.add(tomlkit.comment("The contract with the daemon. Written by `python -m melos_training export`."))
+    document.add(tomlkit.comment("The manifest that the daemon reads. Written by `python -m melos_training export`."))
     document.add("schema", tomlkit.item(SCHEMA))
     for key, value in identity.model_dump(exclude={"pianos"}).items():
         document.add(key, tomlkit.item(value))
@@ -169,12 +169,12 @@ def _contract(folder: Path, graphs: dict[str, Graph], identity: Identity, pianos
 
 
 def _size(graphs: dict[str, Graph], name: str, port: str) -> int:
-    """Returns the last dimension of a graph's input."""
+    """Returns the size of the last dimension of a graph's input."""
     return next(p for p in graphs[name].inputs if p.name == port).shape[-1]
 
 
 def _read_identity(path: Path, pianos: Sequence[str]) -> Identity:
-    """Reads an identity file. Raises `SettingsError` if it does not name every piano."""
+    """Reads an identity file. Raises `SettingsError` if it is invalid or does not name every piano."""
     identity = read_settings(Identity, path)
     for piano in pianos:
         if piano not in identity.pianos:
@@ -216,6 +216,6 @@ def export(
     steps = as_steps(composer_graphs, open_graphs(out, composer_graphs))
     songs = load_library(library)
     write_vectors(out / "vectors", pianist_net, prior_net, vocoder_net, pianos, shards, songs, steps)
-    (out / "model.toml").write_text(_contract(out, graphs, model_identity, pianos, commit), encoding="utf-8")
+    (out / "model.toml").write_text(_manifest(out, graphs, model_identity, pianos, commit), encoding="utf-8")
     for path in sorted(out.glob("*.onnx")):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")

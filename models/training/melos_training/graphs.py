@@ -1,7 +1,7 @@
 """Graphs for export, with static shapes. The daemon's graphs compute one step at a time, with explicit state.
 
-All inputs and outputs are float32; the graphs round class indices. This module defines the graphs of encoder and
-vocoder.
+All inputs and outputs are float32; the graphs round class indices. This module defines the graphs of the
+encoder and the vocoder.
 """
 
 from typing import NamedTuple

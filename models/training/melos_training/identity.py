@@ -1,4 +1,4 @@
-"""The identity of a model: the part of its contract that does not depend on the networks."""
+"""The identity of a model: the part of its manifest that does not depend on the networks."""
 
 from pydantic import BaseModel, ConfigDict, Field
 

@@ -1,4 +1,4 @@
-"""Layers for sequences [batch, time, channels], whole or streaming."""
+"""Layers for sequences [batch, time, channels], whole or streamed."""
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ class Carry:
         self._state = state
         self._kept: list[Tensor] = []
         self.size = 0
+        """Values taken from the state so far; for a whole sequence, those that streaming would have taken."""
 
     def prepend_past(self, x: Tensor, frames: int) -> Tensor:
         """Prepends the `frames` preceding frames to `x` [batch, time, channels]."""
@@ -83,7 +84,7 @@ class Block(nn.Module):
             y = F.pad(x, (0, 0, half, half))
         else:
             y = carry.prepend_past(x, self.KERNEL - 1)
-        # The depthwise convolution is memory-bound, so bfloat16 would not make it faster.
+        # bfloat16 does not make the depthwise convolution faster.
         with torch.autocast(x.device.type, enabled=False):
             y = self.depthwise(y.float().transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
         y = self.down(F.gelu(self.up(self.norm(y)), approximate="tanh"))

@@ -9,10 +9,11 @@ from torch import Tensor
 from .mel import window
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
+"""Window and hop of each resolution, in samples."""
 
 
 def mel_loss(predicted: Tensor, mel: Tensor) -> Tensor:
-    """Returns the L1 distance of log-mels, plus half that of prominent bands.
+    """Returns the mean absolute difference of log-mels, plus half that over the target's prominent bands.
 
     Prominent bands are those within 6 nepers of the loudest band in their frame.
     """
@@ -27,7 +28,10 @@ def _magnitudes(audio: Tensor, size: int, hop: int) -> Tensor:
 
 
 def audio_loss(predicted: Tensor, audio: Tensor) -> Tensor:
-    """Compares audio [batch, samples]: L1 of log magnitudes plus spectral convergence, mean of four resolutions."""
+    """Returns the distance between predicted and true audio [batch, samples], averaged over four resolutions.
+
+    At each resolution, it is the mean absolute difference of log magnitudes plus the spectral convergence.
+    """
     total = torch.zeros((), device=audio.device)
     for size, hop in RESOLUTIONS:
         output = _magnitudes(predicted, size, hop)
@@ -40,7 +44,7 @@ def audio_loss(predicted: Tensor, audio: Tensor) -> Tensor:
 
 
 def phasor_loss(predicted: Sequence[Tensor], target: Tensor, weight: Tensor) -> Tensor:
-    """Returns the weighted squared error between predicted vectors (real, imag) and unit phasors.
+    """Returns the weighted mean squared error between predicted vectors (real, imag) and unit phasors.
 
     At the optimum, the length of a prediction expresses its confidence.
     """

@@ -6,17 +6,17 @@ from torch import Tensor
 from .mel import spectrum
 
 FLOOR = 1e-3
-"""Floor of magnitudes in the log-spectral distance: about −114 dB relative to a full-scale sine (512)."""
+"""Floor of magnitudes in the log-spectral distance, about −114 dB relative to a full-scale sine (magnitude 512)."""
 
 
 def log_spectral_distance(audio: Tensor, reference: Tensor) -> float:
-    """Returns the RMS difference of dB spectra (window 2048, hop 512) over bins, averaged over frames, in dB."""
+    """Returns the RMS difference between dB spectra (window 2048, hop 512) over bins, averaged over frames, in dB."""
     a, b = (20 * torch.log10(spectrum(x).abs().clamp(min=FLOOR)) for x in (audio, reference))
     return (a - b).square().mean(2).sqrt().mean().item()
 
 
 def spectral_convergence(audio: Tensor, reference: Tensor) -> float:
-    """Returns the Frobenius norm of the difference of magnitude spectra, relative to that of `reference`.
+    """Returns the Frobenius norm of the difference between magnitude spectra, relative to that of `reference`.
 
     The result is the mean over the batch.
     """

@@ -9,8 +9,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 Record = dict[str, Any]
-"""`step`, `seconds` of training, learning `rate`, means over the steps since the last line (`train`), and results on
-held-out shards (`valid`)."""
+"""A line of metrics: `step`, `seconds` of training, learning `rate`, means over the steps since the last line
+(`train`), and results on held-out shards (`valid`)."""
 
 
 def path_of(checkpoint: Path) -> Path:
@@ -32,9 +32,9 @@ def read(path: Path) -> list[Record]:
 
 
 class Metrics:
-    """Appends to the metrics of a checkpoint, after removing lines later than its `step`.
+    """The metrics of a checkpoint at `step`, to which lines are appended; lines for later steps are removed.
 
-    At step 0, when a new training begins, existing metrics are renamed to `.jsonl.old`.
+    At step 0, when a new run begins, existing metrics are renamed to `.jsonl.old`.
     """
 
     def __init__(self, checkpoint: Path, step: int) -> None:
@@ -58,7 +58,7 @@ def _finite(numbers: dict[str, float]) -> dict[str, float | None]:
 
 
 def plot(files: Sequence[Path], out: Path) -> None:
-    """Plots every metric over the steps, one colour per file: solid for training, dashed for held-out shards."""
+    """Plots every metric against the steps, one colour per file: solid for training, dashed for held-out shards."""
     runs = {path.stem: read(path) for path in files}
     names = list(dict.fromkeys(n for run in runs.values() for r in run for part in ("train", "valid") for n in r[part]))
     if not names:

@@ -14,16 +14,16 @@ from .weights import load
 
 
 class Model:
-    """A folder written by `export`; each method loads a network."""
+    """A published model, in a folder written by `export`. Each network has a method that loads it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        contract = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
-        self.pianos: list[str] = contract["pianist"]["pianos"]
-        self.latent: int = contract["latent"]["dims"]
+        manifest = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+        self.pianos: list[str] = manifest["pianist"]["pianos"]
+        self.latent: int = manifest["latent"]["dims"]
 
     def training_names(self, identity: Path) -> list[str]:
-        """Returns the names of the model's pianos in training, from the identity file that was used for the export.
+        """Returns the training names of the model's pianos, from the identity file that was used for the export.
 
         Raises `SettingsError` if the file does not name all of them.
         """

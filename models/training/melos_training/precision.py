@@ -1,4 +1,4 @@
-"""Uses mixed precision where it is faster."""
+"""Chooses the precision of matrix products: bfloat16 where it is faster, otherwise float32."""
 
 import functools
 import time
@@ -26,7 +26,7 @@ def _seconds(dtype: torch.dtype) -> float:
 
 @functools.cache
 def bfloat16_is_faster(device_type: str = "cpu") -> bool:
-    """Whether matrix products on a device are faster in bfloat16 than in float32.
+    """Returns whether matrix products on a device are faster in bfloat16 than in float32.
 
     On CUDA, bfloat16 is faster if the hardware supports it. On a CPU without bfloat16 instructions, it is tens of times
     slower, so CPUs are timed.

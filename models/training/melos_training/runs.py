@@ -24,7 +24,7 @@ from .precision import Precision
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
-Momentum = Annotated[float, Field(ge=0, lt=1)]
+DecayRate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Run(BaseModel):
@@ -44,17 +44,17 @@ class Run(BaseModel):
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
     precision: Precision = "auto"
-    """Precision of matrix products: `bfloat16`, `float32`, or `auto` for the faster one, which a resumed run keeps."""
+    """Precision of matrix products: `bfloat16`, `float32`, or `auto`, the faster of the two; a resumed run keeps it."""
     threads: PositiveInt = 1
     every: PositiveInt = 200
-    """Steps between metrics."""
+    """Steps between lines of metrics."""
 
     batch: PositiveInt
     """Windows per step and process."""
     rate: PositiveFloat
     """Peak learning rate."""
     weight_decay: NonNegativeFloat = 0.01
-    betas: tuple[Momentum, Momentum] = (0.9, 0.98)
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.98)
     """Decay rates of AdamW's moment estimates."""
     half_life: PositiveInt = 400
     """Half-life of the weight average, in steps."""
@@ -71,15 +71,15 @@ class VocoderRun(Run):
 
     batch: PositiveInt = 12
     rate: PositiveFloat = 8e-4
-    betas: tuple[Momentum, Momentum] = (0.8, 0.99)
+    betas: tuple[DecayRate, DecayRate] = (0.8, 0.99)
     frames: int = Field(default=80, gt=32, multiple_of=8)
     """STFT frames per window."""
     gain_db: NonNegativeFloat = 12.0
-    """Maximum attenuation of windows; the maximum amplification is a third of it."""
+    """Maximum attenuation of windows in dB; the maximum amplification is a third of that."""
     pianist: Path
     """Checkpoint of a finished pianist."""
     through_pianist: float = Field(default=0.5, ge=0, le=1)
-    """Share of windows whose mels the pianist reconstructs, because in a performance the vocoder receives its mels."""
+    """Share of windows whose mels the pianist reconstructs; in a performance, all mels come from the pianist."""
 
 
 class PianistRun(Run):
@@ -90,7 +90,7 @@ class PianistRun(Run):
     pianos: tuple[str, ...] = Field(min_length=1)
     """Names of the pianos in the shards, in the order of their indices."""
     frames: PositiveInt = Field(default=128, multiple_of=8)
-    """Mel frames of a window."""
+    """Mel frames per window."""
     latent: PositiveInt = 16
     """Dimensions of a latent."""
     kl_weight: NonNegativeFloat = 0.01
@@ -111,7 +111,7 @@ class PriorRun(Run):
     pianist: Path
     """Checkpoint of a finished pianist; its encoder is not trained further."""
     frames: PositiveInt = Field(default=512, multiple_of=8)
-    """Mel frames of a window."""
+    """Mel frames per window."""
     drop_mood: float = Field(default=0.2, ge=0, le=1)
     """Probability of dropping a window's mood."""
 
@@ -147,7 +147,7 @@ def _describe_errors(source: str, text: str, settings: type[BaseModel], error: V
 
 
 def read_settings(settings: type[Settings], path: Path) -> Settings:
-    """Reads settings from a TOML file. Raises `SettingsError`, which names file, line and key."""
+    """Reads settings from a TOML file. Raises `SettingsError`, which names the file, line and key of every error."""
     text = _read(path)
     return _checked(settings, _parse(path, text), str(path), text)
 
@@ -176,7 +176,7 @@ def _checked(settings: type[Settings], values: Mapping[str, Any], source: str, t
 def build_run(network: str, file: Path | None, options: Mapping[str, Any]) -> Run:
     """Builds a run from a file, if any, and from the command-line `options` other than `None`, which take precedence.
 
-    Raises `SettingsError`.
+    Raises `SettingsError` if a setting is missing or invalid.
     """
     values: dict[str, Any] = {}
     text, source = "", "command line"
@@ -195,7 +195,7 @@ def build_run(network: str, file: Path | None, options: Mapping[str, Any]) -> Ru
 
 
 def _resolve_paths(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
-    """Resolves the paths in a file relative to its folder; values of other types are left to the validation."""
+    """Resolves the paths in a file relative to its folder; values of other types are left to validation."""
     resolved = dict(values)
     for key in _PATHS:
         if isinstance(values.get(key), str):
@@ -225,6 +225,6 @@ def run_to_toml(values: Mapping[str, Any]) -> str:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[str]:
-    """Lists the differences between a checkpoint's run and the one that resumes it, one line per setting."""
+    """Lists the differences between a checkpoint's run and the one that resumes it, one line per changed setting."""
     keys = sorted(before.keys() | now.keys())
     return [f"{key}: {before.get(key)} → {now.get(key)}" for key in keys if before.get(key) != now.get(key)]

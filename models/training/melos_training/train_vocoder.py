@@ -25,13 +25,13 @@ HELD_OUT_WINDOWS, HELD_OUT_FRAMES = 16, 160
 
 
 def _aligned(predicted: Tensor, count: int) -> Tensor:
-    """Drops the frames before the window's start and the warm-up: `predicted` frame i corresponds to frame i - 2."""
+    """Drops the frames before the window (frame i of `predicted` corresponds to mel frame i - 2) and the warm-up."""
     return predicted[:, LOOK_AHEAD + WARM_UP : count]
 
 
 @torch.no_grad()
 def through_pianist(pianist: Pianist, mel: Tensor, roll: Tensor, piano: Tensor, count: int) -> Tensor:
-    """Reconstructs the first `count` log-mels of a batch [batch, frames, 128] with the pianist."""
+    """Reconstructs the first `count` log-mels of a batch [batch, frames, 128] with the pianist; keeps the others."""
     with autocast(mel.device):
         reconstructed, _, _ = pianist(mel[:count], roll[:count], piano[:count])
     return torch.cat([reconstructed.clamp(min=LOG_FLOOR), mel[count:]])
@@ -73,7 +73,7 @@ def vocoder_loss(vocoder: Vocoder, audio: Tensor, target: Tensor, mel: Tensor) -
 
 
 def evaluate_vocoder(vocoder: Vocoder, audio: Tensor, mel: Tensor | None = None) -> Numbers:
-    """Measures the distance between audio windows [batch, samples] and their resynthesis from `mel`.
+    """Returns two distances between audio windows [batch, samples] and their resynthesis from `mel`.
 
     By default, `mel` is the log-mel of the windows.
     """

@@ -53,7 +53,7 @@ class Task(nn.Module, ABC, Generic[Network]):
 
     @abstractmethod
     def refresh(self) -> None:
-        """Adds shards that have appeared since the last call."""
+        """Adds shards that have been written since the last call."""
 
     @abstractmethod
     def data_order(self) -> list[str]:
@@ -75,12 +75,12 @@ class Start:
 
     @property
     def order(self) -> list[str]:
-        """The names of the shards of the run so far, in the order used for drawing windows."""
+        """The names of the shards that the run has used so far, in the order used for drawing windows."""
         return list(self.state["data"]) if self.state else []
 
 
 def start(run: Run, team: Team) -> Start:
-    """Reads the checkpoint, seeds the generators and decides the precision. Must precede the creation of networks."""
+    """Reads the checkpoint, seeds the generators and decides the precision. Networks must be created afterwards."""
     rng = randomness.seed_generators(run.seed, team.rank)
     saved = checkpoint.read(run.out)
     states = saved.get("processes", []) if saved else []
@@ -146,7 +146,7 @@ class Trainer(Generic[Network]):
         for line in changes(saved["run"], stored_run(self.run)) if "run" in saved else ():
             print(f"  changed: {line}", flush=True)
         if not self.adopted and not self._state:
-            print("  with new random numbers: the checkpoint is from another number of processes", flush=True)
+            print("  with new random numbers: a different number of processes wrote the checkpoint", flush=True)
 
     def _save(self) -> None:
         """Gathers the state of all processes and lets the leader write the checkpoint."""
@@ -187,7 +187,7 @@ class Trainer(Generic[Network]):
         return self.run.rate * min(1, (self.step + 1) / WARM_UP_STEPS) * (1 - self.share) ** 0.7 + 1e-6
 
     def train(self) -> None:
-        """Runs until the budget is spent; saves every two minutes and at the end."""
+        """Trains until the budget is spent; saves every two minutes and at the end."""
         self.team.broadcast_weights(self.task)
         metrics = Metrics(self.run.out, self.step) if self.team.is_leader else None
         if metrics:

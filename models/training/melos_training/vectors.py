@@ -84,7 +84,10 @@ def write_vectors(
     library: Library,
     steps: Mapping[str, Module],
 ) -> None:
-    """Writes the test vectors to `folder`, one file per network; the exported `steps` play the composer's."""
+    """Writes the test vectors to `folder`, one file per network.
+
+    `steps`, the exported graphs of the composer, play its performance.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         vectors = _network_vectors(pianist, prior, vocoder, shards, pianos)

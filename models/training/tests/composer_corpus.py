@@ -1,4 +1,4 @@
-"""Writes a small corpus in the layout of POP909: songs with a melody over broken chords, and pedal.
+"""Writes a small corpus in the layout of POP909: pedalled songs with a melody over broken chords.
 
 The second half of each song repeats the first.
 """

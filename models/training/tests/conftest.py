@@ -85,7 +85,7 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def net() -> Composer:
     """A composer with random weights. The initial weights of the heads are 0, which would hide errors.
 
-    No two weights are equal, because the exporter merges equal ones.
+    No two parameters are equal, because the exporter merges equal ones.
     """
     torch.manual_seed(3)
     net = Composer().eval().requires_grad_(False)

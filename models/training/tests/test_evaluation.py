@@ -57,7 +57,7 @@ def test_the_confidence_interval_of_a_mean_matches_its_standard_error() -> None:
     assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * sample.std() / 20, rel=0.15)
 
 
-def test_frechet_distance_is_the_square_of_a_shift() -> None:
+def test_the_frechet_distance_of_a_shift_is_its_square() -> None:
     x = np.random.default_rng(0).standard_normal((200, 4))
     assert fad.frechet(x, x) == pytest.approx(0, abs=1e-6)
     assert fad.frechet(x, x + np.array([3, 0, 0, 0])) == pytest.approx(9, abs=1e-6)
@@ -87,7 +87,7 @@ def test_beats_of_a_held_out_piece_follow_its_conditions() -> None:
     assert Excerpt(shard, 20 * step, 4.0).beats() is None
 
 
-def test_a_triad_matches_itself_but_no_other_triad() -> None:
+def test_a_triad_matches_itself_but_not_another_triad() -> None:
     c_major = tone([60, 64, 67])
     inside, share = chord.margin(c_major, [(0.0, [0, 4, 7])])
     outside, _ = chord.margin(c_major, [(0.0, [1, 5, 8])])
@@ -154,7 +154,7 @@ def test_a_chord_begins_at_the_half_beat_before_its_entry() -> None:
     starts = chord_starts(entries)
     assert starts[10] == pytest.approx(0.95, abs=0.006), "the chord should begin at the half-beat between two entries"
     assert starts[11] == pytest.approx(1.1, abs=0.006), (
-        "the chord should begin at its entry, without a half-beat before"
+        "without a half-beat since the previous entry, the chord should begin at its entry"
     )
 
 

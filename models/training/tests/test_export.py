@@ -1,4 +1,4 @@
-"""Tests that the exported graphs match PyTorch, and that the contract describes them."""
+"""Tests that the exported graphs match PyTorch, and that the manifest describes them."""
 
 import hashlib
 import tomllib
@@ -30,11 +30,11 @@ from melos_training.runs import PianistRun, PriorRun, SettingsError
 
 NETWORKS = ("pianist-prior", "pianist-decoder", "encoder", "vocoder")
 
-Contract = dict[str, Any]
+Manifest = dict[str, Any]
 
 
 @pytest.fixture
-def contract(exported: Path) -> Contract:
+def manifest(exported: Path) -> Manifest:
     return tomllib.loads((exported / "model.toml").read_text(encoding="utf-8"))
 
 
@@ -49,11 +49,11 @@ def test_onnx_runtime_version_matches_the_daemon() -> None:
     assert f"\nONNXRUNTIME := {onnxruntime.__version__}\n" in makefile
 
 
-def test_contract_describes_the_graphs(exported: Path, contract: Contract) -> None:
+def test_manifest_describes_the_graphs(exported: Path, manifest: Manifest) -> None:
     parts = ("frame", "pedal", "offset", "voice", "key", "velocity", "duration", "note")
     names = [f"{n}.onnx" for n in (*(f"composer-{part}" for part in parts), *NETWORKS)]
-    assert [file["name"] for file in contract["file"]] == names
-    for file in contract["file"]:
+    assert [file["name"] for file in manifest["file"]] == names
+    for file in manifest["file"]:
         data = (exported / file["name"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == file["sha256"] and len(data) == file["bytes"]
         graph = session(exported, file["name"].removesuffix(".onnx"))
@@ -61,11 +61,11 @@ def test_contract_describes_the_graphs(exported: Path, contract: Contract) -> No
             assert [(p["name"], p["shape"]) for p in file[kind]] == [(p.name, p.shape) for p in ports]
 
 
-def test_contract_contains_the_identity(contract: Contract, identity: Path) -> None:
+def test_manifest_contains_the_identity(manifest: Manifest, identity: Path) -> None:
     expected = tomllib.loads(identity.read_text(encoding="utf-8"))
-    assert contract["pianist"]["pianos"] == list(expected.pop("pianos").values())
-    assert {key: contract[key] for key in expected} == expected
-    assert contract["training_commit"] == "test"
+    assert manifest["pianist"]["pianos"] == list(expected.pop("pianos").values())
+    assert {key: manifest[key] for key in expected} == expected
+    assert manifest["training_commit"] == "test"
 
 
 def test_export_requires_a_licence_and_the_names_of_the_pianos(

@@ -21,7 +21,7 @@ def test_the_ring_has_room_for_the_window_and_a_rollback() -> None:
     assert SLOTS >= WINDOW + constants.ROLLBACK
 
 
-def test_typical_values_are_scaled_to_about_zero() -> None:
+def test_loudness_and_density_are_scaled_around_typical_values() -> None:
     assert constants.scaled_loudness(64) == 0
     assert constants.scaled_loudness(84) == 1
     assert abs(constants.scaled_density(5.05)) < 1e-3

@@ -1,4 +1,4 @@
-"""Tests networks with random weights: streaming must give the same results as evaluating the whole sequence."""
+"""Tests networks with random weights, in particular that streaming gives the same results as whole sequences."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext

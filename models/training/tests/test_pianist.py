@@ -81,7 +81,7 @@ def test_attacks_are_the_frames_around_onsets() -> None:
     assert attack_loss(changed, mel, torch.zeros(1, 32)).item() == 0
 
 
-def test_free_nats_and_likelihood() -> None:
+def test_free_nats_are_not_penalised_and_the_likelihood_matches_pytorch() -> None:
     nats = torch.tensor([0.05, 0.3])
     assert kl_beyond_free_nats(nats, 0.1).item() == pytest.approx(0.1)
     latents = torch.randn(2, 3, 4)
@@ -173,7 +173,7 @@ def test_training_reduces_errors_and_keeps_latents_active(folders: list[Path], t
 
 
 def test_latents_within_their_free_nats_have_no_gradient() -> None:
-    """With such a gradient, the posterior would collapse to the standard normal."""
+    """Otherwise, the posterior would collapse to the standard normal."""
     mean = torch.full((1, 8, 2), 0.3, requires_grad=True)
     kl_beyond_free_nats(divergence(mean, torch.zeros_like(mean)), 0.1).backward()
     assert mean.grad is not None and not mean.grad.any()

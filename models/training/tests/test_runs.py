@@ -1,4 +1,4 @@
-"""Tests runs built from files, options and checkpoints, and the locations in error messages."""
+"""Tests runs built from files, options and checkpoints, the locations in error messages, and the command line."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_file_paths_are_relative_and_options_take_precedence(tmp_path: Path) -> None:
+def test_paths_in_a_file_are_relative_to_it_and_options_take_precedence(tmp_path: Path) -> None:
     file = write(
         tmp_path,
         'network = "pianist"\nshards = ["shards", "/more"]\npianos = ["p"]\nout = "p.pt"\nminutes = 40\nbatch = 4\n',

@@ -1,4 +1,4 @@
-"""Tests that a few steps reduce each loss, and that interrupted training resumes exactly."""
+"""Tests that a few steps reduce each loss, and that training resumes exactly; also tests shards and metrics."""
 
 import json
 from collections.abc import Callable
@@ -144,7 +144,7 @@ def test_new_shards_do_not_change_the_order_of_resumed_training(tmp_path: Path) 
 
 def test_the_error_for_missing_shards_names_the_folder(tmp_path: Path) -> None:
     shards = Shards([tmp_path / "nowhere"], "train", needs_audio=True, min_frames=84)
-    with pytest.raises(NoShards, match=r"nowhere/train: no shards with audio of 84 mel frames or more"):
+    with pytest.raises(NoShards, match=r"nowhere/train: no shards with at least 84 mel frames and audio"):
         PianoShards(shards, PIANOS).draw_with_audio(np.random.default_rng(0), 1, 80)
 
 

@@ -1,4 +1,4 @@
-//! Finds the names in a file that refer to other files or to scenes, and checks that these exist.
+//! Finds the names in a file that refer to other files or to scenes, and checks that those files and scenes exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -31,7 +31,8 @@ impl Target {
         }
     }
 
-    /// Returns what the value of a key, given with its enclosing tables, refers to.
+    /// Returns the kind of target that a key's value refers to. The key includes its enclosing tables, as in
+    /// `schedule.hours.preset`.
     fn of_key(key: &str) -> Option<Self> {
         match key {
             "preset" | "schedule.hours.preset" | "entry.preset" | "programs.presets" => Some(Self::Preset),
@@ -41,7 +42,7 @@ impl Target {
         }
     }
 
-    /// Returns what the value of a text parameter refers to.
+    /// Returns the kind of target that a parameter's value refers to.
     fn of_parameter(param: Param) -> Option<Self> {
         match param {
             Param::Preset => Some(Self::Preset),
@@ -77,7 +78,8 @@ pub(super) struct MissingReferences {
 }
 
 impl KnownNames {
-    /// Finds everything in the search path, and the scenes stored in a state folder, by default the user's.
+    /// Finds the presets, setlists and mappings in the search path, and the scenes stored in a state folder, by default
+    /// the user's.
     pub(super) fn find(state: Option<PathBuf>) -> Self {
         let search_path = find_data(None).ok().map(|data| SearchPath::new(&data));
         let names_of = |kind: &str| {
@@ -94,8 +96,8 @@ impl KnownNames {
         Self { names, state }
     }
 
-    /// Returns the references in a valid file whose targets do not exist. If no scene is stored at all, scenes are not
-    /// checked.
+    /// Returns the references in a valid file whose targets do not exist. References to scenes are ignored if no scene
+    /// is stored at all.
     pub(super) fn missing(&self, file: &Path, text: &str) -> MissingReferences {
         let (document, _) = Document::parse(file, text);
         let (mut missing, mut names) = (MissingReferences::default(), BTreeMap::new());
@@ -116,7 +118,7 @@ impl KnownNames {
         missing
     }
 
-    /// Returns the names in the search path and in the folders near a file.
+    /// Returns the known names of a kind of target, including those in the folders near a file.
     fn names_near(&self, target: Target, file: &Path) -> BTreeSet<String> {
         let mut names = self.names.get(&target).cloned().unwrap_or_default();
         let kind = format!("{}s", target.name());
@@ -131,7 +133,7 @@ impl KnownNames {
     }
 }
 
-/// Returns the references in a text, in order.
+/// Returns the references in the text of a file, in order of position.
 fn references(text: &str) -> Vec<Reference> {
     let (root, _) = DeTable::parse_recoverable(text);
     let mut references = Vec::new();

@@ -1,4 +1,4 @@
-//! A line of the log: bounded in length and free of control characters.
+//! A line of the log, bounded in length and free of control characters other than those that colour it.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -9,11 +9,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::Queue;
 use super::reader::with_journal_priority;
 
-/// Maximum length of a line, in bytes.
+/// Maximum length of a line in bytes, not counting the note that says how much was cut off.
 const MAX_BYTES: usize = 2048;
-/// Maximum length of a JSON line before its strings are shortened, in bytes.
+/// Number of bytes of a JSON line that are buffered; a longer line cannot be parsed, so its strings cannot be
+/// shortened.
 const MAX_RAW_BYTES: usize = 65_536;
-/// Maximum length of each string in a JSON line that is too long, in bytes.
+/// Length, in bytes, to which each string in an overlong JSON line is shortened.
 const MAX_TEXT_BYTES: usize = 256;
 
 /// The format of a line.
@@ -27,7 +28,7 @@ pub(super) enum LineFormat {
     Json,
 }
 
-/// Creates a buffer for each line.
+/// A sink for log lines; creates a buffer for each line.
 #[derive(Debug)]
 pub(super) struct Lines {
     queue: Queue,
@@ -137,7 +138,7 @@ fn json(text: &str, omitted: usize) -> String {
     })
 }
 
-/// Escapes disruptive characters in JSON. They occur only in strings, where the escape is equivalent.
+/// Escapes disruptive characters in JSON. They occur only in strings, in which an escape means the same character.
 fn json_escaped(line: &str) -> String {
     let escape = |mut out: String, character: char| {
         match is_disruptive(character) {

@@ -33,7 +33,7 @@ struct CallSite {
     remaining: u32,
     since: Instant,
     suppressed: u64,
-    /// The first suppressed message.
+    /// The first message suppressed since the last report, if any.
     sample: String,
     reported: Option<Instant>,
 }
@@ -43,7 +43,7 @@ impl CallSite {
         Self { remaining: BURST, since: now, suppressed: 0, sample: String::new(), reported: None }
     }
 
-    /// Returns whether another line may be written.
+    /// Counts a line, and returns whether it may be written.
     fn admit(&mut self, now: Instant) -> bool {
         let refilled = now.saturating_duration_since(self.since).as_secs() / REFILL.as_secs();
         if refilled > 0 {
@@ -56,7 +56,7 @@ impl CallSite {
         admitted
     }
 
-    /// Returns the number of suppressed lines and a sample if a report is due.
+    /// If a report is due, returns the number of lines suppressed since the last one, and a sample.
     fn report(&mut self, now: Instant) -> Option<(u64, String)> {
         let due = self.reported.is_none_or(|reported| now.saturating_duration_since(reported) >= REFILL);
         if self.suppressed == 0 || !due {
@@ -134,7 +134,7 @@ mod tests {
         let admitted = (0..2000).filter(|_| call_site.admit(start)).count();
         assert_eq!(admitted, BURST as usize);
         assert_eq!(call_site.report(start), Some((1980, String::new())));
-        assert_eq!(call_site.report(start + REFILL), None, "nothing was suppressed since");
+        assert_eq!(call_site.report(start + REFILL), None, "nothing has been suppressed since");
         let mut written = 0;
         for tenth in 0..600u32 {
             let now = start + Duration::from_millis(100) * tenth;

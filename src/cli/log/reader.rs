@@ -1,4 +1,5 @@
-//! Detects whether a terminal, the system's journal or anything else reads standard error, and formats lines accordingly.
+//! Detects whether a terminal, the system's journal or anything else reads standard error, and formats the parts of a
+//! line that depend on it.
 
 use std::fmt;
 use std::fs::File;
@@ -30,7 +31,8 @@ impl Reader {
             return Self::Terminal;
         }
         let socket = stderr.metadata().ok().map(|metadata| format!("{}:{}", metadata.dev(), metadata.ino()));
-        // systemd names the socket that it reads, because a child's standard error may have been redirected.
+        // systemd names the socket that it reads. The variable alone is not enough: a program with redirected standard
+        // error inherits it too.
         let is_journal = socket.is_some() && std::env::var("JOURNAL_STREAM").ok() == socket;
         if is_journal { Self::Journal } else { Self::Other }
     }

@@ -9,7 +9,7 @@ use super::rng::{Purpose, Rng, RngStreams};
 use super::{BarRequest, Note, Segment, bass, pad, upper, voicing};
 use crate::music::profile::Profile;
 
-/// Maximum random change of a velocity.
+/// Maximum random change of a velocity (0..=1), up or down.
 const VELOCITY_VARIATION: f32 = 0.03;
 
 /// The bar to arrange.
@@ -58,7 +58,7 @@ pub(super) struct VoicingState {
 }
 
 impl VoicingState {
-    /// Returns the state after playing these segments and notes.
+    /// Returns the state after playing these segments and notes; `was_led` is unchanged.
     pub(super) fn after<'a>(&self, segments: &[Segment], notes: impl IntoIterator<Item = &'a Note>) -> Self {
         let mut state = self.clone();
         if let Some(segment) = segments.last() {
@@ -154,14 +154,15 @@ fn new_segment(start: f64, end: f64, chord: &Chord, state: &VoicingState, profil
 
 /// Collects the notes of a bar.
 struct NoteCollector<'a> {
-    /// The notes of the bar as planned before, and the beat from which they are replaced.
+    /// The notes of the bar as planned before.
     old: &'a [Note],
+    /// The beat from which the old notes are replaced.
     from: f64,
     /// Velocity before accents and random variation.
     base_velocity: f32,
     rng: Rng,
     notes: Vec<Note>,
-    /// First new onset of each voice.
+    /// First new onset of each voice, in beats; infinite if there is none.
     first_onsets: [f64; 3],
 }
 
@@ -200,7 +201,7 @@ impl<'a> NoteCollector<'a> {
     }
 
     /// Returns all notes in order of onset. Notes that have already begun end at their voice's next onset at the latest, or on
-    /// the beat of the replanning if the chord that begins there does not contain them.
+    /// the beat from which the bar is replanned if the chord that begins there does not contain them.
     fn finish(mut self, segments: &[Segment]) -> Vec<Note> {
         let new_segment = segments.iter().find(|segment| segment.start == self.from);
         for note in self.past() {

@@ -13,72 +13,73 @@ pub(super) const RANGE: std::ops::RangeInclusive<u8> = 28..=50;
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Tone {
     /// The chord's bass note.
-    Root,
+    Bass,
     /// A fifth above the bass note, or the nearest chord tone.
     Fifth,
-    /// An octave above the bass note, or below it at the top of the range.
+    /// An octave above the bass note or, if that is out of range, below it; see [`octave`].
     Octave,
-    /// The scale note next to the bass note of the next chord, on the side of the current one.
+    /// The scale note next to the bass note of the next chord, on the side of the current one; a fifth if the segment goes
+    /// on for 1.5 beats or more.
     Approach,
 }
 
 /// Beat in a bar of four, length in beats, tone, accent.
 type FigureNote = (f64, f64, Tone, f32);
 
-/// Returns the figure of an emotion over four beats. Longer bars repeat it, shorter ones truncate it.
+/// Returns the figure of an emotion over four beats. Longer bars repeat it; shorter ones truncate it.
 const fn figure(emotion: Emotion) -> &'static [FigureNote] {
-    use Tone::{Approach, Fifth, Octave, Root};
+    use Tone::{Approach, Bass, Fifth, Octave};
     match emotion {
         Emotion::Happy => &[
-            (0.0, 0.9, Root, 1.0),
+            (0.0, 0.9, Bass, 1.0),
             (1.0, 0.9, Fifth, 0.8),
-            (2.0, 0.9, Root, 0.95),
+            (2.0, 0.9, Bass, 0.95),
             (3.0, 0.45, Fifth, 0.8),
             (3.5, 0.5, Approach, 0.75),
         ],
-        Emotion::Sad => &[(0.0, 2.0, Root, 1.0), (2.0, 1.0, Fifth, 0.75), (3.0, 1.0, Approach, 0.7)],
+        Emotion::Sad => &[(0.0, 2.0, Bass, 1.0), (2.0, 1.0, Fifth, 0.75), (3.0, 1.0, Approach, 0.7)],
         Emotion::Energetic => &[
-            (0.0, 0.45, Root, 1.0),
-            (0.5, 0.45, Root, 0.75),
+            (0.0, 0.45, Bass, 1.0),
+            (0.5, 0.45, Bass, 0.75),
             (1.0, 0.45, Octave, 0.9),
-            (1.5, 0.45, Root, 0.85),
-            (2.0, 0.45, Root, 0.95),
-            (2.5, 0.45, Root, 0.75),
+            (1.5, 0.45, Bass, 0.85),
+            (2.0, 0.45, Bass, 0.95),
+            (2.5, 0.45, Bass, 0.75),
             (3.0, 0.45, Octave, 0.95),
             (3.5, 0.45, Approach, 0.85),
         ],
-        Emotion::Calm => &[(0.0, 4.0, Root, 1.0)],
+        Emotion::Calm => &[(0.0, 4.0, Bass, 1.0)],
         Emotion::Romantic => &[
-            (0.0, 0.5, Root, 1.0),
+            (0.0, 0.5, Bass, 1.0),
             (0.5, 0.5, Fifth, 0.7),
             (1.0, 1.0, Octave, 0.85),
-            (2.0, 0.5, Root, 0.9),
+            (2.0, 0.5, Bass, 0.9),
             (2.5, 0.5, Fifth, 0.7),
             (3.0, 0.5, Octave, 0.8),
             (3.5, 0.5, Approach, 0.7),
         ],
         Emotion::Angry => &[
-            (0.0, 0.45, Root, 1.0),
-            (0.5, 0.22, Root, 0.8),
-            (0.75, 0.22, Root, 0.8),
-            (1.0, 0.45, Root, 0.9),
-            (1.5, 0.22, Root, 0.8),
-            (1.75, 0.22, Root, 0.8),
-            (2.0, 0.45, Root, 1.0),
-            (2.5, 0.22, Root, 0.8),
+            (0.0, 0.45, Bass, 1.0),
+            (0.5, 0.22, Bass, 0.8),
+            (0.75, 0.22, Bass, 0.8),
+            (1.0, 0.45, Bass, 0.9),
+            (1.5, 0.22, Bass, 0.8),
+            (1.75, 0.22, Bass, 0.8),
+            (2.0, 0.45, Bass, 1.0),
+            (2.5, 0.22, Bass, 0.8),
             (2.75, 0.22, Fifth, 0.85),
             (3.0, 0.45, Octave, 0.95),
             (3.5, 0.45, Approach, 0.9),
         ],
         Emotion::Nostalgic => {
-            &[(0.0, 1.5, Root, 1.0), (1.5, 0.5, Fifth, 0.7), (2.0, 1.0, Octave, 0.8), (3.0, 1.0, Approach, 0.7)]
+            &[(0.0, 1.5, Bass, 1.0), (1.5, 0.5, Fifth, 0.7), (2.0, 1.0, Octave, 0.8), (3.0, 1.0, Approach, 0.7)]
         }
-        Emotion::Mysterious => &[(0.0, 1.5, Root, 1.0), (1.5, 1.0, Fifth, 0.65), (2.5, 1.5, Octave, 0.75)],
+        Emotion::Mysterious => &[(0.0, 1.5, Bass, 1.0), (1.5, 1.0, Fifth, 0.65), (2.5, 1.5, Octave, 0.75)],
     }
 }
 
-/// Returns the chord, in first inversion if that brings its bass sufficiently closer to `previous`. The higher the
-/// `preference` for inversions (0..=1), the smaller the required difference.
+/// Returns the chord, in first inversion if that brings its bass sufficiently closer to the bass note `previous`. The
+/// higher the `preference` for inversions (0..=1), the smaller the required difference.
 pub(super) fn invert(chord: Chord, previous: Option<u8>, preference: f32) -> Chord {
     let Some(previous) = previous else { return chord };
     if preference <= 0.0 || matches!(chord.quality, Quality::Sus2 | Quality::Sus4 | Quality::Augmented) {
@@ -90,7 +91,7 @@ pub(super) fn invert(chord: Chord, previous: Option<u8>, preference: f32) -> Cho
     if distance(third) + threshold < distance(chord.root) { Chord { bass: third, ..chord } } else { chord }
 }
 
-/// Returns the first bass note of a chord: near the previous one, and not far from `centre`.
+/// Returns the first bass note of a chord: the one nearest to the midpoint between the previous bass note and `centre`.
 pub(super) fn starting_note(chord: &Chord, previous: Option<u8>, centre: f32) -> u8 {
     let target = previous.map_or(centre, |previous| f32::midpoint(f32::from(previous), centre));
     nearest(chord.bass, target, RANGE)
@@ -111,7 +112,7 @@ pub(super) fn line(segment: &Segment, next: u8, key: Key, emotion: Emotion) -> V
         let at_end = at + 1.5 > segment.end;
         let note = match tone {
             _ if at == segment.start => segment.bass,
-            Tone::Root => segment.bass,
+            Tone::Bass => segment.bass,
             Tone::Octave => octave(segment.bass),
             Tone::Approach if at_end => approach(segment, next, key),
             Tone::Fifth | Tone::Approach => fifth(segment),
@@ -125,11 +126,13 @@ pub(super) fn line(segment: &Segment, next: u8, key: Key, emotion: Emotion) -> V
     line
 }
 
+/// Returns the note an octave above or, if that is out of range, below; the note itself if both are out of range.
 fn octave(bass: u8) -> u8 {
     [bass + 12, bass - 12].into_iter().find(|note| RANGE.contains(note)).unwrap_or(bass)
 }
 
-/// Returns the chord tone nearest to a fifth above the bass note or, at the top of the range, to a fourth below it.
+/// Returns the chord tone, other than the bass note, nearest to a fifth above it or, at the top of the range, to a fourth
+/// below it.
 fn fifth(segment: &Segment) -> u8 {
     let target = i32::from(segment.bass) + if segment.bass + 7 <= *RANGE.end() { 7 } else { -5 };
     let tones = RANGE.filter(|note| *note != segment.bass && segment.chord.contains(*note));
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn inverts_chords_for_a_stepwise_bass_only_with_a_preference() {
+    fn inverts_a_chord_if_inversions_are_preferred_and_the_third_is_closer() {
         assert_eq!(invert(chord("G"), Some(36), 0.6), chord("G/B"));
         assert_eq!(invert(chord("G"), Some(36), 0.0), chord("G"));
         assert_eq!(invert(chord("Dm"), Some(36), 0.6), chord("Dm"));

@@ -19,8 +19,8 @@ const RECALL_RATE: f32 = 0.9;
 const SAME_EMOTION_FACTOR: f32 = 6.0;
 /// Multiplier for the odds of a phrase relative to the next newer one.
 const AGE_FACTOR: f32 = 1.3;
-/// Multiplier for the odds of the phrase that followed the one just played or recalled. It makes whole passages return, as
-/// verses do.
+/// Multiplier for the odds of the original phrase that came after the one just recalled. It makes whole passages return,
+/// as verses do.
 const SUCCESSOR_FACTOR: f32 = 20.0;
 
 /// A phrase that can be recalled.
@@ -125,7 +125,7 @@ mod tests {
     fn phrases_mostly_return_in_their_original_order() {
         let recalled = recalled(1.0);
         let successors = recalled.iter().filter(|number| **number == 2).count();
-        assert!(successors * 4 > recalled.len() * 3, "{successors} of {}", recalled.len());
+        assert!(successors * 4 > recalled.len() * 3, "{successors} of {} recalls", recalled.len());
         assert!(successors < recalled.len());
     }
 }

@@ -164,12 +164,12 @@ mod tests {
                     let palette = Palette::of(emotion, plan.key.mode);
                     let member_from_end = |distance: usize| {
                         let position = palette.position(&chords[chords.len() - distance], 10);
-                        &palette.members[position.expect("every chord is in the palette")]
+                        &palette.members[position.expect("every chord should be in the palette")]
                     };
                     let describe = || format!("{emotion} {seed} bar {bar} {} {cadence:?}: {chords:?}", plan.key);
                     assert!(cadence.ends_on(member_from_end(1)), "{}", describe());
                     assert!(cadence.approaches(member_from_end(2)), "{}", describe());
-                    assert_eq!(plan.chords.len(), 1, "the last chord fills its bar: {}", describe());
+                    assert_eq!(plan.chords.len(), 1, "the last chord should fill its bar: {}", describe());
                     let root_position = plan.chords[0].1.bass == plan.chords[0].1.root;
                     assert!(root_position, "{}", describe());
                     counts[cadence as usize] += 1;

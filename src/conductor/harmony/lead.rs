@@ -1,4 +1,4 @@
-//! Lead chords: which chord the held notes form, and which key a lead chord implies.
+//! Lead chords: the chord that held notes form, and the key that a lead chord implies.
 
 use crate::music::theory::{Chord, Key, Mode, Quality};
 
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn recognises_inversions() {
+    fn recognises_chords_and_inversions() {
         assert_eq!(name(&[60, 64, 67]), "C");
         assert_eq!(name(&[52, 60, 67]), "C/E");
         assert_eq!(name(&[43, 60, 64]), "C/G");
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn two_notes_form_a_chord_but_a_cluster_does_not() {
+    fn two_notes_can_form_a_chord_but_a_cluster_cannot() {
         assert_eq!(name(&[60, 63]), "Cm");
         assert_eq!(name(&[60, 64]), "C");
         assert_eq!(name(&[48, 55]), "C");

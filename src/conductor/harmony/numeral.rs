@@ -30,7 +30,7 @@ impl Function {
 pub(super) struct Numeral {
     /// Semitones from the tonic up to the root, 0..12.
     pub degree: u8,
-    /// The chord type on the root.
+    /// The chord's quality.
     pub quality: Quality,
 }
 

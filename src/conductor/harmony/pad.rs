@@ -1,4 +1,4 @@
-//! The rhythm of the pad.
+//! The rhythm and the number of voices of the pad.
 
 use crate::music::emotion::Emotion;
 
@@ -7,7 +7,7 @@ use super::Segment;
 /// Beat in a bar of four, length in beats, accent.
 type PadOnset = (f64, f64, f32);
 
-/// Returns the onsets of an emotion's pad over four beats. Longer bars repeat them, shorter ones truncate them.
+/// Returns the onsets of an emotion's pad over four beats. Longer bars repeat them; shorter ones truncate them.
 const fn rhythm(emotion: Emotion) -> &'static [PadOnset] {
     match emotion {
         Emotion::Calm | Emotion::Sad => &[(0.0, 4.0, 1.0)],
@@ -50,7 +50,7 @@ mod tests {
     use crate::music::theory::{Chord, Quality};
 
     #[test]
-    fn the_pad_starts_and_ends_with_its_segment() {
+    fn the_pad_starts_with_its_segment_and_stays_in_it() {
         for emotion in Emotion::ALL {
             for (start, end) in [(0.0, 4.0), (2.0, 4.0), (0.0, 3.0), (1.7, 4.0), (0.0, 7.0), (3.9, 4.0)] {
                 let segment = Segment { start, end, chord: Chord::new(0, Quality::Major), bass: 36, pad: Vec::new() };

@@ -141,7 +141,7 @@ pub(super) struct Palette {
 
 static PALETTES: LazyLock<Vec<Palette>> = LazyLock::new(|| {
     let pairs = Emotion::ALL.into_iter().flat_map(|emotion| Mode::ALL.map(|mode| (emotion, mode)));
-    pairs.map(|(emotion, mode)| Palette::parse(emotion, mode).expect("the built-in tables are tested")).collect()
+    pairs.map(|(emotion, mode)| Palette::parse(emotion, mode).expect("the built-in tables are valid")).collect()
 });
 
 impl Palette {

@@ -13,12 +13,12 @@ use super::{BarRequest, Cadence, PhrasePosition};
 pub(super) const SECTION_BARS: u32 = 4;
 /// A phrase ends early when its emotion's weight falls below this fraction of the largest weight.
 const MIN_RELATIVE_WEIGHT: f32 = 0.4;
-/// Probability that a phrase with the same emotion as the previous one keeps its mode.
+/// Probability that a phrase keeps the mode of the previous one if both have the same emotion.
 const KEEP_MODE_PROBABILITY: f32 = 0.6;
 /// Position of the dynamic peak, as a fraction of the phrase's length.
 const PEAK: f32 = 0.62;
 
-/// Returns the modes of an emotion, with odds.
+/// Returns the modes of an emotion, with their odds.
 const fn modes(emotion: Emotion) -> &'static [(Mode, f32)] {
     match emotion {
         Emotion::Happy => &[(Mode::Major, 7.0), (Mode::Lydian, 1.5), (Mode::Mixolydian, 1.0)],
@@ -46,6 +46,7 @@ const fn shape(emotion: Emotion) -> (f32, [f32; 4]) {
     }
 }
 
+/// The cadences, in the order of their odds.
 const CADENCES: [Cadence; 4] = [Cadence::Authentic, Cadence::Plagal, Cadence::Half, Cadence::Deceptive];
 /// Odds of the cadence in the middle of an eight-bar phrase, in the order of [`CADENCES`]; mostly half cadences.
 const INNER_ODDS: [f32; 4] = [1.0, 1.5, 6.0, 1.5];
@@ -81,8 +82,8 @@ pub(super) struct RecalledPhrase {
 }
 
 impl Phrase {
-    /// Returns the phrase of a bar: `before` if it contains the bar and its emotion has not faded, otherwise a new phrase that
-    /// starts with the bar.
+    /// Returns the phrase of a bar, in the requested key: `before` if it contains the bar and its emotion has not faded,
+    /// otherwise a new phrase that starts with the bar.
     pub(super) fn at(before: Option<&Self>, form: &Form, request: &BarRequest, streams: RngStreams) -> Self {
         let continued = before.filter(|phrase| phrase.contains(request.bar) && !phrase.has_faded(&request.mood));
         match continued {
@@ -223,13 +224,17 @@ mod tests {
                 && before.emotion != next.emotion
             {
                 changes += 1;
-                assert_eq!(bar, before.start + u64::from(before.bars), "the emotion changes only between phrases");
+                assert_eq!(
+                    bar,
+                    before.start + u64::from(before.bars),
+                    "the emotion should change only between phrases"
+                );
             }
             calm_bars += u32::from(next.emotion == Emotion::Calm);
             phrase = Some(next);
         }
         assert!((190..=290).contains(&calm_bars), "{calm_bars} of 400 bars calm");
-        assert!(changes <= 60, "{changes}");
+        assert!(changes <= 60, "{changes} changes");
     }
 
     #[test]

@@ -68,21 +68,21 @@ fn reach_weights(palette: &Palette, remaining: usize, cadence: Cadence) -> Vec<f
     reach_weights
 }
 
-/// Returns a variant of a chord that suits the emotion. Added and suspended tones belong to the scale, except in dominant
-/// sevenths and augmented chords.
+/// Returns a variant of a chord that suits the emotion; `last` marks the final chord of a cadence. Added and suspended
+/// tones belong to the scale, except in dominant sevenths and augmented chords.
 pub(super) fn colour(member: &Member, key: Key, emotion: Emotion, last: bool, rng: &mut Rng) -> Chord {
     let plain = member.numeral.chord_on(key.tonic);
     let choices = variants(emotion, member, last);
     let is_allowed = |quality: Quality| {
         let chord = Chord::new(plain.root, quality);
-        let dominant_seventh = quality == Quality::Dominant7 || quality == Quality::Augmented;
-        dominant_seventh || chord.pitch_classes().all(|pitch| key.contains(pitch) || plain.contains(pitch))
+        let may_leave_scale = quality == Quality::Dominant7 || quality == Quality::Augmented;
+        may_leave_scale || chord.pitch_classes().all(|pitch| key.contains(pitch) || plain.contains(pitch))
     };
     let odds: Vec<f32> = choices.iter().map(|(quality, odds)| if is_allowed(*quality) { *odds } else { 0.0 }).collect();
     rng.pick(&odds).map_or(plain, |index| Chord::new(plain.root, choices[index].0))
 }
 
-/// Returns the variants of a chord, with odds.
+/// Returns the variants of a chord, with their odds; empty if it is always played plain.
 fn variants(emotion: Emotion, member: &Member, last: bool) -> &'static [(Quality, f32)] {
     use Emotion::{Angry, Calm, Energetic, Happy, Mysterious, Nostalgic, Romantic, Sad};
     use Quality::*;
@@ -165,7 +165,7 @@ mod tests {
         let palette = Palette::of(Emotion::Nostalgic, Mode::Major);
         let member = |symbol| {
             let chord = Chord::parse(symbol).unwrap();
-            &palette.members[palette.position(&chord, 0).expect("the chord is in the palette")]
+            &palette.members[palette.position(&chord, 0).expect("the chord should be in the palette")]
         };
         let matches_cadence =
             |cadence: Cadence, before, last| cadence.approaches(member(before)) && cadence.ends_on(member(last));

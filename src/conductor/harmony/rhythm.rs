@@ -3,9 +3,10 @@
 use super::phrase::SECTION_BARS;
 use super::rng::{Purpose, RngStreams};
 
-/// Returns the beats of a bar on which chords change, at a rate in chords per bar: none (the previous chord continues), the
-/// first, or the first and the middle one. `position` is the bar's position in its phrase. A section always opens with a new
-/// chord and closes with a single one; the bar before the last speeds up towards the cadence.
+/// Returns the beats of a bar on which chords change: none (the previous chord continues), the first, or the first and the
+/// middle one. `rate` is the average number of chords per bar, `position` the bar's position in its phrase. A section
+/// always opens with a new chord and closes with a single one; in the bar before the last, the chord is most likely to
+/// change twice, which leads to the cadence.
 pub(super) fn chord_onsets(streams: RngStreams, bar: u64, position: u32, beats: u32, rate: f32) -> Vec<f64> {
     let (none_probability, two_probability) = match position % SECTION_BARS {
         0 => (0.0, rate - 1.2),

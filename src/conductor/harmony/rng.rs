@@ -44,7 +44,7 @@ pub(super) struct ReusedBars {
     pub start: u64,
     /// The last bar. Its chords and upper voice use new streams unless the repetition is exact.
     pub last: u64,
-    /// The earlier bar whose streams the first bar reuses; later bars follow in step.
+    /// The earlier bar whose streams the first bar reuses; later bars reuse those of the bars after it.
     pub source: u64,
     /// Whether the repetition is exact, including the last bar.
     pub exact: bool,
@@ -83,7 +83,7 @@ impl RngStreams {
 pub(super) struct Rng(ChaCha8Rng);
 
 impl Rng {
-    /// Returns the stream for a purpose at a bar or phrase number.
+    /// Returns the stream of a seed for a purpose at a bar or phrase number.
     pub(super) fn new(seed: u64, purpose: Purpose, number: u64) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream(number.wrapping_mul(8).wrapping_add(purpose as u64));
@@ -121,11 +121,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_follow_the_weights() {
+    fn draws_follow_the_odds() {
         let mut rng = Rng::new(1, Purpose::Chords, 0);
         let mut counts = [0u32; 4];
         for _ in 0..4000 {
-            counts[rng.pick(&[1.0, 0.0, 2.0, 1.0]).expect("odds")] += 1;
+            counts[rng.pick(&[1.0, 0.0, 2.0, 1.0]).expect("some odds are positive")] += 1;
         }
         assert_eq!(counts[1], 0);
         assert!((1800..2200).contains(&counts[2]), "{counts:?}");
@@ -138,7 +138,7 @@ mod tests {
             let draw = |seed, bar| RngStreams::new(seed, temperature).rng(Purpose::Chords, bar).unit();
             (0..1000).filter(|bar| draw(1, *bar) == draw(2, *bar)).count()
         };
-        // With either seed, half of the bars use the common streams, so a quarter of them agree.
+        // With either seed, half of the bars use the common streams, so a quarter of all bars agree.
         let half = 0.5f32.powf(1.0 / 12.0);
         assert!((200..300).contains(&alike(half)), "{}", alike(half));
         assert_eq!((alike(0.0), alike(1.0), alike(2.0)), (1000, 0, 0));

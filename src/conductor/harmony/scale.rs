@@ -2,8 +2,8 @@
 
 use crate::music::theory::{Chord, Key};
 
-/// The scale of a key adapted to a chord. Each chord tone outside the key replaces a neighbouring degree: the one below for
-/// leading tones (major thirds and sevenths, augmented fifths), the one above for others.
+/// The scale of a key adapted to a chord. Each chord tone outside the key replaces a neighbouring degree that is not itself
+/// a chord tone: the one below for leading tones (major thirds and sevenths, augmented fifths), the one above for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scale([bool; 12]);
 

@@ -63,7 +63,7 @@ pub(super) struct LineContext {
     pub emotion: Emotion,
     /// The key.
     pub key: Key,
-    /// Number of the phrase, which selects the figure that serves as its motif.
+    /// Number of the phrase, or of the phrase that it recalls; selects the figure that serves as the motif.
     pub phrase: u64,
     /// The bar's position in the phrase.
     pub position: PhrasePosition,

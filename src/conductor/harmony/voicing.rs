@@ -116,7 +116,7 @@ fn movement_cost(context: &VoicingContext<'_>, notes: &[u8]) -> f32 {
     cost
 }
 
-/// Returns whether two voices (lower, upper) move in parallel fifths or octaves.
+/// Returns whether two voices move in parallel fifths or octaves, given their notes (lower, upper) before and after.
 fn is_parallel(before: (u8, u8), after: (u8, u8)) -> bool {
     let interval = |pair: (u8, u8)| (pair.1 + 120 - pair.0) % 12;
     before.0 != after.0
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn every_chord_change_avoids_parallels_and_moves_little() {
+    fn every_chord_change_avoids_parallels_with_the_bass_and_moves_little() {
         let (mut movement, mut count) = (0.0, 0.0);
         for from_quality in Quality::ALL {
             let from = Chord::new(0, from_quality);

@@ -57,7 +57,7 @@ impl Events {
         self.queue.pop_front()
     }
 
-    /// Discards all events from a beat on. Returns the notes held across that beat, which no longer have an end.
+    /// Discards all events from a beat on. Returns the notes held across that beat, whose ends have been discarded.
     pub(super) fn truncate(&mut self, from: f64, sounding: &[Sounding]) -> Vec<Sounding> {
         self.queue.truncate(self.queue.partition_point(|event| event.beat < from));
         let mut held = sounding.to_vec();

@@ -23,14 +23,14 @@ fn defaults_match_the_table() {
 #[test]
 fn a_fader_blends_with_the_others() {
     let settings = settings_with(&[(Param::Sad, number(0.5))]);
-    assert_eq!(settings.number(Param::Calm), 1.0, "the other fader stays");
+    assert_eq!(settings.number(Param::Calm), 1.0, "the other fader should keep its value");
     assert_eq!(settings.mood().weights()[Emotion::Sad as usize], 0.5 / 1.5);
-    let Value::Number(valence) = settings.get(Param::Valence) else { panic!("valence is a number") };
-    assert!((valence - (0.4 - 0.7 * 0.5) / 1.5).abs() < 1e-6, "valence follows the weights");
+    let Value::Number(valence) = settings.get(Param::Valence) else { panic!("valence should be a number") };
+    assert!((valence - (0.4 - 0.7 * 0.5) / 1.5).abs() < 1e-6, "valence should follow the weights");
 }
 
 #[test]
-fn the_mood_stays_when_all_faders_are_down() {
+fn the_mood_is_unchanged_when_all_faders_are_down() {
     let settings = settings_with(&[(Param::Emotion, Value::Choice(Emotion::Angry as u8)), (Param::Angry, number(0.0))]);
     assert_eq!(settings.mood(), Mood::pure(Emotion::Angry));
     assert_eq!(settings.number(Param::Angry), 0.0);
@@ -53,7 +53,7 @@ fn valence_and_arousal_move_the_faders() {
 }
 
 #[test]
-fn setting_a_tempo_pins_it() {
+fn the_tempo_source_decides_whether_a_set_tempo_applies() {
     let mut settings = settings_with(&[(Param::Tempo, number(90.0))]);
     assert_eq!(settings.tempo_source(), TempoSource::Pinned);
     assert_eq!(settings.get(Param::TempoFollow), Value::Toggle(false));
@@ -68,7 +68,7 @@ fn setting_a_tempo_pins_it() {
     assert_eq!((recreated.number(Param::Tempo), recreated.tempo_source()), (120.0, TempoSource::Clock));
     let pinned = settings_with(&[(Param::Tempo, number(77.0))]);
     let recalled = settings.with_scenes(&pinned, &pinned, 0.0);
-    assert_eq!(recalled.number(Param::Tempo), 120.0, "a scene does not take the tempo from the clock");
+    assert_eq!(recalled.number(Param::Tempo), 120.0, "a scene should not override the clock's tempo");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn engine_parameters_change_on_the_first_frame_of_the_bar() {
 fn the_network_changes_on_the_bar() {
     let script = [(0, set(Param::Glide, 0.0)), (50_000, next_bar(Param::Emotion, Value::Choice(Emotion::Angry as u8)))];
     let (conductor, score) = play(at_tempo(TEMPO), &script, 60_000, &[700]);
-    assert_eq!(conductor.value(Param::Emotion), Value::Choice(Emotion::Calm as u8), "nothing has changed yet");
+    assert_eq!(conductor.value(Param::Emotion), Value::Choice(Emotion::Calm as u8), "nothing should have changed yet");
     assert!(splices(&score).is_empty());
     let (conductor, score) = play(conductor, &[], 2 * BAR, &[700]);
     assert!((BAR - 511..=BAR).contains(&splices(&score)[0]), "{:?}", splices(&score));
@@ -92,7 +92,7 @@ fn an_immediate_change_overrides_a_held_one() {
     let script = [(10_000, next_bar(Param::Reverb, Value::Number(0.5))), (BAR - 100, set(Param::Reverb, 0.9))];
     let (conductor, score) = play(at_tempo(TEMPO), &script, 2 * BAR, &[64]);
     assert_eq!(numbers(&score, Param::Reverb).last().unwrap().1, 0.9);
-    assert_eq!(conductor.value(Param::Reverb), Value::Number(0.9), "the reported value is the one in effect");
+    assert_eq!(conductor.value(Param::Reverb), Value::Number(0.9), "the reported value should be the one in effect");
 }
 
 #[test]
@@ -125,14 +125,14 @@ fn recall_over_bars(bars: f32, at: u64) -> Vec<(u64, ControlEvent)> {
 
 #[test]
 fn a_morph_over_bars_follows_the_tempo() {
-    // The morph starts at bar 2 and takes two bars. The tempo is halved after the first bar, so the second takes twice as long.
+    // The morph starts at bar 2 and takes two bars. The tempo is halved after one bar, so the other takes twice as long.
     let at = 2 * BAR;
     let mut script = recall_over_bars(2.0, at);
     script.push((at + BAR, set(Param::Tempo, 60.0)));
     let (conductor, score) = play(at_tempo(TEMPO), &script, at + 4 * BAR, &[480]);
     let reverb: Vec<_> = numbers(&score, Param::Reverb).into_iter().filter(|(frame, _)| *frame >= at).collect();
     let value_at = |frame: u64| reverb.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
-    // The scene contains the tempo of 120, so the recall itself does not change the tempo.
+    // The scene contains the current tempo of 120 bpm, so the recall itself does not change it.
     for (frame, value) in [(at + BAR / 2, 0.75), (at + BAR, 0.5), (at + 2 * BAR, 0.25), (at + 3 * BAR, 0.0)] {
         assert!((value_at(frame) - value).abs() < 0.012, "{} instead of {value} at {frame}", value_at(frame));
     }
@@ -160,7 +160,8 @@ fn a_morph_over_bars_that_changes_the_tempo_ends_on_its_bar() {
     let plan = &score.plans.last().unwrap().plan;
     let angry = |frame| plan.steering.mood.at(frame, &plan.clock).weights()[Emotion::Angry as usize];
     assert!(conductor.tempo() > 140.0);
-    // The recall on bar 1 ends on bar 3. Plans cover only the last two seconds, so only an older one contains the glide.
+    // The morph that begins at bar 1 ends at bar 3. Plans reach back only two seconds, so only an older one contains the
+    // glide.
     let covers_glide = |update: &&PlanUpdate| (update.plan.clock.beat_at(bars[2]) - 8.0).abs() < 1e-3;
     let older = &score.plans.iter().rev().find(covers_glide).unwrap().plan;
     assert_eq!(angry(bars[3] + 10), 1.0);
@@ -181,8 +182,8 @@ fn undo_and_crossfader_reach_their_targets() {
     let (after_undo, score) = play(at_tempo(TEMPO), &script[..8], 6 * BAR, &[480]);
     let reverb = numbers(&score, Param::Reverb);
     let at = |frame: u64| reverb.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
-    assert_eq!((at(3 * BAR + 1_000), at(4 * BAR)), (0.0, 0.0), "recalled within a bar");
-    assert!((at(4 * BAR + BAR / 2) - 0.5).abs() < 0.02 && at(5 * BAR + 1_000) == 1.0, "undone within a bar");
+    assert_eq!((at(3 * BAR + 1_000), at(4 * BAR)), (0.0, 0.0), "the recall should take a bar");
+    assert!((at(4 * BAR + BAR / 2) - 0.5).abs() < 0.02 && at(5 * BAR + 1_000) == 1.0, "the undo should take a bar");
     assert_eq!(after_undo.value(Param::Emotion), Value::Choice(Emotion::Happy as u8));
     let (after_crossfade, score) = play(at_tempo(TEMPO), &script, 7 * BAR, &[480]);
     assert_eq!(numbers(&score, Param::Reverb).last(), Some(&(6 * BAR, 0.25)));

@@ -39,7 +39,7 @@ fn held_notes_set_the_lead_chord_until_released() {
     let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
     assert_eq!(update.plan.chord_at(150_000).to_string(), "Bbm");
     let after = score.plans.last().unwrap();
-    assert_ne!(after.plan.chord_at(288_000).to_string(), "Bbm", "the progression resumes in the next bar");
+    assert_ne!(after.plan.chord_at(288_000).to_string(), "Bbm", "the progression should resume in the next bar");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_new_key_applies_on_the_next_beat() {
 
 #[test]
 fn the_harmony_receives_the_networks_chroma() {
-    let played_chroma = |with_chroma: bool| {
+    let played = |with_chroma: bool| {
         let mut conductor = at_tempo(120.0);
         let mut score = Score::default();
         for latent in 0..200u64 {
@@ -76,8 +76,8 @@ fn the_harmony_receives_the_networks_chroma() {
             }
             conductor.advance(latent * 4096, &mut score);
         }
-        conductor.arrangement.request(100, 400.0).played_chroma
+        conductor.arrangement.request(100, 400.0).played
     };
-    assert_eq!(played_chroma(false), None);
-    assert_eq!(played_chroma(true).unwrap()[6], 1.0);
+    assert_eq!(played(false), None);
+    assert_eq!(played(true).unwrap().chroma[6], 1.0);
 }

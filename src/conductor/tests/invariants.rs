@@ -29,7 +29,7 @@ fn events() -> impl Strategy<Value = ControlEvent> {
         1 => prop::sample::select(vec![Param::Panic, Param::SceneUndo]).prop_map(fire),
         1 => prop::sample::select(vec![vec![], vec![60, 64, 67], vec![45, 52, 60]]).prop_map(|held| lead_notes(&held)),
         2 => (prop::sample::select(TABLE.iter().map(|spec| spec.param).collect::<Vec<_>>()), 0.0f64..1.0).prop_filter_map(
-            "a text",
+            "the parameter takes no number",
             |(param, share)| Some(ControlEvent::NextBar(param, param.fit(crate::event::parameter::Input::Number(share)).ok()??)),
         ),
         1 => (50.0f64..180.0).prop_map(ControlEvent::Tempo),
@@ -58,7 +58,7 @@ proptest! {
         prop_assert_eq!(&whole.1.commands, &stepped.1.commands);
         prop_assert_eq!(&whole.1.notices, &stepped.1.notices);
         prop_assert_eq!(&whole.1.released, &stepped.1.released);
-        prop_assert!(whole.1.plans == stepped.1.plans, "plans differ");
+        prop_assert!(whole.1.plans == stepped.1.plans, "the plans should not differ");
         prop_assert_eq!(whole.0.values(), stepped.0.values());
     }
 
@@ -71,19 +71,19 @@ proptest! {
             last = timed.frame;
             match timed.command {
                 EngineCommand::NoteOn { voice, note, velocity } => {
-                    prop_assert!(!sounding.contains(&(voice, note)), "a note starts twice without ending");
+                    prop_assert!(!sounding.contains(&(voice, note)), "a note should not start again before it ends");
                     prop_assert!((0.0..=1.0).contains(&velocity));
                     sounding.push((voice, note));
                 }
                 EngineCommand::NoteOff { voice, note } => {
                     let before = sounding.len();
                     sounding.retain(|sounding| *sounding != (voice, note));
-                    prop_assert_eq!(sounding.len() + 1, before, "a note ends once");
+                    prop_assert_eq!(sounding.len() + 1, before, "a note should end exactly once");
                 }
                 EngineCommand::Panic => prop_assert!(sounding.is_empty()),
                 _ => {}
             }
-            prop_assert!(sounding.len() < 16, "too many notes: {:?}", sounding);
+            prop_assert!(sounding.len() < 16, "too many sounding notes: {:?}", sounding);
         }
     }
 

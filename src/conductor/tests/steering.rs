@@ -57,12 +57,12 @@ fn quantized_changes_take_effect_on_the_bar() {
     let splices = splices(&score);
     assert_eq!(splices.len(), 1, "{splices:?}");
     assert!((96_000 - 511..=96_000).contains(&splices[0]), "{splices:?}");
-    assert_eq!(numbers(&score, Param::Reverb)[1..], [(40_000, 0.8)], "the fast lane does not wait");
+    assert_eq!(numbers(&score, Param::Reverb)[1..], [(40_000, 0.8)], "the fast lane should not wait");
     assert_eq!(conductor.value(Param::Temperature), Value::Number(0.3));
 }
 
 #[test]
-fn waiting_changes_read_back_as_requested() {
+fn a_waiting_change_already_reports_the_requested_value() {
     let script = [
         (30_000, choose(Param::Quantize, 1)),
         (30_000, set(Param::Glide, 0.0)),
@@ -77,7 +77,7 @@ fn waiting_changes_read_back_as_requested() {
 
 #[test]
 fn a_recall_morphs_numbers_and_mood() {
-    let Value::Number(home) = at_tempo(120.0).value(Param::LevelPad) else { panic!("a level is a number") };
+    let Value::Number(home) = at_tempo(120.0).value(Param::LevelPad) else { panic!("a level should be a number") };
     let script = [
         (0, set_text(Param::SceneStore, "home")),
         (SECOND, set(Param::LevelPad, -40.0)),
@@ -88,7 +88,7 @@ fn a_recall_morphs_numbers_and_mood() {
     let (conductor, score) = play(at_tempo(120.0), &script, 7 * SECOND, &[480]);
     let levels = numbers(&score, Param::LevelPad);
     let morph: Vec<_> = levels.iter().filter(|(frame, _)| *frame >= 4 * SECOND).collect();
-    assert!(morph.len() >= 99 && morph.windows(2).all(|pair| pair[1].1 >= pair[0].1), "the level only rises");
+    assert!(morph.len() >= 99 && morph.windows(2).all(|pair| pair[1].1 >= pair[0].1), "the level should only rise");
     assert_eq!(morph.last().unwrap().1, home);
     assert!(morph.last().unwrap().0 <= 6 * SECOND + 960);
     let plan = &score.plans.last().unwrap().plan;
@@ -115,7 +115,11 @@ fn loading_a_preset_morphs_to_it() {
     assert!(
         (steering.mood.at(at + 3 * SECOND / 2, &plan.clock).weights()[Emotion::Romantic as usize] - 0.5).abs() < 1e-4
     );
-    assert_eq!(numbers(&score, Param::Width)[1..], [(at + SECOND, 0.0)], "a later change is not part of the morph");
+    assert_eq!(
+        numbers(&score, Param::Width)[1..],
+        [(at + SECOND, 0.0)],
+        "a later change should not be part of the morph"
+    );
 }
 
 #[test]
@@ -151,7 +155,7 @@ fn panic_cuts_all_sound_and_restarts_on_the_next_beat() {
     assert_eq!(score.commands[index].frame, at);
     let next =
         score.commands[index..].iter().find(|timed| matches!(timed.command, EngineCommand::NoteOn { .. })).unwrap();
-    assert!(next.frame >= at.next_multiple_of(24_000), "silent until the next beat");
+    assert!(next.frame >= at.next_multiple_of(24_000), "no note should begin before the next beat");
     let update = score.plans.iter().find(|update| update.splice.is_some()).unwrap();
     assert_ne!(update.plan.seed, score.plans[0].plan.seed);
 }
@@ -195,12 +199,12 @@ fn a_modulation_changes_neither_the_set_value_nor_the_tempo() {
         })
         .collect();
     let at = |frame: u64| tones.iter().rev().find(|(at, _)| *at <= frame).unwrap().1;
-    assert!((at(1000 + SECOND) - 0.5).abs() < 0.02, "a quarter of a period: {}", at(1000 + SECOND));
-    assert!((at(1000 + 3 * SECOND) - (0.2 - 0.5)).abs() < 0.02, "around the new value: {}", at(1000 + 3 * SECOND));
-    assert_eq!(at(7 * SECOND), 0.2, "the parameter returns to its set value");
+    assert!((at(1000 + SECOND) - 0.5).abs() < 0.02, "a quarter of a period after the start: {}", at(1000 + SECOND));
+    assert!((at(1000 + 3 * SECOND) - (0.2 - 0.5)).abs() < 0.02, "below the new value: {}", at(1000 + 3 * SECOND));
+    assert_eq!(at(7 * SECOND), 0.2, "the parameter should return to its set value");
     assert_eq!(conductor.value(Param::Tone), Value::Number(0.2));
-    let Value::Number(requested) = conductor.value(Param::Arousal) else { panic!("a number") };
-    assert!((requested - conductor.mood().affect().arousal).abs() > 0.1, "the audible mood moves");
+    let Value::Number(requested) = conductor.value(Param::Arousal) else { panic!("arousal should be a number") };
+    assert!((requested - conductor.mood().affect().arousal).abs() > 0.1, "the audible mood should move");
     let tempo = f64::from(crate::music::profile::Profile::of(crate::music::emotion::Emotion::Calm).tempo_bpm);
     assert!((conductor.tempo() - tempo).abs() < 1e-3);
     // The result does not depend on the length of the time steps.

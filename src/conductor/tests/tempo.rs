@@ -36,7 +36,7 @@ fn the_tempo_follows_the_mood_until_it_is_pinned() {
     conductor.apply(&ControlEvent::Set(Param::TempoFollow, Value::Toggle(false))).unwrap();
     conductor.apply(&choose(Param::Emotion, Emotion::Sad as u8)).unwrap();
     conductor = play(conductor, &[], 12 * SECOND, &[512]).0;
-    assert!(near(conductor.tempo(), Emotion::Angry), "the tempo stays when it stops following the mood");
+    assert!(near(conductor.tempo(), Emotion::Angry), "the tempo should be kept when it stops following the mood");
     conductor.apply(&set(Param::Tempo, 90.0)).unwrap();
     conductor = play(conductor, &[], 13 * SECOND, &[512]).0;
     assert_eq!((conductor.tempo(), conductor.value(Param::Tempo)), (90.0, Value::Number(90.0)));
@@ -54,8 +54,8 @@ fn a_tempo_change_affects_beats_and_plan_alike() {
     assert_eq!(update.plan.conditions(48_000).tempo_bpm, Some(60.0));
 }
 
-/// Returns the events and the beats' frames of an external clock that changes from 80 to 140 bpm after 8 beats. Like the MIDI
-/// input, it reports every beat late, by 300 frames.
+/// Returns the events of an external clock that changes from 80 to 140 bpm after 8 beats, and the frames of its beats. Like
+/// the MIDI input, it reports every beat late, by 300 frames.
 fn external_clock() -> (Vec<(u64, ControlEvent)>, Vec<u64>) {
     let (mut script, mut external_beats) = (Vec::new(), Vec::new());
     let mut at = 10_000.0;
@@ -81,7 +81,10 @@ fn follows_an_external_clock_within_two_bars() {
     let own_beats = beats(&score);
     let error = |frame: &u64| own_beats.iter().map(|beat| beat.abs_diff(*frame)).min().unwrap();
     let errors: Vec<u64> = external_beats[16..31].iter().map(error).collect();
-    assert!(errors.iter().all(|error| *error < 480), "within 10 ms two bars after the change: {errors:?}");
+    assert!(
+        errors.iter().all(|error| *error < 480),
+        "the errors should stay below 10 ms two bars after the change: {errors:?}"
+    );
     assert!(splices(&score).len() < 12, "too many corrections: {}", splices(&score).len());
 }
 
@@ -97,12 +100,16 @@ fn the_start_of_an_external_clock_begins_a_bar() {
             _ => None,
         })
         .collect();
-    assert_eq!(bars, [0, 50_500, 146_000], "the bar begins when its start is reported; the next one is in phase");
+    assert_eq!(
+        bars,
+        [0, 50_500, 146_000],
+        "the bar should begin when its start is reported, and the next one in phase"
+    );
 }
 
 #[test]
 fn midi_clock_pulses_are_aligned_with_the_beats() {
     let (_, score) = play(at_tempo(120.0), &[], 2 * SECOND, &[777]);
-    let expected: Vec<_> = (0..4 * PULSES).map(|pulse| (pulse * 24_000 / PULSES, pulse)).collect();
+    let expected: Vec<_> = (0..4 * PULSES_PER_BEAT).map(|pulse| (pulse * 24_000 / PULSES_PER_BEAT, pulse)).collect();
     assert_eq!(score.pulses, expected);
 }

@@ -13,11 +13,11 @@ use crate::units::SAMPLE_RATE;
 const LEVEL: f32 = 0.72;
 /// Decay time constant of the overtones, in frames.
 const OVERTONE_DECAY: f32 = 0.6 * SAMPLE_RATE as f32;
-/// Frequency below which the fundamental is attenuated, as by a small soundboard. A full-strength fundamental would mask the
-/// piano's left hand.
+/// Frequency below which the fundamental is increasingly attenuated, as by a small soundboard. A full-strength fundamental
+/// would mask the piano's left hand.
 const SOUNDBOARD_HZ: f32 = 110.0;
 
-/// FM synthesis with a 1:1 ratio (Chowning 1973). The modulation depth decays like a string's brightness.
+/// A bass note: FM synthesis with a 1:1 ratio (Chowning 1973). The modulation depth decays like a string's brightness.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Bass {
     phase: f32,

@@ -1,4 +1,5 @@
-//! The pad: a string-like sound of three slightly detuned, gently low-pass-filtered sawtooths with slow attack and release.
+//! The pad: a string-like sound of three sawtooths, slightly detuned and gently low-pass filtered, with a slow attack and
+//! release.
 
 use serde::{Deserialize, Serialize};
 

@@ -38,7 +38,9 @@ struct Slot<T> {
     envelope: Envelope,
     /// Fades to 0 when another note steals the slot.
     steal_fade: Ramp,
+    /// The note that starts when the stolen one has faded out.
     next: Option<NoteOn>,
+    /// Value of [`Pool::count`] when the note started; orders the notes by age.
     started: u64,
 }
 
@@ -48,6 +50,7 @@ struct Slot<T> {
 pub(in crate::engine) struct Pool<T, const N: usize> {
     #[serde(with = "BigArray")]
     slots: [Slot<T>; N],
+    /// Number of notes requested so far.
     count: u64,
 }
 
@@ -64,8 +67,8 @@ impl<T: Synth, const N: usize> Pool<T, N> {
         Self { slots, count: 0 }
     }
 
-    /// Starts a note and releases any note of the same pitch. If all slots are in use, steals the slot of the quietest released
-    /// note or, if none is released, of the oldest note, which fades out within [`STEAL_SECONDS`].
+    /// Starts a note, after releasing any note of the same pitch. If all slots are in use, steals the slot of the quietest
+    /// released note or, if none is released, of the oldest note; the stolen note fades out over [`STEAL_SECONDS`].
     pub(in crate::engine) fn note_on(&mut self, note: u8, velocity: f32) {
         self.note_off(note);
         self.count += 1;
@@ -142,6 +145,7 @@ mod tests {
     use super::*;
     use crate::engine::Bass;
 
+    /// Plays `quanta` quanta and returns the peak and the largest step between consecutive samples.
     fn peak_and_step(pool: &mut Pool<Bass, 2>, quanta: usize, last: &mut f32) -> (f32, f32) {
         let (mut peak, mut step) = (0.0f32, 0.0f32);
         for _ in 0..quanta {
@@ -168,7 +172,7 @@ mod tests {
             pool.note_on(note, 1.0);
             largest = largest.max(peak_and_step(&mut pool, 37, &mut last).1);
         }
-        assert!(largest < 1.5 * normal, "{largest} {normal}");
+        assert!(largest < 1.5 * normal, "{largest}, normally {normal}");
     }
 
     #[test]

@@ -17,12 +17,12 @@ const OVERTONE_DECAY: f32 = 0.16 * SAMPLE_RATE as f32;
 const VIBRATO_RATE: f32 = 4.7 * QUANTUM as f32 / SAMPLE_RATE as f32;
 /// Maximum depth of the vibrato as a fraction of the frequency: 6 cents.
 const VIBRATO_DEPTH: f32 = 0.0035;
-/// Fraction by which the depth approaches its maximum per quantum: a time constant of one second.
+/// Fraction of the remaining depth that the vibrato gains per quantum: a time constant of one second.
 const VIBRATO_RISE: f32 = QUANTUM as f32 / SAMPLE_RATE as f32;
 /// Gain in the side signal, which places the voice slightly right of centre.
 const SIDE_GAIN: f32 = -0.22;
 
-/// A note: a sine with a soft octave, phase-modulated by a sine at three times its frequency with decaying depth.
+/// A note: a sine with a soft octave, phase-modulated by a sine at three times its frequency. The depth decays.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Upper {
     phase: f32,

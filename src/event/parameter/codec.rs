@@ -27,8 +27,8 @@ impl Param {
         })
     }
 
-    /// Formats the value on one line, with text in quotes; empty for a trigger. [`Param::read_text`] restores the value
-    /// bit for bit.
+    /// Formats the value on one line, with text in quotes; returns an empty string for a trigger. [`Param::read_text`]
+    /// restores the value bit for bit.
     #[must_use]
     pub fn to_text(self, value: &Value) -> String {
         match self.plain(value) {
@@ -43,7 +43,7 @@ impl Param {
     /// Parses the output of [`Param::to_text`].
     ///
     /// # Errors
-    /// Returns what was expected.
+    /// When the text is not a value of the parameter; the message says why.
     pub fn read_text(self, text: &str) -> Result<Value, String> {
         let unquoted_text;
         let input = match self.spec().kind {
@@ -80,7 +80,7 @@ impl Param {
         })
     }
 
-    /// Reads a value from a TOML file written by the program; `Ok(None)` for a trigger's 0.
+    /// Converts a value from a TOML file written by the program; returns `Ok(None)` for a trigger's 0 or false.
     ///
     /// # Errors
     /// When the value does not fit.
@@ -113,7 +113,7 @@ impl Param {
         }
     }
 
-    /// The OSC type tag that OSCQuery reports for the parameter.
+    /// Returns the OSC type tag that OSCQuery reports for the parameter.
     #[must_use]
     pub const fn osc_type(self) -> &'static str {
         match self.spec().kind {
@@ -134,7 +134,8 @@ impl Param {
     }
 }
 
-/// Reads a key with its scale, such as `A minor`, which sets two parameters; `None` for any other parameter or text.
+/// Parses a value of the parameter `key` that names a scale too, such as `A minor`, and so sets two parameters; returns
+/// `None` for any other text or parameter.
 #[must_use]
 pub fn key_and_mode(param: Param, text: &str) -> Option<[(Param, Value); 2]> {
     let Key { tonic, mode } = Key::parse(text).filter(|_| param == Param::Key)?;
@@ -142,7 +143,7 @@ pub fn key_and_mode(param: Param, text: &str) -> Option<[(Param, Value); 2]> {
     Some([(Param::Key, Value::Choice(tonic)), (Param::Mode, Value::Choice(mode))])
 }
 
-/// Converts to the double with the same shortest decimal representation; plain widening would add digits.
+/// Converts a number to the `f64` with the same shortest decimal representation; plain widening would add digits.
 #[must_use]
 pub fn decimal(number: f32) -> f64 {
     number.to_string().parse().unwrap_or(f64::from(number))

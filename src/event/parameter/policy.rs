@@ -22,14 +22,14 @@ pub enum Effect {
     Tempo,
     /// All random choices, which restart.
     Seed,
-    /// Nothing directly; it sets how later changes take effect.
+    /// Nothing directly; the parameter shapes later changes, phrases or modulations.
     Later,
     /// Presets, scenes and recordings, handled by the daemon.
     Daemon,
 }
 
 impl Effect {
-    /// The lane that a change takes.
+    /// Returns the lane that a change takes.
     #[must_use]
     pub const fn lane(self) -> Lane {
         match self {
@@ -41,14 +41,14 @@ impl Effect {
         }
     }
 
-    /// Whether a changed value replans the network. The mood and the lead chord are handled elsewhere, since
-    /// several parameters, or a keyboard, can set them.
+    /// Returns whether a changed value requires a new plan for the network. The mood, which several parameters set, and
+    /// the lead chord, which a keyboard can also set, are handled elsewhere.
     #[must_use]
     pub const fn steers_network(self) -> bool {
         matches!(self, Self::Network | Self::Harmony | Self::Tempo | Self::Seed)
     }
 
-    /// Whether a changed value replans the harmony from the next beat.
+    /// Returns whether a changed value requires the harmony to be replanned from the next beat.
     #[must_use]
     pub const fn steers_harmony(self) -> bool {
         matches!(self, Self::Harmony | Self::Seed)
@@ -60,8 +60,8 @@ impl Effect {
 pub enum InPreset {
     /// Sets it to the preset's value, or to its default if the preset has none.
     Reset,
-    /// Sets it to the preset's value, or leaves it unchanged if the preset has none. For the mood, and for parameters
-    /// that a performer sets for the session.
+    /// Sets it to the preset's value, or leaves it unchanged if the preset has none. For the mood, the tempo, and
+    /// parameters that a performer sets for the session.
     Kept,
     /// Not allowed in presets.
     Refused,
@@ -93,8 +93,8 @@ pub struct Policy {
     pub saved: Saved,
     /// Whether setting the parameter ends a preset's running journey, because the performer has taken over.
     pub ends_journey: bool,
-    /// Whether setting the parameter resends all feedback to controllers, because it sets many other parameters and
-    /// makes some devices switch pages.
+    /// Whether setting the parameter resends all feedback to controllers, because it sets many other parameters, and
+    /// some devices switch pages at the same time.
     pub resends_feedback: bool,
     /// Whether every request is kept, even while earlier ones are pending: two "next preset" requests advance by two,
     /// and two store requests store two scenes. Otherwise, a newer request replaces a pending one.
@@ -160,37 +160,37 @@ policies! {
 }
 
 impl Param {
-    /// How the program treats the parameter.
+    /// Returns how the program treats the parameter.
     #[must_use]
     pub const fn policy(self) -> &'static Policy {
         &self.spec().policy
     }
 
-    /// Every parameter, in the order of the table.
+    /// Returns every parameter, in the order of the table.
     pub fn all() -> impl DoubleEndedIterator<Item = Self> + Clone {
         TABLE.iter().map(|spec| spec.param)
     }
 
-    /// Whether every request is kept; see [`Policy::keep_all`].
+    /// Returns whether every request is kept; see [`Policy::keep_all`].
     #[must_use]
     pub const fn keeps_all_requests(self) -> bool {
         self.policy().keep_all
     }
 
-    /// Whether requests for this and another parameter must stay in order, because the value of one decides how the
-    /// other takes effect.
+    /// Returns whether requests for this and another parameter must stay in order, because the value of one decides how
+    /// the other takes effect.
     #[must_use]
     pub fn keeps_order_with(self, other: Self) -> bool {
         self != other && (self.policy().affects_others || other.policy().affects_others)
     }
 
-    /// Whether the value is the name of a stored scene.
+    /// Returns whether the value is the name of a stored scene.
     #[must_use]
     pub const fn names_scene(self) -> bool {
         matches!(self, Self::Scene | Self::SceneA | Self::SceneB | Self::SceneDelete)
     }
 
-    /// Whether the parameter is one of the coordinates of the mood.
+    /// Returns whether the parameter is one of the coordinates of the mood.
     #[must_use]
     pub fn is_mood(self) -> bool {
         self.policy().effect == Effect::Mood

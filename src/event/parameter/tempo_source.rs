@@ -20,19 +20,19 @@ impl TempoSource {
     /// All choices, by position.
     pub const ALL: [Self; 5] = [Self::Mood, Self::Pinned, Self::Clock, Self::Link, Self::Jack];
 
-    /// The source at a position in the choice; [`Self::Mood`] if the position is invalid.
+    /// Returns the source at a position in the choice; [`Self::Mood`] if the position is invalid.
     #[must_use]
     pub fn at(position: u8) -> Self {
         Self::ALL.get(usize::from(position)).copied().unwrap_or_default()
     }
 
-    /// Whether the source is external, so that the tempo cannot be set in Melos.
+    /// Returns whether the source is external, so that the tempo cannot be set in Melos.
     #[must_use]
     pub const fn is_external(self) -> bool {
         matches!(self, Self::Clock | Self::Link | Self::Jack)
     }
 
-    /// The source's name, for use in a sentence.
+    /// Returns the source's name, for use in a sentence.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

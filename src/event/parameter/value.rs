@@ -49,7 +49,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether a number is in the range, allowing for the rounding errors of a glide.
+    /// Returns whether a number is in the range, allowing for the rounding errors of a glide.
     #[must_use]
     pub fn contains(self, number: f32) -> bool {
         match self {
@@ -62,7 +62,8 @@ impl Kind {
     }
 }
 
-/// A value that fits its parameter's [`Kind`]; created by [`Param::fit`] and not checked again.
+/// A value that fits its parameter's [`Kind`]; validated by [`Param::fit`] where it enters the program, and not checked
+/// again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// For [`Kind::Number`].
@@ -113,7 +114,7 @@ pub enum InputError {
         /// The input.
         value: f64,
     },
-    /// Wrong type, unknown name, or a number out of range.
+    /// Wrong type, unknown name, invalid chord, text too long, or number out of range.
     #[error("{id}: got {got}, expected {expected}")]
     Invalid {
         /// The parameter's id.
@@ -126,7 +127,7 @@ pub enum InputError {
 }
 
 impl InputError {
-    /// What is expected, for messages that already name the parameter and the value.
+    /// Returns what is expected, for messages that already name the parameter and the value.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
@@ -143,8 +144,8 @@ const ROUNDING: f64 = 1e-6;
 
 impl Param {
     /// Fits an input to the parameter: numbers are clamped, names are matched ignoring case, a toggle accepts a number
-    /// (on at 0.5 or above) or a word such as `on` or `false`, and a trigger anything. `Ok(None)` for a trigger's 0 or false,
-    /// which many controllers send on release.
+    /// (on at 0.5 or above) or a word such as `on` or `false`, and a trigger accepts anything. Returns `Ok(None)` for a
+    /// trigger's 0 or false, which many controllers send on release.
     ///
     /// # Errors
     /// [`InputError`] when the input does not fit.
@@ -187,7 +188,7 @@ impl Param {
         Ok(Some(value))
     }
 
-    /// Like [`Param::fit`], but an out-of-range number is an error. For values from files and messages.
+    /// Fits an input like [`Param::fit`], but rejects out-of-range numbers. For values from files and messages.
     ///
     /// # Errors
     /// [`InputError`] when the input does not fit without clamping.
@@ -202,7 +203,7 @@ impl Param {
         }
     }
 
-    /// Whether a value is of the parameter's kind and in range. The length of a text is not checked.
+    /// Returns whether a value is of the parameter's kind and in range. The length of a text is not checked.
     #[must_use]
     pub fn accepts(self, value: &Value) -> bool {
         match (self.spec().kind, value) {
@@ -216,7 +217,7 @@ impl Param {
         }
     }
 
-    /// The initial value; [`Value::Trigger`] for triggers.
+    /// Returns the initial value; [`Value::Trigger`] for triggers.
     #[must_use]
     pub fn default_value(self) -> Value {
         match self.spec().kind {
@@ -229,7 +230,7 @@ impl Param {
         }
     }
 
-    /// The index of the name that matches a text.
+    /// Returns the index of the name that a text matches, exactly or as a synonym.
     fn choice(self, names: &[&str], text: &str) -> Option<usize> {
         let synonym = || match self {
             Self::Key => crate::music::theory::pitch_class(text).map(usize::from),
@@ -243,7 +244,7 @@ impl Param {
         names.iter().position(|name| name.eq_ignore_ascii_case(text.trim())).or_else(synonym)
     }
 
-    /// The error for an input that does not fit.
+    /// Returns the error for an input that does not fit.
     pub(super) fn invalid(self, got: &impl ToString) -> InputError {
         let spec = self.spec();
         let expected = match spec.kind {

@@ -1,6 +1,6 @@
 //! Changes to the configuration, and when they take effect.
 
-use super::{AudioConfig, AudioHost, Config, ControlLogConfig, MidiConfig, MidiHost, MidiOutConfig, RecordingsConfig};
+use super::{AudioConfig, AudioHost, Config, MidiConfig, MidiHost, MidiOutConfig, RecordingsConfig};
 
 /// A changed part of the configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ pub enum TakesEffect {
 }
 
 impl ConfigChange {
-    /// When the change takes effect.
+    /// Returns when the change takes effect.
     #[must_use]
     pub const fn takes_effect(&self) -> TakesEffect {
         match self {
@@ -63,7 +63,7 @@ impl ConfigChange {
         }
     }
 
-    /// The key in `melos.toml`.
+    /// Returns the key in `melos.toml`.
     #[must_use]
     pub const fn key(&self) -> &'static str {
         match self {
@@ -84,13 +84,12 @@ impl ConfigChange {
 }
 
 impl Config {
-    /// The differences between this configuration and a new one.
+    /// Returns the differences between this configuration and a new one.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<ConfigChange> {
         // Destructured without `..`, so that a new key does not compile until it is handled here.
         let Self { preset, model, audio, osc, http, midi, link, recordings, control_log, log, schedule } = new;
         let MidiConfig { host, out } = midi;
-        let ControlLogConfig { .. } = control_log;
         let uses_jack = |audio: &AudioConfig| audio.host == AudioHost::Jack;
         let follows_audio = *host == MidiHost::Auto && uses_jack(audio) != uses_jack(&self.audio);
         [

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 
-/// Checks and returns the given folder. Without one, returns the first data folder among the current folder, the folders
-/// near the binary, and the install locations.
+/// Checks and returns the given folder. Without one, returns the first data folder among the current folder, the
+/// folders near the binary, and the install locations.
 ///
 /// # Errors
-/// When there is none; the message lists the folders searched.
+/// When the given folder is not a data folder, or when none is found; the message then lists the folders searched.
 pub fn find_data(given: Option<&Path>) -> Result<PathBuf, ConfigError> {
     match given {
         Some(folder) if is_data_folder(folder) => Ok(folder.to_owned()),
@@ -28,8 +28,8 @@ fn find_in(mut candidates: Vec<PathBuf>) -> Result<PathBuf, ConfigError> {
     }
 }
 
-/// The folders to search. They include four folders above the binary, since test binaries are in `target/debug/deps` in
-/// the source tree.
+/// Returns the folders to search. They include four folders above the binary, since test binaries are in
+/// `target/debug/deps` in the source tree.
 fn candidates(binary: Option<&Path>) -> Vec<PathBuf> {
     let mut candidates = vec![PathBuf::from(".")];
     if let Some(binary) = binary {

@@ -1,4 +1,4 @@
-//! `[schedule]` in `melos.toml`: opening hours in local time, with a preset for each.
+//! `[schedule]` in `melos.toml`: opening hours in local time, each with an optional preset.
 //!
 //! For each date, opening hours are converted to instants in the time zone, so days of 23 or 25 hours are handled
 //! correctly, and the result depends only on the current time, not on earlier clock readings.
@@ -18,6 +18,7 @@ const FADE_SECONDS: std::ops::RangeInclusive<f64> = 0.0..=600.0;
 const SETTLING_TIME: Duration = Duration::from_secs(3);
 /// Number of days searched for the next change.
 const DAYS_AHEAD: i64 = 8;
+/// The names of the days in `melos.toml`.
 const DAYS: [(&str, Weekday); 7] = [
     ("mon", Weekday::Monday),
     ("tue", Weekday::Tuesday),
@@ -38,7 +39,7 @@ pub struct Schedule {
     /// Fade-out time in seconds.
     pub fade_out: f32,
     /// The opening hours. If several overlap, those that opened last apply; if they opened together, the last in the
-    /// list.
+    /// list apply.
     pub hours: Vec<Hours>,
 }
 
@@ -55,19 +56,19 @@ pub struct Hours {
     pub preset: Option<String>,
 }
 
-/// The state at an instant.
+/// The state of the schedule at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
     /// Index of the opening hours that apply; `None` while closed.
     pub hours: Option<usize>,
     /// When these hours began.
     pub since: Option<Timestamp>,
-    /// When the state changes; `None` if it stays the same for a week.
+    /// When the state changes; `None` if it stays the same for at least a week.
     pub next_change: Option<Timestamp>,
 }
 
 impl Schedule {
-    /// The state at an instant.
+    /// Returns the state at an instant.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> State {
         let zone = self.zone.clone().unwrap_or_else(TimeZone::system);
@@ -83,7 +84,8 @@ impl Schedule {
         State { hours, since, next_change: changes.into_iter().find(|at| index_at(*at) != hours) }
     }
 
-    /// Start, end and index of all opening hours, from the day before yesterday onwards.
+    /// Returns the start, end and index of all opening hours from the day before yesterday to [`DAYS_AHEAD`] days
+    /// ahead.
     fn spans(&self, zone: &TimeZone, now: Timestamp) -> Vec<(Timestamp, Timestamp, usize)> {
         let today = zone.to_datetime(now).date();
         let mut spans = Vec::new();
@@ -93,8 +95,8 @@ impl Schedule {
                 self.hours.iter().enumerate().filter(|(_, hours)| hours.days.contains(&date.weekday()))
             {
                 let end = if hours.close > hours.open { Ok(date) } else { date.tomorrow() };
-                // A local time that occurs twice means its first occurrence; one that the clock skips moves later by the
-                // length of the gap.
+                // A local time that occurs twice means its first occurrence; one that the clock skips moves later by
+                // the length of the gap.
                 let from = zone.to_timestamp(date.to_datetime(hours.open));
                 let to = end.and_then(|end| zone.to_timestamp(end.to_datetime(hours.close)));
                 if let (Ok(from), Ok(to)) = (from, to) {
@@ -121,7 +123,7 @@ impl Schedule {
 }
 
 /// Reports which opening hours apply: the first time at once, and a change only after it has lasted a few seconds,
-/// whether time passed or the clock was set.
+/// whether it was caused by the passing of time or by a clock adjustment.
 #[derive(Debug, Default)]
 pub struct Debounce {
     reported: Option<Option<usize>>,
@@ -130,7 +132,7 @@ pub struct Debounce {
 }
 
 impl Debounce {
-    /// Whether nothing has been reported yet.
+    /// Returns whether nothing has been reported yet.
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.reported.is_none()
@@ -177,7 +179,7 @@ pub(super) fn read(document: &mut Document<'_>, mut table: Table<'_>) -> Option<
     }
     let tables = table.tables(document, "hours");
     if tables.is_empty() {
-        document.add(table.span(), "", "schedule.hours is missing: expected [[schedule.hours]] with open and close");
+        document.add(table.span(), "", "schedule.hours is missing; expected [[schedule.hours]] with open and close");
     }
     schedule.hours = tables.into_iter().filter_map(|table| hours(document, table)).collect();
     table.finish(document);
@@ -199,7 +201,7 @@ fn days(document: &mut Document<'_>, field: &Field<'_>) -> Option<Vec<Weekday>> 
     let day = |name: &String| DAYS.iter().find(|(known, _)| name == known).map(|(_, day)| *day);
     let days = field.texts().and_then(|names| names.iter().map(day).collect::<Option<Vec<_>>>());
     days.filter(|days| !days.is_empty()).or_else(|| {
-        field.reject(document, "a list of days from \"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"")
+        field.reject(document, "a list of days, each \"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\" or \"sun\"")
     })
 }
 
@@ -292,7 +294,7 @@ mod tests {
         assert_eq!(run("2026-11-30T07:59:00Z", "2026-11-30T08:00:10Z"), [None, Some(0)]);
         assert_eq!(run("2026-11-30T07:59:58Z", "2026-11-30T08:00:10Z"), [], "set back by twelve seconds");
         assert_eq!(run("2026-11-30T20:00:00Z", "2026-11-30T20:00:10Z"), [None], "set forward into the evening");
-        assert_eq!(run("2026-11-30T12:00:00Z", "2026-11-30T12:00:10Z"), [Some(0)], "and back");
+        assert_eq!(run("2026-11-30T12:00:00Z", "2026-11-30T12:00:10Z"), [Some(0)], "set back to noon");
         assert_eq!(run("2026-12-02T12:00:00Z", "2026-12-02T12:00:10Z"), [None], "a Wednesday");
     }
 

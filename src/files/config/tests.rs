@@ -44,7 +44,7 @@ keep = 1e9
     ];
     assert_eq!(problems.len(), hints.len(), "{problems:#?}");
     for (problem, hint) in problems.iter().zip(hints) {
-        assert!(problem.starts_with(hint), "{problem} is not {hint}");
+        assert!(problem.starts_with(hint), "{problem} should start with {hint}");
     }
 }
 
@@ -91,7 +91,7 @@ fn open_services_are_reported_and_http_needs_a_password() {
 }
 
 #[test]
-fn midi_channels_count_from_one() {
+fn midi_channels_are_counted_from_one() {
     let config = parse("[midi.out]\nclock = false\nchannels = [1, 16, 10]\n").unwrap();
     assert_eq!(config.midi.out.channels.map(MidiChannel::index), [0, 15, 9]);
     for invalid in ["[0, 2, 3]", "[1, 2]", "[1, 2, 17]", "[1.5, 2, 3]", "7", "[1, 2, 3, 4]"] {

@@ -35,25 +35,25 @@ impl<'a> Table<'a> {
         Self { path, span, remaining, known_keys: Vec::new() }
     }
 
-    /// An empty table, in place of one that is missing from the file.
+    /// Creates an empty table, in place of one that is missing from the file.
     #[must_use]
     pub fn absent() -> Self {
         Self::new(String::new(), 0..0, DeTable::new())
     }
 
-    /// Span of the table in the text.
+    /// Returns the table's span in the text.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// The table's key with its enclosing tables; empty for the whole file.
+    /// Returns the table's key with its enclosing tables; empty for the whole file.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Removes and returns the field of a key.
+    /// Removes and returns the field with a key.
     pub fn take(&mut self, key: &'static str) -> Option<Field<'a>> {
         self.known_keys.push(key);
         let value = self.remaining.remove(key)?;
@@ -182,7 +182,7 @@ impl<'a> Table<'a> {
             let known = self.known_keys.join(", ");
             let name = field.key.rsplit('.').next().unwrap_or_default();
             let hint =
-                format!("unknown key{}; expected one of {known}", suggestion(name, self.known_keys.iter().copied()));
+                format!("unknown key{} (expected one of {known})", suggestion(name, self.known_keys.iter().copied()));
             document.add_unknown(span, &field, hint);
         }
     }
@@ -199,13 +199,13 @@ impl<'a> Field<'a> {
         None
     }
 
-    /// The number, integer or not.
+    /// Returns the number, integer or not; `None` if the value is not a number.
     #[must_use]
     pub fn number(&self) -> Option<f64> {
         number_of(&self.value)
     }
 
-    /// The numbers, if the value is a list of numbers.
+    /// Returns the numbers, if the value is a list of numbers.
     #[must_use]
     pub fn numbers(&self) -> Option<Vec<f64>> {
         match &self.value {
@@ -214,7 +214,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The strings, if the value is a list of strings.
+    /// Returns the strings, if the value is a list of strings.
     #[must_use]
     pub fn texts(&self) -> Option<Vec<String>> {
         let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
@@ -235,6 +235,7 @@ impl<'a> Field<'a> {
         };
         match number {
             Some(number) if range.contains(&number) => Some(number),
+            _ if range.start() == range.end() => self.reject(document, &range.start().to_string()),
             _ => self.reject(document, &format!("an integer from {} to {}", range.start(), range.end())),
         }
     }

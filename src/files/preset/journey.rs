@@ -9,7 +9,7 @@ use crate::units::seconds_to_frames;
 /// One step of a journey.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// The mood and any other parameters, in the order to set them.
+    /// The mood and any other parameters, in the order in which to set them.
     pub settings: Vec<(Param, Value)>,
     /// Length of the step in seconds, including its glide.
     pub seconds: f64,
@@ -25,7 +25,7 @@ impl Step {
             Some(Some(number)) if (1.0..=MAX_SECONDS).contains(&number) => number,
             Some(_) => seconds?.reject(document, &format!("a number from 1 to {MAX_SECONDS}"))?,
             None => {
-                table.missing(document, "seconds", "the length of the step");
+                table.missing(document, "seconds", "the length of the step in seconds");
                 return None;
             }
         };
@@ -71,8 +71,8 @@ impl JourneySteps {
         Self { steps: preset.journey.clone(), repeats: preset.repeats, next: 0, frame: start }
     }
 
-    /// Continues a preset's journey at the start of a step, counted from 1, whose settings are already in effect; starts
-    /// from the beginning if the step no longer exists.
+    /// Continues a preset's journey at the start of a step, counted from 1, whose settings are already in effect;
+    /// starts from the beginning if the step no longer exists.
     #[must_use]
     pub fn resume(preset: &super::Preset, step: usize, start: u64) -> Self {
         let journey = Self::new(preset, start);
@@ -81,19 +81,19 @@ impl JourneySteps {
         Self { next: step, frame, ..journey }
     }
 
-    /// The current step; `None` before the first.
+    /// Returns the current step; `None` before the first.
     #[must_use]
     pub fn current(&self) -> Option<&Step> {
         self.steps.get(self.next.checked_sub(1)?)
     }
 
-    /// The frame at which the next step starts; `None` after the last.
+    /// Returns the frame at which the next step starts; `None` after the last.
     #[must_use]
     pub fn next_frame(&self) -> Option<u64> {
         (self.next < self.steps.len() || self.repeats && !self.steps.is_empty()).then_some(self.frame)
     }
 
-    /// The current position; `None` without a journey.
+    /// Returns the current position; `None` without a journey.
     #[must_use]
     pub fn position(&self) -> Option<JourneyPosition> {
         (!self.steps.is_empty()).then_some(JourneyPosition {

@@ -49,7 +49,7 @@ fn shape(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Shape> {
     match (table.take("shape"), table.take("input")) {
         (Some(_), Some(input)) => report(document, &input, "a modulation has a shape or an input, not both"),
         (None, None) => {
-            table.missing(document, "shape", "one of sine, triangle, ramp, walk; or input = 1 to 4");
+            table.missing(document, "shape", "one of sine, triangle, ramp, walk, or input with a number from 1 to 4");
             None
         }
         (Some(field), None) => {
@@ -96,7 +96,7 @@ fn period(document: &mut Document<'_>, table: &mut Table<'_>, is_input: bool) ->
         }
         (None, None) if is_input => Some(Period::Seconds(1.0)),
         (None, None) => {
-            table.missing(document, "seconds", "the period in seconds; or bars");
+            table.missing(document, "seconds", "the period in seconds, or bars with the period in bars");
             None
         }
         (Some(_), Some(bars)) => report(document, &bars, "the period is in seconds or in bars, not both"),

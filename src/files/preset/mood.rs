@@ -25,7 +25,7 @@ pub(super) fn check(document: &mut Document<'_>, named: &[NamedParam]) {
     }
 }
 
-/// The settings that produce a mood; for a blend, all eight weights.
+/// Returns the settings that produce a mood; for a blend, all eight weights.
 pub(super) fn complete(named: &[(Param, Value)]) -> Vec<(Param, Value)> {
     if !named.iter().any(|(param, _)| param.weighted_emotion().is_some()) {
         return named.to_vec();

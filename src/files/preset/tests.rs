@@ -30,9 +30,9 @@ fn presets_reset_all_but_session_parameters() {
     assert_eq!(value(Param::Glide), Some(Value::Number(9.0)));
     assert_eq!(value(Param::Reverb), Some(Param::Reverb.default_value()));
     assert_eq!(value(Param::TempoSource), Some(Value::Choice(0)));
-    let mut kept = Param::all().filter(|param| param.policy().preset != InPreset::Reset);
-    assert!(kept.clone().any(|param| param == Param::Quantize) && kept.clone().any(|param| param == Param::Valence));
-    for param in kept.by_ref().filter(|param| *param != Param::Emotion) {
+    let mut unset = Param::all().filter(|param| param.policy().preset != InPreset::Reset);
+    assert!(unset.clone().any(|param| param == Param::Quantize) && unset.clone().any(|param| param == Param::Valence));
+    for param in unset.by_ref().filter(|param| *param != Param::Emotion) {
         assert_eq!(value(param), None, "{}", param.spec().id);
     }
     let pinned = parse("tempo = 90").unwrap().settings();
@@ -59,7 +59,7 @@ fn a_journey_advances_step_by_step() {
     let resumed: Vec<u64> = JourneySteps::resume(&preset, 2, 0).map(|(frame, _)| frame).take(2).collect();
     assert_eq!(resumed, [264_000, 744_000]);
     assert_eq!(JourneySteps::resume(&preset, 2, 0).current(), preset.journey.get(1));
-    // A step that does not exist.
+    // A step that does not exist restarts the journey.
     for step in [0, 3, usize::MAX] {
         assert_eq!(JourneySteps::resume(&preset, step, 0).next_frame(), Some(0), "{step}");
     }
@@ -101,7 +101,7 @@ seconds = 0
             "test.toml:9: loop = 1: expected true or false",
             "test.toml:10: reverb = [1]: expected a single value",
             "test.toml:12: level.pat = -3: there is no parameter \"level/pat\"; did you mean \"level/pad\"?",
-            "test.toml:13: journey.seconds is missing; expected the length of the step",
+            "test.toml:13: journey.seconds is missing; expected the length of the step in seconds",
             "test.toml:18: journey.seconds = 0: expected a number from 1 to 86400",
         ]
     );
@@ -116,7 +116,7 @@ fn a_mood_must_be_set_in_exactly_one_way() {
         ("[[journey]]\nseconds = 3", "a step needs a mood"),
         ("loop = true", "needs a [[journey]]"),
         ("hold = true\nhold = false", "duplicate key"),
-        ("hold = true\n\"level/pad\" = 0\n[level]\npad = 1", "set twice"),
+        ("hold = true\n\"level/pad\" = 0\n[level]\npad = 1", "the parameter is set twice"),
     ] {
         let problems = parse(text).unwrap_err();
         assert!(problems.len() == 1 && problems[0].contains(hint), "{text}: {problems:#?}");

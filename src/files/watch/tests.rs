@@ -12,7 +12,7 @@ fn watch_path(path: &Path) -> Receiver<Changed> {
 }
 
 fn next_change(changed: &Receiver<Changed>) -> Vec<PathBuf> {
-    changed.recv_timeout(TIMEOUT).expect("something changed").0
+    changed.recv_timeout(TIMEOUT).expect("a change should be reported").0
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn files_are_polled_without_system_watches() {
 }
 
 #[test]
-fn reads_and_editors_temporary_files_are_not_reported() {
+fn reading_and_temporary_files_of_editors_are_not_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.toml");
     fs::write(&file, "x").unwrap();
@@ -174,7 +174,7 @@ fn a_folder_that_cannot_be_listed_counts_as_unchanged() {
 }
 
 #[test]
-fn link_loops_terminate_and_pipes_are_not_opened() {
+fn scanning_ends_despite_link_loops_and_opens_no_pipes() {
     let dir = tempfile::tempdir().unwrap();
     symlink(".", dir.path().join("again")).unwrap();
     symlink("again/again", dir.path().join("more")).unwrap();

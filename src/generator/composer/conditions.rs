@@ -11,7 +11,7 @@ const VALUES: usize = 51;
 /// Number of groups, each with a mask: twelve for the latent, then three for its offsets.
 const GROUPS: usize = 15;
 const _: () = assert!(VALUES + GROUPS == STEP_WIDTH);
-/// Range to which the tempo is clipped, as in training.
+/// Range to which the tempo is clamped, as in training.
 const TEMPO_BPM: std::ops::RangeInclusive<f64> = 25.0..=300.0;
 
 /// Indices of each group's first value and of its mask, in the network's order.
@@ -40,7 +40,7 @@ pub(super) struct StepConditions {
 }
 
 impl StepConditions {
-    /// All groups unconstrained.
+    /// Conditions that leave all groups unconstrained.
     pub(super) const UNCONSTRAINED: Self = Self { step: [0.0; STEP_WIDTH], fine: [[0.0; FINE_WIDTH]; OFFSETS] };
 
     /// Returns the conditions for the latent that starts at `frame`.
@@ -120,8 +120,8 @@ impl StepConditions {
     }
 }
 
-/// Returns whether to condition on the bass note: only where the chord changes. Anywhere else, the condition would tie the
-/// left hand to the bass note, which pianists do not do.
+/// Returns whether to condition the latent that starts at `frame` on the bass note, which is done only where the chord
+/// changes. Elsewhere, the condition would tie the left hand to the bass note, whereas pianists let it move freely.
 fn guides_bass(plan: &Plan, frame: u64) -> bool {
     let half_hop = HOP as u64 / 2;
     plan.chord_at(frame.saturating_sub(half_hop)) != plan.chord_at(frame + LATENT_FRAMES - half_hop)
@@ -136,7 +136,7 @@ fn one_hot(pitch_class: u8) -> [f32; 12] {
     std::array::from_fn(|index| if index == usize::from(pitch_class % 12) { 1.0 } else { 0.0 })
 }
 
-/// Writes the cosine and sine of a phase, in cycles, and of its multiples.
+/// Writes the cosine and sine of a phase in cycles, then those of its multiples.
 fn harmonics(phase: f64, out: &mut [f32]) {
     for (order, pair) in out.chunks_exact_mut(2).enumerate() {
         let (sin, cos) = (std::f64::consts::TAU * phase * (order + 1) as f64).sin_cos();
@@ -160,7 +160,7 @@ mod tests {
     fn groups_are_written_at_their_indices() {
         let conditions = StepConditions::new(&plan(), 0);
         assert_eq!(conditions.step[group::EMOTION.0 + Emotion::Calm as usize], 1.0);
-        assert_eq!(conditions.step[group::TEMPO.0], 0.0, "120 BPM");
+        assert_eq!(conditions.step[group::TEMPO.0], 0.0, "120 BPM should map to 0");
         assert_eq!(conditions.step[group::BAR.0..][..4], [1.0, 0.0, 1.0, 0.0]);
         let masks = &conditions.step[VALUES..];
         let unconstrained = [6, 7, 9, 10, 13];
@@ -173,12 +173,12 @@ mod tests {
 
     #[test]
     fn the_next_chord_becomes_current_at_its_offset() {
-        // Frame 55 040 is 3.5 hops (1 792 frames) into the latent at 53 248.
+        // Frame 55,040 is 3.5 hops (1792 frames) into the latent that starts at frame 53,248.
         let conditions = StepConditions::new(&plan(), 53_248);
         let bass: Vec<_> =
             conditions.fine.iter().map(|fine| fine[12..24].iter().position(|value| *value == 1.0).unwrap()).collect();
         assert_eq!(bass, [0, 0, 0, 4, 4, 4, 4, 4]);
-        assert_eq!(conditions.step[VALUES + group::NEXT.1], 0.0, "no later chord is planned");
+        assert_eq!(conditions.step[VALUES + group::NEXT.1], 0.0, "no later chord is planned, so none should be given");
         let before = StepConditions::new(&plan(), 0);
         let beats = (55_040.0f32 - 4096.0) / 24_000.0;
         assert!((before.step[group::NEXT.0 + 24] - (-beats).exp()).abs() < 1e-6);

@@ -12,7 +12,7 @@ const MAX_SUSTAIN_SECONDS: f64 = 4.0;
 const DECAY_SECONDS: f64 = 1.0;
 /// Level towards which a sounding key decays.
 const MIN_LEVEL: f64 = 0.25;
-/// Value of [`Key::struck`] before the first note.
+/// Value of [`Key::struck`] before the key is first struck.
 const NOT_STRUCK: i64 = i64::MAX;
 
 /// A key and its string. Latents are counted from the start of the performance.
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn releasing_a_key_without_pedal_damps_its_string() {
+    fn releasing_a_key_without_the_pedal_damps_its_string() {
         let mut keyboard = Keyboard::default();
         keyboard.strike(0, WrittenNote { key: 3, voice: 1, ..WrittenNote::default() });
         keyboard.apply_pedal(0, Pedal::Up);

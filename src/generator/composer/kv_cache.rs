@@ -7,7 +7,7 @@ use crate::generator::model::{Graph, TransformerLayout, transformer as port};
 /// Attention mask value that hides a slot.
 const MASKED: f32 = -1e9;
 
-/// The transformer's position, which a rollback must restore.
+/// The transformer's position in the sequence of latents, which a rollback must restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Cursor {
     /// Number of latents written, and thus the position of the next.

@@ -8,10 +8,10 @@ use crate::music::plan::EarlierPhrase;
 /// Makes the composer's random numbers independent of the pianist's noise under the same seed.
 const SEED_SALT: u64 = 0x636f_6d70_6f73_6572;
 
-/// Returns a source of uniform random numbers in 0..1 for one latent. The numbers depend only on the seed and the latent, so
-/// a new plan draws them again.
+/// Returns a source of uniform random numbers in 0..1 for one latent. Unless a phrase is being recalled, the numbers depend
+/// only on the seed and the latent, so they are the same under a new plan.
 ///
-/// During a recall, a share of the latents ([`EarlierPhrase::share`]) draws the numbers of the earlier phrase instead.
+/// During a recall, a share of the latents ([`EarlierPhrase::share`]) use the numbers of the earlier phrase instead.
 pub(super) fn random_numbers(seed: u64, latent: u64, earlier: Option<EarlierPhrase>) -> impl FnMut() -> f64 {
     let mut own = stream(seed, latent);
     let threshold = uniform(&mut own);
@@ -59,6 +59,6 @@ mod tests {
         assert_eq!(first_number(1, 50, 1.0), random_numbers(1, 10, None)());
         let recalled =
             (50..1050).filter(|latent| first_number(1, *latent, 0.6) == random_numbers(1, latent - 40, None)()).count();
-        assert!((550..650).contains(&recalled), "{recalled}");
+        assert!((550..650).contains(&recalled), "{recalled} of 1000 latents were recalled");
     }
 }

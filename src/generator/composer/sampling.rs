@@ -1,4 +1,4 @@
-//! Sampling of classes from logits.
+//! Samples classes from logits.
 
 use crate::generator::notes::KEYS;
 use crate::music::temperature::effective_guidance;
@@ -7,10 +7,10 @@ use crate::music::temperature::effective_guidance;
 pub(super) const EXCLUDED: f64 = -1e9;
 /// Cumulative probability for top-p sampling of keys.
 const TOP_P: f64 = 0.95;
-/// Sampling temperature of keys when the parameter `temperature` is 1.
+/// Sampling temperature of keys and timing when the parameter `temperature` is 1.
 const BASE_TEMPERATURE: f64 = 0.9;
-/// Exponent that maps the parameter `temperature` to the timing temperature, and the maximum of the latter. Both keep onsets
-/// on the beat.
+/// Exponent applied to the parameter `temperature` to obtain the timing temperature, and the maximum timing temperature. Both
+/// keep onsets on the beat.
 const TIMING: (f64, f64) = (0.15, 0.95);
 /// Share of the guidance above 1 that applies to keys; a larger share makes them repetitive.
 const GUIDANCE_SHARE: f64 = 0.2;
@@ -31,7 +31,7 @@ pub(super) struct Sampling {
     /// Guidance scale for keys; 1 means none.
     pub guidance: f64,
     /// Bias of the end-of-latent logit once the latent contains a note, in nats. The servo maintains the density, so a higher
-    /// bias results in more and smaller chords.
+    /// bias results in more but smaller chords.
     pub sparseness: f64,
 }
 
@@ -58,12 +58,12 @@ impl Sampling {
     }
 }
 
-/// Samples a class, given a uniform random number.
+/// Samples a class, given a uniform random number in 0..1.
 pub(super) fn sample(logits: &[f64], temperature: f64, random: f64) -> usize {
     pick(&probabilities(logits, temperature), random)
 }
 
-/// Samples from the most likely classes, as many as needed for a total probability of [`TOP_P`].
+/// Samples from only as many of the most likely classes as are needed for a total probability of [`TOP_P`].
 pub(super) fn sample_top_p(logits: &[f64], temperature: f64, random: f64) -> usize {
     let mut probabilities = probabilities(logits, temperature);
     let mut ranking: Vec<usize> = (0..probabilities.len()).collect();
@@ -89,7 +89,7 @@ fn probabilities(logits: &[f64], temperature: f64) -> Vec<f64> {
     probabilities
 }
 
-/// Inverts the cumulative distribution; the probabilities need not sum to 1.
+/// Returns the class at which the cumulative probability exceeds a share `random` of the total, which need not be 1.
 fn pick(probabilities: &[f64], random: f64) -> usize {
     let total: f64 = probabilities.iter().sum();
     let mut sum = 0.0;
@@ -116,7 +116,10 @@ mod tests {
         assert!(
             counts[3] == 0 && counts[..3].iter().zip([250, 250, 500]).all(|(count, share)| (share - count).abs() < 2)
         );
-        assert!((1..100).all(|step| sample(&logits, 0.05, f64::from(step) / 100.0) == 2), "only the likeliest class");
+        assert!(
+            (1..100).all(|step| sample(&logits, 0.05, f64::from(step) / 100.0) == 2),
+            "only the likeliest class should be drawn"
+        );
     }
 
     #[test]

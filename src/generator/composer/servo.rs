@@ -13,7 +13,7 @@ const WINDOWS: [u64; 2] = [47, 188];
 const CAPACITY: usize = 256;
 /// Gain of each window: the bias of the end-of-latent logit, in nats, per nat of excess density.
 const GAIN: f64 = 2.0;
-/// Maximum bias of the end-of-latent logit.
+/// Maximum bias of the end-of-latent logit, in nats.
 const MAX_BIAS: f64 = 3.0;
 /// Tilt of the key logits in nats per semitone, for each semitone of error in the mean note; and the maximum tilt.
 const KEY_TILT: (f64, f64) = (0.02, 0.12);
@@ -21,12 +21,12 @@ const KEY_TILT: (f64, f64) = (0.02, 0.12);
 const VELOCITY_TILT: (f64, f64) = (0.03, 0.3);
 /// Notes per second added to the played and the requested density before comparison, so that rests do not dominate.
 const SMOOTHING: f64 = 0.7;
-/// Latents over which the gain rises to full strength after a start or restart.
+/// Number of latents over which the gain for the density rises to full strength after the start or a restart.
 const RAMP_LATENTS: f64 = 24.0;
-/// Number of notes above which the mean is meaningful.
+/// Number of notes that must be exceeded for their mean to be meaningful.
 const MIN_NOTES: f64 = 3.0;
 
-/// Sums over the notes of a latent.
+/// Sums over the notes of a latent: their number, MIDI notes and MIDI velocities.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Sums {
     count: f64,
@@ -55,7 +55,7 @@ impl Bias {
     }
 }
 
-/// Recent note statistics by position; rewriting a position resets it.
+/// Statistics of the latest notes by position; writing a position again resets its statistics.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Servo(#[serde(with = "BigArray")] [Sums; CAPACITY]);
 
@@ -66,7 +66,7 @@ impl Default for Servo {
 }
 
 impl Servo {
-    /// Resets the statistics of a position and returns the biases for it. Positions before `start` are ignored.
+    /// Resets the statistics of a position and returns the biases for it. Ignores positions before `start`.
     pub(super) fn start_step(&mut self, position: u64, start: u64, requested: &Conditions) -> Bias {
         self.0[position as usize % CAPACITY] = Sums::default();
         let sums_over = |window: u64| {
@@ -127,7 +127,7 @@ mod tests {
     fn excess_notes_raise_and_missing_notes_lower_the_end_logit() {
         let requested = Conditions { density: Some(11.71875), ..Conditions::default() };
         let note = WrittenNote::default();
-        assert!(bias_after(1, note, &requested).end.abs() < 1e-9, "the density is as requested");
+        assert!(bias_after(1, note, &requested).end.abs() < 1e-9, "a matching density should need no bias");
         assert!(bias_after(2, note, &requested).end > 2.0 && bias_after(0, note, &requested).end == -3.0);
         assert_eq!(bias_after(2, note, &Conditions::default()), Bias { end: 0.0, key_tilt: 0.0, velocity_tilt: 0.0 });
     }

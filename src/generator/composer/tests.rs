@@ -89,7 +89,7 @@ fn a_rewound_composer_repeats_its_notes() {
             assert_eq!(
                 composer.write(&mut state, latent, &plan, kept).unwrap(),
                 uninterrupted[latent as usize],
-                "{latent}"
+                "latent {latent}"
             );
         }
     }
@@ -111,8 +111,8 @@ fn keeps_notes_that_begin_before_a_change() {
     assert_eq!((new.pedal, new.pedal_offset), (old.pedal, old.pedal_offset));
 }
 
-/// Replays a performance of the training code through the exported graphs, with the same conditions and random numbers. The
-/// notes must be identical.
+/// Uses the exported graphs to repeat a performance recorded by the training code, under the same conditions and with the same
+/// random numbers. The notes must be identical.
 #[test]
 fn notes_match_the_training_code() {
     let folder = parity::folder();

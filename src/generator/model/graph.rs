@@ -1,4 +1,4 @@
-//! One network: an inference session with allocated inputs and outputs.
+//! One network: an inference session with preallocated inputs and outputs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ impl Graph {
     pub(super) fn load(runtime: &Runtime, bytes: &[u8], path: &Path) -> Result<Self, ModelError> {
         let commit = || -> ort::Result<Session> {
             // The graphs are small and run one at a time, so more threads would cost more than they save. Flushing of
-            // denormals stays off, since its effect would depend on the thread that runs the graph; see `flush`.
+            // subnormals stays off, since its effect would depend on the thread that runs the graph; see `flush`.
             Session::builder(runtime.environment())?
                 .with_optimization_level(GraphOptimizationLevel::All)
                 .unwrap_or_else(|error| error.recover())
@@ -53,7 +53,7 @@ impl Graph {
         Ok(Self { path: path.into(), session, inputs: Vec::new(), outputs: Vec::new(), writes_in_place, options: None })
     }
 
-    /// Returns the shape of the input `state`; empty if there is none.
+    /// Returns the shape of the input `state`; empty if there is none or its shape is not fixed.
     pub(super) fn state_shape(&self) -> Vec<usize> {
         let state = self.session.inputs().iter().find(|outlet| outlet.name() == "state");
         state.and_then(|outlet| fixed_shape(outlet.dtype())).unwrap_or_default()
@@ -89,11 +89,11 @@ impl Graph {
             Err(ModelError::Shape { path: self.path.clone(), direction, name: name.to_owned(), expected, found })
         };
         for port in expected {
-            let shape = format!("{:?}", port.shape);
+            let shape = format!("float {:?}", port.shape);
             // The state's shape comes from the file itself, so it may be too large.
             let elements = port.shape.iter().fold(1u64, |elements, size| elements.saturating_mul(*size as u64));
             if elements > MAX_ELEMENTS {
-                return mismatch(&port.name, format!("with at most {MAX_ELEMENTS} elements"), shape);
+                return mismatch(&port.name, format!("float with at most {MAX_ELEMENTS} elements"), shape);
             }
             match outlets.iter().find(|outlet| outlet.name() == port.name) {
                 None => return mismatch(&port.name, shape, "missing".to_owned()),

@@ -15,7 +15,7 @@ use crate::units::SAMPLE_RATE;
 
 /// Supported version of `model.toml`.
 pub const SCHEMA: u64 = 3;
-/// Minimum number of slots beyond the attention window, and thus the maximum rollback in latents.
+/// Minimum number of cache slots beyond the attention window, and thus the maximum rollback in latents.
 pub const ROLLBACK: usize = 32;
 
 /// The description of a trained model.
@@ -26,7 +26,7 @@ pub struct Manifest {
     pub name: String,
     /// Licence of the weights.
     pub licence: String,
-    /// The training data.
+    /// Description of the training data.
     pub training_data: String,
     /// Commit of the training code.
     pub training_commit: String,
@@ -76,7 +76,7 @@ struct PianistLayout {
 /// Dimensions of the composer's transformer and its KV cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TransformerLayout {
-    /// Dimensions of a latent's representation.
+    /// Number of dimensions of a latent's representation.
     pub width: usize,
     /// Number of latents that a step attends to, including its own.
     pub window: usize,
@@ -86,7 +86,7 @@ pub struct TransformerLayout {
     pub layers: usize,
     /// Number of heads per layer.
     pub heads: usize,
-    /// Dimensions per head; the first half is paired with the second for rotation.
+    /// Number of dimensions per head; the first half is paired with the second for rotation.
     pub head_dim: usize,
     /// Base of the rotary frequencies.
     pub rope_base: f64,
@@ -189,7 +189,7 @@ impl Manifest {
         ModelError::Mismatch { path: self.path.clone(), key, expected, found }
     }
 
-    /// Returns an identifier for the weights, made of prefixes of the files' hashes.
+    /// Returns an identifier for the weights, composed of the first digits of each file's hash.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.files.iter().map(|file| file.sha256.get(..8).unwrap_or_default()).collect::<Vec<_>>().join("-")

@@ -10,7 +10,7 @@ use super::ModelError;
 
 /// File names of the library.
 const NAMES: [&str; 2] = ["libonnxruntime.so", "libonnxruntime.so.1"];
-/// Environment variable with the path of the library.
+/// Environment variable that holds the path of the library.
 const VARIABLE: &str = "MELOS_ONNXRUNTIME";
 
 /// The opened inference runtime.

@@ -1,4 +1,4 @@
-//! The pianist's roll: the state of keys and strings in each hop.
+//! The pianist's roll: the state of keys, strings and pedal in each hop.
 
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
@@ -19,7 +19,7 @@ const MAX_SUSTAIN: f64 = 4.0;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct SoundingString {
     struck: u64,
-    /// Velocity / 127.
+    /// MIDI velocity divided by 127.
     velocity: f32,
     key_up: f64,
     damped: bool,
@@ -68,7 +68,7 @@ impl Strings {
         self.keys[key] = Some(SoundingString { struck: hop, velocity, key_up, damped: false });
     }
 
-    /// Writes the strings sounding and the keys released in a hop, and damps the strings that stop sounding.
+    /// Writes the sounding strings and the released keys of a hop, and damps the strings that stop sounding.
     fn write_sounding(&mut self, hop: u64, row: &mut [f32]) {
         for (key, slot) in self.keys.iter_mut().enumerate() {
             let Some(string) = slot else { continue };

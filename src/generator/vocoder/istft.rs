@@ -13,8 +13,8 @@ pub const OVERLAP: usize = N_FFT - HOP;
 
 /// Adds overlapping, windowed inverse transforms. Frame `f` is centred on sample `f · HOP`, so it completes hop `f − 2`.
 ///
-/// The squared windows of all frames sum to 3/2 everywhere. Frames before the first are treated as silent. Only `new`
-/// allocates.
+/// The squared windows of all frames sum to 3/2 everywhere. Frames before the first are treated as silent. Only
+/// [`Istft::new`] allocates.
 pub struct Istft {
     fft: Arc<dyn ComplexToReal<f32>>,
     window: Vec<f32>,
@@ -37,7 +37,7 @@ impl Default for Istft {
 }
 
 impl Istft {
-    /// Creates the transform with silent overlap.
+    /// Creates the transform, with silence before the first frame.
     #[must_use]
     pub fn new() -> Self {
         let fft = RealFftPlanner::new().plan_fft_inverse(N_FFT);
@@ -53,7 +53,7 @@ impl Istft {
         }
     }
 
-    /// Adds a frame's spectrum ([`BINS`] real and imaginary parts) and writes the hop that it completes.
+    /// Adds a frame's spectrum ([`BINS`] real and imaginary parts) and writes the hop that it completes to `hop`.
     pub fn push(&mut self, real: &[f32], imag: &[f32], hop: &mut [f32; HOP]) {
         for (bin, (real, imag)) in self.spectrum.iter_mut().zip(real.iter().zip(imag)) {
             *bin = Complex::new(*real, *imag);
@@ -63,7 +63,7 @@ impl Istft {
         self.spectrum[BINS - 1].im = 0.0;
         self.fft
             .process_with_scratch(&mut self.spectrum, &mut self.samples, &mut self.scratch)
-            .expect("the buffers have the plan's sizes, and DC and Nyquist are real");
+            .expect("the buffers have the sizes that the FFT requires, and DC and Nyquist are real");
         for (sample, weight) in self.samples.iter_mut().zip(&self.window) {
             *sample *= weight;
         }

@@ -1,7 +1,7 @@
 //! A vocoder without a network: treats every spectral peak as a partial whose phase advances at its frequency.
 //!
-//! Single-pass spectrogram inversion (Beauregard, Harish and Wyse 2015): the bins around a peak share its phase, which
-//! advances at the frequency of the vertex of a parabola through the peak and its two neighbours.
+//! This is single-pass spectrogram inversion (Beauregard, Harish and Wyse 2015): the bins around a peak share its phase, and
+//! the peak's frequency is the vertex of a parabola through the logarithms of the magnitudes of the peak and its neighbours.
 
 use std::f64::consts::TAU;
 
@@ -12,9 +12,9 @@ use super::MelBlock;
 
 /// The vocoder with its state and output.
 pub struct SpectralPeakVocoder {
-    /// The nonzero weights of bands in bins, as (bin, band, weight).
+    /// The nonzero weights of the bands in each bin, as (bin, band, weight).
     band_weights: Vec<(usize, usize, f32)>,
-    /// The latest [`LOOK_AHEAD`] mel frames, then the phase of every bin in cycles.
+    /// The latest [`LOOK_AHEAD`] mel frames, then the phase of every bin, in cycles.
     state: Vec<f32>,
     real: Vec<f32>,
     imag: Vec<f32>,
@@ -36,7 +36,7 @@ impl Default for SpectralPeakVocoder {
 }
 
 impl SpectralPeakVocoder {
-    /// Creates a vocoder with silence before the first frame.
+    /// Creates a vocoder, with silence before the first frame.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -64,8 +64,8 @@ impl SpectralPeakVocoder {
             let out = index * BINS..(index + 1) * BINS;
             let bins = self.real[out.clone()].iter_mut().zip(&mut self.imag[out]);
             for (bin, ((real, imag), (magnitude, phase))) in bins.zip(magnitudes.iter().zip(phases)).enumerate() {
-                // These phases refer to the window's centre, the transform's to its first sample, so every other bin is
-                // inverted.
+                // These phases refer to the window's centre, but those of the transform to its first sample, so every other
+                // bin is inverted.
                 let amplitude = if bin % 2 == 0 { *magnitude } else { -magnitude };
                 let (sin, cos) = (f64::from(*phase) * TAU).sin_cos();
                 (*real, *imag) = (amplitude * cos as f32, amplitude * sin as f32);

@@ -1,4 +1,4 @@
-//! Worker status, readable from any thread.
+//! The worker's status, readable from any thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -8,7 +8,7 @@ use crate::event::health::Losses;
 use crate::mel::LATENT_FRAMES;
 use crate::units::SAMPLE_RATE;
 
-/// Weight of the newest latent in the moving average.
+/// Weight of the newest latent in the moving average of the load.
 const AVERAGE_WEIGHT: f32 = 0.05;
 
 /// The worker's published state, written by the worker and readable from any thread.
@@ -26,7 +26,7 @@ impl WorkerStatus {
         Self { losses, ..Self::default() }
     }
 
-    /// Returns the frame up to which there are hops for the engine in the current epoch.
+    /// Returns the frame up to which hops for the engine have been generated in the current epoch.
     #[must_use]
     pub fn covered(&self) -> u64 {
         self.covered.load(Relaxed)
@@ -38,7 +38,7 @@ impl WorkerStatus {
         self.epoch.load(Relaxed)
     }
 
-    /// Returns the load: the recent average time taken to generate a latent, relative to its duration.
+    /// Returns the load: the recent average of the time taken to generate a latent, as a fraction of its duration.
     #[must_use]
     pub fn load(&self) -> f32 {
         f32::from_bits(self.load.load(Relaxed))

@@ -23,11 +23,11 @@ use crate::mel::{HOP, LATENT_FRAMES};
 /// Frames to generate ahead of the playhead right after a splice. A moving fader causes eight splices a second, and each would
 /// discard most of the music further ahead. The lead then grows by two seconds per second.
 const AHEAD_AFTER_SPLICE: u64 = 16_384;
-/// Frames from the decision to splice until the engine receives the first hop: the time to generate two latents, and a device
-/// block.
+/// Frames from the decision to splice until the engine plays the first new hop: enough time to generate two latents, plus a
+/// device block.
 const MARGIN: u64 = 1536;
-/// Frames from the decision to swap networks until the new networks are heard: the time to generate ten latents. A swap is
-/// not urgent.
+/// Frames from the decision to swap networks until the new networks are heard: enough time to generate ten latents, since a
+/// swap is not urgent.
 const SWAP_DELAY: u64 = 16_384;
 /// Frames ahead of the playhead at which the music resumes after starvation.
 const RESUME_LEAD: u64 = 4096;
@@ -61,7 +61,7 @@ pub(super) struct WorkerThread<S> {
     /// Hops that did not fit in the ring.
     pub(super) unsent: VecDeque<Hop>,
     pub(super) pending: Option<Splice>,
-    /// Number of splices accepted so far.
+    /// Number of splices to new plans started so far.
     pub(super) splices: u64,
     /// The playhead at the last splice.
     pub(super) last_splice: Option<u64>,
@@ -215,7 +215,7 @@ impl<S: HopSource> WorkerThread<S> {
         self.status.losses.add(Loss::Latents, 1);
         self.report(WorkerEvent::Failed { reason });
         self.failures += 1;
-        // A single failure may be transient, so retry soon and then back off.
+        // A single failure may be transient, so retry soon at first, then back off.
         MAX_RETRY_DELAY.min(IDLE_SLEEP * 2u32.saturating_pow(self.failures - 1))
     }
 

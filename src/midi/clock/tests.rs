@@ -17,7 +17,7 @@ struct Clock {
 
 impl Clock {
     fn new(jitter: f64) -> Self {
-        // Late enough for jitter to be subtracted.
+        // Late enough that jitter can be subtracted.
         let start = Instant::now() + Duration::from_secs(10);
         let random = ChaCha8Rng::seed_from_u64(3);
         Self {
@@ -49,7 +49,7 @@ impl Clock {
         }
     }
 
-    /// Sends ticks for some beats and records the error of each beat in seconds.
+    /// Sends the ticks of `beats` beats at `tempo` bpm and records the error of each beat in seconds.
     fn run(&mut self, tempo: f64, beats: u32) {
         for _ in 0..beats * TICKS_PER_BEAT as u32 {
             self.send(Message::Clock);

@@ -22,6 +22,7 @@ use crate::output::jack_clients::Calls;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JackClock {
     origin: Instant,
+    /// JACK's time at `origin`, in microseconds.
     micros: u64,
 }
 
@@ -62,6 +63,7 @@ impl Forwarder {
     }
 }
 
+/// The state of the process callback.
 pub(super) struct Callback {
     pub(super) inputs: Vec<InputPort>,
     pub(super) forwarder: Forwarder,
@@ -185,7 +187,7 @@ mod tests {
         });
         assert_eq!((&sent[..count], pending.occupied_len()), (&[0, 100, 100, 255][..], 1));
         assert_no_alloc(|| send_due(&mut pending, after(256), 256, 48_000, |frame, _| frame != 44));
-        assert_eq!(pending.occupied_len(), 1, "the buffer is full");
+        assert_eq!(pending.occupied_len(), 1, "a message that does not fit into the buffer should wait");
         assert_eq!(violation_count(), 0);
     }
 

@@ -12,13 +12,13 @@ const STEP: f32 = 1.0 / 127.0;
 pub struct Binding {
     /// The control.
     pub control: Control,
-    /// Channel from 0; any when `None`.
+    /// Channel, counted from 0; `None` matches any.
     pub channel: Option<u8>,
     /// The parameter.
     pub to: Param,
     /// How the control sets it.
     pub action: Action,
-    /// The layer in which the binding applies; `None` for every layer that does not bind the control itself.
+    /// The layer in which the binding applies; with `None`, it applies unless an active layer binds the same control.
     pub layer: Option<String>,
     /// Feedback to the control's motor, ring or light; `None` for no feedback.
     pub feedback: Option<FeedbackTarget>,
@@ -29,9 +29,9 @@ pub struct Binding {
 pub struct FeedbackTarget {
     /// The control whose message is sent: usually the bound control itself.
     pub control: Control,
-    /// Channel from 0.
+    /// Channel, counted from 0.
     pub channel: u8,
-    /// Values at the lower and upper end, for 7-bit messages.
+    /// Values sent at the lower and upper ends, if the message is not the bound control's own.
     pub range: [u8; 2],
     /// Velocity or value that turns a button's light on, 1..=127.
     pub light: u8,
@@ -137,7 +137,8 @@ impl Binding {
         self.to.fit(Input::Number(f64::from(input))).ok()?
     }
 
-    /// Returns the value one step up or down from `from`: the adjacent choice, on or off, or one step of a 7-bit control.
+    /// Returns the value one step up or down from `from`: the adjacent choice, on or off, or one step of a 7-bit
+    /// control.
     pub(super) fn neighbouring_value(&self, scale: Option<Scale>, from: &Value, step: i8) -> Option<Value> {
         let position = match (from, self.to.spec().kind) {
             (Value::Choice(choice), Kind::Choice { names, .. }) => {
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decodes_all_encodings() {
+    fn counts_clicks_in_every_encoding() {
         for (encoder, up, down) in [
             (Encoder::TwosComplement, [1, 2, 63], [127, 126, 65]),
             (Encoder::BinaryOffset, [65, 66, 127], [63, 62, 1]),

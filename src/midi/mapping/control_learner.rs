@@ -13,11 +13,11 @@ const MAX_MESSAGES: usize = 24;
 /// Time without messages after which a control counts as at rest.
 pub(super) const REST_TIME: Duration = Duration::from_secs(1);
 
-/// Recognises a control and writes the block that maps it to a parameter.
+/// Recognises a control and writes the block that binds it to a parameter.
 #[derive(Debug, Clone)]
 pub struct ControlLearner {
     param: Param,
-    /// The value that a button sets: the parameter's current one.
+    /// The value that a button sets: the parameter's current one, or its default outside a performance.
     value: Value,
     received: Vec<Message>,
 }
@@ -37,7 +37,7 @@ impl ControlLearner {
         Self { param, value, received: Vec::new() }
     }
 
-    /// Returns the parameter to map.
+    /// Returns the parameter to bind.
     #[must_use]
     pub const fn param(&self) -> Param {
         self.param
@@ -54,8 +54,8 @@ impl ControlLearner {
         !matches!(&self.value, Value::Text(name) if name.is_empty())
     }
 
-    /// Waits until a control of any device has been recognised or has come to rest, and returns its block. Returns `None` if no
-    /// control moves within `timeout`.
+    /// Waits until a control of any device has sent enough messages or has come to rest, and returns its block. Returns
+    /// `None` if no control moves within `timeout`.
     #[must_use]
     pub fn listen(param: Param, events: &Receiver<MidiEvent>, timeout: Duration) -> Option<String> {
         let mut learner = Self::new(param, param.default_value());
@@ -72,7 +72,7 @@ impl ControlLearner {
         learner.block()
     }
 
-    /// Processes a message. Returns whether it came from a control that can be mapped.
+    /// Processes a message. Returns whether it came from a control that can be bound.
     pub fn observe(&mut self, message: Message) -> bool {
         let is_control = !matches!(message, Message::Clock | Message::PolyPressure { .. } | Message::SongPosition(_));
         if is_control {
@@ -81,8 +81,8 @@ impl ControlLearner {
         is_control
     }
 
-    /// Returns whether enough messages were received for [`ControlLearner::block`]. Buttons send few messages, so the
-    /// caller must also stop once the control has been at rest for a second.
+    /// Returns whether enough messages have been received for [`ControlLearner::block`]. Buttons send few messages, so
+    /// the caller must also stop once the control has been at rest for a second.
     #[must_use]
     pub const fn has_enough_messages(&self) -> bool {
         self.received.len() >= MAX_MESSAGES
@@ -213,7 +213,8 @@ impl RecognisedControl {
         }
     }
 
-    /// Returns the encoding if the control is an encoder. An encoder repeats values, whereas a fader sends only changes.
+    /// Returns the encoding if the control is an encoder. An encoder repeats values, whereas a fader sends only
+    /// changes.
     fn encoding(&self) -> Option<&'static str> {
         let repeats = self.values.windows(2).filter(|pair| pair[0] == pair[1]).count() >= 2;
         let all = |accept: fn(&u8) -> bool| self.values.iter().all(accept);

@@ -1,4 +1,4 @@
-//! Converts messages to control movements. Combines pairs of 7-bit values and tracks selected parameter numbers.
+//! Converts messages to moves of controls. Combines pairs of 7-bit values and tracks selected parameter numbers.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ pub enum Control {
     Cc(u8),
     /// A 14-bit pair of controllers, given by the coarse one, 0..32; the fine one is 32 higher.
     Cc14(u8),
-    /// A non-registered parameter number, 0..16384.
+    /// A non-registered parameter number, 0..=16382.
     Nrpn(u16),
-    /// A registered parameter number, 0..16384.
+    /// A registered parameter number, 0..=16382.
     Rpn(u16),
     /// A note, treated as a button.
     Note(u8),
@@ -34,7 +34,7 @@ pub enum Control {
 /// A move of a control.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Move {
-    /// Channel from 0; `None` for messages without one.
+    /// Channel, counted from 0; `None` for messages without one.
     pub(super) channel: Option<u8>,
     pub(super) control: Control,
     /// The control's position, 0..=1.
@@ -43,7 +43,7 @@ pub(super) struct Move {
     pub(super) raw: u8,
     /// Whether a button is down, or another control is in its upper half.
     pub(super) pressed: bool,
-    /// One step up or down from the parameter's current value, for data increment and decrement, which have no
+    /// One step up (1) or down (−1) from the parameter's current value, for data increment and decrement, which have no
     /// position.
     pub(super) step: Option<i8>,
 }
@@ -75,6 +75,7 @@ struct Pair {
     fine: Option<u8>,
 }
 
+/// The largest 14-bit value.
 pub(super) const MAX_14_BIT: u16 = 0x3FFF;
 
 impl Pair {
@@ -90,6 +91,7 @@ impl Pair {
 }
 
 impl SelectedNumber {
+    /// Selects registered or non-registered numbers, and discards the halves of a number of the other kind.
     fn select(&mut self, registered: bool) -> &mut Self {
         if self.registered != registered {
             *self = Self { registered, ..Self::default() };
@@ -97,7 +99,7 @@ impl SelectedNumber {
         self
     }
 
-    /// Returns the selected parameter number once both halves are known. 127, 127 deselects.
+    /// Returns the selected parameter number once both halves are known; `None` if both are 127, which deselects.
     fn control(&self) -> Option<Control> {
         let number = u16::from(self.coarse?) << 7 | u16::from(self.fine?);
         match number {
@@ -110,7 +112,7 @@ impl SelectedNumber {
 
 impl Controls {
     /// Records a value sent to a control, at the control's resolution, so that a coarse or fine half received later is
-    /// combined with its other half.
+    /// combined with the other half of this value.
     pub(super) fn record_sent(&mut self, channel: u8, control: Control, value: u16) {
         if matches!(control, Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_)) {
             let pair = Pair { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8) };
@@ -213,7 +215,7 @@ impl Channel {
 mod tests {
     use super::*;
 
-    /// Returns the 14-bit positions of a control after a sequence of controllers, in steps of 1/16383.
+    /// Returns each position that a sequence of controller values gives a control, in steps of 1/16383.
     fn positions(control: Control, controllers: &[(u8, u8)]) -> Vec<u16> {
         let mut controls = Controls::default();
         let mut positions = Vec::new();
@@ -234,7 +236,7 @@ mod tests {
         assert_eq!(last(&[(7, 64), (39, 5)]), Some(64 << 7 | 5));
         assert_eq!(last(&[(39, 5), (7, 64)]), Some(64 << 7 | 5));
         assert_eq!(last(&[(39, 5)]), None);
-        assert_eq!(last(&[(7, 127)]), Some(MAX_14_BIT), "a coarse half alone reaches the end");
+        assert_eq!(last(&[(7, 127)]), Some(MAX_14_BIT), "a coarse half alone should span the full range");
         let transient = positions(Control::Cc14(7), &[(39, 127), (7, 63), (39, 0), (7, 64)]);
         assert!(transient.iter().all(|position| position.abs_diff(64 << 7) <= 128), "{transient:?}");
     }

@@ -25,7 +25,7 @@ pub struct Scale {
     pub curve: Curve,
 }
 
-/// The square law of mixer faders.
+/// Attenuation at a tenth of the travel, in decibels: the square law of mixer faders.
 const DECIBELS_PER_DECADE: f32 = 40.0;
 
 impl Scale {

@@ -1,6 +1,6 @@
 //! Feedback to controls: the positions of motor faders and LED rings, and button lights.
 //!
-//! Time is counted in ticks of about a thirtieth of a second. In each tick, a control is sent at most one value, the
+//! Time is counted in ticks of about a thirtieth of a second. In each tick, each control is sent at most one value: the
 //! newest.
 
 use std::collections::VecDeque;
@@ -11,11 +11,11 @@ use super::controls::{Control, MAX_14_BIT};
 use crate::event::parameter::{Kind, Value};
 use crate::midi::Message;
 
-/// Ticks that a control must be at rest before it receives feedback, so that its motor never works against a hand.
+/// Ticks for which a control must be at rest before it receives feedback, so that its motor never works against a hand.
 const REST_TICKS: u8 = 8;
 /// Ticks within which an identical message from the device is an echo.
 const ECHO_TICKS: u8 = 3;
-/// Maximum number of messages whose echoes are expected: more than are ever sent to a device in one tick.
+/// Maximum number of messages whose echoes are expected: far more than a device is sent in one tick.
 const MAX_ECHOES: usize = 512;
 
 /// The feedback state of one control.
@@ -28,7 +28,7 @@ pub(super) struct FeedbackState {
 }
 
 impl FeedbackState {
-    /// Records a move of the control. Returns whether the position is new.
+    /// Records a move of the control. Returns false if the control is known to have been at this position already.
     pub(super) fn moved(&mut self, binding: &Binding, position: f32) -> bool {
         // Buttons and encoders do not report the resulting value.
         let reports_position = matches!(binding.action, Action::Follow { .. }) && !is_light(binding);
@@ -74,6 +74,7 @@ impl FeedbackState {
     }
 }
 
+/// What a control shows.
 enum Indication {
     Light(bool),
     /// 0..=1.
@@ -93,7 +94,7 @@ pub(super) fn is_light(binding: &Binding) -> bool {
     matches!(indication(binding, None), Some(Indication::Light(_)))
 }
 
-/// Returns what a control shows for a value. Without a value, only the variant is meaningful.
+/// Returns what a control shows for a value; `None` for a trigger. Without a value, only the variant is meaningful.
 fn indication(binding: &Binding, value: Option<&Value>) -> Option<Indication> {
     let number = |scale: &super::Scale| match value {
         Some(Value::Number(number)) => scale.position(*number),

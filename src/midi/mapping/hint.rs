@@ -8,7 +8,7 @@ use super::curve::Scale;
 use crate::event::parameter::Param;
 use crate::midi::Message;
 
-/// A control and its channel, from 0, as shown to users.
+/// A control and its channel, counted from 0; shown to users with the channel and program counted from 1.
 pub(super) struct ControlName(pub(super) Control, pub(super) Option<u8>);
 
 impl fmt::Display for ControlName {

@@ -21,7 +21,10 @@ fn with_ancestors(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapp
     let mut depth = 0;
     while let Some(name) = next {
         if depth == MAX_DEPTH {
-            tracing::warn!("{}.toml: inherit is circular or too deep", mapping.file);
+            tracing::warn!(
+                "{}.toml: inheritance is circular or deeper than {MAX_DEPTH} mappings; the rest is ignored",
+                mapping.file
+            );
             break;
         }
         let Some(other) = by_name.get(name) else {

@@ -1,4 +1,4 @@
-//! Layers: alternative functions of controls, which a button activates.
+//! Layers: alternative functions of controls, each activated by a button.
 
 use super::Mapping;
 use super::controls::{Control, Move};
@@ -10,7 +10,7 @@ pub struct Layer {
     pub name: String,
     /// The button.
     pub control: Control,
-    /// Channel from 0; any when `None`.
+    /// Channel, counted from 0; `None` matches any.
     pub channel: Option<u8>,
     /// Whether the button toggles the layer; otherwise the layer is active while the button is held.
     pub toggle: bool,

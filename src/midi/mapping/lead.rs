@@ -6,7 +6,8 @@ use crate::midi::Message;
 
 /// Controller number of the sustain pedal.
 const SUSTAIN: u8 = 64;
-/// Controllers that are channel mode messages. All release notes except [`RESET_CONTROLLERS`] and [`LOCAL_CONTROL`].
+/// Controller numbers of the channel mode messages. All of these release notes, except [`RESET_CONTROLLERS`] and
+/// [`LOCAL_CONTROL`].
 const CHANNEL_MODE: RangeInclusive<u8> = 120..=127;
 /// Reset All Controllers, which releases the pedal but not the keys.
 const RESET_CONTROLLERS: u8 = 121;
@@ -16,7 +17,7 @@ const LOCAL_CONTROL: u8 = 122;
 /// One `[[lead]]`: a key zone that sets the lead chord.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeadZone {
-    /// Channel from 0; any when `None`.
+    /// Channel, counted from 0; `None` matches any.
     pub channel: Option<u8>,
     /// The keys.
     pub notes: RangeInclusive<u8>,
@@ -41,6 +42,7 @@ impl LeadZone {
 /// The held keys of a zone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HeldKeys {
+    /// Keys that are down: bit n for MIDI note n.
     down: u128,
     /// Keys that have been released but are sustained by the pedal.
     sustained: u128,
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn all_notes_off_releases_stuck_notes() {
+    fn channel_mode_messages_release_stuck_notes() {
         for controller in [120, 123, 124, 127] {
             assert_eq!(held(&[0x90, 60, 9, 64, 9, 0xB0, controller, 0]), [0u8; 0], "{controller}");
         }

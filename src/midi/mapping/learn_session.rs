@@ -28,7 +28,7 @@ impl LearnSession {
         Self { learner, device: None, deadline: now + TIMEOUT }
     }
 
-    /// Returns the parameter to map.
+    /// Returns the parameter to bind.
     #[must_use]
     pub const fn param(&self) -> Param {
         self.learner.param()
@@ -58,7 +58,7 @@ impl LearnSession {
         self.learner.is_complete()
     }
 
-    /// Returns whether a control was recognised or has come to rest, or no control was moved in time.
+    /// Returns whether a control has sent enough messages or come to rest, or none was moved in time.
     #[must_use]
     pub fn has_ended(&self, now: Instant) -> bool {
         self.learner.has_enough_messages() || now >= self.deadline

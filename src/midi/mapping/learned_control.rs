@@ -20,7 +20,7 @@ pub struct LearnedControl {
 }
 
 impl LearnedControl {
-    /// Parses a block for a device of this name.
+    /// Parses a block for the device named `device`.
     ///
     /// # Errors
     /// Returns all problems found.
@@ -35,7 +35,7 @@ impl LearnedControl {
         self.mapping.bindings.iter().map(|binding| binding.to)
     }
 
-    /// Returns whether the control belongs to a device of this name.
+    /// Returns whether the control belongs to the device named `device`.
     pub(super) fn belongs_to(&self, device: &str) -> bool {
         self.device == stable_name(device)
     }
@@ -45,7 +45,7 @@ impl LearnedControl {
         self.parameters().any(|set| set == param)
     }
 
-    /// Returns whether both bind the same control of the same device.
+    /// Returns whether this control replaces another: both bind the same control of the same device.
     pub(super) fn replaces(&self, other: &Self) -> bool {
         let others = &other.mapping.bindings;
         self.device == other.device

@@ -39,9 +39,9 @@ pub struct LiveMappings {
 #[derive(Debug, Clone, Copy)]
 struct ClockLeader {
     device: DeviceId,
-    /// Time of its last tick.
+    /// Time of its last tick, start or continue message.
     last_tick: Instant,
-    /// Time of its last tick while running.
+    /// Time of its last such message while running.
     last_running: Instant,
 }
 
@@ -88,7 +88,8 @@ impl LiveMappings {
         self.devices.get(&device).map(|connected| connected.device.name.as_str())
     }
 
-    /// Returns the connected devices, each with the names of its mappings.
+    /// Returns the connected devices, each with the names of the mappings written for it. A device without any uses the
+    /// mappings for all other devices.
     pub fn devices(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
         self.devices.values().map(|connected| {
             let matching = self.mappings.iter().filter(|mapping| mapping.matches(&connected.device.name));
@@ -96,8 +97,8 @@ impl LiveMappings {
         })
     }
 
-    /// Adds a learned control, which applies whenever its device is connected. It replaces an earlier binding of the
-    /// same control.
+    /// Adds a learned control, which applies whenever its device is connected. Replaces an earlier learned binding of
+    /// the same control.
     pub fn learn(&mut self, learned: LearnedControl) {
         self.forget_where(|old| learned.replaces(old));
         for connected in self.devices.values_mut().filter(|connected| learned.belongs_to(&connected.device.name)) {
@@ -129,14 +130,14 @@ impl LiveMappings {
         self.learned.iter()
     }
 
-    /// Returns the name parts, in lower case, of devices that receive feedback.
+    /// Returns the parts of device names, in lower case, by which to find the devices that receive feedback.
     #[must_use]
     pub fn feedback_devices(&self) -> Vec<String> {
         let with_feedback = self.mappings.iter().filter(|mapping| mapping.has_feedback());
         with_feedback.map(|mapping| mapping.port_contains.clone()).collect()
     }
 
-    /// Adds the feedback due for all devices to `out`. Must be called thirty times a second.
+    /// Adds to `out` the feedback that is due for all devices. Must be called thirty times a second.
     pub fn feedback(&mut self, out: &mut Vec<(DeviceId, Message)>) {
         let mut messages = Vec::new();
         for (id, connected) in &mut self.devices {
@@ -212,7 +213,7 @@ impl LiveMappings {
         routers.extend(learned.map(|learned| Router::new(Arc::clone(&learned.mapping), &self.values)));
         let mappings = listed(routers.iter().map(|router| router.mapping().name.as_str()));
         if device.name != OWN_PORT {
-            tracing::info!(device = device.name, mappings, "MIDI mapped");
+            tracing::info!(device = device.name, mappings, "MIDI device mapped");
         }
         let connected = ConnectedDevice {
             routers,
@@ -239,7 +240,7 @@ impl LiveMappings {
         }
     }
 
-    /// Makes the followed clock report its tempo again.
+    /// Makes all clocks report their tempo again.
     pub fn repeat_tempo(&mut self) {
         self.devices.values_mut().for_each(|connected| connected.clock.repeat_tempo());
     }
@@ -292,7 +293,7 @@ impl ConnectedDevice {
         let Some(ControlName(control, channel)) = moved_control(message) else { return };
         if self.hinted.len() < MAX_HINTS && self.hinted.insert((control, channel)) {
             tracing::info!(
-                "{}: {} is not mapped; map it with `melos learn valence` or any other parameter",
+                "{}: {} is not bound to anything; to bind it, run `melos learn` with a parameter, such as `melos learn valence`",
                 self.device.name,
                 ControlName(control, channel)
             );

@@ -1,19 +1,21 @@
 //! Soft takeover: a control without a motor has no effect until it reaches the current value.
 //!
-//! A control takes over when it is near the value or crosses it: a fast-moving fader skips positions.
+//! A control takes over when it is near the value or crosses it, because a fast-moving fader skips positions.
 
 use std::collections::VecDeque;
 
 /// Distance within which a value counts as reached: a step of a 7-bit control.
 const TOLERANCE: f32 = 1.0 / 127.0;
-/// Maximum number of values that were set but have not been reported back yet.
+/// Maximum number of recently set values that are remembered until another source sets the value.
 const MAX_PENDING: usize = 32;
 
 /// The takeover state of one control. Positions are 0..=1.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pickup {
     has_control: bool,
+    /// The control's last known position.
     last: Option<f32>,
+    /// Values recently set from this device; when they are reported back, they are not changes from another source.
     sent: VecDeque<f32>,
     /// Whether the pending takeover has been reported.
     reported: bool,
@@ -29,7 +31,7 @@ impl Pickup {
     }
 
     /// Records that a control of the same device has set a value, which will be reported back. If it was another
-    /// control, this one loses control of the value.
+    /// control (not `own`), this one must take over again.
     pub(super) fn record_sent(&mut self, value: f32, own: bool) {
         self.has_control &= own;
         if self.sent.len() == MAX_PENDING {
@@ -54,8 +56,8 @@ impl Pickup {
         self.last = Some(position);
     }
 
-    /// Records a change of the parameter, and returns whether another source made it. If so, the control loses control
-    /// of the value.
+    /// Records a change of the parameter, and returns whether another source made it. If so, the control must take over
+    /// again.
     pub(super) fn changed(&mut self, value: f32) -> bool {
         let own = self.sent.contains(&value);
         if !own {

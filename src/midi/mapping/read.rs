@@ -10,6 +10,7 @@ use super::lead::LeadZone;
 use super::{Mapping, Programs};
 use crate::event::parameter::{Kind, Param, Value};
 use crate::files::document::{Document, Field, Problem, Table, parameter};
+use crate::quote::choices;
 
 /// The keys that specify a control.
 const CONTROLS: [&str; 9] =
@@ -58,7 +59,7 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
         table.finish(&mut document);
     }
     if mapping.has_feedback() && mapping.port_contains.is_empty() {
-        let hint = "feedback needs device.port_contains, part of the name of the device to send it to";
+        let hint = "feedback needs device.port_contains: part of the name of the device that receives it";
         document.add(root.span(), "", hint.to_owned());
     }
     root.finish(&mut document);
@@ -118,9 +119,8 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, defaults: Defaults
     let layer = table.take("layer").and_then(|field| {
         let name = field.text(document)?;
         if layers.iter().all(|layer| layer.name != name) {
-            let known = layers.iter().map(|layer| format!("{:?}", layer.name)).collect::<Vec<_>>().join(", ");
-            let known = if known.is_empty() { "none".to_owned() } else { known };
-            document.add(field.span, &field.key, format!("there is no such [[layer]]; the layers are: {known}"));
+            let known = choices(layers.iter().map(|layer| layer.name.as_str()));
+            document.add(field.span, &field.key, format!("there is no such [[layer]]; {known}"));
         }
         Some(name)
     });
@@ -170,7 +170,7 @@ fn feedback_target(
     let light = light(document, table);
     let other = cc.or(note);
     if range.is_some() && other.is_none() {
-        document.add(table.span(), "feedback_range", "needs feedback_cc or feedback_note".to_owned());
+        document.add(table.span(), "", "feedback_range needs feedback_cc or feedback_note");
     }
     if !enabled.unwrap_or(defaults.feedback || other.is_some()) {
         return None;
@@ -216,7 +216,7 @@ fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control
         key => match field.value {
             toml::de::DeValue::Boolean(true) if key == "pitch_bend" => Control::PitchBend,
             toml::de::DeValue::Boolean(true) => Control::ChannelPressure,
-            _ => return field.reject(document, "true, or omit the key"),
+            _ => return field.reject(document, "true; omit the key otherwise"),
         },
     })
 }
@@ -243,11 +243,11 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
                 document.add(
                     field.span,
                     &field.key,
-                    format!("{} is not an on/off parameter, so it cannot toggle", spec.id),
+                    format!("{} is not an on/off parameter, so it cannot be toggled", spec.id),
                 );
                 None
             }
-            _ => field.reject(document, "true, or omit the key"),
+            _ => field.reject(document, "true; omit the key otherwise"),
         };
     }
     if let Some(field) = value {
@@ -270,11 +270,11 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
 
 /// Parses a button that sets a value while held.
 fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, to: Param) -> Option<Action> {
-    // Some parameters cannot be restored: a mood is more than its dominant emotion, and a preset sets other parameters.
+    // Some values cannot be restored: a mood is more than its dominant emotion, and a preset sets other parameters.
     let can_restore = !matches!(to.spec().kind, Kind::Trigger | Kind::Text { .. }) && to != Param::Emotion;
     match value {
         _ if !can_restore => {
-            document.add(on.span.clone(), &on.key, format!("{} has no previous value to return to", to.spec().id));
+            document.add(on.span.clone(), &on.key, format!("{} cannot return to its previous value", to.spec().id));
             None
         }
         Some(field) => Some(Action::Hold { value: field.parameter(document, to)? }),

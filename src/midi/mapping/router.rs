@@ -102,7 +102,7 @@ impl Router {
         self.pending_takeover.take()
     }
 
-    /// Resets the controls whose bindings have changed: their positions are unknown, and they need new feedback.
+    /// Resets the bindings that a layer has switched on or off: their controls may have moved, and need new feedback.
     fn reset_changed_bindings(&mut self) {
         for (index, state) in self.bindings.iter_mut().enumerate() {
             if self.layers.has_changed(index) {
@@ -136,7 +136,7 @@ impl Router {
         }
     }
 
-    /// Adds the feedback due to `out`. Must be called thirty times a second.
+    /// Adds to `out` the feedback that is due. Must be called thirty times a second.
     pub(super) fn feedback(&mut self, out: &mut Vec<FeedbackMessage>) {
         for (index, binding) in self.mapping.bindings.iter().enumerate() {
             let Some(target) = binding.feedback.as_ref().filter(|_| self.layers.applies(index)) else { continue };
@@ -231,7 +231,7 @@ impl Router {
         out.push(ControlEvent::Set(param, value));
     }
 
-    /// Processes a program change. Returns whether the program is mapped.
+    /// Processes a bank selection or program change. Returns whether it is a program change to a mapped program.
     fn process_program(&mut self, message: Message, programs: &Programs, out: &mut Vec<ControlEvent>) -> bool {
         let matches = |channel: u8| programs.channel.is_none_or(|own| own == channel);
         match message {

@@ -157,9 +157,9 @@ to = \"tone\"
     )
     .unwrap_err();
     let expected = [
-        "there is no such [[layer]]; the layers are: \"shift\"",
+        "there is no such [[layer]]; choose one of shift",
         "there is no control",
-        "emotion has no previous value to return to",
+        "emotion cannot return to its previous value",
         "on = \"hold\" needs a value",
         "integers from 0 to 127",
     ];
@@ -221,21 +221,21 @@ notes = [60, 50]
     assert_eq!(
         parse(text).unwrap_err(),
         [
-            "test.toml:4: device.port_contain = \"x\": unknown key; did you mean \"port_contains\"?; expected one of \
-             port_contains, channel, clock, feedback, light",
+            "test.toml:4: device.port_contain = \"x\": unknown key; did you mean \"port_contains\"? (expected one of \
+             port_contains, channel, clock, feedback, light)",
             "test.toml:5: device.channel = 17: expected an integer from 1 to 16",
             "test.toml:7: bind.cc = 120: expected an integer from 0 to 119",
             "test.toml:11: bind.note = 2: only one control is allowed, and cc is already set",
             "test.toml:13: there is no control; expected one of cc, cc14, nrpn, rpn, note, program, \
              pitch_bend, channel_pressure, message",
             "test.toml:14: bind.to = \"valense\": there is no parameter \"valense\"; did you mean \"valence\"?",
-            "test.toml:15: bind.rnge = [0, 1]: unknown key; did you mean \"range\"?; expected one of cc, cc14, nrpn, rpn, \
+            "test.toml:15: bind.rnge = [0, 1]: unknown key; did you mean \"range\"? (expected one of cc, cc14, nrpn, rpn, \
              note, program, pitch_bend, channel_pressure, message, channel, feedback, \
              feedback_cc, feedback_note, feedback_channel, feedback_range, light, layer, to, range, curve, takeover, relative, \
-             step, on, value, toggle",
+             step, on, value, toggle)",
             "test.toml:19: bind.range = [-2, 1]: both ends must be in the parameter's range from -1 to 1",
             "test.toml:20: an exponential curve needs both ends above 0",
-            "test.toml:27: bind.toggle = true: valence is not an on/off parameter, so it cannot toggle",
+            "test.toml:27: bind.toggle = true: valence is not an on/off parameter, so it cannot be toggled",
             "test.toml:28: preset needs a value = \"…\"",
             "test.toml:34: bind.value = \"grumpy\": expected one of happy, sad, energetic, \
              calm, romantic, angry, nostalgic, mysterious",

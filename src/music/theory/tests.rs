@@ -69,7 +69,7 @@ fn parses_common_spellings_of_keys() {
         ("F Sharp", Some(6)),
         ("Cb", Some(11)),
         ("E♮", Some(4)),
-        // Ambiguous: B, or B flat in German.
+        // The German name of B, where B means B flat.
         ("H", None),
         ("", None),
         ("C##", None),

@@ -8,8 +8,8 @@ use std::path::Path;
 /// Size of a cookie in bytes (PulseAudio's `PA_NATIVE_COOKIE_LENGTH`).
 const COOKIE_LENGTH: usize = 256;
 
-/// Creates the user's cookie if it is missing, as PulseAudio's own library does: servers, including PipeWire's, refuse
-/// clients without one. Does nothing if no server is running or `PULSE_COOKIE` is set. Failures are only logged.
+/// Creates the user's cookie if it is missing, as PulseAudio's own library does, because servers, including PipeWire's,
+/// refuse clients without one. Does nothing if no server is running or `PULSE_COOKIE` is set. Failures are only logged.
 pub(super) fn create_if_missing() {
     let is_server_running =
         std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).join("pulse/native").exists());

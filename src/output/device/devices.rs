@@ -10,7 +10,7 @@ use crate::files::config::{AudioConfig, AudioHost};
 pub struct DeviceInfo {
     /// The audio system, such as `JACK` or `ALSA`.
     pub host: &'static str,
-    /// The device's name and identifier; the configuration may name any part of them.
+    /// The device's name and identifier; the configuration may contain any part of this text.
     pub name: String,
     /// The sample rate and number of channels, such as `48000 Hz, 2 channels`, or why they cannot be determined.
     pub format: Result<String, String>,
@@ -28,7 +28,7 @@ pub fn devices() -> Vec<DeviceInfo> {
 /// Returns the name of the output to which a configuration would play.
 ///
 /// # Errors
-/// If none of its routes works, or if only the null output remains although a device was wanted.
+/// If none of its routes works; the null output counts only if it is configured.
 pub fn find_output(config: &AudioConfig) -> Result<String, AudioError> {
     if config.host == AudioHost::Null {
         return Ok("null output".to_owned());

@@ -14,7 +14,7 @@ pub(super) struct EngineSlot {
     engine: AtomicCell<Option<Box<Engine>>>,
     /// Whether the engine belongs to the stream, even while the callback is using it.
     occupied: AtomicBool,
-    /// Whether to fade out, because the engine is about to be removed.
+    /// Whether the callback should fade out, because the engine is about to be removed.
     fade_requested: AtomicBool,
     faded: AtomicBool,
     /// Frames at 48 kHz requested by the stream, with or without an engine.
@@ -55,7 +55,7 @@ impl EngineSlot {
         self.requested.load(Relaxed)
     }
 
-    /// Counts frames requested from the callback; returns whether the engine belongs to the stream.
+    /// Counts the frames that a callback requests; returns whether the engine belongs to the stream.
     pub(super) fn count_requested(&self, frames: u64) -> bool {
         self.requested.fetch_add(frames, Relaxed);
         self.occupied.load(Relaxed)
@@ -66,19 +66,19 @@ impl EngineSlot {
         self.fade_requested.load(Relaxed)
     }
 
-    /// Reports from the callback that the fade-out has been played.
+    /// Records that the callback has played the fade-out.
     pub(super) fn set_faded(&self) {
         self.faded.store(true, Relaxed);
     }
 
-    /// Takes the engine for one block of the callback.
+    /// Takes the engine for one block. Called by the callback.
     pub(super) fn borrow(&self) -> Option<Box<Engine>> {
         self.engine.take()
     }
 
-    /// Puts the engine back after a block of the callback.
+    /// Puts the engine back after a block. Called by the callback.
     pub(super) fn put_back(&self, engine: Box<Engine>) {
-        // Nothing else inserts an engine in the meantime, so none is dropped.
+        // Nothing else inserts an engine in the meantime, so the callback never drops one.
         self.engine.store(Some(engine));
     }
 }

@@ -1,4 +1,4 @@
-//! The real-time callback: renders the engine and converts its output to the device's rate, channels and sample format.
+//! The real-time callback: runs the engine and converts its output to the device's rate, channels and sample format.
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) struct Feed {
     slot: Arc<EngineSlot>,
     resampler: Option<Resampler>,
     channels: usize,
-    /// 48 kHz frames per device frame.
+    /// Number of 48 kHz frames per device frame.
     ratio: f64,
     status: Arc<OutputStatus>,
     /// Samples rendered for the resampler, and the index of the next one to read.
@@ -32,7 +32,7 @@ pub(super) struct Feed {
     step: f32,
     /// Maximum number of frames in the device's buffer, which are lost when the stream is closed.
     buffered_frames: usize,
-    /// Silent device frames since the fade-out.
+    /// Number of silent device frames since the fade-out.
     silent_frames: usize,
 }
 
@@ -54,7 +54,7 @@ impl Feed {
         }
     }
 
-    /// Begins a callback that requests `frames` device frames, to be played after `latency` other device frames.
+    /// Begins a callback that requests `frames` device frames, which will be played after `latency` others.
     pub(super) fn announce(&mut self, frames: usize, latency: usize) {
         // Servers may buffer up to two more blocks.
         self.buffered_frames = latency + 2 * frames;
@@ -116,8 +116,8 @@ fn pull(engine: &mut Engine, rendered: &mut [f32; 2 * QUANTUM], index: &mut usiz
     frame
 }
 
-/// Writes a stereo frame to any number of channels: a single channel receives the mean of both; with more than two,
-/// the first two are used.
+/// Writes a stereo frame to any number of channels: a single channel receives the mean of left and right; if there are
+/// more than two, all but the first two are silent.
 fn write_frame<T: Sample + FromSample<f32>>(out: &mut [T], [left, right]: [f32; 2]) {
     match out {
         [] => {}
@@ -180,7 +180,7 @@ mod tests {
             out
         };
         let mut samples = play(960);
-        assert!(samples.iter().all(|sample| *sample == 0.0), "there is no engine");
+        assert!(samples.iter().all(|sample| *sample == 0.0), "without an engine, the output should be silent");
         slot.insert(engine);
         samples.extend(play(4800));
         assert!(!slot.fade_out());
@@ -194,12 +194,12 @@ mod tests {
         samples.extend(play(960));
         assert_eq!(engine.status().frame(), played);
         assert!(samples.iter().any(|sample| sample.abs() > 0.01));
-        assert!(largest_step(&samples) < 1.5 * expected_step, "{} against {expected_step}", largest_step(&samples));
+        assert!(largest_step(&samples) < 1.5 * expected_step, "{}, normally {expected_step}", largest_step(&samples));
         assert!(samples[samples.len() - 2000..].iter().all(|sample| *sample == 0.0));
     }
 
     #[test]
-    fn callback_does_not_allocate() {
+    fn the_callback_does_not_allocate() {
         use assert_no_alloc::{assert_no_alloc, reset_violation_count, violation_count};
         reset_violation_count();
         for rate in [48_000, 44_100, 96_000] {
@@ -245,6 +245,6 @@ mod tests {
         let energy = |samples: &[f32], rate: f32| samples.iter().map(|sample| sample * sample).sum::<f32>() / rate;
         let direct = energy(&fill(48_000, 2, 48_000), 48_000.0);
         let resampled = energy(&fill(44_100, 2, 44_100), 44_100.0);
-        assert!((direct / resampled - 1.0).abs() < 0.02, "{direct} {resampled}");
+        assert!((direct / resampled - 1.0).abs() < 0.02, "{direct} before resampling, {resampled} after");
     }
 }

@@ -10,8 +10,8 @@ const STALL_DELAY: f64 = 0.7;
 /// Duration of a window of recent requests: longer than the two seconds of audio that some servers request at once.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// Limit on the time counted between two checks. If more has passed, this thread did not run, and perhaps the server
-/// did not either.
+/// Limit on the time counted between two checks. If more has passed, this thread was not running, and perhaps the server
+/// was not either.
 const MAX_CHECK_INTERVAL: Duration = Duration::from_millis(60);
 
 /// The result of a check.
@@ -70,7 +70,7 @@ impl Heartbeat {
         if lead < self.min_lead[0].min(self.min_lead[1]) - STALL_DELAY { Activity::Stalled } else { Activity::Idle }
     }
 
-    /// Returns the time since the last request.
+    /// Returns the time since the last request, or since [`Heartbeat::new`] if there was none.
     pub(super) fn since_last_request(&self, now: Instant) -> Duration {
         now.duration_since(self.last_request)
     }
@@ -85,8 +85,8 @@ impl Heartbeat {
 mod tests {
     use super::*;
 
-    /// Simulates a minute of a stream that requests `block` frames at a time, at `rate`, and none during `pause`.
-    /// Checks it every 10 ms and returns the time of the first stall, in milliseconds.
+    /// Simulates a minute of a stream that requests `block` frames at a time, at a rate of `rate` Hz, and none during
+    /// `pause`, in milliseconds. Checks it every 10 ms and returns when the first stall is detected, in milliseconds.
     fn first_stall(block: u64, rate: u64, pause: std::ops::Range<u64>) -> Option<u64> {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);
@@ -111,7 +111,7 @@ mod tests {
         for block in [64, 1024, 4096] {
             let detected = first_stall(block, 48_000, 30_000..60_000).unwrap();
             assert!((30_600..31_000).contains(&detected), "{block} frames at once: after {detected} ms");
-            assert_eq!(first_stall(block, 48_000, 30_000..30_300), None, "a brief pause");
+            assert_eq!(first_stall(block, 48_000, 30_000..30_300), None, "a brief pause should not count as a stall");
         }
         let detected = first_stall(96_000, 48_000, 30_000..60_000).unwrap();
         assert!(detected < 33_000, "two seconds of audio at once: after {detected} ms");

@@ -8,8 +8,8 @@ use super::status::OutputStatus;
 use crate::engine::Engine;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Lag beyond which pacing restarts rather than catching up, so that the music continues where it stopped when the
-/// machine was suspended.
+/// Lag beyond which pacing restarts instead of catching up, so that after a suspension of the machine, the music continues
+/// where it stopped.
 const MAX_LAG: Duration = Duration::from_millis(500);
 
 /// Renders the engine's blocks when they are due, and discards them.

@@ -18,9 +18,9 @@ const BETA: f64 = 9.0;
 /// A stereo resampler that pulls its input frame by frame.
 #[derive(Debug)]
 pub(super) struct Resampler {
-    /// Input frames between two output frames.
+    /// Distance between two output frames, in input frames.
     step: f64,
-    /// Position of the next output frame, in input frames after the older half of the history.
+    /// Distance of the next output frame, in input frames, from the last frame in the older half of the history.
     position: f64,
     history: [[f32; 2]; TAPS],
     next: usize,
@@ -39,7 +39,7 @@ fn bessel(x: f64) -> f64 {
 }
 
 impl Resampler {
-    /// Creates a resampler for a device with this sample rate.
+    /// Creates a resampler for a device with a sample rate of `rate` Hz.
     pub(super) fn new(rate: u32) -> Self {
         let step = f64::from(SAMPLE_RATE) / f64::from(rate);
         // Slightly below the lower rate's Nyquist frequency, to leave room for the transition band.
@@ -115,7 +115,7 @@ mod tests {
         for rate in [44_100, 32_000, 88_200, 96_000] {
             for hz in [100.0, 1000.0, 8000.0] {
                 let decibels = signal_to_error(rate, hz);
-                assert!(decibels > 75.0, "{hz} Hz at {rate}: {decibels} dB");
+                assert!(decibels > 75.0, "{hz} Hz at {rate} Hz: {decibels} dB");
             }
         }
     }

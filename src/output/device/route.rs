@@ -33,13 +33,13 @@ pub enum AudioError {
     NoDevice {
         /// The audio system.
         host: &'static str,
-        /// The configured part of a name.
+        /// The part of the name that is configured.
         requested: String,
         /// The names of the available devices.
         available: String,
     },
     /// The device exists but cannot be opened.
-    #[error("{device}: {source}")]
+    #[error("cannot open {device}: {source}")]
     Device {
         /// The device's name.
         device: String,
@@ -63,7 +63,7 @@ pub enum AudioError {
 /// An output route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
-    /// A JACK server, and optionally one of its clients.
+    /// The JACK server, and optionally one of its clients.
     Jack { device: Option<String> },
     /// An audio system, and optionally one of its devices.
     Device { host: HostId, device: Option<String> },
@@ -147,7 +147,7 @@ pub(super) enum Fault {
 
 /// Keeps a stream open; dropping it ends the stream.
 pub(super) trait Stream {
-    /// Called at regular intervals while playing.
+    /// Maintains the stream; called at regular intervals while playing.
     fn maintain(&mut self) {}
 }
 
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_looked_for_once_in_each_system() {
+    fn searches_each_system_only_once_for_a_device() {
         let routes = routes(AudioHost::Auto, Some("usb"));
         assert_eq!(routes[0], Route::Jack { device: Some("usb".to_owned()) });
         let alsa = Route::Device { host: HostId::Alsa, device: Some("usb".to_owned()) };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::event::health::Losses;
 
-/// The output's status. The callback writes the counters, and the supervisor everything else.
+/// The output's status, updated by the callback, the stream's thread and the supervisor.
 #[derive(Debug, Default)]
 pub struct OutputStatus {
     pub(super) connected: AtomicBool,
@@ -29,7 +29,7 @@ impl OutputStatus {
         self.connected.load(Relaxed)
     }
 
-    /// Returns whether the output has failed permanently: a driver does not return the engine, and only a restart
+    /// Returns whether the output has failed permanently: a driver has not returned the engine, and only a restart
     /// helps.
     #[must_use]
     pub fn has_failed(&self) -> bool {

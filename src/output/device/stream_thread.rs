@@ -34,7 +34,7 @@ impl StreamThread {
     /// Starts opening a stream without waiting for it.
     ///
     /// # Errors
-    /// If no thread can be started.
+    /// If no thread can be started, or if too many have hung.
     pub(super) fn open(
         route: &Route,
         block_frames: Option<u32>,
@@ -109,7 +109,7 @@ fn serve(
     let _ = opened.try_send(Ok(open_stream.name.clone()));
     while let Err(RecvTimeoutError::Timeout) = closed.recv_timeout(POLL_INTERVAL) {
         if open_stream.lost.swap(false, Relaxed) {
-            let _ = report.try_send(Fault::Lost("the server has stopped".to_owned()));
+            let _ = report.try_send(Fault::Lost("the server has stopped or changed its sample rate".to_owned()));
         }
         open_stream.stream.maintain();
     }

@@ -79,8 +79,8 @@ impl Output {
         &self.status
     }
 
-    /// Switches to a new configuration, within half a second unless its route takes longer to open. If none of its
-    /// routes works, logs an error and reopens the current route. Does not block.
+    /// Switches to a new configuration, usually within half a second. If none of its routes works, logs an error and reopens
+    /// the current route. Does not block.
     pub fn configure(&self, config: AudioConfig) {
         self.requested.set(config);
     }
@@ -105,7 +105,7 @@ impl Drop for Output {
 
 /// Where the engine is.
 enum EngineLocation {
-    /// With the supervisor, which plays it silently, perhaps until a stalled stream recovers.
+    /// With the supervisor, which plays it silently; if there is a stalled stream, until that recovers.
     Supervisor(Box<Engine>, Option<PlayingStream>),
     /// In a stream.
     Stream(PlayingStream),
@@ -191,7 +191,7 @@ impl Supervisor {
         }
     }
 
-    /// Continues the search, if any; returns its result once it has ended.
+    /// Continues the search, if any, and applies its result; returns the result once the search has ended.
     fn continue_search(&mut self) -> Option<Result<(), AudioError>> {
         if self.recovery.is_closing() {
             return None;
@@ -285,6 +285,7 @@ impl Supervisor {
         };
     }
 
+    /// Reports the loss of a stream and closes it.
     fn close_lost(&mut self, playing: PlayingStream, reason: &str) {
         self.status.connected.store(false, Relaxed);
         self.status.losses.add(Loss::Devices, 1);
@@ -296,7 +297,7 @@ impl Supervisor {
         self.recovery = Recovery::from_closing(playing.route, playing.stream.close());
     }
 
-    /// Leaves the current route and searches the routes of a new configuration.
+    /// Leaves the current route and starts a search through the routes of a new configuration.
     fn switch_to(&mut self, config: AudioConfig) {
         let allow_null = self.status.null.load(Relaxed);
         self.search = Some(Search::new(&config, allow_null, Some(config.clone())));
@@ -321,7 +322,7 @@ impl Supervisor {
         }
     }
 
-    /// Ends the audio; returns the engine if possible.
+    /// Ends the audio; returns the engine unless it is lost.
     fn shut_down(self) -> Option<Box<Engine>> {
         match self.engine_location {
             EngineLocation::Supervisor(engine, _) => Some(engine),
@@ -346,7 +347,7 @@ mod tests {
     use crate::files::config::AudioHost;
 
     #[test]
-    fn null_output_plays_in_real_time() {
+    fn the_null_output_plays_in_real_time() {
         let (ports, _ends) = ports();
         let config = AudioConfig { host: AudioHost::Null, device: None, block_frames: Some(256) };
         let started = Instant::now();
@@ -354,7 +355,7 @@ mod tests {
         while output.status().callbacks() < 40 {
             thread::sleep(Duration::from_millis(2));
         }
-        // On a busy machine, forty blocks may take longer, but never less.
+        // On a busy machine, forty blocks may take longer than their duration, but they never take less.
         assert!(started.elapsed() >= Duration::from_secs_f64(39.0 * 256.0 / 48_000.0));
         assert!(output.status().is_connected());
         assert_eq!(output.status().block_frames(), 256);
@@ -385,7 +386,7 @@ mod tests {
         assert_eq!(status.block_frames(), 1024);
         assert!(status.is_connected() && status.is_null());
         output.configure(config(AudioHost::Null, 1024));
-        assert!(!output.requested.is_pending(), "that configuration is already in use");
+        assert!(!output.requested.is_pending(), "a configuration already in use should not be requested");
         assert!(output.close().is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! Limits on the disk space of recordings, and deletion of old ones.
+//! Limits the disk space that recordings use, and deletes old ones.
 
 use std::fs;
 use std::path::Path;
@@ -31,11 +31,11 @@ impl Budget {
         }
     }
 
-    /// Frees space in a folder as far as allowed, but keeps the file being written. Only files named by Melos are
-    /// counted and deleted.
+    /// Frees space in a folder as far as allowed, but keeps the file being written and others with the same stem. Counts
+    /// and deletes only files whose names have the form that Melos uses.
     ///
     /// # Errors
-    /// Returns a message if there is no space left.
+    /// Returns a message if a limit is still exceeded, or if the free space cannot be determined.
     pub(super) fn make_room(&self, folder: &Path, writing: Option<&Path>) -> Result<(), String> {
         let mut files = Usage::of(folder, is_recording);
         let now = SystemTime::now();
@@ -54,13 +54,14 @@ impl Budget {
         }
         let mut files = files.into_iter();
         loop {
-            let free = free_bytes(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            let free = free_bytes(folder)
+                .map_err(|error| format!("cannot determine the free space in {}: {error}", folder.display()))?;
             let reason = if total >= self.max_bytes {
                 let gigabytes = self.max_bytes as f64 / GIGABYTE;
                 format!("the recordings have reached recordings.max_gb = {gigabytes}")
             } else if free < self.keep_free {
                 let (free, keep_free) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
-                format!("only {free:.1} GB are free on the disk, and recordings.keep_free_gb = {keep_free}")
+                format!("only {free:.1} GB is free on the disk, and recordings.keep_free_gb = {keep_free}")
             } else {
                 return Ok(());
             };
@@ -90,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns a folder with three recordings of 1 kB, a minute apart, and an unrelated file.
+    /// Returns a folder with three files of recordings, 1 kB each and a minute apart, and an unrelated file.
     fn folder() -> (tempfile::TempDir, [PathBuf; 4]) {
         let folder = tempfile::tempdir().unwrap();
         let names =

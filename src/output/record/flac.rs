@@ -12,9 +12,9 @@ use flacenc::source::{Context, Fill, FrameBuf};
 use super::Bits;
 use crate::units::SAMPLE_RATE;
 
-/// Audio frames per block.
+/// Number of audio frames per block.
 const BLOCK: usize = 4096;
-/// Minimum block size in FLAC.
+/// Minimum block size of the encoder, in audio frames; a shorter last block is padded with silence.
 const MIN_BLOCK: usize = 32;
 const CHANNELS: usize = 2;
 
@@ -27,7 +27,7 @@ pub(super) struct FlacFile {
     block: FrameBuf,
     pending: Vec<i32>,
     blocks: usize,
-    /// Length of the header and the complete FLAC frames in bytes.
+    /// Length in bytes of the header and the complete FLAC frames.
     written: u64,
 }
 
@@ -35,7 +35,7 @@ fn encoder_error(error: impl std::fmt::Debug) -> io::Error {
     io::Error::other(format!("FLAC encoder: {error:?}"))
 }
 
-/// Returns stream information without the frame sizes: 0 means unknown.
+/// Returns the stream information with frame sizes of 0, which means unknown.
 fn without_frame_sizes(info: &StreamInfo) -> io::Result<StreamInfo> {
     let mut info = info.clone();
     info.set_frame_sizes(0, 0).map_err(encoder_error)?;
@@ -45,10 +45,10 @@ fn without_frame_sizes(info: &StreamInfo) -> io::Result<StreamInfo> {
 impl FlacFile {
     pub(super) fn new(file: File, bits: Bits) -> io::Result<Self> {
         if bits == Bits::Float {
-            return Err(io::Error::other("FLAC supports 16 or 24 bits, not floating point"));
+            return Err(io::Error::other("FLAC files can be written with 16 or 24 bits, not floating point"));
         }
         let bits = 8 * usize::from(bits.bytes());
-        // FLAC's minimum block size does not count the last block, which may be shorter.
+        // The minimum block size in the header excludes the last block, which may be shorter.
         let mut info = StreamInfo::new(SAMPLE_RATE as usize, CHANNELS, bits).map_err(encoder_error)?;
         info.set_block_sizes(BLOCK, BLOCK).map_err(encoder_error)?;
         let mut flac = Self {
@@ -82,7 +82,7 @@ impl FlacFile {
         }
         self.info.set_total_samples(self.context.total_samples());
         self.info.set_md5_digest(&self.context.md5_digest());
-        // A file shorter than a block has no recorded frame sizes.
+        // Only whole blocks update the frame sizes, so in a file shorter than a block they are unknown.
         let has_frame_sizes = self.info.max_frame_size() > 0;
         let info = if has_frame_sizes { self.info.clone() } else { without_frame_sizes(&self.info)? };
         self.write_header(info)?;

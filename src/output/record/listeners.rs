@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// Maximum number of listeners.
+/// Maximum number of listeners, not counting internal ones.
 pub const MAX_LISTENERS: usize = 8;
 /// Queue capacity per listener in chunks: more than a second of audio.
 const QUEUE_CAPACITY: usize = 32;
@@ -13,7 +13,7 @@ const QUEUE_CAPACITY: usize = 32;
 /// A chunk of consecutive stereo frames of the output.
 pub type Chunk = Arc<[[f32; 2]]>;
 
-/// The listeners, shared by all clones. Not for use in the audio callback.
+/// The listeners, shared by all clones. Must not be used in the audio callback.
 #[derive(Debug, Clone, Default)]
 pub struct Listeners(Arc<Mutex<Vec<Listener>>>);
 

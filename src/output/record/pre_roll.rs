@@ -3,6 +3,7 @@
 use super::PRE_ROLL_SECONDS;
 use crate::units::SAMPLE_RATE;
 
+/// Capacity in frames.
 const CAPACITY: usize = PRE_ROLL_SECONDS as usize * SAMPLE_RATE as usize;
 
 /// A ring buffer of the latest frames.

@@ -17,7 +17,7 @@ enum Writer {
     Flac(Box<FlacFile>),
 }
 
-/// A stereo file at 48 kHz being written. Playable even after a crash.
+/// A stereo file at 48 kHz being written. It is playable even after a crash.
 #[allow(missing_debug_implementations, reason = "an encoder has no useful debug output")]
 pub struct SoundFile {
     path: PathBuf,
@@ -31,7 +31,7 @@ impl SoundFile {
     /// Creates a file, never replacing an existing one.
     ///
     /// # Errors
-    /// If it cannot be created or already exists, or if the format does not support the sample format.
+    /// If it cannot be created or already exists, or if the file format does not support the sample format.
     pub fn create_new(path: &Path, format: Format, bits: Bits) -> Result<Self, RecordError> {
         let open = || {
             let file = File::options().read(true).write(true).create_new(true).open(path)?;
@@ -45,7 +45,7 @@ impl SoundFile {
     /// Creates a file, replacing an existing one.
     ///
     /// # Errors
-    /// If it cannot be created, or if the format does not support the sample format.
+    /// If it cannot be created, or if the file format does not support the sample format.
     pub fn create(path: &Path, format: Format, bits: Bits) -> Result<Self, RecordError> {
         let file = File::create(path).map_err(|source| RecordError::File { path: path.to_owned(), source })?;
         Self::new(file, path, format, bits)
@@ -143,7 +143,8 @@ impl SoundFile {
         result.map_err(|source| RecordError::File { path: self.path, source })
     }
 
-    /// Completes, as far as possible, a file that can no longer be written to; returns whether it still exists.
+    /// Completes, as far as possible, a file that can no longer be written to; returns whether this succeeded and the file
+    /// still exists.
     pub(super) fn rescue(mut self) -> bool {
         let rescued = match &mut self.writer {
             Writer::Wav(file) => file.rescue(),
@@ -183,7 +184,7 @@ impl Syncer {
         Ok(Self { requests, errors })
     }
 
-    /// Returns the error of an earlier sync, if any.
+    /// Returns the error if an earlier sync failed.
     fn result(&self) -> io::Result<()> {
         match self.errors.try_recv() {
             Ok(error) => Err(error),

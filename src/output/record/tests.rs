@@ -42,8 +42,8 @@ fn wait_until(event: &str, mut has_happened: impl FnMut() -> bool) {
     }
 }
 
-/// Writes frames `start..end` of the test signal to the tap as fast as the recorder reads them, and waits until all are
-/// read.
+/// Writes frames `start..end` of the test signal to the tap as fast as the recorder reads them, and waits until it has read
+/// them all.
 fn play(tap: &mut HeapProd<[f32; 2]>, start: usize, end: usize) {
     let mut frames = (start..end).map(frame).peekable();
     wait_until("the tap to be drained", || {
@@ -61,7 +61,7 @@ fn assert_frames(frames: &[[f32; 2]], first: usize) {
     for (n, actual) in frames.iter().enumerate() {
         let expected = frame(first + n);
         let error = (actual[0] - expected[0]).abs().max((actual[1] - expected[1]).abs());
-        assert!(error < 2e-7, "{n}: {actual:?} {expected:?}");
+        assert!(error < 2e-7, "frame {n} is {actual:?}, but should be {expected:?}");
     }
 }
 
@@ -72,8 +72,8 @@ fn read_wav(path: &Path) -> Vec<[f32; 2]> {
     samples.chunks_exact(2).map(|frame| [frame[0], frame[1]]).collect()
 }
 
-/// Decodes a file with the decoder that `melos analyze` uses; returns the number of frames stated in the header, and
-/// the frames.
+/// Decodes a file with the decoder that `melos analyze` uses; returns the number of frames stated in the header, and the
+/// decoded frames.
 fn decode(path: &Path) -> (Option<u64>, Vec<[f32; 2]>) {
     use symphonia::core::formats::TrackType;
     let source =
@@ -131,7 +131,7 @@ fn takes_have_separate_files_and_do_not_overlap() {
         total += read_wav(&path).len();
         paths.insert(path);
     }
-    assert_eq!((paths.len(), total), (20, 2000), "the pre-roll does not reach into the previous take");
+    assert_eq!((paths.len(), total), (20, 2000), "the pre-roll should not reach into the previous take");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_take_ends_at_its_limit() {
 #[test]
 fn flac_preserves_the_audio() {
     let dir = tempfile::tempdir().unwrap();
-    // Shorter than a block, and not a whole number of blocks.
+    // One is shorter than a block, and the other is not a whole number of blocks.
     for length in [1000, 50_001] {
         let (recorder, mut tap) = recorder(dir.path());
         let path = start(&recorder, Format::Flac, 0, None);
@@ -181,7 +181,7 @@ fn the_recorder_survives_an_unwritable_folder() {
     wait_until("the take to fail", || recorder.status().trouble().is_some());
     let failure = recorder.status().take_failure().unwrap();
     assert!(failure.contains("/proc/nothing") && !recorder.status().is_recording(), "{failure}");
-    assert_eq!(recorder.status().take_failure(), None, "reported once");
+    assert_eq!(recorder.status().take_failure(), None, "a failure should be reported only once");
     play(&mut tap, 0, 150_000);
 
     let budget = Budget::new(&RecordingsConfig::default());
@@ -195,7 +195,7 @@ fn the_recorder_survives_an_unwritable_folder() {
 #[test]
 fn a_take_ends_intact_when_space_runs_out() {
     let dir = tempfile::tempdir().unwrap();
-    // 3.5 MB, or twelve seconds.
+    // 3.5 MB: twelve seconds.
     let config = RecordingsConfig { max_gb: 0.0035, keep_free_gb: 0.0, ..RecordingsConfig::default() };
     let (recorder, mut tap) = recorder_with(dir.path(), &config);
     let path = start(&recorder, Format::Wav, 0, None);
@@ -205,7 +205,7 @@ fn a_take_ends_intact_when_space_runs_out() {
     let read = read_wav(&path);
     assert!(read.len() >= 480_000 && read.len() < 1_100_000, "{}", read.len());
     assert_frames(&read, 0);
-    assert_eq!(recorder.status().take_recorded().len(), 1, "what was written counts as a recording");
+    assert_eq!(recorder.status().take_recorded().len(), 1, "what was written should count as a recording");
     recorder.start(take(Format::Wav, 0, None)).unwrap();
     wait_until("the next take to fail", || recorder.status().take_failure().is_some());
 }
@@ -222,7 +222,7 @@ fn a_take_fails_when_its_folder_is_deleted_or_moved() {
         play(&mut tap, 10_000, 110_000);
         wait_until("the take to fail", || recorder.status().trouble().is_some());
         assert!(recorder.status().take_failure().unwrap().contains("moved or deleted"));
-        assert!(recorder.status().take_recorded().is_empty(), "no recording is reported");
+        assert!(recorder.status().take_recorded().is_empty(), "no recording should be reported");
 
         let path = start(&recorder, format, 0, None);
         play(&mut tap, 0, 10_000);
@@ -231,7 +231,7 @@ fn a_take_fails_when_its_folder_is_deleted_or_moved() {
         play(&mut tap, 10_000, 110_000);
         wait_until("the take to fail", || recorder.status().trouble().is_some());
         let (_, read) = decode(&moved.join(path.file_name().unwrap()));
-        assert!(read.len() >= 48_000, "what was written is intact in the new folder: {}", read.len());
+        assert!(read.len() >= 48_000, "only {} frames are intact in the new folder", read.len());
     }
 }
 
@@ -266,7 +266,7 @@ fn files_are_playable_after_a_crash() {
         let (_, read) = decode(&copy);
         assert!(read.len() >= 48_000, "{format:?}: {}", read.len());
         assert_frames(&read, 0);
-        // Truncated in the middle of a frame.
+        // Truncate the copy in the middle of a frame.
         let length = copy.metadata().unwrap().len();
         std::fs::File::options().write(true).open(&copy).unwrap().set_len(length - 1001).unwrap();
         assert_frames(&decode(&copy).1, 0);

@@ -1,4 +1,4 @@
-//! WAV, or RF64 (EBU Tech 3306) when the length exceeds 32 bits.
+//! WAV, or RF64 (EBU Tech 3306) when the length does not fit into 32 bits.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -7,9 +7,9 @@ use super::Bits;
 use crate::units::SAMPLE_RATE;
 
 const CHANNELS: u16 = 2;
-/// Size of the write buffer.
+/// Size of the write buffer in bytes.
 const BUFFER_BYTES: usize = 1 << 16;
-/// Size of the `ds64` chunk without its header: two lengths, a frame count and an empty table.
+/// Size in bytes of the `ds64` chunk without its header: two lengths, a frame count and an empty table.
 const DS64_BYTES: u32 = 28;
 
 /// A WAV file being written. Its header is correct as of the last [`WavFile::flush`], so that the file is playable even
@@ -74,7 +74,7 @@ impl WavFile {
     }
 }
 
-/// Returns the header of a file with `audio_bytes` bytes of audio. The header's size does not depend on the length.
+/// Returns the header of a file with `audio_bytes` bytes of audio, on which the header's size does not depend.
 fn header(bits: Bits, audio_bytes: u64) -> Vec<u8> {
     let is_float = bits == Bits::Float;
     let frame_bytes = CHANNELS * bits.bytes();
@@ -88,7 +88,7 @@ fn header(bits: Bits, audio_bytes: u64) -> Vec<u8> {
     header.extend(if wav_bytes.is_some() { b"RIFF" } else { b"RF64" });
     header.extend(wav_bytes.unwrap_or(u32::MAX).to_le_bytes());
     header.extend(b"WAVE");
-    // Reserves space for RF64's lengths; WAV readers skip it.
+    // A `JUNK` chunk, which WAV readers skip, reserves space for RF64's lengths.
     header.extend(if wav_bytes.is_some() { b"JUNK" } else { b"ds64" });
     header.extend(DS64_BYTES.to_le_bytes());
     let lengths = if wav_bytes.is_some() { [0; 3] } else { [riff_bytes, audio_bytes, frames] };
@@ -180,7 +180,7 @@ mod tests {
         let path = folder.path().join("long.wav");
         let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
         let mut wav = WavFile::new(file, Bits::TwentyFour).unwrap();
-        // A sparse file ten frames short of the limit.
+        // A sparse file, ten frames short of the limit.
         let max_bytes = u64::from(u32::MAX) + 8 - header(Bits::TwentyFour, 0).len() as u64;
         let first_frames = max_bytes / 6 - 10;
         wav.written = first_frames * 6;

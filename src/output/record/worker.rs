@@ -24,13 +24,13 @@ use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Maximum interval between reads of the tap.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// Frames read from the tap at once.
+/// Maximum number of frames read from the tap at once.
 const CHUNK: usize = 4096;
-/// Frames between flushes, which make the file playable even after a crash.
+/// Number of frames between flushes, which make the file playable even after a crash.
 const FLUSH_FRAMES: u64 = SAMPLE_RATE as u64;
-/// Flushes between syncs to disk, which protect the file from a power cut, and between checks of the free space.
+/// Number of flushes between syncs to disk, which protect the file from a power cut, and between checks of the space limits.
 const SYNC_FLUSHES: u64 = 10;
-/// Frames per file: two hours.
+/// Maximum number of frames per file: two hours.
 const MAX_FILE_FRAMES: u64 = 2 * 3600 * SAMPLE_RATE as u64;
 /// Interval between deletions of old recordings while not recording.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(600);
@@ -52,11 +52,11 @@ struct Recording {
     file: SoundFile,
     /// Frame on the timeline at which the take begins.
     start: u64,
-    /// Frames in the previous files.
+    /// Number of frames in the previous files.
     previous_frames: u64,
     /// Number of the current file, from 1.
     part: u32,
-    /// Frames in the current file at its last flush.
+    /// Number of frames in the current file at its last flush.
     flushed: u64,
     destination: Destination,
 }
@@ -69,7 +69,7 @@ pub(super) struct Worker {
     status: Arc<RecorderStatus>,
     losses: Arc<Losses>,
     pre_roll: PreRoll,
-    /// Frames read from the tap.
+    /// Number of frames read from the tap.
     frames_read: u64,
     /// Frame at which the last requested take ended.
     last_end: u64,
@@ -135,7 +135,7 @@ impl Worker {
     fn clean_up(&mut self) {
         self.last_cleanup = Instant::now();
         let writing = self.recording.as_ref().map(|recording| recording.file.path().to_owned());
-        // The next take reports a full disk.
+        // If the disk is full, the next take reports it.
         let _ = self.destination.budget.make_room(&self.destination.folder, writing.as_deref());
     }
 
@@ -262,10 +262,10 @@ impl Worker {
         }
     }
 
-    /// Describes a recording that ends now. If it was requested, later takes cannot reach back into it.
+    /// Describes a recording that ends now. If it was requested, the pre-roll of later takes cannot reach back into it.
     fn describe(&mut self, recording: &Recording) -> Recorded {
         let frames = recording.start..recording.start + recording.frames();
-        // Only the automatic recording has a limit. Nobody requested it, so a take may reach back into it.
+        // Only the automatic recording has a limit. Nobody requested it, so a take's pre-roll may reach back into it.
         if recording.take.limit.is_none() {
             self.last_end = frames.end;
         }
@@ -305,7 +305,7 @@ impl Recording {
         self.previous_frames + self.file.frames()
     }
 
-    /// Writes frames; returns whether the take continues.
+    /// Writes frames, starting a new file if the current one is full; returns whether the take continues.
     fn write(&mut self, frames: &[[f32; 2]]) -> Result<bool, RecordError> {
         let remaining = self.take.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.frames()));
         let count = usize::try_from(remaining).map_or(frames.len(), |remaining| remaining.min(frames.len()));
@@ -332,7 +332,7 @@ impl Recording {
     }
 }
 
-/// Turns `calm.wav` into `calm_part2.wav`.
+/// Returns the path of a later file of a take: for part 2 of `calm.wav`, `calm_part2.wav`.
 fn part_path(path: &Path, part: u32) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let (stem, extension) = name.rsplit_once('.').unwrap_or((&name, ""));
@@ -344,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_later_parts() {
+    fn later_files_are_numbered() {
         assert_eq!(part_path("/a/16.55.01_calm.wav".as_ref(), 2), PathBuf::from("/a/16.55.01_calm_part2.wav"));
     }
 }

@@ -1,4 +1,4 @@
-//! Lists written by the performance thread and read by HTTP; neither side holds the lock for longer than a copy takes.
+//! Lists that the performance thread writes and HTTP requests read; both hold the lock only as long as a copy takes.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -24,7 +24,7 @@ pub(crate) struct PresetInfo {
     id: String,
     name: String,
     description: String,
-    /// The moods of its journey.
+    /// The steps of its journey.
     journey: Vec<StepInfo>,
     repeats: bool,
 }
@@ -49,17 +49,17 @@ pub(crate) struct JourneyProgress {
     /// The step, counted from 1.
     pub(crate) step: usize,
     pub(crate) steps: usize,
-    /// Seconds until the next step; `None` in the last step.
+    /// Seconds until the next step; `None` in the last step of a journey that does not repeat.
     pub(crate) seconds_left: Option<f64>,
 }
 
-/// State of the recorder.
+/// The state of the recorder.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Recording {
     pub(crate) on: bool,
     /// Length of the current or last take in seconds.
     pub(crate) seconds: f64,
-    /// Name of the file being written.
+    /// Name of the file being written, or of the last one written.
     pub(crate) name: Option<String>,
     /// Why the last take failed.
     pub(crate) trouble: Option<String>,
@@ -77,7 +77,7 @@ pub(crate) struct Midi {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct DeviceInfo {
     name: String,
-    /// Names of its mappings.
+    /// Names of the mappings written for it.
     mappings: Vec<String>,
 }
 
@@ -114,10 +114,11 @@ struct Lists {
     scenes: Arc<[String]>,
     midi: Midi,
     recording: Recording,
+    /// The folder of the takes.
     recordings: PathBuf,
 }
 
-/// The shared lists; see the module documentation.
+/// The shared lists, and how often each has changed.
 #[derive(Debug, Default)]
 pub(crate) struct ApiState {
     lists: Mutex<Lists>,
@@ -128,7 +129,7 @@ pub(crate) struct ApiState {
     pieces: AtomicU32,
 }
 
-/// The writing side, for the performance thread.
+/// The methods of the performance thread, which writes the lists.
 impl ApiState {
     pub(crate) fn set_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
         let presets = presets.names().filter_map(|id| presets.get(id).map(|preset| preset_info(id, preset))).collect();
@@ -195,7 +196,7 @@ impl ApiState {
     }
 }
 
-/// The reading side, for HTTP.
+/// The methods of HTTP requests, which read the lists and change takes and pieces.
 impl ApiState {
     pub(super) fn presets(&self) -> (Arc<[PresetInfo]>, Option<JourneyProgress>) {
         let lists = self.lists();
@@ -218,7 +219,7 @@ impl ApiState {
         self.lists().recording.clone()
     }
 
-    /// The folder of the takes.
+    /// Returns the folder of the takes.
     pub(super) fn recordings(&self) -> PathBuf {
         self.lists().recordings.clone()
     }
@@ -240,7 +241,7 @@ impl ApiState {
 }
 
 impl Midi {
-    /// A mapping file with all learned controls of a device.
+    /// Returns a mapping file with all learned controls of a device; `None` if there are none.
     pub(super) fn mapping_file(&self, device: &str) -> Option<String> {
         let blocks: Vec<_> = self
             .learned
@@ -279,7 +280,7 @@ fn setlist_info(id: &str, setlist: &Setlist) -> SetlistInfo {
     SetlistInfo { id: id.to_owned(), name: setlist.name.clone(), entries: setlist.entries.iter().map(entry).collect() }
 }
 
-/// Names the strongest emotions of a step's settings, strongest first.
+/// Returns the strongest emotions of the mood that a step sets, strongest first, such as `calm and sad`.
 fn describe_mood(settings: &[(Param, Value)]) -> String {
     let (mut weights, mut affect) = ([0.0; Emotion::COUNT], None);
     for (param, value) in settings {
@@ -303,8 +304,8 @@ fn describe_mood(settings: &[(Param, Value)]) -> String {
     named.iter().map(|(emotion, _)| emotion.name()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Whether a name is acceptable for a file: it contains no folder, is not hidden, and is short enough for any file
-/// system.
+/// Returns whether a name is acceptable for a file: it contains no folder, is not hidden, and is short enough for any
+/// file system.
 pub(super) fn is_file_name(name: &str) -> bool {
     let parts = Path::new(name).components();
     let is_plain =

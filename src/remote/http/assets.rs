@@ -14,10 +14,10 @@ use sha2::{Digest, Sha256};
 struct Asset {
     name: &'static str,
     bytes: &'static [u8],
-    /// The contents compressed with gzip, for browsers on slow networks.
+    /// The contents, compressed with gzip for slow networks.
     compressed: Vec<u8>,
-    /// The `ETag`, which changes with the content, so that browsers can cache the file. It is weak, because the plain
-    /// and compressed forms share it.
+    /// The `ETag`, which changes with the contents, so that browsers can cache the file. It is weak, because the plain
+    /// and the compressed form share it.
     etag: String,
 }
 
@@ -82,12 +82,12 @@ fn mime(name: &str) -> &'static str {
     }
 }
 
-/// `GET /page`.
+/// Serves `GET /page`.
 pub(super) async fn page(headers: HeaderMap) -> Response {
     serve("index.html", &headers)
 }
 
-/// `GET /page/NAME`.
+/// Serves `GET /page/NAME`.
 pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     serve(&name, &headers)
 }
@@ -112,7 +112,7 @@ fn serve(name: &str, headers: &HeaderMap) -> Response {
     (caching, kind, asset.bytes).into_response()
 }
 
-/// Whether the client lists gzip without refusing it (`gzip;q=0`).
+/// Returns whether the client lists gzip without refusing it (`gzip;q=0`).
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|coding| {
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_page_is_small_and_loads_nothing_from_other_hosts() {
-        // A browser's first load, which `tests/live/page_browser.rs` limits to 150 kB, also includes the address space.
+        // A browser's first load, which `tests/browser/run.py` limits to 150 kB, also includes the address space.
         let total: usize = ASSETS.iter().map(|asset| asset.compressed.len()).sum();
         assert!(total < 60_000, "{total} bytes");
         for asset in ASSETS.iter() {
@@ -144,7 +144,8 @@ mod tests {
             assert_eq!(foreign.count(), 0, "{} names another host", asset.name);
         }
         let page = std::str::from_utf8(ASSETS[0].bytes).unwrap();
-        assert!(!page.contains("<style") && !page.contains("style=") && !page.contains(" on"), "inline code or style");
+        let has_inline_code = page.contains("<style") || page.contains("style=") || page.contains(" on");
+        assert!(!has_inline_code, "the page should contain no inline code");
         assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=").count());
     }
 

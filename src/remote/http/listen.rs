@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use crate::output::record::Listeners;
 use crate::units::SAMPLE_RATE;
 
-/// `GET /listen.wav`.
+/// Serves `GET /listen.wav`.
 pub(super) async fn listen(State(listeners): State<Listeners>) -> Response {
     let Some(mut chunks) = listeners.join() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let samples = stream::poll_fn(move |context| chunks.poll_recv(context)).map(|chunk| pcm(&chunk));
@@ -18,7 +18,7 @@ pub(super) async fn listen(State(listeners): State<Listeners>) -> Response {
     (headers, Body::from_stream(wav)).into_response()
 }
 
-/// The WAV header of a stream of unknown length: its length fields have the maximum value.
+/// Returns the WAV header of a stream of unknown length: its length fields hold the maximum value.
 fn wav_header() -> [u8; 44] {
     const BYTES_PER_FRAME: u32 = 4;
     let mut header = *b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x02\0........\x04\0\x10\0data\xff\xff\xff\xff";

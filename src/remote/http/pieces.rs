@@ -17,17 +17,19 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::sync::Notify;
 
 use super::api_state::ApiState;
+use super::takes;
+use crate::files;
 pub(super) use request::PieceRequest;
 
-/// Maximum waiting pieces.
+/// Maximum number of waiting pieces.
 const MAX_QUEUED: usize = 8;
-/// Maximum pieces kept; beyond that, the user must delete some.
+/// Maximum number of pieces kept; beyond that, the user must delete some.
 const MAX_PIECES: usize = 500;
 /// Generator load above which no further piece is started, since the performance comes first.
 const MAX_LOAD: f32 = 0.7;
 /// Interval between checks of the load.
 const LOAD_INTERVAL: Duration = Duration::from_secs(1);
-/// Maximum bytes read of a process's error output.
+/// Maximum number of bytes kept of a process's error output.
 const MAX_STDERR: u64 = 8192;
 
 /// The state of a piece.
@@ -53,8 +55,9 @@ pub(super) struct Piece {
     created: u64,
     #[serde(alias = "wish")]
     request: PieceRequest,
-    /// Name of its file, once ready.
+    /// Name of the file, once the piece is ready.
     file: Option<String>,
+    /// Size of the file; 0 until the piece is ready.
     bytes: u64,
     /// Waveform of the part rendered so far, relative to full scale.
     picture: Vec<f32>,
@@ -62,10 +65,12 @@ pub(super) struct Piece {
     error: Option<String>,
 }
 
-/// A progress line of the process.
+/// A line of progress from `melos render`.
 #[derive(Debug, Deserialize)]
 struct Progress {
+    /// Fraction rendered, 0 to 1.
     done: f32,
+    /// Peak since the previous line, relative to full scale.
     peak: f32,
 }
 
@@ -82,7 +87,7 @@ pub(super) enum Full {
 #[derive(Debug)]
 pub(super) struct Pieces {
     folder: PathBuf,
-    /// Arguments for every process: data folder and model.
+    /// Arguments of every `melos render` process: data folder and model.
     arguments: Vec<String>,
     api: Arc<ApiState>,
     pieces: Mutex<BTreeMap<u64, Piece>>,
@@ -91,20 +96,13 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Reads the pieces in a folder. Pieces that were unfinished when the program stopped are marked as failed.
+    /// Reads the pieces in a folder. Those that were waiting or being rendered when the program stopped wait again.
     pub(super) fn open(folder: PathBuf, arguments: Vec<String>, api: Arc<ApiState>) -> Self {
-        let mut pieces = BTreeMap::new();
-        for mut piece in read(&folder) {
-            if matches!(piece.state, State::Waiting | State::Rendering) {
-                piece.state = State::Failed;
-                piece.error = Some("Melos stopped before the piece was rendered".to_owned());
-            }
-            pieces.insert(piece.id, piece);
-        }
+        let pieces = read(&folder).into_iter().map(|piece| (piece.id, piece)).collect();
         Self { folder, arguments, api, pieces: Mutex::new(pieces), changed: Notify::new() }
     }
 
-    /// All pieces, newest first.
+    /// Returns all pieces, newest first.
     pub(super) fn list(&self) -> Vec<Piece> {
         self.lock().values().rev().cloned().collect()
     }
@@ -113,13 +111,21 @@ impl Pieces {
         self.lock().get(&id).cloned()
     }
 
-    /// Path of a piece's file, once ready.
+    /// Returns the path of a piece's file; `None` until the piece is ready.
     pub(super) fn file(&self, id: u64) -> Option<PathBuf> {
         self.lock().get(&id).and_then(|piece| piece.file.as_ref()).map(|file| self.folder.join(file))
     }
 
-    /// Queues a piece.
-    pub(super) fn add(&self, request: PieceRequest) -> Result<Piece, Full> {
+    /// Queues a piece and saves its description.
+    pub(super) async fn add(&self, request: PieceRequest) -> Result<Piece, Full> {
+        let piece = self.enqueue(request)?;
+        self.save(&piece).await;
+        self.changed.notify_one();
+        self.api.pieces_changed();
+        Ok(piece)
+    }
+
+    fn enqueue(&self, request: PieceRequest) -> Result<Piece, Full> {
         let mut pieces = self.lock();
         if pieces.values().filter(|piece| piece.state == State::Waiting).count() >= MAX_QUEUED {
             return Err(Full::Queue);
@@ -142,9 +148,6 @@ impl Pieces {
             error: None,
         };
         pieces.insert(id, piece.clone());
-        drop(pieces);
-        self.changed.notify_one();
-        self.api.pieces_changed();
         Ok(piece)
     }
 
@@ -169,7 +172,10 @@ impl Pieces {
             let next = self.lock().values().find(|piece| piece.state == State::Waiting).cloned();
             match next {
                 None => self.changed.notified().await,
-                Some(_) if load() > MAX_LOAD => tokio::time::sleep(LOAD_INTERVAL).await,
+                // Without a folder for recordings, the daemon is still starting.
+                Some(_) if load() > MAX_LOAD || self.api.recordings().as_os_str().is_empty() => {
+                    tokio::time::sleep(LOAD_INTERVAL).await;
+                }
                 Some(piece) => self.render(piece).await,
             }
         }
@@ -210,17 +216,20 @@ impl Pieces {
         }
     }
 
-    /// Runs the process until it ends or the piece is deleted.
+    /// Runs `melos render` until it ends or the piece is deleted. The error says why it failed.
     async fn run_process(&self, piece: &Piece, output: &Path) -> Result<(), String> {
         tokio::fs::create_dir_all(&self.folder).await.map_err(|error| error.to_string())?;
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = background::command(&program);
         command.args(["render", "--progress", "--output"]).arg(output);
         command.args(&self.arguments).args(piece.request.arguments());
+        if let Some(take) = &piece.request.take {
+            command.arg("--control-log").arg(takes::control_log(&self.api, take).map_err(|refusal| refusal.1)?);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().map_err(|error| format!("cannot run `melos render`: {error}"))?;
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err("the process has no output pipes".to_owned());
+            return Err("cannot read the output of `melos render`".to_owned());
         };
         let error_output = tokio::spawn(async move {
             let mut stderr = Vec::new();
@@ -280,10 +289,12 @@ impl Pieces {
 
     /// Saves the description of a piece next to its file.
     async fn save(&self, piece: &Piece) {
-        let path = self.folder.join(description_file(piece.id));
+        let (folder, name) = (self.folder.clone(), description_file(piece.id));
         let text = serde_json::to_vec_pretty(piece).unwrap_or_default();
-        if let Err(error) = tokio::fs::write(&path, text).await {
-            tracing::warn!(path = %path.display(), %error, "cannot save the description of a piece");
+        let write = move || fs::create_dir_all(&folder).and_then(|()| files::replace(&folder.join(name), &text));
+        let written = tokio::task::spawn_blocking(write).await.map_err(io::Error::other).flatten();
+        if let Err(error) = written {
+            tracing::warn!(piece = piece.id, "cannot save the description of a piece: {error}");
         }
     }
 
@@ -297,7 +308,7 @@ fn description_file(id: u64) -> String {
     format!("piece-{id}.json")
 }
 
-/// Reads the descriptions of all pieces in a folder.
+/// Reads the descriptions of all pieces in a folder, except those whose file is missing.
 fn read(folder: &Path) -> Vec<Piece> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let files = entries.flatten().map(|entry| entry.path());
@@ -306,13 +317,13 @@ fn read(folder: &Path) -> Vec<Piece> {
             let piece = fs::read(&path).map_err(|error| error.to_string());
             piece
                 .and_then(|text| serde_json::from_slice::<Piece>(&text).map_err(|error| error.to_string()))
-                .inspect_err(|error| tracing::warn!(path = %path.display(), "ignoring a piece: {error}"))
+                .inspect_err(|error| tracing::warn!(path = %path.display(), "ignoring a piece's description: {error}"))
                 .ok()
         });
     pieces.filter(|piece| piece.file.as_ref().is_none_or(|file| folder.join(file).is_file())).collect()
 }
 
-/// Extracts the reason from a failed process's output.
+/// Extracts the reason from a failed process's error output.
 fn failure_reason(stderr: &str) -> Option<String> {
     let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
     let error = lines().find_map(|line| line.strip_prefix("Error: ").or_else(|| line.strip_prefix("error: ")));
@@ -331,30 +342,32 @@ mod tests {
         serde_json::from_str(r#"{ "emotion": "calm", "seconds": 10 }"#).unwrap()
     }
 
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
     #[test]
     fn the_queue_is_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let pieces = pieces(folder.path());
         for id in 1..=MAX_QUEUED as u64 {
-            assert_eq!(pieces.add(request()).unwrap().id, id);
+            assert_eq!(block_on(pieces.add(request())).unwrap().id, id);
         }
-        assert_eq!(pieces.add(request()).unwrap_err(), Full::Queue);
+        assert_eq!(block_on(pieces.add(request())).unwrap_err(), Full::Queue);
         assert!(pieces.delete(3).unwrap() && !pieces.delete(3).unwrap());
-        assert_eq!(pieces.add(request()).unwrap().id, MAX_QUEUED as u64 + 1);
+        assert_eq!(block_on(pieces.add(request())).unwrap().id, MAX_QUEUED as u64 + 1);
     }
 
     #[test]
     fn pieces_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let before = pieces(folder.path());
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for file in [Some("there.wav"), Some("gone.wav"), None] {
-            let mut piece = before.add(request()).unwrap();
-            (piece.state, piece.file) = (State::Ready, file.map(str::to_owned));
-            if file.is_none() {
-                piece.state = State::Rendering;
+            let mut piece = block_on(before.add(request())).unwrap();
+            if file.is_some() {
+                (piece.state, piece.file) = (State::Ready, file.map(str::to_owned));
+                block_on(before.save(&piece));
             }
-            runtime.block_on(before.save(&piece));
         }
         fs::write(folder.path().join("there.wav"), "x").unwrap();
         // Version 0.2.0 named the field `wish`.
@@ -362,7 +375,7 @@ mod tests {
         fs::write(&saved, fs::read_to_string(&saved).unwrap().replace("\"request\"", "\"wish\"")).unwrap();
         fs::write(folder.path().join("piece-9.json"), "nonsense").unwrap();
         let after: Vec<_> = pieces(folder.path()).list().into_iter().map(|piece| (piece.id, piece.state)).collect();
-        assert_eq!(after, [(3, State::Failed), (1, State::Ready)]);
+        assert_eq!(after, [(3, State::Waiting), (1, State::Ready)]);
     }
 
     #[test]

@@ -52,13 +52,13 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Serves a file or the requested range of it; with `?download`, as a download.
+/// Serves a file or the requested range of it; with `?download`, as an attachment, which browsers save.
 pub(super) async fn file(path: &Path, request: Request) -> Response {
     let download = request.uri().query() == Some("download");
     let Ok(served) = ServeFile::new(path).oneshot(request).await;
     let mut response = served.into_response();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Non-ASCII names are encoded according to RFC 8187.
+    // RFC 8187, because names may contain characters outside ASCII.
     let encoded: String = name
         .bytes()
         .map(|byte| {

@@ -1,4 +1,4 @@
-//! HTTP routes for takes: list, play, download, rename, delete.
+//! HTTP routes for takes: the list, the files and their waveforms, renaming and deleting.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -31,9 +31,9 @@ struct Take {
     /// Length in seconds; `None` if it cannot be read.
     seconds: Option<f64>,
     bytes: u64,
-    /// Seconds since 1970.
+    /// Time of the last change, in seconds since 1970.
     modified: u64,
-    /// The emotion in its name, which is that at its start; `None` for a name not given by the recorder.
+    /// The emotion at its start, from the name that the recorder gave it; `None` if the name contains none.
     mood: Option<&'static str>,
     /// Whether its control log exists, so that it can be rendered again.
     log: bool,
@@ -42,7 +42,7 @@ struct Take {
 /// The waveform of a take.
 #[derive(Debug, Serialize)]
 pub(super) struct Waveform {
-    /// Relative to full scale; empty if unknown.
+    /// Peaks, relative to full scale; empty if the file cannot be read.
     peaks: Vec<f32>,
 }
 
@@ -50,20 +50,20 @@ pub(super) struct Waveform {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum Action {
-    /// A new name; the extension is kept.
+    /// Rename the take; the extension is kept.
     Rename(String),
     /// Delete permanently; the value must be `true`.
     Delete(bool),
 }
 
-/// `GET /takes`.
+/// Serves `GET /takes`.
 pub(super) async fn list(State(http): State<Arc<Http>>) -> Result<Json<Value>, Refusal> {
     let (folder, recording) = (http.api.recordings(), http.api.recording());
     let takes = http.run_blocking(move || read(&folder)).await??;
     Ok(Json(json!({ "recording": recording, "takes": takes })))
 }
 
-/// `GET /takes/NAME`.
+/// Serves `GET /takes/NAME`.
 pub(super) async fn get(
     State(http): State<Arc<Http>>,
     Name(name): Name<String>,
@@ -72,7 +72,7 @@ pub(super) async fn get(
     Ok(reply::file(&find(&http.api, &name)?, request).await)
 }
 
-/// `GET /takes/NAME/picture`.
+/// Serves `GET /takes/NAME/picture`.
 pub(super) async fn waveform(
     State(http): State<Arc<Http>>,
     Name(name): Name<String>,
@@ -82,7 +82,7 @@ pub(super) async fn waveform(
     Ok(Json(Waveform { peaks: peaks.unwrap_or_default() }))
 }
 
-/// `POST /takes/NAME`.
+/// Serves `POST /takes/NAME`.
 pub(super) async fn change(
     State(http): State<Arc<Http>>,
     Name(name): Name<String>,
@@ -99,7 +99,7 @@ pub(super) async fn change(
     Ok(Json(json!({ "name": new_name })))
 }
 
-/// The path of an existing take.
+/// Returns the path of an existing take.
 pub(super) fn find(api: &ApiState, name: &str) -> Result<PathBuf, Refusal> {
     let path = api.recordings().join(name);
     if is_file_name(name) && is_take(&path) && path.is_file() {
@@ -108,11 +108,20 @@ pub(super) fn find(api: &ApiState, name: &str) -> Result<PathBuf, Refusal> {
     Err(Refusal::not_found(format!("there is no take {name:?}")))
 }
 
+/// Returns the path of the control log beside a take.
+pub(super) fn control_log(api: &ApiState, take: &str) -> Result<PathBuf, Refusal> {
+    let log = find(api, take)?.with_extension("log");
+    if log.is_file() {
+        return Ok(log);
+    }
+    Err(Refusal::conflict(format!("{take:?} has no control log, so it cannot be rendered again")))
+}
+
 fn is_take(path: &Path) -> bool {
     path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// Renames or deletes a take and its companions; returns its new name.
+/// Renames or deletes a take and its companions; returns its new name, or `None` if it was deleted.
 fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
     let companions = COMPANIONS.into_iter().filter(|extension| path.with_extension(extension).is_file());
     match action {
@@ -145,7 +154,7 @@ fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// The takes in a folder, newest first; empty if the folder does not exist.
+/// Returns the takes in a folder, newest first; none if the folder does not exist.
 fn read(folder: &Path) -> Result<Vec<Take>, Refusal> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -165,14 +174,14 @@ fn take(path: &Path) -> Option<Take> {
     Some(Take { mood: mood(&name), name, seconds: seconds(path), bytes: metadata.len(), modified, log })
 }
 
-/// The emotion in a name given by the recorder, such as `2026-11-28_16.55.01_calm-2.wav`.
+/// Returns the emotion in a name given by the recorder, such as `2026-11-28_16.55.01_calm-2.wav`.
 fn mood(name: &str) -> Option<&'static str> {
     let label = name.splitn(3, '_').nth(2)?;
     let word = label.split(|letter: char| !letter.is_ascii_lowercase()).next()?;
     Emotion::from_name(word).map(Emotion::name)
 }
 
-/// The length according to the file's header.
+/// Returns the length in seconds according to the file's header.
 fn seconds(path: &Path) -> Option<f64> {
     if path.extension()?.eq_ignore_ascii_case("wav") {
         return hound::WavReader::open(path).ok().map(|wav| frames_to_seconds(u64::from(wav.duration())));
@@ -207,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mood_is_read_from_the_recorders_file_name() {
+    fn the_mood_is_read_from_the_name_given_by_the_recorder() {
         for (name, expected) in [
             ("2026-11-28_16.55.01_calm.wav", Some("calm")),
             ("2026-11-28_16.55.01_angry-2.flac", Some("angry")),

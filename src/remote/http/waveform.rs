@@ -12,11 +12,11 @@ use symphonia::core::units::Timestamp;
 
 /// Number of columns in a waveform.
 pub(super) const COLUMNS: usize = 160;
-/// Maximum frames of a WAV file read per column, so that a long recording is not read in full.
+/// Maximum number of frames read from a WAV file for each column, so that a long recording is not read in full.
 const FRAMES_PER_COLUMN: u32 = 2048;
 
-/// The peaks, relative to full scale, at the starts of [`COLUMNS`] equal parts of a WAV or FLAC file; `None` if the
-/// file cannot be read. Blocks on disk access.
+/// Returns the peaks, relative to full scale, at the starts of [`COLUMNS`] equal parts of a WAV or FLAC file; `None` if
+/// the file cannot be read. Blocks on disk access.
 pub(super) fn of_file(path: &Path) -> Option<Vec<f32>> {
     if path.extension()?.eq_ignore_ascii_case("flac") { of_flac(path) } else { of_wav(path) }
 }

@@ -4,38 +4,40 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::Line;
+use crate::event::health::{Loss, Losses};
 use crate::event::{Part, Troubles};
 use crate::threads;
 
-/// The file being written, and the previous one.
+/// Names of the file being written and of the previous one.
 const FILES: [&str; 2] = ["events.log", "events.log.1"];
 /// Capacity of the queue of lines to be written.
 const QUEUE_CAPACITY: usize = 1024;
-/// Time limit for writing the last lines.
+/// Maximum time for which [`flush`] waits.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 const MEGABYTE: u64 = 1_000_000;
-/// Maximum lines returned by [`read`]; the oldest are dropped.
-const MAX_LINES: usize = 20_000;
+/// Maximum number of lines that [`read`] returns, and that `GET /log?since=` sends; older ones are omitted.
+pub const MAX_LINES: usize = 20_000;
 
-/// The journal of this process.
+/// The journal of this process, once it is being saved.
 static DISK: OnceLock<Disk> = OnceLock::new();
 
 #[derive(Debug)]
 struct Disk {
     folder: PathBuf,
     entries: SyncSender<Entry>,
+    losses: Arc<Losses>,
 }
 
 /// An entry in the queue to the writer.
 #[derive(Debug)]
 enum Entry {
     Line(Line),
-    /// Dropped once everything before it has been written.
+    /// Wakes the thread that called [`flush`] by being dropped once everything queued before it has been written.
     Flush(#[expect(dead_code, reason = "only dropped")] SyncSender<()>),
 }
 
@@ -43,27 +45,29 @@ enum Entry {
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub(crate) fn start_saving(folder: &Path, megabytes: u64, troubles: Troubles) -> io::Result<()> {
+pub(crate) fn start_saving(folder: &Path, megabytes: u64, troubles: Troubles, losses: Arc<Losses>) -> io::Result<()> {
     if megabytes == 0 {
         return Ok(());
     }
     let (entries, queue) = sync_channel(QUEUE_CAPACITY);
     let writer = Writer { folder: folder.to_owned(), max_file_bytes: megabytes * MEGABYTE / 2, file: None, troubles };
-    if DISK.set(Disk { folder: folder.to_owned(), entries }).is_ok() {
+    if DISK.set(Disk { folder: folder.to_owned(), entries, losses }).is_ok() {
         let mut writer = writer;
         threads::spawn_restarting("melos-events", move || writer.serve(&queue))?;
     }
     Ok(())
 }
 
-/// Queues a line to be saved. Never blocks: if the queue is full, the line is dropped.
+/// Queues a line to be saved. Never blocks; drops and counts the line if the queue is full.
 pub(super) fn push(line: &Line) {
-    if let Some(disk) = DISK.get() {
-        let _ = disk.entries.try_send(Entry::Line(line.clone()));
+    if let Some(disk) = DISK.get()
+        && disk.entries.try_send(Entry::Line(line.clone())).is_err()
+    {
+        disk.losses.add(Loss::LogLines, 1);
     }
 }
 
-/// Waits until the queued lines have been written, for a limited time: the disk may hang.
+/// Waits until the queued lines have been written, but only for a limited time, because the disk may hang.
 pub(super) fn flush() {
     let (written, waiting) = sync_channel(0);
     if let Some(disk) = DISK.get()
@@ -73,15 +77,15 @@ pub(super) fn flush() {
     }
 }
 
-/// The lines since a Unix time in seconds, oldest first; `None` if saving is disabled.
+/// Returns the lines saved since a Unix time in seconds, oldest first; `None` if saving is disabled.
 ///
 /// # Errors
-/// When the disk cannot be read.
+/// When a file cannot be read.
 pub(crate) fn lines_since(time: u64) -> Option<io::Result<Vec<Line>>> {
     DISK.get().map(|disk| read(&disk.folder, time))
 }
 
-/// Reads the lines saved in a folder since a Unix time in seconds, oldest first. Does not require a running daemon.
+/// Reads the lines saved in a folder since a Unix time in seconds, oldest first. The daemon need not be running.
 ///
 /// # Errors
 /// When a file cannot be read; a missing file is not an error.
@@ -94,7 +98,7 @@ pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
             Err(error) => return Err(error),
         };
         for line in BufReader::new(file).lines() {
-            // Ignore a line truncated by a power cut.
+            // Ignore a line that a full disk or a power cut truncated.
             let Ok(line) = serde_json::from_str::<Line>(&line?) else { continue };
             if line.at >= since {
                 if lines.len() == MAX_LINES {
@@ -111,7 +115,7 @@ struct Writer {
     folder: PathBuf,
     /// Size in bytes at which the file is rotated.
     max_file_bytes: u64,
-    /// The open file and its length.
+    /// The open file and its length in bytes.
     file: Option<(File, u64)>,
     troubles: Troubles,
 }
@@ -124,8 +128,7 @@ impl Writer {
                 Ok(()) => self.troubles.clear(Part::Log),
                 Err(error) => {
                     self.file = None;
-                    self.troubles
-                        .set(Part::Log, format!("{}: {error}; the log is not being saved", self.folder.display()));
+                    self.troubles.set(Part::Log, format!("cannot save the log in {}: {error}", self.folder.display()));
                 }
             }
         }
@@ -150,7 +153,8 @@ impl Writer {
     }
 }
 
-/// Opens a file to append lines, and returns it with its length. Ends a line that a full disk or a power cut truncated.
+/// Opens a file for appending and returns it with its length in bytes. Ends the last line if a full disk or a power cut
+/// truncated it.
 fn open(path: &Path) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let length = file.metadata()?.len();
@@ -209,7 +213,7 @@ mod tests {
         );
         let all = read(folder.path(), 0).unwrap();
         assert!(all.len() > 100 && all.last() == Some(&line(999)), "{}", all.len());
-        assert!(all.windows(2).all(|pair| pair[1].at == pair[0].at + 1), "no line is missing in between");
+        assert!(all.windows(2).all(|pair| pair[1].at == pair[0].at + 1), "no line should be missing");
         assert_eq!(read(folder.path(), 990).unwrap().len(), 10);
         // A new writer continues the file, and a partial line is ignored.
         OpenOptions::new()

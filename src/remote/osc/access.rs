@@ -1,4 +1,5 @@
-//! Address verification: large replies are sent only to clients that have proved that their address is genuine.
+//! Address verification: large replies and subscriptions are only for clients that have proved that their address is
+//! genuine.
 //!
 //! A datagram's source address can be forged. To prevent Melos from being used to flood a third party, an address on
 //! another machine is sent only a small multiple of what it has sent, until it returns the token that Melos sent to it.
@@ -12,9 +13,9 @@ use std::time::{Duration, Instant};
 pub(super) const MAX_AMPLIFICATION: usize = 3;
 /// How long a verification is valid.
 pub(super) const VALIDITY: Duration = Duration::from_secs(600);
-/// Maximum verified addresses; the one closest to expiry is replaced and may verify again.
+/// Maximum number of verified addresses; a further one replaces the one closest to expiry, which may verify again.
 const MAX_ADDRESSES: usize = 256;
-/// A token is valid for one to two of these intervals.
+/// Tokens change at this interval, and the previous one stays valid, so a token is valid for one to two intervals.
 const SLOT: Duration = Duration::from_secs(30);
 
 /// What a client requested when it was sent a token.
@@ -33,38 +34,40 @@ pub(super) struct Access {
     key: RandomState,
     start: Instant,
     trusted: Vec<IpAddr>,
-    /// Verified addresses and when they expire.
+    /// The verified addresses, and when each verification expires.
     verified: BTreeMap<SocketAddr, Instant>,
 }
 
 impl Access {
-    /// Trusts this machine and the hosts in `trusted`.
+    /// Creates the initial state: this machine and the hosts in `trusted` are trusted, and no address is verified.
     pub(super) fn new(trusted: Vec<IpAddr>, now: Instant) -> Self {
         Self { key: RandomState::new(), start: now, trusted, verified: BTreeMap::new() }
     }
 
-    /// Whether an address needs no verification.
+    /// Returns whether an address needs no verification.
     pub(super) fn trusts(&self, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
         ip.is_loopback() || self.trusted.contains(&ip)
     }
 
-    /// Whether an address is verified and may be sent anything.
+    /// Returns whether an address may be sent any amount of data, because it is trusted or verified.
     pub(super) fn is_verified(&self, address: SocketAddr, now: Instant) -> bool {
         self.trusts(address) || self.verified.get(&address).is_some_and(|expiry| *expiry > now)
     }
 
-    /// When the verification of an address expires; `None` if never.
+    /// Returns when the verification of an address expires, which is in the past if it was never verified; `None` if
+    /// the address is trusted.
     pub(super) fn expiry(&self, address: SocketAddr) -> Option<Instant> {
         (!self.trusts(address)).then(|| self.verified.get(&address).copied().unwrap_or(self.start))
     }
 
-    /// The token for an address: the purpose, the port, and a number that only this server can compute.
+    /// Returns the token for an address: the purpose, the port, and a number that only this server can compute.
     pub(super) fn token(&self, purpose: Purpose, address: SocketAddr, now: Instant) -> String {
         self.token_of(purpose, address, self.slot(now))
     }
 
-    /// Checks a returned token; returns the purpose for which it was sent, and the address, which is now verified.
+    /// Checks a returned token. If it is valid, marks the address to which it was sent as verified, and returns the
+    /// purpose and that address.
     pub(super) fn confirm(&mut self, from: SocketAddr, token: &str, now: Instant) -> Option<(Purpose, SocketAddr)> {
         let (port, _) = token.get(1..)?.split_once('-')?;
         let mut address = from;
@@ -114,7 +117,7 @@ mod tests {
         assert_eq!(access.confirm(SocketAddr::from(([192, 0, 2, 8], 9001)), &token, now), None);
         assert_eq!(access.confirm(client(50_000), &token, now), Some((Purpose::Subscribe, client(9001))));
         assert!(access.is_verified(client(9001), now) && !access.is_verified(client(50_000), now));
-        assert!(!access.is_verified(client(9001), now + VALIDITY), "the verification expires");
+        assert!(!access.is_verified(client(9001), now + VALIDITY), "the verification should expire");
     }
 
     #[test]
@@ -126,7 +129,7 @@ mod tests {
             assert_eq!(access.confirm(client(9001), invalid, now), None, "{invalid}");
         }
         let token = access.token(Purpose::Read, client(9001), now);
-        assert_eq!(access.confirm(client(9001), &token, now + 3 * SLOT), None, "too late");
+        assert_eq!(access.confirm(client(9001), &token, now + 3 * SLOT), None, "an expired token should be rejected");
         assert!(access.confirm(client(9001), &token, now + SLOT).is_some());
     }
 

@@ -1,18 +1,19 @@
 //! OSC 1.0 address patterns.
 //!
-//! The pattern is read once. The set of possible positions in the address is kept as the bits of a word, so most
-//! pattern characters cost only a few instructions, whatever the address. `*` may match nothing, as specified.
+//! The pattern is read once, while the bits of one word hold the set of positions that the match may have reached in
+//! the address. Therefore, most characters of a pattern cost only a few instructions, however long the address. `*`
+//! also matches the empty string, as OSC 1.0 requires.
 
 use crate::event::parameter::TABLE;
 
-/// Maximum length of an address: one bit per position.
-const MAX_ADDRESS: usize = u64::BITS as usize - 1;
+/// Maximum length in bytes of an address that a pattern can match: a word has a bit for each byte and one for the end.
+const MAX_MATCHABLE_ADDRESS: usize = u64::BITS as usize - 1;
 
 /// Suffix of the second address of a method that contains others, such as `/melos/tempo/value`, for OSCQuery clients
 /// that show containers without their own value.
 pub(in crate::remote) const LEAF: &str = "/value";
 
-/// Resolves the second address of a method; returns any other address unchanged.
+/// Resolves the second address of a method to the first; returns any other address unchanged.
 pub(super) fn resolve_leaf(address: &str) -> &str {
     let contains_others = |method: &&str| {
         let id = method.strip_prefix("/melos/").unwrap_or(method);
@@ -21,15 +22,15 @@ pub(super) fn resolve_leaf(address: &str) -> &str {
     address.strip_suffix(LEAF).filter(contains_others).unwrap_or(address)
 }
 
-/// Whether an address contains pattern characters.
+/// Returns whether an address contains pattern characters.
 pub(super) fn is_pattern(address: &str) -> bool {
     address.contains(['*', '?', '[', '{'])
 }
 
-/// Whether `pattern` (OSC 1.0: `*`, `?`, `[a-z]`, `[!a-z]`, `{one,two}`; none of them matches `/`) matches `address`.
-/// A malformed pattern matches nothing.
+/// Returns whether `pattern` matches `address`. As in OSC 1.0, `*`, `?`, `[a-z]` and `[!a-z]` never match `/`, and
+/// `{one,two}` matches either text. A malformed pattern matches nothing.
 pub(super) fn matches(pattern: &str, address: &str) -> bool {
-    if address.len() > MAX_ADDRESS || !address.is_ascii() {
+    if address.len() > MAX_MATCHABLE_ADDRESS || !address.is_ascii() {
         return false;
     }
     let (mut pattern, bytes) = (pattern.as_bytes(), BytePositions::of(address));
@@ -65,12 +66,12 @@ pub(super) fn matches(pattern: &str, address: &str) -> bool {
     positions >> address.len() & 1 == 1
 }
 
-/// The positions after one more byte, which must be at an `accepted` position.
+/// Returns the positions reached by matching one more byte, which must be at an `accepted` position.
 const fn step(positions: u64, accepted: u64) -> u64 {
     (positions & accepted) << 1
 }
 
-/// The positions of each byte value in an address, as bit sets: bit n stands for the nth byte.
+/// The positions of each byte value in an address, as bit sets: bit n stands for byte n, counted from 0.
 struct BytePositions {
     by_value: [u64; 128],
     /// All positions except those of slashes.
@@ -91,9 +92,9 @@ impl BytePositions {
         self.by_value.get(usize::from(byte)).copied().unwrap_or(0)
     }
 
-    /// The positions after any number of bytes that are not slashes.
+    /// Returns the positions reached by skipping any number of bytes that are not slashes, including none.
     fn skip_any(&self, mut positions: u64) -> u64 {
-        // With doubling strides, each iteration covers runs of twice the length.
+        // The stride doubles, so six iterations cover a run of any length.
         let mut passable = self.not_slash;
         for stride in [1, 2, 4, 8, 16, 32] {
             positions |= (positions & passable) << stride;
@@ -102,7 +103,7 @@ impl BytePositions {
         positions
     }
 
-    /// The positions of bytes in the class between `[` and `]`.
+    /// Returns the positions of the bytes that belong to a class, given as the text between `[` and `]`.
     fn class(&self, class: &[u8]) -> u64 {
         let (negated, mut class) = match class {
             [b'!', rest @ ..] => (true, rest),
@@ -156,7 +157,7 @@ mod tests {
         }
     }
 
-    /// A direct implementation of `*` and `?` that tries every possible match.
+    /// Matches a pattern of `*`, `?` and literal characters by trying every possibility.
     fn matches_recursively(pattern: &[u8], address: &[u8]) -> bool {
         match (pattern, address) {
             ([], _) => address.is_empty(),
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fast_matcher_agrees_with_the_specification() {
+    fn the_fast_matcher_agrees_with_a_recursive_one() {
         let mut state = 1u64;
         let mut random = |bound: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -187,7 +188,7 @@ mod tests {
             assert_eq!(matches(&pattern, &address), expected, "{pattern} on {address}");
             matched += u32::from(expected);
         }
-        assert!(matched > 100, "{matched} matched");
+        assert!(matched > 100, "only {matched} patterns matched");
     }
 
     #[test]

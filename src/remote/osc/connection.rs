@@ -31,7 +31,7 @@ pub struct Clients {
     pub subscriptions: Vec<Subscription>,
 }
 
-/// The receiving task's state.
+/// The state of the receiving task, which serves all clients.
 pub(super) struct Connection {
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
@@ -111,13 +111,13 @@ impl Connection {
             address
         };
         match request {
-            Request::Set(param, value, due) => {
-                self.feedback.set_by_client(from, param, &value, due.unwrap_or(now));
-                self.push(ControlEvent::Set(param, value), due, from);
-            }
-            Request::NextBar(param, value, due) => self.push(ControlEvent::NextBar(param, value), due, from),
-            Request::RenameScene { from: name, to, due } => {
-                self.push(ControlEvent::RenameScene { from: name, to }, due, from);
+            Request::Control(event, due) => {
+                if let ControlEvent::Set(param, value) = &event {
+                    self.feedback.set_by_client(from, *param, value, due.unwrap_or(now));
+                }
+                if !self.inbox.push(Incoming { event, due, source: Source::Osc(from) }) {
+                    self.counters.lost(Loss::OscRefused, 1);
+                }
             }
             Request::Read(param) => drop(requested.reads.insert(param)),
             Request::ReadStream(stream) => drop(requested.streams.insert(stream)),
@@ -138,29 +138,28 @@ impl Connection {
             Request::Confirm(token) => match self.access.confirm(from, &token, now) {
                 Some((Purpose::Subscribe, to)) if self.feedback.subscribes(to) => self.feedback.renew(to, now),
                 Some((Purpose::Subscribe, to)) => self.subscribe(from, to, now),
-                Some((Purpose::Read, to)) => self.feedback.send_full_state(to, &self.outbox),
+                Some((Purpose::Read, to)) => {
+                    self.outbox.reply(to, self.feedback.full_state().collect(), usize::MAX, now);
+                }
                 None => self.counters.lost(Loss::OscRefused, 1),
             },
             Request::Learn(request) => self.inbox.learn(request, Some(from)),
             Request::Unsubscribe(port) => {
                 if self.feedback.unsubscribe(with_port(port)) {
-                    tracing::info!(to = %with_port(port), "OSC feedback off");
+                    tracing::info!(to = %with_port(port), "OSC subscription ended");
                 }
             }
         }
     }
 
-    fn push(&self, event: ControlEvent, due: Option<Instant>, from: SocketAddr) {
-        if !self.inbox.push(Incoming { event, due, source: Source::Osc(from) }) {
-            self.counters.lost(Loss::OscRefused, 1);
-        }
-    }
-
     fn subscribe(&mut self, from: SocketAddr, to: SocketAddr, now: Instant) {
         let renewed = self.feedback.subscribes(to);
-        match self.feedback.subscribe(from, to, now, &self.outbox) {
+        match self.feedback.subscribe(from, to, now, &mut self.outbox) {
             Ok(()) if renewed => {}
-            Ok(()) => tracing::info!(%to, "OSC feedback on; expires after {} s of silence", LEASE.as_secs()),
+            Ok(()) => {
+                let seconds = LEASE.as_secs();
+                tracing::info!(%to, "OSC subscription started; expires {seconds} s after the client's last message");
+            }
             Err(error) => {
                 self.counters.lost(Loss::OscRefused, 1);
                 self.outbox.send(to, message::message("/melos/error", vec![OscType::String(error.to_string())]));
@@ -168,13 +167,13 @@ impl Connection {
         }
     }
 
-    /// Sends a token to an address for it to return.
+    /// Sends a token to an address; the client there must return it.
     fn request_confirmation(&mut self, purpose: Purpose, to: SocketAddr, bytes: usize, now: Instant) {
         let request = message::confirm(self.access.token(purpose, to, now));
         self.outbox.reply(to, vec![request], bytes * MAX_AMPLIFICATION, now);
     }
 
-    /// Sends the replies to a datagram with a length of `bytes`.
+    /// Sends the replies to a datagram of `bytes` bytes.
     fn reply(&mut self, requested: RequestedReplies, to: SocketAddr, now: Instant, bytes: usize) {
         let mut replies: Vec<OscMessage> = Vec::new();
         if requested.state {
@@ -208,13 +207,13 @@ impl Connection {
         self.feedback.notice(notice, &self.outbox);
     }
 
-    /// Sends changes and expires subscriptions; called every [`super::feedback::INTERVAL`].
+    /// Sends changes and ends expired subscriptions; called every [`super::feedback::INTERVAL`].
     pub(super) fn tick(&mut self, now: Instant) {
         self.feedback.tick(now, &self.outbox);
         self.feedback.expire(now, &self.access, &self.outbox);
     }
 
-    /// The current subscriptions.
+    /// Returns the current subscriptions.
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
         self.feedback.subscriptions()
     }

@@ -8,8 +8,8 @@ use super::fault::{self, Fault};
 use super::message::STREAMS;
 use super::time::{Now, When, when};
 use super::{address, guard};
-use crate::event::LearnRequest;
 use crate::event::parameter::{Input, Kind, Param, TABLE, Value, key_and_mode};
+use crate::event::{ControlEvent, LearnRequest};
 use crate::music::emotion::Emotion;
 use crate::quote::{quoted, shown};
 
@@ -19,22 +19,11 @@ const NEXT_BAR: &str = "next/bar/";
 /// A client's request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    /// Set a parameter, immediately or at a given time.
-    Set(Param, Value, Option<Instant>),
-    /// Set a parameter at the next bar line, or at the first bar line after a given time.
-    NextBar(Param, Value, Option<Instant>),
-    /// Rename a scene, immediately or at a given time.
-    RenameScene {
-        /// The current name.
-        from: String,
-        /// The new name.
-        to: String,
-        /// When to rename it; `None` for immediately.
-        due: Option<Instant>,
-    },
+    /// Apply an event, immediately or at a given time.
+    Control(ControlEvent, Option<Instant>),
     /// Return a parameter's value.
     Read(Param),
-    /// Return the newest message of a stream, given by its index in the table of streams.
+    /// Return the newest message of a stream, given by its index in `message::STREAMS`.
     ReadStream(usize),
     /// Return the full state.
     State,
@@ -44,7 +33,7 @@ pub enum Request {
     Unsubscribe(Option<u16>),
     /// Return the subscribers.
     Subscribers,
-    /// Return these arguments; also renews the subscription.
+    /// Return these arguments in a `/melos/pong`.
     Ping(Vec<OscType>),
     /// Verify an address with the token that was sent to it.
     Confirm(String),
@@ -57,7 +46,7 @@ pub enum Request {
 pub struct Decoded {
     /// The requests, in the order of the datagram.
     pub requests: Vec<Request>,
-    /// Why parts were skipped; the rest is valid.
+    /// Why parts of the datagram were skipped.
     pub faults: Vec<Fault>,
     /// Descriptions of numbers that were clamped to their parameter's range.
     pub clamped: Vec<String>,
@@ -65,7 +54,7 @@ pub struct Decoded {
     pub late: u64,
 }
 
-/// Decodes a datagram. Unreadable parts are skipped and reported; the rest is valid.
+/// Decodes a datagram. Parts that are malformed or invalid are skipped and reported as faults.
 #[must_use]
 pub fn decode(datagram: &[u8], now: Now) -> Decoded {
     let mut decoded = Decoded::default();
@@ -88,7 +77,7 @@ impl Decoded {
     }
 
     fn read_bundle(&mut self, packet: &[u8], enclosing: When, depth_left: usize, now: Now) -> Result<(), Fault> {
-        let depth_left = depth_left.checked_sub(1).ok_or(Fault::Nested)?;
+        let depth_left = depth_left.checked_sub(1).ok_or(Fault::TooDeep)?;
         let (tag, mut elements) = guard::bundle(packet)?;
         let tagged = when(tag, now)?;
         self.late += u64::from(tagged == When::Late);
@@ -130,7 +119,10 @@ impl Decoded {
                         self.requests.push(Request::ReadStream(stream));
                         Ok(())
                     }
-                    (None, Some(_)) => Err(Fault::Invalid(format!("{}: read-only", message.addr))),
+                    (None, Some(_)) => Err(Fault::Invalid(format!(
+                        "{}: read-only; send it without arguments to query it",
+                        message.addr
+                    ))),
                     (None, None) => self.read_parameters(message, address, due),
                 };
             }
@@ -157,7 +149,7 @@ impl Decoded {
         if let [OscType::String(text), ..] = message.args.as_slice()
             && let Some(settings) = key_and_mode(param, text)
         {
-            self.requests.extend(settings.map(|(param, value)| Request::Set(param, value, due)));
+            self.requests.extend(settings.map(|(param, value)| set(param, value, due)));
             return Ok(());
         }
         self.requests.extend(request(param, &message.args, due, &mut self.clamped)?);
@@ -170,7 +162,7 @@ impl Decoded {
         let mut fault = Fault::Unknown(shown(&message.addr));
         let candidates = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger);
         for spec in candidates.filter(|spec| address::matches(pattern, &format!("/melos/{}", spec.id))) {
-            // A pattern covers parameters with different ranges, so clamping is expected.
+            // A pattern covers parameters with different ranges, so clamping is expected and not reported.
             match request(spec.param, &message.args, due, &mut Vec::new()) {
                 Ok(request) => {
                     self.requests.extend(request);
@@ -186,7 +178,9 @@ impl Decoded {
 /// Defers a request to the next bar line; a read cannot be deferred.
 fn at_next_bar(request: Request) -> Result<Request, Fault> {
     match request {
-        Request::Set(param, value, due) => Ok(Request::NextBar(param, value, due)),
+        Request::Control(ControlEvent::Set(param, value), due) => {
+            Ok(Request::Control(ControlEvent::NextBar(param, value), due))
+        }
         Request::Read(param) => Err(Fault::Invalid(format!(
             "/melos/{NEXT_BAR}{}: expected a value to set at the next bar",
             param.spec().id
@@ -195,7 +189,11 @@ fn at_next_bar(request: Request) -> Result<Request, Fault> {
     }
 }
 
-/// The request for one parameter; `None` for the 0 that a button sends to a trigger on release.
+const fn set(param: Param, value: Value, due: Option<Instant>) -> Request {
+    Request::Control(ControlEvent::Set(param, value), due)
+}
+
+/// Returns the request for one parameter; `None` for the 0 that a button sends to a trigger on release.
 fn request(
     param: Param,
     args: &[OscType],
@@ -204,12 +202,12 @@ fn request(
 ) -> Result<Option<Request>, Fault> {
     let invalid = |error: String| Fault::Invalid(format!("/melos/{error}"));
     let (param, argument) = match args {
-        [] if param.spec().kind == Kind::Trigger => return Ok(Some(Request::Set(param, Value::Trigger, due))),
+        [] if param.spec().kind == Kind::Trigger => return Ok(Some(set(param, Value::Trigger, due))),
         [] => return Ok(Some(Request::Read(param))),
         [OscType::String(name), weight, ..] if param == Param::Emotion => {
             let emotion = Emotion::from_name(name).ok_or_else(|| {
                 invalid(format!(
-                    "there is no emotion {}; choose from {}",
+                    "emotion: there is no emotion {}; choose from {}",
                     quoted(name),
                     Emotion::ALL.map(Emotion::name).join(", ")
                 ))
@@ -233,7 +231,7 @@ fn request(
             text = character.to_string();
             param.input_from_text(&text)
         }
-        _ => return Err(invalid(format!("{}: this type of argument is not supported", param.spec().id))),
+        _ => return Err(invalid(format!("{}: an argument of this type is not supported", param.spec().id))),
     };
     let value = match param.fit_within(input) {
         Ok(value) => value,
@@ -243,7 +241,7 @@ fn request(
             nearest
         }
     };
-    Ok(value.map(|value| Request::Set(param, value, due)))
+    Ok(value.map(|value| set(param, value, due)))
 }
 
 /// Reads the old and the new name of a scene.
@@ -261,10 +259,10 @@ fn rename_scene(message: &OscMessage, due: Option<Instant>) -> Result<Request, F
     };
     let expected = || format!("{}: expected a scene's old and new name, such as \"verse\" \"intro\"", message.addr);
     let (from, to) = names.ok_or_else(|| Fault::Invalid(expected()))?;
-    Ok(Request::RenameScene { from, to, due })
+    Ok(Request::Control(ControlEvent::RenameScene { from, to }, due))
 }
 
-/// The parameter for which to learn a control.
+/// Reads the parameter whose control is to be learned or forgotten.
 fn learn_target(message: &OscMessage) -> Result<Param, Fault> {
     let Some(OscType::String(id)) = message.args.first() else {
         return Err(Fault::Invalid(format!("{}: expected a parameter, such as \"valence\"", message.addr)));
@@ -288,15 +286,15 @@ fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
     }
 }
 
-/// The token returned to verify an address.
+/// Reads the token that a client returns to verify its address.
 fn token(message: &OscMessage) -> Result<String, Fault> {
     match message.args.first() {
         Some(OscType::String(token)) => Ok(token.clone()),
-        _ => Err(Fault::Invalid(format!("{}: expected the token received with this address", message.addr))),
+        _ => Err(Fault::Invalid(format!("{0}: expected the token from the {0} message that Melos sent", message.addr))),
     }
 }
 
-/// Whether every client can read an argument.
+/// Returns whether every client can read an argument of this type.
 const fn is_plain(argument: &OscType) -> bool {
     matches!(argument, OscType::Int(_) | OscType::Float(_) | OscType::String(_))
 }

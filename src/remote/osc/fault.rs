@@ -1,4 +1,4 @@
-//! Faults in packets: counting and logging.
+//! Faults in packets, and how they are counted and logged.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::remote::log_limiter::{LogLimiter, suppressed_suffix};
 pub(in crate::remote) const MAX_BYTES: usize = 16 * 1024;
 /// Maximum nesting depth of bundles and of arrays.
 pub(super) const MAX_DEPTH: usize = 8;
-/// Maximum address length in bytes: several times the longest address, to leave room for patterns that match many
-/// addresses.
+/// Maximum length of an address or pattern in bytes: several times the longest address, to leave room for patterns that
+/// match many addresses.
 pub(super) const MAX_ADDRESS: usize = 255;
 
 /// Why a packet, or a message in it, was refused.
@@ -30,7 +30,7 @@ pub enum Fault {
     LongAddress(usize),
     /// Bundles or arrays nested deeper than `MAX_DEPTH`.
     #[error("nested too deeply (maximum {max} levels)", max = MAX_DEPTH)]
-    Nested,
+    TooDeep,
     /// Not OSC.
     #[error("malformed: {0}")]
     Malformed(String),
@@ -45,14 +45,15 @@ pub enum Fault {
     Invalid(String),
     /// Scheduled further ahead than `time::MAX_AHEAD`.
     #[error("the time tag is {0} s in the future; is the sender's clock right?")]
-    TooEarly(u64),
+    TooFarAhead(u64),
 }
 
 impl Fault {
-    /// The fault's kind for limiting log lines: one for each problem that a performer can fix.
-    fn kind(&self) -> String {
+    /// Returns the group within which log lines are rate-limited: one per address for invalid arguments, one each for
+    /// unknown addresses and non-finite arguments, and one for everything else.
+    fn log_group(&self) -> String {
         match self {
-            // One kind per parameter, whatever was sent to it.
+            // The message starts with the address and a colon.
             Self::Invalid(message) => message.split(':').next().unwrap_or_default().to_owned(),
             Self::Unknown(_) => "unknown".to_owned(),
             Self::NotFinite(_) => "not finite".to_owned(),
@@ -73,7 +74,7 @@ impl Counters {
         Self { received: AtomicU64::new(0), losses }
     }
 
-    /// Datagrams and binary WebSocket messages received so far.
+    /// Returns the number of OSC packets received so far, over UDP, WebSocket and HTTP.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.received.load(Relaxed)
@@ -94,13 +95,13 @@ pub(in crate::remote) struct FaultLog(LogLimiter);
 
 impl FaultLog {
     pub(in crate::remote) fn fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
-        if let Some(suppressed) = self.0.admit(&fault.kind(), &fault.to_string(), now) {
+        if let Some(suppressed) = self.0.admit(&fault.log_group(), &fault.to_string(), now) {
             tracing::warn!(%from, "OSC message ignored: {fault}; repeats are only counted{}", suppressed_suffix(suppressed));
         }
     }
 
     pub(in crate::remote) fn clamped(&mut self, from: SocketAddr, message: &str, now: Instant) {
-        // Grouped by parameter, not by value: a fader outside the range sends many different values.
+        // Limited by parameter, not by value: a fader moved outside the range sends many different values.
         let parameter = message.split(':').next().unwrap_or_default();
         if self.0.admit("clamped", parameter, now).is_some() {
             tracing::warn!(%from, "{message}; clamped");
@@ -110,7 +111,7 @@ impl FaultLog {
     pub(in crate::remote) fn late(&mut self, from: SocketAddr, now: Instant) {
         if let Some(suppressed) = self.0.admit("late", &from.ip().to_string(), now) {
             let suffix = suppressed_suffix(suppressed);
-            tracing::warn!(%from, "OSC bundle arrived after its time tag; applied at once; repeats are only counted{suffix}");
+            tracing::warn!(%from, "OSC bundle arrived after its time tag and was applied at once; repeats are only counted{suffix}");
         }
     }
 }

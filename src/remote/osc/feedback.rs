@@ -12,26 +12,26 @@ use super::outbox::Outbox;
 use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
 
-/// Minimum interval between messages for a value or level, which allows 30 messages a second.
+/// Minimum interval between two messages of a parameter or a paced stream, which allows at most 30 a second.
 pub(in crate::remote) const INTERVAL: Duration = Duration::from_micros(33_400);
 
-/// Maximum subscribers in total, and per remote host; further ones are refused.
+/// Maximum number of subscribers in total, and per remote host; further ones are refused.
 pub(super) const MAX_SUBSCRIBERS: usize = 64;
 const MAX_PER_HOST: usize = 16;
 
 /// How long a subscription lasts after the last datagram from its client.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
-/// How long before the expiry of a subscription its client is warned.
+/// Time between the warning to a client and the expiry of its subscription.
 const EXPIRY_WARNING: Duration = Duration::from_secs(10);
 
-/// After setting a parameter, a client gets no feedback for it for this long, because values still in transit would
-/// pull back a moving fader.
+/// Time for which a client that has just set a parameter gets no feedback for it: values still in transit would pull a
+/// moving fader back.
 pub(in crate::remote) const ECHO_GUARD: Duration = Duration::from_millis(250);
 
 /// A subscription to changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subscription {
-    /// The source of the client's requests.
+    /// The address from which the client subscribed.
     pub from: SocketAddr,
     /// The address to send to.
     pub to: SocketAddr,
@@ -51,7 +51,7 @@ pub(super) enum TooManySubscribers {
 pub(super) struct Feedback {
     values: Vec<Value>,
     chord: Option<OscMessage>,
-    /// In the order of [`message::STREAMS`].
+    /// The streams, in the order of [`message::STREAMS`].
     streams: [Stream; message::STREAMS.len()],
     subscribers: Vec<Subscriber>,
     /// Subscriptions from the previous run, until there are values to send.
@@ -86,7 +86,7 @@ impl Subscriber {
         Self { subscription, expiry: now + LEASE, warned: false, known, quiet_until: vec![None; TABLE.len()] }
     }
 
-    /// Whether feedback is suppressed because the client has just set the parameter itself.
+    /// Returns whether feedback for a parameter is suppressed, usually because the client has just set it.
     fn is_quiet(&self, index: usize, now: Instant) -> bool {
         self.quiet_until[index].is_some_and(|until| until > now)
     }
@@ -117,7 +117,7 @@ impl Feedback {
         from: SocketAddr,
         to: SocketAddr,
         now: Instant,
-        out: &Outbox,
+        out: &mut Outbox,
     ) -> Result<(), TooManySubscribers> {
         let previous = self.subscribers.iter().position(|subscriber| subscriber.subscription.to == to);
         let previous = previous.map(|index| self.subscribers.remove(index));
@@ -133,18 +133,15 @@ impl Feedback {
         let mut subscriber = Subscriber::new(Subscription { from, to }, now);
         // A client that renews while moving a fader must not get an old value.
         subscriber.quiet_until = previous.map_or(subscriber.quiet_until, |previous| previous.quiet_until);
-        for (index, value) in self.values.iter().enumerate() {
-            if subscriber.is_quiet(index, now) {
-                continue;
+        let told: Vec<_> = (0..TABLE.len()).filter(|index| !subscriber.is_quiet(*index, now)).collect();
+        let values = told.iter().filter_map(|index| self.read(TABLE[*index].param));
+        // Values that exceed the rate limit for replies are sent with the next tick.
+        if out.reply(to, values.chain(self.current_state()).collect(), usize::MAX, now) {
+            for index in told {
+                subscriber.known[index] = Some(self.values[index].clone());
             }
-            // A value that cannot be sent now is sent with the next tick.
-            let sent = self.read(TABLE[index].param).is_none_or(|message| out.send(to, message));
-            subscriber.known[index] = sent.then(|| value.clone());
         }
         self.subscribers.push(subscriber);
-        for message in self.current_state() {
-            out.send(to, message);
-        }
         Ok(())
     }
 
@@ -158,7 +155,7 @@ impl Feedback {
         for subscription in std::mem::take(&mut self.restored) {
             if self.subscribers.len() < MAX_SUBSCRIBERS && !self.subscribes(subscription.to) {
                 let mut subscriber = Subscriber::new(subscription, now);
-                // Every value is reported once the guard interval ends.
+                // Wait until the current values of all parameters have arrived, not only the first.
                 subscriber.quiet_until.fill(Some(now + ECHO_GUARD));
                 self.subscribers.push(subscriber);
             }
@@ -173,17 +170,17 @@ impl Feedback {
         self.subscribers.len() + self.restored.len() < before
     }
 
-    /// Whether an address is subscribed.
+    /// Returns whether an address is subscribed.
     pub(super) fn subscribes(&self, to: SocketAddr) -> bool {
         self.subscribers.iter().any(|subscriber| subscriber.subscription.to == to)
     }
 
-    /// The current subscriptions, including those yet to be restored.
+    /// Returns the current subscriptions, including those yet to be restored.
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
         self.subscribers.iter().map(|subscriber| subscriber.subscription).chain(self.restored.iter().copied()).collect()
     }
 
-    /// The subscribers' addresses and remaining seconds, in pairs.
+    /// Returns a message with the subscribers' addresses and remaining seconds, in pairs.
     pub(super) fn list(&self, now: Instant) -> OscMessage {
         let pair = |subscriber: &Subscriber| {
             let left = subscriber.expiry.saturating_duration_since(now).as_secs();
@@ -211,7 +208,7 @@ impl Feedback {
             let left = expiry.saturating_duration_since(now);
             if left.is_zero() {
                 send_expiry(to, left);
-                tracing::info!(%to, "OSC feedback off: the subscription has expired");
+                tracing::info!(%to, "OSC subscription expired");
                 return false;
             }
             if left <= EXPIRY_WARNING && !subscriber.warned {
@@ -233,31 +230,25 @@ impl Feedback {
         }
     }
 
-    /// A parameter's value, as a reply.
+    /// Returns a message with a parameter's value; `None` for triggers.
     pub(super) fn read(&self, param: Param) -> Option<OscMessage> {
         message::value(param, &self.values[param as usize])
     }
 
-    /// A stream's newest message, if any.
+    /// Returns a stream's newest message, if any.
     pub(super) fn newest(&self, stream: usize) -> Option<OscMessage> {
         self.streams[stream].newest.clone()
     }
 
-    /// The full state.
+    /// Returns the messages of the full state.
     pub(super) fn full_state(&self) -> impl Iterator<Item = OscMessage> {
         TABLE.iter().filter_map(|spec| self.read(spec.param)).chain(self.current_state())
     }
 
-    /// The current chord, and the newest messages of streams that represent a state rather than an event.
+    /// Returns messages with the current chord and the newest state of each stream that represents a state, not events.
     fn current_state(&self) -> impl Iterator<Item = OscMessage> {
         let states = message::STREAMS.iter().zip(&self.streams).filter(|(address, _)| is_paced(address));
         self.chord.clone().into_iter().chain(states.filter_map(|(_, stream)| stream.newest.clone()))
-    }
-
-    pub(super) fn send_full_state(&self, to: SocketAddr, out: &Outbox) {
-        for message in self.full_state() {
-            out.send(to, message);
-        }
     }
 
     /// Processes a notice. Values, levels, moods and health are sent with [`Feedback::tick`], everything else at once.
@@ -295,9 +286,9 @@ impl Feedback {
             for (index, value) in self.values.iter().enumerate() {
                 let quiet = subscriber.is_quiet(index, now);
                 let param = TABLE[index].param;
-                // After the initial value, this address reports the current chord instead of the lead chord.
-                let reported = param == Param::Chord && subscriber.known[index].is_some();
-                if quiet || reported || subscriber.known[index].as_ref() == Some(value) {
+                // The initial value at this address is the lead chord; after it, only the current chord is sent there.
+                let is_replaced = param == Param::Chord && subscriber.known[index].is_some();
+                if quiet || is_replaced || subscriber.known[index].as_ref() == Some(value) {
                     continue;
                 }
                 // A value that cannot be sent now is sent with the next tick.
@@ -321,7 +312,7 @@ impl Feedback {
     }
 }
 
-/// Whether a stream represents a state, sent at intervals, rather than events.
+/// Returns whether a stream represents a state, which is sent at intervals, rather than events, which are sent at once.
 fn is_paced(address: &str) -> bool {
     matches!(address, "/melos/level" | "/melos/mood" | "/melos/health")
 }

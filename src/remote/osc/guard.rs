@@ -2,7 +2,8 @@
 //!
 //! rosc decodes bundles recursively and builds arrays as nested vectors, so a single datagram of nested bundles or
 //! brackets can overflow the stack, which aborts the process. It also rejects a whole bundle if one of its messages is
-//! unreadable. Therefore, bundles are split here, and only single messages are passed to rosc.
+//! unreadable. Therefore, bundles are split here, and rosc receives only single messages
+//! without deeply nested arrays.
 
 use rosc::{OscMessage, OscPacket, OscTime};
 
@@ -11,12 +12,12 @@ use crate::quote::shown;
 
 const BUNDLE: &[u8] = b"#bundle\0";
 
-/// Whether a packet is a bundle.
+/// Returns whether a packet is a bundle.
 pub(super) fn is_bundle(packet: &[u8]) -> bool {
     packet.starts_with(BUNDLE)
 }
 
-/// A bundle's time tag and its elements.
+/// Splits a bundle into its time tag and its elements.
 pub(super) fn bundle(packet: &[u8]) -> Result<(OscTime, &[u8]), Fault> {
     let header = packet.get(BUNDLE.len()..).and_then(|rest| rest.split_first_chunk::<8>());
     let (tag, elements) = header.ok_or_else(|| malformed("a bundle without a time tag"))?;
@@ -24,7 +25,8 @@ pub(super) fn bundle(packet: &[u8]) -> Result<(OscTime, &[u8]), Fault> {
     Ok((OscTime { seconds: (tag >> 32) as u32, fractional: tag as u32 }, elements))
 }
 
-/// A bundle's first element, and the rest. After an error, the start of the next element is unknown.
+/// Splits off the first of a bundle's elements and returns it and the rest. After an error, the start of the next
+/// element is unknown.
 pub(super) fn element(elements: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     let (size, after) = elements.split_first_chunk::<4>().ok_or_else(|| malformed("a bundle with trailing bytes"))?;
     let size = u32::from_be_bytes(*size) as usize;
@@ -61,7 +63,7 @@ fn check(message: &[u8]) -> Result<(), Fault> {
             _ => {}
         }
         if depth > MAX_DEPTH {
-            return Err(Fault::Nested);
+            return Err(Fault::TooDeep);
         }
     }
     // An unclosed bracket is an error; rosc would silently drop the arguments before it.

@@ -1,4 +1,4 @@
-//! Values and notices as OSC messages with i, f and s arguments only.
+//! Converts values and notices to OSC messages with only i, f and s arguments.
 
 use rosc::{OscMessage, OscType};
 
@@ -8,7 +8,8 @@ use crate::event::parameter::{Param, Value};
 use crate::music::emotion::{Affect, Mood};
 use crate::music::theory::{Chord, Key};
 
-/// The streams that are sent over UDP and can be queried. Chords and troubles are sent too, but not listed here.
+/// The streams that are sent over UDP and can be queried. Chords and troubles are also sent, but cannot be queried as
+/// streams.
 pub(in crate::remote) const STREAMS: [&str; 7] =
     ["/melos/beat", "/melos/bar", "/melos/note", "/melos/onset", "/melos/level", "/melos/mood", "/melos/health"];
 
@@ -16,22 +17,23 @@ pub(super) fn message(address: &str, args: Vec<OscType>) -> OscMessage {
     OscMessage { addr: address.to_owned(), args }
 }
 
-/// A request to return a token.
+/// Returns a message that asks a client to return a token.
 pub(super) fn confirm(token: String) -> OscMessage {
     message("/melos/confirm", vec![OscType::String(token)])
 }
 
-/// A parameter's value; `None` for triggers, which have none.
+/// Returns a message with a parameter's value; `None` for triggers, which have none.
 pub(super) fn value(param: Param, value: &Value) -> Option<OscMessage> {
     Some(message(&format!("/melos/{}", param.spec().id), vec![param.to_osc(value)?]))
 }
 
-/// The result of MIDI learn: the parameter's id and the block, which is empty if nothing was learned.
+/// Returns a message with the result of MIDI learn: the parameter's id, and the block, which is empty if nothing was
+/// learned.
 pub(super) fn learned(param: Param, block: String) -> OscMessage {
     message("/melos/learn", vec![OscType::String(param.spec().id.to_owned()), OscType::String(block)])
 }
 
-/// A notice as a stream message; `None` if it belongs to no stream.
+/// Converts a notice to a stream message; returns `None` if it belongs to no stream.
 pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
     let one_based = |index: u64| OscType::Int(i32::try_from(index + 1).unwrap_or(i32::MAX));
     Some(match notice {
@@ -77,8 +79,8 @@ fn meters_arguments(meters: &Meters) -> Vec<OscType> {
     levels.chain([count(meters.limited)]).collect()
 }
 
-/// The key, then [`OUTLOOK_CHORDS`] chords, each with the seconds until it begins; unused positions hold an empty string
-/// and 0.
+/// Returns the key, then [`OUTLOOK_CHORDS`] chords, each with the seconds until it begins; unused positions hold an
+/// empty string and 0.
 fn outlook_arguments(key: Option<Key>, chords: &[(Chord, f32)]) -> Vec<OscType> {
     let mut arguments = vec![OscType::String(key.map(|key| key.to_string()).unwrap_or_default())];
     for index in 0..OUTLOOK_CHORDS {

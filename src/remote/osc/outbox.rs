@@ -1,4 +1,4 @@
-//! Outgoing messages: encoded, rate-limited, and queued for the sending task.
+//! Encodes outgoing messages and queues them for the sending task; limits the rate of replies.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::event::health::Loss;
 
 /// Queue capacity in datagrams: enough to send the full state to every subscriber.
 const QUEUE_CAPACITY: usize = 8192;
-/// Maximum bytes of replies per second and per burst.
+/// Maximum number of bytes of replies per second, and in one burst.
 const REPLY_BYTES: f64 = 512.0 * 1024.0;
 
 /// An encoded message and its destination.
@@ -35,7 +35,7 @@ impl Outbox {
         (Self { queue, counters, reply_budget: REPLY_BYTES, refilled: now }, receiver)
     }
 
-    /// Queues a message; returns false if there is no room.
+    /// Queues a message; returns false if it cannot be queued.
     pub(super) fn send(&self, to: SocketAddr, message: OscMessage) -> bool {
         encode(message).is_some_and(|bytes| self.enqueue(to, bytes))
     }

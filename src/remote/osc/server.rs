@@ -1,4 +1,4 @@
-//! The server's receiving and sending tasks.
+//! The OSC server: its receiving and sending tasks.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ const NOTICE_CAPACITY: usize = 4096;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OscError {
-    /// The port cannot be bound.
+    /// The address cannot be bound.
     #[error(
         "cannot listen for OSC on {address} ({source}); is another program using the port? Choose another port with --osc or osc.port in melos.toml"
     )]
@@ -49,9 +49,9 @@ pub struct OscServer {
 }
 
 impl OscServer {
-    /// Listens on `address` (port 0 selects any free port) and queues requests in `inbox`. On 127.0.0.1 or 0.0.0.0,
-    /// also listens on ::1, and on ::1, also on 127.0.0.1, since `localhost` may resolve to either. Requires a tokio
-    /// runtime.
+    /// Listens on `address` (port 0 selects any free port) and queues requests in `inbox`. If `address` is 127.0.0.1 or
+    /// 0.0.0.0, also listens on ::1, and if it is ::1, also on 127.0.0.1, since `localhost` may resolve to either.
+    /// Requires a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound.
@@ -75,26 +75,26 @@ impl OscServer {
         Ok(Self { address, counters, notices, subscriptions, tasks })
     }
 
-    /// The address on which the server listens.
+    /// Returns the address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Counts of received packets and losses.
+    /// Returns the counters of received packets and losses.
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 
-    /// The current subscriptions, to be restored after a restart.
+    /// Returns the current subscriptions, to be restored after a restart.
     #[must_use]
     pub fn subscriptions(&self) -> Vec<Subscription> {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends a notice to subscribers. Never blocks: if the queue is full, the notice is dropped and counted as unsent.
-    /// After the server has started, publish every value that differs from its default.
+    /// A new server assumes that all parameters have their default values, so every other value must be published once.
     pub fn publish(&self, notice: Notice) {
         if self.notices.try_send(notice).is_err() {
             self.counters.lost(Loss::OscUnsent, 1);

@@ -1,4 +1,4 @@
-//! The UDP sockets: the requested one and, if clients may use `localhost`, one for the other IP version.
+//! The UDP sockets: one for the requested address and, if clients may use `localhost`, one for the other IP version.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::UdpSocket;
 
-/// The second address to listen on, so that `localhost` works however it resolves: some programs prefer IPv6.
+/// Returns the second address to listen on, if any, so that `localhost` works whether it resolves to IPv4 or IPv6.
 pub(in crate::remote) fn companion(address: IpAddr) -> Option<IpAddr> {
     match address {
         IpAddr::V4(address) if address == Ipv4Addr::LOCALHOST || address.is_unspecified() => {
@@ -43,7 +43,7 @@ impl Sockets {
         Ok(Self { main, companion, companion_first: AtomicBool::new(false) })
     }
 
-    /// The main address.
+    /// Returns the main address.
     ///
     /// # Errors
     /// When the system does not report it.
@@ -73,7 +73,7 @@ impl Sockets {
         }
     }
 
-    /// Sends from the socket that can reach the address.
+    /// Sends a datagram from the socket that can reach its destination.
     ///
     /// # Errors
     /// Socket errors.
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_localhost_and_unspecified_addresses_have_a_second_address() {
+    fn only_localhost_and_the_ipv4_wildcard_have_a_second_address() {
         for (address, expected) in [
             ("127.0.0.1", Some("::1")),
             ("::1", Some("127.0.0.1")),

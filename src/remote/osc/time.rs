@@ -58,7 +58,7 @@ pub(super) fn when(tag: OscTime, now: Now) -> Result<When, Fault> {
     let ahead = ahead_seconds * 1_000_000_000 + nanoseconds as i64 - i64::from(since_unix.subsec_nanos());
     match u64::try_from(ahead).map(Duration::from_nanos) {
         Err(_) | Ok(Duration::ZERO) => Ok(When::Late),
-        Ok(ahead) if ahead > MAX_AHEAD => Err(Fault::TooEarly(ahead.as_secs())),
+        Ok(ahead) if ahead > MAX_AHEAD => Err(Fault::TooFarAhead(ahead.as_secs())),
         Ok(ahead) => Ok(When::At(now.monotonic + ahead)),
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn time_tags_are_valid_across_the_ntp_rollover() {
+    fn time_tags_work_across_the_ntp_rollover() {
         // The seconds wrap at 2036-02-07 06:28:16 UTC.
         let rollover = UNIX_EPOCH + Duration::from_secs((1 << 32) - UNIX_OFFSET_SECONDS);
         for seconds_after in [-30, -1, 0, 30, 3_600 * 24 * 400] {
@@ -86,24 +86,24 @@ mod tests {
             };
             let now = Now { monotonic: Instant::now(), wall };
             let Ok(When::At(at)) = when(tag(now, 1_500), now) else {
-                panic!("{seconds_after}: the tag is in the future")
+                panic!("{seconds_after}: the tag should be in the future")
             };
             assert!((at - now.monotonic).abs_diff(Duration::from_millis(1_500)) < Duration::from_micros(1));
             assert_eq!(when(tag(now, -1_500), now), Ok(When::Late), "{seconds_after}");
         }
         // Today, such a tag is years ahead, not in the past.
-        assert!(matches!(when(OscTime { seconds: 5, fractional: 0 }, Now::read()), Err(Fault::TooEarly(_))));
+        assert!(matches!(when(OscTime { seconds: 5, fractional: 0 }, Now::read()), Err(Fault::TooFarAhead(_))));
     }
 
     #[test]
     fn time_tags_are_converted_to_the_monotonic_clock() {
         let now = Now::read();
-        let Ok(When::At(at)) = when(tag(now, 250), now) else { panic!("the tag is in the future") };
+        let Ok(When::At(at)) = when(tag(now, 250), now) else { panic!("the tag should be in the future") };
         let ahead = at - now.monotonic;
         assert!(ahead.abs_diff(Duration::from_millis(250)) < Duration::from_micros(1), "{ahead:?}");
         assert_eq!(when(tag(now, -1), now), Ok(When::Late));
         assert_eq!(when(OscTime { seconds: 0, fractional: 1 }, now), Ok(When::AtOnce));
         assert_eq!(when(OscTime { seconds: 0, fractional: 0 }, now), Ok(When::Late));
-        assert!(matches!(when(tag(now, 86_400_000), now), Err(Fault::TooEarly(86_399 | 86_400))));
+        assert!(matches!(when(tag(now, 86_400_000), now), Err(Fault::TooFarAhead(86_399 | 86_400))));
     }
 }

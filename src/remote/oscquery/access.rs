@@ -1,9 +1,9 @@
 //! HTTP access control for every path, and security headers for every response.
 //!
-//! A browser on this machine or its network also runs pages from other sites. It sends the host name it is connecting
-//! to in `Host`, and the origin of the page that makes the request in `Origin`. Both are checked against Melos's own
-//! names and addresses, not against each other: with DNS rebinding, a foreign name that resolves to this machine would
-//! match itself.
+//! A browser on this machine or its network also runs pages from other sites. It sends the host name to which it
+//! connects in `Host`, and the origin of the page that makes the request in `Origin`. Both are checked against Melos's
+//! own names and addresses, not against each other: with DNS rebinding, a foreign name that resolves to this machine
+//! would match itself.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ pub(super) const MAX_BODY: u64 = 64 * 1024;
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Minimum time until a request without the right password is refused, to slow down guessing.
 const GUESS_DELAY: Duration = Duration::from_millis(500);
-/// The cookie accepted instead of the password.
+/// Name of the cookie that is accepted instead of the password.
 const COOKIE: &str = "melos-key";
 
 /// The access rules.
@@ -38,6 +38,7 @@ pub struct AccessRules {
     names: Vec<String>,
     /// The password's hash and the cookie's value.
     password: Option<([u8; 32], String)>,
+    /// The content security policy.
     policy: HeaderValue,
     /// Limits log lines about wrong passwords.
     limiter: Mutex<LogLimiter>,
@@ -53,9 +54,9 @@ enum Refusal {
 }
 
 impl AccessRules {
-    /// Accepts this machine's own names, and `hosts` as further names or addresses. If there is a password,
-    /// requests from other machines must supply it. `page` is the HTML of a page whose inline scripts and styles are
-    /// allowed.
+    /// Creates the rules, which accept this machine's own names, and `hosts` as further names or addresses. If there is
+    /// a password, requests from other machines must supply it. `page` is the HTML of a page whose inline scripts and
+    /// styles are allowed.
     #[must_use]
     pub fn new(hosts: &[String], password: Option<&str>, page: &str) -> Self {
         let mut names = vec!["localhost".to_owned()];
@@ -68,7 +69,7 @@ impl AccessRules {
         Self { names, password, policy, limiter: Mutex::default() }
     }
 
-    /// Whether a host name or address refers to this machine, for a client that reached it at `local`.
+    /// Returns whether a host name or address refers to this machine, for a client that reached it at `local`.
     fn is_own_host(&self, host: &str, local: IpAddr) -> bool {
         let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_lowercase();
         let local = local.to_canonical();
@@ -79,6 +80,7 @@ impl AccessRules {
         is_address || self.names.contains(&host)
     }
 
+    /// Returns why a request is refused; `None` if it is allowed.
     fn refusal(&self, request: &Request, endpoints: Endpoints) -> Option<Refusal> {
         let (headers, local) = (request.headers(), endpoints.local.ip());
         let mut hosts = headers.get_all(header::HOST).iter();
@@ -86,7 +88,7 @@ impl AccessRules {
         if hosts.next().is_some() {
             return Some(Refusal::Malformed);
         }
-        // Browsers always send `Host`; HTTP 1.0 allows other clients to omit it.
+        // Browsers always send `Host`; HTTP/1.0 allows other clients to omit it.
         if let Some(host) = host {
             let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
                 return Some(Refusal::Malformed);
@@ -108,7 +110,7 @@ impl AccessRules {
         (length.is_some_and(|length| length > MAX_BODY)).then_some(Refusal::Large)
     }
 
-    /// Whether the requesting page, if any, is this machine's own or a local file.
+    /// Returns whether the requesting page, if any, is this machine's own or a local file.
     fn accepts_origin(&self, headers: &HeaderMap, local: IpAddr) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         let Ok(origin) = origin.to_str() else { return false };
@@ -121,8 +123,8 @@ impl AccessRules {
         })
     }
 
-    /// Whether the client is authorized: there is no password, the client has supplied it, or it is on this machine and
-    /// not behind a proxy.
+    /// Returns whether the client is authorized: there is no password, the client has supplied it or the cookie, or the
+    /// client is on this machine and not behind a proxy.
     fn is_authorized(&self, headers: &HeaderMap, endpoints: Endpoints) -> bool {
         let Some((password, key)) = &self.password else { return true };
         let forwarded =
@@ -140,6 +142,12 @@ impl AccessRules {
 }
 
 impl AccessRules {
+    /// Returns the cookie that stands for the password, if there is one.
+    fn cookie(&self) -> Option<HeaderValue> {
+        let (_, key) = self.password.as_ref()?;
+        HeaderValue::from_str(&format!("{COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict")).ok()
+    }
+
     /// Logs an attempt with a wrong password.
     fn log_wrong_password(&self, client: IpAddr) {
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,21 +173,23 @@ pub(super) async fn guard(
     let started = Instant::now();
     let has_password = request.headers().contains_key(header::AUTHORIZATION);
     let mut response = match access.refusal(&request, endpoints) {
-        None => match timeout(RESPONSE_TIMEOUT, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        },
-        Some(refusal) => refusal.into_response(),
-    };
-    if response.status() == StatusCode::UNAUTHORIZED {
-        if has_password {
-            access.log_wrong_password(endpoints.client.ip());
+        None => {
+            let response = timeout(RESPONSE_TIMEOUT, next.run(request)).await;
+            let mut response = response.unwrap_or_else(|_| StatusCode::SERVICE_UNAVAILABLE.into_response());
+            // Only an authorized client may learn the key.
+            response.headers_mut().extend(access.cookie().map(|cookie| (header::SET_COOKIE, cookie)));
+            response
         }
-        sleep(GUESS_DELAY.saturating_sub(started.elapsed())).await;
-    } else if let Some((_, key)) = &access.password {
-        let cookie = format!("{COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict");
-        response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
-    }
+        Some(refusal) => {
+            if matches!(refusal, Refusal::Password) {
+                if has_password {
+                    access.log_wrong_password(endpoints.client.ip());
+                }
+                sleep(GUESS_DELAY.saturating_sub(started.elapsed())).await;
+            }
+            refusal.into_response()
+        }
+    };
     let headers = response.headers_mut();
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| access.policy.clone());
     for (name, value) in SECURITY_HEADERS {
@@ -207,7 +217,7 @@ impl IntoResponse for Refusal {
             Self::Origin => (StatusCode::FORBIDDEN, "Pages from other origins are not allowed.\n").into_response(),
             Self::Password => {
                 let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"Melos\", charset=\"UTF-8\"")];
-                (StatusCode::UNAUTHORIZED, challenge, "Melos requires its password; any user name will do.\n")
+                (StatusCode::UNAUTHORIZED, challenge, "Melos requires a password; any user name will do.\n")
                     .into_response()
             }
             Self::Large => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
@@ -216,7 +226,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Whether, according to the browser's headers, a page from another site made the request other than by navigation.
+/// Returns whether, according to the browser's headers, a page from another site made the request, other than by
+/// navigation.
 fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
     let header_is = |name, value| headers.get(name).is_some_and(|actual| actual == value);
     let is_navigation =
@@ -224,7 +235,7 @@ fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
     header_is("sec-fetch-site", "cross-site") && !is_navigation
 }
 
-/// The password in `Authorization: Basic`.
+/// Returns the password in `Authorization: Basic`.
 fn basic_password(value: &HeaderValue) -> Option<String> {
     let (scheme, credentials) = value.to_str().ok()?.split_once(' ')?;
     let decoded = STANDARD.decode(credentials.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
@@ -241,7 +252,7 @@ fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
     a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
-/// An unguessable value for the cookie.
+/// Returns an unguessable value for the cookie.
 fn random_key() -> String {
     // The keys of every hasher are derived from the system's random numbers.
     let mut words = [0, 0].map(|_: i32| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
@@ -249,7 +260,8 @@ fn random_key() -> String {
     words.iter().map(|word| format!("{word:016x}")).collect()
 }
 
-/// The content security policy, which allows resources from this server and the inline scripts and styles of `page`.
+/// Returns the content security policy, which allows only resources of this server, `data:` images, and the inline
+/// scripts and styles of `page`.
 fn policy(page: &str) -> String {
     let hashes = |tag: &str| {
         let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
@@ -264,7 +276,7 @@ fn policy(page: &str) -> String {
     )
 }
 
-/// The machine's host name without its domain, in lower case.
+/// Returns the machine's host name without its domain, in lower case.
 pub(super) fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let host = name.trim().split('.').next().unwrap_or_default().to_lowercase();

@@ -24,9 +24,9 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Announces OSCQuery, OSC, or both, on the interfaces on which they are reachable: for 0.0.0.0 or ::, on all of
-    /// them; otherwise, only on the interface with the address, so that 127.0.0.1 is never announced beyond this
-    /// machine. Starts a thread.
+    /// Starts a thread that announces OSCQuery, OSC, or both. It uses all interfaces if either address is 0.0.0.0 or
+    /// ::, otherwise only the interfaces that have these addresses. If both are loopback addresses, nothing is
+    /// announced beyond this machine.
     ///
     /// # Errors
     /// When multicast DNS is unavailable.
@@ -59,7 +59,7 @@ impl Discovery {
 /// The TXT record, which DNS-SD requires; RFC 6763, section 6.
 const TXT: [(&str, &str); 1] = [("txtvers", "1")];
 
-/// The interface with an address.
+/// Returns the selector for the interface that has the given address.
 fn interface(address: IpAddr) -> IfKind {
     match address {
         IpAddr::V4(address) if address.is_loopback() => IfKind::LoopbackV4,

@@ -11,7 +11,7 @@ pub(super) const NOTE: &str = "/melos/note";
 pub(super) struct Stream {
     pub(super) path: &'static str,
     pub(super) types: &'static str,
-    /// Minimum and maximum of each argument, if it has any.
+    /// Minimum and maximum of each argument, if any; empty if no argument has either.
     pub(super) ranges: &'static [(Option<f32>, Option<f32>)],
     pub(super) units: &'static [Option<&'static str>],
     pub(super) description: &'static str,
@@ -64,14 +64,14 @@ pub(super) const STREAMS: [Stream; 13] = [
         types: "iifi",
         ranges: &[MIDI, MIDI, FROM_ZERO, UNIT_INTERVAL],
         units: &[None, None, SECONDS, None],
-        description: "A note starts in the network's piano: MIDI note number, velocity, how long its key is held, 1 if it belongs to the melody",
+        description: "The network's piano starts a note: MIDI note number, velocity, how long its key is held, 1 if it belongs to the melody",
     },
     Stream {
         path: "/melos/onset",
         types: "f",
         ranges: &[UNIT_INTERVAL],
         units: &[],
-        description: "One or more notes start together in the network's piano: highest velocity among them, 0 to 1",
+        description: "The network's piano starts one or more notes together: highest velocity among them, 0 to 1",
     },
     Stream {
         path: "/melos/level",
@@ -113,7 +113,7 @@ pub(super) const STREAMS: [Stream; 13] = [
         types: "fffffffi",
         ranges: &[ANY, ANY, ANY, ANY, ANY, ANY, ANY, FROM_ZERO],
         units: &[DB, DB, DB, DB, DB, DB, DB, None],
-        description: "Peaks after the faders of network, bass, pad, upper voice and harmony, peak of the output, gain reduction of the limiter, and how often it has limited since the start",
+        description: "Peaks after the faders of network, bass, pad, upper voice and harmony, peak of the output, gain reduction of the limiter, number of times it has reduced the gain",
     },
     Stream {
         path: "/melos/spectrum",
@@ -127,7 +127,7 @@ pub(super) const STREAMS: [Stream; 13] = [
         types: "ssfsfsfsf",
         ranges: &[],
         units: &[None, None, SECONDS, None, SECONDS, None, SECONDS, None, SECONDS],
-        description: "The key, the current chord and up to three planned ones, each with the seconds until it begins; sent when it changes",
+        description: "The key, then the current chord and up to three planned ones, each with the seconds until it begins; sent on change",
     },
     Stream {
         path: "/melos/revisions",
@@ -141,14 +141,14 @@ pub(super) const STREAMS: [Stream; 13] = [
         types: "ss",
         ranges: &[],
         units: &[],
-        description: "An optional part fails, or the tempo source is absent: part, reason; the reason is empty when it works again",
+        description: "An optional part fails, or the tempo source is absent: part, reason; the reason is empty when the part works again",
     },
     Stream {
         path: "/melos/learn",
         types: "ss",
         ranges: &[],
         units: &[],
-        description: "MIDI learn ended: the parameter, and the block for a mapping file, empty when nothing was learned",
+        description: "MIDI learn ends: parameter, block for a mapping file; the block is empty if nothing was learned",
     },
 ];
 
@@ -160,17 +160,17 @@ pub(super) struct Command {
 }
 
 pub(super) const COMMANDS: [Command; 1] =
-    [Command { path: "/melos/scene/rename", types: "ss", description: "Renames a scene: its name, its new name" }];
+    [Command { path: "/melos/scene/rename", types: "ss", description: "Renames a scene: name, new name" }];
 
 /// Number of methods: parameters in the order of the table, then streams.
 pub(super) const METHODS: usize = TABLE.len() + STREAMS.len();
 
-/// The method of the stream at a path.
+/// Returns the index of the method of the stream at a path.
 pub(super) fn method_of(path: &str) -> Option<usize> {
     STREAMS.iter().position(|stream| stream.path == path).map(|index| TABLE.len() + index)
 }
 
-/// The OSC address of a method.
+/// Returns the OSC address of a method.
 pub(super) fn path_of(method: usize) -> String {
     match TABLE.get(method) {
         Some(spec) => format!("/melos/{}", spec.id),

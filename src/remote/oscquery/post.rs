@@ -1,4 +1,4 @@
-//! `POST /osc`: an OSC packet over HTTP, for clients that must know why it was refused.
+//! `POST /osc`: an OSC packet over HTTP, for clients that need to know why a packet is refused.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use super::Shared;
 use super::serve::Endpoints;
 use crate::event::health::Loss;
-use crate::event::{ControlEvent, Incoming, Source};
+use crate::event::{Incoming, Source};
 use crate::remote::http::reply::Refusal;
 use crate::remote::osc::{Decoded, Now, Request, decode};
 
-/// The required content type. No page from another site can send it without asking first.
+/// The required content type, which a page from another site can send only after a preflight request.
 const OSC: &str = "application/octet-stream";
 
 /// Processes a packet as if it had been received over UDP. Its faults are returned to the client, so they are neither
-/// logged nor counted as lost; the rest of the packet takes effect.
+/// logged nor counted; the rest of the packet takes effect.
 pub(super) async fn post(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(endpoints): ConnectInfo<Endpoints>,
@@ -35,9 +35,7 @@ pub(super) async fn post(
     let mut problems: Vec<_> = faults.iter().map(ToString::to_string).collect();
     for request in requests {
         let (event, due) = match request {
-            Request::Set(param, value, due) => (ControlEvent::Set(param, value), due),
-            Request::NextBar(param, value, due) => (ControlEvent::NextBar(param, value), due),
-            Request::RenameScene { from, to, due } => (ControlEvent::RenameScene { from, to }, due),
+            Request::Control(event, due) => (event, due),
             Request::Learn(request) => {
                 shared.inbox.learn(request, None);
                 continue;

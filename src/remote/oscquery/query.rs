@@ -28,7 +28,7 @@ pub(super) enum QueryResponse {
     NotFound,
 }
 
-/// Responds to a query for a path.
+/// Returns the response to a request for the node at a path or, if a query names one, for an attribute of the node.
 pub(super) fn respond(root: &Node, values: &Values, path: &str, query: Option<&str>) -> QueryResponse {
     let Some(node) = root.find(path) else { return QueryResponse::NotFound };
     // Some HTTP libraries write a bare `?VALUE` as `?VALUE=`.
@@ -45,7 +45,7 @@ pub(super) fn respond(root: &Node, values: &Values, path: &str, query: Option<&s
     }
 }
 
-/// The response to `?HOST_INFO`. `local` is the address at which the client reached this server; it replaces an
+/// Returns the response to `?HOST_INFO`. `local` is the address at which the client reached this server; it replaces an
 /// unspecified listening address.
 pub(super) fn host_info(osc: SocketAddr, http: SocketAddr, local: IpAddr) -> Json {
     let ip = |address: SocketAddr| if address.ip().is_unspecified() { local } else { address.ip() }.to_canonical();

@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use super::slots::{Slot, Slots};
 
-/// Maximum connections in total, and per host; an idle one is evicted for a new one.
+/// Maximum number of connections in total, and per remote host; an idle one is evicted for a new one.
 const MAX_CONNECTIONS: usize = 128;
 const MAX_CONNECTIONS_PER_HOST: usize = 48;
 /// Maximum time for a request head to arrive, and for a connection to be idle between requests.
@@ -34,7 +34,7 @@ const MAX_HEAD: usize = 16 * 1024;
 /// Pause after a failed `accept`, since retrying at once does not help when file descriptors have run out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
-/// Both ends of a connection.
+/// The addresses of both ends of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Endpoints {
     pub(super) local: SocketAddr,
@@ -76,7 +76,8 @@ async fn serve_connection(stream: TcpStream, endpoints: Endpoints, router: Route
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(endpoints));
             let response = router.oneshot(request).await?;
-            // An endless response, such as the audio stream, keeps the connection busy; any other counts as sent.
+            // A response of unknown length, such as the audio stream, keeps the connection busy; any other counts as
+            // sent.
             slot.set_idle(response.body().size_hint().exact().is_some(), Instant::now());
             Ok::<_, Infallible>(response)
         }
@@ -88,21 +89,21 @@ async fn serve_connection(stream: TcpStream, endpoints: Endpoints, router: Route
     tokio::select! {
         ended = connection => {
             if let Err(error) = ended {
-                tracing::debug!(client = %endpoints.client, %error, "HTTP");
+                tracing::debug!(client = %endpoints.client, %error, "HTTP connection failed");
             }
         }
         () = slot.evicted() => tracing::debug!(client = %endpoints.client, "HTTP connection closed to make room"),
     }
 }
 
-/// A stream that fails when the peer reads nothing for [`SEND_TIMEOUT`].
+/// A stream on which sending fails when the peer has read nothing for [`SEND_TIMEOUT`].
 struct TimeoutStream {
     stream: TcpStream,
     stall_timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl TimeoutStream {
-    /// The result of an attempt to send, or an error if the peer has read nothing for too long.
+    /// Passes on the result of an attempt to send, unless the peer has read nothing for too long, which is an error.
     fn check_stall<T>(&mut self, result: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.stall_timer = None;

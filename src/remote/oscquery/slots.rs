@@ -1,4 +1,4 @@
-//! Limits the number of connections; idle ones are evicted for new ones.
+//! Limits the number of connections; idle ones are evicted to make room for new ones.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -43,8 +43,8 @@ impl Slots {
         Arc::new(Self { max, max_per_host, connections: Mutex::default() })
     }
 
-    /// Takes a slot for a host. If all slots, or all of the host's, are taken, the connection among them that has been
-    /// idle longest is evicted; `None` if none of them is idle.
+    /// Takes a slot for a host. If all slots, or all of a remote host's, are taken, evicts the connection among them
+    /// that has been idle longest. Returns `None` if none of them is idle.
     pub(super) fn take(self: &Arc<Self>, host: IpAddr, now: Instant) -> Option<Slot> {
         let host = host.to_canonical();
         let mut connections = self.connections();
@@ -64,13 +64,13 @@ impl Slots {
     }
 
     fn connections(&self) -> MutexGuard<'_, Connections> {
-        // No partial change makes the slots unusable, so a panic elsewhere does no harm.
+        // A partial change leaves the slots usable, so a panic elsewhere does no harm.
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Connections {
-    /// Evicts an idle connection; `None` if no candidate is idle.
+    /// Evicts the candidate that has been idle longest; returns `None` if no candidate is idle.
     fn evict(&mut self, is_candidate: impl Fn(&ConnectionState) -> bool) -> Option<()> {
         let idle = self.states.iter().filter(|(_, state)| state.idle.load(Ordering::Relaxed) && is_candidate(state));
         let number = idle.min_by_key(|(_, state)| state.last_active()).map(|(number, _)| *number)?;
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!([0, 1, 2].map(|index| is_evicted(&taken[index])), [false, false, true]);
         added.set_idle(false, at(12));
         taken[0].set_idle(false, at(12));
-        assert!(slots.take(HERE, at(13)).is_none(), "no connection is idle");
+        assert!(slots.take(HERE, at(13)).is_none(), "a connection that is not idle should not be evicted");
         drop(added);
         assert!(slots.take(HERE, at(14)).is_some());
     }
@@ -142,7 +142,8 @@ mod tests {
         let first: Vec<_> = (0..2).map(|_| slots.take(host, now).unwrap()).collect();
         first.iter().for_each(|slot| slot.set_idle(false, now));
         assert!(slots.take(host, now).is_none());
-        assert!(slots.take("::ffff:192.0.2.7".parse().unwrap(), now).is_none(), "the same host");
+        let mapped = slots.take("::ffff:192.0.2.7".parse().unwrap(), now);
+        assert!(mapped.is_none(), "the IPv4-mapped address should count as the same host");
         let others: Vec<_> = (0..6).map(|_| slots.take(HERE, now).unwrap()).collect();
         assert_eq!(others.len(), 6);
     }

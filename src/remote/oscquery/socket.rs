@@ -16,8 +16,7 @@ use super::value_cache::ListenSet;
 use crate::event::health::Loss;
 use crate::event::parameter::TABLE;
 use crate::event::{ControlEvent, Incoming, Source};
-use crate::remote::osc::fault::FaultLog;
-use crate::remote::osc::fault::MAX_BYTES;
+use crate::remote::osc::fault::{FaultLog, MAX_BYTES};
 use crate::remote::osc::feedback::INTERVAL;
 use crate::remote::osc::{Decoded, Now, Request, decode, message};
 
@@ -26,9 +25,9 @@ use crate::remote::osc::{Decoded, Now, Request, decode, message};
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Ping interval; a client silent for twice as long is disconnected.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// Maximum pings and pongs from a client per [`PING_INTERVAL`].
+/// Maximum number of pings and pongs from a client per [`PING_INTERVAL`].
 const MAX_PINGS: u32 = 100;
-/// Maximum bytes buffered for a client.
+/// Maximum number of bytes waiting to be sent to a client.
 const MAX_BUFFERED: usize = 256 * 1024;
 
 /// Limits how much a client can cause the WebSocket to buffer.
@@ -37,7 +36,7 @@ pub(super) fn limit_buffers(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     upgrade.read_buffer_size(MAX_BYTES).write_buffer_size(0).max_write_buffer_size(MAX_BUFFERED)
 }
 
-/// A text command.
+/// A command, sent as text.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "COMMAND", content = "DATA", rename_all = "UPPERCASE")]
 enum Command {
@@ -45,7 +44,7 @@ enum Command {
     Ignore(String),
 }
 
-/// Serves a client until it disconnects or is evicted.
+/// Serves a client until it disconnects, breaks a limit or is evicted.
 pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, slot: Slot, shared: Arc<Shared>) {
     let mut session = Session::new(client, shared);
     let (mut tick, mut ping_timer) = (interval(INTERVAL), interval(PING_INTERVAL));
@@ -160,12 +159,14 @@ impl Session {
 
     fn process(&mut self, request: Request, now: Instant, replies: &mut Replies) {
         match request {
-            Request::Set(param, value, due) => {
-                self.listening.record_own_change(param, &value, due.unwrap_or(now));
-                self.push(ControlEvent::Set(param, value), due);
+            Request::Control(event, due) => {
+                if let ControlEvent::Set(param, value) = &event {
+                    self.listening.record_own_change(*param, value, due.unwrap_or(now));
+                }
+                if !self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) }) {
+                    self.shared.counters.lost(Loss::OscRefused, 1);
+                }
             }
-            Request::NextBar(param, value, due) => self.push(ControlEvent::NextBar(param, value), due),
-            Request::RenameScene { from, to, due } => self.push(ControlEvent::RenameScene { from, to }, due),
             Request::Read(param) => replies.methods[param as usize] = true,
             Request::ReadStream(stream) => {
                 if let Some(method) = method_of(message::STREAMS[stream]) {
@@ -176,14 +177,8 @@ impl Session {
             Request::Ping(arguments) => replies.pong = Some(arguments),
             // The result is sent to listeners to `/melos/learn`.
             Request::Learn(request) => self.shared.inbox.learn(request, None),
-            // These apply to UDP only; LISTEN and IGNORE replace them.
+            // Only for UDP; a WebSocket uses LISTEN and IGNORE instead.
             Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Subscribers | Request::Confirm(_) => {}
-        }
-    }
-
-    fn push(&self, event: ControlEvent, due: Option<Instant>) {
-        if !self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) }) {
-            self.shared.counters.lost(Loss::OscRefused, 1);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::remote::osc::LEAF;
 /// without its own value, the number is repeated as `/melos/reverb/value`.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    /// Everything except `VALUE` and `CONTENTS`.
+    /// All attributes except `VALUE` and `CONTENTS`.
     attributes: Map<String, Json>,
     children: BTreeMap<String, Node>,
     /// The method's index; `None` for a container or a command.
@@ -23,7 +23,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// The whole address space.
+    /// Builds the whole address space.
     pub(super) fn root() -> Self {
         let mut root = Self::container("/");
         for (method, spec) in TABLE.iter().enumerate() {
@@ -39,7 +39,7 @@ impl Node {
         root
     }
 
-    /// Adds to every method that contains others a leaf that repeats its value.
+    /// Gives every method that contains others a leaf that repeats its value.
     fn add_leaves(&mut self) {
         self.children.values_mut().for_each(Self::add_leaves);
         if let Some(method) = self.method.filter(|_| !self.children.is_empty()) {
@@ -66,7 +66,7 @@ impl Node {
         node.method = method;
     }
 
-    /// The node at a path; a trailing slash is ignored.
+    /// Returns the node at a path; a trailing slash is ignored.
     pub(super) fn find(&self, path: &str) -> Option<&Self> {
         let path = path.strip_prefix('/')?;
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -76,12 +76,12 @@ impl Node {
         path.split('/').try_fold(self, |node, part| node.children.get(part))
     }
 
-    /// Whether the node has a readable value.
+    /// Returns whether the node has a readable value.
     pub(super) fn is_readable(&self) -> bool {
         self.attributes.get("ACCESS").and_then(Json::as_u64).is_some_and(|access| access & 1 == 1)
     }
 
-    /// An attribute, if this node has it.
+    /// Returns an attribute, if this node has it.
     pub(super) fn attribute(&self, name: &str, values: &Values) -> Option<Json> {
         let choices = self.method.and_then(|method| values.choices.get(&method));
         match (name, choices) {
@@ -95,7 +95,7 @@ impl Node {
         }
     }
 
-    /// The node with all its contents.
+    /// Returns the node with all its contents as JSON.
     pub(super) fn json(&self, values: &Values) -> Json {
         let mut object = self.attributes.clone();
         for name in ["VALUE", "RANGE", "CONTENTS"] {
@@ -127,7 +127,7 @@ fn parameter_attributes(spec: &Spec) -> Map<String, Json> {
     attributes
 }
 
-/// The name of a parameter's unit in the proposal's `units.md`.
+/// Returns the name of a parameter's unit in the proposal's `units.md`.
 fn unit(param: Param) -> Option<&'static str> {
     match param.spec().unit {
         "dB" => Some("gain.db"),

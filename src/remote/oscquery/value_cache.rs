@@ -14,17 +14,17 @@ use crate::remote::osc::{LEAF, message};
 /// The readable values.
 #[derive(Debug, Clone)]
 pub(super) struct Values {
-    /// The latest arguments of every method, by its index in the tree.
+    /// The latest arguments of every method, by its index; `None` for a trigger, and for a stream without a message.
     pub(super) arguments: Vec<Option<Vec<OscType>>>,
-    /// The current choices of a method, such as preset names.
+    /// The current choices, such as preset names, by the index of their method.
     pub(super) choices: BTreeMap<usize, Vec<String>>,
 }
 
-/// The latest arguments of every method.
+/// The readable values, and what else is sent to listeners.
 #[derive(Debug)]
 pub(super) struct ValueCache {
     values: Values,
-    /// Message count of each method, from which each listener computes how many messages it has missed.
+    /// Number of messages of each method so far, which shows how many a listener has missed.
     versions: Vec<u64>,
     /// The current chord, sent to listeners; the readable value is the lead chord.
     current_chord: Option<Vec<OscType>>,
@@ -32,11 +32,11 @@ pub(super) struct ValueCache {
     notes: VecDeque<Vec<OscType>>,
 }
 
-/// Maximum notes sent to a listener at once.
+/// Maximum number of notes sent to a listener at once.
 const MAX_NOTES: usize = 64;
 
 impl ValueCache {
-    /// All parameters at their defaults; streams without a value.
+    /// Creates a cache with all parameters at their defaults, and no messages in the streams.
     pub(super) fn new() -> Self {
         let defaults = TABLE.iter().map(|spec| arguments(spec.param, &spec.param.default_value()));
         let streams = std::iter::repeat_n(None, METHODS - TABLE.len());
@@ -44,7 +44,7 @@ impl ValueCache {
         Self { values, versions: vec![1; METHODS], current_chord: None, notes: VecDeque::new() }
     }
 
-    /// The readable values.
+    /// Returns the readable values.
     pub(super) fn values(&self) -> &Values {
         &self.values
     }
@@ -87,7 +87,7 @@ impl ValueCache {
         }
     }
 
-    /// The message for listeners to a method.
+    /// Returns the message to send to the listeners to a method.
     fn listener_message(&self, method: usize) -> Option<OscMessage> {
         match &self.current_chord {
             Some(chord) if method == Param::Chord as usize => {
@@ -97,19 +97,19 @@ impl ValueCache {
         }
     }
 
-    /// The newest `count` notes.
+    /// Returns the newest `count` notes, or as many as are kept, oldest first.
     fn newest_notes(&self, count: u64) -> impl Iterator<Item = OscMessage> {
         let skipped = self.notes.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
         self.notes.iter().skip(skipped).map(|args| OscMessage { addr: NOTE.to_owned(), args: args.clone() })
     }
 
-    /// A method's latest message, if any.
+    /// Returns a method's latest message, if any.
     pub(super) fn message(&self, method: usize) -> Option<OscMessage> {
         Some(OscMessage { addr: path_of(method), args: self.values.arguments[method].clone()? })
     }
 }
 
-/// A value in the type that the tree declares for its parameter; `None` for a trigger.
+/// Converts a value to the type that the tree declares for its parameter; returns `None` for a trigger.
 fn arguments(param: Param, value: &Value) -> Option<Vec<OscType>> {
     Some(vec![param.to_oscquery(value)?])
 }
@@ -125,7 +125,7 @@ pub(super) struct ListenSet {
 struct ListenState {
     /// The version last sent.
     version: u64,
-    /// The value set by the client itself, which is not echoed.
+    /// The last value that the client itself has set, which is not echoed.
     own: Option<Vec<OscType>>,
     /// When feedback resumes.
     quiet_until: Option<Instant>,
@@ -144,7 +144,7 @@ impl ListenSet {
         self.methods.remove(&(method, is_leaf));
     }
 
-    /// Whether the client listens to nothing.
+    /// Returns whether the client listens to nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.methods.is_empty()
     }
@@ -219,7 +219,8 @@ mod tests {
         assert!(sent(&mut listening, &cache, now + ECHO_GUARD).is_empty());
         listening.record_own_change(Param::Reverb, &Value::Number(0.6), now);
         cache.update(&number(0.7));
-        assert!(sent(&mut listening, &cache, now).is_empty(), "while its fader may still move");
+        let early = sent(&mut listening, &cache, now);
+        assert!(early.is_empty(), "nothing should be sent while the client's fader may still be moving");
         assert_eq!(sent(&mut listening, &cache, now + ECHO_GUARD), [[OscType::Float(0.7)]]);
     }
 

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * The connection to the daemon: parameter values, streams, and changes to send. Changes made while disconnected, or not
+ * The connection to the daemon: parameter values, streams, and changes to be sent. Changes made while disconnected, or not
  * confirmed before the connection was lost, are sent after reconnecting, but only the newest for each parameter. Actions are
- * never delayed like this, because they would come as a surprise.
+ * never delayed in this way, because they would come as a surprise.
  *
  * @typedef {import('./osc.js').Argument} Argument
  * @typedef {{ id: string, type: string, min: number, max: number, names: string[], description: string }} Parameter
@@ -21,16 +21,17 @@ const MAX_SILENCE = 3;
 const READ_TIMEOUT = 5000;
 /** Changes to one parameter within this many milliseconds of each other are undone together. */
 const UNDO_GROUP_TIME = 900;
+/** Maximum number of changes that can be undone. */
 const MAX_UNDO = 100;
 
-/** Actions that undo cannot revert; like triggers, they are not carried out later if there is no connection. */
+/** Actions that undo cannot revert; like triggers, they are refused, not delayed, while there is no connection. */
 const ACTIONS = new Set(['panic', 'record', 'scene/store', 'scene/delete', 'scene/undo']);
 /** Actions that undo reverts by restoring the other parameters. */
 const RECALLS = new Set(['preset', 'preset/next', 'preset/previous', 'scene', 'setlist/next', 'setlist/previous', 'setlist/go']);
-/** Settings that change other parameters. */
+/** Parameters of the crossfader, which change other parameters. */
 const CROSSFADE = new Set(['scene/a', 'scene/b', 'scene/crossfade']);
-/** Parameters that presets do not set, with those below them. */
-const NOT_IN_PRESETS = new Set(['play', 'timer', 'hold', 'preset', 'setlist', 'scene', 'record', 'input', 'seed', 'modulation', 'quantize']);
+/** Parameters that loading a preset does not reset, by the first part of their ids. */
+const NOT_RESET_BY_PRESETS = new Set(['play', 'timer', 'hold', 'preset', 'setlist', 'scene', 'record', 'input', 'seed', 'modulation', 'quantize']);
 
 class Connection {
   constructor() {
@@ -38,7 +39,7 @@ class Connection {
     this.parameters = new Map();
     /** @type {Map<string, Argument>} current values */
     this.values = new Map();
-    /** @type {Map<string, any[]>} the last message of some streams when the address space was read */
+    /** @type {Map<string, any[]>} the latest message of some streams when the address space was last read */
     this.streams = new Map();
     /** @type {Map<string, Set<Listener>>} */
     this.listeners = new Map();
@@ -46,16 +47,17 @@ class Connection {
     this.pending = new Map();
     /** @type {Map<string, { value: Argument | null, ping: number }>} values sent, each until the ping after it is answered */
     this.unconfirmed = new Map();
-    /** @type {{ id: string, at: number, ids: string[], before: Map<string, Argument>, journey: boolean }[]} */
+    /** Changes that can be undone, oldest first.
+     * @type {{ id: string, at: number, ids: string[], before: Map<string, Argument>, journey: boolean }[]} */
     this.changes = [];
-    /** Whether a preset's journey is in progress; it ends when the mood is set. */
+    /** Whether a preset's journey is in progress; setting the mood ends a journey. */
     this.journey = false;
     /** @type {WebSocket | undefined} */
     this.socket = undefined;
     this.open = false;
     this.timer = 0;
     this.pings = 0;
-    /** Seconds since the last message, as counted by a timer, which stands still together with the page. */
+    /** Seconds since the last message, counted by a timer, which stops while the browser suspends the page. */
     this.silence = 0;
     setInterval(() => this.watch(), 1000);
   }
@@ -65,7 +67,7 @@ class Connection {
     const tree = await (await fetch('/melos', { signal })).json();
     /** @param {any} node */
     const visit = (node) => {
-      // A method that contains others also appears inside itself as a leaf, for other clients.
+      // For other clients, a method that contains others is repeated inside itself as a leaf.
       if (node.FULL_PATH.endsWith('/value')) return;
       // Unlike streams and commands, parameters are writable and have exactly one value.
       if (node.TYPE?.length === 1 && node.ACCESS & 2) this.addParameter(node);
@@ -85,7 +87,7 @@ class Connection {
   }
 
   /**
-   * Stores the last message of a stream that represents a state, which a new listener receives immediately.
+   * Stores the latest message of a stream that represents a state. New listeners receive this message at once.
    * @param {string} id @param {any[]} args
    */
   storeLatest(id, args) {
@@ -108,7 +110,7 @@ class Connection {
         if (!this.pending.has(id)) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
       }
       this.open = true;
-      // Pending changes are sent before listening to their parameters, so that the old values are not received.
+      // Pending changes are sent before the page listens to their parameters, so that it does not receive the old values.
       const unsubscribed = [...this.pending.keys()].filter((id) => id !== 'chord');
       this.flush();
       for (const id of unsubscribed) socket.send(JSON.stringify({ COMMAND: 'LISTEN', DATA: `/melos/${id}` }));
@@ -123,7 +125,7 @@ class Connection {
     socket.onclose = () => this.lose();
   }
 
-  /** Notices a network that delivers nothing, on which the socket would stay open for minutes. */
+  /** Detects a dead network, on which the socket would stay open for minutes. Called every second. */
   watch() {
     if (!this.socket) return;
     this.silence += 1;
@@ -136,7 +138,7 @@ class Connection {
     this.send('ping', 'i', [this.pings]);
   }
 
-  /** Confirms everything sent before a ping. @param {number} ping */
+  /** Marks everything sent before an answered ping as confirmed. @param {number} ping */
   confirm(ping) {
     for (const [id, sent] of this.unconfirmed) {
       if (sent.ping > ping) continue;
@@ -145,11 +147,11 @@ class Connection {
     }
   }
 
-  /** Gives up the connection and tries again; changes that the daemon has not confirmed are pending again. */
+  /** Gives up the connection and reconnects later. Unconfirmed changes become pending again; unconfirmed actions count as refused. */
   lose() {
     if (!this.socket) return;
     this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
-    // Closing takes long if the network is dead, so it is not waited for.
+    // On a dead network, closing takes a long time, so do not wait for it.
     this.socket.close();
     this.socket = undefined;
     const unsent = new Map([...this.unconfirmed].map(([id, { value }]) => [id, value]));
@@ -164,12 +166,12 @@ class Connection {
     setTimeout(() => this.reconnect(), RETRY_DELAY);
   }
 
-  /** @param {string} id */
+  /** Returns whether a parameter is an action rather than a value. @param {string} id */
   isAction(id) {
     return ACTIONS.has(id) || this.parameters.get(id)?.type === 'I';
   }
 
-  /** Whether an action has no connection; then it is refused. @param {string} id */
+  /** Refuses an action while there is no connection; returns whether it did. @param {string} id */
   refuses(id) {
     const refused = !this.open && this.isAction(id);
     if (refused) this.notify('@refused', id);
@@ -185,17 +187,17 @@ class Connection {
     }
   }
 
-  /** @param {string} id @param {Argument[]} args */
+  /** Processes a received value or stream message. @param {string} id @param {Argument[]} args */
   receive(id, args) {
     const isParameter = this.parameters.has(id);
-    // A local change that the daemon has not received is newer than the received value.
+    // A local change that the daemon has not confirmed is newer than the received value.
     if (isParameter && (this.pending.has(id) || this.unconfirmed.has(id))) return;
     if (isParameter) this.values.set(id, args[0]);
     this.notify(id, ...args);
   }
 
   /**
-   * Subscribes to a parameter or a stream; its known value or stored message is delivered immediately.
+   * Adds a listener to a parameter, a stream or an event of the page. The listener receives the known value or stored message at once.
    * @param {string} id @param {Listener} listener
    */
   on(id, listener) {
@@ -206,13 +208,13 @@ class Connection {
     if (latest) listener(latest[0], ...latest.slice(1));
   }
 
-  /** @param {string} id @param {any[]} args */
+  /** Calls the listeners to a parameter, stream or event. @param {string} id @param {any[]} args */
   notify(id, ...args) {
     this.listeners.get(id)?.forEach((listener) => listener(args[0], ...args.slice(1)));
   }
 
   /**
-   * Sets a parameter and shows the new value immediately.
+   * Sets a parameter and shows the new value immediately, or fires a trigger.
    * @param {string} id @param {Argument} [value] omitted for triggers
    */
   set(id, value) {
@@ -221,7 +223,7 @@ class Connection {
     this.put(id, value);
   }
 
-  /** Like `set`, without undo. @param {string} id @param {Argument} [value] */
+  /** Like `set`, but not recorded for undo. @param {string} id @param {Argument} [value] */
   put(id, value) {
     if (this.refuses(id)) return;
     if (value !== undefined) {
@@ -252,6 +254,7 @@ class Connection {
     }
   }
 
+  /** Sends the pending changes. */
   flush() {
     this.timer = 0;
     if (!this.open || this.pending.size === 0) return;
@@ -307,17 +310,18 @@ class Connection {
     // The crossfader is restored first, because it changes the other parameters.
     const all = [...CROSSFADE, ...[...this.parameters.keys()].filter((other) => !CROSSFADE.has(other))];
     const restored = isMood ? mood : isGlobal ? all.filter((other) => !this.isAction(other) && !RECALLS.has(other) && other !== 'chord') : ids;
-    // So are the setlist's entry and the preset; as they set most parameters anew, these are restored even if unchanged.
+    // The setlist's entry and the preset also come first: loading them resets most parameters, which are therefore restored even if
+    // their values look unchanged.
     const loads = id.startsWith('preset') || id.startsWith('setlist/');
     if (id.startsWith('setlist/') && before.get('setlist/go')) this.put('setlist/go', before.get('setlist/go'));
     if (loads) this.put('preset', before.get('preset') || '');
-    // If the tempo was not fixed, let it follow the mood again.
+    // If the tempo followed the mood, let it do so again.
     const follows = before.get('tempo/follow') === true;
     const isDerived = (/** @type {string} */ other) => other === 'emotion' || other === 'valence' || other === 'arousal' || (other === 'tempo' && follows)
       || (loads && journey && (mood.includes(other) || other === 'glide')) || (isGlobal && (other === 'tempo/follow' || (other === 'tempo' && before.get('tempo/source') !== 'pinned')));
     for (const other of restored) {
       const value = before.get(other);
-      const changed = value !== this.values.get(other) || (loads && !NOT_IN_PRESETS.has(other.split('/')[0]));
+      const changed = value !== this.values.get(other) || (loads && !NOT_RESET_BY_PRESETS.has(other.split('/')[0]));
       if (value !== undefined && changed && !isDerived(other)) this.put(other, value);
     }
     if ((id === 'tempo' || isGlobal) && follows) this.put('tempo/follow', true);
@@ -325,7 +329,7 @@ class Connection {
     return id;
   }
 
-  /** @param {string} id @returns {number} */
+  /** Returns the value of a numeric parameter. @param {string} id @returns {number} */
   number(id) {
     return Number(this.values.get(id) ?? 0);
   }
@@ -333,13 +337,13 @@ class Connection {
 
 export const melos = new Connection();
 
-/** The daemon did not respond at all. */
+/** Thrown if the daemon does not respond at all. */
 export class Unreachable extends Error {}
 
 /**
  * Sends a request to the daemon's HTTP API.
  * @param {string} path @param {unknown} [body] sent as JSON with POST; omitted for GET
- * @returns {Promise<any>} the response; an error's message can be shown to the user
+ * @returns {Promise<any>} the response; the message of an error can be shown to the user
  */
 export async function http(path, body) {
   const post = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };

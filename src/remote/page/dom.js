@@ -26,16 +26,16 @@ export function h(tag, properties = {}, ...children) {
 /** @param {string} id @returns {any} */
 export const byId = (id) => document.getElementById(id);
 
-/** @param {string} text */
+/** Capitalizes the first letter. @param {string} text */
 export const capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** @param {number} seconds */
+/** Formats a time as `m:ss`. @param {number} seconds */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
 }
 
-/** Formats seconds as `2 h 5 min` or `5 min 3 s`. @param {number} seconds */
+/** Formats a duration in its two largest units, such as `2 h 5 min`. @param {number} seconds */
 export function duration(seconds) {
   const [days, hours, minutes, rest] = [86_400, 3600, 60, 1].map((unit, index, units) => Math.floor((index ? seconds % units[index - 1] : seconds) / unit));
   if (days) return `${days} d ${hours} h`;
@@ -43,14 +43,14 @@ export function duration(seconds) {
   return minutes ? `${minutes} min ${rest} s` : `${rest} s`;
 }
 
-/** @param {number} unix seconds since 1970 */
+/** Formats a date and time. @param {number} unix seconds since 1970 */
 export const date = (unix) => new Date(unix * 1000).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
-/** @param {number} bytes */
+/** Formats a file size. @param {number} bytes */
 export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 /**
- * Handlers for short and long presses of a button. Event timestamps distinguish them reliably even while the page is slow.
+ * Creates handlers for short and long presses of a button. Event timestamps tell the two apart even while the page is slow.
  * @param {(event: MouseEvent) => void} short @param {() => void} long
  */
 export function pressHandlers(short, long) {
@@ -79,7 +79,7 @@ export function pressHandlers(short, long) {
 /** Formats a number with a typographic minus sign. @param {number} value @param {number} digits */
 export const formatNumber = (value, digits) => value.toFixed(digits).replace(/^-0(\.0*)?$/, '0$1').replace('-', '−');
 
-/** Shows a brief message, also to screen readers. @param {string} text @param {boolean} [isError] */
+/** Shows a brief message and announces it to screen readers. @param {string} text @param {boolean} [isError] */
 export function showToast(text, isError = false) {
   const toast = byId('toast');
   toast.textContent = text;
@@ -99,8 +99,8 @@ export async function attempt(task) {
 }
 
 /**
- * Runs a task that the user has not asked for, such as reading a list again, and reports any error. The banner already
- * tells that the daemon cannot be reached.
+ * Runs a task that the user has not asked for, such as reading a list again. Reports any error except that the daemon
+ * cannot be reached, which the banner already reports.
  * @param {() => Promise<unknown>} task
  */
 export const refresh = (task) => attempt(() => task().catch((error) => {
@@ -108,7 +108,7 @@ export const refresh = (task) => attempt(() => task().catch((error) => {
 }));
 
 /**
- * Replaces the children of a list. The focus stays on the same control, or on the one with the same name.
+ * Replaces the children of a list. The focus stays on the same control, or moves to the one with the same name.
  * @param {any} list @param {...Node} children
  */
 export function refill(list, ...children) {
@@ -121,15 +121,15 @@ export function refill(list, ...children) {
   target?.focus({ preventScroll: true });
 }
 
-/** Distance in pixels beyond which a touch moves the fader. */
+/** Distance in pixels that a touch must cover along a fader before it moves the fader. */
 const TOUCH_THRESHOLD = 8;
 
 /**
- * Lets the user scroll with a finger on a fader without moving the fader: a touch takes effect only when it moves along the
- * fader or ends as a tap. Returns the handler of `input` events.
+ * Lets the user scroll the page with a finger on a fader without moving the fader: a touch takes effect only once it moves
+ * along the fader or ends as a tap. Returns the handler for `input` events.
  * @param {any} input @param {boolean} upright @param {() => void} act @param {() => void} restore
  */
-function scrollable(input, upright, act, restore) {
+function ignoreScrolling(input, upright, act, restore) {
   let [from, undecided, due] = [0, false, false];
   const coordinate = (/** @type {PointerEvent} */ event) => (upright ? event.clientY : event.clientX);
   const decide = () => {
@@ -147,10 +147,10 @@ function scrollable(input, upright, act, restore) {
 }
 
 /**
- * A fader with a two-way binding to a numeric parameter.
+ * Creates a fader that shows and sets a numeric parameter.
  * @param {string} id
  * @param {{ label: string, digits?: number, unit?: string, words?: [string, string], upright?: boolean, curve?: number }} options
- *   `words` label the ends; `curve` above 1 gives small values more travel
+ *   `digits` are decimal places; `words` label the ends; a `curve` above 1 gives small values more travel
  */
 export function fader(id, { label, digits = 2, unit = '', words, upright = false, curve = 1 }) {
   const spec = melos.parameters.get(id);
@@ -172,13 +172,13 @@ export function fader(id, { label, digits = 2, unit = '', words, upright = false
   };
   melos.on(id, show);
   const act = () => melos.set(id, Number(toValue(input.valueAsNumber).toFixed(4)));
-  input.addEventListener('input', scrollable(input, upright, act, () => show(melos.values.get(id))));
+  input.addEventListener('input', ignoreScrolling(input, upright, act, () => show(melos.values.get(id))));
   const ends = words && h('span', { class: 'ends', 'aria-hidden': 'true' }, h('span', {}, words[0]), h('span', {}, words[1]));
   return h('div', { class: upright ? 'fader upright' : 'fader' }, h('label', { for: name }, label), input, output, ends);
 }
 
 /**
- * A menu for a choice parameter.
+ * Creates a menu for a parameter that is a choice.
  * @param {string} id @param {string} label @param {(name: string) => string} [format] formats a name
  */
 export function menu(id, label, format = capitalize) {
@@ -193,8 +193,8 @@ export function menu(id, label, format = capitalize) {
 }
 
 /**
- * A toggle button that shows the daemon's value.
- * @param {string} id @param {string} label @param {Record<string, any>} [more]
+ * Creates a button that toggles a parameter and shows its state.
+ * @param {string} id @param {string} label @param {Record<string, any>} [more] further properties
  */
 export function toggle(id, label, more = {}) {
   const button = h('button', {
@@ -206,10 +206,10 @@ export function toggle(id, label, more = {}) {
 }
 
 /**
- * A canvas at the screen's resolution; `draw` works in CSS pixels.
+ * Keeps a canvas at the resolution of the screen; `draw` works in CSS pixels.
  * @param {any} canvas
  * @param {(context: CanvasRenderingContext2D, width: number, height: number) => void} draw
- * @returns {() => void} requests a redraw
+ * @returns {() => void} a function that requests a redraw
  */
 export function picture(canvas, draw) {
   const context = canvas.getContext('2d');
@@ -236,13 +236,13 @@ export function picture(canvas, draw) {
   return redraw;
 }
 
-/** A colour of the theme. @param {string} name */
+/** Returns a colour of the theme. @param {string} name */
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** The eight emotions with their anchors: valence, arousal. @type {[string, number, number][]} */
+/** The eight emotions in the order of their buttons, each with its valence and arousal. @type {[string, number, number][]} */
 export const EMOTIONS = [
   ['happy', 0.7, 0.5], ['energetic', 0.4, 0.9], ['angry', -0.7, 0.8], ['mysterious', -0.3, 0.1],
   ['romantic', 0.6, -0.1], ['calm', 0.4, -0.7], ['nostalgic', -0.1, -0.4], ['sad', -0.7, -0.5],
 ];
-/** The order of the daemon's weights. */
+/** The emotions in the order of the daemon's weights. */
 export const WEIGHTS = ['happy', 'sad', 'energetic', 'calm', 'romantic', 'angry', 'nostalgic', 'mysterious'];

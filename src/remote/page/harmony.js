@@ -15,11 +15,11 @@ const NUMERALS = ['I', 'II', 'III', 'IV', 'V', 'VI', 'VII'];
 const TRIADS = { 43: '', 34: 'm', 33: 'dim', 44: 'aug' };
 /** Time without taps, in milliseconds, after which tap tempo restarts. */
 const TAP_TIMEOUT = 2000;
-/** Interval between requests of the lead chord, and how long after a change they start again, in milliseconds. */
+/** Interval between requests for the lead chord, and how long they pause after a change, in milliseconds. */
 const ASK_INTERVAL = 1000;
 const ASK_DELAY = 400;
 
-/** The triads of a key. @param {string} key such as `A minor` */
+/** Returns the triads of a key. @param {string} key such as `A minor` */
 export function scaleChords(key) {
   const [tonic, mode] = key.split(' ');
   const steps = MODES[mode];
@@ -34,7 +34,7 @@ export function scaleChords(key) {
   });
 }
 
-/** The current and the next chord in large type. */
+/** Creates the display of the current and the next chord. */
 export function chordNow() {
   const now = h('strong', { id: 'chord-now' }, '–');
   const next = h('span', { id: 'chord-next' });
@@ -55,13 +55,13 @@ export function chordNow() {
 }
 
 export function harmony() {
-  const chords = h('div', { class: 'chords', role: 'group', 'aria-label': 'Chords of the scale: hold one to lead' });
+  const chords = h('div', { class: 'chords', role: 'group', 'aria-label': 'Chords of the scale: hold one to make it the lead chord' });
   let shown = '';
   /** @type {string | undefined} */
   let leading;
   let changed = 0;
   const latch = h('button', {
-    type: 'button', 'aria-pressed': 'false', id: 'chord-keep', 'aria-label': 'Latch chord', title: 'Keeps a chord after it is released',
+    type: 'button', 'aria-pressed': 'false', id: 'chord-keep', 'aria-label': 'Latch chord', title: 'Keeps a chord as the lead chord after you release it',
     onclick: () => {
       latch.setAttribute('aria-pressed', String(latch.getAttribute('aria-pressed') !== 'true'));
       if (latch.getAttribute('aria-pressed') !== 'true') release(true);
@@ -84,14 +84,14 @@ export function harmony() {
     mark();
   };
   const releaseButton = h('button', { type: 'button', id: 'chord-release', hidden: true, onclick: () => change('auto') });
-  // The chord may be led from another page or a keyboard, or still be led from before the page was reloaded.
+  // The lead chord may come from another page or a keyboard, or may have been set before the page was reloaded.
   const mark = () => {
     const led = leading ?? String(melos.values.get('chord') ?? 'auto');
     chords.querySelectorAll('[data-chord]').forEach((/** @type {any} */ button) => button.setAttribute('aria-pressed', String(button.dataset.chord === led)));
     releaseButton.hidden = leading !== undefined || led === 'auto';
     releaseButton.textContent = `Release ${led}`;
   };
-  /** Requests the lead chord, because listening to it would yield the current one. */
+  /** Requests the lead chord; listeners to `chord` would receive the current chord instead. */
   const ask = () => !document.hidden && performance.now() - changed > ASK_DELAY && melos.send('chord', '', []);
   melos.on('chord', (symbol) => {
     if (symbol === 'auto' && performance.now() - changed > ASK_DELAY) leading = undefined;
@@ -108,7 +108,7 @@ export function harmony() {
     if (key === shown || leading) return;
     shown = key;
     chords.replaceChildren(...scaleChords(key).map(({ symbol, numeral }) => h('button', {
-      type: 'button', 'data-chord': symbol, 'data-param': 'chord', 'aria-pressed': 'false', title: `Leads with ${symbol} while held`,
+      type: 'button', 'data-chord': symbol, 'data-param': 'chord', 'aria-pressed': 'false', title: `Makes ${symbol} the lead chord while held`,
       onpointerdown: (/** @type {PointerEvent} */ event) => {
         if (event.defaultPrevented) return;
         /** @type {HTMLElement} */ (event.currentTarget).setPointerCapture(event.pointerId);
@@ -160,7 +160,7 @@ function tempo() {
   return [fader('tempo', { label: 'Tempo', digits: 0, unit: 'bpm' }), h('div', { class: 'row wrap' }, source, tap), absent];
 }
 
-/** The network's playing style. */
+/** Creates the faders and toggles for the playing style. */
 export function touch() {
   return [
     fader('temperature', { label: 'Creativity', words: ['safe', 'wild'] }),

@@ -1,5 +1,5 @@
 // @ts-check
-/** Melos's health: a status line, detailed figures, and the log. */
+/** The health of Melos: a status line, detailed figures, and the log. */
 
 import { http, melos } from './connection.js';
 import { byId, capitalize, duration, formatNumber, h, refresh } from './dom.js';
@@ -16,21 +16,22 @@ const STORAGE_KEY = 'melos.zero';
 const LABELS = {
   state: ['State', (state) => capitalize(state.replace('-', ' '))],
   output: ['Output', String],
-  block_ms: ['Output latency', (ms) => `${formatNumber(ms, 1)} ms per block`],
+  block_ms: ['Output block', (ms) => `${formatNumber(ms, 1)} ms`],
   load: ['Load', (load) => `${Math.round(load * 100)} % of a core`],
   rms_db: ['Level', (db) => `${formatNumber(db, 1)} dB`],
-  seconds: ['Playing for', duration],
-  osc_received: ['OSC messages received', String],
+  seconds: ['Running for', duration],
+  osc_received: ['OSC packets received', String],
   limited: ['Limited', (count) => (count === 1 ? '1 time' : `${count} times`)],
   starved_seconds: ['Generator late for', (seconds) => `${formatNumber(seconds, 1)} s`],
 };
 
+/** Parts of the status that other panels show. */
 const SHOWN_ELSEWHERE = ['parameters', 'recording'];
 
 /** @type {Record<string, { at: number, count: number }[]>} */
 const history = {};
 
-/** Increase of a counter within the last minute. @param {string} name @param {number} count */
+/** Returns the increase of a counter within the last minute. @param {string} name @param {number} count */
 function recentIncrease(name, count) {
   const now = performance.now();
   const counts = (history[name] ??= []);
@@ -46,6 +47,7 @@ const times = (count) => (count === 1 ? 'once' : count === 2 ? 'twice' : `${coun
 const dropouts = (count) => (count === 1 ? '1 audio dropout' : `${count} audio dropouts`);
 
 /**
+ * Describes the health in one sentence.
  * @param {{ state: string, load: number, xruns: number, starvations: number, output: string, trouble: string }} now
  * @returns {['good' | 'warn' | 'bad', string]}
  */
@@ -59,10 +61,10 @@ function assess({ state, load, xruns, starvations, output, trouble }) {
   if (load > HIGH_LOAD) return ['warn', `Generator load ${Math.round(load * 100)} %: close other applications`];
   if (state === 'silent') return ['good', 'Paused: press Play'];
   if (/null|nothing/i.test(output)) return ['warn', 'No audio device. Press Listen to hear the music here'];
-  return state === 'playing' ? ['good', 'Playing, all is well'] : ['warn', capitalize(state)];
+  return state === 'playing' ? ['good', 'Playing: all is well'] : ['warn', capitalize(state)];
 }
 
-/** The status line in the header. */
+/** Creates the status line in the header. */
 export function healthLine() {
   const dot = h('span', { class: 'dot', 'aria-hidden': 'true' });
   const sentence = h('span', { id: 'sentence' }, 'Connecting');
@@ -70,12 +72,12 @@ export function healthLine() {
   const live = byId('announcer');
   let [output, trouble] = ['', ''];
   let announced = '';
-  /** @param {'good' | 'warn' | 'bad'} colour @param {string} text */
-  const show = (colour, text) => {
-    line.dataset.health = colour;
+  /** @param {'good' | 'warn' | 'bad'} level @param {string} text */
+  const show = (level, text) => {
+    line.dataset.health = level;
     if (sentence.textContent !== text) sentence.textContent = text;
     // Only serious problems are announced to screen readers.
-    if (colour === 'bad' && announced !== text) live.textContent = text;
+    if (level === 'bad' && announced !== text) live.textContent = text;
     announced = text;
   };
   const poll = () => refresh(async () => {
@@ -97,7 +99,7 @@ export function healthLine() {
   return line;
 }
 
-/** The figures, which are read only while visible. */
+/** Creates the figures, which are fetched only while visible. */
 export function healthFigures() {
   const list = h('dl', { class: 'figures', id: 'figures' });
   const counters = h('dl', { class: 'figures', id: 'counters' });
@@ -114,7 +116,7 @@ export function healthFigures() {
   /** @type {Record<string, any>} */
   let newest = {};
   const words = (/** @type {string} */ key) => capitalize(key.replaceAll(/[_-]/g, ' '));
-  /** A count since the last reset. @param {string} key @param {number} count */
+  /** Returns a count since the last reset. @param {string} key @param {number} count */
   const sinceReset = (key, count) => {
     // A restarted daemon counts from 0 again.
     if (count < (baseline[key] ?? 0)) {
@@ -163,7 +165,7 @@ export function healthFigures() {
   return [list, h('details', { class: 'counters' }, summary, counters), h('div', { class: 'row end' }, reset)];
 }
 
-/** The latest log lines, newest first, which are read only while visible. */
+/** Creates the list of the latest log lines, newest first, which are fetched only while visible. */
 export function healthLog() {
   const log = h('ol', { class: 'log', id: 'log', tabindex: 0, 'aria-label': 'Latest log lines' });
   let last = '';
@@ -179,7 +181,7 @@ export function healthLog() {
   return [log];
 }
 
-/** Reads regularly while an element is visible. @param {any} element @param {() => void} read */
+/** Calls `read` regularly while an element is visible. @param {any} element @param {() => void} read */
 function whileVisible(element, read) {
   setInterval(() => melos.open && !document.hidden && element.offsetParent && read(), POLL_INTERVAL);
   addEventListener('hashchange', () => location.hash === '#/setup' && read());

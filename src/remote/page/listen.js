@@ -1,11 +1,12 @@
 // @ts-check
-/** Listening in the browser: schedules the endless WAV slightly ahead of playback and resumes when the daemon returns. */
+/** Listening in the browser: schedules the endless WAV slightly ahead of playback, and resumes when the daemon returns. */
 
 import { h, showToast } from './dom.js';
 
 const RATE = 48_000;
+/** Length of the WAV header in bytes. */
 const HEADER = 44;
-/** How far ahead audio is scheduled, in seconds: kept as small as the network allows, within these bounds. */
+/** Bounds of the lead, the time in seconds by which audio is scheduled ahead; it grows when audio arrives late. */
 const MIN_LEAD = 0.12;
 const MAX_LEAD = 0.28;
 
@@ -17,7 +18,7 @@ let lead = MIN_LEAD;
 /** Seconds from the arrival of audio until it is heard; 0 until audio has arrived. */
 export let delay = 0;
 
-/** Resets the delay, so that a test can wait for a new measurement. */
+/** Resets the delay, so that a test can wait for the next measurement. */
 export function resetDelay() {
   delay = 0;
 }
@@ -27,7 +28,7 @@ async function play() {
   const abort = new AbortController();
   const stop = () => {
     abort.abort();
-    // Already closed if the connection was lost.
+    // When the user stops listening, `stop` is called a second time after playback has ended.
     if (audio.state !== 'closed') audio.close();
   };
   session = { stop };
@@ -49,7 +50,7 @@ async function play() {
     if (frames === 0) continue;
     const now = audio.currentTime;
     if (due < now) {
-      // Audio arrived late: increase the lead.
+      // The audio arrived late.
       if (due > 0) lead = Math.min(MAX_LEAD, lead + 0.04);
       due = now + lead;
     }

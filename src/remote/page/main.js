@@ -6,7 +6,7 @@ import { byId, h } from './dom.js';
 import { chordNow, harmony, touch } from './harmony.js';
 import { healthFigures, healthLine, healthLog } from './health.js';
 import { listen } from './listen.js';
-import { learnButton, learning, midi } from './midi.js';
+import { installLearning, learnButton, midi } from './midi.js';
 import { mixer, room } from './mixer.js';
 import { mood } from './mood.js';
 import { pictures } from './pictures.js';
@@ -18,7 +18,7 @@ import { banner, appearance, stageButton, theme, undoButton } from './stage.js';
 import { takes } from './takes.js';
 import { keys, transport } from './transport.js';
 
-/** Views and their panels; the first view is shown initially. @type {[string, string, [string, string, () => any[]][]][]} */
+/** Views and their panels; the first view is the default. @type {[string, string, [string, string, () => any[]][]][]} */
 const VIEWS = [
   ['play', 'Play', [
     ['mood', 'Mood', mood], ['harmony', 'Harmony and tempo', harmony], ['touch', 'Playing style', touch], ['presets', 'Presets', presetList], ['scenes', 'Scenes', scenes], ['show', 'Show', show],
@@ -66,7 +66,7 @@ async function start() {
   pictures(byId('picture'));
   views();
   keys();
-  learning();
+  installLearning();
   byId('learning-end').addEventListener('click', () => byId('learn').click());
   banner();
   melos.connect();

@@ -1,5 +1,5 @@
 // @ts-check
-/** MIDI: connected devices and learned controls; to learn a control, select one on the page and move one on the device. */
+/** MIDI: connected devices and learned controls; to learn one, select a parameter on the page, then move a control on the device. */
 
 import { http, melos } from './connection.js';
 import { byId, h, refresh, showToast } from './dom.js';
@@ -7,7 +7,7 @@ import { byId, h, refresh, showToast } from './dom.js';
 /** @typedef {{ device: string, parameters: string[], block: string }} Learned */
 
 let selecting = false;
-/** The parameter for which a control is to be moved. @type {string | undefined} */
+/** The selected parameter, while Melos waits for a control to be moved. @type {string | undefined} */
 let awaited;
 
 /** @param {boolean} on */
@@ -17,13 +17,13 @@ function setSelecting(on) {
   document.body.classList.toggle('selecting', on);
   byId('learn').setAttribute('aria-pressed', String(on));
   byId('learning').hidden = !on;
-  byId('learning-text').textContent = on ? 'Select a control on this page' : '';
+  byId('learning-text').textContent = on ? 'Select a parameter on this page' : '';
 }
 
-/** The header's button that starts learning. */
+/** Creates the button in the header that starts learning. */
 export function learnButton() {
   return h('button', {
-    type: 'button', id: 'learn', 'aria-pressed': 'false', title: 'Maps a MIDI control: select a control here, then move one on the device',
+    type: 'button', id: 'learn', 'aria-pressed': 'false', title: 'Binds a MIDI control: select a parameter here, then move the control on the device',
     onclick: () => {
       if (selecting) melos.send('learn/cancel', '', []);
       setSelecting(!selecting);
@@ -31,15 +31,16 @@ export function learnButton() {
   }, 'Learn MIDI');
 }
 
-/** Intercepts the selection of a control, so that selecting it has no other effect. */
-export function learning() {
+/** Makes the page intercept events while a parameter is being selected, so that selecting it has no other effect. */
+export function installLearning() {
   const intercept = (/** @type {Event} */ event) => {
     if (!selecting) return;
     const target = /** @type {HTMLElement} */ (event.target).closest?.('[data-param]');
     if (!(target instanceof HTMLElement)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    // A touch moves faders by itself unless it is prevented, and then causes no click.
+    // A touch would move a fader unless its default action is prevented, but preventing it also suppresses the click; so a tap is
+    // recognised by its `pointerup`.
     const isTap = event.type === 'pointerup' && /** @type {PointerEvent} */ (event).pointerType === 'touch';
     const id = target.dataset.param;
     if ((!isTap && event.type !== 'click' && event.type !== 'keydown') || !id || id === awaited) return;
@@ -59,7 +60,7 @@ export function learning() {
     } else if (event.key === 'Enter' || event.key === ' ') intercept(event);
   }, true);
   melos.on('learn', (id, block) => {
-    // Selecting another control ends learning for the previous one.
+    // Selecting another parameter ends learning for the previous one.
     if (!selecting || id !== awaited) return;
     setSelecting(false);
     showToast(block ? `“${id}” is now controlled by ${describe(block)}` : `Nothing was learned for “${id}”`);
@@ -81,7 +82,7 @@ export function midi() {
   const read = () => refresh(async () => {
     const { devices: connected, learned } = /** @type {{ devices: { name: string, mappings: string[] }[], learned: Learned[] }} */ (await http('/midi'));
     devices.replaceChildren(...connected.map(({ name, mappings }) => h('li', {}, h('strong', {}, name),
-      h('span', { class: 'hint' }, ` ${mappings.length ? `mapping: ${mappings.join(', ')}` : 'no mapping; use MIDI learn'}`))));
+      h('span', { class: 'hint' }, ` ${mappings.length ? `mapping: ${mappings.join(', ')}` : 'no mapping of its own; use Learn MIDI'}`))));
     if (connected.length === 0) devices.append(h('li', { class: 'empty' }, 'No MIDI device is connected.'));
     bound.replaceChildren(...learned.map(({ device, parameters, block }) => h('li', { class: 'row' },
       h('span', {}, h('strong', {}, parameters.join(', ')), h('span', { class: 'hint' }, ` ${describe(block)} on ${device}`)),
@@ -89,7 +90,7 @@ export function midi() {
     const names = [...new Set(learned.map(({ device }) => device))];
     bound.append(...names.map((device) => h('li', {}, h('a', {
       class: 'button', href: `/midi/mapping?device=${encodeURIComponent(device)}`, download: 'learned.toml',
-    }, `Save ${device} as a mapping file`))));
+    }, `Save the controls learned on ${device} as a mapping file`))));
     if (learned.length === 0) bound.append(h('li', { class: 'empty' }, 'No controls learned yet.'));
   });
   let seen = -1;

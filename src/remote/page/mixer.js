@@ -1,5 +1,5 @@
 // @ts-check
-/** The mixer: faders with meters, mute and solo; limiter and reverb. */
+/** The mixer: faders with meters, mute and solo; the limiter, and the room. */
 
 import { melos } from './connection.js';
 import { fader, formatNumber, h, toggle } from './dom.js';
@@ -8,9 +8,9 @@ import { fader, formatNumber, h, toggle } from './dom.js';
 const STRIPS = [
   ['network', 'Piano'], ['bass', 'Bass'], ['pad', 'Pad'], ['upper', 'Upper voice'], ['harmony', 'Harmony'], ['master', 'Master'],
 ];
-/** Layers that can be soloed; harmony is the sum of bass, pad and upper voice. */
+/** Layers that can be soloed; harmony cannot, because it is the sum of bass, pad and upper voice. */
 const SOLO = ['network', 'bass', 'pad', 'upper'];
-/** Lower end of the meters in decibels. */
+/** Lower end of the meters, in decibels. */
 const FLOOR = -60;
 /** Decay of a meter and of its held peak, in decibels per message; the daemon sends thirty messages a second. */
 const DECAY = 0.9;
@@ -29,7 +29,7 @@ const isAlone = (layer) => SOLO.every((other) => muted(other) === (other !== lay
 /** @param {string} layer */
 function solo(layer) {
   const alone = isAlone(layer);
-  // Another solo may have ended by other means, such as undo.
+  // The mutes themselves tell whether a solo is active, because it may have ended by other means, such as undo.
   if (!SOLO.some(isAlone)) mutesToRestore = new Map(SOLO.map((other) => [other, muted(other)]));
   melos.remember('solo', SOLO.map((other) => `mute/${other}`));
   for (const other of SOLO) {

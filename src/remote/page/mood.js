@@ -1,5 +1,5 @@
 // @ts-check
-/** Mood: eight buttons, the valence and arousal pad, and the glide. */
+/** The mood: a button for each emotion, the pad for valence and arousal, and the glide. */
 
 import { melos } from './connection.js';
 import { EMOTIONS, WEIGHTS, capitalize, colour, fader, formatNumber, h, picture, pressHandlers, showToast } from './dom.js';
@@ -7,7 +7,7 @@ import { EMOTIONS, WEIGHTS, capitalize, colour, fader, formatNumber, h, picture,
 /** Number of past moods shown as a trail. */
 const TRAIL = 90;
 
-/** The weights, normalized to a sum of 1. @returns {Map<string, number>} */
+/** Returns the weights of the emotions, normalized to a sum of 1. @returns {Map<string, number>} */
 export function shares() {
   const weights = EMOTIONS.map(([name]) => /** @type {[string, number]} */ ([name, melos.number(`emotion/${name}`)]));
   const sum = weights.reduce((sum, [, weight]) => sum + weight, 0) || 1;
@@ -35,7 +35,7 @@ function button(name, number) {
   const share = h('span', { class: 'share', 'aria-hidden': 'true' });
   const element = h('button', {
     type: 'button', class: 'emotion', 'data-emotion': name, 'data-param': `emotion/${name}`, 'aria-pressed': 'false',
-    title: `${capitalize(name)} only (key ${number}); with Shift or a long press: add to the blend`,
+    title: `${capitalize(name)} only (key ${number}). Shift-click or long-press to add it to the blend or remove it.`,
     ...pressHandlers((event) => (event.shiftKey ? blend(name) : melos.set('emotion', name)), () => blend(name)),
   }, h('span', { class: 'name' }, capitalize(name)), share);
   const show = () => {
@@ -150,7 +150,7 @@ function pad() {
     if (trail.length > TRAIL) trail.shift();
     redraw();
   });
-  // MIDI learn needs a target for each axis; the pad itself stands for valence.
+  // MIDI learn needs a target for each axis, but the pad as a whole can stand only for one, valence.
   const axes = ['valence', 'arousal'].map((id) => h('button', { type: 'button', class: `axis ${id}`, 'data-param': id }, capitalize(id)));
   return h('div', { class: 'pad-box' }, element, ...axes);
 }

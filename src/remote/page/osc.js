@@ -18,9 +18,10 @@ function padded(text) {
 }
 
 /**
+ * Encodes a message.
  * @param {string} address
  * @param {string} types OSC type tags: f, i, s, T, F
- * @param {Argument[]} args one for each of f, i and s
+ * @param {Argument[]} args one for each f, i and s
  */
 export function encode(address, types, args) {
   const parts = [padded(address), padded(`,${types}`)];
@@ -40,6 +41,7 @@ export function encode(address, types, args) {
 }
 
 /**
+ * Decodes a message.
  * @param {ArrayBuffer} buffer a single message, not a bundle
  * @returns {Message}
  */
@@ -56,7 +58,6 @@ export function decode(buffer) {
   const address = text();
   const args = [...text().slice(1)].map((type) => {
     if (type === 'f') return view.getFloat32(advance());
-    if (type === 'i') return view.getInt32(advance());
     if (type === 'i') return view.getInt32(advance());
     if (type === 's') return text();
     return type === 'T';

@@ -4,13 +4,13 @@
 import { melos } from './connection.js';
 import { WEIGHTS, colour, picture } from './dom.js';
 
-/** Number of bands of a spectrum, lowest first, and spectra per second, as sent by the daemon. */
+/** Number of bands in a spectrum, and number of spectra per second, as sent by the daemon. */
 const BANDS = 48;
 const RATE = 20;
 /** MIDI note of the lowest band, and semitones per band. */
 const LOWEST = 24;
 const SEMITONES = 2;
-/** Seconds of past and future shown. */
+/** Past and future shown, in seconds. */
 const PAST = 12;
 const AHEAD = 5;
 /** Levels of the darkest and brightest colours, in decibels. */
@@ -74,7 +74,7 @@ export function pictures(canvas) {
     // The future.
     context.fillStyle = colour('surface-2');
     context.fillRect(nowX, head, width - nowX, bottom - head);
-    // Notes on the spectrum's axis, with the melody highlighted.
+    // Notes on the spectrum's frequency axis, with the melody highlighted.
     const row = Math.max(3, (bottom - head) / (BANDS * SEMITONES));
     for (const { at, end, pitch, velocity, melody } of notes) {
       const y = bottom - ((pitch - LOWEST + 0.5) / (BANDS * SEMITONES)) * (bottom - head);

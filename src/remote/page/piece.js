@@ -1,5 +1,5 @@
 // @ts-check
-/** Pieces of a chosen mood or preset and length, rendered in the background, and the list of pieces. */
+/** The form for making a piece, which is rendered in the background from a mood or a preset, and the list of pieces. */
 
 import { http, melos } from './connection.js';
 import { EMOTIONS, attempt, capitalize, clock, colour, date, formatNumber, h, picture, pressHandlers, refill, refresh, showToast, size } from './dom.js';
@@ -16,14 +16,15 @@ import { allPresets, nameOf } from './presets.js';
 
 /** Selectable lengths in seconds. */
 const LENGTHS = [10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800];
+/** Number of seeds. */
 const SEEDS = 16_777_216;
 /** Interval for polling the progress of a render, in milliseconds. */
 const POLL_INTERVAL = 500;
 
-/** @param {number} seconds */
+/** Formats a length. @param {number} seconds */
 const length = (seconds) => (seconds < 60 ? `${seconds} s` : seconds % 60 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${seconds / 60} min`);
 
-/** @param {PieceRequest} request */
+/** Returns the title of a piece. @param {PieceRequest} request */
 function title(request) {
   if (request.preset) return nameOf(request.preset);
   if (request.take) return `Take ${request.take}`;
@@ -39,7 +40,7 @@ export async function make(request) {
 }
 
 export function piece() {
-  /** Emotions in equal shares, the current blend (`now`), or a preset. @type {string[]} */
+  /** Emotions in equal shares, the current blend (`now`), or a preset (`preset:` and its id). @type {string[]} */
   let source = [];
   const sources = h('div', { class: 'emotions small', role: 'group', 'aria-label': 'What should it sound like?' });
   const presetMenu = h('select', { id: 'piece-preset', onchange: () => choose(presetMenu.value ? `preset:${presetMenu.value}` : 'calm') });
@@ -56,7 +57,7 @@ export function piece() {
   };
   sources.append(...EMOTIONS.map(([name]) => h('button', {
     type: 'button', class: 'emotion', 'data-emotion': name, 'data-source': name, 'aria-pressed': 'false',
-    title: `${capitalize(name)} only; with Shift or a long press: add to the blend`,
+    title: `${capitalize(name)} only. Shift-click or long-press to add it to the blend or remove it.`,
     ...pressHandlers((event) => (event.shiftKey ? blend(name) : choose(name)), () => blend(name)),
   }, capitalize(name))), h('button', {
     type: 'button', class: 'emotion', 'data-source': 'now', 'aria-pressed': 'false', onclick: () => choose('now'),
@@ -138,7 +139,7 @@ function pieceList() {
     }
     const elements = pieces.map(({ id }) => rows.get(id)?.element);
     if (!list.hasChildNodes() || elements.some((element, index) => list.children[index] !== element) || list.children.length !== elements.length) {
-      refill(list, ...(elements.length ? elements : [h('li', { class: 'empty' }, 'No pieces yet. They are kept here until you delete them.')]));
+      refill(list, ...(elements.length ? elements : [h('li', { class: 'empty' }, 'No pieces yet. Pieces are kept here until you delete them.')]));
     }
     if (pieces.some(({ state }) => state === 'rendering')) timer = window.setTimeout(read, POLL_INTERVAL);
   });
@@ -165,7 +166,7 @@ function row(piece) {
     }),
   }, state === 'ready' || state === 'failed' ? 'Delete' : 'Cancel');
   const again = h('button', {
-    type: 'button', title: 'The same settings with another seed', onclick: () => attempt(() => make({ ...request, seed: Math.floor(Math.random() * SEEDS) })),
+    type: 'button', title: 'Makes a piece with the same settings and another seed', onclick: () => attempt(() => make({ ...request, seed: Math.floor(Math.random() * SEEDS) })),
   }, 'Make a variation');
   const head = h('div', { class: 'head' }, h('strong', {}, name), h('span', { class: 'hint' }, details));
   if (state === 'ready') {
@@ -204,8 +205,11 @@ function row(piece) {
   return { element, show };
 }
 
-/** Requires a second press within a few seconds as confirmation. @param {any} button @param {string} [question] */
-export function confirmed(button, question = 'Really?') {
+/**
+ * Asks for a second press within a few seconds as confirmation; returns whether this press was the second.
+ * @param {any} button @param {string} [question]
+ */
+export function confirmed(button, question = 'Are you sure?') {
   if (button.dataset.confirming) return true;
   const text = button.textContent;
   button.dataset.confirming = 'yes';

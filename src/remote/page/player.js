@@ -1,5 +1,5 @@
 // @ts-check
-/** Playback of takes and pieces: one shared player, and a waveform for each, which also sets the position. */
+/** Playback of takes and pieces: one shared audio element, and for each file a waveform that also sets the position. */
 
 import { clock, colour, h, picture } from './dom.js';
 
@@ -25,7 +25,7 @@ export function release(source) {
 }
 
 /**
- * A play button and a waveform.
+ * Creates a play button, a waveform and a time display.
  * @param {string} source @param {string} name
  * @param {() => Promise<number[]>} loadPeaks resolves to column heights from 0 to 1
  * @param {number | null} seconds
@@ -62,7 +62,7 @@ export function player(source, name, loadPeaks, seconds) {
     const fraction = event.offsetX / canvas.clientWidth;
     seek(() => fraction * audio.duration);
   });
-  /** @param {() => number} position in seconds, once the duration is known */
+  /** @param {() => number} position returns the position in seconds; called once the duration is known */
   const seek = (position) => {
     if (playing !== source) button.click();
     const go = () => (audio.currentTime = Math.min(audio.duration, Math.max(0, position())));

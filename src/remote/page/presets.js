@@ -8,7 +8,7 @@ import { capitalize, clock, h, refill, refresh, showToast } from './dom.js';
 
 const STORAGE_KEY = 'melos.starred';
 
-/** @returns {string[]} */
+/** Returns the ids of the starred presets. @returns {string[]} */
 function starred() {
   try {
     return JSON.parse(localStorage.getItem(STORAGE_KEY) ?? '[]');
@@ -20,14 +20,14 @@ function starred() {
 /** @type {Preset[]} */
 let presets = [];
 
-/** All presets. */
+/** Returns all presets. */
 export const allPresets = () => presets;
 
 export function presetList() {
   const list = h('ul', { class: 'cards', id: 'presets' });
   const now = h('div', { class: 'now-preset', 'aria-live': 'polite' });
   const starredOnly = h('button', {
-    type: 'button', 'aria-pressed': 'false', title: 'Shows only starred presets; previous and next then step through them',
+    type: 'button', 'aria-pressed': 'false', title: 'Shows only the starred presets; the arrow buttons then step through them',
     onclick: () => {
       starredOnly.setAttribute('aria-pressed', String(starredOnly.getAttribute('aria-pressed') !== 'true'));
       show();
@@ -73,8 +73,9 @@ export function presetList() {
     showNow();
   };
   const showNow = () => {
-    const preset = presets.find(({ id }) => id === melos.values.get('preset'));
-    const parts = [h('strong', {}, preset?.name ?? 'No preset')];
+    const playing = String(melos.values.get('preset') ?? '');
+    const preset = presets.find(({ id }) => id === playing);
+    const parts = [h('strong', {}, preset?.name ?? (playing ? capitalize(playing) : 'No preset'))];
     if (preset && journey) {
       const next = preset.journey[journey.step % preset.journey.length];
       const left = journey.left === null ? null : Math.max(0, journey.left - (performance.now() - journey.at) / 1000);
@@ -82,6 +83,7 @@ export function presetList() {
       parts.push(h('span', { class: 'hint' }, ` step ${journey.step} of ${journey.steps}${remaining}`));
       if (left !== null) parts.push(h('span', { class: 'hint' }, ` then ${next?.mood ?? 'the end'}`));
     } else if (preset) parts.push(h('span', { class: 'hint' }, ` ${preset.description}`));
+    else if (playing && presets.length) parts.push(h('span', { class: 'hint' }, ' file removed; its settings stay in effect'));
     now.replaceChildren(...parts);
   };
   const read = () => refresh(async () => {
@@ -107,5 +109,5 @@ export function presetList() {
   ];
 }
 
-/** @param {string} id */
+/** Returns the name of a preset. @param {string} id */
 export const nameOf = (id) => presets.find((preset) => preset.id === id)?.name ?? capitalize(id);

@@ -12,8 +12,8 @@ export function scenes() {
   /** The scene being edited, and its form. @type {{ name: string, form: any } | undefined} */
   let edited;
   melos.on('@confirmed', (id, name) => id === 'scene/store' && showToast(`“${name}” stored`));
-  // In the address of a request, a browser resolves these names as folders.
-  const isName = (/** @type {string} */ name) => {
+  // In the address of a request, a browser resolves `.` and `..` as folders.
+  const checkName = (/** @type {string} */ name) => {
     const valid = name !== '.' && name !== '..';
     if (!valid) showToast(`A scene cannot be called “${name}”`, true);
     return valid;
@@ -23,7 +23,7 @@ export function scenes() {
     let number = 1;
     while (names.includes(`Scene ${number}`)) number += 1;
     const name = newName.value.trim() || `Scene ${number}`;
-    if (!isName(name) || (names.includes(name) && !confirmed(storeButton, 'Replace?'))) return;
+    if (!checkName(name) || (names.includes(name) && !confirmed(storeButton, 'Replace?'))) return;
     melos.set('scene/store', name);
     newName.value = '';
   };
@@ -51,7 +51,7 @@ export function scenes() {
     const path = `/scenes/${encodeURIComponent(name)}`;
     const input = h('input', { type: 'text', value: name, maxlength: 60, 'aria-label': `New name of ${name}` });
     const rename = () => attempt(async () => {
-      if (!isName(input.value.trim())) return;
+      if (!checkName(input.value.trim())) return;
       await http(path, { rename: input.value });
       edited = undefined;
       show();
@@ -73,7 +73,7 @@ export function scenes() {
   const crossfader = fader('scene/crossfade', { label: 'Crossfade', words: ['A', 'B'] });
   const show = () => {
     refill(slots, ...names.map(slot));
-    if (names.length === 0) slots.append(h('p', { class: 'hint' }, 'No scenes yet. Enter a name to store the current state.'));
+    if (names.length === 0) slots.append(h('p', { class: 'hint' }, 'No scenes yet. Press Store to store the current state.'));
     ends.forEach(({ fill }) => fill());
     const ready = ['scene/a', 'scene/b'].every((id) => names.includes(String(melos.values.get(id))));
     crossfader.querySelector('input').disabled = !ready;

@@ -7,7 +7,7 @@ import { nameOf } from './presets.js';
 
 /** @typedef {{ id: string, name: string, entries: { kind: string, name: string, note: string }[] }} Setlist */
 
-/** Interval for polling the timer's remaining time, in milliseconds. */
+/** Interval for polling the remaining time and the opening hours, in milliseconds. */
 const POLL_INTERVAL = 5000;
 
 export function show() {

@@ -29,7 +29,7 @@ async function stayAwake() {
   } catch {
     wakeLock = undefined;
     const reason = isSecureContext ? 'This browser cannot keep' : 'Without HTTPS, the browser cannot keep';
-    showToast(`${reason} the screen on; turn off the screen timeout of this device`);
+    showToast(`${reason} the screen on; turn off this device's screen timeout`);
   }
 }
 
@@ -41,7 +41,7 @@ export function stageButton() {
         if (document.fullscreenElement) await document.exitFullscreen();
         else await document.documentElement.requestFullscreen();
       } catch {
-        showToast('This browser does not support full screen');
+        showToast('This browser cannot show the page in full screen');
       }
     },
   }, 'Stage');
@@ -51,7 +51,7 @@ export function stageButton() {
     if (on) stayAwake();
     else wakeLock?.release();
   }, true);
-  // A wake lock ends when the page is hidden.
+  // A wake lock ends when the page is hidden, so it is requested again.
   document.addEventListener('visibilitychange', () => document.fullscreenElement && !document.hidden && stayAwake());
   return button;
 }
@@ -76,11 +76,11 @@ export function appearance() {
   return [
     h('div', { class: 'field' }, h('label', { for: 'theme' }, 'Colours'), select),
     h('div', { class: 'field check' }, keys, h('label', { for: 'single-keys' }, 'Keyboard shortcuts')),
-    h('p', { class: 'hint' }, 'Space plays and pauses, H holds, Esc triggers panic, R records, 1 to 8 select emotions, Ctrl+Z undoes. In full screen, the first Esc only leaves full screen.'),
+    h('p', { class: 'hint' }, 'Space plays and pauses, H toggles hold, Esc triggers panic, R starts and stops recording, 1 to 8 select emotions, Ctrl+Z undoes the last change. In full screen, the first Esc only leaves full screen.'),
   ];
 }
 
-/** The banner shown while disconnected, with the number of pending changes. */
+/** Shows a banner while disconnected, with the number of pending changes. */
 export function banner() {
   const [bar, text] = [byId('banner'), byId('banner-text')];
   let [since, timer, pending] = [0, 0, 0];

@@ -1,5 +1,5 @@
 // @ts-check
-/** Takes: play, download, rename, delete, re-render. */
+/** Takes: playing, downloading, renaming, deleting and re-rendering. */
 
 import { http, melos } from './connection.js';
 import { attempt, capitalize, date, h, menu, refill, refresh, showToast, size } from './dom.js';
@@ -8,15 +8,15 @@ import { player, release } from './player.js';
 
 /** @typedef {{ name: string, seconds: number | null, bytes: number, modified: number, mood: string | null, log: boolean }} Take */
 
-/** Choices for the pre-roll in seconds. */
+/** Choices for the pre-roll, in seconds. */
 const PRE_ROLLS = [0, 5, 10, 20, 30];
-/** Time within which a recording has started, in milliseconds. */
+/** How long to wait for a recording to start or stop before reading the list, in milliseconds. */
 const RECORDING_DELAY = 300;
 
 export function takes() {
   const list = h('ul', { class: 'sounds', id: 'takes', 'aria-label': 'Takes' });
   let listed = '';
-  /** The rows by name, each kept while its take is unchanged or being renamed. @type {Map<string, { take: string, element: any }>} */
+  /** The rows by name; each is kept while its take is unchanged or is being renamed. @type {Map<string, { take: string, element: any }>} */
   const rows = new Map();
   const read = () => refresh(async () => {
     const { takes, recording } = /** @type {{ takes: Take[], recording: { on: boolean, name: string | null } }} */ (await http('/takes'));

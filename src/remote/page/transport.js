@@ -1,12 +1,12 @@
 // @ts-check
-/** Play, hold, record and panic buttons that show the daemon's state, and their keyboard shortcuts. */
+/** The play, hold, record and panic buttons, and the keyboard shortcuts. */
 
 import { http, melos } from './connection.js';
 import { EMOTIONS, byId, clock, h, refresh, showToast } from './dom.js';
 
 /**
- * A button that shows the daemon's value, and whether a change is pending.
- * @param {string} id @param {string} name @param {string} label @param {string} key @param {(on: boolean) => string} [format]
+ * Creates a toggle button that shows the daemon's value, and whether a change awaits confirmation.
+ * @param {string} id @param {string} name the element's id @param {string} label @param {string} key @param {(on: boolean) => string} [format]
  */
 function confirmedToggle(id, name, label, key, format) {
   const button = h('button', {
@@ -72,7 +72,7 @@ export const keysEnabled = () => localStorage.getItem(STORAGE_KEY) !== 'off';
 /** @param {boolean} on */
 export const setKeysEnabled = (on) => localStorage.setItem(STORAGE_KEY, on ? 'on' : 'off');
 
-/** Keyboard shortcuts, active unless a text field or menu has focus. */
+/** Installs the keyboard shortcuts, which are active unless a text field or menu has the focus. */
 export function keys() {
   addEventListener('keydown', (event) => {
     const target = /** @type {HTMLElement} */ (event.target);
@@ -94,7 +94,7 @@ export function keys() {
     else return;
     event.preventDefault();
   });
-  // What was clicked loses focus, so that Space still plays and pauses.
+  // A clicked control loses the focus, so that Space still plays and pauses.
   addEventListener('pointerup', (event) => {
     const clicked = /** @type {HTMLElement | null} */ (/** @type {HTMLElement} */ (event.target).closest?.('button, summary, a'));
     if (clicked) setTimeout(() => document.activeElement === clicked && clicked.blur(), 0);

@@ -21,7 +21,7 @@ pub(super) struct InitialState {
     pub(super) values: Settings,
     /// The preset's journey, which starts or continues.
     pub(super) journey: Option<JourneySteps>,
-    /// When the timer ended, if it leaves the music off.
+    /// When the timer ended, if the music stays off because of it.
     pub(super) timer_ended: Option<Timestamp>,
 }
 
@@ -31,7 +31,7 @@ impl InitialState {
     /// `inbox`.
     ///
     /// # Errors
-    /// When the requested preset does not exist; a missing preset of the configuration is only logged.
+    /// When the requested preset does not exist; a missing configured preset is only logged.
     pub(super) fn choose(
         presets: &Library<Preset>,
         saved: &Saved,
@@ -83,7 +83,7 @@ fn start_values(
         Some(name) => name,
     };
     let initial = match initial_preset(presets, name) {
-        // A preset deleted since the configuration was written must not prevent the music.
+        // A preset deleted since the configuration was written must not keep the music from playing.
         Err(error) if preset.is_none() => {
             tracing::warn!("{error}; starting without a preset");
             return Ok((Vec::new(), None));
@@ -104,7 +104,7 @@ fn resumed_journey(presets: &Library<Preset>, saved: &Saved) -> Option<JourneySt
 }
 
 /// Logs what is playing, on which output, and some commands to try. The addresses have already been logged.
-/// `closed` says until when the opening hours keep it silent.
+/// `closed` says until when the music is off outside the opening hours.
 pub(super) fn log_start(
     conductor: &Conductor,
     presets: &Library<Preset>,

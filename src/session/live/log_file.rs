@@ -43,11 +43,16 @@ pub(super) struct LogFile {
     troubles: Troubles,
 }
 
+/// A request to the writer.
 #[derive(Debug)]
 enum Request {
+    /// Add a line at a frame.
     Write(u64, Entry),
+    /// Copy the log so far beside a recording.
     CopyBeside(Recorded),
+    /// Leave this many bytes of disk space free when storing checkpoints.
     KeepFree(u64),
+    /// Store a checkpoint.
     Store(Box<Checkpoint>),
 }
 
@@ -81,7 +86,7 @@ impl LogFile {
         Ok(Self { requests: Some(sender), unused: Some(unused), thread: Some(thread), ended, troubles })
     }
 
-    /// Adds a line.
+    /// Adds a line at a frame.
     pub(super) fn write(&mut self, frame: u64, entry: Entry) {
         self.request(Request::Write(frame, entry));
     }
@@ -104,7 +109,7 @@ impl LogFile {
             .map_or_else(Checkpoint::default, |unused| *unused)
     }
 
-    /// Changes how much disk space checkpoints leave free, in bytes.
+    /// Changes how many bytes of disk space checkpoints leave free.
     pub(super) fn keep_free(&mut self, bytes: u64) {
         self.request(Request::KeepFree(bytes));
     }
@@ -121,7 +126,7 @@ impl LogFile {
                 self.ended.store(true, Relaxed);
                 self.troubles.set(
                     Part::ControlLog,
-                    "the disk does not keep up; the control log of this session is incomplete and ends here",
+                    "the disk cannot keep up; the control log of this session is incomplete and ends here",
                 );
             }
             self.requests = None;
@@ -138,7 +143,7 @@ impl Drop for LogFile {
         let started = Instant::now();
         while !thread.is_finished() {
             if started.elapsed() > CLOSE_TIMEOUT {
-                return tracing::error!("the disk does not respond; the end of the control log may be missing");
+                return tracing::error!("the disk is not responding; the end of the control log may be missing");
             }
             thread::sleep(Duration::from_millis(5));
         }

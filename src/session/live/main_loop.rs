@@ -50,7 +50,7 @@ pub(super) use sound::Sound;
 pub(super) use timer::Timer;
 use upcoming_notes::UpcomingNotes;
 
-/// Frames by which the horizon leads the playhead beyond one block: enough for one tick and a late wake-up.
+/// Frames by which the horizon leads the playhead beyond one block: 5 ms, so that a late wake-up does no harm.
 const MARGIN: u64 = 256;
 /// Interval between iterations during the final fade.
 const TICK: Duration = Duration::from_millis(1);
@@ -120,13 +120,13 @@ impl MainLoop {
             self.show.run_side_effects(param, &value);
         }
         if self.devices.log_tempo_source(self.show.tempo_source(), self.show.conductor()) {
-            // The previous source may still be absent, which no longer matters.
+            // A trouble with the previous source no longer matters.
             self.show.reports.publisher().forget_trouble(Part::Tempo);
         }
         self.devices.send(self.show.performance.take_messages(), self.scheduler.timeline());
         self.sound.log_events();
         self.show.performance.process_worker_events(upcoming_notes);
-        for notice in upcoming_notes.due_by(head) {
+        for notice in upcoming_notes.due_before(head) {
             self.show.reports.publish(notice);
         }
         self.show.reports.feed_watchdog(head);
@@ -221,7 +221,7 @@ impl MainLoop {
                 | ConfigChange::Link
                 | ConfigChange::ControlLog
                 | ConfigChange::Log
-                // Checked every second.
+                // The opening hours are checked every second in any case.
                 | ConfigChange::Schedule => {}
             }
         }

@@ -102,7 +102,10 @@ mod tests {
             Err(error) => assert!(error.to_string().contains(reason), "{reason:?} is not in {error}"),
             Ok(_) => panic!("the model was accepted; expected {reason:?}"),
         };
-        assert!(load(runtime, folder.path(), &playing).unwrap().is_none(), "nothing changed");
+        assert!(
+            load(runtime, folder.path(), &playing).unwrap().is_none(),
+            "an unchanged model should not be loaded again"
+        );
 
         let decoder = fs::read(at("pianist-decoder.onnx")).unwrap();
         fs::remove_file(at("pianist-decoder.onnx")).unwrap();
@@ -116,7 +119,7 @@ mod tests {
         assert_rejected("should be float");
 
         fs::write(at("model.toml"), without_vocoder(&manifest)).unwrap();
-        let replacement = load(runtime, folder.path(), &playing).unwrap().expect("the model has changed");
+        let replacement = load(runtime, folder.path(), &playing).unwrap().expect("a changed model should be loaded");
         assert_ne!(replacement.fingerprint, playing);
     }
 

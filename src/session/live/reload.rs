@@ -21,9 +21,9 @@ const MAX_LOGGED: usize = 16;
 /// The current contents of the files.
 #[derive(Debug)]
 pub(super) struct Reloaded {
-    /// All presets; an invalid file keeps its last valid state.
+    /// All presets, in their last valid state if their files are invalid.
     pub(super) presets: Library<Preset>,
-    /// All setlists; an invalid file keeps its last valid state.
+    /// All setlists, in their last valid state if their files are invalid.
     pub(super) setlists: Library<Setlist>,
     /// Names of the presets that are new or have changed.
     pub(super) changed: Vec<String>,
@@ -117,12 +117,12 @@ impl Files {
         let mut new = problems.iter().filter(|problem| !self.reported.contains(problem));
         for problem in new.by_ref().take(MAX_LOGGED) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
-            let has_valid_state = self.presets.get(&name).is_some()
+            let has_good_state = self.presets.get(&name).is_some()
                 || self.mappings.get(&name).is_some()
                 || self.setlists.get(&name).is_some();
             // The contents of an unreadable folder are kept as well.
-            let has_valid_state = has_valid_state || problem.file == file || problem.file.is_dir();
-            tracing::warn!("{problem}; {}", if has_valid_state { "keeping the last good state" } else { "ignored" });
+            let has_good_state = has_good_state || problem.file == file || problem.file.is_dir();
+            tracing::warn!("{problem}; {}", if has_good_state { "keeping the last good state" } else { "ignored" });
         }
         log_more(new.count());
         self.reported = problems;
@@ -152,13 +152,13 @@ impl Files {
         }
     }
 
-    /// Reports the problems, or that there are none, in the status.
+    /// Reports the problems, which have been logged one by one, or that there are none, in the status.
     fn report_problems(&self) {
         match self.reported.as_slice() {
             [] => self.troubles.clear(Part::Files),
-            [problem] => self.troubles.set(Part::Files, problem),
             [problem, more @ ..] => {
-                self.troubles.set(Part::Files, format!("{problem}; and {} more problems", more.len()));
+                let others = if more.is_empty() { String::new() } else { format!("; and {} more", more.len()) };
+                self.troubles.set_unlogged(Part::Files, &format!("{problem}{others}"));
             }
         }
     }
@@ -179,7 +179,7 @@ impl Files {
 fn log_more(count: usize) {
     if count > 0 {
         tracing::warn!(
-            "{count} more problems in presets, setlists, mappings and the configuration; `melos check` lists them"
+            "and {count} more problems in presets, setlists, mappings and the configuration; `melos check` lists them"
         );
     }
 }

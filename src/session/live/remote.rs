@@ -35,7 +35,7 @@ impl Remote {
     /// Starts listening as configured. Must be called within a Tokio runtime, which then runs the services.
     ///
     /// # Errors
-    /// When an address or port is unavailable.
+    /// When an address or port is unavailable, or HTTP would be open to the network without a sufficient password.
     pub(super) async fn open(
         config: &Config,
         search_path: &SearchPath,
@@ -76,8 +76,8 @@ impl Remote {
     }
 }
 
-/// Returns addresses at which clients reach a server that listens on `address`: `local`, on this machine, and `network`,
-/// if it listens on all addresses and `own` returns the machine's address.
+/// Returns the addresses at which clients reach a server that listens on `address`: from this machine and, if the
+/// server listens on all addresses and `own` finds the machine's address, from the network.
 fn reachable(address: SocketAddr, own: impl FnOnce(IpAddr) -> Option<IpAddr>) -> (SocketAddr, Option<SocketAddr>) {
     let ip = address.ip();
     if !ip.is_unspecified() {
@@ -136,7 +136,7 @@ fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
         .ok()
 }
 
-/// Returns the arguments with which `melos render` uses the same files.
+/// Returns the arguments with which `melos render` uses the same data folder and model.
 fn render_arguments(search_path: &SearchPath, config: &Config) -> Vec<String> {
     let data = search_path.shipped().display().to_string();
     vec!["--data".to_owned(), data, "--model".to_owned(), config.model.clone()]

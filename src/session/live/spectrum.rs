@@ -15,7 +15,7 @@ use crate::units::{SAMPLE_RATE, gain_to_db};
 const STEP: usize = SAMPLE_RATE as usize / 20;
 /// FFT size, for bins of 11.7 Hz.
 const WINDOW: usize = 4096;
-/// Lower edge of the lowest band, the note C1.
+/// Lower edge of the lowest band in hertz: the note C1.
 const LOWEST_HZ: f32 = 32.703;
 /// Bands per octave.
 const BANDS_PER_OCTAVE: f32 = 6.0;
@@ -33,6 +33,7 @@ pub(super) async fn publish(listeners: &Listeners, publisher: &Publisher) {
     }
 }
 
+/// Computes spectra of the most recent output.
 struct Spectrum {
     transform: Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
@@ -99,7 +100,7 @@ mod tests {
         let tone = |n: usize| 0.5 * (std::f32::consts::TAU * 440.0 * n as f32 / SAMPLE_RATE as f32).sin();
         let frames: Vec<[f32; 2]> = (0..9600).map(|n| [tone(n); 2]).collect();
         let bands = frames.chunks(480).filter_map(|chunk| spectrum.add(chunk)).collect::<Vec<_>>();
-        assert_eq!(bands.len(), 4, "twenty per second");
+        assert_eq!(bands.len(), 4, "there should be twenty spectra per second");
         let last = bands[3];
         let loudest = (0..BANDS).max_by(|a, b| last[*a].total_cmp(&last[*b])).unwrap();
         assert_eq!(loudest, (BANDS_PER_OCTAVE * (440.0 / LOWEST_HZ).log2()).floor() as usize);

@@ -24,7 +24,7 @@ use crate::threads;
 
 /// Minimum interval between writes, so that a moving fader does not wear out a memory card.
 const WRITE_INTERVAL: Duration = Duration::from_secs(2);
-/// Interval for retrying a failed write.
+/// Interval between attempts to write after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum time to wait for the disk on shutdown.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,9 +67,9 @@ pub(super) enum ResumedTimer {
 }
 
 impl SavedTimer {
-    /// Resumes the timer on a machine that was started at `boot_time`, if known. If the timer has ended in the meantime,
-    /// the music stays off, unless the performance was stopped on purpose or the machine was switched off, so that a new
-    /// performance starts.
+    /// Resumes the timer on a machine that was started at `boot_time`, if known. If the timer has ended in the
+    /// meantime, the music stays off, unless a new performance starts because the last one was stopped on purpose or
+    /// the machine was switched off.
     pub(super) fn resume(self, now: Timestamp, boot_time: Option<Timestamp>) -> ResumedTimer {
         let left = self.ends.duration_since(now);
         if left > SignedDuration::ZERO {
@@ -184,13 +184,13 @@ impl StateFile {
         while let Err(TrySendError::Full(returned)) = states.try_send(state) {
             state = returned;
             if !wait() {
-                return tracing::error!("the disk does not respond; the last changes were not saved");
+                return tracing::error!("the disk is not responding; the last changes were not saved");
             }
         }
         drop(states);
         while !thread.is_finished() {
             if !wait() {
-                return tracing::error!("the disk does not respond; the last changes may not have been saved");
+                return tracing::error!("the disk is not responding; the last changes may not have been saved");
             }
         }
         let _ = thread.join();
@@ -259,7 +259,7 @@ fn write(
         let received = states.recv_timeout(RETRY_INTERVAL);
         let is_closing = received == Err(RecvTimeoutError::Disconnected);
         pending = received.ok().or(pending);
-        // Recreates a deleted file.
+        // A deleted file is written again even if the state is unchanged.
         let Some(state) = pending.take_if(|state| written.as_ref() != Some(&*state) || !path.exists()) else {
             if is_closing {
                 return;
@@ -287,7 +287,7 @@ fn write(
     }
 }
 
-/// Keeps and reports a file that is about to be replaced if it is not the `known` one.
+/// Sets aside and reports a file that is about to be replaced if it is not the `known` one.
 fn keep_foreign(path: &Path, known: Option<FileVersion>, troubles: &Troubles) -> io::Result<()> {
     let current = FileVersion::of(path);
     if current.is_some() && current != known {

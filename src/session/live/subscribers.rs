@@ -11,15 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::remote::osc::{OscServer, Subscription};
 
-/// Interval for checking whether subscribers have changed.
+/// Interval between checks for changed subscriptions.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// Maximum age of subscriptions to restore.
+/// Maximum age of a file from which subscriptions are restored.
 const MAX_AGE: Duration = Duration::from_secs(120);
-/// Interval for refreshing the file's timestamp.
+/// Interval at which the file's timestamp is refreshed, well within [`MAX_AGE`].
 const REFRESH_INTERVAL: Duration = Duration::from_secs(50);
 /// Maximum file size in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
+/// The contents of the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct File {
     /// Unix time in seconds.
@@ -51,7 +52,7 @@ pub(super) async fn keep(folder: &Path, osc: &OscServer) {
         let stale = !subscriptions.is_empty() && now.abs_diff(saved.1) >= REFRESH_INTERVAL.as_secs();
         if subscriptions != saved.0 || stale {
             if let Err(error) = write(folder, &subscriptions, now).await {
-                tracing::debug!(%error, "subscriptions will not survive a restart");
+                tracing::debug!(%error, "cannot save the subscriptions, so they will not survive a restart");
             }
             saved = (subscriptions, now);
         }
@@ -94,6 +95,6 @@ mod tests {
         }
         std::fs::remove_file(subscribers_path(folder.path())).unwrap();
         std::fs::create_dir(subscribers_path(folder.path())).unwrap();
-        assert_eq!(load(folder.path()), [], "not a file");
+        assert_eq!(load(folder.path()), [], "a folder in place of the file should be ignored");
     }
 }

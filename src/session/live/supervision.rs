@@ -8,12 +8,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::files::watch::Changed;
 
-/// Reports that everything is running.
+/// Reports to systemd that everything is running.
 pub(super) fn notify_ready() {
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
 
-/// Reports that shutdown has started.
+/// Reports to systemd that shutdown has started.
 pub(super) fn notify_stopping() {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }
@@ -30,8 +30,8 @@ pub(super) fn watchdog() -> impl FnMut(u64) + Send {
     }
 }
 
-/// Sent when the process has used up the CPU time allowed by `ulimit -t` or the real-time scheduler. The number is the
-/// same on all supported systems.
+/// Sent when the process has used up the CPU time allowed by `ulimit -t`, or a real-time thread the time allowed by
+/// `RLIMIT_RTTIME`. The number is the same on all supported systems.
 const SIGXCPU: i32 = 24;
 /// Sent when a write exceeds the file size allowed by `ulimit -f`; if the signal is caught, the write fails instead.
 const SIGXFSZ: i32 = 25;

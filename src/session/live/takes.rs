@@ -24,7 +24,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Takes {
     recorder: Recorder,
-    /// Recordings that are complete except for their log.
+    /// Completed recordings beside which the log has yet to be copied.
     finished: VecDeque<Recorded>,
     /// Whether a recording was requested.
     requested: bool,
@@ -52,7 +52,8 @@ impl Takes {
         self.recorder.status()
     }
 
-    /// Starts a recording unless one was already requested. Returns whether a recording is now requested.
+    /// Starts a recording, with `pre_roll` frames of pre-roll, unless one was already requested. Returns whether a
+    /// recording is now requested.
     pub(super) fn begin(&mut self, label: &str, format: Format, pre_roll: u64) -> bool {
         if self.requested {
             return true;
@@ -86,8 +87,8 @@ impl Takes {
         }
     }
 
-    /// Updates the trouble of recording. Returns why a requested recording failed, once per failure. Must be called
-    /// regularly.
+    /// Updates the reported trouble with recording. Returns why a requested recording failed, once per failure. Must be
+    /// called regularly.
     pub(super) fn failure(&mut self) -> Option<String> {
         let Some(failure) = self.recorder.status().take_failure() else {
             if self.recorder.status().is_recording() {
@@ -186,7 +187,7 @@ mod tests {
         assert!(failure.unwrap().contains("/proc/nothing"));
         assert!(takes.troubles.now().0.contains_key(&Part::Recording));
         for _ in 0..60 {
-            assert!(!takes.begin("calm", Format::Wav, 0), "requests are refused for a while");
+            assert!(!takes.begin("calm", Format::Wav, 0), "requests should be refused for a while");
         }
         assert_eq!((takes.failure(), takes.status().progress().attempts), (None, 1));
     }

@@ -11,7 +11,7 @@ use crate::event::{ControlEvent, SpliceOutcome};
 const NEVER: &str = "never";
 /// Marks where a checkpoint was taken.
 const CHECKPOINT: &str = "checkpoint";
-/// Maximum number of commands in an `executed` line: the capacity of the engine's queues.
+/// Maximum number of commands in an `executed` line: more than the engine's queues can hold.
 const MAX_COMMANDS: u64 = 8192;
 /// Marks the end of a modulation.
 const OFF: &str = "off";

@@ -52,7 +52,7 @@ fn save(performance: &mut Offline, target: u64, generated: u64, out: &mut Vec<f3
     checkpoint
 }
 
-/// Returns the log with the line that marks a checkpoint.
+/// Returns the log with a line that marks a checkpoint at `frame`.
 fn with_checkpoint_line(log: &ControlLog, frame: u64) -> ControlLog {
     let mut log = log.clone();
     let index = log.entries.partition_point(|(at, _)| *at < frame);
@@ -75,7 +75,11 @@ fn assert_resumed_renders_match(log: &ControlLog, length: u64, generated: u64, f
         let rest = render(&mut resumed, length - checkpoint.frame);
         let expected = &reference[2 * checkpoint.frame as usize..];
         let first_difference = rest.iter().zip(expected).position(|(a, b)| a.to_bits() != b.to_bits());
-        assert_eq!(first_difference.map(|sample| sample / 2), None, "frames after the checkpoint at {target}");
+        assert_eq!(
+            first_difference.map(|sample| sample / 2),
+            None,
+            "first difference, in frames after the checkpoint at {target}"
+        );
     }
     let remaining = length - original.frame();
     rendered.extend(render(&mut original, remaining));

@@ -2,7 +2,7 @@
 
 use melos::event::parameter::TABLE;
 
-/// Source whose comments document the messages that are not parameters.
+/// Source file whose comments document the messages that do not set a parameter.
 const OSC_SOURCE: &str = include_str!("../../../src/remote/osc.rs");
 
 /// Returns whether an address exists; `/melos/next/bar/` may precede any parameter.
@@ -12,7 +12,7 @@ pub(crate) fn exists(address: &str) -> bool {
         || [format!("`{address}`"), format!("`{address} ")].iter().any(|quoted| OSC_SOURCE.contains(quoted))
 }
 
-/// Returns every address in a text, whether with slashes or in Pure Data's `oscformat` syntax.
+/// Returns every address in a text: first those written with slashes, then those in Pure Data's `oscformat` syntax.
 pub(crate) fn addresses(text: &str) -> Vec<String> {
     let name = |rest: &str, separator: char| {
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == separator));

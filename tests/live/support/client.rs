@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// Far longer than anything here takes; only a failing test waits this long.
+/// Time limit for any wait, long enough for a busy machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A program whose standard output and standard error are read line by line; killed on drop.
@@ -51,7 +51,7 @@ impl Client {
                 return;
             }
         }
-        panic!("{what}: no such line");
+        panic!("no line arrived that shows {what}");
     }
 }
 

@@ -28,36 +28,37 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `melos run` and waits until it plays.
+    /// Starts `melos run` and waits until it reports its state.
     pub(crate) fn start(state: &Path, arguments: &[&str]) -> Self {
         Self::start_with(&[], state, arguments)
     }
 
     /// Like [`Self::start`], with environment variables.
     pub(crate) fn start_with(environment: &[(&str, String)], state: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_at((0, 0), environment, state, arguments).wait_until_playing()
+        Self::spawn_at((0, 0), environment, state, arguments).wait_until_ready()
     }
 
     /// Like [`Self::start`], on given ports and with the log sent to `log`.
     pub(crate) fn start_logging_to(log: Stdio, ports: (u16, u16), state: &Path, arguments: &[&str]) -> Self {
-        Self::spawn_logging_to(log, ports, &[], state, arguments).wait_until_playing()
+        Self::spawn_logging_to(log, ports, &[], state, arguments).wait_until_ready()
     }
 
-    /// Kills the daemon as in a crash, restarts it on the same ports and waits until it plays.
+    /// Kills the daemon as in a crash, restarts it on the same ports and waits until it reports its
+    /// state.
     pub(crate) fn restart_after_kill(mut self, state: &Path, arguments: &[&str]) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        Self::spawn_at((self.osc, self.http), &[], state, arguments).wait_until_playing()
+        Self::spawn_at((self.osc, self.http), &[], state, arguments).wait_until_ready()
     }
 
-    fn wait_until_playing(self) -> Self {
+    fn wait_until_ready(self) -> Self {
         let mut daemon = self;
         let started = Instant::now();
         while !daemon.read_ports() || daemon.status().is_none() {
             let exit_status = daemon.child.try_wait().unwrap();
             assert!(
                 exit_status.is_none() && started.elapsed() < TIMEOUT,
-                "the daemon is not playing: {}",
+                "the daemon did not become ready: {}",
                 daemon.stop()
             );
             sleep(Duration::from_millis(50));
@@ -65,7 +66,7 @@ impl Daemon {
         daemon
     }
 
-    /// Starts `melos run` on free ports, without waiting for it to play.
+    /// Starts `melos run` on free ports, without waiting until it is ready.
     pub(crate) fn spawn(state: &Path, arguments: &[&str]) -> Self {
         Self::spawn_at((0, 0), &[], state, arguments)
     }

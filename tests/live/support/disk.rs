@@ -1,4 +1,4 @@
-//! A test disk that can be full, read-only, slow or broken.
+//! A test disk that can be filled, made read-only, frozen, slowed down or broken.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -14,7 +14,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Creates a disk of a size in megabytes; needs root, or `sudo` without a password.
+    /// Creates a disk of the given size; needs root, or `sudo` without a password.
     pub(crate) fn new(megabytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (image, mount_point) = (folder.path().join("image"), folder.path().join("disk"));
@@ -32,7 +32,7 @@ impl Disk {
         self.folder.path().join("disk")
     }
 
-    /// Makes the disk read-only or writable; no file may be open for writing.
+    /// Makes the disk writable or read-only; the latter fails while a file is open for writing.
     pub(crate) fn set_writable(&self, writable: bool) {
         run_as_root("mount", &["-o", if writable { "remount,rw" } else { "remount,ro" }, as_str(&self.path())]);
     }
@@ -57,7 +57,7 @@ impl Disk {
         run_as_root("fsfreeze", &["-u", as_str(&self.path())]);
     }
 
-    /// Freezes the disk most of the time, for this many seconds.
+    /// Slows the disk down for about this many seconds, by freezing it for nine tenths of the time.
     pub(crate) fn slow_down(&self, seconds: u32) {
         for _ in 0..5 * seconds {
             self.freeze();

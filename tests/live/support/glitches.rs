@@ -5,17 +5,17 @@ use std::ops::Range;
 const RATE: usize = 48_000;
 /// Silence threshold: -80 dB.
 const SILENT: f32 = 1e-4;
-/// A frame is a click if its second difference exceeds `MIN_DIFFERENCE` and is this many times the RMS second difference
-/// on either side.
+/// A frame is a click if its second difference exceeds `MIN_DIFFERENCE` and is more than this many times the RMS second
+/// difference both before and after it.
 const CLICK_RATIO: f64 = 7.0;
 const MIN_DIFFERENCE: f64 = 0.004;
 /// Frames on either side of a click over which the RMS is taken, except the nearest `GUARD` frames.
 const WINDOW: usize = 480;
 const GUARD: usize = 8;
-/// Shortest run of zero samples, in frames, that counts as a missing block; music never contains one.
+/// Minimum length, in frames, of a run of zeros that counts as a missing block; music contains no run as long.
 const DROPOUT: usize = 64;
 
-/// Returns the silences of at least 100 ms, in frames.
+/// Returns the ranges of frames that are silent for at least 100 ms.
 pub(crate) fn silences(sound: &[Vec<f32>; 2]) -> Vec<Range<usize>> {
     runs(sound, |sample| sample.abs() < SILENT, RATE / 10)
 }
@@ -27,7 +27,7 @@ pub(crate) fn clicks(sound: &[Vec<f32>; 2]) -> Vec<usize> {
     let mut frames: Vec<usize> =
         inner.map(|dropout| dropout.start).chain(sound.iter().flat_map(|side| steps(side))).collect();
     frames.sort_unstable();
-    // One click can have several large second differences.
+    // One click can cause several large second differences.
     frames.dedup_by(|later, earlier| *later < *earlier + GUARD);
     frames
 }

@@ -16,8 +16,8 @@ pub(crate) struct JackServer {
 
 impl JackServer {
     /// Starts a server with real-time scheduling and the given period in frames; where the system refuses real-time
-    /// scheduling, starts a synchronous one instead. Its own name leaves other servers on the machine alone; programs find
-    /// it through the environment variable `JACK_DEFAULT_SERVER`.
+    /// scheduling, starts a synchronous one instead. The name distinguishes it from other servers on the machine;
+    /// programs find it through the environment variable `JACK_DEFAULT_SERVER`.
     pub(crate) fn start(name: &str, period: u32) -> Self {
         let period = period.to_string();
         let server = Self::spawn(name, &["-R", "-P", "70"], &["-p", &period]);
@@ -35,7 +35,7 @@ impl JackServer {
         Self::spawn(name, &["-r", "-S", "-t", "3000"], &["-p", "1024"])
     }
 
-    /// Like [`Self::start_synchronous`], with a number of playback ports.
+    /// Like [`Self::start_synchronous`], with the given number of playback ports.
     pub(crate) fn with_playback(name: &str, ports: u32) -> Self {
         Self::spawn(name, &["-r", "-S", "-t", "3000"], &["-p", "1024", "-P", &ports.to_string()])
     }

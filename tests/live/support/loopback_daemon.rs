@@ -30,7 +30,7 @@ impl LoopbackDaemon {
         daemon
     }
 
-    /// Starts `melos run` with further options, without waiting for it to play.
+    /// Starts `melos run` with further options, without waiting until it plays.
     pub(crate) fn spawn(host: &'static str, log: impl Into<Stdio>, arguments: &[&str]) -> Self {
         let state = tempfile::tempdir().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_melos"))
@@ -113,7 +113,7 @@ pub(crate) fn message(address: &str, text: &str) -> Vec<u8> {
     [padded(address), padded(",s"), padded(text)].concat()
 }
 
-/// Builds an OSC bundle; `time` is an NTP timestamp, 1 for immediately.
+/// Builds an OSC bundle; `time` is its NTP time tag, of which 1 means immediately.
 pub(crate) fn bundle(time: u64, messages: &[Vec<u8>]) -> Vec<u8> {
     let mut bundle = b"#bundle\0".to_vec();
     bundle.extend(time.to_be_bytes());

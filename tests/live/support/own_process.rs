@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-/// Reruns one test of this binary through `command`, which must run the binary with the arguments appended to it.
+/// Reruns the test `name` of this binary through `command`, which must run the binary with any arguments appended.
 /// Fails unless exactly that test ran and passed, because the binary also succeeds if the name matches no test.
 pub(crate) fn run(mut command: Command, name: &str) {
     let output = command.args(["--exact", name, "--include-ignored", "--nocapture"]).output().unwrap();

@@ -27,14 +27,14 @@ pub(crate) struct RecordedDaemon {
     pub(crate) daemon: Daemon,
     pub(crate) server: JackServer,
     sound: PathBuf,
-    /// Late blocks before the recording started.
+    /// Number of late blocks before the recording started.
     late_before: u64,
     folder: tempfile::TempDir,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl RecordedDaemon {
-    /// Starts a daemon with the given state folder, and with no disk space kept free by recordings.
+    /// Starts a daemon with the given state folder, whose recordings may fill the disk completely.
     pub(crate) fn start(state: &Path) -> Self {
         Self::start_as(state, Daemon::start)
     }
@@ -124,7 +124,7 @@ impl RecordedDaemon {
     /// Stops the external recording, and checks that it lasts at least a second and has no silences or clicks.
     pub(crate) fn check_sound(&mut self) {
         let recorded = self.stop_recording();
-        assert!(recorded[0].len() > RATE, "only {} frames", recorded[0].len());
+        assert!(recorded[0].len() > RATE, "the recording has only {} frames", recorded[0].len());
         let silences = silences(&recorded);
         assert!(silences.is_empty(), "silences in {} frames: {silences:?}", recorded[0].len());
         assert_eq!(clicks(&recorded), [0usize; 0], "clicks in {} frames", recorded[0].len());
@@ -144,7 +144,7 @@ impl RecordedDaemon {
         self.check_response();
         sleep(Duration::from_millis(500));
         self.check_sound();
-        // When a block is late, the recording client is not called either.
+        // Late blocks are missing from the recording, because JACK does not call the recorder either.
         let late = late_blocks(&self.daemon) - self.late_before;
         assert!(late as usize * PERIOD <= RATE / 10, "{late} blocks of {PERIOD} frames were late");
         // Fade out quickly first, so that the daemon exits without its usual fade.
@@ -171,7 +171,7 @@ impl Drop for Recorder {
     }
 }
 
-/// Starts to record both outputs, until the recorder is stopped.
+/// Starts a recorder of both outputs, which runs until it is stopped.
 fn record(path: &Path) -> Recorder {
     let recorder = Command::new("jack_capture")
         .args(["--no-stdin", "--channels", "2", "--format", "wav", "--bitdepth", "FLOAT"])

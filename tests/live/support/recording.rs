@@ -18,7 +18,7 @@ pub(crate) fn record(path: &Path, seconds: u32) -> Child {
         .expect("jack_capture is needed: apt-get install jack-capture")
 }
 
-/// Reads a recording's channels.
+/// Returns the channels of a recording.
 pub(crate) fn channels(path: &Path) -> [Vec<f32>; 2] {
     let mut wav = hound::WavReader::open(path).unwrap();
     assert_eq!((wav.spec().channels, wav.spec().sample_rate), (2, 48_000));

@@ -40,7 +40,7 @@ fn check_bar(plan: &BarPlan, beats: u32, keys: &[(f64, Key)]) -> Result<(), Test
     Ok(())
 }
 
-/// Returns the previous bass, the bass and the pad's notes at the start of each chord.
+/// Returns the previous bass note, the bass note and the pad's notes at the start of each chord.
 fn chord_changes(plans: &[BarPlan]) -> Vec<(Option<u8>, u8, Vec<u8>)> {
     let (mut changes, mut last_bass) = (Vec::new(), None);
     for plan in plans {
@@ -57,7 +57,7 @@ fn chord_changes(plans: &[BarPlan]) -> Vec<(Option<u8>, u8, Vec<u8>)> {
     changes
 }
 
-/// Returns the interval between two notes, modulo an octave, if it is a unison or a fifth.
+/// Returns the interval between two notes in semitones, modulo an octave, if it is a unison or a fifth.
 fn perfect_interval(low: u8, high: u8) -> Option<u8> {
     Some((high - low) % 12).filter(|interval| matches!(interval, 0 | 7))
 }
@@ -173,7 +173,7 @@ proptest! {
             check_bar(&plan, beats, &keys)?;
             for note in played {
                 let kept = plan.notes.iter().find(|new| Note { beats: note.beats, ..**new } == note);
-                prop_assert!(kept.is_some_and(|new| new.beats <= note.beats), "{note:?} was already playing");
+                prop_assert!(kept.is_some_and(|new| new.beats <= note.beats), "{note:?} was playing and should be kept");
             }
         }
     }

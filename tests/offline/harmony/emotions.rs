@@ -38,7 +38,7 @@ fn mode_conveys_valence_and_activity_conveys_arousal() {
     let touch = correlate(measured.map(|m| m.2), arousal);
     assert!(mode > 0.9, "mode should follow valence: {mode} {measured:?}");
     assert!(density > 0.85, "onsets should follow arousal: {density} {measured:?}");
-    // The correlation is imperfect because mysterious is softer than its arousal alone would suggest.
+    // The correlation is imperfect because velocity also depends on accents and phrases.
     assert!(touch > 0.85, "velocity should follow arousal: {touch} {measured:?}");
     assert!(correlate(measured.map(|m| m.0), arousal).abs() < 0.4, "mode should be nearly independent of arousal");
 }

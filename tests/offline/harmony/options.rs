@@ -1,6 +1,6 @@
 //! The options of a request: the played chroma, a pinned mode, dynamics and recall.
 
-use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, PhraseRecall};
+use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, PhraseRecall, PlayedBar};
 use melos::music::emotion::Emotion;
 use melos::music::theory::{Key, Mode, Voice};
 
@@ -13,9 +13,13 @@ fn the_plan_follows_the_network_only_after_repeated_deviation() {
         let mut harmony = Harmony::new(4);
         let mut plans: Vec<BarPlan> = Vec::new();
         for bar in 0..24 {
-            let played_chroma = plans.last().map(chroma_of);
+            let played = plans.last().map(|plan| {
+                let ends = plan.chords.iter().skip(1).map(|(beat, _)| *beat).chain([4.0]);
+                let planned = plan.chords.iter().zip(ends).map(|((beat, chord), end)| (end - beat, *chord));
+                PlayedBar::new(4.0 * bar as f64, 4.0, chroma_of(plan), planned)
+            });
             plans.push(harmony.plan_bar(&BarRequest {
-                played_chroma,
+                played,
                 mode: Some(Mode::Major),
                 ..request(bar, Emotion::Happy)
             }));
@@ -54,7 +58,7 @@ fn a_pinned_mode_is_kept() {
 }
 
 #[test]
-fn dynamics_deepen_phrases() {
+fn dynamics_widen_the_swell_of_a_phrase() {
     let spread = |dynamics| {
         let mut harmony = Harmony::new(8);
         let bars = (0..16).map(|bar| BarRequest { dynamics, ..request(bar, Emotion::Romantic) });
@@ -67,8 +71,8 @@ fn dynamics_deepen_phrases() {
 
 #[test]
 fn phrases_return_as_often_and_as_exactly_as_requested() {
-    /// Returns the number of bars in returning phrases, and how many of these repeat the chords and upper voice of the bar
-    /// they recall.
+    /// Returns the number of bars in returning phrases, and how many of these repeat the chords and the upper voice of
+    /// the bar they recall.
     fn returned(recall: f32, seed: u64) -> (usize, usize) {
         let mut harmony = Harmony::new(seed);
         let mut bars: Vec<BarPlan> = Vec::new();
@@ -92,10 +96,11 @@ fn phrases_return_as_often_and_as_exactly_as_requested() {
     }
     let all =
         |recall| (0..8).map(|seed| returned(recall, seed)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    let [never, some, exactly] = [0.0, 0.5, 1.0].map(all);
+    let [never, some, full] = [0.0, 0.5, 1.0].map(all);
     assert_eq!(never, (0, 0));
-    // Less than half and nine tenths of 1600 bars, since the first phrases have nothing to recall.
-    assert!((560..720).contains(&some.0) && (1300..1440).contains(&exactly.0), "{some:?} {exactly:?}");
+    // Recall 0.5 returns fewer than half of the 1600 bars, and recall 1 fewer than nine tenths, because the first
+    // phrases have nothing to recall.
+    assert!((560..720).contains(&some.0) && (1300..1440).contains(&full.0), "{some:?} {full:?}");
     let share = |(returning, alike): (usize, usize)| alike as f64 / returning as f64;
-    assert!(share(exactly) > 0.7 && share(some) > 0.4 && share(some) < share(exactly), "{some:?} {exactly:?}");
+    assert!(share(full) > 0.7 && share(some) > 0.4 && share(some) < share(full), "{some:?} {full:?}");
 }

@@ -16,11 +16,11 @@ use melos::units::SAMPLE_RATE;
 
 /// Extensions of supported audio files.
 pub const EXTENSIONS: [&str; 7] = ["wav", "flac", "mp3", "ogg", "m4a", "mp4", "aac"];
-/// Accepted sample rates. The limits keep a broken file from requiring an arbitrarily large transform.
+/// Accepted sample rates, in hertz. The limits keep a broken file from requiring an arbitrarily large transform.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
 /// Maximum length in seconds: an hour of mono samples takes 690 MB.
 pub const MAX_SECONDS: f64 = 3600.0;
-/// Maximum fraction of broken packets.
+/// Maximum fraction of broken packets in a usable file.
 const MAX_BROKEN: f64 = 0.1;
 /// Input frames per call of the resampler.
 const CHUNK: usize = 4096;
@@ -50,7 +50,7 @@ pub enum DecodeError {
         /// Length stated in the header, in seconds.
         stated: f64,
     },
-    /// The audio track contains no samples.
+    /// There is no audio track, or it contains no samples.
     #[error("contains no audio")]
     Empty,
     /// The audio is longer than [`MAX_SECONDS`].
@@ -69,8 +69,8 @@ pub enum DecodeError {
 /// Decodes the default audio track of a file to mono (the mean of its channels) at 48 kHz, skipping broken packets.
 ///
 /// # Errors
-/// [`DecodeError`] if the file is unreadable, unsupported, truncated, empty or too long, or if more than a tenth of its
-/// packets are broken.
+/// [`DecodeError`] if the file is unreadable, unsupported, truncated, empty or too long, if its sample rate is
+/// implausible or cannot be converted, or if more than a tenth of its packets are broken.
 pub fn decode(path: &Path) -> Result<Vec<f32>, DecodeError> {
     let (samples, rate) = decode_frames(path, |frame| frame.iter().sum::<f32>() / frame.len() as f32)?;
     resample_to_48k(samples, rate)
@@ -79,7 +79,7 @@ pub fn decode(path: &Path) -> Result<Vec<f32>, DecodeError> {
 /// Like [`decode`], but returns the left and right channels: the first two of several, or a mono channel twice.
 ///
 /// # Errors
-/// Like [`decode`].
+/// The same as for [`decode`].
 pub fn decode_stereo(path: &Path) -> Result<[Vec<f32>; 2], DecodeError> {
     let (frames, rate) = decode_frames(path, |frame| [frame[0], *frame.get(1).unwrap_or(&frame[0])])?;
     let channel = |index: usize| resample_to_48k(frames.iter().map(|frame| frame[index]).collect(), rate);

@@ -12,7 +12,8 @@ const MAX_WIDTH: usize = 4000;
 /// Range between black and the brightest pixel: 60 dB, in nepers.
 const RANGE: f32 = 6.9;
 
-/// From black through violet, red and yellow to white. Brightness increases, so the image is also legible in greyscale.
+/// The colours from quiet to loud: black, violet, red, yellow, white. They grow steadily brighter, so that the image is
+/// also legible in greyscale.
 const COLOURS: [[f32; 3]; 5] =
     [[0.0, 0.0, 0.0], [80.0, 18.0, 123.0], [214.0, 69.0, 78.0], [253.0, 180.0, 70.0], [255.0, 255.0, 240.0]];
 

@@ -11,7 +11,7 @@ pub const COUNT: usize = 13;
 /// The coefficients of one frame, starting with the 0th.
 pub type Coefficients = [f32; COUNT];
 
-/// Number of frames on either side to which a slope is fitted.
+/// Number of frames on either side of a frame from which its slope is computed.
 const HALF_WINDOW: usize = 4;
 
 /// The orthonormal type-II cosine transform, one row per coefficient.

@@ -1,8 +1,9 @@
 //! Onsets, tempo and beats.
 //!
-//! The tempo is the strongest period of the onset strength, weighted towards 120 BPM. Beats are the best path through
-//! strong onsets at intervals of about that period, found by dynamic programming (Ellis, Beat Tracking by Dynamic
-//! Programming, JNMR 36, 2007).
+//! The beat period is the strongest period of the onset strength, weighted towards 120 BPM. Beats are the best path
+//! through strong onsets at intervals of about that period, found by dynamic programming (Ellis, Beat Tracking by
+//! Dynamic Programming, JNMR 36, 2007). The tempo is the mean rate of the beats, or that of the period if there are
+//! fewer than four.
 
 use realfft::RealFftPlanner;
 
@@ -22,7 +23,7 @@ const TEMPO_PRIOR: (f64, f64) = (120.0, 1.0);
 const MAX_TEMPO: f64 = 320.0;
 /// Weight of the penalty for beat intervals that deviate from the period.
 const TIGHTNESS: f32 = 100.0;
-/// Number of frames on either side of an onset among which it must be the maximum.
+/// Number of frames on either side of an onset, none of which may exceed it.
 const PEAK_HALF_WINDOW: usize = 3;
 /// Number of frames on either side of an onset over which its threshold is averaged.
 const THRESHOLD_HALF_WINDOW: usize = 10;
@@ -59,7 +60,8 @@ impl Rhythm {
     }
 }
 
-/// Returns the increase in level from frame to frame, in decibels, averaged over the bands.
+/// Returns, for each frame, the increase in level since the previous frame, in decibels, averaged over the bands;
+/// decreases count as 0.
 #[must_use]
 pub fn onset_strength(mel: &[MelFrame]) -> Vec<f32> {
     let loudest = mel.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -121,7 +123,7 @@ fn beats(strength: &[f32], period: usize) -> Vec<usize> {
         let to = (frame + 1).saturating_sub(period.div_ceil(2));
         let cost = |before: usize| -TIGHTNESS * ((frame - before) as f32 / period as f32).ln().powi(2);
         let best = (from..to).map(|before| (before, score[before] + cost(before))).max_by(|a, b| a.1.total_cmp(&b.1));
-        // A path cannot begin before the first strong onset.
+        // Frames before the first noticeable onset have no link, so that no path runs through initial silence.
         started |= *value >= 0.01 * highest;
         let link = best.filter(|(_, best)| started && (*best > 0.0 || from > 0));
         score.push(value + link.map_or(0.0, |(_, best)| best));

@@ -8,7 +8,7 @@ use melos::generator::notes::AHEAD;
 use melos::generator::vocoder::{MelBlock, Vocoder};
 use melos::mel::{BINS, HOP, N_FFT, hann_window};
 
-/// Quantile of all steps that counts as the usual step.
+/// Quantile of the steps from sample to sample that counts as the usual step.
 const STEP_QUANTILE: f64 = 0.9999;
 /// Number of frames around a seam over which energy is measured: 20 ms.
 const ENERGY_WINDOW: usize = 960;
@@ -20,7 +20,7 @@ const ENERGY_FLOOR: f64 = 1e-8;
 pub struct Seams {
     /// Number of seams examined.
     pub count: usize,
-    /// The 99.99th percentile of the signal's steps from sample to sample.
+    /// The usual step: the 99.99th percentile of the signal's steps from sample to sample.
     pub usual_step: f32,
     /// The largest step at a seam.
     pub largest_step: f32,
@@ -60,7 +60,7 @@ pub fn measure(played: &[f32], whole: &[f32], seams: impl Iterator<Item = usize>
 }
 
 /// Decodes the mel frames of a performance in one piece, without hops or rollbacks. The result is as long as the
-/// frames, but its last samples are incomplete, because the networks look ahead.
+/// frames, but its end is incomplete, because the networks look ahead.
 ///
 /// # Errors
 /// [`ModelError`] if a network fails.

@@ -61,8 +61,8 @@ const CENTRE_OCTAVE: f64 = 5.0;
 /// Width of the weighting in octaves.
 const OCTAVE_WIDTH: f64 = 2.0;
 
-/// Maps spectra to chroma: every bin contributes to the pitch classes near its frequency, most strongly in the middle
-/// octaves (Ellis, Chroma feature analysis and synthesis, 2007).
+/// A filter bank that maps spectra to chroma: every bin contributes to the pitch classes near its frequency, most
+/// strongly in the middle octaves (Ellis, Chroma feature analysis and synthesis, 2007).
 #[derive(Debug, Clone)]
 pub struct ChromaBank {
     /// The weights of the bins for each pitch class.
@@ -115,8 +115,8 @@ impl ChromaBank {
     }
 }
 
-/// Range of frequencies, in hertz, in which mel bands are narrow enough to resolve semitones and contain piano tones.
-const MEL_PITCHED: (f64, f64) = (480.0, 2500.0);
+/// Range of frequencies, in hertz, in which piano tones lie and mel bands are narrow enough to resolve semitones.
+const PITCHED_HZ: (f64, f64) = (480.0, 2500.0);
 
 /// Computes a coarse chroma from mel frames, for use when no spectrum is available. The largest value is 1; silence
 /// gives all zeros.
@@ -125,7 +125,7 @@ pub fn chroma_of_mel(frames: &[MelFrame]) -> Chroma {
     let mut chroma = [0.0; 12];
     for band in 0..BANDS {
         let hz = band_centre(band);
-        if !(MEL_PITCHED.0..MEL_PITCHED.1).contains(&hz) {
+        if !(PITCHED_HZ.0..PITCHED_HZ.1).contains(&hz) {
             continue;
         }
         let power: f32 = frames.iter().map(|frame| (2.0 * frame[band]).exp()).sum();
@@ -179,7 +179,7 @@ mod tests {
             assert_eq!(chroma[usize::from(note % 12)], 1.0, "note {note}: {chroma:?}");
             if note >= 71 {
                 let coarse = chroma_of_mel(&analyzer.log_mel(&tone));
-                let strongest = (0..12).max_by(|a, b| coarse[*a].total_cmp(&coarse[*b])).expect("twelve");
+                let strongest = (0..12).max_by(|a, b| coarse[*a].total_cmp(&coarse[*b])).expect("twelve pitch classes");
                 assert_eq!(strongest, usize::from(note % 12), "note {note}: {coarse:?}");
             }
         }

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Audio files: WAV, FLAC, MP3, OGG, M4A
+    /// Audio files: WAV, FLAC, MP3, OGG, M4A, MP4 or AAC
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Write JSON: a list with one entry per file
+    /// Print JSON: a list with one entry per file
     #[arg(long)]
     json: bool,
     /// Include the values of every frame in the JSON

@@ -9,7 +9,7 @@ use melos_corpus::prepare::{self, Options};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A corpus and its folder, such as pop909=data/pop909; may be repeated
+    /// A corpus and its folder, such as pop909=data/pop909; can be given several times
     #[arg(long = "corpus", value_name = "NAME=FOLDER", required = true, value_parser = parse_corpus)]
     corpora: Vec<(Corpus, PathBuf)>,
     /// Piano to render with: a SoundFont (.sf2; its program 0), or the description of a sample library (.toml)
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Number of copies of each training piece, in different keys and tempos
     #[arg(long, default_value_t = 1)]
     copies: usize,
-    /// Stop when the output folder contains this many hours of audio
+    /// Stop once the shards, including existing ones, contain this many hours of audio
     #[arg(long)]
     hours: Option<f64>,
     /// Use at most this many seconds of each piece, from a random position
@@ -47,7 +47,7 @@ pub(crate) struct Args {
 fn parse_corpus(text: &str) -> Result<(Corpus, PathBuf), String> {
     let known = || Corpus::ALL.map(Corpus::name).join(", ");
     let Some((name, folder)) = text.split_once('=') else {
-        return Err(format!("expected NAME=FOLDER, with NAME one of {}", known()));
+        return Err(format!("expected NAME=FOLDER, where NAME is one of {}", known()));
     };
     match Corpus::ALL.into_iter().find(|corpus| corpus.name() == name) {
         Some(corpus) => Ok((corpus, PathBuf::from(folder))),
@@ -74,7 +74,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let summary = prepare::run(&options, &ProgressBar::new(0))?;
     eprintln!(
-        "{} shards written, {} already existed, {:.2} h in total, {} pieces skipped",
+        "{} shards written, {} already existed, {:.2} h in total, {} pieces or corpora skipped",
         summary.written,
         summary.existing,
         summary.hours,

@@ -7,10 +7,10 @@ use super::midi::Note;
 use melos::mel::LATENTS_PER_SECOND;
 use melos::music::conditions::Conditions;
 
-/// Half the width, in seconds, of the window around a latent's centre whose sounding notes form its chord.
+/// Half the width, in seconds, of the window around a latent's centre in which the sounding notes form its chord.
 pub(crate) const CHORD_HALF_WINDOW: f64 = 0.5;
-/// Half the width, in seconds, of the window around a latent's centre whose onsets determine its density, loudness and
-/// register.
+/// Half the width, in seconds, of the window around a latent's centre in which the onsets determine its density,
+/// loudness and register.
 pub(crate) const ONSET_HALF_WINDOW: f64 = 1.0;
 /// Seconds from one label to the next.
 pub(crate) const LABEL_STEP: f64 = 1.0;
@@ -67,7 +67,7 @@ fn notes_starting_in(notes: &[Note], from: f64, to: f64) -> &[Note] {
 }
 
 /// Returns the pitch classes that sound around the time `middle`, weighted by duration, and the pitch class of the
-/// lowest note.
+/// lowest note. `longest` is the length of the longest note, in seconds.
 fn harmony(notes: &[Note], middle: f64, longest: f64) -> (Option<[f32; 12]>, Option<u8>) {
     let (from, to) = (middle - CHORD_HALF_WINDOW, middle + CHORD_HALF_WINDOW);
     let mut chroma = [0.0f32; 12];

@@ -12,7 +12,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     for path in files(&root.join("midis"), &["mid"])? {
         let stem = stem(&path);
         let Some((quadrant, song)) = parts(&stem) else {
-            let reason = "expected the name Q<1 to 4>_<YouTube id>_<clip>".to_owned();
+            let reason = "expected a name of the form Q<1 to 4>_<YouTube id>_<clip>".to_owned();
             listing.skipped.push((format!("emopia {stem}"), reason));
             continue;
         };
@@ -24,7 +24,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     Ok(listing)
 }
 
-/// Returns the quadrant and the song's id from the name of a clip. Ids may contain `_`.
+/// Returns the quadrant and the song's YouTube id, which may contain `_`, from the name of a clip.
 fn parts(stem: &str) -> Option<(Quadrant, &str)> {
     let (quadrant, rest) = stem.strip_prefix('Q')?.split_once('_')?;
     let (song, clip) = rest.rsplit_once('_')?;

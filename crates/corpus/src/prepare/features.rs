@@ -1,4 +1,4 @@
-//! Computes features of notes for inferring emotions.
+//! Computes the features of notes from which emotions are inferred.
 
 use crate::analysis::tonal::{Chroma, KeyEstimate};
 
@@ -42,7 +42,8 @@ pub enum Feature {
     Clarity,
     /// Entropy of the pitch classes, in bits.
     Entropy,
-    /// Share of minor seconds, major sevenths and tritones among the intervals between notes that sound together.
+    /// Share of minor seconds, tritones, major sevenths and their compounds among the intervals between notes of
+    /// different pitch classes that sound together.
     Dissonance,
     /// Ambiguity between major and minor: the negated absolute value of [`Feature::Mode`].
     Mixture,
@@ -55,7 +56,7 @@ pub const COUNT: usize = Feature::Mixture as usize + 1;
 pub type Features = [f64; COUNT];
 
 /// Computes the features of the notes that start in a window of [`WINDOW`] seconds around `centre`; `None` if there are
-/// too few. `notes` must be in order of onset.
+/// too few notes. `notes` must be in order of onset.
 #[must_use]
 pub fn features(notes: &[Note], centre: f64) -> Option<Features> {
     let from = notes.partition_point(|note| note.start < centre - WINDOW / 2.0);

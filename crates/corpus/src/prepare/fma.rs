@@ -28,7 +28,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
                         "training" => Ok(Split::Train),
                         "validation" => Ok(Split::Valid),
                         "test" => Ok(Split::Test),
-                        other => Err(format!("its split is {other:?}, expected training, validation or test")),
+                        other => Err(format!("its split is {other:?}; expected training, validation or test")),
                     },
                     None => Err("it is not in tracks.csv".to_owned()),
                 };

@@ -1,4 +1,4 @@
-//! GiantMIDI-Piano: one MIDI file per part of a recording, with the recording's YouTube id in its name.
+//! GiantMIDI-Piano: one MIDI file per part of a recording, with the recording's YouTube id in the file name.
 
 use std::path::Path;
 
@@ -23,7 +23,8 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
     Ok(listing)
 }
 
-/// Returns the YouTube id in `<Work>_<id>[_cut][_<part>]` or `<Work>, <id>`, or the whole stem if there is none.
+/// Returns the YouTube id in `<Work>_<id>` or `<Work>, <id>`, ignoring suffixes such as `_cut` and `_part1`; without an
+/// id, returns the whole stem.
 fn recording(stem: &str) -> &str {
     let mut rest = stem;
     loop {

@@ -1,5 +1,5 @@
 //! Humanises scores that lack dynamics, rubato and pedal: phrases swell and slow down, metre and melody are accented,
-//! and the notes of a chord are not quite simultaneous.
+//! the notes of a chord are not quite simultaneous, and some pieces are played with pedal.
 
 use std::f64::consts::PI;
 
@@ -13,13 +13,13 @@ use super::random::{normal, uniform};
 
 /// Beats per phrase.
 const PHRASE_BEATS: usize = 16;
-/// Standard deviation of a chord's onset, in seconds.
+/// Standard deviation of the random shift of a chord, in seconds.
 const CHORD_JITTER: f64 = 0.009;
-/// Standard deviation of a note's onset within its chord, in seconds.
+/// Standard deviation of the random shift of a note within its chord, in seconds.
 const NOTE_JITTER: f64 = 0.004;
 /// Onsets closer than this, in seconds, form a chord.
 const CHORD_WINDOW: f64 = 0.02;
-/// Seconds that the pedal stays up at each change.
+/// Seconds for which the pedal stays up at each change.
 const PEDAL_UP: f64 = 0.06;
 /// Probability that a piece is played with pedal.
 const PEDAL_PROBABILITY: f64 = 0.6;
@@ -55,7 +55,7 @@ pub(crate) fn humanise(score: MidiScore, name: &str) -> Score {
     Score { notes, pedal, beats: grid.map(|grid| grid.map(performed)) }
 }
 
-/// Divides a score into phrases and draws their levels at random.
+/// Divides a score into phrases, with random levels, swells and ritardandos.
 fn phrases(notes: &[Note], grid: Option<&BeatGrid>, random: &mut ChaCha8Rng) -> Vec<Phrase> {
     let end = notes.iter().map(|note| note.end).fold(0.0, f64::max) + 1.0;
     let mut bounds: Vec<f64> = match grid {
@@ -153,7 +153,7 @@ fn performed_time(phrases: &[Phrase], starts: &[f64], time: f64) -> f64 {
     starts[index] + length * (progress + phrase.ritardando * late * late)
 }
 
-/// Maps the times of the notes with `performed`, and randomly shifts chords and the notes within each chord.
+/// Applies `performed` to the times of the notes, and randomly shifts chords and the notes within each chord.
 fn loosen_timing(notes: &mut [Note], performed: impl Fn(f64) -> f64, random: &mut ChaCha8Rng) {
     let mut chord = f64::NEG_INFINITY;
     let mut lag = 0.0;

@@ -1,4 +1,4 @@
-//! MAESTRO: performances listed in `maestro-v*.csv`, with MIDI files and, if they were downloaded, audio files.
+//! MAESTRO: performances listed in a CSV file, `maestro-v*.csv`, with MIDI files and, if downloaded, audio files.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, CorpusError> {
                 "validation" => Split::Valid,
                 "test" => Split::Test,
                 other => {
-                    skip(format!("its split is {other:?}, expected train, validation or test"));
+                    skip(format!("its split is {other:?}; expected train, validation or test"));
                     continue;
                 }
             };

@@ -51,10 +51,10 @@ pub enum MidiError {
     Empty,
 }
 
-/// Maximum time, in seconds, for which the pedal sustains a note: some files have a stuck pedal, and strings decay
-/// anyway.
+/// Maximum time, in seconds, for which the pedal sustains a note after its key is released: some files have a stuck
+/// pedal, and strings decay anyway.
 const MAX_SUSTAIN: f64 = 4.0;
-/// Onsets of the same key less than this many seconds apart count as one note that is doubled in two tracks.
+/// Onsets of the same key less than this many seconds apart count as one note, doubled on another channel.
 const DOUBLING_WINDOW: f64 = 0.012;
 /// The drum channel (10 when counted from 1).
 const DRUMS: u8 = 9;
@@ -85,7 +85,7 @@ pub fn parse(bytes: &[u8]) -> Result<MidiScore, MidiError> {
     Ok(MidiScore { notes, pedal, beats })
 }
 
-/// Converts ticks to seconds.
+/// The tempo map, which converts ticks to seconds.
 struct Clock {
     /// Tempo changes: (tick, its time in seconds, seconds per tick from then on).
     segments: Vec<(u64, f64, f64)>,
@@ -190,8 +190,8 @@ fn collect_notes(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> (Vec<No
     (one_per_pitch(notes), movements)
 }
 
-/// Merges notes that several channels play on the same key, because each key of a piano can sound only one note at a
-/// time.
+/// Merges doubled notes and shortens overlapping notes on the same key, because each key of a piano can sound only one
+/// note at a time.
 fn one_per_pitch(mut notes: Vec<Note>) -> Vec<Note> {
     notes.sort_by(|a, b| a.pitch.cmp(&b.pitch).then(a.start.total_cmp(&b.start)));
     let mut single: Vec<Note> = Vec::with_capacity(notes.len());
@@ -217,8 +217,8 @@ pub(crate) fn sort(notes: &mut [Note]) {
     notes.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.pitch.cmp(&b.pitch)));
 }
 
-/// Returns the beats of all metres. In compound metres (6/8, 9/8, 12/8), a beat lasts three of the denominator's note
-/// values; otherwise, it lasts one.
+/// Returns the beats that the time signatures define. In compound metres (6/8, 9/8, 12/8), a beat lasts three of the
+/// denominator's note values; otherwise, it lasts one.
 fn collect_beats(events: &[(u64, TrackEventKind<'_>)], clock: &Clock) -> Vec<(f64, bool)> {
     let Some(quarter) = clock.ticks_per_quarter else { return Vec::new() };
     let end = events.last().map_or(0, |(tick, _)| *tick);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::corpus::CorpusError;
 
-/// Reads a whole file; any error includes its path.
+/// Reads a whole file; an error includes the file's path.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CorpusError> {
     fs::read(path).map_err(|source| CorpusError::Unreadable { path: path.to_path_buf(), source })
 }

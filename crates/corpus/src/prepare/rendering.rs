@@ -1,4 +1,4 @@
-//! Renders a piece, transposed and at a changed tempo, to a shard: audio, mel frames and conditions.
+//! Renders a copy of a piece to a shard, from its notes or from a recording.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,14 +19,14 @@ use melos::mel::{FRAMES_PER_LATENT, HOP, MelAnalyzer};
 use melos::music::conditions::Conditions;
 use melos::units::SAMPLE_RATE;
 
-/// Tempo below which half of the copies are counted at double time: slow pop can be counted either way, and the
-/// networks must also learn fast beats.
+/// Tempo in beats per minute below which half of the copies are counted in double time: slow pop can be counted either
+/// way, and the networks must also learn fast beats.
 const SLOW_BPM: f64 = 85.0;
 /// Silence kept before the first onset, in seconds.
 const LEAD_IN: f64 = 0.05;
 /// Audio kept after the last onset, in seconds.
 const TAIL: f64 = 1.0;
-/// Minimum length of a rendered copy, in seconds.
+/// Minimum length of a copy, in seconds.
 const MIN_SECONDS: f64 = 6.0;
 /// Amplitude up to which the ends of a recording count as silent.
 const SILENCE: f32 = 1e-3;
@@ -37,7 +37,7 @@ const LATENT: usize = HOP * FRAMES_PER_LATENT;
 /// Why a copy could not be rendered.
 #[derive(Debug)]
 pub(crate) enum RenderError {
-    /// The copy is shorter than [`MIN_SECONDS`].
+    /// The copy would be shorter than [`MIN_SECONDS`], or contains neither notes nor audible sound.
     TooShort,
     /// The recording cannot be read.
     Input(CorpusError),
@@ -159,7 +159,8 @@ impl Renderer<'_> {
         Ok(RenderedCopy { audio, side, notes, pedal, conditions, start: from })
     }
 
-    /// Chooses an excerpt. Returns its start in seconds and its length in samples, a multiple of [`LATENT`].
+    /// Chooses an excerpt. Returns its start in seconds and its length in samples, a multiple of [`LATENT`]; `None` if
+    /// it is too short.
     fn excerpt(&self, rendition: &Rendition, piece: &Piece, notes: &[Note]) -> Option<(f64, usize)> {
         let (first, last) = (notes.first()?.start, notes.last()?.start);
         // An excerpt of rendered notes can start with silence before time 0, but a recording has no audio there.

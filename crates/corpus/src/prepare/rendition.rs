@@ -11,7 +11,7 @@ use super::catalogue::Content;
 use super::piece::{Piece, Source, Split, hash};
 use super::random::{shuffle, uniform_index};
 
-/// Maximum transposition of a copy, in semitones.
+/// Maximum transposition of a copy, up or down, in semitones.
 const MAX_TRANSPOSITION: i32 = 5;
 /// Minimum and maximum tempo of a copy, as a percentage of the original tempo.
 const TEMPO_PERCENT: (u32, u32) = (85, 115);
@@ -63,7 +63,7 @@ pub(crate) fn plan(loaded: &[(Piece, Content)], options: &Options) -> Vec<Rendit
     plan
 }
 
-/// Returns the copies of a piece, which takes part in every `rounds`th round of copies from `first_round` on.
+/// Returns the copies of a piece that takes part in every `rounds`th round of copies, from `first_round` on.
 fn copies(index: usize, piece: &Piece, options: &Options, first_round: usize, rounds: usize) -> Vec<Rendition> {
     let mut random = seeded_random(piece, options, "copies");
     let mut keys: Vec<i32> = (-MAX_TRANSPOSITION..=MAX_TRANSPOSITION).collect();

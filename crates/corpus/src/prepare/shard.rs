@@ -45,6 +45,7 @@ impl Shard {
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut table = Map::new();
         let mut data: Vec<u8> = Vec::new();
+        // A dimension of usize::MAX is omitted from the shape.
         let mut add = |name: &str, dtype: &str, shape: [usize; 2], bytes: Vec<u8>| {
             let from = data.len();
             data.extend_from_slice(&bytes);

@@ -103,7 +103,7 @@ impl Piano {
     }
 
     /// Renders `length` samples per channel. Onsets are accurate to one sample with a sample library, and to 64 samples
-    /// with a SoundFont. Only a sample library can have release noises.
+    /// with a SoundFont. Only a sample library can add release noises.
     ///
     /// # Errors
     /// [`SynthError`] if a sample cannot be decoded on first use.

@@ -33,7 +33,7 @@ fn golden() -> Value {
     serde_json::from_str(include_str!("../data/analysis.json")).expect("the golden file is valid")
 }
 
-/// Returns a golden series, one row per frame.
+/// Returns a series from the golden file, one row per stored frame.
 fn rows(golden: &Value, name: &str) -> Vec<Vec<f32>> {
     let row = |value: &Value| match value {
         Value::Array(numbers) => numbers.iter().map(|x| x.as_f64().expect("a number") as f32).collect(),
@@ -81,7 +81,8 @@ fn beats_match_librosa() {
     let golden = golden();
     let analysis = analyze(&signal());
     let tempo = golden["tempo_bpm"].as_f64().expect("a number");
-    assert!((analysis.rhythm.tempo_bpm / tempo - 1.0).abs() < 0.04, "{} for {tempo}", analysis.rhythm.tempo_bpm);
+    let found = analysis.rhythm.tempo_bpm;
+    assert!((found / tempo - 1.0).abs() < 0.04, "{found} against {tempo} BPM");
     let beats = rows(&golden, "beats");
     let near = |time: f64| analysis.rhythm.beats.iter().any(|beat| (beat - time).abs() <= 0.03);
     let agreed = beats.iter().filter(|beat| near(f64::from(beat[0]))).count();
@@ -101,6 +102,6 @@ fn onsets_match_the_starts_of_the_notes() {
 
 #[test]
 fn the_key_is_recognised() {
-    // All notes are white keys, and C, E and G are the most frequent.
+    // All notes are white keys, and C and E are the most frequent.
     assert_eq!(analyze(&signal()).key.key.to_string(), "C major");
 }

@@ -35,7 +35,7 @@ fn prints_json_that_agrees_for_two_formats_of_the_same_music() {
     let number = |entry: usize, name: &str| entries[entry][name].as_f64().expect("a number");
     for entry in 0..2 {
         assert!((number(entry, "seconds") - 7.0).abs() < 0.1);
-        // The file has two notes per second.
+        // The music has two notes per second.
         let tempo = number(entry, "tempo_bpm");
         assert!((tempo - 120.0).abs() < 2.0, "{tempo}");
         assert_eq!(entries[entry]["key"], "A minor");

@@ -16,7 +16,7 @@ use melos_corpus::prepare::{Options, Summary, run};
 
 const A_MINOR: [u8; 3] = [57, 60, 64];
 const C_MAJOR: [u8; 3] = [60, 64, 67];
-/// Indices of the groups in the condition vector.
+// Indices of the groups in the condition vector.
 const CHORD: usize = 10;
 const BASS: usize = 22;
 const BEAT: usize = 34;
@@ -68,7 +68,7 @@ fn bytes(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn shards_contain_audio_mel_and_conditions_of_a_song() {
+fn shards_contain_the_audio_mel_frames_and_conditions_of_a_song() {
     let workspace = Workspace::new();
     pop909_song(&workspace.path("pop"), "001", A_MINOR);
     pop909_song(&workspace.path("pop"), "002", C_MAJOR);
@@ -102,7 +102,7 @@ fn shards_contain_audio_mel_and_conditions_of_a_song() {
         let last = starts.iter().copied().fold(0.0, f32::max);
         let at_beats = shard.conditions.iter().enumerate().filter(|(_, row)| row[BEAT] > 0.999);
         for time in at_beats.map(|(latent, _)| latent as f32 * 4096.0 / 48_000.0).filter(|time| *time < last) {
-            assert!(starts.iter().any(|start| (start - time).abs() < 0.03), "no note at the beat at {time}");
+            assert!(starts.iter().any(|start| (start - time).abs() < 0.03), "no note on the beat at {time} s");
         }
 
         let audio = shard.audio.expect("requested");
@@ -111,9 +111,9 @@ fn shards_contain_audio_mel_and_conditions_of_a_song() {
             let part = &audio[(from * 48_000.0) as usize..(to * 48_000.0) as usize];
             part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / part.len() as f64
         };
-        assert!(power(0.0, 0.04) < power(0.06, 0.2) / 100.0, "the first note should start at the time in the table");
+        assert!(power(0.0, 0.04) < power(0.06, 0.2) / 100.0, "the first note should start after the lead-in");
         let mean = |frame: usize| shard.mel[frame * 128..(frame + 1) * 128].iter().sum::<f32>();
-        assert!(mean(1) < mean(12), "the mel should rise with the first note");
+        assert!(mean(1) < mean(12), "the mel frames should rise with the first note");
     }
 }
 
@@ -133,7 +133,7 @@ fn an_interrupted_run_resumes() {
     assert_eq!(
         bytes(&workspace.path("part")),
         bytes(&workspace.path("out")),
-        "interruptions and the number of jobs should make no difference"
+        "neither an interruption nor the number of jobs should make a difference"
     );
 }
 
@@ -206,7 +206,8 @@ fn broken_songs_are_skipped_with_a_reason() {
 #[test]
 fn the_error_for_a_missing_corpus_names_its_path() {
     let workspace = Workspace::new();
-    let error = run(&workspace.options(Corpus::Pop909, "nowhere"), &ProgressBar::hidden()).expect_err("nothing there");
+    let error =
+        run(&workspace.options(Corpus::Pop909, "nowhere"), &ProgressBar::hidden()).expect_err("the folder is missing");
     assert!(error.to_string().contains("nowhere"), "{error}");
 }
 
@@ -322,7 +323,7 @@ fn the_error_for_a_missing_column_lists_the_columns() {
     let workspace = Workspace::new();
     write(&workspace.path("maestro/maestro-v3.0.0.csv"), "canonical_composer,midi_filename\nA,2004/one.midi\n");
     let error =
-        run(&workspace.options(Corpus::Maestro, "maestro"), &ProgressBar::hidden()).expect_err("nothing usable");
+        run(&workspace.options(Corpus::Maestro, "maestro"), &ProgressBar::hidden()).expect_err("a column is missing");
     let text = error.to_string();
     assert!(text.contains("\"split\"") && text.contains("canonical_composer, midi_filename"), "{text}");
 }
@@ -350,7 +351,8 @@ fn fma_shards_have_conditions_and_metadata() {
     let middle = shard.conditions[shard.conditions.len() / 2];
     assert_eq!(middle[MASKS + 2], 1.0, "the chord should be detected");
     assert_eq!([middle[MASKS + 3], middle[MASKS + 5], middle[MASKS + 8], middle[MASKS + 9]], [0.0; 4]);
-    let strongest = (0..12).max_by(|a, b| middle[CHORD + a].total_cmp(&middle[CHORD + b])).expect("twelve");
+    let strongest =
+        (0..12).max_by(|a, b| middle[CHORD + a].total_cmp(&middle[CHORD + b])).expect("twelve pitch classes");
     assert!([9, 0, 4].contains(&strongest), "A minor should be detected: {:?}", &middle[CHORD..CHORD + 12]);
 }
 

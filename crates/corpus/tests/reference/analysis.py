@@ -1,7 +1,8 @@
-"""Measures the same sound with librosa and with `melos-corpus analyze`.
+"""Measures sounds with librosa, for comparison with `melos-corpus analyze`.
 
-    python crates/corpus/tests/reference/analysis.py golden                       writes crates/corpus/tests/data/analysis.json for its tests
-    python crates/corpus/tests/reference/analysis.py compare MELOS_CORPUS FILE...        prints differences and times for real files
+    python crates/corpus/tests/reference/analysis.py golden                        writes the expected values of the tests,
+                                                                                   crates/corpus/tests/data/analysis.json
+    python crates/corpus/tests/reference/analysis.py compare MELOS_CORPUS FILE...  prints differences and times for real files
 
 Needs numpy, librosa 0.11 and soundfile. Set OMP_NUM_THREADS=1 to time librosa on one core.
 """
@@ -35,7 +36,7 @@ def signal():
 
 
 def measure(y):
-    """Computes all measurements of a mono signal at 48 kHz, with time as the first axis, and each transform only once."""
+    """Computes all measurements of a mono signal at 48 kHz, each transform only once; time is the first axis."""
     spectrum = np.abs(librosa.stft(y, n_fft=N_FFT, hop_length=HOP, center=True, pad_mode="constant"))
     mel = librosa.feature.melspectrogram(S=spectrum, sr=RATE, n_mels=BANDS, fmin=LOW, fmax=HIGH)
     mel = np.log(np.maximum(mel, FLOOR))
@@ -93,8 +94,8 @@ def compare(melos, files):
         measured = json.loads(text)[0]
         print(f"{file}: {measured['seconds']:.1f} s; librosa {librosa_seconds:.2f} s, melos {melos_seconds:.2f} s, "
               f"ratio {librosa_seconds / melos_seconds:.1f}")
-        print(f"  tempo {measured['tempo_bpm']:.1f} against {reference['tempo_bpm']:.1f} BPM, beats agree "
-              f"(F, 70 ms) {f_measure(measured['beats'], reference['beats']):.3f}; key {measured['key']}")
+        print(f"  tempo {measured['tempo_bpm']:.1f} against {reference['tempo_bpm']:.1f} BPM, beats with an F-measure "
+              f"(70 ms) of {f_measure(measured['beats'], reference['beats']):.3f}; key {measured['key']}")
         for name, value in measured["frames"].items():
             if name == "per_second":
                 continue

@@ -1,4 +1,4 @@
-"""`python -m melos_training.composer prepare|train|evaluate|play|time|curve …`."""
+"""Trains and evaluates the composer: `python -m melos_training.composer prepare|train|evaluate|play|time|curve …`."""
 
 import argparse
 from pathlib import Path

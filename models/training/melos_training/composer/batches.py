@@ -25,7 +25,7 @@ SLOW_BPM = 85.0
 STRETCH = 0.85, 1.18
 """Range of the time-stretching factor."""
 HALF_WINDOWS = 1.0, 4.0
-"""Values of `View.half_window`."""
+"""Values of `View.half_window`, of which one is drawn for each window."""
 
 # Probabilities of the random choices for each window.
 FROM_START = 0.1
@@ -36,7 +36,7 @@ SPARSE_BASS = 0.6
 NO_MEMORY = 0.2
 NO_SLOT = 0.25
 ONLY_RECALL = 0.3
-"""The memory contains only the recalled bar, whose effect the other slots would otherwise mask."""
+"""Probability that the memory contains only the recalled bar, whose effect the other slots would otherwise mask."""
 
 
 @dataclass
@@ -108,9 +108,9 @@ def mean_bpm(song: Song) -> float:
 
 
 def held_out(library: Library, split: str, corpus: str, latents: int, count: int, seed: int = 1) -> list[Window]:
-    """Cuts `count` windows from the songs of a split in turn, at positions that depend on `seed`.
+    """Cuts `count` windows from the songs of a corpus in a split, taking the songs in turn.
 
-    Returns an empty list if the corpus has no songs.
+    Their positions are random, determined by `seed`. Returns an empty list if there are no such songs.
     """
     random = np.random.default_rng(seed)
     songs = [song for song in library.split(split) if song.corpus == corpus]
@@ -130,7 +130,7 @@ def without_conditions(window: Window) -> Window:
 
 
 def keep_conditions(window: Window, keep: tuple[str, ...] = ()) -> Window:
-    """Returns the window with only the groups of conditions in `keep`."""
+    """Returns the window with only those groups of conditions that are in `keep`."""
     copied = Window(**vars(window))
     copied.conditions = type(window.conditions)(len(window.melody))
     copied.conditions.coarse[:] = window.conditions.coarse
@@ -141,10 +141,11 @@ def keep_conditions(window: Window, keep: tuple[str, ...] = ()) -> Window:
     return copied
 
 
-def collate(windows: list[Window], noise: np.random.Generator | None = None) -> Batch:
+def collate(windows: list[Window], random: np.random.Generator | None = None) -> Batch:
     """Collates windows of the same length into a batch.
 
-    With `noise`, the notes that the network reads are slightly corrupted, because its own notes will be imperfect.
+    With `random`, the notes that the network reads are slightly corrupted at random, because in a performance it reads
+    its own notes, which are imperfect.
     """
     length = len(windows[0].melody)
     read, read_latent, written, written_latent = [], [], [], []
@@ -161,8 +162,8 @@ def collate(windows: list[Window], noise: np.random.Generator | None = None) -> 
         weight.append(window.memory.weight)
         counts.append(np.bincount(window.memory.latent, minlength=length))
     parts, latents = np.concatenate(read), np.concatenate(read_latent)
-    if noise is not None:
-        parts, latents = corrupt_notes(parts, latents, noise)
+    if random is not None:
+        parts, latents = corrupt_notes(parts, latents, random)
     ends = np.cumsum(np.concatenate(counts))
 
     def stack(values: list[np.ndarray]) -> torch.Tensor:

@@ -11,13 +11,13 @@ LAYERS = 6
 HEADS = 4
 HEAD_WIDTH = WIDTH // HEADS
 WINDOW = 128
-"""Number of latents that a position attends to, including itself: 10.9 s. Only the memory reaches further back."""
+"""Number of latents that a latent attends to in each layer, including itself: 10.9 s."""
 ROPE_BASE = 10_000.0
 EMBEDDING_SCALE = 0.3
 
 
 def rotary(positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns cosines and sines [positions, 64]; the pairs that are rotated span the two halves of a head."""
+    """Returns cosines and sines [positions, 64]; element i of a head is rotated together with element i + 32."""
     rates = ROPE_BASE ** (-torch.arange(HEAD_WIDTH // 2, dtype=torch.float64, device=positions.device) * 2 / HEAD_WIDTH)
     angles = positions.double()[:, None] * torch.cat([rates, rates])
     return angles.cos().float(), angles.sin().float()
@@ -59,7 +59,7 @@ class Block(nn.Module):
 
 
 class Head(nn.Module):
-    """Logits [..., classes], initially equal."""
+    """Maps states [..., 256] to logits [..., classes], initially equal."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

@@ -53,7 +53,7 @@ DROP = {
     "bass": 0.25,
     "beat": 0.15,
 }
-"""Probability that training drops a group."""
+"""Probability that training drops each group."""
 DROP_ALL = 0.12
 """Probability that training drops all groups."""
 
@@ -69,7 +69,7 @@ MASKS = {name: VALUES + index for index, name in enumerate(GROUPS)}
 
 
 def harmonics(phase: FloatArray, orders: tuple[int, ...]) -> FloatArray:
-    """Returns the interleaved cosines and sines of multiples of a phase (given in cycles), [n, 2 · orders]."""
+    """Returns the interleaved cosines and sines of multiples of a phase (in cycles), [n, 2 · number of orders]."""
     angles = 2 * np.pi * phase[:, None] * np.array(orders)
     return np.stack([np.cos(angles), np.sin(angles)], 2).reshape(len(phase), -1)
 

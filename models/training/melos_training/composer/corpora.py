@@ -60,7 +60,7 @@ def split_of(corpus: str, group: str) -> str:
 
 
 def identifier(text: str) -> str:
-    """Replaces runs of characters other than ASCII letters and digits with underscores, except at both ends."""
+    """Replaces runs of characters other than ASCII letters and digits with `_`, and removes such runs at both ends."""
     return re.sub(r"[^0-9A-Za-z]+", "_", text).strip("_")
 
 
@@ -78,7 +78,7 @@ def parse_chord(label: str) -> tuple[int, int]:
 
 
 def pop909_beats(path: Path) -> FloatArray:
-    """Reads the beats of `beat_midi.txt`; in triple time, its half bars are the actual bars."""
+    """Reads the beats of `beat_midi.txt`; in triple time, what it marks as half-bars are the actual bars."""
     rows = np.loadtxt(path, ndmin=2)
     downbeats = np.flatnonzero(rows[:, 2] > 0.5)
     gaps = np.diff(downbeats)

@@ -32,7 +32,7 @@ RECALL_SECONDS = 100.0
 RECALL_EXCERPTS = 16
 RECALLS: tuple[float | None, ...] = (None, 0.2, 0.6, 1.0)
 TOUCH = ("length", "pedalling")
-"""Conditions that the daemon may leave unspecified."""
+"""Conditions for the touch, which the daemon leaves unspecified."""
 NOT_MOOD = ("density", "loudness", "register", "length", "pedalling", "recall", "phrase")
 """Conditions left unspecified to evaluate the effect of the mood alone."""
 CLIP = 4.0
@@ -142,7 +142,7 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
 
 
 def adherence(chosen: list[Excerpt], library: Library, performances: list[Performance]) -> dict[str, float]:
-    """Returns the correlations between requested and played values over excerpts."""
+    """Returns the correlations between requested and played values over excerpts, and the ratio of the densities."""
     requested, played = [], []
     for excerpt, performance in zip(chosen, performances):
         plan = Plan.of(excerpt.song, excerpt.view, library.labeller)
@@ -160,7 +160,7 @@ def adherence(chosen: list[Excerpt], library: Library, performances: list[Perfor
 
 
 def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, count: int | None = None) -> None:
-    """Evaluates a checkpoint; writes `evaluation.json` after each part, then `evaluation.md` and plots, to `out`.
+    """Evaluates a checkpoint; writes `evaluation.json` after each part, then `evaluation.md` and a plot, to `out`.
 
     `count` is the maximum number of excerpts of each kind.
     """

@@ -18,9 +18,9 @@ from .stepping import Stepper
 from .view import View
 
 SECONDS = 41.0
-"""Length of an excerpt; the first four seconds, and everything after forty, are not measured."""
+"""Length of an excerpt in seconds; the first four seconds and the last one are not measured."""
 POSITION, OTHER_POSITION = 0.25, 0.75
-"""Relative positions within a song of an excerpt, and of a second one for comparing real music with itself."""
+"""Relative position of an excerpt in its song, and of a second excerpt for comparing real music with itself."""
 MAX_ROWS = 27
 """Maximum number of excerpts played in one batch."""
 
@@ -38,7 +38,7 @@ class Excerpt:
         return Setting.of(self.song, self.view)
 
     def performance(self) -> Performance:
-        """Returns the passage as it is in the song."""
+        """Returns the passage as it is played in the song."""
         start, seconds = self.view.start, self.view.latents * LATENT_SECONDS
         return excerpt(self.song.performance, start, start + seconds, start)
 

@@ -33,7 +33,7 @@ MAX_LENGTH = 4.0
 
 @dataclass
 class Setting:
-    """The plan of an excerpt, in seconds from its start."""
+    """The beats and chords of an excerpt; times are in seconds from its start."""
 
     grid: BeatGrid
     chord_start: FloatArray
@@ -49,13 +49,16 @@ class Setting:
         return cls(BeatGrid.of(song, view), starts, song.chords[:, 2].astype(int), song.chords[:, 3].astype(int))
 
     def chord(self, seconds: FloatArray) -> tuple[IntArray, IntArray]:
-        """Returns pitch classes as bits and bass (−1 if none), slightly after the given times."""
+        """Returns the chords at some times: pitch classes as bits, and bass (−1 if there is none).
+
+        Chords begin 20 ms early, so that slightly early notes belong to them.
+        """
         index = np.clip(np.searchsorted(self.chord_start, seconds + 0.02, "right") - 1, 0, len(self.chord_start) - 1)
         return self.chord_bits[index], self.chord_bass[index]
 
 
 def excerpt(performance: Performance, start: float, end: float, shift: float = 0.0) -> Performance:
-    """Returns the notes that begin between two times, moved `shift` seconds earlier."""
+    """Returns the notes that begin between two times, and the whole pedal, moved `shift` seconds earlier."""
     inside = (performance.onset >= start) & (performance.onset < end)
     return Performance(
         performance.onset[inside] - shift,
@@ -75,7 +78,7 @@ def entropy(counts: FloatArray) -> float:
 
 
 def features(performance: Performance, setting: Setting, start: float = 4.0, end: float = 40.0) -> dict[str, float]:
-    """Returns all features of the notes that begin between `start` and `end` seconds; empty with too few notes."""
+    """Returns all features of the notes that begin between `start` and `end` seconds; empty if there are too few."""
     part = excerpt(performance, start, end)
     if len(part.onset) < MIN_NOTES:
         return {}
@@ -234,9 +237,9 @@ def _repetition(part: Performance, setting: Setting, start: float, end: float) -
 
 
 def recalled_alike(performance: Performance, grid: BeatGrid, form: Form) -> float:
-    """Returns the mean cosine similarity between bars and the bars that they recall at least three bars back.
+    """Returns the mean cosine similarity between bars and the bars that they recall, at least three bars earlier.
 
-    NaN if there are no such pairs.
+    Returns NaN if there are no such pairs.
     """
     cells = round(grid.bar_length * CELLS)
     beats = grid.beats(performance.onset)

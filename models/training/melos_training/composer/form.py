@@ -12,9 +12,9 @@ GRID = 4
 CONTEXT = 4
 """Length of the passages compared, in bars."""
 MIN_DISTANCE = 2
-"""Minimum distance of a recalled bar, in bars."""
+"""Minimum distance to a recalled bar, in bars."""
 FIXED_BARS = 8
-"""Number of preceding bars that the memory's fixed slots cover; recall prefers bars further back."""
+"""Distance, in bars, of the memory's furthest fixed slot; recall prefers bars further back."""
 NEAR_PENALTY = 0.1
 """Similarity deducted from passages within `FIXED_BARS` bars."""
 PHRASE_BONUS = 0.1
@@ -42,7 +42,7 @@ class Form:
 
 
 def infer(performance: Performance, beats: FloatArray) -> Form:
-    """Infers the form of a piece; empty if its bars are unknown."""
+    """Infers the form of a piece; empty if its bars are unknown or fewer than three."""
     starts = np.flatnonzero(beats[:, 1] == 0) if len(beats) else np.zeros(0, np.int64)
     bars = len(starts)
     if bars < MIN_DISTANCE + 1:
@@ -93,7 +93,7 @@ def _sources(similarity: FloatArray) -> IntArray:
 
 
 def _phrases(source: IntArray) -> IntArray:
-    """Infers the bars since the start of the phrase from where recalled passages begin."""
+    """Infers where phrases begin from where recalled passages begin; returns each bar's position in its phrase."""
     bars = len(source)
     starts = np.flatnonzero(np.diff(source) != 1) + 1
     starts = starts[starts > MIN_DISTANCE]

@@ -18,7 +18,10 @@ SLOTS = WINDOW + ROLLBACK
 
 
 class TransformerGraph(nn.Module):
-    """Runs one step of the transformer; returns the decoder's base state and the logits of the pedal action."""
+    """Runs one step of the transformer.
+
+    Returns the decoder's base state, the logits of the pedal action, and the latent's keys and values.
+    """
 
     def __init__(self, net: Composer) -> None:
         super().__init__()
@@ -136,7 +139,7 @@ class NoteGraph(nn.Module):
 
 
 Module = Callable[..., Any]
-"""A graph in PyTorch or ONNX Runtime: a function from tensors to one or several tensors."""
+"""A graph in PyTorch or ONNX Runtime: a function from tensors to one or more tensors."""
 
 RING_SHAPE = (HEADS, SLOTS, HEAD_WIDTH)
 """Shape of the cached keys of one row and layer, and of the values."""

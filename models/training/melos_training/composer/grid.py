@@ -26,7 +26,10 @@ class BeatGrid:
         """Beats per bar."""
         self.form = form
         self.per_beat = per_beat
-        """Beats of the grid per beat of the song: 1, or 2 at double time. The form counts beats of the song."""
+        """Beats of the grid per beat of the song: 1, or 2 in double time.
+
+        Positions in the form are in beats of the song.
+        """
 
     @classmethod
     def of(cls, song: "Song", view: "View") -> "BeatGrid":
@@ -61,7 +64,7 @@ class BeatGrid:
         return np.where(beats > last, times[-1] + (beats - last) * (times[-1] - times[-2]), seconds)
 
     def bpm(self, beats: FloatArray) -> FloatArray:
-        """Returns the tempo around beat numbers."""
+        """Returns the mean tempo around beat numbers, in BPM."""
         last = len(self.times) - 1
         low = np.clip(np.floor(beats) - TEMPO_HALF_WINDOW, 0, last)
         high = np.clip(np.floor(beats) + TEMPO_HALF_WINDOW, 0, last)

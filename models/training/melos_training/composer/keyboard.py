@@ -19,6 +19,7 @@ from .midi import MAX_SUSTAIN
 from .windows import DECAY
 
 NEVER = 10**9
+"""Stands for the latent in which a key was struck if it has not been struck yet."""
 HELD = duration_seconds(np.arange(DURATIONS)) / LATENT_SECONDS
 """Key-down time in latents, by duration class."""
 

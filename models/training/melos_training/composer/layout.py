@@ -23,7 +23,7 @@ VOICES = 2
 """Number of voices: the accompaniment (0) and the melody (1)."""
 ACCOMPANIMENT, MELODY = 0, 1
 NO_MELODY = KEYS
-"""Stands for the melody's last key before its first note."""
+"""Stands for the melody's last key before the melody's first note."""
 
 VELOCITY_WIDTH = 4
 VELOCITIES = 128 // VELOCITY_WIDTH

@@ -22,14 +22,17 @@ class Song:
     name: str
     split: str
     flat: bool
-    """Whether it has no dynamics."""
+    """Whether the piece has no dynamics."""
     performance: Performance
     damped: FloatArray
+    """When each note is damped, in seconds."""
     beats: FloatArray
     chords: FloatArray
     form: Form
     features: FloatArray
+    """Features for labelling emotions, around every second."""
     lows: FloatArray
+    """Share of low notes around every second, for each transposition."""
 
     @property
     def start(self) -> float:

@@ -22,9 +22,11 @@ from .layout import (
 )
 
 ROUNDING = 1e-6
-"""Latents added to positions, so that rounding errors do not move a note to the preceding offset."""
+"""Added to positions, in latents, so that rounding errors do not move a note to the preceding offset."""
 MAX_ANTICIPATION = 0.05
-"""Beats by which a note may precede the bar that it belongs to."""
+"""Number of beats by which a note may precede the bar that it belongs to."""
+MARGIN = 1.0
+"""Seconds around a window within which a bar may begin or end whose notes reach into the window."""
 NEIGHBOUR = 0.5
 """Weight of a struck key in the nearer neighbouring latent."""
 OFFSET_COLUMN = VOICES * KEYS
@@ -34,17 +36,17 @@ assert DURATION_COLUMN + DURATIONS == SLOT_WIDTH
 
 
 @dataclass
-class Events:
+class Entries:
     """The non-zero entries of a memory [latents, 1205]."""
 
     latent: IntArray
     column: IntArray
     weight: FloatArray
 
-    def without(self, slots: IntArray) -> "Events":
+    def without(self, slots: IntArray) -> "Entries":
         """Returns the memory without the given slots."""
         kept = ~np.isin(self.column // SLOT_WIDTH, slots)
-        return Events(self.latent[kept], self.column[kept], self.weight[kept])
+        return Entries(self.latent[kept], self.column[kept], self.weight[kept])
 
 
 class Memory:
@@ -52,7 +54,7 @@ class Memory:
 
     def __init__(self, latents: int) -> None:
         self._latents = latents
-        self._parts: list[Events] = []
+        self._parts: list[Entries] = []
 
     def remember(self, notes: IntArray, beats: FloatArray, grid: BeatGrid) -> None:
         """Adds notes [n, 4] (voice, key, velocity, duration) that began at `beats` to the fixed slots."""
@@ -66,10 +68,13 @@ class Memory:
         starts = form.start * grid.per_beat
         # Slightly early notes belong to the downbeat.
         bar_of_note = grid.bar(beats + MAX_ANTICIPATION)
-        for source in np.unique(bar_of_note[bar_of_note >= 0]):
+        begin = grid.seconds(starts)
+        end = np.append(begin[1:], np.inf)
+        visible = (end > -MARGIN) & (begin < self._latents * LATENT_SECONDS + MARGIN)
+        for bar in np.flatnonzero(visible & (form.source >= 0)):
+            source = form.source[bar]
             inside = bar_of_note == source
-            for bar in np.flatnonzero(form.source == source):
-                self.put(RECALL_SLOT, notes[inside], grid.seconds(beats[inside] - starts[source] + starts[bar]))
+            self.put(RECALL_SLOT, notes[inside], grid.seconds(beats[inside] - starts[source] + starts[bar]))
 
     def put(self, slot: int, notes: IntArray, seconds: FloatArray) -> None:
         """Adds notes [n, 4] to a slot, at the times `seconds`."""
@@ -86,22 +91,22 @@ class Memory:
 
     def _add(self, latent: IntArray, column: IntArray, weight: float) -> None:
         inside = (latent >= 0) & (latent < self._latents)
-        self._parts.append(Events(latent[inside], column[inside], np.full(int(inside.sum()), weight, np.float32)))
+        self._parts.append(Entries(latent[inside], column[inside], np.full(int(inside.sum()), weight, np.float32)))
 
-    def events(self) -> Events:
+    def entries(self) -> Entries:
         """Returns all entries in order of latent."""
         if not self._parts:
             empty = np.zeros(0, np.int64)
-            return Events(empty, empty, np.zeros(0, np.float32))
+            return Entries(empty, empty, np.zeros(0, np.float32))
         latent = np.concatenate([part.latent for part in self._parts])
         order = np.argsort(latent, kind="stable")
         column = np.concatenate([part.column for part in self._parts])[order]
         weight = np.concatenate([part.weight for part in self._parts])[order]
-        return Events(latent[order], column, weight)
+        return Entries(latent[order], column, weight)
 
 
-def dense(events: Events, latents: int) -> FloatArray:
+def dense(entries: Entries, latents: int) -> FloatArray:
     """Returns the memory as an array [latents, 1205], the input of the exported network."""
     out = np.zeros((latents, SLOTS * SLOT_WIDTH), np.float32)
-    np.add.at(out, (events.latent, events.column), events.weight)
+    np.add.at(out, (entries.latent, entries.column), entries.weight)
     return out

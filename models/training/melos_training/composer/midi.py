@@ -41,10 +41,13 @@ class Performance:
     pedal_times: FloatArray
     """When the sustain pedal changes."""
     pedal_down: BoolArray
-    """Whether it is down from then on."""
+    """Whether the pedal is down from each of these times on."""
 
     def damped(self) -> FloatArray:
-        """Returns when each note is damped: when key and pedal are up, or when the key is struck again."""
+        """Returns when each note is damped: when key and pedal are up, or when the key is struck again.
+
+        The pedal sustains a note for at most `MAX_SUSTAIN` seconds.
+        """
         ends = self.key_up.copy()
         if len(self.pedal_times):
             index = np.searchsorted(self.pedal_times, self.key_up, "right") - 1
@@ -171,8 +174,8 @@ def skyline(performance: Performance) -> IntArray:
 def beats(score: Score) -> FloatArray:
     """Returns the beats of a score with a single metre, [n, 3]: seconds, position in the bar, beats per bar.
 
-    The position is −1 (unknown), because a file does not state whether it starts with an upbeat. Empty if the metre
-    changes or is missing.
+    The position is −1 (unknown), because a file does not state whether it starts with an upbeat. The result is
+    empty if the metre changes or is missing.
     """
     if len({metre[1:] for metre in score.metres}) != 1:
         return np.zeros((0, 3))

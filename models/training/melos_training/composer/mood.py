@@ -1,7 +1,7 @@
 """Labels emotions by rule, as `melos-corpus prepare` does: from features of 16 s of notes to weights of eight emotions.
 
-`features.rs` and `label.rs` contain the definitions. Features are measured once per piece; the effect of transposition
-and tempo changes is computed when a window is drawn.
+`features.rs` and `label.rs` in `crates/corpus/src/prepare` contain the definitions. Features are measured once per
+piece; the effect of transposition and tempo changes is computed when a window is drawn.
 """
 
 from dataclasses import dataclass
@@ -171,8 +171,9 @@ class Labeller:
     means: FloatArray
     deviations: FloatArray
     valences: FloatArray
-    """Quantiles in ascending order, by which new values are ranked."""
+    """Quantiles of the valence, in ascending order, by which new values are ranked."""
     arousals: FloatArray
+    """Quantiles of the arousal, likewise."""
 
     @classmethod
     def fit(cls, windows: FloatArray) -> "Labeller":

@@ -41,7 +41,7 @@ class Batch:
     pedal_offset: Tensor
     """[B, T], −1..7."""
     read_latent: Tensor
-    """The latent after that of each note to read, 0..B·T−1 [M]."""
+    """The latent that follows each note to read, 0..B·T−1 [M]."""
     read: Tensor
     """The notes to read [M, 5]."""
     note_latent: Tensor
@@ -86,7 +86,11 @@ class Losses:
 
 
 class Composer(nn.Module):
-    """The network. Its inputs are the previous latent's notes and pedal, sounding keys, memory, and conditions."""
+    """The network.
+
+    Its inputs are the notes and pedal of the previous latent, the sounding keys, the melody's last key, the memory, and
+    the conditions.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -39,7 +39,7 @@ from .windows import cut
 MAX_NOTES = 16
 """Maximum notes per latent."""
 LIFT_OFFSETS = 4
-"""Offsets for which the pedal stays up in a pedal change, unless the latent ends earlier."""
+"""Offsets for which the pedal stays up when it is lifted and pressed again, unless the latent ends earlier."""
 
 
 @dataclass
@@ -75,7 +75,10 @@ class PlayedNotes:
     """The pedal action of each latent, and its offset."""
 
     def performance(self) -> Performance:
-        """Converts the notes to seconds. Striking a key again ends its previous note; velocities are class centres."""
+        """Converts notes and pedal to seconds.
+
+        Striking a key again ends its previous note; velocities are class centres.
+        """
         notes = np.array(self.notes, np.int64).reshape(-1, 6)
         notes = notes[np.lexsort((notes[:, 3], notes[:, 1], notes[:, 0]))]
         onset = (notes[:, 0] * OFFSETS + notes[:, 1]) * STEP
@@ -157,12 +160,12 @@ class Player:
             self._twice(before),
         )
         pedal = choose(self._requested(logits), self.sampling.touch, self._draw(all_rows))
-        # Only a pedal that is down can be changed.
+        # A pedal that is up can only be pressed.
         pedal = np.where((pedal == PEDAL_CHANGED) & (before == PEDAL_UP), PEDAL_DOWN, pedal)
         pedal = np.where(self._pedalled, pedal, PEDAL_UNKNOWN)
         logits, writer = self.stepper.open(base, self._twice(pedal))
         moves = choose(self._requested(logits), self.sampling.touch, self._draw(all_rows))
-        # A changed pedal is down again by the end of the latent.
+        # A pedal that is lifted and pressed again must be down again by the end of the latent.
         moves = np.where(pedal == PEDAL_CHANGED, np.minimum(moves, OFFSETS - 2), moves)
         self._keyboard.move_pedal(latent, np.where(self._pedalled, pedal, PEDAL_UP))
         for row in all_rows:
@@ -236,8 +239,8 @@ class Player:
             beats = plan.grid.beats(np.array([(latent * OFFSETS + note[0]) * STEP]))
             memory.remember(note[None, 1:], beats, plan.grid)
             memory.recall(note[None, 1:], beats, plan.grid, plan.form)
-            events = memory.events()
-            np.add.at(self.memory[row], (events.latent, events.column), events.weight)
+            entries = memory.entries()
+            np.add.at(self.memory[row], (entries.latent, entries.column), entries.weight)
 
     def _both(self, rows: IntArray) -> Tensor:
         return torch.from_numpy(np.concatenate([rows, rows + self.rows]) if self.guided else rows)

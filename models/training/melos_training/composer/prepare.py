@@ -17,7 +17,7 @@ VELOCITY_MEAN, VELOCITY_DEVIATION = 64.0, 14.0
 
 
 def analyse(piece: Piece, mean: float, deviation: float) -> Song:
-    """Computes a song's features, and normalises its velocities, given the mean and deviation of its corpus."""
+    """Computes a song's features and normalises its velocities, given their mean and deviation in its corpus."""
     performance = piece.performance
     flat = len(np.unique(performance.velocity)) <= MAX_FLAT_VELOCITIES
     scaled = VELOCITY_MEAN + VELOCITY_DEVIATION * (performance.velocity - mean) / deviation
@@ -40,7 +40,7 @@ def analyse(piece: Piece, mean: float, deviation: float) -> Song:
 
 
 def prepare(roots: dict[str, Path], out: Path) -> Library:
-    """Reads the corpora in `roots`, and writes the library to `out`. Raises `ValueError` if one has no pieces."""
+    """Reads the corpora in `roots` and writes the library to `out`. Raises `ValueError` if one has no usable pieces."""
     songs: list[Song] = []
     for corpus, root in roots.items():
         pieces = [piece for piece in READERS[corpus](root) if len(piece.performance.onset) >= MIN_NOTES]

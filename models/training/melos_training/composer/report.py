@@ -32,7 +32,7 @@ def _row_table(title: str, values: dict[str, float]) -> str:
 
 
 def document(report: dict[str, Any], out: Path) -> None:
-    """Writes `evaluation.md` and its plots."""
+    """Writes `evaluation.md` and its plot."""
     likelihood = report["likelihood"]
     names = ("total", *PARTS, "velocity16", "key_top1")
     lines = ["| nats per note | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
@@ -64,7 +64,7 @@ def document(report: dict[str, Any], out: Path) -> None:
 
 
 def plot_temperature(columns: dict[str, dict[str, tuple[float, float]]], path: Path) -> None:
-    """Plots features over the temperature."""
+    """Plots features against the temperature."""
     sweep = {float(name[2:]): values for name, values in columns.items() if name.startswith("T ")}
     features = ("note entropy", "in chord", "bars alike 4", "groups/s", "velocity", "half-beat strength")
     figure, axes = plt.subplots(2, 3, figsize=(9, 5))
@@ -76,7 +76,7 @@ def plot_temperature(columns: dict[str, dict[str, tuple[float, float]]], path: P
 
 
 def plot_curve(metrics: Path, path: Path) -> None:
-    """Plots nats per note over hours of training music, from the metrics of a run."""
+    """Plots nats per note against hours of training music, from the metrics of a run."""
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     hours = [line["hours"] for line in lines]
     figure, (whole, parts) = plt.subplots(1, 2, figsize=(11, 4))

@@ -22,7 +22,7 @@ class Sampling:
     guidance: float = 1.0
     """Scale of classifier-free guidance, for keys only; 1 means no guidance."""
     servo: float = 1.0
-    """Strength of the control of density, register and level."""
+    """Strength of the feedback that controls density, register and level."""
 
     @classmethod
     def of(cls, temperature: float) -> "Sampling":

@@ -47,8 +47,8 @@ def split_parameters(model: Composer) -> tuple[list[nn.Parameter], list[nn.Param
 class Run:
     """A training run in a folder: `composer.pt` holds its latest state, `metrics.jsonl` its metrics.
 
-    Raises `ValueError` if no configuration is given and there is no checkpoint that contains one. Messages, metrics and
-    the checkpoint call latents `frames`.
+    Raises `ValueError` if no configuration is given and there is no checkpoint that contains one. Metrics and the
+    checkpoint call latents `frames`.
     """
 
     def __init__(self, folder: Path, configuration: Configuration | None = None, device: str = "auto") -> None:
@@ -61,7 +61,9 @@ class Run:
             if "configuration" in saved:
                 configuration = Configuration.of(saved["configuration"], CHECKPOINT)
         if configuration is None:
-            raise ValueError(f"{folder}: no {CHECKPOINT} to resume from; give a configuration to start a new run")
+            raise ValueError(
+                f"{folder}: no {CHECKPOINT} with a configuration; give a configuration (--configuration) to start a run"
+            )
         self.configuration = configuration
         torch.manual_seed(configuration.seed)
         self.random = np.random.default_rng(configuration.seed)
@@ -117,8 +119,9 @@ class Run:
     def train(self, minutes: float = math.inf, steps: float = math.inf, cool: bool = False) -> None:
         """Trains for additional minutes or steps.
 
-        SIGTERM and SIGINT stop the training early, after saving a checkpoint. With `cool`, the learning rate decays to
-        zero over the given time, and the result is saved as `cooled.pt`, so that the run itself can still be resumed.
+        SIGTERM and SIGINT stop the training early, but a checkpoint is still saved. With `cool`, the learning rate
+        decays to zero over the given time, and the result is saved as `cooled.pt`, so that the run itself can still be
+        resumed.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -209,7 +212,10 @@ class Run:
         print(json.dumps(line), flush=True)
 
     def evaluate(self) -> dict[str, dict[str, float]]:
-        """Evaluates the averaged weights: nats per note on held-out music by corpus, and on POP909 unconditionally."""
+        """Returns the nats per note of the averaged weights on held-out music, by corpus.
+
+        `pop909 free` is POP909 without conditions or memory.
+        """
         if not self._held_out:
             for corpus, count in HELD_OUT_WINDOWS.items():
                 windows = held_out(self.library, "valid", corpus, self.configuration.frames, count)
@@ -226,7 +232,7 @@ class Run:
 def nats_per_note(model: Composer, batch: Batch, bfloat16: bool = False) -> dict[str, float]:
     """Returns the parts of the negative log-likelihood per note; `total` excludes the pedal.
 
-    `velocity16` is that of the velocity in classes twice as wide; `key_top1` is the top-1 accuracy of keys.
+    `velocity16` is the part of the velocity, in classes twice as wide; `key_top1` is the top-1 accuracy of keys.
     """
     with torch.autocast(batch.coarse.device.type, torch.bfloat16, enabled=bfloat16):
         losses = model.losses(batch)

@@ -27,7 +27,7 @@ SIMILARITY = 0.9
 """The requested similarity to the recalled latents."""
 GUIDANCE = 1.3
 MAX_DRAWS = 128
-"""Uniform random numbers available for each latent; they are used in order."""
+"""Number of uniform random numbers available for each latent; they are used in order."""
 
 
 def steady(latents: int) -> tuple[BeatGrid, Form]:
@@ -74,9 +74,9 @@ class ReferencePlayer(Player):
         memory = Memory(self.latents)
         seconds = ((latent + RECALL_DISTANCE) * OFFSETS + notes[:, 0]) * STEP
         memory.put(RECALL_SLOT, notes[:, 1:], seconds)
-        events = memory.events()
-        recalls = events.latent >= RECALL_FROM
-        np.add.at(self.memory[0], (events.latent[recalls], events.column[recalls]), events.weight[recalls])
+        entries = memory.entries()
+        recalls = entries.latent >= RECALL_FROM
+        np.add.at(self.memory[0], (entries.latent[recalls], entries.column[recalls]), entries.weight[recalls])
 
 
 def performance(library: Library, steps: Mapping[str, Module]) -> dict[str, FloatArray]:

@@ -1,4 +1,4 @@
-"""The choice and transformation of a window of a song."""
+"""Which window of a song to cut, and how to transform the song."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class View:
     start: float
     """Start of the window in seconds of the stretched song."""
     latents: int
-    """Length of the window."""
+    """Length of the window in latents."""
     ratio: float = 1.0
     """Time-stretching factor."""
     shift: int = 0
@@ -22,7 +22,7 @@ class View:
     labelled_chords: bool = True
     """Whether to take chords from the corpus's labels instead of the sounding notes."""
     double_time: bool = False
-    """Whether beats are counted at double time."""
+    """Whether beats are counted in double time."""
     steady: bool = False
     """Whether mood, density, loudness, register, length and pedalling are replaced with their means over the window."""
     sparse_bass: bool = False

@@ -36,16 +36,16 @@ from .layout import (
     velocity_class,
 )
 from .library import Song
-from .memory import Events, Memory
+from .memory import Entries, Memory
 from .mood import Labeller
 from .view import View
 
 CHORD_HALF_WINDOW = 6
 """Number of latents on either side whose sounding notes define the chord if there is no label."""
 PEDAL_HALF_WINDOW = 4.0
-"""Seconds on either side over which the share of pedalling is measured."""
-HISTORY = 36.0
-"""Seconds before a window whose notes can be in the memory: about eight bars."""
+"""Seconds on either side over which the share of time with the pedal down is measured."""
+HISTORY = 360.0
+"""Seconds before a window whose notes can be in the memory, about as many as the daemon remembers."""
 DECAY = 1.0
 """Time constant of the decay of a sounding key's level, in seconds."""
 
@@ -58,16 +58,16 @@ class Window:
     sounding: FloatArray
     """Levels of the sounding keys at the start of each latent, [latents, 176]."""
     melody: IntArray
-    """The melody's last key before each latent, 0..87; 88 if there is none."""
+    """The melody's last key before each latent, [latents], 0..87; 88 if there is none."""
     pedal_before: IntArray
     """The pedal action of the previous latent, [latents]."""
     pedal: IntArray
-    """The pedal action, [latents]; PEDAL_UNKNOWN if not recorded."""
+    """The pedal action of each latent, [latents]; PEDAL_UNKNOWN if not recorded."""
     pedal_offset: IntArray
-    """Offset at which the pedal first moves, 0..7; −1 if it does not."""
+    """Offset at which the pedal first moves, [latents], 0..7; −1 if it does not."""
     notes: IntArray
-    """[notes, 6], in the order in which they are predicted: latent from −1, offset, voice, key, velocity, duration."""
-    memory: Events
+    """[notes, 6], in the order of prediction: latent (−1 before the window), offset, voice, key, velocity, duration."""
+    memory: Entries
 
 
 @dataclass
@@ -102,7 +102,7 @@ class _Notes:
         )
 
     def roll(self, first: IntArray, end: IntArray, low: int, high: int, decay: bool) -> FloatArray:
-        """Returns levels in latents low..high, [latents, 88]; each note sounds in its latents first..end.
+        """Returns levels in latents low..high, [latents, 88]; each note sounds from its latent `first` until its `end`.
 
         Levels are 1; with `decay`, they fall from 1 in the latent `first` towards a quarter.
         """
@@ -173,7 +173,7 @@ def cut(song: Song, view: View, labeller: Labeller) -> Window:
         pedal,
         pedal_offset,
         written[distinct],
-        memory.events(),
+        memory.entries(),
     )
 
 

@@ -27,7 +27,7 @@ def main() -> None:
     )
     parser.add_argument("--excerpts", type=int, default=64, help="number of excerpts for each emotion")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of an excerpt")
-    parser.add_argument("--hours", type=float, default=1.0, help="length of the endurance test, for each emotion")
+    parser.add_argument("--hours", type=float, default=1.0, help="length of the endurance test for each emotion")
     parser.add_argument(
         "--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="sections to write; all by default"
     )

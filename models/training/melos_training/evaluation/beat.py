@@ -8,7 +8,7 @@ from .describe import onsets
 from .renders import Rendering
 
 DIVISIONS = (1, 2, 4)
-"""Onsets are compared with beats, half-beats and quarter-beats."""
+"""Divisions of the beat with which onsets are compared."""
 UNRELATED_TEMPO = 5**0.5 / 2
 """Ratio of an unrelated tempo to the tempo of the beat."""
 
@@ -16,7 +16,7 @@ UNRELATED_TEMPO = 5**0.5 / 2
 def vector_strength(phases: ArrayLike) -> float:
     """Returns the length of the mean unit vector at `phases` (in turns): 1 if all are equal, 0 if they are uniform.
 
-    Goldberg and Brown 1969.
+    Defined by Goldberg and Brown (1969).
     """
     return float(abs(np.average(np.exp(2j * np.pi * np.asarray(phases)))))
 

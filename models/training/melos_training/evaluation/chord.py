@@ -1,4 +1,4 @@
-"""Measures whether the requested chord is audible, as the share of chroma in its triad minus that in other triads."""
+"""Measures whether the requested chord is audible: how much more chroma its triad has than its transpositions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +16,10 @@ Chord = tuple[float, list[int]]
 
 
 def margin(samples: Floats, chords: Sequence[Chord]) -> tuple[float, float]:
-    """Returns the share of constant-Q chroma inside the triads minus the mean over transposed triads, and the share.
+    """Returns the margin of the triads in constant-Q chroma, and the share of chroma inside the triads.
 
-    `chords` are in order of time; triads are transposed by 1 to 11 semitones.
+    The margin is this share minus its mean over the triads transposed by 1 to 11 semitones. `chords` are in order of
+    time.
     """
     energy = chroma(constant_q(samples) ** 2)
     times = np.arange(energy.shape[1]) * HOP / RATE
@@ -33,7 +34,7 @@ def margin(samples: Floats, chords: Sequence[Chord]) -> tuple[float, float]:
 
 
 def planned_chords(plan: Sequence[dict[str, Any]]) -> list[Chord]:
-    """Returns the chords of a rendering's plan, as root, third and fifth."""
+    """Returns the chords of a rendering's plan, reduced to triads."""
     return [(start, entry["pitch_classes"][:3]) for start, entry in zip(chord_starts(plan), plan, strict=True)]
 
 

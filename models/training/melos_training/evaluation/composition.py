@@ -20,7 +20,7 @@ TEMPERATURES = (0.2, 0.6, 1.0, 1.4, 2.0)
 RECALLS = (0.0, 0.5, 0.9, 1.0)
 STRUCTURE_SECONDS = 120.0
 LEAD_IN = 4.0
-"""Seconds skipped at the start of a song's excerpt, as in renderings."""
+"""Seconds skipped at the start of a song's excerpt, as at that of a rendering."""
 CHORDS, LEVEL = "chords", "level, dB"
 SHOWN = ("note entropy", CHORDS, "bars alike 4", "roll repeats", "notes/s", "groups/s", LEVEL, "half-beat strength")
 
@@ -67,10 +67,11 @@ def compare_notes(study: Study, folder: Path) -> str:
     distances = {"the generated notes": written, "other passages of the songs": elsewhere}
     listed = ", ".join(f"{frechet(real, other, real):.1f} for {name}" for name, other in distances.items())
     return (
-        f"{len(written)} excerpts played by the network alone, covering every emotion, compared with {len(real)} "
-        "held-out songs of POP909 and with other passages of the same songs. `d` is the difference from real music in "
-        "pooled standard deviations. Each emotion is requested equally often, whereas the songs are not balanced. In "
-        "both sets, the melody consists of the notes with no higher key sounding.\n\n"
+        f"{len(written)} excerpts played by the network alone, covering every emotion, are compared with passages of "
+        f"{len(real)} held-out songs of POP909. As a baseline, other passages of the same songs (`elsewhere`) are also "
+        "compared with these. `d` is the difference from real music in pooled standard deviations. Each emotion is "
+        "requested equally often, whereas the songs are not balanced. In all excerpts, the melody consists of the "
+        "notes with no higher key sounding.\n\n"
         f"Fréchet distance from the songs over all features: {listed}; {frechet(real[::2], real[1::2], real):.1f} "
         "between halves of the songs.\n\n"
     ) + table(["", "real", "elsewhere", "generated", "d, elsewhere", "d, generated"], rows)

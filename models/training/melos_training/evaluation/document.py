@@ -19,7 +19,7 @@ SECTIONS: dict[str, Callable[[Study, Path], str]] = {
     "Composer": networks.measure_likelihood,
     "Transcription": networks.measure_transcription,
     "Fréchet audio distance": music.measure_fad,
-    "Memorisation": networks.measure_memory,
+    "Memorisation": networks.measure_memorisation,
     "Endurance": music.measure_endurance,
 }
 
@@ -35,7 +35,7 @@ def write(study: Study, sections: Sequence[str], models: Path) -> None:
 
 Written by `{command}`. For each of eight emotions, there are {sizes.excerpts} excerpts of {sizes.seconds:g} s, with
 seeds {study.seeds()[0]} to {study.seeds()[-1]} (from 1 for change, beat, structure and temperature), rendered by
-`melos render` without reverb, excluding the first 4 s; and {sizes.hours * 60:g} minutes of the network alone.
+`melos render` without reverb, excluding the first 4 s; and {sizes.hours * 60:g} minutes of the network alone (seed 1).
 Brackets give 95 % bootstrap intervals over excerpts. The held-out pieces are {len(study.held_out["valid"])} from the
 `valid` split and {len(study.held_out["test"])} from the `test` split.
 """

@@ -1,7 +1,7 @@
 """Measures whether the requested emotion is audible.
 
-The judge is fitted to music that was held out from training. Its labels are derived from the notes by
-the rules of `melos-corpus prepare`, as for the training music. The judge's only input is level-normalised audio.
+The judge is fitted to music that was held out from training. The labels of this music are derived from its notes by the
+rules of `melos-corpus prepare`, like those of the training music. The judge's only input is level-normalised audio.
 """
 
 from collections.abc import Sequence
@@ -50,9 +50,10 @@ class Estimates:
 class Judge:
     """Ridge regressions for valence and arousal over standardised features.
 
-    The estimated emotion is the one whose anchor is nearest to the estimated affect, as in the labelling rules. Because
-    regression shrinks estimates towards the mean, they are first rescaled to the mean and standard deviation of the
-    labels; cross-validation by piece determines the scale. A second judge is a logistic regression for the emotions.
+    The estimated emotion is the one whose anchor is nearest to the estimated affect; the labelling rules also weigh
+    other cues. Because regression shrinks estimates towards the mean, they are first rescaled to the mean and standard
+    deviation of the labels; cross-validation with each piece in a single fold determines the scale. A second judge is a
+    logistic regression for the emotions.
     """
 
     def __init__(self, features: Floats, labels: Floats, pieces: Sequence[Any]) -> None:

@@ -19,6 +19,7 @@ class Excerpt:
 
     shard: Shard
     start: float
+    """Seconds from the start of the shard."""
     seconds: float
 
     @property
@@ -37,7 +38,7 @@ class Excerpt:
         )
 
     def audio(self, rate: int = RATE) -> Floats:
-        """Reads the samples at a rate, by default that of the feature extraction."""
+        """Reads the samples at `rate`, by default that of the feature extraction."""
         common = math.gcd(rate, SAMPLE_RATE)
         return resample_poly(self.full_audio(), rate // common, SAMPLE_RATE // common).astype(np.float32)
 
@@ -74,7 +75,7 @@ class Excerpt:
 
 
 def excerpts(shards: Iterable[Shard], seconds: float, step: float) -> Iterator[Excerpt]:
-    """Yields all excerpts of this length that start `step` seconds apart, rounded up to whole latents."""
+    """Yields excerpts that are `seconds` long and start `step` seconds (rounded up to whole latents) apart."""
     latent = LATENT_FRAMES / FRAMES_PER_SECOND
     step = np.ceil(step / latent) * latent
     for shard in shards:

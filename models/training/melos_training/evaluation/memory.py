@@ -1,4 +1,4 @@
-"""Measures whether the networks have memorised training pieces, by the longest run of intervals in common."""
+"""Measures whether the networks have memorised training pieces, by the longest runs of intervals in common."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

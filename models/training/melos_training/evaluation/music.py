@@ -46,9 +46,10 @@ def measure_emotion(study: Study, folder: Path) -> str:
         f"""The judge is a model that analyses level-normalised audio. It was fitted to {accuracy["windows"]} excerpts
 of {accuracy["pieces"]} held-out pieces, labelled from their notes by the rules that also label the training music
 (`melos-corpus prepare`); no human listener was involved. The judge estimates valence and arousal and picks the emotion
-with the nearest anchor, as the rules do; the other judge is fitted to the emotions directly. Their accuracy on held-out
-music was measured by {emotion.FOLDS}-fold cross-validation by piece. A judge of the same kind, fitted to the same
-pieces, was used on other seeds to choose the profiles, so the judge is not independent of the music.
+with the nearest anchor, whereas the rules also weigh other cues; the other judge is fitted to the emotions directly.
+Their accuracy on held-out music was measured by {emotion.FOLDS}-fold cross-validation with each piece in a single fold.
+A judge of the same kind, fitted to the same pieces, was used on other seeds to choose the profiles of the moods, so the
+judge is not independent of the music.
 
 """
         + table(["", "judge on held-out music", *estimated, "target"], rows)
@@ -99,9 +100,9 @@ def measure_changes(study: Study, folder: Path) -> str:
         + table(["", "10 % reached, s", "50 %, s", "90 %, s", "N"], rows)
         + "\n"
         + plots.rise(mean_curves, folder)
-        + "\n\nWithout a glide, measured from the notes: the time at which the sum of the velocities of the notes that "
-        f"begin within {rise.NOTES_WINDOW:g} s, averaged over the seeds, is halfway between its values before and "
-        "after the change.\n\n"
+        + "\n\nWithout a glide, measured from the notes: the time at which the sum of the velocities of the notes in "
+        f"a sliding window of {rise.NOTES_WINDOW:g} s, averaged over the seeds, is halfway between its values before "
+        "and after the change.\n\n"
         + table(["", "half of the change, s", "beat length afterwards, s", "N"], sudden)
         + "\nTarget: within one beat.\n"
     )
@@ -119,8 +120,8 @@ def measure_chords(study: Study, folder: Path) -> str:
     rows.append(["real POP909 against its labels", mean([m for m, _ in real]), mean([s for _, s in real]), len(real)])
     return (
         table(["", "margin", "share inside the triad", "N"], rows)
-        + "\nTarget: a margin of 0.25, and on the notes at least the share of real music (`in chord` in the section "
-        "*Notes*).\n"
+        + "\nTargets: a margin of 0.25 and, for the notes, a share in the chord at least as high as in real music "
+        "(`in chord` in *Notes*).\n"
     )
 
 
@@ -186,11 +187,19 @@ def measure_endurance(study: Study, folder: Path) -> str:
     return (
         f"""{len(series["happy"])} minutes of each emotion, network alone, seed 1: mean and standard deviation over
 minutes, and the drift of a linear fit from start to end. Last row: change from the first to the last
-{study.sizes.seconds:g} s of {len(ends)} held-out pieces (up to the 90 s rendered of each), mean and standard deviation.
+{study.sizes.seconds:g} s of {len(ends)} held-out pieces (as far as they were rendered), mean and standard deviation.
 
 """
         + table(
-            ["", "level, dB", "onsets per second", "chroma entropy, bits", "novelty", "silent minutes", "stuck"],
+            [
+                "",
+                "level, dB",
+                "onsets per second",
+                "chroma entropy, bits",
+                "novelty",
+                "silent minutes",
+                "stuck minutes",
+            ],
             rows,
         )
         + "\n"

@@ -1,5 +1,7 @@
-"""Measures the pianist, the vocoder and the whole chain on held-out music, and the composer's likelihood, transcription
-and memorisation."""
+"""Measures the networks: the pianist and the whole chain on held-out music, and the composer's likelihood.
+
+Also measures how well renderings can be transcribed, and whether training pieces have been memorised.
+"""
 
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def measure_pianist(study: Study, folder: Path) -> str:
         for name, piano in zip(study.model.pianos, study.pianos)
         if (result := results.get(piano))
     ]
-    columns = ["piano", "error", "at attacks", "notes alone", "at attacks", "KL, nats per latent"]
+    columns = ["piano", "error", "error at attacks", "notes alone", "notes alone, at attacks", "KL, nats per latent"]
     columns += ["active latent dimensions", "N"]
     return (
         "Log-mels of the `test` split, reconstructed by the encoder and decoder, and by the decoder from the notes "
@@ -90,7 +92,7 @@ def measure_likelihood(study: Study, folder: Path) -> str:
     ) + table(["", *PARTS], rows)
 
 
-def measure_memory(study: Study, folder: Path) -> str:
+def measure_memorisation(study: Study, folder: Path) -> str:
     melody_index = study.melody_index
     melodies = study.map_renderings(study.requests(False), lambda rendering: rendering.notes().melody())
     rendered = [melody_index.longest_shared(melody) for melody in melodies]

@@ -24,7 +24,7 @@ def confusions(tables: Mapping[str, Floats], folder: Path) -> str:
     axes = figure.subplots(1, len(tables), squeeze=False)
     for axis, (title, table) in zip(axes[0], tables.items()):
         axis.imshow(table, cmap="Blues", vmin=0, vmax=1)
-        axis.set(title=title, xlabel="measured", ylabel="requested", xticks=range(8), yticks=range(8))
+        axis.set(title=title, xlabel="estimated", ylabel="requested", xticks=range(8), yticks=range(8))
         axis.set_xticklabels(EMOTIONS, rotation=60)
         axis.set_yticklabels(EMOTIONS)
         for i, row in enumerate(table):
@@ -35,7 +35,7 @@ def confusions(tables: Mapping[str, Floats], folder: Path) -> str:
 
 
 def temperature(points: Mapping[float, Mapping[str, float]], folder: Path) -> str:
-    """Plots features over the temperature; `points` maps a temperature to the mean of each feature."""
+    """Plots features against the temperature; `points` maps a temperature to the mean of each feature."""
     names = list(next(iter(points.values())))
     figure = Figure(figsize=(14, 5))
     for axis, name in zip(figure.subplots(2, (len(names) + 1) // 2).flat, names):

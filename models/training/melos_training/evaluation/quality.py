@@ -17,7 +17,7 @@ def _visqol() -> VisqolApi:
 
 
 def visqol_score(copy: Floats, original: Floats) -> float:
-    """Returns a mean opinion score from 1 to 5; both arguments are samples at 48 kHz."""
+    """Returns an estimated mean opinion score from 1 to 5; both arguments are samples at 48 kHz."""
     length = min(len(copy), len(original))
     reference, degraded = (np.asarray(samples[:length], np.float64) for samples in (original, copy))
     return float(_visqol().measure_from_arrays(reference, degraded, SAMPLE_RATE).moslqo)

@@ -1,4 +1,4 @@
-"""Measures how fast a change of emotion becomes audible, from the judge's arousal in sliding windows and the notes."""
+"""Measures how fast a change of emotion becomes audible, from the judge's estimates of arousal and from the notes."""
 
 from collections.abc import Callable
 
@@ -43,7 +43,7 @@ def normalise(times: Floats, values: Floats) -> Floats:
 def crossing_time(times: Floats, share: Floats, level: float = 0.5) -> float:
     """Returns the time at which a curve first rises to a level, interpolated between windows; NaN if it never does.
 
-    Ignores times until `BEFORE` seconds before the change.
+    Ignores crossings earlier than `BEFORE` seconds before the change.
     """
     for i in range(1, len(share)):
         if share[i - 1] < level <= share[i] and times[i] > -BEFORE:

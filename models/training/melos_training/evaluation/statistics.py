@@ -48,7 +48,7 @@ def mean(sample: ArrayLike) -> Estimate:
 def auc(positive: Floats, negative: Floats) -> float:
     """Returns the probability that a positive scores higher than a negative; ties count half.
 
-    Mann and Whitney 1947.
+    This is the statistic of Mann and Whitney (1947).
     """
     ranks = np.searchsorted(np.sort(negative), positive, "left") + np.searchsorted(np.sort(negative), positive, "right")
     return float(ranks.mean() / 2 / len(negative))

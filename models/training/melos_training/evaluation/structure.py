@@ -1,6 +1,6 @@
 """Measures structureness: how well repetitions of one passage explain the whole piece (Wu and Yang 2020).
 
-The index at a scale is the maximum fitness (Müller, Jiang and Grosche 2013) of all passages of this length, on a chroma
+The index at a scale is the maximum fitness (Müller, Jiang and Grosche 2013) of all passages of that length, on a chroma
 self-similarity matrix that includes transposed, slower and faster repetitions. libfmp computes the index.
 """
 

@@ -16,6 +16,7 @@ from scipy.signal import resample_poly
 from .. import repository
 from ..arrays import Array, Floats
 from ..composer import excerpts as songs
+from ..composer.corpora import identifier
 from ..composer.excerpts import Excerpt as SongExcerpt
 from ..composer.library import Library, load
 from ..composer.network import Composer
@@ -102,7 +103,7 @@ class Study:
     def melodies(self) -> list[Array]:
         """The melodies of the training pieces: those in the data folder except the held-out ones."""
         held_out = {x.metadata()["piece"] for shards in self.held_out.values() for x in shards}
-        paths = [path for path in sorted(self.data.rglob("*.mid*")) if path.stem not in held_out]
+        paths = [path for path in sorted(self.data.rglob("*.mid*")) if identifier(path.stem) not in held_out]
         return [memory.melody(memory.midi_onsets(path)) for path in paths]
 
     @cached_property

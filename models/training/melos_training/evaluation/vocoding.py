@@ -31,7 +31,7 @@ def griffin_lim(mel: Floats) -> Floats:
 def multi_resolution(audio: Tensor, reference: Tensor) -> float:
     """Returns spectral convergence plus mean absolute log-magnitude difference, averaged over four resolutions.
 
-    Yamamoto et al. 2020.
+    Defined by Yamamoto et al. (2020).
     """
     total = 0.0
     for size in RESOLUTIONS:
@@ -64,7 +64,7 @@ def reconstruct(pianist: Pianist, mel: Tensor, roll: Tensor, piano: int) -> Tens
 def copies(pianist: Pianist, vocoder: Vocoder, samples: Floats, roll: Floats, piano: int) -> dict[str, Floats]:
     """Returns samples at 48 kHz, and their resynthesis by the whole chain, by the vocoder, and by Griffin-Lim.
 
-    `roll` [frames, ROLL] starts with the mel frame in the middle of the first STFT window.
+    `roll` [frames, ROLL] is the piano roll of the mel frames, the first of which is centred on sample 1024.
     """
     audio = torch.from_numpy(samples)[None]
     mel = log_mel(spectrum(audio).abs())[0]

@@ -1,1 +1,1 @@
-"""The pianist, which renders notes and a latent that describes the touch as the log-mel of one of several pianos."""
+"""The pianist, which turns notes, and latents that describe the touch, into the log-mel of one of several pianos."""

@@ -1,4 +1,4 @@
-"""Prior and decoder as run by the daemon: one latent at a time."""
+"""The prior and the decoder as the daemon runs them: one latent at a time."""
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +40,7 @@ class DecoderGraph(nn.Module):
 
 
 def build(pianist: Pianist, prior: Prior) -> dict[str, Graph]:
-    """Builds the graphs, by file name."""
+    """Builds the graphs of the prior, the decoder and the encoder, by file name."""
     latent, pianos = pianist.latent, pianist.decoder.notes.piano.num_embeddings
     roll = Port("roll", [1, LATENT_FRAMES, ROLL], "hops of the piano roll, ahead of the mel")
     piano = Port("piano", [pianos], "weights of the pianos, summing to 1")

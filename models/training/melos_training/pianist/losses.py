@@ -13,7 +13,7 @@ BEFORE, AFTER = 2, 3
 
 
 def attacks(roll: Tensor) -> Tensor:
-    """Marks the mel frames that belong to an attack with 1, others with 0.
+    """Returns 1 for the mel frames that belong to an attack, and 0 for the others.
 
     The result is [batch, hops], for a roll [batch, hops, ROLL].
     """
@@ -26,7 +26,7 @@ def attacks(roll: Tensor) -> Tensor:
 
 
 def attack_loss(predicted: Tensor, mel: Tensor, attack: Tensor) -> Tensor:
-    """Returns the L1 distance of the log-mel frames that belong to an attack; 0 if there are none."""
+    """Returns the mean absolute error of the log-mel frames that belong to an attack; 0 if there are none."""
     error = (predicted - mel).abs().mean(2)
     return (error * attack).sum() / attack.sum().clamp(min=1)
 

@@ -17,7 +17,7 @@ from .train_pianist import ACTIVE
 from .windows import PianoShards
 
 CLIP = 512
-"""Mel frames of a clip."""
+"""Mel frames per clip."""
 PER_SHARD = 4
 """Clips per shard, evenly spaced."""
 
@@ -34,9 +34,10 @@ def measure(
 ) -> dict[str, Numbers]:
     """Returns the results for each piano.
 
-    `clips` is the number of clips. `pianist` and `notes` (latents of 0) are mean absolute errors of the log-mel in dB,
-    `…_attack` are those at attacks; `nats` is the KL divergence per latent, `active` the number of active dimensions.
-    Reconstruction uses the mean of the posterior; frames at the start of a clip have no past.
+    `clips` is the number of clips. `pianist` and `notes` are mean absolute errors in dB of log-mels decoded from the
+    notes, with the posterior's means as latents (`pianist`) or with all latents 0 (`notes`); `…_attack` are these
+    errors at attacks. `nats` is the KL divergence per latent, `active` the number of active dimensions. The networks do
+    not hear what precedes a clip.
     """
     windows = PianoShards(Shards(folders, split, min_frames=CLIP), pianos)
     if not len(windows.shards):

@@ -1,7 +1,7 @@
 """The pianist's networks: a VAE whose decoder is conditioned on the notes, and a prior.
 
-The encoder maps 8 mel frames and their surroundings to a latent. The decoder gets the latents and the notes, so that
-attacks are exactly in time and latents represent only what the notes do not determine.
+The encoder maps 8 mel frames and their surroundings to a latent. The decoder receives the latents and the notes, so
+that attacks are exactly in time and latents represent only what the notes do not determine.
 """
 
 import torch

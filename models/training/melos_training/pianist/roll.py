@@ -14,7 +14,7 @@ class Performance:
     """Notes and pedal; times are in seconds."""
 
     notes: Floats
-    """Onset, end of the sound, MIDI key, velocity: [n, 4], in order of onset."""
+    """Onset, end of the sound, MIDI note number, velocity: [n, 4], in order of onset."""
     key_up: Floats
     """Release of the key of each note: [n]."""
     pedal: Floats

@@ -1,4 +1,4 @@
-"""The parts of training that pianist and prior have in common."""
+"""The parts of training that the pianist and the prior have in common."""
 
 from typing import TypeVar
 

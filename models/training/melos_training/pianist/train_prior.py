@@ -30,7 +30,7 @@ def sample_latents(encoder: Encoder, mel: Tensor, noise: Tensor) -> Tensor:
 
 @torch.no_grad()
 def evaluate_prior(prior: Prior, encoder: Encoder, shards: PianoShards, rng: np.random.Generator) -> Numbers:
-    """Returns nats per latent on held-out windows: with all conditions, without mood, and for a standard normal."""
+    """Returns nats per latent on held-out windows: with all conditions, without mood, and under a standard normal."""
     device = next(prior.parameters()).device
     results: dict[str, list[float]] = {"nats": [], "moodless_nats": [], "standard_nats": []}
     for _ in range(BATCHES):

@@ -1,4 +1,4 @@
-"""Cuts windows from shards for training the pianist."""
+"""Cuts windows from shards for training the pianist, the prior and the vocoder."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from .layout import AHEAD
 from .roll import Performance, roll
 
 CENTRE = N_FFT // 2 // HOP
-"""Hops from the start of an uncentred STFT frame to its centre, where the shards' mel frames are located."""
+"""Hops from the start of an uncentred STFT frame to its centre; the shards' mel frames are centred on their hops."""
 
 
 class Windows(NamedTuple):
@@ -51,7 +51,7 @@ class PianoShards:
         self._piano_indices: dict[str, int] = {}
 
     def piano(self, shard: Shard) -> int:
-        """Returns the index of a shard's piano, which is cached.
+        """Returns the index of a shard's piano, and caches it.
 
         Raises `SettingsError` if the run does not list the piano.
         """
@@ -68,7 +68,7 @@ class PianoShards:
         return self.pianos.index(name)
 
     def performance(self, shard: Shard) -> Performance:
-        """Reads the performance of a shard, and caches it."""
+        """Returns the performance of a shard, and caches it."""
         key = str(shard.path)
         if key not in self._performances:
             self._performances[key] = Performance.of(shard)
@@ -86,7 +86,7 @@ class PianoShards:
         )
 
     def draw_with_audio(self, rng: np.random.Generator, batch: int, frames: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Draws windows of audio of `frames` uncentred STFT frames, with their roll and piano; redraws silent ones."""
+        """Draws audio windows of `frames` uncentred STFT frames, with their rolls and pianos; redraws silent ones."""
         audio: list[Floats] = []
         rolls: list[Floats] = []
         pianos: list[int] = []
@@ -101,7 +101,7 @@ class PianoShards:
         return torch.from_numpy(np.stack(audio)), torch.from_numpy(np.stack(rolls)), torch.tensor(pianos)
 
     def draw(self, rng: np.random.Generator, batch: int, hops: int) -> Windows:
-        """Draws random windows that start at the start of a latent."""
+        """Draws random windows, each of which begins with a latent."""
         parts = []
         for _ in range(batch):
             shard = self.shards.draw(rng)

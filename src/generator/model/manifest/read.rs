@@ -6,10 +6,10 @@ use std::path::Path;
 use super::{Audio, ConditionLayout, File, LatentLayout, Manifest, PianistLayout, TransformerLayout, VocoderLayout};
 use crate::files::document::{Document, Problem, Table};
 
-/// Limit for counts: larger than any network needs, and small enough to be multiplied without overflow.
+/// Range of counts; the maximum is larger than any network needs.
 const COUNT: RangeInclusive<i64> = 0..=1 << 20;
-/// Limits for the transformer's dimensions. A cache with all of them at their maximum would take terabytes, so their product
-/// is limited too.
+/// Ranges of the transformer's dimensions. If all were at their maximum, the cache would take terabytes, so their product is
+/// limited too.
 const LAYERS: RangeInclusive<i64> = 1..=256;
 const HEADS: RangeInclusive<i64> = 1..=256;
 const HEAD_DIM: RangeInclusive<i64> = 2..=1024;
@@ -17,9 +17,9 @@ const SLOTS: RangeInclusive<i64> = 1..=16_384;
 const WIDTH: RangeInclusive<i64> = 1..=1 << 16;
 /// Maximum number of elements in the KV cache of all layers: 1 GiB of floats.
 const CACHE_ELEMENTS: u64 = 1 << 28;
-/// Limit for the size of a network file in bytes.
+/// Range of the size of a network file, in bytes.
 const BYTES: RangeInclusive<i64> = 0..=4 << 30;
-/// Hexadecimal digits of a SHA-256 hash.
+/// Number of hexadecimal digits in a SHA-256 hash.
 const SHA256_DIGITS: usize = 64;
 
 pub(super) fn manifest(file: &Path, text: &str) -> Result<Manifest, Vec<Problem>> {
@@ -119,7 +119,8 @@ fn transformer(document: &mut Document<'_>, table: &mut Table<'_>) -> Transforme
     let elements = sizes.iter().map(|size| *size as u64).product::<u64>();
     if elements > CACHE_ELEMENTS {
         let message = format!(
-            "2 × 2 × layers × heads × slots × head_dim is {elements} numbers; expected at most {CACHE_ELEMENTS}"
+            "the cache has 2 × 2 × layers × heads × slots × head_dim = {elements} numbers; expected at most \
+             {CACHE_ELEMENTS}"
         );
         document.add(table.span(), "", message);
     }
@@ -163,7 +164,7 @@ fn dimension(
     required(document, table, key, range) as usize
 }
 
-/// Takes a required integer. If it is missing, reports a problem and returns the lowest allowed value.
+/// Takes a required integer. If it is missing or invalid, reports a problem and returns the lowest allowed value.
 fn required(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str, range: RangeInclusive<i64>) -> u64 {
     let minimum = range.start().unsigned_abs();
     match table.take(key) {
@@ -175,7 +176,7 @@ fn required(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static st
     }
 }
 
-/// Takes a required number above 0.
+/// Takes a required number above 0. If it is missing or invalid, reports a problem and returns 1.
 fn number(document: &mut Document<'_>, table: &mut Table<'_>, key: &'static str) -> f64 {
     match table.take(key) {
         Some(field) => match field.number() {

@@ -58,7 +58,7 @@ fn a_restored_state_repeats_the_sound() {
     let (mut vocoder, mut istft) = (Vocoder::new(None), Istft::new());
     samples(&mut vocoder, &mut istft, &blocks[..8]);
     let (state, overlap) = (vocoder.state().to_vec(), *istft.overlap());
-    // Process other audio in between.
+    // Change the state before restoring it.
     samples(&mut vocoder, &mut istft, &blocks[..3]);
     vocoder.state().copy_from_slice(&state);
     *istft.overlap() = overlap;

@@ -96,7 +96,7 @@ fn sends_every_kind_of_control_its_own_messages() {
         cc(20, 32),
     ];
     assert_eq!(desk.feedback(), expected);
-    assert_eq!(desk.feedback_over(20), [], "once is enough");
+    assert_eq!(desk.feedback_over(20), [], "an unchanged value should not be sent again");
     desk.live.update_value(Param::Emotion, &Value::Choice(2));
     assert_eq!(desk.feedback(), [Message::NoteOff { channel: 0, note: 36 }]);
 }
@@ -135,7 +135,7 @@ fn sends_no_feedback_to_a_fader_while_it_is_moved() {
             desk.send(&[cc(7, value)]);
             assert_eq!(desk.feedback(), [], "{value}");
         }
-        assert_eq!(desk.feedback_over(20), [], "nor afterwards");
+        assert_eq!(desk.feedback_over(20), [], "the fader is already at the value");
     }
     let mut desk = Desk::new(FADER);
     assert_eq!(desk.feedback(), [cc(7, 32)]);
@@ -145,9 +145,9 @@ fn sends_no_feedback_to_a_fader_while_it_is_moved() {
     assert_eq!(desk.send(&[cc(7, 40)]).len(), 1);
     desk.set(Param::Reverb, 1.0);
     for value in 41..60 {
-        assert_eq!((desk.send(&[cc(7, value)]), desk.feedback()), (vec![], vec![]), "while it is being moved");
+        assert_eq!((desk.send(&[cc(7, value)]), desk.feedback()), (vec![], vec![]), "no feedback while it moves");
     }
-    assert_eq!(desk.feedback_over(20), [cc(7, 127)], "after it is released");
+    assert_eq!(desk.feedback_over(20), [cc(7, 127)], "feedback once it is at rest");
 }
 
 #[test]

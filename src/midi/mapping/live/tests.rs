@@ -50,7 +50,7 @@ fn devices_use_the_mapping_that_matches_their_name() {
     assert_eq!(rig.send(0, note_on(0, 1)), [ControlEvent::Set(Param::Panic, Value::Trigger)]);
     assert_eq!(rig.send(0, note_on(0, 2)), []);
     assert_eq!(rig.send(1, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(true)));
-    assert_eq!(rig.send(7, note_on(0, 2)), [], "unknown");
+    assert_eq!(rig.send(7, note_on(0, 2)), [], "the device is unknown");
     // A device that connects later starts from the current values.
     rig.event(connected(2, "Another keyboard"));
     assert_eq!(rig.send(2, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(false)));
@@ -137,7 +137,7 @@ fn a_running_clock_takes_over_from_a_stopped_one() {
     assert_eq!(tempo_after(&mut rig, &[(1, 100.0)], 4.0), Some(100.0));
     rig.send(2, Message::Start);
     assert_eq!(tempo_after(&mut rig, &[(1, 100.0), (2, 140.0)], 4.0), Some(140.0));
-    // Notes are not clock messages.
+    // A note does not make its device's clock the leader.
     let mut rig = Rig::new();
     rig.event(connected(1, "keyboard"));
     rig.event(connected(2, "sequencer"));
@@ -165,11 +165,11 @@ fn learned_controls_apply_when_their_device_reconnects() {
     rig.live.set_mappings(Vec::new(), &mut Vec::new());
     assert_eq!(rig.send(2, fader(127)), reverb(1.0), "it survives a change of the mapping files");
     rig.live.learn(learned("tone"));
-    assert_eq!(rig.live.learned.len(), 1, "the same control again");
+    assert_eq!(rig.live.learned.len(), 1, "it should replace the binding of the same control");
     assert_eq!(rig.send(2, fader(0)), [ControlEvent::Set(Param::Tone, Value::Number(-1.0))]);
     assert_eq!(rig.live.forget(Param::Reverb), 0);
     assert_eq!((rig.live.forget(Param::Tone), rig.live.learned.len()), (1, 0));
-    assert_eq!(rig.send(2, fader(127)), [], "forgotten at once");
+    assert_eq!(rig.send(2, fader(127)), [], "it should be forgotten at once");
     for number in 0..2 * MAX_LEARNED {
         let other = LearnedControl::new(&format!("box {number}!"), "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap();
         rig.live.learn(other);
@@ -197,7 +197,7 @@ fn mappings_inherit_what_they_do_not_define() {
     );
     let cyclic = named("cyclic.toml", "inherit = \"cyclic\"\n[device]\nport_contains = \"cyclic\"\n");
     let live = LiveMappings::new(vec![keyboard, own, orphan, cyclic], Vec::new());
-    let [_, own, orphan, cyclic] = live.mappings.as_slice() else { panic!("all are kept") };
+    let [_, own, orphan, cyclic] = live.mappings.as_slice() else { panic!("all four mappings should be kept") };
     let params = |mapping: &Mapping| mapping.bindings.iter().map(|binding| binding.to).collect::<Vec<_>>();
     assert_eq!(params(own), [Param::Reverb, Param::Arousal], "CC 7 is its own");
     assert_eq!((own.leads.len(), own.clock, own.programs.presets.len()), (1, Some(true), 1));

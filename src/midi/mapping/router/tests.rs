@@ -90,7 +90,7 @@ fn encoders_move_from_the_current_value() {
     assert_eq!(rig.send(&[0xB0, 7, 1, 7, 2, 7, 127]), [0.375, 0.625, 0.5].map(|value| number(Param::Reverb, value)));
     rig.router.update_value(Param::Reverb, &Value::Number(0.875));
     assert_eq!(rig.send(&[7, 2]), [number(Param::Reverb, 1.0)]);
-    assert_eq!(rig.send(&[7, 2]), [], "at the end");
+    assert_eq!(rig.send(&[7, 2]), [], "it is at the end of its range");
 }
 
 #[test]
@@ -172,8 +172,8 @@ fn a_layer_overrides_only_the_controls_that_it_binds() {
     assert_eq!(rig.send(&[2, 1, 2, 0]), [toggle(Param::Play, false)], "the layer does not bind it");
     assert_eq!(rig.send(&[98, 0, 1, 1, 1, 0]), [toggle(Param::Hold, false)]);
     let panic = ControlEvent::Set(Param::Panic, Value::Trigger);
-    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [panic], "pressed once, it stays active");
-    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [toggle(Param::Play, true)], "until it is pressed again");
+    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [panic], "one press activates the layer");
+    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [toggle(Param::Play, true)], "a second press deactivates it");
 }
 
 #[test]

@@ -29,8 +29,8 @@ pub(in crate::output::device) fn quiet_alsa() {
     let _ = alsa::Output::local_error_handler();
 }
 
-/// Opens the default device, or the first whose name contains `device`, and starts playing the engine in `slot`. If the
-/// device refuses the requested block size, uses the system's.
+/// Opens the default device, or the first whose [`label`] contains `device`, and starts playing the engine in `slot`. Falls
+/// back to the system's block size if the device refuses the requested one.
 pub(super) fn start(
     host: HostId,
     device: Option<&str>,
@@ -164,7 +164,7 @@ fn build<T: SizedSample + cpal::FromSample<f32>>(
 }
 
 /// Returns the stream's error callback, which counts xruns and reports everything else as a [`Fault`]. While the queue
-/// is full, errors are dropped, as some drivers send thousands.
+/// is full, errors are dropped, because some drivers send thousands.
 fn reporter(status: Arc<OutputStatus>, faults: SyncSender<Fault>) -> impl FnMut(cpal::Error) + Send + 'static {
     move |error| {
         let text = error.to_string();

@@ -23,11 +23,11 @@ const AUDIO: Option<&str> = Some("audio");
 /// Change of gain per frame when switching between stereo and mono: 10 ms from full gain to half at 48 kHz.
 const GAIN_STEP: f32 = 0.5 / 480.0;
 
-/// The client that only looks for playback ports; a running daemon has the other name.
+/// Name of the client that only looks for playback ports; a running daemon may be using [`CLIENT`].
 const SEARCH_CLIENT: &str = "melos-search";
 
-/// Starts playing at the server's rate and block size. Connects to the first two playback ports, or connects
-/// both channels to the only one; `device` selects those of a client by part of its name.
+/// Starts playing at the server's rate and block size. Connects the channels to the first two of the [`playback_ports`] or,
+/// if there is only one, both channels to it.
 pub(super) fn start(
     device: Option<&str>,
     slot: Arc<EngineSlot>,
@@ -65,13 +65,13 @@ pub(super) fn start(
         faults: faults.clone(),
     };
     stream.maintain();
-    // Known before the first callback, for the log.
+    // The block size is logged before the first callback sets it.
     let frames = (f64::from(block) * f64::from(SAMPLE_RATE) / f64::from(rate)).ceil() as u32;
     let _ = status.block_frames.compare_exchange(0, frames, Relaxed, Relaxed);
     Ok(OpenStream { stream: Box::new(stream), name, lost })
 }
 
-/// Returns the client and the ports that [`start`] would connect to.
+/// Returns the name of the JACK client to which [`start`] would connect.
 pub(super) fn find(device: Option<&str>) -> Result<String, AudioError> {
     let (_calls, client) = jack_clients::open(SEARCH_CLIENT).map_err(AudioError::Jack)?;
     let ports = playback_ports(&client, device)?;
@@ -79,8 +79,8 @@ pub(super) fn find(device: Option<&str>) -> Result<String, AudioError> {
     Ok(format!("JACK: {}", client_of(first)))
 }
 
-/// Returns the playback ports of the sound cards or, if `device` is given, those of the first client of which it is part
-/// of the name, or of an alias of a port. ALSA cards have such aliases, because their client is always called `system`.
+/// Returns the playback ports of the sound cards or, if `device` is given, those of the first client with `device` in its
+/// name or in an alias of one of its ports. The aliases identify ALSA cards, whose client is always called `system`.
 ///
 /// # Errors
 /// If there is no such client.
@@ -102,7 +102,7 @@ fn playback_ports(client: &Client, device: Option<&str>) -> Result<Vec<String>, 
     Ok(ports)
 }
 
-/// Returns the client's part of a port's name; PipeWire's clients may have names with colons.
+/// Returns the client's part of a port's full name; the names of PipeWire's clients may contain colons.
 fn client_of(port: &str) -> &str {
     port.rsplit_once(':').map_or(port, |(client, _)| client)
 }
@@ -144,7 +144,7 @@ impl Stream for JackStream {
             return;
         }
         let client = self.client.as_client();
-        // None, while the requested client is gone.
+        // While the requested client is gone, there are no playback ports.
         let outputs = playback_ports(client, self.device.as_deref()).unwrap_or_default();
         let left = outputs.first();
         let playback_ports = [left.cloned(), outputs.get(1).or(left).cloned()];
@@ -171,7 +171,7 @@ struct Player {
     ports: [Port<AudioOut>; 2],
     calls: Calls,
     mono: Arc<AtomicBool>,
-    /// The gain of each channel.
+    /// The gain of both channels.
     gain: f32,
 }
 
@@ -196,7 +196,7 @@ impl jack::ProcessHandler for Player {
 }
 
 struct Notifications {
-    /// The sample rate when the stream was opened.
+    /// The sample rate at which the stream was opened, in hertz.
     rate: u32,
     lost: Arc<AtomicBool>,
     ports_changed: Arc<AtomicBool>,

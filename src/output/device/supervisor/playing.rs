@@ -10,7 +10,7 @@ use crate::output::device::heartbeat::{Activity, Heartbeat};
 use crate::output::device::route::{Fault, Route};
 use crate::output::device::stream_thread::StreamThread;
 
-/// Time without a callback after which a stream is lost, whatever the driver reports.
+/// Time without a callback after which a stream counts as lost, whatever the driver reports.
 const CALLBACK_TIMEOUT: Duration = Duration::from_millis(2500);
 /// Time limit for the first callback.
 const FIRST_CALLBACK_TIMEOUT: Duration = Duration::from_millis(5000);
@@ -33,13 +33,13 @@ pub(super) struct PlayingStream {
 /// The condition of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// No callback since the last check, but none is overdue.
+    /// There has been no callback since the last check, but none is overdue.
     Unchanged,
-    /// At least one callback since the last check.
+    /// There has been at least one callback since the last check.
     Active,
     /// The next callback is overdue.
     Stalled,
-    /// Lost, for this reason.
+    /// The stream is lost, for this reason.
     Lost(String),
 }
 
@@ -57,10 +57,10 @@ impl PlayingStream {
             match fault {
                 Fault::Lost(reason) => lost = Some(reason),
                 Fault::Suspected(reason) => {
-                    debug!(reason, "audio driver");
+                    debug!(reason, "the audio driver reported an error");
                     self.suspected_fault.get_or_insert((now, reason));
                 }
-                Fault::Notice(text) => info!(text, "audio driver"),
+                Fault::Notice(text) => info!(text, "the audio driver sent a message"),
             }
         }
         let activity = self.heartbeat.check(now, self.stream.slot.requested());
@@ -88,7 +88,7 @@ impl PlayingStream {
         self.stream.slot.insert(engine);
     }
 
-    /// Fades out, and waits until the fade has been played.
+    /// Fades out, and waits until the fade has been played or [`FADE_TIMEOUT`] has passed.
     pub(super) fn fade_out(&self) {
         let started = Instant::now();
         while !self.stream.slot.fade_out() && started.elapsed() < FADE_TIMEOUT {
@@ -96,7 +96,7 @@ impl PlayingStream {
         }
     }
 
-    /// Takes the engine from the stream. Returns `None` if its callback has hung or crashed.
+    /// Takes the engine from the stream. Returns `None` if the stream's callback has hung or crashed.
     pub(super) fn take_engine(&self) -> Option<Box<Engine>> {
         let started = Instant::now();
         loop {

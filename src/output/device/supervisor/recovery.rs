@@ -27,7 +27,7 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Returns the initial state, in which all configured routes are due.
+    /// Returns the initial state, in which all configured routes are due to be tried.
     pub(super) fn new() -> Self {
         let now = Instant::now();
         Self { route: None, retry: now, retry_all: now, closing: None }
@@ -49,7 +49,7 @@ impl Recovery {
         self.retry = Instant::now();
     }
 
-    /// Starts a new interval after a failed search.
+    /// Schedules the next searches after a failed one.
     pub(super) fn search_failed(&mut self, covers_all_routes: bool) {
         self.retry = Instant::now() + RETRY_INTERVAL;
         if covers_all_routes {
@@ -57,7 +57,7 @@ impl Recovery {
         }
     }
 
-    /// Gives up the lost route; only the configured routes are retried.
+    /// Gives up the lost route, so that only the configured routes are retried.
     pub(super) fn give_up_route(&mut self) {
         self.route = None;
         self.retry_all = Instant::now() + RETRY_ALL_INTERVAL;

@@ -13,7 +13,7 @@ impl RequestedConfig {
         Self(Mutex::new((current, None)))
     }
 
-    /// Requests a configuration, unless it is the current one.
+    /// Requests a configuration; if it is the current one, only cancels any pending request.
     pub(super) fn set(&self, config: AudioConfig) {
         let mut configs = self.lock();
         configs.1 = (config != configs.0).then_some(config);

@@ -38,8 +38,8 @@ pub(super) enum SearchStep {
 }
 
 impl Search {
-    /// Creates a search through all routes of a configuration. If `allow_null` is set, the null output is used if no
-    /// device works. `new_config` takes effect if a route works.
+    /// Creates a search through all routes of a configuration. With `allow_null`, the null output is used if no device
+    /// works; otherwise, only if it is the configured output. `new_config` takes effect if a route works.
     pub(super) fn new(config: &AudioConfig, allow_null: bool, new_config: Option<AudioConfig>) -> Self {
         let mut routes: VecDeque<_> = routes(config.host, config.device.as_deref()).into();
         if !allow_null && routes.len() > 1 {

@@ -5,8 +5,8 @@ use std::path::Path;
 use tokio::process::Command;
 
 /// Programs that lower the priority of the program they run. `chrt` and `ionice` give it the processor (SCHED_IDLE) and
-/// the disk only when nothing else needs them; `nice` helps where they are missing. Its value is added to the daemon's
-/// own niceness, which the system service lowers, and the sum is capped at 19, the maximum.
+/// the disk only when nothing else needs them; `nice` helps where they are missing. It adds 39, the whole range of
+/// niceness, to the daemon's own, which the system service lowers; the sum is capped at 19.
 const PREFIXES: [&[&str]; 3] = [&["chrt", "-i", "0"], &["ionice", "-c", "3"], &["nice", "-n", "39"]];
 
 /// Returns a command that runs a program at the lowest priority that the system supports.

@@ -40,9 +40,6 @@ pub(in crate::remote::http) struct PieceRequest {
     harmony: bool,
     #[serde(default)]
     format: Format,
-    /// The take's control log, located once the request has been validated.
-    #[serde(skip)]
-    pub(in crate::remote::http) log: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,7 +55,7 @@ enum Format {
     #[default]
     Wav,
     Flac,
-    /// Only the notes of the harmony.
+    /// The notes of piano, bass, pad and upper voice, with chords and tempo.
     Midi,
 }
 
@@ -82,7 +79,7 @@ impl PieceRequest {
             _ => {}
         }
         if self.format == Format::Midi && !self.harmony {
-            return Err("format: a MIDI file contains only the harmony's notes; set harmony to true".to_owned());
+            return Err("format: a MIDI file includes the harmony; set harmony to true".to_owned());
         }
         if let Some(temperature) = self.temperature.filter(|temperature| !TEMPERATURE.contains(temperature)) {
             return Err(format!("temperature: {temperature} is out of range (0.1 to 2)"));
@@ -115,7 +112,7 @@ impl PieceRequest {
         }
     }
 
-    /// Arguments of `melos render`, except those for the data folder and the model.
+    /// Returns the arguments of `melos render` that describe the piece, except the control log of a take.
     pub(super) fn arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();
         let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
@@ -129,16 +126,15 @@ impl PieceRequest {
             }
         }
         self.preset.iter().for_each(|preset| add("preset", preset.clone()));
-        self.log.iter().for_each(|log| add("control-log", log.display().to_string()));
         self.seconds.iter().for_each(|seconds| add("seconds", seconds.to_string()));
         self.temperature.iter().for_each(|temperature| add("temperature", temperature.to_string()));
         // A take's control log contains the seed.
-        self.seed.iter().filter(|_| self.log.is_none()).for_each(|seed| add("seed", seed.to_string()));
+        self.seed.iter().filter(|_| self.take.is_none()).for_each(|seed| add("seed", seed.to_string()));
         arguments.extend((!self.harmony).then(|| "--no-harmony".to_owned()));
         arguments
     }
 
-    /// The file name, such as `melos-7-calm.wav`.
+    /// Returns the file name, such as `melos-7-calm.wav`.
     pub(super) fn file_name(&self, id: u64) -> String {
         let mood = match (&self.emotion, &self.preset) {
             (Some(Emotions::One(name)), _) => name.to_lowercase(),

@@ -25,7 +25,7 @@ impl Rig {
         Self { connection, outgoing, now, sent_bytes: 0 }
     }
 
-    /// Sends a packet; returns the replies.
+    /// Sends a packet to Melos; returns the replies.
     fn send(&mut self, from: SocketAddr, packet: &OscPacket) -> Vec<(SocketAddr, OscMessage)> {
         let bytes = encoder::encode(packet).unwrap();
         self.sent_bytes += bytes.len();
@@ -125,9 +125,9 @@ fn a_remote_client_gets_the_state_by_returning_its_token() {
     assert!(rig.send(REMOTE, &message("/melos/confirm", &challenge[0].1.args)).len() > 50);
     assert!(rig.query(REMOTE, "/melos/state").len() > 50);
     rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
-    assert_eq!(rig.replies(), [], "a read is not a subscription");
+    assert_eq!(rig.replies(), [], "a read should not subscribe the client");
     rig.now.monotonic += VALIDITY;
-    assert_eq!(rig.query(REMOTE, "/melos/state").len(), 1, "the verification expires");
+    assert_eq!(rig.query(REMOTE, "/melos/state").len(), 1, "the verification should expire");
 }
 
 #[test]
@@ -147,13 +147,13 @@ fn replies_are_rate_limited_and_input_still_works() {
         sent += bytes_of(&rig.query(LOCAL, "/melos/state"));
     }
     assert!((100_000..1_000_000).contains(&sent), "{sent} bytes");
-    assert!(rig.connection.inbox.losses().count(Loss::OscUnsent) > 0, "omitted replies are counted");
+    assert!(rig.connection.inbox.losses().count(Loss::OscUnsent) > 0, "omitted replies should be counted");
     rig.send(LOCAL, &message("/melos/valence", &[OscType::Float(0.5)]));
     let mut events = Vec::new();
     rig.connection.inbox.drain(&mut events);
     assert_eq!(events[0].event, ControlEvent::Set(Param::Valence, Value::Number(0.5)));
     rig.now.monotonic += Duration::from_secs(1);
-    assert!(rig.query(LOCAL, "/melos/state").len() > 50, "replies resume a second later");
+    assert!(rig.query(LOCAL, "/melos/state").len() > 50, "replies should resume a second later");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_full_outgoing_queue_does_not_block() {
         rig.connection.notice(Notice::Beat { beat: 0, bar, tempo: 90.0 });
     }
     let queued = rig.replies().len();
-    assert!(queued < 10_000, "{queued} replies are queued");
+    assert!(queued < 10_000, "{queued} messages are queued");
     assert!(rig.connection.inbox.losses().count(Loss::OscUnsent) > 50_000);
 }
 
@@ -193,7 +193,7 @@ fn a_ping_is_answered_and_renews_a_subscription() {
         rig.now.monotonic += Duration::from_secs(50);
         let pong = rig.send(LOCAL, &message("/melos/ping", &[OscType::Int(number), OscType::Blob(vec![0; 4])]));
         let expected = OscMessage { addr: "/melos/pong".to_owned(), args: vec![OscType::Int(number)] };
-        assert_eq!(pong, [(LOCAL, expected)], "only types that every client can read");
+        assert_eq!(pong, [(LOCAL, expected)], "only arguments that every client can read should be returned");
         rig.connection.tick(rig.now.monotonic);
         assert_eq!(rig.replies(), []);
     }
@@ -206,11 +206,11 @@ fn a_message_without_arguments_reads_a_stream() {
     assert_eq!(
         (rig.query(LOCAL, "/melos/health"), rig.refused()),
         (Vec::new(), 0),
-        "nothing to report yet, and no error"
+        "a stream without a message should cause neither a reply nor a fault"
     );
     rig.connection.notice(Notice::Beat { beat: 2, bar: 0, tempo: 90.0 });
     let replies = rig.query(LOCAL, "/melos/beat");
     assert_eq!(replies[0].1.args, [OscType::Int(3), OscType::Int(1), OscType::Float(90.0)]);
     rig.send(LOCAL, &message("/melos/beat", &[OscType::Int(1)]));
-    assert_eq!(rig.refused(), 1, "it can only be read");
+    assert_eq!(rig.refused(), 1, "setting a stream should be refused");
 }

@@ -18,7 +18,7 @@ fn read(packet: &OscPacket) -> Decoded {
     decode(&encoder::encode(packet).unwrap(), Now::read())
 }
 
-/// The faults of a datagram that yields no requests.
+/// Returns the faults of a datagram that yields no requests.
 fn refused(datagram: &[u8]) -> Vec<Fault> {
     let decoded = decode(datagram, Now::read());
     assert_eq!(decoded.requests, []);
@@ -39,9 +39,9 @@ fn tag_after(now: Now, duration: Duration) -> OscTime {
 
 #[test]
 fn arguments_are_coerced() {
-    let number = |param, number| Request::Set(param, Value::Number(number), None);
-    let toggle = |param, on| Request::Set(param, Value::Toggle(on), None);
-    let choice = |param, position| Request::Set(param, Value::Choice(position), None);
+    let number = |param, number| set(param, Value::Number(number), None);
+    let toggle = |param, on| set(param, Value::Toggle(on), None);
+    let choice = |param, position| set(param, Value::Choice(position), None);
     for (addr, args, expected) in [
         ("/melos/temperature", vec![OscType::Float(0.5)], number(Param::Temperature, 0.5)),
         ("/melos/temperature", vec![OscType::Double(0.5)], number(Param::Temperature, 0.5)),
@@ -61,11 +61,15 @@ fn arguments_are_coerced() {
         ("/melos/emotion", vec![text("calm"), OscType::Float(0.8)], number(Param::Calm, 0.8)),
         ("/melos/emotion/calm", vec![OscType::Float(0.8)], number(Param::Calm, 0.8)),
         ("/melos/key", vec![text("F#")], choice(Param::Key, 6)),
-        ("/melos/chord", vec![text("Am7")], Request::Set(Param::Chord, Value::Text("Am7".into()), None)),
-        ("/melos/panic", vec![], Request::Set(Param::Panic, Value::Trigger, None)),
-        ("/melos/next/bar/tone", vec![OscType::Float(0.5)], Request::NextBar(Param::Tone, Value::Number(0.5), None)),
-        ("/melos/next/bar/panic", vec![], Request::NextBar(Param::Panic, Value::Trigger, None)),
-        ("/melos/panic", vec![OscType::Float(1.0)], Request::Set(Param::Panic, Value::Trigger, None)),
+        ("/melos/chord", vec![text("Am7")], set(Param::Chord, Value::Text("Am7".into()), None)),
+        ("/melos/panic", vec![], set(Param::Panic, Value::Trigger, None)),
+        (
+            "/melos/next/bar/tone",
+            vec![OscType::Float(0.5)],
+            Request::Control(ControlEvent::NextBar(Param::Tone, Value::Number(0.5)), None),
+        ),
+        ("/melos/next/bar/panic", vec![], Request::Control(ControlEvent::NextBar(Param::Panic, Value::Trigger), None)),
+        ("/melos/panic", vec![OscType::Float(1.0)], set(Param::Panic, Value::Trigger, None)),
         ("/melos/valence", vec![], Request::Read(Param::Valence)),
         ("/melos/state", vec![], Request::State),
         ("/melos/subscribe", vec![], Request::Subscribe(None)),
@@ -91,7 +95,7 @@ fn invalid_arguments_are_reported() {
         ("/melos/temperature", vec![text("hot")], "a number from 0.1 to 2"),
         ("/melos/hold", vec![text("perhaps")], "on or off"),
         ("/melos/temperature", vec![text("nan")], "finite"),
-        ("/melos/temperature", vec![OscType::Blob(vec![0; 4])], "type of argument"),
+        ("/melos/temperature", vec![OscType::Blob(vec![0; 4])], "an argument of this type"),
         ("/melos/temperatur", vec![OscType::Float(1.0)], "there is no /melos/temperatur"),
         ("/other/valence", vec![OscType::Float(1.0)], "there is no /other/valence"),
         ("/melos/subscribe", vec![OscType::Int(70_000)], "a port from 1 to 65535"),
@@ -108,7 +112,7 @@ fn invalid_arguments_are_reported() {
 #[test]
 fn an_out_of_range_number_is_clamped_and_reported() {
     let decoded = read(&message("/melos/temperature", &[OscType::Float(99.0)]));
-    assert_eq!(decoded.requests, [Request::Set(Param::Temperature, Value::Number(2.0), None)]);
+    assert_eq!(decoded.requests, [set(Param::Temperature, Value::Number(2.0), None)]);
     assert_eq!(decoded.clamped, ["/melos/temperature: got the number 99, expected a number from 0.1 to 2"]);
     assert_eq!(read(&message("/melos/*", &[OscType::Float(99.0)])).clamped, [""; 0]);
 }
@@ -116,15 +120,21 @@ fn an_out_of_range_number_is_clamped_and_reported() {
 #[test]
 fn patterns_skip_triggers_and_parameters_that_reject_the_value() {
     let muted = read(&message("/melos/mute/{bass,pad}", &[OscType::Int(1)])).requests;
-    assert_eq!(muted, [Param::MuteBass, Param::MutePad].map(|param| Request::Set(param, Value::Toggle(true), None)));
+    assert_eq!(muted, [Param::MuteBass, Param::MutePad].map(|param| set(param, Value::Toggle(true), None)));
     let muted = read(&message("/melos/next/bar/mute/{bass,pad}", &[OscType::Int(1)])).requests;
     assert_eq!(
         muted,
-        [Param::MuteBass, Param::MutePad].map(|param| Request::NextBar(param, Value::Toggle(true), None))
+        [Param::MuteBass, Param::MutePad]
+            .map(|param| Request::Control(ControlEvent::NextBar(param, Value::Toggle(true)), None))
     );
     let everything = read(&message("/melos/*", &[OscType::Float(1.0)]));
     assert!(everything.requests.len() > 10 && everything.faults.is_empty());
-    assert!(!everything.requests.iter().any(|request| matches!(request, Request::Set(Param::Panic, ..))));
+    assert!(
+        !everything
+            .requests
+            .iter()
+            .any(|request| matches!(request, Request::Control(ControlEvent::Set(Param::Panic, _), _)))
+    );
     let levels = read(&message("/melos/level/*", &[])).requests;
     assert_eq!(levels.len(), 6);
     assert!(levels.iter().all(|request| matches!(request, Request::Read(_))));
@@ -137,7 +147,9 @@ fn bundles_take_effect_at_their_time_tags() {
     let due_times = |packet: &OscPacket| {
         let decoded = decode(&encoder::encode(packet).unwrap(), now);
         let milliseconds = decoded.requests.iter().map(|request| match request {
-            Request::Set(_, _, due) => due.map(|due| (due - now.monotonic).as_secs_f64().mul_add(1e3, 0.5) as u64),
+            Request::Control(ControlEvent::Set(..), due) => {
+                due.map(|due| (due - now.monotonic).as_secs_f64().mul_add(1e3, 0.5) as u64)
+            }
             other => panic!("{other:?}"),
         });
         (milliseconds.collect::<Vec<_>>(), decoded.late)
@@ -152,18 +164,18 @@ fn bundles_take_effect_at_their_time_tags() {
     assert_eq!(due_times(&bundle(later, vec![bundle(soon, vec![set(0.2)])])), (vec![Some(500)], 0));
     assert_eq!(due_times(&bundle(soon, vec![bundle(AT_ONCE, vec![set(0.2)])])), (vec![Some(200)], 0));
     assert_eq!(due_times(&bundle(tag_after(now, Duration::ZERO), vec![set(0.1)])), (vec![None], 1));
-    let too_early = bundle(tag_after(now, Duration::from_secs(86_400)), vec![set(0.1)]);
-    assert!(matches!(read(&too_early).faults[..], [Fault::TooEarly(_)]));
-    let mixed = bundle(AT_ONCE, vec![set(0.1), too_early, set(0.2)]);
-    assert_eq!(due_times(&mixed), (vec![None, None], 0), "only the inner bundle is refused");
+    let too_far_ahead = bundle(tag_after(now, Duration::from_secs(86_400)), vec![set(0.1)]);
+    assert!(matches!(read(&too_far_ahead).faults[..], [Fault::TooFarAhead(_)]));
+    let mixed = bundle(AT_ONCE, vec![set(0.1), too_far_ahead, set(0.2)]);
+    assert_eq!(due_times(&mixed), (vec![None, None], 0), "only the inner bundle should be refused");
 }
 
-/// A message with type tags that rosc does not know or cannot read.
+/// Builds a message that rosc cannot read because of `tail`, its type tags and arguments.
 fn unreadable(tail: &[u8]) -> Vec<u8> {
     [b"/melos/arousal\0\0".as_slice(), tail].concat()
 }
 
-/// An immediate bundle of raw elements.
+/// Builds an immediate bundle from raw elements.
 fn bundle_of(elements: &[Vec<u8>]) -> Vec<u8> {
     let mut bundle = b"#bundle\0\0\0\0\0\0\0\0\x01".to_vec();
     for element in elements {
@@ -177,7 +189,7 @@ fn bundle_of(elements: &[Vec<u8>]) -> Vec<u8> {
 fn valid_messages_in_a_bundle_survive_invalid_ones() {
     let good = |value| encoder::encode(&message("/melos/valence", &[OscType::Float(value)])).unwrap();
     let bad = |argument| encoder::encode(&message("/melos/arousal", &[argument])).unwrap();
-    let both = [0.25, 0.5].map(|value| Request::Set(Param::Valence, Value::Number(value), None));
+    let both = [0.25, 0.5].map(|value| set(Param::Valence, Value::Number(value), None));
     for bad in [
         unreadable(b",S\0\0sym\0"),
         unreadable(b",fq\0\x3f\0\0\0"),
@@ -240,8 +252,8 @@ fn long_patterns_are_refused() {
 
 #[test]
 fn common_spellings_are_accepted() {
-    let choice = |param, position| Request::Set(param, Value::Choice(position), None);
-    let chord = |symbol: &str| vec![Request::Set(Param::Chord, Value::Text(symbol.to_owned()), None)];
+    let choice = |param, position| set(param, Value::Choice(position), None);
+    let chord = |symbol: &str| vec![set(Param::Chord, Value::Text(symbol.to_owned()), None)];
     for (addr, argument, expected) in [
         ("/melos/key", "Db", vec![choice(Param::Key, 1)]),
         ("/melos/key", "G#", vec![choice(Param::Key, 8)]),
@@ -252,19 +264,19 @@ fn common_spellings_are_accepted() {
         ("/melos/mode", "aeolian", vec![choice(Param::Mode, 2)]),
         ("/melos/emotion", " SAD\n", vec![choice(Param::Emotion, 1)]),
         ("/melos/emotion", "nostalgia", vec![choice(Param::Emotion, 6)]),
-        ("/melos/hold", "on ", vec![Request::Set(Param::Hold, Value::Toggle(true), None)]),
+        ("/melos/hold", "on ", vec![set(Param::Hold, Value::Toggle(true), None)]),
         ("/melos/chord", " Am7 ", chord("Am7")),
     ] {
         assert_eq!(read(&message(addr, &[text(argument)])).requests, expected, "{addr} {argument}");
     }
     let next = read(&message("/melos/next/bar/key", &[text("A minor")])).requests;
     assert_eq!(next.len(), 2);
-    assert!(next.iter().all(|request| matches!(request, Request::NextBar(..))), "{next:?}");
-    // H is ambiguous: it is B in German notation.
+    assert!(next.iter().all(|request| matches!(request, Request::Control(ControlEvent::NextBar(..), _))), "{next:?}");
+    // H is the German name of B, but where it is used, B means B flat.
     assert_eq!(read(&message("/melos/key", &[text("H")])).requests, []);
 }
 
-/// `depth` nested bundles around one message, built by hand because the encoder recurses too.
+/// Builds `depth` nested bundles around one message, by hand because the encoder recurses too.
 fn nested_bundles(depth: usize) -> Vec<u8> {
     let mut packet = encoder::encode(&message("/melos/panic", &[])).unwrap();
     for _ in 0..depth {
@@ -279,13 +291,13 @@ fn nested_bundles(depth: usize) -> Vec<u8> {
 #[test]
 fn deep_nesting_is_refused_before_decoding() {
     assert_eq!(decode(&nested_bundles(fault::MAX_DEPTH), Now::read()).requests.len(), 1);
-    assert_eq!(refused(&nested_bundles(fault::MAX_DEPTH + 1)), [Fault::Nested]);
-    assert_eq!(refused(&nested_bundles(700)), [Fault::Nested]);
+    assert_eq!(refused(&nested_bundles(fault::MAX_DEPTH + 1)), [Fault::TooDeep]);
+    assert_eq!(refused(&nested_bundles(700)), [Fault::TooDeep]);
     assert!(matches!(refused(&nested_bundles(5000))[..], [Fault::Oversized(100_016..)]));
     // Even without the size limit, the recursion is bounded.
     let mut decoded = Decoded::default();
     decoded.read_packet(&nested_bundles(5000), When::AtOnce, fault::MAX_DEPTH, Now::read());
-    assert_eq!(decoded.faults, [Fault::Nested]);
+    assert_eq!(decoded.faults, [Fault::TooDeep]);
 
     let arrays = |depth: usize| {
         let mut packet = b"/melos/valence\0\0,".to_vec();
@@ -295,7 +307,7 @@ fn deep_nesting_is_refused_before_decoding() {
         packet
     };
     assert!(decode(&arrays(fault::MAX_DEPTH), Now::read()).requests.is_empty());
-    assert_eq!(refused(&arrays(5000)), [Fault::Nested]);
+    assert_eq!(refused(&arrays(5000)), [Fault::TooDeep]);
 }
 
 #[test]
@@ -324,7 +336,7 @@ fn malformed_packets_are_refused() {
 
 /// Decodes random bytes, and valid packets with bytes changed or cut off.
 #[test]
-fn random_datagrams_do_not_panic() {
+fn decoding_random_datagrams_never_panics() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let seeds = [
         encoder::encode(&message("/melos/emotion", &[text("calm"), OscType::Float(0.8)])).unwrap(),
@@ -377,7 +389,8 @@ fn learning_requires_an_existing_parameter() {
 #[test]
 fn renaming_a_scene_requires_two_names() {
     let rename = |args: &[OscType]| read(&message("/melos/scene/rename", args));
-    let request = Request::RenameScene { from: "verse".to_owned(), to: "intro 2".to_owned(), due: None };
+    let request =
+        Request::Control(ControlEvent::RenameScene { from: "verse".to_owned(), to: "intro 2".to_owned() }, None);
     assert_eq!(rename(&[text("verse"), text(" intro 2 ")]).requests, [request]);
     let long = text(&"x".repeat(10_000));
     for args in [

@@ -37,7 +37,7 @@ impl Rig {
         Self { feedback: Feedback::new(), out, queue, access: Access::new(Vec::new(), now), now }
     }
 
-    /// The messages sent: port, address, first argument.
+    /// Returns the messages sent since the last call: port, address, first argument.
     fn sent(&mut self) -> Vec<(u16, String, OscType)> {
         let sent = std::iter::from_fn(|| self.queue.try_recv().ok());
         let messages = sent.map(|(to, bytes)| match rosc::decoder::decode_udp(&bytes) {
@@ -47,7 +47,7 @@ impl Rig {
         messages.collect()
     }
 
-    /// The messages sent at the next tick.
+    /// Runs one tick; returns the messages sent.
     fn tick(&mut self) -> Vec<(u16, String, OscType)> {
         self.feedback.tick(self.now, &self.out);
         self.feedback.expire(self.now, &self.access, &self.out);
@@ -59,7 +59,7 @@ impl Rig {
     }
 
     fn subscribe(&mut self, from: SocketAddr, to: SocketAddr) -> Result<(), TooManySubscribers> {
-        self.feedback.subscribe(from, to, self.now, &self.out)
+        self.feedback.subscribe(from, to, self.now, &mut self.out)
     }
 
     fn advance(&mut self, seconds: u64) {
@@ -105,7 +105,7 @@ fn own_changes_are_not_echoed_but_corrections_are_sent() {
     assert_eq!(rig.tick(), [number(3, "/melos/valence", -0.5)]);
 }
 
-/// Some clients subscribe again every ten seconds, in case the daemon restarts.
+/// Some clients subscribe again every ten seconds, in case the daemon has restarted.
 #[test]
 fn renewing_while_a_fader_moves_does_not_return_old_values() {
     let mut rig = Rig::new();
@@ -120,7 +120,7 @@ fn renewing_while_a_fader_moves_does_not_return_old_values() {
 }
 
 #[test]
-fn streams_are_paced_and_events_are_not() {
+fn levels_wait_for_a_tick_but_beats_are_sent_at_once() {
     let mut rig = Rig::new();
     rig.subscribe(client(1), client(1)).unwrap();
     rig.sent();
@@ -181,9 +181,9 @@ fn subscribers_beyond_the_limit_are_refused() {
     }
     assert_eq!(rig.subscribe(client(65), client(65)), Err(TooManySubscribers::InTotal));
     assert_eq!((rig.feedback.subscribers.len(), rig.feedback.subscribers[0].subscription.to), (64, client(1)));
-    rig.subscribe(client(1), client(1)).expect("an existing subscriber may subscribe again");
+    rig.subscribe(client(1), client(1)).expect("an existing subscriber should be able to subscribe again");
     assert!(rig.feedback.unsubscribe(client(64)));
-    rig.subscribe(client(65), client(65)).expect("there is room again");
+    rig.subscribe(client(65), client(65)).expect("there should be room again");
 }
 
 #[test]
@@ -194,9 +194,9 @@ fn one_remote_host_cannot_take_all_subscriptions() {
         rig.subscribe(at(1, port), at(1, port)).unwrap();
     }
     assert_eq!(rig.subscribe(at(1, 17), at(1, 17)), Err(TooManySubscribers::OnHost));
-    rig.subscribe(at(2, 1), at(2, 1)).expect("another host");
+    rig.subscribe(at(2, 1), at(2, 1)).expect("another host should have its own limit");
     for port in 1..=20 {
-        rig.subscribe(client(port), client(port)).expect("this machine");
+        rig.subscribe(client(port), client(port)).expect("this machine should have no such limit");
     }
 }
 
@@ -212,11 +212,11 @@ fn the_subscription_of_a_silent_client_expires_after_a_warning() {
     rig.advance(11);
     let expires = |left| (9001, "/melos/subscription/expires".to_owned(), OscType::Int(left));
     assert_eq!(rig.tick(), [expires(9)]);
-    assert_eq!(rig.tick(), [], "the client is warned only once");
+    assert_eq!(rig.tick(), [], "the client should be warned only once");
     rig.advance(10);
     assert_eq!(rig.tick(), [expires(0)]);
     rig.notice(valence(0.25));
-    assert_eq!(rig.tick(), [number(2, "/melos/valence", 0.25)], "the other subscription continues");
+    assert_eq!(rig.tick(), [number(2, "/melos/valence", 0.25)], "the other subscription should continue");
 }
 
 #[test]
@@ -226,14 +226,14 @@ fn a_datagram_from_either_address_renews_a_subscription() {
     rig.sent();
     for from in [1, 9001, 1, 9001] {
         rig.advance(55);
-        assert_eq!(rig.tick().len(), 1, "the client is warned of the expiry");
+        assert_eq!(rig.tick().len(), 1, "the client should be warned of the expiry");
         rig.feedback.renew(client(from), rig.now);
     }
     rig.advance(55);
     rig.feedback.renew(client(2), rig.now);
     rig.advance(5);
     rig.tick();
-    assert!(!rig.feedback.subscribes(client(9001)), "another client's datagram does not renew it");
+    assert!(!rig.feedback.subscribes(client(9001)), "another client's datagram should not renew the subscription");
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_remote_address_that_does_not_verify_again_is_dropped() {
     rig.feedback.renew(remote, rig.now);
     rig.advance(20);
     assert_eq!(rig.tick(), []);
-    // From here on, the address sends datagrams but no tokens, as if they were forged.
+    // From here on, the address sends datagrams but no tokens, as if the datagrams were forged.
     for _ in 0..70 {
         rig.advance(10);
         rig.feedback.renew(remote, rig.now);
@@ -272,7 +272,7 @@ fn restored_subscriptions_start_once_values_are_known() {
     let subscription = Subscription { from: client(1), to: client(9001) };
     rig.feedback.restore(vec![subscription]);
     assert_eq!(rig.feedback.subscriptions(), [subscription]);
-    assert_eq!(rig.tick(), [], "values are not known yet");
+    assert_eq!(rig.tick(), [], "nothing should be sent before the values are known");
     rig.notice(valence(0.25));
     assert_eq!(rig.tick(), []);
     rig.now += ECHO_GUARD;
@@ -281,7 +281,7 @@ fn restored_subscriptions_start_once_values_are_known() {
     assert_eq!(rig.feedback.subscriptions(), [subscription]);
     rig.advance(61);
     rig.tick();
-    assert_eq!(rig.feedback.subscriptions(), [], "a restored subscription expires like any other");
+    assert_eq!(rig.feedback.subscriptions(), [], "a restored subscription should expire like any other");
 }
 
 #[test]

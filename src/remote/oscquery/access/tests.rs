@@ -16,7 +16,7 @@ fn request(headers: &[(&str, &str)]) -> Request {
     request
 }
 
-/// The status code of the response to a request; 200 if it is allowed.
+/// Returns the status code of the response to a request; 200 if it is allowed.
 fn status_of(access: &AccessRules, endpoints: Endpoints, headers: &[(&str, &str)]) -> u16 {
     access.refusal(&request(headers), endpoints).map_or(200, |refusal| refusal.into_response().status().as_u16())
 }
@@ -54,7 +54,7 @@ fn only_host_names_of_this_machine_are_accepted() {
         );
     }
     let here = endpoints(HERE, "127.0.0.1:5000");
-    assert_eq!(status_of(&access, here, &[]), 200, "not a browser");
+    assert_eq!(status_of(&access, here, &[]), 200, "a client that is not a browser should be able to omit the header");
     assert_eq!(status_of(&access, here, &[("host", "localhost"), ("host", "rebound.example")]), 400);
     let mut absolute = request(&[("host", "localhost")]);
     *absolute.uri_mut() = "http://rebound.example/status".parse().unwrap();
@@ -88,9 +88,9 @@ fn pages_from_other_origins_are_refused() {
         let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
         status_of(&access, here, &headers)
     };
-    assert_eq!(site("cross-site", "no-cors", "audio"), 403, "the stream in a foreign page");
-    assert_eq!(site("cross-site", "navigate", "iframe"), 403, "the page in a foreign frame");
-    assert_eq!(site("cross-site", "navigate", "document"), 200, "a link to the page");
+    assert_eq!(site("cross-site", "no-cors", "audio"), 403, "a foreign page should not be able to embed the stream");
+    assert_eq!(site("cross-site", "navigate", "iframe"), 403, "a foreign page should not be able to frame the page");
+    assert_eq!(site("cross-site", "navigate", "document"), 200, "a foreign page should be able to link to the page");
     assert_eq!(site("same-origin", "cors", "empty"), 200);
     assert_eq!(site("none", "navigate", "document"), 200);
 }
@@ -120,12 +120,12 @@ fn other_machines_need_the_password() {
     assert_eq!(
         status_of(&access, here, &[("x-forwarded-for", "192.168.1.9")]),
         401,
-        "a proxy forwarded it from another machine"
+        "a request that a proxy forwarded should need the password"
     );
 }
 
 #[test]
-fn session_keys_differ() {
+fn cookie_keys_differ() {
     let keys: std::collections::BTreeSet<_> = (0..100).map(|_| random_key()).collect();
     assert!(keys.len() == 100 && keys.iter().all(|key| key.len() == 32));
 }
@@ -139,7 +139,7 @@ fn large_bodies_are_refused_before_they_are_received() {
 }
 
 #[test]
-fn only_the_inline_scripts_of_the_page_may_run() {
+fn the_policy_allows_only_the_inline_code_of_the_page() {
     let policy = policy("<style>a{}</style><script>\nplay()\n</script><script src=\"x.js\"></script>");
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(text)));
     assert!(policy.contains(&format!("script-src 'self' {};", hash("\nplay()\n"))), "{policy}");

@@ -20,7 +20,7 @@ pub(super) struct CheckpointStore {
     max_bytes: u64,
     /// Disk space to leave free, in bytes.
     keep_free: u64,
-    /// The contents of the last file, kept to reuse the buffer.
+    /// The contents of the last file, kept so that the buffer can be reused.
     contents: Vec<u8>,
     troubles: Troubles,
 }
@@ -52,7 +52,7 @@ impl CheckpointStore {
             }
             Err(error) => {
                 let reason =
-                    format!("cannot store checkpoints of the control log: {error}; renders start from earlier ones");
+                    format!("cannot store checkpoints of the control log: {error}; rendering starts from earlier ones");
                 self.troubles.set(Part::Checkpoints, reason);
             }
         }
@@ -66,7 +66,7 @@ impl CheckpointStore {
         if free < self.keep_free {
             let (free, keep_free) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
             return Err(io::Error::other(format!(
-                "only {free:.1} GB are free on the disk, and recordings.keep_free_gb = {keep_free}"
+                "only {free:.1} GB is free on the disk, and recordings.keep_free_gb = {keep_free}"
             )));
         }
         self.contents.clear();
@@ -77,8 +77,9 @@ impl CheckpointStore {
         Ok(path)
     }
 
-    /// Deletes checkpoints until at most `max_bytes` are left, always the one whose neighbours are closest to each other.
-    /// The first and last checkpoints of a log are deleted only when no others are left, and only those of earlier logs.
+    /// Deletes checkpoints until at most `max_bytes` bytes are left, each time choosing the one whose neighbours are
+    /// closest together. The first and last checkpoints of a log are deleted only when no others are left, and only
+    /// those of earlier logs.
     fn delete_down_to(&self, max_bytes: u64) {
         let mut logs: Vec<Vec<CheckpointFile>> = earlier_logs(&self.log)
             .iter()
@@ -160,7 +161,7 @@ mod tests {
         let trouble = troubles.now().0[&Part::Checkpoints].clone();
         assert!(trouble.contains("recordings.keep_free_gb = 1152921504.6"), "{trouble}");
         assert!(!store.store(&checkpoint(128)));
-        assert_eq!(troubles.now().0[&Part::Checkpoints], trouble, "reported once");
+        assert_eq!(troubles.now().0[&Part::Checkpoints], trouble, "the reason should not change");
         store.keep_free(0);
         assert!(store.store(&checkpoint(192)) && troubles.now().0.is_empty());
     }

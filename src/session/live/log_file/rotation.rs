@@ -1,4 +1,4 @@
-//! Log rotation: earlier logs are renamed with their dates, and a limited number of them is kept.
+//! Log rotation: earlier logs are renamed with their dates, and only a limited number of them are kept.
 
 use std::fs::{self, File};
 use std::io;
@@ -33,7 +33,7 @@ pub(super) fn start(path: &Path, keep: usize) -> io::Result<(File, Option<PathBu
     Ok((file, renamed))
 }
 
-/// Returns the earlier logs, oldest first.
+/// Returns the earlier logs of a session log at `path`, oldest first.
 pub(super) fn earlier_logs(path: &Path) -> Vec<PathBuf> {
     let pattern = dated(path, "0000-00-00T00-00-00");
     let pattern = pattern.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -63,7 +63,7 @@ fn logs_of_earlier_sessions_are_kept_up_to_a_limit() {
     let ends: Vec<u64> = logs.iter().map(|log| read(&log.path).frames().end).collect();
     assert_eq!(ends, [3, 4]);
     assert_eq!(read(&session).frames().end, 5);
-    assert!(folder.path().join("session-mine.log").exists(), "other files are kept");
+    assert!(folder.path().join("session-mine.log").exists(), "other files should be kept");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn shutdown_does_not_wait_for_an_unwritable_file() {
         assert!(started.elapsed() < Duration::from_secs(10), "{path}");
         assert!(troubles.now().0[&Part::ControlLog].contains(path));
     }
-    assert!(!Path::new("/dev/null").is_file(), "a device is not replaced by a file");
+    assert!(!Path::new("/dev/null").is_file(), "a device should not be replaced by a file");
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn a_log_that_becomes_too_large_continues_in_a_new_file_from_a_checkpoint() {
         assert_eq!(part.entries.len(), 2 + 2 + 30_000 + 2);
         assert_eq!(frames(&log.path), [start, start + 6400 - 64]);
     }
-    // The log of a take that started before the last file consists of parts of both files.
+    // The log of a take that started before the current file consists of parts of two files.
     let take = |name: &str| read(&folder.path().join(name));
     assert_eq!(take("now.log").entries, now.entries);
     let both = take("before.log");
@@ -260,7 +260,10 @@ fn a_log_that_becomes_too_large_continues_in_a_new_file_from_a_checkpoint() {
     let (rest, cut) = (both.entries.as_slice(), first.entries.len() - 1);
     assert_eq!((&all.entries[..cut], &all.entries[cut..]), (&first.entries[..cut], rest));
     assert_eq!(read_file("long-ago.checkpoint"), checkpoint_bytes(&earlier[0].path, 19_136));
-    assert!(!folder.path().join("too-long-ago.log").exists(), "its beginning has been deleted");
+    assert!(
+        !folder.path().join("too-long-ago.log").exists(),
+        "a log whose beginning has been deleted should not be copied"
+    );
 }
 
 fn checkpoint_bytes(log: &Path, frame: u64) -> Vec<u8> {

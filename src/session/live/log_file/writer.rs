@@ -23,9 +23,9 @@ use crate::session::log::{Entry, Header, LogText};
 
 /// Maximum number of queued requests processed before their lines are written.
 const MAX_BATCH: usize = 4096;
-/// Interval for syncing to disk.
+/// Interval between syncs to disk.
 const SYNC_INTERVAL: Duration = Duration::from_secs(10);
-/// Interval for retrying a failed write of lines or of a checkpoint.
+/// Interval between attempts to write lines or a checkpoint after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Writes the log of a session; owned by the log's thread.
@@ -34,7 +34,7 @@ pub(super) struct Writer {
     path: PathBuf,
     /// Number of earlier logs to keep.
     keep: usize,
-    /// Size in bytes above which the log continues in another file.
+    /// Size in bytes above which the log continues in another file or, without checkpoints, ends.
     max_bytes: u64,
     /// Whether checkpoints are stored.
     has_checkpoints: bool,
@@ -42,7 +42,7 @@ pub(super) struct Writer {
     /// Lines not written yet.
     lines: LogText,
     file: Option<File>,
-    /// Number of bytes written, all in complete lines.
+    /// Number of bytes written to the current file, all in complete lines.
     written: u64,
     /// The last checkpoint in the log.
     last_checkpoint: Option<CheckpointLine>,
@@ -52,7 +52,7 @@ pub(super) struct Writer {
     last_attempt: Instant,
     /// Returns checkpoints that are no longer needed, so that their buffers can be reused.
     returned: SyncSender<Box<Checkpoint>>,
-    /// Size of the file's header in bytes.
+    /// Size of the current file's header in bytes.
     header_bytes: u64,
     /// The files that the current file continues, oldest first; empty if it starts with the session.
     previous: VecDeque<PreviousFile>,
@@ -61,7 +61,7 @@ pub(super) struct Writer {
     troubles: Troubles,
 }
 
-/// No more lines can be written; the reason has been reported.
+/// Signals that no more lines can be written; the reason has been reported.
 struct LogEnded;
 
 impl Writer {
@@ -190,7 +190,8 @@ impl Writer {
             return Ok(());
         }
         let path = self.path.display();
-        let reason = format!("{path} has reached control_log.max_mb and ends; recordings continue without a log");
+        let reason =
+            format!("{path} has reached control_log.max_mb and has been closed; recordings continue without a log");
         self.troubles.set(Part::ControlLog, reason);
         Err(LogEnded)
     }
@@ -268,7 +269,8 @@ impl Writer {
                     return Ok(());
                 }
                 Err(AppendError::Deleted) => {
-                    let reason = format!("{} was deleted; the control log of this session ends", self.path.display());
+                    let reason =
+                        format!("{} was deleted, so the control log of this session has ended", self.path.display());
                     self.troubles.set(Part::ControlLog, reason);
                     return Err(LogEnded);
                 }

@@ -1,4 +1,4 @@
-//! The queue of events ordered by due time.
+//! A queue of events ordered by the frame at which they are due.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -132,12 +132,16 @@ mod tests {
             refused
         };
         assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - MAX_PER_CLIENT) as u64);
-        assert_eq!(flood(&mut agenda, "10.0.0.1:2"), 4096, "another port is the same client");
+        assert_eq!(
+            flood(&mut agenda, "10.0.0.1:2"),
+            4096,
+            "another port of the same client should get no share of its own"
+        );
         for host in 2..5 {
             assert_eq!(
                 flood(&mut agenda, &format!("10.0.0.{host}:1")),
                 (4096 - MAX_PER_CLIENT) as u64,
-                "each client has a share"
+                "each client should have its own share"
             );
         }
         assert_eq!(flood(&mut agenda, "10.0.0.5:1"), 4096);
@@ -148,6 +152,10 @@ mod tests {
             assert_eq!(agenda.pop_due(1000).map(|incoming| incoming.source), Some(source));
         }
         while agenda.pop_due(u64::MAX).is_some() {}
-        assert_eq!(flood(&mut agenda, "10.0.0.1:1"), (4096 - MAX_PER_CLIENT) as u64, "handled events free their slots");
+        assert_eq!(
+            flood(&mut agenda, "10.0.0.1:1"),
+            (4096 - MAX_PER_CLIENT) as u64,
+            "handled events should free their slots"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Takes checkpoints for the control log: saves the conductor's state immediately, and the states of the generator and
-//! the engine when they reach the checkpoint's frame.
+//! Takes checkpoints for the control log: saves the conductor's state immediately, and requests the states of the
+//! generator, which responds once no splice is in progress, and the engine, which responds at the checkpoint's frame.
 
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};

@@ -1,4 +1,4 @@
-//! Controllers, clocks and instruments: MIDI in and out, MIDI learn, Ableton Link.
+//! Controllers, clocks and instruments: MIDI in and out, MIDI learn, Ableton Link and the JACK transport.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::output::device::OutputStatus;
 use crate::quote::{listed, shown};
 use crate::units::SAMPLE_RATE;
 
-/// Capacity of the event channels; they are drained every few milliseconds.
+/// Capacity of the channel for MIDI events, which is drained every few milliseconds.
 const CHANNEL_CAPACITY: usize = 1024;
 
 /// Frames after startup by which connected MIDI devices have been found.
@@ -43,8 +43,8 @@ pub(in crate::session::live) struct Devices {
 }
 
 impl Devices {
-    /// Opens the configured MIDI system, or the one that suits the `output`, and joins Link if configured. Events from
-    /// either wake the thread that drains the `inbox`.
+    /// Opens the configured MIDI system, or the one that suits the `output`, follows the JACK transport, and joins Link
+    /// if configured. Events from any of them wake the thread that drains the `inbox`.
     ///
     /// # Errors
     /// When no thread can be created, or Link is configured but the program was built without it.
@@ -101,7 +101,9 @@ impl Devices {
             TempoSource::Mood => tracing::info!("the mood controls the tempo"),
             TempoSource::Pinned => {
                 let Value::Number(bpm) = conductor.value(Param::Tempo) else { return true };
-                tracing::info!("the tempo is fixed at {bpm} bpm; `melos set tempo/source mood` returns it to the mood");
+                tracing::info!(
+                    "the tempo is fixed at {bpm} bpm; `melos set tempo/source mood` lets the mood control it again"
+                );
             }
             TempoSource::Clock | TempoSource::Link | TempoSource::Jack => {
                 if source == TempoSource::Clock {
@@ -113,13 +115,13 @@ impl Devices {
         true
     }
 
-    /// Returns why the tempo source does not lead the tempo, once this has lasted for a while.
+    /// Returns why the tempo source cannot set the tempo, once this has lasted for a while.
     pub(super) fn tempo_absence(&mut self, source: TempoSource) -> Option<&'static str> {
         let now = Instant::now();
         let reason = match source {
             TempoSource::Mood | TempoSource::Pinned => None,
             TempoSource::Clock if self.mappings.has_active_clock(now) => None,
-            TempoSource::Clock => Some("no MIDI clock is received; the current tempo is kept"),
+            TempoSource::Clock => Some("no MIDI clock received; the current tempo is kept"),
             TempoSource::Link | TempoSource::Jack => self.tempo_leaders.absence(source),
         };
         self.absence.update(source, reason, now)
@@ -153,7 +155,7 @@ impl Devices {
         }
     }
 
-    /// Sends notes and clock to instruments.
+    /// Sends notes and clock messages to instruments.
     pub(super) fn send(&self, messages: impl Iterator<Item = (u64, Message)>, timeline: &Timeline) {
         let out = self.midi.as_ref().map(|(midi, _)| midi.out());
         for (frame, message) in messages {
@@ -221,7 +223,7 @@ impl Devices {
     }
 }
 
-/// Opens MIDI on the configured system.
+/// Opens MIDI on the configured system or, if none is configured, on the one that suits the `output`.
 fn open_midi(host: MidiHost, output: &OutputStatus, inbox: &Inbox) -> std::io::Result<Option<Midi>> {
     let system = match host {
         MidiHost::Off => return Ok(None),

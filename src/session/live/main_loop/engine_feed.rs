@@ -39,13 +39,13 @@ impl EngineFeed {
         &self.engine_sync
     }
 
-    /// Sends a command for its frame; if there is no room, the engine is resynchronized later.
+    /// Sends a command to be executed at its frame; if there is no room, the engine is resynchronized later.
     pub(super) fn send(&mut self, command: TimedCommand) {
         self.engine_sync.send(command, |queued| push_timed(&mut self.timed, &mut self.pending, queued));
     }
 
     /// Sends a command to be executed in the next quantum, or at its frame if an earlier command for the same part of
-    /// the engine is still pending.
+    /// the engine is still pending or the queue of immediate commands is full.
     pub(super) fn send_immediate(&mut self, command: TimedCommand) {
         let head = self.engine.frame();
         self.engine_sync.send(command, |queued| {
@@ -61,16 +61,16 @@ impl EngineFeed {
 
     /// Resynchronizes the engine with the conductor once the engine accepts commands again. Returns the range of commands
     /// that the engine missed, counted from the start of the performance.
-    pub(super) fn reconcile(&mut self, conductor: &Conductor) -> Option<Range<u64>> {
+    pub(super) fn resynchronize(&mut self, conductor: &Conductor) -> Option<Range<u64>> {
         if !self.engine_sync.is_out_of_sync() {
             return None;
         }
         let room = self.timed.vacant_len();
         let push = |queued| push_timed(&mut self.timed, &mut self.pending, queued);
-        let lost = self.engine_sync.reconcile(conductor, room, push)?;
+        let lost = self.engine_sync.resynchronize(conductor, room, push)?;
         let commands = lost.end - lost.start;
         self.engine.losses().add(Loss::CommandsLost, commands);
-        tracing::warn!(commands, "the engine's command queue was full; the engine is resynchronized");
+        tracing::warn!(commands, "the engine's command queue was full; the engine has been resynchronized");
         Some(lost)
     }
 }
@@ -100,7 +100,7 @@ enum Target {
 impl Target {
     const fn of(command: &EngineCommand) -> Self {
         match command {
-            // The fade duration applies to the toggle that follows.
+            // The fade duration applies to the play toggle that follows it.
             EngineCommand::Number(Param::PlayFade, _) => Self::Value(Param::Play),
             EngineCommand::Number(param, _) | EngineCommand::Toggle(param, _) => Self::Value(*param),
             EngineCommand::NoteOn { voice, .. } | EngineCommand::NoteOff { voice, .. } => Self::Voice(*voice),

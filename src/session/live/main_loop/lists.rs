@@ -16,7 +16,7 @@ use crate::units::{SAMPLE_RATE, frames_to_seconds};
 /// Number of frames by which a tempo change may move a planned chord before the chord is sent again.
 const MAX_SHIFT: u64 = SAMPLE_RATE as u64 / 20;
 
-/// Number of calls per check of the rarely changing lists, so that they are checked four times a second.
+/// Number of calls per check of the rarely changing lists, so that they are checked about four times a second.
 const CALLS_PER_CHECK: u64 = 8;
 
 /// What was last sent, so that only changes are sent.
@@ -70,7 +70,7 @@ impl Lists {
     }
 }
 
-/// Updates the rarely changing lists.
+/// Updates the rarely changing lists: the scenes, and the MIDI devices with their bindings.
 pub(super) fn update(
     conductor: &Conductor,
     mappings: &LiveMappings,

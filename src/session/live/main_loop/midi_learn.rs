@@ -1,4 +1,4 @@
-//! MIDI learn.
+//! MIDI learn: binds a parameter to the next MIDI control that moves.
 
 use std::net::SocketAddr;
 use std::time::Instant;

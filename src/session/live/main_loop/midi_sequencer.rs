@@ -16,7 +16,7 @@ const PULSES_PER_SIXTEENTH: u64 = 6;
 pub(in crate::session::live) struct MidiSequencer {
     config: MidiOutConfig,
     playing: bool,
-    /// Channel and key of each sounding note.
+    /// Channel and note number of each sounding note.
     sounding: Vec<(u8, u8)>,
     /// The next clock pulse; `None` while the clock is stopped.
     next_pulse: Option<u64>,

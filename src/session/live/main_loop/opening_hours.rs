@@ -34,8 +34,8 @@ pub(in crate::session::live) struct OpeningHours {
 pub(super) struct Transition {
     /// Whether the music starts.
     pub(super) open: bool,
-    /// Whether this happened now or while the daemon was not running; false for a state that continues after a restart or
-    /// after the schedule was edited.
+    /// Whether the hours have just begun or ended, or did so while the daemon was not running; false for a state that
+    /// continues after a restart or an edit of the schedule.
     pub(super) is_new: bool,
     /// The preset to load.
     pub(super) preset: Option<String>,
@@ -55,7 +55,8 @@ impl OpeningHours {
         }
     }
 
-    /// Checks the wall clock once a second; returns a transition if there is one. A new schedule always causes one.
+    /// Checks the wall clock, at most once a second; returns a transition if there is one. A new schedule always causes
+    /// one.
     pub(super) fn check(&mut self, schedule: Option<&Schedule>) -> Option<Transition> {
         let now = Instant::now();
         if self.checked.is_some_and(|checked| now - checked < CLOCK_INTERVAL) {
@@ -65,9 +66,9 @@ impl OpeningHours {
         self.check_at(schedule, Timestamp::now(), now)
     }
 
-    /// Like [`Self::check`], at given times of the wall clock and the monotonic clock.
+    /// Checks at given times of the wall clock and the monotonic clock; see [`Self::check`].
     fn check_at(&mut self, schedule: Option<&Schedule>, wall: Timestamp, now: Instant) -> Option<Transition> {
-        // After the first check, opening hours are new only if they begin during a check.
+        // After the first check, opening hours are new only if they begin between two checks.
         let continued_before = std::mem::replace(&mut self.continued_before, Timestamp::MAX);
         if self.schedule.as_ref() != schedule {
             self.debounce = Debounce::default();
@@ -135,7 +136,7 @@ mod tests {
         format!("2026-11-{text}:00Z").parse().unwrap()
     }
 
-    /// Returns the transitions at these times, each after a few seconds: `open` and `is_new`.
+    /// Returns `open` and `is_new` of the transition, if any, within a few seconds of each time.
     fn transitions(hours: &mut OpeningHours, schedule: &Schedule, times: &[&str]) -> Vec<Option<(bool, bool)>> {
         let mut now = Instant::now();
         let mut check = |text: &&str| {

@@ -138,7 +138,7 @@ impl Performance {
     /// and stores a checkpoint once it is complete.
     pub(super) fn follow_engine(&mut self) {
         self.log_executed();
-        if let Some(lost) = self.engine.reconcile(&self.conductor) {
+        if let Some(lost) = self.engine.resynchronize(&self.conductor) {
             self.log.write(self.conductor.frame(), Entry::Reconciled { lost });
         }
         if let Some(checkpoint) = self.checkpoints.take_complete() {

@@ -17,7 +17,7 @@ pub(in crate::session::live) struct Presets {
 }
 
 impl Presets {
-    /// Starts with a library and with the journey of the initial preset, if any.
+    /// Creates the presets from a library and the journey of the initial preset, if any.
     pub(in crate::session::live) const fn new(library: Library<Preset>, journey: Option<JourneySteps>) -> Self {
         Self { library, journey, modulated: Vec::new() }
     }
@@ -41,7 +41,7 @@ impl Presets {
         self.journey.as_ref().and_then(JourneySteps::next_frame)
     }
 
-    /// Advances the journey and returns the events that apply the step.
+    /// Advances the journey and returns the events that apply its new step.
     pub(super) fn step(&mut self) -> impl Iterator<Item = ControlEvent> + use<> {
         let step = self.journey.as_mut().and_then(Iterator::next).map_or_else(Vec::new, |(_, step)| step);
         step.into_iter().map(|(param, value)| ControlEvent::Set(param, value))
@@ -61,7 +61,7 @@ impl Presets {
         Some(ControlEvent::Set(param, value))
     }
 
-    /// Returns the current step of the journey, from 1, for continuing it after a restart.
+    /// Returns the current step of the journey, from 1, so that the journey can continue after a restart.
     pub(in crate::session::live) fn journey_step(&self) -> Option<usize> {
         self.journey.as_ref()?.position().map(|position| position.step).filter(|step| *step > 0)
     }
@@ -83,7 +83,8 @@ impl Presets {
         })
     }
 
-    /// Like [`Self::load`] for the preset `steps` away from the current one; the events also set the parameter `preset`.
+    /// Loads the preset `steps` away from the current one, as [`Self::load`] does; the events also set the parameter
+    /// `preset`.
     pub(super) fn load_relative(
         &mut self,
         playing: &str,
@@ -101,7 +102,7 @@ impl Presets {
     /// external tempo source unless the preset sets another.
     pub(super) fn load(&mut self, name: &str, frame: u64, tempo_source: TempoSource) -> Vec<ControlEvent> {
         let Some(preset) = self.library.get(name) else {
-            // The preset was removed while its loading waited for the bar line.
+            // The preset was removed while the request to load it waited for the bar line.
             tracing::warn!(preset = name, "this preset no longer exists");
             return Vec::new();
         };

@@ -8,13 +8,13 @@ use crate::files::config::{Config, ConfigChange, TakesEffect};
 use crate::session::live::networks::Replacement;
 use crate::session::live::reload::Reloaded;
 
-/// Receives reloaded files, and holds the current configuration.
+/// Receives reloaded files and networks, and holds the current configuration.
 pub(in crate::session::live) struct Reloads {
     pub(in crate::session::live) files: Receiver<Reloaded>,
     pub(in crate::session::live) networks: Receiver<Replacement>,
     /// The current configuration.
     pub(in crate::session::live) config: Config,
-    /// The folder for state and recordings.
+    /// The folder for the state and the recordings.
     pub(in crate::session::live) folder: PathBuf,
 }
 

@@ -1,4 +1,5 @@
-//! Detects repeated names from clients that continuously send all their values, whether changed or not.
+//! Detects repeated preset and scene names from clients that continuously send all their values, whether changed or
+//! not.
 
 use std::mem::discriminant;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use crate::event::parameter::Param;
 const MIN_PAUSE: Duration = Duration::from_millis(500);
 
 /// Detects repeated requests for a preset or scene, immediate or for the next bar. Every request would load it again, so
-/// a name that is sent continuously counts once until it pauses or changes.
+/// a name that a client sends continuously counts only once until the client pauses or sends another.
 #[derive(Debug, Default)]
 pub(super) struct RepeatFilter {
     /// The last requests, at most one per parameter and kind of event, and their times.

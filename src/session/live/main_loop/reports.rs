@@ -97,13 +97,13 @@ impl Reports {
         self.publisher.set_choices(Param::Preset, presets.names().map(str::to_owned).collect());
     }
 
-    /// Makes the next report check the list of scenes, so that a client that receives the new value also finds the new
-    /// list.
+    /// Makes the next report check the list of scenes, so that a client that is notified of a new or changed scene also
+    /// finds the new list.
     pub(super) const fn expect_scenes(&mut self) {
         self.lists.expect_change();
     }
 
-    /// Publishes changes of the lists and of the upcoming chords, whose times are relative to the playhead.
+    /// Publishes changes to the lists and to the upcoming chords, whose times are relative to the playhead.
     pub(super) fn publish_lists(
         &mut self,
         conductor: &Conductor,

@@ -50,7 +50,7 @@ impl Scheduler {
         self.started = Instant::now();
     }
 
-    /// Records that a frame, the first of its block, is being output now.
+    /// Records that the block that begins at frame `head` is being output.
     pub(super) fn observe(&mut self, head: u64) {
         self.timeline.observe(Instant::now(), head);
     }

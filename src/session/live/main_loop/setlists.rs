@@ -14,7 +14,7 @@ pub(in crate::session::live) struct Setlists {
 }
 
 impl Setlists {
-    /// Resumes at the entry in the saved value of `setlist/go`.
+    /// Creates the setlists, at the entry given by `position`, the saved value of `setlist/go`.
     pub(in crate::session::live) fn new(library: Library<Setlist>, position: &Value) -> Self {
         Self { library, position: entry_number(position) }
     }
@@ -41,7 +41,7 @@ impl Setlists {
         let mut names = self.library.names();
         match (names.next(), names.next()) {
             (Some(only), None) => Ok(only),
-            (None, _) => Err("there are no setlists".to_owned()),
+            (None, _) => Err("there are no setlists; see docs/presets.md for how to write one".to_owned()),
             _ => Err(format!(
                 "no setlist is selected; `melos setlist NAME` selects one of {}",
                 listed(self.library.names())

@@ -39,7 +39,7 @@ impl Show {
         }
     }
 
-    /// Applies an event and runs its side effects. Returns whether it was valid; otherwise logs a warning.
+    /// Applies an event and runs its side effects. Returns whether it was valid, and logs a warning if it was not.
     pub(super) fn perform(&mut self, event: &ControlEvent) -> bool {
         if let ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) = event
             && param.is_mood()
@@ -59,11 +59,12 @@ impl Show {
         valid
     }
 
-    /// Applies an event at the horizon, without side effects; returns whether it was valid.
+    /// Applies an event at the horizon, without side effects. Returns whether it was valid, and logs a warning if it
+    /// was not.
     pub(super) fn apply(&mut self, event: &ControlEvent) -> bool {
         let applied = self.performance.apply(event);
         if let Err(error) = &applied {
-            self.reports.warn(kind_of(event), &format!("{error}; ignored"));
+            self.reports.warn(kind_of(event), &format!("ignored: {error}"));
         }
         applied.is_ok()
     }
@@ -74,7 +75,7 @@ impl Show {
         }
     }
 
-    /// Returns whether the preset or setlist that an event names exists; otherwise logs a warning.
+    /// Returns whether the preset or setlist that an event names exists, and logs a warning if it does not.
     pub(super) fn names_exist(&mut self, event: &ControlEvent) -> bool {
         let preset =
             self.presets.unknown_name(event).map(|name| ("preset", name, choices(self.presets.library().names())));

@@ -54,7 +54,7 @@ impl Sound {
                 }
                 EngineEvent::EpochRejected { epoch, frame } => tracing::debug!(epoch, frame, "rejected a late splice"),
                 EngineEvent::NotFinite { frame } => {
-                    tracing::error!(frame, "replaced NaN or infinite samples of the network's audio with silence");
+                    tracing::error!(frame, "replaced NaN or infinite samples with silence");
                 }
                 EngineEvent::Panicked { .. } => tracing::info!("panic: all sound cut"),
             }

@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(at(0, TempoSource::Clock, absent), None);
         assert_eq!(at(1, TempoSource::Clock, absent), None);
         assert_eq!(at(2, TempoSource::Clock, absent), absent);
-        assert_eq!(at(3, TempoSource::Clock, None), None, "the clock has returned");
+        assert_eq!(at(3, TempoSource::Clock, None), None, "the clock is back");
         assert_eq!(at(4, TempoSource::Clock, absent), None, "a new absence");
         assert_eq!(at(7, TempoSource::Jack, absent), None, "another source");
         assert_eq!(at(9, TempoSource::Jack, absent), absent);

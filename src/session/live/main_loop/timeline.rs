@@ -10,14 +10,14 @@ const MAX_DRIFT: f64 = 500e-6;
 /// Length of the window in which the minimum lag is tracked, in seconds: many blocks, so that at least one observation
 /// falls right after the playhead has moved.
 const LAG_WINDOW: f64 = 1.0;
-/// Minimum lag, in frames, above which the playhead must have missed a block: 2 ms, more than late observations can
-/// explain.
+/// If the minimum lag in a window exceeds this many frames, the playhead must have missed a block: 2 ms, more than late
+/// observations can explain.
 const MISSED_BLOCK_LAG: u64 = SAMPLE_RATE as u64 / 500;
 /// Lag, in frames, above which the playhead is considered stalled: more than any block.
 const STALL_LAG: u64 = SAMPLE_RATE as u64 / 5;
 
-/// A smooth estimate of the playhead, which moves a block at a time and is observed whenever the thread wakes, so that
-/// a single observation may lag by milliseconds.
+/// A smooth estimate of the playhead, which moves a block at a time and is observed whenever the thread wakes, so a
+/// single observation may lag by milliseconds.
 ///
 /// The estimate follows the observations that lag least. Conversions between two observations are sample-accurate
 /// relative to each other. After a missed block, the estimate is correct again within two seconds.
@@ -29,7 +29,7 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    /// Records that a frame, the first of its block, has just been output.
+    /// Records that the block that begins at frame `head` is being output.
     pub(super) fn observe(&mut self, now: Instant, head: u64) {
         let Some((at, _)) = self.anchor else {
             self.anchor = Some((now, head));

@@ -6,7 +6,7 @@ use crate::event::Notice;
 use crate::generator::GeneratedLatent;
 use crate::mel::HOP;
 
-/// Notices by the hop at which their notes start.
+/// Notices, by the hop at which their notes start.
 #[derive(Debug, Default)]
 pub(super) struct UpcomingNotes(BTreeMap<u64, Vec<Notice>>);
 
@@ -30,7 +30,7 @@ impl UpcomingNotes {
     }
 
     /// Removes and returns the notices due before a frame, in order.
-    pub(super) fn due_by(&mut self, frame: u64) -> impl Iterator<Item = Notice> + use<> {
+    pub(super) fn due_before(&mut self, frame: u64) -> impl Iterator<Item = Notice> + use<> {
         let later = self.0.split_off(&frame.div_ceil(HOP as u64));
         std::mem::replace(&mut self.0, later).into_values().flatten()
     }
@@ -61,11 +61,11 @@ mod tests {
         let mut upcoming = UpcomingNotes::default();
         upcoming.add(&latent(0, &[(2, 39), (2, 43), (7, 46)]));
         upcoming.add(&latent(4096, &[(3, 51)]));
-        assert_eq!(upcoming.due_by(2 * 512).count(), 0);
-        let chord: Vec<_> = upcoming.due_by(2 * 512 + 1).collect();
-        assert_eq!(chord.last(), Some(&Notice::Onset { strength: 0.5 }), "one onset for all notes of a chord");
+        assert_eq!(upcoming.due_before(2 * 512).count(), 0);
+        let chord: Vec<_> = upcoming.due_before(2 * 512 + 1).collect();
+        assert_eq!(chord.last(), Some(&Notice::Onset { strength: 0.5 }), "the notes of a chord should share one onset");
         assert_eq!(keys(chord.into_iter()), [60, 64]);
-        assert_eq!(keys(upcoming.due_by(16 * 512)), [67, 72]);
+        assert_eq!(keys(upcoming.due_before(16 * 512)), [67, 72]);
     }
 
     #[test]
@@ -74,6 +74,6 @@ mod tests {
         upcoming.add(&latent(0, &[(7, 39)]));
         upcoming.add(&latent(4096, &[(1, 41)]));
         upcoming.add(&latent(4096, &[(5, 43)]));
-        assert_eq!(keys(upcoming.due_by(8192)), [60, 64]);
+        assert_eq!(keys(upcoming.due_before(8192)), [60, 64]);
     }
 }

@@ -6,7 +6,7 @@ use crate::event::parameter::{Kind, Param};
 
 /// Maximum number of lines that a value may span.
 const MAX_LINES: usize = 32;
-/// Opening delimiters of values that may span lines: a triple-quoted string, a list, a table.
+/// Opening delimiters of values that may span lines: triple-quoted strings, lists and tables.
 const OPENING: [&str; 4] = ["\"\"\"", "'''", "[", "{"];
 
 /// Returns the values in intact lines. Values under a damaged heading, whose section is unknown, become a learned control
@@ -69,7 +69,7 @@ impl Heading {
         })
     }
 
-    /// Starts the section.
+    /// Starts the section under this heading.
     fn open(&self, table: &mut Table) {
         match self {
             Self::Learned => list(table, "learned").push(Toml::Table(Table::new())),

@@ -170,7 +170,7 @@ fn only_damaged_entries_are_lost_and_the_file_is_kept() {
         assert!(trouble.contains(&kept.display().to_string()), "{trouble}");
         assert_eq!(fs::read_to_string(kept).unwrap(), damaged);
         open(folder.path()).unwrap().close(saved.clone());
-        assert_eq!(load(folder.path()), saved, "what was rescued is saved");
+        assert_eq!(load(folder.path()), saved, "what was rescued should be saved");
     }
 }
 
@@ -182,7 +182,7 @@ fn a_truncated_file_is_read_up_to_its_end() {
     let mut max_recovered = 0;
     for length in 0..=intact.len() {
         let recovered = count(&load_text(&intact.as_bytes()[..length]));
-        assert!(recovered + 1 >= max_recovered, "{length}: a longer part yields at least as much");
+        assert!(recovered + 1 >= max_recovered, "{length}: a longer part should lose at most one entry");
         max_recovered = max_recovered.max(recovered);
     }
     assert_eq!(max_recovered, count(&all));
@@ -210,7 +210,7 @@ fn only_misplaced_tables_and_values_are_lost() {
     }
     let bad = "valence = 0.5\n[[learned]]\ndevice = \"box\"\nblock = \"[[bind]]\"\n[[learned]]\n";
     let rest = Saved { values: vec![(Param::Valence, Value::Number(0.5))], ..Saved::default() };
-    assert_eq!(load_text(bad.as_bytes()), rest, "controls that cannot be read are left out");
+    assert_eq!(load_text(bad.as_bytes()), rest, "controls that cannot be read should be left out");
 }
 
 #[test]
@@ -304,6 +304,10 @@ fn a_failing_disk_is_reported_and_retried_without_blocking() {
     wait_until("the trouble", || troubles.now().0.contains_key(&Part::State));
     fs::remove_file(&state).unwrap();
     wait_until("the end of the trouble", || troubles.now().0.is_empty());
-    assert_eq!(load(&state), sample_state(), "written as soon as possible, even without a new request");
+    assert_eq!(
+        load(&state),
+        sample_state(),
+        "the state should be written as soon as possible, even without a new request"
+    );
     state_file.close(sample_state());
 }

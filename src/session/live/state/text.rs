@@ -8,6 +8,7 @@ use super::{Saved, SavedTimer};
 use crate::event::parameter::{Param, Value};
 use crate::midi::mapping::LearnedControl;
 
+/// Formats the state as TOML.
 pub(super) fn format(state: &Saved) -> String {
     let mut table = write_values(&state.values);
     let journey = state.journey.and_then(|step| i64::try_from(step).ok());
@@ -23,7 +24,7 @@ pub(super) fn format(state: &Saved) -> String {
     table.to_string()
 }
 
-/// Reads whatever is readable and collects the problems.
+/// Parses whatever is readable; also returns the problems.
 pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
     let mut problems = Vec::new();
     let text = String::from_utf8(bytes).unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! Reads the description of a sample library: which file contains the sample for a key and a velocity.
+//! Reads the description of a sample library, which says which file contains the sample for a key and a velocity.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,10 +31,10 @@ pub(super) struct Library {
     pub(super) gain_db: f32,
     /// MIDI note numbers of the sampled keys; other keys use the nearest one, resampled.
     pub(super) keys: Vec<u8>,
-    /// The lowest MIDI note number without a damper.
+    /// MIDI note number of the lowest key without a damper.
     #[serde(default = "default_undamped_from")]
     pub(super) undamped_from: u8,
-    /// Seconds that a damper takes to reduce the sound by 60 dB, for the lowest and the highest key.
+    /// Seconds in which a damper reduces the sound by 60 dB, at the lowest and at the highest key.
     #[serde(default = "default_damping")]
     pub(super) damping_seconds: [f32; 2],
     /// The velocity layers, from soft to loud, without gaps.
@@ -91,7 +91,7 @@ impl Library {
         let releases = releases.filter_map(|key| library.release_sample(key));
         let missing = strikes.chain(releases).find(|sample| !sample.is_file());
         match missing {
-            Some(sample) => Err(unusable(format!("no sample {}", sample.display()))),
+            Some(sample) => Err(unusable(format!("the sample {} does not exist", sample.display()))),
             None => Ok(library),
         }
     }
@@ -112,7 +112,9 @@ impl Library {
         for (layer, number) in self.layers.iter().zip(1..) {
             let [low, high] = layer.velocity;
             if low != next || high < low {
-                return Err(format!("[[layer]] {number}: velocity = [{low}, {high}]; expected to start at {next}"));
+                return Err(format!(
+                    "[[layer]] {number}: velocity = [{low}, {high}]; expected [{next}, HIGH] with HIGH ≥ {next}"
+                ));
             }
             next = high.saturating_add(1);
         }
@@ -191,11 +193,11 @@ mod tests {
 
     #[test]
     fn invalid_descriptions_are_rejected() {
-        assert!(error(&VALID.replace("[60]", "[60, 72]")).contains("no sample"));
+        assert!(error(&VALID.replace("[60]", "[60, 72]")).contains("does not exist"));
         assert!(error(&VALID.replace("[60]", "[]")).contains("at least one"));
         assert!(error(&VALID.replace("[60]", "[12]")).contains("12 is not a piano key"));
         assert!(error(&VALID.replace("[1, 127]", "[1, 100]")).contains("100; expected 127"));
-        assert!(error(&VALID.replace("[1, 127]", "[5, 127]")).contains("start at 1"));
+        assert!(error(&VALID.replace("[1, 127]", "[5, 127]")).contains("expected [1, HIGH]"));
         let error = error(&VALID.replace("files", "file"));
         assert!(error.contains("line 7") && error.contains("file"), "{error}");
     }

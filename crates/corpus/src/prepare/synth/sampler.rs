@@ -26,7 +26,7 @@ pub(super) struct Sampler {
     cache: Mutex<BTreeMap<SampleId, Arc<Sound>>>,
 }
 
-/// When a sound starts and is damped, in samples, and how fast it then decays.
+/// The timing of a sound: when it starts and is damped, in samples, and how fast it then decays.
 struct Timing {
     start: usize,
     damped: Option<usize>,
@@ -118,8 +118,8 @@ fn layers(library: &Library, velocity: f32) -> impl Iterator<Item = (usize, f32)
     weighted.into_iter().filter(|(_, weight)| *weight > 0.0)
 }
 
-/// Returns the gain of a layer at a velocity, in decibels, chosen so that loudness rises linearly from the centre of
-/// one layer to that of the next.
+/// Returns the gain of a layer at a velocity, in decibels, chosen so that the level in decibels rises linearly from the
+/// centre of one layer to that of the next.
 fn velocity_gain_db(library: &Library, layer: usize, velocity: f32) -> f32 {
     let middle = |index: usize| {
         let [low, high] = library.layers[index].velocity;
@@ -136,7 +136,7 @@ fn velocity_gain_db(library: &Library, layer: usize, velocity: f32) -> f32 {
     level(above - 1) + slope * (velocity - middle(above - 1)) - level(layer)
 }
 
-/// Mixes a sound into the output, dropping samples beyond its end.
+/// Mixes a sound into the output, dropping samples beyond the output's end.
 fn add(out: &mut Stereo, sound: &Sound, gain: f32, timing: &Timing) {
     let available = out.left.len().saturating_sub(timing.start).min(sound.len());
     let damped = timing.damped.map_or(available, |at| at.saturating_sub(timing.start).min(available));

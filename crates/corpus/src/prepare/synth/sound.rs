@@ -12,7 +12,7 @@ const MAX_LENGTH: f32 = 12.0;
 const FADE_OUT: f32 = 1.0;
 /// Fraction of the peak at which an attack starts.
 const ATTACK_THRESHOLD: f32 = 0.02;
-/// How much of the start of a sample is searched for its peak, in seconds.
+/// Length of the start of a sample that is searched for the peak, in seconds.
 const PEAK_SECONDS: f32 = 1.0;
 /// Fade-in before the attack, in seconds.
 const FADE_IN: f32 = 0.001;

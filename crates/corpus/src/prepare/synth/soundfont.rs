@@ -1,4 +1,4 @@
-//! Renders notes with the piano of a SoundFont.
+//! Renders notes with program 0 of a SoundFont, its piano.
 
 use std::fs::File;
 use std::io::BufReader;

@@ -32,7 +32,7 @@ fn write_sample(path: &Path, hertz: f64, level: f64, octave: f64, seconds: f64) 
     writer.finalize().unwrap();
 }
 
-/// Writes a library with two layers of A3 and A4, the hard one brighter and 12 dB louder, and a release noise.
+/// Writes a library that samples A3 and A4 in two layers, the hard one brighter and 12 dB louder, with a release noise.
 fn library(folder: &Path) -> PathBuf {
     for (name, hertz) in [("A3", 220.0), ("A4", 440.0)] {
         write_sample(&folder.join(format!("{name}-soft.wav")), hertz, 0.1, 0.0, 3.0);
@@ -153,7 +153,7 @@ fn the_pedal_sustains_notes_and_dampers_end_them() {
     let held = play(&[note(0.0, 0.5, 1.5, 69, 50.0)]);
     let before = level(&damped, 0.3);
     assert!((level(&held, 1.2) / before - 1.0).abs() < 0.01, "the pedal should sustain the note");
-    assert!(level(&damped, 0.72) < before / 500.0, "the damper should take 60 dB in a fifth of a second");
+    assert!(level(&damped, 0.72) < before / 500.0, "the damper should reduce the note by 60 dB in a fifth of a second");
     assert!(damped.left[48_000..].iter().all(|x| *x == 0.0), "the damped note should then be silent");
     assert!(level(&held, 1.8) < before / 500.0);
     // The release noise starts when the key is released, whatever the position of the pedal.

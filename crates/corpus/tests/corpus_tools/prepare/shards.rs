@@ -41,9 +41,9 @@ pub(crate) fn read(path: &Path) -> Shard {
     let bytes = fs::read(path).expect("the shard exists");
     let (length, rest) = bytes.split_at(8);
     let length = u64::from_le_bytes(length.try_into().expect("eight bytes")) as usize;
-    assert_eq!(length % 8, 0, "the tensors are aligned");
+    assert_eq!(length % 8, 0, "the tensors should be aligned");
     let (header, data) = rest.split_at(length);
-    let header: Value = serde_json::from_slice(header).expect("the table is JSON");
+    let header: Value = serde_json::from_slice(header).expect("the header is JSON");
     let tensor = |name: &str| {
         let offsets = &header[name]["data_offsets"];
         let at = |index: usize| offsets[index].as_u64().map(|at| at as usize);
@@ -52,7 +52,7 @@ pub(crate) fn read(path: &Path) -> Shard {
     let sound = |name: &str| {
         tensor(name).map(|bytes| bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect())
     };
-    let mel = tensor("mel").expect("a mel");
+    let mel = tensor("mel").expect("mel frames");
     assert_eq!(header["mel"]["dtype"], "F16");
     assert_eq!(header["mel"]["shape"][1], 128);
     let conditions = floats(tensor("conditions").expect("conditions"));
