@@ -1,5 +1,5 @@
-//! Measures the time to generate one latent on one core, by stage and in total. The real-time factor is this time
-//! divided by the duration of a latent, 85.3 ms.
+//! Measures the time to generate one latent on one core, by stage and in total. A real-time factor is such a time divided
+//! by the duration of a latent, 85.3 ms.
 //!
 //! `MELOS_BENCH_MODEL` selects a model other than the shipped one.
 #![allow(missing_docs, reason = "criterion's macros generate public functions")]
@@ -19,9 +19,9 @@ use melos::music::theory::Chord;
 
 fn models() -> Models {
     let name = std::env::var("MELOS_BENCH_MODEL").unwrap_or_else(|_| "melos-piano".to_owned());
-    let folder = find_model(&SearchPath::new(&find_data(None).expect("the data folder exists")), &name)
-        .expect("the model exists");
-    Models::load(runtime().expect("the runtime is installed"), &folder).expect("the model is valid")
+    let folder = find_model(&SearchPath::new(&find_data(None).expect("the data folder should exist")), &name)
+        .expect("the model should exist");
+    Models::load(runtime().expect("the runtime should be installed"), &folder).expect("the model should be valid")
 }
 
 /// Returns a block of mel frames that resembles music: the level decreases with frequency and varies from call to call.
@@ -35,7 +35,7 @@ fn chain(criterion: &mut Criterion) {
 
     let Models { mut composer, mut pianist, vocoder, .. } = models();
     group.bench_function("composer, start of a latent", |bencher| {
-        bencher.iter(|| composer.transformer.run().expect("the network runs"));
+        bencher.iter(|| composer.transformer.run().expect("the network should run"));
     });
     group.bench_function("composer, one note", |bencher| {
         bencher.iter(|| {
@@ -47,18 +47,20 @@ fn chain(criterion: &mut Criterion) {
                 &mut composer.duration,
                 &mut composer.note,
             ];
-            graphs.into_iter().for_each(|graph| graph.run().expect("the network runs"));
+            graphs.into_iter().for_each(|graph| graph.run().expect("the network should run"));
         });
     });
-    group.bench_function("pianist, prior", |bencher| bencher.iter(|| pianist.prior.run().expect("the network runs")));
+    group.bench_function("pianist, prior", |bencher| {
+        bencher.iter(|| pianist.prior.run().expect("the network should run"));
+    });
     group.bench_function("pianist, decoder", |bencher| {
-        bencher.iter(|| pianist.decoder.run().expect("the network runs"));
+        bencher.iter(|| pianist.decoder.run().expect("the network should run"));
     });
     let mut call = 0;
     let mut bench_vocoder = |vocoder: &mut Vocoder, bencher: &mut criterion::Bencher<'_>| {
         bencher.iter(|| {
             call += 1;
-            vocoder.step(&mel(call)).expect("the network runs").frames().count()
+            vocoder.step(&mel(call)).expect("the network should run").frames().count()
         });
     };
     if vocoder.is_some() {
@@ -73,14 +75,14 @@ fn chain(criterion: &mut Criterion) {
         bencher.iter(|| (0..FRAMES_PER_LATENT).for_each(|_| istft.push(&real, &imag, &mut hop)));
     });
 
-    let mut generator = Generator::new(models()).expect("the networks run");
-    let chord = Chord::parse("Am").expect("a valid chord");
+    let mut generator = Generator::new(models()).expect("the networks should run");
+    let chord = Chord::parse("Am").expect("the chord symbol should be valid");
     generator.follow(Arc::new(Plan::steady(7, Mood::pure(Emotion::Romantic), chord, 84.0)));
     let mut hops = Vec::new();
     group.bench_function("everything", |bencher| {
         bencher.iter(|| {
             hops.clear();
-            generator.step(&mut hops).expect("the networks run")
+            generator.step(&mut hops).expect("the networks should run")
         });
     });
     group.finish();

@@ -10,7 +10,7 @@ use melos::mel::HOP;
 use melos::music::theory::Voice;
 use ringbuf::traits::{Consumer, Producer};
 
-/// Supplies the engine with hops up to 16,384 frames past `frame`, and empties its tap.
+/// Supplies the engine with hops to at least 16,384 frames past `frame`, and empties its tap.
 fn push_hops(ends: &mut EngineEnds, pushed: &mut u64, frame: u64) {
     while *pushed * (HOP as u64) < frame + 16_384 {
         let samples = std::array::from_fn(|n| ((*pushed as usize * HOP + n) as f32 * 0.031).sin() * 0.3);

@@ -71,7 +71,7 @@ class Server:
 
 
 class Rig:
-    """The system under test. Each method in FAULTS causes one fault and undoes it."""
+    """The system under test. Each method in FAULTS causes one fault and then undoes it."""
 
     def __init__(self, folder, server, process, log_reader, rng):
         self.folder, self.server, self.process, self.log_reader, self.rng = folder, server, process, log_reader, rng

@@ -2,8 +2,8 @@
 
 While `tests/clients/osc_sensors.py` sends RATE (10,000) messages a second for SECONDS (60), a separate fader,
 /melos/reverb/size, moves five times a second. The control log gives the frame at which each move took effect; if the
-recording equals the rendered log sample for sample, the move was audible from that frame. Writes the flood section of
-BENCHMARKS.md.
+recording equals the rendered log sample for sample, the move was audible from that frame. PERIOD (256) is the period of the
+JACK server in frames. Writes the flood section of BENCHMARKS.md.
 """
 
 import datetime

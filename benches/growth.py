@@ -1,7 +1,8 @@
-"""Measures the daemon's processor time and memory under several conditions, one after another, under JACK's dummy driver.
+"""Measures the daemon's processor time and memory under several conditions, one after another: growth.py MELOS
 
-Every condition gets a new daemon that plays the same music from the start, so that only the condition differs. Evidence that
-the condition applies is counted, such as the messages that subscribers or the daemon receive, or the bytes recorded.
+Every condition gets a new daemon that plays the same music from the start under JACK (dummy driver), so that only the condition
+differs. Evidence that the condition applies is counted, such as the messages that subscribers or the daemon receive, or the bytes
+recorded.
 """
 
 import contextlib

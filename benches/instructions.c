@@ -28,7 +28,7 @@ struct counts {
     uint64_t all, vector, memory;
 };
 
-/* One entry per thread, so that threads do not overwrite each other's counts. */
+/* One entry per thread, so that no thread overwrites another's counts. */
 static struct counts executed[THREADS];
 
 static void add(struct counts *sum, const struct counts *more)

@@ -19,7 +19,7 @@ from pythonosc.udp_client import SimpleUDPClient
 
 from testbed import OSC, RATE, Recorder, compare_take, daemon, jack_server, render
 
-# Seconds within which an effect is expected; if there is none, this time counts as the latency.
+# Seconds within which an event should affect the sound; if it does not, the end of this window counts as the time of the effect.
 WINDOW = 1.0
 PERIODS = (128, 256)
 # For each kind of change: the address and values of its messages, the range of seconds between them, and settings of the daemon. Values
@@ -137,11 +137,11 @@ def analyze(melos, folder, change, recorder, sent):
 
 
 def latencies(melos, counts):
-    """Returns the latencies of each kind of change, for blocks of each size; `counts` gives the number of messages by change."""
+    """Returns the latencies of each kind of change at each block size; `counts` gives the number of messages for each kind."""
     results = {}
     with tempfile.TemporaryDirectory() as root:
         performances = []
-        # All performances come first, because only they need a machine that does nothing else.
+        # All performances come first, because only they need an otherwise idle machine.
         for change, count in counts.items():
             for period in PERIODS:
                 folder = f"{root}/{len(performances)}"

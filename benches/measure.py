@@ -51,8 +51,8 @@ def render(melos):
 
 
 def start(melos):
-    """Returns the seconds from the start of Melos until it plays, which is when it reports that it is ready, with warm file caches; and its
-    current and peak memory after a minute, in megabytes."""
+    """Returns the seconds that Melos, with warm file caches, takes to play, which is when it reports that it is ready; and its current and
+    peak memory after a minute, in megabytes."""
     seconds = []
     for _ in range(6):
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:

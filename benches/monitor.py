@@ -21,8 +21,8 @@ PORTS = ("melos-audio:left", "melos-audio:right")
 HEADER = struct.Struct("<dII?")
 # Silence threshold (-80 dB), and the minimum length of an audible silence in seconds.
 SILENCE_LEVEL, MIN_SILENCE = 1e-4, 0.1
-# A click is a second difference that is above MIN_STEP and more than CLICK_RATIO times the RMS of the second differences on both
-# sides, over CONTEXT frames each, except the nearest NEAR frames.
+# A click is a second difference that is above MIN_STEP and more than CLICK_RATIO times the RMS of the second differences, both before
+# and after it. Each RMS is taken over CONTEXT frames, except the nearest NEAR frames.
 CONTEXT, NEAR, CLICK_RATIO, MIN_STEP = 480, 8, 7, 0.004
 # Music is never exactly zero for this many frames; such a run of zeros is a missing block.
 MISSING_BLOCK = 64
@@ -74,7 +74,7 @@ def silences(sound):
 
 
 def clicks(sound):
-    """Returns the frames at which a channel clicks or blocks are missing."""
+    """Returns the frames at which a channel clicks or a missing block begins."""
     frames = set()
     for channel in sound.T.astype(np.float64):
         difference = np.abs(np.diff(channel, 2))
@@ -130,7 +130,7 @@ class Monitor:
             sound = np.frombuffer(data, "<f4").reshape(-1, 2)
             self.past.append((frame, connected, sound))
             if next_frame is not None and not connected:
-                # While the ports are disconnected there is silence, but reconnecting them is not a click.
+                # The time for which the ports are disconnected counts as a silence, but reconnecting them does not count as a click.
                 self._analyse(blocks, True)
                 blocks, next_frame, last = [], None, arrival
             if next_frame is None:
@@ -140,8 +140,8 @@ class Monitor:
                 if last is not None and arrival - last >= MIN_SILENCE:
                     self.silences.append((last, arrival - last))
             elif next_frame != frame:
-                # Frames were lost, so the analysis starts afresh here. After a hang, the server repeats the last cycle; its first
-                # copy is dropped, because Melos was still writing that block.
+                # Frames were lost, so the analysis starts afresh here. After a hang, the server repeats the last cycle; the
+                # first copy is dropped, because Melos was still writing that block.
                 if blocks and (frame + frames) % 2**32 == next_frame:
                     blocks.pop()
                 self.missed += 1

@@ -33,7 +33,8 @@ def cores_used(process, seconds):
 
 
 def page(melos):
-    """Returns the size and time of the first load, and the processor time without the page and with each of its views open."""
+    """Returns the size and time of the first load, and the share of a core that the daemon uses without the page and with each of three views
+    open."""
     from harness import Browser, Daemon, view
 
     with daemon(melos, "--audio", "null") as process, Browser() as browser:

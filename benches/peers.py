@@ -54,7 +54,7 @@ def measure_program(command, block):
 
 
 def programs(melos, folder):
-    """Returns each program's command and the number of frames in its first block."""
+    """Returns each program's command and the number of frames in its first block, or None for `melos render`."""
     render = [melos, "render", "--emotion", "romantic", "--seconds", str(MUSIC), "--progress", "-o", f"{folder}/melos.wav"]
     griffin_lim = [TRAINING, SUPPORT / "peer_griffin_lim.py", MODEL, str(CLIP)]
     synthesiser = ["fluidsynth", "-niq", "-r", str(RATE), "-z", str(PERIOD), "-T", "raw", "-O", "s16", "-F", "/dev/stdout"]
@@ -78,5 +78,5 @@ def peers(melos):
             for name, (command, block) in programs(melos, folder).items():
                 result = measure_program(command, block)
                 results.setdefault(name, []).append(result)
-                print(f"  {round_index + 1}/{ROUNDS} {name}: {result['cost']:.3f} s per second, first sound after {result['first_cpu']:.2f} s of processor time", flush=True)
+                print(f"  {round_index + 1}/{ROUNDS} {name}: {result['cost']:.3f} s of processor time per second of sound; first sound after {result['first_cpu']:.2f} s of processor time", flush=True)
     return results

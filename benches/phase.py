@@ -51,7 +51,7 @@ def perform(melos):
                 return
             while messages and messages[0][0] < now - start + frames:
                 frame, message = messages.pop(0)
-                # A late message is sent now, and `sent` contains the frame at which it really was sent.
+                # A late message is sent now, and `sent` contains the frame at which it was really sent.
                 offset = max(0, frame - (now - start))
                 out.write_midi_event(offset, bytes([message]))
                 sent.append((now + offset, bytes([message])))

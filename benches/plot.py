@@ -8,8 +8,8 @@ COLOURS = ("#1a93a6", "#d23c4c", "#7a57e0")
 def panel(index, title, samples, series, axis, limit=None):
     """Returns the SVG elements of one panel: several series of samples over time, and a dashed line at a limit.
 
-    `axis` consists of the key of the time in a sample, the end of the time axis, and its ticks, each of which has the position of its line, the
-    position of its label, and the label.
+    `axis` consists of the key under which a sample stores its time, the end of the time axis, and the ticks; each tick consists of the position
+    of its line, the position of its label, and the label.
     """
     time, end, ticks = axis
     top = TOP + index * (HEIGHT + GAP)

@@ -11,13 +11,14 @@ use melos::generator::model::{Models, find_model, runtime};
 use melos::music::emotion::Emotion;
 
 fn models() -> Models {
-    let folder = find_data(None).expect("the data folder exists");
-    let folder = find_model(&SearchPath::new(&folder), "melos-piano").expect("the model exists");
-    Models::load(runtime().expect("the runtime is installed"), &folder).expect("the model is valid")
+    let folder = find_data(None).expect("the data folder should exist");
+    let folder = find_model(&SearchPath::new(&folder), "melos-piano").expect("the model should exist");
+    Models::load(runtime().expect("the runtime should be installed"), &folder).expect("the model should be valid")
 }
 
 fn main() {
-    let minutes = std::env::var("MELOS_SEAM_MINUTES").map_or(30.0, |text| text.parse().expect("a number of minutes"));
+    let minutes = std::env::var("MELOS_SEAM_MINUTES")
+        .map_or(30.0, |text| text.parse().expect("MELOS_SEAM_MINUTES should be a number"));
     println!(
         "| {minutes} min of | seams | 99.99th percentile of steps | largest step at a seam | steps above the percentile | largest increase of a step | deepest dip |"
     );

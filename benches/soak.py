@@ -1,8 +1,8 @@
 """Plays for a long time while parameters change: soak.py MELOS [MINUTES] [SPEED]
 
-Counts losses, samples memory, files, threads and descriptors, and plots them. Fails if anything grew unexpectedly: the control log
+Counts losses, and samples and plots memory, files, threads and descriptors. Fails if anything grew unexpectedly: the control log
 may grow with the messages sent, the event log with events, the recordings by the automatic take, and the checkpoints up to their
-limit, but memory and everything else must not grow after warming up. Plays under JACK in real time, or, with SPEED, without a
+limit, but memory and everything else must not grow after a warm-up. Plays under JACK in real time, or, with SPEED, without a
 sound device and with a clock that runs SPEED times as fast (support/fast_clock.c): `soak.py MELOS 480 6` plays a night in 80
 minutes on most of a core.
 """
@@ -51,7 +51,7 @@ class Clock:
 
 def sample(process, state, clock):
     """Returns the minutes since the start, resident memory and the sizes of files in megabytes, and the numbers of threads and descriptors."""
-    # List the files only once, so that a file created in the meantime is not counted in the total alone.
+    # List the files only once, so that a file created in the meantime is not counted only in the total.
     sizes = {}
     for file in state.glob("**/*"):
         with contextlib.suppress(FileNotFoundError):

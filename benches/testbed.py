@@ -154,9 +154,9 @@ class Recorder:
         raise SystemExit("no part of the recording matches the rendered log: the machine is too busy for real-time playback")
 
     def compare(self, full):
-        """Compares every recorded period with the render; returns how many periods were recorded, differ, were missed by Melos (`skipped`) and
-        were not recorded (`missed`). When Melos misses the server's deadline, the previous period is repeated, and the following sound
-        comes a period later or catches up; the comparison continues with that shift."""
+        """Compares every recorded period with the render; returns the numbers of periods that were recorded, that differ, that Melos
+        skipped and that the recorder missed. When Melos misses the server's deadline, the previous period is repeated; what follows is
+        then a period late until Melos catches up. The comparison continues with the new shift."""
         period = len(self.blocks[0])
         shift = self.align(full) - self.first
         self.shifts = [(self.first, shift)]

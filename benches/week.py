@@ -35,7 +35,7 @@ MAX_GB, MAX_DAYS = 1.0, 3
 # In simulated seconds.
 SENSOR_INTERVAL, TAKE_INTERVAL, TAKE_SECONDS, SAMPLE_INTERVAL = 0.5, 3600, 600, 300
 SENSORS = ("valence", "arousal", "density", "tone")
-# The words by which a line of the log is recognised as each event.
+# The words that identify a line of the log as each kind of event.
 EVENTS = {
     "takes": ("recorded", "seconds="), "opened": ("opening hours begin",), "closed": ("opening hours end",), "deleted": ("deleted", "recording"),
 }

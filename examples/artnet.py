@@ -25,7 +25,7 @@ RENEW = 10  # seconds between subscriptions, which are lost when Melos restarts
 EMOTIONS = 8
 LOUDNESS, BEAT, BAR, NOTE = range(EMOTIONS, EMOTIONS + 4)
 QUIET = -50  # level in dBFS at which the loudness channel is dark
-# Channel of the desk from 1: address, value at 0, value at 255.
+# Desk channel, counted from 1: (address, parameter value at DMX 0, parameter value at DMX 255).
 DESK = {
     1: ("/melos/valence", -1.0, 1.0), 2: ("/melos/arousal", -1.0, 1.0), 3: ("/melos/density", -1.0, 1.0), 4: ("/melos/temperature", 0.1, 2.0),
     5: ("/melos/reverb", 0.0, 1.0), 6: ("/melos/level/master", -60.0, 0.0), 7: ("/melos/play", 0.0, 1.0), 8: ("/melos/hold", 0.0, 1.0),

@@ -9,7 +9,7 @@ def onValueChange(par, prev):
 '''
 
 # Subscribes again every ten seconds, to recover when Melos restarts.
-LISTENING = '''
+SUBSCRIBE = '''
 def onFrameStart(frame):
     if absTime.frame % int(10 * me.time.rate) == 0:
         op('osc_out').sendOSC('/melos/subscribe', [int(op('osc_in').par.port)])
@@ -44,9 +44,9 @@ send.par.pars = "*"
 send.par.builtin = False
 send.par.custom = send.par.valuechange = True
 
-listening = melos.create(executeDAT, "listening")
-listening.text = LISTENING
-listening.par.framestart = True
+subscribe = melos.create(executeDAT, "subscribe")
+subscribe.text = SUBSCRIBE
+subscribe.par.framestart = True
 
 out = melos.create(outCHOP, "out")
 out.inputConnectors[0].connect(osc_in)

@@ -36,7 +36,7 @@ def check(what, condition, why=""):
 
 
 def wait(what, probe):
-    """Waits until a probe returns a true value."""
+    """Waits until a probe returns a true value, and returns that value."""
     started = time.monotonic()
     result = None
     while time.monotonic() - started < TIMEOUT:
@@ -159,7 +159,7 @@ def install(machine, package):
     machine.chroot("melos", "render", "--seconds", "2", "--emotion", "calm", "--seed", "7", "-o", "/root/calm.wav")
     check("rendering works", (machine.root / "root/calm.wav").stat().st_size > 100_000)
     for page in ("melos", "melos-run", "melos-status"):
-        check(f"there is a manual page {page}", (machine.root / f"usr/share/man/man1/{page}.1.gz").exists())
+        check(f"the manual page {page} is installed", (machine.root / f"usr/share/man/man1/{page}.1.gz").exists())
     # Only this test needs the following packages.
     machine.chroot("apt-get", "install", "-yq", "--no-install-recommends", "jackd2", "jack-capture", "liblo-tools",
                    "python3-jack-client", "python3-mido")
@@ -196,13 +196,13 @@ def upgrade(machine, package, work):
     check("the user's configuration survives an upgrade", "# mine" in config.read_text())
     check("shipped files are replaced by those of the new version",
           "next version" in (machine.root / "usr/share/melos/presets/calm.toml").read_text())
-    status = wait("the service keeps playing", lambda: (lambda now: now["seconds"] > 1 and now)(machine.status("--http", "9081")))
+    status = wait("the service plays again after the upgrade", lambda: (lambda now: now["seconds"] > 1 and now)(machine.status("--http", "9081")))
     check("the mood is kept", status["parameters"]["emotion"] == "sad", status["parameters"]["emotion"])
     machine.run("systemctl", "stop", "melos")
 
 
 def play_through_jack(machine):
-    """Plays as an ordinary user, through a JACK server without a sound card, steered by a third-party JACK MIDI client."""
+    """Plays as an ordinary user, through a JACK server without a sound card, controlled by a JACK MIDI client."""
     for client in ("jack_midi_send.py",):
         shutil.copy(CLIENTS / client, machine.root / "opt" / client)
     environment = "export JACK_NO_AUDIO_RESERVATION=1 JACK_NO_START_SERVER=1;"

@@ -32,7 +32,7 @@ impl<'de> Visitor<'de> for Bytes {
     type Value = &'de [u8];
 
     fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the bytes of an array of the expected length")
+        formatter.write_str("the bytes of a complete array")
     }
 
     fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<&'de [u8], E> {

@@ -65,7 +65,7 @@ enum Command {
     Get(set::GetArgs),
     /// Load a preset in the running daemon
     Preset(set::PresetArgs),
-    /// Step through a setlist of the running daemon, or list the setlists
+    /// Select or step through a setlist of the running daemon, or list the setlists
     Setlist(setlist::Args),
     /// List the presets of the running daemon
     Presets(list::Args),

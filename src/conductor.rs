@@ -100,7 +100,7 @@ impl Conductor {
                 self.schedule(change);
             }
             ControlEvent::LeadNotes(held) => {
-                let change = self.performance.lead_notes(*held);
+                let change = self.performance.set_lead_notes(*held);
                 self.schedule(change);
             }
             ControlEvent::NextBar(param, value) => self.deferred.hold(*param, value, self.next_bar()),
@@ -357,7 +357,7 @@ impl Conductor {
         self.arrangement.clock().tempo_at(self.frame())
     }
 
-    /// Returns the chord at the horizon and all later planned ones, each with the frame at which it begins.
+    /// Returns the chord at the horizon and all planned later ones, each with the frame at which it begins.
     pub fn upcoming_chords(&self) -> impl Iterator<Item = (u64, Chord)> {
         let clock = self.arrangement.clock();
         self.arrangement

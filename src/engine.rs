@@ -1,8 +1,8 @@
 //! The real-time engine: plays the network's hops and the harmony voices, adds reverb, and never blocks.
 //!
 //! [`Engine::render`] runs on the audio thread. There, nothing in this module allocates, frees, locks, makes a system call,
-//! logs, reads a clock or panics: buffers are allocated in [`ports()`] and [`Engine::new`], commands are `Copy`, and time is
-//! counted in frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound does not depend on the device's
+//! logs, reads a clock or (outside debug builds) panics: buffers are allocated in [`ports()`] and [`Engine::new`], commands
+//! are `Copy`, and time is counted in frames. Everything is rendered in quanta of [`QUANTUM`] frames, so the sound does not depend on the device's
 //! block size. Timed commands take effect at the start of the quantum that contains their frame. Immediate commands take
 //! effect at the start of the next quantum, and the engine reports that frame.
 //!
@@ -71,7 +71,7 @@ pub const PLAY_FADE_SECONDS: [f32; 2] = [1.5, 0.8];
 const FADE_IN_SECONDS: f32 = 0.06;
 /// Duration of the fade-out on panic.
 const PANIC_FADE_SECONDS: f32 = 0.005;
-/// Maximum number of hops accepted per quantum, to bound its run time.
+/// Maximum number of hops taken per quantum, to bound the quantum's run time.
 const MAX_HOPS_PER_QUANTUM: usize = 16;
 /// Weight of one quantum in the moving average of the output's power, for a time constant of 300 ms.
 const RMS_WEIGHT: f32 = QUANTUM as f32 / (0.3 * SAMPLE_RATE as f32);
@@ -111,7 +111,7 @@ pub struct State {
     limiter: Limiter,
     gate: Ramp,
     panicking: bool,
-    /// Whether the limiter was active in the previous quantum.
+    /// Whether the limiter was audibly active in the previous quantum.
     is_limiting: bool,
     starved_since: u64,
     power: f32,

@@ -2,8 +2,8 @@
 //! into hops of samples.
 //!
 //! Latent `k` starts at frame `4096 k`. It depends on the preceding latents, the plan, and random numbers derived from the
-//! seed and `k` (in a recalled phrase, from the seed and the index of an earlier latent). Once latent `k` has been
-//! generated, the hops before `8 k + 2` are final.
+//! seed and `k`. While a phrase is recalled, some latents reuse the composer's random numbers from an earlier latent. Once
+//! latent `k` has been generated, the hops before `8 k + 2` are final.
 //! [`Generator::replan`] rolls back to an earlier latent and crossfades into a new future.
 
 mod checkpoint;
@@ -157,8 +157,8 @@ impl Generator {
     /// Accepts a plan that differs from frame `planned` onwards. The music is regenerated from the latent that contains
     /// `planned`, and the new future is played from frame `splice`, rounded up to a hop, in a new epoch with a crossfade of
     /// 32 ms. `splice` is later than `planned` if the splice is late. The plan takes effect in the first [`Generator::step`]
-    /// for which the old future reaches the end of the crossfade, so the sound does not depend on how far ahead the old
-    /// future was generated.
+    /// after the old future has reached the end of the crossfade, so the sound does not depend on how far ahead the old future
+    /// was generated.
     pub fn replan(&mut self, plan: Arc<Plan>, planned: u64, splice: u64) {
         self.replay_splice(plan, planned, splice, None);
     }
@@ -172,8 +172,9 @@ impl Generator {
         self.changes.push_back(Change { replacement: Replacement::Plan { plan, planned }, splice, deadline });
     }
 
-    /// Continues with new networks under the same plan. They inherit only the memory of earlier notes, start shortly before
-    /// frame `splice`, rounded up to a hop, and are played from that hop onwards, in a new epoch with a crossfade of 32 ms.
+    /// Continues with new networks under the same plan. They inherit only the memory of earlier notes and start shortly before
+    /// frame `splice`, rounded up to a hop; their sound is played from that hop onwards, in a new epoch with a crossfade of
+    /// 32 ms.
     pub fn swap(&mut self, networks: Networks, splice: u64) {
         let splice = splice.div_ceil(HOP as u64);
         self.changes.push_back(Change {
@@ -228,7 +229,7 @@ impl Generator {
     /// If a network fails or returns NaN or infinity, or if there is no plan.
     pub fn step(&mut self, out: &mut Vec<Hop>) -> Result<GeneratedLatent, GeneratorError> {
         while self.changes.front().is_some_and(|change| change.due() <= self.future.final_hop()) {
-            let change = self.changes.pop_front().expect("the front exists");
+            let change = self.changes.pop_front().expect("a change should be pending");
             self.splice(change);
         }
         let plan = self.plan.clone().ok_or(GeneratorError::NoPlan)?;

@@ -169,7 +169,7 @@ impl MelAnalyzer {
         }
         self.fft
             .process_with_scratch(&mut self.windowed, &mut self.spectrum, &mut self.scratch)
-            .expect("the buffers have the sizes that the FFT requires");
+            .expect("the buffers should have the sizes that the FFT requires");
         for (magnitude, bin) in magnitudes.iter_mut().zip(&self.spectrum) {
             *magnitude = bin.norm_sqr().sqrt() as f32;
         }
@@ -218,7 +218,7 @@ mod tests {
         let frames = MelAnalyzer::new().log_mel(&signal);
         assert_eq!(frames.len(), 9600 / HOP + 1);
         let frame = frames[9];
-        let loudest = (0..BANDS).max_by(|a, b| frame[*a].total_cmp(&frame[*b])).expect("there are bands");
+        let loudest = (0..BANDS).max_by(|a, b| frame[*a].total_cmp(&frame[*b])).expect("there should be bands");
         let row = &mel_filter_bank()[loudest];
         let bin = (f64::from(hz) / f64::from(SAMPLE_RATE) * N_FFT as f64).round() as usize;
         assert!(row[bin] > 0.0, "band {loudest} does not contain 2 kHz");

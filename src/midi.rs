@@ -1,5 +1,5 @@
-//! MIDI input and output. Devices can connect and disconnect at any time; their timestamped messages arrive on one
-//! bounded channel. For output, there is one port for instruments, `melos:midi_out`, and feedback ports for
+//! MIDI input and output. Devices can connect and disconnect at any time; their timestamped messages arrive in one
+//! bounded queue. For output, there is one port for instruments, `melos:midi_out`, and feedback ports for
 //! controllers.
 
 mod alsa;

@@ -32,7 +32,7 @@ pub fn quoted(text: &str) -> String {
     format!("\"{}\"", shown(text).replace('"', "\\\""))
 }
 
-/// Lists the first few names and the number of others, or returns `none` if there are no names.
+/// Returns a list of the first few names with the number of others, or `none` if there are no names.
 #[must_use]
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = names.into_iter();
@@ -50,8 +50,12 @@ pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 /// Returns the end of an error message about an unknown name: the names to choose from.
 #[must_use]
 pub fn choices<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let mut names = names.into_iter().peekable();
-    if names.peek().is_none() { "there are none".to_owned() } else { format!("choose one of {}", listed(names)) }
+    let names: Vec<&str> = names.into_iter().collect();
+    match names.as_slice() {
+        [] => "none exist yet".to_owned(),
+        [only] => format!("the only choice is {}", shown(only)),
+        _ => format!("choose one of {}", listed(names.iter().copied())),
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +86,7 @@ mod tests {
         assert_eq!(listed([]), "none");
         assert_eq!(listed(["dawn", "storm"]), "dawn, storm");
         assert_eq!(choices(["dawn", "storm"]), "choose one of dawn, storm");
-        assert_eq!(choices([]), "there are none");
+        assert_eq!(choices(["dawn"]), "the only choice is dawn");
+        assert_eq!(choices([]), "none exist yet");
     }
 }

@@ -11,14 +11,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 
-/// Pause before a thread or task restarts after a panic.
+/// Pause before a thread or task is restarted after a panic.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
 /// Name of the first essential thread that panicked.
 static FIRST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 /// Wakes [`first_panic`].
 static PANICKED: Notify = Notify::const_new();
-/// The function that counts the panics that the music survives.
+/// The function that is called after every panic that the music survives.
 static PANIC_COUNTER: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
 /// Starts a thread that the music depends on. If it panics, [`first_panic`] returns its name, unless another panicked
@@ -71,8 +71,8 @@ pub fn spawn_unrestartable(
     thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Runs `work` on the calling thread, which belongs to a library and which the music does not depend on. A panic ends
-/// only this call.
+/// Runs `work` on the calling thread, which belongs to a library and is not essential to the music. A panic in `work`
+/// ends only this call.
 pub fn contain_panic(work: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(work)).is_err() {
         count_panic();
@@ -89,7 +89,7 @@ pub async fn restarting_task(name: &'static str, mut work: impl AsyncFnMut()) {
 
 /// Registers a function to call after every panic that the music survives, on the thread that panicked. Only the first
 /// registration takes effect.
-pub fn count_panics(counter: impl Fn() + Send + Sync + 'static) {
+pub fn set_panic_counter(counter: impl Fn() + Send + Sync + 'static) {
     let _ = PANIC_COUNTER.set(Box::new(counter));
 }
 

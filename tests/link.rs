@@ -1,4 +1,4 @@
-//! Follows a real Link session, hosted by a peer based on Link's own library.
+//! Follows a real Link session with a peer that uses Link's own library.
 #![cfg(feature = "link")]
 
 use std::sync::Arc;
@@ -35,7 +35,7 @@ fn tempo_and_beats_follow_the_session() {
     let wake = Wake::default();
     let following = Arc::new(FollowerState::default());
     following.set_enabled(true);
-    let link = Link::start(Arc::clone(&following), sender, wake.clone()).expect("a thread can be started");
+    let link = Link::start(Arc::clone(&following), sender, wake.clone()).expect("a thread should start");
     let is = |bpm: f64| move |event| matches!(event, ClockEvent::Tempo(t) if (t - bpm).abs() < 0.01).then_some(());
     assert!(wake.wait(TIMEOUT), "the reader should be woken");
     wait_for(&events, is(97.0));

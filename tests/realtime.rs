@@ -181,6 +181,10 @@ fn a_save_is_refused_if_it_is_late_or_a_command_is_pending_or_the_ring_is_full()
             assert!(ends.saves.try_push(SaveRequest { frame: 0, commands: 7 }).is_ok());
         }
         render(&mut engine, &mut out[..2 * QUANTUM]);
-        assert_eq!(ends.saved.try_pop(), Some(Saved { frame: 0, complete }), "{late} {pending:?} {ring_full}");
+        assert_eq!(
+            ends.saved.try_pop(),
+            Some(Saved { frame: 0, complete }),
+            "late: {late}, pending command: {pending:?}, ring full: {ring_full}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 /* Makes the clock run FAST_CLOCK_SPEED times as fast for the program that preloads this library. Affects the time that the program
  * reads, how long it waits, and the timestamps of its files. FAST_CLOCK names a file of 64-bit numbers that may change while the
- * program runs: how many times the wall clock has been set forward; the monotonic and wall-clock times of the start in nanoseconds;
- * then, for each of those times, the real monotonic time in nanoseconds and the total set forward so far in seconds.
+ * program runs: how often the wall clock has been set forward; the monotonic and wall-clock times of the start, in nanoseconds; then,
+ * for each occasion on which it was set forward, the real monotonic time in nanoseconds and the total advance so far in seconds.
  *
  * cc -O2 -shared -fPIC -o fast_clock.so fast_clock.c -ldl */
 #define _GNU_SOURCE
@@ -54,7 +54,7 @@ static void ensure_initialized(void) { if (!speed) initialize(); }
 static int64_t fast(int64_t monotonic) { return start_real + (monotonic - start_real) * speed; }
 static int64_t slow(int64_t monotonic) { return start_real + (monotonic - start_real) / speed; }
 
-/* Returns by how many nanoseconds the wall clock had been set forward at the real monotonic time `at`. */
+/* Returns the nanoseconds by which the wall clock had been set forward by the real monotonic time `at`. */
 static int64_t forward(int64_t at) {
     int64_t total = 0;
     if (steps)
@@ -124,7 +124,7 @@ long syscall(long number, ...) {
     return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* Converts timestamps since the start to the accelerated wall clock. */
+/* Converts timestamps from after the start to the accelerated wall clock. */
 int statx(int folder, const char *path, int flags, unsigned mask, struct statx *out) {
     ensure_initialized();
     if (real_syscall(SYS_statx, folder, path, flags, mask, out)) return -1;

@@ -1,8 +1,8 @@
-"""Inverts log-mels to audio with librosa, one clip at a time: peer_griffin_lim.py MODEL SECONDS least-squares|pseudo-inverse
+"""Converts log-mels to audio with librosa, one clip at a time: peer_griffin_lim.py MODEL SECONDS least-squares|pseudo-inverse
 
 The mels are those of the model's test vectors for the decoder, repeated. They are converted to magnitudes by librosa's least squares or
-by the cheaper pseudo-inverse of the filter bank, and to audio by 32 iterations of Griffin-Lim. Writes two clips of SECONDS to standard
-output, mono float32 at 48 kHz.
+by the cheaper pseudo-inverse of the filter bank, and to audio by 32 iterations of Griffin-Lim. Writes two clips of SECONDS
+seconds each to standard output, mono float32 at 48 kHz.
 """
 
 import json

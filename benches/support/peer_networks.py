@@ -58,7 +58,7 @@ class Sound:
                        for port in graphs[name].inputs if port.name == "state"}
         self.latent = torch.zeros(1, self.inputs["before"].shape[1])
         self.rng = torch.Generator().manual_seed(1)
-        # The squares of four overlapping Hann windows add up to 1.5.
+        # At every sample, the squares of the four overlapping Hann windows add up to 1.5.
         self.window, self.tail = torch.hann_window(N_FFT) / 1.5, torch.zeros(N_FFT - HOP)
 
     def _step(self, name, first, *others):

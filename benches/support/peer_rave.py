@@ -12,7 +12,7 @@ import torch
 
 cached_conv.use_cached_conv(True)
 
-# Imported only now, because RAVE's layers use the convolutions that are chosen when it is imported.
+# Imported only now, because RAVE's layers use the kind of convolution that is selected at the time of the import.
 import rave  # noqa: E402
 
 LATENTS = 2

@@ -13,7 +13,7 @@ const LEAD_HOPS: usize = 6;
 
 /// Generates `seconds` seconds of music in one emotion and measures the seams between its segments.
 pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Models) -> Seams {
-    let mut generator = Generator::new(models()).expect("the networks run");
+    let mut generator = Generator::new(models()).expect("the networks should run");
     let mut conductor = Conductor::new(7, &[(Param::Emotion, Value::Choice(emotion as u8))]);
     let (mut score, mut hops) = (Score::default(), Vec::new());
     let (mut played, mut blocks) = (Vec::new(), Vec::new());
@@ -25,12 +25,12 @@ pub(crate) fn seams_of(emotion: Emotion, seconds: f64, models: impl Fn() -> Mode
             generator.follow(plan);
         }
         score.clear();
-        let latent = generator.step(&mut hops).expect("the networks run");
+        let latent = generator.step(&mut hops).expect("the networks should run");
         conductor.record_chroma(latent.from, &latent.chroma);
         blocks.push(latent.mel);
         played.extend(hops.drain(..).flat_map(|hop| hop.samples));
     }
-    let decoded_whole = decode_whole(models(), &blocks).expect("the networks run");
+    let decoded_whole = decode_whole(models(), &blocks).expect("the networks should run");
     let segment = LATENT_FRAMES as usize;
     measure(&played, &decoded_whole, (1..blocks.len()).map(|latent| latent * segment - LEAD_HOPS * HOP))
 }

@@ -71,7 +71,10 @@ function encode(address, values) {
   return packet;
 }
 
-/** Returns the address and the arguments of a message; Melos sends only integers, floats and strings. */
+/**
+ * Returns the address and the arguments of a message. Melos sends only integers, floats, strings and booleans; an argument of any other
+ * type ends the list, because its length is unknown.
+ */
 function decode(buffer) {
   const view = new DataView(buffer);
   let offset = 0;
@@ -86,9 +89,13 @@ function decode(buffer) {
     offset += 4;
     return view[read](offset - 4);
   };
+  const readers = { i: () => number("getInt32"), f: () => number("getFloat32"), s: text, T: () => true, F: () => false };
   const address = text();
-  const tags = text().slice(1);
-  const values = [...tags].map((tag) => (tag === "i" ? number("getInt32") : tag === "f" ? number("getFloat32") : text()));
+  const values = [];
+  for (const tag of text().slice(1)) {
+    if (!(tag in readers)) break;
+    values.push(readers[tag]());
+  }
   return [address, values];
 }
 

@@ -67,13 +67,17 @@ pub fn osc(datagram: &[u8]) {
     }
 }
 
-/// Sends an arbitrary stream of bytes through every shipped mapping and through the clock follower.
+/// Sends arbitrary bytes, as if from a MIDI device, through every shipped mapping and through the clock follower; every
+/// resulting value and tempo must be valid.
 pub fn midi(bytes: &[u8]) {
     static MAPPINGS: LazyLock<Vec<Arc<Mapping>>> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|folder| folder.join("mappings").is_dir());
-        let folder = folder.expect("the folder of mappings exists").join("mappings");
-        let files = folder.read_dir().expect("the folder is readable").map(|file| file.expect("readable").path());
-        files.map(|file| Arc::new(Mapping::read(&file).expect("the shipped mappings are valid"))).collect()
+        let folder = folder.expect("the folder of mappings should exist").join("mappings");
+        let files = folder
+            .read_dir()
+            .expect("the folder should be readable")
+            .map(|file| file.expect("the entry should be readable").path());
+        files.map(|file| Arc::new(Mapping::read(&file).expect("the shipped mappings should be valid"))).collect()
     });
     for mapping in MAPPINGS.iter() {
         route(mapping, bytes);
@@ -115,7 +119,7 @@ pub fn mapping(text: &[u8]) {
     }
 }
 
-/// Parses arbitrary text as a preset; an accepted preset must set only valid values throughout its journey.
+/// Parses arbitrary text as a preset; an accepted preset and its journey must set only valid values.
 pub fn preset(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     let Ok(preset) = Preset::parse(Path::new("fuzz.toml"), text) else { return };
@@ -125,16 +129,17 @@ pub fn preset(text: &[u8]) {
     }
 }
 
-/// Requests an arbitrary path, which ends at the first line break, with the rest as the query.
+/// Requests an arbitrary path, which ends at the first line break, with the rest as the query; the response must have an
+/// expected status code.
 pub fn oscquery(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (path, query) = text.split_once('\n').map_or((&*text, None), |(path, query)| (path, Some(query)));
     let code = Probe::default().query(path, query);
-    assert!([200, 204, 400, 404].contains(&code), "{code}");
+    assert!([200, 204, 400, 404].contains(&code), "status code {code}");
 }
 
-/// Sends arbitrary messages to a WebSocket. Each consists of a byte whose lowest bit marks text, a two-byte length, and
-/// the contents.
+/// Sends arbitrary messages to a WebSocket; the number of replies to each must be bounded. In the input, each message
+/// consists of a byte whose lowest bit marks text, a two-byte length, and the contents.
 pub fn socket(mut bytes: &[u8]) {
     let mut probe = Probe::default();
     while let [kind, high, low, rest @ ..] = bytes {
@@ -161,7 +166,7 @@ pub fn model(text: &[u8]) {
     }
 }
 
-/// Reads arbitrary bytes as a configuration.
+/// Reads arbitrary bytes as a configuration, and checks whether an accepted one exposes the daemon to the network.
 pub fn config(text: &[u8]) {
     if let Ok(config) = Config::read(&write_file("melos.toml", text)) {
         let _ = config.exposure_warnings();
@@ -180,7 +185,7 @@ fn write_file(name: &str, bytes: &[u8]) -> PathBuf {
     let folder = Path::new("/dev/shm");
     let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };
     let path = folder.join(format!("melos-fuzz-{}-{name}", std::process::id()));
-    std::fs::write(&path, bytes).expect("there is room for a small file");
+    std::fs::write(&path, bytes).expect("there should be room for a small file");
     path
 }
 
@@ -196,7 +201,7 @@ fn is_valid(param: Param, value: &Value) -> bool {
     }
 }
 
-/// Sends a device's bytes through a mapping; every resulting event must be valid.
+/// Sends a device's bytes through a mapping; every resulting value must be valid.
 fn route(mapping: &Arc<Mapping>, bytes: &[u8]) {
     let values: Vec<_> = TABLE.iter().map(|spec| spec.param.default_value()).collect();
     let mut router = Router::new(Arc::clone(mapping), &values);

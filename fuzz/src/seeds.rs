@@ -11,7 +11,7 @@ const MUTATED_SEEDS: usize = 300;
 /// Runs a target on each of its seeds and on mutated seeds. The mutations are the same in every run.
 ///
 /// # Panics
-/// If there are no seeds, or if the target panics.
+/// If the seeds cannot be read, if there are none, or if the target panics.
 pub(crate) fn run(folder: &Path, target: fn(&[u8])) {
     let files = folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();

@@ -53,7 +53,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let warnings = match check.warnings.len() {
         0 => String::new(),
-        number => format!(", {} not stored", count(number, "scene")),
+        number => format!(", {} to scenes that are not stored", count(number, "reference")),
     };
     writeln!(out, "{} checked, {}{warnings}", count(check.files, "file"), count(check.problems.len(), "problem"))?;
     Ok(if check.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EX_CONFIG) })

@@ -120,7 +120,7 @@ pub(super) fn poll<T>(
 
 /// Fetches the JSON at a path from the daemon at the address in `MELOS_HTTP`, or else on the default port; `None` if no
 /// valid response arrives in time.
-pub(super) fn request_local(path: &str, timeout: Duration) -> Option<Json> {
+pub(super) fn get_from_default(path: &str, timeout: Duration) -> Option<Json> {
     let (_, body) = request(DaemonArgs::default().http().ok()?, "GET", path, &[], timeout).ok()?;
     serde_json::from_str(&body).ok()
 }

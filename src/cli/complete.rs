@@ -15,7 +15,7 @@ use melos::files::config::find_data;
 use serde_json::Value as Json;
 
 use super::Cli;
-use super::client::request_local;
+use super::client::get_from_default;
 
 /// The environment variable through which a shell requests completions.
 const COMPLETION_VARIABLE: &str = "COMPLETE";
@@ -142,7 +142,7 @@ fn values_of(param: Param) -> Vec<(String, String)> {
 
 /// Fetches a list from the running daemon.
 fn from_daemon(path: &str, key: &str) -> Option<Vec<(String, String)>> {
-    let response = request_local(path, RESPONSE_TIMEOUT)?;
+    let response = get_from_default(path, RESPONSE_TIMEOUT)?;
     let value = |entry: &Json| match entry {
         Json::String(name) => Some((name.clone(), String::new())),
         entry => Some((entry["id"].as_str()?.to_owned(), entry["name"].as_str().unwrap_or_default().to_owned())),

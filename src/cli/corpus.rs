@@ -24,7 +24,7 @@ pub(crate) fn run(command: &str, args: Args) -> anyhow::Result<()> {
     let error = Command::new(program).arg(command).args(args.rest).exec();
     Err(anyhow!(
         "cannot run melos-corpus, which provides `melos {command}`: it is neither beside this program nor on the PATH ({error}). \
-         It serves to train models and measure recordings, and is not packaged: run `make build-corpus` in the source tree of Melos, then put \
+         It is for training models and measuring recordings, and is not packaged: run `make build-corpus` in the source tree of Melos, then put \
          target/release/melos-corpus in a folder on the PATH"
     ))
 }

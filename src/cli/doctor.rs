@@ -169,7 +169,7 @@ fn model(data: &DataArgs, name: &str) -> Finding {
 }
 
 /// Checks the free space for state, recordings and logs. Recordings leave `keep_free` gigabytes free; `free` returns
-/// the number of free bytes in a folder.
+/// the number of bytes free on a folder's disk.
 fn disk(folder: Option<&Path>, keep_free: f64, free: impl Fn(&Path) -> io::Result<u64>) -> Finding {
     let Some(folder) = folder else {
         return Warning("no home folder: choose a folder for state and recordings with `melos run --state`".to_owned());
@@ -200,8 +200,8 @@ fn watching(read: impl Fn(&str) -> Option<String>) -> Finding {
         let name = format!("max_user_{kind}");
         if let Some(limit) = limit(&name).filter(|limit| *limit < minimum) {
             return Warning(format!(
-                "only {limit} inotify {kind} are allowed per user, so changed files may go unnoticed: run sysctl \
-                 fs.inotify.{name}={minimum}"
+                "only {limit} inotify {kind} are allowed per user, so changed files may go unnoticed: run `sudo \
+                 sysctl fs.inotify.{name}={minimum}`"
             ));
         }
     }

@@ -52,7 +52,7 @@ impl List {
     }
 }
 
-/// Formats how long ago `at`, a Unix time in seconds, was, as in `5 min 3 s ago`.
+/// Formats the time that has passed since `at`, a Unix time in seconds, as in `5 min 3 s ago`.
 pub(super) fn ago(at: f64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let elapsed = now.saturating_sub(Duration::try_from_secs_f64(at).unwrap_or_default());

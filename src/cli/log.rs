@@ -82,7 +82,7 @@ impl Log {
     /// # Errors
     /// If no thread can be created, or no file descriptor is available.
     pub(crate) fn start() -> io::Result<Self> {
-        // A separate handle, because `io::stderr()` would stay locked while its reader stalls.
+        // A separate handle, because `io::stderr()` would stay locked while the reader stalls.
         let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?);
         let reader = Reader::of(&stderr);
         let (lines, queued_lines) = sync_channel(QUEUE_CAPACITY);

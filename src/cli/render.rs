@@ -42,7 +42,8 @@ pub(crate) struct Args {
     /// Length in seconds [default: 30, or up to the end of the control log]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Position at which to start, in seconds from the start of the take or, for a session's control log, of the log
+    /// Position at which to start, in seconds from the start of the take (for a session's control log, from the start
+    /// of the log)
     #[arg(long, value_name = "SECONDS", requires = "control_log")]
     from: Option<f64>,
     /// Seed for all random choices
@@ -152,8 +153,8 @@ struct LogInfo {
 }
 
 impl LogInfo {
-    /// Continues from a usable checkpoint of a log at or before the frame `latest`, if there is one: from the one
-    /// beside a take, otherwise from the newest.
+    /// Resumes from a usable checkpoint of the log at or before frame `latest`, if there is one: preferably the one
+    /// beside the take, otherwise the newest.
     ///
     /// # Errors
     /// If there is none, and the log does not begin with the session.
@@ -173,13 +174,13 @@ impl LogInfo {
                     return Ok(());
                 }
                 Ok(false) => {}
-                Err(error) => tracing::warn!("{}: {error}; rendering from an earlier point", path.display()),
+                Err(error) => tracing::warn!("cannot use the checkpoint {}: {error}", path.display()),
             }
         }
         match self.start_frame {
             Some(frame) => bail!(
-                "{}: the log begins at the checkpoint at frame {frame}, and neither that checkpoint nor a later one up to frame \
-                 {latest} can be used; put the log's checkpoints in {} and render with the model that recorded it",
+                "{}: the log begins at a checkpoint (frame {frame}), and neither that one nor a later one up to frame {latest} can \
+                 be used; put the log's checkpoints in {} and render with the model that the performance used",
                 log.display(),
                 checkpoint_folder(log).display()
             ),
@@ -197,8 +198,9 @@ fn render(
 ) -> anyhow::Result<()> {
     let mut plan = args.plan.as_deref().map(PlanFile::create).transpose()?;
 
-    let progress_bar = ProgressBar::new(range.end)
-        .with_style(ProgressStyle::with_template("{wide_bar} {percent}% {msg}").expect("the template is well-formed"));
+    let progress_bar = ProgressBar::new(range.end).with_style(
+        ProgressStyle::with_template("{wide_bar} {percent}% {msg}").expect("the template should be well-formed"),
+    );
     let mut progress = args.progress.then(|| Progress::new(range.end));
     let start = Instant::now();
     let mut block = vec![0.0f32; 2 * BLOCK_FRAMES];
@@ -257,7 +259,10 @@ fn sound_format(path: &Path, bits: &str) -> anyhow::Result<Option<(Format, Bits)
         _ => Bits::TwentyFour,
     };
     if (format, bits) == (Format::Flac, Bits::Float) {
-        bail!("{}: FLAC supports 16 or 24 bits; choose --bits 24, or a name ending in .wav", path.display());
+        bail!(
+            "{}: FLAC has no floating-point samples; choose --bits 16 or 24, or a name ending in .wav",
+            path.display()
+        );
     }
     Ok(Some((format, bits)))
 }

@@ -66,7 +66,7 @@ pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
     apply(&args.client, param, &value, args.next_bar)
 }
 
-/// Sets a parameter and, unless it is a trigger or waits for the next bar, checks that the daemon applied the value.
+/// Sets a parameter and checks that the daemon applied the value, except for triggers and changes at the next bar.
 pub(super) fn apply(client: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     send(client, param, value, next_bar)?;
     confirm(client, param, value, next_bar)

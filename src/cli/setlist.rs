@@ -1,4 +1,4 @@
-//! `melos setlist`: steps through a setlist of the running daemon, or lists the setlists.
+//! `melos setlist`: selects or steps through a setlist of the running daemon, or lists the setlists.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ use super::set::{apply, send};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// `next`, `previous`, an entry's number, or the name of a setlist to start; lists the setlists if omitted
+    /// `next`, `previous`, an entry's number, or the name of a setlist to select; lists the setlists if omitted
     #[arg(add = complete::setlists())]
     step: Option<String>,
     /// Apply at the next bar line instead of at once

@@ -103,7 +103,7 @@ fn describe(status: &Json) -> String {
         "{state}\n\
          Music    {}, {:.0} bpm{source}{preset}\n\
          Sound    {}{block}, {:.1} dB\n\
-         Load     {:.0} % of a core, running for {}\n\
+         Load     {:.0}% of a core, running for {}\n\
          Lost     {lost}{show}{troubles}",
         text(&parameters["emotion"]),
         number(&parameters["tempo"]),
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(
             describe(&status),
             "Melos is playing.\nMusic    calm, 56 bpm (from a MIDI clock), preset slow-dawn\nSound    JACK, 5.3 ms blocks, -25.1 dB\n\
-             Load     23 % of a core, running for 2 h 5 min\nLost     3 frames not recorded\n\
+             Load     23% of a core, running for 2 h 5 min\nLost     3 frames not recorded\n\
              Setlist  preset slow-dawn, next scene verse\nTimer    fades out in 1 min 1 s\nHours    open until Sat 18:00\n\
              Trouble  state: the disk is full"
         );

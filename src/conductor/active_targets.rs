@@ -27,7 +27,7 @@ pub(super) struct Impact {
     pub(super) harmony: bool,
     /// The lead chord changes; the harmony must be replanned immediately unless a beat is given.
     pub(super) lead: bool,
-    /// The frames of the beats change.
+    /// The beats move to other frames.
     pub(super) tempo: bool,
     /// The random choices restart with another seed.
     pub(super) seed: bool,
@@ -161,7 +161,7 @@ impl ActiveTargets {
         impact
     }
 
-    /// Adds a command for every number and toggle of the fast lane, at its target.
+    /// Adds a command for every number and toggle of the fast lane, with its target value.
     pub(super) fn add_all_commands(&self, frame: u64, commands: &mut Vec<TimedCommand>) {
         for spec in crate::event::parameter::TABLE.iter().filter(|spec| spec.lane() == Lane::Fast) {
             match spec.kind {
@@ -194,7 +194,7 @@ impl ActiveTargets {
         (!self.morphing.is_empty()).then_some(self.next_morph_step)
     }
 
-    /// Advances morphing fast-lane numbers.
+    /// Advances the morphing fast-lane numbers.
     pub(super) fn step_morph(&mut self, frame: u64, clock: &MusicClock, commands: &mut Vec<TimedCommand>) {
         let step = |(param, glide): &(Param, Glide<f32>)| self.number_command(frame, *param, glide.at(frame, clock));
         commands.extend(self.morphing.iter().map(step));

@@ -49,7 +49,7 @@ pub(super) enum Step {
     Beat,
     /// Begins a chord, or begins or ends a note of the harmony.
     Harmony,
-    /// Advances morphing fast-lane numbers.
+    /// Advances the morphing fast-lane numbers.
     Morph,
     /// Updates modulations.
     Modulate,

@@ -8,7 +8,7 @@ use super::score::{PULSES_PER_BEAT, Score};
 use crate::event::Notice;
 use crate::music::clock::MusicClock;
 
-/// Maximum number of bar starts stored: several minutes of music, so that its phrases can be recalled.
+/// Maximum number of bar starts stored: several minutes of music, whose phrases can be recalled.
 const MAX_BARS: usize = 256;
 
 /// The next beat and pulse to emit, and the starts of recent bars.

@@ -9,7 +9,7 @@ use crate::event::supersede;
 use crate::music::glide::Length;
 
 /// Number of values held for a bar line at which a new value replaces the oldest of the same parameter, even one on which a
-/// later request depends; several times the number of parameters.
+/// later request depends; more than three times the number of parameters.
 const MAX_HELD: usize = 256;
 
 /// Changes waiting for a beat, in three stages: held until shortly before their bar; requested, but not yet in effect; in
@@ -87,7 +87,7 @@ impl Deferred {
         (self.held.beat, std::mem::take(&mut self.held.values).into())
     }
 
-    /// Makes a change wait for a beat, or for an earlier one if other changes are already waiting for it.
+    /// Makes a change wait for a beat, or for the earlier beat for which other changes are already waiting.
     pub(super) fn add_waiting(&mut self, beat: u64, morph: Option<Length>) {
         let morph = morph.or(self.waiting.and_then(|waiting| waiting.morph));
         self.waiting = Some(Waiting { beat: self.waiting.map_or(beat, |waiting| waiting.beat.min(beat)), morph });

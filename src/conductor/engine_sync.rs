@@ -1,4 +1,4 @@
-//! Tracks the engine's state and resynchronizes it with the conductor after lost commands.
+//! Tracks the engine's state, and resynchronizes the engine with the conductor after commands have been lost.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,7 +19,7 @@ use crate::music::theory::Voice;
 pub struct EngineSync {
     /// Number of commands so far, including lost ones.
     count: u64,
-    /// The commands lost since the last resynchronization.
+    /// The numbers of the commands lost since the last resynchronization.
     lost: Option<Range<u64>>,
     panic_lost: bool,
     engine: EngineState,
@@ -67,20 +67,20 @@ impl EngineSync {
         QueuedCommand { number: self.count - 1, frame, command }
     }
 
-    /// Returns the number of commands so far.
+    /// Returns the number of commands so far, including lost ones.
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.count
     }
 
-    /// Returns whether the engine must be resynchronized after lost commands.
+    /// Returns whether the engine must be resynchronized because commands were lost.
     #[must_use]
     pub const fn is_out_of_sync(&self) -> bool {
         self.lost.is_some()
     }
 
     /// Sends the commands that resynchronize the engine with the conductor, if there is `room` for all of them. Returns the
-    /// range of the commands that were lost; `None` if none were or if there is not enough room.
+    /// numbers of the commands that were lost; `None` if none were or if there is not enough room.
     pub fn resynchronize(
         &mut self,
         conductor: &Conductor,
@@ -136,7 +136,7 @@ mod tests {
 
     const SECOND: u64 = 48_000;
 
-    /// Returns the state of an engine that has executed `commands`.
+    /// Describes the state of an engine that has executed `commands`.
     fn state(commands: &[EngineCommand]) -> String {
         let mut engine = EngineState::default();
         commands.iter().for_each(|command| engine.apply(*command));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     /// Plays a performance in which the engine rejects all commands sent at `rejected_frames`. Returns the commands that
-    /// the engine executed, and the range of those that were lost.
+    /// the engine executed, and the numbers of those that were lost.
     fn play(rejected_frames: Range<u64>, end: u64) -> (Vec<EngineCommand>, Option<Range<u64>>) {
         let (mut conductor, mut engine_sync, mut score) =
             (Conductor::new(7, &[]), EngineSync::default(), Score::default());

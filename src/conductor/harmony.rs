@@ -1,4 +1,4 @@
-//! The rule-based harmony: keys, chords, phrases, and the notes of bass, pad and upper voice.
+//! The rule-based harmony: keys, chords, phrases, and the notes of the bass, pad and upper voice.
 //!
 //! Mode, chords and register convey valence; activity, velocity and harmonic rhythm convey arousal. The harmony is a pure
 //! function of the seed and the requests, and its state can be cloned, so that bars can be replanned later.
@@ -150,7 +150,7 @@ pub struct PhraseRecall {
 
 /// A chord with its bass and pad notes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Segment {
+struct ChordSpan {
     /// First beat.
     start: f64,
     /// Beat at which the next chord begins, or the end of the bar.
@@ -173,7 +173,7 @@ struct Bar {
     detected: Option<Chord>,
     /// Whether the bar's last chord was a lead chord.
     was_led: bool,
-    segments: Vec<Segment>,
+    spans: Vec<ChordSpan>,
     plan: BarPlan,
 }
 
@@ -210,7 +210,7 @@ impl Harmony {
         }
         let detected = self.detect_chord(request);
         if let Some(last) = &self.last {
-            self.state = VoicingState { was_led: last.was_led, ..self.state.after(&last.segments, &last.plan.notes) };
+            self.state = VoicingState { was_led: last.was_led, ..self.state.after(&last.spans, &last.plan.notes) };
         }
         self.plan(0.0, &BarRequest { beats: request.beats.max(1), ..*request }, detected, None)
     }
@@ -263,9 +263,8 @@ impl Harmony {
         let was_led = request.lead.is_some() || context.was_led && chords.last().is_some_and(|(at, _)| *at < beat);
         let next = self.next_chord(request, &phrase, chords.last().map(|(_, chord)| *chord));
         let bar_context = BarContext { streams, request, phrase: &phrase, key, chords: &chords, next };
-        let played =
-            replanned.as_ref().map(|bar| Played { end: beat, segments: &bar.segments, notes: &bar.plan.notes });
-        let (segments, notes) = arrange::arrange(&bar_context, &self.state, played.as_ref());
+        let played = replanned.as_ref().map(|bar| Played { end: beat, spans: &bar.spans, notes: &bar.plan.notes });
+        let (spans, notes) = arrange::arrange(&bar_context, &self.state, played.as_ref());
         let position = phrase.position(request.bar);
         let swell = Profile::blend(&request.mood).swell * request.dynamics.clamp(0.0, 1.0);
         let expression = 1.0 - swell * (1.0 - position.swell());
@@ -278,7 +277,7 @@ impl Harmony {
         self.form.store(phrase.number, phrase.theme());
         self.phrase = Some(phrase);
         let before = replanned.map_or(old, |bar| bar.before);
-        self.last = Some(Bar { request: *request, before, detected, was_led, segments, plan: plan.clone() });
+        self.last = Some(Bar { request: *request, before, detected, was_led, spans, plan: plan.clone() });
         plan
     }
 

@@ -26,7 +26,7 @@ pub(super) enum Change {
 pub(super) enum Morph {
     /// Seconds.
     Seconds(f32),
-    /// Bars, following the tempo.
+    /// Bars, whose length follows the tempo.
     Bars(f32),
 }
 
@@ -94,7 +94,7 @@ impl Performance {
     }
 
     /// Sets the notes held on keyboards that lead the harmony.
-    pub(super) fn lead_notes(&mut self, held: u128) -> Change {
+    pub(super) fn set_lead_notes(&mut self, held: u128) -> Change {
         self.held_notes = held;
         Change::One(Param::Chord)
     }
@@ -213,9 +213,9 @@ mod tests {
     fn held_notes_take_precedence_over_a_named_chord() {
         let mut performance = Performance::default();
         performance.set(Param::Chord, &text("F")).unwrap();
-        performance.lead_notes(held(&[57, 60, 64]));
+        performance.set_lead_notes(held(&[57, 60, 64]));
         assert_eq!(performance.lead(), Chord::parse("Am"));
-        performance.lead_notes(0);
+        performance.set_lead_notes(0);
         assert_eq!(performance.lead(), Chord::parse("F"));
         performance.set(Param::Chord, &text("auto")).unwrap();
         assert_eq!(performance.lead(), None);

@@ -114,7 +114,7 @@ impl Planner {
         }
     }
 
-    /// Uses another seed for everything planned from now on.
+    /// Restarts the harmony with another seed for everything planned from now on; earlier phrases are forgotten.
     pub(super) fn reseed(&mut self, seed: u64) {
         for planned in &mut self.bars {
             planned.state = Harmony::new(seed);
@@ -144,7 +144,7 @@ impl Planner {
         self.events.first().map(|event| clock.frame_at(event.beat))
     }
 
-    /// Plays the first pending event at a frame. Omits a note that begins before beat `stale`, because the clock has skipped
+    /// Plays the first pending event on the given frame. Omits a note that begins before beat `stale`, because the clock has skipped
     /// it.
     pub(super) fn play_next(&mut self, frame: u64, stale: f64, out: &mut Score) {
         let Some(event) = self.events.pop() else { return };

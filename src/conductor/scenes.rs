@@ -20,7 +20,7 @@ pub enum SceneError {
     Unknown {
         /// The requested name.
         name: String,
-        /// The names to choose from.
+        /// The end of the message, which lists the existing scenes.
         known: String,
     },
     /// The name is empty.

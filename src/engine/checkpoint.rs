@@ -8,8 +8,8 @@ use super::{Engine, State};
 use crate::event::{QueuedCommand, SaveRequest, Saved};
 
 impl Engine {
-    /// Answers a save request when its frame has been reached: writes the state to its ring, or reports the state as incomplete
-    /// if the request is late, a command that belongs to the state has not been executed yet, or the ring is full.
+    /// Answers a save request when its frame has been reached: writes the state to the ring for it, or reports it as
+    /// incomplete if the request is late, a command that belongs to the state has not been executed yet, or the ring is full.
     pub(super) fn save_if_requested(&mut self) {
         let current = self.state.frame;
         let due = |request: &&SaveRequest| request.frame <= current;

@@ -8,7 +8,8 @@ use crate::event::parameter::Param;
 use crate::event::{EngineCommand, Executed, QueuedCommand};
 use crate::music::theory::Voice;
 
-/// Maximum number of timed commands per quantum, to bound its run time. The immediate queue is short enough to need no limit.
+/// Maximum number of timed commands per quantum, to bound the quantum's run time. The immediate queue is short enough to need
+/// no limit.
 const MAX_PER_QUANTUM: usize = 256;
 
 impl Engine {

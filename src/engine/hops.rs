@@ -66,7 +66,7 @@ impl HopTable {
                 self.rejected = Some(hop.epoch);
                 return HopOutcome::EpochRejected;
             }
-            // The remaining hops of the old epoch belong to the replaced future.
+            // From this hop on, the hops of earlier epochs belong to the replaced future.
             for slot in &mut self.slots {
                 if slot.index.is_some_and(|index| index >= hop.index) {
                     slot.index = None;

@@ -133,7 +133,7 @@ mod tests {
             let [left, right] = limiter.next([*input, -input]);
             assert!(left.abs() <= CEILING && right == -left);
             if dry.abs() > 0.1 {
-                // The gain changes in small steps, so the final clamp has no effect.
+                // Small steps show that the gain, not the final clamp, does the limiting.
                 let next = left / dry;
                 assert!((next - gain).abs() < 0.05, "{next} after {gain}");
                 gain = next;

@@ -41,7 +41,7 @@ pub(super) struct Network {
     /// Level of the sustain.
     sustain_level: f32,
     starved: bool,
-    /// Whether hops have ever extended beyond [`LEAD`]; until then, missing hops are not starvation.
+    /// Whether hops have ever extended beyond [`LEAD`]; until then, missing hops do not count as starvation.
     started: bool,
 }
 

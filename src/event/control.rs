@@ -14,8 +14,8 @@ pub enum ControlEvent {
     /// Sets a parameter at the next bar line. A newer value replaces a waiting one, unless the parameter keeps all
     /// requests or a request in between depends on the older value.
     NextBar(Param, Value),
-    /// Spreads over this many seconds all later changes to numeric parameters and moods at the same frame; used when a
-    /// preset is loaded.
+    /// Spreads later changes of numeric parameters and of the mood at the same frame over this many seconds; used when
+    /// a preset is loaded.
     Morph(f32),
     /// Sets one parameter value in a stored scene; used to restore scenes from earlier performances.
     SceneValue {

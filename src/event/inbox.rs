@@ -22,9 +22,10 @@ const LEARN_CAPACITY: usize = 16;
 /// Bounded queue of control events for the performance thread, in order; a newer value replaces a pending one.
 ///
 /// A flood from one fader occupies one slot, because each value replaces a pending one of the same parameter. Scheduled
-/// events, texts that are set at once, and triggers other than panic are never replaced. While there is room, values
-/// that a later request depends on are kept too: a scene stores the values sent before the store request, and a mood
-/// uses the glide time set before it. The lock is held only briefly, but the audio callback must not take it.
+/// events, texts that are set at once, triggers other than panic, modulations, morphs and changes to stored scenes are
+/// never replaced. While there is room, values that a later request depends on are kept too: a scene stores the values
+/// sent before the store request, and a mood uses the glide time set before it. The lock is held only briefly, but the
+/// audio callback must not take it.
 #[derive(Debug)]
 pub struct Inbox {
     losses: Arc<Losses>,

@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn a_forgotten_trouble_is_not_reported_as_working_again() {
-        let subscriber = tracing_subscriber::fmt().with_writer(|| -> std::io::Sink { panic!("logged") }).finish();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(|| -> std::io::Sink { panic!("nothing should be logged") }).finish();
         let troubles = Troubles::default();
         troubles.set(Part::Tempo, "no MIDI clock received");
         tracing::subscriber::with_default(subscriber, || troubles.forget(Part::Tempo));

@@ -60,7 +60,7 @@ mod tests {
         wake.notify();
         wake.notify();
         assert!(wake.wait(TIMEOUT), "a notification before the wait should wake the thread");
-        assert!(!wake.wait(Duration::ZERO), "several notifications before a wait count as one");
+        assert!(!wake.wait(Duration::ZERO), "several notifications before a wait should count as one");
         for _ in 0..100 {
             let notifier = wake.clone();
             let thread = thread::spawn(move || notifier.notify());
@@ -68,7 +68,7 @@ mod tests {
             thread.join().unwrap();
         }
         thread::current().unpark();
-        assert!(!wake.wait(Duration::from_millis(1)), "a spurious wake-up is not a notification");
+        assert!(!wake.wait(Duration::from_millis(1)), "a spurious wake-up should not count as a notification");
     }
 
     #[test]

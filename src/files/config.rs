@@ -132,7 +132,7 @@ pub struct MidiConfig {
 /// What is sent to instruments connected to the port `melos:midi_out`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MidiOutConfig {
-    /// Whether to send the notes of the harmony voices, including muted ones.
+    /// Whether to send the notes of the harmony voices, including those of muted voices.
     pub notes: bool,
     /// Whether to send clock, start, stop, continue and song position.
     pub clock: bool,

@@ -142,7 +142,8 @@ impl<'a> Document<'a> {
         }
         self.problems.sort_by_key(|problem| problem.line);
         if self.unlisted > 0 {
-            self.problems.push(Problem::of_file(self.file, format!("and {} more problems", self.unlisted)));
+            let plural = if self.unlisted == 1 { "" } else { "s" };
+            self.problems.push(Problem::of_file(self.file, format!("and {} more problem{plural}", self.unlisted)));
         }
         if self.problems.is_empty() { Ok(result) } else { Err(self.problems) }
     }

@@ -84,7 +84,7 @@ impl<T: PartialEq> Library<T> {
             let files = match toml_files(folder) {
                 Ok((files, 0)) => files,
                 Ok((files, ignored)) => {
-                    let hint = format!("{ignored} files ignored: only the first {MAX_FILES} are read");
+                    let hint = format!("only the first {MAX_FILES} files are read (ignored: {ignored})");
                     changes.problems.push(Problem::of_file(folder, hint));
                     files
                 }
@@ -94,7 +94,7 @@ impl<T: PartialEq> Library<T> {
                     continue;
                 }
                 Err(error) => {
-                    changes.problems.push(Problem::of_file(folder, error));
+                    changes.problems.push(Problem::of_file(folder, format!("the folder cannot be read: {error}")));
                     // The items of a folder that cannot be read stay.
                     let folder = Some(folder.as_path());
                     for (name, item) in previous.extract_if(.., |_, item| item.file.parent() == folder) {
@@ -281,7 +281,7 @@ mod tests {
         }
         let (library, problems) = Library::open(vec![dir.path().to_owned()], read);
         assert_eq!((library.names().count(), library.names().next()), (MAX_FILES, Some("00000")));
-        assert!(problems.len() == 1 && problems[0].to_string().contains("3 files ignored"), "{problems:?}");
+        assert!(problems.len() == 1 && problems[0].to_string().contains("(ignored: 3)"), "{problems:?}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct FolderLock {
 /// Why a folder cannot be locked.
 #[derive(Debug, Error)]
 pub enum LockError {
-    /// Another daemon has locked it.
+    /// Another daemon has locked the folder.
     #[error(
         "{folder} is in use by another Melos daemon ({holder}); choose another folder with --state, and other ports with --osc \
          and --http"
@@ -126,7 +126,7 @@ mod tests {
         assert!(matches!(error, LockError::Held { .. }));
         let message = error.to_string();
         for part in [&format!("process {}, OSC on 127.0.0.1:9000", std::process::id()), "--state", "--osc"] {
-            assert!(message.contains(part), "{part} is missing in {message}");
+            assert!(message.contains(part), "{part} is missing from {message}");
         }
         fs::remove_dir_all(&state).unwrap();
         fs::create_dir(&state).unwrap();
@@ -134,7 +134,7 @@ mod tests {
         let message = FolderLock::take(&state).unwrap_err().to_string();
         assert!(
             message.contains("127.0.0.1:9000"),
-            "a folder that was deleted and recreated is locked again: {message}"
+            "a folder that was deleted and recreated should be locked again: {message}"
         );
         drop(lock);
         // A child process that another test is starting holds the lock too, until it closes the inherited descriptor.
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_lock_that_was_not_released_was_abandoned() {
+    fn a_lock_counts_as_abandoned_if_it_was_not_released() {
         let folder = tempfile::tempdir().unwrap();
         let lock = FolderLock::take(folder.path()).unwrap();
         assert!(!lock.was_abandoned());

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Maximum size of a text file that users write: presets, setlists, mappings, `melos.toml`, `model.toml`.
+/// Maximum size, in bytes, of a text file that users write: presets, setlists, mappings, `melos.toml`, `model.toml`.
 pub const MAX_TEXT: u64 = 1 << 20;
 
 /// Opens a regular file for reading; does not block on a named pipe.
@@ -83,8 +83,8 @@ mod tests {
         for name in ["pipe", "link to a pipe", "socket", "."] {
             assert_eq!(text(&path(name)).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
         }
-        for endless in ["/dev/zero", "/dev/tty"] {
-            assert!(text(Path::new(endless)).is_err(), "{endless}");
+        for device in ["/dev/zero", "/dev/tty"] {
+            assert!(text(Path::new(device)).is_err(), "{device}");
         }
         // This file reports a size of 0 but has contents.
         assert!(bytes(Path::new("/proc/kallsyms"), 100).is_err());

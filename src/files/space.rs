@@ -8,7 +8,7 @@ use std::time::SystemTime;
 /// Returns the bytes of disk space available at a path, which need not exist yet.
 ///
 /// # Errors
-/// When the system does not report it.
+/// When the system does not report the space.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let existing = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
@@ -16,7 +16,7 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// A file and its size.
+/// A file, its size and the time of its last write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// Time of the last write.

@@ -19,7 +19,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     name.push(".new");
     let new = path.with_file_name(name);
     let result = (|| {
-        // A crash may have left something under this name, and not necessarily a regular file.
+        // Something may already exist under this name: a file left by a crash, or a symbolic link.
         let _ = fs::remove_file(&new);
         let mut file = File::create_new(&new)?;
         file.write_all(bytes)?;
@@ -42,8 +42,9 @@ pub fn sync_folder(file: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Keeps a file under a new name with a timestamp, such as `state.toml.damaged-2026-11-28T16-55-01`, and returns the
-/// new path. Leaves the original in place if possible; otherwise, moves it.
+/// Preserves the contents of a file under a second name with a timestamp, such as
+/// `state.toml.damaged-2026-11-28T16-55-01`, and returns that path. Leaves the original in place if possible;
+/// otherwise, moves it.
 ///
 /// # Errors
 /// When no file can be created in the folder.
@@ -83,7 +84,7 @@ pub fn unused_path(path: &Path) -> PathBuf {
     (1..).map(|number| numbered(path, number)).find(is_unused).unwrap_or_else(|| path.to_owned())
 }
 
-/// Returns the path of the nth file with a name: `a.wav`, `a-2.wav`.
+/// Returns the path of the nth file of the same name: `a.wav`, `a-2.wav`.
 fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 1 {
         return path.to_owned();
@@ -97,13 +98,13 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     })
 }
 
-/// Formats the current local time; `format` is for `strftime`.
+/// Formats the current local time; `format` is a `strftime` format string.
 #[must_use]
 pub fn stamp(format: &str) -> String {
     ZonedDateTime::now().strftime(format).to_string()
 }
 
-/// Formats a time as local time; `format` is for `strftime`.
+/// Formats a time as local time; `format` is a `strftime` format string.
 #[must_use]
 pub fn stamp_of(time: SystemTime, format: &str) -> String {
     let time = ZonedDateTime::try_from(time).unwrap_or_else(|_| ZonedDateTime::now());
@@ -127,7 +128,7 @@ mod tests {
         assert!(replace(&path("no/folder"), b"").is_err());
         fs::create_dir(path("folder")).unwrap();
         assert!(replace(&path("folder"), b"x").is_err());
-        assert!(!path("folder.new").exists(), "nothing is left behind");
+        assert!(!path("folder.new").exists(), "nothing should be left behind");
     }
 
     #[test]

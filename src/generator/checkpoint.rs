@@ -64,7 +64,7 @@ impl Generator {
             recent_chroma: self.recent_chroma.clone(),
         };
         buffer.clear();
-        postcard::to_extend(&state, buffer).expect("the sizes of all parts are known")
+        postcard::to_extend(&state, buffer).expect("the sizes of all parts should be known")
     }
 
     /// Restores a state saved for an engine at `frame`. The restored generator starts in epoch 0. Returns the output that

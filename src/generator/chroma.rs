@@ -8,7 +8,8 @@ use crate::units::SAMPLE_RATE;
 const RANGE_HZ: [f64; 2] = [130.0, 2500.0];
 
 /// The sums of spectral peaks by pitch class (after Gómez 2006, without harmonic weighting). Each local maximum counts with
-/// its magnitude; its frequency is the vertex of a parabola through the logarithms of the maximum and its two neighbours.
+/// its magnitude; its frequency is that of the vertex of a parabola through the logarithms of the maximum and its two
+/// neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Chroma {
     sums: [f32; 12],

@@ -69,7 +69,7 @@ impl ComposerState {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct KeptNotes {
     written: StepNotes,
-    /// The first offset to write again.
+    /// The first offset that is written again.
     until: u8,
 }
 
@@ -116,7 +116,7 @@ impl Composer {
     }
 
     /// Returns the state at the start of a performance.
-    pub(super) fn start(&self) -> ComposerState {
+    pub(super) fn initial_state(&self) -> ComposerState {
         ComposerState {
             cursor: Cursor::default(),
             keyboard: Keyboard::default(),
@@ -156,7 +156,7 @@ impl Composer {
         true
     }
 
-    /// Returns the length of all cached keys and values together, in floats.
+    /// Returns the number of floats in all cached keys and values.
     fn cache_length(&mut self) -> usize {
         self.cache.tensors().map(|tensor| self.graphs.transformer.input(tensor).len()).sum()
     }

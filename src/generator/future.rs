@@ -53,7 +53,7 @@ impl Future {
     /// Creates a future at frame 0.
     pub(super) fn new(networks: Networks) -> Self {
         Self {
-            state: State::start(0, networks.start()),
+            state: State::start(0, networks.initial_composer_state()),
             networks,
             istft: Istft::new(),
             history: History::default(),
@@ -114,7 +114,7 @@ impl Future {
         let latent = (splice / FRAMES_PER_LATENT as u64).saturating_sub(LEAD_IN);
         let previous = std::mem::replace(&mut self.networks, networks);
         self.networks.composer.adopt_memory(previous.composer, latent);
-        self.state = State::start(latent, self.networks.start());
+        self.state = State::start(latent, self.networks.initial_composer_state());
         self.kept = None;
         self.history.clear();
         *self.istft.overlap() = [0.0; OVERLAP];
@@ -221,7 +221,7 @@ impl Future {
         *self.istft.overlap() = snapshot.overlap;
     }
 
-    /// Clears the composer's context and the states of the pianist and the vocoder. The music continues with this latent.
+    /// Clears the composer's context and the states of the pianist and the vocoder. The music continues with the next latent.
     fn restart(&mut self) {
         self.state.composer.forget_context();
         self.state.pianist = PianistState::default();

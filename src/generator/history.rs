@@ -11,7 +11,7 @@ use crate::bytes;
 use crate::generator::model::ROLLBACK;
 use crate::generator::vocoder::OVERLAP;
 
-/// The generator's state between two latents, excluding the networks' own.
+/// The generator's state between two latents, excluding the internal states of the networks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct State {
     /// Index of the next latent on the timeline.
@@ -68,7 +68,7 @@ impl History {
     }
 
     /// Removes and returns the snapshot taken before a latent, or the next one if the latent was skipped, and discards all
-    /// later snapshots. Returns `None` if the snapshot was discarded or never existed.
+    /// later snapshots. Returns `None` if that snapshot has been discarded or was never taken.
     pub(super) fn rewind(&mut self, latent: u64) -> Option<Snapshot> {
         let index = self.snapshots.partition_point(|snapshot| snapshot.state.latent < latent);
         let before_all = index == 0 && self.snapshots.front().is_some_and(|first| first.state.latent > latent);

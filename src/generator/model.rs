@@ -42,7 +42,7 @@ pub enum ModelError {
          version 1.24 or newer (tried: {tried})"
     )]
     NoRuntime {
-        /// The locations searched, and why each failed.
+        /// The paths tried; for a library that exists but cannot be used, also the reason.
         tried: String,
     },
     /// No model has this name.
@@ -148,8 +148,8 @@ pub struct Models {
     pub composer: ComposerGraphs,
     /// Plays the notes.
     pub pianist: PianistGraphs,
-    /// Maps eight mel frames and a state to eight spectra, delayed by [`LOOK_AHEAD`] frames. If there is none, the generator
-    /// uses [`SpectralPeakVocoder`](crate::generator::vocoder::SpectralPeakVocoder).
+    /// Maps eight mel frames and a state to eight spectra, delayed by [`LOOK_AHEAD`] frames. If the model has no such network,
+    /// the generator uses [`SpectralPeakVocoder`](crate::generator::vocoder::SpectralPeakVocoder).
     pub vocoder: Option<Graph>,
 }
 
@@ -181,8 +181,8 @@ pub struct ComposerGraphs {
 /// The pianist's networks; both carry a state.
 #[derive(Debug)]
 pub struct PianistGraphs {
-    /// Maps the previous latent `[1, 16]`, the roll `[1, 8, 530]`, the piano weights and the mood `[1, 12]` to the mean and
-    /// standard deviation of this latent.
+    /// Maps the previous latent `[1, 16]`, the roll `[1, 8, 530]`, the piano weights `[pianos]` and the mood `[1, 12]` to the
+    /// mean and standard deviation of this latent.
     pub prior: Graph,
     /// Maps the latent, the roll and the piano weights to eight mel frames `[1, 8, 128]`.
     pub decoder: Graph,
@@ -301,7 +301,7 @@ impl Models {
     ///
     /// # Errors
     /// If a file is missing, truncated or damaged, has wrong shapes or is for a different version. The message names the file
-    /// and the expected and actual values.
+    /// and, where values differ, the expected and actual values.
     pub fn load(runtime: &Runtime, folder: &Path) -> Result<Self, ModelError> {
         let manifest = Manifest::read(&folder.join("model.toml"))?;
         let loader = Loader { runtime, folder, manifest: &manifest };

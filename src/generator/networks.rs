@@ -35,8 +35,8 @@ impl Networks {
     }
 
     /// Returns the composer's state at the start of a performance.
-    pub(super) fn start(&self) -> ComposerState {
-        self.composer.start()
+    pub(super) fn initial_composer_state(&self) -> ComposerState {
+        self.composer.initial_state()
     }
 
     fn warm_up(&mut self) -> Result<(), GeneratorError> {

@@ -15,7 +15,7 @@ pub const KEYS: usize = 88;
 pub const VOICES: usize = 2;
 /// Voice of the melody.
 pub(super) const MELODY: u8 = 1;
-/// Stands for the key of the last melody note before there has been one.
+/// Used in place of the melody's last key until the first melody note.
 pub(super) const NO_MELODY: u8 = KEYS as u8;
 /// Number of velocity classes.
 pub const VELOCITIES: usize = 32;
@@ -39,8 +39,8 @@ pub(super) const SLOT_WIDTH: usize = VOICES * KEYS + OFFSETS + VELOCITIES + 1 + 
 pub const MEMORY_WIDTH: usize = SLOTS * SLOT_WIDTH;
 /// Length of the composer's conditions for a latent: values, then one mask per group, 1 if constrained.
 pub const STEP_WIDTH: usize = 66;
-/// Length of the composer's conditions for an offset: pitch classes of the chord, bass, and harmonics 1 to 4 of the beat
-/// phase.
+/// Length of the composer's conditions for an offset: the chord's pitch classes, the bass's pitch class, and harmonics 1
+/// to 4 of the beat phase.
 pub const FINE_WIDTH: usize = 32;
 /// Length of the input for sounding notes: keys held down, then strings that only the pedal sustains.
 pub const SOUNDING_WIDTH: usize = 2 * KEYS;
@@ -134,7 +134,8 @@ pub struct StepNotes {
     pub pedal: Pedal,
     /// The offset at which the pedal moves.
     pub pedal_offset: u8,
-    /// The notes that begin, in ascending order of offset, then key; only the top key may be followed by a lower one.
+    /// The notes that begin, in ascending order of offset, then key; after the piano's top key, a lower key may
+    /// follow at the same offset, since no higher one is left.
     pub notes: Vec<WrittenNote>,
 }
 

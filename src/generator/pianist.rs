@@ -83,7 +83,7 @@ impl Pianist {
         decoder.input(ROLL).copy_from_slice(prior.input(ROLL));
         write_piano_weights(plan.piano(from), decoder.input(PIANO));
         decoder.step()?;
-        let mel: MelBlock = decoder.output(0).try_into().expect("the shape was checked on load");
+        let mel: MelBlock = decoder.output(0).try_into().expect("the shape should have been checked on load");
         check_finite("pianist's decoder", from, &mel)?;
         Ok(mel)
     }

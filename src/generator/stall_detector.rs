@@ -10,7 +10,7 @@ use crate::music::conditions::Conditions;
 /// Log-mel level below which a band is inaudible and ignored.
 const INAUDIBLE: f32 = -7.0;
 /// Rise from one mel frame to the next, averaged over the bands, above which a frame counts as an onset. In piano music,
-/// 96 % of onsets exceed it, but only one in several thousand other frames does.
+/// 96% of onsets exceed it, but only one in several thousand other frames does.
 const ONSET: f32 = 0.15;
 /// Minimum time without an onset that counts as a stall.
 const STALL_SECONDS: f64 = 5.0;
@@ -52,7 +52,8 @@ impl StallDetector {
     }
 }
 
-/// Returns the maximum time without an onset under the requested conditions; infinite if silence is requested.
+/// Returns the maximum time without an onset under the requested conditions; infinite if at most one note in ten seconds is
+/// requested.
 fn max_gap_seconds(requested: &Conditions) -> f64 {
     match requested.density {
         Some(density) if density <= 0.1 => f64::INFINITY,

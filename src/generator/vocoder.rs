@@ -21,7 +21,7 @@ pub type MelBlock = [f32; FRAMES_PER_LATENT * BANDS];
 pub enum Vocoder {
     /// The trained network.
     Neural(Graph),
-    /// A vocoder without a network, for models that have none.
+    /// The vocoder for models without a trained one.
     SpectralPeaks(Box<SpectralPeakVocoder>),
 }
 
@@ -64,7 +64,8 @@ impl Vocoder {
         }
     }
 
-    /// Returns the state between steps. Restoring a saved state repeats the following steps exactly.
+    /// Returns the state between steps. After a saved state is restored, the steps that followed it repeat exactly, given the
+    /// same input.
     pub fn state(&mut self) -> &mut [f32] {
         match self {
             Self::Neural(graph) => graph.input(stateful::STATE),

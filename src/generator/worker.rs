@@ -59,7 +59,8 @@ pub enum WorkerEvent {
     Spliced {
         /// Frame for which the splice was planned.
         planned: u64,
-        /// How the splice took effect; `None` if a newer one superseded it or the queue of requests was full.
+        /// How the splice took effect; `None` if it was dropped, because a newer one superseded it or the queue of requests
+        /// was full.
         outcome: Option<SpliceOutcome>,
     },
     /// New networks took over.

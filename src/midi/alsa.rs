@@ -18,11 +18,11 @@ use crate::threads;
 const CLIENT: &str = "melos";
 /// The kernel's sequencer device.
 const SEQUENCER: &str = "/dev/snd/seq";
-/// Input port for other programs.
+/// Name of the input ports: one for each device, and one for other programs.
 const PORT: &str = "midi_in";
-/// Output port for other programs.
+/// Name of the output port for other programs.
 const OUT_PORT: &str = "midi_out";
-/// Port for feedback to a controller.
+/// Name of the feedback ports, one for each controller.
 const FEEDBACK_PORT: &str = "feedback";
 
 fn input() -> Result<MidiInput, MidiError> {
@@ -39,7 +39,7 @@ fn output() -> Result<MidiOutput, MidiError> {
     MidiOutput::new(CLIENT).map_err(|error| MidiError::Alsa(error.to_string()))
 }
 
-/// Opens the output port.
+/// Opens the output port for other programs.
 fn virtual_output() -> Result<MidiOutputConnection, MidiError> {
     output()?.create_virtual(OUT_PORT).map_err(|error| MidiError::Alsa(error.to_string()))
 }
@@ -117,7 +117,7 @@ impl Backend for Alsa {
             let present = is_present(id, connected);
             if !present {
                 sender.feedback.close(connected.id);
-                sender.disconnected(connected.id, &connected.name);
+                sender.announce_disconnected(connected.id, &connected.name);
             }
             present
         });
@@ -125,7 +125,7 @@ impl Backend for Alsa {
             if self.devices.contains_key(&port_id) {
                 continue;
             }
-            let id = sender.connected(&name);
+            let id = sender.announce_connected(&name);
             match input()?.connect(&port, PORT, receive(sender, id), Parser::default()) {
                 Ok(connection) => {
                     let device = ConnectedDevice { id, name, has_feedback: false, _connection: connection };
@@ -134,7 +134,7 @@ impl Backend for Alsa {
                 // The device may have been disconnected since it was listed; the next search tries again.
                 Err(error) => {
                     tracing::debug!(%error, name, "cannot open a MIDI device");
-                    sender.disconnected(id, &name);
+                    sender.announce_disconnected(id, &name);
                 }
             }
         }
@@ -143,12 +143,12 @@ impl Backend for Alsa {
                 && let Some(route) = open_feedback(port_id)
             {
                 sender.feedback.open(connected.id, route);
-                sender.feedback_ready(connected.id);
+                sender.announce_feedback(connected.id);
                 connected.has_feedback = true;
             }
         }
         if self.virtual_port.is_none() {
-            let id = sender.connected(PORT);
+            let id = sender.announce_connected(PORT);
             let port = input()?.create_virtual(PORT, receive(sender, id), Parser::default()).ok();
             self.virtual_port = port.map(|port| (id, port));
         }
@@ -162,10 +162,10 @@ impl Backend for Alsa {
     fn disconnect(&mut self, sender: &mut Sender) {
         for connected in std::mem::take(&mut self.devices).into_values() {
             sender.feedback.close(connected.id);
-            sender.disconnected(connected.id, &connected.name);
+            sender.announce_disconnected(connected.id, &connected.name);
         }
         if let Some((id, _)) = self.virtual_port.take() {
-            sender.disconnected(id, PORT);
+            sender.announce_disconnected(id, PORT);
         }
         if std::mem::take(&mut self.has_output) {
             sender.out.reroute(None);

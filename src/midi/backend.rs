@@ -67,7 +67,7 @@ impl Sender {
 
     /// Announces a new device and returns its id. Waits until the queue has room, because an announcement must not be
     /// lost.
-    pub(super) fn connected(&mut self, name: &str) -> DeviceId {
+    pub(super) fn announce_connected(&mut self, name: &str) -> DeviceId {
         let id = DeviceId(self.next_device.fetch_add(1, Ordering::Relaxed));
         if name != OWN_PORT {
             tracing::info!(name, "MIDI device connected");
@@ -77,7 +77,7 @@ impl Sender {
     }
 
     /// Announces that a device has disconnected.
-    pub(super) fn disconnected(&self, id: DeviceId, name: &str) {
+    pub(super) fn announce_disconnected(&self, id: DeviceId, name: &str) {
         // The device's earlier messages must arrive first.
         self.forward_received();
         if name != OWN_PORT {
@@ -87,7 +87,7 @@ impl Sender {
     }
 
     /// Announces that a device receives feedback.
-    pub(super) fn feedback_ready(&self, id: DeviceId) {
+    pub(super) fn announce_feedback(&self, id: DeviceId) {
         self.announce(MidiEvent::FeedbackReady(id));
     }
 
@@ -124,7 +124,7 @@ impl Sender {
         }
     }
 
-    /// Forwards a message from a callback. Never blocks; if the queue is full, the message is dropped and counted.
+    /// Forwards a message received in a callback. Never blocks; if the queue is full, drops and counts the message.
     pub(super) fn forward(&self, device: DeviceId, at: Instant, message: Message) {
         if let Err(TrySendError::Full(_)) = self.events.try_send(MidiEvent::Sent { device, at, message }) {
             self.losses.add(Loss::MidiIn, 1);

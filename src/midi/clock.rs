@@ -99,7 +99,7 @@ impl ClockFollower {
         self.running
     }
 
-    /// Reports the tempo again within a few ticks, even if it is unchanged.
+    /// Makes [`ClockFollower::process`] report the tempo again within a few ticks, even if it is unchanged.
     pub fn repeat_tempo(&mut self) {
         self.reported_tempo = None;
     }

@@ -95,7 +95,7 @@ impl MidiConnection {
         Ok(Self { stop, on_jack, sender, thread: Some(thread) })
     }
 
-    /// Switches to another system. Its devices replace the current ones. Does not block.
+    /// Switches to another system, whose devices replace the current ones. Does not block.
     pub fn switch(&self, system: MidiSystem) {
         self.on_jack.store(system == MidiSystem::Jack, Ordering::Relaxed);
     }

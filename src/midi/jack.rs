@@ -89,7 +89,7 @@ impl PortPair {
     /// Replaces the device with one called `name`, or removes it if `name` is `None`.
     fn assign(&mut self, name: Option<String>, sender: &mut Sender) {
         self.release(sender);
-        self.device = name.map(|name| (sender.connected(&name), name));
+        self.device = name.map(|name| (sender.announce_connected(&name), name));
         let id = self.device.as_ref().map(|(id, _)| *id);
         if let Some(id) = id
             && let Some(route) = self.feedback_route.take()
@@ -102,7 +102,7 @@ impl PortPair {
     fn release(&mut self, sender: &Sender) {
         if let Some((id, name)) = self.device.take() {
             self.feedback_route = sender.feedback.close(id);
-            sender.disconnected(id, &name);
+            sender.announce_disconnected(id, &name);
         }
     }
 }
@@ -258,7 +258,7 @@ impl ActiveClient {
             if let Some((id, _)) = &pair.device
                 && receivers.iter().any(|receiver| !pair.receivers.contains(receiver))
             {
-                sender.feedback_ready(*id);
+                sender.announce_feedback(*id);
             }
             pair.receivers = receivers;
         }

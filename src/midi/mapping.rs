@@ -66,7 +66,7 @@ pub struct Programs {
 }
 
 impl Mapping {
-    /// Parses a mapping. Problems name `file`.
+    /// Parses a mapping. `file` is the path that problems refer to.
     ///
     /// # Errors
     /// Returns all problems found.

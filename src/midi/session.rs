@@ -7,7 +7,7 @@ use crossbeam_utils::atomic::AtomicCell;
 
 use super::ClockEvent;
 
-/// Relative tempo change below which nothing is reported.
+/// Relative tempo change below which no new tempo is reported.
 const MIN_TEMPO_CHANGE: f64 = 1e-4;
 
 /// The status of a session.
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(update(&mut follower, Some(97.0), Some(5), now), []);
         assert_eq!(update(&mut follower, Some(97.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
         assert_eq!(update(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Tempo(98.0)]);
-        assert_eq!(update(&mut follower, Some(98.0), None, now), [], "a stopped session has no beat to report");
+        assert_eq!(update(&mut follower, Some(98.0), None, now), [], "a stopped session should report no beat");
         assert_eq!(update(&mut follower, Some(98.0), Some(6), now), [ClockEvent::Beat { beat: 6, at: now }]);
     }
 

@@ -136,8 +136,8 @@ impl TransportClient {
     }
 }
 
-/// Returns the song's current beat, counted from 0, and how long ago it began, given a position that was valid `age`
-/// seconds ago.
+/// Returns the song's beat at the start of the period, counted from 0, and how long before that it began, given a
+/// position that was valid `age` seconds before the start of the period.
 fn current_beat(position: &TransportBBT, age: f64) -> (u64, Duration) {
     let per_bar = f64::from(position.sig_num);
     let bars = position.bar.saturating_sub(1) as f64 * per_bar;

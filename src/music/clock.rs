@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(clock.frame_at(1.0), 12_000 + 24_000);
         assert_eq!(clock.tempo_at(11_999), 120.0);
         clock.set_tempo(6_000, 240.0);
-        assert_eq!(clock.frame_at(1.0), 6_000 + 9_000, "the later change is discarded");
+        assert_eq!(clock.frame_at(1.0), 6_000 + 9_000, "the later change should be discarded");
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(clock.frame_at(4.0), 30_000);
         assert_eq!(clock.frame_at(5.0), 54_000);
         clock.skip_to(40_000, 1.0);
-        assert_eq!(clock.frame_at(5.0), 54_000, "the clock never goes back");
+        assert_eq!(clock.frame_at(5.0), 54_000, "the clock should never go back");
     }
 
     proptest! {

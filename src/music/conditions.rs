@@ -35,7 +35,7 @@ pub struct Conditions {
 pub const CONDITION_COUNT: usize = VALUE_COUNT + GROUP_COUNT;
 /// Number of values in the vector.
 pub const VALUE_COUNT: usize = 42;
-/// Number of groups that can be masked, in the order of the fields of [`Conditions`].
+/// Number of groups that can be masked: one for each field of [`Conditions`], in the same order.
 pub const GROUP_COUNT: usize = 10;
 
 /// Names of the groups, in the order of the masks.

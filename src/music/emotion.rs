@@ -1,4 +1,4 @@
-//! Emotion as a continuous state: the weights of eight emotions, kept consistent with valence and arousal.
+//! Emotion as a continuous state: the weights of eight emotions, with a corresponding valence and arousal.
 
 use std::fmt;
 
@@ -180,7 +180,7 @@ impl Mood {
         Self { weights, affect }
     }
 
-    /// Returns the average of a value over the emotions, by their weights.
+    /// Returns the average of a value over the emotions, weighted by the mood.
     #[must_use]
     pub fn average(&self, value: impl Fn(Emotion) -> f32) -> f32 {
         Emotion::ALL.into_iter().map(|emotion| self.weights[emotion as usize] * value(emotion)).sum()

@@ -112,7 +112,7 @@ mod tests {
         glide.glide_to(3.0, 100, Length::Frames(100), &clock);
         assert_eq!([50, 100, 150, 200, 900].map(|frame| glide.at(frame, &clock)), [1.0, 1.0, 2.0, 3.0, 3.0]);
         glide.glide_to(0.0, 150, Length::Frames(10), &clock);
-        assert_eq!(glide.at(150, &clock), 2.0, "a new glide starts from the current value");
+        assert_eq!(glide.at(150, &clock), 2.0, "a new glide should start from the current value");
         assert!(!glide.has_arrived(159, &clock) && glide.has_arrived(160, &clock));
     }
 

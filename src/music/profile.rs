@@ -104,7 +104,7 @@ mod tests {
         assert!(arousal_correlation(|p| p.density.ln()) > 0.85);
         assert!(arousal_correlation(|p| p.loudness) > 0.9);
         assert!(arousal_correlation(|p| p.harmonic_rhythm) > 0.8);
-        assert!(arousal_correlation(|p| p.register).abs() < 0.5, "register conveys valence instead");
+        assert!(arousal_correlation(|p| p.register).abs() < 0.5, "the register should convey valence instead");
     }
 
     #[test]

@@ -345,7 +345,7 @@ impl fmt::Display for Chord {
     }
 }
 
-/// A rule-based voice under or around the network's piano.
+/// A voice of the harmony layer, which accompanies the network's piano.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Voice {
     /// A single low line.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jack::{Client, ClientOptions};
+use jack::{Client, ClientOptions, ClientStatus};
 
 /// Time limit for a server to call back; JACK periods are rarely longer than 100 ms.
 const STALL_TIMEOUT: Duration = Duration::from_millis(150);
@@ -57,7 +57,12 @@ pub(crate) fn open(name: &str) -> Result<(Calls, Client), String> {
     }
     jack::set_logger(jack::LoggerType::None);
     let opened = Client::new(name, ClientOptions::NO_START_SERVER);
-    let (client, _) = opened.map_err(|_| "no server is running".to_owned())?;
+    let (client, _) = opened.map_err(|error| match error {
+        jack::Error::ClientError(status) if !status.contains(ClientStatus::SERVER_FAILED) => {
+            format!("the server refused the client {name} ({status:?})")
+        }
+        _ => "no server is running".to_owned(),
+    })?;
     let calls = Arc::new(AtomicU64::new(0));
     clients.push((name.to_owned(), Arc::downgrade(&calls)));
     Ok((Calls(calls), client))

@@ -2,8 +2,8 @@
 //! the same audio.
 //!
 //! The recorder always keeps the last [`PRE_ROLL_SECONDS`] seconds in memory, so that a take can begin before it was
-//! requested.
-//! The audio never waits for the disk: frames that do not fit into the tap become silence in the take and are reported.
+//! requested. The audio never waits for the disk: frames that do not fit into the tap become silence in the take and are
+//! reported.
 
 use std::collections::VecDeque;
 use std::io;
@@ -129,7 +129,7 @@ pub enum RecordError {
         /// The cause.
         source: io::Error,
     },
-    /// There is no space left; the message states the reason.
+    /// A space limit has been reached, or the free space cannot be determined; the message says which.
     #[error("{0}")]
     NoSpace(String),
     /// The recorder crashed while writing.

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ pub(crate) const PAGE_TEXT: &str = include_str!("page/index.html");
 
 /// Maximum size of a request body in bytes.
 const MAX_BODY: usize = 16 * 1024;
-/// Maximum number of concurrent tasks that list, read, rename or delete files; further ones wait.
+/// Maximum number of concurrent file operations other than downloads; further ones wait.
 const MAX_FILE_TASKS: usize = 2;
 
 /// State shared by the routes.
@@ -71,16 +71,16 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// Creates the state of the routes. `pieces` is the folder of the pieces; `arguments` are passed to every process
-    /// that renders one.
+    /// Creates the state of the routes. `pieces_folder` is the folder of the pieces; `arguments` are passed to every
+    /// process that renders one.
     pub(crate) fn new(
         metrics: Arc<Metrics>,
         api: Arc<ApiState>,
         inbox: Arc<Inbox>,
-        pieces: PathBuf,
+        pieces_folder: PathBuf,
         arguments: Vec<String>,
     ) -> Arc<Self> {
-        let pieces = Arc::new(Pieces::open(pieces, arguments, Arc::clone(&api)));
+        let pieces = Arc::new(Pieces::open(pieces_folder, arguments, Arc::clone(&api)));
         Arc::new(Self { metrics, api, inbox, pieces, file_slots: Semaphore::new(MAX_FILE_TASKS) })
     }
 
@@ -114,6 +114,7 @@ pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
         .route("/midi", get(midi))
         .route("/midi/mapping", get(mapping))
         .route("/takes", get(takes::list))
+        .route("/recordings", get(Redirect::permanent("/takes")))
         .route("/takes/{name}", get(takes::get).post(takes::change))
         .route("/takes/{name}/picture", get(takes::waveform))
         .route("/render", get(list_pieces).post(render))
@@ -132,7 +133,7 @@ async fn status(State(http): State<Arc<Http>>) -> Json<Status> {
     Json(http.metrics.status())
 }
 
-/// Describes each counter in the status's `losses`.
+/// Returns a description of each counter in the status's `losses`.
 async fn losses() -> Json<Value> {
     let row = |loss: Loss| json!({ "name": loss.id(), "counts": counted(loss), "meaning": loss.help() });
     Json(json!({ "losses": Loss::ALL.map(row) }))

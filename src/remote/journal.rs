@@ -15,7 +15,7 @@ use tracing_subscriber::layer::Context;
 
 /// Maximum number of lines kept in memory.
 const MAX_LINES_IN_MEMORY: usize = 100;
-/// Maximum length of a line in bytes; longer lines are truncated.
+/// Maximum length of a line in bytes; a longer one is truncated, and an ellipsis is appended.
 const MAX_BYTES: usize = 600;
 
 pub use disk::{MAX_LINES, read};

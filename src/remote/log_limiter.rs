@@ -1,4 +1,4 @@
-//! Limits the rate of log lines about received input, and suppresses repeats of recent lines.
+//! Limits the rate of log lines about external input, and suppresses repeats of recent lines.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const BURST: u32 = 4;
 /// Time until one more line of a kind may be logged.
 const REFILL: Duration = Duration::from_secs(30);
-/// Number of logged texts that are remembered, so that they are not logged again.
+/// Maximum number of logged texts that are remembered, so that they are not logged again.
 const MAX_TEXTS: usize = 64;
 /// Maximum number of kinds limited separately; all further ones share one limit.
 const MAX_KINDS: usize = 100;

@@ -52,8 +52,8 @@
 //! | `/melos/note` | i MIDI note number, i velocity, f seconds for which its key is held, i 1 if it belongs to the melody |
 //! | `/melos/onset` | f highest velocity, 0 to 1, of the notes that start together in the network's piano |
 //! | `/melos/level` | f rms, f peak in dBFS |
-//! | `/melos/mood` | f × 8 weights in the order of the emotions, f valence, f arousal: as currently heard |
-//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dBFS: network, bass, pad, upper voice and harmony after their faders, and the output; f gain reduction of the limiter in dB, i number of times it has reduced the gain |
+//! | `/melos/mood` | the mood as currently heard: f × 8 weights of the emotions, in the order of the choices of `/melos/emotion`, then f valence, f arousal |
+//! | `/melos/meters` | to WebSockets only: f × 6 peaks in dBFS: post-fader peaks of the network, bass, pad, upper voice and harmony, then the peak of the output; f gain reduction of the limiter in dB, 0 or negative; i number of times it has begun to reduce the gain |
 //! | `/melos/spectrum` | to WebSockets only: f × 48 levels in dBFS, six bands per octave from 32.7 Hz upwards |
 //! | `/melos/outlook` | to WebSockets only: s key, then for the current chord and the next three s chord, f seconds until it begins; the chord is empty where none is planned |
 //! | `/melos/revisions` | to WebSockets only: i × 5 change counters of presets, scenes, MIDI controls, takes and pieces |

@@ -11,15 +11,16 @@
 //! | `GET /?HOST_INFO` | 200, name, extensions, and the OSC and WebSocket ports |
 //! | `POST /osc` | 204, or 400 with the reasons if part of the OSC packet was refused; the packet is treated as if received over UDP |
 //! | WebSocket `{"COMMAND": "LISTEN", "DATA": "/melos/reverb"}` | OSC packets of this method, until `IGNORE` |
-//! | WebSocket binary | the replies to the OSC packet, which is treated as if received over UDP; see [`super::osc`] |
+//! | WebSocket binary | the replies to the OSC packet, which is treated as if received over UDP, except that subscribing has no effect; see [`super::osc`] |
 //!
 //! Attributes: FULL_PATH, CONTENTS, TYPE, ACCESS, VALUE, RANGE, DESCRIPTION, UNIT, CLIPMODE. Triggers have type `I` and
 //! are write-only; streams are read-only. Messages are sent to listeners at most 30 times a second: the newest of each
 //! method, and all new notes. A client receives no echo of the values that it sets. Reading `/melos/chord` returns the
 //! lead chord; listeners to it receive the current chord.
 //!
-//! `access` controls access, and `serve` limits the number of connections. A WebSocket is closed if its client stops
-//! reading, does not answer pings or sends too many; a client that listens to nothing may be evicted for a new one.
+//! `access` decides which requests are allowed, and `serve` limits the number of connections. A WebSocket is closed if
+//! its client stops reading, does not answer pings or sends too many of them; a client that listens to nothing may be
+//! evicted for a new one.
 
 mod access;
 mod discovery;
@@ -155,8 +156,8 @@ impl OscQuery {
     }
 
     /// Publishes a notice to listeners. Never waits for clients: each receives the newest values when it is ready. A
-    /// new server assumes that all parameters have their default values, so every other value must be published once.
-    /// Takes a lock, so it must not be called in the audio callback.
+    /// new server assumes that all parameters have their default values, so every value that differs from its default
+    /// must be published once. Takes a lock, so it must not be called from the audio callback.
     pub fn publish(&self, notice: &Notice) {
         self.shared.cache().update(notice);
     }
@@ -206,7 +207,7 @@ async fn handle(
     }
 }
 
-/// Returns whether the request comes from a browser rather than an OSCQuery client.
+/// Returns whether the client accepts HTML, which tells a browser from an OSCQuery client.
 fn accepts_html(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)

@@ -27,11 +27,11 @@ pub struct Status {
     pub load: f32,
     /// Output level (RMS), in dBFS.
     pub rms_db: f32,
-    /// Seconds for which the generator was late and its last sound was sustained.
+    /// Seconds of output for which the generator was late, so that the last sound was sustained.
     pub starved_seconds: f64,
     /// OSC packets received over UDP, WebSocket and HTTP.
     pub osc_received: u64,
-    /// Loss counts, keyed by the names of [`Loss`](crate::event::health::Loss).
+    /// Loss counts, keyed by the ids of [`Loss`](crate::event::health::Loss).
     pub losses: serde_json::Map<String, serde_json::Value>,
     /// Number of times the limiter has begun to reduce the gain.
     pub limited: u64,
@@ -67,11 +67,11 @@ pub struct RecordingMetrics {
     pub file: Option<String>,
     /// The recording's length in seconds.
     pub seconds: f64,
-    /// Seconds missing from the recording because the disk did not keep up.
+    /// Seconds of audio missing from the recording because the recorder did not keep up.
     pub missing_seconds: f64,
     /// Number of recordings started or attempted.
     pub attempts: u64,
-    /// Why the last recording failed.
+    /// Why the last recording failed, until the next one starts.
     pub trouble: Option<String>,
 }
 
@@ -95,7 +95,7 @@ pub struct Metrics {
     last_sent: Mutex<LastSent>,
 }
 
-/// What was last published: the status, for HTTP clients; and the rest, to detect changes.
+/// What was last published: the status for HTTP clients, and the rest to detect changes.
 #[derive(Debug, Default)]
 pub(crate) struct LastSent {
     pub(crate) values: Vec<(Param, Value)>,

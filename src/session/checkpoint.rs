@@ -14,10 +14,10 @@ use crate::bytes;
 use crate::conductor::{Conductor, EngineSync};
 use crate::files;
 
-/// File name extension.
+/// File name extension of checkpoints.
 const EXTENSION: &str = "checkpoint";
-/// Version of the format.
-const FORMAT: u32 = 1;
+/// Version of the file format.
+const FORMAT: u32 = 2;
 /// Maximum decompressed size of a file in bytes, about ten times the typical size.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -90,7 +90,7 @@ impl Checkpoint {
         self.generator.clear();
         self.engine.clear();
         let state = postcard::to_extend(&(conductor, engine_sync), self.conductor);
-        let state = state.expect("the sizes of all parts are known");
+        let state = state.expect("the state should be serializable");
         Self { frame: conductor.frame(), splices: 0, conductor: state, ..self }
     }
 

@@ -156,7 +156,7 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     let Options { config, search_path, state, preset, settings, seed, control_log } = options;
     let (troubles, losses) = (Troubles::default(), Arc::<Losses>::default());
     let panics = Arc::clone(&losses);
-    threads::count_panics(move || panics.add(Loss::Panics, 1));
+    threads::set_panic_counter(move || panics.add(Loss::Panics, 1));
     let files = Files::read(config, &search_path, troubles.clone()).map_err(ConfigError::from)?;
     let config = files.config.clone();
     let lock = lock_state(&state, &troubles)?;
@@ -176,8 +176,15 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     let fingerprint = models.manifest.fingerprint();
     let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
     let header = log_header(seed, format!("{} {fingerprint}", config.model), &initial.values);
-    let mut log =
-        LogFile::open(&log_path, header, &config.control_log, config.recordings.keep_free_bytes(), troubles.clone())?;
+    let takes_api = Arc::clone(&api);
+    let mut log = LogFile::open(
+        &log_path,
+        header,
+        &config.control_log,
+        config.recordings.keep_free_bytes(),
+        troubles.clone(),
+        move || takes_api.takes_changed(),
+    )?;
 
     let (engine_ports, ends) = ports();
     let engine = Arc::new(EngineStatus::new(Arc::clone(&losses)));
@@ -191,7 +198,7 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     wait_until_primed(performance.worker_status())?;
 
     let recordings = recordings_destination(&state, &config.recordings);
-    api.set_recordings(recordings.folder.clone());
+    api.set_takes_folder(recordings.folder.clone());
     let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
     let takes = Takes::new(recorder, troubles.clone());
     let presets = Presets::new(files.presets.clone(), initial.journey);
@@ -233,7 +240,7 @@ fn lock_state(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, L
     }
 }
 
-/// Logs that the previous session did not shut down, and when it last saved its state.
+/// Logs that the previous session ended without shutting down, and when it last saved its state.
 fn log_abandoned(last_saved: Option<Timestamp>) {
     let saved = last_saved.map_or_else(String::new, |time| {
         let time = TimeZone::system().to_datetime(time);
@@ -274,7 +281,7 @@ fn restored_conductor(seed: u64, values: &Settings, saved: &Saved, log: &mut Log
     conductor
 }
 
-/// Returns the folder for recordings, with its limits.
+/// Returns the folder for recordings, with its space limits.
 fn recordings_destination(state: &Path, config: &RecordingsConfig) -> Destination {
     Destination { folder: state.join(&config.folder), budget: Budget::new(config) }
 }

@@ -43,10 +43,10 @@
 //! continues in another file, which starts at a checkpoint. The header of that file gives the checkpoint's frame
 //! (`begins`), and the file cannot be rendered without the checkpoint.
 //!
-//! A log saved beside a recording covers the session up to the recording's end. It starts with the session or, if the
-//! log has been continued in another file, at the checkpoint at which the file that contains the recording's start
-//! begins. Its header gives the frames of the recording (`take`, a half-open range), and only those are rendered. `gap`
-//! gives frames that the recorder lost, where the recording is silent but the render is not.
+//! A log saved beside a recording covers the session up to the recording's end. It starts where the file that
+//! contains the recording's start does: at the start of the session or, if the log was continued in that file, at the
+//! file's checkpoint. Its header gives the frames of the recording (`take`, a half-open range), and only those are
+//! rendered. `gap` gives frames that the recorder lost, where the recording is silent but the render is not.
 
 mod line;
 
@@ -102,7 +102,7 @@ pub enum Entry {
         /// First frame after the gap.
         at: u64,
     },
-    /// The engine had refused commands and was resynchronized with the conductor.
+    /// The engine had rejected commands and was resynchronized with the conductor.
     Reconciled {
         /// The commands that the engine missed, counted from the start of the performance.
         lost: Range<u64>,
@@ -180,7 +180,7 @@ impl LogText {
         let _ = writeln!(self.0, "{frame} {}", line::format_entry(entry));
     }
 
-    /// Returns the number of bytes added since the last call of [`LogText::take`].
+    /// Returns the number of bytes added since the last call to [`LogText::take`].
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.0.len() as u64
@@ -262,7 +262,7 @@ impl ControlLog {
         match keyword {
             "version" => {
                 self.header.version = unquoted(rest)?;
-                // Version 0.1 had no phrase recall; its logs are rendered without it.
+                // Version 0.1 did not recall phrases, so its logs are rendered without recall.
                 if self.header.version.starts_with("0.1.") {
                     self.header.settings.push((Param::Recall, Value::Number(0.0)));
                 }

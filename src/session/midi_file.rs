@@ -66,13 +66,13 @@ impl MidiFile {
         }
     }
 
-    /// Adds the notes of a latent, replacing those added before from its first frame onwards. Must be called in the order
-    /// of generation.
+    /// Adds the notes of a latent, replacing all earlier ones from its first frame onwards. Latents must be added in the
+    /// order in which they were generated.
     pub(super) fn add_latent(&mut self, latent: &GeneratedLatent) {
         self.piano.add_latent(latent);
     }
 
-    /// Adds the conductor's output. Must be called in order of frame.
+    /// Adds a part of the conductor's output. Parts must be added in order of frame.
     pub(super) fn add_score(&mut self, score: &Score) {
         for (frame, notice) in score.notices.iter().filter(|(frame, _)| self.frames.contains(frame)) {
             match notice {

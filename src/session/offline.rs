@@ -21,7 +21,8 @@ use crate::session::midi_file::MidiFile;
 /// Maximum number of frames processed at a time: fewer than the conductor's splice lead, so that a change never affects
 /// hops that the engine already has.
 const CHUNK: u64 = 1024;
-/// Maximum number of frames by which a command can be executed before the horizon: more than any block.
+/// Maximum number of frames by which the engine may execute a command before the frame it was sent for; longer than any
+/// block.
 const MAX_AHEAD: u64 = 32_768;
 
 /// A performance rendered without an audio device.
@@ -36,7 +37,7 @@ pub struct Offline {
     notes: Option<MidiFile>,
     engine_sync: EngineSync,
     queues: CommandQueues,
-    /// Frames rendered so far.
+    /// The first frame not yet rendered.
     rendered: u64,
     /// Number of frames by which the conductor runs ahead of the rendered audio.
     ahead: u64,
@@ -169,7 +170,7 @@ impl Offline {
         self.generator.plan()
     }
 
-    /// Processes the log's entries before frame `end`, and advances the conductor to it.
+    /// Processes the log's entries before frame `end`, and advances the conductor to that frame.
     fn process_entries(&mut self, end: u64) {
         while self.entries.front().is_some_and(|(frame, _)| *frame < end)
             && let Some((frame, entry)) = self.entries.pop_front()
@@ -263,7 +264,7 @@ struct CommandQueues {
     /// The frames at which the live engine executed commands, by command number, where they differ from the frames that
     /// the commands were sent for.
     executed: BTreeMap<u64, u64>,
-    /// Commands waiting to be executed at one of these frames, by frame and number.
+    /// Commands waiting to be executed at such a frame, by frame and number.
     immediate: BTreeMap<(u64, u64), QueuedCommand>,
     /// All other commands, waiting for room in the engine's queue.
     timed: VecDeque<QueuedCommand>,

@@ -62,6 +62,16 @@ def check_takes(page, daemon):
     other = page.locator(f"[data-take='{second}']")
     other.wait_for()
     assert row.locator("input").input_value() == "Evening in März"
+    # If a take cannot be played, the page says so and offers to play it again.
+    page.route("**/takes/*.wav", lambda route: route.fulfill(body="gone", content_type="audio/wav"))
+    other.locator(".play").click()
+    page.wait_for_selector("#toast.shown:has-text('Cannot play')")
+    other.locator("[aria-label^=Play]").wait_for()
+    page.unroute("**/takes/*.wav")
+    # Escape ends the renaming and returns the focus.
+    other.locator("text=Rename").click()
+    other.locator("input").press("Escape")
+    page.wait_for_function("document.activeElement.textContent === 'Rename'")
     other.locator("text=Delete").click()
     other.locator("text=Are you sure?").click()
     other.wait_for(state="detached")
@@ -88,6 +98,14 @@ def check_pieces(page, daemon):
     starved = daemon.get("/status")["losses"]["starvations"]
     page.click("[data-source=romantic]")
     slide(page, "#piece-length", 0)
+    # The form refuses an invalid seed without a request.
+    before = daemon.get("/render")["pieces"]
+    for seed in ["-3", "1.5", "16777216"]:
+        page.evaluate("document.querySelector('#toast').textContent = ''")
+        page.fill("#piece-seed", seed)
+        page.click("#piece-make")
+        page.wait_for_selector("#toast.shown:has-text('The seed must be a whole number from 0 to 16777215')")
+    assert daemon.get("/render")["pieces"] == before
     page.fill("#piece-seed", "11")
     page.uncheck("#piece-harmony")
     page.click("#piece-make")
@@ -107,11 +125,12 @@ def check_pieces(page, daemon):
     assert other["request"]["emotion"] == "romantic" and other["request"]["seed"] != 11
     page.locator(f"[data-piece='{other['id']}'] >> text=Cancel").click()
     daemon.wait_until("the piece is cancelled", lambda: all(piece["id"] != other["id"] for piece in daemon.get("/render")["pieces"]))
-    # A blend of two emotions.
+    # A blend of two emotions, with a random seed.
     page.click("[data-source=calm]", modifiers=["Shift"])
+    page.fill("#piece-seed", "")
     page.click("#piece-make")
     blend = daemon.wait_until("a blend is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] != made["id"]), None))
-    assert blend["request"]["emotion"] == {"romantic": 0.5, "calm": 0.5}, blend
+    assert blend["request"]["emotion"] == {"romantic": 0.5, "calm": 0.5} and blend["request"]["seed"] > 0, blend
     page.locator(f"[data-piece='{blend['id']}'] >> text=Cancel").click()
     row.locator("text=Delete").click()
     row.locator("text=Are you sure?").click()
@@ -133,9 +152,9 @@ def check_pieces(page, daemon):
     row.locator("text=Are you sure?").click()
     row.wait_for(state="detached")
     page.click("[data-source=romantic]")
-    # The notes of a piece with harmony, as a MIDI file.
-    page.check("#piece-harmony")
+    # The notes of the piano, without the harmony unticked above, as a MIDI file.
     page.select_option("#piece-format", "midi")
+    assert not page.is_checked("#piece-harmony")
     page.click("#piece-make")
     row = page.locator("#pieces li[data-state=ready]").first
     row.wait_for(timeout=600_000)
@@ -143,6 +162,7 @@ def check_pieces(page, daemon):
         row.locator("text=Download").click()
     assert download.value.suggested_filename.endswith("-romantic.mid"), download.value.suggested_filename
     assert download.value.path().read_bytes().startswith(b"MThd")
+    assert daemon.get("/render")["pieces"][0]["request"]["harmony"] is False
     print(f"starvations while rendering: {daemon.get('/status')['losses']['starvations'] - starved}")
 
 

@@ -15,7 +15,17 @@ def check_health(page, daemon):
     page.click("#figures-reset")
     # After the daemon has restarted and counts from 0 again, the counts saved at the last reset do not hide new ones.
     page.evaluate("sessionStorage.setItem('melos.zero', JSON.stringify({ xruns: 1000 }))")
+    # Until the status has been read, the page does not claim that all is well.
+    held, released = [], []
+    page.route("**/status", lambda route: route.continue_() if released else held.append(route))
     page.reload()
+    page.wait_for_function("(document.querySelector('#chord-now')?.textContent ?? '–') !== '–'")
+    assert page.inner_text("#sentence") == "Connecting…", page.inner_text("#sentence")
+    released.append(True)
+    for route in held:
+        route.continue_()
+    page.wait_for_function("document.querySelector('#sentence').textContent !== 'Connecting…'")
+    page.unroute("**/status")
     daemon.wait_until("the old count is dropped", lambda: "xruns" not in page.evaluate("sessionStorage.getItem('melos.zero')"))
     # The counters are described in words; those at zero are shown on request.
     page.click(".counters summary")
@@ -68,9 +78,22 @@ def check_midi_learn_cancel(page, daemon):
         daemon.wait_until("Melos is learning the other control", lambda: daemon.get("/midi")["learning"] == name)
         page.wait_for_timeout(500)
         assert f"“{name}”" in page.inner_text("#learning-text"), page.inner_text("#learning-text")
+    # Buttons that fire a trigger are selected too; other controls have no effect.
+    preset = daemon.value("preset")
+    for selector, name in [("#panic", "panic"), ("#preset-next", "preset/next"), ("#scene-undo", "scene/undo")]:
+        select(selector)
+        daemon.wait_until("Melos is learning the button", lambda: daemon.get("/midi")["learning"] == name)
+    select("[data-preset=tides]")
+    page.wait_for_selector("#toast.shown:has-text('cannot be learned')")
+    page.keyboard.press("h")
+    view(page, "mix")
+    select("[aria-label='Solo Bass']")
+    page.wait_for_timeout(500)
+    assert daemon.get("/midi")["learning"] == "scene/undo" and daemon.value("preset") == preset
+    assert not daemon.value("hold") and not daemon.value("mute/network")
     page.click("#learning-end")
     daemon.wait_until("Melos is no longer learning", lambda: daemon.get("/midi")["learning"] is None)
-    # Selecting the fader has not moved it.
+    # The fader does not move after it has been selected.
     before = daemon.value("reverb")
     time.sleep(0.2)
     assert daemon.value("reverb") == before
@@ -228,9 +251,56 @@ def check_full_screen_and_themes(page, daemon):
     for theme in ["light", "contrast", "dark"]:
         page.select_option("#theme", theme)
         assert page.evaluate("document.documentElement.dataset.theme") == theme
-    small = page.evaluate("""() => [...document.querySelectorAll('button, .tab, .button, select, input')].filter((it) => it.offsetParent)
-        .map((it) => [it.outerHTML.slice(0, 90), it.getBoundingClientRect()]).filter(([html, { width, height }]) =>
-        !html.includes('checkbox') && (width < 43.5 || height < 43.5)).map(([html, box]) => `${html} ${box.width}x${box.height}`)""")
-    assert not small, small
+        if theme == "light":
+            # Planned beats stand out from their light background.
+            page.wait_for_function("""() => {
+                const canvas = document.querySelector('#picture');
+                const [width, y] = [canvas.width, canvas.height - Math.round(15 * devicePixelRatio)];
+                const { data } = canvas.getContext('2d').getImageData(Math.floor(width * 0.75), y, Math.floor(width * 0.2), 1);
+                const reds = data.filter((_, at) => at % 4 === 0);
+                return Math.max(...reds) > 220 && Math.min(...reds) < 160;
+            }""")
+    for name in ["play", "mix", "piece", "takes", "setup"]:
+        view(page, name)
+        small = small_targets(page)
+        assert not small, (name, small)
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0, f"the page is {wide} pixels wider than the screen"
+    # On a phone in landscape, the health button shows only its dot but keeps its size and name.
+    size = page.viewport_size
+    page.set_viewport_size({"width": 844, "height": 390})
+    page.wait_for_function("document.querySelector('#sentence').offsetWidth === 1")
+    small = small_targets(page)
+    name = page.inner_text("#health").strip()
+    page.set_viewport_size(size)
+    assert not small and name, (small, name)
+
+
+def small_targets(page):
+    """Returns the visible controls that are less than 44 pixels wide or high; a label counts as part of its checkbox."""
+    return page.evaluate("""() => [...document.querySelectorAll('button, .tab, .button, select, input')].filter((it) => it.offsetParent)
+        .map((it) => [it.outerHTML.slice(0, 90), (it.closest('label') ?? it).getBoundingClientRect()])
+        .filter(([, { width, height }]) => width < 43.5 || height < 43.5).map(([html, box]) => `${html} ${box.width}x${box.height}`)""")
+
+
+def check_forced_colours(page, daemon):
+    """Checks that the system's high-contrast mode, which replaces the page's colours, does not hide state."""
+    def style(selector, name):
+        return page.locator(selector).first.evaluate("(element, name) => getComputedStyle(element)[name]", name)
+
+    page.emulate_media(forced_colors="active", reduced_motion="reduce")
+    view(page, "play")
+    page.click("[data-emotion=calm][data-param]")
+    view(page, "mix")
+    page.click("[aria-label='Mute Pad']")
+    page.wait_for_selector("[aria-label='Mute Pad'][aria-pressed=true]")
+    assert style("#tab-mix", "backgroundColor") != style("#tab-play", "backgroundColor")
+    assert style("#tab-play", "borderBottomColor") == style("html", "backgroundColor") or style("#tab-play", "borderBottomWidth") == "0px"
+    for pressed, other in [("[aria-label='Mute Pad']", "[aria-label='Mute Bass']"), ("[data-emotion=calm][aria-pressed=true]", "[data-emotion=sad][data-param]")]:
+        assert style(pressed, "backgroundColor") != style(other, "backgroundColor"), pressed
+        assert style(pressed, "color") != style(pressed, "backgroundColor"), pressed
+    for selector in ["#f-reverb", ".meter", ".dot"]:
+        assert style(selector, "forcedColorAdjust") == "none", selector
+    page.click("[aria-label='Mute Pad']")
+    page.wait_for_selector("[aria-label='Mute Pad'][aria-pressed=false]")
+    page.emulate_media(forced_colors="none", reduced_motion="no-preference")

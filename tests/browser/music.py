@@ -17,6 +17,14 @@ def check_mood(page, daemon):
     page.mouse.up()
     daemon.wait_until("a third of the blend is angry", lambda: abs(daemon.value("emotion/angry") - 1 / 3) < 0.01)
     page.wait_for_selector("[data-emotion=angry][aria-label='Angry, 33 percent']")
+    # The shares shown always add up to 100.
+    page.wait_for_function("[...document.querySelectorAll('#panel-mood .share')].reduce((sum, it) => sum + (parseInt(it.textContent) || 0), 0) === 100")
+    sums = page.evaluate("""async () => {
+        const { percentages } = await import('/page/mood.js');
+        const blends = [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1], [0.29, 0.71], [0.004, 0.996], [0.3333, 0.3333, 0.3333, 0]];
+        return blends.map((blend) => [...percentages(blend.map((weight, index) => [String(index), weight])).values()].reduce((sum, share) => sum + share));
+    }""")
+    assert sums == [100] * 5, sums
     # Clicking the pad sets the mood, and the arrow keys move it.
     page.locator("#pad").scroll_into_view_if_needed()
     box = page.locator("#pad").bounding_box()
@@ -81,6 +89,12 @@ def check_harmony(page, daemon):
     chord = page.locator("[data-chord=Abm]")
     chord.wait_for()
     chord.scroll_into_view_if_needed()
+    # Every degree of a scale has its own letter, whatever the daemon calls the chord.
+    spelt = page.evaluate("""async () => {
+        const { scaleChords } = await import('/page/harmony.js');
+        return ['F# major', 'C phrygian', 'Bb harmonic-minor'].map((key) => scaleChords(key).map(({ name }) => name).join(' '));
+    }""")
+    assert spelt == ["F# G#m A#m B C# D#m E#dim", "Cm Db Eb Fm Gdim Ab Bbm", "Bbm Cdim Dbaug Ebm F Gb Adim"], spelt
     # The chord leads while it is held; then the progression resumes.
     box = chord.bounding_box()
     page.mouse.move(box["x"] + 10, box["y"] + 10)
@@ -132,6 +146,10 @@ def check_mixer(page, daemon):
     page.click("[aria-label='Solo Bass']")
     daemon.wait_until("all layers are unmuted", lambda: not any(daemon.value(f"mute/{layer}") for layer in ("network", "bass", "pad", "upper")))
     daemon.wait_until("the piano's meter has risen", lambda: int(meter.get_attribute("aria-valuenow")) > -50)
+    page.click("[aria-label='Solo Harmony']")
+    daemon.wait_until("the harmony is alone", lambda: [daemon.value(f"mute/{layer}") for layer in ("network", "bass", "pad", "upper", "harmony")] == [True, False, False, False, False])
+    page.click("[aria-label='Solo Harmony']")
+    daemon.wait_for_value("mute/network", False)
     for name in ["reverb", "reverb-size", "width"]:
         slide(page, f"#f-{name}", 0.6)
         daemon.wait_for_value(name.replace("-", "/"), 0.6, 0.01)
@@ -139,13 +157,14 @@ def check_mixer(page, daemon):
     daemon.wait_for_value("tone", 0, 0.01)
     limited = page.evaluate("""async () => {
         const { melos } = await import('/page/connection.js');
+        const { sinceReset } = await import('/page/health.js');
         const count = (number) => melos.notify('meters', 0, 0, 0, 0, 0, 0, 0, number);
         count(5000);
         document.querySelector('#limited-reset').click();
         count(5001);
-        return document.querySelector('#limited').parentElement.textContent;
+        return [document.querySelector('#limited').parentElement.textContent, sinceReset('limited', 5001)];
     }""")
-    assert limited == "Limited: 1 time", limited
+    assert limited == ["Limited: 1 time", 1], limited
     # At this level, the limiter does not act.
     slide(page, "#f-level-master", 0.2)
     daemon.wait_for_value("level/master", -60 + 66 * 0.2 ** 0.5, 0.5)
@@ -204,7 +223,10 @@ def check_scenes(page, daemon):
     slide(page, "#f-scene-crossfade", 0.5)
     daemon.wait_for_value("reverb", 0.5, 0.01)
     slide(page, "#f-scene-morph-bars", 0.5)
-    daemon.wait_for_value("scene/morph/bars", 16, 0.1)
+    daemon.wait_for_value("scene/morph/bars", 32)
+    page.focus("#f-scene-morph-bars")
+    page.keyboard.press("ArrowRight")
+    daemon.wait_for_value("scene/morph/bars", 33)
     slide(page, "#f-scene-morph-bars", 0)
     for name in ["Hall", "Dry"]:
         page.click(f"[aria-label='Edit scene {name}']")
@@ -288,6 +310,8 @@ def check_undo(page, daemon):
 def check_show(page, daemon):
     """Checks stepping through a setlist and cancelling a timer."""
     view(page, "play")
+    page.click("#setlist-next")
+    page.wait_for_selector("#toast.shown:has-text('Select a setlist first')")
     page.select_option("#setlist", "evening")
     daemon.wait_for_value("setlist", "evening")
     page.click("#setlist-next")

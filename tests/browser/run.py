@@ -13,7 +13,7 @@ VIEWS = ["play", "mix", "piece", "takes", "setup"]
 # Checks in the order in which they run; the first starts from the view "play".
 CHECKS = [music.check_mood, music.check_presets, music.check_harmony, music.check_mixer, interface.check_spectrum_and_meters,
           music.check_scenes, music.check_show, music.check_undo, interface.check_keyboard, interface.check_long_names, interface.check_midi_learn_cancel, files.check_takes, files.check_pieces,
-          interface.check_full_screen_and_themes]
+          interface.check_full_screen_and_themes, interface.check_forced_colours]
 
 
 def check_all_parts(port, size, screenshots):
@@ -83,7 +83,7 @@ def check_two_tabs(browser, page, daemon, size):
 
 
 def take_screenshot(page, daemon, size, screenshots):
-    """Takes a screenshot for the documentation that shows a blend, a journey in progress and a few seconds of audio."""
+    """Takes a screenshot for the documentation, showing a blend, a journey in progress and a few seconds of audio."""
     view(page, "play")
     page.click("[data-preset=tides]")
     daemon.wait_for_value("preset", "tides")
@@ -99,7 +99,7 @@ def check_restart(port):
         page = browser.open(daemon, "laptop")
         page.click("#listen")
         page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
-        # The delay after a few seconds is enough here; half a minute would give a better estimate.
+        # An estimate after a few seconds is enough here; half a minute would give a better one.
         page.wait_for_timeout(3000)
         print(f"delay: {page.evaluate(DELAY):.3f} s", flush=True)
         view(page, "mix")
@@ -107,10 +107,16 @@ def check_restart(port):
         page.wait_for_selector("#banner:not([hidden])")
         assert page.evaluate("document.body.classList.contains('offline')")
         page.locator("#f-reverb").evaluate("(input) => { input.value = 0.33; input.dispatchEvent(new Event('input', { bubbles: true })); }")
-        page.wait_for_function("document.querySelector('#banner-text').textContent.includes('One change is pending')")
+        # Two presses cancel each other out, and the button shows each.
+        for playing in ["false", "true"]:
+            page.click("#play")
+            page.wait_for_selector(f"#play.waiting[aria-pressed={playing}]")
+        page.wait_for_function("document.querySelector('#banner-text').textContent.includes('2 changes are pending')")
         print("a change is pending", flush=True)
         page.wait_for_selector("#banner", state="hidden")
         daemon.wait_for_value("reverb", 0.33, 0.01)
+        daemon.wait_for_value("play", True)
+        page.wait_for_selector("#play:not(.waiting)[aria-pressed=true]")
         page.wait_for_function("import('/page/listen.js').then((it) => { it.resetDelay(); return true; })")
         page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
         assert page.inner_text("#listen") == "Listening"
@@ -122,7 +128,7 @@ def check_restart(port):
 
 
 def check_dead_network(port):
-    """Checks that the page notices a network that delivers nothing, keeps changes, and does not carry out actions late."""
+    """Checks that, when the network delivers nothing, the page notices, keeps changes, and does not carry out actions late."""
     daemon, proxy = Daemon(port), Proxy(port)
     with Browser() as browser:
         page = browser.open(Daemon(proxy.port), "laptop")
@@ -151,6 +157,9 @@ def check_dead_network(port):
         # Requests in the background fail without any message other than the banner.
         page.wait_for_timeout(6000)
         assert toast.inner_text() == refusal, toast.inner_text()
+        # Being disconnected does not make the page illegible.
+        violations = accessibility_violations(page)
+        assert not violations, violations
         before = daemon.get("/status")["osc_received"]
         proxy.delivers = True
         page.wait_for_selector("#banner", state="hidden")

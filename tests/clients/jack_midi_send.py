@@ -40,7 +40,7 @@ def clock():
 
 
 def file():
-    """Returns the messages of a MIDI file with running status: a 14-bit fader that rises in 100 steps, coarse byte first."""
+    """Returns the messages of a MIDI file with running status, each with its frame: a 14-bit fader that rises in 100 steps, coarse byte first."""
     steps = [round(step * 16383 / 99) for step in range(100)]
     track = mido.MidiTrack()
     for step in steps:

@@ -1,4 +1,4 @@
-"""Sends one datagram with two nested bundles: one value is due in one second, the other a tenth of a second later.
+"""Sends one bundle that contains two bundles: the value in one is due in one second, that in the other a tenth of a second later.
 
     osc_schedule.py PORT
 """

@@ -120,7 +120,7 @@ fn play_and_render() -> Result<(), u64> {
     {
         fs::write(&checkpoint, content).unwrap();
         let (rendered, printed) = render(take_log, &[]);
-        assert!(printed.contains("rendering from an earlier point") && printed.contains(hint), "{printed}");
+        assert!(printed.contains("cannot use the checkpoint") && printed.contains(hint), "{printed}");
         assert!(rendered == take, "the rendering should not change: {printed}");
     }
     fs::remove_file(&checkpoint).unwrap();

@@ -9,8 +9,9 @@ use crate::support::daemon::Daemon;
 const ZSH: &str = "
     zmodload zsh/zpty
     zpty shell zsh -f -i
-    zpty -w shell 'autoload -U compinit && compinit -u -D; source <(melos completions zsh); echo ready-$((1 + 1))'
-    zpty -r shell shown '*ready-2*'
+    zpty -w shell 'autoload -U compinit && compinit -u -D; source <(melos completions zsh); PS1=prompt-; echo ready-$((1 + 1))'
+    # A tab is completed only once the line editor has displayed its prompt.
+    zpty -r shell shown '*ready-2*prompt-*'
     zpty -n -w shell \"$1\"$'\\t'
     # Control-U clears the line.
     zpty -n -w shell $'\\x15echo done-$((40 + 2))\\n'

@@ -1,4 +1,4 @@
-//! Checks the documentation: parses every TOML block with the real reader and every command line with the real program,
+//! Checks the documentation: parses every TOML block with the real readers and every command line with the real program,
 //! and checks that every OSC address exists and every relative link resolves.
 
 use std::path::Path;

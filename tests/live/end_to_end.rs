@@ -103,8 +103,8 @@ fn the_instrument_plays_and_responds() {
         assert!(rms(sound) > 0.001, "{name} is inaudible: {}", rms(sound));
         let inside = share_in_key(sound, Key { tonic: 2, mode: Mode::Major });
         let outside = share_in_key(sound, Key { tonic: 8, mode: Mode::Major });
-        println!("{name} in D major: {inside}, in A flat major {outside}");
-        assert!(inside > 0.85 && inside > outside + 0.5, "{name} in D major: {inside}, in A flat major {outside}");
+        println!("{name} in D major: {inside}, in A flat major: {outside}");
+        assert!(inside > 0.85 && inside > outside + 0.5, "{name} in D major: {inside}, in A flat major: {outside}");
     }
 
     // One recording covers two mood changes: one over OSC, one by a MIDI program change.

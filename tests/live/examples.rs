@@ -241,7 +241,7 @@ fn the_art_net_bridge_drives_lights_and_follows_a_desk() {
     daemon.wait_until("the desk has moved valence", |status| near(&status["parameters"]["valence"], -0.6));
     let restarted =
         daemon.restart_after_kill(folder.path(), &["--audio", "null", "--midi", "off", "--preset", "angry"]);
-    lamp.expect_line("the restarted Melos's mood", |line| {
+    lamp.expect_line("the mood of the restarted Melos", |line| {
         line.split(", ").nth(5).and_then(|weight| weight.parse::<u8>().ok()).is_some_and(|weight| weight > 100)
     });
     drop(restarted);
@@ -250,7 +250,7 @@ fn the_art_net_bridge_drives_lights_and_follows_a_desk() {
 /// Copies a bridge, with a shorter subscription interval.
 fn bridge(name: &str, folder: &Path) -> PathBuf {
     let text = fs::read_to_string(format!("examples/{name}")).unwrap();
-    assert!(text.contains("RENEW = 10 "), "{name}");
+    assert!(text.contains("RENEW = 10 "), "{name} does not contain the default interval");
     let path = folder.join(name);
     fs::write(&path, text.replace("RENEW = 10 ", "RENEW = 0.5 ")).unwrap();
     path
@@ -291,8 +291,8 @@ fn the_open_stage_control_layout_matches_the_parameters() {
     assert_eq!((session["type"].as_str(), session["content"]["type"].as_str()), (Some("session"), Some("root")));
     let mut compared = 0;
     // Display-only widgets have no range.
-    let shown = |widget: &&Value| widget["type"] != "variable";
-    for widget in session["content"]["widgets"].as_array().unwrap().iter().filter(shown) {
+    let is_control = |widget: &&Value| widget["type"] != "variable";
+    for widget in session["content"]["widgets"].as_array().unwrap().iter().filter(is_control) {
         let id = widget["address"].as_str().unwrap().strip_prefix("/melos/").and_then(Param::from_id);
         match id.map(|param| param.spec().kind) {
             Some(Kind::Number { min, max, .. }) => {
@@ -341,7 +341,7 @@ fn the_touchosc_layout_matches_the_parameters() {
 }
 
 #[test]
-fn the_touchosc_layout_matches_its_script() {
+fn the_touchosc_layout_is_what_its_generator_writes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("touchosc.tosc");
     assert!(python("examples/touchosc.py", &[file.to_str().unwrap()]).status().unwrap().success());

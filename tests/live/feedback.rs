@@ -1,4 +1,4 @@
-//! What the daemon sends to third-party OSC clients, and when their messages take effect.
+//! What the daemon sends to third-party OSC clients, and when the clients' messages take effect.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -167,8 +167,8 @@ fn run_with_server(name: &str) {
             _ => None,
         })
         .collect();
-    // A server without real-time priority on a busy machine is not a steady clock; the clock's unit tests check its
-    // precision.
+    // A server without real-time priority on a busy machine is not a steady clock; the unit tests of the clock
+    // follower check its precision.
     let near = |expected: f64| tempos.iter().any(|tempo| (tempo / expected - 1.0).abs() < 0.05);
     assert!(near(80.0) && near(140.0), "{tempos:?}");
     let beats: Vec<(f64, u64)> = events

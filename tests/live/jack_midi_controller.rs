@@ -126,7 +126,7 @@ fn motors_and_lights_follow_parameters_but_never_move_a_fader_in_use() {
     daemon.oscsend(&["/melos/emotion", "s", "sad"]);
     desk.read_until("90 24 3c");
 
-    // A fader never gets its own values back, neither while it moves nor at rest.
+    // A fader never gets its own values back, either while it moves or when it is at rest.
     for position in (64..127).rev() {
         desk.send(&[0xB0, 7, position]);
     }

@@ -99,9 +99,9 @@ fn other_instruments_receive_notes_and_clock_and_no_note_is_left_hanging() {
     let pulses: Vec<u64> = played.iter().filter(|(_, bytes)| *bytes == [0xF8]).map(|(frame, _)| *frame).collect();
     let mean = (pulses[24 * 16] - pulses[0]) as f64 / (24.0 * 16.0);
     assert!((mean / 1000.0 - 1.0).abs() < 0.05, "{mean} frames per pulse at 120 bpm");
-    let channels = |channel: u8| move |bytes: &[u8]| bytes[0] == 0x90 | channel;
+    let is_note_on = |channel: u8| move |bytes: &[u8]| bytes[0] == 0x90 | channel;
     assert!(
-        count(&played, channels(0)) > 0 && count(&played, channels(1)) > 0,
+        count(&played, is_note_on(0)) > 0 && count(&played, is_note_on(1)) > 0,
         "bass and pad should both play: {played:02x?}"
     );
 
@@ -109,7 +109,7 @@ fn other_instruments_receive_notes_and_clock_and_no_note_is_left_hanging() {
     let panicked = dump.receive(|messages| count(messages, |bytes| bytes[0] & 0xF0 == 0xB0 && bytes[1] == 123) == 3);
     let before: Vec<_> = played.into_iter().chain(panicked).collect();
     let all_notes_off = before.len() - 3;
-    assert_eq!(sounding(&before[..=all_notes_off]), [], "every note should end before all notes are switched off");
+    assert_eq!(sounding(&before[..=all_notes_off]), [], "every note should end before the first All Notes Off message");
 
     let end = std::thread::spawn(move || daemon.terminate());
     let rest = dump.receive(|messages| count(messages, |bytes| *bytes == [0xFC]) == 1);

@@ -44,7 +44,7 @@ fn every_scenario_passes() {
 }
 
 fn server_name() -> String {
-    std::env::var("JACK_DEFAULT_SERVER").expect("set by the parent process")
+    std::env::var("JACK_DEFAULT_SERVER").expect("the parent process should set JACK_DEFAULT_SERVER")
 }
 
 fn wait_until(what: &str, mut reached: impl FnMut() -> bool) -> Duration {
@@ -141,7 +141,7 @@ fn record(seconds: usize) -> Vec<f32> {
     all
 }
 
-/// Returns where a recorded sine is interrupted: a sample does not follow from the two before it.
+/// Returns the positions at which a recorded sine is interrupted, because a sample does not follow from the two before it.
 fn discontinuities(sound: &[f32]) -> Vec<usize> {
     let coefficient = 2.0 * (std::f64::consts::TAU / TONE_PERIOD as f64).cos();
     let follows = |three: &[f32]| {

@@ -116,7 +116,7 @@ fn the_latest_value_wins_after_ten_thousand_messages_and_as_much_noise() {
     let client = Client::spawn(&mut python("tests/clients/osc_flood.py", &[&rig.port()]));
     client.expect("done");
     let (mut last, start) = (None, Instant::now());
-    // The kernel may drop datagrams under such a flood, so the last value is sent again at the end.
+    // The kernel may drop datagrams under such a flood, so the client repeats the last value at the end.
     while last != Some(set(Param::Valence, Value::Number(0.875))) && start.elapsed() < TIMEOUT {
         last = rig.events(1).into_iter().rfind(|event| matches!(event, ControlEvent::Set(Param::Valence, _))).or(last);
     }

@@ -116,7 +116,7 @@ fn a_timer_survives_a_crash_and_leaves_the_music_off() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let quiet = ["--audio", "null"];
-    let saved = |what: &str, condition: &dyn Fn(&str) -> bool| {
+    let wait_until_saved = |what: &str, condition: &dyn Fn(&str) -> bool| {
         let started = Instant::now();
         while !fs::read_to_string(state.join("state.toml")).is_ok_and(|text| condition(&text)) {
             assert!(started.elapsed() < TIMEOUT, "timed out waiting until {what}");
@@ -125,7 +125,7 @@ fn a_timer_survives_a_crash_and_leaves_the_music_off() {
     };
     let daemon = start(folder.path(), &[]);
     daemon.oscsend(&["/melos/timer", "f", "300"]);
-    saved("the timer is saved", &|text| text.contains("ends = "));
+    wait_until_saved("the timer is saved", &|text| text.contains("ends = "));
     let daemon = daemon.restart_after_kill(&state, &quiet);
     daemon.wait_until("the timer continues", |status| {
         status["show"]["timer_seconds_left"].as_f64().is_some_and(|left| (200.0..300.0).contains(&left))
@@ -134,7 +134,7 @@ fn a_timer_survives_a_crash_and_leaves_the_music_off() {
     let before = fs::read_to_string(state.join("state.toml")).unwrap();
     let ends = |text: &str| text.lines().find(|line| line.contains("ends = ")).map(str::to_owned);
     daemon.oscsend(&["/melos/timer", "f", "4"]);
-    saved("the new timer is saved", &|text| ends(text).is_some() && ends(text) != ends(&before));
+    wait_until_saved("the new timer is saved", &|text| ends(text).is_some() && ends(text) != ends(&before));
     let (osc, http) = (daemon.osc, daemon.http);
     drop(daemon);
     std::thread::sleep(Duration::from_secs(5));
@@ -147,7 +147,7 @@ fn a_timer_survives_a_crash_and_leaves_the_music_off() {
 
     daemon.oscsend(&["/melos/play", "i", "1"]);
     daemon.wait_until("the music plays", |status| status["state"] == "playing");
-    saved("the timer is forgotten", &|text| !text.contains("ends = "));
+    wait_until_saved("the timer is forgotten", &|text| !text.contains("ends = "));
     daemon.oscsend(&["/melos/timer", "f", "1"]);
     daemon.wait_until("the music fades out", |status| status["parameters"]["play"] == false);
     assert!(daemon.terminate().0.success());
@@ -201,7 +201,7 @@ fn the_log_can_be_read_after_the_daemon_has_exited() {
     daemon.wait_until("the preset is loaded", |status| status["parameters"]["preset"] == "storm");
     std::thread::sleep(Duration::from_secs(2));
     let lines = melos(&daemon, &["log", "--since", "1 hour ago"]);
-    assert!(lines.contains("info  Storm preset=storm") && lines.contains("MIDI"), "{lines}");
+    assert!(lines.contains("info  preset loaded: Storm preset=storm") && lines.contains("MIDI"), "{lines}");
     assert!(melos(&daemon, &["log", "--since", "yesterday"]).contains("Storm preset=storm"));
     assert!(melos(&daemon, &["log", "--since", "2099-01-01T00:00:00Z"]).is_empty());
     let http = daemon.http.to_string();

@@ -165,7 +165,7 @@ fn modules_name_only_modules_above_them() {
     let mut violations = Vec::new();
     for file in files {
         let relative = file.strip_prefix("src").unwrap();
-        // Tests may use modules below theirs, because they drive a module through its users.
+        // Tests may use modules below their own, because they drive a module through its users.
         if relative.iter().any(|part| part == "tests" || part == "tests.rs") {
             continue;
         }
@@ -219,7 +219,7 @@ fn every_counter_has_a_reader() {
                     [".load(", ".swap(", ".each_ref(", ".iter("].iter().any(|read| rest.starts_with(read))
                 })
             };
-            // A function that reads the counter must be called by another one, except `drop`, which the compiler calls.
+            // A function that reads the counter must be called by another one, except `drop`, which is called implicitly.
             let readers = if is_tuple_field { &own } else { &all };
             let is_called = |name: &str| {
                 let call = [format!(".{name}("), format!("::{name}(")];

@@ -207,7 +207,7 @@ fn presets_setlists_and_scenes_named_in_mappings_and_setlists_are_checked() {
         format!("pedals.toml:9: programs.scenes = \"vrese\": {stored}; did you mean \"verse\"?"),
         format!("pedals.toml:22: bind.value = \"outro\": {stored}"),
         format!("friday.toml:9: entry.scene = \"vers\": {stored}; did you mean \"verse\"?"),
-        "2 files checked, 4 problems, 3 scenes not stored".to_owned(),
+        "2 files checked, 4 problems, 3 references to scenes that are not stored".to_owned(),
     ]) {
         assert!(line.ends_with(&expected), "{expected} is missing from {report:#?}");
     }

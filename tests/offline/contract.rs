@@ -23,7 +23,7 @@ fn the_training_code_has_the_current_contract() {
 }
 
 #[test]
-fn numbers_match_the_source() {
+fn the_contract_contains_known_values() {
     let contract: serde_json::Value = serde_json::from_str(&contract(&["--json"])).unwrap();
     assert_eq!(contract["mel"]["floor"].as_f64(), Some(1e-5));
     assert_eq!(contract["emotions"][0], serde_json::json!({ "name": "happy", "valence": 0.7, "arousal": 0.5 }));

@@ -40,7 +40,9 @@ fn generate(generator: &mut Generator, count: usize) -> Vec<Hop> {
 /// Returns what the engine plays: for every index, the hop sent last.
 fn played(hops: &[Hop]) -> Vec<f32> {
     let count = hops.iter().map(|hop| hop.index + 1).max().unwrap();
-    (0..count).flat_map(|index| hops.iter().rev().find(|hop| hop.index == index).expect("no gap").samples).collect()
+    (0..count)
+        .flat_map(|index| hops.iter().rev().find(|hop| hop.index == index).expect("there should be no gap").samples)
+        .collect()
 }
 
 #[test]
@@ -96,7 +98,7 @@ fn a_rollback_under_the_same_plan_gives_the_same_bits() {
 }
 
 #[test]
-fn a_splice_beyond_the_history_starts_at_the_current_latent() {
+fn a_splice_older_than_the_history_starts_at_the_current_latent() {
     let mut generator = calm_generator();
     let mut hops = generate(&mut generator, 60);
     generator.replan(plan(7, Emotion::Angry), 20 * LATENT_FRAMES, 58 * LATENT_FRAMES);
@@ -110,7 +112,7 @@ fn a_splice_beyond_the_history_starts_at_the_current_latent() {
 
 /// Under overload, a splice may be moved repeatedly, beyond the maximum rollback.
 #[test]
-fn a_splice_that_moved_beyond_the_rollback_is_reproduced_from_the_log() {
+fn a_splice_moved_beyond_the_rollback_is_reproduced_from_the_log() {
     // The engine plays the last hop sent for each index. There may be a gap, in which the engine would starve.
     let hops_played = |hops: &[Hop]| hops.iter().map(|hop| (hop.index, hop.samples)).collect::<BTreeMap<_, _>>();
     for moved_by in [2, 20, 45] {
@@ -249,9 +251,9 @@ fn temperature_widens_the_choice_of_keys_without_changing_the_density() {
     };
     let [low, normal, high] = [0.2, 1.0, 2.0].map(written);
     let keys = |notes: &[WrittenNote]| notes.iter().map(|note| note.key).collect::<BTreeSet<_>>().len();
-    assert!(keys(&low) < keys(&normal) && keys(&normal) < keys(&high), "{} {}", keys(&low), keys(&high));
+    assert!(keys(&low) < keys(&normal) && keys(&normal) < keys(&high), "{} to {} keys", keys(&low), keys(&high));
     let share = low.len() as f32 / high.len() as f32;
-    assert!((0.8..1.25).contains(&share), "{share}");
+    assert!((0.8..1.25).contains(&share), "{share} times as many notes at low temperature");
 }
 
 /// Returns different networks: the small model with the spectral peak vocoder.

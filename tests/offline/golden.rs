@@ -19,7 +19,7 @@ const TENTH: usize = 9600;
 /// Level tolerance in decibels on an unknown class of processor.
 const TOLERANCE_DB: f32 = 1.0;
 
-/// Returns the class of this processor: the widest vector instructions available to the inference runtime.
+/// Returns the class of this processor, named after the widest vector instructions available to the inference runtime.
 fn processor() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     return match () {

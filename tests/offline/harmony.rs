@@ -26,12 +26,12 @@ fn request(bar: u64, emotion: Emotion) -> BarRequest {
 }
 
 fn chord(symbol: &str) -> Chord {
-    Chord::parse(symbol).expect("a valid chord symbol")
+    Chord::parse(symbol).expect("the chord symbol should be valid")
 }
 
-/// Returns the chord at a beat.
+/// Returns the chord that sounds at a beat.
 fn chord_at(plan: &BarPlan, beat: f64) -> Chord {
-    plan.chords.iter().rfind(|(at, _)| *at <= beat + 1e-9).expect("the first chord is at beat 0").1
+    plan.chords.iter().rfind(|(at, _)| *at <= beat + 1e-9).expect("the first chord should be at beat 0").1
 }
 
 fn notes_of(plan: &BarPlan, voice: Voice) -> impl Iterator<Item = &Note> {

@@ -65,7 +65,7 @@ impl Rig {
         let opened = tungstenite::client(format!("ws://{}/", self.address()), self.connect());
         opened.map(|(socket, _)| socket).map_err(|error| match error {
             HandshakeError::Failure(error) => error,
-            HandshakeError::Interrupted(_) => panic!("the socket blocks"),
+            HandshakeError::Interrupted(_) => panic!("the handshake timed out"),
         })
     }
 }
@@ -154,7 +154,7 @@ fn idle_web_sockets_make_room_but_listening_ones_stay_open() {
     }
     let full = rig.open_socket();
     assert!(matches!(&full, Err(tungstenite::Error::Http(response)) if response.status() == 503), "{full:?}");
-    assert!(rig.responds(), "the page itself should still be served");
+    assert!(rig.responds(), "ordinary HTTP requests should still be answered");
     drop(sockets);
     let start = Instant::now();
     while rig.open_socket().is_err() {

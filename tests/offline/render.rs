@@ -71,7 +71,7 @@ fn the_extension_selects_the_format_and_is_checked_before_rendering() {
     for (name, bits, hint) in [
         ("x.mp3", "24", "expected a name ending in .wav, .flac or .mid"),
         ("x", "24", "expected a name ending in .wav, .flac or .mid"),
-        ("z.flac", "32", "FLAC supports 16 or 24 bits"),
+        ("z.flac", "32", "FLAC has no floating-point samples"),
     ] {
         let output = render(&["--seconds", "100000", "--bits", bits], &at(name));
         let printed = String::from_utf8(output.stderr).unwrap();

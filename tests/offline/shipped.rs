@@ -77,7 +77,10 @@ fn mappings_are_valid_and_bind_each_control_once() {
     }
     assert!(mappings.contains_key("keyboard"));
     for (name, mapping) in &mappings {
-        assert!(mapping.inherit.as_ref().is_none_or(|other| mappings.contains_key(other)), "{name}");
+        assert!(
+            mapping.inherit.as_ref().is_none_or(|other| mappings.contains_key(other)),
+            "{name} inherits from a missing mapping"
+        );
         let mut bound = BTreeSet::new();
         for binding in &mapping.bindings {
             assert!(

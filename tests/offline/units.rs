@@ -40,6 +40,9 @@ fn the_units_have_limits() {
             assert!(text.lines().any(|line| line.starts_with(&format!("{limit}="))), "{unit} sets no {limit}");
         }
         // By default, a refused system call kills the process.
-        assert!(!text.contains("SystemCallFilter=") || text.contains("SystemCallErrorNumber="), "{unit}");
+        assert!(
+            !text.contains("SystemCallFilter=") || text.contains("SystemCallErrorNumber="),
+            "{unit} sets no SystemCallErrorNumber"
+        );
     }
 }

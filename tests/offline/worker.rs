@@ -172,7 +172,7 @@ fn largest_step(samples: &[f32]) -> f32 {
 }
 
 #[test]
-fn a_stall_causes_no_click_or_sudden_silence_and_recovers() {
+fn a_stall_causes_no_click_or_sudden_silence_and_the_music_recovers() {
     let mut rig = Rig::new();
     rig.play(96_000, true);
     let steady = largest_step(&rig.output);

@@ -15,7 +15,7 @@ use melos::mel::{BINS, HOP, MelAnalyzer, MelFrame};
 use melos::units::SAMPLE_RATE;
 use mfcc::{Coefficients, deltas, mfcc};
 use rhythm::Rhythm;
-use spectral::Spectral;
+use spectral::SpectralShape;
 use tonal::{Chroma, ChromaBank, KeyEstimate};
 
 /// The measurements of one frame.
@@ -26,9 +26,9 @@ pub struct Frame {
     /// Root mean square of the samples in the window.
     pub rms: f32,
     /// Zero crossings per sample.
-    pub zero_crossings: f32,
+    pub zero_crossing_rate: f32,
     /// Shape of the spectrum.
-    pub spectral: Spectral,
+    pub spectral: SpectralShape,
     /// Chroma, normalised to a maximum of 1.
     pub chroma: Chroma,
     /// Cepstral coefficients of the mel frame.
@@ -66,8 +66,8 @@ pub fn analyze(signal: &[f32]) -> Analysis {
             Frame {
                 mel,
                 rms: spectral::rms(signal, centre),
-                zero_crossings: spectral::zero_crossings(signal, centre),
-                spectral: Spectral::of(&magnitudes),
+                zero_crossing_rate: spectral::zero_crossing_rate(signal, centre),
+                spectral: SpectralShape::of(&magnitudes),
                 chroma: bank.chroma(&magnitudes),
                 mfcc: mfcc(&mel),
                 mfcc_delta: Coefficients::default(),

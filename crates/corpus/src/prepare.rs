@@ -55,7 +55,8 @@ pub struct Options {
     pub piano: PathBuf,
     /// Output folder for the shards.
     pub out: PathBuf,
-    /// Number of copies of each training piece, in different keys and tempos.
+    /// Number of copies of each training piece, in different keys and tempos, before multiplication by
+    /// [`Corpus::weight`].
     pub copies: usize,
     /// Stop once the shards, including existing ones, contain this many hours of audio.
     pub hours: Option<f64>,
@@ -178,7 +179,7 @@ fn prepare(options: &Options, progress: &ProgressBar) -> Result<Summary, Prepare
 }
 
 fn progress_style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(&format!("{{wide_bar}} {template}")).expect("the template is valid")
+    ProgressStyle::with_template(&format!("{{wide_bar}} {template}")).expect("the template should be well-formed")
 }
 
 type LoadedPieces = Vec<(Piece, Content)>;
@@ -226,7 +227,7 @@ fn normalise_velocity(loaded: &mut LoadedPieces) {
     }
 }
 
-/// Returns the features of all training pieces.
+/// Returns the features that `extract` finds in the training pieces.
 fn training_features(loaded: &LoadedPieces, extract: impl Fn(&Content) -> Vec<Features> + Sync) -> Vec<Features> {
     let training = loaded.par_iter().filter(|(piece, _)| piece.split == Split::Train);
     training.flat_map_iter(|(_, content)| extract(content)).collect()

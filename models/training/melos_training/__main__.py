@@ -28,10 +28,10 @@ def _add_training(commands: Any, name: str) -> None:
     command = commands.add_parser(name, help=f"train the {name}, or resume its training")
     command.add_argument("--recipe", type=Path, help="TOML file that configures the training; options take precedence")
     command.add_argument("--shards", type=Path, nargs="+", help="folders written by `melos-corpus prepare`")
-    command.add_argument("--out", type=Path, help="checkpoint to write or to resume from; metrics are beside it")
+    command.add_argument("--out", type=Path, help="checkpoint to write or resume from; metrics are written beside it")
     budget = command.add_mutually_exclusive_group()
-    budget.add_argument("--minutes", type=float, help="total training time, across resumptions")
-    budget.add_argument("--steps", type=int, help="total training steps, across resumptions")
+    budget.add_argument("--minutes", type=float, help="total minutes of training, across resumptions")
+    budget.add_argument("--steps", type=int, help="total steps of training, across resumptions")
     command.add_argument("--device", help="auto (a CUDA device if there is one), cpu, cuda, cuda:1, …")
     command.add_argument("--rate", type=float, help="peak learning rate; use a lower one to fine-tune finished weights")
     command.add_argument("--seed", type=int)
@@ -67,7 +67,7 @@ def _arguments() -> dict[str, Any]:
     command.add_argument("--threads", type=int, default=1)
     command.add_argument("--shards", type=Path, nargs="+", required=True, help="the pianist's shards, for test vectors")
     command.add_argument("--library", type=Path, required=True, help="the composer's library, for test vectors")
-    command.add_argument("--identity", type=Path, required=True, help="TOML file with name, credits and pianos")
+    command.add_argument("--identity", type=Path, required=True, help="TOML file: name, licence, credits and pianos")
     command.add_argument("--commit", default="unknown", help="commit of the training code")
     return vars(parser.parse_args())
 
@@ -96,7 +96,7 @@ def describe(path: Path) -> None:
     if saved is None:
         raise SettingsError(f"{path}: no such checkpoint")
     if "run" not in saved:
-        raise SettingsError(f"{path}: no configuration; its weights were adopted, or trained by an older version")
+        raise SettingsError(f"{path}: no configuration: the weights were adopted, or trained by an older version")
     print(f"# {saved['step']} steps in {saved['spent'] / 60:.1f} minutes")
     print(run_to_toml(saved["run"]), end="")
 
@@ -121,7 +121,10 @@ def _run(command: str, options: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Runs the command line. Invalid settings, missing files and missing devices are reported without a traceback."""
+    """Runs the command-line interface.
+
+    Reports invalid settings, missing files and missing devices without a traceback.
+    """
     options = _arguments()
     try:
         _run(options.pop("command"), options)

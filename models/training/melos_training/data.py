@@ -57,7 +57,7 @@ def _inspect(path: Path) -> Shard:
 
 
 class Shards:
-    """The shards of one split in several folders that have at least `min_frames` mel frames, and audio if needed.
+    """The shards of one split, from several folders, with at least `min_frames` mel frames, and with audio if needed.
 
     Shards named in `order` come first, in that order, so that a resumed run draws the same windows.
     """
@@ -85,7 +85,7 @@ class Shards:
         self.shards.sort(key=lambda shard: positions[shard.name].pop(0) if positions.get(shard.name) else len(order))
         self._update_ends()
         if missing := positions.keys() - {shard.name for shard in self.shards}:
-            print(f"{len(missing)} of the shards used so far are missing, such as {min(missing)}", flush=True)
+            print(f"{len(missing)} of the shards used so far are missing, for example {min(missing)}", flush=True)
 
     def refresh(self) -> list[Shard]:
         """Adds the shards that have been written since the last call, and returns them."""

@@ -20,7 +20,7 @@ def choose(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise NoDevice(f"device {name!r}: expected auto, cpu, cuda, cuda:0 or another device of PyTorch") from error
+        raise NoDevice(f"device {name!r}: expected auto, cpu, cuda, cuda:0 or another PyTorch device") from error
     if device.type == "cuda":
         if not torch.cuda.is_available():
             raise NoDevice(f"device {name!r}: PyTorch finds no CUDA device; use auto or cpu")

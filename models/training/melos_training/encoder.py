@@ -36,6 +36,6 @@ class Encoder(nn.Module):
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Returns the KL divergence of posteriors from the standard normal, in nats per dimension [latent], on average."""
+    """Returns the mean KL divergence of posteriors from the standard normal, in nats, for each dimension [latent]."""
     nats = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
     return nats.flatten(0, -2).mean(0)

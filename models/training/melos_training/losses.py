@@ -13,7 +13,7 @@ RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
 
 
 def mel_loss(predicted: Tensor, mel: Tensor) -> Tensor:
-    """Returns the mean absolute difference of log-mels, plus half that over the target's prominent bands.
+    """Returns the mean absolute difference between log-mels, plus half the mean over the target's prominent bands only.
 
     Prominent bands are those within 6 nepers of the loudest band in their frame.
     """

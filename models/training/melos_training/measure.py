@@ -10,7 +10,7 @@ FLOOR = 1e-3
 
 
 def log_spectral_distance(audio: Tensor, reference: Tensor) -> float:
-    """Returns the RMS difference between dB spectra (window 2048, hop 512) over bins, averaged over frames, in dB."""
+    """Returns the difference between spectra in dB (window 2048, hop 512): RMS over bins, mean over frames."""
     a, b = (20 * torch.log10(spectrum(x).abs().clamp(min=FLOOR)) for x in (audio, reference))
     return (a - b).square().mean(2).sqrt().mean().item()
 

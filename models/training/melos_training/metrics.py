@@ -32,7 +32,7 @@ def read(path: Path) -> list[Record]:
 
 
 class Metrics:
-    """The metrics of a checkpoint at `step`, to which lines are appended; lines for later steps are removed.
+    """The metrics file of a checkpoint. Opening it at `step` removes lines for later steps; `write` appends new ones.
 
     At step 0, when a new run begins, existing metrics are renamed to `.jsonl.old`.
     """

@@ -29,7 +29,7 @@ class Model:
         """
         by_display_name = {name: piano for piano, name in read_settings(Identity, identity).pianos.items()}
         if unknown := [name for name in self.pianos if name not in by_display_name]:
-            raise SettingsError(f"{identity}: [pianos] lacks {', '.join(unknown)}, which {self.folder} contains")
+            raise SettingsError(f"{identity}: [pianos] does not contain {', '.join(unknown)}, used by {self.folder}")
         return [by_display_name[name] for name in self.pianos]
 
     def _path(self, name: str) -> Path:

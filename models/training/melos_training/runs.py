@@ -220,7 +220,7 @@ def _plain(value: Any) -> Any:
 
 
 def run_to_toml(values: Mapping[str, Any]) -> str:
-    """Returns a run stored in a checkpoint as the text of a TOML file."""
+    """Converts a run, as stored in a checkpoint, to TOML."""
     return tomlkit.dumps(values)
 
 

@@ -71,7 +71,7 @@ class Start:
     precision: Precision
     saved: Checkpoint | None
     state: dict[str, Any] | None
-    """State of this process: its random generators, and `data`, the order of its shards."""
+    """State of this process: its random generators, and `data`, the order of its shards; `None` if not saved."""
 
     @property
     def order(self) -> list[str]:

@@ -43,7 +43,7 @@ def _network_vectors(
     values, hops, number, moods = windows.window(windows.shards.shards[0], 2 * ENCODER_FRAMES, ENCODER_FRAMES)
     mel, roll = torch.from_numpy(values)[None], torch.from_numpy(hops)[None, : CALLS * LATENT_FRAMES]
     mood = torch.from_numpy(moods)[None, :CALLS]
-    # Blend the shard's piano with a small share of all pianos.
+    # Every piano has some weight, so that the vectors also test the blending of pianos.
     weights = torch.full((1, len(pianos)), 0.25 / len(pianos))
     weights[0, number] += 0.75
     generator = torch.Generator().manual_seed(SEED)

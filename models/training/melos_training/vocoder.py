@@ -42,8 +42,8 @@ def _from_above(x: Tensor) -> Tensor:
 def direction(magnitude: Tensor, turn: Pair, slope: Pair, anchor: Pair, previous: Pair) -> Pair:
     """Returns the phasors [..., 1025] of a frame, given its predictions and the phasors of the `previous` frame.
 
-    Their length is 1, or less where confidence is low. Odd bins are negated, so that neighbouring bins of a partial
-    have the same phase.
+    The phasors returned have length 1, or less where confidence is low. Odd bins are negated, so that neighbouring
+    bins of a partial have the same phase.
     """
     real, imag = _times(turn, previous)
     s = magnitude * (real + anchor[0]), magnitude * (imag + anchor[1])

@@ -49,7 +49,7 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load(network: Network, paths: Iterable[Path], prefix: str) -> Network:
-    """Loads the weights of graphs into `network` for inference; their names in the graphs begin with `prefix`.
+    """Loads the weights of graphs into `network` for inference; in the graphs, the weights' names begin with `prefix`.
 
     Raises `ValueError` if a weight is missing.
     """

@@ -1,4 +1,4 @@
-"""Tests the composer: its inputs, its single steps, its training, and performances."""
+"""Tests the composer: its inputs, single steps, training and performances."""
 
 from pathlib import Path
 
@@ -299,7 +299,7 @@ def test_a_seed_reproduces_a_performance(song: Song, library: Library, net: Comp
 
 
 def test_playback_inputs_match_training_inputs(song: Song, library: Library, net: Composer) -> None:
-    """Cuts a performance into a window as in training, and compares the window with the inputs while playing."""
+    """Cuts a window from a performance, as in training, and compares it with the inputs during playback."""
     latents = 100
     view = View(start=16.0, latents=latents, no_history=True)
     recorded: list[tuple[torch.Tensor, ...]] = []
@@ -317,14 +317,16 @@ def test_playback_inputs_match_training_inputs(song: Song, library: Library, net
     played_song.performance, played_song.damped = played, played.damped()
     cut_out = cut(played_song, view, library.labeller)
     memory = dense(cut_out.memory, latents)
-    # While playing, the memory contains intended durations, even if the key is struck again earlier.
+    # During playback, the memory contains the intended durations, even of notes whose key is struck again before they
+    # end.
     compared = np.arange(memory.shape[1]) % SLOT_WIDTH < DURATION_COLUMN
     for latent, (memory_row, _, _, _, melody, pedal) in enumerate(recorded):
         assert melody.item() == cut_out.melody[latent]
         assert np.abs(memory_row[0].numpy() - memory[latent])[compared].max() < 1e-6
         if latent:
             assert pedal.item() == cut_out.pedal_before[latent]
-    # If a key is struck again at the start of a latent, training knows that it was released before; a player does not.
+    # When a key is struck again at the start of a latent, its release just before is known in training but not during
+    # playback.
     sounding = np.stack([row[3][0].numpy() for row in recorded])
     differs = np.abs(sounding - cut_out.sounding) > 1e-3
     assert differs[:, :88].mean() < 0.002

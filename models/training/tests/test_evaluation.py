@@ -199,15 +199,15 @@ def test_judge_estimates_affect_and_picks_the_nearest_anchor() -> None:
     features = affect @ mixing + rng.normal(0, 0.1, (96, 20))
     names = np.repeat(np.eye(8), 12, axis=0)
     judge = emotion.Judge(features, np.hstack([names, affect]), list(range(12)) * 8)
-    assert judge.accuracy["names"].value > 0.9 and judge.accuracy["valence_auc"].value > 0.95
+    assert judge.accuracy["emotions"].value > 0.9 and judge.accuracy["valence_auc"].value > 0.95
 
     requested = [name for name in EMOTIONS for _ in range(10)]
     played = np.array([ANCHORS[name] for name in requested]) @ mixing + rng.normal(0, 0.1, (80, 20))
     result = emotion.agreement(judge(played), requested)
-    assert result["names"].value > 0.9 and result["confusion"].trace() > 7
+    assert result["emotions"].value > 0.9 and result["confusion"].trace() > 7
     assert abs(result["affect"]["sad"][0] - ANCHORS["sad"][0]) < 0.15
     assert all(pair.value > 0.8 for _, pair in result["pairs"].values())
     # Always playing the same emotion scores at chance.
     same = emotion.agreement(judge(np.tile(played[:1], (80, 1))), requested)
     assert result["quadrants"].value > 0.95 and same["quadrants"].value == 0.25
-    assert same["names"].value == 0.125 and all(pair.value == 0.5 for _, pair in same["pairs"].values())
+    assert same["emotions"].value == 0.125 and all(pair.value == 0.5 for _, pair in same["pairs"].values())

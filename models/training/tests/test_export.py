@@ -117,8 +117,8 @@ def test_streaming_the_exported_vocoder_matches_the_whole_sequence(exported: Pat
     whole = torch.complex(*(torch.from_numpy(vectors[name]).flatten(0, 1) for name in ("real", "imag")))
     parts = (torch.from_numpy(part).flatten(0, 1) for part in run_stream(exported, "vocoder", vectors))
     streamed = torch.complex(*parts)
-    # Rounding errors are magnified in the few bins whose phase candidates cancel out, so compare the audio. A wrong
-    # state would cause an error as loud as the audio.
+    # Rounding errors are magnified in the few bins in which the predicted phase vectors cancel out, so compare the
+    # audio. A wrong state would cause an error as loud as the audio.
     audio, expected = inverse_spectrum(streamed[None]), inverse_spectrum(whole[None])
     assert expected.abs().max() > 0.01
     assert (audio - expected).norm() < 0.01 * expected.norm()

@@ -68,7 +68,7 @@ pub(super) struct KnownNames {
     state: Option<PathBuf>,
 }
 
-/// The references in a file whose targets do not exist.
+/// The references in a file to targets that do not exist.
 #[derive(Debug, Default)]
 pub(super) struct MissingReferences {
     /// References to files that do not exist.
@@ -96,7 +96,7 @@ impl KnownNames {
         Self { names, state }
     }
 
-    /// Returns the references in a valid file whose targets do not exist. References to scenes are ignored if no scene
+    /// Returns the references in a valid file to targets that do not exist. References to scenes are ignored if no scene
     /// is stored at all.
     pub(super) fn missing(&self, file: &Path, text: &str) -> MissingReferences {
         let (document, _) = Document::parse(file, text);

@@ -29,9 +29,9 @@ pub(super) struct Quota {
 /// The lines from one call site.
 #[derive(Debug)]
 struct CallSite {
-    /// Number of lines that may still be written, as of `since`.
+    /// Number of lines that may be written before the next refill.
     remaining: u32,
-    since: Instant,
+    last_refill: Instant,
     suppressed: u64,
     /// The first message suppressed since the last report, if any.
     sample: String,
@@ -40,15 +40,15 @@ struct CallSite {
 
 impl CallSite {
     fn new(now: Instant) -> Self {
-        Self { remaining: BURST, since: now, suppressed: 0, sample: String::new(), reported: None }
+        Self { remaining: BURST, last_refill: now, suppressed: 0, sample: String::new(), reported: None }
     }
 
     /// Counts a line, and returns whether it may be written.
     fn admit(&mut self, now: Instant) -> bool {
-        let refilled = now.saturating_duration_since(self.since).as_secs() / REFILL.as_secs();
+        let refilled = now.saturating_duration_since(self.last_refill).as_secs() / REFILL.as_secs();
         if refilled > 0 {
             self.remaining = BURST.min(self.remaining.saturating_add(u32::try_from(refilled).unwrap_or(BURST)));
-            self.since = now;
+            self.last_refill = now;
         }
         let admitted = self.remaining > 0;
         self.remaining = self.remaining.saturating_sub(1);

@@ -1,5 +1,5 @@
 //! Detects whether a terminal, the system's journal or anything else reads standard error, and formats the parts of a
-//! line that depend on it.
+//! line that depend on the reader.
 
 use std::fmt;
 use std::fs::File;
@@ -31,8 +31,8 @@ impl Reader {
             return Self::Terminal;
         }
         let socket = stderr.metadata().ok().map(|metadata| format!("{}:{}", metadata.dev(), metadata.ino()));
-        // systemd names the socket that it reads. The variable alone is not enough: a program with redirected standard
-        // error inherits it too.
+        // `JOURNAL_STREAM` names the socket that the journal reads. A program whose standard error is redirected inherits
+        // the variable too, so its presence alone proves nothing.
         let is_journal = socket.is_some() && std::env::var("JOURNAL_STREAM").ok() == socket;
         if is_journal { Self::Journal } else { Self::Other }
     }

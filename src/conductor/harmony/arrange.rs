@@ -6,7 +6,7 @@ use crate::music::theory::{Chord, Key, Voice};
 
 use super::phrase::Phrase;
 use super::rng::{Purpose, Rng, RngStreams};
-use super::{BarRequest, Note, Segment, bass, pad, upper, voicing};
+use super::{BarRequest, ChordSpan, Note, bass, pad, upper, voicing};
 use crate::music::profile::Profile;
 
 /// Maximum random change of a velocity (0..=1), up or down.
@@ -34,8 +34,8 @@ pub(super) struct BarContext<'a> {
 pub(super) struct Played<'a> {
     /// The beat up to which the bar has been played.
     pub end: f64,
-    /// The segments of the whole bar.
-    pub segments: &'a [Segment],
+    /// The chord spans of the whole bar.
+    pub spans: &'a [ChordSpan],
     /// The notes of the whole bar.
     pub notes: &'a [Note],
 }
@@ -58,13 +58,13 @@ pub(super) struct VoicingState {
 }
 
 impl VoicingState {
-    /// Returns the state after playing these segments and notes; `was_led` is unchanged.
-    pub(super) fn after<'a>(&self, segments: &[Segment], notes: impl IntoIterator<Item = &'a Note>) -> Self {
+    /// Returns the state after playing these chord spans and notes; `was_led` is unchanged.
+    pub(super) fn after<'a>(&self, spans: &[ChordSpan], notes: impl IntoIterator<Item = &'a Note>) -> Self {
         let mut state = self.clone();
-        if let Some(segment) = segments.last() {
-            state.chord = Some(segment.chord);
-            state.bass = Some(segment.bass);
-            state.pad.clone_from(&segment.pad);
+        if let Some(span) = spans.last() {
+            state.chord = Some(span.chord);
+            state.bass = Some(span.bass);
+            state.pad.clone_from(&span.pad);
         }
         for note in notes {
             match note.voice {
@@ -77,39 +77,39 @@ impl VoicingState {
     }
 }
 
-/// Arranges a bar, or the rest of one. Returns its segments, and the notes of all voices in order of onset.
+/// Arranges a bar, or the rest of one. Returns its chord spans, and the notes of all voices in order of onset.
 pub(super) fn arrange(
     context: &BarContext<'_>,
     before: &VoicingState,
     played: Option<&Played<'_>>,
-) -> (Vec<Segment>, Vec<Note>) {
+) -> (Vec<ChordSpan>, Vec<Note>) {
     let profile = Profile::blend(&context.request.mood);
     let emotion = context.phrase.emotion;
     let bar_end = f64::from(context.request.beats);
     let mut collector = NoteCollector::new(context, played, &profile);
     let mut state = before.after(&[], collector.past());
-    let mut segments: Vec<Segment> = Vec::with_capacity(context.chords.len());
+    let mut spans: Vec<ChordSpan> = Vec::with_capacity(context.chords.len());
     for (index, (start, chord)) in context.chords.iter().enumerate() {
         let following = context.chords.get(index + 1);
         let end = following.map_or(bar_end, |(next, _)| *next);
-        let segment = match played.and_then(|played| played.segment_from(*start)) {
-            Some(old) => Segment { end, ..old.clone() },
-            None => new_segment(*start, end, chord, &state, &profile, pad::voices(emotion)),
+        let span = match played.and_then(|played| played.span_from(*start)) {
+            Some(old) => ChordSpan { end, ..old.clone() },
+            None => new_span(*start, end, chord, &state, &profile, pad::voices(emotion)),
         };
         let next = following.map(|(_, chord)| *chord).or(context.next).unwrap_or(*chord);
-        let next_bass = bass::starting_note(&next, Some(segment.bass), profile.bass_centre());
-        for (at, beats, note, accent) in bass::line(&segment, next_bass, context.key, emotion) {
+        let next_bass = bass::starting_note(&next, Some(span.bass), profile.bass_centre());
+        for (at, beats, note, accent) in bass::line(&span, next_bass, context.key, emotion) {
             collector.add_onset(Voice::Bass, at);
             collector.play(Voice::Bass, note, accent, at, beats);
         }
-        for (at, beats, accent) in pad::onsets(&segment, emotion) {
+        for (at, beats, accent) in pad::onsets(&span, emotion) {
             collector.add_onset(Voice::Pad, at);
-            for note in &segment.pad {
+            for note in &span.pad {
                 collector.play(Voice::Pad, *note, accent, at, beats);
             }
         }
-        state = state.after(std::slice::from_ref(&segment), &collector.notes);
-        segments.push(segment);
+        state = state.after(std::slice::from_ref(&span), &collector.notes);
+        spans.push(span);
     }
     let line_context = upper::LineContext {
         emotion,
@@ -119,26 +119,26 @@ pub(super) fn arrange(
         activity: profile.upper,
         previous: before.upper,
         centre: profile.upper_centre(),
-        floor: segments.iter().filter_map(|segment| segment.pad.last().copied()).max().unwrap_or_default(),
+        floor: spans.iter().filter_map(|span| span.pad.last().copied()).max().unwrap_or_default(),
     };
     let mut rng = context.streams.rng(Purpose::Upper, context.request.bar);
-    for (at, beats, note) in upper::line(&line_context, &segments, &mut rng) {
+    for (at, beats, note) in upper::line(&line_context, &spans, &mut rng) {
         collector.add_onset(Voice::Upper, at);
         collector.play(Voice::Upper, note, 0.95, at, beats);
     }
-    let notes = collector.finish(&segments);
-    (segments, notes)
+    let notes = collector.finish(&spans);
+    (spans, notes)
 }
 
 impl<'a> Played<'a> {
-    /// Returns the segment that starts on beat `start`, if it has begun to play.
-    fn segment_from(&self, start: f64) -> Option<&'a Segment> {
-        self.segments.iter().find(|segment| segment.start == start && start < self.end)
+    /// Returns the chord span that starts on beat `start`, if it has begun to play.
+    fn span_from(&self, start: f64) -> Option<&'a ChordSpan> {
+        self.spans.iter().find(|span| span.start == start && start < self.end)
     }
 }
 
-/// Creates the segment of a chord: chooses its bass note, then the best voicing over it.
-fn new_segment(start: f64, end: f64, chord: &Chord, state: &VoicingState, profile: &Profile, voices: usize) -> Segment {
+/// Creates the span of a chord: chooses its bass note, then the best voicing over it.
+fn new_span(start: f64, end: f64, chord: &Chord, state: &VoicingState, profile: &Profile, voices: usize) -> ChordSpan {
     let bass = bass::starting_note(chord, state.bass, profile.bass_centre());
     let basses: Vec<u8> = state.bass.into_iter().chain(state.last_bass).collect();
     let voicing_context = voicing::VoicingContext {
@@ -149,7 +149,7 @@ fn new_segment(start: f64, end: f64, chord: &Chord, state: &VoicingState, profil
         previous_basses: &basses,
         centre: profile.pad_centre(),
     };
-    Segment { start, end, chord: *chord, bass, pad: voicing::best_voicing(&voicing_context) }
+    ChordSpan { start, end, chord: *chord, bass, pad: voicing::best_voicing(&voicing_context) }
 }
 
 /// Collects the notes of a bar.
@@ -202,10 +202,10 @@ impl<'a> NoteCollector<'a> {
 
     /// Returns all notes in order of onset. Notes that have already begun end at their voice's next onset at the latest, or on
     /// the beat from which the bar is replanned if the chord that begins there does not contain them.
-    fn finish(mut self, segments: &[Segment]) -> Vec<Note> {
-        let new_segment = segments.iter().find(|segment| segment.start == self.from);
+    fn finish(mut self, spans: &[ChordSpan]) -> Vec<Note> {
+        let new_span = spans.iter().find(|span| span.start == self.from);
         for note in self.past() {
-            let is_held = new_segment.is_none_or(|segment| segment.chord.contains(note.note));
+            let is_held = new_span.is_none_or(|span| span.chord.contains(note.note));
             let limit = if is_held { self.first_onsets[note.voice as usize] } else { self.from };
             self.notes.push(Note { beats: note.beats.min(limit - note.at_beat), ..*note });
         }

@@ -3,7 +3,7 @@
 use crate::music::emotion::Emotion;
 use crate::music::theory::{Chord, Key, Quality};
 
-use super::Segment;
+use super::ChordSpan;
 use super::scale::{Scale, nearest};
 
 /// Range of the bass in MIDI notes.
@@ -18,8 +18,8 @@ enum Tone {
     Fifth,
     /// An octave above the bass note or, if that is out of range, below it; see [`octave`].
     Octave,
-    /// The scale note next to the bass note of the next chord, on the side of the current one; a fifth if the segment goes
-    /// on for 1.5 beats or more.
+    /// The scale note next to the bass note of the next chord, on the side of the current one; a fifth if the chord span
+    /// goes on for 1.5 beats or more.
     Approach,
 }
 
@@ -97,31 +97,31 @@ pub(super) fn starting_note(chord: &Chord, previous: Option<u8>, centre: f32) ->
     nearest(chord.bass, target, RANGE)
 }
 
-/// Returns the bass line of a segment as (beat, length, note, accent), leading to the bass note `next`. The first note begins
-/// with the segment.
-pub(super) fn line(segment: &Segment, next: u8, key: Key, emotion: Emotion) -> Vec<(f64, f64, u8, f32)> {
+/// Returns the bass line of a chord span as (beat, length, note, accent), leading to the bass note `next`. The first
+/// note begins with the chord span.
+pub(super) fn line(span: &ChordSpan, next: u8, key: Key, emotion: Emotion) -> Vec<(f64, f64, u8, f32)> {
     let notes = figure(emotion);
     let mut line: Vec<(f64, f64, u8, f32)> = Vec::new();
-    let bars = (0..).map(|bar| f64::from(bar) * 4.0).take_while(|start| *start < segment.end);
+    let bars = (0..).map(|bar| f64::from(bar) * 4.0).take_while(|start| *start < span.end);
     for (at, beats, tone, accent) in
         bars.flat_map(|bar| notes.iter().map(move |note| (bar + note.0, note.1, note.2, note.3)))
     {
-        if at < segment.start || at >= segment.end {
+        if at < span.start || at >= span.end {
             continue;
         }
-        let at_end = at + 1.5 > segment.end;
+        let at_end = at + 1.5 > span.end;
         let note = match tone {
-            _ if at == segment.start => segment.bass,
-            Tone::Bass => segment.bass,
-            Tone::Octave => octave(segment.bass),
-            Tone::Approach if at_end => approach(segment, next, key),
-            Tone::Fifth | Tone::Approach => fifth(segment),
+            _ if at == span.start => span.bass,
+            Tone::Bass => span.bass,
+            Tone::Octave => octave(span.bass),
+            Tone::Approach if at_end => approach(span, next, key),
+            Tone::Fifth | Tone::Approach => fifth(span),
         };
-        line.push((at, beats.min(segment.end - at), note, accent));
+        line.push((at, beats.min(span.end - at), note, accent));
     }
-    if line.first().is_none_or(|first| first.0 > segment.start) {
-        let end = line.first().map_or(segment.end, |first| first.0);
-        line.insert(0, (segment.start, end - segment.start, segment.bass, 0.9));
+    if line.first().is_none_or(|first| first.0 > span.start) {
+        let end = line.first().map_or(span.end, |first| first.0);
+        line.insert(0, (span.start, end - span.start, span.bass, 0.9));
     }
     line
 }
@@ -133,21 +133,21 @@ fn octave(bass: u8) -> u8 {
 
 /// Returns the chord tone, other than the bass note, nearest to a fifth above it or, at the top of the range, to a fourth
 /// below it.
-fn fifth(segment: &Segment) -> u8 {
-    let target = i32::from(segment.bass) + if segment.bass + 7 <= *RANGE.end() { 7 } else { -5 };
-    let tones = RANGE.filter(|note| *note != segment.bass && segment.chord.contains(*note));
-    tones.min_by_key(|note| (i32::from(*note) - target).abs()).unwrap_or(segment.bass)
+fn fifth(span: &ChordSpan) -> u8 {
+    let target = i32::from(span.bass) + if span.bass + 7 <= *RANGE.end() { 7 } else { -5 };
+    let tones = RANGE.filter(|note| *note != span.bass && span.chord.contains(*note));
+    tones.min_by_key(|note| (i32::from(*note) - target).abs()).unwrap_or(span.bass)
 }
 
-/// Returns the scale note adjacent to the bass note `next`, on the side of this segment's bass note. Falls back to the fifth if
-/// both bass notes are the same, and to this segment's bass note if the scale note is out of range.
-fn approach(segment: &Segment, next: u8, key: Key) -> u8 {
-    if next == segment.bass {
-        return fifth(segment);
+/// Returns the scale note adjacent to the bass note `next`, on the side of this chord span's bass note. Falls back to
+/// the fifth if both bass notes are the same, and to this chord span's bass note if the scale note is out of range.
+fn approach(span: &ChordSpan, next: u8, key: Key) -> u8 {
+    if next == span.bass {
+        return fifth(span);
     }
-    let scale = Scale::over(&segment.chord, key);
-    let note = scale.step(next, if segment.bass > next { 1 } else { -1 });
-    if RANGE.contains(&note) { note } else { segment.bass }
+    let scale = Scale::over(&span.chord, key);
+    let note = scale.step(next, if span.bass > next { 1 } else { -1 });
+    if RANGE.contains(&note) { note } else { span.bass }
 }
 
 #[cfg(test)]
@@ -168,12 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn every_figure_starts_on_the_bass_note_and_stays_in_its_segment() {
+    fn every_figure_starts_on_the_bass_note_and_stays_in_its_span() {
         let key = Key { tonic: 0, mode: Mode::Major };
         for emotion in Emotion::ALL {
             for (start, end) in [(0.0, 4.0), (2.0, 4.0), (0.0, 3.0), (1.7, 4.0), (0.0, 7.0), (3.9, 4.0), (0.0, 1.0)] {
-                let segment = Segment { start, end, chord: chord("F"), bass: 41, pad: Vec::new() };
-                let line = line(&segment, 43, key, emotion);
+                let span = ChordSpan { start, end, chord: chord("F"), bass: 41, pad: Vec::new() };
+                let line = line(&span, 43, key, emotion);
                 assert_eq!((line[0].0, line[0].2), (start, 41), "{emotion}");
                 assert!(line.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0 + 1e-9), "{emotion} {line:?}");
                 assert!(line.iter().all(|(at, beats, ..)| *beats > 0.0 && at + beats <= end), "{emotion} {line:?}");
@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn the_line_approaches_the_next_chord_by_step() {
         let key = Key { tonic: 0, mode: Mode::Major };
-        let segment = Segment { start: 0.0, end: 4.0, chord: chord("C"), bass: 36, pad: Vec::new() };
-        assert_eq!(line(&segment, 41, key, Emotion::Happy).last().map(|note| note.2), Some(40));
-        assert_eq!(line(&segment, 33, key, Emotion::Happy).last().map(|note| note.2), Some(35));
+        let span = ChordSpan { start: 0.0, end: 4.0, chord: chord("C"), bass: 36, pad: Vec::new() };
+        assert_eq!(line(&span, 41, key, Emotion::Happy).last().map(|note| note.2), Some(40));
+        assert_eq!(line(&span, 33, key, Emotion::Happy).last().map(|note| note.2), Some(35));
     }
 }

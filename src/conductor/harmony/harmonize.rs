@@ -19,11 +19,11 @@ const DISTANT_TONIC_WEIGHT: f32 = 0.3;
 pub(super) struct HarmonyContext<'a> {
     /// The beat from which chords are chosen.
     pub from: f64,
-    /// The chords of the bar as planned before, if it is replanned.
+    /// The chords previously planned for the bar, if it is being replanned.
     pub planned: &'a [(f64, Chord)],
     /// The chord at the end of the previous bar.
     pub before: Option<Chord>,
-    /// Whether that chord was a lead chord or, if the bar is replanned, whether its last planned chord was.
+    /// Whether that chord was a lead chord or, if the bar is being replanned, whether its last planned chord was.
     pub was_led: bool,
     /// The first bass note under the chord at the end of the previous bar.
     pub bass: Option<u8>,

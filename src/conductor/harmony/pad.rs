@@ -1,8 +1,8 @@
-//! The rhythm and the number of voices of the pad.
+//! The pad's rhythm and number of voices.
 
 use crate::music::emotion::Emotion;
 
-use super::Segment;
+use super::ChordSpan;
 
 /// Beat in a bar of four, length in beats, accent.
 type PadOnset = (f64, f64, f32);
@@ -29,17 +29,17 @@ pub(super) const fn voices(emotion: Emotion) -> usize {
     }
 }
 
-/// Returns the pad's onsets in a segment as (beat, length, accent). The first one begins with the segment.
-pub(super) fn onsets(segment: &Segment, emotion: Emotion) -> Vec<PadOnset> {
-    let bars = (0..).map(|bar| f64::from(bar) * 4.0).take_while(|start| *start < segment.end);
+/// Returns the pad's onsets in a chord span as (beat, length, accent). The first one begins with the chord span.
+pub(super) fn onsets(span: &ChordSpan, emotion: Emotion) -> Vec<PadOnset> {
+    let bars = (0..).map(|bar| f64::from(bar) * 4.0).take_while(|start| *start < span.end);
     let all = bars.flat_map(|bar| rhythm(emotion).iter().map(move |onset| (bar + onset.0, onset.1, onset.2)));
     let mut onsets: Vec<PadOnset> = all
-        .filter(|(at, ..)| (segment.start..segment.end).contains(at))
-        .map(|(at, beats, accent)| (at, beats.min(segment.end - at), accent))
+        .filter(|(at, ..)| (span.start..span.end).contains(at))
+        .map(|(at, beats, accent)| (at, beats.min(span.end - at), accent))
         .collect();
-    if onsets.first().is_none_or(|first| first.0 > segment.start) {
-        let end = onsets.first().map_or(segment.end, |first| first.0);
-        onsets.insert(0, (segment.start, end - segment.start, 0.95));
+    if onsets.first().is_none_or(|first| first.0 > span.start) {
+        let end = onsets.first().map_or(span.end, |first| first.0);
+        onsets.insert(0, (span.start, end - span.start, 0.95));
     }
     onsets
 }
@@ -50,11 +50,11 @@ mod tests {
     use crate::music::theory::{Chord, Quality};
 
     #[test]
-    fn the_pad_starts_with_its_segment_and_stays_in_it() {
+    fn the_pad_starts_with_its_span_and_stays_in_it() {
         for emotion in Emotion::ALL {
             for (start, end) in [(0.0, 4.0), (2.0, 4.0), (0.0, 3.0), (1.7, 4.0), (0.0, 7.0), (3.9, 4.0)] {
-                let segment = Segment { start, end, chord: Chord::new(0, Quality::Major), bass: 36, pad: Vec::new() };
-                let onsets = onsets(&segment, emotion);
+                let span = ChordSpan { start, end, chord: Chord::new(0, Quality::Major), bass: 36, pad: Vec::new() };
+                let onsets = onsets(&span, emotion);
                 assert_eq!(onsets[0].0, start);
                 assert!(onsets.iter().all(|(at, beats, _)| *beats > 0.0 && at + beats <= end));
                 assert!(

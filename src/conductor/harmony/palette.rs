@@ -141,7 +141,7 @@ pub(super) struct Palette {
 
 static PALETTES: LazyLock<Vec<Palette>> = LazyLock::new(|| {
     let pairs = Emotion::ALL.into_iter().flat_map(|emotion| Mode::ALL.map(|mode| (emotion, mode)));
-    pairs.map(|(emotion, mode)| Palette::parse(emotion, mode).expect("the built-in tables are valid")).collect()
+    pairs.map(|(emotion, mode)| Palette::parse(emotion, mode).expect("the built-in tables should be valid")).collect()
 });
 
 impl Palette {
@@ -159,7 +159,7 @@ impl Palette {
         })
     }
 
-    /// Returns the index of the member that contains the fewest tones outside a chord; if tied, the first.
+    /// Returns the index of the member that contains the fewest tones outside a chord; ties go to the first.
     pub(super) fn nearest(&self, chord: &Chord, tonic: u8) -> usize {
         let distance = |member: &Member| {
             let candidate = member.numeral.chord_on(tonic);

@@ -70,7 +70,7 @@ pub(super) struct Phrase {
     pub recalled: Option<RecalledPhrase>,
 }
 
-/// The recall of an earlier phrase.
+/// The earlier phrase that a phrase recalls, and how exactly it is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct RecalledPhrase {
     /// Number of the earlier phrase.
@@ -169,7 +169,7 @@ impl Phrase {
         PhrasePosition { bar, bars: self.bars, cadence }
     }
 
-    /// Returns the cadence of the section that contains a bar, counted from the start of the phrase.
+    /// Returns the cadence of the section that contains a bar, given the bar's number within the phrase.
     pub(super) fn cadence_after(&self, bar: u32) -> Cadence {
         self.cadences[usize::from(bar >= SECTION_BARS)]
     }
@@ -233,7 +233,7 @@ mod tests {
             calm_bars += u32::from(next.emotion == Emotion::Calm);
             phrase = Some(next);
         }
-        assert!((190..=290).contains(&calm_bars), "{calm_bars} of 400 bars calm");
+        assert!((190..=290).contains(&calm_bars), "{calm_bars} of 400 bars are calm");
         assert!(changes <= 60, "{changes} changes");
     }
 
@@ -263,7 +263,7 @@ mod tests {
         let long = (0..20).map(|seed| {
             Phrase::at(None, &Form::default(), &request(5, Mood::pure(Emotion::Romantic)), RngStreams::new(seed, 1.0))
         });
-        let phrase = long.into_iter().find(|phrase| phrase.bars == 8).expect("most romantic phrases are long");
+        let phrase = long.into_iter().find(|phrase| phrase.bars == 8).expect("most romantic phrases should be long");
         let bars = (5..13).filter(|bar| phrase.position(*bar).cadence.is_some());
         assert!(bars.eq([8, 12]));
     }

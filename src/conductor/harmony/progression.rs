@@ -30,8 +30,8 @@ impl Cadence {
 
 /// Returns the index of the chord after `from` for a random number `draw` in 0..1. Follows the palette's Markov chain,
 /// conditioned on reaching the cadence in `remaining` chords, including this one, and multiplies each chord's odds by
-/// `weight`. If `from` is `None`, because the previous chord is outside the palette, or has no possible successor, the
-/// emotion's weights replace the odds.
+/// `weight`. If `from` is `None` (the previous chord is outside the palette) or has no possible successor, the emotion's
+/// preferences replace the odds.
 pub(super) fn next(
     palette: &Palette,
     from: Option<usize>,

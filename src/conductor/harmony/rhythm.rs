@@ -4,9 +4,9 @@ use super::phrase::SECTION_BARS;
 use super::rng::{Purpose, RngStreams};
 
 /// Returns the beats of a bar on which chords change: none (the previous chord continues), the first, or the first and the
-/// middle one. `rate` is the average number of chords per bar, `position` the bar's position in its phrase. A section
-/// always opens with a new chord and closes with a single one; in the bar before the last, the chord is most likely to
-/// change twice, which leads to the cadence.
+/// middle one. `rate` is the approximate average number of chords per bar (at least 0.75 in effect), `position` the bar's
+/// position in its phrase. A section always opens with a new chord and closes with a single one; in the bar before the
+/// last, the chord is most likely to change twice, which leads to the cadence.
 pub(super) fn chord_onsets(streams: RngStreams, bar: u64, position: u32, beats: u32, rate: f32) -> Vec<f64> {
     let (none_probability, two_probability) = match position % SECTION_BARS {
         0 => (0.0, rate - 1.2),
@@ -37,7 +37,7 @@ mod tests {
     const STREAMS: RngStreams = RngStreams::new(3, 1.0);
 
     #[test]
-    fn the_average_matches_the_rate() {
+    fn the_average_is_close_to_the_rate() {
         for rate in [0.55, 1.0, 1.3, 1.6] {
             let chords: usize = (0..4000).map(|bar| chord_onsets(STREAMS, bar, (bar % 4) as u32, 4, rate).len()).sum();
             let mean = chords as f32 / 4000.0;

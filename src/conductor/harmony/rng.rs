@@ -9,9 +9,9 @@ use crate::music::temperature::{COMMON_SEED, own_share};
 /// The purpose of a random number. Each has its own stream in every bar or phrase.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
-    /// Emotion, length, cadences and mode of a phrase, by the phrase's number.
+    /// Emotion, length, cadences and mode of a phrase, indexed by the phrase's number.
     Phrase,
-    /// The beats on which chords change in a bar, by the bar's number.
+    /// The beats on which chords change in a bar, indexed by the bar's number.
     Rhythm,
     /// The chords of a bar.
     Chords,
@@ -21,15 +21,15 @@ pub(super) enum Purpose {
     Velocity,
     /// The choice between the performance's seed and the common one.
     Share,
-    /// Which phrase is recalled, by the number of the new phrase.
+    /// Which phrase is recalled, indexed by the new phrase's number.
     Form,
 }
 
 /// Random streams that use either the performance's own seed or [`COMMON_SEED`].
 ///
-/// The fraction of bars and phrases that use the performance's own seed is [`own_share`] of the temperature, so all seeds sound
-/// alike at low temperatures. As the temperature rises, more bars use the performance's own seed and none revert to the common
-/// one, so a small increase changes little.
+/// The fraction of bars and phrases that use the performance's own seed is given by [`own_share`] at the current
+/// temperature, so all seeds sound alike at low temperatures. As the temperature rises, more bars use the performance's
+/// own seed and none revert to the common one, so a small increase changes little.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RngStreams {
     seed: u64,
@@ -125,7 +125,7 @@ mod tests {
         let mut rng = Rng::new(1, Purpose::Chords, 0);
         let mut counts = [0u32; 4];
         for _ in 0..4000 {
-            counts[rng.pick(&[1.0, 0.0, 2.0, 1.0]).expect("some odds are positive")] += 1;
+            counts[rng.pick(&[1.0, 0.0, 2.0, 1.0]).expect("an index should be drawn")] += 1;
         }
         assert_eq!(counts[1], 0);
         assert!((1800..2200).contains(&counts[2]), "{counts:?}");

@@ -44,7 +44,7 @@ impl Scale {
     }
 }
 
-/// Returns the note of a pitch class nearest to `target` within a range of at least an octave; if tied, the lower one.
+/// Returns the note of a pitch class nearest to `target` within a range of at least an octave; ties go to the lower one.
 pub(super) fn nearest(pitch_class: u8, target: f32, range: std::ops::RangeInclusive<u8>) -> u8 {
     let distance = |note: &u8| (f32::from(*note) - target).abs();
     let (lowest, candidates) = (*range.start(), range.filter(|note| note % 12 == pitch_class % 12));

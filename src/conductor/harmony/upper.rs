@@ -6,7 +6,7 @@ use crate::music::theory::{Chord, Key};
 use super::phrase::SECTION_BARS;
 use super::rng::Rng;
 use super::scale::{Scale, nearest};
-use super::{PhrasePosition, Segment};
+use super::{ChordSpan, PhrasePosition};
 
 /// Range of the upper voice in MIDI notes.
 pub(super) const RANGE: std::ops::RangeInclusive<u8> = 67..=96;
@@ -77,11 +77,11 @@ pub(super) struct LineContext {
     pub floor: u8,
 }
 
-/// Returns the upper voice over the segments of a bar as (beat, length, note), often empty. A note that the next chord does
-/// not contain ends with its own chord.
-pub(super) fn line(context: &LineContext, segments: &[Segment], rng: &mut Rng) -> Vec<(f64, f64, u8)> {
-    let Some(last) = segments.last() else { return Vec::new() };
-    let segment_at = |beat: f64| segments.iter().find(|segment| beat < segment.end).unwrap_or(last);
+/// Returns the upper voice's notes over the chord spans of a bar as (beat, length, note); often empty. A note that the
+/// next chord does not contain ends with its own chord.
+pub(super) fn line(context: &LineContext, spans: &[ChordSpan], rng: &mut Rng) -> Vec<(f64, f64, u8)> {
+    let Some(last) = spans.last() else { return Vec::new() };
+    let span_at = |beat: f64| spans.iter().find(|span| beat < span.end).unwrap_or(last);
     let emphasis = match context.position.bar % SECTION_BARS {
         0 => 1.0,
         1 => 0.3,
@@ -95,23 +95,23 @@ pub(super) fn line(context: &LineContext, segments: &[Segment], rng: &mut Rng) -
     let figures = figures(context.emotion);
     let figure = figures[((context.phrase % 3) as usize + variation) % 3];
     let range = *RANGE.start().max(&(context.floor + 1))..=*RANGE.end();
-    let start = segment_at(figure[0].0).chord;
+    let start = span_at(figure[0].0).chord;
     let target = context.previous.map_or(context.centre, |previous| f32::from(previous) * 0.4 + context.centre * 0.6);
-    let anchor = chord_tone(&start, target, &reference_range(figure, &range));
+    let reference = chord_tone(&start, target, &reference_range(figure, &range));
     let mut line = Vec::new();
     for (at, beats, steps) in figure.iter().copied().filter(|note| note.0 < last.end) {
-        let segment = segment_at(at);
-        let scale_note = fold(Scale::over(&segment.chord, context.key).step(anchor, steps), &range);
-        let note = if beats >= 1.0 { chord_tone(&segment.chord, f32::from(scale_note), &range) } else { scale_note };
-        let continues = segment.end < last.end && segment_at(segment.end).chord.contains(note);
-        let end = if continues { segment_at(segment.end).end } else { segment.end };
+        let span = span_at(at);
+        let scale_note = fold(Scale::over(&span.chord, context.key).step(reference, steps), &range);
+        let note = if beats >= 1.0 { chord_tone(&span.chord, f32::from(scale_note), &range) } else { scale_note };
+        let continues = span.end < last.end && span_at(span.end).chord.contains(note);
+        let end = if continues { span_at(span.end).end } else { span.end };
         line.push((at, beats.min(end - at), note));
     }
     line
 }
 
-/// Returns the range, at least an octave, of reference notes for which all notes of a figure are in range, assuming steps of at
-/// most a whole tone.
+/// Returns the range of reference notes, at least an octave, that keep all notes of a figure within `range`, assuming
+/// scale steps of at most a whole tone.
 fn reference_range(figure: &[FigureNote], range: &std::ops::RangeInclusive<u8>) -> std::ops::RangeInclusive<u8> {
     let extent = |sign: i32| figure.iter().map(|note| (note.2 * sign * 2).max(0)).max().unwrap_or(0) as u8;
     let lowest = range.start() + extent(-1);
@@ -154,21 +154,21 @@ mod tests {
                     centre: 78.0,
                     floor: 74,
                 };
-                let segments = [0, 1].map(|half| Segment {
+                let spans = [0, 1].map(|half| ChordSpan {
                     start: f64::from(half) * 2.0,
                     end: f64::from(half + 1) * 2.0,
                     chord: chords[(number as usize + half as usize) % 4],
                     bass: 36,
                     pad: Vec::new(),
                 });
-                let line = line(&context, &segments, &mut Rng::new(5, Purpose::Upper, number));
+                let line = line(&context, &spans, &mut Rng::new(5, Purpose::Upper, number));
                 bars_played += usize::from(!line.is_empty());
                 for (at, beats, note) in line {
                     assert!((75..=96).contains(&note));
-                    for segment in segments.iter().filter(|segment| segment.start < at + beats && segment.end > at) {
-                        let describe = || format!("{emotion} {number}: {note} over {}", segment.chord);
-                        assert!(Scale::over(&segment.chord, key).contains(note), "{}", describe());
-                        assert!(beats < 1.0 || segment.chord.contains(note), "{}", describe());
+                    for span in spans.iter().filter(|span| span.start < at + beats && span.end > at) {
+                        let describe = || format!("{emotion} {number}: {note} over {}", span.chord);
+                        assert!(Scale::over(&span.chord, key).contains(note), "{}", describe());
+                        assert!(beats < 1.0 || span.chord.contains(note), "{}", describe());
                     }
                 }
             }

@@ -24,7 +24,7 @@ pub(super) struct VoicingContext<'a> {
     pub centre: f32,
 }
 
-/// Returns the best voicing in ascending order; if tied, the lexicographically first.
+/// Returns the notes of the best voicing in ascending order; ties go to the lexicographically first.
 pub(super) fn best_voicing(context: &VoicingContext<'_>) -> Vec<u8> {
     let notes: Vec<u8> = RANGE.filter(|note| context.chord.contains(*note)).collect();
     let mut best = (f32::INFINITY, Vec::new());

@@ -160,8 +160,8 @@ fn a_morph_over_bars_that_changes_the_tempo_ends_on_its_bar() {
     let plan = &score.plans.last().unwrap().plan;
     let angry = |frame| plan.steering.mood.at(frame, &plan.clock).weights()[Emotion::Angry as usize];
     assert!(conductor.tempo() > 140.0);
-    // The morph that begins at bar 1 ends at bar 3. Plans reach back only two seconds, so only an older one contains the
-    // glide.
+    // The morph that begins at bar 1 ends at bar 3. Plans reach back only seven seconds, so only an older one contains
+    // the glide.
     let covers_glide = |update: &&PlanUpdate| (update.plan.clock.beat_at(bars[2]) - 8.0).abs() < 1e-3;
     let older = &score.plans.iter().rev().find(covers_glide).unwrap().plan;
     assert_eq!(angry(bars[3] + 10), 1.0);

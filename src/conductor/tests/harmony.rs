@@ -43,7 +43,7 @@ fn held_notes_set_the_lead_chord_until_released() {
 }
 
 #[test]
-fn a_named_chord_leads_until_auto() {
+fn a_named_chord_leads_until_it_is_set_to_auto() {
     let script = [(10_000, set_text(Param::Chord, "F#dim")), (5 * SECOND, set_text(Param::Chord, "auto"))];
     let (_, score) = play(at_tempo(120.0), &script, 8 * SECOND, &[512]);
     let announced = chords(&score);

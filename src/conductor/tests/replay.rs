@@ -44,7 +44,7 @@ fn a_log_reproduces_the_performance() {
     });
     let start = Conductor::new(read.header.seed, &read.header.settings);
     let (replayed_conductor, replayed) = play(start, &events.collect::<Vec<_>>(), 15 * SECOND, &[1024]);
-    assert!(score.commands == replayed.commands && score.plans == replayed.plans, "the performances differ");
+    assert!(score.commands == replayed.commands && score.plans == replayed.plans, "the performances should not differ");
     assert_eq!(score.notices, replayed.notices);
     assert_eq!(score.released, replayed.released);
     assert_eq!(live.values(), replayed_conductor.values());

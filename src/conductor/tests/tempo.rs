@@ -55,7 +55,7 @@ fn a_tempo_change_affects_beats_and_plan_alike() {
 }
 
 /// Returns the events of an external clock that changes from 80 to 140 bpm after 8 beats, and the frames of its beats. Like
-/// the MIDI input, it reports every beat late, by 300 frames.
+/// the MIDI input, it reports every beat late; here, by 300 frames.
 fn external_clock() -> (Vec<(u64, ControlEvent)>, Vec<u64>) {
     let (mut script, mut external_beats) = (Vec::new(), Vec::new());
     let mut at = 10_000.0;
@@ -83,7 +83,7 @@ fn follows_an_external_clock_within_two_bars() {
     let errors: Vec<u64> = external_beats[16..31].iter().map(error).collect();
     assert!(
         errors.iter().all(|error| *error < 480),
-        "the errors should stay below 10 ms two bars after the change: {errors:?}"
+        "the errors should stay below 10 ms from two bars after the change onwards: {errors:?}"
     );
     assert!(splices(&score).len() < 12, "too many corrections: {}", splices(&score).len());
 }
@@ -103,7 +103,7 @@ fn the_start_of_an_external_clock_begins_a_bar() {
     assert_eq!(
         bars,
         [0, 50_500, 146_000],
-        "the bar should begin when its start is reported, and the next one in phase"
+        "a bar should begin when the start is reported, and the next bar should be in phase with the clock"
     );
 }
 

@@ -22,7 +22,7 @@ const VIBRATO_RISE: f32 = QUANTUM as f32 / SAMPLE_RATE as f32;
 /// Gain in the side signal, which places the voice slightly right of centre.
 const SIDE_GAIN: f32 = -0.22;
 
-/// A note: a sine with a soft octave, phase-modulated by a sine at three times its frequency. The depth decays.
+/// A note: a sine with a soft octave, phase-modulated by a sine at three times its frequency. The modulation depth decays.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Upper {
     phase: f32,

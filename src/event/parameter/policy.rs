@@ -10,7 +10,7 @@ use super::{Lane, Param, TABLE};
 pub enum Effect {
     /// The audio engine.
     Engine,
-    /// The mood; the parameter is one of its coordinates.
+    /// The mood, which the parameter sets in whole or in part.
     Mood,
     /// How the network plays.
     Network,
@@ -20,7 +20,7 @@ pub enum Effect {
     Lead,
     /// The positions of the beats, and with them how the network plays.
     Tempo,
-    /// All random choices, which restart.
+    /// All random sequences, which start again from the new seed.
     Seed,
     /// Nothing directly; the parameter shapes later changes, phrases or modulations.
     Later,
@@ -190,7 +190,7 @@ impl Param {
         matches!(self, Self::Scene | Self::SceneA | Self::SceneB | Self::SceneDelete)
     }
 
-    /// Returns whether the parameter is one of the coordinates of the mood.
+    /// Returns whether the parameter sets the mood.
     #[must_use]
     pub fn is_mood(self) -> bool {
         self.policy().effect == Effect::Mood
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn triggers_except_panic_keep_all_requests_and_faders_do_not() {
+    fn triggers_except_panic_keep_all_requests_and_values_do_not() {
         for spec in TABLE {
             let kept = spec.policy.keep_all;
             match spec.kind {

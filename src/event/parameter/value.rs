@@ -16,7 +16,7 @@ pub const AUTO: &str = "auto";
 /// The values that a parameter accepts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// A number in `min..=max`; numbers outside are clamped.
+    /// A number in `min..=max`; numbers outside are clamped by [`Param::fit`] and rejected by [`Param::fit_within`].
     Number {
         /// Lowest value.
         min: f32,

@@ -11,9 +11,9 @@ pub enum ConfigChange {
     Model,
     /// The audio output.
     Audio(AudioConfig),
-    /// The OSC address and trusted hosts.
+    /// The OSC address, port and trusted hosts.
     Osc,
-    /// The HTTP address, password, host names and announcement.
+    /// The HTTP address, port, password, host names and announcement.
     Http,
     /// The MIDI system.
     MidiHost,
@@ -87,7 +87,7 @@ impl Config {
     /// Returns the differences between this configuration and a new one.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<ConfigChange> {
-        // Destructured without `..`, so that a new key does not compile until it is handled here.
+        // Destructured without `..`, so that adding a key causes a compile error until it is handled here.
         let Self { preset, model, audio, osc, http, midi, link, recordings, control_log, log, schedule } = new;
         let MidiConfig { host, out } = midi;
         let uses_jack = |audio: &AudioConfig| audio.host == AudioHost::Jack;

@@ -71,7 +71,7 @@ mod tests {
     fn installed_binaries_find_their_data() {
         let candidates = candidates(Some(Path::new("/opt/melos/bin/melos")));
         for folder in ["/opt/melos", "/opt/melos/share/melos", "/usr/share/melos"] {
-            assert!(candidates.contains(&PathBuf::from(folder)), "{folder} is missing in {candidates:?}");
+            assert!(candidates.contains(&PathBuf::from(folder)), "{folder} is missing from {candidates:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The available audio and MIDI systems.
+//! The audio and MIDI systems that can be selected.
 
 /// An audio system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -28,7 +28,7 @@ pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
     section(document, &mut root, "http", &mut config.http, http);
     section(document, &mut root, "midi", &mut config.midi, midi);
     match root.take("recordings") {
-        // `recordings = "folder"` is shorthand for the folder alone.
+        // `recordings = "folder"` is shorthand that sets only the folder.
         Some(Field { value: DeValue::String(folder), .. }) => config.recordings.folder = PathBuf::from(folder.as_ref()),
         Some(field) => {
             if let Some(mut table) = field.table(document) {
@@ -136,7 +136,7 @@ fn log(document: &mut Document<'_>, table: &mut Table<'_>, log: &mut LogConfig) 
 fn control_log(document: &mut Document<'_>, table: &mut Table<'_>, log: &mut ControlLogConfig) {
     set(&mut log.write, table.flag(document, "write"));
     set(&mut log.max_mb, table.integer(document, "max_mb", 1..=65_536).map(|megabytes| megabytes as u64));
-    set(&mut log.keep, table.integer(document, "keep", 0..=1000).map(|sessions| sessions as usize));
+    set(&mut log.keep, table.integer(document, "keep", 0..=1000).map(|logs| logs as usize));
     let seconds = table.integer(document, "checkpoint_seconds", 1..=86_400);
     set(&mut log.checkpoint_seconds, seconds.map(|seconds| seconds as u64));
     let megabytes = table.integer(document, "checkpoints_mb", 0..=1_000_000);

@@ -87,7 +87,7 @@ impl JourneySteps {
         self.steps.get(self.next.checked_sub(1)?)
     }
 
-    /// Returns the frame at which the next step starts; `None` after the last.
+    /// Returns the frame at which the next step starts; `None` if there is no next step.
     #[must_use]
     pub fn next_frame(&self) -> Option<u64> {
         (self.next < self.steps.len() || self.repeats && !self.steps.is_empty()).then_some(self.frame)

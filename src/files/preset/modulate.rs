@@ -6,7 +6,7 @@ use crate::files::document::{Document, Field, Table, parameter, suggestion};
 
 /// Longest period, in seconds: a day.
 const MAX_SECONDS: f64 = 86_400.0;
-/// Shortest period, in seconds; the network follows a modulation only in steps of a quarter of a second.
+/// Shortest period, in seconds; for the network, a waveform is divided into segments of at least a quarter of a second.
 const MIN_SECONDS: f64 = 0.5;
 /// Allowed periods in bars.
 const BARS: std::ops::RangeInclusive<f64> = 0.25..=1024.0;

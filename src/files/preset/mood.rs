@@ -5,7 +5,7 @@ use crate::event::parameter::{Param, Value};
 use crate::files::document::Document;
 use crate::music::emotion::Emotion;
 
-/// Reports a mood that is set twice or incompletely.
+/// Reports a mood that is set twice or incompletely, and a blend without any weight.
 pub(super) fn check(document: &mut Document<'_>, named: &[NamedParam]) {
     let find = |param: Param| named.iter().find(|named| named.param == param);
     let point = [find(Param::Valence), find(Param::Arousal)];

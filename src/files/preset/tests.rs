@@ -55,7 +55,7 @@ fn a_journey_advances_step_by_step() {
     assert_eq!(preset.journey[0].settings[0], (Param::Glide, Value::Number(4.0)));
     let starts: Vec<u64> = JourneySteps::new(&preset, 48_000).map(|(frame, _)| frame).take(4).collect();
     assert_eq!(starts, [48_000, 528_000, 792_000, 1_272_000]);
-    // Resumed at the start of the second step.
+    // The journey is resumed at the start of the second step.
     let resumed: Vec<u64> = JourneySteps::resume(&preset, 2, 0).map(|(frame, _)| frame).take(2).collect();
     assert_eq!(resumed, [264_000, 744_000]);
     assert_eq!(JourneySteps::resume(&preset, 2, 0).current(), preset.journey.get(1));

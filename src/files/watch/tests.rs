@@ -134,7 +134,7 @@ fn files_are_polled_without_system_watches() {
 }
 
 #[test]
-fn reading_and_temporary_files_of_editors_are_not_reported() {
+fn reads_and_editors_temporary_files_are_not_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.toml");
     fs::write(&file, "x").unwrap();

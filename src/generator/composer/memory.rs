@@ -18,7 +18,7 @@ const OFFSET_COLUMN: usize = VOICES * KEYS;
 const VELOCITY_COLUMN: usize = OFFSET_COLUMN + OFFSETS;
 const DURATION_COLUMN: usize = VELOCITY_COLUMN + VELOCITIES + 1;
 const _: () = assert!(DURATION_COLUMN + DURATIONS == SLOT_WIDTH);
-/// Weight of a key in the latent before or after its own, whichever is closer.
+/// Weight of a note's key in the latent before or after its own, whichever is closer to the note.
 const NEIGHBOUR: f32 = 0.5;
 /// Amount added to positions, in latents, so that rounding errors never move a note to the previous latent.
 const EPSILON: f64 = 1e-6;
@@ -70,7 +70,7 @@ impl Memory {
         }
     }
 
-    /// Adds the notes that fall in or next to the latent when moved `lag` beats later.
+    /// Adds the notes that, moved `lag` beats later, fall in or next to the latent.
     fn add_lag(&self, latent: u64, lag: f64, clock: &MusicClock, slot: &mut [f32]) {
         let start = latent * LATENT_FRAMES;
         let first_beat = clock.beat_at(start.saturating_sub(LATENT_FRAMES)) - lag;
@@ -122,7 +122,7 @@ mod tests {
     use crate::music::plan::{EarlierPhrase, PlannedRecall};
     use crate::music::theory::Chord;
 
-    /// Returns a plan in which a bar is 23.4375 latents, at 120 BPM.
+    /// Returns a plan in which a bar lasts 23.4375 latents (four beats at 120 BPM).
     fn plan() -> Plan {
         Plan::steady(1, Mood::pure(Emotion::Calm), Chord::parse("C").unwrap(), 120.0)
     }
@@ -152,10 +152,10 @@ mod tests {
         assert_eq!(
             input(&memory, 24, &plan).iter().sum::<f32>(),
             NEIGHBOUR,
-            "the position is closer to latent 24 than to 22"
+            "the note should count as a neighbour of latent 24, which is closer than 22"
         );
         assert_eq!(input(&memory, 22, &plan).iter().sum::<f32>(), 0.0);
-        assert_eq!(input(&memory, 47, &plan)[SLOT_WIDTH + 30], 1.0, "two bars later");
+        assert_eq!(input(&memory, 47, &plan)[SLOT_WIDTH + 30], 1.0, "the note should reappear two bars later");
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Sampling {
         }
     }
 
-    /// Extrapolates the conditional logits away from the reference logits.
+    /// Returns the key logits at the guidance scale: the reference logits at 0, the conditional ones at 1, extrapolated beyond.
     pub(super) fn guided(self, conditional: &[f32], reference: &[f32]) -> [f64; KEYS] {
         std::array::from_fn(|key| {
             let (conditional, reference) = (f64::from(conditional[key]), f64::from(reference[key]));
@@ -89,7 +89,7 @@ fn probabilities(logits: &[f64], temperature: f64) -> Vec<f64> {
     probabilities
 }
 
-/// Returns the class at which the cumulative probability exceeds a share `random` of the total, which need not be 1.
+/// Returns the class at which the cumulative probability exceeds the share `random` of the total, which need not be 1.
 fn pick(probabilities: &[f64], random: f64) -> usize {
     let total: f64 = probabilities.iter().sum();
     let mut sum = 0.0;

@@ -23,7 +23,7 @@ const VELOCITY_TILT: (f64, f64) = (0.03, 0.3);
 const SMOOTHING: f64 = 0.7;
 /// Number of latents over which the gain for the density rises to full strength after the start or a restart.
 const RAMP_LATENTS: f64 = 24.0;
-/// Number of notes that must be exceeded for their mean to be meaningful.
+/// Number of notes above which their mean is meaningful.
 const MIN_NOTES: f64 = 3.0;
 
 /// Sums over the notes of a latent: their number, MIDI notes and MIDI velocities.

@@ -21,7 +21,7 @@ fn plan(seed: u64, temperature: f32) -> Plan {
 
 fn compose(plan: &Plan, latents: u64) -> Vec<StepNotes> {
     let mut composer = composer();
-    let mut state = composer.start();
+    let mut state = composer.initial_state();
     (0..latents).map(|latent| composer.write(&mut state, latent, plan, None).unwrap()).collect()
 }
 
@@ -50,7 +50,7 @@ fn notes_depend_only_on_seed_and_plan() {
 fn sparseness_makes_chords_smaller() {
     let (plan, mut composer) = (plan(3, 1.0), composer());
     let mut largest_chord = |sparseness: f64| {
-        let mut state = composer.start();
+        let mut state = composer.initial_state();
         let sizes = (0..60).map(|latent| {
             let frame = latent * LATENT_FRAMES;
             let mut random = (0..).map(|n| f64::from(n) * 0.618 + latent as f64 * 0.324).map(f64::fract);
@@ -73,13 +73,13 @@ fn sparseness_makes_chords_smaller() {
 fn a_rewound_composer_repeats_its_notes() {
     let uninterrupted = compose(&plan(3, 1.0), 40);
     let (mut composer, plan) = (composer(), plan(3, 1.0));
-    let mut state = composer.start();
+    let mut state = composer.initial_state();
     let mut states = Vec::new();
     for latent in 0..30 {
         states.push(state.clone());
         composer.write(&mut state, latent, &plan, None).unwrap();
     }
-    // The second rewind ends mid-latent: earlier notes are kept, and later notes draw the same random numbers.
+    // The second rewind goes back to mid-latent: earlier notes are kept, and later notes draw the same random numbers.
     for (latent, hops) in [(22, 0), (20, 5)] {
         let kept = composer.rewind(latent * LATENT_FRAMES + hops * HOP as u64);
         assert_eq!(kept.is_some(), hops > 0);
@@ -98,7 +98,7 @@ fn a_rewound_composer_repeats_its_notes() {
 #[test]
 fn keeps_notes_that_begin_before_a_change() {
     let (mut composer, happy) = (composer(), plan(3, 1.0));
-    let mut state = composer.start();
+    let mut state = composer.initial_state();
     let before: Vec<_> =
         (0..20).map(|latent| (state.clone(), composer.write(&mut state, latent, &happy, None).unwrap())).collect();
     let (latent, (state, old)) =
@@ -121,7 +121,7 @@ fn notes_match_the_training_code() {
     let latents = expected["pedal"].len() / 2;
     let draws_per_latent = expected["dice"].len() / latents;
     let mut composer = Composer::new(models.composer, models.manifest.composer);
-    let mut state = composer.start();
+    let mut state = composer.initial_state();
     let mut plan = plan(1, 1.0);
     let earlier = EarlierPhrase { latents: 188, share: 1.0 };
     plan.recalls = vec![PlannedRecall { frame: 190 * LATENT_FRAMES, earlier: Some(earlier) }];

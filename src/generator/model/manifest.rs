@@ -35,7 +35,7 @@ pub struct Manifest {
     conditions: ConditionLayout,
     /// The composer's width and KV cache.
     pub composer: TransformerLayout,
-    /// Names of the pianos that the pianist plays, the main one first; never empty.
+    /// Names of the pianos that the pianist plays, the main one first. [`Manifest::read`] rejects an empty list.
     pub pianos: Vec<String>,
     pianist: PianistLayout,
     vocoder: VocoderLayout,
@@ -123,7 +123,7 @@ impl Manifest {
     /// Reads a manifest and checks that this version of Melos supports it.
     ///
     /// # Errors
-    /// If it cannot be read, lacks a key, or has values that this version does not support.
+    /// If the file cannot be read, lacks a key, or has values that this version does not support.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let text = files::text(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
         let manifest = Self::parse(path, &text).map_err(ModelError::Manifest)?;
@@ -189,7 +189,7 @@ impl Manifest {
         ModelError::Mismatch { path: self.path.clone(), key, expected, found }
     }
 
-    /// Returns an identifier for the weights, composed of the first digits of each file's hash.
+    /// Returns an identifier for the weights, composed of the first eight digits of each file's hash.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.files.iter().map(|file| file.sha256.get(..8).unwrap_or_default()).collect::<Vec<_>>().join("-")
@@ -204,7 +204,7 @@ impl Manifest {
     /// Reads a listed file in `folder` and checks its size and hash.
     ///
     /// # Errors
-    /// If it is not listed, cannot be read, or does not match the manifest.
+    /// If the file is not listed, cannot be read, or does not match the manifest.
     pub(crate) fn read_verified(&self, folder: &Path, name: &str) -> Result<Vec<u8>, ModelError> {
         let file = self
             .files

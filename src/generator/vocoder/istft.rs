@@ -63,7 +63,7 @@ impl Istft {
         self.spectrum[BINS - 1].im = 0.0;
         self.fft
             .process_with_scratch(&mut self.spectrum, &mut self.samples, &mut self.scratch)
-            .expect("the buffers have the sizes that the FFT requires, and DC and Nyquist are real");
+            .expect("the buffers should have the sizes that the FFT requires, and DC and Nyquist should be real");
         for (sample, weight) in self.samples.iter_mut().zip(&self.window) {
             *sample *= weight;
         }
@@ -78,7 +78,8 @@ impl Istft {
         }
     }
 
-    /// Returns the samples that overlap later frames. Restoring a saved overlap repeats the following hops exactly.
+    /// Returns the samples that overlap later frames. After a saved overlap is restored, the hops that followed it repeat
+    /// exactly, given the same spectra.
     pub fn overlap(&mut self) -> &mut [f32; OVERLAP] {
         &mut self.overlap
     }

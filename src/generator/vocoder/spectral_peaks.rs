@@ -1,7 +1,8 @@
 //! A vocoder without a network: treats every spectral peak as a partial whose phase advances at its frequency.
 //!
 //! This is single-pass spectrogram inversion (Beauregard, Harish and Wyse 2015): the bins around a peak share its phase, and
-//! the peak's frequency is the vertex of a parabola through the logarithms of the magnitudes of the peak and its neighbours.
+//! the peak's frequency is that of the vertex of a parabola through the logarithms of the magnitudes of the peak and its
+//! neighbours.
 
 use std::f64::consts::TAU;
 
@@ -50,7 +51,7 @@ impl SpectralPeakVocoder {
     /// Returns the real and imaginary parts of the spectra for the next eight mel frames, delayed by [`LOOK_AHEAD`] frames.
     pub(super) fn step(&mut self, mel: &MelBlock) -> (&[f32], &[f32]) {
         let frame = |from: &[f32], index: usize| -> MelFrame {
-            from[index * BANDS..][..BANDS].try_into().expect("the slice is one mel frame")
+            from[index * BANDS..][..BANDS].try_into().expect("the slice should be one mel frame")
         };
         for index in 0..FRAMES_PER_LATENT {
             // Pending frames store linear magnitudes, so that a state of zeros is silence.
@@ -64,8 +65,8 @@ impl SpectralPeakVocoder {
             let out = index * BINS..(index + 1) * BINS;
             let bins = self.real[out.clone()].iter_mut().zip(&mut self.imag[out]);
             for (bin, ((real, imag), (magnitude, phase))) in bins.zip(magnitudes.iter().zip(phases)).enumerate() {
-                // These phases refer to the window's centre, but those of the transform to its first sample, so every other
-                // bin is inverted.
+                // These phases refer to the window's centre, but the transform's refer to the window's first sample, so
+                // every other bin is inverted.
                 let amplitude = if bin % 2 == 0 { *magnitude } else { -magnitude };
                 let (sin, cos) = (f64::from(*phase) * TAU).sin_cos();
                 (*real, *imag) = (amplitude * cos as f32, amplitude * sin as f32);

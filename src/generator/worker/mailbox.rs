@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::super::Networks;
 use super::Request;
 
-/// Capacity of the queue. The worker takes requests between latents, so the queue fills up only if the worker hangs.
+/// Capacity of the queue. The worker takes requests between latents, so the queue fills up only if the worker hangs or a
+/// splice stays pending for seconds.
 const CAPACITY: usize = 32;
 
 /// A bounded queue of requests.

@@ -21,7 +21,7 @@ use crate::generator::future::LEAD_IN;
 use crate::mel::{HOP, LATENT_FRAMES};
 
 /// Frames to generate ahead of the playhead right after a splice. A moving fader causes eight splices a second, and each would
-/// discard most of the music further ahead. The lead then grows by two seconds per second.
+/// discard most of the music generated further ahead. After the splice, the lead grows by two seconds per second.
 const AHEAD_AFTER_SPLICE: u64 = 16_384;
 /// Frames from the decision to splice until the engine plays the first new hop: enough time to generate two latents, plus a
 /// device block.
@@ -39,9 +39,9 @@ const MAX_RETRY_DELAY: Duration = Duration::from_millis(500);
 /// A splice in progress.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Splice {
-    /// Frame from which the new plan should be played; `None` for new networks.
+    /// Frame from which the new plan should be heard; `None` for new networks.
     planned: Option<u64>,
-    /// Frame from which the music is regenerated.
+    /// Frame from which the music is regenerated; not used for new networks.
     from: u64,
     /// Frame from which the new future is played.
     at: u64,
@@ -189,7 +189,7 @@ impl<S: HopSource> WorkerThread<S> {
         }
     }
 
-    /// Generates one latent and returns how long to sleep after it.
+    /// Generates one latent and returns how long to sleep afterwards.
     fn step(&mut self) -> Duration {
         let started = Instant::now();
         let mut hops = Vec::with_capacity(16);

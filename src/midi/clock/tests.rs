@@ -10,6 +10,7 @@ struct Clock {
     seconds: f64,
     jitter: f64,
     random: ChaCha8Rng,
+    /// Each reported beat, and the error of its time in seconds.
     beats: Vec<(u64, f64)>,
     tempo: f64,
     reports: usize,
@@ -78,7 +79,7 @@ fn reports_a_steady_tempo_once() {
     clock.run(97.0, 16);
     assert!((clock.tempo - 97.0).abs() < 1e-3, "{}", clock.tempo);
     assert_eq!(clock.reports, 1);
-    assert!(clock.beats.is_empty(), "without a start message, the beat is unknown");
+    assert!(clock.beats.is_empty(), "without a start message, no beats should be reported");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub struct FeedbackTarget {
     pub control: Control,
     /// Channel, counted from 0.
     pub channel: u8,
-    /// Values sent at the lower and upper ends, if the message is not the bound control's own.
+    /// Values sent for the lowest and highest positions, if the feedback message is not the bound control's own.
     pub range: [u8; 2],
     /// Velocity or value that turns a button's light on, 1..=127.
     pub light: u8,
@@ -137,8 +137,8 @@ impl Binding {
         self.to.fit(Input::Number(f64::from(input))).ok()?
     }
 
-    /// Returns the value one step up or down from `from`: the adjacent choice, on or off, or one step of a 7-bit
-    /// control.
+    /// Returns the value one step up (1) or down (−1) from `from`: the adjacent choice, on or off, or a number one step
+    /// of a 7-bit control away.
     pub(super) fn neighbouring_value(&self, scale: Option<Scale>, from: &Value, step: i8) -> Option<Value> {
         let position = match (from, self.to.spec().kind) {
             (Value::Choice(choice), Kind::Choice { names, .. }) => {

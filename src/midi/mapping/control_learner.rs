@@ -9,7 +9,7 @@ use crate::event::parameter::{Kind, Param, Value};
 use crate::midi::{Message, MidiEvent};
 
 /// Number of messages sufficient to recognise a control.
-const MAX_MESSAGES: usize = 24;
+const ENOUGH_MESSAGES: usize = 24;
 /// Time without messages after which a control counts as at rest.
 pub(super) const REST_TIME: Duration = Duration::from_secs(1);
 
@@ -85,7 +85,7 @@ impl ControlLearner {
     /// the caller must also stop once the control has been at rest for a second.
     #[must_use]
     pub const fn has_enough_messages(&self) -> bool {
-        self.received.len() >= MAX_MESSAGES
+        self.received.len() >= ENOUGH_MESSAGES
     }
 
     /// Returns the block for a mapping file; `None` if nothing was received.
@@ -188,7 +188,7 @@ impl ControlLearner {
     }
 }
 
-/// Returns whether two messages are from the same control.
+/// Returns whether two messages are from the same control, ignoring their channels.
 pub(super) fn same_control(one: &Message, other: &Message) -> bool {
     use Message::{ControlChange, NoteOff, NoteOn};
     match (one, other) {

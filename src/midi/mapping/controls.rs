@@ -188,8 +188,8 @@ impl Channel {
         Some((self.selected.control()?, step))
     }
 
-    /// Processes a controller that may be half of a pair or of a parameter number. Returns the control and its
-    /// position.
+    /// Processes a controller that may be half of a pair or of a parameter number. Returns the control that it
+    /// moves, if any, and the position.
     fn pair(&mut self, controller: u8, value: u8) -> Option<(Control, f32)> {
         match controller {
             98 => self.selected.select(false).fine = Some(value),

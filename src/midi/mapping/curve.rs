@@ -55,7 +55,7 @@ impl Scale {
         if position.is_finite() { position.clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// Checks that the ends suit the curve and a parameter's range. Returns a hint otherwise.
+    /// Checks that the ends suit the curve and the parameter's `range`. Returns a hint if they do not.
     pub(super) fn check(&self, range: RangeInclusive<f32>) -> Result<(), String> {
         let (min, max) = (range.start(), range.end());
         if !range.contains(&self.low) || !range.contains(&self.high) {

@@ -170,7 +170,7 @@ pub(super) fn messages(channel: u8, control: Control, value: u16, mut out: impl 
     }
 }
 
-/// Messages recently sent to a device. Some devices echo messages, which must not be treated as moves.
+/// Messages recently sent to a device. Some devices echo them, and the echoes must not be treated as moves.
 #[derive(Debug, Default)]
 pub(super) struct Echoes(VecDeque<(Message, u8)>);
 
@@ -187,13 +187,13 @@ impl Echoes {
         self.0.push_back((message, 0));
     }
 
-    /// Returns whether a message from the device is an echo, and stops expecting it. A message with another value means
-    /// that the control is being moved, so its other echoes are no longer expected either.
+    /// Returns whether a message from the device is an expected echo, which is then no longer expected. Any other
+    /// message means that its control is being moved, so no more echoes are expected from that control.
     pub(super) fn take(&mut self, message: Message) -> bool {
         let index = self.0.iter().position(|(sent, _)| *sent == message);
         match index {
             Some(index) => drop(self.0.remove(index)),
-            // No echo is expected for a light that was turned off, and such a message does not affect other echoes.
+            // This may be the release of a button or the echo of a light turned off, which ends no expectation.
             None if is_off(message) => {}
             None => self.0.retain(|(sent, _)| !same_control(sent, &message)),
         }

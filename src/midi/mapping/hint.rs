@@ -30,7 +30,7 @@ impl fmt::Display for ControlName {
     }
 }
 
-/// Returns the control that an unused message has moved; `None` for messages that are sent automatically or serve other
+/// Returns the control that sent an unused message; `None` for messages that are sent automatically or serve other
 /// purposes.
 pub(super) fn moved_control(message: Message) -> Option<ControlName> {
     match message {

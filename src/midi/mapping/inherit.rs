@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Mapping;
 use crate::quote::{choices, quoted};
 
-/// Maximum depth of inheritance.
+/// Maximum number of mappings from which one mapping inherits, directly or indirectly.
 const MAX_DEPTH: usize = 8;
 
 /// Adds to each mapping what it inherits. A mapping's own settings take precedence. Unknown names are logged and
@@ -22,7 +22,7 @@ fn with_ancestors(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapp
     while let Some(name) = next {
         if depth == MAX_DEPTH {
             tracing::warn!(
-                "{}.toml: inheritance is circular or deeper than {MAX_DEPTH} mappings; the rest is ignored",
+                "{}.toml: inheritance is circular or more than {MAX_DEPTH} mappings deep; the rest is ignored",
                 mapping.file
             );
             break;
@@ -44,7 +44,7 @@ fn with_ancestors(mapping: &Mapping, by_name: &BTreeMap<&str, &Mapping>) -> Mapp
 }
 
 impl Mapping {
-    /// Adds the settings of another mapping that this one lacks.
+    /// Adds those settings of another mapping that this one lacks.
     fn add(&mut self, other: &Self) {
         let own_count = self.bindings.len();
         for binding in &other.bindings {

@@ -109,7 +109,11 @@ mod tests {
         assert_eq!(held(&[0x90, 60, 9, 64, 9, 60, 0]), [64]);
         assert_eq!(held(&[0x90, 60, 9, 64, 9, 0xB0, 64, 127, 0x90, 60, 0, 64, 0]), [60, 64]);
         assert_eq!(held(&[0x90, 60, 9, 0xB0, 64, 127, 0x90, 60, 0, 0xB0, 64, 0]), [0u8; 0]);
-        assert_eq!(held(&[0x90, 60, 9, 0xB0, 64, 127, 0x90, 60, 0, 65, 9]), [65], "a new chord under the pedal");
+        assert_eq!(
+            held(&[0x90, 60, 9, 0xB0, 64, 127, 0x90, 60, 0, 65, 9]),
+            [65],
+            "a key pressed after all others are released should start a new chord"
+        );
     }
 
     #[test]
@@ -118,7 +122,7 @@ mod tests {
             assert_eq!(held(&[0x90, 60, 9, 64, 9, 0xB0, controller, 0]), [0u8; 0], "{controller}");
         }
         assert_eq!(held(&[0x90, 60, 9, 0xB0, 122, 0]), [60]);
-        assert_eq!(held(&[0x90, 60, 9, 60, 9, 60, 0]), [0u8; 0], "struck twice, released once");
+        assert_eq!(held(&[0x90, 60, 9, 60, 9, 60, 0]), [0u8; 0], "one release should end a note that was struck twice");
     }
 
     #[test]

@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct LearnSession {
     learner: ControlLearner,
-    /// The first device that moved a control; others are ignored.
+    /// The first device on which a control moved; others are ignored.
     device: Option<DeviceId>,
     deadline: Instant,
 }
@@ -85,13 +85,13 @@ mod tests {
         let now = Instant::now();
         let mut session = LearnSession::new(Param::Valence, Value::Number(0.0), now);
         session.observe(&sent(1, Message::Clock, now), now);
-        assert_eq!(session.result(), None, "a clock is not a control");
+        assert_eq!(session.result(), None, "a clock should not count as a control");
         for value in 10..14 {
             session.observe(&sent(2, Message::ControlChange { channel: 0, controller: 7, value }, now), now);
             session.observe(&sent(3, Message::ControlChange { channel: 0, controller: 8, value }, now), now);
         }
         assert!(!session.has_ended(now));
-        assert!(session.has_ended(now + REST_TIME), "the control is at rest");
+        assert!(session.has_ended(now + REST_TIME), "learning should end once the control is at rest");
         let (device, block) = session.result().unwrap();
         assert_eq!(device, DeviceId(2));
         assert!(block.contains("cc = 7") && block.contains("to = \"valence\""), "{block}");

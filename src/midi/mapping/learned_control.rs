@@ -45,7 +45,7 @@ impl LearnedControl {
         self.parameters().any(|set| set == param)
     }
 
-    /// Returns whether this control replaces another: both bind the same control of the same device.
+    /// Returns whether this learned control replaces another: both are the same control of the same device.
     pub(super) fn replaces(&self, other: &Self) -> bool {
         let others = &other.mapping.bindings;
         self.device == other.device

@@ -105,7 +105,8 @@ impl LiveMappings {
             connected.routers.push(Router::new(Arc::clone(&learned.mapping), &self.values));
         }
         if self.learned.len() == MAX_LEARNED {
-            self.learned.pop_front();
+            let oldest = self.learned.front().map(|oldest| Arc::clone(&oldest.mapping));
+            self.forget_where(|learned| oldest.as_ref().is_some_and(|oldest| Arc::ptr_eq(oldest, &learned.mapping)));
         }
         self.learned.push_back(learned);
     }
@@ -245,7 +246,7 @@ impl LiveMappings {
         self.devices.values_mut().for_each(|connected| connected.clock.repeat_tempo());
     }
 
-    /// Returns whether a clock is followed and has sent a tick within the last second.
+    /// Returns whether a clock is followed and has ticked, started or continued within the last second.
     #[must_use]
     pub fn has_active_clock(&self, now: Instant) -> bool {
         self.leader.is_some_and(|leader| now.saturating_duration_since(leader.last_tick) < CLOCK_TIMEOUT)

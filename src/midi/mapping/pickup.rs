@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 /// Distance within which a value counts as reached: a step of a 7-bit control.
 const TOLERANCE: f32 = 1.0 / 127.0;
 /// Maximum number of recently set values that are remembered until another source sets the value.
-const MAX_PENDING: usize = 32;
+const MAX_SENT: usize = 32;
 
 /// The takeover state of one control. Positions are 0..=1.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +34,7 @@ impl Pickup {
     /// control (not `own`), this one must take over again.
     pub(super) fn record_sent(&mut self, value: f32, own: bool) {
         self.has_control &= own;
-        if self.sent.len() == MAX_PENDING {
+        if self.sent.len() == MAX_SENT {
             self.sent.pop_front();
         }
         self.sent.push_back(value);
@@ -45,7 +45,7 @@ impl Pickup {
         !self.has_control && !std::mem::replace(&mut self.reported, true)
     }
 
-    /// Discards the control's position, because the control may have moved by the time it is used again.
+    /// Ends the control's takeover and discards its position, which may have changed by the time it is used again.
     pub(super) fn release(&mut self) {
         (self.has_control, self.last) = (false, None);
     }
@@ -75,10 +75,10 @@ mod tests {
     #[test]
     fn takes_over_when_crossing_the_value() {
         let mut pickup = Pickup::default();
-        assert!(!pickup.moved(0.0, 0.5), "far away");
+        assert!(!pickup.moved(0.0, 0.5), "a control far from the value should not take over");
         assert!(!pickup.moved(0.2, 0.5));
-        assert!(pickup.moved(0.9, 0.5), "jumped across");
-        assert!(pickup.moved(0.1, 0.9), "it keeps control from then on");
+        assert!(pickup.moved(0.9, 0.5), "a control that jumps across the value should take over");
+        assert!(pickup.moved(0.1, 0.9), "a control that has taken over should keep control");
     }
 
     #[test]
@@ -93,10 +93,10 @@ mod tests {
         assert!(pickup.moved(0.5, 0.5));
         pickup.record_sent(50.0, true);
         pickup.record_sent(51.0, true);
-        assert!(!pickup.changed(50.0), "its own value, a little late");
-        assert!(pickup.moved(0.52, 0.1), "so it keeps control");
+        assert!(!pickup.changed(50.0), "a late report of the control's own value should not count as another source");
+        assert!(pickup.moved(0.52, 0.1), "the control should not have to take over again");
         assert!(pickup.changed(10.0));
         assert!(!pickup.moved(0.53, 0.1));
-        assert!(pickup.moved(0.05, 0.1), "until it crosses the value again");
+        assert!(pickup.moved(0.05, 0.1), "the control should take over when it crosses the value again");
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
     document.finish(mapping)
 }
 
-/// Defaults for all `[[bind]]` blocks.
+/// Defaults from `[device]`: the channel for every block, the others for `[[bind]]`.
 #[derive(Debug, Clone, Copy)]
 struct Defaults {
     channel: Option<u8>,
@@ -95,7 +95,7 @@ fn lead(document: &mut Document<'_>, mut table: Table<'_>, default_channel: Opti
     let notes = table.take("notes").and_then(|field| {
         let ends = pair(&field).filter(|[low, high]| low <= high && *low >= 0.0 && *high <= 127.0);
         let ends = ends.filter(|ends| ends.iter().all(|end| end.fract() == 0.0));
-        ends.or_else(|| field.reject(document, "the lowest and the highest key, such as [36, 96]"))
+        ends.or_else(|| field.reject(document, "the lowest and the highest note, such as [36, 96]"))
     });
     let sustain = table.flag(document, "sustain").unwrap_or(true);
     table.finish(document);
@@ -151,7 +151,7 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, defaults: Defaults
     Some(Binding { control: control?, channel, to: to?, action: action?, layer, feedback })
 }
 
-/// Takes the feedback keys.
+/// Takes the feedback keys. Returns `None` if the control receives no feedback.
 fn feedback_target(
     document: &mut Document<'_>,
     table: &mut Table<'_>,
@@ -256,11 +256,11 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
     match spec.kind {
         Kind::Trigger => Some(Action::Set { edge, value: Value::Trigger }),
         Kind::Chord | Kind::Text { .. } => {
-            document.add(table.span(), "", format!("{} needs a value = \"…\"", spec.id));
+            document.add(table.span(), "", format!("{} needs value = \"…\"", spec.id));
             None
         }
         _ if on.is_some() => {
-            document.add(table.span(), "", format!("on = … needs a value = … or toggle = true for {}", spec.id));
+            document.add(table.span(), "", format!("on = … needs value = … or toggle = true for {}", spec.id));
             None
         }
         Kind::Number { min, max, .. } => number_action(document, table, relative, min, max),
@@ -280,7 +280,7 @@ fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, t
         Some(field) => Some(Action::Hold { value: field.parameter(document, to)? }),
         None if matches!(to.spec().kind, Kind::Toggle { .. }) => Some(Action::Hold { value: Value::Toggle(true) }),
         None => {
-            let hint = format!("on = \"hold\" needs a value = … for {}", to.spec().id);
+            let hint = format!("on = \"hold\" needs value = … for {}", to.spec().id);
             document.add(on.span.clone(), &on.key, hint);
             None
         }

@@ -22,7 +22,7 @@ pub struct Router {
     /// The state of each binding.
     bindings: Vec<BindingState>,
     layers: Layers,
-    /// The pending takeover that has not been reported yet.
+    /// A pending takeover that has not been reported yet.
     pending_takeover: Option<PendingTakeover>,
     /// The held keys of each zone.
     held: Vec<HeldKeys>,
@@ -50,7 +50,7 @@ impl Router {
     /// If the number of values differs from the number of parameters.
     #[must_use]
     pub fn new(mapping: Arc<Mapping>, values: &[Value]) -> Self {
-        assert_eq!(values.len(), TABLE.len(), "one value for each parameter");
+        assert_eq!(values.len(), TABLE.len(), "there should be one value for each parameter");
         Self {
             controls: Controls::default(),
             bindings: vec![BindingState::default(); mapping.bindings.len()],
@@ -97,7 +97,7 @@ impl Router {
         used
     }
 
-    /// Removes and returns the pending takeover that has not been reported yet.
+    /// Removes and returns the pending takeover that has not been reported yet, if any.
     pub(super) fn take_pending_takeover(&mut self) -> Option<PendingTakeover> {
         self.pending_takeover.take()
     }

@@ -7,7 +7,7 @@ fn parse(text: &str) -> Result<Mapping, Vec<String>> {
 }
 
 #[test]
-fn parses_every_key() {
+fn parses_every_kind_of_action() {
     let mapping = parse(
         "
 [device]
@@ -123,7 +123,7 @@ port_contains = \"x\"
             Some(FeedbackTarget { control: Control::Note(0), channel: 1, range: [0, 127], light: 1 }),
             None,
         ],
-        "of two blocks for one control, the first is shown"
+        "if two blocks bind one control, its feedback should show the first"
     );
 }
 
@@ -157,10 +157,10 @@ to = \"tone\"
     )
     .unwrap_err();
     let expected = [
-        "there is no such [[layer]]; choose one of shift",
+        "there is no such [[layer]]; the only choice is shift",
         "there is no control",
         "emotion cannot return to its previous value",
-        "on = \"hold\" needs a value",
+        "on = \"hold\" needs value = …",
         "integers from 0 to 127",
     ];
     for hint in expected {
@@ -236,13 +236,13 @@ notes = [60, 50]
             "test.toml:19: bind.range = [-2, 1]: both ends must be in the parameter's range from -1 to 1",
             "test.toml:20: an exponential curve needs both ends above 0",
             "test.toml:27: bind.toggle = true: valence is not an on/off parameter, so it cannot be toggled",
-            "test.toml:28: preset needs a value = \"…\"",
+            "test.toml:28: preset needs value = \"…\"",
             "test.toml:34: bind.value = \"grumpy\": expected one of happy, sad, energetic, \
              calm, romantic, angry, nostalgic, mysterious",
             "test.toml:38: bind.on = \"push\": expected press, release or hold",
             "test.toml:42: bind.relative = \"binary\": expected twos-complement, binary-offset or sign-magnitude",
-            "test.toml:43: on = … needs a value = … or toggle = true for valence",
-            "test.toml:48: lead.notes = [60, 50]: expected the lowest and the highest key, such as [36, 96]",
+            "test.toml:43: on = … needs value = … or toggle = true for valence",
+            "test.toml:48: lead.notes = [60, 50]: expected the lowest and the highest note, such as [36, 96]",
         ]
     );
 }

@@ -10,7 +10,7 @@ use crate::files::config::{AudioConfig, AudioHost};
 pub struct DeviceInfo {
     /// The audio system, such as `JACK` or `ALSA`.
     pub host: &'static str,
-    /// The device's name and identifier; the configuration may contain any part of this text.
+    /// The device's name and identifier; the configuration may name the device by any part of this text.
     pub name: String,
     /// The sample rate and number of channels, such as `48000 Hz, 2 channels`, or why they cannot be determined.
     pub format: Result<String, String>,

@@ -35,7 +35,7 @@ impl EngineSlot {
         self.engine.store(Some(engine));
     }
 
-    /// Removes the engine. Returns `None` while the callback is using it, which lasts less than a block.
+    /// Removes the engine. Returns `None` if there is none or while the callback is using it, normally for less than a block.
     pub(super) fn remove(&self) -> Option<Box<Engine>> {
         let engine = self.engine.take();
         if engine.is_some() {
@@ -72,7 +72,7 @@ impl EngineSlot {
     }
 
     /// Takes the engine for one block. Called by the callback.
-    pub(super) fn borrow(&self) -> Option<Box<Engine>> {
+    pub(super) fn take(&self) -> Option<Box<Engine>> {
         self.engine.take()
     }
 

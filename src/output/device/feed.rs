@@ -71,7 +71,7 @@ impl Feed {
         let fades_out = self.slot.should_fade_out();
         let is_silent = fades_out && self.gain == 0.0;
         self.silent_frames = if is_silent { self.silent_frames + out.len() / self.channels } else { 0 };
-        if let Some(mut engine) = self.slot.borrow() {
+        if let Some(mut engine) = self.slot.take() {
             // After the fade-out, the engine continues inaudibly, so that its clock keeps running.
             self.play(&mut engine, out, if fades_out { 0.0 } else { 1.0 });
             self.slot.put_back(engine);
@@ -105,7 +105,7 @@ impl Feed {
     }
 }
 
-/// Returns the engine's next frame, rendering a quantum when the last one has been read.
+/// Returns the engine's next frame, rendering another quantum when the current one is used up.
 fn pull(engine: &mut Engine, rendered: &mut [f32; 2 * QUANTUM], index: &mut usize) -> [f32; 2] {
     if *index == rendered.len() {
         engine.render(rendered);

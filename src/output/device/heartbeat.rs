@@ -10,8 +10,8 @@ const STALL_DELAY: f64 = 0.7;
 /// Duration of a window of recent requests: longer than the two seconds of audio that some servers request at once.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// Limit on the time counted between two checks. If more has passed, this thread was not running, and perhaps the server
-/// was not either.
+/// Limit on the time counted between two checks. If more has passed, this thread was probably not running, and perhaps the
+/// server was not either.
 const MAX_CHECK_INTERVAL: Duration = Duration::from_millis(60);
 
 /// The result of a check.
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     /// Simulates a minute of a stream that requests `block` frames at a time, at a rate of `rate` Hz, and none during
-    /// `pause`, in milliseconds. Checks it every 10 ms and returns when the first stall is detected, in milliseconds.
+    /// `pause` (in milliseconds). Checks it every 10 ms and returns the time of the first stall detected, in milliseconds.
     fn first_stall(block: u64, rate: u64, pause: std::ops::Range<u64>) -> Option<u64> {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(start, 0);

@@ -8,7 +8,7 @@ use super::status::OutputStatus;
 use crate::engine::Engine;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
-/// Lag beyond which pacing restarts instead of catching up, so that after a suspension of the machine, the music continues
+/// Lag beyond which pacing restarts instead of catching up, so that after the machine has been suspended, the music continues
 /// where it stopped.
 const MAX_LAG: Duration = Duration::from_millis(500);
 
@@ -21,7 +21,7 @@ pub(super) struct PacedDriver {
 }
 
 impl PacedDriver {
-    /// Creates a driver that starts now, with blocks of `frames` frames.
+    /// Creates a driver that starts now, with blocks of `frames` frames, clamped to between 64 frames and one second.
     pub(super) fn new(frames: u32) -> Self {
         let frames = frames.clamp(64, SAMPLE_RATE);
         Self { block: vec![0.0; 2 * frames as usize], started: Instant::now(), played: 0 }

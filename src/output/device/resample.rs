@@ -27,7 +27,7 @@ pub(super) struct Resampler {
     table: Box<[[f32; TAPS]]>,
 }
 
-/// Returns the modified Bessel function of the first kind, order zero.
+/// Returns the value at `x` of the modified Bessel function of the first kind, order zero.
 fn bessel(x: f64) -> f64 {
     let (mut sum, mut term, mut n) = (1.0, 1.0, 1.0);
     while term > sum * 1e-12 {

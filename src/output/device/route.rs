@@ -20,7 +20,7 @@ pub(super) use cpal_device::{label, quiet_alsa};
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AudioError {
-    /// The audio system does not respond.
+    /// The audio system does not respond or has no output device.
     #[error("{host}: {source}")]
     Host {
         /// The audio system's name.
@@ -33,7 +33,7 @@ pub enum AudioError {
     NoDevice {
         /// The audio system.
         host: &'static str,
-        /// The part of the name that is configured.
+        /// The configured part of the device's name.
         requested: String,
         /// The names of the available devices.
         available: String,

@@ -42,7 +42,7 @@ impl OutputStatus {
         self.null.load(Relaxed)
     }
 
-    /// Returns the number of callbacks so far.
+    /// Returns the number of blocks played so far, including those played silently while there was no device.
     #[must_use]
     pub fn callbacks(&self) -> u64 {
         self.callbacks.load(Relaxed)

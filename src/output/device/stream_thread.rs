@@ -10,7 +10,7 @@ use super::route::{AudioError, Fault, OpenStream, Route};
 use super::status::OutputStatus;
 use crate::threads;
 
-/// Maximum interval between polls of the stream.
+/// Interval between polls of the stream.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Capacity of the fault queue.
 const FAULT_CAPACITY: usize = 16;

@@ -27,7 +27,7 @@ use recovery::{CLOSE_TIMEOUT, Recovery};
 use requested::RequestedConfig;
 use search::{Search, SearchStep};
 
-/// Maximum interval between checks of the stream.
+/// Interval between checks of the stream while it has the engine.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Default block size without a device, in frames.
 const DEFAULT_BLOCK: u32 = 512;
@@ -105,7 +105,7 @@ impl Drop for Output {
 
 /// Where the engine is.
 enum EngineLocation {
-    /// With the supervisor, which plays it silently; if there is a stalled stream, until that recovers.
+    /// With the supervisor, which plays it silently, until the stalled stream, if there is one, recovers.
     Supervisor(Box<Engine>, Option<PlayingStream>),
     /// In a stream.
     Stream(PlayingStream),

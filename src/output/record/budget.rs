@@ -10,7 +10,7 @@ use crate::files::{Usage, free_bytes};
 /// Seconds in a day.
 const DAY: f64 = 86_400.0;
 
-/// The space limits of a folder of recordings.
+/// The limits on the size and age of the recordings in a folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
     max_bytes: u64,
@@ -31,11 +31,11 @@ impl Budget {
         }
     }
 
-    /// Frees space in a folder as far as allowed, but keeps the file being written and others with the same stem. Counts
-    /// and deletes only files whose names have the form that Melos uses.
+    /// Deletes expired recordings from a folder, then frees space as far as allowed, but keeps the file being written and
+    /// others with the same stem. Counts and deletes only files whose names have the form that Melos uses.
     ///
     /// # Errors
-    /// Returns a message if a limit is still exceeded, or if the free space cannot be determined.
+    /// Returns a message if a space limit is still reached, or if the free space cannot be determined.
     pub(super) fn make_room(&self, folder: &Path, writing: Option<&Path>) -> Result<(), String> {
         let mut files = Usage::of(folder, is_recording);
         let now = SystemTime::now();
@@ -70,13 +70,14 @@ impl Budget {
             if fs::remove_file(&oldest.path).is_err() {
                 continue;
             }
-            tracing::info!(file = %oldest.path.display(), "deleted the oldest recording: {reason}");
+            tracing::info!(file = %oldest.path.display(), "deleted the oldest recording because {reason}");
             total -= oldest.bytes;
         }
     }
 }
 
-/// Returns whether a file name has the form that Melos uses: `2026-11-28_16.55.01_calm.wav`.
+/// Returns whether a file name has the form that Melos uses for recordings, their logs and checkpoints, such as
+/// `2026-11-28_16.55.01_calm.wav`.
 fn is_recording(name: &str) -> bool {
     const PATTERN: &[u8] = b"0000-00-00_00.00.00_";
     let matches = |(byte, pattern): (u8, u8)| if pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern };

@@ -61,7 +61,7 @@ impl FlacFile {
             blocks: 0,
             written: 0,
         };
-        // A length of 0 means unknown, so the header is valid whenever writing stops.
+        // A length of 0 means unknown, so this header is valid even if the recording is never finished.
         flac.write_header(without_frame_sizes(&flac.info)?)?;
         Ok(flac)
     }
@@ -82,7 +82,7 @@ impl FlacFile {
         }
         self.info.set_total_samples(self.context.total_samples());
         self.info.set_md5_digest(&self.context.md5_digest());
-        // Only whole blocks update the frame sizes, so in a file shorter than a block they are unknown.
+        // Only whole blocks update the frame sizes, so the sizes are unknown in a file shorter than a block.
         let has_frame_sizes = self.info.max_frame_size() > 0;
         let info = if has_frame_sizes { self.info.clone() } else { without_frame_sizes(&self.info)? };
         self.write_header(info)?;

@@ -148,7 +148,7 @@ fn a_take_ends_at_its_limit() {
 #[test]
 fn flac_preserves_the_audio() {
     let dir = tempfile::tempdir().unwrap();
-    // One is shorter than a block, and the other is not a whole number of blocks.
+    // One length is shorter than a block, and the other is not a whole number of blocks.
     for length in [1000, 50_001] {
         let (recorder, mut tap) = recorder(dir.path());
         let path = start(&recorder, Format::Flac, 0, None);

@@ -74,7 +74,7 @@ impl WavFile {
     }
 }
 
-/// Returns the header of a file with `audio_bytes` bytes of audio, on which the header's size does not depend.
+/// Returns the header of a file with `audio_bytes` bytes of audio. The header's own size depends only on `bits`.
 fn header(bits: Bits, audio_bytes: u64) -> Vec<u8> {
     let is_float = bits == Bits::Float;
     let frame_bytes = CHANNELS * bits.bytes();

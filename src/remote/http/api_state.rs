@@ -1,4 +1,5 @@
-//! Lists that the performance thread writes and HTTP requests read; both hold the lock only as long as a copy takes.
+//! Lists that the performance thread writes and HTTP requests read; both hold the lock only while they compare or copy
+//! a list.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -77,7 +78,7 @@ pub(crate) struct Midi {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct DeviceInfo {
     name: String,
-    /// Names of the mappings written for it.
+    /// Names of the mappings written for this device.
     mappings: Vec<String>,
 }
 
@@ -115,7 +116,7 @@ struct Lists {
     midi: Midi,
     recording: Recording,
     /// The folder of the takes.
-    recordings: PathBuf,
+    takes_folder: PathBuf,
 }
 
 /// The shared lists, and how often each has changed.
@@ -129,7 +130,7 @@ pub(crate) struct ApiState {
     pieces: AtomicU32,
 }
 
-/// The methods of the performance thread, which writes the lists.
+/// The methods for the performance thread, which writes the lists.
 impl ApiState {
     pub(crate) fn set_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
         let presets = presets.names().filter_map(|id| presets.get(id).map(|preset| preset_info(id, preset))).collect();
@@ -181,8 +182,8 @@ impl ApiState {
         lists.recording = recording;
     }
 
-    pub(crate) fn set_recordings(&self, folder: PathBuf) {
-        self.lists().recordings = folder;
+    pub(crate) fn set_takes_folder(&self, folder: PathBuf) {
+        self.lists().takes_folder = folder;
     }
 
     pub(crate) fn revisions(&self) -> Revisions {
@@ -196,7 +197,7 @@ impl ApiState {
     }
 }
 
-/// The methods of HTTP requests, which read the lists and change takes and pieces.
+/// The methods for HTTP requests, which read the lists and change takes and pieces.
 impl ApiState {
     pub(super) fn presets(&self) -> (Arc<[PresetInfo]>, Option<JourneyProgress>) {
         let lists = self.lists();
@@ -220,12 +221,12 @@ impl ApiState {
     }
 
     /// Returns the folder of the takes.
-    pub(super) fn recordings(&self) -> PathBuf {
-        self.lists().recordings.clone()
+    pub(super) fn takes_folder(&self) -> PathBuf {
+        self.lists().takes_folder.clone()
     }
 
     /// Reports that the takes on disk have changed.
-    pub(super) fn takes_changed(&self) {
+    pub(crate) fn takes_changed(&self) {
         self.takes.fetch_add(1, Relaxed);
     }
 
@@ -235,7 +236,7 @@ impl ApiState {
     }
 
     fn lists(&self) -> MutexGuard<'_, Lists> {
-        // Every list is replaced as a whole, so a panic elsewhere leaves them readable.
+        // Every list is replaced as a whole, so a panic elsewhere leaves the lists readable.
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -250,7 +251,7 @@ impl Midi {
             .map(|learned| learned.block.trim())
             .collect();
         let name = toml::Value::from(device);
-        let head = format!("schema = 1\nname = {name}\nport_contains = {name}\n");
+        let head = format!("schema = 1\nname = {name}\n\n[device]\nport_contains = {name}\n");
         (!blocks.is_empty()).then(|| format!("{head}\n{}\n", blocks.join("\n\n")))
     }
 }
@@ -304,8 +305,8 @@ fn describe_mood(settings: &[(Param, Value)]) -> String {
     named.iter().map(|(emotion, _)| emotion.name()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Returns whether a name is acceptable for a file: it contains no folder, is not hidden, and is short enough for any
-/// file system.
+/// Returns whether a name is acceptable for a file: it contains no folder and no control character, is not hidden, and
+/// is short enough for any file system.
 pub(super) fn is_file_name(name: &str) -> bool {
     let parts = Path::new(name).components();
     let is_plain =
@@ -319,6 +320,7 @@ pub(super) fn is_file_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::midi::mapping::Mapping;
 
     #[test]
     fn a_file_name_cannot_leave_its_folder() {
@@ -335,6 +337,17 @@ mod tests {
         ] {
             assert_eq!(is_file_name(name), expected, "{name:?}");
         }
+    }
+
+    #[test]
+    fn saved_mappings_can_be_loaded() {
+        let device = "Box \"1\":out";
+        let block = "[[bind]]\ncc = 7\nto = \"reverb\"\n";
+        let learned = LearnedInfo { device: device.to_owned(), parameters: Vec::new(), block: block.to_owned() };
+        let midi = Midi { learned: vec![learned], ..Midi::default() };
+        let mapping = Mapping::parse(Path::new("box.toml"), &midi.mapping_file(device).unwrap()).unwrap();
+        assert_eq!(mapping.name, device);
+        assert!(midi.mapping_file("another").is_none());
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(super) struct Piece {
     pub(super) state: State,
     /// Fraction rendered, 0 to 1.
     done: f32,
-    /// Estimated remaining seconds.
+    /// Estimated seconds until the render is complete.
     seconds_left: Option<f64>,
     /// Time of the request, in seconds since 1970.
     created: u64,
@@ -111,7 +111,7 @@ impl Pieces {
         self.lock().get(&id).cloned()
     }
 
-    /// Returns the path of a piece's file; `None` until the piece is ready.
+    /// Returns the path of a piece's file; `None` if the piece is not ready or does not exist.
     pub(super) fn file(&self, id: u64) -> Option<PathBuf> {
         self.lock().get(&id).and_then(|piece| piece.file.as_ref()).map(|file| self.folder.join(file))
     }
@@ -172,8 +172,8 @@ impl Pieces {
             let next = self.lock().values().find(|piece| piece.state == State::Waiting).cloned();
             match next {
                 None => self.changed.notified().await,
-                // Without a folder for recordings, the daemon is still starting.
-                Some(_) if load() > MAX_LOAD || self.api.recordings().as_os_str().is_empty() => {
+                // Until the folder of the takes is known, the daemon is still starting.
+                Some(_) if load() > MAX_LOAD || self.api.takes_folder().as_os_str().is_empty() => {
                     tokio::time::sleep(LOAD_INTERVAL).await;
                 }
                 Some(piece) => self.render(piece).await,

@@ -69,5 +69,7 @@ pub(super) async fn file(path: &Path, request: Request) -> Response {
     if download && let Ok(value) = HeaderValue::from_str(&format!("attachment; filename*=UTF-8''{encoded}")) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     }
+    // Names are used again after files have been deleted, so a browser must not play its copy without asking.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

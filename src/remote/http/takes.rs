@@ -21,8 +21,10 @@ use crate::units::frames_to_seconds;
 
 /// File extensions of takes.
 const EXTENSIONS: [&str; 2] = ["wav", "flac"];
-/// Extensions of the files that accompany a take: its control log, and the checkpoint from which rendering starts.
-const COMPANIONS: [&str; 2] = ["log", "checkpoint"];
+/// Extension of the file that keeps the mood of a renamed take.
+const MOOD: &str = "mood";
+/// Extensions of the files that accompany a take: its control log, the checkpoint from which rendering starts, and its mood.
+const COMPANIONS: [&str; 3] = ["log", "checkpoint", MOOD];
 
 /// A take as listed by the API.
 #[derive(Debug, PartialEq, Serialize)]
@@ -33,7 +35,7 @@ struct Take {
     bytes: u64,
     /// Time of the last change, in seconds since 1970.
     modified: u64,
-    /// The emotion at its start, from the name that the recorder gave it; `None` if the name contains none.
+    /// The emotion at its start, from the name that the recorder gave it; `None` if that name contains none.
     mood: Option<&'static str>,
     /// Whether its control log exists, so that it can be rendered again.
     log: bool,
@@ -58,7 +60,7 @@ pub(super) enum Action {
 
 /// Serves `GET /takes`.
 pub(super) async fn list(State(http): State<Arc<Http>>) -> Result<Json<Value>, Refusal> {
-    let (folder, recording) = (http.api.recordings(), http.api.recording());
+    let (folder, recording) = (http.api.takes_folder(), http.api.recording());
     let takes = http.run_blocking(move || read(&folder)).await??;
     Ok(Json(json!({ "recording": recording, "takes": takes })))
 }
@@ -101,7 +103,7 @@ pub(super) async fn change(
 
 /// Returns the path of an existing take.
 pub(super) fn find(api: &ApiState, name: &str) -> Result<PathBuf, Refusal> {
-    let path = api.recordings().join(name);
+    let path = api.takes_folder().join(name);
     if is_file_name(name) && is_take(&path) && path.is_file() {
         return Ok(path);
     }
@@ -137,13 +139,16 @@ fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
             let name = format!("{stem}.{extension}");
             if stem.is_empty() || !is_file_name(&name) {
                 return Err(Refusal::bad_request(
-                    "rename: expected a name of at most 110 bytes, without / or \\ and not starting with a dot",
+                    "rename: expected a name of 1 to 115 bytes, without /, \\, control characters or a leading dot",
                 ));
             }
             let to = path.with_file_name(&name);
             // Never overwrite another take or its companions.
             if to.exists() || COMPANIONS.into_iter().any(|extension| to.with_extension(extension).exists()) {
                 return Err(Refusal::conflict(format!("a take {name:?} already exists")));
+            }
+            if let Some(mood) = mood(path).filter(|mood| mood_in_name(&name) != Some(mood)) {
+                fs::write(to.with_extension(MOOD), mood)?;
             }
             fs::rename(path, &to)?;
             for extension in companions {
@@ -171,11 +176,18 @@ fn take(path: &Path) -> Option<Take> {
     let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
     let log = path.with_extension("log").is_file();
-    Some(Take { mood: mood(&name), name, seconds: seconds(path), bytes: metadata.len(), modified, log })
+    Some(Take { mood: mood(path), name, seconds: seconds(path), bytes: metadata.len(), modified, log })
+}
+
+/// Returns the emotion at the start of a take.
+fn mood(path: &Path) -> Option<&'static str> {
+    let saved = || fs::read_to_string(path.with_extension(MOOD)).ok();
+    let name = mood_in_name(path.file_name()?.to_str()?);
+    name.or_else(|| Emotion::from_name(&saved()?).map(Emotion::name))
 }
 
 /// Returns the emotion in a name given by the recorder, such as `2026-11-28_16.55.01_calm-2.wav`.
-fn mood(name: &str) -> Option<&'static str> {
+fn mood_in_name(name: &str) -> Option<&'static str> {
     let label = name.splitn(3, '_').nth(2)?;
     let word = label.split(|letter: char| !letter.is_ascii_lowercase()).next()?;
     Emotion::from_name(word).map(Emotion::name)
@@ -224,8 +236,19 @@ mod tests {
             ("2026-11-28_16.55.01_first-minute.wav", None),
             ("Evening in März.wav", None),
         ] {
-            assert_eq!(mood(name), expected, "{name}");
+            assert_eq!(mood_in_name(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_renamed_take_keeps_its_mood() {
+        let folder = folder_with(&["2026-11-28_16.55.01_calm.wav"]);
+        let rename = |from: &str, to: &str| apply(&folder.path().join(from), Action::Rename(to.to_owned())).unwrap();
+        rename("2026-11-28_16.55.01_calm.wav", "Evening");
+        rename("Evening.wav", "Night");
+        assert_eq!(mood(&folder.path().join("Night.wav")), Some("calm"));
+        apply(&folder.path().join("Night.wav"), Action::Delete(true)).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

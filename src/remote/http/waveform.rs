@@ -16,7 +16,7 @@ pub(super) const COLUMNS: usize = 160;
 const FRAMES_PER_COLUMN: u32 = 2048;
 
 /// Returns the peaks, relative to full scale, at the starts of [`COLUMNS`] equal parts of a WAV or FLAC file; `None` if
-/// the file cannot be read. Blocks on disk access.
+/// the file cannot be read or has floating-point samples. Blocks on disk access.
 pub(super) fn of_file(path: &Path) -> Option<Vec<f32>> {
     if path.extension()?.eq_ignore_ascii_case("flac") { of_flac(path) } else { of_wav(path) }
 }

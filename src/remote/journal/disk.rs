@@ -41,7 +41,7 @@ enum Entry {
     Flush(#[expect(dead_code, reason = "only dropped")] SyncSender<()>),
 }
 
-/// Starts saving log lines in a folder, using at most `megabytes`, until the process ends; 0 disables saving.
+/// Starts saving log lines in a folder, up to about `megabytes` MB, until the process ends; 0 disables saving.
 ///
 /// # Errors
 /// When the thread cannot be started.
@@ -113,7 +113,7 @@ pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
 
 struct Writer {
     folder: PathBuf,
-    /// Size in bytes at which the file is rotated.
+    /// Size in bytes at which the current file is rotated.
     max_file_bytes: u64,
     /// The open file and its length in bytes.
     file: Option<(File, u64)>,

@@ -16,7 +16,7 @@ pub(super) const VALIDITY: Duration = Duration::from_secs(600);
 /// Maximum number of verified addresses; a further one replaces the one closest to expiry, which may verify again.
 const MAX_ADDRESSES: usize = 256;
 /// Tokens change at this interval, and the previous one stays valid, so a token is valid for one to two intervals.
-const SLOT: Duration = Duration::from_secs(30);
+const TOKEN_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What a client requested when it was sent a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,7 +63,7 @@ impl Access {
 
     /// Returns the token for an address: the purpose, the port, and a number that only this server can compute.
     pub(super) fn token(&self, purpose: Purpose, address: SocketAddr, now: Instant) -> String {
-        self.token_of(purpose, address, self.slot(now))
+        self.token_of(purpose, address, self.token_interval(now))
     }
 
     /// Checks a returned token. If it is valid, marks the address to which it was sent as verified, and returns the
@@ -72,9 +72,11 @@ impl Access {
         let (port, _) = token.get(1..)?.split_once('-')?;
         let mut address = from;
         address.set_port(port.parse().ok()?);
-        let slot = self.slot(now);
+        let interval = self.token_interval(now);
         let purpose = [Purpose::Subscribe, Purpose::Read].into_iter().find(|purpose| {
-            [slot, slot.saturating_sub(1)].into_iter().any(|slot| self.token_of(*purpose, address, slot) == token)
+            [interval, interval.saturating_sub(1)]
+                .into_iter()
+                .any(|interval| self.token_of(*purpose, address, interval) == token)
         })?;
         self.mark_verified(address, now);
         Some((purpose, address))
@@ -89,13 +91,13 @@ impl Access {
         self.verified.insert(address, now + VALIDITY);
     }
 
-    fn token_of(&self, purpose: Purpose, address: SocketAddr, slot: u64) -> String {
+    fn token_of(&self, purpose: Purpose, address: SocketAddr, interval: u64) -> String {
         let letter = if purpose == Purpose::Subscribe { 's' } else { 'r' };
-        format!("{letter}{}-{:016x}", address.port(), self.key.hash_one((purpose, address, slot)))
+        format!("{letter}{}-{:016x}", address.port(), self.key.hash_one((purpose, address, interval)))
     }
 
-    fn slot(&self, now: Instant) -> u64 {
-        now.saturating_duration_since(self.start).as_secs() / SLOT.as_secs()
+    fn token_interval(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.start).as_secs() / TOKEN_INTERVAL.as_secs()
     }
 }
 
@@ -129,8 +131,12 @@ mod tests {
             assert_eq!(access.confirm(client(9001), invalid, now), None, "{invalid}");
         }
         let token = access.token(Purpose::Read, client(9001), now);
-        assert_eq!(access.confirm(client(9001), &token, now + 3 * SLOT), None, "an expired token should be rejected");
-        assert!(access.confirm(client(9001), &token, now + SLOT).is_some());
+        assert_eq!(
+            access.confirm(client(9001), &token, now + 3 * TOKEN_INTERVAL),
+            None,
+            "an expired token should be rejected"
+        );
+        assert!(access.confirm(client(9001), &token, now + TOKEN_INTERVAL).is_some());
     }
 
     #[test]

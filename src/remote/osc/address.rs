@@ -1,7 +1,7 @@
 //! OSC 1.0 address patterns.
 //!
 //! The pattern is read once, while the bits of one word hold the set of positions that the match may have reached in
-//! the address. Therefore, most characters of a pattern cost only a few instructions, however long the address. `*`
+//! the address. Therefore, most characters of a pattern cost only a few instructions, however long the address is. `*`
 //! also matches the empty string, as OSC 1.0 requires.
 
 use crate::event::parameter::TABLE;

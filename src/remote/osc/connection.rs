@@ -76,19 +76,19 @@ impl Connection {
     }
 
     pub(super) fn receive_at(&mut self, datagram: &[u8], from: SocketAddr, now: Now) {
-        self.counters.receive();
+        self.counters.count_received();
         self.feedback.renew(from, now.monotonic);
         let Decoded { requests, faults, clamped, late } = decode(datagram, now);
         if late > 0 {
-            self.counters.lost(Loss::OscLate, late);
-            self.fault_log.late(from, now.monotonic);
+            self.counters.count_lost(Loss::OscLate, late);
+            self.fault_log.log_late(from, now.monotonic);
         }
         for fault in faults {
-            self.counters.lost(Loss::OscRefused, 1);
-            self.fault_log.fault(from, &fault, now.monotonic);
+            self.counters.count_lost(Loss::OscRefused, 1);
+            self.fault_log.log_fault(from, &fault, now.monotonic);
         }
         for message in clamped {
-            self.fault_log.clamped(from, &message, now.monotonic);
+            self.fault_log.log_clamped(from, &message, now.monotonic);
         }
         let mut requested = RequestedReplies::default();
         for request in requests {
@@ -116,7 +116,7 @@ impl Connection {
                     self.feedback.set_by_client(from, *param, value, due.unwrap_or(now));
                 }
                 if !self.inbox.push(Incoming { event, due, source: Source::Osc(from) }) {
-                    self.counters.lost(Loss::OscRefused, 1);
+                    self.counters.count_lost(Loss::OscRefused, 1);
                 }
             }
             Request::Read(param) => drop(requested.reads.insert(param)),
@@ -141,7 +141,7 @@ impl Connection {
                 Some((Purpose::Read, to)) => {
                     self.outbox.reply(to, self.feedback.full_state().collect(), usize::MAX, now);
                 }
-                None => self.counters.lost(Loss::OscRefused, 1),
+                None => self.counters.count_lost(Loss::OscRefused, 1),
             },
             Request::Learn(request) => self.inbox.learn(request, Some(from)),
             Request::Unsubscribe(port) => {
@@ -161,13 +161,13 @@ impl Connection {
                 tracing::info!(%to, "OSC subscription started; expires {seconds} s after the client's last message");
             }
             Err(error) => {
-                self.counters.lost(Loss::OscRefused, 1);
+                self.counters.count_lost(Loss::OscRefused, 1);
                 self.outbox.send(to, message::message("/melos/error", vec![OscType::String(error.to_string())]));
             }
         }
     }
 
-    /// Sends a token to an address; the client there must return it.
+    /// Sends a token to an address, which the client there must return.
     fn request_confirmation(&mut self, purpose: Purpose, to: SocketAddr, bytes: usize, now: Instant) {
         let request = message::confirm(self.access.token(purpose, to, now));
         self.outbox.reply(to, vec![request], bytes * MAX_AMPLIFICATION, now);
@@ -196,15 +196,15 @@ impl Connection {
     }
 
     /// Processes a notice.
-    pub(super) fn notice(&mut self, notice: Notice) {
+    pub(super) fn process_notice(&mut self, notice: Notice) {
         // The learned block is larger than the request, so it is sent only to a verified client.
         if let Notice::Learned { to: Some(to), .. } = notice
             && !self.access.is_verified(to, Instant::now())
         {
-            self.counters.lost(Loss::OscUnsent, 1);
+            self.counters.count_lost(Loss::OscUnsent, 1);
             return;
         }
-        self.feedback.notice(notice, &self.outbox);
+        self.feedback.process_notice(notice, &self.outbox);
     }
 
     /// Sends changes and ends expired subscriptions; called every [`super::feedback::INTERVAL`].

@@ -193,7 +193,7 @@ const fn set(param: Param, value: Value, due: Option<Instant>) -> Request {
     Request::Control(ControlEvent::Set(param, value), due)
 }
 
-/// Returns the request for one parameter; `None` for the 0 that a button sends to a trigger on release.
+/// Returns the request for one parameter; `None` if the argument is the 0 that a button sends to a trigger on release.
 fn request(
     param: Param,
     args: &[OscType],

@@ -80,11 +80,11 @@ impl Counters {
         self.received.load(Relaxed)
     }
 
-    pub(in crate::remote) fn receive(&self) {
+    pub(in crate::remote) fn count_received(&self) {
         self.received.fetch_add(1, Relaxed);
     }
 
-    pub(in crate::remote) fn lost(&self, loss: Loss, count: u64) {
+    pub(in crate::remote) fn count_lost(&self, loss: Loss, count: u64) {
         self.losses.add(loss, count);
     }
 }
@@ -94,13 +94,13 @@ impl Counters {
 pub(in crate::remote) struct FaultLog(LogLimiter);
 
 impl FaultLog {
-    pub(in crate::remote) fn fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
+    pub(in crate::remote) fn log_fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
         if let Some(suppressed) = self.0.admit(&fault.log_group(), &fault.to_string(), now) {
             tracing::warn!(%from, "OSC message ignored: {fault}; repeats are only counted{}", suppressed_suffix(suppressed));
         }
     }
 
-    pub(in crate::remote) fn clamped(&mut self, from: SocketAddr, message: &str, now: Instant) {
+    pub(in crate::remote) fn log_clamped(&mut self, from: SocketAddr, message: &str, now: Instant) {
         // Limited by parameter, not by value: a fader moved outside the range sends many different values.
         let parameter = message.split(':').next().unwrap_or_default();
         if self.0.admit("clamped", parameter, now).is_some() {
@@ -108,7 +108,7 @@ impl FaultLog {
         }
     }
 
-    pub(in crate::remote) fn late(&mut self, from: SocketAddr, now: Instant) {
+    pub(in crate::remote) fn log_late(&mut self, from: SocketAddr, now: Instant) {
         if let Some(suppressed) = self.0.admit("late", &from.ip().to_string(), now) {
             let suffix = suppressed_suffix(suppressed);
             tracing::warn!(%from, "OSC bundle arrived after its time tag and was applied at once; repeats are only counted{suffix}");

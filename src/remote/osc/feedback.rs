@@ -24,8 +24,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(60);
 /// Time between the warning to a client and the expiry of its subscription.
 const EXPIRY_WARNING: Duration = Duration::from_secs(10);
 
-/// Time for which a client that has just set a parameter gets no feedback for it: values still in transit would pull a
-/// moving fader back.
+/// Time for which a client that has just set a parameter gets no feedback on that parameter: values still in transit
+/// would pull a moving fader back.
 pub(in crate::remote) const ECHO_GUARD: Duration = Duration::from_millis(250);
 
 /// A subscription to changes.
@@ -42,7 +42,7 @@ pub struct Subscription {
 pub(super) enum TooManySubscribers {
     #[error("there are already {MAX_SUBSCRIBERS} subscribers; /melos/subscribers lists them")]
     InTotal,
-    #[error("there are already {MAX_PER_HOST} subscribers on this host; /melos/subscribers lists them")]
+    #[error("there are already {MAX_PER_HOST} subscribers on the client's host; /melos/subscribers lists them")]
     OnHost,
 }
 
@@ -133,11 +133,11 @@ impl Feedback {
         let mut subscriber = Subscriber::new(Subscription { from, to }, now);
         // A client that renews while moving a fader must not get an old value.
         subscriber.quiet_until = previous.map_or(subscriber.quiet_until, |previous| previous.quiet_until);
-        let told: Vec<_> = (0..TABLE.len()).filter(|index| !subscriber.is_quiet(*index, now)).collect();
-        let values = told.iter().filter_map(|index| self.read(TABLE[*index].param));
-        // Values that exceed the rate limit for replies are sent with the next tick.
+        let to_send: Vec<_> = (0..TABLE.len()).filter(|index| !subscriber.is_quiet(*index, now)).collect();
+        let values = to_send.iter().filter_map(|index| self.read(TABLE[*index].param));
+        // If the state exceeds the rate limit for replies, its values are sent with the next tick.
         if out.reply(to, values.chain(self.current_state()).collect(), usize::MAX, now) {
-            for index in told {
+            for index in to_send {
                 subscriber.known[index] = Some(self.values[index].clone());
             }
         }
@@ -252,7 +252,7 @@ impl Feedback {
     }
 
     /// Processes a notice. Values, levels, moods and health are sent with [`Feedback::tick`], everything else at once.
-    pub(super) fn notice(&mut self, notice: Notice, out: &Outbox) {
+    pub(super) fn process_notice(&mut self, notice: Notice, out: &Outbox) {
         self.values_known = true;
         let stream = message::stream(&notice);
         match notice {

@@ -2,8 +2,7 @@
 //!
 //! rosc decodes bundles recursively and builds arrays as nested vectors, so a single datagram of nested bundles or
 //! brackets can overflow the stack, which aborts the process. It also rejects a whole bundle if one of its messages is
-//! unreadable. Therefore, bundles are split here, and rosc receives only single messages
-//! without deeply nested arrays.
+//! unreadable. Therefore, bundles are split here, and rosc receives only single messages without deeply nested arrays.
 
 use rosc::{OscMessage, OscPacket, OscTime};
 

@@ -48,7 +48,7 @@ impl Outbox {
         let refill = now.saturating_duration_since(self.refilled).as_secs_f64() * REPLY_BYTES;
         (self.reply_budget, self.refilled) = ((self.reply_budget + refill).min(REPLY_BYTES), now);
         if bytes > limit || bytes as f64 > self.reply_budget {
-            self.counters.lost(Loss::OscUnsent, datagrams.len() as u64);
+            self.counters.count_lost(Loss::OscUnsent, datagrams.len() as u64);
             return false;
         }
         self.reply_budget -= bytes as f64;
@@ -62,7 +62,7 @@ impl Outbox {
     fn enqueue(&self, to: SocketAddr, bytes: Vec<u8>) -> bool {
         let sent = self.queue.try_send((to, bytes)).is_ok();
         if !sent {
-            self.counters.lost(Loss::OscUnsent, 1);
+            self.counters.count_lost(Loss::OscUnsent, 1);
         }
         sent
     }

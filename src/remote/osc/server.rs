@@ -97,7 +97,7 @@ impl OscServer {
     /// A new server assumes that all parameters have their default values, so every other value must be published once.
     pub fn publish(&self, notice: Notice) {
         if self.notices.try_send(notice).is_err() {
-            self.counters.lost(Loss::OscUnsent, 1);
+            self.counters.count_lost(Loss::OscUnsent, 1);
         }
     }
 }
@@ -125,7 +125,7 @@ async fn serve(
                 Err(error) => tracing::debug!(%error, "cannot receive OSC"),
             },
             notice = notices.recv() => match notice {
-                Some(notice) => connection.notice(notice),
+                Some(notice) => connection.process_notice(notice),
                 None => return,
             },
             now = tick.tick() => {
@@ -139,7 +139,7 @@ async fn serve(
 async fn send(sockets: &Sockets, outgoing: &mut mpsc::Receiver<Datagram>, counters: &Counters) {
     while let Some((to, bytes)) = outgoing.recv().await {
         if sockets.send(&bytes, to).await.is_err() {
-            counters.lost(Loss::OscUnsent, 1);
+            counters.count_lost(Loss::OscUnsent, 1);
         }
     }
 }

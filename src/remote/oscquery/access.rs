@@ -142,7 +142,7 @@ impl AccessRules {
 }
 
 impl AccessRules {
-    /// Returns the cookie that stands for the password, if there is one.
+    /// Returns the cookie that stands for the password; `None` if there is no password.
     fn cookie(&self) -> Option<HeaderValue> {
         let (_, key) = self.password.as_ref()?;
         HeaderValue::from_str(&format!("{COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict")).ok()
@@ -247,7 +247,7 @@ fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-/// Compares two hashes in constant time.
+/// Returns whether two hashes are equal; takes the same time wherever they differ.
 fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
     a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }

@@ -96,7 +96,7 @@ pub(super) const STREAMS: [Stream; 13] = [
             AFFECT,
         ],
         units: &[],
-        description: "The mood as currently heard: the eight weights in the order of the emotions, valence, arousal",
+        description: "The mood as currently heard: the weights of the eight emotions, then valence and arousal",
     },
     Stream {
         path: "/melos/health",
@@ -113,7 +113,7 @@ pub(super) const STREAMS: [Stream; 13] = [
         types: "fffffffi",
         ranges: &[ANY, ANY, ANY, ANY, ANY, ANY, ANY, FROM_ZERO],
         units: &[DB, DB, DB, DB, DB, DB, DB, None],
-        description: "Peaks after the faders of network, bass, pad, upper voice and harmony, peak of the output, gain reduction of the limiter, number of times it has reduced the gain",
+        description: "Post-fader peaks of the network, bass, pad, upper voice and harmony; peak of the output; gain reduction of the limiter; number of times it has reduced the gain",
     },
     Stream {
         path: "/melos/spectrum",
@@ -165,8 +165,8 @@ pub(super) const COMMANDS: [Command; 1] =
 /// Number of methods: parameters in the order of the table, then streams.
 pub(super) const METHODS: usize = TABLE.len() + STREAMS.len();
 
-/// Returns the index of the method of the stream at a path.
-pub(super) fn method_of(path: &str) -> Option<usize> {
+/// Returns the method index of the stream at a path.
+pub(super) fn stream_method(path: &str) -> Option<usize> {
     STREAMS.iter().position(|stream| stream.path == path).map(|index| TABLE.len() + index)
 }
 

@@ -30,8 +30,8 @@ pub(super) async fn post(
     }
     let packet = packet.map_err(|rejection| Refusal(rejection.status(), rejection.body_text()))?;
     let Decoded { requests, faults, late, .. } = decode(&packet, Now::read());
-    shared.counters.receive();
-    shared.counters.lost(Loss::OscLate, late);
+    shared.counters.count_received();
+    shared.counters.count_lost(Loss::OscLate, late);
     let mut problems: Vec<_> = faults.iter().map(ToString::to_string).collect();
     for request in requests {
         let (event, due) = match request {

@@ -27,7 +27,7 @@ const MAX_CONNECTIONS: usize = 128;
 const MAX_CONNECTIONS_PER_HOST: usize = 48;
 /// Maximum time for a request head to arrive, and for a connection to be idle between requests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum time for which a client may read nothing.
+/// Maximum time for which a client may read nothing while data is waiting to be sent to it.
 const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 /// Maximum size of a request head in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -76,8 +76,8 @@ async fn serve_connection(stream: TcpStream, endpoints: Endpoints, router: Route
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(endpoints));
             let response = router.oneshot(request).await?;
-            // A response of unknown length, such as the audio stream, keeps the connection busy; any other counts as
-            // sent.
+            // A response of unknown length, such as the audio stream, keeps the connection busy; after any other
+            // response, the connection counts as idle.
             slot.set_idle(response.body().size_hint().exact().is_some(), Instant::now());
             Ok::<_, Infallible>(response)
         }

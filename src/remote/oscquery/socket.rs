@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Shared;
-use super::methods::{METHODS, method_of};
+use super::methods::{METHODS, stream_method};
 use super::slots::Slot;
 use super::value_cache::ListenSet;
 use crate::event::health::Loss;
@@ -21,7 +21,7 @@ use crate::remote::osc::feedback::INTERVAL;
 use crate::remote::osc::{Decoded, Now, Request, decode, message};
 
 /// Time after which a client that reads nothing is disconnected. Little accumulates in the meantime, because only the
-/// newest values and notes are kept.
+/// newest value of each method and the latest notes are kept.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Ping interval; a client silent for twice as long is disconnected.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -66,7 +66,7 @@ pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, slot: Slot,
                 }
                 Some(Err(_)) | None => return,
             },
-            now = tick.tick() => encoded(session.listening.due(&session.shared.cache(), now.into_std())),
+            now = tick.tick() => encoded(session.listening.take_due(&session.shared.cache(), now.into_std())),
             _ = ping_timer.tick() => {
                 if last_message.elapsed() > 2 * PING_INTERVAL {
                     return;
@@ -124,7 +124,7 @@ impl Session {
         let (Command::Listen(path) | Command::Ignore(path)) = command;
         let target = self.shared.root.find(path).and_then(|node| Some((node.method?, node.is_leaf)));
         let Some((method, is_leaf)) = target else {
-            tracing::debug!(client = %self.client, path, "OSCQuery: no such address");
+            tracing::debug!(client = %self.client, path, "OSCQuery command ignored: no such address");
             return;
         };
         match command {
@@ -137,14 +137,14 @@ impl Session {
         let now = Now::read();
         let Decoded { requests, faults, clamped, late } = decode(packet, now);
         let counters = &self.shared.counters;
-        counters.receive();
-        counters.lost(Loss::OscRefused, faults.len() as u64);
-        counters.lost(Loss::OscLate, late);
+        counters.count_received();
+        counters.count_lost(Loss::OscRefused, faults.len() as u64);
+        counters.count_lost(Loss::OscLate, late);
         for fault in &faults {
-            self.fault_log.fault(self.client, fault, now.monotonic);
+            self.fault_log.log_fault(self.client, fault, now.monotonic);
         }
         for message in &clamped {
-            self.fault_log.clamped(self.client, message, now.monotonic);
+            self.fault_log.log_clamped(self.client, message, now.monotonic);
         }
         let mut replies = Replies::default();
         for request in requests {
@@ -164,12 +164,12 @@ impl Session {
                     self.listening.record_own_change(*param, value, due.unwrap_or(now));
                 }
                 if !self.shared.inbox.push(Incoming { event, due, source: Source::Osc(self.client) }) {
-                    self.shared.counters.lost(Loss::OscRefused, 1);
+                    self.shared.counters.count_lost(Loss::OscRefused, 1);
                 }
             }
             Request::Read(param) => replies.methods[param as usize] = true,
             Request::ReadStream(stream) => {
-                if let Some(method) = method_of(message::STREAMS[stream]) {
+                if let Some(method) = stream_method(message::STREAMS[stream]) {
                     replies.methods[method] = true;
                 }
             }

@@ -1,4 +1,4 @@
-//! The address space as a tree of nodes with the proposal's attributes.
+//! The address space as a tree of nodes with the attributes defined by the OSCQuery proposal.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) struct Node {
     /// All attributes except `VALUE` and `CONTENTS`.
     attributes: Map<String, Json>,
     children: BTreeMap<String, Node>,
-    /// The method's index; `None` for a container or a command.
+    /// The method's index; `None` if the node is only a container, or is a command.
     pub(super) method: Option<usize>,
     /// Whether the node is a leaf that repeats its parent's method.
     pub(super) is_leaf: bool,

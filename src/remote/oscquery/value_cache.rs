@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rosc::{OscMessage, OscType};
 
-use super::methods::{METHODS, NOTE, method_of, path_of};
+use super::methods::{METHODS, NOTE, path_of, stream_method};
 use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
 use crate::remote::osc::feedback::ECHO_GUARD;
@@ -24,7 +24,8 @@ pub(super) struct Values {
 #[derive(Debug)]
 pub(super) struct ValueCache {
     values: Values,
-    /// Number of messages of each method so far, which shows how many a listener has missed.
+    /// Number of changes of each method so far, counted from 1; the difference from a listener's version is the number of
+    /// messages that the listener has missed.
     versions: Vec<u64>,
     /// The current chord, sent to listeners; the readable value is the lead chord.
     current_chord: Option<Vec<OscType>>,
@@ -67,7 +68,7 @@ impl ValueCache {
             }
             _ => {
                 let Some(OscMessage { addr, args }) = message::stream(notice) else { return };
-                let Some(method) = method_of(&addr) else { return };
+                let Some(method) = stream_method(&addr) else { return };
                 if addr == NOTE {
                     if self.notes.len() == MAX_NOTES {
                         self.notes.pop_front();
@@ -160,7 +161,7 @@ impl ListenSet {
     }
 
     /// Returns the messages to send to the client now, and marks them as sent.
-    pub(super) fn due(&mut self, cache: &ValueCache, now: Instant) -> Vec<OscMessage> {
+    pub(super) fn take_due(&mut self, cache: &ValueCache, now: Instant) -> Vec<OscMessage> {
         let mut messages = Vec::new();
         for ((method, is_leaf), state) in &mut self.methods {
             let quiet = state.quiet_until.is_some_and(|until| until > now);
@@ -168,7 +169,7 @@ impl ListenSet {
                 continue;
             }
             let missed = cache.versions[*method] - std::mem::replace(&mut state.version, cache.versions[*method]);
-            if method_of(NOTE) == Some(*method) {
+            if stream_method(NOTE) == Some(*method) {
                 messages.extend(cache.newest_notes(missed));
                 continue;
             }
@@ -193,7 +194,7 @@ mod tests {
     }
 
     fn sent(listening: &mut ListenSet, cache: &ValueCache, now: Instant) -> Vec<Vec<OscType>> {
-        listening.due(cache, now).into_iter().map(|message| message.args).collect()
+        listening.take_due(cache, now).into_iter().map(|message| message.args).collect()
     }
 
     #[test]
@@ -213,7 +214,7 @@ mod tests {
     fn a_client_gets_others_changes_but_not_its_own() {
         let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
         listening.listen(Param::Reverb as usize, false, &cache);
-        listening.due(&cache, now);
+        listening.take_due(&cache, now);
         listening.record_own_change(Param::Reverb, &Value::Number(0.5), now);
         cache.update(&number(0.5));
         assert!(sent(&mut listening, &cache, now + ECHO_GUARD).is_empty());
@@ -229,7 +230,7 @@ mod tests {
         let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
         let onset = Notice::Onset { strength: 0.5 };
         cache.update(&onset);
-        listening.listen(method_of("/melos/onset").unwrap(), false, &cache);
+        listening.listen(stream_method("/melos/onset").unwrap(), false, &cache);
         assert!(sent(&mut listening, &cache, now).is_empty());
         for _ in 0..2 {
             cache.update(&onset);
@@ -242,7 +243,7 @@ mod tests {
         let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
         let note = |note| Notice::Note { note, velocity: 64, seconds: 0.5, melody: false };
         cache.update(&note(48));
-        listening.listen(method_of(NOTE).unwrap(), false, &cache);
+        listening.listen(stream_method(NOTE).unwrap(), false, &cache);
         (0..3).for_each(|step| cache.update(&note(60 + step)));
         let pitches: Vec<_> = sent(&mut listening, &cache, now).into_iter().map(|args| args[0].clone()).collect();
         assert_eq!(pitches, [60, 61, 62].map(OscType::Int));

@@ -26,9 +26,9 @@ const MAX_UNDO = 100;
 
 /** Actions that undo cannot revert; like triggers, they are refused, not delayed, while there is no connection. */
 const ACTIONS = new Set(['panic', 'record', 'scene/store', 'scene/delete', 'scene/undo']);
-/** Actions that undo reverts by restoring the other parameters. */
+/** Parameters that load others, from a preset or a scene; undo restores the others. */
 const RECALLS = new Set(['preset', 'preset/next', 'preset/previous', 'scene', 'setlist/next', 'setlist/previous', 'setlist/go']);
-/** Parameters of the crossfader, which change other parameters. */
+/** Parameters of the crossfader, which also change other parameters. */
 const CROSSFADE = new Set(['scene/a', 'scene/b', 'scene/crossfade']);
 /** Parameters that loading a preset does not reset, by the first part of their ids. */
 const NOT_RESET_BY_PRESETS = new Set(['play', 'timer', 'hold', 'preset', 'setlist', 'scene', 'record', 'input', 'seed', 'modulation', 'quantize']);
@@ -160,6 +160,8 @@ class Connection {
     this.pending = new Map([...unsent].filter(([id]) => !this.isAction(id)));
     const wasOpen = this.open;
     this.open = false;
+    // A value that was requested but not confirmed has not been shown yet.
+    for (const [id, value] of this.pending) if (value !== null) this.show(id, value);
     if (wasOpen) this.notify('@open', false);
     this.notify('@pending', this.pending.size);
     for (const id of unsent.keys()) if (this.isAction(id)) this.notify('@refused', id);
@@ -226,27 +228,30 @@ class Connection {
   /** Like `set`, but not recorded for undo. @param {string} id @param {Argument} [value] */
   put(id, value) {
     if (this.refuses(id)) return;
-    if (value !== undefined) {
-      this.values.set(id, value);
-      this.notify(id, value);
-    }
+    if (value !== undefined) this.show(id, value);
     this.pending.delete(id);
     this.pending.set(id, value ?? null);
     this.notify('@pending', this.pending.size);
     if (!this.timer && this.open) this.timer = window.setTimeout(() => this.flush(), 0);
   }
 
+  /** Shows a value before the daemon confirms it. @param {string} id @param {Argument} value */
+  show(id, value) {
+    this.values.set(id, value);
+    this.notify(id, value);
+  }
+
   /**
-   * Requests a value and shows it only once the daemon confirms it.
+   * Requests a value and shows it only once the daemon confirms it, or at once while there is no connection.
    * @param {string} id @param {Argument} value
    */
   async request(id, value) {
     if (this.refuses(id)) return;
     this.remember(id);
+    if (!this.open) return this.put(id, value);
     const before = this.values.get(id);
     this.pending.set(id, value);
     this.flush();
-    if (!this.open) return this.notify('@pending', this.pending.size);
     for (let tries = 0; tries < 25 && this.open; tries++) {
       await new Promise((resolve) => setTimeout(resolve, 40));
       if (this.values.get(id) !== before || before === value) return;

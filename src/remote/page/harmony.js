@@ -4,12 +4,14 @@
 import { melos } from './connection.js';
 import { capitalize, fader, formatNumber, h, menu, toggle } from './dom.js';
 
+/** The daemon's names of the twelve notes. */
 const NAMES = ['C', 'C#', 'D', 'Eb', 'E', 'F', 'F#', 'G', 'Ab', 'A', 'Bb', 'B'];
 /** Steps of the modes in semitones above the tonic. @type {Record<string, number[]>} */
 const MODES = {
   major: [0, 2, 4, 5, 7, 9, 11], minor: [0, 2, 3, 5, 7, 8, 10], dorian: [0, 2, 3, 5, 7, 9, 10], phrygian: [0, 1, 3, 5, 7, 8, 10],
   lydian: [0, 2, 4, 6, 7, 9, 11], mixolydian: [0, 2, 4, 5, 7, 9, 10], 'harmonic-minor': [0, 2, 3, 5, 7, 8, 11],
 };
+const LETTERS = 'CDEFGAB';
 const NUMERALS = ['I', 'II', 'III', 'IV', 'V', 'VI', 'VII'];
 /** Suffixes of triads by the sizes of their lower and upper thirds in semitones. @type {Record<string, string>} */
 const TRIADS = { 43: '', 34: 'm', 33: 'dim', 44: 'aug' };
@@ -19,7 +21,27 @@ const TAP_TIMEOUT = 2000;
 const ASK_INTERVAL = 1000;
 const ASK_DELAY = 400;
 
-/** Returns the triads of a key. @param {string} key such as `A minor` */
+/** Returns the notes of a key by pitch class, each spelt with its own letter. @param {string} key such as `A minor` @returns {Map<number, string>} */
+function spelling(key) {
+  const [tonic, mode] = key.split(' ');
+  return new Map((MODES[mode] ?? []).map((step, degree) => {
+    const pitch = (NAMES.indexOf(tonic) + step) % 12;
+    const letter = (LETTERS.indexOf(tonic[0]) + degree) % 7;
+    const shift = ((pitch - MODES.major[letter] + 18) % 12) - 6;
+    return [pitch, LETTERS[letter] + (shift > 0 ? '#' : 'b').repeat(Math.abs(shift))];
+  }));
+}
+
+/** Spells a chord symbol from the daemon as its key does. @param {string} symbol @param {string} key */
+function spell(symbol, key) {
+  const notes = spelling(key);
+  return symbol.replace(/(^|\/)([A-G][#b]?)/g, (_, before, note) => before + (notes.get(NAMES.indexOf(note)) ?? note));
+}
+
+/**
+ * Returns the triads of a key. The daemon knows them by their symbols, but not every spelling, such as `F##dim`.
+ * @param {string} key such as `A minor`
+ */
 export function scaleChords(key) {
   const [tonic, mode] = key.split(' ');
   const steps = MODES[mode];
@@ -30,7 +52,8 @@ export function scaleChords(key) {
     const suffix = TRIADS[`${interval(2) - step}${interval(4) - interval(2)}`] ?? '';
     const minor = suffix === 'm' || suffix === 'dim';
     const numeral = minor ? NUMERALS[degree].toLowerCase() : NUMERALS[degree];
-    return { symbol: NAMES[(root + step) % 12] + suffix, numeral: suffix === 'dim' ? `${numeral}°` : suffix === 'aug' ? `${numeral}+` : numeral };
+    const symbol = NAMES[(root + step) % 12] + suffix;
+    return { symbol, name: spell(symbol, key), numeral: suffix === 'dim' ? `${numeral}°` : suffix === 'aug' ? `${numeral}+` : numeral };
   });
 }
 
@@ -42,9 +65,9 @@ export function chordNow() {
   const bar = h('span', { class: 'hint', id: 'bar-now' });
   melos.on('outlook', (...outlook) => {
     const [name, chord, , upcoming] = outlook;
-    now.textContent = chord || '–';
-    next.textContent = upcoming ? `→ ${upcoming}` : '';
-    key.textContent = name;
+    now.textContent = chord ? spell(chord, name) : '–';
+    next.textContent = upcoming ? `→ ${spell(upcoming, name)}` : '';
+    key.textContent = name.replace('-', ' ');
   });
   let beat = 0;
   melos.on('beat', (inBar, number, tempo) => {
@@ -89,7 +112,7 @@ export function harmony() {
     const led = leading ?? String(melos.values.get('chord') ?? 'auto');
     chords.querySelectorAll('[data-chord]').forEach((/** @type {any} */ button) => button.setAttribute('aria-pressed', String(button.dataset.chord === led)));
     releaseButton.hidden = leading !== undefined || led === 'auto';
-    releaseButton.textContent = `Release ${led}`;
+    releaseButton.textContent = `Release ${spell(led, shown)}`;
   };
   /** Requests the lead chord; listeners to `chord` would receive the current chord instead. */
   const ask = () => !document.hidden && performance.now() - changed > ASK_DELAY && melos.send('chord', '', []);
@@ -107,8 +130,8 @@ export function harmony() {
   const show = (/** @type {string} */ key) => {
     if (key === shown || leading) return;
     shown = key;
-    chords.replaceChildren(...scaleChords(key).map(({ symbol, numeral }) => h('button', {
-      type: 'button', 'data-chord': symbol, 'data-param': 'chord', 'aria-pressed': 'false', title: `Makes ${symbol} the lead chord while held`,
+    chords.replaceChildren(...scaleChords(key).map(({ symbol, name, numeral }) => h('button', {
+      type: 'button', 'data-chord': symbol, 'data-param': 'chord', 'aria-pressed': 'false', title: `Makes ${name} the lead chord while held`,
       onpointerdown: (/** @type {PointerEvent} */ event) => {
         if (event.defaultPrevented) return;
         /** @type {HTMLElement} */ (event.currentTarget).setPointerCapture(event.pointerId);
@@ -121,7 +144,7 @@ export function harmony() {
       },
       onkeyup: () => release(),
       onblur: () => release(),
-    }, h('strong', {}, symbol), h('span', {}, numeral))), latch);
+    }, h('strong', {}, name), h('span', {}, numeral))), latch);
     mark();
   };
   melos.on('outlook', (key) => show(key));

@@ -17,7 +17,7 @@ const LABELS = {
   state: ['State', (state) => capitalize(state.replace('-', ' '))],
   output: ['Output', String],
   block_ms: ['Output block', (ms) => `${formatNumber(ms, 1)} ms`],
-  load: ['Load', (load) => `${Math.round(load * 100)} % of a core`],
+  load: ['Load', (load) => `${Math.round(load * 100)}% of a core`],
   rms_db: ['Level', (db) => `${formatNumber(db, 1)} dB`],
   seconds: ['Running for', duration],
   osc_received: ['OSC packets received', String],
@@ -25,8 +25,34 @@ const LABELS = {
   starved_seconds: ['Generator late for', (seconds) => `${formatNumber(seconds, 1)} s`],
 };
 
+/** Values with a label that can be reset, like all counters without one. */
+const RESETTABLE = ['osc_received', 'limited', 'starved_seconds'];
 /** Parts of the status that other panels show. */
 const SHOWN_ELSEWHERE = ['parameters', 'recording'];
+
+/** The counters at the last reset. @type {Record<string, number>} */
+let baseline = {};
+try {
+  baseline = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? '{}');
+} catch {
+  baseline = {};
+}
+
+/** Resets counters, given their current values. @param {Record<string, number>} counts */
+export function resetCounters(counts) {
+  baseline = { ...baseline, ...counts };
+  sessionStorage.setItem(STORAGE_KEY, JSON.stringify(baseline));
+}
+
+/** Returns a count since the last reset. @param {string} key @param {number} count */
+export function sinceReset(key, count) {
+  // A restarted daemon counts from 0 again.
+  if (count < (baseline[key] ?? 0)) {
+    delete baseline[key];
+    sessionStorage.setItem(STORAGE_KEY, JSON.stringify(baseline));
+  }
+  return count - (baseline[key] ?? 0);
+}
 
 /** @type {Record<string, { at: number, count: number }[]>} */
 const history = {};
@@ -58,7 +84,7 @@ function assess({ state, load, xruns, starvations, output, trouble }) {
   if (trouble) return ['warn', trouble];
   if (late) return ['warn', `Generator late ${times(late)} in the last minute: try a larger block or close other applications`];
   if (gaps) return ['warn', `${dropouts(gaps)} in the last minute: try a larger block`];
-  if (load > HIGH_LOAD) return ['warn', `Generator load ${Math.round(load * 100)} %: close other applications`];
+  if (load > HIGH_LOAD) return ['warn', `Generator load ${Math.round(load * 100)}%: close other applications`];
   if (state === 'silent') return ['good', 'Paused: press Play'];
   if (/null|nothing/i.test(output)) return ['warn', 'No audio device. Press Listen to hear the music here'];
   return state === 'playing' ? ['good', 'Playing: all is well'] : ['warn', capitalize(state)];
@@ -67,10 +93,14 @@ function assess({ state, load, xruns, starvations, output, trouble }) {
 /** Creates the status line in the header. */
 export function healthLine() {
   const dot = h('span', { class: 'dot', 'aria-hidden': 'true' });
-  const sentence = h('span', { id: 'sentence' }, 'Connecting');
+  const sentence = h('span', { id: 'sentence' }, 'Connecting…');
   const line = h('button', { type: 'button', class: 'health', id: 'health', 'data-health': 'warn', title: 'Details', onclick: () => (location.hash = '/setup') }, dot, sentence);
   const live = byId('announcer');
-  let [output, trouble] = ['', ''];
+  /** The output, unknown until the status has been read. @type {string | undefined} */
+  let output;
+  let trouble = '';
+  /** @type {{ state: string, load: number, xruns: number, starvations: number } | undefined} */
+  let latest;
   let announced = '';
   /** @param {'good' | 'warn' | 'bad'} level @param {string} text */
   const show = (level, text) => {
@@ -80,18 +110,19 @@ export function healthLine() {
     if (level === 'bad' && announced !== text) live.textContent = text;
     announced = text;
   };
+  const update = () => melos.open && latest && output !== undefined && show(...assess({ ...latest, output, trouble }));
   const poll = () => refresh(async () => {
     const status = await http('/status');
     output = status.output;
     const troubles = status.troubles ?? {};
     trouble = capitalize(String(Object.values(troubles)[0] ?? ''));
     melos.notify('@troubles', troubles);
+    update();
   });
-  let state = '';
-  melos.on('health', (now, load, xruns, starvations) => {
-    if (now !== state) poll();
-    state = now;
-    show(...assess({ state, load, xruns, starvations, output, trouble }));
+  melos.on('health', (state, load, xruns, starvations) => {
+    if (state !== latest?.state) poll();
+    latest = { state, load, xruns, starvations };
+    update();
   });
   melos.on('trouble', () => poll());
   melos.on('@open', (open) => (open ? poll() : show('bad', 'No connection to Melos')));
@@ -106,37 +137,21 @@ export function healthFigures() {
   const summary = h('summary', {}, 'Nothing lost or late');
   /** What each counter counts, and what it means. @type {Record<string, { counts: string, meaning: string }>} */
   let descriptions = {};
-  /** @type {Record<string, number>} */
-  let baseline = {};
-  try {
-    baseline = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? '{}');
-  } catch {
-    baseline = {};
-  }
   /** @type {Record<string, any>} */
   let newest = {};
   const words = (/** @type {string} */ key) => capitalize(key.replaceAll(/[_-]/g, ' '));
-  /** Returns a count since the last reset. @param {string} key @param {number} count */
-  const sinceReset = (key, count) => {
-    // A restarted daemon counts from 0 again.
-    if (count < (baseline[key] ?? 0)) {
-      delete baseline[key];
-      sessionStorage.setItem(STORAGE_KEY, JSON.stringify(baseline));
-    }
-    return count - (baseline[key] ?? 0);
-  };
-  const isCounter = (/** @type {string} */ key, /** @type {unknown} */ value) => Number.isInteger(value) && !(key in LABELS);
+  const isCounter = (/** @type {string} */ key, /** @type {unknown} */ value) => RESETTABLE.includes(key) || (Number.isInteger(value) && !(key in LABELS));
   const show = () => {
     const { troubles, losses = {}, ...figures } = newest;
     const first = Object.keys(LABELS).filter((key) => key in figures).map((key) => [key, figures[key]]);
     const rest = Object.entries(figures).filter(([key]) => !(key in LABELS) && !SHOWN_ELSEWHERE.includes(key));
     const rows = [...first, ...Object.entries(troubles ?? {}), ...rest].filter(([, value]) => typeof value !== 'object' || value === null);
-    list.replaceChildren(...rows.flatMap(([key, value]) => {
+    list.replaceChildren(...rows.flatMap(([key, current]) => {
+      const value = isCounter(key, current) ? sinceReset(key, current) : current;
       let text = String(value ?? '–');
       const label = LABELS[key];
       if (label) text = label[1](value);
-      else if (isCounter(key, value)) text = String(sinceReset(key, value));
-      else if (typeof value === 'number') text = formatNumber(value, 2);
+      else if (typeof value === 'number' && !isCounter(key, value)) text = formatNumber(value, 2);
       return [h('dt', {}, label?.[0] ?? words(key)), h('dd', { class: key in (troubles ?? {}) ? 'error' : '' }, text)];
     }));
     const lost = Object.entries(losses).map(([key, value]) => /** @type {[string, number]} */ ([key, sinceReset(key, value)]));
@@ -155,10 +170,9 @@ export function healthFigures() {
   });
   whileVisible(list, read);
   const reset = h('button', {
-    type: 'button', id: 'figures-reset', title: 'Resets the counters in this browser only',
+    type: 'button', id: 'figures-reset', title: 'Resets the counters in this browser tab only',
     onclick: () => {
-      baseline = Object.fromEntries(Object.entries({ ...newest, ...newest.losses }).filter(([key, value]) => isCounter(key, value)));
-      sessionStorage.setItem(STORAGE_KEY, JSON.stringify(baseline));
+      resetCounters(Object.fromEntries(Object.entries({ ...newest, ...newest.losses }).filter(([key, value]) => isCounter(key, value))));
       show();
     },
   }, 'Reset counters');

@@ -1,10 +1,15 @@
 // @ts-check
-/** MIDI: connected devices and learned controls; to learn one, select a parameter on the page, then move a control on the device. */
+/** MIDI: connected devices and learned controls; to learn a control, select a parameter on the page, then move the control on the device. */
 
 import { http, melos } from './connection.js';
 import { byId, h, refresh, showToast } from './dom.js';
 
 /** @typedef {{ device: string, parameters: string[], block: string }} Learned */
+
+/** Everything on the page that acts when it is pressed. */
+const CONTROLS = 'button, a, input, select, textarea, summary, [role=slider], [data-param]';
+/** Controls that keep their functions while a parameter is being selected. */
+const ALWAYS_ACTIVE = '#learn, #learning-end, .tab';
 
 let selecting = false;
 /** The selected parameter, while Melos waits for a control to be moved. @type {string | undefined} */
@@ -31,22 +36,23 @@ export function learnButton() {
   }, 'Learn MIDI');
 }
 
-/** Makes the page intercept events while a parameter is being selected, so that selecting it has no other effect. */
+/** Makes the page intercept events while a parameter is being selected, so that no control has any other effect. */
 export function installLearning() {
   const intercept = (/** @type {Event} */ event) => {
     if (!selecting) return;
-    const target = /** @type {HTMLElement} */ (event.target).closest?.('[data-param]');
-    if (!(target instanceof HTMLElement)) return;
+    const target = /** @type {HTMLElement} */ (event.target).closest?.(CONTROLS);
+    if (!(target instanceof HTMLElement) || target.matches(ALWAYS_ACTIVE)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     // A touch would move a fader unless its default action is prevented, but preventing it also suppresses the click; so a tap is
-    // recognised by its `pointerup`.
+    // recognized by its `pointerup` event.
     const isTap = event.type === 'pointerup' && /** @type {PointerEvent} */ (event).pointerType === 'touch';
     const id = target.dataset.param;
-    if ((!isTap && event.type !== 'click' && event.type !== 'keydown') || !id || id === awaited) return;
+    if ((!isTap && event.type !== 'click' && event.type !== 'keydown') || (id && id === awaited)) return;
+    if (!id) return showToast('This control cannot be learned; choose another');
     awaited = id;
     melos.sendText('learn', id);
-    byId('learning-text').textContent = `Now move a knob, fader or button for “${id}” (within 30 seconds)`;
+    byId('learning-text').textContent = `Now move a knob or fader, or press a button, for “${id}” (within 30 seconds)`;
   };
   for (const type of ['pointerdown', 'pointerup', 'mousedown', 'click', 'input', 'change']) addEventListener(type, intercept, true);
   // Elsewhere, a touch may scroll the page.
@@ -58,6 +64,11 @@ export function installLearning() {
       melos.send('learn/cancel', '', []);
       setSelecting(false);
     } else if (event.key === 'Enter' || event.key === ' ') intercept(event);
+    // Shortcuts must not act, nor arrow keys move a control; without a control, arrow keys still scroll.
+    if (event.key === 'Tab' || document.activeElement?.matches(ALWAYS_ACTIVE)) return;
+    event.stopImmediatePropagation();
+    const isBrowsers = event.ctrlKey || event.metaKey || event.altKey || /^F\d/.test(event.key);
+    if (!isBrowsers && document.activeElement?.matches(CONTROLS)) event.preventDefault();
   }, true);
   melos.on('learn', (id, block) => {
     // Selecting another parameter ends learning for the previous one.

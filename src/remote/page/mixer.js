@@ -1,15 +1,16 @@
 // @ts-check
-/** The mixer: faders with meters, mute and solo; the limiter, and the room. */
+/** The mixer: faders with meters, mute and solo buttons, and the limiter; also the panel for the room. */
 
 import { melos } from './connection.js';
 import { fader, formatNumber, h, toggle } from './dom.js';
+import { resetCounters, sinceReset } from './health.js';
 
 /** Strips, in the order of the meters. */
 const STRIPS = [
   ['network', 'Piano'], ['bass', 'Bass'], ['pad', 'Pad'], ['upper', 'Upper voice'], ['harmony', 'Harmony'], ['master', 'Master'],
 ];
-/** Layers that can be soloed; harmony cannot, because it is the sum of bass, pad and upper voice. */
-const SOLO = ['network', 'bass', 'pad', 'upper'];
+/** Layers that can be soloed; harmony is the sum of bass, pad and upper voice. */
+const SOLO = ['network', 'bass', 'pad', 'upper', 'harmony'];
 /** Lower end of the meters, in decibels. */
 const FLOOR = -60;
 /** Decay of a meter and of its held peak, in decibels per message; the daemon sends thirty messages a second. */
@@ -23,8 +24,10 @@ let mutesToRestore;
 
 /** @param {string} layer */
 const muted = (layer) => melos.values.get(`mute/${layer}`) === true;
+/** Returns whether a solo of a layer mutes another. @param {string} layer @param {string} other */
+const mutes = (layer, other) => other !== layer && other !== 'harmony' && (layer !== 'harmony' || other === 'network');
 /** @param {string} layer */
-const isAlone = (layer) => SOLO.every((other) => muted(other) === (other !== layer));
+const isAlone = (layer) => SOLO.every((other) => muted(other) === mutes(layer, other));
 
 /** @param {string} layer */
 function solo(layer) {
@@ -34,7 +37,7 @@ function solo(layer) {
   melos.remember('solo', SOLO.map((other) => `mute/${other}`));
   for (const other of SOLO) {
     // If another page started the solo, unmute everything.
-    const mute = alone ? (mutesToRestore?.get(other) ?? false) : other !== layer;
+    const mute = alone ? (mutesToRestore?.get(other) ?? false) : mutes(layer, other);
     if (mute !== muted(other)) melos.put(`mute/${other}`, mute);
   }
   if (alone) mutesToRestore = undefined;
@@ -84,7 +87,7 @@ export function mixer() {
     unit.textContent = count === 1 ? ' time' : ' times';
     limited.classList.toggle('error', count > 0);
   };
-  let [countAtReset, newest, deepest, deepestAt] = [-1, 0, 0, 0];
+  let [newest, deepest, deepestAt] = [0, 0, 0];
   melos.on('meters', (...meters) => {
     strips.forEach(({ show }, index) => show(meters[index]));
     const [limiter, count] = [meters[6], meters[7]];
@@ -93,16 +96,14 @@ export function mixer() {
     const text = `${formatNumber(deepest, 1)} dB`;
     if (reduction.textContent !== text) reduction.textContent = text;
     newest = count;
-    // A restarted daemon counts from 0 again.
-    if (countAtReset < 0 || count < countAtReset) countAtReset = count;
-    showLimited(count - countAtReset);
+    showLimited(sinceReset('limited', count));
   });
   return [
     h('div', { class: 'strips' }, ...strips.map(({ element }) => element)),
     h('div', { class: 'row wrap limiter' },
       h('span', {}, 'Limiter gain reduction ', reduction), h('span', {}, 'Limited: ', limited, unit),
       h('button', { type: 'button', id: 'limited-reset', onclick: () => {
-        countAtReset = newest;
+        resetCounters({ limited: newest });
         showLimited(0);
       } }, 'Reset')),
   ];

@@ -14,6 +14,22 @@ export function shares() {
   return new Map(weights.map(([name, weight]) => [name, weight / sum]));
 }
 
+/**
+ * Converts weights to whole percentages that sum to 100, by rounding up those with the largest remainders.
+ * @param {Iterable<[string, number]>} weights @returns {Map<string, number>}
+ */
+export function percentages(weights) {
+  const entries = [...weights];
+  const sum = entries.reduce((sum, [, weight]) => sum + weight, 0);
+  if (sum <= 0) return new Map(entries);
+  const exact = entries.map(([name, weight]) => /** @type {[string, number]} */ ([name, (100 * weight) / sum]));
+  const rounded = new Map(exact.map(([name, share]) => [name, Math.floor(share)]));
+  const missing = 100 - [...rounded.values()].reduce((sum, share) => sum + share, 0);
+  exact.sort((a, b) => (b[1] % 1) - (a[1] % 1));
+  for (const [name, share] of exact.slice(0, missing)) rounded.set(name, Math.floor(share) + 1);
+  return rounded;
+}
+
 /** Adds an emotion to the blend or removes it. @param {string} name */
 function blend(name) {
   const now = shares();
@@ -38,14 +54,13 @@ function button(name, number) {
     title: `${capitalize(name)} only (key ${number}). Shift-click or long-press to add it to the blend or remove it.`,
     ...pressHandlers((event) => (event.shiftKey ? blend(name) : melos.set('emotion', name)), () => blend(name)),
   }, h('span', { class: 'name' }, capitalize(name)), share);
-  const show = () => {
-    const weight = shares().get(name) ?? 0;
+  const show = (/** @type {number} */ weight, /** @type {number} */ percentage) => {
     element.style.setProperty('--share', String(weight));
     element.setAttribute('aria-pressed', String(weight > 0.01));
-    share.textContent = weight > 0.004 ? `${Math.round(weight * 100)} %` : '';
-    element.setAttribute('aria-label', weight > 0.004 ? `${capitalize(name)}, ${Math.round(weight * 100)} percent` : capitalize(name));
+    share.textContent = percentage ? `${percentage}%` : '';
+    element.setAttribute('aria-label', percentage ? `${capitalize(name)}, ${percentage} percent` : capitalize(name));
   };
-  return { element, show };
+  return { name, element, show };
 }
 
 function pad() {
@@ -150,7 +165,7 @@ function pad() {
     if (trail.length > TRAIL) trail.shift();
     redraw();
   });
-  // MIDI learn needs a target for each axis, but the pad as a whole can stand only for one, valence.
+  // MIDI learn needs a target for each axis, but the pad as a whole can stand for only one, valence.
   const axes = ['valence', 'arousal'].map((id) => h('button', { type: 'button', class: `axis ${id}`, 'data-param': id }, capitalize(id)));
   return h('div', { class: 'pad-box' }, element, ...axes);
 }
@@ -158,12 +173,16 @@ function pad() {
 export function mood() {
   const buttons = EMOTIONS.map(([name], index) => button(name, index + 1));
   const playing = h('p', { class: 'hint', id: 'now-playing' });
-  const show = () => buttons.forEach(({ show }) => show());
+  const show = () => {
+    const now = shares();
+    const rounded = percentages(now);
+    for (const { name, show } of buttons) show(now.get(name) ?? 0, rounded.get(name) ?? 0);
+  };
   for (const name of WEIGHTS) melos.on(`emotion/${name}`, show);
   melos.on('mood', (...weights) => {
-    const strongest = WEIGHTS.map((name, index) => /** @type {[string, number]} */ ([name, weights[index]]))
-      .filter(([, weight]) => weight > 0.15).sort((a, b) => b[1] - a[1]).slice(0, 3);
-    const text = `Now playing: ${strongest.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', ')}`;
+    const rounded = percentages(EMOTIONS.map(([name]) => [name, weights[WEIGHTS.indexOf(name)]]));
+    const strongest = [...rounded].filter(([, share]) => share >= 15).sort((a, b) => b[1] - a[1]).slice(0, 3);
+    const text = `Now playing: ${strongest.map(([name, share]) => `${name} ${share}%`).join(', ')}`;
     if (playing.textContent !== text) playing.textContent = text;
   });
   return [

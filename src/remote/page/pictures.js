@@ -10,7 +10,7 @@ const RATE = 20;
 /** MIDI note of the lowest band, and semitones per band. */
 const LOWEST = 24;
 const SEMITONES = 2;
-/** Past and future shown, in seconds. */
+/** Lengths of the past and the future shown, in seconds. */
 const PAST = 12;
 const AHEAD = 5;
 /** Levels of the darkest and brightest colours, in decibels. */
@@ -18,6 +18,8 @@ const FLOOR = -80;
 const TOP = -20;
 /** Colours of increasing brightness from black to white, so that the spectrum is also readable in greyscale. */
 const SHADES = [[11, 11, 18], [74, 22, 116], [200, 62, 84], [250, 172, 74], [255, 252, 236]];
+/** Colours of notes, melody notes and beats on the spectrum, which is dark in every theme. */
+const [NOTE, MELODY, BEAT] = ['#eef0f6', '#f2b45c', '#ffffff'];
 const COLUMNS = PAST * RATE;
 
 /** @typedef {{ at: number, text: string }} Mark */
@@ -56,7 +58,7 @@ export function pictures(canvas) {
     const nowX = (width * PAST) / (PAST + AHEAD);
     const x = (/** @type {number} */ at) => nowX + ((at - now) * width) / (PAST + AHEAD);
     context.clearRect(0, 0, width, height);
-    // The past: the ring buffer of columns in two parts, oldest first.
+    // The past: the columns of the ring buffer, drawn in two parts, the older first.
     context.imageSmoothingEnabled = true;
     const start = written % COLUMNS;
     const unit = width / (PAST + AHEAD) / RATE;
@@ -79,12 +81,16 @@ export function pictures(canvas) {
     for (const { at, end, pitch, velocity, melody } of notes) {
       const y = bottom - ((pitch - LOWEST + 0.5) / (BANDS * SEMITONES)) * (bottom - head);
       context.globalAlpha = 0.35 + (0.65 * velocity) / 127;
+      const [from, to] = [x(at), Math.max(x(at) + 3, x(end) - 1)];
+      context.fillStyle = melody ? MELODY : NOTE;
+      context.fillRect(from, y - row / 2, Math.min(to, nowX) - from, row);
+      if (to <= nowX) continue;
       context.fillStyle = colour(melody ? 'accent' : 'text');
-      context.fillRect(x(at), y - row / 2, Math.max(3, x(end) - x(at) - 1), row);
+      context.fillRect(nowX, y - row / 2, to - nowX, row);
     }
     context.globalAlpha = 1;
     context.lineWidth = 1;
-    context.strokeStyle = colour('beat');
+    context.strokeStyle = BEAT;
     for (const { at, first } of beats) {
       context.globalAlpha = first ? 0.9 : 0.35;
       context.beginPath();
@@ -92,7 +98,9 @@ export function pictures(canvas) {
       context.lineTo(x(at), bottom);
       context.stroke();
     }
-    context.globalAlpha = 0.3;
+    context.globalAlpha = 0.5;
+    context.lineWidth = 2;
+    context.strokeStyle = colour('text');
     for (let at = lastBeat + interval; lastBeat && at < now + AHEAD; at += interval) {
       if (at < now) continue;
       context.beginPath();
@@ -101,7 +109,7 @@ export function pictures(canvas) {
       context.stroke();
     }
     context.globalAlpha = 1;
-    // Chords, each until the next.
+    // Chords, each extending to the next.
     const all = [...chords, ...planned.filter(({ at }) => at > now)];
     context.font = `600 ${width < 500 ? 13 : 16}px ${colour('font')}`;
     context.textAlign = 'left';

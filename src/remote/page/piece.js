@@ -3,7 +3,7 @@
 
 import { http, melos } from './connection.js';
 import { EMOTIONS, attempt, capitalize, clock, colour, date, formatNumber, h, picture, pressHandlers, refill, refresh, showToast, size } from './dom.js';
-import { shares } from './mood.js';
+import { percentages, shares } from './mood.js';
 import { player, release } from './player.js';
 import { allPresets, nameOf } from './presets.js';
 
@@ -16,10 +16,12 @@ import { allPresets, nameOf } from './presets.js';
 
 /** Selectable lengths in seconds. */
 const LENGTHS = [10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800];
-/** Number of seeds. */
+/** Number of possible seeds. */
 const SEEDS = 16_777_216;
 /** Interval for polling the progress of a render, in milliseconds. */
 const POLL_INTERVAL = 500;
+
+const randomSeed = () => Math.floor(Math.random() * SEEDS);
 
 /** Formats a length. @param {number} seconds */
 const length = (seconds) => (seconds < 60 ? `${seconds} s` : seconds % 60 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${seconds / 60} min`);
@@ -29,8 +31,8 @@ function title(request) {
   if (request.preset) return nameOf(request.preset);
   if (request.take) return `Take ${request.take}`;
   if (typeof request.emotion === 'string') return capitalize(request.emotion);
-  const parts = Object.entries(request.emotion ?? {}).filter(([, weight]) => weight > 0).sort((a, b) => b[1] - a[1]);
-  return capitalize(parts.map(([name, weight]) => `${name} ${Math.round(weight * 100)} %`).join(', '));
+  const parts = [...percentages(Object.entries(request.emotion ?? {}))].filter(([, share]) => share > 0).sort((a, b) => b[1] - a[1]);
+  return capitalize(parts.map(([name, share]) => `${name} ${share}%`).join(', '));
 }
 
 /** Requests a piece. @param {PieceRequest} request */
@@ -40,7 +42,7 @@ export async function make(request) {
 }
 
 export function piece() {
-  /** Emotions in equal shares, the current blend (`now`), or a preset (`preset:` and its id). @type {string[]} */
+  /** What the piece is made from: emotions in equal shares, the current blend (`now`), or a preset (`preset:` and its id). @type {string[]} */
   let source = [];
   const sources = h('div', { class: 'emotions small', role: 'group', 'aria-label': 'What should it sound like?' });
   const presetMenu = h('select', { id: 'piece-preset', onchange: () => choose(presetMenu.value ? `preset:${presetMenu.value}` : 'calm') });
@@ -83,9 +85,9 @@ export function piece() {
     type: 'range', id: 'piece-creativity', min: 0.1, max: 2, step: 0.05, value: 1,
     oninput: () => (creativityOut.textContent = formatNumber(creativityIn.valueAsNumber, 2)),
   });
-  const seedIn = h('input', { type: 'number', id: 'piece-seed', min: 0, max: SEEDS - 1, step: 1, value: Math.floor(Math.random() * SEEDS) });
+  const seedIn = h('input', { type: 'number', id: 'piece-seed', min: 0, max: SEEDS - 1, step: 1, value: randomSeed(), placeholder: 'Random' });
   const newSeed = h('button', {
-    type: 'button', 'aria-label': 'Another seed', title: 'Another seed', onclick: () => (seedIn.value = String(Math.floor(Math.random() * SEEDS))),
+    type: 'button', 'aria-label': 'Another seed', title: 'Another seed', onclick: () => (seedIn.value = String(randomSeed())),
   }, '⚄');
   const harmonyIn = h('input', { type: 'checkbox', id: 'piece-harmony', checked: true });
   const formatIn = h('select', { id: 'piece-format' }, h('option', { value: 'wav' }, 'WAV'), h('option', { value: 'flac' }, 'FLAC'),
@@ -93,8 +95,12 @@ export function piece() {
 
   /** @returns {PieceRequest} */
   const request = () => {
+    if (!seedIn.validity.valid) {
+      seedIn.focus();
+      throw new Error(`The seed must be a whole number from 0 to ${SEEDS - 1}, or empty for a random one`);
+    }
     const common = {
-      seconds: LENGTHS[lengthIn.valueAsNumber], temperature: creativityIn.valueAsNumber, seed: seedIn.valueAsNumber || 0,
+      seconds: LENGTHS[lengthIn.valueAsNumber], temperature: creativityIn.valueAsNumber, seed: seedIn.value ? seedIn.valueAsNumber : randomSeed(),
       harmony: harmonyIn.checked, format: formatIn.value,
     };
     const [first, ...others] = source;
@@ -106,7 +112,7 @@ export function piece() {
   const makeButton = h('button', {
     type: 'button', class: 'main', id: 'piece-make', onclick: () => attempt(async () => {
       await make(request());
-      seedIn.value = String(Math.floor(Math.random() * SEEDS));
+      seedIn.value = String(randomSeed());
     }),
   }, 'Make the piece');
 
@@ -118,7 +124,7 @@ export function piece() {
       h('div', { class: 'row wrap' },
         h('div', { class: 'field seed' }, h('label', { for: 'piece-seed' }, 'Seed'), h('span', { class: 'row' }, seedIn, newSeed)),
         h('div', { class: 'field' }, h('label', { for: 'piece-format' }, 'Format'), formatIn),
-        h('div', { class: 'field check' }, harmonyIn, h('label', { for: 'piece-harmony' }, 'With harmony'))),
+        h('label', { class: 'field check' }, harmonyIn, 'With harmony')),
       makeButton),
     pieceList(),
   ];
@@ -166,7 +172,7 @@ function row(piece) {
     }),
   }, state === 'ready' || state === 'failed' ? 'Delete' : 'Cancel');
   const again = h('button', {
-    type: 'button', title: 'Makes a piece with the same settings and another seed', onclick: () => attempt(() => make({ ...request, seed: Math.floor(Math.random() * SEEDS) })),
+    type: 'button', title: 'Makes a piece with the same settings and another seed', onclick: () => attempt(() => make({ ...request, seed: randomSeed() })),
   }, 'Make a variation');
   const head = h('div', { class: 'head' }, h('strong', {}, name), h('span', { class: 'hint' }, details));
   if (state === 'ready') {

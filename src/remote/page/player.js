@@ -1,7 +1,7 @@
 // @ts-check
 /** Playback of takes and pieces: one shared audio element, and for each file a waveform that also sets the position. */
 
-import { clock, colour, h, picture } from './dom.js';
+import { clock, colour, h, picture, showToast } from './dom.js';
 
 /** How far an arrow key moves the position, in seconds. */
 const KEY_STEP = 5;
@@ -36,14 +36,21 @@ export function player(source, name, loadPeaks, seconds) {
   const canvas = h('canvas', {
     class: 'waveform', role: 'slider', tabindex: 0, 'aria-label': `Position in ${name}`, 'aria-valuemin': 0, 'aria-valuemax': Math.round(seconds ?? 0), 'aria-valuenow': 0,
   });
+  const start = () => audio.play().catch((error) => {
+    // Playback also ends early if another file is played or this one is paused.
+    if (error.name === 'AbortError' || playing !== source) return;
+    release(source);
+    updates.forEach((show) => show());
+    showToast(`Cannot play ${name}; its file may be missing`, true);
+  });
   const button = h('button', {
     type: 'button', class: 'play', 'aria-label': `Play ${name}`,
     onclick: () => {
       if (playing !== source) {
         playing = source;
         audio.src = source;
-        audio.play().catch(() => undefined);
-      } else if (audio.paused) audio.play().catch(() => undefined);
+        start();
+      } else if (audio.paused) start();
       else audio.pause();
     },
   }, '▶');

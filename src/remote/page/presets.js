@@ -37,27 +37,27 @@ export function presetList() {
   let journey;
 
   const visible = () => {
-    const names = starred();
+    const ids = starred();
     if (starredOnly.getAttribute('aria-pressed') !== 'true') return presets;
-    return names.flatMap((id) => presets.filter((preset) => preset.id === id));
+    return ids.flatMap((id) => presets.filter((preset) => preset.id === id));
   };
   /** @param {number} offset */
   const step = (offset) => {
-    const names = visible().map(({ id }) => id);
-    if (names.length === 0) return showToast(presets.length ? 'No preset is starred' : 'There are no presets');
-    const index = names.indexOf(String(melos.values.get('preset')));
-    const next = index < 0 ? (offset > 0 ? 0 : names.length - 1) : (index + offset + names.length) % names.length;
-    melos.set('preset', names[next]);
+    const ids = visible().map(({ id }) => id);
+    if (ids.length === 0) return showToast(presets.length ? 'No preset is starred' : 'There are no presets');
+    const index = ids.indexOf(String(melos.values.get('preset')));
+    const next = index < 0 ? (offset > 0 ? 0 : ids.length - 1) : (index + offset + ids.length) % ids.length;
+    melos.set('preset', ids[next]);
   };
   /** @param {string} id */
   const star = (id) => {
-    const names = starred();
-    const updated = names.includes(id) ? names.filter((name) => name !== id) : [...names, id];
+    const ids = starred();
+    const updated = ids.includes(id) ? ids.filter((other) => other !== id) : [...ids, id];
     localStorage.setItem(STORAGE_KEY, JSON.stringify(updated));
     show();
   };
   const show = () => {
-    const [names, playing] = [starred(), melos.values.get('preset')];
+    const [starredIds, playing] = [starred(), melos.values.get('preset')];
     const empty = presets.length ? 'No preset is starred. Press ☆ next to a preset to star it.' : 'There are no presets.';
     refill(list, ...visible().map((preset) => h('li', { class: preset.id === playing ? 'card playing' : 'card' },
       h('button', {
@@ -66,9 +66,9 @@ export function presetList() {
       }, h('strong', {}, preset.name), preset.journey.length ? h('span', { class: 'tag' }, `journey, ${preset.journey.length} steps`) : null,
         h('span', { class: 'about' }, preset.description)),
       h('button', {
-        type: 'button', class: 'star', 'aria-pressed': String(names.includes(preset.id)), 'aria-label': `${preset.name} starred`,
+        type: 'button', class: 'star', 'aria-pressed': String(starredIds.includes(preset.id)), 'aria-label': `${preset.name} starred`,
         onclick: () => star(preset.id),
-      }, names.includes(preset.id) ? '★' : '☆'))));
+      }, starredIds.includes(preset.id) ? '★' : '☆'))));
     if (visible().length === 0) list.append(h('li', { class: 'empty' }, empty));
     showNow();
   };
@@ -102,8 +102,8 @@ export function presetList() {
   setInterval(() => journey && !document.hidden && showNow(), 1000);
   return [
     h('div', { class: 'row' },
-      h('button', { type: 'button', id: 'preset-previous', 'aria-label': 'Previous preset', onclick: () => step(-1) }, '‹'), now,
-      h('button', { type: 'button', id: 'preset-next', 'aria-label': 'Next preset', onclick: () => step(1) }, '›')),
+      h('button', { type: 'button', id: 'preset-previous', 'data-param': 'preset/previous', 'aria-label': 'Previous preset', onclick: () => step(-1) }, '‹'), now,
+      h('button', { type: 'button', id: 'preset-next', 'data-param': 'preset/next', 'aria-label': 'Next preset', onclick: () => step(1) }, '›')),
     list,
     h('div', { class: 'row end' }, starredOnly),
   ];

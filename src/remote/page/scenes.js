@@ -12,7 +12,7 @@ export function scenes() {
   /** The scene being edited, and its form. @type {{ name: string, form: any } | undefined} */
   let edited;
   melos.on('@confirmed', (id, name) => id === 'scene/store' && showToast(`“${name}” stored`));
-  // In the address of a request, a browser resolves `.` and `..` as folders.
+  // A browser would resolve `.` and `..` in a request's path as folders.
   const checkName = (/** @type {string} */ name) => {
     const valid = name !== '.' && name !== '..';
     if (!valid) showToast(`A scene cannot be called “${name}”`, true);
@@ -33,7 +33,7 @@ export function scenes() {
   /** @param {string} name */
   const slot = (name) => {
     const recall = h('button', {
-      type: 'button', class: 'slot', 'data-scene': name, title: `${name}: press to recall; hold twice to replace with the current state`,
+      type: 'button', class: 'slot', 'data-scene': name, title: `${name}: press to recall; hold twice to replace it with the current state`,
       'aria-current': melos.values.get('scene') === name ? 'true' : undefined,
       ...pressHandlers(() => melos.set('scene', name), () => confirmed(recall, 'Hold again to replace') && melos.set('scene/store', name)),
     }, name);
@@ -70,6 +70,8 @@ export function scenes() {
     };
     return { fill, element: h('div', { class: 'field' }, h('label', { for: select.id }, `Scene ${end.toUpperCase()}`), select) };
   });
+  const bars = fader('scene/morph/bars', { label: 'Morph (bars)', digits: 0, unit: 'bars' });
+  bars.querySelector('input').step = 1 / (melos.parameters.get('scene/morph/bars')?.max ?? 1);
   const crossfader = fader('scene/crossfade', { label: 'Crossfade', words: ['A', 'B'] });
   const show = () => {
     refill(slots, ...names.map(slot));
@@ -89,10 +91,10 @@ export function scenes() {
   for (const id of ['scene', 'scene/a', 'scene/b']) melos.on(id, show);
   return [
     h('div', { class: 'stored' }, slots, h('div', { class: 'row wrap' }, newName, storeButton,
-      h('button', { type: 'button', id: 'scene-undo', title: melos.parameters.get('scene/undo')?.description, onclick: () => melos.put('scene/undo') }, 'Undo recall'))),
+      h('button', { type: 'button', id: 'scene-undo', 'data-param': 'scene/undo', title: melos.parameters.get('scene/undo')?.description, onclick: () => melos.put('scene/undo') }, 'Undo recall'))),
     h('div', { class: 'transitions' },
       fader('scene/morph', { label: 'Morph', digits: 1, unit: 's', curve: 3 }),
-      fader('scene/morph/bars', { label: 'Morph (bars)', digits: 0, unit: 'bars', curve: 2 }),
+      bars,
       h('div', { class: 'row wrap' }, ...ends.map(({ element }) => element)),
       crossfader),
   ];

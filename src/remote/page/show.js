@@ -17,7 +17,7 @@ export function show() {
   const entries = h('ol', { class: 'entries', id: 'setlist-entries' });
   const actionButton = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ symbol) => h('button', {
     type: 'button', id: id.replace('/', '-'), 'data-param': id, 'aria-label': name, title: melos.parameters.get(id)?.description,
-    onclick: () => melos.set(id),
+    onclick: () => (melos.values.get('setlist') ? melos.set(id) : showToast('Select a setlist first')),
   }, symbol);
 
   const list = () => {

@@ -75,8 +75,8 @@ export function appearance() {
   keys.checked = keysEnabled();
   return [
     h('div', { class: 'field' }, h('label', { for: 'theme' }, 'Colours'), select),
-    h('div', { class: 'field check' }, keys, h('label', { for: 'single-keys' }, 'Keyboard shortcuts')),
-    h('p', { class: 'hint' }, 'Space plays and pauses, H toggles hold, Esc triggers panic, R starts and stops recording, 1 to 8 select emotions, Ctrl+Z undoes the last change. In full screen, the first Esc only leaves full screen.'),
+    h('label', { class: 'field check' }, keys, 'Keyboard shortcuts'),
+    h('p', { class: 'hint' }, 'Space plays and pauses, H toggles hold, Esc triggers panic, R starts and stops recording, 1 to 8 select emotions, and Ctrl+Z undoes the last change. In full screen, the first Esc only leaves full screen.'),
   ];
 }
 

@@ -64,7 +64,10 @@ function row({ name, seconds, bytes, modified, mood, log }) {
     });
     input.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
       if (event.key === 'Enter') save();
-      if (event.key === 'Escape') form.replaceWith(title);
+      if (event.key === 'Escape') {
+        form.replaceWith(title);
+        rename.focus();
+      }
       event.stopPropagation();
     });
     const form = h('span', { class: 'row' }, input, h('button', { type: 'button', onclick: save }, 'Save'));

@@ -9,13 +9,17 @@ import { EMOTIONS, byId, clock, h, refresh, showToast } from './dom.js';
  * @param {string} id @param {string} name the element's id @param {string} label @param {string} key @param {(on: boolean) => string} [format]
  */
 function confirmedToggle(id, name, label, key, format) {
+  let requests = 0;
+  const mark = () => button.classList.toggle('waiting', requests > 0 || melos.pending.has(id));
   const button = h('button', {
     type: 'button', id: name, class: 'transport', 'data-param': id, 'aria-pressed': 'false', 'aria-keyshortcuts': key,
     title: `${melos.parameters.get(id)?.description} (key: ${key})`,
     onclick: async () => {
-      button.classList.add('waiting');
+      requests += 1;
+      mark();
       await melos.request(id, melos.values.get(id) !== true);
-      button.classList.remove('waiting');
+      requests -= 1;
+      mark();
     },
   });
   const text = h('span', {}, label);
@@ -24,6 +28,7 @@ function confirmedToggle(id, name, label, key, format) {
     button.setAttribute('aria-pressed', String(on === true));
     if (format) text.textContent = format(on === true);
   });
+  melos.on('@pending', mark);
   return button;
 }
 
@@ -33,7 +38,7 @@ export function transport() {
   const hold = confirmedToggle('hold', 'hold', 'Hold', 'H');
   const record = confirmedToggle('record', 'record', '● Record', 'R');
   const panic = h('button', {
-    type: 'button', id: 'panic', class: 'transport danger', 'aria-keyshortcuts': 'Escape',
+    type: 'button', id: 'panic', class: 'transport danger', 'data-param': 'panic', 'aria-keyshortcuts': 'Escape',
     title: `${melos.parameters.get('panic')?.description} (key: Esc)`,
     onclick: () => melos.put('panic'),
   }, 'Panic');

@@ -58,7 +58,7 @@ enum Request {
 
 impl LogFile {
     /// Starts a log; the previous session's log is renamed with its date. Checkpoints leave `keep_free` bytes of disk space
-    /// free.
+    /// free. `on_copied` is called when the log has been copied beside a recording.
     ///
     /// # Errors
     /// When no thread can be created.
@@ -68,6 +68,7 @@ impl LogFile {
         config: &ControlLogConfig,
         keep_free: u64,
         troubles: Troubles,
+        on_copied: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         if !config.write {
@@ -75,7 +76,8 @@ impl LogFile {
         }
         let (sender, requests) = sync_channel(QUEUE_CAPACITY);
         let (returned, unused) = sync_channel(1);
-        let writer = Writer::new(path, header, config, keep_free, Arc::clone(&ended), troubles.clone(), returned);
+        let mut writer = Writer::new(path, header, config, keep_free, Arc::clone(&ended), troubles.clone(), returned);
+        writer.on_copied = Box::new(on_copied);
         let panic_troubles = troubles.clone();
         // The panic may have lost a line, without which the rest cannot be replayed.
         let report_panic = move || {

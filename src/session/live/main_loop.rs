@@ -77,7 +77,7 @@ impl MainLoop {
         let events = self.show.presets.modulate(&self.show.preset());
         self.show.apply_all(events);
         self.publish_values();
-        self.show.list_presets();
+        self.show.publish_libraries();
         while !stop.load(Relaxed) {
             self.scheduler.wait(self.sound.block(), self.show.reports.time_until_due());
             self.iterate(&mut upcoming_notes);
@@ -130,7 +130,7 @@ impl MainLoop {
             self.show.reports.publish(notice);
         }
         self.show.reports.feed_watchdog(head);
-        if self.show.reports.is_due() {
+        if self.show.reports.take_due() {
             self.report(head);
         }
     }
@@ -209,7 +209,7 @@ impl MainLoop {
                 ConfigChange::MidiOut(out) => self.show.performance.configure_midi_out(out),
                 ConfigChange::Recordings(recordings) => {
                     let destination = super::recordings_destination(self.reloads.folder(), &recordings);
-                    self.show.reports.api().set_recordings(destination.folder.clone());
+                    self.show.reports.api().set_takes_folder(destination.folder.clone());
                     self.show.takes.configure(destination);
                     self.show.performance.log().keep_free(recordings.keep_free_bytes());
                 }

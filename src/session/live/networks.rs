@@ -85,7 +85,7 @@ mod tests {
         folder
     }
 
-    /// Returns the manifest without the vocoder, which describes a different but valid model.
+    /// Removes the vocoder from a manifest, which then describes a different but valid model.
     fn without_vocoder(manifest: &str) -> String {
         let files = manifest.split("[[file]]");
         files.filter(|file| !file.contains("vocoder.onnx")).collect::<Vec<_>>().join("[[file]]")

@@ -50,7 +50,7 @@ impl Publisher {
         self.oscquery.address()
     }
 
-    /// Counts messages that were valid but refused.
+    /// Counts OSC messages that were well formed but refused.
     pub(super) fn count_refused(&self, messages: u64) {
         self.losses.add(Loss::OscRefused, messages);
     }

@@ -152,7 +152,7 @@ impl Files {
         }
     }
 
-    /// Reports the problems, which have been logged one by one, or that there are none, in the status.
+    /// Shows the problems in the status without logging them again, or clears them there if there are none.
     fn report_problems(&self) {
         match self.reported.as_slice() {
             [] => self.troubles.clear(Part::Files),
@@ -179,7 +179,7 @@ impl Files {
 fn log_more(count: usize) {
     if count > 0 {
         tracing::warn!(
-            "and {count} more problems in presets, setlists, mappings and the configuration; `melos check` lists them"
+            "further problems in presets, setlists, mappings and the configuration: {count}; `melos check` lists them"
         );
     }
 }

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_announced_at_addresses_that_work() {
+    fn the_logged_addresses_of_the_page_are_reachable() {
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
         let own = |_| Some(IpAddr::from([192, 168, 1, 2]));
         for (listening, local, network) in [

@@ -20,7 +20,7 @@ const FIRST_MINUTE: u64 = 60 * SAMPLE_RATE as u64;
 /// Minimum interval between a failed take and the next attempt.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The recorder, and the handling of its recordings.
+/// The recorder and its recordings.
 #[derive(Debug)]
 pub(super) struct Takes {
     recorder: Recorder,
@@ -105,7 +105,7 @@ impl Takes {
         Some(failure)
     }
 
-    /// Copies the control log beside recordings whose delay has passed.
+    /// Copies the control log beside recordings that ended at least [`LOG_DELAY`] frames ago.
     pub(super) fn copy_logs(&mut self, head: u64, log: &mut LogFile) {
         self.copy_logs_before(head.saturating_sub(LOG_DELAY), log);
     }

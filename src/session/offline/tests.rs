@@ -83,7 +83,7 @@ fn assert_resumed_renders_match(log: &ControlLog, length: u64, generated: u64, f
     }
     let remaining = length - original.frame();
     rendered.extend(render(&mut original, remaining));
-    assert!(rendered == reference, "taking checkpoints changed the sound");
+    assert!(rendered == reference, "taking checkpoints should not change the sound");
 }
 
 fn set(param: Param, value: impl Into<f64>) -> Entry {
@@ -195,8 +195,8 @@ fn commands_executed_before_a_checkpoint_are_not_executed_again() {
 
 #[test]
 fn late_and_superseded_splices_and_skipped_music_are_reproduced() {
-    let moods = (0..8).map(|n| (40_000 + 20_000 * n, set(Param::Emotion, n as f64)));
-    let mut log = ControlLog { header: Header { seed: 5, ..Header::default() }, entries: moods.collect() };
+    let emotions = (0..8).map(|n| (40_000 + 20_000 * n, set(Param::Emotion, n as f64)));
+    let mut log = ControlLog { header: Header { seed: 5, ..Header::default() }, entries: emotions.collect() };
     let planned = |frame: u64| (frame + crate::conductor::SPLICE_LEAD).next_multiple_of(512);
     let late = |frame, delay: u64, generated_to| {
         let audible_from = planned(frame) + delay;
@@ -265,7 +265,7 @@ fn any_event() -> impl Strategy<Value = Entry> {
     });
     prop_oneof![
         6 => number,
-        2 => (0..8u8).prop_map(|mood| set(Param::Emotion, mood)),
+        2 => (0..8u8).prop_map(|emotion| set(Param::Emotion, emotion)),
         1 => (0..2u8).prop_map(|on| set(Param::Hold, on)),
         1 => Just(set(Param::Panic, 1)),
         1 => any::<u128>().prop_map(|notes| Entry::Event(ControlEvent::LeadNotes(notes & 0b1001_0001 << 50))),

@@ -19,7 +19,8 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let started = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = started.unwrap_or_else(|error| panic!("{command:?}: {error}; make packages-test installs it"));
+        let mut child =
+            started.unwrap_or_else(|error| panic!("{command:?}: {error}; `make packages-test` installs it"));
         let (sender, lines) = channel();
         forward(child.stdout.take().unwrap(), sender.clone());
         forward(child.stderr.take().unwrap(), sender);
@@ -51,7 +52,7 @@ impl Client {
                 return;
             }
         }
-        panic!("no line arrived that shows {what}");
+        panic!("no line showing {what} arrived");
     }
 }
 

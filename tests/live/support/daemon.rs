@@ -43,8 +43,7 @@ impl Daemon {
         Self::spawn_logging_to(log, ports, &[], state, arguments).wait_until_ready()
     }
 
-    /// Kills the daemon as in a crash, restarts it on the same ports and waits until it reports its
-    /// state.
+    /// Kills the daemon to simulate a crash, restarts it on the same ports and waits until it reports its state.
     pub(crate) fn restart_after_kill(mut self, state: &Path, arguments: &[&str]) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -101,7 +101,7 @@ fn root_command(program: &str) -> Command {
 
 fn run_as_root(program: &str, arguments: &[&str]) {
     let output = root_command(program).args(arguments).output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}; make packages-test installs it"));
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}; `make packages-test` installs it"));
     let printed = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),

@@ -12,7 +12,7 @@ const MIN_DIFFERENCE: f64 = 0.004;
 /// Frames on either side of a click over which the RMS is taken, except the nearest `GUARD` frames.
 const WINDOW: usize = 480;
 const GUARD: usize = 8;
-/// Minimum length, in frames, of a run of zeros that counts as a missing block; music contains no run as long.
+/// Minimum length, in frames, of a run of zeros that counts as a missing block; music contains no run that long.
 const DROPOUT: usize = 64;
 
 /// Returns the ranges of frames that are silent for at least 100 ms.

@@ -16,8 +16,8 @@ pub(crate) struct JackServer {
 
 impl JackServer {
     /// Starts a server with real-time scheduling and the given period in frames; where the system refuses real-time
-    /// scheduling, starts a synchronous one instead. The name distinguishes it from other servers on the machine;
-    /// programs find it through the environment variable `JACK_DEFAULT_SERVER`.
+    /// scheduling, starts a synchronous one with long periods instead. The name distinguishes the server from others on
+    /// the machine; programs find it through the environment variable `JACK_DEFAULT_SERVER`.
     pub(crate) fn start(name: &str, period: u32) -> Self {
         let period = period.to_string();
         let server = Self::spawn(name, &["-R", "-P", "70"], &["-p", &period]);
@@ -78,7 +78,7 @@ impl JackServer {
         list.expect("jack_lsp is needed: apt-get install jackd2").status.success()
     }
 
-    /// Kills the server as in a crash.
+    /// Kills the server to simulate a crash.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

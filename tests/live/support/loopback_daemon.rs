@@ -60,7 +60,7 @@ impl LoopbackDaemon {
     pub(crate) fn wait_until(&mut self, what: &str, condition: impl Fn(&serde_json::Value) -> bool) {
         let started = Instant::now();
         while !self.status().is_some_and(|status| condition(&status)) {
-            assert!(self.child.try_wait().unwrap().is_none(), "Melos exited while waiting until {what}");
+            assert!(self.child.try_wait().unwrap().is_none(), "Melos exited while the test was waiting until {what}");
             assert!(started.elapsed() < TIMEOUT, "timed out waiting until {what}: {:?}", self.status());
             sleep(Duration::from_millis(50));
         }
@@ -77,9 +77,9 @@ impl LoopbackDaemon {
 
     /// Changes a parameter, and checks that Melos responds and keeps playing.
     pub(crate) fn check_response(&mut self) {
-        for mood in ["angry", "calm"] {
-            self.send("/melos/emotion", mood);
-            self.wait_until(&format!("the emotion is {mood}"), |status| status["parameters"]["emotion"] == mood);
+        for emotion in ["angry", "calm"] {
+            self.send("/melos/emotion", emotion);
+            self.wait_until(&format!("the emotion is {emotion}"), |status| status["parameters"]["emotion"] == emotion);
         }
         let now = self.status().unwrap()["seconds"].as_f64().unwrap();
         self.wait_until("the music continues", |status| status["seconds"].as_f64() > Some(now + 0.5));
@@ -113,7 +113,7 @@ pub(crate) fn message(address: &str, text: &str) -> Vec<u8> {
     [padded(address), padded(",s"), padded(text)].concat()
 }
 
-/// Builds an OSC bundle; `time` is its NTP time tag, of which 1 means immediately.
+/// Builds an OSC bundle. `time` is its NTP time tag; 1 means "immediately".
 pub(crate) fn bundle(time: u64, messages: &[Vec<u8>]) -> Vec<u8> {
     let mut bundle = b"#bundle\0".to_vec();
     bundle.extend(time.to_be_bytes());

@@ -25,7 +25,7 @@ fn check_bar(plan: &BarPlan, beats: u32, keys: &[(f64, Key)]) -> Result<(), Test
         };
         prop_assert!(range.contains(&note.note), "{note:?}");
         let chord = chord_at(plan, note.at_beat);
-        let key = keys.iter().rfind(|(from, _)| *from <= note.at_beat).expect("the first key starts at beat 0").1;
+        let key = keys.iter().rfind(|(from, _)| *from <= note.at_beat).expect("the first key should start at beat 0").1;
         let fits = chord.contains(note.note) || chord.bass == note.note % 12;
         prop_assert!(fits || note.voice != Voice::Pad && key.contains(note.note), "{note:?} over {chord}");
     }

@@ -1,4 +1,4 @@
-//! The options of a request: the played chroma, a pinned mode, dynamics and recall.
+//! The options of a request: what the network has played, a pinned mode, dynamics and recall.
 
 use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, PhraseRecall, PlayedBar};
 use melos::music::emotion::Emotion;
@@ -39,7 +39,7 @@ fn the_plan_follows_the_network_only_after_repeated_deviation() {
         other_chord_at_start(&deviating) > other_chord_at_start(&following) + 2,
         "the plan should move to the network's chord"
     );
-    let first = deviating.iter().zip(&following).position(|(a, b)| a != b).expect("they differ");
+    let first = deviating.iter().zip(&following).position(|(a, b)| a != b).expect("the plans should differ");
     assert!(first >= 2, "the plan changed in bar {first}, before the network had deviated for two bars");
     assert_eq!(deviating[first].chords[0].1, other_chord);
 }

@@ -18,7 +18,7 @@ use melos::units::SAMPLE_RATE;
 pub const EXTENSIONS: [&str; 7] = ["wav", "flac", "mp3", "ogg", "m4a", "mp4", "aac"];
 /// Accepted sample rates, in hertz. The limits keep a broken file from requiring an arbitrarily large transform.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=768_000;
-/// Maximum length in seconds: an hour of mono samples takes 690 MB.
+/// Maximum length in seconds: an hour of mono samples at 48 kHz takes 690 MB.
 pub const MAX_SECONDS: f64 = 3600.0;
 /// Maximum fraction of broken packets in a usable file.
 const MAX_BROKEN: f64 = 0.1;
@@ -160,8 +160,8 @@ fn resample_to_48k(samples: Vec<f32>, rate: u32) -> Result<Vec<f32>, DecodeError
     resample(&samples, rate as usize, SAMPLE_RATE as usize).map_err(|reason| DecodeError::Rate { rate, reason })
 }
 
-/// Resamples from one rate to another and removes the resampler's delay. The error states why the rates are
-/// unsupported.
+/// Resamples from one rate to another and removes the resampler's delay. The error says why the samples cannot be
+/// resampled.
 pub(crate) fn resample(samples: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
     let mut resampler = Fft::<f32>::new(from, to, CHUNK, 1, FixedSync::Both).map_err(|error| error.to_string())?;
     let input = SequentialSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;
@@ -178,7 +178,7 @@ mod tests {
         for rate in [22_050u32, 44_100, 96_000] {
             let tone = |rate: u32, i: usize| (std::f64::consts::TAU * 1000.0 * i as f64 / f64::from(rate)).sin() as f32;
             let samples = (0..rate as usize).map(|i| tone(rate, i)).collect();
-            let resampled = resample_to_48k(samples, rate).expect("valid rate");
+            let resampled = resample_to_48k(samples, rate).expect("the rate should be valid");
             assert!(resampled.len().abs_diff(48_000) <= 1);
             let error = (2000..46_000).map(|i| (resampled[i] - tone(SAMPLE_RATE, i)).abs()).fold(0.0, f32::max);
             assert!(error < 1e-3, "{rate} Hz is off by {error}");

@@ -2,8 +2,8 @@
 //!
 //! The beat period is the strongest period of the onset strength, weighted towards 120 BPM. Beats are the best path
 //! through strong onsets at intervals of about that period, found by dynamic programming (Ellis, Beat Tracking by
-//! Dynamic Programming, JNMR 36, 2007). The tempo is the mean rate of the beats, or that of the period if there are
-//! fewer than four.
+//! Dynamic Programming, JNMR 36, 2007). The tempo is the mean rate of the beats, or the rate that corresponds to the
+//! period if there are fewer than four beats.
 
 use realfft::RealFftPlanner;
 
@@ -25,7 +25,8 @@ const MAX_TEMPO: f64 = 320.0;
 const TIGHTNESS: f32 = 100.0;
 /// Number of frames on either side of an onset, none of which may exceed it.
 const PEAK_HALF_WINDOW: usize = 3;
-/// Number of frames on either side of an onset over which its threshold is averaged.
+/// Number of frames on either side of an onset over which the onset strength is averaged to obtain the
+/// threshold.
 const THRESHOLD_HALF_WINDOW: usize = 10;
 /// How far an onset must exceed the average around it, as a fraction of the strongest onset.
 const ONSET_RISE: f32 = 0.07;
@@ -90,11 +91,11 @@ fn period(strength: &[f32]) -> usize {
             let index = (centre + offset).checked_sub(length / 2);
             *slot = window * index.and_then(|index| strength.get(index)).copied().unwrap_or(0.0);
         }
-        forward.process(&mut buffer, &mut spectrum).expect("the buffers have the planned lengths");
+        forward.process(&mut buffer, &mut spectrum).expect("the buffers should have the planned lengths");
         for bin in &mut spectrum {
             *bin = bin.norm_sqr().into();
         }
-        inverse.process(&mut spectrum, &mut buffer).expect("the buffers have the planned lengths");
+        inverse.process(&mut spectrum, &mut buffer).expect("the buffers should have the planned lengths");
         if buffer[0] > 0.0 {
             for (sum, value) in mean.iter_mut().zip(&buffer) {
                 *sum += f64::from(value / buffer[0]);
@@ -132,7 +133,8 @@ fn beats(strength: &[f32], period: usize) -> Vec<usize> {
     trim(backtrack(&score, &previous), &local_score)
 }
 
-/// Returns the onset strength in standard deviations, smoothed over 1/32 of the period.
+/// Returns the onset strength in standard deviations, smoothed with a Gaussian whose standard deviation is 1/32 of the
+/// period.
 fn smoothed(strength: &[f32], period: usize) -> Vec<f32> {
     let mean = strength.iter().sum::<f32>() / strength.len() as f32;
     let variance =

@@ -84,7 +84,7 @@ pub fn decode_whole(models: Models, blocks: &[Box<MelBlock>]) -> Result<Vec<f32>
                 }
                 (bins[0].im, bins[BINS - 1].im) = (0.0, 0.0);
                 fft.process(&mut bins, &mut samples)
-                    .expect("the buffers have the planned lengths, and the first and last bins are real");
+                    .expect("the buffers should have the planned lengths, and the first and last bins should be real");
                 let at = frame * HOP;
                 for ((out, sample), weight) in audio[at..at + N_FFT].iter_mut().zip(&samples).zip(&weights) {
                     *out += sample * weight;

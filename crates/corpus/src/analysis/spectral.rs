@@ -17,16 +17,16 @@ static BIN_INDICES: LazyLock<[f32; BINS]> = LazyLock::new(|| std::array::from_fn
 
 /// The shape of a magnitude spectrum.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Spectral {
+pub struct SpectralShape {
     /// Mean frequency in hertz, weighted by magnitude.
     pub centroid: f32,
-    /// Frequency in hertz below which 85 % of the magnitude lies.
+    /// Frequency in hertz below which 85% of the magnitude lies.
     pub rolloff: f32,
-    /// Ratio of the geometric to the arithmetic mean of the power: 0 for a tone, 1 for white noise.
+    /// Ratio of the geometric to the arithmetic mean of the power: near 0 for a tone, 1 for a flat spectrum.
     pub flatness: f32,
 }
 
-impl Spectral {
+impl SpectralShape {
     /// Measures a magnitude spectrum.
     #[must_use]
     pub fn of(magnitudes: &[f32; BINS]) -> Self {
@@ -76,7 +76,7 @@ pub fn rms(signal: &[f32], centre: usize) -> f32 {
 /// Returns the number of zero crossings per sample in the [`N_FFT`] samples around `centre`; those outside the signal
 /// contribute none.
 #[must_use]
-pub fn zero_crossings(signal: &[f32], centre: usize) -> f32 {
+pub fn zero_crossing_rate(signal: &[f32], centre: usize) -> f32 {
     let window = &signal[centre.saturating_sub(N_FFT / 2).min(signal.len())..(centre + N_FFT / 2).min(signal.len())];
     let negative = |x: f32| x < -ZERO_THRESHOLD;
     let changes = window.windows(2).filter(|pair| negative(pair[0]) != negative(pair[1])).count();
@@ -91,19 +91,19 @@ mod tests {
     fn a_single_bin_is_tonal_and_equal_bins_are_flat() {
         let mut line = [0.0; BINS];
         line[100] = 1.0;
-        let line = Spectral::of(&line);
+        let line = SpectralShape::of(&line);
         assert_eq!((line.centroid, line.rolloff), (hz(100.0), hz(100.0)));
         assert!(line.flatness < 1e-5);
-        let flat = Spectral::of(&[0.3; BINS]);
+        let flat = SpectralShape::of(&[0.3; BINS]);
         assert!((flat.flatness - 1.0).abs() < 1e-4);
         assert!((flat.centroid - 12_000.0).abs() < 1.0);
     }
 
     #[test]
     fn silence_gives_finite_values() {
-        let silence = Spectral::of(&[0.0; BINS]);
+        let silence = SpectralShape::of(&[0.0; BINS]);
         assert_eq!(silence.centroid, 0.0);
         assert!((silence.flatness - 1.0).abs() < 1e-4);
-        assert_eq!((rms(&[], 0), zero_crossings(&[], 0)), (0.0, 0.0));
+        assert_eq!((rms(&[], 0), zero_crossing_rate(&[], 0)), (0.0, 0.0));
     }
 }

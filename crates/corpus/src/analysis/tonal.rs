@@ -179,7 +179,9 @@ mod tests {
             assert_eq!(chroma[usize::from(note % 12)], 1.0, "note {note}: {chroma:?}");
             if note >= 71 {
                 let coarse = chroma_of_mel(&analyzer.log_mel(&tone));
-                let strongest = (0..12).max_by(|a, b| coarse[*a].total_cmp(&coarse[*b])).expect("twelve pitch classes");
+                let strongest = (0..12)
+                    .max_by(|a, b| coarse[*a].total_cmp(&coarse[*b]))
+                    .expect("there should be twelve pitch classes");
                 assert_eq!(strongest, usize::from(note % 12), "note {note}: {coarse:?}");
             }
         }

@@ -70,7 +70,7 @@ const SERIES: [Series; 5] = [
     ("centroid", "Hz", |frame| frame.spectral.centroid),
     ("rolloff", "Hz", |frame| frame.spectral.rolloff),
     ("flatness", "", |frame| frame.spectral.flatness),
-    ("zero_crossings", "", |frame| frame.zero_crossings),
+    ("zero_crossings", "", |frame| frame.zero_crossing_rate),
 ];
 
 /// Returns the mean and standard deviation of a value over the frames.

@@ -129,12 +129,12 @@ mod tests {
     #[test]
     fn phases_count_from_the_downbeat() {
         let marks: Vec<(f64, bool)> = (0..12).map(|i| (1.0 + 0.5 * f64::from(i), i % 4 == 1)).collect();
-        let grid = BeatGrid::new(&marks).expect("enough beats");
+        let grid = BeatGrid::new(&marks).expect("there should be enough beats");
         assert_eq!(grid.at(0.9), None);
-        let upbeat = grid.at(1.25).expect("inside the grid");
+        let upbeat = grid.at(1.25).expect("the time should be inside the grid");
         assert!((upbeat.beat_phase - 0.5).abs() < 1e-6 && (upbeat.bar_phase - 0.875).abs() < 1e-6);
         assert!((upbeat.tempo_bpm - 120.0).abs() < 1e-3);
-        assert_eq!(grid.at(1.5).expect("inside the grid").bar_phase, 0.0);
+        assert_eq!(grid.at(1.5).expect("the time should be inside the grid").bar_phase, 0.0);
         assert!(grid.at(6.9).is_some());
         assert_eq!(grid.at(7.1), None);
     }
@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn doubling_halves_the_length_of_beats_and_bars() {
         let marks: Vec<(f64, bool)> = (0..9).map(|i| (f64::from(i), i % 4 == 0)).collect();
-        let grid = BeatGrid::new(&marks).expect("enough beats").doubled();
+        let grid = BeatGrid::new(&marks).expect("there should be enough beats").doubled();
         assert!((grid.mean_tempo() - 120.0).abs() < 1e-9);
-        let position = grid.at(2.75).expect("inside the grid");
+        let position = grid.at(2.75).expect("the time should be inside the grid");
         assert!((position.beat_phase - 0.5).abs() < 1e-6 && (position.bar_phase - 0.375).abs() < 1e-6);
     }
 

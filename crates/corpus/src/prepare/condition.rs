@@ -1,4 +1,4 @@
-//! Computes the conditions for every latent of a piece.
+//! Computes the conditions for every latent of a copy.
 
 use super::beats::BeatGrid;
 use super::features::{Features, features};

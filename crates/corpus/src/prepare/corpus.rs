@@ -74,7 +74,7 @@ pub enum CorpusError {
         source: std::io::Error,
     },
     /// The root contains no pieces from the corpus.
-    #[error("{root}: contains no pieces from {corpus}")]
+    #[error("{root} contains no pieces from {corpus}")]
     NoPieces {
         /// The expected corpus.
         corpus: Corpus,

@@ -1,4 +1,4 @@
-//! Computes the features of notes from which emotions are inferred.
+//! Computes features of notes, from which emotions are inferred.
 
 use crate::analysis::tonal::{Chroma, KeyEstimate};
 

@@ -17,7 +17,7 @@ const PHRASE_BEATS: usize = 16;
 const CHORD_JITTER: f64 = 0.009;
 /// Standard deviation of the random shift of a note within its chord, in seconds.
 const NOTE_JITTER: f64 = 0.004;
-/// Onsets closer than this, in seconds, form a chord.
+/// Notes that start at most this many seconds after the first note of a chord belong to the chord.
 const CHORD_WINDOW: f64 = 0.02;
 /// Seconds for which the pedal stays up at each change.
 const PEDAL_UP: f64 = 0.06;

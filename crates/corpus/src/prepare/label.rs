@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn valence_and_arousal_are_uniformly_distributed() {
         let windows = windows();
-        let labeller = Labeller::fit(&windows).expect("not empty");
+        let labeller = Labeller::fit(&windows).expect("it should not be empty");
         let labels: Vec<Label> = windows.iter().map(|window| labeller.label(window)).collect();
         for value in [|label: &Label| label.affect.valence, |label: &Label| label.affect.arousal] {
             let below = labels.iter().filter(|label| value(label) < -0.5).count();
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn loud_dense_minor_music_is_angry_and_soft_sparse_major_music_is_calm() {
-        let labeller = Labeller::fit(&windows()).expect("not empty");
+        let labeller = Labeller::fit(&windows()).expect("it should not be empty");
         let with = |terms: &[(Feature, f64)]| {
             let mut window = [0.5; COUNT];
             for (feature, value) in terms {
@@ -249,7 +249,7 @@ mod tests {
         for window in &mut windows {
             window[Feature::Range as usize] = f64::NAN;
         }
-        let label = Labeller::fit(&windows).expect("not empty").label(&windows[0]);
+        let label = Labeller::fit(&windows).expect("it should not be empty").label(&windows[0]);
         assert!(label.affect.valence.is_finite() && label.weights.iter().all(|weight| weight.is_finite()));
     }
 

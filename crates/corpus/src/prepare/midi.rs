@@ -278,8 +278,8 @@ mod tests {
         let mut smf = Smf::new(Header::new(Format::SingleTrack, Timing::Metrical(u15::new(TICKS))));
         smf.tracks.push(track);
         let mut bytes = Vec::new();
-        smf.write_std(&mut bytes).expect("writing to memory succeeds");
-        parse(&bytes).expect("there are notes")
+        smf.write_std(&mut bytes).expect("writing to memory should succeed");
+        parse(&bytes).expect("there should be notes")
     }
 
     #[test]
@@ -355,7 +355,7 @@ mod tests {
         let mut bytes = Vec::new();
         Smf::new(Header::new(Format::SingleTrack, Timing::Metrical(u15::new(TICKS))))
             .write_std(&mut bytes)
-            .expect("writing to memory succeeds");
+            .expect("writing to memory should succeed");
         assert!(matches!(parse(&bytes), Err(MidiError::Empty)));
     }
 }

@@ -111,7 +111,8 @@ impl Split {
         }
     }
 
-    /// Returns the split of a group of pieces that must stay together, derived from the SHA-256 hash of its name.
+    /// Returns the split of a group of pieces that must stay together, derived from a SHA-256 hash of
+    /// the names of the corpus and the group.
     #[must_use]
     pub fn of(corpus: Corpus, group: &str) -> Self {
         match hash(&[corpus.name(), group])[0] {

@@ -1,4 +1,4 @@
-//! Renders a copy of a piece to a shard, from its notes or from a recording.
+//! Renders a copy of a piece to a shard, from notes or from a recording.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,7 +22,7 @@ use melos::units::SAMPLE_RATE;
 /// Tempo in beats per minute below which half of the copies are counted in double time: slow pop can be counted either
 /// way, and the networks must also learn fast beats.
 const SLOW_BPM: f64 = 85.0;
-/// Silence kept before the first onset, in seconds.
+/// Time kept before the first onset, in seconds.
 const LEAD_IN: f64 = 0.05;
 /// Audio kept after the last onset, in seconds.
 const TAIL: f64 = 1.0;
@@ -37,7 +37,8 @@ const LATENT: usize = HOP * FRAMES_PER_LATENT;
 /// Why a copy could not be rendered.
 #[derive(Debug)]
 pub(crate) enum RenderError {
-    /// The copy would be shorter than [`MIN_SECONDS`], or contains neither notes nor audible sound.
+    /// The copy would be shorter than [`MIN_SECONDS`], or the piece contains neither notes nor audible
+    /// sound.
     TooShort,
     /// The recording cannot be read.
     Input(CorpusError),
@@ -52,9 +53,9 @@ pub(crate) enum RenderError {
 pub(crate) struct Renderer<'a> {
     pub(crate) options: &'a Options,
     pub(crate) piano: &'a Piano,
-    /// Labels windows of notes; `None` if no training piece has notes.
+    /// Labels windows of notes; `None` if no training piece has enough notes.
     pub(crate) note_labeller: Option<Labeller>,
-    /// Labels windows of recordings; `None` if there are no training recordings without notes.
+    /// Labels windows of recordings; `None` if there are no audible training recordings without notes.
     pub(crate) recording_labeller: Option<Labeller>,
 }
 

@@ -29,7 +29,7 @@ struct Workspace(tempfile::TempDir);
 
 impl Workspace {
     fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
+        Self(tempfile::tempdir().expect("a temporary folder should be created"))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -54,7 +54,7 @@ impl Workspace {
 }
 
 fn prepare(options: &Options) -> Summary {
-    run(options, &ProgressBar::hidden()).expect("something can be prepared")
+    run(options, &ProgressBar::hidden()).expect("preparation should succeed")
 }
 
 fn reason<'a>(summary: &'a Summary, name: &str) -> &'a str {
@@ -64,7 +64,7 @@ fn reason<'a>(summary: &'a Summary, name: &str) -> &'a str {
 
 fn bytes(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    shards::find(folder).iter().map(|path| (name(path), fs::read(path).expect("readable"))).collect()
+    shards::find(folder).iter().map(|path| (name(path), fs::read(path).expect("the file should be readable"))).collect()
 }
 
 #[test]
@@ -105,15 +105,15 @@ fn shards_contain_the_audio_mel_frames_and_conditions_of_a_song() {
             assert!(starts.iter().any(|start| (start - time).abs() < 0.03), "no note on the beat at {time} s");
         }
 
-        let audio = shard.audio.expect("requested");
+        let audio = shard.audio.expect("the requested signal should be stored");
         assert_eq!(audio.len(), shard.frames * 512);
         let power = |from: f32, to: f32| {
             let part = &audio[(from * 48_000.0) as usize..(to * 48_000.0) as usize];
             part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / part.len() as f64
         };
         assert!(power(0.0, 0.04) < power(0.06, 0.2) / 100.0, "the first note should start after the lead-in");
-        let mean = |frame: usize| shard.mel[frame * 128..(frame + 1) * 128].iter().sum::<f32>();
-        assert!(mean(1) < mean(12), "the mel frames should rise with the first note");
+        let total = |frame: usize| shard.mel[frame * 128..(frame + 1) * 128].iter().sum::<f32>();
+        assert!(total(1) < total(12), "the mel level should rise at the first note");
     }
 }
 
@@ -160,10 +160,10 @@ fn a_truncated_shard_is_rendered_again() {
     let options = workspace.options(Corpus::Pop909, "pop");
     prepare(&options);
     let path = shards::find(&workspace.path("out")).remove(0);
-    let good = fs::read(&path).expect("readable");
-    fs::write(&path, &good[..20]).expect("writable");
+    let good = fs::read(&path).expect("the file should be readable");
+    fs::write(&path, &good[..20]).expect("the file should be writable");
     assert_eq!(prepare(&options).written, 1);
-    assert_eq!(fs::read(&path).expect("readable"), good);
+    assert_eq!(fs::read(&path).expect("the file should be readable"), good);
 }
 
 #[test]
@@ -190,10 +190,10 @@ fn broken_songs_are_skipped_with_a_reason() {
         pop909_song(&root, id, A_MINOR);
     }
     let midi = |id: &str| root.join(format!("POP909/{id}/{id}.mid"));
-    let good = fs::read(midi("002")).expect("readable");
-    fs::write(midi("002"), &good[..10]).expect("writable");
+    let good = fs::read(midi("002")).expect("the file should be readable");
+    fs::write(midi("002"), &good[..10]).expect("the file should be writable");
     write_midi(&midi("003"), &[]);
-    fs::remove_file(root.join("POP909/004/beat_midi.txt")).expect("it was written");
+    fs::remove_file(root.join("POP909/004/beat_midi.txt")).expect("the file should exist");
     write(&root.join("POP909/005/beat_midi.txt"), "0.5 1.0 1.0\n1.0 half no\n");
     let summary = prepare(&workspace.options(Corpus::Pop909, "a folder with spaces"));
     assert_eq!((summary.written, summary.skipped.len()), (1, 4), "{summary:?}");
@@ -206,8 +206,8 @@ fn broken_songs_are_skipped_with_a_reason() {
 #[test]
 fn the_error_for_a_missing_corpus_names_its_path() {
     let workspace = Workspace::new();
-    let error =
-        run(&workspace.options(Corpus::Pop909, "nowhere"), &ProgressBar::hidden()).expect_err("the folder is missing");
+    let error = run(&workspace.options(Corpus::Pop909, "nowhere"), &ProgressBar::hidden())
+        .expect_err("a missing folder should be an error");
     assert!(error.to_string().contains("nowhere"), "{error}");
 }
 
@@ -256,7 +256,10 @@ fn mutopia_is_humanised() {
         "the pedal should alternate between up and down: {:?}",
         shard.pedal
     );
-    let factor: f32 = shard.metadata["tempo_factor"].as_str().and_then(|text| text.parse().ok()).expect("a number");
+    let factor: f32 = shard.metadata["tempo_factor"]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .expect("the value should be a number");
     let grid = |note: &[f32; 4]| ((note[0] - 0.05) * factor / 0.25).fract();
     assert!(shard.notes.iter().any(|note| (0.02..0.98).contains(&grid(note))), "the timing should not be mechanical");
     assert!(shard.conditions.iter().filter(|row| row[MASKS + 4] == 1.0).count() > 100, "beats should be known");
@@ -308,9 +311,19 @@ fn maestro_uses_recordings_where_available() {
     assert!(reason(&summary, "three.midi").contains("missing"));
     assert!(summary.skipped.iter().any(|(_, reason)| reason.contains("holdout")));
     let recorded = shards::read(&workspace.path("out/train/maestro-2004_one-t+0-s100.safetensors"));
-    let written = hound::WavReader::open(root.join("2004/one.wav")).expect("a WAV file");
-    let peak = written.into_samples::<i16>().map(|x| x.expect("a sample").abs()).max().expect("not empty");
-    let shard_peak = recorded.audio.expect("requested").into_iter().map(i16::abs).max().expect("not empty");
+    let written = hound::WavReader::open(root.join("2004/one.wav")).expect("the recording should be a WAV file");
+    let peak = written
+        .into_samples::<i16>()
+        .map(|x| x.expect("the samples should be readable").abs())
+        .max()
+        .expect("the recording should not be empty");
+    let shard_peak = recorded
+        .audio
+        .expect("the requested signal should be stored")
+        .into_iter()
+        .map(i16::abs)
+        .max()
+        .expect("the shard's audio should not be empty");
     assert!(
         shard_peak.abs_diff(peak) < peak as u16 / 50,
         "the recording should only be resampled: {shard_peak} for {peak}"
@@ -322,8 +335,8 @@ fn maestro_uses_recordings_where_available() {
 fn the_error_for_a_missing_column_lists_the_columns() {
     let workspace = Workspace::new();
     write(&workspace.path("maestro/maestro-v3.0.0.csv"), "canonical_composer,midi_filename\nA,2004/one.midi\n");
-    let error =
-        run(&workspace.options(Corpus::Maestro, "maestro"), &ProgressBar::hidden()).expect_err("a column is missing");
+    let error = run(&workspace.options(Corpus::Maestro, "maestro"), &ProgressBar::hidden())
+        .expect_err("a missing column should be an error");
     let text = error.to_string();
     assert!(text.contains("\"split\"") && text.contains("canonical_composer, midi_filename"), "{text}");
 }
@@ -337,7 +350,7 @@ fn fma_shards_have_conditions_and_metadata() {
         let path = root.join(format!("fma_small/{track}.mp3"));
         corpora::create_parent(&path);
         let bytes: &[u8] = if track.contains("098565") { &mp3[..700] } else { mp3 };
-        fs::write(path, bytes).expect("writable");
+        fs::write(path, bytes).expect("the file should be writable");
     }
     let tracks = ",set,set,track,track\n,split,subset,license,title\ntrack_id,,,,\n\
         2,training,small,CC BY,\"Food, and more\"\n3,test,small,CC0,Three\n98565,training,small,CC BY,Broken\n";
@@ -351,8 +364,9 @@ fn fma_shards_have_conditions_and_metadata() {
     let middle = shard.conditions[shard.conditions.len() / 2];
     assert_eq!(middle[MASKS + 2], 1.0, "the chord should be detected");
     assert_eq!([middle[MASKS + 3], middle[MASKS + 5], middle[MASKS + 8], middle[MASKS + 9]], [0.0; 4]);
-    let strongest =
-        (0..12).max_by(|a, b| middle[CHORD + a].total_cmp(&middle[CHORD + b])).expect("twelve pitch classes");
+    let strongest = (0..12)
+        .max_by(|a, b| middle[CHORD + a].total_cmp(&middle[CHORD + b]))
+        .expect("there should be twelve pitch classes");
     assert!([9, 0, 4].contains(&strongest), "A minor should be detected: {:?}", &middle[CHORD..CHORD + 12]);
 }
 
@@ -363,16 +377,16 @@ fn any_folder_of_audio_and_midi_can_be_prepared() {
     write_midi(&root.join("nested/folder/song.MID"), &arpeggio(C_MAJOR, 10.0));
     write_wav(&root.join("with spaces/Größe.wav"), 96_000, 8.0);
     corpora::create_parent(&root.join("x"));
-    fs::write(root.join("arpeggio.ogg"), include_bytes!("../data/arpeggio.ogg")).expect("writable");
-    fs::write(root.join("empty.wav"), b"").expect("writable");
-    fs::write(root.join("noise.mp3"), [0x55; 3000]).expect("writable");
+    fs::write(root.join("arpeggio.ogg"), include_bytes!("../data/arpeggio.ogg")).expect("the file should be writable");
+    fs::write(root.join("empty.wav"), b"").expect("the file should be writable");
+    fs::write(root.join("noise.mp3"), [0x55; 3000]).expect("the file should be writable");
     write(&root.join("notes.txt"), "not music");
     write_wav(&root.join("short.wav"), 48_000, 1.0);
     write_wav(&root.join("silent.wav"), 48_000, 0.0);
-    let whole = fs::read(root.join("short.wav")).expect("readable");
+    let whole = fs::read(root.join("short.wav")).expect("the file should be readable");
     write_wav(&root.join("cut.wav"), 48_000, 9.0);
-    let cut = fs::read(root.join("cut.wav")).expect("readable");
-    fs::write(root.join("cut.wav"), &cut[..whole.len()]).expect("writable");
+    let cut = fs::read(root.join("cut.wav")).expect("the file should be readable");
+    fs::write(root.join("cut.wav"), &cut[..whole.len()]).expect("the file should be writable");
     // Three hours at a sample rate that keeps the file small.
     write_wav(&root.join("long.wav"), 100, 3.0 * 3600.0);
 

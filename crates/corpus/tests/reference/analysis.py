@@ -75,7 +75,7 @@ def f_measure(found, true, tolerance=0.07):
     return 2 * precision * recall / max(precision + recall, 1e-9)
 
 
-def compare(melos, files):
+def compare(melos_corpus, files):
     import soundfile
 
     measure(signal())  # makes librosa compile its functions before they are timed
@@ -88,9 +88,9 @@ def compare(melos, files):
         reference = measure(y)
         librosa_seconds = time.perf_counter() - started
         started = time.perf_counter()
-        subprocess.run([melos, "analyze", "--json", file], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([melos_corpus, "analyze", "--json", file], check=True, stdout=subprocess.DEVNULL)
         melos_seconds = time.perf_counter() - started
-        text = subprocess.run([melos, "analyze", "--json", "--frames", file], check=True, capture_output=True).stdout
+        text = subprocess.run([melos_corpus, "analyze", "--json", "--frames", file], check=True, capture_output=True).stdout
         measured = json.loads(text)[0]
         print(f"{file}: {measured['seconds']:.1f} s; librosa {librosa_seconds:.2f} s, melos {melos_seconds:.2f} s, "
               f"ratio {librosa_seconds / melos_seconds:.1f}")
@@ -102,7 +102,7 @@ def compare(melos, files):
             expected = np.asarray(reference[name], dtype=np.float64)
             value = np.asarray(value)[: len(expected)]
             error = np.abs(value - expected[: len(value)])
-            print(f"  {name:<16} largest {error.max():.2e}, 99.9 % below {np.quantile(error, 0.999):.2e}, "
+            print(f"  {name:<16} largest {error.max():.2e}, 99.9% below {np.quantile(error, 0.999):.2e}, "
                   f"range {expected.min():.3g} to {expected.max():.3g}")
 
 

@@ -11,7 +11,7 @@ def _parse_corpora(entries: list[str]) -> dict[str, Path]:
 
 
 def main() -> None:
-    """Parses the command line and runs one command."""
+    """Runs the command-line interface."""
     parser = argparse.ArgumentParser(prog="melos_training.composer", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("prepare", help="read corpora into a library")
@@ -22,9 +22,11 @@ def main() -> None:
     command = commands.add_parser("train", help="train, or resume training")
     command.add_argument("--run", type=Path, required=True, help="folder; an existing run is resumed")
     command.add_argument("--configuration", type=Path, help="TOML file that configures a new run")
-    command.add_argument("--minutes", type=float, default=float("inf"), help="additional training time")
-    command.add_argument("--steps", type=float, default=float("inf"), help="additional training steps")
-    command.add_argument("--cool", action="store_true", help="decay the learning rate to zero, and write cooled.pt")
+    command.add_argument("--minutes", type=float, default=float("inf"), help="additional minutes of training")
+    command.add_argument("--steps", type=float, default=float("inf"), help="additional steps of training")
+    command.add_argument(
+        "--cool", action="store_true", help="decay the learning rate to zero over this budget, and write cooled.pt"
+    )
     command.add_argument("--device", default="auto")
     command.add_argument("--threads", type=int, default=1)
     command = commands.add_parser("evaluate", help="compare held-out songs with performances of their plans")
@@ -53,7 +55,7 @@ def main() -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Runs a command."""
+    """Runs the command that the options name."""
     if options.command == "prepare":
         from .prepare import prepare
 
@@ -62,6 +64,8 @@ def run(options: argparse.Namespace) -> None:
         from .configuration import Configuration
         from .training import Run
 
+        if options.cool and min(options.minutes, options.steps) == float("inf"):
+            raise SystemExit("melos_training.composer: --cool requires --minutes or --steps")
         configuration = Configuration.read(options.configuration) if options.configuration else None
         Run(options.run, configuration, options.device).train(options.minutes, options.steps, options.cool)
     elif options.command == "evaluate":

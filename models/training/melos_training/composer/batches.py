@@ -71,7 +71,7 @@ class WindowSampler:
         return window
 
     def _dropped_slots(self, random: np.random.Generator) -> IntArray:
-        """Draws the slots of the memory to leave empty."""
+        """Draws which slots of the memory to leave empty."""
         draw = random.random()
         if draw < NO_MEMORY:
             return np.arange(SLOTS)
@@ -110,7 +110,7 @@ def mean_bpm(song: Song) -> float:
 def held_out(library: Library, split: str, corpus: str, latents: int, count: int, seed: int = 1) -> list[Window]:
     """Cuts `count` windows from the songs of a corpus in a split, taking the songs in turn.
 
-    Their positions are random, determined by `seed`. Returns an empty list if there are no such songs.
+    Their start times are drawn at random, using `seed`. Returns an empty list if there are no such songs.
     """
     random = np.random.default_rng(seed)
     songs = [song for song in library.split(split) if song.corpus == corpus]

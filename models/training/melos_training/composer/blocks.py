@@ -96,7 +96,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
         query, key, value = self.heads(x, cos, sin)
-        # Written out, because the fused kernel with a mask is slower on a CPU.
+        # PyTorch's fused attention is slower on a CPU if there is a mask.
         with torch.autocast(x.device.type, enabled=False):
             query, key = query.to(value.dtype), key.to(value.dtype)
             scores = query @ key.transpose(2, 3) * HEAD_WIDTH**-0.5 + mask.to(value.dtype)

@@ -1,7 +1,8 @@
 """The composer's conditions for each latent, and their layout.
 
-`coarse` conditions [66] (the port `frame`) apply to a whole latent, `fine` ones [8, 32] to each offset within it. Every
-group has a mask among the coarse conditions: 1 if known, 0 if unspecified, in which case its values are also 0.
+`coarse` conditions [66] (the graph input `frame`) apply to a whole latent, `fine` ones [8, 32] to each offset within
+it. Every group has a mask among the coarse conditions: 1 if known, 0 if unspecified, in which case its values are also
+0.
 """
 
 import numpy as np
@@ -75,27 +76,27 @@ def harmonics(phase: FloatArray, orders: tuple[int, ...]) -> FloatArray:
 
 
 def tempo(bpm: FloatArray) -> FloatArray:
-    """Scales beats per minute."""
+    """Scales tempi, in beats per minute, to octaves relative to 120."""
     return np.log2(np.clip(bpm, 25, 300) / 120)
 
 
 def density(notes_per_second: FloatArray) -> FloatArray:
-    """Scales note onsets per second."""
+    """Scales densities, in note onsets per second."""
     return (np.log1p(notes_per_second) - 1.8) / 0.7
 
 
 def loudness(velocity: FloatArray) -> FloatArray:
-    """Scales a mean velocity."""
+    """Scales mean MIDI velocities."""
     return (velocity - 64) / 20
 
 
 def register(pitch: FloatArray) -> FloatArray:
-    """Scales a mean MIDI note number."""
+    """Scales mean MIDI note numbers."""
     return (pitch - 60) / 12
 
 
 def length(log_seconds: FloatArray) -> FloatArray:
-    """Scales the mean natural logarithm of key-down times in seconds."""
+    """Scales mean natural logarithms of key-down times in seconds."""
     return (log_seconds - np.log(0.35)) / 0.8
 
 

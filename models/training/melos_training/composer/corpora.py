@@ -78,7 +78,7 @@ def parse_chord(label: str) -> tuple[int, int]:
 
 
 def pop909_beats(path: Path) -> FloatArray:
-    """Reads the beats of `beat_midi.txt`; in triple time, what it marks as half-bars are the actual bars."""
+    """Reads the beats of `beat_midi.txt`; in triple time, the half-bars that the file marks are the actual bars."""
     rows = np.loadtxt(path, ndmin=2)
     downbeats = np.flatnonzero(rows[:, 2] > 0.5)
     gaps = np.diff(downbeats)

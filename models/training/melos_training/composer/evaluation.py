@@ -21,13 +21,13 @@ from .midi import Performance
 from .mood import ANCHORS, EMOTIONS
 from .network import Composer
 from .playing import Plan
-from .report import document
+from .report import write_report
 from .sampling import Sampling
 from .training import nats_per_note
 
 TEMPERATURES = (0.2, 0.6, 1.0, 1.4, 2.0)
 SWEEP_EXCERPTS = 24
-"""Excerpts per setting when settings are compared."""
+"""Maximum number of excerpts per setting when settings are compared."""
 RECALL_SECONDS = 100.0
 RECALL_EXCERPTS = 16
 RECALLS: tuple[float | None, ...] = (None, 0.2, 0.6, 1.0)
@@ -85,7 +85,8 @@ def frechet(one: Rows, other: Rows, scale: Rows) -> float:
 
     a, b = standardise(one), standardise(other)
     covariances = np.cov(a.T), np.cov(b.T)
-    # The trace of the square root of a product of two covariances is the sum of the square roots of its eigenvalues.
+    # The trace of the square root of a product of two covariances is the sum of the square roots of the product's
+    # eigenvalues.
     roots = np.sqrt(np.maximum(np.linalg.eigvals(covariances[0] @ covariances[1]).real, 0))
     traces = np.trace(covariances[0]) + np.trace(covariances[1])
     return float(((a.mean(0) - b.mean(0)) ** 2).sum() + traces - 2 * roots.sum())
@@ -142,7 +143,7 @@ def moods(net: Composer, library: Library, chosen: list[Excerpt]) -> dict[str, A
 
 
 def adherence(chosen: list[Excerpt], library: Library, performances: list[Performance]) -> dict[str, float]:
-    """Returns the correlations between requested and played values over excerpts, and the ratio of the densities."""
+    """Returns the correlations between requested and played values over excerpts, and the mean ratio of densities."""
     requested, played = [], []
     for excerpt, performance in zip(chosen, performances):
         plan = Plan.of(excerpt.song, excerpt.view, library.labeller)
@@ -208,7 +209,7 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
     store("copied", {"written": copied(library, written), "held-out songs": copied(library, songs)})
     store("recall", recalls(net, library, min(count or RECALL_EXCERPTS, RECALL_EXCERPTS), seed))
     store("moods", moods(net, library, subset))
-    document(report, out)
+    write_report(report, out)
 
 
 def recalls(net: Composer, library: Library, count: int, seed: int) -> dict[str, float]:

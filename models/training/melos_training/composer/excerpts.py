@@ -34,7 +34,7 @@ class Excerpt:
 
     @property
     def setting(self) -> Setting:
-        """The beats and chords of the plan."""
+        """The beats and chords of the passage."""
         return Setting.of(self.song, self.view)
 
     def performance(self) -> Performance:
@@ -78,7 +78,7 @@ def play(
     change: Callable[[Plan], None] | None = None,
     without_memory: bool = False,
 ) -> list[Performance]:
-    """Plays the plans of excerpts; `change` may modify each plan first."""
+    """Plays the plans of excerpts, with an empty memory if `without_memory`; `change` may modify each plan first."""
     performances = []
     for first in range(0, len(chosen), MAX_ROWS):
         plans = [Plan.of(e.song, e.view, library.labeller) for e in chosen[first : first + MAX_ROWS]]

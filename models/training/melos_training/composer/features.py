@@ -44,7 +44,7 @@ class Setting:
     def of(cls, song: Song, view: View) -> "Setting":
         """Returns the setting of a window of a song. Raises `ValueError` if the song has no beats or no chords."""
         if not len(song.chords) or not len(song.beats):
-            raise ValueError(f"{song.name}: has no beats or no chords")
+            raise ValueError(f"{song.name}: no beats or no chords")
         starts = song.chords[:, 0] * view.ratio - view.start
         return cls(BeatGrid.of(song, view), starts, song.chords[:, 2].astype(int), song.chords[:, 3].astype(int))
 

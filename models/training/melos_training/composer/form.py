@@ -18,13 +18,13 @@ FIXED_BARS = 8
 NEAR_PENALTY = 0.1
 """Similarity deducted from passages within `FIXED_BARS` bars."""
 PHRASE_BONUS = 0.1
-"""Similarity added at multiples of a half-phrase, because passages seldom return after seven or nine bars."""
+"""Similarity added for distances of whole half-phrases, because passages seldom return after seven or nine bars."""
 CONTINUITY_BONUS = 0.05
 """Similarity added for continuing the recalled passage."""
 PHRASE = 8
 """Bars per phrase."""
 MIN_AGREEMENT = 0.4
-"""Share of passages that must begin with a phrase or half-phrase; by chance, a quarter do."""
+"""Share of recalled passages that must begin with a phrase or half-phrase; by chance, a quarter do."""
 
 
 @dataclass

@@ -20,7 +20,7 @@ SLOTS = WINDOW + ROLLBACK
 class TransformerGraph(nn.Module):
     """Runs one step of the transformer.
 
-    Returns the decoder's base state, the logits of the pedal action, and the latent's keys and values.
+    Computes the decoder's base state, the logits of the pedal action, and the latent's keys and values.
     """
 
     def __init__(self, net: Composer) -> None:
@@ -62,7 +62,7 @@ class TransformerGraph(nn.Module):
 
 
 class PedalGraph(nn.Module):
-    """Returns the logits of the pedal action's offset, and the base state of the notes."""
+    """Predicts the offset of the pedal action, and computes the base state of the notes."""
 
     def __init__(self, net: Composer) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The network as the daemon runs it: graphs with static shapes and two rows, for requested conditions and reference.
+"""The network as the daemon runs it: graphs with static shapes and two rows, the second for guidance.
 
 Inputs that both rows share have a single row. All inputs are float32; class indices are rounded.
 """

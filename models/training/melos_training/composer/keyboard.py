@@ -29,9 +29,9 @@ class Keyboard:
 
     def __init__(self, rows: int) -> None:
         self.melody: IntArray = np.full(rows, NO_MELODY)
-        """The melody's last key, 0..87; 88 before the first."""
+        """The melody's last key in each row, 0..87; 88 before the first."""
         self.pedal: IntArray = np.full(rows, PEDAL_UP)
-        """The pedal action of the previous latent."""
+        """The latest pedal action of each row."""
         self._struck = np.full((rows, KEYS), NEVER)
         self._up = np.zeros((rows, KEYS), np.int64)
         self._damped = np.zeros((rows, KEYS), np.int64)

@@ -37,6 +37,7 @@ MIN_DURATION, MAX_DURATION = 0.03, 6.0
 PEDAL_UP, PEDAL_DOWN, PEDAL_CHANGED, PEDAL_UNKNOWN = 0, 1, 2, 3
 """The pedal actions of a latent: up at its end, down, lifted and pressed again, not recorded."""
 PEDALS = 3
+"""Number of pedal actions that the network predicts."""
 
 LAGS = (1, 2, 4, 8)
 """Distance, in bars, of each fixed slot of the memory; one more slot holds the bar that the form recalls."""

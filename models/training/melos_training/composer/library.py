@@ -30,9 +30,9 @@ class Song:
     chords: FloatArray
     form: Form
     features: FloatArray
-    """Features for labelling emotions, around every second."""
+    """Features for labelling emotions, around every second: [seconds, 15]."""
     lows: FloatArray
-    """Share of low notes around every second, for each transposition."""
+    """Share of low notes around every second, for each transposition: [seconds, 11]."""
 
     @property
     def start(self) -> float:
@@ -77,7 +77,7 @@ def save(library: Library, out: Path) -> None:
     index = [{"corpus": s.corpus, "name": s.name, "split": s.split, "flat": s.flat} for s in library.songs]
     stored["index"] = np.array(json.dumps(index))
     temporary = out.with_suffix(".tmp.npz")
-    # numpy's annotations declare the keyword arguments as options, not as arrays.
+    # For mypy, `**stored` could contain numpy's option `allow_pickle`, which is not an array.
     write: Any = np.savez_compressed
     write(temporary, **stored)
     temporary.replace(out)

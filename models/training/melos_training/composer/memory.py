@@ -26,7 +26,7 @@ ROUNDING = 1e-6
 MAX_ANTICIPATION = 0.05
 """Number of beats by which a note may precede the bar that it belongs to."""
 MARGIN = 1.0
-"""Seconds around a window within which a bar may begin or end whose notes reach into the window."""
+"""Seconds by which a window is extended on either side in the search for bars whose notes reach into it."""
 NEIGHBOUR = 0.5
 """Weight of a struck key in the nearer neighbouring latent."""
 OFFSET_COLUMN = VOICES * KEYS
@@ -68,7 +68,7 @@ class Memory:
         starts = form.start * grid.per_beat
         # Slightly early notes belong to the downbeat.
         bar_of_note = grid.bar(beats + MAX_ANTICIPATION)
-        begin = grid.seconds(starts)
+        begin = grid.seconds(starts.astype(np.float64))
         end = np.append(begin[1:], np.inf)
         visible = (end > -MARGIN) & (begin < self._latents * LATENT_SECONDS + MARGIN)
         for bar in np.flatnonzero(visible & (form.source >= 0)):

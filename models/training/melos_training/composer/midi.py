@@ -39,7 +39,7 @@ class Performance:
     voice: IntArray
     """1 for notes of the melody."""
     pedal_times: FloatArray
-    """When the sustain pedal changes."""
+    """When the sustain pedal goes down or up."""
     pedal_down: BoolArray
     """Whether the pedal is down from each of these times on."""
 
@@ -123,7 +123,7 @@ def read(path: Path) -> Score:
         if now > onset:
             notes.append((onset, now, pitch, velocity, int(names[number] == "MELODY")))
     if not notes:
-        raise ValueError(f"{path}: has no notes")
+        raise ValueError(f"{path}: no notes")
     table = _one_string_per_key(np.array(notes, np.float64))
     performance = Performance(
         onset=table[:, 0],

@@ -1,4 +1,5 @@
-"""Labels emotions by rule, as `melos-corpus prepare` does: from features of 16 s of notes to weights of eight emotions.
+"""Labels music with emotions by rule, as `melos-corpus prepare` does: maps features of 16 s of notes to weights of the
+eight emotions.
 
 `features.rs` and `label.rs` in `crates/corpus/src/prepare` contain the definitions. Features are measured once per
 piece; the effect of transposition and tempo changes is computed when a window is drawn.
@@ -17,7 +18,7 @@ LOW = 47
 MAX_LENGTH = 4.0
 CHORD_WINDOW = 0.03
 SHIFTS = range(-5, 6)
-"""Semitones by which training transposes pieces."""
+"""Intervals, in semitones, by which training transposes pieces."""
 
 FEATURES = (
     "velocity",
@@ -181,7 +182,7 @@ class Labeller:
         means, deviations = np.nanmean(windows, 0, dtype=np.float64), np.nanstd(windows, 0, dtype=np.float64)
         labeller = cls(np.asarray(means), np.maximum(np.asarray(deviations), 1e-9), np.zeros(0), np.zeros(0))
         standardised = labeller.standardise(windows)
-        # A thousand quantiles rank new windows as well as the values of all windows would.
+        # Ranking new windows by a thousand quantiles is as accurate as ranking them by the values of all windows.
         quantiles = np.linspace(0, 1, 1001)
         labeller.valences = np.quantile(_sum(standardised, VALENCE), quantiles)
         labeller.arousals = np.quantile(_sum(standardised, AROUSAL), quantiles)

@@ -17,7 +17,7 @@ PART = 384
 END = OFFSETS
 """The offset class that ends a latent."""
 MAX_INTERVAL = 24
-"""Semitones around the melody's last key within which each interval has its own logit."""
+"""Largest interval from the melody's last key, in semitones, that has its own logit."""
 MASKED_LOGIT = -1e9
 """Logit of an impossible choice."""
 
@@ -192,19 +192,23 @@ class Composer(nn.Module):
         return base + self.pedal_state(pedal)
 
     def offset_logits(self, opened: Tensor, so_far: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns state and logits [..., 9] of the next note's offset; the last class ends the latent."""
+        """Returns the next state and the logits [..., 9] of the next note's offset; the last class ends the latent."""
         state = self.body(opened + so_far + last)
         return state, self.offset_head(state)
 
     def voice_logits(self, state: Tensor, offset: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns state and logits [..., 2] of the voice; `fine` [..., 32] are the conditions at the offset."""
+        """Returns the next state and the logits [..., 2] of the voice.
+
+        `fine` [..., 32] are the conditions at the offset.
+        """
         state = self.voice_block(state + self.offset(offset) + self.fine(fine))
         return state, self.voice_head(state)
 
     def key_logits(self, state: Tensor, voice: Tensor, melody: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns state and logits [..., 88] of the key; `melody` is the melody's last key, 0..88.
+        """Returns the next state and the logits [..., 88] of the key; `melody` is the melody's last key, 0..88.
 
-        Melody notes have additional logits for their interval, which are independent of the pitch.
+        For melody notes, the logits of the interval from the melody's last key are added; each interval has one logit,
+        whatever key it starts from.
         """
         state = self.key_block(state + self.voice(voice) + self.tune(melody))
         interval = torch.arange(KEYS, device=state.device) - melody[..., None]
@@ -215,7 +219,7 @@ class Composer(nn.Module):
         return state, self.key_head(state) + steps
 
     def velocity_logits(self, state: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns state and logits [..., 32] of the velocity."""
+        """Returns the next state and the logits [..., 32] of the velocity."""
         state = self.velocity_block(state + self.key(key))
         return state, self.velocity_head(state)
 
@@ -249,7 +253,7 @@ class Composer(nn.Module):
         state, logits = self.offset_logits(
             torch.cat([opened[batch.note_latent], opened]), so_far, last[torch.cat([before, ended])]
         )
-        # Within a latent, offsets ascend, and so do keys at the same offset.
+        # Within a latent, offsets never descend, and keys at the same offset ascend.
         lowest = torch.where(index > start, offset[(index - 1).clamp(min=0)], 0) if notes else offset
         too_early = torch.arange(OFFSETS + 1, device=base.device)[None] < lowest[:, None]
         offset_logits = torch.cat([logits[:notes].float().masked_fill(too_early, MASKED_LOGIT), logits[notes:].float()])

@@ -37,9 +37,9 @@ from .view import View
 from .windows import cut
 
 MAX_NOTES = 16
-"""Maximum notes per latent."""
+"""Maximum number of notes per latent."""
 LIFT_OFFSETS = 4
-"""Offsets for which the pedal stays up when it is lifted and pressed again, unless the latent ends earlier."""
+"""Number of offsets for which a pedal that is lifted and pressed again stays up, unless the latent ends earlier."""
 
 
 @dataclass
@@ -206,10 +206,10 @@ class Player:
         key_bias: FloatArray,
         velocity_bias: FloatArray,
     ) -> IntArray:
-        """Samples a note [rows, 5] at an offset.
+        """Samples one note per row, [rows, 5], at the given offsets.
 
-        Its key is higher than `previous_key`, the key of the last note at this offset (−1 if there is none). `key_bias`
-        [rows, 88] and `velocity_bias` [rows, 32] are added to the logits.
+        Each key is higher than `previous_key`, the key of the row's last note at this offset (−1 if there is none).
+        `key_bias` [rows, 88] and `velocity_bias` [rows, 32] are added to the logits.
         """
         graphs, sampling = self.stepper.graphs, self.sampling
         with torch.no_grad():

@@ -17,7 +17,7 @@ VELOCITY_MEAN, VELOCITY_DEVIATION = 64.0, 14.0
 
 
 def analyse(piece: Piece, mean: float, deviation: float) -> Song:
-    """Computes a song's features and normalises its velocities, given their mean and deviation in its corpus."""
+    """Normalises a song's velocities, given their mean and deviation in its corpus, and computes its features."""
     performance = piece.performance
     flat = len(np.unique(performance.velocity)) <= MAX_FLAT_VELOCITIES
     scaled = VELOCITY_MEAN + VELOCITY_DEVIATION * (performance.velocity - mean) / deviation
@@ -40,12 +40,12 @@ def analyse(piece: Piece, mean: float, deviation: float) -> Song:
 
 
 def prepare(roots: dict[str, Path], out: Path) -> Library:
-    """Reads the corpora in `roots` and writes the library to `out`. Raises `ValueError` if one has no usable pieces."""
+    """Reads the corpora in `roots` and writes the library to `out`. Raises `ValueError` if one has no usable piece."""
     songs: list[Song] = []
     for corpus, root in roots.items():
         pieces = [piece for piece in READERS[corpus](root) if len(piece.performance.onset) >= MIN_NOTES]
         if not pieces:
-            raise ValueError(f"{root}: contains no pieces of {corpus} with at least {MIN_NOTES} notes")
+            raise ValueError(f"{root}: no pieces of {corpus} with at least {MIN_NOTES} notes")
         velocities = np.concatenate([piece.performance.velocity for piece in pieces])
         songs += [analyse(piece, float(velocities.mean()), float(velocities.std())) for piece in pieces]
         seconds = sum(song.end - song.start for song in songs if song.corpus == corpus)

@@ -31,7 +31,7 @@ def _row_table(title: str, values: dict[str, float]) -> str:
     return head + f"| {title} | " + " | ".join(f"{value:.3f}" for value in values.values()) + " |\n"
 
 
-def document(report: dict[str, Any], out: Path) -> None:
+def write_report(report: dict[str, Any], out: Path) -> None:
     """Writes `evaluation.md` and its plot."""
     likelihood = report["likelihood"]
     names = ("total", *PARTS, "velocity16", "key_top1")
@@ -86,7 +86,7 @@ def plot_curve(metrics: Path, path: Path) -> None:
     whole.plot(hours, trained, color="grey", linewidth=0.7, label="training, conditions dropped")
     for part in PARTS:
         parts.plot(hours, [line["held_out"]["pop909"][part] for line in lines], label=part)
-    for axis, title in ((whole, "held out, whole"), (parts, "held out, POP909, parts")):
+    for axis, title in ((whole, "held out, total"), (parts, "held out, POP909, by part")):
         axis.set(title=title, xlabel="hours of music", ylabel="nats per note")
         axis.legend(fontsize=8)
         axis.grid(alpha=0.3)

@@ -55,7 +55,7 @@ class Servo:
     END_GAIN = 2.0
     """Nats added to the end-of-latent logit, per window and unit of ln(played / requested density)."""
     KEY_GAIN = 0.02
-    """Slope over the keys, in nats per semitone, for each semitone of error in the mean."""
+    """Slope over the keys, in nats per semitone, for each semitone of error in the mean pitch."""
     MAX_KEY_SLOPE = 0.12
     VELOCITY_GAIN = 0.03
     """Slope over the velocity classes, in nats per class, for each unit of error in the mean velocity."""

@@ -46,7 +46,7 @@ class Stepper:
 
     @torch.no_grad()
     def open(self, base: Tensor, pedal: Tensor) -> tuple[Tensor, "NoteWriter"]:
-        """Sets the pedal action: returns the logits of its offset, and the writer of the latent's notes."""
+        """Sets the pedal action, and returns the logits of its offset and the writer of the latent's notes."""
         logits, opened = self.graphs["pedal"](base, pedal)
         return logits, NoteWriter(self, opened)
 
@@ -56,7 +56,7 @@ class Stepper:
 
 
 class NoteWriter:
-    """Runs the graphs for the notes of one latent, one note at a time; rows without further notes are omitted."""
+    """Predicts offsets and appends notes in one latent, one note at a time; callers omit rows without further notes."""
 
     def __init__(self, stepper: Stepper, opened: Tensor) -> None:
         self._stepper = stepper

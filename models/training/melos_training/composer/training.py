@@ -47,8 +47,8 @@ def split_parameters(model: Composer) -> tuple[list[nn.Parameter], list[nn.Param
 class Run:
     """A training run in a folder: `composer.pt` holds its latest state, `metrics.jsonl` its metrics.
 
-    Raises `ValueError` if no configuration is given and there is no checkpoint that contains one. Metrics and the
-    checkpoint call latents `frames`.
+    Raises `ValueError` if neither the caller nor a checkpoint provides a configuration. Metrics and checkpoint call
+    latents `frames`.
     """
 
     def __init__(self, folder: Path, configuration: Configuration | None = None, device: str = "auto") -> None:
@@ -158,7 +158,7 @@ class Run:
                 group["lr"] = self.configuration.rate * warm * factor
 
     def _step(self) -> dict[str, float]:
-        """Runs one step; returns the nats of each part and the counts to divide them by."""
+        """Runs one step; returns the nats of each part, and counts of notes, latents and skipped steps."""
         batch = self.sampler.batch(self.random).to(self.device)
         self.model.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.configuration.bfloat16):
@@ -224,15 +224,15 @@ class Run:
                 self._held_out[corpus] = collate(windows).to(self.device)
                 if corpus == "pop909":
                     self._held_out["pop909 free"] = collate([without_conditions(w) for w in windows]).to(self.device)
-        half = self.configuration.bfloat16
-        return {name: nats_per_note(self.average, batch, half) for name, batch in self._held_out.items()}
+        bfloat16 = self.configuration.bfloat16
+        return {name: nats_per_note(self.average, batch, bfloat16) for name, batch in self._held_out.items()}
 
 
 @torch.no_grad()
 def nats_per_note(model: Composer, batch: Batch, bfloat16: bool = False) -> dict[str, float]:
     """Returns the parts of the negative log-likelihood per note; `total` excludes the pedal.
 
-    `velocity16` is the part of the velocity, in classes twice as wide; `key_top1` is the top-1 accuracy of keys.
+    `velocity16` is the velocity's part in classes twice as wide; `key_top1` is the top-1 accuracy of keys.
     """
     with torch.autocast(batch.coarse.device.type, torch.bfloat16, enabled=bfloat16):
         losses = model.losses(batch)

@@ -1,4 +1,4 @@
-"""Which window of a song to cut, and how to transform the song."""
+"""Which window of a song to extract, and how to transform the song."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class View:
     shift: int = 0
     """Transposition in semitones."""
     half_window: float = 2.0
-    """Seconds on either side over which density, loudness, register and length are measured."""
+    """Seconds on either side of each latent's centre over which density, loudness, register and length are measured."""
     no_history: bool = False
     """Whether the notes before the window are hidden."""
     labelled_chords: bool = True

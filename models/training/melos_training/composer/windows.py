@@ -41,11 +41,11 @@ from .mood import Labeller
 from .view import View
 
 CHORD_HALF_WINDOW = 6
-"""Number of latents on either side whose sounding notes define the chord if there is no label."""
+"""Number of latents before and after a latent's start whose sounding notes define the chord if there is no label."""
 PEDAL_HALF_WINDOW = 4.0
-"""Seconds on either side over which the share of time with the pedal down is measured."""
+"""Seconds on either side of each latent's centre over which the share of time with the pedal down is measured."""
 HISTORY = 360.0
-"""Seconds before a window whose notes can be in the memory, about as many as the daemon remembers."""
+"""Seconds before a window from which notes can be in the memory: about as long as the daemon remembers."""
 DECAY = 1.0
 """Time constant of the decay of a sounding key's level, in seconds."""
 

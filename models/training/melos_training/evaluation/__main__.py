@@ -11,7 +11,7 @@ from .study import Sizes, Study
 
 
 def main() -> None:
-    """Runs the command line. Default paths are in the repository, whatever the working folder."""
+    """Runs the command-line interface. Default paths are in the repository, whatever the working folder."""
     root = repository.ROOT
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--melos", type=Path, default=root / "target/release/melos")

@@ -26,7 +26,7 @@ SHOWN = ("note entropy", CHORDS, "bars alike 4", "roll repeats", "notes/s", "gro
 
 
 def _real(study: Study, chosen: list[Excerpt]) -> Rows:
-    """Measures the features of songs over the same duration as renderings."""
+    """Measures the features of songs over the same duration as those of renderings."""
     end = LEAD_IN + study.sizes.seconds
     rows = (features(by_skyline(e.performance()), e.setting, LEAD_IN, end) for e in chosen)
     return [row for row in rows if row]

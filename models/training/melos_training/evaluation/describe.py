@@ -26,7 +26,7 @@ def normalise(samples: Floats) -> Floats:
 def constant_q(samples: Floats) -> Floats:
     """Returns constant-Q magnitudes [84 semitones from A0, frames], at 24 000 / 512 frames per second (Brown 1991).
 
-    Bands are half as wide as semitones, so that the main lobe of a Hann window ends at the neighbouring semitones.
+    Bands are half a semitone wide, so that the main lobe of a Hann window ends at the neighbouring semitones.
     """
     bins = np.abs(librosa.cqt(samples, sr=RATE, hop_length=HOP, fmin=LOWEST, n_bins=2 * PITCHES, bins_per_octave=24))
     return bins[::2]
@@ -90,7 +90,7 @@ def describe(samples: Floats) -> Floats:
     major, minor = key_fits(profile)
     tonic = np.maximum(major, minor).argmax()
     frames = classes / (classes.sum(0) + 1e-9)
-    # The energy of simultaneous pitch classes that are 1 to 6 semitones apart.
+    # How strongly pitch classes 1 to 6 semitones apart sound together.
     intervals = [(frames * np.roll(frames, shift, 0)).sum(0).mean() for shift in range(1, 7)]
     tonality = [
         major.max() - minor.max(),

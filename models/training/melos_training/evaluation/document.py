@@ -33,7 +33,7 @@ def write(study: Study, sections: Sequence[str], models: Path) -> None:
         command += f" SECTIONS='{quoted}'"
     text = f"""# Evaluation
 
-Written by `{command}`. For each of eight emotions, there are {sizes.excerpts} excerpts of {sizes.seconds:g} s, with
+Written by `{command}`. For each of the eight emotions, there are {sizes.excerpts} excerpts of {sizes.seconds:g} s, with
 seeds {study.seeds()[0]} to {study.seeds()[-1]} (from 1 for change, beat, structure and temperature), rendered by
 `melos render` without reverb, excluding the first 4 s; and {sizes.hours * 60:g} minutes of the network alone (seed 1).
 Brackets give 95 % bootstrap intervals over excerpts. The held-out pieces are {len(study.held_out["valid"])} from the

@@ -41,9 +41,9 @@ class Estimates:
 
     valence: Floats
     arousal: Floats
-    names: Floats
+    closeness: Floats
     """Closeness to the eight emotions, [n, 8]."""
-    other_names: Floats
+    log_probabilities: Floats
     """Log-probabilities of the eight emotions according to the second judge, [n, 8]."""
 
 
@@ -59,15 +59,15 @@ class Judge:
     def __init__(self, features: Floats, labels: Floats, pieces: Sequence[Any]) -> None:
         """Fits both judges to features [n, d].
 
-        `labels` [n, 10] are the weights of the eight emotions, valence and arousal. All windows of one of the `pieces`
-        are in the same fold.
+        `labels` [n, 10] are the weights of the eight emotions, then valence and arousal. All windows of one of the
+        `pieces` are in the same fold.
         """
-        # Among penalties from 10 to 3000, this one explains valence and arousal best in cross-validation.
+        # Of the penalties from 10 to 3000, this one gives the best cross-validated fit to valence and arousal.
         self.regression = make_pipeline(StandardScaler(), Ridge(alpha=100.0))
-        self.naming = make_pipeline(
+        self.classifier = make_pipeline(
             StandardScaler(), LogisticRegression(C=0.03, max_iter=2000, class_weight="balanced")
         )
-        names, affect = labels[:, :8].argmax(1), labels[:, 8:]
+        emotions, affect = labels[:, :8].argmax(1), labels[:, 8:]
         folds = {"groups": pieces, "cv": GroupKFold(FOLDS)}
         predicted = cross_val_predict(self.regression, features, affect, **folds)
         self.scale = affect.std(0) / predicted.std(0)
@@ -77,22 +77,24 @@ class Judge:
             "pieces": len(set(pieces)),
             "valence_auc": auc_of_signs(predicted[:, 0], affect[:, 0]),
             "arousal_auc": auc_of_signs(predicted[:, 1], affect[:, 1]),
-            "names": bootstrap(np.mean, closeness(self.scale * predicted + self.offset).argmax(1) == names),
-            "other_names": bootstrap(np.mean, cross_val_predict(self.naming, features, names, **folds) == names),
+            "emotions": bootstrap(np.mean, closeness(self.scale * predicted + self.offset).argmax(1) == emotions),
+            "other_emotions": bootstrap(
+                np.mean, cross_val_predict(self.classifier, features, emotions, **folds) == emotions
+            ),
             "quadrants": bootstrap(np.mean, same_quadrant(self.scale * predicted + self.offset, affect)),
         }
         self.regression.fit(features, affect)
-        self.naming.fit(features, names)
+        self.classifier.fit(features, emotions)
 
     def __call__(self, features: Floats) -> Estimates:
         affect = self.scale * self.regression.predict(features) + self.offset
-        other_names = np.full((len(features), 8), -50.0)
-        other_names[:, self.naming[-1].classes_] = self.naming.predict_log_proba(features)
-        return Estimates(affect[:, 0], affect[:, 1], closeness(affect), other_names)
+        log_probabilities = np.full((len(features), 8), -50.0)
+        log_probabilities[:, self.classifier[-1].classes_] = self.classifier.predict_log_proba(features)
+        return Estimates(affect[:, 0], affect[:, 1], closeness(affect), log_probabilities)
 
 
 def auc_of_signs(scores: Floats, truth: Floats) -> Estimate:
-    """Returns the AUC of `scores` as a classifier of positive and negative `truth`."""
+    """Returns the AUC of `scores` as a classifier of the sign of `truth`."""
     return bootstrap(auc, scores[truth > 0], scores[truth <= 0])
 
 
@@ -102,7 +104,7 @@ def same_quadrant(estimated: Floats, requested: Floats) -> Array:
 
 
 def separation(one: Floats, other: Floats) -> float:
-    """Returns the share of margins with the correct sign, positive for `one`, averaged over the two emotions."""
+    """Returns the share of margins with the correct sign (+ in `one`, − in `other`), averaged over both."""
     return float(((one > 0).mean() + (other < 0).mean()) / 2)
 
 
@@ -112,18 +114,18 @@ def agreement(estimated: Estimates, names: Sequence[str]) -> dict[str, Any]:
     requested_index = np.array([EMOTIONS.index(name) for name in requested])
     anchors = np.array([ANCHORS[name] for name in requested])
     confusion = np.zeros((8, 8))
-    np.add.at(confusion, (requested_index, estimated.names.argmax(1)), 1)
+    np.add.at(confusion, (requested_index, estimated.closeness.argmax(1)), 1)
     pairs = {}
     for emotion in EMOTIONS:
         other = neighbour(emotion)
         one, two = EMOTIONS.index(emotion), EMOTIONS.index(other)
-        margin = estimated.names[:, one] - estimated.names[:, two]
+        margin = estimated.closeness[:, one] - estimated.closeness[:, two]
         pairs[emotion] = (other, bootstrap(separation, margin[requested_index == one], margin[requested_index == two]))
     return {
         "valence_auc": auc_of_signs(estimated.valence, anchors[:, 0]),
         "arousal_auc": auc_of_signs(estimated.arousal, anchors[:, 1]),
-        "names": bootstrap(np.mean, estimated.names.argmax(1) == requested_index),
-        "other_names": bootstrap(np.mean, estimated.other_names.argmax(1) == requested_index),
+        "emotions": bootstrap(np.mean, estimated.closeness.argmax(1) == requested_index),
+        "other_emotions": bootstrap(np.mean, estimated.log_probabilities.argmax(1) == requested_index),
         "quadrants": bootstrap(np.mean, same_quadrant(np.stack([estimated.valence, estimated.arousal], 1), anchors)),
         "confusion": confusion / np.maximum(confusion.sum(1, keepdims=True), 1),
         "pairs": pairs,

@@ -1,9 +1,9 @@
 """Fréchet audio distance (Kilgour et al. 2019) over a fixed embedding.
 
 The embedding is not a pretrained network but the features of `describe.py` (onsets, dynamics, timbre, register and
-tonality of an excerpt), scaled to the mean and standard deviation of the reference and projected onto its principal
-components. The distance shows whether excerpts have the statistics of real performances on the same piano, and is not
-comparable with published figures.
+tonality of an excerpt), standardised with the mean and standard deviation of the reference, and projected onto its
+principal components. The distance shows whether excerpts have the statistics of real performances on the same piano. It
+is not comparable with published figures.
 """
 
 import numpy as np

@@ -43,7 +43,7 @@ class Excerpt:
         return resample_poly(self.full_audio(), rate // common, SAMPLE_RATE // common).astype(np.float32)
 
     def label(self) -> Floats | None:
-        """Returns the weights of the eight emotions, valence and arousal at the centre; `None` if there is no label."""
+        """Returns the weights of the eight emotions, then valence and arousal, at the centre; `None` if unlabelled."""
         middle = int((self.start + self.seconds / 2) * FRAMES_PER_SECOND / LATENT_FRAMES)
         row = self.shard.read("conditions", middle, middle + 1)[0]
         return row[:10] if row[:8].sum() > 0 else None

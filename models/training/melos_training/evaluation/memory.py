@@ -1,4 +1,5 @@
-"""Measures whether the networks have memorised training pieces, by the longest runs of intervals in common."""
+"""Measures whether the networks have memorised training pieces, by the longest run of intervals that their music shares
+with a training piece."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

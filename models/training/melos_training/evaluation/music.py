@@ -31,13 +31,13 @@ def measure_emotion(study: Study, folder: Path) -> str:
         for title, key, target in (
             ("arousal AUC", "arousal_auc", "0.95 alone, 0.97 with harmony"),
             ("valence AUC", "valence_auc", "0.90 alone, 0.92 with harmony"),
-            ("one of eight", "names", "0.60"),
-            ("one of eight, by the other judge", "other_names", ""),
+            ("one of eight", "emotions", "0.60"),
+            ("one of eight, by the other judge", "other_emotions", ""),
             ("quadrant of valence and arousal", "quadrants", "0.75"),
         )
     ]
     rows += [
-        [f"{e} from {emotion.neighbour(e)}", "", *(h["pairs"][e][1] for h in estimated.values()), "0.70"]
+        [f"{e} vs. {emotion.neighbour(e)}", "", *(h["pairs"][e][1] for h in estimated.values()), "0.70"]
         for e in EMOTIONS
     ]
     affect = [[e, *ANCHORS[e], *(f"{x:.2f}" for h in estimated.values() for x in h["affect"][e])] for e in EMOTIONS]
@@ -64,12 +64,15 @@ judge is not independent of the music.
 
 
 def mean_crossing(times: Floats, level: float, curves: Floats) -> float:
-    """Returns the time at which the mean of the curves reaches a level."""
+    """Returns the time at which the normalised mean of the curves rises to a level."""
     return rise.crossing_time(times, rise.normalise(times, curves.mean(0)), level)
 
 
 def activity_around_change(rendering: Rendering) -> tuple[Floats, Floats, float]:
-    """Returns the activity around a change in the middle, and the length of a beat in seconds after it."""
+    """Returns the times and values of the activity around the change in the middle of a rendering.
+
+    The third result is the length of a beat after it, in seconds.
+    """
     written = rendering.notes()
     times, activity = rise.activity(written.performance, CHANGE_SECONDS / 2, CHANGE_SECONDS)
     return times, activity, 60 / float(rendering.plan()[-1]["tempo_bpm"])
@@ -103,7 +106,7 @@ def measure_changes(study: Study, folder: Path) -> str:
         + "\n\nWithout a glide, measured from the notes: the time at which the sum of the velocities of the notes in "
         f"a sliding window of {rise.NOTES_WINDOW:g} s, averaged over the seeds, is halfway between its values before "
         "and after the change.\n\n"
-        + table(["", "half of the change, s", "beat length afterwards, s", "N"], sudden)
+        + table(["", "time to half the change, s", "beat length afterwards, s", "N"], sudden)
         + "\nTarget: within one beat.\n"
     )
 
@@ -120,7 +123,7 @@ def measure_chords(study: Study, folder: Path) -> str:
     rows.append(["real POP909 against its labels", mean([m for m, _ in real]), mean([s for _, s in real]), len(real)])
     return (
         table(["", "margin", "share inside the triad", "N"], rows)
-        + "\nTargets: a margin of 0.25 and, for the notes, a share in the chord at least as high as in real music "
+        + "\nTargets: a margin of 0.25, and a share of notes within the chord at least as high as in real music "
         "(`in chord` in *Notes*).\n"
     )
 
@@ -186,8 +189,9 @@ def measure_endurance(study: Study, folder: Path) -> str:
     )
     return (
         f"""{len(series["happy"])} minutes of each emotion, network alone, seed 1: mean and standard deviation over
-minutes, and the drift of a linear fit from start to end. Last row: change from the first to the last
-{study.sizes.seconds:g} s of {len(ends)} held-out pieces (as far as they were rendered), mean and standard deviation.
+minutes, and the drift of a linear fit from start to end. Last row: mean and standard deviation,
+over {len(ends)} held-out pieces with at least three rendered excerpts, of the change from the first excerpt
+({study.sizes.seconds:g} s) to the last.
 
 """
         + table(

@@ -17,7 +17,7 @@ HOP = RATE // 10
 SMOOTHING, DOWNSAMPLING = 21, 5
 """Smoothing window and downsampling factor of the chroma frames, of which there are ten per second."""
 DIAGONAL = 16
-"""Length of the diagonal smoothing of the matrix, in rows."""
+"""Length of the filter that smooths the matrix along its diagonals, in rows."""
 TEMPI = libfmp.c4.compute_tempo_rel_set(0.66, 1.5, 5)
 SHARE = 0.15
 """Share of the matrix that counts as repetition."""

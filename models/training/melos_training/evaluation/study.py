@@ -167,12 +167,12 @@ class Study:
         return self._evenly_spaced(excerpts(self.held_out["test"], seconds, seconds))
 
     def _evenly_spaced(self, candidates: Iterable[Excerpt]) -> list[Excerpt]:
-        """Returns as many evenly spaced excerpts as there are renderings per emotion."""
+        """Returns evenly spaced excerpts: as many as there are renderings per emotion, or all if there are fewer."""
         available = list(candidates)
         return available[:: max(1, len(available) // self.sizes.excerpts)][: self.sizes.excerpts]
 
     def seeds(self) -> range:
-        """Returns the seeds of the excerpts of an emotion."""
+        """Returns the seeds of the excerpts, the same for each emotion."""
         return range(FIRST_SEED, FIRST_SEED + self.sizes.excerpts)
 
     def map_renderings(self, requests: Sequence[Request], measure: Callable[[Rendering], Result]) -> list[Result]:

@@ -1,4 +1,4 @@
-"""Resynthesises held-out music with pianist and vocoder, and with 32 iterations of Griffin-Lim for comparison."""
+"""Resynthesises held-out music with the pianist and the vocoder and, for comparison, with Griffin-Lim."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ FIRST_SAMPLE = N_FFT // 2 + WARM_UP * HOP
 
 
 def griffin_lim(mel: Floats) -> Floats:
-    """Synthesises a log-mel with librosa's mel inversion by non-negative least squares, then Griffin-Lim."""
+    """Synthesises audio from a log-mel: inverts the mel by non-negative least squares, then runs Griffin-Lim."""
     options: dict[str, Any] = {"sr": SAMPLE_RATE, "n_fft": N_FFT, "fmin": MEL_MIN_HZ, "fmax": MEL_MAX_HZ, "power": 1}
     magnitude = librosa.feature.inverse.mel_to_stft(np.exp(mel.T), **options)
     return librosa.griffinlim(magnitude, n_iter=32, hop_length=HOP, n_fft=N_FFT, random_state=0)
@@ -45,7 +45,7 @@ def multi_resolution(audio: Tensor, reference: Tensor) -> float:
 
 
 def vocode(vocoder: Vocoder, mel: Tensor) -> Floats:
-    """Synthesises a log-mel [frames, 128], except for its last `LOOK_AHEAD` frames.
+    """Synthesises audio from a log-mel [frames, 128], except for its last `LOOK_AHEAD` frames.
 
     The samples start at the centre of the first frame and end at that of the last one synthesised.
     """
@@ -55,7 +55,7 @@ def vocode(vocoder: Vocoder, mel: Tensor) -> Floats:
 
 
 def reconstruct(pianist: Pianist, mel: Tensor, roll: Tensor, piano: int) -> Tensor:
-    """Encodes a log-mel [frames, 128] and decodes it with the notes [frames, ROLL] on a piano."""
+    """Encodes a log-mel [frames, 128] to latents and decodes them with the notes [frames, ROLL] for the given piano."""
     with torch.no_grad():
         latents, _ = pianist.encoder(mel[None])
         return pianist.decoder(latents, roll[None], torch.tensor([piano]))[0].clamp(min=LOG_FLOOR)

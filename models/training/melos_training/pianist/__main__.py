@@ -14,7 +14,7 @@ from .train_pianist import load_pianist
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Runs the command-line interface."""
     parser = argparse.ArgumentParser(prog="melos_training.pianist", description=__doc__)
     parser.add_argument("--pianist", type=Path, required=True, help="the pianist's checkpoint")
     shards_help = "folders written by `melos-corpus prepare`"

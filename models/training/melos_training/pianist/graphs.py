@@ -44,7 +44,7 @@ def build(pianist: Pianist, prior: Prior) -> dict[str, Graph]:
     latent, pianos = pianist.latent, pianist.decoder.notes.piano.num_embeddings
     roll = Port("roll", [1, LATENT_FRAMES, ROLL], "hops of the piano roll, ahead of the mel")
     piano = Port("piano", [pianos], "weights of the pianos, summing to 1")
-    mood = Port("mood", [1, MOOD], "weights of eight emotions, valence, arousal; masks of emotions and affect")
+    mood = Port("mood", [1, MOOD], "weights of the eight emotions, then valence and arousal, then two masks")
     prior_size, decoder_size = prior.state_size(), pianist.decoder.state_size()
     return {
         "pianist-prior": Graph(

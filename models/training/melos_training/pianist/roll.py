@@ -16,7 +16,7 @@ class Performance:
     notes: Floats
     """Onset, end of the sound, MIDI note number, velocity: [n, 4], in order of onset."""
     key_up: Floats
-    """Release of the key of each note: [n]."""
+    """Time at which the key of each note is released: [n]."""
     pedal: Floats
     """Movements of the pedal, as time and whether it is down: [m, 2]; empty if unknown."""
 

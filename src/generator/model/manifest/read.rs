@@ -132,7 +132,7 @@ fn file_entry(document: &mut Document<'_>, mut table: Table<'_>) -> File {
     if name.is_empty() || name.contains('/') || name == ".." {
         document.add(table.span(), "", "file.name: expected the name of a file beside model.toml");
     }
-    let sha256 = table.required_text(document, "sha256");
+    let sha256 = table.required_text(document, "sha256").to_ascii_lowercase();
     if sha256.len() != SHA256_DIGITS || !sha256.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         document.add(table.span(), "", format!("file.sha256 of {name:?}: expected {SHA256_DIGITS} hexadecimal digits"));
     }

@@ -31,7 +31,7 @@ impl Desk {
         out
     }
 
-    /// Sends messages from the desk and applies the resulting changes of parameters.
+    /// Sends messages from the desk and applies the resulting parameter changes.
     fn send(&mut self, messages: &[Message]) -> Vec<ControlEvent> {
         let mut all = Vec::new();
         for message in messages {
@@ -135,19 +135,27 @@ fn sends_no_feedback_to_a_fader_while_it_is_moved() {
             desk.send(&[cc(7, value)]);
             assert_eq!(desk.feedback(), [], "{value}");
         }
-        assert_eq!(desk.feedback_over(20), [], "the fader is already at the value");
+        assert_eq!(desk.feedback_over(20), [], "a fader that is already at the value should receive no feedback");
     }
     let mut desk = Desk::new(FADER);
     assert_eq!(desk.feedback(), [cc(7, 32)]);
-    assert_eq!(desk.send(&[cc(7, 33), cc(7, 32)]).len(), 2, "moving there and straight back is not an echo");
+    assert_eq!(
+        desk.send(&[cc(7, 33), cc(7, 32)]).len(),
+        2,
+        "moving away and straight back should not count as an echo"
+    );
     desk.set(Param::Reverb, 0.3);
     desk.send(&[cc(7, 38)]);
     assert_eq!(desk.send(&[cc(7, 40)]).len(), 1);
     desk.set(Param::Reverb, 1.0);
     for value in 41..60 {
-        assert_eq!((desk.send(&[cc(7, value)]), desk.feedback()), (vec![], vec![]), "no feedback while it moves");
+        assert_eq!(
+            (desk.send(&[cc(7, value)]), desk.feedback()),
+            (vec![], vec![]),
+            "a moving fader should receive no feedback"
+        );
     }
-    assert_eq!(desk.feedback_over(20), [cc(7, 127)], "feedback once it is at rest");
+    assert_eq!(desk.feedback_over(20), [cc(7, 127)], "a fader at rest should receive feedback");
 }
 
 #[test]
@@ -211,7 +219,7 @@ fn a_quick_second_press_is_not_an_echo() {
     assert_eq!(desk.feedback(), [Message::NoteOn { channel: 0, note: 37, velocity: 60 }]);
     assert_eq!(desk.send(&[release]).len(), 0);
     assert_eq!(desk.send(&[press]).len(), 1);
-    assert_eq!(desk.feedback(), [release], "the light is off again");
+    assert_eq!(desk.feedback(), [release], "the light should be turned off again");
 }
 
 #[test]
@@ -224,7 +232,7 @@ fn rings_and_lights_can_use_separate_messages() {
     assert_eq!(
         desk.feedback(),
         [ring(4), Message::NoteOff { channel: 0, note: 0 }],
-        "a quarter of the way from 1 to 13"
+        "the ring should be a quarter of the way from 1 to 13"
     );
     desk.set(Param::Reverb, 1.0);
     desk.live.update_value(Param::Hold, &Value::Toggle(true));

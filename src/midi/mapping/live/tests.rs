@@ -50,7 +50,7 @@ fn devices_use_the_mapping_that_matches_their_name() {
     assert_eq!(rig.send(0, note_on(0, 1)), [ControlEvent::Set(Param::Panic, Value::Trigger)]);
     assert_eq!(rig.send(0, note_on(0, 2)), []);
     assert_eq!(rig.send(1, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(true)));
-    assert_eq!(rig.send(7, note_on(0, 2)), [], "the device is unknown");
+    assert_eq!(rig.send(7, note_on(0, 2)), [], "messages from an unknown device should be ignored");
     // A device that connects later starts from the current values.
     rig.event(connected(2, "Another keyboard"));
     assert_eq!(rig.send(2, note_on(0, 2))[0], ControlEvent::Set(Param::Hold, Value::Toggle(false)));
@@ -122,9 +122,13 @@ fn follows_another_clock_when_the_first_becomes_silent() {
     rig.event(connected(1, "sequencer"));
     rig.event(connected(2, "drum machine"));
     assert_eq!(tempo_after(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), Some(120.0));
-    assert_eq!(tempo_after(&mut rig, &[(2, 90.0)], 0.9), None, "the pause may be brief");
-    assert_eq!(tempo_after(&mut rig, &[(2, 90.0)], 4.0), Some(90.0), "its unchanged tempo is reported");
-    assert_eq!(tempo_after(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), None, "the leading clock keeps the lead");
+    assert_eq!(tempo_after(&mut rig, &[(2, 90.0)], 0.9), None, "a brief pause should not change the leader");
+    assert_eq!(
+        tempo_after(&mut rig, &[(2, 90.0)], 4.0),
+        Some(90.0),
+        "the new leader should report its unchanged tempo"
+    );
+    assert_eq!(tempo_after(&mut rig, &[(1, 120.0), (2, 90.0)], 4.0), None, "the second clock should keep the lead");
     rig.event(MidiEvent::Disconnected(DeviceId(2)));
     assert_eq!(tempo_after(&mut rig, &[(1, 120.0)], 2.0), Some(120.0));
 }
@@ -163,18 +167,20 @@ fn learned_controls_apply_when_their_device_reconnects() {
     assert_eq!(rig.send(1, fader(0)), []);
     assert_eq!(rig.send(2, fader(0)), reverb(0.0));
     rig.live.set_mappings(Vec::new(), &mut Vec::new());
-    assert_eq!(rig.send(2, fader(127)), reverb(1.0), "it survives a change of the mapping files");
+    assert_eq!(rig.send(2, fader(127)), reverb(1.0), "a learned control should survive a change to the mapping files");
     rig.live.learn(learned("tone"));
-    assert_eq!(rig.live.learned.len(), 1, "it should replace the binding of the same control");
+    assert_eq!(rig.live.learned.len(), 1, "a learned control should replace one for the same control");
     assert_eq!(rig.send(2, fader(0)), [ControlEvent::Set(Param::Tone, Value::Number(-1.0))]);
     assert_eq!(rig.live.forget(Param::Reverb), 0);
     assert_eq!((rig.live.forget(Param::Tone), rig.live.learned.len()), (1, 0));
-    assert_eq!(rig.send(2, fader(127)), [], "it should be forgotten at once");
+    assert_eq!(rig.send(2, fader(127)), [], "a forgotten control should have no effect");
+    rig.event(connected(3, "box 0!"));
     for number in 0..2 * MAX_LEARNED {
         let other = LearnedControl::new(&format!("box {number}!"), "[[bind]]\ncc = 7\nto = \"reverb\"\n").unwrap();
         rig.live.learn(other);
     }
     assert_eq!(rig.live.learned.len(), MAX_LEARNED);
+    assert_eq!(rig.send(3, fader(127)), [], "the oldest controls should be forgotten on connected devices too");
 }
 
 fn named(file: &str, text: &str) -> Mapping {
@@ -199,10 +205,10 @@ fn mappings_inherit_what_they_do_not_define() {
     let live = LiveMappings::new(vec![keyboard, own, orphan, cyclic], Vec::new());
     let [_, own, orphan, cyclic] = live.mappings.as_slice() else { panic!("all four mappings should be kept") };
     let params = |mapping: &Mapping| mapping.bindings.iter().map(|binding| binding.to).collect::<Vec<_>>();
-    assert_eq!(params(own), [Param::Reverb, Param::Arousal], "CC 7 is its own");
+    assert_eq!(params(own), [Param::Reverb, Param::Arousal], "its own binding of CC 7 should take precedence");
     assert_eq!((own.leads.len(), own.clock, own.programs.presets.len()), (1, Some(true), 1));
     assert_eq!((own.port_contains.as_str(), own.name.as_str()), ("mine", "Test"));
-    assert_eq!(params(orphan), [Param::Reverb], "an unknown parent leaves the rest intact");
+    assert_eq!(params(orphan), [Param::Reverb], "a missing parent should leave the mapping's own bindings intact");
     assert!(params(cyclic).is_empty());
 }
 
@@ -213,7 +219,7 @@ fn reports_an_unmapped_control_once() {
     let knob = Message::ControlChange { channel: 0, controller: 74, value: 1 };
     let hints = |rig: &Rig| rig.live.devices[&DeviceId(1)].hinted.len();
     rig.send(1, note_on(0, 1));
-    assert_eq!(hints(&rig), 0, "it is bound");
+    assert_eq!(hints(&rig), 0, "a bound control should not be reported");
     rig.send(1, knob);
     rig.send(1, knob);
     assert_eq!(hints(&rig), 1);

@@ -56,9 +56,13 @@ fn a_fader_takes_over_when_it_crosses_the_value() {
 #[test]
 fn a_second_fader_for_the_same_value_must_take_over_again() {
     let mut rig = Rig::new("[[bind]]\ncc = 1\nto = \"reverb\"\n[[bind]]\ncc = 2\nto = \"reverb\"\n");
-    assert_eq!(rig.send(&[0xB0, 1, 32, 2, 32]).len(), 1, "both are at the value");
+    assert_eq!(
+        rig.send(&[0xB0, 1, 32, 2, 32]).len(),
+        1,
+        "the second fader should change nothing, because it is at the same value"
+    );
     assert_eq!(rig.send(&[1, 100]).len(), 1);
-    assert_eq!(rig.send(&[2, 40]), [], "it no longer matches the value");
+    assert_eq!(rig.send(&[2, 40]), [], "a fader that no longer matches the value should have no effect");
     assert_eq!(rig.send(&[2, 110]).len(), 1);
 }
 
@@ -90,7 +94,7 @@ fn encoders_move_from_the_current_value() {
     assert_eq!(rig.send(&[0xB0, 7, 1, 7, 2, 7, 127]), [0.375, 0.625, 0.5].map(|value| number(Param::Reverb, value)));
     rig.router.update_value(Param::Reverb, &Value::Number(0.875));
     assert_eq!(rig.send(&[7, 2]), [number(Param::Reverb, 1.0)]);
-    assert_eq!(rig.send(&[7, 2]), [], "it is at the end of its range");
+    assert_eq!(rig.send(&[7, 2]), [], "an encoder should have no effect at the end of the range");
 }
 
 #[test]
@@ -154,8 +158,12 @@ fn a_hold_button_restores_the_previous_value() {
         "[[bind]]\nnote = 1\non = \"hold\"\nto = \"reverb\"\nvalue = 1.0\n[[bind]]\nnote = 2\non = \"hold\"\nto = \"hold\"\n",
     );
     assert_eq!(rig.send(&[0x90, 1, 100]), [number(Param::Reverb, 1.0)]);
-    assert_eq!(rig.send(&[0x80, 1, 0]), [number(Param::Reverb, 0.25)], "the previous value, which is the default");
-    assert_eq!(rig.send(&[0x80, 1, 0]), [], "the value is restored only once");
+    assert_eq!(
+        rig.send(&[0x80, 1, 0]),
+        [number(Param::Reverb, 0.25)],
+        "the previous value, the default, should be restored"
+    );
+    assert_eq!(rig.send(&[0x80, 1, 0]), [], "the value should be restored only once");
     assert_eq!(rig.send(&[0x90, 2, 100, 2, 0]), [toggle(Param::Hold, true), toggle(Param::Hold, false)]);
 }
 
@@ -169,11 +177,19 @@ fn a_layer_overrides_only_the_controls_that_it_binds() {
     let mut rig = Rig::new(LAYERED);
     assert_eq!(rig.send(&[0x90, 1, 1, 1, 0]), [toggle(Param::Hold, true)]);
     assert_eq!(rig.send(&[98, 1, 1, 1, 1, 0]), [toggle(Param::Record, true)]);
-    assert_eq!(rig.send(&[2, 1, 2, 0]), [toggle(Param::Play, false)], "the layer does not bind it");
+    assert_eq!(
+        rig.send(&[2, 1, 2, 0]),
+        [toggle(Param::Play, false)],
+        "a control that the layer does not bind should keep its function"
+    );
     assert_eq!(rig.send(&[98, 0, 1, 1, 1, 0]), [toggle(Param::Hold, false)]);
     let panic = ControlEvent::Set(Param::Panic, Value::Trigger);
-    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [panic], "one press activates the layer");
-    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [toggle(Param::Play, true)], "a second press deactivates it");
+    assert_eq!(rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]), [panic], "one press should activate the layer");
+    assert_eq!(
+        rig.send(&[99, 1, 99, 0, 2, 1, 2, 0]),
+        [toggle(Param::Play, true)],
+        "a second press should deactivate the layer"
+    );
 }
 
 #[test]
@@ -184,7 +200,11 @@ fn the_binding_that_received_the_press_receives_the_release() {
     );
     assert_eq!(rig.send(&[0x90, 98, 1, 1, 1]), [toggle(Param::Hold, true)]);
     assert_eq!(rig.send(&[98, 0]), []);
-    assert_eq!(rig.send(&[1, 0]), [toggle(Param::Hold, false)], "although its layer is inactive");
+    assert_eq!(
+        rig.send(&[1, 0]),
+        [toggle(Param::Hold, false)],
+        "the release should count although the layer is inactive"
+    );
 }
 
 #[test]
@@ -192,10 +212,18 @@ fn a_fader_must_take_over_again_after_a_layer_change() {
     let mut rig = Rig::new(
         "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc = 7\nto = \"reverb\"\n[[bind]]\nlayer = \"shift\"\ncc = 7\nto = \"width\"\nrange = [0, 1]\n",
     );
-    assert_eq!(rig.send(&[0xB0, 7, 32]).len(), 1, "it reaches the reverb's value");
-    assert_eq!(rig.send(&[0x90, 98, 1, 0xB0, 7, 60]), [], "the width is at 0.7");
-    assert_eq!(rig.send(&[7, 100]).len(), 1, "it crosses the value");
-    assert_eq!(rig.send(&[0x90, 98, 0, 0xB0, 7, 90]), [], "the fader no longer matches the reverb");
+    assert_eq!(rig.send(&[0xB0, 7, 32]).len(), 1, "the fader should take over when it reaches the reverb's value");
+    assert_eq!(
+        rig.send(&[0x90, 98, 1, 0xB0, 7, 60]),
+        [],
+        "the fader should not take over before it reaches the width, 0.7"
+    );
+    assert_eq!(rig.send(&[7, 100]).len(), 1, "the fader should take over when it crosses the width");
+    assert_eq!(
+        rig.send(&[0x90, 98, 0, 0xB0, 7, 90]),
+        [],
+        "a fader that no longer matches the reverb should have no effect"
+    );
     assert_eq!(rig.send(&[7, 10]).len(), 1);
 }
 

@@ -18,7 +18,7 @@ use crate::output::device::feed::Feed;
 use crate::output::device::status::OutputStatus;
 use crate::units::SAMPLE_RATE;
 
-/// Frames per callback if the configuration does not specify them.
+/// Frames per callback if the configuration does not set the block size.
 const DEFAULT_BLOCK: u32 = 512;
 
 impl Stream for cpal::Stream {}
@@ -29,8 +29,8 @@ pub(in crate::output::device) fn quiet_alsa() {
     let _ = alsa::Output::local_error_handler();
 }
 
-/// Opens the default device, or the first whose [`label`] contains `device`, and starts playing the engine in `slot`. Falls
-/// back to the system's block size if the device refuses the requested one.
+/// Opens the default device, or the first whose [`label`] contains `device`, and starts playing the engine in `slot`. If
+/// the stream cannot be started with the requested block size, tries the system's.
 pub(super) fn start(
     host: HostId,
     device: Option<&str>,
@@ -110,7 +110,7 @@ impl OpenableDevice {
         Ok(Self { host, config, format: best.sample_format(), range: *best.buffer_size(), device })
     }
 
-    /// Returns the block sizes to try: the requested one within the device's range, then the system's.
+    /// Returns the block sizes to try: the requested one, clamped to the device's range, then the system's default.
     fn buffer_sizes(&self, requested: Option<u32>) -> [BufferSize; 2] {
         let frames = requested.unwrap_or(DEFAULT_BLOCK);
         let fixed = match self.range {

@@ -1,4 +1,5 @@
-//! Output through Melos's own JACK client, whose name and ports never change, so that patchbays remember them.
+//! Output through Melos's own JACK client, whose name and ports never change, so that patchbays can restore its
+//! connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -116,9 +117,9 @@ struct JackStream {
     client: AsyncClient<Notifications, Player>,
     /// Declared after the client, which it must outlive.
     _calls: Calls,
-    /// Part of the name of the client to connect to.
+    /// Part of the name of the client to connect to, or of an alias of one of its ports.
     device: Option<String>,
-    /// Melos's ports, and the playback ports they were last connected to.
+    /// Melos's ports, and the playback ports to which they were last connected.
     own_ports: [String; 2],
     playback_ports: [Option<String>; 2],
     /// Whether both channels go to one playback port, each at half gain.

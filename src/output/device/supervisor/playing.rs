@@ -17,7 +17,7 @@ const FIRST_CALLBACK_TIMEOUT: Duration = Duration::from_millis(5000);
 /// Time limit for the next callback after the driver reports an error.
 const ERROR_GRACE: Duration = Duration::from_millis(250);
 /// Time limit for a callback to return the engine: far longer than a block takes.
-const BORROW_TIMEOUT: Duration = Duration::from_secs(1);
+const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time limit for the fade-out before a stream is closed, including the device's buffer.
 const FADE_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -101,7 +101,7 @@ impl PlayingStream {
         let started = Instant::now();
         loop {
             match self.stream.slot.remove() {
-                None if started.elapsed() < BORROW_TIMEOUT => thread::sleep(Duration::from_micros(200)),
+                None if started.elapsed() < RETURN_TIMEOUT => thread::sleep(Duration::from_micros(200)),
                 engine => return engine,
             }
         }

@@ -57,7 +57,7 @@ impl Recovery {
         }
     }
 
-    /// Gives up the lost route, so that only the configured routes are retried.
+    /// Gives up on the lost route, so that only the configured routes are retried.
     pub(super) fn give_up_route(&mut self) {
         self.route = None;
         self.retry_all = Instant::now() + RETRY_ALL_INTERVAL;

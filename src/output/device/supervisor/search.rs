@@ -9,7 +9,7 @@ use crate::output::device::route::{AudioError, Route, routes};
 use crate::output::device::status::OutputStatus;
 use crate::output::device::stream_thread::{StreamThread, ThreadCount};
 
-/// Time limit for a server to open a stream.
+/// Time limit for opening a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Routes to try one after the other.

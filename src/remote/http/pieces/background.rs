@@ -5,8 +5,8 @@ use std::path::Path;
 use tokio::process::Command;
 
 /// Programs that lower the priority of the program they run. `chrt` and `ionice` give it the processor (SCHED_IDLE) and
-/// the disk only when nothing else needs them; `nice` helps where they are missing. It adds 39, the whole range of
-/// niceness, to the daemon's own, which the system service lowers; the sum is capped at 19.
+/// the disk only when nothing else needs them; `nice` is for systems without those two. It adds 39, the whole range of
+/// niceness, to the daemon's own niceness, which the system service lowers; the sum is capped at 19.
 const PREFIXES: [&[&str]; 3] = [&["chrt", "-i", "0"], &["ionice", "-c", "3"], &["nice", "-n", "39"]];
 
 /// Returns a command that runs a program at the lowest priority that the system supports.
@@ -36,7 +36,7 @@ mod tests {
         let mut cat = command(Path::new("/bin/cat"));
         cat.arg("/proc/self/stat");
         let stat = run(cat);
-        // Fields are counted from 1, and the second is the name in parentheses.
+        // Fields are numbered from 1; the second is the name in parentheses, so the first field after it is number 3.
         let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
         let field = |number: usize| fields[number - 3];
         assert_eq!((field(19), field(41)), ("19", SCHED_IDLE), "niceness and policy: {stat}");

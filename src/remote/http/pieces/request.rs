@@ -64,7 +64,7 @@ const fn default_harmony() -> bool {
 }
 
 impl PieceRequest {
-    /// Validates the request; `presets` are the names of the existing presets.
+    /// Validates the request; `presets` are the ids of the existing presets.
     pub(in crate::remote::http) fn check(&self, mut presets: impl Iterator<Item = String>) -> Result<(), String> {
         let sources = [self.emotion.is_some(), self.preset.is_some(), self.take.is_some()];
         if sources.into_iter().filter(|given| *given).count() != 1 {
@@ -77,9 +77,6 @@ impl PieceRequest {
                 return Err(format!("seconds: {seconds} is out of range (10 to 1800)"));
             }
             _ => {}
-        }
-        if self.format == Format::Midi && !self.harmony {
-            return Err("format: a MIDI file includes the harmony; set harmony to true".to_owned());
         }
         if let Some(temperature) = self.temperature.filter(|temperature| !TEMPERATURE.contains(temperature)) {
             return Err(format!("temperature: {temperature} is out of range (0.1 to 2)"));
@@ -112,7 +109,7 @@ impl PieceRequest {
         }
     }
 
-    /// Returns the arguments of `melos render` that describe the piece, except the control log of a take.
+    /// Returns the arguments that describe the piece to `melos render`, except the output file and a take's control log.
     pub(super) fn arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();
         let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
@@ -179,7 +176,11 @@ mod tests {
                 "--preset storm --seconds 1800 --temperature 0.5",
                 "melos-7-storm.wav",
             ),
-            (r#"{"emotion": "sad", "seconds": 30, "format": "midi"}"#, "--emotion sad --seconds 30", "melos-7-sad.mid"),
+            (
+                r#"{"emotion": "sad", "seconds": 30, "format": "midi", "harmony": false}"#,
+                "--emotion sad --seconds 30 --no-harmony",
+                "melos-7-sad.mid",
+            ),
         ] {
             let request = request(json).unwrap();
             assert_eq!((request.arguments().join(" "), request.file_name(7)), (arguments.to_owned(), file.to_owned()));
@@ -202,7 +203,6 @@ mod tests {
             (r#"{"take": "x.wav", "seconds": 60}"#, "its own length"),
             (r#"{"emotion": "calm", "seconds": 60, "colour": "red"}"#, "colour"),
             (r#"{"emotion": "calm", "seconds": 60, "format": "mp3"}"#, "mp3"),
-            (r#"{"emotion": "calm", "seconds": 60, "format": "midi", "harmony": false}"#, "set harmony to true"),
         ] {
             let error = request(json).unwrap_err();
             assert!(error.contains(hint), "{json}: {error}");

@@ -90,7 +90,7 @@ fn an_unverified_address_gets_at_most_three_times_what_it_sent() {
     }
     // Nothing more is sent unprompted.
     for second in 0..100 {
-        rig.connection.notice(Notice::Beat { beat: 0, bar: second, tempo: 90.0 });
+        rig.connection.process_notice(Notice::Beat { beat: 0, bar: second, tempo: 90.0 });
         rig.connection.tick(rig.now.monotonic + Duration::from_secs(second));
     }
     assert_eq!(rig.replies(), []);
@@ -106,7 +106,7 @@ fn a_remote_client_subscribes_by_returning_its_token() {
     assert_eq!((*to, addr.as_str()), (other, "/melos/confirm"));
     let state = rig.send(REMOTE, &message("/melos/confirm", args));
     assert!(state.len() > 50 && state.iter().all(|(to, _)| *to == other), "{state:?}");
-    rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
+    rig.connection.process_notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
     assert_eq!(rig.replies().len(), 1);
     // The address is now verified, so subscribing again needs no token.
     assert!(rig.send(REMOTE, &message("/melos/subscribe", &[OscType::Int(9002)])).len() > 50);
@@ -124,7 +124,7 @@ fn a_remote_client_gets_the_state_by_returning_its_token() {
     assert_eq!(challenge.len(), 1);
     assert!(rig.send(REMOTE, &message("/melos/confirm", &challenge[0].1.args)).len() > 50);
     assert!(rig.query(REMOTE, "/melos/state").len() > 50);
-    rig.connection.notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
+    rig.connection.process_notice(Notice::Beat { beat: 0, bar: 0, tempo: 90.0 });
     assert_eq!(rig.replies(), [], "a read should not subscribe the client");
     rig.now.monotonic += VALIDITY;
     assert_eq!(rig.query(REMOTE, "/melos/state").len(), 1, "the verification should expire");
@@ -164,7 +164,7 @@ fn a_full_outgoing_queue_does_not_block() {
         rig.connection.receive_at(&bytes, LOCAL, rig.now);
     }
     for bar in 0..1_000 {
-        rig.connection.notice(Notice::Beat { beat: 0, bar, tempo: 90.0 });
+        rig.connection.process_notice(Notice::Beat { beat: 0, bar, tempo: 90.0 });
     }
     let queued = rig.replies().len();
     assert!(queued < 10_000, "{queued} messages are queued");
@@ -208,7 +208,7 @@ fn a_message_without_arguments_reads_a_stream() {
         (Vec::new(), 0),
         "a stream without a message should cause neither a reply nor a fault"
     );
-    rig.connection.notice(Notice::Beat { beat: 2, bar: 0, tempo: 90.0 });
+    rig.connection.process_notice(Notice::Beat { beat: 2, bar: 0, tempo: 90.0 });
     let replies = rig.query(LOCAL, "/melos/beat");
     assert_eq!(replies[0].1.args, [OscType::Int(3), OscType::Int(1), OscType::Float(90.0)]);
     rig.send(LOCAL, &message("/melos/beat", &[OscType::Int(1)]));

@@ -272,7 +272,7 @@ fn common_spellings_are_accepted() {
     let next = read(&message("/melos/next/bar/key", &[text("A minor")])).requests;
     assert_eq!(next.len(), 2);
     assert!(next.iter().all(|request| matches!(request, Request::Control(ControlEvent::NextBar(..), _))), "{next:?}");
-    // H is the German name of B, but where it is used, B means B flat.
+    // In German, B natural is called H, and B means B flat; accepting H would make B ambiguous.
     assert_eq!(read(&message("/melos/key", &[text("H")])).requests, []);
 }
 

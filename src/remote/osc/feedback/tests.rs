@@ -55,7 +55,7 @@ impl Rig {
     }
 
     fn notice(&mut self, notice: Notice) {
-        self.feedback.notice(notice, &self.out);
+        self.feedback.process_notice(notice, &self.out);
     }
 
     fn subscribe(&mut self, from: SocketAddr, to: SocketAddr) -> Result<(), TooManySubscribers> {

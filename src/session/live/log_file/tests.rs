@@ -14,7 +14,7 @@ fn config() -> ControlLogConfig {
 
 fn open(path: &Path, config: &ControlLogConfig, troubles: &Troubles) -> LogFile {
     let header = Header { version: "1".to_owned(), ..Header::default() };
-    LogFile::open(path, header, config, 0, troubles.clone()).unwrap()
+    LogFile::open(path, header, config, 0, troubles.clone(), || ()).unwrap()
 }
 
 fn read(path: &Path) -> ControlLog {

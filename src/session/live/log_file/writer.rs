@@ -59,6 +59,8 @@ pub(super) struct Writer {
     last_sync: Instant,
     ended: Arc<AtomicBool>,
     troubles: Troubles,
+    /// Called when the log has been copied beside a recording.
+    pub(super) on_copied: Box<dyn Fn() + Send>,
 }
 
 /// Signals that no more lines can be written; the reason has been reported.
@@ -93,6 +95,7 @@ impl Writer {
             last_sync: Instant::now(),
             ended,
             troubles,
+            on_copied: Box::new(|| ()),
         }
     }
 
@@ -157,10 +160,13 @@ impl Writer {
     fn copy_beside(&mut self, recorded: &Recorded) -> Result<(), LogEnded> {
         self.write_lines()?;
         match self.parts_from(recorded.frames.start) {
-            Some(parts) => copy_beside(recorded, &parts),
+            Some(parts) => {
+                copy_beside(recorded, &parts);
+                (self.on_copied)();
+            }
             None => tracing::warn!(
                 take = %recorded.path.display(),
-                "the control log of this take was not copied beside it: its beginning has been deleted (control_log.keep)"
+                "the control log was not copied beside this take: the beginning of the log has been deleted (see control_log.keep)"
             ),
         }
         Ok(())
@@ -275,7 +281,7 @@ impl Writer {
                     return Err(LogEnded);
                 }
                 Err(AppendError::Disk(error)) => {
-                    let reason = format!("{}: {error}; trying again", self.path.display());
+                    let reason = format!("cannot write {}: {error}; retrying", self.path.display());
                     self.troubles.set(Part::ControlLog, reason);
                     failures += 1;
                 }

@@ -1,5 +1,5 @@
 //! Takes checkpoints for the control log: saves the conductor's state immediately, and requests the states of the
-//! generator, which responds once no splice is in progress, and the engine, which responds at the checkpoint's frame.
+//! generator, which responds once no splice is in progress, and of the engine, which responds at the checkpoint's frame.
 
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
@@ -38,8 +38,9 @@ impl Checkpoints {
         Self { interval, due: interval.unwrap_or(0), in_progress: None, save_requests, saved, state }
     }
 
-    /// Returns the frame of the next checkpoint if one is due: the last start of a quantum at or before the horizon. None
-    /// is due if the conductor, at frame `now`, has reached that frame, or if audio blocks of `block` frames are too short.
+    /// Returns the frame of the next checkpoint if one is due: the last start of a quantum at or before the horizon. Returns
+    /// `None` if the conductor, at frame `now`, has already reached that frame, or if audio blocks of `block` frames are too
+    /// short.
     pub(super) fn due(&self, now: u64, horizon: u64, block: u64) -> Option<u64> {
         let frame = horizon / QUANTUM as u64 * QUANTUM as u64;
         self.interval.filter(|_| frame >= self.due && frame > now && block >= MIN_BLOCK).map(|_| frame)

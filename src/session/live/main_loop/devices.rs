@@ -21,7 +21,7 @@ use crate::units::SAMPLE_RATE;
 /// Capacity of the channel for MIDI events, which is drained every few milliseconds.
 const CHANNEL_CAPACITY: usize = 1024;
 
-/// Frames after startup by which connected MIDI devices have been found.
+/// Number of frames after startup within which connected MIDI devices are found.
 const MIDI_SEARCH: u64 = 3 * SAMPLE_RATE as u64 / 2;
 
 /// MIDI devices and their events; the handle keeps them connected.
@@ -127,7 +127,7 @@ impl Devices {
         self.absence.update(source, reason, now)
     }
 
-    /// Logs the connected devices and their mappings once, after enough time to find them.
+    /// Logs the connected devices and their mappings once, after allowing enough time to find them.
     pub(super) fn log_devices_once(&mut self, head: u64) {
         if self.logged || head < MIDI_SEARCH {
             return;

@@ -44,8 +44,8 @@ impl EngineFeed {
         self.engine_sync.send(command, |queued| push_timed(&mut self.timed, &mut self.pending, queued));
     }
 
-    /// Sends a command to be executed in the next quantum, or at its frame if an earlier command for the same part of
-    /// the engine is still pending or the queue of immediate commands is full.
+    /// Sends a command to be executed in the next quantum, or at its frame if an earlier command for the same target
+    /// is still pending or the queue of immediate commands is full.
     pub(super) fn send_immediate(&mut self, command: TimedCommand) {
         let head = self.engine.frame();
         self.engine_sync.send(command, |queued| {

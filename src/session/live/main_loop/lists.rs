@@ -29,14 +29,14 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// Returns whether the rarely changing lists are due for a check; counts the calls.
-    pub(super) const fn is_due(&mut self) -> bool {
+    /// Counts the calls, and returns whether the rarely changing lists are due for a check.
+    pub(super) const fn poll_due(&mut self) -> bool {
         self.calls += 1;
         self.calls % CALLS_PER_CHECK == 1
     }
 
-    /// Makes the next call of [`Self::is_due`] return true.
-    pub(super) const fn expect_change(&mut self) {
+    /// Makes the next call to [`Self::poll_due`] return true.
+    pub(super) const fn check_next(&mut self) {
         self.calls = 0;
     }
 

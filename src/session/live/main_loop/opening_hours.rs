@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(transitions(&mut hours, &schedule, &["29T09:50", "29T10:01"]), [Some((false, false)), opens]);
         let mut hours = OpeningHours::new(Some(time("28T17:50")));
         assert_eq!(transitions(&mut hours, &schedule, &["29T10:10"]), [opens]);
-        // Restarted during the day; the schedule is edited later.
+        // The daemon is restarted during the day, and the schedule is edited later.
         let mut hours = OpeningHours::new(Some(time("29T13:00")));
         assert_eq!(transitions(&mut hours, &schedule, &["29T13:01", "29T13:02"]), [continues, None]);
         let edited = Schedule { fade_in: 3.0, ..schedule };

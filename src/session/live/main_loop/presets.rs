@@ -31,7 +31,7 @@ impl Presets {
         self.library = library;
     }
 
-    /// Returns the name of the preset that an event loads if there is no such preset.
+    /// Returns the name of the preset that an event asks for, if there is no such preset.
     pub(super) fn unknown_name<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
         event.text_for(Param::Preset).filter(|name| self.library.get(name).is_none())
     }
@@ -61,7 +61,7 @@ impl Presets {
         Some(ControlEvent::Set(param, value))
     }
 
-    /// Returns the current step of the journey, from 1, so that the journey can continue after a restart.
+    /// Returns the current step of the journey, counting from 1, so that the journey can continue after a restart.
     pub(in crate::session::live) fn journey_step(&self) -> Option<usize> {
         self.journey.as_ref()?.position().map(|position| position.step).filter(|step| *step > 0)
     }
@@ -98,15 +98,15 @@ impl Presets {
         events
     }
 
-    /// Starts the journey of a preset at a frame. Returns the events that apply its settings with its glide; they keep an
-    /// external tempo source unless the preset sets another.
+    /// Starts the journey of a preset at a frame. Returns the events that apply the preset's settings, with its glide; they
+    /// keep an external tempo source unless the preset sets another.
     pub(super) fn load(&mut self, name: &str, frame: u64, tempo_source: TempoSource) -> Vec<ControlEvent> {
         let Some(preset) = self.library.get(name) else {
             // The preset was removed while the request to load it waited for the bar line.
             tracing::warn!(preset = name, "this preset no longer exists");
             return Vec::new();
         };
-        tracing::info!(preset = name, "{}", shown(&preset.name));
+        tracing::info!(preset = name, "preset loaded: {}", shown(&preset.name));
         let settings =
             if tempo_source.is_external() { preset.settings_with_external_tempo() } else { preset.settings() };
         let glide = settings.iter().find_map(|setting| match setting {
@@ -118,7 +118,7 @@ impl Presets {
         glide.into_iter().chain(set).chain(self.modulate(name)).collect()
     }
 
-    /// Starts the modulations of a preset and ends all others; returns the events.
+    /// Returns the events that start the modulations of a preset and end all others.
     pub(super) fn modulate(&mut self, name: &str) -> Vec<ControlEvent> {
         let modulations = self.library.get(name).map_or(&[][..], |preset| &preset.modulations);
         let ended = self.modulated.iter().filter(|param| !modulations.iter().any(|(other, _)| other == *param));

@@ -28,7 +28,7 @@ pub(in crate::session::live) struct Reports {
     state: StateFile,
     /// Notifies the watchdog; its argument is the playhead.
     watchdog: Box<dyn FnMut(u64) + Send>,
-    /// Limits log lines about refused events.
+    /// Limits the rate of warnings.
     limiter: LogLimiter,
     last_report: Instant,
 }
@@ -82,7 +82,7 @@ impl Reports {
     }
 
     /// Returns whether the periodic report is due; if it is, restarts the interval.
-    pub(super) fn is_due(&mut self) -> bool {
+    pub(super) fn take_due(&mut self) -> bool {
         let due = self.last_report.elapsed() >= REPORT_INTERVAL;
         if due {
             self.last_report = Instant::now();
@@ -90,8 +90,8 @@ impl Reports {
         due
     }
 
-    /// Publishes the names of presets and setlists.
-    pub(super) fn list_presets(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
+    /// Publishes the lists of presets and setlists.
+    pub(super) fn publish_libraries(&self, presets: &Library<Preset>, setlists: &Library<Setlist>) {
         self.api.set_presets(presets, setlists);
         self.publisher.set_choices(Param::Setlist, setlists.names().map(str::to_owned).collect());
         self.publisher.set_choices(Param::Preset, presets.names().map(str::to_owned).collect());
@@ -99,8 +99,8 @@ impl Reports {
 
     /// Makes the next report check the list of scenes, so that a client that is notified of a new or changed scene also
     /// finds the new list.
-    pub(super) const fn expect_scenes(&mut self) {
-        self.lists.expect_change();
+    pub(super) const fn recheck_scenes(&mut self) {
+        self.lists.check_next();
     }
 
     /// Publishes changes to the lists and to the upcoming chords, whose times are relative to the playhead.
@@ -111,7 +111,7 @@ impl Reports {
         learning: Option<Param>,
         head: u64,
     ) {
-        if self.lists.is_due() {
+        if self.lists.poll_due() {
             lists::update(conductor, mappings, learning, &self.api, &self.publisher);
         }
         self.lists.publish_outlook(conductor, head, &self.publisher);
@@ -129,7 +129,7 @@ impl Reports {
         self.state.save(|| Saved::of(conductor, learned, journey, timer));
     }
 
-    /// Saves the final state and waits until it is on disk.
+    /// Saves the final state and waits until it is on disk, up to a time limit.
     pub(super) fn close(self, state: Saved) {
         self.state.close(state);
     }

@@ -14,7 +14,8 @@ pub(in crate::session::live) struct Setlists {
 }
 
 impl Setlists {
-    /// Creates the setlists, at the entry given by `position`, the saved value of `setlist/go`.
+    /// Creates the setlists from a library; `position`, the saved value of `setlist/go`, is the number of the current
+    /// entry.
     pub(in crate::session::live) fn new(library: Library<Setlist>, position: &Value) -> Self {
         Self { library, position: entry_number(position) }
     }
@@ -28,7 +29,7 @@ impl Setlists {
         self.library = library;
     }
 
-    /// Returns the name of the setlist that an event selects if there is no such setlist. An empty name selects none.
+    /// Returns the name of the setlist that an event asks for, if there is no such setlist. An empty name selects none.
     pub(super) fn unknown_name<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
         event.text_for(Param::Setlist).filter(|name| !name.is_empty() && self.library.get(name).is_none())
     }
@@ -50,7 +51,7 @@ impl Setlists {
     }
 
     /// Returns the number of the entry that is `steps` away; beyond either end, logs a message and returns `None`.
-    pub(super) fn offset(&self, setlist: &str, steps: isize) -> Option<usize> {
+    pub(super) fn number_at_offset(&self, setlist: &str, steps: isize) -> Option<usize> {
         let count = self.entries(setlist).len();
         let number = self.position.checked_add_signed(steps).filter(|number| (1..=count).contains(number));
         if number.is_none() {
@@ -126,13 +127,13 @@ mod tests {
     fn entries_load_in_order_and_the_position_stops_at_the_ends() {
         let (_folder, mut setlists) = setlists(&["friday"]);
         assert_eq!(setlists.default_name(), Ok("friday"));
-        assert_eq!(setlists.offset("friday", -1), None);
-        assert_eq!(setlists.offset("friday", 1), Some(1));
+        assert_eq!(setlists.number_at_offset("friday", -1), None);
+        assert_eq!(setlists.number_at_offset("friday", 1), Some(1));
         let set = |param, name: &str| Some(ControlEvent::Set(param, Value::Text(name.to_owned())));
         assert_eq!(setlists.go_to("friday", 1), Ok(set(Param::Preset, "calm")));
         assert_eq!(setlists.entry_names("friday"), [Some("preset calm".to_owned()), Some("scene verse".to_owned())]);
         assert_eq!(setlists.go_to("friday", 2), Ok(set(Param::Scene, "verse")));
-        assert_eq!(setlists.offset("friday", 1), None);
+        assert_eq!(setlists.number_at_offset("friday", 1), None);
         assert!(setlists.go_to("friday", 3).unwrap_err().contains("which has 2"));
         assert_eq!(setlists.position_event(), ControlEvent::Set(Param::SetlistGo, Value::Number(2.0)));
         assert_eq!((setlists.go_to("friday", 0), setlists.position), (Ok(None), 0));

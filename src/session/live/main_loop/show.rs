@@ -32,7 +32,7 @@ impl Show {
         self.performance.conductor()
     }
 
-    /// Performs an event if the preset or setlist that it names exists.
+    /// Handles an event, unless it names a preset or setlist that does not exist.
     pub(super) fn handle(&mut self, event: &ControlEvent) {
         if self.names_exist(event) {
             self.perform(event);
@@ -54,7 +54,7 @@ impl Show {
             self.run_side_effects(*param, value);
         }
         if matches!(event, ControlEvent::RenameScene { .. }) {
-            self.reports.expect_scenes();
+            self.reports.recheck_scenes();
         }
         valid
     }
@@ -75,7 +75,7 @@ impl Show {
         }
     }
 
-    /// Returns whether the preset or setlist that an event names exists, and logs a warning if it does not.
+    /// Returns false, and logs a warning, if an event names a preset or setlist that does not exist.
     pub(super) fn names_exist(&mut self, event: &ControlEvent) -> bool {
         let preset =
             self.presets.unknown_name(event).map(|name| ("preset", name, choices(self.presets.library().names())));
@@ -98,7 +98,7 @@ impl Show {
             (Param::PresetNext, _) => self.presets.load_relative(&self.preset(), 1, frame, tempo_source),
             (Param::PresetPrevious, _) => self.presets.load_relative(&self.preset(), -1, frame, tempo_source),
             (Param::Record, Value::Toggle(on)) => return self.record(*on),
-            (Param::SceneStore | Param::SceneDelete, _) => return self.reports.expect_scenes(),
+            (Param::SceneStore | Param::SceneDelete, _) => return self.reports.recheck_scenes(),
             (Param::Timer, Value::Number(seconds)) => return self.timer.start(*seconds, frame),
             (Param::Setlist, _) => return self.go_to_entry(0),
             (Param::SetlistNext, _) => return self.step_setlist(1),
@@ -114,7 +114,7 @@ impl Show {
         self.presets.next_frame().into_iter().chain(self.timer.next_frame()).min()
     }
 
-    /// Applies the changes of the journey and the timer at a frame.
+    /// Applies the changes that the journey and the timer make at a frame.
     pub(super) fn step(&mut self, frame: u64) {
         if self.presets.next_frame() == Some(frame) {
             let events = self.presets.step();
@@ -153,7 +153,7 @@ impl Show {
             }
             self.apply(&ControlEvent::Set(Param::Setlist, Value::Text(setlist.clone())));
         }
-        if let Some(number) = self.setlists.offset(&setlist, steps) {
+        if let Some(number) = self.setlists.number_at_offset(&setlist, steps) {
             self.go_to_entry(number);
         }
     }
@@ -192,7 +192,7 @@ impl Show {
     pub(super) fn reload(&mut self, presets: Library<Preset>, setlists: Library<Setlist>, changed: &[String]) {
         self.presets.replace(presets);
         self.setlists.replace(setlists);
-        self.list_presets();
+        self.publish_libraries();
         let preset = self.preset();
         if changed.contains(&preset) {
             let events = self.presets.load(&preset, self.conductor().frame(), self.tempo_source());
@@ -201,8 +201,8 @@ impl Show {
     }
 
     /// Publishes the names of presets and setlists.
-    pub(super) fn list_presets(&self) {
-        self.reports.list_presets(self.presets.library(), self.setlists.library());
+    pub(super) fn publish_libraries(&self) {
+        self.reports.publish_libraries(self.presets.library(), self.setlists.library());
     }
 
     /// Returns the state of the setlist, the timer and the opening hours for `melos status`.

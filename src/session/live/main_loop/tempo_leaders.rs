@@ -1,4 +1,4 @@
-//! External tempo sources other than MIDI clocks. Only the chosen source is followed.
+//! External tempo sources other than MIDI clocks; only the chosen source is followed.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -24,14 +24,14 @@ struct TempoLeader {
     _session: Option<Box<dyn Send>>,
 }
 
-/// Possible tempo sources besides MIDI clocks: the JACK transport and an Ableton Link session.
+/// The external tempo sources other than MIDI clocks: the JACK transport and an Ableton Link session.
 pub(super) struct TempoLeaders(Vec<TempoLeader>);
 
 impl TempoLeaders {
     /// Follows the JACK transport, and joins Link if `link` is set. Their events wake the performance thread.
     ///
     /// # Errors
-    /// When no thread can be created, or this program was built without Link.
+    /// When no thread can be created, or when `link` is set but this program was built without Link.
     pub(super) fn open(link: bool, wake: &Wake) -> anyhow::Result<Self> {
         let follower = Arc::<FollowerState>::default();
         let (sender, events) = sync_channel(CHANNEL_CAPACITY);
@@ -61,11 +61,11 @@ impl TempoLeaders {
             }
             (TempoSource::Jack, _) => Some("there is no JACK server; the current tempo is kept"),
             (_, Some(_)) => Some("no other program is in the Ableton Link session; the current tempo is kept"),
-            (_, None) if cfg!(feature = "link") => {
-                Some("no Ableton Link session is joined: set `link = true` in melos.toml; the current tempo is kept")
-            }
+            (_, None) if cfg!(feature = "link") => Some(
+                "Melos has not joined an Ableton Link session: set `link = true` in melos.toml; the current tempo is kept",
+            ),
             (_, None) => Some(
-                "this build of Melos does not support Ableton Link (see docs/tempo.md to build one that does); the current tempo is kept",
+                "this build of Melos does not support Ableton Link (see docs/tempo.md for how to build one that does); the current tempo is kept",
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! Converts between times of the system clock and frames on the timeline.
+//! Converts between times of the monotonic clock and frames on the timeline.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ const MAX_DRIFT: f64 = 500e-6;
 /// Length of the window in which the minimum lag is tracked, in seconds: many blocks, so that at least one observation
 /// falls right after the playhead has moved.
 const LAG_WINDOW: f64 = 1.0;
-/// If the minimum lag in a window exceeds this many frames, the playhead must have missed a block: 2 ms, more than late
+/// Minimum lag in a window, in frames, above which the playhead must have missed a block: 2 ms, more than late
 /// observations can explain.
 const MISSED_BLOCK_LAG: u64 = SAMPLE_RATE as u64 / 500;
 /// Lag, in frames, above which the playhead is considered stalled: more than any block.
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_estimate_corrects_a_missed_block_within_two_seconds() {
+    fn the_estimate_recovers_from_a_missed_block_within_two_seconds() {
         let start = Instant::now();
         let mut timeline = observed(start);
         let mut micros = 10_000_000;

@@ -29,7 +29,9 @@ impl Timer {
         let length = SignedDuration::from_secs(seconds.ceil() as i64);
         self.end_time = self.end_frame.and_then(|_| Timestamp::now().checked_add(length).ok());
         if self.end_frame.is_some() {
-            tracing::info!("the music fades out in {seconds:.0} s; `melos set timer 0` cancels this");
+            tracing::info!(
+                "the music will begin to fade out {seconds:.0} s from now; `melos set timer 0` cancels this"
+            );
         } else if was_running {
             tracing::info!("timer cancelled");
         }
@@ -43,14 +45,14 @@ impl Timer {
     /// Returns the events that fade the music out if the timer has expired by `frame`.
     pub(super) fn expire(&mut self, frame: u64) -> Option<[ControlEvent; 2]> {
         self.end_frame.take_if(|end| *end <= frame)?;
-        tracing::info!("the timer has ended and the music fades out; `melos set play on` resumes it");
+        tracing::info!("the timer has ended, and the music is fading out; `melos set play on` resumes it");
         Some([
             ControlEvent::Set(Param::Timer, Value::Number(0.0)),
             ControlEvent::Set(Param::Play, Value::Toggle(false)),
         ])
     }
 
-    /// Returns the state to save. Forgets a timer that has ended once the music is playing again.
+    /// Returns the state to save. Once the music is playing again, forgets a timer that has ended.
     pub(super) fn saved(&mut self, is_playing: bool) -> Option<SavedTimer> {
         self.end_time = self.end_time.filter(|_| self.end_frame.is_some() || !is_playing);
         self.end_time.map(|ends| SavedTimer { ends, stopped: false })

@@ -61,7 +61,7 @@ pub(super) struct Layer {
 #[serde(deny_unknown_fields)]
 pub(super) struct Release {
     files: String,
-    /// Lowest and highest MIDI note number; every key in this range has its own sample.
+    /// Lowest and highest MIDI note number with a sample; keys outside this range use the nearest one's.
     pub(super) keys: [u8; 2],
     /// Gain in decibels.
     #[serde(default)]
@@ -125,7 +125,7 @@ impl Library {
         if let Some(level) =
             decibels.chain(self.release.iter().map(|r| r.gain_db)).find(|db| !(-90.0..=40.0).contains(db))
         {
-            return Err(format!("{level} dB is not a valid level; expected -90 to 40"));
+            return Err(format!("level_db or gain_db: {level}; expected -90 to 40"));
         }
         if let Some(seconds) = self.damping_seconds.iter().find(|seconds| !(0.01..=20.0).contains(*seconds)) {
             return Err(format!("damping_seconds: {seconds}; expected 0.01 to 20"));
@@ -157,7 +157,7 @@ impl Library {
     /// Returns the nearest sampled key; of two equally near, the lower one.
     pub(super) fn nearest(&self, key: u8) -> u8 {
         let nearest = self.keys.iter().copied().min_by_key(|sampled| sampled.abs_diff(key));
-        nearest.expect("a library has keys")
+        nearest.expect("a library should have keys")
     }
 }
 
@@ -175,11 +175,11 @@ mod tests {
         [[layer]]\nvelocity = [1, 127]\nfiles = \"{note}.wav\"\n";
 
     fn error(text: &str) -> String {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = tempfile::tempdir().expect("a temporary folder should be created");
         let path = folder.path().join("toy.toml");
-        fs::write(folder.path().join("C4.wav"), "").expect("writable");
-        fs::write(&path, text).expect("writable");
-        let error = Library::read(&path).expect_err("it is invalid").to_string();
+        fs::write(folder.path().join("C4.wav"), "").expect("the file should be writable");
+        fs::write(&path, text).expect("the file should be writable");
+        let error = Library::read(&path).expect_err("an invalid description should be rejected").to_string();
         assert!(error.contains("toy.toml"), "{error}");
         error
     }

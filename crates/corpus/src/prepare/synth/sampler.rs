@@ -79,7 +79,7 @@ impl Sampler {
                 Sound::read(&self.library.strike_sample(layer, sampled), true, i32::from(key) - i32::from(sampled))?
             }
             None => {
-                let path = self.library.release_sample(key).expect("only requested if the library has release samples");
+                let path = self.library.release_sample(key).expect("the library should have release samples");
                 Sound::read(&path, false, 0)?
             }
         };

@@ -37,7 +37,8 @@ impl Synth {
     }
 
     pub(super) fn render(&self, notes: &[Note], length: usize) -> Stereo {
-        let mut synth = Synthesizer::new(&self.soundfont, &settings()).expect("the settings worked in `load`");
+        let mut synth =
+            Synthesizer::new(&self.soundfont, &settings()).expect("the settings should work, as they did in `load`");
         synth.set_master_volume(GAIN);
         let frame = |seconds: f64| (seconds.max(0.0) * f64::from(SAMPLE_RATE)).round() as usize;
         // At equal times, releases come before attacks, so that a key can be released and struck again at once.

@@ -47,7 +47,7 @@ pub(crate) fn write_midi(path: &Path, notes: &[Note]) {
     let mut smf = Smf::new(Header::new(Format::SingleTrack, Timing::Metrical(u15::new(TICKS))));
     smf.tracks.push(track);
     create_parent(path);
-    smf.save(path).expect("the folder can be written");
+    smf.save(path).expect("the folder should be writable");
 }
 
 /// Writes a stereo WAV file of decaying tones, two per second.
@@ -55,26 +55,26 @@ pub(crate) fn write_wav(path: &Path, rate: u32, seconds: f64) {
     create_parent(path);
     let spec =
         hound::WavSpec { channels: 2, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
-    let mut writer = hound::WavWriter::create(path, spec).expect("the folder can be written");
+    let mut writer = hound::WavWriter::create(path, spec).expect("the folder should be writable");
     for i in 0..(seconds * f64::from(rate)) as u32 {
         let time = f64::from(i) / f64::from(rate);
         let decay = (-6.0 * (time % 0.5)).exp();
         let sample = (9000.0 * decay * (std::f64::consts::TAU * 440.0 * time).sin()) as i16;
-        writer.write_sample(sample).expect("the disk is not full");
-        writer.write_sample(sample).expect("the disk is not full");
+        writer.write_sample(sample).expect("the disk should not be full");
+        writer.write_sample(sample).expect("the disk should not be full");
     }
-    writer.finalize().expect("the disk is not full");
+    writer.finalize().expect("the disk should not be full");
 }
 
 /// Writes a text file.
 pub(crate) fn write(path: &Path, text: &str) {
     create_parent(path);
-    fs::write(path, text).expect("the folder can be written");
+    fs::write(path, text).expect("the folder should be writable");
 }
 
 /// Creates a file's folder.
 pub(crate) fn create_parent(path: &Path) {
-    fs::create_dir_all(path.parent().expect("files have folders")).expect("the folder can be created");
+    fs::create_dir_all(path.parent().expect("a file should have a folder")).expect("the folder should be created");
 }
 
 /// Writes a song in POP909's layout, with a beat every half second.

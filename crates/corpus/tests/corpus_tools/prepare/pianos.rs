@@ -32,7 +32,8 @@ fn write_sample(path: &Path, hertz: f64, level: f64, octave: f64, seconds: f64) 
     writer.finalize().unwrap();
 }
 
-/// Writes a library that samples A3 and A4 in two layers, the hard one brighter and 12 dB louder, with a release noise.
+/// Writes a library with samples of A3 and A4 in two layers, of which the hard one is brighter and 12 dB louder, and a
+/// release noise.
 fn library(folder: &Path) -> PathBuf {
     for (name, hertz) in [("A3", 220.0), ("A4", 440.0)] {
         write_sample(&folder.join(format!("{name}-soft.wav")), hertz, 0.1, 0.0, 3.0);
@@ -189,8 +190,8 @@ fn shards_do_not_depend_on_the_number_of_jobs() {
     for path in shards::find(&serial.out) {
         let shard = shards::read(&path);
         assert_eq!(shard.metadata["piano"], "toy");
-        let side = shard.side.expect("requested");
-        assert_eq!(side.len(), shard.audio.expect("requested").len());
+        let side = shard.side.expect("the requested signal should be stored");
+        assert_eq!(side.len(), shard.audio.expect("the requested signal should be stored").len());
         assert!(side.iter().any(|x| *x != 0));
         assert_eq!(shard.key_up.len(), shard.notes.len());
         assert!(shard.notes.iter().zip(&shard.key_up).all(|(note, up)| note[0] < *up && *up <= note[1]));

@@ -60,6 +60,6 @@ pub(crate) fn write(folder: &Path) -> PathBuf {
     );
     let path = folder.join("sine.sf2");
     let body = [b"sfbk".to_vec(), info, data, zones].concat();
-    fs::write(&path, chunk(b"RIFF", &body)).expect("the folder can be written");
+    fs::write(&path, chunk(b"RIFF", &body)).expect("the folder should be writable");
     path
 }
