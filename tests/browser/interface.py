@@ -19,12 +19,12 @@ def check_health(page, daemon):
     held, released = [], []
     page.route("**/status", lambda route: route.continue_() if released else held.append(route))
     page.reload()
-    page.wait_for_function("(document.querySelector('#chord-now')?.textContent ?? '–') !== '–'")
+    daemon.wait_until("a chord is shown", lambda: page.evaluate("document.querySelector('#chord-now')?.textContent ?? '–'") != "–")
     assert page.inner_text("#sentence") == "Connecting…", page.inner_text("#sentence")
     released.append(True)
     for route in held:
         route.continue_()
-    page.wait_for_function("document.querySelector('#sentence').textContent !== 'Connecting…'")
+    page.locator("#sentence").filter(has_not_text="Connecting…").wait_for(state="attached")
     page.unroute("**/status")
     daemon.wait_until("the old count is dropped", lambda: "xruns" not in page.evaluate("sessionStorage.getItem('melos.zero')"))
     # The counters are described in words; those at zero are shown on request.
@@ -253,13 +253,17 @@ def check_full_screen_and_themes(page, daemon):
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         if theme == "light":
             # Planned beats stand out from their light background.
-            page.wait_for_function("""() => {
+            contrast = """() => {
                 const canvas = document.querySelector('#picture');
                 const [width, y] = [canvas.width, canvas.height - Math.round(15 * devicePixelRatio)];
-                const { data } = canvas.getContext('2d').getImageData(Math.floor(width * 0.75), y, Math.floor(width * 0.2), 1);
+                // A copy, because the browser warns when a visible canvas is read repeatedly.
+                const copy = new OffscreenCanvas(width, canvas.height).getContext('2d', { willReadFrequently: true });
+                copy.drawImage(canvas, 0, 0);
+                const { data } = copy.getImageData(Math.floor(width * 0.75), y, Math.floor(width * 0.2), 1);
                 const reds = data.filter((_, at) => at % 4 === 0);
                 return Math.max(...reds) > 220 && Math.min(...reds) < 160;
-            }""")
+            }"""
+            daemon.wait_until("planned beats are visible", lambda: page.evaluate(contrast))
     for name in ["play", "mix", "piece", "takes", "setup"]:
         view(page, name)
         small = small_targets(page)
@@ -269,7 +273,7 @@ def check_full_screen_and_themes(page, daemon):
     # On a phone in landscape, the health button shows only its dot but keeps its size and name.
     size = page.viewport_size
     page.set_viewport_size({"width": 844, "height": 390})
-    page.wait_for_function("document.querySelector('#sentence').offsetWidth === 1")
+    daemon.wait_until("only the dot is shown", lambda: page.evaluate("document.querySelector('#sentence').offsetWidth") == 1)
     small = small_targets(page)
     name = page.inner_text("#health").strip()
     page.set_viewport_size(size)

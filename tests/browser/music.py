@@ -18,7 +18,8 @@ def check_mood(page, daemon):
     daemon.wait_until("a third of the blend is angry", lambda: abs(daemon.value("emotion/angry") - 1 / 3) < 0.01)
     page.wait_for_selector("[data-emotion=angry][aria-label='Angry, 33 percent']")
     # The shares shown always add up to 100.
-    page.wait_for_function("[...document.querySelectorAll('#panel-mood .share')].reduce((sum, it) => sum + (parseInt(it.textContent) || 0), 0) === 100")
+    shares = "[...document.querySelectorAll('#panel-mood .share')].reduce((sum, it) => sum + (parseInt(it.textContent) || 0), 0)"
+    daemon.wait_until("the shares add up", lambda: page.evaluate(shares) == 100)
     sums = page.evaluate("""async () => {
         const { percentages } = await import('/page/mood.js');
         const blends = [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1], [0.29, 0.71], [0.004, 0.996], [0.3333, 0.3333, 0.3333, 0]];
