@@ -58,6 +58,9 @@ fn describe(status: &Json) -> String {
     let number = |value: &Json| value.as_f64().unwrap_or_default();
     let parameters = &status["parameters"];
     let state = match status["state"].as_str() {
+        Some("playing") if parameters["mute/master"] == true => {
+            "Melos is playing with the output muted; unmute it with `melos set mute/master off`.".to_owned()
+        }
         Some("playing") => "Melos is playing.".to_owned(),
         Some("silent") if text(&status["show"]["schedule"]).starts_with("closed") => {
             "Melos is silent outside its opening hours; to play anyway, run `melos set play on`.".to_owned()
@@ -162,6 +165,8 @@ mod tests {
         let waiting = describe(&status);
         assert!(waiting.contains("56 bpm (waiting for a MIDI clock)"), "{waiting}");
         assert!(waiting.ends_with("Trouble  tempo: no MIDI clock received"), "{waiting}");
+        status["parameters"]["mute/master"] = json!(true);
+        assert!(describe(&status).starts_with("Melos is playing with the output muted;"));
         status["state"] = json!("silent");
         assert!(describe(&status).starts_with("Melos is paused;"));
         status["show"]["schedule"] = json!("closed until Sat 10:00");

@@ -25,14 +25,14 @@ pub(super) fn default_value(param: Param) -> f32 {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Fader {
     level: Param,
-    mute: Option<Param>,
+    mute: Param,
     gain: f32,
     muted: bool,
     ramp: Ramp,
 }
 
 impl Fader {
-    fn new(level: Param, mute: Option<Param>) -> Self {
+    fn new(level: Param, mute: Param) -> Self {
         let gain = db_to_gain(default_value(level));
         Self { level, mute, gain, muted: false, ramp: Ramp::for_param(level, gain) }
     }
@@ -65,12 +65,12 @@ pub(super) struct Mixer {
 impl Mixer {
     pub(super) fn new() -> Self {
         Self {
-            network: Fader::new(Param::LevelNetwork, Some(Param::MuteNetwork)),
-            bass: Fader::new(Param::LevelBass, Some(Param::MuteBass)),
-            pad: Fader::new(Param::LevelPad, Some(Param::MutePad)),
-            upper: Fader::new(Param::LevelUpper, Some(Param::MuteUpper)),
-            harmony: Fader::new(Param::LevelHarmony, Some(Param::MuteHarmony)),
-            master: Fader::new(Param::LevelMaster, None),
+            network: Fader::new(Param::LevelNetwork, Param::MuteNetwork),
+            bass: Fader::new(Param::LevelBass, Param::MuteBass),
+            pad: Fader::new(Param::LevelPad, Param::MutePad),
+            upper: Fader::new(Param::LevelUpper, Param::MuteUpper),
+            harmony: Fader::new(Param::LevelHarmony, Param::MuteHarmony),
+            master: Fader::new(Param::LevelMaster, Param::MuteMaster),
             phrase: [Ramp::new(1.0, PHRASE_SECONDS); 2],
             dynamics: default_value(Param::Dynamics),
             expression: 0.5,
@@ -95,7 +95,7 @@ impl Mixer {
 
     /// Sets a mute; ignores other parameters.
     pub(super) fn set_toggle(&mut self, param: Param, on: bool) {
-        if let Some(fader) = self.faders().into_iter().find(|fader| fader.mute == Some(param)) {
+        if let Some(fader) = self.faders().into_iter().find(|fader| fader.mute == param) {
             fader.muted = on;
             fader.update_target();
         }

@@ -287,6 +287,7 @@ fn each_mute_silences_only_its_layer() {
     };
     assert!(level_with(&layers) < 1e-6);
     assert!(level_with(&[Param::MuteNetwork, Param::MuteHarmony]) < 1e-6);
+    assert!(level_with(&[Param::MuteMaster]) < 1e-6);
     for layer in layers {
         let others: Vec<_> = layers.into_iter().filter(|other| *other != layer).collect();
         assert!(level_with(&others) > 0.003, "{layer:?}: {}", level_with(&others));

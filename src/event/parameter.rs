@@ -154,6 +154,7 @@ parameters! {
     MutePad "mute/pad" OFF, "", 20.0 ms, MIX, "Silences the pad";
     MuteUpper "mute/upper" OFF, "", 20.0 ms, MIX, "Silences the upper voice";
     MuteHarmony "mute/harmony" OFF, "", 20.0 ms, MIX, "Silences bass, pad and upper voice together";
+    MuteMaster "mute/master" OFF, "", 20.0 ms, MIX, "Silences the output; the music continues underneath";
     Dynamics "dynamics" number(0.0, 1.0, 0.5), "", 50.0 ms, SOUND, "Depth of the swell and fade of phrases";
     Reverb "reverb" number(0.0, 1.0, 0.25), "", 50.0 ms, SOUND, "Reverb level";
     ReverbSize "reverb/size" number(0.0, 1.0, 0.5), "", 800.0 ms, SOUND, "Reverb room size";

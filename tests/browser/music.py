@@ -151,6 +151,12 @@ def check_mixer(page, daemon):
     daemon.wait_until("the harmony is alone", lambda: [daemon.value(f"mute/{layer}") for layer in ("network", "bass", "pad", "upper", "harmony")] == [True, False, False, False, False])
     page.click("[aria-label='Solo Harmony']")
     daemon.wait_for_value("mute/network", False)
+    page.click("[aria-label='Mute Master']")
+    daemon.wait_for_value("mute/master", True)
+    daemon.wait_until("the output is silent", lambda: daemon.get("/status")["rms_db"] < -100)
+    daemon.wait_until("the page says why", lambda: "muted" in page.inner_text("#sentence"))
+    page.click("[aria-label='Mute Master']")
+    daemon.wait_until("the output is audible", lambda: daemon.get("/status")["rms_db"] > -60)
     for name in ["reverb", "reverb-size", "width"]:
         slide(page, f"#f-{name}", 0.6)
         daemon.wait_for_value(name.replace("-", "/"), 0.6, 0.01)

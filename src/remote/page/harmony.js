@@ -33,7 +33,7 @@ function spelling(key) {
 }
 
 /** Spells a chord symbol from the daemon as its key does. @param {string} symbol @param {string} key */
-function spell(symbol, key) {
+export function spell(symbol, key) {
   const notes = spelling(key);
   return symbol.replace(/(^|\/)([A-G][#b]?)/g, (_, before, note) => before + (notes.get(NAMES.indexOf(note)) ?? note));
 }

@@ -86,6 +86,7 @@ function assess({ state, load, xruns, starvations, output, trouble }) {
   if (gaps) return ['warn', `${dropouts(gaps)} in the last minute: try a larger block`];
   if (load > HIGH_LOAD) return ['warn', `Generator load ${Math.round(load * 100)}%: close other applications`];
   if (state === 'silent') return ['good', 'Paused: press Play'];
+  if (melos.values.get('mute/master')) return ['warn', 'The output is muted: press M on the master strip'];
   if (/null|nothing/i.test(output)) return ['warn', 'No audio device. Press Listen to hear the music here'];
   return state === 'playing' ? ['good', 'Playing: all is well'] : ['warn', capitalize(state)];
 }
@@ -125,6 +126,7 @@ export function healthLine() {
     update();
   });
   melos.on('trouble', () => poll());
+  melos.on('mute/master', update);
   melos.on('@open', (open) => (open ? poll() : show('bad', 'No connection to Melos')));
   setInterval(() => melos.open && !document.hidden && poll(), 10_000);
   return line;

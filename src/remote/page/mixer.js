@@ -64,7 +64,7 @@ function strip(layer, label) {
       meter.setAttribute('aria-valuenow', peak.toFixed(0));
     }
   };
-  const buttons = layer === 'master' ? [] : [toggle(`mute/${layer}`, 'M', { class: 'mute', 'aria-label': `Mute ${label}` })];
+  const buttons = [toggle(`mute/${layer}`, 'M', { class: 'mute', 'aria-label': `Mute ${label}` })];
   if (SOLO.includes(layer)) {
     const button = h('button', { type: 'button', class: 'solo', 'aria-label': `Solo ${label}`, 'aria-pressed': 'false', title: `${label} alone`, onclick: () => solo(layer) }, 'S');
     const mark = () => button.setAttribute('aria-pressed', String(isAlone(layer)));

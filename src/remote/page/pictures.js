@@ -3,6 +3,7 @@
 
 import { melos } from './connection.js';
 import { WEIGHTS, colour, picture } from './dom.js';
+import { spell } from './harmony.js';
 
 /** Number of bands in a spectrum, and number of spectra per second, as sent by the daemon. */
 const BANDS = 48;
@@ -164,7 +165,7 @@ export function pictures(canvas) {
     const now = seconds();
     const announced = [];
     for (let index = 1; index + 1 < outlook.length; index += 2) {
-      if (outlook[index]) announced.push({ at: now + outlook[index + 1], text: outlook[index] });
+      if (outlook[index]) announced.push({ at: now + outlook[index + 1], text: spell(outlook[index], outlook[0]) });
     }
     const [current, ...upcoming] = announced;
     if (current && chords.at(-1)?.text !== current.text) {
