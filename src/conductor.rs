@@ -17,6 +17,7 @@ pub mod harmony;
 mod modulations;
 mod performance;
 mod planner;
+mod played_keys;
 mod scenes;
 mod score;
 mod seeds;
@@ -103,6 +104,7 @@ impl Conductor {
                 let change = self.performance.set_lead_notes(*held);
                 self.schedule(change);
             }
+            ControlEvent::PlayNote { note, velocity } => self.arrangement.play_note(*note, *velocity),
             ControlEvent::NextBar(param, value) => self.deferred.hold(*param, value, self.next_bar()),
             ControlEvent::Morph(seconds) => self.morph = Some((self.frame(), self.length(Morph::Seconds(*seconds)))),
             ControlEvent::Modulate(param, modulation) => {

@@ -201,7 +201,7 @@ fn kind_by_keys(text: &str) -> Option<Kind> {
     let has = |keys: &[&str]| keys.iter().any(|key| root.get_ref().get(*key).is_some());
     if has(&["file", "latent", "training_data"]) {
         Some(Kind::Model)
-    } else if has(&["bind", "device", "lead", "programs"]) {
+    } else if has(&["bind", "device", "lead", "play", "programs"]) {
         Some(Kind::Mapping)
     } else if has(&["entry"]) {
         Some(Kind::Setlist)

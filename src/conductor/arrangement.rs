@@ -11,6 +11,7 @@ use super::counter::Counter;
 use super::harmony::{BarRequest, PhraseRecall, PlayedBar};
 use super::performance::Performance;
 use super::planner::Planner;
+use super::played_keys::PlayedKeys;
 use super::score::{PlanUpdate, Score};
 use super::seeds::Seeds;
 use super::splices::{LEAD_INTERVAL, SPLICE_INTERVAL, Splices};
@@ -83,6 +84,7 @@ pub(super) struct Arrangement {
     planner: Planner,
     chroma_history: ChromaHistory,
     splices: Splices,
+    played: PlayedKeys,
     commands: CommandQueue,
     seeds: Seeds,
 }
@@ -104,6 +106,7 @@ impl Arrangement {
             counter: Counter::default(),
             chroma_history: ChromaHistory::default(),
             splices: Splices::default(),
+            played: PlayedKeys::default(),
             commands,
             seeds: Seeds::new(seed),
         };
@@ -222,11 +225,19 @@ impl Arrangement {
         }
     }
 
+    /// Plays a key of the network's piano, or releases it if the velocity is 0.
+    pub(super) fn play_note(&mut self, note: u8, velocity: u8) {
+        if self.played.play(note, velocity) {
+            self.splices.request(self.now, LEAD_INTERVAL);
+        }
+    }
+
     /// Cuts all sound and continues with different random choices.
     pub(super) fn panic(&mut self, requested: &Performance) {
         self.steer_one(Param::Hold, requested, None);
         let mut commands = Vec::new();
         self.planner.silence(self.now, &mut commands);
+        self.played.release_all();
         commands.push(TimedCommand { frame: self.now, command: EngineCommand::Panic });
         self.commands.add(commands);
         self.seeds.restart();
@@ -309,6 +320,7 @@ impl Arrangement {
         let oldest = self.now.saturating_sub(PLAN_BEHIND);
         self.planner.discard_before(position, self.clock().beat_at(oldest));
         self.tempo.discard_before(oldest);
+        self.played.discard_before(oldest);
         self.extend();
     }
 
@@ -329,6 +341,9 @@ impl Arrangement {
 
     fn issue_plan(&mut self, out: &mut Score) {
         let splice = self.splices.issue(self.now);
+        if let Some(splice) = splice {
+            self.played.introduce(splice);
+        }
         out.plans.push(PlanUpdate { plan: Arc::new(self.plan()), splice });
     }
 
@@ -338,6 +353,7 @@ impl Arrangement {
             clock: self.clock().clone(),
             chords: self.planner.chords(self.clock()),
             recalls: self.recalls(),
+            played: self.played.notes(),
             steering: self.targets.steering().clone(),
         }
     }

@@ -11,6 +11,7 @@ use super::*;
 use crate::event::Notice;
 use crate::event::TimedCommand;
 use crate::event::parameter::{Saved, TABLE};
+use crate::music::plan::PlayedNote;
 use crate::units::SAMPLE_RATE;
 
 const SECOND: u64 = SAMPLE_RATE as u64;

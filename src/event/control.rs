@@ -37,6 +37,13 @@ pub enum ControlEvent {
     Modulate(Param, Option<Modulation>),
     /// Reports the notes held on keyboards that lead the harmony: bit n is MIDI note n; 0 when all are released.
     LeadNotes(u128),
+    /// Plays a key of the network's piano: strikes it, or releases it if the velocity is 0.
+    PlayNote {
+        /// MIDI note number.
+        note: u8,
+        /// MIDI velocity, 0..=127.
+        velocity: u8,
+    },
     /// Reports the tempo of the external tempo source in beats per minute, without jitter.
     Tempo(f64),
     /// Reports the time of a beat of the external tempo source.

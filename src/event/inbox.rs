@@ -24,7 +24,8 @@ const LEARN_CAPACITY: usize = 16;
 /// A flood from one fader occupies one slot, because each value replaces a pending one of the same parameter. Scheduled
 /// events, texts that are set at once, triggers other than panic, modulations, morphs and changes to stored scenes are
 /// never replaced. While there is room, values that a later request depends on are kept too: a scene stores the values
-/// sent before the store request, and a mood uses the glide time set before it. The lock is held only briefly, but the
+/// sent before the store request, and a mood uses the glide time set before it. Of the notes that a performer plays, none is
+/// replaced; their releases always fit. The lock is held only briefly, but the
 /// audio callback must not take it.
 #[derive(Debug)]
 pub struct Inbox {
@@ -153,6 +154,8 @@ fn accumulates(incoming: &Incoming) -> bool {
         | ControlEvent::SceneValue { .. }
         | ControlEvent::RenameScene { .. }
         | ControlEvent::Modulate(..) => true,
+        // A release always fits, so that no note hangs.
+        ControlEvent::PlayNote { velocity, .. } => *velocity > 0,
         _ => false,
     };
     incoming.due.is_some() || is_kept
@@ -164,7 +167,10 @@ fn must_keep_order(new: &ControlEvent, old: &ControlEvent) -> bool {
         ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) => Some(*param),
         _ => None,
     };
-    matches!((param(new), param(old)), (Some(new), Some(old)) if new.keeps_order_with(old))
+    match (new, old) {
+        (ControlEvent::PlayNote { note: new, .. }, ControlEvent::PlayNote { note: old, .. }) => new == old,
+        _ => matches!((param(new), param(old)), (Some(new), Some(old)) if new.keeps_order_with(old)),
+    }
 }
 
 /// Returns whether `new` replaces a pending `old`.
@@ -180,6 +186,7 @@ fn replaces(new: &ControlEvent, old: &ControlEvent) -> bool {
             | ControlEvent::Modulate(..),
             _,
         ) => false,
+        (ControlEvent::PlayNote { velocity, .. }, _) => *velocity == 0 && new == old,
         (ControlEvent::Set(new, _), ControlEvent::Set(old, _)) => new == old,
         (ControlEvent::NextBar(new, _), ControlEvent::NextBar(old, _)) => new == old,
         _ => std::mem::discriminant(new) == std::mem::discriminant(old),

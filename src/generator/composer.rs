@@ -7,6 +7,7 @@ mod conditions;
 mod keyboard;
 mod kv_cache;
 mod memory;
+mod played;
 mod random;
 mod sampling;
 mod servo;
@@ -14,6 +15,7 @@ mod servo;
 mod tests;
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +31,8 @@ use crate::bytes;
 use crate::generator::GeneratorError;
 use crate::generator::model::{ComposerGraphs, Graph, ModelError, TransformerLayout, transformer as port};
 use crate::generator::notes::{
-    DURATIONS, FINE_WIDTH, KEYS, OFFSETS, PEDALS, Pedal, STEP_WIDTH, StepNotes, VELOCITIES, VOICES, WrittenNote,
+    DURATIONS, FINE_WIDTH, KEYS, OFFSETS, PEDALS, Pedal, Release, STEP_WIDTH, StepNotes, VELOCITIES, VOICES,
+    WrittenNote,
 };
 use crate::generator::warm_up::warm_up;
 use crate::mel::{HOP, LATENT_FRAMES};
@@ -221,10 +224,28 @@ impl Composer {
             written.notes.push(*note);
         }
         let earliest = kept.map_or(0, |kept| kept.until);
-        while written.notes.len() < MAX_NOTES {
-            let Some(note) = self.next_note(state, &mut step, bias, earliest, written.notes.last())? else { break };
+        let from = step.latent * LATENT_FRAMES;
+        let mut strokes = VecDeque::from(played::strokes(plan, from, earliest));
+        loop {
+            let next = if written.notes.len() < MAX_NOTES {
+                self.next_note(state, &mut step, bias, earliest, written.notes.last())?
+            } else {
+                None
+            };
+            // Where the performer's note comes first, the composer chooses again, knowing it.
+            let is_played = strokes
+                .front()
+                .is_some_and(|stroke| next.is_none_or(|next| (stroke.offset, stroke.key) <= (next.offset, next.key)));
+            let Some(note) = (if is_played { strokes.pop_front() } else { next }) else { break };
             self.feed_back(state, step.latent, note)?;
             written.notes.push(note);
+        }
+        written.releases = played::releases(plan, from);
+        for Release { offset, key } in &written.releases {
+            let struck_again = |note: &WrittenNote| note.is_held() && note.key == *key && note.offset >= *offset;
+            if !written.notes.iter().any(struck_again) {
+                state.keyboard.release(step.latent, *key);
+            }
         }
         self.memory.push(step.latent, &plan.clock, written.clone());
         state.cursor.position += 1;
@@ -271,7 +292,7 @@ impl Composer {
         let drawn = if pedal == Pedal::Changed { drawn.min(OFFSETS as u8 - 2) } else { drawn };
         copy_output(pedal_graph, 1, offset, OFFSET_BASE);
         let pedal_offset = kept.map_or(drawn, |kept| kept.written.pedal_offset);
-        Ok(StepNotes { pedal, pedal_offset, notes: Vec::new() })
+        Ok(StepNotes { pedal, pedal_offset, ..StepNotes::default() })
     }
 
     /// Chooses the next note; `None` ends the latent.
@@ -312,7 +333,10 @@ impl Composer {
         key.run()?;
         let (requested, reference) = key.output(1).split_at(KEYS);
         let mut logits = sampling.guided(requested, reference);
-        logits.iter_mut().enumerate().for_each(|(key, logit)| *logit += bias.for_key(key));
+        for (key, logit) in logits.iter_mut().enumerate() {
+            // The keys that the performer holds are theirs.
+            *logit = if state.keyboard.is_held(key) { EXCLUDED } else { *logit + bias.for_key(key) };
+        }
         // Keys ascend within an offset, except after the top key, which would leave none to choose.
         if let Some(previous) =
             last.filter(|last| usize::from(last.offset) == offset_class && usize::from(last.key) < KEYS - 1)

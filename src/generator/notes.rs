@@ -26,6 +26,10 @@ pub const DURATIONS: usize = 24;
 /// Durations of the first and the last class, in seconds; the others are evenly spaced on a logarithmic scale.
 const MIN_SECONDS: f64 = 0.03;
 const MAX_SECONDS: f64 = 6.0;
+/// [`WrittenNote::duration`] of a note that the performer plays: it lasts until a [`Release`] of its key.
+pub(crate) const HELD: u8 = DURATIONS as u8;
+/// The duration class by which the networks know a held note, since its end is still unknown: 0.5 s.
+const HELD_CLASS: u8 = 12;
 /// Number of pedal actions; see [`Pedal`].
 pub const PEDALS: usize = 3;
 
@@ -92,14 +96,25 @@ pub struct WrittenNote {
     pub key: u8,
     /// Velocity class, below [`VELOCITIES`].
     pub velocity: u8,
-    /// Duration class, below [`DURATIONS`].
+    /// Duration class, below [`DURATIONS`], or [`DURATIONS`] if the note lasts until a [`Release`].
     pub duration: u8,
 }
 
 impl WrittenNote {
     /// Returns the classes in the order in which the composer chooses them.
     pub(super) fn classes(self) -> [f32; 5] {
-        [self.offset, self.voice, self.key, self.velocity, self.duration].map(f32::from)
+        [self.offset, self.voice, self.key, self.velocity, self.duration_class()].map(f32::from)
+    }
+
+    /// Returns the duration class for the networks.
+    pub(super) const fn duration_class(self) -> u8 {
+        if self.is_held() { HELD_CLASS } else { self.duration }
+    }
+
+    /// Returns whether the note lasts until a [`Release`] of its key.
+    #[must_use]
+    pub const fn is_held(self) -> bool {
+        self.duration == HELD
     }
 
     /// Returns whether the note belongs to the melody.
@@ -120,14 +135,31 @@ impl WrittenNote {
         self.key + LOWEST_KEY
     }
 
-    /// Returns how long the key is held, in seconds.
+    /// Returns how long the key is held, in seconds; 0.5 s for a note that lasts until a [`Release`].
     #[must_use]
     pub fn seconds(self) -> f64 {
-        MIN_SECONDS * (MAX_SECONDS / MIN_SECONDS).powf(f64::from(self.duration) / (DURATIONS - 1) as f64)
+        MIN_SECONDS * (MAX_SECONDS / MIN_SECONDS).powf(f64::from(self.duration_class()) / (DURATIONS - 1) as f64)
     }
 }
 
-/// The composer's output for one latent.
+/// The end of a note that the performer plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Position in the latent at which the key is released, below [`OFFSETS`].
+    pub offset: u8,
+    /// Key, counted from the lowest; below [`KEYS`].
+    pub key: u8,
+}
+
+impl Release {
+    /// Returns the MIDI note number.
+    #[must_use]
+    pub const fn midi_note(self) -> u8 {
+        self.key + LOWEST_KEY
+    }
+}
+
+/// The notes and pedal of one latent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StepNotes {
     /// The pedal action.
@@ -137,6 +169,8 @@ pub struct StepNotes {
     /// The notes that begin, in ascending order of offset, then key; after the piano's top key, a lower key may
     /// follow at the same offset, since no higher one is left.
     pub notes: Vec<WrittenNote>,
+    /// The releases of held notes, in ascending order of offset. At the same offset, they precede the notes.
+    pub releases: Vec<Release>,
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ mod curve;
 mod feedback;
 mod hint;
 mod inherit;
+mod key_zone;
 mod layer;
-mod lead;
 mod learn_session;
 mod learned_control;
 mod live;
@@ -22,8 +22,8 @@ pub use binding::{Action, Binding, Edge, Encoder, FeedbackTarget};
 pub use control_learner::ControlLearner;
 pub use controls::Control;
 pub use curve::{Curve, Scale};
+pub use key_zone::KeyZone;
 pub use layer::Layer;
-pub use lead::LeadZone;
 pub use learn_session::LearnSession;
 pub use learned_control::LearnedControl;
 pub use live::LiveMappings;
@@ -49,7 +49,9 @@ pub struct Mapping {
     /// Functions of controls.
     pub bindings: Vec<Binding>,
     /// Keys that set the lead chord.
-    pub leads: Vec<LeadZone>,
+    pub leads: Vec<KeyZone>,
+    /// Keys that play the network's piano.
+    pub plays: Vec<KeyZone>,
     /// Functions of program changes.
     pub programs: Programs,
 }

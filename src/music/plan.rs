@@ -43,6 +43,19 @@ pub struct EarlierPhrase {
     pub share: f32,
 }
 
+/// A note that the performer plays on the network's piano.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayedNote {
+    /// The frame at which it begins.
+    pub frame: u64,
+    /// MIDI note number of a key of the piano.
+    pub note: u8,
+    /// MIDI velocity, 1..=127.
+    pub velocity: u8,
+    /// The frame at which its key is up again; `None` while it is held.
+    pub released: Option<u64>,
+}
+
 /// A chord that lasts from a frame until the next chord.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PlannedChord {
@@ -136,6 +149,8 @@ pub struct Plan {
     pub chords: Vec<PlannedChord>,
     /// The starts and ends of recalls, in ascending order of frame.
     pub recalls: Vec<PlannedRecall>,
+    /// The performer's notes of the last few seconds, in ascending order of frame.
+    pub played: Vec<PlayedNote>,
     /// Mood, temperature, guidance, trims and piano.
     pub steering: Steering,
 }
@@ -149,6 +164,7 @@ impl Plan {
             clock: MusicClock::new(bpm),
             chords: vec![PlannedChord { frame: 0, chord }],
             recalls: Vec::new(),
+            played: Vec::new(),
             steering: Steering::constant(mood, |dial| match dial {
                 Dial::Temperature => 1.0,
                 Dial::Guidance => 2.5,

@@ -14,6 +14,7 @@
 //! | `/melos/ping [i, f, s …]` | returns `/melos/pong` with the same arguments, but at most the first four |
 //! | `/melos/confirm token` | verifies the client by the token that Melos sent to it; see below |
 //! | `/melos/scene/rename verse intro` | renames a stored scene: s name, s new name; parameters that hold the old name, such as `scene/a`, are updated |
+//! | `/melos/play/note 60 90` | plays a key of the network's piano: i MIDI note number 21 to 108, i velocity; velocity 0 releases the key |
 //! | `/melos/learn valence` | permanently binds valence to the next MIDI control that is moved (a button will set the value that the parameter has now); returns `/melos/learn`, s parameter, s block for a mapping file; the block is empty if no control is moved within 30 s, or if learning is cancelled or started again |
 //! | `/melos/learn/cancel` | cancels learning |
 //! | `/melos/learn/forget valence` | removes all learned bindings of a parameter; returns `/melos/learn` with an empty block; mapping files are not affected |

@@ -9,6 +9,7 @@
 //! start /melos/temperature 0.9
 //! 4800 /melos/emotion "sad"
 //! 9600 lead 57 60 64
+//! 9600 note 60 90
 //! 9600 morph 4
 //! 9600 next-bar /melos/level/pad -9
 //! 9600 modulate tone sine 0.3 bars 8 0.25

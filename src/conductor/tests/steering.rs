@@ -222,3 +222,34 @@ fn the_fade_time_precedes_the_play_toggle() {
     let expected = [EngineCommand::Number(Param::PlayFade, 20.0), EngineCommand::Toggle(Param::Play, false)];
     assert!(commands.windows(2).any(|pair| pair == expected), "{commands:?}");
 }
+
+#[test]
+fn played_notes_begin_just_after_their_splice() {
+    let strike = |note, velocity| ControlEvent::PlayNote { note, velocity };
+    let script = [
+        (100_000, strike(60, 90)),
+        (100_500, strike(64, 80)),
+        (101_000, strike(12, 80)),
+        (140_000, strike(60, 0)),
+        (6 * SECOND, fire(Param::Panic)),
+    ];
+    let (_, score) = play(at_tempo(120.0), &script, 20 * SECOND, &[512]);
+    let with_splices: Vec<_> = score.plans.iter().filter(|update| update.splice.is_some()).collect();
+    let first = with_splices[0];
+    let begin = first.splice.unwrap() + 512;
+    assert!(begin <= 100_000 + SPLICE_LEAD + 2 * 512, "{begin}");
+    let note = |note: u8, frame, velocity, released| PlayedNote { frame, note, velocity, released };
+    assert_eq!(first.plan.played, [note(60, begin, 90, None)]);
+    let last_begin = with_splices[1].splice.unwrap() + 512;
+    assert!(last_begin <= begin + LEAD_INTERVAL + 512, "{last_begin}");
+    let release = with_splices[2].splice.unwrap() + 512;
+    let expected = [note(60, begin, 90, Some(release)), note(64, last_begin, 80, None)];
+    assert_eq!(with_splices[2].plan.played, expected);
+    let panic = with_splices[3];
+    assert_eq!(
+        panic.plan.played.last().unwrap().released,
+        Some(panic.splice.unwrap() + 512),
+        "panic should release all keys"
+    );
+    assert_eq!(score.plans.last().unwrap().plan.played, [], "notes that ended long ago should be forgotten");
+}

@@ -12,6 +12,8 @@ const MAX_SUSTAIN_SECONDS: f64 = 4.0;
 const DECAY_SECONDS: f64 = 1.0;
 /// Level towards which a sounding key decays.
 const MIN_LEVEL: f64 = 0.25;
+/// Value of [`Key::up`] while the performer holds the key.
+const HELD: i64 = i64::MAX / 2;
 /// Value of [`Key::struck`] before the key is first struck.
 const NOT_STRUCK: i64 = i64::MAX;
 
@@ -48,12 +50,26 @@ impl Keyboard {
     pub(super) fn strike(&mut self, latent: u64, note: WrittenNote) {
         let latent = latent as i64;
         let held = f64::from(note.offset) / OFFSETS as f64 + note.seconds() * LATENTS_PER_SECOND;
-        let up = latent + held.ceil() as i64;
-        let sustain = (MAX_SUSTAIN_SECONDS * LATENTS_PER_SECOND).round() as i64;
-        self.keys[usize::from(note.key)] = Key { struck: latent + 1, up: up.max(latent + 1), damped: up + sustain };
+        let up = if note.is_held() { HELD } else { latent + held.ceil() as i64 };
+        self.keys[usize::from(note.key)] =
+            Key { struck: latent + 1, up: up.max(latent + 1), damped: up + max_sustain() };
         if note.is_melody() {
             self.melody = note.key;
         }
+    }
+
+    /// Releases a key that the performer holds; ignores other keys.
+    pub(super) fn release(&mut self, latent: u64, key: u8) {
+        let key = &mut self.keys[usize::from(key)];
+        if key.up == HELD {
+            key.up = latent as i64 + 1;
+            key.damped = if self.pedal == Pedal::Up { key.up } else { key.up + max_sustain() };
+        }
+    }
+
+    /// Returns whether the performer holds a key.
+    pub(super) const fn is_held(&self, key: usize) -> bool {
+        self.keys[key].up == HELD
     }
 
     /// Applies a latent's pedal action. Raising the pedal damps the strings whose keys are up.
@@ -87,9 +103,15 @@ impl Keyboard {
     }
 }
 
+/// Returns the maximum number of latents for which the pedal sustains a string.
+fn max_sustain() -> i64 {
+    (MAX_SUSTAIN_SECONDS * LATENTS_PER_SECOND).round() as i64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generator::notes;
 
     fn levels(keyboard: &Keyboard, latent: u64, key: usize) -> (f32, f32) {
         let mut out = [0.0; SOUNDING_WIDTH];
@@ -119,5 +141,22 @@ mod tests {
         keyboard.strike(0, WrittenNote { key: 3, voice: 1, ..WrittenNote::default() });
         keyboard.apply_pedal(0, Pedal::Up);
         assert_eq!((levels(&keyboard, 1, 3), keyboard.melody), ((0.0, 0.0), 3));
+    }
+
+    #[test]
+    fn a_held_key_sounds_until_it_is_released() {
+        let mut keyboard = Keyboard::default();
+        let note = WrittenNote { key: 40, duration: notes::HELD, ..WrittenNote::default() };
+        for (pedal, sustained) in [(Pedal::Up, false), (Pedal::Down, true)] {
+            keyboard.apply_pedal(10, pedal);
+            keyboard.strike(10, note);
+            assert!(keyboard.is_held(40) && levels(&keyboard, 500, 40).0 > 0.0);
+            keyboard.release(500, 41);
+            assert!(keyboard.is_held(40), "another key was released");
+            keyboard.release(500, 40);
+            assert!(!keyboard.is_held(40));
+            let (held, sustain) = levels(&keyboard, 501, 40);
+            assert_eq!((held, sustain > 0.0), (0.0, sustained));
+        }
     }
 }

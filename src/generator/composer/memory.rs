@@ -107,7 +107,7 @@ fn add_note(slot: &mut [f32], note: WrittenNote, position: f64, latent: u64) {
             key,
             OFFSET_COLUMN + offset,
             VELOCITY_COLUMN + usize::from(note.velocity),
-            DURATION_COLUMN + usize::from(note.duration),
+            DURATION_COLUMN + usize::from(note.duration_class()),
         ];
         columns.into_iter().for_each(|column| slot[column] += 1.0);
     } else if whole + if fraction < 0.5 { -1.0 } else { 1.0 } == latent as f64 {

@@ -5,7 +5,7 @@ use crate::generator::model::{Models, runtime};
 use crate::generator::parity;
 use crate::music::emotion::{Emotion, Mood};
 use crate::music::glide::Glide;
-use crate::music::plan::{EarlierPhrase, PlannedRecall};
+use crate::music::plan::{EarlierPhrase, PlannedRecall, PlayedNote};
 use crate::music::theory::Chord;
 
 fn composer() -> Composer {
@@ -159,4 +159,51 @@ fn notes_match_the_training_code() {
     let first = notes.iter().zip(&reference).position(|(notes, reference)| notes != reference);
     assert_eq!(first, None, "{:?} instead of {:?}", notes[first.unwrap_or(0)], reference[first.unwrap_or(0)]);
     assert_eq!((notes.len(), pedal), (reference.len(), expected["pedal"].clone()));
+}
+
+#[test]
+fn the_performers_notes_are_written_and_heeded() {
+    let plain = plan(3, 1.0);
+    let (frame, released) = (20 * LATENT_FRAMES + 3 * HOP as u64, 30 * LATENT_FRAMES + 5 * HOP as u64);
+    let stroke = |note| PlayedNote { frame, note, velocity: 100, released: Some(released) };
+    let played = Plan { played: vec![stroke(67), stroke(40), stroke(64)], ..plain.clone() };
+    let (alone, together) = (compose(&plain, 40), compose(&played, 40));
+    assert_eq!(alone[..20], together[..20]);
+    let held: Vec<_> = together[20].notes.iter().filter(|note| note.is_held()).collect();
+    assert_eq!(
+        held.iter().map(|note| (note.offset, note.midi_note())).collect::<Vec<_>>(),
+        [(3, 40), (3, 64), (3, 67)]
+    );
+    assert_eq!(held.iter().map(|note| note.is_melody()).collect::<Vec<_>>(), [false, true, true]);
+    assert!(held.iter().all(|note| note.midi_velocity() == 102), "the velocity should keep its class");
+    for (latent, step) in together.iter().enumerate() {
+        assert!(step.notes.is_sorted_by_key(|note| (note.offset, note.key)), "latent {latent}");
+        let struck_by_composer = |key: u8| step.notes.iter().any(|note| !note.is_held() && note.midi_note() == key);
+        assert!(!(21..30).contains(&latent) || ![40, 64, 67].into_iter().any(struck_by_composer), "latent {latent}");
+    }
+    let releases: Vec<_> = together[30].releases.iter().map(|release| (release.offset, release.midi_note())).collect();
+    assert_eq!(releases, [(5, 67), (5, 40), (5, 64)]);
+    assert_eq!(together.iter().map(|step| step.releases.len()).sum::<usize>(), 3);
+    assert_ne!(alone[21..], together[21..], "the composer should hear the performer");
+}
+
+#[test]
+fn a_change_keeps_the_performers_earlier_notes() {
+    let stroke = |hop: u64| PlayedNote {
+        frame: 20 * LATENT_FRAMES + hop * HOP as u64,
+        note: 60 + hop as u8,
+        velocity: 90,
+        released: None,
+    };
+    let first = Plan { played: vec![stroke(2)], ..plan(3, 1.0) };
+    let both = Plan { played: vec![stroke(2), stroke(6)], ..plan(3, 1.0) };
+    let mut composer = composer();
+    let mut state = composer.initial_state();
+    let before: Vec<_> =
+        (0..=20).map(|latent| (state.clone(), composer.write(&mut state, latent, &first, None).unwrap())).collect();
+    let (state, _) = before.into_iter().next_back().unwrap();
+    let kept = composer.rewind(20 * LATENT_FRAMES + 5 * HOP as u64);
+    let new = composer.write(&mut state.clone(), 20, &both, kept.as_ref()).unwrap();
+    let held = new.notes.iter().filter(|note| note.is_held()).map(|note| note.midi_note()).collect::<Vec<_>>();
+    assert_eq!(held, [62, 66], "each note should be played once");
 }

@@ -47,6 +47,9 @@ impl Strings {
         for (offset, row) in (0u8..).zip(rows.chunks_exact_mut(ROLL_WIDTH)) {
             let hop = first_hop + u64::from(offset);
             self.pedal = is_down(written, offset, self.pedal);
+            for release in written.releases.iter().filter(|release| release.offset == offset) {
+                self.release(hop, release.key);
+            }
             for note in written.notes.iter().filter(|note| note.offset == offset) {
                 self.strike(hop, *note, row);
             }
@@ -64,8 +67,15 @@ impl Strings {
         }
         let velocity = f32::from(note.midi_velocity()) / 127.0;
         (row[key], row[KEYS + key]) = (1.0, velocity);
-        let key_up = hop as f64 + note.seconds() / HOP_SECONDS;
+        let key_up = if note.is_held() { f64::INFINITY } else { hop as f64 + note.seconds() / HOP_SECONDS };
         self.keys[key] = Some(SoundingString { struck: hop, velocity, key_up, damped: false });
+    }
+
+    /// Releases a key that the performer holds; ignores other keys.
+    fn release(&mut self, hop: u64, key: u8) {
+        if let Some(string) = self.keys[usize::from(key)].as_mut().filter(|string| string.key_up.is_infinite()) {
+            string.key_up = hop as f64;
+        }
     }
 
     /// Writes the sounding strings and the released keys of a hop, and damps the strings that stop sounding.

@@ -58,6 +58,9 @@ impl Mapping {
         if self.leads.is_empty() {
             self.leads.clone_from(&other.leads);
         }
+        if self.plays.is_empty() {
+            self.plays.clone_from(&other.plays);
+        }
         if self.programs.presets.is_empty() && self.programs.scenes.is_empty() {
             self.programs.clone_from(&other.programs);
         }

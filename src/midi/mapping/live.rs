@@ -31,6 +31,7 @@ pub struct LiveMappings {
     /// The parameters' values in the order of the table.
     values: Vec<Value>,
     lead_notes: u128,
+    played_notes: u128,
     leader: Option<ClockLeader>,
 }
 
@@ -66,6 +67,7 @@ impl LiveMappings {
             devices: BTreeMap::new(),
             values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
             lead_notes: 0,
+            played_notes: 0,
             leader: None,
         }
     }
@@ -79,7 +81,7 @@ impl LiveMappings {
             self.connect(device);
             self.devices.entry(id).and_modify(|connected| connected.clock = clock);
         }
-        self.report_lead(out);
+        self.report_keys(out);
     }
 
     /// Returns the name of a connected device.
@@ -169,7 +171,7 @@ impl LiveMappings {
             MidiEvent::Disconnected(id) => {
                 self.devices.remove(&id);
                 self.leader = self.leader.filter(|leader| leader.device != id);
-                self.report_lead(out);
+                self.report_keys(out);
             }
             MidiEvent::FeedbackReady(id) => {
                 let routers = self.devices.get_mut(&id).map(|connected| &mut connected.routers);
@@ -197,7 +199,7 @@ impl LiveMappings {
                         self.values[*param as usize] = value.clone();
                     }
                 }
-                self.report_lead(out);
+                self.report_keys(out);
                 if uses_clock {
                     self.follow_clock(device, at, message, frame, out);
                 }
@@ -231,10 +233,14 @@ impl LiveMappings {
         mappings.map(|mapping| Router::new(Arc::clone(mapping), &self.values)).collect()
     }
 
-    /// Adds an event with the lead notes if they have changed.
-    fn report_lead(&mut self, out: &mut Vec<ControlEvent>) {
-        let routers = self.devices.values().flat_map(|connected| &connected.routers);
-        let lead_notes = routers.fold(0, |notes, router| notes | router.lead_notes());
+    /// Adds an event with the lead notes if they have changed, and an event for each key that no longer plays the piano.
+    fn report_keys(&mut self, out: &mut Vec<ControlEvent>) {
+        let routers = || self.devices.values().flat_map(|connected| &connected.routers);
+        let lead_notes = routers().fold(0, |notes, router| notes | router.lead_notes());
+        let played_notes = routers().fold(0, |notes, router| notes | router.played_notes());
+        let released = std::mem::replace(&mut self.played_notes, played_notes) & !played_notes;
+        let released = (0u8..128).filter(|note| released >> note & 1 == 1);
+        out.extend(released.map(|note| ControlEvent::PlayNote { note, velocity: 0 }));
         if lead_notes != self.lead_notes {
             self.lead_notes = lead_notes;
             out.push(ControlEvent::LeadNotes(lead_notes));

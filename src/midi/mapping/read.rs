@@ -5,8 +5,8 @@ use std::path::Path;
 use super::binding::{Action, Binding, Edge, Encoder, FeedbackTarget};
 use super::controls::Control;
 use super::curve::{Curve, Scale};
+use super::key_zone::KeyZone;
 use super::layer::Layer;
-use super::lead::LeadZone;
 use super::{Mapping, Programs};
 use crate::event::parameter::{Kind, Param, Value};
 use crate::files::document::{Document, Field, Problem, Table, parameter};
@@ -48,7 +48,10 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
         mapping.bindings.push(binding);
     }
     for table in root.tables(&mut document, "lead") {
-        mapping.leads.push(lead(&mut document, table, defaults.channel));
+        mapping.leads.push(key_zone(&mut document, table, defaults.channel));
+    }
+    for table in root.tables(&mut document, "play") {
+        mapping.plays.push(key_zone(&mut document, table, defaults.channel));
     }
     if let Some(mut table) = root.table(&mut document, "programs") {
         mapping.programs = Programs {
@@ -90,7 +93,7 @@ fn channel(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u8> {
     table.integer(document, "channel", 1..=16).map(|channel| channel as u8 - 1)
 }
 
-fn lead(document: &mut Document<'_>, mut table: Table<'_>, default_channel: Option<u8>) -> LeadZone {
+fn key_zone(document: &mut Document<'_>, mut table: Table<'_>, default_channel: Option<u8>) -> KeyZone {
     let channel = channel(document, &mut table).or(default_channel);
     let notes = table.take("notes").and_then(|field| {
         let ends = pair(&field).filter(|[low, high]| low <= high && *low >= 0.0 && *high <= 127.0);
@@ -100,7 +103,7 @@ fn lead(document: &mut Document<'_>, mut table: Table<'_>, default_channel: Opti
     let sustain = table.flag(document, "sustain").unwrap_or(true);
     table.finish(document);
     let [low, high] = notes.unwrap_or([0.0, 127.0]);
-    LeadZone { channel, notes: low as u8..=high as u8, sustain }
+    KeyZone { channel, notes: low as u8..=high as u8, sustain }
 }
 
 fn layer(document: &mut Document<'_>, mut table: Table<'_>, default_channel: Option<u8>) -> Option<Layer> {

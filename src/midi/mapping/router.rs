@@ -6,8 +6,8 @@ use super::binding::{Action, Binding, Edge};
 use super::controls::{Control, Controls, Move};
 use super::feedback::{self, FeedbackMessage, FeedbackState};
 use super::hint::PendingTakeover;
+use super::key_zone::HeldKeys;
 use super::layer::Layers;
-use super::lead::HeldKeys;
 use super::pickup::Pickup;
 use super::{Mapping, Programs};
 use crate::event::ControlEvent;
@@ -24,8 +24,10 @@ pub struct Router {
     layers: Layers,
     /// A pending takeover that has not been reported yet.
     pending_takeover: Option<PendingTakeover>,
-    /// The held keys of each zone.
-    held: Vec<HeldKeys>,
+    /// The held keys of each zone that sets the lead chord.
+    lead: Vec<HeldKeys>,
+    /// The held keys of each zone that plays the piano.
+    played: Vec<HeldKeys>,
     /// The parameters' values in the order of the table.
     values: Vec<Value>,
     /// The selected bank, as coarse and fine values.
@@ -56,7 +58,8 @@ impl Router {
             bindings: vec![BindingState::default(); mapping.bindings.len()],
             layers: Layers::new(&mapping),
             pending_takeover: None,
-            held: vec![HeldKeys::default(); mapping.leads.len()],
+            lead: vec![HeldKeys::default(); mapping.leads.len()],
+            played: vec![HeldKeys::default(); mapping.plays.len()],
             values: values.to_vec(),
             bank: [0; 2],
             mapping,
@@ -73,9 +76,16 @@ impl Router {
     /// whether the mapping uses the message.
     pub fn process(&mut self, message: Message, out: &mut Vec<ControlEvent>) -> bool {
         let mapping = Arc::clone(&self.mapping);
-        let mut used = mapping.leads.iter().any(|zone| zone.matches(message));
-        for (held, zone) in self.held.iter_mut().zip(&mapping.leads) {
+        let plays = mapping.plays.iter().any(|zone| zone.matches(message));
+        let mut used = plays || mapping.leads.iter().any(|zone| zone.matches(message));
+        for (held, zone) in self.lead.iter_mut().zip(&mapping.leads) {
+            held.process_lead(zone, message);
+        }
+        for (held, zone) in self.played.iter_mut().zip(&mapping.plays) {
             held.process(zone, message);
+        }
+        if let (true, Message::NoteOn { note, velocity, .. }) = (plays, message) {
+            out.push(ControlEvent::PlayNote { note, velocity });
         }
         used |= self.process_program(message, &mapping.programs, out);
         let mut controls = std::mem::take(&mut self.controls);
@@ -115,7 +125,13 @@ impl Router {
     /// Returns the keys that currently set the lead chord, bit n for MIDI note n.
     #[must_use]
     pub fn lead_notes(&self) -> u128 {
-        self.held.iter().fold(0, |notes, held| notes | held.notes())
+        held_notes(&self.lead)
+    }
+
+    /// Returns the keys that currently play the piano, bit n for MIDI note n.
+    #[must_use]
+    pub fn played_notes(&self) -> u128 {
+        held_notes(&self.played)
     }
 
     /// Records a parameter's new value, whether set by this device or another source.
@@ -250,6 +266,10 @@ impl Router {
         }
         false
     }
+}
+
+fn held_notes(zones: &[HeldKeys]) -> u128 {
+    zones.iter().fold(0, |notes, held| notes | held.notes())
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ scenes = [\"verse\"]
             (control == Control::Cc(7)).then_some(FeedbackTarget { control, channel, range: [0, 127], light: 60 });
         assert_eq!(binding, Binding { control, channel: Some(channel), to, action, layer: None, feedback });
     }
-    assert_eq!(mapping.leads, [LeadZone { channel: Some(2), notes: 36..=96, sustain: false }]);
+    assert_eq!(mapping.leads, [KeyZone { channel: Some(2), notes: 36..=96, sustain: false }]);
     assert_eq!(mapping.programs.presets, ["calm"]);
 }
 

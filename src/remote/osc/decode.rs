@@ -109,6 +109,7 @@ impl Decoded {
             "ping" => Request::Ping(message.args.iter().filter(|argument| is_plain(argument)).cloned().collect()),
             "confirm" => Request::Confirm(token(message)?),
             "scene/rename" => rename_scene(message, due)?,
+            "play/note" => play_note(message, due)?,
             "learn" => Request::Learn(LearnRequest::Control(learn_target(message)?)),
             "learn/cancel" => Request::Learn(LearnRequest::Cancel),
             "learn/forget" => Request::Learn(LearnRequest::Forget(learn_target(message)?)),
@@ -260,6 +261,24 @@ fn rename_scene(message: &OscMessage, due: Option<Instant>) -> Result<Request, F
     let expected = || format!("{}: expected a scene's old and new name, such as \"verse\" \"intro\"", message.addr);
     let (from, to) = names.ok_or_else(|| Fault::Invalid(expected()))?;
     Ok(Request::Control(ControlEvent::RenameScene { from, to }, due))
+}
+
+/// Reads a MIDI note number and a velocity.
+fn play_note(message: &OscMessage, due: Option<Instant>) -> Result<Request, Fault> {
+    let number = |argument: &OscType| match argument {
+        OscType::Int(number) => u8::try_from(*number).ok(),
+        OscType::Float(number) if number.fract() == 0.0 => u8::try_from(*number as i64).ok(),
+        _ => None,
+    };
+    match message.args.iter().map(number).collect::<Vec<_>>()[..] {
+        [Some(note @ 21..=108), Some(velocity @ 0..=127)] => {
+            Ok(Request::Control(ControlEvent::PlayNote { note, velocity }, due))
+        }
+        _ => Err(Fault::Invalid(format!(
+            "{}: expected a MIDI note number from 21 to 108 and a velocity from 0 to 127, such as 60 90",
+            message.addr
+        ))),
+    }
 }
 
 /// Reads the parameter whose control is to be learned or forgotten.

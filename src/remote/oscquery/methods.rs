@@ -159,8 +159,14 @@ pub(super) struct Command {
     pub(super) description: &'static str,
 }
 
-pub(super) const COMMANDS: [Command; 1] =
-    [Command { path: "/melos/scene/rename", types: "ss", description: "Renames a scene: name, new name" }];
+pub(super) const COMMANDS: [Command; 2] = [
+    Command { path: "/melos/scene/rename", types: "ss", description: "Renames a scene: name, new name" },
+    Command {
+        path: "/melos/play/note",
+        types: "ii",
+        description: "Plays a key of the network's piano: MIDI note number, velocity; velocity 0 releases the key",
+    },
+];
 
 /// Number of methods: parameters in the order of the table, then streams.
 pub(super) const METHODS: usize = TABLE.len() + STREAMS.len();

@@ -64,6 +64,7 @@ pub(super) fn format_entry(entry: &Entry) -> String {
             let held = (0..128).filter(|note| notes >> note & 1 == 1);
             held.fold("lead".to_owned(), |line, note| format!("{line} {note}"))
         }
+        Entry::Event(ControlEvent::PlayNote { note, velocity }) => format!("note {note} {velocity}"),
         Entry::Event(ControlEvent::Tempo(bpm)) => format!("tempo {bpm}"),
         Entry::Event(ControlEvent::Beat { beat, at }) => format!("beat {beat} {at}"),
         Entry::Splice { planned, outcome: Some(SpliceOutcome { audible_from, from, generated_to }) } => {
@@ -91,6 +92,7 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
         "rename-scene" => read_scene_names(rest)?,
         "modulate" => read_modulation(rest)?,
         "lead" => ControlEvent::LeadNotes(read_notes(rest)?),
+        "note" => read_note(rest)?,
         "tempo" => ControlEvent::Tempo(read_number(rest)?),
         "beat" => {
             let (beat, at) = rest.split_once(' ').ok_or("expected a beat and a frame")?;
@@ -131,6 +133,15 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
         }
     };
     Ok(Entry::Event(event))
+}
+
+fn read_note(text: &str) -> Result<ControlEvent, String> {
+    let (note, velocity) = text.split_once(' ').ok_or("expected a MIDI note number and a velocity")?;
+    let (note, velocity) = (read_number(note)?, read_number(velocity)?);
+    if note > 127 || velocity > 127 {
+        return Err(format!("expected a MIDI note number and a velocity up to 127, not {text:?}"));
+    }
+    Ok(ControlEvent::PlayNote { note, velocity })
 }
 
 fn read_splice(text: &str) -> Result<Entry, String> {

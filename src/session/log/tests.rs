@@ -47,6 +47,8 @@ fn full_log() -> ControlLog {
     add(Entry::Event(ControlEvent::RenameScene { from, to }));
     add(Entry::Event(ControlEvent::LeadNotes(1 | 1 << 64 | 1 << 127)));
     add(Entry::Event(ControlEvent::LeadNotes(0)));
+    add(Entry::Event(ControlEvent::PlayNote { note: 60, velocity: 90 }));
+    add(Entry::Event(ControlEvent::PlayNote { note: 127, velocity: 0 }));
     add(Entry::Event(ControlEvent::Tempo(120.0 + 1.0 / 3.0)));
     add(Entry::Event(ControlEvent::Beat { beat: 4.0, at: 123_456 }));
     for generated_to in [None, Some(4096 * 130)] {

@@ -16,8 +16,10 @@ const SUSTAIN: u7 = u7::new(64);
 /// The notes and pedal movements of the network's piano, by frame.
 #[derive(Debug, Default)]
 pub(super) struct Piano {
-    /// Start, end, key and velocity, in order of start.
-    notes: Vec<(u64, u64, u7, u7)>,
+    /// Start, end, key and velocity, in order of start; a note that the performer plays ends with a release of its key.
+    notes: Vec<(u64, Option<u64>, u7, u7)>,
+    /// Frames at which the performer releases keys.
+    releases: Vec<(u64, u7)>,
     /// Frames at which the pedal moves, and whether it is down afterwards.
     pedal: Vec<(u64, bool)>,
     /// Frames at which the piano is muted (true) or unmuted.
@@ -28,13 +30,17 @@ impl Piano {
     /// Adds a latent, replacing everything from its first frame onwards.
     pub(super) fn add_latent(&mut self, latent: &GeneratedLatent) {
         self.notes.retain(|(start, ..)| *start < latent.from);
+        self.releases.retain(|(frame, _)| *frame < latent.from);
         self.pedal.retain(|(frame, _)| *frame < latent.from);
         let frame = |offset: u8| latent.from + (usize::from(offset) * HOP) as u64;
         let written = &latent.written;
         for note in &written.notes {
             let (start, length) = (frame(note.offset), seconds_to_frames(note.seconds()));
             let (key, velocity) = (u7::new(note.midi_note()), u7::new(note.midi_velocity()));
-            self.notes.push((start, start + length, key, velocity));
+            self.notes.push((start, (!note.is_held()).then_some(start + length), key, velocity));
+        }
+        for release in &written.releases {
+            self.releases.push((frame(release.offset), u7::new(release.midi_note())));
         }
         let offset = written.pedal_offset;
         match written.pedal {
@@ -66,10 +72,14 @@ impl Piano {
             let muted = self.mutes.iter().rev().find(|(frame, _)| *frame <= start).is_some_and(|(_, on)| *on);
             frames.contains(&start) && !muted
         };
+        let release = |start: u64, key: u7| {
+            let released = self.releases.iter().find(|(frame, released)| *frame > start && *released == key);
+            released.map_or(frames.end, |(frame, _)| *frame)
+        };
         for (index, (start, end, key, vel)) in self.notes.iter().enumerate().filter(|(_, note)| is_audible(note.0)) {
-            let repetition =
-                self.notes[index + 1..].iter().take_while(|next| next.0 < *end).find(|next| next.2 == *key);
-            let end = repetition.map_or(*end, |next| next.0).min(frames.end);
+            let end = end.unwrap_or_else(|| release(*start, *key));
+            let repetition = self.notes[index + 1..].iter().take_while(|next| next.0 < end).find(|next| next.2 == *key);
+            let end = repetition.map_or(end, |next| next.0).min(frames.end);
             messages.push((*start, MidiMessage::NoteOn { key: *key, vel: *vel }));
             messages.push((end, MidiMessage::NoteOff { key: *key, vel: u7::new(64) }));
         }
@@ -80,12 +90,13 @@ impl Piano {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::notes::{StepNotes, WrittenNote};
+    use crate::generator::notes::{HELD, Release, StepNotes, WrittenNote};
 
     fn latent(from: u64, pedal: Pedal, notes: &[(u8, u8)]) -> GeneratedLatent {
         let note =
             |(offset, key): &(u8, u8)| WrittenNote { offset: *offset, key: *key, velocity: 16, duration: 8, voice: 0 };
-        let written = StepNotes { pedal, pedal_offset: 2, notes: notes.iter().map(note).collect() };
+        let written =
+            StepNotes { pedal, pedal_offset: 2, notes: notes.iter().map(note).collect(), ..StepNotes::default() };
         GeneratedLatent {
             from,
             chroma: [0.0; 12],
@@ -119,5 +130,29 @@ mod tests {
         assert!(
             piano.messages(&(0..48_000)).iter().all(|(_, message)| matches!(message, MidiMessage::Controller { .. }))
         );
+    }
+
+    #[test]
+    fn a_held_note_ends_with_its_release() {
+        let note = |offset, key| WrittenNote { offset, key, velocity: 16, duration: HELD, voice: 1 };
+        let step = |from, notes: Vec<WrittenNote>, releases: Vec<Release>| {
+            let mut latent = latent(from, Pedal::Up, &[]);
+            (latent.written.notes, latent.written.releases) = (notes, releases);
+            latent
+        };
+        let mut piano = Piano::default();
+        piano.add_latent(&step(0, vec![note(2, 39), note(2, 43)], vec![]));
+        piano.add_latent(&step(4096, vec![note(4, 43)], vec![Release { offset: 4, key: 43 }]));
+        piano.add_latent(&step(8192, vec![], vec![Release { offset: 1, key: 39 }]));
+        piano.add_latent(&step(8192, vec![], vec![Release { offset: 3, key: 39 }]));
+        let ends: Vec<_> = piano
+            .messages(&(0..48_000))
+            .into_iter()
+            .filter_map(|(frame, message)| match message {
+                MidiMessage::NoteOff { key, .. } => Some((key.as_int(), frame)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(ends, [(60, 8192 + 3 * 512), (64, 4096 + 4 * 512), (64, 48_000)]);
     }
 }

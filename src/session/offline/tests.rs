@@ -117,6 +117,9 @@ fn eventful_log() -> ControlLog {
         (80_000, set(Param::Input1, 0.9)),
         (90_000, Entry::Event(ControlEvent::LeadNotes(1 << 57 | 1 << 60 | 1 << 64))),
         (101_000, Entry::Event(ControlEvent::LeadNotes(1 << 55 | 1 << 59 | 1 << 62 | 1 << 65))),
+        (110_000, Entry::Event(ControlEvent::PlayNote { note: 72, velocity: 90 })),
+        (111_000, Entry::Event(ControlEvent::PlayNote { note: 76, velocity: 80 })),
+        (125_000, Entry::Event(ControlEvent::PlayNote { note: 72, velocity: 0 })),
         (130_000, Entry::Event(ControlEvent::LeadNotes(0))),
         (140_000, set(Param::Hold, 1)),
         (170_000, set(Param::Hold, 0)),
@@ -268,6 +271,8 @@ fn any_event() -> impl Strategy<Value = Entry> {
         2 => (0..8u8).prop_map(|emotion| set(Param::Emotion, emotion)),
         1 => (0..2u8).prop_map(|on| set(Param::Hold, on)),
         1 => Just(set(Param::Panic, 1)),
+        2 => (55..70u8, prop_oneof![Just(0), 1..128u8])
+            .prop_map(|(note, velocity)| Entry::Event(ControlEvent::PlayNote { note, velocity })),
         1 => any::<u128>().prop_map(|notes| Entry::Event(ControlEvent::LeadNotes(notes & 0b1001_0001 << 50))),
     ]
 }

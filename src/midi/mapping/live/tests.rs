@@ -226,3 +226,25 @@ fn reports_an_unmapped_control_once() {
     rig.send(1, note_on(0, 50));
     assert_eq!(hints(&rig), 2, "only keys on channel 2 set the lead chord");
 }
+
+#[test]
+fn keys_play_until_released_by_the_pedal_or_a_disconnection() {
+    let strike = |note, velocity| ControlEvent::PlayNote { note, velocity };
+    let pedal = |value| Message::ControlChange { channel: 0, controller: 64, value };
+    let off = |note| Message::NoteOff { channel: 0, note };
+    let mut rig = Rig::new();
+    let mut out = Vec::new();
+    rig.live.set_mappings(vec![mapping("[[play]]\nnotes = [60, 127]\n[[lead]]\nnotes = [0, 59]\n")], &mut out);
+    rig.event(connected(0, "keyboard"));
+    assert_eq!(rig.send(0, note_on(0, 64)), [strike(64, 100)]);
+    assert_eq!(rig.send(0, note_on(0, 64)), [strike(64, 100)], "a key can be struck again before it is released");
+    assert_eq!(rig.send(0, note_on(0, 59)), [ControlEvent::LeadNotes(1 << 59)], "the zones should be separate");
+    assert_eq!(rig.send(0, pedal(127)), []);
+    assert_eq!(rig.send(0, off(64)), [], "the pedal should sustain the note");
+    assert_eq!(rig.send(0, note_on(0, 67)), [strike(67, 100)], "a new note should not end sustained ones");
+    assert_eq!(rig.send(0, pedal(0)), [strike(64, 0)]);
+    rig.event(connected(1, "another keyboard"));
+    rig.send(1, note_on(0, 67));
+    assert_eq!(rig.send(0, off(67)), [], "the key is still down on the other keyboard");
+    assert_eq!(rig.event(MidiEvent::Disconnected(DeviceId(1))), [strike(67, 0)]);
+}

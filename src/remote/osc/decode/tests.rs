@@ -405,3 +405,23 @@ fn renaming_a_scene_requires_two_names() {
         assert!(decoded.faults[0].to_string().contains("such as \"verse\" \"intro\""), "{:?}", decoded.faults);
     }
 }
+
+#[test]
+fn a_played_note_needs_a_key_of_the_piano_and_a_velocity() {
+    let play = |args: &[OscType]| read(&message("/melos/play/note", args));
+    let request = |note, velocity| Request::Control(ControlEvent::PlayNote { note, velocity }, None);
+    assert_eq!(play(&[OscType::Int(60), OscType::Int(90)]).requests, [request(60, 90)]);
+    assert_eq!(play(&[OscType::Float(108.0), OscType::Float(0.0)]).requests, [request(108, 0)]);
+    for args in [
+        &[][..],
+        &[OscType::Int(60)],
+        &[OscType::Int(20), OscType::Int(90)],
+        &[OscType::Int(60), OscType::Int(128)],
+        &[OscType::Float(60.5), OscType::Int(90)],
+        &[text("60"), OscType::Int(90)],
+    ] {
+        let decoded = play(args);
+        assert!(decoded.requests.is_empty(), "{args:?}");
+        assert!(decoded.faults[0].to_string().contains("such as 60 90"), "{:?}", decoded.faults);
+    }
+}

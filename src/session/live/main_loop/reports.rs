@@ -144,6 +144,7 @@ pub(super) fn kind_of(event: &ControlEvent) -> &'static str {
         | ControlEvent::SceneValue { param, .. } => param.spec().id,
         ControlEvent::RenameScene { .. } => Param::Scene.spec().id,
         ControlEvent::Morph(_) => Param::SceneMorph.spec().id,
+        ControlEvent::PlayNote { .. } => "play-note",
         ControlEvent::LeadNotes(_) => Param::Chord.spec().id,
         ControlEvent::Tempo(_) | ControlEvent::Beat { .. } => "clock",
     }

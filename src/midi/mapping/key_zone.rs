@@ -1,4 +1,4 @@
-//! Keys that set the lead chord, and the pedal that sustains it.
+//! Zones of a keyboard that set the lead chord or play the piano, and the pedal that sustains their notes.
 
 use std::ops::RangeInclusive;
 
@@ -14,18 +14,18 @@ const RESET_CONTROLLERS: u8 = 121;
 /// Local Control, which releases nothing.
 const LOCAL_CONTROL: u8 = 122;
 
-/// One `[[lead]]`: a key zone that sets the lead chord.
+/// One `[[lead]]` or `[[play]]`: a zone of a keyboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeadZone {
+pub struct KeyZone {
     /// Channel, counted from 0; `None` matches any.
     pub channel: Option<u8>,
     /// The keys.
     pub notes: RangeInclusive<u8>,
-    /// Whether the pedal sustains the chord.
+    /// Whether the pedal sustains the notes.
     pub sustain: bool,
 }
 
-impl LeadZone {
+impl KeyZone {
     /// Returns whether a message is from the zone's keys or its pedal.
     pub(super) fn matches(&self, message: Message) -> bool {
         let (channel, is_used) = match message {
@@ -55,14 +55,19 @@ impl HeldKeys {
         self.down | self.sustained
     }
 
-    pub(super) fn process(&mut self, zone: &LeadZone, message: Message) {
+    /// Processes a message of a zone that sets the lead chord. A key pressed after all others have been released starts a new
+    /// chord, even if the pedal is down.
+    pub(super) fn process_lead(&mut self, zone: &KeyZone, message: Message) {
+        if self.down == 0 && matches!(message, Message::NoteOn { .. }) && zone.matches(message) {
+            self.sustained = 0;
+        }
+        self.process(zone, message);
+    }
+
+    pub(super) fn process(&mut self, zone: &KeyZone, message: Message) {
         let matches = |channel: u8| zone.channel.is_none_or(|own| own == channel);
         match message {
             Message::NoteOn { channel, note, .. } if matches(channel) && zone.notes.contains(&note) => {
-                // A key pressed after all others have been released starts a new chord, even if the pedal is down.
-                if self.down == 0 {
-                    self.sustained = 0;
-                }
                 self.down |= 1 << note;
             }
             Message::NoteOff { channel, note } if matches(channel) => {
@@ -96,11 +101,11 @@ impl HeldKeys {
 mod tests {
     use super::*;
 
-    const ZONE: LeadZone = LeadZone { channel: Some(0), notes: 36..=96, sustain: true };
+    const ZONE: KeyZone = KeyZone { channel: Some(0), notes: 36..=96, sustain: true };
 
     fn held(bytes: &[u8]) -> Vec<u8> {
         let (mut parser, mut held) = (crate::midi::Parser::default(), HeldKeys::default());
-        bytes.iter().filter_map(|byte| parser.feed(*byte)).for_each(|message| held.process(&ZONE, message));
+        bytes.iter().filter_map(|byte| parser.feed(*byte)).for_each(|message| held.process_lead(&ZONE, message));
         (0..128).filter(|note| held.notes() >> note & 1 == 1).collect()
     }
 
