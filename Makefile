@@ -1,7 +1,7 @@
 # `make run` plays music and `make test` runs the tests; both install their dependencies on a bare Debian or Ubuntu with a Rust toolchain.
 
 .PHONY: run build build-corpus runtime install deb dist packages-build packages-test \
-	build-tests test lint test-training lint-training lock-training test-tract test-link test-aarch64 test-emulated instructions-aarch64 instructions-emulated test-deb evaluate bench soak night flood faults week fuzz salamander
+	build-tests test lint test-training lint-training lock-training test-tract test-link test-aarch64 test-emulated instructions-aarch64 instructions-emulated test-deb test-container evaluate bench soak night flood faults week fuzz salamander
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -92,6 +92,11 @@ dist: build runtime
 test-deb: deb
 	$(call install,mmdebstrap systemd-container)
 	$(SUDO) $(PYTHON) packaging/test.py target
+
+# Builds the container image from the package and plays in it. Needs root.
+test-container: deb
+	$(call install,mmdebstrap buildah jackd2 pulseaudio)
+	$(SUDO) $(PYTHON) packaging/test_container.py target
 
 target/release/melos:
 	$(MAKE) build

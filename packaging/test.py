@@ -12,44 +12,12 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from checks import check, minimal_debian, run, wait
 
 OUT = Path(sys.argv[1]).resolve()
 CLIENTS = Path(__file__).resolve().parent.parent / "tests" / "clients"
-RELEASE = "bookworm"
-TIMEOUT = 90
-
-
-def run(*command, **options):
-    """Runs a command and returns its standard output; shows the output only if the command fails."""
-    result = subprocess.run([str(word) for word in command], text=True, capture_output=True, **options)
-    if result.returncode:
-        raise SystemExit(f"FAILED {' '.join(map(str, command))}\n{result.stdout}{result.stderr}")
-    return result.stdout
-
-
-def check(what, condition, why=""):
-    if not condition:
-        raise SystemExit(f"FAILED {what}: {why}")
-    print(f"ok  {what}", flush=True)
-
-
-def wait(what, probe):
-    """Waits until a probe returns a true value, and returns that value."""
-    started = time.monotonic()
-    result = None
-    while time.monotonic() - started < TIMEOUT:
-        try:
-            result = probe()
-        except SystemExit as failed:
-            result = None
-            last = failed
-        if result:
-            print(f"ok  {what}", flush=True)
-            return result
-        time.sleep(0.25)
-    raise SystemExit(f"FAILED {what}: timed out; {locals().get('last', result)}")
 
 
 class Machine:
@@ -111,15 +79,6 @@ class Machine:
             except subprocess.TimeoutExpired:
                 self.nspawn.kill()
                 self.nspawn.wait()
-
-
-def minimal_debian():
-    """Returns the path of an archive that contains a minimal Debian with apt; creates it on first use."""
-    archive = OUT / f"debian-{RELEASE}.tar"
-    if not archive.exists():
-        run("mmdebstrap", "--variant=minbase", "--format=tar", RELEASE, f"{archive}.new")
-        Path(f"{archive}.new").rename(archive)
-    return archive
 
 
 def repack(package, version, work):
@@ -239,7 +198,7 @@ def main():
     machine = Machine(work / "root")
     try:
         machine.root.mkdir(mode=0o755)
-        run("tar", "-C", machine.root, "-xf", minimal_debian())
+        run("tar", "-C", machine.root, "-xf", minimal_debian(OUT))
         install(machine, packages[0])
         machine.boot()
         take = play_as_service(machine)
