@@ -22,12 +22,15 @@ from testbed import OSC, RATE, Recorder, compare_take, daemon, jack_server, rend
 # Seconds within which an event should affect the sound; if it does not, the end of this window counts as the time of the effect.
 WINDOW = 1.0
 PERIODS = (128, 256)
+# The word by which the control log names the messages to an address, where it is not the address itself.
+LOGGED = {"/melos/play/note": "note"}
 # For each kind of change: the address and values of its messages, the range of seconds between them, and settings of the daemon. Values
 # of type bytes are MIDI messages that have the same effect as OSC messages to the address.
 CHANGES = {
     "mood": ("/melos/emotion", ("angry", "calm", "happy", "sad"), (0.6, 1.0), ()),
     "chord, network": ("/melos/chord", ("Am", "F", "Dm", "G"), (0.6, 1.0), ("mute/harmony=true",)),
     "chord, harmony": ("/melos/chord", ("Am", "F", "Dm", "G"), (0.6, 1.0), ("mute/network=true",)),
+    "played note": ("/melos/play/note", ([60, 90], [64, 80], [67, 100], [72, 90]), (0.3, 0.6), ("mute/harmony=true",)),
     "fast": ("/melos/level/master", (-3.0, 0.0), (0.15, 0.3), ()),
     "fast, MIDI": ("/melos/play", (b"\xfc", b"\xfb"), (0.3, 0.6), ()),
 }
@@ -112,7 +115,8 @@ def analyze(melos, folder, change, recorder, sent):
     with the render."""
     log = f"{folder}/session.log"
     lines = open(log).read().splitlines(keepends=True)
-    messages = f"{CHANGES[change][0]} "
+    address = CHANGES[change][0]
+    messages = f" {LOGGED.get(address, address)} "
     events = [index for index, line in enumerate(lines) if line[0].isdigit() and messages in line]
     length = int(lines[-1].split()[0]) / RATE
     full = render(melos, log, folder, length)

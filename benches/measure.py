@@ -72,7 +72,7 @@ def start(melos):
 
 def latency(melos):
     """Returns the milliseconds from message to sound, by change and period."""
-    return latencies(melos, {"fast": 100, "fast, MIDI": 60, "mood": 40, "chord, network": 40, "chord, harmony": 40})
+    return latencies(melos, {"fast": 100, "fast, MIDI": 60, "mood": 40, "chord, network": 40, "chord, harmony": 40, "played note": 40})
 
 
 def seams(_):

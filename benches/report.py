@@ -114,7 +114,7 @@ def latency(measurements):
         "Time from an OSC or MIDI message to the first sample that differs from the same performance without the message, under\n"
         "JACK (dummy driver). Fast: the master level; over MIDI, stop and continue, timed from the frame at which the MIDI byte is\n"
         "sent. Mood: a new emotion. Chord: a lead chord set by name, measured in the network's piano alone and in bass, pad and\n"
-        "upper voice alone.\n"
+        "upper voice alone. Played note: a key of the network's piano struck by the performer.\n"
         "The rendered control log is compared with what another JACK client recorded, by periods, and with the take that Melos\n"
         "recorded meanwhile, by frames. Periods in which Melos or the recording client missed the server's deadline are counted\n"
         "too. Where only the recording differs, Melos passed the right samples to the server.\n\n" + table(head, rows) + "\n\n" + "\n\n".join(bars)

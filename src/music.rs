@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod conditions;
 pub mod emotion;
+pub mod form;
 pub mod glide;
 pub mod plan;
 pub mod profile;

@@ -20,6 +20,7 @@ use crate::event::parameter::{Lane, Param};
 use crate::event::{EngineCommand, TimedCommand};
 use crate::mel::LATENT_FRAMES;
 use crate::music::clock::MusicClock;
+use crate::music::form::MusicalForm;
 use crate::music::glide::Length;
 use crate::music::plan::{EarlierPhrase, Plan, PlannedRecall};
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
@@ -278,6 +279,7 @@ impl Arrangement {
             dynamics: settings.number(Param::Dynamics),
             temperature: steering.temperature.at(start, clock),
             recall: settings.number(Param::Recall),
+            form: MusicalForm::at(settings.choice(Param::Form)),
         }
     }
 

@@ -23,6 +23,7 @@ mod voicing;
 use serde::{Deserialize, Serialize};
 
 use crate::music::emotion::Mood;
+use crate::music::form::MusicalForm;
 use crate::music::profile::Profile;
 use crate::music::theory::{Chord, Key, Mode, Voice};
 
@@ -75,6 +76,8 @@ pub struct BarRequest {
     pub temperature: f32,
     /// How often and how exactly phrases are recalled, 0..=1.
     pub recall: f32,
+    /// The order in which phrases are recalled.
+    pub form: MusicalForm,
 }
 
 #[cfg(test)]
@@ -92,6 +95,7 @@ impl BarRequest {
             dynamics: 0.5,
             temperature: 1.0,
             recall: 0.0,
+            form: MusicalForm::Free,
         }
     }
 }

@@ -17,6 +17,7 @@ pub use tempo_source::TempoSource;
 pub use value::{AUTO, Input, InputError, Kind, Value};
 
 use crate::music::emotion::Emotion;
+use crate::music::form::MusicalForm;
 use crate::music::plan::Dial;
 
 /// How a change reaches the sound.
@@ -87,6 +88,8 @@ const MODES: Kind = Kind::Choice {
     names: &["auto", "major", "minor", "dorian", "phrygian", "lydian", "mixolydian", "harmonic-minor"],
     default: 0,
 };
+/// In the order of [`MusicalForm::NAMES`].
+const FORMS: Kind = Kind::Choice { names: &MusicalForm::NAMES, default: MusicalForm::Free as u8 };
 const FORMATS: Kind = Kind::Choice { names: &["wav", "flac"], default: 0 };
 /// In the order of [`TempoSource`].
 const TEMPO_SOURCES: Kind = Kind::Choice { names: &["mood", "pinned", "clock", "link", "jack"], default: 0 };
@@ -126,6 +129,7 @@ parameters! {
     Valence "valence" number(-1.0, 1.0, 0.4), "", 0.0 ms, MOOD, "Unpleasant (-1) to pleasant (1); moves the eight weights";
     Arousal "arousal" number(-1.0, 1.0, -0.7), "", 0.0 ms, MOOD, "Quiet (-1) to excited (1); moves the eight weights";
     Recall "recall" number(0.0, 1.0, 0.9), "", 0.0 ms, FORM, "How often and how exactly phrases return: 0 is never, 1 is note for note in the same mood";
+    Form "form" FORMS, "", 0.0 ms, FORM, "Order in which phrases return: freely, or as a song (aaba), verse and chorus (abab), a rondo (abaca) or variations (aaaa)";
     Glide "glide" number(0.0, 120.0, 2.0), "s", 0.0 ms, GLIDE, "Duration of the glide to a new emotion";
     Temperature "temperature" number(0.1, 2.0, 1.0), "", 0.0 ms, NETWORK, "Creativity of the network and the harmony; at low values, all seeds sound alike";
     Guidance "guidance" number(0.0, 6.0, 2.5), "", 0.0 ms, NETWORK, "How closely the network follows emotion, chord and beat";

@@ -6,6 +6,7 @@ mod options;
 
 use melos::conductor::harmony::{BarPlan, BarRequest, Harmony, Note};
 use melos::music::emotion::{Emotion, Mood};
+use melos::music::form::MusicalForm;
 use melos::music::theory::{Chord, Voice};
 
 const BARS: u64 = 64;
@@ -22,6 +23,7 @@ fn request(bar: u64, emotion: Emotion) -> BarRequest {
         dynamics: 0.5,
         temperature: 1.0,
         recall: 0.0,
+        form: MusicalForm::Free,
     }
 }
 

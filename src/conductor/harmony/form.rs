@@ -57,6 +57,11 @@ impl Form {
         }
     }
 
+    /// Returns the theme of phrase `number`, if it is still stored.
+    pub(super) fn theme(&self, number: u64) -> Option<&Theme> {
+        self.0.iter().find(|theme| theme.number == number)
+    }
+
     /// Chooses the earlier phrase that phrase `number` recalls, or `None` for a new phrase. `previous` is the number of the
     /// preceding phrase or, if that was a recall, of its original. `recall` is 0 (never) to 1.
     pub(super) fn recall(

@@ -107,7 +107,11 @@ impl Phrase {
         let drawn = rng.pick(&odds).map_or(Mode::Major, |index| modes(emotion)[index].0);
         let keep = rng.unit() < KEEP_MODE_PROBABILITY;
         let kept = before.filter(|phrase| keep && phrase.emotion == emotion).map(|phrase| phrase.key.mode);
-        let theme = form.recall(number, before.map(Self::motif), emotion, request.recall, streams);
+        let theme = match request.form.phrases_since_original(number) {
+            None => form.recall(number, before.map(Self::motif), emotion, request.recall, streams),
+            Some(0) => None,
+            Some(phrases) => form.theme(number - phrases).filter(|_| request.recall > 0.0),
+        };
         // A recalled phrase keeps its mode if the emotion uses that mode.
         let kept = theme.map(|theme| theme.mode).or(kept);
         let mode = request.mode.or(kept.filter(|kept| modes(emotion).iter().any(|(mode, _)| mode == kept)));
@@ -202,6 +206,7 @@ fn draw_emotion(mood: &Mood, number: u64, streams: RngStreams) -> Emotion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::music::form::MusicalForm;
 
     fn request(bar: u64, mood: Mood) -> BarRequest {
         BarRequest { tonic: 2, ..BarRequest::plain(bar, mood) }
@@ -248,6 +253,28 @@ mod tests {
         );
         let next = Phrase::at(Some(&calm), &Form::default(), &request(1, calm_sad(0.1)), streams);
         assert_eq!((next.start, next.number), (1, 1));
+    }
+
+    #[test]
+    fn phrases_return_in_the_order_of_the_form() {
+        let recalled = |musical_form: MusicalForm, recall: f32| {
+            let (mut form, mut phrase, mut recalled) = (Form::default(), None::<Phrase>, Vec::new());
+            for bar in 0..100 {
+                let request = BarRequest { form: musical_form, recall, ..request(bar, Mood::pure(Emotion::Romantic)) };
+                let next = Phrase::at(phrase.as_ref(), &form, &request, RngStreams::new(7, 1.0));
+                form.store(next.number, next.theme());
+                if next.start == bar {
+                    recalled.push(next.recalled.map(|recalled| recalled.number));
+                }
+                phrase = Some(next);
+            }
+            recalled.truncate(10);
+            recalled
+        };
+        let (new, of) = (None, Some);
+        assert_eq!(recalled(MusicalForm::Aaba, 0.9), [new, of(0), new, of(0), new, of(4), new, of(4), new, of(8)]);
+        assert_eq!(recalled(MusicalForm::Abaca, 0.5), [new, new, of(0), new, of(0), new, new, of(5), new, of(5)]);
+        assert_eq!(recalled(MusicalForm::Aaba, 0.0), [None; 10]);
     }
 
     #[test]

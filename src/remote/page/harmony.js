@@ -188,6 +188,7 @@ export function touch() {
   return [
     fader('temperature', { label: 'Creativity', words: ['safe', 'wild'] }),
     fader('recall', { label: 'Recall', words: ['new', 'returning'] }),
+    menu('form', 'Form', (name) => (name === 'free' ? 'Free' : name.toUpperCase())),
     fader('density', { label: 'Density', words: ['few notes', 'many'] }),
     fader('loudness', { label: 'Touch', words: ['soft', 'hard'] }),
     fader('register', { label: 'Register', words: ['low', 'high'] }),
