@@ -1,6 +1,7 @@
 //! MIDI output: timed messages for the port `melos:midi_out`, and the routes that feedback uses too.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -65,12 +66,14 @@ impl fmt::Debug for Route {
 pub struct MidiOut {
     /// `None` while no MIDI system is available.
     route: Arc<Mutex<Option<Route>>>,
+    /// Whether messages have switched to another route since [`MidiOut::take_rerouted`] last asked.
+    rerouted: Arc<AtomicBool>,
     losses: Arc<Losses>,
 }
 
 impl MidiOut {
     pub(super) fn new(losses: Arc<Losses>) -> Self {
-        Self { route: Arc::default(), losses }
+        Self { route: Arc::default(), rerouted: Arc::default(), losses }
     }
 
     /// Sends a message at time `at`, or immediately if that has passed. Times must not decrease from call to call.
@@ -83,8 +86,18 @@ impl MidiOut {
         }
     }
 
+    /// Returns whether messages take another route than at the last call. Earlier messages may then have been lost.
+    #[must_use]
+    pub fn take_rerouted(&self) -> bool {
+        self.rerouted.swap(false, Relaxed)
+    }
+
     /// Switches to another route. Messages queued on the old one may be lost.
     pub(super) fn reroute(&self, route: Option<Route>) {
+        let is_open = route.is_some();
         *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
+        if is_open {
+            self.rerouted.store(true, Relaxed);
+        }
     }
 }
