@@ -66,14 +66,14 @@ impl fmt::Debug for Route {
 pub struct MidiOut {
     /// `None` while no MIDI system is available.
     route: Arc<Mutex<Option<Route>>>,
-    /// Whether messages have switched to another route since [`MidiOut::take_rerouted`] last asked.
-    rerouted: Arc<AtomicBool>,
+    /// Whether instruments may have missed messages since [`MidiOut::take_missed`] last asked.
+    missed: Arc<AtomicBool>,
     losses: Arc<Losses>,
 }
 
 impl MidiOut {
     pub(super) fn new(losses: Arc<Losses>) -> Self {
-        Self { route: Arc::default(), rerouted: Arc::default(), losses }
+        Self { route: Arc::default(), missed: Arc::default(), losses }
     }
 
     /// Sends a message at time `at`, or immediately if that has passed. Times must not decrease from call to call.
@@ -86,10 +86,15 @@ impl MidiOut {
         }
     }
 
-    /// Returns whether messages take another route than at the last call. Earlier messages may then have been lost.
+    /// Returns whether instruments may have missed messages since the last call.
     #[must_use]
-    pub fn take_rerouted(&self) -> bool {
-        self.rerouted.swap(false, Relaxed)
+    pub fn take_missed(&self) -> bool {
+        self.missed.swap(false, Relaxed)
+    }
+
+    /// Records that instruments have connected to a port that had none.
+    pub(super) fn report_connected(&self) {
+        self.missed.store(true, Relaxed);
     }
 
     /// Switches to another route. Messages queued on the old one may be lost.
@@ -97,7 +102,7 @@ impl MidiOut {
         let is_open = route.is_some();
         *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
         if is_open {
-            self.rerouted.store(true, Relaxed);
+            self.missed.store(true, Relaxed);
         }
     }
 }

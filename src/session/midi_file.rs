@@ -34,12 +34,6 @@ impl MidiFile {
         Self { frames, notes }
     }
 
-    /// Returns the frames.
-    #[must_use]
-    pub const fn frames(&self) -> &Range<u64> {
-        &self.frames
-    }
-
     /// Writes the file in format 1: a track for tempo and chords, one per voice of the harmony, and one for the piano.
     ///
     /// # Errors

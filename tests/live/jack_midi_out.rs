@@ -172,3 +172,20 @@ fn other_instruments_receive_notes_and_clock_and_no_note_is_left_hanging() {
     assert_eq!(struck_twice(&all), []);
     assert!(!is_pedal_down(&all), "the pedal should be up after the end");
 }
+
+#[test]
+fn instruments_that_reconnect_after_a_server_restart_are_silenced_and_play_on() {
+    let server = JackServer::start(SERVER, 256);
+    let state = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(state.path(), &["--audio", "jack", "--tempo", "120", "--preset", "calm"]);
+    let dump = Dump::of("melos:midi_out");
+    dump.receive(|messages| count(messages, |bytes| bytes[0] == PIANO_ON) > 1);
+    drop((dump, server));
+    let _server = JackServer::start(SERVER, 256);
+    let dump = Dump::of("melos:midi_out");
+    let silenced = dump.receive(|messages| count(messages, is_all_notes_off) == 4);
+    assert!(count(&silenced, |bytes| *bytes == [0xB3, 64, 0]) > 0, "the pedal should be released: {silenced:02x?}");
+    let played = dump.receive(|messages| count(messages, |bytes| bytes[0] == PIANO_ON) > 4);
+    assert_eq!(struck_twice(&played), []);
+    drop(daemon);
+}

@@ -157,7 +157,7 @@ impl Devices {
 
     /// Returns whether the instruments may have missed messages since the last call.
     pub(super) fn have_missed_messages(&self) -> bool {
-        self.midi.as_ref().is_some_and(|(midi, _)| midi.out().take_rerouted())
+        self.midi.as_ref().is_some_and(|(midi, _)| midi.out().take_missed())
     }
 
     /// Sends notes and clock messages to instruments.
