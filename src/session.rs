@@ -4,4 +4,5 @@ pub mod checkpoint;
 pub mod live;
 pub mod log;
 pub mod midi_file;
+pub mod notes;
 pub mod offline;

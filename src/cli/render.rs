@@ -1,5 +1,6 @@
 //! `melos render`.
 
+use std::fs::File;
 use std::io::BufReader;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -128,7 +129,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let mut performance = Offline::new(log, Generator::new(models)?);
     let midi: Vec<&Path> = args.midi.as_deref().into_iter().chain(sound.is_none().then_some(&*args.output)).collect();
     if !midi.is_empty() {
-        performance.collect_notes(MidiFile::new(frames.clone()));
+        performance.collect_notes();
     }
     if let Some(path) = &args.control_log {
         // A MIDI file also needs the notes and mutes from before its first frame, and a plan file covers the whole log.
@@ -137,10 +138,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         log_info.resume(path, same_model, latest, &mut performance)?;
     }
     let sound = sound.map(|(format, bits)| SoundFile::create(&args.output, format, bits)).transpose()?;
-    render(&args, &mut performance, frames, sound)?;
-    let notes = performance.take_notes();
-    for (path, notes) in midi.into_iter().zip(notes.iter().cycle()) {
-        notes.write(path).with_context(|| format!("cannot write {}", path.display()))?;
+    render(&args, &mut performance, frames.clone(), sound)?;
+    let Some(notes) = performance.take_notes() else { return Ok(()) };
+    let notes = MidiFile::new(frames, notes);
+    for path in midi {
+        let write = || {
+            let mut file = File::create(path)?;
+            notes.write(&mut file)?;
+            file.sync_all()
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }

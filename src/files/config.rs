@@ -132,12 +132,14 @@ pub struct MidiConfig {
 /// What is sent to instruments connected to the port `melos:midi_out`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MidiOutConfig {
-    /// Whether to send the notes of the harmony voices, including those of muted voices.
+    /// Whether to send the notes of the piano and the harmony voices, including those of muted voices.
     pub notes: bool,
     /// Whether to send clock, start, stop, continue and song position.
     pub clock: bool,
     /// Channels of bass, pad and upper voice.
     pub channels: [MidiChannel; 3],
+    /// Channel of the network's piano.
+    pub piano_channel: MidiChannel,
 }
 
 /// A MIDI channel, from 1 to 16.
@@ -293,7 +295,8 @@ impl Default for MidiConfig {
 
 impl Default for MidiOutConfig {
     fn default() -> Self {
-        Self { notes: true, clock: true, channels: [MidiChannel(0), MidiChannel(1), MidiChannel(2)] }
+        let channels = [MidiChannel(0), MidiChannel(1), MidiChannel(2)];
+        Self { notes: true, clock: true, channels, piano_channel: MidiChannel(3) }
     }
 }
 

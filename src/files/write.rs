@@ -91,7 +91,8 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // Only known extensions count, since a timestamp may also contain dots.
-    let extension = ["wav", "flac", "log"].into_iter().find(|extension| name.ends_with(&format!(".{extension}")));
+    let extension =
+        ["wav", "flac", "log", "mid"].into_iter().find(|extension| name.ends_with(&format!(".{extension}")));
     path.with_file_name(match extension {
         Some(extension) => format!("{}-{number}.{extension}", &name[..name.len() - extension.len() - 1]),
         None => format!("{name}-{number}"),

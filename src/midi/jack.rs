@@ -67,6 +67,10 @@ struct ActiveClient {
     calls_seen: u64,
     calls_seen_at: Instant,
     pairs: Vec<PortPair>,
+    /// Full name of the output port.
+    out: String,
+    /// Whether anything is connected to the output port.
+    has_instruments: bool,
 }
 
 /// A pair of ports and its device.
@@ -141,6 +145,7 @@ impl ActiveClient {
         let error = |error: jack::Error| MidiError::Jack(error.to_string());
         let (calls, client) = open()?;
         let out = client.register_port(OUT_PORT, MidiOut::default()).map_err(error)?;
+        let out_name = out.name().map_err(error)?;
         let (messages, pending) = HeapRb::new(QUEUE_CAPACITY).split();
         let mut outputs = vec![OutputPort { port: out, pending }];
         let (mut inputs, mut pairs) = (Vec::new(), Vec::new());
@@ -174,7 +179,8 @@ impl ActiveClient {
         let client = client.activate_async(notifications, callback).map_err(error)?;
         sender.out.reroute(Some(Route::Ring(messages)));
         let (calls_seen, calls_seen_at) = (0, Instant::now());
-        let mut active = Self { client, changed, lost, calls, calls_seen, calls_seen_at, pairs };
+        let (out, has_instruments) = (out_name, false);
+        let mut active = Self { client, changed, lost, calls, calls_seen, calls_seen_at, pairs, out, has_instruments };
         active.connect(sender);
         Ok(active)
     }
@@ -226,6 +232,15 @@ impl ActiveClient {
             }
         }
         self.connect_feedback(sender);
+        let client = self.client.as_client();
+        let out = client.port_by_name(&self.out);
+        let has_instruments = out.and_then(|port| port.connected_count().ok()).is_some_and(|count| count > 0);
+        // The first instruments after a restart of the server may still hold notes from before. Silencing those that
+        // connect later would also cut the others.
+        if has_instruments && !self.has_instruments {
+            sender.out.report_connected();
+        }
+        self.has_instruments = has_instruments;
     }
 
     /// Connects the feedback port of each device for which feedback is requested to the hardware, and announces devices

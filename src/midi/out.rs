@@ -1,6 +1,7 @@
 //! MIDI output: timed messages for the port `melos:midi_out`, and the routes that feedback uses too.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -65,12 +66,14 @@ impl fmt::Debug for Route {
 pub struct MidiOut {
     /// `None` while no MIDI system is available.
     route: Arc<Mutex<Option<Route>>>,
+    /// Whether instruments may have missed messages since [`MidiOut::take_missed`] last asked.
+    missed: Arc<AtomicBool>,
     losses: Arc<Losses>,
 }
 
 impl MidiOut {
     pub(super) fn new(losses: Arc<Losses>) -> Self {
-        Self { route: Arc::default(), losses }
+        Self { route: Arc::default(), missed: Arc::default(), losses }
     }
 
     /// Sends a message at time `at`, or immediately if that has passed. Times must not decrease from call to call.
@@ -83,8 +86,23 @@ impl MidiOut {
         }
     }
 
+    /// Returns whether instruments may have missed messages since the last call.
+    #[must_use]
+    pub fn take_missed(&self) -> bool {
+        self.missed.swap(false, Relaxed)
+    }
+
+    /// Records that instruments have connected to a port that had none.
+    pub(super) fn report_connected(&self) {
+        self.missed.store(true, Relaxed);
+    }
+
     /// Switches to another route. Messages queued on the old one may be lost.
     pub(super) fn reroute(&self, route: Option<Route>) {
+        let is_open = route.is_some();
         *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
+        if is_open {
+            self.missed.store(true, Relaxed);
+        }
     }
 }

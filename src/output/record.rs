@@ -114,7 +114,16 @@ pub struct Recorded {
     pub gaps: Vec<Range<u64>>,
 }
 
-/// Maximum number of finished recordings kept until they are fetched.
+/// A finished file of a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its frames on the timeline.
+    pub frames: Range<u64>,
+}
+
+/// Maximum number of finished recordings, and of finished files, kept until they are fetched.
 const MAX_RECORDED: usize = 16;
 
 /// Why a recording failed.
@@ -162,6 +171,7 @@ pub struct RecorderStatus {
     failed: AtomicBool,
     progress: Mutex<Progress>,
     recorded: Mutex<VecDeque<Recorded>>,
+    recorded_files: Mutex<VecDeque<RecordedFile>>,
 }
 
 impl RecorderStatus {
@@ -201,19 +211,34 @@ impl RecorderStatus {
         self.recorded.lock().map(|mut recorded| std::mem::take(&mut *recorded)).unwrap_or_default()
     }
 
-    fn push_recorded(&self, new: Recorded) {
-        if let Ok(mut recorded) = self.recorded.lock() {
-            if recorded.len() == MAX_RECORDED {
-                recorded.pop_front();
-            }
-            recorded.push_back(new);
-        }
+    /// Returns the files finished since the last call, in order, at most the latest sixteen. Each take has at least one.
+    #[must_use]
+    pub fn take_recorded_files(&self) -> VecDeque<RecordedFile> {
+        self.recorded_files.lock().map(|mut files| std::mem::take(&mut *files)).unwrap_or_default()
+    }
+
+    fn push_recorded(&self, recorded: Recorded) {
+        push_bounded(&self.recorded, recorded);
+    }
+
+    fn push_recorded_file(&self, file: RecordedFile) {
+        push_bounded(&self.recorded_files, file);
     }
 
     fn update(&self, update: impl FnOnce(&mut Progress)) {
         if let Ok(mut progress) = self.progress.lock() {
             update(&mut progress);
         }
+    }
+}
+
+/// Adds an item, dropping the oldest if there are too many.
+fn push_bounded<T>(items: &Mutex<VecDeque<T>>, new: T) {
+    if let Ok(mut items) = items.lock() {
+        if items.len() == MAX_RECORDED {
+            items.pop_front();
+        }
+        items.push_back(new);
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `GET /presets`, `/scenes`, `/midi`, `/takes`, `/render` | 200, the list as JSON |
 //! | `GET /midi/mapping?device=NAME` | 200, the learned controls of a device as a mapping file |
 //! | `GET /takes/NAME`, `/render/ID/file` | 200 or 206, the file, or a range of it |
+//! | `GET /takes/NAME/notes` | 200, the notes as a MIDI file |
 //! | `GET /takes/NAME/picture` | 200, the waveform as JSON |
 //! | `GET /render/ID` | 200, the piece as JSON |
 //! | `POST /scenes/NAME`, `/takes/NAME` | 202 and 200, respectively; renames or deletes |
@@ -116,6 +117,7 @@ pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
         .route("/takes", get(takes::list))
         .route("/recordings", get(Redirect::permanent("/takes")))
         .route("/takes/{name}", get(takes::get).post(takes::change))
+        .route("/takes/{name}/notes", get(takes::notes))
         .route("/takes/{name}/picture", get(takes::waveform))
         .route("/render", get(list_pieces).post(render))
         .route("/render/{id}", get(piece).post(change_piece))

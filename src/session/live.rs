@@ -176,7 +176,7 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     let fingerprint = models.manifest.fingerprint();
     let log_path = control_log.unwrap_or_else(|| state.join("session.log"));
     let header = log_header(seed, format!("{} {fingerprint}", config.model), &initial.values);
-    let takes_api = Arc::clone(&api);
+    let (takes_api, notes_api) = (Arc::clone(&api), Arc::clone(&api));
     let mut log = LogFile::open(
         &log_path,
         header,
@@ -200,7 +200,7 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     let recordings = recordings_destination(&state, &config.recordings);
     api.set_takes_folder(recordings.folder.clone());
     let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
-    let takes = Takes::new(recorder, troubles.clone());
+    let takes = Takes::new(recorder, troubles.clone(), losses, move || notes_api.takes_changed())?;
     let presets = Presets::new(files.presets.clone(), initial.journey);
     let setlists = Setlists::new(files.setlists.clone(), &performance.conductor().value(Param::SetlistGo));
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);

@@ -16,7 +16,7 @@ use crate::generator::{AlreadySent, Generator, GeneratorError};
 use crate::music::plan::Plan;
 use crate::session::checkpoint::{Checkpoint, CheckpointError};
 use crate::session::log::{ControlLog, Entry};
-use crate::session::midi_file::MidiFile;
+use crate::session::notes::Notes;
 
 /// Maximum number of frames processed at a time: fewer than the conductor's splice lead, so that a change never affects
 /// hops that the engine already has.
@@ -34,7 +34,7 @@ pub struct Offline {
     ends: EngineEnds,
     score: Score,
     /// The notes collected so far, if requested.
-    notes: Option<MidiFile>,
+    notes: Option<Notes>,
     engine_sync: EngineSync,
     queues: CommandQueues,
     /// The first frame not yet rendered.
@@ -98,13 +98,13 @@ impl Offline {
         }
     }
 
-    /// Collects the notes in `file` from now on; [`Offline::take_notes`] returns it.
-    pub fn collect_notes(&mut self, file: MidiFile) {
-        self.notes = Some(file);
+    /// Collects the notes from now on; [`Offline::take_notes`] returns them.
+    pub fn collect_notes(&mut self) {
+        self.notes = Some(Notes::default());
     }
 
     /// Removes and returns the notes collected so far; `None` if they were not requested.
-    pub const fn take_notes(&mut self) -> Option<MidiFile> {
+    pub const fn take_notes(&mut self) -> Option<Notes> {
         self.notes.take()
     }
 

@@ -51,6 +51,11 @@ def check_takes(page, daemon):
         row.locator("text=Download").click()
     assert download.value.suggested_filename == name
     assert download.value.path().stat().st_size == take["bytes"]
+    daemon.wait_until("the notes of the take are saved", lambda: any(take["name"] == name and take["notes"] for take in daemon.get("/takes")["takes"]))
+    with page.expect_download() as download:
+        row.locator("text=MIDI").click()
+    assert download.value.suggested_filename == name.rsplit(".", 1)[0] + ".mid"
+    assert download.value.path().read_bytes().startswith(b"MThd")
     # The take can be renamed and deleted.
     row.locator("text=Rename").click()
     row.locator("input").fill("Evening in März")
@@ -78,7 +83,7 @@ def check_takes(page, daemon):
     row.locator("text=Save").click()
     renamed = page.locator("[data-take='Evening in März.wav']")
     renamed.wait_for()
-    daemon.wait_until("the log of the take is renamed too", lambda: any(take["name"] == "Evening in März.wav" and take["log"] for take in daemon.get("/takes")["takes"]))
+    daemon.wait_until("the log and the notes of the take are renamed too", lambda: any(take["name"] == "Evening in März.wav" and take["log"] and take["notes"] for take in daemon.get("/takes")["takes"]))
     # A long name stays within the list.
     renamed.locator("text=Rename").click()
     renamed.locator("input").fill("W" * 100)

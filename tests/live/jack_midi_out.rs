@@ -8,6 +8,12 @@ use std::time::Instant;
 use crate::support::daemon::{Daemon, SERVER, TIMEOUT};
 use crate::support::jack_server::JackServer;
 
+/// Status bytes of the piano's channel.
+const PIANO_ON: u8 = 0x93;
+const PIANO_OFF: u8 = 0x83;
+/// The message that presses the piano's pedal.
+const PEDAL_DOWN: [u8; 3] = [0xB3, 64, 127];
+
 /// The receiver, which prints a line per message: the frame, a colon, and the bytes in hexadecimal.
 struct Dump {
     child: Child,
@@ -81,6 +87,34 @@ fn sounding(messages: &[(u64, Vec<u8>)]) -> Vec<(u8, u8)> {
     notes
 }
 
+/// Returns the frames and keys of piano notes struck while the key was down.
+fn struck_twice(messages: &[(u64, Vec<u8>)]) -> Vec<(u64, u8)> {
+    let (mut down, mut twice) = (Vec::new(), Vec::new());
+    for (frame, bytes) in messages {
+        match bytes[..] {
+            [PIANO_ON, key, velocity] if velocity > 0 => {
+                if down.contains(&key) {
+                    twice.push((*frame, key));
+                }
+                down.push(key);
+            }
+            [PIANO_ON | PIANO_OFF, key, _] => down.retain(|other| *other != key),
+            _ => {}
+        }
+    }
+    twice
+}
+
+/// Returns whether the piano's pedal is down after some messages.
+fn is_pedal_down(messages: &[(u64, Vec<u8>)]) -> bool {
+    let last = messages.iter().rev().find(|(_, bytes)| bytes.starts_with(&PEDAL_DOWN[..2]));
+    last.is_some_and(|(_, bytes)| bytes[2] >= 64)
+}
+
+fn is_all_notes_off(bytes: &[u8]) -> bool {
+    bytes[0] & 0xF0 == 0xB0 && bytes[1] == 123
+}
+
 fn count(messages: &[(u64, Vec<u8>)], matches: impl Fn(&[u8]) -> bool) -> usize {
     messages.iter().filter(|(_, bytes)| matches(bytes)).count()
 }
@@ -93,7 +127,10 @@ fn other_instruments_receive_notes_and_clock_and_no_note_is_left_hanging() {
     let dump = Dump::of("melos:midi_out");
 
     let played = dump.receive(|messages| {
-        count(messages, |bytes| *bytes == [0xF8]) > 24 * 16 && count(messages, |bytes| bytes[0] & 0xF0 == 0x90) > 8
+        count(messages, |bytes| *bytes == [0xF8]) > 24 * 16
+            && count(messages, |bytes| bytes[0] & 0xF0 == 0x90) > 8
+            && count(messages, |bytes| bytes[0] == PIANO_ON) > 8
+            && count(messages, |bytes| *bytes == PEDAL_DOWN) > 0
     });
     assert!(played.windows(2).all(|pair| pair[0].0 <= pair[1].0), "frames should never decrease");
     let pulses: Vec<u64> = played.iter().filter(|(_, bytes)| *bytes == [0xF8]).map(|(frame, _)| *frame).collect();
@@ -104,16 +141,51 @@ fn other_instruments_receive_notes_and_clock_and_no_note_is_left_hanging() {
         count(&played, is_note_on(0)) > 0 && count(&played, is_note_on(1)) > 0,
         "bass and pad should both play: {played:02x?}"
     );
+    assert_eq!(struck_twice(&played), [], "a sounding key should be released before it is struck again");
+
+    // Every mood rewrites music that is about to be played.
+    let mut before = played;
+    for mood in ["angry", "sad", "energetic", "calm"] {
+        daemon.oscsend(&["/melos/emotion", "s", mood]);
+        before.extend(dump.receive(|messages| count(messages, |bytes| *bytes == [0xF8]) > 12));
+    }
+    assert_eq!(struck_twice(&before), [], "a new plan should not repeat notes already played");
 
     daemon.oscsend(&["/melos/panic"]);
-    let panicked = dump.receive(|messages| count(messages, |bytes| bytes[0] & 0xF0 == 0xB0 && bytes[1] == 123) == 3);
-    let before: Vec<_> = played.into_iter().chain(panicked).collect();
-    let all_notes_off = before.len() - 3;
+    before.extend(dump.receive(|messages| count(messages, is_all_notes_off) == 4));
+    let all_notes_off = before.len() - 4;
     assert_eq!(sounding(&before[..=all_notes_off]), [], "every note should end before the first All Notes Off message");
+    assert!(!is_pedal_down(&before[..=all_notes_off]), "panic should release the pedal");
+
+    daemon.oscsend(&["/melos/play", "i", "0"]);
+    before.extend(dump.receive(|messages| count(messages, |bytes| *bytes == [0xFC]) == 1));
+    assert_eq!(sounding(&before), [], "hanging notes after stopping");
+    assert!(!is_pedal_down(&before), "the pedal should come up when the music stops");
+    daemon.oscsend(&["/melos/play", "i", "1"]);
+    before.extend(dump.receive(|messages| count(messages, |bytes| bytes[0] == PIANO_ON) > 4));
 
     let end = std::thread::spawn(move || daemon.terminate());
     let rest = dump.receive(|messages| count(messages, |bytes| *bytes == [0xFC]) == 1);
     assert!(end.join().unwrap().0.success());
     let all: Vec<_> = before.into_iter().chain(rest).collect();
     assert_eq!(sounding(&all), [], "hanging notes after the end");
+    assert_eq!(struck_twice(&all), []);
+    assert!(!is_pedal_down(&all), "the pedal should be up after the end");
+}
+
+#[test]
+fn instruments_that_reconnect_after_a_server_restart_are_silenced_and_play_on() {
+    let server = JackServer::start(SERVER, 256);
+    let state = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(state.path(), &["--audio", "jack", "--tempo", "120", "--preset", "calm"]);
+    let dump = Dump::of("melos:midi_out");
+    dump.receive(|messages| count(messages, |bytes| bytes[0] == PIANO_ON) > 1);
+    drop((dump, server));
+    let _server = JackServer::start(SERVER, 256);
+    let dump = Dump::of("melos:midi_out");
+    let silenced = dump.receive(|messages| count(messages, is_all_notes_off) == 4);
+    assert!(count(&silenced, |bytes| *bytes == [0xB3, 64, 0]) > 0, "the pedal should be released: {silenced:02x?}");
+    let played = dump.receive(|messages| count(messages, |bytes| bytes[0] == PIANO_ON) > 4);
+    assert_eq!(struck_twice(&played), []);
+    drop(daemon);
 }

@@ -78,12 +78,14 @@ fn play_and_render() -> Result<(), u64> {
     assert!(exit_status.success(), "{printed}");
 
     let recordings = folder.path().join("recordings");
-    let rendered = folder.path().join("rendered.wav");
+    let [rendered, rendered_notes] = ["rendered.wav", "rendered.mid"].map(|name| folder.path().join(name));
     let render = Command::new(env!("CARGO_BIN_EXE_melos"))
         .args(["render", "--control-log"])
         .arg(only_take(&recordings, ".log"))
         .arg("-o")
         .arg(&rendered)
+        .arg("--midi")
+        .arg(&rendered_notes)
         .status();
     assert!(render.unwrap().success());
     let log = fs::read_to_string(only_take(&recordings, ".log")).unwrap();
@@ -95,6 +97,7 @@ fn play_and_render() -> Result<(), u64> {
     ] {
         assert!(log.contains(expected), "{expected}\n{log}");
     }
+    let notes = [only_take(&recordings, ".mid"), rendered_notes].map(|path| fs::read(path).unwrap());
     let (take, rendered) = (samples(&only_take(&recordings, ".wav")), samples(&rendered));
     assert!(take.len() > 2 * 3 * 48_000, "the take has only {} samples", take.len());
     assert!(take.iter().any(|sample| sample.abs() > 1000), "the take is silent");
@@ -103,6 +106,7 @@ fn play_and_render() -> Result<(), u64> {
         0 => {}
         starved => return Err(starved),
     }
+    assert!(notes[0].len() > 500 && notes[0] == notes[1], "the notes beside the take differ from those rendered again");
     let first_difference = take.iter().zip(&rendered).position(|(one, other)| one != other);
     assert_eq!(first_difference, None, "first of {} samples at which the rendering differs from the take", take.len());
     Ok(())

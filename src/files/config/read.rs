@@ -118,6 +118,8 @@ fn midi_out(document: &mut Document<'_>, table: &mut Table<'_>, out: &mut MidiOu
             None => drop(field.reject::<()>(document, "three MIDI channels from 1 to 16, such as [1, 2, 3]")),
         }
     }
+    let piano = table.integer(document, "piano_channel", 1..=16);
+    set(&mut out.piano_channel, piano.and_then(|channel| MidiChannel::try_from(channel).ok()));
 }
 
 fn recordings(document: &mut Document<'_>, table: &mut Table<'_>, recordings: &mut RecordingsConfig) {

@@ -23,6 +23,7 @@ address = \"localhost\"
 port = 70000
 [midi.out]
 channels = [0, 2, 3]
+piano_channel = 17
 [recordings]
 max_gb = -1
 when_full = \"delete\"
@@ -38,9 +39,10 @@ keep = 1e9
         "melos.toml:7: osc.address = \"localhost\": expected an IP address such as 127.0.0.1 or ::1",
         "melos.toml:8: osc.port = 70000: expected an integer from 0 to 65535",
         "melos.toml:10: midi.out.channels = [0, 2, 3]: expected three MIDI channels from 1 to 16, such as [1, 2, 3]",
-        "melos.toml:12: recordings.max_gb = -1: expected a number from 0.001 to 1000000",
-        "melos.toml:13: recordings.when_full = \"delete\": expected one of stop, delete-oldest",
-        "melos.toml:15: control_log.keep = 1e9: expected an integer from 0 to 1000",
+        "melos.toml:11: midi.out.piano_channel = 17: expected an integer from 1 to 16",
+        "melos.toml:13: recordings.max_gb = -1: expected a number from 0.001 to 1000000",
+        "melos.toml:14: recordings.when_full = \"delete\": expected one of stop, delete-oldest",
+        "melos.toml:16: control_log.keep = 1e9: expected an integer from 0 to 1000",
     ];
     assert_eq!(problems.len(), hints.len(), "{problems:#?}");
     for (problem, hint) in problems.iter().zip(hints) {
@@ -94,6 +96,8 @@ fn open_services_are_reported_and_http_needs_a_password() {
 fn midi_channels_are_counted_from_one() {
     let config = parse("[midi.out]\nclock = false\nchannels = [1, 16, 10]\n").unwrap();
     assert_eq!(config.midi.out.channels.map(MidiChannel::index), [0, 15, 9]);
+    assert_eq!(config.midi.out.piano_channel.index(), 3);
+    assert_eq!(parse("[midi.out]\npiano_channel = 16\n").unwrap().midi.out.piano_channel.index(), 15);
     for invalid in ["[0, 2, 3]", "[1, 2]", "[1, 2, 17]", "[1.5, 2, 3]", "7", "[1, 2, 3, 4]"] {
         let problems = parse(&format!("[midi.out]\nchannels = {invalid}\n")).unwrap_err();
         assert!(problems[0].contains("from 1 to 16"), "{problems:?}");

@@ -76,14 +76,14 @@ impl Budget {
     }
 }
 
-/// Returns whether a file name has the form that Melos uses for recordings, their logs and checkpoints, such as
+/// Returns whether a file name has the form that Melos uses for recordings, their logs, checkpoints and notes, such as
 /// `2026-11-28_16.55.01_calm.wav`.
 fn is_recording(name: &str) -> bool {
     const PATTERN: &[u8] = b"0000-00-00_00.00.00_";
     let matches = |(byte, pattern): (u8, u8)| if pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern };
     name.len() > PATTERN.len()
         && name.bytes().zip(PATTERN.iter().copied()).all(matches)
-        && [".wav", ".flac", ".log", ".checkpoint"].iter().any(|extension| name.ends_with(extension))
+        && [".wav", ".flac", ".log", ".checkpoint", ".mid"].iter().any(|extension| name.ends_with(extension))
 }
 
 #[cfg(test)]
@@ -96,7 +96,7 @@ mod tests {
     fn folder() -> (tempfile::TempDir, [PathBuf; 4]) {
         let folder = tempfile::tempdir().unwrap();
         let names =
-            ["2026-11-28_16.55.01_calm.wav", "2026-11-28_16.56.01_sad.flac", "2026-11-28_16.57.01_sad.log", "mine.wav"];
+            ["2026-11-28_16.55.01_calm.wav", "2026-11-28_16.56.01_sad.flac", "2026-11-28_16.57.01_sad.mid", "mine.wav"];
         let paths = names.map(|name| folder.path().join(name));
         for (age, path) in paths.iter().enumerate() {
             fs::write(path, [0; 1000]).unwrap();

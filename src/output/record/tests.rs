@@ -110,6 +110,8 @@ fn a_take_has_its_pre_roll_and_a_readable_name() {
     assert_frames(&read, 40_000);
     let recorded = recorder.status().take_recorded().pop_back().unwrap();
     assert_eq!((recorded.frames, recorded.gaps), (40_000..150_000, Vec::new()));
+    let file = RecordedFile { path: path.clone(), frames: 40_000..150_000 };
+    assert_eq!(recorder.status().take_recorded_files(), [file]);
     let name = path.file_name().unwrap().to_str().unwrap();
     assert!(
         name.starts_with("20") && name.ends_with("_calm.wav") && name.len() == "2026-11-28_16.55.01_calm.wav".len(),

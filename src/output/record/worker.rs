@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use super::listeners::Listeners;
 use super::pre_roll::PreRoll;
 use super::sound_file::SoundFile;
-use super::{Bits, Destination, PRE_ROLL_SECONDS, RecordError, Recorded, RecorderStatus, Take};
+use super::{Bits, Destination, PRE_ROLL_SECONDS, RecordError, Recorded, RecordedFile, RecorderStatus, Take};
 use crate::engine::gap_in;
 use crate::event::health::{Loss, Losses};
 use crate::files::{stamp, unused_path};
@@ -54,10 +54,14 @@ struct Recording {
     start: u64,
     /// Number of frames in the previous files.
     previous_frames: u64,
+    /// Number of frames after which the take continues in another file.
+    max_file_frames: u64,
     /// Number of the current file, from 1.
     part: u32,
     /// Number of frames in the current file at its last flush.
     flushed: u64,
+    /// The previous file, until it is announced.
+    finished: Option<RecordedFile>,
     destination: Destination,
 }
 
@@ -76,6 +80,7 @@ pub(super) struct Worker {
     /// Ranges missing from the tap, as far back as a take may start.
     gaps: VecDeque<Range<u64>>,
     recording: Option<Recording>,
+    max_file_frames: u64,
     last_cleanup: Instant,
 }
 
@@ -98,6 +103,7 @@ impl Worker {
             last_end: 0,
             gaps: VecDeque::new(),
             recording: None,
+            max_file_frames: MAX_FILE_FRAMES,
             last_cleanup: Instant::now(),
         }
     }
@@ -190,6 +196,9 @@ impl Worker {
         self.frames_read += frames.len() as u64;
         let Some(mut recording) = self.recording.take() else { return };
         let result = recording.write(frames);
+        if let Some(file) = recording.finished.take() {
+            self.status.push_recorded_file(file);
+        }
         self.status.frames.store(recording.frames(), Relaxed);
         match result {
             Ok(continues) => {
@@ -240,7 +249,18 @@ impl Worker {
         let file = SoundFile::create_new(&path, take.format, Bits::TwentyFour)?;
         let pre_roll = self.pre_roll.last(take.pre_roll.min(self.frames_read - self.last_end));
         let start = self.frames_read - pre_roll.iter().map(|frames| frames.len() as u64).sum::<u64>();
-        let mut recording = Recording { path, file, start, previous_frames: 0, part: 1, flushed: 0, take, destination };
+        let mut recording = Recording {
+            take,
+            path,
+            file,
+            start,
+            previous_frames: 0,
+            max_file_frames: self.max_file_frames,
+            part: 1,
+            flushed: 0,
+            finished: None,
+            destination,
+        };
         for frames in pre_roll {
             recording.write(frames)?;
         }
@@ -255,9 +275,9 @@ impl Worker {
 
     fn stop(&mut self) {
         let Some(recording) = self.recording.take() else { return };
-        let recorded = self.describe(&recording);
+        let (recorded, file) = (self.describe(&recording), recording.current_file());
         match recording.file.finish() {
-            Ok(()) => self.complete(recorded),
+            Ok(()) => self.complete(recorded, file),
             Err(error) => self.fail(&error, None),
         }
     }
@@ -273,7 +293,8 @@ impl Worker {
         Recorded { path: recording.path.clone(), frames, gaps }
     }
 
-    fn complete(&mut self, recorded: Recorded) {
+    /// Announces a recording whose last file is complete.
+    fn complete(&mut self, recorded: Recorded, last_file: RecordedFile) {
         let (seconds, gaps) = (frames_to_seconds(recorded.frames.end - recorded.frames.start), recorded.gaps.len());
         if gaps == 0 {
             info!(path = %recorded.path.display(), seconds, "recorded");
@@ -281,6 +302,7 @@ impl Worker {
             warn!(path = %recorded.path.display(), seconds, gaps, "recording finished, with gaps");
         }
         self.status.push_recorded(recorded);
+        self.status.push_recorded_file(last_file);
         self.status.recording.store(false, Relaxed);
     }
 
@@ -290,9 +312,9 @@ impl Worker {
         self.losses.add(Loss::Takes, 1);
         self.status.update(|progress| progress.trouble = Some(error.to_string()));
         if let Some(recording) = recording {
-            let recorded = self.describe(&recording);
+            let (recorded, file) = (self.describe(&recording), recording.current_file());
             if recording.file.rescue() && recorded.frames.end > recorded.frames.start {
-                self.complete(recorded);
+                self.complete(recorded, file);
             }
         }
         self.status.recording.store(false, Relaxed);
@@ -305,15 +327,21 @@ impl Recording {
         self.previous_frames + self.file.frames()
     }
 
+    fn current_file(&self) -> RecordedFile {
+        let frames = self.start + self.previous_frames..self.start + self.frames();
+        RecordedFile { path: self.file.path().to_owned(), frames }
+    }
+
     /// Writes frames, starting a new file if the current one is full; returns whether the take continues.
     fn write(&mut self, frames: &[[f32; 2]]) -> Result<bool, RecordError> {
         let remaining = self.take.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.frames()));
         let count = usize::try_from(remaining).map_or(frames.len(), |remaining| remaining.min(frames.len()));
         self.file.write(&frames[..count])?;
-        if self.file.frames() >= MAX_FILE_FRAMES {
+        if self.file.frames() >= self.max_file_frames {
             self.part += 1;
             let path = unused_path(&part_path(&self.path, self.part));
             let next = SoundFile::create_new(&path, self.take.format, Bits::TwentyFour)?;
+            self.finished = Some(self.current_file());
             self.previous_frames = self.frames();
             self.flushed = 0;
             std::mem::replace(&mut self.file, next).finish()?;
@@ -340,11 +368,4 @@ fn part_path(path: &Path, part: u32) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn later_files_are_numbered() {
-        assert_eq!(part_path("/a/16.55.01_calm.wav".as_ref(), 2), PathBuf::from("/a/16.55.01_calm_part2.wav"));
-    }
-}
+mod tests;

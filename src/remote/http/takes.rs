@@ -23,8 +23,11 @@ use crate::units::frames_to_seconds;
 const EXTENSIONS: [&str; 2] = ["wav", "flac"];
 /// Extension of the file that keeps the mood of a renamed take.
 const MOOD: &str = "mood";
-/// Extensions of the files that accompany a take: its control log, the checkpoint from which rendering starts, and its mood.
-const COMPANIONS: [&str; 3] = ["log", "checkpoint", MOOD];
+/// Extension of the MIDI file with a take's notes.
+const NOTES: &str = "mid";
+/// Extensions of the files that accompany a take: its control log, the checkpoint from which rendering starts, its notes, and
+/// its mood.
+const COMPANIONS: [&str; 4] = ["log", "checkpoint", NOTES, MOOD];
 
 /// A take as listed by the API.
 #[derive(Debug, PartialEq, Serialize)]
@@ -39,6 +42,8 @@ struct Take {
     mood: Option<&'static str>,
     /// Whether its control log exists, so that it can be rendered again.
     log: bool,
+    /// Whether the MIDI file with its notes exists.
+    notes: bool,
 }
 
 /// The waveform of a take.
@@ -72,6 +77,19 @@ pub(super) async fn get(
     request: Request,
 ) -> Result<Response, Refusal> {
     Ok(reply::file(&find(&http.api, &name)?, request).await)
+}
+
+/// Serves `GET /takes/NAME/notes`.
+pub(super) async fn notes(
+    State(http): State<Arc<Http>>,
+    Name(name): Name<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let path = find(&http.api, &name)?.with_extension(NOTES);
+    if path.is_file() {
+        return Ok(reply::file(&path, request).await);
+    }
+    Err(Refusal::not_found(format!("the notes of {name:?} have not been saved")))
 }
 
 /// Serves `GET /takes/NAME/picture`.
@@ -175,8 +193,8 @@ fn take(path: &Path) -> Option<Take> {
     let name = path.file_name()?.to_str().filter(|name| is_file_name(name) && is_take(path))?.to_owned();
     let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    let log = path.with_extension("log").is_file();
-    Some(Take { mood: mood(path), name, seconds: seconds(path), bytes: metadata.len(), modified, log })
+    let [log, notes] = ["log", NOTES].map(|extension| path.with_extension(extension).is_file());
+    Some(Take { mood: mood(path), name, seconds: seconds(path), bytes: metadata.len(), modified, log, notes })
 }
 
 /// Returns the emotion at the start of a take.
@@ -219,11 +237,11 @@ mod tests {
 
     #[test]
     fn only_takes_are_listed() {
-        let folder = folder_with(&["a.wav", "a.log", "b.flac", "notes.txt", ".hidden.wav"]);
+        let folder = folder_with(&["a.wav", "a.log", "b.flac", "b.mid", "notes.txt", ".hidden.wav"]);
         let mut takes = read(folder.path()).unwrap();
         takes.sort_by(|a, b| a.name.cmp(&b.name));
-        let listed: Vec<_> = takes.iter().map(|take| (take.name.as_str(), take.log)).collect();
-        assert_eq!(listed, [("a.wav", true), ("b.flac", false)]);
+        let listed: Vec<_> = takes.iter().map(|take| (take.name.as_str(), take.log, take.notes)).collect();
+        assert_eq!(listed, [("a.wav", true, false), ("b.flac", false, true)]);
         assert!(read(&folder.path().join("none")).unwrap().is_empty());
     }
 
@@ -269,15 +287,16 @@ mod tests {
 
     #[test]
     fn renaming_also_renames_the_companions_and_overwrites_nothing() {
-        let folder = folder_with(&["a.wav", "a.log", "a.checkpoint", "b.wav"]);
+        let folder = folder_with(&["a.wav", "a.log", "a.checkpoint", "a.mid", "b.wav"]);
         let path = |name: &str| folder.path().join(name);
         let rename = |from: &str, to: &str| apply(&path(from), Action::Rename(to.to_owned()));
         assert!(rename("a.wav", "b").is_err() && rename("a.wav", "../c").is_err() && rename("a.wav", " ").is_err());
         assert_eq!(rename("a.wav", "Evening.wav").unwrap().as_deref(), Some("Evening.wav"));
         assert_eq!(fs::read_to_string(path("Evening.log")).unwrap(), "a.log");
         assert_eq!(fs::read_to_string(path("Evening.checkpoint")).unwrap(), "a.checkpoint");
+        assert_eq!(fs::read_to_string(path("Evening.mid")).unwrap(), "a.mid");
         assert_eq!(fs::read_to_string(path("b.wav")).unwrap(), "b.wav");
         apply(&path("Evening.wav"), Action::Delete(true)).unwrap();
-        assert!(!["wav", "log", "checkpoint"].iter().any(|extension| path(&format!("Evening.{extension}")).exists()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the other take should remain");
     }
 }

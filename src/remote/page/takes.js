@@ -6,7 +6,7 @@ import { attempt, capitalize, date, h, menu, refill, refresh, showToast, size } 
 import { confirmed, make } from './piece.js';
 import { player, release } from './player.js';
 
-/** @typedef {{ name: string, seconds: number | null, bytes: number, modified: number, mood: string | null, log: boolean }} Take */
+/** @typedef {{ name: string, seconds: number | null, bytes: number, modified: number, mood: string | null, log: boolean, notes: boolean }} Take */
 
 /** Choices for the pre-roll, in seconds. */
 const PRE_ROLLS = [0, 5, 10, 20, 30];
@@ -51,7 +51,7 @@ export function takes() {
 }
 
 /** @param {Take} take */
-function row({ name, seconds, bytes, modified, mood, log }) {
+function row({ name, seconds, bytes, modified, mood, log, notes }) {
   const source = `/takes/${encodeURIComponent(name)}`;
   const stem = name.replace(/\.[^.]+$/, '');
   const title = h('strong', {}, stem);
@@ -86,10 +86,13 @@ function row({ name, seconds, bytes, modified, mood, log }) {
     type: 'button', disabled: !log, title: log ? 'Re-renders the take from its control log, bit for bit' : 'The take has no control log',
     onclick: () => attempt(() => make({ take: name, harmony: true, format: 'wav' })),
   }, 'Re-render');
+  const midi = notes
+    ? h('a', { class: 'button', href: `${source}/notes?download`, download: `${stem}.mid`, title: 'The notes as a MIDI file' }, 'MIDI')
+    : null;
   const loadPeaks = async () => (await http(`${source}/picture`)).peaks;
   return h('li', { 'data-take': name },
     h('div', { class: 'head' }, title, h('span', { class: 'hint' }, mood && h('span', { class: 'mood', 'data-emotion': mood }, capitalize(mood)),
       [name.split('.').pop()?.toUpperCase(), size(bytes), date(modified)].join(' · '))),
     player(source, stem, loadPeaks, seconds),
-    h('div', { class: 'row wrap' }, h('a', { class: 'button', href: `${source}?download`, download: name }, 'Download'), rename, again, remove));
+    h('div', { class: 'row wrap' }, h('a', { class: 'button', href: `${source}?download`, download: name }, 'Download'), midi, rename, again, remove));
 }

@@ -94,7 +94,8 @@ impl MainLoop {
             std::thread::sleep(TICK);
             self.iterate(&mut upcoming_notes);
         }
-        self.show.takes.close(self.sound.head(), self.show.performance.log());
+        let (notes, log) = self.show.performance.notes_and_log();
+        self.show.takes.close(self.sound.head(), notes, log);
         self.show.reports.close(final_state);
         Ok(())
     }
@@ -108,6 +109,8 @@ impl MainLoop {
         self.scheduler.observe(head.saturating_sub(block));
         self.apply_reloads();
         self.poll_devices();
+        // Before the music is sent to instruments, so that they get the newest notes.
+        self.show.performance.process_worker_events(upcoming_notes);
         // Events that arrive while the conductor is still ahead of the horizon stay in the inbox, where the newest
         // value of a parameter wins. Otherwise, they would all take effect at the same frame and could exceed what the
         // engine accepts at once.
@@ -123,9 +126,11 @@ impl MainLoop {
             // A trouble with the previous source no longer matters.
             self.show.reports.publisher().forget_trouble(Part::Tempo);
         }
+        if self.devices.have_missed_messages() {
+            self.show.performance.silence_instruments();
+        }
         self.devices.send(self.show.performance.take_messages(), self.scheduler.timeline());
         self.sound.log_events();
-        self.show.performance.process_worker_events(upcoming_notes);
         for notice in upcoming_notes.due_before(head) {
             self.show.reports.publish(notice);
         }
@@ -244,7 +249,9 @@ impl MainLoop {
         self.devices.follow_audio_system(self.sound.status());
         self.devices.log_devices_once(head);
         self.apply_opening_hours();
-        self.show.takes.copy_logs(head, self.show.performance.log());
+        let (notes, log) = self.show.performance.notes_and_log();
+        self.show.takes.write_notes(head, notes);
+        self.show.takes.copy_logs(head, log);
         self.report_failed_take();
         let Show { performance, presets, timer, takes, reports, .. } = &mut self.show;
         let timer = timer.saved(performance.conductor().value(Param::Play) == Value::Toggle(true));

@@ -1,18 +1,24 @@
-//! Recordings of a performance, each with its control log.
+//! Recordings of a performance, each with its control log and its notes.
+
+mod note_files;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::log_file::LogFile;
+use crate::event::health::Losses;
 use crate::event::{Part, Troubles};
 use crate::output::record::{Destination, Format, Recorded, Recorder, RecorderStatus, Take};
 use crate::session::log::Entry;
+use crate::session::notes::Notes;
 use crate::units::SAMPLE_RATE;
 
-/// Frames between the end of a recording and the copying of its log, which by then contains any late splices that affect
-/// the recording.
-const LOG_DELAY: u64 = SAMPLE_RATE as u64;
+use note_files::NoteFiles;
+
+/// Frames between the end of a recording and the writing of its log and notes, which by then include any late splices that
+/// affect the recording.
+const SETTLING_FRAMES: u64 = SAMPLE_RATE as u64;
 /// Time limit for completing the last recording on shutdown.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum length of the automatic recording, in frames.
@@ -26,6 +32,7 @@ pub(super) struct Takes {
     recorder: Recorder,
     /// Completed recordings beside which the log has yet to be copied.
     finished: VecDeque<Recorded>,
+    note_files: NoteFiles,
     /// Whether a recording was requested.
     requested: bool,
     last_failure: Option<Instant>,
@@ -33,8 +40,19 @@ pub(super) struct Takes {
 }
 
 impl Takes {
-    pub(super) fn new(recorder: Recorder, troubles: Troubles) -> Self {
-        Self { recorder, finished: VecDeque::new(), requested: false, last_failure: None, troubles }
+    /// Creates the takes of a recorder. `on_notes_written` is called when the notes of a take have been written, and `losses`
+    /// counts the takes for which that failed.
+    ///
+    /// # Errors
+    /// When no thread can be created.
+    pub(super) fn new(
+        recorder: Recorder,
+        troubles: Troubles,
+        losses: Arc<Losses>,
+        on_notes_written: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let note_files = NoteFiles::open(losses, on_notes_written)?;
+        Ok(Self { recorder, finished: VecDeque::new(), note_files, requested: false, last_failure: None, troubles })
     }
 
     /// Records the first minute when there is no audio device, so that there is something to listen to.
@@ -105,9 +123,22 @@ impl Takes {
         Some(failure)
     }
 
-    /// Copies the control log beside recordings that ended at least [`LOG_DELAY`] frames ago.
+    /// Copies the control log beside recordings that ended at least [`SETTLING_FRAMES`] frames ago.
     pub(super) fn copy_logs(&mut self, head: u64, log: &mut LogFile) {
-        self.copy_logs_before(head.saturating_sub(LOG_DELAY), log);
+        self.copy_logs_before(head.saturating_sub(SETTLING_FRAMES), log);
+    }
+
+    /// Writes the notes beside files that ended at least [`SETTLING_FRAMES`] frames ago, and forgets those that no take needs.
+    /// Must be called regularly.
+    pub(super) fn write_notes(&mut self, head: u64, notes: &mut Notes) {
+        self.write_notes_before(head.saturating_sub(SETTLING_FRAMES), head, notes);
+    }
+
+    fn write_notes_before(&mut self, settled: u64, head: u64, notes: &mut Notes) {
+        // In this order, because the recorder announces the last file of a take before it becomes idle.
+        let idle = !self.requested && !self.recorder.status().is_recording();
+        self.note_files.add(self.recorder.status().take_recorded_files());
+        self.note_files.write(settled, head, idle, notes);
     }
 
     fn copy_logs_before(&mut self, frame: u64, log: &mut LogFile) {
@@ -120,14 +151,15 @@ impl Takes {
         }
     }
 
-    /// Completes the current recording and its control log, and ends the session's control log at a frame.
-    pub(super) fn close(&mut self, frame: u64, log: &mut LogFile) {
+    /// Completes the current recording, its notes and its control log, and ends the session's control log at a frame.
+    pub(super) fn close(&mut self, frame: u64, notes: &mut Notes, log: &mut LogFile) {
         let end = Instant::now() + CLOSE_TIMEOUT;
         if self.recorder.stop().is_ok() {
             while self.recorder.status().is_recording() && Instant::now() < end {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
+        self.write_notes_before(u64::MAX, frame, notes);
         self.copy_logs_before(u64::MAX, log);
         log.write(frame, Entry::End);
     }
@@ -148,7 +180,7 @@ mod tests {
         let (_, tap) = HeapRb::new(1000).split();
         let destination = Destination { folder: folder.to_owned(), budget: Budget::new(&RecordingsConfig::default()) };
         let recorder = Recorder::spawn(tap, Listeners::default(), destination, std::sync::Arc::default()).unwrap();
-        Takes::new(recorder, Troubles::default())
+        Takes::new(recorder, Troubles::default(), Arc::default(), || ()).unwrap()
     }
 
     fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {

@@ -155,6 +155,11 @@ impl Devices {
         }
     }
 
+    /// Returns whether the instruments may have missed messages since the last call.
+    pub(super) fn have_missed_messages(&self) -> bool {
+        self.midi.as_ref().is_some_and(|(midi, _)| midi.out().take_missed())
+    }
+
     /// Sends notes and clock messages to instruments.
     pub(super) fn send(&self, messages: impl Iterator<Item = (u64, Message)>, timeline: &Timeline) {
         let out = self.midi.as_ref().map(|(midi, _)| midi.out());

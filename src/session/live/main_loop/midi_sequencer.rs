@@ -1,11 +1,19 @@
-//! MIDI for instruments: the harmony voices as notes, and the beat as MIDI clock.
+//! MIDI for instruments: the network's piano and the harmony voices as notes, and the beat as MIDI clock.
+
+mod piano;
 
 use crate::event::parameter::Param;
 use crate::event::{EngineCommand, TimedCommand};
 use crate::files::config::MidiOutConfig;
+use crate::generator::GeneratedLatent;
 use crate::midi::Message;
 use crate::music::theory::Voice;
+use crate::session::notes::PianoEvent;
 
+use piano::Piano;
+
+/// Controller number of the sustain pedal.
+const SUSTAIN: u8 = 64;
 /// Controller number of the All Notes Off message.
 const ALL_NOTES_OFF: u8 = 123;
 /// MIDI clock pulses per sixteenth note, the unit of song position.
@@ -16,8 +24,11 @@ const PULSES_PER_SIXTEENTH: u64 = 6;
 pub(in crate::session::live) struct MidiSequencer {
     config: MidiOutConfig,
     playing: bool,
-    /// Channel and note number of each sounding note.
+    /// Channel and note number of each sounding note of the harmony.
     sounding: Vec<(u8, u8)>,
+    piano: Piano,
+    /// Reused for the piano's events.
+    piano_events: Vec<(u64, PianoEvent)>,
     /// The next clock pulse; `None` while the clock is stopped.
     next_pulse: Option<u64>,
     out: Vec<(u64, Message)>,
@@ -25,16 +36,37 @@ pub(in crate::session::live) struct MidiSequencer {
 
 impl MidiSequencer {
     pub(in crate::session::live) fn new(config: MidiOutConfig) -> Self {
-        Self { config, playing: true, sounding: Vec::new(), next_pulse: None, out: Vec::new() }
+        Self {
+            config,
+            playing: true,
+            sounding: Vec::new(),
+            piano: Piano::default(),
+            piano_events: Vec::new(),
+            next_pulse: None,
+            out: Vec::new(),
+        }
     }
 
     /// Applies a new configuration from a frame onwards, ending sounding notes.
     pub(super) fn configure(&mut self, frame: u64, config: MidiOutConfig) {
+        self.play_piano(frame);
         self.end_notes(frame);
         if !config.clock {
             self.stop_clock(frame);
         }
         self.config = config;
+    }
+
+    /// Silences the instruments at a frame, because messages to them may have been lost.
+    pub(super) fn silence_after_loss(&mut self, frame: u64) {
+        self.play_piano(frame);
+        self.piano.distrust_pedal();
+        self.silence(frame);
+    }
+
+    /// Adds the notes of a latent, replacing all later ones that have not been played.
+    pub(super) fn add_latent(&mut self, latent: &GeneratedLatent) {
+        self.piano.add_latent(latent);
     }
 
     /// Adds commands and pulses, both in frame order.
@@ -44,13 +76,15 @@ impl MidiSequencer {
             while let Some((at, pulse)) = pulses.next_if(|(at, _)| at <= frame) {
                 self.add_pulse(*at, *pulse);
             }
+            self.play_piano(*frame);
             self.add_command(*frame, *command);
         }
         pulses.for_each(|(at, pulse)| self.add_pulse(*at, *pulse));
     }
 
-    /// Removes and returns the messages, each with its frame, in order.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (u64, Message)> {
+    /// Removes and returns the messages up to a frame, each with its frame, in order.
+    pub(super) fn drain_until(&mut self, frame: u64) -> impl Iterator<Item = (u64, Message)> {
+        self.play_piano(frame);
         self.out.drain(..)
     }
 
@@ -69,15 +103,7 @@ impl MidiSequencer {
                     self.out.push((frame, Message::NoteOff { channel: ended.0, note }));
                 }
             }
-            EngineCommand::Panic => {
-                self.end_notes(frame);
-                if self.config.notes {
-                    let channels = self.config.channels.map(|channel| channel.index());
-                    self.out.extend(channels.map(|channel| {
-                        (frame, Message::ControlChange { channel, controller: ALL_NOTES_OFF, value: 0 })
-                    }));
-                }
-            }
+            EngineCommand::Panic => self.silence(frame),
             EngineCommand::Toggle(Param::Play, on) => {
                 self.playing = on;
                 if !on {
@@ -90,6 +116,7 @@ impl MidiSequencer {
     }
 
     fn add_pulse(&mut self, frame: u64, pulse: u64) {
+        self.play_piano(frame);
         if !self.playing || !self.config.clock {
             return;
         }
@@ -115,9 +142,42 @@ impl MidiSequencer {
         }
     }
 
+    /// Ends all notes, including those that an instrument holds for any other reason.
+    fn silence(&mut self, frame: u64) {
+        self.end_notes(frame);
+        if self.config.notes {
+            let channels = self.config.channels.iter().chain([&self.config.piano_channel]);
+            self.out.extend(channels.map(|channel| {
+                (frame, Message::ControlChange { channel: channel.index(), controller: ALL_NOTES_OFF, value: 0 })
+            }));
+        }
+    }
+
     fn end_notes(&mut self, frame: u64) {
         let ended = self.sounding.drain(..).map(|(channel, note)| (frame, Message::NoteOff { channel, note }));
         self.out.extend(ended);
+        self.piano.stop(frame, &mut self.piano_events);
+        self.send_piano();
+    }
+
+    /// Plays the piano up to a frame.
+    fn play_piano(&mut self, frame: u64) {
+        self.piano.play_until(frame, self.playing && self.config.notes, &mut self.piano_events);
+        self.send_piano();
+    }
+
+    fn send_piano(&mut self) {
+        let channel = self.config.piano_channel.index();
+        self.out.extend(self.piano_events.drain(..).map(|(frame, event)| {
+            let message = match event {
+                PianoEvent::NoteOn { key, velocity } => Message::NoteOn { channel, note: key, velocity },
+                PianoEvent::NoteOff { key } => Message::NoteOff { channel, note: key },
+                PianoEvent::Pedal(down) => {
+                    Message::ControlChange { channel, controller: SUSTAIN, value: if down { 127 } else { 0 } }
+                }
+            };
+            (frame, message)
+        }));
     }
 
     const fn channel(&self, voice: Voice) -> u8 {
@@ -126,77 +186,4 @@ impl MidiSequencer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn take(
-        sequencer: &mut MidiSequencer,
-        commands: &[(u64, EngineCommand)],
-        pulses: &[(u64, u64)],
-    ) -> Vec<(u64, Message)> {
-        let commands: Vec<_> =
-            commands.iter().map(|(frame, command)| TimedCommand { frame: *frame, command: *command }).collect();
-        sequencer.add(&commands, pulses);
-        sequencer.drain().collect()
-    }
-
-    const ON: EngineCommand = EngineCommand::NoteOn { voice: Voice::Pad, note: 60, velocity: 0.5 };
-    const OFF: EngineCommand = EngineCommand::NoteOff { voice: Voice::Pad, note: 60 };
-    const NOTE_ON: Message = Message::NoteOn { channel: 1, note: 60, velocity: 64 };
-    const NOTE_OFF: Message = Message::NoteOff { channel: 1, note: 60 };
-
-    #[test]
-    fn notes_and_clock_are_in_time_order() {
-        let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
-        let sent = take(&mut sequencer, &[(0, ON), (1500, OFF)], &[(0, 0), (1000, 1), (2000, 2)]);
-        let clock = Message::Clock;
-        let expected = [(0, Message::Start), (0, clock), (0, NOTE_ON), (1000, clock), (1500, NOTE_OFF), (2000, clock)];
-        assert_eq!(sent, expected);
-    }
-
-    #[test]
-    fn stop_and_panic_leave_no_hanging_notes() {
-        let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
-        let play = |on| EngineCommand::Toggle(Param::Play, on);
-        let sent = take(&mut sequencer, &[(0, ON), (10, play(false)), (20, ON), (30, OFF)], &[(0, 0), (25, 1)]);
-        let start = [(0, Message::Start), (0, Message::Clock), (0, NOTE_ON)];
-        assert_eq!(sent[..3], start);
-        assert_eq!(sent[3..], [(10, NOTE_OFF), (10, Message::Stop)]);
-        let sent = take(&mut sequencer, &[(40, play(true)), (50, ON), (60, EngineCommand::Panic), (60, OFF)], &[]);
-        assert_eq!(sent[..2], [(50, NOTE_ON), (60, NOTE_OFF)]);
-        let silenced = |channel| (60, Message::ControlChange { channel, controller: 123, value: 0 });
-        assert_eq!(sent[2..], [0, 1, 2].map(silenced));
-    }
-
-    #[test]
-    fn a_clock_that_skips_pulses_continues_at_the_next_sixteenth() {
-        let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
-        take(&mut sequencer, &[], &[(0, 0)]);
-        let sent = take(&mut sequencer, &[], &[(10, 95), (20, 96), (30, 97)]);
-        let (clock, position) = (Message::Clock, Message::SongPosition(16));
-        let expected = [(10, Message::Stop), (20, position), (20, Message::Continue), (20, clock), (30, clock)];
-        assert_eq!(sent, expected);
-    }
-
-    #[test]
-    fn changing_channels_leaves_no_hanging_notes() {
-        let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
-        take(&mut sequencer, &[(0, ON)], &[(0, 0)]);
-        let [bass, pad, upper] = MidiOutConfig::default().channels;
-        sequencer
-            .configure(5, MidiOutConfig { clock: false, channels: [pad, bass, upper], ..MidiOutConfig::default() });
-        let sent = take(&mut sequencer, &[(6, ON), (7, OFF)], &[(7, 1)]);
-        let on = |channel| Message::NoteOn { channel, note: 60, velocity: 64 };
-        assert_eq!(
-            sent,
-            [(5, NOTE_OFF), (5, Message::Stop), (6, on(0)), (7, Message::NoteOff { channel: 0, note: 60 })]
-        );
-    }
-
-    #[test]
-    fn disabled_messages_are_not_sent() {
-        let config = MidiOutConfig { notes: false, clock: false, ..MidiOutConfig::default() };
-        let sent = take(&mut MidiSequencer::new(config), &[(0, ON), (1, OFF), (2, EngineCommand::Panic)], &[(0, 0)]);
-        assert_eq!(sent, []);
-    }
-}
+mod tests;

@@ -15,6 +15,7 @@ use crate::midi::Message;
 use crate::session::live::log_file::LogFile;
 use crate::session::live::publisher::Publisher;
 use crate::session::log::Entry;
+use crate::session::notes::Notes;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Frames planned before the audio starts: a quarter of a second. The playhead starts moving as soon as the
@@ -28,6 +29,8 @@ pub(in crate::session::live) struct Performance {
     engine: EngineFeed,
     worker: Worker,
     sequencer: MidiSequencer,
+    /// The notes of the takes.
+    notes: Notes,
     /// Parameters that changed at a bar line and whose side effects in the daemon have not run yet.
     released: Vec<(u64, Param, Value)>,
     log: LogFile,
@@ -47,12 +50,12 @@ impl Performance {
         publisher: Arc<Publisher>,
     ) -> Self {
         let sequencer = MidiSequencer::new(midi_out);
-        let (score, released) = (Score::default(), Vec::new());
+        let (score, notes, released) = (Score::default(), Notes::default(), Vec::new());
         let mut performance =
-            Self { conductor, score, engine, worker, sequencer, released, log, checkpoints, publisher };
+            Self { conductor, score, engine, worker, sequencer, notes, released, log, checkpoints, publisher };
         performance.conductor.advance(HEAD_START, &mut performance.score);
+        performance.send_score(EngineFeed::send);
         performance.score.notices.clear();
-        performance.distribute(EngineFeed::send);
         performance
     }
 
@@ -67,6 +70,11 @@ impl Performance {
 
     pub(super) const fn log(&mut self) -> &mut LogFile {
         &mut self.log
+    }
+
+    /// Returns the notes and the log, which are written beside takes.
+    pub(super) const fn notes_and_log(&mut self) -> (&mut Notes, &mut LogFile) {
+        (&mut self.notes, &mut self.log)
     }
 
     /// Applies an event at the horizon and logs it. Its immediate commands take effect in the engine's next quantum.
@@ -107,7 +115,17 @@ impl Performance {
         }
     }
 
+    /// Distributes the conductor's output.
     fn distribute(&mut self, send: impl Fn(&mut EngineFeed, TimedCommand)) {
+        self.send_score(send);
+        for (_, notice) in self.score.notices.drain(..) {
+            self.publisher.publish(notice);
+        }
+    }
+
+    /// Distributes the conductor's output, except for the notices to subscribers.
+    fn send_score(&mut self, send: impl Fn(&mut EngineFeed, TimedCommand)) {
+        self.notes.add_score(&self.score);
         self.sequencer.add(&self.score.commands, &self.score.pulses);
         self.score.pulses.clear();
         for command in self.score.commands.drain(..) {
@@ -117,9 +135,6 @@ impl Performance {
             self.worker.plan(update.plan, update.splice);
         }
         self.released.append(&mut self.score.released);
-        for (_, notice) in self.score.notices.drain(..) {
-            self.publisher.publish(notice);
-        }
     }
 
     /// Logs when the engine executed immediate and late commands.
@@ -151,9 +166,14 @@ impl Performance {
         std::mem::take(&mut self.released)
     }
 
-    /// Removes and returns the MIDI messages for instruments, each with its frame, in order.
+    /// Removes and returns the MIDI messages for instruments up to the horizon, each with its frame, in order.
     pub(super) fn take_messages(&mut self) -> impl Iterator<Item = (u64, Message)> {
-        self.sequencer.drain()
+        self.sequencer.drain_until(self.conductor.frame())
+    }
+
+    /// Silences instruments that may have missed messages.
+    pub(super) fn silence_instruments(&mut self) {
+        self.sequencer.silence_after_loss(self.conductor.frame());
     }
 
     /// Applies a new MIDI output configuration.
@@ -166,13 +186,15 @@ impl Performance {
         self.worker.swap(networks);
     }
 
-    /// Processes the events of the generator's worker: passes chroma to the conductor and notes to `upcoming_notes`, and
-    /// logs late splices and gaps.
+    /// Processes the events of the generator's worker: passes chroma to the conductor and notes to the instruments and
+    /// `upcoming_notes`, and logs late splices and gaps.
     pub(super) fn process_worker_events(&mut self, upcoming_notes: &mut UpcomingNotes) {
         for event in self.worker.events() {
             let entry = match event {
                 WorkerEvent::Generated(latent) => {
                     self.conductor.record_chroma(latent.from, &latent.chroma);
+                    self.notes.add_latent(&latent);
+                    self.sequencer.add_latent(&latent);
                     upcoming_notes.add(&latent);
                     continue;
                 }

@@ -4,19 +4,27 @@ use std::collections::BTreeMap;
 
 use crate::event::Notice;
 use crate::generator::GeneratedLatent;
-use crate::mel::HOP;
+use crate::mel::{FRAMES_PER_LATENT, HOP};
 
-/// Notices, by the hop at which their notes start.
+/// The notices of notes that have not been played.
 #[derive(Debug, Default)]
-pub(super) struct UpcomingNotes(BTreeMap<u64, Vec<Notice>>);
+pub(super) struct UpcomingNotes {
+    /// By the hop at which their notes start.
+    notices: BTreeMap<u64, Vec<Notice>>,
+    /// The first hop that has not been played.
+    next: u64,
+}
 
 impl UpcomingNotes {
-    /// Adds the notes of a latent, replacing everything from its first frame onwards.
+    /// Adds the notes of a latent, replacing everything from its first frame onwards, except for what has been reported.
     pub(super) fn add(&mut self, latent: &GeneratedLatent) {
         let first = latent.from / HOP as u64;
-        self.0.split_off(&first);
+        if first + FRAMES_PER_LATENT as u64 <= self.next {
+            return;
+        }
+        self.notices.split_off(&first);
         for note in &latent.written.notes {
-            let notices = self.0.entry(first + u64::from(note.offset)).or_default();
+            let notices = self.notices.entry(first + u64::from(note.offset)).or_default();
             notices.push(Notice::Note {
                 note: note.midi_note(),
                 velocity: note.midi_velocity(),
@@ -25,14 +33,17 @@ impl UpcomingNotes {
             });
         }
         for (hop, strength) in (first..).zip(latent.onsets).filter(|(_, strength)| *strength > 0.0) {
-            self.0.entry(hop).or_default().push(Notice::Onset { strength });
+            self.notices.entry(hop).or_default().push(Notice::Onset { strength });
         }
+        // A rollback repeats notes that have been played.
+        self.notices = self.notices.split_off(&self.next);
     }
 
     /// Removes and returns the notices due before a frame, in order.
     pub(super) fn due_before(&mut self, frame: u64) -> impl Iterator<Item = Notice> + use<> {
-        let later = self.0.split_off(&frame.div_ceil(HOP as u64));
-        std::mem::replace(&mut self.0, later).into_values().flatten()
+        self.next = self.next.max(frame.div_ceil(HOP as u64));
+        let later = self.notices.split_off(&self.next);
+        std::mem::replace(&mut self.notices, later).into_values().flatten()
     }
 }
 
@@ -74,6 +85,9 @@ mod tests {
         upcoming.add(&latent(0, &[(7, 39)]));
         upcoming.add(&latent(4096, &[(1, 41)]));
         upcoming.add(&latent(4096, &[(5, 43)]));
-        assert_eq!(keys(upcoming.due_before(8192)), [60, 64]);
+        assert_eq!(keys(upcoming.due_before(4608)), [60]);
+        upcoming.add(&latent(0, &[(7, 39)]));
+        upcoming.add(&latent(4096, &[(5, 43)]));
+        assert_eq!(keys(upcoming.due_before(8192)), [64], "a note that was reported should not be reported again");
     }
 }
