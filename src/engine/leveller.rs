@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dsp::Bus;
-use super::loudness::{Loudness, Meter};
+use super::loudness::{Loudness, Meter, STEP_SECONDS};
 use super::mixer::default_value;
 use super::ramp::{Ramp, Span};
 use crate::event::parameter::Param;
@@ -20,8 +20,6 @@ const RANGE_DB: f32 = 12.0;
 const RISE: f32 = 0.5;
 /// Maximum speed at which the gain falls. Music that has become too loud disturbs more than music that is still soft.
 const FALL: f32 = 2.0;
-/// Duration of a step of the meter.
-const STEP_SECONDS: f32 = 0.1;
 
 /// A slow automatic gain.
 #[derive(Debug, Serialize, Deserialize)]

@@ -9,6 +9,8 @@ use crate::units::SAMPLE_RATE;
 
 /// Number of quanta in a step of the measurement: 100 ms.
 pub(super) const QUANTA_PER_STEP: u32 = SAMPLE_RATE / 10 / QUANTUM as u32;
+/// Duration of a step.
+pub(super) const STEP_SECONDS: f32 = (QUANTA_PER_STEP as usize * QUANTUM) as f32 / SAMPLE_RATE as f32;
 /// Number of steps measured: six seconds, over which single chords and most swells average out.
 const STEPS: usize = 60;
 /// Number of steps that count as the current sound: 400 ms, a block of the standard.
@@ -18,8 +20,8 @@ const SILENCE: f64 = 1.172_465e-6;
 /// Relative gate, −20 LU. The standard's −10 LU would ignore the sparse ends of phrases.
 const RELATIVE_GATE: f64 = 0.01;
 
-/// A second-order filter in transposed direct form II. In double precision, because the poles of the high-pass are close to 1, and so
-/// that no finite input overflows.
+/// The coefficients of a second-order filter. In double precision, because the poles of the high-pass are close to 1, and
+/// so that no finite input overflows.
 #[derive(Debug, Clone, Copy)]
 struct Coefficients {
     b: [f64; 3],
