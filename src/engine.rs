@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! hops ─► network or sustain ─► widener ─┐
-//! notes ─► bass, pad, upper voice ───────┴─► freeze ─► reverb ─► width ─► tone ─► level ─► limiter ─► gate ─► out, tap
+//! notes ─► bass, pad, upper voice ───────┴─► freeze ─► reverb ─► width ─► tone ─► evenness ─► level ─► limiter ─► gate ─► out, tap
 //! ```
 //!
 //! Internally, audio is mid/side; the mid signal is the mono mix.
@@ -32,7 +32,9 @@ mod envelope;
 mod freeze;
 mod granular_sustain;
 mod hops;
+mod leveller;
 mod limiter;
+mod loudness;
 mod mixer;
 mod network;
 mod ports;
@@ -49,6 +51,7 @@ pub use status::{EngineStatus, Layer};
 use dsp::Bus;
 use freeze::Freeze;
 use hops::HopOutcome;
+use leveller::Leveller;
 use limiter::Limiter;
 use mixer::{Mixer, default_value};
 use network::{Network, Transition};
@@ -105,6 +108,7 @@ pub struct State {
     freeze: Freeze,
     reverb: Reverb,
     tone: Tone,
+    leveller: Leveller,
     play: Ramp,
     /// Duration of the next fade of `play` in seconds; 0 for the default.
     play_fade: f32,
@@ -232,15 +236,16 @@ impl Engine {
         bus
     }
 
-    /// Applies the master level, play fade, limiter and gate, and stores the quantum to play.
+    /// Applies evenness, the master level, play fade, limiter and gate, and stores the quantum to play.
     fn finish(&mut self, bus: &Bus) {
+        let even = self.state.leveller.step(self.is_fully_live());
         let (master, play, gate) = (self.state.mixer.master.step(), self.state.play.step(), self.state.gate.step());
-        let gains = master.iter().zip(play.iter()).zip(gate.iter());
+        let gains = even.iter().zip(master.iter()).zip(play.iter()).zip(gate.iter());
         let mut not_finite = 0;
-        for ((out, ((master, play), gate)), (mid, side)) in
+        for ((out, (((even, master), play), gate)), (mid, side)) in
             self.rendered.iter_mut().zip(gains).zip(bus.mid.iter().zip(&bus.side))
         {
-            let gain = master * play * play;
+            let gain = even * master * play * play;
             let mut frame = [gain * (mid + side), gain * (mid - side)];
             if !(frame[0].is_finite() && frame[1].is_finite()) {
                 frame = [0.0; 2];
@@ -253,6 +258,8 @@ impl Engine {
             self.count_loss(Loss::NotFinite, not_finite);
             self.report(EngineEvent::NotFinite { frame: self.state.frame });
             self.clear();
+        } else {
+            self.state.leveller.measure(bus);
         }
         if self.state.panicking && self.state.gate.value() == 0.0 {
             self.state.panicking = false;
@@ -266,7 +273,12 @@ impl Engine {
             self.status.limited.fetch_add(1, Relaxed);
         }
         self.state.is_limiting = gain < 1.0;
-        self.status.silent.store(self.state.play.value() == 0.0 && self.state.play.target() == 0.0, Relaxed);
+        self.status.silent.store(self.state.play.rests_at(0.0), Relaxed);
+    }
+
+    /// Returns whether the music is heard as it is played: neither paused, held nor fading.
+    fn is_fully_live(&self) -> bool {
+        self.state.play.rests_at(1.0) && self.state.gate.rests_at(1.0) && self.state.freeze.is_off()
     }
 
     /// Clears everything that would otherwise keep sounding.
@@ -279,6 +291,7 @@ impl Engine {
         self.state.freeze.clear();
         self.state.reverb.clear();
         self.state.tone.clear();
+        self.state.leveller.clear();
         self.state.limiter.clear();
     }
 
@@ -327,6 +340,7 @@ impl State {
             freeze: Freeze::new(),
             reverb: Reverb::new(),
             tone: Tone::new(),
+            leveller: Leveller::new(),
             play,
             play_fade: 0.0,
             limiter: Limiter::new(),

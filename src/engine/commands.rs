@@ -91,6 +91,7 @@ impl Engine {
                 self.state.mixer.set_number(param, value);
                 self.state.reverb.set_number(param, value);
                 self.state.tone.set_number(param, value);
+                self.state.leveller.set_number(param, value);
             }
         }
     }

@@ -28,6 +28,11 @@ impl Freeze {
         self.amount.set(if on { 1.0 } else { 0.0 });
     }
 
+    /// Returns whether nothing of a frozen sound is heard.
+    pub(super) fn is_off(&self) -> bool {
+        self.amount.rests_at(0.0)
+    }
+
     pub(super) fn clear(&mut self) {
         self.granular.clear();
         self.amount.jump(0.0);

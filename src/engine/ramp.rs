@@ -62,6 +62,11 @@ impl Ramp {
         self.target
     }
 
+    /// Returns whether the value is `value` and does not move.
+    pub(super) fn rests_at(&self, value: f32) -> bool {
+        self.value == value && self.target == value
+    }
+
     /// Advances by one quantum and returns the values over it.
     pub(super) fn step(&mut self) -> Span {
         let from = self.value;

@@ -164,6 +164,7 @@ parameters! {
     ReverbSize "reverb/size" number(0.0, 1.0, 0.5), "", 800.0 ms, SOUND, "Reverb room size";
     Width "width" number(0.0, 1.0, 0.7), "", 50.0 ms, SOUND, "Stereo width";
     Tone "tone" number(-1.0, 1.0, 0.0), "", 50.0 ms, SOUND, "Darker (-1) to brighter (1) sound";
+    Evenness "evenness" number(0.0, 1.0, 0.0), "", 2000.0 ms, ROOM, "Brings moods and phrases slowly towards one loudness: 0 is as played, 1 is -23 LUFS; level/master comes after it";
     Modulation "modulation" number(0.0, 1.0, 1.0), "", 0.0 ms, SESSION, "Depth of the preset's modulations; 0 turns them off";
     Input1 "input/1" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations, such as a sensor, a fader or a pedal";
     Input2 "input/2" number(0.0, 1.0, 0.5), "", 0.0 ms, SESSION, "An input for modulations, such as a sensor, a fader or a pedal";

@@ -162,6 +162,10 @@ def check_mixer(page, daemon):
         daemon.wait_for_value(name.replace("-", "/"), 0.6, 0.01)
     slide(page, "#f-tone", 0.5)
     daemon.wait_for_value("tone", 0, 0.01)
+    slide(page, "#f-evenness", 1)
+    daemon.wait_for_value("evenness", 1)
+    page.click("#undo")
+    daemon.wait_for_value("evenness", 0)
     limited = page.evaluate("""async () => {
         const { melos } = await import('/page/connection.js');
         const { sinceReset } = await import('/page/health.js');

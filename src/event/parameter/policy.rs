@@ -143,6 +143,9 @@ policies! {
     SOUND:          Engine,  false,     Reset,   true,  Everywhere, false,        false,    false,       false;
     /// Part of the mix, which a performer balances for the session.
     MIX:            Engine,  false,     Kept,    true,  Everywhere, false,        false,    false,       false;
+    /// Set for the room in which Melos plays. What suits the room does not change with the music, so presets keep it and
+    /// scenes leave it alone.
+    ROOM:           Engine,  false,     Kept,    false, Everywhere, false,        false,    false,       false;
     /// A momentary state of the performance: playing or held.
     MOMENT:         Engine,  false,     Kept,    false, Nowhere,    false,        false,    false,       false;
     PANIC:          Engine,  false,     Refused, false, Nowhere,    false,        false,    false,       false;

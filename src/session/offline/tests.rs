@@ -110,6 +110,7 @@ fn eventful_log() -> ControlLog {
         (900, text(Param::SceneStore, "calm")),
         (2_000, set(Param::Emotion, 5)),
         (30_000, set(Param::Tone, 0.7)),
+        (35_000, set(Param::Evenness, 0.8)),
         (40_000, text(Param::SceneStore, "storm")),
         (50_000, modulate(Param::Tone, "walk 0.4 seconds 1 0")),
         (60_000, modulate(Param::Arousal, "sine 0.4 bars 1 0")),
