@@ -38,7 +38,7 @@ lint: packages-build $(VENV)/ready $(TOOLS)/cargo-machete $(TOOLS)/cargo-deny
 	$(call install,libpipewire-0.3-dev libclang-dev cmake g++)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked --all-targets --features link,pipewire -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --features link,pipewire -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --workspace
 	$(VENV)/bin/typos
 	$(TOOLS)/cargo-machete

@@ -68,7 +68,8 @@ mod tests {
     fn latent(index: u64, pedal: Pedal, notes: &[(u8, u8)]) -> GeneratedLatent {
         let note =
             |(offset, key): &(u8, u8)| WrittenNote { offset: *offset, key: *key, velocity: 16, duration: 8, voice: 0 };
-        let written = StepNotes { pedal, pedal_offset: 0, notes: notes.iter().map(note).collect(), ..StepNotes::default() };
+        let written =
+            StepNotes { pedal, pedal_offset: 0, notes: notes.iter().map(note).collect(), ..StepNotes::default() };
         let from = index * LATENT_FRAMES;
         let mel = Box::new([0.0; 1024]);
         GeneratedLatent { from, chroma: [0.0; 12], onsets: [0.0; 8], written, mel, restarted: false }

@@ -72,7 +72,12 @@ fn disabled_messages_are_not_sent() {
 fn the_piano_plays_in_time_with_the_harmony_and_stops_with_it() {
     let mut sequencer = MidiSequencer::new(MidiOutConfig::default());
     let note = |offset, key| WrittenNote { offset, key, velocity: 16, duration: 8, voice: 1 };
-    let written = StepNotes { pedal: Pedal::Down, pedal_offset: 1, notes: vec![note(0, 39), note(2, 43), note(7, 46)], ..StepNotes::default() };
+    let written = StepNotes {
+        pedal: Pedal::Down,
+        pedal_offset: 1,
+        notes: vec![note(0, 39), note(2, 43), note(7, 46)],
+        ..StepNotes::default()
+    };
     let mel = Box::new([0.0; 1024]);
     sequencer.add_latent(&GeneratedLatent {
         from: 0,
