@@ -92,6 +92,7 @@ fn describe(status: &Json) -> String {
         0.0 => String::new(),
         block => format!(", {block:.1} ms blocks"),
     };
+    let economy = if parameters["economy"] == true { " in economy mode" } else { "" };
     let show = show(&status["show"]);
     let losses: Vec<_> = Loss::ALL
         .into_iter()
@@ -106,7 +107,7 @@ fn describe(status: &Json) -> String {
         "{state}\n\
          Music    {}, {:.0} bpm{source}{preset}\n\
          Sound    {}{block}, {:.1} dB\n\
-         Load     {:.0}% of a core, running for {}\n\
+         Load     {:.0}% of a core{economy}, running for {}\n\
          Lost     {lost}{show}{troubles}",
         text(&parameters["emotion"]),
         number(&parameters["tempo"]),
@@ -165,6 +166,8 @@ mod tests {
         let waiting = describe(&status);
         assert!(waiting.contains("56 bpm (waiting for a MIDI clock)"), "{waiting}");
         assert!(waiting.ends_with("Trouble  tempo: no MIDI clock received"), "{waiting}");
+        status["parameters"]["economy"] = json!(true);
+        assert!(describe(&status).contains("\nLoad     23% of a core in economy mode, running"));
         status["parameters"]["mute/master"] = json!(true);
         assert!(describe(&status).starts_with("Melos is playing with the output muted;"));
         status["state"] = json!("silent");

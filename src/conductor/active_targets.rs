@@ -62,6 +62,7 @@ impl ActiveTargets {
         let steering = Steering {
             guide_chord: settings.toggle(Param::GuideChord),
             guide_beat: settings.toggle(Param::GuideBeat),
+            economy: settings.toggle(Param::Economy),
             ..Steering::constant(settings.mood(), |dial| param_of(dial).map_or(0.0, |param| settings.number(param)))
         };
         Self {
@@ -144,6 +145,7 @@ impl ActiveTargets {
                 }
                 Param::GuideChord => self.steering.guide_chord = requested.toggle(param),
                 Param::GuideBeat => self.steering.guide_beat = requested.toggle(param),
+                Param::Economy => self.steering.economy = requested.toggle(param),
                 Param::Tempo => self.pinned_bpm.glide_to(number, at, length, clock),
                 Param::TempoSource if requested.tempo_source() == TempoSource::Mood => {
                     self.follow.glide_to(1.0, at, mood_length, clock);

@@ -14,7 +14,7 @@ use super::planner::Planner;
 use super::played_keys::PlayedKeys;
 use super::score::{PlanUpdate, Score};
 use super::seeds::Seeds;
-use super::splices::{LEAD_INTERVAL, SPLICE_INTERVAL, Splices};
+use super::splices::{ECONOMY_SPLICE_INTERVAL, LEAD_INTERVAL, SPLICE_INTERVAL, Splices};
 use super::tempo::{Alignment, Tempo};
 use crate::event::parameter::{Lane, Param};
 use crate::event::{EngineCommand, TimedCommand};
@@ -26,7 +26,8 @@ use crate::music::plan::{EarlierPhrase, Plan, PlannedRecall};
 use crate::units::{SAMPLE_RATE, seconds_to_frames};
 
 /// Minimum number of frames planned past the horizon on each beat. The longest beat takes 1.7 s (at 40 bpm, slowed by an
-/// eighth to align with an external clock), so at least 2.7 s are always planned.
+/// eighth to align with an external clock), so at least 2.7 s are always planned; 2.5 s in economy mode, in which less is
+/// generated ahead while a splice is pending.
 const PLAN_AHEAD: u64 = SAMPLE_RATE as u64 * 9 / 2;
 /// Frames before the horizon that plans still cover: enough for the window around a regenerated latent, and for a bar of four
 /// beats at the lowest tempo, whose chroma is compared with its chords.
@@ -222,7 +223,7 @@ impl Arrangement {
         let network = self.targets.shift(param, amount, self.now, within, self.tempo.clock(), &mut commands);
         self.commands.add(commands);
         if network {
-            self.splices.request(self.now, SPLICE_INTERVAL);
+            self.splices.request(self.now, self.splice_interval());
         }
     }
 
@@ -246,7 +247,7 @@ impl Arrangement {
         // Continue on the next beat, because the panic would cut notes that begin on this frame.
         let on_beat = self.counter.beat_due(self.clock()) <= self.now;
         self.replan((self.counter.beat() + u64::from(on_beat)) as f64);
-        self.splices.request(self.now, SPLICE_INTERVAL);
+        self.splices.request(self.now, self.splice_interval());
     }
 
     /// Aligns the clock with a beat of an external clock that fell on frame `at`.
@@ -258,7 +259,7 @@ impl Arrangement {
         }
         if alignment != Alignment::Kept {
             self.extend();
-            self.splices.request(self.now, SPLICE_INTERVAL);
+            self.splices.request(self.now, self.splice_interval());
         }
     }
 
@@ -305,8 +306,13 @@ impl Arrangement {
             self.extend();
         }
         if impact.network || impact.tempo {
-            self.splices.request(self.now, if impact.lead { LEAD_INTERVAL } else { SPLICE_INTERVAL });
+            self.splices.request(self.now, if impact.lead { LEAD_INTERVAL } else { self.splice_interval() });
         }
+    }
+
+    /// Returns the minimum number of frames between two splices for changes other than those of the lead chord.
+    fn splice_interval(&self) -> u64 {
+        if self.targets.steering().economy { ECONOMY_SPLICE_INTERVAL } else { SPLICE_INTERVAL }
     }
 
     fn replan(&mut self, from: f64) {

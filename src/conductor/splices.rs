@@ -12,6 +12,8 @@ pub const SPLICE_LEAD: u64 = 1536;
 /// Minimum number of frames between two splices: 117 ms. A rollback regenerates one or two latents, and moving a fader
 /// causes hundreds of changes per second.
 pub const SPLICE_INTERVAL: u64 = 5632;
+/// Minimum number of frames between two splices in economy mode: 235 ms, since every splice discards music.
+pub(super) const ECONOMY_SPLICE_INTERVAL: u64 = 2 * SPLICE_INTERVAL;
 /// Minimum number of frames between a splice and a later one for a change of the lead chord or a note that the performer
 /// plays: 43 ms, a little more than a crossfade. Playing a chord on a keyboard causes several changes within tens of milliseconds, and the last must not wait
 /// long.

@@ -30,6 +30,8 @@ pub enum Part {
     Files,
     /// The external tempo source.
     Tempo,
+    /// Full quality, for which the machine is too slow.
+    Economy,
 }
 
 impl fmt::Display for Part {
@@ -45,6 +47,7 @@ impl fmt::Display for Part {
             Self::Watch => "watch",
             Self::Files => "files",
             Self::Tempo => "tempo",
+            Self::Economy => "economy",
         })
     }
 }

@@ -92,6 +92,7 @@ struct Step<'a, R> {
     conditions: &'a StepConditions,
     requested: &'a Conditions,
     sampling: Sampling,
+    economy: bool,
     random: R,
 }
 
@@ -191,6 +192,7 @@ impl Composer {
             conditions: &StepConditions::new(plan, from),
             requested: &plan.conditions(from),
             sampling: Sampling::new(plan.temperature(from), plan.guidance(from)),
+            economy: plan.steering.economy,
             random: random_numbers(plan.seed, latent, plan.earlier_phrase(from)),
         };
         self.write_step(state, plan, step, kept)
@@ -263,7 +265,8 @@ impl Composer {
         graph.input(port::MELODY)[0] = f32::from(state.keyboard.melody);
         graph.input(port::PEDAL)[0] = state.keyboard.pedal as u8 as f32;
         self.cache.prepare(graph, state.cursor);
-        graph.run()?;
+        // Guidance after economy mode compares with a reference that remembers these latents under the requested conditions.
+        if step.economy { graph.run_first_row() } else { graph.run() }?;
         self.cache.store(graph, state.cursor.position);
         Ok(())
     }

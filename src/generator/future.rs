@@ -164,7 +164,7 @@ impl Future {
         let latent = *latent;
         let written = self.networks.composer.write(composer, latent, plan, self.kept.as_ref())?;
         let mel = self.networks.pianist.play(pianist, latent, plan, &written)?;
-        let chroma = self.synthesize(&mel)?;
+        let chroma = self.synthesize(&mel, plan.steering.economy)?;
         let from = latent * LATENT_FRAMES;
         self.kept = None;
         self.state.latent += 1;
@@ -176,12 +176,12 @@ impl Future {
     }
 
     /// Turns a latent's mel frames into hops and stores them. Returns the chroma of the spectra.
-    fn synthesize(&mut self, mel: &MelBlock) -> Result<[f32; 12], GeneratorError> {
+    fn synthesize(&mut self, mel: &MelBlock, economy: bool) -> Result<[f32; 12], GeneratorError> {
         let first_hop = (self.state.latent * FRAMES_PER_LATENT as u64).checked_sub(LATE_HOPS);
         let mut chroma = Chroma::default();
         let mut hop = [0.0; HOP];
         let mut finite = true;
-        for (i, (real, imag)) in self.networks.vocoder.step(mel)?.frames().enumerate() {
+        for (i, (real, imag)) in self.networks.vocoder.step(mel, economy)?.frames().enumerate() {
             // Spectra from before frame 0 are not part of the music.
             if first_hop.is_none() && i < AHEAD + LOOK_AHEAD {
                 continue;
@@ -207,7 +207,7 @@ impl Future {
         Snapshot {
             state: self.state.clone(),
             pianist: self.networks.pianist.states().map(|state| state.to_vec()),
-            vocoder: self.networks.vocoder.state().to_vec(),
+            vocoder: self.networks.vocoder.save(),
             overlap: *self.istft.overlap(),
         }
     }
@@ -217,7 +217,7 @@ impl Future {
         for (state, saved) in self.networks.pianist.states().into_iter().zip(&snapshot.pianist) {
             state.copy_from_slice(saved);
         }
-        self.networks.vocoder.state().copy_from_slice(&snapshot.vocoder);
+        self.networks.vocoder.restore(&snapshot.vocoder);
         *self.istft.overlap() = snapshot.overlap;
     }
 

@@ -9,7 +9,7 @@ use super::pianist::PianistState;
 use super::stall_detector::StallDetector;
 use crate::bytes;
 use crate::generator::model::ROLLBACK;
-use crate::generator::vocoder::OVERLAP;
+use crate::generator::vocoder::{OVERLAP, VocoderState};
 
 /// The generator's state between two latents, excluding the internal states of the networks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,8 +34,7 @@ pub(super) struct Snapshot {
     pub state: State,
     /// States of the pianist's networks.
     pub pianist: [Vec<f32>; 2],
-    #[serde(with = "bytes")]
-    pub vocoder: Vec<f32>,
+    pub vocoder: VocoderState,
     #[serde(with = "bytes")]
     pub overlap: [f32; OVERLAP],
 }
@@ -43,10 +42,8 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// Returns whether both snapshots belong to networks of the same dimensions.
     pub(super) fn fits(&self, other: &Self) -> bool {
-        let sizes = |Self { state, pianist, vocoder, .. }: &Self| {
-            (state.composer.width(), pianist.each_ref().map(Vec::len), vocoder.len())
-        };
-        sizes(self) == sizes(other)
+        let sizes = |Self { state, pianist, .. }: &Self| (state.composer.width(), pianist.each_ref().map(Vec::len));
+        sizes(self) == sizes(other) && self.vocoder.fits(&other.vocoder)
     }
 }
 

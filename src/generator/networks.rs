@@ -4,7 +4,7 @@ use super::GeneratorError;
 use super::composer::{Composer, ComposerState};
 use super::pianist::Pianist;
 use crate::generator::model::Models;
-use crate::generator::vocoder::Vocoder;
+use crate::generator::vocoder::SwitchedVocoder;
 use crate::generator::warm_up::check_finite;
 use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT};
 
@@ -13,7 +13,7 @@ use crate::mel::{BANDS, FLOOR, FRAMES_PER_LATENT};
 pub struct Networks {
     pub(super) composer: Composer,
     pub(super) pianist: Pianist,
-    pub(super) vocoder: Vocoder,
+    pub(super) vocoder: SwitchedVocoder,
 }
 
 impl Networks {
@@ -27,7 +27,7 @@ impl Networks {
         let mut networks = Self {
             composer: Composer::new(composer, manifest.composer),
             pianist: Pianist::new(pianist),
-            vocoder: Vocoder::new(vocoder),
+            vocoder: SwitchedVocoder::new(vocoder),
         };
         networks.warm_up()?;
         networks.reset();
@@ -42,7 +42,7 @@ impl Networks {
     fn warm_up(&mut self) -> Result<(), GeneratorError> {
         self.composer.warm_up()?;
         self.pianist.warm_up()?;
-        self.vocoder.step(&[FLOOR.ln(); FRAMES_PER_LATENT * BANDS])?.frames().try_for_each(|(real, imag)| {
+        self.vocoder.step(&[FLOOR.ln(); FRAMES_PER_LATENT * BANDS], false)?.frames().try_for_each(|(real, imag)| {
             check_finite("vocoder", real)?;
             check_finite("vocoder", imag)
         })
@@ -51,6 +51,6 @@ impl Networks {
     /// Clears the states of the pianist and the vocoder.
     pub(super) fn reset(&mut self) {
         self.pianist.states().into_iter().for_each(|state| state.fill(0.0));
-        self.vocoder.state().fill(0.0);
+        self.vocoder.reset();
     }
 }

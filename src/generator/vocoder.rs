@@ -4,9 +4,11 @@
 //! [`LOOK_AHEAD`] frames. [`Istft`] turns the spectra into samples by overlap-add. After mel frames `8k..8k + 8`, the hops
 //! before `8k + 4` are final.
 
+mod handover;
 mod istft;
 mod spectral_peaks;
 
+pub(super) use handover::{SwitchedVocoder, VocoderState};
 pub use istft::{Istft, OVERLAP};
 pub use spectral_peaks::SpectralPeakVocoder;
 
@@ -57,10 +59,7 @@ impl Vocoder {
                 graph.step()?;
                 Ok(Spectra { real: graph.output(0), imag: graph.output(1) })
             }
-            Self::SpectralPeaks(peaks) => {
-                let (real, imag) = peaks.step(mel);
-                Ok(Spectra { real, imag })
-            }
+            Self::SpectralPeaks(peaks) => Ok(peaks.spectra(mel)),
         }
     }
 

@@ -129,6 +129,7 @@ impl Worker {
             pending: None,
             splices: 0,
             last_splice: None,
+            economy: false,
             sent_until: 0,
             failures: 0,
         };

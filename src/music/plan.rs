@@ -86,6 +86,9 @@ pub struct Steering {
     pub guide_chord: bool,
     /// Whether the network follows the beat.
     pub guide_beat: bool,
+    /// Whether the networks spare the processor: the composer plays without guidance, and a rule-based vocoder replaces the
+    /// network.
+    pub economy: bool,
 }
 
 /// A number in [`Steering`], set by a parameter.
@@ -120,6 +123,7 @@ impl Steering {
             piano: number(Dial::Piano),
             guide_chord: true,
             guide_beat: true,
+            economy: false,
         }
     }
 
@@ -208,9 +212,12 @@ impl Plan {
         self.steering.temperature.at(frame + HALF_LATENT, &self.clock)
     }
 
-    /// Returns the guidance of the latent that starts at `frame`; 1 means none.
+    /// Returns the guidance of the latent that starts at `frame`; 1 means none, as in economy mode.
     #[must_use]
     pub fn guidance(&self, frame: u64) -> f32 {
+        if self.steering.economy {
+            return 1.0;
+        }
         self.steering.guidance.at(frame + HALF_LATENT, &self.clock)
     }
 

@@ -17,7 +17,7 @@ use crate::files;
 /// File name extension of checkpoints.
 const EXTENSION: &str = "checkpoint";
 /// Version of the file format.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// Maximum decompressed size of a file in bytes, about ten times the typical size.
 const MAX_BYTES: u64 = 64 << 20;
 

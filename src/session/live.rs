@@ -50,8 +50,8 @@ pub use state::{reformat, stored_scenes};
 use initial::{InitialState, log_start};
 use log_file::LogFile;
 use main_loop::{
-    Checkpoints, Devices, EngineFeed, MainLoop, OpeningHours, Performance, Presets, Reloads, Reports, Scheduler,
-    Setlists, Show, Sound, Timer,
+    AutomaticEconomy, Checkpoints, Devices, EngineFeed, MainLoop, OpeningHours, Performance, Presets, Reloads, Reports,
+    Scheduler, Setlists, Show, Sound, Timer,
 };
 use networks::watch_model;
 use publisher::Publisher;
@@ -223,6 +223,7 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
         devices,
         reloads: Reloads { files: reloaded, networks, config, folder: state },
         opening_hours: OpeningHours::new(last_saved),
+        economy: AutomaticEconomy::default(),
         sound: Sound { engine, events: ends.events, output },
     };
     Ok(Ready { main_loop, reloads: [reload, reload_model], _discovery: discovery })

@@ -12,6 +12,9 @@ def check_health(page, daemon):
     page.click("#health")
     daemon.wait_until("the figures are shown", lambda: "null output" in page.inner_text("#figures"))
     daemon.wait_until("the log is shown", lambda: page.locator("#log li").count() > 0)
+    for on in (True, False):
+        page.click("#panel-health [data-param='economy']")
+        daemon.wait_for_value("economy", on)
     page.click("#figures-reset")
     # After the daemon has restarted and counts from 0 again, the counts saved at the last reset do not hide new ones.
     page.evaluate("sessionStorage.setItem('melos.zero', JSON.stringify({ xruns: 1000 }))")

@@ -58,11 +58,13 @@ fn play_and_render() -> Result<(), u64> {
     for (address, kind, value) in [
         ("/melos/level/pad", "f", "-9"),
         ("/melos/mute/bass", "i", "1"),
+        ("/melos/economy", "i", "1"),
         ("/melos/chord", "s", "F"),
         ("/melos/hold", "i", "1"),
         ("/melos/reverb", "f", "0.7"),
         ("/melos/chord", "s", "G7"),
         ("/melos/mute/bass", "i", "0"),
+        ("/melos/economy", "i", "0"),
         ("/melos/panic", "i", "1"),
         ("/melos/chord", "s", "auto"),
         ("/melos/level/pad", "f", "0"),

@@ -4,6 +4,7 @@
 mod architecture;
 mod check;
 mod contract;
+mod economy;
 mod evenness;
 mod fuzz_seeds;
 mod generator;

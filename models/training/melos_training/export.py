@@ -85,8 +85,10 @@ def save_graph(model: ModelProto, path: Path) -> None:
 
 
 def export_graph(graph: Graph, path: Path) -> None:
-    """Exports one graph with static shapes to a single file."""
+    """Exports one graph to a single file; its shapes are static, except for free rows."""
     examples = tuple(torch.zeros(port.shape) for port in graph.inputs)
+    rows = torch.export.Dim("rows", min=1)
+    free = tuple({0: rows} if port.name in graph.free_rows else {} for port in graph.inputs)
     program = torch.onnx.export(
         graph.module.eval(),
         examples,
@@ -96,6 +98,7 @@ def export_graph(graph: Graph, path: Path) -> None:
         dynamo=True,
         external_data=False,
         verbose=False,
+        dynamic_shapes=(free,) if graph.free_rows else None,
     )
     if program is None:
         raise RuntimeError(f"{path}: the exporter returned no graph")

@@ -1,7 +1,7 @@
-"""Graphs for export, with static shapes. The daemon's graphs compute one step at a time, with explicit state.
+"""Graphs for export, with static shapes except for the number of rows.
 
-All inputs and outputs are float32; the graphs round class indices. This module defines the graphs of the
-encoder and the vocoder.
+The daemon's graphs compute one step at a time, with explicit state. All inputs and outputs are float32; the graphs
+round class indices. This module defines the graphs of the encoder and the vocoder.
 """
 
 from typing import NamedTuple
@@ -30,6 +30,9 @@ class Graph(NamedTuple):
     module: nn.Module
     inputs: list[Port]
     outputs: list[Port]
+    free_rows: tuple[str, ...] = ()
+    """Inputs whose first dimension is the number of rows, if the graph also runs with fewer rows than its ports have.
+    Its module takes the inputs as `*inputs`."""
 
 
 MEL = Port("mel", [1, LATENT_FRAMES, MEL_BANDS], "log-mel, natural log, floor 1e-5")

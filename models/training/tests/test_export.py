@@ -18,6 +18,7 @@ from melos_training.adopt import adopt
 from melos_training.arrays import Array
 from melos_training.composer.configuration import Configuration
 from melos_training.composer.graphs import build
+from melos_training.composer.host import ROWS
 from melos_training.composer.layout import RECALL_SLOT, SLOT_WIDTH
 from melos_training.composer.library import load
 from melos_training.composer.training import Run
@@ -58,7 +59,22 @@ def test_manifest_describes_the_graphs(exported: Path, manifest: Manifest) -> No
         assert hashlib.sha256(data).hexdigest() == file["sha256"] and len(data) == file["bytes"]
         graph = session(exported, file["name"].removesuffix(".onnx"))
         for kind, ports in (("input", graph.get_inputs()), ("output", graph.get_outputs())):
-            assert [(p["name"], p["shape"]) for p in file[kind]] == [(p.name, p.shape) for p in ports]
+            shapes = [[ROWS if size == "rows" else size for size in port.shape] for port in ports]
+            assert [(p["name"], p["shape"]) for p in file[kind]] == list(
+                zip((port.name for port in ports), shapes, strict=True)
+            )
+
+
+def test_the_first_row_of_the_transformer_can_run_alone(exported: Path) -> None:
+    graph = session(exported, "composer-frame")
+    generator = np.random.default_rng(1)
+    shapes = {port.name: [ROWS if size == "rows" else size for size in port.shape] for port in graph.get_inputs()}
+    both = {name: generator.random(shape, np.float32) for name, shape in shapes.items()}
+    first = {p.name: both[p.name][:1] if "rows" in p.shape else both[p.name] for p in graph.get_inputs()}
+    for port, expected, alone in zip(graph.get_outputs(), graph.run(None, both), graph.run(None, first), strict=True):
+        axis = port.shape.index("rows")
+        np.testing.assert_allclose(alone, expected.take([0], axis), atol=1e-5)
+        assert alone.shape[axis] == 1
 
 
 def test_manifest_contains_the_identity(manifest: Manifest, identity: Path) -> None:

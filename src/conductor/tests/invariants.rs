@@ -112,6 +112,7 @@ proptest! {
                     prop_assert_eq!(before.guidance(frame), after.guidance(frame));
                     prop_assert_eq!(before.earlier_phrase(frame), after.earlier_phrase(frame));
                     prop_assert_eq!(before.piano(frame), after.piano(frame));
+                    prop_assert_eq!(before.steering.economy, after.steering.economy);
                     prop_assert_eq!(before.seed, after.seed);
                     if frame < conductor.frame() + AHEAD + 2 * 4096 {
                         prop_assert_eq!(before.chord_after(frame + 4096), after.chord_after(frame + 4096));

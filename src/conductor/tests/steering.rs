@@ -35,6 +35,18 @@ fn a_mood_glide_needs_only_one_splice() {
 }
 
 #[test]
+fn in_economy_mode_a_moving_fader_causes_half_as_many_splices() {
+    let count = |economy: bool| {
+        let faders = (0..200).map(|step| (SECOND + 960 * step, set(Param::Density, step as f32 / 200.0)));
+        let economy = ControlEvent::Set(Param::Economy, Value::Toggle(economy));
+        let script: Vec<_> = std::iter::once((100, economy)).chain(faders).collect();
+        splices(&play(at_tempo(120.0), &script, 6 * SECOND, &[256]).1).iter().filter(|frame| **frame > SECOND).count()
+    };
+    let (usual, economical) = (count(false), count(true));
+    assert!((30..=36).contains(&usual) && (15..=18).contains(&economical), "{usual} and {economical}");
+}
+
+#[test]
 fn without_a_glide_the_mood_changes_at_the_latent_of_the_splice() {
     let script = [(SECOND + 77, set(Param::Glide, 0.0)), (SECOND + 77, choose(Param::Emotion, Emotion::Angry as u8))];
     let (_, score) = play(at_tempo(120.0), &script, 2 * SECOND, &[256]);

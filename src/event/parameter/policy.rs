@@ -139,6 +139,8 @@ policies! {
     /// Set for the session; decides how other changes take effect.
     SESSION_TIMING: Later,   false,     Kept,    false, Everywhere, false,        false,    false,       true;
     SEED:           Seed,    true,      Kept,    false, Everywhere, false,        false,    false,       false;
+    /// How this machine plays, whatever the music.
+    MACHINE:        Network, false,     Refused, false, Everywhere, false,        false,    false,       false;
     /// Part of the sound that a preset or scene defines.
     SOUND:          Engine,  false,     Reset,   true,  Everywhere, false,        false,    false,       false;
     /// Part of the mix, which a performer balances for the session.

@@ -59,6 +59,7 @@ fn sparseness_makes_chords_smaller() {
                 conditions: &StepConditions::new(&plan, frame),
                 requested: &plan.conditions(frame),
                 sampling: Sampling { sparseness, ..Sampling::new(1.0, 1.0) },
+                economy: false,
                 random: || random.next().unwrap(),
             };
             composer.write_step(&mut state, &plan, step, None).unwrap().notes.len()
@@ -145,6 +146,7 @@ fn notes_match_the_training_code() {
             conditions: &conditions,
             requested: &requested,
             sampling: Sampling { guidance: 1.3, sparseness: 0.0, ..Sampling::new(1.0, 1.0) },
+            economy: false,
             random: || random.next().unwrap(),
         };
         let written = composer.write_step(&mut state, &plan, step, None).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ort::memory::Allocator;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
-use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
+use ort::value::{Outlet, Tensor, TensorElementType, TensorRef, ValueType};
 
 use super::{ModelError, Port, Runtime, stateful};
 
@@ -19,14 +19,18 @@ const MAX_ELEMENTS: u64 = 1 << 28;
 pub struct Graph {
     path: PathBuf,
     session: Session,
-    inputs: Vec<(String, Tensor<f32>)>,
-    outputs: Vec<(String, Vec<f32>)>,
+    inputs: Vec<(Port, Tensor<f32>)>,
+    outputs: Vec<(Port, Vec<f32>)>,
     writes_in_place: bool,
-    /// The options of every run, with preallocated output tensors if the runtime supports them; `None` before
-    /// [`Graph::bind`]. When the runtime allocates the outputs instead, ort 2.0.0-rc.14 leaks the type information of each:
-    /// 2.5 kB per latent in total.
-    options: Option<RunOptions<HasSelectedOutputs>>,
+    /// The options of a run with all rows; `None` before [`Graph::bind`].
+    options: Option<Options>,
+    /// The options of a run with the first row alone, if the file leaves the number of rows open.
+    first_row: Option<Options>,
 }
+
+/// The options of a run, with preallocated output tensors if the runtime supports them. When the runtime allocates the outputs
+/// instead, ort 2.0.0-rc.14 leaks the type information of each: 2.5 kB per latent in total.
+type Options = RunOptions<HasSelectedOutputs>;
 
 impl fmt::Debug for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,13 +55,15 @@ impl Graph {
         };
         let session = commit().map_err(|error| ModelError::Load { path: path.into(), reason: error.to_string() })?;
         let writes_in_place = runtime.writes_in_place();
-        Ok(Self { path: path.into(), session, inputs: Vec::new(), outputs: Vec::new(), writes_in_place, options: None })
+        let (inputs, outputs) = (Vec::new(), Vec::new());
+        Ok(Self { path: path.into(), session, inputs, outputs, writes_in_place, options: None, first_row: None })
     }
 
     /// Returns the shape of the input `state`; empty if there is none or its shape is not fixed.
     pub(super) fn state_shape(&self) -> Vec<usize> {
         let state = self.session.inputs().iter().find(|outlet| outlet.name() == "state");
-        state.and_then(|outlet| fixed_shape(outlet.dtype())).unwrap_or_default()
+        let shape = state.and_then(|outlet| float_shape(outlet.dtype())).unwrap_or_default();
+        shape.into_iter().collect::<Option<_>>().unwrap_or_default()
     }
 
     /// Fixes the order of inputs and outputs, and allocates them.
@@ -72,17 +78,24 @@ impl Graph {
             .iter()
             .map(|port| {
                 let zeros = vec![0.0f32; port.shape.iter().product()];
-                Ok((port.name.clone(), Tensor::from_array((port.shape.clone(), zeros)).map_err(failed)?))
+                Ok((port.clone(), Tensor::from_array((port.shape.clone(), zeros)).map_err(failed)?))
             })
             .collect::<Result<_, _>>()?;
-        self.outputs = outputs.iter().map(|port| (port.name.clone(), vec![0.0; port.shape.iter().product()])).collect();
-        let mut selector = OutputSelector::default();
-        for port in outputs.iter().filter(|_| self.writes_in_place) {
-            let tensor = Tensor::<f32>::new(&Allocator::default(), port.shape.clone()).map_err(failed)?;
-            selector = selector.preallocate(port.name.clone(), tensor);
+        self.outputs = outputs.iter().map(|port| (port.clone(), vec![0.0; port.shape.iter().product()])).collect();
+        self.options = Some(self.options(|port| port.shape.clone()).map_err(failed)?);
+        if self.session.inputs().iter().any(|outlet| float_shape(outlet.dtype()).is_some_and(|s| s.contains(&None))) {
+            self.first_row = Some(self.options(Port::first_row).map_err(failed)?);
         }
-        self.options = Some(RunOptions::new().map_err(failed)?.with_outputs(selector));
         Ok(())
+    }
+
+    /// Returns the options of runs in which outputs have the given shapes.
+    fn options(&self, shape: impl Fn(&Port) -> Vec<usize>) -> ort::Result<Options> {
+        let mut selector = OutputSelector::default();
+        for (port, _) in self.outputs.iter().filter(|_| self.writes_in_place) {
+            selector = selector.preallocate(port.name.clone(), Tensor::<f32>::new(&Allocator::default(), shape(port))?);
+        }
+        Ok(RunOptions::new()?.with_outputs(selector))
     }
 
     fn check(&self, direction: &'static str, expected: &[Port], outlets: &[Outlet]) -> Result<(), ModelError> {
@@ -98,7 +111,7 @@ impl Graph {
             }
             match outlets.iter().find(|outlet| outlet.name() == port.name) {
                 None => return mismatch(&port.name, shape, "missing".to_owned()),
-                Some(outlet) if fixed_shape(outlet.dtype()).as_ref() != Some(&port.shape) => {
+                Some(outlet) if float_shape(outlet.dtype()).is_none_or(|shape| !port.fits(&shape)) => {
                     return mismatch(&port.name, shape, outlet.dtype().to_string());
                 }
                 Some(_) => {}
@@ -139,14 +152,36 @@ impl Graph {
     pub fn run(&mut self) -> Result<(), ModelError> {
         let failed = |error: ort::Error| ModelError::Run { path: self.path.clone(), reason: error.to_string() };
         let inputs: Vec<(&str, SessionInputValue<'_>)> =
-            self.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor.into())).collect();
+            self.inputs.iter().map(|(port, tensor)| (port.name.as_str(), tensor.into())).collect();
         let unbound =
             || ModelError::Run { path: self.path.clone(), reason: "inputs and outputs have not been bound".into() };
         let options = self.options.as_ref().ok_or_else(unbound)?;
         let results = self.session.run_with_options(inputs, options).map_err(failed)?;
-        for (name, values) in &mut self.outputs {
-            let (_, result) = results[name.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
+        for (port, values) in &mut self.outputs {
+            let (_, result) = results[port.name.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
             values.copy_from_slice(result);
+        }
+        Ok(())
+    }
+
+    /// Computes the outputs from the first row of the inputs, and repeats them in the other rows. If the file fixes the number
+    /// of rows, computes all rows instead.
+    ///
+    /// # Errors
+    /// See [`Graph::run`].
+    pub fn run_first_row(&mut self) -> Result<(), ModelError> {
+        let Some(options) = &self.first_row else { return self.run() };
+        let failed = |error: ort::Error| ModelError::Run { path: self.path.clone(), reason: error.to_string() };
+        let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(self.inputs.len());
+        for (port, tensor) in &self.inputs {
+            let shape = port.first_row();
+            let values = &tensor.extract_tensor().1[..shape.iter().product()];
+            inputs.push((&port.name, TensorRef::from_array_view((shape, values)).map_err(failed)?.into()));
+        }
+        let results = self.session.run_with_options(inputs, options).map_err(failed)?;
+        for (port, values) in &mut self.outputs {
+            let (_, row) = results[port.name.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
+            port.repeat_row(row, values);
         }
         Ok(())
     }
@@ -171,11 +206,11 @@ fn flush(value: f32) -> f32 {
     if value.is_subnormal() { 0.0 } else { value }
 }
 
-/// Returns the shape of a float tensor; `None` for other types and for dynamic dimensions.
-fn fixed_shape(kind: &ValueType) -> Option<Vec<usize>> {
+/// Returns the shape of a float tensor, with `None` for open dimensions; `None` for other types.
+fn float_shape(kind: &ValueType) -> Option<Vec<Option<usize>>> {
     match kind {
         ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {
-            shape.iter().map(|dimension| usize::try_from(*dimension).ok()).collect()
+            Some(shape.iter().map(|dimension| usize::try_from(*dimension).ok()).collect())
         }
         _ => None,
     }

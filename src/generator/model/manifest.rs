@@ -104,21 +104,6 @@ struct File {
     bytes: u64,
 }
 
-/// Name and shape of an input or output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
-    /// The name.
-    pub name: String,
-    /// The shape.
-    pub shape: Vec<usize>,
-}
-
-impl Port {
-    pub(crate) fn new(name: &str, shape: &[usize]) -> Self {
-        Self { name: name.to_owned(), shape: shape.to_vec() }
-    }
-}
-
 impl Manifest {
     /// Reads a manifest and checks that this version of Melos supports it.
     ///

@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 use crate::generator::model::LOOK_AHEAD;
 use crate::mel::{BANDS, BINS, FRAMES_PER_LATENT, HOP, MelFrame, N_FFT, mel_filter_bank};
 
-use super::MelBlock;
+use super::{MelBlock, Spectra};
 
 /// The vocoder with its state and output.
 pub struct SpectralPeakVocoder {
@@ -48,8 +48,8 @@ impl SpectralPeakVocoder {
         }
     }
 
-    /// Returns the real and imaginary parts of the spectra for the next eight mel frames, delayed by [`LOOK_AHEAD`] frames.
-    pub(super) fn step(&mut self, mel: &MelBlock) -> (&[f32], &[f32]) {
+    /// Returns the spectra for the next eight mel frames, delayed by [`LOOK_AHEAD`] frames.
+    pub(super) fn spectra(&mut self, mel: &MelBlock) -> Spectra<'_> {
         let frame = |from: &[f32], index: usize| -> MelFrame {
             from[index * BANDS..][..BANDS].try_into().expect("the slice should be one mel frame")
         };
@@ -65,18 +65,31 @@ impl SpectralPeakVocoder {
             let out = index * BINS..(index + 1) * BINS;
             let bins = self.real[out.clone()].iter_mut().zip(&mut self.imag[out]);
             for (bin, ((real, imag), (magnitude, phase))) in bins.zip(magnitudes.iter().zip(phases)).enumerate() {
-                // These phases refer to the window's centre, but the transform's refer to the window's first sample, so
-                // every other bin is inverted.
-                let amplitude = if bin % 2 == 0 { *magnitude } else { -magnitude };
+                let amplitude = magnitude * sign(bin);
                 let (sin, cos) = (f64::from(*phase) * TAU).sin_cos();
                 (*real, *imag) = (amplitude * cos as f32, amplitude * sin as f32);
             }
         }
+        self.keep_last(mel);
+        Spectra { real: &self.real, imag: &self.imag }
+    }
+
+    /// Prepares to continue the spectra that another vocoder returned for eight mel frames: adopts the phases of the last.
+    pub(super) fn adopt(&mut self, mel: &MelBlock, spectra: Spectra<'_>) {
+        self.keep_last(mel);
+        let Some((real, imag)) = spectra.frames().last() else { return };
+        for (bin, (phase, (real, imag))) in self.state[PENDING..].iter_mut().zip(real.iter().zip(imag)).enumerate() {
+            let (real, imag) = (f64::from(real * sign(bin)), f64::from(imag * sign(bin)));
+            *phase = (imag.atan2(real) / TAU) as f32;
+        }
+    }
+
+    /// Keeps the last mel frames, whose spectra belong to the next step.
+    fn keep_last(&mut self, mel: &MelBlock) {
         let last = &mel[(FRAMES_PER_LATENT - LOOK_AHEAD) * BANDS..];
         for (pending, value) in self.state.iter_mut().zip(last) {
             *pending = value.exp();
         }
-        (&self.real, &self.imag)
     }
 
     /// Returns the state between steps.
@@ -112,6 +125,12 @@ impl SpectralPeakVocoder {
             (first, peak) = (end, next);
         }
     }
+}
+
+/// Returns the factor between a phase of the state, which refers to the window's centre, and that of a spectrum, which refers
+/// to the window's first sample: every other bin is inverted.
+const fn sign(bin: usize) -> f32 {
+    if bin.is_multiple_of(2) { 1.0 } else { -1.0 }
 }
 
 /// Estimates the frequency of the partial at a peak, in bins, from a parabola through the logarithms of its magnitude

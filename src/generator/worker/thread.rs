@@ -23,6 +23,9 @@ use crate::mel::{HOP, LATENT_FRAMES};
 /// Frames to generate ahead of the playhead right after a splice. A moving fader causes eight splices a second, and each would
 /// discard most of the music generated further ahead. After the splice, the lead grows by two seconds per second.
 const AHEAD_AFTER_SPLICE: u64 = 16_384;
+/// Frames after a splice, in economy mode, during which the lead does not grow: half a second. Under a fader or a sensor that
+/// moves all the time, the music generated further ahead would never be played.
+const ECONOMY_REST: u64 = 24_000;
 /// Frames from the decision to splice until the engine plays the first new hop: enough time to generate two latents, plus a
 /// device block.
 const MARGIN: u64 = 1536;
@@ -65,6 +68,8 @@ pub(super) struct WorkerThread<S> {
     pub(super) splices: u64,
     /// The playhead at the last splice.
     pub(super) last_splice: Option<u64>,
+    /// Whether the newest plan is in economy mode.
+    pub(super) economy: bool,
     /// Frame up to which the engine has hops in any epoch.
     pub(super) sent_until: u64,
     pub(super) failures: u32,
@@ -93,7 +98,10 @@ impl<S: HopSource> WorkerThread<S> {
     fn take_requests(&mut self) {
         while let Some(request) = self.mailbox.take(self.pending.is_some()) {
             match request {
-                Request::Follow(plan) => self.source.follow(plan),
+                Request::Follow(plan) => {
+                    self.economy = plan.steering.economy;
+                    self.source.follow(plan);
+                }
                 Request::Save { frame, buffer } => {
                     let state = self.source.save(frame, buffer);
                     self.report(WorkerEvent::Saved { frame, splices: self.splices, state });
@@ -102,6 +110,7 @@ impl<S: HopSource> WorkerThread<S> {
                     self.report(WorkerEvent::Spliced { planned, outcome: None });
                 }
                 Request::Replan { plan, splice: planned } => {
+                    self.economy = plan.steering.economy;
                     let at = planned.max((self.engine.frame() + MARGIN).next_multiple_of(HOP as u64));
                     // If the splice is late, regenerate only a lead-in before it, not everything from the planned frame.
                     let from = planned.max(at.saturating_sub(LEAD_IN * LATENT_FRAMES));
@@ -122,7 +131,8 @@ impl<S: HopSource> WorkerThread<S> {
     /// Returns the number of frames to generate ahead of the playhead.
     fn ahead(&self, playhead: u64) -> u64 {
         let elapsed = self.last_splice.map_or(u64::MAX, |last_splice| playhead.saturating_sub(last_splice));
-        self.ahead.min(elapsed.saturating_mul(2).saturating_add(AHEAD_AFTER_SPLICE))
+        let rested = if self.economy { elapsed.saturating_sub(ECONOMY_REST) } else { elapsed };
+        self.ahead.min(rested.saturating_mul(2).saturating_add(AHEAD_AFTER_SPLICE))
     }
 
     /// Sends as many hops as fit in the ring.

@@ -2,7 +2,7 @@
 /** The health of Melos: a status line, detailed figures, and the log. */
 
 import { http, melos } from './connection.js';
-import { byId, capitalize, duration, formatNumber, h, refresh } from './dom.js';
+import { byId, capitalize, duration, formatNumber, h, refresh, toggle } from './dom.js';
 
 /** Period over which new dropouts and delays are reported, in milliseconds. */
 const RECENT = 60_000;
@@ -82,13 +82,15 @@ function assess({ state, load, xruns, starvations, output, trouble }) {
   if (state === 'no-device') return ['bad', 'No audio device: playing silently and looking for one. Press Listen to hear the music here'];
   if (state === 'starved') return ['bad', 'The generator is late: the last sound is sustained'];
   if (trouble) return ['warn', trouble];
-  if (late) return ['warn', `Generator late ${times(late)} in the last minute: try a larger block or close other applications`];
+  const economy = melos.values.get('economy') === true;
+  const remedy = economy ? 'close other applications' : 'switch on economy mode in Setup, or close other applications';
+  if (late) return ['warn', `Generator late ${times(late)} in the last minute: ${remedy}`];
   if (gaps) return ['warn', `${dropouts(gaps)} in the last minute: try a larger block`];
-  if (load > HIGH_LOAD) return ['warn', `Generator load ${Math.round(load * 100)}%: close other applications`];
+  if (load > HIGH_LOAD) return ['warn', `Generator load ${Math.round(load * 100)}%: ${remedy}`];
   if (state === 'silent') return ['good', 'Paused: press Play'];
   if (melos.values.get('mute/master')) return ['warn', 'The output is muted: press M on the master strip'];
   if (/null|nothing/i.test(output)) return ['warn', 'No audio device. Press Listen to hear the music here'];
-  return state === 'playing' ? ['good', 'Playing: all is well'] : ['warn', capitalize(state)];
+  return state === 'playing' ? ['good', economy ? 'Playing in economy mode: all is well' : 'Playing: all is well'] : ['warn', capitalize(state)];
 }
 
 /** Creates the status line in the header. */
@@ -127,6 +129,7 @@ export function healthLine() {
   });
   melos.on('trouble', () => poll());
   melos.on('mute/master', update);
+  melos.on('economy', update);
   melos.on('@open', (open) => (open ? poll() : show('bad', 'No connection to Melos')));
   setInterval(() => melos.open && !document.hidden && poll(), 10_000);
   return line;
@@ -178,7 +181,7 @@ export function healthFigures() {
       show();
     },
   }, 'Reset counters');
-  return [list, h('details', { class: 'counters' }, summary, counters), h('div', { class: 'row end' }, reset)];
+  return [list, h('details', { class: 'counters' }, summary, counters), h('div', { class: 'row even' }, toggle('economy', 'Economy mode'), reset)];
 }
 
 /** Creates the list of the latest log lines, newest first, which are fetched only while visible. */

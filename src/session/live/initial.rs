@@ -90,7 +90,12 @@ fn start_values(
         }
         initial => initial,
     };
-    initial.map(|(values, preset)| (values, Some(JourneySteps::new(&preset, 0))))
+    // A preset says nothing about the machine, so economy mode stays as it was.
+    let mut values: Vec<_> = saved.values.iter().filter(|(param, _)| *param == Param::Economy).cloned().collect();
+    initial.map(|(preset_values, preset)| {
+        values.extend(preset_values);
+        (values, Some(JourneySteps::new(&preset, 0)))
+    })
 }
 
 /// Returns the journey that was in progress when the state was saved.
@@ -153,6 +158,16 @@ mod tests {
         let (saved, config) = (Saved::default(), Config::default());
         assert_eq!(start_values(&presets, &saved, None, &config).unwrap().0, []);
         assert!(start_values(&presets, &saved, Some("dawn"), &config).is_err());
+    }
+
+    #[test]
+    fn a_requested_preset_keeps_economy_mode() {
+        let (presets, _) = Library::open(vec!["presets".into()], Preset::read);
+        let economy = (Param::Economy, Value::Toggle(true));
+        let values = vec![(Param::Temperature, Value::Number(0.3)), economy.clone()];
+        let saved = Saved { values, ..Saved::default() };
+        let (start, _) = start_values(&presets, &saved, Some("storm"), &Config::default()).unwrap();
+        assert!(start.contains(&economy) && !start.contains(&(Param::Temperature, Value::Number(0.3))));
     }
 
     #[test]

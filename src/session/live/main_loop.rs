@@ -1,6 +1,7 @@
 //! The main loop of the performance thread, which keeps the conductor slightly ahead of the playhead.
 
 mod agenda;
+mod automatic_economy;
 mod checkpoints;
 mod devices;
 mod engine_feed;
@@ -35,6 +36,8 @@ use crate::event::{ControlEvent, Incoming, Part};
 use crate::files::config::{Config, ConfigChange};
 use crate::quote::quoted;
 
+pub(super) use automatic_economy::AutomaticEconomy;
+use automatic_economy::{Decision, Lateness};
 pub(super) use checkpoints::Checkpoints;
 pub(super) use devices::Devices;
 pub(super) use engine_feed::EngineFeed;
@@ -64,6 +67,7 @@ pub(super) struct MainLoop {
     pub(super) devices: Devices,
     pub(super) reloads: Reloads,
     pub(super) opening_hours: OpeningHours,
+    pub(super) economy: AutomaticEconomy,
     pub(super) sound: Sound,
 }
 
@@ -249,6 +253,7 @@ impl MainLoop {
         self.devices.follow_audio_system(self.sound.status());
         self.devices.log_devices_once(head);
         self.apply_opening_hours();
+        self.spare_the_processor();
         let (notes, log) = self.show.performance.notes_and_log();
         self.show.takes.write_notes(head, notes);
         self.show.takes.copy_logs(head, log);
@@ -284,6 +289,19 @@ impl MainLoop {
         }
         let events = transition.events(self.show.conductor());
         self.show.apply_all(events);
+    }
+
+    /// Switches economy mode on if the generator is late for long.
+    fn spare_the_processor(&mut self) {
+        let on = self.show.conductor().value(Param::Economy) == Value::Toggle(true);
+        match self.economy.check(Lateness::of(&self.sound.engine), on) {
+            Some(Decision::SwitchOn(reason)) => {
+                self.show.handle(&ControlEvent::Set(Param::Economy, Value::Toggle(true)));
+                self.show.reports.publisher().update_trouble(Part::Economy, Some(&reason));
+            }
+            Some(Decision::SwitchedOff) => self.show.reports.publisher().forget_trouble(Part::Economy),
+            None => {}
+        }
     }
 
     /// Turns recording off after a take has failed and notifies all subscribers.

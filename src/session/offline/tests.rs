@@ -123,6 +123,7 @@ fn eventful_log() -> ControlLog {
         (125_000, Entry::Event(ControlEvent::PlayNote { note: 72, velocity: 0 })),
         (130_000, Entry::Event(ControlEvent::LeadNotes(0))),
         (140_000, set(Param::Hold, 1)),
+        (150_000, set(Param::Economy, 1)),
         (170_000, set(Param::Hold, 0)),
         (200_000, Entry::Event(ControlEvent::Morph(3.0))),
         (200_000, text(Param::Scene, "calm")),
@@ -130,6 +131,7 @@ fn eventful_log() -> ControlLog {
         (290_000, at_next_bar(Param::LevelPad, Value::Number(-3.3))),
         (300_000, at_next_bar(Param::Scene, Value::Text("storm".to_owned()))),
         (330_000, set(Param::Tempo, 131)),
+        (380_000, set(Param::Economy, 0)),
         (400_000, set(Param::Quantize, 2)),
         (410_000, set(Param::Emotion, 1)),
         (470_000, set(Param::Quantize, 0)),
@@ -271,6 +273,7 @@ fn any_event() -> impl Strategy<Value = Entry> {
         6 => number,
         2 => (0..8u8).prop_map(|emotion| set(Param::Emotion, emotion)),
         1 => (0..2u8).prop_map(|on| set(Param::Hold, on)),
+        2 => (0..2u8).prop_map(|on| set(Param::Economy, on)),
         1 => Just(set(Param::Panic, 1)),
         2 => (55..70u8, prop_oneof![Just(0), 1..128u8])
             .prop_map(|(note, velocity)| Entry::Event(ControlEvent::PlayNote { note, velocity })),

@@ -43,21 +43,22 @@ class TransformerGraph(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         net = self.net
         entered = net.enter(notes, memory @ net.memory.weight, coarse, fine, sounding, melody, pedal)
-        x = entered[:, None]
+        x = entered
         keys, values = [], []
         for index, layer in enumerate(net.layers):
             assert isinstance(layer, Layer)
-            query, key, value = layer.heads(x, cos, sin)
+            query, key, value = layer.heads(x[:, None], cos, sin)
             past_keys, past_values = rings[2 * index : 2 * index + 2]
             scale = HEAD_WIDTH**-0.5
             past = query @ past_keys.transpose(2, 3) * scale + mask
             own = (query * key).sum(3, keepdim=True) * scale
             weights = torch.softmax(torch.cat([past, own], 3), 3)
             attended = weights[..., :SLOTS] @ past_values + weights[..., SLOTS:] * value
-            x = layer.add_residuals(x, attended)
+            # Of rank 2: with a free number of rows, the runtime fuses products and biases only of this rank.
+            x = layer.feed(x + layer.mix(attended.flatten(1)))
             keys.append(key)
             values.append(value)
-        base = net.decide(entered, x[:, 0])
+        base = net.decide(entered, x)
         return base, net.pedal_logits(base), torch.stack(keys), torch.stack(values)
 
 

@@ -1,6 +1,7 @@
 """The network as the daemon runs it: graphs with static shapes and two rows, the second for guidance.
 
-Inputs that both rows share have a single row. All inputs are float32; class indices are rounded.
+Inputs that both rows share have a single row. All inputs are float32; class indices are rounded. The transformer, which
+takes most of the time, can also run with the first row alone.
 """
 
 from typing import cast
@@ -27,14 +28,18 @@ def _classes(values: Tensor) -> Tensor:
 
 
 class Shared(nn.Module):
-    """A step in which both rows share the class indices [1] at the input positions `shared`."""
+    """A step in which all rows share the class indices [1] at the input positions `shared`.
 
-    def __init__(self, step: nn.Module, shared: tuple[int, ...]) -> None:
+    The number of rows is that of the input at position `counted`, if given.
+    """
+
+    def __init__(self, step: nn.Module, shared: tuple[int, ...], counted: int | None = None) -> None:
         super().__init__()
-        self.step, self.shared = step, shared
+        self.step, self.shared, self.counted = step, shared, counted
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        expanded = [_classes(x).expand(ROWS) if index in self.shared else x for index, x in enumerate(inputs)]
+        rows = ROWS if self.counted is None else inputs[self.counted].shape[0]
+        expanded = [_classes(x).expand(rows) if index in self.shared else x for index, x in enumerate(inputs)]
         return cast("Tensor | tuple[Tensor, ...]", self.step(*expanded))
 
 
@@ -88,7 +93,7 @@ def _transformer(step: nn.Module) -> Graph:
     ]
     names = [port.name for port in inputs]
     return Graph(
-        Shared(step, (names.index("melody"), names.index("pedal"))),
+        Shared(step, (names.index("melody"), names.index("pedal")), names.index("frame")),
         inputs,
         [
             BASE,
@@ -96,6 +101,7 @@ def _transformer(step: nn.Module) -> Graph:
             Port("k_new", row, "keys of this latent, to be stored in a slot"),
             Port("v_new", row, "values of this latent"),
         ],
+        free_rows=("frame", "fine", *(port.name for port in rings)),
     )
 
 
