@@ -3,7 +3,7 @@
 import urllib.error
 import urllib.request
 
-from harness import slide, view
+from harness import slide, view, wait_for
 
 
 def check_first_minute(page, daemon):
@@ -76,7 +76,7 @@ def check_takes(page, daemon):
     # Escape ends the renaming and returns the focus.
     other.locator("text=Rename").click()
     other.locator("input").press("Escape")
-    page.wait_for_function("document.activeElement.textContent === 'Rename'")
+    wait_for(page, "document.activeElement.textContent === 'Rename'")
     other.locator("text=Delete").click()
     other.locator("text=Are you sure?").click()
     other.wait_for(state="detached")

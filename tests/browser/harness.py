@@ -123,8 +123,16 @@ class Browser:
         page.on("request", lambda request: self.external.append(request.url) if not is_local(request.url, daemon) else None)
         page.goto(daemon.address + "/")
         page.wait_for_selector("body.ready")
-        page.wait_for_function("document.querySelector('#chord-now').textContent !== '–'")
+        wait_for(page, "document.querySelector('#chord-now').textContent !== '–'")
         return page
+
+
+def wait_for(page, expression):
+    """Polls a JavaScript expression until it is true. Playwright's own `wait_for_function` needs `eval`, which the page forbids."""
+    started = time.monotonic()
+    while not page.evaluate(expression):
+        assert time.monotonic() - started < TIMEOUT, f"timed out waiting for {expression}"
+        time.sleep(0.05)
 
 
 def is_local(url, daemon):

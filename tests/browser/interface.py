@@ -2,7 +2,7 @@
 
 import time
 
-from harness import slide, view
+from harness import slide, view, wait_for
 
 
 def check_health(page, daemon):
@@ -239,10 +239,10 @@ def check_full_screen_and_themes(page, daemon):
     page.click("#stage")
     page.wait_for_selector("#stage[aria-pressed=true]")
     assert page.evaluate("document.fullscreenElement === document.documentElement")
-    page.wait_for_function("window.lock && !window.lock.released")
+    wait_for(page, "window.lock && !window.lock.released")
     page.click("#stage")
     page.wait_for_selector("#stage[aria-pressed=false]")
-    page.wait_for_function("window.lock.released")
+    wait_for(page, "window.lock.released")
     # If the screen cannot be kept on, the page says so.
     page.evaluate("() => { navigator.wakeLock.request = () => Promise.reject(new Error()); }")
     page.click("#stage")

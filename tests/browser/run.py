@@ -7,7 +7,7 @@ import time
 import files
 import interface
 import music
-from harness import Browser, Daemon, Proxy, accessibility_violations, slide, view
+from harness import Browser, Daemon, Proxy, accessibility_violations, slide, view, wait_for
 
 VIEWS = ["play", "mix", "piece", "takes", "setup"]
 # Checks in the order in which they run; the first starts from the view "play".
@@ -98,7 +98,7 @@ def check_restart(port):
     with Browser() as browser:
         page = browser.open(daemon, "laptop")
         page.click("#listen")
-        page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
+        wait_for(page, "import('/page/listen.js').then((it) => it.delay > 0)")
         # An estimate after a few seconds is enough here; half a minute would give a better one.
         page.wait_for_timeout(3000)
         print(f"delay: {page.evaluate(DELAY):.3f} s", flush=True)
@@ -111,14 +111,14 @@ def check_restart(port):
         for playing in ["true", "false", "true"]:
             page.click("#play")
             page.wait_for_selector(f"#play.waiting[aria-pressed={playing}]")
-        page.wait_for_function("document.querySelector('#banner-text').textContent.includes('2 changes are pending')")
+        wait_for(page, "document.querySelector('#banner-text').textContent.includes('2 changes are pending')")
         print("a change is pending", flush=True)
         page.wait_for_selector("#banner", state="hidden")
         daemon.wait_for_value("reverb", 0.33, 0.01)
         daemon.wait_for_value("play", True)
         page.wait_for_selector("#play:not(.waiting)[aria-pressed=true]")
-        page.wait_for_function("import('/page/listen.js').then((it) => { it.resetDelay(); return true; })")
-        page.wait_for_function("import('/page/listen.js').then((it) => it.delay > 0)")
+        wait_for(page, "import('/page/listen.js').then((it) => { it.resetDelay(); return true; })")
+        wait_for(page, "import('/page/listen.js').then((it) => it.delay > 0)")
         assert page.inner_text("#listen") == "Listening"
         page.click("#listen")
         # Only the browser's own message about the lost connection is allowed on the console.
