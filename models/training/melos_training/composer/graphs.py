@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..constants import ROLLBACK
-from .blocks import HEAD_WIDTH, HEADS, WINDOW, Layer
+from .blocks import HEAD_WIDTH, HEADS, WINDOW, Layer, rotate
 from .network import Composer
 
 SLOTS = WINDOW + ROLLBACK
@@ -45,11 +45,13 @@ class TransformerGraph(nn.Module):
         entered = net.enter(notes, memory @ net.memory.weight, coarse, fine, sounding, melody, pedal)
         x = entered
         keys, values = [], []
+        scale = HEAD_WIDTH**-0.5
         for index, layer in enumerate(net.layers):
             assert isinstance(layer, Layer)
-            query, key, value = layer.heads(x[:, None], cos, sin)
+            heads = layer.qkv(layer.norm(x)).view(-1, 3 * HEADS, 1, HEAD_WIDTH)
+            turned, value = rotate(heads[:, : 2 * HEADS], cos, sin), heads[:, 2 * HEADS :]
+            query, key = turned[:, :HEADS], turned[:, HEADS:]
             past_keys, past_values = rings[2 * index : 2 * index + 2]
-            scale = HEAD_WIDTH**-0.5
             past = query @ past_keys.transpose(2, 3) * scale + mask
             own = (query * key).sum(3, keepdim=True) * scale
             weights = torch.softmax(torch.cat([past, own], 3), 3)
