@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::mel::HOP;
 use crate::music::plan::PlayedNote;
 
-/// MIDI note numbers of the keys of a piano.
-const KEYS: std::ops::RangeInclusive<u8> = 21..=108;
 /// Frames between a splice and the notes that it introduces: one hop, so that the crossfade does not soften their attacks.
 const ATTACK_DELAY: u64 = HOP as u64;
 /// Minimum number of frames for which a key is held: 43 ms.
@@ -34,7 +32,7 @@ impl PlayedKeys {
     /// Strikes a key, or releases it if the velocity is 0. Returns whether anything has changed; keys that a piano lacks are
     /// ignored.
     pub(super) fn play(&mut self, note: u8, velocity: u8) -> bool {
-        if !KEYS.contains(&note) {
+        if !PlayedNote::KEYS.contains(&note) {
             return false;
         }
         let was_down = self.release(|stroke| stroke.note == note);

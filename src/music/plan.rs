@@ -1,5 +1,7 @@
 //! The plan: an immutable description of what is requested of the networks at each frame.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::music::clock::MusicClock;
@@ -54,6 +56,11 @@ pub struct PlayedNote {
     pub velocity: u8,
     /// The frame at which its key is up again; `None` while it is held.
     pub released: Option<u64>,
+}
+
+impl PlayedNote {
+    /// The MIDI note numbers of the piano's keys.
+    pub const KEYS: RangeInclusive<u8> = 21..=108;
 }
 
 /// A chord that lasts from a frame until the next chord.

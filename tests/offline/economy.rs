@@ -1,12 +1,11 @@
 //! Economy mode: what it changes, rollback across its beginning and end, and how far ahead the generator works.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::generator::{calm_generator, played};
 use melos::engine::{Engine, EngineEnds, EngineStatus, ports};
 use melos::event::Hop;
-use melos::generator::model::{Models, runtime};
 use melos::generator::{AHEAD, GeneratedLatent, Generator, Worker};
 use melos::mel::{HOP, LATENT_FRAMES};
 use melos::music::emotion::{Emotion, Mood};
@@ -20,24 +19,8 @@ fn plan(economy: bool) -> Plan {
     plan
 }
 
-/// Returns a generator outside economy mode.
-fn generator() -> Generator {
-    let models = Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap();
-    let mut generator = Generator::new(models).unwrap();
-    generator.follow(Arc::new(plan(false)));
-    generator
-}
-
 fn generate(generator: &mut Generator, count: usize, hops: &mut Vec<Hop>) -> Vec<GeneratedLatent> {
     (0..count).map(|_| generator.step(hops).unwrap()).collect()
-}
-
-/// Returns what the engine plays: for every index, the hop sent last.
-fn played(hops: &[Hop]) -> Vec<f32> {
-    let count = hops.iter().map(|hop| hop.index + 1).max().unwrap();
-    (0..count)
-        .flat_map(|index| hops.iter().rev().find(|hop| hop.index == index).expect("there should be no gap").samples)
-        .collect()
 }
 
 #[test]
@@ -45,7 +28,7 @@ fn economy_mode_changes_the_sound_and_the_guidance_of_the_notes() {
     let render = |economy: bool, guidance: f32| {
         let mut plan = plan(economy);
         plan.steering.guidance = Glide::constant(guidance);
-        let mut generator = generator();
+        let mut generator = calm_generator();
         generator.follow(Arc::new(plan));
         let mut hops = Vec::new();
         let latents = generate(&mut generator, 200, &mut hops);
@@ -65,7 +48,7 @@ fn rollbacks_across_the_switch_give_the_same_bits() {
     };
     // Economy mode from latent 22 to latent 40. The vocoder's network is heard again from latent 47 on.
     let render = |rollbacks: &[(u64, usize, bool)]| {
-        let (mut generator, mut hops) = (generator(), Vec::new());
+        let (mut generator, mut hops) = (calm_generator(), Vec::new());
         generate(&mut generator, 26, &mut hops);
         switch(true, 22, &mut generator);
         generate(&mut generator, 22, &mut hops);
@@ -97,7 +80,7 @@ fn in_economy_mode_little_is_generated_ahead_of_frequent_splices() {
     for economy in [false, true] {
         let (engine_ports, EngineEnds { hops, .. }) = ports();
         let status = Arc::new(EngineStatus::default());
-        let worker = Worker::start(generator(), hops, Arc::clone(&status), AHEAD).unwrap();
+        let worker = Worker::start(calm_generator(), hops, Arc::clone(&status), AHEAD).unwrap();
         let mut engine = Engine::new(engine_ports, Arc::clone(&status));
         let lead = || worker.status().covered().saturating_sub(status.frame());
         let wait_for = |reached: &dyn Fn() -> bool| {

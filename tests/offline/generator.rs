@@ -23,7 +23,7 @@ fn plan(seed: u64, emotion: Emotion) -> Arc<Plan> {
 }
 
 /// Returns a generator with a calm plan.
-fn calm_generator() -> Generator {
+pub(crate) fn calm_generator() -> Generator {
     let mut generator = generator();
     generator.follow(plan(7, Emotion::Calm));
     generator
@@ -38,7 +38,7 @@ fn generate(generator: &mut Generator, count: usize) -> Vec<Hop> {
 }
 
 /// Returns what the engine plays: for every index, the hop sent last.
-fn played(hops: &[Hop]) -> Vec<f32> {
+pub(crate) fn played(hops: &[Hop]) -> Vec<f32> {
     let count = hops.iter().map(|hop| hop.index + 1).max().unwrap();
     (0..count)
         .flat_map(|index| hops.iter().rev().find(|hop| hop.index == index).expect("there should be no gap").samples)

@@ -11,6 +11,7 @@ use super::{address, guard};
 use crate::event::parameter::{Input, Kind, Param, TABLE, Value, key_and_mode};
 use crate::event::{ControlEvent, LearnRequest};
 use crate::music::emotion::Emotion;
+use crate::music::plan::PlayedNote;
 use crate::quote::{quoted, shown};
 
 /// Prefix of a parameter's id in messages that set it at the next bar line.
@@ -271,7 +272,7 @@ fn play_note(message: &OscMessage, due: Option<Instant>) -> Result<Request, Faul
         _ => None,
     };
     match message.args.iter().map(number).collect::<Vec<_>>()[..] {
-        [Some(note @ 21..=108), Some(velocity @ 0..=127)] => {
+        [Some(note), Some(velocity @ 0..=127)] if PlayedNote::KEYS.contains(&note) => {
             Ok(Request::Control(ControlEvent::PlayNote { note, velocity }, due))
         }
         _ => Err(Fault::Invalid(format!(
