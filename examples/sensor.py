@@ -1,7 +1,8 @@
 """Controls Melos with two sensors. Each line of standard input contains two numbers from 0 to 1023, as printed by arduino.ino.
 
     pip install python-osc
-    cat /dev/ttyACM0 | python3 sensor.py
+    stty -F /dev/ttyACM0 115200 raw -echo
+    python3 sensor.py < /dev/ttyACM0
 
 The first number controls arousal (distance: nearer is more excited), the second valence (light: brighter is happier).
 """

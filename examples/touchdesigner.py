@@ -1,18 +1,32 @@
-"""Creates a component `melos` with parameters that control Melos and channels for its streams; see touchdesigner.md."""
+"""Creates a component `melos` with parameters that control and follow Melos and channels for its streams; see touchdesigner.md."""
 
 MELOS = ("127.0.0.1", 9000)
-LISTEN = 9001  # port on which TouchDesigner listens
+STREAMS = 9001  # port on which the channels arrive
+VALUES = 9002  # port on which the parameters' values arrive
 
+# A value that has just been received is not sent back.
 SEND = '''
 def onValueChange(par, prev):
-    op('osc_out').sendOSC(par.label, [par.eval()])
+    if par.eval() != parent().storage.get(par.name):
+        parent().storage.pop(par.name, None)
+        op('osc_out').sendOSC(par.label, [par.eval()])
+'''
+
+# Stores every value that it sets, as the parameter holds it, because `send` runs later.
+RECEIVE = '''
+def onReceiveOSC(dat, rowIndex, message, bytes, timeStamp, address, args, peer):
+    for par in parent().customPars:
+        if par.label == address:
+            par.val = args[0]
+            parent().store(par.name, par.eval())
 '''
 
 # Subscribes again every ten seconds, to recover when Melos restarts.
 SUBSCRIBE = '''
 def onFrameStart(frame):
     if absTime.frame % int(10 * me.time.rate) == 0:
-        op('osc_out').sendOSC('/melos/subscribe', [int(op('osc_in').par.port)])
+        for source in ('osc_in', 'osc_values'):
+            op('osc_out').sendOSC('/melos/subscribe', [int(op(source).par.port)])
 '''
 
 melos = op("/project1").create(baseCOMP, "melos")
@@ -35,7 +49,12 @@ osc_out = melos.create(oscoutDAT, "osc_out")
 osc_out.par.address, osc_out.par.port = MELOS
 
 osc_in = melos.create(oscinCHOP, "osc_in")
-osc_in.par.port = LISTEN
+osc_in.par.port = STREAMS
+
+receive = melos.create(textDAT, "receive")
+receive.text = RECEIVE
+osc_values = melos.create(oscinDAT, "osc_values")
+osc_values.par.port, osc_values.par.callbacks = VALUES, "receive"
 
 send = melos.create(parameterexecuteDAT, "send")
 send.text = SEND
@@ -51,4 +70,5 @@ subscribe.par.framestart = True
 out = melos.create(outCHOP, "out")
 out.inputConnectors[0].connect(osc_in)
 
-osc_out.sendOSC("/melos/subscribe", [LISTEN])
+for port in (STREAMS, VALUES):
+    osc_out.sendOSC("/melos/subscribe", [port])

@@ -3,7 +3,8 @@
 // A0: a distance sensor (Sharp GP2Y0A21 or similar), which controls arousal; A1: a light sensor as a voltage divider (a photoresistor to
 // 5 V, 10 kilohms to ground), which controls valence.
 //
-//     cat /dev/ttyACM0 | python3 sensor.py
+//     stty -F /dev/ttyACM0 115200 raw -echo
+//     python3 sensor.py < /dev/ttyACM0
 
 const int SENSORS[] = {A0, A1};
 const unsigned long INTERVAL = 50;  // milliseconds

@@ -3,6 +3,10 @@
 //     const melos = new Melos();
 //     melos.listen("/melos/beat", ([beat, bar, tempo]) => { ... });
 //     melos.send("/melos/valence", 0.4);
+//
+// Some streams are sent only when they change. To have the latest message whenever the connection opens, query them:
+//
+//     melos.onopen = () => melos.send("/melos/mood");
 class Melos {
   constructor(url = "ws://127.0.0.1:9080") {
     this.url = url;
@@ -28,7 +32,10 @@ class Melos {
   connect() {
     this.socket = new WebSocket(this.url);
     this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => [...this.listeners.keys()].forEach((address) => this.subscribe(address));
+    this.socket.onopen = () => {
+      [...this.listeners.keys()].forEach((address) => this.subscribe(address));
+      this.onopen?.();
+    };
     this.socket.onmessage = ({ data }) => {
       if (typeof data === "string") return;
       const [address, values] = decode(data);

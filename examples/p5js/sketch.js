@@ -10,6 +10,8 @@ const rings = [];
 const HUES = { happy: 50, sad: 220, energetic: 25, calm: 170, romantic: 330, angry: 0, nostalgic: 280, mysterious: 250 };
 
 melos.listen("/melos/mood", (values) => (weights = values.slice(0, 8)));
+// Until the mood changes, Melos sends it only in reply.
+melos.onopen = () => melos.send("/melos/mood");
 melos.listen("/melos/level", ([rms]) => (loudness = Math.max(0, 1 + rms / 50)));
 melos.listen("/melos/chord", ([name]) => (chord = name));
 melos.listen("/melos/beat", ([beat]) => rings.push({ age: 0, strong: beat === 1 }));
