@@ -20,13 +20,14 @@ use melos::session::log::ControlLog;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets of this module.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("osc", osc),
     ("midi", midi),
     ("mapping", mapping),
     ("preset", preset),
     ("oscquery", oscquery),
     ("socket", socket),
+    ("post", post),
     ("control_log", control_log),
     ("model", model),
     ("config", config),
@@ -50,6 +51,7 @@ pub fn osc(datagram: &[u8]) {
                         assert!(is_valid(param, &value), "{} = {value:?}", param.spec().id);
                     }
                     ControlEvent::RenameScene { from, to } => assert!(!from.is_empty() && !to.is_empty()),
+                    ControlEvent::PlayNote { note, velocity } => assert!(note < 128 && velocity < 128),
                     other => panic!("OSC cannot send {other:?}"),
                 }
                 let ahead = due.map_or(Duration::ZERO, |due| due.duration_since(now.monotonic));
@@ -148,6 +150,13 @@ pub fn socket(mut bytes: &[u8]) {
         let replies = if kind & 1 == 1 { probe.text(&String::from_utf8_lossy(message)) } else { probe.packet(message) };
         assert!(replies <= TABLE.len() + 8, "{replies} replies to one message");
         bytes = after;
+    }
+}
+
+/// Sends arbitrary bytes as the body of a `POST /osc`; the reason for a refusal must be a single line.
+pub fn post(packet: &[u8]) {
+    if let Err(reason) = Probe::default().post(packet) {
+        assert!(!reason.is_empty() && !reason.contains(char::is_control), "{reason:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! `POST /osc`: an OSC packet over HTTP, for clients that need to know why a packet is refused.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -17,7 +18,7 @@ use crate::remote::osc::{Decoded, Now, Request, decode};
 /// The required content type, which a page from another site can send only after a preflight request.
 const OSC: &str = "application/octet-stream";
 
-/// Processes a packet as if it had been received over UDP. Its faults are returned to the client, so they are neither
+/// Handles a packet as if it had been received over UDP. Its faults are returned to the client, so they are neither
 /// logged nor counted; the rest of the packet takes effect.
 pub(super) async fn post(
     State(shared): State<Arc<Shared>>,
@@ -29,7 +30,16 @@ pub(super) async fn post(
         return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("expected Content-Type: {OSC}")));
     }
     let packet = packet.map_err(|rejection| Refusal(rejection.status(), rejection.body_text()))?;
-    let Decoded { requests, faults, late, .. } = decode(&packet, Now::read());
+    process(&packet, endpoints.client, &shared)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Processes a packet from a client.
+///
+/// # Errors
+/// If something in the packet was refused, with the reason; or if too many events are pending.
+pub(super) fn process(packet: &[u8], client: SocketAddr, shared: &Shared) -> Result<(), Refusal> {
+    let Decoded { requests, faults, late, .. } = decode(packet, Now::read());
     shared.counters.count_received();
     shared.counters.count_lost(Loss::OscLate, late);
     let mut problems: Vec<_> = faults.iter().map(ToString::to_string).collect();
@@ -52,10 +62,10 @@ pub(super) async fn post(
                 continue;
             }
         };
-        if !shared.inbox.push(Incoming { event, due, source: Source::Osc(endpoints.client) }) {
+        if !shared.inbox.push(Incoming { event, due, source: Source::Osc(client) }) {
             let full = "too many pending events; try again".to_owned();
             return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, full));
         }
     }
-    if problems.is_empty() { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::bad_request(problems.join("; "))) }
+    if problems.is_empty() { Ok(()) } else { Err(Refusal::bad_request(problems.join("; "))) }
 }
