@@ -5,7 +5,7 @@
 //! | `GET /melos/reverb` | 200, the node and its contents as JSON; 404 if there is no such node |
 //! | `GET /melos/reverb?VALUE` | 200, this attribute only; `{}` if the node does not have it |
 //! | `GET /melos/panic?VALUE` | 204, because a trigger has no value |
-//! | `GET /melos?TAGS` | 204, an unsupported attribute of the proposal |
+//! | `GET /melos?HTML` | 204, an unsupported attribute of the proposal |
 //! | `GET /melos?NONSENSE` | 400, an attribute unknown to the proposal |
 //! | `GET /` by a browser, which accepts HTML | 303, redirect to the page |
 //! | `GET /?HOST_INFO` | 200, name, extensions, and the OSC and WebSocket ports |
@@ -13,7 +13,7 @@
 //! | WebSocket `{"COMMAND": "LISTEN", "DATA": "/melos/reverb"}` | OSC packets of this method, until `IGNORE` |
 //! | WebSocket binary | the replies to the OSC packet, which is treated as if received over UDP, except that subscribing has no effect; see [`super::osc`] |
 //!
-//! Attributes: FULL_PATH, CONTENTS, TYPE, ACCESS, VALUE, RANGE, DESCRIPTION, UNIT, CLIPMODE. Triggers have type `I` and
+//! Attributes: FULL_PATH, CONTENTS, TYPE, ACCESS, VALUE, RANGE, DESCRIPTION, TAGS, UNIT, CLIPMODE. Triggers have type `I` and
 //! are write-only; streams are read-only. Messages are sent to listeners at most 30 times a second: the newest of each
 //! method, and all new notes. A client receives no echo of the values that it sets. Reading `/melos/chord` returns the
 //! lead chord; listeners to it receive the current chord.
@@ -52,6 +52,7 @@ pub use access::AccessRules;
 pub use discovery::{Discovery, DiscoveryError};
 
 use super::http::PAGE;
+use super::http::reply::Refusal;
 use super::osc::Counters;
 use super::osc::fault::MAX_BYTES;
 use super::osc::sockets::companion;
@@ -253,6 +254,15 @@ impl Probe {
             QueryResponse::BadRequest => 400,
             QueryResponse::NotFound => 404,
         }
+    }
+
+    /// Processes the body of a `POST /osc`; everything valid in it takes effect.
+    ///
+    /// # Errors
+    /// If something in the packet is refused, with the reason.
+    pub fn post(&self, packet: &[u8]) -> Result<(), String> {
+        let unused = SocketAddr::from(([127, 0, 0, 1], 0));
+        post::process(packet, unused, &self.0.shared).map_err(|Refusal(_, reason)| reason)
     }
 
     /// Processes a text message; returns the number of replies.

@@ -57,7 +57,12 @@ def check_takes(page, daemon):
     assert download.value.suggested_filename == name.rsplit(".", 1)[0] + ".mid"
     assert download.value.path().read_bytes().startswith(b"MThd")
     # The take can be renamed and deleted.
+    # Names that the daemon would refuse are not sent.
     row.locator("text=Rename").click()
+    for refused, fault in [("", "Enter a name"), ("a/b", "cannot be called"), (".hidden", "cannot be called"), ("é" * 100, "too long")]:
+        row.locator("input").fill(refused)
+        row.locator("text=Save").click()
+        page.wait_for_selector(f"#toast.shown:has-text('{fault}')")
     row.locator("input").fill("Evening in März")
     # Recording another take does not interrupt the renaming.
     page.click("#record")
@@ -67,6 +72,19 @@ def check_takes(page, daemon):
     other = page.locator(f"[data-take='{second}']")
     other.wait_for()
     assert row.locator("input").input_value() == "Evening in März"
+    row.locator("input").fill(second.rsplit(".", 1)[0])
+    row.locator("text=Save").click()
+    page.wait_for_selector("#toast.shown:has-text('There is already a take')")
+    row.locator("input").fill("Evening in März")
+    # A player that is not told the length, such as that of a piece made from a take, reads it from the file.
+    length = page.evaluate("""async (name) => {
+        const { player } = await import('/page/player.js');
+        // Not the address that is being played.
+        const element = player(`/takes/${name}?`, name, async () => [], null);
+        for (let tries = 0; tries < 200 && element.querySelector('.time').textContent === '–'; tries++) await new Promise((resolve) => setTimeout(resolve, 50));
+        return element.querySelector('.time').textContent;
+    }""", name)
+    assert length == f"0:{int(take['seconds']):02}", (length, take)
     # If a take cannot be played, the page says so and offers to play it again.
     page.route("**/takes/*.wav", lambda route: route.fulfill(body="gone", content_type="audio/wav"))
     other.locator(".play").click()
@@ -101,6 +119,19 @@ def check_takes(page, daemon):
 def check_pieces(page, daemon):
     view(page, "piece")
     starved = daemon.get("/status")["losses"]["starvations"]
+    # The button is on the first screen.
+    hidden = page.evaluate("""() => {
+        const bars = [...document.querySelectorAll('.transports, #tabs')].filter((it) => getComputedStyle(it).position === 'fixed').map((it) => it.getBoundingClientRect().top);
+        return document.querySelector('#piece-make').getBoundingClientRect().bottom - Math.min(innerHeight, ...bars);
+    }""")
+    assert hidden <= 0, f"{hidden} pixels of the button are hidden"
+    # If the queue is full, nothing is requested.
+    waiting = {"id": 1, "state": "waiting", "done": 0, "seconds_left": None, "created": 0, "file": None, "bytes": 0, "picture": [], "error": None,
+               "request": {"emotion": "calm", "seconds": 10, "harmony": True, "format": "wav"}}
+    page.route("**/render", lambda route: route.fulfill(json={"pieces": [{**waiting, "id": number} for number in range(8, 0, -1)]}))
+    page.click("#piece-make")
+    page.wait_for_selector("#toast.shown:has-text('8 pieces are already waiting')")
+    page.unroute("**/render")
     page.click("[data-source=romantic]")
     slide(page, "#piece-length", 0)
     # The form refuses an invalid seed without a request.

@@ -150,6 +150,18 @@ def slide(page, selector, position):
     page.locator(selector).evaluate(set_value, str(position))
 
 
+def send_from_elsewhere(page, parameter, types, *arguments):
+    """Sets a parameter as another client does; a chord that it leads is released when the page is left."""
+    page.evaluate("""async ([parameter, types, args]) => {
+        const { encode } = await import('/page/osc.js');
+        window.elsewhere ??= await new Promise((resolve) => {
+            const socket = new WebSocket(`ws://${location.host}/`);
+            socket.onopen = () => resolve(socket);
+        });
+        window.elsewhere.send(encode(`/melos/${parameter}`, types, args));
+    }""", [parameter, types, list(arguments)])
+
+
 def accessibility_violations(page):
     """Returns the violations that axe finds on the page as shown."""
     # Contrast cannot be measured during a transition.

@@ -16,6 +16,15 @@ def check_health(page, daemon):
         page.click("#panel-health [data-param='economy']")
         daemon.wait_for_value("economy", on)
     page.click("#figures-reset")
+    # An output that is lost is not shown as if it played.
+    def lose_output(route):
+        response = route.fetch()
+        route.fulfill(response=response, json={**response.json(), "state": "no-device", "output": "JACK: speakers"})
+
+    page.route("**/status", lose_output)
+    page.evaluate("dispatchEvent(new Event('hashchange'))")
+    daemon.wait_until("the loss is shown", lambda: "none (lost: JACK: speakers)" in page.inner_text("#figures"))
+    page.unroute("**/status")
     # After the daemon has restarted and counts from 0 again, the counts saved at the last reset do not hide new ones.
     page.evaluate("sessionStorage.setItem('melos.zero', JSON.stringify({ xruns: 1000 }))")
     # Until the status has been read, the page does not claim that all is well.
@@ -160,6 +169,66 @@ def check_keyboard(page, daemon):
     assert daemon.value("play") is True
 
 
+def check_focus(page, daemon):
+    """Checks that no bar covers the control that has the focus, whichever way the focus moves."""
+    covered = """() => {
+        const bars = [...document.querySelectorAll('header, .transports, #tabs')].filter((it) => ['sticky', 'fixed'].includes(getComputedStyle(it).position));
+        const controls = [...document.querySelectorAll('a, button:enabled, input:enabled, select, summary, [tabindex]')].filter((it) => it.offsetParent && !bars.some((bar) => bar.contains(it)));
+        const faults = [];
+        for (const control of [...controls, ...controls.toReversed()]) {
+            control.focus();
+            const box = control.getBoundingClientRect();
+            // A control that is higher than the space between the bars cannot be uncovered.
+            if (box.height > innerHeight / 2) continue;
+            const [top, bottom] = [Math.max(0, box.top), Math.min(innerHeight, box.bottom)];
+            const isCovered = bars.map((bar) => bar.getBoundingClientRect()).some((bar) => bar.top < box.bottom - 1 && bar.bottom > box.top + 1);
+            if (isCovered || bottom - top < box.height - 1) faults.push(`${control.outerHTML.slice(0, 80)} ${box.top} ${box.bottom}`);
+        }
+        return [controls.length, faults];
+    }"""
+    size = page.viewport_size
+    for other in [size, *([{"width": 667, "height": 375}] if size["width"] > 700 else [])]:
+        page.set_viewport_size(other)
+        for name in ["play", "mix", "piece", "setup"]:
+            view(page, name)
+            count, faults = page.evaluate(covered)
+            assert count > 10 and not faults, (other, name, faults)
+    page.set_viewport_size(size)
+    page.evaluate("document.activeElement.blur()")
+
+
+def check_large_text(page, daemon):
+    """Checks that text at twice its size, as set in the browser, is never wider than the screen."""
+    session = page.context.new_cdp_session(page)
+    session.send("Page.enable")
+    for size in (32, 16):
+        session.send("Page.setFontSizes", {"fontSizes": {"standard": size}})
+        wait_for(page, f"getComputedStyle(document.documentElement).fontSize === '{size}px'")
+        for name in ["play", "mix", "piece", "takes", "setup"]:
+            view(page, name)
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"with text of {size} pixels, {name} is {wide} pixels wider than the screen"
+    session.detach()
+
+
+def check_session(page, daemon):
+    view(page, "setup")
+    for name, position, value in [("play/fade", 0.2, 600 * 0.2**3), ("modulation", 0.5, 0.5)]:
+        before = daemon.value(name)
+        slide(page, f"#f-{name.replace('/', '-')}", position)
+        daemon.wait_for_value(name, value, 0.01)
+        page.click("#undo")
+        daemon.wait_for_value(name, before, 0.01)
+    seed = daemon.value("seed")
+    page.fill("#seed", "1.5")
+    page.press("#seed", "Enter")
+    page.wait_for_selector("#toast.shown:has-text('The seed must be a whole number')")
+    assert page.input_value("#seed") == f"{seed:.0f}"
+    page.fill("#seed", "77")
+    page.press("#seed", "Enter")
+    daemon.wait_for_value("seed", 77)
+
+
 def check_long_names(page, daemon):
     """Checks that long scene names and the longest chord and mode names fit."""
     view(page, "play")
@@ -196,7 +265,7 @@ def check_long_names(page, daemon):
 
 
 def check_touch(page, daemon):
-    """Checks that scrolling with a finger moves no control, and that dragging along a fader moves the fader."""
+    """Checks that scrolling with a finger moves no control, that dragging moves a fader and the mood, and that a long touch is a long press."""
     view(page, "play")
     session = page.context.new_cdp_session(page)
 
@@ -224,6 +293,18 @@ def check_touch(page, daemon):
     assert daemon.value("emotion/sad") == mood
     swipe("#f-density", 6, 0)
     daemon.wait_until("the fader has moved", lambda: daemon.value("density") > 0.1)
+    # The pad follows a finger in both directions, and the page does not scroll.
+    before = page.evaluate("scrollY")
+    swipe("#pad", 8, -8)
+    daemon.wait_until("the mood has moved", lambda: daemon.value("valence") > 0.3 and daemon.value("arousal") > 0.3)
+    emotion = page.locator("[data-emotion=sad][data-param]")
+    emotion.tap()
+    daemon.wait_for_value("emotion/sad", 1)
+    box = page.locator("[data-emotion=calm][data-param]").bounding_box()
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": box["x"] + 20, "y": box["y"] + 20}]})
+    page.wait_for_timeout(700)
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    daemon.wait_until("half of the blend is calm", lambda: abs(daemon.value("emotion/calm") - 0.5) < 0.01)
     page.locator("#f-density").tap()
     daemon.wait_for_value("density", 0, 0.05)
     page.wait_for_timeout(1000)
@@ -250,9 +331,10 @@ def check_full_screen_and_themes(page, daemon):
     page.wait_for_selector("#toast.shown:has-text('cannot keep the screen on')")
     page.click("#stage")
     page.wait_for_selector("#stage[aria-pressed=false]")
-    view(page, "setup")
     for theme in ["light", "contrast", "dark"]:
+        view(page, "setup")
         page.select_option("#theme", theme)
+        view(page, "play")
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         if theme == "light":
             # Planned beats stand out from their light background.
@@ -279,8 +361,19 @@ def check_full_screen_and_themes(page, daemon):
     daemon.wait_until("only the dot is shown", lambda: page.evaluate("document.querySelector('#sentence').offsetWidth") == 1)
     small = small_targets(page)
     name = page.inner_text("#health").strip()
-    page.set_viewport_size(size)
     assert not small and name, (small, name)
+    # On a small phone in landscape, the first screen shows all the emotions.
+    page.set_viewport_size({"width": 667, "height": 375})
+    view(page, "play")
+    lowest = page.evaluate("Math.max(...[...document.querySelectorAll('.emotion[data-param]')].map((it) => it.getBoundingClientRect().bottom))")
+    small = small_targets(page)
+    page.set_viewport_size(size)
+    assert lowest <= 375 and not small, (lowest, small)
+    # On a very small phone, the longest name stays within its button.
+    page.set_viewport_size({"width": 320, "height": 568})
+    wide = page.evaluate("(() => { const it = document.querySelector('.emotion[data-emotion=mysterious]'); return it.scrollWidth - it.clientWidth; })()")
+    page.set_viewport_size(size)
+    assert wide <= 0, f"Mysterious is {wide} pixels too wide"
 
 
 def small_targets(page):

@@ -1,6 +1,6 @@
 """Checks the page's musical controls against the daemon's status."""
 
-from harness import slide, view
+from harness import send_from_elsewhere, slide, view
 
 
 def check_mood(page, daemon):
@@ -130,6 +130,29 @@ def check_harmony(page, daemon):
         slide(page, f"#f-{name}", position)
         daemon.wait_for_value(name, value, 0.02)
         page.click("#undo")
+        # Undo calls a control what the page calls it.
+        label = page.locator(f"label[for=f-{name}]").inner_text()
+        assert page.text_content("#toast") == f"{label} restored", (name, page.text_content("#toast"))
+    check_respelling(page)
+
+
+def check_respelling(page):
+    """Checks that a new key, which spells the chord differently, draws no change of chord."""
+    drawn = page.evaluate("""async () => {
+        const [{ melos }, { pictures }] = await Promise.all([import('/page/connection.js'), import('/page/pictures.js')]);
+        const canvas = document.body.appendChild(document.createElement('canvas'));
+        canvas.style.width = '600px';
+        const texts = [];
+        canvas.getContext('2d').fillText = (text) => texts.push(text);
+        pictures(canvas);
+        melos.notify('outlook', 'F# major', 'F#', 0);
+        melos.notify('outlook', 'Db major', 'F#', 0);
+        melos.notify('spectrum', ...Array(48).fill(-80));
+        await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+        canvas.remove();
+        return texts;
+    }""")
+    assert "F#" in drawn and "Gb" not in drawn, drawn
 
 
 def check_mixer(page, daemon):
@@ -157,7 +180,7 @@ def check_mixer(page, daemon):
     daemon.wait_until("the page says why", lambda: "muted" in page.inner_text("#sentence"))
     page.click("[aria-label='Mute Master']")
     daemon.wait_until("the output is audible", lambda: daemon.get("/status")["rms_db"] > -60)
-    for name in ["reverb", "reverb-size", "width"]:
+    for name in ["reverb", "reverb-size", "width", "piano"]:
         slide(page, f"#f-{name}", 0.6)
         daemon.wait_for_value(name.replace("-", "/"), 0.6, 0.01)
     slide(page, "#f-tone", 0.5)
@@ -184,6 +207,8 @@ def check_mixer(page, daemon):
     assert page.inner_text("#limited") == "0"
     page.click("#undo")
     daemon.wait_for_value("level/master", 0, 0.01)
+    assert page.text_content("#toast") == "Master restored", page.text_content("#toast")
+    slide(page, "#f-piano", 0)
 
 
 def check_scenes(page, daemon):
@@ -228,6 +253,24 @@ def check_scenes(page, daemon):
     page.fill("#scene-name", "Dry")
     page.click("#scene-store")
     page.locator("[data-scene=Dry]").wait_for()
+    # Names that the daemon would refuse are not sent.
+    page.click("[aria-label='Edit scene Hall']")
+    for name, fault in [("", "Enter a name"), ("Dry", "There is already a scene"), ("..", "cannot be called")]:
+        page.fill("[aria-label='New name of Hall']", name)
+        page.click(".editor >> text=Rename")
+        page.wait_for_selector(f"#toast.shown:has-text('{fault}')")
+    page.click("[aria-label='Edit scene Hall']")
+    # The time of the morph is set and undone; the daemon reports where a morph leads, not where it is.
+    slide(page, "#f-scene-morph", 0.27)
+    daemon.wait_for_value("scene/morph", 120 * 0.27**3, 0.01)
+    page.click("[data-scene=Hall]")
+    daemon.wait_for_value("reverb", 0.9, 0.01)
+    page.click("#undo")
+    daemon.wait_for_value("reverb", 0.1, 0.01)
+    assert page.text_content("#toast") == "Scene restored", page.text_content("#toast")
+    page.click("#undo")
+    daemon.wait_for_value("scene/morph", 0)
+    assert page.text_content("#toast") == "Morph restored", page.text_content("#toast")
     assert daemon.get("/melos/scene?RANGE") == {"RANGE": [{"VALS": ["Dry", "Hall"]}]}
     page.select_option("#scene-a", "Dry")
     page.select_option("#scene-b", "Hall")
@@ -316,10 +359,25 @@ def check_undo(page, daemon):
     page.click("#setlist-next")
     check_restored()
     assert daemon.value("setlist") == "evening"
+    # What another client has changed since, and what presets do not change, is left alone. A chord that led before does not lead again.
+    send_from_elsewhere(page, "chord", "s", "Fm7")
+    daemon.wait_for_value("chord", "Fm7")
+    daemon.wait_until("the page knows of the chord", lambda: page.is_visible("#chord-release"))
+    page.click("[data-preset=calm]")
+    daemon.wait_for_value("preset", "calm")
+    send_from_elsewhere(page, "mute/master", "T")
+    daemon.wait_for_value("mute/master", True)
+    page.click("#undo")
+    daemon.wait_for_value("preset", "storm")
+    assert page.text_content("#toast") == "Preset restored", page.text_content("#toast")
+    page.wait_for_timeout(500)
+    assert (daemon.value("mute/master"), daemon.value("chord")) == (True, "auto")
+    send_from_elsewhere(page, "mute/master", "F")
+    daemon.wait_for_value("mute/master", False)
 
 
 def check_show(page, daemon):
-    """Checks stepping through a setlist and cancelling a timer."""
+    """Checks stepping through a setlist, a missing entry, and a timer that is cancelled."""
     view(page, "play")
     page.click("#setlist-next")
     page.wait_for_selector("#toast.shown:has-text('Select a setlist first')")
@@ -332,6 +390,30 @@ def check_show(page, daemon):
     daemon.wait_until("the entry is marked", lambda: page.get_attribute("#setlist-entries [data-entry='3']", "aria-current") == "step")
     page.click("#setlist-previous")
     daemon.wait_for_value("preset", "calm")
+    # An entry that does not exist is marked, and going to it is reported.
+    def break_second_entry(route):
+        response = route.fetch()
+        lists = response.json()
+        next(setlist for setlist in lists["setlists"] if setlist["id"] == "evening")["entries"][1] = {"kind": "scene", "name": "Gone", "note": ""}
+        route.fulfill(response=response, json=lists)
+
+    reread = "import('/page/connection.js').then(({ melos }) => melos.notify('revisions', Math.random()))"
+    page.route("**/presets", break_second_entry)
+    page.evaluate(reread)
+    page.wait_for_selector("#setlist-entries .missing[data-entry='2']:has-text('missing')")
+    page.click("#setlist-entries [data-entry='3']")
+    daemon.wait_for_value("preset", "storm")
+    page.click("#setlist-previous")
+    page.wait_for_selector("#toast.shown:has-text('Scene “Gone” is missing')")
+    page.unroute("**/presets")
+    page.evaluate(reread)
+    page.locator("#setlist-entries .missing").wait_for(state="detached")
+    for minutes in ["", "0.05", "5000"]:
+        page.evaluate("document.querySelector('#toast').textContent = ''")
+        page.fill("#timer-minutes", minutes)
+        page.click("#timer-start")
+        page.wait_for_selector("#toast.shown:has-text('Enter 0.1 to 1440 minutes')")
+    assert daemon.value("timer") == 0
     page.fill("#timer-minutes", "5")
     page.click("#timer-start")
     daemon.wait_until("the timer is shown", lambda: page.inner_text("#timer-left").startswith("fades out in 4:5"))

@@ -12,7 +12,7 @@ from harness import Browser, Daemon, Proxy, accessibility_violations, slide, vie
 VIEWS = ["play", "mix", "piece", "takes", "setup"]
 # Checks in the order in which they run; the first starts from the view "play".
 CHECKS = [music.check_mood, music.check_presets, music.check_harmony, music.check_mixer, interface.check_spectrum_and_meters,
-          music.check_scenes, music.check_show, music.check_undo, interface.check_keyboard, interface.check_long_names, interface.check_midi_learn_cancel, files.check_takes, files.check_pieces,
+          music.check_scenes, music.check_show, music.check_undo, interface.check_keyboard, interface.check_focus, interface.check_large_text, interface.check_session, interface.check_long_names, interface.check_midi_learn_cancel, files.check_takes, files.check_pieces,
           interface.check_full_screen_and_themes, interface.check_forced_colours]
 
 

@@ -8,12 +8,12 @@ use super::tree::Node;
 use super::value_cache::Values;
 
 /// Attributes that nodes can have.
-const ATTRIBUTES: [&str; 9] =
-    ["FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE"];
+const ATTRIBUTES: [&str; 10] =
+    ["FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "TAGS", "UNIT", "CLIPMODE"];
 /// Attributes of the proposal that nodes never have.
-const UNSUPPORTED: [&str; 5] = ["TAGS", "EXTENDED_TYPE", "CRITICAL", "OVERLOADS", "HTML"];
+const UNSUPPORTED: [&str; 4] = ["EXTENDED_TYPE", "CRITICAL", "OVERLOADS", "HTML"];
 /// Optional parts of the proposal that are supported.
-const EXTENSIONS: [&str; 7] = ["ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE", "LISTEN"];
+const EXTENSIONS: [&str; 8] = ["ACCESS", "VALUE", "RANGE", "DESCRIPTION", "TAGS", "UNIT", "CLIPMODE", "LISTEN"];
 
 /// The response to a GET request.
 #[derive(Debug, Clone, PartialEq)]

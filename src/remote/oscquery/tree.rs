@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::methods::{COMMANDS, STREAMS, Stream, path_of};
 use super::value_cache::Values;
-use crate::event::parameter::{Kind, Param, Spec, TABLE, decimal, osc_to_json};
+use crate::event::parameter::{InPreset, Kind, Param, Spec, TABLE, decimal, osc_to_json};
 use crate::remote::osc::LEAF;
 
 /// A container, a method, or both: `/melos/reverb` is a number and contains `size`. Since many clients show a container
@@ -123,8 +123,19 @@ fn parameter_attributes(spec: &Spec) -> Map<String, Json> {
         }
         Kind::Toggle { .. } | Kind::Chord | Kind::Text { .. } | Kind::Trigger => {}
     }
+    let tags = tags(spec);
+    if !tags.is_empty() {
+        attributes.insert("TAGS".to_owned(), json!(tags));
+    }
     attributes.extend(unit(spec.param).map(|unit| ("UNIT".to_owned(), json!([unit]))));
     attributes
+}
+
+/// Returns the tags that tell clients what else changes a parameter: `preset` if loading any preset sets or resets it, and
+/// `scene` if recalling any scene sets it.
+fn tags(spec: &Spec) -> Vec<&'static str> {
+    let tags = [("preset", spec.policy.preset == InPreset::Reset), ("scene", spec.policy.scene)];
+    tags.into_iter().filter_map(|(tag, applies)| applies.then_some(tag)).collect()
 }
 
 /// Returns the name of a parameter's unit in the proposal's `units.md`.

@@ -5,11 +5,13 @@
  * never delayed in this way, because they would come as a surprise.
  *
  * @typedef {import('./osc.js').Argument} Argument
- * @typedef {{ id: string, type: string, min: number, max: number, names: string[], description: string }} Parameter
+ * @typedef {{ id: string, type: string, min: number, max: number, names: string[], description: string, tags: string[] }} Parameter
+ *   with the tag `preset` if loading any preset sets or resets it, and `scene` if recalling any scene sets it
  * @typedef {(value: any, ...more: any[]) => void} Listener
  */
 
 import { decode, encode } from './osc.js';
+import { reversal } from './undo.js';
 
 /** Minimum interval between sends, in milliseconds. */
 const SEND_INTERVAL = 33;
@@ -26,12 +28,6 @@ const MAX_UNDO = 100;
 
 /** Actions that undo cannot revert; like triggers, they are refused, not delayed, while there is no connection. */
 const ACTIONS = new Set(['panic', 'record', 'scene/store', 'scene/delete', 'scene/undo']);
-/** Parameters that load others, from a preset or a scene; undo restores the others. */
-const RECALLS = new Set(['preset', 'preset/next', 'preset/previous', 'scene', 'setlist/next', 'setlist/previous', 'setlist/go']);
-/** Parameters of the crossfader, which also change other parameters. */
-const CROSSFADE = new Set(['scene/a', 'scene/b', 'scene/crossfade']);
-/** Parameters that loading a preset does not reset, by the first part of their ids. */
-const NOT_RESET_BY_PRESETS = new Set(['play', 'timer', 'hold', 'preset', 'setlist', 'scene', 'record', 'input', 'seed', 'modulation', 'quantize']);
 
 class Connection {
   constructor() {
@@ -47,8 +43,7 @@ class Connection {
     this.pending = new Map();
     /** @type {Map<string, { value: Argument | null, ping: number }>} values sent, each until the ping after it is answered */
     this.unconfirmed = new Map();
-    /** Changes that can be undone, oldest first.
-     * @type {{ id: string, at: number, ids: string[], before: Map<string, Argument>, journey: boolean }[]} */
+    /** Changes that can be undone, oldest first. @type {import('./undo.js').Change[]} */
     this.changes = [];
     /** Whether a preset's journey is in progress; setting the mood ends a journey. */
     this.journey = false;
@@ -82,7 +77,7 @@ class Connection {
     const id = node.FULL_PATH.slice('/melos/'.length);
     const range = node.RANGE?.[0] ?? {};
     const { MIN: min = 0, MAX: max = 1, VALS: names = [] } = range;
-    this.parameters.set(id, { id, type: node.TYPE, min, max, names, description: node.DESCRIPTION ?? '' });
+    this.parameters.set(id, { id, type: node.TYPE, min, max, names, description: node.DESCRIPTION ?? '', tags: node.TAGS ?? [] });
     if (node.VALUE?.length) this.receive(id, node.VALUE);
   }
 
@@ -308,30 +303,9 @@ class Connection {
   undo() {
     const change = this.changes.pop();
     if (!change) return undefined;
-    const { id, ids, before, journey } = change;
-    const mood = [...this.parameters.keys()].filter((other) => other.startsWith('emotion/'));
-    const isMood = id === 'emotion' || id === 'valence' || id === 'arousal' || mood.includes(id);
-    const isGlobal = RECALLS.has(id) || CROSSFADE.has(id);
-    // The crossfader is restored first, because it changes the other parameters.
-    const all = [...CROSSFADE, ...[...this.parameters.keys()].filter((other) => !CROSSFADE.has(other))];
-    const restored = isMood ? mood : isGlobal ? all.filter((other) => !this.isAction(other) && !RECALLS.has(other) && other !== 'chord') : ids;
-    // The setlist's entry and the preset also come first: loading them resets most parameters, which are therefore restored even if
-    // their values look unchanged.
-    const loads = id.startsWith('preset') || id.startsWith('setlist/');
-    if (id.startsWith('setlist/') && before.get('setlist/go')) this.put('setlist/go', before.get('setlist/go'));
-    if (loads) this.put('preset', before.get('preset') || '');
-    // If the tempo followed the mood, let it do so again.
-    const follows = before.get('tempo/follow') === true;
-    const isDerived = (/** @type {string} */ other) => other === 'emotion' || other === 'valence' || other === 'arousal' || (other === 'tempo' && follows)
-      || (loads && journey && (mood.includes(other) || other === 'glide')) || (isGlobal && (other === 'tempo/follow' || (other === 'tempo' && before.get('tempo/source') !== 'pinned')));
-    for (const other of restored) {
-      const value = before.get(other);
-      const changed = value !== this.values.get(other) || (loads && !NOT_RESET_BY_PRESETS.has(other.split('/')[0]));
-      if (value !== undefined && changed && !isDerived(other)) this.put(other, value);
-    }
-    if ((id === 'tempo' || isGlobal) && follows) this.put('tempo/follow', true);
+    for (const [id, value] of reversal(change, this.parameters, this.values)) this.put(id, value);
     this.notify('@undo', this.changes.length);
-    return id;
+    return change.id;
   }
 
   /** Returns the value of a numeric parameter. @param {string} id @returns {number} */

@@ -121,6 +121,20 @@ export function refill(list, ...children) {
   target?.focus({ preventScroll: true });
 }
 
+/**
+ * Checks a name that the user has entered for a take or scene, and reports anything wrong with it. The daemon would refuse the name
+ * too, but not in the user's words.
+ * @param {string} name @param {string} kind such as `take` @param {string[]} taken the names in use @param {RegExp} unusable
+ */
+export function checkName(name, kind, taken, unusable) {
+  let fault = '';
+  if (!name) fault = `Enter a name for the ${kind}`;
+  else if (unusable.test(name)) fault = `A ${kind} cannot be called “${name}”`;
+  else if (taken.includes(name)) fault = `There is already a ${kind} called “${name}”`;
+  if (fault) showToast(fault, true);
+  return !fault;
+}
+
 /** Distance in pixels that a touch must cover along a fader before it moves the fader. */
 const TOUCH_THRESHOLD = 8;
 

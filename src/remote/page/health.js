@@ -66,6 +66,9 @@ function recentIncrease(name, count) {
   return Math.max(0, count - counts[0].count);
 }
 
+/** Returns whether an output is the null output, which has no device. @param {string} output */
+const isNull = (output) => /null|nothing/i.test(output);
+
 /** @param {number} count */
 const times = (count) => (count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`);
 
@@ -81,6 +84,8 @@ function assess({ state, load, xruns, starvations, output, trouble }) {
   const [gaps, late] = [recentIncrease('xruns', xruns), recentIncrease('starvations', starvations)];
   if (state === 'no-device') return ['bad', 'No audio device: playing silently and looking for one. Press Listen to hear the music here'];
   if (state === 'starved') return ['bad', 'The generator is late: the last sound is sustained'];
+  // Before whatever else is wrong, because it explains the silence.
+  if (state !== 'silent' && melos.values.get('mute/master')) return ['warn', 'The output is muted: press M on the master strip'];
   if (trouble) return ['warn', trouble];
   const economy = melos.values.get('economy') === true;
   const remedy = economy ? 'close other applications' : 'switch on economy mode in Setup, or close other applications';
@@ -88,8 +93,7 @@ function assess({ state, load, xruns, starvations, output, trouble }) {
   if (gaps) return ['warn', `${dropouts(gaps)} in the last minute: try a larger block`];
   if (load > HIGH_LOAD) return ['warn', `Generator load ${Math.round(load * 100)}%: ${remedy}`];
   if (state === 'silent') return ['good', 'Paused: press Play'];
-  if (melos.values.get('mute/master')) return ['warn', 'The output is muted: press M on the master strip'];
-  if (/null|nothing/i.test(output)) return ['warn', 'No audio device. Press Listen to hear the music here'];
+  if (isNull(output)) return ['warn', 'No audio device. Press Listen to hear the music here'];
   return state === 'playing' ? ['good', economy ? 'Playing in economy mode: all is well' : 'Playing: all is well'] : ['warn', capitalize(state)];
 }
 
@@ -148,6 +152,7 @@ export function healthFigures() {
   const isCounter = (/** @type {string} */ key, /** @type {unknown} */ value) => RESETTABLE.includes(key) || (Number.isInteger(value) && !(key in LABELS));
   const show = () => {
     const { troubles, losses = {}, ...figures } = newest;
+    if (figures.state === 'no-device' && !isNull(figures.output)) figures.output = `none (lost: ${figures.output})`;
     const first = Object.keys(LABELS).filter((key) => key in figures).map((key) => [key, figures[key]]);
     const rest = Object.entries(figures).filter(([key]) => !(key in LABELS) && !SHOWN_ELSEWHERE.includes(key));
     const rows = [...first, ...Object.entries(troubles ?? {}), ...rest].filter(([, value]) => typeof value !== 'object' || value === null);

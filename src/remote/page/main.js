@@ -13,6 +13,7 @@ import { pictures } from './pictures.js';
 import { piece } from './piece.js';
 import { presetList } from './presets.js';
 import { scenes } from './scenes.js';
+import { session } from './session.js';
 import { show } from './show.js';
 import { banner, appearance, stageButton, theme, undoButton } from './stage.js';
 import { takes } from './takes.js';
@@ -26,7 +27,7 @@ const VIEWS = [
   ['mix', 'Mix', [['mixer', 'Mixer', mixer], ['room', 'Room', room]]],
   ['piece', 'Make a piece', [['maker', 'Make a piece', piece]]],
   ['takes', 'Takes', [['takes', 'Takes', takes]]],
-  ['setup', 'Setup', [['health', 'Health', healthFigures], ['log', 'Log', healthLog], ['midi', 'MIDI', midi], ['appearance', 'Page settings', appearance]]],
+  ['setup', 'Setup', [['health', 'Health', healthFigures], ['log', 'Log', healthLog], ['midi', 'MIDI', midi], ['session', 'Session', session], ['appearance', 'Page settings', appearance]]],
 ];
 
 function views() {
@@ -39,6 +40,7 @@ function views() {
   }
   const select = () => {
     const selected = VIEWS.find(([id]) => `#/${id}` === location.hash)?.[0] ?? VIEWS[0][0];
+    document.body.dataset.view = selected;
     VIEWS.forEach(([id], index) => {
       byId(`view-${id}`).hidden = id !== selected;
       if (id === selected) tabs[index].setAttribute('aria-current', 'page');
@@ -48,6 +50,18 @@ function views() {
   };
   addEventListener('hashchange', select);
   select();
+}
+
+/** Sets the heights of the bars fixed to the screen, which the layout keeps clear. They depend on the layout and on the size of the text. */
+function measureBars() {
+  const [header, tabs, transports] = ['header', '#tabs', '.transports'].map((selector) => /** @type {HTMLElement} */ (document.querySelector(selector)));
+  const heightIf = (/** @type {HTMLElement} */ bar, /** @type {string} */ position) => (getComputedStyle(bar).position === position ? bar.offsetHeight : 0);
+  const measure = () => {
+    const heights = { header: heightIf(header, 'sticky'), tabs: heightIf(tabs, 'fixed'), transports: heightIf(transports, 'fixed') };
+    for (const [bar, height] of Object.entries(heights)) document.documentElement.style.setProperty(`--${bar}`, `${height}px`);
+  };
+  const observer = new ResizeObserver(measure);
+  for (const bar of [header, tabs, transports]) observer.observe(bar);
 }
 
 async function start() {
@@ -65,6 +79,7 @@ async function start() {
   byId('chord').append(chordNow());
   pictures(byId('picture'));
   views();
+  measureBars();
   keys();
   installLearning();
   byId('learning-end').addEventListener('click', () => byId('learn').click());

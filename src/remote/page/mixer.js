@@ -113,6 +113,6 @@ export function room() {
   return [
     fader('reverb', { label: 'Reverb', words: ['dry', 'wet'] }), fader('reverb/size', { label: 'Room', words: ['small', 'large'] }),
     fader('width', { label: 'Width', words: ['mono', 'wide'] }), fader('tone', { label: 'Tone', words: ['dark', 'bright'] }),
-    fader('evenness', { label: 'Evenness', words: ['as played', 'even'] }),
+    fader('evenness', { label: 'Evenness', words: ['as played', 'even'] }), fader('piano', { label: 'Other piano', words: ['grand', 'other'] }),
   ];
 }

@@ -23,7 +23,7 @@ const SHADES = [[11, 11, 18], [74, 22, 116], [200, 62, 84], [250, 172, 74], [255
 const [NOTE, MELODY, BEAT] = ['#eef0f6', '#f2b45c', '#ffffff'];
 const COLUMNS = PAST * RATE;
 
-/** @typedef {{ at: number, text: string }} Mark */
+/** @typedef {{ at: number, symbol: string, text: string }} Mark the daemon's symbol of a chord, and its spelling in the key */
 
 /** @param {any} canvas */
 export function pictures(canvas) {
@@ -133,7 +133,7 @@ export function pictures(canvas) {
     context.font = `12px ${colour('font')}`;
     context.fillStyle = colour('faint');
     context.textAlign = 'right';
-    context.fillText('planned', width - 8, bottom - 20);
+    if (bottom - head > 40) context.fillText('planned', width - 8, bottom - 20);
   });
 
   melos.on('spectrum', (...bands) => {
@@ -165,12 +165,14 @@ export function pictures(canvas) {
     const now = seconds();
     const announced = [];
     for (let index = 1; index + 1 < outlook.length; index += 2) {
-      if (outlook[index]) announced.push({ at: now + outlook[index + 1], text: spell(outlook[index], outlook[0]) });
+      const symbol = outlook[index];
+      if (symbol) announced.push({ at: now + outlook[index + 1], symbol, text: spell(symbol, outlook[0]) });
     }
     const [current, ...upcoming] = announced;
-    if (current && chords.at(-1)?.text !== current.text) {
-      const started = planned.findLast(({ at, text }) => text === current.text && at <= now + 0.3);
-      chords = [...chords.filter((chord, index) => recent(chords[index + 1] ?? chord)), { at: started?.at ?? now, text: current.text }];
+    // A new key can spell the same chord differently.
+    if (current && chords.at(-1)?.symbol !== current.symbol) {
+      const started = planned.findLast(({ at, symbol }) => symbol === current.symbol && at <= now + 0.3);
+      chords = [...chords.filter((chord, index) => recent(chords[index + 1] ?? chord)), { ...current, at: started?.at ?? now }];
     }
     planned = upcoming;
   });

@@ -16,8 +16,10 @@ import { allPresets, nameOf } from './presets.js';
 
 /** Selectable lengths in seconds. */
 const LENGTHS = [10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800];
+/** Maximum number of waiting pieces. */
+const MAX_WAITING = 8;
 /** Number of possible seeds. */
-const SEEDS = 16_777_216;
+export const SEEDS = 16_777_216;
 /** Interval for polling the progress of a render, in milliseconds. */
 const POLL_INTERVAL = 500;
 
@@ -37,6 +39,9 @@ function title(request) {
 
 /** Requests a piece. @param {PieceRequest} request */
 export async function make(request) {
+  const { pieces } = /** @type {{ pieces: Piece[] }} */ (await http('/render'));
+  const waiting = pieces.filter(({ state }) => state === 'waiting').length;
+  if (waiting >= MAX_WAITING) throw new Error(`${waiting} pieces are already waiting; wait for one to be made, or cancel one`);
   const piece = await http('/render', request);
   showToast(piece.state === 'waiting' ? `Piece ${piece.id} is in the queue` : `Piece ${piece.id} is being rendered`);
 }
@@ -50,7 +55,7 @@ export function piece() {
   const choose = (...names) => {
     source = names;
     if (!names[0].startsWith('preset:')) presetMenu.value = '';
-    for (const button of sources.children) button.setAttribute('aria-pressed', String(names.includes(button.dataset.source)));
+    for (const button of [...sources.children, now]) button.setAttribute('aria-pressed', String(names.includes(button.dataset.source)));
   };
   /** Adds an emotion to the blend or removes it. @param {string} name */
   const blend = (name) => {
@@ -61,10 +66,10 @@ export function piece() {
     type: 'button', class: 'emotion', 'data-emotion': name, 'data-source': name, 'aria-pressed': 'false',
     title: `${capitalize(name)} only. Shift-click or long-press to add it to the blend or remove it.`,
     ...pressHandlers((event) => (event.shiftKey ? blend(name) : choose(name)), () => blend(name)),
-  }, capitalize(name))), h('button', {
-    type: 'button', class: 'emotion', 'data-source': 'now', 'aria-pressed': 'false', onclick: () => choose('now'),
-    title: 'The current blend',
-  }, 'Current mood'));
+  }, capitalize(name))));
+  const now = h('button', {
+    type: 'button', 'data-source': 'now', 'aria-pressed': 'false', title: 'The current blend', onclick: () => choose('now'),
+  }, 'Current mood');
   addEventListener('presets', () => {
     const chosen = presetMenu.value;
     presetMenu.replaceChildren(h('option', { value: '' }, 'No preset'), ...allPresets().map(({ id, name }) => h('option', { value: id }, name)));
@@ -118,7 +123,7 @@ export function piece() {
 
   return [
     h('div', { class: 'maker' }, sources,
-      h('div', { class: 'field' }, h('label', { for: 'piece-preset' }, 'Or a preset'), presetMenu),
+      h('div', { class: 'row wrap' }, now, h('div', { class: 'field' }, h('label', { for: 'piece-preset' }, 'Or a preset'), presetMenu)),
       h('div', { class: 'fader' }, h('label', { for: 'piece-length' }, 'Length'), lengthIn, lengthOut),
       h('div', { class: 'fader' }, h('label', { for: 'piece-creativity' }, 'Creativity'), creativityIn, creativityOut),
       h('div', { class: 'row wrap' },

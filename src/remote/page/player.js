@@ -28,13 +28,13 @@ export function release(source) {
  * Creates a play button, a waveform and a time display.
  * @param {string} source @param {string} name
  * @param {() => Promise<number[]>} loadPeaks resolves to column heights from 0 to 1
- * @param {number | null} seconds
+ * @param {number | null} seconds the length; null if only the file tells it
  */
 export function player(source, name, loadPeaks, seconds) {
   /** @type {number[]} */
   let peaks = [];
   const canvas = h('canvas', {
-    class: 'waveform', role: 'slider', tabindex: 0, 'aria-label': `Position in ${name}`, 'aria-valuemin': 0, 'aria-valuemax': Math.round(seconds ?? 0), 'aria-valuenow': 0,
+    class: 'waveform', role: 'slider', tabindex: 0, 'aria-label': `Position in ${name}`, 'aria-valuemin': 0, 'aria-valuemax': 0, 'aria-valuenow': 0,
   });
   const start = () => audio.play().catch((error) => {
     // Playback also ends early if another file is played or this one is paused.
@@ -85,19 +85,32 @@ export function player(source, name, loadPeaks, seconds) {
     event.preventDefault();
     seek(positions[event.key]);
   });
-  const time = h('span', { class: 'time' }, seconds === null ? '–' : clock(seconds));
+  const time = h('span', { class: 'time' });
+  let length = seconds;
   const show = () => {
     if (!button.isConnected && updates.size > 400) updates.delete(show);
     const isPlaying = playing === source && !audio.paused;
     button.textContent = isPlaying ? '❚❚' : '▶';
     button.setAttribute('aria-label', `${isPlaying ? 'Pause' : 'Play'} ${name}`);
     const now = playing === source ? audio.currentTime : 0;
+    canvas.setAttribute('aria-valuemax', (length ?? 0).toFixed(0));
     canvas.setAttribute('aria-valuenow', now.toFixed(0));
     canvas.setAttribute('aria-valuetext', clock(now));
     if (playing === source && audio.duration) time.textContent = `${clock(audio.currentTime)} / ${clock(audio.duration)}`;
+    else time.textContent = length === null ? '–' : clock(length);
     redraw();
   };
+  show();
   updates.add(show);
+  if (length === null) {
+    const file = new Audio();
+    file.preload = 'metadata';
+    file.addEventListener('loadedmetadata', () => {
+      length = file.duration;
+      show();
+    });
+    file.src = source;
+  }
   loadPeaks().then((heights) => {
     peaks = heights;
     redraw();

@@ -2,8 +2,11 @@
 /** Scenes: press to recall, hold twice to replace; the morph time and the crossfader. */
 
 import { http, melos } from './connection.js';
-import { attempt, fader, h, pressHandlers, refill, refresh, showToast } from './dom.js';
+import { attempt, checkName, fader, h, pressHandlers, refill, refresh, showToast } from './dom.js';
 import { confirmed } from './piece.js';
+
+/** Names that a scene cannot have; a browser would resolve `.` and `..` in a request's path as folders. */
+const UNUSABLE = /^\.\.?$|\p{Cc}/u;
 
 export function scenes() {
   const slots = h('div', { class: 'slots', id: 'scenes', role: 'group', 'aria-label': 'Scenes' });
@@ -12,18 +15,12 @@ export function scenes() {
   /** The scene being edited, and its form. @type {{ name: string, form: any } | undefined} */
   let edited;
   melos.on('@confirmed', (id, name) => id === 'scene/store' && showToast(`“${name}” stored`));
-  // A browser would resolve `.` and `..` in a request's path as folders.
-  const checkName = (/** @type {string} */ name) => {
-    const valid = name !== '.' && name !== '..';
-    if (!valid) showToast(`A scene cannot be called “${name}”`, true);
-    return valid;
-  };
   const newName = h('input', { type: 'text', id: 'scene-name', maxlength: 60, placeholder: 'Name', 'aria-label': 'Name of the new scene' });
   const store = () => {
     let number = 1;
     while (names.includes(`Scene ${number}`)) number += 1;
     const name = newName.value.trim() || `Scene ${number}`;
-    if (!checkName(name) || (names.includes(name) && !confirmed(storeButton, 'Replace?'))) return;
+    if (!checkName(name, 'scene', [], UNUSABLE) || (names.includes(name) && !confirmed(storeButton, 'Replace?'))) return;
     melos.set('scene/store', name);
     newName.value = '';
   };
@@ -51,8 +48,11 @@ export function scenes() {
     const path = `/scenes/${encodeURIComponent(name)}`;
     const input = h('input', { type: 'text', value: name, maxlength: 60, 'aria-label': `New name of ${name}` });
     const rename = () => attempt(async () => {
-      if (!checkName(input.value.trim())) return;
-      await http(path, { rename: input.value });
+      const renamed = input.value.trim();
+      if (renamed !== name) {
+        if (!checkName(renamed, 'scene', names, UNUSABLE)) return;
+        await http(path, { rename: renamed });
+      }
       edited = undefined;
       show();
     });

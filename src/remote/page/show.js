@@ -2,10 +2,13 @@
 /** The show: setlists with their current entry, a timer that fades the music out, and the opening hours. */
 
 import { http, melos } from './connection.js';
-import { clock, h, refill, refresh, showToast } from './dom.js';
+import { capitalize, clock, h, refill, refresh, showToast } from './dom.js';
 import { nameOf } from './presets.js';
 
-/** @typedef {{ id: string, name: string, entries: { kind: string, name: string, note: string }[] }} Setlist */
+/**
+ * @typedef {{ kind: string, name: string, note: string }} Entry an entry of a setlist: the name of a preset or a scene
+ * @typedef {{ id: string, name: string, entries: Entry[] }} Setlist
+ */
 
 /** Interval for polling the remaining time and the opening hours, in milliseconds. */
 const POLL_INTERVAL = 5000;
@@ -13,6 +16,8 @@ const POLL_INTERVAL = 5000;
 export function show() {
   /** @type {Setlist[]} */
   let setlists = [];
+  /** The names of the existing presets and scenes. @type {Record<string, string[]>} */
+  let existing = {};
   const choice = h('select', { id: 'setlist', 'data-param': 'setlist', onchange: () => melos.set('setlist', choice.value) });
   const entries = h('ol', { class: 'entries', id: 'setlist-entries' });
   const actionButton = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ symbol) => h('button', {
@@ -20,32 +25,44 @@ export function show() {
     onclick: () => (melos.values.get('setlist') ? melos.set(id) : showToast('Select a setlist first')),
   }, symbol);
 
+  const isMissing = (/** @type {Entry} */ { kind, name }) => !existing[kind]?.includes(name);
   const list = () => {
     const chosen = String(melos.values.get('setlist') ?? '');
     const position = Number(melos.values.get('setlist/go') ?? 0);
     choice.replaceChildren(h('option', { value: '' }, '–'), ...setlists.map(({ id, name }) => h('option', { value: id }, name)));
     choice.value = chosen;
     const setlist = setlists.find(({ id }) => id === chosen);
-    refill(entries, ...(setlist?.entries ?? []).map(({ kind, name, note }, index) => h('li', {},
+    refill(entries, ...(setlist?.entries ?? []).map((entry, index) => h('li', {},
       h('button', {
-        type: 'button', class: 'entry', 'data-entry': index + 1, 'aria-current': index + 1 === position ? 'step' : undefined,
+        type: 'button', class: isMissing(entry) ? 'entry missing' : 'entry', 'data-entry': index + 1, 'aria-current': index + 1 === position ? 'step' : undefined,
         onclick: () => melos.set('setlist/go', index + 1),
-      }, h('strong', {}, kind === 'preset' ? nameOf(name) : name), kind === 'scene' ? h('span', { class: 'tag' }, 'scene') : null,
-        note ? h('span', { class: 'about' }, note) : null))));
+      }, h('strong', {}, entry.kind === 'preset' ? nameOf(entry.name) : entry.name), entry.kind === 'scene' ? h('span', { class: 'tag' }, 'scene') : null,
+        isMissing(entry) ? h('span', { class: 'tag error' }, 'missing') : null, entry.note ? h('span', { class: 'about' }, entry.note) : null))));
+    warn(setlist?.entries[position - 1], `${chosen} ${position}`);
+  };
+  /** The setlist and position last shown. */
+  let reached = '';
+  /** Warns once on reaching an entry that does nothing because it is missing. @param {Entry | undefined} entry @param {string} place */
+  const warn = (entry, place) => {
+    if (entry && reached && reached !== place && isMissing(entry)) showToast(`${capitalize(entry.kind)} “${entry.name}” is missing, so the music does not change`, true);
+    if (existing.preset) reached = place;
   };
   const read = () => refresh(async () => {
-    ({ setlists } = await http('/presets'));
+    const { presets, setlists: listed } = await http('/presets');
+    const { scenes } = await http('/scenes');
+    setlists = listed;
+    existing = { preset: presets.map((/** @type {{ id: string }} */ { id }) => id), scene: scenes };
     list();
   });
-  let seen = -1;
-  melos.on('revisions', (presets) => presets !== seen && ((seen = presets), read()));
+  let seen = '';
+  melos.on('revisions', (presets, scenes) => seen !== `${presets} ${scenes}` && ((seen = `${presets} ${scenes}`), read()));
   for (const id of ['setlist', 'setlist/go']) melos.on(id, list);
   addEventListener('presets', list);
 
-  const minutes = h('input', { type: 'number', id: 'timer-minutes', min: 0.1, max: 1440, step: 'any', value: 10 });
+  const minutes = h('input', { type: 'number', id: 'timer-minutes', required: true, min: 0.1, max: 1440, step: 'any', value: 10 });
   const start = h('button', {
     type: 'button', id: 'timer-start', 'data-param': 'timer', title: melos.parameters.get('timer')?.description,
-    onclick: () => (minutes.valueAsNumber > 0 ? melos.set('timer', minutes.valueAsNumber * 60) : showToast('Enter a number of minutes', true)),
+    onclick: () => (minutes.validity.valid ? melos.set('timer', minutes.valueAsNumber * 60) : showToast(`Enter ${minutes.min} to ${minutes.max} minutes`, true)),
   }, 'Start');
   const cancel = h('button', { type: 'button', id: 'timer-off', hidden: true, onclick: () => melos.set('timer', 0) }, 'Cancel');
   const left = h('span', { class: 'hint', id: 'timer-left', role: 'timer' });

@@ -56,12 +56,22 @@ export function stageButton() {
   return button;
 }
 
+/** What Undo calls changes made by several controls together, by the first part of the parameter's id. @type {Record<string, string>} */
+const SHARED_LABELS = { emotion: 'Mood', valence: 'Mood', arousal: 'Mood', preset: 'Preset', setlist: 'Setlist', timer: 'Timer' };
+
+/** Returns the visible label of a parameter's control. @param {string} id */
+function labelOf(id) {
+  const control = document.querySelector(`[data-param="${id}"]`) ?? byId(id.replaceAll('/', '-'));
+  const label = control?.labels?.[0]?.textContent ?? control?.getAttribute('aria-label') ?? control?.textContent;
+  return SHARED_LABELS[id.split('/')[0]] ?? label ?? capitalize(id);
+}
+
 export function undoButton() {
   const button = h('button', {
     type: 'button', id: 'undo', disabled: true, title: 'Undoes the last change (Ctrl+Z)', 'aria-keyshortcuts': 'Control+Z',
     onclick: () => {
       const id = melos.undo();
-      if (id) showToast(`${capitalize(id.replaceAll('/', ' '))} restored`);
+      if (id) showToast(`${labelOf(id)} restored`);
     },
   }, 'Undo');
   melos.on('@undo', (count) => (button.disabled = count === 0));

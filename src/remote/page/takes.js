@@ -2,7 +2,7 @@
 /** Takes: playing, downloading, renaming, deleting and re-rendering. */
 
 import { http, melos } from './connection.js';
-import { attempt, capitalize, date, h, menu, refill, refresh, showToast, size } from './dom.js';
+import { attempt, capitalize, checkName, date, h, menu, refill, refresh, showToast, size } from './dom.js';
 import { confirmed, make } from './piece.js';
 import { player, release } from './player.js';
 
@@ -12,6 +12,14 @@ import { player, release } from './player.js';
 const PRE_ROLLS = [0, 5, 10, 20, 30];
 /** How long to wait for a recording to start or stop before reading the list, in milliseconds. */
 const RECORDING_DELAY = 300;
+
+/** Names that a take cannot have, because they are not file names. */
+const UNUSABLE = /^\.|[/\\]|\p{Cc}/u;
+/** Maximum length of a name without its extension, in bytes. */
+const MAX_NAME = 115;
+
+/** Returns the name of a take without its extension. @param {string} name */
+const stemOf = (name) => name.replace(/\.[^.]+$/, '');
 
 export function takes() {
   const list = h('ul', { class: 'sounds', id: 'takes', 'aria-label': 'Takes' });
@@ -27,9 +35,9 @@ export function takes() {
     for (const name of rows.keys()) if (!shown.some((take) => take.name === name)) rows.delete(name);
     for (const take of shown) {
       const [kept, description] = [rows.get(take.name), JSON.stringify(take)];
-      if (kept?.take !== description && !kept?.element.querySelector('input')) rows.set(take.name, { take: description, element: row(take) });
+      if (kept?.take !== description && !kept?.element.querySelector('input')) rows.set(take.name, { take: description, element: row(take, () => [...rows.keys()].map(stemOf)) });
     }
-    const empty = recording.on ? `${recording.name?.replace(/\.[^.]+$/, '')} is being recorded.` : 'No takes yet. Press Record to make one.';
+    const empty = recording.on ? `${stemOf(recording.name ?? '')} is being recorded.` : 'No takes yet. Press Record to make one.';
     refill(list, ...(shown.length ? shown.map(({ name }) => rows.get(name)?.element) : [h('li', { class: 'empty' }, empty)]));
   });
   let seen = -1;
@@ -50,24 +58,29 @@ export function takes() {
   ];
 }
 
-/** @param {Take} take */
-function row({ name, seconds, bytes, modified, mood, log, notes }) {
+/** @param {Take} take @param {() => string[]} stems returns the names of all takes, without their extensions */
+function row({ name, seconds, bytes, modified, mood, log, notes }, stems) {
   const source = `/takes/${encodeURIComponent(name)}`;
-  const stem = name.replace(/\.[^.]+$/, '');
+  const stem = stemOf(name);
   const title = h('strong', {}, stem);
   const rename = h('button', { type: 'button', onclick: () => edit() }, 'Rename');
   const edit = () => {
     const input = h('input', { type: 'text', value: stem, 'aria-label': `New name of ${stem}`, maxlength: 110 });
+    const cancel = () => {
+      form.replaceWith(title);
+      rename.focus();
+    };
     const save = () => attempt(async () => {
+      const renamed = input.value.trim();
+      if (renamed === stem) return cancel();
+      if (new TextEncoder().encode(renamed).length > MAX_NAME) return showToast('This name is too long', true);
+      if (!checkName(renamed, 'take', stems(), UNUSABLE)) return;
       release(source);
-      await http(source, { rename: input.value });
+      await http(source, { rename: renamed });
     });
     input.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
       if (event.key === 'Enter') save();
-      if (event.key === 'Escape') {
-        form.replaceWith(title);
-        rename.focus();
-      }
+      if (event.key === 'Escape') cancel();
       event.stopPropagation();
     });
     const form = h('span', { class: 'row' }, input, h('button', { type: 'button', onclick: save }, 'Save'));
