@@ -29,16 +29,18 @@ OFFLINE := --lib --bins --test=offline --test=realtime --test=corpus_tools
 build-tests: packages-build
 	$(CARGO) test --locked --workspace --no-run
 
+test: export MELOS_TEST_PYTHON := $(CURDIR)/$(VENV)/bin/python
 test: packages-build packages-test runtime $(VENV)/ready $(NODE_CLIENTS)
 	$(CARGO) test --locked --workspace $(OFFLINE)
-	MELOS_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python $(CARGO) test --locked --workspace --test=live -- --test-threads=1
+	$(CARGO) test --locked --workspace --test=live untimed::
+	$(CARGO) test --locked --workspace --test=live -- --test-threads=1 --skip untimed::
 
 # Checks formatting, lints, documentation, spelling, unused dependencies and licences.
 lint: packages-build $(VENV)/ready $(TOOLS)/cargo-machete $(TOOLS)/cargo-deny
 	$(call install,libpipewire-0.3-dev libclang-dev cmake g++)
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --workspace --all-targets --features link,pipewire -- -D warnings
+	$(CARGO) clippy --locked --lib -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --workspace
 	$(VENV)/bin/typos
 	$(TOOLS)/cargo-machete
@@ -88,8 +90,9 @@ deb: build runtime
 dist: build runtime
 	packaging/dist.sh $(BUILT) target
 
-# Tests the package in a minimal booted Debian: installs, plays, steers, upgrades and removes it. Needs root and systemd-nspawn.
-test-deb: deb
+# Tests the package in a minimal booted Debian: installs, plays, steers, upgrades and removes it; then runs the portable archive.
+# Needs root and systemd-nspawn.
+test-deb: deb dist
 	$(call install,mmdebstrap systemd-container)
 	$(SUDO) $(PYTHON) packaging/test.py target
 
@@ -278,7 +281,7 @@ evaluate: build build-corpus runtime salamander $(if $(wildcard $(TRAINING_PYTHO
 
 # Runs each fuzz target for FUZZ_SECONDS, from the seeds and from earlier findings. cargo-fuzz's instrumentation is unstable
 # and must be allowed explicitly.
-FUZZ_TARGETS := osc midi mapping preset oscquery socket control_log model config state audio
+FUZZ_TARGETS := osc midi mapping preset oscquery socket post control_log model config state audio
 FUZZ_SECONDS ?= 600
 
 fuzz: packages-build $(TOOLS)/cargo-fuzz

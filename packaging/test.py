@@ -1,84 +1,29 @@
-"""Tests the package in a minimal Debian: installs it, boots, plays, sets a parameter, upgrades and purges.
+"""Tests the package in a minimal Debian: installs it, boots, plays, sets a parameter, upgrades and purges, and tests the portable
+archive. Runs the documented commands that need an installed package.
 
-    sudo python3 packaging/test.py target       # target contains the package that `make deb` built
+    sudo python3 packaging/test.py target       # target contains what `make deb dist` built
 
 Needs mmdebstrap, systemd-nspawn and dpkg-dev, and a Debian mirror for the package's dependencies.
 """
 
-import json
 import math
+import platform
 import shutil
 import struct
-import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from checks import check, minimal_debian, run, wait
+from machine import Machine
 
 OUT = Path(sys.argv[1]).resolve()
 CLIENTS = Path(__file__).resolve().parent.parent / "tests" / "clients"
-
-
-class Machine:
-    """A Debian root file system that can be booted as a container."""
-
-    def __init__(self, root):
-        self.root = root
-        self.nspawn = self.leader = None
-
-    def nspawn_command(self, *options):
-        # Unregistered, so that the host needs neither systemd nor D-Bus.
-        return ["systemd-nspawn", "-q", "-D", str(self.root), "--register=no", "--keep-unit", "--resolv-conf=replace-host",
-                "--setenv=DEBIAN_FRONTEND=noninteractive", *options]
-
-    def chroot(self, *command):
-        return run(*self.nspawn_command("--pipe"), *command, stdin=subprocess.DEVNULL)
-
-    def boot(self):
-        log = open(self.root.parent / "boot.log", "w")
-        self.nspawn = subprocess.Popen(
-            self.nspawn_command("--boot", "--private-network", "--console=pipe"), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-        def leader():
-            children = Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split()
-            for child in children:
-                if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
-                    return child
-            return None
-
-        self.leader = wait("the machine boots", leader)
-        wait("systemd is running", lambda: "running" in self.run("sh", "-c", "systemctl is-system-running || true")
-             or "degraded" in self.run("sh", "-c", "systemctl is-system-running || true"))
-
-    def run(self, *command, **options):
-        """Runs a command in the booted machine, as root."""
-        return run("nsenter", "--target", self.leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
-                   "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LANG=C.UTF-8", *command, **options)
-
-    def run_as_alice(self, command):
-        return self.run_as("alice", command)
-
-    def run_as(self, user, command):
-        return self.run("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "env", f"HOME=/home/{user}",
-                       "sh", "-c", f"cd && {command}")
-
-    def status(self, *options):
-        # Ignore the exit status, which reports that there is no audio device here.
-        output = self.run("sh", "-c", f"melos status --json {' '.join(options)} 2>&1 || true")
-        if not output.startswith("{"):
-            raise SystemExit(output)
-        return json.loads(output)
-
-    def shut_down(self):
-        if self.nspawn and self.nspawn.poll() is None:
-            if self.leader:
-                subprocess.run(["kill", "-s", "RTMIN+4", self.leader])
-            try:
-                self.nspawn.wait(30)
-            except subprocess.TimeoutExpired:
-                self.nspawn.kill()
-                self.nspawn.wait()
+# Presets that belong to a user and to the administrator, not to the package.
+OWN_PRESETS = ("home/alice/.config/melos/presets/mine.toml", "etc/melos/presets/house.toml")
+# A network that the system unit does not allow by default.
+NETWORK = "203.0.113.0/24"
 
 
 def repack(package, version, work):
@@ -109,9 +54,15 @@ def rms(file):
 
 
 def install(machine, package):
-    (machine.root / "melos.deb").write_bytes(package.read_bytes())
+    # Answers apt's questions, and leaves out what the package does not need.
+    (machine.root / "etc/apt/apt.conf.d/90test").write_text('APT::Get::Assume-Yes "true";\nAPT::Install-Recommends "false";\n')
+    documented = next(command for command in machine.documented if "apt install" in command).rsplit("/", 1)[1]
+    # The documentation names the package for x86-64.
+    same = package.name.rsplit("_", 1)[0] == documented.rsplit("_", 1)[0]
+    check("the documentation names this version of the package", same, f"{documented}, not {package.name}")
+    shutil.copy(package, machine.root / "root" / documented)
     machine.chroot("apt-get", "update", "-q")
-    machine.chroot("apt-get", "install", "-yq", "--no-install-recommends", "/melos.deb", "systemd-sysv")
+    machine.run_documented("sudo apt install")
     output = machine.chroot("melos", "check", "/etc/melos/melos.toml", "/usr/share/melos/presets", "/usr/share/melos/mappings",
                             "/usr/share/melos/models")
     check("the shipped files are valid with nothing but the package's dependencies installed", "0 problems" in output, output)
@@ -119,42 +70,89 @@ def install(machine, package):
     check("rendering works", (machine.root / "root/calm.wav").stat().st_size > 100_000)
     for page in ("melos", "melos-run", "melos-status"):
         check(f"the manual page {page} is installed", (machine.root / f"usr/share/man/man1/{page}.1.gz").exists())
-    # Only this test needs the following packages.
-    machine.chroot("apt-get", "install", "-yq", "--no-install-recommends", "jackd2", "jack-capture", "liblo-tools",
-                   "python3-jack-client", "python3-mido")
+    for file in ("lib/systemd/system/melos.service", "lib/systemd/user/melos.service", "share/bash-completion/completions/melos",
+                 "share/zsh/vendor-completions/_melos", "share/fish/vendor_completions.d/melos.fish", "share/doc/melos/README.md"):
+        check(f"/usr/{file} is installed", (machine.root / "usr" / file).stat().st_size > 100)
+    machine.chroot("bash", "-c", "source /usr/share/bash-completion/completions/melos && complete -p melos")
+    # Only this test needs the following packages, except those that every desktop and every administrator has.
+    machine.chroot("apt-get", "install", "jackd2", "jack-capture", "liblo-tools", "python3-jack-client", "python3-mido",
+                   "systemd-sysv", "libpam-systemd", "dbus-user-session", "adduser", "ufw")
 
 
 def play_as_service(machine):
-    machine.run("useradd", "--create-home", "--groups", "melos", "--shell", "/bin/bash", "alice")
-    machine.run("useradd", "--create-home", "--shell", "/bin/bash", "mallory")
-    machine.run("systemctl", "start", "melos")
+    for user in ("alice", "mallory"):
+        machine.run("useradd", "--create-home", "--shell", "/bin/bash", user)
+    machine.run_documented("sudo systemctl enable")
     wait("the service plays", lambda: machine.status()["seconds"] > 1)
+    check("the service starts at boot", machine.run("systemctl", "is-enabled", "melos").strip() == "enabled")
+    output = machine.run_documented("systemctl status")
+    check("systemd reports the service as running", "active (running)" in output, output)
+    output = machine.run_documented("sudo journalctl")
+    check("the journal contains the service's log", "listening for OSC" in output, output)
     machine.run("oscsend", "127.0.0.1", "9000", "/melos/emotion", "s", "sad")
     wait("OSC controls the service", lambda: machine.status()["parameters"]["emotion"] == "sad")
     machine.run("melos", "record", "start", "--preroll", "2")
     time.sleep(2)
     machine.run("melos", "record", "stop")
-    takes = lambda: machine.run_as_alice("find /var/lib/melos/recordings -name '20*_*.wav' -size +100k").split()
-    take = wait("a member of the group finds the recording", takes)[0]
+    takes = lambda: machine.run("sh", "-c", "find /var/lib/melos/recordings -name '20*_*.wav' -size +100k").split()
+    take = wait("there is a recording", takes)[0]
+    access = lambda user: machine.run_as(user, f"cat {take} >/dev/null 2>&1 && echo readable || echo hidden").strip()
+    check("a user cannot read it", access("alice") == "hidden")
+    machine.run_documented("sudo adduser")
     machine.run_as_alice(f"cp {take} /home/alice/take.wav")
-    check("the recording is not silent", rms(machine.root / "home/alice/take.wav") > 1e-4)
-    access = machine.run_as("mallory", f"cat {take} >/dev/null 2>&1 && echo readable || echo hidden").strip()
-    check("other users cannot read it", access == "hidden", access)
+    check("a member of the group can read it, and it is not silent", rms(machine.root / "home/alice/take.wav") > 1e-4)
+    check("other users still cannot", access("mallory") == "hidden")
     return take
+
+
+def configure(machine):
+    """Adds presets, reloads the files, opens the firewall and edits the unit, as a user and an administrator would."""
+    for preset in OWN_PRESETS:
+        file = machine.root / preset
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f'schema = 1\nname = "{file.stem}"\nemotion = "calm"\n')
+    machine.run("chown", "-R", "alice:alice", "/home/alice")
+    output = machine.run_documented("melos check")
+    check("the user's and the administrator's files are checked", "3 files checked, 0 problems" in output, output)
+    machine.run_documented("sudo systemctl reload")
+    wait("the service finds the administrator's preset", lambda: "house" in machine.run("melos", "presets"))
+    machine.run_documented("sudo ufw")
+    output = machine.run("ufw", "show", "added")
+    check("the firewall rules are added", "port 9000" in output and "port 9080" in output, output)
+    # systemd keeps only what follows this comment.
+    editor = machine.root / "usr/bin/editor"
+    editor.write_text(f"#!/bin/sh\nsed -i '/^### Anything between/a [Service]\\nIPAddressAllow={NETWORK}' \"$1\"\n")
+    editor.chmod(0o755)
+    machine.run_documented("sudo systemctl edit", terminal=True)
+    allowed = machine.run("systemctl", "show", "melos", "-p", "IPAddressAllow")
+    check("the unit can be edited", NETWORK in allowed, allowed)
+
+
+def play_on_a_desktop(machine):
+    """Plays with the user unit, in place of the system unit."""
+    machine.run("systemctl", "stop", "melos")
+    machine.run("loginctl", "enable-linger", "alice")
+    wait("the user's systemd is running", lambda: machine.run_as_alice("systemctl --user is-system-running || true").strip() in ("running", "degraded"))
+    output = machine.run_documented("systemctl --user")
+    check("systemd reports the user's service as running", "active (running)" in output, output)
+    wait("the user's service plays", lambda: machine.status()["seconds"] > 1)
+    check("the user's preset is found", "mine" in machine.run("melos", "presets"))
+    machine.run_as_alice("systemctl --user disable --now melos")
 
 
 def upgrade(machine, package, work):
     config = machine.root / "etc/melos/melos.toml"
     config.write_text(config.read_text().replace("# port = 9080", "port = 9081") + "# mine\n")
     machine.run("systemctl", "restart", "melos")
-    wait("the user's configuration is used", lambda: machine.status("--http", "9081")["seconds"] > 1)
+    wait("the administrator's configuration is used", lambda: machine.status("--http", "9081")["seconds"] > 1)
     later = repack(package, "99.0", work)
     shutil.copy(later, machine.root / "later.deb")
     # Keep modified files, as unattended upgrades do.
     machine.run("dpkg", "--force-confdef", "--force-confold", "-i", "/later.deb")
-    check("the user's configuration survives an upgrade", "# mine" in config.read_text())
+    check("the administrator's configuration survives an upgrade", "# mine" in config.read_text())
     check("shipped files are replaced by those of the new version",
           "next version" in (machine.root / "usr/share/melos/presets/calm.toml").read_text())
+    check_own_presets(machine, "an upgrade")
     status = wait("the service plays again after the upgrade", lambda: (lambda now: now["seconds"] > 1 and now)(machine.status("--http", "9081")))
     check("the mood is kept", status["parameters"]["emotion"] == "sad", status["parameters"]["emotion"])
     machine.run("systemctl", "stop", "melos")
@@ -182,6 +180,11 @@ def play_through_jack(machine):
     check("the user's state is in the user's home", (machine.root / "home/alice/.local/state/melos/state.toml").exists())
 
 
+def check_own_presets(machine, event):
+    for preset in OWN_PRESETS:
+        check(f"/{preset} survives {event}", (machine.root / preset).exists())
+
+
 def purge(machine, take):
     machine.run("apt-get", "remove", "-yq", "melos")
     check("the configuration is kept after removal", (machine.root / "etc/melos/melos.toml").exists())
@@ -189,22 +192,45 @@ def purge(machine, take):
     for gone in ("usr/bin/melos", "usr/lib/melos", "usr/share/melos", "etc/melos/melos.toml", "var/lib/melos/state.toml"):
         check(f"/{gone} is gone after the purge", not (machine.root / gone).exists())
     check("recordings are kept, and the output says where", (machine.root / take.lstrip("/")).exists() and "recordings are kept" in output, output)
+    check_own_presets(machine, "a purge")
+
+
+def run_from_archive(machine, archive):
+    """Runs the program from the unpacked archive, as an ordinary user, on a machine without the package."""
+    run("tar", "-C", machine.root / "home/alice", "--no-same-owner", "-xzf", archive)
+    folder = archive.name.removesuffix(".tar.gz")
+    output = machine.run_as_alice(f"{folder}/bin/melos --version")
+    check("the archive's program runs", output.split() == ["melos", folder.split("-")[1]], output)
+    output = machine.run_as_alice(f"{folder}/bin/melos check {folder}/share/melos")
+    check("the archive's files are valid", "0 problems" in output, output)
+    machine.run_as_alice(f"{folder}/bin/melos render --seconds 2 --emotion calm --seed 7 -o archive.wav")
+    check("it renders with the archive's networks", rms(machine.root / "home/alice/archive.wav") > 1e-4)
+
+
+def only(pattern):
+    """Returns the only file of this name in the folder of the packages."""
+    found = sorted(OUT.glob(pattern))
+    check(f"there is one {pattern}", len(found) == 1, f"found {[str(file) for file in found]}; run `make deb dist`")
+    return found[0]
 
 
 def main():
-    packages = sorted(OUT.glob("melos_*.deb"))
-    check("there is one package", len(packages) == 1, f"found {[str(package) for package in packages]}; run `make deb`")
+    package, archive = only("melos_*.deb"), only(f"melos-*-linux-{platform.machine()}.tar.gz")
     work = Path(tempfile.mkdtemp(prefix="melos-package-test-"))
     machine = Machine(work / "root")
     try:
         machine.root.mkdir(mode=0o755)
         run("tar", "-C", machine.root, "-xf", minimal_debian(OUT))
-        install(machine, packages[0])
+        install(machine, package)
         machine.boot()
         take = play_as_service(machine)
-        upgrade(machine, packages[0], work)
+        configure(machine)
+        play_on_a_desktop(machine)
+        upgrade(machine, package, work)
         play_through_jack(machine)
         purge(machine, take)
+        run_from_archive(machine, archive)
+        check("every documented command was run", not machine.documented, machine.documented)
     except SystemExit:
         if machine.leader:
             print(machine.run("journalctl", "-u", "melos", "-u", "melos-alice", "-u", "jack", "--no-pager", "-o", "cat"), file=sys.stderr)

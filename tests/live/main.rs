@@ -1,18 +1,12 @@
-//! Tests that play through a running daemon or a real audio server. They depend on timing, so run them one at a time:
-//! `cargo test --test live -- --test-threads=1`.
+//! Tests that play through a running daemon or a real audio server. All but those in `untimed` depend on timing, so run them
+//! one at a time: `cargo test --test live -- --test-threads=1`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic; helpers print measurements")]
 
 mod checkpoints;
-mod command_line;
-mod completions;
-mod docs;
-mod docs_commands;
 mod end_to_end;
 mod engine_sync;
-mod examples;
 mod external_input;
 mod faults;
-mod feedback;
 mod flood;
 mod jack_midi;
 mod jack_midi_controller;
@@ -22,7 +16,6 @@ mod late_device;
 mod log_reader;
 mod osc;
 mod oscquery;
-mod page;
 mod page_browser;
 mod pulse_output;
 mod show;
@@ -30,3 +23,4 @@ mod state_folder;
 mod support;
 mod take;
 mod tempo_source;
+mod untimed;

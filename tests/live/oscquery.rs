@@ -123,7 +123,7 @@ fn status_codes_match_the_proposal() {
         ("/melos/panic?VALUE", 204),
         ("/melos?VALUE", 204),
         // Defined by the proposal but not supported.
-        ("/melos/reverb?TAGS", 204),
+        ("/melos/reverb?HTML", 204),
         ("/melos/reverb?EXTENDED_TYPE", 204),
         ("/melos/reverb?HTML", 204),
         // Not defined by the proposal.

@@ -1,7 +1,5 @@
 //! Tests every part of the page in Chromium against a running daemon, at laptop and phone size.
 
-use std::process::{Command, Stdio};
-
 use crate::support::client;
 use crate::support::client::python;
 use crate::support::daemon::{Daemon, SERVER};
@@ -60,27 +58,4 @@ fn a_knob_is_learned_by_selecting_a_fader() {
     let mut browser = python("tests/browser/run.py", &[&daemon.http.to_string(), "learn"]);
     let status = browser.env("JACK_DEFAULT_SERVER", SERVER).status().unwrap();
     assert!(status.success(), "the page failed a test of MIDI learn; see the output above");
-}
-
-/// The TypeScript compiler checks the types in the scripts' comments.
-#[test]
-fn the_scripts_are_well_typed() {
-    let checked = Command::new("tests/clients/node/node_modules/.bin/tsc")
-        .args(["--noEmit", "--checkJs", "--allowJs", "--strict", "--noUnusedLocals", "--target", "es2023"])
-        .args(["--lib", "es2023,dom,dom.iterable", "--module", "esnext", "--moduleResolution", "bundler"])
-        .arg("src/remote/page/main.js")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
-}
-
-#[test]
-fn the_scripts_are_linted() {
-    let checked = Command::new("tests/clients/node/node_modules/.bin/eslint")
-        .args(["--config", "tests/clients/node/eslint.config.js", "--max-warnings", "0", "src/remote/page"])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }

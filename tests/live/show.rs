@@ -150,7 +150,42 @@ fn a_timer_survives_a_crash_and_leaves_the_music_off() {
     wait_until_saved("the timer is forgotten", &|text| !text.contains("ends = "));
     daemon.oscsend(&["/melos/timer", "f", "1"]);
     daemon.wait_until("the music fades out", |status| status["parameters"]["play"] == false);
+    assert!(daemon.interrupt().0.success());
+    let daemon = Daemon::start(&state, &quiet);
+    daemon.wait_until("a new performance plays", |status| status["state"] == "playing");
+}
+
+#[test]
+fn music_that_is_off_stays_off_after_a_restart_but_not_after_ctrl_c() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let quiet = ["--audio", "null"];
+    let daemon = Daemon::start(&state, &quiet);
+    for scene in ["verse", "chorus"] {
+        melos(&daemon, &["set", "scene/store", scene]);
+    }
+    for setting in
+        [["scene", "verse"], ["scene/a", "verse"], ["scene/b", "chorus"], ["scene/crossfade", "0.5"], ["play", "off"]]
+    {
+        melos(&daemon, &[&["set"], &setting[..]].concat());
+    }
+    let started = Instant::now();
+    while !fs::read_to_string(state.join("state.toml")).is_ok_and(|text| text.contains("paused = true")) {
+        assert!(started.elapsed() < TIMEOUT, "the pause was not saved");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let daemon = daemon.restart_after_kill(&state, &quiet);
+    let resumed = daemon.wait_until("the music stays off after a crash", |status| status["state"] == "silent");
+    assert_eq!(
+        (&resumed["parameters"]["scene"], &resumed["parameters"]["scene/crossfade"]),
+        (&"verse".into(), &0.5.into()),
+        "the page and controllers should show the same scene as before"
+    );
+    assert!(daemon.log().contains("the music stays off, as when Melos stopped"), "{}", daemon.log());
     assert!(daemon.terminate().0.success());
+    let daemon = Daemon::start(&state, &quiet);
+    daemon.wait_until("the music stays off after the service is restarted", |status| status["state"] == "silent");
+    assert!(daemon.interrupt().0.success());
     let daemon = Daemon::start(&state, &quiet);
     daemon.wait_until("a new performance plays", |status| status["state"] == "playing");
 }

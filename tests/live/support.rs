@@ -7,6 +7,7 @@ pub(crate) mod disk;
 pub(crate) mod documents;
 pub(crate) mod full_pipe;
 pub(crate) mod glitches;
+pub(crate) mod home;
 pub(crate) mod jack_server;
 pub(crate) mod loopback_daemon;
 pub(crate) mod own_process;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -73,6 +74,15 @@ pub(crate) fn python(script: &str, arguments: &[&str]) -> Command {
     let python = std::env::var("MELOS_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut command = Command::new(python);
     command.arg(script).args(arguments);
+    command
+}
+
+/// Returns a command that runs a SuperCollider script, with a home folder.
+pub(crate) fn sclang(script: &Path, home: &Path) -> Command {
+    let mut command = Command::new("sclang");
+    // sclang needs a writable home folder, and must run without a display and without the sandbox, which root cannot use.
+    command.arg(script).env("HOME", home).stdin(Stdio::piped());
+    command.envs([("QT_QPA_PLATFORM", "offscreen"), ("QTWEBENGINE_DISABLE_SANDBOX", "1")]);
     command
 }
 

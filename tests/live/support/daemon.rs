@@ -103,17 +103,23 @@ impl Daemon {
         state: &Path,
         arguments: &[&str],
     ) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_melos"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
+        command
             .args(["run", "--osc", &format!("127.0.0.1:{osc}"), "--http", &http.to_string(), "--state"])
             .arg(state)
             .args(arguments)
             .envs([("JACK_DEFAULT_SERVER", SERVER), ("JACK_NO_START_SERVER", "1")])
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+            .envs(environment.iter().map(|(name, value)| (name, value)));
+        Self::spawn_command(log, (osc, http), &mut command)
+    }
+
+    /// Runs a command that starts a daemon on the given ports, and waits until the daemon reports its state.
+    pub(crate) fn start_command(command: &mut Command, ports: (u16, u16)) -> Self {
+        Self::spawn_command(Stdio::piped(), ports, command).wait_until_ready()
+    }
+
+    fn spawn_command(log: Stdio, (osc, http): (u16, u16), command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let written = Arc::clone(&log);
         let reader = child.stderr.take().map(|stderr| {
@@ -170,18 +176,22 @@ impl Daemon {
     }
 
     /// Sends SIGTERM, as systemd does, and waits for the daemon to exit; returns its exit status and log.
-    pub(crate) fn terminate(mut self) -> (ExitStatus, String) {
-        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
-        let started = Instant::now();
-        while self.child.try_wait().unwrap().is_none() {
-            assert!(started.elapsed() < TIMEOUT, "SIGTERM did not end the daemon");
-            sleep(Duration::from_millis(20));
-        }
-        let status = self.child.wait().unwrap();
-        (status, self.stop())
+    pub(crate) fn terminate(self) -> (ExitStatus, String) {
+        self.signal("-TERM")
     }
 
-    /// Waits for the daemon to exit by itself; returns its exit status and log.
+    /// Sends SIGINT, as Ctrl-C does, and waits for the daemon to exit; returns its exit status and log.
+    pub(crate) fn interrupt(self) -> (ExitStatus, String) {
+        self.signal("-INT")
+    }
+
+    fn signal(self, signal: &str) -> (ExitStatus, String) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        self.wait()
+    }
+
+    /// Waits for the daemon to exit; returns its exit status and log.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let started = Instant::now();
         while self.child.try_wait().unwrap().is_none() {

@@ -1,5 +1,5 @@
 //! Checks the documentation: parses every TOML block with the real readers and every command line with the real program,
-//! and checks that every OSC address exists and every relative link resolves.
+//! and checks that every OSC address exists, every relative link resolves and every command is run by a test.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use melos::files::setlist::Setlist;
 use melos::midi::mapping::Mapping;
 
 use crate::support::addresses;
-use crate::support::documents::{Block, blocks, documents};
+use crate::support::documents::{Block, Line, blocks, commands, documents, inline_code, row_of, rows, shell_lines};
 
 #[test]
 fn files_in_the_documentation_are_valid() {
@@ -27,8 +27,8 @@ fn files_in_the_documentation_are_valid() {
             "toml config" => Config::parse(file, &text).err(),
             kind => {
                 assert!(
-                    !kind.starts_with("toml"),
-                    "{location}: label the block toml preset, toml setlist, toml mapping or toml config"
+                    ["sh", "supercollider"].contains(&kind),
+                    "{location}: label the block sh, supercollider, toml preset, toml setlist, toml mapping or toml config"
                 );
                 continue;
             }
@@ -41,18 +41,9 @@ fn files_in_the_documentation_are_valid() {
 
 #[test]
 fn command_lines_in_the_documentation_are_valid() {
-    let mut lines = Vec::new();
-    for Block { location, kind, text } in blocks() {
-        if kind == "sh" {
-            lines.extend(text.lines().map(|line| (location.clone(), line.to_owned())));
-        }
-    }
-    for (path, text) in documents() {
-        let code = text.split('`').skip(1).step_by(2).filter(|code| !code.contains(['\n', '…']));
-        lines.extend(code.map(|code| (path.display().to_string(), code.to_owned())));
-    }
+    let inline = inline_code().into_iter().filter(|code| !code.text.contains('…'));
     let mut checked = 0;
-    for (location, line) in lines {
+    for Line { location, text: line } in shell_lines().into_iter().chain(inline) {
         let Some(arguments) = arguments_of_melos(&line) else { continue };
         // `--help` prevents the command from running.
         let output = Command::new(env!("CARGO_BIN_EXE_melos")).args(&arguments).arg("--help").output().unwrap();
@@ -60,6 +51,20 @@ fn command_lines_in_the_documentation_are_valid() {
         checked += 1;
     }
     assert!(checked > 25, "only {checked} command lines found");
+}
+
+#[test]
+fn every_command_in_the_documentation_is_run_by_a_test() {
+    for Line { location, text } in shell_lines() {
+        assert!(row_of(&text).is_some(), "{location}: no row of tests/documented_commands says who runs {text}");
+    }
+    let used: Vec<_> = commands().iter().filter_map(|line| row_of(&line.text)).collect();
+    for row in rows() {
+        assert!(used.contains(&row), "tests/documented_commands: no documented command matches {row:?}");
+        let runners =
+            ["daemon", "run", "render", "learn", "completions", "make", "cargo", "package", "container", "nothing"];
+        assert!(runners.contains(&row.0), "tests/documented_commands: nothing runs {row:?}");
+    }
 }
 
 /// Returns the arguments of `melos` in a shell command, if it runs `melos` with any.

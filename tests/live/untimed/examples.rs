@@ -135,6 +135,40 @@ fn web_pages_set_parameters_receive_streams_and_reconnect() {
 }
 
 #[test]
+fn the_p5_sketch_draws_follows_and_steers_in_a_browser() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = quiet_daemon(folder.path());
+    let (http, osc) = (daemon.http.to_string(), daemon.osc.to_string());
+    let status = python("tests/browser/sketch.py", &[&http, &osc]).status().unwrap();
+    assert!(status.success(), "the sketch failed a test in the browser; see the output above");
+}
+
+#[test]
+fn the_touchdesigner_component_steers_and_follows_without_echoing() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = quiet_daemon(folder.path());
+    let script = example("touchdesigner.py", &daemon, folder.path());
+    let mut text = fs::read_to_string(&script).unwrap();
+    for (name, port) in [("STREAMS", "9001"), ("VALUES", "9002")] {
+        let default = format!("{name} = {port}");
+        assert!(text.contains(&default), "the script does not contain {default}");
+        text = text.replace(&default, &format!("{name} = {}", client::free_port()));
+    }
+    fs::write(&script, text).unwrap();
+    let component = Client::spawn(&mut python("tests/clients/touchdesigner.py", &[script.to_str().unwrap()]));
+    component.expect("received Emotion calm");
+    daemon.oscsend(&["/melos/valence", "f", "0.25"]);
+    component.expect("received Valence 0.25");
+    daemon.oscsend(&["/melos/hold", "i", "1"]);
+    component.expect("received Hold 1");
+    daemon.wait_until("the component has sent a change", |status| near(&status["parameters"]["arousal"], 0.5));
+    component.expect("sent ['/melos/arousal 0.5']");
+    let _restarted =
+        daemon.restart_after_kill(folder.path(), &["--audio", "null", "--midi", "off", "--preset", "angry"]);
+    component.expect("received Emotion angry");
+}
+
+#[test]
 fn the_arduino_sketch_compiles() {
     let folder = tempfile::tempdir().unwrap();
     let core = "/usr/share/arduino/hardware/arduino/avr";
