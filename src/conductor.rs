@@ -71,9 +71,7 @@ impl Conductor {
         let given = settings.iter().filter(|(param, _)| *param != Param::Seed);
         let seed_setting = [(Param::Seed, Value::Number(seed as f32))];
         for (param, value) in given.chain(&seed_setting) {
-            if let Err(error) = performance.set(*param, value) {
-                tracing::warn!("ignoring an initial value: {error}");
-            }
+            performance.initialize(*param, value);
         }
         Self {
             arrangement: Arrangement::new(seed, &performance),

@@ -21,6 +21,9 @@ pub(super) const LISTING_DELAY: Duration = Duration::from_millis(500);
 /// Interval between checks of whether a change has taken effect.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
+/// The environment variable with the daemon's password.
+const PASSWORD: &str = "MELOS_PASSWORD";
+
 /// The daemon to contact.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Client {
@@ -59,7 +62,8 @@ impl Client {
         match head.split_whitespace().nth(1) {
             Some("200" | "204") => Ok(body),
             Some("400" | "503") if let Some(reason) = error_in(&body) => bail!("{reason}"),
-            Some("401") => bail!("{address} requires a password: set MELOS_PASSWORD"),
+            Some("401") if environment(PASSWORD).is_some() => bail!("{address} refuses the password in {PASSWORD}"),
+            Some("401") => bail!("{address} requires a password: set {PASSWORD}"),
             Some("404" | "405") => {
                 bail!("the Melos daemon on {address} does not serve {path}; is it an older version?")
             }
@@ -72,16 +76,17 @@ impl Client {
     /// # Errors
     /// If the parameter does not reach the value within [`TIMEOUT`]; the error says why.
     pub(crate) fn wait_for(&self, id: &str, value: &Json) -> anyhow::Result<()> {
-        let fetch = || Ok(self.get("/status")?["parameters"][id].take());
+        let fetch = || Ok(self.get("/status")?["parameters"][id].clone());
         let (current, applied) = poll(TIMEOUT, fetch, |current| current == value)?;
         if applied {
             return Ok(());
         }
         let known = self.choices(id);
         if !known.is_empty() && !known.iter().any(|choice| choice == value) {
-            bail!("there is no {id} {value}; {}", choices(known.iter().filter_map(Json::as_str)));
+            let kind = id.split('/').next().unwrap_or(id);
+            bail!("there is no {kind} {value}; {}", choices(known.iter().filter_map(Json::as_str)));
         }
-        let source = self.get("/status")?["parameters"]["tempo/source"].take();
+        let source = self.get("/status")?["parameters"]["tempo/source"].clone();
         if let (Some(source @ ("clock" | "link" | "jack")), "tempo") = (source.as_str(), id) {
             bail!(
                 "tempo is still {current}: the tempo source is `{source}`; to set the tempo, first run `melos set tempo/source pinned`"
@@ -92,11 +97,8 @@ impl Client {
 
     /// Returns the values that a parameter currently accepts, such as preset names; empty if the daemon lists none.
     fn choices(&self, id: &str) -> Vec<Json> {
-        let range = self.get(&format!("/melos/{id}?RANGE"));
-        range
-            .ok()
-            .and_then(|mut range| range["RANGE"][0]["VALS"].as_array_mut().map(std::mem::take))
-            .unwrap_or_default()
+        let range = self.get(&format!("/melos/{id}?RANGE")).unwrap_or_default();
+        range["RANGE"][0]["VALS"].as_array().cloned().unwrap_or_default()
     }
 }
 
@@ -142,7 +144,7 @@ fn request(
 ) -> anyhow::Result<(String, String)> {
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
-    let authorization = environment("MELOS_PASSWORD").map_or_else(String::new, |password| {
+    let authorization = environment(PASSWORD).map_or_else(String::new, |password| {
         format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("melos:{password}")))
     });
     let content = match body.len() {

@@ -30,7 +30,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let Some(since) = &args.since else {
-        for line in args.client.get("/log")?["lines"].as_array().into_iter().flatten() {
+        let log = args.client.get("/log").map_err(|error| {
+            let saved = if args.client.is_remote() { "" } else { "; `melos log --since 1h` reads the saved log" };
+            anyhow!("{error:#}{saved}")
+        })?;
+        for line in log["lines"].as_array().into_iter().flatten() {
             let (at, level, text) = fields(line);
             writeln!(out, "{:>12} {level:<5} {text}", ago(at))?;
         }

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use melos::files::{SearchPath, state_folder};
+use melos::session::live::stored_scenes;
 
 use super::data::DataArgs;
 
@@ -12,7 +13,7 @@ pub(crate) struct Args {
     data: DataArgs,
 }
 
-/// Prints the search path, the state folder, and the files found in the search path.
+/// Prints the search path, the state folder with its scenes, and the files found in the search path.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let search_path = args.data.search_path()?;
     let mut out = std::io::stdout().lock();
@@ -22,9 +23,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
     match state_folder() {
         Some(folder) => {
-            writeln!(out, "state and recordings (change with `melos run --state`):\n  {}", folder.display())?
+            writeln!(out, "state, scenes and recordings (change with `melos run --state`):\n  {}", folder.display())?;
+            writeln!(out, "scenes:")?;
+            stored_scenes(&folder).iter().try_for_each(|name| writeln!(out, "  {name}"))?;
         }
-        None => writeln!(out, "state and recordings: no home folder; choose a folder with `melos run --state`")?,
+        None => {
+            writeln!(out, "state, scenes and recordings: no home folder; choose a folder with `melos run --state`")?
+        }
     }
     print_configuration(&search_path, &mut out)?;
     for kind in ["presets", "setlists", "mappings", "models"] {

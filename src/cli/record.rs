@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::bail;
+use melos::event::parameter::{Param, Value};
 use rosc::OscType;
 
 use super::client::{Client, poll};
@@ -17,13 +18,21 @@ pub(crate) struct Args {
     #[arg(value_enum)]
     action: Action,
     /// Seconds of audio before the start to include, at most 30
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = preroll)]
     preroll: Option<f32>,
     /// File format
     #[arg(long, value_parser = ["wav", "flac"])]
     format: Option<String>,
     #[command(flatten)]
     client: Client,
+}
+
+fn preroll(text: &str) -> Result<f32, String> {
+    let input = Param::RecordPreRoll.input_from_text(text);
+    match Param::RecordPreRoll.fit_within(input).map_err(|error| error.hint())? {
+        Some(Value::Number(seconds)) => Ok(seconds),
+        _ => Err("expected a number of seconds".to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -51,7 +60,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         send("/melos/record/format", OscType::String(format))?;
     }
     send("/melos/record", OscType::Int(i32::from(on)))?;
-    let fetch = || Ok(args.client.get("/status")?["recording"].take());
+    let fetch = || Ok(args.client.get("/status")?["recording"].clone());
     let (recording, is_settled) = poll(TIMEOUT, fetch, |recording| {
         let reacted = if on { requested || recording["attempts"] != *attempts } else { recording["on"] == false };
         reacted && (recording["on"] == on || !recording["trouble"].is_null())

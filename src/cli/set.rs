@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use melos::event::parameter::{Input, Param, TABLE, Value};
 use melos::files::document::parameter;
@@ -102,6 +102,10 @@ pub(crate) fn get(args: GetArgs) -> anyhow::Result<()> {
         serde_json::Value::String(text) => text.clone(),
         value => value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string()),
     };
+    let is_trigger = |id: &&String| status["parameters"][id.as_str()].is_null();
+    if let Some(id) = args.parameters.iter().find(is_trigger) {
+        bail!("{id} has no value; trigger it with `melos set {id}`");
+    }
     if let [id] = args.parameters.as_slice() {
         writeln!(out, "{}", formatted(id))?;
         return Ok(());

@@ -33,7 +33,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     // If the daemon cannot load the entry, it only logs the reason, so the reason is determined here.
     let fetch = || {
-        let parameters = args.client.get("/status")?["parameters"].take();
+        let parameters = args.client.get("/status")?["parameters"].clone();
         Ok(check(&target, &parameters, &args.client.get("/presets")?, &args.client.get("/scenes")?))
     };
     let (checked, _) = poll(LISTING_DELAY, fetch, Result::is_ok)?;

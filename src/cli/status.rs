@@ -10,13 +10,13 @@ use serde_json::Value as Json;
 use super::client::Client;
 use super::list::duration;
 
-/// Exit status when the generator is late or no audio device is available.
+/// Exit status during the start, when the generator is late or no audio device is available.
 const UNHEALTHY: u8 = 2;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exits with 0 if Melos is playing or paused, 2 if the generator is late or no audio device is available, 1 if no \
-                  daemon responds."
+    after_help = "Exits with 0 if Melos is playing or paused, 2 if it is starting, if the generator is late or if no audio device is \
+                  available, 1 if no daemon responds."
 )]
 pub(crate) struct Args {
     /// Print everything as JSON
@@ -68,7 +68,8 @@ fn describe(status: &Json) -> String {
         Some("silent") => "Melos is paused; resume with `melos set play on`.".to_owned(),
         Some("starved") => "The generator is late; its last sound is sustained.".to_owned(),
         Some("no-device") => "No audio device is available; Melos continues silently.".to_owned(),
-        other => format!("Melos is {}.", other.unwrap_or("not ready yet")),
+        None | Some("") => return "Melos is starting.".to_owned(),
+        Some(other) => format!("Melos is {other}."),
     };
     let preset = match text(&parameters["preset"]) {
         name if name.is_empty() => String::new(),

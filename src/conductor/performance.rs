@@ -40,6 +40,11 @@ pub(super) struct Performance {
 }
 
 impl Performance {
+    /// Sets the initial value of a parameter. The name of a scene only says which one was recalled last.
+    pub(super) fn initialize(&mut self, param: Param, value: &Value) {
+        self.settings.set(param, value);
+    }
+
     /// Sets a parameter.
     ///
     /// # Errors

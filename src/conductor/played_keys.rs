@@ -45,9 +45,10 @@ impl PlayedKeys {
         true
     }
 
-    /// Releases all keys.
-    pub(super) fn release_all(&mut self) -> bool {
-        self.release(|_| true)
+    /// Releases all keys, and drops the strokes that no splice has introduced yet.
+    pub(super) fn release_all(&mut self) {
+        self.0.retain(|stroke| stroke.frame.is_some());
+        self.release(|_| true);
     }
 
     fn release(&mut self, is_released: impl Fn(&Stroke) -> bool) -> bool {
@@ -118,9 +119,10 @@ mod tests {
         assert_eq!(summary(&keys), [(60, 11, Some(31)), (64, 11, None)]);
         keys.discard_before(32 * HOP);
         assert_eq!(summary(&keys), [(64, 11, None)]);
-        assert!(keys.release_all());
+        assert!(keys.play(67, 70));
+        keys.release_all();
         keys.introduce(50 * HOP);
-        assert_eq!(summary(&keys), [(64, 11, Some(51))]);
+        assert_eq!(summary(&keys), [(64, 11, Some(51))], "a note that has not begun must not begin after a panic");
     }
 
     #[test]

@@ -56,7 +56,6 @@ impl Settings {
             (Param::TempoFollow, Value::Toggle(true)) => self.set_tempo_source(TempoSource::Mood),
             (Param::TempoFollow, _) if self.tempo_source() != TempoSource::Mood => {}
             (Param::TempoFollow, _) => self.set_tempo_source(TempoSource::Pinned),
-            (Param::Seed, Value::Number(seed)) => self.values[param as usize] = Value::Number(seed.round()),
             (_, Value::Trigger) => {}
             _ => {
                 self.values[param as usize] = value.clone();

@@ -54,11 +54,11 @@ losses! {
     Xruns "xruns", "xrun" "in the audio system", "A block did not reach the audio system in time, which is heard as a click";
     Starvations "starvations", "time" "the generator was late", "The generator was late; its last sound was sustained under the harmony";
     Splices "late_splices", "change" "of mood or harmony applied late", "A change of mood or harmony took effect later than planned";
-    Commands "late_commands", "engine command" "executed late", "A command reached the engine after its frame and took effect at once";
-    CommandsLost "lost_commands", "engine command" "lost", "The engine's queue was full; a note or a level change is missing";
+    Commands "late_commands", "note or level change" "applied late", "A note or a level change reached the engine after its frame and took effect at once";
+    CommandsLost "lost_commands", "note or level change" "lost", "The engine's queue was full; a note or a level change is missing";
     Devices "device_losses", "time" "the audio device was lost", "The audio device disappeared; the music continued silently until it returned";
-    Latents "generator_failures", "latent" "not generated", "The networks produced no audio for one latent (about 85 ms)";
-    Hops "dropped_hops", "hop" "of the network's audio not used", "A hop of the network's audio arrived too late to be played, or after a newer future had replaced it";
+    Latents "generator_failures", "gap" "in the piano", "The networks produced no audio for one latent (about 85 ms)";
+    Hops "dropped_hops", "snippet" "of the piano's sound not used", "A hop (about 11 ms) of the network's audio arrived too late to be played, or after a newer future had replaced it";
     NotFinite "not_finite", "sample" "replaced with silence", "A NaN or infinite sample was replaced with silence";
     Tap "unrecorded_frames", "frame" "not recorded", "The recorder did not keep up; takes and listeners are missing these frames";
     Takes "failed_takes", "recording" "failed", "A recording could not be started or continued; what was written is kept";

@@ -159,7 +159,7 @@ parameters! {
     MutePad "mute/pad" OFF, "", 20.0 ms, MIX, "Silences the pad";
     MuteUpper "mute/upper" OFF, "", 20.0 ms, MIX, "Silences the upper voice";
     MuteHarmony "mute/harmony" OFF, "", 20.0 ms, MIX, "Silences bass, pad and upper voice together";
-    MuteMaster "mute/master" OFF, "", 20.0 ms, MIX, "Silences the output; the music continues underneath";
+    MuteMaster "mute/master" OFF, "", 20.0 ms, ROOM, "Silences the output; the music continues underneath";
     Dynamics "dynamics" number(0.0, 1.0, 0.5), "", 50.0 ms, SOUND, "Depth of the swell and fade of phrases";
     Reverb "reverb" number(0.0, 1.0, 0.25), "", 50.0 ms, SOUND, "Reverb level";
     ReverbSize "reverb/size" number(0.0, 1.0, 0.5), "", 800.0 ms, SOUND, "Reverb room size";
@@ -191,7 +191,7 @@ parameters! {
     SceneUndo "scene/undo" Kind::Trigger, "", 0.0 ms, ACT, "Undoes the last scene recall";
     SceneA "scene/a" Kind::Text { default: "" }, "", 0.0 ms, SELECT, "Scene at the left end of the crossfader (0)";
     SceneB "scene/b" Kind::Text { default: "" }, "", 0.0 ms, SELECT, "Scene at the right end of the crossfader (1)";
-    SceneCrossfade "scene/crossfade" number(0.0, 1.0, 0.0), "", 0.0 ms, STEER, "Crossfades from scene a (0) to scene b (1)";
+    SceneCrossfade "scene/crossfade" number(0.0, 1.0, 0.0), "", 0.0 ms, CROSSFADE, "Crossfades from scene a (0) to scene b (1)";
     Record "record" OFF, "", 0.0 ms, STEER, "Records the output to the recordings folder";
     RecordFormat "record/format" FORMATS, "", 0.0 ms, OPTION, "File format of recordings; both are 24-bit";
     RecordPreRoll "record/preroll" number(0.0, 30.0, 0.0), "s", 0.0 ms, OPTION, "Seconds of audio before the start to include in a recording";

@@ -34,7 +34,7 @@ impl Profile {
     #[rustfmt::skip]
     pub const fn of(emotion: Emotion) -> Self {
         let (tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion) = match emotion {
-            Emotion::Happy =>      (126.0, 10.8, 76.0, 69.5, 1.30, 0.35, 0.50, 0.1),
+            Emotion::Happy =>      (130.0, 13.5, 76.0, 72.0, 1.30, 0.35, 0.50, 0.1),
             Emotion::Sad =>        ( 60.0,  4.6, 53.0, 60.5, 1.00, 0.55, 0.45, 0.6),
             Emotion::Energetic =>  (148.0, 14.5, 90.0, 68.0, 1.60, 0.25, 0.40, 0.0),
             Emotion::Calm =>       ( 60.0,  5.0, 50.0, 67.0, 0.55, 0.35, 0.35, 0.2),

@@ -14,9 +14,8 @@ mod supervision;
 mod takes;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -58,7 +57,7 @@ use publisher::Publisher;
 use reload::Files;
 use remote::Remote;
 use state::{Saved, StateFile};
-use supervision::Signals;
+use supervision::{Signals, Stop};
 use takes::Takes;
 
 /// Frames to generate before the audio starts.
@@ -96,27 +95,27 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let tokio_runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let signals = tokio_runtime.block_on(async { Signals::catch() })?;
     let Ready { main_loop, reloads, _discovery } = set_up(options, &tokio_runtime)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let stop_flag = Arc::clone(&stop);
+    let stop = Arc::new(OnceLock::new());
+    let stop_request = Arc::clone(&stop);
     let (ended_sender, ended) = tokio::sync::oneshot::channel::<()>();
     let thread = threads::spawn("melos-perform", move || {
         // Dropped when the thread ends, which the receiver detects.
         let _ended_sender = ended_sender;
-        main_loop.run(&stop_flag)
+        main_loop.run(&stop_request)
     })?;
     supervision::notify_ready();
     let end = tokio_runtime.block_on(async {
         tokio::select! {
-            () = signals.wait_for_stop(&reloads) => End::Requested,
+            stop = signals.wait_for_stop(&reloads) => End::Requested(stop),
             thread = threads::first_panic() => End::Crashed(thread),
             _ = ended => End::Failed,
         }
     });
     let outcome = match end {
-        End::Requested => {
+        End::Requested(reason) => {
             tracing::info!("fading out");
             supervision::notify_stopping();
-            stop.store(true, Relaxed);
+            let _ = stop.set(reason);
             join(thread)
         }
         End::Failed => join(thread),
@@ -130,7 +129,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 /// Why the performance ended.
 enum End {
     /// A signal requested it.
-    Requested,
+    Requested(Stop),
     /// The performance thread cannot continue.
     Failed,
     /// The named thread panicked.
@@ -213,7 +212,8 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     if output.status().is_null() && closed.is_none() {
         takes.record_first_minute(&page);
     }
-    log_start(performance.conductor(), presets.library(), output.status(), publisher.http_address(), closed);
+    let addresses = (page.as_str(), publisher.osc_address(), publisher.http_address());
+    log_start(performance.conductor(), presets.library(), output.status(), addresses, closed);
     let reports = Reports::new(publisher, api, state_file, supervision::watchdog());
     let show = Show { performance, presets, setlists, timer: Timer::new(initial.timer_ended), takes, reports };
     let devices = Devices::open(&config, output.status(), mappings, &inbox, show.tempo_source())?;

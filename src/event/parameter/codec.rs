@@ -187,7 +187,10 @@ mod tests {
     fn values() -> Vec<(Param, Value)> {
         let values_of = |param: Param| {
             let values = match param.spec().kind {
-                Kind::Number { min, max, .. } => vec![Value::Number(min + (max - min) * 0.1), Value::Number(max)],
+                Kind::Number { min, max, .. } => [min + (max - min) * 0.1, max]
+                    .into_iter()
+                    .filter_map(|number| param.fit(Input::Number(number.into())).unwrap())
+                    .collect(),
                 Kind::Toggle { .. } => vec![Value::Toggle(true), Value::Toggle(false)],
                 Kind::Choice { names, .. } => vec![Value::Choice(names.len() as u8 - 1)],
                 Kind::Chord => vec![Value::Text("F#dim/C".to_owned())],

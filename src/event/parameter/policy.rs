@@ -74,6 +74,8 @@ pub enum Saved {
     Everywhere,
     /// In the saved state only.
     State,
+    /// In the saved state only, to say what was loaded last; setting it loads it, but starting with it does not.
+    Loaded,
     /// Nowhere: it applies only to the current performance.
     Nowhere,
 }
@@ -151,9 +153,10 @@ policies! {
     /// A momentary state of the performance: playing or held.
     MOMENT:         Engine,  false,     Kept,    false, Nowhere,    false,        false,    false,       false;
     PANIC:          Engine,  false,     Refused, false, Nowhere,    false,        false,    false,       false;
-    PRESET:         Daemon,  false,     Refused, false, State,      true,         true,     false,       false;
+    PRESET:         Daemon,  false,     Refused, false, Loaded,     true,         true,     false,       false;
     BROWSE:         Daemon,  false,     Refused, false, Nowhere,    true,         false,    true,        false;
-    RECALL:         Daemon,  false,     Refused, false, Nowhere,    true,         true,     false,       false;
+    RECALL:         Daemon,  false,     Refused, false, Loaded,     true,         true,     false,       false;
+    CROSSFADE:      Daemon,  false,     Refused, false, Loaded,     false,        false,    false,       false;
     /// A one-off action of the daemon.
     ACT:            Daemon,  false,     Refused, false, Nowhere,    false,        false,    true,        false;
     /// Controls something the daemon does; only the newest value counts.

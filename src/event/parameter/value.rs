@@ -157,7 +157,10 @@ impl Param {
             return Err(InputError::NotFinite { id: spec.id, value });
         }
         let value = match (spec.kind, input) {
-            (Kind::Number { min, max, .. }, Input::Number(value)) => Value::Number((value as f32).clamp(min, max)),
+            (Kind::Number { min, max, .. }, Input::Number(value)) => {
+                let value = if self.is_whole() { value.round() } else { value };
+                Value::Number((value as f32).clamp(min, max))
+            }
             (Kind::Number { min, max, .. }, Input::Bool(on)) => Value::Number(if on { max } else { min }),
             (Kind::Toggle { .. }, Input::Number(value)) => Value::Toggle(value >= 0.5),
             (Kind::Toggle { .. }, Input::Bool(on)) => Value::Toggle(on),
@@ -188,7 +191,12 @@ impl Param {
         Ok(Some(value))
     }
 
-    /// Fits an input like [`Param::fit`], but rejects out-of-range numbers. For values from files and messages.
+    /// Returns whether the parameter accepts only whole numbers; others are rounded.
+    const fn is_whole(self) -> bool {
+        matches!(self, Self::Seed | Self::SetlistGo)
+    }
+
+    /// Fits an input like [`Param::fit`], but rejects numbers that are out of range or should be whole. For values from files and messages.
     ///
     /// # Errors
     /// [`InputError`] when the input does not fit without clamping.
@@ -248,6 +256,7 @@ impl Param {
     pub(super) fn invalid(self, got: &impl ToString) -> InputError {
         let spec = self.spec();
         let expected = match spec.kind {
+            Kind::Number { min, max, .. } if self.is_whole() => format!("a whole number from {min} to {max}"),
             Kind::Number { min, max, .. } => format!("a number from {min} to {max}"),
             Kind::Toggle { .. } => "0 or 1, on or off".to_owned(),
             Kind::Choice { names, .. } => format!("one of {}", names.join(", ")),
@@ -287,6 +296,11 @@ mod tests {
         assert_eq!(
             Param::Tempo.fit_within(Input::Number(9000.0)).unwrap_err().to_string(),
             "tempo: got the number 9000, expected a number from 40 to 200"
+        );
+        assert_eq!(Param::Seed.fit(Input::Number(7.5)), Ok(Some(Value::Number(8.0))));
+        assert_eq!(
+            Param::Seed.fit_within(Input::Number(7.5)).unwrap_err().to_string(),
+            "seed: got the number 7.5, expected a whole number from 0 to 16777215"
         );
         assert!(Param::Temperature.fit(Input::Text("hot")).is_err());
         assert_eq!(Param::MutePad.fit(Input::Number(1.0)), Ok(Some(Value::Toggle(true))));

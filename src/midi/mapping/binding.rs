@@ -116,6 +116,11 @@ impl Binding {
         self.control == moved.control && (self.channel.is_none() || self.channel == moved.channel)
     }
 
+    /// Returns whether the control is used as a button, which is pressed and released, rather than as a fader or an encoder.
+    pub(super) fn is_for_button(&self) -> bool {
+        matches!(self.control, Control::Note(_)) || !matches!(self.action, Action::Follow { .. } | Action::Turn { .. })
+    }
+
     /// Returns whether both bindings are for the same control.
     pub(super) fn shares_control(&self, other: &Self) -> bool {
         self.control == other.control

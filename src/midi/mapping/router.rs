@@ -96,7 +96,8 @@ impl Router {
             }
             for (index, binding) in mapping.bindings.iter().enumerate() {
                 // The binding that received a button's press also receives its release.
-                let active = self.layers.applies(index) || (self.bindings[index].down && !moved.pressed);
+                let is_release = !moved.pressed && self.bindings[index].down && binding.is_for_button();
+                let active = self.layers.applies(index) || is_release;
                 if binding.matches(&moved) && active {
                     used = true;
                     self.process_move(index, binding, &moved, out);

@@ -2,7 +2,7 @@
 
 use cpal::traits::{DeviceTrait, HostTrait};
 
-use super::route::{AudioError, Route, label, quiet_alsa, routes};
+use super::route::{AudioError, Route, jack_outputs, label, quiet_alsa, routes};
 use crate::files::config::{AudioConfig, AudioHost};
 
 /// An output device.
@@ -22,7 +22,7 @@ pub struct DeviceInfo {
 pub fn devices() -> Vec<DeviceInfo> {
     jack::set_logger(jack::LoggerType::None);
     quiet_alsa();
-    cpal::ALL_HOSTS.iter().flat_map(|id| host_devices(*id)).collect()
+    jack_devices().into_iter().chain(cpal::ALL_HOSTS.iter().flat_map(|id| host_devices(*id))).collect()
 }
 
 /// Returns the name of the output to which a configuration would play.
@@ -41,6 +41,20 @@ pub fn find_output(config: &AudioConfig) -> Result<String, AudioError> {
         }
     }
     Err(AudioError::NoRoute(failures))
+}
+
+fn jack_devices() -> Vec<DeviceInfo> {
+    let device = |name: String, format| DeviceInfo { host: "JACK", name, format };
+    match jack_outputs() {
+        Ok((outputs, _)) if outputs.is_empty() => {
+            vec![device(String::new(), Err("no client has input ports".to_owned()))]
+        }
+        Ok((outputs, rate)) => outputs
+            .into_iter()
+            .map(|(name, channels)| device(name, Ok(format!("{rate} Hz, {channels} channels"))))
+            .collect(),
+        Err(error) => vec![device(String::new(), Err(error.to_string()))],
+    }
 }
 
 fn host_devices(id: cpal::HostId) -> Vec<DeviceInfo> {

@@ -15,6 +15,7 @@ use super::status::OutputStatus;
 use crate::files::config::AudioHost;
 
 pub(super) use cpal_device::{label, quiet_alsa};
+pub(super) use jack_client::outputs as jack_outputs;
 
 /// Why there is no audio output.
 #[derive(Debug, Error)]

@@ -1,7 +1,9 @@
 //! Limits the disk space that recordings use, and deletes old ones.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::files::config::{GIGABYTE, RecordingsConfig, WhenFull};
@@ -31,28 +33,24 @@ impl Budget {
         }
     }
 
-    /// Deletes expired recordings from a folder, then frees space as far as allowed, but keeps the file being written and
-    /// others with the same stem. Counts and deletes only files whose names have the form that Melos uses.
+    /// Deletes expired recordings from a folder, then frees space as far as allowed, but keeps the take being written. Counts
+    /// and deletes only files whose names have the form that Melos uses, all files of a take together.
     ///
     /// # Errors
     /// Returns a message if a space limit is still reached, or if the free space cannot be determined.
     pub(super) fn make_room(&self, folder: &Path, writing: Option<&Path>) -> Result<(), String> {
-        let mut files = Usage::of(folder, is_recording);
-        let now = SystemTime::now();
-        let stem = |path: &Path| path.file_stem().map(ToOwned::to_owned);
-        let current_stem = writing.and_then(stem);
-        let mut total: u64 = files.iter().map(|file| file.bytes).sum();
-        files.retain(|file| current_stem.is_none() || stem(&file.path) != current_stem);
+        let mut takes = Take::all(folder);
+        let mut total: u64 = takes.iter().map(|take| take.bytes).sum();
+        let current = writing.and_then(Path::file_stem);
+        takes.retain(|take| current.is_none_or(|current| take.stem != current));
         if let Some(max_age) = self.max_age {
-            let is_expired = |file: &Usage| now.duration_since(file.modified).is_ok_and(|age| age > max_age);
-            for file in files.extract_if(.., |file| is_expired(file)) {
-                if fs::remove_file(&file.path).is_ok() {
-                    tracing::info!(file = %file.path.display(), "deleted a recording older than recordings.max_days");
-                    total -= file.bytes;
-                }
+            let now = SystemTime::now();
+            let is_expired = |take: &Take| now.duration_since(take.modified).is_ok_and(|age| age > max_age);
+            for take in takes.extract_if(.., |take| is_expired(take)) {
+                total -= take.delete("it is older than recordings.max_days");
             }
         }
-        let mut files = files.into_iter();
+        let mut takes = takes.into_iter();
         loop {
             let free = free_bytes(folder)
                 .map_err(|error| format!("cannot determine the free space in {}: {error}", folder.display()))?;
@@ -65,14 +63,51 @@ impl Budget {
             } else {
                 return Ok(());
             };
-            let oldest = if self.when_full == WhenFull::DeleteOldest { files.next() } else { None };
+            let oldest = if self.when_full == WhenFull::DeleteOldest { takes.next() } else { None };
             let Some(oldest) = oldest else { return Err(reason) };
-            if fs::remove_file(&oldest.path).is_err() {
-                continue;
-            }
-            tracing::info!(file = %oldest.path.display(), "deleted the oldest recording because {reason}");
-            total -= oldest.bytes;
+            total -= oldest.delete(&format!("it is the oldest, and {reason}"));
         }
+    }
+}
+
+/// A take's sound, log, checkpoint and notes.
+#[derive(Debug)]
+struct Take {
+    stem: OsString,
+    paths: Vec<PathBuf>,
+    bytes: u64,
+    /// Time of the last write to any of the files.
+    modified: SystemTime,
+}
+
+impl Take {
+    /// Lists the takes in a folder, oldest first.
+    fn all(folder: &Path) -> Vec<Self> {
+        let mut takes = BTreeMap::<OsString, Self>::new();
+        for Usage { modified, bytes, path } in Usage::of(folder, is_recording) {
+            let stem = path.file_stem().unwrap_or_default().to_owned();
+            let empty = Self { stem: stem.clone(), paths: Vec::new(), bytes: 0, modified };
+            let take = takes.entry(stem).or_insert(empty);
+            take.paths.push(path);
+            take.bytes += bytes;
+            take.modified = take.modified.max(modified);
+        }
+        let mut takes: Vec<_> = takes.into_values().collect();
+        takes.sort_by_key(|take| take.modified);
+        takes
+    }
+
+    /// Deletes the files; returns the number of bytes freed.
+    fn delete(self, reason: &str) -> u64 {
+        let deleted = self.paths.iter().filter_map(|path| {
+            let bytes = fs::metadata(path).ok()?.len();
+            fs::remove_file(path).ok().map(|()| bytes)
+        });
+        let freed = deleted.sum();
+        if freed > 0 {
+            tracing::info!("deleted the recording {} because {reason}", self.stem.display());
+        }
+        freed
     }
 }
 
@@ -88,8 +123,6 @@ fn is_recording(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     /// Returns a folder with three files of recordings, 1 kB each and a minute apart, and an unrelated file.
@@ -133,6 +166,19 @@ mod tests {
         assert_eq!(remaining(&paths), [true, false, true, true]);
         assert!(budget(1, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0])).is_err());
         assert_eq!(remaining(&paths), [true, false, false, true]);
+    }
+
+    #[test]
+    fn deletes_all_files_of_a_take_together() {
+        let (folder, paths) = folder();
+        let log = paths[0].with_extension("log");
+        fs::write(&log, [0; 1000]).unwrap();
+        budget(3500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None).unwrap();
+        assert_eq!((remaining(&paths), log.exists()), ([true, false, true, true], true), "the log was written last");
+        budget(2500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None).unwrap();
+        assert_eq!((remaining(&paths), log.exists()), ([true, false, false, true], true));
+        budget(1500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None).unwrap();
+        assert_eq!((remaining(&paths), log.exists()), ([false, false, false, true], false));
     }
 
     #[test]

@@ -180,7 +180,7 @@ impl Connection {
             replies.extend(self.feedback.full_state());
         } else {
             replies.extend(requested.reads.into_iter().filter_map(|param| self.feedback.read(param)));
-            replies.extend(requested.streams.into_iter().filter_map(|stream| self.feedback.newest(stream)));
+            replies.extend(requested.streams.into_iter().flat_map(|stream| self.feedback.query(stream)));
         }
         if requested.subscribers {
             replies.push(self.feedback.list(now));

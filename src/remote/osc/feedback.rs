@@ -9,8 +9,8 @@ use thiserror::Error;
 use super::access::{Access, Purpose};
 use super::message;
 use super::outbox::Outbox;
-use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
+use crate::event::{Notice, Part};
 
 /// Minimum interval between two messages of a parameter or a paced stream, which allows at most 30 a second.
 pub(in crate::remote) const INTERVAL: Duration = Duration::from_micros(33_400);
@@ -51,6 +51,8 @@ pub(super) enum TooManySubscribers {
 pub(super) struct Feedback {
     values: Vec<Value>,
     chord: Option<OscMessage>,
+    /// The message about each optional part that has failed.
+    troubles: Vec<(Part, OscMessage)>,
     /// The streams, in the order of [`message::STREAMS`].
     streams: [Stream; message::STREAMS.len()],
     subscribers: Vec<Subscriber>,
@@ -101,6 +103,7 @@ impl Feedback {
         Self {
             values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
             chord: None,
+            troubles: Vec::new(),
             streams: Default::default(),
             subscribers: Vec::new(),
             restored: Vec::new(),
@@ -235,9 +238,17 @@ impl Feedback {
         message::value(param, &self.values[param as usize])
     }
 
-    /// Returns a stream's newest message, if any.
-    pub(super) fn newest(&self, stream: usize) -> Option<OscMessage> {
-        self.streams[stream].newest.clone()
+    /// Returns the reply to a query of a stream: its newest message, or a message for each current trouble.
+    pub(super) fn query(&self, stream: usize) -> Vec<OscMessage> {
+        match message::STREAMS[stream] {
+            message::TROUBLE if self.troubles.is_empty() => vec![message::no_trouble()],
+            message::TROUBLE => self.current_troubles().collect(),
+            _ => self.streams[stream].newest.clone().into_iter().collect(),
+        }
+    }
+
+    fn current_troubles(&self) -> impl Iterator<Item = OscMessage> {
+        self.troubles.iter().map(|(_, message)| message.clone())
     }
 
     /// Returns the messages of the full state.
@@ -245,10 +256,12 @@ impl Feedback {
         TABLE.iter().filter_map(|spec| self.read(spec.param)).chain(self.current_state())
     }
 
-    /// Returns messages with the current chord and the newest state of each stream that represents a state, not events.
+    /// Returns messages with the current chord and troubles, and the newest state of each stream that represents a state, not
+    /// events.
     fn current_state(&self) -> impl Iterator<Item = OscMessage> {
         let states = message::STREAMS.iter().zip(&self.streams).filter(|(address, _)| is_paced(address));
-        self.chord.clone().into_iter().chain(states.filter_map(|(_, stream)| stream.newest.clone()))
+        let states = states.filter_map(|(_, stream)| stream.newest.clone());
+        self.chord.clone().into_iter().chain(states).chain(self.current_troubles())
     }
 
     /// Processes a notice. Values, levels, moods and health are sent with [`Feedback::tick`], everything else at once.
@@ -264,7 +277,11 @@ impl Feedback {
                 self.chord.clone_from(&stream);
                 self.send_all(stream.as_ref(), out);
             }
-            Notice::Trouble { .. } => self.send_all(stream.as_ref(), out),
+            Notice::Trouble { part, reason } => {
+                self.troubles.retain(|(other, _)| *other != part);
+                self.troubles.extend(stream.clone().filter(|_| !reason.is_empty()).map(|message| (part, message)));
+                self.send_all(stream.as_ref(), out);
+            }
             _ => {
                 let Some(message) = stream else { return };
                 let Some(index) = message::STREAMS.iter().position(|address| *address == message.addr) else { return };

@@ -8,10 +8,20 @@ use crate::event::parameter::{Param, Value};
 use crate::music::emotion::{Affect, Mood};
 use crate::music::theory::{Chord, Key};
 
-/// The streams that are sent over UDP and can be queried. Chords and troubles are also sent, but cannot be queried as
-/// streams.
-pub(in crate::remote) const STREAMS: [&str; 7] =
-    ["/melos/beat", "/melos/bar", "/melos/note", "/melos/onset", "/melos/level", "/melos/mood", "/melos/health"];
+/// The streams that are sent over UDP and can be queried. Chords are also sent, but cannot be queried as a stream.
+pub(in crate::remote) const STREAMS: [&str; 8] = [
+    "/melos/beat",
+    "/melos/bar",
+    "/melos/note",
+    "/melos/onset",
+    "/melos/level",
+    "/melos/mood",
+    "/melos/health",
+    TROUBLE,
+];
+
+/// The stream that reports when an optional part fails, and when it works again.
+pub(super) const TROUBLE: &str = "/melos/trouble";
 
 pub(super) fn message(address: &str, args: Vec<OscType>) -> OscMessage {
     OscMessage { addr: address.to_owned(), args }
@@ -25,6 +35,11 @@ pub(super) fn confirm(token: String) -> OscMessage {
 /// Returns a message with a parameter's value; `None` for triggers, which have none.
 pub(super) fn value(param: Param, value: &Value) -> Option<OscMessage> {
     Some(message(&format!("/melos/{}", param.spec().id), vec![param.to_osc(value)?]))
+}
+
+/// Returns the message that says that every optional part works.
+pub(super) fn no_trouble() -> OscMessage {
+    message(TROUBLE, vec![OscType::String(String::new()); 2])
 }
 
 /// Returns a message with the result of MIDI learn: the parameter's id, and the block, which is empty if nothing was
@@ -63,7 +78,7 @@ pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
         Notice::Revisions(revisions) => message("/melos/revisions", revisions_arguments(*revisions)),
         Notice::Mood(mood) => message("/melos/mood", mood_arguments(mood)),
         Notice::Trouble { part, reason } => {
-            message("/melos/trouble", vec![OscType::String(part.to_string()), OscType::String(reason.clone())])
+            message(TROUBLE, vec![OscType::String(part.to_string()), OscType::String(reason.clone())])
         }
         Notice::Health(health) => message("/melos/health", health_arguments(health)),
     })

@@ -44,6 +44,7 @@ impl InitialState {
         let (mut values, journey) = start_values(presets, saved, preset, config)?;
         let journey = journey.filter(|_| !settings.iter().any(|(param, _)| param.policy().ends_journey));
         let is_overridden = |param| actions.iter().chain(&settings).any(|(set, _)| *set == param);
+        let paused = saved.paused && !is_overridden(Param::Play);
         let timer = saved.timer.filter(|_| !is_overridden(Param::Timer) && !is_overridden(Param::Play));
         let mut timer_ended = None;
         match timer.map(|timer| (timer.resume(Timestamp::now(), boot_time()), timer.ends)) {
@@ -58,6 +59,10 @@ impl InitialState {
             }
             Some((ResumedTimer::Obsolete, _)) | None => {}
         }
+        if paused {
+            values.push((Param::Play, Value::Toggle(false)));
+            tracing::info!("the music stays off, as when Melos stopped; `melos set play on` starts it");
+        }
         values.extend(settings);
         for (param, value) in actions {
             inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
@@ -68,7 +73,8 @@ impl InitialState {
 
 /// Returns whether setting a parameter triggers an action in the daemon rather than changing a stored value.
 fn is_action(param: Param) -> bool {
-    param.spec().lane() == Lane::Daemon && param.policy().saved == parameter::Saved::Nowhere
+    use parameter::Saved::{Loaded, Nowhere};
+    param.spec().lane() == Lane::Daemon && matches!(param.policy().saved, Loaded | Nowhere)
 }
 
 fn start_values(
@@ -108,15 +114,18 @@ fn resumed_journey(presets: &Library<Preset>, saved: &Saved) -> Option<JourneySt
     Some(JourneySteps::resume(presets.get(name)?, step, 0))
 }
 
-/// Logs what is playing, on which output, and some commands to try. The addresses have already been logged.
-/// `closed` says until when the music is off outside the opening hours.
+/// Logs what is playing, on which output, the addresses of the page and for OSC, and some commands to try. `closed` says
+/// until when the music is off outside the opening hours.
 pub(super) fn log_start(
     conductor: &Conductor,
     presets: &Library<Preset>,
     output: &OutputStatus,
-    http: SocketAddr,
+    (page, osc, http): (&str, SocketAddr, SocketAddr),
     closed: Option<String>,
 ) {
+    let text = |param: Param| param.to_json(&conductor.value(param)).as_str().unwrap_or_default().to_owned();
+    let music =
+        format!("{}, {} {}, {:.0} bpm", text(Param::Emotion), text(Param::Key), text(Param::Mode), conductor.tempo());
     let preset = conductor.value(Param::Preset);
     let name = match &preset {
         Value::Text(id) => presets.get(id).map_or("a custom mood", |preset| &preset.name),
@@ -125,14 +134,17 @@ pub(super) fn log_start(
     let block = match output.block_frames() {
         // The device has not requested a block yet.
         0 => String::new(),
-        frames => format!(", {:.1} ms blocks", 1000.0 * frames_to_seconds(u64::from(frames))),
+        frames => format!("; latency {:.1} ms plus the interface's", 1000.0 * frames_to_seconds(u64::from(frames))),
     };
     let version = env!("CARGO_PKG_VERSION");
+    let is_off = conductor.value(Param::Play) == Value::Toggle(false);
     match closed {
-        None => tracing::info!("Melos {version} is playing {name} on {}{block}", output.name()),
+        None if is_off => tracing::info!("Melos {version} is paused; the output is {}{block}", output.name()),
+        None => tracing::info!("Melos {version} is playing {name} ({music}) on {}{block}", output.name()),
         Some(closed) => tracing::info!("Melos {version} is {closed}; the output is {}{block}", output.name()),
     }
     let option = option_for(http);
+    tracing::info!("the page is at {page}, and OSC is received on {osc}");
     tracing::info!(
         "try `melos set emotion sad{option}`, `melos preset storm{option}`, `melos status{option}`; Ctrl-C fades out"
     );

@@ -23,7 +23,7 @@ mod timeline;
 mod timer;
 mod upcoming_notes;
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -31,6 +31,7 @@ use anyhow::bail;
 use super::networks::Replacement;
 use super::reload::Reloaded;
 use super::state::Saved;
+use super::supervision::Stop;
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Incoming, Part};
 use crate::files::config::{Config, ConfigChange};
@@ -76,13 +77,13 @@ impl MainLoop {
     ///
     /// # Errors
     /// When the audio cannot continue.
-    pub(super) fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
+    pub(super) fn run(mut self, stop: &OnceLock<Stop>) -> anyhow::Result<()> {
         let mut upcoming_notes = UpcomingNotes::default();
         let events = self.show.presets.modulate(&self.show.preset());
         self.show.apply_all(events);
         self.publish_values();
         self.show.publish_libraries();
-        while !stop.load(Relaxed) {
+        while stop.get().is_none() {
             self.scheduler.wait(self.sound.block(), self.show.reports.time_until_due());
             self.iterate(&mut upcoming_notes);
             if self.sound.status().has_failed() {
@@ -90,7 +91,10 @@ impl MainLoop {
             }
         }
         let (journey, timer) = (self.show.presets.journey_step(), self.show.timer.saved_at_stop());
-        let final_state = Saved::of(self.show.conductor(), self.devices.learned(), journey, timer);
+        // Whoever pauses the music and then presses Ctrl-C will want to hear it after the next start.
+        let is_off = self.is_paused() || self.show.timer.has_ended();
+        let paused = is_off && stop.get() == Some(&Stop::Terminated);
+        let final_state = Saved::of(self.show.conductor(), self.devices.learned(), journey, timer, paused);
         self.show.apply(&ControlEvent::Set(Param::PlayFade, Value::Number(0.0)));
         self.show.apply(&ControlEvent::Set(Param::Play, Value::Toggle(false)));
         let end = Instant::now() + FINAL_FADE;
@@ -258,12 +262,13 @@ impl MainLoop {
         self.show.takes.write_notes(head, notes);
         self.show.takes.copy_logs(head, log);
         self.report_failed_take();
+        let paused = self.is_paused();
         let Show { performance, presets, timer, takes, reports, .. } = &mut self.show;
         let timer = timer.saved(performance.conductor().value(Param::Play) == Value::Toggle(true));
         reports.api().set_journey(presets.journey_position(head));
         reports.api().set_recording(lists::recording(takes.status()));
         reports.publish_lists(performance.conductor(), self.devices.mappings(), self.devices.learning(), head);
-        reports.save(performance.conductor(), self.devices.learned(), presets.journey_step(), timer);
+        reports.save(performance.conductor(), self.devices.learned(), presets.journey_step(), timer, paused);
         self.show.reports.publisher().set_show(self.show.metrics(head, self.opening_hours.status()));
     }
 
@@ -274,13 +279,20 @@ impl MainLoop {
         }
     }
 
+    /// Returns whether someone has switched the music off, rather than the opening hours or the timer.
+    fn is_paused(&self) -> bool {
+        let is_off = self.show.conductor().value(Param::Play) == Value::Toggle(false);
+        is_off && !self.opening_hours.closed && !self.show.timer.has_ended()
+    }
+
     /// Starts or stops the music when the opening hours begin or end.
     fn apply_opening_hours(&mut self) {
         let Some(transition) = self.opening_hours.check(self.reloads.schedule()) else { return };
-        // After a restart within the opening hours, the music stays off if the timer has ended.
-        if transition.open && !transition.is_new && self.show.timer.has_ended() {
+        // After a restart or an edit within the opening hours, the music stays off if someone or the timer has switched it off.
+        if transition.open && !transition.is_new && (self.is_paused() || self.show.timer.has_ended()) {
             return;
         }
+        self.opening_hours.closed = !transition.open;
         if let Some(preset) = &transition.preset
             && (transition.is_new || *preset != self.show.preset())
         {

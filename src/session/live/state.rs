@@ -1,5 +1,5 @@
-//! The state that survives a restart, saved in `state.toml`: parameter values, the preset and its journey, the timer, the
-//! scenes and the learned controls.
+//! The state that survives a restart, saved in `state.toml`: parameter values, the preset and its journey, whether the
+//! music is paused, the timer, the scenes and the learned controls.
 
 mod salvage;
 mod text;
@@ -44,6 +44,8 @@ pub(super) struct Saved {
     pub(super) journey: Option<usize>,
     /// The timer, if it is running, or has ended and left the music off.
     pub(super) timer: Option<SavedTimer>,
+    /// Whether the music is off, for another reason than the timer or the opening hours.
+    pub(super) paused: bool,
 }
 
 /// A timer that fades the music out.
@@ -107,12 +109,14 @@ impl Saved {
         learned: impl Iterator<Item = &'a LearnedControl>,
         journey: Option<usize>,
         timer: Option<SavedTimer>,
+        paused: bool,
     ) -> Self {
         let mut values = conductor.settings();
-        let daemon_params = Param::all().filter(|param| param.policy().saved == parameter::Saved::State);
+        let daemon_params = Param::all()
+            .filter(|param| matches!(param.policy().saved, parameter::Saved::State | parameter::Saved::Loaded));
         values.extend(daemon_params.map(|param| (param, conductor.value(param))));
         let scenes = conductor.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
-        Self { values, scenes, learned: learned.cloned().collect(), journey, timer }
+        Self { values, scenes, learned: learned.cloned().collect(), journey, timer, paused }
     }
 
     /// Returns the events that restore the scenes.

@@ -36,6 +36,15 @@ const SIGXCPU: i32 = 24;
 /// Sent when a write exceeds the file size allowed by `ulimit -f`; if the signal is caught, the write fails instead.
 const SIGXFSZ: i32 = 25;
 
+/// Why the performance stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Ctrl-C: someone ends the performance.
+    Interrupted,
+    /// A process supervisor or the system stops the process, and may start it again.
+    Terminated,
+}
+
 /// The signals that a daemon may receive, each of which would end the process by default.
 pub(super) struct Signals {
     terminate: Signal,
@@ -62,11 +71,11 @@ impl Signals {
     }
 
     /// Waits for SIGTERM or SIGINT; on SIGHUP, requests a reload.
-    pub(super) async fn wait_for_stop(mut self, reload: &[SyncSender<Changed>]) {
+    pub(super) async fn wait_for_stop(mut self, reload: &[SyncSender<Changed>]) -> Stop {
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return Stop::Terminated,
+                _ = self.interrupt.recv() => return Stop::Interrupted,
                 // If the channel is full, a request is already pending.
                 _ = self.hangup.recv() => reload.iter().for_each(|reload| drop(reload.try_send(Changed(Vec::new())))),
             }

@@ -228,6 +228,17 @@ fn a_fader_must_take_over_again_after_a_layer_change() {
 }
 
 #[test]
+fn a_fader_above_its_centre_does_not_move_the_value_of_another_layer() {
+    let mut rig = Rig::new(
+        "[[layer]]\nname = \"shift\"\nnote = 98\n[[bind]]\ncc = 7\nto = \"reverb\"\ntakeover = \"jump\"\n\
+         [[bind]]\nlayer = \"shift\"\ncc = 7\nto = \"width\"\ntakeover = \"jump\"\n",
+    );
+    assert_eq!(rig.send(&[0xB0, 7, 127]).len(), 1);
+    let moved = rig.send(&[0x90, 98, 1, 0xB0, 7, 32]);
+    assert!(matches!(moved[..], [ControlEvent::Set(Param::Width, _)]), "{moved:?}");
+}
+
+#[test]
 fn reports_a_pending_takeover_once_with_its_direction() {
     let mut rig = Rig::new("[[bind]]\ncc = 7\nto = \"level/pad\"\nrange = [-60, 0]\n");
     rig.send(&[0xB0, 7, 0]);

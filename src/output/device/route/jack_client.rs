@@ -80,6 +80,19 @@ pub(super) fn find(device: Option<&str>) -> Result<String, AudioError> {
     Ok(format!("JACK: {}", client_of(first)))
 }
 
+/// Returns the clients to which [`start`] can connect, each with its number of channels, and the server's sample rate.
+pub(in crate::output::device) fn outputs() -> Result<(Vec<(String, usize)>, u32), AudioError> {
+    let (_calls, client) = jack_clients::open(SEARCH_CLIENT).map_err(AudioError::Jack)?;
+    let mut outputs: Vec<(String, usize)> = Vec::new();
+    for port in client.ports(None, AUDIO, PortFlags::IS_INPUT) {
+        match outputs.iter_mut().find(|(name, _)| name == client_of(&port)) {
+            Some((_, channels)) => *channels += 1,
+            None => outputs.push((client_of(&port).to_owned(), 1)),
+        }
+    }
+    Ok((outputs, client.sample_rate()))
+}
+
 /// Returns the playback ports of the sound cards or, if `device` is given, those of the first client with `device` in its
 /// name or in an alias of one of its ports. The aliases identify ALSA cards, whose client is always called `system`.
 ///

@@ -153,7 +153,10 @@ fn the_full_state_includes_the_lead_chord_and_the_current_chord() {
 #[test]
 fn every_stream_can_be_read_once_it_has_a_message() {
     let mut rig = Rig::new();
-    assert!((0..message::STREAMS.len()).all(|stream| rig.feedback.newest(stream).is_none()));
+    let (trouble, others) =
+        message::STREAMS.iter().enumerate().partition::<Vec<_>, _>(|(_, name)| **name == message::TROUBLE);
+    assert!(others.iter().all(|(stream, _)| rig.feedback.query(*stream).is_empty()));
+    assert_eq!(rig.feedback.query(trouble[0].0), [message::no_trouble()]);
     let health = crate::event::notice::Health { state: "playing".to_owned(), load: 0.5, losses: [0; Loss::ALL.len()] };
     for notice in [
         Notice::Beat { beat: 0, bar: 0, tempo: 90.0 },
@@ -167,8 +170,28 @@ fn every_stream_can_be_read_once_it_has_a_message() {
         rig.notice(notice);
     }
     for (stream, address) in message::STREAMS.iter().enumerate() {
-        assert_eq!(rig.feedback.newest(stream).unwrap().addr, *address);
+        let addresses: Vec<_> = rig.feedback.query(stream).into_iter().map(|message| message.addr).collect();
+        assert_eq!(addresses, [*address]);
     }
+}
+
+#[test]
+fn a_new_subscriber_learns_of_current_troubles() {
+    let mut rig = Rig::new();
+    let trouble = |part, reason: &str| Notice::Trouble { part, reason: reason.to_owned() };
+    for notice in [
+        trouble(Part::State, "the disk is full"),
+        trouble(Part::Recording, "no such folder"),
+        trouble(Part::State, "the disk is read-only"),
+        trouble(Part::Recording, ""),
+    ] {
+        rig.notice(notice);
+    }
+    rig.subscribe(client(9001), client(9001)).unwrap();
+    let troubles: Vec<_> = rig.sent().into_iter().filter(|(_, address, _)| address == message::TROUBLE).collect();
+    assert_eq!(troubles, [(9001, message::TROUBLE.to_owned(), OscType::String(Part::State.to_string()))]);
+    let stream = message::STREAMS.iter().position(|address| *address == message::TROUBLE).unwrap();
+    assert_eq!(rig.feedback.query(stream)[0].args[1], OscType::String("the disk is read-only".to_owned()));
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub(in crate::session::live) struct OpeningHours {
     schedule: Option<Schedule>,
     debounce: Debounce,
     checked: Option<Instant>,
+    /// Whether the opening hours have switched the music off.
+    pub(super) closed: bool,
     /// `open` or `closed`, and until when, for the status.
     status: Option<String>,
 }
@@ -51,6 +53,7 @@ impl OpeningHours {
             schedule: None,
             debounce: Debounce::default(),
             checked: None,
+            closed: false,
             status: None,
         }
     }

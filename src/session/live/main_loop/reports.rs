@@ -125,8 +125,9 @@ impl Reports {
         learned: impl Iterator<Item = &'a LearnedControl>,
         journey: Option<usize>,
         timer: Option<SavedTimer>,
+        paused: bool,
     ) {
-        self.state.save(|| Saved::of(conductor, learned, journey, timer));
+        self.state.save(|| Saved::of(conductor, learned, journey, timer, paused));
     }
 
     /// Saves the final state and waits until it is on disk, up to a time limit.

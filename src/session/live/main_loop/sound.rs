@@ -46,8 +46,8 @@ impl Sound {
     pub(super) fn log_events(&mut self) {
         while let Some(event) = self.events.try_pop() {
             match event {
-                EngineEvent::Starved { frame } => {
-                    tracing::warn!(frame, "the generator is late; its last sound is sustained");
+                EngineEvent::Starved { .. } => {
+                    tracing::warn!("the generator is late; its last sound is sustained");
                 }
                 EngineEvent::Recovered { bridged, .. } => {
                     tracing::info!("the generator recovered after {:.1} s", frames_to_seconds(bridged));

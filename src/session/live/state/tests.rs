@@ -29,6 +29,7 @@ fn sample_state() -> Saved {
         values,
         journey: Some(2),
         timer: Some(SavedTimer { ends: "2026-11-29T22:30:00.25Z".parse().unwrap(), stopped: true }),
+        paused: true,
         scenes: [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), Vec::new())].into(),
     }
 }
@@ -67,7 +68,7 @@ fn recording_settings_are_saved() {
         conductor.apply(&ControlEvent::Set(param, value)).unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).unwrap().close(Saved::of(&conductor, [].iter(), None, None));
+    open(folder.path()).unwrap().close(Saved::of(&conductor, [].iter(), None, None, false));
     let saved = load(folder.path());
     assert!(set.iter().all(|setting| saved.values.contains(setting)), "{:?}", saved.values);
 }
@@ -79,7 +80,7 @@ fn scenes_are_restored_into_the_conductor() {
         first.apply(&ControlEvent::Set(param, value)).unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).unwrap().close(Saved::of(&first, [].iter(), None, None));
+    open(folder.path()).unwrap().close(Saved::of(&first, [].iter(), None, None, false));
 
     let saved = load(folder.path());
     let mut second = Conductor::new(1, &[]);

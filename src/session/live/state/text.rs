@@ -1,5 +1,5 @@
-//! Reads and writes the saved state as TOML: values by parameter id, the step of the `journey`, the `timer`, a table in
-//! `scenes` for each scene, and the `learned` controls.
+//! Reads and writes the saved state as TOML: values by parameter id, the step of the `journey`, whether the music is
+//! `paused`, the `timer`, a table in `scenes` for each scene, and the `learned` controls.
 
 use toml::{Table, Value as Toml};
 
@@ -14,6 +14,9 @@ pub(super) fn format(state: &Saved) -> String {
     let journey = state.journey.and_then(|step| i64::try_from(step).ok());
     table.extend(journey.map(|step| ("journey".to_owned(), Toml::Integer(step))));
     table.extend(state.timer.map(|timer| ("timer".to_owned(), write_timer(timer))));
+    if state.paused {
+        table.insert("paused".to_owned(), Toml::Boolean(true));
+    }
     let scenes = state.scenes.iter().map(|(name, values)| (name.clone(), Toml::Table(write_values(values))));
     table.insert("scenes".to_owned(), Toml::Table(scenes.collect()));
     let learned = state.learned.iter().map(|learned| {
@@ -65,6 +68,12 @@ pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
             problems.push("`timer.ends` must be a time".to_owned());
         }
         read
+    });
+    state.paused = table.remove("paused").is_some_and(|paused| {
+        paused.as_bool().unwrap_or_else(|| {
+            problems.push("`paused` must be true or false".to_owned());
+            false
+        })
     });
     state.values = read_values(&table, &mut problems);
     (state, problems)
