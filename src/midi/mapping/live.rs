@@ -91,9 +91,10 @@ impl LiveMappings {
     }
 
     /// Returns the connected devices, each with the names of the mappings written for it. A device without any uses the
-    /// mappings for all other devices.
+    /// mappings for all other devices. Under JACK, Melos's own port counts as a device, but only once something is connected to it.
     pub fn devices(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
-        self.devices.values().map(|connected| {
+        let connected = self.devices.values().filter(|connected| connected.device.name != OWN_PORT);
+        connected.map(|connected| {
             let matching = self.mappings.iter().filter(|mapping| mapping.matches(&connected.device.name));
             (connected.device.name.as_str(), matching.map(|mapping| mapping.name.clone()).collect())
         })

@@ -58,15 +58,15 @@ pub(super) async fn file(path: &Path, request: Request) -> Response {
     let Ok(served) = ServeFile::new(path).oneshot(request).await;
     let mut response = served.into_response();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // RFC 8187, because names may contain characters outside ASCII.
+    // RFC 8187, because names may contain characters outside ASCII; curl reads only the plain name before it.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let encoded: String = name
         .bytes()
-        .map(|byte| {
-            let plain = byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-            if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-        })
+        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect();
-    if download && let Ok(value) = HeaderValue::from_str(&format!("attachment; filename*=UTF-8''{encoded}")) {
+    let plain: String = name.chars().map(|c| if u8::try_from(c).is_ok_and(is_plain) { c } else { '_' }).collect();
+    let disposition = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}");
+    if download && let Ok(value) = HeaderValue::from_str(&disposition) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     }
     // Names are used again after files have been deleted, so a browser must not play its copy without asking.

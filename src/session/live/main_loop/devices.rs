@@ -13,7 +13,7 @@ use crate::event::parameter::{Param, TempoSource, Value};
 use crate::event::{ControlEvent, Inbox, LearnRequest, Notice, Source};
 use crate::files::config::{Config, MidiHost};
 use crate::midi::mapping::{LearnedControl, LiveMappings, Mapping};
-use crate::midi::{Message, MidiConnection, MidiEvent, MidiSystem, OWN_PORT};
+use crate::midi::{Message, MidiConnection, MidiEvent, MidiSystem};
 use crate::output::device::OutputStatus;
 use crate::quote::{listed, shown};
 use crate::units::SAMPLE_RATE;
@@ -136,9 +136,9 @@ impl Devices {
         if self.midi.is_none() {
             return tracing::info!("MIDI is off");
         }
-        // Under JACK, this port always exists.
-        let connected = self.mappings.devices().filter(|(name, _)| *name != OWN_PORT);
-        let connected: Vec<_> = connected
+        let connected: Vec<_> = self
+            .mappings
+            .devices()
             .map(|(name, mappings)| {
                 let mappings = if mappings.is_empty() {
                     "Keyboard".to_owned()
