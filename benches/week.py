@@ -6,6 +6,7 @@ the wall clock forward. While it is open, four sensors send two values a second 
 On Thursday night, the daemon is restarted, as if for an upgrade. Memory and disk use are plotted in docs/week.svg and added to BENCHMARKS.md.
 """
 
+import contextlib
 import datetime
 import json
 import mmap
@@ -116,7 +117,15 @@ class Daemon:
 
     def sample(self):
         """Returns the days since Monday, and the resident memory and the sizes of the state folder's contents in megabytes."""
-        size = lambda pattern: sum(file.stat().st_size for file in self.state.glob(pattern) if file.is_file()) / 1e6
+
+        def size(pattern):
+            total = 0
+            for file in self.state.glob(pattern):
+                # The daemon may rename or delete a file meanwhile.
+                with contextlib.suppress(FileNotFoundError):
+                    total += file.stat().st_size if file.is_file() else 0
+            return total / 1e6
+
         return {
             "day": (self.clock.now() - MONDAY.replace(hour=0, minute=0)).total_seconds() / 86_400,
             "memory": memory_mb(self.process)[0],
