@@ -85,7 +85,7 @@ function assess({ state, load, xruns, starvations, output, trouble }) {
   if (state === 'no-device') return ['bad', 'No audio device: playing silently and looking for one. Press Listen to hear the music here'];
   if (state === 'starved') return ['bad', 'The generator is late: the last sound is sustained'];
   // Before whatever else is wrong, because it explains the silence.
-  if (state !== 'silent' && melos.values.get('mute/master')) return ['warn', 'The output is muted: press M on the master strip'];
+  if (melos.values.get('mute/master')) return ['warn', 'The output is muted: press M on the master strip'];
   if (trouble) return ['warn', trouble];
   const economy = melos.values.get('economy') === true;
   const remedy = economy ? 'close other applications' : 'switch on economy mode in Setup, or close other applications';

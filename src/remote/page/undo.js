@@ -24,16 +24,18 @@ export function reversal({ id, ids, before, journey }, parameters, now) {
   const isMood = id === 'emotion' || id === 'valence' || id === 'arousal' || mood.includes(id);
   const isSetlist = id.startsWith('setlist/');
   const loads = isSetlist || id.startsWith('preset');
-  const recalls = isSetlist || id === 'scene' || CROSSFADE.includes(id);
+  // An entry of a setlist is a preset or a scene.
+  const recalls = (isSetlist && before.get('scene') !== now.get('scene')) || id === 'scene' || CROSSFADE.includes(id);
 
-  // Loading a preset resets these, so they are sent even if they look unchanged.
-  const reset = loads ? [...tagged('preset'), ...mood, 'tempo'] : [];
+  // Loading a preset resets these, so they are sent even if they look unchanged. The mood comes first: setting it ends a journey,
+  // which changes the glide.
+  const reset = loads ? [...mood, ...tagged('preset'), 'tempo'] : [];
   let restored = ids;
   if (isMood) restored = mood;
   else if (id === 'tempo') restored = ['tempo', 'tempo/source'];
   // Only what a preset or scene changes is restored, because others may have changed the rest since. The crossfader comes before
   // the parameters that it changes.
-  else if (loads || recalls) restored = [...(recalls ? [...CROSSFADE, ...tagged('scene')] : []), ...reset];
+  else if (loads || recalls) restored = [...(recalls ? CROSSFADE : []), ...reset, ...(recalls ? tagged('scene') : [])];
 
   // The weights of the emotions determine these. A lead chord lasts as long as it is held, so there is nothing to return to.
   const skipped = new Set(['emotion', 'valence', 'arousal', 'chord']);
