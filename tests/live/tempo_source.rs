@@ -209,6 +209,8 @@ fn an_absent_tempo_source_is_announced() {
             }
         }
     };
+    let current = trouble();
+    assert!(current[0] == "tempo" && current[1].starts_with("no MIDI clock received"), "{current:?}");
     daemon.oscsend(&["/melos/tempo/source", "s", "mood"]);
     assert_eq!(trouble(), ["tempo", ""]);
     daemon.oscsend(&["/melos/tempo/source", "s", "link"]);

@@ -31,7 +31,8 @@ export function reversal({ id, ids, before, journey }, parameters, now) {
   // which changes the glide.
   const reset = loads ? [...mood, ...tagged('preset'), 'tempo'] : [];
   let restored = ids;
-  if (isMood) restored = mood;
+  // Setting the mood also ends a journey, and with it the glide of its step.
+  if (isMood) restored = journey ? [...mood, 'glide'] : mood;
   else if (id === 'tempo') restored = ['tempo', 'tempo/source'];
   // Only what a preset or scene changes is restored, because others may have changed the rest since. The crossfader comes before
   // the parameters that it changes.
@@ -46,7 +47,7 @@ export function reversal({ id, ids, before, journey }, parameters, now) {
   /** @type {Map<string, Argument>} */
   const values = new Map();
   // The setlist's entry and the preset come first, because loading them resets most parameters.
-  if (isSetlist && before.get('setlist/go')) values.set('setlist/go', before.get('setlist/go') ?? 0);
+  if (isSetlist) values.set('setlist/go', before.get('setlist/go') ?? 0);
   if (loads) values.set('preset', before.get('preset') ?? '');
   // The daemon may not yet have reported that a new tempo has changed the tempo's source.
   const always = new Set([...reset, 'tempo/source']);
