@@ -33,6 +33,15 @@ fn melos(daemon: &Daemon, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Waits until the saved state in a folder satisfies a condition.
+fn wait_until_saved(state: &Path, what: &str, condition: impl Fn(&str) -> bool) {
+    let started = Instant::now();
+    while !fs::read_to_string(state.join("state.toml")).is_ok_and(|text| condition(&text)) {
+        assert!(started.elapsed() < TIMEOUT, "timed out waiting until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 const FRIDAY: &str = "schema = 1\nname = \"Friday\"\n[[entry]]\npreset = \"calm\"\nnote = \"doors\"\n[[entry]]\nscene = \"verse\"\n[[entry]]\npreset = \"storm\"\n[[entry]]\nscene = \"nowhere\"\n";
 
 #[test]
@@ -116,13 +125,7 @@ fn a_timer_survives_a_crash_and_leaves_the_music_off() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let quiet = ["--audio", "null"];
-    let wait_until_saved = |what: &str, condition: &dyn Fn(&str) -> bool| {
-        let started = Instant::now();
-        while !fs::read_to_string(state.join("state.toml")).is_ok_and(|text| condition(&text)) {
-            assert!(started.elapsed() < TIMEOUT, "timed out waiting until {what}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    };
+    let wait_until_saved = |what: &str, condition: &dyn Fn(&str) -> bool| wait_until_saved(&state, what, condition);
     let daemon = start(folder.path(), &[]);
     daemon.oscsend(&["/melos/timer", "f", "300"]);
     wait_until_saved("the timer is saved", &|text| text.contains("ends = "));
@@ -169,11 +172,7 @@ fn music_that_is_off_stays_off_after_a_restart_but_not_after_ctrl_c() {
     {
         melos(&daemon, &[&["set"], &setting[..]].concat());
     }
-    let started = Instant::now();
-    while !fs::read_to_string(state.join("state.toml")).is_ok_and(|text| text.contains("paused = true")) {
-        assert!(started.elapsed() < TIMEOUT, "the pause was not saved");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until_saved(&state, "the pause is saved", |text| text.contains("paused = true"));
     let daemon = daemon.restart_after_kill(&state, &quiet);
     let resumed = daemon.wait_until("the music stays off after a crash", |status| status["state"] == "silent");
     assert_eq!(

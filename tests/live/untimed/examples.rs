@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use flate2::read::ZlibDecoder;
 use melos::event::parameter::{Kind, Param};
@@ -71,15 +71,7 @@ fn the_supercollider_script_steers_and_receives_beats() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = quiet_daemon(folder.path());
     let script = example("supercollider.scd", &daemon, folder.path());
-    let sclang = Client::spawn(
-        Command::new("sclang")
-            .arg(script)
-            // sclang needs a writable home folder, and must run without a display and without the sandbox, which root
-            // cannot use.
-            .env("HOME", folder.path())
-            .envs([("QT_QPA_PLATFORM", "offscreen"), ("QTWEBENGINE_DISABLE_SANDBOX", "1")])
-            .stdin(Stdio::piped()),
-    );
+    let sclang = Client::spawn(&mut client::sclang(&script, folder.path()));
     daemon.wait_until("sclang has sent its mood and its bundle", |status| {
         let values = &status["parameters"];
         values["emotion"] == "mysterious" && near(&values["glide"], 4.0) && near(&values["temperature"], 1.25)
