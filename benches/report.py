@@ -313,7 +313,7 @@ def growth(measurements):
 
 
 WEEK_EVENTS = {
-    "opened": "openings", "closed": "closings", "takes": "takes", "deleted": "old takes deleted", "failed_takes": "failed takes", "panics": "panics",
+    "opened": "openings", "closed": "closings", "deleted": "or more old takes deleted", "failed_takes": "failed takes", "panics": "panics",
 }
 
 

@@ -38,7 +38,7 @@ SENSOR_INTERVAL, TAKE_INTERVAL, TAKE_SECONDS, SAMPLE_INTERVAL = 0.5, 3600, 600, 
 SENSORS = ("valence", "arousal", "density", "tone")
 # The words that identify a line of the log as each kind of event.
 EVENTS = {
-    "takes": ("recorded", "seconds="), "opened": ("opening hours begin:",), "closed": ("opening hours end:",), "stayed_closed": ("outside the opening hours:",),
+    "opened": ("opening hours begin:",), "closed": ("opening hours end:",), "stayed_closed": ("outside the opening hours:",),
     "deleted": ("deleted", "recording"),
 }
 CONFIGURATION = f"""

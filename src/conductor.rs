@@ -340,6 +340,12 @@ impl Conductor {
         self.performance.scenes().iter().map(|(name, settings)| (name, settings.list()))
     }
 
+    /// Returns the values of a stored scene.
+    #[must_use]
+    pub fn scene(&self, name: &str) -> Option<Vec<(Param, Value)>> {
+        self.performance.scenes().get(name).map(settings::Settings::list)
+    }
+
     /// Returns the mood at the horizon, including modulations; it may still be gliding to the requested mood.
     #[must_use]
     pub fn mood(&self) -> Mood {

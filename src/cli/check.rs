@@ -13,26 +13,30 @@ use melos::files;
 use melos::files::config::Config;
 use melos::files::document::Problem;
 use melos::files::preset::Preset;
+use melos::files::scene::Scene;
 use melos::files::setlist::Setlist;
 use melos::generator::model::{Models, runtime};
 use melos::midi::mapping::Mapping;
 
 use super::EX_CONFIG;
+use super::data::DataArgs;
 use references::{KnownNames, MissingReferences};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Presets, setlists, mappings, models and melos.toml to check, or folders that contain them; a file's kind is
+    /// Presets, scenes, setlists, mappings, models and melos.toml to check, or folders that contain them; a file's kind is
     /// recognised by its location or its keys
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
     /// State folder in which scenes are stored [default: ~/.local/state/melos]
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut check = Check::new(KnownNames::find(args.state));
+    let mut check = Check::new(KnownNames::find(args.data.search_path_if_any()?.as_ref(), args.state));
     for path in &args.paths {
         let resolved = path.canonicalize().with_context(|| path.display().to_string());
         match resolved {
@@ -53,7 +57,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let warnings = match check.warnings.len() {
         0 => String::new(),
-        number => format!(", {} to scenes that are not stored", count(number, "reference")),
+        number => format!(", {} to scenes that do not exist", count(number, "reference")),
     };
     writeln!(out, "{} checked, {}{warnings}", count(check.files, "file"), count(check.problems.len(), "problem"))?;
     Ok(if check.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EX_CONFIG) })
@@ -70,6 +74,7 @@ enum Kind {
     Model,
     Mapping,
     Preset,
+    Scene,
     Setlist,
     Config,
 }
@@ -79,7 +84,7 @@ struct Check {
     known: KnownNames,
     files: usize,
     problems: Vec<String>,
-    /// References to scenes that are not stored, which matters only once they are recalled.
+    /// References to scenes that do not exist, which matters only once they are recalled.
     warnings: Vec<String>,
     /// Folders already visited, to avoid following circular links forever.
     visited: BTreeSet<PathBuf>,
@@ -141,6 +146,7 @@ impl Check {
             }
             Some(Kind::Mapping) => Some(self.check_references(given, &text, Mapping::parse(given, &text).err())),
             Some(Kind::Preset) => Preset::parse(given, &text).err().map(texts),
+            Some(Kind::Scene) => Scene::parse(given, &text).err().map(texts),
             Some(Kind::Setlist) => Some(self.check_references(given, &text, Setlist::parse(given, &text).err())),
             Some(Kind::Config) => Some(self.check_references(given, &text, Config::parse(given, &text).err())),
             None => {
@@ -190,6 +196,7 @@ fn kind_by_path(path: &Path) -> Option<Kind> {
     match path.parent()?.file_name()?.to_str()? {
         "mappings" => Some(Kind::Mapping),
         "presets" => Some(Kind::Preset),
+        "scenes" => Some(Kind::Scene),
         "setlists" => Some(Kind::Setlist),
         _ => None,
     }

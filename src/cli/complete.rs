@@ -135,7 +135,9 @@ fn values_of(param: Param) -> Vec<(String, String)> {
         (_, Kind::Chord) => without_help(&["auto"]),
         (Param::Preset, _) => from_daemon("/presets", "presets").unwrap_or_else(|| from_disk("presets")),
         (Param::Setlist, _) => from_daemon("/presets", "setlists").unwrap_or_else(|| from_disk("setlists")),
-        _ if param.names_scene() || param == Param::SceneStore => from_daemon("/scenes", "scenes").unwrap_or_default(),
+        _ if param.names_scene() || param == Param::SceneStore => {
+            from_daemon("/scenes", "scenes").unwrap_or_else(|| from_disk("scenes"))
+        }
         _ => Vec::new(),
     }
 }

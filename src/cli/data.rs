@@ -21,4 +21,15 @@ impl DataArgs {
     pub(crate) fn search_path(&self) -> Result<SearchPath, ConfigError> {
         Ok(SearchPath::new(&find_data(self.data.as_deref())?))
     }
+
+    /// Returns the search path; `None` if no data folder was given and none is found.
+    ///
+    /// # Errors
+    /// If the given folder is not a data folder.
+    pub(crate) fn search_path_if_any(&self) -> Result<Option<SearchPath>, ConfigError> {
+        match self.search_path() {
+            Err(_) if self.data.is_none() => Ok(None),
+            found => found.map(Some),
+        }
+    }
 }

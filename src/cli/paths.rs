@@ -24,7 +24,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     match state_folder() {
         Some(folder) => {
             writeln!(out, "state, scenes and recordings (change with `melos run --state`):\n  {}", folder.display())?;
-            writeln!(out, "scenes:")?;
+            writeln!(out, "scenes stored while playing:")?;
             stored_scenes(&folder).iter().try_for_each(|name| writeln!(out, "  {name}"))?;
         }
         None => {
@@ -32,7 +32,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     print_configuration(&search_path, &mut out)?;
-    for kind in ["presets", "setlists", "mappings", "models"] {
+    for kind in ["presets", "scenes", "setlists", "mappings", "models"] {
         writeln!(out, "{kind}:")?;
         for (name, file) in search_path.find(kind) {
             writeln!(out, "  {name:<24} {}", file.path.display())?;

@@ -1,12 +1,21 @@
-//! `melos scenes`: lists, renames and deletes the scenes of the running daemon.
+//! `melos scenes`: lists, renames and deletes the scenes of the running daemon, and exports stored ones.
 
-use anyhow::bail;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use melos::files::state_folder;
 use melos::quote::{choices, quoted};
+use melos::session::live::{stored_scene_file, stored_scenes};
 use rosc::OscType;
 
 use super::client::{Client, LISTING_DELAY, TIMEOUT, poll};
 use super::complete;
 use super::list::{List, list};
+
+/// Time within which the daemon saves a scene.
+const SAVING_DELAY: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -37,6 +46,15 @@ enum Action {
         #[command(flatten)]
         client: Client,
     },
+    /// Print a scene stored while playing, as a file for a scenes/ folder
+    Export {
+        /// Name of the scene
+        #[arg(add = complete::scenes())]
+        scene: String,
+        /// State folder in which the scene is stored [default: ~/.local/state/melos]
+        #[arg(long, value_name = "FOLDER")]
+        state: Option<PathBuf>,
+    },
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
@@ -56,7 +74,25 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             client.send("/melos/scene/delete", vec![OscType::String(scene.clone())])?;
             wait_until(&client, |scenes| !scenes.contains(&scene))
         }
+        Some(Action::Export { scene, state }) => export(&scene, state),
     }
+}
+
+/// Prints a scene stored in a state folder, by default the user's.
+fn export(scene: &str, state: Option<PathBuf>) -> anyhow::Result<()> {
+    let folder = state.or_else(state_folder).context("there is no home folder; choose a folder with --state")?;
+    // A scene stored a moment ago may not have been saved yet.
+    let (text, _) = poll(SAVING_DELAY, || Ok(stored_scene_file(&folder, scene)), Option::is_some)?;
+    let Some(text) = text else {
+        let stored = stored_scenes(&folder);
+        bail!(
+            "no scene {} is stored in {}; {}",
+            quoted(scene),
+            folder.display(),
+            choices(stored.iter().map(String::as_str))
+        );
+    };
+    Ok(write!(std::io::stdout(), "{text}")?)
 }
 
 /// Returns the names of the scenes.

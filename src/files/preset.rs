@@ -28,17 +28,17 @@
 
 mod journey;
 mod modulate;
-mod mood;
 
 use std::path::Path;
 
 pub use journey::{JourneyPosition, JourneySteps, Step};
 
 use crate::event::modulation::Modulation;
-use crate::event::parameter::{InPreset, Param, Value, key_and_mode};
+use crate::event::parameter::{InPreset, Param, Value};
 use crate::files::config::ConfigError;
-use crate::files::document::{Document, Field, Problem, Table, parameter, read};
+use crate::files::document::{Document, Problem, read};
 use crate::files::library::Library;
+use crate::files::parameters::{self, Place, complete_mood};
 
 /// A valid preset.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -85,11 +85,7 @@ impl Preset {
         if preset.repeats && preset.journey.is_empty() {
             document.add(0..0, "", "loop = true needs a [[journey]] to repeat");
         }
-        let mut named = Vec::new();
-        read_parameters(&mut document, "", root, &mut named);
-        mood::check(&mut document, &named);
-        named.sort_by_key(|named| named.param);
-        preset.named = named.into_iter().map(|named| (named.param, named.value)).collect();
+        preset.named = parameters::read(&mut document, Place::Preset, root);
         document.finish(preset)
     }
 
@@ -114,7 +110,7 @@ impl Preset {
             .collect();
         let (mood, rest): (Vec<_>, Vec<_>) = self.named.iter().cloned().partition(|(param, _)| param.is_mood());
         settings.extend(rest);
-        settings.extend(mood::complete(&mood));
+        settings.extend(complete_mood(&mood));
         settings
     }
 
@@ -140,50 +136,6 @@ pub fn initial_preset(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Par
     let mut values = preset.settings();
     values.push((Param::Preset, Value::Text(name.to_owned())));
     Ok((values, preset.clone()))
-}
-
-/// A parameter that the file sets, and where.
-struct NamedParam {
-    param: Param,
-    value: Value,
-    span: std::ops::Range<usize>,
-    key: String,
-}
-
-/// Reads ids and values; a table's name is the part of its ids before the slash.
-fn read_parameters(document: &mut Document<'_>, prefix: &str, mut table: Table<'_>, named: &mut Vec<NamedParam>) {
-    for (key_span, field) in table.take_rest() {
-        let name = field.key.strip_prefix(table.path()).unwrap_or(&field.key).trim_start_matches('.');
-        let id = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-        if matches!(field.value, toml::de::DeValue::Table(_)) {
-            if let Some(table) = field.table(document) {
-                read_parameters(document, &id, table, named);
-            }
-            continue;
-        }
-        if document.is_full() {
-            document.add(key_span, "", "");
-            continue;
-        }
-        match parameter(&id) {
-            Ok(param) if param.policy().preset != InPreset::Refused => read_value(document, param, field, named),
-            Ok(_) => document.add_unknown(key_span, &field, format!("{id} cannot be set in a preset")),
-            Err(hint) => document.add_unknown(key_span, &field, hint),
-        }
-    }
-}
-
-fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named: &mut Vec<NamedParam>) {
-    let settings = match field.value.as_str().and_then(|text| key_and_mode(param, text)) {
-        Some(settings) => settings.to_vec(),
-        None => field.parameter(document, param).map(|value| (param, value)).into_iter().collect(),
-    };
-    for (param, value) in settings {
-        if named.iter().any(|other| other.param == param) {
-            return document.add(field.span, &field.key, "the parameter is set twice; keep only one value");
-        }
-        named.push(NamedParam { param, value, span: field.span.clone(), key: field.key.clone() });
-    }
 }
 
 #[cfg(test)]

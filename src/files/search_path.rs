@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 const MACHINE_WIDE: &str = "/etc/melos";
 
-/// The folders searched for `presets/`, `setlists/`, `mappings/`, `models/` and `melos.toml`, in order of precedence.
+/// The folders searched for `presets/`, `scenes/`, `setlists/`, `mappings/`, `models/` and `melos.toml`, in order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchPath {
     roots: Vec<PathBuf>,
@@ -62,7 +62,7 @@ impl SearchPath {
         self.roots.iter().map(|root| root.join(name.as_ref())).collect()
     }
 
-    /// Returns all files of a kind (`presets`, `setlists`, `mappings` or `models`) by name. A model is a folder that
+    /// Returns all files of a kind (`presets`, `scenes`, `setlists`, `mappings` or `models`) by name. A model is a folder that
     /// contains a `model.toml`; everything else is a TOML file.
     #[must_use]
     pub fn find(&self, kind: &str) -> Vec<(String, FoundFile)> {

@@ -44,13 +44,13 @@ use crate::threads;
 use crate::units::SAMPLE_RATE;
 
 #[doc(hidden)]
-pub use state::{reformat, stored_scenes};
+pub use state::{reformat, stored_scene_file, stored_scenes};
 
 use initial::{InitialState, log_start};
 use log_file::LogFile;
 use main_loop::{
     AutomaticEconomy, Checkpoints, Devices, EngineFeed, MainLoop, OpeningHours, Performance, Presets, Reloads, Reports,
-    Scheduler, Setlists, Show, Sound, Timer,
+    SceneFiles, Scheduler, Setlists, Show, Sound, Timer,
 };
 use networks::watch_model;
 use publisher::Publisher;
@@ -73,7 +73,7 @@ type Settings = Vec<(Param, Value)>;
 pub struct Options {
     /// Where to read the configuration.
     pub config: ConfigSource,
-    /// The search path for presets, setlists, mappings and models.
+    /// The search path for presets, scenes, setlists, mappings and models.
     pub search_path: SearchPath,
     /// Folder for the saved state, the logs and the recordings.
     pub state: PathBuf,
@@ -188,7 +188,8 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     let (engine_ports, ends) = ports();
     let engine = Arc::new(EngineStatus::new(Arc::clone(&losses)));
     let worker = Worker::start(Generator::new(models)?, ends.hops, Arc::clone(&engine), AHEAD)?;
-    let conductor = restored_conductor(seed, &initial.values, &saved, &mut log);
+    let mut scene_files = SceneFiles::new(files.scenes.clone());
+    let conductor = restored_conductor(seed, &initial.values, &saved, &mut scene_files, &mut log);
     let feed = EngineFeed::new(ends.commands, ends.immediate, ends.executed, Arc::clone(&engine));
     let interval = config.control_log.checkpoint_interval().map(|seconds| seconds * u64::from(SAMPLE_RATE));
     let checkpoints = Checkpoints::new(interval, ends.saves, ends.saved, ends.state);
@@ -215,7 +216,8 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     let addresses = (page.as_str(), publisher.osc_address(), publisher.http_address());
     log_start(performance.conductor(), presets.library(), output.status(), addresses, closed);
     let reports = Reports::new(publisher, api, state_file, supervision::watchdog());
-    let show = Show { performance, presets, setlists, timer: Timer::new(initial.timer_ended), takes, reports };
+    let timer = Timer::new(initial.timer_ended);
+    let show = Show { performance, presets, scene_files, setlists, timer, takes, reports };
     let devices = Devices::open(&config, output.status(), mappings, &inbox, show.tempo_source())?;
     let main_loop = MainLoop {
         show,
@@ -270,15 +272,30 @@ fn log_header(seed: u64, model: String, values: &Settings) -> Header {
     Header { version, model, seed, settings: values.clone(), start_frame: None, take: None, gaps: Vec::new() }
 }
 
-/// Creates a conductor and restores the saved scenes, logging the events that restore them.
-fn restored_conductor(seed: u64, values: &Settings, saved: &Saved, log: &mut LogFile) -> Conductor {
+/// Creates a conductor with the saved scenes and those from files, logging the events that load them.
+fn restored_conductor(
+    seed: u64,
+    values: &Settings,
+    saved: &Saved,
+    scene_files: &mut SceneFiles,
+    log: &mut LogFile,
+) -> Conductor {
     let mut conductor = Conductor::new(seed, values);
-    for event in saved.scene_events() {
+    let names = scene_files.names_beside(&saved.scenes);
+    let from_files: Vec<_> = names.iter().flat_map(|name| scene_files.events(name, &conductor)).collect();
+    let mut last_problem = None;
+    for event in saved.scene_events().chain(from_files) {
         match conductor.apply(&event) {
             Ok(()) => log.write(0, Entry::Event(event)),
-            Err(error) => tracing::warn!("ignoring part of a saved scene: {error}"),
+            // There may be thousands of scene files beyond the maximum.
+            Err(error) if last_problem.as_ref() == Some(&error) => {}
+            Err(error) => {
+                tracing::warn!("ignoring part of a scene: {error}");
+                last_problem = Some(error);
+            }
         }
     }
+    scene_files.set_loaded(&names, &conductor);
     conductor
 }
 

@@ -99,6 +99,54 @@ fn a_setlist_advances_and_survives_a_restart() {
 }
 
 #[test]
+fn scene_files_are_loaded_and_reloaded_but_never_replace_scenes_stored_while_playing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |reverb: f32| format!("schema = 1\nemotion = \"sad\"\nreverb = {reverb}\n");
+    let path = |name: &str| folder.path().join("config/melos/scenes").join(name);
+    let home = [("XDG_CONFIG_HOME", folder.path().join("config").display().to_string())];
+    let state = folder.path().join("state");
+    let daemon = start(folder.path(), &[("scenes/verse.toml", &file(0.25)), ("scenes/chorus.toml", &file(0.5))]);
+    let recall = |daemon: &Daemon, name: &str, reverb: f64| {
+        // A name that is repeated within half a second does not count as a new request.
+        std::thread::sleep(Duration::from_millis(600));
+        daemon.oscsend(&["/melos/reverb", "f", "0"]);
+        daemon.oscsend(&["/melos/scene", "s", name]);
+        daemon.wait_until(&format!("reverb is {reverb} in {name}"), |status| {
+            status["parameters"]["reverb"] == reverb && status["parameters"]["scene"] == name
+        });
+    };
+    let wait_for_log = |daemon: &Daemon, text: &str| {
+        let started = Instant::now();
+        while !melos(daemon, &["log"]).contains(text) {
+            assert!(started.elapsed() < TIMEOUT, "{text:?} was not logged");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    recall(&daemon, "verse", 0.25);
+    fs::write(path("verse.toml"), file(0.75)).unwrap();
+    wait_for_log(&daemon, "reloaded");
+    recall(&daemon, "verse", 0.75);
+    // Stored while playing, and so no longer that of the file.
+    daemon.oscsend(&["/melos/reverb", "f", "1"]);
+    daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
+    recall(&daemon, "verse", 1.0);
+    wait_until_saved(&state, "the scene is saved", |text| text.contains("[scenes.verse]"));
+    fs::write(path("verse.toml"), file(0.5)).unwrap();
+    wait_for_log(&daemon, "scene \"verse\" was stored while playing");
+    recall(&daemon, "verse", 1.0);
+    daemon.oscsend(&["/melos/scene/delete", "s", "chorus"]);
+    daemon.wait_until("chorus is deleted", |_| !melos(&daemon, &["scenes"]).contains("chorus"));
+    assert!(daemon.terminate().0.success());
+    let saved = fs::read_to_string(state.join("state.toml")).unwrap();
+    assert!(saved.contains("[scenes.verse]") && !saved.contains("[scenes.chorus]"), "{saved}");
+
+    let daemon = Daemon::start_with(&home, &state, &["--audio", "null"]);
+    recall(&daemon, "verse", 1.0);
+    recall(&daemon, "chorus", 0.5);
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
 fn a_timer_fades_the_music_out_and_can_be_cancelled() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path(), &[]);

@@ -202,12 +202,12 @@ fn presets_setlists_and_scenes_named_in_mappings_and_setlists_are_checked() {
     fs::write(state.join("state.toml"), "[scenes.verse]\nreverb = 0.5\n").unwrap();
     let (code, report) = check_with_state(&state, &files);
     assert_eq!((code, report.len()), (Some(78), 8), "{report:#?}");
-    let stored = format!("there is no scene with this name stored in {}", state.display());
+    let stored = format!("there is no scene with this name, neither in scenes/ nor stored in {}", state.display());
     for (line, expected) in report[4..].iter().zip([
         format!("pedals.toml:9: programs.scenes = \"vrese\": {stored}; did you mean \"verse\"?"),
         format!("pedals.toml:22: bind.value = \"outro\": {stored}"),
         format!("friday.toml:9: entry.scene = \"vers\": {stored}; did you mean \"verse\"?"),
-        "2 files checked, 4 problems, 3 references to scenes that are not stored".to_owned(),
+        "2 files checked, 4 problems, 3 references to scenes that do not exist".to_owned(),
     ]) {
         assert!(line.ends_with(&expected), "{expected} is missing from {report:#?}");
     }
@@ -215,4 +215,12 @@ fn presets_setlists_and_scenes_named_in_mappings_and_setlists_are_checked() {
     fs::write(&setlist, format!("schema = 1\nname = \"Friday\"\n{}", entry("scene", "outro"))).unwrap();
     let (code, report) = check_with_state(&state, &[&setlist]);
     assert_eq!((code, report.len()), (Some(0), 2), "{report:#?}");
+    // Scene files near the file that refers to them are found, and checked themselves.
+    let scenes = folder.path().join("scenes");
+    fs::create_dir(&scenes).unwrap();
+    fs::write(scenes.join("outro.toml"), "schema = 1\nreverb = 0.5\n").unwrap();
+    assert_eq!(check_with_state(&state, &[&setlist, &scenes]).1, ["2 files checked, 0 problems"]);
+    fs::write(scenes.join("outro.toml"), "schema = 1\nreverb = 5\n").unwrap();
+    let (code, report) = check_with_state(&state, &[&scenes]);
+    assert!(code == Some(78) && report[0].contains("outro.toml:2: reverb = 5: "), "{report:#?}");
 }

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use melos::event::parameter::Param;
-use melos::files::config::find_data;
 use melos::files::document::{Document, Problem, suggestion};
 use melos::files::{SearchPath, state_folder};
 use melos::session::live::stored_scenes;
@@ -64,7 +63,7 @@ struct Reference {
 #[derive(Debug)]
 pub(super) struct KnownNames {
     names: BTreeMap<Target, BTreeSet<String>>,
-    /// The state folder, which contains the scenes.
+    /// The state folder, which contains the scenes stored while playing.
     state: Option<PathBuf>,
 }
 
@@ -73,20 +72,20 @@ pub(super) struct KnownNames {
 pub(super) struct MissingReferences {
     /// References to files that do not exist.
     pub(super) files: Vec<Problem>,
-    /// References to scenes that are not stored yet.
+    /// References to scenes that do not exist yet.
     pub(super) scenes: Vec<Problem>,
 }
 
 impl KnownNames {
-    /// Finds the presets, setlists and mappings in the search path, and the scenes stored in a state folder, by default
-    /// the user's.
-    pub(super) fn find(state: Option<PathBuf>) -> Self {
-        let search_path = find_data(None).ok().map(|data| SearchPath::new(&data));
+    /// Finds the presets, scenes, setlists and mappings in the search path, and the scenes stored in a state folder, by
+    /// default the user's.
+    pub(super) fn find(search_path: Option<&SearchPath>, state: Option<PathBuf>) -> Self {
         let names_of = |kind: &str| {
             search_path.iter().flat_map(|search_path| search_path.find(kind)).map(|(name, _)| name).collect()
         };
         let state = state.or_else(state_folder);
-        let scenes = state.iter().flat_map(|folder| stored_scenes(folder)).collect();
+        let mut scenes: BTreeSet<_> = names_of("scenes");
+        scenes.extend(state.iter().flat_map(|folder| stored_scenes(folder)));
         let names = BTreeMap::from([
             (Target::Preset, names_of("presets")),
             (Target::Setlist, names_of("setlists")),
@@ -96,8 +95,8 @@ impl KnownNames {
         Self { names, state }
     }
 
-    /// Returns the references in a valid file to targets that do not exist. References to scenes are ignored if no scene
-    /// is stored at all.
+    /// Returns the references in a valid file to targets that do not exist. References to scenes are ignored if there is
+    /// no scene at all.
     pub(super) fn missing(&self, file: &Path, text: &str) -> MissingReferences {
         let (document, _) = Document::parse(file, text);
         let (mut missing, mut names) = (MissingReferences::default(), BTreeMap::new());
@@ -107,7 +106,9 @@ impl KnownNames {
                 continue;
             }
             let stored = match &self.state {
-                Some(folder) if target == Target::Scene => format!(" stored in {}", folder.display()),
+                Some(folder) if target == Target::Scene => {
+                    format!(", neither in scenes/ nor stored in {}", folder.display())
+                }
                 _ => String::new(),
             };
             let suggestion = suggestion(&name, names.iter().map(String::as_str));

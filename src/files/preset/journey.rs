@@ -1,9 +1,8 @@
 //! Journeys: the moods that a preset moves through.
 
-use super::mood;
-use super::{NamedParam, read_parameters};
 use crate::event::parameter::{Param, Value};
 use crate::files::document::{Document, Table};
+use crate::files::parameters::{self, Place, complete_mood};
 use crate::units::seconds_to_frames;
 
 /// One step of a journey.
@@ -30,16 +29,12 @@ impl Step {
             }
         };
         let span = table.span();
-        let mut named: Vec<NamedParam> = Vec::new();
-        read_parameters(document, "", table, &mut named);
-        mood::check(document, &named);
-        let split = named.into_iter().map(|named| (named.param, named.value)).partition(|(param, _)| param.is_mood());
-        let (mood, mut settings): (Vec<_>, Vec<_>) = split;
+        let named = parameters::read(document, Place::Preset, table);
+        let (mood, mut settings): (Vec<_>, Vec<_>) = named.into_iter().partition(|(param, _)| param.is_mood());
         if mood.is_empty() {
             document.add(span, "", "a step needs a mood: an emotion, a blend, or both valence and arousal");
         }
-        settings.sort_by_key(|(param, _)| *param);
-        settings.extend(mood::complete(&mood));
+        settings.extend(complete_mood(&mood));
         Some(Self { settings, seconds })
     }
 }

@@ -14,6 +14,7 @@ mod presets;
 mod reloads;
 mod repeat_filter;
 mod reports;
+mod scene_files;
 mod scheduler;
 mod setlists;
 mod show;
@@ -47,6 +48,7 @@ pub(super) use performance::Performance;
 pub(super) use presets::Presets;
 pub(super) use reloads::Reloads;
 pub(super) use reports::Reports;
+pub(super) use scene_files::SceneFiles;
 pub(super) use scheduler::Scheduler;
 pub(super) use setlists::Setlists;
 pub(super) use show::Show;
@@ -94,7 +96,8 @@ impl MainLoop {
         // Whoever pauses the music and then presses Ctrl-C will want to hear it after the next start.
         let is_off = self.is_paused() || self.show.timer.has_ended();
         let paused = is_off && stop.get() == Some(&Stop::Terminated);
-        let final_state = Saved::of(self.show.conductor(), self.devices.learned(), journey, timer, paused);
+        let scenes = self.show.scene_files.stored(self.show.conductor());
+        let final_state = Saved::of(self.show.conductor(), scenes, self.devices.learned(), journey, timer, paused);
         self.show.apply(&ControlEvent::Set(Param::PlayFade, Value::Number(0.0)));
         self.show.apply(&ControlEvent::Set(Param::Play, Value::Toggle(false)));
         let end = Instant::now() + FINAL_FADE;
@@ -198,12 +201,14 @@ impl MainLoop {
 
     /// Applies reloaded files and networks.
     fn apply_reloads(&mut self) {
-        if let Some(Reloaded { presets, setlists, changed, mappings, config }) = self.reloads.take_reloaded() {
+        if let Some(reloaded) = self.reloads.take_reloaded() {
+            let Reloaded { presets, scenes, setlists, changed, changed_scenes, mappings, config } = reloaded;
             if let Some(mappings) = mappings {
                 let events = self.devices.set_mappings(mappings);
                 self.show.apply_all(events);
             }
             self.show.reload(presets, setlists, &changed);
+            self.show.reload_scenes(scenes, &changed_scenes);
             if let Some(config) = config {
                 self.configure(config);
             }
@@ -263,12 +268,14 @@ impl MainLoop {
         self.show.takes.copy_logs(head, log);
         self.report_failed_take();
         let paused = self.is_paused();
-        let Show { performance, presets, timer, takes, reports, .. } = &mut self.show;
+        let Show { performance, presets, scene_files, timer, takes, reports, .. } = &mut self.show;
         let timer = timer.saved(performance.conductor().value(Param::Play) == Value::Toggle(true));
         reports.api().set_journey(presets.journey_position(head));
         reports.api().set_recording(lists::recording(takes.status()));
         reports.publish_lists(performance.conductor(), self.devices.mappings(), self.devices.learning(), head);
-        reports.save(performance.conductor(), self.devices.learned(), presets.journey_step(), timer, paused);
+        let (conductor, journey) = (performance.conductor(), presets.journey_step());
+        let stored = || scene_files.stored(conductor);
+        reports.save(|| Saved::of(conductor, stored(), self.devices.learned(), journey, timer, paused));
         self.show.reports.publisher().set_show(self.show.metrics(head, self.opening_hours.status()));
     }
 

@@ -1,4 +1,4 @@
-//! Reloads presets, setlists, mappings and the configuration on a separate thread when their files change, so that the
+//! Reloads presets, scenes, setlists, mappings and the configuration on a separate thread when their files change, so that the
 //! performance never waits for a disk.
 
 use std::io;
@@ -8,6 +8,7 @@ use crate::event::{Part, Troubles};
 use crate::files::SearchPath;
 use crate::files::config::{Config, ConfigSource};
 use crate::files::preset::Preset;
+use crate::files::scene::Scene;
 use crate::files::setlist::Setlist;
 use crate::files::watch::{Changed, watch};
 use crate::files::{document::Problem, library::Library};
@@ -23,10 +24,14 @@ const MAX_LOGGED: usize = 16;
 pub(super) struct Reloaded {
     /// All presets, in their last valid state if their files are invalid.
     pub(super) presets: Library<Preset>,
+    /// All scene files, in their last valid state if they are invalid.
+    pub(super) scenes: Library<Scene>,
     /// All setlists, in their last valid state if their files are invalid.
     pub(super) setlists: Library<Setlist>,
     /// Names of the presets that are new or have changed.
     pub(super) changed: Vec<String>,
+    /// Names of the scene files that are new or have changed.
+    pub(super) changed_scenes: Vec<String>,
     /// All mappings, if any changed.
     pub(super) mappings: Option<Vec<Mapping>>,
     /// The configuration, if it changed.
@@ -37,6 +42,7 @@ pub(super) struct Reloaded {
 pub(super) struct Files {
     pub(super) presets: Library<Preset>,
     pub(super) mappings: Library<Mapping>,
+    pub(super) scenes: Library<Scene>,
     pub(super) setlists: Library<Setlist>,
     pub(super) config: Config,
     source: ConfigSource,
@@ -48,7 +54,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Reads all files. Invalid presets, mappings and setlists are logged and ignored.
+    /// Reads all files. Invalid presets, mappings, scenes and setlists are logged and ignored.
     ///
     /// # Errors
     /// When the configuration is invalid.
@@ -60,12 +66,13 @@ impl Files {
         let config = source.read()?;
         let (presets, preset_problems) = Library::open(search_path.candidates("presets"), Preset::read);
         let (mappings, mapping_problems) = Library::open(search_path.candidates("mappings"), Mapping::read);
+        let (scenes, scene_problems) = Library::open_optional(search_path.candidates("scenes"), Scene::read);
         let (setlists, setlist_problems) = Library::open_optional(search_path.candidates("setlists"), Setlist::read);
-        let reported = [preset_problems, mapping_problems, setlist_problems].concat();
+        let reported = [preset_problems, mapping_problems, scene_problems, setlist_problems].concat();
         reported.iter().take(MAX_LOGGED).for_each(|problem| tracing::warn!("{problem}; ignored"));
         log_more(reported.len().saturating_sub(MAX_LOGGED));
         let config_exists = source.file().is_file();
-        let files = Self { presets, mappings, setlists, config, source, config_exists, reported, troubles };
+        let files = Self { presets, mappings, scenes, setlists, config, source, config_exists, reported, troubles };
         files.report_problems();
         Ok(files)
     }
@@ -78,7 +85,7 @@ impl Files {
     pub(super) fn watch(mut self, search_path: &SearchPath) -> io::Result<(SyncSender<Changed>, Receiver<Reloaded>)> {
         let (requests, changed) = sync_channel(1);
         let (sender, reloads) = sync_channel(1);
-        let mut files = ["presets", "mappings", "setlists"].map(|kind| search_path.candidates(kind)).concat();
+        let mut files = ["presets", "mappings", "scenes", "setlists"].map(|kind| search_path.candidates(kind)).concat();
         files.extend(self.source.files.iter().cloned());
         watch(files, requests.clone(), self.troubles.clone())?;
         threads::spawn_restarting("melos-reload", move || self.run(&changed, &sender))?;
@@ -97,7 +104,9 @@ impl Files {
             let saved = |problem: &Problem| paths.iter().any(|path| path.file_name() == problem.file.file_name());
             self.reported.retain(|problem| !is_request && !saved(problem));
             reloaded = self.scan();
-            let has_changes = !reloaded.changed.is_empty() || reloaded.mappings.is_some() || reloaded.config.is_some();
+            let has_changes = !(reloaded.changed.is_empty() && reloaded.changed_scenes.is_empty())
+                || reloaded.mappings.is_some()
+                || reloaded.config.is_some();
             if is_request && !has_changes && self.reported.is_empty() {
                 tracing::info!("files read again; no changes");
             }
@@ -106,19 +115,22 @@ impl Files {
 
     /// Reads all files again and logs new problems.
     fn scan(&mut self) -> Reloaded {
-        let (presets, mappings, setlists) = (self.presets.reload(), self.mappings.reload(), self.setlists.reload());
+        let (presets, mappings) = (self.presets.reload(), self.mappings.reload());
+        let (scenes, setlists) = (self.scenes.reload(), self.setlists.reload());
         let new_mappings = mappings.has_changes().then(|| self.mappings.values().cloned().collect());
         let (config, config_problems) = match self.changed_config() {
             Ok(config) => (config, Vec::new()),
             Err(problems) => (None, problems),
         };
         let file = self.source.file().to_owned();
-        let problems: Vec<Problem> = [presets.problems, mappings.problems, setlists.problems, config_problems].concat();
+        let problems: Vec<Problem> =
+            [presets.problems, mappings.problems, scenes.problems, setlists.problems, config_problems].concat();
         let mut new = problems.iter().filter(|problem| !self.reported.contains(problem));
         for problem in new.by_ref().take(MAX_LOGGED) {
             let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
             let has_good_state = self.presets.get(&name).is_some()
                 || self.mappings.get(&name).is_some()
+                || self.scenes.get(&name).is_some()
                 || self.setlists.get(&name).is_some();
             // The contents of an unreadable folder are kept as well.
             let has_good_state = has_good_state || problem.file == file || problem.file.is_dir();
@@ -127,9 +139,9 @@ impl Files {
         log_more(new.count());
         self.reported = problems;
         self.report_problems();
-        let mut changed = [presets.changed.as_slice(), &mappings.changed, &setlists.changed].concat();
-        let mut removed = [presets.removed.as_slice(), &mappings.removed, &setlists.removed].concat();
-        let restored = [presets.restored, mappings.restored, setlists.restored].concat();
+        let mut changed = [presets.changed.as_slice(), &mappings.changed, &scenes.changed, &setlists.changed].concat();
+        let mut removed = [presets.removed.as_slice(), &mappings.removed, &scenes.removed, &setlists.removed].concat();
+        let restored = [presets.restored, mappings.restored, scenes.restored, setlists.restored].concat();
         changed.extend(config.is_some().then(|| file.display().to_string()));
         let exists = file.is_file();
         removed.extend((self.config_exists && !exists).then(|| file.display().to_string()));
@@ -145,8 +157,10 @@ impl Files {
         }
         Reloaded {
             presets: self.presets.clone(),
+            scenes: self.scenes.clone(),
             setlists: self.setlists.clone(),
             changed: presets.changed,
+            changed_scenes: scenes.changed,
             mappings: new_mappings,
             config,
         }
@@ -179,7 +193,7 @@ impl Files {
 fn log_more(count: usize) {
     if count > 0 {
         tracing::warn!(
-            "further problems in presets, setlists, mappings and the configuration: {count}; `melos check` lists them"
+            "further problems in presets, scenes, setlists, mappings and the configuration: {count}; `melos check` lists them"
         );
     }
 }

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Settings;
 use crate::conductor::Conductor;
 use crate::event::ControlEvent;
 use crate::event::parameter::{self, Param, Value};
 use crate::event::{Part, Troubles};
+use crate::files::scene::Scene;
 use crate::files::{self, FolderLock};
 use crate::midi::mapping::LearnedControl;
 use crate::threads;
@@ -35,9 +37,9 @@ const MAX_BYTES: u64 = 16 << 20;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Saved {
     /// Parameter values; empty if none were saved.
-    pub(super) values: Vec<(Param, Value)>,
-    /// The values of each scene, by name.
-    pub(super) scenes: BTreeMap<String, Vec<(Param, Value)>>,
+    pub(super) values: Settings,
+    /// The values of each scene stored while playing, by name.
+    pub(super) scenes: BTreeMap<String, Settings>,
     /// Learned controls.
     pub(super) learned: Vec<LearnedControl>,
     /// The current step of the preset's journey, from 1.
@@ -103,9 +105,10 @@ impl Saved {
         saved
     }
 
-    /// Captures the state of a performance.
+    /// Captures the state of a performance; `scenes` are those stored while playing.
     pub(super) fn of<'a>(
         conductor: &Conductor,
+        scenes: BTreeMap<String, Settings>,
         learned: impl Iterator<Item = &'a LearnedControl>,
         journey: Option<usize>,
         timer: Option<SavedTimer>,
@@ -115,20 +118,22 @@ impl Saved {
         let daemon_params = Param::all()
             .filter(|param| matches!(param.policy().saved, parameter::Saved::State | parameter::Saved::Loaded));
         values.extend(daemon_params.map(|param| (param, conductor.value(param))));
-        let scenes = conductor.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
         Self { values, scenes, learned: learned.cloned().collect(), journey, timer, paused }
     }
 
     /// Returns the events that restore the scenes.
     pub(super) fn scene_events(&self) -> impl Iterator<Item = ControlEvent> {
-        self.scenes.iter().flat_map(|(name, values)| {
-            values.iter().map(|(param, value)| ControlEvent::SceneValue {
-                name: name.clone(),
-                param: *param,
-                value: value.clone(),
-            })
-        })
+        self.scenes.iter().flat_map(|(name, values)| scene_events(name, values))
     }
+}
+
+/// Returns the events that set values in a stored scene.
+pub(super) fn scene_events(name: &str, values: &[(Param, Value)]) -> impl Iterator<Item = ControlEvent> {
+    values.iter().map(|(param, value)| ControlEvent::SceneValue {
+        name: name.to_owned(),
+        param: *param,
+        value: value.clone(),
+    })
 }
 
 /// Lists the first few problems and the number of others.
@@ -205,8 +210,19 @@ impl StateFile {
 #[doc(hidden)]
 #[must_use]
 pub fn stored_scenes(folder: &Path) -> Vec<String> {
+    read_scenes(folder).into_keys().collect()
+}
+
+/// Returns the text of a scene file for a scene stored in a folder.
+#[doc(hidden)]
+#[must_use]
+pub fn stored_scene_file(folder: &Path, name: &str) -> Option<String> {
+    read_scenes(folder).get(name).map(|values| Scene::format(values))
+}
+
+fn read_scenes(folder: &Path) -> BTreeMap<String, Settings> {
     let text = files::bytes(&state_path(folder), MAX_BYTES).unwrap_or_default();
-    text::parse(text).0.scenes.into_keys().collect()
+    text::parse(text).0.scenes
 }
 
 /// Returns when the state in a folder was last saved, which happens when it changes; `None` if it never was.

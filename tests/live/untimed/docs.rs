@@ -6,6 +6,7 @@ use std::process::Command;
 
 use melos::files::config::Config;
 use melos::files::preset::Preset;
+use melos::files::scene::Scene;
 use melos::files::setlist::Setlist;
 use melos::midi::mapping::Mapping;
 
@@ -22,13 +23,14 @@ fn files_in_the_documentation_are_valid() {
         let file = Path::new(&location);
         let problems = match kind.as_str() {
             "toml preset" => Preset::parse(file, &whole).err(),
+            "toml scene" => Scene::parse(file, &text).err(),
             "toml setlist" => Setlist::parse(file, &whole).err(),
             "toml mapping" => Mapping::parse(file, &whole).err(),
             "toml config" => Config::parse(file, &text).err(),
             kind => {
                 assert!(
                     ["sh", "supercollider"].contains(&kind),
-                    "{location}: label the block sh, supercollider, toml preset, toml setlist, toml mapping or toml config"
+                    "{location}: label the block sh, supercollider, toml preset, toml scene, toml setlist, toml mapping or toml config"
                 );
                 continue;
             }

@@ -10,11 +10,11 @@ use crate::event::{ControlEvent, Notice, Source};
 use crate::files::library::Library;
 use crate::files::preset::Preset;
 use crate::files::setlist::Setlist;
-use crate::midi::mapping::{LearnedControl, LiveMappings};
+use crate::midi::mapping::LiveMappings;
 use crate::remote::http::api_state::ApiState;
 use crate::remote::log_limiter::{LogLimiter, suppressed_suffix};
 use crate::session::live::publisher::Publisher;
-use crate::session::live::state::{Saved, SavedTimer, StateFile};
+use crate::session::live::state::{Saved, StateFile};
 
 /// Interval between periodic reports.
 const REPORT_INTERVAL: Duration = Duration::from_millis(33);
@@ -119,15 +119,8 @@ impl Reports {
     }
 
     /// Saves the state, at a limited rate.
-    pub(super) fn save<'a>(
-        &mut self,
-        conductor: &Conductor,
-        learned: impl Iterator<Item = &'a LearnedControl>,
-        journey: Option<usize>,
-        timer: Option<SavedTimer>,
-        paused: bool,
-    ) {
-        self.state.save(|| Saved::of(conductor, learned, journey, timer, paused));
+    pub(super) fn save(&mut self, state: impl FnOnce() -> Saved) {
+        self.state.save(state);
     }
 
     /// Saves the final state and waits until it is on disk, up to a time limit.

@@ -3,6 +3,7 @@
 use super::performance::Performance;
 use super::presets::Presets;
 use super::reports::{Reports, kind_of};
+use super::scene_files::SceneFiles;
 use super::setlists::{Setlists, entry_number};
 use super::timer::Timer;
 use crate::conductor::Conductor;
@@ -10,6 +11,7 @@ use crate::event::ControlEvent;
 use crate::event::parameter::{Param, TempoSource, Value};
 use crate::files::library::Library;
 use crate::files::preset::Preset;
+use crate::files::scene::Scene;
 use crate::files::setlist::Setlist;
 use crate::output::record::Format;
 use crate::quote::{choices, quoted};
@@ -21,6 +23,7 @@ use crate::units::seconds_to_frames;
 pub(in crate::session::live) struct Show {
     pub(in crate::session::live) performance: Performance,
     pub(in crate::session::live) presets: Presets,
+    pub(in crate::session::live) scene_files: SceneFiles,
     pub(in crate::session::live) setlists: Setlists,
     pub(in crate::session::live) timer: Timer,
     pub(in crate::session::live) takes: Takes,
@@ -198,6 +201,17 @@ impl Show {
             let events = self.presets.load(&preset, self.conductor().frame(), self.tempo_source());
             self.apply_all(events);
         }
+    }
+
+    /// Replaces the scene files, and loads those that have `changed`.
+    pub(super) fn reload_scenes(&mut self, scenes: Library<Scene>, changed: &[String]) {
+        let names = self.scene_files.replace(scenes, changed, self.performance.conductor());
+        for name in &names {
+            let events = self.scene_files.events(name, self.performance.conductor());
+            self.apply_all(events);
+        }
+        self.scene_files.set_loaded(&names, self.performance.conductor());
+        self.reports.recheck_scenes();
     }
 
     /// Publishes the names of presets and setlists.

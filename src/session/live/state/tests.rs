@@ -68,7 +68,7 @@ fn recording_settings_are_saved() {
         conductor.apply(&ControlEvent::Set(param, value)).unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).unwrap().close(Saved::of(&conductor, [].iter(), None, None, false));
+    open(folder.path()).unwrap().close(Saved::of(&conductor, BTreeMap::new(), [].iter(), None, None, false));
     let saved = load(folder.path());
     assert!(set.iter().all(|setting| saved.values.contains(setting)), "{:?}", saved.values);
 }
@@ -80,7 +80,8 @@ fn scenes_are_restored_into_the_conductor() {
         first.apply(&ControlEvent::Set(param, value)).unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).unwrap().close(Saved::of(&first, [].iter(), None, None, false));
+    let stored = first.scenes().map(|(name, values)| (name.to_owned(), values)).collect();
+    open(folder.path()).unwrap().close(Saved::of(&first, stored, [].iter(), None, None, false));
 
     let saved = load(folder.path());
     let mut second = Conductor::new(1, &[]);

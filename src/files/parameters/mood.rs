@@ -1,4 +1,4 @@
-//! The mood of a preset or of a step of its journey: one emotion, a blend, or valence and arousal.
+//! The mood of a preset, a journey's step or a scene: one emotion, a blend, or valence and arousal.
 
 use super::NamedParam;
 use crate::event::parameter::{Param, Value};
@@ -26,7 +26,7 @@ pub(super) fn check(document: &mut Document<'_>, named: &[NamedParam]) {
 }
 
 /// Returns the settings that produce a mood; for a blend, all eight weights.
-pub(super) fn complete(named: &[(Param, Value)]) -> Vec<(Param, Value)> {
+pub(in crate::files) fn complete(named: &[(Param, Value)]) -> Vec<(Param, Value)> {
     if !named.iter().any(|(param, _)| param.weighted_emotion().is_some()) {
         return named.to_vec();
     }

@@ -1,0 +1,120 @@
+//! `scenes/*.toml`: scenes written by hand or brought from another machine. The file name without `.toml` is the scene's
+//! name.
+//!
+//! ```toml
+//! schema = 1
+//! emotion = "sad"              # one emotion, a blend, or valence and arousal
+//! "level/pad" = -20            # any parameter that scenes store, by its id; the others have their defaults
+//! ```
+
+use std::path::Path;
+
+use crate::event::parameter::{Param, Value};
+use crate::files::document::{Document, Problem, read};
+use crate::files::parameters::{self, Place, complete_mood};
+
+/// A valid scene file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scene {
+    /// The values that differ from the defaults, in the order in which to set them.
+    pub values: Vec<(Param, Value)>,
+}
+
+impl Scene {
+    /// Parses a scene; `file` is for error messages.
+    ///
+    /// # Errors
+    /// Returns every problem.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
+        let (mut document, mut root) = Document::parse(file, text);
+        match root.take("schema") {
+            Some(schema) => drop(schema.integer(&mut document, 1..=1)),
+            None => root.missing(&mut document, "schema", "schema = 1"),
+        }
+        let named = parameters::read(&mut document, Place::Scene, root);
+        let (mood, mut values): (Vec<_>, Vec<_>) = named.into_iter().partition(|(param, _)| param.is_mood());
+        values.extend(complete_mood(&mood));
+        let scene = document.finish(Self { values })?;
+        if scene.values.is_empty() {
+            return Err(vec![Problem::of_file(file, "a scene needs at least one parameter")]);
+        }
+        Ok(scene)
+    }
+
+    /// Reads a scene file.
+    ///
+    /// # Errors
+    /// Returns every problem, or why the file cannot be read.
+    pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
+        read(file, Self::parse)
+    }
+
+    /// Formats the values of a stored scene as a scene file.
+    #[must_use]
+    pub fn format(values: &[(Param, Value)]) -> String {
+        let is_absent =
+            |param: Param, value: &Value| param.weighted_emotion().is_some() && *value == Value::Number(0.0);
+        let written = values.iter().filter(|(param, value)| param.policy().scene && !is_absent(*param, value));
+        let mut table = toml::Table::from_iter([("schema".to_owned(), toml::Value::Integer(1))]);
+        table.extend(written.filter_map(|(param, value)| Some((param.spec().id.to_owned(), param.to_toml(value)?))));
+        table.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conductor::Conductor;
+    use crate::event::ControlEvent;
+
+    fn parse(text: &str) -> Result<Scene, Vec<Problem>> {
+        Scene::parse(Path::new("verse.toml"), text)
+    }
+
+    #[test]
+    fn every_problem_is_reported() {
+        let problems =
+            parse("emotion = \"sat\"\nreverb = 7\nquantize = \"bar\"\nvalence = 0.1\nname = \"Verse\"\n").unwrap_err();
+        let problems = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+        assert!(parse("schema = 1\n").unwrap_err()[0].hint.contains("at least one parameter"));
+        for expected in [
+            "verse.toml:1: schema is missing",
+            "verse.toml:1: emotion = \"sat\": ",
+            "verse.toml:2: reverb = 7: ",
+            "verse.toml:3: quantize = \"bar\": quantize cannot be set in a scene",
+            "verse.toml:4: valence = 0.1: valence and arousal must be set together",
+            "verse.toml:5: name",
+        ] {
+            assert!(problems.contains(expected), "{expected} is missing from:\n{problems}");
+        }
+    }
+
+    #[test]
+    fn a_stored_scene_survives_as_a_file() {
+        let moods = [
+            vec![(Param::Emotion, Value::Choice(3))],
+            vec![(Param::Sad, Value::Number(0.25)), (Param::Calm, Value::Number(0.5))],
+            vec![(Param::Valence, Value::Number(-0.4)), (Param::Arousal, Value::Number(0.3))],
+        ];
+        for mut values in moods {
+            values.extend([
+                (Param::Tempo, Value::Number(90.0)),
+                (Param::Reverb, Value::Number(0.75)),
+                (Param::Seed, Value::Number(7.0)),
+            ]);
+            let mut conductor = Conductor::new(1, &values);
+            conductor.apply(&ControlEvent::Set(Param::SceneStore, Value::Text("verse".into()))).unwrap();
+            let stored = conductor.scenes().next().unwrap().1;
+            let text = Scene::format(&stored);
+            let scene = parse(&text).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"));
+            for (param, value) in scene.values {
+                conductor.apply(&ControlEvent::SceneValue { name: "file".into(), param, value }).unwrap();
+            }
+            let scenes: Vec<_> = conductor.scenes().collect();
+            let recalled = |values: &[(Param, Value)]| -> Vec<_> {
+                values.iter().filter(|(param, _)| param.policy().scene).cloned().collect()
+            };
+            assert_eq!(recalled(&scenes[0].1), recalled(&scenes[1].1), "{text}");
+        }
+    }
+}
