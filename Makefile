@@ -67,7 +67,7 @@ ifneq ($(CROSS),)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER := aarch64-linux-gnu-gcc
 export PKG_CONFIG_ALLOW_CROSS := 1
 export PKG_CONFIG_LIBDIR := /usr/lib/$(MACHINE)-linux-gnu/pkgconfig:/usr/share/pkgconfig
-BUILD_PACKAGES += gcc-aarch64-linux-gnu libasound2-dev:arm64 libjack-jackd2-dev:arm64 libstdc++6:arm64 qemu-user-static
+BUILD_PACKAGES += gcc-aarch64-linux-gnu libc6-dev-arm64-cross libasound2-dev:arm64 libjack-jackd2-dev:arm64 libstdc++6:arm64 qemu-user-static
 packages-build: toolchain
 endif
 

@@ -19,6 +19,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, tcgetattr, tcgetpgrp};
 use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -130,6 +132,13 @@ impl Drop for Log {
     }
 }
 
+/// Returns whether writing to a file would stop this process: it runs in the background of a terminal that `stty tostop`
+/// has set to stop such writers.
+fn would_stop(file: &File) -> bool {
+    tcgetattr(file).is_ok_and(|terminal| terminal.local_modes.contains(LocalModes::TOSTOP))
+        && tcgetpgrp(file).is_ok_and(|foreground| foreground != getpgrp())
+}
+
 /// Logs a panic. This replaces the default hook, whose write to standard error may fail or block.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let current = thread::current();
@@ -169,8 +178,12 @@ impl Writer {
         }
     }
 
-    /// Writes a line. Blocks while the reader stalls; fails if the reader has closed the pipe.
+    /// Writes a line. Blocks while the reader stalls; fails if the reader has closed the pipe, or if writing to the
+    /// terminal would stop the process.
     fn write(&mut self, mut line: &[u8]) -> io::Result<()> {
+        if would_stop(&self.stderr) {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         while !line.is_empty() {
             match self.stderr.write(line) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),

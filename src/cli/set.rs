@@ -6,9 +6,10 @@ use anyhow::{anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use melos::event::parameter::{Input, Param, TABLE, Value};
 use melos::files::document::parameter;
+use melos::quote::{choices, quoted};
 use rosc::OscType;
 
-use super::client::Client;
+use super::client::{Client, LISTING_DELAY, poll};
 use super::complete;
 use super::settings::settings_of;
 
@@ -40,6 +41,7 @@ pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
         None => param.fit_within(Input::Nothing)?.map(|value| (param, value)).into_iter().collect(),
     };
     for (param, value) in &settings {
+        check_name(&args.client, *param, value)?;
         send(&args.client, *param, value, args.next_bar)?;
     }
     settings.iter().try_for_each(|(param, value)| confirm(&args.client, *param, value, args.next_bar))
@@ -68,8 +70,32 @@ pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
 
 /// Sets a parameter and checks that the daemon applied the value, except for triggers and changes at the next bar.
 pub(super) fn apply(client: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+    check_name(client, param, value)?;
     send(client, param, value, next_bar)?;
     confirm(client, param, value, next_bar)
+}
+
+/// Checks that there is a preset, setlist or scene of the name that a value holds; the daemon would only log the mistake,
+/// and only at the next bar line if the value is to apply then.
+fn check_name(client: &Client, param: Param, value: &Value) -> anyhow::Result<()> {
+    let (path, key, kind) = match param {
+        Param::Preset => ("/presets", "presets", "preset"),
+        Param::Setlist => ("/presets", "setlists", "setlist"),
+        param if param.names_scene() => ("/scenes", "scenes", "scene"),
+        _ => return Ok(()),
+    };
+    let Value::Text(name) = value else { return Ok(()) };
+    let fetch = || {
+        let response = client.get(path)?;
+        let entries = response[key].as_array().into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.as_str().or_else(|| entry["id"].as_str()).map(str::to_owned));
+        Ok(names.collect::<Vec<_>>())
+    };
+    let (names, exists) = poll(LISTING_DELAY, fetch, |names| name.is_empty() || names.contains(name))?;
+    if !exists {
+        bail!("there is no {kind} {}; {}", quoted(name), choices(names.iter().map(String::as_str)));
+    }
+    Ok(())
 }
 
 /// Sends a value without checking that the daemon applied it.

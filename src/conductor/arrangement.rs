@@ -329,6 +329,9 @@ impl Arrangement {
         self.planner.discard_before(position, self.clock().beat_at(oldest));
         self.tempo.discard_before(oldest);
         self.played.discard_before(oldest);
+        if self.played.release_forgotten(self.now) {
+            self.splices.request(self.now, LEAD_INTERVAL);
+        }
         self.extend();
     }
 

@@ -6,11 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::mel::HOP;
 use crate::music::plan::PlayedNote;
+use crate::units::SAMPLE_RATE;
 
 /// Frames between a splice and the notes that it introduces: one hop, so that the crossfade does not soften their attacks.
 const ATTACK_DELAY: u64 = HOP as u64;
 /// Minimum number of frames for which a key is held: 43 ms.
 const MIN_HOLD: u64 = 4 * HOP as u64;
+
+/// Maximum number of frames for which a key is held: a minute, by which any piano string is silent. Otherwise, the key of a
+/// client that has disappeared would be held forever.
+const MAX_HOLD: u64 = 60 * SAMPLE_RATE as u64;
 
 /// A key that has been struck.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -49,6 +54,11 @@ impl PlayedKeys {
     pub(super) fn release_all(&mut self) {
         self.0.retain(|stroke| stroke.frame.is_some());
         self.release(|_| true);
+    }
+
+    /// Releases the keys that have been held for too long at a frame. Returns whether there were any.
+    pub(super) fn release_forgotten(&mut self, now: u64) -> bool {
+        self.release(|stroke| stroke.frame.is_some_and(|frame| frame + MAX_HOLD <= now))
     }
 
     fn release(&mut self, is_released: impl Fn(&Stroke) -> bool) -> bool {
@@ -123,6 +133,17 @@ mod tests {
         keys.release_all();
         keys.introduce(50 * HOP);
         assert_eq!(summary(&keys), [(64, 11, Some(51))], "a note that has not begun must not begin after a panic");
+    }
+
+    #[test]
+    fn a_key_that_is_never_released_is_held_for_a_minute() {
+        let mut keys = PlayedKeys::default();
+        keys.play(60, 90);
+        keys.introduce(0);
+        assert!(!keys.release_forgotten(MAX_HOLD));
+        assert!(keys.release_forgotten(MAX_HOLD + HOP));
+        keys.introduce(MAX_HOLD + 9 * HOP);
+        assert_eq!(keys.notes()[0].released, Some(MAX_HOLD + 10 * HOP));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub enum Part {
     Watch,
     /// Reading presets, setlists, mappings and the configuration.
     Files,
+    /// Serving the page and OSCQuery.
+    Http,
     /// The external tempo source.
     Tempo,
     /// Full quality, for which the machine is too slow.
@@ -46,6 +48,7 @@ impl fmt::Display for Part {
             Self::Log => "log",
             Self::Watch => "watch",
             Self::Files => "files",
+            Self::Http => "http",
             Self::Tempo => "tempo",
             Self::Economy => "economy",
         })

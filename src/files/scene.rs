@@ -64,8 +64,6 @@ impl Scene {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conductor::Conductor;
-    use crate::event::ControlEvent;
 
     fn parse(text: &str) -> Result<Scene, Vec<Problem>> {
         Scene::parse(Path::new("verse.toml"), text)
@@ -86,35 +84,6 @@ mod tests {
             "verse.toml:5: name",
         ] {
             assert!(problems.contains(expected), "{expected} is missing from:\n{problems}");
-        }
-    }
-
-    #[test]
-    fn a_stored_scene_survives_as_a_file() {
-        let moods = [
-            vec![(Param::Emotion, Value::Choice(3))],
-            vec![(Param::Sad, Value::Number(0.25)), (Param::Calm, Value::Number(0.5))],
-            vec![(Param::Valence, Value::Number(-0.4)), (Param::Arousal, Value::Number(0.3))],
-        ];
-        for mut values in moods {
-            values.extend([
-                (Param::Tempo, Value::Number(90.0)),
-                (Param::Reverb, Value::Number(0.75)),
-                (Param::Seed, Value::Number(7.0)),
-            ]);
-            let mut conductor = Conductor::new(1, &values);
-            conductor.apply(&ControlEvent::Set(Param::SceneStore, Value::Text("verse".into()))).unwrap();
-            let stored = conductor.scenes().next().unwrap().1;
-            let text = Scene::format(&stored);
-            let scene = parse(&text).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"));
-            for (param, value) in scene.values {
-                conductor.apply(&ControlEvent::SceneValue { name: "file".into(), param, value }).unwrap();
-            }
-            let scenes: Vec<_> = conductor.scenes().collect();
-            let recalled = |values: &[(Param, Value)]| -> Vec<_> {
-                values.iter().filter(|(param, _)| param.policy().scene).cloned().collect()
-            };
-            assert_eq!(recalled(&scenes[0].1), recalled(&scenes[1].1), "{text}");
         }
     }
 }

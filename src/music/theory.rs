@@ -237,7 +237,8 @@ impl Quality {
 }
 
 impl Quality {
-    /// Parses the suffix after the root, in the usual spellings. Ignores case, except that `M` is major and `m` minor.
+    /// Parses the suffix after the root, in the usual spellings. Ignores case, except that `M` is major and `m` minor. Leaves out
+    /// tensions, which the qualities do not have: a thirteenth chord is a seventh chord.
     fn from_suffix(suffix: &str) -> Option<Self> {
         let plain: String = suffix.chars().filter(|c| !matches!(c, '(' | ')' | ' ')).collect();
         let plain =
@@ -254,18 +255,21 @@ impl Quality {
             "dim" | "°" | "o" | "mb5" | "m-5" | "-b5" => Self::Diminished,
             "aug" | "+" | "+5" | "#5" => Self::Augmented,
             "sus2" => Self::Sus2,
-            "sus4" | "sus" => Self::Sus4,
-            "maj7" | "major7" | "ma7" | "j7" | "Δ" | "Δ7" => Self::Major7,
-            "m7" | "min7" | "minor7" | "mi7" | "-7" => Self::Minor7,
-            "7" | "dom7" | "dom" => Self::Dominant7,
+            "sus4" | "sus" | "7sus4" | "7sus" | "9sus4" | "9sus" | "13sus4" | "13sus" => Self::Sus4,
+            "maj7" | "major7" | "ma7" | "j7" | "Δ" | "Δ7" | "maj9" | "ma9" | "Δ9" | "maj11" | "maj13" | "ma13"
+            | "Δ13" | "maj7#11" | "Δ#11" => Self::Major7,
+            "m7" | "min7" | "minor7" | "mi7" | "-7" | "m9" | "min9" | "mi9" | "-9" | "m11" | "min11" | "-11"
+            | "m13" | "min13" => Self::Minor7,
+            "7" | "dom7" | "dom" | "9" | "11" | "13" | "7b9" | "7#9" | "7#11" | "7b13" | "9#11" | "13b9" | "13#11"
+            | "7b5" | "7#5" | "7alt" | "alt" => Self::Dominant7,
             "m7b5" | "min7b5" | "mi7b5" | "-7b5" | "m7-5" | "ø" | "ø7" | "halfdim" | "halfdim7" | "half-dim" => {
                 Self::HalfDiminished7
             }
             "dim7" | "°7" | "o7" => Self::Diminished7,
             "mmaj7" | "mm7" | "minmaj7" | "-maj7" | "-Δ" | "-Δ7" | "mΔ" | "mΔ7" | "mj7" => Self::MinorMajor7,
             "add9" | "add2" => Self::Add9,
-            "m6" | "min6" | "mi6" | "-6" => Self::Minor6,
-            "6" | "maj6" | "ma6" | "add6" => Self::Major6,
+            "m6" | "min6" | "mi6" | "-6" | "m69" | "m6/9" => Self::Minor6,
+            "6" | "maj6" | "ma6" | "add6" | "69" | "6/9" => Self::Major6,
             _ => return None,
         })
     }
@@ -324,10 +328,10 @@ impl Chord {
     #[must_use]
     pub fn parse(symbol: &str) -> Option<Self> {
         let symbol = symbol.trim();
-        // Suffixes such as "6/9" are not supported, so a slash always precedes the bass.
-        let (body, bass) = match symbol.split_once('/') {
+        // A slash precedes the bass, except in "6/9".
+        let (body, bass) = match symbol.rsplit_once('/') {
+            Some((_, "9")) | None => (symbol, None),
             Some((body, bass)) => (body.trim_end(), Some(pitch_class(bass)?)),
-            None => (symbol, None),
         };
         let (root, suffix) = leading_pitch(body)?;
         let quality = Quality::from_suffix(suffix.trim())?;

@@ -33,10 +33,9 @@ mod socket;
 mod tree;
 mod value_cache;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocketUpgrade};
@@ -45,6 +44,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -57,7 +57,7 @@ use super::osc::Counters;
 use super::osc::fault::MAX_BYTES;
 use super::osc::sockets::companion;
 use crate::event::parameter::Param;
-use crate::event::{Inbox, Notice};
+use crate::event::{Inbox, Notice, Part, Troubles};
 use crate::threads;
 use query::{QueryResponse, host_info, respond};
 use serve::Endpoints;
@@ -69,6 +69,8 @@ use value_cache::ValueCache;
 /// is evicted; if there is none, the new client gets 503.
 const MAX_CLIENTS: usize = 64;
 const MAX_CLIENTS_PER_HOST: usize = 16;
+/// Pause between attempts to listen.
+const LISTEN_RETRY: Duration = Duration::from_secs(2);
 
 /// The server's dependencies.
 #[derive(Debug)]
@@ -79,6 +81,8 @@ pub struct ServerContext {
     pub counters: Arc<Counters>,
     /// The access rules.
     pub access: AccessRules,
+    /// Where to report that the server cannot listen.
+    pub troubles: Troubles,
 }
 
 /// A running server; stops accepting connections when dropped.
@@ -86,7 +90,8 @@ pub struct ServerContext {
 pub struct OscQuery {
     address: SocketAddr,
     shared: Arc<Shared>,
-    tasks: Vec<JoinHandle<()>>,
+    is_listening: bool,
+    task: JoinHandle<()>,
 }
 
 /// State shared by the server's tasks.
@@ -106,23 +111,11 @@ impl OscQuery {
     /// 127.0.0.1 or 0.0.0.0, also listens on ::1, and if it is ::1, also on 127.0.0.1, since `localhost` may resolve to
     /// either. Routes in `extra` take precedence over the address space. Requires a tokio runtime.
     ///
-    /// # Errors
-    /// When the address cannot be bound.
-    pub async fn start(
-        address: SocketAddr,
-        context: ServerContext,
-        inbox: Arc<Inbox>,
-        extra: Router,
-    ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let mut listeners = vec![listener];
-        if let Some(ip) = companion(address.ip()) {
-            match TcpListener::bind((ip, address.port())).await {
-                Ok(listener) => listeners.push(listener),
-                Err(error) => tracing::debug!(%ip, %error, "cannot listen for HTTP on the second address"),
-            }
-        }
+    /// If it cannot listen, for example because another program uses the port, reports this and tries again until it can.
+    pub async fn start(address: SocketAddr, context: ServerContext, inbox: Arc<Inbox>, extra: Router) -> Self {
+        let mut listeners = listen(address, &context.troubles).await;
+        let address = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(address);
+        let is_listening = !listeners.is_empty();
         let shared = Arc::new(Shared {
             root: Node::root(),
             cache: Mutex::new(ValueCache::new()),
@@ -137,12 +130,22 @@ impl OscQuery {
         let router = Router::new().route("/osc", packets).fallback(get(handle));
         let router = router.with_state(Arc::clone(&shared)).merge(extra);
         let router = router.layer(DefaultBodyLimit::max(access::MAX_BODY as usize)).layer(guard);
-        let slots = serve::connection_slots();
-        let serve = |listener: TcpListener| {
-            let (router, slots) = (router.clone(), Arc::clone(&slots));
-            tokio::spawn(threads::restarting_task("HTTP", async move || serve::serve(&listener, &router, &slots).await))
+        let (slots, troubles) = (serve::connection_slots(), context.troubles);
+        let serve = async move || {
+            while listeners.is_empty() {
+                tokio::time::sleep(LISTEN_RETRY).await;
+                listeners = listen(address, &troubles).await;
+            }
+            join_all(listeners.iter().map(|listener| serve::serve(listener, &router, &slots))).await;
         };
-        Ok(Self { address, shared, tasks: listeners.into_iter().map(serve).collect() })
+        let task = tokio::spawn(threads::restarting_task("HTTP", serve));
+        Self { address, is_listening, shared, task }
+    }
+
+    /// Returns whether the server could listen at its start.
+    #[must_use]
+    pub const fn is_listening(&self) -> bool {
+        self.is_listening
     }
 
     /// Returns the address on which the server listens.
@@ -166,8 +169,30 @@ impl OscQuery {
 
 impl Drop for OscQuery {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.task.abort();
     }
+}
+
+/// Listens on an address and its companion; returns no listeners, and reports this, if that is impossible.
+async fn listen(address: SocketAddr, troubles: &Troubles) -> Vec<TcpListener> {
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            let hint = "retrying; choose another port with --http, or http.port in melos.toml";
+            troubles.set(Part::Http, format!("cannot listen for HTTP on {address}: {error}; {hint}"));
+            return Vec::new();
+        }
+    };
+    troubles.clear(Part::Http);
+    let port = listener.local_addr().map_or(address.port(), |address| address.port());
+    let mut listeners = vec![listener];
+    if let Some(ip) = companion(address.ip()) {
+        match TcpListener::bind((ip, port)).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => tracing::debug!(%ip, %error, "cannot listen for HTTP on the second address"),
+        }
+    }
+    listeners
 }
 
 impl Shared {

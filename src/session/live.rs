@@ -13,8 +13,9 @@ mod subscribers;
 mod supervision;
 mod takes;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -65,6 +66,9 @@ const PRIMING_FRAMES: u64 = 24_000;
 /// Time limit for generating [`PRIMING_FRAMES`].
 const PRIMING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Time limit for locking the state folder.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Parameter values in the order in which they apply.
 type Settings = Vec<(Param, Value)>;
 
@@ -92,7 +96,7 @@ pub struct Options {
 /// # Errors
 /// When something essential is unavailable: the model, the output, a port. Most later failures do not stop the music.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    let tokio_runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let tokio_runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let signals = tokio_runtime.block_on(async { Signals::catch() })?;
     let Ready { main_loop, reloads, _discovery } = set_up(options, &tokio_runtime)?;
     let stop = Arc::new(OnceLock::new());
@@ -231,9 +235,20 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     Ok(Ready { main_loop, reloads: [reload, reload_model], _discovery: discovery })
 }
 
-/// Locks the state folder for this daemon. Fails if another daemon uses the folder; any other failure is only reported.
+/// Locks the state folder for this daemon. Fails if another daemon uses the folder; any other failure, such as a disk that
+/// does not respond, is only reported.
 fn lock_state(state: &Path, troubles: &Troubles) -> Result<Option<FolderLock>, LockError> {
-    match FolderLock::take(state) {
+    let (sender, taken) = sync_channel(1);
+    let folder = state.to_owned();
+    // Once nobody waits for it any more, the lock is released again, and the state file's thread takes its own.
+    let take = move || drop(sender.send(FolderLock::take(&folder)));
+    let started = std::thread::Builder::new().name("melos-lock".to_owned()).spawn(take);
+    let failed = |source| LockError::Failed { folder: state.to_owned(), source };
+    let taken = started.map_err(failed).and_then(|_| {
+        let hung = || failed(std::io::Error::new(ErrorKind::TimedOut, "the disk does not respond"));
+        taken.recv_timeout(LOCK_TIMEOUT).unwrap_or_else(|_| Err(hung()))
+    });
+    match taken {
         Ok(lock) => Ok(Some(lock)),
         Err(error @ LockError::Held { .. }) => Err(error),
         Err(error @ LockError::Failed { .. }) => {

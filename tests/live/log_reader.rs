@@ -7,6 +7,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use crate::support::full_pipe::full_pipe;
+use crate::support::home::Home;
 use crate::support::loopback_daemon::{LoopbackDaemon, TIMEOUT};
 
 #[test]
@@ -18,6 +19,18 @@ fn a_hung_log_reader_blocks_nothing() {
     }
     daemon.check_response();
     daemon.terminate();
+}
+
+#[test]
+fn a_terminal_that_stops_background_writers_does_not_stop_the_music() {
+    let home = Home::new();
+    let daemon = home.start("script -qec \"bash -mc 'stty tostop; melos run & wait'\" /dev/null");
+    daemon.wait_until("the music plays", |status| status["seconds"].as_f64() > Some(2.0));
+    // The daemon is not the test's child, but its lock file names it.
+    let lock = fs::read_to_string(home.state().join("lock")).unwrap();
+    let process = lock.split_once(',').unwrap().0.strip_prefix("process ").unwrap();
+    assert!(Command::new("kill").arg(process).status().unwrap().success());
+    daemon.wait();
 }
 
 #[test]

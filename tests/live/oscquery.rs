@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::get;
 use melos::event::parameter::{Kind, Param, TABLE, Value};
-use melos::event::{ControlEvent, Inbox, Notice};
+use melos::event::{ControlEvent, Inbox, Notice, Troubles};
 use melos::remote::oscquery::{AccessRules, Discovery, OscQuery, ServerContext};
 use rosc::{OscMessage, OscPacket, OscType};
 use serde_json::{Value as Json, json};
@@ -33,8 +33,13 @@ impl Rig {
         let inbox = Arc::new(Inbox::new(Arc::default()));
         let extra = Router::new().route("/status", get(|| async { "fine" }));
         let (any, osc) = ("127.0.0.1:0".parse().unwrap(), "127.0.0.1:9000".parse().unwrap());
-        let context = ServerContext { osc, counters: Arc::default(), access: AccessRules::new(&[], None, "") };
-        let server = runtime.block_on(OscQuery::start(any, context, Arc::clone(&inbox), extra)).unwrap();
+        let context = ServerContext {
+            osc,
+            counters: Arc::default(),
+            access: AccessRules::new(&[], None, ""),
+            troubles: Troubles::default(),
+        };
+        let server = runtime.block_on(OscQuery::start(any, context, Arc::clone(&inbox), extra));
         Self { _runtime: runtime, server, inbox }
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::{get, post};
-use melos::event::Inbox;
+use melos::event::{Inbox, Troubles};
 use melos::remote::oscquery::{AccessRules, OscQuery, ServerContext};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -33,10 +33,14 @@ impl Rig {
             .route("/status", get(|| async { "fine" }))
             .route("/take", post(|body: String| async move { body.len().to_string() }));
         let access = AccessRules::new(&[], password, "<script>play()</script>");
-        let context = ServerContext { osc: "127.0.0.1:9000".parse().unwrap(), counters: Arc::default(), access };
+        let context = ServerContext {
+            osc: "127.0.0.1:9000".parse().unwrap(),
+            counters: Arc::default(),
+            access,
+            troubles: Troubles::default(),
+        };
         let any = "127.0.0.1:0".parse().unwrap();
-        let server =
-            runtime.block_on(OscQuery::start(any, context, Arc::new(Inbox::new(Arc::default())), extra)).unwrap();
+        let server = runtime.block_on(OscQuery::start(any, context, Arc::new(Inbox::new(Arc::default())), extra));
         Self { _runtime: runtime, server }
     }
 

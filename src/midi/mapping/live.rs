@@ -72,12 +72,13 @@ impl LiveMappings {
         }
     }
 
-    /// Replaces the mappings and releases held keys.
+    /// Replaces the mappings and releases held keys and buttons.
     pub fn set_mappings(&mut self, mappings: Vec<Mapping>, out: &mut Vec<ControlEvent>) {
         self.mappings = with_inherited(mappings);
         let devices = std::mem::take(&mut self.devices);
-        for ConnectedDevice { device, clock, .. } in devices.into_values() {
+        for ConnectedDevice { device, clock, mut routers, .. } in devices.into_values() {
             let id = device.id;
+            self.release_buttons(&mut routers, out);
             self.connect(device);
             self.devices.entry(id).and_modify(|connected| connected.clock = clock);
         }
@@ -170,7 +171,9 @@ impl LiveMappings {
         match event {
             MidiEvent::Connected(device) => self.connect(device),
             MidiEvent::Disconnected(id) => {
-                self.devices.remove(&id);
+                if let Some(mut removed) = self.devices.remove(&id) {
+                    self.release_buttons(&mut removed.routers, out);
+                }
                 self.leader = self.leader.filter(|leader| leader.device != id);
                 self.report_keys(out);
             }
@@ -195,11 +198,7 @@ impl LiveMappings {
                 if !used {
                     connected.suggest_mapping(message);
                 }
-                for event in &out[first_new..] {
-                    if let ControlEvent::Set(param, value) = event {
-                        self.values[*param as usize] = value.clone();
-                    }
-                }
+                self.store_values(&out[first_new..]);
                 self.report_keys(out);
                 if uses_clock {
                     self.follow_clock(device, at, message, frame, out);
@@ -232,6 +231,22 @@ impl LiveMappings {
     fn routers(&self, is_used: impl Fn(&Mapping) -> bool) -> Vec<Router> {
         let mappings = self.mappings.iter().filter(|mapping| is_used(mapping));
         mappings.map(|mapping| Router::new(Arc::clone(mapping), &self.values)).collect()
+    }
+
+    /// Stores the values that events set.
+    fn store_values(&mut self, events: &[ControlEvent]) {
+        for event in events {
+            if let ControlEvent::Set(param, value) = event {
+                self.values[*param as usize] = value.clone();
+            }
+        }
+    }
+
+    /// Restores the values that held buttons of routers about to be dropped have replaced.
+    fn release_buttons(&mut self, routers: &mut [Router], out: &mut Vec<ControlEvent>) {
+        let first_new = out.len();
+        routers.iter_mut().for_each(|router| router.release_buttons(out));
+        self.store_values(&out[first_new..]);
     }
 
     /// Adds an event with the lead notes if they have changed, and an event for each key that no longer plays the piano.

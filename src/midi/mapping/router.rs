@@ -108,6 +108,16 @@ impl Router {
         used
     }
 
+    /// Releases the buttons that set a value while held, because the device is gone or the mapping no longer applies.
+    pub(super) fn release_buttons(&mut self, out: &mut Vec<ControlEvent>) {
+        let mapping = Arc::clone(&self.mapping);
+        for (index, binding) in mapping.bindings.iter().enumerate() {
+            if let Some(previous) = self.bindings[index].previous.take() {
+                self.set(index, binding.to, previous, out);
+            }
+        }
+    }
+
     /// Removes and returns the pending takeover that has not been reported yet, if any.
     pub(super) fn take_pending_takeover(&mut self) -> Option<PendingTakeover> {
         self.pending_takeover.take()

@@ -32,20 +32,27 @@ fn chroma_emphasises_root_third_fifth_and_bass() {
 #[test]
 fn parses_common_spellings_of_chords() {
     for (plain, others) in [
-        ("Cmaj7", &["CM7", "CMaj7", "CMA7", "Cma7", "CΔ", "CΔ7", "C△7", "Cmajor7", "C maj7", "cmaj7", "Cj7"][..]),
-        ("Cm7", &["C-7", "Cmin7", "CMin7", "Cmi7", "C min7 ", "cm7"]),
+        (
+            "Cmaj7",
+            &[
+                "CM7", "CMaj7", "CMA7", "Cma7", "CΔ", "CΔ7", "C△7", "Cmajor7", "C maj7", "cmaj7", "Cj7", "Cmaj9",
+                "CM9", "CΔ9", "Cmaj7#11",
+            ][..],
+        ),
+        ("Cm7", &["C-7", "Cmin7", "CMin7", "Cmi7", "C min7 ", "cm7", "Cm9", "C-11"]),
         ("Cm", &["C-", "Cmin", "Cmi", "C minor", "CMIN"]),
         ("C", &["CM", "Cmaj", "C major", " C ", "c"]),
         ("Cm7b5", &["Cø", "Cø7", "C-7b5", "Cmin7♭5", "Cm7(b5)", "Cm7(♭5)", "Cm7-5"]),
         ("Cdim7", &["C°7", "Co7"]),
         ("Cdim", &["C°", "Co", "Cº", "CDIM"]),
         ("Caug", &["C+", "CAUG", "CAug"]),
-        ("C7", &["Cdom7"]),
+        ("C7", &["Cdom7", "C9", "C13", "C7#9", "C7(b9)", "C11", "C7alt"]),
         ("Cmmaj7", &["CmM7", "CmMaj7", "C-Δ", "Cm(maj7)", "CminMaj7"]),
-        ("Csus4", &["Csus", "CSus4"]),
+        ("Csus4", &["Csus", "CSus4", "C7sus4", "C9sus"]),
         ("Cadd9", &["C(add9)", "Cadd2"]),
-        ("C6", &["Cadd6", "CM6"]),
-        ("Cm6", &["C-6", "Cmin6"]),
+        ("C6", &["Cadd6", "CM6", "C6/9", "C69"]),
+        ("Cm6", &["C-6", "Cmin6", "Cm6/9"]),
+        ("C6/G", &["C6/9/G"]),
         ("C#m7", &["Dbm7", "D♭m7", "C♯-7", "c#m7", "C sharp m7"]),
         ("Bb/D", &["A#/D", "B♭/D", "A♯ / D", "bb/d"]),
     ] {

@@ -33,18 +33,22 @@ impl Budget {
         }
     }
 
-    /// Deletes expired recordings from a folder, then frees space as far as allowed, but keeps the take being written. Counts
-    /// and deletes only files whose names have the form that Melos uses, all files of a take together.
+    /// Deletes the recordings that have expired by the time `now`, if it is known, then frees space as far as allowed, but keeps
+    /// the take being written. Counts and deletes only files whose names have the form that Melos uses, all files of a take together.
     ///
     /// # Errors
     /// Returns a message if a space limit is still reached, or if the free space cannot be determined.
-    pub(super) fn make_room(&self, folder: &Path, writing: Option<&Path>) -> Result<(), String> {
+    pub(super) fn make_room(
+        &self,
+        folder: &Path,
+        writing: Option<&Path>,
+        now: Option<SystemTime>,
+    ) -> Result<(), String> {
         let mut takes = Take::all(folder);
         let mut total: u64 = takes.iter().map(|take| take.bytes).sum();
         let current = writing.and_then(Path::file_stem);
         takes.retain(|take| current.is_none_or(|current| take.stem != current));
-        if let Some(max_age) = self.max_age {
-            let now = SystemTime::now();
+        if let (Some(max_age), Some(now)) = (self.max_age, now) {
             let is_expired = |take: &Take| now.duration_since(take.modified).is_ok_and(|age| age > max_age);
             for take in takes.extract_if(.., |take| is_expired(take)) {
                 total -= take.delete("it is older than recordings.max_days");
@@ -151,10 +155,10 @@ mod tests {
     #[test]
     fn deletes_nothing_by_default() {
         let (folder, paths) = folder();
-        budget(3001, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap();
-        let full = budget(3000, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap_err();
+        budget(3001, 0, WhenFull::Stop).make_room(folder.path(), None, None).unwrap();
+        let full = budget(3000, 0, WhenFull::Stop).make_room(folder.path(), None, None).unwrap_err();
         assert!(full.contains("recordings.max_gb"), "{full}");
-        let full = budget(1 << 40, u64::MAX / 2, WhenFull::Stop).make_room(folder.path(), None).unwrap_err();
+        let full = budget(1 << 40, u64::MAX / 2, WhenFull::Stop).make_room(folder.path(), None, None).unwrap_err();
         assert!(full.contains("recordings.keep_free_gb"), "{full}");
         assert_eq!(remaining(&paths), [true; 4]);
     }
@@ -162,9 +166,9 @@ mod tests {
     #[test]
     fn deletes_only_the_oldest_finished_recordings() {
         let (folder, paths) = folder();
-        budget(2001, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0])).unwrap();
+        budget(2001, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0]), None).unwrap();
         assert_eq!(remaining(&paths), [true, false, true, true]);
-        assert!(budget(1, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0])).is_err());
+        assert!(budget(1, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0]), None).is_err());
         assert_eq!(remaining(&paths), [true, false, false, true]);
     }
 
@@ -173,11 +177,11 @@ mod tests {
         let (folder, paths) = folder();
         let log = paths[0].with_extension("log");
         fs::write(&log, [0; 1000]).unwrap();
-        budget(3500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None).unwrap();
+        budget(3500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None, None).unwrap();
         assert_eq!((remaining(&paths), log.exists()), ([true, false, true, true], true), "the log was written last");
-        budget(2500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None).unwrap();
+        budget(2500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None, None).unwrap();
         assert_eq!((remaining(&paths), log.exists()), ([true, false, false, true], true));
-        budget(1500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None).unwrap();
+        budget(1500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None, None).unwrap();
         assert_eq!((remaining(&paths), log.exists()), ([false, false, false, true], false));
     }
 
@@ -185,12 +189,12 @@ mod tests {
     fn deletes_expired_recordings() {
         let (folder, paths) = folder();
         let budget = Budget { max_age: Some(Duration::from_secs(90)), ..budget(1 << 40, 0, WhenFull::Stop) };
-        budget.make_room(folder.path(), None).unwrap();
+        budget.make_room(folder.path(), None, Some(SystemTime::now())).unwrap();
         assert_eq!(remaining(&paths), [false, false, true, true]);
     }
 
     #[test]
     fn a_missing_folder_has_space() {
-        budget(1, 0, WhenFull::Stop).make_room(Path::new("/nowhere/at/all"), None).unwrap();
+        budget(1, 0, WhenFull::Stop).make_room(Path::new("/nowhere/at/all"), None, None).unwrap();
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ringbuf::HeapCons;
 use ringbuf::traits::Consumer;
@@ -34,6 +34,8 @@ const SYNC_FLUSHES: u64 = 10;
 const MAX_FILE_FRAMES: u64 = 2 * 3600 * SAMPLE_RATE as u64;
 /// Interval between deletions of old recordings while not recording.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(600);
+/// Time within which the clock of a machine without a battery is set after the start.
+const CLOCK_SETTLING: Duration = Duration::from_secs(3600);
 /// Maximum number of gaps kept; later ones are merged into the last.
 const MAX_GAPS: usize = 100;
 
@@ -82,6 +84,7 @@ pub(super) struct Worker {
     recording: Option<Recording>,
     max_file_frames: u64,
     last_cleanup: Instant,
+    started: Instant,
 }
 
 impl Worker {
@@ -105,6 +108,7 @@ impl Worker {
             recording: None,
             max_file_frames: MAX_FILE_FRAMES,
             last_cleanup: Instant::now(),
+            started: Instant::now(),
         }
     }
 
@@ -137,12 +141,18 @@ impl Worker {
         }
     }
 
+    /// Returns the time, once the clock has had the time to be set after the machine was switched on: otherwise, a wrong
+    /// clock could make all recordings seem old.
+    fn trusted_time(&self) -> Option<SystemTime> {
+        (self.started.elapsed() >= CLOCK_SETTLING).then(SystemTime::now)
+    }
+
     /// Deletes old recordings as configured.
     fn clean_up(&mut self) {
         self.last_cleanup = Instant::now();
         let writing = self.recording.as_ref().map(|recording| recording.file.path().to_owned());
         // If the disk is full, the next take reports it.
-        let _ = self.destination.budget.make_room(&self.destination.folder, writing.as_deref());
+        let _ = self.destination.budget.make_room(&self.destination.folder, writing.as_deref(), self.trusted_time());
     }
 
     /// Reads everything from the tap.
@@ -243,7 +253,7 @@ impl Worker {
         let destination = self.destination.clone();
         let folder = &destination.folder;
         fs::create_dir_all(folder).map_err(|source| RecordError::File { path: folder.clone(), source })?;
-        destination.budget.make_room(folder, None).map_err(RecordError::NoSpace)?;
+        destination.budget.make_room(folder, None, None).map_err(RecordError::NoSpace)?;
         let name = format!("{}_{}.{}", stamp("%Y-%m-%d_%H.%M.%S"), take.label, take.format.extension());
         let path = unused_path(&folder.join(name));
         let file = SoundFile::create_new(&path, take.format, Bits::TwentyFour)?;
@@ -352,7 +362,7 @@ impl Recording {
                 self.file.sync();
                 self.destination
                     .budget
-                    .make_room(&self.destination.folder, Some(self.file.path()))
+                    .make_room(&self.destination.folder, Some(self.file.path()), None)
                     .map_err(RecordError::NoSpace)?;
             }
         }

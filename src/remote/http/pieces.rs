@@ -219,7 +219,8 @@ impl Pieces {
     /// Runs `melos render` until it ends or the piece is deleted. The error says why it failed.
     async fn run_process(&self, piece: &Piece, output: &Path) -> Result<(), String> {
         tokio::fs::create_dir_all(&self.folder).await.map_err(|error| error.to_string())?;
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        // This link leads to the running program even if an upgrade has replaced its file.
+        let program = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
         let mut command = background::command(&program);
         command.args(["render", "--progress", "--output"]).arg(output);
         command.args(&self.arguments).args(piece.request.arguments());

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
@@ -138,8 +138,9 @@ impl Writer {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         let (mut file, length) = match self.file.take() {
-            Some(open) => open,
-            None => open(&self.folder.join(FILES[0]))?,
+            // A file that was deleted is created again.
+            Some(open) if open.0.metadata()?.nlink() > 0 => open,
+            _ => open(&self.folder.join(FILES[0]))?,
         };
         // A single write, so that a full disk leaves at most one partial line.
         file.write_all(&text)?;
@@ -157,7 +158,11 @@ impl Writer {
 /// truncated it.
 fn open(path: &Path) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-    let length = file.metadata()?.len();
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other(format!("{} is not a regular file", path.display())));
+    }
+    let length = metadata.len();
     let mut last = [b'\n'];
     if length > 0 {
         file.read_exact_at(&mut last, length - 1)?;
@@ -190,8 +195,16 @@ mod tests {
         let path = folder.path().join(FILES[0]);
         fs::write(&path, [fs::read(&path).unwrap(), b"{\"at\":2,".to_vec()].concat()).unwrap();
         start().write(&line(3)).unwrap();
-        let times: Vec<u64> = read(folder.path(), 0).unwrap().iter().map(|line| line.at).collect();
-        assert_eq!(times, [1, 3]);
+        let times = || read(folder.path(), 0).unwrap().iter().map(|line| line.at).collect::<Vec<_>>();
+        assert_eq!(times(), [1, 3]);
+        let mut writer = start();
+        writer.write(&line(4)).unwrap();
+        fs::remove_file(&path).unwrap();
+        writer.write(&line(5)).unwrap();
+        assert_eq!(times(), [5], "a deleted file is created again");
+        fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(writer.write(&line(6)).unwrap_err().to_string().contains("not a regular file"));
     }
 
     #[test]

@@ -4,8 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
-
 use super::publisher::Publisher;
 use super::{spectrum, subscribers};
 use crate::event::{Inbox, Troubles};
@@ -35,7 +33,7 @@ impl Remote {
     /// Starts listening as configured. Must be called within a Tokio runtime, which then runs the services.
     ///
     /// # Errors
-    /// When an address or port is unavailable, or HTTP would be open to the network without a sufficient password.
+    /// When the address or port for OSC is unavailable, or HTTP would be open to the network without a sufficient password.
     pub(super) async fn open(
         config: &Config,
         search_path: &SearchPath,
@@ -53,11 +51,13 @@ impl Remote {
             state.join("pieces"),
             render_arguments(search_path, config),
         );
-        let oscquery = open_http(config, &osc, inbox, http::routes(Arc::clone(&http), listeners.clone())).await?;
+        let routes = http::routes(Arc::clone(&http), listeners.clone());
+        let oscquery = open_http(config, &osc, inbox, troubles.clone(), routes).await;
         let url = |address: SocketAddr| format!("http://{address}{}", http::PAGE);
         let (local, network) = reachable(oscquery.address(), own_address);
         let page = url(local);
         match network {
+            _ if !oscquery.is_listening() => {}
             None => tracing::info!(%page, "serving OSCQuery and the page"),
             Some(network) => tracing::info!(%page, network = url(network), "serving OSCQuery and the page"),
         }
@@ -111,14 +111,13 @@ async fn open_http(
     config: &Config,
     osc: &OscServer,
     inbox: &Arc<Inbox>,
+    troubles: Troubles,
     routes: axum::Router,
-) -> anyhow::Result<OscQuery> {
+) -> OscQuery {
     let address = SocketAddr::new(config.http.address, config.http.port);
     let access = AccessRules::new(&config.http.hosts, config.http.password.as_deref(), http::PAGE_TEXT);
-    let context = ServerContext { osc: osc.address(), counters: Arc::clone(osc.counters()), access };
-    OscQuery::start(address, context, Arc::clone(inbox), routes).await.with_context(|| {
-        format!("cannot listen for HTTP on {address}; choose another port with --http, or http.port in melos.toml")
-    })
+    let context = ServerContext { osc: osc.address(), counters: Arc::clone(osc.counters()), access, troubles };
+    OscQuery::start(address, context, Arc::clone(inbox), routes).await
 }
 
 /// Announces the services that are open to the network. A failure is logged and does not prevent playing.

@@ -46,6 +46,11 @@ impl Home {
         self.folder.path()
     }
 
+    /// Returns the HTTP port.
+    pub(crate) const fn http(&self) -> u16 {
+        self.http
+    }
+
     /// Returns the state folder.
     pub(crate) fn state(&self) -> PathBuf {
         self.path().join(".local/state/melos")

@@ -1,12 +1,30 @@
 //! The command line controls a running daemon and reports its status.
 
+use std::net::TcpListener;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use crate::support::daemon::Daemon;
+use crate::support::home::Home;
 
 fn melos(http: u16, arguments: &[&str]) -> Output {
     let http = http.to_string();
     Command::new(env!("CARGO_BIN_EXE_melos")).args(arguments).args(["--http", &http]).output().unwrap()
+}
+
+#[test]
+fn a_used_http_port_delays_the_page_but_not_the_music() {
+    let home = Home::new();
+    let port = TcpListener::bind(("127.0.0.1", home.http())).unwrap();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(3));
+        drop(port);
+    });
+    let daemon = home.start("melos run");
+    assert!(daemon.log().contains("cannot listen for HTTP on 127.0.0.1:"), "{}", daemon.log());
+    let status = daemon.wait_until("the page is served", |status| status["troubles"].as_object().unwrap().is_empty());
+    assert!(status["seconds"].as_f64() > Some(1.0), "the music should have started before: {status}");
+    daemon.terminate();
 }
 
 #[test]
@@ -31,6 +49,15 @@ fn values_can_be_set_and_read() {
         assert_eq!(run(&["get", get]), value);
     }
     assert_eq!(run(&["set", "panic"]), "", "a trigger needs no value");
+    for (arguments, error) in [
+        (&["preset", "strom", "--next-bar"][..], "there is no preset \"strom\"; "),
+        (&["set", "setlist", "nowhere", "--next-bar"], "there is no setlist \"nowhere\"; "),
+        (&["set", "scene/a", "nowhere"], "there is no scene \"nowhere\""),
+    ] {
+        let refused = melos(daemon.http, arguments);
+        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && message.contains(error), "{arguments:?}: {message}");
+    }
     let none = melos(daemon.http, &["scenes"]);
     assert!(none.stdout.is_empty() && none.stderr.starts_with(b"no scenes yet; store one with"), "{none:?}");
     for n in 0..8 {

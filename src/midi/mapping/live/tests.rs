@@ -57,6 +57,23 @@ fn devices_use_the_mapping_that_matches_their_name() {
 }
 
 #[test]
+fn a_held_button_restores_the_value_when_its_device_or_mapping_goes() {
+    let holding = || mapping("[[bind]]\nnote = 1\non = \"hold\"\nto = \"reverb\"\nvalue = 1.0\n");
+    let mut rig = Rig { live: LiveMappings::new(vec![holding()], Vec::new()), start: Instant::now() };
+    let reverb = |value| ControlEvent::Set(Param::Reverb, Value::Number(value));
+    rig.live.update_value(Param::Reverb, &Value::Number(0.25));
+    rig.event(connected(0, "Pads"));
+    assert_eq!(rig.send(0, note_on(0, 1)), [reverb(1.0)]);
+    assert_eq!(rig.event(MidiEvent::Disconnected(DeviceId(0))), [reverb(0.25)]);
+    rig.event(connected(1, "Pads"));
+    assert_eq!(rig.send(1, note_on(0, 1)), [reverb(1.0)]);
+    let mut out = Vec::new();
+    rig.live.set_mappings(vec![holding()], &mut out);
+    assert_eq!(out, [reverb(0.25)]);
+    assert_eq!(rig.send(1, note_on(0, 1)), [reverb(1.0)], "the new mapping starts from the restored value");
+}
+
+#[test]
 fn all_keyboards_set_the_lead_chord_until_disconnected() {
     let mut rig = Rig::new();
     rig.event(connected(0, "box"));

@@ -1,6 +1,6 @@
 //! A queue of events ordered by the frame at which they are due.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -9,18 +9,22 @@ use crate::event::{Inbox, Incoming, Source};
 /// Maximum number of scheduled events.
 const MAX_SCHEDULED: usize = 4096;
 /// Maximum number of scheduled events from one address, so that a sender whose clock is ahead cannot prevent others from
-/// scheduling.
+/// scheduling. Beyond it, an event replaces the latest one of its address if it is due sooner, so that it cannot prevent
+/// other programs on its machine from scheduling either.
 const MAX_PER_CLIENT: usize = MAX_SCHEDULED / 4;
+
+/// The frame at which an event is due, and the number of events that arrived before it.
+type Key = (u64, u64);
 
 /// Events ordered by due frame, then by arrival. Only scheduled events are limited: the inbox bounds immediate events,
 /// which are processed in the same iteration.
 #[derive(Default)]
 pub(super) struct Agenda {
-    queue: BTreeMap<(u64, u64), Incoming>,
+    queue: BTreeMap<Key, Incoming>,
     /// Number of scheduled events, in total.
     scheduled: usize,
-    /// Number of scheduled events per address.
-    scheduled_by: HashMap<Option<IpAddr>, usize>,
+    /// The scheduled events of each address.
+    scheduled_by: HashMap<Option<IpAddr>, BTreeSet<Key>>,
     /// Number of events that have arrived.
     arrived: u64,
     drained: Vec<Incoming>,
@@ -34,25 +38,40 @@ impl Agenda {
         inbox.drain(&mut drained);
         let mut refused = 0;
         for incoming in drained.drain(..) {
-            if incoming.due.is_some() && !self.reserve(incoming.source) {
-                refused += 1;
-                continue;
-            }
             let frame = incoming.due.map_or(horizon, |due| horizon_at(due).max(horizon));
-            self.queue.insert((frame, self.arrived), incoming);
+            let key = (frame, self.arrived);
             self.arrived += 1;
+            if incoming.due.is_some() {
+                let has_room = self.make_room(incoming.source, key);
+                refused += u64::from(has_room != Room::Free);
+                if has_room == Room::None {
+                    continue;
+                }
+                self.scheduled_by.entry(address(incoming.source)).or_default().insert(key);
+                self.scheduled += 1;
+            }
+            self.queue.insert(key, incoming);
         }
         self.drained = drained;
         refused
     }
 
-    /// Reserves room for a scheduled event; returns whether there was room.
-    fn reserve(&mut self, source: Source) -> bool {
-        let by_client = self.scheduled_by.entry(address(source)).or_default();
-        let fits = self.scheduled < MAX_SCHEDULED && *by_client < MAX_PER_CLIENT;
-        *by_client += usize::from(fits);
-        self.scheduled += usize::from(fits);
-        fits
+    /// Makes room for a scheduled event, if necessary by dropping the latest event of the same address.
+    fn make_room(&mut self, source: Source, key: Key) -> Room {
+        let by_client = self.scheduled_by.get_mut(&address(source));
+        let own = by_client.as_ref().map_or(0, |own| own.len());
+        if self.scheduled < MAX_SCHEDULED && own < MAX_PER_CLIENT {
+            return Room::Free;
+        }
+        let later = by_client.filter(|own| own.last().is_some_and(|latest| *latest > key));
+        match later.and_then(BTreeSet::pop_last) {
+            Some(latest) => {
+                self.queue.remove(&latest);
+                self.scheduled -= 1;
+                Room::Freed
+            }
+            None => Room::None,
+        }
     }
 
     /// Returns the frame of the next event.
@@ -63,19 +82,30 @@ impl Agenda {
     /// Removes and returns the next event due by a frame.
     pub(super) fn pop_due(&mut self, frame: u64) -> Option<Incoming> {
         let entry = self.queue.first_entry().filter(|entry| entry.key().0 <= frame)?;
-        let incoming = entry.remove();
+        let (key, incoming) = entry.remove_entry();
         if incoming.due.is_some() {
             self.scheduled -= 1;
             let address = address(incoming.source);
-            if let Some(count) = self.scheduled_by.get_mut(&address) {
-                *count -= 1;
-                if *count == 0 {
+            if let Some(own) = self.scheduled_by.get_mut(&address) {
+                own.remove(&key);
+                if own.is_empty() {
                     self.scheduled_by.remove(&address);
                 }
             }
         }
         Some(incoming)
     }
+}
+
+/// Whether there is room for another scheduled event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// There is.
+    Free,
+    /// There is, because another event was dropped.
+    Freed,
+    /// There is none.
+    None,
 }
 
 /// Returns the address under which an event is counted, without the port, which a client may change with each message.
@@ -151,6 +181,12 @@ mod tests {
             assert_eq!(agenda.collect(&inbox, 1000, |_| 0), 0);
             assert_eq!(agenda.pop_due(1000).map(|incoming| incoming.source), Some(source));
         }
+        // A program on the same machine whose clock is right still has its events in time.
+        let source = Source::Osc("10.0.0.1:3".parse().unwrap());
+        let soon = ControlEvent::Set(Param::Arousal, Value::Number(0.5));
+        inbox.push(Incoming { event: soon.clone(), due: Some(now), source });
+        assert_eq!(agenda.collect(&inbox, 1000, |_| 2000), 1, "the latest event of the address is dropped");
+        assert_eq!(agenda.pop_due(2000).map(|incoming| incoming.event), Some(soon));
         while agenda.pop_due(u64::MAX).is_some() {}
         assert_eq!(
             flood(&mut agenda, "10.0.0.1:1"),

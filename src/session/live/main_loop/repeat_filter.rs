@@ -1,5 +1,5 @@
-//! Detects repeated preset and scene names from clients that continuously send all their values, whether changed or
-//! not.
+//! Detects repeated requests, such as preset and scene names, from clients that continuously send all their values,
+//! whether changed or not.
 
 use std::mem::discriminant;
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use crate::event::ControlEvent;
 use crate::event::parameter::Param;
 
-/// Time within which a repeated name is not a new request: longer than any client's sending interval, and shorter than a
+/// Time within which a repeated value is not a new request: longer than any client's sending interval, and shorter than a
 /// performer takes to request the same preset again.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
 
-/// Detects repeated requests for a preset or scene, immediate or for the next bar. Every request would load it again, so
-/// a name that a client sends continuously counts only once until the client pauses or sends another.
+/// Detects repeated requests for a preset, a scene or an entry of a setlist, immediate or for the next bar, and for the
+/// timer. Every request would load it or start it again, so a value that a client sends continuously counts only once until the client pauses or sends another.
 #[derive(Debug, Default)]
 pub(super) struct RepeatFilter {
     /// The last requests, at most one per parameter and kind of event, and their times.
@@ -39,11 +39,12 @@ impl RepeatFilter {
     }
 }
 
-/// Returns the parameter of an event that loads a preset or a scene.
+/// Returns the parameter of an event that loads or starts something.
 fn loading_param(event: &ControlEvent) -> Option<Param> {
     match event {
-        ControlEvent::Set(param @ (Param::Preset | Param::Scene), _)
-        | ControlEvent::NextBar(param @ (Param::Preset | Param::Scene), _) => Some(*param),
+        ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) => Some(*param).filter(|param| {
+            matches!(param, Param::Preset | Param::Scene | Param::Setlist | Param::SetlistGo | Param::Timer)
+        }),
         _ => None,
     }
 }
@@ -73,6 +74,8 @@ mod tests {
         assert_eq!(count(&ControlEvent::Set(Param::PresetNext, Value::Trigger), 60), 60);
         assert_eq!(count(&preset("storm"), 1), 1, "a second later");
         assert_eq!(count(&ControlEvent::Set(Param::Scene, text("storm")), 10), 1);
+        assert_eq!(count(&ControlEvent::Set(Param::SetlistGo, Value::Number(1.0)), 60), 1);
+        assert_eq!(count(&ControlEvent::Set(Param::Timer, Value::Number(3.0)), 60), 1);
         assert_eq!(count(&ControlEvent::NextBar(Param::Preset, text("storm")), 10), 1);
     }
 }
