@@ -10,6 +10,8 @@ use crate::event::parameter::Param;
 /// Time within which a repeated value is not a new request: longer than any client's sending interval, and shorter than a
 /// performer takes to request the same preset again.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
+/// The same for the entries of a setlist, between which a performer may go back and forth quickly.
+const MIN_PAUSE_BETWEEN_ENTRIES: Duration = Duration::from_millis(100);
 
 /// Detects repeated requests for a preset, a scene or an entry of a setlist, immediate or for the next bar, and for the
 /// timer. Every request would load it or start it again, so a value that a client sends continuously counts only once until the client pauses or sends another.
@@ -27,7 +29,8 @@ impl RepeatFilter {
             |other: &ControlEvent| discriminant(other) == discriminant(event) && loading_param(other) == Some(param);
         match self.last.iter_mut().find(|(other, _)| same_kind(other)) {
             Some((last, at)) => {
-                let repeats = last == event && now.saturating_duration_since(*at) < MIN_PAUSE;
+                let min_pause = if param == Param::SetlistGo { MIN_PAUSE_BETWEEN_ENTRIES } else { MIN_PAUSE };
+                let repeats = last == event && now.saturating_duration_since(*at) < min_pause;
                 (*last, *at) = (event.clone(), now);
                 repeats
             }
