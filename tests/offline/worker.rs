@@ -376,11 +376,10 @@ fn new_networks_take_over_while_playing() {
     rig.play(at.saturating_sub(rig.output.len()) + 96_000, true);
     assert_eq!(rig.splices(), [(splice, Some(splice))]);
     assert_eq!((rig.status.losses().count(Loss::Starvations), rig.status.rejected_epoch()), (0, 0));
-    let (before, after) = rig.output.split_at(at);
-    assert!(
-        peak(after) > 0.0 && largest_step(after) <= 2.0 * largest_step(before),
-        "{} {}",
-        largest_step(after),
-        largest_step(before)
-    );
+    // The music before and after may differ in loudness, but at the swap, no step is larger than within the music.
+    const NEAR: usize = 4800;
+    let [before, after] = [&rig.output[..at - NEAR], &rig.output[at + NEAR..]];
+    let (near, elsewhere) =
+        (largest_step(&rig.output[at - NEAR..at + NEAR]), largest_step(before).max(largest_step(after)));
+    assert!(peak(after) > 0.0 && near <= 2.0 * elsewhere, "{near} {elsewhere}");
 }
