@@ -42,6 +42,16 @@ impl Client {
         self.daemon.http().is_ok_and(|address| !address.ip().is_loopback())
     }
 
+    /// Fetches the list at a path and returns the names or ids of its entries.
+    ///
+    /// # Errors
+    /// If no daemon responds.
+    pub(crate) fn names(&self, path: &str, key: &str) -> anyhow::Result<Vec<String>> {
+        let response = self.get(path)?;
+        let entries = response[key].as_array().into_iter().flatten();
+        Ok(entries.filter_map(|entry| entry.as_str().or_else(|| entry["id"].as_str()).map(str::to_owned)).collect())
+    }
+
     /// Sends an OSC message.
     ///
     /// # Errors

@@ -97,9 +97,7 @@ fn export(scene: &str, state: Option<PathBuf>) -> anyhow::Result<()> {
 
 /// Returns the names of the scenes.
 fn scenes(client: &Client) -> anyhow::Result<Vec<String>> {
-    let response = client.get("/scenes")?;
-    let names = response["scenes"].as_array().into_iter().flatten();
-    Ok(names.filter_map(|name| name.as_str().map(str::to_owned)).collect())
+    client.names("/scenes", "scenes")
 }
 
 /// Returns the names of all scenes, provided that `scene` is one of them.

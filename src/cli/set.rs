@@ -85,13 +85,8 @@ fn check_name(client: &Client, param: Param, value: &Value) -> anyhow::Result<()
         _ => return Ok(()),
     };
     let Value::Text(name) = value else { return Ok(()) };
-    let fetch = || {
-        let response = client.get(path)?;
-        let entries = response[key].as_array().into_iter().flatten();
-        let names = entries.filter_map(|entry| entry.as_str().or_else(|| entry["id"].as_str()).map(str::to_owned));
-        Ok(names.collect::<Vec<_>>())
-    };
-    let (names, exists) = poll(LISTING_DELAY, fetch, |names| name.is_empty() || names.contains(name))?;
+    let is_listed = |names: &Vec<String>| name.is_empty() || names.contains(name);
+    let (names, exists) = poll(LISTING_DELAY, || client.names(path, key), is_listed)?;
     if !exists {
         bail!("there is no {kind} {}; {}", quoted(name), choices(names.iter().map(String::as_str)));
     }

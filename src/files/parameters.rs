@@ -12,7 +12,7 @@ mod mood;
 
 use std::ops::Range;
 
-pub(super) use mood::complete as complete_mood;
+pub(super) use mood::mood_last;
 
 use crate::event::parameter::{InPreset, Param, Value, key_and_mode};
 use crate::files::document::{Document, Field, Table, parameter};

@@ -38,7 +38,7 @@ use crate::event::parameter::{InPreset, Param, Value};
 use crate::files::config::ConfigError;
 use crate::files::document::{Document, Problem, read};
 use crate::files::library::Library;
-use crate::files::parameters::{self, Place, complete_mood};
+use crate::files::parameters::{self, Place, mood_last};
 
 /// A valid preset.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -65,10 +65,7 @@ impl Preset {
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         let (mut document, mut root) = Document::parse(file, text);
         let mut preset = Self::default();
-        match root.take("schema") {
-            Some(schema) => drop(schema.integer(&mut document, 1..=1)),
-            None => root.missing(&mut document, "schema", "schema = 1"),
-        }
+        root.check_schema(&mut document);
         preset.name = root.required_text(&mut document, "name");
         preset.description = root.text(&mut document, "description").unwrap_or_default();
         preset.repeats = root.flag(&mut document, "loop").unwrap_or(false);
@@ -108,9 +105,7 @@ impl Preset {
             .filter(|param| *param != Param::TempoSource || !(is_named(Param::Tempo) || is_named(Param::TempoFollow)))
             .map(|param| (param, param.default_value()))
             .collect();
-        let (mood, rest): (Vec<_>, Vec<_>) = self.named.iter().cloned().partition(|(param, _)| param.is_mood());
-        settings.extend(rest);
-        settings.extend(complete_mood(&mood));
+        settings.extend(mood_last(self.named.clone()));
         settings
     }
 

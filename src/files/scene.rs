@@ -11,7 +11,7 @@ use std::path::Path;
 
 use crate::event::parameter::{Param, Value};
 use crate::files::document::{Document, Problem, read};
-use crate::files::parameters::{self, Place, complete_mood};
+use crate::files::parameters::{self, Place, mood_last};
 
 /// A valid scene file.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,14 +27,9 @@ impl Scene {
     /// Returns every problem.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         let (mut document, mut root) = Document::parse(file, text);
-        match root.take("schema") {
-            Some(schema) => drop(schema.integer(&mut document, 1..=1)),
-            None => root.missing(&mut document, "schema", "schema = 1"),
-        }
+        root.check_schema(&mut document);
         let named = parameters::read(&mut document, Place::Scene, root);
-        let (mood, mut values): (Vec<_>, Vec<_>) = named.into_iter().partition(|(param, _)| param.is_mood());
-        values.extend(complete_mood(&mood));
-        let scene = document.finish(Self { values })?;
+        let scene = document.finish(Self { values: mood_last(named) })?;
         if scene.values.is_empty() {
             return Err(vec![Problem::of_file(file, "a scene needs at least one parameter")]);
         }

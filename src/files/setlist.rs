@@ -53,10 +53,7 @@ impl Setlist {
     /// Returns every problem.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         let (mut document, mut root) = Document::parse(file, text);
-        match root.take("schema") {
-            Some(schema) => drop(schema.integer(&mut document, 1..=1)),
-            None => root.missing(&mut document, "schema", "schema = 1"),
-        }
+        root.check_schema(&mut document);
         let name = root.required_text(&mut document, "name");
         let tables = root.tables(&mut document, "entry");
         if tables.is_empty() {

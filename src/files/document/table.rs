@@ -87,6 +87,14 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Removes `schema`, the version of the file's format; reports a problem if it is missing or not 1.
+    pub fn check_schema(&mut self, document: &mut Document<'_>) {
+        match self.take("schema") {
+            Some(schema) => drop(schema.integer(document, 1..=1)),
+            None => self.missing(document, "schema", "schema = 1"),
+        }
+    }
+
     /// Reports a missing key.
     pub fn missing(&self, document: &mut Document<'_>, key: &str, expected: &str) {
         document.add(self.span(), "", format!("{} is missing; expected {expected}", self.join(key)));

@@ -25,8 +25,15 @@ pub(super) fn check(document: &mut Document<'_>, named: &[NamedParam]) {
     }
 }
 
+/// Returns settings in the order in which to set them: the complete mood last, after the glide time that it uses.
+pub(in crate::files) fn mood_last(settings: Vec<(Param, Value)>) -> Vec<(Param, Value)> {
+    let (mood, mut settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(param, _)| param.is_mood());
+    settings.extend(complete(&mood));
+    settings
+}
+
 /// Returns the settings that produce a mood; for a blend, all eight weights.
-pub(in crate::files) fn complete(named: &[(Param, Value)]) -> Vec<(Param, Value)> {
+fn complete(named: &[(Param, Value)]) -> Vec<(Param, Value)> {
     if !named.iter().any(|(param, _)| param.weighted_emotion().is_some()) {
         return named.to_vec();
     }

@@ -2,7 +2,7 @@
 
 use crate::event::parameter::{Param, Value};
 use crate::files::document::{Document, Table};
-use crate::files::parameters::{self, Place, complete_mood};
+use crate::files::parameters::{self, Place, mood_last};
 use crate::units::seconds_to_frames;
 
 /// One step of a journey.
@@ -30,12 +30,10 @@ impl Step {
         };
         let span = table.span();
         let named = parameters::read(document, Place::Preset, table);
-        let (mood, mut settings): (Vec<_>, Vec<_>) = named.into_iter().partition(|(param, _)| param.is_mood());
-        if mood.is_empty() {
+        if !named.iter().any(|(param, _)| param.is_mood()) {
             document.add(span, "", "a step needs a mood: an emotion, a blend, or both valence and arousal");
         }
-        settings.extend(complete_mood(&mood));
-        Some(Self { settings, seconds })
+        Some(Self { settings: mood_last(named), seconds })
     }
 }
 

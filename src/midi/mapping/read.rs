@@ -20,10 +20,7 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
     let (mut document, mut root) = Document::parse(file, text);
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut mapping = Mapping { file: stem, ..Mapping::default() };
-    match root.take("schema") {
-        Some(schema) => drop(schema.integer(&mut document, 1..=1)),
-        None => root.missing(&mut document, "schema", "schema = 1"),
-    }
+    root.check_schema(&mut document);
     mapping.name = root.required_text(&mut document, "name");
     mapping.inherit = root.text(&mut document, "inherit");
     let mut defaults = Defaults::default();
