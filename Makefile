@@ -222,11 +222,26 @@ $(PEERS)/ready: benches/peers-requirements.txt $(if $(wildcard $(TRAINING_PYTHON
 	$(PEERS)/bin/pip install -q --no-deps --require-hashes -r benches/peers-requirements.txt
 	touch $@
 
+# The version with which `make bench PARTS=versions` compares this one: by default, the first one that played.
+OLD ?= 2fba2fa
+OLD_FOLDER := target/versions/$(OLD)
+# Runs in its own folder, so that it uses its own model.
+OLD_MELOS := $(OLD_FOLDER)/run
+
+$(OLD_MELOS): | packages-build runtime
+	mkdir -p $(OLD_FOLDER)
+	git archive $(OLD) | tar -x -C $(OLD_FOLDER)
+	ln -sfn $(abspath runtime) $(OLD_FOLDER)/runtime
+	$(CARGO) build --release --locked --manifest-path $(OLD_FOLDER)/Cargo.toml --target-dir $(OLD_FOLDER)/target
+	printf '#!/bin/sh\ncd "%s" && exec target/release/melos "$$@"\n' "$(abspath $(OLD_FOLDER))" > $@
+	chmod +x $@
+
 # Runs the benchmarks and writes BENCHMARKS.md; PARTS="start latency" runs only those. The benchmark `seams` renders
 # MELOS_SEAM_MINUTES (default 30) of every emotion, which takes about half an hour. By default, all run except `peers`, which
-# needs the training environment.
-bench: build packages-test runtime $(VENV)/ready $(if $(filter peers,$(PARTS)),$(PEERS)/ready)
-	MELOS_TRAINING_PYTHON=$(abspath $(TRAINING_PYTHON)) MELOS_SOUNDFONT=$(SOUNDFONT) $(VENV)/bin/python benches/measure.py target/release/melos $(PARTS)
+# needs the training environment, and `versions`, which builds OLD.
+bench: build packages-test runtime $(VENV)/ready $(if $(filter peers,$(PARTS)),$(PEERS)/ready) $(if $(filter versions,$(PARTS)),$(OLD_MELOS))
+	MELOS_TRAINING_PYTHON=$(abspath $(TRAINING_PYTHON)) MELOS_SOUNDFONT=$(SOUNDFONT) MELOS_OLD=$(OLD_MELOS) MELOS_OLD_VERSION=$(OLD) \
+		$(VENV)/bin/python benches/measure.py target/release/melos $(PARTS)
 
 # Plays for MINUTES under JACK and adds the losses to BENCHMARKS.md.
 MINUTES := 30

@@ -140,18 +140,20 @@ def analyze(melos, folder, change, recorder, sent):
         return {"milliseconds": [float(ms) for ms in pool.map(latency, sent, events[: len(sent)])], **compared}
 
 
-def latencies(melos, counts):
-    """Returns the latencies of each kind of change at each block size; `counts` gives the number of messages for each kind."""
-    results = {}
+def latencies(programs, counts):
+    """Returns for each program the latencies of each kind of change at each block size; `counts` gives the number of messages for each
+    kind. The programs take turns."""
+    results = [{} for _ in programs]
     with tempfile.TemporaryDirectory() as root:
         performances = []
         # All performances come first, because only they need an otherwise idle machine.
         for change, count in counts.items():
             for period in PERIODS:
-                folder = f"{root}/{len(performances)}"
-                os.mkdir(folder)
-                performances.append((f"{change} {period}", folder, change, *perform(melos, folder, change, count, period)))
+                for melos, result in zip(programs, results):
+                    folder = f"{root}/{len(performances)}"
+                    os.mkdir(folder)
+                    performances.append((result, f"{change} {period}", melos, folder, change, *perform(melos, folder, change, count, period)))
         print("  performed; rendering", flush=True)
-        for name, *performance in performances:
-            results[name] = analyze(melos, *performance)
+        for result, name, *performance in performances:
+            result[name] = analyze(*performance)
     return results

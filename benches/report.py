@@ -339,10 +339,39 @@ def week(measurements):
     return "A week of an installation (target: bounded disk and memory)", text
 
 
+def versions(measurements):
+    old = measurements["old"]
+    rows = []
+    for name, (before, now) in measurements["costs"].items():
+        shown = (lambda value: f"{value:.0f} MB") if "memory" in name else (lambda value: f"{value:.3f}" + (" s" if "time to" in name else ""))
+        ratios = [new / former for former, new in zip(before, now, strict=True)]
+        median = statistics.median
+        rows.append([name, shown(median(before)), shown(median(now)), f"{median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"])
+    delays, bars = [], []
+    former, current = measurements["latencies"]
+    for name in former:
+        values = [version[name]["milliseconds"] for version in (former, current)]
+        shares = [[percentile(ms, share) for share in (0.5, 0.95)] for ms in values]
+        change, period = name.rsplit(" ", 1)
+        ratios = [f"{now / before:.2f}" for before, now in zip(*shares)]
+        delays.append([change, period, *[f"{ms:.1f} ms" for ms in shares[0] + shares[1]], *ratios])
+        width = 2 if max(values[0] + values[1]) < 40 else 10
+        bars += [f"{change}, {period} frames, {version}:\n\n{histogram(ms, width, 'ms')}" for version, ms in zip((old, "this version"), values)]
+    text = (
+        f"`make bench PARTS=versions OLD={old}`: that commit and this version, built on the same machine and run alternately. The ratios of\n"
+        "costs are medians of those within each round, with the lowest and highest in parentheses. Processor time is per second of music.\n\n"
+        + table(["", old, "this version", "ratio"], rows)
+        + "\n\nFrom message to sound, as under *Control to sound*:\n\n"
+        + table(["change", "period", f"p50, {old}", f"p95, {old}", "p50, this version", "p95, this version", "ratio of p50", "ratio of p95"], delays)
+        + "\n\n" + "\n\n".join(bars)
+    )
+    return "Compared with the first version", text
+
+
 def other_measurements(measurements):
     return "Other measurements", table(["measurement", "command", "result"], measurements)
 
 
 WRITERS = {
-    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "night": night, "flood": flood, "faults": faults, "week": week, "page": page_cost, "peers": peers, "growth": growth, "elsewhere": other_measurements,
+    "chain": chain, "render": render, "start": start, "latency": latency, "phase": phase, "seams": seams, "soak": soak, "night": night, "flood": flood, "faults": faults, "week": week, "page": page_cost, "peers": peers, "versions": versions, "growth": growth, "elsewhere": other_measurements,
 }
