@@ -197,8 +197,10 @@ impl Plan {
         let chord = steering.guide_chord;
         let beat = steering.guide_beat;
         let tempo = self.clock.tempo_at(middle) as f32;
-        // A tempo below the mood's default lowers the notes per second and raises those per beat by the same factor.
-        let density = profile.density * (tempo / profile.tempo_bpm).sqrt();
+        // Below the mood's own tempo, the same music is played more slowly. Above it, there are fewer notes per beat, so
+        // that a calm mood remains calm at a fast tempo.
+        let speed = tempo / profile.tempo_bpm;
+        let density = profile.density * if speed < 1.0 { speed } else { speed.sqrt() };
         Conditions {
             emotion: Some(*mood.weights()),
             affect: Some(mood.affect()),
@@ -339,18 +341,14 @@ mod tests {
     }
 
     #[test]
-    fn tempo_changes_notes_per_second_and_per_beat_by_the_same_factor() {
+    fn a_slow_tempo_keeps_the_notes_per_beat_and_a_fast_one_has_fewer() {
         let profile = Profile::of(Emotion::Calm);
         let mut plan = plan(&[(0, "C")]);
-        for octaves in [-2.0, -0.5, 1.0] {
+        for (octaves, per_beat) in [(-1.0, 1.0), (-0.5, 1.0), (0.0, 1.0), (1.0, 0.5f32.sqrt())] {
             let tempo = f64::from(profile.tempo_bpm) * f64::exp2(octaves);
             plan.clock = MusicClock::new(tempo);
-            let per_second = plan.conditions(0).density.unwrap();
-            let per_beat = per_second / tempo as f32;
-            let default_per_beat = profile.density / profile.tempo_bpm;
-            let factor = f32::exp2(octaves as f32 / 2.0);
-            assert!((per_second / profile.density / factor - 1.0).abs() < 1e-3, "{octaves} octaves: {per_second}");
-            assert!((per_beat / default_per_beat * factor - 1.0).abs() < 1e-3, "{octaves} octaves: {per_beat}");
+            let density = plan.conditions(0).density.unwrap() / tempo as f32;
+            assert!((density / (profile.density / profile.tempo_bpm) / per_beat - 1.0).abs() < 1e-3, "{octaves} octaves");
         }
     }
 

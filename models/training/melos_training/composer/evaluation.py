@@ -196,7 +196,7 @@ def evaluate(checkpoint: Path, library_path: Path, out: Path, seed: int = 0, cou
 
     written = add("written", chosen, Sampling())
     add("touch free", chosen, Sampling(), change=leave_unspecified(*TOUCH))
-    add("as trained", subset, Sampling(harmony=1, time=1, top_p=1, servo=0))
+    add("as trained", subset, Sampling(harmony=1, time=1, top_p=1, servo=0, sparseness=0))
     add("guided 1.3", subset, Sampling(guidance=1.3))
     add("no memory", subset, Sampling(), without_memory=True)
     for value in TEMPERATURES:

@@ -171,6 +171,7 @@ class Player:
         for row in all_rows:
             self.played[row].pedal.append((int(pedal[row]), int(moves[row])))
         active, offset, last_key = all_rows, np.zeros(self.rows, np.int64), np.full(self.rows, -1)
+        sparseness = 0.0
         end_bias = self.sampling.servo * self._servo.end_bias(latent, self._density[:, latent])
         key_bias = self.sampling.servo * self._servo.key_bias(latent, self._register[:, latent])
         velocity_bias = self.sampling.servo * self._servo.velocity_bias(latent, self._level[:, latent])
@@ -178,13 +179,14 @@ class Player:
             both = self._both(active)
             state, logits = writer.offset(both)
             weights = self._requested(logits)
-            weights[:, END] += end_bias[active]
+            weights[:, END] += end_bias[active] + sparseness
             weights[np.arange(END + 1)[None] < offset[active][:, None]] = MASKED_LOGIT
             chosen = choose(weights, self.sampling.time, self._draw(active))
             continues = chosen != END
             active, chosen = active[continues], chosen[continues]
             if not len(active):
                 return
+            sparseness = self.sampling.sparseness
             state = state[self._twice_mask(continues)]
             last_key[active] = np.where(chosen == offset[active], last_key[active], -1)
             offset[active] = chosen

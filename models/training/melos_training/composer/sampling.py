@@ -23,6 +23,12 @@ class Sampling:
     """Scale of classifier-free guidance, for keys only; 1 means no guidance."""
     servo: float = 1.0
     """Strength of the feedback that controls density, register and level."""
+    sparseness: float = 0.8
+    """Bias of the end-of-latent logit once the latent contains a note, in nats.
+
+    The feedback maintains the density, so a higher bias results in more but smaller chords. Without it, the network
+    plays larger chords than pianists do.
+    """
 
     @classmethod
     def of(cls, temperature: float) -> "Sampling":

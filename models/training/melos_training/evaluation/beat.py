@@ -21,6 +21,11 @@ def vector_strength(phases: ArrayLike) -> float:
     return float(abs(np.average(np.exp(2j * np.pi * np.asarray(phases)))))
 
 
+def tempo(times: ArrayLike, beats: ArrayLike) -> float:
+    """Returns the mean tempo of `beats` at `times` (seconds), in beats per minute."""
+    return float(60 * np.ptp(np.asarray(beats)) / np.ptp(np.asarray(times)))
+
+
 def strength(onsets: ArrayLike, times: ArrayLike, beats: ArrayLike) -> dict[int, float]:
     """Returns the vector strength of onsets relative to beats, half-beats and quarter-beats.
 

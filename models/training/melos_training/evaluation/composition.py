@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..composer.evaluation import Rows, frechet, summary
-from ..composer.excerpts import Excerpt
+from ..composer.evaluation import TOUCH, Rows, frechet, summary
+from ..composer.excerpts import Excerpt, leave_unspecified, play
 from ..composer.features import features
+from ..composer.midi import Performance
+from ..composer.sampling import Sampling
 from ..constants import EMOTIONS
 from . import plots
 from .renders import Rendering, Request
@@ -19,17 +21,29 @@ from .written import by_skyline
 TEMPERATURES = (0.2, 0.6, 1.0, 1.4, 2.0)
 RECALLS = (0.0, 0.5, 0.9, 1.0)
 STRUCTURE_SECONDS = 120.0
+GUIDANCE = 1.3
+"""Scale of the guidance of keys in the daemon when the parameter `guidance` has its default value."""
 LEAD_IN = 4.0
 """Seconds skipped at the start of a song's excerpt, as at that of a rendering."""
 CHORDS, LEVEL = "chords", "level, dB"
 SHOWN = ("note entropy", CHORDS, "bars alike 4", "roll repeats", "notes/s", "groups/s", LEVEL, "half-beat strength")
 
 
+def _measure(study: Study, excerpt: Excerpt, performance: Performance) -> dict[str, float]:
+    """Measures the features of a performance in an excerpt's setting, over the same duration as those of renderings."""
+    return features(by_skyline(performance), excerpt.setting, LEAD_IN, LEAD_IN + study.sizes.seconds)
+
+
 def _real(study: Study, chosen: list[Excerpt]) -> Rows:
-    """Measures the features of songs over the same duration as those of renderings."""
-    end = LEAD_IN + study.sizes.seconds
-    rows = (features(by_skyline(e.performance()), e.setting, LEAD_IN, end) for e in chosen)
-    return [row for row in rows if row]
+    """Measures the features of songs."""
+    return [row for e in chosen if (row := _measure(study, e, e.performance()))]
+
+
+def _planned(study: Study, chosen: list[Excerpt]) -> Rows:
+    """Measures the features of what the composer plays from the plans of songs, with the daemon's default settings."""
+    change = leave_unspecified(*TOUCH)
+    performances = play(study.composer, study.library, chosen, Sampling(guidance=GUIDANCE), change=change)
+    return [row for e, p in zip(chosen, performances) if (row := _measure(study, e, p))]
 
 
 def _written(study: Study, requests: list[Request]) -> Rows:
@@ -47,6 +61,7 @@ def _written(study: Study, requests: list[Request]) -> Rows:
 def compare_notes(study: Study, folder: Path) -> str:
     real, elsewhere = (_real(study, chosen) for chosen in (study.songs, study.songs_elsewhere))
     names = list(real[0])
+    planned = _planned(study, study.songs)
     written = [{name: row[name] for name in names} for row in _written(study, study.requests(False))]
     real_summary = summary(real)
 
@@ -59,22 +74,30 @@ def compare_notes(study: Study, folder: Path) -> str:
         [
             name,
             f"{real_summary[name][0]:.3f} ± {real_summary[name][1]:.3f}",
-            *(f"{summary(other)[name][0]:.3f}" for other in (elsewhere, written)),
-            *(difference(name, other) for other in (elsewhere, written)),
+            *(f"{summary(other)[name][0]:.3f}" for other in (elsewhere, planned, written)),
+            *(difference(name, other) for other in (elsewhere, planned, written)),
         ]
         for name in names
     ]
-    distances = {"the generated notes": written, "other passages of the songs": elsewhere}
+    distances = {
+        "the notes generated from the songs' plans": planned,
+        "those generated for the emotions": written,
+        "other passages of the songs": elsewhere,
+    }
     listed = ", ".join(f"{frechet(real, other, real):.1f} for {name}" for name, other in distances.items())
+    halves = frechet(real[::2], real[1::2], real)
+    columns = ("elsewhere", "planned", "emotions")
     return (
-        f"{len(written)} excerpts played by the network alone, covering every emotion, are compared with passages of "
-        f"{len(real)} held-out songs of POP909. As a baseline, other passages of the same songs (`elsewhere`) are also "
-        "compared with these. `d` is the difference from real music in pooled standard deviations. Each emotion is "
-        "requested equally often, whereas the songs are not balanced. In all excerpts, the melody consists of the "
-        "notes with no higher key sounding.\n\n"
-        f"Fréchet distance from the songs over all features: {listed}; {frechet(real[::2], real[1::2], real):.1f} "
-        "between halves of the songs.\n\n"
-    ) + table(["", "real", "elsewhere", "generated", "d, elsewhere", "d, generated"], rows)
+        f"Passages of {len(real)} held-out songs of POP909 are compared with what the composer plays from their plans "
+        "(`planned`: the song's mood, chords, beats, form, density, loudness and register, but not the durations of "
+        "its notes, its pedal or its preceding notes), and with excerpts played by the network alone, with every "
+        f"emotion requested equally often (`emotions`, {len(written)} excerpts), although the songs are not balanced. "
+        "As a baseline, other passages of the same songs (`elsewhere`) are also compared. `d` is the difference from "
+        "the songs in pooled standard deviations. In all excerpts, the melody consists of the notes with no higher key "
+        "sounding.\n\n"
+        f"Fréchet distance from the songs over all features: {listed}; {halves:.1f} between halves of the songs. "
+        f"Targets: at most {1.5 * halves:.1f}, and each `d` within 0.5, for the songs' plans.\n\n"
+    ) + table(["", "songs", *columns, *(f"d, {column}" for column in columns)], rows)
 
 
 def compare_structure(study: Study, folder: Path) -> str:
