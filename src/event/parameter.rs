@@ -150,7 +150,7 @@ parameters! {
     Seed "seed" number(0.0, 16_777_215.0, 1.0), "", 0.0 ms, SEED, "Seed for all random choices from now on";
     LevelMaster "level/master" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, MIX, "Master level";
     LevelNetwork "level/network" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, SOUND, "Level of the network's piano";
-    LevelBass "level/bass" number(-60.0, 6.0, -15.0), "dB", 20.0 ms, SOUND, "Level of the bass line";
+    LevelBass "level/bass" number(-60.0, 6.0, -19.0), "dB", 20.0 ms, SOUND, "Level of the bass line";
     LevelPad "level/pad" number(-60.0, 6.0, -23.0), "dB", 20.0 ms, SOUND, "Level of the pad";
     LevelUpper "level/upper" number(-60.0, 6.0, -18.0), "dB", 20.0 ms, SOUND, "Level of the upper voice";
     LevelHarmony "level/harmony" number(-60.0, 6.0, 0.0), "dB", 20.0 ms, SOUND, "Level of bass, pad and upper voice together";
