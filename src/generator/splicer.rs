@@ -107,7 +107,7 @@ impl Splicer {
             if ready < fade.end() {
                 ready = fade.first;
             } else {
-                fade.measure(&self.previous, new);
+                fade.measure(&mut self.previous, new);
             }
         }
         let end = end.min(ready);

@@ -348,7 +348,10 @@ mod tests {
             let tempo = f64::from(profile.tempo_bpm) * f64::exp2(octaves);
             plan.clock = MusicClock::new(tempo);
             let density = plan.conditions(0).density.unwrap() / tempo as f32;
-            assert!((density / (profile.density / profile.tempo_bpm) / per_beat - 1.0).abs() < 1e-3, "{octaves} octaves");
+            assert!(
+                (density / (profile.density / profile.tempo_bpm) / per_beat - 1.0).abs() < 1e-3,
+                "{octaves} octaves"
+            );
         }
     }
 

@@ -182,22 +182,40 @@ fn the_sound_does_not_depend_on_how_far_ahead_it_is_generated() {
 
 #[test]
 fn a_crossfade_does_not_click() {
+    assert_splices_do_not_click(|_, _| {});
+}
+
+#[test]
+fn a_late_splice_just_after_the_last_hop_of_the_old_future_does_not_click() {
+    assert_splices_do_not_click(|generator, end| generator.resplice(end));
+}
+
+/// Splices many times, and compares the steps there with those elsewhere. `delay` may move each splice after the plan has
+/// taken effect; it is passed the frame at which the old future ends.
+fn assert_splices_do_not_click(delay: impl Fn(&mut Generator, u64)) {
     let mut generator = calm_generator();
     let mut hops = generate(&mut generator, 24);
     let emotions = [Emotion::Angry, Emotion::Sad, Emotion::Energetic, Emotion::Calm];
-    let mut boundaries = Vec::new();
     for round in 0..40 {
-        let splice = generator.covered() - 20 * HOP as u64;
-        generator.replan(plan(7, emotions[round % 4]), splice, splice);
+        let end = generator.covered();
+        generator.replan(plan(7, emotions[round % 4]), end - 20 * HOP as u64, end - 20 * HOP as u64);
+        let rejected = generate(&mut generator, 1);
+        let epoch = generator.epoch();
+        delay(&mut generator, end);
+        if generator.epoch() == epoch {
+            hops.extend(rejected);
+        }
         hops.extend(generate(&mut generator, 6));
-        boundaries.extend((0..4).map(|hop| splice as usize + hop * HOP));
     }
     let samples = played(&hops);
+    let splices = hops.windows(2).filter(|pair| pair[0].epoch != pair[1].epoch).map(|pair| pair[1].index as usize);
+    let boundaries: Vec<usize> = splices.flat_map(|first| (first..first + 4).map(|hop| hop * HOP)).collect();
+    assert_eq!(boundaries.len(), 160);
     let mut steps: Vec<f32> = samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
     let worst = boundaries.iter().flat_map(|frame| &steps[frame - 2..frame + 2]).copied().fold(0.0, f32::max);
     steps.sort_by(f32::total_cmp);
     let usual = steps[(steps.len() as f64 * 0.9999) as usize];
-    assert!(worst <= usual, "{worst} in a crossfade, {usual} elsewhere");
+    assert!(worst <= usual, "{worst} at a splice, {usual} elsewhere");
 }
 
 #[test]
