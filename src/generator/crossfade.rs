@@ -144,7 +144,8 @@ mod tests {
         let sound = |i: usize| 0.2 * (i as f32 * 0.02).sin();
         let (mut old, new) = (HopRing::new(), ring(|i| sound(i + 60)));
         (0..4).for_each(|index| old.put(index, &std::array::from_fn(|i| sound(index as usize * HOP + i))));
-        let joined: Vec<f32> = old.get(3).unwrap().iter().copied().chain(crossfaded(old, &new)).collect();
+        let before = *old.get(3).unwrap();
+        let joined: Vec<f32> = before.into_iter().chain(crossfaded(old, &new)).collect();
         let bends = joined.windows(3).map(|x| (x[0] - 2.0 * x[1] + x[2]).abs());
         let largest = bends.fold(0.0f32, f32::max);
         assert!(largest < 5e-4, "bend of {largest}; a cut would be one of 0.2");
