@@ -72,8 +72,8 @@ impl Crossfade {
         let Some(old) = old.filter(|_| start < self.samples) else { return *new };
         let correlation = self.correlation.unwrap_or(1.0);
         std::array::from_fn(|i| {
-            let t = ((start + i as u64) as f32 / self.samples as f32).min(1.0);
-            let a = 0.5 + 0.5 * (PI * t).cos();
+            let position = (start + i as u64).min(self.samples);
+            let a = 0.5 + 0.5 * (PI * position as f32 / self.samples as f32).cos();
             let b = 1.0 - a;
             (a * old[i] + b * new[i]) / (a * a + b * b + 2.0 * correlation * a * b).sqrt()
         })
