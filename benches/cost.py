@@ -9,6 +9,9 @@ import time
 
 from testbed import daemon, memory_mb, processor_seconds, wait_until_ready
 
+# The emotions whose rendering is measured.
+EMOTIONS = ("calm", "angry", "energetic")
+
 
 def start_seconds(melos):
     """Returns the seconds from `melos run` to the report that it plays, which systemd would receive."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import report
-from cost import playing_cost, render_cost, start_seconds
+from cost import EMOTIONS, playing_cost, render_cost, start_seconds
 from growth import growth
 from latency import latencies
 from page import page
@@ -34,7 +34,7 @@ def chain(_):
 
 def render(melos):
     """Returns the cost of `melos render` for three emotions."""
-    return {emotion: render_cost(melos, emotion) for emotion in ("calm", "angry", "energetic")}
+    return {emotion: render_cost(melos, emotion) for emotion in EMOTIONS}
 
 
 def start(melos):

@@ -365,7 +365,7 @@ def versions(measurements):
         + table(["change", "period", f"p50, {old}", f"p95, {old}", "p50, this version", "p95, this version", "ratio of p50", "ratio of p95"], delays)
         + "\n\n" + "\n\n".join(bars)
     )
-    return "Compared with the first version", text
+    return f"Compared with version {old}", text
 
 
 def other_measurements(measurements):

@@ -2,10 +2,9 @@
 
 import os
 
-from cost import playing_cost, render_cost, start_seconds
+from cost import EMOTIONS, playing_cost, render_cost, start_seconds
 from latency import latencies
 
-EMOTIONS = ("calm", "angry", "energetic")
 STARTS, RENDERS, PLAYS = 8, 3, 3
 # The messages of each kind. The other version may not know the newer kinds.
 CHANGES = {"fast": 60, "fast, MIDI": 40, "mood": 30, "chord, network": 24, "chord, harmony": 24}

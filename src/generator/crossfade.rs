@@ -25,7 +25,7 @@ pub(super) struct Crossfade {
     pub first: u64,
     /// Correlation of the futures, 0..=1, once both are available.
     correlation: Option<f32>,
-    /// Length in samples; less than [`FADE_HOPS`] if the old future ends earlier because the splice is late.
+    /// Length in samples; shorter than [`FADE_HOPS`] if the old future ends earlier because the splice is late.
     samples: u64,
 }
 
