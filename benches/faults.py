@@ -7,7 +7,6 @@ system. Writes the faults section of BENCHMARKS.md.
 """
 
 import contextlib
-import datetime
 import os
 import pathlib
 import random
@@ -281,6 +280,7 @@ def summary(output_monitor, growth, counts, failures, outages):
 
 if __name__ == "__main__":
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 120.0
+    conditions = report.conditions()
     measurements = soak(sys.argv[1], minutes, int(sys.argv[3]) if len(sys.argv) > 3 else 1)
-    report.store("faults", measurements, datetime.datetime.now())
+    report.store("faults", measurements, conditions)
     print("\n\n".join(report.faults(measurements)))

@@ -6,7 +6,6 @@ recording equals the rendered log sample for sample, the move was audible from t
 JACK server in frames. Writes the flood section of BENCHMARKS.md.
 """
 
-import datetime
 import pathlib
 import subprocess
 import sys
@@ -65,7 +64,8 @@ def flood(melos, seconds, rate, period):
 
 if __name__ == "__main__":
     seconds, rate, period = (int(word) for word in sys.argv[2:] + ["60", "10000", "256"][len(sys.argv) - 2 :])
+    conditions = report.conditions()
     measurements = flood(sys.argv[1], seconds, rate, period)
-    report.store("flood", measurements, datetime.datetime.now())
+    report.store("flood", measurements, conditions)
     title, text = report.flood(measurements)
     print(f"{title}\n\n{text}")

@@ -6,7 +6,6 @@ recorded.
 """
 
 import contextlib
-import datetime
 import pathlib
 import select
 import socket
@@ -175,4 +174,5 @@ def growth(melos):
 
 
 if __name__ == "__main__":
-    report.store("growth", growth(sys.argv[1]), datetime.datetime.now())
+    conditions = report.conditions()
+    report.store("growth", growth(sys.argv[1]), conditions)

@@ -4,7 +4,6 @@ Sections: chain, render, start, latency, phase, seams, page, growth; all by defa
 they need what the Makefile creates. Soak, night, flood, faults and week are measured by their own programs.
 """
 
-import datetime
 import json
 import pathlib
 import subprocess
@@ -62,4 +61,5 @@ ON_REQUEST = {"peers": peers, "versions": versions}
 if __name__ == "__main__":
     for name in sys.argv[2:] or SECTIONS:
         print(f"measuring: {name}", flush=True)
-        report.store(name, (SECTIONS | ON_REQUEST)[name](sys.argv[1]), datetime.datetime.now())
+        conditions = report.conditions()
+        report.store(name, (SECTIONS | ON_REQUEST)[name](sys.argv[1]), conditions)

@@ -1,5 +1,6 @@
 """Stores measurements in results.json and generates BENCHMARKS.md from them."""
 
+import datetime
 import json
 import os
 import pathlib
@@ -21,10 +22,15 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, Linux {os.uname().release.split('-')[0]}, load {os.getloadavg()[0]:.1f}"
 
 
-def store(section, measurements, date):
-    """Stores a section's measurements and regenerates the page."""
+def conditions():
+    """Returns the date and the machine with its load; to be called before measuring, which is itself a load."""
+    return {"date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}", "machine": machine()}
+
+
+def store(section, measurements, conditions):
+    """Stores a section's measurements, with the conditions before them, and regenerates the page."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results[section] = {"date": f"{date:%Y-%m-%d %H:%M}", "machine": machine(), "found": measurements}
+    results[section] = conditions | {"found": measurements}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     PAGE.write_text(page(results))
 

@@ -9,7 +9,6 @@ minutes on most of a core.
 
 import collections
 import contextlib
-import datetime
 import pathlib
 import random
 import statistics
@@ -152,7 +151,8 @@ def section_of(speed):
 if __name__ == "__main__":
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
     speed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    conditions = report.conditions()
     measurements = soak(sys.argv[1], minutes, speed)
-    report.store(section_of(speed), measurements, datetime.datetime.now())
+    report.store(section_of(speed), measurements, conditions)
     if measurements["wrong"]:
         raise SystemExit(f"grew unexpectedly: {'; '.join(measurements['wrong'])}")

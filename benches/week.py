@@ -228,4 +228,5 @@ def week(melos, speed, days):
 if __name__ == "__main__":
     speed = int(sys.argv[2]) if len(sys.argv) > 2 else 40
     days = int(sys.argv[3]) if len(sys.argv) > 3 else 7
-    report.store("week", week(sys.argv[1], speed, days), datetime.datetime.now())
+    conditions = report.conditions()
+    report.store("week", week(sys.argv[1], speed, days), conditions)

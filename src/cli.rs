@@ -21,6 +21,7 @@ mod learn;
 mod list;
 mod log;
 mod man;
+mod memory;
 mod paths;
 mod plan_file;
 mod progress;
@@ -101,6 +102,7 @@ enum Command {
 
 /// Parses the command line and runs the command; errors and their causes go to standard error.
 pub(crate) fn main() -> ExitCode {
+    memory::return_large_blocks();
     complete::complete_and_exit();
     let command = Cli::parse().command;
     let log = match log::Log::start() {

@@ -8,5 +8,6 @@ mod docs_programs;
 mod docs_snippets;
 mod examples;
 mod feedback;
+mod memory;
 mod page;
 mod page_scripts;
