@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use melos::files::config::ConfigError;
+use melos::generator::model::ModelError;
 
 mod check;
 mod client;
@@ -142,7 +143,8 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         log.print_error(&format!("melos: {}", message(&error)));
-        if error.is::<ConfigError>() { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
+        let has_no_model = matches!(error.downcast_ref(), Some(ModelError::NoModel { .. }));
+        if error.is::<ConfigError>() || has_no_model { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
     })
 }
 

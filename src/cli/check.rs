@@ -12,6 +12,7 @@ use anyhow::Context;
 use melos::files;
 use melos::files::config::Config;
 use melos::files::document::Problem;
+use melos::files::library::{is_item, item_name};
 use melos::files::preset::Preset;
 use melos::files::scene::Scene;
 use melos::files::setlist::Setlist;
@@ -41,13 +42,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         let resolved = path.canonicalize().with_context(|| path.display().to_string());
         match resolved {
             Ok(resolved) if resolved.is_dir() => {
-                let files_before = check.files;
+                let before = check.files + check.repeated;
                 check.check_folder(path, &resolved);
-                if check.files == files_before {
+                if check.files + check.repeated == before {
                     check.problems.push(format!("{}: no TOML files to check", path.display()));
                 }
             }
-            Ok(resolved) => check.check_file(path, &resolved, kind_by_path(&resolved)),
+            Ok(resolved) => check.check_file(path, &resolved, kind_by_location(path, &resolved)),
             Err(error) => check.problems.push(format!("{error:#}")),
         }
     }
@@ -83,6 +84,8 @@ enum Kind {
 struct Check {
     known: KnownNames,
     files: usize,
+    /// Number of times a folder was found that had already been checked.
+    repeated: usize,
     problems: Vec<String>,
     /// References to scenes that do not exist, which matters only once they are recalled.
     warnings: Vec<String>,
@@ -92,12 +95,13 @@ struct Check {
 
 impl Check {
     const fn new(known: KnownNames) -> Self {
-        Self { known, files: 0, problems: Vec::new(), warnings: Vec::new(), visited: BTreeSet::new() }
+        Self { known, files: 0, repeated: 0, problems: Vec::new(), warnings: Vec::new(), visited: BTreeSet::new() }
     }
 
     /// Checks everything in a folder. `given` is the path as written, `resolved` the path without links.
     fn check_folder(&mut self, given: &Path, resolved: &Path) {
         if !self.visited.insert(resolved.to_owned()) {
+            self.repeated += 1;
             return;
         }
         let entries = match fs::read_dir(given) {
@@ -118,16 +122,19 @@ impl Check {
                     continue;
                 }
             };
-            // The location of a link takes precedence over that of its target.
-            let kind = kind_by_path(&absolute(given, &path)).or_else(|| kind_by_path(&resolved));
+            let kind = kind_by_location(&path, &resolved);
             if resolved.is_dir() {
                 if !only_models || path.join("model.toml").is_file() {
                     self.check_folder(&path, &resolved);
                 }
-            } else if path.extension().is_some_and(|extension| extension == "toml")
-                && (!is_model || kind == Some(Kind::Model))
-            {
-                self.check_file(&path, &resolved, kind);
+            } else if is_item(&path) && (!is_model || kind == Some(Kind::Model)) {
+                match item_name(&path) {
+                    Ok(_) => self.check_file(&path, &resolved, kind),
+                    Err(problem) => {
+                        self.files += 1;
+                        self.problems.push(problem.to_string());
+                    }
+                }
             }
         }
     }
@@ -174,10 +181,10 @@ fn texts(problems: Vec<Problem>) -> Vec<String> {
     problems.iter().map(Problem::to_string).collect()
 }
 
-/// Returns the absolute path of a folder's entry, without resolving links.
-fn absolute(folder: &Path, path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default();
-    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).join(name)
+/// Determines the kind of a file from its location; that of a link takes precedence over that of its target, `resolved`.
+fn kind_by_location(given: &Path, resolved: &Path) -> Option<Kind> {
+    let absolute = std::path::absolute(given).ok();
+    absolute.as_deref().and_then(kind_by_path).or_else(|| kind_by_path(resolved))
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -214,8 +221,19 @@ fn kind_by_keys(text: &str) -> Option<Kind> {
         Some(Kind::Setlist)
     } else if has(&["schema", "journey"]) {
         Some(Kind::Preset)
-    } else if has(&["audio", "osc", "http", "midi", "link", "recordings", "control_log", "schedule", "model", "preset"])
-    {
+    } else if has(&[
+        "audio",
+        "osc",
+        "http",
+        "midi",
+        "link",
+        "recordings",
+        "control_log",
+        "log",
+        "schedule",
+        "model",
+        "preset",
+    ]) {
         Some(Kind::Config)
     } else {
         None

@@ -28,6 +28,10 @@ pub enum Part {
     Watch,
     /// Reading presets, setlists, mappings and the configuration.
     Files,
+    /// Reloading the model.
+    Model,
+    /// Receiving OSC.
+    Osc,
     /// Serving the page and OSCQuery.
     Http,
     /// The external tempo source.
@@ -48,6 +52,8 @@ impl fmt::Display for Part {
             Self::Log => "log",
             Self::Watch => "watch",
             Self::Files => "files",
+            Self::Model => "model",
+            Self::Osc => "osc",
             Self::Http => "http",
             Self::Tempo => "tempo",
             Self::Economy => "economy",
@@ -104,7 +110,7 @@ impl Troubles {
         }
         state.version += 1;
         drop(state);
-        tracing::info!("{part}: working again");
+        tracing::info!("{part}: resolved");
     }
 
     /// Forgets why a part has failed, because it no longer matters.

@@ -53,6 +53,8 @@ impl Problem {
 
 /// Maximum number of problems listed per file; a file with more is probably not of the expected kind.
 const MAX_PROBLEMS: usize = 100;
+/// The key of a password.
+const PASSWORD: &str = "password";
 /// Maximum number of characters of a value that a problem quotes.
 const MAX_VALUE_CHARS: usize = 80;
 
@@ -98,6 +100,8 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn problem(&self, span: Range<usize>, key: &str, hint: impl fmt::Display) -> Problem {
         let value = if key.is_empty() { "" } else { self.text.get(span.clone()).unwrap_or("") };
+        let is_compound = value.starts_with(['{', '[']);
+        let value = if may_be_secret(key) || is_compound && may_be_secret(value) { "…" } else { value };
         let value = value.lines().next().unwrap_or("");
         let shown: String = value.chars().take(MAX_VALUE_CHARS).collect();
         Problem {
@@ -147,6 +151,15 @@ impl<'a> Document<'a> {
         }
         if self.problems.is_empty() { Ok(result) } else { Err(self.problems) }
     }
+}
+
+/// Returns whether a key, or the text of a value with keys of its own, may contain a password, even if its key is misspelt.
+/// Such values must not be quoted, since problems are logged and published.
+fn may_be_secret(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let name = text.rsplit('.').next().unwrap_or_default();
+    ["pass", "pwd", "secret", "token"].iter().any(|word| text.contains(word))
+        || name.len() < 2 * PASSWORD.len() && strsim::osa_distance(name, PASSWORD) <= PASSWORD.len() / 3
 }
 
 #[cfg(test)]

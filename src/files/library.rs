@@ -7,12 +7,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::document::Problem;
+use super::watch::MAX_FILES;
 
 /// A function that reads one file.
 pub type Read<T> = fn(&Path) -> Result<T, Vec<Problem>>;
 
-/// Maximum number of files read per folder.
-const MAX_FILES: usize = 4096;
 /// Maximum number of removed files whose contents are kept.
 const MAX_REMOVED: usize = 1024;
 
@@ -81,11 +80,9 @@ impl<T: PartialEq> Library<T> {
         let mut changes = LibraryChanges::default();
         let mut previous = std::mem::take(&mut self.items);
         for (index, folder) in self.folders.iter().enumerate() {
-            let files = match toml_files(folder) {
-                Ok((files, 0)) => files,
-                Ok((files, ignored)) => {
-                    let hint = format!("only the first {MAX_FILES} files are read (ignored: {ignored})");
-                    changes.problems.push(Problem::of_file(folder, hint));
+            let files = match items(folder) {
+                Ok((files, problems)) => {
+                    changes.problems.extend(problems);
                     files
                 }
                 Err(error)
@@ -166,20 +163,45 @@ impl<T: PartialEq> Library<T> {
     }
 }
 
-/// Returns the TOML files of a folder by name, without hidden ones, and the number of files beyond the first
-/// [`MAX_FILES`].
-fn toml_files(folder: &Path) -> std::io::Result<(BTreeMap<String, PathBuf>, usize)> {
-    let mut files = BTreeMap::new();
+/// Returns whether a file belongs in a library: a TOML file that is not hidden.
+#[must_use]
+pub fn is_item(path: &Path) -> bool {
+    let is_hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) && !is_hidden
+}
+
+/// Returns the name of the item in a file.
+///
+/// # Errors
+/// Returns what is wrong with the file's name.
+pub fn item_name(path: &Path) -> Result<&str, Problem> {
+    if path.extension() != Some(OsStr::new("toml")) {
+        return Err(Problem::of_file(path, "the file's extension must be toml in lower case"));
+    }
+    let name = path.file_stem().and_then(OsStr::to_str);
+    name.ok_or_else(|| Problem::of_file(path, "the file's name must be UTF-8"))
+}
+
+/// Returns the items of a folder by name, at most [`MAX_FILES`], and the problems with the names and number of its files.
+fn items(folder: &Path) -> std::io::Result<(BTreeMap<String, PathBuf>, Vec<Problem>)> {
+    let (mut files, mut problems) = (BTreeMap::new(), Vec::new());
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let Some(name) = path.file_stem().and_then(OsStr::to_str) else { continue };
-        if path.extension() == Some(OsStr::new("toml")) && !name.starts_with('.') {
-            files.insert(name.to_owned(), path);
+        if is_item(&path) {
+            match item_name(&path) {
+                Ok(name) => drop(files.insert(name.to_owned(), path)),
+                Err(problem) => problems.push(problem),
+            }
         }
     }
-    let first_ignored = files.keys().nth(MAX_FILES).cloned();
-    let ignored = first_ignored.map(|first| files.split_off(&first).len());
-    Ok((files, ignored.unwrap_or(0)))
+    problems.sort_by(|a, b| a.file.cmp(&b.file));
+    problems.truncate(MAX_FILES);
+    if let Some(first_ignored) = files.keys().nth(MAX_FILES).cloned() {
+        let ignored = files.split_off(&first_ignored).len();
+        let hint = format!("only the first {MAX_FILES} files are read (ignored: {ignored})");
+        problems.push(Problem::of_file(folder, hint));
+    }
+    Ok((files, problems))
 }
 
 #[cfg(test)]
@@ -282,6 +304,20 @@ mod tests {
         let (library, problems) = Library::open(vec![dir.path().to_owned()], read);
         assert_eq!((library.names().count(), library.names().next()), (MAX_FILES, Some("00000")));
         assert!(problems.len() == 1 && problems[0].to_string().contains("(ignored: 3)"), "{problems:?}");
+    }
+
+    #[test]
+    fn files_whose_names_cannot_be_used_are_reported() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let dir = tempfile::tempdir().unwrap();
+        for name in [&b"m\xe4rz.toml"[..], b"UP.TOML", b"good.toml", b".hidden\xe4.toml", b"#1-opening.toml"] {
+            fs::write(dir.path().join(OsStr::from_bytes(name)), "1").unwrap();
+        }
+        let (library, problems) = Library::open(vec![dir.path().to_owned()], read);
+        assert!(library.names().eq(["#1-opening", "good"]));
+        let hints: Vec<_> = problems.iter().map(|problem| problem.hint.as_str()).collect();
+        assert_eq!(hints, ["the file's extension must be toml in lower case", "the file's name must be UTF-8"]);
     }
 
     #[test]

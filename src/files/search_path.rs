@@ -4,6 +4,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::library::{is_item, item_name};
+
 const MACHINE_WIDE: &str = "/etc/melos";
 
 /// The folders searched for `presets/`, `scenes/`, `setlists/`, `mappings/`, `models/` and `melos.toml`, in order of precedence.
@@ -70,19 +72,13 @@ impl SearchPath {
         for folder in self.candidates(kind) {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = entry.path();
-                let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).filter(|name| !name.starts_with('.'))
-                else {
-                    continue;
+                let name = match kind {
+                    "models" => {
+                        path.join("model.toml").is_file().then(|| entry.file_name().to_string_lossy().into_owned())
+                    }
+                    _ => item_name(&path).ok().filter(|_| is_item(&path)).map(str::to_owned),
                 };
-                let is_of_kind = match kind {
-                    "models" => path.join("model.toml").is_file(),
-                    _ => path.extension().is_some_and(|extension| extension == "toml"),
-                };
-                if !is_of_kind {
-                    continue;
-                }
-                let name =
-                    if kind == "models" { entry.file_name().to_string_lossy().into_owned() } else { name.to_owned() };
+                let Some(name) = name else { continue };
                 match found.get_mut(&name) {
                     Some(file) => file.hidden.push(path),
                     None => drop(found.insert(name, FoundFile { path, hidden: Vec::new() })),

@@ -29,24 +29,30 @@ const POLL: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(30);
 /// Capacity of the event queue; overflow is harmless, since a scan finds everything.
 const QUEUE_CAPACITY: usize = 64;
-/// Maximum depth of nested folders scanned.
-const MAX_DEPTH: usize = 4;
-/// Maximum number of files scanned.
-const MAX_FILES: usize = 4096;
+/// Maximum number of files watched per folder: the first in alphabetical order.
+pub const MAX_FILES: usize = 4096;
 
 /// The paths of files that changed, appeared or disappeared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed(pub Vec<PathBuf>);
 
+/// Selects those files in a watched folder whose changes matter, by path.
+pub type Selects = fn(&Path) -> bool;
+
 /// Starts watching, and sends changes to `changed` until its receiver is dropped; while the channel is full, they are
-/// held back. The paths are files, or folders to watch recursively; they need not exist yet. If the system provides no
-/// file watches, this is reported as a trouble, and files are polled.
+/// held back. The paths are files, or folders whose selected files are watched, but not their subfolders; they need not
+/// exist yet. If the system provides no file watches, this is reported as a trouble, and files are polled.
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub fn watch(paths: Vec<PathBuf>, changed: SyncSender<Changed>, troubles: Troubles) -> std::io::Result<()> {
+pub fn watch(
+    paths: Vec<PathBuf>,
+    selects: Selects,
+    changed: SyncSender<Changed>,
+    troubles: Troubles,
+) -> std::io::Result<()> {
     // The first scan runs before the thread starts, so that no change after this call is missed.
-    let mut watch = Watch::new(paths, troubles);
+    let mut watch = Watch::new(paths, selects, troubles);
     threads::spawn_restarting("melos-watch", move || watch.run(&changed)).map(drop)
 }
 
@@ -92,35 +98,33 @@ struct Scan {
 impl Scan {
     /// Scans the paths. A folder that cannot be listed, for example because no file descriptor is free or the disk
     /// fails, counts as unchanged since the previous scan.
-    fn run(paths: &[PathBuf], previous: &Self) -> Self {
+    fn run(paths: &[PathBuf], selects: Selects, previous: &Self) -> Self {
         let mut scan = Self::default();
         for path in paths {
-            scan.add(path, 0, previous);
+            scan.add_folder(path.parent());
+            if scan.add(path) {
+                scan.add_folder(Some(path));
+                match selected_files(path, selects) {
+                    Ok(files) => {
+                        for file in &files {
+                            scan.add(file);
+                        }
+                    }
+                    Err(_) => scan.add_unchanged(path, previous),
+                }
+            }
         }
         scan
     }
 
-    fn add(&mut self, path: &Path, depth: usize, previous: &Self) {
-        self.add_folder(path.parent());
-        let Ok(metadata) = fs::metadata(path) else { return };
-        if self.versions.len() >= MAX_FILES {
-            return;
-        }
+    /// Adds the version of a file or folder, and returns whether it is a folder.
+    fn add(&mut self, path: &Path) -> bool {
+        let Ok(metadata) = fs::metadata(path) else { return false };
         self.versions.insert(path.to_owned(), Version::of(&metadata));
         if path.is_symlink() {
             self.add_folder(fs::canonicalize(path).ok().as_deref().and_then(Path::parent));
         }
-        if !metadata.is_dir() || depth > MAX_DEPTH {
-            return;
-        }
-        self.add_folder(Some(path));
-        match fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>) {
-            Ok(entries) => {
-                let paths = entries.iter().map(fs::DirEntry::path).filter(|path| !is_temporary(path));
-                paths.for_each(|path| self.add(&path, depth + 1, previous));
-            }
-            Err(_) => self.add_unchanged(path, previous),
-        }
+        metadata.is_dir()
     }
 
     fn add_unchanged(&mut self, folder: &Path, previous: &Self) {
@@ -145,8 +149,23 @@ impl Scan {
     }
 }
 
+/// Returns the selected files in a folder, without temporary ones; at most [`MAX_FILES`].
+fn selected_files(folder: &Path, selects: Selects) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if selects(&path) && !is_temporary(&path) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files.truncate(MAX_FILES);
+    Ok(files)
+}
+
 struct Watch {
     paths: Vec<PathBuf>,
+    selects: Selects,
     last: Scan,
     /// The system's file watcher, if available, and its events.
     watcher: Option<(RecommendedWatcher, Receiver<Event>)>,
@@ -160,21 +179,22 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(paths: Vec<PathBuf>, troubles: Troubles) -> Self {
+    fn new(paths: Vec<PathBuf>, selects: Selects, troubles: Troubles) -> Self {
         let paths: Vec<_> = paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
         let mut watch = Self {
             last: Scan::default(),
             paths,
+            selects,
             watcher: None,
             watched: BTreeMap::new(),
             started_at: Instant::now(),
             troubles,
             reported: false,
         };
-        watch.last = Scan::run(&watch.paths, &watch.last);
+        watch.last = Scan::run(&watch.paths, selects, &watch.last);
         watch.start_watcher();
         // Scan again with the watches in place; they report every later change.
-        watch.last = Scan::run(&watch.paths, &watch.last);
+        watch.last = Scan::run(&watch.paths, selects, &watch.last);
         watch
     }
 
@@ -240,7 +260,7 @@ impl Watch {
             if self.wait() == Err(WatcherEnded) {
                 self.give_up(&"the watcher ended");
             }
-            let scan = Scan::run(&self.paths, &self.last);
+            let scan = Scan::run(&self.paths, self.selects, &self.last);
             let changed_paths = scan.differences(&self.last);
             self.last = scan;
             if self.watcher.is_none() && self.started_at.elapsed() >= RETRY {
@@ -307,12 +327,13 @@ fn is_relevant(event: &Event) -> bool {
     is_change && (event.paths.is_empty() || event.paths.iter().any(|path| !is_temporary(path)))
 }
 
-/// Returns whether a path is hidden or an editor's temporary file: any name that starts with `.` or `#`, or ends with
-/// `~`, `.tmp`, `.swp` or `.swx`; or vim's probe `4913`.
+/// Returns whether a path is hidden or an editor's temporary file: any name that starts with `.`, ends with `~`, `.tmp`,
+/// `.swp` or `.swx`, or both starts and ends with `#`; or vim's probe `4913`.
 fn is_temporary(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let extension = path.extension().and_then(|extension| extension.to_str());
-    name.starts_with(['.', '#'])
+    name.starts_with('.')
+        || name.starts_with('#') && name.ends_with('#')
         || name.ends_with('~')
         || name == "4913"
         || matches!(extension, Some("tmp" | "swp" | "swx"))

@@ -82,5 +82,5 @@ pub use connection::Clients;
 pub use decode::{Decoded, Request, decode};
 pub use fault::{Counters, Fault};
 pub use feedback::Subscription;
-pub use server::{OscError, OscServer};
+pub use server::OscServer;
 pub use time::Now;

@@ -217,8 +217,7 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     if output.status().is_null() && closed.is_none() {
         takes.record_first_minute(&page);
     }
-    let addresses = (page.as_str(), publisher.osc_address(), publisher.http_address());
-    log_start(performance.conductor(), presets.library(), output.status(), addresses, closed);
+    log_start(performance.conductor(), presets.library(), output.status(), (&page, &publisher), closed);
     let reports = Reports::new(publisher, api, state_file, supervision::watchdog());
     let timer = Timer::new(initial.timer_ended);
     let show = Show { performance, presets, scene_files, setlists, timer, takes, reports };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use melos::event::health::Loss;
 use melos::event::parameter::{Param, Value};
-use melos::event::{ControlEvent, Inbox, Notice};
+use melos::event::{ControlEvent, Inbox, Notice, Part, Troubles};
 use melos::remote::osc::{Clients, OscServer};
 use tokio::runtime::Runtime;
 
@@ -22,9 +22,12 @@ impl Rig {
     fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         let inbox = Arc::new(Inbox::new(Arc::default()));
-        let server = runtime
-            .block_on(OscServer::start("127.0.0.1:0".parse().unwrap(), Clients::default(), Arc::clone(&inbox)))
-            .unwrap();
+        let server = runtime.block_on(OscServer::start(
+            "127.0.0.1:0".parse().unwrap(),
+            Clients::default(),
+            Arc::clone(&inbox),
+            Troubles::default(),
+        ));
         Self { runtime, server, inbox }
     }
 
@@ -125,16 +128,29 @@ fn the_latest_value_wins_after_ten_thousand_messages_and_as_much_noise() {
 }
 
 #[test]
-fn the_error_for_a_port_in_use_names_the_port() {
+fn a_used_port_is_reported_and_used_once_it_is_free() {
     let rig = Rig::new();
-    let error = rig
-        .runtime
-        .block_on(OscServer::start(rig.server.address(), Clients::default(), Arc::clone(&rig.inbox)))
-        .unwrap_err()
-        .to_string();
-    for part in [&rig.port(), "osc.port", "another program"] {
-        assert!(error.contains(part), "{error}");
+    let occupant = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = occupant.local_addr().unwrap();
+    let (troubles, inbox) = (Troubles::default(), Arc::clone(&rig.inbox));
+    let server = rig.runtime.block_on(OscServer::start(address, Clients::default(), inbox, troubles.clone()));
+    assert!(!server.is_listening() && server.address() == address);
+    let trouble = troubles.now().0[&Part::Osc].clone();
+    for part in [address.port().to_string().as_str(), "osc.port", "in use", "retrying"] {
+        assert!(trouble.contains(part), "{part} is missing from {trouble}");
     }
+    drop(occupant);
+    let start = Instant::now();
+    while troubles.now().0.contains_key(&Part::Osc) {
+        assert!(start.elapsed() < TIMEOUT, "the port is not used although it is free");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+    socket.send_to(b"/melos/ping\0,i\0\0\0\0\0\x07", address).unwrap();
+    let mut reply = [0; 64];
+    let (length, _) = socket.recv_from(&mut reply).unwrap();
+    assert_eq!(&reply[..length], b"/melos/pong\0,i\0\0\0\0\0\x07");
 }
 
 /// Some programs resolve `localhost` to an IPv6 address first.

@@ -224,3 +224,62 @@ fn presets_setlists_and_scenes_named_in_mappings_and_setlists_are_checked() {
     let (code, report) = check_with_state(&state, &[&scenes]);
     assert!(code == Some(78) && report[0].contains("outro.toml:2: reverb = 5: "), "{report:#?}");
 }
+
+#[test]
+fn what_run_refuses_is_a_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("melos.toml");
+    for (text, expected) in [
+        (
+            "model = \"melos-pino\"\n",
+            ":1: model = \"melos-pino\": there is no model with this name; did you mean \"melos-piano\"?",
+        ),
+        (
+            "[http]\naddress = \"0.0.0.0\"\n",
+            ":2: http.address = \"0.0.0.0\": this address is reachable from the network",
+        ),
+        ("[http]\npassword = \"short\"\n", ":2: http.password = …: expected a password of at least 8 characters"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let (code, report) = check(&[&file]);
+        assert_eq!(code, Some(78), "{text}: {report:?}");
+        assert!(report[0].contains(expected), "{expected} is missing from {report:?}");
+    }
+    // A model may also be given as a path.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-model");
+    fs::write(&file, format!("model = {path:?}\n")).unwrap();
+    assert_eq!(check(&[&file]).0, Some(0));
+}
+
+#[test]
+fn folders_given_twice_are_checked_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (presets, again) = (folder.path().join("presets"), folder.path().join("again"));
+    fs::create_dir(&presets).unwrap();
+    fs::write(presets.join("dusk.toml"), "schema = 1\nname = \"Dusk\"\n").unwrap();
+    std::os::unix::fs::symlink(&presets, &again).unwrap();
+    for paths in [[folder.path(), &presets], [&presets, &presets], [&presets, &again], [&again, folder.path()]] {
+        let (code, report) = check(&paths);
+        assert_eq!((code, report), (Some(0), vec!["1 file checked, 0 problems".to_owned()]), "{paths:?}");
+    }
+}
+
+#[test]
+fn the_location_of_a_link_tells_the_kind_of_its_target() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("scenes")).unwrap();
+    for (target, text, link) in [
+        ("plain-log", "[log]\nkeep_mb = 3\n", "melos.toml"),
+        ("plain-scene", "schema = 1\nreverb = 0.5\n", "scenes/verse.toml"),
+    ] {
+        fs::write(folder.path().join(target), text).unwrap();
+        let link = folder.path().join(link);
+        std::os::unix::fs::symlink(folder.path().join(target), &link).unwrap();
+        let (code, report) = check(&[&link]);
+        assert_eq!(
+            (code, report.last().map(String::as_str)),
+            (Some(0), Some("1 file checked, 0 problems")),
+            "{report:?}"
+        );
+    }
+}

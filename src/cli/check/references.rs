@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 
 use melos::event::parameter::Param;
 use melos::files::document::{Document, Problem, suggestion};
+use melos::files::library::item_name;
 use melos::files::{SearchPath, state_folder};
 use melos::session::live::stored_scenes;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// The file that makes a folder a model.
+const MANIFEST: &str = "model.toml";
 
 /// The kind of target that a name refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +22,7 @@ pub(super) enum Target {
     Setlist,
     Mapping,
     Scene,
+    Model,
 }
 
 impl Target {
@@ -27,6 +32,7 @@ impl Target {
             Self::Setlist => "setlist",
             Self::Mapping => "mapping",
             Self::Scene => "scene",
+            Self::Model => "model",
         }
     }
 
@@ -37,6 +43,7 @@ impl Target {
             "preset" | "schedule.hours.preset" | "entry.preset" | "programs.presets" => Some(Self::Preset),
             "entry.scene" | "programs.scenes" => Some(Self::Scene),
             "inherit" => Some(Self::Mapping),
+            "model" => Some(Self::Model),
             _ => None,
         }
     }
@@ -91,6 +98,7 @@ impl KnownNames {
             (Target::Setlist, names_of("setlists")),
             (Target::Mapping, names_of("mappings")),
             (Target::Scene, scenes),
+            (Target::Model, names_of("models")),
         ]);
         Self { names, state }
     }
@@ -102,7 +110,8 @@ impl KnownNames {
         let (mut missing, mut names) = (MissingReferences::default(), BTreeMap::new());
         for Reference { target, key, name, span } in references(text) {
             let names = names.entry(target).or_insert_with(|| self.names_near(target, file));
-            if names.contains(&name) || target == Target::Scene && names.is_empty() {
+            let is_model = || target == Target::Model && Path::new(&name).join(MANIFEST).is_file();
+            if names.contains(&name) || target == Target::Scene && names.is_empty() || is_model() {
                 continue;
             }
             let stored = match &self.state {
@@ -128,8 +137,11 @@ impl KnownNames {
         let own = file.parent().map(Path::to_owned).filter(|_| target == Target::Mapping);
         let files = folders.chain(own).flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
         let paths = files.map(|entry| entry.path());
-        let toml = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
-        names.extend(toml.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())));
+        let name = |path: PathBuf| match target {
+            Target::Model => path.join(MANIFEST).is_file().then(|| path.file_name()?.to_str().map(str::to_owned))?,
+            _ => item_name(&path).ok().map(str::to_owned),
+        };
+        names.extend(paths.filter_map(name));
         names
     }
 }

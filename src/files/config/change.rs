@@ -126,7 +126,6 @@ mod tests {
         for (text, key, takes_effect) in [
             ("preset = \"storm\"", "preset", TakesEffect::NextStart),
             ("model = \"other\"", "model", TakesEffect::NextStart),
-            ("link = true", "link", TakesEffect::NextStart),
             ("[audio]\ndevice = \"x\"", "audio", TakesEffect::ReopeningOutput),
             ("[audio]\nblock_frames = 64", "audio", TakesEffect::ReopeningOutput),
             ("[osc]\nport = 1", "osc", TakesEffect::NextStart),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
 use super::{
-    AudioConfig, AudioHost, Config, ControlLogConfig, HttpConfig, LogConfig, MidiChannel, MidiConfig, MidiHost,
-    MidiOutConfig, OscConfig, RecordingsConfig, WhenFull, schedule,
+    AudioConfig, AudioHost, Config, ControlLogConfig, HttpConfig, LogConfig, MIN_PASSWORD_CHARS, MidiChannel,
+    MidiConfig, MidiHost, MidiOutConfig, OscConfig, RecordingsConfig, WhenFull, schedule,
 };
 use crate::files::document::{Document, Field, Problem, Table};
 
@@ -22,7 +22,7 @@ pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
     let mut config = Config::default();
     set(&mut config.preset, root.text(document, "preset"));
     set(&mut config.model, root.text(document, "model"));
-    set(&mut config.link, root.flag(document, "link"));
+    set(&mut config.link, link(document, &mut root));
     section(document, &mut root, "audio", &mut config.audio, audio);
     section(document, &mut root, "osc", &mut config.osc, osc);
     section(document, &mut root, "http", &mut config.http, http);
@@ -43,6 +43,18 @@ pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
     config.schedule = root.table(document, "schedule").and_then(|table| schedule::read(document, table));
     root.finish(document);
     parsed.finish(config)
+}
+
+/// Reads whether to join the Ableton Link session, which not every build can.
+fn link(document: &mut Document<'_>, root: &mut Table<'_>) -> Option<bool> {
+    let field = root.take("link")?;
+    let link = field.flag(document)?;
+    if link && !cfg!(feature = "link") {
+        let hint = "this build of Melos does not support Ableton Link: build it with `cargo build --release --features link`, \
+                    or remove this key";
+        document.add(field.span, &field.key, hint);
+    }
+    Some(link)
 }
 
 /// Reads a table if present.
@@ -72,7 +84,7 @@ fn audio(document: &mut Document<'_>, table: &mut Table<'_>, audio: &mut AudioCo
 }
 
 fn osc(document: &mut Document<'_>, table: &mut Table<'_>, osc: &mut OscConfig) {
-    set(&mut osc.address, address(document, table));
+    set(&mut osc.address, address(document, table).map(|(address, _)| address));
     set(&mut osc.port, port(document, table));
     if let Some(field) = table.take("trusted") {
         let hosts = field.texts().and_then(|hosts| hosts.iter().map(|host| host.parse().ok()).collect());
@@ -84,17 +96,29 @@ fn osc(document: &mut Document<'_>, table: &mut Table<'_>, osc: &mut OscConfig) 
 }
 
 fn http(document: &mut Document<'_>, table: &mut Table<'_>, http: &mut HttpConfig) {
-    set(&mut http.address, address(document, table));
+    let address = address(document, table);
+    set(&mut http.address, address.as_ref().map(|(address, _)| *address));
     set(&mut http.port, port(document, table));
-    http.password = table.text(document, "password");
+    if let Some(field) = table.take("password") {
+        http.password = field.text(document);
+        if http.password.as_ref().is_some_and(|password| password.chars().count() < MIN_PASSWORD_CHARS) {
+            field.reject::<()>(document, &format!("a password of at least {MIN_PASSWORD_CHARS} characters"));
+        }
+    } else if let Some((_, field)) = address.filter(|(address, _)| !address.is_loopback()) {
+        let hint = "this address is reachable from the network, so http.password must be set";
+        document.add(field.span, &field.key, hint);
+    }
     http.hosts = table.texts(document, "hosts");
     set(&mut http.announce, table.flag(document, "announce"));
 }
 
-fn address(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<IpAddr> {
+/// Reads the address to listen on; returns it with its field.
+fn address<'a>(document: &mut Document<'_>, table: &mut Table<'a>) -> Option<(IpAddr, Field<'a>)> {
     let field = table.take("address")?;
-    let text = field.text(document)?;
-    text.parse().ok().or_else(|| field.reject(document, "an IP address such as 127.0.0.1 or ::1"))
+    match field.text(document)?.parse() {
+        Ok(address) => Some((address, field)),
+        Err(_) => field.reject(document, "an IP address such as 127.0.0.1 or ::1"),
+    }
 }
 
 fn port(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<u16> {

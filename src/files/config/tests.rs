@@ -84,10 +84,21 @@ fn open_services_are_reported_and_http_needs_a_password() {
     assert!(exposure_warnings("[osc]\naddress = \"::1\"\n").unwrap().is_empty());
     let osc = exposure_warnings("[osc]\naddress = \"0.0.0.0\"\n").unwrap();
     assert!(osc.len() == 1 && osc[0].contains("OSC is open to the network on 0.0.0.0:9000"), "{osc:?}");
-    for password in ["", "password = \"\"", "password = \"1234567\""] {
-        let error = exposure_warnings(&format!("[http]\naddress = \"0.0.0.0\"\n{password}\n")).unwrap_err().to_string();
-        assert!(error.contains("http.password") && error.contains("0.0.0.0:9080"), "{error}");
+    let file = |password: &str| format!("[http]\naddress = \"0.0.0.0\"\n{password}\n");
+    assert_eq!(
+        parse(&file("")).unwrap_err(),
+        [
+            "melos.toml:2: http.address = \"0.0.0.0\": this address is reachable from the network, so http.password must be set"
+        ]
+    );
+    for password in ["password = \"\"", "password = \"1234567\""] {
+        let expected = ["melos.toml:3: http.password = …: expected a password of at least 8 characters"];
+        assert_eq!(parse(&file(password)).unwrap_err(), expected, "{password}");
     }
+    // The command line may open HTTP although the file does not.
+    let http = HttpConfig { address: IpAddr::from([0, 0, 0, 0]), ..HttpConfig::default() };
+    let error = Config { http, ..Config::default() }.exposure_warnings().unwrap_err().to_string();
+    assert!(error.contains("http.password") && error.contains("0.0.0.0:9080"), "{error}");
     let http = exposure_warnings("[http]\naddress = \"192.0.2.1\"\npassword = \"12345678\"\n").unwrap();
     assert!(http.len() == 1 && http[0].contains("192.0.2.1:9080"), "{http:?}");
 }
@@ -102,4 +113,31 @@ fn midi_channels_are_counted_from_one() {
         let problems = parse(&format!("[midi.out]\nchannels = {invalid}\n")).unwrap_err();
         assert!(problems[0].contains("from 1 to 16"), "{problems:?}");
     }
+}
+
+#[test]
+fn a_password_is_never_quoted() {
+    let secret = "correct horse";
+    for text in [
+        "[http]\npasword = \"correct horse\"",
+        "[http]\nPasswort = \"correct horse\"",
+        "[http]\npassword = [\"correct horse\"]",
+        "password = \"correct horse\"",
+        "[osc]\npassword = \"correct horse\"",
+        "http = [{ password = \"correct horse\" }]",
+        "[http]\npwd = \"correct horse\"",
+        "[[http]]\npassword = \"correct horse\"",
+        "[http]\npassword = \"correct horse",
+    ] {
+        let problems = parse(text).unwrap_err();
+        assert!(!problems.is_empty() && !problems.iter().any(|problem| problem.contains(secret)), "{problems:?}");
+    }
+}
+
+#[cfg(not(feature = "link"))]
+#[test]
+fn link_needs_a_build_with_link() {
+    assert!(!parse("link = false").unwrap().link);
+    let problems = parse("link = true").unwrap_err();
+    assert!(problems[0].starts_with("melos.toml:1: link = true: this build of Melos does not support"), "{problems:?}");
 }

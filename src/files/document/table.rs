@@ -106,11 +106,7 @@ impl<'a> Table<'a> {
 
     /// Removes and returns `true` or `false`.
     pub fn flag(&mut self, document: &mut Document<'_>, key: &'static str) -> Option<bool> {
-        let field = self.take(key)?;
-        match field.value {
-            DeValue::Boolean(flag) => Some(flag),
-            _ => field.reject(document, "true or false"),
-        }
+        self.take(key)?.flag(document)
     }
 
     /// Removes and returns a number in a range.
@@ -245,6 +241,14 @@ impl<'a> Field<'a> {
             Some(number) if range.contains(&number) => Some(number),
             _ if range.start() == range.end() => self.reject(document, &range.start().to_string()),
             _ => self.reject(document, &format!("an integer from {} to {}", range.start(), range.end())),
+        }
+    }
+
+    /// Returns `true` or `false`, or reports a problem.
+    pub fn flag(&self, document: &mut Document<'_>) -> Option<bool> {
+        match self.value {
+            DeValue::Boolean(flag) => Some(flag),
+            _ => self.reject(document, "true or false"),
         }
     }
 

@@ -7,7 +7,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn watch_path(path: &Path) -> Receiver<Changed> {
     let (sender, receiver) = sync_channel(4);
-    watch(vec![path.to_owned()], sender, Troubles::default()).unwrap();
+    watch(vec![path.to_owned()], |_| true, sender, Troubles::default()).unwrap();
     receiver
 }
 
@@ -123,7 +123,7 @@ fn replaced_parent_folders_are_detected() {
 fn files_are_polled_without_system_watches() {
     let dir = tempfile::tempdir().unwrap();
     let troubles = Troubles::default();
-    let mut watch = Watch::new(vec![dir.path().to_owned()], troubles.clone());
+    let mut watch = Watch::new(vec![dir.path().to_owned()], |_| true, troubles.clone());
     watch.give_up(&"none are left");
     let (sender, changed) = sync_channel(4);
     thread::spawn(move || watch.run(&sender));
@@ -138,10 +138,13 @@ fn reads_and_editors_temporary_files_are_not_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.toml");
     fs::write(&file, "x").unwrap();
-    let before = Scan::run(&[dir.path().to_owned()], &Scan::default());
+    let before = Scan::run(&[dir.path().to_owned()], |_| true, &Scan::default());
     fs::read(&file).unwrap();
     fs::write(dir.path().join(".b.swp"), "x").unwrap();
-    assert_eq!(Scan::run(&[dir.path().to_owned()], &Scan::default()).differences(&before), [""; 0].map(PathBuf::from));
+    assert_eq!(
+        Scan::run(&[dir.path().to_owned()], |_| true, &Scan::default()).differences(&before),
+        [""; 0].map(PathBuf::from)
+    );
 }
 
 #[test]
@@ -162,15 +165,13 @@ fn irrelevant_events_do_not_postpone_the_poll() {
 #[test]
 fn a_folder_that_cannot_be_listed_counts_as_unchanged() {
     let dir = tempfile::tempdir().unwrap();
-    let inside = dir.path().join("inside");
-    fs::create_dir(&inside).unwrap();
-    fs::write(inside.join("a.toml"), "x").unwrap();
-    let before = Scan::run(&[dir.path().to_owned()], &Scan::default());
+    fs::write(dir.path().join("a.toml"), "x").unwrap();
+    let before = Scan::run(&[dir.path().to_owned()], |_| true, &Scan::default());
     let mut scan = Scan::default();
     // As if no file descriptor were left to list it.
-    scan.add_unchanged(&inside, &before);
-    assert!(scan.versions.keys().eq([&inside.join("a.toml")]), "{scan:?}");
-    assert!(scan.folders.keys().eq([&inside]), "{scan:?}");
+    scan.add_unchanged(dir.path(), &before);
+    assert!(scan.versions.keys().eq([&dir.path().join("a.toml")]), "{scan:?}");
+    assert!(scan.folders.keys().eq([dir.path()]), "{scan:?}");
 }
 
 #[test]
@@ -178,7 +179,27 @@ fn scanning_ends_despite_link_loops_and_opens_no_pipes() {
     let dir = tempfile::tempdir().unwrap();
     symlink(".", dir.path().join("again")).unwrap();
     symlink("again/again", dir.path().join("more")).unwrap();
+    symlink("itself", dir.path().join("itself")).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(dir.path().join("pipe.toml")).status().unwrap().success());
-    let scan = Scan::run(&[dir.path().to_owned()], &Scan::default());
-    assert!(scan.versions.len() <= MAX_FILES && scan.versions.contains_key(&dir.path().join("pipe.toml")));
+    let scan = Scan::run(&[dir.path().to_owned()], |_| true, &Scan::default());
+    let names = ["again", "more", "pipe.toml"].map(|name| dir.path().join(name));
+    let found = scan.versions.keys().filter(|path| *path != dir.path());
+    assert!(found.eq(&names), "{scan:?}");
+}
+
+#[test]
+fn files_that_are_not_selected_take_no_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let takes = dir.path().join("takes");
+    fs::create_dir(&takes).unwrap();
+    for number in 0..=MAX_FILES {
+        fs::write(dir.path().join(format!("{number}.wav")), "").unwrap();
+        fs::write(takes.join(format!("{number}.toml")), "").unwrap();
+    }
+    let file = dir.path().join("#9-last.toml");
+    fs::write(&file, "x").unwrap();
+    let (sender, changed) = sync_channel(4);
+    watch(vec![dir.path().to_owned()], crate::files::library::is_item, sender, Troubles::default()).unwrap();
+    fs::write(&file, "y").unwrap();
+    assert_eq!(next_change(&changed), [file]);
 }

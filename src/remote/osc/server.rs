@@ -2,10 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -16,36 +15,23 @@ use super::feedback::{INTERVAL, Subscription};
 use super::outbox::Datagram;
 use super::sockets::Sockets;
 use crate::event::health::Loss;
-use crate::event::{Inbox, Notice};
+use crate::event::{Inbox, Notice, Part, Troubles};
 use crate::threads;
 
 /// Capacity of the notice queue: more than the notices of a busy second.
 const NOTICE_CAPACITY: usize = 4096;
-
-/// Why the server cannot start.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum OscError {
-    /// The address cannot be bound.
-    #[error(
-        "cannot listen for OSC on {address} ({source}); is another program using the port? Choose another port with --osc or osc.port in melos.toml"
-    )]
-    Bind {
-        /// The requested address.
-        address: SocketAddr,
-        /// The cause.
-        source: io::Error,
-    },
-}
+/// Pause between attempts to listen.
+const LISTEN_RETRY: Duration = Duration::from_secs(2);
 
 /// A running server; stops when dropped.
 #[derive(Debug)]
 pub struct OscServer {
     address: SocketAddr,
+    is_listening: bool,
     counters: Arc<Counters>,
     notices: mpsc::Sender<Notice>,
     subscriptions: Arc<Mutex<Vec<Subscription>>>,
-    tasks: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<()>; 3],
 }
 
 impl OscServer {
@@ -53,26 +39,39 @@ impl OscServer {
     /// 0.0.0.0, also listens on ::1, and if it is ::1, also on 127.0.0.1, since `localhost` may resolve to either.
     /// Requires a tokio runtime.
     ///
-    /// # Errors
-    /// When the address cannot be bound.
-    pub async fn start(address: SocketAddr, clients: Clients, inbox: Arc<Inbox>) -> Result<Self, OscError> {
-        let bind_error = |source| OscError::Bind { address, source };
-        let sockets = Arc::new(Sockets::bind(address).await.map_err(bind_error)?);
-        let address = sockets.address().map_err(bind_error)?;
+    /// If it cannot listen, for example because another program uses the port or the network is not up yet, reports this
+    /// and tries again until it can.
+    pub async fn start(address: SocketAddr, clients: Clients, inbox: Arc<Inbox>, troubles: Troubles) -> Self {
+        let sockets = Arc::new(OnceLock::new());
+        let is_listening = bind(address, &sockets, &troubles).await;
+        let address = sockets.get().and_then(|sockets: &Sockets| sockets.address().ok()).unwrap_or(address);
         let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
         let (notices, mut queued_notices) = mpsc::channel(NOTICE_CAPACITY);
         let subscriptions = Arc::new(Mutex::new(clients.subscriptions.clone()));
         let (mut connection, mut outgoing) = Connection::new(inbox, Arc::clone(&counters), clients, Instant::now());
         let (receiving, published, losses) = (Arc::clone(&sockets), Arc::clone(&subscriptions), Arc::clone(&counters));
+        let sending = Arc::clone(&sockets);
         let tasks = [
             tokio::spawn(threads::restarting_task("OSC", async move || {
                 serve(&receiving, &mut connection, &mut queued_notices, &published).await;
             })),
             tokio::spawn(threads::restarting_task("OSC replies", async move || {
-                send(&sockets, &mut outgoing, &losses).await;
+                send(&sending, &mut outgoing, &losses).await;
+            })),
+            tokio::spawn(threads::restarting_task("OSC port", async move || {
+                while sockets.get().is_none() {
+                    tokio::time::sleep(LISTEN_RETRY).await;
+                    bind(address, &sockets, &troubles).await;
+                }
             })),
         ];
-        Ok(Self { address, counters, notices, subscriptions, tasks })
+        Self { address, is_listening, counters, notices, subscriptions, tasks }
+    }
+
+    /// Returns whether the server could listen at its start.
+    #[must_use]
+    pub const fn is_listening(&self) -> bool {
+        self.is_listening
     }
 
     /// Returns the address on which the server listens.
@@ -108,8 +107,24 @@ impl Drop for OscServer {
     }
 }
 
+/// Binds the sockets, or reports why that is impossible; returns whether it succeeded.
+async fn bind(address: SocketAddr, sockets: &OnceLock<Sockets>, troubles: &Troubles) -> bool {
+    match Sockets::bind(address).await {
+        Ok(bound) => {
+            let is_first = sockets.set(bound).is_ok();
+            troubles.clear(Part::Osc);
+            is_first
+        }
+        Err(error) => {
+            let hint = "retrying; choose another port with --osc, or osc.port in melos.toml";
+            troubles.set(Part::Osc, format!("cannot listen for OSC on {address}: {error}; {hint}"));
+            false
+        }
+    }
+}
+
 async fn serve(
-    sockets: &Sockets,
+    sockets: &OnceLock<Sockets>,
     connection: &mut Connection,
     notices: &mut mpsc::Receiver<Notice>,
     subscriptions: &Mutex<Vec<Subscription>>,
@@ -119,7 +134,7 @@ async fn serve(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            received = sockets.receive(&mut datagram) => match received {
+            received = receive(sockets, &mut datagram) => match received {
                 Ok((length, from)) => connection.receive(&datagram[..length], from),
                 // Typically, an earlier reply was sent to a closed port; this socket remains usable.
                 Err(error) => tracing::debug!(%error, "cannot receive OSC"),
@@ -136,9 +151,21 @@ async fn serve(
     }
 }
 
-async fn send(sockets: &Sockets, outgoing: &mut mpsc::Receiver<Datagram>, counters: &Counters) {
+/// Receives the next datagram; while there are no sockets, waits to be cancelled.
+async fn receive(sockets: &OnceLock<Sockets>, datagram: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    match sockets.get() {
+        Some(sockets) => sockets.receive(datagram).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn send(sockets: &OnceLock<Sockets>, outgoing: &mut mpsc::Receiver<Datagram>, counters: &Counters) {
     while let Some((to, bytes)) = outgoing.recv().await {
-        if sockets.send(&bytes, to).await.is_err() {
+        let sent = match sockets.get() {
+            Some(sockets) => sockets.send(&bytes, to).await.is_ok(),
+            None => false,
+        };
+        if !sent {
             counters.count_lost(Loss::OscUnsent, 1);
         }
     }

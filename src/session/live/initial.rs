@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 
 use super::Settings;
+use super::publisher::Publisher;
 use super::state::{ResumedTimer, Saved, boot_time};
 use crate::conductor::Conductor;
 use crate::event::parameter::{self, Input, Lane, Param, Value};
@@ -120,7 +121,7 @@ pub(super) fn log_start(
     conductor: &Conductor,
     presets: &Library<Preset>,
     output: &OutputStatus,
-    (page, osc, http): (&str, SocketAddr, SocketAddr),
+    (page, publisher): (&str, &Publisher),
     closed: Option<String>,
 ) {
     let text = |param: Param| param.to_json(&conductor.value(param)).as_str().unwrap_or_default().to_owned();
@@ -143,8 +144,10 @@ pub(super) fn log_start(
         None => tracing::info!("Melos {version} is playing {name} ({music}) on {}{block}", output.name()),
         Some(closed) => tracing::info!("Melos {version} is {closed}; the output is {}{block}", output.name()),
     }
-    let option = option_for(http);
-    tracing::info!("the page is at {page}, and OSC is received on {osc}");
+    let option = option_for(publisher.http_address());
+    let is = |listening| if listening { "is" } else { "will be" };
+    let [page_is, osc_is] = [publisher.is_http_listening(), publisher.is_osc_listening()].map(is);
+    tracing::info!("the page {page_is} at {page}, and OSC {osc_is} received on {}", publisher.osc_address());
     tracing::info!(
         "try `melos set emotion sad{option}`, `melos preset storm{option}`, `melos status{option}`; Ctrl-C fades out"
     );

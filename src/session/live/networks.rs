@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::event::Troubles;
+use crate::event::{Part, Troubles};
 use crate::files::watch::{Changed, watch};
 use crate::generator::model::{Models, Runtime};
 use crate::generator::{GeneratorError, Networks};
@@ -32,20 +32,21 @@ pub(super) fn watch_model(
 ) -> io::Result<(SyncSender<Changed>, Receiver<Replacement>)> {
     let (requests, changed) = sync_channel(1);
     let (sender, replacements) = sync_channel(1);
-    watch(vec![folder.to_owned()], requests.clone(), troubles)?;
+    watch(vec![folder.to_owned()], |_| true, requests.clone(), troubles.clone())?;
     let folder = folder.to_owned();
     let mut current = playing;
     let check = move || {
         for Changed(_) in &changed {
             match load(runtime, &folder, &current) {
-                Ok(None) => {}
+                Ok(None) => troubles.clear(Part::Model),
                 Ok(Some(replacement)) => {
+                    troubles.clear(Part::Model);
                     current.clone_from(&replacement.fingerprint);
                     if sender.send(replacement).is_err() {
                         return;
                     }
                 }
-                Err(error) => tracing::warn!("{error}; keeping the current model"),
+                Err(error) => troubles.set(Part::Model, format!("{error}; keeping the current model")),
             }
         }
     };
@@ -67,7 +68,7 @@ fn load(runtime: &Runtime, folder: &Path, current: &str) -> Result<Option<Replac
 mod tests {
     use std::fs;
     use std::sync::mpsc::TryRecvError;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::generator::model::runtime;
@@ -130,14 +131,25 @@ mod tests {
         let manifest = fs::read_to_string(&path).unwrap();
         let runtime = runtime().unwrap();
         let playing = Models::load(runtime, folder.path()).unwrap().manifest.fingerprint();
-        let (requests, replacements) =
-            watch_model(runtime, folder.path(), playing.clone(), Troubles::default()).unwrap();
+        let troubles = Troubles::default();
+        let (requests, replacements) = watch_model(runtime, folder.path(), playing.clone(), troubles.clone()).unwrap();
 
         fs::write(&path, "schema = \"none\"").unwrap();
         requests.send(Changed(Vec::new())).unwrap();
+        let start = Instant::now();
+        while !troubles.now().0.contains_key(&Part::Model) {
+            assert!(start.elapsed() < TIMEOUT, "the invalid model was not reported");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let trouble = &troubles.now().0[&Part::Model];
+        assert!(
+            trouble.contains("model.toml:1: schema") && trouble.ends_with("; keeping the current model"),
+            "{trouble}"
+        );
         fs::write(&path, without_vocoder(&manifest)).unwrap();
         let first = replacements.recv_timeout(TIMEOUT).unwrap();
         assert_ne!(first.fingerprint, playing);
+        assert!(troubles.now().0.is_empty(), "{:?}", troubles.now().0);
         fs::write(&path, &manifest).unwrap();
         assert_eq!(replacements.recv_timeout(TIMEOUT).unwrap().fingerprint, playing);
         assert_eq!(replacements.try_recv().unwrap_err(), TryRecvError::Empty);

@@ -50,6 +50,16 @@ impl Publisher {
         self.oscquery.address()
     }
 
+    /// Returns whether OSC could be received at the start.
+    pub(super) fn is_osc_listening(&self) -> bool {
+        self.osc.is_listening()
+    }
+
+    /// Returns whether the page could be served at the start.
+    pub(super) fn is_http_listening(&self) -> bool {
+        self.oscquery.is_listening()
+    }
+
     /// Counts OSC messages that were well formed but refused.
     pub(super) fn count_refused(&self, messages: u64) {
         self.losses.add(Loss::OscRefused, messages);

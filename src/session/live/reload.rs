@@ -2,16 +2,18 @@
 //! performance never waits for a disk.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::event::{Part, Troubles};
 use crate::files::SearchPath;
 use crate::files::config::{Config, ConfigSource};
+use crate::files::document::Problem;
+use crate::files::library::{Library, is_item};
 use crate::files::preset::Preset;
 use crate::files::scene::Scene;
 use crate::files::setlist::Setlist;
 use crate::files::watch::{Changed, watch};
-use crate::files::{document::Problem, library::Library};
 use crate::midi::mapping::Mapping;
 use crate::quote::listed;
 use crate::threads;
@@ -46,8 +48,8 @@ pub(super) struct Files {
     pub(super) setlists: Library<Setlist>,
     pub(super) config: Config,
     source: ConfigSource,
-    /// Whether the configuration file existed at the last check.
-    config_exists: bool,
+    /// The configuration file at the last check, if there was one.
+    config_file: Option<PathBuf>,
     /// The last problems found.
     reported: Vec<Problem>,
     troubles: Troubles,
@@ -71,8 +73,8 @@ impl Files {
         let reported = [preset_problems, mapping_problems, scene_problems, setlist_problems].concat();
         reported.iter().take(MAX_LOGGED).for_each(|problem| tracing::warn!("{problem}; ignored"));
         log_more(reported.len().saturating_sub(MAX_LOGGED));
-        let config_exists = source.file().is_file();
-        let files = Self { presets, mappings, scenes, setlists, config, source, config_exists, reported, troubles };
+        let config_file = existing_file(&source);
+        let files = Self { presets, mappings, scenes, setlists, config, source, config_file, reported, troubles };
         files.report_problems();
         Ok(files)
     }
@@ -87,7 +89,7 @@ impl Files {
         let (sender, reloads) = sync_channel(1);
         let mut files = ["presets", "mappings", "scenes", "setlists"].map(|kind| search_path.candidates(kind)).concat();
         files.extend(self.source.files.iter().cloned());
-        watch(files, requests.clone(), self.troubles.clone())?;
+        watch(files, is_item, requests.clone(), self.troubles.clone())?;
         threads::spawn_restarting("melos-reload", move || self.run(&changed, &sender))?;
         Ok((requests, reloads))
     }
@@ -143,9 +145,7 @@ impl Files {
         let mut removed = [presets.removed.as_slice(), &mappings.removed, &scenes.removed, &setlists.removed].concat();
         let restored = [presets.restored, mappings.restored, scenes.restored, setlists.restored].concat();
         changed.extend(config.is_some().then(|| file.display().to_string()));
-        let exists = file.is_file();
-        removed.extend((self.config_exists && !exists).then(|| file.display().to_string()));
-        self.config_exists = exists;
+        removed.extend(self.removed_config().map(|file| file.display().to_string()));
         for (files, message) in [
             (changed, "reloaded"),
             (removed, "files removed; the settings they applied stay in effect"),
@@ -177,6 +177,12 @@ impl Files {
         }
     }
 
+    /// Returns the configuration file that was in use at the last call, if it has been removed since.
+    fn removed_config(&mut self) -> Option<PathBuf> {
+        let previous = std::mem::replace(&mut self.config_file, existing_file(&self.source));
+        previous.filter(|file| !file.exists())
+    }
+
     /// Reads the configuration and returns it if it has changed; removing the file changes nothing.
     fn changed_config(&mut self) -> Result<Option<Config>, Vec<Problem>> {
         if !self.source.file().exists() {
@@ -187,6 +193,11 @@ impl Files {
         self.config.clone_from(&config);
         Ok(changed.then_some(config))
     }
+}
+
+/// Returns the configuration file in use, if there is one.
+fn existing_file(source: &ConfigSource) -> Option<PathBuf> {
+    Some(source.file().to_owned()).filter(|file| file.exists())
 }
 
 /// Logs how many more problems there are.
@@ -230,6 +241,26 @@ mod tests {
         fs::rename(&moved, &path).unwrap();
         let restored = files.scan();
         assert!(restored.presets.get("one").is_some() && restored.changed.is_empty());
+    }
+
+    #[test]
+    fn a_removed_configuration_is_named_by_its_own_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("own.toml");
+        fs::write(&own, "").unwrap();
+        let files = vec![own.clone(), dir.path().join("melos.toml")];
+        let source = ConfigSource { files, required: false, overrides: Box::new(|_| {}) };
+        let mut files = Files::read(source, &SearchPath::only(dir.path()), Troubles::default()).unwrap();
+        assert_eq!(files.removed_config(), None);
+        fs::remove_file(&own).unwrap();
+        assert_eq!(files.removed_config(), Some(own.clone()));
+        assert_eq!(files.removed_config(), None);
+        // A folder in its place is a problem, but removes nothing.
+        fs::write(&own, "").unwrap();
+        files.removed_config();
+        fs::remove_file(&own).unwrap();
+        fs::create_dir(&own).unwrap();
+        assert_eq!(files.removed_config(), None);
     }
 
     #[test]

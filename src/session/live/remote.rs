@@ -33,7 +33,7 @@ impl Remote {
     /// Starts listening as configured. Must be called within a Tokio runtime, which then runs the services.
     ///
     /// # Errors
-    /// When the address or port for OSC is unavailable, or HTTP would be open to the network without a sufficient password.
+    /// When HTTP would be open to the network without a sufficient password.
     pub(super) async fn open(
         config: &Config,
         search_path: &SearchPath,
@@ -42,7 +42,7 @@ impl Remote {
         troubles: Troubles,
     ) -> anyhow::Result<Self> {
         let exposure_warnings = config.exposure_warnings()?;
-        let osc = open_osc(config, state, inbox).await?;
+        let osc = open_osc(config, state, inbox, troubles.clone()).await;
         let (metrics, api, listeners) = (Arc::<Metrics>::default(), Arc::<ApiState>::default(), Listeners::default());
         let http = Http::new(
             Arc::clone(&metrics),
@@ -97,14 +97,16 @@ fn own_address(any: IpAddr) -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback())
 }
 
-async fn open_osc(config: &Config, state: &Path, inbox: &Arc<Inbox>) -> anyhow::Result<Arc<OscServer>> {
+async fn open_osc(config: &Config, state: &Path, inbox: &Arc<Inbox>, troubles: Troubles) -> Arc<OscServer> {
     let address = SocketAddr::new(config.osc.address, config.osc.port);
     let clients = Clients { trusted: config.osc.trusted.clone(), subscriptions: subscribers::load(state) };
-    let osc = Arc::new(OscServer::start(address, clients, Arc::clone(inbox)).await?);
-    tracing::info!(address = %osc.address(), "listening for OSC");
+    let osc = Arc::new(OscServer::start(address, clients, Arc::clone(inbox), troubles).await);
+    if osc.is_listening() {
+        tracing::info!(address = %osc.address(), "listening for OSC");
+    }
     let (folder, server) = (state.to_owned(), Arc::clone(&osc));
     tokio::spawn(threads::restarting_task("subscribers", async move || subscribers::keep(&folder, &server).await));
-    Ok(osc)
+    osc
 }
 
 async fn open_http(

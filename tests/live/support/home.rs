@@ -46,6 +46,11 @@ impl Home {
         self.folder.path()
     }
 
+    /// Returns the OSC port.
+    pub(crate) const fn osc(&self) -> u16 {
+        self.osc
+    }
+
     /// Returns the HTTP port.
     pub(crate) const fn http(&self) -> u16 {
         self.http

@@ -1,6 +1,6 @@
 //! The command line controls a running daemon and reports its status.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -13,15 +13,24 @@ fn melos(http: u16, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_used_http_port_delays_the_page_but_not_the_music() {
+fn used_ports_delay_the_page_and_osc_but_not_the_music() {
     let home = Home::new();
-    let port = TcpListener::bind(("127.0.0.1", home.http())).unwrap();
+    let http = TcpListener::bind(("127.0.0.1", home.http())).unwrap();
+    let osc = UdpSocket::bind(("127.0.0.1", home.osc())).unwrap();
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_secs(3));
-        drop(port);
+        drop((http, osc));
     });
     let daemon = home.start("melos run");
-    assert!(daemon.log().contains("cannot listen for HTTP on 127.0.0.1:"), "{}", daemon.log());
+    let log = daemon.log();
+    for part in [
+        "cannot listen for HTTP on 127.0.0.1:",
+        "cannot listen for OSC on 127.0.0.1:",
+        "the page will be at",
+        "OSC will be received on",
+    ] {
+        assert!(log.contains(part), "{part} is missing from {log}");
+    }
     let status = daemon.wait_until("the page is served", |status| status["troubles"].as_object().unwrap().is_empty());
     assert!(status["seconds"].as_f64() > Some(1.0), "the music should have started before: {status}");
     daemon.terminate();

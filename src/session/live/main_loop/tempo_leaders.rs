@@ -31,13 +31,13 @@ impl TempoLeaders {
     /// Follows the JACK transport, and joins Link if `link` is set. Their events wake the performance thread.
     ///
     /// # Errors
-    /// When no thread can be created, or when `link` is set but this program was built without Link.
+    /// When no thread can be created.
     pub(super) fn open(link: bool, wake: &Wake) -> anyhow::Result<Self> {
         let follower = Arc::<FollowerState>::default();
         let (sender, events) = sync_channel(CHANNEL_CAPACITY);
         follow_transport(Arc::clone(&follower), sender, wake.clone())?;
         let jack = TempoLeader { source: TempoSource::Jack, follower, events, _session: None };
-        Ok(Self([jack].into_iter().chain(join_link(link, wake)?).collect()))
+        Ok(Self([jack].into_iter().chain(join_link(link, wake)).collect()))
     }
 
     /// Returns the events of the chosen session or transport since the last call; events from others are discarded.
@@ -91,25 +91,21 @@ impl Absence {
 }
 
 #[cfg(feature = "link")]
-fn join_link(enabled: bool, wake: &Wake) -> anyhow::Result<Option<TempoLeader>> {
+fn join_link(enabled: bool, wake: &Wake) -> Option<TempoLeader> {
     if !enabled {
-        return Ok(None);
+        return None;
     }
     let (sender, events) = sync_channel(CHANNEL_CAPACITY);
     let follower = Arc::<FollowerState>::default();
-    let peer = crate::remote::link::Link::start(Arc::clone(&follower), sender, wake.clone())?;
+    let started = crate::remote::link::Link::start(Arc::clone(&follower), sender, wake.clone());
+    let peer = started.inspect_err(|error| tracing::warn!(%error, "cannot join the Ableton Link session")).ok()?;
     tracing::info!("joined the Ableton Link session; `melos set tempo/source link` lets it control the tempo");
-    Ok(Some(TempoLeader { source: TempoSource::Link, follower, events, _session: Some(Box::new(peer)) }))
+    Some(TempoLeader { source: TempoSource::Link, follower, events, _session: Some(Box::new(peer)) })
 }
 
 #[cfg(not(feature = "link"))]
-fn join_link(enabled: bool, _: &Wake) -> anyhow::Result<Option<TempoLeader>> {
-    if enabled {
-        anyhow::bail!(
-            "this build of Melos does not support Ableton Link: rebuild with `cargo build --release --features link`, or remove `link` from melos.toml"
-        );
-    }
-    Ok(None)
+fn join_link(_: bool, _: &Wake) -> Option<TempoLeader> {
+    None
 }
 
 #[cfg(test)]
