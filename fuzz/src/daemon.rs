@@ -9,6 +9,7 @@ use melos::event::parameter::{Input, Kind, Param, TABLE, Value};
 use melos::files::config::Config;
 use melos::files::preset::{JourneySteps, Preset};
 use melos::files::scene::Scene;
+use melos::files::setlist::Setlist;
 use melos::generator::model::Manifest;
 use melos::midi::mapping::{Mapping, Router};
 use melos::midi::{ClockEvent, ClockFollower, Parser};
@@ -122,12 +123,15 @@ pub fn mapping(text: &[u8]) {
     }
 }
 
-/// Parses arbitrary text as a preset and as a scene; an accepted preset with its journey, or an accepted scene, must set
-/// only valid values.
+/// Parses arbitrary text as a preset, a scene and a setlist; an accepted preset with its journey, or an accepted scene, must
+/// set only valid values, and an accepted setlist must have entries.
 pub fn preset(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     for (param, value) in Scene::parse(Path::new("fuzz.toml"), text).unwrap_or_default().values {
         assert!(is_valid(param, &value) && param.policy().scene, "{} = {value:?}", param.spec().id);
+    }
+    if let Ok(setlist) = Setlist::parse(Path::new("fuzz.toml"), text) {
+        assert!(!setlist.entries.is_empty());
     }
     let Ok(preset) = Preset::parse(Path::new("fuzz.toml"), text) else { return };
     let steps = JourneySteps::new(&preset, 0).take(100);
