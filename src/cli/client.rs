@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use melos::quote::choices;
+use melos::quote::{choices, visible};
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 use serde_json::Value as Json;
 
@@ -71,10 +71,10 @@ impl Client {
         })?;
         match head.split_whitespace().nth(1) {
             Some("200" | "204") => Ok(body),
-            Some("400" | "503") if let Some(reason) = error_in(&body) => bail!("{reason}"),
+            Some("400" | "503") if let Some(reason) = error_in(&body) => bail!("{}", visible(&reason)),
             Some("401") if environment(PASSWORD).is_some() => bail!("{address} refuses the password in {PASSWORD}"),
             Some("401") => bail!("{address} requires a password: set {PASSWORD}"),
-            Some("429") => bail!("{}", body.trim_end()),
+            Some("429") => bail!("{}", visible(body.trim_end())),
             Some("404" | "405") => {
                 bail!("the Melos daemon on {address} does not serve {path}; is it an older version?")
             }
