@@ -391,8 +391,19 @@ fn posted_packets_are_checked_like_datagrams_and_refusals_are_explained() {
     assert_eq!(post("Content-Type: text/plain\r\n", &reverb).0, "415");
     assert_eq!(post(&format!("{osc}Origin: http://elsewhere.example\r\n"), &reverb).0, "403");
     for (packet, reason) in [
-        (message("/melos/revreb", vec![rosc::OscType::Float(0.5)]), "there is no /melos/revreb"),
+        (
+            message("/melos/revreb", vec![rosc::OscType::Float(0.5)]),
+            "there is no parameter /melos/revreb; did you mean \\\"reverb\\\"?",
+        ),
         (message("/melos/state", Vec::new()), "sends no replies"),
+        (message("/melos/scene/store", vec![rosc::OscType::String("a\nb".to_owned())]), "without control"),
+        (
+            message(
+                "/melos/scene/rename",
+                ["dawn", "\u{202e}nwad"].map(|name| rosc::OscType::String(name.to_owned())).into(),
+            ),
+            "the new one without control characters",
+        ),
         (b"nonsense".to_vec(), "error"),
     ] {
         let (status, reply) = post(osc, &packet);
