@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use melos::files::config::ConfigError;
 use melos::generator::model::ModelError;
+use melos::quote::visible;
 
 mod check;
 mod client;
@@ -23,6 +24,7 @@ mod list;
 mod log;
 mod man;
 mod memory;
+mod output;
 mod paths;
 mod plan_file;
 mod progress;
@@ -153,9 +155,9 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Writes a line to standard error, ignoring failures.
+/// Writes a line to standard error, as [`output::Output::line`] does to standard output, ignoring failures.
 fn to_stderr(text: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", visible(&text.to_string()));
 }
 
 /// Formats an error with its causes, omitting any cause that the message already contains.

@@ -1,11 +1,64 @@
-//! Quotes external text for logs, errors and responses, on one line and truncated.
+//! Quotes external text for logs, errors, responses and terminals: on one line and, where it is only mentioned, truncated.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Number of characters after which text is truncated.
 const MAX_CHARS: usize = 64;
 /// Maximum number of names shown in a list.
 const MAX_NAMES: usize = 8;
+
+/// Returns whether a character could start a line, control a terminal or change the direction of text.
+#[must_use]
+pub fn is_disruptive(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Escapes everything in a text that a terminal or a line reader would interpret.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    visible_except(text, |_| false)
+}
+
+/// Escapes what [`visible`] does, except allowed characters.
+pub fn visible_except(text: &str, is_allowed: impl Fn(char) -> bool) -> Cow<'_, str> {
+    escaped(text, |out, character| match is_allowed(character) {
+        true => out.push(character),
+        false => out.extend(character.escape_default()),
+    })
+}
+
+/// Escapes in JSON what [`visible`] does in other text. These characters occur only in strings, in which an escape means
+/// the same character, and in the white space that formats the JSON, in which line breaks are kept.
+#[must_use]
+pub fn visible_json(json: &str) -> Cow<'_, str> {
+    escaped(json, |out, character| match character {
+        '\n' => out.push(character),
+        _ => _ = write!(out, "\\u{:04x}", u32::from(character)),
+    })
+}
+
+/// Replaces each disruptive character with what `escape` appends for it.
+fn escaped(text: &str, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    if !text.contains(is_disruptive) {
+        return text.into();
+    }
+    let add = |mut out: String, character: char| {
+        match is_disruptive(character) {
+            true => escape(&mut out, character),
+            false => out.push(character),
+        }
+        out
+    };
+    text.chars().fold(String::with_capacity(text.len()), add).into()
+}
+
+/// Formats a number for a message: one with very many digits, in scientific notation.
+#[must_use]
+pub fn short_number(number: f64) -> String {
+    if number.abs() < 1e15 { number.to_string() } else { format!("{number:e}") }
+}
 
 /// Makes text safe for a log line: truncates it to 64 characters and escapes backslashes, combining marks and
 /// unprintable characters. Unescaped, a line break could forge a log line, and an escape sequence could control a
@@ -75,6 +128,30 @@ mod tests {
             assert_eq!(shown(text), expected, "{text:?}");
         }
         assert_eq!(quoted("say \"a\"\n"), "\"say \\\"a\\\"\\n\"");
+    }
+
+    #[test]
+    fn terminals_and_line_readers_interpret_nothing_in_visible_text() {
+        for (text, expected) in [
+            ("Grüße, 音楽 \"♭\" 'x' \\", "Grüße, 音楽 \"♭\" 'x' \\"),
+            ("\u{1b}]0;pwned\u{7}", "\\u{1b}]0;pwned\\u{7}"),
+            ("a\nb forged\r\t", "a\\nb forged\\r\\t"),
+            ("\u{9b}2J\u{85}\u{7f}", "\\u{9b}2J\\u{85}\\u{7f}"),
+            ("\u{202e}fdp.\u{2066}\u{2028}", "\\u{202e}fdp.\\u{2066}\\u{2028}"),
+        ] {
+            assert_eq!(visible(text), expected);
+        }
+        let text = "\u{1b}\u{9b}\u{202e}";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        assert_eq!(visible_json(&json), "[\n  \"\\u001b\\u009b\\u202e\"\n]");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&visible_json(&json)).unwrap(), [text]);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        for (number, expected) in [(7.5, "7.5"), (9000.0, "9000"), (1e308, "1e308"), (-2.5e40, "-2.5e40")] {
+            assert_eq!(short_number(number), expected);
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@ mod references;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,6 +20,7 @@ use melos::midi::mapping::Mapping;
 
 use super::EX_CONFIG;
 use super::data::DataArgs;
+use super::output::{Output, report_failure};
 use references::{KnownNames, MissingReferences};
 
 #[derive(Debug, clap::Args)]
@@ -52,15 +52,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Err(error) => check.problems.push(format!("{error:#}")),
         }
     }
-    let mut out = std::io::stdout().lock();
-    for problem in check.problems.iter().chain(&check.warnings) {
-        writeln!(out, "{problem}")?;
-    }
     let warnings = match check.warnings.len() {
         0 => String::new(),
         number => format!(", {} to scenes that do not exist", count(number, "reference")),
     };
-    writeln!(out, "{} checked, {}{warnings}", count(check.files, "file"), count(check.problems.len(), "problem"))?;
+    let summary =
+        format!("{} checked, {}{warnings}", count(check.files, "file"), count(check.problems.len(), "problem"));
+    report_failure(Output::lock().lines(check.problems.iter().chain(&check.warnings).chain([&summary])));
     Ok(if check.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EX_CONFIG) })
 }
 

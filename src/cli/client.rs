@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use melos::quote::choices;
+use melos::quote::{choices, visible};
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 use serde_json::Value as Json;
 
@@ -71,9 +71,10 @@ impl Client {
         })?;
         match head.split_whitespace().nth(1) {
             Some("200" | "204") => Ok(body),
-            Some("400" | "503") if let Some(reason) = error_in(&body) => bail!("{reason}"),
+            Some("400" | "503") if let Some(reason) = error_in(&body) => bail!("{}", visible(&reason)),
             Some("401") if environment(PASSWORD).is_some() => bail!("{address} refuses the password in {PASSWORD}"),
             Some("401") => bail!("{address} requires a password: set {PASSWORD}"),
+            Some("429") => bail!("{}", visible(body.trim_end())),
             Some("404" | "405") => {
                 bail!("the Melos daemon on {address} does not serve {path}; is it an older version?")
             }
@@ -161,10 +162,32 @@ fn request(
         0 => String::new(),
         length => format!("Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n"),
     };
-    let head = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}{content}\r\n");
+    let host = host(address);
+    let head = format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\n{authorization}{content}\r\n");
     stream.write_all(&[head.as_bytes(), body].concat())?;
     let mut response = String::new();
     stream.read_to_string(&mut response)?;
     let (head, body) = response.split_once("\r\n\r\n").context("the response is not HTTP")?;
     Ok((head.to_owned(), body.to_owned()))
+}
+
+/// Returns the value of `Host` for an address, without the scope of a link-local one, which means something only on this
+/// machine.
+fn host(address: SocketAddr) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    SocketAddr::new(ip, port).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_has_no_scope() {
+        for (address, expected) in
+            [("127.0.0.1:9080", "127.0.0.1:9080"), ("[::1]:9080", "[::1]:9080"), ("[fe80::1%3]:9080", "[fe80::1]:9080")]
+        {
+            assert_eq!(host(address.parse().unwrap()), expected);
+        }
+    }
 }

@@ -12,6 +12,7 @@ use clap_complete::{ArgValueCompleter, CompleteEnv, CompletionCandidate, Shell};
 use melos::event::parameter::{Kind, Param, TABLE};
 use melos::files::SearchPath;
 use melos::files::config::find_data;
+use melos::quote::{is_disruptive, visible};
 use serde_json::Value as Json;
 
 use super::Cli;
@@ -117,11 +118,13 @@ fn values_or_steps(param: Param, next: &'static str, previous: &'static str) -> 
 
 fn candidates(prefix: &OsStr, known: impl IntoIterator<Item = (String, String)>) -> Vec<CompletionCandidate> {
     let prefix = prefix.to_string_lossy();
-    let matching = known.into_iter().filter(|(name, _)| name.starts_with(&*prefix));
+    // Nobody can type a name with control characters, and a shell would show them to the terminal.
+    let known = known.into_iter().filter(|(name, _)| !name.contains(is_disruptive));
+    let matching = known.filter(|(name, _)| name.starts_with(&*prefix));
     matching
         .map(|(name, help)| {
             let candidate = CompletionCandidate::new(name);
-            if help.is_empty() { candidate } else { candidate.help(Some(help.into())) }
+            if help.is_empty() { candidate } else { candidate.help(Some(visible(&help).into_owned().into())) }
         })
         .collect()
 }

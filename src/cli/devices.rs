@@ -1,9 +1,9 @@
 //! `melos devices`.
 
-use std::io::Write;
-
 use melos::midi::{MidiSystem, sources};
 use melos::output::device::{DeviceInfo, devices};
+
+use super::output::Output;
 
 /// The name that `cpal` gives to ALSA, whose plug-ins are listed as devices.
 const ALSA: &str = "ALSA";
@@ -21,8 +21,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "Audio out (--audio, --device):")?;
+    let mut out = Output::lock();
+    out.line("Audio out (--audio, --device):")?;
     let mut hidden = 0;
     for device in devices() {
         let is_plugin = device.host == ALSA && !device.name.is_empty();
@@ -31,21 +31,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             continue;
         }
         let format = device.format.unwrap_or_else(|reason| format!("cannot be opened: {reason}"));
-        writeln!(out, "  {:<11} {:<40} {format}", device.host, device.name)?;
+        out.line(format_args!("  {:<11} {:<40} {format}", device.host, device.name))?;
     }
-    writeln!(out, "  {:<11} {:<40} always available, silent", "null", "")?;
+    out.line(format_args!("  {:<11} {:<40} always available, silent", "null", ""))?;
     if hidden > 0 {
-        writeln!(out, "  ({hidden} ALSA plug-ins hidden; `melos devices --all` lists them)")?;
+        out.line(format_args!("  ({hidden} ALSA plug-ins hidden; `melos devices --all` lists them)"))?;
     }
-    writeln!(out, "MIDI in (--midi):")?;
+    out.line("MIDI in (--midi):")?;
     for (name, system) in [("alsa", MidiSystem::Alsa), ("jack", MidiSystem::Jack)] {
         match sources(system) {
             Ok(sources) => {
                 for source in sources {
-                    writeln!(out, "  {name:<11} {source}")?;
+                    out.line(format_args!("  {name:<11} {source}"))?;
                 }
             }
-            Err(error) => writeln!(out, "  {name:<11} cannot be opened: {error}")?,
+            Err(error) => out.line(format_args!("  {name:<11} cannot be opened: {error}"))?,
         }
     }
     Ok(())

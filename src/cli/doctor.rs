@@ -1,7 +1,7 @@
 //! `melos doctor`: checks whether this machine can play, and explains how to fix problems.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ use melos::midi::{MidiSystem, sources};
 use melos::output::device::find_output;
 
 use super::data::DataArgs;
+use super::output::{Output, report_failure};
 
 /// Exit status when Melos cannot play on this machine, or cannot be heard.
 const UNHEALTHY: u8 = 2;
@@ -69,19 +70,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         ("disk", disk(state.as_deref(), keep_free, free_bytes)),
         ("watching", watching(|name| fs::read_to_string(format!("/proc/sys/fs/inotify/{name}")).ok())),
     ];
-    let mut out = std::io::stdout().lock();
-    let mut is_healthy = true;
-    for (name, finding) in findings {
+    let is_healthy = !findings.iter().any(|(_, finding)| matches!(finding, Failure(_)));
+    let lines = findings.iter().map(|(name, finding)| {
         let (mark, text) = match finding {
             Pass(text) => ("ok", text),
             Warning(text) => ("--", text),
-            Failure(text) => {
-                is_healthy = false;
-                ("!!", text)
-            }
+            Failure(text) => ("!!", text),
         };
-        writeln!(out, "{mark} {name:<10} {text}")?;
-    }
+        format!("{mark} {name:<10} {text}")
+    });
+    report_failure(Output::lock().lines(lines));
     Ok(if is_healthy { ExitCode::SUCCESS } else { ExitCode::from(UNHEALTHY) })
 }
 

@@ -1,6 +1,5 @@
 //! `melos log`: the latest log lines, or everything since a given time.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
@@ -13,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::client::Client;
 use super::list::ago;
+use super::output::Output;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -28,7 +28,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::lock();
     let Some(since) = &args.since else {
         let log = args.client.get("/log").map_err(|error| {
             let saved = if args.client.is_remote() { "" } else { "; `melos log --since 1h` reads the saved log" };
@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         })?;
         for line in log["lines"].as_array().into_iter().flatten() {
             let (at, level, text) = fields(line);
-            writeln!(out, "{:>12} {level:<5} {text}", ago(at))?;
+            out.line(format_args!("{:>12} {level:<5} {text}", ago(at)))?;
         }
         return Ok(());
     };
@@ -65,7 +65,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     for line in &lines {
         let (at, level, text) = fields(line);
         let time = Timestamp::from_second(at as i64)?;
-        writeln!(out, "{} {level:<5} {text}", zone.to_datetime(time).strftime("%a %Y-%m-%d %H:%M:%S"))?;
+        let time = zone.to_datetime(time).strftime("%a %Y-%m-%d %H:%M:%S");
+        out.line(format_args!("{time} {level:<5} {text}"))?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! `melos learn`.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use melos::midi::mapping::ControlLearner;
 use melos::midi::{MidiConnection, MidiSystem, sources};
 
 use super::complete;
+use super::output::Output;
 
 /// Capacity of the queue of MIDI messages.
 const QUEUE_CAPACITY: usize = 1024;
@@ -41,6 +41,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let _midi = MidiConnection::start(system, sender, Wake::default(), Arc::default())?;
     super::to_stderr(format_args!("move the control that you want to bind to {}", args.parameter));
     let block = ControlLearner::listen(param, &events, TIMEOUT).context("no control was moved in time")?;
-    writeln!(std::io::stdout(), "{block}")?;
-    Ok(())
+    // The name of the device may be that of another program.
+    Ok(Output::lock().lines(block.lines())?)
 }

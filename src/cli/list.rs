@@ -1,11 +1,11 @@
 //! `melos presets`, `melos takes`, and the list that `melos scenes` prints.
 
-use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value as Json;
 
 use super::client::Client;
+use super::output::Output;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -80,13 +80,10 @@ pub(super) fn list(kind: List, client: &Client) -> anyhow::Result<()> {
     let response = client.get(path)?;
     let entries = response[key].as_array().map(Vec::as_slice).unwrap_or_default();
     if entries.is_empty() {
-        writeln!(std::io::stderr(), "{}", kind.hint())?;
+        super::to_stderr(kind.hint());
     }
-    let mut out = std::io::stdout().lock();
-    for entry in entries {
-        writeln!(out, "{}", kind.line(entry))?;
-    }
-    Ok(())
+    let mut out = Output::lock();
+    Ok(out.lines(entries.iter().map(|entry| kind.line(entry)))?)
 }
 
 #[cfg(test)]

@@ -26,11 +26,12 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
+use melos::quote::visible;
 use melos::remote::journal::{self, Journal};
 use melos::threads;
 
 use super::environment;
-use line::{LineFormat, Lines, visible};
+use line::{LineFormat, Lines};
 use quota::{OWN_TARGET, Quota};
 use reader::{LocalTime, Reader};
 

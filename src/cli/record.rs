@@ -1,13 +1,14 @@
 //! `melos record`.
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::bail;
 use melos::event::parameter::{Param, Value};
+use melos::quote::visible;
 use rosc::OscType;
 
 use super::client::{Client, poll};
+use super::output::Output;
 
 /// Time within which the daemon must start or stop recording.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -66,11 +67,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         reacted && (recording["on"] == on || !recording["trouble"].is_null())
     })?;
     if let Some(trouble) = recording["trouble"].as_str() {
-        bail!("{trouble}");
+        bail!("{}", visible(trouble));
     }
     if !is_settled {
         bail!("the daemon did not react in time; run `melos log` to see why");
     }
-    writeln!(std::io::stdout(), "{}", recording["file"].as_str().unwrap_or_default())?;
-    Ok(())
+    Ok(Output::lock().line(recording["file"].as_str().unwrap_or_default())?)
 }

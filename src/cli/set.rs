@@ -1,7 +1,5 @@
 //! `melos set`, `melos get` and `melos preset`: parameters of the running daemon.
 
-use std::io::Write;
-
 use anyhow::{anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use melos::event::parameter::{Input, Param, TABLE, Value};
@@ -11,6 +9,7 @@ use rosc::OscType;
 
 use super::client::{Client, LISTING_DELAY, poll};
 use super::complete;
+use super::output::Output;
 use super::settings::settings_of;
 
 fn ids() -> PossibleValuesParser {
@@ -118,7 +117,7 @@ pub(crate) struct GetArgs {
 
 pub(crate) fn get(args: GetArgs) -> anyhow::Result<()> {
     let status = args.client.get("/status")?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::lock();
     let formatted = |id: &str| match &status["parameters"][id] {
         serde_json::Value::String(text) => text.clone(),
         value => value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string()),
@@ -128,13 +127,12 @@ pub(crate) fn get(args: GetArgs) -> anyhow::Result<()> {
         bail!("{id} has no value; trigger it with `melos set {id}`");
     }
     if let [id] = args.parameters.as_slice() {
-        writeln!(out, "{}", formatted(id))?;
-        return Ok(());
+        return Ok(out.line(formatted(id))?);
     }
     let is_requested = |id: &str| args.parameters.is_empty() || args.parameters.iter().any(|parameter| parameter == id);
     for spec in TABLE.iter().filter(|spec| is_requested(spec.id) && !status["parameters"][spec.id].is_null()) {
         let value = format!("{} {}", formatted(spec.id), spec.unit);
-        writeln!(out, "{:<20} {}", spec.id, value.trim_end())?;
+        out.line(format_args!("{:<20} {}", spec.id, value.trim_end()))?;
     }
     Ok(())
 }

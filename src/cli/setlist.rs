@@ -1,7 +1,5 @@
 //! `melos setlist`: selects or steps through a setlist of the running daemon, or lists the setlists.
 
-use std::io::Write;
-
 use anyhow::bail;
 use melos::event::parameter::{Param, Value};
 use melos::quote::{listed, quoted};
@@ -9,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::client::{Client, LISTING_DELAY, poll};
 use super::complete;
+use super::output::Output;
 use super::set::{apply, send};
 
 #[derive(Debug, clap::Args)]
@@ -105,26 +104,26 @@ fn show(client: &Client) -> anyhow::Result<()> {
     if lists.is_empty() {
         bail!("there are no setlists; see docs/presets.md for how to write one");
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::lock();
     for list in lists {
         let id = list["id"].as_str().unwrap_or_default();
-        writeln!(out, "{id}: {}", list["name"].as_str().unwrap_or_default())?;
+        out.line(format_args!("{id}: {}", list["name"].as_str().unwrap_or_default()))?;
         if id == selected {
-            out.write_all(entries(list, current).as_bytes())?;
+            out.lines(entries(list, current))?;
         }
     }
     Ok(())
 }
 
-/// Formats the entries of a setlist, numbered, and marks the current one.
-fn entries(list: &Json, current: usize) -> String {
+/// Formats the entries of a setlist as lines, numbered, and marks the current one.
+fn entries(list: &Json, current: usize) -> Vec<String> {
     let entries = list["entries"].as_array().into_iter().flatten().enumerate();
     let text = |entry: &Json, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
     let line = |(index, entry): (usize, &Json)| {
         let mark = if index + 1 == current { '>' } else { ' ' };
         let cue = format!("{} {}", text(entry, "kind"), text(entry, "name"));
         let note = text(entry, "note");
-        format!("{mark} {:>3}  {cue:<28} {note}", index + 1).trim_end().to_owned() + "\n"
+        format!("{mark} {:>3}  {cue:<28} {note}", index + 1).trim_end().to_owned()
     };
     entries.map(line).collect()
 }
@@ -162,6 +161,6 @@ mod tests {
         let list = serde_json::json!({ "entries": [
             { "kind": "preset", "name": "slow-dawn", "note": "doors" }, { "kind": "scene", "name": "verse", "note": "" },
         ] });
-        assert_eq!(entries(&list, 2), "    1  preset slow-dawn             doors\n>   2  scene verse\n");
+        assert_eq!(entries(&list, 2), ["    1  preset slow-dawn             doors", ">   2  scene verse"]);
     }
 }

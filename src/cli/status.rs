@@ -1,6 +1,5 @@
 //! `melos status`: the state of the running daemon.
 
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::client::Client;
 use super::list::duration;
+use super::output::{Output, report_failure};
 
 /// Exit status during the start, when the generator is late or no audio device is available.
 const UNHEALTHY: u8 = 2;
@@ -30,20 +30,22 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
+    if args.watch {
+        return watch(&args.client);
+    }
+    let mut out = Output::lock();
+    let status = args.client.get("/status")?;
+    report_failure(if args.json { out.json(&status) } else { out.lines(describe(&status)) });
+    Ok(if is_healthy(&status) { ExitCode::SUCCESS } else { ExitCode::from(UNHEALTHY) })
+}
+
+/// Prints the status every second until it cannot be fetched or printed.
+fn watch(client: &Client) -> anyhow::Result<ExitCode> {
+    let mut out = Output::lock();
     loop {
-        let status = args.client.get("/status")?;
-        if args.json {
-            writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?;
-        } else {
-            if args.watch && out.is_terminal() {
-                write!(out, "\x1b[H\x1b[2J")?;
-            }
-            writeln!(out, "{}", describe(&status))?;
-        }
-        if !args.watch {
-            return Ok(if is_healthy(&status) { ExitCode::SUCCESS } else { ExitCode::from(UNHEALTHY) });
-        }
+        let status = client.get("/status")?;
+        out.clear()?;
+        out.lines(describe(&status))?;
         out.flush()?;
         std::thread::sleep(Duration::from_secs(1));
     }
@@ -53,7 +55,8 @@ fn is_healthy(status: &Json) -> bool {
     matches!(status["state"].as_str(), Some("playing" | "silent"))
 }
 
-fn describe(status: &Json) -> String {
+/// Describes a status in lines.
+fn describe(status: &Json) -> Vec<String> {
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     let number = |value: &Json| value.as_f64().unwrap_or_default();
     let parameters = &status["parameters"];
@@ -68,7 +71,7 @@ fn describe(status: &Json) -> String {
         Some("silent") => "Melos is paused; resume with `melos set play on`.".to_owned(),
         Some("starved") => "The generator is late; its last sound is sustained.".to_owned(),
         Some("no-device") => "No audio device is available; Melos continues silently.".to_owned(),
-        None | Some("") => return "Melos is starting.".to_owned(),
+        None | Some("") => return vec!["Melos is starting.".to_owned()],
         Some(other) => format!("Melos is {other}."),
     };
     let preset = match text(&parameters["preset"]) {
@@ -94,7 +97,6 @@ fn describe(status: &Json) -> String {
         block => format!(", {block:.1} ms blocks"),
     };
     let economy = if parameters["economy"] == true { " in economy mode" } else { "" };
-    let show = show(&status["show"]);
     let losses: Vec<_> = Loss::ALL
         .into_iter()
         .filter_map(|loss| {
@@ -102,37 +104,37 @@ fn describe(status: &Json) -> String {
         })
         .collect();
     let troubles = status["troubles"].as_object().into_iter().flatten();
-    let troubles: String = troubles.map(|(part, trouble)| format!("\nTrouble  {part}: {}", text(trouble))).collect();
+    let troubles = troubles.map(|(part, trouble)| format!("Trouble  {part}: {}", text(trouble)));
     let lost = if losses.is_empty() { "nothing since startup".to_owned() } else { losses.join(", ") };
-    format!(
-        "{state}\n\
-         Music    {}, {:.0} bpm{source}{preset}\n\
-         Sound    {}{block}, {:.1} dB\n\
-         Load     {:.0}% of a core{economy}, running for {}\n\
-         Lost     {lost}{show}{troubles}",
-        text(&parameters["emotion"]),
-        number(&parameters["tempo"]),
-        text(&status["output"]),
-        number(&status["rms_db"]),
-        100.0 * number(&status["load"]),
-        duration(number(&status["seconds"]) as u64),
-    )
+    let (emotion, tempo) = (text(&parameters["emotion"]), number(&parameters["tempo"]));
+    let (output, level) = (text(&status["output"]), number(&status["rms_db"]));
+    let (percent, running) = (100.0 * number(&status["load"]), duration(number(&status["seconds"]) as u64));
+    let mut lines = vec![
+        state,
+        format!("Music    {emotion}, {tempo:.0} bpm{source}{preset}"),
+        format!("Sound    {output}{block}, {level:.1} dB"),
+        format!("Load     {percent:.0}% of a core{economy}, running for {running}"),
+        format!("Lost     {lost}"),
+    ];
+    lines.extend(show(&status["show"]));
+    lines.extend(troubles);
+    lines
 }
 
 /// Formats the setlist, the timer and the opening hours, one per line.
-fn show(show: &Json) -> String {
-    let mut lines = String::new();
+fn show(show: &Json) -> Vec<String> {
+    let mut lines = Vec::new();
     let text = |key: &str| show[key].as_str();
     if let (Some(next), _) | (None, Some(next)) = (text("next_entry"), text("entry")) {
         let now = text("entry").map_or_else(String::new, |entry| format!("{entry}, "));
         let next = if text("next_entry").is_some() { format!("next {next}") } else { "the last entry".to_owned() };
-        lines += &format!("\nSetlist  {now}{next}");
+        lines.push(format!("Setlist  {now}{next}"));
     }
     if let Some(left) = show["timer_seconds_left"].as_f64() {
-        lines += &format!("\nTimer    fades out in {}", duration(left as u64));
+        lines.push(format!("Timer    fades out in {}", duration(left as u64)));
     }
     if let Some(schedule) = text("schedule") {
-        lines += &format!("\nHours    {schedule}");
+        lines.push(format!("Hours    {schedule}"));
     }
     lines
 }
@@ -142,6 +144,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn describe(status: &Json) -> String {
+        super::describe(status).join("\n")
+    }
 
     #[test]
     fn the_status_is_described_in_words() {

@@ -76,6 +76,7 @@ losses! {
     Panics "panics", "internal error" "in the daemon", "An optional part crashed because of a bug; the log says whether it was restarted or disabled";
     LogLines "unsaved_log_lines", "log line" "not saved", "The disk did not keep up with the log; lines are missing from the saved log";
     NoteFiles "unwritten_note_files", "MIDI file" "not written beside a take", "The notes of a take could not be saved beside it; the log says why, and the take itself is complete";
+    Passwords "refused_passwords", "password" "refused over HTTP", "A password was wrong, or came too soon after several wrong ones; someone may be guessing it, and the log says from where";
 }
 
 /// A count for each [`Loss`], in the order of the table.

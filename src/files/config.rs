@@ -114,6 +114,8 @@ pub struct HttpConfig {
     pub port: u16,
     /// Password for clients on other machines; at least 8 characters.
     pub password: Option<String>,
+    /// Whether clients on this machine need the password too.
+    pub local_password: bool,
     /// Other names and addresses of this machine under which browsers may reach it.
     pub hosts: Vec<String>,
     /// Whether to announce open services on the network with zeroconf.
@@ -283,7 +285,14 @@ impl Default for OscConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { address: LOCALHOST, port: 9080, password: None, hosts: Vec::new(), announce: false }
+        Self {
+            address: LOCALHOST,
+            port: 9080,
+            password: None,
+            local_password: false,
+            hosts: Vec::new(),
+            announce: false,
+        }
     }
 }
 

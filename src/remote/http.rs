@@ -47,6 +47,7 @@ use crate::event::health::{Loss, counted};
 use crate::event::parameter::{self, Param};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::output::record::Listeners;
+use crate::quote::is_disruptive;
 use api_state::ApiState;
 use pieces::{PieceRequest, Pieces};
 use reply::Refusal;
@@ -193,9 +194,9 @@ async fn change_scene(
         SceneAction::Delete(false) => return Err(Refusal::bad_request("delete: expected true")),
         SceneAction::Rename(to) => {
             let to = to.trim().to_owned();
-            if to.is_empty() || to.chars().count() > 120 || to.chars().any(char::is_control) {
+            if to.is_empty() || to.chars().count() > 120 || to.contains(is_disruptive) {
                 return Err(Refusal::bad_request(
-                    "rename: expected a name of 1 to 120 characters, without control characters",
+                    "rename: expected a name of 1 to 120 characters, without control and text direction characters",
                 ));
             }
             if exists(&to) {

@@ -116,6 +116,7 @@ impl OscQuery {
         let mut listeners = listen(address, &context.troubles).await;
         let address = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(address);
         let is_listening = !listeners.is_empty();
+        let guard_state = (Arc::new(context.access), Arc::clone(inbox.losses()));
         let shared = Arc::new(Shared {
             root: Node::root(),
             cache: Mutex::new(ValueCache::new()),
@@ -125,7 +126,7 @@ impl OscQuery {
             osc: context.osc,
             http: address,
         });
-        let guard = middleware::from_fn_with_state(Arc::new(context.access), access::guard);
+        let guard = middleware::from_fn_with_state(guard_state, access::guard);
         let packets = axum::routing::post(post::post).layer(DefaultBodyLimit::max(MAX_BYTES));
         let router = Router::new().route("/osc", packets).fallback(get(handle));
         let router = router.with_state(Arc::clone(&shared)).merge(extra);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::{get, post};
+use melos::event::health::{Loss, Losses};
 use melos::event::{Inbox, Troubles};
 use melos::remote::oscquery::{AccessRules, OscQuery, ServerContext};
 use serde_json::json;
@@ -23,6 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 struct Rig {
     _runtime: Runtime,
+    losses: Arc<Losses>,
     server: OscQuery,
 }
 
@@ -40,8 +42,10 @@ impl Rig {
             troubles: Troubles::default(),
         };
         let any = "127.0.0.1:0".parse().unwrap();
-        let server = runtime.block_on(OscQuery::start(any, context, Arc::new(Inbox::new(Arc::default())), extra));
-        Self { _runtime: runtime, server }
+        let losses = Arc::<Losses>::default();
+        let inbox = Arc::new(Inbox::new(Arc::clone(&losses)));
+        let server = runtime.block_on(OscQuery::start(any, context, inbox, extra));
+        Self { _runtime: runtime, losses, server }
     }
 
     fn address(&self) -> SocketAddr {
@@ -326,6 +330,34 @@ fn requests_from_other_machines_need_the_password() {
 }
 
 #[test]
+fn guesses_are_few_counted_and_do_not_keep_out_others() {
+    let rig = Rig::new(Some("correct horse"));
+    let send = |client: &str, password: &str| {
+        let head = format!(
+            "GET /status HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {client}\r\nAuthorization: Basic {password}\r\n"
+        );
+        rig.request(&head)
+    };
+    // Base64 of ":wrong" and ":correct horse".
+    let (wrong, right) = ("Ondyb25n", "OmNvcnJlY3QgaG9yc2U=");
+    let started = Instant::now();
+    let codes: Vec<_> = std::thread::scope(|scope| {
+        let guessing: Vec<_> =
+            (0..40).map(|_| scope.spawn(|| (0..20).map(|_| send("192.0.2.9", wrong).0).collect::<Vec<_>>())).collect();
+        while guessing.iter().any(|guessing| !guessing.is_finished()) {
+            assert_eq!(send("192.0.2.10", right).0, 200, "another client should not be kept out");
+        }
+        guessing.into_iter().flat_map(|guessing| guessing.join().unwrap()).collect()
+    });
+    let checked = codes.iter().filter(|code| **code == 401).count() as u64;
+    assert!(checked >= 4 && checked <= 5 + started.elapsed().as_secs() / 2, "{checked} guesses checked");
+    assert_eq!(codes.iter().filter(|code| **code == 429).count() as u64, 800 - checked);
+    let (code, head, _) = send("192.0.2.9", wrong);
+    assert!(code == 429 && head.contains("retry-after: 2"), "{head}");
+    assert_eq!(rig.losses.count(Loss::Passwords), 801);
+}
+
+#[test]
 fn localhost_works_over_ipv6() {
     let rig = Rig::new(None);
     let address = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), rig.address().port());
@@ -359,8 +391,19 @@ fn posted_packets_are_checked_like_datagrams_and_refusals_are_explained() {
     assert_eq!(post("Content-Type: text/plain\r\n", &reverb).0, "415");
     assert_eq!(post(&format!("{osc}Origin: http://elsewhere.example\r\n"), &reverb).0, "403");
     for (packet, reason) in [
-        (message("/melos/revreb", vec![rosc::OscType::Float(0.5)]), "there is no /melos/revreb"),
+        (
+            message("/melos/revreb", vec![rosc::OscType::Float(0.5)]),
+            "there is no parameter /melos/revreb; did you mean \\\"reverb\\\"?",
+        ),
         (message("/melos/state", Vec::new()), "sends no replies"),
+        (message("/melos/scene/store", vec![rosc::OscType::String("a\nb".to_owned())]), "without control"),
+        (
+            message(
+                "/melos/scene/rename",
+                ["dawn", "\u{202e}nwad"].map(|name| rosc::OscType::String(name.to_owned())).into(),
+            ),
+            "the new one without control characters",
+        ),
         (b"nonsense".to_vec(), "error"),
     ] {
         let (status, reply) = post(osc, &packet);

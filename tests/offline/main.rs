@@ -16,6 +16,7 @@ mod loss_docs;
 mod model_files;
 mod noise;
 mod parameter_docs;
+mod printed_text;
 mod render;
 mod seams;
 mod shipped;

@@ -1,8 +1,8 @@
 //! A line of the log, bounded in length and free of control characters other than those that colour it.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 
+use melos::quote::{visible_except, visible_json};
 use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -89,30 +89,8 @@ impl Drop for Line<'_> {
     }
 }
 
-/// Returns whether a character could start a line, move the cursor or change the text direction.
-fn is_disruptive(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Escapes everything that a terminal or a line reader would interpret.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_disruptive) { escaped(text, |_| false).into() } else { text.into() }
-}
-
-fn escaped(text: &str, is_allowed: impl Fn(char) -> bool) -> String {
-    let escape = |mut out: String, character: char| {
-        match is_disruptive(character) && !is_allowed(character) {
-            true => out.extend(character.escape_default()),
-            false => out.push(character),
-        }
-        out
-    };
-    text.chars().fold(String::with_capacity(text.len()), escape)
-}
-
 fn plain(text: &str, omitted: usize, ansi: bool) -> String {
-    let mut line = escaped(text, |character| ansi && character == '\u{1b}');
+    let mut line = visible_except(text, |character| ansi && character == '\u{1b}').into_owned();
     let end = line.floor_char_boundary(MAX_BYTES);
     let omitted = omitted + line.len() - end;
     if omitted > 0 {
@@ -124,30 +102,18 @@ fn plain(text: &str, omitted: usize, ansi: bool) -> String {
 }
 
 fn json(text: &str, omitted: usize) -> String {
-    let line = json_escaped(text);
+    let line = visible_json(text).into_owned();
     if line.len() <= MAX_BYTES && omitted == 0 {
         return line;
     }
     let shortened = serde_json::from_str::<Value>(&line).ok().map(|mut value| {
         shorten(&mut value);
-        json_escaped(&value.to_string())
+        visible_json(&value.to_string()).into_owned()
     });
     shortened.filter(|line| line.len() <= MAX_BYTES).unwrap_or_else(|| {
         let bytes = line.len() + omitted;
         serde_json::json!({ "level": "WARN", "fields": { "message": "line too long", "bytes": bytes } }).to_string()
     })
-}
-
-/// Escapes disruptive characters in JSON. They occur only in strings, in which an escape means the same character.
-fn json_escaped(line: &str) -> String {
-    let escape = |mut out: String, character: char| {
-        match is_disruptive(character) {
-            true => out.push_str(&format!("\\u{:04x}", u32::from(character))),
-            false => out.push(character),
-        }
-        out
-    };
-    line.chars().fold(String::with_capacity(line.len()), escape)
 }
 
 fn shorten(value: &mut Value) {

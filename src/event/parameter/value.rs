@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::Param;
 use crate::music::emotion::Emotion;
 use crate::music::theory::{Chord, Mode};
-use crate::quote::quoted;
+use crate::quote::{is_disruptive, quoted, short_number};
 
 /// The chord value that returns the harmony to the progression.
 pub const AUTO: &str = "auto";
@@ -94,7 +94,7 @@ pub enum Input<'a> {
 impl fmt::Display for Input<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Number(value) => write!(f, "the number {value}"),
+            Self::Number(value) => write!(f, "the number {}", short_number(*value)),
             Self::Bool(on) => write!(f, "{on}"),
             Self::Text(text) => f.write_str(&quoted(text)),
             Self::Nothing => f.write_str("nothing"),
@@ -181,14 +181,17 @@ impl Param {
             (Kind::Chord, Input::Text(text)) if text.chars().count() <= MAX_TEXT && Chord::parse(text).is_some() => {
                 Value::Text(text.trim().to_owned())
             }
-            (Kind::Text { .. }, Input::Text(text)) if text.chars().count() <= MAX_TEXT => {
-                Value::Text(text.trim().to_owned())
-            }
+            (Kind::Text { .. }, Input::Text(text)) if self.accepts_text(text) => Value::Text(text.trim().to_owned()),
             (Kind::Trigger, Input::Number(0.0) | Input::Bool(false)) => return Ok(None),
             (Kind::Trigger, _) => Value::Trigger,
             _ => return Err(self.invalid(&input)),
         };
         Ok(Some(value))
+    }
+
+    /// Returns whether a text is short enough and, if it names something new, can be typed and displayed.
+    fn accepts_text(self, text: &str) -> bool {
+        text.chars().count() <= MAX_TEXT && !(self == Self::SceneStore && text.trim().contains(is_disruptive))
     }
 
     /// Returns whether the parameter accepts only whole numbers; others are rounded.
@@ -261,6 +264,9 @@ impl Param {
             Kind::Toggle { .. } => "0 or 1, on or off".to_owned(),
             Kind::Choice { names, .. } => format!("one of {}", names.join(", ")),
             Kind::Chord => "a chord symbol such as Am7, F#dim or C/E, or auto".to_owned(),
+            Kind::Text { .. } if self == Self::SceneStore => {
+                format!("a name of at most {MAX_TEXT} characters, without control and text direction characters")
+            }
             Kind::Text { .. } => format!("text of at most {MAX_TEXT} characters"),
             Kind::Trigger => "anything".to_owned(),
         };
@@ -323,6 +329,16 @@ mod tests {
             assert_eq!(param.fit(Input::Text(text)), Ok(Some(Value::Choice(position))), "{text:?}");
         }
         assert_eq!(Param::Scene.fit(Input::Text(" dawn\n")), Ok(Some(Value::Text("dawn".to_owned()))));
+        assert_eq!(Param::SceneStore.fit(Input::Text(" dawn\n")), Ok(Some(Value::Text("dawn".to_owned()))));
+        for name in ["\u{1b}]0;pwned\u{7}", "a\nb forged", "\u{202e}nwad", "a\u{2028}b", "a\u{9b}b"] {
+            let error = Param::SceneStore.fit(Input::Text(name)).unwrap_err().to_string();
+            assert!(error.ends_with("without control and text direction characters"), "{error}");
+            assert!(!error.contains(is_disruptive), "{error}");
+            // A scene that an older version stored can still be recalled, renamed and deleted.
+            assert!(Param::Scene.fit(Input::Text(name)).is_ok());
+        }
+        let huge = Param::Tempo.fit_within(Input::Number(1e308)).unwrap_err().to_string();
+        assert_eq!(huge, "tempo: got the number 1e308, expected a number from 40 to 200");
         let long = Param::Scene.fit(Input::Text(&"x".repeat(10_000))).unwrap_err().to_string();
         assert!(long.len() < 200 && long.contains("at most 128 characters"), "{long}");
         let error = Param::Emotion.fit(Input::Text("bored")).unwrap_err().to_string();

@@ -131,6 +131,7 @@ mod tests {
             ("[osc]\nport = 1", "osc", TakesEffect::NextStart),
             ("[osc]\naddress = \"::1\"", "osc", TakesEffect::NextStart),
             ("[http]\nannounce = true", "http", TakesEffect::NextStart),
+            ("[http]\npassword = \"long enough\"\nlocal_password = true", "http", TakesEffect::NextStart),
             ("[midi]\nhost = \"off\"", "midi.host", TakesEffect::NextStart),
             ("[midi.out]\nnotes = false", "midi.out", TakesEffect::AtOnce),
             ("recordings = \"/srv/takes\"", "recordings", TakesEffect::NextTake),

@@ -1,6 +1,6 @@
 //! Reads `melos.toml`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
@@ -108,8 +108,35 @@ fn http(document: &mut Document<'_>, table: &mut Table<'_>, http: &mut HttpConfi
         let hint = "this address is reachable from the network, so http.password must be set";
         document.add(field.span, &field.key, hint);
     }
-    http.hosts = table.texts(document, "hosts");
+    match table.take("local_password") {
+        None => {}
+        Some(Field { value: DeValue::Boolean(true), span, key }) if http.password.is_none() => {
+            document.add(span, &key, "needs http.password");
+        }
+        Some(Field { value: DeValue::Boolean(required), .. }) => http.local_password = required,
+        Some(field) => drop(field.reject::<()>(document, "true or false")),
+    }
+    if let Some(field) = table.take("hosts") {
+        match field.texts().filter(|hosts| hosts.iter().all(|host| is_host(host))) {
+            Some(hosts) => http.hosts = hosts,
+            None => drop(field.reject::<()>(
+                document,
+                "a list of host names and addresses, without scheme and port, such as [\"stage.example\"]",
+            )),
+        }
+    }
     set(&mut http.announce, table.flag(document, "announce"));
+}
+
+/// Returns whether a text is an address, or a host name as browsers send it: international names are encoded (`xn--…`).
+fn is_host(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        name.split('.').all(|label| !label.is_empty() && label.bytes().all(is_letter))
+    };
+    let unbracketed = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    text.parse::<IpAddr>().is_ok() || unbracketed.is_some_and(|text| text.parse::<Ipv6Addr>().is_ok()) || is_name(text)
 }
 
 /// Reads the address to listen on; returns it with its field.

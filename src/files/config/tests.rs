@@ -141,3 +141,28 @@ fn link_needs_a_build_with_link() {
     let problems = parse("link = true").unwrap_err();
     assert!(problems[0].starts_with("melos.toml:1: link = true: this build of Melos does not support"), "{problems:?}");
 }
+
+#[test]
+fn the_password_can_be_required_on_this_machine_too() {
+    let config = parse("[http]\nlocal_password = true\npassword = \"correct horse\"").unwrap();
+    assert!(config.http.local_password);
+    let problems = parse("[http]\nlocal_password = true").unwrap_err();
+    assert!(problems.len() == 1 && problems[0].contains("http.local_password"), "{problems:?}");
+    assert!(problems[0].ends_with("needs http.password"), "{problems:?}");
+}
+
+#[test]
+fn hosts_are_names_and_addresses_without_scheme_and_port() {
+    let hosts = |text: &str| parse(&format!("[http]\nhosts = [{text}]"));
+    let valid = r#""Stage.example", "stage_2", "xn--bhne-5qa.example.", "192.168.1.5", "2001:db8::1", "[2001:db8::1]""#;
+    assert_eq!(hosts(valid).unwrap().http.hosts.len(), 6);
+    for invalid in
+        ["https://stage.example", "stage2.example:9080", "192.168.1.5:80", "*.example", "bühne.example", "a b", ""]
+    {
+        let problems = hosts(&format!("\"stage.example\", {invalid:?}")).unwrap_err();
+        assert!(
+            problems[0].contains("expected a list of host names and addresses, without scheme and port"),
+            "{problems:?}"
+        );
+    }
+}

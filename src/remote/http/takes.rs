@@ -17,6 +17,7 @@ use super::api_state::{ApiState, is_file_name};
 use super::reply::{self, Refusal};
 use super::{Http, waveform};
 use crate::music::emotion::Emotion;
+use crate::quote::is_disruptive;
 use crate::units::frames_to_seconds;
 
 /// File extensions of takes.
@@ -155,9 +156,9 @@ fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
             let extension = path.extension().unwrap_or_default().to_string_lossy();
             let stem = name.strip_suffix(&format!(".{extension}")).unwrap_or(&name).trim();
             let name = format!("{stem}.{extension}");
-            if stem.is_empty() || !is_file_name(&name) {
+            if stem.is_empty() || !is_file_name(&name) || name.contains(is_disruptive) {
                 return Err(Refusal::bad_request(
-                    "rename: expected a name of 1 to 115 bytes, without /, \\, control characters or a leading dot",
+                    "rename: expected a name of 1 to 115 bytes, without /, \\, control and text direction characters or a leading dot",
                 ));
             }
             let to = path.with_file_name(&name);
@@ -290,6 +291,10 @@ mod tests {
         let folder = folder_with(&["a.wav", "a.log", "a.checkpoint", "a.mid", "b.wav"]);
         let path = |name: &str| folder.path().join(name);
         let rename = |from: &str, to: &str| apply(&path(from), Action::Rename(to.to_owned()));
+        for name in ["\u{202e}vaw", "a\u{2028}b", "a\u{9b}b", "a\nb"] {
+            let refusal = rename("a.wav", name).unwrap_err();
+            assert!(refusal.1.contains("without /, \\, control and text direction characters"), "{refusal:?}");
+        }
         assert!(rename("a.wav", "b").is_err() && rename("a.wav", "../c").is_err() && rename("a.wav", " ").is_err());
         assert_eq!(rename("a.wav", "Evening.wav").unwrap().as_deref(), Some("Evening.wav"));
         assert_eq!(fs::read_to_string(path("Evening.log")).unwrap(), "a.log");

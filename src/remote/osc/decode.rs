@@ -248,18 +248,21 @@ fn request(
 
 /// Reads the old and the new name of a scene.
 fn rename_scene(message: &OscMessage, due: Option<Instant>) -> Result<Request, Fault> {
-    let name = |argument: &OscType| match argument {
-        OscType::String(name) => match Param::Scene.fit(Input::Text(name)) {
+    let name = |param: Param, argument: &OscType| match argument {
+        OscType::String(name) => match param.fit(Input::Text(name)) {
             Ok(Some(Value::Text(name))) if !name.is_empty() => Some(name),
             _ => None,
         },
         _ => None,
     };
     let names = match message.args.as_slice() {
-        [from, to] => name(from).zip(name(to)),
+        [from, to] => name(Param::Scene, from).zip(name(Param::SceneStore, to)),
         _ => None,
     };
-    let expected = || format!("{}: expected a scene's old and new name, such as \"verse\" \"intro\"", message.addr);
+    let expected = || {
+        let names = "a scene's old and new name, such as \"verse\" \"intro\", the new one without control characters";
+        format!("{}: expected {names}", message.addr)
+    };
     let (from, to) = names.ok_or_else(|| Fault::Invalid(expected()))?;
     Ok(Request::Control(ControlEvent::RenameScene { from, to }, due))
 }

@@ -38,7 +38,7 @@ pub enum Fault {
     #[error("{0} has a NaN or infinite argument")]
     NotFinite(String),
     /// No such parameter.
-    #[error("there is no {0}")]
+    #[error("there is no parameter {0}")]
     Unknown(String),
     /// An invalid argument.
     #[error("{0}")]

@@ -5,50 +5,67 @@
 //! own names and addresses, not against each other: with DNS rebinding, a foreign name that resolves to this machine
 //! would match itself.
 
+mod guesses;
+mod names;
+mod password;
+mod proxy;
+
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri::Authority};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, uri::Authority};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 use tokio::time::{sleep, timeout};
 
 use super::serve::Endpoints;
+use crate::event::health::{Loss, Losses};
 use crate::quote::quoted;
-use crate::remote::log_limiter::{LogLimiter, suppressed_suffix};
+use crate::remote::http::PAGE;
+use crate::remote::log_limiter::suppressed_suffix;
+use guesses::{Guesses, Outcome};
+use names::{OwnNames, is_loopback};
+use password::{Password, digest};
+
+pub(super) use names::host_name;
 
 /// Maximum size of a request body in bytes.
 pub(super) const MAX_BODY: u64 = 64 * 1024;
 /// Maximum time until a response starts.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Minimum time until a request without the right password is refused, to slow down guessing.
-const GUESS_DELAY: Duration = Duration::from_millis(500);
-/// Name of the cookie that is accepted instead of the password.
-const COOKIE: &str = "melos-key";
+/// Minimum time until a request without the right password is refused, so that such requests take little processor time.
+const REFUSAL_DELAY: Duration = Duration::from_millis(500);
+/// The paths that pages of other sites may link to: those at which the page is served.
+const LINKABLE: [&str; 3] = ["/", PAGE, "/page/"];
 
 /// The access rules.
 pub struct AccessRules {
-    /// Names of this machine, in lower case.
-    names: Vec<String>,
-    /// The password's hash and the cookie's value.
-    password: Option<([u8; 32], String)>,
+    names: OwnNames,
+    password: Option<Password>,
+    /// Whether clients on this machine need the password too.
+    local_password: bool,
     /// The content security policy.
     policy: HeaderValue,
-    /// Limits log lines about wrong passwords.
-    limiter: Mutex<LogLimiter>,
+    guesses: Mutex<Guesses>,
 }
 
 /// Why a request is refused.
 enum Refusal {
     Host(String),
     Origin,
+    /// A page of another site links to something other than the page.
+    Link,
+    /// There is no password.
     Password,
+    /// The password is wrong; the client's address.
+    WrongPassword(IpAddr),
+    /// The password was not checked, because too many others were wrong; the client's address, and how long it must wait.
+    TooManyGuesses(IpAddr, Duration),
     Large,
     Malformed,
 }
@@ -59,52 +76,46 @@ impl AccessRules {
     /// styles are allowed.
     #[must_use]
     pub fn new(hosts: &[String], password: Option<&str>, page: &str) -> Self {
-        let mut names = vec!["localhost".to_owned()];
-        if let Some(name) = host_name() {
-            names.extend([format!("{name}.local"), name]);
-        }
-        names.extend(hosts.iter().map(|host| host.trim_matches(['[', ']', '.']).to_lowercase()));
-        let password = password.map(|password| (digest(password), random_key()));
         let policy = HeaderValue::from_str(&policy(page)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-        Self { names, password, policy, limiter: Mutex::default() }
+        let (names, password) = (OwnNames::new(hosts), password.map(Password::new));
+        Self { names, password, local_password: false, policy, guesses: Mutex::default() }
     }
 
-    /// Returns whether a host name or address refers to this machine, for a client that reached it at `local`.
-    fn is_own_host(&self, host: &str, local: IpAddr) -> bool {
-        let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_lowercase();
-        let local = local.to_canonical();
-        let is_address = host.parse::<IpAddr>().is_ok_and(|ip| {
-            let ip = ip.to_canonical();
-            ip == local || ip.is_loopback() && local.is_loopback()
-        });
-        is_address || self.names.contains(&host)
+    /// Sets whether clients on this machine need the password too, for a machine with a proxy or with untrusted users.
+    #[must_use]
+    pub fn with_local_password(self, local_password: bool) -> Self {
+        Self { local_password, ..self }
     }
 
     /// Returns why a request is refused; `None` if it is allowed.
     fn refusal(&self, request: &Request, endpoints: Endpoints) -> Option<Refusal> {
         let (headers, local) = (request.headers(), endpoints.local.ip());
-        let mut hosts = headers.get_all(header::HOST).iter();
-        let host = hosts.next();
-        if hosts.next().is_some() {
+        let is_repeated = |name| headers.get_all(name).iter().nth(1).is_some();
+        // Which of several values counts would be a matter of opinion between Melos and a proxy.
+        if is_repeated(header::HOST) || is_repeated(header::ORIGIN) {
             return Some(Refusal::Malformed);
         }
-        // Browsers always send `Host`; HTTP/1.0 allows other clients to omit it.
-        if let Some(host) = host {
-            let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
-                return Some(Refusal::Malformed);
-            };
-            if !self.is_own_host(host.host(), local) {
-                return Some(Refusal::Host(host.host().to_owned()));
-            }
+        let Ok(hosts) = hosts(request) else { return Some(Refusal::Malformed) };
+        if let Some(host) = hosts.iter().find(|host| !self.names.include(host, local)) {
+            return Some(Refusal::Host(host.clone()));
         }
-        if let Some(host) = request.uri().host().filter(|host| !self.is_own_host(host, local)) {
-            return Some(Refusal::Host(host.to_owned()));
-        }
-        if !self.accepts_origin(headers, local) || is_cross_site(request.method(), headers) {
+        if !self.accepts_origin(headers, local) {
             return Some(Refusal::Origin);
         }
-        if !self.is_authorized(headers, endpoints) {
-            return Some(Refusal::Password);
+        if is_cross_site(headers) {
+            match is_navigation(request.method(), headers) {
+                true if LINKABLE.contains(&request.uri().path()) => {}
+                true => return Some(Refusal::Link),
+                false => return Some(Refusal::Origin),
+            }
+        }
+        let is_local = endpoints.client.ip().to_canonical().is_loopback()
+            && hosts.iter().all(|host| is_loopback(host))
+            && !proxy::is_forwarded(headers);
+        if let Some(password) = self.password.as_ref().filter(|_| self.local_password || !is_local)
+            && let Some(refusal) = self.password_refusal(password, headers, endpoints)
+        {
+            return Some(refusal);
         }
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         (length.is_some_and(|length| length > MAX_BODY)).then_some(Refusal::Large)
@@ -119,40 +130,33 @@ impl AccessRules {
         }
         origin.parse::<Uri>().is_ok_and(|origin| {
             matches!(origin.scheme_str(), Some("http" | "https"))
-                && origin.host().is_some_and(|host| self.is_own_host(host, local))
+                && origin.host().is_some_and(|host| self.names.include(host, local))
         })
     }
 
-    /// Returns whether the client is authorized: there is no password, the client has supplied it or the cookie, or the
-    /// client is on this machine and not behind a proxy.
-    fn is_authorized(&self, headers: &HeaderMap, endpoints: Endpoints) -> bool {
-        let Some((password, key)) = &self.password else { return true };
-        let forwarded =
-            ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
-        if endpoints.client.ip().to_canonical().is_loopback() && !forwarded {
-            return true;
+    /// Returns why a request that needs the password is refused; `None` if it supplies the password or the cookie.
+    fn password_refusal(&self, password: &Password, headers: &HeaderMap, endpoints: Endpoints) -> Option<Refusal> {
+        if password.is_in_cookie(headers) {
+            return None;
         }
-        let given = headers.get(header::AUTHORIZATION).and_then(basic_password);
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut keys =
-            cookies.flat_map(|cookies| cookies.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-        given.is_some_and(|given| equal(&digest(&given), password))
-            || keys.any(|(name, value)| name == COOKIE && equal(&digest(value), &digest(key)))
-    }
-}
-
-impl AccessRules {
-    /// Returns the cookie that stands for the password; `None` if there is no password.
-    fn cookie(&self) -> Option<HeaderValue> {
-        let (_, key) = self.password.as_ref()?;
-        HeaderValue::from_str(&format!("{COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict")).ok()
+        let Some(given) = password::given(headers) else { return Some(Refusal::Password) };
+        let client = proxy::client(headers, endpoints.client.ip());
+        match self.guesses().check(client, Instant::now(), || password.is(&given)) {
+            Outcome::Right => None,
+            Outcome::Wrong => Some(Refusal::WrongPassword(client)),
+            Outcome::Unchecked(wait) => Some(Refusal::TooManyGuesses(client, wait)),
+        }
     }
 
-    /// Logs an attempt with a wrong password.
-    fn log_wrong_password(&self, client: IpAddr) {
-        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(suppressed) = limiter.admit("password", &client.to_string(), Instant::now()) {
-            tracing::warn!(%client, "HTTP: wrong password{}", suppressed_suffix(suppressed));
+    fn guesses(&self) -> MutexGuard<'_, Guesses> {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts and logs a refused password.
+    fn report_refused_password(&self, client: IpAddr, losses: &Losses) {
+        losses.add(Loss::Passwords, 1);
+        if let Some(count) = self.guesses().count_for_log(Instant::now()) {
+            tracing::warn!(%client, "HTTP: wrong password{}", suppressed_suffix(count - 1));
         }
     }
 }
@@ -165,27 +169,27 @@ impl fmt::Debug for AccessRules {
 
 /// Checks a request, and adds the security headers and, if there is a password, the cookie to the response.
 pub(super) async fn guard(
-    State(access): State<Arc<AccessRules>>,
+    State((access, losses)): State<(Arc<AccessRules>, Arc<Losses>)>,
     ConnectInfo(endpoints): ConnectInfo<Endpoints>,
     request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let has_password = request.headers().contains_key(header::AUTHORIZATION);
     let mut response = match access.refusal(&request, endpoints) {
         None => {
             let response = timeout(RESPONSE_TIMEOUT, next.run(request)).await;
             let mut response = response.unwrap_or_else(|_| StatusCode::SERVICE_UNAVAILABLE.into_response());
             // Only an authorized client may learn the key.
-            response.headers_mut().extend(access.cookie().map(|cookie| (header::SET_COOKIE, cookie)));
+            let cookie = access.password.as_ref().and_then(Password::set_cookie);
+            response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
             response
         }
         Some(refusal) => {
-            if matches!(refusal, Refusal::Password) {
-                if has_password {
-                    access.log_wrong_password(endpoints.client.ip());
-                }
-                sleep(GUESS_DELAY.saturating_sub(started.elapsed())).await;
+            if let Refusal::WrongPassword(client) | Refusal::TooManyGuesses(client, _) = refusal {
+                access.report_refused_password(client, &losses);
+            }
+            if matches!(refusal, Refusal::Password | Refusal::WrongPassword(_)) {
+                sleep(REFUSAL_DELAY.saturating_sub(started.elapsed())).await;
             }
             refusal.into_response()
         }
@@ -215,7 +219,16 @@ impl IntoResponse for Refusal {
                     .into_response()
             }
             Self::Origin => (StatusCode::FORBIDDEN, "Pages from other origins are not allowed.\n").into_response(),
-            Self::Password => {
+            Self::Link => {
+                (StatusCode::FORBIDDEN, format!("Links from other sites may lead only to the page, {PAGE}.\n"))
+                    .into_response()
+            }
+            Self::TooManyGuesses(_, wait) => {
+                let seconds = wait.as_secs_f64().ceil() as u64;
+                let text = format!("Too many wrong passwords; try again in {seconds} s.\n");
+                (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], text).into_response()
+            }
+            Self::Password | Self::WrongPassword(_) => {
                 let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"Melos\", charset=\"UTF-8\"")];
                 (StatusCode::UNAUTHORIZED, challenge, "Melos requires a password; any user name will do.\n")
                     .into_response()
@@ -226,38 +239,37 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Returns whether, according to the browser's headers, a page from another site made the request, other than by
-/// navigation.
-fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
-    let header_is = |name, value| headers.get(name).is_some_and(|actual| actual == value);
-    let is_navigation =
-        method == Method::GET && header_is("sec-fetch-mode", "navigate") && header_is("sec-fetch-dest", "document");
-    header_is("sec-fetch-site", "cross-site") && !is_navigation
+/// Returns the hosts that a request names: in its target, if that is absolute, and in `Host`, which HTTP/1.0 allows clients
+/// to omit.
+///
+/// # Errors
+/// If a host is malformed, or `Host` is missing from HTTP/1.1.
+fn hosts(request: &Request) -> Result<Vec<String>, ()> {
+    let given = request.headers().get(header::HOST);
+    if given.is_none() && request.version() > Version::HTTP_10 {
+        return Err(());
+    }
+    let parse = |host: &HeaderValue| host.to_str().ok()?.parse::<Authority>().ok();
+    let given = given.map(|host| parse(host).ok_or(())).transpose()?;
+    let named = [given.as_ref().map(Authority::host), request.uri().host()];
+    Ok(named.into_iter().flatten().map(str::to_owned).collect())
 }
 
-/// Returns the password in `Authorization: Basic`.
-fn basic_password(value: &HeaderValue) -> Option<String> {
-    let (scheme, credentials) = value.to_str().ok()?.split_once(' ')?;
-    let decoded = STANDARD.decode(credentials.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
-    let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    Some(password.to_owned())
+/// Returns whether a header of a request has a value.
+fn header_is(headers: &HeaderMap, name: &str, value: &str) -> bool {
+    headers.get(name).is_some_and(|actual| actual == value)
 }
 
-fn digest(text: &str) -> [u8; 32] {
-    Sha256::digest(text).into()
+/// Returns whether, according to the browser, a page of another site caused the request.
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    header_is(headers, "sec-fetch-site", "cross-site")
 }
 
-/// Returns whether two hashes are equal; takes the same time wherever they differ.
-fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
-    a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
-}
-
-/// Returns an unguessable value for the cookie.
-fn random_key() -> String {
-    // The keys of every hasher are derived from the system's random numbers.
-    let mut words = [0, 0].map(|_: i32| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
-    words[1] ^= std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), words[0]);
-    words.iter().map(|word| format!("{word:016x}")).collect()
+/// Returns whether, according to the browser, its user goes to another page, such as by a link.
+fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::GET
+        && header_is(headers, "sec-fetch-mode", "navigate")
+        && header_is(headers, "sec-fetch-dest", "document")
 }
 
 /// Returns the content security policy, which allows only resources of this server, `data:` images, and the inline
@@ -274,13 +286,6 @@ fn policy(page: &str) -> String {
         hashes("script"),
         hashes("style")
     )
-}
-
-/// Returns the machine's host name without its domain, in lower case.
-pub(super) fn host_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let host = name.trim().split('.').next().unwrap_or_default().to_lowercase();
-    (!host.is_empty()).then_some(host)
 }
 
 #[cfg(test)]

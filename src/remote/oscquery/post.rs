@@ -11,9 +11,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use super::Shared;
 use super::serve::Endpoints;
 use crate::event::health::Loss;
+use crate::event::parameter::TABLE;
 use crate::event::{Incoming, Source};
+use crate::files::document::suggestion;
 use crate::remote::http::reply::Refusal;
-use crate::remote::osc::{Decoded, Now, Request, decode};
+use crate::remote::osc::{Decoded, Fault, Now, Request, decode};
 
 /// The required content type, which a page from another site can send only after a preflight request.
 const OSC: &str = "application/octet-stream";
@@ -42,7 +44,7 @@ pub(super) fn process(packet: &[u8], client: SocketAddr, shared: &Shared) -> Res
     let Decoded { requests, faults, late, .. } = decode(packet, Now::read());
     shared.counters.count_received();
     shared.counters.count_lost(Loss::OscLate, late);
-    let mut problems: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    let mut problems: Vec<_> = faults.iter().map(describe).collect();
     for request in requests {
         let (event, due) = match request {
             Request::Control(event, due) => (event, due),
@@ -68,4 +70,16 @@ pub(super) fn process(packet: &[u8], client: SocketAddr, shared: &Shared) -> Res
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(Refusal::bad_request(problems.join("; "))) }
+}
+
+/// Describes a fault. If an address is unknown, suggests a similar parameter; a flood of datagrams would make this costly.
+fn describe(fault: &Fault) -> String {
+    let similar = match fault {
+        Fault::Unknown(address) => {
+            let id = address.strip_prefix("/melos/").unwrap_or(address);
+            suggestion(id, TABLE.iter().map(|spec| spec.id))
+        }
+        _ => String::new(),
+    };
+    format!("{fault}{similar}")
 }

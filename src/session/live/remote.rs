@@ -117,7 +117,8 @@ async fn open_http(
     routes: axum::Router,
 ) -> OscQuery {
     let address = SocketAddr::new(config.http.address, config.http.port);
-    let access = AccessRules::new(&config.http.hosts, config.http.password.as_deref(), http::PAGE_TEXT);
+    let access = AccessRules::new(&config.http.hosts, config.http.password.as_deref(), http::PAGE_TEXT)
+        .with_local_password(config.http.local_password);
     let context = ServerContext { osc: osc.address(), counters: Arc::clone(osc.counters()), access, troubles };
     OscQuery::start(address, context, Arc::clone(inbox), routes).await
 }

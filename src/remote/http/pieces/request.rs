@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::api_state::is_file_name;
 use crate::music::emotion::Emotion;
+use crate::quote::short_number;
 
 /// Allowed lengths in seconds: up to half an hour.
 const SECONDS: std::ops::RangeInclusive<f64> = 10.0..=1800.0;
@@ -74,12 +75,12 @@ impl PieceRequest {
             (Some(_), true) => return Err("seconds: not allowed with a take, which has its own length".to_owned()),
             (None, false) => return Err("seconds: expected a length from 10 to 1800".to_owned()),
             (Some(seconds), false) if !SECONDS.contains(&seconds) => {
-                return Err(format!("seconds: {seconds} is out of range (10 to 1800)"));
+                return Err(format!("seconds: {} is out of range (10 to 1800)", short_number(seconds)));
             }
             _ => {}
         }
         if let Some(temperature) = self.temperature.filter(|temperature| !TEMPERATURE.contains(temperature)) {
-            return Err(format!("temperature: {temperature} is out of range (0.1 to 2)"));
+            return Err(format!("temperature: {} is out of range (0.1 to 2)", short_number(temperature)));
         }
         if let Some(seed) = self.seed.filter(|seed| !SEED.contains(seed)) {
             return Err(format!("seed: {seed} is out of range (0 to 16777215)"));
@@ -194,7 +195,9 @@ mod tests {
             (r#"{"emotion": "calm", "preset": "storm", "seconds": 60}"#, "emotion, preset and take"),
             (r#"{"emotion": "calm"}"#, "seconds"),
             (r#"{"emotion": "calm", "seconds": 5}"#, "5 is out of range (10 to 1800)"),
+            (r#"{"emotion": "calm", "seconds": 1e308}"#, "seconds: 1e308 is out of range (10 to 1800)"),
             (r#"{"emotion": "calm", "seconds": 60, "temperature": 3}"#, "temperature"),
+            (r#"{"emotion": "calm", "seconds": 60, "temperature": -1e300}"#, "temperature: -1e300 is out of range"),
             (r#"{"emotion": "calm", "seconds": 60, "seed": 16777216}"#, "seed"),
             (r#"{"emotion": "glad", "seconds": 60}"#, "choose from happy, sad"),
             (r#"{"emotion": {"calm": 0}, "seconds": 60}"#, "above 0"),

@@ -96,12 +96,12 @@ fn invalid_arguments_are_reported() {
         ("/melos/hold", vec![text("perhaps")], "on or off"),
         ("/melos/temperature", vec![text("nan")], "finite"),
         ("/melos/temperature", vec![OscType::Blob(vec![0; 4])], "an argument of this type"),
-        ("/melos/temperatur", vec![OscType::Float(1.0)], "there is no /melos/temperatur"),
-        ("/other/valence", vec![OscType::Float(1.0)], "there is no /other/valence"),
+        ("/melos/temperatur", vec![OscType::Float(1.0)], "there is no parameter /melos/temperatur"),
+        ("/other/valence", vec![OscType::Float(1.0)], "there is no parameter /other/valence"),
         ("/melos/subscribe", vec![OscType::Int(70_000)], "a port from 1 to 65535"),
         ("/melos/next/bar/tone", vec![], "expected a value"),
-        ("/melos/next/bar/tune", vec![OscType::Float(1.0)], "there is no /melos/next/bar/tune"),
-        ("/melos/*/nothing", vec![OscType::Float(1.0)], "there is no /melos/*/nothing"),
+        ("/melos/next/bar/tune", vec![OscType::Float(1.0)], "there is no parameter /melos/next/bar/tune"),
+        ("/melos/*/nothing", vec![OscType::Float(1.0)], "there is no parameter /melos/*/nothing"),
     ] {
         let decoded = read(&message(addr, &args));
         assert_eq!(decoded.requests, [], "{addr} {args:?}");
