@@ -3,7 +3,7 @@
 //! # Input
 //! | message | effect |
 //! |---|---|
-//! | `/melos/<id> value` | sets a parameter; the value may be i, h, f, d, s, c, T, F, N (off) or I (on) and is coerced |
+//! | `/melos/<id> value` | sets a parameter; the value may be i, h, f, d, s, S, c, T, F, N (off) or I (on), or an array of one of these, and is coerced |
 //! | `/melos/next/bar/<id> value` | sets a parameter, or fires a trigger, at the exact frame of the next bar line; the newest value for each parameter wins, and all subscribers, including the sender, are notified when it takes effect |
 //! | `/melos/emotion calm 0.8` | same as `/melos/emotion/calm 0.8` |
 //! | `/melos/<id>` | without arguments: fires a trigger, or returns a parameter's value or a stream's newest message |
@@ -23,7 +23,9 @@
 //! triggers, so a broad pattern cannot cause a panic. A time tag in the future delays a bundle; a late bundle is
 //! counted and applied at once. A message, bundle or packet that is malformed, too large or too deeply nested, or that
 //! contains NaN or infinity, is counted, logged and skipped; whatever is readable in the rest of its bundle is applied.
-//! A key may include its mode: `/melos/key "A minor"` sets both.
+//! Every address accepts the same types: a number may also be text, a name may also be a number (but not in a message to
+//! a pattern), and an array is read like the values in it. A message without arguments needs no type tags. A key may
+//! include its mode: `/melos/key "A minor"` sets both.
 //!
 //! A parameter whose address contains other addresses has a second address, for OSCQuery clients that show the first
 //! only as a folder: `/melos/tempo/value` is an alias of `/melos/tempo`.
@@ -66,11 +68,13 @@
 
 mod access;
 mod address;
+mod argument;
+mod bundle;
 mod connection;
 mod decode;
 pub(super) mod fault;
 pub(super) mod feedback;
-pub(super) mod guard;
+mod incoming;
 pub(super) mod message;
 mod outbox;
 mod server;

@@ -172,6 +172,24 @@ fn localhost_works_over_ipv4_and_ipv6() {
     }
 }
 
+/// Some programs leave out the comma before the type tags, or the type tags themselves.
+#[test]
+fn values_without_type_tags_are_counted_as_refused_and_triggers_need_none() {
+    let rig = Rig::new();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(rig.server.address()).unwrap();
+    for datagram in [
+        &b"/melos/reverb\0\0\0f\0\0\0\x3f\x28\xf5\xc3"[..],
+        b"/melos/reverb\0\0\0i\0\0\0\0\0\0\x01",
+        b"/melos/reverb\0\0\0\x3f\x28\xf5\xc3",
+        b"/melos/panic\0\0\0\0",
+    ] {
+        socket.send(datagram).unwrap();
+    }
+    assert_eq!(rig.events(1), [set(Param::Panic, Value::Trigger)]);
+    assert_eq!(rig.inbox.losses().count(Loss::OscRefused), 3);
+}
+
 /// During a flood of queries for the whole state, input is still accepted, because another task sends the replies.
 #[test]
 fn input_does_not_wait_for_replies() {

@@ -404,7 +404,7 @@ fn posted_packets_are_checked_like_datagrams_and_refusals_are_explained() {
             ),
             "the new one without control characters",
         ),
-        (b"nonsense".to_vec(), "error"),
+        (b"nonsense".to_vec(), "a message starts with an address"),
     ] {
         let (status, reply) = post(osc, &packet);
         assert!(status == "400" && reply.contains(reason), "{reply}");

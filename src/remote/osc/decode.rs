@@ -7,7 +7,7 @@ use rosc::{OscMessage, OscType};
 use super::fault::{self, Fault};
 use super::message::STREAMS;
 use super::time::{Now, When, when};
-use super::{address, guard};
+use super::{address, argument, bundle, incoming};
 use crate::event::parameter::{Input, Kind, Param, TABLE, Value, key_and_mode};
 use crate::event::{ControlEvent, LearnRequest};
 use crate::music::emotion::Emotion;
@@ -69,17 +69,17 @@ pub fn decode(datagram: &[u8], now: Now) -> Decoded {
 
 impl Decoded {
     fn read_packet(&mut self, packet: &[u8], enclosing: When, depth_left: usize, now: Now) {
-        let read = if guard::is_bundle(packet) {
+        let read = if bundle::is_bundle(packet) {
             self.read_bundle(packet, enclosing, depth_left, now)
         } else {
-            guard::message(packet).and_then(|message| self.read_message(&message, enclosing))
+            incoming::message(packet).and_then(|message| self.read_message(&message, enclosing))
         };
         self.faults.extend(read.err());
     }
 
     fn read_bundle(&mut self, packet: &[u8], enclosing: When, depth_left: usize, now: Now) -> Result<(), Fault> {
         let depth_left = depth_left.checked_sub(1).ok_or(Fault::TooDeep)?;
-        let (tag, mut elements) = guard::bundle(packet)?;
+        let (tag, mut elements) = bundle::split(packet)?;
         let tagged = when(tag, now)?;
         self.late += u64::from(tagged == When::Late);
         // OSC 1.0: an inner bundle must not precede the enclosing one.
@@ -89,8 +89,11 @@ impl Decoded {
             _ => tagged,
         };
         while !elements.is_empty() {
-            let (element, after) = guard::element(elements)?;
-            self.read_packet(element, due, depth_left, now);
+            let (element, after) = bundle::element(elements)?;
+            // With an empty element, nothing is lost.
+            if !element.is_empty() {
+                self.read_packet(element, due, depth_left, now);
+            }
             elements = after;
         }
         Ok(())
@@ -154,7 +157,11 @@ impl Decoded {
             self.requests.extend(settings.map(|(param, value)| set(param, value, due)));
             return Ok(());
         }
-        self.requests.extend(request(param, &message.args, due, &mut self.clamped)?);
+        // Only here, and not for patterns, is a number a name: `/melos/* 1` is meant for parameters that are numbers.
+        let first = message.args.first().filter(|_| matches!(param.spec().kind, Kind::Text { .. }));
+        let name = first.and_then(argument::name).map(OscType::String);
+        let args = name.as_ref().map_or(message.args.as_slice(), std::slice::from_ref);
+        self.requests.extend(request(param, args, due, &mut self.clamped)?);
         Ok(())
     }
 
@@ -218,22 +225,13 @@ fn request(
         }
         [first, ..] => (param, first),
     };
-    let text;
-    let input = match argument {
-        OscType::Int(number) => Input::Number(f64::from(*number)),
-        OscType::Long(number) => Input::Number(*number as f64),
-        OscType::Float(number) => Input::Number(f64::from(*number)),
-        OscType::Double(number) => Input::Number(*number),
-        OscType::Bool(on) => Input::Bool(*on),
-        // Some senders use "impulse" and "nil" for on and off.
-        OscType::Inf => Input::Bool(true),
-        OscType::Nil => Input::Bool(false),
-        OscType::String(string) => param.input_from_text(string),
-        OscType::Char(character) => {
-            text = character.to_string();
-            param.input_from_text(&text)
+    let input = match argument::input(argument) {
+        Some(Input::Text(text)) => param.input_from_text(text),
+        Some(input) => input,
+        None => {
+            let id = param.spec().id;
+            return Err(invalid(format!("{id}: an argument of this type is not supported; send a number or text")));
         }
-        _ => return Err(invalid(format!("{}: an argument of this type is not supported", param.spec().id))),
     };
     let value = match param.fit_within(input) {
         Ok(value) => value,
@@ -248,11 +246,8 @@ fn request(
 
 /// Reads the old and the new name of a scene.
 fn rename_scene(message: &OscMessage, due: Option<Instant>) -> Result<Request, Fault> {
-    let name = |param: Param, argument: &OscType| match argument {
-        OscType::String(name) => match param.fit(Input::Text(name)) {
-            Ok(Some(Value::Text(name))) if !name.is_empty() => Some(name),
-            _ => None,
-        },
+    let name = |param: Param, argument: &OscType| match param.fit(Input::Text(&argument::name(argument)?)) {
+        Ok(Some(Value::Text(name))) if !name.is_empty() => Some(name),
         _ => None,
     };
     let names = match message.args.as_slice() {
@@ -269,11 +264,7 @@ fn rename_scene(message: &OscMessage, due: Option<Instant>) -> Result<Request, F
 
 /// Reads a MIDI note number and a velocity.
 fn play_note(message: &OscMessage, due: Option<Instant>) -> Result<Request, Fault> {
-    let number = |argument: &OscType| match argument {
-        OscType::Int(number) => u8::try_from(*number).ok(),
-        OscType::Float(number) if number.fract() == 0.0 => u8::try_from(*number as i64).ok(),
-        _ => None,
-    };
+    let number = |argument: &OscType| u8::try_from(argument::whole_number(argument)?).ok();
     match message.args.iter().map(number).collect::<Vec<_>>()[..] {
         [Some(note), Some(velocity @ 0..=127)] if PlayedNote::KEYS.contains(&note) => {
             Ok(Request::Control(ControlEvent::PlayNote { note, velocity }, due))
@@ -287,23 +278,19 @@ fn play_note(message: &OscMessage, due: Option<Instant>) -> Result<Request, Faul
 
 /// Reads the parameter whose control is to be learned or forgotten.
 fn learn_target(message: &OscMessage) -> Result<Param, Fault> {
-    let Some(OscType::String(id)) = message.args.first() else {
-        return Err(Fault::Invalid(format!("{}: expected a parameter, such as \"valence\"", message.addr)));
+    let expected = || Fault::Invalid(format!("{}: expected a parameter, such as \"valence\"", message.addr));
+    let name = message.args.first().and_then(argument::name).ok_or_else(expected)?;
+    let id = address::resolve_leaf(name.trim());
+    let unknown = || {
+        let quoted = quoted(&name);
+        Fault::Invalid(format!("{}: there is no parameter {quoted}; see docs/parameters.md for the list", message.addr))
     };
-    let unknown =
-        || format!("{}: there is no parameter {}; see docs/parameters.md for the list", message.addr, quoted(id));
-    Param::from_id(id).ok_or_else(|| Fault::Invalid(unknown()))
+    Param::from_id(id.strip_prefix("/melos/").unwrap_or(id)).ok_or_else(unknown)
 }
 
 fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
-    let number = match message.args.first() {
-        None => return Ok(None),
-        Some(OscType::Int(number)) => u16::try_from(*number).ok(),
-        Some(OscType::Float(number)) if number.fract() == 0.0 => u16::try_from(*number as i64).ok(),
-        Some(OscType::String(text)) => text.parse().ok(),
-        Some(_) => None,
-    };
-    match number {
+    let Some(argument) = message.args.first() else { return Ok(None) };
+    match argument::whole_number(argument).and_then(|number| u16::try_from(number).ok()) {
         Some(port @ 1..) => Ok(Some(port)),
         _ => Err(Fault::Invalid(format!("{}: expected a port from 1 to 65535", message.addr))),
     }
@@ -311,10 +298,9 @@ fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
 
 /// Reads the token that a client returns to verify its address.
 fn token(message: &OscMessage) -> Result<String, Fault> {
-    match message.args.first() {
-        Some(OscType::String(token)) => Ok(token.clone()),
-        _ => Err(Fault::Invalid(format!("{0}: expected the token from the {0} message that Melos sent", message.addr))),
-    }
+    let expected = || format!("{0}: expected the token from the {0} message that Melos sent", message.addr);
+    let token = message.args.first().and_then(argument::name).ok_or_else(|| Fault::Invalid(expected()))?;
+    Ok(token.trim().to_owned())
 }
 
 /// Returns whether every client can read an argument of this type.
@@ -326,7 +312,6 @@ fn not_finite(argument: &OscType) -> bool {
     match argument {
         OscType::Float(number) => !number.is_finite(),
         OscType::Double(number) => !number.is_finite(),
-        OscType::Array(array) => array.content.iter().any(not_finite),
         _ => false,
     }
 }

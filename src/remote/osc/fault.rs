@@ -31,8 +31,8 @@ pub enum Fault {
     /// Bundles or arrays nested deeper than `MAX_DEPTH`.
     #[error("nested too deeply (maximum {max} levels)", max = MAX_DEPTH)]
     TooDeep,
-    /// Not OSC.
-    #[error("malformed: {0}")]
+    /// Not OSC; the text says what is wrong.
+    #[error("{0}")]
     Malformed(String),
     /// An argument is NaN or infinite.
     #[error("{0} has a NaN or infinite argument")]

@@ -316,7 +316,7 @@ fn malformed_packets_are_refused() {
         &b""[..],
         b"\0\0\0\0",
         b"/melos/valence",
-        b"/melos/valence\0\0",
+        b"/melos/panic\0",
         b"melos\0\0\0,f\0\0\0\0\0\0",
         b"/melos/valence\0\0,f\0\0\x3f\0",
         b"/melos/valence\0\0,q\0\0\x3f\0\0\0",
@@ -377,7 +377,18 @@ fn learning_requires_an_existing_parameter() {
     assert_eq!(request("/melos/learn/cancel", &[]).requests, [Request::Learn(LearnRequest::Cancel)]);
     let forget = [Request::Learn(LearnRequest::Forget(Param::Valence))];
     assert_eq!(request("/melos/learn/forget", &[text("valence")]).requests, forget);
-    for (args, hint) in [(vec![], "such as"), (vec![text("valance")], "valance")] {
+    for (name, param) in [
+        (" valence ", Param::Valence),
+        ("/melos/valence", Param::Valence),
+        (" /melos/level/pad\n", Param::LevelPad),
+        ("/melos/tempo/value", Param::Tempo),
+    ] {
+        let learn = Request::Learn(LearnRequest::Control(param));
+        assert_eq!(request("/melos/learn", &[text(name)]).requests, [learn], "{name:?}");
+        let forget = Request::Learn(LearnRequest::Forget(param));
+        assert_eq!(request("/melos/learn/forget", &[text(name)]).requests, [forget], "{name:?}");
+    }
+    for (args, hint) in [(vec![], "such as"), (vec![text("valance")], "valance"), (vec![text("/melos/")], "/melos/")] {
         for address in ["/melos/learn", "/melos/learn/forget"] {
             let decoded = request(address, &args);
             assert_eq!(decoded.requests, []);
@@ -392,12 +403,14 @@ fn renaming_a_scene_requires_two_names() {
     let request =
         Request::Control(ControlEvent::RenameScene { from: "verse".to_owned(), to: "intro 2".to_owned() }, None);
     assert_eq!(rename(&[text("verse"), text(" intro 2 ")]).requests, [request]);
+    let request = Request::Control(ControlEvent::RenameScene { from: "1".to_owned(), to: "2.5".to_owned() }, None);
+    assert_eq!(rename(&[OscType::Int(1), OscType::Float(2.5)]).requests, [request]);
     let long = text(&"x".repeat(10_000));
     for args in [
         &[][..],
         &[text("verse")],
         &[text("verse"), text(" ")],
-        &[text("verse"), OscType::Int(2)],
+        &[text("verse"), OscType::Bool(true)],
         &[text("verse"), long],
     ] {
         let decoded = rename(args);
@@ -411,17 +424,182 @@ fn a_played_note_needs_a_key_of_the_piano_and_a_velocity() {
     let play = |args: &[OscType]| read(&message("/melos/play/note", args));
     let request = |note, velocity| Request::Control(ControlEvent::PlayNote { note, velocity }, None);
     assert_eq!(play(&[OscType::Int(60), OscType::Int(90)]).requests, [request(60, 90)]);
-    assert_eq!(play(&[OscType::Float(108.0), OscType::Float(0.0)]).requests, [request(108, 0)]);
+    for args in [
+        [OscType::Float(108.0), OscType::Float(0.0)],
+        [OscType::Long(108), OscType::Double(0.0)],
+        [text("108 "), text("0")],
+    ] {
+        assert_eq!(play(&args).requests, [request(108, 0)], "{args:?}");
+    }
     for args in [
         &[][..],
         &[OscType::Int(60)],
         &[OscType::Int(20), OscType::Int(90)],
         &[OscType::Int(60), OscType::Int(128)],
         &[OscType::Float(60.5), OscType::Int(90)],
-        &[text("60"), OscType::Int(90)],
+        &[text("C4"), OscType::Int(90)],
+        &[OscType::Bool(true), OscType::Int(90)],
+        &[OscType::Long(1 << 40), OscType::Int(90)],
     ] {
         let decoded = play(args);
         assert!(decoded.requests.is_empty(), "{args:?}");
         assert!(decoded.faults[0].to_string().contains("such as 60 90"), "{:?}", decoded.faults);
     }
+}
+
+/// Builds a message from raw type tags and arguments, which are padded to a multiple of four bytes.
+fn raw(address: &str, tags: &[u8], arguments: &[u8]) -> Vec<u8> {
+    let mut message = Vec::new();
+    for text in [address.as_bytes(), tags] {
+        message.extend(text);
+        message.resize(message.len() / 4 * 4 + 4, 0);
+    }
+    [&message, arguments].concat()
+}
+
+#[test]
+fn every_address_accepts_the_same_types() {
+    let subscribe = || Request::Subscribe(Some(9001));
+    let reverb = || set(Param::Reverb, Value::Number(0.5), None);
+    let store = |name: &str| set(Param::SceneStore, Value::Text(name.to_owned()), None);
+    let calm = || set(Param::Emotion, Value::Choice(3), None);
+    for (address, tags, arguments, expected) in [
+        ("/melos/subscribe", ",h", &b"\0\0\0\0\0\0\x23\x29"[..], subscribe()),
+        ("/melos/subscribe", ",d", b"\x40\xc1\x94\x80\0\0\0\0", subscribe()),
+        ("/melos/subscribe", ",s", b" 9001 \0\0", subscribe()),
+        ("/melos/subscribe", ",S", b"9001\0\0\0\0", subscribe()),
+        ("/melos/subscribe", ",[i]", b"\0\0\x23\x29", subscribe()),
+        ("/melos/unsubscribe", ",h", b"\0\0\0\0\0\0\x23\x29", Request::Unsubscribe(Some(9001))),
+        ("/melos/reverb", ",[f]", b"\x3f\0\0\0", reverb()),
+        ("/melos/reverb", ",[[ff]]", b"\x3f\0\0\0\x3f\x80\0\0", reverb()),
+        ("/melos/reverb", ",S", b"0.5\0", reverb()),
+        ("/melos/hold", ",[T]", b"", set(Param::Hold, Value::Toggle(true), None)),
+        ("/melos/hold", ",S", b"off\0", set(Param::Hold, Value::Toggle(false), None)),
+        ("/melos/emotion", ",S", b"calm\0\0\0\0", calm()),
+        ("/melos/emotion", ",[s]", b"calm\0\0\0\0", calm()),
+        ("/melos/emotion", ",[Sf]", b"calm\0\0\0\0\x3f\0\0\0", set(Param::Calm, Value::Number(0.5), None)),
+        ("/melos/key", ",c", b"\0\0\0F", set(Param::Key, Value::Choice(5), None)),
+        ("/melos/scene/store", ",c", b"\0\0\0A", store("A")),
+        ("/melos/scene/store", ",S", b"dawn\0\0\0\0", store("dawn")),
+        ("/melos/scene/store", ",i", b"\0\0\0\x03", store("3")),
+        ("/melos/scene/store", ",h", b"\0\0\0\0\0\0\0\x03", store("3")),
+        ("/melos/scene/store", ",f", b"\x40\x40\0\0", store("3")),
+        ("/melos/scene/store", ",f", b"\x3d\xcc\xcc\xcd", store("0.1")),
+        ("/melos/scene/store", ",d", b"\x40\x08\0\0\0\0\0\0", store("3")),
+        ("/melos/scene", ",i", b"\0\0\0\x03", set(Param::Scene, Value::Text("3".to_owned()), None)),
+        ("/melos/preset", ",f", b"\x40\x40\0\0", set(Param::Preset, Value::Text("3".to_owned()), None)),
+        ("/melos/confirm", ",S", b"s1-0 \0\0\0", Request::Confirm("s1-0".to_owned())),
+        ("/melos/learn", ",S", b"valence\0", Request::Learn(LearnRequest::Control(Param::Valence))),
+        ("/melos/ping", ",[iS]", b"\0\0\0\x07abc\0", Request::Ping(vec![OscType::Int(7), text("abc")])),
+    ] {
+        let decoded = decode(&raw(address, tags.as_bytes(), arguments), Now::read());
+        assert_eq!(decoded, Decoded { requests: vec![expected], ..Decoded::default() }, "{address} {tags}");
+    }
+    // A number sent to several addresses at once is not a name.
+    for (pattern, requests) in [("/melos/scene/{store,crossfade}", 1), ("/melos/scene/{store,delete}", 0)] {
+        let decoded = decode(&raw(pattern, b",i", b"\0\0\0\x01"), Now::read());
+        assert_eq!((decoded.requests.len(), decoded.faults.len()), (requests, 1 - requests), "{pattern}");
+    }
+    for tags in [",T", ",F", ",I", ",N"] {
+        assert_eq!(refused(&raw("/melos/subscribe", tags.as_bytes(), b"")).len(), 1, "{tags}");
+        assert_eq!(refused(&raw("/melos/scene/store", tags.as_bytes(), b"")).len(), 1, "{tags}");
+    }
+}
+
+#[test]
+fn a_message_without_arguments_needs_no_type_tags() {
+    let panic = set(Param::Panic, Value::Trigger, None);
+    assert_eq!(decode(b"/melos/panic\0\0\0\0", Now::read()).requests, std::slice::from_ref(&panic));
+    assert_eq!(decode(b"/melos/valence\0\0", Now::read()).requests, [Request::Read(Param::Valence)]);
+    let decoded = decode(&bundle_of(&[b"/melos/panic\0\0\0\0".to_vec()]), Now::read());
+    assert_eq!(decoded.requests, [panic]);
+}
+
+#[test]
+fn faults_say_what_is_wrong_and_what_would_be_right() {
+    let reverb = |tags: &str, arguments: &[u8]| raw("/melos/reverb", tags.as_bytes(), arguments);
+    let half = b"\x3f\0\0\0";
+    for (datagram, expected) in [
+        (reverb("f", b"\x3f\x28\xf5\xc3"), "/melos/reverb: expected type tags after the address: a comma and"),
+        (reverb("i", b"\0\0\0\x01"), "expected type tags after the address"),
+        (b"/melos/reverb\0\0\0\x3f\x28\xf5\xc3".to_vec(), "a letter per argument, such as ,f"),
+        (b"/melos/reverb\0\0\0\0\0\0\0".to_vec(), "expected type tags after the address"),
+        (b"/melos/reverb\0\0\0,fff".to_vec(), "the type tags are cut off; they must end with a zero byte"),
+        (reverb(",q", half), "/melos/reverb: argument 1 (type tag q) is of an unknown type; expected i, h, f or d"),
+        (reverb(",f\n", half), "argument 2 (type tag \\n) is of an unknown type"),
+        (reverb(",f", b"\x3f\0"), "/melos/reverb: argument 1 (type tag f) is missing or cut off"),
+        (reverb(",b", b"\0\0\0\x05abcde\0\0"), "argument 1 (type tag b) is cut off"),
+        (reverb(",b", b"\0\0\0\x05abcde\0\0\0"), "an argument of this type is not supported; send a number or"),
+        (reverb(",", half), "bytes are left after the last argument; expected a type tag per argument, such as ,ff"),
+        (reverb(",[]", b""), "an array is empty; expected a value in it"),
+        (reverb(",[f", half), "the type tag [ has no ] after it"),
+        (reverb(",f]", half), "the type tag ] has no [ before it"),
+        (reverb(",c", b"\xff\xff\xff\xff"), "argument 1 (type tag c) is not a character"),
+        (reverb(",is", b"\0\0\0\x01d\xe9j\0"), "argument 2 (type tag s) is not valid UTF-8"),
+        (reverb(",s", b"half"), "argument 1 (type tag s) is missing or cut off; text must be followed by"),
+        (b"/\xe9\0\0".to_vec(), "an address is not valid UTF-8"),
+        (b"/melos/panic".to_vec(), "an address must be followed by 1 to 4 zero bytes, up to a multiple of 4 bytes"),
+        (b"nonsense".to_vec(), "not OSC: a message starts with an address, such as /melos/valence"),
+        (b"#bundle\0".to_vec(), "a bundle is cut off; #bundle must be followed by a time tag of 8 bytes"),
+        ([&bundle_of(&[])[..], b"\0\0\0\x10/a\0\0"].concat(), "a message should have 16 bytes, but only 4 follow"),
+        ([&bundle_of(&[])[..], b"\0\0"].concat(), "a bundle is cut off within the size of a message"),
+    ] {
+        let faults: Vec<_> = refused(&datagram).iter().map(ToString::to_string).collect();
+        let [fault] = faults.as_slice() else { panic!("{}: {faults:?}", datagram.escape_ascii()) };
+        assert!(fault.contains(expected), "{}: {fault}", datagram.escape_ascii());
+    }
+}
+
+/// Adds an element to a bundle with a size of its own, which need not be that of its bytes.
+fn add_element(bundle: &mut Vec<u8>, size: u32, bytes: &[u8]) {
+    bundle.extend(size.to_be_bytes());
+    bundle.extend(bytes);
+}
+
+#[test]
+fn messages_after_an_element_of_an_unusual_size_are_recovered() {
+    let good = |value| encoder::encode(&message("/melos/valence", &[OscType::Float(value)])).unwrap();
+    let both = [0.25, 0.5].map(|value| set(Param::Valence, Value::Number(value), None));
+    let sad = encoder::encode(&message("/melos/emotion", &[text("sad")])).unwrap();
+    let cut = &sad[..sad.len() - 3];
+    let decode_with = |elements: &[(u32, &[u8])]| {
+        let mut bundle = bundle_of(&[good(0.25)]);
+        for (size, bytes) in elements {
+            add_element(&mut bundle, *size, bytes);
+        }
+        add_element(&mut bundle, 24, &good(0.5));
+        let Decoded { requests, faults, .. } = decode(&bundle, Now::read());
+        (requests, faults.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let size = sad.len() as u32;
+    // Empty elements.
+    assert_eq!(decode_with(&[(0, b""), (0, b"")]), (both.to_vec(), vec![]));
+    // A size without the padding.
+    let [first, last] = both.clone();
+    let with_sad = vec![first.clone(), set(Param::Emotion, Value::Choice(1), None), last];
+    assert_eq!(decode_with(&[(size - 1, &sad)]), (with_sad.clone(), vec![]));
+    assert_eq!(decode_with(&[(0, b""), (size - 3, &sad), (0, b"")]), (with_sad, vec![]));
+    // No padding at all: the message itself is unreadable.
+    for bytes in [cut, b"/melos/x/", b"?"] {
+        let (requests, faults) = decode_with(&[(bytes.len() as u32, bytes)]);
+        assert_eq!((requests.as_slice(), faults.len()), (&both[..], 1), "{}: {faults:?}", bytes.escape_ascii());
+    }
+    // A size that leads nowhere.
+    let (requests, faults) = decode_with(&[(size - 5, &sad)]);
+    let expected =
+        format!("a size in a bundle is {}, not a multiple of 4; the messages from there on are lost", size - 5);
+    assert_eq!((requests, faults), (vec![first], vec![expected]));
+    // Many empty elements cost nothing.
+    let mut empty = bundle_of(&[]);
+    empty.resize(16_000, 0);
+    assert_eq!(decode(&empty, Now::read()), Decoded::default());
+}
+
+#[test]
+fn text_that_is_not_utf_8_costs_only_its_message() {
+    let good = |value| encoder::encode(&message("/melos/valence", &[OscType::Float(value)])).unwrap();
+    let bad = raw("/melos/preset", b",s", b"d\xe9j\0");
+    let decoded = decode(&bundle_of(&[good(0.25), bad, good(0.5)]), Now::read());
+    assert_eq!(decoded.requests, [0.25, 0.5].map(|value| set(Param::Valence, Value::Number(value), None)));
+    assert_eq!(decoded.faults.len(), 1);
 }

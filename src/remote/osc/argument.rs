@@ -1,0 +1,44 @@
+//! What an argument means, whatever its type, so that every address accepts the same types.
+
+use rosc::OscType;
+
+use crate::event::parameter::Input;
+
+/// Returns the value of an argument; `None` if Melos has no use for its type.
+pub(super) fn input(argument: &OscType) -> Option<Input<'_>> {
+    Some(match argument {
+        OscType::Int(number) => Input::Number(f64::from(*number)),
+        OscType::Long(number) => Input::Number(*number as f64),
+        OscType::Float(number) => Input::Number(f64::from(*number)),
+        OscType::Double(number) => Input::Number(*number),
+        OscType::Bool(on) => Input::Bool(*on),
+        // Some senders use "impulse" and "nil" for on and off.
+        OscType::Inf => Input::Bool(true),
+        OscType::Nil => Input::Bool(false),
+        OscType::String(text) => Input::Text(text),
+        _ => return None,
+    })
+}
+
+/// Returns the value of an argument that is a whole number, also as text; `None` for any other.
+pub(super) fn whole_number(argument: &OscType) -> Option<i64> {
+    let number = match input(argument)? {
+        Input::Number(number) => number,
+        Input::Text(text) => text.trim().parse().ok()?,
+        Input::Bool(_) | Input::Nothing => return None,
+    };
+    (number.fract() == 0.0).then_some(number as i64)
+}
+
+/// Returns the name in an argument. A number is a name too, because some programs send every text that looks like a
+/// number as one.
+pub(super) fn name(argument: &OscType) -> Option<String> {
+    Some(match argument {
+        OscType::String(text) => text.clone(),
+        OscType::Int(number) => number.to_string(),
+        OscType::Long(number) => number.to_string(),
+        OscType::Float(number) => number.to_string(),
+        OscType::Double(number) => number.to_string(),
+        _ => return None,
+    })
+}
