@@ -7,5 +7,6 @@ pub mod form;
 pub mod glide;
 pub mod plan;
 pub mod profile;
+pub mod spelling;
 pub mod temperature;
 pub mod theory;

@@ -1,4 +1,4 @@
-//! Pitch classes, modes, keys, chords and the harmony voices.
+//! Pitch classes, modes, keys, chords and the harmony voices. [`super::spelling`] parses them.
 
 use std::fmt;
 
@@ -6,48 +6,6 @@ use serde::{Deserialize, Serialize};
 
 /// Names of the twelve pitch classes, C = 0.
 pub const PITCH_NAMES: [&str; 12] = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
-
-/// Parses a pitch class (0..12, C = 0) from a name such as `F#`, `g♭` or `Bb`; returns `None` for anything else.
-/// Rejects `H`, because musicians who use it mean a different note by `B`, and an error is better than a wrong note.
-#[must_use]
-pub fn pitch_class(name: &str) -> Option<u8> {
-    let (pitch, rest) = leading_pitch(name.trim())?;
-    rest.is_empty().then_some(pitch)
-}
-
-/// Parses the pitch class at the start of `text` and returns it with the rest.
-fn leading_pitch(text: &str) -> Option<(u8, &str)> {
-    let mut characters = text.chars();
-    let natural: i32 = match characters.next()?.to_ascii_uppercase() {
-        'C' => 0,
-        'D' => 2,
-        'E' => 4,
-        'F' => 5,
-        'G' => 7,
-        'A' => 9,
-        'B' => 11,
-        _ => return None,
-    };
-    let rest = characters.as_str();
-    let accidentals = [
-        ("#", 1),
-        ("♯", 1),
-        ("b", -1),
-        ("♭", -1),
-        ("♮", 0),
-        (" sharp", 1),
-        ("-sharp", 1),
-        (" flat", -1),
-        ("-flat", -1),
-    ];
-    let matching =
-        |text: &str| rest.get(..text.len()).filter(|start| start.eq_ignore_ascii_case(text)).map(|_| text.len());
-    let (shift, rest) = accidentals
-        .iter()
-        .find_map(|(text, shift)| matching(text).map(|length| (*shift, &rest[length..])))
-        .unwrap_or((0, rest));
-    Some((u8::try_from((natural + shift).rem_euclid(12)).ok()?, rest))
-}
 
 /// A supported seven-note scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,24 +39,6 @@ impl Mode {
         }
     }
 
-    /// Parses a mode in the spellings that musicians use, ignoring case: `minor`, `Min`, `moll`, `aeolian`,
-    /// `harmonic minor`, `Dur`.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        let name = name.trim().to_lowercase().replace(['_', ' '], "-");
-        let other = match name.strip_suffix("-scale").or(name.strip_suffix("-mode")).unwrap_or(&name) {
-            "maj" | "ionian" | "dur" | "majeur" | "mayor" | "maggiore" => Self::Major,
-            "min" | "aeolian" | "natural-minor" | "moll" | "mineur" | "menor" | "minore" => Self::Minor,
-            "dorisch" => Self::Dorian,
-            "phrygisch" => Self::Phrygian,
-            "lydisch" => Self::Lydian,
-            "mixolydisch" => Self::Mixolydian,
-            "harmonicminor" | "harm-minor" | "harmonic" | "harmonisch-moll" => Self::HarmonicMinor,
-            name => return Self::ALL.into_iter().find(|mode| mode.name() == name),
-        };
-        Some(other)
-    }
-
     /// Returns the seven degrees of the scale in semitones above the tonic.
     #[must_use]
     pub const fn degrees(self) -> [u8; 7] {
@@ -129,18 +69,6 @@ impl Key {
     pub fn contains(&self, pitch: u8) -> bool {
         let degree = (pitch + 12 - self.tonic % 12) % 12;
         self.mode.degrees().contains(&degree)
-    }
-
-    /// Parses a key such as `A minor`, `Eb major`, `c# dorian` or `F#m`; returns `None` for anything else, including a
-    /// tonic without a mode.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (tonic, mode) = leading_pitch(text.trim())?;
-        let mode = match mode {
-            "m" => Mode::Minor,
-            _ => Mode::from_name(mode.strip_prefix([' ', '-', '_'])?)?,
-        };
-        Some(Self { tonic, mode })
     }
 }
 
@@ -236,45 +164,6 @@ impl Quality {
     }
 }
 
-impl Quality {
-    /// Parses the suffix after the root, in the usual spellings. Ignores case, except that `M` is major and `m` minor. Leaves out
-    /// tensions, which the qualities do not have: a thirteenth chord is a seventh chord.
-    fn from_suffix(suffix: &str) -> Option<Self> {
-        let plain: String = suffix.chars().filter(|c| !matches!(c, '(' | ')' | ' ')).collect();
-        let plain =
-            plain.replace('♭', "b").replace('♯', "#").replace('△', "Δ").replace(['−', '–'], "-").replace('º', "°");
-        // "M" and "MA" mean major, "m" and "-" minor; otherwise, case is ignored.
-        let plain = match plain.strip_prefix('M') {
-            Some(rest) if !rest.to_lowercase().starts_with(['a', 'i']) => format!("maj{rest}"),
-            _ => plain,
-        };
-        let plain = plain.to_lowercase().replace('δ', "Δ");
-        Some(match plain.as_str() {
-            "" | "maj" | "major" | "ma" | "dur" => Self::Major,
-            "m" | "min" | "minor" | "mi" | "-" | "moll" => Self::Minor,
-            "dim" | "°" | "o" | "mb5" | "m-5" | "-b5" => Self::Diminished,
-            "aug" | "+" | "+5" | "#5" => Self::Augmented,
-            "sus2" => Self::Sus2,
-            "sus4" | "sus" | "7sus4" | "7sus" | "9sus4" | "9sus" | "13sus4" | "13sus" => Self::Sus4,
-            "maj7" | "major7" | "ma7" | "j7" | "Δ" | "Δ7" | "maj9" | "ma9" | "Δ9" | "maj11" | "maj13" | "ma13"
-            | "Δ13" | "maj7#11" | "Δ#11" => Self::Major7,
-            "m7" | "min7" | "minor7" | "mi7" | "-7" | "m9" | "min9" | "mi9" | "-9" | "m11" | "min11" | "-11"
-            | "m13" | "min13" => Self::Minor7,
-            "7" | "dom7" | "dom" | "9" | "11" | "13" | "7b9" | "7#9" | "7#11" | "7b13" | "9#11" | "13b9" | "13#11"
-            | "7b5" | "7#5" | "7alt" | "alt" => Self::Dominant7,
-            "m7b5" | "min7b5" | "mi7b5" | "-7b5" | "m7-5" | "ø" | "ø7" | "halfdim" | "halfdim7" | "half-dim" => {
-                Self::HalfDiminished7
-            }
-            "dim7" | "°7" | "o7" => Self::Diminished7,
-            "mmaj7" | "mm7" | "minmaj7" | "-maj7" | "-Δ" | "-Δ7" | "mΔ" | "mΔ7" | "mj7" => Self::MinorMajor7,
-            "add9" | "add2" => Self::Add9,
-            "m6" | "min6" | "mi6" | "-6" | "m69" | "m6/9" => Self::Minor6,
-            "6" | "maj6" | "ma6" | "add6" | "69" | "6/9" => Self::Major6,
-            _ => return None,
-        })
-    }
-}
-
 /// A chord with a bass note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Chord {
@@ -321,21 +210,6 @@ impl Chord {
         let bass = &mut chroma[usize::from(self.bass % 12)];
         *bass = bass.max(0.9);
         chroma
-    }
-
-    /// Parses a chord symbol such as `Am7`, `F#dim` or `C/E`, in the usual spellings: `CM7`, `Cmaj7`, `CΔ`, `C-7`,
-    /// `Cø`, `C°`, `C+`, `Cmin`, `E♭maj7`; returns `None` for anything else.
-    #[must_use]
-    pub fn parse(symbol: &str) -> Option<Self> {
-        let symbol = symbol.trim();
-        // A slash precedes the bass, except in "6/9".
-        let (body, bass) = match symbol.rsplit_once('/') {
-            Some((_, "9")) | None => (symbol, None),
-            Some((body, bass)) => (body.trim_end(), Some(pitch_class(bass)?)),
-        };
-        let (root, suffix) = leading_pitch(body)?;
-        let quality = Quality::from_suffix(suffix.trim())?;
-        Some(Self { root, quality, bass: bass.unwrap_or(root) })
     }
 }
 

@@ -89,12 +89,12 @@ fn no_message_forges_a_log_line_or_floods_the_log() {
     let text = |text: &str| vec![OscType::String(text.to_owned())];
     for number in 0..700 {
         for sent in [
-            packet("/melos/chord", text("Hm")),
-            packet("/melos/chord", text(&format!("H{number}\n2026 INFO forged"))),
+            packet("/melos/chord", text("Xm")),
+            packet("/melos/chord", text(&format!("X{number}\n2026 INFO forged"))),
             packet("/melos/scene", text(&format!("none {number}\n2026 INFO forged"))),
             packet("/melos/preset", text(&format!("none {number}\n2026 INFO forged"))),
             packet(&format!("/melos/none/{number}\n2026 INFO forged"), Vec::new()),
-            packet("/melos/next/bar/chord", text(&format!("H{number}"))),
+            packet("/melos/next/bar/chord", text(&format!("X{number}"))),
         ] {
             socket.send(&sent).unwrap();
         }
@@ -107,7 +107,7 @@ fn no_message_forges_a_log_line_or_floods_the_log() {
     assert!(counted["losses"]["osc_refused"].as_u64() <= Some(4_200), "{counted}");
     let (_, log) = daemon.terminate();
     assert!(!log.lines().any(|line| line.starts_with("2026 INFO forged")), "{log}");
-    let lines: Vec<_> = log.lines().filter(|line| line.contains("none") || line.contains("H6")).collect();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("none") || line.contains("X6")).collect();
     assert!((4..=40).contains(&lines.len()), "{lines:#?}");
     assert!(log.lines().all(|line| line.len() < 1_000), "{log}");
 }

@@ -15,7 +15,7 @@ fn a_hung_log_reader_blocks_nothing() {
     let (_reader, writer) = full_pipe();
     let mut daemon = LoopbackDaemon::start("127.0.0.31", writer);
     for _ in 0..100 {
-        daemon.send("/melos/chord", "Hm");
+        daemon.send("/melos/chord", "Xm");
     }
     daemon.check_response();
     daemon.terminate();
@@ -39,7 +39,7 @@ fn a_log_reader_that_exits_does_not_end_the_music() {
     let mut daemon = LoopbackDaemon::start("127.0.0.32", writer);
     drop(reader);
     for _ in 0..100 {
-        daemon.send("/melos/chord", "Hm");
+        daemon.send("/melos/chord", "Xm");
     }
     daemon.check_response();
     daemon.terminate();
@@ -54,7 +54,7 @@ fn a_flood_of_errors_is_summarised_and_forges_no_lines() {
     daemon.send("/melos/x\rFORGED\u{1b}[2J", "x");
     daemon.send("/melos/scene", &format!("\nFORGED {}", "long ".repeat(2000)));
     for _ in 0..2000 {
-        daemon.send("/melos/chord", "Hm");
+        daemon.send("/melos/chord", "Xm");
         thread::yield_now();
     }
     daemon.wait_until("the flood is over", |status| status["losses"]["osc_refused"].as_u64() > Some(1000));
@@ -71,7 +71,7 @@ fn a_flood_of_errors_is_summarised_and_forges_no_lines() {
     }
     daemon.terminate();
     let written = written();
-    let warnings = written.matches("Hm").count();
+    let warnings = written.matches("Xm").count();
     assert!((1..20).contains(&warnings), "{warnings} lines about one error: {written}");
     assert!(written.contains("FORGED"), "the message should be quoted: {written}");
     assert!(

@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use super::Param;
 use crate::music::emotion::Emotion;
-use crate::music::theory::{Chord, Mode};
+use crate::music::spelling::pitch_class;
+use crate::music::theory::{Chord, Key, Mode, Quality};
 use crate::quote::{is_disruptive, quoted, short_number};
 
 /// The chord value that returns the harmony to the progression.
@@ -173,7 +174,7 @@ impl Param {
             }
             (Kind::Choice { names, .. }, Input::Text(text)) => match self.choice(names, text) {
                 Some(position) => Value::Choice(position as u8),
-                None => return Err(self.invalid(&input)),
+                None => return Err(self.unknown_name(text)),
             },
             (Kind::Chord, Input::Text(text)) if text.trim().is_empty() || text.trim().eq_ignore_ascii_case(AUTO) => {
                 Value::Text(AUTO.to_owned())
@@ -244,7 +245,7 @@ impl Param {
     /// Returns the index of the name that a text matches, exactly or as a synonym.
     fn choice(self, names: &[&str], text: &str) -> Option<usize> {
         let synonym = || match self {
-            Self::Key => crate::music::theory::pitch_class(text).map(usize::from),
+            Self::Key => pitch_class(text).map(usize::from),
             // The names start with `auto`.
             Self::Mode => {
                 Mode::ALL.into_iter().position(|mode| Mode::from_name(text) == Some(mode)).map(|index| index + 1)
@@ -255,6 +256,18 @@ impl Param {
         names.iter().position(|name| name.eq_ignore_ascii_case(text.trim())).or_else(synonym)
     }
 
+    /// Returns the error for a name that is not among the choices. A key may be refused because of its mode.
+    fn unknown_name(self, text: &str) -> InputError {
+        let mut error = self.invalid(&Input::Text(text));
+        if let InputError::Invalid { expected, .. } = &mut error
+            && self == Self::Key
+            && Key::parse(text).is_none()
+        {
+            *expected = format!("{expected}, alone or with one of {}", Mode::ALL.map(Mode::name).join(", "));
+        }
+        error
+    }
+
     /// Returns the error for an input that does not fit.
     pub(super) fn invalid(self, got: &impl ToString) -> InputError {
         let spec = self.spec();
@@ -263,7 +276,10 @@ impl Param {
             Kind::Number { min, max, .. } => format!("a number from {min} to {max}"),
             Kind::Toggle { .. } => "0 or 1, on or off".to_owned(),
             Kind::Choice { names, .. } => format!("one of {}", names.join(", ")),
-            Kind::Chord => "a chord symbol such as Am7, F#dim or C/E, or auto".to_owned(),
+            Kind::Chord => {
+                let endings = Quality::ALL.map(Quality::suffix).join(", ");
+                format!("a chord symbol such as Am7, F#dim or C/E, or auto; chords are major{endings}")
+            }
             Kind::Text { .. } if self == Self::SceneStore => {
                 format!("a name of at most {MAX_TEXT} characters, without control and text direction characters")
             }
@@ -320,10 +336,15 @@ mod tests {
             (Param::Key, "Db", 1),
             (Param::Key, "g#", 8),
             (Param::Key, " A♯ ", 10),
+            (Param::Key, "Sib", 10),
+            (Param::Key, "Des", 1),
+            (Param::Key, "H", 11),
             (Param::Mode, "Aeolian", 2),
             (Param::Mode, "harmonic minor", 7),
             (Param::Mode, " Auto", 0),
+            (Param::Mode, "mixo", 6),
             (Param::Emotion, "Sadness ", 1),
+            (Param::Emotion, "joyful", 0),
             (Param::RecordFormat, " FLAC ", 1),
         ] {
             assert_eq!(param.fit(Input::Text(text)), Ok(Some(Value::Choice(position))), "{text:?}");
@@ -341,6 +362,22 @@ mod tests {
         assert_eq!(huge, "tempo: got the number 1e308, expected a number from 40 to 200");
         let long = Param::Scene.fit(Input::Text(&"x".repeat(10_000))).unwrap_err().to_string();
         assert!(long.len() < 200 && long.contains("at most 128 characters"), "{long}");
+        for (param, text, expected) in [
+            (
+                Param::Mode,
+                "locrian",
+                "expected one of auto, major, minor, dorian, phrygian, lydian, mixolydian, harmonic-minor",
+            ),
+            (
+                Param::Key,
+                "A melodic minor",
+                "expected one of C, C#, D, Eb, E, F, F#, G, Ab, A, Bb, B, alone or with one of major, minor, dorian, phrygian, \
+                 lydian, mixolydian, harmonic-minor",
+            ),
+            (Param::Key, "A minor", "expected one of C, C#, D, Eb, E, F, F#, G, Ab, A, Bb, B"),
+        ] {
+            assert_eq!(param.fit(Input::Text(text)).unwrap_err().hint(), expected, "{text:?}");
+        }
         let error = Param::Emotion.fit(Input::Text("bored")).unwrap_err().to_string();
         assert!(error.contains("bored") && error.contains("nostalgic"), "{error}");
     }
@@ -352,8 +389,16 @@ mod tests {
         for automatic in ["", "Auto"] {
             assert_eq!(fit(automatic), Ok(Some(Value::Text(AUTO.to_owned()))));
         }
-        let error = fit("Hm").unwrap_err().to_string();
-        assert!(error.contains("Hm") && error.contains("auto"), "{error}");
+        for refused in ["Xm", "C7b5", "N.C."] {
+            let error = fit(refused).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!(
+                    "chord: got \"{refused}\", expected a chord symbol such as Am7, F#dim or C/E, or auto; chords are major, \
+                     m, dim, aug, sus2, sus4, maj7, m7, 7, m7b5, dim7, mmaj7, add9, m6, 6"
+                )
+            );
+        }
     }
 
     #[test]
@@ -370,7 +415,7 @@ mod tests {
             (Param::Temperature, Value::Number(f32::NAN)),
             (Param::Temperature, Value::Text("hot".to_owned())),
             (Param::Emotion, Value::Choice(Emotion::COUNT as u8)),
-            (Param::Chord, Value::Text("Hm".to_owned())),
+            (Param::Chord, Value::Text("Xm".to_owned())),
         ] {
             assert!(!param.accepts(&value), "{param:?} {value:?}");
         }

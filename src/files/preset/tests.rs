@@ -76,7 +76,7 @@ valance = 0.3
 temperature = 12
 panic = 1
 preset = \"other\"
-chord = \"Hm\"
+chord = \"Xm\"
 loop = 1
 reverb = [1]
 [level]
@@ -97,7 +97,8 @@ seconds = 0
             "test.toml:5: temperature = 12: expected a number from 0.1 to 2",
             "test.toml:6: panic = 1: panic cannot be set in a preset",
             "test.toml:7: preset = \"other\": preset cannot be set in a preset",
-            "test.toml:8: chord = \"Hm\": expected a chord symbol such as Am7, F#dim or C/E, or auto",
+            "test.toml:8: chord = \"Xm\": expected a chord symbol such as Am7, F#dim or C/E, or auto; chords are major, \
+             m, dim, aug, sus2, sus4, maj7, m7, 7, m7b5, dim7, mmaj7, add9, m6, 6",
             "test.toml:9: loop = 1: expected true or false",
             "test.toml:10: reverb = [1]: expected a single value",
             "test.toml:12: level.pat = -3: there is no parameter \"level/pat\"; did you mean \"level/pad\"?",

@@ -199,7 +199,7 @@ mod tests {
             (r#"{"emotion": "calm", "seconds": 60, "temperature": 3}"#, "temperature"),
             (r#"{"emotion": "calm", "seconds": 60, "temperature": -1e300}"#, "temperature: -1e300 is out of range"),
             (r#"{"emotion": "calm", "seconds": 60, "seed": 16777216}"#, "seed"),
-            (r#"{"emotion": "glad", "seconds": 60}"#, "choose from happy, sad"),
+            (r#"{"emotion": "bored", "seconds": 60}"#, "choose from happy, sad"),
             (r#"{"emotion": {"calm": 0}, "seconds": 60}"#, "above 0"),
             (r#"{"emotion": {"calm": -1, "sad": 1}, "seconds": 60}"#, "from 0 to 1"),
             (r#"{"preset": "nope", "seconds": 60}"#, "nope"),
