@@ -22,4 +22,4 @@ pub use lock::{FolderLock, LockError};
 pub use read::{MAX_TEXT, bytes, open, text};
 pub use search_path::{FoundFile, SearchPath, home_folder, state_folder};
 pub use space::{Usage, free_bytes};
-pub use write::{replace, set_aside, stamp, stamp_of, sync_folder, unused_path};
+pub use write::{replace, set_aside, stamp, stamp_of, sync_folder, unused_path, unused_stem};

@@ -174,7 +174,7 @@ pub struct RecordingsConfig {
     pub folder: PathBuf,
     /// Maximum total size of the recordings in the folder, in gigabytes.
     pub max_gb: f64,
-    /// Disk space that recordings and checkpoints leave free, in gigabytes.
+    /// Disk space that recordings, checkpoints and pieces leave free, in gigabytes.
     pub keep_free_gb: f64,
     /// Days after which a recording is deleted; never if omitted.
     pub max_days: Option<f64>,

@@ -80,8 +80,22 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 /// `calm-2.wav`.
 #[must_use]
 pub fn unused_path(path: &Path) -> PathBuf {
-    let is_unused = |path: &PathBuf| path.symlink_metadata().is_err();
-    (1..).map(|number| numbered(path, number)).find(is_unused).unwrap_or_else(|| path.to_owned())
+    first_numbered(path, is_unused)
+}
+
+/// Like [`unused_path`], but no file of that name exists with any of the `extensions` either, so that files that belong
+/// together can share the name.
+#[must_use]
+pub fn unused_stem(path: &Path, extensions: &[&str]) -> PathBuf {
+    first_numbered(path, |path| extensions.iter().all(|extension| is_unused(&path.with_extension(extension))))
+}
+
+fn first_numbered(path: &Path, is_suitable: impl Fn(&Path) -> bool) -> PathBuf {
+    (1..).map(|number| numbered(path, number)).find(|path| is_suitable(path)).unwrap_or_else(|| path.to_owned())
+}
+
+fn is_unused(path: &Path) -> bool {
+    path.symlink_metadata().is_err()
 }
 
 /// Returns the path of the nth file of the same name: `a.wav`, `a-2.wav`.
@@ -157,5 +171,11 @@ mod tests {
         assert_eq!(unused_path(&path), second);
         std::os::unix::fs::symlink("nowhere", &second).unwrap();
         assert_eq!(unused_path(&path), folder.path().join("2026-11-28_16.55.01_calm-3.wav"));
+        let flac = path.with_extension("flac");
+        assert_eq!(unused_path(&flac), flac);
+        let extensions = ["wav", "flac", "log"];
+        assert_eq!(unused_stem(&flac, &extensions), folder.path().join("2026-11-28_16.55.01_calm-3.flac"));
+        fs::write(folder.path().join("2026-11-28_16.55.01_calm-3.log"), "").unwrap();
+        assert_eq!(unused_stem(&flac, &extensions), folder.path().join("2026-11-28_16.55.01_calm-4.flac"));
     }
 }

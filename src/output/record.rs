@@ -8,10 +8,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 
 use ringbuf::HeapCons;
@@ -25,6 +25,7 @@ mod flac;
 mod listeners;
 mod pre_roll;
 mod sound_file;
+pub mod take_files;
 mod wav;
 mod worker;
 
@@ -103,22 +104,24 @@ pub struct Take {
     pub limit: Option<u64>,
 }
 
-/// A finished recording.
+/// A finished recording. Its file counts as in use ([`RecorderStatus::is_in_use`]) as long as this or a clone of the path
+/// exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
     /// The first file.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// The range of frames on the timeline.
     pub frames: Range<u64>,
     /// Ranges of frames on the timeline that were replaced with silence because the recorder did not keep up.
     pub gaps: Vec<Range<u64>>,
 }
 
-/// A finished file of a recording.
+/// A finished file of a recording. It counts as in use ([`RecorderStatus::is_in_use`]) as long as this or a clone of the
+/// path exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedFile {
     /// The file.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Its frames on the timeline.
     pub frames: Range<u64>,
 }
@@ -172,6 +175,10 @@ pub struct RecorderStatus {
     progress: Mutex<Progress>,
     recorded: Mutex<VecDeque<Recorded>>,
     recorded_files: Mutex<VecDeque<RecordedFile>>,
+    /// All files of the take being written.
+    writing: Mutex<Vec<Arc<Path>>>,
+    /// The files in use: those being written, and finished ones whose log or notes have yet to be written.
+    in_use: Mutex<Vec<Weak<Path>>>,
 }
 
 impl RecorderStatus {
@@ -215,6 +222,41 @@ impl RecorderStatus {
     #[must_use]
     pub fn take_recorded_files(&self) -> VecDeque<RecordedFile> {
         self.recorded_files.lock().map(|mut files| std::mem::take(&mut *files)).unwrap_or_default()
+    }
+
+    /// Returns whether a file belongs to the take being written.
+    #[must_use]
+    pub fn is_writing(&self, file: &Path) -> bool {
+        self.writing.lock().is_ok_and(|writing| writing.iter().any(|path| **path == *file))
+    }
+
+    /// Returns whether a file must keep its name: it belongs to the take being written, or its log or notes have yet to be
+    /// written beside it.
+    #[must_use]
+    pub fn is_in_use(&self, file: &Path) -> bool {
+        let is_same = |path: &Weak<Path>| path.upgrade().is_some_and(|path| *path == *file);
+        self.in_use.lock().is_ok_and(|in_use| in_use.iter().any(is_same))
+    }
+
+    /// Adds a file to the take being written.
+    fn add_file(&self, path: PathBuf) -> Arc<Path> {
+        let path = Arc::<Path>::from(path);
+        if let Ok(mut writing) = self.writing.lock() {
+            writing.push(Arc::clone(&path));
+        }
+        if let Ok(mut in_use) = self.in_use.lock() {
+            in_use.retain(|path| path.strong_count() > 0);
+            in_use.push(Arc::downgrade(&path));
+        }
+        path
+    }
+
+    /// Ends the take being written.
+    fn end_take(&self) {
+        if let Ok(mut writing) = self.writing.lock() {
+            writing.clear();
+        }
+        self.recording.store(false, Relaxed);
     }
 
     fn push_recorded(&self, recorded: Recorded) {

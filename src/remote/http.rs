@@ -22,6 +22,7 @@
 
 pub(crate) mod api_state;
 mod assets;
+mod file_tasks;
 mod listen;
 mod waveform;
 mod pieces;
@@ -30,6 +31,7 @@ mod takes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
@@ -39,7 +41,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::journal;
 use super::status::{Metrics, Status};
@@ -49,6 +50,7 @@ use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::output::record::Listeners;
 use crate::quote::is_disruptive;
 use api_state::ApiState;
+use file_tasks::FileTasks;
 use pieces::{PieceRequest, Pieces};
 use reply::Refusal;
 
@@ -59,8 +61,8 @@ pub(crate) const PAGE_TEXT: &str = include_str!("page/index.html");
 
 /// Maximum size of a request body in bytes.
 const MAX_BODY: usize = 16 * 1024;
-/// Maximum number of concurrent file operations other than downloads; further ones wait.
-const MAX_FILE_TASKS: usize = 2;
+/// Maximum time for which a request waits until other requests' file operations have ended.
+const FILE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// State shared by the routes.
 #[derive(Debug)]
@@ -69,7 +71,8 @@ pub(crate) struct Http {
     api: Arc<ApiState>,
     inbox: Arc<Inbox>,
     pieces: Arc<Pieces>,
-    file_slots: Semaphore,
+    /// File operations other than downloads.
+    file_tasks: FileTasks,
 }
 
 impl Http {
@@ -82,25 +85,14 @@ impl Http {
         pieces_folder: PathBuf,
         arguments: Vec<String>,
     ) -> Arc<Self> {
-        let pieces = Arc::new(Pieces::open(pieces_folder, arguments, Arc::clone(&api)));
-        Arc::new(Self { metrics, api, inbox, pieces, file_slots: Semaphore::new(MAX_FILE_TASKS) })
+        let pieces = Arc::new(Pieces::new(pieces_folder, arguments, Arc::clone(&api)));
+        Arc::new(Self { metrics, api, inbox, pieces, file_tasks: FileTasks::new(FILE_PATIENCE) })
     }
 
-    /// Renders requested pieces one at a time. Never returns.
+    /// Reads the folder of the pieces, then renders requested ones one at a time. Never returns.
     pub(crate) async fn render(self: Arc<Self>) {
         let metrics = Arc::clone(&self.metrics);
         Arc::clone(&self.pieces).run(move || metrics.status().load).await;
-    }
-
-    /// Runs file operations on a blocking thread as soon as fewer than [`MAX_FILE_TASKS`] others are running.
-    async fn run_blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, tokio::task::JoinError> {
-        let permit = self.file_slots.acquire().await;
-        let result = tokio::task::spawn_blocking(work).await;
-        drop(permit);
-        result
     }
 }
 
@@ -148,7 +140,7 @@ async fn log(
     Query(LogQuery { since }): Query<LogQuery>,
 ) -> Result<Json<Value>, Refusal> {
     let Some(since) = since else { return Ok(Json(json!({ "lines": journal::lines() }))) };
-    let lines = match http.run_blocking(move || journal::lines_since(since)).await? {
+    let lines = match http.file_tasks.run(move || journal::lines_since(since)).await? {
         Some(lines) => lines?,
         // Without a saved log, only the lines in memory are available.
         None => journal::lines().into_iter().filter(|line| line.at >= since).collect(),
@@ -208,7 +200,7 @@ async fn change_scene(
     if http.inbox.push(Incoming { event, due: None, source: Source::Other }) {
         Ok(StatusCode::ACCEPTED)
     } else {
-        Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "too many pending events; try again".to_owned()))
+        Err(Refusal::unavailable("too many pending events; try again"))
     }
 }
 
@@ -249,11 +241,8 @@ async fn render(
     let Json(request) = request?;
     let (presets, _) = http.api.presets();
     request.check(presets.iter().map(|preset| preset.id().to_owned())).map_err(Refusal::bad_request)?;
-    if let Some(take) = &request.take {
-        takes::control_log(&http.api, take)?;
-    }
-    let piece = http.pieces.add(request).await;
-    let piece = piece.map_err(|full| Refusal(StatusCode::SERVICE_UNAVAILABLE, full.to_string()))?;
+    let pieces = Arc::clone(&http.pieces);
+    let piece = http.file_tasks.run(move || pieces.add(request)).await??;
     let location = [(header::LOCATION, format!("/render/{}", piece.id))];
     Ok((StatusCode::ACCEPTED, location, Json(piece)).into_response())
 }
@@ -268,7 +257,8 @@ async fn piece(State(http): State<Arc<Http>>, Path(id): Path<u64>) -> Result<Jso
 
 async fn piece_file(State(http): State<Arc<Http>>, Path(id): Path<u64>, request: Request) -> Result<Response, Refusal> {
     let missing = || Refusal::not_found(format!("piece {id} does not exist or is not ready"));
-    let path = http.pieces.file(id).ok_or_else(missing)?;
+    let pieces = Arc::clone(&http.pieces);
+    let path = http.file_tasks.run(move || pieces.file(id)).await?.ok_or_else(missing)?;
     Ok(reply::file(&path, request).await)
 }
 
@@ -288,6 +278,6 @@ async fn change_piece(
         return Err(Refusal::bad_request("delete: expected true"));
     }
     let pieces = Arc::clone(&http.pieces);
-    let existed = http.run_blocking(move || pieces.delete(id)).await??;
+    let existed = http.file_tasks.run(move || pieces.delete(id)).await??;
     if existed { Ok(StatusCode::NO_CONTENT) } else { Err(no_piece(id)) }
 }

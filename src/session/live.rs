@@ -202,8 +202,9 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     wait_until_primed(performance.worker_status())?;
 
     let recordings = recordings_destination(&state, &config.recordings);
-    api.set_takes_folder(recordings.folder.clone());
-    let recorder = Recorder::spawn(ends.tap, listeners, recordings, Arc::clone(&losses))?;
+    let recorder = Recorder::spawn(ends.tap, listeners, recordings.clone(), Arc::clone(&losses))?;
+    api.set_recorder(Arc::clone(recorder.status()));
+    api.set_destination(recordings);
     let takes = Takes::new(recorder, troubles.clone(), losses, move || notes_api.takes_changed())?;
     let presets = Presets::new(files.presets.clone(), initial.journey);
     let setlists = Setlists::new(files.setlists.clone(), &performance.conductor().value(Param::SetlistGo));

@@ -69,6 +69,8 @@ fn pipes_and_damaged_files_neither_prevent_startup_nor_lose_state() {
     for name in ["session.log", "lock", "melos.pipe"] {
         assert!(Command::new("mkfifo").arg(at(name)).status().unwrap().success());
     }
+    fs::create_dir(at("pieces")).unwrap();
+    assert!(Command::new("mkfifo").arg(at("pieces/piece-1.json")).status().unwrap().success());
     let scenes = "[scenes.dawn]\nreverb = 0.25\nwidth = 0.5\n";
     fs::write(at("state.toml"), format!("\"reverb/size\" = 0.125\nreverb = 0,6\n{scenes}")).unwrap();
     let daemon = Daemon::start(folder.path(), &QUIET);

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::take_files::EXTENSIONS;
 use crate::files::config::{GIGABYTE, RecordingsConfig, WhenFull};
 use crate::files::{Usage, free_bytes};
 
@@ -56,25 +57,34 @@ impl Budget {
         }
         let mut takes = takes.into_iter();
         loop {
-            let free = free_bytes(folder)
-                .map_err(|error| format!("cannot determine the free space in {}: {error}", folder.display()))?;
-            let reason = if total >= self.max_bytes {
-                let gigabytes = self.max_bytes as f64 / GIGABYTE;
-                format!("the recordings have reached recordings.max_gb = {gigabytes}")
-            } else if free < self.keep_free {
-                let (free, keep_free) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
-                format!("only {free:.1} GB is free on the disk, and recordings.keep_free_gb = {keep_free}")
-            } else {
-                return Ok(());
-            };
+            let Err(reason) = self.check(folder, "recordings", total, 0) else { return Ok(()) };
             let oldest = if self.when_full == WhenFull::DeleteOldest { takes.next() } else { None };
             let Some(oldest) = oldest else { return Err(reason) };
             total -= oldest.delete(&format!("it is the oldest, and {reason}"));
         }
     }
+
+    /// Checks that `added` bytes fit into a folder that contains `total` bytes of `files`, such as recordings. Deletes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Returns a message if a space limit would be reached, or if the free space cannot be determined.
+    pub fn check(&self, folder: &Path, files: &str, total: u64, added: u64) -> Result<(), String> {
+        let free = free_bytes(folder)
+            .map_err(|error| format!("cannot determine the free space in {}: {error}", folder.display()))?;
+        if total.saturating_add(added) >= self.max_bytes {
+            let gigabytes = self.max_bytes as f64 / GIGABYTE;
+            return Err(format!("recordings.max_gb = {gigabytes} leaves no room for more {files}"));
+        }
+        if free < self.keep_free.saturating_add(added) {
+            let (free, keep_free) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
+            return Err(format!("only {free:.1} GB is free on the disk, and recordings.keep_free_gb = {keep_free}"));
+        }
+        Ok(())
+    }
 }
 
-/// A take's sound, log, checkpoint and notes.
+/// A take's sound and its companions.
 #[derive(Debug)]
 struct Take {
     stem: OsString,
@@ -115,14 +125,14 @@ impl Take {
     }
 }
 
-/// Returns whether a file name has the form that Melos uses for recordings, their logs, checkpoints and notes, such as
+/// Returns whether a file name has the form that Melos uses for recordings and their companions, such as
 /// `2026-11-28_16.55.01_calm.wav`.
 fn is_recording(name: &str) -> bool {
     const PATTERN: &[u8] = b"0000-00-00_00.00.00_";
     let matches = |(byte, pattern): (u8, u8)| if pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern };
     name.len() > PATTERN.len()
         && name.bytes().zip(PATTERN.iter().copied()).all(matches)
-        && [".wav", ".flac", ".log", ".checkpoint", ".mid"].iter().any(|extension| name.ends_with(extension))
+        && name.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension))
 }
 
 #[cfg(test)]
@@ -161,6 +171,18 @@ mod tests {
         let full = budget(1 << 40, u64::MAX / 2, WhenFull::Stop).make_room(folder.path(), None, None).unwrap_err();
         assert!(full.contains("recordings.keep_free_gb"), "{full}");
         assert_eq!(remaining(&paths), [true; 4]);
+    }
+
+    #[test]
+    fn what_is_planned_counts_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |budget: Budget, added| budget.check(folder.path(), "pieces", 600, added);
+        check(budget(1000, 0, WhenFull::DeleteOldest), 399).unwrap();
+        let full = check(budget(1000, 0, WhenFull::DeleteOldest), 400).unwrap_err();
+        assert!(full.contains("recordings.max_gb") && full.contains("pieces"), "{full}");
+        let free = free_bytes(folder.path()).unwrap();
+        let full = check(budget(u64::MAX, free / 2, WhenFull::Stop), free).unwrap_err();
+        assert!(full.contains("recordings.keep_free_gb"), "{full}");
     }
 
     #[test]

@@ -16,10 +16,12 @@ use tracing::{error, info, warn};
 use super::listeners::Listeners;
 use super::pre_roll::PreRoll;
 use super::sound_file::SoundFile;
-use super::{Bits, Destination, PRE_ROLL_SECONDS, RecordError, Recorded, RecordedFile, RecorderStatus, Take};
+use super::{
+    Bits, Destination, PRE_ROLL_SECONDS, RecordError, Recorded, RecordedFile, RecorderStatus, Take, take_files,
+};
 use crate::engine::gap_in;
 use crate::event::health::{Loss, Losses};
-use crate::files::{stamp, unused_path};
+use crate::files::stamp;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Maximum interval between reads of the tap.
@@ -50,7 +52,9 @@ pub(super) enum Request {
 struct Recording {
     take: Take,
     /// The first file.
-    path: PathBuf,
+    path: Arc<Path>,
+    /// The current file's path.
+    file_path: Arc<Path>,
     file: SoundFile,
     /// Frame on the timeline at which the take begins.
     start: u64,
@@ -65,6 +69,7 @@ struct Recording {
     /// The previous file, until it is announced.
     finished: Option<RecordedFile>,
     destination: Destination,
+    status: Arc<RecorderStatus>,
 }
 
 /// State owned by the thread.
@@ -237,7 +242,7 @@ impl Worker {
                 let missing: u64 =
                     self.gaps_in(recording.start..self.frames_read).iter().map(|gap| gap.end - gap.start).sum();
                 self.status.update(|progress| {
-                    progress.path = Some(recording.path.clone());
+                    progress.path = Some(recording.path.to_path_buf());
                     progress.missing = missing;
                 });
                 self.status.frames.store(recording.frames(), Relaxed);
@@ -255,12 +260,13 @@ impl Worker {
         fs::create_dir_all(folder).map_err(|source| RecordError::File { path: folder.clone(), source })?;
         destination.budget.make_room(folder, None, None).map_err(RecordError::NoSpace)?;
         let name = format!("{}_{}.{}", stamp("%Y-%m-%d_%H.%M.%S"), take.label, take.format.extension());
-        let path = unused_path(&folder.join(name));
+        let path = self.status.add_file(take_files::unused(&folder.join(name)));
         let file = SoundFile::create_new(&path, take.format, Bits::TwentyFour)?;
         let pre_roll = self.pre_roll.last(take.pre_roll.min(self.frames_read - self.last_end));
         let start = self.frames_read - pre_roll.iter().map(|frames| frames.len() as u64).sum::<u64>();
         let mut recording = Recording {
             take,
+            file_path: Arc::clone(&path),
             path,
             file,
             start,
@@ -270,6 +276,7 @@ impl Worker {
             flushed: 0,
             finished: None,
             destination,
+            status: Arc::clone(&self.status),
         };
         for frames in pre_roll {
             recording.write(frames)?;
@@ -300,7 +307,7 @@ impl Worker {
             self.last_end = frames.end;
         }
         let gaps = self.gaps_in(frames.clone());
-        Recorded { path: recording.path.clone(), frames, gaps }
+        Recorded { path: Arc::clone(&recording.path), frames, gaps }
     }
 
     /// Announces a recording whose last file is complete.
@@ -313,7 +320,7 @@ impl Worker {
         }
         self.status.push_recorded(recorded);
         self.status.push_recorded_file(last_file);
-        self.status.recording.store(false, Relaxed);
+        self.status.end_take();
     }
 
     /// Ends a take that cannot continue, keeping what was written.
@@ -327,7 +334,7 @@ impl Worker {
                 self.complete(recorded, file);
             }
         }
-        self.status.recording.store(false, Relaxed);
+        self.status.end_take();
         self.status.failed.store(true, Relaxed);
     }
 }
@@ -339,7 +346,7 @@ impl Recording {
 
     fn current_file(&self) -> RecordedFile {
         let frames = self.start + self.previous_frames..self.start + self.frames();
-        RecordedFile { path: self.file.path().to_owned(), frames }
+        RecordedFile { path: Arc::clone(&self.file_path), frames }
     }
 
     /// Writes frames, starting a new file if the current one is full; returns whether the take continues.
@@ -349,9 +356,10 @@ impl Recording {
         self.file.write(&frames[..count])?;
         if self.file.frames() >= self.max_file_frames {
             self.part += 1;
-            let path = unused_path(&part_path(&self.path, self.part));
+            let path = self.status.add_file(take_files::unused(&part_path(&self.path, self.part)));
             let next = SoundFile::create_new(&path, self.take.format, Bits::TwentyFour)?;
             self.finished = Some(self.current_file());
+            self.file_path = path;
             self.previous_frames = self.frames();
             self.flushed = 0;
             std::mem::replace(&mut self.file, next).finish()?;

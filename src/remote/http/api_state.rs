@@ -1,7 +1,7 @@
 //! Lists that the performance thread writes and HTTP requests read; both hold the lock only while they compare or copy
 //! a list.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +14,7 @@ use crate::files::preset::Preset;
 use crate::files::setlist::{Entry, Setlist};
 use crate::midi::mapping::{LearnedControl, LiveMappings};
 use crate::music::emotion::{Affect, Emotion, Mood};
+use crate::output::record::{Destination, RecorderStatus};
 
 /// Minimum weight at which an emotion is named in the description of a mood.
 const MIN_WEIGHT: f32 = 0.2;
@@ -115,8 +116,10 @@ struct Lists {
     scenes: Arc<[String]>,
     midi: Midi,
     recording: Recording,
-    /// The folder of the takes.
-    takes_folder: PathBuf,
+    /// Where takes are stored; `None` while the daemon is starting.
+    destination: Option<Destination>,
+    /// Which takes are in use; `None` while the daemon is starting.
+    recorder: Option<Arc<RecorderStatus>>,
 }
 
 /// The shared lists, and how often each has changed.
@@ -182,8 +185,12 @@ impl ApiState {
         lists.recording = recording;
     }
 
-    pub(crate) fn set_takes_folder(&self, folder: PathBuf) {
-        self.lists().takes_folder = folder;
+    pub(crate) fn set_destination(&self, destination: Destination) {
+        self.lists().destination = Some(destination);
+    }
+
+    pub(crate) fn set_recorder(&self, recorder: Arc<RecorderStatus>) {
+        self.lists().recorder = Some(recorder);
     }
 
     pub(crate) fn revisions(&self) -> Revisions {
@@ -220,9 +227,14 @@ impl ApiState {
         self.lists().recording.clone()
     }
 
-    /// Returns the folder of the takes.
-    pub(super) fn takes_folder(&self) -> PathBuf {
-        self.lists().takes_folder.clone()
+    /// Returns where takes are stored; `None` while the daemon is starting.
+    pub(super) fn destination(&self) -> Option<Destination> {
+        self.lists().destination.clone()
+    }
+
+    /// Returns the recorder's status; `None` while the daemon is starting.
+    pub(super) fn recorder(&self) -> Option<Arc<RecorderStatus>> {
+        self.lists().recorder.clone()
     }
 
     /// Reports that the takes on disk have changed.

@@ -2,23 +2,29 @@
 //! bounded queue. Finished pieces are kept in a folder until they are deleted.
 
 mod background;
+mod failure;
+mod folder;
 mod request;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::Command;
 use tokio::sync::Notify;
 
 use super::api_state::ApiState;
+use super::reply::Refusal;
 use super::takes;
-use crate::files;
+use crate::files::config::GIGABYTE;
+use folder::{Contents, Folder, MAX_ID};
 pub(super) use request::PieceRequest;
 
 /// Maximum number of waiting pieces.
@@ -29,6 +35,8 @@ const MAX_PIECES: usize = 500;
 const MAX_LOAD: f32 = 0.7;
 /// Interval between checks of the load.
 const LOAD_INTERVAL: Duration = Duration::from_secs(1);
+/// Interval between attempts to read the folder.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// Maximum number of bytes kept of a process's error output.
 const MAX_STDERR: u64 = 8192;
 
@@ -74,66 +82,105 @@ struct Progress {
     peak: f32,
 }
 
-/// Why no further piece can be requested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Full {
+/// Why a requested piece is refused.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(super) enum Refused {
     #[error("{MAX_QUEUED} pieces are already queued; try again when one is done")]
     Queue,
     #[error("there are already {MAX_PIECES} pieces; delete some first")]
     Folder,
+    #[error("there is no number left for another piece; remove the files of piece {MAX_ID} and restart Melos")]
+    Ids,
+    #[error("the folder of the pieces has not been read yet; try again")]
+    Unread,
+    #[error("no space for a piece of {gigabytes:.3} GB: {reason}")]
+    Disk { gigabytes: f64, reason: String },
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let status = match refused {
+            Refused::Disk { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            Refused::Queue | Refused::Folder | Refused::Ids | Refused::Unread => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self(status, refused.to_string())
+    }
+}
+
+/// The pieces by id.
+#[derive(Debug, Default)]
+struct Shelf {
+    pieces: BTreeMap<u64, Piece>,
+    /// The id of the next piece; `None` until the folder has been read.
+    next_id: Option<u64>,
 }
 
 /// All pieces, and the process that renders them.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    folder: PathBuf,
+    folder: Folder,
     /// Arguments of every `melos render` process: data folder and model.
     arguments: Vec<String>,
     api: Arc<ApiState>,
-    pieces: Mutex<BTreeMap<u64, Piece>>,
+    shelf: Mutex<Shelf>,
+    /// Held while the files of a piece are created, completed or deleted, so that none of these undoes another.
+    files: Mutex<()>,
     /// Signals that a piece was queued or deleted.
     changed: Notify,
 }
 
+/// The methods for HTTP requests.
 impl Pieces {
-    /// Reads the pieces in a folder. Those that were waiting or being rendered when the program stopped wait again.
-    pub(super) fn open(folder: PathBuf, arguments: Vec<String>, api: Arc<ApiState>) -> Self {
-        let pieces = read(&folder).into_iter().map(|piece| (piece.id, piece)).collect();
-        Self { folder, arguments, api, pieces: Mutex::new(pieces), changed: Notify::new() }
+    /// Creates an empty list; [`Pieces::run`] reads the pieces that are in the folder.
+    pub(super) fn new(folder: PathBuf, arguments: Vec<String>, api: Arc<ApiState>) -> Self {
+        Self {
+            folder: Folder::new(folder),
+            arguments,
+            api,
+            shelf: Mutex::default(),
+            files: Mutex::default(),
+            changed: Notify::new(),
+        }
     }
 
     /// Returns all pieces, newest first.
     pub(super) fn list(&self) -> Vec<Piece> {
-        self.lock().values().rev().cloned().collect()
+        self.shelf().pieces.values().rev().cloned().collect()
     }
 
     pub(super) fn get(&self, id: u64) -> Option<Piece> {
-        self.lock().get(&id).cloned()
+        self.shelf().pieces.get(&id).cloned()
     }
 
-    /// Returns the path of a piece's file; `None` if the piece is not ready or does not exist.
+    /// Returns the path of a piece's file; `None` if the piece is not ready or does not exist. Blocks on disk access.
     pub(super) fn file(&self, id: u64) -> Option<PathBuf> {
-        self.lock().get(&id).and_then(|piece| piece.file.as_ref()).map(|file| self.folder.join(file))
+        let path = self.folder.path().join(self.get(id)?.file?);
+        Some(path).filter(|path| path.is_file())
     }
 
-    /// Queues a piece and saves its description.
-    pub(super) async fn add(&self, request: PieceRequest) -> Result<Piece, Full> {
+    /// Queues a piece and saves its description. Blocks on disk access.
+    pub(super) fn add(&self, request: PieceRequest) -> Result<Piece, Refusal> {
+        self.prepare(&request)?;
+        let _files = self.lock_files();
         let piece = self.enqueue(request)?;
-        self.save(&piece).await;
+        self.save(&piece);
         self.changed.notify_one();
         self.api.pieces_changed();
         Ok(piece)
     }
 
-    fn enqueue(&self, request: PieceRequest) -> Result<Piece, Full> {
-        let mut pieces = self.lock();
-        if pieces.values().filter(|piece| piece.state == State::Waiting).count() >= MAX_QUEUED {
-            return Err(Full::Queue);
+    fn enqueue(&self, request: PieceRequest) -> Result<Piece, Refused> {
+        let mut shelf = self.shelf();
+        let id = shelf.next_id.ok_or(Refused::Unread)?;
+        if shelf.pieces.values().filter(|piece| piece.state == State::Waiting).count() >= MAX_QUEUED {
+            return Err(Refused::Queue);
         }
-        if pieces.len() >= MAX_PIECES {
-            return Err(Full::Folder);
+        if shelf.pieces.len() >= MAX_PIECES {
+            return Err(Refused::Folder);
         }
-        let id = pieces.last_key_value().map_or(1, |(id, _)| id + 1);
+        if id > MAX_ID {
+            return Err(Refused::Ids);
+        }
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let piece = Piece {
             id,
@@ -147,33 +194,36 @@ impl Pieces {
             picture: Vec::new(),
             error: None,
         };
-        pieces.insert(id, piece.clone());
+        shelf.pieces.insert(id, piece.clone());
+        shelf.next_id = Some(id + 1);
         Ok(piece)
     }
 
-    /// Deletes a piece and its files, aborting its render if necessary. Returns false if there is no such piece. Blocks
-    /// on disk access.
+    /// Deletes a piece and its files, aborting its render if necessary. Returns false if there is no such piece. If its
+    /// files cannot be deleted, it stays. Blocks on disk access.
     pub(super) fn delete(&self, id: u64) -> io::Result<bool> {
-        let Some(piece) = self.lock().remove(&id) else { return Ok(false) };
+        let _files = self.lock_files();
+        let Some(piece) = self.get(id) else { return Ok(false) };
+        self.folder.remove(&piece)?;
+        self.shelf().pieces.remove(&id);
         self.changed.notify_one();
         self.api.pieces_changed();
-        for name in piece.file.into_iter().chain([description_file(id)]) {
-            match fs::remove_file(self.folder.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
         Ok(true)
     }
+}
 
-    /// Renders the waiting pieces one at a time, starting each once `load` is low enough. Never returns.
+/// The methods for the task that renders.
+impl Pieces {
+    /// Reads the folder, then renders the waiting pieces one at a time, starting each once `load` is low enough. Those that
+    /// were waiting or being rendered when the program stopped wait again. Never returns.
     pub(super) async fn run(self: Arc<Self>, load: impl Fn() -> f32) {
+        self.read_until_done().await;
         loop {
-            let next = self.lock().values().find(|piece| piece.state == State::Waiting).cloned();
+            let next = self.shelf().pieces.values().find(|piece| piece.state == State::Waiting).cloned();
             match next {
                 None => self.changed.notified().await,
                 // Until the folder of the takes is known, the daemon is still starting.
-                Some(_) if load() > MAX_LOAD || self.api.takes_folder().as_os_str().is_empty() => {
+                Some(_) if load() > MAX_LOAD || self.api.destination().is_none() => {
                     tokio::time::sleep(LOAD_INTERVAL).await;
                 }
                 Some(piece) => self.render(piece).await,
@@ -181,27 +231,94 @@ impl Pieces {
         }
     }
 
-    async fn render(&self, piece: Piece) {
-        let id = piece.id;
+    /// Reads the folder, without which no id can be given to a new piece, unless that has been done before.
+    async fn read_until_done(self: &Arc<Self>) {
+        let mut reported = None;
+        while self.shelf().next_id.is_none() {
+            let Err(error) = self.on_blocking_thread(Self::read).await else { return };
+            if reported.as_ref() != Some(&error) {
+                tracing::warn!("cannot read the pieces in {}: {error}; retrying", self.folder.path().display());
+                reported = Some(error);
+            }
+            tokio::time::sleep(RETRY_INTERVAL).await;
+        }
+    }
+
+    fn read(&self) -> Result<(), String> {
+        let Contents { pieces, next_id } = self.folder.read().map_err(|error| error.to_string())?;
+        *self.shelf() = Shelf { pieces, next_id: Some(next_id) };
+        self.api.pieces_changed();
+        Ok(())
+    }
+
+    async fn on_blocking_thread<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let pieces = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&pieces)).await.map_err(|error| error.to_string()).flatten()
+    }
+
+    async fn render(self: &Arc<Self>, piece: Piece) {
+        let (id, name) = (piece.id, piece.request.file_name(piece.id));
         self.update(id, |piece| piece.state = State::Rendering);
-        let name = piece.request.file_name(id);
-        // The file is hidden until it is complete.
-        let unfinished = self.folder.join(format!(".{name}"));
-        let outcome = self.run_process(&piece, &unfinished).await;
-        let result = match outcome {
-            Ok(()) => tokio::fs::rename(&unfinished, self.folder.join(&name)).await.map_err(|error| error.to_string()),
+        let outcome = match self.on_blocking_thread(move |pieces| pieces.command(&piece)).await {
+            Ok(command) => self.run_process(id, command).await,
             Err(error) => Err(error),
         };
-        if result.is_err() {
-            let _ = tokio::fs::remove_file(&unfinished).await;
+        let finish = move |pieces: &Self| {
+            pieces.finish(id, &name, outcome);
+            Ok(())
+        };
+        if let Err(error) = self.on_blocking_thread(finish).await {
+            tracing::error!(piece = id, "cannot finish a piece: {error}");
         }
-        let bytes = tokio::fs::metadata(self.folder.join(&name)).await.map_or(0, |metadata| metadata.len());
-        let exists = self.update(id, |piece| {
+    }
+
+    /// Returns the command that renders a piece.
+    fn command(&self, piece: &Piece) -> Result<Command, String> {
+        let control_log = self.prepare(&piece.request).map_err(|refusal| refusal.1)?;
+        let output = self.folder.begin(&piece.request.file_name(piece.id)).map_err(|error| error.to_string())?;
+        // This link leads to the running program even if an upgrade has replaced its file.
+        let program = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+        let mut command = background::command(&program);
+        command.args(["render", "--progress"]).arg(option("output", &output));
+        command.args(&self.arguments).args(piece.request.arguments());
+        command.args(control_log.map(|log| option("control-log", &log)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// Checks that the disk has space for a piece, within the limits for recordings, and returns the control log from which
+    /// it is rendered, if it is rendered from one.
+    fn prepare(&self, request: &PieceRequest) -> Result<Option<PathBuf>, Refusal> {
+        let control_log = request.take.as_ref().map(|take| takes::control_log(&self.api, take)).transpose()?;
+        let Some(destination) = self.api.destination() else { return Ok(control_log) };
+        let bytes = request.max_bytes(control_log.as_deref().and_then(takes::logged_seconds));
+        let (folder, total) = (self.folder.path(), self.folder.bytes());
+        let gigabytes = bytes as f64 / GIGABYTE;
+        let fits = destination.budget.check(folder, "pieces", total, bytes);
+        fits.map_err(|reason| Refused::Disk { gigabytes, reason })?;
+        Ok(control_log)
+    }
+
+    /// Completes a piece after its process has ended, unless it has been deleted in the meantime.
+    fn finish(&self, id: u64, name: &str, outcome: Result<(), String>) {
+        let _files = self.lock_files();
+        let outcome = match outcome {
+            Ok(()) if self.get(id).is_some() => self.folder.publish(name).map_err(|error| error.to_string()),
+            Ok(()) => Err("deleted".to_owned()),
+            Err(error) => Err(error),
+        };
+        if outcome.is_err() {
+            self.folder.discard(name);
+        }
+        self.update(id, |piece| {
             piece.seconds_left = None;
-            match result {
-                Ok(()) => {
+            match outcome {
+                Ok((file, bytes)) => {
                     (piece.state, piece.done, piece.bytes) = (State::Ready, 1.0, bytes);
-                    piece.file = Some(name.clone());
+                    piece.file = Some(file);
                 }
                 Err(error) => {
                     tracing::warn!(piece = id, "cannot render a piece: {error}");
@@ -209,25 +326,13 @@ impl Pieces {
                 }
             }
         });
-        match self.get(id) {
-            Some(piece) if exists => self.save(&piece).await,
-            // The piece was deleted in the meantime.
-            _ => drop(tokio::fs::remove_file(self.folder.join(&name)).await),
+        if let Some(piece) = self.get(id) {
+            self.save(&piece);
         }
     }
 
     /// Runs `melos render` until it ends or the piece is deleted. The error says why it failed.
-    async fn run_process(&self, piece: &Piece, output: &Path) -> Result<(), String> {
-        tokio::fs::create_dir_all(&self.folder).await.map_err(|error| error.to_string())?;
-        // This link leads to the running program even if an upgrade has replaced its file.
-        let program = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
-        let mut command = background::command(&program);
-        command.args(["render", "--progress", "--output"]).arg(output);
-        command.args(&self.arguments).args(piece.request.arguments());
-        if let Some(take) = &piece.request.take {
-            command.arg("--control-log").arg(takes::control_log(&self.api, take).map_err(|refusal| refusal.1)?);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    async fn run_process(&self, id: u64, mut command: Command) -> Result<(), String> {
         let mut child = command.spawn().map_err(|error| format!("cannot run `melos render`: {error}"))?;
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err("cannot read the output of `melos render`".to_owned());
@@ -246,13 +351,13 @@ impl Pieces {
                 line = lines.next_line() => match line {
                     Ok(Some(line)) => {
                         if let Ok(progress) = serde_json::from_str(&line) {
-                            self.update_progress(piece.id, &progress, started.elapsed());
+                            self.update_progress(id, &progress, started.elapsed());
                         }
                     }
                     Ok(None) | Err(_) => break,
                 },
                 () = self.changed.notified() => {
-                    if self.get(piece.id).is_none() {
+                    if self.get(id).is_none() {
                         let _ = child.kill().await;
                         return Err("deleted".to_owned());
                     }
@@ -261,7 +366,7 @@ impl Pieces {
         }
         let status = child.wait().await.map_err(|error| error.to_string())?;
         let stderr = error_output.await.unwrap_or_default();
-        if status.success() { Ok(()) } else { Err(failure_reason(&stderr).unwrap_or_else(|| status.to_string())) }
+        if status.success() { Ok(()) } else { Err(failure::reason(status, &stderr)) }
     }
 
     fn update_progress(&self, id: u64, progress: &Progress, elapsed: Duration) {
@@ -274,9 +379,9 @@ impl Pieces {
         });
     }
 
-    /// Changes a piece; returns false if it no longer exists.
-    fn update(&self, id: u64, change: impl FnOnce(&mut Piece)) -> bool {
-        let states = self.lock().get_mut(&id).map(|piece| {
+    /// Changes a piece, if it still exists.
+    fn update(&self, id: u64, change: impl FnOnce(&mut Piece)) {
+        let states = self.shelf().pieces.get_mut(&id).map(|piece| {
             (piece.state, {
                 change(piece);
                 piece.state
@@ -285,105 +390,31 @@ impl Pieces {
         if states.is_some_and(|(before, after)| before != after) {
             self.api.pieces_changed();
         }
-        states.is_some()
     }
 
-    /// Saves the description of a piece next to its file.
-    async fn save(&self, piece: &Piece) {
-        let (folder, name) = (self.folder.clone(), description_file(piece.id));
-        let text = serde_json::to_vec_pretty(piece).unwrap_or_default();
-        let write = move || fs::create_dir_all(&folder).and_then(|()| files::replace(&folder.join(name), &text));
-        let written = tokio::task::spawn_blocking(write).await.map_err(io::Error::other).flatten();
-        if let Err(error) = written {
+    /// Saves the description of a piece.
+    fn save(&self, piece: &Piece) {
+        if let Err(error) = self.folder.save(piece) {
             tracing::warn!(piece = piece.id, "cannot save the description of a piece: {error}");
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Piece>> {
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
         // Every change leaves the pieces consistent, so they can be read even after a panic elsewhere.
-        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_files(&self) -> MutexGuard<'_, ()> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn description_file(id: u64) -> String {
-    format!("piece-{id}.json")
-}
-
-/// Reads the descriptions of all pieces in a folder, except those whose file is missing.
-fn read(folder: &Path) -> Vec<Piece> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let files = entries.flatten().map(|entry| entry.path());
-    let pieces =
-        files.filter(|path| path.extension().is_some_and(|extension| extension == "json")).filter_map(|path| {
-            let piece = fs::read(&path).map_err(|error| error.to_string());
-            piece
-                .and_then(|text| serde_json::from_slice::<Piece>(&text).map_err(|error| error.to_string()))
-                .inspect_err(|error| tracing::warn!(path = %path.display(), "ignoring a piece's description: {error}"))
-                .ok()
-        });
-    pieces.filter(|piece| piece.file.as_ref().is_none_or(|file| folder.join(file).is_file())).collect()
-}
-
-/// Extracts the reason from a failed process's error output.
-fn failure_reason(stderr: &str) -> Option<String> {
-    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-    let error = lines().find_map(|line| line.strip_prefix("Error: ").or_else(|| line.strip_prefix("error: ")));
-    error.or_else(|| lines().next_back()).map(str::to_owned)
+/// Returns an option with its value as one argument, so that a value that starts with `-` is not read as an option.
+fn option(name: &str, value: impl AsRef<OsStr>) -> OsString {
+    let mut argument = OsString::from(format!("--{name}="));
+    argument.push(value);
+    argument
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pieces(folder: &Path) -> Pieces {
-        Pieces::open(folder.to_owned(), Vec::new(), Arc::new(ApiState::default()))
-    }
-
-    fn request() -> PieceRequest {
-        serde_json::from_str(r#"{ "emotion": "calm", "seconds": 10 }"#).unwrap()
-    }
-
-    fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-    }
-
-    #[test]
-    fn the_queue_is_bounded() {
-        let folder = tempfile::tempdir().unwrap();
-        let pieces = pieces(folder.path());
-        for id in 1..=MAX_QUEUED as u64 {
-            assert_eq!(block_on(pieces.add(request())).unwrap().id, id);
-        }
-        assert_eq!(block_on(pieces.add(request())).unwrap_err(), Full::Queue);
-        assert!(pieces.delete(3).unwrap() && !pieces.delete(3).unwrap());
-        assert_eq!(block_on(pieces.add(request())).unwrap().id, MAX_QUEUED as u64 + 1);
-    }
-
-    #[test]
-    fn pieces_survive_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let before = pieces(folder.path());
-        for file in [Some("there.wav"), Some("gone.wav"), None] {
-            let mut piece = block_on(before.add(request())).unwrap();
-            if file.is_some() {
-                (piece.state, piece.file) = (State::Ready, file.map(str::to_owned));
-                block_on(before.save(&piece));
-            }
-        }
-        fs::write(folder.path().join("there.wav"), "x").unwrap();
-        // Version 0.2.0 named the field `wish`.
-        let saved = folder.path().join("piece-1.json");
-        fs::write(&saved, fs::read_to_string(&saved).unwrap().replace("\"request\"", "\"wish\"")).unwrap();
-        fs::write(folder.path().join("piece-9.json"), "nonsense").unwrap();
-        let after: Vec<_> = pieces(folder.path()).list().into_iter().map(|piece| (piece.id, piece.state)).collect();
-        assert_eq!(after, [(3, State::Waiting), (1, State::Ready)]);
-    }
-
-    #[test]
-    fn the_failure_reason_is_the_error_message_of_the_process() {
-        let stderr = "2026 INFO loading\nError: there is no preset \"x\"\n\nCaused by: nothing\n";
-        assert_eq!(failure_reason(stderr).as_deref(), Some("there is no preset \"x\""));
-        assert_eq!(failure_reason("killed\n").as_deref(), Some("killed"));
-        assert_eq!(failure_reason(" \n"), None);
-    }
-}
+mod tests;

@@ -23,6 +23,10 @@ impl Refusal {
         Self(StatusCode::NOT_FOUND, text.into())
     }
 
+    pub(super) fn unavailable(text: impl Into<String>) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, text.into())
+    }
+
     pub(super) fn conflict(text: impl Into<String>) -> Self {
         Self(StatusCode::CONFLICT, text.into())
     }

@@ -1,10 +1,10 @@
 //! HTTP routes for takes: the list, the files and their waveforms, renaming and deleting.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -12,23 +12,27 @@ use axum::extract::{Path as Name, Request, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::api_state::{ApiState, is_file_name};
 use super::reply::{self, Refusal};
 use super::{Http, waveform};
+use crate::files;
 use crate::music::emotion::Emotion;
+use crate::output::record::take_files::{COMPANIONS, EXTENSIONS, MOOD, NOTES, SOUND};
 use crate::quote::is_disruptive;
+use crate::session::log::ControlLog;
 use crate::units::frames_to_seconds;
 
-/// File extensions of takes.
-const EXTENSIONS: [&str; 2] = ["wav", "flac"];
-/// Extension of the file that keeps the mood of a renamed take.
-const MOOD: &str = "mood";
-/// Extension of the MIDI file with a take's notes.
-const NOTES: &str = "mid";
-/// Extensions of the files that accompany a take: its control log, the checkpoint from which rendering starts, its notes, and
-/// its mood.
-const COMPANIONS: [&str; 4] = ["log", "checkpoint", NOTES, MOOD];
+/// Maximum time for which renaming or deleting a take waits until its log and notes have been written, which happens
+/// about a second after its end.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Interval at which that is checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// Maximum size in bytes of the file that keeps the mood of a take.
+const MAX_MOOD: u64 = 64;
+/// Number of bytes read of a control log to find the frames of its take, which are at the beginning.
+const LOG_HEAD: u64 = 64 * 1024;
 
 /// A take as listed by the API.
 #[derive(Debug, PartialEq, Serialize)]
@@ -66,8 +70,8 @@ pub(super) enum Action {
 
 /// Serves `GET /takes`.
 pub(super) async fn list(State(http): State<Arc<Http>>) -> Result<Json<Value>, Refusal> {
-    let (folder, recording) = (http.api.takes_folder(), http.api.recording());
-    let takes = http.run_blocking(move || read(&folder)).await??;
+    let (folder, recording) = (folder(&http.api), http.api.recording());
+    let takes = http.file_tasks.run(move || folder.map_or_else(|| Ok(Vec::new()), |folder| read(&folder))).await??;
     Ok(Json(json!({ "recording": recording, "takes": takes })))
 }
 
@@ -77,7 +81,9 @@ pub(super) async fn get(
     Name(name): Name<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    Ok(reply::file(&find(&http.api, &name)?, request).await)
+    let api = Arc::clone(&http.api);
+    let path = http.file_tasks.run(move || find(&api, &name)).await??;
+    Ok(reply::file(&path, request).await)
 }
 
 /// Serves `GET /takes/NAME/notes`.
@@ -86,11 +92,9 @@ pub(super) async fn notes(
     Name(name): Name<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let path = find(&http.api, &name)?.with_extension(NOTES);
-    if path.is_file() {
-        return Ok(reply::file(&path, request).await);
-    }
-    Err(Refusal::not_found(format!("the notes of {name:?} have not been saved")))
+    let api = Arc::clone(&http.api);
+    let path = http.file_tasks.run(move || find_notes(&api, &name)).await??;
+    Ok(reply::file(&path, request).await)
 }
 
 /// Serves `GET /takes/NAME/picture`.
@@ -98,8 +102,8 @@ pub(super) async fn waveform(
     State(http): State<Arc<Http>>,
     Name(name): Name<String>,
 ) -> Result<Json<Waveform>, Refusal> {
-    let path = find(&http.api, &name)?;
-    let peaks = http.run_blocking(move || waveform::of_file(&path)).await?;
+    let api = Arc::clone(&http.api);
+    let peaks = http.file_tasks.run(move || find(&api, &name).map(|path| waveform::of_file(&path))).await??;
     Ok(Json(Waveform { peaks: peaks.unwrap_or_default() }))
 }
 
@@ -110,23 +114,50 @@ pub(super) async fn change(
     action: Result<Json<Action>, JsonRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let Json(action) = action?;
-    let path = find(&http.api, &name)?;
-    let recording = http.api.recording();
-    if recording.on && recording.name.as_ref() == Some(&name) {
-        return Err(Refusal::conflict(format!("{name} is being recorded; stop the recording first")));
-    }
-    let new_name = http.run_blocking(move || apply(&path, action)).await??;
+    let (api, wanted) = (Arc::clone(&http.api), name.clone());
+    let path = http.file_tasks.run(move || find(&api, &wanted)).await??;
+    wait_until_complete(&http.api, &path, &name).await?;
+    let new_name = http.file_tasks.run(move || apply(&path, action)).await??;
     http.api.takes_changed();
     Ok(Json(json!({ "name": new_name })))
 }
 
-/// Returns the path of an existing take.
-pub(super) fn find(api: &ApiState, name: &str) -> Result<PathBuf, Refusal> {
-    let path = api.takes_folder().join(name);
-    if is_file_name(name) && is_take(&path) && path.is_file() {
-        return Ok(path);
+/// Waits until the log and the notes of a take have been written, so that they are renamed or deleted with it.
+async fn wait_until_complete(api: &ApiState, path: &Path, name: &str) -> Result<(), Refusal> {
+    let Some(recorder) = api.recorder() else { return Ok(()) };
+    let end = Instant::now() + PATIENCE;
+    while recorder.is_in_use(path) {
+        if recorder.is_writing(path) {
+            return Err(Refusal::conflict(format!("{name} is being recorded; stop the recording first")));
+        }
+        if Instant::now() >= end {
+            let reason = format!("the log and the notes of {name} are still being written; try again in a moment");
+            return Err(Refusal::conflict(reason));
+        }
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
-    Err(Refusal::not_found(format!("there is no take {name:?}")))
+    Ok(())
+}
+
+/// Returns the folder of the takes; `None` while the daemon is starting.
+fn folder(api: &ApiState) -> Option<PathBuf> {
+    api.destination().map(|destination| destination.folder)
+}
+
+/// Returns the path of an existing take. Blocks on disk access, as do all functions below.
+fn find(api: &ApiState, name: &str) -> Result<PathBuf, Refusal> {
+    let path = folder(api).filter(|_| is_file_name(name)).map(|folder| folder.join(name));
+    path.filter(|path| is_take(path) && path.is_file())
+        .ok_or_else(|| Refusal::not_found(format!("there is no take {name:?}")))
+}
+
+/// Returns the path of the notes of a take.
+fn find_notes(api: &ApiState, name: &str) -> Result<PathBuf, Refusal> {
+    let notes = find(api, name)?.with_extension(NOTES);
+    if notes.is_file() {
+        return Ok(notes);
+    }
+    Err(Refusal::not_found(format!("the notes of {name:?} have not been saved")))
 }
 
 /// Returns the path of the control log beside a take.
@@ -138,13 +169,23 @@ pub(super) fn control_log(api: &ApiState, take: &str) -> Result<PathBuf, Refusal
     Err(Refusal::conflict(format!("{take:?} has no control log, so it cannot be rendered again")))
 }
 
-fn is_take(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+/// Returns the length in seconds of a take with this control log; `None` if the log does not say.
+pub(super) fn logged_seconds(log: &Path) -> Option<f64> {
+    let head = files::open(log).ok()?.take(LOG_HEAD);
+    let frames = ControlLog::read(BufReader::new(head)).ok()?.header.take?;
+    Some(frames_to_seconds(frames.end.saturating_sub(frames.start)))
 }
 
-/// Renames or deletes a take and its companions; returns its new name, or `None` if it was deleted.
+fn is_take(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| SOUND.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
+/// Renames or deletes a take and its companions; returns its new name, or `None` if it was deleted. Companions that may
+/// belong to another take, of the same name but in another format, stay where they are.
 fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
-    let companions = COMPANIONS.into_iter().filter(|extension| path.with_extension(extension).is_file());
+    let is_namesake = |other: &PathBuf| *other != path && other.is_file();
+    let is_alone = !SOUND.into_iter().map(|extension| path.with_extension(extension)).any(|other| is_namesake(&other));
+    let companions = COMPANIONS.into_iter().filter(|extension| is_alone && path.with_extension(extension).is_file());
     match action {
         Action::Delete(true) => {
             fs::remove_file(path)?;
@@ -163,7 +204,8 @@ fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
             }
             let to = path.with_file_name(&name);
             // Never overwrite another take or its companions.
-            if to.exists() || COMPANIONS.into_iter().any(|extension| to.with_extension(extension).exists()) {
+            let exists = |path: &Path| path.symlink_metadata().is_ok();
+            if exists(&to) || EXTENSIONS.into_iter().any(|extension| exists(&to.with_extension(extension))) {
                 return Err(Refusal::conflict(format!("a take {name:?} already exists")));
             }
             if let Some(mood) = mood(path).filter(|mood| mood_in_name(&name) != Some(mood)) {
@@ -200,7 +242,7 @@ fn take(path: &Path) -> Option<Take> {
 
 /// Returns the emotion at the start of a take.
 fn mood(path: &Path) -> Option<&'static str> {
-    let saved = || fs::read_to_string(path.with_extension(MOOD)).ok();
+    let saved = || String::from_utf8(files::bytes(&path.with_extension(MOOD), MAX_MOOD).ok()?).ok();
     let name = mood_in_name(path.file_name()?.to_str()?);
     name.or_else(|| Emotion::from_name(&saved()?).map(Emotion::name))
 }
@@ -215,18 +257,28 @@ fn mood_in_name(name: &str) -> Option<&'static str> {
 /// Returns the length in seconds according to the file's header.
 fn seconds(path: &Path) -> Option<f64> {
     if path.extension()?.eq_ignore_ascii_case("wav") {
-        return hound::WavReader::open(path).ok().map(|wav| frames_to_seconds(u64::from(wav.duration())));
+        let wav = hound::WavReader::new(BufReader::new(files::open(path).ok()?)).ok()?;
+        return Some(frames_to_seconds(u64::from(wav.duration())));
     }
     // A FLAC file starts with the stream information, in which 36 bits hold the number of frames.
     let mut head = [0; 26];
-    File::open(path).ok()?.read_exact(&mut head).ok()?;
+    files::open(path).ok()?.read_exact(&mut head).ok()?;
     let frames = head[21..26].iter().fold(0u64, |frames, byte| frames << 8 | u64::from(*byte)) & 0xf_ffff_ffff;
     head.starts_with(b"fLaC").then(|| frames_to_seconds(frames))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
+    use axum::http::StatusCode;
+    use ringbuf::HeapRb;
+    use ringbuf::traits::Split;
+
     use super::*;
+    use crate::event::Inbox;
+    use crate::files::config::RecordingsConfig;
+    use crate::output::record::{Budget, Destination, Format, Listeners, Recorder, Take as NewTake};
 
     fn folder_with(names: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -268,6 +320,93 @@ mod tests {
         assert_eq!(mood(&folder.path().join("Night.wav")), Some("calm"));
         apply(&folder.path().join("Night.wav"), Action::Delete(true)).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    fn wait_until(event: &str, mut has_happened: impl FnMut() -> bool) {
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while !has_happened() {
+            assert!(std::time::Instant::now() < end, "timed out waiting for {event}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn a_take_is_renamed_together_with_the_log_and_notes_that_are_still_being_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let budget = Budget::new(&RecordingsConfig { keep_free_gb: 0.0, ..RecordingsConfig::default() });
+        let destination = Destination { folder: dir.path().to_owned(), budget };
+        let (_, tap) = HeapRb::new(1000).split();
+        let recorder = Recorder::spawn(tap, Listeners::default(), destination.clone(), Arc::default()).unwrap();
+        let api = Arc::<ApiState>::default();
+        let inbox = Arc::new(Inbox::new(Arc::default()));
+        let http = Http::new(Arc::default(), Arc::clone(&api), inbox, dir.path().join("pieces"), Vec::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let rename = |name: &str, to: &str| {
+            let action = Action::Rename(to.to_owned());
+            runtime.block_on(change(State(Arc::clone(&http)), Name(name.to_owned()), Ok(Json(action))))
+        };
+
+        recorder.start(NewTake { label: "calm".to_owned(), format: Format::Wav, pre_roll: 0, limit: None }).unwrap();
+        wait_until("the take to start", || recorder.status().is_recording());
+        let path = recorder.status().progress().path.unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert_eq!(rename(name, "Evening").unwrap_err().0, StatusCode::NOT_FOUND, "the daemon is still starting");
+        api.set_recorder(Arc::clone(recorder.status()));
+        api.set_destination(destination);
+        let refusal = rename(name, "Evening").unwrap_err();
+        assert!(refusal.0 == StatusCode::CONFLICT && refusal.1.contains("being recorded"), "{}", refusal.1);
+
+        recorder.stop().unwrap();
+        wait_until("the take to end", || !recorder.status().is_recording());
+        let in_use = (recorder.status().take_recorded(), recorder.status().take_recorded_files());
+        let written = path.clone();
+        let writer = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(300));
+            for extension in ["log", "mid"] {
+                fs::write(written.with_extension(extension), extension).unwrap();
+            }
+            drop(in_use);
+        });
+        assert_eq!(rename(name, "Evening").unwrap().0["name"], "Evening.wav");
+        writer.join().unwrap();
+        let mut names: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["Evening.log", "Evening.mid", "Evening.mood", "Evening.wav"]);
+    }
+
+    #[test]
+    fn companions_of_takes_with_the_same_name_stay() {
+        let folder = folder_with(&["a.wav", "a.flac", "a.log", "b.wav", "c.flac"]);
+        let path = |name: &str| folder.path().join(name);
+        let refusal = apply(&path("b.wav"), Action::Rename("c".to_owned())).unwrap_err();
+        assert_eq!(refusal.0, StatusCode::CONFLICT, "the name of a FLAC file");
+        apply(&path("a.wav"), Action::Delete(true)).unwrap();
+        assert!(path("a.log").is_file(), "it may be the log of the FLAC file");
+        apply(&path("a.flac"), Action::Delete(true)).unwrap();
+        assert!(!path("a.log").exists());
+    }
+
+    #[test]
+    fn only_small_regular_files_are_read_as_moods() {
+        let folder = folder_with(&["a.wav", "b.wav", "c.wav"]);
+        let status = std::process::Command::new("mkfifo").arg(folder.path().join("a.mood")).status();
+        assert!(status.unwrap().success());
+        fs::File::create_new(folder.path().join("b.mood")).unwrap().set_len(5 << 30).unwrap();
+        fs::write(folder.path().join("c.mood"), "calm").unwrap();
+        let mut takes = read(folder.path()).unwrap();
+        takes.sort_by(|a, b| a.name.cmp(&b.name));
+        assert_eq!(takes.iter().map(|take| take.mood).collect::<Vec<_>>(), [None, None, Some("calm")]);
+    }
+
+    #[test]
+    fn the_control_log_says_how_long_a_take_is() {
+        let folder = folder_with(&["damaged.log"]);
+        let path = folder.path().join("a.log");
+        let start = "melos-control-log 1\ntake 48000 144000\nversion \"0.3.0\"\n";
+        fs::write(&path, format!("{start}{}", "4800 lead 57\n".repeat(10_000))).unwrap();
+        assert_eq!(logged_seconds(&path), Some(2.0));
+        assert_eq!(logged_seconds(&folder.path().join("damaged.log")), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The waveform of a recording.
 
-use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use symphonia::core::codecs::audio::AudioDecoderOptions;
@@ -9,6 +9,8 @@ use symphonia::core::formats::{FormatOptions, SeekMode, SeekTo, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::Timestamp;
+
+use crate::files;
 
 /// Number of columns in a waveform.
 pub(super) const COLUMNS: usize = 160;
@@ -22,7 +24,7 @@ pub(super) fn of_file(path: &Path) -> Option<Vec<f32>> {
 }
 
 fn of_wav(path: &Path) -> Option<Vec<f32>> {
-    let mut wav = hound::WavReader::open(path).ok()?;
+    let mut wav = hound::WavReader::new(BufReader::new(files::open(path).ok()?)).ok()?;
     let spec = wav.spec();
     let full_scale = match spec.sample_format {
         hound::SampleFormat::Int => 2f32.powi(i32::from(spec.bits_per_sample) - 1),
@@ -39,7 +41,7 @@ fn of_wav(path: &Path) -> Option<Vec<f32>> {
 }
 
 fn of_flac(path: &Path) -> Option<Vec<f32>> {
-    let stream = MediaSourceStream::new(Box::new(File::open(path).ok()?), Default::default());
+    let stream = MediaSourceStream::new(Box::new(files::open(path).ok()?), Default::default());
     let (options, metadata) = (FormatOptions::default(), MetadataOptions::default());
     let mut reader =
         symphonia::default::get_probe().probe(Hint::new().with_extension("flac"), stream, options, metadata).ok()?;

@@ -227,7 +227,7 @@ impl MainLoop {
                 ConfigChange::MidiOut(out) => self.show.performance.configure_midi_out(out),
                 ConfigChange::Recordings(recordings) => {
                     let destination = super::recordings_destination(self.reloads.folder(), &recordings);
-                    self.show.reports.api().set_takes_folder(destination.folder.clone());
+                    self.show.reports.api().set_destination(destination.clone());
                     self.show.takes.configure(destination);
                     self.show.performance.log().keep_free(recordings.keep_free_bytes());
                 }

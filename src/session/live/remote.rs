@@ -141,7 +141,7 @@ fn announce(oscquery: SocketAddr, osc: SocketAddr) -> Option<Discovery> {
 /// Returns the arguments with which `melos render` uses the same data folder and model.
 fn render_arguments(search_path: &SearchPath, config: &Config) -> Vec<String> {
     let data = search_path.shipped().display().to_string();
-    vec!["--data".to_owned(), data, "--model".to_owned(), config.model.clone()]
+    vec![format!("--data={data}"), format!("--model={}", config.model)]
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ fn a_long_take_continues_in_another_file() {
     play(&mut worker, 6000);
     let first = status.take_recorded_files();
     assert_eq!(first.len(), 1, "a file should be announced while the take continues");
+    let second = part_path(&first[0].path, 2);
+    assert!(status.is_writing(&first[0].path) && status.is_writing(&second), "the take has both files");
     play(&mut worker, 3000);
     worker.stop();
     let files: Vec<_> = first.into_iter().chain(status.take_recorded_files()).collect();
@@ -30,10 +32,17 @@ fn a_long_take_continues_in_another_file() {
     // A file ends with the first chunk that fills it.
     assert_eq!(frames, [400..7000, 7000..10_000]);
     for RecordedFile { path, frames } in &files {
-        assert_eq!(u64::from(hound::WavReader::open(path).unwrap().duration()), frames.end - frames.start);
+        assert_eq!(u64::from(hound::WavReader::open(&**path).unwrap().duration()), frames.end - frames.start);
     }
-    assert_eq!(files[1].path, part_path(&files[0].path, 2));
-    assert_eq!(status.take_recorded()[0].frames, 400..10_000);
+    assert_eq!(*files[1].path, *second);
+    let recorded = status.take_recorded();
+    assert_eq!(recorded[0].frames, 400..10_000);
+    assert!(!status.is_writing(&second) && status.is_in_use(&second), "its notes have yet to be written");
+    drop(files);
+    let first = recorded[0].path.to_path_buf();
+    assert!(status.is_in_use(&first) && !status.is_in_use(&second), "only the log has yet to be written");
+    drop(recorded);
+    assert!(!status.is_in_use(&first));
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! Requests for pieces: validation, and conversion to arguments of `melos render`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
 use super::super::api_state::is_file_name;
+use super::option;
 use crate::music::emotion::Emotion;
 use crate::quote::short_number;
+use crate::units::SAMPLE_RATE;
 
 /// Allowed lengths in seconds: up to half an hour.
 const SECONDS: std::ops::RangeInclusive<f64> = 10.0..=1800.0;
@@ -14,6 +17,10 @@ const SECONDS: std::ops::RangeInclusive<f64> = 10.0..=1800.0;
 const TEMPERATURE: std::ops::RangeInclusive<f64> = 0.1..=2.0;
 /// The range of the parameter `seed`.
 const SEED: std::ops::RangeInclusive<u32> = 0..=16_777_215;
+/// Bytes per second of 24-bit stereo sound, which FLAC makes smaller.
+const SOUND_RATE: f64 = 6.0 * SAMPLE_RATE as f64;
+/// Bytes per second of a MIDI file: more than those of the densest music.
+const MIDI_RATE: f64 = 2000.0;
 
 /// A requested piece.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,9 +118,9 @@ impl PieceRequest {
     }
 
     /// Returns the arguments that describe the piece to `melos render`, except the output file and a take's control log.
-    pub(super) fn arguments(&self) -> Vec<String> {
+    pub(super) fn arguments(&self) -> Vec<OsString> {
         let mut arguments = Vec::new();
-        let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
+        let mut add = |name: &str, value: String| arguments.push(option(name, value));
         match &self.emotion {
             None => {}
             Some(Emotions::One(name)) => add("emotion", name.to_lowercase()),
@@ -128,8 +135,17 @@ impl PieceRequest {
         self.temperature.iter().for_each(|temperature| add("temperature", temperature.to_string()));
         // A take's control log contains the seed.
         self.seed.iter().filter(|_| self.take.is_none()).for_each(|seed| add("seed", seed.to_string()));
-        arguments.extend((!self.harmony).then(|| "--no-harmony".to_owned()));
+        arguments.extend((!self.harmony).then(|| "--no-harmony".into()));
         arguments
+    }
+
+    /// Returns the maximum size of the file in bytes; `take_seconds` is the length of the take, if known.
+    pub(super) fn max_bytes(&self, take_seconds: Option<f64>) -> u64 {
+        let rate = match self.format {
+            Format::Wav | Format::Flac => SOUND_RATE,
+            Format::Midi => MIDI_RATE,
+        };
+        (rate * self.seconds.or(take_seconds).unwrap_or(0.0)) as u64
     }
 
     /// Returns the file name, such as `melos-7-calm.wav`.
@@ -160,31 +176,47 @@ mod tests {
 
     fn request(json: &str) -> Result<PieceRequest, String> {
         let request: PieceRequest = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        request.check(["storm".to_owned()].into_iter()).map(|()| request)
+        request.check(["storm".to_owned(), "--version".to_owned()].into_iter()).map(|()| request)
     }
 
     #[test]
     fn requests_are_converted_to_arguments() {
         for (json, arguments, file) in [
-            (r#"{"emotion": "Calm", "seconds": 60}"#, "--emotion calm --seconds 60", "melos-7-calm.wav"),
+            (r#"{"emotion": "Calm", "seconds": 60}"#, "--emotion=calm --seconds=60", "melos-7-calm.wav"),
             (
                 r#"{"emotion": {"sad": 0.25, "calm": 0.75}, "seconds": 10.5, "seed": 3, "harmony": false, "format": "flac"}"#,
-                "--emotion calm=0.75,sad=0.25 --seconds 10.5 --seed 3 --no-harmony",
+                "--emotion=calm=0.75,sad=0.25 --seconds=10.5 --seed=3 --no-harmony",
                 "melos-7-calm-sad.flac",
             ),
             (
                 r#"{"preset": "storm", "seconds": 1800, "temperature": 0.5}"#,
-                "--preset storm --seconds 1800 --temperature 0.5",
+                "--preset=storm --seconds=1800 --temperature=0.5",
                 "melos-7-storm.wav",
             ),
+            // A name that looks like an option.
+            (r#"{"preset": "--version", "seconds": 10}"#, "--preset=--version --seconds=10", "melos-7---version.wav"),
             (
                 r#"{"emotion": "sad", "seconds": 30, "format": "midi", "harmony": false}"#,
-                "--emotion sad --seconds 30 --no-harmony",
+                "--emotion=sad --seconds=30 --no-harmony",
                 "melos-7-sad.mid",
             ),
         ] {
             let request = request(json).unwrap();
-            assert_eq!((request.arguments().join(" "), request.file_name(7)), (arguments.to_owned(), file.to_owned()));
+            let joined = request.arguments().join(" ".as_ref()).into_string().unwrap();
+            assert_eq!((joined.as_str(), request.file_name(7).as_str()), (arguments, file));
+        }
+    }
+
+    #[test]
+    fn the_size_of_the_file_is_estimated() {
+        for (json, take_seconds, expected) in [
+            (r#"{"emotion": "calm", "seconds": 60}"#, None, 17_280_000),
+            (r#"{"emotion": "calm", "seconds": 10, "format": "flac"}"#, None, 2_880_000),
+            (r#"{"emotion": "calm", "seconds": 10, "format": "midi"}"#, None, 20_000),
+            (r#"{"take": "x.wav"}"#, Some(7200.0), 2_073_600_000),
+            (r#"{"take": "x.wav"}"#, None, 0),
+        ] {
+            assert_eq!(request(json).unwrap().max_bytes(take_seconds), expected, "{json}");
         }
     }
 

@@ -22,7 +22,7 @@ fn read(path: &Path) -> ControlLog {
 }
 
 fn recorded(path: PathBuf, frames: std::ops::Range<u64>) -> Recorded {
-    Recorded { path, frames, gaps: Vec::new() }
+    Recorded { path: path.into(), frames, gaps: Vec::new() }
 }
 
 fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {

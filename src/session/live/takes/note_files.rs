@@ -37,7 +37,7 @@ pub(super) struct NoteFiles {
     /// Everything before this frame is no longer needed.
     needed_from: u64,
     /// `None` once the thread has been told to end.
-    requests: Option<SyncSender<(PathBuf, MidiFile)>>,
+    requests: Option<SyncSender<(Arc<Path>, MidiFile)>>,
     thread: Option<JoinHandle<()>>,
     losses: Arc<Losses>,
 }
@@ -81,7 +81,7 @@ impl NoteFiles {
         let refusal = if frames.start < notes.start() {
             Some("the recorder was stuck for too long, so its first notes were not kept")
         } else {
-            let request = (path.clone(), MidiFile::new(frames, notes.clone()));
+            let request = (Arc::clone(&path), MidiFile::new(frames, notes.clone()));
             let sent = self.requests.as_ref().is_some_and(|requests| requests.try_send(request).is_ok());
             (!sent).then_some("the disk does not keep up")
         };
@@ -101,7 +101,7 @@ impl Drop for NoteFiles {
     }
 }
 
-fn run(requests: &Receiver<(PathBuf, MidiFile)>, losses: &Losses, on_written: &impl Fn()) {
+fn run(requests: &Receiver<(Arc<Path>, MidiFile)>, losses: &Losses, on_written: &impl Fn()) {
     for (take, notes) in requests {
         match write_beside(&take, &notes) {
             Ok(Some(path)) => {
@@ -146,7 +146,7 @@ mod tests {
     fn take(folder: &Path, name: &str, frames: std::ops::Range<u64>) -> RecordedFile {
         let path = folder.join(name);
         fs::write(&path, "").unwrap();
-        RecordedFile { path, frames }
+        RecordedFile { path: path.into(), frames }
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
             take(folder.path(), "mine.wav", MINUTE..2 * MINUTE),
             take(folder.path(), "empty.wav", MINUTE..MINUTE),
             take(folder.path(), "unsettled.wav", 2 * MINUTE..4 * MINUTE),
-            RecordedFile { path: folder.path().join("deleted.wav"), frames: 0..MINUTE },
+            RecordedFile { path: folder.path().join("deleted.wav").into(), frames: 0..MINUTE },
         ]);
         files.write(3 * MINUTE, 3 * MINUTE, false, &mut notes);
         drop(files);
