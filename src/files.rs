@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod document;
+mod identity;
 pub mod library;
 mod lock;
 mod parameters;
@@ -18,8 +19,9 @@ mod space;
 pub mod watch;
 mod write;
 
+pub use identity::is_at;
 pub use lock::{FolderLock, LockError};
 pub use read::{MAX_TEXT, bytes, open, text};
-pub use search_path::{FoundFile, SearchPath, home_folder, state_folder};
+pub use search_path::{FoundFile, SearchPath, expand_home, home_folder, state_folder};
 pub use space::{Usage, free_bytes};
 pub use write::{replace, set_aside, stamp, stamp_of, sync_folder, unused_path, unused_stem};

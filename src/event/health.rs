@@ -77,6 +77,7 @@ losses! {
     LogLines "unsaved_log_lines", "log line" "not saved", "The disk did not keep up with the log; lines are missing from the saved log";
     NoteFiles "unwritten_note_files", "MIDI file" "not written beside a take", "The notes of a take could not be saved beside it; the log says why, and the take itself is complete";
     Passwords "refused_passwords", "password" "refused over HTTP", "A password was wrong, or came too soon after several wrong ones; someone may be guessing it, and the log says from where";
+    TakeLogs "unwritten_take_logs", "control log" "not written beside a take", "The control log of a take could not be saved beside it, so the take cannot be rendered again; the log says why, and the take itself is complete";
 }
 
 /// A count for each [`Loss`], in the order of the table.

@@ -22,6 +22,12 @@ pub use schedule::Schedule;
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Bytes in a gigabyte, which is decimal, as is usual for disks.
 pub(crate) const GIGABYTE: f64 = 1e9;
+/// Says that less space is free on the disk than `recordings.keep_free_gb`; both numbers are in bytes.
+pub(crate) fn too_little_free(free: u64, keep_free: u64) -> String {
+    let (free, keep_free) = (free as f64 / GIGABYTE, keep_free as f64 / GIGABYTE);
+    format!("the disk has only {free:.1} GB free, less than recordings.keep_free_gb = {keep_free}")
+}
+
 /// Minimum length of the password, in characters.
 const MIN_PASSWORD_CHARS: usize = 8;
 
@@ -170,7 +176,7 @@ impl TryFrom<i64> for MidiChannel {
 /// Recordings and their disk space.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordingsConfig {
-    /// Folder for recordings; a relative path is inside the state folder.
+    /// Folder for recordings; a relative path is inside the state folder. In `melos.toml`, `~/` stands for the home folder.
     pub folder: PathBuf,
     /// Maximum total size of the recordings in the folder, in gigabytes.
     pub max_gb: f64,

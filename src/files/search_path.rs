@@ -102,9 +102,24 @@ pub fn home_folder(variable: &str, default: &str) -> Option<PathBuf> {
     home_folder_of(&|name| std::env::var_os(name), variable, default)
 }
 
+/// Replaces `~/` at the start of a path with the home folder, as a shell does; `None` without a home folder.
+#[must_use]
+pub fn expand_home(path: &str) -> Option<PathBuf> {
+    expand_home_of(&|name| std::env::var_os(name), path)
+}
+
+fn expand_home_of(read: &impl Fn(&str) -> Option<OsString>, path: &str) -> Option<PathBuf> {
+    let Some(inside) = path.strip_prefix("~/") else { return Some(PathBuf::from(path)) };
+    Some(absolute(read, "HOME")?.join(inside.trim_start_matches('/')))
+}
+
 fn home_folder_of(read: &impl Fn(&str) -> Option<OsString>, variable: &str, default: &str) -> Option<PathBuf> {
-    let absolute = |name: &str| read(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute(variable).or_else(|| Some(absolute("HOME")?.join(default)))
+    absolute(read, variable).or_else(|| Some(absolute(read, "HOME")?.join(default)))
+}
+
+/// Returns the path that a variable contains if it is absolute.
+fn absolute(read: &impl Fn(&str) -> Option<OsString>, variable: &str) -> Option<PathBuf> {
+    read(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 #[cfg(test)]
@@ -140,6 +155,23 @@ mod tests {
         assert_eq!(search_path.roots(), roots.map(PathBuf::from));
         let without_home = SearchPath::from_environment(|_| None, Path::new("/usr/share/melos"));
         assert_eq!(without_home.roots(), ["/etc/melos", "/usr/share/melos"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_tilde_stands_for_the_home_folder_only_at_the_start() {
+        let home = |_: &str| Some(OsString::from("/home/eva"));
+        for (path, expanded) in [
+            ("~/takes", "/home/eva/takes"),
+            ("~//takes", "/home/eva/takes"),
+            ("~eva/takes", "~eva/takes"),
+            ("takes/~/x", "takes/~/x"),
+            ("/srv/takes", "/srv/takes"),
+            ("~", "~"),
+        ] {
+            assert_eq!(expand_home_of(&home, path), Some(expanded.into()), "{path}");
+        }
+        assert_eq!(expand_home_of(&|_: &str| None, "~/takes"), None);
+        assert_eq!(expand_home_of(&|_: &str| None, "takes"), Some("takes".into()));
     }
 
     #[test]

@@ -186,6 +186,7 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
         &config.control_log,
         config.recordings.keep_free_bytes(),
         troubles.clone(),
+        Arc::clone(&losses),
         move || takes_api.takes_changed(),
     )?;
 

@@ -194,10 +194,21 @@ impl LogText {
     }
 }
 
+/// Returns whether a file may be a control log, according to its beginning: it starts like one, or is empty or zeroed, as a
+/// power cut may leave it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn may_be_log(from: impl Read) -> io::Result<bool> {
+    let mut start = Vec::new();
+    from.take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok(MAGIC.as_bytes().starts_with(&start) || start.iter().all(|byte| *byte == 0))
+}
+
 /// Copies the log of a session, adding the frames of a recording and its gaps to the header.
 ///
 /// # Errors
-/// When `from` cannot be read or `to` cannot be written.
+/// When `from` cannot be read or is not a log, or `to` cannot be written.
 pub fn copy_for_take(
     mut from: impl BufRead,
     mut to: impl Write,
@@ -205,8 +216,11 @@ pub fn copy_for_take(
     gaps: &[Range<u64>],
 ) -> io::Result<()> {
     let mut magic = String::new();
-    from.read_line(&mut magic)?;
-    writeln!(to, "{}\n{}", magic.trim_end(), line::format_take(frames))?;
+    from.by_ref().take(MAX_LINE).read_line(&mut magic)?;
+    if magic.trim_end() != MAGIC {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a control log"));
+    }
+    writeln!(to, "{MAGIC}\n{}", line::format_take(frames))?;
     for gap in gaps {
         writeln!(to, "{}", line::format_gap(gap))?;
     }

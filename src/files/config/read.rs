@@ -10,6 +10,7 @@ use super::{
     MidiConfig, MidiHost, MidiOutConfig, OscConfig, RecordingsConfig, WhenFull, schedule,
 };
 use crate::files::document::{Document, Field, Problem, Table};
+use crate::files::expand_home;
 
 /// Block sizes that at least one audio system accepts, in frames.
 const BLOCK_FRAMES: std::ops::RangeInclusive<i64> = 16..=8192;
@@ -29,7 +30,9 @@ pub(super) fn config(file: &Path, text: &str) -> Result<Config, Vec<Problem>> {
     section(document, &mut root, "midi", &mut config.midi, midi);
     match root.take("recordings") {
         // `recordings = "folder"` is shorthand that sets only the folder.
-        Some(Field { value: DeValue::String(folder), .. }) => config.recordings.folder = PathBuf::from(folder.as_ref()),
+        Some(field) if matches!(field.value, DeValue::String(_)) => {
+            set(&mut config.recordings.folder, folder(document, &field));
+        }
         Some(field) => {
             if let Some(mut table) = field.table(document) {
                 recordings(document, &mut table, &mut config.recordings);
@@ -174,12 +177,17 @@ fn midi_out(document: &mut Document<'_>, table: &mut Table<'_>, out: &mut MidiOu
 }
 
 fn recordings(document: &mut Document<'_>, table: &mut Table<'_>, recordings: &mut RecordingsConfig) {
-    set(&mut recordings.folder, table.text(document, "folder").map(PathBuf::from));
+    set(&mut recordings.folder, table.take("folder").and_then(|field| folder(document, &field)));
     set(&mut recordings.max_gb, table.number(document, "max_gb", 0.001..=MAX_GIGABYTES));
     set(&mut recordings.keep_free_gb, table.number(document, "keep_free_gb", 0.0..=MAX_GIGABYTES));
     recordings.max_days = table.number(document, "max_days", 0.01..=36_500.0);
     let choices = [("stop", WhenFull::Stop), ("delete-oldest", WhenFull::DeleteOldest)];
     set(&mut recordings.when_full, table.choice(document, "when_full", &choices));
+}
+
+fn folder(document: &mut Document<'_>, field: &Field<'_>) -> Option<PathBuf> {
+    let text = field.text(document)?;
+    expand_home(&text).or_else(|| field.reject(document, "a path without ~/, because HOME names no home folder"))
 }
 
 fn log(document: &mut Document<'_>, table: &mut Table<'_>, log: &mut LogConfig) {

@@ -16,6 +16,8 @@ const FADE_SECONDS: std::ops::RangeInclusive<f64> = 0.0..=600.0;
 /// How long a new state must last before it is reported, so that the music does not stop again if the clock is set back
 /// slightly just after opening time.
 const SETTLING_TIME: Duration = Duration::from_secs(3);
+/// Maximum number of opening hours: they are evaluated every second by the thread that plays.
+const MAX_HOURS: usize = 200;
 /// Number of days searched for the next change.
 const DAYS_AHEAD: i64 = 8;
 /// The names of the days in `melos.toml`.
@@ -72,16 +74,25 @@ impl Schedule {
     #[must_use]
     pub fn at(&self, now: Timestamp) -> State {
         let zone = self.zone.clone().unwrap_or_else(TimeZone::system);
-        let spans = self.spans(&zone, now);
-        let span_at = |moment: Timestamp| {
-            let open = spans.iter().filter(|(from, to, _)| *from <= moment && moment < *to);
-            open.max_by_key(|(from, _, index)| (*from, *index))
-        };
-        let index_at = |moment: Timestamp| span_at(moment).map(|(.., index)| *index);
-        let (hours, since) = (index_at(now), span_at(now).map(|(from, ..)| *from));
+        let mut spans = self.spans(&zone, now);
+        spans.sort_unstable_by_key(|(from, _, index)| (*from, *index));
         let mut changes: Vec<_> = spans.iter().flat_map(|(from, to, _)| [*from, *to]).filter(|at| *at > now).collect();
         changes.sort_unstable();
-        State { hours, since, next_change: changes.into_iter().find(|at| index_at(*at) != hours) }
+        let mut coming = spans.iter().peekable();
+        // The hours that have begun, latest last; those below the last may have ended.
+        let mut begun = Vec::new();
+        // Must be called with increasing times.
+        let mut span_at = |moment: Timestamp| {
+            while let Some(span) = coming.next_if(|(from, ..)| *from <= moment) {
+                begun.push(span);
+            }
+            while begun.pop_if(|(_, to, _)| *to <= moment).is_some() {}
+            begun.last().map(|(from, _, index)| (*from, *index))
+        };
+        let current = span_at(now);
+        let hours = current.map(|(_, index)| index);
+        let next_change = changes.into_iter().find(|at| span_at(*at).map(|(_, index)| index) != hours);
+        State { hours, since: current.map(|(from, _)| from), next_change }
     }
 
     /// Returns the start, end and index of all opening hours from the day before yesterday to [`DAYS_AHEAD`] days
@@ -180,6 +191,10 @@ pub(super) fn read(document: &mut Document<'_>, mut table: Table<'_>) -> Option<
     let tables = table.tables(document, "hours");
     if tables.is_empty() {
         document.add(table.span(), "", "schedule.hours is missing; expected [[schedule.hours]] with open and close");
+    }
+    if let Some(excess) = tables.get(MAX_HOURS) {
+        let hint = format!("schedule.hours has {} entries; expected at most {MAX_HOURS}", tables.len());
+        document.add(excess.span(), "", hint);
     }
     schedule.hours = tables.into_iter().filter_map(|table| hours(document, table)).collect();
     table.finish(document);
@@ -330,6 +345,25 @@ mod tests {
     }
 
     #[test]
+    fn many_overlapping_opening_hours_are_evaluated_quickly() {
+        // No change but the last is one of state: the first hours contain all others, and only the last entry applies.
+        let [whole, inner] = [("00:00", "00:00"), ("09:00", "18:00")].map(|(open, close)| Hours {
+            days: DAYS.map(|(_, day)| day).to_vec(),
+            open: format!("{open}:00").parse().unwrap(),
+            close: format!("{close}:00").parse().unwrap(),
+            preset: None,
+        });
+        let mut many = schedule("[[schedule.hours]]\nopen = \"00:00\"\nclose = \"12:00\"\n");
+        many.hours = [vec![inner; 20_000], vec![whole]].concat();
+        let started = Instant::now();
+        let state = many.at(time("2026-11-27T19:00:00Z"));
+        // 19 December would be the first without a change if the search went further ahead.
+        assert_eq!((state.hours, state.since), (Some(20_000), Some(time("2026-11-26T23:00:00Z"))));
+        assert_eq!(state.next_change, Some(time("2026-11-28T08:00:00Z")));
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+
+    #[test]
     fn every_problem_is_reported() {
         let text = "[schedule]\ntime_zone = \"Europe/Berlyn\"\nfade_in = -1\n[[schedule.hours]]\ndays = [\"monday\"]\nopen = \"9\"\n";
         let problems = Config::parse(Path::new("melos.toml"), text).unwrap_err();
@@ -343,6 +377,10 @@ mod tests {
         ] {
             assert!(problems.contains(expected), "{expected}\n{problems}");
         }
+        let hours = "[[schedule.hours]]\nopen = \"09:00\"\nclose = \"18:00\"\n";
+        assert_eq!(schedule(&hours.repeat(MAX_HOURS)).hours.len(), 200);
+        let too_many = Config::parse(Path::new("melos.toml"), &hours.repeat(MAX_HOURS + 1)).unwrap_err();
+        assert_eq!(too_many[0].to_string(), "melos.toml:601: schedule.hours has 201 entries; expected at most 200");
         let empty = Config::parse(Path::new("melos.toml"), "[schedule]\n").unwrap_err();
         assert!(empty[0].hint.contains("[[schedule.hours]]"), "{empty:?}");
     }

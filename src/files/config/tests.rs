@@ -73,6 +73,10 @@ fn the_command_line_overrides_the_file_and_the_first_file_wins() {
 fn recordings_can_be_just_a_folder() {
     let shorthand = parse("recordings = \"/srv/takes\"").unwrap().recordings;
     assert_eq!(shorthand, RecordingsConfig { folder: "/srv/takes".into(), ..RecordingsConfig::default() });
+    let home = std::env::var("HOME").unwrap();
+    for text in ["recordings = \"~/takes\"", "[recordings]\nfolder = \"~/takes\""] {
+        assert_eq!(parse(text).unwrap().recordings.folder, Path::new(&home).join("takes"), "{text}");
+    }
     let table = parse("[recordings]\nfolder = \"x\"\nmax_days = 30\nwhen_full = \"delete-oldest\"").unwrap().recordings;
     assert_eq!((table.max_days, table.when_full), (Some(30.0), WhenFull::DeleteOldest));
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::take_files::EXTENSIONS;
-use crate::files::config::{GIGABYTE, RecordingsConfig, WhenFull};
+use crate::files::config::{GIGABYTE, RecordingsConfig, WhenFull, too_little_free};
 use crate::files::{Usage, free_bytes};
 
 /// Seconds in a day.
@@ -34,33 +34,41 @@ impl Budget {
         }
     }
 
-    /// Deletes the recordings that have expired by the time `now`, if it is known, then frees space as far as allowed, but keeps
-    /// the take being written. Counts and deletes only files whose names have the form that Melos uses, all files of a take together.
+    /// Deletes the recordings in a folder that have expired by the time `now`. Deletes only files whose names have the form that
+    /// Melos uses, all files of a take together.
+    pub(super) fn delete_expired(&self, folder: &Path, now: SystemTime) {
+        let Some(max_age) = self.max_age else { return };
+        for take in Take::all(folder) {
+            if now.duration_since(take.modified).is_ok_and(|age| age > max_age) {
+                take.delete("it is older than recordings.max_days");
+            }
+        }
+    }
+
+    /// Frees space as far as allowed, but keeps the take being written. Deletes nothing if that could not free enough. Counts and
+    /// deletes only files whose names have the form that Melos uses, all files of a take together.
     ///
     /// # Errors
     /// Returns a message if a space limit is still reached, or if the free space cannot be determined.
-    pub(super) fn make_room(
-        &self,
-        folder: &Path,
-        writing: Option<&Path>,
-        now: Option<SystemTime>,
-    ) -> Result<(), String> {
+    pub(super) fn make_room(&self, folder: &Path, writing: Option<&Path>) -> Result<(), String> {
         let mut takes = Take::all(folder);
         let mut total: u64 = takes.iter().map(|take| take.bytes).sum();
         let current = writing.and_then(Path::file_stem);
         takes.retain(|take| current.is_none_or(|current| take.stem != current));
-        if let (Some(max_age), Some(now)) = (self.max_age, now) {
-            let is_expired = |take: &Take| now.duration_since(take.modified).is_ok_and(|age| age > max_age);
-            for take in takes.extract_if(.., |take| is_expired(take)) {
-                total -= take.delete("it is older than recordings.max_days");
-            }
-        }
-        let mut takes = takes.into_iter();
+        let mut deletable: u64 = takes.iter().map(|take| take.bytes).sum();
+        let mut oldest_first = takes.into_iter();
         loop {
-            let Err(reason) = self.check(folder, "recordings", total, 0) else { return Ok(()) };
-            let oldest = if self.when_full == WhenFull::DeleteOldest { takes.next() } else { None };
-            let Some(oldest) = oldest else { return Err(reason) };
-            total -= oldest.delete(&format!("it is the oldest, and {reason}"));
+            let free = free_space(folder)?;
+            let Some(reason) = self.shortage("recordings", total, free) else { return Ok(()) };
+            if self.when_full == WhenFull::Stop {
+                return Err(reason);
+            }
+            let left = self.shortage("recordings", total.saturating_sub(deletable), free.saturating_add(deletable));
+            let Some(oldest) = oldest_first.next().filter(|_| left.is_none()) else {
+                return Err(format!("{reason}, and deleting all finished recordings would not free enough"));
+            };
+            deletable = deletable.saturating_sub(oldest.bytes);
+            total = total.saturating_sub(oldest.delete(&format!("it is the oldest, and {reason}")));
         }
     }
 
@@ -70,18 +78,24 @@ impl Budget {
     /// # Errors
     /// Returns a message if a space limit would be reached, or if the free space cannot be determined.
     pub fn check(&self, folder: &Path, files: &str, total: u64, added: u64) -> Result<(), String> {
-        let free = free_bytes(folder)
-            .map_err(|error| format!("cannot determine the free space in {}: {error}", folder.display()))?;
-        if total.saturating_add(added) >= self.max_bytes {
-            let gigabytes = self.max_bytes as f64 / GIGABYTE;
-            return Err(format!("recordings.max_gb = {gigabytes} leaves no room for more {files}"));
-        }
-        if free < self.keep_free.saturating_add(added) {
-            let (free, keep_free) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
-            return Err(format!("only {free:.1} GB is free on the disk, and recordings.keep_free_gb = {keep_free}"));
-        }
-        Ok(())
+        let free = free_space(folder)?.saturating_sub(added);
+        self.shortage(files, total.saturating_add(added), free).map_or(Ok(()), Err)
     }
+
+    /// Returns which limit is reached, if any, by `total` bytes of `files` with `free` bytes free on the disk.
+    fn shortage(&self, files: &str, total: u64, free: u64) -> Option<String> {
+        if total >= self.max_bytes {
+            let gigabytes = self.max_bytes as f64 / GIGABYTE;
+            Some(format!("recordings.max_gb = {gigabytes} leaves no room for more {files}"))
+        } else {
+            (free < self.keep_free).then(|| too_little_free(free, self.keep_free))
+        }
+    }
+}
+
+/// Returns the free space of a folder's file system, in bytes.
+fn free_space(folder: &Path) -> Result<u64, String> {
+    free_bytes(folder).map_err(|error| format!("cannot determine the free space in {}: {error}", folder.display()))
 }
 
 /// A take's sound and its companions.
@@ -119,7 +133,7 @@ impl Take {
         });
         let freed = deleted.sum();
         if freed > 0 {
-            tracing::info!("deleted the recording {} because {reason}", self.stem.display());
+            tracing::info!("deleted the recording {}: {reason}", self.stem.display());
         }
         freed
     }
@@ -165,10 +179,10 @@ mod tests {
     #[test]
     fn deletes_nothing_by_default() {
         let (folder, paths) = folder();
-        budget(3001, 0, WhenFull::Stop).make_room(folder.path(), None, None).unwrap();
-        let full = budget(3000, 0, WhenFull::Stop).make_room(folder.path(), None, None).unwrap_err();
+        budget(3001, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap();
+        let full = budget(3000, 0, WhenFull::Stop).make_room(folder.path(), None).unwrap_err();
         assert!(full.contains("recordings.max_gb"), "{full}");
-        let full = budget(1 << 40, u64::MAX / 2, WhenFull::Stop).make_room(folder.path(), None, None).unwrap_err();
+        let full = budget(1 << 40, u64::MAX / 2, WhenFull::Stop).make_room(folder.path(), None).unwrap_err();
         assert!(full.contains("recordings.keep_free_gb"), "{full}");
         assert_eq!(remaining(&paths), [true; 4]);
     }
@@ -188,10 +202,24 @@ mod tests {
     #[test]
     fn deletes_only_the_oldest_finished_recordings() {
         let (folder, paths) = folder();
-        budget(2001, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0]), None).unwrap();
+        budget(2001, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0])).unwrap();
         assert_eq!(remaining(&paths), [true, false, true, true]);
-        assert!(budget(1, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0]), None).is_err());
+        budget(1001, 0, WhenFull::DeleteOldest).make_room(folder.path(), Some(&paths[0])).unwrap();
         assert_eq!(remaining(&paths), [true, false, false, true]);
+    }
+
+    #[test]
+    fn deletes_nothing_if_that_would_not_free_enough() {
+        let (folder, paths) = folder();
+        let free = free_bytes(folder.path()).unwrap();
+        for (max_bytes, keep_free, limit) in
+            [(1000, 0, "recordings.max_gb = 0.000001"), (1 << 40, 2 * free, "recordings.keep_free_gb = ")]
+        {
+            let budget = budget(max_bytes, keep_free, WhenFull::DeleteOldest);
+            let reason = budget.make_room(folder.path(), Some(&paths[0])).unwrap_err();
+            assert!(reason.contains(limit) && reason.ends_with("would not free enough"), "{reason}");
+            assert_eq!(remaining(&paths), [true; 4], "{limit}");
+        }
     }
 
     #[test]
@@ -199,11 +227,11 @@ mod tests {
         let (folder, paths) = folder();
         let log = paths[0].with_extension("log");
         fs::write(&log, [0; 1000]).unwrap();
-        budget(3500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None, None).unwrap();
+        budget(3500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None).unwrap();
         assert_eq!((remaining(&paths), log.exists()), ([true, false, true, true], true), "the log was written last");
-        budget(2500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None, None).unwrap();
+        budget(2500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None).unwrap();
         assert_eq!((remaining(&paths), log.exists()), ([true, false, false, true], true));
-        budget(1500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None, None).unwrap();
+        budget(1500, 0, WhenFull::DeleteOldest).make_room(folder.path(), None).unwrap();
         assert_eq!((remaining(&paths), log.exists()), ([false, false, false, true], false));
     }
 
@@ -211,12 +239,12 @@ mod tests {
     fn deletes_expired_recordings() {
         let (folder, paths) = folder();
         let budget = Budget { max_age: Some(Duration::from_secs(90)), ..budget(1 << 40, 0, WhenFull::Stop) };
-        budget.make_room(folder.path(), None, Some(SystemTime::now())).unwrap();
+        budget.delete_expired(folder.path(), SystemTime::now());
         assert_eq!(remaining(&paths), [false, false, true, true]);
     }
 
     #[test]
     fn a_missing_folder_has_space() {
-        budget(1, 0, WhenFull::Stop).make_room(Path::new("/nowhere/at/all"), None, None).unwrap();
+        budget(1, 0, WhenFull::Stop).make_room(Path::new("/nowhere/at/all"), None).unwrap();
     }
 }

@@ -34,7 +34,7 @@ const FLUSH_FRAMES: u64 = SAMPLE_RATE as u64;
 const SYNC_FLUSHES: u64 = 10;
 /// Maximum number of frames per file: two hours.
 const MAX_FILE_FRAMES: u64 = 2 * 3600 * SAMPLE_RATE as u64;
-/// Interval between deletions of old recordings while not recording.
+/// Interval between deletions of expired recordings while not recording.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(600);
 /// Time within which the clock of a machine without a battery is set after the start.
 const CLOCK_SETTLING: Duration = Duration::from_secs(3600);
@@ -124,7 +124,6 @@ impl Worker {
         if let Some(recording) = self.recording.take() {
             self.fail(&RecordError::Crashed, Some(recording));
         }
-        self.clean_up();
         loop {
             let request = requests.recv_timeout(POLL_INTERVAL);
             self.drain();
@@ -133,7 +132,8 @@ impl Worker {
                 Ok(Request::Stop) => self.stop(),
                 Ok(Request::SetDestination(destination)) => {
                     self.destination = destination;
-                    self.clean_up();
+                    // Leaves time to correct a limit that was saved by mistake or while it was being typed.
+                    self.last_cleanup = Instant::now();
                 }
                 Err(RecvTimeoutError::Timeout)
                     if self.recording.is_none() && self.last_cleanup.elapsed() >= CLEANUP_INTERVAL =>
@@ -152,12 +152,12 @@ impl Worker {
         (self.started.elapsed() >= CLOCK_SETTLING).then(SystemTime::now)
     }
 
-    /// Deletes old recordings as configured.
+    /// Deletes expired recordings.
     fn clean_up(&mut self) {
         self.last_cleanup = Instant::now();
-        let writing = self.recording.as_ref().map(|recording| recording.file.path().to_owned());
-        // If the disk is full, the next take reports it.
-        let _ = self.destination.budget.make_room(&self.destination.folder, writing.as_deref(), self.trusted_time());
+        if let Some(now) = self.trusted_time() {
+            self.destination.budget.delete_expired(&self.destination.folder, now);
+        }
     }
 
     /// Reads everything from the tap.
@@ -258,7 +258,7 @@ impl Worker {
         let destination = self.destination.clone();
         let folder = &destination.folder;
         fs::create_dir_all(folder).map_err(|source| RecordError::File { path: folder.clone(), source })?;
-        destination.budget.make_room(folder, None, None).map_err(RecordError::NoSpace)?;
+        destination.budget.make_room(folder, None).map_err(RecordError::NoSpace)?;
         let name = format!("{}_{}.{}", stamp("%Y-%m-%d_%H.%M.%S"), take.label, take.format.extension());
         let path = self.status.add_file(take_files::unused(&folder.join(name)));
         let file = SoundFile::create_new(&path, take.format, Bits::TwentyFour)?;
@@ -370,7 +370,7 @@ impl Recording {
                 self.file.sync();
                 self.destination
                     .budget
-                    .make_room(&self.destination.folder, Some(self.file.path()), None)
+                    .make_room(&self.destination.folder, Some(self.file.path()))
                     .map_err(RecordError::NoSpace)?;
             }
         }

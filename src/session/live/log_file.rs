@@ -1,18 +1,20 @@
 //! The control log of a live performance, written on its own thread so that a hung disk does not block the performance.
 
 mod checkpoint_store;
+mod current_file;
 mod rotation;
 mod take_copy;
 mod writer;
 
 use std::io;
-use std::path::Path;
+use std::path::{self, Path};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::event::health::Losses;
 use crate::event::{Part, Troubles};
 use crate::files::config::ControlLogConfig;
 use crate::output::record::Recorded;
@@ -20,6 +22,7 @@ use crate::session::checkpoint::Checkpoint;
 use crate::session::log::{Entry, Header};
 use crate::threads;
 
+use take_copy::report_missing;
 use writer::Writer;
 
 /// Capacity of the request queue.
@@ -37,10 +40,21 @@ pub(super) struct LogFile {
     requests: Option<SyncSender<Request>>,
     /// Receives checkpoints that the writer no longer needs.
     unused: Option<Receiver<Box<Checkpoint>>>,
+    /// `None` if logging is off.
     thread: Option<thread::JoinHandle<()>>,
+    shared: Arc<Shared>,
+}
+
+/// What the performance and the log's thread share.
+#[derive(Debug, Default)]
+struct Shared {
     /// Whether the log is closed, on shutdown or because lines were lost.
-    ended: Arc<AtomicBool>,
+    ended: AtomicBool,
+    /// Whether the log can continue only from a new checkpoint.
+    needs_checkpoint: AtomicBool,
     troubles: Troubles,
+    /// Counts the takes without a log.
+    losses: Arc<Losses>,
 }
 
 /// A request to the writer.
@@ -58,34 +72,37 @@ enum Request {
 
 impl LogFile {
     /// Starts a log; the previous session's log is renamed with its date. Checkpoints leave `keep_free` bytes of disk space
-    /// free. `on_copied` is called when the log has been copied beside a recording.
+    /// free. `losses` counts the takes without a log, and `on_copied` is called when the log has been copied beside a recording.
     ///
     /// # Errors
-    /// When no thread can be created.
+    /// When the path is empty, or no thread can be created.
     pub(super) fn open(
         path: &Path,
         header: Header,
         config: &ControlLogConfig,
         keep_free: u64,
         troubles: Troubles,
+        losses: Arc<Losses>,
         on_copied: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
-        let ended = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared { troubles, losses, ..Shared::default() });
         if !config.write {
-            return Ok(Self { requests: None, unused: None, thread: None, ended, troubles });
+            return Ok(Self { requests: None, unused: None, thread: None, shared });
         }
+        // A bare file name has no parent folder in which earlier logs could be found.
+        let path = path::absolute(path)?;
         let (sender, requests) = sync_channel(QUEUE_CAPACITY);
         let (returned, unused) = sync_channel(1);
-        let mut writer = Writer::new(path, header, config, keep_free, Arc::clone(&ended), troubles.clone(), returned);
+        let mut writer = Writer::new(&path, header, config, keep_free, Arc::clone(&shared), returned);
         writer.on_copied = Box::new(on_copied);
-        let panic_troubles = troubles.clone();
+        let panic_troubles = shared.troubles.clone();
         // The panic may have lost a line, without which the rest cannot be replayed.
         let report_panic = move || {
             panic_troubles
                 .set(Part::ControlLog, "the writer thread panicked; the control log of this session ends here");
         };
         let thread = threads::spawn_unrestartable("melos-log", move || writer.run(&requests), report_panic)?;
-        Ok(Self { requests: Some(sender), unused: Some(unused), thread: Some(thread), ended, troubles })
+        Ok(Self { requests: Some(sender), unused: Some(unused), thread: Some(thread), shared })
     }
 
     /// Adds a line at a frame.
@@ -96,6 +113,11 @@ impl LogFile {
     /// Returns whether lines are still written.
     pub(super) const fn is_open(&self) -> bool {
         self.requests.is_some()
+    }
+
+    /// Returns, once each time, whether the log can continue only from a new checkpoint.
+    pub(super) fn needs_checkpoint(&self) -> bool {
+        self.shared.needs_checkpoint.swap(false, Relaxed)
     }
 
     /// Stores a checkpoint beside the log.
@@ -118,28 +140,32 @@ impl LogFile {
 
     /// Copies the log so far to a file beside a recording.
     pub(super) fn copy_beside(&mut self, recorded: Recorded) {
-        self.request(Request::CopyBeside(recorded));
+        let take = recorded.path.clone();
+        if !self.request(Request::CopyBeside(recorded)) && self.thread.is_some() {
+            report_missing(&take, "the control log of this session has ended", &self.shared.losses);
+        }
     }
 
-    fn request(&mut self, request: Request) {
-        let Some(requests) = &self.requests else { return };
-        if let Err(error) = requests.try_send(request) {
-            if matches!(error, TrySendError::Full(_)) {
-                self.ended.store(true, Relaxed);
-                self.troubles.set(
-                    Part::ControlLog,
-                    "the disk cannot keep up; the control log of this session is incomplete and ends here",
-                );
-            }
-            self.requests = None;
+    /// Sends a request; returns `false` if the log is off or has ended.
+    fn request(&mut self, request: Request) -> bool {
+        let Some(requests) = &self.requests else { return false };
+        let Err(error) = requests.try_send(request) else { return true };
+        if matches!(error, TrySendError::Full(_)) {
+            self.shared.ended.store(true, Relaxed);
+            self.shared.troubles.set(
+                Part::ControlLog,
+                "the disk cannot keep up; the control log of this session is incomplete and ends here",
+            );
         }
+        self.requests = None;
+        false
     }
 }
 
 impl Drop for LogFile {
     fn drop(&mut self) {
         self.requests = None;
-        self.ended.store(true, Relaxed);
+        self.shared.ended.store(true, Relaxed);
         let Some(thread) = self.thread.take() else { return };
         thread.thread().unpark();
         let started = Instant::now();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::MEGABYTE;
 use super::rotation::earlier_logs;
 use crate::event::{Part, Troubles};
-use crate::files::config::GIGABYTE;
+use crate::files::config::too_little_free;
 use crate::files::{free_bytes, replace};
 use crate::session::checkpoint::{Checkpoint, CheckpointFile, checkpoint_files, checkpoint_folder, checkpoint_path};
 
@@ -64,10 +64,7 @@ impl CheckpointStore {
         fs::create_dir_all(&folder)?;
         let free = free_bytes(&folder)?;
         if free < self.keep_free {
-            let (free, keep_free) = (free as f64 / GIGABYTE, self.keep_free as f64 / GIGABYTE);
-            return Err(io::Error::other(format!(
-                "only {free:.1} GB is free on the disk, and recordings.keep_free_gb = {keep_free}"
-            )));
+            return Err(io::Error::other(too_little_free(free, self.keep_free)));
         }
         self.contents.clear();
         checkpoint.write(&self.model, &mut self.contents)?;

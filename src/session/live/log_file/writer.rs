@@ -1,21 +1,20 @@
 //! Writes the log on its own thread, and continues it in another file when it becomes too large.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::fs;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::checkpoint_store::CheckpointStore;
-use super::take_copy::copy_beside;
-use super::{MEGABYTE, Request, rotation};
-use crate::event::{Part, Troubles};
+use super::current_file::{AppendError, CurrentFile};
+use super::take_copy::{copy_beside, report_missing};
+use super::{MEGABYTE, Request, Shared, rotation};
+use crate::event::Part;
 use crate::files::config::ControlLogConfig;
 use crate::output::record::Recorded;
 use crate::session::checkpoint::{Checkpoint, checkpoint_folder, checkpoint_path};
@@ -23,8 +22,8 @@ use crate::session::log::{Entry, Header, LogText};
 
 /// Maximum number of queued requests processed before their lines are written.
 const MAX_BATCH: usize = 4096;
-/// Interval between syncs to disk.
-const SYNC_INTERVAL: Duration = Duration::from_secs(10);
+/// Maximum interval between checks of whether another program has changed the log.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Interval between attempts to write lines or a checkpoint after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -41,9 +40,13 @@ pub(super) struct Writer {
     store: CheckpointStore,
     /// Lines not written yet.
     lines: LogText,
-    file: Option<File>,
-    /// Number of bytes written to the current file, all in complete lines.
-    written: u64,
+    /// `None` until it can be created, and while the log is lost.
+    file: Option<CurrentFile>,
+    /// The frame at which the current file starts.
+    start_frame: u64,
+    /// Frames before this one cannot be replayed, because another program damaged their log; `u64::MAX` while the log is
+    /// lost, until it continues at a checkpoint.
+    lost_before: u64,
     /// The last checkpoint in the log.
     last_checkpoint: Option<CheckpointLine>,
     /// A checkpoint that has not been stored yet, perhaps because storing it failed.
@@ -56,9 +59,7 @@ pub(super) struct Writer {
     header_bytes: u64,
     /// The files that the current file continues, oldest first; empty if it starts with the session.
     previous: VecDeque<PreviousFile>,
-    last_sync: Instant,
-    ended: Arc<AtomicBool>,
-    troubles: Troubles,
+    shared: Arc<Shared>,
     /// Called when the log has been copied beside a recording.
     pub(super) on_copied: Box<dyn Fn() + Send>,
 }
@@ -72,8 +73,7 @@ impl Writer {
         header: Header,
         config: &ControlLogConfig,
         keep_free: u64,
-        ended: Arc<AtomicBool>,
-        troubles: Troubles,
+        shared: Arc<Shared>,
         returned: SyncSender<Box<Checkpoint>>,
     ) -> Self {
         Self {
@@ -81,38 +81,40 @@ impl Writer {
             keep: config.keep,
             max_bytes: config.max_mb * MEGABYTE,
             has_checkpoints: config.checkpoints_mb > 0,
-            store: CheckpointStore::new(path, &header.model, config.checkpoints_mb, keep_free, troubles.clone()),
+            store: CheckpointStore::new(path, &header.model, config.checkpoints_mb, keep_free, shared.troubles.clone()),
             lines: LogText::new(&header),
             header,
             file: None,
-            written: 0,
+            start_frame: 0,
+            lost_before: 0,
             last_checkpoint: None,
             pending_checkpoint: None,
             last_attempt: Instant::now(),
             returned,
             header_bytes: 0,
             previous: VecDeque::new(),
-            last_sync: Instant::now(),
-            ended,
-            troubles,
+            shared,
             on_copied: Box::new(|| ()),
         }
     }
 
     /// Processes requests until the sender is dropped or the log ends.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
-        if self.process_all(requests).is_ok()
-            && let Some(file) = &self.file
-        {
-            let _ = file.sync_data();
+        if self.process_all(requests).is_err() {
+            for request in requests.try_iter() {
+                if let Request::CopyBeside(recorded) = request {
+                    self.report_missing(&recorded, "the control log of this session has ended");
+                }
+            }
+        } else if let Some(file) = &self.file {
+            file.sync();
         }
     }
 
     fn process_all(&mut self, requests: &Receiver<Request>) -> Result<(), LogEnded> {
         self.write_lines()?;
         loop {
-            let interval = if self.pending_checkpoint.is_some() { RETRY_INTERVAL } else { SYNC_INTERVAL };
-            let first = match requests.recv_timeout(interval) {
+            let first = match requests.recv_timeout(CHECK_INTERVAL) {
                 Ok(request) => Some(request),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -152,28 +154,32 @@ impl Writer {
     fn add_line(&mut self, frame: u64, entry: &Entry) {
         self.lines.add(frame, entry);
         if *entry == Entry::Checkpoint {
-            self.last_checkpoint = Some(CheckpointLine { frame, end: self.written + self.lines.bytes() });
+            if self.is_lost() {
+                // The log can continue with the lines after this one.
+                let _ = self.lines.take();
+            }
+            self.last_checkpoint = Some(CheckpointLine { frame, end: self.written() + self.lines.bytes() });
         }
     }
 
     /// Copies the log up to this point beside a recording.
     fn copy_beside(&mut self, recorded: &Recorded) -> Result<(), LogEnded> {
-        self.write_lines()?;
-        match self.parts_from(recorded.frames.start) {
-            Some(parts) => {
-                copy_beside(recorded, &parts);
-                (self.on_copied)();
-            }
-            None => tracing::warn!(
-                take = %recorded.path.display(),
-                "the control log was not copied beside this take: the beginning of the log has been deleted (see control_log.keep)"
-            ),
+        self.write_lines()
+            .inspect_err(|LogEnded| self.report_missing(recorded, "the control log of this session has ended"))?;
+        let parts = self.parts_from(recorded.frames.start).map_err(str::to_owned);
+        match parts.and_then(|parts| copy_beside(recorded, &parts).map_err(|error| error.to_string())) {
+            Ok(()) => (self.on_copied)(),
+            Err(reason) => self.report_missing(recorded, &reason),
         }
         Ok(())
     }
 
-    /// Stores the pending checkpoint, if any. If the log has become too large, continues it in another file that starts at
-    /// the checkpoint.
+    fn report_missing(&self, recorded: &Recorded, reason: &str) {
+        report_missing(&recorded.path, reason, &self.shared.losses);
+    }
+
+    /// Stores the pending checkpoint, if any. If the log is lost or has become too large, continues it in another file that
+    /// starts at the checkpoint.
     fn store_checkpoint(&mut self) -> Result<(), LogEnded> {
         let Some(checkpoint) = self.pending_checkpoint.take() else { return Ok(()) };
         self.last_attempt = Instant::now();
@@ -181,55 +187,102 @@ impl Writer {
             self.pending_checkpoint = Some(checkpoint);
             return Ok(());
         }
-        let (frame, is_due) = (checkpoint.frame, self.written > self.max_bytes);
+        let (frame, is_due) = (checkpoint.frame, self.is_lost() || self.written() > self.max_bytes);
         let _ = self.returned.try_send(checkpoint);
         let Some(start) = self.last_checkpoint.take_if(|line| is_due && line.frame == frame) else { return Ok(()) };
+        if self.is_lost() {
+            return self.resume_at(start.frame);
+        }
         self.write_lines()?;
-        self.continue_at(start)
+        if self.is_lost() { Ok(()) } else { self.continue_at(start) }
     }
 
     /// Ends the log if it is too large. With checkpoints, that happens only if none can be stored: otherwise, the log
     /// continues in another file first.
     fn check_size(&self) -> Result<(), LogEnded> {
         let limit = if self.has_checkpoints { 2 * self.max_bytes } else { self.max_bytes };
-        if self.written <= limit {
+        if self.written() + self.lines.bytes() <= limit {
             return Ok(());
         }
         let path = self.path.display();
         let reason =
             format!("{path} has reached control_log.max_mb and has been closed; recordings continue without a log");
-        self.troubles.set(Part::ControlLog, reason);
+        self.shared.troubles.set(Part::ControlLog, reason);
         Err(LogEnded)
     }
 
     /// Continues in another file, which starts at a checkpoint.
     fn continue_at(&mut self, start: CheckpointLine) -> Result<(), LogEnded> {
-        let rest = match read(&self.path, start.end..self.written) {
-            Ok(rest) => rest,
-            Err(error) => {
+        let rest = match self.file.as_ref().map(|file| file.read(start.end..file.length())) {
+            None => return Ok(()),
+            Some(Ok(rest)) => rest,
+            Some(Err(error)) => {
                 tracing::warn!(path = %self.path.display(), %error, "cannot continue the control log in another file");
                 return Ok(());
             }
         };
-        let first_frame = self.previous.back().map_or(0, |previous| previous.frames.end);
-        let header = LogText::new(&Header { start_frame: Some(start.frame), ..self.header.clone() }).take();
         self.previous.push_back(PreviousFile {
             path: PathBuf::new(),
             header_bytes: self.header_bytes,
             end: start.end,
-            frames: first_frame..start.frame,
+            frames: self.start_frame..start.frame,
         });
         // Rotation keeps no more files than this.
         while self.previous.len() > self.keep.max(1) {
             self.previous.pop_front();
         }
-        (self.file, self.written, self.header_bytes) = (None, 0, header.len() as u64);
-        self.write_until_accepted(&[header.as_bytes(), &rest].concat())?;
+        self.begin_file(start.frame, &rest)?;
         if let Some(previous) = self.previous.back() {
             self.move_checkpoint(&previous.path, start.frame);
             tracing::info!(previous = %previous.path.display(), "the control log continues in another file");
         }
         Ok(())
+    }
+
+    /// Resumes a lost log at a checkpoint.
+    fn resume_at(&mut self, frame: u64) -> Result<(), LogEnded> {
+        self.lost_before = frame;
+        let rest = self.lines.take();
+        self.begin_file(frame, rest.as_bytes())
+    }
+
+    /// Begins a file that starts at the checkpoint of a frame; `rest` are the lines since then.
+    fn begin_file(&mut self, frame: u64, rest: &[u8]) -> Result<(), LogEnded> {
+        let header = LogText::new(&Header { start_frame: Some(frame), ..self.header.clone() }).take();
+        (self.file, self.start_frame, self.header_bytes) = (None, frame, header.len() as u64);
+        self.write_until_accepted(&[header.as_bytes(), rest].concat())
+    }
+
+    /// Gives up what has been written, because another program has damaged it, and waits for a checkpoint at which the log can
+    /// continue. Without checkpoints, the log ends.
+    fn lose(&mut self) -> Result<(), LogEnded> {
+        let consequence = if self.has_checkpoints {
+            "the control log continues at the next checkpoint"
+        } else {
+            "the control log of this session has ended"
+        };
+        let reason = format!("another program has truncated or changed {}; {consequence}", self.path.display());
+        self.shared.troubles.set(Part::ControlLog, reason);
+        if !self.has_checkpoints {
+            return Err(LogEnded);
+        }
+        if let Err(error) = rotation::retire(&self.path, self.keep) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot set the damaged control log aside");
+        }
+        (self.file, self.last_checkpoint, self.lost_before) = (None, None, u64::MAX);
+        self.previous.clear();
+        self.shared.needs_checkpoint.store(true, Relaxed);
+        Ok(())
+    }
+
+    /// Returns whether the log has been damaged and has not continued yet.
+    const fn is_lost(&self) -> bool {
+        self.lost_before == u64::MAX
+    }
+
+    /// Returns the number of bytes written to the current file, all in complete lines.
+    fn written(&self) -> u64 {
+        self.file.as_ref().map_or(0, CurrentFile::length)
     }
 
     /// Moves a checkpoint of another log to this log's checkpoints.
@@ -241,53 +294,54 @@ impl Writer {
         }
     }
 
-    /// Returns the byte ranges of files that make up the log of a take that starts at a frame; `None` if any of
-    /// them has been deleted.
-    fn parts_from(&self, frame: u64) -> Option<Vec<(PathBuf, Range<u64>)>> {
-        let is_recent = self.previous.back().is_none_or(|previous| frame >= previous.frames.end);
+    /// Returns the byte ranges of files that make up the log of a take that starts at a frame, or why it is incomplete.
+    fn parts_from(&self, frame: u64) -> Result<Vec<(PathBuf, Range<u64>)>, &'static str> {
+        const DELETED: &str = "the beginning of the log has been deleted (see control_log.keep)";
+        if frame < self.lost_before {
+            return Err("another program has truncated or changed the log");
+        }
         let first = self.previous.iter().position(|previous| previous.frames.contains(&frame));
-        if !is_recent && first.is_none() {
-            return None;
+        if frame < self.start_frame && first.is_none() {
+            return Err(DELETED);
         }
         let previous = self.previous.iter().skip(first.unwrap_or(self.previous.len()));
         let mut parts: Vec<_> =
             previous.map(|previous| (previous.path.clone(), previous.header_bytes..previous.end)).collect();
-        parts.push((self.path.clone(), self.header_bytes..self.written));
+        parts.push((self.path.clone(), self.header_bytes..self.written()));
         parts[0].1.start = 0;
-        parts.iter().all(|(path, _)| path.exists()).then_some(parts)
+        if parts.iter().all(|(path, _)| path.exists()) { Ok(parts) } else { Err(DELETED) }
     }
 
-    /// Writes the lines added so far.
+    /// Writes the lines added so far. While the log is lost, keeps those since the last checkpoint instead.
     fn write_lines(&mut self) -> Result<(), LogEnded> {
+        if self.is_lost() && self.last_checkpoint.is_some() {
+            return Ok(());
+        }
         let lines = self.lines.take();
-        self.write_until_accepted(lines.as_bytes())
+        if self.is_lost() { Ok(()) } else { self.write_until_accepted(lines.as_bytes()) }
     }
 
     /// Writes whole lines, retrying until the disk accepts them.
     fn write_until_accepted(&mut self, lines: &[u8]) -> Result<(), LogEnded> {
         let mut failures = 0;
         loop {
-            match self.append(lines) {
+            let reason = match self.append(lines) {
                 Ok(()) => {
-                    if !self.ended.load(Relaxed) {
-                        self.troubles.clear(Part::ControlLog);
+                    if !self.shared.ended.load(Relaxed) {
+                        self.shared.troubles.clear(Part::ControlLog);
                     }
                     return Ok(());
                 }
-                Err(AppendError::Deleted) => {
-                    let reason =
-                        format!("{} was deleted, so the control log of this session has ended", self.path.display());
-                    self.troubles.set(Part::ControlLog, reason);
-                    return Err(LogEnded);
+                Err(AppendError::Damaged) => return self.lose(),
+                Err(AppendError::Restored) => {
+                    format!("another program has moved, deleted or changed {}; it has been written again", self.path.display())
                 }
-                Err(AppendError::Disk(error)) => {
-                    let reason = format!("cannot write {}: {error}; retrying", self.path.display());
-                    self.troubles.set(Part::ControlLog, reason);
-                    failures += 1;
-                }
-            }
+                Err(AppendError::Disk(error)) => format!("cannot write {}: {error}; retrying", self.path.display()),
+            };
+            self.shared.troubles.set(Part::ControlLog, reason);
+            failures += 1;
             // On shutdown, one more attempt is made.
-            if failures > 1 && self.ended.load(Relaxed) {
+            if failures > 1 && self.shared.ended.load(Relaxed) {
                 return Err(LogEnded);
             }
             thread::park_timeout(RETRY_INTERVAL);
@@ -296,28 +350,17 @@ impl Writer {
 
     /// Writes either all lines or none.
     fn append(&mut self, lines: &[u8]) -> Result<(), AppendError> {
-        if self.file.is_none() {
-            let (file, renamed) = rotation::start(&self.path, self.keep)?;
-            self.file = Some(file);
-            if let (Some(previous), Some(renamed)) = (self.previous.back_mut(), renamed) {
-                previous.path = renamed;
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let (file, renamed) = rotation::start(&self.path, self.keep)?;
+                if let (Some(previous), Some(renamed)) = (self.previous.back_mut(), renamed) {
+                    previous.path = renamed;
+                }
+                self.file.insert(CurrentFile::new(file, &self.path))
             }
-        }
-        let Some(file) = &mut self.file else { return Ok(()) };
-        if file.metadata()?.nlink() == 0 {
-            return Err(AppendError::Deleted);
-        }
-        if let Err(error) = file.seek(SeekFrom::Start(self.written)).and_then(|_| file.write_all(lines)) {
-            let _ = file.set_len(self.written);
-            return Err(error.into());
-        }
-        self.written += lines.len() as u64;
-        if self.last_sync.elapsed() >= SYNC_INTERVAL {
-            self.last_sync = Instant::now();
-            // Data that the system has accepted survives a crash of this process; the next write reports disk errors.
-            let _ = file.sync_data();
-        }
-        Ok(())
+        };
+        file.append(lines)
     }
 }
 
@@ -338,25 +381,4 @@ struct PreviousFile {
     end: u64,
     /// The frames from its start up to that checkpoint.
     frames: Range<u64>,
-}
-
-/// Reads a range of a file's bytes.
-fn read(path: &Path, range: Range<u64>) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; (range.end - range.start) as usize];
-    File::open(path)?.read_exact_at(&mut bytes, range.start)?;
-    Ok(bytes)
-}
-
-/// Why lines were not written.
-enum AppendError {
-    /// The disk refused them.
-    Disk(io::Error),
-    /// The file was deleted, so the rest cannot be replayed.
-    Deleted,
-}
-
-impl From<io::Error> for AppendError {
-    fn from(error: io::Error) -> Self {
-        Self::Disk(error)
-    }
 }

@@ -46,6 +46,11 @@ impl Checkpoints {
         self.interval.filter(|_| frame >= self.due && frame > now && block >= MIN_BLOCK).map(|_| frame)
     }
 
+    /// Makes the next checkpoint due now.
+    pub(super) const fn hasten(&mut self) {
+        self.due = 0;
+    }
+
     /// Starts a checkpoint at the conductor's frame and requests the engine's state; abandons a previous checkpoint that is
     /// still incomplete. `unused` returns a checkpoint to reuse. Returns a buffer for the generator's state; returns `None`
     /// and retries later if the engine has missed commands or has not answered the previous request.
@@ -110,10 +115,13 @@ mod tests {
         let (save_requests, _) = HeapRb::new(1).split();
         let (_, saved) = HeapRb::new(1).split();
         let (_, state) = HeapRb::new(1).split();
-        let checkpoints = Checkpoints::new(Some(1000), save_requests, saved, state);
+        let mut checkpoints = Checkpoints::new(Some(1000), save_requests, saved, state);
         assert_eq!(checkpoints.due(0, 1000, 256), None, "the quantum before the horizon is too early");
         assert_eq!(checkpoints.due(0, 1100, 256), Some(1088));
         assert_eq!(checkpoints.due(1088, 1100, 256), None, "the conductor is already there");
         assert_eq!(checkpoints.due(0, 1100, 128), None, "the audio blocks are too short");
+        assert_eq!(checkpoints.due(0, 640, 256), None, "too early");
+        checkpoints.hasten();
+        assert_eq!(checkpoints.due(0, 640, 256), Some(640));
     }
 }

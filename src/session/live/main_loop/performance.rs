@@ -105,6 +105,9 @@ impl Performance {
     /// If a checkpoint is due, advances to its frame, at or just before the horizon, and starts the checkpoint. `block`
     /// is the length of audio blocks in frames.
     pub(super) fn take_checkpoint(&mut self, horizon: u64, block: u64) {
+        if self.log.needs_checkpoint() {
+            self.checkpoints.hasten();
+        }
         let due = self.checkpoints.due(self.conductor.frame(), horizon, block);
         let Some(frame) = due.filter(|_| self.log.is_open()) else { return };
         self.advance(frame);
