@@ -114,9 +114,29 @@ fn a_deleted_folder_is_created_again() {
     daemon.wait_until("the state is saved", |_| state.join("state.toml").exists());
     fs::remove_dir_all(&state).unwrap();
     daemon.wait_until("the state is saved again", |_| state.join("state.toml").exists());
-    let status =
-        daemon.wait_until("the missing log is reported", |status| status["troubles"]["control-log"].is_string());
-    assert!(status["troubles"]["control-log"].as_str().unwrap().contains("was deleted"), "{status}");
+    daemon.wait_until("the control log is written again", |_| state.join("session.log").exists());
+    daemon.wait_until("the trouble is over", |status| status["troubles"]["control-log"].is_null());
+    let (_, log) = daemon.terminate();
+    assert!(log.contains("another program has moved, deleted or changed"), "{log}");
+    assert!(fs::read_to_string(state.join("session.log")).unwrap().starts_with("melos-control-log 1\n"));
+}
+
+#[test]
+fn earlier_logs_of_a_bare_file_name_are_limited() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = std::env::current_dir().unwrap();
+    fs::write(folder.path().join("melos.toml"), "[control_log]\nkeep = 1\n").unwrap();
+    for _ in 0..3 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
+        command.current_dir(folder.path()).arg("run").args(QUIET).arg("--data").arg(&data);
+        command.args(["--state", "state", "--osc", "0", "--http", "0", "--config", "melos.toml"]);
+        let daemon = Daemon::start_command(command.args(["--control-log", "evening.log"]), (0, 0));
+        let (exit_status, log) = daemon.terminate();
+        assert!(exit_status.success(), "{log}");
+    }
+    let kept = files(folder.path(), "evening");
+    let logs = kept.iter().filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    assert_eq!(logs.count(), 2, "the last log and one earlier one: {kept:?}");
 }
 
 #[test]

@@ -186,3 +186,28 @@ fn a_failed_recording_is_switched_off_and_reported_everywhere() {
     daemon.wait_until("the take ends", |status| status["recording"]["on"] == false);
     assert_eq!(takes(&folder.path().join("takes"), ".wav").len(), 1, "one take, however often it was requested");
 }
+
+#[test]
+fn takes_after_the_control_log_was_truncated_are_rendered_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &["--audio", "null", "--preset", "calm"]);
+    daemon.oscsend(&["/melos/emotion", "s", "angry"]);
+    daemon.wait_until("the mood changes", |status| status["parameters"]["emotion"].to_string().contains("angry"));
+    fs::File::create(folder.path().join("session.log")).unwrap();
+    daemon.wait_until("the log continues", |_| {
+        fs::read_to_string(folder.path().join("session.log")).is_ok_and(|log| log.contains("\nbegins "))
+    });
+    sleep(Duration::from_secs(2));
+    daemon.oscsend(&["/melos/record", "i", "1"]);
+    sleep(Duration::from_secs(2));
+    daemon.oscsend(&["/melos/record", "i", "0"]);
+    let recordings = folder.path().join("recordings");
+    daemon.wait_until("the log of the take", |_| !takes(&recordings, ".log").is_empty());
+    let (exit_status, printed) = daemon.terminate();
+    assert!(exit_status.success() && printed.contains("another program has truncated"), "{printed}");
+    let rendered = folder.path().join("rendered.wav");
+    let mut render = Command::new(env!("CARGO_BIN_EXE_melos"));
+    render.args(["render", "--control-log"]).arg(only_take(&recordings, ".log")).arg("-o").arg(&rendered);
+    assert!(render.status().unwrap().success());
+    assert_eq!(samples(&rendered).len(), samples(&only_take(&recordings, ".wav")).len());
+}

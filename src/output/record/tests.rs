@@ -6,7 +6,7 @@ use ringbuf::traits::{Observer, Producer, Split};
 use ringbuf::{HeapProd, HeapRb};
 
 use super::*;
-use crate::files::config::RecordingsConfig;
+use crate::files::config::{RecordingsConfig, WhenFull};
 
 fn recorder(folder: &Path) -> (Recorder, HeapProd<[f32; 2]>) {
     recorder_with(folder, &RecordingsConfig { keep_free_gb: 0.0, ..RecordingsConfig::default() })
@@ -212,6 +212,27 @@ fn a_take_ends_intact_when_space_runs_out() {
     assert_eq!(recorder.status().take_recorded().len(), 1, "what was written should count as a recording");
     recorder.start(take(Format::Wav, 0, None)).unwrap();
     wait_until("the next take to fail", || recorder.status().take_failure().is_some());
+}
+
+#[test]
+fn a_lower_limit_deletes_nothing_before_the_next_take() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = dir.path().join("2026-11-28_16.55.01_calm.wav");
+    std::fs::write(&old, vec![0; 3_000_000]).unwrap();
+    let (recorder, mut tap) = recorder(dir.path());
+    let config = RecordingsConfig {
+        max_gb: 0.002,
+        keep_free_gb: 0.0,
+        when_full: WhenFull::DeleteOldest,
+        ..RecordingsConfig::default()
+    };
+    let destination = Destination { folder: dir.path().to_owned(), budget: Budget::new(&config) };
+    recorder.set_destination(destination).unwrap();
+    play(&mut tap, 0, 10_000);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(old.exists());
+    start(&recorder, Format::Wav, 0, None);
+    assert!(!old.exists());
 }
 
 #[test]

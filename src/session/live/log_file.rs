@@ -48,7 +48,7 @@ pub(super) struct LogFile {
 /// What the performance and the log's thread share.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Whether the log is closed, on shutdown or because lines were lost.
+    /// Whether the log has ended, on shutdown or because lines were lost or cannot be written.
     ended: AtomicBool,
     /// Whether the log can continue only from a new checkpoint.
     needs_checkpoint: AtomicBool,
@@ -111,8 +111,8 @@ impl LogFile {
     }
 
     /// Returns whether lines are still written.
-    pub(super) const fn is_open(&self) -> bool {
-        self.requests.is_some()
+    pub(super) fn is_open(&self) -> bool {
+        self.requests.is_some() && !self.shared.ended.load(Relaxed)
     }
 
     /// Returns, once each time, whether the log can continue only from a new checkpoint.

@@ -1,9 +1,10 @@
-use std::fs::File;
-use std::io::BufReader;
+use std::fs::{self, File};
+use std::io::{BufReader, Write};
 use std::path::PathBuf;
 
 use super::*;
 use crate::conductor::{Conductor, EngineSync, Score};
+use crate::event::health::Loss;
 use crate::files::Usage;
 use crate::session::checkpoint::{checkpoint_files, checkpoint_folder, checkpoint_path};
 use crate::session::log::ControlLog;
@@ -14,7 +15,7 @@ fn config() -> ControlLogConfig {
 
 fn open(path: &Path, config: &ControlLogConfig, troubles: &Troubles) -> LogFile {
     let header = Header { version: "1".to_owned(), ..Header::default() };
-    LogFile::open(path, header, config, 0, troubles.clone(), || ()).unwrap()
+    LogFile::open(path, header, config, 0, troubles.clone(), Arc::default(), || ()).unwrap()
 }
 
 fn read(path: &Path) -> ControlLog {
@@ -107,18 +108,9 @@ fn shutdown_does_not_wait_for_an_unwritable_file() {
 }
 
 #[test]
-fn a_log_ends_when_deleted_or_full_and_the_loss_is_reported() {
+fn a_log_ends_when_full_and_the_loss_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session.log");
-    let troubles = Troubles::default();
-    let mut log = open(&session, &config(), &troubles);
-    wait_until("the log", || session.exists());
-    std::fs::remove_file(&session).unwrap();
-    log.write(1, Entry::End);
-    wait_until("the loss", || troubles.now().0.contains_key(&Part::ControlLog));
-    assert!(troubles.now().0[&Part::ControlLog].contains("was deleted"));
-    drop(log);
-
     let troubles = Troubles::default();
     let mut log = open(&session, &ControlLogConfig { max_mb: 1, ..config() }, &troubles);
     for frame in 0..100_000 {
@@ -129,6 +121,146 @@ fn a_log_ends_when_deleted_or_full_and_the_loss_is_reported() {
     }
     wait_until("the end of the log", || troubles.now().0.contains_key(&Part::ControlLog));
     assert!(session.metadata().unwrap().len() < 4 * MEGABYTE);
+    log.copy_beside(recorded(folder.path().join("take.wav"), 0..1000));
+    wait_until("the missing log", || missing_logs(&log) == 1);
+    assert!(!folder.path().join("take.log").exists());
+}
+
+/// Returns the number of takes that have no log.
+fn missing_logs(log: &LogFile) -> u64 {
+    log.shared.losses.count(Loss::TakeLogs)
+}
+
+fn control_log_trouble(troubles: &Troubles) -> String {
+    troubles.now().0.get(&Part::ControlLog).cloned().unwrap_or_default()
+}
+
+const LATE: Entry = Entry::Splice { planned: 512, outcome: None };
+
+/// Lets another program interfere with a log whose contents can still be read, and checks that nothing is lost.
+fn check_restoration(interfere: fn(&Path)) {
+    let folder = tempfile::tempdir().unwrap();
+    let (session, troubles) = (folder.path().join("state/session.log"), Troubles::default());
+    let mut log = open(&session, &config(), &troubles);
+    log.write(1, LATE);
+    let contents = || fs::read_to_string(&session).unwrap_or_default();
+    wait_until("the line", || contents().contains("1 splice"));
+    let before = contents();
+    interfere(&session);
+    wait_until("the report", || control_log_trouble(&troubles).contains("has moved, deleted or changed"));
+    assert_eq!(contents(), before);
+    log.write(2, LATE);
+    wait_until("the end of the trouble", || troubles.now().0.is_empty());
+    log.copy_beside(recorded(folder.path().join("take.wav"), 0..9));
+    drop(log);
+    assert_eq!(read(&session).entries, [(1, LATE), (2, LATE)]);
+    assert_eq!(read(&folder.path().join("take.log")).entries, [(1, LATE), (2, LATE)]);
+}
+
+#[test]
+fn a_log_that_another_program_moves_deletes_or_extends_is_written_again_in_full() {
+    let interferences: [fn(&Path); 6] = [
+        |log| fs::remove_file(log).unwrap(),
+        |log| fs::remove_dir_all(log.parent().unwrap()).unwrap(),
+        |log| fs::rename(log, log.with_extension("1")).unwrap(),
+        |log| {
+            fs::rename(log, log.with_extension("1")).unwrap();
+            File::create(log).unwrap();
+        },
+        |log| {
+            fs::rename(log, log.with_extension("1")).unwrap();
+            fs::write(log, "Calm is the sea").unwrap();
+        },
+        |log| File::options().append(true).open(log).unwrap().write_all(b"1 ").unwrap(),
+    ];
+    let checks = interferences.map(|interfere| thread::spawn(move || check_restoration(interfere)));
+    checks.into_iter().for_each(|check| check.join().unwrap());
+}
+
+#[test]
+fn a_truncated_log_continues_at_a_checkpoint() {
+    for length in [0, 15, 60] {
+        let folder = tempfile::tempdir().unwrap();
+        let (session, troubles) = (folder.path().join("session.log"), Troubles::default());
+        let mut log = open(&session, &config(), &troubles);
+        log.write(1, LATE);
+        wait_until("the line", || fs::read_to_string(&session).is_ok_and(|text| text.contains("1 splice")));
+        assert!(!log.needs_checkpoint());
+        File::options().write(true).open(&session).unwrap().set_len(length).unwrap();
+        wait_until("the loss", || log.needs_checkpoint());
+        assert!(!log.needs_checkpoint(), "one checkpoint is enough");
+        assert!(control_log_trouble(&troubles).contains("continues at the next checkpoint"));
+        let take = |name: &str, start| recorded(folder.path().join(name), start..start + 500);
+        log.copy_beside(take("lost.wav", 0));
+        log.write(2, LATE);
+        take_checkpoint(&mut log, 6400);
+        wait_until("the end of the trouble", || troubles.now().0.is_empty());
+        log.copy_beside(take("before.wav", 6399));
+        log.copy_beside(take("after.wav", 6400));
+        wait_until("the missing logs", || missing_logs(&log) == 2);
+        drop(log);
+
+        let lines = [(6401, Entry::Splice { planned: 6400, outcome: None })];
+        let (session_log, after) = (read(&session), read(&folder.path().join("after.log")));
+        assert_eq!((session_log.header.start_frame, session_log.entries.as_slice()), (Some(6400), &lines[..]));
+        assert_eq!((after.header.start_frame, after.entries.as_slice()), (Some(6400), &lines[..]));
+        assert!(folder.path().join("after.checkpoint").exists());
+        let logs = |prefix: &'static str| {
+            Usage::of(folder.path(), |name| name.starts_with(prefix) && name.ends_with(".log")).len()
+        };
+        assert_eq!((logs("lost"), logs("before")), (0, 0));
+        assert_eq!(logs("session-20"), usize::from(length > 0), "what is left should be set aside");
+    }
+}
+
+#[test]
+fn a_truncated_log_ends_without_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let (session, troubles) = (folder.path().join("session.log"), Troubles::default());
+    let mut log = open(&session, &ControlLogConfig { checkpoints_mb: 0, ..config() }, &troubles);
+    wait_until("the header", || session.metadata().is_ok_and(|metadata| metadata.len() > 0));
+    File::create(&session).unwrap();
+    log.copy_beside(recorded(folder.path().join("take.wav"), 0..9));
+    wait_until("the missing log", || missing_logs(&log) == 1);
+    assert!(control_log_trouble(&troubles).contains("has ended"));
+    log.copy_beside(recorded(folder.path().join("take.wav"), 0..9));
+    wait_until("the next missing log", || missing_logs(&log) == 2);
+}
+
+#[test]
+fn a_failed_copy_is_counted_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log =
+        open(&folder.path().join("session.log"), &ControlLogConfig { max_mb: 1, ..config() }, &Troubles::default());
+    log.copy_beside(recorded(folder.path().join("missing/take.wav"), 0..9));
+    wait_until("the failure", || missing_logs(&log) == 1);
+    // A take needs an earlier file, which another program truncates.
+    fill(&mut log, 10);
+    take_checkpoint(&mut log, 6400);
+    let earlier = || Usage::of(folder.path(), |name| name.starts_with("session-20") && name.ends_with(".log"));
+    wait_until("the next log file", || !earlier().is_empty());
+    File::options().write(true).open(&earlier()[0].path).unwrap().set_len(1000).unwrap();
+    log.copy_beside(recorded(folder.path().join("take.wav"), 5..500_000));
+    wait_until("the next failure", || missing_logs(&log) == 2);
+    drop(log);
+    assert!(!folder.path().join("take.log").exists());
+}
+
+#[test]
+fn a_user_s_file_is_not_replaced_by_a_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lyrics, troubles) = (folder.path().join("lyrics.txt"), Troubles::default());
+    fs::write(&lyrics, "Calm is the sea").unwrap();
+    let mut log = open(&lyrics, &config(), &troubles);
+    log.write(1, LATE);
+    wait_until("the trouble", || {
+        control_log_trouble(&troubles).contains("lyrics.txt: it exists and is not a control log")
+    });
+    assert_eq!(fs::read_to_string(&lyrics).unwrap(), "Calm is the sea");
+    fs::rename(&lyrics, folder.path().join("moved.txt")).unwrap();
+    wait_until("the end of the trouble", || troubles.now().0.is_empty());
+    drop(log);
+    assert_eq!(read(&lyrics).entries, [(1, LATE)], "no line should be missing");
 }
 
 #[test]

@@ -98,10 +98,11 @@ impl Writer {
         }
     }
 
-    /// Processes requests until the sender is dropped or the log ends.
+    /// Processes requests until the sender is dropped. Once the log has ended, only reports the takes that get none.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         if self.process_all(requests).is_err() {
-            for request in requests.try_iter() {
+            self.shared.ended.store(true, Relaxed);
+            for request in requests {
                 if let Request::CopyBeside(recorded) = request {
                     self.report_missing(&recorded, "the control log of this session has ended");
                 }
@@ -334,7 +335,10 @@ impl Writer {
                 }
                 Err(AppendError::Damaged) => return self.lose(),
                 Err(AppendError::Restored) => {
-                    format!("another program has moved, deleted or changed {}; it has been written again", self.path.display())
+                    format!(
+                        "another program has moved, deleted or changed {}; it has been written again",
+                        self.path.display()
+                    )
                 }
                 Err(AppendError::Disk(error)) => format!("cannot write {}: {error}; retrying", self.path.display()),
             };
