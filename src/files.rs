@@ -1,9 +1,10 @@
 //! Reads user-written TOML files, reports all their problems at once, and reloads them when they change. Also provides
-//! bounded reads, atomic writes that survive power cuts, and folder locks.
+//! bounded reads, atomic writes that survive power cuts, dated copies, and folder locks.
 //!
 //! Every function that reads or writes may block on a disk, so neither the audio callback nor the performance thread
 //! may call any of them.
 
+mod aside;
 pub mod config;
 pub mod document;
 mod identity;
@@ -19,9 +20,10 @@ mod space;
 pub mod watch;
 mod write;
 
+pub use aside::set_aside;
 pub use identity::is_at;
 pub use lock::{FolderLock, LockError};
 pub use read::{MAX_TEXT, bytes, open, text};
 pub use search_path::{FoundFile, SearchPath, expand_home, home_folder, state_folder};
 pub use space::{Usage, free_bytes};
-pub use write::{replace, set_aside, stamp, stamp_of, sync_folder, unused_path, unused_stem};
+pub use write::{create_folder, replace, stamp, stamp_of, sync_folder, unused_path, unused_stem};

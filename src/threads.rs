@@ -34,7 +34,7 @@ pub fn spawn<T: Send + 'static>(
         let _reporter = PanicReporter(name);
         work()
     };
-    thread::Builder::new().name(name.to_owned()).spawn(run)
+    start(name, run)
 }
 
 /// Starts a thread that the music does not depend on. When `work` panics, it is called again a second later with the same
@@ -49,7 +49,7 @@ pub fn spawn_restarting(name: &'static str, mut work: impl FnMut() + Send + 'sta
             thread::sleep(RESTART_DELAY);
         }
     };
-    thread::Builder::new().name(name.to_owned()).spawn(run)
+    start(name, run)
 }
 
 /// Starts a thread that the music does not depend on and that cannot be restarted. When `work` panics, `report_loss` is
@@ -68,7 +68,13 @@ pub fn spawn_unrestartable(
             report_loss();
         }
     };
-    thread::Builder::new().name(name.to_owned()).spawn(run)
+    start(name, run)
+}
+
+/// Starts a named thread; the error names it too.
+fn start<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+    thread.map_err(|error| io::Error::new(error.kind(), format!("cannot start the thread {name}: {error}")))
 }
 
 /// Runs `work` on the calling thread, which belongs to a library and is not essential to the music. A panic in `work`

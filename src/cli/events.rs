@@ -50,7 +50,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                 .clone()
                 .or_else(state_folder)
                 .context("no home folder; choose a state folder with --state")?;
-            let saved = journal::read(&folder, at).with_context(|| folder.display().to_string())?;
+            let saved = journal::read(&folder, at)?;
             if saved.is_empty() {
                 bail!("{error:#}, and the log in {} has no lines since then", folder.display());
             }

@@ -14,6 +14,8 @@ pub enum Part {
     SavedState,
     /// Saving the state for the next performance.
     State,
+    /// Saving the OSC subscriptions for the next performance.
+    Subscriptions,
     /// Locking the state folder.
     Lock,
     /// Recording.
@@ -45,6 +47,7 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Self::SavedState => "saved-state",
             Self::State => "state",
+            Self::Subscriptions => "subscriptions",
             Self::Lock => "lock",
             Self::Recording => "recording",
             Self::ControlLog => "control-log",

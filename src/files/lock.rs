@@ -1,11 +1,13 @@
 //! An exclusive lock on a folder.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+
+use super::write::create_folder;
 
 /// Name of the lock file.
 const FILE_NAME: &str = "lock";
@@ -51,7 +53,7 @@ impl FolderLock {
     pub fn take(folder: &Path) -> Result<Self, LockError> {
         let failed = |source| LockError::Failed { folder: folder.to_owned(), source };
         let open = || {
-            fs::create_dir_all(folder)?;
+            create_folder(folder)?;
             let path = folder.join(FILE_NAME);
             if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
                 return Err(io::Error::other(format!("{FILE_NAME} is not a regular file")));
@@ -83,14 +85,21 @@ impl FolderLock {
         self.was_abandoned
     }
 
-    /// Locks the folder again if the lock file was deleted, alone or with the folder.
-    pub fn renew(&mut self) {
-        if self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
-            && let Ok(mut lock) = Self::take(&self.folder)
-        {
+    /// Locks the folder again if its lock file is no longer the one that was locked, because the file or the folder was
+    /// deleted, moved or replaced, or a disk was mounted there.
+    ///
+    /// # Errors
+    /// When another daemon has locked the folder in the meantime, or when locking fails.
+    pub fn renew(&mut self) -> Result<(), LockError> {
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let locked = self.file.metadata().map(identity).ok();
+        let current = fs::symlink_metadata(self.folder.join(FILE_NAME)).map(identity).ok();
+        if current.is_none() || current != locked {
+            let mut lock = Self::take(&self.folder)?;
             lock.describe(&std::mem::take(&mut self.addresses));
             *self = lock;
         }
+        Ok(())
     }
 
     /// Writes this process's ID and addresses to the lock file, for the error messages of other daemons.
@@ -130,7 +139,7 @@ mod tests {
         }
         fs::remove_dir_all(&state).unwrap();
         fs::create_dir(&state).unwrap();
-        lock.renew();
+        lock.renew().unwrap();
         let message = FolderLock::take(&state).unwrap_err().to_string();
         assert!(
             message.contains("127.0.0.1:9000"),
@@ -140,6 +149,35 @@ mod tests {
         // A child process that another test is starting holds the lock too, until it closes the inherited descriptor.
         let deadline = Instant::now() + Duration::from_secs(10);
         while let Err(error) = FolderLock::take(&state) {
+            assert!(Instant::now() < deadline, "{error}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn a_lost_lock_is_renewed_unless_another_daemon_has_taken_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut lock = FolderLock::take(folder.path()).unwrap();
+        let text = fs::read_to_string(at(FILE_NAME)).unwrap();
+        // Deleted, moved away, and replaced by another file.
+        fs::remove_file(at(FILE_NAME)).unwrap();
+        lock.renew().unwrap();
+        fs::rename(at(FILE_NAME), at("moved")).unwrap();
+        lock.renew().unwrap();
+        fs::write(at("other"), "").unwrap();
+        fs::rename(at("other"), at(FILE_NAME)).unwrap();
+        lock.renew().unwrap();
+        assert_eq!(fs::read_to_string(at(FILE_NAME)).unwrap(), text);
+        assert!(matches!(FolderLock::take(folder.path()), Err(LockError::Held { .. })));
+
+        fs::remove_file(at(FILE_NAME)).unwrap();
+        let other = FolderLock::take(folder.path()).unwrap();
+        assert!(matches!(lock.renew(), Err(LockError::Held { .. })));
+        drop(other);
+        // As above, a child process of another test may hold the lock for a moment.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while let Err(error) = lock.renew() {
             assert!(Instant::now() < deadline, "{error}");
             std::thread::sleep(Duration::from_millis(10));
         }

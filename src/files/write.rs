@@ -18,19 +18,22 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
+    // A crash may have left a file under this name. Anything else there, such as a folder, stays.
+    let _ = fs::remove_file(&new);
+    let new = unused_path(&new);
     let result = (|| {
-        // Something may already exist under this name: a file left by a crash, or a symbolic link.
-        let _ = fs::remove_file(&new);
+        // Opened first, so that a lack of file descriptors is noticed while the old file is still in place.
+        let folder = open_folder(&path)?;
         let mut file = File::create_new(&new)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&new, &path)
+        fs::rename(&new, &path)?;
+        folder.sync_all()
     })();
     if result.is_err() {
         let _ = fs::remove_file(&new);
     }
-    result?;
-    sync_folder(&path)
+    result
 }
 
 /// Syncs the directory entry of a file to disk.
@@ -38,42 +41,24 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When the file's folder no longer exists or the disk fails.
 pub fn sync_folder(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    open_folder(file)?.sync_all()
 }
 
-/// Preserves the contents of a file under a second name with a timestamp, such as
-/// `state.toml.damaged-2026-11-28T16-55-01`, and returns that path. Leaves the original in place if possible;
-/// otherwise, moves it.
+fn open_folder(file: &Path) -> io::Result<File> {
+    File::open(file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// Creates a folder and the folders above it, unless they exist.
 ///
 /// # Errors
-/// When no file can be created in the folder.
-pub fn set_aside(path: &Path, reason: &str) -> io::Result<PathBuf> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let source = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    for number in 1..100 {
-        let aside = numbered(&path.with_file_name(format!("{name}.{reason}-{}", stamp("%Y-%m-%dT%H-%M-%S"))), number);
-        match fs::hard_link(&source, &aside) {
-            Ok(()) => {}
-            Err(_) if aside.symlink_metadata().is_ok() => continue,
-            // The file is on another disk or a file system without hard links, or is not a regular file.
-            Err(_) => copy(&source, &aside).or_else(|_| fs::rename(path, &aside))?,
-        }
-        sync_folder(path)?;
-        return Ok(aside);
-    }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "99 files with this name and time already exist"))
-}
-
-/// Copies a regular file and syncs the copy to disk; leaves nothing behind on failure.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut source = super::open(from)?;
-    let mut target = File::create_new(to)?;
-    let result = io::copy(&mut source, &mut target).and_then(|_| target.sync_all());
-    if result.is_err() {
-        let _ = fs::remove_file(to);
-    }
-    result
+/// When the folder cannot be created; the message names the file or link that is in the way, if there is one.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder).map_err(|error| {
+        let existing = folder.ancestors().find(|path| path.symlink_metadata().is_ok());
+        let Some(obstacle) = existing.filter(|path| !path.is_dir()) else { return error };
+        let what = if obstacle.is_symlink() { "is a link that leads to no folder" } else { "is not a folder" };
+        io::Error::new(error.kind(), format!("{} {what}", obstacle.display()))
+    })
 }
 
 /// Returns the path if nothing exists there, otherwise an unused path with a number before the extension, such as
@@ -99,7 +84,7 @@ fn is_unused(path: &Path) -> bool {
 }
 
 /// Returns the path of the nth file of the same name: `a.wav`, `a-2.wav`.
-fn numbered(path: &Path, number: u32) -> PathBuf {
+pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 1 {
         return path.to_owned();
     }
@@ -147,18 +132,28 @@ mod tests {
     }
 
     #[test]
-    fn setting_aside_preserves_contents() {
+    fn a_folder_under_the_temporary_name_stays_and_is_not_in_the_way() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state.toml");
-        fs::write(&path, "one").unwrap();
-        let first = set_aside(&path, "damaged").unwrap();
-        replace(&path, b"two").unwrap();
-        let second = set_aside(&path, "damaged").unwrap();
-        replace(&path, b"three").unwrap();
-        assert_eq!([first, second].map(|aside| fs::read(aside).unwrap()), [b"one", b"two"]);
-        fs::remove_file(&path).unwrap();
-        fs::create_dir(&path).unwrap();
-        assert!(set_aside(&path, "damaged").unwrap().is_dir() && !path.exists());
+        let (path, obstacle) = (folder.path().join("state.toml"), folder.path().join("state.toml.new"));
+        fs::create_dir(&obstacle).unwrap();
+        replace(&path, b"one").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!((obstacle.is_dir(), fs::read_dir(folder.path()).unwrap().count()), (true, 2));
+    }
+
+    #[test]
+    fn the_error_names_what_is_in_the_way_of_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        create_folder(&path("new/state")).unwrap();
+        create_folder(&path("new/state")).unwrap();
+        fs::write(path("file"), "").unwrap();
+        std::os::unix::fs::symlink("nowhere", path("link")).unwrap();
+        for (name, obstacle) in [("file", "file"), ("file/state", "file"), ("link", "link"), ("link/state", "link")] {
+            let what = if obstacle == "file" { "is not a folder" } else { "is a link that leads to no folder" };
+            let expected = format!("{} {what}", path(obstacle).display());
+            assert_eq!(create_folder(&path(name)).unwrap_err().to_string(), expected, "{name}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::runtime::Runtime as TokioRuntime;
@@ -66,6 +66,9 @@ const PRIMING_FRAMES: u64 = 24_000;
 /// Time limit for generating [`PRIMING_FRAMES`].
 const PRIMING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Time limit for starting the first thread for blocking work.
+const THREAD_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Time limit for locking the state folder.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -96,7 +99,7 @@ pub struct Options {
 /// # Errors
 /// When something essential is unavailable: the model, the output, a port. Most later failures do not stop the music.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    let tokio_runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let tokio_runtime = start_tokio_runtime()?;
     let signals = tokio_runtime.block_on(async { Signals::catch() })?;
     let Ready { main_loop, reloads, _discovery } = set_up(options, &tokio_runtime)?;
     let stop = Arc::new(OnceLock::new());
@@ -128,6 +131,19 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     };
     tokio_runtime.shutdown_background();
     outcome
+}
+
+/// Starts the runtime for network and files, with a first thread for blocking work such as reading files. Tokio would
+/// keep such work waiting for ever, without an error, if it could create no thread for it later.
+fn start_tokio_runtime() -> anyhow::Result<TokioRuntime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let builder = builder.worker_threads(2).enable_all().thread_keep_alive(Duration::MAX);
+    let tokio_runtime = builder.build().context("cannot start the threads for the network")?;
+    let first = tokio_runtime.spawn_blocking(|| ());
+    tokio_runtime
+        .block_on(async { tokio::time::timeout(THREAD_TIMEOUT, first).await })
+        .context("cannot start a thread for files; the system may limit the number of threads (`ulimit -u`)")??;
+    Ok(tokio_runtime)
 }
 
 /// Why the performance ended.
@@ -275,11 +291,11 @@ fn open_state(
     publisher: &Publisher,
     troubles: &Troubles,
 ) -> std::io::Result<(Saved, StateFile)> {
-    let saved = Saved::load(folder, troubles);
+    let (saved, known) = Saved::load(folder, troubles);
     if let Some(lock) = &mut lock {
         lock.describe(&format!(", OSC on {}, HTTP on {}", publisher.osc_address(), publisher.http_address()));
     }
-    Ok((saved, StateFile::open(folder, lock, troubles.clone())?))
+    Ok((saved, StateFile::open(folder, lock, known, troubles.clone())?))
 }
 
 /// Returns the header of the session's control log.

@@ -88,6 +88,62 @@ fn pipes_and_damaged_files_neither_prevent_startup_nor_lose_state() {
 }
 
 #[test]
+fn a_truncated_state_is_reported_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.toml");
+    let daemon = Daemon::start(folder.path(), &QUIET);
+    for scene in ["dawn", "noon"] {
+        daemon.oscsend(&["/melos/scene/store", "s", scene]);
+    }
+    daemon.wait_until("the scenes are saved", |_| {
+        fs::read_to_string(&path).is_ok_and(|text| text.contains("[scenes.noon]"))
+    });
+    assert!(daemon.terminate().0.success());
+    let intact = fs::read_to_string(&path).unwrap();
+    // Cut off between two lines, which leaves valid TOML, and emptied.
+    for (cut, reason) in [(intact.split("[scenes.noon]").next().unwrap(), "its end is missing"), ("", "it is empty")] {
+        fs::write(&path, cut).unwrap();
+        let daemon = Daemon::start(folder.path(), &QUIET);
+        let trouble = daemon.status().unwrap()["troubles"]["saved-state"].as_str().unwrap().to_owned();
+        let kept = files(folder.path(), "state.toml.damaged-");
+        let kept = kept.iter().find(|kept| trouble.contains(kept.to_str().unwrap())).expect(&trouble);
+        assert_eq!(fs::read_to_string(kept).unwrap(), cut, "{trouble}");
+        let (_, log) = daemon.terminate();
+        assert!(log.contains(&format!("is damaged ({reason})")), "{log}");
+        assert_eq!(fs::read_to_string(&path).unwrap().contains("[scenes.dawn]"), !cut.is_empty());
+    }
+}
+
+#[test]
+fn scenes_in_a_file_that_appears_later_are_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.toml");
+    let daemon = Daemon::start(folder.path(), &QUIET);
+    daemon.wait_until("the state is saved", |_| path.exists());
+    fs::write(&path, "[scenes.dawn]\nreverb = 0.25\nwidth = 0.5\n").unwrap();
+    let status = daemon.wait_until("the file is noticed", |status| status["troubles"]["saved-state"].is_string());
+    let kept = files(folder.path(), "state.toml.replaced-");
+    assert!(status["troubles"]["saved-state"].as_str().unwrap().contains(kept[0].to_str().unwrap()), "{status}");
+    daemon.wait_until("the scene is recalled", |status| {
+        daemon.oscsend(&["/melos/scene", "s", "dawn"]);
+        status["parameters"]["reverb"] == 0.25
+    });
+    assert!(daemon.terminate().0.success());
+    assert!(fs::read_to_string(&path).unwrap().contains("[scenes.dawn]"));
+    assert_eq!(files(folder.path(), "state.toml.").len(), 1, "an untouched file is not set aside");
+}
+
+#[test]
+fn a_deleted_lock_is_replaced_while_nothing_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Daemon::start(folder.path(), &QUIET);
+    fs::remove_file(folder.path().join("lock")).unwrap();
+    first.wait_until("the folder is locked again", |_| folder.path().join("lock").exists());
+    let (exit_status, log) = Daemon::spawn(folder.path(), &QUIET).wait();
+    assert!(!exit_status.success() && log.contains("in use by another Melos"), "{log}");
+}
+
+#[test]
 fn a_crash_is_reported_and_keeps_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &QUIET);

@@ -46,7 +46,8 @@ impl LearnedControl {
     }
 
     /// Returns whether this learned control replaces another: both are the same control of the same device.
-    pub(super) fn replaces(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn replaces(&self, other: &Self) -> bool {
         let others = &other.mapping.bindings;
         self.device == other.device
             && self.mapping.bindings.iter().any(|one| others.iter().any(|other| one.shares_control(other)))

@@ -57,7 +57,7 @@ pub enum AudioError {
     #[error("the audio server does not respond")]
     Hung,
     /// The audio thread cannot be started.
-    #[error("cannot start the audio thread: {0}")]
+    #[error(transparent)]
     Thread(std::io::Error),
 }
 

@@ -94,17 +94,20 @@ pub(crate) fn lines_since(time: u64) -> Option<io::Result<Vec<Line>>> {
 /// not be running.
 ///
 /// # Errors
-/// When a file cannot be read; a missing file, or something else in its place, is not an error.
+/// When a file cannot be read, in which case the message names it; a missing file, or something else in its place, is not an
+/// error.
 pub fn read(folder: &Path, since: u64) -> io::Result<Vec<Line>> {
     let mut lines = VecDeque::new();
     for name in FILES.iter().rev() {
-        let file = match crate::files::open(&folder.join(name)) {
+        let path = folder.join(name);
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let file = match crate::files::open(&path) {
             Ok(file) => file,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => continue,
-            Err(error) => return Err(error),
+            Err(error) => return Err(named(error)),
         };
         let (mut file, mut bytes) = (BufReader::new(file), Vec::new());
-        while file.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes)? > 0 {
+        while file.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes).map_err(named)? > 0 {
             let line = serde_json::from_str::<Line>(&String::from_utf8_lossy(&bytes));
             bytes.clear();
             // Ignore a line that a full disk or a power cut truncated.

@@ -31,7 +31,7 @@ use anyhow::bail;
 
 use super::networks::Replacement;
 use super::reload::Reloaded;
-use super::state::Saved;
+use super::state::{Found, Saved};
 use super::supervision::Stop;
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Incoming, Part};
@@ -267,6 +267,12 @@ impl MainLoop {
         self.show.takes.write_notes(head, notes);
         self.show.takes.copy_logs(head, log);
         self.report_failed_take();
+        // One at a time, since a file may contain a thousand scenes.
+        match self.show.reports.next_found() {
+            Some(Found::Scene(name, values)) => self.show.add_scene(&name, &values),
+            Some(Found::Learned(control)) => self.devices.add_learned(control),
+            None => {}
+        }
         let paused = self.is_paused();
         let Show { performance, presets, scene_files, timer, takes, reports, .. } = &mut self.show;
         let timer = timer.saved(performance.conductor().value(Param::Play) == Value::Toggle(true));

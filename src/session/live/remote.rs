@@ -99,13 +99,15 @@ fn own_address(any: IpAddr) -> Option<IpAddr> {
 
 async fn open_osc(config: &Config, state: &Path, inbox: &Arc<Inbox>, troubles: Troubles) -> Arc<OscServer> {
     let address = SocketAddr::new(config.osc.address, config.osc.port);
-    let clients = Clients { trusted: config.osc.trusted.clone(), subscriptions: subscribers::load(state) };
-    let osc = Arc::new(OscServer::start(address, clients, Arc::clone(inbox), troubles).await);
+    let clients = Clients { trusted: config.osc.trusted.clone(), subscriptions: subscribers::load(state, &troubles) };
+    let osc = Arc::new(OscServer::start(address, clients, Arc::clone(inbox), troubles.clone()).await);
     if osc.is_listening() {
         tracing::info!(address = %osc.address(), "listening for OSC");
     }
     let (folder, server) = (state.to_owned(), Arc::clone(&osc));
-    tokio::spawn(threads::restarting_task("subscribers", async move || subscribers::keep(&folder, &server).await));
+    tokio::spawn(threads::restarting_task("subscribers", async move || {
+        subscribers::keep(&folder, &server, &troubles).await
+    }));
     osc
 }
 

@@ -3,12 +3,12 @@
 
 mod salvage;
 mod text;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -24,10 +24,11 @@ use crate::files::{self, FolderLock};
 use crate::midi::mapping::LearnedControl;
 use crate::threads;
 
+pub(super) use writer::Found;
+use writer::Writer;
+
 /// Minimum interval between writes, so that a moving fader does not wear out a memory card.
 const WRITE_INTERVAL: Duration = Duration::from_secs(2);
-/// Interval between attempts to write after a failure.
-const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum time to wait for the disk on shutdown.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum file size in bytes: ten times the size of a thousand scenes with every parameter.
@@ -86,23 +87,34 @@ impl SavedTimer {
 
 impl Saved {
     /// Loads the saved state from a folder; empty if there is none. Loads whatever is readable from a damaged file, reports
-    /// the damage, and sets the file aside, since it is about to be replaced.
-    pub(super) fn load(folder: &Path, troubles: &Troubles) -> Self {
+    /// the damage, and sets the file aside. Also returns the contents of the file, unless they could not be read or set
+    /// aside and so must not be replaced yet.
+    pub(super) fn load(folder: &Path, troubles: &Troubles) -> (Self, Option<Vec<u8>>) {
         let path = state_path(folder);
-        let (saved, problems) = match files::bytes(&path, MAX_BYTES) {
-            Ok(bytes) => text::parse(bytes),
-            Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => return Self::default(),
-            Err(error) => (Self::default(), vec![error.to_string()]),
+        let contents = match files::bytes(&path, MAX_BYTES) {
+            Ok(contents) => contents,
+            Err(error) => {
+                if !is_absent(&path, &error) {
+                    let path = path.display();
+                    troubles.set(Part::SavedState, format!("{path} cannot be read ({error}); starting without it"));
+                }
+                return (Self::default(), None);
+            }
         };
-        if !problems.is_empty() {
-            let outcome = match files::set_aside(&path, "damaged") {
-                Ok(aside) => format!("using whatever is readable; the damaged file was kept as {}", aside.display()),
-                Err(error) => format!("using whatever is readable; the damaged file cannot be kept: {error}"),
-            };
-            troubles
-                .set(Part::SavedState, format!("{} is damaged ({}); {outcome}", path.display(), summary(&problems)));
+        let (saved, problems) = text::parse(&contents);
+        if problems.is_empty() {
+            return (saved, Some(contents));
         }
-        saved
+        let (outcome, contents) = match files::set_aside(&path, "damaged") {
+            Ok(aside) => (format!("was kept as {}", aside.display()), Some(contents)),
+            Err(error) => (format!("cannot be set aside yet: {error}"), None),
+        };
+        let (path, problems) = (path.display(), summary(&problems));
+        troubles.set(
+            Part::SavedState,
+            format!("{path} is damaged ({problems}); using whatever is readable; the damaged file {outcome}"),
+        );
+        (saved, contents)
     }
 
     /// Captures the state of a performance; `scenes` are those stored while playing.
@@ -148,7 +160,7 @@ fn summary(problems: &[String]) -> String {
 #[doc(hidden)]
 #[must_use]
 pub fn reformat(bytes: &[u8]) -> (String, usize) {
-    let (saved, problems) = text::parse(bytes.to_vec());
+    let (saved, problems) = text::parse(bytes);
     (text::format(&saved), problems.len())
 }
 
@@ -156,22 +168,33 @@ pub fn reformat(bytes: &[u8]) -> (String, usize) {
 #[derive(Debug)]
 pub(super) struct StateFile {
     states: SyncSender<Saved>,
+    found: Receiver<Found>,
     last_save: Option<Instant>,
     thread: JoinHandle<()>,
 }
 
 impl StateFile {
-    /// Starts the thread for a folder. The thread creates the folder if it is missing, and keeps it locked.
+    /// Starts the thread for a folder. The thread creates the folder if it is missing, and keeps it locked. A file whose
+    /// contents are not the `known` ones is set aside before it is replaced.
     ///
     /// # Errors
     /// When no thread can be created.
-    pub(super) fn open(folder: &Path, lock: Option<FolderLock>, troubles: Troubles) -> io::Result<Self> {
-        let folder = folder.to_owned();
+    pub(super) fn open(
+        folder: &Path,
+        lock: Option<FolderLock>,
+        known: Option<Vec<u8>>,
+        troubles: Troubles,
+    ) -> io::Result<Self> {
         let (states, saved) = sync_channel(1);
-        let (mut lock, mut known) = (lock, FileVersion::of(&state_path(&folder)));
-        let write = move || write(&folder, &mut lock, &mut known, &saved, &troubles);
-        let thread = threads::spawn_restarting("melos-state", write)?;
-        Ok(Self { states, last_save: None, thread })
+        let (finds, found) = channel();
+        let mut writer = Writer::new(folder, lock, known, finds, troubles);
+        let thread = threads::spawn_restarting("melos-state", move || writer.run(&saved))?;
+        Ok(Self { states, found, last_save: None, thread })
+    }
+
+    /// Returns the next scene or learned control that only a file by another program contained, to be taken over.
+    pub(super) fn next_found(&self) -> Option<Found> {
+        self.found.try_recv().ok()
     }
 
     /// Saves the state unless the last write is too recent or the disk is busy; a later call then saves it.
@@ -222,7 +245,7 @@ pub fn stored_scene_file(folder: &Path, name: &str) -> Option<String> {
 
 fn read_scenes(folder: &Path) -> BTreeMap<String, Settings> {
     let text = files::bytes(&state_path(folder), MAX_BYTES).unwrap_or_default();
-    text::parse(text).0.scenes
+    text::parse(&text).0.scenes
 }
 
 /// Returns when the state in a folder was last saved, which happens when it changes; `None` if it never was.
@@ -242,95 +265,9 @@ fn state_path(folder: &Path) -> PathBuf {
     folder.join("state.toml")
 }
 
-/// Identifies the file that this daemon has read or written, as opposed to a file that another program has put in its
-/// place or that is on a disk mounted later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileVersion {
-    device: u64,
-    inode: u64,
-    /// Modification time in seconds and nanoseconds since the Unix epoch.
-    modified: (i64, i64),
-}
-
-impl FileVersion {
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        })
-    }
-}
-
-/// Writes changed states until the sender is dropped; failed writes are retried. A file other than the `known` one is
-/// kept under another name.
-fn write(
-    folder: &Path,
-    lock: &mut Option<FolderLock>,
-    known: &mut Option<FileVersion>,
-    states: &Receiver<Saved>,
-    troubles: &Troubles,
-) {
-    let path = state_path(folder);
-    let mut written = None;
-    let mut pending: Option<Saved> = None;
-    loop {
-        let received = states.recv_timeout(RETRY_INTERVAL);
-        let is_closing = received == Err(RecvTimeoutError::Disconnected);
-        pending = received.ok().or(pending);
-        // A deleted file is written again even if the state is unchanged.
-        let Some(state) = pending.take_if(|state| written.as_ref() != Some(&*state) || !path.exists()) else {
-            if is_closing {
-                return;
-            }
-            continue;
-        };
-        let result = std::fs::create_dir_all(folder)
-            .and_then(|()| keep_foreign(&path, *known, troubles))
-            .and_then(|()| files::replace(&path, text::format(&state).as_bytes()));
-        match result {
-            Ok(()) => {
-                written = Some(state);
-                *known = FileVersion::of(&path);
-                troubles.clear(Part::State);
-                renew_lock(folder, lock, troubles);
-            }
-            Err(error) if is_closing => {
-                return tracing::error!("cannot write {}: {error}; the last changes were not saved", path.display());
-            }
-            Err(error) => {
-                troubles.set(Part::State, format!("cannot write {}: {error}; retrying", path.display()));
-                pending = Some(state);
-            }
-        }
-    }
-}
-
-/// Sets aside and reports a file that is about to be replaced if it is not the `known` one.
-fn keep_foreign(path: &Path, known: Option<FileVersion>, troubles: &Troubles) -> io::Result<()> {
-    let current = FileVersion::of(path);
-    if current.is_some() && current != known {
-        let kept = files::set_aside(path, "replaced")?.display().to_string();
-        let path = path.display();
-        troubles
-            .set(Part::SavedState, format!("{path} was replaced by another program; its version is kept as {kept}"));
-    }
-    Ok(())
-}
-
-/// Keeps the folder locked: locks it again if the lock file was replaced, and retries if locking failed.
-fn renew_lock(folder: &Path, lock: &mut Option<FolderLock>, troubles: &Troubles) {
-    if let Some(lock) = lock {
-        return lock.renew();
-    }
-    match FolderLock::take(folder) {
-        Ok(taken) => {
-            *lock = Some(taken);
-            troubles.clear(Part::Lock);
-        }
-        Err(error) => troubles.set(Part::Lock, error),
-    }
+/// Returns whether an error means that there is no file. A link to a missing file may lead to a disk that is not mounted.
+fn is_absent(path: &Path, error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound && !path.is_symlink()
 }
 
 #[cfg(test)]

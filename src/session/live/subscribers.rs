@@ -1,14 +1,17 @@
 //! Keeps OSC subscriptions across restarts, in `subscribers.json` in the state folder.
 //!
 //! Subscriptions last no longer than a lease, so they are not part of the saved state: if the file cannot be read or
-//! written, clients merely have to send `/melos/subscribe` again.
+//! written, which is reported, clients merely have to send `/melos/subscribe` again.
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::{Part, Troubles};
+use crate::files;
 use crate::remote::osc::{OscServer, Subscription};
 
 /// Interval between checks for changed subscriptions.
@@ -30,12 +33,20 @@ struct File {
 }
 
 /// Loads the subscriptions of the last run, if it ended recently.
-pub(super) fn load(folder: &Path) -> Vec<Subscription> {
+pub(super) fn load(folder: &Path, troubles: &Troubles) -> Vec<Subscription> {
     let path = subscribers_path(folder);
-    let fits = std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_BYTES);
-    let text = fits.then(|| std::fs::read(&path).ok()).flatten();
-    let Some(File { written, subscribers }) = text.and_then(|text| serde_json::from_slice(&text).ok()) else {
-        return Vec::new();
+    let read = files::bytes(&path, MAX_BYTES).and_then(|text| Ok(serde_json::from_slice(&text)?));
+    let File { written, subscribers } = match read {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            let path = path.display();
+            troubles.set(
+                Part::Subscriptions,
+                format!("cannot read {path}: {error}; clients that had subscribed must subscribe again"),
+            );
+            return Vec::new();
+        }
     };
     if now().abs_diff(written) > MAX_AGE.as_secs() {
         return Vec::new();
@@ -44,27 +55,31 @@ pub(super) fn load(folder: &Path) -> Vec<Subscription> {
 }
 
 /// Keeps the file up to date until the task is dropped.
-pub(super) async fn keep(folder: &Path, osc: &OscServer) {
-    let mut saved = (osc.subscriptions(), 0);
+pub(super) async fn keep(folder: &Path, osc: &OscServer, troubles: &Troubles) {
+    // `None` after a failure, so that the next attempt follows soon.
+    let mut saved = Some((osc.subscriptions(), 0));
     loop {
         tokio::time::sleep(CHECK_INTERVAL).await;
         let (subscriptions, now) = (osc.subscriptions(), now());
-        let stale = !subscriptions.is_empty() && now.abs_diff(saved.1) >= REFRESH_INTERVAL.as_secs();
-        if subscriptions != saved.0 || stale {
-            if let Err(error) = write(folder, &subscriptions, now).await {
-                tracing::debug!(%error, "cannot save the subscriptions, so they will not survive a restart");
-            }
-            saved = (subscriptions, now);
+        let is_saved = saved.as_ref().is_some_and(|(saved, at)| {
+            *saved == subscriptions && (saved.is_empty() || now.abs_diff(*at) < REFRESH_INTERVAL.as_secs())
+        });
+        if is_saved {
+            continue;
         }
+        let written = write(folder, &subscriptions, now).await;
+        let path = subscribers_path(folder);
+        let trouble = |error| format!("cannot write {}: {error}; no subscription survives a restart", path.display());
+        troubles.update(Part::Subscriptions, written.as_ref().err().map(trouble));
+        saved = written.ok().map(|()| (subscriptions, now));
     }
 }
 
-async fn write(folder: &Path, subscriptions: &[Subscription], written: u64) -> std::io::Result<()> {
+/// Writes the file on a blocking thread, since the disk may hang.
+async fn write(folder: &Path, subscriptions: &[Subscription], written: u64) -> io::Result<()> {
     let subscribers = subscriptions.iter().map(|subscription| (subscription.from, subscription.to)).collect();
     let (path, text) = (subscribers_path(folder), serde_json::to_vec(&File { written, subscribers })?);
-    let temporary = path.with_extension("new");
-    tokio::fs::write(&temporary, text).await?;
-    tokio::fs::rename(&temporary, path).await
+    tokio::task::spawn_blocking(move || files::replace(&path, &text)).await?
 }
 
 fn subscribers_path(folder: &Path) -> PathBuf {
@@ -77,24 +92,63 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    fn subscriptions() -> [Subscription; 1] {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        [Subscription { from: at(5000), to: at(9001) }]
+    }
+
+    fn write_now(folder: &Path, written: u64) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(write(folder, &subscriptions(), written))
+    }
 
     #[test]
     fn only_recent_subscriptions_are_restored() {
+        let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
+        assert_eq!(load(folder.path(), &troubles), []);
+        write_now(folder.path(), now()).unwrap();
+        assert_eq!(load(folder.path(), &troubles), subscriptions());
+        write_now(folder.path(), now() - 3600).unwrap();
+        assert_eq!(load(folder.path(), &troubles), []);
+        assert!(troubles.now().0.is_empty(), "{troubles:?}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_reported() {
         let folder = tempfile::tempdir().unwrap();
-        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let subscriptions = [Subscription { from: at(5000), to: at(9001) }];
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(write(folder.path(), &subscriptions, now())).unwrap();
-        assert_eq!(load(folder.path()), subscriptions);
-        runtime.block_on(write(folder.path(), &subscriptions, now() - 3600)).unwrap();
-        assert_eq!(load(folder.path()), []);
+        let path = subscribers_path(folder.path());
+        let reported = |what: &str| {
+            let troubles = Troubles::default();
+            assert_eq!(load(folder.path(), &troubles), [], "{what}");
+            let trouble = troubles.now().0[&Part::Subscriptions].clone();
+            assert!(trouble.contains(path.to_str().unwrap()), "{what}: {trouble}");
+        };
         for damaged in ["", "{", "[]", "{\"written\":1}"] {
-            std::fs::write(subscribers_path(folder.path()), damaged).unwrap();
-            assert_eq!(load(folder.path()), [], "{damaged}");
+            fs::write(&path, damaged).unwrap();
+            reported(damaged);
         }
-        std::fs::remove_file(subscribers_path(folder.path())).unwrap();
-        std::fs::create_dir(subscribers_path(folder.path())).unwrap();
-        assert_eq!(load(folder.path()), [], "a folder in place of the file should be ignored");
+        for make in ["mkdir", "mkfifo"] {
+            let _ = fs::remove_file(&path);
+            assert!(std::process::Command::new(make).arg(&path).status().unwrap().success());
+            reported(make);
+            let _ = fs::remove_dir(&path);
+        }
+    }
+
+    #[test]
+    fn writing_neither_waits_for_a_pipe_nor_fails_silently() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["subscribers.json.new", "subscribers.new", "subscribers.json"] {
+            assert!(std::process::Command::new("mkfifo").arg(folder.path().join(name)).status().unwrap().success());
+        }
+        write_now(folder.path(), now()).unwrap();
+        assert_eq!(load(folder.path(), &Troubles::default()), subscriptions());
+        fs::remove_file(subscribers_path(folder.path())).unwrap();
+        fs::create_dir(subscribers_path(folder.path())).unwrap();
+        assert!(write_now(folder.path(), now()).is_err(), "a folder is in the way");
     }
 }

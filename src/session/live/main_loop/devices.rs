@@ -220,6 +220,13 @@ impl Devices {
         self.mappings.learned()
     }
 
+    /// Adds a control learned earlier, unless the same control has been learned again since.
+    pub(super) fn add_learned(&mut self, control: LearnedControl) {
+        if !self.learned().any(|newer| newer.replaces(&control)) {
+            self.mappings.learn(control);
+        }
+    }
+
     /// Opens feedback to the devices whose mappings use it.
     fn open_feedback(&self) {
         if let Some((midi, _)) = &self.midi {

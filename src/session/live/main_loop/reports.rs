@@ -14,7 +14,7 @@ use crate::midi::mapping::LiveMappings;
 use crate::remote::http::api_state::ApiState;
 use crate::remote::log_limiter::{LogLimiter, suppressed_suffix};
 use crate::session::live::publisher::Publisher;
-use crate::session::live::state::{Saved, StateFile};
+use crate::session::live::state::{Found, Saved, StateFile};
 
 /// Interval between periodic reports.
 const REPORT_INTERVAL: Duration = Duration::from_millis(33);
@@ -121,6 +121,11 @@ impl Reports {
     /// Saves the state, at a limited rate.
     pub(super) fn save(&mut self, state: impl FnOnce() -> Saved) {
         self.state.save(state);
+    }
+
+    /// Returns the next scene or learned control to take over from a state file that another program wrote.
+    pub(super) fn next_found(&self) -> Option<Found> {
+        self.state.next_found()
     }
 
     /// Saves the final state and waits until it is on disk, up to a time limit.

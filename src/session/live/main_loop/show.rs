@@ -16,6 +16,8 @@ use crate::files::setlist::Setlist;
 use crate::output::record::Format;
 use crate::quote::{choices, quoted};
 use crate::remote::status::ShowMetrics;
+use crate::session::live::Settings;
+use crate::session::live::state::scene_events;
 use crate::session::live::takes::Takes;
 use crate::units::seconds_to_frames;
 
@@ -212,6 +214,14 @@ impl Show {
         }
         self.scene_files.set_loaded(&names, self.performance.conductor());
         self.reports.recheck_scenes();
+    }
+
+    /// Adds a scene, unless one of its name exists.
+    pub(super) fn add_scene(&mut self, name: &str, values: &Settings) {
+        if self.conductor().scene(name).is_none() {
+            self.apply_all(scene_events(name, values));
+            self.reports.recheck_scenes();
+        }
     }
 
     /// Publishes the names of presets and setlists.

@@ -3,15 +3,29 @@ use std::fs;
 use super::*;
 
 fn load(folder: &Path) -> Saved {
-    Saved::load(folder, &Troubles::default())
+    Saved::load(folder, &Troubles::default()).0
 }
 
 fn load_text(bytes: &[u8]) -> Saved {
-    text::parse(bytes.to_vec()).0
+    text::parse(bytes).0
 }
 
 fn open(folder: &Path) -> io::Result<StateFile> {
-    StateFile::open(folder, None, Troubles::default())
+    open_with(folder, &Troubles::default())
+}
+
+/// Opens a file of which nothing is known.
+fn open_with(folder: &Path, troubles: &Troubles) -> io::Result<StateFile> {
+    StateFile::open(folder, None, None, troubles.clone())
+}
+
+/// Returns the files in a folder whose names start with `prefix`, in order.
+fn files_in(folder: &Path, prefix: &str) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> =
+        paths.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(prefix)).collect();
+    paths.sort();
+    paths
 }
 
 fn sample_state() -> Saved {
@@ -124,33 +138,109 @@ fn a_stored_scene_survives_as_a_file() {
 }
 
 #[test]
-fn state_on_a_disk_mounted_later_is_kept() {
+fn state_on_a_disk_mounted_later_is_kept_and_its_scenes_are_taken_over() {
     let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
-    let open_file = |troubles: &Troubles| StateFile::open(folder.path(), None, troubles.clone()).unwrap();
-    let state = open_file(&troubles);
+    let state = open_with(folder.path(), &troubles).unwrap();
     // Nothing was found at startup; now a file with scenes has appeared.
     fs::write(state_path(folder.path()), sample_text()).unwrap();
-    state.close(sample_state());
+    let dawn = vec![(Param::Reverb, Value::Number(1.0))];
+    let mut own = Saved { scenes: [("dawn \"x\".1".to_owned(), dawn.clone())].into(), ..sample_state() };
+    let other_learned = std::mem::take(&mut own.learned).remove(0);
+    state.save_now(own.clone());
+    wait_until("the state", || state_text(folder.path()).contains("reverb = 1.0"));
+    let (hall, empty) = (load_text(sample_text().as_bytes()).scenes["hall"].clone(), Vec::new());
+    let found = ["empty", "hall"].map(str::to_owned).into_iter().zip([empty.clone(), hall.clone()]);
+    let mut found: Vec<_> = found.map(|(name, values)| Found::Scene(name, values)).collect();
+    found.push(Found::Learned(other_learned.clone()));
+    let taken: Vec<_> = std::iter::from_fn(|| state.next_found()).collect();
+    assert_eq!(taken, found);
+    let merged: BTreeMap<_, _> =
+        [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), empty), ("hall".to_owned(), hall)].into();
+    let saved = load(folder.path());
+    assert_eq!((&saved.scenes, &saved.learned), (&merged, &vec![other_learned]));
+    assert_eq!(saved.values, sample_state().values, "the values are this daemon's");
+
     let trouble = troubles.now().0[&Part::SavedState].clone();
-    let kept = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-    let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains("state.toml.replaced-")).collect();
+    let kept = files_in(folder.path(), "state.toml.replaced-");
     assert!(kept.len() == 1 && trouble.contains(kept[0].to_str().unwrap()), "{trouble} {kept:?}");
     assert_eq!(fs::read_to_string(&kept[0]).unwrap(), sample_text());
-    // A file read or written by this daemon is not foreign.
-    let troubles = Troubles::default();
-    open_file(&troubles).close(Saved::default());
-    assert!(!troubles.now().0.contains_key(&Part::SavedState));
+    // Nothing else is found in a file that this daemon has written, and nothing is set aside.
+    state.close(own);
+    assert_eq!(files_in(folder.path(), "state.toml.").len(), 1);
+}
+
+#[test]
+fn only_different_contents_are_set_aside() {
+    let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
+    let path = state_path(folder.path());
+    fs::write(&path, sample_text()).unwrap();
+    let (saved, known) = Saved::load(folder.path(), &troubles);
+    let state = StateFile::open(folder.path(), None, known, troubles.clone()).unwrap();
+    for step in 0..4_u8 {
+        // Another file with another time, but the same contents.
+        let contents = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, &contents).unwrap();
+        state.save_now(Saved { journey: Some(10 + usize::from(step)), ..saved.clone() });
+        wait_until("the state", || state_text(folder.path()).contains(&format!("journey = {}", 10 + step)));
+    }
+    assert_eq!((files_in(folder.path(), "state.toml.").len(), troubles.now().0), (0, BTreeMap::new()));
+    // The daemon's own state in a file that another program has emptied.
+    fs::write(&path, "").unwrap();
+    state.close(saved.clone());
+    assert_eq!((files_in(folder.path(), "state.toml.replaced-").len(), load(folder.path())), (1, saved));
+}
+
+#[test]
+fn a_lost_lock_is_renewed_while_nothing_changes() {
+    let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
+    let state = open_with(folder.path(), &troubles).unwrap();
+    state.save_now(sample_state());
+    wait_until("the state", || state_path(folder.path()).exists());
+    fs::remove_file(folder.path().join("lock")).unwrap();
+    wait_until("the lock", || folder.path().join("lock").exists());
+    assert!(matches!(FolderLock::take(folder.path()), Err(crate::files::LockError::Held { .. })));
+    state.close(sample_state());
+}
+
+#[test]
+fn the_file_of_another_daemon_is_left_alone() {
+    let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
+    let lock = FolderLock::take(folder.path()).unwrap();
+    let state = StateFile::open(folder.path(), Some(lock), None, troubles.clone()).unwrap();
+    fs::remove_file(folder.path().join("lock")).unwrap();
+    let other = FolderLock::take(folder.path()).unwrap();
+    fs::write(state_path(folder.path()), "the other daemon's").unwrap();
+    state.save_now(sample_state());
+    wait_until("the trouble", || troubles.now().0.contains_key(&Part::Lock));
+    assert!(troubles.now().0[&Part::Lock].contains("does not save its state"), "{troubles:?}");
+    state.close(sample_state());
+    assert_eq!(state_text(folder.path()), "the other daemon's");
+    let unsaved = files_in(folder.path(), "state.toml.unsaved-");
+    assert_eq!(load_text(&fs::read(&unsaved[0]).unwrap()), sample_state());
+    drop(other);
 }
 
 #[test]
 fn locking_is_retried_until_it_succeeds() {
     let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
     troubles.set(Part::Lock, "it could not be locked");
-    let mut state = StateFile::open(folder.path(), None, troubles.clone()).unwrap();
+    let mut state = open_with(folder.path(), &troubles).unwrap();
     state.save(sample_state);
     wait_until("the lock", || !troubles.now().0.contains_key(&Part::Lock));
     assert!(matches!(FolderLock::take(folder.path()), Err(crate::files::LockError::Held { .. })));
     state.close(sample_state());
+}
+
+fn state_text(folder: &Path) -> String {
+    fs::read_to_string(state_path(folder)).unwrap_or_default()
+}
+
+impl StateFile {
+    /// Saves a state without regard to the interval, once the thread has taken the one before.
+    fn save_now(&self, state: Saved) {
+        self.states.send(state).unwrap();
+    }
 }
 
 /// Returns the text of a state file with three scenes and a learned control.
@@ -164,7 +254,7 @@ fn sample_text() -> String {
 #[test]
 fn only_damaged_entries_are_lost_and_the_file_is_kept() {
     let intact = sample_text();
-    let (all, problems) = text::parse(intact.clone().into_bytes());
+    let (all, problems) = text::parse(intact.as_bytes());
     assert_eq!(problems, [""; 0]);
     // The original text, its replacement, and the numbers of values, scenes and learned controls that are lost.
     for (from, to, lost) in [
@@ -191,7 +281,7 @@ fn only_damaged_entries_are_lost_and_the_file_is_kept() {
         let damaged = intact.replacen(from, to, 1);
         fs::write(state_path(folder.path()), &damaged).unwrap();
         let troubles = Troubles::default();
-        let saved = Saved::load(folder.path(), &troubles);
+        let (saved, _) = Saved::load(folder.path(), &troubles);
         let values = |state: &Saved| state.values.len() + state.scenes.values().map(Vec::len).sum::<usize>();
         let scenes = all.scenes.keys().filter(|name| !saved.scenes.contains_key(*name)).count();
         let counts = (values(&all) - values(&saved), scenes, all.learned.len() - saved.learned.len());
@@ -218,6 +308,38 @@ fn a_truncated_file_is_read_up_to_its_end() {
         max_recovered = max_recovered.max(recovered);
     }
     assert_eq!(max_recovered, count(&all));
+}
+
+#[test]
+fn every_truncation_is_noticed() {
+    let intact = sample_text();
+    let end = intact.trim_end().len();
+    for length in 0..intact.len() {
+        let (_, problems) = text::parse(&intact.as_bytes()[..length]);
+        assert_eq!(problems.is_empty(), length >= end, "{length}: {problems:?}");
+    }
+    for (cut, reason) in [("", "it is empty"), (intact.split("[scenes.hall]").next().unwrap(), "its end is missing")] {
+        let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
+        fs::write(state_path(folder.path()), cut).unwrap();
+        let (saved, known) = Saved::load(folder.path(), &troubles);
+        let trouble = troubles.now().0[&Part::SavedState].clone();
+        assert!(trouble.contains(&format!("is damaged ({reason}); using whatever is readable")), "{trouble}");
+        assert_eq!((known.as_deref(), saved), (Some(cut.as_bytes()), load_text(cut.as_bytes())));
+        let kept = files_in(folder.path(), "state.toml.damaged-");
+        assert!(kept.len() == 1 && fs::read_to_string(&kept[0]).unwrap() == cut, "{kept:?}");
+    }
+}
+
+#[test]
+fn files_of_earlier_versions_and_edited_ones_are_complete() {
+    let intact = sample_text();
+    let without_marks: String =
+        intact.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    assert!(without_marks.starts_with("\n") && without_marks.contains("[scenes.hall]"), "{without_marks}");
+    for text in [without_marks, intact.replace('\n', "\r\n"), format!("{intact}\n[scenes.noon]\nreverb = 0.5\n")] {
+        let (saved, problems) = text::parse(text.as_bytes());
+        assert_eq!((problems, saved.scenes.contains_key("hall")), (Vec::new(), true), "{text}");
+    }
 }
 
 #[test]
@@ -250,7 +372,7 @@ fn garbage_is_read_in_linear_time() {
     let time = |count: usize| {
         let garbage = "x = [ {\n".repeat(count);
         let started = Instant::now();
-        assert_eq!(text::parse(garbage.into_bytes()).1.len(), count);
+        assert_eq!(text::parse(garbage.as_bytes()).1.len(), count);
         started.elapsed()
     };
     time(200);
@@ -260,15 +382,38 @@ fn garbage_is_read_in_linear_time() {
 
 #[test]
 fn special_files_are_set_aside_without_blocking() {
-    for make in ["mkfifo", "mkdir"] {
+    for (make, arguments) in [("mkfifo", vec![]), ("mkdir", vec![]), ("ln", vec!["-s", "unmounted/state.toml"])] {
         let folder = tempfile::tempdir().unwrap();
-        assert!(std::process::Command::new(make).arg(state_path(folder.path())).status().unwrap().success());
+        let path = state_path(folder.path());
+        assert!(std::process::Command::new(make).args(arguments).arg(&path).status().unwrap().success());
+        let kind = path.symlink_metadata().unwrap().file_type();
         let troubles = Troubles::default();
-        assert_eq!(Saved::load(folder.path(), &troubles), Saved::default());
-        assert!(troubles.now().0[&Part::SavedState].contains("regular file"));
-        open(folder.path()).unwrap().close(sample_state());
+        assert_eq!(Saved::load(folder.path(), &troubles), (Saved::default(), None));
+        let trouble = troubles.now().0[&Part::SavedState].clone();
+        assert!(trouble.contains("cannot be read (") && !trouble.contains("damaged"), "{trouble}");
+        open_with(folder.path(), &troubles).unwrap().close(sample_state());
         assert_eq!(load(folder.path()), sample_state(), "{make}");
+        let kept = files_in(folder.path(), "state.toml.unreadable-");
+        assert_eq!(kept[0].symlink_metadata().unwrap().file_type(), kind, "{make}");
+        let trouble = troubles.now().0[&Part::SavedState].clone();
+        assert!(trouble.contains(&format!("it was kept as {}", kept[0].display())), "{trouble}");
     }
+}
+
+#[test]
+fn what_is_in_the_way_of_the_folder_is_reported() {
+    let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    open_with(&link, &troubles).unwrap().close(sample_state());
+    let state = open_with(&link, &troubles).unwrap();
+    state.save_now(sample_state());
+    wait_until("the trouble", || troubles.now().0.contains_key(&Part::State));
+    let expected = format!("{} is a link that leads to no folder", link.display());
+    let now = troubles.now().0;
+    assert!([Part::State, Part::Lock].iter().all(|part| now[part].contains(&expected)), "{now:?}");
+    state.close(sample_state());
+    assert!(link.is_symlink());
 }
 
 #[test]
@@ -278,8 +423,8 @@ fn a_damaged_file_and_the_symlink_to_it_are_kept() {
     fs::write(&elsewhere, "valence = = 1").unwrap();
     std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
     let troubles = Troubles::default();
-    Saved::load(folder.path(), &troubles);
-    open(folder.path()).unwrap().close(sample_state());
+    let (_, known) = Saved::load(folder.path(), &troubles);
+    StateFile::open(folder.path(), None, known, troubles).unwrap().close(sample_state());
     assert!(link.is_symlink() && fs::read_to_string(&elsewhere).unwrap().contains("dawn"));
     let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
     let kept: Vec<_> = files.filter(|path| path.to_string_lossy().contains("damaged")).collect();
@@ -291,7 +436,7 @@ fn an_unreadable_file_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     fs::File::create(state_path(folder.path())).unwrap().set_len(MAX_BYTES + 1).unwrap();
     let troubles = Troubles::default();
-    assert_eq!(Saved::load(folder.path(), &troubles), Saved::default());
+    assert_eq!(Saved::load(folder.path(), &troubles), (Saved::default(), None));
     open(folder.path()).unwrap().close(sample_state());
     let files = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
     let files = files.filter(|entry| entry.file_name().to_string_lossy().starts_with("state.toml"));
@@ -330,7 +475,7 @@ fn a_failing_disk_is_reported_and_retried_without_blocking() {
     let state = folder.path().join("state");
     fs::write(&state, "").unwrap();
     let troubles = Troubles::default();
-    let mut state_file = StateFile::open(&state, None, troubles.clone()).unwrap();
+    let mut state_file = open_with(&state, &troubles).unwrap();
     state_file.save(sample_state);
     state_file.save(|| panic!("the last save is too recent"));
     wait_until("the trouble", || troubles.now().0.contains_key(&Part::State));

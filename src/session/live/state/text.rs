@@ -1,5 +1,8 @@
 //! Reads and writes the saved state as TOML: values by parameter id, the step of the `journey`, whether the music is
-//! `paused`, the `timer`, a table in `scenes` for each scene, and the `learned` controls.
+//! `paused`, the `timer`, a table in `scenes` for each scene, and the `learned` controls. A first and a last line show
+//! whether the file is complete, since TOML that is cut off between two lines is still valid.
+
+use std::borrow::Cow;
 
 use toml::{Table, Value as Toml};
 
@@ -7,6 +10,11 @@ use super::salvage::salvage;
 use super::{Saved, SavedTimer};
 use crate::event::parameter::{Param, Value};
 use crate::midi::mapping::LearnedControl;
+
+/// The first line of a file. Earlier versions wrote files without it, and without the last line.
+const START: &str = "# The state of Melos. If its last line is missing, this file counts as damaged.";
+/// The last line of a complete file; lines that a user appends may follow it.
+const END: &str = "# end of state";
 
 /// Formats the state as TOML.
 pub(super) fn format(state: &Saved) -> String {
@@ -24,17 +32,23 @@ pub(super) fn format(state: &Saved) -> String {
         Toml::Table(entry.map(|(key, text)| (key.to_owned(), Toml::from(text.as_str()))).into_iter().collect())
     });
     table.insert("learned".to_owned(), Toml::Array(learned.collect()));
-    table.to_string()
+    format!("{START}\n\n{table}\n{END}\n")
 }
 
 /// Parses whatever is readable; also returns the problems.
-pub(super) fn parse(bytes: Vec<u8>) -> (Saved, Vec<String>) {
+pub(super) fn parse(bytes: &[u8]) -> (Saved, Vec<String>) {
     let mut problems = Vec::new();
-    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+    let text = String::from_utf8_lossy(bytes);
+    if matches!(text, Cow::Owned(_)) {
         problems.push("the file is not UTF-8".to_owned());
-        String::from_utf8_lossy(error.as_bytes()).into_owned()
-    });
+    }
     let mut table: Table = text.parse().unwrap_or_else(|_| salvage(&text, &mut problems));
+    let has_line = |line: &str| text.lines().any(|other| other.trim() == line);
+    if has_line(START) && !has_line(END) {
+        problems.push("its end is missing".to_owned());
+    } else if table.is_empty() && problems.is_empty() {
+        problems.push("it is empty".to_owned());
+    }
     let mut state = Saved::default();
     match table.remove("scenes") {
         None => {}
