@@ -49,7 +49,9 @@ impl Param {
         let input = match self.spec().kind {
             Kind::Number { .. } => Input::Number(text.parse::<f32>().map_err(|_| not_a("number", text))?.into()),
             Kind::Toggle { .. } => Input::Bool(text.parse().map_err(|_| not_a("boolean", text))?),
-            Kind::Choice { .. } | Kind::Chord | Kind::Text { .. } => {
+            // Not checked again, because an older version may have accepted more.
+            Kind::Text { .. } => return unquoted(text).map(Value::Text),
+            Kind::Choice { .. } | Kind::Chord => {
                 unquoted_text = unquoted(text)?;
                 Input::Text(&unquoted_text)
             }
@@ -194,6 +196,7 @@ mod tests {
                 Kind::Toggle { .. } => vec![Value::Toggle(true), Value::Toggle(false)],
                 Kind::Choice { names, .. } => vec![Value::Choice(names.len() as u8 - 1)],
                 Kind::Chord => vec![Value::Text("F#dim/C".to_owned())],
+                Kind::Text { .. } if param == Param::SceneStore => vec![Value::Text("a \"b\" \\c".to_owned())],
                 Kind::Text { .. } => vec![Value::Text("a \"b\"\n\\c".to_owned())],
                 Kind::Trigger => vec![],
             };
@@ -214,6 +217,12 @@ mod tests {
             assert_eq!(param.read_toml(read), Ok(Some(value.clone())), "{written}");
             assert_eq!(osc_to_json(&param.to_oscquery(&value).unwrap()), param.to_json(&value), "{param:?}");
         }
+    }
+
+    #[test]
+    fn a_scene_that_an_older_version_stored_under_a_name_with_a_line_break_is_read() {
+        let name = Value::Text("a\nb".to_owned());
+        assert_eq!(Param::SceneStore.read_text(&Param::SceneStore.to_text(&name)), Ok(name));
     }
 
     #[test]
