@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(args.values().unwrap(), [&minor[..], &[(Param::Key, Value::Choice(3))]].concat());
         assert_eq!(settings_of(Param::Emotion, "calm=0.7,sad=0.3").unwrap().len(), Emotion::COUNT);
         assert_eq!(settings_of(Param::Emotion, "calm").unwrap().len(), 1);
-        for (param, invalid) in [(Param::Key, "H minor"), (Param::Emotion, "calm=2,sad"), (Param::Emotion, "calm,glum")]
+        for (param, invalid) in [(Param::Key, "X minor"), (Param::Emotion, "calm=2,sad"), (Param::Emotion, "calm,glum")]
         {
             assert!(settings_of(param, invalid).is_err(), "{invalid}");
         }

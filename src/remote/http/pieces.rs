@@ -294,7 +294,7 @@ impl Pieces {
     fn prepare(&self, request: &PieceRequest) -> Result<Option<PathBuf>, Refusal> {
         let control_log = request.take.as_ref().map(|take| takes::control_log(&self.api, take)).transpose()?;
         let Some(destination) = self.api.destination() else { return Ok(control_log) };
-        let bytes = request.max_bytes(control_log.as_deref().and_then(takes::logged_seconds));
+        let bytes = request.max_bytes(control_log.as_deref().and_then(takes::seconds_beside));
         let (folder, total) = (self.folder.path(), self.folder.bytes());
         let gigabytes = bytes as f64 / GIGABYTE;
         let fits = destination.budget.check(folder, "pieces", total, bytes);

@@ -21,7 +21,6 @@ use crate::files;
 use crate::music::emotion::Emotion;
 use crate::output::record::take_files::{COMPANIONS, EXTENSIONS, MOOD, NOTES, SOUND};
 use crate::quote::is_disruptive;
-use crate::session::log::ControlLog;
 use crate::units::frames_to_seconds;
 
 /// Maximum time for which renaming or deleting a take waits until its log and notes have been written, which happens
@@ -31,8 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Maximum size in bytes of the file that keeps the mood of a take.
 const MAX_MOOD: u64 = 64;
-/// Number of bytes read of a control log to find the frames of its take, which are at the beginning.
-const LOG_HEAD: u64 = 64 * 1024;
 
 /// A take as listed by the API.
 #[derive(Debug, PartialEq, Serialize)]
@@ -169,11 +166,9 @@ pub(super) fn control_log(api: &ApiState, take: &str) -> Result<PathBuf, Refusal
     Err(Refusal::conflict(format!("{take:?} has no control log, so it cannot be rendered again")))
 }
 
-/// Returns the length in seconds of a take with this control log; `None` if the log does not say.
-pub(super) fn logged_seconds(log: &Path) -> Option<f64> {
-    let head = files::open(log).ok()?.take(LOG_HEAD);
-    let frames = ControlLog::read(BufReader::new(head)).ok()?.header.take?;
-    Some(frames_to_seconds(frames.end.saturating_sub(frames.start)))
+/// Returns the length in seconds of the take beside a control log; `None` if it cannot be read.
+pub(super) fn seconds_beside(log: &Path) -> Option<f64> {
+    SOUND.into_iter().find_map(|extension| seconds(&log.with_extension(extension)))
 }
 
 fn is_take(path: &Path) -> bool {
@@ -400,16 +395,6 @@ mod tests {
     }
 
     #[test]
-    fn the_control_log_says_how_long_a_take_is() {
-        let folder = folder_with(&["damaged.log"]);
-        let path = folder.path().join("a.log");
-        let start = "melos-control-log 1\ntake 48000 144000\nversion \"0.3.0\"\n";
-        fs::write(&path, format!("{start}{}", "4800 lead 57\n".repeat(10_000))).unwrap();
-        assert_eq!(logged_seconds(&path), Some(2.0));
-        assert_eq!(logged_seconds(&folder.path().join("damaged.log")), None);
-    }
-
-    #[test]
     fn the_length_is_read_from_the_header() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.wav");
@@ -423,6 +408,8 @@ mod tests {
         (0..48_000).for_each(|_| wav.write_sample(0i16).unwrap());
         wav.finalize().unwrap();
         assert_eq!(seconds(&path), Some(0.5));
+        assert_eq!(seconds_beside(&path.with_extension("log")), Some(0.5));
+        assert_eq!(seconds_beside(&folder.path().join("y.log")), None);
     }
 
     #[test]
