@@ -67,7 +67,7 @@ const PRIMING_FRAMES: u64 = 24_000;
 const PRIMING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Time limit for starting the first thread for blocking work.
-const THREAD_TIMEOUT: Duration = Duration::from_secs(10);
+const THREAD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time limit for locking the state folder.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -133,16 +133,19 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     outcome
 }
 
-/// Starts the runtime for network and files, with a first thread for blocking work such as reading files. Tokio would
-/// keep such work waiting for ever, without an error, if it could create no thread for it later.
+/// Starts the runtime for network and files, with a first thread for blocking work such as reading files, and reports if there
+/// is none: Tokio keeps such work waiting for ever, without an error, until it can create a thread.
 fn start_tokio_runtime() -> anyhow::Result<TokioRuntime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let builder = builder.worker_threads(2).enable_all().thread_keep_alive(Duration::MAX);
     let tokio_runtime = builder.build().context("cannot start the threads for the network")?;
     let first = tokio_runtime.spawn_blocking(|| ());
-    tokio_runtime
-        .block_on(async { tokio::time::timeout(THREAD_TIMEOUT, first).await })
-        .context("cannot start a thread for files; the system may limit the number of threads (`ulimit -u`)")??;
+    if tokio_runtime.block_on(async { tokio::time::timeout(THREAD_TIMEOUT, first).await }).is_err() {
+        tracing::warn!(
+            "cannot start a thread for files, so the page cannot list takes, pieces and the log; the system may limit the number \
+             of threads (`ulimit -u`)"
+        );
+    }
     Ok(tokio_runtime)
 }
 

@@ -29,8 +29,8 @@ fn files_in_the_documentation_are_valid() {
             "toml config" => Config::parse(file, &text).err(),
             kind => {
                 assert!(
-                    ["sh", "supercollider"].contains(&kind),
-                    "{location}: label the block sh, supercollider, toml preset, toml scene, toml setlist, toml mapping or toml config"
+                    ["sh", "supercollider", "nginx"].contains(&kind),
+                    "{location}: label the block sh, supercollider, nginx, toml preset, toml scene, toml setlist, toml mapping or toml config"
                 );
                 continue;
             }
