@@ -19,7 +19,6 @@ mod oscquery;
 mod page_browser;
 mod pulse_output;
 mod show;
-mod state_folder;
 mod support;
 mod take;
 mod tempo_source;

@@ -11,3 +11,4 @@ mod feedback;
 mod memory;
 mod page;
 mod page_scripts;
+mod state_folder;
