@@ -26,4 +26,4 @@ pub use lock::{FolderLock, LockError};
 pub use read::{MAX_TEXT, bytes, open, text};
 pub use search_path::{FoundFile, SearchPath, expand_home, home_folder, state_folder};
 pub use space::{Usage, free_bytes};
-pub use write::{create_folder, replace, stamp, stamp_of, sync_folder, unused_path, unused_stem};
+pub use write::{DATE, create_folder, is_date, replace, stamp, stamp_of, sync_folder, unused_path, unused_stem};

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::space::Usage;
-use super::write::{numbered, stamp, sync_folder};
+use super::write::{DATE, is_date, numbered, stamp, sync_folder};
 
 /// Maximum number of files set aside from the same file for the same reason. All of them differ, so a limit is needed
 /// only to keep a program that overwrites the file again and again from filling the disk.
@@ -29,7 +29,7 @@ pub fn set_aside(path: &Path, reason: &str) -> io::Result<PathBuf> {
         sync_folder(path)?;
         return Ok(kept.clone());
     }
-    let aside = preserve(path, &source, &path.with_file_name(format!("{prefix}{}", stamp("%Y-%m-%dT%H-%M-%S"))))?;
+    let aside = preserve(path, &source, &path.with_file_name(format!("{prefix}{}", stamp(DATE))))?;
     sync_folder(path)?;
     for oldest in earlier.iter().take((earlier.len() + 1).saturating_sub(MAX_KEPT)) {
         let _ = fs::remove_file(oldest);
@@ -56,19 +56,7 @@ fn preserve(path: &Path, source: &Path, aside: &Path) -> io::Result<PathBuf> {
 /// Returns the regular files set aside earlier, oldest first. The dates in their names count, because a link has the
 /// modification time of the original.
 fn earlier(path: &Path, prefix: &str) -> Vec<PathBuf> {
-    const STAMP: &str = "0000-00-00T00-00-00";
-    let is_stamp = |text: &str| {
-        text.bytes().zip(STAMP.bytes()).all(|(byte, expected)| match expected {
-            b'0' => byte.is_ascii_digit(),
-            _ => byte == expected,
-        })
-    };
-    let is_number =
-        |text: &str| text.strip_prefix('-').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    let was_set_aside = |name: &str| {
-        let parts = name.strip_prefix(prefix).and_then(|rest| rest.split_at_checked(STAMP.len()));
-        parts.is_some_and(|(stamp, number)| is_stamp(stamp) && (number.is_empty() || is_number(number)))
-    };
+    let was_set_aside = |name: &str| name.strip_prefix(prefix).is_some_and(is_date);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut files: Vec<_> = Usage::of(folder, was_set_aside).into_iter().map(|file| file.path).collect();
     files.sort();

@@ -98,6 +98,21 @@ pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {
     })
 }
 
+/// The `strftime` format of the dates in the names of files set aside and of earlier logs, such as `2026-11-28T16-55-01`.
+pub const DATE: &str = "%Y-%m-%dT%H-%M-%S";
+
+/// Returns whether a text is a date in the form of [`DATE`], perhaps followed by the number that distinguishes files of the
+/// same date.
+#[must_use]
+pub fn is_date(text: &str) -> bool {
+    const PATTERN: &str = "0000-00-00T00-00-00";
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((date, number)) = text.split_at_checked(PATTERN.len()) else { return false };
+    let matches = |(byte, pattern): (u8, u8)| if pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern };
+    date.bytes().zip(PATTERN.bytes()).all(matches)
+        && (number.is_empty() || number.strip_prefix('-').is_some_and(are_digits))
+}
+
 /// Formats the current local time; `format` is a `strftime` format string.
 #[must_use]
 pub fn stamp(format: &str) -> String {

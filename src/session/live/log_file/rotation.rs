@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::files::{self, Usage, stamp_of, sync_folder, unused_path};
+use crate::files::{self, DATE, Usage, is_date, stamp_of, sync_folder, unused_path};
 use crate::session::checkpoint::checkpoint_folder;
 use crate::session::log::may_be_log;
 
@@ -56,7 +56,7 @@ fn set_aside(path: &Path) -> io::Result<Option<PathBuf>> {
         Ok(metadata) => {
             let ended = metadata.modified().unwrap_or_else(|_| SystemTime::now());
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            let name = format!("{stem}-{}.log", stamp_of(ended, "%Y-%m-%dT%H-%M-%S"));
+            let name = format!("{stem}-{}.log", stamp_of(ended, DATE));
             let new_path = unused_path(&path.with_file_name(name));
             fs::rename(path, &new_path)?;
             Ok(Some(new_path))
@@ -75,17 +75,6 @@ pub(super) fn earlier_logs(path: &Path) -> Vec<PathBuf> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let logs = Usage::of(folder, is_earlier).into_iter().map(|log| log.path);
     logs.filter(|log| is_log(log).unwrap_or(false)).collect()
-}
-
-/// Returns whether a text is the date in the name of an earlier log, such as `2026-11-28T16-55-01`, perhaps followed by a
-/// number that distinguishes files of the same date.
-fn is_date(text: &str) -> bool {
-    const PATTERN: &str = "0000-00-00T00-00-00";
-    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let Some((date, number)) = text.split_at_checked(PATTERN.len()) else { return false };
-    let matches = |(byte, pattern): (u8, u8)| if pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern };
-    date.bytes().zip(PATTERN.bytes()).all(matches)
-        && (number.is_empty() || number.strip_prefix('-').is_some_and(are_digits))
 }
 
 fn is_log(path: &Path) -> io::Result<bool> {

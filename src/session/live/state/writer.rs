@@ -158,7 +158,7 @@ impl Writer {
 
     /// Writes the final state beside the file, which belongs to another daemon.
     fn write_beside(&self, state: &Saved) {
-        let name = format!("state.toml.unsaved-{}", files::stamp("%Y-%m-%dT%H-%M-%S"));
+        let name = format!("state.toml.unsaved-{}", files::stamp(files::DATE));
         let path = files::unused_path(&self.folder.join(name));
         let (shown, text) = (path.display(), text::format(state));
         match files::replace(&path, text.as_bytes()) {
