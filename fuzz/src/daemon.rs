@@ -60,7 +60,8 @@ pub fn osc(datagram: &[u8]) {
                 assert!(ahead <= Duration::from_secs(3600), "{ahead:?} ahead");
             }
             Request::Subscribe(port) | Request::Unsubscribe(port) => assert_ne!(port, Some(0)),
-            Request::Read(_)
+            Request::Release(_)
+            | Request::Read(_)
             | Request::ReadStream(_)
             | Request::State
             | Request::Subscribers

@@ -7,6 +7,7 @@
 //! | `/melos/next/bar/<id> value` | sets a parameter, or fires a trigger, at the exact frame of the next bar line; the newest value for each parameter wins, and all subscribers, including the sender, are notified when it takes effect |
 //! | `/melos/emotion calm 0.8` | same as `/melos/emotion/calm 0.8` |
 //! | `/melos/<id>` | without arguments: fires a trigger, or returns a parameter's value or a stream's newest message |
+//! | `/melos/<trigger> 1`, `/melos/<trigger> 0` | a button: fires the trigger when it is pressed, but not again while 1 is repeated; a client that never sends 0 fires it with every 1 |
 //! | `/melos/subscribe [port]` | sends the full state, then all changes and streams, to the sender (or to that port on its host) |
 //! | `/melos/unsubscribe [port]` | cancels the sender's subscription (or that of the port on its host) |
 //! | `/melos/subscribers` | returns all subscribers: for each, s address, i seconds left |
@@ -70,6 +71,7 @@ mod access;
 mod address;
 mod argument;
 mod bundle;
+pub(super) mod buttons;
 mod connection;
 mod decode;
 pub(super) mod fault;

@@ -37,7 +37,7 @@ fn quality(suffix: &str) -> Option<Quality> {
         Some(Mode::Major) => Some(Quality::Major),
         Some(Mode::Minor) => Some(Quality::Minor),
         Some(_) => None,
-        None => Shape::read(&tokens(suffix)?)?.quality(),
+        None => Shape::read(&tokens(suffix)?, suffix.starts_with(['(', '[']))?.quality(),
     }
 }
 

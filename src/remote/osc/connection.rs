@@ -9,6 +9,7 @@ use rosc::{OscMessage, OscType};
 use tokio::sync::mpsc;
 
 use super::access::{Access, MAX_AMPLIFICATION, Purpose};
+use super::buttons::Buttons;
 use super::decode::{Decoded, Request, decode};
 use super::fault::{Counters, FaultLog};
 use super::feedback::{Feedback, LEASE, Subscription};
@@ -16,7 +17,7 @@ use super::message;
 use super::outbox::{Datagram, Outbox};
 use super::time::Now;
 use crate::event::health::Loss;
-use crate::event::parameter::Param;
+use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Notice, Source};
 
 /// Maximum number of a ping's arguments that are returned.
@@ -37,6 +38,7 @@ pub(super) struct Connection {
     counters: Arc<Counters>,
     access: Access,
     feedback: Feedback,
+    buttons: Buttons,
     fault_log: FaultLog,
     outbox: Outbox,
 }
@@ -67,7 +69,8 @@ impl Connection {
             access.mark_verified(subscription.to, now);
         }
         feedback.restore(clients.subscriptions);
-        (Self { inbox, counters, access, feedback, fault_log: FaultLog::default(), outbox }, outgoing)
+        let (buttons, fault_log) = Default::default();
+        (Self { inbox, counters, access, feedback, buttons, fault_log, outbox }, outgoing)
     }
 
     /// Processes a datagram.
@@ -111,6 +114,8 @@ impl Connection {
             address
         };
         match request {
+            Request::Control(ControlEvent::Set(param, Value::Trigger), _) if !self.buttons.press(from, param, now) => {}
+            Request::Release(param) => self.buttons.release(from, param),
             Request::Control(event, due) => {
                 if let ControlEvent::Set(param, value) = &event {
                     self.feedback.set_by_client(from, *param, value, due.unwrap_or(now));

@@ -22,6 +22,8 @@ const NEXT_BAR: &str = "next/bar/";
 pub enum Request {
     /// Apply an event, immediately or at a given time.
     Control(ControlEvent, Option<Instant>),
+    /// The button of a trigger was released.
+    Release(Param),
     /// Return a parameter's value.
     Read(Param),
     /// Return the newest message of a stream, given by its index in `message::STREAMS`.
@@ -161,7 +163,7 @@ impl Decoded {
         let first = message.args.first().filter(|_| matches!(param.spec().kind, Kind::Text { .. }));
         let name = first.and_then(argument::name).map(OscType::String);
         let args = name.as_ref().map_or(message.args.as_slice(), std::slice::from_ref);
-        self.requests.extend(request(param, args, due, &mut self.clamped)?);
+        self.requests.push(request(param, args, due, &mut self.clamped)?);
         Ok(())
     }
 
@@ -174,7 +176,7 @@ impl Decoded {
             // A pattern covers parameters with different ranges, so clamping is expected and not reported.
             match request(spec.param, &message.args, due, &mut Vec::new()) {
                 Ok(request) => {
-                    self.requests.extend(request);
+                    self.requests.push(request);
                     accepted = true;
                 }
                 Err(invalid) => fault = invalid,
@@ -202,17 +204,12 @@ const fn set(param: Param, value: Value, due: Option<Instant>) -> Request {
     Request::Control(ControlEvent::Set(param, value), due)
 }
 
-/// Returns the request for one parameter; `None` if the argument is the 0 that a button sends to a trigger on release.
-fn request(
-    param: Param,
-    args: &[OscType],
-    due: Option<Instant>,
-    clamped: &mut Vec<String>,
-) -> Result<Option<Request>, Fault> {
+/// Returns the request for one parameter.
+fn request(param: Param, args: &[OscType], due: Option<Instant>, clamped: &mut Vec<String>) -> Result<Request, Fault> {
     let invalid = |error: String| Fault::Invalid(format!("/melos/{error}"));
     let (param, argument) = match args {
-        [] if param.spec().kind == Kind::Trigger => return Ok(Some(set(param, Value::Trigger, due))),
-        [] => return Ok(Some(Request::Read(param))),
+        [] if param.spec().kind == Kind::Trigger => return Ok(set(param, Value::Trigger, due)),
+        [] => return Ok(Request::Read(param)),
         [OscType::String(name), weight, ..] if param == Param::Emotion => {
             let emotion = Emotion::from_name(name).ok_or_else(|| {
                 invalid(format!(
@@ -241,7 +238,7 @@ fn request(
             nearest
         }
     };
-    Ok(value.map(|value| set(param, value, due)))
+    Ok(value.map_or(Request::Release(param), |value| set(param, value, due)))
 }
 
 /// Reads the old and the new name of a scene.

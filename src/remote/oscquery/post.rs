@@ -52,6 +52,7 @@ pub(super) fn process(packet: &[u8], client: SocketAddr, shared: &Shared) -> Res
                 shared.inbox.learn(request, None);
                 continue;
             }
+            Request::Release(_) => continue,
             Request::Read(_)
             | Request::ReadStream(_)
             | Request::State

@@ -14,8 +14,9 @@ use super::methods::{METHODS, stream_method};
 use super::slots::Slot;
 use super::value_cache::ListenSet;
 use crate::event::health::Loss;
-use crate::event::parameter::TABLE;
+use crate::event::parameter::{TABLE, Value};
 use crate::event::{ControlEvent, Incoming, Source};
+use crate::remote::osc::buttons::Buttons;
 use crate::remote::osc::fault::{FaultLog, MAX_BYTES};
 use crate::remote::osc::feedback::INTERVAL;
 use crate::remote::osc::{Decoded, Now, Request, decode, message};
@@ -99,12 +100,19 @@ pub(super) struct Session {
     client: SocketAddr,
     pub(super) shared: Arc<Shared>,
     listening: ListenSet,
+    buttons: Buttons,
     fault_log: FaultLog,
 }
 
 impl Session {
     pub(super) fn new(client: SocketAddr, shared: Arc<Shared>) -> Self {
-        Self { client, shared, listening: ListenSet::default(), fault_log: FaultLog::default() }
+        Self {
+            client,
+            shared,
+            listening: ListenSet::default(),
+            buttons: Buttons::default(),
+            fault_log: FaultLog::default(),
+        }
     }
 
     /// Processes a message; returns the replies.
@@ -159,6 +167,9 @@ impl Session {
 
     fn process(&mut self, request: Request, now: Instant, replies: &mut Replies) {
         match request {
+            Request::Control(ControlEvent::Set(param, Value::Trigger), _)
+                if !self.buttons.press(self.client, param, now) => {}
+            Request::Release(param) => self.buttons.release(self.client, param),
             Request::Control(event, due) => {
                 if let ControlEvent::Set(param, value) = &event {
                     self.listening.record_own_change(*param, value, due.unwrap_or(now));

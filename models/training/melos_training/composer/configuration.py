@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ..precision import Precision
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -24,8 +26,8 @@ class Configuration:
     """Weight decay of the matrices trained by Muon."""
     half_life: int = 150
     """Half-life of the weight average, in steps."""
-    bfloat16: bool = True
-    """Whether to compute in bfloat16; much slower on a processor without bfloat16 instructions."""
+    precision: Precision = "auto"
+    """The precision of matrix products; `auto` is bfloat16 where it is faster, otherwise float32."""
     clip: float = 2.0
     """Maximum gradient norm; larger gradients are clipped."""
     importance: dict[str, float] = field(

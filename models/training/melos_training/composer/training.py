@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .. import precision
 from .batches import WindowSampler, collate, held_out, without_conditions
 from .configuration import Configuration
 from .layout import LATENT_SECONDS
@@ -65,6 +66,11 @@ class Run:
                 f"{folder}: no {CHECKPOINT} with a configuration; give a configuration (--configuration) to start a run"
             )
         self.configuration = configuration
+        requested = configuration.precision
+        if saved is not None and requested == "auto":
+            # Another precision would give other weights.
+            requested = saved.get("precision", "auto")
+        self.precision = precision.decide(self.device, requested)
         torch.manual_seed(configuration.seed)
         self.random = np.random.default_rng(configuration.seed)
         self.model = Composer().to(self.device)
@@ -110,6 +116,7 @@ class Run:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "random": json.dumps(self.random.bit_generator.state),
             "torch_random": torch.get_rng_state(),
+            "precision": self.precision,
             **{name: getattr(self, name) for name in ("step", "frames", "seconds", "processor_seconds")},
         }
         temporary = self.folder / f"{name}.tmp"
@@ -161,7 +168,7 @@ class Run:
         """Runs one step; returns the nats of each part, and counts of notes, latents and skipped steps."""
         batch = self.sampler.batch(self.random).to(self.device)
         self.model.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.configuration.bfloat16):
+        with precision.autocast(self.device):
             losses = self.model.losses(batch)
         parts = losses.parts()
         total = sum(
@@ -224,18 +231,17 @@ class Run:
                 self._held_out[corpus] = collate(windows).to(self.device)
                 if corpus == "pop909":
                     self._held_out["pop909 free"] = collate([without_conditions(w) for w in windows]).to(self.device)
-        bfloat16 = self.configuration.bfloat16
-        return {name: nats_per_note(self.average, batch, bfloat16) for name, batch in self._held_out.items()}
+        with precision.autocast(self.device):
+            return {name: nats_per_note(self.average, batch) for name, batch in self._held_out.items()}
 
 
 @torch.no_grad()
-def nats_per_note(model: Composer, batch: Batch, bfloat16: bool = False) -> dict[str, float]:
+def nats_per_note(model: Composer, batch: Batch) -> dict[str, float]:
     """Returns the parts of the negative log-likelihood per note; `total` excludes the pedal.
 
     `velocity16` is the velocity's part in classes twice as wide; `key_top1` is the top-1 accuracy of keys.
     """
-    with torch.autocast(batch.coarse.device.type, torch.bfloat16, enabled=bfloat16):
-        losses = model.losses(batch)
+    losses = model.losses(batch)
     notes = len(batch.note)
     parts = {name: value.item() / notes for name, value in losses.parts().items()}
     coarse = _coarse_velocity(losses.logits["velocity"], batch.note[:, 3]).item() / notes

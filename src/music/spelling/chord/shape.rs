@@ -41,8 +41,14 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Reads the tokens of a suffix; `None` if they make no sense together.
-    pub(super) fn read(tokens: &[Token]) -> Option<Self> {
+    /// Reads the tokens of a suffix; `None` if they make no sense together. Additions to a major triad may be in brackets, as
+    /// in `C(#11)`.
+    pub(super) fn read(tokens: &[Token], in_brackets: bool) -> Option<Self> {
+        Self::after(tokens, true).or_else(|| Self::after(tokens, false).filter(|_| in_brackets))
+    }
+
+    /// Reads the tokens after a root, which are the first, or after a major triad.
+    fn after(tokens: &[Token], first: bool) -> Option<Self> {
         let mut shape = Self {
             third: None,
             fifth: None,
@@ -52,7 +58,7 @@ impl Shape {
             kind: Seventh::Minor,
             highest: 0,
         };
-        let (mut rest, mut first) = (tokens, true);
+        let (mut rest, mut first) = (tokens, first);
         while let Some((token, after)) = rest.split_first() {
             let used = shape.apply(*token, after, first)?;
             (rest, first) = (after.get(used..)?, false);

@@ -100,6 +100,8 @@ fn parses_common_spellings_of_chords() {
                 "Cadd11",
                 "Cadd4",
                 "Cadd#11",
+                "C(#11)",
+                "C(b9)",
                 "B#",
                 "Dbb",
             ],

@@ -214,3 +214,24 @@ fn a_message_without_arguments_reads_a_stream() {
     rig.send(LOCAL, &message("/melos/beat", &[OscType::Int(1)]));
     assert_eq!(rig.refused(), 1, "setting a stream should be refused");
 }
+
+#[test]
+fn a_button_that_is_held_fires_its_trigger_once() {
+    let mut rig = Rig::new();
+    let fired = |rig: &Rig| {
+        let mut events = Vec::new();
+        rig.connection.inbox.drain(&mut events);
+        events.len()
+    };
+    // The value of a button, at 60 Hz.
+    for value in [0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0] {
+        rig.now.monotonic += Duration::from_micros(16_667);
+        rig.send(LOCAL, &message("/melos/preset/next", &[OscType::Float(value)]));
+    }
+    assert_eq!(fired(&rig), 2);
+    // A client that sends no 0.
+    for _ in 0..3 {
+        rig.send(REMOTE, &message("/melos/preset/next", &[OscType::Int(1)]));
+    }
+    assert_eq!(fired(&rig), 3);
+}

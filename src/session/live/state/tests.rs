@@ -197,8 +197,10 @@ fn a_lost_lock_is_renewed_while_nothing_changes() {
     let state = open_with(folder.path(), &troubles).unwrap();
     state.save_now(sample_state());
     wait_until("the state", || state_path(folder.path()).exists());
-    fs::remove_file(folder.path().join("lock")).unwrap();
-    wait_until("the lock", || folder.path().join("lock").exists());
+    let lock = folder.path().join("lock");
+    fs::remove_file(&lock).unwrap();
+    // The file is described once it is locked.
+    wait_until("the lock", || fs::read_to_string(&lock).is_ok_and(|text| !text.is_empty()));
     assert!(matches!(FolderLock::take(folder.path()), Err(crate::files::LockError::Held { .. })));
     state.close(sample_state());
 }
@@ -208,8 +210,10 @@ fn the_file_of_another_daemon_is_left_alone() {
     let (folder, troubles) = (tempfile::tempdir().unwrap(), Troubles::default());
     let lock = FolderLock::take(folder.path()).unwrap();
     let state = StateFile::open(folder.path(), Some(lock), None, troubles.clone()).unwrap();
-    fs::remove_file(folder.path().join("lock")).unwrap();
-    let other = FolderLock::take(folder.path()).unwrap();
+    // In one step, because the lock is renewed as soon as its file is missing.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = FolderLock::take(elsewhere.path()).unwrap();
+    fs::rename(elsewhere.path().join("lock"), folder.path().join("lock")).unwrap();
     fs::write(state_path(folder.path()), "the other daemon's").unwrap();
     state.save_now(sample_state());
     wait_until("the trouble", || troubles.now().0.contains_key(&Part::Lock));
