@@ -28,7 +28,7 @@ from ..pianist.network import Pianist
 from ..pianist.roll import roll
 from ..pianist.windows import CENTRE, PianoShards
 from ..vocoder import Vocoder
-from . import memory, vocoding
+from . import memory, sampled, vocoding
 from .describe import describe
 from .emotion import Judge
 from .held_out import Excerpt, excerpts
@@ -64,6 +64,7 @@ class Study:
         self, melos: Path, shards: Sequence[Path], library: Path, data: Path, work: Path, sizes: Sizes
     ) -> None:
         self.sizes, self.data, self.folders = sizes, data, shards
+        self._melos_corpus = melos.with_name("melos-corpus")
         self.render = Renderer(melos, work / "renders", NAME)
         self.describe: Callable[[Floats], Floats] = joblib.Memory(work / "features", verbose=0).cache(describe)
         self.held_out: dict[str, list[Shard]] = {
@@ -170,6 +171,10 @@ class Study:
         """Returns evenly spaced excerpts: as many as there are renderings per emotion, or all if there are fewer."""
         available = list(candidates)
         return available[:: max(1, len(available) // self.sizes.excerpts)][: self.sizes.excerpts]
+
+    def sampled(self, renderings: Sequence[Rendering]) -> list[Excerpt]:
+        """Returns the notes of renderings, played on the sampled piano."""
+        return sampled.play(self._melos_corpus, renderings, self.sizes.seconds)
 
     def seeds(self) -> range:
         """Returns the seeds of the excerpts, the same for each emotion."""

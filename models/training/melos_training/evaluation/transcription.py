@@ -35,7 +35,9 @@ def transcribe(samples: Floats) -> Floats:
     network = _transkun()
     resampled = soxr.resample(np.asarray(samples, np.float32), SAMPLE_RATE, network.fs)
     notes = network.transcribe(torch.from_numpy(np.ascontiguousarray(resampled))[:, None])
-    return np.array(sorted((note.start, note.pitch) for note in notes), np.float64).reshape(-1, 2)
+    # Pedals are transcribed as notes with negative pitches.
+    onsets = sorted((note.start, note.pitch) for note in notes if note.pitch > 0)
+    return np.array(onsets, np.float64).reshape(-1, 2)
 
 
 def onset_scores(estimated: Array, truth: Array, tolerance: float = TOLERANCE) -> tuple[float, float, float]:
