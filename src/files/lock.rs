@@ -1,12 +1,12 @@
 //! An exclusive lock on a folder.
 
-use std::fs::{self, File, Metadata, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::identity::is_at;
 use super::write::create_folder;
 
 /// Name of the lock file.
@@ -91,10 +91,7 @@ impl FolderLock {
     /// # Errors
     /// When another daemon has locked the folder in the meantime, or when locking fails.
     pub fn renew(&mut self) -> Result<(), LockError> {
-        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
-        let locked = self.file.metadata().map(identity).ok();
-        let current = fs::symlink_metadata(self.folder.join(FILE_NAME)).map(identity).ok();
-        if current.is_none() || current != locked {
+        if !is_at(&self.file, &self.folder.join(FILE_NAME)).unwrap_or(false) {
             let mut lock = Self::take(&self.folder)?;
             lock.describe(&std::mem::take(&mut self.addresses));
             *self = lock;
@@ -121,6 +118,7 @@ impl Drop for FolderLock {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::time::{Duration, Instant};
 
     use super::*;

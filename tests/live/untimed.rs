@@ -9,6 +9,8 @@ mod docs_snippets;
 mod examples;
 mod feedback;
 mod memory;
+mod osc;
+mod oscquery;
 mod page;
 mod page_scripts;
 mod state_folder;

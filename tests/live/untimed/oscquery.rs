@@ -329,7 +329,7 @@ fn zeroconf_finds_the_instrument() {
     let namespace = ["-rn", "bash", "-c"];
     let mut command = Command::new("unshare");
     command.args(namespace).arg(within).arg(own_process::test_binary());
-    own_process::run(command, "oscquery::services_are_found_on_loopback");
+    own_process::run(command, "untimed::oscquery::services_are_found_on_loopback");
 }
 
 #[test]
