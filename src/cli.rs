@@ -15,6 +15,7 @@ mod complete;
 mod contract;
 mod corpus;
 mod data;
+mod destination;
 mod devices;
 mod doctor;
 mod endpoint;

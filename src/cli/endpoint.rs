@@ -34,8 +34,10 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, String> {
         let expected =
             || format!("{text:?} is neither a port nor an address with a port, such as 127.0.0.2:9000 or [::1]:9000");
-        let (host, port) = match text.rsplit_once(':') {
-            None => (None, text),
+        // As Melos prints its address.
+        let plain = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+        let (host, port) = match plain.rsplit_once(':') {
+            None => (None, plain),
             Some((host, port)) => {
                 let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
                 (Some(host.to_owned()), port)
@@ -82,6 +84,7 @@ mod tests {
         for (text, expected) in [
             (None, "127.0.0.1:9080"),
             (Some("9280"), "127.0.0.1:9280"),
+            (Some("http://127.0.0.3:9280/"), "127.0.0.3:9280"),
             (Some("127.0.0.3:1"), "127.0.0.3:1"),
             (Some("0.0.0.0:9000"), "127.0.0.1:9000"),
             (Some("[::1]:9000"), "[::1]:9000"),

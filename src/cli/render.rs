@@ -23,12 +23,15 @@ use melos::units::{frames_to_seconds, seconds_to_frames};
 
 use super::complete;
 use super::data::DataArgs;
+use super::destination::{Destination, refuse_shared_files};
 use super::plan_file::PlanFile;
 use super::progress::Progress;
 use super::settings::StartArgs;
 
 /// Frames rendered between updates of the progress bar: one latent.
 const BLOCK_FRAMES: usize = 4096;
+/// Maximum length of a render in seconds: eleven days.
+const MAX_SECONDS: f64 = 1e6;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -74,6 +77,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let sound = sound_format(&args.output, &args.bits)?;
+    refuse_shared_files(&[
+        ("--control-log", args.control_log.as_deref()),
+        ("--output", Some(&*args.output)),
+        ("--midi", args.midi.as_deref()),
+        ("--plan", args.plan.as_deref()),
+    ])?;
     let mut log = match &args.control_log {
         Some(path) => read_log(path)?,
         None => ControlLog::default(),
@@ -81,6 +90,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if args.control_log.is_none() {
         log.header.seed = args.seed;
     }
+    // Before a preset adds its own entries, which say nothing about the length.
+    let frames = requested_frames(&args, &log)?;
     let search_path = args.data.search_path()?;
     let mut journey = None;
     if let Some(name) = &args.preset {
@@ -100,23 +111,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         journey = None;
     }
     log.header.settings.extend(start);
-
-    let mut frames = log.frames();
-    if let Some(from) = args.from {
-        if !(from >= 0.0 && seconds_to_frames(from) < frames.end - frames.start) {
-            let seconds = frames_to_seconds(frames.end - frames.start);
-            bail!("--from {from}: expected at least 0 and less than {seconds:.0}, the control log's length in seconds");
-        }
-        frames.start += seconds_to_frames(from);
-    }
-    match args.seconds {
-        Some(seconds) if !(seconds > 0.0 && seconds < 1e6) => {
-            bail!("--seconds {seconds}: expected a number above 0 and below 1000000")
-        }
-        Some(seconds) => frames.end = frames.start + seconds_to_frames(seconds),
-        None if frames.is_empty() => frames.end = seconds_to_frames(30.0),
-        None => {}
-    }
     for (frame, step) in journey.into_iter().flatten().take_while(|(frame, _)| frames.contains(frame)) {
         // As in a live session, the plan of frame 0 is fixed before any event takes effect.
         let frame = frame.max(1);
@@ -137,19 +131,53 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         let latest = if from_start { log_info.start_frame.unwrap_or(0) } else { frames.start };
         log_info.resume(path, same_model, latest, &mut performance)?;
     }
-    let sound = sound.map(|(format, bits)| SoundFile::create(&args.output, format, bits)).transpose()?;
+    let sound = sound.map(|(format, bits)| -> anyhow::Result<_> {
+        let destination = Destination::new(&args.output)?;
+        Ok((SoundFile::create(&destination.written, format, bits)?, destination))
+    });
+    let sound = sound.transpose()?;
     render(&args, &mut performance, frames.clone(), sound)?;
     let Some(notes) = performance.take_notes() else { return Ok(()) };
     let notes = MidiFile::new(frames, notes);
     for path in midi {
+        let destination = Destination::new(path)?;
         let write = || {
-            let mut file = File::create(path)?;
+            let mut file = File::create(&destination.written)?;
             notes.write(&mut file)?;
             file.sync_all()
         };
         write().with_context(|| format!("cannot write {}", path.display()))?;
+        destination.finish()?;
     }
     Ok(())
+}
+
+/// Returns the frames to render: the part of the log, or the length, that the options request.
+fn requested_frames(args: &Args, log: &ControlLog) -> anyhow::Result<Range<u64>> {
+    let mut frames = log.frames();
+    if let Some(from) = args.from {
+        if !(from >= 0.0 && seconds_to_frames(from) < frames.end - frames.start) {
+            let seconds = frames_to_seconds(frames.end - frames.start);
+            bail!("--from {from}: expected at least 0 and less than {seconds:.0}, the control log's length in seconds");
+        }
+        frames.start += seconds_to_frames(from);
+    }
+    match args.seconds {
+        Some(seconds) if !(seconds > 0.0 && seconds < MAX_SECONDS) => {
+            bail!("--seconds {seconds}: expected a number above 0 and below {MAX_SECONDS}")
+        }
+        Some(seconds) => frames.end = frames.start + seconds_to_frames(seconds),
+        None if frames.is_empty() => frames.end = frames.start + seconds_to_frames(30.0),
+        None => {}
+    }
+    let seconds = frames_to_seconds(frames.end - frames.start);
+    if let Some(path) = args.control_log.as_deref().filter(|_| seconds > MAX_SECONDS) {
+        let path = path.display();
+        bail!(
+            "{path}: expected a part of at most {MAX_SECONDS} s, not {seconds:.0} s; choose its length with --seconds"
+        );
+    }
+    Ok(frames)
 }
 
 /// The properties of a control log that determine which checkpoints can be used.
@@ -201,9 +229,13 @@ fn render(
     args: &Args,
     performance: &mut Offline,
     range: Range<u64>,
-    mut sound: Option<SoundFile>,
+    mut sound: Option<(SoundFile, Destination)>,
 ) -> anyhow::Result<()> {
-    let mut plan = args.plan.as_deref().map(PlanFile::create).transpose()?;
+    let plan = args.plan.as_deref().map(|path| -> anyhow::Result<_> {
+        let destination = Destination::new(path)?;
+        Ok((PlanFile::create(&destination.written)?, destination))
+    });
+    let mut plan = plan.transpose()?;
 
     let progress_bar = ProgressBar::new(range.end).with_style(
         ProgressStyle::with_template("{wide_bar} {percent}% {msg}").expect("the template should be well-formed"),
@@ -218,10 +250,10 @@ fn render(
         let frames = (boundary - done).min(BLOCK_FRAMES as u64);
         let out = &mut block[..2 * frames as usize];
         performance.render(out)?;
-        if let (Some(file), Some(plan)) = (&mut plan, performance.plan()) {
+        if let (Some((file, _)), Some(plan)) = (&mut plan, performance.plan()) {
             file.write(plan, done)?;
         }
-        if let Some(sound) = sound.as_mut().filter(|_| done >= range.start) {
+        if let Some((sound, _)) = sound.as_mut().filter(|_| done >= range.start) {
             sound.write(out.as_chunks().0)?;
         }
         done += frames;
@@ -234,11 +266,13 @@ fn render(
             frames_to_seconds(done - first_frame) / start.elapsed().as_secs_f64()
         ));
     }
-    if let Some(file) = plan {
+    if let Some((file, destination)) = plan {
         file.finish()?;
+        destination.finish()?;
     }
-    if let Some(sound) = sound {
+    if let Some((sound, destination)) = sound {
         sound.finish()?;
+        destination.finish()?;
     }
     progress_bar.finish();
     let seconds = start.elapsed().as_secs_f64();

@@ -1,7 +1,7 @@
 //! `melos setlist`: selects or steps through a setlist of the running daemon, or lists the setlists.
 
 use anyhow::bail;
-use melos::event::parameter::{Param, Value};
+use melos::event::parameter::{Input, Param, Value};
 use melos::quote::{listed, quoted};
 use serde_json::Value as Json;
 
@@ -32,13 +32,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     // If the daemon cannot load the entry, it only logs the reason, so the reason is determined here.
     let fetch = || {
-        let parameters = args.client.get("/status")?["parameters"].clone();
-        Ok(check(&target, &parameters, &args.client.get("/presets")?, &args.client.get("/scenes")?))
+        let status = args.client.get("/status")?;
+        Ok(check(&target, &status, &args.client.get("/presets")?, &args.client.get("/scenes")?))
     };
     let (checked, _) = poll(LISTING_DELAY, fetch, Result::is_ok)?;
     if let Err(problem) = checked {
-        // Sent anyway, because the daemon moves to an entry even if it cannot load it.
-        send(&args.client, param, &value, args.next_bar)?;
+        // Sent anyway, because the daemon moves to an entry even if it cannot load it. A number out of range is not
+        // sent, because the daemon would clamp it and report another number.
+        let is_in_range = match value {
+            Value::Number(number) => param.fit_within(Input::Number(number.into())).is_ok(),
+            _ => true,
+        };
+        if is_in_range {
+            send(&args.client, param, &value, args.next_bar)?;
+        }
         bail!("{problem}");
     }
     apply(&args.client, param, &value, args.next_bar)
@@ -53,18 +60,23 @@ enum Target {
 }
 
 /// Checks that the selected setlist contains the target entry, and that the entry's preset or scene exists.
-fn check(target: &Target, parameters: &Json, lists: &Json, scenes: &Json) -> Result<(), String> {
+fn check(target: &Target, status: &Json, lists: &Json, scenes: &Json) -> Result<(), String> {
+    let parameters = &status["parameters"];
     let all = lists["setlists"].as_array().map_or(&[][..], Vec::as_slice);
     let selected = parameters["setlist"].as_str().unwrap_or_default();
-    let setlist = match (selected, target, all) {
-        (_, _, []) => return Err("there are no setlists; see docs/presets.md for how to write one".to_owned()),
+    let setlist = match (selected, all) {
+        (_, []) => return Err("there are no setlists; see docs/presets.md for how to write one".to_owned()),
         // If there is only one setlist, the daemon selects it by itself.
-        ("", Target::Relative(_), [only]) => Some(only),
+        ("", [only]) => Some(only),
         _ => all.iter().find(|list| list["id"] == selected),
     };
     let Some(setlist) = setlist else {
+        let problem = match selected {
+            "" => "no setlist is selected".to_owned(),
+            removed => format!("setlist {} no longer exists", quoted(removed)),
+        };
         let names = listed(all.iter().filter_map(|list| list["id"].as_str()));
-        return Err(format!("no setlist is selected; `melos setlist NAME` selects one of {names}"));
+        return Err(format!("{problem}; `melos setlist NAME` selects one of {names}"));
     };
     let name = quoted(setlist["id"].as_str().unwrap_or_default());
     let entries = setlist["entries"].as_array().map_or(&[][..], Vec::as_slice);
@@ -72,7 +84,11 @@ fn check(target: &Target, parameters: &Json, lists: &Json, scenes: &Json) -> Res
     let number = match *target {
         Target::Number(0) => return Ok(()),
         Target::Number(number) => number,
-        Target::Relative(steps) => position.checked_add_signed(steps).unwrap_or_default(),
+        Target::Relative(steps) => {
+            // Where the current entry was removed from the file, the first step back leads to the entry before.
+            let is_between = status["show"]["entry"].is_null();
+            (position + usize::from(is_between && steps < 0)).checked_add_signed(steps).unwrap_or_default()
+        }
     };
     let Some(entry) = number.checked_sub(1).and_then(|index| entries.get(index)) else {
         return Err(match *target {
@@ -99,7 +115,9 @@ fn show(client: &Client) -> anyhow::Result<()> {
     let lists = client.get("/presets")?;
     let status = client.get("/status")?;
     let selected = status["parameters"]["setlist"].as_str().unwrap_or_default();
-    let current = status["parameters"]["setlist/go"].as_f64().unwrap_or_default() as usize;
+    // Where the current entry was removed from the file, none is current.
+    let position = status["parameters"]["setlist/go"].as_f64().filter(|_| !status["show"]["entry"].is_null());
+    let current = position.unwrap_or_default() as usize;
     let lists: Vec<&Json> = lists["setlists"].as_array().into_iter().flatten().collect();
     if lists.is_empty() {
         bail!("there are no setlists; see docs/presets.md for how to write one");
@@ -140,7 +158,9 @@ mod tests {
         let lists = json!({ "presets": [{ "id": "calm" }], "setlists": [{ "id": "friday", "entries": entries }] });
         let scenes = json!({ "scenes": [] });
         let at = |position: u32, selected: &str, target| {
-            check(&target, &json!({ "setlist": selected, "setlist/go": position }), &lists, &scenes)
+            let entry = (position > 0).then_some("preset calm");
+            let parameters = json!({ "setlist": selected, "setlist/go": position });
+            check(&target, &json!({ "parameters": parameters, "show": { "entry": entry } }), &lists, &scenes)
         };
         assert_eq!(at(0, "", Target::Relative(1)), Ok(()));
         assert_eq!(at(2, "friday", Target::Number(1)), Ok(()));
@@ -153,7 +173,12 @@ mod tests {
             let found = at(position, "friday", target).unwrap_err();
             assert!(found.contains(problem), "{found}");
         }
-        assert!(at(0, "", Target::Number(1)).unwrap_err().contains("no setlist is selected"));
+        assert_eq!(at(0, "", Target::Number(1)), Ok(()));
+        let removed = at(1, "saturday", Target::Relative(1)).unwrap_err();
+        assert!(removed.contains("setlist \"saturday\" no longer exists; `melos setlist NAME` selects"), "{removed}");
+        // The entry that followed the first one was current until it was removed.
+        let between = json!({ "parameters": { "setlist": "friday", "setlist/go": 1 }, "show": { "entry": null } });
+        assert_eq!(check(&Target::Relative(-1), &between, &lists, &scenes), Ok(()));
     }
 
     #[test]

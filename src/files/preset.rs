@@ -70,6 +70,8 @@ impl Preset {
         preset.description = root.text(&mut document, "description").unwrap_or_default();
         preset.repeats = root.flag(&mut document, "loop").unwrap_or(false);
         let steps = root.tables(&mut document, "journey");
+        // A step with an error is a step, too.
+        let has_journey = !steps.is_empty();
         preset.journey = steps.into_iter().filter_map(|step| Step::read(&mut document, step)).collect();
         for table in root.tables(&mut document, "modulate") {
             let span = table.span();
@@ -79,7 +81,7 @@ impl Preset {
             }
             preset.modulations.push((param, modulation));
         }
-        if preset.repeats && preset.journey.is_empty() {
+        if preset.repeats && !has_journey {
             document.add(0..0, "", "loop = true needs a [[journey]] to repeat");
         }
         preset.named = parameters::read(&mut document, Place::Preset, root);

@@ -36,6 +36,7 @@ use std::time::Duration;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -122,6 +123,7 @@ pub(crate) fn routes(http: Arc<Http>, listeners: Listeners) -> Router {
         .route(PAGE, get(assets::page))
         .route("/page/", get(assets::page))
         .route("/page/{name}", get(assets::asset))
+        .layer(map_response(reply::json_error))
 }
 
 async fn status(State(http): State<Arc<Http>>) -> Json<Status> {

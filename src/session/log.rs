@@ -26,7 +26,7 @@
 //! 96000 end
 //! ```
 //! After the header, each line starts with the horizon frame at which the event was applied. Numbers are written so
-//! that they round-trip bit for bit.
+//! that they round-trip bit for bit. A frame after the first ten years is an error.
 //!
 //! `splice` records a plan change that was late in the live session: the frame it was planned for, the frame at which
 //! it became audible, the frame from which music was generated under the new plan, and, if it matters, the frame up to
@@ -233,7 +233,7 @@ impl ControlLog {
     #[must_use]
     pub fn frames(&self) -> Range<u64> {
         let start = self.header.start_frame.unwrap_or(0);
-        let session = start..self.entries.last().map_or(start, |(frame, _)| *frame);
+        let session = start..self.entries.last().map_or(start, |(frame, _)| start.max(*frame));
         self.header.take.clone().unwrap_or(session)
     }
 
@@ -285,14 +285,14 @@ impl ControlLog {
             "model" => self.header.model = unquoted(rest)?,
             "seed" => self.header.seed = line::read_number(rest)?,
             "begins" => {
-                *last_frame = line::read_number(rest)?;
+                *last_frame = line::read_frame(rest)?;
                 self.header.start_frame = Some(*last_frame);
             }
             "take" => self.header.take = Some(line::read_frames(rest)?),
             "gap" => self.header.gaps.push(line::read_frames(rest)?),
             "start" => self.header.settings.push(line::read_setting(rest)?),
             _ => {
-                let frame = line::read_number(keyword).map_err(|_| "expected a frame number first".to_owned())?;
+                let frame = line::read_frame(keyword).map_err(|hint| format!("at the start: {hint}"))?;
                 if frame < *last_frame {
                     return Err(format!("frames must not decrease; the previous line has {last_frame}"));
                 }

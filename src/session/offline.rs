@@ -71,12 +71,14 @@ impl Offline {
                 Entry::Resume { splices, missing, at } => gaps.push_back((*splices, *missing, *at)),
                 Entry::Reconciled { lost: range } => lost.push_back(range.clone()),
                 Entry::Executed { commands, due, at } => {
-                    queues.executed.extend(commands.clone().map(|number| (number, *at)));
+                    queues.executed.push_back((commands.clone(), *at));
                     ahead = due.saturating_sub(*at).min(MAX_AHEAD).max(ahead);
                 }
                 Entry::Event(_) | Entry::Checkpoint | Entry::End => {}
             }
         }
+        // The log lists them in the order in which they were executed.
+        queues.executed.make_contiguous().sort_by_key(|(commands, _)| commands.start);
         Self {
             conductor: Conductor::new(log.header.seed, &log.header.settings),
             generator,
@@ -261,9 +263,9 @@ impl Offline {
 struct CommandQueues {
     /// The frame of the checkpoint at which rendering starts: commands executed before it are not executed again.
     start: u64,
-    /// The frames at which the live engine executed commands, by command number, where they differ from the frames that
-    /// the commands were sent for.
-    executed: BTreeMap<u64, u64>,
+    /// Ranges of command numbers, in order, with the frames at which the live engine executed them, where these differ
+    /// from the frames that the commands were sent for.
+    executed: VecDeque<(Range<u64>, u64)>,
     /// Commands waiting to be executed at such a frame, by frame and number.
     immediate: BTreeMap<(u64, u64), QueuedCommand>,
     /// All other commands, waiting for room in the engine's queue.
@@ -271,11 +273,14 @@ struct CommandQueues {
 }
 
 impl CommandQueues {
-    /// Adds a command; always returns true, since every command is accepted.
+    /// Adds a command, with a greater number than those before; always returns true, since every command is accepted.
     fn add(&mut self, command: QueuedCommand) -> bool {
-        match self.executed.remove(&command.number) {
-            Some(at) if at < self.start => {}
-            Some(at) => drop(self.immediate.insert((at, command.number), command)),
+        while self.executed.front().is_some_and(|(commands, _)| commands.end <= command.number) {
+            self.executed.pop_front();
+        }
+        match self.executed.front().filter(|(commands, _)| commands.contains(&command.number)) {
+            Some((_, at)) if *at < self.start => {}
+            Some((_, at)) => drop(self.immediate.insert((*at, command.number), command)),
             None => self.timed.push_back(command),
         }
         true

@@ -99,6 +99,33 @@ fn a_setlist_advances_and_survives_a_restart() {
 }
 
 #[test]
+fn the_only_setlist_is_selected_and_its_current_entry_follows_edits() {
+    let folder = tempfile::tempdir().unwrap();
+    let setlist = |presets: &[&str]| {
+        let entries: Vec<_> = presets.iter().map(|preset| format!("[[entry]]\npreset = \"{preset}\"\n")).collect();
+        format!("schema = 1\nname = \"Evening\"\n{}", entries.concat())
+    };
+    // It takes precedence over the shipped setlist of this name, which is the only other one.
+    let daemon = start(folder.path(), &[("setlists/evening.toml", &setlist(&["calm", "storm", "calm"]))]);
+    melos(&daemon, &["setlist", "2"]);
+    let file = folder.path().join("config/melos/setlists/evening.toml");
+    for (presets, entry, position) in [
+        (&["storm", "calm", "storm", "calm"][..], Some("preset storm"), 3.0),
+        (&["storm", "calm", "calm"], None, 2.0),
+        (&["storm"], None, 1.0),
+    ] {
+        fs::write(&file, setlist(presets)).unwrap();
+        daemon.wait_until(&format!("the position has followed to {position}"), |status| {
+            status["show"]["entry"].as_str() == entry && status["parameters"]["setlist/go"] == position
+        });
+        let shown = melos(&daemon, &["setlist"]);
+        assert_eq!(shown.contains(">   3  preset storm"), entry.is_some(), "{shown}");
+    }
+    melos(&daemon, &["setlist", "previous"]);
+    daemon.wait_until("the entry before is current", |status| status["show"]["entry"] == "preset storm");
+}
+
+#[test]
 fn scene_files_are_loaded_and_reloaded_but_never_replace_scenes_stored_while_playing() {
     let folder = tempfile::tempdir().unwrap();
     let file = |reverb: f32| format!("schema = 1\nemotion = \"sad\"\nreverb = {reverb}\n");

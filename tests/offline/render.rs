@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 fn render(arguments: &[&str], out: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_melos")).arg("render").args(arguments).arg("-o").arg(out).output().unwrap()
@@ -56,6 +58,81 @@ fn errors_name_the_cause() {
         let printed = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && printed.contains(name) && printed.contains("No space left"), "{printed}");
     }
+}
+
+#[test]
+fn files_that_would_be_written_over_are_refused_before_rendering() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).into_os_string().into_string().unwrap();
+    let log = "melos-control-log 1\nversion \"0.2.0\"\nseed 1\n4800 end\n";
+    fs::write(at("t.log"), log).unwrap();
+    fs::hard_link(at("t.log"), at("hard.wav")).unwrap();
+    for (arguments, out, options) in [
+        (&["--control-log", &at("t.log"), "--midi", &at("t.log")][..], "x.wav", ["--control-log", "--midi"]),
+        (&["--control-log", &at("t.log")], "hard.wav", ["--control-log", "--output"]),
+        (&["--midi", &at("a.wav")], "a.wav", ["--output", "--midi"]),
+        (&["--midi", &at("c"), "--plan", &at("c")], "x.wav", ["--midi", "--plan"]),
+    ] {
+        let output = render(arguments, Path::new(&at(out)));
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {printed}");
+        assert!(printed.contains("lead to the same file; choose another file"), "{printed}");
+        assert!(options.iter().all(|option| printed.contains(option)), "{arguments:?}: {printed}");
+        assert_eq!((fs::read_to_string(at("t.log")).unwrap().as_str(), Path::new(&at("x.wav")).exists()), (log, false));
+    }
+}
+
+#[test]
+fn an_interrupted_render_leaves_an_existing_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("keep.wav"), "an earlier render").unwrap();
+    for (name, written) in [("keep.wav", "keep.wav.unfinished"), ("new.wav", "new.wav")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
+        command.args(["render", "--seconds", "600", "-o"]).arg(at(name)).stderr(Stdio::null());
+        let (mut child, started) = (command.spawn().unwrap(), Instant::now());
+        let bytes = || fs::metadata(at(written)).map_or(0, |file| file.len());
+        while bytes() < 100_000 && started.elapsed() < Duration::from_secs(60) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        child.kill().unwrap();
+        assert!(!child.wait().unwrap().success(), "{name} should not be complete");
+        assert!(bytes() >= 100_000, "{name}");
+    }
+    assert_eq!(fs::read_to_string(at("keep.wav")).unwrap(), "an earlier render");
+    let replaced = render(&["--seconds", "1"], &at("keep.wav"));
+    assert!(replaced.status.success(), "{}", String::from_utf8_lossy(&replaced.stderr));
+    assert_eq!(hound::WavReader::open(at("keep.wav")).unwrap().duration(), 48_000);
+}
+
+#[test]
+fn the_length_of_a_control_log_is_limited() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, wav) = (folder.path().join("long.log"), folder.path().join("x.wav"));
+    for (last_frame, hints) in [
+        ("18446744073709551615", ["long.log", "line 4", "a frame number from 0 to"]),
+        ("15000000000000", ["long.log", "at most 1000000 s", "--seconds"]),
+    ] {
+        fs::write(&log, format!("melos-control-log 1\nversion \"0.2.0\"\nseed 1\n{last_frame} end\n")).unwrap();
+        let output = render(&["--control-log", log.to_str().unwrap(), "--from", "999999"], &wav);
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{printed}");
+        assert!(hints.iter().all(|hint| printed.contains(hint)) && !wav.exists(), "{printed}");
+    }
+}
+
+#[test]
+fn a_preset_that_modulates_is_rendered_for_the_default_length() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("presets")).unwrap();
+    std::os::unix::fs::symlink(fs::canonicalize("models").unwrap(), folder.path().join("models")).unwrap();
+    let preset = "schema = 1\nname = \"Wave\"\n[[modulate]]\nto = \"tone\"\nshape = \"sine\"\ndepth = 0.3\nbars = 8\n";
+    fs::write(folder.path().join("presets/wave.toml"), preset).unwrap();
+    let wav = folder.path().join("x.wav");
+    let data = folder.path().to_str().unwrap();
+    let rendered = render(&["--data", data, "--preset", "wave", "--no-network"], &wav);
+    assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+    assert_eq!(hound::WavReader::open(&wav).unwrap().duration(), 30 * 48_000);
 }
 
 #[test]

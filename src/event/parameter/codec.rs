@@ -126,14 +126,40 @@ impl Param {
         }
     }
 
-    /// Interprets text as a number if it is one and the parameter accepts numbers, otherwise as text.
+    /// Interprets text as a number if it is one, with or without its unit, and the parameter accepts numbers, otherwise as
+    /// text.
     #[must_use]
     pub fn input_from_text(self, text: &str) -> Input<'_> {
-        match (self.spec().kind, text.trim().parse()) {
-            (Kind::Chord | Kind::Text { .. }, _) | (_, Err(_)) => Input::Text(text),
-            (_, Ok(number)) => Input::Number(number),
+        match self.spec().kind {
+            Kind::Chord | Kind::Text { .. } => Input::Text(text),
+            _ => number(text, self.spec().unit).map_or(Input::Text(text), Input::Number),
         }
     }
+}
+
+/// Units as people write them, in lower case: the parameter's unit, the unit in the text, and the factor between them.
+const UNITS: [(&str, &str, f64); 9] = [
+    ("bpm", "bpm", 1.0),
+    ("dB", "db", 1.0),
+    ("", "%", 0.01),
+    ("s", "ms", 0.001),
+    ("s", "s", 1.0),
+    ("s", "sec", 1.0),
+    ("s", "min", 60.0),
+    ("s", "m", 60.0),
+    ("s", "h", 3600.0),
+];
+
+/// Parses a number such as `-6`, `−6`, `0,5`, `120 bpm` or `50%`, and converts it to a unit.
+fn number(text: &str, unit: &str) -> Option<f64> {
+    let text = text.trim().to_lowercase().replace('\u{2212}', "-").replace(',', ".");
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    let digits = text.trim_end_matches(|c: char| c.is_alphabetic() || c == '%');
+    let written = &text[digits.len()..];
+    let (_, _, factor) = UNITS.iter().find(|(of, name, _)| (*of, *name) == (unit, written))?;
+    Some(digits.trim_end().parse::<f64>().ok()? * factor)
 }
 
 /// Parses a value of the parameter `key` that names a scale too, such as `A minor`, and so sets two parameters; returns
@@ -230,6 +256,31 @@ mod tests {
         assert_eq!(Param::Reverb.to_json(&Value::Number(0.1)).to_string(), "0.1");
         assert_eq!(Param::Reverb.to_toml(&Value::Number(0.1)).unwrap().to_string(), "0.1");
         assert_eq!(Param::Tempo.to_text(&Value::Number(138.7)), "138.7");
+    }
+
+    #[test]
+    fn numbers_may_have_units() {
+        for (param, text, number) in [
+            (Param::Tempo, "120", 120.0),
+            (Param::Tempo, "120bpm", 120.0),
+            (Param::Tempo, " 120 BPM ", 120.0),
+            (Param::LevelPad, "-6 dB", -6.0),
+            (Param::LevelPad, "\u{2212}6dB", -6.0),
+            (Param::Reverb, "50%", 0.5),
+            (Param::Reverb, "0,5", 0.5),
+            (Param::Valence, "1e-1", 0.1),
+            (Param::Timer, "10m", 600.0),
+            (Param::Timer, "2 min", 120.0),
+            (Param::Glide, "4 s", 4.0),
+            (Param::Glide, "250ms", 0.25),
+        ] {
+            assert_eq!(param.input_from_text(text), Input::Number(number), "{text}");
+        }
+        for (param, text) in
+            [(Param::Tempo, "120 dB"), (Param::Tempo, "50%"), (Param::Reverb, "half"), (Param::Glide, "s")]
+        {
+            assert_eq!(param.input_from_text(text), Input::Text(text));
+        }
     }
 
     #[test]

@@ -79,6 +79,17 @@ pub enum Value {
     Trigger,
 }
 
+/// Other usual names of choices: the parameter, the other name, and the choice.
+const SYNONYMS: [(Param, &str, &str); 7] = [
+    (Param::Form, "song", "aaba"),
+    (Param::Form, "verse-chorus", "abab"),
+    (Param::Form, "verse and chorus", "abab"),
+    (Param::Form, "rondo", "abaca"),
+    (Param::Form, "variations", "aaaa"),
+    (Param::TempoSource, "midi", "clock"),
+    (Param::Quantize, "none", "off"),
+];
+
 /// An unchecked external value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Input<'a> {
@@ -176,7 +187,9 @@ impl Param {
                 Some(position) => Value::Choice(position as u8),
                 None => return Err(self.unknown_name(text)),
             },
-            (Kind::Chord, Input::Text(text)) if text.trim().is_empty() || text.trim().eq_ignore_ascii_case(AUTO) => {
+            (Kind::Chord, Input::Text(text))
+                if ["", AUTO, "free"].iter().any(|name| text.trim().eq_ignore_ascii_case(name)) =>
+            {
                 Value::Text(AUTO.to_owned())
             }
             (Kind::Chord, Input::Text(text)) if text.chars().count() <= MAX_TEXT && Chord::parse(text).is_some() => {
@@ -251,7 +264,12 @@ impl Param {
                 Mode::ALL.into_iter().position(|mode| Mode::from_name(text) == Some(mode)).map(|index| index + 1)
             }
             Self::Emotion => Emotion::from_name(text).map(|emotion| emotion as usize),
-            _ => None,
+            _ => {
+                let is_meant =
+                    |(param, other, _): &&(Self, &str, &str)| *param == self && other.eq_ignore_ascii_case(text.trim());
+                let (_, _, meant) = SYNONYMS.iter().find(is_meant)?;
+                names.iter().position(|name| name == meant)
+            }
         };
         names.iter().position(|name| name.eq_ignore_ascii_case(text.trim())).or_else(synonym)
     }
@@ -386,7 +404,7 @@ mod tests {
     fn chords_are_validated() {
         let fit = |text| Param::Chord.fit(Input::Text(text));
         assert_eq!(fit("Am7"), Ok(Some(Value::Text("Am7".to_owned()))));
-        for automatic in ["", "Auto"] {
+        for automatic in ["", "Auto", "free"] {
             assert_eq!(fit(automatic), Ok(Some(Value::Text(AUTO.to_owned()))));
         }
         for refused in ["Xm", "C7b5", "N.C."] {
@@ -399,6 +417,17 @@ mod tests {
                 )
             );
         }
+    }
+
+    #[test]
+    fn usual_names_of_choices_are_understood() {
+        for (param, other, name) in SYNONYMS {
+            let meant = param.fit(Input::Text(name));
+            assert!(meant.is_ok(), "{name} is not a choice of {param:?}");
+            assert_eq!(param.fit(Input::Text(other)), meant, "{other}");
+        }
+        assert_eq!(Param::Form.fit(Input::Text(" Rondo ")), Param::Form.fit(Input::Text("abaca")));
+        assert!(Param::Quantize.fit(Input::Text("rondo")).is_err());
     }
 
     #[test]

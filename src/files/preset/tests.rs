@@ -127,6 +127,12 @@ fn a_mood_must_be_set_in_exactly_one_way() {
 }
 
 #[test]
+fn an_invalid_step_is_the_only_problem_of_a_repeating_journey() {
+    let problems = parse("loop = true\n[[journey]]\nemotion = \"sad\"\nseconds = 0\n").unwrap_err();
+    assert_eq!(problems, ["test.toml:6: journey.seconds = 0: expected a number from 1 to 86400"]);
+}
+
+#[test]
 fn an_unreadable_file_is_reported() {
     let problems = Preset::read(Path::new("no/such.toml")).unwrap_err();
     assert!(problems[0].to_string().starts_with("no/such.toml: No such file"), "{}", problems[0]);

@@ -39,6 +39,9 @@ const LOAD_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// Maximum number of bytes kept of a process's error output.
 const MAX_STDERR: u64 = 8192;
+/// Number of bytes by which a file may exceed its planned size, for its headers, besides a twentieth of that size for
+/// sound that FLAC cannot make smaller.
+const SIZE_MARGIN: u64 = 1 << 20;
 
 /// The state of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -263,7 +266,7 @@ impl Pieces {
         let (id, name) = (piece.id, piece.request.file_name(piece.id));
         self.update(id, |piece| piece.state = State::Rendering);
         let outcome = match self.on_blocking_thread(move |pieces| pieces.command(&piece)).await {
-            Ok(command) => self.run_process(id, command).await,
+            Ok((command, max_bytes)) => self.run_process(id, command, max_bytes).await,
             Err(error) => Err(error),
         };
         let finish = move |pieces: &Self| {
@@ -275,9 +278,9 @@ impl Pieces {
         }
     }
 
-    /// Returns the command that renders a piece.
-    fn command(&self, piece: &Piece) -> Result<Command, String> {
-        let control_log = self.prepare(&piece.request).map_err(|refusal| refusal.1)?;
+    /// Returns the command that renders a piece, and the size in bytes planned for its file.
+    fn command(&self, piece: &Piece) -> Result<(Command, u64), String> {
+        let (control_log, bytes) = self.prepare(&piece.request).map_err(|refusal| refusal.1)?;
         let output = self.folder.begin(&piece.request.file_name(piece.id)).map_err(|error| error.to_string())?;
         // This link leads to the running program even if an upgrade has replaced its file.
         let program = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
@@ -286,20 +289,20 @@ impl Pieces {
         command.args(&self.arguments).args(piece.request.arguments());
         command.args(control_log.map(|log| option("control-log", &log)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        Ok(command)
+        Ok((command, bytes))
     }
 
-    /// Checks that the disk has space for a piece, within the limits for recordings, and returns the control log from which
-    /// it is rendered, if it is rendered from one.
-    fn prepare(&self, request: &PieceRequest) -> Result<Option<PathBuf>, Refusal> {
+    /// Checks that the disk has space for a piece, within the limits for recordings. Returns the control log from which
+    /// it is rendered, if it is rendered from one, and the maximum size of its file in bytes.
+    fn prepare(&self, request: &PieceRequest) -> Result<(Option<PathBuf>, u64), Refusal> {
         let control_log = request.take.as_ref().map(|take| takes::control_log(&self.api, take)).transpose()?;
-        let Some(destination) = self.api.destination() else { return Ok(control_log) };
-        let bytes = request.max_bytes(control_log.as_deref().and_then(takes::seconds_beside));
+        let bytes = request.max_bytes(control_log.as_deref().and_then(takes::rendered_seconds));
+        let Some(destination) = self.api.destination() else { return Ok((control_log, bytes)) };
         let (folder, total) = (self.folder.path(), self.folder.bytes());
         let gigabytes = bytes as f64 / GIGABYTE;
         let fits = destination.budget.check(folder, "pieces", total, bytes);
         fits.map_err(|reason| Refused::Disk { gigabytes, reason })?;
-        Ok(control_log)
+        Ok((control_log, bytes))
     }
 
     /// Completes a piece after its process has ended, unless it has been deleted in the meantime.
@@ -331,9 +334,14 @@ impl Pieces {
         }
     }
 
-    /// Runs `melos render` until it ends or the piece is deleted. The error says why it failed.
-    async fn run_process(&self, id: u64, mut command: Command) -> Result<(), String> {
+    /// Runs `melos render` until it ends, its file becomes much larger than `max_bytes`, or the piece is deleted. The
+    /// error says why it failed.
+    async fn run_process(&self, id: u64, mut command: Command, max_bytes: u64) -> Result<(), String> {
         let mut child = command.spawn().map_err(|error| format!("cannot run `melos render`: {error}"))?;
+        let limit = max_bytes.saturating_add(max_bytes / 20).saturating_add(SIZE_MARGIN);
+        if let Err(error) = background::limit_file_size(&child, limit) {
+            tracing::warn!(piece = id, "cannot limit the size of a piece: {error}");
+        }
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err("cannot read the output of `melos render`".to_owned());
         };

@@ -1,9 +1,11 @@
 //! HTTP routes for takes: the list, the files and their waveforms, renaming and deleting.
 
+mod rename;
+
 use std::fs;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Json;
@@ -30,6 +32,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Maximum size in bytes of the file that keeps the mood of a take.
 const MAX_MOOD: u64 = 64;
+/// Maximum size in bytes of the header of a control log.
+const MAX_LOG_HEADER: u64 = 65_536;
+
+/// Held while the files of a take are renamed or deleted, so that no other request changes them or uses the new name in
+/// the meantime.
+static CHANGES: Mutex<()> = Mutex::new(());
 
 /// A take as listed by the API.
 #[derive(Debug, PartialEq, Serialize)]
@@ -144,8 +152,11 @@ fn folder(api: &ApiState) -> Option<PathBuf> {
 /// Returns the path of an existing take. Blocks on disk access, as do all functions below.
 fn find(api: &ApiState, name: &str) -> Result<PathBuf, Refusal> {
     let path = folder(api).filter(|_| is_file_name(name)).map(|folder| folder.join(name));
-    path.filter(|path| is_take(path) && path.is_file())
-        .ok_or_else(|| Refusal::not_found(format!("there is no take {name:?}")))
+    path.filter(|path| is_take(path) && path.is_file()).ok_or_else(|| no_take(name))
+}
+
+fn no_take(name: &str) -> Refusal {
+    Refusal::not_found(format!("there is no take {name:?}"))
 }
 
 /// Returns the path of the notes of a take.
@@ -166,9 +177,21 @@ pub(super) fn control_log(api: &ApiState, take: &str) -> Result<PathBuf, Refusal
     Err(Refusal::conflict(format!("{take:?} has no control log, so it cannot be rendered again")))
 }
 
-/// Returns the length in seconds of the take beside a control log; `None` if it cannot be read.
-pub(super) fn seconds_beside(log: &Path) -> Option<f64> {
-    SOUND.into_iter().find_map(|extension| seconds(&log.with_extension(extension)))
+/// Returns the length in seconds of what a take's control log renders: of the frames in its header or, if it gives
+/// none, of the take beside it; `None` if neither can be read.
+pub(super) fn rendered_seconds(log: &Path) -> Option<f64> {
+    let beside = || SOUND.into_iter().find_map(|extension| seconds(&log.with_extension(extension)));
+    logged_frames(log).map(frames_to_seconds).or_else(beside)
+}
+
+/// Returns the number of frames of a take according to the header of its control log. As in the renderer, the last line
+/// `take START END` counts.
+fn logged_frames(log: &Path) -> Option<u64> {
+    let mut header = Vec::new();
+    files::open(log).ok()?.take(MAX_LOG_HEADER).read_to_end(&mut header).ok()?;
+    let header = String::from_utf8_lossy(&header);
+    let (start, end) = header.lines().filter_map(|line| line.strip_prefix("take ")).next_back()?.split_once(' ')?;
+    end.parse::<u64>().ok()?.checked_sub(start.parse().ok()?)
 }
 
 fn is_take(path: &Path) -> bool {
@@ -178,6 +201,11 @@ fn is_take(path: &Path) -> bool {
 /// Renames or deletes a take and its companions; returns its new name, or `None` if it was deleted. Companions that may
 /// belong to another take, of the same name but in another format, stay where they are.
 fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
+    let _changes = CHANGES.lock().unwrap_or_else(PoisonError::into_inner);
+    // Another request may have renamed or deleted the take since it was found.
+    if !path.is_file() {
+        return Err(no_take(&path.file_name().unwrap_or_default().to_string_lossy()));
+    }
     let is_namesake = |other: &PathBuf| *other != path && other.is_file();
     let is_alone = !SOUND.into_iter().map(|extension| path.with_extension(extension)).any(|other| is_namesake(&other));
     let companions = COMPANIONS.into_iter().filter(|extension| is_alone && path.with_extension(extension).is_file());
@@ -199,16 +227,20 @@ fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
             }
             let to = path.with_file_name(&name);
             // Never overwrite another take or its companions.
+            let taken = || Refusal::conflict(format!("a take {name:?} already exists"));
             let exists = |path: &Path| path.symlink_metadata().is_ok();
             if exists(&to) || EXTENSIONS.into_iter().any(|extension| exists(&to.with_extension(extension))) {
-                return Err(Refusal::conflict(format!("a take {name:?} already exists")));
+                return Err(taken());
             }
-            if let Some(mood) = mood(path).filter(|mood| mood_in_name(&name) != Some(mood)) {
-                fs::write(to.with_extension(MOOD), mood)?;
-            }
-            fs::rename(path, &to)?;
-            for extension in companions {
-                fs::rename(path.with_extension(extension), to.with_extension(extension))?;
+            let known_mood = mood(path);
+            let mut renames = vec![(path.to_owned(), to.clone())];
+            renames.extend(companions.map(|extension| (path.with_extension(extension), to.with_extension(extension))));
+            rename::all_or_none(&renames)
+                .map_err(|error| if error.kind() == ErrorKind::AlreadyExists { taken() } else { error.into() })?;
+            if let Some(known) = known_mood.filter(|known| mood(&to) != Some(known))
+                && let Err(error) = fs::write(to.with_extension(MOOD), known)
+            {
+                tracing::warn!("cannot keep the mood of {}: {error}", to.display());
             }
             Ok(Some(name))
         }
@@ -219,8 +251,11 @@ fn apply(path: &Path, action: Action) -> Result<Option<String>, Refusal> {
 fn read(folder: &Path) -> Result<Vec<Take>, Refusal> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            let reason = format!("cannot read the folder of the recordings, {}: {error}", folder.display());
+            return Err(Refusal::unavailable(reason));
+        }
     };
     let mut takes: Vec<Take> = entries.flatten().filter_map(|entry| take(&entry.path())).collect();
     takes.sort_by(|a, b| (b.modified, &b.name).cmp(&(a.modified, &a.name)));
@@ -264,6 +299,7 @@ fn seconds(path: &Path) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
     use std::thread;
 
     use axum::http::StatusCode;
@@ -291,6 +327,14 @@ mod tests {
         let listed: Vec<_> = takes.iter().map(|take| (take.name.as_str(), take.log, take.notes)).collect();
         assert_eq!(listed, [("a.wav", true, false), ("b.flac", false, true)]);
         assert!(read(&folder.path().join("none")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_folder_is_reported() {
+        let parent = folder_with(&["recordings"]);
+        let refusal = read(&parent.path().join("recordings")).unwrap_err();
+        assert_eq!(refusal.0, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(refusal.1.contains("/recordings: Not a directory"), "{}", refusal.1);
     }
 
     #[test]
@@ -364,10 +408,7 @@ mod tests {
         });
         assert_eq!(rename(name, "Evening").unwrap().0["name"], "Evening.wav");
         writer.join().unwrap();
-        let mut names: Vec<_> =
-            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        assert_eq!(names, ["Evening.log", "Evening.mid", "Evening.mood", "Evening.wav"]);
+        assert_eq!(names(dir.path()), ["Evening.log", "Evening.mid", "Evening.mood", "Evening.wav"]);
     }
 
     #[test]
@@ -408,8 +449,80 @@ mod tests {
         (0..48_000).for_each(|_| wav.write_sample(0i16).unwrap());
         wav.finalize().unwrap();
         assert_eq!(seconds(&path), Some(0.5));
-        assert_eq!(seconds_beside(&path.with_extension("log")), Some(0.5));
-        assert_eq!(seconds_beside(&folder.path().join("y.log")), None);
+        let log = path.with_extension("log");
+        assert_eq!(rendered_seconds(&log), Some(0.5));
+        assert_eq!(rendered_seconds(&folder.path().join("y.log")), None);
+        for (frames, expected) in [
+            ("take 512 48512\n", 1.0),
+            ("take 0 48000\ntake 512 9000000000000000000\n", 187_500_000_000_000.0),
+            ("take 9 8\n", 0.5),
+            ("take x\n", 0.5),
+            ("", 0.5),
+        ] {
+            fs::write(&log, format!("melos-control-log 1\n{frames}version \"0.2.0\"\n0 end\n")).unwrap();
+            let seconds = rendered_seconds(&log).unwrap();
+            assert!((seconds - expected).abs() < 0.1, "{frames}: {seconds}");
+        }
+    }
+
+    /// Returns the names in a folder, in order.
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Applies two actions at the same time, each to the take of the given name.
+    fn apply_at_once(folder: &Path, actions: [(&str, Action); 2]) -> [Result<Option<String>, Refusal>; 2] {
+        let barrier = Barrier::new(2);
+        thread::scope(|scope| {
+            let threads = actions.map(|(name, action)| {
+                let (path, barrier) = (folder.join(name), &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    apply(&path, action)
+                })
+            });
+            threads.map(|thread| thread.join().unwrap())
+        })
+    }
+
+    #[test]
+    fn only_one_of_two_takes_renamed_at_once_gets_the_name() {
+        for second in ["b.wav", "b.flac"] {
+            for _ in 0..100 {
+                let folder = folder_with(&["a.wav", "a.log", "a.mid", second, "b.log", "b.mid"]);
+                let rename = || Action::Rename("c".to_owned());
+                let results = apply_at_once(folder.path(), [("a.wav", rename()), (second, rename())]);
+                let refused: Vec<_> = results.into_iter().filter_map(Result::err).map(|refusal| refusal.0).collect();
+                assert_eq!(refused, [StatusCode::CONFLICT]);
+                let mut contents: Vec<_> = names(folder.path())
+                    .iter()
+                    .map(|name| fs::read_to_string(folder.path().join(name)).unwrap())
+                    .collect();
+                contents.sort();
+                let mut expected = ["a.log", "a.mid", "a.wav", second, "b.log", "b.mid"];
+                expected.sort_unstable();
+                assert_eq!(contents, expected, "nothing should be lost");
+            }
+        }
+    }
+
+    #[test]
+    fn a_take_that_is_renamed_and_deleted_at_once_stays_whole_or_goes() {
+        for _ in 0..100 {
+            let folder = folder_with(&["a.wav", "a.log", "a.mid"]);
+            let rename = Action::Rename("b".to_owned());
+            let [renamed, deleted] = apply_at_once(folder.path(), [("a.wav", rename), ("a.wav", Action::Delete(true))]);
+            let (refusal, left) = match (renamed, deleted) {
+                (Ok(_), Err(refusal)) => (refusal, vec!["b.log", "b.mid", "b.wav"]),
+                (Err(refusal), Ok(_)) => (refusal, Vec::new()),
+                both => panic!("exactly one should succeed: {both:?}"),
+            };
+            assert_eq!(refusal.0, StatusCode::NOT_FOUND, "{}", refusal.1);
+            assert_eq!(names(folder.path()), left);
+        }
     }
 
     #[test]

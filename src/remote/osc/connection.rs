@@ -11,10 +11,11 @@ use tokio::sync::mpsc;
 use super::access::{Access, MAX_AMPLIFICATION, Purpose};
 use super::buttons::Buttons;
 use super::decode::{Decoded, Request, decode};
-use super::fault::{Counters, FaultLog};
+use super::fault::{Counters, Fault, FaultLog};
 use super::feedback::{Feedback, LEASE, Subscription};
 use super::message;
 use super::outbox::{Datagram, Outbox};
+use super::sockets::is_own;
 use super::time::Now;
 use crate::event::health::Loss;
 use crate::event::parameter::{Param, Value};
@@ -34,6 +35,8 @@ pub struct Clients {
 
 /// The state of the receiving task, which serves all clients.
 pub(super) struct Connection {
+    /// The address on which the server listens.
+    own: SocketAddr,
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
     access: Access,
@@ -55,14 +58,16 @@ struct RequestedReplies {
 }
 
 impl Connection {
-    /// Creates a connection and the receiver of its outgoing datagrams.
+    /// Creates a connection of a server that listens on `own`, and the receiver of its outgoing datagrams.
     pub(super) fn new(
+        own: SocketAddr,
         inbox: Arc<Inbox>,
         counters: Arc<Counters>,
-        clients: Clients,
+        mut clients: Clients,
         now: Instant,
     ) -> (Self, mpsc::Receiver<Datagram>) {
         let (outbox, outgoing) = Outbox::new(Arc::clone(&counters), now);
+        clients.subscriptions.retain(|subscription| !is_own(subscription.to, own));
         let mut access = Access::new(clients.trusted, now);
         let mut feedback = Feedback::new();
         for subscription in &clients.subscriptions {
@@ -70,7 +75,7 @@ impl Connection {
         }
         feedback.restore(clients.subscriptions);
         let (buttons, fault_log) = Default::default();
-        (Self { inbox, counters, access, feedback, buttons, fault_log, outbox }, outgoing)
+        (Self { own, inbox, counters, access, feedback, buttons, fault_log, outbox }, outgoing)
     }
 
     /// Processes a datagram.
@@ -80,6 +85,9 @@ impl Connection {
 
     pub(super) fn receive_at(&mut self, datagram: &[u8], from: SocketAddr, now: Now) {
         self.counters.count_received();
+        if is_own(from, self.own) {
+            return self.refuse(from, &Fault::Own, now.monotonic);
+        }
         self.feedback.renew(from, now.monotonic);
         let Decoded { requests, faults, clamped, late } = decode(datagram, now);
         if late > 0 {
@@ -87,8 +95,7 @@ impl Connection {
             self.fault_log.log_late(from, now.monotonic);
         }
         for fault in faults {
-            self.counters.count_lost(Loss::OscRefused, 1);
-            self.fault_log.log_fault(from, &fault, now.monotonic);
+            self.refuse(from, &fault, now.monotonic);
         }
         for message in clamped {
             self.fault_log.log_clamped(from, &message, now.monotonic);
@@ -98,6 +105,12 @@ impl Connection {
             self.process(request, from, now.monotonic, datagram.len(), &mut requested);
         }
         self.reply(requested, from, now.monotonic, datagram.len());
+    }
+
+    /// Counts and logs a fault.
+    fn refuse(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
+        self.counters.count_lost(Loss::OscRefused, 1);
+        self.fault_log.log_fault(from, fault, now);
     }
 
     fn process(
@@ -116,6 +129,8 @@ impl Connection {
         match request {
             Request::Control(ControlEvent::Set(param, Value::Trigger), _) if !self.buttons.press(from, param, now) => {}
             Request::Release(param) => self.buttons.release(from, param),
+            Request::Control(ControlEvent::Set(param, value), _) if self.feedback.is_echo(from, param, &value, now) => {
+            }
             Request::Control(event, due) => {
                 if let ControlEvent::Set(param, value) = &event {
                     self.feedback.set_by_client(from, *param, value, due.unwrap_or(now));
@@ -134,7 +149,16 @@ impl Connection {
             }
             Request::Subscribe(port) => {
                 let to = with_port(port);
-                if self.access.is_verified(to, now) {
+                if is_own(to, self.own) {
+                    let error = format!(
+                        "/melos/subscribe: port {} is that of Melos itself; send the port on which the client receives",
+                        to.port()
+                    );
+                    self.refuse(from, &Fault::Invalid(error.clone()), now);
+                    let limit = if self.access.is_verified(from, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION };
+                    let error = message::message("/melos/error", vec![OscType::String(error)]);
+                    self.outbox.reply(from, vec![error], limit, now);
+                } else if self.access.is_verified(to, now) {
                     self.subscribe(from, to, now);
                 } else {
                     self.request_confirmation(Purpose::Subscribe, to, bytes, now);

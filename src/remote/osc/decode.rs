@@ -159,6 +159,10 @@ impl Decoded {
             self.requests.extend(settings.map(|(param, value)| set(param, value, due)));
             return Ok(());
         }
+        if param == Param::Chord && message.args.len() > 1 {
+            let expected = "expected one chord; a chord and a key are what Melos sends to subscribers";
+            return Err(Fault::Invalid(format!("{}: {expected}", message.addr)));
+        }
         // Only here, and not for patterns, is a number a name: `/melos/* 1` is meant for parameters that are numbers.
         let first = message.args.first().filter(|_| matches!(param.spec().kind, Kind::Text { .. }));
         let name = first.and_then(argument::name).map(OscType::String);

@@ -43,6 +43,9 @@ pub enum Fault {
     /// An invalid argument.
     #[error("{0}")]
     Invalid(String),
+    /// Sent by Melos to itself, perhaps through a forged source address.
+    #[error("Melos has sent it to itself")]
+    Own,
     /// Scheduled further ahead than `time::MAX_AHEAD`.
     #[error("the time tag is {0} s in the future; is the sender's clock right?")]
     TooFarAhead(u64),

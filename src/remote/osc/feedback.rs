@@ -78,19 +78,29 @@ struct Subscriber {
     warned: bool,
     /// Per parameter: the value last sent to or set by the client.
     known: Vec<Option<Value>>,
+    /// Per parameter: the values sent within the last [`ECHO_GUARD`], and when.
+    sent: Vec<Vec<(Instant, Value)>>,
     /// Per parameter: when feedback resumes.
     quiet_until: Vec<Option<Instant>>,
 }
 
 impl Subscriber {
     fn new(subscription: Subscription, now: Instant) -> Self {
-        let known = vec![None; TABLE.len()];
-        Self { subscription, expiry: now + LEASE, warned: false, known, quiet_until: vec![None; TABLE.len()] }
+        let count = TABLE.len();
+        let (known, sent, quiet_until) = (vec![None; count], vec![Vec::new(); count], vec![None; count]);
+        Self { subscription, expiry: now + LEASE, warned: false, known, sent, quiet_until }
     }
 
     /// Returns whether feedback for a parameter is suppressed, usually because the client has just set it.
     fn is_quiet(&self, index: usize, now: Instant) -> bool {
         self.quiet_until[index].is_some_and(|until| until > now)
+    }
+
+    /// Records that a value was sent.
+    fn record_sent(&mut self, index: usize, value: &Value, now: Instant) {
+        self.known[index] = Some(value.clone());
+        self.sent[index].retain(|(sent, _)| now.saturating_duration_since(*sent) < ECHO_GUARD);
+        self.sent[index].push((now, value.clone()));
     }
 
     fn belongs_to(&self, client: SocketAddr) -> bool {
@@ -141,7 +151,7 @@ impl Feedback {
         // If the state exceeds the rate limit for replies, its values are sent with the next tick.
         if out.reply(to, values.chain(self.current_state()).collect(), usize::MAX, now) {
             for index in to_send {
-                subscriber.known[index] = Some(self.values[index].clone());
+                subscriber.record_sent(index, &self.values[index], now);
             }
         }
         self.subscribers.push(subscriber);
@@ -225,10 +235,22 @@ impl Feedback {
         });
     }
 
+    /// Returns whether a client returns a value that it has just been sent, as a program does that sends on whatever it
+    /// receives. Otherwise, the tempo and the lead chord, for example, would be fixed by being reported.
+    pub(super) fn is_echo(&self, from: SocketAddr, param: Param, value: &Value, now: Instant) -> bool {
+        let mut belonging = self.subscribers.iter().filter(|subscriber| subscriber.belongs_to(from));
+        belonging.any(|subscriber| {
+            let is_echo =
+                |(at, sent): &(Instant, Value)| sent == value && now.saturating_duration_since(*at) < ECHO_GUARD;
+            subscriber.sent[param as usize].iter().any(is_echo)
+        })
+    }
+
     /// Records that a client has set a parameter.
     pub(super) fn set_by_client(&mut self, from: SocketAddr, param: Param, value: &Value, now: Instant) {
         for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.belongs_to(from)) {
             subscriber.known[param as usize] = Some(value.clone());
+            subscriber.sent[param as usize].clear();
             subscriber.quiet_until[param as usize] = Some(now + ECHO_GUARD);
         }
     }
@@ -310,7 +332,7 @@ impl Feedback {
                 }
                 // A value that cannot be sent now is sent with the next tick.
                 if message::value(param, value).is_none_or(|message| out.send(subscriber.subscription.to, message)) {
-                    subscriber.known[index] = Some(value.clone());
+                    subscriber.record_sent(index, value, now);
                 }
             }
         }

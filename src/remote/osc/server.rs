@@ -48,7 +48,8 @@ impl OscServer {
         let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
         let (notices, mut queued_notices) = mpsc::channel(NOTICE_CAPACITY);
         let subscriptions = Arc::new(Mutex::new(clients.subscriptions.clone()));
-        let (mut connection, mut outgoing) = Connection::new(inbox, Arc::clone(&counters), clients, Instant::now());
+        let (mut connection, mut outgoing) =
+            Connection::new(address, inbox, Arc::clone(&counters), clients, Instant::now());
         let (receiving, published, losses) = (Arc::clone(&sockets), Arc::clone(&subscriptions), Arc::clone(&counters));
         let sending = Arc::clone(&sockets);
         let tasks = [

@@ -17,6 +17,15 @@ pub(in crate::remote) fn companion(address: IpAddr) -> Option<IpAddr> {
     }
 }
 
+/// Returns whether datagrams to an address reach the server that is bound to `bound`.
+pub(super) fn is_own(address: SocketAddr, bound: SocketAddr) -> bool {
+    let (ip, bound_ip) = (address.ip().to_canonical(), bound.ip().to_canonical());
+    // Only addresses of this machine can be bound.
+    let is_local = || std::net::UdpSocket::bind((ip, 0)).is_ok();
+    address.port() == bound.port()
+        && (ip == bound_ip || companion(bound_ip) == Some(ip) || bound_ip.is_unspecified() && is_local())
+}
+
 /// One or two sockets on one port.
 #[derive(Debug)]
 pub(super) struct Sockets {
@@ -87,6 +96,23 @@ impl Sockets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_knows_its_own_addresses() {
+        for (bound, address, expected) in [
+            ("127.0.0.1:9000", "127.0.0.1:9000", true),
+            ("127.0.0.1:9000", "[::ffff:127.0.0.1]:9000", true),
+            ("127.0.0.1:9000", "[::1]:9000", true),
+            ("127.0.0.1:9000", "127.0.0.1:9001", false),
+            ("127.0.0.1:9000", "127.0.0.2:9000", false),
+            ("0.0.0.0:9000", "127.0.0.2:9000", true),
+            // Reserved for documentation, so never an address of this machine.
+            ("0.0.0.0:9000", "192.0.2.1:9000", false),
+            ("[::]:9000", "127.0.0.1:9000", true),
+        ] {
+            assert_eq!(is_own(address.parse().unwrap(), bound.parse().unwrap()), expected, "{address} at {bound}");
+        }
+    }
 
     #[test]
     fn only_localhost_and_the_ipv4_wildcard_have_a_second_address() {

@@ -14,6 +14,7 @@ use crate::files::config::{Config, ConfigError, HttpConfig};
 use crate::files::library::Library;
 use crate::files::preset::{JourneySteps, Preset, initial_preset};
 use crate::output::device::OutputStatus;
+use crate::quote::quoted;
 use crate::units::frames_to_seconds;
 
 /// The initial state of a performance.
@@ -32,7 +33,7 @@ impl InitialState {
     /// `inbox`.
     ///
     /// # Errors
-    /// When the requested preset does not exist; a missing configured preset is only logged.
+    /// When the requested preset does not exist; a missing configured or saved preset is only logged.
     pub(super) fn choose(
         presets: &Library<Preset>,
         saved: &Saved,
@@ -85,7 +86,9 @@ fn start_values(
     config: &Config,
 ) -> Result<(Settings, Option<JourneySteps>), ConfigError> {
     let name = match preset {
-        None if !saved.values.is_empty() => return Ok((saved.values.clone(), resumed_journey(presets, saved))),
+        None if !saved.values.is_empty() => {
+            return Ok((resumed_values(presets, saved), resumed_journey(presets, saved)));
+        }
         None => &config.preset,
         Some(name) => name,
     };
@@ -103,6 +106,23 @@ fn start_values(
         values.extend(preset_values);
         (values, Some(JourneySteps::new(&preset, 0)))
     })
+}
+
+/// Returns the saved values, without the name of the preset if it no longer exists, which is logged.
+fn resumed_values(presets: &Library<Preset>, saved: &Saved) -> Settings {
+    let mut values = saved.values.clone();
+    values.retain(|(param, value)| {
+        let Value::Text(name) = value else { return true };
+        let exists = *param != Param::Preset || name.is_empty() || presets.get(name).is_some();
+        if !exists {
+            let name = quoted(name);
+            tracing::warn!(
+                "the saved preset {name} no longer exists; playing its saved settings, without a journey or modulations"
+            );
+        }
+        exists
+    });
+    values
 }
 
 /// Returns the journey that was in progress when the state was saved.
@@ -183,6 +203,18 @@ mod tests {
         let saved = Saved { values, ..Saved::default() };
         let (start, _) = start_values(&presets, &saved, Some("storm"), &Config::default()).unwrap();
         assert!(start.contains(&economy) && !start.contains(&(Param::Temperature, Value::Number(0.3))));
+    }
+
+    #[test]
+    fn a_saved_preset_that_no_longer_exists_is_not_named() {
+        let (presets, _) = Library::open(vec!["presets".into()], Preset::read);
+        let temperature = (Param::Temperature, Value::Number(0.3));
+        for (name, exists) in [("storm", true), ("", true), ("gone", false)] {
+            let preset = (Param::Preset, Value::Text(name.to_owned()));
+            let saved = Saved { values: vec![temperature.clone(), preset.clone()], ..Saved::default() };
+            let (start, _) = start_values(&presets, &saved, None, &Config::default()).unwrap();
+            assert_eq!((start.contains(&temperature), start.contains(&preset)), (true, exists), "{name}");
+        }
     }
 
     #[test]

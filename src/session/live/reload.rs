@@ -1,9 +1,9 @@
 //! Reloads presets, scenes, setlists, mappings and the configuration on a separate thread when their files change, so that the
 //! performance never waits for a disk.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::{fs, io};
 
 use crate::event::{Part, Troubles};
 use crate::files::SearchPath;
@@ -185,11 +185,17 @@ impl Files {
 
     /// Reads the configuration and returns it if it has changed; removing the file changes nothing.
     fn changed_config(&mut self) -> Result<Option<Config>, Vec<Problem>> {
-        if !self.source.file().exists() {
+        let file = self.source.file();
+        if !file.exists() {
             return Ok(None);
         }
         let config = self.source.read()?;
         let changed = config != self.config;
+        if changed && fs::metadata(file).is_ok_and(|metadata| metadata.len() == 0) {
+            let hint =
+                "the file is empty, as after a save that failed; to return to the defaults, write a comment into it";
+            return Err(vec![Problem::of_file(file, hint)]);
+        }
         self.config.clone_from(&config);
         Ok(changed.then_some(config))
     }
@@ -275,6 +281,20 @@ mod tests {
             files.scan();
             assert!(files.troubles.now().0.is_empty(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_emptied_configuration_is_not_taken_for_the_defaults() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("melos.toml");
+        fs::write(&config, "[audio]\nblock_frames = 512\n").unwrap();
+        let mut files = read(dir.path());
+        fs::write(&config, "").unwrap();
+        assert_eq!(files.scan().config, None);
+        assert!(files.troubles.now().0[&Part::Files].contains("the file is empty"), "{:?}", files.troubles);
+        fs::write(&config, "# The defaults.\n").unwrap();
+        assert_eq!(files.scan().config.unwrap().audio.block_frames, None);
+        assert!(!files.troubles.now().0.contains_key(&Part::Files));
     }
 
     #[test]

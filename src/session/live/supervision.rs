@@ -30,11 +30,20 @@ pub(super) fn watchdog() -> impl FnMut(u64) + Send {
     }
 }
 
-/// Sent when the process has used up the CPU time allowed by `ulimit -t`, or a real-time thread the time allowed by
-/// `RLIMIT_RTTIME`. The number is the same on all supported systems.
-const SIGXCPU: i32 = 24;
-/// Sent when a write exceeds the file size allowed by `ulimit -f`; if the signal is caught, the write fails instead.
-const SIGXFSZ: i32 = 25;
+/// Signals that would end the process by default, but that nobody sends to stop it: timers, input and output, the limit of
+/// CPU time (`ulimit -t`, or `RLIMIT_RTTIME` of a real-time thread), and the limit of file sizes (`ulimit -f`), with which the
+/// write fails if the signal is caught.
+const IGNORED: [i32; 9] = [
+    libc::SIGXCPU,
+    libc::SIGXFSZ,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGIO,
+    libc::SIGSTKFLT,
+];
 
 /// Why the performance stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +59,9 @@ pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
-    /// Caught and ignored.
-    _ignored: [Signal; 4],
+    /// The power is failing.
+    power: Signal,
+    _ignored: Vec<Signal>,
 }
 
 impl Signals {
@@ -61,20 +71,17 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
-            _ignored: [
-                signal(SignalKind::from_raw(SIGXFSZ))?,
-                signal(SignalKind::from_raw(SIGXCPU))?,
-                signal(SignalKind::user_defined1())?,
-                signal(SignalKind::user_defined2())?,
-            ],
+            power: signal(SignalKind::from_raw(libc::SIGPWR))?,
+            _ignored: IGNORED.iter().map(|number| signal(SignalKind::from_raw(*number))).collect::<Result<_, _>>()?,
         })
     }
 
-    /// Waits for SIGTERM or SIGINT; on SIGHUP, requests a reload.
+    /// Waits for SIGTERM, SIGPWR or SIGINT; on SIGHUP, requests a reload.
     pub(super) async fn wait_for_stop(mut self, reload: &[SyncSender<Changed>]) -> Stop {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return Stop::Terminated,
+                _ = self.power.recv() => return Stop::Terminated,
                 _ = self.interrupt.recv() => return Stop::Interrupted,
                 // If the channel is full, a request is already pending.
                 _ = self.hangup.recv() => reload.iter().for_each(|reload| drop(reload.try_send(Changed(Vec::new())))),

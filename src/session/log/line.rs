@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::Entry;
 use crate::event::parameter::{Param, Value, quoted};
 use crate::event::{ControlEvent, SpliceOutcome};
+use crate::units::SAMPLE_RATE;
 
 /// Marks a splice that was not carried out.
 const NEVER: &str = "never";
@@ -13,11 +14,18 @@ const NEVER: &str = "never";
 const CHECKPOINT: &str = "checkpoint";
 /// Maximum number of commands in an `executed` line: more than the engine's queues can hold.
 const MAX_COMMANDS: u64 = 8192;
+/// The last possible frame, after ten years: no performance is longer, so a later frame is an error.
+pub(super) const MAX_FRAME: u64 = 10 * 365 * 24 * 3600 * SAMPLE_RATE as u64;
 /// Marks the end of a modulation.
 const OFF: &str = "off";
 
 pub(super) fn read_number<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("expected a number, not {text:?}"))
+}
+
+pub(super) fn read_frame(text: &str) -> Result<u64, String> {
+    let frame = text.parse::<u64>().ok().filter(|frame| *frame <= MAX_FRAME);
+    frame.ok_or_else(|| format!("expected a frame number from 0 to {MAX_FRAME} (ten years), not {text:?}"))
 }
 
 pub(super) fn format_take(frames: &Range<u64>) -> String {
@@ -30,7 +38,7 @@ pub(super) fn format_gap(frames: &Range<u64>) -> String {
 
 pub(super) fn read_frames(text: &str) -> Result<Range<u64>, String> {
     let (start, end) = text.split_once(' ').ok_or("expected two frames")?;
-    let frames = read_number(start)?..read_number(end)?;
+    let frames = read_frame(start)?..read_frame(end)?;
     if frames.is_empty() { Err("expected two increasing frames".to_owned()) } else { Ok(frames) }
 }
 
@@ -96,7 +104,7 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
         "tempo" => ControlEvent::Tempo(read_number(rest)?),
         "beat" => {
             let (beat, at) = rest.split_once(' ').ok_or("expected a beat and a frame")?;
-            ControlEvent::Beat { beat: read_number(beat)?, at: read_number(at)? }
+            ControlEvent::Beat { beat: read_number(beat)?, at: read_frame(at)? }
         }
         "splice" => {
             return read_splice(rest);
@@ -107,8 +115,8 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
             };
             return Ok(Entry::Resume {
                 splices: read_number(splices)?,
-                missing: read_number(missing)?,
-                at: read_number(at)?,
+                missing: read_frame(missing)?,
+                at: read_frame(at)?,
             });
         }
         "reconciled" => {
@@ -123,7 +131,7 @@ pub(super) fn read_entry(text: &str) -> Result<Entry, String> {
             if commands.end.saturating_sub(commands.start) > MAX_COMMANDS {
                 return Err(format!("expected at most {MAX_COMMANDS} commands"));
             }
-            return Ok(Entry::Executed { commands, due: read_number(due)?, at: read_number(at)? });
+            return Ok(Entry::Executed { commands, due: read_frame(due)?, at: read_frame(at)? });
         }
         CHECKPOINT => return Ok(Entry::Checkpoint),
         "end" => return Ok(Entry::End),
@@ -149,23 +157,21 @@ fn read_splice(text: &str) -> Result<Entry, String> {
     let outcome = match words[..] {
         [_, NEVER] => None,
         [planned, audible_from] => Some(SpliceOutcome {
-            audible_from: read_number(audible_from)?,
-            from: read_number(planned)?,
+            audible_from: read_frame(audible_from)?,
+            from: read_frame(planned)?,
             generated_to: None,
         }),
-        [_, audible_from, from] => Some(SpliceOutcome {
-            audible_from: read_number(audible_from)?,
-            from: read_number(from)?,
-            generated_to: None,
-        }),
+        [_, audible_from, from] => {
+            Some(SpliceOutcome { audible_from: read_frame(audible_from)?, from: read_frame(from)?, generated_to: None })
+        }
         [_, audible_from, from, generated_to] => Some(SpliceOutcome {
-            audible_from: read_number(audible_from)?,
-            from: read_number(from)?,
-            generated_to: Some(read_number(generated_to)?),
+            audible_from: read_frame(audible_from)?,
+            from: read_frame(from)?,
+            generated_to: Some(read_frame(generated_to)?),
         }),
         _ => return Err(format!("expected two to four frames, or a frame and {NEVER}")),
     };
-    Ok(Entry::Splice { planned: read_number(words[0])?, outcome })
+    Ok(Entry::Splice { planned: read_frame(words[0])?, outcome })
 }
 
 fn read_modulation(text: &str) -> Result<ControlEvent, String> {

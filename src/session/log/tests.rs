@@ -89,7 +89,7 @@ fn invalid_lines_are_reported() {
     for (line, hint) in [
         ("12 /melos/nothing 1", "there is no parameter /melos/nothing"),
         ("12 /melos/valence high", "not a number"),
-        ("x /melos/panic", "frame number"),
+        ("x /melos/panic", "at the start: expected a frame number"),
         ("12 lead 128", "0 to 127"),
         ("12 /melos/emotion \"bored\"", "one of happy"),
         ("start /melos/scene \"open", "double quotes"),
@@ -121,4 +121,41 @@ fn a_take_log_has_the_frames_and_gaps_of_the_take() {
     let empty_take = format!("{MAGIC}\nversion \"1\"\ntake 9 9\n");
     let error = ControlLog::read(empty_take.as_bytes()).unwrap_err().to_string();
     assert!(error.contains("line 3") && error.contains("increasing frames"), "{error}");
+}
+
+#[test]
+fn every_frame_is_within_ten_years() {
+    let last = line::MAX_FRAME;
+    for form in [
+        "FRAME end",
+        "take 0 FRAME",
+        "gap 0 FRAME",
+        "begins FRAME",
+        "0 beat 4 FRAME",
+        "0 splice FRAME never",
+        "0 splice 512 FRAME",
+        "0 splice 512 512 FRAME",
+        "0 splice 512 512 512 FRAME",
+        "0 resume 0 FRAME 512",
+        "0 resume 0 512 FRAME",
+        "0 executed 0 1 FRAME 64",
+        "0 executed 0 1 64 FRAME",
+    ] {
+        let read = |frame: u64| {
+            let line = form.replace("FRAME", &frame.to_string());
+            ControlLog::read(format!("{MAGIC}\nversion \"1\"\n{line}\n").as_bytes())
+        };
+        assert!(read(last).is_ok(), "{form}");
+        for frame in [last + 1, u64::MAX] {
+            let error = read(frame).unwrap_err().to_string();
+            let (number, expected) = (frame.to_string(), format!("a frame number from 0 to {last}"));
+            assert!(error.starts_with("line 3: ") && error.contains(&number) && error.contains(&expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_begins_after_its_last_line_is_empty() {
+    let log = format!("{MAGIC}\nversion \"1\"\n10 end\nbegins 20\n");
+    assert_eq!(ControlLog::read(log.as_bytes()).unwrap().frames(), 20..20);
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::parameter::{Param, Value};
-use crate::event::{ControlEvent, SaveRequest};
+use crate::event::{ControlEvent, EngineCommand, SaveRequest};
 use crate::generator::model::{Models, runtime};
 use crate::session::log::Header;
 
@@ -197,6 +197,29 @@ fn commands_executed_before_a_checkpoint_are_not_executed_again() {
     assert!(log.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Executed { .. })).count() > 4);
     // Checkpoints between the frames at which commands were executed and those at which they were sent.
     assert_resumed_renders_match(&log, 4 * SECOND, SECOND, [29_500, 80_000, 100_500, 129_500, 139_800]);
+}
+
+#[test]
+fn commands_in_logged_ranges_are_executed_when_the_live_engine_did() {
+    let executed = |commands: Range<u64>, at| (at, Entry::Executed { commands, due: 96, at });
+    // An immediate command can be executed before one with a lower number that is late.
+    let entries = vec![executed(7..9, 64), executed(9..9, 64), executed(2..3, 128)];
+    let mut queues = performance(&ControlLog { entries, ..ControlLog::default() }).queues;
+    for number in [0, 2, 6, 7, 8, 9, 20] {
+        assert!(queues.add(QueuedCommand { number, frame: 96, command: EngineCommand::Panic }));
+    }
+    assert_eq!(queues.immediate.into_keys().collect::<Vec<_>>(), [(64, 7), (64, 8), (128, 2)]);
+    assert_eq!(queues.timed.iter().map(|command| command.number).collect::<Vec<_>>(), [0, 6, 9, 20]);
+}
+
+#[test]
+fn a_line_takes_the_same_memory_however_many_commands_it_names() {
+    let line = |number: u64| {
+        let commands = number * 8192..(number + 1) * 8192;
+        (10, Entry::Executed { commands, due: 10, at: 10 })
+    };
+    let log = ControlLog { entries: (0..4000).map(line).collect(), ..ControlLog::default() };
+    assert_eq!(performance(&log).queues.executed.len(), 4000);
 }
 
 #[test]

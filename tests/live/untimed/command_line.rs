@@ -133,7 +133,7 @@ fn one_open_address_suffices_and_refusals_are_explained() {
     assert_eq!(run(&["set", "tempo/source", "clock"]), (true, String::new()));
     for (arguments, reason) in [
         (&["set", "tempo", "120"][..], "the tempo source is `clock`; to set the tempo, first run"),
-        (&["setlist", "9"], "no setlist is selected"),
+        (&["setlist", "9"], "there is no entry 9 in setlist \"evening\", which has"),
     ] {
         let (is_success, printed) = run(arguments);
         assert!(!is_success && printed.contains(reason), "{arguments:?}: {printed}");

@@ -53,7 +53,7 @@ fn a_file_size_limit_ends_the_take_but_not_the_music() {
     });
     assert_eq!(status["state"], "playing", "{status}");
     // These signals would end the process by default, like the one that the file size limit causes.
-    for signal in ["-USR1", "-USR2", "-XCPU"] {
+    for signal in ["-USR1", "-USR2", "-XCPU", "-ALRM", "-VTALRM", "-PROF", "-IO", "-STKFLT"] {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
     let now = status["seconds"].as_f64();

@@ -1,8 +1,10 @@
-//! Runs a program at the lowest priority, so that it never delays the performance.
+//! Runs a program at the lowest priority, so that it never delays the performance, and limits its files.
 
+use std::io;
 use std::path::Path;
 
-use tokio::process::Command;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use tokio::process::{Child, Command};
 
 /// Programs that lower the priority of the program they run. `chrt` and `ionice` give it the processor (SCHED_IDLE) and
 /// the disk only when nothing else needs them; `nice` is for systems without those two. It adds 39, the whole range of
@@ -18,6 +20,20 @@ pub(super) fn command(program: &Path) -> Command {
     command
 }
 
+/// Limits the size of each file that a process writes from now on to `bytes`; the signal SIGXFSZ ends a process that
+/// exceeds it. A lower limit, set for Melos itself, stays.
+///
+/// # Errors
+/// When the system does not allow it.
+pub(super) fn limit_file_size(process: &Child, bytes: u64) -> io::Result<()> {
+    // A process without an id has already ended.
+    let Some(pid) = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) else { return Ok(()) };
+    let inherited = getrlimit(Resource::Fsize);
+    let current = Some(inherited.current.map_or(bytes, |limit| limit.min(bytes)));
+    prlimit(Some(pid), Resource::Fsize, Rlimit { current, ..inherited })?;
+    Ok(())
+}
+
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
@@ -25,6 +41,8 @@ fn is_installed(program: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
     use super::*;
 
     /// The value of SCHED_IDLE in `/proc/PID/stat`.
@@ -41,5 +59,24 @@ mod tests {
         let field = |number: usize| fields[number - 3];
         assert_eq!((field(19), field(41)), ("19", SCHED_IDLE), "niceness and policy: {stat}");
         assert_eq!(run(command(Path::new("ionice"))).trim(), "idle");
+    }
+
+    #[test]
+    fn a_program_ends_when_its_file_reaches_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("zeros");
+        // The input ends once the limit has been set.
+        let mut shell = command(Path::new("sh"));
+        shell.args(["-c", "read -r line; exec head -c 100000 /dev/zero >\"$1\"", "sh"]);
+        shell.arg(&path).stdin(Stdio::piped());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let status = runtime.block_on(async {
+            let mut child = shell.spawn().unwrap();
+            limit_file_size(&child, 1000).unwrap();
+            drop(child.stdin.take());
+            child.wait().await.unwrap()
+        });
+        assert!(!status.success(), "{status}");
+        assert_eq!(path.metadata().unwrap().len(), 1000);
     }
 }

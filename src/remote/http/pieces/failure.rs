@@ -10,7 +10,7 @@ pub(super) fn reason(status: ExitStatus, stderr: &str) -> String {
     match status.signal() {
         // Whatever the process printed before a signal ended it does not explain the signal.
         Some(signal) if signal == Signal::XFSZ.as_raw() => {
-            "the file would be larger than the system allows (see `ulimit -f`)".to_owned()
+            "the file would be larger than planned for it, or than the system allows (see `ulimit -f`)".to_owned()
         }
         Some(signal) if [Signal::KILL, Signal::TERM].map(Signal::as_raw).contains(&signal) => {
             "the rendering was ended by another program, or by the system because memory was short".to_owned()
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn signals_are_explained() {
         for (script, expected) in [
-            ("kill -XFSZ $$", "larger than the system allows"),
+            ("kill -XFSZ $$", "larger than planned"),
             ("kill -KILL $$", "memory was short"),
             ("kill -SEGV $$", "crashed (signal 11)"),
         ] {

@@ -134,3 +134,24 @@ fn pieces_leave_space_on_the_disk() {
     set_limits(0.007, 0.0);
     assert_eq!(pieces.add(request()).unwrap().id, 2);
 }
+
+#[test]
+fn a_take_needs_as_much_space_as_its_log_renders() {
+    let folder = tempfile::tempdir().unwrap();
+    let pieces = pieces(&folder.path().join("pieces"));
+    let takes = folder.path().join("takes");
+    fs::create_dir(&takes).unwrap();
+    fs::write(takes.join("a.wav"), "").unwrap();
+    let budget = Budget::new(&RecordingsConfig { keep_free_gb: 0.0, ..RecordingsConfig::default() });
+    pieces.api.set_destination(Destination { folder: takes.clone(), budget });
+    let add = |format: &str, end: u64| {
+        fs::write(takes.join("a.log"), format!("melos-control-log 1\ntake 512 {end}\n")).unwrap();
+        pieces.add(serde_json::from_str(&format!(r#"{{ "take": "a.wav", "format": "{format}" }}"#)).unwrap())
+    };
+    for format in ["wav", "flac", "midi"] {
+        let refusal = add(format, 9_000_000_000_000_000_000).unwrap_err();
+        assert_eq!(refusal.0, StatusCode::INSUFFICIENT_STORAGE, "{format}: {}", refusal.1);
+        assert!(refusal.1.contains("max_gb"), "{format}: {}", refusal.1);
+        assert!(add(format, 48_512).is_ok(), "{format}");
+    }
+}

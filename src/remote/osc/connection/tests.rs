@@ -4,8 +4,10 @@ use rosc::{OscBundle, OscPacket, OscTime, encoder};
 
 use super::super::access::VALIDITY;
 use super::*;
-use crate::event::parameter::{TABLE, Value};
+use crate::event::parameter::TABLE;
+use crate::music::theory::{Chord, Key};
 
+const OWN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9000);
 const REMOTE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), 9001);
 const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9001);
 
@@ -21,7 +23,7 @@ impl Rig {
         let now = Now::read();
         let inbox = Arc::new(Inbox::new(Arc::default()));
         let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
-        let (connection, outgoing) = Connection::new(inbox, counters, Clients::default(), now.monotonic);
+        let (connection, outgoing) = Connection::new(OWN, inbox, counters, Clients::default(), now.monotonic);
         Self { connection, outgoing, now, sent_bytes: 0 }
     }
 
@@ -44,6 +46,13 @@ impl Rig {
             other => panic!("{other:?}"),
         });
         messages.collect()
+    }
+
+    /// Returns the events since the last call.
+    fn events(&self) -> Vec<ControlEvent> {
+        let mut incoming = Vec::new();
+        self.connection.inbox.drain(&mut incoming);
+        incoming.into_iter().map(|incoming| incoming.event).collect()
     }
 
     fn refused(&self) -> u64 {
@@ -218,20 +227,62 @@ fn a_message_without_arguments_reads_a_stream() {
 #[test]
 fn a_button_that_is_held_fires_its_trigger_once() {
     let mut rig = Rig::new();
-    let fired = |rig: &Rig| {
-        let mut events = Vec::new();
-        rig.connection.inbox.drain(&mut events);
-        events.len()
-    };
     // The value of a button, at 60 Hz.
     for value in [0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0] {
         rig.now.monotonic += Duration::from_micros(16_667);
         rig.send(LOCAL, &message("/melos/preset/next", &[OscType::Float(value)]));
     }
-    assert_eq!(fired(&rig), 2);
+    assert_eq!(rig.events().len(), 2);
     // A client that sends no 0.
     for _ in 0..3 {
         rig.send(REMOTE, &message("/melos/preset/next", &[OscType::Int(1)]));
     }
-    assert_eq!(fired(&rig), 3);
+    assert_eq!(rig.events().len(), 3);
+}
+
+#[test]
+fn melos_does_not_steer_itself() {
+    let mut rig = Rig::new();
+    let replies = rig.send(LOCAL, &message("/melos/subscribe", &[OscType::Int(9000)]));
+    let [(LOCAL, OscMessage { addr, args })] = replies.as_slice() else { panic!("{replies:?}") };
+    assert_eq!(addr, "/melos/error");
+    assert!(
+        args[0].clone().string().is_some_and(|text| text.contains("port 9000 is that of Melos itself")),
+        "{args:?}"
+    );
+    assert_eq!((rig.connection.subscriptions(), rig.refused()), (vec![], 1));
+    rig.send(OWN, &message("/melos/panic", &[]));
+    assert_eq!((rig.events(), rig.refused()), (vec![], 2), "its own message");
+
+    let own = Subscription { from: LOCAL, to: OWN };
+    let other = Subscription { from: LOCAL, to: LOCAL };
+    let inbox = Arc::new(Inbox::new(Arc::default()));
+    let counters = Arc::new(Counters::new(Arc::clone(inbox.losses())));
+    let clients = Clients { subscriptions: vec![own, other], ..Clients::default() };
+    let (connection, _) = Connection::new(OWN, inbox, counters, clients, rig.now.monotonic);
+    assert_eq!(connection.subscriptions(), [other], "a subscription restored from before");
+}
+
+#[test]
+fn a_client_that_returns_what_it_receives_changes_nothing() {
+    let mut rig = Rig::new();
+    rig.connection.process_notice(Notice::Value(Param::Tempo, Value::Number(72.5)));
+    let mut received = rig.query(LOCAL, "/melos/subscribe");
+    rig.connection.process_notice(Notice::Value(Param::Tempo, Value::Number(73.5)));
+    rig.connection.process_notice(Notice::Chord(Chord::parse("G").unwrap(), Key::parse("A minor").unwrap()));
+    for _ in 0..10 {
+        rig.now.monotonic += Duration::from_millis(20);
+        rig.connection.tick(rig.now.monotonic);
+        received.extend(rig.replies());
+    }
+    let tempi = received.iter().filter(|(_, message)| message.addr == "/melos/tempo").count();
+    assert_eq!(tempi, 2);
+    for (_, message) in received {
+        rig.send(LOCAL, &OscPacket::Message(message));
+    }
+    assert_eq!(rig.events(), []);
+    // Later, the same value is a request.
+    rig.now.monotonic += Duration::from_secs(1);
+    rig.send(LOCAL, &message("/melos/tempo", &[OscType::Float(73.5)]));
+    assert_eq!(rig.events(), [ControlEvent::Set(Param::Tempo, Value::Number(73.5))]);
 }

@@ -4,27 +4,89 @@ use crate::event::ControlEvent;
 use crate::event::parameter::{Param, Value};
 use crate::files::library::Library;
 use crate::files::setlist::{Cue, Entry, Setlist};
-use crate::quote::{listed, quoted};
+use crate::quote::{choices, listed, quoted};
 
-/// All setlists, and the current entry of the selected one.
+/// All setlists, and the position in the selected one.
 pub(in crate::session::live) struct Setlists {
     library: Library<Setlist>,
-    /// The number of the current entry, from 1; 0 before the first.
-    position: usize,
+    /// The position in the selected setlist as it is in `positioned`.
+    position: Position,
+    /// The library for which `position` was determined. It may be older than `library`, so that the position can follow
+    /// its entry when the file is edited.
+    positioned: Library<Setlist>,
+}
+
+/// A position in a setlist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    /// At the entry of this number, from 1.
+    At(usize),
+    /// After this many entries, but at none of them: before the first, or where the current entry was until it was
+    /// removed.
+    After(usize),
+}
+
+impl Position {
+    /// Returns the position for a value of `setlist/go`, of which 0 is before the first entry.
+    const fn of_number(number: usize) -> Self {
+        if number == 0 { Self::After(0) } else { Self::At(number) }
+    }
+
+    /// Returns the number of entries up to the position.
+    const fn number(self) -> usize {
+        match self {
+            Self::At(number) | Self::After(number) => number,
+        }
+    }
+
+    /// Returns the position after an edit that turned the `old` entries into the `new` ones. If the current entry was
+    /// removed, the new position is before the entry that follows.
+    fn after_edit(self, old: &[Entry], new: &[Entry]) -> Self {
+        let number = self.number();
+        if number == 0 {
+            // An entry added at the start is then the first to be played.
+            return self;
+        }
+        if self == Self::At(number)
+            && let Some(index) = index_after_edit(old, new, number - 1)
+        {
+            return Self::At(index + 1);
+        }
+        let following = (number..old.len()).find_map(|index| index_after_edit(old, new, index));
+        Self::After(following.unwrap_or_else(|| number.min(new.len())))
+    }
+}
+
+/// Returns the index of an entry after an edit that turned the `old` entries into the `new` ones; `None` if the entry
+/// was removed. Entries that load the same preset or scene are told apart by what surrounds them.
+fn index_after_edit(old: &[Entry], new: &[Entry], index: usize) -> Option<usize> {
+    let cue = &old.get(index)?.cue;
+    let is_same = |(a, b): &(&Entry, &Entry)| a.cue == b.cue;
+    let unchanged_before = old.iter().zip(new).take_while(is_same).count();
+    let unchanged_after = old.iter().rev().zip(new.iter().rev()).take_while(is_same).count();
+    let distance_from_end = old.len() - index;
+    if index < unchanged_before {
+        Some(index)
+    } else if distance_from_end <= unchanged_after {
+        Some(new.len() - distance_from_end)
+    } else {
+        let edited = unchanged_before..new.len() - unchanged_after;
+        edited.filter(|other| new[*other].cue == *cue).min_by_key(|other| other.abs_diff(index))
+    }
 }
 
 impl Setlists {
     /// Creates the setlists from a library; `position`, the saved value of `setlist/go`, is the number of the current
     /// entry.
     pub(in crate::session::live) fn new(library: Library<Setlist>, position: &Value) -> Self {
-        Self { library, position: entry_number(position) }
+        Self { positioned: library.clone(), library, position: Position::of_number(entry_number(position)) }
     }
 
     pub(super) const fn library(&self) -> &Library<Setlist> {
         &self.library
     }
 
-    /// Replaces the library after a reload.
+    /// Replaces the library after a reload; the position follows its entry.
     pub(super) fn replace(&mut self, library: Library<Setlist>) {
         self.library = library;
     }
@@ -50,10 +112,19 @@ impl Setlists {
         }
     }
 
-    /// Returns the number of the entry that is `steps` away; beyond either end, logs a message and returns `None`.
+    /// Returns the number of the entry that is `steps` away; beyond either end, or if the setlist no longer exists,
+    /// logs a message and returns `None`.
     pub(super) fn number_at_offset(&self, setlist: &str, steps: isize) -> Option<usize> {
-        let count = self.entries(setlist).len();
-        let number = self.position.checked_add_signed(steps).filter(|number| (1..=count).contains(number));
+        let Some(Setlist { entries, .. }) = self.library.get(setlist) else {
+            tracing::warn!("{}", self.absence(setlist));
+            return None;
+        };
+        let start = match self.current_position(setlist) {
+            Position::At(number) => number,
+            // Between two entries, the first step back leads to the entry before.
+            Position::After(number) => number + usize::from(steps < 0),
+        };
+        let number = start.checked_add_signed(steps).filter(|number| (1..=entries.len()).contains(number));
         if number.is_none() {
             let end = if steps > 0 { "ends" } else { "begins" };
             tracing::info!("setlist {} {end} here", quoted(setlist));
@@ -64,43 +135,68 @@ impl Setlists {
     /// Goes to an entry, numbered from 1, and returns the event that loads it; 0 is the position before the first.
     ///
     /// # Errors
-    /// When there is no such entry; the position is unchanged.
+    /// When there is no such entry or setlist; the position is unchanged.
     pub(super) fn go_to(&mut self, setlist: &str, number: usize) -> Result<Option<ControlEvent>, String> {
-        let entries = self.entries(setlist);
+        self.update_position(setlist);
         let Some(index) = number.checked_sub(1) else {
-            self.position = 0;
+            self.position = Position::After(0);
             return Ok(None);
         };
+        let Some(Setlist { entries, .. }) = self.library.get(setlist) else { return Err(self.absence(setlist)) };
         let Some(Entry { cue, .. }) = entries.get(index).cloned() else {
             let count = entries.len();
             return Err(format!("there is no entry {number} in setlist {}, which has {count}", quoted(setlist)));
         };
         let (kind, name) = cue.kind_and_name();
         tracing::info!("setlist {}: {number} of {}, {kind} {}", quoted(setlist), entries.len(), quoted(name));
-        self.position = number;
+        self.position = Position::At(number);
         Ok(Some(match cue {
             Cue::Preset(preset) => ControlEvent::Set(Param::Preset, Value::Text(preset)),
             Cue::Scene(scene) => ControlEvent::Set(Param::Scene, Value::Text(scene)),
         }))
     }
 
-    /// Returns the event that sets `setlist/go` to the current position.
-    pub(super) fn position_event(&self) -> ControlEvent {
-        ControlEvent::Set(Param::SetlistGo, Value::Number(self.position as f32))
+    /// Determines the position anew after the library has been replaced. If the setlist has been removed, the position
+    /// is kept in case the file comes back.
+    pub(super) fn update_position(&mut self, setlist: &str) {
+        if self.library.get(setlist).is_some() {
+            self.position = self.current_position(setlist);
+            self.positioned.clone_from(&self.library);
+        }
     }
 
-    /// Returns the current entry and the next one, for the status.
+    /// Returns the event that sets `setlist/go` to the position last determined.
+    pub(super) fn position_event(&self) -> ControlEvent {
+        ControlEvent::Set(Param::SetlistGo, Value::Number(self.position.number() as f32))
+    }
+
+    /// Returns the current entry, unless it has been removed, and the next one, for the status.
     pub(super) fn entry_names(&self, setlist: &str) -> [Option<String>; 2] {
         let name = |index: usize| {
-            let (kind, name) = self.entries(setlist).get(index)?.cue.kind_and_name();
+            let (kind, name) = entries(&self.library, setlist).get(index)?.cue.kind_and_name();
             Some(format!("{kind} {name}"))
         };
-        [self.position.checked_sub(1).and_then(name), name(self.position)]
+        let position = self.current_position(setlist);
+        let current = match position {
+            Position::At(number) => name(number - 1),
+            Position::After(_) => None,
+        };
+        [current, name(position.number())]
     }
 
-    fn entries(&self, setlist: &str) -> &[Entry] {
-        self.library.get(setlist).map_or(&[], |setlist| &setlist.entries)
+    /// Returns the position in a setlist as it is now.
+    fn current_position(&self, setlist: &str) -> Position {
+        self.position.after_edit(entries(&self.positioned, setlist), entries(&self.library, setlist))
     }
+
+    /// Returns the error message about a selected setlist that has been removed.
+    fn absence(&self, setlist: &str) -> String {
+        format!("setlist {} no longer exists; {}", quoted(setlist), choices(self.library.names()))
+    }
+}
+
+fn entries<'a>(library: &'a Library<Setlist>, setlist: &str) -> &'a [Entry] {
+    library.get(setlist).map_or(&[], |setlist| &setlist.entries)
 }
 
 /// Returns the entry number in a value of `setlist/go`.
@@ -136,7 +232,84 @@ mod tests {
         assert_eq!(setlists.number_at_offset("friday", 1), None);
         assert!(setlists.go_to("friday", 3).unwrap_err().contains("which has 2"));
         assert_eq!(setlists.position_event(), ControlEvent::Set(Param::SetlistGo, Value::Number(2.0)));
-        assert_eq!((setlists.go_to("friday", 0), setlists.position), (Ok(None), 0));
+        assert_eq!((setlists.go_to("friday", 0), setlists.position), (Ok(None), Position::After(0)));
+    }
+
+    /// Writes the setlist `friday` with these presets, or removes it if there are none, and reloads the setlists.
+    fn edit(folder: &tempfile::TempDir, setlists: &mut Setlists, presets: &[&str]) {
+        let file = folder.path().join("friday.toml");
+        if presets.is_empty() {
+            std::fs::remove_file(file).unwrap();
+        } else {
+            let entries = presets.iter().map(|preset| format!("[[entry]]\npreset = \"{preset}\"\n"));
+            let entries = entries.collect::<Vec<_>>().concat();
+            std::fs::write(file, format!("schema = 1\nname = \"Test\"\n{entries}")).unwrap();
+        }
+        let mut library = setlists.library().clone();
+        assert_eq!(library.reload().problems, []);
+        setlists.replace(library);
+    }
+
+    #[test]
+    fn the_position_follows_its_entry_when_the_file_is_edited() {
+        for (before, number, after, current, [previous, next]) in [
+            // An entry is added or removed before the current one, or moved.
+            ("calm storm sad angry", 2, "happy calm storm sad angry", Some("storm"), [Some(2), Some(4)]),
+            ("calm storm sad angry", 2, "storm sad angry", Some("storm"), [None, Some(2)]),
+            ("calm storm sad angry", 2, "calm sad angry storm", Some("storm"), [Some(3), None]),
+            ("calm storm", 0, "happy calm storm", None, [None, Some(1)]),
+            // Entries with the same preset are told apart.
+            ("calm storm calm sad", 3, "happy happy calm storm calm sad", Some("calm"), [Some(4), Some(6)]),
+            ("calm storm calm", 3, "calm storm", None, [Some(2), None]),
+            // The current entry is removed or replaced.
+            ("calm storm sad angry", 2, "calm sad angry", None, [Some(1), Some(2)]),
+            ("calm storm sad angry", 2, "calm rain sad angry", None, [Some(2), Some(3)]),
+            ("calm storm sad angry", 1, "storm sad angry", None, [None, Some(1)]),
+            ("calm storm sad angry", 2, "sad happy", None, [None, Some(1)]),
+            ("calm storm", 2, "calm", None, [Some(1), None]),
+            ("calm storm sad", 3, "rain", None, [Some(1), None]),
+        ] {
+            let [before, after] = [before, after].map(|presets| presets.split(' ').collect::<Vec<_>>());
+            let (folder, mut setlists) = setlists(&[]);
+            edit(&folder, &mut setlists, &before);
+            setlists.go_to("friday", number).unwrap();
+            edit(&folder, &mut setlists, &after);
+            // Determining the position anew changes nothing.
+            for _ in 0..2 {
+                let case = format!("{before:?} {number} {after:?}");
+                let [entry, next_entry] = setlists.entry_names("friday");
+                assert_eq!(entry, current.map(|name| format!("preset {name}")), "{case}");
+                assert_eq!(next_entry, next.map(|number| format!("preset {}", after[number - 1])), "{case}");
+                assert_eq!([-1, 1].map(|steps| setlists.number_at_offset("friday", steps)), [previous, next], "{case}");
+                setlists.update_position("friday");
+            }
+            assert!(setlists.go_to("friday", 9).is_err());
+            assert_eq!(setlists.number_at_offset("friday", 1), next, "the position is unchanged");
+        }
+    }
+
+    #[test]
+    fn a_position_beyond_the_end_of_a_shortened_setlist_is_moved_to_the_end() {
+        let (_folder, mut setlists) = setlists(&["friday"]);
+        setlists.position = Position::of_number(5);
+        assert_eq!([-1, 1].map(|steps| setlists.number_at_offset("friday", steps)), [Some(2), None]);
+        assert_eq!(setlists.entry_names("friday"), [None, None]);
+    }
+
+    #[test]
+    fn a_removed_setlist_has_no_entries_until_it_is_restored() {
+        let (folder, mut setlists) = setlists(&["saturday"]);
+        edit(&folder, &mut setlists, &["calm", "storm", "sad"]);
+        setlists.go_to("friday", 2).unwrap();
+        edit(&folder, &mut setlists, &[]);
+        setlists.update_position("friday");
+        assert_eq!(setlists.entry_names("friday"), [None, None]);
+        assert_eq!(setlists.number_at_offset("friday", 1), None);
+        let expected = "setlist \"friday\" no longer exists; the only choice is saturday";
+        assert_eq!(setlists.go_to("friday", 1).unwrap_err(), expected);
+        edit(&folder, &mut setlists, &["happy", "calm", "storm", "sad"]);
+        assert_eq!(setlists.entry_names("friday")[0].as_deref(), Some("preset storm"));
+        assert_eq!(setlists.number_at_offset("friday", 1), Some(4));
     }
 
     #[test]

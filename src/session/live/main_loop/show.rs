@@ -108,7 +108,11 @@ impl Show {
             (Param::Setlist, _) => return self.go_to_entry(0),
             (Param::SetlistNext, _) => return self.step_setlist(1),
             (Param::SetlistPrevious, _) => return self.step_setlist(-1),
-            (Param::SetlistGo, number) => return self.go_to_entry(entry_number(number)),
+            (Param::SetlistGo, number) => {
+                // Without a setlist, only the position before the first entry exists, and `setlist/go` returns to it.
+                let is_selected = entry_number(number) == 0 || self.select_setlist().is_some();
+                return self.go_to_entry(if is_selected { entry_number(number) } else { 0 });
+            }
             _ => return,
         };
         self.apply_all(events);
@@ -148,18 +152,30 @@ impl Show {
         }
     }
 
-    /// Moves by a number of entries in the selected setlist. If no setlist is selected and only one exists, selects it.
+    /// Moves by a number of entries in the selected setlist.
     fn step_setlist(&mut self, steps: isize) {
-        let mut setlist = self.text(Param::Setlist);
-        if setlist.is_empty() {
-            match self.setlists.default_name() {
-                Ok(name) => name.clone_into(&mut setlist),
-                Err(problem) => return self.reports.warn("setlist", &problem),
-            }
-            self.apply(&ControlEvent::Set(Param::Setlist, Value::Text(setlist.clone())));
-        }
-        if let Some(number) = self.setlists.number_at_offset(&setlist, steps) {
+        let setlist = self.select_setlist();
+        if let Some(number) = setlist.and_then(|setlist| self.setlists.number_at_offset(&setlist, steps)) {
             self.go_to_entry(number);
+        }
+    }
+
+    /// Returns the selected setlist. If none is selected, selects the only one; if there is not exactly one, logs a warning
+    /// and returns `None`.
+    fn select_setlist(&mut self) -> Option<String> {
+        let selected = self.text(Param::Setlist);
+        if !selected.is_empty() {
+            return Some(selected);
+        }
+        match self.setlists.default_name().map(str::to_owned) {
+            Ok(only) => {
+                self.apply(&ControlEvent::Set(Param::Setlist, Value::Text(only.clone())));
+                Some(only)
+            }
+            Err(problem) => {
+                self.reports.warn("setlist", &problem);
+                None
+            }
         }
     }
 
@@ -197,6 +213,8 @@ impl Show {
     pub(super) fn reload(&mut self, presets: Library<Preset>, setlists: Library<Setlist>, changed: &[String]) {
         self.presets.replace(presets);
         self.setlists.replace(setlists);
+        self.setlists.update_position(&self.text(Param::Setlist));
+        self.apply(&self.setlists.position_event());
         self.publish_libraries();
         let preset = self.preset();
         if changed.contains(&preset) {
