@@ -248,7 +248,7 @@ def page_cost(measurements):
     rows = [[f"the page open at *{name.capitalize()}*", f"{share:.3f}", f"{100 * (share - measurements['without']):.1f} %"] for name, share in measurements["open"].items()]
     text = (
         f"`benches/measure.py target/release/melos page`: Chromium at 1280×800 on the same machine. The first load transfers "
-        f"{measurements['bytes'] / 1000:.1f} kB, including headers (limit 150 kB,\nchecked by `tests/live/page_browser.rs`), and the page is usable after "
+        f"{measurements['bytes'] / 1000:.1f} kB, including headers (limit 150 kB,\nchecked by `tests/live/untimed/page_browser.rs`), and the page is usable after "
         f"{statistics.median(measurements['ready']):.2f} s (worst of {len(measurements['ready'])}: {max(measurements['ready']):.2f} s). The daemon's processor time "
         f"(without its generator,\nwhich works ahead at its own pace), median of measurements over {measurements['seconds']} s:\n\n"
         + table(["", "share of one core", "added by the page"], [["no page", f"{measurements['without']:.3f}", ""], *rows])

@@ -14,7 +14,6 @@ mod jack_midi_out;
 mod jack_output;
 mod late_device;
 mod log_reader;
-mod page_browser;
 mod pulse_output;
 mod show;
 mod support;

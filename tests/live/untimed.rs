@@ -12,5 +12,6 @@ mod memory;
 mod osc;
 mod oscquery;
 mod page;
+mod page_browser;
 mod page_scripts;
 mod state_folder;
