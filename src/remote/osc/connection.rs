@@ -155,7 +155,7 @@ impl Connection {
                         to.port()
                     );
                     self.refuse(from, &Fault::Invalid(error.clone()), now);
-                    let limit = if self.access.is_verified(from, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION };
+                    let limit = self.reply_limit(from, bytes, now);
                     let error = message::message("/melos/error", vec![OscType::String(error)]);
                     self.outbox.reply(from, vec![error], limit, now);
                 } else if self.access.is_verified(to, now) {
@@ -202,6 +202,11 @@ impl Connection {
         self.outbox.reply(to, vec![request], bytes * MAX_AMPLIFICATION, now);
     }
 
+    /// Returns how many bytes may be sent in reply to a datagram of `bytes` bytes.
+    fn reply_limit(&self, to: SocketAddr, bytes: usize, now: Instant) -> usize {
+        if self.access.is_verified(to, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION }
+    }
+
     /// Sends the replies to a datagram of `bytes` bytes.
     fn reply(&mut self, requested: RequestedReplies, to: SocketAddr, now: Instant, bytes: usize) {
         let mut replies: Vec<OscMessage> = Vec::new();
@@ -218,7 +223,7 @@ impl Connection {
         if replies.is_empty() {
             return;
         }
-        let limit = if self.access.is_verified(to, now) { usize::MAX } else { bytes * MAX_AMPLIFICATION };
+        let limit = self.reply_limit(to, bytes, now);
         if !self.outbox.reply(to, replies, limit, now) && limit < usize::MAX {
             self.request_confirmation(Purpose::Read, to, bytes, now);
         }

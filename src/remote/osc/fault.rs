@@ -44,7 +44,7 @@ pub enum Fault {
     #[error("{0}")]
     Invalid(String),
     /// Sent by Melos to itself, perhaps through a forged source address.
-    #[error("Melos has sent it to itself")]
+    #[error("it was sent from Melos's own address")]
     Own,
     /// Scheduled further ahead than `time::MAX_AHEAD`.
     #[error("the time tag is {0} s in the future; is the sender's clock right?")]
