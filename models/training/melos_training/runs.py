@@ -101,6 +101,10 @@ class PianistRun(Run):
     """KL divergence per dimension and latent that is not penalised, in nats."""
     attack_weight: NonNegativeFloat = 0.5
     """Weight of the error at attacks, relative to that of all frames."""
+    prior: Path | None = None
+    """Checkpoint of the finished prior of a published pianist, whose encoder is then not trained further."""
+    through_prior: float = Field(default=0.5, ge=0, le=1)
+    """Share of windows whose latents are sampled from `prior`; in a performance, all latents come from the prior."""
 
 
 class PriorRun(Run):
@@ -114,10 +118,12 @@ class PriorRun(Run):
     """Mel frames per window."""
     drop_mood: float = Field(default=0.2, ge=0, le=1)
     """Probability of dropping a window's mood."""
+    own_latents: float = Field(default=0.5, ge=0, le=1)
+    """Share of windows in which the previous latents are samples of the prior, as in a performance."""
 
 
 RUNS: dict[str, type[Run]] = {run.network: run for run in (PianistRun, PriorRun, VocoderRun)}
-_PATHS = ("out", "pianist")
+_PATHS = ("out", "pianist", "prior")
 
 
 class SettingsError(Exception):

@@ -20,6 +20,7 @@ from .constants import LATENT_FRAMES
 from .data import Shards
 from .graphs import ENCODER_FRAMES
 from .pianist.network import Pianist, Prior, shifted
+from .pianist.sampling import deviation
 from .pianist.windows import PianoShards
 from .vocoder import Vocoder
 
@@ -63,7 +64,7 @@ def _network_vectors(
             "piano": piano,
             "mood": mood[0],
             "mean": expected[0],
-            "deviation": (log_spread[0] / 2).exp(),
+            "deviation": deviation(log_spread[0]),
         },
         "decoder": {"z": latents[0], "roll": _by_call(roll), "piano": piano, "mel": _by_call(decoded)},
         "vocoder": {

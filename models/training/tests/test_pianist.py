@@ -13,7 +13,7 @@ from melos_training.constants import LATENT_FRAMES
 from melos_training.data import Shards
 from melos_training.encoder import divergence
 from melos_training.layers import Carry
-from melos_training.pianist import train_pianist, train_prior
+from melos_training.pianist import sampling, train_pianist, train_prior
 from melos_training.pianist.layout import AHEAD, CHANNELS, HOP_SECONDS, KEYS, LOWEST_KEY, ROLL
 from melos_training.pianist.losses import attack_loss, attacks, kl_beyond_free_nats, normal_nats
 from melos_training.pianist.measure import measure
@@ -127,6 +127,22 @@ def test_streaming_matches_the_whole_sequence() -> None:
 
 
 @torch.no_grad()
+def test_resampling_approaches_the_latents_of_a_performance() -> None:
+    torch.manual_seed(0)
+    count, piano = 4, torch.tensor([1])
+    hops, mood = torch.rand(1, LATENT_FRAMES * count, ROLL), torch.rand(1, count, MOOD)
+    prior = Prior(2, 4, MOOD)
+    torch.nn.init.normal_(prior.leave.weight, std=0.05)
+    latents = torch.randn(1, count, 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "NOISE", 0.0)
+        performed = sampling.perform(prior, hops, piano, mood, torch.randn(1, count, 4))
+        resampled = sampling.resample(prior, latents, hops, piano, mood)
+    torch.testing.assert_close(resampled[:, : sampling.PASSES], performed[:, : sampling.PASSES], atol=1e-4, rtol=0)
+    assert (resampled - latents).abs().max() > 0.1
+
+
+@torch.no_grad()
 def test_pianos_can_be_chosen_by_index_or_weights() -> None:
     torch.manual_seed(0)
     decoder = Decoder(2, 4)
@@ -160,16 +176,25 @@ def test_training_reduces_errors_and_keeps_latents_active(folders: list[Path], t
     pianist, pianos = train_pianist.load_pianist(tmp_path / "pianist.pt")
     assert isinstance(pianist, Pianist) and pianos == list(PIANOS)
 
-    figures = measure(pianist, pianos, folders)
-    assert figures.keys() == set(PIANOS)
-    for numbers in figures.values():
-        assert numbers["clips"] == 4 and all(np.isfinite(value) for value in numbers.values())
-        assert numbers["pianist"] > 0 and numbers["notes_attack"] > 0
-
     options: dict[str, Any] = {"shards": folders, "batch": 2, "frames": 64, "device": "cpu", "every": 16}
     prior = PriorRun(out=tmp_path / "prior.pt", pianist=tmp_path / "pianist.pt", steps=16, **options)
     held_out = [record["valid"] for record in train_prior.train(prior).history]
     assert held_out[-1]["nats"] < held_out[-1]["standard_nats"], "the notes and the past should be informative"
+    assert np.isfinite(held_out[-1]["own_nats"])
+
+    loaded = train_pianist.load_prior(prior.out, pianist, pianos)
+    figures = measure(pianist, loaded, pianos, folders)
+    assert figures.keys() == set(PIANOS)
+    for numbers in figures.values():
+        assert numbers["clips"] == 4 and all(np.isfinite(value) for value in numbers.values())
+        assert numbers["pianist"] > 0 and numbers["notes_attack"] > 0
+        assert numbers["pianist"] < numbers["performed"], "the posterior should know more than the prior"
+
+    adopted = {"model": pianist.state_dict(), "average": pianist.state_dict(), "step": 0, "spent": 0.0}
+    checkpoint.save(adopted, tmp_path / "tuned.pt")
+    tuned = train_pianist.train(run(folders, tmp_path / "tuned.pt", steps=2, prior=prior.out)).model.state_dict()
+    changed = {name for name, value in pianist.state_dict().items() if not torch.equal(value, tuned[name])}
+    assert changed and all(name.startswith("decoder.") for name in changed), "the prior depends on the encoder"
 
 
 def test_latents_within_their_free_nats_have_no_gradient() -> None:

@@ -40,12 +40,12 @@ def mean_gradients(run: PianistRun) -> list[torch.Tensor]:
     network: Pianist | None = None
     for rank in range(PROCESSES):
         rng = randomness.seed_generators(run.seed, rank)
-        shards = [
+        training, valid = (
             PianoShards(Shards(run.shards, split, min_frames=run.frames), run.pianos) for split in ("train", "valid")
-        ]
+        )
         created = Pianist(len(run.pianos), run.latent)
         network = network or created
-        task = PianistTask(network, run, *shards)
+        task = PianistTask(network, run, training, valid, None)
         randomness.diverge(run.seed, rank)
         loss, _ = task.loss(0.0, *task.draw(rng))
         (loss / PROCESSES).backward()

@@ -19,25 +19,29 @@ from .tables import table
 
 PARTS = ("total", "offset", "key", "velocity", "duration", "voice", "pedal")
 TRANSCRIPTION_SEEDS = 3
+SOURCES = {"pianist": "encoder's latents", "performed": "prior's latents", "notes": "notes alone"}
+"""Sources of the pianist's latents, with the names of their columns."""
 
 
 def measure_pianist(study: Study, folder: Path) -> str:
-    results = measure(study.pianist, study.pianos, study.folders)
+    results = measure(study.pianist, study.model.prior(), study.pianos, study.folders)
     rows = [
         [
             f"{name} ({piano})",
-            *(f"{result[key]:.2f}" for key in ("pianist", "pianist_attack", "notes", "notes_attack", "nats")),
+            *(f"{result[f'{source}{part}']:.2f}" for source in SOURCES for part in ("", "_attack")),
+            f"{result['nats']:.2f}",
             f"{result['active']:.0f} of {study.model.latent}",
             f"{result['clips']:.0f}",
         ]
         for name, piano in zip(study.model.pianos, study.pianos)
         if (result := results.get(piano))
     ]
-    columns = ["piano", "error", "error at attacks", "notes alone", "notes alone, at attacks", "KL, nats per latent"]
-    columns += ["active latent dimensions", "N"]
+    columns = ["piano", *(f"{source}{part}" for source in SOURCES.values() for part in ("", ", at attacks"))]
+    columns += ["KL, nats per latent", "active latent dimensions", "N"]
     return (
-        "Log-mels of the `test` split, reconstructed by the encoder and decoder, and by the decoder from the notes "
-        "alone (latents of 0): mean absolute error in dB, over all frames and at attacks.\n\n"
+        "Log-mels of the `test` split, reconstructed by the encoder and decoder; decoded from the notes with latents "
+        "sampled from the prior, as in a performance; and from the notes alone (latents of 0): mean absolute error in "
+        "dB, over all frames and at attacks.\n\n"
     ) + table(columns, rows)
 
 

@@ -1,6 +1,5 @@
 """The prior and the decoder as the daemon runs them: one latent at a time."""
 
-import torch
 from torch import Tensor, nn
 
 from ..constants import LATENT_FRAMES
@@ -8,11 +7,12 @@ from ..graphs import MEL, Graph, Port, encoder_graph, state, state_next
 from ..layers import Carry
 from .layout import ROLL
 from .network import Decoder, Pianist, Prior
+from .sampling import deviation
 from .windows import MOOD
 
 
 class PriorGraph(nn.Module):
-    """Predicts the next latent as a normal distribution for each dimension."""
+    """Predicts the normal distributions from which the dimensions of the next latent are sampled."""
 
     def __init__(self, prior: Prior) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class PriorGraph(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         carry = Carry(state)
         mean, log_variance = self.prior(before[:, None], roll, piano[None], mood[:, None], carry)
-        return mean[:, 0], torch.exp(log_variance[:, 0] / 2), carry.packed()
+        return mean[:, 0], deviation(log_variance[:, 0]), carry.packed()
 
 
 class DecoderGraph(nn.Module):
@@ -52,7 +52,7 @@ def build(pianist: Pianist, prior: Prior) -> dict[str, Graph]:
             [Port("before", [1, latent], "previous latent; zeros at first"), state(prior_size), roll, piano, mood],
             [
                 Port("mean", [1, latent], "mean of the next latent"),
-                Port("deviation", [1, latent], "its standard deviation"),
+                Port("deviation", [1, latent], "standard deviation with which to sample it"),
                 state_next(prior_size),
             ],
         ),

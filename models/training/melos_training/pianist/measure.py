@@ -12,7 +12,8 @@ from ..data import Shards
 from ..encoder import divergence
 from ..training import Numbers
 from .losses import attack_loss, attacks
-from .network import Pianist
+from .network import Pianist, Prior
+from .sampling import perform
 from .train_pianist import ACTIVE
 from .windows import PianoShards
 
@@ -30,30 +31,33 @@ def _errors(mel: Tensor, decoded: Tensor, attack: Tensor) -> tuple[float, float]
 
 @torch.no_grad()
 def measure(
-    pianist: Pianist, pianos: Sequence[str], folders: Sequence[Path], split: str = "test"
+    pianist: Pianist, prior: Prior, pianos: Sequence[str], folders: Sequence[Path], split: str = "test"
 ) -> dict[str, Numbers]:
     """Returns the results for each piano.
 
-    `clips` is the number of clips. `pianist` and `notes` are mean absolute errors in dB of log-mels decoded from the
-    notes, with the posterior's means as latents (`pianist`) or with all latents 0 (`notes`); `…_attack` are these
-    errors at attacks. `nats` is the KL divergence per latent, `active` the number of active dimensions. The networks do
-    not hear what precedes a clip.
+    `clips` is the number of clips. `pianist`, `performed` and `notes` are mean absolute errors in dB of log-mels
+    decoded from the notes, with the posterior's means as latents, with latents sampled from the prior as in a
+    performance, and with all latents 0; `…_attack` are these errors at attacks. `nats` is the KL divergence per latent,
+    `active` the number of active dimensions. The networks do not hear what precedes a clip.
     """
     windows = PianoShards(Shards(folders, split, min_frames=CLIP), pianos)
     if not len(windows.shards):
         raise windows.shards.missing_error()
+    rng = np.random.default_rng(1)
     results: dict[str, dict[str, list[float]]] = {}
     means: dict[str, list[Tensor]] = {}
     for shard in windows.shards.shards:
         name = pianos[windows.piano(shard)]
         values = results.setdefault(name, {})
         for start in np.linspace(0, shard.frames - CLIP, PER_SHARD).astype(int) // 8 * 8:
-            frames, hops, index, _ = windows.window(shard, int(start), CLIP)
+            frames, hops, index, conditions = windows.window(shard, int(start), CLIP)
             mel, roll = torch.from_numpy(frames)[None], torch.from_numpy(hops)[None]
             mean, log_variance = pianist.encoder(mel)
-            piano = torch.tensor([index])
+            noise = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
+            piano, mood = torch.tensor([index]), torch.from_numpy(conditions)[None]
             decoded = {
                 "pianist": pianist.decoder(mean, roll, piano),
+                "performed": pianist.decoder(perform(prior, roll, piano, mood, noise), roll, piano),
                 "notes": pianist.decoder(torch.zeros_like(mean), roll, piano),
             }
             for source, predicted in decoded.items():

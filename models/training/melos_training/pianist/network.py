@@ -79,11 +79,10 @@ class Pianist(nn.Module):
         self.encoder = Encoder(128, 192, latent)
         self.decoder = Decoder(pianos, latent)
 
-    def forward(self, mel: Tensor, roll: Tensor, piano: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns the log-mel decoded from sampled latents, and the posterior's mean and log variance."""
+    def encode(self, mel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns latents sampled from the posterior, and the posterior's mean and log variance."""
         mean, log_variance = self.encoder(mel)
-        latents = mean + torch.randn_like(mean) * (log_variance / 2).exp()
-        return self.decoder(latents, roll, piano), mean, log_variance
+        return mean + torch.randn_like(mean) * (log_variance / 2).exp(), mean, log_variance
 
 
 class Prior(nn.Module):

@@ -1,5 +1,6 @@
 """Trains the pianist (`python -m melos_training pianist`)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,10 @@ from ..runs import PianistRun
 from ..team import Team
 from ..training import Numbers, Trainer, start
 from .losses import attack_loss, attacks, kl_beyond_free_nats
-from .network import Pianist
+from .network import Pianist, Prior
+from .sampling import resample
 from .task import PianoTask
-from .windows import PianoShards
+from .windows import MOOD, PianoShards
 
 BATCH, BATCHES, FRAMES = 8, 4, 128
 """Batch size, number of batches, and mel frames per window in evaluation."""
@@ -59,17 +61,25 @@ def evaluate_pianist(pianist: Pianist, shards: PianoShards, rng: np.random.Gener
 class PianistTask(PianoTask[Pianist]):
     """Reconstruction of log-mels from notes and sampled latents."""
 
-    def __init__(self, pianist: Pianist, run: PianistRun, training: PianoShards, valid: PianoShards) -> None:
+    def __init__(
+        self, pianist: Pianist, run: PianistRun, training: PianoShards, valid: PianoShards, prior: Prior | None
+    ) -> None:
         super().__init__(pianist, training, valid)
-        self.run = run
+        self.run, self.prior = run, prior
+        pianist.encoder.requires_grad_(prior is None)
 
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        return self.training_shards.draw(rng, self.run.batch, self.run.frames)[:3]
+        return self.training_shards.draw(rng, self.run.batch, self.run.frames)
 
     def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
-        mel, roll, piano = batch
+        mel, roll, piano, mood = batch
         with autocast(mel.device):
-            predicted, mean, log_variance = self.network(mel, roll, piano)
+            latents, mean, log_variance = self.network.encode(mel)
+            if self.prior:
+                count = round(self.run.through_prior * len(mel))
+                sampled = resample(self.prior, latents[:count], roll[:count], piano[:count], mood[:count])
+                latents = torch.cat([sampled, latents[count:]])
+            predicted = self.network.decoder(latents, roll, piano)
         nats = divergence(mean, log_variance)
         at_attacks = attack_loss(predicted, mel, attacks(roll))
         kl_weight = min(1, share / self.run.kl_ramp) * self.run.kl_weight
@@ -90,10 +100,18 @@ def train(run: PianistRun, team: Team | None = None) -> Trainer[Pianist]:
         run.shards, started.order, team.is_leader, frames=run.frames, valid_frames=max(FRAMES, run.frames)
     )
     pianist = Pianist(len(run.pianos), run.latent)
-    task = PianistTask(pianist, run, PianoShards(training, run.pianos), PianoShards(valid, run.pianos))
+    prior = load_prior(run.prior, pianist, run.pianos) if run.prior else None
+    task = PianistTask(pianist, run, PianoShards(training, run.pianos), PianoShards(valid, run.pianos), prior)
     trainer = Trainer(task, run, started, team)
     trainer.train()
     return trainer
+
+
+def load_prior(path: Path, pianist: Pianist, pianos: Sequence[str]) -> Prior:
+    """Loads the prior of a pianist with the averaged weights of a checkpoint."""
+    prior = Prior(len(pianos), pianist.latent, MOOD)
+    load_average(prior, path)
+    return prior
 
 
 def load_pianist(path: Path) -> tuple[Pianist, list[str]]:

@@ -12,6 +12,7 @@ from ..team import Team
 from ..training import Numbers, Trainer, start
 from .losses import normal_nats
 from .network import Prior, shifted
+from .sampling import resample
 from .task import PianoTask
 from .train_pianist import load_pianist
 from .windows import MOOD, PianoShards
@@ -30,17 +31,26 @@ def sample_latents(encoder: Encoder, mel: Tensor, noise: Tensor) -> Tensor:
 
 @torch.no_grad()
 def evaluate_prior(prior: Prior, encoder: Encoder, shards: PianoShards, rng: np.random.Generator) -> Numbers:
-    """Returns nats per latent on held-out windows: with all conditions, without mood, and under a standard normal."""
+    """Returns nats per latent on held-out windows.
+
+    The nats are those with all conditions, without mood, after the prior's own latents, and under a standard normal.
+    """
     device = next(prior.parameters()).device
-    results: dict[str, list[float]] = {"nats": [], "moodless_nats": [], "standard_nats": []}
+    results: dict[str, list[float]] = {"nats": [], "moodless_nats": [], "own_nats": [], "standard_nats": []}
     for _ in range(BATCHES):
         mel, roll, piano, mood = (part.to(device) for part in shards.draw(rng, BATCH, FRAMES))
         shape = (len(mel), FRAMES // 8, prior.latent)
         noise = torch.from_numpy(rng.standard_normal(shape, np.float32)).to(device)
         latents = sample_latents(encoder, mel, noise)
-        for name, known in (("nats", mood), ("moodless_nats", torch.zeros_like(mood))):
+        with autocast(device):
+            own = resample(prior, latents, roll, piano, mood)
+        for name, before, known in (
+            ("nats", latents, mood),
+            ("moodless_nats", latents, torch.zeros_like(mood)),
+            ("own_nats", own, mood),
+        ):
             with autocast(device):
-                mean, log_variance = prior(shifted(latents), roll, piano, known)
+                mean, log_variance = prior(shifted(before), roll, piano, known)
             results[name].append(normal_nats(latents, mean, log_variance).item())
         zero = torch.zeros_like(latents)
         results["standard_nats"].append(normal_nats(latents, zero, zero).item())
@@ -59,14 +69,16 @@ class PriorTask(PianoTask[Prior]):
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
         windows = self.training_shards.draw(rng, self.run.batch, self.run.frames)
         keep = torch.from_numpy(rng.random((self.run.batch, 1, 1)) >= self.run.drop_mood)
-        return (*windows[:3], windows.mood * keep)
+        own = torch.from_numpy(rng.random((self.run.batch, 1, 1)) < self.run.own_latents)
+        return (*windows[:3], windows.mood * keep, own)
 
     def loss(self, share: float, *batch: Tensor) -> tuple[Tensor, Numbers]:
-        mel, roll, piano, mood = batch
+        mel, roll, piano, mood, own = batch
         noise = torch.randn(len(mel), mel.shape[1] // 8, self.network.latent, device=mel.device)
         latents = sample_latents(self.encoder, mel, noise)
         with autocast(mel.device):
-            mean, log_variance = self.network(shifted(latents), roll, piano, mood)
+            before = torch.where(own, resample(self.network, latents, roll, piano, mood), latents)
+            mean, log_variance = self.network(shifted(before), roll, piano, mood)
         nats = normal_nats(latents, mean, log_variance)
         return nats / self.network.latent, {"nats": nats.item()}
 
